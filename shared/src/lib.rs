@@ -1,1 +1,7 @@
-//! placeholder
+//! What the edge and the processor of Sluice share: the model, the wire and
+//! disk formats, the ports and their adapters, configuration and telemetry.
+
+pub mod clock;
+pub mod model;
+pub mod ports;
+pub mod selector;

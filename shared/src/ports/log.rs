@@ -1,0 +1,158 @@
+//! The log: a partitioned, durable, ordered record of batches.
+
+use super::PortError;
+use crate::model::{Batch, Lane};
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A log partition, owned by one processor at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ShardId(pub Box<str>);
+
+impl fmt::Display for ShardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A place in a shard. Positions of one shard sort in log order; what they
+/// say beyond that is the adapter's own business (an LSN, or a Kinesis
+/// sequence number, whose decimal form fits 192 bits).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Position([u8; 24]);
+
+impl Position {
+    /// Before everything.
+    pub const START: Self = Self([0; 24]);
+
+    /// The position of a 64-bit log sequence number.
+    #[must_use]
+    pub fn from_lsn(lsn: u64) -> Self {
+        let mut bytes = [0; 24];
+        bytes[16..].copy_from_slice(&lsn.to_be_bytes());
+        Self(bytes)
+    }
+
+    /// The 64-bit log sequence number.
+    #[must_use]
+    pub fn lsn(self) -> u64 {
+        u64::from_be_bytes(self.0[16..].try_into().expect("eight bytes"))
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.lsn())
+    }
+}
+
+/// What an edge appends: the batches of one append unit cut at one moment.
+#[derive(Debug, Clone)]
+pub struct RecordDraft {
+    /// The lane of all batches, where the unit is a lane.
+    pub lane: Option<Lane>,
+    /// The edge process that cut it: random at its start.
+    pub producer: u64,
+    /// One up with each record of the (producer, unit).
+    pub sequence: u64,
+    /// The batches, ascending by id within a lane.
+    pub batches: Vec<Arc<Batch>>,
+}
+
+/// Why an append did not end in "durable".
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// Nothing of the record is or will be in the log.
+    #[error("the log takes nothing now: {detail}")]
+    NotTaken {
+        /// What the log said.
+        detail: Arc<str>,
+        /// How long to wait before the next try.
+        retry_after: Duration,
+    },
+    /// The record may or may not be in the log.
+    #[error("the outcome of the append is unknown: {detail}")]
+    Unknown {
+        /// What the log said.
+        detail: Arc<str>,
+    },
+}
+
+/// A record as it was read.
+#[derive(Debug, Clone)]
+pub struct LogRecord {
+    /// Where it stands; to go on, read from here.
+    pub position: Position,
+    /// The edge process that wrote it.
+    pub producer: u64,
+    /// The producer's count of it.
+    pub sequence: u64,
+    /// Its batches.
+    pub batches: Vec<Arc<Batch>>,
+}
+
+/// What reading met.
+#[derive(Debug, Clone)]
+pub enum LogItem {
+    /// A whole record.
+    Record(LogRecord),
+    /// Bytes that are not what was written, or part of a record whose other
+    /// batches come beside it. Named, counted, never skipped silently.
+    Damaged {
+        /// Where reading goes on after it.
+        position: Position,
+        /// The file, place and finding.
+        detail: String,
+    },
+}
+
+/// What a read found.
+#[derive(Debug, Clone, Default)]
+pub struct LogPage {
+    /// What follows the position asked for, in log order.
+    pub items: Vec<LogItem>,
+    /// Whether the page ends at the end of the log.
+    pub at_end: bool,
+}
+
+/// A partitioned, durable, ordered log.
+///
+/// - **Durability**: `append` answers `Ok` only when the whole record is on
+///   disk, or acknowledged by a service that promises the same.
+/// - **Order**: records of one append unit are in the log in the order of
+///   their `append` calls. The caller has one append per unit in flight.
+/// - **Idempotency**: appending twice stores twice.
+/// - **Cancel safety**: a dropped `append` may or may not take effect; a
+///   dropped `read` has none.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// How many independent append units there are; fixed while it is open.
+    fn append_units(&self) -> usize;
+
+    /// The unit that a lane's batches are appended to.
+    fn append_unit(&self, lane: Lane) -> usize;
+
+    /// Makes a record durable.
+    async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError>;
+
+    /// Whether the log would take a record now; the door asks it.
+    fn accepting(&self) -> Result<(), AppendError>;
+
+    /// The largest id time that the log holds, so that new ids go above it.
+    fn recovered_ms(&self) -> u64;
+
+    /// The shards that can be read.
+    async fn shards(&self) -> Result<Vec<ShardId>, PortError>;
+
+    /// Reads what follows `after`, about `max_bytes` of it, at least one item
+    /// where there is any; waits up to `wait` for something to come.
+    async fn read(
+        &self,
+        shard: &ShardId,
+        after: Position,
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError>;
+}
