@@ -5,3 +5,4 @@ pub mod clock;
 pub mod model;
 pub mod ports;
 pub mod selector;
+pub mod wire;
