@@ -1,0 +1,252 @@
+//! What waits for one subscription on one shard, and when a webhook is cut from it.
+//!
+//! Slices wait in log order. A cut takes from the front as much as the
+//! subscription's [`BatchPolicy`] allows: whole events only, in order, and an
+//! event larger than `max_bytes` alone.
+
+use crate::slice::{Slice, Ticket, run_weight, start_of, weight};
+use sluice_shared::model::subscription::BatchPolicy;
+use sluice_shared::model::{Batch, EventSet, Run};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The brackets around a webhook's events, less the comma that the last event does not have.
+const BODY_OVERHEAD: usize = 1;
+
+/// Slices that wait, and a place in the first of them.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    waiting: VecDeque<Waiting>,
+    events: usize,
+    weight: usize,
+}
+
+/// A slice of which the events before (`run`, `at`) are gone already.
+#[derive(Debug)]
+struct Waiting {
+    slice: Slice,
+    run: usize,
+    at: u16,
+    since_ms: u64,
+}
+
+/// What a cut took: the events of one webhook.
+#[derive(Debug, Default)]
+pub struct Cut {
+    /// The events in the order of the webhook's array.
+    pub slices: Vec<Slice>,
+    /// How many events.
+    pub events: usize,
+    /// The length of the webhook's body.
+    pub body_bytes: usize,
+}
+
+impl Outbox {
+    /// Adds a slice behind all others. An empty one is not kept.
+    pub fn push(&mut self, slice: Slice, now_ms: u64) {
+        let Some(first) = slice.events.runs().first() else { return };
+        self.events += slice.events.len();
+        self.weight += weight(&slice.batch, &slice.events);
+        let at = first.start;
+        self.waiting.push_back(Waiting { slice, run: 0, at, since_ms: now_ms });
+    }
+
+    /// How many events wait.
+    #[must_use]
+    pub const fn events(&self) -> usize {
+        self.events
+    }
+
+    /// How many bytes of webhooks wait.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.weight
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    /// Since when the first event waits.
+    #[must_use]
+    pub fn oldest_ms(&self) -> Option<u64> {
+        self.waiting.front().map(|first| first.since_ms)
+    }
+
+    /// When a webhook may be cut: at once (0) if one is full, else when its first event has waited enough.
+    #[must_use]
+    pub fn ready_at_ms(&self, policy: &BatchPolicy) -> Option<u64> {
+        let oldest = self.oldest_ms()?;
+        let full = self.events >= policy.max_events as usize
+            || self.weight + BODY_OVERHEAD >= policy.max_bytes as usize;
+        Some(if full { 0 } else { oldest + u64::from(policy.max_wait_ms) })
+    }
+
+    /// Takes the events of one webhook; nothing if none wait.
+    pub fn cut(&mut self, policy: &BatchPolicy) -> Option<Cut> {
+        let mut cut = Cut::default();
+        let mut room =
+            Room { events: policy.max_events.max(1) as usize, bytes: policy.max_bytes as usize, first: true };
+        room.bytes = room.bytes.saturating_sub(BODY_OVERHEAD);
+        while let Some(front) = self.waiting.front_mut() {
+            let before = (cut.events, cut.body_bytes);
+            let taken = front.take(&mut room, &mut cut);
+            if !taken.is_empty() {
+                self.events -= cut.events - before.0;
+                self.weight -= cut.body_bytes - before.1;
+                cut.slices.push(Slice {
+                    batch: Arc::clone(&front.slice.batch),
+                    events: taken,
+                    ticket: front.slice.ticket,
+                });
+            }
+            if !front.is_done() {
+                break;
+            }
+            self.waiting.pop_front();
+        }
+        cut.body_bytes += BODY_OVERHEAD;
+        (cut.events > 0).then_some(cut)
+    }
+
+    /// The oldest ticket that waits here.
+    #[must_use]
+    pub fn first_ticket(&self) -> Option<Ticket> {
+        self.waiting.front().map(|first| first.slice.ticket)
+    }
+}
+
+/// What a webhook has room for.
+struct Room {
+    events: usize,
+    bytes: usize,
+    /// Nothing is in it: one event fits whatever its size.
+    first: bool,
+}
+
+impl Room {
+    /// How many events of `run` fit.
+    fn fits(&self, batch: &Batch, run: Run) -> u16 {
+        let most = run.len().min(self.events);
+        let from = usize::from(run.start);
+        let start = start_of(batch, run.start);
+        let fit = batch.events[from..from + most]
+            .partition_point(|event| event.end as usize - start + 1 <= self.bytes);
+        let fit = if fit == 0 && self.first { most.min(1) } else { fit };
+        fit as u16
+    }
+}
+
+impl Waiting {
+    fn is_done(&self) -> bool {
+        self.run >= self.slice.events.runs().len()
+    }
+
+    /// Moves what fits from here to the cut.
+    fn take(&mut self, room: &mut Room, cut: &mut Cut) -> EventSet {
+        let mut taken = EventSet::new();
+        while let Some(&Run { end, .. }) = self.slice.events.runs().get(self.run) {
+            let left = Run { start: self.at, end };
+            let fit = room.fits(&self.slice.batch, left);
+            if fit == 0 {
+                break;
+            }
+            let part = Run { start: left.start, end: left.start + fit };
+            let weight = run_weight(&self.slice.batch, part);
+            taken.push_run(part.start, part.end);
+            cut.events += part.len();
+            cut.body_bytes += weight;
+            room.events -= part.len();
+            room.bytes = room.bytes.saturating_sub(weight);
+            room.first = false;
+            self.at = part.end;
+            if part.end < end {
+                break;
+            }
+            self.run += 1;
+            self.at = self.slice.events.runs().get(self.run).map_or(0, |run| run.start);
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::batch_of_sizes;
+    use proptest::prelude::*;
+
+    fn policy(max_events: u32, max_bytes: u32) -> BatchPolicy {
+        BatchPolicy { max_events, max_bytes, max_wait_ms: 50 }
+    }
+
+    fn slice(sizes: &[usize], events: &EventSet, ticket: u64) -> Slice {
+        Slice { batch: Arc::new(batch_of_sizes(sizes)), events: events.clone(), ticket: Ticket(ticket) }
+    }
+
+    /// Sizes of a batch's envelopes, and which of them were matched.
+    fn slices() -> impl Strategy<Value = Vec<(Vec<usize>, Vec<bool>)>> {
+        prop::collection::vec(
+            prop::collection::vec((2usize..60, any::<bool>()), 1..20).prop_map(|of| of.into_iter().unzip()),
+            0..8,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_hold_every_event_once_in_order_and_within_the_policy(
+            given in slices(), max_events in 1u32..12, max_bytes in 2u32..200
+        ) {
+            let policy = policy(max_events, max_bytes);
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for (ticket, (sizes, matched)) in given.iter().enumerate() {
+                let events: EventSet = (0..sizes.len() as u16).filter(|i| matched[usize::from(*i)]).collect();
+                expected.extend(events.iter().map(|i| (ticket as u64, i)));
+                outbox.push(slice(sizes, &events, ticket as u64), 0);
+            }
+            prop_assert_eq!(outbox.events(), expected.len());
+            let mut got = Vec::new();
+            while let Some(cut) = outbox.cut(&policy) {
+                let mut body = 2;
+                let mut count = 0;
+                for slice in &cut.slices {
+                    for index in slice.events.iter() {
+                        body += slice.batch.envelope(index).len() + usize::from(count > 0);
+                        count += 1;
+                        got.push((slice.ticket.0, index));
+                    }
+                }
+                prop_assert_eq!((cut.events, cut.body_bytes), (count, body));
+                prop_assert!(count <= max_events as usize);
+                prop_assert!(body <= max_bytes as usize || count == 1, "{} bytes in {} events", body, count);
+            }
+            prop_assert_eq!(got, expected);
+            prop_assert_eq!((outbox.events(), outbox.bytes(), outbox.oldest_ms()), (0, 0, None));
+        }
+
+        #[test]
+        fn a_webhook_is_ready_when_full_or_when_its_first_event_waited(
+            sizes in prop::collection::vec(2usize..60, 1..20), max_events in 1u32..25, max_bytes in 2u32..600
+        ) {
+            let policy = policy(max_events, max_bytes);
+            let mut outbox = Outbox::default();
+            outbox.push(slice(&sizes, &EventSet::range(0, sizes.len() as u16), 0), 1000);
+            let body = sizes.iter().sum::<usize>() + sizes.len() + 1;
+            let full = sizes.len() >= max_events as usize || body >= max_bytes as usize;
+            prop_assert_eq!(outbox.ready_at_ms(&policy), Some(if full { 0 } else { 1050 }));
+        }
+    }
+
+    #[test]
+    fn a_larger_event_goes_alone() {
+        let mut outbox = Outbox::default();
+        outbox.push(slice(&[10, 500, 10], &EventSet::range(0, 3), 0), 0);
+        let counts: Vec<_> = std::iter::from_fn(|| outbox.cut(&policy(100, 100)))
+            .map(|cut| (cut.events, cut.body_bytes))
+            .collect();
+        assert_eq!(counts, [(1, 12), (1, 502), (1, 12)]);
+    }
+}

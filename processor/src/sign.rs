@@ -1,0 +1,128 @@
+//! Standard Webhooks signatures (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
+//!
+//! What is signed is `{webhook-id}.{webhook-timestamp}.{body}` with
+//! HMAC-SHA256; the header's value is `v1,` and base64 of it, once a secret,
+//! separated by spaces. A secret's text is `whsec_` and base64 of its bytes.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use sluice_shared::model::subscription::SigningSecret;
+
+/// No secret of the subscription can sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// A secret is not `whsec_` and base64.
+    #[error("a signing secret is not `whsec_` followed by base64")]
+    Malformed,
+    /// There is none, or all have expired.
+    #[error("no signing secret is valid")]
+    NoSecret,
+}
+
+/// The secrets of a subscription, ready to sign.
+#[derive(Debug)]
+pub struct Signer {
+    keys: Vec<(hmac::Key, Option<u64>)>,
+}
+
+impl Signer {
+    /// Prepares secrets, the newest first.
+    ///
+    /// # Errors
+    /// If one of them is malformed, or there is none.
+    pub fn new(secrets: &[SigningSecret]) -> Result<Self, SignError> {
+        let keys = secrets
+            .iter()
+            .map(|secret| Ok((key_of(&secret.text)?, secret.expires_at_ms)))
+            .collect::<Result<Vec<_>, SignError>>()?;
+        if keys.is_empty() { Err(SignError::NoSecret) } else { Ok(Self { keys }) }
+    }
+
+    /// The value of `webhook-signature` for a body in chunks, by every secret that is valid at `now_ms`.
+    ///
+    /// # Errors
+    /// If no secret is valid any more.
+    pub fn sign(&self, id: &str, timestamp_s: u64, body: &[Bytes], now_ms: u64) -> Result<String, SignError> {
+        let prefix = format!("{id}.{timestamp_s}.");
+        let mut value = String::new();
+        for (key, expires_at_ms) in &self.keys {
+            if expires_at_ms.is_some_and(|at| at <= now_ms) {
+                continue;
+            }
+            let mut context = hmac::Context::with_key(key);
+            context.update(prefix.as_bytes());
+            for chunk in body {
+                context.update(chunk);
+            }
+            value.push_str(if value.is_empty() { "v1," } else { " v1," });
+            STANDARD.encode_string(context.sign(), &mut value);
+        }
+        if value.is_empty() { Err(SignError::NoSecret) } else { Ok(value) }
+    }
+}
+
+fn key_of(text: &str) -> Result<hmac::Key, SignError> {
+    let encoded = text.strip_prefix("whsec_").ok_or(SignError::Malformed)?;
+    let bytes = STANDARD.decode(encoded).map_err(|_| SignError::Malformed)?;
+    if bytes.is_empty() {
+        return Err(SignError::Malformed);
+    }
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The example of the specification's reference libraries.
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+    const BODY: &str = r#"{"test": 2432232314}"#;
+    const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+
+    fn secret(text: &str, expires_at_ms: Option<u64>) -> SigningSecret {
+        SigningSecret { text: text.into(), expires_at_ms }
+    }
+
+    #[test]
+    fn the_signature_is_the_reference_libraries_one() {
+        let signer = Signer::new(&[secret(SECRET, None)]).unwrap();
+        assert_eq!(signer.sign(ID, 1_614_265_330, &[Bytes::from(BODY)], 0).unwrap(), SIGNATURE);
+    }
+
+    #[test]
+    fn while_a_secret_rotates_both_sign() {
+        let new = secret("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", None);
+        let signer = Signer::new(&[new, secret(SECRET, Some(5000))]).unwrap();
+        let both = signer.sign(ID, 1_614_265_330, &[Bytes::from(BODY)], 4999).unwrap();
+        let (newer, older) = both.split_once(' ').unwrap();
+        assert!(newer.starts_with("v1,") && newer != SIGNATURE);
+        assert_eq!(older, SIGNATURE);
+        assert_eq!(signer.sign(ID, 1_614_265_330, &[Bytes::from(BODY)], 5000).unwrap(), newer);
+    }
+
+    #[test]
+    fn what_cannot_sign_says_so() {
+        assert_eq!(Signer::new(&[]).unwrap_err(), SignError::NoSecret);
+        for text in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_!!"] {
+            assert_eq!(Signer::new(&[secret(text, None)]).unwrap_err(), SignError::Malformed, "{text}");
+        }
+        let expired = Signer::new(&[secret(SECRET, Some(1))]).unwrap();
+        assert_eq!(expired.sign(ID, 0, &[], 1).unwrap_err(), SignError::NoSecret);
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_sign_as_the_whole(body in prop::collection::vec(any::<u8>(), 0..400), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5)) {
+            let signer = Signer::new(&[secret(SECRET, None)]).unwrap();
+            let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(body.len() + 1)).chain([0, body.len()]).collect();
+            ends.sort_unstable();
+            let chunks: Vec<_> = ends.windows(2).map(|of| Bytes::copy_from_slice(&body[of[0]..of[1]])).collect();
+            let whole = signer.sign("id", 7, &[Bytes::from(body)], 0).unwrap();
+            prop_assert_eq!(signer.sign("id", 7, &chunks, 0).unwrap(), whole);
+        }
+    }
+}

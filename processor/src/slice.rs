@@ -1,0 +1,40 @@
+//! A slice: some events of one batch, on their way to one subscription.
+
+use sluice_shared::model::{Batch, EventSet, Run};
+use std::sync::Arc;
+
+/// Some events of one batch.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    /// The batch, shared by all that deliver from it.
+    pub batch: Arc<Batch>,
+    /// Which of its events.
+    pub events: EventSet,
+    /// Whose place in the log's order is settled by them.
+    pub ticket: Ticket,
+}
+
+/// The log entry that waits for a slice to be settled (see [`crate::watermark`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Where the envelope of event `index` begins in the batch's body.
+#[must_use]
+pub fn start_of(batch: &Batch, index: u16) -> usize {
+    match usize::from(index).checked_sub(1) {
+        None => 0,
+        Some(before) => batch.events[before].end as usize + 1,
+    }
+}
+
+/// Bytes that a run of events takes in a webhook's body, its comma included.
+#[must_use]
+pub fn run_weight(batch: &Batch, run: Run) -> usize {
+    batch.events[usize::from(run.end) - 1].end as usize - start_of(batch, run.start) + 1
+}
+
+/// Bytes that a set of events takes in a webhook's body, commas included.
+#[must_use]
+pub fn weight(batch: &Batch, events: &EventSet) -> usize {
+    events.runs().iter().map(|run| run_weight(batch, *run)).sum()
+}
