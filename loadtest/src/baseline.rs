@@ -1,0 +1,72 @@
+//! The yardstick: a bare hyper server that reads each request and answers 202
+//! with a fixed body. No pipeline's HTTP edge can be faster on this stack.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+const ANSWER: &[u8] = br#"{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","status":"accepted","message":"Event accepted","timestamp":"2026-01-01T00:00:00.000Z"}"#;
+
+/// Listens on `address`; serve with [`serve`].
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Answers every request on every connection until `stop`, then closes the
+/// connections and returns. Spawns onto the current runtime.
+pub async fn serve(listener: TcpListener, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    loop {
+        // Cancelling `accept` loses no connection: it is cancel safe.
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => drop(connections.spawn(serve_connection(stream, stop.clone()))),
+            // Out of descriptors, say: let some connections end first.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+        }
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn serve_connection(stream: TcpStream, stop: CancellationToken) {
+    // A client that is gone shows in the next read.
+    stream.set_nodelay(true).ok();
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service_fn(answer));
+    // Dropping the connection at `stop` is what stopping this server means.
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ended = connection => {}
+    }
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut body = request.into_body();
+    let mut status = StatusCode::ACCEPTED;
+    while let Some(frame) = body.frame().await {
+        if frame.is_err() {
+            status = StatusCode::BAD_REQUEST;
+            break;
+        }
+    }
+    let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}

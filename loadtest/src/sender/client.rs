@@ -1,0 +1,158 @@
+//! One HTTP/1.1 connection: writes a request, reads its answer.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::read_buffer::ReadBuffer;
+use crate::response::{ResponseError, ResponseHead, parse_head};
+
+/// Why there is no answer. After any of these the connection is closed.
+#[derive(Debug, Error)]
+pub(super) enum ExchangeError {
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    #[error("the connection was lost")]
+    Lost(#[source] io::Error),
+    #[error("the server closed the connection before it answered")]
+    Closed,
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+}
+
+/// An answer; what is kept of the body lies in the client until the next exchange.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    pub(super) body: &'a [u8],
+}
+
+/// Of longer bodies only the start is kept.
+const BODY_KEPT_MAX: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 4096;
+
+/// A keep-alive connection, made anew after it is lost.
+#[derive(Debug)]
+pub(super) struct Client {
+    address: SocketAddr,
+    stream: Option<TcpStream>,
+    input: ReadBuffer,
+    deadline: Deadline,
+}
+
+impl Client {
+    pub(super) fn new(address: SocketAddr, timeout: Duration) -> Self {
+        let deadline = Deadline::new(timeout);
+        Self { address, stream: None, input: ReadBuffer::new(BUFFER_BYTES), deadline }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    pub(super) async fn connect(&mut self) -> io::Result<()> {
+        let connect = TcpStream::connect(self.address);
+        let connected = self.deadline.run(Instant::now(), connect).await;
+        let stream = connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
+        stream.set_nodelay(true)?;
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    /// Sends `request` on the connection and waits for the answer.
+    pub(super) async fn exchange(
+        &mut self,
+        request: &[u8],
+        started: Instant,
+    ) -> Result<Answer<'_>, ExchangeError> {
+        self.input.clear();
+        // Taken out, so that any way of ending but the good one closes it.
+        let mut stream = self.stream.take().ok_or(ExchangeError::Closed)?;
+        let exchange = async {
+            stream.write_all(request).await.map_err(ExchangeError::Lost)?;
+            read_answer(&mut stream, &mut self.input).await
+        };
+        let finished = self.deadline.run(started, exchange).await;
+        let head = finished.unwrap_or(Err(ExchangeError::TimedOut(self.deadline.limit)))?;
+        if !head.closes {
+            self.stream = Some(stream);
+        }
+        let kept = self.input.unread().get(head.head_bytes..).unwrap_or_default();
+        Ok(Answer { status: head.status, body: &kept[..kept.len().min(head.body_bytes)] })
+    }
+}
+
+/// Reads an answer to its end; its head and the start of its body stay unread.
+async fn read_answer(stream: &mut TcpStream, input: &mut ReadBuffer) -> Result<ResponseHead, ExchangeError> {
+    let head = loop {
+        match parse_head(input.unread())? {
+            Some(interim) if interim.status < 200 => input.consume(interim.head_bytes),
+            Some(head) => break head,
+            None => fill(stream, input, input.unread().len() + 1).await?,
+        }
+    };
+    let kept_max = head.head_bytes + head.body_bytes.min(BODY_KEPT_MAX);
+    let mut missing = (head.head_bytes + head.body_bytes).saturating_sub(input.unread().len());
+    while missing > 0 {
+        let before = input.unread().len();
+        fill(stream, input, before + missing.min(BODY_KEPT_MAX)).await?;
+        missing = missing.saturating_sub(input.unread().len() - before);
+        input.truncate(kept_max);
+    }
+    Ok(head)
+}
+
+async fn fill(stream: &mut TcpStream, input: &mut ReadBuffer, room: usize) -> Result<(), ExchangeError> {
+    input.reserve(room);
+    match input.fill(stream).await {
+        Ok(0) => Err(ExchangeError::Closed),
+        Ok(_) => Ok(()),
+        Err(error) => Err(ExchangeError::Lost(error)),
+    }
+}
+
+/// A time limit on each of many short operations, for the price of one timer a
+/// limit's length: the timer is only moved when it fires.
+#[derive(Debug)]
+struct Deadline {
+    limit: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    fn new(limit: Duration) -> Self {
+        Self { limit, timer: None }
+    }
+
+    /// Runs `work`; `None` if it has not ended `limit` after `started`.
+    async fn run<F: Future>(&mut self, started: Instant, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        let ends = started + self.limit;
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        poll_fn(|context| {
+            if let Poll::Ready(output) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            while timer.as_mut().poll(context).is_ready() {
+                if Instant::now() >= ends {
+                    return Poll::Ready(None);
+                }
+                timer.as_mut().reset(ends.into());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Tells a worker's connections when to send next.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::schedule::Schedule;
+use crate::ticker::Ticker;
+
+/// Waking more often than this would cost more than the precision is worth.
+const TICK: Duration = Duration::from_micros(100);
+/// How many requests one wake-up releases; more follow in the next.
+const RELEASE_MAX: usize = 1 << 20;
+
+/// Shared by the connections of one worker, on its thread.
+#[derive(Debug)]
+pub(super) struct Pace {
+    started: Instant,
+    stopping: Cell<bool>,
+    stopped: CancellationToken,
+    open_loop: Option<OpenLoop>,
+}
+
+#[derive(Debug)]
+struct OpenLoop {
+    /// One permit a request that is due and not yet sent.
+    due: Semaphore,
+    /// When the next permit's request was due.
+    times: RefCell<Schedule>,
+    /// The same times, ahead of `times` by the permits.
+    released: RefCell<Schedule>,
+}
+
+impl Pace {
+    /// Open loop if there is a schedule, else closed.
+    pub(super) fn new(started: Instant, schedule: Option<Schedule>) -> Self {
+        let open_loop = schedule.map(|schedule| OpenLoop {
+            due: Semaphore::new(0),
+            times: RefCell::new(schedule.clone()),
+            released: RefCell::new(schedule),
+        });
+        Self { started, stopping: Cell::new(false), stopped: CancellationToken::new(), open_loop }
+    }
+
+    pub(super) fn is_open_loop(&self) -> bool {
+        self.open_loop.is_some()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Waits until there is something to send: when it was due. `None` once
+    /// the run is stopping.
+    pub(super) async fn next(&self) -> Option<Instant> {
+        if self.stopping.get() {
+            return None;
+        }
+        let Some(open_loop) = &self.open_loop else { return Some(Instant::now()) };
+        open_loop.due.acquire().await.ok()?.forget();
+        Some(self.started + open_loop.times.borrow_mut().take())
+    }
+
+    /// Releases requests as they fall due, until the run stops.
+    pub(super) async fn release(&self, ticker: &Ticker) -> io::Result<()> {
+        let Some(open_loop) = &self.open_loop else { return Ok(()) };
+        while !self.stopping.get() {
+            let wait = {
+                let mut released = open_loop.released.borrow_mut();
+                let due = released.take_due(self.started.elapsed(), RELEASE_MAX);
+                open_loop.due.add_permits(due);
+                released.peek().saturating_sub(self.started.elapsed())
+            };
+            // Cancelling a wait loses nothing.
+            tokio::select! {
+                slept = ticker.sleep(wait.max(TICK)) => slept?,
+                () = self.stopped.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for `pause`; whether the run is stopping.
+    pub(super) async fn pause(&self, pause: Duration) -> bool {
+        // Cancelling a sleep loses nothing.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.stopped.cancelled() => {}
+        }
+        self.stopping.get()
+    }
+
+    /// Ends the run: how many requests were due and will not be sent.
+    pub(super) fn stop(&self, planned_end: Option<Instant>) -> u64 {
+        let now = planned_end.unwrap_or_else(Instant::now).min(Instant::now());
+        self.stopping.set(true);
+        self.stopped.cancel();
+        let Some(open_loop) = &self.open_loop else { return 0 };
+        let waiting = open_loop.due.available_permits();
+        open_loop.due.close();
+        let elapsed = now.saturating_duration_since(self.started);
+        let unreleased = open_loop.released.borrow_mut().take_due(elapsed, usize::MAX);
+        (waiting + unreleased) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_keep_the_time_at_which_they_were_due() {
+        let started = Instant::now();
+        let pace = Pace::new(started, Some(Schedule::constant(1000.0, 0.0)));
+        let ticker = Ticker::new().expect("a timer");
+        let send = async {
+            for nth in 0..20 {
+                assert_eq!(pace.next().await, Some(started + Duration::from_millis(nth)));
+                assert!(started.elapsed() >= Duration::from_millis(nth));
+            }
+            pace.stop(None)
+        };
+        let (released, _) = tokio::join!(pace.release(&ticker), send);
+        released.expect("the timer works");
+        assert_eq!(pace.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn what_was_due_and_not_sent_is_counted() {
+        let started = Instant::now() - Duration::from_millis(100);
+        let pace = Pace::new(started, Some(Schedule::constant(1000.0, 0.0)));
+        let end = started + Duration::from_millis(50);
+        assert_eq!(pace.stop(Some(end)), 51);
+    }
+
+    #[tokio::test]
+    async fn a_closed_loop_sends_at_once_until_it_stops() {
+        let pace = Pace::new(Instant::now(), None);
+        assert!(pace.next().await.is_some());
+        assert!(!pace.pause(Duration::ZERO).await);
+        assert_eq!(pace.stop(None), 0);
+        assert_eq!(pace.next().await, None);
+        assert!(pace.pause(Duration::from_secs(1000)).await);
+    }
+}

@@ -1,0 +1,220 @@
+//! The result of a run.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::tally::{Tally, Totals};
+use super::worker::{Plan, WorkerResult};
+use crate::summary::{Latencies, LatencySummary};
+
+/// Which part of a run is measured, from its start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) from: Duration,
+    pub(super) to: Option<Duration>,
+}
+
+/// What a run did and how fast it was answered. The field names are stable.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// Identifies the run's events, 16 hex digits.
+    pub run: String,
+    /// Where requests went.
+    pub url: String,
+    /// `open` (a fixed rate) or `closed` (as fast as answered).
+    pub loop_kind: &'static str,
+    /// Of an open loop, events per second.
+    pub rate: Option<f64>,
+    /// Connections, one request in flight on each.
+    pub connections: usize,
+    /// Threads of the generator.
+    pub threads: usize,
+    /// Customers.
+    pub keys: usize,
+    /// Events a request.
+    pub batch: usize,
+    /// Size of an event asked for, in bytes.
+    pub event_bytes: usize,
+    /// Length of the measured window, in seconds; all below is of requests due
+    /// within it, unless it says otherwise.
+    pub measured_s: f64,
+    /// Requests with an outcome, per second.
+    pub requests_per_s: f64,
+    /// Events that answers said were taken, per second.
+    pub events_per_s: f64,
+    /// Request bytes per second, heads included.
+    pub bytes_per_s: f64,
+    /// Counts of the measured window; the fields about connections, timeouts
+    /// and retries are 0 here and stand in `whole_run`.
+    pub measured: Totals,
+    /// Counts of the whole run, with warm-up and what was in flight at the end.
+    pub whole_run: Totals,
+    /// Requests that an open loop should have sent by the end of the run and
+    /// could not, because all connections were waiting.
+    pub unsent_requests: u64,
+    /// From when a request was due to its answer, µs. In a closed loop it is
+    /// due when it is sent.
+    pub latency_us: LatencySummary,
+    /// From writing a request to its answer, µs.
+    pub service_time_us: LatencySummary,
+    /// Answers of the whole run by HTTP status.
+    pub answers: BTreeMap<u16, u64>,
+    /// The first answer of each status that was not 2xx.
+    pub excerpts: Vec<AnswerExcerpt>,
+    /// The first failure of a connection.
+    pub first_failure: Option<String>,
+    /// Processor time of the generator, in cores (1.0 is one core), while
+    /// measuring; none where the system does not tell.
+    pub generator_cores: Option<f64>,
+}
+
+/// The start of an unhappy answer.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct AnswerExcerpt {
+    /// HTTP status.
+    pub status: u16,
+    /// At most 500 bytes of the body.
+    pub body: String,
+}
+
+pub(super) fn report(plan: &Plan, results: Vec<WorkerResult>) -> RunReport {
+    let mut sum = Sum::default();
+    results.into_iter().for_each(|result| sum.add(result));
+    let config = &plan.config;
+    let per_s = |count: u64| if sum.measured_s > 0.0 { count as f64 / sum.measured_s } else { 0.0 };
+    RunReport {
+        run: format!("{:016x}", plan.run_id),
+        url: config.url.clone(),
+        loop_kind: if config.rate.is_some() { "open" } else { "closed" },
+        rate: config.rate,
+        connections: config.connections,
+        threads: config.threads,
+        keys: config.keys.len(),
+        batch: config.batch,
+        event_bytes: config.event_bytes,
+        measured_s: sum.measured_s,
+        requests_per_s: per_s(sum.measured.requests),
+        events_per_s: per_s(sum.measured.events_accepted),
+        bytes_per_s: per_s(sum.measured.bytes_sent),
+        measured: sum.measured,
+        whole_run: sum.whole_run,
+        unsent_requests: sum.unsent,
+        latency_us: sum.latency.summary(),
+        service_time_us: sum.service_time.summary(),
+        answers: sum.answers,
+        excerpts: sum.excerpts,
+        first_failure: sum.first_failure,
+        generator_cores: sum.cores,
+    }
+}
+
+struct Sum {
+    measured_s: f64,
+    measured: Totals,
+    whole_run: Totals,
+    unsent: u64,
+    latency: Latencies,
+    service_time: Latencies,
+    answers: BTreeMap<u16, u64>,
+    excerpts: Vec<AnswerExcerpt>,
+    first_failure: Option<String>,
+    cores: Option<f64>,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self {
+            measured_s: 0.0,
+            measured: Totals::default(),
+            whole_run: Totals::default(),
+            unsent: 0,
+            latency: Latencies::new(),
+            service_time: Latencies::new(),
+            answers: BTreeMap::new(),
+            excerpts: Vec::new(),
+            first_failure: None,
+            cores: None,
+        }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, result: WorkerResult) {
+        let WorkerResult { tally, unsent, ended, cores } = result;
+        self.measured_s = self.measured_s.max(tally.measured_for(ended).as_secs_f64());
+        let Tally { all, measured, latency, service_time, answers, excerpts, first_failure, .. } = tally;
+        self.measured.add(&measured);
+        self.whole_run.add(&all);
+        self.unsent += unsent;
+        self.latency.add(&latency);
+        self.service_time.add(&service_time);
+        answers.into_iter().for_each(|(status, count)| *self.answers.entry(status).or_default() += count);
+        for excerpt in excerpts {
+            if self.excerpts.iter().all(|known| known.status != excerpt.status) {
+                self.excerpts.push(excerpt);
+            }
+        }
+        self.first_failure = self.first_failure.take().or(first_failure);
+        self.cores = match (self.cores, cores) {
+            (Some(sum), Some(more)) => Some(sum + more),
+            (sum, more) => sum.or(more),
+        };
+    }
+}
+
+impl RunReport {
+    /// The result for people.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text).expect("writing to a String does not fail");
+        text
+    }
+
+    fn write_text(&self, text: &mut String) -> std::fmt::Result {
+        let m = &self.measured;
+        writeln!(
+            text,
+            "run {} to {}: {} loop, {} connections, {} events a request of {} bytes, {} customers",
+            self.run,
+            self.url,
+            self.loop_kind,
+            self.connections,
+            self.batch,
+            self.event_bytes,
+            self.keys.max(1)
+        )?;
+        writeln!(
+            text,
+            "{:.0} events/s accepted, {:.0} requests/s, {:.1} MB/s over {:.1} s",
+            self.events_per_s,
+            self.requests_per_s,
+            self.bytes_per_s / 1e6,
+            self.measured_s
+        )?;
+        writeln!(
+            text,
+            "events: {} accepted, {} rejected, {} unknown; {} requests due but never sent",
+            m.events_accepted, m.events_rejected, m.events_unknown, self.unsent_requests
+        )?;
+        writeln!(text, "latency:      {}", self.latency_us.line())?;
+        writeln!(text, "service time: {}", self.service_time_us.line())?;
+        write!(text, "answers:")?;
+        self.answers.iter().try_for_each(|(status, count)| write!(text, " {status}×{count}"))?;
+        let w = &self.whole_run;
+        writeln!(
+            text,
+            "; {} connects, {} failed, {} lost, {} timeouts, {} retries",
+            w.connects, w.connect_failures, w.connections_lost, w.timeouts, w.retries
+        )?;
+        if let Some(cores) = self.generator_cores {
+            writeln!(text, "the generator itself used {cores:.2} cores")?;
+        }
+        for excerpt in &self.excerpts {
+            writeln!(text, "first {}: {}", excerpt.status, excerpt.body)?;
+        }
+        self.first_failure.iter().try_for_each(|failure| writeln!(text, "first failure: {failure}"))
+    }
+}

@@ -1,0 +1,117 @@
+//! Latency histograms and their summary in results.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+/// An HDR histogram of microseconds: three significant digits, up to an hour.
+#[derive(Clone, Debug)]
+pub(crate) struct Latencies(Histogram<u64>);
+
+const HOUR_US: u64 = 3_600_000_000;
+
+impl Latencies {
+    pub(crate) fn new() -> Self {
+        Self(Histogram::new_with_bounds(1, HOUR_US, 3).expect("constant, valid bounds"))
+    }
+
+    pub(crate) fn record(&mut self, latency: Duration) {
+        self.record_n(latency.as_micros() as u64, 1);
+    }
+
+    pub(crate) fn record_n(&mut self, latency_us: u64, count: u64) {
+        self.0.saturating_record_n(latency_us.max(1), count);
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("both have the same bounds");
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    pub(crate) fn summary(&self) -> LatencySummary {
+        let at = |quantile| self.0.value_at_quantile(quantile);
+        LatencySummary {
+            count: self.0.len(),
+            min: self.0.min(),
+            mean: self.0.mean(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: self.0.max(),
+        }
+    }
+}
+
+/// A latency distribution in µs (to 0.1 %); zeros where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct LatencySummary {
+    /// How many were measured.
+    pub count: u64,
+    /// Smallest.
+    pub min: u64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: u64,
+    /// 90th percentile.
+    pub p90: u64,
+    /// 99th percentile.
+    pub p99: u64,
+    /// 99.9th percentile.
+    pub p999: u64,
+    /// Largest.
+    pub max: u64,
+}
+
+impl LatencySummary {
+    /// One line of text.
+    pub(crate) fn line(&self) -> String {
+        let ms = |us: u64| us as f64 / 1e3;
+        format!(
+            "p50 {:.3}  p90 {:.3}  p99 {:.3}  p99.9 {:.3}  max {:.3} ms ({} measured)",
+            ms(self.p50),
+            ms(self.p90),
+            ms(self.p99),
+            ms(self.p999),
+            ms(self.max),
+            self.count
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_what_was_recorded() {
+        let mut latencies = Latencies::new();
+        (1..=1000).for_each(|ms| latencies.record(Duration::from_millis(ms)));
+        let mut other = Latencies::new();
+        other.add(&latencies);
+        let summary = other.summary();
+        assert_eq!(summary.count, 1000);
+        assert!((499_000..=501_000).contains(&summary.p50), "{summary:?}");
+        assert!((989_000..=991_000).contains(&summary.p99), "{summary:?}");
+    }
+
+    #[test]
+    fn out_of_range_values_are_kept_at_the_edge() {
+        let mut latencies = Latencies::new();
+        latencies.record(Duration::ZERO);
+        latencies.record(Duration::from_secs(100_000));
+        let summary = latencies.summary();
+        assert_eq!((summary.count, summary.min), (2, 1));
+        assert!(summary.max >= HOUR_US);
+    }
+
+    #[test]
+    fn nothing_measured_is_all_zeros() {
+        assert_eq!(Latencies::new().summary(), LatencySummary::default());
+    }
+}
