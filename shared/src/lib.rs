@@ -2,6 +2,7 @@
 //! disk formats, the ports and their adapters, configuration and telemetry.
 
 pub mod clock;
+pub mod embedded;
 pub mod model;
 pub mod ports;
 pub mod selector;

@@ -254,25 +254,22 @@ impl Directory {
     /// Reads one batch from `data`, the record's bytes of [`data_range`](Self::data_range).
     pub fn read(&self, row: &BatchRow, data: &[u8]) -> Result<Batch, RecordError> {
         let blocks = self.blocks_of(row)?;
-        let base = self.blocks[blocks.start].start;
-        let mut raw = Vec::with_capacity(row.raw_len as usize + BLOCK_BYTES_MAX);
-        for block in &self.blocks[blocks] {
+        row.cut(&self.unpack(blocks, data)?)
+    }
+
+    /// The raw bytes of some blocks; `data` begins with the first.
+    fn unpack(&self, blocks: Range<usize>, data: &[u8]) -> Result<Bytes, RecordError> {
+        let blocks = &self.blocks[blocks];
+        let base = blocks[0].start;
+        let mut raw = Vec::with_capacity(blocks.iter().map(|block| block.raw_len as usize).sum());
+        for block in blocks {
             let start = block.start - base;
             let stored = data
                 .get(start..start + block.stored_len as usize)
                 .ok_or(RecordError::Malformed("a block is cut off"))?;
             block.unpack(stored, &mut raw)?;
         }
-        let (start, end) = (row.offset as usize, row.offset as usize + row.raw_len as usize);
-        if raw.len() < end {
-            return Err(RecordError::Malformed("a block is shorter than its row says"));
-        }
-        raw.truncate(end);
-        let raw = Bytes::from(raw).slice(start..);
-        if crc32c::crc32c(&raw) != row.crc {
-            return Err(RecordError::Checksum("batch"));
-        }
-        row.parse(&raw)
+        Ok(raw.into())
     }
 
     /// Reads every batch of a whole record; a damaged one is an error among its neighbours.
@@ -280,10 +277,16 @@ impl Directory {
         &'a self,
         record: &'a [u8],
     ) -> impl Iterator<Item = (&'a BatchRow, Result<Batch, RecordError>)> {
+        // Small batches share blocks: what was unpacked for one serves the next.
+        let mut unpacked: Option<(Range<usize>, Result<Bytes, RecordError>)> = None;
         self.batches.iter().map(move |row| {
-            let batch = self.data_range(row).and_then(|range| {
-                let data = record.get(range).ok_or(RecordError::Malformed("a block is cut off"))?;
-                self.read(row, data)
+            let batch = self.blocks_of(row).and_then(|blocks| {
+                if unpacked.as_ref().is_none_or(|(range, _)| *range != blocks) {
+                    let data = record.get(self.blocks[blocks.start].start..).unwrap_or_default();
+                    unpacked = Some((blocks.clone(), self.unpack(blocks, data)));
+                }
+                let (_, raw) = unpacked.as_ref().expect("just unpacked");
+                row.cut(raw.as_ref().map_err(Clone::clone)?)
             });
             (row, batch)
         })
@@ -307,6 +310,19 @@ impl BlockRow {
 }
 
 impl BatchRow {
+    /// The batch within the raw bytes of its blocks.
+    fn cut(&self, blocks: &Bytes) -> Result<Batch, RecordError> {
+        let (start, end) = (self.offset as usize, self.offset as usize + self.raw_len as usize);
+        if blocks.len() < end {
+            return Err(RecordError::Malformed("a block is shorter than its row says"));
+        }
+        let raw = blocks.slice(start..end);
+        if crc32c::crc32c(&raw) != self.crc {
+            return Err(RecordError::Checksum("batch"));
+        }
+        self.parse(&raw)
+    }
+
     fn parse(&self, raw: &Bytes) -> Result<Batch, RecordError> {
         let mut reader = BytesReader::new(raw);
         let mut types = Vec::with_capacity(usize::from(self.types));

@@ -1,0 +1,371 @@
+//! The log on one machine: shards of segment files, group commit.
+//!
+//! A lane belongs to shard `lane % shards`; the number of shards is fixed when
+//! the data directory is made. Each shard has a writer thread with one record
+//! in flight. The newest records are kept in memory, so that a consumer that
+//! keeps up never reads the disk.
+
+use super::log_index::LogIndex;
+use super::segment_writer::{Preparer, SegmentWriter, WriteError};
+use super::segments::{Segments, Step};
+use crate::model::{BatchId, CustomerId, Lane};
+use crate::ports::PortError;
+use crate::ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
+use crate::wire::record::{Directory, RecordEncoder};
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+mod tail;
+use tail::Tail;
+
+/// How the log is laid out and bounded.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// Bytes of a segment file.
+    pub segment_bytes: u64,
+    /// The zstd level of records; negative levels are faster and pack less.
+    pub zstd_level: i32,
+    /// Bytes of the newest records that a shard keeps in memory.
+    pub tail_bytes: usize,
+}
+
+/// A record that waits for its shard's writer.
+struct Job {
+    record: RecordDraft,
+    done: oneshot::Sender<Result<(), AppendError>>,
+}
+
+/// One shard: its segments, its index and its writer.
+pub(crate) struct LogShard {
+    pub(crate) id: ShardId,
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) index: Arc<LogIndex>,
+    tail: Arc<Mutex<Tail>>,
+    /// Where the durable log ends.
+    end: watch::Receiver<u64>,
+    /// Taken when the log closes.
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    preparer: Arc<Preparer>,
+    /// An append found no segment to go on with.
+    blocked: Arc<AtomicBool>,
+}
+
+/// The embedded log.
+pub struct EmbeddedLog {
+    shards: Vec<Arc<LogShard>>,
+    recovered_ms: u64,
+}
+
+impl EmbeddedLog {
+    /// Opens or makes the log in `dir`. `beyond` says for each shard how far it
+    /// was read: new records go above that, even if the log lost its end.
+    ///
+    /// # Errors
+    /// If the directory cannot be read or written.
+    pub fn open(dir: &Path, shards: u16, settings: &LogSettings, beyond: &[u64]) -> io::Result<Self> {
+        let shards: Vec<Arc<LogShard>> = (0..shards)
+            .map(|n| {
+                let beyond = beyond.get(usize::from(n)).copied().unwrap_or(0);
+                LogShard::open(&dir.join(format!("shard-{n}")), n, settings, beyond).map(Arc::new)
+            })
+            .collect::<io::Result<_>>()?;
+        let recovered_ms = shards.iter().map(|shard| shard.index.max_ms()).max().unwrap_or(0);
+        Ok(Self { shards, recovered_ms })
+    }
+
+    /// The shard that holds a lane.
+    pub(crate) fn shard_of(&self, lane: Lane) -> &Arc<LogShard> {
+        &self.shards[usize::from(lane.number()) % self.shards.len()]
+    }
+
+    pub(crate) fn all_shards(&self) -> &[Arc<LogShard>] {
+        &self.shards
+    }
+
+    /// Ends the writers; what they were given is on disk then.
+    pub(crate) fn close(&self) {
+        for shard in &self.shards {
+            shard.jobs.lock().take();
+            let thread = shard.thread.lock().take();
+            if thread.is_some_and(|thread| thread.join().is_err()) {
+                tracing::error!(shard = %shard.id, "the shard's writer ended in a panic");
+            }
+        }
+    }
+
+    fn shard(&self, id: &ShardId) -> Result<&Arc<LogShard>, PortError> {
+        let shard = self.shards.iter().find(|shard| shard.id == *id);
+        shard.ok_or_else(|| PortError::Damaged {
+            what: format!("read shard {id}"),
+            detail: "the log has no such shard".into(),
+        })
+    }
+}
+
+/// The name of shard `n`.
+pub(crate) fn shard_id(n: u16) -> ShardId {
+    ShardId(format!("shard-{n}").into())
+}
+
+impl LogShard {
+    fn open(dir: &Path, number: u16, settings: &LogSettings, beyond: u64) -> io::Result<Self> {
+        let (segments, recovered) = Segments::open(dir)?;
+        for finding in &recovered.findings {
+            tracing::error!(finding, "the log is damaged");
+        }
+        let segments = Arc::new(segments);
+        let index = Arc::new(LogIndex::open(segments.clone())?);
+        let mut writer = SegmentWriter::new(segments.clone(), &recovered, settings.segment_bytes);
+        if beyond > recovered.end {
+            tracing::error!(
+                dir = %dir.display(),
+                end = recovered.end,
+                settled = beyond,
+                "the log ends before what was settled of it: its newest part is missing",
+            );
+            writer.skip_to(beyond);
+        }
+        let preparer = writer.preparer();
+        let tail = Arc::new(Mutex::new(Tail::new(settings.tail_bytes, recovered.end.max(beyond))));
+        let (end_sender, end) = watch::channel(recovered.end);
+        let (jobs, receiver) = mpsc::channel(1);
+        let blocked = Arc::new(AtomicBool::new(false));
+        let thread = WriterThread {
+            writer,
+            encoder: RecordEncoder::new(settings.zstd_level)?,
+            segments: segments.clone(),
+            index: index.clone(),
+            tail: tail.clone(),
+            end: end_sender,
+            blocked: blocked.clone(),
+        };
+        let name = format!("sluice-log-{number}");
+        let thread = std::thread::Builder::new().name(name).spawn(move || thread.run(receiver))?;
+        let (jobs, thread) = (Mutex::new(Some(jobs)), Mutex::new(Some(thread)));
+        Ok(Self { id: shard_id(number), segments, index, tail, end, jobs, preparer, blocked, thread })
+    }
+
+    /// Reads items from the disk; blocks.
+    fn read_disk(&self, after: u64, max_bytes: usize) -> io::Result<LogPage> {
+        let mut page = LogPage::default();
+        let (mut at, mut read) = (after, 0);
+        while read < max_bytes {
+            match self.segments.read(at)? {
+                Step::End => {
+                    page.at_end = true;
+                    break;
+                }
+                Step::Frame { next, payload, .. } => {
+                    read += payload.len();
+                    at = next;
+                    decode_frame(&payload, next, None, &mut page.items);
+                }
+                Step::Damaged { next, detail, rest } => {
+                    read += rest.as_ref().map_or(0, Bytes::len);
+                    at = next;
+                    decode_frame(&rest.unwrap_or_default(), next, Some(detail), &mut page.items);
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// Reads one batch of a customer from the frame at `lsn`; blocks.
+    pub(crate) fn frame_batches(
+        &self,
+        lsn: u64,
+        customer: CustomerId,
+        mut wanted: impl FnMut(BatchId) -> bool,
+        mut found: impl FnMut(crate::model::Batch),
+    ) -> io::Result<()> {
+        use crate::wire::record::{HEADER_LEN, directory_end};
+        let damaged = |error: crate::wire::record::RecordError| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{}: frame at {lsn}: {error}", self.segments.dir().display()),
+            )
+        };
+        const GUESS: usize = 16 * 1024;
+        let mut head = self.segments.read_payload(lsn, 0, GUESS)?;
+        if head.len() < HEADER_LEN {
+            return Err(damaged(crate::wire::record::RecordError::Malformed("header is cut off")));
+        }
+        let directory_end = directory_end(&head).map_err(damaged)?;
+        if directory_end > head.len() {
+            head = self.segments.read_payload(lsn, 0, directory_end)?;
+        }
+        let directory = Directory::parse(&head).map_err(damaged)?;
+        for row in directory.batches.iter().filter(|row| row.customer == customer && wanted(row.id)) {
+            let range = directory.data_range(row).map_err(damaged)?;
+            let data = self.segments.read_payload(lsn, range.start, range.len())?;
+            found(directory.read(row, &data).map_err(damaged)?);
+        }
+        Ok(())
+    }
+}
+
+/// Turns a frame's payload into items; a damaged one gives what is whole of it.
+fn decode_frame(payload: &[u8], next: u64, damage: Option<String>, items: &mut Vec<LogItem>) {
+    let position = Position::from_lsn(next);
+    let mut details: Vec<String> = damage.into_iter().collect();
+    match Directory::parse(payload) {
+        Ok(directory) => {
+            let mut batches = Vec::with_capacity(directory.batches.len());
+            for (row, batch) in directory.read_all(payload) {
+                match batch {
+                    Ok(batch) => batches.push(Arc::new(batch)),
+                    Err(error) => details.push(format!(
+                        "batch {:?} of customer {} with {} events: {error}",
+                        row.id, row.customer, row.events
+                    )),
+                }
+            }
+            let (producer, sequence) = (directory.producer, directory.sequence);
+            items.push(LogItem::Record(LogRecord { position, producer, sequence, batches }));
+        }
+        Err(error) => details.push(error.to_string()),
+    }
+    if !details.is_empty() {
+        items.push(LogItem::Damaged { position, detail: details.join("; ") });
+    }
+}
+
+struct WriterThread {
+    writer: SegmentWriter,
+    encoder: RecordEncoder,
+    segments: Arc<Segments>,
+    index: Arc<LogIndex>,
+    tail: Arc<Mutex<Tail>>,
+    end: watch::Sender<u64>,
+    blocked: Arc<AtomicBool>,
+}
+
+impl WriterThread {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(Job { record, done }) = jobs.blocking_recv() {
+            // Whoever asked may be gone; the record counts all the same.
+            let _gone = done.send(self.append(record));
+        }
+    }
+
+    fn append(&mut self, record: RecordDraft) -> Result<(), AppendError> {
+        let encoder = &mut self.encoder;
+        let appended =
+            self.writer.append(|out| encoder.encode(&record, out)).map_err(|error| match error {
+                WriteError::NotTaken(error) => {
+                    self.blocked.store(true, Ordering::Release);
+                    not_taken(&error.to_string())
+                }
+                WriteError::Unknown(error) => {
+                    tracing::error!(%error, "a write to the log failed");
+                    AppendError::Unknown { detail: error.to_string().into() }
+                }
+            })?;
+        self.blocked.store(false, Ordering::Release);
+        if let Some(base) = appended.sealed {
+            self.index.seal(base);
+        }
+        let base = self.segments.last().expect("a frame was just appended").base;
+        self.index.push(base, appended.lsn, &record.batches);
+        self.tail.lock().push(
+            appended.next,
+            LogRecord {
+                position: Position::from_lsn(appended.next),
+                producer: record.producer,
+                sequence: record.sequence,
+                batches: record.batches,
+            },
+        );
+        self.end.send_replace(appended.next);
+        Ok(())
+    }
+}
+
+fn not_taken(detail: &str) -> AppendError {
+    AppendError::NotTaken { detail: detail.into(), retry_after: Duration::from_secs(1) }
+}
+
+#[async_trait]
+impl Log for EmbeddedLog {
+    fn append_units(&self) -> usize {
+        self.shards.len()
+    }
+
+    fn append_unit(&self, lane: Lane) -> usize {
+        usize::from(lane.number()) % self.shards.len()
+    }
+
+    async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError> {
+        let (done, outcome) = oneshot::channel();
+        let closed = || not_taken("the log is closed");
+        let jobs = self.shards[unit].jobs.lock().clone().ok_or_else(closed)?;
+        jobs.send(Job { record, done }).await.map_err(|_closed| closed())?;
+        outcome
+            .await
+            .unwrap_or_else(|_gone| Err(AppendError::Unknown { detail: "the log's writer ended".into() }))
+    }
+
+    fn accepting(&self) -> Result<(), AppendError> {
+        for shard in &self.shards {
+            if shard.blocked.load(Ordering::Acquire) {
+                match shard.preparer.failing() {
+                    Some(detail) => return Err(not_taken(&detail)),
+                    None => shard.blocked.store(false, Ordering::Release),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn recovered_ms(&self) -> u64 {
+        self.recovered_ms
+    }
+
+    async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
+        Ok(self.shards.iter().map(|shard| shard.id.clone()).collect())
+    }
+
+    async fn read(
+        &self,
+        shard: &ShardId,
+        after: Position,
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError> {
+        let shard = self.shard(shard)?;
+        let after = after.lsn();
+        let mut end = shard.end.clone();
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let durable = *end.borrow_and_update();
+            if let Some(page) = shard.tail.lock().read(after, max_bytes) {
+                if !page.items.is_empty() {
+                    return Ok(page);
+                }
+            } else if after < durable {
+                let of = shard.clone();
+                let read = tokio::task::spawn_blocking(move || of.read_disk(after, max_bytes));
+                let page = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+                let page =
+                    page.map_err(|error| PortError::unavailable(format!("read {}", shard.id), error))?;
+                if !page.items.is_empty() {
+                    return Ok(page);
+                }
+            }
+            match tokio::time::timeout_at(deadline, end.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_closed)) => return Err(PortError::Closed { what: format!("read {}", shard.id) }),
+                Err(_elapsed) => return Ok(LogPage { items: Vec::new(), at_end: true }),
+            }
+        }
+    }
+}
