@@ -1,5 +1,8 @@
 //! The catalogue: customers, their keys and their subscriptions.
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
 use super::PortError;
 use crate::model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
 use async_trait::async_trait;
