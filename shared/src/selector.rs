@@ -13,13 +13,14 @@
 //! | not | `{"type":"not","of":{…}}` | the inner one is false |
 //!
 //! # What `$` means in a bare logical expression
-//! `$.name` is the payload's top-level member `name` if it has one; else, if
-//! `name` is `event_type`, `source`, `tags`, `metadata` or `payload`, that
-//! field of the event; else nothing. So `$.event_type == 'order.created'`
-//! works whether the type was sent inside the payload or beside it, and
-//! `$.payload.total` is the payload's `total` wherever the payload has no
-//! `payload` of its own. Anything but a name after `$` (`$[0]`, `$.*`, `$..x`)
-//! and every plain query see the payload alone.
+//! `$.name` is the payload's top-level member `name` if it has one; else the
+//! event's field of that name, as its webhook shows it (`event_type`,
+//! `source`, `tags`, `metadata`, `payload`, `event_id`, `customer_id`,
+//! `timestamp`); else nothing. So `$.event_type == 'order.created'` works
+//! whether the type was sent inside the payload or beside it, and
+//! `$.payload.total` is `$.total` wherever the payload has no `payload` of its
+//! own. The rule is for a name right after `$`, also where that `$` stands in a
+//! filter; `$[0]`, `$.*`, `$..x` and every plain query see the payload alone.
 //!
 //! # Missing values
 //! An absent field satisfies `not_exists`, `not_equals`, `not_in` and nothing
@@ -36,17 +37,31 @@
 //! [`Verdict::Undecided`], never a guess. Nothing here panics or recurses
 //! deeper than those limits.
 
+mod budget;
+mod canonical;
+mod compare;
 mod compiled;
 mod error;
 mod event;
 mod event_type;
+mod field;
+mod function;
 mod index;
+mod json;
+mod jsonpath;
+mod node;
+mod number;
+mod parse;
+mod pattern;
 
 pub use compiled::{CompiledSelector, Verdict};
 pub use error::{SelectorError, SelectorFault};
-pub use event::{EvaluationLimits, EventFields, EventView, MatchScratch};
+pub use event::{EvaluationLimits, EventView, MatchScratch};
 pub use event_type::{EventTypePattern, EventTypes};
-pub use index::{Candidate, Condition, SubscriptionIndex, TypeLookup};
+pub use index::{Candidate, Condition, SubscriptionIndex};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// Limits on a selector, checked when it is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +131,10 @@ impl Selector {
     /// # Errors
     /// The first fault found, and where it is.
     pub fn parse_within(json: &str, limits: &SelectorLimits) -> Result<Self, SelectorError> {
-        let _ = limits;
-        Err(SelectorError::new("", SelectorFault::Json(json.to_owned())))
+        let compiled = CompiledSelector::new(parse::parse(json, limits)?);
+        let mut canonical = String::new();
+        compiled.write_canonical(&mut canonical);
+        Ok(Self { original: json.into(), canonical: canonical.into(), compiled })
     }
 
     /// The JSON as it was given.
@@ -139,3 +156,32 @@ impl Selector {
         &self.compiled
     }
 }
+
+/// Selectors are equal if they say the same thing the same way.
+impl PartialEq for Selector {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Selector {}
+
+/// Writes the JSON as it was given.
+impl Serialize for Selector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json: &RawValue = serde_json::from_str(&self.original).map_err(serde::ser::Error::custom)?;
+        json.serialize(serializer)
+    }
+}
+
+/// Reads and checks under the default limits. From JSON text only: numbers
+/// are kept as written.
+impl<'de> Deserialize<'de> for Selector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        Self::parse(json.get()).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests;

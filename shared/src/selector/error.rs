@@ -2,7 +2,7 @@
 
 /// A refused selector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("selector at \"{pointer}\": {fault}")]
+#[error("selector{}{pointer}: {fault}", if .pointer.is_empty() { "" } else { " at " })]
 pub struct SelectorError {
     /// JSON Pointer (RFC 6901) into the selector; empty is the selector itself.
     pub pointer: String,
@@ -10,17 +10,58 @@ pub struct SelectorError {
     pub fault: SelectorFault,
 }
 
-impl SelectorError {
-    pub(super) fn new(pointer: impl Into<String>, fault: SelectorFault) -> Self {
-        Self { pointer: pointer.into(), fault }
-    }
-}
-
 /// What is wrong with a selector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectorFault {
-    /// The text is not JSON, or deeper than a selector may be.
+    /// The text is not JSON, or nested deeper than a selector can be.
+    #[error("not JSON at byte {offset}: {reason}")]
+    Json {
+        /// Byte offset into the selector's text.
+        offset: usize,
+        /// What was wrong there.
+        reason: &'static str,
+    },
+    /// A limit of [`SelectorLimits`](super::SelectorLimits) is passed.
+    #[error("{what}: {found}, at most {max}")]
+    Limit {
+        /// What is counted, with its unit.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A value of another JSON type, or not one of the words allowed.
+    #[error("expected {0}")]
+    Expected(&'static str),
+    /// A member is missing from the object.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A member that this object does not have.
+    #[error("no such member here")]
+    UnknownMember,
+    /// A member given twice.
+    #[error("given twice")]
+    DuplicateMember,
+    /// `exists` and `not_exists` take no value.
+    #[error("`{0}` takes no value")]
+    ValueNotTaken(&'static str),
+    /// Not an event type or pattern.
     #[error("{0}")]
-    Json(String),
+    EventType(&'static str),
+    /// Not a field path.
+    #[error("{0}")]
+    Field(&'static str),
+    /// Not a JSONPath query nor a logical expression.
+    #[error("character {offset}: {reason}")]
+    Expression {
+        /// Byte offset into the expression.
+        offset: usize,
+        /// What was wrong there.
+        reason: String,
+    },
+    /// A regular expression that does not compile, or is too large compiled.
+    #[error("regular expression: {0}")]
+    Regex(String),
 }

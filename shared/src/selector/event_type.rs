@@ -3,7 +3,7 @@
 use super::{SelectorFault, SelectorLimits};
 
 /// Which event types an `event_type` selector accepts. A type's segments are
-/// what lies between its dots.
+/// what lies between its dots; an event without a type has the type "".
 ///
 /// - `order.created`: that type exactly.
 /// - `*`: every event, one without a type included.
@@ -25,12 +25,20 @@ impl EventTypePattern {
     /// Empty, too long, an empty segment beside a `*`, or a `*` that is only
     /// part of a segment.
     pub fn parse(text: &str, limits: &SelectorLimits) -> Result<Self, SelectorFault> {
-        if text.is_empty() {
-            return Err(SelectorFault::Json("an event type is not empty".into()));
-        }
         let max = limits.event_type_bytes_max;
+        if text.is_empty() {
+            return Err(SelectorFault::EventType("an event type cannot be empty"));
+        }
         if text.len() > max {
-            return Err(SelectorFault::Json(format!("too long: {max}")));
+            return Err(SelectorFault::Limit { what: "bytes of the event type", found: text.len(), max });
+        }
+        if text.contains('*') {
+            if text.split('.').any(str::is_empty) {
+                return Err(SelectorFault::EventType("a pattern cannot have an empty segment"));
+            }
+            if text.split('.').any(|segment| segment.contains('*') && segment != "*") {
+                return Err(SelectorFault::EventType("`*` must be a whole segment, as in `order.*`"));
+            }
         }
         Ok(Self { text: text.into() })
     }
@@ -47,13 +55,18 @@ impl EventTypePattern {
         !self.text.contains('*')
     }
 
-    /// True if an event of this type (`None`: it has none) is accepted.
+    /// True if the pattern is `*`, which accepts every event.
     #[must_use]
-    pub fn accepts(&self, event_type: Option<&str>) -> bool {
-        if &*self.text == "*" {
+    pub fn is_any(&self) -> bool {
+        &*self.text == "*"
+    }
+
+    /// True if an event of this type ("": it has none) is accepted.
+    #[must_use]
+    pub fn accepts(&self, event_type: &str) -> bool {
+        if self.is_any() {
             return true;
         }
-        let Some(event_type) = event_type else { return false };
         let mut wanted = self.text.split('.').peekable();
         let mut given = event_type.split('.');
         while let Some(segment) = wanted.next() {
@@ -74,6 +87,105 @@ impl EventTypePattern {
 pub enum EventTypes {
     /// Any type, or none at all.
     Any,
-    /// Only types that one of these accepts; an empty list matches nothing.
+    /// Only types that one of these accepts, sorted; an empty list matches
+    /// nothing. None of them is `*`.
     Only(Vec<EventTypePattern>),
+}
+
+impl EventTypes {
+    pub(super) fn one(pattern: &EventTypePattern) -> Self {
+        if pattern.is_any() { Self::Any } else { Self::Only(vec![pattern.clone()]) }
+    }
+
+    /// True if a selector with these types could match an event of this one.
+    #[must_use]
+    pub fn include(&self, event_type: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(patterns) => patterns.iter().any(|pattern| pattern.accepts(event_type)),
+        }
+    }
+
+    /// At least one of both.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Only(mut patterns), Self::Only(more)) => {
+                patterns.extend(more);
+                patterns.sort_unstable();
+                patterns.dedup();
+                Self::Only(patterns)
+            }
+            _ => Self::Any,
+        }
+    }
+
+    /// Both at once. Where both hold patterns the smaller list stands for the
+    /// intersection, which it contains.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, types) | (types, Self::Any) => types,
+            (Self::Only(left), Self::Only(right)) => {
+                let exact = |patterns: &[EventTypePattern]| patterns.iter().all(EventTypePattern::is_exact);
+                let kept_by = |kept: &[EventTypePattern], patterns: Vec<EventTypePattern>| {
+                    let accepted =
+                        |found: &EventTypePattern| kept.iter().any(|keep| keep.accepts(&found.text));
+                    patterns.into_iter().filter(accepted).collect()
+                };
+                Self::Only(match (exact(&left), exact(&right)) {
+                    (true, _) => kept_by(&right, left),
+                    (false, true) => kept_by(&left, right),
+                    (false, false) if right.len() < left.len() => right,
+                    (false, false) => left,
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> EventTypePattern {
+        EventTypePattern::parse(text, &SelectorLimits::default()).unwrap()
+    }
+
+    #[test]
+    fn patterns_accept_by_segment() {
+        for (text, accepted, refused) in [
+            ("order.created", &["order.created"][..], &["order", "order.created.x", "Order.created", ""][..]),
+            ("*", &["order", "a.b.c", ""], &[]),
+            ("order.*", &["order.created", "order.item.added"], &["order", "orders.created", ""]),
+            ("*.created", &["order.created"], &["created", "a.b.created", "order.created.late"]),
+            ("order.*.failed", &["order.payment.failed"], &["order.failed", "order.a.b.failed"]),
+            ("*.*", &["a.b", "a.b.c"], &["a", ""]),
+            ("a..b", &["a..b"], &["a.b"]),
+        ] {
+            let pattern = pattern(text);
+            for event_type in accepted {
+                assert!(pattern.accepts(event_type), "{text} {event_type}");
+            }
+            for event_type in refused {
+                assert!(!pattern.accepts(event_type), "{text} {event_type}");
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_patterns_are_refused() {
+        for text in ["", "ord*", "order.*x", "**", "order..*", ".*", "*.", &"x".repeat(257)] {
+            assert!(EventTypePattern::parse(text, &SelectorLimits::default()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sets_of_types_combine() {
+        let only = |texts: &[&str]| EventTypes::Only(texts.iter().map(|text| pattern(text)).collect());
+        assert_eq!(only(&["a"]).or(only(&["b", "a"])), only(&["a", "b"]));
+        assert_eq!(only(&["a"]).or(EventTypes::Any), EventTypes::Any);
+        assert_eq!(only(&["a"]).and(only(&["b"])), only(&[]));
+        assert_eq!(only(&["a.b", "b.c"]).and(only(&["a.*"])), only(&["a.b"]));
+        assert_eq!(only(&["*.b", "*.c"]).and(only(&["a.*"])), only(&["a.*"]));
+        assert_eq!(EventTypes::Any.and(only(&["a"])), only(&["a"]));
+    }
 }

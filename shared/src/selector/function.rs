@@ -1,0 +1,212 @@
+//! `custom` selectors: one operator on one field of the payload.
+
+use std::cmp::Ordering;
+
+use super::budget::{Budget, Exhausted};
+use super::compare;
+use super::field::Field;
+use super::json::{JsonFault, Shape, Tape, Value};
+use super::pattern::Pattern;
+
+/// An operator applied to a field.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) field: Field,
+    pub(super) operator: Operator,
+    pub(super) predicate: Predicate,
+    /// The operator's value in canonical JSON, if it takes one.
+    pub(super) operand: Option<Box<str>>,
+}
+
+/// The operators by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Equals,
+    NotEquals,
+    GreaterThan,
+    GreaterOrEqual,
+    LessThan,
+    LessOrEqual,
+    Contains,
+    StartsWith,
+    EndsWith,
+    In,
+    NotIn,
+    Exists,
+    NotExists,
+    Matches,
+}
+
+/// What the operators ask of a field that is there. `not_equals`, `not_in` and
+/// `not_exists` are the exact negations of what they negate, so they hold for
+/// a field that is missing.
+#[derive(Debug)]
+pub(super) enum Predicate {
+    Exists,
+    Equals(Constant),
+    /// Holds for numbers with numbers and strings with strings.
+    Order(Constant),
+    /// A string has this string within; an array has this element.
+    Contains(Constant),
+    StartsWith(Box<str>),
+    EndsWith(Box<str>),
+    In(OneOf),
+    Matches(Pattern),
+}
+
+impl Operator {
+    pub(super) const NAMES: &str = "one of `equals`, `not_equals`, `greater_than`, `greater_or_equal`, `less_than`, \
+         `less_or_equal`, `contains`, `starts_with`, `ends_with`, `in`, `not_in`, `exists`, `not_exists`, `matches`";
+
+    const ALL: [Self; 14] = [
+        Self::Equals,
+        Self::NotEquals,
+        Self::GreaterThan,
+        Self::GreaterOrEqual,
+        Self::LessThan,
+        Self::LessOrEqual,
+        Self::Contains,
+        Self::StartsWith,
+        Self::EndsWith,
+        Self::In,
+        Self::NotIn,
+        Self::Exists,
+        Self::NotExists,
+        Self::Matches,
+    ];
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operator| operator.name() == name)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Equals => "equals",
+            Self::NotEquals => "not_equals",
+            Self::GreaterThan => "greater_than",
+            Self::GreaterOrEqual => "greater_or_equal",
+            Self::LessThan => "less_than",
+            Self::LessOrEqual => "less_or_equal",
+            Self::Contains => "contains",
+            Self::StartsWith => "starts_with",
+            Self::EndsWith => "ends_with",
+            Self::In => "in",
+            Self::NotIn => "not_in",
+            Self::Exists => "exists",
+            Self::NotExists => "not_exists",
+            Self::Matches => "matches",
+        }
+    }
+
+    fn negates(self) -> bool {
+        matches!(self, Self::NotEquals | Self::NotIn | Self::NotExists)
+    }
+
+    /// The orders of field to value that satisfy this operator.
+    fn accepts(self, order: Ordering) -> bool {
+        match self {
+            Self::GreaterThan => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+            Self::LessThan => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            _ => order.is_eq(),
+        }
+    }
+}
+
+impl Function {
+    pub(super) fn holds(&self, payload: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+        let satisfied = match self.field.find(payload, budget)? {
+            Some(value) => self.satisfied_by(value, budget)?,
+            None => false,
+        };
+        Ok(satisfied != self.operator.negates())
+    }
+
+    fn satisfied_by(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+        match &self.predicate {
+            Predicate::Exists => Ok(true),
+            Predicate::Equals(constant) => compare::equal(value, constant.value(), budget),
+            Predicate::Order(constant) => {
+                let order = compare::order(value.shape(), constant.value().shape(), budget)?;
+                Ok(order.is_some_and(|order| self.operator.accepts(order)))
+            }
+            Predicate::Contains(constant) => contains(value, constant.value(), budget),
+            Predicate::StartsWith(prefix) => {
+                Ok(value.as_str().is_some_and(|text| text.starts_with(&**prefix)))
+            }
+            Predicate::EndsWith(suffix) => Ok(value.as_str().is_some_and(|text| text.ends_with(&**suffix))),
+            Predicate::In(list) => list.includes(value, budget),
+            Predicate::Matches(pattern) => match value.as_str() {
+                Some(text) => pattern.is_match(text, budget),
+                None => Ok(false),
+            },
+        }
+    }
+}
+
+fn contains(value: Value<'_>, wanted: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+    match (value.shape(), wanted.shape()) {
+        (Shape::String(text), Shape::String(part)) => {
+            budget.spend_bytes(text.len())?;
+            Ok(text.contains(part))
+        }
+        (Shape::Array(_), _) => {
+            for element in value.children() {
+                if compare::equal(element, wanted, budget)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// A JSON value of the selector's own.
+#[derive(Debug)]
+pub(super) struct Constant {
+    text: Box<str>,
+    tape: Tape,
+}
+
+impl Constant {
+    pub(super) fn parse(text: &str, depth_max: usize) -> Result<Self, JsonFault> {
+        let mut tape = Tape::default();
+        tape.parse(text, depth_max)?;
+        Ok(Self { text: text.into(), tape })
+    }
+
+    pub(super) fn value(&self) -> Value<'_> {
+        self.tape.root(&self.text)
+    }
+}
+
+/// The list of `in` and `not_in`: strings are searched by halving.
+#[derive(Debug)]
+pub(super) struct OneOf {
+    list: Constant,
+    strings: Vec<Box<str>>,
+}
+
+impl OneOf {
+    pub(super) fn new(list: Constant) -> Self {
+        let mut strings: Vec<Box<str>> =
+            list.value().children().filter_map(Value::as_str).map(Box::from).collect();
+        strings.sort_unstable();
+        Self { list, strings }
+    }
+
+    fn includes(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+        if let Some(text) = value.as_str() {
+            budget.spend(1)?;
+            return Ok(self.strings.binary_search_by(|string| (**string).cmp(text)).is_ok());
+        }
+        for candidate in self.list.value().children() {
+            if compare::equal(value, candidate, budget)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
