@@ -1,13 +1,20 @@
 //! The processor of Sluice: consumes shards, matches subscriptions, delivers webhooks.
 
 pub mod backoff;
+pub mod body;
 pub mod breaker;
+pub mod client;
 pub mod clock;
+pub mod config;
+pub mod endpoint;
 pub mod guard;
 pub mod outbox;
 pub mod outcome;
+pub mod recent;
+pub mod resolver;
 pub mod sign;
 pub mod slice;
+pub mod target;
 pub mod watermark;
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! What the tests of this crate share.
 
+use crate::recent::AttemptRecord;
 use bytes::Bytes;
-use sluice_shared::model::{Batch, BatchId, CustomerId, EventId, EventMeta, Lane};
+use sluice_shared::model::subscription::SigningSecret;
+use sluice_shared::model::{
+    Batch, BatchId, BatchPolicy, CustomerId, DeliveryId, EventId, EventMeta, Lane, RetryPolicy, Subscription,
+    SubscriptionId, SubscriptionStatus,
+};
 
 /// A batch of one type whose envelopes have these sizes.
 pub(crate) fn batch_of_sizes(sizes: &[usize]) -> Batch {
@@ -32,4 +37,41 @@ pub(crate) fn batch(customer: CustomerId, id: BatchId, events: &[(&str, String)]
         rows.push(EventMeta { end: body.len() as u32, kind: index as u16, ordering: 0 });
     }
     Batch { customer, id, types, events: rows, claims: Vec::new(), body: Bytes::from(body) }
+}
+
+/// Subscription `n` of customer 1, to all events.
+pub(crate) fn subscription(n: u128) -> Subscription {
+    Subscription {
+        id: SubscriptionId::from_u128(n),
+        customer: CustomerId::from_u128(1),
+        version: 1,
+        selector: r#"{"type":"event_type","value":"*"}"#.into(),
+        webhook_url: "http://127.0.0.1:9/hook".into(),
+        batch: BatchPolicy::default(),
+        retry: RetryPolicy::default(),
+        ordered: false,
+        description: None,
+        status: SubscriptionStatus::Active,
+        secrets: vec![SigningSecret {
+            text: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
+            expires_at_ms: None,
+        }],
+        effective_at_ms: 0,
+        created_at_ms: 0,
+        updated_at_ms: 0,
+    }
+}
+
+/// An attempt that says nothing.
+pub(crate) fn attempt_record() -> AttemptRecord {
+    AttemptRecord {
+        delivery: DeliveryId::from_u128(1),
+        at_ms: 0,
+        status: Some(200),
+        latency_ms: 1,
+        attempt: 1,
+        events: 1,
+        error: None,
+        excerpt: String::new(),
+    }
 }

@@ -1,0 +1,259 @@
+//! What of the processor can be configured.
+
+use crate::breaker::BreakerPolicy;
+use crate::guard::GuardPolicy;
+use crate::watermark::Caps;
+use serde::{Deserialize, Serialize};
+
+/// The processor's configuration. Durations are milliseconds, sizes bytes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessorConfig {
+    /// How webhooks are sent.
+    pub webhook: WebhookConfig,
+    /// Where webhooks may be sent.
+    pub guard: GuardPolicy,
+    /// When an endpoint is left alone.
+    pub breaker: BreakerPolicy,
+    /// How shards are read and settled.
+    pub shard: ShardConfig,
+    /// How waiting deliveries are worked.
+    pub queue: QueueConfig,
+    /// How the processor ends.
+    pub shutdown: ShutdownConfig,
+}
+
+/// How webhooks are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// The longest that connecting takes, DNS and TLS included.
+    pub connect_timeout_ms: u64,
+    /// The longest that an attempt takes, redirects and the answer's body included.
+    pub timeout_ms: u64,
+    /// How long an unused connection is kept. Below the 5 s after which
+    /// Node.js servers close theirs, so that a POST does not meet a closing one.
+    pub idle_timeout_ms: u64,
+    /// The most POSTs in flight to one subscription's endpoint.
+    pub concurrency_max: u32,
+    /// The most of an answer's body that is read, beside what a list of
+    /// failed events may take.
+    pub answer_bytes_max: usize,
+    /// How much of an answer's body is kept for people to read.
+    pub excerpt_bytes_max: usize,
+    /// How many recent attempts are kept for each subscription.
+    pub recent_attempts: usize,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("Sluice/", env!("CARGO_PKG_VERSION")).into(),
+            connect_timeout_ms: 10_000,
+            timeout_ms: 30_000,
+            idle_timeout_ms: 4000,
+            concurrency_max: 16,
+            answer_bytes_max: 64 * 1024,
+            excerpt_bytes_max: 1024,
+            recent_attempts: 16,
+        }
+    }
+}
+
+/// How shards are read and settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShardConfig {
+    /// About how much one read of the log asks for.
+    pub read_bytes: usize,
+    /// How long a read waits for something to come.
+    pub read_wait_ms: u64,
+    /// The most (event × subscription) that may be unsettled before reading pauses.
+    pub unsettled_events_max: usize,
+    /// The most bytes of batches that may be held for them before reading pauses.
+    pub unsettled_bytes_max: usize,
+    /// How old an unsettled event gets before it is handed over to the queue.
+    pub age_cap_ms: u64,
+    /// How long the oldest event waits before more than one POST of a
+    /// subscription and shard may be in flight, at the cost of their order.
+    pub overtake_after_ms: u64,
+    /// The most bytes of webhooks in flight that may have been handed over to
+    /// the queue for being slow; beyond it, the slow attempt is stopped.
+    pub detached_bytes_max: usize,
+    /// How long outcomes wait for company before they are made durable.
+    pub commit_linger_ms: u64,
+    /// How often a shard's checkpoint is stored.
+    pub checkpoint_interval_ms: u64,
+    /// How old the catalogue's snapshot may be to match with.
+    pub snapshot_age_max_ms: u64,
+}
+
+impl Default for ShardConfig {
+    fn default() -> Self {
+        Self {
+            read_bytes: 4 * 1024 * 1024,
+            read_wait_ms: 500,
+            unsettled_events_max: 1_000_000,
+            unsettled_bytes_max: 64 * 1024 * 1024,
+            age_cap_ms: 10_000,
+            overtake_after_ms: 250,
+            detached_bytes_max: 64 * 1024 * 1024,
+            commit_linger_ms: 20,
+            checkpoint_interval_ms: 500,
+            snapshot_age_max_ms: 1000,
+        }
+    }
+}
+
+impl ShardConfig {
+    /// The caps of a shard's watermark.
+    #[must_use]
+    pub const fn caps(&self) -> Caps {
+        Caps { events: self.unsettled_events_max, bytes: self.unsettled_bytes_max }
+    }
+}
+
+/// How waiting deliveries are worked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueConfig {
+    /// The most deliveries taken from the queue and not ended.
+    pub taken_max: usize,
+    /// The most of them of one subscription.
+    pub taken_per_subscription_max: usize,
+    /// How old a delivery gets before it is given up, whatever its attempts.
+    pub delivery_age_max_ms: u64,
+    /// The most events that wait for one subscription before it is disabled.
+    pub backlog_events_max: u64,
+    /// How long the webhooks of a suspended customer wait before the next look.
+    pub suspended_wait_ms: u64,
+    /// The longest that the worker sleeps without a look at the queue.
+    pub poll_ms: u64,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            taken_max: 512,
+            taken_per_subscription_max: 32,
+            delivery_age_max_ms: 3 * 24 * 3600 * 1000,
+            backlog_events_max: 10_000_000,
+            suspended_wait_ms: 60_000,
+            poll_ms: 1000,
+        }
+    }
+}
+
+/// How the processor ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShutdownConfig {
+    /// How long POSTs in flight may still take.
+    pub grace_ms: u64,
+    /// By when all must have ended, what is in flight or not.
+    pub deadline_ms: u64,
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { grace_ms: 1000, deadline_ms: 5000 }
+    }
+}
+
+/// A value that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct ConfigError {
+    /// The field, dotted.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl ProcessorConfig {
+    /// Checks that every value makes sense alone and beside the others.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        const DAY_MS: u64 = 24 * 3600 * 1000;
+        let (webhook, shard, queue, breaker) = (&self.webhook, &self.shard, &self.queue, &self.breaker);
+        let ranges = [
+            ("webhook.connect_timeout_ms", webhook.connect_timeout_ms, 1, 300_000),
+            ("webhook.timeout_ms", webhook.timeout_ms, 1, 600_000),
+            ("webhook.idle_timeout_ms", webhook.idle_timeout_ms, 0, 3_600_000),
+            ("webhook.concurrency_max", u64::from(webhook.concurrency_max), 1, 1024),
+            ("webhook.answer_bytes_max", webhook.answer_bytes_max as u64, 0, 16 << 20),
+            ("webhook.excerpt_bytes_max", webhook.excerpt_bytes_max as u64, 0, 64 << 10),
+            ("webhook.recent_attempts", webhook.recent_attempts as u64, 0, 1000),
+            ("breaker.consecutive_failures", u64::from(breaker.consecutive_failures), 1, 1_000_000),
+            ("breaker.window", u64::from(breaker.window), 1, 64),
+            ("breaker.open_ms", breaker.open_ms, 1, breaker.open_max_ms),
+            ("breaker.open_max_ms", breaker.open_max_ms, 1, DAY_MS),
+            ("shard.read_bytes", shard.read_bytes as u64, 1, 256 << 20),
+            ("shard.read_wait_ms", shard.read_wait_ms, 1, 60_000),
+            ("shard.unsettled_events_max", shard.unsettled_events_max as u64, 1, 1 << 32),
+            ("shard.unsettled_bytes_max", shard.unsettled_bytes_max as u64, 1 << 20, 64 << 30),
+            ("shard.age_cap_ms", shard.age_cap_ms, 1, 3_600_000),
+            ("shard.overtake_after_ms", shard.overtake_after_ms, 0, shard.age_cap_ms),
+            ("shard.detached_bytes_max", shard.detached_bytes_max as u64, 0, 64 << 30),
+            ("shard.commit_linger_ms", shard.commit_linger_ms, 0, 1000),
+            ("shard.checkpoint_interval_ms", shard.checkpoint_interval_ms, 1, 60_000),
+            ("shard.snapshot_age_max_ms", shard.snapshot_age_max_ms, 1, 60_000),
+            ("queue.taken_max", queue.taken_max as u64, 1, 1 << 20),
+            ("queue.taken_per_subscription_max", queue.taken_per_subscription_max as u64, 1, 1 << 20),
+            ("queue.delivery_age_max_ms", queue.delivery_age_max_ms, 1000, 90 * DAY_MS),
+            ("queue.backlog_events_max", queue.backlog_events_max, 1, u64::MAX),
+            ("queue.suspended_wait_ms", queue.suspended_wait_ms, 100, DAY_MS),
+            ("queue.poll_ms", queue.poll_ms, 1, 60_000),
+            ("shutdown.deadline_ms", self.shutdown.deadline_ms, 1, 600_000),
+            ("shutdown.grace_ms", self.shutdown.grace_ms, 0, self.shutdown.deadline_ms),
+        ];
+        for (field, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError {
+                    field,
+                    problem: format!("{value} is not between {min} and {max}"),
+                });
+            }
+        }
+        if !(breaker.failure_share > 0.0 && breaker.failure_share <= 1.0) {
+            let problem = format!("{} is not above 0 and at most 1", breaker.failure_share);
+            return Err(ConfigError { field: "breaker.failure_share", problem });
+        }
+        if http::HeaderValue::from_str(&webhook.user_agent).is_err() {
+            let problem = "not a value that a header can carry".into();
+            return Err(ConfigError { field: "webhook.user_agent", problem });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_make_sense() {
+        assert_eq!(ProcessorConfig::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn unknown_keys_and_absurd_values_are_refused_by_name() {
+        let unknown = serde_json::from_str::<ProcessorConfig>(r#"{"webhook":{"timeout":1}}"#);
+        assert!(unknown.unwrap_err().to_string().contains("timeout"));
+        for (json, field) in [
+            (r#"{"webhook":{"timeout_ms":0}}"#, "webhook.timeout_ms"),
+            (r#"{"webhook":{"user_agent":"a\nb"}}"#, "webhook.user_agent"),
+            (r#"{"breaker":{"failure_share":0.0}}"#, "breaker.failure_share"),
+            (r#"{"breaker":{"open_ms":100000}}"#, "breaker.open_ms"),
+            (r#"{"shard":{"age_cap_ms":100}}"#, "shard.overtake_after_ms"),
+            (r#"{"shutdown":{"grace_ms":6000}}"#, "shutdown.grace_ms"),
+        ] {
+            let config: ProcessorConfig = serde_json::from_str(json).unwrap();
+            assert_eq!(config.validate().unwrap_err().field, field);
+        }
+    }
+}

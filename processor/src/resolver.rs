@@ -1,0 +1,122 @@
+//! Names to addresses, with the guard in between.
+//!
+//! `getaddrinfo` blocks a thread for as long as a name server lets it, so
+//! there is one lookup a name at a time, and a limit on all of them.
+
+use crate::guard::{Forbidden, Guard};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::collections::HashMap;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// Threads that lookups may block. Tokio has 512, which storage uses too.
+const LOOKUPS_MAX: usize = 64;
+
+/// A lookup that took longer is not joined any more: its answer may be stale.
+const JOIN_WITHIN: Duration = Duration::from_secs(5);
+
+type Found = Result<Arc<[SocketAddr]>, Arc<std::io::Error>>;
+type Lookup = Shared<BoxFuture<'static, Found>>;
+
+/// Resolves names through the operating system; gives out only addresses that the guard allows.
+pub struct GuardedResolver {
+    guard: Guard,
+    threads: Arc<Semaphore>,
+    running: Arc<Mutex<HashMap<Box<str>, (Instant, Lookup)>>>,
+}
+
+impl GuardedResolver {
+    /// A resolver behind this guard.
+    #[must_use]
+    pub fn new(guard: Guard) -> Self {
+        let threads = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        Self { guard, threads, running: Arc::default() }
+    }
+
+    fn lookup(&self, host: &str) -> Lookup {
+        let mut running = self.running.lock();
+        if let Some((began, lookup)) = running.get(host)
+            && began.elapsed() < JOIN_WITHIN
+        {
+            return lookup.clone();
+        }
+        let lookup = blocking_lookup(host.into(), Arc::clone(&self.threads)).boxed().shared();
+        running.insert(host.into(), (Instant::now(), lookup.clone()));
+        lookup
+    }
+}
+
+async fn blocking_lookup(host: String, threads: Arc<Semaphore>) -> Found {
+    let permit = threads.acquire_owned().await.map_err(|closed| Arc::new(std::io::Error::other(closed)))?;
+    let looked_up = tokio::task::spawn_blocking(move || {
+        // Held until the thread is free again, whoever still waits.
+        let _permit = permit;
+        (host.as_str(), 0).to_socket_addrs().map(Iterator::collect)
+    });
+    looked_up.await.map_err(std::io::Error::other).flatten().map_err(Arc::new)
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host: Box<str> = name.as_str().into();
+        let lookup = self.lookup(&host);
+        let (running, guard) = (Arc::clone(&self.running), self.guard.clone());
+        Box::pin(async move {
+            let found = lookup.await;
+            running.lock().remove(&host);
+            Ok(allowed(&guard, &found?)?)
+        })
+    }
+}
+
+/// The addresses that may be dialled; an error if none of those found may.
+fn allowed(guard: &Guard, found: &[SocketAddr]) -> Result<Addrs, Forbidden> {
+    let mut refused = None;
+    let mut passed = Vec::with_capacity(found.len());
+    for address in found {
+        match guard.check_address(address.ip()) {
+            Ok(()) => passed.push(*address),
+            Err(forbidden) => refused = Some(forbidden),
+        }
+    }
+    match refused {
+        Some(forbidden) if passed.is_empty() => Err(forbidden),
+        _ => Ok(Box::new(passed.into_iter())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::GuardPolicy;
+
+    async fn resolve(policy: GuardPolicy, name: &str) -> Result<Vec<SocketAddr>, String> {
+        let resolver = GuardedResolver::new(Guard::new(policy));
+        let found = resolver.resolve(name.parse().unwrap()).await;
+        found.map(Iterator::collect).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_name_of_a_refused_address_is_refused() {
+        let error = resolve(GuardPolicy::default(), "localhost").await.unwrap_err();
+        assert!(error.contains("loopback"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_allowed_one_resolves() {
+        let policy = GuardPolicy { allow_private: true, ..GuardPolicy::default() };
+        assert!(resolve(policy, "localhost").await.unwrap().iter().all(|of| of.ip().is_loopback()));
+    }
+
+    #[test]
+    fn refused_addresses_are_left_out() {
+        let found = ["127.0.0.1:0".parse().unwrap(), "1.1.1.1:0".parse().unwrap()];
+        let passed: Vec<_> = allowed(&Guard::default(), &found).unwrap().collect();
+        assert_eq!(passed, &found[1..]);
+    }
+}
