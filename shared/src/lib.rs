@@ -2,8 +2,11 @@
 //! disk formats, the ports and their adapters, configuration and telemetry.
 
 pub mod clock;
+pub mod directory;
 pub mod embedded;
+pub mod limiter;
 pub mod model;
 pub mod ports;
+pub mod secrets;
 pub mod selector;
 pub mod wire;

@@ -87,7 +87,7 @@ impl Writer {
                 Row::Key(row) => changes.keys.push(row),
                 Row::Subscription(row) => changes.subscriptions.push(row),
                 Row::DeletedSubscription { customer, id } => {
-                    changes.deleted_subscriptions.push((customer, id))
+                    changes.deleted_subscriptions.push((customer, id));
                 }
             }
         }

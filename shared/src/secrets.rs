@@ -1,0 +1,91 @@
+//! Makes API keys and webhook secrets, and hashes keys for their lookup.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+/// Random bytes of a key or a secret.
+const SECRET_BYTES: usize = 32;
+
+/// Characters of a key that are kept for people to tell keys apart: the
+/// prefix and 24 of 256 bits.
+const HINT_LEN: usize = 12;
+
+/// What a key's prefix says of its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyMode {
+    /// `sk_live_`.
+    Live,
+    /// `sk_test_`.
+    Test,
+}
+
+/// A key just made; its text is shown once and not kept.
+pub struct NewApiKey {
+    /// The key.
+    pub text: String,
+    /// What is stored in its place.
+    pub hash: [u8; 32],
+    /// Its first characters.
+    pub hint: String,
+}
+
+/// Makes an API key of 256 random bits.
+#[must_use]
+pub fn new_api_key(mode: KeyMode) -> NewApiKey {
+    let prefix = match mode {
+        KeyMode::Live => "sk_live_",
+        KeyMode::Test => "sk_test_",
+    };
+    let text = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random()));
+    let (hash, hint) = (hash_api_key(text.as_bytes()), text[..HINT_LEN].to_owned());
+    NewApiKey { text, hash, hint }
+}
+
+/// Makes a webhook secret in the form of Standard Webhooks: `whsec_` and base64.
+#[must_use]
+pub fn new_signing_secret() -> String {
+    format!("whsec_{}", STANDARD.encode(random()))
+}
+
+/// What a key is looked up by: SHA-256 of its text. Keys are random, so a
+/// slow hash would add nothing.
+#[must_use]
+pub fn hash_api_key(text: &[u8]) -> [u8; 32] {
+    sha256(text)
+}
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+fn random() -> [u8; SECRET_BYTES] {
+    let mut bytes = [0; SECRET_BYTES];
+    rand::fill(&mut bytes).expect("the operating system has randomness");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_differ_and_hash_to_what_is_stored() {
+        let (a, b) = (new_api_key(KeyMode::Live), new_api_key(KeyMode::Test));
+        assert_ne!(a.hash, b.hash);
+        assert!(a.text.starts_with("sk_live_") && b.text.starts_with("sk_test_"));
+        assert_eq!((a.text.len(), a.hint.len()), (8 + 43, HINT_LEN));
+        assert_eq!(hash_api_key(a.text.as_bytes()), a.hash);
+    }
+
+    #[test]
+    fn a_signing_secret_decodes_to_32_bytes() {
+        let secret = new_signing_secret();
+        let bytes = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+        assert_eq!(bytes.len(), 32);
+    }
+}
