@@ -1,1 +1,5 @@
-//! placeholder
+//! The edge of Sluice: HTTP in, durable batches out.
+
+mod decode;
+mod lanes;
+mod produce;

@@ -39,22 +39,22 @@ pub struct Customer {
     pub updated_at_ms: u64,
 }
 
-impl Customer {
-    /// The customer's `n`th lane of a deployment with `lanes` lanes.
-    ///
-    /// The list is fixed by the id: a random start and steps of one, so the
-    /// lanes of a customer differ as long as it has no more than there are.
-    #[must_use]
-    pub fn lane(&self, n: u16, lanes: u16) -> Lane {
-        let bits = self.id.as_u128();
-        let start = ((bits ^ bits >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let number = (start + u64::from(n)) % u64::from(lanes);
-        Lane::new(number as u16).expect("a deployment has at most LANES_MAX lanes")
-    }
+/// The `n`th lane of a customer in a deployment with `lanes` lanes.
+///
+/// The list is fixed by the id: a start and steps of one, so the lanes of a
+/// customer differ as long as it has no more than there are.
+#[must_use]
+pub fn lane_of(customer: CustomerId, n: u16, lanes: u16) -> Lane {
+    let bits = customer.as_u128();
+    let start = ((bits ^ bits >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let number = (start + u64::from(n)) % u64::from(lanes);
+    Lane::new(number as u16).expect("a deployment has at most LANES_MAX lanes")
+}
 
+impl Customer {
     /// Every lane that may hold events of the customer.
     pub fn lanes_ever(&self, lanes: u16) -> impl Iterator<Item = Lane> + '_ {
-        (0..self.fan_out_ever.min(lanes)).map(move |n| self.lane(n, lanes))
+        (0..self.fan_out_ever.min(lanes)).map(move |n| lane_of(self.id, n, lanes))
     }
 }
 

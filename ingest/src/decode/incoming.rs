@@ -1,0 +1,205 @@
+//! One event as a producer sends it.
+
+use super::EventError;
+use super::payload;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sluice_shared::model::ids::ID_TEXT_LEN;
+use sluice_shared::wire::envelope::EnvelopeParts;
+use std::borrow::Cow;
+
+/// The most bytes of `event_type`, `source`, `ordering_key`, a tag, and of each
+/// text in `metadata`.
+pub(super) const TEXT_BYTES_MAX: usize = 256;
+/// The most tags of an event.
+pub(super) const TAGS_MAX: usize = 64;
+
+/// An event's fields, as they came.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Incoming<'a> {
+    #[serde(borrow)]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tags: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ordering_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+}
+
+/// `{"events":[…]}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Many<'a> {
+    #[serde(borrow)]
+    pub events: &'a RawValue,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    correlation_id: Option<Cow<'a, str>>,
+    priority: Option<Priority>,
+    #[serde(borrow)]
+    idempotency_key: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Priority {
+    Low,
+    Normal,
+    High,
+}
+
+/// A good event.
+#[derive(Debug)]
+pub(super) struct Checked<'a> {
+    /// Its type, "" for none.
+    pub kind: Cow<'a, str>,
+    /// The hash of its ordering key, or 0.
+    pub ordering: u64,
+    event_type: Option<&'a RawValue>,
+    source: Option<&'a RawValue>,
+    tags: Option<&'a RawValue>,
+    metadata: Option<&'a RawValue>,
+    payload: &'a RawValue,
+}
+
+fn invalid(message: impl Into<String>) -> EventError {
+    EventError { code: "INVALID_EVENT", message: message.into() }
+}
+
+impl<'a> Incoming<'a> {
+    /// The event's own idempotency key, where its metadata is sound.
+    pub(super) fn idempotency_key(&self) -> Option<Cow<'a, str>> {
+        let metadata: Metadata<'a> = serde_json::from_str(self.metadata?.get()).ok()?;
+        metadata.idempotency_key
+    }
+
+    /// Checks every field.
+    pub(super) fn check(self, event_bytes_max: usize) -> Result<Checked<'a>, EventError> {
+        let payload = self.payload.ok_or_else(|| invalid("`payload` is missing"))?;
+        let fields = [self.event_type, self.source, self.tags, self.ordering_key, self.metadata];
+        let bytes = payload.get().len() + fields.iter().flatten().map(|raw| raw.get().len()).sum::<usize>();
+        if bytes > event_bytes_max {
+            return Err(EventError {
+                code: "EVENT_TOO_LARGE",
+                message: format!("the event has {bytes} bytes; the limit is {event_bytes_max}"),
+            });
+        }
+        payload::check_depth(payload.get()).map_err(invalid)?;
+        if let Some(source) = self.source {
+            text("source", source)?;
+        }
+        if let Some(tags) = self.tags {
+            check_tags(tags)?;
+        }
+        if let Some(metadata) = self.metadata {
+            check_metadata(metadata)?;
+        }
+        let ordering = match self.ordering_key {
+            Some(key) => ordering_hash(&text("ordering_key", key)?),
+            None => 0,
+        };
+        let event_type = self.event_type.or_else(|| payload::event_type(payload.get()));
+        let kind = match event_type {
+            Some(kind) => text("event_type", kind)?,
+            None => Cow::Borrowed(""),
+        };
+        Ok(Checked {
+            kind,
+            ordering,
+            event_type,
+            source: self.source,
+            tags: self.tags,
+            metadata: self.metadata,
+            payload,
+        })
+    }
+}
+
+impl Checked<'_> {
+    /// What the event's envelope is made of.
+    pub(super) fn envelope<'b>(
+        &'b self,
+        customer: &'b [u8; ID_TEXT_LEN],
+        timestamp: &'b [u8],
+    ) -> EnvelopeParts<'b> {
+        let bytes = |raw: Option<&'b RawValue>| raw.map(|raw| raw.get().as_bytes());
+        EnvelopeParts {
+            customer,
+            event_type: bytes(self.event_type),
+            source: bytes(self.source),
+            tags: bytes(self.tags),
+            metadata: bytes(self.metadata),
+            payload: self.payload.get().as_bytes(),
+            timestamp,
+        }
+    }
+}
+
+/// A text field: not empty, not long, no control characters.
+fn text<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, EventError> {
+    let json = raw.get();
+    let text = match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        // Without an escape the text is what stands between the quotes.
+        Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
+        _ => serde_json::from_str(json)
+            .map(Cow::<str>::Owned)
+            .map_err(|_other| invalid(format!("`{field}` must be a string")))?,
+    };
+    if text.is_empty() || text.len() > TEXT_BYTES_MAX {
+        return Err(invalid(format!(
+            "`{field}` has {} bytes; it must have 1 to {TEXT_BYTES_MAX}",
+            text.len()
+        )));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(invalid(format!("`{field}` has control characters")));
+    }
+    Ok(text)
+}
+
+fn check_tags(raw: &RawValue) -> Result<(), EventError> {
+    let tags: Vec<Cow<'_, str>> =
+        serde_json::from_str(raw.get()).map_err(|_other| invalid("`tags` must be an array of strings"))?;
+    if tags.len() > TAGS_MAX {
+        return Err(invalid(format!("`tags` has {} entries; the limit is {TAGS_MAX}", tags.len())));
+    }
+    if tags.iter().any(|tag| tag.is_empty() || tag.len() > TEXT_BYTES_MAX) {
+        return Err(invalid(format!("each of `tags` must have 1 to {TEXT_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+fn check_metadata(raw: &RawValue) -> Result<(), EventError> {
+    let metadata: Metadata<'_> = serde_json::from_str(raw.get()).map_err(|error| {
+        invalid(format!(
+            "`metadata` must be an object with texts `correlation_id` and `idempotency_key` and `priority` low, normal or high: {error}"
+        ))
+    })?;
+    let _checked: Option<Priority> = metadata.priority;
+    for (field, text) in
+        [("correlation_id", &metadata.correlation_id), ("idempotency_key", &metadata.idempotency_key)]
+    {
+        if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > TEXT_BYTES_MAX) {
+            return Err(invalid(format!("`metadata.{field}` must have 1 to {TEXT_BYTES_MAX} bytes")));
+        }
+    }
+    Ok(())
+}
+
+/// FNV-1a with a final mix: the same in every version and process, never 0.
+pub(super) fn ordering_hash(key: &str) -> u64 {
+    let fnv = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mixed = (fnv ^ fnv >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 29).max(1)
+}

@@ -1,0 +1,45 @@
+//! What the edge must know of a payload.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// How deep a payload may nest: what the matcher's parser takes.
+pub(super) const DEPTH_MAX: usize = 64;
+
+/// Refuses a payload that nests too deep.
+pub(super) fn check_depth(json: &str) -> Result<(), String> {
+    // Few payloads have so many brackets that they could nest too deep.
+    let opening = json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if opening <= DEPTH_MAX {
+        return Ok(());
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(format!("`payload` nests deeper than {DEPTH_MAX} levels"));
+        }
+    }
+    Ok(())
+}
+
+/// A payload's own `event_type`, where it has one that is a string.
+pub(super) fn event_type(json: &str) -> Option<&RawValue> {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow)]
+        event_type: Option<&'a RawValue>,
+    }
+    if !json.starts_with('{') || !json.contains("event_type") {
+        return None;
+    }
+    let typed: Typed<'_> = serde_json::from_str(json).ok()?;
+    typed.event_type.filter(|kind| kind.get().starts_with('"'))
+}

@@ -1,0 +1,112 @@
+use super::*;
+use proptest::prelude::*;
+
+const LIMITS: EventLimits = EventLimits { event_bytes_max: 1000, request_events_max: 10 };
+
+fn common(fan_out: u16) -> Common<'static> {
+    Common { customer: &[b'c'; ID_TEXT_LEN], timestamp: b"2026-11-21T10:59:39.123Z", fan_out, lane: 0 }
+}
+
+fn json(body: &[u8]) -> Result<Decoded<'_>, BodyError> {
+    decode(body, BodyForm::Json, common(1), LIMITS)
+}
+
+fn rejected(body: &str) -> String {
+    let decoded = json(body.as_bytes()).unwrap();
+    assert_eq!(decoded.accepted(), 0, "{body}");
+    decoded.rejected[0].1.message.clone()
+}
+
+#[test]
+fn one_event_an_array_and_an_object_of_events_are_told_apart() {
+    assert!(json(br#"{"payload":1}"#).unwrap().single);
+    let array = json(br#" [{"payload":1},{"payload":null}] "#);
+    assert_eq!(array.map(|d| (d.single, d.accepted(), d.rejected.len())), Ok((false, 1, 1)));
+    let events = json(br#"{"events":[{"payload":1},{"payload":[]}]}"#).unwrap();
+    assert_eq!((events.single, events.accepted()), (false, 2));
+    let lines = b"{\"payload\":1}\r\n\n{\"payload\":2}\n";
+    assert_eq!(decode(lines, BodyForm::Ndjson, common(1), LIMITS).unwrap().accepted(), 2);
+}
+
+#[test]
+fn a_bad_event_does_not_lose_its_neighbours() {
+    let body = br#"[{"payload":1},{"pay":2},3,{"payload":4,"tags":"x"},{"payload":5}]"#;
+    let decoded = json(body).unwrap();
+    assert_eq!(decoded.accepted(), 2);
+    assert_eq!(decoded.rejected.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(decoded.rejected[0].1.message.contains("`pay`"));
+}
+
+#[test]
+fn each_field_is_checked_and_named() {
+    for (body, says) in [
+        (r#"{"event_type":"a"}"#, "`payload` is missing"),
+        (r#"{"payload":1,"event_type":7}"#, "`event_type` must be a string"),
+        (r#"{"payload":1,"event_type":""}"#, "`event_type` has 0 bytes"),
+        (r#"{"payload":1,"event_type":"a\nb"}"#, "`event_type` has control"),
+        (r#"{"payload":1,"source":[]}"#, "`source`"),
+        (r#"{"payload":1,"tags":[1]}"#, "`tags`"),
+        (r#"{"payload":1,"tags":[""]}"#, "`tags`"),
+        (r#"{"payload":1,"ordering_key":1}"#, "`ordering_key`"),
+        (r#"{"payload":1,"metadata":{"priority":"urgent"}}"#, "`metadata`"),
+        (r#"{"payload":1,"metadata":[]}"#, "`metadata`"),
+        (r#"{"payload":1,"payload":2}"#, "duplicate field `payload`"),
+        (r#"{"payload":1,"color":2}"#, "unknown field `color`"),
+    ] {
+        let message = rejected(body);
+        assert!(message.contains(says), "{body}: {message}");
+    }
+    let large = format!(r#"{{"payload":"{}"}}"#, "x".repeat(999));
+    assert!(rejected(&large).contains("the limit is 1000"));
+    let deep = format!(r#"{{"payload":{}1{}}}"#, "[".repeat(65), "]".repeat(65));
+    assert!(rejected(&deep).contains("nests deeper than 64"));
+    let brackets = format!(r#"{{"payload":"{}"}}"#, "[".repeat(100));
+    assert_eq!(json(brackets.as_bytes()).unwrap().accepted(), 1);
+}
+
+#[test]
+fn what_is_no_body_of_events_is_said_so() {
+    assert_eq!(json(b" ").unwrap_err(), BodyError::Empty);
+    assert_eq!(json(b"[]").unwrap_err(), BodyError::Empty);
+    assert!(matches!(json(b"7").unwrap_err(), BodyError::Malformed(_)));
+    assert!(matches!(json(b"[{\"payload\":1}").unwrap_err(), BodyError::Malformed(_)));
+    assert!(matches!(json(b"{\"payload\":1} x").unwrap_err(), BodyError::Malformed(_)));
+    assert!(matches!(json(b"{\"payload\":\"\xff\"}").unwrap_err(), BodyError::Malformed(_)));
+    let many = format!("[{}]", vec!["{\"payload\":1}"; 11].join(","));
+    assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
+    let many = format!("[{}]", vec!["1"; 11].join(","));
+    assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
+}
+
+#[test]
+fn the_type_may_be_inside_the_payload() {
+    let decoded =
+        json(br#"{"payload":{"x":{"event_type":"no"},"event_type":"order.\u0063reated"}}"#).unwrap();
+    assert_eq!(decoded.chunks[0].1.types(), ["order.created"]);
+}
+
+#[test]
+fn events_with_one_ordering_key_share_a_lane() {
+    let body: Vec<String> =
+        (0..10).map(|i| format!(r#"{{"payload":{i},"ordering_key":"k{}"}}"#, i % 3)).collect();
+    let body = format!("[{}]", body.join(","));
+    let decoded = decode(body.as_bytes(), BodyForm::Json, common(8), LIMITS).unwrap();
+    assert_eq!(decoded.accepted(), 10);
+    assert_eq!(decoded.choices.len(), 10);
+    for i in 3..10 {
+        assert_eq!(decoded.choices[i], decoded.choices[i - 3]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_the_decoder_panic(body in prop::collection::vec(any::<u8>(), 0..200), lines: bool) {
+        let form = if lines { BodyForm::Ndjson } else { BodyForm::Json };
+        let _outcome = decode(&body, form, common(2), LIMITS);
+    }
+
+    #[test]
+    fn no_json_like_body_makes_the_decoder_panic(body in r#"[\[\]{}",:0-9a-z \\]{0,80}"#) {
+        let _outcome = json(body.as_bytes());
+    }
+}

@@ -1,0 +1,151 @@
+//! The lane buffers: where events wait for the log, and the tasks that append them.
+//!
+//! A request puts its events into the open batches of its lanes and waits for
+//! those batches. Each append unit of the log has one task with one record in
+//! flight; what comes meanwhile is the next record. So records grow with load
+//! by themselves, and a request alone waits for nothing but the disk.
+//!
+//! Ids are given when a record is cut, so the ids of a lane ascend in the log.
+
+mod batch_builder;
+mod placement;
+mod unit_buffer;
+
+pub(crate) use batch_builder::Chunk;
+pub(crate) use placement::{Outcome, Placed};
+
+use self::unit_buffer::UnitBuffer;
+use parking_lot::Mutex;
+use sluice_shared::clock;
+use sluice_shared::model::ids::random_u128;
+use sluice_shared::model::{Claim, CustomerId, Lane};
+use sluice_shared::ports::Log;
+use sluice_shared::ports::log::RecordDraft;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// How much the lane buffers hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneLimits {
+    /// Bytes of all events that wait or are being appended.
+    pub bytes_max: usize,
+    /// Of these, bytes of one customer that wait in one append unit.
+    pub customer_bytes_max: usize,
+    /// Raw bytes after which a record is cut.
+    pub record_bytes_max: usize,
+}
+
+/// There is no room: nothing of the request was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The buffers as a whole are full.
+    Edge,
+    /// The customer's share of them is.
+    Customer,
+}
+
+struct Unit {
+    buffer: Mutex<UnitBuffer>,
+    filled: Notify,
+}
+
+/// The lane buffers of an edge.
+pub(crate) struct Lanes {
+    log: Arc<dyn Log>,
+    units: Vec<Unit>,
+    limits: LaneLimits,
+    /// Bytes that wait or are being appended.
+    bytes: AtomicUsize,
+    producer: u64,
+}
+
+impl Lanes {
+    pub(crate) fn new(log: Arc<dyn Log>, limits: LaneLimits) -> Self {
+        let recovered_ms = log.recovered_ms();
+        let unit = || Unit { buffer: Mutex::new(UnitBuffer::new(recovered_ms)), filled: Notify::new() };
+        let units = (0..log.append_units()).map(|_| unit()).collect();
+        Self { log, units, limits, bytes: AtomicUsize::new(0), producer: random_u128() as u64 }
+    }
+
+    /// Puts a request's chunks into their lanes: all or none of them.
+    ///
+    /// `claim` marks the events as those of a request with an idempotency key;
+    /// its counts are set here.
+    pub(crate) fn push(
+        &self,
+        customer: CustomerId,
+        chunks: Vec<(Lane, Chunk<'_>)>,
+        claim: Option<Claim>,
+    ) -> Result<Vec<Placed>, Full> {
+        let bytes: usize = chunks.iter().map(|(_, chunk)| chunk.bytes()).sum();
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limits.bytes_max {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(Full::Edge);
+        }
+        // Every buffer that is needed, in one order, so that two requests never wait for each other.
+        let mut needed: Vec<usize> = chunks.iter().map(|(lane, _)| self.log.append_unit(*lane)).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let mut buffers: Vec<_> =
+            needed.iter().map(|unit| (*unit, self.units[*unit].buffer.lock())).collect();
+        let waiting: usize = buffers.iter().map(|(_, buffer)| buffer.customer_bytes(customer)).sum();
+        if waiting + bytes > self.limits.customer_bytes_max {
+            drop(buffers);
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(Full::Customer);
+        }
+        let mut placed = Vec::new();
+        for (lane, chunk) in chunks {
+            let unit = self.log.append_unit(lane);
+            let buffer = buffers.iter_mut().find(|(at, _)| *at == unit);
+            buffer.expect("its buffer is locked").1.push(customer, lane, chunk, &mut placed);
+        }
+        if let Some(claim) = claim {
+            let parts = placed.len() as u16;
+            for (part, run) in placed.iter().enumerate() {
+                run.claim(Claim { part: part as u16, parts, ..claim });
+            }
+        }
+        drop(buffers);
+        needed.iter().for_each(|unit| self.units[*unit].filled.notify_one());
+        Ok(placed)
+    }
+
+    /// Appends one unit's records until the buffers are dropped. The binary
+    /// owns the task; what a caller waits for ends when it does.
+    pub(crate) async fn run_unit(&self, unit: usize) {
+        let Unit { buffer, filled } = &self.units[unit];
+        for sequence in 0.. {
+            let cut = loop {
+                let cut = buffer.lock().cut(clock::now_ms(), self.limits.record_bytes_max);
+                match cut {
+                    Some(cut) => break cut,
+                    None => filled.notified().await,
+                }
+            };
+            let record =
+                RecordDraft { lane: cut.lane, producer: self.producer, sequence, batches: cut.batches };
+            let bytes = cut.bytes;
+            let appended = self.log.append(unit, record).await;
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            let outcome = Outcome::of(appended);
+            for placement in cut.placements {
+                placement.finish(outcome.clone());
+            }
+        }
+    }
+
+    /// How many append units there are.
+    pub(crate) fn units(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Bytes that wait or are being appended.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use super::*;
+use proptest::prelude::*;
+use sluice_shared::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
+use sluice_shared::wire::envelope::{EnvelopeParts, write};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+fn envelope(payload: &str, out: &mut Vec<u8>) {
+    let customer = CustomerId::from_u128(1).text();
+    let parts = EnvelopeParts {
+        customer: &customer,
+        event_type: None,
+        source: None,
+        tags: None,
+        metadata: None,
+        payload: payload.as_bytes(),
+        timestamp: b"2026-11-21T10:59:39.123Z",
+    };
+    write(&parts, out);
+}
+
+fn chunk(sizes: &[usize], tag: usize) -> Chunk<'static> {
+    let mut chunk = Chunk::default();
+    for (i, size) in sizes.iter().enumerate() {
+        let payload = format!("\"{tag}/{i}/{}\"", "x".repeat(*size));
+        let kind = Cow::Owned(format!("type-{}", (tag + i) % 3));
+        chunk.push(kind, i as u64, |out| envelope(&payload, out));
+    }
+    chunk
+}
+
+fn lane(n: u16) -> Lane {
+    Lane::new(n).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn every_event_is_cut_once_in_order_with_its_id(
+        pushes in prop::collection::vec((0u128..3, 0u16..3, prop::collection::vec(0usize..90_000, 1..12)), 1..20),
+        record_bytes in 1usize..1_000_000,
+    ) {
+        let mut buffer = UnitBuffer::new(5);
+        let mut placed = Vec::new();
+        let mut charged = 0;
+        for (tag, (customer, lane_number, sizes)) in pushes.iter().enumerate() {
+            let chunk = chunk(sizes, tag);
+            charged += chunk.bytes();
+            let mut runs = Vec::new();
+            buffer.push(CustomerId::from_u128(*customer), lane(*lane_number), chunk, &mut runs);
+            prop_assert_eq!(runs.iter().map(|run| usize::from(run.count)).sum::<usize>(), sizes.len());
+            placed.push(runs);
+        }
+        let mut seen: HashMap<(u128, u16), Vec<String>> = HashMap::new();
+        let mut last_ids = HashMap::new();
+        let mut now = 0;
+        while let Some(cut) = buffer.cut(now, record_bytes) {
+            now += 1;
+            charged -= cut.bytes;
+            for batch in &cut.batches {
+                prop_assert!(batch.events.len() <= BATCH_EVENTS_MAX && batch.body.len() <= BATCH_BYTES_MAX);
+                prop_assert!(last_ids.insert(batch.lane(), batch.id).is_none_or(|last| last < batch.id));
+                if let Some(lane) = cut.lane {
+                    prop_assert_eq!(lane, batch.lane());
+                }
+                for index in 0..batch.len() {
+                    let json: serde_json::Value = serde_json::from_slice(&batch.envelope(index)).unwrap();
+                    prop_assert_eq!(json["event_id"].as_str().unwrap(), batch.event_id(index).to_string());
+                    let payload = json["payload"].as_str().unwrap();
+                    let mut parts = payload.split('/');
+                    let (tag, i): (usize, usize) =
+                        (parts.next().unwrap().parse().unwrap(), parts.next().unwrap().parse().unwrap());
+                    prop_assert_eq!(batch.event_type(index), format!("type-{}", (tag + i) % 3));
+                    prop_assert_eq!(batch.events[usize::from(index)].ordering, i as u64);
+                    let key = (batch.customer.as_u128(), batch.lane().number());
+                    seen.entry(key).or_default().push(format!("{tag}/{i}"));
+                }
+            }
+        }
+        prop_assert_eq!(charged, 0, "what is charged is given back");
+        let mut expected: HashMap<(u128, u16), Vec<String>> = HashMap::new();
+        for (tag, (customer, lane, sizes)) in pushes.iter().enumerate() {
+            let all = expected.entry((*customer, *lane)).or_default();
+            all.extend((0..sizes.len()).map(|i| format!("{tag}/{i}")));
+        }
+        prop_assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn a_record_is_shared_fairly_by_its_customers() {
+    let mut buffer = UnitBuffer::new(0);
+    let (hog, other) = (CustomerId::from_u128(1), CustomerId::from_u128(2));
+    let mut placed = Vec::new();
+    for tag in 0..20 {
+        buffer.push(hog, lane(0), chunk(&[200_000], tag), &mut placed);
+    }
+    buffer.push(other, lane(0), chunk(&[10], 99), &mut placed);
+    let cut = buffer.cut(1, 400_000).unwrap();
+    assert!(cut.batches.iter().any(|batch| batch.customer == other), "the small one is in the first record");
+}

@@ -1,0 +1,136 @@
+//! The answer to a request with events, written straight as JSON.
+
+use super::Answer;
+use crate::decode::Decoded;
+use serde::Serialize;
+use sluice_shared::clock;
+use sluice_shared::model::BatchId;
+use sluice_shared::ports::idempotency::Placed as StoredPlaces;
+
+/// Where a request's accepted events are: runs in the order of its chunks.
+#[derive(Debug)]
+pub(super) struct Runs(pub Vec<(BatchId, u16, u16)>);
+
+impl From<&StoredPlaces> for Runs {
+    fn from(places: &StoredPlaces) -> Self {
+        Self(places.runs.clone())
+    }
+}
+
+/// Gives the ids of a request's accepted events in the request's order.
+struct Ids<'a> {
+    runs: &'a [(BatchId, u16, u16)],
+    /// For each lane of the request: the run that is next, and how much of it is used.
+    lanes: Vec<(u16, usize, u16)>,
+    choices: &'a [u16],
+    at: usize,
+}
+
+impl<'a> Ids<'a> {
+    fn new(decoded: &'a Decoded<'_>, runs: &'a [(BatchId, u16, u16)]) -> Self {
+        let order: Vec<(u16, usize)> = if decoded.order.is_empty() {
+            decoded.chunks.iter().map(|(choice, chunk)| (*choice, chunk.len())).collect()
+        } else {
+            decoded.order.clone()
+        };
+        let mut lanes = Vec::with_capacity(order.len());
+        let mut run = 0;
+        for (choice, events) in order {
+            lanes.push((choice, run, 0));
+            let mut left = events;
+            while left > 0 && run < runs.len() {
+                left = left.saturating_sub(usize::from(runs[run].2));
+                run += 1;
+            }
+        }
+        Self { runs, lanes, choices: &decoded.choices, at: 0 }
+    }
+
+    fn next(&mut self) -> Option<[u8; 36]> {
+        let choice = self.choices.get(self.at).copied();
+        self.at += 1;
+        let lane = match choice {
+            Some(choice) => self.lanes.iter_mut().find(|(lane, ..)| *lane == choice)?,
+            None => self.lanes.first_mut()?,
+        };
+        let (batch, first, count) = *self.runs.get(lane.1)?;
+        let id = batch.event(first + lane.2).text();
+        lane.2 += 1;
+        if lane.2 == count {
+            (lane.1, lane.2) = (lane.1 + 1, 0);
+        }
+        Some(id)
+    }
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+/// Writes the answer for events that were accepted at `accepted_at_ms`.
+pub(super) fn write(
+    decoded: &Decoded<'_>,
+    runs: &Runs,
+    accepted_at_ms: u64,
+    minimal: bool,
+    replayed: bool,
+) -> Answer {
+    let accepted = runs.0.iter().map(|(_, _, count)| usize::from(*count)).sum();
+    let rejected = decoded.rejected.len();
+    let mut ids = Ids::new(decoded, &runs.0);
+    let body = match decoded.single.then(|| ids.next()).flatten() {
+        Some(id) => one(&id, accepted_at_ms),
+        None => many(decoded, accepted, &mut ids, minimal),
+    };
+    Answer { body: body.into(), replayed, accepted, rejected }
+}
+
+fn one(id: &[u8; 36], accepted_at_ms: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(160);
+    out.extend_from_slice(b"{\"event_id\":\"");
+    out.extend_from_slice(id);
+    out.extend_from_slice(
+        b"\",\"status\":\"accepted\",\"message\":\"Event accepted for delivery\",\"timestamp\":\"",
+    );
+    out.extend_from_slice(&clock::rfc3339(accepted_at_ms));
+    out.extend_from_slice(b"\"}");
+    out
+}
+
+fn many(decoded: &Decoded<'_>, accepted: usize, ids: &mut Ids<'_>, minimal: bool) -> Vec<u8> {
+    let mut number = itoa::Buffer::new();
+    let listed = if minimal { 0 } else { accepted };
+    let mut out = Vec::with_capacity(64 + listed * 66 + decoded.rejected.len() * 128);
+    out.extend_from_slice(b"{\"accepted\":");
+    out.extend_from_slice(number.format(accepted).as_bytes());
+    out.extend_from_slice(b",\"rejected\":");
+    out.extend_from_slice(number.format(decoded.rejected.len()).as_bytes());
+    out.extend_from_slice(b",\"events\":[");
+    let mut rejected = decoded.rejected.iter().peekable();
+    let mut comma = false;
+    for index in 0..accepted + decoded.rejected.len() {
+        let error = rejected.next_if(|(at, _)| *at == index);
+        if error.is_none() && minimal {
+            continue;
+        }
+        out.extend_from_slice(if comma { b",{\"index\":" } else { b"{\"index\":" });
+        out.extend_from_slice(number.format(index).as_bytes());
+        comma = true;
+        if let Some((_, error)) = error {
+            out.extend_from_slice(b",\"error\":");
+            let error = Error { code: error.code, message: &error.message };
+            serde_json::to_writer(&mut out, &error).expect("texts can be written as JSON");
+            out.push(b'}');
+        } else if let Some(id) = ids.next() {
+            out.extend_from_slice(b",\"event_id\":\"");
+            out.extend_from_slice(&id);
+            out.extend_from_slice(b"\"}");
+        } else {
+            out.push(b'}');
+        }
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
