@@ -9,6 +9,7 @@
 //! ```
 
 pub mod catalogue;
+mod config;
 pub mod data_dir;
 mod events;
 mod frame;
@@ -25,6 +26,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+pub use config::{EngineConfig, EngineConfigError};
 pub use data_dir::{DataDir, DataDirError};
 pub use events::EmbeddedEvents;
 pub use idempotency::EmbeddedIdempotency;

@@ -1,0 +1,92 @@
+//! Logs and metrics of a process.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::{Deserialize, Serialize};
+use std::io::IsTerminal;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a process tells about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// How logs are written, to standard error.
+    pub log_format: LogFormat,
+    /// Which logs: a level, or directives as `tracing` knows them (`info,sluice_processor=debug`).
+    pub log_filter: String,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { log_format: LogFormat::Text, log_filter: "info,fjall=warn,lsm_tree=warn".into() }
+    }
+}
+
+/// Why telemetry does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("telemetry.log_filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Buckets or recorder were refused.
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// Something in the process already listens.
+    #[error("logs or metrics are already set up in this process")]
+    Installed,
+}
+
+/// Buckets of every histogram in seconds: 100 µs to a minute.
+const SECONDS: [f64; 18] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0, 30.0, 60.0,
+];
+/// Buckets of counts: events of a batch, of a webhook.
+const COUNTS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 4096.0];
+
+/// Starts logs.
+///
+/// # Errors
+/// If the filter is not one, or logs were started before.
+pub fn start_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder().parse(&config.log_filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+    };
+    started.map_err(|_set| TelemetryError::Installed)
+}
+
+/// Starts metrics; the handle renders them. Run [`keep_up`] beside it.
+///
+/// # Errors
+/// If metrics were started before.
+pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_events".into()), &COUNTS)?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|_set| TelemetryError::Installed)?;
+    Ok(handle)
+}
+
+/// Folds recorded samples into the histograms; without it they grow without bound.
+pub async fn keep_up(handle: PrometheusHandle, shutdown: CancellationToken) {
+    const INTERVAL: Duration = Duration::from_secs(5);
+    while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
+        handle.run_upkeep();
+    }
+}
