@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 mod baseline;
 mod duration;
 pub(crate) mod output;
+mod receive;
 mod run;
 
 /// Drives, receives and verifies event traffic.
@@ -25,6 +26,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Receive(receive::ReceiveArgs),
     Baseline(baseline::BaselineArgs),
 }
 
@@ -32,6 +34,7 @@ enum Command {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(*args),
+        Command::Receive(args) => receive::run(&args),
         Command::Baseline(args) => baseline::run(&args),
     }
 }

@@ -6,6 +6,7 @@
 //! [`ledger`] keeps both sides' accounts on disk and [`verify`] compares them.
 //! [`baseline`] is the server that no pipeline can beat.
 
+mod account;
 pub mod baseline;
 mod cpu;
 pub mod event;
@@ -14,8 +15,10 @@ pub mod ledger;
 pub mod mark;
 mod random;
 mod read_buffer;
+pub mod receiver;
 pub mod request;
 mod response;
+mod scan;
 mod schedule;
 pub mod sender;
 mod seq_set;

@@ -22,10 +22,6 @@ impl ReadBuffer {
         &self.bytes[self.start..self.end]
     }
 
-    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
-    }
-
     /// Forgets the first `count` unread bytes.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);

@@ -1,0 +1,116 @@
+//! `sluice-loadtest receive`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, Reply};
+
+use super::{output, stop_signal};
+
+/// Receives webhooks: counts events, finds loss, repetition, disorder and
+/// damage, checks signatures, and answers badly if told to.
+///
+/// Prints `ready http://ADDR` once it listens and the result when it ends, on
+/// Ctrl-C or SIGTERM. Meanwhile `GET /stats` answers the result so far as JSON,
+/// `POST /reset` starts anew and `PUT /behaviour` changes how deliveries are
+/// answered; every other POST is a delivery.
+///
+/// Events are told apart by the mark that `run` puts into them. Latency is from
+/// the time at which `run` meant to send, by the same machine's clock.
+#[derive(Args, Debug)]
+pub(super) struct ReceiveArgs {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Threads.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
+    /// Signing secret (whsec_...); repeat it for several, of which one must match.
+    #[arg(long, value_name = "SECRET", env = "SLUICE_WEBHOOK_SECRET", hide_env_values = true)]
+    secret: Vec<String>,
+    /// How long each answer waits, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    delay_ms: u64,
+    /// HTTP status of the answers.
+    #[arg(long, default_value_t = 200)]
+    status: u16,
+    /// Share of deliveries (0 to 1) that fail: with --fail-status, or by --hang or --close.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    fail_share: f64,
+    /// HTTP status of the deliveries that --fail-share makes fail.
+    #[arg(long, value_name = "STATUS", default_value_t = 500)]
+    fail_status: u16,
+    /// Share of events (0 to 1) that 2xx answers name as failed.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    fail_events_share: f64,
+    /// Retry-After of answers that are not 2xx, in seconds.
+    #[arg(long, value_name = "S")]
+    retry_after: Option<u32>,
+    /// Never answer: all deliveries, or those that --fail-share makes fail.
+    #[arg(long, conflicts_with = "close")]
+    hang: bool,
+    /// Close the connection instead of answering: all deliveries, or those
+    /// that --fail-share makes fail.
+    #[arg(long)]
+    close: bool,
+    /// Write every receipt to this file, for `verify`; an existing ledger goes on.
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// Print the result as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ReceiveArgs {
+    fn behaviour(&self) -> Behaviour {
+        let bad = match (self.hang, self.close) {
+            (true, _) => Some(Reply::Hang),
+            (_, true) => Some(Reply::Close),
+            _ => None,
+        };
+        let answer = Reply::Status(self.status);
+        let (reply, fail_reply) = if self.fail_share > 0.0 {
+            (answer, bad.unwrap_or(Reply::Status(self.fail_status)))
+        } else {
+            (bad.unwrap_or(answer), Reply::Status(self.fail_status))
+        };
+        Behaviour {
+            reply,
+            delay_ms: self.delay_ms,
+            fail_share: self.fail_share,
+            fail_reply,
+            fail_events_share: self.fail_events_share,
+            retry_after_s: self.retry_after,
+        }
+    }
+}
+
+pub(super) fn run(args: &ReceiveArgs) -> anyhow::Result<ExitCode> {
+    let config = ReceiverConfig {
+        listen: args.listen,
+        threads: usize::from(args.threads),
+        secrets: args.secret.clone(),
+        behaviour: args.behaviour(),
+        ledger: args.ledger.clone(),
+        ..ReceiverConfig::default()
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let stats = runtime.block_on(async {
+        let stop = stop_signal().context("handling signals")?;
+        let receiver = Receiver::start(config)?;
+        output::line(&format!("ready {}", receiver.url()))?;
+        // Whichever comes first ends the wait; neither is needed after it.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = receiver.ended() => {}
+        }
+        anyhow::Ok(receiver.stop()?)
+    })?;
+    output::result(args.json, &stats, &stats.text())?;
+    Ok(ExitCode::SUCCESS)
+}
