@@ -1,11 +1,20 @@
 //! What the tests of this crate share.
 
+pub(crate) mod receiver;
+pub(crate) mod store;
+
+pub(crate) use receiver::{Receiver, Reaction};
+pub(crate) use store::RecordingStores;
+
+use crate::breaker::BreakerPolicy;
+use crate::endpoint::{Endpoints, Limits};
 use crate::recent::AttemptRecord;
 use bytes::Bytes;
+use std::sync::Arc;
 use sluice_shared::model::subscription::SigningSecret;
 use sluice_shared::model::{
-    Batch, BatchId, BatchPolicy, CustomerId, DeliveryId, EventId, EventMeta, Lane, RetryPolicy, Subscription,
-    SubscriptionId, SubscriptionStatus,
+    Batch, BatchId, BatchPolicy, Customer, CustomerId, CustomerStatus, Delivery, DeliveryId, EventId, EventMeta, EventRef, EventSet, Lane,
+    LastAttempt, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
 };
 
 /// A batch of one type whose envelopes have these sizes.
@@ -74,4 +83,42 @@ pub(crate) fn attempt_record() -> AttemptRecord {
         error: None,
         excerpt: String::new(),
     }
+}
+
+/// A delivery of `events` events of one batch to subscription `n`.
+pub(crate) fn delivery(n: u128, events: u16) -> Delivery {
+    Delivery {
+        id: DeliveryId::new(1),
+        customer: CustomerId::from_u128(1),
+        subscription: SubscriptionId::from_u128(n),
+        events: vec![EventRef { batch: batch_id(1, 1), events: EventSet::range(0, events) }],
+        attempts: 0,
+        first_attempt_ms: 0,
+        last: LastAttempt::default(),
+        due_ms: 0,
+    }
+}
+
+/// Customer 1.
+pub(crate) fn customer() -> Customer {
+    Customer {
+        id: CustomerId::from_u128(1),
+        name: "one".into(),
+        email: None,
+        status: CustomerStatus::Active,
+        rate_limit_per_second: 1000,
+        fan_out: 1,
+        fan_out_ever: 1,
+        created_at_ms: 0,
+        updated_at_ms: 0,
+    }
+}
+
+/// No endpoint yet, with limits that tests can reach.
+pub(crate) fn endpoints() -> Arc<Endpoints> {
+    Arc::new(Endpoints::new(Limits {
+        breaker: BreakerPolicy::default(),
+        concurrency_max: 16,
+        recent_attempts: 16,
+    }))
 }

@@ -1,0 +1,232 @@
+//! What must be durable before anything is settled, gathered and written together.
+//!
+//! The order of the writes is the order in which a crash between them loses
+//! nothing: first where events wait or end (queue, dead letters), then what is
+//! known of them, last what may be forgotten. A crash in the middle repeats
+//! deliveries, which is legal.
+
+use crate::slice::Ticket;
+use foldhash::{HashMap, HashSet};
+use sluice_shared::model::{
+    BatchId, DeadLetter, Delivery, DeliveryId, Subscription, SubscriptionId, SubscriptionStatus,
+};
+use sluice_shared::ports::catalogue::CatalogueError;
+use sluice_shared::ports::event_store::NewFact;
+use sluice_shared::ports::{Catalogue, EventStore, PortError, WorkQueue};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that disabling a subscription holds up a commit.
+const DISABLE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The stores that a commit writes to.
+#[derive(Clone)]
+pub struct Stores {
+    /// Facts and dead letters.
+    pub events: Arc<dyn EventStore>,
+    /// Deliveries that wait.
+    pub queue: Arc<dyn WorkQueue>,
+    /// Subscriptions to disable.
+    pub catalogue: Arc<dyn Catalogue>,
+}
+
+/// Changes that are not durable yet.
+#[derive(Debug, Default)]
+pub struct Commit {
+    puts: HashMap<DeliveryId, Delivery>,
+    dead_letters: Vec<DeadLetter>,
+    facts: HashMap<(BatchId, SubscriptionId), NewFact>,
+    done: HashSet<(SubscriptionId, DeliveryId)>,
+    disable: HashMap<SubscriptionId, (Arc<Subscription>, &'static str)>,
+    settled: Vec<(Ticket, usize)>,
+}
+
+impl Commit {
+    /// Whether there is nothing to write or settle.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.puts.is_empty()
+            && self.dead_letters.is_empty()
+            && self.facts.is_empty()
+            && self.done.is_empty()
+            && self.disable.is_empty()
+            && self.settled.is_empty()
+    }
+
+    /// How many things there are to write.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.puts.len() + self.dead_letters.len() + self.facts.len() + self.done.len()
+    }
+
+    /// Puts a delivery into the queue; the last word on an id counts.
+    pub fn put(&mut self, delivery: Delivery) {
+        self.puts.insert(delivery.id, delivery);
+    }
+
+    /// Gives a delivery up.
+    pub fn dead_letter(&mut self, letter: DeadLetter) {
+        self.dead_letters.push(letter);
+    }
+
+    /// Adds what became known; facts about the same events join.
+    pub fn fact(&mut self, new: NewFact) {
+        let key = (new.batch, new.subscription);
+        match self.facts.get_mut(&key) {
+            Some(known) => known.fact = known.fact.join(&new.fact),
+            None => drop(self.facts.insert(key, new)),
+        }
+    }
+
+    /// Forgets a delivery of the queue. A put of it that waits here is not made.
+    pub fn done(&mut self, subscription: SubscriptionId, id: DeliveryId) {
+        self.puts.remove(&id);
+        self.done.insert((subscription, id));
+    }
+
+    /// Disables a subscription, if it still has this version.
+    pub fn disable(&mut self, subscription: &Arc<Subscription>, reason: &'static str) {
+        self.disable.insert(subscription.id, (Arc::clone(subscription), reason));
+    }
+
+    /// Settles events of a log entry once all of this is durable.
+    pub fn settle(&mut self, ticket: Ticket, events: usize) {
+        self.settled.push((ticket, events));
+    }
+
+    /// What is settled, once [`Self::write`] has succeeded.
+    #[must_use]
+    pub fn settled(&self) -> &[(Ticket, usize)] {
+        &self.settled
+    }
+
+    /// Events of puts of one subscription that the queue does not count yet.
+    #[must_use]
+    pub fn waiting_events(&self, subscription: SubscriptionId) -> usize {
+        let of_it = self.puts.values().filter(|delivery| delivery.subscription == subscription);
+        of_it.map(Delivery::event_count).sum()
+    }
+
+    /// Whether the queue changes.
+    #[must_use]
+    pub fn has_puts(&self) -> bool {
+        !self.puts.is_empty()
+    }
+
+    /// Writes everything once. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// The first failure of a store; some of the writes may have been made.
+    pub async fn write(&self, stores: &Stores, now_ms: u64) -> Result<(), PortError> {
+        if !self.puts.is_empty() {
+            stores.queue.put(self.puts.values().cloned().collect()).await?;
+        }
+        if !self.dead_letters.is_empty() {
+            stores.events.put_dead_letters(self.dead_letters.clone()).await?;
+        }
+        if !self.facts.is_empty() {
+            stores.events.add_facts(self.facts.values().cloned().collect()).await?;
+        }
+        if !self.done.is_empty() {
+            stores.queue.done(self.done.iter().copied().collect()).await?;
+        }
+        for (subscription, reason) in self.disable.values() {
+            disable(stores, subscription, reason, now_ms).await;
+        }
+        Ok(())
+    }
+
+    /// Writes everything, again and again while the stores are not available:
+    /// what is not durable is not settled, so waiting loses nothing.
+    ///
+    /// Dropping the future between tries loses nothing either: what was not
+    /// settled is read again from the log or taken again from the queue.
+    ///
+    /// # Errors
+    /// If the stores are closed.
+    pub async fn write_until_durable(
+        &self,
+        stores: &Stores,
+        now_ms: impl Fn() -> u64,
+        on_failure: impl Fn(&PortError),
+    ) -> Result<(), PortError> {
+        let mut tries = 0u32;
+        loop {
+            let error = match self.write(stores, now_ms()).await {
+                Ok(()) => return Ok(()),
+                Err(error @ PortError::Closed { .. }) => return Err(error),
+                Err(error) => error,
+            };
+            on_failure(&error);
+            tokio::time::sleep(store_wait(&error, tries)).await;
+            tries = tries.saturating_add(1);
+        }
+    }
+}
+
+/// How long to wait after the `tries`th failure of a store in a row.
+#[must_use]
+pub fn store_wait(error: &PortError, tries: u32) -> Duration {
+    const MAX: Duration = Duration::from_secs(5);
+    let wait = crate::backoff::exponential(Duration::from_millis(50), tries, MAX, crate::clock::random());
+    match error {
+        PortError::Unavailable { retry_after, .. } => wait.max((*retry_after).min(MAX)),
+        PortError::Damaged { .. } | PortError::Closed { .. } => wait,
+    }
+}
+
+/// Disables a subscription as well as it can be done now: a catalogue that is
+/// away must not stop deliveries, and the next 410 or full backlog asks again.
+async fn disable(stores: &Stores, subscription: &Arc<Subscription>, reason: &str, now_ms: u64) {
+    let mut disabled = Subscription::clone(subscription);
+    disabled.version += 1;
+    disabled.updated_at_ms = now_ms;
+    disabled.status = SubscriptionStatus::Disabled { reason: reason.into() };
+    match tokio::time::timeout(DISABLE_WITHIN, stores.catalogue.put_subscription(&disabled)).await {
+        Ok(Ok(())) => tracing::warn!(subscription = %subscription.id, reason, "disabled the subscription"),
+        // Changed or deleted since: its owner's word counts, not ours.
+        Ok(Err(CatalogueError::Conflict(_) | CatalogueError::NotFound)) => {}
+        Ok(Err(CatalogueError::Port(error))) => {
+            tracing::warn!(subscription = %subscription.id, reason, %error, "could not disable the subscription");
+        }
+        Err(_elapsed) => {
+            tracing::warn!(subscription = %subscription.id, reason, "the catalogue did not answer in time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{batch_id, delivery};
+    use sluice_shared::model::{CustomerId, EventSet, Fact};
+
+    #[test]
+    fn facts_about_the_same_events_join() {
+        let mut commit = Commit::default();
+        for (start, attempts) in [(0, 1), (5, 2)] {
+            let took = EventSet::range(start, start + 5);
+            commit.fact(NewFact {
+                customer: CustomerId::from_u128(1),
+                batch: batch_id(1, 1),
+                subscription: SubscriptionId::from_u128(1),
+                fact: Fact { matched: took.clone(), took, attempts, ..Fact::default() },
+            });
+        }
+        assert_eq!(commit.len(), 1);
+        let fact = &commit.facts.values().next().unwrap().fact;
+        assert_eq!((fact.took.clone(), fact.attempts), (EventSet::range(0, 10), 2));
+    }
+
+    #[test]
+    fn a_delivery_that_is_done_is_not_put() {
+        let mut commit = Commit::default();
+        let delivery = delivery(1, 3);
+        let (subscription, id) = (delivery.subscription, delivery.id);
+        commit.put(delivery);
+        assert_eq!(commit.waiting_events(subscription), 3);
+        commit.done(subscription, id);
+        assert!(!commit.has_puts());
+        assert_eq!(commit.waiting_events(subscription), 0);
+    }
+}

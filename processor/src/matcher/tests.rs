@@ -1,0 +1,106 @@
+use super::*;
+use crate::testing::{RecordingStores, batch, batch_id, customer, endpoints, subscription};
+use proptest::prelude::*;
+use sluice_shared::directory::DirectorySettings;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const CUSTOMER: CustomerId = CustomerId::from_u128(1);
+const TYPES: [&str; 4] = ["", "order.created", "order.paid", "user.created"];
+
+fn selectors() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        r#"{"type":"event_type","value":"*"}"#,
+        r#"{"type":"event_type","value":"order.*"}"#,
+        r#"{"type":"event_type","value":"user.created"}"#,
+        r#"{"type":"jsonpath","expression":"$[?@.x > 4]"}"#,
+        r#"{"type":"custom","function":{"field":"n","operator":"greater_than","value":4}}"#,
+        r#"{"type":"all","of":[{"type":"event_type","value":"order.*"},{"type":"custom","function":{"field":"n","operator":"less_than","value":3}}]}"#,
+    ])
+    .prop_map(Into::into)
+}
+
+async fn matchers(selectors: &[String], effective_at_ms: &[u64]) -> (RecordingStores, Matchers) {
+    let memory = RecordingStores::default();
+    memory.set_customer(customer());
+    for (n, selector) in selectors.iter().enumerate() {
+        let mut of = subscription(n as u128);
+        of.selector = selector.clone();
+        of.effective_at_ms = effective_at_ms.get(n).copied().unwrap_or(0);
+        memory.set_subscription(of);
+    }
+    let (directory, refresher) =
+        Directory::load(memory.stores().catalogue, DirectorySettings::default()).await.unwrap();
+    tokio::spawn(refresher.run(CancellationToken::new()));
+    (memory, Matchers::new(directory, endpoints()))
+}
+
+fn events(of: &[(usize, u8)]) -> Vec<(&'static str, String)> {
+    of.iter()
+        .map(|(kind, n)| (TYPES[*kind], format!(r#"{{"event_id":"x","payload":{{"n":{n}}}}}"#)))
+        .collect()
+}
+
+fn block_on<F: Future>(of: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(of)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_batch_matches_as_its_events_do_one_by_one(
+        selectors in prop::collection::vec(selectors(), 0..7), of in prop::collection::vec((0usize..4, 0u8..8), 1..30),
+        effective in prop::collection::vec(0u64..20, 7), at_ms in 0u64..20
+    ) {
+        let events = events(&of);
+        let batch = batch(CUSTOMER, batch_id(at_ms, 1), &events);
+        let got = block_on(async {
+            let (_memory, matchers) = matchers(&selectors, &effective).await;
+            let matcher = matchers.of(CUSTOMER).unwrap();
+            let found = matcher.match_batch(&batch, &mut MatchScratch::default());
+            found.into_iter().map(|of| (matcher.listener(of.listener).target.id(), of.events, of.undecided)).collect::<Vec<_>>()
+        });
+        let expected: Vec<_> = selectors.iter().enumerate().filter_map(|(n, selector)| {
+            let selector = Selector::parse(selector).unwrap();
+            let wanted: EventSet = (0..events.len() as u16).filter(|index| {
+                let (kind, envelope) = &events[usize::from(*index)];
+                selector.compiled().matches(&mut MatchScratch::default().view(kind, envelope.as_bytes()))
+            }).collect();
+            let counts = effective[n] <= at_ms && !wanted.is_empty();
+            counts.then(|| (SubscriptionId::from_u128(n as u128), wanted, EventSet::new()))
+        }).collect();
+        prop_assert_eq!(got, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_judged_is_neither_matched_nor_dropped() {
+    let selector = r#"{"type":"custom","function":{"field":"n","operator":"exists"}}"#.to_owned();
+    let (_memory, matchers) = matchers(&[selector], &[]).await;
+    let matcher = matchers.of(CUSTOMER).unwrap();
+    let broken = vec![("", r#"{"payload":{"n":1}}"#.to_owned()), ("", "not JSON".to_owned())];
+    let found = matcher.match_batch(&batch(CUSTOMER, batch_id(1, 1), &broken), &mut MatchScratch::default());
+    assert_eq!(found, [Match {
+        listener: 0,
+        events: EventSet::range(0, 1),
+        undecided: EventSet::range(1, 2)
+    }]);
+}
+
+#[tokio::test]
+async fn only_a_changed_customer_is_compiled_again() {
+    let all = r#"{"type":"event_type","value":"*"}"#.to_owned();
+    let (memory, matchers) = matchers(&[all.clone(), all], &[]).await;
+    let before = matchers.of(CUSTOMER).unwrap();
+    assert!(Arc::ptr_eq(&before, &matchers.of(CUSTOMER).unwrap()));
+
+    let mut disabled = memory.subscription(SubscriptionId::from_u128(0)).unwrap();
+    disabled.version += 1;
+    disabled.status = sluice_shared::model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    memory.set_subscription(disabled);
+    matchers.directory().refresh().await.unwrap();
+    let after = matchers.of(CUSTOMER).unwrap();
+    assert_eq!((before.listeners.len(), after.listeners.len()), (2, 1));
+    assert!(matchers.of(CustomerId::from_u128(77)).is_none());
+    matchers.directory().fresh(Duration::from_secs(1)).await.unwrap();
+}

@@ -1,0 +1,73 @@
+use super::*;
+use crate::testing::{RecordingStores, batch_id, delivery};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const RETRY: Outcome = Outcome::Retry { after: Duration::from_secs(2) };
+const EXHAUSTED: Outcome = Outcome::DeadLetter { reason: DeadLetterReason::Exhausted };
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    prop::sample::select(vec![Outcome::Taken, RETRY, EXHAUSTED, Outcome::DisableAndDeadLetter])
+}
+
+fn ids(events: &[EventRef]) -> BTreeSet<EventId> {
+    events.iter().flat_map(|of| of.events.iter().map(|index| of.batch.event(index))).collect()
+}
+
+/// What `commit` leaves behind.
+async fn written(commit: &Commit) -> RecordingStores {
+    let recording = RecordingStores::default();
+    commit.write(&recording.stores(), 7).await.unwrap();
+    recording
+}
+
+proptest! {
+    #[test]
+    fn every_event_ends_taken_or_waiting_or_given_up_exactly_once(
+        outcome in outcomes(), of_failed in prop::sample::select(vec![RETRY, EXHAUSTED]),
+        sizes in prop::collection::vec(1u16..30, 1..6), named in prop::collection::vec((0u64..8, 0u16..40), 0..20), queued: bool
+    ) {
+        let mut delivery = delivery(1, 1);
+        delivery.attempts = 2;
+        delivery.events = sizes.iter().enumerate()
+            .map(|(n, size)| EventRef { batch: batch_id(1, n as u64), events: EventSet::range(0, *size) })
+            .collect();
+        let all = ids(&delivery.events);
+        let failed: Vec<_> = named.iter().map(|(n, index)| batch_id(1, *n).event(*index)).collect();
+        let held = if queued { Held::ByQueue } else { Held::ByLog };
+        let mut commit = Commit::default();
+        settle(&mut commit, delivery.clone(), outcome, &failed, of_failed, held, 1000);
+
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let got = runtime.block_on(written(&commit));
+        let facts = got.facts();
+        let collect = |of: fn(&Fact) -> &EventSet| -> BTreeSet<EventId> {
+            facts.iter().flat_map(|new| of(&new.fact).iter().map(|index| new.batch.event(index)).collect::<Vec<_>>()).collect()
+        };
+        let (matched, took, gave_up) = (collect(|f| &f.matched), collect(|f| &f.took), collect(|f| &f.gave_up));
+        let waiting: BTreeSet<_> = got.queued().iter().flat_map(|delivery| ids(&delivery.events)).collect();
+        let dead: BTreeSet<_> = got.dead_letters().iter().flat_map(|letter| ids(&letter.delivery.events)).collect();
+        prop_assert_eq!(&matched, &all);
+        prop_assert_eq!(&gave_up, &dead);
+        prop_assert_eq!(took.len() + waiting.len() + dead.len(), all.len());
+        let ended: BTreeSet<_> = took.union(&waiting).chain(&dead).copied().collect();
+        prop_assert_eq!(ended, all);
+
+        let same_id_waits = got.queued().iter().any(|waits| waits.id == delivery.id);
+        prop_assert_eq!(same_id_waits, matches!(outcome, Outcome::Retry { .. }));
+        prop_assert_eq!(!got.done().is_empty(), queued && !same_id_waits);
+        for waits in got.queued() {
+            prop_assert_eq!((waits.attempts, waits.due_ms), (2, 3000));
+        }
+    }
+}
+
+#[test]
+fn ids_that_were_not_sent_are_ignored() {
+    let delivery = delivery(1, 3);
+    let mut commit = Commit::default();
+    let stranger = batch_id(99, 99).event(0);
+    settle(&mut commit, delivery, Outcome::Taken, &[stranger], RETRY, Held::ByLog, 0);
+    assert!(!commit.has_puts());
+}

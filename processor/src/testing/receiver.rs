@@ -1,0 +1,150 @@
+//! A real HTTP server on loopback that receives webhooks and reacts as told.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// What the receiver does with a webhook.
+#[derive(Debug, Clone)]
+pub(crate) enum Reaction {
+    /// Answers with a status.
+    Status(u16),
+    /// Answers with a status, a header and a body.
+    Answer(u16, &'static str, String, String),
+    /// Never answers.
+    Hang,
+    /// Breaks the connection.
+    Drop,
+}
+
+/// A webhook as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Received {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The `n` of every event `{"n":…}` in the body.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        let events: Vec<serde_json::Value> = serde_json::from_slice(&self.body).unwrap();
+        events.iter().map(|event| event["n"].as_u64().unwrap()).collect()
+    }
+}
+
+type React = dyn Fn(&Received, usize) -> Reaction + Send + Sync;
+
+/// The receiver; it ends when dropped.
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
+    received: Arc<Mutex<Vec<Received>>>,
+    came: Arc<Notify>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Receiver {
+    /// Starts one; `react` is told the webhook and how many came before it.
+    pub(crate) async fn start(react: impl Fn(&Received, usize) -> Reaction + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let received = Arc::<Mutex<Vec<Received>>>::default();
+        let came = Arc::new(Notify::new());
+        let react: Arc<React> = Arc::new(react);
+        let server = tokio::spawn(serve(listener, Arc::clone(&received), Arc::clone(&came), react));
+        Self { address, received, came, server }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().clone()
+    }
+
+    /// Waits until this many webhooks have come.
+    pub(crate) async fn until(&self, count: usize) -> Vec<Received> {
+        let wait = async {
+            loop {
+                let came = self.came.notified();
+                let received = self.received();
+                if received.len() >= count {
+                    return received;
+                }
+                came.await;
+            }
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(20), wait).await;
+        waited.unwrap_or_else(|_| panic!("{} of {count} webhooks came", self.received().len()))
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    received: Arc<Mutex<Vec<Received>>>,
+    came: Arc<Notify>,
+    react: Arc<React>,
+) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (received, came, react) = (Arc::clone(&received), Arc::clone(&came), Arc::clone(&react));
+        connections.spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                answer(request, Arc::clone(&received), Arc::clone(&came), Arc::clone(&react))
+            });
+            // A dropped connection is what some tests ask for.
+            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    received: Arc<Mutex<Vec<Received>>>,
+    came: Arc<Notify>,
+    react: Arc<React>,
+) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let webhook = Received { path: parts.uri.path().into(), headers: parts.headers, body };
+    let before = {
+        let mut received = received.lock();
+        received.push(webhook.clone());
+        received.len() - 1
+    };
+    came.notify_waiters();
+    let response = |status: u16| Response::builder().status(status);
+    match react(&webhook, before) {
+        Reaction::Status(status) => Ok(response(status).body(Full::default()).unwrap()),
+        Reaction::Answer(status, name, value, body) => {
+            Ok(response(status).header(name, value).body(Full::from(body)).unwrap())
+        }
+        Reaction::Hang => {
+            let never: Infallible = std::future::pending().await;
+            match never {}
+        }
+        Reaction::Drop => Err(std::io::Error::other("as told")),
+    }
+}

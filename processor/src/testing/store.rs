@@ -1,0 +1,410 @@
+//! All ports in memory, simple and strict, with a switch that makes them fail.
+
+use crate::commit::Stores;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use sluice_shared::model::{
+    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
+    EventId, Fact, Lane, Subscription, SubscriptionId,
+};
+use sluice_shared::ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_shared::ports::event_store::{
+    AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewFact, StoredBatch,
+};
+use sluice_shared::ports::log::{
+    AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId,
+};
+use sluice_shared::ports::work_queue::{Backlog, TakeRequest, WorkQueue};
+use sluice_shared::ports::PortError;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// All ports of a processor in memory.
+#[derive(Default)]
+pub(crate) struct Memory {
+    state: Mutex<State>,
+    pub(crate) failing: AtomicBool,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    facts: HashMap<(BatchId, SubscriptionId), NewFact>,
+    dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
+    queue: BTreeMap<DeliveryId, Delivery>,
+    taken: HashSet<DeliveryId>,
+    done: Vec<DeliveryId>,
+    log: Vec<LogItem>,
+    checkpoint: Option<Position>,
+    customers: HashMap<CustomerId, Customer>,
+    subscriptions: HashMap<SubscriptionId, Subscription>,
+    deleted: Vec<(CustomerId, SubscriptionId)>,
+    revision: u64,
+}
+
+impl Memory {
+    fn guard(&self, what: &str) -> Result<(), PortError> {
+        if !self.failing.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(PortError::Unavailable {
+            what: what.into(),
+            retry_after: Duration::from_millis(1),
+            source: "the test says so".into(),
+        })
+    }
+
+    /// Waits until `holds` of this, looking again at every change.
+    pub(crate) async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let wait = async {
+            loop {
+                let changed = self.changed.notified();
+                if holds(self) {
+                    return;
+                }
+                // Some of what is looked at changes elsewhere.
+                drop(tokio::time::timeout(Duration::from_millis(5), changed).await);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it came true in time");
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let changed = change(&mut self.state.lock());
+        self.changed.notify_waiters();
+        changed
+    }
+
+    /// Appends a record of these batches to the one shard.
+    pub(crate) fn append(&self, batches: Vec<Arc<Batch>>) -> Position {
+        self.change(|state| {
+            let position = Position::from_lsn(state.log.len() as u64 + 1);
+            state.log.push(LogItem::Record(LogRecord { position, producer: 1, sequence: 1, batches }));
+            position
+        })
+    }
+
+    /// Appends a damaged place.
+    pub(crate) fn append_damage(&self) -> Position {
+        self.change(|state| {
+            let position = Position::from_lsn(state.log.len() as u64 + 1);
+            state.log.push(LogItem::Damaged { position, detail: "flipped by a test".into() });
+            position
+        })
+    }
+
+    /// Forgets a batch, as if its segment was damaged or gone.
+    pub(crate) fn lose_batches(&self) {
+        self.change(|state| state.log.clear());
+    }
+
+    pub(crate) fn facts(&self) -> Vec<NewFact> {
+        self.state.lock().facts.values().cloned().collect()
+    }
+
+    pub(crate) fn fact(&self, batch: BatchId, subscription: SubscriptionId) -> Fact {
+        self.state.lock().facts.get(&(batch, subscription)).map(|new| new.fact.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn queued(&self) -> Vec<Delivery> {
+        self.state.lock().queue.values().cloned().collect()
+    }
+
+    pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.state.lock().dead_letters.values().cloned().collect()
+    }
+
+    pub(crate) fn done(&self) -> Vec<DeliveryId> {
+        self.state.lock().done.clone()
+    }
+
+    pub(crate) fn checkpointed(&self) -> Position {
+        self.state.lock().checkpoint.unwrap_or(Position::START)
+    }
+
+    pub(crate) fn subscription(&self, id: SubscriptionId) -> Option<Subscription> {
+        self.state.lock().subscriptions.get(&id).cloned()
+    }
+
+    /// Stores a subscription whatever its version.
+    pub(crate) fn set_subscription(&self, subscription: Subscription) {
+        self.change(|state| {
+            state.revision += 1;
+            state.subscriptions.insert(subscription.id, subscription);
+        });
+    }
+
+    pub(crate) fn set_customer(&self, customer: Customer) {
+        self.change(|state| {
+            state.revision += 1;
+            state.customers.insert(customer.id, customer);
+        });
+    }
+
+    fn find(&self, id: BatchId) -> Option<Arc<Batch>> {
+        let state = self.state.lock();
+        let records = state.log.iter().filter_map(|item| match item {
+            LogItem::Record(record) => Some(&record.batches),
+            LogItem::Damaged { .. } => None,
+        });
+        records.flatten().find(|batch| batch.id == id).cloned()
+    }
+}
+
+/// Shares a [`Memory`].
+#[derive(Clone, Default)]
+pub(crate) struct RecordingStores(pub(crate) Arc<Memory>);
+
+impl RecordingStores {
+    pub(crate) fn stores(&self) -> Stores {
+        Stores {
+            events: Arc::clone(&self.0) as _,
+            queue: Arc::clone(&self.0) as _,
+            catalogue: Arc::clone(&self.0) as _,
+        }
+    }
+}
+
+impl std::ops::Deref for RecordingStores {
+    type Target = Memory;
+    fn deref(&self) -> &Memory {
+        &self.0
+    }
+}
+
+#[async_trait]
+impl EventStore for Memory {
+    async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
+        self.guard("add facts")?;
+        self.change(|state| {
+            for new in facts {
+                let known = state.facts.entry((new.batch, new.subscription)).or_insert_with(|| NewFact {
+                    fact: Fact::default(),
+                    ..new.clone()
+                });
+                known.fact = known.fact.join(&new.fact);
+            }
+        });
+        Ok(())
+    }
+
+    async fn get(&self, _: CustomerId, _: BatchId) -> Result<Option<StoredBatch>, PortError> {
+        unreachable!("the processor does not read facts")
+    }
+
+    async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
+        self.guard("load a batch")?;
+        Ok(self.find(batch).filter(|batch| batch.customer == customer))
+    }
+
+    async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
+        unreachable!("the processor does not scan")
+    }
+
+    async fn acknowledge(&self, _: CustomerId, _: Vec<EventId>, _: u64) -> Result<Vec<AckOutcome>, PortError> {
+        unreachable!("the processor does not acknowledge")
+    }
+
+    async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
+        self.guard("put dead letters")?;
+        self.change(|state| state.dead_letters.extend(letters.into_iter().map(|letter| (letter.id, letter))));
+        Ok(())
+    }
+
+    async fn dead_letters(&self, _: CustomerId, _: DeadLetterQuery) -> Result<Vec<DeadLetter>, PortError> {
+        unreachable!("the processor does not list dead letters")
+    }
+
+    async fn delete_dead_letters(&self, _: CustomerId, _: Vec<DeadLetterId>) -> Result<usize, PortError> {
+        unreachable!("the processor does not delete dead letters")
+    }
+
+    fn dead_letter_count(&self) -> u64 {
+        self.state.lock().dead_letters.len() as u64
+    }
+
+    async fn checkpoint(&self, _: &ShardId, position: Position) -> Result<(), PortError> {
+        self.guard("checkpoint")?;
+        self.change(|state| {
+            assert!(state.checkpoint.is_none_or(|before| before <= position), "a checkpoint goes back");
+            state.checkpoint = Some(position);
+        });
+        Ok(())
+    }
+
+    async fn load_checkpoint(&self, _: &ShardId) -> Result<Position, PortError> {
+        self.guard("load a checkpoint")?;
+        Ok(self.checkpointed())
+    }
+}
+
+#[async_trait]
+impl WorkQueue for Memory {
+    async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
+        self.guard("put deliveries")?;
+        self.change(|state| {
+            for delivery in deliveries {
+                state.taken.remove(&delivery.id);
+                state.queue.insert(delivery.id, delivery);
+            }
+        });
+        Ok(())
+    }
+
+    async fn take(&self, request: TakeRequest<'_>) -> Result<Vec<Delivery>, PortError> {
+        self.guard("take deliveries")?;
+        let state = &mut *self.state.lock();
+        let mut counts = HashMap::<SubscriptionId, usize>::new();
+        let mut due: Vec<_> = state.queue.values().filter(|of| of.due_ms <= request.now_ms).cloned().collect();
+        due.sort_by_key(|of| of.due_ms);
+        due.retain(|of| {
+            let count = counts.entry(of.subscription).or_default();
+            let take = !state.taken.contains(&of.id)
+                && !request.blocked.contains(&of.subscription)
+                && *count < request.max_per_subscription;
+            *count += usize::from(take);
+            take
+        });
+        due.truncate(request.max);
+        state.taken.extend(due.iter().map(|of| of.id));
+        Ok(due)
+    }
+
+    fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {
+        let state = self.state.lock();
+        let open = state.queue.values().filter(|of| !blocked.contains(&of.subscription));
+        open.filter(|of| !state.taken.contains(&of.id)).map(|of| of.due_ms).min()
+    }
+
+    async fn done(&self, ids: Vec<(SubscriptionId, DeliveryId)>) -> Result<(), PortError> {
+        self.guard("end deliveries")?;
+        self.change(|state| {
+            for (_, id) in ids {
+                state.queue.remove(&id);
+                state.taken.remove(&id);
+                state.done.push(id);
+            }
+        });
+        Ok(())
+    }
+
+    fn backlog(&self, subscription: SubscriptionId) -> Backlog {
+        let state = self.state.lock();
+        let of_it = state.queue.values().filter(|of| of.subscription == subscription);
+        of_it.fold(Backlog::default(), |sum, of| Backlog {
+            deliveries: sum.deliveries + 1,
+            events: sum.events + of.event_count() as u64,
+        })
+    }
+
+    fn total(&self) -> Backlog {
+        let state = self.state.lock();
+        state.queue.values().fold(Backlog::default(), |sum, of| Backlog {
+            deliveries: sum.deliveries + 1,
+            events: sum.events + of.event_count() as u64,
+        })
+    }
+}
+
+#[async_trait]
+impl Catalogue for Memory {
+    fn propagation(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
+        self.guard("poll the catalogue")?;
+        let state = self.state.lock();
+        let revision = Revision(state.revision);
+        if since == revision {
+            return Ok(Changes { revision, ..Changes::default() });
+        }
+        Ok(Changes {
+            revision,
+            customers: state.customers.values().cloned().collect(),
+            keys: Vec::new(),
+            subscriptions: state.subscriptions.values().cloned().collect(),
+            deleted_subscriptions: state.deleted.clone(),
+        })
+    }
+
+    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
+        self.set_customer(customer.clone());
+        Ok(())
+    }
+
+    async fn put_key(&self, _: &ApiKey) -> Result<(), CatalogueError> {
+        Ok(())
+    }
+
+    async fn revoke_key(&self, _: CustomerId, _: ApiKeyId, _: u64) -> Result<(), CatalogueError> {
+        Ok(())
+    }
+
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
+        self.guard("put a subscription")?;
+        let before = self.subscription(subscription.id).map_or(0, |of| of.version);
+        if before + 1 != subscription.version {
+            return Err(CatalogueError::Conflict(format!("version {before} is stored")));
+        }
+        self.set_subscription(subscription.clone());
+        Ok(())
+    }
+
+    async fn delete_subscription(&self, customer: CustomerId, id: SubscriptionId) -> Result<(), CatalogueError> {
+        self.change(|state| {
+            state.revision += 1;
+            state.subscriptions.remove(&id);
+            state.deleted.push((customer, id));
+        });
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Log for Memory {
+    fn append_units(&self) -> usize {
+        1
+    }
+
+    fn append_unit(&self, _: Lane) -> usize {
+        0
+    }
+
+    async fn append(&self, _: usize, _: RecordDraft) -> Result<(), AppendError> {
+        unreachable!("the processor does not append")
+    }
+
+    fn accepting(&self) -> Result<(), AppendError> {
+        Ok(())
+    }
+
+    fn recovered_ms(&self) -> u64 {
+        0
+    }
+
+    async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
+        self.guard("list shards")?;
+        Ok(vec![ShardId("0".into())])
+    }
+
+    async fn read(&self, _: &ShardId, after: Position, _: usize, wait: Duration) -> Result<LogPage, PortError> {
+        self.guard("read the log")?;
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let changed = self.changed.notified();
+            let from = after.lsn() as usize;
+            let items: Vec<_> = self.state.lock().log.iter().skip(from).take(8).cloned().collect();
+            if !items.is_empty() {
+                let at_end = from + items.len() == self.state.lock().log.len();
+                return Ok(LogPage { items, at_end });
+            }
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Ok(LogPage { items, at_end: true });
+            }
+        }
+    }
+}
