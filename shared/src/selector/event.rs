@@ -6,7 +6,7 @@ use super::json::{Tape, Value};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvaluationLimits {
     /// Steps one selector may spend on one event. A step is about one JSON
-    /// node looked at; a million take some 5 ms.
+    /// node looked at; a million take 5 to 25 ms.
     pub steps_max: u32,
     /// Depth of a payload's arrays and objects inside each other. The edge
     /// refuses deeper ones.

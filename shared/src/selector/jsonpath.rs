@@ -9,6 +9,7 @@
 
 mod evaluate;
 mod parse;
+mod slice;
 
 use super::pattern::Pattern;
 

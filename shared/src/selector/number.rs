@@ -5,30 +5,55 @@ use std::cmp::Ordering;
 /// Orders two numbers written in JSON's grammar. Exact for every exponent
 /// below 4×10¹⁸ in size; linear in their length; allocates nothing.
 pub(super) fn compare(left: &str, right: &str) -> Ordering {
-    if let (Some(left), Some(right)) = (small_integer(left), small_integer(right)) {
+    if let (Some(left), Some(right)) = (Short::read(left), Short::read(right)) {
         return left.cmp(&right);
     }
     Decimal::read(left).cmp(&Decimal::read(right))
 }
 
-/// A number of at most 18 digits without point or exponent.
-fn small_integer(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let (negative, digits) = match bytes {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.len() > 18 {
-        return None;
-    }
-    let mut value = 0_i64;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
+/// A number of at most 18 digits without exponent, as nearly all are:
+/// `digits` × 10^-`scale`.
+struct Short {
+    digits: i64,
+    scale: u32,
+}
+
+impl Short {
+    fn read(text: &str) -> Option<Self> {
+        let (negative, unsigned) = match text.as_bytes() {
+            [b'-', unsigned @ ..] => (true, unsigned),
+            unsigned => (false, unsigned),
+        };
+        if unsigned.len() > 18 {
             return None;
         }
-        value = value * 10 + i64::from(digit - b'0');
+        let mut number = Self { digits: 0, scale: 0 };
+        let mut after_point = 0;
+        for byte in unsigned {
+            match byte {
+                b'0'..=b'9' => number.digits = number.digits * 10 + i64::from(byte - b'0'),
+                b'.' => {
+                    after_point = 1;
+                    continue;
+                }
+                _ => return None,
+            }
+            number.scale += after_point;
+        }
+        if negative {
+            number.digits = -number.digits;
+        }
+        Some(number)
     }
-    Some(if negative { -value } else { value })
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.scale == other.scale {
+            return self.digits.cmp(&other.digits);
+        }
+        // Below 10^18 × 10^17: no overflow.
+        let scaled = |number: &Self, scale: u32| i128::from(number.digits) * 10_i128.pow(scale);
+        scaled(self, other.scale).cmp(&scaled(other, self.scale))
+    }
 }
 
 /// ±0.d₁d₂d₃… × 10^exponent, where d₁ is not 0; zero has no digits.
@@ -161,6 +186,11 @@ mod tests {
         fn a_shifted_point_changes_nothing(digits in 1_u64.., scale in 0_usize..25) {
             let shifted = format!("{digits}{}e-{scale}", "0".repeat(scale));
             prop_assert_eq!(compare(&digits.to_string(), &shifted), Ordering::Equal);
+        }
+
+        #[test]
+        fn short_numbers_compare_as_long_ones_do(left in "-?(0|[1-9][0-9]{0,9})([.][0-9]{1,9})?", right in "-?(0|[1-9][0-9]{0,2})([.][0-9]{1,9})?") {
+            prop_assert_eq!(compare(&left, &right), Decimal::read(&left).cmp(&Decimal::read(&right)));
         }
 
         #[test]

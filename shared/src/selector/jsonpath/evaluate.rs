@@ -12,6 +12,7 @@ use super::super::compare;
 use super::super::event::EventJson;
 use super::super::json::{Shape, Value};
 use super::super::pattern::{Extent, Pattern, PatternFault};
+use super::slice::{Bounds, position};
 use super::{Comparable, Comparison, Expected, Expression, Literal, Logical, Origin, Query, Segment, Step};
 
 /// Steps that compiling a pattern found in a payload costs: some 0.1 ms.
@@ -368,7 +369,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
                 Step::Slice { start, end, step } => {
                     if let Shape::Array(elements) = value.shape() {
                         self.spend(elements)?;
-                        self.slice(value, Bounds::of(*start, *end, *step, elements), rest, found)?;
+                        self.slice(value, &Bounds::of(*start, *end, *step, elements), rest, found)?;
                     }
                 }
                 Step::Filter(logical) => {
@@ -388,7 +389,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
     fn slice(
         &mut self,
         array: Value<'v>,
-        bounds: Bounds,
+        bounds: &Bounds,
         rest: &[Segment],
         found: &mut dyn FnMut(Value<'v>) -> Visit,
     ) -> Visit {
@@ -422,45 +423,6 @@ impl Literal {
             Self::Boolean(value) => Shape::Boolean(*value),
             Self::Number(text) => Shape::Number(text),
             Self::String(text) => Shape::String(text),
-        }
-    }
-}
-
-/// An index from the start, or from the end if negative.
-fn position(index: i64, elements: usize) -> Option<usize> {
-    let position = if index < 0 { index.saturating_add_unsigned(elements as u64) } else { index };
-    usize::try_from(position).ok().filter(|position| *position < elements)
-}
-
-/// The elements of a slice: `lower..upper`, every `stride`-th from its first
-/// or, backwards, from its last.
-struct Bounds {
-    lower: usize,
-    upper: usize,
-    stride: usize,
-    backwards: bool,
-}
-
-impl Bounds {
-    /// RFC 9535, 2.3.4.2.2.
-    fn of(start: Option<i64>, end: Option<i64>, step: i64, elements: usize) -> Self {
-        let count = i64::try_from(elements).unwrap_or(i64::MAX);
-        let normal = |index: i64| if index < 0 { count.saturating_add(index) } else { index };
-        let stride = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
-        let (lower, upper) = if step >= 0 {
-            let bound = |index: i64| normal(index).clamp(0, count);
-            (start.map_or(0, bound), end.map_or(count, bound))
-        } else {
-            let bound = |index: i64| normal(index).clamp(-1, count - 1) + 1;
-            (end.map_or(0, bound), start.map_or(count, bound))
-        };
-        // A step of 0 selects nothing.
-        let upper = if step == 0 { lower } else { upper };
-        Self {
-            lower: usize::try_from(lower).unwrap_or(0),
-            upper: usize::try_from(upper).unwrap_or(0),
-            stride: stride.max(1),
-            backwards: step < 0,
         }
     }
 }

@@ -113,13 +113,14 @@ fn any_filter() -> impl Strategy<Value = String> {
         Just("count(@..a)".to_owned()),
         Just("value(@..a)".to_owned()),
     ];
-    let compare =
-        (operand.clone(), "==|!=|<|<=|>|>=", operand).prop_map(|(l, op, r)| format!("{l} {op} {r}"));
     // The oracle holds `nothing <= nothing` to be false; RFC 9535 (2.3.5.2.2) says true.
     let length =
         ("@(\\.[a-c])?", "==|!=|<|>", "[0-3]").prop_map(|(of, op, r)| format!("length({of}) {op} {r}"));
+    let order = (operand.clone(), "<=|>=", "-?[1-3]|'[a-c]'").prop_map(|(l, op, r)| format!("{l} {op} {r}"));
+    let compare = (operand.clone(), "==|!=|<|>", operand).prop_map(|(l, op, r)| format!("{l} {op} {r}"));
     let basic = prop_oneof![
         compare,
+        order,
         length,
         "@\\.[a-c]",
         Just("@.*".to_owned()),
