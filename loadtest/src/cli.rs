@@ -10,6 +10,7 @@ mod duration;
 pub(crate) mod output;
 mod receive;
 mod run;
+mod verify;
 
 /// Drives, receives and verifies event traffic.
 ///
@@ -27,14 +28,16 @@ pub(crate) struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Receive(receive::ReceiveArgs),
+    Verify(verify::VerifyArgs),
     Baseline(baseline::BaselineArgs),
 }
 
 /// Runs the command to its end.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Run(args) => run::run(*args),
+        Command::Run(args) => run::run(&args),
         Command::Receive(args) => receive::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Baseline(args) => baseline::run(&args),
     }
 }

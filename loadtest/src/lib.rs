@@ -25,6 +25,7 @@ mod seq_set;
 mod summary;
 mod target;
 mod ticker;
+pub mod verify;
 
 pub use summary::LatencySummary;
 pub use target::TargetError;

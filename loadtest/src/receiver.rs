@@ -154,17 +154,18 @@ impl Receiver {
     /// Listens, then serves on threads of its own, whatever runtime the caller
     /// has. Returns once connections are accepted.
     pub fn start(config: ReceiverConfig) -> Result<ReceiverHandle, ReceiverError> {
-        if let Some(fault) = config.behaviour.fault() {
+        let ReceiverConfig { listen, threads, secrets, behaviour, ledger, .. } = config;
+        if let Some(fault) = behaviour.fault() {
             return Err(ReceiverError::Behaviour(fault));
         }
-        let ledger = match &config.ledger {
-            Some(path) => Some(Mutex::new(LedgerWriter::open(path, LedgerKind::Received)?)),
+        let ledger = match ledger {
+            Some(path) => Some(Mutex::new(LedgerWriter::open(&path, LedgerKind::Received)?)),
             None => None,
         };
         let shared = Arc::new(Shared {
             tracker: Mutex::new(Tracker::new(ledger.is_some())),
-            behaviour: Mutex::new(config.behaviour),
-            verifier: Verifier::new(&config.secrets)?,
+            behaviour: Mutex::new(behaviour),
+            verifier: Verifier::new(&secrets)?,
             ledger,
             ledger_failure: Mutex::new(None),
             kept: Mutex::default(),
@@ -173,11 +174,11 @@ impl Receiver {
             changed: Notify::new(),
             stop: CancellationToken::new(),
         });
-        let listen = |source| ReceiverError::Listen(config.listen, source);
-        let listener = std::net::TcpListener::bind(config.listen).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let runtime = runtime(config.threads).map_err(ReceiverError::Thread)?;
+        let failed = |source| ReceiverError::Listen(listen, source);
+        let listener = std::net::TcpListener::bind(listen).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let runtime = runtime(threads).map_err(ReceiverError::Thread)?;
         let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("receiver".into());
         let serve = move || runtime.block_on(serve(listener, serving, config.connections_max));

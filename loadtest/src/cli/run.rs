@@ -192,7 +192,7 @@ fn read_keys(file: &Path) -> anyhow::Result<Vec<String>> {
     Ok(keys)
 }
 
-pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;

@@ -119,12 +119,11 @@ async fn send(shared: &Shared, client: &mut Client, request: &[u8]) -> Option<En
                 (outcome, answer.status == 429 || answer.status >= 500)
             }
             Err(error) => {
-                let mut tally = shared.tally.borrow_mut();
-                tally.failed(&error);
-                tally.happened(match error {
+                let happening = match error {
                     ExchangeError::TimedOut(_) => Happening::TimedOut,
                     _ => Happening::Lost,
-                });
+                };
+                shared.tally.borrow_mut().failed(happening, &error);
                 (Outcome::Unknown, true)
             }
         };
@@ -144,10 +143,7 @@ async fn connect(shared: &Shared, client: &mut Client) -> bool {
         match client.connect().await {
             Ok(()) => shared.tally.borrow_mut().happened(Happening::Connected),
             Err(error) => {
-                let mut tally = shared.tally.borrow_mut();
-                tally.failed(&error);
-                tally.happened(Happening::ConnectFailed);
-                drop(tally);
+                shared.tally.borrow_mut().failed(Happening::ConnectFailed, &error);
                 if shared.pace.pause(pause).await {
                     return false;
                 }

@@ -19,6 +19,8 @@ const RELEASE_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Pace {
     started: Instant,
+    /// Requests due then or later are not of this run.
+    end: Option<Instant>,
     stopping: Cell<bool>,
     stopped: CancellationToken,
     open_loop: Option<OpenLoop>,
@@ -36,13 +38,13 @@ struct OpenLoop {
 
 impl Pace {
     /// Open loop if there is a schedule, else closed.
-    pub(super) fn new(started: Instant, schedule: Option<Schedule>) -> Self {
+    pub(super) fn new(started: Instant, end: Option<Instant>, schedule: Option<Schedule>) -> Self {
         let open_loop = schedule.map(|schedule| OpenLoop {
             due: Semaphore::new(0),
             times: RefCell::new(schedule.clone()),
             released: RefCell::new(schedule),
         });
-        Self { started, stopping: Cell::new(false), stopped: CancellationToken::new(), open_loop }
+        Self { started, end, stopping: Cell::new(false), stopped: CancellationToken::new(), open_loop }
     }
 
     pub(super) fn is_open_loop(&self) -> bool {
@@ -70,7 +72,7 @@ impl Pace {
         while !self.stopping.get() {
             let wait = {
                 let mut released = open_loop.released.borrow_mut();
-                let due = released.take_due(self.started.elapsed(), RELEASE_MAX);
+                let due = released.take_due(self.elapsed(), RELEASE_MAX);
                 open_loop.due.add_permits(due);
                 released.peek().saturating_sub(self.started.elapsed())
             };
@@ -94,16 +96,22 @@ impl Pace {
     }
 
     /// Ends the run: how many requests were due and will not be sent.
-    pub(super) fn stop(&self, planned_end: Option<Instant>) -> u64 {
-        let now = planned_end.unwrap_or_else(Instant::now).min(Instant::now());
+    pub(super) fn stop(&self) -> u64 {
         self.stopping.set(true);
         self.stopped.cancel();
         let Some(open_loop) = &self.open_loop else { return 0 };
         let waiting = open_loop.due.available_permits();
         open_loop.due.close();
-        let elapsed = now.saturating_duration_since(self.started);
-        let unreleased = open_loop.released.borrow_mut().take_due(elapsed, usize::MAX);
+        let unreleased = open_loop.released.borrow_mut().take_due(self.elapsed(), usize::MAX);
         (waiting + unreleased) as u64
+    }
+
+    /// How far the run has come: never as far as its end.
+    fn elapsed(&self) -> Duration {
+        let elapsed = self.started.elapsed();
+        let last =
+            self.end.map(|end| end - self.started).map(|end| end.saturating_sub(Duration::from_nanos(1)));
+        last.map_or(elapsed, |last| elapsed.min(last))
     }
 }
 
@@ -114,14 +122,14 @@ mod tests {
     #[tokio::test]
     async fn requests_keep_the_time_at_which_they_were_due() {
         let started = Instant::now();
-        let pace = Pace::new(started, Some(Schedule::constant(1000.0, 0.0)));
+        let pace = Pace::new(started, None, Some(Schedule::constant(1000.0, 0.0)));
         let ticker = Ticker::new().expect("a timer");
         let send = async {
             for nth in 0..20 {
                 assert_eq!(pace.next().await, Some(started + Duration::from_millis(nth)));
                 assert!(started.elapsed() >= Duration::from_millis(nth));
             }
-            pace.stop(None)
+            pace.stop()
         };
         let (released, _) = tokio::join!(pace.release(&ticker), send);
         released.expect("the timer works");
@@ -131,17 +139,17 @@ mod tests {
     #[tokio::test]
     async fn what_was_due_and_not_sent_is_counted() {
         let started = Instant::now() - Duration::from_millis(100);
-        let pace = Pace::new(started, Some(Schedule::constant(1000.0, 0.0)));
         let end = started + Duration::from_millis(50);
-        assert_eq!(pace.stop(Some(end)), 51);
+        let pace = Pace::new(started, Some(end), Some(Schedule::constant(1000.0, 0.0)));
+        assert_eq!(pace.stop(), 50);
     }
 
     #[tokio::test]
     async fn a_closed_loop_sends_at_once_until_it_stops() {
-        let pace = Pace::new(Instant::now(), None);
+        let pace = Pace::new(Instant::now(), None, None);
         assert!(pace.next().await.is_some());
         assert!(!pace.pause(Duration::ZERO).await);
-        assert_eq!(pace.stop(None), 0);
+        assert_eq!(pace.stop(), 0);
         assert_eq!(pace.next().await, None);
         assert!(pace.pause(Duration::from_secs(1000)).await);
     }

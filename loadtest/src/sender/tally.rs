@@ -185,7 +185,9 @@ impl Tally {
         }
     }
 
-    pub(super) fn failed(&mut self, error: &dyn std::error::Error) {
+    /// Something happened for want of a working connection.
+    pub(super) fn failed(&mut self, happening: Happening, error: &dyn std::error::Error) {
+        self.happened(happening);
         if self.first_failure.is_none() {
             self.first_failure = Some(crate::chain(error));
         }

@@ -74,7 +74,7 @@ async fn work(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<WorkerR
     let end = plan.window.to.map(|to| plan.started + to);
     let shared = Rc::new(Shared {
         plan: Arc::clone(plan),
-        pace: Pace::new(plan.started, schedule),
+        pace: Pace::new(plan.started, end, schedule),
         tally: RefCell::new(Tally::new(plan.started + plan.window.from, end)),
         entries: RefCell::default(),
         ledger_failure: RefCell::new(None),
@@ -159,6 +159,6 @@ impl Shared {
             () = planned => {}
             () = self.plan.stop.cancelled() => {}
         }
-        (self.pace.stop(end), Instant::now())
+        (self.pace.stop(), Instant::now())
     }
 }

@@ -1,0 +1,41 @@
+//! `sluice-loadtest verify`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use sluice_loadtest::verify::{Arrival, verify};
+
+use super::output;
+
+/// Compares the ledgers of `run` and `receive`: every event answered 2xx must
+/// have been taken, intact.
+///
+/// Exit status 0 if so, 1 if an event is lost or corrupted (or a ledger cannot
+/// be read). Duplicates, disorder and events that arrived although they were
+/// refused are counted only. Numbers are of events.
+#[derive(Args, Debug)]
+pub(super) struct VerifyArgs {
+    /// Ledger written by `run --ledger`; of several runs, if they shared it.
+    #[arg(long, value_name = "FILE")]
+    sent: PathBuf,
+    /// Ledger written by `receive --ledger`.
+    #[arg(long, value_name = "FILE")]
+    received: PathBuf,
+    /// Let an event count as arrived if any subscription took it. By default
+    /// every subscription that took anything of its stream must have it.
+    #[arg(long)]
+    any_subscription: bool,
+    /// Print the result as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let arrival = if args.any_subscription { Arrival::AnySubscription } else { Arrival::EverySubscription };
+    let report = verify(&args.sent, &args.received, arrival).context("comparing the ledgers")?;
+    output::result(args.json, &report, &report.text())?;
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
