@@ -2,6 +2,8 @@
 //! for the log, answer.
 
 mod answer;
+#[cfg(test)]
+mod bench;
 
 use crate::decode::{BodyError, BodyForm, Common, Decoded, EventError, EventLimits, LaneChoice, decode};
 use crate::lanes::{Full, LaneLimits, Lanes, Outcome, Placed};

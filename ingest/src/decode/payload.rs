@@ -9,8 +9,7 @@ pub(super) const DEPTH_MAX: usize = 64;
 /// Refuses a payload that nests too deep.
 pub(super) fn check_depth(json: &str) -> Result<(), String> {
     // Few payloads have so many brackets that they could nest too deep.
-    let opening = json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    if opening <= DEPTH_MAX {
+    if opening_brackets(json.as_bytes()) <= DEPTH_MAX {
         return Ok(());
     }
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
@@ -28,6 +27,13 @@ pub(super) fn check_depth(json: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// How many `{` and `[` there are, sixteen bytes a step: the two differ in one bit.
+fn opening_brackets(json: &[u8]) -> usize {
+    const CHUNK: usize = 128;
+    let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
+    json.chunks(CHUNK).map(|chunk| usize::from(count(chunk))).sum()
 }
 
 /// A payload's own `event_type`, where it has one that is a string.
