@@ -45,6 +45,11 @@ impl StreamAccount {
         &self.seen
     }
 
+    /// One above the highest sequence number seen.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// How many are missing below the highest seen: lost, or not here yet.
     pub(crate) fn missing(&self) -> u64 {
         self.end - self.seen.len()

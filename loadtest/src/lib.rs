@@ -13,6 +13,7 @@ pub mod event;
 mod hex;
 pub mod ledger;
 pub mod mark;
+mod process;
 mod random;
 mod read_buffer;
 pub mod receiver;
@@ -27,6 +28,7 @@ mod target;
 mod ticker;
 pub mod verify;
 
+pub use process::ProcessUse;
 pub use summary::LatencySummary;
 pub use target::TargetError;
 

@@ -1,7 +1,10 @@
 //! Reads HTTP/1.1 answers: the status, the length of the body, whether the
 //! connection goes on. As little as a load generator can do with.
 
-use memchr::{memchr, memmem};
+use std::sync::LazyLock;
+
+use memchr::memchr;
+use memchr::memmem::{self, Finder};
 use thiserror::Error;
 
 /// Longest head of an answer, in bytes.
@@ -37,7 +40,7 @@ pub(crate) enum ResponseError {
 
 /// Reads the head at the start of `bytes`; `None` while it is incomplete.
 pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<ResponseHead>, ResponseError> {
-    let Some(lines_end) = memmem::find(bytes, b"\r\n\r\n") else {
+    let Some(lines_end) = find_head_end(bytes) else {
         return if bytes.len() >= HEAD_BYTES_MAX { Err(ResponseError::HeadTooLong) } else { Ok(None) };
     };
     let mut lines = Lines(&bytes[..lines_end]);
@@ -63,6 +66,13 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<ResponseHead>, ResponseE
     let bodiless = status < 200 || status == 204 || status == 304;
     let body_bytes = if bodiless { 0 } else { length.ok_or(ResponseError::NoLength)? };
     Ok(Some(ResponseHead { status, head_bytes: lines_end + 4, body_bytes, closes }))
+}
+
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\r\n\r\n"));
+
+/// Where the lines of a head end; its empty line is the two bytes after the next two.
+pub(crate) fn find_head_end(bytes: &[u8]) -> Option<usize> {
+    HEAD_END.find(bytes)
 }
 
 /// The lines of a head, without their ends.

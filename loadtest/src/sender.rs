@@ -80,6 +80,9 @@ pub struct RunConfig {
     pub retry_unknown: bool,
     /// Where outcomes are written, if anywhere.
     pub ledger: Option<PathBuf>,
+    /// A process on this machine, the server's, whose processor time and memory
+    /// are measured as well.
+    pub watch_pid: Option<u32>,
     /// Of the random-looking fields.
     pub seed: u64,
     /// Identifies this run's events; random unless given.
@@ -111,6 +114,7 @@ impl RunConfig {
             idempotency_keys: false,
             retry_unknown: false,
             ledger: None,
+            watch_pid: None,
             seed: 1,
             run: None,
         }

@@ -45,6 +45,9 @@ pub struct VerifyReport {
     pub duplicates_other_delivery: u64,
     /// Taken after a later event of their stream.
     pub out_of_order: u64,
+    /// Of these, the acknowledged ones: each was answered 2xx before the later
+    /// event was sent, so order was promised.
+    pub acknowledged_out_of_order: u64,
     /// Taken with a checksum that does not hold.
     pub corrupted: u64,
     /// Entries with numbers that no ledger of this tool has.
@@ -55,7 +58,7 @@ pub struct VerifyReport {
     pub subscriptions: u64,
     /// The first stretches of lost events.
     pub lost_stretches: Vec<LostStretch>,
-    /// Whether nothing is lost or corrupted.
+    /// Whether nothing is lost or corrupted, nor out of order where that was asked for.
     pub ok: bool,
 }
 
@@ -94,13 +97,30 @@ struct Books {
     report: VerifyReport,
 }
 
+/// What must hold beyond that nothing is lost or corrupted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// Disorder is only counted.
+    Counted,
+    /// No acknowledged event was first taken after a later one of its stream.
+    Required,
+}
+
 /// Reads both ledgers and compares them. Memory is a bit for each event in
 /// stretches with holes, next to none elsewhere.
-pub fn verify(sent: &Path, received: &Path, arrival: Arrival) -> Result<VerifyReport, LedgerError> {
+pub fn verify(
+    sent: &Path,
+    received: &Path,
+    arrival: Arrival,
+    order: Order,
+) -> Result<VerifyReport, LedgerError> {
     let mut books = Books::default();
     read(sent, LedgerKind::Sent, |entry| books.sent(entry))?;
     read(received, LedgerKind::Received, |entry| books.received(entry, arrival))?;
-    Ok(books.compare(arrival))
+    let mut report = books.compare(arrival);
+    let ordered = order == Order::Counted || report.acknowledged_out_of_order == 0;
+    report.ok = ordered && report.lost == 0 && report.corrupted == 0 && report.absurd_entries == 0;
+    Ok(report)
 }
 
 fn read(path: &Path, kind: LedgerKind, mut take: impl FnMut(&Entry)) -> Result<(), LedgerError> {
@@ -147,6 +167,12 @@ impl Books {
         };
         let stream = self.received.entry((entry.run, entry.stream)).or_default();
         let account = stream.entry(subscription).or_default();
+        if let Some(sent) = self.sent.get(&(entry.run, entry.stream)) {
+            let late = entry.first..entry.first.saturating_add(u64::from(entry.count)).min(account.end());
+            let promised =
+                |sequence: &u64| sent.acknowledged.contains(*sequence) && !account.seen().contains(*sequence);
+            self.report.acknowledged_out_of_order += late.filter(promised).count() as u64;
+        }
         let Ok(taken) = account.take(entry.first, u64::from(entry.count)) else {
             self.report.absurd_entries += 1;
             return;
@@ -191,7 +217,6 @@ impl Books {
         }
         let named: HashSet<_> = self.received.values().flat_map(|stream| stream.keys()).collect();
         report.subscriptions = named.len() as u64;
-        report.ok = report.lost == 0 && report.corrupted == 0 && report.absurd_entries == 0;
         self.report
     }
 }
@@ -243,12 +268,13 @@ impl VerifyReport {
         writeln!(
             text,
             "received by {} subscriptions: {} events, {} duplicates ({} with the same webhook-id), \
-             {} out of order",
+             {} out of order ({} of them acknowledged)",
             self.subscriptions,
             self.received,
             self.duplicates_same_delivery + self.duplicates_other_delivery,
             self.duplicates_same_delivery,
-            self.out_of_order
+            self.out_of_order,
+            self.acknowledged_out_of_order
         )?;
         writeln!(
             text,

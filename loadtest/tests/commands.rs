@@ -11,7 +11,7 @@ use sluice_loadtest::event::Envelope;
 use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle};
 use sluice_loadtest::request::BodyFormat;
 use sluice_loadtest::sender::{self, LiveRun, RunConfig};
-use sluice_loadtest::verify::{Arrival, verify};
+use sluice_loadtest::verify::{Arrival, Order, verify};
 use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -246,7 +246,8 @@ async fn a_receiver_that_is_restarted_goes_on_with_its_ledger() {
     stop.cancel();
     let report = run.await.expect("no panic").expect("a report");
     let after = receiver.stop().expect("figures");
-    let verified = verify(Path::new(&sent), Path::new(&received), Arrival::EverySubscription);
+    let verified =
+        verify(Path::new(&sent), Path::new(&received), Arrival::EverySubscription, Order::Required);
     let verified = verified.expect("readable");
     assert!(verified.ok, "{verified:?}");
     assert_eq!(verified.acknowledged, report.whole_run.events_accepted);

@@ -97,6 +97,9 @@ pub(super) struct RunArgs {
     /// Write every request's outcome to this file, for `verify`.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
+    /// Measure processor time and memory of this process (the server's) as well.
+    #[arg(long, value_name = "PID")]
+    watch_pid: Option<u32>,
     /// Of the random-looking fields.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -176,6 +179,7 @@ impl RunArgs {
             idempotency_keys: self.idempotency_keys,
             retry_unknown: self.retry_unknown,
             ledger: self.ledger.clone(),
+            watch_pid: self.watch_pid,
             seed: self.seed,
             ..RunConfig::new(&self.url)
         })

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use sluice_loadtest::verify::{Arrival, verify};
+use sluice_loadtest::verify::{Arrival, Order, verify};
 
 use super::output;
 
@@ -28,6 +28,10 @@ pub(super) struct VerifyArgs {
     /// every subscription that took anything of its stream must have it.
     #[arg(long)]
     any_subscription: bool,
+    /// Fail as well if an acknowledged event was first taken after a later one
+    /// of its stream: for `ordered` subscriptions.
+    #[arg(long)]
+    ordered: bool,
     /// Print the result as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -35,7 +39,8 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let arrival = if args.any_subscription { Arrival::AnySubscription } else { Arrival::EverySubscription };
-    let report = verify(&args.sent, &args.received, arrival).context("comparing the ledgers")?;
+    let order = if args.ordered { Order::Required } else { Order::Counted };
+    let report = verify(&args.sent, &args.received, arrival, order).context("comparing the ledgers")?;
     output::result(args.json, &report, &report.text())?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

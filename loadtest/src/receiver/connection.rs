@@ -14,7 +14,7 @@ use super::tracker::Delivery;
 use super::{KeptDelivery, Shared};
 use crate::random::Random;
 use crate::read_buffer::ReadBuffer;
-use crate::response::{Lines, header_value};
+use crate::response::{Lines, find_head_end, header_value};
 use crate::scan::{ScannedMark, event_id_before, scan};
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -131,7 +131,7 @@ impl Connection {
                 self.input.consume(2);
                 continue;
             }
-            if let Some(at) = memchr::memmem::find(&unread[searched..], b"\r\n\r\n") {
+            if let Some(at) = find_head_end(&unread[searched..]) {
                 self.head.clear();
                 self.head.extend_from_slice(&unread[..searched + at]);
                 self.input.consume(searched + at + 4);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::tally::{Tally, Totals};
 use super::worker::{Plan, WorkerResult};
+use crate::process::ProcessUse;
 use crate::summary::{Latencies, LatencySummary};
 
 /// Which part of a run is measured, from its start.
@@ -69,6 +70,8 @@ pub struct RunReport {
     /// Processor time of the generator, in cores (1.0 is one core), while
     /// measuring; none where the system does not tell.
     pub generator_cores: Option<f64>,
+    /// What the watched process used while measuring.
+    pub watched: Option<ProcessUse>,
 }
 
 /// The start of an unhappy answer.
@@ -108,6 +111,7 @@ pub(super) fn report(plan: &Plan, results: Vec<WorkerResult>) -> RunReport {
         excerpts: sum.excerpts,
         first_failure: sum.first_failure,
         generator_cores: sum.cores,
+        watched: sum.watched,
     }
 }
 
@@ -122,6 +126,7 @@ struct Sum {
     excerpts: Vec<AnswerExcerpt>,
     first_failure: Option<String>,
     cores: Option<f64>,
+    watched: Option<ProcessUse>,
 }
 
 impl Default for Sum {
@@ -137,13 +142,15 @@ impl Default for Sum {
             excerpts: Vec::new(),
             first_failure: None,
             cores: None,
+            watched: None,
         }
     }
 }
 
 impl Sum {
     fn add(&mut self, result: WorkerResult) {
-        let WorkerResult { tally, unsent, ended, cores } = result;
+        let WorkerResult { tally, unsent, ended, cores, watched } = result;
+        self.watched = self.watched.or(watched);
         self.measured_s = self.measured_s.max(tally.measured_for(ended).as_secs_f64());
         let Tally { all, measured, latency, service_time, answers, excerpts, first_failure, .. } = tally;
         self.measured.add(&measured);
@@ -211,6 +218,10 @@ impl RunReport {
         )?;
         if let Some(cores) = self.generator_cores {
             writeln!(text, "the generator itself used {cores:.2} cores")?;
+        }
+        if let Some(ProcessUse { pid, cores, memory_bytes_max }) = self.watched {
+            let mib = memory_bytes_max as f64 / f64::from(1 << 20);
+            writeln!(text, "process {pid} used {cores:.2} cores and at most {mib:.1} MiB")?;
         }
         for excerpt in &self.excerpts {
             writeln!(text, "first {}: {}", excerpt.status, excerpt.body)?;

@@ -18,6 +18,7 @@ use super::tally::Tally;
 use super::{RunConfig, RunError};
 use crate::cpu::CpuMeter;
 use crate::ledger::{Entry, LedgerBuffer, LedgerError, LedgerWriter};
+use crate::process::{ProcessMeter, ProcessUse};
 use crate::request::RequestShape;
 use crate::schedule::Schedule;
 use crate::target::Target;
@@ -46,6 +47,7 @@ pub(super) struct WorkerResult {
     pub(super) unsent: u64,
     pub(super) ended: Instant,
     pub(super) cores: Option<f64>,
+    pub(super) watched: Option<ProcessUse>,
 }
 
 /// What the tasks of a worker share, on its thread.
@@ -56,6 +58,13 @@ pub(super) struct Shared {
     pub(super) tally: RefCell<Tally>,
     entries: RefCell<LedgerBuffer>,
     ledger_failure: RefCell<Option<LedgerError>>,
+}
+
+/// What is measured of processors and memory.
+#[derive(Debug)]
+struct Meters {
+    thread: CpuMeter,
+    watched: Option<ProcessMeter>,
 }
 
 /// Runs a worker on this thread until the run ends.
@@ -84,9 +93,13 @@ async fn work(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<WorkerR
         connections.spawn_local(Connection::new(connection, Rc::clone(&shared))?.run());
     }
     let ticker = Ticker::new().map_err(RunError::Thread)?;
-    let mut meter = CpuMeter::default();
+    let mut meters = Meters {
+        thread: CpuMeter::default(),
+        // One worker watches for all.
+        watched: config.watch_pid.filter(|_| nth == 0).map(ProcessMeter::new),
+    };
     let (unsent, ended) = {
-        let upkeep = shared.upkeep(live, &mut meter);
+        let upkeep = shared.upkeep(live, &mut meters);
         let pacing = shared.pace.release(&ticker);
         let stopping = shared.stop_at(end);
         let running = async {
@@ -100,7 +113,8 @@ async fn work(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<WorkerR
             never = upkeep => match never {},
         }
     };
-    let cores = meter.cores();
+    let cores = meters.thread.cores();
+    let watched = meters.watched.and_then(|meter| meter.figures());
     shared.keep_up(live);
     shared.write_entries();
     if let Some(failure) = shared.ledger_failure.take() {
@@ -109,7 +123,7 @@ async fn work(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<WorkerR
     let shared = Rc::into_inner(shared).expect("all connections have ended");
     let mut tally = shared.tally.into_inner();
     tally.settle_statuses();
-    Ok(WorkerResult { tally, unsent, ended, cores })
+    Ok(WorkerResult { tally, unsent, ended, cores, watched })
 }
 
 impl Shared {
@@ -130,12 +144,13 @@ impl Shared {
         }
     }
 
-    async fn upkeep(&self, live: &LiveWorker, meter: &mut CpuMeter) -> Infallible {
+    async fn upkeep(&self, live: &LiveWorker, meters: &mut Meters) -> Infallible {
         let measured_from = self.plan.started + self.plan.window.from;
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;
-            if Instant::now() >= measured_from {
-                meter.sample();
+            if Instant::now() >= measured_from && !self.pace.is_stopping() {
+                meters.thread.sample();
+                meters.watched.iter_mut().for_each(ProcessMeter::sample);
             }
             self.keep_up(live);
             self.write_entries();

@@ -14,7 +14,7 @@ fn compare_by(arrival: Arrival, sent: &[Entry], received: &[Entry]) -> VerifyRep
     };
     let sent = write("sent", LedgerKind::Sent, sent);
     let received = write("received", LedgerKind::Received, received);
-    verify(&sent, &received, arrival).expect("readable")
+    verify(&sent, &received, arrival, Order::Counted).expect("readable")
 }
 
 fn compare(sent: &[Entry], received: &[Entry]) -> VerifyReport {
@@ -66,10 +66,24 @@ fn duplicates_are_told_apart_and_disorder_is_counted() {
         entry(Code::Taken, 20, 5),
         entry(Code::Taken, 10, 10),
     ];
-    let report = compare(&[entry(Code::Acknowledged, 0, 25)], &received);
+    let sent = [entry(Code::Acknowledged, 0, 15), entry(Code::Unknown, 15, 10)];
+    let report = compare(&sent, &received);
     assert!(report.ok);
     assert_eq!((report.duplicates_same_delivery, report.duplicates_other_delivery), (10, 2));
-    assert_eq!(report.out_of_order, 10);
+    assert_eq!((report.out_of_order, report.acknowledged_out_of_order), (10, 5));
+}
+
+#[test]
+fn order_may_be_required() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (sent, received) = (directory.path().join("sent"), directory.path().join("received"));
+    let write = |path, kind, entries: &[Entry]| {
+        LedgerWriter::open(path, kind).expect("a ledger").append(entries).expect("written");
+    };
+    write(&sent, LedgerKind::Sent, &[entry(Code::Acknowledged, 0, 10)]);
+    write(&received, LedgerKind::Received, &[entry(Code::Taken, 5, 5), entry(Code::Taken, 0, 5)]);
+    let ok = |order| verify(&sent, &received, Arrival::EverySubscription, order).expect("readable").ok;
+    assert!(ok(Order::Counted) && !ok(Order::Required));
 }
 
 #[test]
