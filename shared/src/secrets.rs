@@ -50,6 +50,12 @@ pub fn new_signing_secret() -> String {
     format!("whsec_{}", STANDARD.encode(random()))
 }
 
+/// Makes a token for the admin API.
+#[must_use]
+pub fn new_admin_token() -> String {
+    format!("adm_{}", URL_SAFE_NO_PAD.encode(random()))
+}
+
 /// What a key is looked up by: SHA-256 of its text. Keys are random, so a
 /// slow hash would add nothing.
 #[must_use]
