@@ -8,10 +8,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::schedule::Schedule;
+use crate::summary::Latencies;
 use crate::ticker::Ticker;
 
 /// Waking more often than this would cost more than the precision is worth.
-const TICK: Duration = Duration::from_micros(100);
+const TICK: Duration = Duration::from_micros(200);
 /// How many requests one wake-up releases; more follow in the next.
 const RELEASE_MAX: usize = 1 << 20;
 
@@ -34,6 +35,8 @@ struct OpenLoop {
     times: RefCell<Schedule>,
     /// The same times, ahead of `times` by the permits.
     released: RefCell<Schedule>,
+    /// How late each release was: the generator's own lateness.
+    lag: RefCell<Latencies>,
 }
 
 impl Pace {
@@ -43,6 +46,7 @@ impl Pace {
             due: Semaphore::new(0),
             times: RefCell::new(schedule.clone()),
             released: RefCell::new(schedule),
+            lag: RefCell::new(Latencies::new()),
         });
         Self { started, end, stopping: Cell::new(false), stopped: CancellationToken::new(), open_loop }
     }
@@ -72,7 +76,11 @@ impl Pace {
         while !self.stopping.get() {
             let wait = {
                 let mut released = open_loop.released.borrow_mut();
-                let due = released.take_due(self.elapsed(), RELEASE_MAX);
+                let (elapsed, first) = (self.elapsed(), released.peek());
+                let due = released.take_due(elapsed, RELEASE_MAX);
+                if due > 0 {
+                    open_loop.lag.borrow_mut().record(elapsed.saturating_sub(first));
+                }
                 open_loop.due.add_permits(due);
                 released.peek().saturating_sub(self.started.elapsed())
             };
@@ -104,6 +112,11 @@ impl Pace {
         open_loop.due.close();
         let unreleased = open_loop.released.borrow_mut().take_due(self.elapsed(), usize::MAX);
         (waiting + unreleased) as u64
+    }
+
+    /// How late the generator released what was due: nothing in a closed loop.
+    pub(super) fn add_lag_to(&self, lag: &mut Latencies) {
+        self.open_loop.iter().for_each(|open_loop| lag.add(&open_loop.lag.borrow()));
     }
 
     /// How far the run has come: never as far as its end.

@@ -61,6 +61,10 @@ pub struct RunReport {
     pub latency_us: LatencySummary,
     /// From writing a request to its answer, µs.
     pub service_time_us: LatencySummary,
+    /// How late the generator itself was, each time it released requests that
+    /// were due (open loop, whole run), µs: part of `latency_us` and not the
+    /// server's fault.
+    pub generator_lag_us: LatencySummary,
     /// Answers of the whole run by HTTP status.
     pub answers: BTreeMap<u16, u64>,
     /// The first answer of each status that was not 2xx.
@@ -107,6 +111,7 @@ pub(super) fn report(plan: &Plan, results: Vec<WorkerResult>) -> RunReport {
         unsent_requests: sum.unsent,
         latency_us: sum.latency.summary(),
         service_time_us: sum.service_time.summary(),
+        generator_lag_us: sum.lag.summary(),
         answers: sum.answers,
         excerpts: sum.excerpts,
         first_failure: sum.first_failure,
@@ -122,6 +127,7 @@ struct Sum {
     unsent: u64,
     latency: Latencies,
     service_time: Latencies,
+    lag: Latencies,
     answers: BTreeMap<u16, u64>,
     excerpts: Vec<AnswerExcerpt>,
     first_failure: Option<String>,
@@ -138,6 +144,7 @@ impl Default for Sum {
             unsent: 0,
             latency: Latencies::new(),
             service_time: Latencies::new(),
+            lag: Latencies::new(),
             answers: BTreeMap::new(),
             excerpts: Vec::new(),
             first_failure: None,
@@ -149,7 +156,8 @@ impl Default for Sum {
 
 impl Sum {
     fn add(&mut self, result: WorkerResult) {
-        let WorkerResult { tally, unsent, ended, cores, watched } = result;
+        let WorkerResult { tally, unsent, ended, lag, cores, watched } = result;
+        self.lag.add(&lag);
         self.watched = self.watched.or(watched);
         self.measured_s = self.measured_s.max(tally.measured_for(ended).as_secs_f64());
         let Tally { all, measured, latency, service_time, answers, excerpts, first_failure, .. } = tally;
@@ -208,6 +216,9 @@ impl RunReport {
         )?;
         writeln!(text, "latency:      {}", self.latency_us.line())?;
         writeln!(text, "service time: {}", self.service_time_us.line())?;
+        if self.rate.is_some() {
+            writeln!(text, "of which the generator was late: {}", self.generator_lag_us.line())?;
+        }
         write!(text, "answers:")?;
         self.answers.iter().try_for_each(|(status, count)| write!(text, " {status}×{count}"))?;
         let w = &self.whole_run;

@@ -21,6 +21,7 @@ use crate::ledger::{Entry, LedgerBuffer, LedgerError, LedgerWriter};
 use crate::process::{ProcessMeter, ProcessUse};
 use crate::request::RequestShape;
 use crate::schedule::Schedule;
+use crate::summary::Latencies;
 use crate::target::Target;
 use crate::ticker::Ticker;
 
@@ -46,6 +47,7 @@ pub(super) struct WorkerResult {
     pub(super) tally: Tally,
     pub(super) unsent: u64,
     pub(super) ended: Instant,
+    pub(super) lag: Latencies,
     pub(super) cores: Option<f64>,
     pub(super) watched: Option<ProcessUse>,
 }
@@ -120,10 +122,12 @@ async fn work(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<WorkerR
     if let Some(failure) = shared.ledger_failure.take() {
         return Err(failure.into());
     }
+    let mut lag = Latencies::new();
+    shared.pace.add_lag_to(&mut lag);
     let shared = Rc::into_inner(shared).expect("all connections have ended");
     let mut tally = shared.tally.into_inner();
     tally.settle_statuses();
-    Ok(WorkerResult { tally, unsent, ended, cores, watched })
+    Ok(WorkerResult { tally, unsent, ended, lag, cores, watched })
 }
 
 impl Shared {
