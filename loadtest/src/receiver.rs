@@ -22,6 +22,7 @@ use crate::ledger::{LedgerError, LedgerKind, LedgerWriter};
 
 mod behaviour;
 mod connection;
+mod judge;
 mod request;
 mod signature;
 mod stats;

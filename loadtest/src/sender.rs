@@ -165,6 +165,10 @@ pub async fn run(
         Some(path) => Some(Mutex::new(LedgerWriter::open(path, LedgerKind::Sent)?)),
         None => None,
     };
+    // Of this run alone: it also ends when its ledger fails, or when the caller
+    // drops this future.
+    let stop = stop.child_token();
+    let _stops_workers = stop.clone().drop_guard();
     let started = Instant::now();
     let window = Window { from: config.warmup, to: config.duration.map(|long| config.warmup + long) };
     let shape = request_shape(&config, target.authority());
