@@ -251,3 +251,6 @@ fn failure(error: reqwest::Error) -> Reply {
     }
     Reply::fault(fault, text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,10 @@ impl ShardConfig {
 pub struct QueueConfig {
     /// The most deliveries taken from the queue and not ended.
     pub taken_max: usize,
+    /// The most bytes of their webhooks in flight, by their subscriptions'
+    /// `max_bytes`; beyond it, attempts that take longer than `shard.age_cap_ms`
+    /// are stopped.
+    pub in_flight_bytes_max: usize,
     /// The most of them of one subscription.
     pub taken_per_subscription_max: usize,
     /// How old a delivery gets before it is given up, whatever its attempts.
@@ -136,7 +140,8 @@ pub struct QueueConfig {
 impl Default for QueueConfig {
     fn default() -> Self {
         Self {
-            taken_max: 512,
+            taken_max: 1024,
+            in_flight_bytes_max: 128 * 1024 * 1024,
             taken_per_subscription_max: 32,
             delivery_age_max_ms: 3 * 24 * 3600 * 1000,
             backlog_events_max: 10_000_000,
@@ -203,6 +208,7 @@ impl ProcessorConfig {
             ("shard.checkpoint_interval_ms", shard.checkpoint_interval_ms, 1, 60_000),
             ("shard.snapshot_age_max_ms", shard.snapshot_age_max_ms, 1, 60_000),
             ("queue.taken_max", queue.taken_max as u64, 1, 1 << 20),
+            ("queue.in_flight_bytes_max", queue.in_flight_bytes_max as u64, 1 << 20, 64 << 30),
             ("queue.taken_per_subscription_max", queue.taken_per_subscription_max as u64, 1, 1 << 20),
             ("queue.delivery_age_max_ms", queue.delivery_age_max_ms, 1000, 90 * DAY_MS),
             ("queue.backlog_events_max", queue.backlog_events_max, 1, u64::MAX),

@@ -136,8 +136,10 @@ impl Endpoints {
     }
 
     /// Forgets endpoints that nobody uses and whose subscription is gone.
-    pub fn retain(&self, exists: impl Fn(SubscriptionId) -> bool) {
-        self.all.lock().retain(|id, endpoint| Arc::strong_count(endpoint) > 1 || exists(*id));
+    pub fn forget_unused(&self, exists: impl Fn(&Subscription) -> bool) {
+        self.all.lock().retain(|_, endpoint| {
+            Arc::strong_count(endpoint) > 1 || exists(endpoint.state.lock().target.subscription())
+        });
     }
 
     /// The right to make one POST, if there is one now.

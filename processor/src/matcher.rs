@@ -132,8 +132,9 @@ impl CustomerMatcher {
         self.listeners.is_empty()
     }
 
-    /// Listeners ascend by their subscription's id, as the directory's do.
-    fn by_id(&self, id: SubscriptionId) -> Option<&Arc<Listener>> {
+    /// The listener of a subscription. Listeners ascend by id, as the directory's subscriptions do.
+    #[must_use]
+    pub fn by_id(&self, id: SubscriptionId) -> Option<&Arc<Listener>> {
         let at = self.listeners.binary_search_by_key(&id, |listener| listener.target.id()).ok()?;
         self.listeners.get(at)
     }

@@ -4,7 +4,7 @@
 //! subscription's [`BatchPolicy`] allows: whole events only, in order, and an
 //! event larger than `max_bytes` alone.
 
-use crate::slice::{Slice, Ticket, run_weight, start_of, weight};
+use crate::slice::{Slice, run_weight, start_of, weight};
 use sluice_shared::model::subscription::BatchPolicy;
 use sluice_shared::model::{Batch, EventSet, Run};
 use std::collections::VecDeque;
@@ -39,6 +39,8 @@ pub struct Cut {
     pub events: usize,
     /// The length of the webhook's body.
     pub body_bytes: usize,
+    /// Since when its first event waited.
+    pub since_ms: u64,
 }
 
 impl Outbox {
@@ -86,7 +88,7 @@ impl Outbox {
 
     /// Takes the events of one webhook; nothing if none wait.
     pub fn cut(&mut self, policy: &BatchPolicy) -> Option<Cut> {
-        let mut cut = Cut::default();
+        let mut cut = Cut { since_ms: self.oldest_ms()?, ..Cut::default() };
         let mut room =
             Room { events: policy.max_events.max(1) as usize, bytes: policy.max_bytes as usize, first: true };
         room.bytes = room.bytes.saturating_sub(BODY_OVERHEAD);
@@ -109,12 +111,6 @@ impl Outbox {
         }
         cut.body_bytes += BODY_OVERHEAD;
         (cut.events > 0).then_some(cut)
-    }
-
-    /// The oldest ticket that waits here.
-    #[must_use]
-    pub fn first_ticket(&self) -> Option<Ticket> {
-        self.waiting.front().map(|first| first.slice.ticket)
     }
 }
 
@@ -175,6 +171,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slice::Ticket;
     use crate::testing::batch_of_sizes;
     use proptest::prelude::*;
 

@@ -1,0 +1,142 @@
+//! One attempt: sign, wait for the permit, POST, record. A task of its own, so
+//! that signing the next webhook overlaps with the POST before it.
+
+use crate::client::{Reply, WebhookClient};
+use crate::clock::Clock;
+use crate::endpoint::Permit;
+use crate::metrics::Metrics;
+use crate::outcome::{self, Fault};
+use crate::recent::AttemptRecord;
+use crate::target::Target;
+use bytes::Bytes;
+use sluice_shared::model::{Delivery, DeliveryId};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What attempts need, shared by all of them.
+pub struct Courier {
+    /// Sends.
+    pub client: WebhookClient,
+    /// What time it is.
+    pub clock: Clock,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// A webhook to be sent.
+#[derive(Debug)]
+pub struct Job {
+    /// `webhook-id`.
+    pub delivery: DeliveryId,
+    /// Which attempt this is, from 1.
+    pub number: u32,
+    /// Where it goes.
+    pub target: Arc<Target>,
+    /// How many events it carries.
+    pub events: usize,
+    /// Its body.
+    pub chunks: Arc<[Bytes]>,
+}
+
+/// When a job may be sent.
+#[derive(Debug)]
+pub enum Start {
+    /// Now.
+    Now(Permit),
+    /// Once the permit comes; never, if its sender is dropped.
+    When(oneshot::Receiver<Permit>),
+}
+
+/// A job that was sent, or could not be.
+#[derive(Debug)]
+pub struct Attempted {
+    /// What came back.
+    pub reply: Reply,
+    /// When the POST began, in milliseconds since the Unix epoch.
+    pub began_ms: u64,
+    /// When it ended.
+    pub ended_ms: u64,
+}
+
+impl Attempted {
+    /// An attempt that ended without a reply through no fault of the endpoint.
+    #[must_use]
+    pub fn lost(now_ms: u64, error: String) -> Self {
+        Self { reply: Reply::fault(Fault::Broken, error), began_ms: now_ms, ended_ms: now_ms }
+    }
+
+    /// How long it took.
+    #[must_use]
+    pub const fn latency_ms(&self) -> u64 {
+        self.ended_ms.saturating_sub(self.began_ms)
+    }
+
+    /// Writes the attempt into its delivery.
+    pub fn count_in(&self, delivery: &mut Delivery) {
+        delivery.attempts += 1;
+        if delivery.first_attempt_ms == 0 {
+            delivery.first_attempt_ms = self.began_ms;
+        }
+        delivery.last.status = self.reply.status();
+        delivery.last.error.clone_from(&self.reply.error);
+        delivery.last.at_ms = self.ended_ms;
+    }
+}
+
+impl Courier {
+    /// Makes the attempt; nothing if it was withdrawn before it began.
+    ///
+    /// A word on `stop` ends the POST as a timeout: the endpoint may or may
+    /// not have taken it, as with any timeout. Dropping the future does the
+    /// same without a record.
+    pub async fn attempt(
+        &self,
+        job: Job,
+        start: Start,
+        stop: oneshot::Receiver<()>,
+    ) -> Option<Attempted> {
+        let Job { delivery, number, target, events, chunks } = job;
+        let prepared =
+            self.client.prepare(&target, delivery, number, events, chunks, self.clock.now_ms());
+        let permit = match start {
+            Start::Now(permit) => permit,
+            Start::When(granted) => granted.await.ok()?,
+        };
+        let began_ms = self.clock.now_ms();
+        let reply = match prepared {
+            Ok(webhook) => {
+                // Either branch may be dropped: the POST as any timeout drops it.
+                tokio::select! {
+                    reply = self.client.post(&target, webhook) => reply,
+                    () = told(stop) => Reply::fault(Fault::Timeout, "stopped: too slow for the memory it held"),
+                }
+            }
+            Err(error) => Reply::fault(Fault::Unsendable, error.to_string()),
+        };
+        let ended_ms = self.clock.now_ms();
+        let attempted = Attempted { reply, began_ms, ended_ms };
+        let record = AttemptRecord {
+            delivery,
+            at_ms: began_ms,
+            status: attempted.reply.status(),
+            latency_ms: attempted.latency_ms(),
+            attempt: number,
+            events,
+            error: attempted.reply.error.clone(),
+            excerpt: attempted.reply.excerpt.clone(),
+        };
+        let health = outcome::health(attempted.reply.answer, ended_ms);
+        if permit.record(ended_ms, health, record) {
+            self.metrics.breaker_opens.increment(1);
+        }
+        self.metrics.post(attempted.reply.answer, attempted.latency_ms());
+        Some(attempted)
+    }
+}
+
+/// Ends when told so, never otherwise.
+async fn told(stop: oneshot::Receiver<()>) {
+    if stop.await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,74 @@
+//! What all tasks of a processor share.
+
+use crate::attempt::Courier;
+use crate::clock::Clock;
+use crate::commit::Stores;
+use crate::config::ProcessorConfig;
+use crate::endpoint::Endpoints;
+use crate::matcher::Matchers;
+use crate::metrics::Metrics;
+use sluice_shared::model::{CustomerId, Subscription, SubscriptionId};
+use sluice_shared::ports::{Log, PortError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// What all tasks of a processor share.
+pub(crate) struct Context {
+    pub(crate) config: ProcessorConfig,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) stores: Stores,
+    pub(crate) matchers: Matchers,
+    pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) courier: Arc<Courier>,
+    /// The queue has something new: the worker should look.
+    pub(crate) queue_wake: Notify,
+    /// Bytes of webhooks in flight that no log entry waits for any more.
+    pub(crate) detached_bytes: AtomicUsize,
+}
+
+impl Context {
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.courier.clock
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.courier.metrics
+    }
+
+    /// A subscription as the directory knows it now.
+    pub(crate) fn subscription(
+        &self,
+        customer: CustomerId,
+        id: SubscriptionId,
+    ) -> Option<Arc<Subscription>> {
+        let state = self.matchers.directory().customer(customer)?.state();
+        state.subscription(id).map(Arc::clone)
+    }
+
+    /// Counts and logs one failed try of a store.
+    pub(crate) fn store_failed(&self, error: &PortError) {
+        self.metrics().store_failures.increment(1);
+        tracing::warn!(%error, "a store failed; trying again");
+    }
+
+    /// Room for a webhook that is in flight but no longer holds the log; none if there is none.
+    pub(crate) fn detach(self: &Arc<Self>, bytes: usize) -> Option<Detached> {
+        let max = self.config.shard.detached_bytes_max;
+        let fits = |held: usize| Some(held + bytes).filter(|sum| *sum <= max);
+        self.detached_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        Some(Detached { context: Arc::clone(self), bytes })
+    }
+}
+
+/// Room taken by [`Context::detach`]; dropping it gives it back.
+pub(crate) struct Detached {
+    context: Arc<Context>,
+    bytes: usize,
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        self.context.detached_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

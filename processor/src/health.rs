@@ -1,0 +1,97 @@
+//! How the processor is doing, for readiness: written by its tasks, read by anyone.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// How one shard is doing.
+#[derive(Debug, Default)]
+pub(crate) struct ShardHealth {
+    running: AtomicBool,
+    restarts: AtomicU64,
+    lag_ms: AtomicU64,
+    unsettled_events: AtomicU64,
+    progress_ms: AtomicU64,
+}
+
+/// One look at a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardStatus {
+    /// The shard.
+    pub shard: String,
+    /// Its task runs.
+    pub running: bool,
+    /// How often its task had to be started again.
+    pub restarts: u64,
+    /// How far matching lags behind acceptance, in milliseconds.
+    pub lag_ms: u64,
+    /// (event × subscription) that are unsettled.
+    pub unsettled_events: u64,
+    /// When it was last seen to settle something or to have nothing to
+    /// settle, in milliseconds since the Unix epoch.
+    pub progress_ms: u64,
+}
+
+impl ShardHealth {
+    pub(crate) fn started(&self, now_ms: u64) {
+        self.running.store(true, Relaxed);
+        self.progress_ms.store(now_ms, Relaxed);
+    }
+
+    pub(crate) fn stopped(&self) {
+        self.running.store(false, Relaxed);
+    }
+
+    pub(crate) fn restarted(&self) {
+        self.restarts.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn progressed(&self, now_ms: u64) {
+        self.progress_ms.store(now_ms, Relaxed);
+    }
+
+    pub(crate) fn observe(&self, lag_ms: u64, unsettled_events: usize) {
+        self.lag_ms.store(lag_ms, Relaxed);
+        self.unsettled_events.store(unsettled_events as u64, Relaxed);
+    }
+
+    pub(crate) fn status(&self, shard: &str) -> ShardStatus {
+        ShardStatus {
+            shard: shard.to_owned(),
+            running: self.running.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
+            lag_ms: self.lag_ms.load(Relaxed),
+            unsettled_events: self.unsettled_events.load(Relaxed),
+            progress_ms: self.progress_ms.load(Relaxed),
+        }
+    }
+}
+
+/// How the queue's worker is doing.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerHealth {
+    running: AtomicBool,
+}
+
+impl WorkerHealth {
+    pub(crate) fn started(&self) {
+        self.running.store(true, Relaxed);
+    }
+
+    pub(crate) fn stopped(&self) {
+        self.running.store(false, Relaxed);
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.load(Relaxed)
+    }
+}
+
+/// How the whole processor is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessorStatus {
+    /// Every shard.
+    pub shards: Vec<ShardStatus>,
+    /// The queue's worker runs.
+    pub worker_running: bool,
+    /// All tasks run, and every shard made progress lately.
+    pub ready: bool,
+}

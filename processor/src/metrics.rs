@@ -1,0 +1,179 @@
+//! The processor's metrics: handles made once, counted once a batch or POST.
+//!
+//! Labels come from closed sets: never an id or a URL.
+
+use crate::outcome::{Answer, Fault};
+use crate::settlement::Ending;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use sluice_shared::model::DeadLetterReason;
+
+/// The metrics that all tasks share.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Events that at least one subscription wanted.
+    pub events_matched: Counter,
+    /// Events that nobody wanted.
+    pub events_unmatched: Counter,
+    /// (event × subscription) that could not be judged.
+    pub events_undecided: Counter,
+    /// (event × subscription) that endpoints took.
+    pub events_delivered: Counter,
+    /// (event × subscription) handed over to the work queue before a first attempt ended.
+    pub events_handed_over: Counter,
+    /// Places of the log that could not be read.
+    pub damaged: Counter,
+    /// Deliveries that will be tried again.
+    pub retries: Counter,
+    /// Breakers that opened.
+    pub breaker_opens: Counter,
+    /// Tries of a store that failed.
+    pub store_failures: Counter,
+    /// Tasks that ended when they should not have, and were started again.
+    pub task_restarts: Counter,
+    /// Seconds a POST took.
+    pub post_seconds: Histogram,
+    /// Seconds from an event's acceptance to its receipt.
+    pub receipt_seconds: Histogram,
+    /// Deliveries that wait in the queue.
+    pub queue_deliveries: Gauge,
+    /// Their events.
+    pub queue_events: Gauge,
+    posts: [Counter; CLASSES.len()],
+    dead_letters: [Counter; REASONS.len()],
+    dead_events: [Counter; REASONS.len()],
+}
+
+const CLASSES: [&str; 9] =
+    ["2xx", "3xx", "4xx", "429", "5xx", "timeout", "connect", "broken", "forbidden"];
+
+const REASONS: [DeadLetterReason; 5] = [
+    DeadLetterReason::Exhausted,
+    DeadLetterReason::Refused,
+    DeadLetterReason::SubscriptionDisabled,
+    DeadLetterReason::BacklogFull,
+    DeadLetterReason::Poison,
+];
+
+/// The place of an answer in [`CLASSES`].
+const fn class(answer: Answer) -> usize {
+    match answer {
+        Answer::Status { code: 0..=299, .. } => 0,
+        Answer::Status { code: 300..=399, .. } => 1,
+        Answer::Status { code: 429, .. } => 3,
+        Answer::Status { code: 400..=499, .. } => 2,
+        Answer::Status { .. } => 4,
+        Answer::Fault(Fault::Timeout) => 5,
+        Answer::Fault(Fault::Connect) => 6,
+        Answer::Fault(Fault::Broken | Fault::Redirect) => 7,
+        Answer::Fault(Fault::ForbiddenAddress | Fault::ForbiddenUrl | Fault::Unsendable) => 8,
+    }
+}
+
+/// The place of a reason in [`REASONS`].
+const fn place(reason: DeadLetterReason) -> usize {
+    match reason {
+        DeadLetterReason::Exhausted => 0,
+        DeadLetterReason::Refused => 1,
+        DeadLetterReason::SubscriptionDisabled => 2,
+        DeadLetterReason::BacklogFull => 3,
+        DeadLetterReason::Poison => 4,
+    }
+}
+
+impl Metrics {
+    /// Handles of the recorder that is installed now.
+    #[must_use]
+    pub fn new() -> Self {
+        let events = |result: &'static str| counter!("sluice_processor_events_total", "result" => result);
+        Self {
+            events_matched: events("matched"),
+            events_unmatched: events("unmatched"),
+            events_undecided: events("undecided"),
+            events_delivered: counter!("sluice_processor_events_delivered_total"),
+            events_handed_over: counter!("sluice_processor_events_handed_over_total"),
+            damaged: counter!("sluice_processor_log_damage_total"),
+            retries: counter!("sluice_processor_retries_total"),
+            breaker_opens: counter!("sluice_processor_breaker_opens_total"),
+            store_failures: counter!("sluice_processor_store_failures_total"),
+            task_restarts: counter!("sluice_processor_task_restarts_total"),
+            post_seconds: histogram!("sluice_processor_post_seconds"),
+            receipt_seconds: histogram!("sluice_processor_receipt_seconds"),
+            queue_deliveries: gauge!("sluice_processor_queue_deliveries"),
+            queue_events: gauge!("sluice_processor_queue_events"),
+            posts: CLASSES.map(|class| counter!("sluice_processor_posts_total", "class" => class)),
+            dead_letters: REASONS
+                .map(|of| counter!("sluice_processor_dead_letters_total", "reason" => of.as_str())),
+            dead_events: REASONS
+                .map(|of| counter!("sluice_processor_dead_letter_events_total", "reason" => of.as_str())),
+        }
+    }
+
+    /// Counts a POST.
+    pub fn post(&self, answer: Answer, latency_ms: u64) {
+        self.posts[class(answer)].increment(1);
+        self.post_seconds.record(latency_ms as f64 / 1000.0);
+    }
+
+    /// Counts how a delivery of `events` ended.
+    pub fn ending(&self, ending: Ending, events: usize) {
+        match ending {
+            Ending::Taken => self.events_delivered.increment(events as u64),
+            Ending::Waits => self.retries.increment(1),
+            Ending::GaveUp(reason) => {
+                self.dead_letters[place(reason)].increment(1);
+                self.dead_events[place(reason)].increment(events as u64);
+            }
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The metrics of one shard; shards are few and their names are fixed.
+#[derive(Clone)]
+pub struct ShardMetrics {
+    /// (event × subscription) that are unsettled.
+    pub unsettled_events: Gauge,
+    /// Bytes of batches held for them.
+    pub unsettled_bytes: Gauge,
+    /// Seconds that matching lags behind acceptance; 0 at the end of the log.
+    pub lag_seconds: Gauge,
+    /// Events that were read and not matched yet.
+    pub lag_events: Gauge,
+}
+
+impl ShardMetrics {
+    /// Handles for a shard.
+    #[must_use]
+    pub fn new(shard: &str) -> Self {
+        let gauge = |name: &'static str| gauge!(name, "shard" => shard.to_owned());
+        Self {
+            unsettled_events: gauge("sluice_processor_unsettled_events"),
+            unsettled_bytes: gauge("sluice_processor_unsettled_bytes"),
+            lag_seconds: gauge("sluice_processor_lag_seconds"),
+            lag_events: gauge("sluice_processor_lag_events"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_counter() {
+        for (at, reason) in REASONS.into_iter().enumerate() {
+            assert_eq!(place(reason), at);
+        }
+    }
+
+    #[test]
+    fn statuses_are_counted_by_class() {
+        let of = |code| CLASSES[class(Answer::Status { code, retry_after: None })];
+        assert_eq!([204, 302, 404, 429, 503].map(of), ["2xx", "3xx", "4xx", "429", "5xx"]);
+    }
+}

@@ -1,0 +1,240 @@
+//! The processor: a task a shard and one for the queue, each started again should it end.
+
+use crate::attempt::Courier;
+use crate::client::{ClientError, WebhookClient};
+use crate::clock::{self, Clock};
+use crate::commit::Stores;
+use crate::config::{ConfigError, ProcessorConfig};
+use crate::context::Context;
+use crate::endpoint::{Endpoints, Limits};
+use crate::guard::Guard;
+use crate::health::{ProcessorStatus, ShardHealth, WorkerHealth};
+use crate::matcher::Matchers;
+use crate::metrics::Metrics;
+use crate::recent::AttemptRecord;
+use crate::shard::Shard;
+use crate::worker::Worker;
+use crate::{backoff, commit};
+use parking_lot::RwLock;
+use sluice_shared::directory::Directory;
+use sluice_shared::model::SubscriptionId;
+use sluice_shared::ports::log::ShardId;
+use sluice_shared::ports::{Catalogue, EventStore, Log, PortError, WorkQueue};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A shard that settled nothing for this long, though it had something to, is stuck.
+const STUCK_MS: u64 = 120_000;
+
+/// The longest wait before a task that ended is started again.
+const RESTART_MAX: Duration = Duration::from_secs(30);
+
+/// What the processor works with.
+pub struct ProcessorPorts {
+    /// Where events come from.
+    pub log: Arc<dyn Log>,
+    /// Where facts and dead letters go, and batches are found again.
+    pub events: Arc<dyn EventStore>,
+    /// Where deliveries wait.
+    pub queue: Arc<dyn WorkQueue>,
+    /// Where subscriptions are disabled.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// What is known of the catalogue. Its refresher runs elsewhere.
+    pub directory: Arc<Directory>,
+}
+
+/// The processor could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessorError {
+    /// A value of the configuration makes no sense.
+    #[error("the processor's configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The HTTP client could not be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Consumes shards, matches, delivers. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct Processor {
+    context: Arc<Context>,
+    shards: Arc<RwLock<BTreeMap<ShardId, Arc<ShardHealth>>>>,
+    worker: Arc<WorkerHealth>,
+}
+
+impl Processor {
+    /// Sets it up; nothing runs yet.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense, or TLS cannot be set up.
+    pub fn new(ports: ProcessorPorts, config: ProcessorConfig) -> Result<Self, ProcessorError> {
+        Self::with_clock(ports, config, Clock::wall())
+    }
+
+    /// [`Self::new`] with a clock of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_clock(
+        ports: ProcessorPorts,
+        config: ProcessorConfig,
+        clock: Clock,
+    ) -> Result<Self, ProcessorError> {
+        config.validate()?;
+        let client = WebhookClient::new(config.webhook.clone(), Guard::new(config.guard.clone()))?;
+        let endpoints = Arc::new(Endpoints::new(Limits {
+            breaker: config.breaker,
+            concurrency_max: config.webhook.concurrency_max,
+            recent_attempts: config.webhook.recent_attempts,
+        }));
+        let context = Arc::new(Context {
+            log: ports.log,
+            stores: Stores { events: ports.events, queue: ports.queue, catalogue: ports.catalogue },
+            matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
+            endpoints,
+            courier: Arc::new(Courier { client, clock, metrics: Metrics::new() }),
+            queue_wake: Notify::new(),
+            detached_bytes: AtomicUsize::new(0),
+            config,
+        });
+        Ok(Self { context, shards: Arc::default(), worker: Arc::default() })
+    }
+
+    /// Works all shards and the queue until told to stop; then ends within
+    /// the configured deadline. What is not settled by then is done again
+    /// after the next start.
+    ///
+    /// # Errors
+    /// If the log is closed before its shards are known.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), PortError> {
+        let Some(shards) = self.list_shards(&shutdown).await? else { return Ok(()) };
+        let mut tasks = JoinSet::new();
+        for id in shards {
+            let health = Arc::new(ShardHealth::default());
+            self.shards.write().insert(id.clone(), Arc::clone(&health));
+            let (context, stop) = (Arc::clone(&self.context), shutdown.clone());
+            tasks.spawn(keep_shard(context, id, health, stop));
+        }
+        tasks.spawn(keep_worker(Arc::clone(&self.context), Arc::clone(&self.worker), shutdown.clone()));
+        shutdown.cancelled().await;
+        let deadline = Duration::from_millis(self.context.config.shutdown.deadline_ms);
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(deadline, all).await.is_err() {
+            tracing::warn!("the processor did not end in time; what it left unsettled is done again");
+            tasks.shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// How it is doing, for readiness.
+    #[must_use]
+    pub fn status(&self) -> ProcessorStatus {
+        let shards = self.shards.read();
+        let shards: Vec<_> = shards.iter().map(|(id, health)| health.status(&id.0)).collect();
+        let now_ms = self.context.clock().now_ms();
+        let moves = |progress_ms: u64| now_ms.saturating_sub(progress_ms) < STUCK_MS;
+        let ready = self.worker.is_running()
+            && !shards.is_empty()
+            && shards.iter().all(|shard| shard.running && moves(shard.progress_ms));
+        ProcessorStatus { shards, worker_running: self.worker.is_running(), ready }
+    }
+
+    /// The recent attempts of a subscription in this process, the newest first.
+    #[must_use]
+    pub fn recent_attempts(&self, subscription: SubscriptionId) -> Vec<AttemptRecord> {
+        self.context.endpoints.recent(subscription)
+    }
+
+    /// Says that the queue has something new that did not come from here (a redrive, a replay).
+    pub fn wake_queue(&self) {
+        self.context.queue_wake.notify_one();
+    }
+
+    async fn list_shards(&self, shutdown: &CancellationToken) -> Result<Option<Vec<ShardId>>, PortError> {
+        let mut tries = 0;
+        loop {
+            let error = match self.context.log.shards().await {
+                Ok(shards) => return Ok(Some(shards)),
+                Err(error @ PortError::Closed { .. }) => return Err(error),
+                Err(error) => error,
+            };
+            self.context.store_failed(&error);
+            // Giving up the wait leaves nothing half done.
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                () = tokio::time::sleep(commit::store_wait(&error, tries)) => tries += 1,
+            }
+        }
+    }
+}
+
+async fn keep_shard(
+    context: Arc<Context>,
+    id: ShardId,
+    health: Arc<ShardHealth>,
+    shutdown: CancellationToken,
+) {
+    let name = format!("shard {id}");
+    let ended = || {
+        health.stopped();
+        health.restarted();
+    };
+    let start = || {
+        let (context, id, health) = (Arc::clone(&context), id.clone(), Arc::clone(&health));
+        let shutdown = shutdown.clone();
+        async move { Shard::open(context, id, health).await?.run(shutdown).await }
+    };
+    keep(&context, &name, &shutdown, start, ended).await;
+}
+
+async fn keep_worker(context: Arc<Context>, health: Arc<WorkerHealth>, shutdown: CancellationToken) {
+    let start = || Worker::new(Arc::clone(&context), Arc::clone(&health)).run(shutdown.clone());
+    keep(&context, "the queue's worker", &shutdown, start, || health.stopped()).await;
+}
+
+/// Runs a task again and again until the shutdown: after an error or a panic
+/// with a growing wait. A task that dies loses nothing: what it had not
+/// settled is read or taken again by the one that follows.
+async fn keep<F>(
+    context: &Context,
+    name: &str,
+    shutdown: &CancellationToken,
+    start: impl Fn() -> F,
+    ended: impl Fn(),
+) where
+    F: Future<Output = Result<(), PortError>> + Send + 'static,
+{
+    let mut restarts = 0;
+    // A set of one: dropping it, when the deadline has passed, stops the task.
+    let mut task = JoinSet::new();
+    loop {
+        let began = tokio::time::Instant::now();
+        task.spawn(start());
+        let outcome = task.join_next().await;
+        if shutdown.is_cancelled() {
+            if let Some(Ok(Err(error))) = outcome {
+                tracing::warn!(task = name, %error, "ended with an error while shutting down");
+            }
+            return;
+        }
+        ended();
+        context.metrics().task_restarts.increment(1);
+        match outcome {
+            Some(Ok(Err(error))) => tracing::error!(task = name, %error, "ended; starting it again"),
+            Some(Err(error)) => tracing::error!(task = name, %error, "died; starting it again"),
+            Some(Ok(Ok(()))) | None => tracing::error!(task = name, "ended by itself; starting it again"),
+        }
+        restarts = if began.elapsed() > 2 * RESTART_MAX { 0 } else { restarts + 1 };
+        let wait = backoff::exponential(Duration::from_millis(100), restarts, RESTART_MAX, clock::random());
+        // Giving up the wait leaves nothing half done.
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
