@@ -9,4 +9,5 @@ pub mod model;
 pub mod ports;
 pub mod secrets;
 pub mod selector;
+pub mod telemetry;
 pub mod wire;
