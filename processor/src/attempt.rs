@@ -89,15 +89,9 @@ impl Courier {
     /// A word on `stop` ends the POST as a timeout: the endpoint may or may
     /// not have taken it, as with any timeout. Dropping the future does the
     /// same without a record.
-    pub async fn attempt(
-        &self,
-        job: Job,
-        start: Start,
-        stop: oneshot::Receiver<()>,
-    ) -> Option<Attempted> {
+    pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
         let Job { delivery, number, target, events, chunks } = job;
-        let prepared =
-            self.client.prepare(&target, delivery, number, events, chunks, self.clock.now_ms());
+        let prepared = self.client.prepare(&target, delivery, number, events, chunks, self.clock.now_ms());
         let permit = match start {
             Start::Now(permit) => permit,
             Start::When(granted) => granted.await.ok()?,

@@ -37,11 +37,7 @@ impl Context {
     }
 
     /// A subscription as the directory knows it now.
-    pub(crate) fn subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Option<Arc<Subscription>> {
+    pub(crate) fn subscription(&self, customer: CustomerId, id: SubscriptionId) -> Option<Arc<Subscription>> {
         let state = self.matchers.directory().customer(customer)?.state();
         state.subscription(id).map(Arc::clone)
     }

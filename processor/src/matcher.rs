@@ -82,12 +82,15 @@ impl Matchers {
     }
 
     fn compile(&self, state: Arc<CustomerState>, before: Option<&CustomerMatcher>) -> CustomerMatcher {
-        let active = state.subscriptions.iter().filter(|subscription| {
-            subscription.status == sluice_shared::model::SubscriptionStatus::Active
-        });
+        let active = state
+            .subscriptions
+            .iter()
+            .filter(|subscription| subscription.status == sluice_shared::model::SubscriptionStatus::Active);
         let held = state.customer.status == CustomerStatus::Suspended;
-        let listeners: Vec<_> =
-            active.filter_map(|subscription| self.listener(subscription, held, before)).map(Arc::new).collect();
+        let listeners: Vec<_> = active
+            .filter_map(|subscription| self.listener(subscription, held, before))
+            .map(Arc::new)
+            .collect();
         let entries = listeners.iter().enumerate().map(|(at, listener)| (listener.selector.clone(), at));
         let index = SubscriptionIndex::new(entries);
         CustomerMatcher { state, listeners, index }

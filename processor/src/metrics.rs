@@ -43,8 +43,7 @@ pub struct Metrics {
     dead_events: [Counter; REASONS.len()],
 }
 
-const CLASSES: [&str; 9] =
-    ["2xx", "3xx", "4xx", "429", "5xx", "timeout", "connect", "broken", "forbidden"];
+const CLASSES: [&str; 9] = ["2xx", "3xx", "4xx", "429", "5xx", "timeout", "connect", "broken", "forbidden"];
 
 const REASONS: [DeadLetterReason; 5] = [
     DeadLetterReason::Exhausted,

@@ -94,13 +94,12 @@ pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason
     for of in &delivery.events {
         let (matched, gave_up) = (of.events.clone(), of.events.clone());
         let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
-        add_fact(commit, &delivery, of, Fact {
-            matched,
-            gave_up,
-            attempts,
-            last_attempt_ms,
-            ..Fact::default()
-        });
+        add_fact(
+            commit,
+            &delivery,
+            of,
+            Fact { matched, gave_up, attempts, last_attempt_ms, ..Fact::default() },
+        );
     }
     if held == Held::ByQueue {
         commit.done(delivery.subscription, delivery.id);

@@ -138,7 +138,8 @@ impl Shard {
     }
 
     fn sleep(&self) -> Duration {
-        let wakes = [self.outlets.wake_ms(), self.ledger.wake_ms(self.watermark.settled()), Some(self.tick_ms)];
+        let wakes =
+            [self.outlets.wake_ms(), self.ledger.wake_ms(self.watermark.settled()), Some(self.tick_ms)];
         let first = wakes.into_iter().flatten().min().unwrap_or(0);
         Duration::from_millis(first.saturating_sub(self.now_ms()).max(1))
     }
@@ -311,9 +312,11 @@ impl Shard {
             large && waits_ms >= config.overtake_after_ms
         };
         let others = self.outlets.all.values().any(|outlet| !behind(outlet));
-        let slow = self.outlets.all.iter().filter(|(_, outlet)| {
-            behind(outlet) && (others || outlet.latency_ms >= SLOW_POST_MS)
-        });
+        let slow = self
+            .outlets
+            .all
+            .iter()
+            .filter(|(_, outlet)| behind(outlet) && (others || outlet.latency_ms >= SLOW_POST_MS));
         let slow: Vec<_> = slow.map(|(id, _)| *id).collect();
         for id in slow {
             self.outlets.slow_down(id, now_ms);
@@ -341,7 +344,8 @@ impl Shard {
     fn report(&self, now_ms: u64) {
         let (events, bytes) = (self.watermark.events(), self.watermark.bytes());
         let caught_up = self.intake.at_end && self.intake.items.is_empty();
-        let lag_ms = if caught_up || self.matched_ms == 0 { 0 } else { now_ms.saturating_sub(self.matched_ms) };
+        let lag_ms =
+            if caught_up || self.matched_ms == 0 { 0 } else { now_ms.saturating_sub(self.matched_ms) };
         if events == 0 && caught_up {
             self.health.progressed(now_ms);
         }
@@ -400,3 +404,6 @@ pub(crate) fn reason_of(status: Option<&SubscriptionStatus>) -> DeadLetterReason
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,24 @@
 //! What the tests of this crate share.
 
 pub(crate) mod receiver;
+pub(crate) mod rig;
 pub(crate) mod store;
 
-pub(crate) use receiver::{Receiver, Reaction};
+pub(crate) use receiver::{Reaction, Receiver};
+pub(crate) use rig::Rig;
 pub(crate) use store::RecordingStores;
 
 use crate::breaker::BreakerPolicy;
 use crate::endpoint::{Endpoints, Limits};
 use crate::recent::AttemptRecord;
 use bytes::Bytes;
-use std::sync::Arc;
 use sluice_shared::model::subscription::SigningSecret;
 use sluice_shared::model::{
-    Batch, BatchId, BatchPolicy, Customer, CustomerId, CustomerStatus, Delivery, DeliveryId, EventId, EventMeta, EventRef, EventSet, Lane,
-    LastAttempt, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
+    Batch, BatchId, BatchPolicy, Customer, CustomerId, CustomerStatus, Delivery, DeliveryId, EventId,
+    EventMeta, EventRef, EventSet, Lane, LastAttempt, RetryPolicy, Subscription, SubscriptionId,
+    SubscriptionStatus,
 };
+use std::sync::Arc;
 
 /// A batch of one type whose envelopes have these sizes.
 pub(crate) fn batch_of_sizes(sizes: &[usize]) -> Batch {

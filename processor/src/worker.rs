@@ -239,14 +239,7 @@ impl Worker {
         Ok(())
     }
 
-    fn start(
-        &mut self,
-        delivery: Delivery,
-        target: Arc<Target>,
-        permit: Permit,
-        bytes: usize,
-        now_ms: u64,
-    ) {
+    fn start(&mut self, delivery: Delivery, target: Arc<Target>, permit: Permit, bytes: usize, now_ms: u64) {
         let (stop, stopped) = oneshot::channel();
         let work = work(Arc::clone(&self.context), delivery.clone(), Arc::clone(&target), permit, stopped);
         let task = self.jobs.spawn(work).id();
@@ -302,7 +295,8 @@ impl Worker {
         tracing::error!(delivery = %delivery.id, why, "events that wait for delivery cannot be read back");
         let commit = &mut self.ledger.pending;
         commit.done(delivery.subscription, delivery.id);
-        let (lost, rest): (Vec<_>, Vec<_>) = delivery.events.iter().cloned().partition(|of| of.batch == batch);
+        let (lost, rest): (Vec<_>, Vec<_>) =
+            delivery.events.iter().cloned().partition(|of| of.batch == batch);
         if !rest.is_empty() {
             let rest = Delivery { id: DeliveryId::new(now_ms), events: rest, ..delivery.clone() };
             settlement::wait(commit, rest, now_ms);

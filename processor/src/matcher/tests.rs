@@ -80,11 +80,10 @@ async fn what_cannot_be_judged_is_neither_matched_nor_dropped() {
     let matcher = matchers.of(CUSTOMER).unwrap();
     let broken = vec![("", r#"{"payload":{"n":1}}"#.to_owned()), ("", "not JSON".to_owned())];
     let found = matcher.match_batch(&batch(CUSTOMER, batch_id(1, 1), &broken), &mut MatchScratch::default());
-    assert_eq!(found, [Match {
-        listener: 0,
-        events: EventSet::range(0, 1),
-        undecided: EventSet::range(1, 2)
-    }]);
+    assert_eq!(
+        found,
+        [Match { listener: 0, events: EventSet::range(0, 1), undecided: EventSet::range(1, 2) }]
+    );
 }
 
 #[tokio::test]

@@ -11,9 +11,7 @@ use crate::outlet::{BUSY_WAIT_MS, Situation, Step, Way, next_step};
 use crate::settlement::{self, Held};
 use crate::slice::{Slice, Ticket};
 use foldhash::HashMap;
-use sluice_shared::model::{
-    DeadLetterReason, Delivery, DeliveryId, EventRef, LastAttempt, SubscriptionId,
-};
+use sluice_shared::model::{DeadLetterReason, Delivery, DeliveryId, EventRef, LastAttempt, SubscriptionId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -207,10 +205,16 @@ impl Outlets {
 
     fn stage(&mut self, id: SubscriptionId, now_ms: u64) {
         let (gate, granted) = oneshot::channel();
-        let Some((task, since_ms)) = self.start(id, |staged| {
-            *staged = true;
-            Start::When(granted)
-        }, now_ms) else { return };
+        let Some((task, since_ms)) = self.start(
+            id,
+            |staged| {
+                *staged = true;
+                Start::When(granted)
+            },
+            now_ms,
+        ) else {
+            return;
+        };
         if let Some(outlet) = self.all.get_mut(&id) {
             outlet.staged = Some(Staged { task, since_ms, gate });
         }
@@ -370,9 +374,8 @@ impl Outlets {
 
     /// Forgets outlets that were not used for a while.
     pub(super) fn evict(&mut self, unused_since_ms: u64) {
-        let idle = |outlet: &Outlet| {
-            outlet.outbox.is_empty() && outlet.in_flight == 0 && outlet.staged.is_none()
-        };
+        let idle =
+            |outlet: &Outlet| outlet.outbox.is_empty() && outlet.in_flight == 0 && outlet.staged.is_none();
         self.all.retain(|_, outlet| !idle(outlet) || outlet.used_ms >= unused_since_ms);
         let all = &self.all;
         self.wakes.retain(|(_, id)| all.contains_key(id));

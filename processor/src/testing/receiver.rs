@@ -25,6 +25,8 @@ pub(crate) enum Reaction {
     Hang,
     /// Breaks the connection.
     Drop,
+    /// Asks again in a moment.
+    Later,
 }
 
 /// A webhook as it came.
@@ -75,6 +77,14 @@ impl Receiver {
         Self { address, received, came, server }
     }
 
+    /// Starts one that answers 200 once `may` says so, and looks often.
+    pub(crate) async fn start_slow(may: impl Fn(&Received, usize) -> bool + Send + Sync + 'static) -> Self {
+        Self::start(
+            move |webhook, before| if may(webhook, before) { Reaction::Status(200) } else { Reaction::Later },
+        )
+        .await
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.address)
     }
@@ -115,7 +125,11 @@ async fn serve(
                 answer(request, Arc::clone(&received), Arc::clone(&came), Arc::clone(&react))
             });
             // A dropped connection is what some tests ask for.
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }
@@ -136,7 +150,13 @@ async fn answer(
     };
     came.notify_waiters();
     let response = |status: u16| Response::builder().status(status);
-    match react(&webhook, before) {
+    let mut reaction = react(&webhook, before);
+    while matches!(reaction, Reaction::Later) {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        reaction = react(&webhook, before);
+    }
+    match reaction {
+        Reaction::Later => unreachable!("it was asked until it said something else"),
         Reaction::Status(status) => Ok(response(status).body(Full::default()).unwrap()),
         Reaction::Answer(status, name, value, body) => {
             Ok(response(status).header(name, value).body(Full::from(body)).unwrap())

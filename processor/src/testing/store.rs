@@ -7,6 +7,7 @@ use sluice_shared::model::{
     ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Lane, Subscription, SubscriptionId,
 };
+use sluice_shared::ports::PortError;
 use sluice_shared::ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
 use sluice_shared::ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewFact, StoredBatch,
@@ -15,7 +16,6 @@ use sluice_shared::ports::log::{
     AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId,
 };
 use sluice_shared::ports::work_queue::{Backlog, TakeRequest, WorkQueue};
-use sluice_shared::ports::PortError;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,12 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Memory {
     state: Mutex<State>,
+    /// Every call fails.
     pub(crate) failing: AtomicBool,
+    /// Reading the catalogue fails.
+    pub(crate) catalogue_failing: AtomicBool,
+    /// The next read of the log panics.
+    pub(crate) panic_once: AtomicBool,
     changed: Notify,
 }
 
@@ -97,8 +102,24 @@ impl Memory {
     }
 
     /// Forgets a batch, as if its segment was damaged or gone.
-    pub(crate) fn lose_batches(&self) {
-        self.change(|state| state.log.clear());
+    pub(crate) fn lose(&self, id: BatchId) {
+        self.change(|state| {
+            for item in &mut state.log {
+                if let LogItem::Record(record) = item {
+                    record.batches.retain(|batch| batch.id != id);
+                }
+            }
+        });
+    }
+
+    /// Deliveries that were taken can be taken again, as after a restart.
+    pub(crate) fn forget_taken(&self) {
+        self.change(|state| state.taken.clear());
+    }
+
+    /// Where the log ends.
+    pub(crate) fn end(&self) -> Position {
+        Position::from_lsn(self.state.lock().log.len() as u64)
     }
 
     pub(crate) fn facts(&self) -> Vec<NewFact> {
@@ -181,10 +202,10 @@ impl EventStore for Memory {
         self.guard("add facts")?;
         self.change(|state| {
             for new in facts {
-                let known = state.facts.entry((new.batch, new.subscription)).or_insert_with(|| NewFact {
-                    fact: Fact::default(),
-                    ..new.clone()
-                });
+                let known = state
+                    .facts
+                    .entry((new.batch, new.subscription))
+                    .or_insert_with(|| NewFact { fact: Fact::default(), ..new.clone() });
                 known.fact = known.fact.join(&new.fact);
             }
         });
@@ -204,7 +225,12 @@ impl EventStore for Memory {
         unreachable!("the processor does not scan")
     }
 
-    async fn acknowledge(&self, _: CustomerId, _: Vec<EventId>, _: u64) -> Result<Vec<AckOutcome>, PortError> {
+    async fn acknowledge(
+        &self,
+        _: CustomerId,
+        _: Vec<EventId>,
+        _: u64,
+    ) -> Result<Vec<AckOutcome>, PortError> {
         unreachable!("the processor does not acknowledge")
     }
 
@@ -258,7 +284,8 @@ impl WorkQueue for Memory {
         self.guard("take deliveries")?;
         let state = &mut *self.state.lock();
         let mut counts = HashMap::<SubscriptionId, usize>::new();
-        let mut due: Vec<_> = state.queue.values().filter(|of| of.due_ms <= request.now_ms).cloned().collect();
+        let mut due: Vec<_> =
+            state.queue.values().filter(|of| of.due_ms <= request.now_ms).cloned().collect();
         due.sort_by_key(|of| of.due_ms);
         due.retain(|of| {
             let count = counts.entry(of.subscription).or_default();
@@ -317,6 +344,9 @@ impl Catalogue for Memory {
 
     async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
         self.guard("poll the catalogue")?;
+        if self.catalogue_failing.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("poll the catalogue", "the test says so"));
+        }
         let state = self.state.lock();
         let revision = Revision(state.revision);
         if since == revision {
@@ -354,7 +384,11 @@ impl Catalogue for Memory {
         Ok(())
     }
 
-    async fn delete_subscription(&self, customer: CustomerId, id: SubscriptionId) -> Result<(), CatalogueError> {
+    async fn delete_subscription(
+        &self,
+        customer: CustomerId,
+        id: SubscriptionId,
+    ) -> Result<(), CatalogueError> {
         self.change(|state| {
             state.revision += 1;
             state.subscriptions.remove(&id);
@@ -391,8 +425,15 @@ impl Log for Memory {
         Ok(vec![ShardId("0".into())])
     }
 
-    async fn read(&self, _: &ShardId, after: Position, _: usize, wait: Duration) -> Result<LogPage, PortError> {
+    async fn read(
+        &self,
+        _: &ShardId,
+        after: Position,
+        _: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError> {
         self.guard("read the log")?;
+        assert!(!self.panic_once.swap(false, Ordering::SeqCst), "the test says so");
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let changed = self.changed.notified();

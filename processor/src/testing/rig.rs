@@ -1,0 +1,141 @@
+//! A whole processor on ports in memory.
+
+use super::{RecordingStores, batch, batch_id, customer, subscription};
+use crate::config::ProcessorConfig;
+use crate::processor::{Processor, ProcessorPorts};
+use sluice_shared::clock::now_ms;
+use sluice_shared::directory::{Directory, DirectorySettings};
+use sluice_shared::model::{BatchId, CustomerId, EventSet, Subscription, SubscriptionId};
+use sluice_shared::ports::PortError;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A processor under test, with what it reads from and writes to.
+pub(crate) struct Rig {
+    pub(crate) memory: RecordingStores,
+    pub(crate) directory: Arc<Directory>,
+    config: ProcessorConfig,
+    refreshing: CancellationToken,
+    running: Option<(Processor, CancellationToken, JoinHandle<Result<(), PortError>>)>,
+    batches: u64,
+    events: u64,
+}
+
+/// A configuration for tests: loopback is allowed, everything is quick.
+pub(crate) fn quick() -> ProcessorConfig {
+    let mut config = ProcessorConfig::default();
+    config.guard.allow_private = true;
+    config.breaker.open_ms = 20;
+    config.breaker.open_max_ms = 50;
+    config.shard.commit_linger_ms = 1;
+    config.shard.checkpoint_interval_ms = 1;
+    config.queue.poll_ms = 10;
+    config.shutdown.grace_ms = 200;
+    config
+}
+
+/// Subscription `n` to all events, cut at `max_events`, retried at once.
+pub(crate) fn to(url: String, n: u128, max_events: u32) -> Subscription {
+    let mut of = subscription(n);
+    of.webhook_url = url;
+    of.batch.max_events = max_events;
+    of.batch.max_wait_ms = 1;
+    of.retry.max_delay_s = 0;
+    of
+}
+
+impl Rig {
+    pub(crate) async fn new(config: ProcessorConfig, subscriptions: Vec<Subscription>) -> Self {
+        let memory = RecordingStores::default();
+        memory.set_customer(customer());
+        subscriptions.into_iter().for_each(|of| memory.set_subscription(of));
+        let settings = DirectorySettings { poll: Duration::from_millis(20), ..DirectorySettings::default() };
+        let (directory, refresher) = Directory::load(memory.stores().catalogue, settings).await.unwrap();
+        let refreshing = CancellationToken::new();
+        tokio::spawn(refresher.run(refreshing.clone()));
+        Self { memory, directory, config, refreshing, running: None, batches: 0, events: 0 }
+    }
+
+    /// [`Self::new`] and [`Self::start`] with one subscription.
+    pub(crate) async fn started(config: ProcessorConfig, subscriptions: Vec<Subscription>) -> Self {
+        let mut rig = Self::new(config, subscriptions).await;
+        rig.start();
+        rig
+    }
+
+    pub(crate) fn start(&mut self) {
+        let stores = self.memory.stores();
+        let ports = ProcessorPorts {
+            log: Arc::clone(&self.memory.0) as _,
+            events: stores.events,
+            queue: stores.queue,
+            catalogue: stores.catalogue,
+            directory: Arc::clone(&self.directory),
+        };
+        let processor = Processor::new(ports, self.config.clone()).unwrap();
+        let (stop, running) = (CancellationToken::new(), processor.clone());
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { running.run(stop).await }
+        });
+        self.running = Some((processor, stop, task));
+    }
+
+    pub(crate) fn processor(&self) -> &Processor {
+        &self.running.as_ref().unwrap().0
+    }
+
+    /// Ends the processor in order.
+    pub(crate) async fn stop(&mut self) {
+        let (_, stop, task) = self.running.take().unwrap();
+        stop.cancel();
+        task.await.unwrap().unwrap();
+    }
+
+    /// Kills the processor: nothing of it gets to say anything.
+    pub(crate) async fn kill(&mut self) {
+        let (_, _, task) = self.running.take().unwrap();
+        task.abort();
+        drop(task.await);
+        self.memory.forget_taken();
+    }
+
+    /// Appends a record with one batch of `events` events; their envelopes count on in `n`.
+    pub(crate) fn append(&mut self, events: u64) -> BatchId {
+        self.batches += 1;
+        let id = batch_id(now_ms(), self.batches);
+        let first = self.events;
+        self.events += events;
+        let envelopes: Vec<_> = (0..events)
+            .map(|at| {
+                let (event, n) = (id.event(at as u16), first + at);
+                ("a.b", format!(r#"{{"event_id":"{event}","payload":{{}},"n":{n}}}"#))
+            })
+            .collect();
+        self.memory.append(vec![Arc::new(batch(CustomerId::from_u128(1), id, &envelopes))]);
+        id
+    }
+
+    /// Waits until everything appended so far is settled.
+    pub(crate) async fn settled(&self) {
+        let end = self.memory.end();
+        self.memory.until(|memory| memory.checkpointed() == end).await;
+    }
+
+    /// Waits until subscription `n` took these events of a batch.
+    pub(crate) async fn took(&self, batch: BatchId, n: u128, events: &EventSet) {
+        let id = SubscriptionId::from_u128(n);
+        self.memory.until(|memory| memory.fact(batch, id).took == *events).await;
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.refreshing.cancel();
+        if let Some((_, stop, _)) = &self.running {
+            stop.cancel();
+        }
+    }
+}
