@@ -1,5 +1,30 @@
 //! The edge of Sluice: HTTP in, durable batches out.
 
+mod admission;
+mod auth;
+mod body;
+pub mod config;
+mod connection;
+mod cors;
+mod cursor;
 mod decode;
+mod edge;
+mod error;
+mod inbox;
+mod item;
 mod lanes;
+mod metrics;
 mod produce;
+mod reply;
+mod request_id;
+mod router;
+mod routes;
+mod server;
+mod service;
+mod status;
+#[cfg(test)]
+mod testing;
+
+pub use config::EdgeConfig;
+pub use edge::{BoundEdge, EdgeParts};
+pub use server::BindError;

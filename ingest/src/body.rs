@@ -1,0 +1,193 @@
+//! Reads a request's body: bounded in bytes and time, charged as it comes,
+//! decompressed under the same limit.
+
+mod inflate;
+
+use crate::admission::{NoRoom, Permit};
+use crate::connection::{Connection, Phase, Protocol};
+use crate::error::ApiError;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, EXPECT};
+use http::{HeaderMap, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use inflate::Encoding;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Room made at once for a body whose length is announced; more as it comes.
+const ROOM: usize = 1 << 20;
+
+/// How a body may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// Bytes, as they come and decompressed.
+    pub bytes_max: usize,
+    /// Time for all of it.
+    pub timeout: Duration,
+}
+
+/// Reads a body to its end. After an error the connection may be out of step;
+/// the errors that leave it so close it.
+pub(crate) async fn read(
+    connection: &Connection,
+    headers: &HeaderMap,
+    mut body: Incoming,
+    permit: &mut Permit<'_>,
+    limits: BodyLimits,
+) -> Result<Bytes, ApiError> {
+    let encoding = encoding(headers)?;
+    let announced = body.size_hint().exact();
+    if announced.is_some_and(|bytes| bytes > limits.bytes_max as u64) {
+        discard(connection, headers, body, limits, limits.bytes_max as u64).await;
+        return Err(too_large(limits.bytes_max).close());
+    }
+    let raw = match collect(connection, &mut body, announced, permit, limits).await {
+        Ok(raw) => raw,
+        Err(error) => {
+            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                discard(connection, headers, body, limits, limits.bytes_max as u64).await;
+            }
+            return Err(error.close());
+        }
+    };
+    match encoding {
+        None => Ok(raw),
+        Some(encoding) => inflate::inflate(encoding, raw, limits.bytes_max, permit).await,
+    }
+}
+
+/// Takes in and drops what a refused client is still sending, up to `bytes`,
+/// so that it reads the answer before it meets a closed connection.
+pub(crate) async fn discard(
+    connection: &Connection,
+    headers: &HeaderMap,
+    mut body: Incoming,
+    limits: BodyLimits,
+    bytes: u64,
+) {
+    // Who waits for `100 Continue` has sent nothing, and is not told to.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut dropped = 0;
+    connection.enter(Phase::Body);
+    while let Ok(Some(chunk)) = next(connection, &mut body, limits.timeout).await {
+        dropped += chunk.len() as u64;
+        if dropped > bytes {
+            break;
+        }
+    }
+    connection.enter(Phase::Serving);
+}
+
+async fn collect(
+    connection: &Connection,
+    body: &mut Incoming,
+    announced: Option<u64>,
+    permit: &mut Permit<'_>,
+    limits: BodyLimits,
+) -> Result<Bytes, ApiError> {
+    if announced == Some(0) {
+        return Ok(Bytes::new());
+    }
+    connection.enter(Phase::Body);
+    let whole = async {
+        let Some(first) = next(connection, body, limits.timeout).await? else { return Ok(Bytes::new()) };
+        permit.grow_to(first.len()).map_err(no_room)?;
+        if body.is_end_stream() {
+            return if first.len() > limits.bytes_max { Err(too_large(limits.bytes_max)) } else { Ok(first) };
+        }
+        let room = announced.map_or(2 * first.len(), |bytes| bytes as usize);
+        let mut all = BytesMut::with_capacity(room.clamp(first.len(), ROOM.max(first.len())));
+        all.extend_from_slice(&first);
+        drop(first);
+        while let Some(chunk) = next(connection, body, limits.timeout).await? {
+            let len = all.len() + chunk.len();
+            if len > limits.bytes_max {
+                return Err(too_large(limits.bytes_max));
+            }
+            permit.grow_to(len).map_err(no_room)?;
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all.freeze())
+    };
+    let read = match connection.protocol() {
+        // The sweep over connections keeps the time.
+        Protocol::Http1 => whole.await,
+        Protocol::Http2 => tokio::time::timeout(limits.timeout, whole)
+            .await
+            .unwrap_or_else(|_elapsed| Err(late(limits.timeout))),
+    };
+    connection.enter(Phase::Serving);
+    read
+}
+
+/// The body's next bytes.
+async fn next(
+    connection: &Connection,
+    body: &mut Incoming,
+    timeout: Duration,
+) -> Result<Option<Bytes>, ApiError> {
+    loop {
+        let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+            Poll::Pending if connection.is_body_late() => Poll::Ready(Err(late(timeout))),
+            frame => frame.map(Ok),
+        });
+        match frame.await? {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+                // Trailers mean nothing here.
+            }
+            Some(Err(error)) => {
+                let text = format!("the body cannot be read: {error}");
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", text));
+            }
+        }
+    }
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, ApiError> {
+    let mut all = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(first) = all.next() else { return Ok(None) };
+    let name = first.as_bytes().trim_ascii();
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match () {
+        () if all.next().is_some() => {}
+        () if is(b"identity") || is(b"") => return Ok(None),
+        () if is(b"gzip") || is(b"x-gzip") => return Ok(Some(Encoding::Gzip)),
+        () if is(b"zstd") => return Ok(Some(Encoding::Zstd)),
+        () => {}
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "UNSUPPORTED_ENCODING",
+        "Content-Encoding may be gzip or zstd, and one of them only",
+    ))
+}
+
+fn too_large(bytes_max: usize) -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "BODY_TOO_LARGE",
+        format!("the body is larger than {bytes_max} bytes"),
+    )
+    .details(serde_json::json!({ "limit_bytes": bytes_max }))
+}
+
+fn late(timeout: Duration) -> ApiError {
+    let text = format!("the body did not arrive within {} ms", timeout.as_millis());
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", text)
+}
+
+fn no_room(full: NoRoom) -> ApiError {
+    match full {
+        NoRoom::Edge => ApiError::overloaded("too many bytes of requests are in flight"),
+        NoRoom::Customer => ApiError::overloaded("too many bytes of this customer's requests are in flight"),
+    }
+}

@@ -1,0 +1,247 @@
+//! What of the edge can be configured.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The edge's configuration. Durations are milliseconds, sizes bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EdgeConfig {
+    /// Where customers connect.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub admin_listen: SocketAddr,
+    /// Whether customers can read `/metrics` too; it names no customer.
+    pub metrics_on_public: bool,
+    /// What `/health` calls the environment. `development` and `demo` also
+    /// have `/admin/test-…`.
+    pub environment: String,
+    /// Origins whose pages may use the API; `*` is any.
+    pub cors_origins: Vec<String>,
+    /// Whether webhooks may go to `http://` and to private addresses. The
+    /// processor guards the addresses it dials; this refuses plain cases at once.
+    pub allow_private_webhooks: bool,
+    /// The most subscriptions of a customer.
+    pub subscriptions_max: usize,
+    /// How connections are served.
+    pub http: HttpConfig,
+    /// What requests may hold.
+    pub limits: LimitConfig,
+    /// How events wait for the log.
+    pub lanes: LaneConfig,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            metrics_on_public: true,
+            environment: "production".into(),
+            cors_origins: Vec::new(),
+            allow_private_webhooks: false,
+            subscriptions_max: 20_000,
+            http: HttpConfig::default(),
+            limits: LimitConfig::default(),
+            lanes: LaneConfig::default(),
+        }
+    }
+}
+
+/// How connections are served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// The most connections of customers; operators have 64 of their own.
+    pub connections_max: usize,
+    /// Connections that may wait to be accepted.
+    pub backlog: u32,
+    /// From a request's first byte to the last of its head.
+    pub header_timeout_ms: u64,
+    /// From a request's head to the end of its body.
+    pub body_timeout_ms: u64,
+    /// How long an unused connection is kept. Above the 60 s of common load
+    /// balancers, so that they close first.
+    pub idle_timeout_ms: u64,
+    /// The most bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// Requests at one time on one HTTP/2 connection.
+    pub streams_max: u32,
+    /// How long requests in flight may go on after the stop.
+    pub drain_ms: u64,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            backlog: 4096,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            idle_timeout_ms: 75_000,
+            head_bytes_max: 32 << 10,
+            streams_max: 128,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+/// What requests may hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitConfig {
+    /// A request's body, decompressed.
+    pub body_bytes_max: usize,
+    /// One event.
+    pub event_bytes_max: usize,
+    /// Events of a request.
+    pub request_events_max: u32,
+    /// Bodies of all requests in flight.
+    pub in_flight_bytes_max: usize,
+    /// Of these, bodies of one customer.
+    pub in_flight_customer_bytes_max: usize,
+}
+
+impl Default for LimitConfig {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 10 << 20,
+            event_bytes_max: 256 << 10,
+            request_events_max: 10_000,
+            in_flight_bytes_max: 64 << 20,
+            in_flight_customer_bytes_max: 24 << 20,
+        }
+    }
+}
+
+/// How events wait for the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LaneConfig {
+    /// Events that wait or are being appended.
+    pub bytes_max: usize,
+    /// Of these, events of one customer that wait for one append unit.
+    pub customer_bytes_max: usize,
+    /// Events after which a record is cut.
+    pub record_bytes_max: usize,
+    /// How long a request waits for the log.
+    pub append_timeout_ms: u64,
+}
+
+impl Default for LaneConfig {
+    fn default() -> Self {
+        Self {
+            bytes_max: 128 << 20,
+            customer_bytes_max: 32 << 20,
+            record_bytes_max: 4 << 20,
+            append_timeout_ms: 10_000,
+        }
+    }
+}
+
+/// A value that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct EdgeConfigError {
+    /// The field, `http.backlog` say.
+    pub field: &'static str,
+    /// Its value and what it may be.
+    pub problem: String,
+}
+
+impl EdgeConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// The first that makes no sense.
+    pub fn validate(&self) -> Result<(), EdgeConfigError> {
+        const MIB: u64 = 1 << 20;
+        const HOUR_MS: u64 = 3_600_000;
+        let (http, limits, lanes) = (&self.http, &self.limits, &self.lanes);
+        let (body, in_flight) = (limits.body_bytes_max as u64, limits.in_flight_bytes_max as u64);
+        let ranges = [
+            ("subscriptions_max", self.subscriptions_max as u64, 1, MIB),
+            ("http.connections_max", http.connections_max as u64, 1, MIB),
+            ("http.backlog", http.backlog.into(), 1, 65_535),
+            ("http.header_timeout_ms", http.header_timeout_ms, 1, HOUR_MS),
+            ("http.body_timeout_ms", http.body_timeout_ms, 1, HOUR_MS),
+            ("http.idle_timeout_ms", http.idle_timeout_ms, 1, HOUR_MS),
+            ("http.head_bytes_max", http.head_bytes_max as u64, 8192, MIB),
+            ("http.streams_max", http.streams_max.into(), 1, 10_000),
+            ("http.drain_ms", http.drain_ms, 0, HOUR_MS),
+            ("limits.body_bytes_max", body, 1024, 1024 * MIB),
+            ("limits.event_bytes_max", limits.event_bytes_max as u64, 64, body.min(300_000)),
+            ("limits.request_events_max", limits.request_events_max.into(), 1, 1_000_000),
+            ("limits.in_flight_bytes_max", in_flight, body, u64::MAX),
+            (
+                "limits.in_flight_customer_bytes_max",
+                limits.in_flight_customer_bytes_max as u64,
+                body,
+                in_flight,
+            ),
+            ("lanes.customer_bytes_max", lanes.customer_bytes_max as u64, 2 * body, u64::MAX),
+            ("lanes.bytes_max", lanes.bytes_max as u64, lanes.customer_bytes_max as u64, u64::MAX),
+            ("lanes.record_bytes_max", lanes.record_bytes_max as u64, 350_000, 64 * MIB),
+            ("lanes.append_timeout_ms", lanes.append_timeout_ms, 1, HOUR_MS),
+        ];
+        for (field, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                let problem = format!("{value} is not between {min} and {max}");
+                return Err(EdgeConfigError { field, problem });
+            }
+        }
+        for origin in &self.cors_origins {
+            if origin != "*" && !is_origin(origin) {
+                let problem = format!("{origin:?} is not an origin such as https://example.com, or *");
+                return Err(EdgeConfigError { field: "cors_origins", problem });
+            }
+        }
+        if self.environment.is_empty() || self.environment.len() > 64 {
+            let problem = "is not between 1 and 64 bytes long".to_owned();
+            return Err(EdgeConfigError { field: "environment", problem });
+        }
+        Ok(())
+    }
+
+    /// Whether things that only help development are served.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        matches!(self.environment.as_str(), "development" | "demo")
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+pub(crate) const fn ms(value: u64) -> Duration {
+    Duration::from_millis(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_make_sense() {
+        assert_eq!(EdgeConfig::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn unknown_keys_and_absurd_values_are_refused_by_name() {
+        let unknown = serde_json::from_str::<EdgeConfig>(r#"{"http":{"headr_timeout_ms":1}}"#);
+        assert!(unknown.unwrap_err().to_string().contains("headr_timeout_ms"));
+        for (json, field) in [
+            (r#"{"http":{"header_timeout_ms":0}}"#, "http.header_timeout_ms"),
+            (r#"{"limits":{"body_bytes_max":67108865}}"#, "limits.in_flight_bytes_max"),
+            (r#"{"limits":{"event_bytes_max":300001}}"#, "limits.event_bytes_max"),
+            (r#"{"lanes":{"bytes_max":1}}"#, "lanes.bytes_max"),
+            (r#"{"cors_origins":["https://example.com/"]}"#, "cors_origins"),
+            (r#"{"environment":""}"#, "environment"),
+        ] {
+            let config: EdgeConfig = serde_json::from_str(json).unwrap();
+            assert_eq!(config.validate().unwrap_err().field, field);
+        }
+    }
+}

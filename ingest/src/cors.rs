@@ -1,0 +1,102 @@
+//! Cross-origin requests: which pages may use the API, and how they are told.
+
+use crate::reply::{Reply, no_content};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue,
+    ORIGIN, VARY,
+};
+use http::{HeaderMap, Method};
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, x-api-key, content-type, content-encoding, idempotency-key, prefer, x-request-id",
+);
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "x-request-id, retry-after, ratelimit, ratelimit-policy, idempotent-replayed, allow",
+);
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+
+/// The origins whose pages may use the API.
+#[derive(Debug)]
+pub(crate) enum Cors {
+    /// None: nothing is said.
+    Off,
+    /// Any. Credentials are headers here, never cookies, so this gives away
+    /// nothing that a page does not already have.
+    Any,
+    /// These.
+    Listed(Vec<HeaderValue>),
+}
+
+impl Cors {
+    pub(crate) fn new(origins: &[String]) -> Self {
+        if origins.is_empty() {
+            return Self::Off;
+        }
+        if origins.iter().any(|origin| origin == "*") {
+            return Self::Any;
+        }
+        Self::Listed(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
+    }
+
+    /// The answer to a preflight, if this is one that is allowed.
+    pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Reply> {
+        if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            return None;
+        }
+        self.allowed(headers)?;
+        let mut reply = no_content();
+        let out = reply.headers_mut();
+        out.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        out.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+        out.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        Some(reply)
+    }
+
+    /// Tells the page that it may read the answer, if it may.
+    pub(crate) fn mark(&self, request: &HeaderMap, reply: &mut Reply) {
+        if let Some(origin) = self.allowed(request) {
+            let out = reply.headers_mut();
+            out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            out.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            out.insert(VARY, HeaderValue::from_static("origin"));
+        }
+    }
+
+    fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        match self {
+            Self::Off => None,
+            Self::Any => headers.contains_key(ORIGIN).then(|| HeaderValue::from_static("*")),
+            Self::Listed(origins) => headers.get(ORIGIN).filter(|origin| origins.contains(origin)).cloned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(cors: &Cors, origin: &'static str) -> (bool, Option<HeaderValue>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(ORIGIN, HeaderValue::from_static(origin));
+        headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
+        let mut reply = no_content();
+        cors.mark(&headers, &mut reply);
+        let told = reply.headers_mut().remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+        (cors.preflight(&Method::OPTIONS, &headers).is_some(), told)
+    }
+
+    #[test]
+    fn only_listed_origins_are_told_anything() {
+        let listed = Cors::new(&["https://a.example".to_owned()]);
+        assert_eq!(
+            asked(&listed, "https://a.example"),
+            (true, Some(HeaderValue::from_static("https://a.example")))
+        );
+        assert_eq!(asked(&listed, "https://b.example"), (false, None));
+        assert_eq!(asked(&Cors::new(&[]), "https://a.example"), (false, None));
+        let any = Cors::new(&["*".to_owned()]);
+        assert_eq!(asked(&any, "https://b.example"), (true, Some(HeaderValue::from_static("*"))));
+    }
+}

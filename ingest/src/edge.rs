@@ -1,0 +1,169 @@
+//! The edge: what its handlers work with, bound and then run.
+
+use crate::admission::Admission;
+use crate::auth::AdminToken;
+use crate::body::BodyLimits;
+use crate::config::{EdgeConfig, ms};
+use crate::cors::Cors;
+use crate::decode::EventLimits;
+use crate::lanes::LaneLimits;
+use crate::metrics::EdgeMetrics;
+use crate::produce::{Producer, ProducerSettings};
+use crate::router::Router;
+use crate::server::{self, BindError, Listening};
+use sluice_shared::directory::Directory;
+use sluice_shared::ports::{EventStore, Idempotency, Log, WorkQueue};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Past this age of its directory an edge says that it is not ready: it
+/// could miss a key that was revoked or made long ago.
+const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
+
+/// What the binary puts together for an edge.
+pub struct EdgeParts {
+    /// Its configuration, validated.
+    pub config: EdgeConfig,
+    /// What it knows of the catalogue; its refresher runs.
+    pub directory: Arc<Directory>,
+    /// Where events are read.
+    pub events: Arc<dyn EventStore>,
+    /// Where redriven deliveries go.
+    pub queue: Arc<dyn WorkQueue>,
+    /// Where events go.
+    pub log: Arc<dyn Log>,
+    /// Keys of repeatable requests.
+    pub idempotency: Arc<dyn Idempotency>,
+    /// Lanes of the deployment.
+    pub lanes: u16,
+    /// The operators' token.
+    pub admin_token: String,
+    /// Writes the metrics of the process.
+    pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What handlers work with.
+pub(crate) struct Edge {
+    pub config: EdgeConfig,
+    pub directory: Arc<Directory>,
+    pub events: Arc<dyn EventStore>,
+    pub queue: Arc<dyn WorkQueue>,
+    pub log: Arc<dyn Log>,
+    pub lanes: u16,
+    pub producer: Producer,
+    pub admission: Admission,
+    pub admin_token: AdminToken,
+    pub metrics: EdgeMetrics,
+    pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
+    pub cors: Cors,
+    pub public: Router,
+    pub admin: Router,
+    pub draining: AtomicBool,
+    /// Held while a customer is read, changed and stored.
+    pub customer_changes: tokio::sync::Mutex<()>,
+}
+
+impl Edge {
+    fn new(parts: EdgeParts) -> Self {
+        let EdgeParts { config, directory, events, queue, log, idempotency, lanes, .. } = parts;
+        let settings = ProducerSettings {
+            events: EventLimits {
+                event_bytes_max: config.limits.event_bytes_max,
+                request_events_max: config.limits.request_events_max as usize,
+            },
+            lanes: LaneLimits {
+                bytes_max: config.lanes.bytes_max,
+                customer_bytes_max: config.lanes.customer_bytes_max,
+                record_bytes_max: config.lanes.record_bytes_max,
+            },
+            lane_count: lanes,
+            append_timeout: ms(config.lanes.append_timeout_ms),
+        };
+        let limits = &config.limits;
+        Self {
+            producer: Producer::new(Arc::clone(&log), idempotency, settings),
+            admission: Admission::new(limits.in_flight_bytes_max, limits.in_flight_customer_bytes_max),
+            admin_token: AdminToken::new(&parts.admin_token),
+            metrics: EdgeMetrics::new(),
+            render_metrics: parts.render_metrics,
+            cors: Cors::new(&config.cors_origins),
+            public: Router::public(config.metrics_on_public),
+            admin: Router::admin(),
+            draining: AtomicBool::new(false),
+            customer_changes: tokio::sync::Mutex::new(()),
+            config,
+            directory,
+            events,
+            queue,
+            log,
+            lanes,
+        }
+    }
+
+    /// How bodies with events may be.
+    pub(crate) fn event_bodies(&self) -> BodyLimits {
+        BodyLimits {
+            bytes_max: self.config.limits.body_bytes_max,
+            timeout: ms(self.config.http.body_timeout_ms),
+        }
+    }
+
+    /// Whether requests should be sent here, or why not.
+    pub(crate) fn ready(&self) -> Result<(), &'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("draining");
+        }
+        if self.directory.age() > DIRECTORY_AGE_MAX {
+            return Err("the catalogue cannot be read");
+        }
+        self.log.accepting().map_err(|_| "the log takes nothing")
+    }
+}
+
+/// An edge that listens and does not serve yet.
+pub struct BoundEdge {
+    edge: Arc<Edge>,
+    public: Listening,
+    admin: Listening,
+}
+
+impl BoundEdge {
+    /// Listens at the configured addresses.
+    ///
+    /// # Errors
+    /// If one of them cannot be had.
+    pub fn bind(parts: EdgeParts) -> Result<Self, BindError> {
+        let edge = Edge::new(parts);
+        let (public, admin) = Listening::both(&edge.config)?;
+        Ok(Self { edge: Arc::new(edge), public, admin })
+    }
+
+    /// Where customers connect: the port is the real one where 0 was asked for.
+    #[must_use]
+    pub const fn public_address(&self) -> SocketAddr {
+        self.public.address()
+    }
+
+    /// Where operators connect.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Serves until told to stop; then finishes the requests in flight, at
+    /// most for the configured time, and returns.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { edge, public, admin } = self;
+        // Ends with this function: by then no request waits for the log.
+        let mut units = JoinSet::new();
+        for unit in 0..edge.producer.lanes().units() {
+            let lanes = Arc::clone(edge.producer.lanes());
+            units.spawn(async move { lanes.run_unit(unit).await });
+        }
+        server::run(&edge, public, admin, shutdown).await;
+    }
+}

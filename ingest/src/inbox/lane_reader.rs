@@ -1,0 +1,110 @@
+//! One lane of a customer, event by event.
+
+use sluice_shared::model::{CustomerId, EventId, Lane};
+use sluice_shared::ports::event_store::{Direction, LaneScan, StoredBatch};
+use sluice_shared::ports::{EventStore, PortError};
+use std::collections::VecDeque;
+
+/// Batches of a lane's first read; each later one asks for twice as many.
+const FIRST_BATCHES: usize = 4;
+const BATCHES_MAX: usize = 64;
+
+/// Reads a lane in one direction.
+#[derive(Debug)]
+pub(super) struct LaneReader {
+    scan: LaneScan,
+    /// The last event that was taken.
+    position: Option<EventId>,
+    /// Read and not wholly taken.
+    batches: VecDeque<StoredBatch>,
+    exhausted: bool,
+    batches_read: usize,
+}
+
+impl LaneReader {
+    pub(super) const fn new(
+        customer: CustomerId,
+        lane: Lane,
+        position: Option<EventId>,
+        direction: Direction,
+        from_ms: u64,
+        until_ms: u64,
+    ) -> Self {
+        let max_batches = FIRST_BATCHES;
+        let scan = LaneScan { customer, lane, after: position, from_ms, until_ms, direction, max_batches };
+        Self { scan, position, batches: VecDeque::new(), exhausted: false, batches_read: 0 }
+    }
+
+    /// Reads on where nothing is at hand and there may be more.
+    pub(super) async fn fill(&mut self, store: &dyn EventStore) -> Result<(), PortError> {
+        while self.head().is_none() && !self.exhausted {
+            self.batches.clear();
+            let page = store.scan(self.scan).await?;
+            // An empty page that claims there is more would be asked for forever.
+            self.exhausted = page.exhausted || page.batches.is_empty();
+            self.batches_read += page.batches.len();
+            if let Some(last) = page.batches.last() {
+                let far = match self.scan.direction {
+                    Direction::Ascending => last.batch.len().saturating_sub(1),
+                    Direction::Descending => 0,
+                };
+                self.scan.after = Some(last.batch.event_id(far));
+            }
+            self.scan.max_batches = (self.scan.max_batches * 2).min(BATCHES_MAX);
+            self.batches = page.batches.into();
+            self.drop_taken();
+        }
+        Ok(())
+    }
+
+    /// The next event, of what is at hand.
+    pub(super) fn head(&self) -> Option<EventId> {
+        let batch = &self.batches.front()?.batch;
+        Some(batch.event_id(self.next_index(batch.id.first(), batch.len())?))
+    }
+
+    /// Takes the next event.
+    pub(super) fn take(&mut self, look: impl FnOnce(&StoredBatch, u16)) {
+        let (Some(id), Some(stored)) = (self.head(), self.batches.front()) else { return };
+        look(stored, id.index());
+        self.position = Some(id);
+        self.drop_taken();
+    }
+
+    fn drop_taken(&mut self) {
+        while !self.batches.is_empty() && self.head().is_none() {
+            self.batches.pop_front();
+        }
+    }
+
+    /// The first index of a batch that the position leaves.
+    fn next_index(&self, first: EventId, len: u16) -> Option<u16> {
+        let last = len.checked_sub(1)?;
+        let within = self.position.filter(|position| position.batch().first() == first);
+        match (self.scan.direction, within, self.position) {
+            (Direction::Ascending, Some(position), _) => {
+                position.index().checked_add(1).filter(|index| *index <= last)
+            }
+            (Direction::Descending, Some(position), _) => {
+                position.index().checked_sub(1).map(|index| index.min(last))
+            }
+            // A batch on the wrong side of the position was taken before.
+            (Direction::Ascending, None, Some(position)) if first < position => None,
+            (Direction::Descending, None, Some(position)) if first > position => None,
+            (Direction::Ascending, None, _) => Some(0),
+            (Direction::Descending, None, _) => Some(last),
+        }
+    }
+
+    pub(super) const fn position(&self) -> Option<EventId> {
+        self.position
+    }
+
+    pub(super) fn may_have_more(&self) -> bool {
+        self.head().is_some() || !self.exhausted
+    }
+
+    pub(super) const fn batches_read(&self) -> usize {
+        self.batches_read
+    }
+}

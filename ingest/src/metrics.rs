@@ -1,0 +1,108 @@
+//! The edge's metrics. Handles are made once; install the recorder before.
+
+use crate::connection::Protocol;
+use crate::router::Route;
+use http::StatusCode;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use std::time::Duration;
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Cached handles.
+pub(crate) struct EdgeMetrics {
+    /// By route, then by status class.
+    requests: Vec<[Counter; CLASSES.len()]>,
+    accept_seconds: Histogram,
+    accepted: Counter,
+    rejected: Counter,
+    body_bytes: Counter,
+    replayed: Counter,
+    connections: [Counter; 2],
+    connections_refused: Counter,
+    connections_timed_out: Counter,
+    open_connections: Gauge,
+    in_flight_bytes: Gauge,
+    lane_bytes: Gauge,
+}
+
+impl EdgeMetrics {
+    pub(crate) fn new() -> Self {
+        let requests = Route::ALL.map(|route| {
+            CLASSES.map(
+                |class| counter!("sluice_http_requests_total", "route" => route.name(), "status" => class),
+            )
+        });
+        Self {
+            requests: requests.into(),
+            accept_seconds: histogram!("sluice_ingest_accept_seconds"),
+            accepted: counter!("sluice_ingest_accepted_total"),
+            rejected: counter!("sluice_ingest_rejected_total"),
+            body_bytes: counter!("sluice_ingest_body_bytes_total"),
+            replayed: counter!("sluice_ingest_replayed_total"),
+            connections: ["http1", "http2"]
+                .map(|protocol| counter!("sluice_http_connections_total", "protocol" => protocol)),
+            connections_refused: counter!("sluice_http_connections_refused_total"),
+            connections_timed_out: counter!("sluice_http_connections_timed_out_total"),
+            open_connections: gauge!("sluice_http_open_connections"),
+            in_flight_bytes: gauge!("sluice_ingest_in_flight_bytes"),
+            lane_bytes: gauge!("sluice_ingest_lane_bytes"),
+        }
+    }
+
+    /// An answer of a route.
+    pub(crate) fn answered(&self, route: Route, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
+        self.requests[route as usize][class].increment(1);
+    }
+
+    /// A request that was refused, by the error's code.
+    pub(crate) fn refused(&self, code: &'static str) {
+        counter!("sluice_http_refusals_total", "code" => code).increment(1);
+    }
+
+    /// A request whose events were taken.
+    pub(crate) fn took(&self, taken: Taken) {
+        if taken.replayed {
+            self.replayed.increment(1);
+        } else {
+            self.accepted.increment(taken.accepted as u64);
+        }
+        if taken.rejected > 0 {
+            self.rejected.increment(taken.rejected as u64);
+        }
+        self.body_bytes.increment(taken.body_bytes as u64);
+        self.accept_seconds.record(taken.after.as_secs_f64());
+    }
+
+    pub(crate) fn connected(&self, protocol: Protocol) {
+        self.connections[protocol as usize].increment(1);
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        self.connections_refused.increment(1);
+    }
+
+    pub(crate) fn connections_timed_out(&self, count: usize) {
+        if count > 0 {
+            self.connections_timed_out.increment(count as u64);
+        }
+    }
+
+    /// What is measured when somebody looks.
+    pub(crate) fn gauges(&self, connections: usize, in_flight_bytes: usize, lane_bytes: usize) {
+        self.open_connections.set(connections as f64);
+        self.in_flight_bytes.set(in_flight_bytes as f64);
+        self.lane_bytes.set(lane_bytes as f64);
+    }
+}
+
+/// What a request with events came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    pub accepted: usize,
+    pub rejected: usize,
+    pub replayed: bool,
+    pub body_bytes: usize,
+    /// From the request's head to the answer.
+    pub after: Duration,
+}

@@ -1,0 +1,32 @@
+//! What load balancers and monitors ask.
+
+use crate::error::ApiError;
+use crate::reply::{Reply, json, metrics as metrics_reply};
+use crate::service::Call;
+use http::StatusCode;
+use serde_json::json;
+use std::time::Duration;
+
+/// That it answers, and where it is.
+pub(super) fn health(call: &Call<'_>) -> Reply {
+    json(StatusCode::OK, &json!({ "status": "healthy", "environment": call.edge.config.environment }))
+}
+
+/// That the process lives.
+pub(super) fn live() -> Reply {
+    json(StatusCode::OK, &json!({ "status": "live" }))
+}
+
+/// Whether requests should be sent here.
+pub(super) fn ready(call: &Call<'_>) -> Result<Reply, ApiError> {
+    match call.edge.ready() {
+        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
+        Err(why) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", why)
+            .retry_after(Duration::from_secs(1))),
+    }
+}
+
+/// The process's metrics.
+pub(super) fn metrics(call: &Call<'_>) -> Reply {
+    metrics_reply((call.edge.render_metrics)())
+}

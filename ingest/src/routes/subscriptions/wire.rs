@@ -1,0 +1,193 @@
+//! Subscriptions as requests and answers write them.
+
+use crate::error::ApiError;
+use crate::routes::rfc3339;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use sluice_shared::model::{
+    BatchPolicy, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
+};
+
+const DESCRIPTION_MAX: usize = 1024;
+
+/// A new subscription.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    pub event_selector: Box<RawValue>,
+    pub webhook_url: String,
+    #[serde(default)]
+    pub batch: BatchChange,
+    #[serde(default)]
+    pub retry: RetryChange,
+    #[serde(default)]
+    pub ordered: bool,
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+impl New {
+    /// One with defaults.
+    pub(super) fn of(event_selector: Box<RawValue>, webhook_url: String) -> Self {
+        let (batch, retry) = Default::default();
+        Self { event_selector, webhook_url, batch, retry, ordered: false, description: None }
+    }
+}
+
+/// A subscription for trying things out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TestSubscription {
+    pub customer_id: CustomerId,
+    pub webhook_url: String,
+    #[serde(default)]
+    pub event_selector: Option<Box<RawValue>>,
+}
+
+/// What is to be changed; what is absent stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    pub event_selector: Option<Box<RawValue>>,
+    pub webhook_url: Option<String>,
+    #[serde(default)]
+    pub batch: BatchChange,
+    #[serde(default)]
+    pub retry: RetryChange,
+    pub ordered: Option<bool>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "present")]
+    pub description: Option<Option<String>>,
+    pub status: Option<Wanted>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// The status that a customer may set.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Wanted {
+    Active,
+    Disabled,
+}
+
+/// Parts of a [`BatchPolicy`].
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BatchChange {
+    max_events: Option<u32>,
+    max_bytes: Option<u32>,
+    max_wait_ms: Option<u32>,
+}
+
+impl BatchChange {
+    pub(super) fn onto(self, old: BatchPolicy) -> BatchPolicy {
+        BatchPolicy {
+            max_events: self.max_events.unwrap_or(old.max_events),
+            max_bytes: self.max_bytes.unwrap_or(old.max_bytes),
+            max_wait_ms: self.max_wait_ms.unwrap_or(old.max_wait_ms),
+        }
+    }
+}
+
+/// Parts of a [`RetryPolicy`].
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RetryChange {
+    max_retries: Option<u32>,
+    max_delay_s: Option<u32>,
+}
+
+impl RetryChange {
+    pub(super) fn onto(self, old: RetryPolicy) -> RetryPolicy {
+        RetryPolicy {
+            max_retries: self.max_retries.unwrap_or(old.max_retries),
+            max_delay_s: self.max_delay_s.unwrap_or(old.max_delay_s),
+        }
+    }
+}
+
+fn in_range(field: &'static str, value: u32, min: u32, max: u32) -> Result<(), ApiError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(field, format!("{value} is not between {min} and {max}")))
+}
+
+/// The policy, if its values make sense.
+pub(super) fn checked_batch(policy: BatchPolicy) -> Result<BatchPolicy, ApiError> {
+    in_range("batch.max_events", policy.max_events, 1, 10_000)?;
+    in_range("batch.max_bytes", policy.max_bytes, 1024, 8 << 20)?;
+    in_range("batch.max_wait_ms", policy.max_wait_ms, 0, 10_000)?;
+    Ok(policy)
+}
+
+/// The policy, if its values make sense.
+pub(super) fn checked_retry(policy: RetryPolicy) -> Result<RetryPolicy, ApiError> {
+    in_range("retry.max_retries", policy.max_retries, 0, 100)?;
+    in_range("retry.max_delay_s", policy.max_delay_s, 1, 86_400)?;
+    Ok(policy)
+}
+
+/// The description, if it is not too long.
+pub(super) fn checked_description(text: Option<String>) -> Result<Option<String>, ApiError> {
+    if text.as_ref().is_some_and(|text| text.len() > DESCRIPTION_MAX) {
+        return Err(ApiError::invalid("description", "is longer than 1024 bytes"));
+    }
+    Ok(text)
+}
+
+/// A subscription as answers show it.
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    workflow_id: SubscriptionId,
+    customer_id: CustomerId,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_reason: Option<&'a str>,
+    event_selector: Option<Box<RawValue>>,
+    webhook_url: &'a str,
+    batch: BatchPolicy,
+    retry: RetryPolicy,
+    ordered: bool,
+    description: Option<&'a str>,
+    version: u32,
+    effective_at: String,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+}
+
+/// A subscription without its secret.
+pub(super) fn view(of: &Subscription) -> View<'_> {
+    let (status, status_reason) = match &of.status {
+        SubscriptionStatus::Active => ("active", None),
+        SubscriptionStatus::Disabled { reason } => ("disabled", Some(reason.as_str())),
+    };
+    View {
+        workflow_id: of.id,
+        customer_id: of.customer,
+        status,
+        status_reason,
+        // It was checked when it was stored.
+        event_selector: RawValue::from_string(of.selector.clone()).ok(),
+        webhook_url: &of.webhook_url,
+        batch: of.batch,
+        retry: of.retry,
+        ordered: of.ordered,
+        description: of.description.as_deref(),
+        version: of.version,
+        effective_at: rfc3339(of.effective_at_ms),
+        created_at: rfc3339(of.created_at_ms),
+        updated_at: rfc3339(of.updated_at_ms),
+        secret: None,
+    }
+}
+
+/// A subscription with its newest secret, for the one answer that shows it.
+pub(super) fn view_with_secret(of: &Subscription) -> View<'_> {
+    View { secret: of.secrets.first().map(|secret| secret.text.as_str()), ..view(of) }
+}

@@ -1,0 +1,47 @@
+//! What several tests make.
+
+use bytes::Bytes;
+use sluice_shared::model::{Batch, CustomerId, EventId, EventMeta, Lane};
+use sluice_shared::ports::event_store::StoredBatch;
+use sluice_shared::wire::envelope::{self, EnvelopeParts};
+use std::sync::Arc;
+
+/// The customer of every batch made here.
+pub(crate) const CUSTOMER: CustomerId = CustomerId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+
+/// A batch of `events` in lane 1 that nothing is known of.
+pub(crate) fn stored_batch(events: u16) -> StoredBatch {
+    stored_batch_at(1, 1000, 1, events)
+}
+
+/// A batch in a lane with an id of that millisecond and count. Its events'
+/// types go round `t0`, `t1`, `t2`, their sources `s0`, `s1`.
+pub(crate) fn stored_batch_at(lane: u16, ms: u64, count: u64, events: u16) -> StoredBatch {
+    let id = EventId::new(ms, Lane::new(lane).unwrap(), count, 0).batch();
+    let mut body = Vec::new();
+    let mut metas = Vec::new();
+    for index in 0..events {
+        if index > 0 {
+            body.push(b',');
+        }
+        let start = body.len();
+        let (kind, source) = (format!("\"t{}\"", index % 3), format!("\"s{}\"", index % 2));
+        let parts = EnvelopeParts {
+            customer: &CUSTOMER.text(),
+            event_type: Some(kind.as_bytes()),
+            source: Some(source.as_bytes()),
+            tags: Some(br#"["a","b\u0063"]"#),
+            metadata: None,
+            payload: br#"{"tags":["x"],"source":"no"}"#,
+            timestamp: &sluice_shared::clock::rfc3339(ms),
+        };
+        envelope::write(&parts, &mut body);
+        let text = id.event(index).text();
+        body[start + envelope::ID_OFFSET..][..text.len()].copy_from_slice(&text);
+        metas.push(EventMeta { end: body.len() as u32, kind: index % 3, ordering: 0 });
+    }
+    let types = ["t0", "t1", "t2"].map(Box::from).to_vec();
+    let batch =
+        Batch { customer: CUSTOMER, id, types, events: metas, claims: Vec::new(), body: Bytes::from(body) };
+    StoredBatch { batch: Arc::new(batch), facts: Vec::new(), acknowledged: Vec::new(), passed: false }
+}
