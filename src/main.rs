@@ -1,1 +1,31 @@
-fn main(){}
+//! The command line of Sluice: picks ports, binds roles, runs, drains.
+
+mod admin_token;
+mod cli;
+mod config;
+mod demo;
+mod server;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match config::load(&cli.global, &cli.command) {
+        Ok(config) => config,
+        Err(error) => return cli::fail(2, &error),
+    };
+    let outcome = match &cli.command {
+        Command::Up(_) => server::block_on(&config, server::up(&config)),
+        Command::Demo(options) => server::block_on(&config, demo::run(&config, options)),
+        Command::Config => config::print(&config),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::fail(1, &error),
+    }
+}
