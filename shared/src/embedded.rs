@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! lock, format, format.copy   see `data_dir`
-//! log/shard-<n>/              events: `segment`, `frame`, `wire::record`, `log_index`
+//! log/shard-<n>/              events: `segment`, `frame`, `bounds`, `wire::record`, `log_index`
 //! state/ledger/               everything small that changes: `kv`
-//! state/cache/, flushed       fjall, a cache of the ledger
+//! state/cache/, flushed       an LSM tree, a cache of the ledger
 //! catalogue.db …              customers, keys, subscriptions: `catalogue`
 //! ```
 
+mod bounds;
 pub mod catalogue;
 mod config;
 pub mod data_dir;
+mod durable_file;
 mod events;
 mod frame;
 mod idempotency;
@@ -21,6 +23,7 @@ mod log_index;
 mod queue;
 mod retention;
 mod segment;
+mod segment_prepare;
 mod segment_writer;
 mod segments;
 #[cfg(test)]
@@ -35,8 +38,11 @@ pub use log::{EmbeddedLog, LogSettings};
 pub use queue::EmbeddedQueue;
 pub use retention::RetentionSettings;
 
+use crate::clock;
 use crate::ports::PortError;
+use events::Horizon;
 use kv::Kv;
+use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +95,9 @@ pub struct EmbeddedEngine {
     pub idempotency: Arc<EmbeddedIdempotency>,
     kv: Arc<Kv>,
     retention: RetentionSettings,
+    /// Up to where what is known of deleted events was deleted.
+    expired: Mutex<Option<Horizon>>,
+    findings: Vec<String>,
 }
 
 impl EmbeddedEngine {
@@ -99,23 +108,38 @@ impl EmbeddedEngine {
     /// beyond what can be recovered.
     pub async fn open(path: &Path, settings: EngineSettings) -> Result<Self, OpenError> {
         let path = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(&path, settings)).await;
-        let (engine, claims) =
-            opened.map_err(|error| OpenError::Io("open the engine", std::io::Error::other(error)))??;
-        if !claims.is_empty() {
-            engine.kv.commit(claims).await?;
-        }
+        let opened = tokio::task::spawn_blocking(move || {
+            match Self::open_blocking(&path, settings.clone()) {
+                // Its cache is marked as damaged now and made anew from the ledger.
+                Err(OpenError::Port(PortError::Damaged { what, detail })) => {
+                    tracing::error!(what, detail, "the state cannot be read; opening it once more");
+                    Self::open_blocking(&path, settings)
+                }
+                opened => opened,
+            }
+        });
+        let (engine, claims) = opened
+            .await
+            .map_err(|error| OpenError::Io("open the engine", std::io::Error::other(error)))??;
+        engine.idempotency.store(claims).await?;
         Ok(engine)
     }
 
-    fn open_blocking(path: &Path, settings: EngineSettings) -> Result<(Self, Vec<kv::Change>), OpenError> {
+    fn open_blocking(
+        path: &Path,
+        settings: EngineSettings,
+    ) -> Result<(Self, idempotency::Recovered), OpenError> {
         let data_dir = DataDir::open(path, settings.lanes, settings.shards)?;
         let kv = Kv::open(&data_dir.join("state"), &settings.kv)
             .map_err(|e| OpenError::Io("open the state", e))?;
         let kv = Arc::new(kv);
         let beyond: Vec<u64> = (0..data_dir.shards)
-            .map(|n| events::read_checkpoint(kv.view(), &log::shard_id(n)).map(|position| position.lsn()))
-            .collect::<Result<_, _>>()?;
+            .map(|n| {
+                let shard = log::shard_id(n);
+                let settled = events::read_checkpoint(kv.view(), &shard)?.lsn();
+                Ok(settled.max(idempotency::read_progress(kv.view(), &shard)?))
+            })
+            .collect::<Result<_, PortError>>()?;
         let log = EmbeddedLog::open(&data_dir.join("log"), data_dir.shards, &settings.log, &beyond)
             .map_err(|error| OpenError::Io("open the log", error))?;
         let log = Arc::new(log);
@@ -128,8 +152,17 @@ impl EmbeddedEngine {
             settings.idempotency_pending_max,
         )?;
         let idempotency = Arc::new(idempotency);
-        let retention = settings.retention;
-        Ok((Self { data_dir, log, events, queue, idempotency, kv, retention }, claims))
+        let findings =
+            data_dir.findings().iter().chain(kv.findings()).chain(log.findings()).cloned().collect();
+        let (retention, expired) = (settings.retention, Mutex::new(None));
+        let engine = Self { data_dir, log, events, queue, idempotency, kv, retention, expired, findings };
+        Ok((engine, claims))
+    }
+
+    /// What was found damaged when the engine was opened, each with its place.
+    #[must_use]
+    pub fn findings(&self) -> &[String] {
+        &self.findings
     }
 
     /// Keeps the engine's house until told to stop: retention, expiry, compaction.
@@ -145,7 +178,7 @@ impl EmbeddedEngine {
                 self.enforce_retention().await;
             }
             if ticks % HOURLY == HOURLY - 1
-                && let Err(error) = self.idempotency.expire().await
+                && let Err(error) = self.idempotency.expire(clock::now_ms()).await
             {
                 tracing::warn!(%error, "old idempotency keys were not deleted");
             }
@@ -154,7 +187,7 @@ impl EmbeddedEngine {
     }
 
     async fn enforce_retention(&self) {
-        if let Err(error) = retention::enforce(self, &self.retention).await {
+        if let Err(error) = retention::enforce(self, &self.retention, clock::now_ms()).await {
             tracing::warn!(%error, "retention was not enforced");
         }
         if let Err(error) = self.kv.compact().await {
@@ -162,12 +195,26 @@ impl EmbeddedEngine {
         }
     }
 
+    /// Deletes what is known of events below a horizon, if that has moved.
+    async fn expire_below(&self, horizon: Horizon) -> Result<(), PortError> {
+        if self.expired.lock().as_ref() == Some(&horizon) {
+            return Ok(());
+        }
+        let letters = self.events.expire(&horizon).await?;
+        if letters > 0 {
+            tracing::warn!(letters, "dead letters expired with their events");
+        }
+        *self.expired.lock() = Some(horizon);
+        Ok(())
+    }
+
     /// Ends the writers after what they were given is on disk. Other handles to
     /// the ports answer `Closed` from then on.
-    pub async fn close(self) {
+    pub async fn close(&self) {
+        let (kv, log) = (self.kv.clone(), self.log.clone());
         let ended = tokio::task::spawn_blocking(move || {
-            self.kv.close();
-            self.log.close();
+            kv.close();
+            log.close();
         });
         if let Err(error) = ended.await {
             tracing::error!(%error, "the engine did not close cleanly");

@@ -7,6 +7,8 @@ pub mod catalogue;
 pub mod event_store;
 pub mod idempotency;
 pub mod log;
+#[cfg(any(test, feature = "contract"))]
+pub mod sample;
 pub mod work_queue;
 
 pub use catalogue::Catalogue;

@@ -11,6 +11,7 @@
 //! 16  4  CRC32C of bytes 0..16
 //! ```
 
+use super::durable_file;
 use crate::model::ids::LANES_MAX;
 use std::fs::File;
 use std::io;
@@ -28,8 +29,8 @@ pub enum DataDirError {
     /// Made by another version.
     #[error("{0}: the data directory has format {1}; this build knows format {VERSION}")]
     Version(PathBuf, u16),
-    /// Both copies of the format file are damaged.
-    #[error("{0}: both `format` and `format.copy` are damaged; restore one of them")]
+    /// Both copies of the format file are damaged or missing.
+    #[error("{0}: both `format` and `format.copy` are damaged or missing; restore one of them")]
     Damaged(PathBuf),
     /// The disk failed.
     #[error("{path}: {source}")]
@@ -49,6 +50,7 @@ pub struct DataDir {
     pub lanes: u16,
     /// How many shards its log has.
     pub shards: u16,
+    findings: Vec<String>,
     /// Holds the lock until it is dropped.
     _lock: File,
 }
@@ -60,7 +62,7 @@ impl DataDir {
     /// See [`DataDirError`].
     pub fn open(path: &Path, lanes: u16, shards: u16) -> Result<Self, DataDirError> {
         let io = |source| DataDirError::Io { path: path.to_owned(), source };
-        std::fs::create_dir_all(path).map_err(io)?;
+        durable_file::create_dir(path).map_err(io)?;
         let lock = File::create(path.join("lock")).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -69,8 +71,13 @@ impl DataDir {
         }
         let stored = [path.join("format"), path.join("format.copy")].map(|file| read(&file));
         let [first, second] = stored;
+        let mut findings = Vec::new();
         let format = match (first.map_err(io)?, second.map_err(io)?) {
             (Stored::Good(format), Stored::Good(_)) => format,
+            // Not new: shards and lanes of its log are unknown.
+            (Stored::Missing, Stored::Missing) if path.join("log").exists() => {
+                return Err(DataDirError::Damaged(path.to_owned()));
+            }
             (Stored::Missing, Stored::Missing) => {
                 let format =
                     Format { version: VERSION, lanes: lanes.clamp(1, LANES_MAX), shards: shards.max(1) };
@@ -78,7 +85,9 @@ impl DataDir {
                 format
             }
             (Stored::Good(format), _) | (_, Stored::Good(format)) => {
-                tracing::error!(path = %path.display(), "a copy of the format file was damaged; mended");
+                let finding = format!("{}: a copy of the format file was damaged; mended", path.display());
+                tracing::error!(finding, "the data directory is damaged");
+                findings.push(finding);
                 write(path, format).map_err(io)?;
                 format
             }
@@ -87,7 +96,13 @@ impl DataDir {
         if format.version != VERSION {
             return Err(DataDirError::Version(path.to_owned(), format.version));
         }
-        Ok(Self { path: path.to_owned(), lanes: format.lanes, shards: format.shards, _lock: lock })
+        let (lanes, shards) = (format.lanes, format.shards);
+        Ok(Self { path: path.to_owned(), lanes, shards, findings, _lock: lock })
+    }
+
+    /// What was found damaged when it was opened.
+    pub(crate) fn findings(&self) -> &[String] {
+        &self.findings
     }
 
     /// A place in the directory.
@@ -132,11 +147,6 @@ fn write(dir: &Path, format: Format) -> io::Result<()> {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
-    for name in ["format", "format.copy"] {
-        let temporary = dir.join(format!("{name}.tmp"));
-        std::fs::write(&temporary, &bytes)?;
-        File::open(&temporary)?.sync_all()?;
-        std::fs::rename(&temporary, dir.join(name))?;
-    }
-    super::segment::sync_dir(dir)
+    durable_file::replace(&dir.join("format"), &bytes)?;
+    durable_file::replace(&dir.join("format.copy"), &bytes)
 }

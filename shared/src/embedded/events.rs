@@ -3,7 +3,7 @@
 //! state store.
 
 use super::keys;
-use super::kv::{Kv, KvView};
+use super::kv::{Kv, KvView, Staged};
 use super::log::EmbeddedLog;
 use crate::model::{Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId, Fact, SubscriptionId};
 use crate::ports::PortError;
@@ -14,15 +14,22 @@ use crate::ports::log::{Position, ShardId};
 use async_trait::async_trait;
 use foldhash::HashMap;
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Semaphore;
+
+/// How many reads are at the disk at a time.
+const READERS_MAX: usize = 64;
 
 /// The embedded event store.
 #[derive(Clone)]
 pub struct EmbeddedEvents {
     inner: Arc<Inner>,
+    /// How many may read the disk at a time.
+    readers: Arc<Semaphore>,
 }
 
 struct Inner {
@@ -51,7 +58,8 @@ impl EmbeddedEvents {
             checkpoints.insert(shard.id.clone(), read_checkpoint(kv.view(), &shard.id)?);
         }
         let (checkpoints, dead_letters) = (Mutex::new(checkpoints), Arc::new(AtomicU64::new(count)));
-        Ok(Self { inner: Arc::new(Inner { log, kv, checkpoints, dead_letters }) })
+        let inner = Arc::new(Inner { log, kv, checkpoints, dead_letters });
+        Ok(Self { inner, readers: Arc::new(Semaphore::new(READERS_MAX)) })
     }
 
     async fn blocking<R: Send + 'static>(
@@ -59,20 +67,52 @@ impl EmbeddedEvents {
         work: impl FnOnce(&Inner) -> Result<R, PortError> + Send + 'static,
     ) -> Result<R, PortError> {
         let inner = self.inner.clone();
+        let _permit = self.readers.acquire().await.expect("nobody closes it");
         let done = tokio::task::spawn_blocking(move || work(&inner)).await;
         done.unwrap_or_else(|error| Err(PortError::unavailable("read the event store", error)))
     }
 
-    /// Deletes facts, acknowledgements and dead letters of events whose id time
-    /// is below `horizon_ms`, some at a time; says whether there may be more.
-    pub(crate) async fn expire(&self, horizon_ms: u64) -> Result<bool, PortError> {
-        const CHANGES_MAX: usize = 10_000;
-        let expired = self.blocking(move |inner| inner.expired(horizon_ms, CHANGES_MAX)).await?;
-        let more = expired.len() >= CHANGES_MAX;
-        let letters = expired.iter().filter(|key| key[0] == keys::DEAD_LETTER).count() as u64;
-        self.inner.kv.commit(expired.into_iter().map(|key| (key, None)).collect()).await?;
-        self.inner.dead_letters.fetch_sub(letters, Ordering::Relaxed);
-        Ok(more)
+    /// Deletes facts, acknowledgements and dead letters of events that the log
+    /// no longer holds; says how many dead letters these were. A dead letter
+    /// goes with the first of its events.
+    pub(crate) async fn expire(&self, horizon: &Horizon) -> Result<u64, PortError> {
+        let (mut letters, mut from) = (0, Some(Vec::new()));
+        while let Some(key) = from {
+            let horizon = horizon.clone();
+            let (expired, next) = self.blocking(move |inner| expired(inner.kv.view(), &horizon, key)).await?;
+            letters += self.remove(expired).await?;
+            from = next;
+        }
+        Ok(letters)
+    }
+
+    /// Removes values; says how many of them were dead letters.
+    async fn remove(&self, keys: Vec<Vec<u8>>) -> Result<u64, PortError> {
+        let count = self.inner.dead_letters.clone();
+        let stage = move |staged: &mut Staged<'_>| {
+            let mut letters = 0;
+            for key in keys {
+                if staged.get(&key)?.is_some() {
+                    letters += u64::from(key.first() == Some(&keys::DEAD_LETTER));
+                    staged.remove(key);
+                }
+            }
+            Ok(letters)
+        };
+        let removed = move |letters: &u64| {
+            count.fetch_sub(*letters, Ordering::Relaxed);
+        };
+        self.inner.kv.update_then(stage, removed).await
+    }
+}
+
+/// The smallest id time that each shard of the log holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Horizon(pub Vec<u64>);
+
+impl Horizon {
+    fn is_gone(&self, batch: BatchId) -> bool {
+        batch.ms() < self.0[usize::from(batch.lane().number()) % self.0.len()]
     }
 }
 
@@ -84,31 +124,28 @@ pub(super) fn read_checkpoint(view: &KvView, shard: &ShardId) -> Result<Position
 }
 
 fn disk_error(error: io::Error) -> PortError {
-    if error.kind() == io::ErrorKind::InvalidData {
-        return PortError::Damaged { what: "read events".into(), detail: error.to_string() };
-    }
     PortError::unavailable("read events", error)
 }
 
 impl Inner {
-    /// Gives `each` a customer's wanted batches of these id times in log order (or the reverse).
+    /// Gives `each` a customer's wanted batches of these id times in log order
+    /// (or the reverse), and what is damaged of them.
     fn walk(
         &self,
         scan: &LaneScan,
         wanted: impl Fn(BatchId) -> bool,
-        mut each: impl FnMut(Located) -> ControlFlow<()>,
+        mut each: impl FnMut(Result<Located, String>) -> ControlFlow<()>,
     ) -> io::Result<()> {
         let shard = self.log.shard_of(scan.lane);
         let descending = scan.direction == Direction::Descending;
         shard.index.frames(scan.customer, scan.from_ms, scan.until_ms, descending, |rows| {
             for row in rows {
-                let mut found = Vec::new();
-                shard.frame_batches(row.lsn, scan.customer, &wanted, |batch| found.push(batch))?;
+                let mut found = shard.frame_batches(row.lsn, scan.customer, &wanted)?;
                 if descending {
                     found.reverse();
                 }
                 for batch in found {
-                    if each(Located { batch, lsn: row.lsn }).is_break() {
+                    if each(batch.map(|batch| Located { batch, lsn: row.lsn })).is_break() {
                         return Ok(false);
                     }
                 }
@@ -127,17 +164,25 @@ impl Inner {
             direction: Direction::Ascending,
             max_batches: 1,
         };
-        let mut located = None;
-        self.walk(
-            &scan,
-            |batch| batch == id,
-            |found| {
-                located = Some(found);
+        let (mut found, mut damage) = (None, None);
+        let each = |batch: Result<Located, String>| match batch {
+            Ok(located) => {
+                found = Some(located);
                 ControlFlow::Break(())
-            },
-        )
-        .map_err(disk_error)?;
-        Ok(located)
+            }
+            // It may be of another batch of that millisecond.
+            Err(detail) => {
+                damage.get_or_insert(detail);
+                ControlFlow::Continue(())
+            }
+        };
+        self.walk(&scan, |batch| batch == id, each).map_err(disk_error)?;
+        match (found, damage) {
+            (None, Some(detail)) => {
+                Err(PortError::Damaged { what: format!("read batch {}", id.first()), detail })
+            }
+            (found, _) => Ok(found),
+        }
     }
 
     fn with_facts(&self, located: Located) -> Result<StoredBatch, PortError> {
@@ -152,7 +197,7 @@ impl Inner {
             }
             Ok(true)
         })?;
-        let acknowledged = read_acks(view, batch.customer, batch.id)?;
+        let acknowledged = decode_acks(view.get(&keys::ack(batch.customer, batch.id))?)?;
         let shard = self.log.shard_of(batch.lane());
         let settled = self.checkpoints.lock().get(&shard.id).copied().unwrap_or(Position::START);
         let passed = lsn < settled.lsn();
@@ -177,7 +222,18 @@ impl Inner {
         };
         let mut page = LanePage { batches: Vec::new(), exhausted: true };
         let mut failed = None;
-        self.walk(&bounded, wanted, |located| {
+        let each = |located: Result<Located, String>| {
+            let located = match located {
+                Ok(located) => located,
+                // One damaged batch must not hide those behind it.
+                Err(detail) => {
+                    tracing::error!(customer = %scan.customer, detail, "a batch cannot be read");
+                    return ControlFlow::Continue(());
+                }
+            };
+            if is_passed(scan, &located.batch) {
+                return ControlFlow::Continue(());
+            }
             if page.batches.len() >= scan.max_batches {
                 page.exhausted = false;
                 return ControlFlow::Break(());
@@ -192,77 +248,100 @@ impl Inner {
                     ControlFlow::Break(())
                 }
             }
-        })
-        .map_err(disk_error)?;
+        };
+        self.walk(&bounded, wanted, each).map_err(disk_error)?;
         failed.map_or(Ok(page), Err)
     }
 
-    fn has_event(&self, customer: CustomerId, event: EventId) -> Result<bool, PortError> {
-        let found = self.find(customer, event.batch())?;
-        Ok(found.is_some_and(|located| event.index() < located.batch.len()))
-    }
-
-    fn expired(&self, horizon_ms: u64, max: usize) -> Result<Vec<Vec<u8>>, PortError> {
-        let view = self.kv.view();
-        let mut expired = Vec::new();
-        for kind in [keys::FACT, keys::ACK, keys::DEAD_LETTER] {
-            // Keys sort by customer, then time: see each customer's oldest, then skip to the next customer.
-            let mut from = vec![kind];
-            loop {
-                let mut next_customer = None;
-                view.scan(&[kind], &from, |key, value| {
-                    let (Some(customer), Some(id)) = (keys::id_at(key, 1), keys::id_at(key, 17)) else {
-                        return Ok(true);
-                    };
-                    let ms = if kind == keys::DEAD_LETTER {
-                        keys::decode::<DeadLetter>("read a dead letter", value)?.delivery.oldest_ms()
-                    } else {
-                        BatchId::from_bytes(id).ms()
-                    };
-                    if ms >= horizon_ms {
-                        next_customer = u128::from_be_bytes(customer).checked_add(1);
-                        return Ok(false);
-                    }
-                    expired.push(key.to_vec());
-                    Ok(expired.len() < max)
-                })?;
-                match next_customer {
-                    Some(customer) if expired.len() < max => {
-                        from = keys::of_customer(kind, CustomerId::from_u128(customer));
-                    }
-                    _ => break,
-                }
-            }
+    /// How many events the batches have that the customer has.
+    fn lengths(
+        &self,
+        customer: CustomerId,
+        batches: &BTreeSet<BatchId>,
+    ) -> Result<HashMap<BatchId, u16>, PortError> {
+        let mut lengths = HashMap::default();
+        for id in batches {
+            lengths.extend(self.find(customer, *id)?.map(|located| (*id, located.batch.len())));
         }
-        Ok(expired)
+        Ok(lengths)
     }
 }
 
-fn read_acks(view: &KvView, customer: CustomerId, batch: BatchId) -> Result<Vec<(u16, u64)>, PortError> {
-    match view.get(&keys::ack(customer, batch))? {
-        Some(value) => keys::decode("read acknowledgements", &value),
-        None => Ok(Vec::new()),
+/// Whether the place where a scan begins lies behind all of the batch's events.
+fn is_passed(scan: &LaneScan, batch: &Batch) -> bool {
+    scan.after.filter(|after| after.batch() == batch.id).is_some_and(|after| match scan.direction {
+        Direction::Ascending => after.index() + 1 >= batch.len(),
+        Direction::Descending => after.index() == 0,
+    })
+}
+
+/// Some keys of what is gone, from a key on, and where to go on if there is more.
+fn expired(
+    view: &KvView,
+    horizon: &Horizon,
+    mut from: Vec<u8>,
+) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
+    const ROWS_MAX: usize = 10_000;
+    let (mut expired, mut rows) = (Vec::new(), 0);
+    let above_all = horizon.0.iter().max().copied().unwrap_or(0);
+    for kind in [keys::ACK, keys::DEAD_LETTER, keys::FACT] {
+        while from.first().is_none_or(|first| *first <= kind) {
+            let mut go_on = None;
+            view.scan(&[kind], &from, |key, value| {
+                rows += 1;
+                if rows > ROWS_MAX {
+                    go_on = Some(key.to_vec());
+                    return Ok(false);
+                }
+                let (Some(customer), Some(id)) = (keys::id_at(key, 1), keys::id_at(key, 17)) else {
+                    return Ok(true);
+                };
+                let batch = BatchId::from_bytes(id);
+                let gone = if kind == keys::DEAD_LETTER {
+                    // Its key has the time of the verdict, which says little of its events'.
+                    let letter: DeadLetter = keys::decode("read a dead letter", value)?;
+                    letter.delivery.events.iter().any(|of| horizon.is_gone(of.batch))
+                } else if batch.ms() < above_all {
+                    horizon.is_gone(batch)
+                } else {
+                    // Keys sort by time: the customer's others are younger.
+                    let next = u128::from_be_bytes(customer).checked_add(1).map(CustomerId::from_u128);
+                    go_on = next.map(|next| keys::of_customer(kind, next));
+                    return Ok(false);
+                };
+                if gone {
+                    expired.push(key.to_vec());
+                }
+                Ok(true)
+            })?;
+            match go_on {
+                Some(next) if rows > ROWS_MAX => return Ok((expired, Some(next))),
+                Some(next) => from = next,
+                None => break,
+            }
+        }
     }
+    Ok((expired, None))
+}
+
+fn decode_acks(value: Option<impl AsRef<[u8]>>) -> Result<Vec<(u16, u64)>, PortError> {
+    value.map_or_else(|| Ok(Vec::new()), |value| keys::decode("read acknowledgements", value.as_ref()))
 }
 
 #[async_trait]
 impl EventStore for EmbeddedEvents {
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
-        let compute = move |view: &KvView| {
-            // Several facts of one call may be about one pair: later ones join earlier ones.
-            let mut joined: HashMap<Vec<u8>, Fact> = HashMap::default();
+        let stage = move |staged: &mut Staged<'_>| {
             for new in facts {
                 let key = keys::fact(new.customer, new.batch, new.subscription);
-                let known = match joined.get(&key) {
-                    Some(known) => Some(known.clone()),
-                    None => view.get(&key)?.map(|value| keys::decode("read a fact", &value)).transpose()?,
-                };
-                let fact = known.map_or_else(|| new.fact.clone(), |known: Fact| known.join(&new.fact));
-                joined.insert(key, fact);
+                let known = staged.get(&key)?;
+                let known = known.map(|value| keys::decode::<Fact>("read a fact", &value)).transpose()?;
+                let fact = known.map_or_else(|| new.fact.clone(), |known| known.join(&new.fact));
+                staged.put(key, keys::encode(&fact));
             }
-            Ok(joined.into_iter().map(|(key, fact)| (key, Some(keys::encode(&fact)))).collect())
+            Ok(())
         };
-        self.inner.kv.update(compute).await
+        self.inner.kv.update(stage).await
     }
 
     async fn get(&self, customer: CustomerId, batch: BatchId) -> Result<Option<StoredBatch>, PortError> {
@@ -287,58 +366,47 @@ impl EventStore for EmbeddedEvents {
         events: Vec<EventId>,
         now_ms: u64,
     ) -> Result<Vec<AckOutcome>, PortError> {
-        let known = self
-            .blocking({
-                let events = events.clone();
-                move |inner| events.iter().map(|event| inner.has_event(customer, *event)).collect()
-            })
-            .await?;
-        let known: Vec<bool> = known;
-        let (send, outcome) = tokio::sync::oneshot::channel();
-        let compute = move |view: &KvView| {
-            let (mut changed, mut outcomes) = (HashMap::default(), Vec::with_capacity(events.len()));
-            for (event, known) in events.iter().zip(known) {
-                if !known {
+        let batches: BTreeSet<BatchId> = events.iter().map(|event| event.batch()).collect();
+        let lengths = self.blocking(move |inner| inner.lengths(customer, &batches)).await?;
+        let stage = move |staged: &mut Staged<'_>| {
+            let mut outcomes = Vec::with_capacity(events.len());
+            for event in events {
+                let batch = event.batch();
+                if lengths.get(&batch).is_none_or(|len| event.index() >= *len) {
                     outcomes.push(AckOutcome::Unknown);
                     continue;
                 }
-                let acks = match changed.entry(event.batch()) {
-                    std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                    std::collections::hash_map::Entry::Vacant(entry) => {
-                        entry.insert(read_acks(view, customer, event.batch())?)
-                    }
-                };
+                let key = keys::ack(customer, batch);
+                let mut acks = decode_acks(staged.get(&key)?)?;
                 match acks.binary_search_by_key(&event.index(), |(index, _)| *index) {
                     Ok(at) => outcomes.push(AckOutcome::Already(acks[at].1)),
                     Err(at) => {
                         acks.insert(at, (event.index(), now_ms));
+                        staged.put(key, keys::encode(&acks));
                         outcomes.push(AckOutcome::Acknowledged);
                     }
                 }
             }
-            // Whoever asked may be gone.
-            let _gone = send.send(outcomes);
-            let value = |acks: Vec<(u16, u64)>| Some(keys::encode(&acks));
-            Ok(changed.into_iter().map(|(batch, acks)| (keys::ack(customer, batch), value(acks))).collect())
+            Ok(outcomes)
         };
-        self.inner.kv.update(compute).await?;
-        outcome.await.map_err(|_gone| PortError::Closed { what: "acknowledge events".into() })
+        self.inner.kv.update(stage).await
     }
 
     async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
         let count = self.inner.dead_letters.clone();
-        let compute = move |view: &KvView| {
-            let mut changes = Vec::with_capacity(letters.len());
+        let stage = move |staged: &mut Staged<'_>| {
+            let mut new = 0;
             for letter in &letters {
                 let key = keys::dead_letter(letter.delivery.customer, letter.id);
-                if view.get(&key)?.is_none() {
-                    count.fetch_add(1, Ordering::Relaxed);
-                }
-                changes.push((key, Some(keys::encode(letter))));
+                new += u64::from(staged.get(&key)?.is_none());
+                staged.put(key, keys::encode(letter));
             }
-            Ok(changes)
+            Ok(new)
         };
-        self.inner.kv.update(compute).await
+        let put = move |new: &u64| {
+            count.fetch_add(*new, Ordering::Relaxed);
+        };
+        self.inner.kv.update_then(stage, put).await.map(|_new| ())
     }
 
     async fn dead_letters(
@@ -372,23 +440,8 @@ impl EventStore for EmbeddedEvents {
         customer: CustomerId,
         ids: Vec<DeadLetterId>,
     ) -> Result<usize, PortError> {
-        let (send, deleted) = tokio::sync::oneshot::channel();
-        let count = self.inner.dead_letters.clone();
-        let compute = move |view: &KvView| {
-            let mut changes = Vec::new();
-            for id in ids {
-                let key = keys::dead_letter(customer, id);
-                if view.get(&key)?.is_some() {
-                    changes.push((key, None));
-                }
-            }
-            count.fetch_sub(changes.len() as u64, Ordering::Relaxed);
-            // Whoever asked may be gone.
-            let _gone = send.send(changes.len());
-            Ok(changes)
-        };
-        self.inner.kv.update(compute).await?;
-        deleted.await.map_err(|_gone| PortError::Closed { what: "delete dead letters".into() })
+        let keys = ids.into_iter().map(|id| keys::dead_letter(customer, id)).collect();
+        self.remove(keys).await.map(|deleted| deleted as usize)
     }
 
     fn dead_letter_count(&self) -> u64 {
@@ -396,9 +449,15 @@ impl EventStore for EmbeddedEvents {
     }
 
     async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        self.inner.kv.commit(vec![(keys::checkpoint(shard), Some(keys::encode(&position)))]).await?;
-        self.inner.checkpoints.lock().insert(shard.clone(), position);
-        Ok(())
+        let (key, checkpoints, shard) = (keys::checkpoint(shard), self.inner.clone(), shard.clone());
+        let stage = move |staged: &mut Staged<'_>| {
+            staged.put(key, keys::encode(&position));
+            Ok(())
+        };
+        let settled = move |(): &()| {
+            checkpoints.checkpoints.lock().insert(shard, position);
+        };
+        self.inner.kv.update_then(stage, settled).await
     }
 
     async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {

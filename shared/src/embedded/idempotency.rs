@@ -3,19 +3,19 @@
 //! a crash kept from the state store is read back from the log.
 
 use super::keys;
-use super::kv::{Change, Kv, KvView};
+use super::kv::{Kv, KvView, Staged};
 use super::log::EmbeddedLog;
 use super::segments::Step;
-use crate::clock;
 use crate::model::{BatchId, Claim, CustomerId};
 use crate::ports::PortError;
 use crate::ports::idempotency::{ClaimOutcome, Idempotency, KeyHash, Placed};
+use crate::ports::log::ShardId;
 use crate::wire::record::Directory;
 use async_trait::async_trait;
 use foldhash::HashMap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,8 +40,8 @@ pub struct EmbeddedIdempotency {
     kv: Arc<Kv>,
     log: Arc<EmbeddedLog>,
     pending: Arc<Mutex<HashMap<Key, Pending>>>,
-    /// Where the log's shards ended at some moments, oldest first.
-    ends: Mutex<VecDeque<(Instant, Vec<u64>)>>,
+    /// Where the log's shards ended at a moment.
+    mark: Mutex<Option<(Instant, Vec<u64>)>>,
     keep_ms: u64,
     pending_max: usize,
 }
@@ -53,16 +53,10 @@ impl EmbeddedIdempotency {
         log: Arc<EmbeddedLog>,
         keep: Duration,
         pending_max: usize,
-    ) -> Result<(Self, Vec<Change>), PortError> {
-        let mut recovered = Vec::new();
+    ) -> Result<(Self, Recovered), PortError> {
+        let mut claims = Vec::new();
         for shard in log.all_shards() {
-            let progress = kv.view().get(&keys::claims_progress(&shard.id))?;
-            let from = match progress {
-                Some(value) => keys::decode("read the claims' progress", &value)?,
-                None => 0,
-            };
-            let mut claims = Vec::new();
-            let mut at = from;
+            let mut at = read_progress(kv.view(), &shard.id)?;
             loop {
                 match shard.segments.read(at).map_err(|e| PortError::unavailable("recover claims", e))? {
                     Step::End => break,
@@ -71,68 +65,125 @@ impl EmbeddedIdempotency {
                         at = next;
                     }
                     // Named by the shard's consumer.
-                    Step::Damaged { next, .. } => at = next,
+                    Step::Damaged { next, rest, .. } => {
+                        rest.iter().for_each(|rest| collect(rest, &mut claims));
+                        at = next;
+                    }
                 }
             }
-            recovered.extend(complete(claims));
         }
-        let ends = Mutex::new(VecDeque::new());
-        let this =
-            Self { kv, log, pending: Arc::default(), ends, keep_ms: keep.as_millis() as u64, pending_max };
-        Ok((this, recovered))
+        let (pending, mark) = (Arc::default(), Mutex::new(None));
+        let this = Self { kv, log, pending, mark, keep_ms: keep.as_millis() as u64, pending_max };
+        Ok((this, Recovered(complete(claims))))
     }
 
-    /// Remembers in the state store how far the log's claims are in it.
-    pub(crate) async fn save_progress(&self) -> Result<(), PortError> {
-        let now: Vec<u64> = self.log.all_shards().iter().map(|shard| shard.segments.end()).collect();
-        let oldest = self.pending.lock().values().map(|pending| pending.since).min();
-        let safe = {
-            let mut ends = self.ends.lock();
-            if ends.back().is_none_or(|(_, last)| *last != now) {
-                ends.push_back((Instant::now(), now));
+    /// Stores recovered claims, where nothing newer is known of their keys.
+    pub(crate) async fn store(&self, recovered: Recovered) -> Result<(), PortError> {
+        if recovered.0.is_empty() {
+            return Ok(());
+        }
+        let stage = move |staged: &mut Staged<'_>| {
+            for ((customer, key), stored) in recovered.0 {
+                let key = keys::idempotency(customer, &key);
+                let known = staged.get(&key)?;
+                let known = known.map(|value| decode(&value)).transpose()?;
+                let is_new = |known: Stored| {
+                    known.body != stored.body && known.placed.accepted_at_ms < stored.placed.accepted_at_ms
+                };
+                if known.is_none_or(is_new) {
+                    staged.put(key, keys::encode(&stored));
+                }
             }
-            let mut safe = None;
-            while ends.front().is_some_and(|(at, _)| oldest.is_none_or(|oldest| *at < oldest)) {
-                safe = ends.pop_front();
-            }
-            safe
+            Ok(())
         };
-        let Some((_, ends)) = safe else { return Ok(()) };
-        let shards = self.log.all_shards().iter().zip(ends);
-        let changes = shards.map(|(shard, end)| (keys::claims_progress(&shard.id), Some(keys::encode(&end))));
-        self.kv.commit(changes.collect()).await
+        self.kv.update(stage).await
+    }
+
+    /// Remembers in the state store how far the log's claims are in it: up to
+    /// where the log ended at a moment that is older than every pending claim.
+    pub(crate) async fn save_progress(&self) -> Result<(), PortError> {
+        let ends: Vec<u64> = self.log.all_shards().iter().map(|shard| shard.segments.end()).collect();
+        let now = Instant::now();
+        let oldest = self.pending.lock().values().map(|pending| pending.since).min();
+        let reached = {
+            let mut mark = self.mark.lock();
+            let reached = mark.take_if(|(at, _)| oldest.is_none_or(|oldest| *at < oldest));
+            mark.get_or_insert((now, ends));
+            reached
+        };
+        let Some((_, ends)) = reached else { return Ok(()) };
+        let shards: Vec<ShardId> = self.log.all_shards().iter().map(|shard| shard.id.clone()).collect();
+        let stage = move |staged: &mut Staged<'_>| {
+            for (shard, end) in shards.iter().zip(ends) {
+                let (key, end) = (keys::claims_progress(shard), keys::encode(&end));
+                if staged.get(&key)?.as_deref() != Some(&end[..]) {
+                    staged.put(key, end);
+                }
+            }
+            Ok(())
+        };
+        self.kv.update(stage).await
     }
 
     /// Forgets keys that are older than they are kept.
-    pub(crate) async fn expire(&self) -> Result<(), PortError> {
-        const STEP: usize = 10_000;
-        let horizon = clock::now_ms().saturating_sub(self.keep_ms);
-        let mut from = vec![keys::IDEMPOTENCY];
-        loop {
-            let (mut expired, mut seen) = (Vec::new(), 0);
-            let mut last = None;
-            self.kv.view().scan(&[keys::IDEMPOTENCY], &from, |key, value| {
-                let stored: Stored = keys::decode("read an idempotency key", value)?;
-                if stored.placed.accepted_at_ms < horizon {
-                    expired.push((key.to_vec(), None));
+    pub(crate) async fn expire(&self, now_ms: u64) -> Result<(), PortError> {
+        let horizon_ms = now_ms.saturating_sub(self.keep_ms);
+        let mut from = Some(Vec::new());
+        while let Some(key) = from {
+            let view = self.kv.view().clone();
+            let found = tokio::task::spawn_blocking(move || expired(&view, key, horizon_ms)).await;
+            let (keys, next) =
+                found.map_err(|error| PortError::unavailable("find old idempotency keys", error))??;
+            from = next;
+            let stage = move |staged: &mut Staged<'_>| {
+                for key in keys {
+                    // It may have been claimed anew since.
+                    let stored = staged.get(&key)?.map(|value| decode(&value)).transpose()?;
+                    if stored.is_some_and(|stored| stored.placed.accepted_at_ms < horizon_ms) {
+                        staged.remove(key);
+                    }
                 }
-                seen += 1;
-                last = Some(key.to_vec());
-                Ok(seen < STEP)
-            })?;
-            if !expired.is_empty() {
-                self.kv.commit(expired).await?;
-            }
-            match last {
-                Some(mut key) if seen == STEP => {
-                    key.push(0);
-                    from = key;
-                }
-                _ => return Ok(()),
-            }
-            tokio::task::yield_now().await;
+                Ok(())
+            };
+            self.kv.update(stage).await?;
         }
+        Ok(())
     }
+}
+
+/// Claims that were found in the log.
+pub(crate) struct Recovered(HashMap<Key, Stored>);
+
+/// How far the claims of a shard are in the state store.
+pub(super) fn read_progress(view: &KvView, shard: &ShardId) -> Result<u64, PortError> {
+    let value = view.get(&keys::claims_progress(shard))?;
+    value.map_or(Ok(0), |value| keys::decode("read the claims' progress", &value))
+}
+
+fn decode(value: &[u8]) -> Result<Stored, PortError> {
+    keys::decode("read an idempotency key", value)
+}
+
+/// Some keys accepted before `horizon_ms`, and where to go on if there may be more.
+fn expired(
+    view: &KvView,
+    from: Vec<u8>,
+    horizon_ms: u64,
+) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
+    const ROWS_MAX: usize = 10_000;
+    let (mut expired, mut next, mut rows) = (Vec::new(), None, 0);
+    view.scan(&[keys::IDEMPOTENCY], &from, |key, value| {
+        rows += 1;
+        if rows > ROWS_MAX {
+            next = Some(key.to_vec());
+            return Ok(false);
+        }
+        if decode(value)?.placed.accepted_at_ms < horizon_ms {
+            expired.push(key.to_vec());
+        }
+        Ok(true)
+    })?;
+    Ok((expired, next))
 }
 
 /// A claim with the batch that it is about.
@@ -146,26 +197,33 @@ fn collect(payload: &[u8], claims: &mut Vec<Found>) {
     }
 }
 
-/// Puts together the requests whose every part is in the log.
-fn complete(claims: Vec<Found>) -> Vec<Change> {
-    let mut requests: HashMap<(CustomerId, KeyHash), Vec<Found>> = HashMap::default();
-    for found in claims {
-        requests.entry((found.0, found.2.key)).or_default().push(found);
+/// Puts together the requests whose every part is in the log. A part that is
+/// there twice was sent again, and a request that is there twice was made
+/// again: the later one was answered.
+fn complete(claims: Vec<Found>) -> HashMap<Key, Stored> {
+    type Request = (CustomerId, KeyHash, KeyHash, u16);
+    let mut requests: HashMap<Request, BTreeMap<u16, (BatchId, Claim)>> = HashMap::default();
+    for (customer, batch, claim) in claims {
+        let parts = requests.entry((customer, claim.key, claim.body, claim.parts)).or_default();
+        let part = parts.entry(claim.part).or_insert((batch, claim));
+        if part.0 < batch {
+            *part = (batch, claim);
+        }
     }
-    let mut changes = Vec::new();
-    for ((customer, key), mut parts) in requests {
-        parts.sort_by_key(|(_, batch, claim)| (claim.part, *batch));
-        parts.dedup_by_key(|(_, _, claim)| claim.part);
-        let (_, first, claim) = parts[0];
-        if parts.len() < usize::from(claim.parts) {
+    let mut completed: HashMap<Key, Stored> = HashMap::default();
+    for ((customer, key, body, count), parts) in requests {
+        if parts.len() < usize::from(count) {
             continue;
         }
-        let runs = parts.iter().map(|(_, batch, claim)| (*batch, claim.first, claim.count)).collect();
-        let placed = Placed { runs, accepted_at_ms: first.ms() };
-        let stored = Stored { body: claim.body, placed };
-        changes.push((keys::idempotency(customer, &key), Some(keys::encode(&stored))));
+        let runs = parts.values().map(|(batch, claim)| (*batch, claim.first, claim.count)).collect();
+        let accepted_at_ms = parts.values().map(|(batch, _)| batch.ms()).max().unwrap_or(0);
+        let stored = Stored { body, placed: Placed { runs, accepted_at_ms } };
+        let known = completed.entry((customer, key)).or_insert_with(|| stored.clone());
+        if known.placed.accepted_at_ms < accepted_at_ms {
+            *known = stored;
+        }
     }
-    changes
+    completed
 }
 
 #[async_trait]
@@ -187,7 +245,7 @@ impl Idempotency for EmbeddedIdempotency {
             return Ok(answer(&known.body, known.placed.as_ref()));
         }
         if let Some(value) = self.kv.view().get(&keys::idempotency(customer, &key))? {
-            let stored: Stored = keys::decode("read an idempotency key", &value)?;
+            let stored = decode(&value)?;
             if stored.placed.accepted_at_ms + self.keep_ms > now_ms {
                 return Ok(answer(&stored.body, Some(&stored.placed)));
             }
@@ -209,12 +267,14 @@ impl Idempotency for EmbeddedIdempotency {
         // The log already holds the claim: the answer need not wait for the state store.
         let (kv, pending) = (self.kv.clone(), self.pending.clone());
         tokio::spawn(async move {
-            let change = (keys::idempotency(customer, &key), Some(keys::encode(&Stored { body, placed })));
-            let compute = move |_: &KvView| Ok(vec![change]);
-            match kv.update(compute).await {
-                Ok(()) => drop(pending.lock().remove(&(customer, key))),
-                // It stays in memory, and the log has it for the next start.
-                Err(error) => tracing::error!(%error, "an idempotency key was not stored"),
+            let stage = move |staged: &mut Staged<'_>| {
+                staged.put(keys::idempotency(customer, &key), keys::encode(&Stored { body, placed }));
+                Ok(())
+            };
+            let stored = move |(): &()| drop(pending.lock().remove(&(customer, key)));
+            // Else it stays in memory, and the log has it for the next start.
+            if let Err(error) = kv.update_then(stage, stored).await {
+                tracing::error!(%error, "an idempotency key was not stored");
             }
         });
         Ok(())

@@ -7,8 +7,7 @@
 //! 'f' customer 16, batch 16, subscription 16     fact
 //! 'i' customer 16, key hash 16                   idempotency key
 //! 'p' shard, text                                how far the log's claims are in 'i'
-//! 'q' subscription 16, due ms 8, delivery 16     waiting delivery
-//! 'r' subscription 16, delivery 16               due ms of a waiting delivery
+//! 'q' subscription 16, delivery 16               waiting delivery
 //! ```
 //!
 //! Ids and times are big-endian, so keys sort by them. Values are postcard.
@@ -64,16 +63,8 @@ pub(super) fn claims_progress(shard: &ShardId) -> Vec<u8> {
     key(b'p', &[shard.0.as_bytes()])
 }
 
-pub(super) fn queued_of(subscription: SubscriptionId) -> Vec<u8> {
-    key(QUEUED, &[&subscription.to_bytes()])
-}
-
-pub(super) fn queued(subscription: SubscriptionId, due_ms: u64, delivery: DeliveryId) -> Vec<u8> {
-    key(QUEUED, &[&subscription.to_bytes(), &due_ms.to_be_bytes(), &delivery.to_bytes()])
-}
-
-pub(super) fn due(subscription: SubscriptionId, delivery: DeliveryId) -> Vec<u8> {
-    key(b'r', &[&subscription.to_bytes(), &delivery.to_bytes()])
+pub(super) fn queued(subscription: SubscriptionId, delivery: DeliveryId) -> Vec<u8> {
+    key(QUEUED, &[&subscription.to_bytes(), &delivery.to_bytes()])
 }
 
 /// The sixteen bytes of a key at `at`.

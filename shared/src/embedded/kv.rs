@@ -2,42 +2,51 @@
 //!
 //! Everything small that changes (facts, acknowledgements, the work queue,
 //! dead letters, checkpoints, idempotency keys) lives here. A change goes to
-//! the ledger, a log of segments like the events' own, with group commit; fjall
-//! holds the current values and is a cache of that:
+//! the ledger, a log of segments like the events' own, with group commit; once
+//! it is durable it is applied to the cache, which holds the current values.
 //!
-//! - fjall's own journal is not trusted, since its recovery does not tell a torn
-//!   tail from damage in the middle. `flushed` names a ledger LSN below which
-//!   everything is in fjall's tables; from there the ledger is replayed at each
-//!   start. Changes are absolute (a key and its value, or its removal), so
-//!   replaying over newer values ends in the same state.
-//! - If `flushed` or fjall is missing or damaged, fjall is emptied and the whole
-//!   ledger is replayed. Old ledger segments go only after what is still true of
-//!   them was written again at the ledger's head.
-//! - If the ledger is damaged, what fjall holds of the damaged frames stays.
-//!
-//! A ledger frame is a row a change: key length u16, value length u32
-//! (0xffffffff: the key is removed), key, value; little-endian.
+//! - The cache's tables hold everything below the ledger LSN in `flushed`; from
+//!   there the ledger is replayed at each start. Changes are absolute (a key
+//!   and its value, or its removal), so replaying over newer values ends in the
+//!   same state, and the cache is never ahead of the ledger.
+//! - If `flushed` or the cache is missing or damaged, the cache is emptied and
+//!   the whole ledger is replayed.
+//! - When the ledger has grown much larger than what is true, or damage was
+//!   found in it, all current values are written to it again, a piece at a
+//!   time; what lies before is deleted then.
 
+use super::durable_file;
 use super::segment_writer::{SegmentWriter, WriteError};
 use super::segments::{Segments, Step};
 use crate::ports::PortError;
-use crate::wire::bytes_reader::{BytesReader, TooShort};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-const REMOVED: u32 = u32::MAX;
+mod cache;
+mod flushed;
+mod staged;
+mod upkeep;
+
+use cache::{Cache, Proof, Slice};
+use flushed::Flushed;
+pub(crate) use staged::Staged;
+use staged::{Changes, decode};
+use upkeep::Upkeep;
+
 /// Changes of one ledger frame: past this the next frame begins.
 const FRAME_BYTES_MAX: usize = 4 << 20;
 /// How many commits wait for the writer at the most.
 const JOBS_MAX: usize = 4096;
+/// How long between two tries to make a frame durable.
 const RETRY: Duration = Duration::from_millis(500);
+/// Values that are written to the ledger again in one change.
+const AGAIN_BYTES: usize = 1 << 20;
 
 /// How the store is laid out and bounded.
 #[derive(Debug, Clone)]
@@ -46,26 +55,33 @@ pub struct KvSettings {
     pub segment_bytes: u64,
     /// How long a commit waits for company at the most.
     pub linger: Duration,
-    /// Bytes of fjall's block cache.
+    /// Bytes of the cache's blocks in memory.
     pub cache_bytes: u64,
-    /// Ledger bytes between two flushes of fjall's tables.
+    /// Ledger bytes between two flushes of the cache to its tables. Up to four
+    /// times this is kept in memory, and replayed at a start.
     pub flush_bytes: u64,
 }
 
-/// A key and its new value, or nothing to remove it.
-pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
-
-type Compute = Box<dyn FnOnce(&KvView) -> Result<Vec<Change>, PortError> + Send>;
-
-struct Job {
-    compute: Compute,
-    done: oneshot::Sender<Result<(), PortError>>,
+/// How a change ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    /// It is durable and applied.
+    Durable,
+    /// The store was closed while its disk took nothing.
+    GivenUp,
 }
 
-/// The current values.
+type Finish = Box<dyn FnOnce(Ended) + Send>;
+
+struct Job {
+    /// Works the change out; nothing where it came to an error.
+    stage: Box<dyn FnOnce(&mut Staged<'_>) -> Option<Finish> + Send>,
+}
+
+/// The current values, as far as they are durable.
 #[derive(Clone)]
 pub(crate) struct KvView {
-    keyspace: Keyspace,
+    cache: Arc<Cache>,
     rebuild_marker: Arc<PathBuf>,
 }
 
@@ -75,140 +91,234 @@ pub(crate) struct Kv {
     /// Taken when the store closes.
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    maintenance: Arc<Maintenance>,
-}
-
-/// What keeps replay short and the ledger small.
-struct Maintenance {
-    dir: PathBuf,
-    view: KvView,
+    closing: Arc<AtomicBool>,
     segments: Arc<Segments>,
-    /// Everything below is in fjall's tables.
-    flushed: AtomicU64,
-    flush_bytes: u64,
-    running: Mutex<()>,
+    segment_bytes: u64,
+    upkeep: Arc<Upkeep>,
+    /// Damage was found in the ledger: its values are to be written again.
+    heal: AtomicBool,
+    /// What is true is in the ledger from here on.
+    complete_from: AtomicU64,
+    findings: Vec<String>,
 }
 
 impl Kv {
     /// Opens or makes the store in `dir`. Blocks.
     pub(crate) fn open(dir: &Path, settings: &KvSettings) -> io::Result<Self> {
-        let (segments, recovered) = Segments::open(&dir.join("ledger"))?;
+        let (segments, mut recovered) = Segments::open(&dir.join("ledger"))?;
+        let rebuild_marker = Arc::new(dir.join("rebuild"));
+        let flushed_path = dir.join("flushed");
+        let flushed = Flushed::read(&flushed_path);
+        let known_end = flushed.as_ref().map_or(0, |flushed| flushed.lsn);
+        if known_end > recovered.end {
+            let (ledger, end) = (segments.dir().display(), recovered.end);
+            let finding = format!("{ledger}: the ledger was read up to {known_end} and ends at {end}");
+            recovered.findings.push(finding);
+        }
+        let (cache, flushed, reason) = match open_cache(dir, flushed, &rebuild_marker, settings) {
+            Ok((cache, lsn)) => (cache, lsn, None),
+            Err(reason) => (make_cache(dir, settings)?, 0, Some(reason)),
+        };
+        let (cache, segments) = (Arc::new(cache), Arc::new(segments));
+        let upkeep = Upkeep::new(cache.clone(), flushed_path, settings.flush_bytes, flushed);
+        let upkeep = Arc::new(upkeep);
+        replay(&segments, flushed, &cache, &upkeep, &mut recovered.findings)?;
+        let heal = AtomicBool::new(!recovered.findings.is_empty());
+        if let Some(reason) = reason.filter(|_| segments.last().is_some()) {
+            let cache = dir.join("cache");
+            recovered.findings.push(format!("{}: {reason}: made anew from the ledger", cache.display()));
+        }
         for finding in &recovered.findings {
-            tracing::error!(finding, "the ledger is damaged");
+            tracing::error!(finding, "the state is damaged");
         }
-        let marker = dir.join("rebuild");
-        let rebuild_marker = Arc::new(marker.clone());
-        let flushed = read_flushed(&dir.join("flushed"));
-        let cache = dir.join("cache");
-        let opened = match flushed {
-            Some(_) if !marker.exists() => open_cache(&cache, settings),
-            _ => Err("it is new, marked as damaged, or its ledger position is unknown".to_owned()),
-        };
-        let (database, replay_from) = match opened {
-            Ok(database) => (database, flushed.unwrap_or(0)),
-            Err(reason) => {
-                if recovered.end > 0 {
-                    tracing::warn!(reason, "the state cache is made anew from the ledger");
-                }
-                remove_if_there(&cache)?;
-                (open_cache(&cache, settings).map_err(io::Error::other)?, 0)
-            }
-        };
-        let keyspace =
-            database.keyspace("state", KeyspaceCreateOptions::default).map_err(io::Error::other)?;
-        let view = KvView { keyspace, rebuild_marker };
-        let segments = Arc::new(segments);
-        replay(&segments, replay_from, &view)?;
+        durable_file::remove(&rebuild_marker)?;
 
-        let mut writer = SegmentWriter::new(segments.clone(), &recovered, settings.segment_bytes);
-        writer.skip_to(flushed.unwrap_or(0));
-        let maintenance = Arc::new(Maintenance {
-            dir: dir.to_owned(),
-            view: view.clone(),
-            segments,
-            flushed: AtomicU64::new(replay_from),
-            flush_bytes: settings.flush_bytes,
-            running: Mutex::new(()),
-        });
-        // From here a start needs to replay only what comes.
-        maintenance.flush(recovered.end.max(flushed.unwrap_or(0)))?;
-        match std::fs::remove_file(&marker) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-
+        let writer =
+            SegmentWriter::start(segments.clone(), &recovered, known_end, settings.segment_bytes, 0)?;
+        let view = KvView { cache, rebuild_marker };
+        let closing = Arc::new(AtomicBool::new(false));
         let (jobs, receiver) = mpsc::channel(JOBS_MAX);
+        upkeep.start()?;
         let thread = LedgerThread {
             writer,
             view: view.clone(),
             linger: settings.linger,
-            maintenance: maintenance.clone(),
-            _database: database,
+            closing: closing.clone(),
+            upkeep: upkeep.clone(),
         };
         let thread =
             std::thread::Builder::new().name("sluice-ledger".into()).spawn(move || thread.run(receiver))?;
-        let (jobs, thread) = (Mutex::new(Some(jobs)), Mutex::new(Some(thread)));
-        Ok(Self { view, jobs, thread, maintenance })
+        Ok(Self {
+            view,
+            jobs: Mutex::new(Some(jobs)),
+            thread: Mutex::new(Some(thread)),
+            closing,
+            segments,
+            segment_bytes: settings.segment_bytes,
+            upkeep,
+            heal,
+            complete_from: AtomicU64::new(0),
+            findings: recovered.findings,
+        })
     }
 
     pub(crate) const fn view(&self) -> &KvView {
         &self.view
     }
 
-    /// Makes changes durable, all or none of them.
-    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), PortError> {
-        self.update(move |_| Ok(changes)).await
+    /// What was found damaged when it was opened.
+    pub(crate) fn findings(&self) -> &[String] {
+        &self.findings
     }
 
-    /// Makes durable what `compute` makes of the current values; nothing else
-    /// changes them meanwhile.
-    pub(crate) async fn update(
+    /// Makes durable what `compute` stages, all or nothing of it; nothing else
+    /// changes values meanwhile. If it fails, nothing was staged.
+    pub(crate) async fn update<R: Send + 'static>(
         &self,
-        compute: impl FnOnce(&KvView) -> Result<Vec<Change>, PortError> + Send + 'static,
-    ) -> Result<(), PortError> {
-        let (done, outcome) = oneshot::channel();
+        compute: impl FnOnce(&mut Staged<'_>) -> Result<R, PortError> + Send + 'static,
+    ) -> Result<R, PortError> {
+        self.update_then(compute, |_| {}).await
+    }
+
+    /// [`update`](Self::update), and `then` once the change is durable and in
+    /// the view, whether or not the caller still waits; before any later
+    /// change's `then`.
+    pub(crate) async fn update_then<R: Send + 'static>(
+        &self,
+        compute: impl FnOnce(&mut Staged<'_>) -> Result<R, PortError> + Send + 'static,
+        then: impl FnOnce(&R) + Send + 'static,
+    ) -> Result<R, PortError> {
         let closed = || PortError::Closed { what: "commit a change of state".into() };
-        let job = Job { compute: Box::new(compute), done };
+        let (done, outcome) = oneshot::channel();
+        // Whoever asked may be gone; the change counts all the same.
+        let stage = move |staged: &mut Staged<'_>| match compute(staged) {
+            Ok(result) => Some(Box::new(move |ended| {
+                let _gone = match ended {
+                    Ended::Durable => {
+                        then(&result);
+                        done.send(Ok(result))
+                    }
+                    Ended::GivenUp => done.send(Err(closed())),
+                };
+            }) as Finish),
+            Err(error) => {
+                let _gone = done.send(Err(error));
+                None
+            }
+        };
         let jobs = self.jobs.lock().clone().ok_or_else(closed)?;
-        jobs.send(job).await.map_err(|_closed| closed())?;
+        jobs.send(Job { stage: Box::new(stage) }).await.map_err(|_closed| closed())?;
         outcome.await.map_err(|_gone| closed())?
     }
 
-    /// Ends the writer; what it was given is on disk then. Blocks.
+    /// Ends the writer; what it was given is on disk then, unless the disk
+    /// takes nothing. Blocks.
     pub(crate) fn close(&self) {
         self.jobs.lock().take();
+        self.closing.store(true, Ordering::Release);
+        self.upkeep.release();
         let thread = self.thread.lock().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the ledger's writer ended in a panic");
         }
     }
 
-    /// Drops ledger segments that nothing needs, after writing again what is
-    /// still true of them.
+    /// Keeps the ledger small: writes what is true to it again where that is
+    /// due, and deletes segments that nothing needs.
     pub(crate) async fn compact(&self) -> Result<(), PortError> {
-        let Some((base, changes)) = self.maintenance.oldest_live().map_err(unavailable)? else {
-            return Ok(());
-        };
-        let view_changes = move |view: &KvView| {
-            let mut live = Vec::new();
-            for (key, value) in changes {
-                if view.get(&key)?.as_deref() == Some(&value[..]) {
-                    live.push((key, Some(value)));
-                }
+        if self.is_rewrite_due() {
+            let start = self.segments.end();
+            let mut from = Some(Vec::new());
+            while let Some(key) = from {
+                from = self.update(move |staged| staged.write_again(&key, AGAIN_BYTES)).await?;
             }
-            Ok(live)
-        };
-        self.update(view_changes).await?;
-        self.maintenance.segments.remove(base).map_err(unavailable)
+            self.complete_from.store(start, Ordering::Release);
+            self.heal.store(false, Ordering::Release);
+        }
+        // Below what is flushed, or a replay could miss a removal.
+        let droppable = self.complete_from.load(Ordering::Acquire).min(self.upkeep.flushed());
+        for segment in self.segments.all().iter().take_while(|segment| segment.limit() <= droppable) {
+            let removed = self.segments.remove_oldest(segment.base);
+            removed.map_err(|error| PortError::unavailable("delete an old ledger segment", error))?;
+        }
+        Ok(())
+    }
+
+    fn is_rewrite_due(&self) -> bool {
+        const SEGMENTS_MIN: usize = 4;
+        if self.heal.load(Ordering::Acquire) {
+            return true;
+        }
+        let complete_from = self.complete_from.load(Ordering::Acquire);
+        let segments = self.segments.all();
+        // What the last rewrite made droppable is as good as gone.
+        let kept = segments.iter().filter(|segment| segment.limit() > complete_from);
+        let (count, bytes) = kept.fold((0, 0), |(n, bytes), segment| (n + 1, bytes + segment.size));
+        count >= SEGMENTS_MIN && bytes >= 2 * self.segment_bytes + 4 * self.view.cache.disk_bytes()
     }
 }
 
-fn unavailable(error: io::Error) -> PortError {
-    PortError::unavailable("maintain the state ledger", error)
+/// Opens the cache, with the ledger LSN to replay from; or says why it is not usable.
+fn open_cache(
+    dir: &Path,
+    flushed: io::Result<Flushed>,
+    rebuild_marker: &Path,
+    settings: &KvSettings,
+) -> Result<(Cache, u64), String> {
+    if rebuild_marker.exists() {
+        return Err("it could not be read".to_owned());
+    }
+    let flushed = flushed.map_err(|error| format!("`flushed`: {error}"))?;
+    let cache = dir.join("cache");
+    match Proof::read(&cache) {
+        Ok(proof) if proof == flushed.proof => {
+            let cache = Cache::open(&cache, settings.cache_bytes).map_err(|error| error.to_string())?;
+            Ok((cache, flushed.lsn))
+        }
+        Ok(_) => Err("its list of tables is not the one that was flushed".to_owned()),
+        Err(error) => Err(format!("its list of tables: {error}")),
+    }
+}
+
+/// Makes an empty cache, whatever was there.
+fn make_cache(dir: &Path, settings: &KvSettings) -> io::Result<Cache> {
+    let (path, flushed) = (dir.join("cache"), dir.join("flushed"));
+    durable_file::remove(&flushed)?;
+    durable_file::remove_dir(&path)?;
+    let cache = Cache::open(&path, settings.cache_bytes).map_err(io::Error::other)?;
+    Flushed { lsn: 0, proof: Proof::read(&path)? }.write(&flushed)?;
+    Ok(cache)
+}
+
+/// Applies the ledger from `from` on.
+fn replay(
+    segments: &Segments,
+    from: u64,
+    cache: &Cache,
+    upkeep: &Upkeep,
+    findings: &mut Vec<String>,
+) -> io::Result<()> {
+    let mut at = from;
+    loop {
+        match segments.read(at)? {
+            Step::End => return Ok(()),
+            Step::Frame { next, payload, .. } => {
+                cache.apply(decode(&payload).map_err(io::Error::other)?);
+                at = next;
+                upkeep.flush_if_due(at)?;
+            }
+            Step::Damaged { next, detail, .. } => {
+                if !findings.contains(&detail) {
+                    findings.push(detail);
+                }
+                at = next;
+            }
+        }
+    }
 }
 
 impl KvView {
-    fn damaged(&self, what: &str, error: &fjall::Error) -> PortError {
+    fn damaged(&self, what: &str, error: &lsm_tree::Error) -> PortError {
         // The next start makes the cache anew from the ledger.
         if let Err(error) = std::fs::write(&*self.rebuild_marker, b"") {
             tracing::error!(%error, "the state cache could not be marked as damaged");
@@ -216,8 +326,8 @@ impl KvView {
         PortError::Damaged { what: what.to_owned(), detail: format!("state cache: {error}") }
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<fjall::Slice>, PortError> {
-        self.keyspace.get(key).map_err(|error| self.damaged("read a value", &error))
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Slice>, PortError> {
+        self.cache.get(key).map_err(|error| self.damaged("read a value", &error))
     }
 
     /// Keys from `from` on that begin with `prefix`, ascending, until `each` says stop.
@@ -227,232 +337,86 @@ impl KvView {
         from: &[u8],
         mut each: impl FnMut(&[u8], &[u8]) -> Result<bool, PortError>,
     ) -> Result<(), PortError> {
-        for entry in self.keyspace.range(from.max(prefix).to_vec()..) {
-            let (key, value) = entry.into_inner().map_err(|error| self.damaged("scan values", &error))?;
+        for entry in self.cache.range(from.max(prefix)) {
+            let (key, value) = entry.map_err(|error| self.damaged("scan values", &error))?;
             if !key.starts_with(prefix) || !each(&key, &value)? {
                 break;
             }
         }
         Ok(())
     }
-
-    fn apply(&self, changes: &[Change]) -> Result<(), fjall::Error> {
-        for (key, value) in changes {
-            match value {
-                Some(value) => self.keyspace.insert(key.as_slice(), value.as_slice())?,
-                None => self.keyspace.remove(key.as_slice())?,
-            }
-        }
-        Ok(())
-    }
 }
 
-fn open_cache(path: &Path, settings: &KvSettings) -> Result<Database, String> {
-    Database::builder(path)
-        .cache_size(settings.cache_bytes)
-        .manual_journal_persist(true)
-        .worker_threads(1)
-        .open()
-        .map_err(|error| error.to_string())
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// `flushed`: an LSN u64 and its CRC32C u32, little-endian.
-fn read_flushed(path: &Path) -> Option<u64> {
-    let bytes: [u8; 12] = std::fs::read(path).ok()?.try_into().ok()?;
-    let (lsn, crc) = bytes.split_first_chunk::<8>()?;
-    (crc32c::crc32c(lsn).to_le_bytes() == *crc).then(|| u64::from_le_bytes(*lsn))
-}
-
-fn write_flushed(path: &Path, lsn: u64) -> io::Result<()> {
-    let mut bytes = lsn.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&crc32c::crc32c(&lsn.to_le_bytes()).to_le_bytes());
-    let temporary = path.with_extension("tmp");
-    std::fs::write(&temporary, &bytes)?;
-    std::fs::File::open(&temporary)?.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    super::segment::sync_dir(path.parent().expect("the file is in a directory"))
-}
-
-fn encode(changes: &[Change], out: &mut Vec<u8>) {
-    for (key, value) in changes {
-        out.extend_from_slice(&(key.len() as u16).to_le_bytes());
-        let len = value.as_ref().map_or(REMOVED, |value| value.len() as u32);
-        out.extend_from_slice(&len.to_le_bytes());
-        out.extend_from_slice(key);
-        out.extend_from_slice(value.as_deref().unwrap_or_default());
-    }
-}
-
-fn decode(payload: &[u8]) -> Result<Vec<Change>, TooShort> {
-    let mut reader = BytesReader::new(payload);
-    let mut changes = Vec::new();
-    while reader.position() < payload.len() {
-        let key_len = usize::from(reader.u16()?);
-        let value_len = reader.u32()?;
-        let key = reader.take(key_len)?.to_vec();
-        let value = match value_len {
-            REMOVED => None,
-            len => Some(reader.take(len as usize)?.to_vec()),
-        };
-        changes.push((key, value));
-    }
-    Ok(changes)
-}
-
-fn replay(segments: &Segments, from: u64, view: &KvView) -> io::Result<()> {
-    let mut at = from;
-    loop {
-        match segments.read(at)? {
-            Step::End => return Ok(()),
-            Step::Frame { next, payload, .. } => {
-                let changes = decode(&payload).map_err(io::Error::other)?;
-                view.apply(&changes).map_err(io::Error::other)?;
-                at = next;
-            }
-            Step::Damaged { next, detail, .. } => {
-                tracing::error!(detail, "the ledger is damaged; what the state cache holds of it stays");
-                at = next;
-            }
-        }
-    }
-}
-
+/// Writes the ledger; the only one to change the cache's values.
 struct LedgerThread {
     writer: SegmentWriter,
     view: KvView,
     linger: Duration,
-    maintenance: Arc<Maintenance>,
-    /// Kept open as long as its keyspace is used.
-    _database: Database,
+    closing: Arc<AtomicBool>,
+    upkeep: Arc<Upkeep>,
 }
 
 impl LedgerThread {
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut synced = Instant::now();
+        let mut end = None;
         while let Some(first) = jobs.blocking_recv() {
             let wait = (synced + self.linger).saturating_duration_since(Instant::now());
             if !wait.is_zero() {
                 std::thread::sleep(wait);
             }
-            self.commit(first, &mut jobs);
+            end = self.commit(first, &mut jobs).or(end);
             synced = Instant::now();
         }
-        self.maintenance.flush_logged(self.maintenance.segments.end());
+        self.upkeep.stop();
+        if let Some(end) = end
+            && let Err(error) = self.upkeep.flush(end)
+        {
+            tracing::warn!(%error, "the state cache was not flushed; the next start replays the ledger");
+        }
     }
 
-    fn commit(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) {
-        let (mut frame, mut waiting) = (Vec::new(), Vec::new());
+    /// Commits what waits as one frame; says where the ledger ends if it grew.
+    fn commit(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Option<u64> {
+        let (mut frame, mut changes, mut waiting) = (Vec::new(), Changes::default(), Vec::new());
         let mut next = Some(first);
-        while let Some(Job { compute, done }) = next {
-            match self.stage(compute, &mut frame) {
-                Ok(()) => waiting.push(done),
-                // Whoever asked may be gone.
-                Err(error) => drop(done.send(Err(error))),
+        while let Some(Job { stage }) = next {
+            let mut staged = Staged::new(&self.view, &changes);
+            if let Some(finish) = stage(&mut staged) {
+                let own = staged.finish(&mut frame);
+                changes.extend(own);
+                waiting.push(finish);
             }
             next = if frame.len() < FRAME_BYTES_MAX { jobs.try_recv().ok() } else { None };
         }
-        if !frame.is_empty() {
-            self.append(&frame);
+        let end = if frame.is_empty() { None } else { self.append(&frame) };
+        let ended = if frame.is_empty() || end.is_some() { Ended::Durable } else { Ended::GivenUp };
+        if end.is_some() {
+            self.view.cache.apply(changes);
         }
-        for done in waiting {
-            let _gone = done.send(Ok(()));
+        for finish in waiting {
+            finish(ended);
         }
-        self.maintenance.flush_if_due();
+        if let Some(end) = end {
+            self.upkeep.applied(end);
+        }
+        end
     }
 
-    /// Applies a job's changes to the cache and to the frame. Until the frame is
-    /// durable nobody is told, so a crash in between undoes only what nobody knows.
-    fn stage(&self, compute: Compute, frame: &mut Vec<u8>) -> Result<(), PortError> {
-        let changes = compute(&self.view)?;
-        let start = frame.len();
-        encode(&changes, frame);
-        self.view.apply(&changes).map_err(|error| {
-            frame.truncate(start);
-            self.view.damaged("apply a change", &error)
-        })
-    }
-
-    /// Appends a frame; tries until it is on disk, since its changes are applied.
-    fn append(&mut self, frame: &[u8]) {
+    /// Appends a frame and says where the ledger ends then; tries until it is
+    /// on disk or the store is closed.
+    fn append(&mut self, frame: &[u8]) -> Option<u64> {
         loop {
             match self.writer.append(|out| out.extend_from_slice(frame)) {
-                Ok(_appended) => return,
+                Ok(appended) => return Some(appended.next),
                 Err(WriteError::NotTaken(error) | WriteError::Unknown(error)) => {
                     tracing::error!(%error, "state cannot be made durable; trying again");
+                    if self.closing.load(Ordering::Acquire) {
+                        return None;
+                    }
                     std::thread::sleep(RETRY);
                 }
             }
         }
-    }
-}
-
-impl Maintenance {
-    /// Flushes fjall's tables in the background once enough has been written.
-    fn flush_if_due(self: &Arc<Self>) {
-        let end = self.segments.end();
-        if end.saturating_sub(self.flushed.load(Ordering::Acquire)) < self.flush_bytes {
-            return;
-        }
-        let this = self.clone();
-        if this.running.is_locked() {
-            return;
-        }
-        let started = std::thread::Builder::new().name("sluice-flush".into()).spawn(move || {
-            let Some(_running) = this.running.try_lock() else { return };
-            this.flush_logged(end);
-        });
-        if let Err(error) = started {
-            tracing::warn!(%error, "the state cache was not flushed");
-        }
-    }
-
-    fn flush_logged(&self, applied: u64) {
-        if let Err(error) = self.flush(applied) {
-            tracing::warn!(%error, "the state cache was not flushed; a start will replay more");
-        }
-    }
-
-    /// Brings everything below ledger position `applied` into fjall's tables.
-    fn flush(&self, applied: u64) -> io::Result<()> {
-        self.view.keyspace.rotate_memtable_and_wait().map_err(io::Error::other)?;
-        write_flushed(&self.dir.join("flushed"), applied)?;
-        self.flushed.store(applied, Ordering::Release);
-        Ok(())
-    }
-
-    /// The oldest segment and its values, if the ledger is much larger than
-    /// what is true.
-    fn oldest_live(&self) -> io::Result<Option<(u64, Vec<(Vec<u8>, Vec<u8>)>)>> {
-        const SLACK_BYTES: u64 = 128 << 20;
-        let all = self.segments.all();
-        let total: u64 = all.iter().map(|segment| segment.size).sum();
-        let Some(oldest) = all.first().filter(|_| all.len() > 2) else { return Ok(None) };
-        if total < SLACK_BYTES + 4 * self.view.keyspace.disk_space()
-            || oldest.end() > self.flushed.load(Ordering::Acquire)
-        {
-            return Ok(None);
-        }
-        let mut values = Vec::new();
-        let mut at = oldest.base;
-        while at < oldest.end() {
-            match self.segments.read(at)? {
-                Step::Frame { lsn, .. } if lsn >= oldest.end() => break,
-                Step::Frame { next, payload, .. } => {
-                    let changes = decode(&payload).map_err(io::Error::other)?;
-                    values.extend(changes.into_iter().filter_map(|(key, value)| Some((key, value?))));
-                    at = next;
-                }
-                Step::Damaged { next, .. } => at = next,
-                Step::End => break,
-            }
-        }
-        Ok(Some((oldest.base, values)))
     }
 }

@@ -6,12 +6,13 @@
 //! keeps up never reads the disk.
 
 use super::log_index::LogIndex;
-use super::segment_writer::{Preparer, SegmentWriter, WriteError};
+use super::segment_prepare::PreparerStatus;
+use super::segment_writer::{SegmentWriter, WriteError};
 use super::segments::{Segments, Step};
-use crate::model::{BatchId, CustomerId, Lane};
+use crate::model::{Batch, BatchId, CustomerId, Lane};
 use crate::ports::PortError;
 use crate::ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
-use crate::wire::record::{Directory, RecordEncoder};
+use crate::wire::record::{Directory, RecordEncoder, RecordError, directory_end};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -54,9 +55,11 @@ pub(crate) struct LogShard {
     /// Taken when the log closes.
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    preparer: Arc<Preparer>,
+    preparer: PreparerStatus,
     /// An append found no segment to go on with.
     blocked: Arc<AtomicBool>,
+    /// What was found damaged when it was opened.
+    findings: Vec<String>,
 }
 
 /// The embedded log.
@@ -91,6 +94,11 @@ impl EmbeddedLog {
         &self.shards
     }
 
+    /// What was found damaged when it was opened.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &String> {
+        self.shards.iter().flat_map(|shard| &shard.findings)
+    }
+
     /// Ends the writers; what they were given is on disk then.
     pub(crate) fn close(&self) {
         for shard in &self.shards {
@@ -118,31 +126,28 @@ pub(crate) fn shard_id(n: u16) -> ShardId {
 
 impl LogShard {
     fn open(dir: &Path, number: u16, settings: &LogSettings, beyond: u64) -> io::Result<Self> {
-        let (segments, recovered) = Segments::open(dir)?;
+        let (segments, mut recovered) = Segments::open(dir)?;
+        if beyond > recovered.end {
+            let end = recovered.end;
+            let finding = format!("{}: the log was read up to {beyond} and ends at {end}", dir.display());
+            recovered.findings.push(finding);
+        }
         for finding in &recovered.findings {
             tracing::error!(finding, "the log is damaged");
         }
         let segments = Arc::new(segments);
         let index = Arc::new(LogIndex::open(segments.clone())?);
-        let mut writer = SegmentWriter::new(segments.clone(), &recovered, settings.segment_bytes);
-        if beyond > recovered.end {
-            tracing::error!(
-                dir = %dir.display(),
-                end = recovered.end,
-                settled = beyond,
-                "the log ends before what was settled of it: its newest part is missing",
-            );
-            writer.skip_to(beyond);
-        }
-        let preparer = writer.preparer();
-        let tail = Arc::new(Mutex::new(Tail::new(settings.tail_bytes, recovered.end.max(beyond))));
-        let (end_sender, end) = watch::channel(recovered.end);
+        let bytes = settings.segment_bytes;
+        let writer = SegmentWriter::start(segments.clone(), &recovered, beyond, bytes, bytes)?;
+        let preparer = writer.status();
+        let end = recovered.end.max(beyond);
+        let tail = Arc::new(Mutex::new(Tail::new(settings.tail_bytes, end)));
+        let (end_sender, end) = watch::channel(end);
         let (jobs, receiver) = mpsc::channel(1);
         let blocked = Arc::new(AtomicBool::new(false));
         let thread = WriterThread {
             writer,
             encoder: RecordEncoder::new(settings.zstd_level)?,
-            segments: segments.clone(),
             index: index.clone(),
             tail: tail.clone(),
             end: end_sender,
@@ -151,14 +156,15 @@ impl LogShard {
         let name = format!("sluice-log-{number}");
         let thread = std::thread::Builder::new().name(name).spawn(move || thread.run(receiver))?;
         let (jobs, thread) = (Mutex::new(Some(jobs)), Mutex::new(Some(thread)));
-        Ok(Self { id: shard_id(number), segments, index, tail, end, jobs, preparer, blocked, thread })
+        let (id, findings) = (shard_id(number), recovered.findings);
+        Ok(Self { id, segments, index, tail, end, jobs, thread, preparer, blocked, findings })
     }
 
     /// Reads items from the disk; blocks.
     fn read_disk(&self, after: u64, max_bytes: usize) -> io::Result<LogPage> {
         let mut page = LogPage::default();
         let (mut at, mut read) = (after, 0);
-        while read < max_bytes {
+        while page.items.is_empty() || read < max_bytes {
             match self.segments.read(at)? {
                 Step::End => {
                     page.at_end = true;
@@ -179,37 +185,50 @@ impl LogShard {
         Ok(page)
     }
 
-    /// Reads one batch of a customer from the frame at `lsn`; blocks.
+    /// A customer's wanted batches of the frame at `lsn`, or what is damaged of
+    /// them; nothing where the frame was deleted. Blocks.
     pub(crate) fn frame_batches(
         &self,
         lsn: u64,
         customer: CustomerId,
-        mut wanted: impl FnMut(BatchId) -> bool,
-        mut found: impl FnMut(crate::model::Batch),
-    ) -> io::Result<()> {
-        use crate::wire::record::{HEADER_LEN, directory_end};
-        let damaged = |error: crate::wire::record::RecordError| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{}: frame at {lsn}: {error}", self.segments.dir().display()),
-            )
+        wanted: impl Fn(BatchId) -> bool,
+    ) -> io::Result<Vec<Result<Batch, String>>> {
+        let damaged =
+            |error: RecordError| format!("{}: frame at {lsn}: {error}", self.segments.dir().display());
+        let directory = match self.frame_directory(lsn) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
         };
+        let directory = match directory {
+            Ok(directory) => directory,
+            Err(error) => return Ok(vec![Err(damaged(error))]),
+        };
+        let mut batches = Vec::new();
+        for row in directory.batches.iter().filter(|row| row.customer == customer && wanted(row.id)) {
+            let batch = match directory.data_range(row) {
+                Ok(range) => {
+                    let data = self.segments.read_payload(lsn, range.start, range.len())?;
+                    directory.read(row, &data)
+                }
+                Err(error) => Err(error),
+            };
+            batches.push(batch.map_err(damaged));
+        }
+        Ok(batches)
+    }
+
+    fn frame_directory(&self, lsn: u64) -> io::Result<Result<Directory, RecordError>> {
         const GUESS: usize = 16 * 1024;
         let mut head = self.segments.read_payload(lsn, 0, GUESS)?;
-        if head.len() < HEADER_LEN {
-            return Err(damaged(crate::wire::record::RecordError::Malformed("header is cut off")));
+        let end = match directory_end(&head) {
+            Ok(end) => end,
+            Err(error) => return Ok(Err(error)),
+        };
+        if end > head.len() {
+            head = self.segments.read_payload(lsn, 0, end)?;
         }
-        let directory_end = directory_end(&head).map_err(damaged)?;
-        if directory_end > head.len() {
-            head = self.segments.read_payload(lsn, 0, directory_end)?;
-        }
-        let directory = Directory::parse(&head).map_err(damaged)?;
-        for row in directory.batches.iter().filter(|row| row.customer == customer && wanted(row.id)) {
-            let range = directory.data_range(row).map_err(damaged)?;
-            let data = self.segments.read_payload(lsn, range.start, range.len())?;
-            found(directory.read(row, &data).map_err(damaged)?);
-        }
-        Ok(())
+        Ok(Directory::parse(&head))
     }
 }
 
@@ -242,7 +261,6 @@ fn decode_frame(payload: &[u8], next: u64, damage: Option<String>, items: &mut V
 struct WriterThread {
     writer: SegmentWriter,
     encoder: RecordEncoder,
-    segments: Arc<Segments>,
     index: Arc<LogIndex>,
     tail: Arc<Mutex<Tail>>,
     end: watch::Sender<u64>,
@@ -271,11 +289,7 @@ impl WriterThread {
                 }
             })?;
         self.blocked.store(false, Ordering::Release);
-        if let Some(base) = appended.sealed {
-            self.index.seal(base);
-        }
-        let base = self.segments.last().expect("a frame was just appended").base;
-        self.index.push(base, appended.lsn, &record.batches);
+        self.index.push(appended.base, appended.lsn, &record.batches);
         self.tail.lock().push(
             appended.next,
             LogRecord {

@@ -7,6 +7,7 @@
 //! written, stored beside it (`<base>.idx`: CRC32C, then postcard) when it is
 //! full, and made anew from the segment whenever it is missing or damaged.
 
+use super::durable_file;
 use super::segments::{Segments, Step};
 use crate::model::{Batch, BatchId, CustomerId};
 use crate::wire::record::Directory;
@@ -15,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Indexes of full segments that are kept in memory.
@@ -133,13 +134,13 @@ impl LogIndex {
         let all = this.segments.all();
         for (i, segment) in all.iter().enumerate() {
             let open = i + 1 == all.len();
-            let index = if open {
-                SegmentIndex::scan(&this.segments, segment.base, segment.end())?
+            let (times, open) = if open {
+                let index = SegmentIndex::scan(&this.segments, segment.base, segment.end())?;
+                (index.times(), Some(index))
             } else {
-                (*this.sealed(segment.base)?).clone()
+                (this.sealed(segment.base)?.times(), None)
             };
-            let (min_ms, max_ms) = index.times();
-            let open = open.then_some(index);
+            let (min_ms, max_ms) = times;
             this.entries.write().push(Entry { base: segment.base, min_ms, max_ms, open });
         }
         Ok(this)
@@ -150,20 +151,32 @@ impl LogIndex {
         self.entries.read().iter().map(|entry| entry.max_ms).max().unwrap_or(0)
     }
 
-    /// The largest id time in a segment.
-    pub(crate) fn segment_max_ms(&self, base: u64) -> Option<u64> {
-        self.entries.read().iter().find(|entry| entry.base == base).map(|entry| entry.max_ms)
+    /// The smallest and the largest id time in a segment, if it has any.
+    pub(crate) fn segment_times(&self, base: u64) -> Option<(u64, u64)> {
+        let entries = self.entries.read();
+        let entry = entries.iter().find(|entry| entry.base == base)?;
+        (entry.min_ms <= entry.max_ms).then_some((entry.min_ms, entry.max_ms))
     }
 
-    /// The smallest id time in the log.
-    pub(crate) fn min_ms(&self) -> u64 {
-        self.entries.read().iter().map(|entry| entry.min_ms).min().unwrap_or(u64::MAX)
+    /// The largest id time in a segment, or in the next one that has any.
+    pub(crate) fn newest_ms(&self, base: u64) -> Option<u64> {
+        let entries = self.entries.read();
+        let from = entries.iter().filter(|entry| entry.base >= base);
+        from.filter(|entry| entry.min_ms <= entry.max_ms).map(|entry| entry.max_ms).next()
     }
 
-    /// Adds an appended frame; `base` is the segment that it is in.
+    /// Adds an appended frame; `base` is the segment that it is in. What came
+    /// before a new segment is stored.
     pub(crate) fn push(&self, base: u64, lsn: u64, batches: &[Arc<Batch>]) {
         let mut entries = self.entries.write();
+        let mut full = None;
         if entries.last().is_none_or(|entry| entry.base != base) {
+            if let Some(last) = entries.last_mut()
+                && let Some(index) = last.open.take().map(Arc::new)
+            {
+                self.keep(last.base, index.clone());
+                full = Some((last.base, index));
+            }
             let open = Some(SegmentIndex::default());
             entries.push(Entry { base, min_ms: u64::MAX, max_ms: 0, open });
         }
@@ -175,31 +188,18 @@ impl LogIndex {
         if let Some(index) = &mut entry.open {
             index.push(lsn, batches.iter().map(|batch| (&batch.customer, batch.id)));
         }
-    }
-
-    /// Stores the index of a segment that is full.
-    pub(crate) fn seal(&self, base: u64) {
-        let taken = {
-            let mut entries = self.entries.write();
-            entries.iter_mut().find(|entry| entry.base == base).and_then(|entry| entry.open.take())
-        };
-        let Some(index) = taken else { return };
-        if let Err(error) = store(&self.path(base), &index) {
-            // It can be made from the segment at any time.
-            tracing::warn!(base, %error, "the index of a segment was not stored");
+        drop(entries);
+        if let Some((base, index)) = full {
+            self.store(base, &index);
         }
-        self.keep(base, Arc::new(index));
     }
 
     /// Forgets a deleted segment.
     pub(crate) fn remove(&self, base: u64) {
         self.entries.write().retain(|entry| entry.base != base);
         self.loaded.lock().retain(|(kept, _)| *kept != base);
-        match std::fs::remove_file(self.path(base)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(base, %error, "the index of a deleted segment stays behind");
-            }
-            _ => {}
+        if let Err(error) = durable_file::remove(&self.path(base)) {
+            tracing::warn!(base, %error, "the index of a deleted segment stays behind");
         }
     }
 
@@ -229,7 +229,12 @@ impl LogIndex {
             };
             let mut rows = match open {
                 Some(rows) => rows,
-                None => self.sealed(base)?.frames(customer, from_ms, until_ms),
+                None => match self.sealed(base) {
+                    Ok(index) => index.frames(customer, from_ms, until_ms),
+                    // Deleted since, by retention.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                },
             };
             if descending {
                 rows.reverse();
@@ -258,7 +263,7 @@ impl LogIndex {
                 let segment = self.segments.all().into_iter().find(|segment| segment.base == base);
                 let segment = segment.ok_or(io::ErrorKind::NotFound)?;
                 let index = SegmentIndex::scan(&self.segments, base, segment.end())?;
-                store(&path, &index)?;
+                self.store(base, &index);
                 index
             }
         };
@@ -267,8 +272,20 @@ impl LogIndex {
         Ok(index)
     }
 
+    /// Stores the index of a full segment, unsynced: it can be made anew at any time.
+    fn store(&self, base: u64, index: &SegmentIndex) {
+        let path = self.path(base);
+        let temporary = path.with_extension("idx.tmp");
+        let stored =
+            std::fs::write(&temporary, index.encode()).and_then(|()| std::fs::rename(&temporary, &path));
+        if let Err(error) = stored {
+            tracing::warn!(path = %path.display(), %error, "the index of a segment was not stored");
+        }
+    }
+
     fn keep(&self, base: u64, index: Arc<SegmentIndex>) {
         let mut loaded = self.loaded.lock();
+        loaded.retain(|(kept, _)| *kept != base);
         loaded.push_back((base, index));
         if loaded.len() > LOADED_MAX {
             loaded.pop_front();
@@ -278,10 +295,4 @@ impl LogIndex {
     fn path(&self, base: u64) -> PathBuf {
         self.segments.dir().join(format!("{base:020}.idx"))
     }
-}
-
-fn store(path: &Path, index: &SegmentIndex) -> io::Result<()> {
-    let temporary = path.with_extension("idx.tmp");
-    std::fs::write(&temporary, index.encode())?;
-    std::fs::rename(&temporary, path)
 }

@@ -20,16 +20,18 @@
 //!
 //! An LSN counts bytes from the log's beginning, over all segments.
 
-use std::fs::{File, OpenOptions};
+use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, Found, FrameHeader};
+use bytes::Bytes;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of a segment's header.
 pub(crate) const SEGMENT_HEADER_LEN: u64 = 64;
 
 const MAGIC: [u8; 8] = *b"SLSEG\0\0\x01";
-const PREPARED_NAME: &str = "prepared.tmp";
 
 /// A segment's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub(crate) struct SegmentHeader {
 }
 
 impl SegmentHeader {
-    fn encode(self) -> [u8; SEGMENT_HEADER_LEN as usize] {
+    pub(crate) fn encode(self) -> [u8; SEGMENT_HEADER_LEN as usize] {
         let mut out = [0; SEGMENT_HEADER_LEN as usize];
         out[0..8].copy_from_slice(&MAGIC);
         out[8..16].copy_from_slice(&self.base.to_le_bytes());
@@ -81,53 +83,131 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
     Ok(bases)
 }
 
-/// Reads a segment's header, or nothing where it is damaged.
-pub(crate) fn read_header(file: &File, base: u64) -> io::Result<Option<SegmentHeader>> {
-    let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
-    match file.read_exact_at(&mut bytes, 0) {
-        Ok(()) => Ok(SegmentHeader::decode(&bytes).filter(|header| header.base == base)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
+/// One segment file.
+pub(crate) struct Segment {
+    pub base: u64,
+    pub size: u64,
+    pub file: File,
+    /// The LSN at which its frames end; it moves while the segment is written.
+    end: AtomicU64,
+}
+
+impl Segment {
+    pub(crate) const fn new(base: u64, size: u64, file: File, end: u64) -> Self {
+        Self { base, size, file, end: AtomicU64::new(end) }
+    }
+
+    /// Opens the file that begins at `base`, with what its header says of the
+    /// segment before; what is wrong with it goes to `findings`.
+    pub(crate) fn open(
+        dir: &Path,
+        base: u64,
+        findings: &mut Vec<String>,
+    ) -> io::Result<(Self, Option<SegmentHeader>)> {
+        let path = segment_path(dir, base);
+        let file = File::options().read(true).write(true).open(&path)?;
+        let length = file.metadata()?.len();
+        let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
+        read_up_to(&file, &mut bytes, 0)?;
+        let header = SegmentHeader::decode(&bytes).filter(|header| header.base == base);
+        if header.is_none() {
+            findings.push(format!(
+                "{}: damaged from byte 0 to {SEGMENT_HEADER_LEN}, the segment's header",
+                path.display()
+            ));
+        }
+        let size = header.map_or(length.max(SEGMENT_HEADER_LEN), |header| header.size);
+        if length != size {
+            findings.push(format!("{}: cut: damaged from byte {length} to {size}", path.display()));
+        }
+        Ok((Self::new(base, size, file, 0), header))
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_end(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// The LSN of its first frame.
+    pub(crate) const fn first_frame(&self) -> u64 {
+        self.base + SEGMENT_HEADER_LEN
+    }
+
+    /// One past the last LSN that it could hold.
+    pub(crate) const fn limit(&self) -> u64 {
+        self.base + self.size
+    }
+
+    pub(crate) fn header_at(&self, lsn: u64) -> io::Result<Found> {
+        let mut bytes = [0; FRAME_HEADER_LEN];
+        match self.file.read_exact_at(&mut bytes, lsn - self.base) {
+            Ok(()) => Ok(FrameHeader::find(&bytes, lsn)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Found::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The payload of a frame: whole, or what is there of it.
+    pub(crate) fn payload(&self, header: FrameHeader) -> io::Result<Result<Bytes, Bytes>> {
+        let start = header.lsn - self.base + FRAME_HEADER_LEN as u64;
+        let there = self.size.saturating_sub(start).min(u64::from(header.payload_len));
+        let mut bytes = vec![0; there as usize];
+        let read = read_up_to(&self.file, &mut bytes, start)?;
+        bytes.truncate(read);
+        let whole = read == header.payload_len as usize && crc32c::crc32c(&bytes) == header.payload_crc;
+        Ok(if whole { Ok(bytes.into()) } else { Err(bytes.into()) })
+    }
+
+    /// The first whole frame header in `from..to`, if there is one.
+    pub(crate) fn resync(&self, from: u64, to: u64) -> io::Result<Option<u64>> {
+        const CHUNK: usize = 1 << 20;
+        let mut at = from.next_multiple_of(FRAME_ALIGN);
+        let mut bytes = vec![0; CHUNK + FRAME_HEADER_LEN];
+        while at < to {
+            let read = read_up_to(&self.file, &mut bytes, at - self.base)?;
+            if read < FRAME_HEADER_LEN {
+                return Ok(None);
+            }
+            for offset in (0..=(read - FRAME_HEADER_LEN).min(CHUNK - 1)).step_by(FRAME_ALIGN as usize) {
+                let lsn = at + offset as u64;
+                let head = bytes[offset..offset + FRAME_HEADER_LEN].try_into().expect("a header's bytes");
+                if lsn < to && matches!(FrameHeader::find(head, lsn), Found::Header(_)) {
+                    return Ok(Some(lsn));
+                }
+            }
+            at += CHUNK as u64;
+        }
+        Ok(None)
+    }
+
+    /// One past the last byte that is not zero, from `from` on.
+    pub(crate) fn last_written(&self, from: u64) -> io::Result<u64> {
+        let mut bytes = vec![0; 1 << 20];
+        let (mut at, mut last) = (from - self.base, from);
+        loop {
+            let read = read_up_to(&self.file, &mut bytes, at)?;
+            if read == 0 {
+                return Ok(last);
+            }
+            if let Some(i) = bytes[..read].iter().rposition(|byte| *byte != 0) {
+                last = self.base + at + i as u64 + 1;
+            }
+            at += read as u64;
+        }
     }
 }
 
-/// Makes a file of `size` zeros, durable, that has no place in the log yet.
-pub(crate) fn prepare(dir: &Path, size: u64) -> io::Result<()> {
-    const ZEROS: usize = 1 << 20;
-    let path = dir.join(PREPARED_NAME);
-    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path)?;
-    let written = (|| {
-        let zeros = vec![0; ZEROS];
-        let mut at = 0;
-        while at < size {
-            let len = ZEROS.min((size - at) as usize);
-            file.write_all_at(&zeros[..len], at)?;
-            at += len as u64;
+/// Fills `bytes` from `at` on as far as the file goes.
+pub(crate) fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], at + read as u64)? {
+            0 => break,
+            n => read += n,
         }
-        file.sync_all()
-    })();
-    if let Err(error) = written {
-        // What was allocated goes back: a full disk must not stay full for nothing.
-        if let Err(left) = std::fs::remove_file(&path) {
-            tracing::warn!(path = %path.display(), %left, "a half-prepared segment stays behind");
-        }
-        return Err(error);
     }
-    Ok(())
-}
-
-/// Gives the prepared file its place in the log.
-pub(crate) fn adopt(dir: &Path, header: SegmentHeader) -> io::Result<File> {
-    let prepared = dir.join(PREPARED_NAME);
-    let file = OpenOptions::new().read(true).write(true).open(&prepared)?;
-    file.write_all_at(&header.encode(), 0)?;
-    file.sync_data()?;
-    std::fs::rename(&prepared, segment_path(dir, header.base))?;
-    sync_dir(dir)?;
-    Ok(file)
-}
-
-/// Makes a directory's entries durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+    Ok(read)
 }

@@ -3,126 +3,20 @@
 //! Frames are read by LSN. Whatever is not what was written is reported with
 //! its place, and reading goes on at the next whole frame: nothing is skipped
 //! silently. Segments tile the LSN space, each header says where the one
-//! before it ended, and files never change their size, so a missing file, a
-//! cut file and a wiped frame are all told from the log's end.
+//! before it ended, files never change their size and `bounds` names the first
+//! and the last, so a missing file, a cut file and a wiped frame are all told
+//! from the log's end.
 
-use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, Found, FrameHeader};
-use super::segment::{self, SEGMENT_HEADER_LEN};
+use super::bounds::{Bounds, BoundsFile, Noted};
+use super::durable_file;
+use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, Found};
+use super::segment::{self, Segment, SegmentHeader, read_up_to, segment_path};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// One segment file.
-pub(crate) struct Segment {
-    pub base: u64,
-    pub size: u64,
-    pub file: File,
-    /// The LSN at which its frames end; it moves while the segment is written.
-    end: AtomicU64,
-}
-
-impl Segment {
-    pub(crate) const fn new(base: u64, size: u64, file: File, end: u64) -> Self {
-        Self { base, size, file, end: AtomicU64::new(end) }
-    }
-
-    pub(crate) fn end(&self) -> u64 {
-        self.end.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_end(&self, end: u64) {
-        self.end.store(end, Ordering::Release);
-    }
-
-    const fn first_frame(&self) -> u64 {
-        self.base + SEGMENT_HEADER_LEN
-    }
-
-    const fn limit(&self) -> u64 {
-        self.base + self.size
-    }
-
-    fn header_at(&self, lsn: u64) -> io::Result<Found> {
-        let mut bytes = [0; FRAME_HEADER_LEN];
-        match self.file.read_exact_at(&mut bytes, lsn - self.base) {
-            Ok(()) => Ok(FrameHeader::find(&bytes, lsn)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Found::Nothing),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The payload of a frame: whole, or what is there of it.
-    fn payload(&self, header: FrameHeader) -> io::Result<Result<Bytes, Bytes>> {
-        let start = header.lsn - self.base + FRAME_HEADER_LEN as u64;
-        let there = self.size.saturating_sub(start).min(u64::from(header.payload_len));
-        let mut bytes = vec![0; there as usize];
-        let mut read = 0;
-        while read < bytes.len() {
-            match self.file.read_at(&mut bytes[read..], start + read as u64)? {
-                0 => break,
-                n => read += n,
-            }
-        }
-        bytes.truncate(read);
-        let whole = read == header.payload_len as usize && crc32c::crc32c(&bytes) == header.payload_crc;
-        Ok(if whole { Ok(bytes.into()) } else { Err(bytes.into()) })
-    }
-
-    /// The first whole frame header in `from..to`, if there is one.
-    fn resync(&self, from: u64, to: u64) -> io::Result<Option<u64>> {
-        const CHUNK: usize = 1 << 20;
-        let mut at = from.next_multiple_of(FRAME_ALIGN);
-        let mut bytes = vec![0; CHUNK + FRAME_HEADER_LEN];
-        while at < to {
-            let read = read_up_to(&self.file, &mut bytes, at - self.base)?;
-            if read < FRAME_HEADER_LEN {
-                return Ok(None);
-            }
-            for offset in (0..=(read - FRAME_HEADER_LEN).min(CHUNK - 1)).step_by(FRAME_ALIGN as usize) {
-                let lsn = at + offset as u64;
-                let head = bytes[offset..offset + FRAME_HEADER_LEN].try_into().expect("a header's bytes");
-                if lsn < to && matches!(FrameHeader::find(head, lsn), Found::Header(_)) {
-                    return Ok(Some(lsn));
-                }
-            }
-            at += CHUNK as u64;
-        }
-        Ok(None)
-    }
-
-    /// One past the last byte that is not zero, from `from` on.
-    fn last_written(&self, from: u64) -> io::Result<u64> {
-        let mut bytes = vec![0; 1 << 20];
-        let (mut at, mut last) = (from - self.base, from);
-        loop {
-            let read = read_up_to(&self.file, &mut bytes, at)?;
-            if read == 0 {
-                return Ok(last);
-            }
-            if let Some(i) = bytes[..read].iter().rposition(|byte| *byte != 0) {
-                last = self.base + at + i as u64 + 1;
-            }
-            at += read as u64;
-        }
-    }
-}
-
-fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
-    let mut read = 0;
-    while read < bytes.len() {
-        match file.read_at(&mut bytes[read..], at + read as u64)? {
-            0 => break,
-            n => read += n,
-        }
-    }
-    Ok(read)
-}
 
 /// What stands at a place of the log.
 pub(crate) enum Step {
@@ -144,109 +38,92 @@ pub(crate) struct Recovered {
     pub findings: Vec<String>,
 }
 
+/// A frame's place that reading goes on at, and the missing LSNs before it.
+struct Place {
+    segment: Arc<Segment>,
+    lsn: u64,
+    missing: Option<(u64, u64)>,
+}
+
+type ByBase = BTreeMap<u64, Arc<Segment>>;
+
 /// All segments of one log.
 pub(crate) struct Segments {
     dir: PathBuf,
-    by_base: RwLock<BTreeMap<u64, Arc<Segment>>>,
+    by_base: RwLock<ByBase>,
+    bounds: BoundsFile,
 }
 
 impl Segments {
     /// Opens the segments of `dir` and finds the log's end.
     pub(crate) fn open(dir: &Path) -> io::Result<(Self, Recovered)> {
-        std::fs::create_dir_all(dir)?;
+        durable_file::create_dir(dir)?;
         let mut findings = Vec::new();
-        let mut segments: BTreeMap<u64, Arc<Segment>> = BTreeMap::new();
-        let mut previous_ends = BTreeMap::new();
+        let (mut segments, mut headers) = (ByBase::new(), BTreeMap::new());
         for base in segment::list(dir)? {
-            let path = segment::segment_path(dir, base);
-            let file = File::options().read(true).write(true).open(&path)?;
-            let length = file.metadata()?.len();
-            let header = segment::read_header(&file, base)?;
-            if header.is_none() {
-                findings.push(format!("{}: the segment's header is damaged", path.display()));
-            }
-            let size = header.map_or(length.max(SEGMENT_HEADER_LEN), |header| header.size);
-            if length != size {
-                findings.push(format!("{}: {length} bytes of {size} are there", path.display()));
-            }
-            if let Some(header) = header {
-                previous_ends.insert(base, header.previous_end);
-            }
-            segments.insert(base, Arc::new(Segment::new(base, size, file, 0)));
+            let (segment, header) = Segment::open(dir, base, &mut findings)?;
+            headers.extend(header.map(|header| (base, header)));
+            segments.insert(base, Arc::new(segment));
         }
-        Self::set_ends(&segments, &previous_ends)?;
-        let recovered = Self::recover_tail(dir, &segments, findings)?;
+        set_ends(&segments, &headers)?;
+        let mut recovered = recover_tail(dir, &segments, findings)?;
         if let Some(last) = segments.values().next_back() {
             last.set_end(recovered.end);
+            // What a killed process wrote may not be on disk yet; from here on it counts.
+            last.file.sync_data()?;
         }
-        Ok((Self { dir: dir.to_owned(), by_base: RwLock::new(segments) }, recovered))
+        let (bounds, noted) = BoundsFile::open(dir)?;
+        let this = Self { dir: dir.to_owned(), by_base: RwLock::new(segments), bounds };
+        this.check_bounds(&noted, &mut recovered)?;
+        Ok((this, recovered))
     }
 
-    /// Each segment but the last ends where the next one's header says, or
-    /// where its last written byte is if that header is damaged.
-    fn set_ends(
-        segments: &BTreeMap<u64, Arc<Segment>>,
-        previous_ends: &BTreeMap<u64, u64>,
-    ) -> io::Result<()> {
-        for (segment, next) in segments.values().zip(segments.keys().skip(1)) {
-            let end = match previous_ends.get(next) {
-                Some(end) if (segment.base..=segment.limit()).contains(end) => *end,
-                _ => segment.last_written(segment.first_frame())?.next_multiple_of(FRAME_ALIGN),
-            };
-            segment.set_end(end);
+    /// Compares the files with the note of them.
+    fn check_bounds(&self, noted: &Noted, recovered: &mut Recovered) -> io::Result<()> {
+        let segments = self.all();
+        let there = segments.first().zip(segments.last()).map(|(first, last)| Bounds {
+            oldest: first.base,
+            newest: last.base,
+            newest_size: last.size,
+        });
+        let findings = &mut recovered.findings;
+        for pair in segments.windows(2) {
+            if pair[0].limit() < pair[1].base {
+                findings.push(self.missing(pair[0].limit(), pair[1].base));
+            }
+        }
+        let noted = match noted {
+            Noted::Known(noted) => *noted,
+            Noted::Missing | Noted::Damaged => {
+                if there.is_some() || matches!(noted, Noted::Damaged) {
+                    let path = self.dir.join("bounds");
+                    findings
+                        .push(format!("{}: missing or damaged; taken from what is there", path.display()));
+                }
+                return self.bounds.write(there.unwrap_or_default());
+            }
+        };
+        if noted.newest_size == 0 && there.is_none() {
+            return Ok(());
+        }
+        if there.is_none_or(|there| there.newest < noted.newest) {
+            let limit = noted.newest + noted.newest_size;
+            findings.push(self.missing(there.map_or(noted.oldest, |_| recovered.end), limit));
+            recovered.end = limit;
+            recovered.clean = false;
+        } else if let Some(there) = there {
+            if noted.oldest < there.oldest {
+                findings.push(self.missing(noted.oldest, there.oldest));
+            }
+            // A crash came between making a segment, or deleting one, and the note of it.
+            let oldest = noted.oldest.min(there.oldest);
+            self.bounds.change(|bounds| *bounds = Bounds { oldest, ..there })?;
         }
         Ok(())
     }
 
-    fn recover_tail(
-        dir: &Path,
-        segments: &BTreeMap<u64, Arc<Segment>>,
-        mut findings: Vec<String>,
-    ) -> io::Result<Recovered> {
-        let Some(last) = segments.values().next_back() else {
-            return Ok(Recovered { end: 0, clean: false, findings });
-        };
-        let path = segment::segment_path(dir, last.base);
-        let mut at = last.first_frame();
-        let mut clean = last.file.metadata()?.len() == last.size;
-        while at + FRAME_HEADER_LEN as u64 <= last.limit() {
-            let next = match last.header_at(at)? {
-                Found::Header(header) if last.payload(header)?.is_ok() => {
-                    at = header.next_lsn();
-                    continue;
-                }
-                Found::Header(_) | Found::Damage | Found::Nothing => {
-                    last.resync(at + FRAME_ALIGN, last.limit())?
-                }
-            };
-            match next {
-                // A whole frame behind it: what is here was once synced.
-                Some(next) => {
-                    findings.push(format!(
-                        "{}: damaged from byte {} to {}",
-                        path.display(),
-                        at - last.base,
-                        next - last.base
-                    ));
-                    at = next;
-                }
-                None => {
-                    let written = last.last_written(at)?;
-                    if written > at {
-                        findings.push(format!(
-                            "{}: unfinished or damaged from byte {} to {}, the end of the log",
-                            path.display(),
-                            at - last.base,
-                            written - last.base,
-                        ));
-                        clean = false;
-                        at = written.next_multiple_of(FRAME_ALIGN).min(last.limit());
-                    }
-                    break;
-                }
-            }
-        }
-        Ok(Recovered { end: at, clean, findings })
+    fn missing(&self, from: u64, to: u64) -> String {
+        format!("{}: a segment is missing: nothing holds the log from {from} to {to}", self.dir.display())
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -254,8 +131,16 @@ impl Segments {
     }
 
     /// Adds the segment that is written from now on.
-    pub(crate) fn push(&self, segment: Arc<Segment>) {
+    pub(crate) fn push(&self, segment: Arc<Segment>) -> io::Result<()> {
+        let first = self.last().is_none();
+        self.bounds.change(|bounds| {
+            if first && bounds.newest_size == 0 {
+                bounds.oldest = segment.base;
+            }
+            (bounds.newest, bounds.newest_size) = (segment.base, segment.size);
+        })?;
         self.by_base.write().insert(segment.base, segment);
+        Ok(())
     }
 
     /// The segments, ascending.
@@ -272,53 +157,56 @@ impl Segments {
         self.last().map_or(0, |last| last.end())
     }
 
-    /// Deletes a segment that is not the last one.
-    pub(crate) fn remove(&self, base: u64) -> io::Result<()> {
-        let mut segments = self.by_base.write();
-        if segments.keys().next_back() == Some(&base) {
-            return Ok(());
-        }
-        std::fs::remove_file(segment::segment_path(&self.dir, base))?;
-        segments.remove(&base);
+    /// Deletes the oldest segment, if it is this one and not the last.
+    pub(crate) fn remove_oldest(&self, base: u64) -> io::Result<()> {
+        let next = {
+            let segments = self.by_base.read();
+            let mut bases = segments.keys();
+            (bases.next() == Some(&base)).then(|| bases.next().copied()).flatten()
+        };
+        let Some(next) = next else { return Ok(()) };
+        self.bounds.change(|bounds| bounds.oldest = next)?;
+        durable_file::remove(&segment_path(&self.dir, base))?;
+        self.by_base.write().remove(&base);
         Ok(())
     }
 
     /// The segment at or after `lsn` that has something to read, and where.
-    fn place(&self, mut lsn: u64) -> Option<(Arc<Segment>, u64, Option<u64>)> {
+    fn place(&self, lsn: u64) -> Option<Place> {
         let segments = self.by_base.read();
-        let mut gap = None;
-        loop {
-            if let Some((_, segment)) = segments.range(..=lsn).next_back()
-                && lsn < segment.limit()
-                && lsn.max(segment.first_frame()) < segment.end()
-            {
-                return Some((segment.clone(), lsn.max(segment.first_frame()), gap));
+        let (_, here) = segments.range(..=lsn).next_back().unzip();
+        // Where what is known ends: from there on to the next segment, something is missing.
+        let mut known = match here {
+            Some(segment) if lsn < segment.limit() => {
+                let lsn = lsn.max(segment.first_frame());
+                if lsn < segment.end() {
+                    return Some(Place { segment: segment.clone(), lsn, missing: None });
+                }
+                segment.limit()
             }
-            // Behind the segment's end, or where no segment is: go to the next one.
-            let here = segments.range(..=lsn).next_back();
-            let (base, _) = segments.range(lsn + 1..).next()?;
-            let reached = here.map_or(0, |(_, segment)| segment.limit());
-            if here.is_some() && *base > reached {
-                gap = Some(reached);
+            Some(segment) => segment.limit().max(lsn),
+            // Segments before the oldest one were deleted because they were not needed.
+            None => self.bounds.get().oldest.max(lsn),
+        };
+        for segment in segments.range(lsn + 1..).map(|(_, segment)| segment) {
+            if segment.first_frame() < segment.end() || known < segment.base {
+                let missing = (known < segment.base).then_some((known, segment.base));
+                return Some(Place { segment: segment.clone(), lsn: segment.first_frame(), missing });
             }
-            lsn = *base;
+            known = segment.limit();
         }
+        None
     }
 
     /// What stands at `lsn`, or next after it. Blocks on the disk.
     pub(crate) fn read(&self, lsn: u64) -> io::Result<Step> {
-        let Some((segment, at, gap)) = self.place(lsn) else { return Ok(Step::End) };
-        if let Some(from) = gap {
-            let detail = format!(
-                "{}: a segment is missing: nothing holds {from} to {}",
-                self.dir.display(),
-                segment.base
-            );
-            return Ok(Step::Damaged { next: segment.base, detail, rest: None });
+        let Some(Place { segment, lsn: at, missing }) = self.place(lsn) else { return Ok(Step::End) };
+        if let Some((from, to)) = missing {
+            return Ok(Step::Damaged { next: to, detail: self.missing(from, to), rest: None });
         }
         let end = segment.end();
         let place = |next: u64| {
-            let path = segment::segment_path(&self.dir, segment.base);
+            let path = segment_path(&self.dir, segment.base);
             format!("{}: damaged from byte {} to {}", path.display(), at - segment.base, next - segment.base)
         };
         match segment.header_at(at)? {
@@ -327,7 +215,7 @@ impl Segments {
                 Ok(match segment.payload(header)? {
                     Ok(payload) => Step::Frame { lsn: at, next, payload },
                     Err(rest) => {
-                        let next = segment.resync(at + FRAME_ALIGN, end)?.unwrap_or(end).min(next);
+                        let next = next.min(end);
                         Step::Damaged { next, detail: place(next), rest: Some(rest) }
                     }
                 })
@@ -340,14 +228,78 @@ impl Segments {
     }
 
     /// Reads bytes of a frame's payload without checking the frame: what is
-    /// read has checksums of its own.
+    /// read has checksums of its own. `NotFound` where its segment was deleted.
     pub(crate) fn read_payload(&self, lsn: u64, offset: usize, len: usize) -> io::Result<Vec<u8>> {
         let segment = self.by_base.read().range(..=lsn).next_back().map(|(_, segment)| segment.clone());
-        let segment = segment.ok_or(io::ErrorKind::NotFound)?;
+        let segment = segment.filter(|segment| lsn < segment.limit()).ok_or(io::ErrorKind::NotFound)?;
         let mut bytes = vec![0; len];
         let at = lsn - segment.base + FRAME_HEADER_LEN as u64 + offset as u64;
         let read = read_up_to(&segment.file, &mut bytes, at)?;
         bytes.truncate(read);
         Ok(bytes)
     }
+}
+
+/// Each segment but the last ends where the next one's header says, or where
+/// its last written byte is if that header is damaged or of another segment.
+fn set_ends(segments: &ByBase, headers: &BTreeMap<u64, SegmentHeader>) -> io::Result<()> {
+    for (segment, next) in segments.values().zip(segments.keys().skip(1)) {
+        let end = match headers.get(next).map(|header| header.previous_end) {
+            Some(end) if (segment.first_frame()..=segment.limit()).contains(&end) => end,
+            _ => segment.last_written(segment.first_frame())?.next_multiple_of(FRAME_ALIGN),
+        };
+        segment.set_end(end);
+    }
+    Ok(())
+}
+
+/// Finds the end of the last segment.
+fn recover_tail(dir: &Path, segments: &ByBase, mut findings: Vec<String>) -> io::Result<Recovered> {
+    let Some(last) = segments.values().next_back() else {
+        return Ok(Recovered { end: 0, clean: false, findings });
+    };
+    let path = segment_path(dir, last.base);
+    let limit = last.limit();
+    let mut at = last.first_frame();
+    let mut clean = last.file.metadata()?.len() == last.size;
+    let mut written = None;
+    while at + FRAME_HEADER_LEN as u64 <= limit {
+        let search_from = match last.header_at(at)? {
+            Found::Header(header) => {
+                if last.payload(header)?.is_ok() {
+                    at = header.next_lsn();
+                    continue;
+                }
+                header.next_lsn()
+            }
+            Found::Damage | Found::Nothing => at + FRAME_ALIGN,
+        };
+        let written = match written {
+            Some(written) => written,
+            None => *written.insert(last.last_written(at)?),
+        };
+        if written <= at {
+            break;
+        }
+        let Some(next) = last.resync(search_from, written)? else {
+            findings.push(format!(
+                "{}: unfinished or damaged from byte {} to {}, the end of the log",
+                path.display(),
+                at - last.base,
+                written - last.base,
+            ));
+            clean = false;
+            at = written.next_multiple_of(FRAME_ALIGN).min(limit);
+            break;
+        };
+        // A whole frame behind it: what is here was once synced.
+        findings.push(format!(
+            "{}: damaged from byte {} to {}",
+            path.display(),
+            at - last.base,
+            next - last.base
+        ));
+        at = next;
+    }
+    Ok(Recovered { end: at, clean, findings })
 }

@@ -1,1 +1,4 @@
 //! Tests of the embedded engine as a whole.
+
+mod contract;
+mod harness;

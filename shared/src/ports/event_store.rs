@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use super::log::{Position, ShardId};
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
 /// A new fact about one (batch × subscription).
 #[derive(Debug, Clone)]
 pub struct NewFact {

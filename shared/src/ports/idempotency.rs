@@ -4,6 +4,9 @@ use super::PortError;
 use crate::model::{BatchId, CustomerId};
 use async_trait::async_trait;
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
 /// A customer's key, hashed: SHA-256, its first 16 bytes.
 pub type KeyHash = [u8; 16];
 

@@ -5,6 +5,9 @@ use crate::model::{Delivery, DeliveryId, SubscriptionId};
 use async_trait::async_trait;
 use std::collections::HashSet;
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
 /// What a subscription has waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {

@@ -56,7 +56,7 @@ impl Tail {
         let mut page = LogPage::default();
         let mut read = 0;
         for kept in &self.kept {
-            if read >= max_bytes {
+            if read >= max_bytes && !page.items.is_empty() {
                 return Some(page);
             }
             read += kept.bytes;
