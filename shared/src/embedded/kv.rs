@@ -31,6 +31,8 @@ use tokio::sync::{mpsc, oneshot};
 mod cache;
 mod flushed;
 mod staged;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 use cache::{Cache, Proof, Slice};

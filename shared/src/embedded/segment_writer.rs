@@ -1,6 +1,6 @@
 //! Appending to a log: one frame and one `fdatasync` a call.
 
-use super::frame::{FRAME_HEADER_LEN, FrameHeader};
+use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameHeader};
 use super::segment::{SEGMENT_HEADER_LEN, Segment, SegmentHeader};
 use super::segment_prepare::{Preparer, PreparerStatus};
 use super::segments::{Recovered, Segments};
@@ -8,6 +8,9 @@ use crate::clock;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+
+/// A page of the page cache.
+const PAGE: usize = 4096;
 
 /// Why a frame was not appended.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ impl SegmentWriter {
         segment_bytes: u64,
         reserve_bytes: u64,
     ) -> io::Result<Self> {
+        let segment_bytes = segment_bytes.next_multiple_of(PAGE as u64);
         let preparer = Preparer::start(segments.dir(), segment_bytes, reserve_bytes)?;
         let go_on = recovered.clean && beyond <= recovered.end;
         Ok(Self {
@@ -74,11 +78,12 @@ impl SegmentWriter {
         let payload_len = u32::try_from(payload.len())
             .map_err(|_too_long| WriteError::NotTaken(io::Error::other("a frame has 4 GiB or more")))?;
         let payload_crc = crc32c::crc32c(payload);
-        self.buffer.resize(self.buffer.len().next_multiple_of(8), 0);
+        self.buffer.resize(self.buffer.len().next_multiple_of(FRAME_ALIGN as usize), 0);
 
         let active = self.segment_with_room().map_err(WriteError::NotTaken)?;
         let header = FrameHeader { payload_len, lsn: self.at, appended_ms: clock::now_ms(), payload_crc };
         self.buffer[..FRAME_HEADER_LEN].copy_from_slice(&header.encode());
+        self.fill_page(&active);
         let written = active
             .file
             .write_all_at(&self.buffer, self.at - active.base)
@@ -108,7 +113,7 @@ impl SegmentWriter {
         let needed = SEGMENT_HEADER_LEN + frame_len;
         let header = SegmentHeader {
             base: limit.max(self.at).next_multiple_of(8),
-            size: needed.max(self.segment_bytes),
+            size: needed.max(self.segment_bytes).next_multiple_of(PAGE as u64),
             previous_end: previous.map_or(0, |last| last.end()),
         };
         let file = match needed > self.segment_bytes {
@@ -121,6 +126,20 @@ impl SegmentWriter {
         self.active = Some(segment.clone());
         self.at = first;
         Ok(segment)
+    }
+
+    /// Lets the buffer end with a page, by zeros where there are zeros: a page
+    /// written whole need not be read from the disk first.
+    fn fill_page(&mut self, active: &Segment) {
+        let start = (self.at - active.base) as usize;
+        let end = (start + self.buffer.len()).next_multiple_of(PAGE).min(active.size as usize);
+        self.buffer.resize(end - start, 0);
+    }
+
+    /// Lets the next frame be written elsewhere.
+    #[cfg(test)]
+    pub(crate) fn replace_active(&mut self, active: Arc<Segment>) {
+        self.active = Some(active);
     }
 
     /// One huge frame must not hold its memory for ever.

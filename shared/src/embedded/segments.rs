@@ -18,6 +18,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(super) mod tests;
+
 /// What stands at a place of the log.
 pub(crate) enum Step {
     /// A whole frame; the next one is at `next` or beyond.
