@@ -6,11 +6,12 @@
 
 use crate::cli::{Command, Global, Up};
 use anyhow::Context;
-use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
 use sluice_ingest::EdgeConfig;
 use sluice_processor::config::ProcessorConfig;
+use sluice_shared::config::ConfigError;
 use sluice_shared::embedded::EngineConfig;
 use sluice_shared::telemetry::TelemetryConfig;
 use std::path::PathBuf;
@@ -61,17 +62,34 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Config>
         figment = figment.merge(Toml::file_exact(file));
     }
     let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).split("__").lowercase(true);
-    let mut config: Config = figment.merge(environment).extract().context("configuration")?;
+    let figment = figment.merge(environment);
+    let mut config: Config = figment.extract().context("configuration")?;
     match command {
         Command::Up(flags) => apply(flags, &mut config),
         // Its figures are what is to be seen; failures still come through.
         Command::Demo(_) => config.telemetry.log_filter = "warn".into(),
         Command::Config => {}
     }
-    config.engine.validate().context("configuration: engine")?;
-    config.edge.validate().context("configuration: edge")?;
-    config.processor.validate().context("configuration: processor")?;
+    let checks = [
+        ("engine", config.engine.validate()),
+        ("edge", config.edge.validate()),
+        ("processor", config.processor.validate()),
+    ];
+    for (section, checked) in checks {
+        checked.map_err(|error| refused(&figment, section, &error))?;
+    }
     Ok(config)
+}
+
+/// Says which value is refused and where it came from.
+fn refused(figment: &Figment, section: &str, error: &ConfigError) -> anyhow::Error {
+    let field = format!("{section}.{}", error.field);
+    let origin = match figment.find_metadata(&field).map(|metadata| &metadata.source) {
+        Some(Some(Source::File(file))) => file.display().to_string(),
+        Some(None) => format!("SLUICE_{}", field.to_uppercase().replace('.', "__")),
+        Some(Some(_)) | None => "the default".to_owned(),
+    };
+    anyhow::anyhow!("configuration: {field} (from {origin}): {}", error.problem)
 }
 
 fn apply(flags: &Up, config: &mut Config) {

@@ -1,6 +1,7 @@
 //! What of the edge can be configured.
 
 use serde::{Deserialize, Serialize};
+use sluice_shared::config::{ConfigError, within};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -140,66 +141,51 @@ impl Default for LaneConfig {
     }
 }
 
-/// A value that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct EdgeConfigError {
-    /// The field, `http.backlog` say.
-    pub field: &'static str,
-    /// Its value and what it may be.
-    pub problem: String,
-}
-
 impl EdgeConfig {
     /// Checks the values.
     ///
     /// # Errors
     /// The first that makes no sense.
-    pub fn validate(&self) -> Result<(), EdgeConfigError> {
-        const MIB: u64 = 1 << 20;
-        const HOUR_MS: u64 = 3_600_000;
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        const MIB: i128 = 1 << 20;
+        const HOUR_MS: i128 = 3_600_000;
+        const MAX: i128 = i64::MAX as i128;
         let (http, limits, lanes) = (&self.http, &self.limits, &self.lanes);
-        let (body, in_flight) = (limits.body_bytes_max as u64, limits.in_flight_bytes_max as u64);
-        let ranges = [
-            ("subscriptions_max", self.subscriptions_max as u64, 1, MIB),
-            ("http.connections_max", http.connections_max as u64, 1, MIB),
+        let (body, in_flight) = (limits.body_bytes_max as i128, limits.in_flight_bytes_max as i128);
+        within([
+            ("subscriptions_max", self.subscriptions_max as i128, 1, MIB),
+            ("http.connections_max", http.connections_max as i128, 1, MIB),
             ("http.backlog", http.backlog.into(), 1, 65_535),
-            ("http.header_timeout_ms", http.header_timeout_ms, 1, HOUR_MS),
-            ("http.body_timeout_ms", http.body_timeout_ms, 1, HOUR_MS),
-            ("http.idle_timeout_ms", http.idle_timeout_ms, 1, HOUR_MS),
-            ("http.head_bytes_max", http.head_bytes_max as u64, 8192, MIB),
+            ("http.header_timeout_ms", http.header_timeout_ms.into(), 1, HOUR_MS),
+            ("http.body_timeout_ms", http.body_timeout_ms.into(), 1, HOUR_MS),
+            ("http.idle_timeout_ms", http.idle_timeout_ms.into(), 1, HOUR_MS),
+            ("http.head_bytes_max", http.head_bytes_max as i128, 8192, MIB),
             ("http.streams_max", http.streams_max.into(), 1, 10_000),
-            ("http.drain_ms", http.drain_ms, 0, HOUR_MS),
+            ("http.drain_ms", http.drain_ms.into(), 0, HOUR_MS),
             ("limits.body_bytes_max", body, 1024, 1024 * MIB),
-            ("limits.event_bytes_max", limits.event_bytes_max as u64, 64, body.min(300_000)),
+            ("limits.event_bytes_max", limits.event_bytes_max as i128, 64, body.min(300_000)),
             ("limits.request_events_max", limits.request_events_max.into(), 1, 1_000_000),
-            ("limits.in_flight_bytes_max", in_flight, body, u64::MAX),
+            ("limits.in_flight_bytes_max", in_flight, body, MAX),
             (
                 "limits.in_flight_customer_bytes_max",
-                limits.in_flight_customer_bytes_max as u64,
+                limits.in_flight_customer_bytes_max as i128,
                 body,
                 in_flight,
             ),
-            ("lanes.customer_bytes_max", lanes.customer_bytes_max as u64, 2 * body, u64::MAX),
-            ("lanes.bytes_max", lanes.bytes_max as u64, lanes.customer_bytes_max as u64, u64::MAX),
-            ("lanes.record_bytes_max", lanes.record_bytes_max as u64, 350_000, 64 * MIB),
-            ("lanes.append_timeout_ms", lanes.append_timeout_ms, 1, HOUR_MS),
-        ];
-        for (field, value, min, max) in ranges {
-            if !(min..=max).contains(&value) {
-                let problem = format!("{value} is not between {min} and {max}");
-                return Err(EdgeConfigError { field, problem });
-            }
-        }
+            ("lanes.customer_bytes_max", lanes.customer_bytes_max as i128, 2 * body, MAX),
+            ("lanes.bytes_max", lanes.bytes_max as i128, lanes.customer_bytes_max as i128, MAX),
+            ("lanes.record_bytes_max", lanes.record_bytes_max as i128, 350_000, 64 * MIB),
+            ("lanes.append_timeout_ms", lanes.append_timeout_ms.into(), 1, HOUR_MS),
+        ])?;
         for origin in &self.cors_origins {
             if origin != "*" && !is_origin(origin) {
                 let problem = format!("{origin:?} is not an origin such as https://example.com, or *");
-                return Err(EdgeConfigError { field: "cors_origins", problem });
+                return Err(ConfigError { field: "cors_origins", problem });
             }
         }
         if self.environment.is_empty() || self.environment.len() > 64 {
             let problem = "is not between 1 and 64 bytes long".to_owned();
-            return Err(EdgeConfigError { field: "environment", problem });
+            return Err(ConfigError { field: "environment", problem });
         }
         Ok(())
     }

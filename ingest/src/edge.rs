@@ -1,6 +1,7 @@
 //! The edge: what its handlers work with, bound and then run.
 
 use crate::admission::Admission;
+use crate::appenders::Appenders;
 use crate::auth::AdminToken;
 use crate::body::BodyLimits;
 use crate::config::{EdgeConfig, ms};
@@ -17,7 +18,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Past this age of its directory an edge says that it is not ready: it
@@ -158,12 +158,8 @@ impl BoundEdge {
     /// most for the configured time, and returns.
     pub async fn run(self, shutdown: CancellationToken) {
         let Self { edge, public, admin } = self;
-        // Ends with this function: by then no request waits for the log.
-        let mut units = JoinSet::new();
-        for unit in 0..edge.producer.lanes().units() {
-            let lanes = Arc::clone(edge.producer.lanes());
-            units.spawn(async move { lanes.run_unit(unit).await });
-        }
+        let appenders = Appenders::start(edge.producer.lanes());
         server::run(&edge, public, admin, shutdown).await;
+        appenders.stop().await;
     }
 }

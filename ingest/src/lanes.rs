@@ -112,8 +112,12 @@ impl Lanes {
         Ok(placed)
     }
 
-    /// Appends one unit's records until the buffers are dropped. The binary
-    /// owns the task; what a caller waits for ends when it does.
+    /// Whether each unit wants a thread of its own.
+    pub(crate) fn append_blocks(&self) -> bool {
+        self.log.append_blocks()
+    }
+
+    /// Appends one unit's records, for ever.
     pub(crate) async fn run_unit(&self, unit: usize) {
         let Unit { buffer, filled } = &self.units[unit];
         for sequence in 0.. {

@@ -1,6 +1,7 @@
 //! The edge of Sluice: HTTP in, durable batches out.
 
 mod admission;
+mod appenders;
 mod auth;
 mod body;
 pub mod config;

@@ -228,8 +228,8 @@ impl Router {
 mod tests {
     use super::*;
 
-    fn found<'p>(router: &Router, method: Method, path: &'p str) -> Option<(Route, Params<'p>)> {
-        match router.find(&method, path) {
+    fn found<'p>(router: &Router, method: &Method, path: &'p str) -> Option<(Route, Params<'p>)> {
+        match router.find(method, path) {
             Found::Route(route, params) => Some((route, params)),
             _ => None,
         }
@@ -239,16 +239,16 @@ mod tests {
     fn aliases_lead_to_the_same_routes() {
         let router = Router::public(true);
         for path in ["/v1/events", "/api/v1/events", "/events"] {
-            assert_eq!(found(&router, Method::POST, path).unwrap().0, R::Produce);
+            assert_eq!(found(&router, &Method::POST, path).unwrap().0, R::Produce);
         }
         for path in ["/v1/events/7/ack", "/api/v1/events/7/ack", "/events/7/ack"] {
             for method in [Method::POST, Method::DELETE] {
-                let (route, params) = found(&router, method, path).unwrap();
+                let (route, params) = found(&router, &method, path).unwrap();
                 assert_eq!((route, params.id), (R::AckEvent, "7"));
             }
         }
-        assert_eq!(found(&router, Method::POST, "/v1/dead-letters/redrive").unwrap().0, R::Redrive);
-        assert_eq!(found(&router, Method::DELETE, "/v1/dead-letters/x").unwrap().1.id, "x");
+        assert_eq!(found(&router, &Method::POST, "/v1/dead-letters/redrive").unwrap().0, R::Redrive);
+        assert_eq!(found(&router, &Method::DELETE, "/v1/dead-letters/x").unwrap().1.id, "x");
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         let router = Router::public(false);
         assert_eq!(router.find(&Method::PUT, "/v1/events"), Found::Method { allow: "POST" });
         assert_eq!(router.find(&Method::PUT, "/v1/inbox"), Found::Method { allow: "GET" });
-        assert_eq!(found(&router, Method::HEAD, "/v1/inbox").unwrap().0, R::Inbox);
+        assert_eq!(found(&router, &Method::HEAD, "/v1/inbox").unwrap().0, R::Inbox);
         for path in ["/", "", "*", "/v1/events/", "/v1//events", "/metrics", "/admin/customers", "/v2/events"]
         {
             assert_eq!(router.find(&Method::GET, path), Found::Nothing, "{path}");
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(admin.find(&Method::POST, "/v1/events"), Found::Nothing);
         assert_eq!(public.find(&Method::POST, "/admin/customers"), Found::Nothing);
         let path = "/admin/customers/c/subscriptions/s/enable";
-        let (route, params) = found(&admin, Method::POST, path).unwrap();
+        let (route, params) = found(&admin, &Method::POST, path).unwrap();
         assert_eq!((route, params), (R::EnableSubscription, Params { customer: "c", id: "s" }));
         assert_eq!(admin.access(route), Access::Admin);
         assert_eq!(public.access(R::Produce), Access::Customer);

@@ -131,6 +131,6 @@ impl Courier {
 /// Ends when told so, never otherwise.
 async fn told(stop: oneshot::Receiver<()>) {
     if stop.await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -4,6 +4,7 @@ use crate::breaker::BreakerPolicy;
 use crate::guard::GuardPolicy;
 use crate::watermark::Caps;
 use serde::{Deserialize, Serialize};
+use sluice_shared::config::{ConfigError, within};
 
 /// The processor's configuration. Durations are milliseconds, sizes bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -167,64 +168,47 @@ impl Default for ShutdownConfig {
     }
 }
 
-/// A value that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct ConfigError {
-    /// The field, dotted.
-    pub field: &'static str,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
 impl ProcessorConfig {
     /// Checks that every value makes sense alone and beside the others.
     ///
     /// # Errors
     /// The first that does not.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        const DAY_MS: u64 = 24 * 3600 * 1000;
+        const MAX: i128 = i64::MAX as i128;
+        const DAY_MS: i128 = 24 * 3600 * 1000;
         let (webhook, shard, queue, breaker) = (&self.webhook, &self.shard, &self.queue, &self.breaker);
-        let ranges = [
-            ("webhook.connect_timeout_ms", webhook.connect_timeout_ms, 1, 300_000),
-            ("webhook.timeout_ms", webhook.timeout_ms, 1, 600_000),
-            ("webhook.idle_timeout_ms", webhook.idle_timeout_ms, 0, 3_600_000),
-            ("webhook.concurrency_max", u64::from(webhook.concurrency_max), 1, 1024),
-            ("webhook.answer_bytes_max", webhook.answer_bytes_max as u64, 0, 16 << 20),
-            ("webhook.excerpt_bytes_max", webhook.excerpt_bytes_max as u64, 0, 64 << 10),
-            ("webhook.recent_attempts", webhook.recent_attempts as u64, 0, 1000),
-            ("breaker.consecutive_failures", u64::from(breaker.consecutive_failures), 1, 1_000_000),
-            ("breaker.window", u64::from(breaker.window), 1, 64),
-            ("breaker.open_ms", breaker.open_ms, 1, breaker.open_max_ms),
-            ("breaker.open_max_ms", breaker.open_max_ms, 1, DAY_MS),
-            ("shard.read_bytes", shard.read_bytes as u64, 1, 256 << 20),
-            ("shard.read_wait_ms", shard.read_wait_ms, 1, 60_000),
-            ("shard.unsettled_events_max", shard.unsettled_events_max as u64, 1, 1 << 32),
-            ("shard.unsettled_bytes_max", shard.unsettled_bytes_max as u64, 1 << 20, 64 << 30),
-            ("shard.age_cap_ms", shard.age_cap_ms, 1, 3_600_000),
-            ("shard.overtake_after_ms", shard.overtake_after_ms, 0, shard.age_cap_ms),
-            ("shard.detached_bytes_max", shard.detached_bytes_max as u64, 0, 64 << 30),
-            ("shard.commit_linger_ms", shard.commit_linger_ms, 0, 1000),
-            ("shard.checkpoint_interval_ms", shard.checkpoint_interval_ms, 1, 60_000),
-            ("shard.snapshot_age_max_ms", shard.snapshot_age_max_ms, 1, 60_000),
-            ("queue.taken_max", queue.taken_max as u64, 1, 1 << 20),
-            ("queue.in_flight_bytes_max", queue.in_flight_bytes_max as u64, 1 << 20, 64 << 30),
-            ("queue.taken_per_subscription_max", queue.taken_per_subscription_max as u64, 1, 1 << 20),
-            ("queue.delivery_age_max_ms", queue.delivery_age_max_ms, 1000, 90 * DAY_MS),
-            ("queue.backlog_events_max", queue.backlog_events_max, 1, u64::MAX),
-            ("queue.suspended_wait_ms", queue.suspended_wait_ms, 100, DAY_MS),
-            ("queue.poll_ms", queue.poll_ms, 1, 60_000),
-            ("shutdown.deadline_ms", self.shutdown.deadline_ms, 1, 600_000),
-            ("shutdown.grace_ms", self.shutdown.grace_ms, 0, self.shutdown.deadline_ms),
-        ];
-        for (field, value, min, max) in ranges {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError {
-                    field,
-                    problem: format!("{value} is not between {min} and {max}"),
-                });
-            }
-        }
+        within([
+            ("webhook.connect_timeout_ms", webhook.connect_timeout_ms.into(), 1, 300_000),
+            ("webhook.timeout_ms", webhook.timeout_ms.into(), 1, 600_000),
+            ("webhook.idle_timeout_ms", webhook.idle_timeout_ms.into(), 0, 3_600_000),
+            ("webhook.concurrency_max", webhook.concurrency_max.into(), 1, 1024),
+            ("webhook.answer_bytes_max", webhook.answer_bytes_max as i128, 0, 16 << 20),
+            ("webhook.excerpt_bytes_max", webhook.excerpt_bytes_max as i128, 0, 64 << 10),
+            ("webhook.recent_attempts", webhook.recent_attempts as i128, 0, 1000),
+            ("breaker.consecutive_failures", breaker.consecutive_failures.into(), 1, 1_000_000),
+            ("breaker.window", breaker.window.into(), 1, 64),
+            ("breaker.open_ms", breaker.open_ms.into(), 1, breaker.open_max_ms.into()),
+            ("breaker.open_max_ms", breaker.open_max_ms.into(), 1, DAY_MS),
+            ("shard.read_bytes", shard.read_bytes as i128, 1, 256 << 20),
+            ("shard.read_wait_ms", shard.read_wait_ms.into(), 1, 60_000),
+            ("shard.unsettled_events_max", shard.unsettled_events_max as i128, 1, 1 << 32),
+            ("shard.unsettled_bytes_max", shard.unsettled_bytes_max as i128, 1 << 20, 64 << 30),
+            ("shard.age_cap_ms", shard.age_cap_ms.into(), 1, 3_600_000),
+            ("shard.overtake_after_ms", shard.overtake_after_ms.into(), 0, shard.age_cap_ms.into()),
+            ("shard.detached_bytes_max", shard.detached_bytes_max as i128, 0, 64 << 30),
+            ("shard.commit_linger_ms", shard.commit_linger_ms.into(), 0, 1000),
+            ("shard.checkpoint_interval_ms", shard.checkpoint_interval_ms.into(), 1, 60_000),
+            ("shard.snapshot_age_max_ms", shard.snapshot_age_max_ms.into(), 1, 60_000),
+            ("queue.taken_max", queue.taken_max as i128, 1, 1 << 20),
+            ("queue.in_flight_bytes_max", queue.in_flight_bytes_max as i128, 1 << 20, 64 << 30),
+            ("queue.taken_per_subscription_max", queue.taken_per_subscription_max as i128, 1, 1 << 20),
+            ("queue.delivery_age_max_ms", queue.delivery_age_max_ms.into(), 1000, 90 * DAY_MS),
+            ("queue.backlog_events_max", queue.backlog_events_max.into(), 1, MAX),
+            ("queue.suspended_wait_ms", queue.suspended_wait_ms.into(), 100, DAY_MS),
+            ("queue.poll_ms", queue.poll_ms.into(), 1, 60_000),
+            ("shutdown.deadline_ms", self.shutdown.deadline_ms.into(), 1, 600_000),
+            ("shutdown.grace_ms", self.shutdown.grace_ms.into(), 0, self.shutdown.deadline_ms.into()),
+        ])?;
         if !(breaker.failure_share > 0.0 && breaker.failure_share <= 1.0) {
             let problem = format!("{} is not above 0 and at most 1", breaker.failure_share);
             return Err(ConfigError { field: "breaker.failure_share", problem });

@@ -128,8 +128,8 @@ impl Room {
         let most = run.len().min(self.events);
         let from = usize::from(run.start);
         let start = start_of(batch, run.start);
-        let fit = batch.events[from..from + most]
-            .partition_point(|event| event.end as usize - start + 1 <= self.bytes);
+        let fit =
+            batch.events[from..from + most].partition_point(|event| event.end as usize - start < self.bytes);
         let fit = if fit == 0 && self.first { most.min(1) } else { fit };
         fit as u16
     }

@@ -407,3 +407,5 @@ pub(crate) fn reason_of(status: Option<&SubscriptionStatus>) -> DeadLetterReason
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throughput;

@@ -5,7 +5,7 @@
 
 use sluice_shared::model::{Batch, CustomerId, EventId, EventMeta, Lane};
 use sluice_shared::ports::log::RecordDraft;
-use sluice_shared::wire::envelope::{EnvelopeParts, IdStamp, write};
+use sluice_shared::wire::envelope::{EnvelopeParts, stamp, write};
 use sluice_shared::wire::record::{Directory, RecordEncoder};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,6 @@ fn batch(first: u64, events: u16) -> Batch {
     let customer = CustomerId::new(1_763_722_779_123);
     let id = EventId::new(1_763_722_779_123 + first, Lane::new(3).unwrap(), first, 0).batch();
     let (mut body, mut metas) = (Vec::new(), Vec::new());
-    let mut stamp = IdStamp::new(id.first());
     for i in 0..events {
         let n = (first * 1000 + u64::from(i)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let payload = format!(
@@ -42,7 +41,7 @@ fn batch(first: u64, events: u16) -> Batch {
             },
             &mut body,
         );
-        stamp.stamp(i, &mut body[start..]);
+        stamp(&id.event(i).text(), &mut body[start..]);
         metas.push(EventMeta { end: body.len() as u32, kind: 0, ordering: 0 });
     }
     Batch {

@@ -29,7 +29,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
-pub use config::{EngineConfig, EngineConfigError};
+pub use config::EngineConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use events::EmbeddedEvents;
 pub use idempotency::EmbeddedIdempotency;

@@ -2,6 +2,7 @@
 //! disk formats, the ports and their adapters, configuration and telemetry.
 
 pub mod clock;
+pub mod config;
 pub mod directory;
 pub mod embedded;
 pub mod limiter;

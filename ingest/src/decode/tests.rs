@@ -72,9 +72,9 @@ fn what_is_no_body_of_events_is_said_so() {
     assert!(matches!(json(b"[{\"payload\":1}").unwrap_err(), BodyError::Malformed(_)));
     assert!(matches!(json(b"{\"payload\":1} x").unwrap_err(), BodyError::Malformed(_)));
     assert!(matches!(json(b"{\"payload\":\"\xff\"}").unwrap_err(), BodyError::Malformed(_)));
-    let many = format!("[{}]", vec!["{\"payload\":1}"; 11].join(","));
+    let many = format!("[{}]", ["{\"payload\":1}"; 11].join(","));
     assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
-    let many = format!("[{}]", vec!["1"; 11].join(","));
+    let many = format!("[{}]", ["1"; 11].join(","));
     assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
 }
 

@@ -2,8 +2,9 @@
 
 use super::placement::{Placed, Placement};
 use sluice_shared::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
+use sluice_shared::model::ids::IdText;
 use sluice_shared::model::{Batch, BatchId, CustomerId, EventMeta, Lane};
-use sluice_shared::wire::envelope::IdStamp;
+use sluice_shared::wire::envelope::stamp;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -138,10 +139,10 @@ impl BatchBuilder {
 
     /// Gives the batch its id and writes the events' ids into their envelopes.
     pub(super) fn finish(mut self, id: BatchId) -> (Batch, Arc<Placement>) {
-        let mut stamp = IdStamp::new(id.first());
+        let mut text = IdText::default();
         let mut start = 0;
         for (index, event) in self.events.iter().enumerate() {
-            stamp.stamp(index as u16, &mut self.body[start..]);
+            stamp(&text.of(id.event(index as u16)), &mut self.body[start..]);
             start = event.end as usize + 1;
         }
         let claims = self.placement.cut(id);

@@ -1,6 +1,7 @@
 //! What of the embedded engine can be configured.
 
 use super::{EngineSettings, KvSettings, LogSettings, RetentionSettings};
+use crate::config::{ConfigError, within};
 use crate::model::batch::BATCH_BYTES_MAX;
 use crate::model::ids::LANES_MAX;
 use serde::{Deserialize, Serialize};
@@ -58,47 +59,29 @@ impl Default for EngineConfig {
     }
 }
 
-/// A value that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {value} is not between {min} and {max}")]
-pub struct EngineConfigError {
-    /// The field.
-    pub field: &'static str,
-    /// Its value.
-    pub value: i64,
-    /// The least it may be.
-    pub min: i64,
-    /// The most it may be.
-    pub max: i64,
-}
-
 impl EngineConfig {
     /// Checks the values.
     ///
     /// # Errors
     /// The first that makes no sense.
-    pub fn validate(&self) -> Result<(), EngineConfigError> {
-        const MIB: i64 = 1 << 20;
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let ranges = [
-            ("lanes", i64::from(self.lanes), 1, i64::from(LANES_MAX)),
-            ("shards", i64::from(self.shards), 1, 64),
-            ("log_segment_bytes", signed(self.log_segment_bytes), MIB, 4096 * MIB),
-            ("zstd_level", i64::from(self.zstd_level), -50, 19),
-            ("log_tail_bytes", signed(self.log_tail_bytes as u64), BATCH_BYTES_MAX as i64, i64::MAX),
-            ("state_segment_bytes", signed(self.state_segment_bytes), MIB, 4096 * MIB),
-            ("state_linger_ms", signed(self.state_linger_ms), 0, 1000),
-            ("state_cache_bytes", signed(self.state_cache_bytes), MIB, i64::MAX),
-            ("state_flush_bytes", signed(self.state_flush_bytes), MIB, i64::MAX),
-            ("retention_days", i64::from(self.retention_days), 1, 3650),
-            ("retention_shard_bytes", signed(self.retention_shard_bytes), MIB, i64::MAX),
-            ("idempotency_hours", i64::from(self.idempotency_hours), 1, 24 * 30),
-            ("idempotency_in_flight_max", signed(self.idempotency_in_flight_max as u64), 1, i64::MAX),
-        ];
-        match ranges.into_iter().find(|(_, value, min, max)| !(min..=max).contains(&value)) {
-            Some((field, value, min, max)) => Err(EngineConfigError { field, value, min, max }),
-            None => Ok(()),
-        }
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        const MIB: i128 = 1 << 20;
+        const MAX: i128 = i64::MAX as i128;
+        within([
+            ("lanes", self.lanes.into(), 1, LANES_MAX.into()),
+            ("shards", self.shards.into(), 1, 64),
+            ("log_segment_bytes", self.log_segment_bytes.into(), MIB, 4096 * MIB),
+            ("zstd_level", self.zstd_level.into(), -50, 19),
+            ("log_tail_bytes", self.log_tail_bytes as i128, BATCH_BYTES_MAX as i128, MAX),
+            ("state_segment_bytes", self.state_segment_bytes.into(), MIB, 4096 * MIB),
+            ("state_linger_ms", self.state_linger_ms.into(), 0, 1000),
+            ("state_cache_bytes", self.state_cache_bytes.into(), MIB, MAX),
+            ("state_flush_bytes", self.state_flush_bytes.into(), MIB, MAX),
+            ("retention_days", self.retention_days.into(), 1, 3650),
+            ("retention_shard_bytes", self.retention_shard_bytes.into(), MIB, MAX),
+            ("idempotency_hours", self.idempotency_hours.into(), 1, 24 * 30),
+            ("idempotency_in_flight_max", self.idempotency_in_flight_max as i128, 1, MAX),
+        ])
     }
 
     /// The settings that the engine is opened with.

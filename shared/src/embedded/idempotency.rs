@@ -131,7 +131,7 @@ impl EmbeddedIdempotency {
         let mut from = Some(Vec::new());
         while let Some(key) = from {
             let view = self.kv.view().clone();
-            let found = tokio::task::spawn_blocking(move || expired(&view, key, horizon_ms)).await;
+            let found = tokio::task::spawn_blocking(move || expired(&view, &key, horizon_ms)).await;
             let (keys, next) =
                 found.map_err(|error| PortError::unavailable("find old idempotency keys", error))??;
             from = next;
@@ -167,12 +167,12 @@ fn decode(value: &[u8]) -> Result<Stored, PortError> {
 /// Some keys accepted before `horizon_ms`, and where to go on if there may be more.
 fn expired(
     view: &KvView,
-    from: Vec<u8>,
+    from: &[u8],
     horizon_ms: u64,
 ) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
     const ROWS_MAX: usize = 10_000;
     let (mut expired, mut next, mut rows) = (Vec::new(), None, 0);
-    view.scan(&[keys::IDEMPOTENCY], &from, |key, value| {
+    view.scan(&[keys::IDEMPOTENCY], from, |key, value| {
         rows += 1;
         if rows > ROWS_MAX {
             next = Some(key.to_vec());

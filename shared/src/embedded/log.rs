@@ -1,9 +1,10 @@
 //! The log on one machine: shards of segment files, group commit.
 //!
 //! A lane belongs to shard `lane % shards`; the number of shards is fixed when
-//! the data directory is made. Each shard has a writer thread with one record
-//! in flight. The newest records are kept in memory, so that a consumer that
-//! keeps up never reads the disk.
+//! the data directory is made. Each shard has one record in flight: an append
+//! encodes, writes and syncs on its caller's thread, which saves two changes of
+//! thread a record. The newest records are kept in memory, so that a consumer
+//! that keeps up never reads the disk.
 
 use super::log_index::LogIndex;
 use super::segment_prepare::PreparerStatus;
@@ -20,9 +21,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
 mod tail;
 use tail::Tail;
@@ -38,12 +38,6 @@ pub struct LogSettings {
     pub tail_bytes: usize,
 }
 
-/// A record that waits for its shard's writer.
-struct Job {
-    record: RecordDraft,
-    done: oneshot::Sender<Result<(), AppendError>>,
-}
-
 /// One shard: its segments, its index and its writer.
 pub(crate) struct LogShard {
     pub(crate) id: ShardId,
@@ -53,8 +47,7 @@ pub(crate) struct LogShard {
     /// Where the durable log ends.
     end: watch::Receiver<u64>,
     /// Taken when the log closes.
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<ShardWriter>>,
     preparer: PreparerStatus,
     /// An append found no segment to go on with.
     blocked: Arc<AtomicBool>,
@@ -99,14 +92,10 @@ impl EmbeddedLog {
         self.shards.iter().flat_map(|shard| &shard.findings)
     }
 
-    /// Ends the writers; what they were given is on disk then.
+    /// Ends the writers after the appends that are under way. Blocks.
     pub(crate) fn close(&self) {
         for shard in &self.shards {
-            shard.jobs.lock().take();
-            let thread = shard.thread.lock().take();
-            if thread.is_some_and(|thread| thread.join().is_err()) {
-                tracing::error!(shard = %shard.id, "the shard's writer ended in a panic");
-            }
+            shard.writer.lock().take();
         }
     }
 
@@ -143,9 +132,8 @@ impl LogShard {
         let end = recovered.end.max(beyond);
         let tail = Arc::new(Mutex::new(Tail::new(settings.tail_bytes, end)));
         let (end_sender, end) = watch::channel(end);
-        let (jobs, receiver) = mpsc::channel(1);
         let blocked = Arc::new(AtomicBool::new(false));
-        let thread = WriterThread {
+        let writer = ShardWriter {
             writer,
             encoder: RecordEncoder::new(settings.zstd_level)?,
             index: index.clone(),
@@ -153,11 +141,9 @@ impl LogShard {
             end: end_sender,
             blocked: blocked.clone(),
         };
-        let name = format!("sluice-log-{number}");
-        let thread = std::thread::Builder::new().name(name).spawn(move || thread.run(receiver))?;
-        let (jobs, thread) = (Mutex::new(Some(jobs)), Mutex::new(Some(thread)));
+        let writer = Mutex::new(Some(writer));
         let (id, findings) = (shard_id(number), recovered.findings);
-        Ok(Self { id, segments, index, tail, end, jobs, thread, preparer, blocked, findings })
+        Ok(Self { id, segments, index, tail, end, writer, preparer, blocked, findings })
     }
 
     /// Reads items from the disk; blocks.
@@ -258,7 +244,8 @@ fn decode_frame(payload: &[u8], next: u64, damage: Option<String>, items: &mut V
     }
 }
 
-struct WriterThread {
+/// What appends to a shard.
+struct ShardWriter {
     writer: SegmentWriter,
     encoder: RecordEncoder,
     index: Arc<LogIndex>,
@@ -267,14 +254,7 @@ struct WriterThread {
     blocked: Arc<AtomicBool>,
 }
 
-impl WriterThread {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(Job { record, done }) = jobs.blocking_recv() {
-            // Whoever asked may be gone; the record counts all the same.
-            let _gone = done.send(self.append(record));
-        }
-    }
-
+impl ShardWriter {
     fn append(&mut self, record: RecordDraft) -> Result<(), AppendError> {
         let encoder = &mut self.encoder;
         let appended =
@@ -319,13 +299,14 @@ impl Log for EmbeddedLog {
     }
 
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError> {
-        let (done, outcome) = oneshot::channel();
-        let closed = || not_taken("the log is closed");
-        let jobs = self.shards[unit].jobs.lock().clone().ok_or_else(closed)?;
-        jobs.send(Job { record, done }).await.map_err(|_closed| closed())?;
-        outcome
-            .await
-            .unwrap_or_else(|_gone| Err(AppendError::Unknown { detail: "the log's writer ended".into() }))
+        match &mut *self.shards[unit].writer.lock() {
+            Some(writer) => writer.append(record),
+            None => Err(not_taken("the log is closed")),
+        }
+    }
+
+    fn append_blocks(&self) -> bool {
+        true
     }
 
     fn accepting(&self) -> Result<(), AppendError> {

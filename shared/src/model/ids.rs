@@ -201,6 +201,26 @@ id!(
     EventId
 );
 
+/// Spells ids; of ids of one batch, what they share is spelled once.
+#[derive(Debug, Clone, Default)]
+pub struct IdText {
+    spelled: Option<(BatchId, [u8; ID_TEXT_LEN])>,
+}
+
+impl IdText {
+    /// The text of an id.
+    pub fn of(&mut self, id: EventId) -> [u8; ID_TEXT_LEN] {
+        let text = match &mut self.spelled {
+            Some((batch, text)) if *batch == id.batch() => text,
+            spelled => &mut spelled.insert((id.batch(), id.text())).1,
+        };
+        for (digit, shift) in text[ID_TEXT_LEN - 4..].iter_mut().zip([12, 8, 4, 0]) {
+            *digit = HEX[usize::from(id.index() >> shift & 15)];
+        }
+        *text
+    }
+}
+
 /// Sixteen bytes from the operating system.
 #[must_use]
 pub fn random_u128() -> u128 {
@@ -374,6 +394,9 @@ mod tests {
             prop_assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
             prop_assert_eq!(text.parse::<EventId>().unwrap(), id);
             prop_assert_eq!(text.to_uppercase().parse::<EventId>().unwrap(), id);
+            let mut spelled = IdText::default();
+            spelled.of(id.batch().event(index ^ 0x5a5a));
+            prop_assert_eq!(&spelled.of(id)[..], text.as_bytes());
         }
 
         #[test]

@@ -137,6 +137,12 @@ pub trait Log: Send + Sync + 'static {
     /// The unit that a lane's batches are appended to.
     fn append_unit(&self, lane: Lane) -> usize;
 
+    /// Whether `append` does its work on the thread that polls it: then each
+    /// unit wants a thread of its own.
+    fn append_blocks(&self) -> bool {
+        false
+    }
+
     /// Makes a record durable.
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError>;
 

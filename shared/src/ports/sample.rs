@@ -1,5 +1,4 @@
 //! What the contract suites store.
-#![expect(clippy::missing_panics_doc, reason = "samples are made of good parts")]
 
 use crate::clock;
 use crate::model::ids::BatchIds;

@@ -8,8 +8,7 @@
 //! The id comes first, so that its place is known and the lane's buffer can
 //! write it when the event joins a batch.
 
-use crate::model::EventId;
-use crate::model::ids::{ID_TEXT_LEN, write_uuid};
+use crate::model::ids::ID_TEXT_LEN;
 
 const BEFORE_ID: &[u8] = b"{\"event_id\":\"";
 
@@ -58,38 +57,18 @@ pub fn write(parts: &EnvelopeParts<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"}");
 }
 
-/// Writes ids of one batch into envelopes: the part they share is spelled once.
-#[derive(Debug, Clone)]
-pub struct IdStamp {
-    text: [u8; ID_TEXT_LEN],
-}
-
-impl IdStamp {
-    /// For the batch that `id` belongs to.
-    #[must_use]
-    pub fn new(id: EventId) -> Self {
-        let mut text = [0; ID_TEXT_LEN];
-        write_uuid(id.as_u128(), &mut text);
-        Self { text }
-    }
-
-    /// Writes the id of event `index` into an envelope.
-    ///
-    /// # Panics
-    /// If `envelope` is shorter than any envelope is.
-    pub fn stamp(&mut self, index: u16, envelope: &mut [u8]) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        for (i, shift) in [12, 8, 4, 0].into_iter().enumerate() {
-            self.text[ID_TEXT_LEN - 4 + i] = HEX[usize::from(index >> shift & 15)];
-        }
-        envelope[ID_OFFSET..ID_OFFSET + ID_TEXT_LEN].copy_from_slice(&self.text);
-    }
+/// Writes an event's id into its envelope.
+///
+/// # Panics
+/// If `envelope` is shorter than any envelope is.
+pub fn stamp(id: &[u8; ID_TEXT_LEN], envelope: &mut [u8]) {
+    envelope[ID_OFFSET..ID_OFFSET + ID_TEXT_LEN].copy_from_slice(id);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Lane;
+    use crate::model::{EventId, Lane};
 
     #[test]
     fn an_envelope_is_json_with_its_id_in_place() {
@@ -106,7 +85,7 @@ mod tests {
         };
         write(&parts, &mut out);
         let id = EventId::new(77, Lane::new(5).unwrap(), 9, 0xabc);
-        IdStamp::new(id.batch().first()).stamp(0xabc, &mut out);
+        stamp(&id.text(), &mut out);
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(json["event_id"], id.to_string());
         assert_eq!(json["payload"]["k"], 1);

@@ -1,6 +1,6 @@
 //! What every [`EventStore`] must do. Each adapter's tests call [`all`]; the
 //! store need not be empty.
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed check is a panic")]
+#![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{AckOutcome, DeadLetterQuery, Direction, EventStore, LaneScan, NewFact, StoredBatch};
 use crate::clock;

@@ -1,5 +1,5 @@
 //! What every [`Idempotency`] must do. Each adapter's tests call [`all`].
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed check is a panic")]
+#![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{ClaimOutcome, Idempotency, KeyHash, Placed};
 use crate::clock;

@@ -1,11 +1,6 @@
 //! What every [`Log`] must do. Each adapter's tests call [`all`] on a log that
 //! others leave alone; it need not be empty.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    reason = "a failed check is a panic"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed check is a panic")]
 
 use super::{Log, LogItem, LogRecord, Position, RecordDraft, ShardId};
 use crate::model::Lane;

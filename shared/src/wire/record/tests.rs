@@ -133,7 +133,7 @@ fn the_golden_record_still_reads() {
         batch(1_700_000_000_001, 4, &[70_000], &["x"], false),
     ];
     if std::env::var_os("SLUICE_WRITE_GOLDEN").is_some() {
-        std::fs::write("tests/data/record-v1.bin", encode(expected.clone())).unwrap();
+        std::fs::write("tests/data/record-v1.bin", encode(expected)).unwrap();
         return;
     }
     let read: Vec<Batch> = decode(golden).into_iter().map(Result::unwrap).collect();

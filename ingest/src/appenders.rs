@@ -1,0 +1,46 @@
+//! What appends the lane buffers' records: a thread or a task for each append
+//! unit, as the log wants it.
+
+use crate::lanes::Lanes;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The running appenders.
+pub(crate) struct Appenders {
+    running: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Appenders {
+    /// Starts one for each append unit.
+    pub(crate) fn start(lanes: &Arc<Lanes>) -> Self {
+        let (mut running, stop) = (JoinSet::new(), CancellationToken::new());
+        let blocks = lanes.append_blocks();
+        for unit in 0..lanes.units() {
+            let (lanes, stopped) = (Arc::clone(lanes), stop.clone());
+            // Cancelled only between records, or where nobody waits for the one in flight.
+            let run = async move {
+                stopped.run_until_cancelled(lanes.run_unit(unit)).await;
+            };
+            if blocks {
+                let handle = Handle::current();
+                running.spawn_blocking(move || handle.block_on(run));
+            } else {
+                running.spawn(run);
+            }
+        }
+        Self { running, stop }
+    }
+
+    /// Stops them; call it when no request waits any more.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.running.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "an appender failed");
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The edge over real sockets, on the embedded engine.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed check is a panic")]
+
+mod api;
+mod bodies;
+mod connections;
+mod drain;
+mod harness;

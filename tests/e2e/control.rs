@@ -1,0 +1,82 @@
+//! Controls: the judges of the other tests find what is planted for them.
+
+use crate::harness::endpoint::Reply;
+use crate::harness::traffic::{receiver_at, wait_received};
+use crate::harness::{Customer, Endpoint, Request, Server, Traffic, check, traffic, wait_until};
+use sluice_loadtest::receiver::Behaviour;
+use sluice_loadtest::sender::RunConfig;
+use std::path::{Path, PathBuf};
+
+fn run(server: &Server, customer: &Customer, ledger: &Path) -> u64 {
+    let config = RunConfig {
+        keys: vec![customer.key.clone()],
+        connections: 2,
+        rate: Some(500.0),
+        ..RunConfig::new(server.url())
+    };
+    let traffic = Traffic::start(config, ledger);
+    traffic.wait_for_accepted(100);
+    traffic.finish().whole_run.events_accepted
+}
+
+#[test]
+fn a_receiver_that_forgets_some_of_what_it_took_is_found_out() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let path = |name: &str| -> PathBuf { server.scratch().join(name) };
+    let first = traffic::receiver(&path("first"), &[]);
+    let address = first.address();
+    customer.subscribe(&first.url());
+    let early = run(&server, &customer, &path("sent"));
+    wait_received(&first, "the first part", |stats| stats.events >= early);
+    first.stop().expect("the first receiver's ledger");
+    assert!(check::nothing_lost(&path("sent"), &path("first")).ok);
+
+    // The same sender's ledger goes on; a receiver with an empty one takes the rest.
+    let second = receiver_at(address, &path("second"), &[], Behaviour::default());
+    let late = run(&server, &customer, &path("sent"));
+    wait_received(&second, "the second part", |stats| stats.events >= late);
+    second.stop().expect("the second receiver's ledger");
+    for (ledger, lost) in [("first", late), ("second", early)] {
+        let report = check::compare(&path("sent"), &path(ledger));
+        assert!(!report.ok);
+        assert_eq!(report.lost, lost, "{}", report.text());
+    }
+}
+
+#[test]
+fn an_altered_byte_on_the_way_to_the_receiver_is_found_out() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let received = server.scratch().join("received");
+    let receiver = traffic::receiver(&received, &[]);
+    let address = receiver.address();
+    // Stands between: hands on what it gets, one letter of each webhook changed.
+    let altering = Endpoint::start(move |seen| {
+        let mut body = seen.body.clone();
+        let at = body.windows(8).position(|part| part == b"\"user\":\"").expect("a marked event") + 12;
+        body[at] = if body[at] == b'x' { b'y' } else { b'x' };
+        Request::post("/").body(body).expect(address, 200);
+        Reply::status(200)
+    });
+    customer.subscribe(&altering.url());
+    let sent = server.scratch().join("sent");
+    run(&server, &customer, &sent);
+    wait_until("a damaged event", || receiver.stats().corrupted > 0);
+    receiver.stop().expect("the receiver's ledger");
+    let report = check::compare(&sent, &received);
+    assert!(!report.ok && report.corrupted > 0, "{}", report.text());
+}
+
+#[test]
+fn a_receiver_with_another_secret_takes_nothing() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let other =
+        traffic::receiver(&server.scratch().join("other"), &["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]);
+    customer.subscribe(&other.url());
+    let sent = run(&server, &customer, &server.scratch().join("sent"));
+    let stats = wait_received(&other, "refused webhooks", |stats| stats.signature_failures > 0);
+    assert!(sent > 0);
+    assert_eq!(stats.events, 0);
+}

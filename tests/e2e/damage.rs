@@ -1,0 +1,144 @@
+//! Damaged files: whatever is lost is named, and the rest is delivered.
+//!
+//! A server takes events and is stopped, in both ways, while deliveries of two
+//! subscriptions are outstanding. Then each file of its data directory is
+//! damaged in turn, on a copy, and the server started on it: either everything
+//! acknowledged arrives, or the log names the damaged file, or the server
+//! refuses to start and says why. The ledgers of sender and receivers judge.
+
+mod site;
+
+use crate::harness::{Random, setting, turn};
+use site::{Ending, Site};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// What is done to a file.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Flip { at: u64, with: u8 },
+    Cut { to: u64 },
+    Remove,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing was lost.
+    Whole,
+    /// Events were lost, and the log says where.
+    Named,
+    /// The server did not start, and says why.
+    Refused,
+}
+
+#[test]
+fn no_damage_to_any_file_loses_an_event_silently() {
+    let _turn = turn::heavy();
+    let mut random = Random::new("damage");
+    let all = setting("SLUICE_TEST_DAMAGE").is_some_and(|which| which == "all");
+    let endings = [Ending::Kill, Ending::Terminate, Ending::Kill, Ending::Terminate];
+    let workers: Vec<_> = endings
+        .into_iter()
+        .enumerate()
+        .map(|(nth, ending)| {
+            let mut random = Random::from(random.next());
+            thread::spawn(move || {
+                let site = Site::make(ending);
+                let cases = cases(&site, &mut random, all);
+                // Two sites of each ending: each takes half of the files, or all.
+                let mine = |index: &usize| all || index % 2 == nth / 2;
+                let judge = |(path, damage): (PathBuf, Damage)| {
+                    let told = format!("{ending:?}, {}: {damage:?}", path.display());
+                    (told, judge(&site, &path, damage))
+                };
+                cases
+                    .into_iter()
+                    .filter(|(index, ..)| mine(index))
+                    .map(|(_, path, damage)| judge((path, damage)))
+                    .collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let verdicts: Vec<_> = workers.into_iter().flat_map(|worker| worker.join().expect("a worker")).collect();
+    let mut silent = Vec::new();
+    let count = |wanted| verdicts.iter().filter(|(_, verdict)| verdict.as_ref() == Ok(&wanted)).count();
+    eprintln!(
+        "{} damages: {} lost nothing, {} lost what the log names, {} refused to start",
+        verdicts.len(),
+        count(Verdict::Whole),
+        count(Verdict::Named),
+        count(Verdict::Refused)
+    );
+    for (told, verdict) in &verdicts {
+        match verdict {
+            Ok(verdict) => eprintln!("{verdict:?}: {told}"),
+            Err(why) => silent.push(format!("{told}: {why}")),
+        }
+    }
+    assert!(silent.is_empty(), "{} damages with a bad end:\n{}", silent.len(), silent.join("\n\n"));
+    assert!(
+        count(Verdict::Named) + count(Verdict::Refused) > 0,
+        "the damage did none: the test proves nothing"
+    );
+}
+
+/// The damages of each file, with the file's number.
+fn cases(site: &Site, random: &mut Random, all: bool) -> Vec<(usize, PathBuf, Damage)> {
+    let mut cases = Vec::new();
+    for (index, (path, written)) in site.files().into_iter().enumerate() {
+        let mut add = |damage| cases.push((index, path.clone(), damage));
+        add(Damage::Remove);
+        if written == 0 {
+            continue;
+        }
+        let with = 1 << random.below(8);
+        add(Damage::Flip { at: random.below(written), with });
+        add(Damage::Cut { to: random.below(written) });
+        if all {
+            let places = [0, 9, 40, 70, written / 2, written - 1];
+            places.into_iter().filter(|at| *at < written).for_each(|at| add(Damage::Flip { at, with }));
+            [0, 64, written / 2, written - 1]
+                .into_iter()
+                .filter(|to| *to < written)
+                .for_each(|to| add(Damage::Cut { to }));
+        }
+    }
+    cases
+}
+
+/// Damages a copy, starts a server on it and sees what arrives.
+fn judge(site: &Site, path: &Path, damage: Damage) -> Result<Verdict, String> {
+    let copy = site.copy();
+    apply(&copy.path().join(path), damage);
+    let end = site.try_start(copy.path());
+    let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+    let names_it = end.log.lines().any(|line| line.contains(&name) && !line.contains("INFO"));
+    let last = || end.log.lines().rev().take(12).collect::<Vec<_>>().join("\n  ");
+    match end.lost {
+        None if end.refused_well && end.log.contains(&name) => Ok(Verdict::Refused),
+        None => Err(format!("it did not start, and did not say well why:\n  {}", last())),
+        Some(0) if end.takes_new => Ok(Verdict::Whole),
+        Some(0) => Err(format!("it started and takes no events:\n  {}", last())),
+        Some(lost) if !names_it => Err(format!("{lost} events were lost SILENTLY:\n  {}", last())),
+        Some(lost) if matches!(damage, Damage::Flip { .. }) && lost > site::RECORD_EVENTS_MAX => {
+            Err(format!("a single byte lost {lost} events, more than two records have:\n  {}", last()))
+        }
+        Some(_) => Ok(Verdict::Named),
+    }
+}
+
+fn apply(file: &Path, damage: Damage) {
+    match damage {
+        Damage::Remove => std::fs::remove_file(file).expect("remove a file"),
+        Damage::Cut { to } => {
+            let file = std::fs::File::options().write(true).open(file).expect("open a file");
+            file.set_len(to).expect("cut a file");
+        }
+        Damage::Flip { at, with } => {
+            let mut bytes = std::fs::read(file).expect("read a file");
+            bytes[usize::try_from(at).unwrap()] ^= with;
+            std::fs::write(file, bytes).expect("write a file");
+        }
+    }
+}

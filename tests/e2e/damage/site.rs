@@ -1,0 +1,202 @@
+//! A stopped server with deliveries outstanding, to be copied and damaged.
+
+use crate::harness::traffic::{receiver_at, wait_received};
+use crate::harness::wait::try_for;
+use crate::harness::{Customer, Server, ServerConfig, Traffic, check, directory, ports};
+use serde_json::json;
+use sluice_loadtest::receiver::Behaviour;
+use sluice_loadtest::sender::RunConfig;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const CONNECTIONS: usize = 4;
+const BATCH: usize = 5;
+/// Two subscriptions miss at the most what two log records hold.
+pub(crate) const RECORD_EVENTS_MAX: u64 = 2 * 2 * (CONNECTIONS * BATCH) as u64;
+/// Events before the stop; with the payload's size, more than a segment.
+const EVENTS: u64 = 3000;
+const EVENT_BYTES: usize = 900;
+/// How long a server with damaged files may take to deliver what it has.
+const ARRIVAL: Duration = Duration::from_secs(12);
+
+/// How the server was stopped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    Kill,
+    Terminate,
+}
+
+/// What became of a damaged copy.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// Acknowledged events that did not arrive; none if the server did not start.
+    pub(crate) lost: Option<u64>,
+    /// Whether a server that did not start ended by its own decision.
+    pub(crate) refused_well: bool,
+    /// Whether it takes and delivers a new event.
+    pub(crate) takes_new: bool,
+    pub(crate) log: String,
+}
+
+/// A subscription's receiver: where it listens, and what it took before the stop.
+#[derive(Debug)]
+struct Place {
+    address: SocketAddr,
+    ledger: PathBuf,
+}
+
+/// The stopped server.
+pub(crate) struct Site {
+    own: TempDir,
+    customer: Customer,
+    subscriptions: Vec<String>,
+    places: Vec<Place>,
+    addresses: (SocketAddr, SocketAddr),
+}
+
+fn config() -> ServerConfig {
+    ServerConfig::default()
+        .env("SLUICE_ENGINE__LOG_SEGMENT_BYTES", 1 << 20)
+        .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 1 << 20)
+        .env("SLUICE_PROCESSOR__BREAKER__OPEN_MAX_MS", 1000)
+}
+
+impl Site {
+    /// Two subscriptions: one has had nearly everything, one nothing.
+    pub(crate) fn make(ending: Ending) -> Self {
+        let own = directory();
+        let addresses = (ports::free_address(), ports::free_address());
+        let data = own.path().join("data");
+        let mut server = config().data_dir(&data).addresses(addresses.0, addresses.1).start();
+        let customer = Customer::new(&server);
+        let place = |name: &str| Place { address: ports::free_address(), ledger: own.path().join(name) };
+        let places = vec![place("ready.received"), place("busy.received")];
+        let start = |place: &Place, behaviour| receiver_at(place.address, &place.ledger, &[], behaviour);
+        let (ready, busy) =
+            (start(&places[0], Behaviour::default()), start(&places[1], Behaviour::status(503)));
+        let subscriptions = [ready.url(), busy.url()].map(|url| customer.subscribe(&url).id).to_vec();
+        let run = RunConfig {
+            keys: vec![customer.key.clone()],
+            connections: CONNECTIONS,
+            batch: BATCH,
+            rate: Some(4000.0),
+            event_bytes: EVENT_BYTES,
+            ..RunConfig::new(server.url())
+        };
+        let traffic = Traffic::start(run, &own.path().join("sent"));
+        traffic.wait_for_accepted(EVENTS);
+        wait_received(&ready, "the ready endpoint to have most", |stats| stats.events >= EVENTS / 2);
+        ready.set_behaviour(Behaviour::status(503)).unwrap();
+        traffic.wait_for_accepted(EVENTS / 5);
+        match ending {
+            Ending::Kill => server.kill(),
+            Ending::Terminate => server.terminate(),
+        }
+        traffic.finish();
+        for receiver in [ready, busy] {
+            receiver.stop().expect("a receiver's ledger");
+        }
+        Self { own, customer, subscriptions, places, addresses }
+    }
+
+    /// Every file, relative to the data directory, and how much of it is
+    /// written: segments end in zeros.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, u64)> {
+        let data = self.own.path().join("data");
+        let mut files = Vec::new();
+        walk(&data, &mut files);
+        files.sort();
+        let written = |path: &Path| {
+            let bytes = std::fs::read(path).expect("read a file");
+            bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+        };
+        files
+            .iter()
+            .map(|path| (path.strip_prefix(&data).expect("inside").to_owned(), written(path)))
+            .collect()
+    }
+
+    pub(crate) fn copy(&self) -> TempDir {
+        let copy = directory();
+        copy_tree(&self.own.path().join("data"), copy.path());
+        copy
+    }
+
+    /// Starts a server on a copy, with receivers that take everything.
+    pub(crate) fn try_start(&self, data: &Path) -> End {
+        let ledgers = directory();
+        let taken: Vec<PathBuf> = self
+            .places
+            .iter()
+            .enumerate()
+            .map(|(nth, place)| {
+                let copy = ledgers.path().join(nth.to_string());
+                std::fs::copy(&place.ledger, &copy).expect("copy a ledger");
+                copy
+            })
+            .collect();
+        let receivers: Vec<_> = self
+            .places
+            .iter()
+            .zip(&taken)
+            .map(|(place, ledger)| receiver_at(place.address, ledger, &[], Behaviour::default()))
+            .collect();
+        let started = config().data_dir(data).addresses(self.addresses.0, self.addresses.1).try_start();
+        let server = match started {
+            Ok(server) => server,
+            Err(failure) => {
+                let refused_well = failure.status.is_some_and(|status| status.code() == Some(1));
+                return End { lost: None, refused_well, takes_new: false, log: failure.log };
+            }
+        };
+        let sent = self.own.path().join("sent");
+        let lost = || taken.iter().map(|ledger| check::compare(&sent, ledger).lost).sum::<u64>();
+        let complete = try_for(ARRIVAL, || {
+            self.redrive(&server);
+            (lost() == 0).then_some(())
+        });
+        let lost = if complete.is_some() { 0 } else { lost() };
+        let takes_new = self.takes_new(&server, || receivers.iter().map(|r| r.stats().unmarked).sum());
+        End { lost: Some(lost), refused_well: false, takes_new, log: server.log() }
+    }
+
+    /// Dead letters count as delivered if a redrive delivers them.
+    fn redrive(&self, server: &Server) {
+        for subscription in &self.subscriptions {
+            let body = json!({"subscription_id": subscription});
+            let request = crate::harness::Request::post("/v1/dead-letters/redrive").json(&body);
+            // A damaged catalogue may know neither key nor subscription: the ledgers tell.
+            request.bearer(&self.customer.key).send(server.public()).ok();
+        }
+    }
+
+    fn takes_new(&self, server: &Server, unmarked: impl Fn() -> u64) -> bool {
+        let before = unmarked();
+        let request = crate::harness::Request::post("/v1/events").json(&json!({"payload": "new"}));
+        let answer = request.bearer(&self.customer.key).send(server.public());
+        answer.is_ok_and(|answer| answer.status == 202)
+            && try_for(ARRIVAL, || (unmarked() >= before + 2).then_some(())).is_some()
+    }
+}
+
+fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("list a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { walk(&path, files) } else { files.push(path) }
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("make a directory");
+    for entry in std::fs::read_dir(from).expect("list a directory") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("copy a file");
+        }
+    }
+}

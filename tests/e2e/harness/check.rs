@@ -1,0 +1,31 @@
+//! The judge: what a sender was told against what a receiver took.
+
+use super::wait::try_for;
+use sluice_loadtest::verify::{Arrival, Order, VerifyReport, verify};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long what is under way may take to arrive: retries, breakers and a busy
+/// machine included. Longer only where something is lost.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Compares the ledgers as they are now.
+pub(crate) fn compare(sent: &Path, received: &Path) -> VerifyReport {
+    verify(sent, received, Arrival::EverySubscription, Order::Counted).expect("readable ledgers")
+}
+
+/// Waits until nothing that was acknowledged is missing, or `limit`.
+pub(crate) fn settle(sent: &Path, received: &Path, limit: Duration) -> VerifyReport {
+    let complete = try_for(limit, || Some(compare(sent, received)).filter(|report| report.lost == 0));
+    complete.unwrap_or_else(|| compare(sent, received))
+}
+
+/// Everything acknowledged arrives, and nothing arrives damaged.
+#[track_caller]
+pub(crate) fn nothing_lost(sent: &Path, received: &Path) -> VerifyReport {
+    let report = settle(sent, received, ARRIVAL_LIMIT);
+    assert!(report.ok, "{}", report.text());
+    assert!(report.acknowledged > 0, "nothing was acknowledged: {}", report.text());
+    assert_eq!(report.unlisted, 0, "{}", report.text());
+    report
+}

@@ -1,0 +1,282 @@
+//! The server under test: a process that can be stopped, killed and brought back.
+
+use super::http::{Answer, Request};
+use super::{directory, ports, wait::try_for};
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_sluice");
+pub(crate) const ADMIN_TOKEN: &str = "the-admin-token-of-a-test";
+/// A start recovers what a crash left, and may wait for a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Lines of the server's log that a failed test shows.
+const LOG_LINES: usize = 150;
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerConfig {
+    /// Beyond the flags, in the environment.
+    env: Vec<(String, String)>,
+    private_webhooks: bool,
+    admin_token: bool,
+    data_dir: Option<PathBuf>,
+    addresses: Option<(SocketAddr, SocketAddr)>,
+}
+
+impl Default for ServerConfig {
+    /// Small segments, so that tests cross their borders and use little disk.
+    fn default() -> Self {
+        Self { env: Vec::new(), private_webhooks: true, admin_token: true, data_dir: None, addresses: None }
+            .env("SLUICE_ENGINE__LOG_SEGMENT_BYTES", 4 << 20)
+            .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 2 << 20)
+    }
+}
+
+impl ServerConfig {
+    /// A variable of the server's environment.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers, mostly")]
+    pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Whether webhooks may go to this machine.
+    pub(crate) fn private_webhooks(mut self, allowed: bool) -> Self {
+        self.private_webhooks = allowed;
+        self
+    }
+
+    /// Lets the server make its admin token.
+    pub(crate) fn make_admin_token(mut self) -> Self {
+        self.admin_token = false;
+        self
+    }
+
+    /// A data directory that outlives the server.
+    pub(crate) fn data_dir(mut self, path: &Path) -> Self {
+        self.data_dir = Some(path.to_owned());
+        self
+    }
+
+    /// Public and admin address; free ones unless given.
+    pub(crate) fn addresses(mut self, public: SocketAddr, admin: SocketAddr) -> Self {
+        self.addresses = Some((public, admin));
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn start(self) -> Server {
+        match self.try_start() {
+            Ok(server) => server,
+            Err(failure) => panic!("the server did not start: {failure:?}"),
+        }
+    }
+
+    pub(crate) fn try_start(self) -> Result<Server, StartFailure> {
+        let own = directory();
+        let data_dir = self.data_dir.clone().unwrap_or_else(|| own.path().join("data"));
+        let (public, admin) =
+            self.addresses.unwrap_or_else(|| (ports::free_address(), ports::free_address()));
+        let log = own.path().join("log");
+        let mut server = Server { config: self, data_dir, public, admin, log, child: None, own };
+        server.try_restart()?;
+        Ok(server)
+    }
+}
+
+/// A server that ended before it was ready.
+#[derive(Debug)]
+pub(crate) struct StartFailure {
+    /// None if it neither ended nor became ready in time.
+    pub(crate) status: Option<ExitStatus>,
+    /// Its stderr.
+    pub(crate) log: String,
+}
+
+/// A running (or killed) server; it is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    config: ServerConfig,
+    data_dir: PathBuf,
+    public: SocketAddr,
+    admin: SocketAddr,
+    log: PathBuf,
+    child: Option<Child>,
+    own: TempDir,
+}
+
+impl Server {
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        ServerConfig::default().start()
+    }
+
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.public)
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// A directory beside the data, gone with the server.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.own.path()
+    }
+
+    /// What it has written to stderr, over all its lives.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
+    /// Sends a request to the admin API.
+    #[track_caller]
+    pub(crate) fn admin_call(&self, request: Request, status: u16) -> Value {
+        let answer: Answer = request.bearer(ADMIN_TOKEN).expect(self.admin, status);
+        if answer.body.is_empty() { Value::Null } else { answer.json() }
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("kill the server");
+            child.wait().expect("wait for the killed server");
+        }
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn ask_to_stop(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(sent.expect("run kill").success(), "the server does not run");
+    }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("the server runs");
+        match try_for(STOP_LIMIT, || child.try_wait().expect("look at the server")) {
+            Some(status) => status,
+            None => {
+                child.kill().expect("kill the server");
+                child.wait().expect("wait for the killed server");
+                panic!("the server did not stop in {STOP_LIMIT:?}");
+            }
+        }
+    }
+
+    /// SIGTERM; it must end well.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) {
+        self.ask_to_stop();
+        let status = self.wait();
+        assert_eq!(status.code(), Some(0), "after SIGTERM");
+    }
+
+    /// Starts it again on the same addresses and data.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        if let Err(failure) = self.try_restart() {
+            panic!("the server did not start again: {failure:?}");
+        }
+    }
+
+    /// Starts it again with another configuration.
+    #[track_caller]
+    pub(crate) fn restart_with(&mut self, change: impl FnOnce(ServerConfig) -> ServerConfig) {
+        self.config = change(self.config.clone());
+        self.restart();
+    }
+
+    fn try_restart(&mut self) -> Result<(), StartFailure> {
+        assert!(self.child.is_none(), "the server runs");
+        let written = self.log().len();
+        let mut child = self.command().spawn().expect("start the binary");
+        let stdout = child.stdout.take().expect("its output is piped");
+        let (ready, is_ready) = mpsc::channel();
+        // Ends with the process.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if line.starts_with("ready http://") && ready.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        if is_ready.recv_timeout(START_LIMIT).is_ok() {
+            self.child = Some(child);
+            return Ok(());
+        }
+        // Its output is closed: it has ended, or it hangs.
+        let status = try_for(Duration::from_secs(5), || child.try_wait().expect("look at the server"));
+        if status.is_none() {
+            child.kill().expect("kill the server");
+            child.wait().expect("wait for the killed server");
+        }
+        Err(StartFailure { status, log: self.log().split_off(written) })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = binary();
+        command.arg("up").arg("--data-dir").arg(&self.data_dir);
+        command.arg("--listen").arg(self.public.to_string());
+        command.arg("--admin-listen").arg(self.admin.to_string());
+        if self.config.private_webhooks {
+            command.arg("--allow-private-webhooks");
+        }
+        if self.config.admin_token {
+            command.env("SLUICE_ADMIN_TOKEN", ADMIN_TOKEN);
+        }
+        command.envs(self.config.env.iter().map(|(name, value)| (name, value)));
+        let log: File =
+            OpenOptions::new().create(true).append(true).open(&self.log).expect("the server's log");
+        command.stdout(Stdio::piped()).stderr(log).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Gone already, or gone now: there is nobody left to tell.
+            child.kill().ok();
+            child.wait().ok();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+            eprintln!("--- the server's log, its last lines\n{last}\n---");
+        }
+    }
+}
+
+/// The binary, without this process's settings.
+pub(crate) fn binary() -> Command {
+    let mut command = Command::new(BINARY);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SLUICE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}

@@ -1,0 +1,36 @@
+//! Bounded waits for what a server shows only when asked.
+
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(20);
+/// Far longer than anything takes on a busy machine; a wait ends as soon as it can.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer; panics with `what` after a minute.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    match try_for(LIMIT, &mut ask) {
+        Some(answer) => answer,
+        None => panic!("waited {LIMIT:?} in vain for {what}"),
+    }
+}
+
+/// Asks until it holds; panics with `what` after a minute.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    wait_for(what, || holds().then_some(()));
+}
+
+/// Asks until there is an answer or the time is over.
+pub(crate) fn try_for<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}

@@ -1,0 +1,192 @@
+//! Starting, stopping, and being used wrongly.
+
+use crate::harness::http::Connection;
+use crate::harness::server::binary;
+use crate::harness::{
+    Customer, Request, Server, ServerConfig, Traffic, check, directory, traffic, turn, wait_until,
+};
+use serde_json::{Value, json};
+use sluice_loadtest::sender::RunConfig;
+use std::process::Output;
+
+fn run(arguments: &[&str]) -> Output {
+    binary().args(arguments).output().expect("run the binary")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn sigterm_answers_what_is_in_flight_and_ends_well() {
+    let mut server = Server::start();
+    let customer = Customer::new(&server);
+    let request = Request::post("/v1/events").bearer(&customer.key).json(&json!({"payload": "in flight"}));
+    let bytes = request.bytes();
+    let (first, rest) = bytes.split_at(bytes.len() - 5);
+    let mut connection = Connection::open(server.public()).expect("connect");
+    connection.write(first).unwrap();
+    // Served: the head, at least, has been read once a later request is answered.
+    customer.send(&json!({"payload": "before"}));
+    let mut idle = customer.connect();
+    idle.call(&Request::get("/healthz")).expect("an answer");
+
+    server.ask_to_stop();
+    wait_until("the server to take no more connections", || Connection::open(server.public()).is_err());
+    connection.write(rest).unwrap();
+    let answer = connection.read_answer().expect("an answer to what was in flight").expect(202);
+    assert_eq!(server.wait().code(), Some(0));
+    server.restart();
+    let id = answer.json()["event_id"].as_str().unwrap().to_owned();
+    assert_eq!(customer.event(&id)["payload"], "in flight");
+}
+
+#[test]
+fn a_stop_under_load_loses_nothing_and_the_next_start_finds_a_clean_state() {
+    let _turn = turn::heavy();
+    let mut server = Server::start();
+    let customer = Customer::new(&server);
+    let received = server.scratch().join("received");
+    let receiver = traffic::receiver(&received, &[]);
+    customer.subscribe(&receiver.url());
+    let config = RunConfig {
+        keys: vec![customer.key],
+        connections: 4,
+        batch: 10,
+        rate: Some(4000.0),
+        retry_unknown: true,
+        ..RunConfig::new(server.url())
+    };
+    let traffic = Traffic::start(config, &server.scratch().join("sent"));
+    for _ in 0..2 {
+        traffic.wait_for_accepted(1000);
+        server.terminate();
+        let before = server.log().len();
+        server.restart();
+        let since = server.log().split_off(before);
+        assert!(!since.contains("ERROR") && !since.contains("WARN"), "not a clean start: {since}");
+    }
+    traffic.wait_for_accepted(1000);
+    let sent = traffic.ledger().to_owned();
+    let run = traffic.finish();
+    assert_eq!(run.whole_run.events_unknown, 0, "a stop that answers leaves nothing unknown: {}", run.text());
+    let report = check::nothing_lost(&sent, &received);
+    assert_eq!(report.duplicates_other_delivery, 0, "a clean stop repeats nothing: {}", report.text());
+}
+
+#[test]
+fn a_second_process_on_the_same_data_is_refused() {
+    let server = Server::start();
+    let second = ServerConfig::default().data_dir(server.data_dir()).try_start();
+    let failure = second.expect_err("the second is refused");
+    assert_eq!(failure.status.and_then(|status| status.code()), Some(1));
+    let directory = server.data_dir().display().to_string();
+    assert!(failure.log.contains(&directory) && failure.log.contains("another"), "{}", failure.log);
+    Customer::new(&server);
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let server = Server::start();
+    let other = crate::harness::ports::free_address();
+    let second = ServerConfig::default().addresses(server.public(), other).try_start();
+    let failure = second.expect_err("the second is refused");
+    assert_eq!(failure.status.and_then(|status| status.code()), Some(1));
+    assert!(failure.log.contains(&server.public().to_string()), "{}", failure.log);
+}
+
+#[test]
+fn configuration_that_makes_no_sense_is_refused_with_its_origin() {
+    let own = directory();
+    let file = own.path().join("sluice.toml");
+    let file_name = file.to_str().expect("UTF-8");
+    let from_file = |toml: &str| {
+        std::fs::write(&file, toml).expect("write the configuration");
+        run(&["config", "--config", file_name])
+    };
+    let from_variable =
+        |name: &str, value: &str| binary().arg("config").env(name, value).output().expect("run the binary");
+    for (output, named) in [
+        (from_file("[edge.http]\nheadr_timeout_ms = 1\n"), ["headr_timeout_ms", "sluice.toml"]),
+        (from_file("[edge]\nlisten = 7\n"), ["listen", "sluice.toml"]),
+        (from_file("[engine\n"), ["sluice.toml", "TOML"]),
+        (from_variable("SLUICE_EDGE__HTTP__BAKLOG", "5"), ["baklog", "SLUICE_"]),
+        (from_variable("SLUICE_ENGINE__SHARDS", "many"), ["shards", "SLUICE_"]),
+        (from_file("[engine]\nshards = 0\n"), ["shards", "sluice.toml"]),
+        (from_variable("SLUICE_EDGE__HTTP__HEADER_TIMEOUT_MS", "0"), ["header_timeout_ms", "SLUICE_"]),
+        (run(&["config", "--config", "/nonexistent.toml"]), ["/nonexistent.toml", "no such file"]),
+    ] {
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{named:?}: {text}");
+        for part in named {
+            assert!(text.to_lowercase().contains(&part.to_lowercase()), "{part} is not in: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_configuration_is_shown_with_its_secrets_masked() {
+    let output = binary()
+        .arg("config")
+        .env("SLUICE_ADMIN_TOKEN", "hush")
+        .env("SLUICE_EDGE__HTTP__BACKLOG", "77")
+        .output();
+    let output = output.expect("run the binary");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(text.contains("backlog = 77") && text.contains("admin_token"), "{text}");
+    assert!(!text.contains("hush"), "{text}");
+}
+
+#[test]
+fn a_command_used_wrongly_ends_with_status_2_and_help_with_0() {
+    for arguments in [
+        &["up", "--lisen", "x"][..],
+        &["up", "--listen", "nowhere"],
+        &["nonsense"],
+        &["demo", "--for", "soon"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(!output.stderr.is_empty());
+    }
+    for arguments in
+        [&["--help"][..], &["up", "--help"], &["demo", "--help"], &["config", "--help"], &["--version"]]
+    {
+        assert_eq!(run(arguments).status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_demo_shows_events_retries_and_dead_letters_and_ends_well() {
+    let _turn = turn::heavy();
+    let output = run(&["demo", "--for", "5s"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}\n{}", stderr(&output));
+    let number_before = |words: &str| -> u64 {
+        let line =
+            text.lines().rfind(|line| line.contains(words)).unwrap_or_else(|| panic!("no {words:?}: {text}"));
+        let before = &line[..line.find(words).unwrap()];
+        let digits: String =
+            before.chars().rev().skip_while(|c| *c == ' ').take_while(char::is_ascii_digit).collect();
+        digits.chars().rev().collect::<String>().parse().unwrap_or_else(|_| panic!("no number in {line:?}"))
+    };
+    assert!(number_before("events accepted;") > 1000, "{text}");
+    assert!(number_before("delivered in") > 1000, "{text}");
+    assert!(number_before("attempts refused") > 0, "{text}");
+    assert!(number_before("dead letters") > 0, "{text}");
+}
+
+#[test]
+fn health_says_what_the_process_is_and_metrics_count_what_it_did() {
+    let server = ServerConfig::default().env("SLUICE_EDGE__ENVIRONMENT", "staging").start();
+    let customer = Customer::new(&server);
+    customer.send_all(&vec![json!({"payload": 1}); 3]);
+    let get = |path: &str| Request::get(path).expect(server.public(), 200);
+    let health: Value = get("/health").json();
+    assert_eq!((&health["status"], &health["environment"]), (&json!("healthy"), &json!("staging")));
+    get("/healthz");
+    get("/readyz");
+    let metrics = get("/metrics").text();
+    assert!(metrics.lines().any(|line| line.contains("events") && line.ends_with(" 3")), "{metrics}");
+}

@@ -1,0 +1,34 @@
+//! End to end: the real binary, over real sockets, with real receivers.
+//!
+//! Each module is one subject; what they share (servers that can be killed and
+//! come back, HTTP, receivers, traffic with ledgers) is in [`harness`].
+//!
+//! Settings, all optional:
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `SLUICE_TEST_SEED` | repeats a run's random choices; each test prints the seed it used |
+//! | `SLUICE_TEST_KILLS` | how often the crash test kills the server |
+//! | `SLUICE_TEST_DAMAGE` | `all`: damage every file in every way, not one way each |
+//! | `SLUICE_TEST_NODE_MODULES` | where the reference libraries are; `tests/run` sets it |
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a failed check is a panic, and a test tells what it saw"
+)]
+
+mod control;
+mod crash;
+mod damage;
+mod disk;
+mod first_webhook;
+mod harness;
+mod hostile;
+mod idempotency;
+mod isolation;
+mod lifecycle;
+mod outcomes;
+mod reading;
+mod real_events;
