@@ -4,6 +4,8 @@
 mod answer;
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod tests;
 
 use crate::decode::{BodyError, BodyForm, Common, Decoded, EventError, EventLimits, LaneChoice, decode};
 use crate::lanes::{Full, LaneLimits, Lanes, Outcome, Placed};
@@ -185,6 +187,9 @@ impl Producer {
                     let places = StoredPlaces { runs: runs.0.clone(), accepted_at_ms: now_ms };
                     idempotency.complete(customer, key, places).await
                 }
+                // The key stays taken: with a second try the events could be stored
+                // twice. A restart learns from the log what became of the first.
+                Err(ProduceError::Unknown { .. }) => Ok(()),
                 Err(_) => idempotency.release(customer, key).await,
             };
             if let Err(error) = settled {
