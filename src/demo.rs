@@ -245,7 +245,10 @@ impl Scene {
     async fn end(self) -> anyhow::Result<()> {
         let accepted = self.live.counters().events_accepted;
         let done = async {
-            while self.sluice.queue().total().events > 0 || !self.healthy_complete() {
+            // What is on its way from one place to the other is in neither: look twice.
+            let mut looks = 0;
+            while looks < 2 {
+                looks = if self.is_settled() { looks + 1 } else { 0 };
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
@@ -254,9 +257,9 @@ impl Scene {
         self.sluice.stop().await
     }
 
-    /// Whether the first endpoint has every event below its highest.
-    fn healthy_complete(&self) -> bool {
-        self.endpoints.first().is_some_and(|endpoint| endpoint.receiver.stats().missing == 0)
+    /// Whether nothing is on its way to an endpoint, and nothing waits for a retry.
+    fn is_settled(&self) -> bool {
+        self.sluice.unsettled() == 0 && self.sluice.queue().total().events == 0
     }
 
     #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]

@@ -75,7 +75,8 @@ pub(crate) struct Sluice {
     edge: JoinHandle<()>,
     /// Ends the processor.
     processor_stop: CancellationToken,
-    processor: JoinHandle<()>,
+    processor: Processor,
+    processor_task: JoinHandle<()>,
     /// Ends what serves both.
     background_stop: CancellationToken,
     background: Vec<JoinHandle<()>>,
@@ -134,12 +135,8 @@ impl Sluice {
         let failed = CancellationToken::new();
         let (edge_stop, processor_stop) = (CancellationToken::new(), CancellationToken::new());
         let edge = tokio::spawn(run_edge(bound, edge_stop.clone(), failed.clone()));
-        let stop = processor_stop.clone();
-        let processor = tokio::spawn(async move {
-            if let Err(error) = processor.run(stop).await {
-                tracing::error!(%error, "the processor ended by itself");
-            }
-        });
+        let processor_task =
+            tokio::spawn(run_processor(processor.clone(), processor_stop.clone(), failed.clone()));
         Ok(Self {
             engine,
             catalogue,
@@ -150,6 +147,7 @@ impl Sluice {
             edge,
             processor_stop,
             processor,
+            processor_task,
             background_stop,
             background,
             failed,
@@ -176,6 +174,11 @@ impl Sluice {
         &self.engine.queue
     }
 
+    /// (Event × subscription) that were matched and are not settled yet.
+    pub(crate) fn unsettled(&self) -> u64 {
+        self.processor.status().shards.iter().map(|shard| shard.unsettled_events).sum()
+    }
+
     /// Returns when a role ended by itself: the process is of no more use.
     pub(crate) async fn failed(&self) {
         self.failed.cancelled().await;
@@ -186,7 +189,7 @@ impl Sluice {
         self.edge_stop.cancel();
         self.edge.await.context("the edge's task")?;
         self.processor_stop.cancel();
-        self.processor.await.context("the processor's task")?;
+        self.processor_task.await.context("the processor's task")?;
         self.background_stop.cancel();
         for task in self.background {
             task.await.context("a background task")?;
@@ -195,6 +198,13 @@ impl Sluice {
         self.engine.close().await;
         anyhow::ensure!(!self.failed.is_cancelled(), "a role ended by itself; see the log");
         Ok(())
+    }
+}
+
+async fn run_processor(processor: Processor, stop: CancellationToken, failed: CancellationToken) {
+    if let Err(error) = processor.run(stop).await {
+        tracing::error!(%error, "the processor ended by itself");
+        failed.cancel();
     }
 }
 
