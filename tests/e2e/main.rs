@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `SLUICE_TEST_SEED` | repeats a run's random choices; each test prints the seed it used |
 //! | `SLUICE_TEST_KILLS` | how often the crash test kills the server |
-//! | `SLUICE_TEST_DAMAGE` | `all`: damage every file in every way, not one way each |
+//! | `SLUICE_TEST_DAMAGE` | `all`: damage every file in every way, not one way each; else a part of the path of the only files to damage |
 //! | `SLUICE_TEST_NODE_MODULES` | where the reference libraries are; `tests/run` sets it |
 
 #![expect(

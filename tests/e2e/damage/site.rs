@@ -2,13 +2,13 @@
 
 use crate::harness::traffic::{receiver_at, wait_received};
 use crate::harness::wait::try_for;
-use crate::harness::{Customer, Server, ServerConfig, Traffic, check, directory, ports};
+use crate::harness::{Customer, Request, Server, ServerConfig, Traffic, check, directory, ports};
 use serde_json::json;
 use sluice_loadtest::receiver::{Behaviour, ReceiverHandle};
 use sluice_loadtest::sender::RunConfig;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const CONNECTIONS: usize = 4;
@@ -19,7 +19,12 @@ pub(crate) const RECORD_EVENTS_MAX: u64 = 2 * 2 * (CONNECTIONS * BATCH) as u64;
 const EVENTS: u64 = 3000;
 const EVENT_BYTES: usize = 900;
 /// How long a server with damaged files may take to deliver what it has.
-const ARRIVAL: Duration = Duration::from_secs(12);
+const ARRIVAL: Duration = Duration::from_secs(20);
+/// How often dead letters are redriven; longer than the queue takes to look at
+/// them, a second, and than a receiver's ledger lags.
+const ROUND: Duration = Duration::from_millis(1500);
+/// After how many redrives without effect a server with nothing to do is done.
+const ROUNDS: usize = 2;
 
 /// How the server was stopped.
 #[derive(Debug, Clone, Copy)]
@@ -160,20 +165,41 @@ impl Site {
     fn watch(&self, server: &Server, taken: &[PathBuf], receivers: &[ReceiverHandle]) -> End {
         let sent = self.own.path().join("sent");
         let lost = || taken.iter().map(|ledger| check::compare(&sent, ledger).lost).sum::<u64>();
-        let complete = try_for(ARRIVAL, || {
-            self.redrive(server);
-            (lost() == 0).then_some(())
-        });
-        let lost = if complete.is_some() { 0 } else { lost() };
+        let lost = self.settle(server, lost);
         let takes_new = self.takes_new(server, || receivers.iter().map(|r| r.stats().unmarked).sum());
         End { lost: Some(lost), refused_well: false, takes_new, log: server.log() }
+    }
+
+    /// Waits until nothing is lost, or nothing more will come: the server has
+    /// nothing to do, and redrives bring nothing.
+    fn settle(&self, server: &Server, lost: impl Fn() -> u64) -> u64 {
+        let mut rounds = 0;
+        let mut before = u64::MAX;
+        let mut redriven = None::<Instant>;
+        let settled = try_for(ARRIVAL, || {
+            let now = lost();
+            if now == 0 {
+                return Some(0);
+            }
+            if redriven.is_some_and(|at| at.elapsed() < ROUND) {
+                return None;
+            }
+            rounds = if now == before && is_idle(server) { rounds + 1 } else { 0 };
+            if rounds == ROUNDS {
+                return Some(now);
+            }
+            self.redrive(server);
+            (before, redriven) = (now, Some(Instant::now()));
+            None
+        });
+        settled.unwrap_or_else(lost)
     }
 
     /// Dead letters count as delivered if a redrive delivers them.
     fn redrive(&self, server: &Server) {
         for subscription in &self.subscriptions {
             let body = json!({"subscription_id": subscription});
-            let request = crate::harness::Request::post("/v1/dead-letters/redrive").json(&body);
+            let request = Request::post("/v1/dead-letters/redrive").json(&body);
             // A damaged catalogue may know neither key nor subscription: the ledgers tell.
             request.bearer(&self.customer.key).send(server.public()).ok();
         }
@@ -181,11 +207,24 @@ impl Site {
 
     fn takes_new(&self, server: &Server, unmarked: impl Fn() -> u64) -> bool {
         let before = unmarked();
-        let request = crate::harness::Request::post("/v1/events").json(&json!({"payload": "new"}));
+        let request = Request::post("/v1/events").json(&json!({"payload": "new"}));
         let answer = request.bearer(&self.customer.key).send(server.public());
         answer.is_ok_and(|answer| answer.status == 202)
             && try_for(ARRIVAL, || (unmarked() >= before + 2).then_some(())).is_some()
     }
+}
+
+/// Whether a server has nothing left to match and nothing left to deliver.
+fn is_idle(server: &Server) -> bool {
+    let Ok(metrics) = Request::get("/metrics").send(server.public()) else { return false };
+    let text = metrics.text();
+    let none = |name: &str| {
+        let mut values = text.lines().filter(|line| line.starts_with(name)).peekable();
+        values.peek().is_some() && values.all(|line| line.ends_with(" 0"))
+    };
+    ["queue_events", "lag_events", "unsettled_events"]
+        .iter()
+        .all(|of| none(&format!("sluice_processor_{of}")))
 }
 
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) {

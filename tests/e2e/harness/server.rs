@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TryRecvError};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -222,7 +222,11 @@ impl Server {
                 }
             }
         });
-        if is_ready.recv_timeout(START_LIMIT).is_ok() {
+        let told = try_for(START_LIMIT, || match is_ready.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            told => Some(told),
+        });
+        if matches!(told, Some(Ok(()))) {
             self.child = Some(child);
             return Ok(());
         }

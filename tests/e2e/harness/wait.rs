@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE_COUNTED_MAX: Duration = Duration::from_millis(500);
 /// Far longer than anything takes on a busy machine; a wait ends as soon as it can.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -21,16 +22,22 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     wait_for(what, || holds().then_some(()));
 }
 
-/// Asks until there is an answer or the time is over.
+/// Asks until there is an answer or the time is over. Of a pause that was far
+/// longer than asked for, little counts: the machine stood still, and the
+/// server with it.
 pub(crate) fn try_for<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let end = Instant::now() + limit;
+    let mut waited = Duration::ZERO;
     loop {
+        let asked = Instant::now();
         if let Some(answer) = ask() {
             return Some(answer);
         }
-        if Instant::now() >= end {
+        if waited >= limit {
             return None;
         }
+        waited += asked.elapsed();
+        let paused = Instant::now();
         std::thread::sleep(PAUSE);
+        waited += paused.elapsed().min(PAUSE_COUNTED_MAX);
     }
 }
