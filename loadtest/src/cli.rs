@@ -6,9 +6,10 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 mod baseline;
-mod duration;
+mod compare;
 pub(crate) mod output;
 mod receive;
+mod report;
 mod run;
 mod verify;
 
@@ -29,6 +30,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     Receive(receive::ReceiveArgs),
     Verify(verify::VerifyArgs),
+    Report(report::ReportArgs),
+    Compare(compare::CompareArgs),
     Baseline(baseline::BaselineArgs),
 }
 
@@ -38,6 +41,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Receive(args) => receive::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Baseline(args) => baseline::run(&args),
     }
 }

@@ -9,11 +9,17 @@
 mod account;
 pub mod baseline;
 mod cpu;
+pub mod duration;
 pub mod event;
+pub mod fetch;
 mod hex;
+pub mod html;
 pub mod ledger;
 pub mod mark;
+pub mod metric;
 mod process;
+pub mod profile;
+pub mod prometheus;
 mod random;
 mod read_buffer;
 pub mod receiver;
@@ -27,9 +33,10 @@ mod summary;
 mod target;
 mod ticker;
 pub mod verify;
+pub mod watch;
 
 pub use process::ProcessUse;
-pub use summary::LatencySummary;
+pub use summary::{CurvePoint, LatencySummary};
 pub use target::TargetError;
 
 /// An id that no other run has: 64 random bits.

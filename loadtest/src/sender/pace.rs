@@ -13,6 +13,8 @@ use crate::ticker::Ticker;
 
 /// Waking more often than this would cost more than the precision is worth.
 const TICK: Duration = Duration::from_micros(200);
+/// Of a schedule that has ended nothing is due ever again.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How many requests one wake-up releases; more follow in the next.
 const RELEASE_MAX: usize = 1 << 20;
 
@@ -86,7 +88,7 @@ impl Pace {
             };
             // Cancelling a wait loses nothing.
             tokio::select! {
-                slept = ticker.sleep(wait.max(TICK)) => slept?,
+                slept = ticker.sleep(wait.clamp(TICK, WAIT_MAX)) => slept?,
                 () = self.stopped.cancelled() => {}
             }
         }
@@ -131,11 +133,18 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::{Arrivals, RateProfile};
+    use crate::schedule::ScheduleShare;
+
+    fn thousand_a_second() -> Schedule {
+        let share = ScheduleShare { share: 1.0, phase: 0.0, seed: 1 };
+        Schedule::new(&RateProfile::constant(1000.0), Arrivals::Even, share)
+    }
 
     #[tokio::test]
     async fn requests_keep_the_time_at_which_they_were_due() {
         let started = Instant::now();
-        let pace = Pace::new(started, None, Some(Schedule::constant(1000.0, 0.0)));
+        let pace = Pace::new(started, None, Some(thousand_a_second()));
         let ticker = Ticker::new().expect("a timer");
         let send = async {
             for nth in 0..20 {
@@ -153,7 +162,7 @@ mod tests {
     async fn what_was_due_and_not_sent_is_counted() {
         let started = Instant::now() - Duration::from_millis(100);
         let end = started + Duration::from_millis(50);
-        let pace = Pace::new(started, Some(end), Some(Schedule::constant(1000.0, 0.0)));
+        let pace = Pace::new(started, Some(end), Some(thousand_a_second()));
         assert_eq!(pace.stop(), 50);
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::outcome::Outcome;
 use super::report::AnswerExcerpt;
+use crate::response::Counts;
 use crate::summary::Latencies;
 
 /// Counts of a stretch of a run.
@@ -38,6 +39,16 @@ pub struct Totals {
     pub connections_lost: u64,
     /// Requests without an answer in time.
     pub timeouts: u64,
+    /// Bad requests sent on purpose; they count nowhere else but in `answers`.
+    pub bad_requests: u64,
+    /// Of these, those answered 2xx: each is a fault of the server.
+    pub bad_accepted: u64,
+    /// Of these, those without a definite answer.
+    pub bad_unknown: u64,
+    /// Acknowledged requests sent once more, with their idempotency key.
+    pub repeats: u64,
+    /// Of these, those that did not get the first answer again.
+    pub repeats_answered_otherwise: u64,
 }
 
 impl Totals {
@@ -56,6 +67,11 @@ impl Totals {
             (&mut self.connect_failures, other.connect_failures),
             (&mut self.connections_lost, other.connections_lost),
             (&mut self.timeouts, other.timeouts),
+            (&mut self.bad_requests, other.bad_requests),
+            (&mut self.bad_accepted, other.bad_accepted),
+            (&mut self.bad_unknown, other.bad_unknown),
+            (&mut self.repeats, other.repeats),
+            (&mut self.repeats_answered_otherwise, other.repeats_answered_otherwise),
         ];
         pairs.into_iter().for_each(|(total, more)| *total += more);
     }
@@ -155,6 +171,26 @@ impl Tally {
         }
     }
 
+    /// A bad request was sent, unless the run ended first.
+    pub(super) fn sent_bad(&mut self, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else { return };
+        self.all.bad_requests += 1;
+        match outcome {
+            Outcome::Acknowledged(Counts { accepted: 0, .. }) | Outcome::Refused => {}
+            Outcome::Acknowledged(_) => self.all.bad_accepted += 1,
+            Outcome::Unknown => self.all.bad_unknown += 1,
+        }
+    }
+
+    /// An acknowledged request was sent again, unless the run ended first;
+    /// whether it was answered as before.
+    pub(super) fn repeated(&mut self, same: Option<bool>) {
+        if let Some(same) = same {
+            self.all.repeats += 1;
+            self.all.repeats_answered_otherwise += u64::from(!same);
+        }
+    }
+
     pub(super) fn happened(&mut self, happening: Happening) {
         let totals = &mut self.all;
         *match happening {
@@ -217,7 +253,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::response::Counts;
 
     fn done(due: Instant, outcome: Outcome) -> Done {
         let answered = due + Duration::from_millis(3);
