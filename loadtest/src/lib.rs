@@ -8,6 +8,9 @@
 
 mod account;
 pub mod baseline;
+mod calendar;
+pub mod chaos;
+mod coding;
 mod cpu;
 pub mod duration;
 pub mod event;
@@ -23,6 +26,9 @@ pub mod prometheus;
 mod random;
 mod read_buffer;
 pub mod receiver;
+pub mod record;
+pub mod recording;
+pub mod replay;
 pub mod request;
 mod response;
 mod scan;

@@ -1,11 +1,7 @@
 //! Requests kept ready to send: head and body lie side by side in one buffer,
 //! and each send patches what differs from the last.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
+use crate::coding;
 use crate::event::{EventShape, EventShapeError, EventTemplate};
 use crate::hex;
 use crate::random::Random;
@@ -129,7 +125,7 @@ impl RequestBuffer {
             BodyEncoding::Gzip | BodyEncoding::Zstd => {
                 let plain = &body.bytes[body.body_start..];
                 let gzipped = self.shape.encoding == BodyEncoding::Gzip;
-                let packed = if gzipped { gzip(plain) } else { zstd(plain) };
+                let packed = if gzipped { coding::gzip(plain) } else { coding::zstd(plain) };
                 write_head(&mut self.head, &self.shape, self.run, stamp, packed.len());
                 put_together(&mut self.compressed, &self.head, &packed)
             }
@@ -233,16 +229,6 @@ fn put_together<'a>(request: &'a mut Vec<u8>, head: &[u8], body: &[u8]) -> Rende
     request.extend_from_slice(head);
     request.extend_from_slice(body);
     Rendered { bytes: request, head_bytes: head.len() }
-}
-
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
-    encoder.write_all(body).expect("writing to a Vec does not fail");
-    encoder.finish().expect("writing to a Vec does not fail")
-}
-
-fn zstd(body: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(body, 1).expect("compressing into memory does not fail")
 }
 
 #[cfg(test)]

@@ -18,25 +18,25 @@ use crate::ledger::{LedgerError, LedgerKind, LedgerWriter};
 use crate::request::RequestShape;
 use crate::target::{Target, TargetError};
 
-mod client;
+pub(crate) mod client;
 mod config;
 mod connection;
 mod deadline;
 mod keys;
-mod live;
-mod outcome;
+pub(crate) mod live;
+pub(crate) mod outcome;
 mod pace;
-mod report;
-mod tally;
+pub(crate) mod report;
+pub(crate) mod tally;
 mod variety;
-mod worker;
+pub(crate) mod worker;
 
 pub use config::{Protocol, RunConfig};
 pub use keys::KeyChoice;
 pub use live::{LiveCounters, LiveRun};
 pub use report::{AnswerExcerpt, RunReport};
 
-use report::Window;
+use report::{Facts, Window};
 use worker::{Plan, WorkerResult};
 
 /// Why a run cannot start or go on.
@@ -102,7 +102,7 @@ pub async fn run(
     for worker in workers {
         results.push(worker.await.map_err(|_gone| RunError::Panicked)??);
     }
-    Ok(report::report(&plan, results))
+    Ok(report::report(Facts::of(&plan), results))
 }
 
 fn start_worker(

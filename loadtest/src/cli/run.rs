@@ -18,7 +18,7 @@ use super::{output, stop_signal};
 mod args;
 pub(crate) mod live_view;
 
-pub(super) use args::RunArgs;
+pub(super) use args::{RunArgs, read_keys};
 
 use live_view::LiveView;
 

@@ -17,11 +17,11 @@ use crate::response::{ResponseError, ResponseHead, parse_head};
 
 mod http2;
 
-pub(super) use http2::{Http2Client, Http2Connection};
+pub(crate) use http2::{Http2Client, Http2Connection};
 
 /// Why there is no answer. After any of these the connection is closed.
 #[derive(Debug, Error)]
-pub(super) enum ExchangeError {
+pub(crate) enum ExchangeError {
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     #[error("the connection was lost")]
@@ -38,9 +38,9 @@ pub(super) enum ExchangeError {
 
 /// An answer; what is kept of the body lies in the client until the next exchange.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer<'a> {
-    pub(super) status: u16,
-    pub(super) body: &'a [u8],
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) body: &'a [u8],
 }
 
 /// Of longer bodies only the start is kept.
@@ -50,22 +50,22 @@ const BUFFER_BYTES: usize = 4096;
 /// Sends requests one after another, on a connection that is made anew after
 /// it is lost.
 #[derive(Debug)]
-pub(super) enum Client {
+pub(crate) enum Client {
     Http1(Http1Client),
     Http2(Http2Client),
 }
 
 impl Client {
-    pub(super) fn new(address: SocketAddr, timeout: Duration) -> Self {
+    pub(crate) fn new(address: SocketAddr, timeout: Duration) -> Self {
         Self::Http1(Http1Client::new(address, timeout))
     }
 
     /// Sends streams of a connection.
-    pub(super) fn on(connection: Rc<Http2Connection>, timeout: Duration) -> Self {
+    pub(crate) fn on(connection: Rc<Http2Connection>, timeout: Duration) -> Self {
         Self::Http2(Http2Client::new(connection, timeout))
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         match self {
             Self::Http1(client) => client.is_connected(),
             Self::Http2(client) => client.is_connected(),
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// Connects; whether that was its own doing.
-    pub(super) async fn connect(&mut self) -> io::Result<bool> {
+    pub(crate) async fn connect(&mut self) -> io::Result<bool> {
         match self {
             Self::Http1(client) => client.connect().await.map(|()| true),
             Self::Http2(client) => client.connect().await,
@@ -81,7 +81,7 @@ impl Client {
     }
 
     /// Sends `request` and waits for the answer.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &mut self,
         request: &Rendered<'_>,
         started: Instant,
@@ -95,7 +95,7 @@ impl Client {
 
 /// A keep-alive connection.
 #[derive(Debug)]
-pub(super) struct Http1Client {
+pub(crate) struct Http1Client {
     address: SocketAddr,
     stream: Option<TcpStream>,
     input: ReadBuffer,
@@ -103,16 +103,16 @@ pub(super) struct Http1Client {
 }
 
 impl Http1Client {
-    pub(super) fn new(address: SocketAddr, timeout: Duration) -> Self {
+    pub(crate) fn new(address: SocketAddr, timeout: Duration) -> Self {
         let deadline = Deadline::new(timeout);
         Self { address, stream: None, input: ReadBuffer::new(BUFFER_BYTES), deadline }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.stream.is_some()
     }
 
-    pub(super) async fn connect(&mut self) -> io::Result<()> {
+    pub(crate) async fn connect(&mut self) -> io::Result<()> {
         let connect = TcpStream::connect(self.address);
         let connected = self.deadline.run(Instant::now(), connect).await;
         let stream = connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
@@ -122,7 +122,7 @@ impl Http1Client {
     }
 
     /// Sends `request` on the connection and waits for the answer.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &mut self,
         request: &[u8],
         started: Instant,

@@ -10,22 +10,22 @@ use tokio::time::Sleep;
 /// For the price of one timer a limit's length: the timer is only moved when it
 /// fires.
 #[derive(Debug)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, timer: None }
     }
 
-    pub(super) fn limit(&self) -> Duration {
+    pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
 
     /// Runs `work`; `None` if it has not ended `limit` after `started`.
-    pub(super) async fn run<F: Future>(&mut self, started: Instant, work: F) -> Option<F::Output> {
+    pub(crate) async fn run<F: Future>(&mut self, started: Instant, work: F) -> Option<F::Output> {
         let mut work = pin!(work);
         let ends = started + self.limit;
         let limit = self.limit;

@@ -37,6 +37,8 @@ struct OpenLoop {
     times: RefCell<Schedule>,
     /// The same times, ahead of `times` by the permits.
     released: RefCell<Schedule>,
+    /// How many requests were released, and how many of them taken.
+    counts: Cell<(u64, u64)>,
     /// How late each release was: the generator's own lateness.
     lag: RefCell<Latencies>,
 }
@@ -48,6 +50,7 @@ impl Pace {
             due: Semaphore::new(0),
             times: RefCell::new(schedule.clone()),
             released: RefCell::new(schedule),
+            counts: Cell::new((0, 0)),
             lag: RefCell::new(Latencies::new()),
         });
         Self { started, end, stopping: Cell::new(false), stopped: CancellationToken::new(), open_loop }
@@ -69,6 +72,8 @@ impl Pace {
         }
         let Some(open_loop) = &self.open_loop else { return Some(Instant::now()) };
         open_loop.due.acquire().await.ok()?.forget();
+        let (released, taken) = open_loop.counts.get();
+        open_loop.counts.set((released, taken + 1));
         Some(self.started + open_loop.times.borrow_mut().take())
     }
 
@@ -83,6 +88,8 @@ impl Pace {
                 if due > 0 {
                     open_loop.lag.borrow_mut().record(elapsed.saturating_sub(first));
                 }
+                let (released_so_far, taken) = open_loop.counts.get();
+                open_loop.counts.set((released_so_far + due as u64, taken));
                 open_loop.due.add_permits(due);
                 released.peek().saturating_sub(self.started.elapsed())
             };
@@ -110,10 +117,13 @@ impl Pace {
         self.stopping.set(true);
         self.stopped.cancel();
         let Some(open_loop) = &self.open_loop else { return 0 };
-        let waiting = open_loop.due.available_permits();
+        // Closing takes permits from those who have one and have not run yet:
+        // what is left of the semaphore's would not be all.
         open_loop.due.close();
+        let (released, taken) = open_loop.counts.get();
+        let waiting = released - taken;
         let unreleased = open_loop.released.borrow_mut().take_due(self.elapsed(), usize::MAX);
-        (waiting + unreleased) as u64
+        waiting + unreleased as u64
     }
 
     /// How late the generator released what was due: nothing in a closed loop.
@@ -133,6 +143,8 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::rc::Rc;
+
     use crate::profile::{Arrivals, RateProfile};
     use crate::schedule::ScheduleShare;
 
@@ -164,6 +176,29 @@ mod tests {
         let end = started + Duration::from_millis(50);
         let pace = Pace::new(started, Some(end), Some(thousand_a_second()));
         assert_eq!(pace.stop(), 50);
+    }
+
+    #[tokio::test]
+    async fn a_permit_given_and_not_used_yet_counts_as_unsent() {
+        let started = Instant::now() - Duration::from_millis(100);
+        let end = started + Duration::from_millis(50);
+        let pace = Rc::new(Pace::new(started, Some(end), Some(thousand_a_second())));
+        let waiting = Rc::clone(&pace);
+        tokio::task::LocalSet::new()
+            .run_until(async move {
+                let waiter = tokio::task::spawn_local(async move { waiting.next().await });
+                tokio::task::yield_now().await;
+                let ticker = Ticker::new().expect("a timer");
+                {
+                    // Releases all fifty at once; the waiter has its permit and is not run before the stop.
+                    let release = std::pin::pin!(pace.release(&ticker));
+                    let once = &mut std::task::Context::from_waker(std::task::Waker::noop());
+                    assert!(release.poll(once).is_pending());
+                }
+                assert_eq!(pace.stop(), 50);
+                assert_eq!(waiter.await.expect("no panic"), None);
+            })
+            .await;
     }
 
     #[tokio::test]

@@ -102,27 +102,61 @@ pub struct AnswerExcerpt {
     pub body: String,
 }
 
-pub(super) fn report(plan: &Plan, results: Vec<WorkerResult>) -> RunReport {
+/// What a result says of how it came about.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) run_id: u64,
+    pub(crate) url: String,
+    pub(crate) loop_kind: &'static str,
+    pub(crate) rate: Option<f64>,
+    pub(crate) connections: usize,
+    pub(crate) protocol: Protocol,
+    pub(crate) threads: usize,
+    pub(crate) seed: u64,
+    pub(crate) keys: usize,
+    pub(crate) batch: usize,
+    pub(crate) event_bytes: usize,
+}
+
+impl Facts {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let config = &plan.config;
+        Self {
+            run_id: plan.run_id,
+            url: config.url.clone(),
+            loop_kind: if config.load().is_some() { "open" } else { "closed" },
+            rate: config.load().and_then(|load| load.constant_rate()),
+            connections: config.connections,
+            protocol: config.protocol,
+            threads: config.threads,
+            seed: config.seed,
+            keys: config.keys.len(),
+            batch: config.batch,
+            event_bytes: config.event_bytes,
+        }
+    }
+}
+
+pub(crate) fn report(facts: Facts, results: Vec<WorkerResult>) -> RunReport {
     let mut sum = Sum::default();
     results.into_iter().for_each(|result| sum.add(result));
-    let config = &plan.config;
     let per_s = |count: u64| if sum.measured_s > 0.0 { count as f64 / sum.measured_s } else { 0.0 };
     let mut report = RunReport {
-        run: format!("{:016x}", plan.run_id),
-        url: config.url.clone(),
-        loop_kind: if config.load().is_some() { "open" } else { "closed" },
-        rate: config.load().and_then(|load| load.constant_rate()),
-        connections: config.connections,
-        protocol: match config.protocol {
+        run: format!("{:016x}", facts.run_id),
+        url: facts.url,
+        loop_kind: facts.loop_kind,
+        rate: facts.rate,
+        connections: facts.connections,
+        protocol: match facts.protocol {
             Protocol::Http1 => "HTTP/1.1",
             Protocol::Http2 { .. } => "HTTP/2",
         },
-        streams: config.protocol.streams(),
-        threads: config.threads,
-        seed: config.seed,
-        keys: config.keys.len(),
-        batch: config.batch,
-        event_bytes: config.event_bytes,
+        streams: facts.protocol.streams(),
+        threads: facts.threads,
+        seed: facts.seed,
+        keys: facts.keys,
+        batch: facts.batch,
+        event_bytes: facts.event_bytes,
         measured_s: sum.measured_s,
         requests_per_s: per_s(sum.measured.requests),
         events_per_s: per_s(sum.measured.events_accepted),

@@ -43,13 +43,13 @@ pub(super) struct Plan {
 
 /// What a worker has counted when it ends.
 #[derive(Debug)]
-pub(super) struct WorkerResult {
-    pub(super) tally: Tally,
-    pub(super) unsent: u64,
-    pub(super) ended: Instant,
-    pub(super) lag: Latencies,
-    pub(super) cores: Option<f64>,
-    pub(super) watched: Option<ProcessUse>,
+pub(crate) struct WorkerResult {
+    pub(crate) tally: Tally,
+    pub(crate) unsent: u64,
+    pub(crate) ended: Instant,
+    pub(crate) lag: Latencies,
+    pub(crate) cores: Option<f64>,
+    pub(crate) watched: Option<ProcessUse>,
 }
 
 /// What the tasks of a worker share, on its thread.

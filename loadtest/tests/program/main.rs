@@ -3,3 +3,4 @@
 mod commands;
 mod modes;
 mod process;
+mod scenes;

@@ -339,7 +339,7 @@ fn read_templates(file: &Path) -> anyhow::Result<Vec<String>> {
     Ok(vec![text])
 }
 
-fn read_keys(file: &Path) -> anyhow::Result<Vec<String>> {
+pub(in crate::cli) fn read_keys(file: &Path) -> anyhow::Result<Vec<String>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     let keys: Vec<_> =
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();

@@ -26,7 +26,7 @@ const CONNECTION_WINDOW: u32 = 1 << 24;
 
 /// A connection that the senders of one thread share.
 #[derive(Debug)]
-pub(in super::super) struct Http2Connection {
+pub(crate) struct Http2Connection {
     address: SocketAddr,
     authority: String,
     /// Held while one of the senders connects for all.
@@ -61,7 +61,7 @@ where
 }
 
 impl Http2Connection {
-    pub(in super::super) fn new(address: SocketAddr, authority: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, authority: &str) -> Self {
         let authority = authority.to_owned();
         Self { address, authority, connecting: tokio::sync::Mutex::new(()), open: RefCell::new(None) }
     }
@@ -91,23 +91,23 @@ impl Http2Connection {
 
 /// One sender on a shared connection.
 #[derive(Debug)]
-pub(in super::super) struct Http2Client {
+pub(crate) struct Http2Client {
     connection: Rc<Http2Connection>,
     body: Vec<u8>,
     deadline: Deadline,
 }
 
 impl Http2Client {
-    pub(super) fn new(connection: Rc<Http2Connection>, timeout: Duration) -> Self {
+    pub(crate) fn new(connection: Rc<Http2Connection>, timeout: Duration) -> Self {
         Self { connection, body: Vec::new(), deadline: Deadline::new(timeout) }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.connection.requests().is_some()
     }
 
     /// Connects unless another sender has; whether it did.
-    pub(super) async fn connect(&mut self) -> io::Result<bool> {
+    pub(crate) async fn connect(&mut self) -> io::Result<bool> {
         let connection = Rc::clone(&self.connection);
         let connect = async {
             let _only_one = connection.connecting.lock().await;
@@ -120,7 +120,7 @@ impl Http2Client {
         connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &mut self,
         request: &Rendered<'_>,
         started: Instant,

@@ -15,19 +15,21 @@ impl RunReport {
 
     fn write_text(&self, text: &mut String) -> std::fmt::Result {
         let m = &self.measured;
-        writeln!(
+        write!(
             text,
-            "run {} (seed {}) to {}: {} loop, {} on {} connections, {} events a request of {} bytes, {} customers",
-            self.run,
-            self.seed,
-            self.url,
-            self.loop_kind,
-            self.protocol,
-            self.connections,
-            self.batch,
-            self.event_bytes,
-            self.keys.max(1)
+            "run {} (seed {}) to {}: {} loop, {} on {} connections",
+            self.run, self.seed, self.url, self.loop_kind, self.protocol, self.connections
         )?;
+        // A replay's events are what they are.
+        if self.batch > 0 {
+            let customers = self.keys.max(1);
+            write!(
+                text,
+                ", {} events a request of {} bytes, {customers} customers",
+                self.batch, self.event_bytes
+            )?;
+        }
+        writeln!(text)?;
         writeln!(
             text,
             "{:.0} events/s accepted, {:.0} requests/s, {:.1} MB/s over {:.1} s",
