@@ -186,12 +186,13 @@ async fn stage(
     let ended = CancellationToken::new();
     let live = flows.first().map(|flow| flow.live.clone()).unwrap_or_default();
     let sending = async {
+        // However it ends, nobody watches any longer.
+        let _ended = ended.clone().drop_guard();
         let mut runs: Vec<Option<RunReport>> = vec![None; flows.len()];
         while let Some(joined) = senders.join_next().await {
             let (nth, run) = joined.map_err(|_panic| ChaosError::Panicked)?;
             runs[nth] = Some(run?);
         }
-        ended.cancel();
         Ok::<_, ChaosError>(runs)
     };
     let mut faults = Vec::new();

@@ -236,6 +236,10 @@ async fn dispatch(
         // A lane that is full is waited for: memory is bounded, and what comes
         // late counts from when it was due.
         if lanes[lane].send((due, request)).await.is_err() {
+            // Lanes end at a stop, also while one is waited for.
+            if shared.stop.is_cancelled() {
+                break;
+            }
             return Err(ReplayError::Panicked);
         }
     }

@@ -121,6 +121,23 @@ async fn a_recording_that_breaks_off_is_an_error_and_a_stop_is_none() {
     assert!((1..1000).contains(&report.expect("a report").played));
 }
 
+#[tokio::test]
+async fn a_stop_while_lanes_are_full_is_a_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let behaviour = crate::receiver::Behaviour { delay_ms: 20, ..Default::default() };
+    let receiver = Receiver::start(ReceiverConfig { behaviour, ..ReceiverConfig::default() });
+    let receiver = receiver.expect("a receiver");
+    let stop = CancellationToken::new();
+    let file = recording(directory.path(), 10_000);
+    let endless = ReplayConfig { passes: u64::MAX, connections: 2, ..config(receiver.url(), file) };
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.cancel();
+    };
+    let (report, ()) = tokio::join!(replay(endless, Arc::default(), stop.clone()), stopping);
+    assert!((1..1000).contains(&report.expect("a report").played));
+}
+
 #[test]
 fn a_request_without_a_time_comes_with_the_one_before() {
     let directory = tempfile::tempdir().expect("a directory");
