@@ -1,5 +1,5 @@
-//! The yardstick: a bare hyper server that reads each request and answers 202
-//! with a fixed body. No pipeline's HTTP edge can be faster on this stack.
+//! The yardstick: a bare hyper server, HTTP/1.1 and h2c, that reads each request
+//! and answers 202 with a fixed body. No pipeline's HTTP edge can be faster on this stack.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,16 +43,30 @@ pub async fn serve(listener: TcpListener, stop: CancellationToken) {
     connections.wait().await;
 }
 
+/// How an HTTP/2 connection starts (RFC 9113, section 3.4), and no other does.
+const HTTP2_START: &[u8] = b"PRI ";
+
 async fn serve_connection(stream: TcpStream, stop: CancellationToken) {
     // A client that is gone shows in the next read.
     stream.set_nodelay(true).ok();
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
+    let serve = async {
+        let mut start = [0; HTTP2_START.len()];
+        let peeked = stream.peek(&mut start).await.unwrap_or(0);
+        let io = TokioIo::new(stream);
+        // The client sees for itself how its connection ends.
+        if start[..peeked] == *HTTP2_START {
+            let builder = http2::Builder::new(TokioExecutor::new());
+            builder.serve_connection(io, service_fn(answer)).await.ok();
+        } else {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new());
+            builder.serve_connection(io, service_fn(answer)).await.ok();
+        }
+    };
     // Dropping the connection at `stop` is what stopping this server means.
     tokio::select! {
         () = stop.cancelled() => {}
-        _ended = connection => {}
+        () = serve => {}
     }
 }
 

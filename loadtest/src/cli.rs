@@ -6,9 +6,13 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 mod baseline;
-mod duration;
+mod chaos;
+mod compare;
 pub(crate) mod output;
 mod receive;
+mod record;
+mod replay;
+mod report;
 mod run;
 mod verify;
 
@@ -27,8 +31,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Replay(Box<replay::ReplayArgs>),
+    Record(record::RecordArgs),
     Receive(receive::ReceiveArgs),
     Verify(verify::VerifyArgs),
+    Report(report::ReportArgs),
+    Compare(compare::CompareArgs),
+    Chaos(chaos::ChaosArgs),
     Baseline(baseline::BaselineArgs),
 }
 
@@ -36,8 +45,13 @@ enum Command {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Receive(args) => receive::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Baseline(args) => baseline::run(&args),
     }
 }

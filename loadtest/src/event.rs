@@ -1,13 +1,22 @@
 //! One generated event: built once, then patched in place for each send.
 //!
-//! The payload is `{"mark":"…","user":"u-…","amount":…,"item":"…","note":"…"}`.
-//! User, amount, item and part of the note change with every send, so that
-//! the traffic compresses about as well as real events do, not absurdly.
+//! The payload is `{"mark":"…","user":"u-…","amount":…,"item":"…","note":"…"}`,
+//! of which user, amount, item and part of the note change with every send, so
+//! that the traffic compresses about as well as real events do, not absurdly;
+//! or it is what a template says ([`template`]), behind a mark.
+
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::mark::{self, MARK_BYTES, TAIL_BYTES_MAX};
 use crate::random::Random;
+
+mod template;
+
+pub use template::{PayloadTemplate, TemplateError};
+
+use template::{Field, Stamp};
 
 /// Which JSON object is wrapped around the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,7 +35,10 @@ pub struct EventShape {
     /// `event_type`; letters, digits, `.`, `_`, `-`, `/`, `:`.
     pub event_type: String,
     /// Size of the event's JSON in bytes; raised to the smallest possible.
+    /// Where there is a template, its size counts.
     pub event_bytes: usize,
+    /// The payload, but its mark; without it one that is made up.
+    pub template: Option<Arc<PayloadTemplate>>,
     /// Whether each event names its stream as `ordering_key`.
     pub ordering_key: bool,
 }
@@ -42,14 +54,8 @@ pub enum EventShapeError {
     Size(usize),
 }
 
-const USER_BYTES: usize = 16;
-const AMOUNT_BYTES: usize = 7;
-const ITEM_BYTES: usize = 16;
-const AFTER_MARK: &[u8] = b"\",\"user\":\"u-";
-const AFTER_USER: &[u8] = b"\",\"amount\":";
-const AFTER_AMOUNT: &[u8] = b",\"item\":\"";
-const AFTER_ITEM: &[u8] = b"\",\"note\":\"";
-const AFTER_NOTE: &[u8] = b"\"}";
+/// The made-up payload up to its note.
+const MADE_UP: &str = r#"{"user":"u-{{text:16}}","amount":{{digits:7}},"item":"{{text:16}}","note":""#;
 
 /// Of each window of the note, so many bytes are drawn anew for each send.
 const NOTE_WINDOW: usize = 64;
@@ -63,23 +69,22 @@ pub(crate) struct EventTemplate {
     bytes: Vec<u8>,
     mark: usize,
     ordering_key: Option<usize>,
-    user: usize,
-    amount: usize,
-    item: usize,
-    note: usize,
-    note_bytes: usize,
+    fields: Vec<Field>,
     tail_bytes: usize,
 }
 
 impl EventTemplate {
     pub(crate) fn new(shape: &EventShape, run: u64) -> Result<Self, EventShapeError> {
         check(shape)?;
-        let bare = Self::with_note(shape, run, 0);
+        if let Some(template) = &shape.template {
+            return Ok(Self::around(shape, run, template));
+        }
+        let bare = Self::around(shape, run, &made_up(0));
         let note_bytes = shape.event_bytes.saturating_sub(bare.bytes.len());
-        Ok(Self::with_note(shape, run, note_bytes))
+        Ok(Self::around(shape, run, &made_up(note_bytes)))
     }
 
-    fn with_note(shape: &EventShape, run: u64, note_bytes: usize) -> Self {
+    fn around(shape: &EventShape, run: u64, payload: &PayloadTemplate) -> Self {
         let mut bytes = Vec::with_capacity(shape.event_bytes);
         let mut put = |part: &[u8]| {
             bytes.extend_from_slice(part);
@@ -103,16 +108,10 @@ impl EventTemplate {
         }
         let mark = put(b"\",\"payload\":{\"mark\":\"");
         put(&[0; MARK_BYTES]);
-        let user = put(AFTER_MARK);
-        put(&[b'A'; USER_BYTES]);
-        let amount = put(AFTER_USER);
-        put(&[b'1'; AMOUNT_BYTES]);
-        let item = put(AFTER_AMOUNT);
-        put(&[b'A'; ITEM_BYTES]);
-        let note = put(AFTER_ITEM);
-        let text: Vec<u8> = NOTE_TEXT.iter().copied().cycle().take(note_bytes).collect();
-        put(&text);
-        let payload_end = put(AFTER_NOTE);
+        let members = payload.members();
+        let rest = put(if members.is_empty() { b"\"" } else { b"\"," });
+        put(members);
+        let payload_end = put(b"}");
         put(match shape.envelope {
             Envelope::Produced => b"}".as_slice(),
             Envelope::Delivered => b",\"timestamp\":\"2026-01-01T00:00:00.000Z\"}",
@@ -121,7 +120,8 @@ impl EventTemplate {
         if let Some(at) = bytes[mark..].first_chunk_mut() {
             mark::write_fixed(at, run, tail_bytes);
         }
-        Self { bytes, mark, ordering_key, user, amount, item, note, note_bytes, tail_bytes }
+        let fields = payload.fields().map(|field| field.moved_by(rest)).collect();
+        Self { bytes, mark, ordering_key, fields, tail_bytes }
     }
 
     /// The event as built, to be copied to where it is patched and sent.
@@ -138,13 +138,8 @@ impl EventTemplate {
         sent_ns: u64,
         random: &mut Random,
     ) {
-        random.fill_text(&mut event[self.user..self.user + USER_BYTES]);
-        write_amount(&mut event[self.amount..self.amount + AMOUNT_BYTES], random);
-        random.fill_text(&mut event[self.item..self.item + ITEM_BYTES]);
-        for window in event[self.note..self.note + self.note_bytes].chunks_mut(NOTE_WINDOW) {
-            let fresh = NOTE_FRESH.min(window.len());
-            random.fill_text(&mut window[..fresh]);
-        }
+        let stamp = Stamp { stream, sequence, sent_ns };
+        self.fields.iter().for_each(|field| field.fill(event, stamp, random));
         if let Some(key) = self.ordering_key {
             event[key..key + 8].copy_from_slice(&crate::hex::encode_8(stream));
         }
@@ -153,24 +148,27 @@ impl EventTemplate {
     }
 }
 
+/// A payload whose note has `note_bytes`.
+fn made_up(note_bytes: usize) -> PayloadTemplate {
+    let note: Vec<u8> = NOTE_TEXT.iter().copied().cycle().take(note_bytes).collect();
+    let mut text = MADE_UP.to_owned();
+    for window in note.chunks(NOTE_WINDOW) {
+        let (fresh, kept) = window.split_at(NOTE_FRESH.min(window.len()));
+        text.push_str(&format!("{{{{text:{}}}}}", fresh.len()));
+        text.push_str(&String::from_utf8_lossy(kept));
+    }
+    text.push_str("\"}");
+    PayloadTemplate::parse(&text, &mut Random::new(0)).expect("a constant, valid template")
+}
+
 fn check(shape: &EventShape) -> Result<(), EventShapeError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte);
     if !(1..=256).contains(&shape.event_type.len()) || !shape.event_type.bytes().all(plain) {
         return Err(EventShapeError::Type(shape.event_type.clone()));
     }
-    if shape.event_bytes > TAIL_BYTES_MAX {
-        return Err(EventShapeError::Size(shape.event_bytes));
-    }
-    Ok(())
-}
-
-/// Seven decimal digits that do not start with 0.
-fn write_amount(digits: &mut [u8], random: &mut Random) {
-    let mut rest = 1_000_000 + random.below(9_000_000) as u32;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
+    let template_bytes = shape.template.as_ref().map_or(0, |template| template.members().len() + 256);
+    let bytes = shape.event_bytes.max(template_bytes);
+    if bytes > TAIL_BYTES_MAX { Err(EventShapeError::Size(bytes)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -183,6 +181,7 @@ mod tests {
             envelope: Envelope::Produced,
             event_type: "demo.event".into(),
             event_bytes,
+            template: None,
             ordering_key: false,
         }
     }
@@ -234,6 +233,24 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&event).expect("JSON");
         assert_eq!(json["ordering_key"], "s-00000003");
         assert_eq!(event.len(), 300);
+    }
+
+    #[test]
+    fn a_template_is_put_behind_the_mark_which_covers_it() {
+        for (text, name) in [(r#"{"repo":{"id":{{digits:4}}}}"#, "repo"), ("{}", "mark")] {
+            let template = PayloadTemplate::parse(text, &mut Random::new(1)).expect("a template");
+            let event = stamped(&EventShape { template: Some(Arc::new(template)), ..shape(220) }, 7);
+            let json: serde_json::Value = serde_json::from_slice(&event).expect("JSON");
+            assert!(!json["payload"][name].is_null(), "{json}");
+            let at = memchr::memmem::find(&event, mark::PREFIX).expect("a mark");
+            let end = event.len() - 1;
+            for byte in at..end {
+                let mut damaged = event.clone();
+                damaged[byte] ^= 1;
+                assert!(mark::read(&damaged[at..]).is_none_or(|found| !found.intact));
+            }
+            assert!(mark::read(&event[at..]).is_some_and(|found| found.intact));
+        }
     }
 
     #[test]

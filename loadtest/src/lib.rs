@@ -8,15 +8,27 @@
 
 mod account;
 pub mod baseline;
+mod calendar;
+pub mod chaos;
+mod coding;
 mod cpu;
+pub mod duration;
 pub mod event;
+pub mod fetch;
 mod hex;
+pub mod html;
 pub mod ledger;
 pub mod mark;
+pub mod metric;
 mod process;
+pub mod profile;
+pub mod prometheus;
 mod random;
 mod read_buffer;
 pub mod receiver;
+pub mod record;
+pub mod recording;
+pub mod replay;
 pub mod request;
 mod response;
 mod scan;
@@ -27,9 +39,10 @@ mod summary;
 mod target;
 mod ticker;
 pub mod verify;
+pub mod watch;
 
 pub use process::ProcessUse;
-pub use summary::LatencySummary;
+pub use summary::{CurvePoint, LatencySummary};
 pub use target::TargetError;
 
 /// An id that no other run has: 64 random bits.

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::ledger::{LedgerError, LedgerKind, LedgerWriter};
 
 mod behaviour;
+mod conduct;
 mod connection;
 mod judge;
 mod request;
@@ -28,10 +29,11 @@ mod signature;
 mod stats;
 mod tracker;
 
-pub use behaviour::{Behaviour, Reply};
+pub use behaviour::{Behaviour, Phase, Reply};
 pub use signature::SecretError;
 pub use stats::{ReceiverStats, RunStats};
 
+use conduct::Conduct;
 use signature::Verifier;
 use tracker::Tracker;
 
@@ -52,6 +54,8 @@ pub struct ReceiverConfig {
     pub secrets: Vec<String>,
     /// How deliveries are answered, until it is changed.
     pub behaviour: Behaviour,
+    /// Behaviours that follow one another, again and again, instead.
+    pub pattern: Vec<Phase>,
     /// Where receipts are written, if anywhere.
     pub ledger: Option<PathBuf>,
     /// Longest body, in bytes; more is answered 413.
@@ -69,6 +73,7 @@ impl Default for ReceiverConfig {
             threads: 1,
             secrets: Vec::new(),
             behaviour: Behaviour::default(),
+            pattern: Vec::new(),
             ledger: None,
             body_bytes_max: 64 * 1024 * 1024,
             connections_max: 4096,
@@ -139,7 +144,7 @@ pub struct ReceiverHandle {
 #[derive(Debug)]
 struct Shared {
     tracker: Mutex<Tracker>,
-    behaviour: Mutex<Behaviour>,
+    conduct: Mutex<Conduct>,
     verifier: Verifier,
     ledger: Option<Mutex<LedgerWriter>>,
     ledger_failure: Mutex<Option<LedgerError>>,
@@ -155,17 +160,15 @@ impl Receiver {
     /// Listens, then serves on threads of its own, whatever runtime the caller
     /// has. Returns once connections are accepted.
     pub fn start(config: ReceiverConfig) -> Result<ReceiverHandle, ReceiverError> {
-        let ReceiverConfig { listen, threads, secrets, behaviour, ledger, .. } = config;
-        if let Some(fault) = behaviour.fault() {
-            return Err(ReceiverError::Behaviour(fault));
-        }
+        let ReceiverConfig { listen, threads, secrets, behaviour, pattern, ledger, .. } = config;
+        let conduct = Conduct::new(behaviour, pattern).map_err(ReceiverError::Behaviour)?;
         let ledger = match ledger {
             Some(path) => Some(Mutex::new(LedgerWriter::open(&path, LedgerKind::Received)?)),
             None => None,
         };
         let shared = Arc::new(Shared {
             tracker: Mutex::new(Tracker::new(ledger.is_some())),
-            behaviour: Mutex::new(behaviour),
+            conduct: Mutex::new(conduct),
             verifier: Verifier::new(&secrets)?,
             ledger,
             ledger_failure: Mutex::new(None),
@@ -211,7 +214,12 @@ impl ReceiverHandle {
 
     /// How deliveries are answered from now on.
     pub fn set_behaviour(&self, behaviour: Behaviour) -> Result<(), ReceiverError> {
-        self.shared.set_behaviour(behaviour).map_err(ReceiverError::Behaviour)
+        self.shared.behave(behaviour, Vec::new()).map_err(ReceiverError::Behaviour)
+    }
+
+    /// How deliveries are answered from now on: by phases that come back.
+    pub fn set_pattern(&self, phases: Vec<Phase>) -> Result<(), ReceiverError> {
+        self.shared.behave(Behaviour::default(), phases).map_err(ReceiverError::Behaviour)
     }
 
     /// The last deliveries, oldest first, as many as the configuration keeps;
@@ -274,9 +282,8 @@ impl Shared {
         *self.tracker.lock() = Tracker::new(self.ledger.is_some());
     }
 
-    fn set_behaviour(&self, behaviour: Behaviour) -> Result<(), &'static str> {
-        behaviour.fault().map_or(Ok(()), Err)?;
-        *self.behaviour.lock() = behaviour;
+    fn behave(&self, behaviour: Behaviour, phases: Vec<Phase>) -> Result<(), &'static str> {
+        *self.conduct.lock() = Conduct::new(behaviour, phases)?;
         Ok(())
     }
 

@@ -1,11 +1,7 @@
 //! Requests kept ready to send: head and body lie side by side in one buffer,
 //! and each send patches what differs from the last.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
+use crate::coding;
 use crate::event::{EventShape, EventShapeError, EventTemplate};
 use crate::hex;
 use crate::random::Random;
@@ -29,6 +25,8 @@ pub enum BodyEncoding {
     /// Compressed for each send (fastest level; costs the generator far more
     /// than everything else it does).
     Gzip,
+    /// As `Gzip`, with zstd, which costs about a tenth of it.
+    Zstd,
 }
 
 /// What every request of a run has in common.
@@ -54,6 +52,25 @@ pub(crate) struct RequestStamp<'a> {
     pub(crate) first_sequence: u64,
     pub(crate) sent_ns: u64,
 }
+
+/// A request as it goes on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rendered<'a> {
+    /// Head and body.
+    pub(crate) bytes: &'a [u8],
+    /// How long the head is, with its empty line.
+    pub(crate) head_bytes: usize,
+}
+
+/// Cut short, of the wrong types, without what is required, not UTF-8, no event
+/// at all. As an NDJSON line each is as bad.
+const BAD_BODIES: [&[u8]; 5] = [
+    br#"{"event_type":"bad.event","payload":{"a":"#,
+    br#"{"event_type":7,"payload":{}}"#,
+    br#"{"event_type":"bad.event"}"#,
+    b"{\"event_type\":\"bad.event\",\"payload\":{\"a\":\"\xff\xfe\"}}",
+    b"\"only text\"",
+];
 
 /// One connection's requests. A body is kept for each arrangement of event
 /// types; they take turns.
@@ -92,8 +109,8 @@ impl RequestBuffer {
         Ok(Self { shape, run, random, bodies, next_body: 0, head: Vec::new(), compressed: Vec::new() })
     }
 
-    /// The request with the given events, as it goes on the wire.
-    pub(crate) fn render(&mut self, stamp: &RequestStamp<'_>) -> &[u8] {
+    /// The request with the given events.
+    pub(crate) fn render(&mut self, stamp: &RequestStamp<'_>) -> Rendered<'_> {
         let turn = self.next_body;
         self.next_body = (turn + 1) % self.bodies.len();
         let body = &mut self.bodies[turn];
@@ -103,17 +120,24 @@ impl RequestBuffer {
                 let body_bytes = body.bytes.len() - body.body_start;
                 write_head(&mut self.head, &self.shape, self.run, stamp, body_bytes);
                 body.put_head(&self.head);
-                &body.bytes[body.head_start..]
+                Rendered { bytes: &body.bytes[body.head_start..], head_bytes: self.head.len() }
             }
-            BodyEncoding::Gzip => {
-                let packed = gzip(&body.bytes[body.body_start..]);
+            BodyEncoding::Gzip | BodyEncoding::Zstd => {
+                let plain = &body.bytes[body.body_start..];
+                let gzipped = self.shape.encoding == BodyEncoding::Gzip;
+                let packed = if gzipped { coding::gzip(plain) } else { coding::zstd(plain) };
                 write_head(&mut self.head, &self.shape, self.run, stamp, packed.len());
-                self.compressed.clear();
-                self.compressed.extend_from_slice(&self.head);
-                self.compressed.extend_from_slice(&packed);
-                &self.compressed
+                put_together(&mut self.compressed, &self.head, &packed)
             }
         }
+    }
+
+    /// The nth request that no server may take (they take turns).
+    pub(crate) fn render_bad(&mut self, stamp: &RequestStamp<'_>, nth: usize) -> Rendered<'_> {
+        let body = BAD_BODIES[nth % BAD_BODIES.len()];
+        let shape = RequestShape { encoding: BodyEncoding::None, ..self.shape.clone() };
+        write_head(&mut self.head, &shape, self.run, stamp, body.len());
+        put_together(&mut self.compressed, &self.head, body)
     }
 }
 
@@ -184,8 +208,10 @@ fn write_head(
         BodyFormat::Json | BodyFormat::JsonArray => b"Content-Type: application/json\r\n".as_slice(),
         BodyFormat::NdJson => b"Content-Type: application/x-ndjson\r\n",
     }]);
-    if shape.encoding == BodyEncoding::Gzip {
-        put(&[b"Content-Encoding: gzip\r\n"]);
+    match shape.encoding {
+        BodyEncoding::None => {}
+        BodyEncoding::Gzip => put(&[b"Content-Encoding: gzip\r\n"]),
+        BodyEncoding::Zstd => put(&[b"Content-Encoding: zstd\r\n"]),
     }
     if shape.prefer_minimal {
         put(&[b"Prefer: return=minimal\r\n"]);
@@ -198,10 +224,11 @@ fn write_head(
     put(&[b"Content-Length: ", itoa::Buffer::new().format(body_bytes).as_bytes(), b"\r\n\r\n"]);
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
-    encoder.write_all(body).expect("writing to a Vec does not fail");
-    encoder.finish().expect("writing to a Vec does not fail")
+fn put_together<'a>(request: &'a mut Vec<u8>, head: &[u8], body: &[u8]) -> Rendered<'a> {
+    request.clear();
+    request.extend_from_slice(head);
+    request.extend_from_slice(body);
+    Rendered { bytes: request, head_bytes: head.len() }
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ mod tests {
             envelope: Envelope::Delivered,
             event_type: "t".into(),
             event_bytes: 400,
+            template: None,
             ordering_key: false,
         };
         let shape = RequestShape {
@@ -72,7 +73,7 @@ mod tests {
         };
         let mut buffer = RequestBuffer::new(shape, 1, 1).expect("a shape");
         let stamp = RequestStamp { key: None, stream: 4, first_sequence: 10, sent_ns: 5 };
-        let request = buffer.render(&stamp);
+        let request = buffer.render(&stamp).bytes;
         request[memchr::memmem::find(request, b"\r\n\r\n").expect("a head") + 4..].to_vec()
     }
 

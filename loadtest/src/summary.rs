@@ -32,6 +32,12 @@ impl Latencies {
         self.0.reset();
     }
 
+    /// Nothing where nothing was recorded.
+    pub(crate) fn curve(&self) -> Vec<CurvePoint> {
+        let point = |quantile| CurvePoint { quantile, us: self.0.value_at_quantile(quantile) };
+        if self.0.is_empty() { Vec::new() } else { QUANTILES.map(point).to_vec() }
+    }
+
     pub(crate) fn summary(&self) -> LatencySummary {
         let at = |quantile| self.0.value_at_quantile(quantile);
         LatencySummary {
@@ -46,6 +52,22 @@ impl Latencies {
         }
     }
 }
+
+/// A point of a distribution.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct CurvePoint {
+    /// From 0 to 1.
+    pub quantile: f64,
+    /// So many were at most this, in µs.
+    pub us: u64,
+}
+
+/// Where curves are drawn through: evenly on the scale of their charts, which
+/// gives each further nine the same room.
+const QUANTILES: [f64; 24] = [
+    0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.965, 0.98, 0.99, 0.995,
+    0.998, 0.999, 0.9995, 0.9999, 0.99999, 1.0,
+];
 
 /// A latency distribution in µs (to 0.1 %); zeros where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]

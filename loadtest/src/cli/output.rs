@@ -1,10 +1,13 @@
 //! What the commands print.
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
+use serde_json::Value;
+use sluice_loadtest::{html, prometheus};
 
 /// Prints a result: one line of JSON, or text.
 pub(crate) fn result(json: bool, value: &impl Serialize, text: &str) -> anyhow::Result<()> {
@@ -13,6 +16,27 @@ pub(crate) fn result(json: bool, value: &impl Serialize, text: &str) -> anyhow::
     } else {
         line(text.trim_end())
     }
+}
+
+/// Writes a result to files, each in the form that its name asks for.
+pub(crate) fn files(paths: &[PathBuf], result: &impl Serialize) -> anyhow::Result<()> {
+    let value = serde_json::to_value(result).context("writing the result as JSON")?;
+    for path in paths {
+        let text = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => serde_json::to_string_pretty(&value).context("writing the result as JSON")?,
+            Some("html") => html::page(&value),
+            Some("prom") => prometheus::write(&value),
+            _ => bail!("{} must end in .json, .html or .prom", path.display()),
+        };
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Reads a result that was written as JSON.
+pub(crate) fn read_json(path: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))
 }
 
 /// Prints a line on stdout, at once.

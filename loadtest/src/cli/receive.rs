@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Args;
 
-use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, Reply};
+use sluice_loadtest::duration;
+use sluice_loadtest::receiver::{Behaviour, Phase, Receiver, ReceiverConfig, Reply};
 
 use super::{output, stop_signal};
 
@@ -32,9 +34,9 @@ pub(super) struct ReceiveArgs {
     /// Signing secret (whsec_...); repeat it for several, of which one must match.
     #[arg(long, value_name = "SECRET", env = "SLUICE_WEBHOOK_SECRET", hide_env_values = true)]
     secret: Vec<String>,
-    /// How long each answer waits, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    delay_ms: u64,
+    /// How long each answer waits, in milliseconds; 20..500 for any time between.
+    #[arg(long, value_name = "MS", default_value = "0")]
+    delay_ms: Delay,
     /// HTTP status of the answers.
     #[arg(long, default_value_t = 200)]
     status: u16,
@@ -50,13 +52,27 @@ pub(super) struct ReceiveArgs {
     /// Retry-After of answers that are not 2xx, in seconds.
     #[arg(long, value_name = "S")]
     retry_after: Option<u32>,
+    /// Send Retry-After as a date.
+    #[arg(long, requires = "retry_after")]
+    retry_after_date: bool,
     /// Never answer: all deliveries, or those that --fail-share makes fail.
-    #[arg(long, conflicts_with = "close")]
+    #[arg(long, group = "bad")]
     hang: bool,
     /// Close the connection instead of answering: all deliveries, or those
     /// that --fail-share makes fail.
-    #[arg(long)]
+    #[arg(long, group = "bad")]
     close: bool,
+    /// Reset the connection (RST) instead of answering, likewise.
+    #[arg(long, group = "bad")]
+    reset: bool,
+    /// Break off within the answer, likewise.
+    #[arg(long, group = "bad")]
+    cut: bool,
+    /// Behave in phases that come back, instead: 10s:200,2s:503,1s:hang,1s:close;
+    /// a phase is LENGTH:ANSWER, with ANSWER a status, hang, close, reset or cut.
+    /// PUT /pattern changes it: [{"for_ms":1000,"reply":{"status":503}}, ...].
+    #[arg(long, value_name = "PHASES", value_delimiter = ',', value_parser = phase)]
+    pattern: Vec<Phase>,
     /// Write every receipt to this file, for `verify`; an existing ledger goes on.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -67,11 +83,13 @@ pub(super) struct ReceiveArgs {
 
 impl ReceiveArgs {
     fn behaviour(&self) -> Behaviour {
-        let bad = match (self.hang, self.close) {
-            (true, _) => Some(Reply::Hang),
-            (_, true) => Some(Reply::Close),
-            _ => None,
-        };
+        let bad = [
+            (self.hang, Reply::Hang),
+            (self.close, Reply::Close),
+            (self.reset, Reply::Reset),
+            (self.cut, Reply::Cut),
+        ];
+        let bad = bad.into_iter().find_map(|(asked, reply)| asked.then_some(reply));
         let answer = Reply::Status(self.status);
         let (reply, fail_reply) = if self.fail_share > 0.0 {
             (answer, bad.unwrap_or(Reply::Status(self.fail_status)))
@@ -80,13 +98,50 @@ impl ReceiveArgs {
         };
         Behaviour {
             reply,
-            delay_ms: self.delay_ms,
+            delay_ms: self.delay_ms.low,
+            delay_max_ms: self.delay_ms.high,
             fail_share: self.fail_share,
             fail_reply,
             fail_events_share: self.fail_events_share,
             retry_after_s: self.retry_after,
+            retry_after_date: self.retry_after_date,
         }
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Delay {
+    low: u64,
+    high: Option<u64>,
+}
+
+impl FromStr for Delay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse().map_err(|_why| format!("{text:?} is not a number of ms"));
+        match text.split_once("..") {
+            Some((low, high)) => Ok(Self { low: number(low)?, high: Some(number(high)?) }),
+            None => Ok(Self { low: number(text)?, high: None }),
+        }
+    }
+}
+
+/// `LENGTH:ANSWER`.
+fn phase(text: &str) -> Result<Phase, String> {
+    let (length, answer) = text.split_once(':').ok_or_else(|| format!("{text:?} is not LENGTH:ANSWER"))?;
+    let reply = match answer {
+        "hang" => Reply::Hang,
+        "close" => Reply::Close,
+        "reset" => Reply::Reset,
+        "cut" => Reply::Cut,
+        status => match status.parse() {
+            Ok(status) => Reply::Status(status),
+            Err(_) => return Err(format!("{answer:?} is no status, hang, close, reset or cut")),
+        },
+    };
+    let for_ms = duration::parse(length)?.as_millis() as u64;
+    Ok(Phase { for_ms, behaviour: Behaviour { reply, ..Behaviour::default() } })
 }
 
 pub(super) fn run(args: &ReceiveArgs) -> anyhow::Result<ExitCode> {
@@ -95,6 +150,7 @@ pub(super) fn run(args: &ReceiveArgs) -> anyhow::Result<ExitCode> {
         threads: usize::from(args.threads),
         secrets: args.secret.clone(),
         behaviour: args.behaviour(),
+        pattern: args.pattern.clone(),
         ledger: args.ledger.clone(),
         ..ReceiverConfig::default()
     };

@@ -16,11 +16,15 @@ pub enum Reply {
     Hang,
     /// Closes the connection without an answer.
     Close,
+    /// Resets the connection (RST) without an answer.
+    Reset,
+    /// Says 200, breaks off within the answer and closes the connection.
+    Cut,
 }
 
 /// How deliveries are answered. As JSON (`PUT /behaviour`) absent fields have
 /// their default: `{"reply":{"status":200},"delay_ms":0,"fail_share":0,
-/// "fail_reply":{"status":500},"fail_events_share":0,"retry_after_s":null}`.
+/// "fail_reply":{"status":500},"fail_events_share":0,"retry_after_s":null, …}`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
@@ -28,6 +32,8 @@ pub struct Behaviour {
     pub reply: Reply,
     /// How long each answer waits, in ms.
     pub delay_ms: u64,
+    /// With it answers wait from `delay_ms` to this, each as likely.
+    pub delay_max_ms: Option<u64>,
     /// Share of deliveries (0 to 1) that get `fail_reply` instead.
     pub fail_share: f64,
     /// For deliveries that are made to fail.
@@ -37,17 +43,33 @@ pub struct Behaviour {
     pub fail_events_share: f64,
     /// Sent as `Retry-After` (seconds) with answers that are not 2xx.
     pub retry_after_s: Option<u32>,
+    /// Whether `Retry-After` is a date instead of seconds.
+    pub retry_after_date: bool,
 }
+
+/// A behaviour for some time.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Phase {
+    /// How long, in ms.
+    pub for_ms: u64,
+    /// How deliveries are answered meanwhile; absent fields have their default.
+    #[serde(flatten)]
+    pub behaviour: Behaviour,
+}
+
+const DELAY_MS_MAX: u64 = 86_400_000;
 
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
             reply: Reply::Status(200),
             delay_ms: 0,
+            delay_max_ms: None,
             fail_share: 0.0,
             fail_reply: Reply::Status(500),
             fail_events_share: 0.0,
             retry_after_s: None,
+            retry_after_date: false,
         }
     }
 }
@@ -66,13 +88,18 @@ impl Behaviour {
             Some("a share must be from 0 to 1")
         } else if !status(self.reply) || !status(self.fail_reply) {
             Some("a status must be from 200 to 599")
+        } else if self.delay_ms.max(self.delay_max_ms.unwrap_or(0)) > DELAY_MS_MAX {
+            Some("a delay must be at most a day")
         } else {
             None
         }
     }
 
-    pub(super) fn delay(&self) -> Duration {
-        Duration::from_millis(self.delay_ms)
+    /// How long the next answer waits.
+    pub(super) fn delay(&self, random: &mut Random) -> Duration {
+        let more = self.delay_max_ms.map_or(0, |max| max.saturating_sub(self.delay_ms));
+        let jitter = if more > 0 { random.below(more + 1) } else { 0 };
+        Duration::from_millis(self.delay_ms + jitter)
     }
 
     /// What to do with the next delivery.

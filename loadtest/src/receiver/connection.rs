@@ -2,14 +2,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::Shared;
+use super::behaviour::Behaviour;
 use super::judge::{Answer, Judge, Received, is_delivery};
 use super::request::{self, BodyLength, ChunkedBody, RequestError, parse_head};
+use crate::calendar::http_date;
 use crate::read_buffer::ReadBuffer;
 use crate::response::find_head_end;
 
@@ -83,9 +86,12 @@ impl Connection {
         }
         let body_bytes = self.read_body(head.body).await?;
         let received_ns = unix_ns();
-        let behaviour = *self.shared.behaviour.lock();
-        if is_delivery(&head) && behaviour.delay_ms > 0 {
-            tokio::time::sleep(behaviour.delay()).await;
+        let behaviour = self.shared.conduct.lock().now();
+        if is_delivery(&head) {
+            let delay = self.judge.delay(&behaviour);
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
         }
         let body = match head.body {
             BodyLength::Known(_) => &self.input.unread()[..body_bytes],
@@ -98,7 +104,7 @@ impl Connection {
         }
         let closes = head.closes;
         self.head = bytes;
-        self.answer(answer, closes, behaviour.retry_after_s).await
+        self.answer(answer, closes, RetryAfter::of(&behaviour, received_ns)).await
     }
 
     /// Reads a head into `self.head`, without its empty line.
@@ -159,10 +165,26 @@ impl Connection {
         if self.input.fill(&mut self.stream).await? == 0 { Err(End::Closed) } else { Ok(()) }
     }
 
-    async fn answer(&mut self, answer: Answer, closes: bool, retry_after_s: Option<u32>) -> Result<(), End> {
+    async fn answer(
+        &mut self,
+        answer: Answer,
+        closes: bool,
+        retry_after: Option<RetryAfter>,
+    ) -> Result<(), End> {
         let (status, body) = match answer {
             Answer::Say(status, body) => (status, body),
             Answer::Close => return Err(End::Closed),
+            Answer::Reset => {
+                // Where it cannot be reset it is closed, which is nearly as rude.
+                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).ok();
+                return Err(End::Closed);
+            }
+            Answer::Cut => {
+                write_answer(&mut self.output, 200, b"{\"failed\":[]}", false, None);
+                self.output.truncate(self.output.len() - 6);
+                self.stream.write_all(&self.output).await?;
+                return Err(End::Closed);
+            }
             Answer::Hang => {
                 // Until the sender gives up; what it still sends is read and dropped.
                 loop {
@@ -171,7 +193,7 @@ impl Connection {
                 }
             }
         };
-        write_answer(&mut self.output, status, &body, closes, retry_after_s);
+        write_answer(&mut self.output, status, &body, closes, retry_after);
         self.stream.write_all(&self.output).await?;
         if closes { Err(End::Closed) } else { Ok(()) }
     }
@@ -189,7 +211,30 @@ impl Connection {
     }
 }
 
-fn write_answer(output: &mut Vec<u8>, status: u16, body: &[u8], closes: bool, retry_after_s: Option<u32>) {
+/// When to come back, in either of its forms (RFC 9110, section 10.2.3).
+#[derive(Clone, Copy, Debug)]
+enum RetryAfter {
+    Seconds(u32),
+    /// Unix time.
+    Date(u64),
+}
+
+impl RetryAfter {
+    fn of(behaviour: &Behaviour, now_ns: u64) -> Option<Self> {
+        let seconds = behaviour.retry_after_s?;
+        // Rounded up: a date in the past asks for nothing.
+        let then = now_ns.div_ceil(1_000_000_000) + u64::from(seconds);
+        Some(if behaviour.retry_after_date { Self::Date(then) } else { Self::Seconds(seconds) })
+    }
+}
+
+fn write_answer(
+    output: &mut Vec<u8>,
+    status: u16,
+    body: &[u8],
+    closes: bool,
+    retry_after: Option<RetryAfter>,
+) {
     // 204 and 304 have no body, whatever is said.
     let body = if matches!(status, 204 | 304) { b"".as_slice() } else { body };
     let mut number = itoa::Buffer::new();
@@ -198,9 +243,12 @@ fn write_answer(output: &mut Vec<u8>, status: u16, body: &[u8], closes: bool, re
     output.extend_from_slice(number.format(status).as_bytes());
     output.extend_from_slice(b" X\r\nContent-Type: application/json\r\nContent-Length: ");
     output.extend_from_slice(number.format(body.len()).as_bytes());
-    if let (Some(seconds), 300..) = (retry_after_s, status) {
+    if let (Some(retry_after), 300..) = (retry_after, status) {
         output.extend_from_slice(b"\r\nRetry-After: ");
-        output.extend_from_slice(number.format(seconds).as_bytes());
+        match retry_after {
+            RetryAfter::Seconds(seconds) => output.extend_from_slice(number.format(seconds).as_bytes()),
+            RetryAfter::Date(unix_s) => output.extend_from_slice(http_date(unix_s).as_bytes()),
+        }
     }
     if closes {
         output.extend_from_slice(b"\r\nConnection: close");

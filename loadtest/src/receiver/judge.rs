@@ -1,6 +1,7 @@
 //! Decides what a request that was read gets, and counts it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::behaviour::{Behaviour, Reply};
 use super::request::RequestHead;
@@ -16,6 +17,8 @@ pub(super) enum Answer {
     Say(u16, Vec<u8>),
     Hang,
     Close,
+    Reset,
+    Cut,
 }
 
 /// A request, whole.
@@ -46,6 +49,11 @@ impl Judge {
         Self { shared, random: Random::new(seed), marks: Vec::new() }
     }
 
+    /// How long the next answer waits.
+    pub(super) fn delay(&mut self, behaviour: &Behaviour) -> Duration {
+        behaviour.delay(&mut self.random)
+    }
+
     /// Does what the request asks for.
     pub(super) fn answer(&mut self, received: &Received<'_>, behaviour: &Behaviour) -> Answer {
         match (received.head.method, received.head.path) {
@@ -54,7 +62,15 @@ impl Judge {
                 self.shared.reset();
                 Answer::Say(200, b"{}".to_vec())
             }
-            (b"PUT", b"/behaviour") => change_behaviour(&self.shared, received.body),
+            (b"PUT", b"/behaviour") => changed(
+                serde_json::from_slice(received.body).map_err(|error| error.to_string()),
+                |behaviour| self.shared.behave(behaviour, Vec::new()),
+            ),
+            (b"PUT", b"/pattern") => {
+                changed(serde_json::from_slice(received.body).map_err(|error| error.to_string()), |phases| {
+                    self.shared.behave(Behaviour::default(), phases)
+                })
+            }
             _ if is_delivery(received.head) => self.deliver(received, behaviour),
             _ => Answer::Say(405, Vec::new()),
         }
@@ -86,6 +102,8 @@ impl Judge {
                 Reply::Status(status) => Answer::Say(status, b"{}".to_vec()),
                 Reply::Hang => Answer::Hang,
                 Reply::Close => Answer::Close,
+                Reply::Reset => Answer::Reset,
+                Reply::Cut => Answer::Cut,
             };
         };
         let failed = fail_events(body, &mut self.marks, behaviour.fail_events_share, &mut self.random);
@@ -110,11 +128,8 @@ fn say_stats(shared: &Shared) -> Answer {
     }
 }
 
-fn change_behaviour(shared: &Shared, body: &[u8]) -> Answer {
-    let changed = serde_json::from_slice(body)
-        .map_err(|error| error.to_string())
-        .and_then(|behaviour| shared.set_behaviour(behaviour).map_err(str::to_owned));
-    match changed {
+fn changed<T>(asked: Result<T, String>, change: impl FnOnce(T) -> Result<(), &'static str>) -> Answer {
+    match asked.and_then(|asked| change(asked).map_err(str::to_owned)) {
         Ok(()) => Answer::Say(200, b"{}".to_vec()),
         Err(fault) => Answer::Say(400, fault.into_bytes()),
     }
@@ -177,7 +192,7 @@ fn keep(shared: &Shared, received: &Received<'_>, answer: &Answer) {
         body: body.to_vec(),
         answered: match answer {
             Answer::Say(status, _) => Some(*status),
-            Answer::Hang | Answer::Close => None,
+            Answer::Hang | Answer::Close | Answer::Reset | Answer::Cut => None,
         },
     };
     let mut kept = shared.kept.lock();

@@ -69,7 +69,8 @@ async fn a_share_of_deliveries_fails_when_asked() {
 #[tokio::test]
 async fn a_hanging_or_closing_receiver_takes_nothing() {
     let receiver = start(ReceiverConfig::default());
-    for (reply, timeouts) in [(Reply::Hang, true), (Reply::Close, false)] {
+    let bad = [(Reply::Hang, true), (Reply::Close, false), (Reply::Reset, false), (Reply::Cut, false)];
+    for (reply, timeouts) in bad {
         receiver.set_behaviour(Behaviour { reply, ..Behaviour::default() }).expect("valid");
         let report = drive(receiver.url(), 0.1).await;
         assert_eq!(report.whole_run.events_accepted, 0);
@@ -109,6 +110,23 @@ fn figures_are_served_reset_and_behaviour_changed_over_http() {
     let seen: Vec<_> = kept.iter().map(|d| (d.path.as_str(), d.answered, d.header("x-a"))).collect();
     assert_eq!(seen, [("/hook", Some(200), Some("b")), ("/b", Some(418), Some("b"))]);
     assert_eq!(kept[0].body, b"[]");
+}
+
+#[test]
+fn a_pattern_can_be_set_over_http_and_dates_are_given() {
+    let receiver = start(ReceiverConfig::default());
+    let put = |path: &str, body: &str| {
+        let length = body.len();
+        talk(&receiver, &format!("PUT {path} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}"), "{}")
+    };
+    let phases = r#"[{"for_ms":60000,"reply":{"status":410}},{"for_ms":1,"reply":"cut"}]"#;
+    assert!(put("/pattern", phases).starts_with("HTTP/1.1 200 "));
+    let post = "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]";
+    assert!(talk(&receiver, post, "{}").starts_with("HTTP/1.1 410 "));
+    let date = r#"{"reply":{"status":503},"retry_after_s":60,"retry_after_date":true}"#;
+    assert!(put("/behaviour", date).starts_with("HTTP/1.1 200 "), "it ends the pattern");
+    let said = talk(&receiver, post, "{}");
+    assert!(said.contains("Retry-After: ") && said.contains(" GMT\r\n"), "{said}");
 }
 
 #[test]

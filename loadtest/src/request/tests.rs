@@ -9,6 +9,7 @@ fn shape(batch: usize, types: &[&str]) -> RequestShape {
         envelope: Envelope::Produced,
         event_type: (*event_type).to_owned(),
         event_bytes: 220,
+        template: None,
         ordering_key: false,
     };
     RequestShape {
@@ -51,7 +52,7 @@ fn sequences(body: &[u8]) -> Vec<u64> {
 #[test]
 fn a_single_event_is_posted_alone() {
     let mut buffer = buffer(shape(1, &["a"]));
-    let (head, body) = split(buffer.render(&stamp(Some("sk_1"), 5)));
+    let (head, body) = split(buffer.render(&stamp(Some("sk_1"), 5)).bytes);
     assert_eq!(
         head,
         "POST /v1/events HTTP/1.1\r\nHost: h:1\r\nAuthorization: Bearer sk_1\r\n\
@@ -66,7 +67,7 @@ fn a_single_event_is_posted_alone() {
 fn many_events_are_an_array_of_consecutive_sequence_numbers() {
     let mut buffer = buffer(shape(3, &["a", "b"]));
     for first in [0, 3] {
-        let (_, body) = split(buffer.render(&stamp(None, first)));
+        let (_, body) = split(buffer.render(&stamp(None, first)).bytes);
         let json: Vec<serde_json::Value> = serde_json::from_slice(&body).expect("a JSON array");
         let types: Vec<_> = json.iter().map(|event| event["event_type"].as_str()).collect();
         assert_eq!(types, [Some("a"), Some("b"), Some("a")]);
@@ -77,7 +78,7 @@ fn many_events_are_an_array_of_consecutive_sequence_numbers() {
 #[test]
 fn lines_are_separate_json_objects() {
     let mut buffer = buffer(RequestShape { format: BodyFormat::NdJson, ..shape(2, &["a"]) });
-    let (head, body) = split(buffer.render(&stamp(None, 0)));
+    let (head, body) = split(buffer.render(&stamp(None, 0)).bytes);
     assert!(head.contains("application/x-ndjson"));
     let lines: Vec<_> = body.split(|&byte| byte == b'\n').collect();
     assert_eq!(lines.len(), 2);
@@ -88,7 +89,7 @@ fn lines_are_separate_json_objects() {
 fn single_events_take_turns_in_type() {
     let mut buffer = buffer(shape(1, &["a", "bb", "c"]));
     let types: Vec<_> = (0..4)
-        .map(|first| split(buffer.render(&stamp(Some("k"), first))).1)
+        .map(|first| split(buffer.render(&stamp(Some("k"), first)).bytes).1)
         .map(|body| serde_json::from_slice::<serde_json::Value>(&body).expect("JSON"))
         .map(|json| json["event_type"].as_str().expect("a type").to_owned())
         .collect();
@@ -100,7 +101,7 @@ fn each_request_carries_the_key_of_its_customer() {
     let mut buffer = buffer(shape(1, &["a"]));
     let long = "k".repeat(2 * HEAD_ROOM);
     for key in [Some("short"), Some(long.as_str()), None, Some("short"), Some("other")] {
-        let (head, body) = split(buffer.render(&stamp(key, 1)));
+        let (head, body) = split(buffer.render(&stamp(key, 1)).bytes);
         assert_eq!(head.contains("Authorization"), key.is_some());
         assert!(key.is_none_or(|key| head.contains(&format!("Bearer {key}\r\n"))));
         assert_eq!(sequences(&body), [1]);
@@ -112,7 +113,7 @@ fn options_become_headers() {
     let options = RequestShape { prefer_minimal: true, idempotency_keys: true, ..shape(1, &["a"]) };
     let mut buffer = buffer(options);
     for first in [1, 2] {
-        let (head, _) = split(buffer.render(&stamp(None, first)));
+        let (head, _) = split(buffer.render(&stamp(None, first)).bytes);
         assert!(head.contains("\r\nPrefer: return=minimal\r\n"));
         let key = format!("\r\nIdempotency-Key: 0000000000000009-00000002-000000000000000{first}\r\n");
         assert!(head.contains(&key), "{head}");
@@ -122,7 +123,7 @@ fn options_become_headers() {
 #[test]
 fn gzip_bodies_unpack_to_the_events() {
     let mut buffer = buffer(RequestShape { encoding: BodyEncoding::Gzip, ..shape(50, &["a"]) });
-    let (head, body) = split(buffer.render(&stamp(None, 10)));
+    let (head, body) = split(buffer.render(&stamp(None, 10)).bytes);
     assert!(head.contains("Content-Encoding: gzip"));
     let mut unpacked = Vec::new();
     flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut unpacked).expect("gzip");

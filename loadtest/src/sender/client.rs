@@ -1,23 +1,27 @@
-//! One HTTP/1.1 connection: writes a request, reads its answer.
+//! Writes a request, reads its answer: HTTP/1.1 on a connection of its own, or
+//! a stream of an HTTP/2 connection that several share.
 
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 
+use super::deadline::Deadline;
 use crate::read_buffer::ReadBuffer;
+use crate::request::Rendered;
 use crate::response::{ResponseError, ResponseHead, parse_head};
+
+mod http2;
+
+pub(crate) use http2::{Http2Client, Http2Connection};
 
 /// Why there is no answer. After any of these the connection is closed.
 #[derive(Debug, Error)]
-pub(super) enum ExchangeError {
+pub(crate) enum ExchangeError {
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     #[error("the connection was lost")]
@@ -26,39 +30,89 @@ pub(super) enum ExchangeError {
     Closed,
     #[error(transparent)]
     Response(#[from] ResponseError),
+    #[error("the HTTP/2 stream or connection failed")]
+    Http2(#[source] hyper::Error),
+    #[error("the request cannot be put as HTTP/2")]
+    Request(#[source] http::Error),
 }
 
 /// An answer; what is kept of the body lies in the client until the next exchange.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer<'a> {
-    pub(super) status: u16,
-    pub(super) body: &'a [u8],
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) body: &'a [u8],
 }
 
 /// Of longer bodies only the start is kept.
 const BODY_KEPT_MAX: usize = 64 * 1024;
 const BUFFER_BYTES: usize = 4096;
 
-/// A keep-alive connection, made anew after it is lost.
+/// Sends requests one after another, on a connection that is made anew after
+/// it is lost.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) enum Client {
+    Http1(Http1Client),
+    Http2(Http2Client),
+}
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr, timeout: Duration) -> Self {
+        Self::Http1(Http1Client::new(address, timeout))
+    }
+
+    /// Sends streams of a connection.
+    pub(crate) fn on(connection: Rc<Http2Connection>, timeout: Duration) -> Self {
+        Self::Http2(Http2Client::new(connection, timeout))
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        match self {
+            Self::Http1(client) => client.is_connected(),
+            Self::Http2(client) => client.is_connected(),
+        }
+    }
+
+    /// Connects; whether that was its own doing.
+    pub(crate) async fn connect(&mut self) -> io::Result<bool> {
+        match self {
+            Self::Http1(client) => client.connect().await.map(|()| true),
+            Self::Http2(client) => client.connect().await,
+        }
+    }
+
+    /// Sends `request` and waits for the answer.
+    pub(crate) async fn exchange(
+        &mut self,
+        request: &Rendered<'_>,
+        started: Instant,
+    ) -> Result<Answer<'_>, ExchangeError> {
+        match self {
+            Self::Http1(client) => client.exchange(request.bytes, started).await,
+            Self::Http2(client) => client.exchange(request, started).await,
+        }
+    }
+}
+
+/// A keep-alive connection.
+#[derive(Debug)]
+pub(crate) struct Http1Client {
     address: SocketAddr,
     stream: Option<TcpStream>,
     input: ReadBuffer,
     deadline: Deadline,
 }
 
-impl Client {
-    pub(super) fn new(address: SocketAddr, timeout: Duration) -> Self {
+impl Http1Client {
+    pub(crate) fn new(address: SocketAddr, timeout: Duration) -> Self {
         let deadline = Deadline::new(timeout);
         Self { address, stream: None, input: ReadBuffer::new(BUFFER_BYTES), deadline }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.stream.is_some()
     }
 
-    pub(super) async fn connect(&mut self) -> io::Result<()> {
+    pub(crate) async fn connect(&mut self) -> io::Result<()> {
         let connect = TcpStream::connect(self.address);
         let connected = self.deadline.run(Instant::now(), connect).await;
         let stream = connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
@@ -68,7 +122,7 @@ impl Client {
     }
 
     /// Sends `request` on the connection and waits for the answer.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &mut self,
         request: &[u8],
         started: Instant,
@@ -81,7 +135,7 @@ impl Client {
             read_answer(&mut stream, &mut self.input).await
         };
         let finished = self.deadline.run(started, exchange).await;
-        let head = finished.unwrap_or(Err(ExchangeError::TimedOut(self.deadline.limit)))?;
+        let head = finished.unwrap_or(Err(ExchangeError::TimedOut(self.deadline.limit())))?;
         if !head.closes {
             self.stream = Some(stream);
         }
@@ -116,41 +170,6 @@ async fn fill(stream: &mut TcpStream, input: &mut ReadBuffer, room: usize) -> Re
         Ok(0) => Err(ExchangeError::Closed),
         Ok(_) => Ok(()),
         Err(error) => Err(ExchangeError::Lost(error)),
-    }
-}
-
-/// A time limit on each of many short operations, for the price of one timer a
-/// limit's length: the timer is only moved when it fires.
-#[derive(Debug)]
-struct Deadline {
-    limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Deadline {
-    fn new(limit: Duration) -> Self {
-        Self { limit, timer: None }
-    }
-
-    /// Runs `work`; `None` if it has not ended `limit` after `started`.
-    async fn run<F: Future>(&mut self, started: Instant, work: F) -> Option<F::Output> {
-        let mut work = pin!(work);
-        let ends = started + self.limit;
-        let limit = self.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        poll_fn(|context| {
-            if let Poll::Ready(output) = work.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
-            }
-            while timer.as_mut().poll(context).is_ready() {
-                if Instant::now() >= ends {
-                    return Poll::Ready(None);
-                }
-                timer.as_mut().reset(ends.into());
-            }
-            Poll::Pending
-        })
-        .await
     }
 }
 

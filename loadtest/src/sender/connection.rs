@@ -1,16 +1,18 @@
-//! One connection's loop: when a request is due, build it, send it, count it.
+//! One sender's loop: when a request is due, build it, send it, count it. With
+//! HTTP/1.1 a sender has a connection, with HTTP/2 one stream of it at a time.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::RunError;
-use super::client::{Client, ExchangeError};
+use super::client::{Client, ExchangeError, Http2Connection};
 use super::keys::KeyPicker;
 use super::outcome::Outcome;
 use super::tally::{Done, Happening};
 use super::worker::{Plan, Shared};
-use crate::ledger::Entry;
-use crate::request::{RequestBuffer, RequestStamp};
+use super::{Protocol, RunError};
+use crate::ledger::{Code, Entry};
+use crate::random::Random;
+use crate::request::{Rendered, RequestBuffer, RequestStamp};
 
 const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(10);
 const CONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -18,7 +20,7 @@ const CONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// failing: sending on at once would only measure how fast it says no.
 const UNHAPPY_PAUSE: Duration = Duration::from_millis(10);
 
-/// One connection of a worker and the streams it sends, one a customer.
+/// One sender of a worker and the streams of events it sends, one a customer.
 #[derive(Debug)]
 pub(super) struct Connection {
     number: usize,
@@ -28,6 +30,9 @@ pub(super) struct Connection {
     keys: KeyPicker,
     /// The next sequence number of each stream.
     sequences: Vec<u64>,
+    /// Decides which requests are bad or repeated.
+    dice: Random,
+    bad_sent: usize,
 }
 
 /// The end of one request's sending.
@@ -36,20 +41,41 @@ struct Ending {
     outcome: Outcome,
     /// Whether the server asked for less, or fails.
     unhappy: bool,
+    /// Of the answer's body, where there is one.
+    body_sum: Option<u32>,
 }
 
 impl Connection {
-    /// `number` counts the connections of all workers.
-    pub(super) fn new(number: usize, shared: Rc<Shared>) -> Result<Self, RunError> {
-        let Plan { config, shape, target, run_id, .. } = &*shared.plan;
+    /// The senders of a connection; `connection` counts those of all workers.
+    pub(super) fn all_on(connection: usize, shared: &Rc<Shared>) -> Result<Vec<Self>, RunError> {
+        let Plan { config, target, .. } = &*shared.plan;
+        let streams = config.protocol.streams();
+        let http2 = match config.protocol {
+            Protocol::Http1 => None,
+            Protocol::Http2 { .. } => {
+                Some(Rc::new(Http2Connection::new(target.address(), target.authority())))
+            }
+        };
+        let client = || match &http2 {
+            Some(connection) => Client::on(Rc::clone(connection), config.timeout),
+            None => Client::new(target.address(), config.timeout),
+        };
+        (0..streams).map(|nth| Self::new(connection * streams + nth, client(), Rc::clone(shared))).collect()
+    }
+
+    /// `number` counts the senders of all workers.
+    fn new(number: usize, client: Client, shared: Rc<Shared>) -> Result<Self, RunError> {
+        let Plan { config, shape, run_id, .. } = &*shared.plan;
         let seed = config.seed.wrapping_mul(1 << 20).wrapping_add(number as u64);
         let customers = config.keys.len();
         Ok(Self {
             number,
             request: RequestBuffer::new(shape.clone(), *run_id, seed)?,
-            client: Client::new(target.address(), config.timeout),
+            client,
             keys: KeyPicker::new(config.key_choice, customers, number, !seed),
             sequences: vec![0; customers.max(1)],
+            dice: Random::new(seed ^ 0xd1ce),
+            bad_sent: 0,
             shared,
         })
     }
@@ -67,7 +93,8 @@ impl Connection {
 
     /// Sends the request that was due at `due`; whether it went badly.
     async fn send_next(&mut self, due: Instant) -> bool {
-        let Plan { config, run_id, .. } = &*self.shared.plan;
+        let shared = Rc::clone(&self.shared);
+        let Plan { config, run_id, .. } = &*shared.plan;
         let customer = self.keys.pick();
         let stamp = RequestStamp {
             key: config.keys.get(customer).map(String::as_str),
@@ -75,8 +102,11 @@ impl Connection {
             first_sequence: self.sequences[customer],
             sent_ns: unix_ns(due),
         };
-        let bytes = self.request.render(&stamp);
-        let Some(ending) = send(&self.shared, &mut self.client, bytes).await else {
+        if config.bad_share > 0.0 && self.dice.unit() < config.bad_share {
+            return self.send_bad(&stamp).await;
+        }
+        let request = self.request.render(&stamp);
+        let Some(ending) = send(&self.shared, &mut self.client, &request).await else {
             // Never written: the run ended first, and the numbers stay unused.
             return true;
         };
@@ -86,7 +116,7 @@ impl Connection {
             answered: Instant::now(),
             outcome: ending.outcome,
             batch: config.batch,
-            request_bytes: bytes.len(),
+            request_bytes: request.bytes.len(),
         });
         let entry = Entry {
             run: *run_id,
@@ -98,13 +128,32 @@ impl Connection {
         };
         self.shared.note(self.number, entry);
         self.sequences[customer] += config.batch as u64;
+        let repeats = config.repeat_share > 0.0 && self.dice.unit() < config.repeat_share;
+        if repeats && ending.outcome.code() == Code::Acknowledged {
+            // The same buffer still holds the same bytes.
+            let again = send(&self.shared, &mut self.client, &request).await;
+            self.shared.tally.borrow_mut().repeated(again.map(|again| {
+                matches!(again.outcome, Outcome::Acknowledged(_)) && again.body_sum == ending.body_sum
+            }));
+        }
         ending.unhappy
+    }
+
+    /// Sends a request that must be refused. It has no events and no place in
+    /// a ledger.
+    async fn send_bad(&mut self, stamp: &RequestStamp<'_>) -> bool {
+        let request = self.request.render_bad(stamp, self.bad_sent);
+        self.bad_sent += 1;
+        let ending = send(&self.shared, &mut self.client, &request).await;
+        let taken = ending.as_ref().map(|ending| ending.outcome);
+        self.shared.tally.borrow_mut().sent_bad(taken);
+        ending.is_none_or(|ending| ending.unhappy)
     }
 }
 
 /// Sends `request` until its outcome is known, or once if unknown outcomes are
 /// not retried. `None` if the run ended before it could be written at all.
-async fn send(shared: &Shared, client: &mut Client, request: &[u8]) -> Option<Ending> {
+async fn send(shared: &Shared, client: &mut Client, request: &Rendered<'_>) -> Option<Ending> {
     let config = &shared.plan.config;
     let mut unknown = None;
     loop {
@@ -112,11 +161,12 @@ async fn send(shared: &Shared, client: &mut Client, request: &[u8]) -> Option<En
             return unknown;
         }
         let sent = Instant::now();
-        let (outcome, unhappy) = match client.exchange(request, sent).await {
+        let (outcome, unhappy, body_sum) = match client.exchange(request, sent).await {
             Ok(answer) => {
                 shared.tally.borrow_mut().answered(answer.status, answer.body);
                 let outcome = Outcome::of_answer(answer.status, answer.body, config.batch);
-                (outcome, answer.status == 429 || answer.status >= 500)
+                let body_sum = (config.repeat_share > 0.0).then(|| crc32c::crc32c(answer.body));
+                (outcome, answer.status == 429 || answer.status >= 500, body_sum)
             }
             Err(error) => {
                 let happening = match error {
@@ -124,10 +174,10 @@ async fn send(shared: &Shared, client: &mut Client, request: &[u8]) -> Option<En
                     _ => Happening::Lost,
                 };
                 shared.tally.borrow_mut().failed(happening, &error);
-                (Outcome::Unknown, true)
+                (Outcome::Unknown, true, None)
             }
         };
-        let ending = Ending { sent, outcome, unhappy };
+        let ending = Ending { sent, outcome, unhappy, body_sum };
         if outcome != Outcome::Unknown || !config.retry_unknown || shared.pace.pause(UNHAPPY_PAUSE).await {
             return Some(ending);
         }
@@ -141,7 +191,8 @@ async fn connect(shared: &Shared, client: &mut Client) -> bool {
     let mut pause = CONNECT_PAUSE_FIRST;
     while !client.is_connected() {
         match client.connect().await {
-            Ok(()) => shared.tally.borrow_mut().happened(Happening::Connected),
+            Ok(true) => shared.tally.borrow_mut().happened(Happening::Connected),
+            Ok(false) => {}
             Err(error) => {
                 shared.tally.borrow_mut().failed(Happening::ConnectFailed, &error);
                 if shared.pace.pause(pause).await {

@@ -31,7 +31,7 @@ pub struct LiveCounters {
 }
 
 #[derive(Debug)]
-pub(super) struct LiveWorker {
+pub(crate) struct LiveWorker {
     requests: AtomicU64,
     accepted: AtomicU64,
     rejected: AtomicU64,
@@ -68,7 +68,7 @@ impl LiveRun {
         all.summary()
     }
 
-    pub(super) fn add_worker(&self) -> Arc<LiveWorker> {
+    pub(crate) fn add_worker(&self) -> Arc<LiveWorker> {
         let worker = Arc::new(LiveWorker {
             requests: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -84,7 +84,7 @@ impl LiveRun {
 
 impl LiveWorker {
     /// Shows the worker's totals and the latencies since the last time.
-    pub(super) fn publish(&self, totals: &Totals, recent: &Latencies) {
+    pub(crate) fn publish(&self, totals: &Totals, recent: &Latencies) {
         let batches = [
             (&self.requests, totals.requests),
             (&self.accepted, totals.events_accepted),

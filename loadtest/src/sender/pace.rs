@@ -13,6 +13,8 @@ use crate::ticker::Ticker;
 
 /// Waking more often than this would cost more than the precision is worth.
 const TICK: Duration = Duration::from_micros(200);
+/// Of a schedule that has ended nothing is due ever again.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How many requests one wake-up releases; more follow in the next.
 const RELEASE_MAX: usize = 1 << 20;
 
@@ -35,6 +37,8 @@ struct OpenLoop {
     times: RefCell<Schedule>,
     /// The same times, ahead of `times` by the permits.
     released: RefCell<Schedule>,
+    /// How many requests were released, and how many of them taken.
+    counts: Cell<(u64, u64)>,
     /// How late each release was: the generator's own lateness.
     lag: RefCell<Latencies>,
 }
@@ -46,6 +50,7 @@ impl Pace {
             due: Semaphore::new(0),
             times: RefCell::new(schedule.clone()),
             released: RefCell::new(schedule),
+            counts: Cell::new((0, 0)),
             lag: RefCell::new(Latencies::new()),
         });
         Self { started, end, stopping: Cell::new(false), stopped: CancellationToken::new(), open_loop }
@@ -67,6 +72,8 @@ impl Pace {
         }
         let Some(open_loop) = &self.open_loop else { return Some(Instant::now()) };
         open_loop.due.acquire().await.ok()?.forget();
+        let (released, taken) = open_loop.counts.get();
+        open_loop.counts.set((released, taken + 1));
         Some(self.started + open_loop.times.borrow_mut().take())
     }
 
@@ -81,12 +88,14 @@ impl Pace {
                 if due > 0 {
                     open_loop.lag.borrow_mut().record(elapsed.saturating_sub(first));
                 }
+                let (released_so_far, taken) = open_loop.counts.get();
+                open_loop.counts.set((released_so_far + due as u64, taken));
                 open_loop.due.add_permits(due);
                 released.peek().saturating_sub(self.started.elapsed())
             };
             // Cancelling a wait loses nothing.
             tokio::select! {
-                slept = ticker.sleep(wait.max(TICK)) => slept?,
+                slept = ticker.sleep(wait.clamp(TICK, WAIT_MAX)) => slept?,
                 () = self.stopped.cancelled() => {}
             }
         }
@@ -108,10 +117,13 @@ impl Pace {
         self.stopping.set(true);
         self.stopped.cancel();
         let Some(open_loop) = &self.open_loop else { return 0 };
-        let waiting = open_loop.due.available_permits();
+        // Closing takes permits from those who have one and have not run yet:
+        // what is left of the semaphore's would not be all.
         open_loop.due.close();
+        let (released, taken) = open_loop.counts.get();
+        let waiting = released - taken;
         let unreleased = open_loop.released.borrow_mut().take_due(self.elapsed(), usize::MAX);
-        (waiting + unreleased) as u64
+        waiting + unreleased as u64
     }
 
     /// How late the generator released what was due: nothing in a closed loop.
@@ -131,11 +143,20 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::rc::Rc;
+
+    use crate::profile::{Arrivals, RateProfile};
+    use crate::schedule::ScheduleShare;
+
+    fn thousand_a_second() -> Schedule {
+        let share = ScheduleShare { share: 1.0, phase: 0.0, seed: 1 };
+        Schedule::new(&RateProfile::constant(1000.0), Arrivals::Even, share)
+    }
 
     #[tokio::test]
     async fn requests_keep_the_time_at_which_they_were_due() {
         let started = Instant::now();
-        let pace = Pace::new(started, None, Some(Schedule::constant(1000.0, 0.0)));
+        let pace = Pace::new(started, None, Some(thousand_a_second()));
         let ticker = Ticker::new().expect("a timer");
         let send = async {
             for nth in 0..20 {
@@ -153,8 +174,31 @@ mod tests {
     async fn what_was_due_and_not_sent_is_counted() {
         let started = Instant::now() - Duration::from_millis(100);
         let end = started + Duration::from_millis(50);
-        let pace = Pace::new(started, Some(end), Some(Schedule::constant(1000.0, 0.0)));
+        let pace = Pace::new(started, Some(end), Some(thousand_a_second()));
         assert_eq!(pace.stop(), 50);
+    }
+
+    #[tokio::test]
+    async fn a_permit_given_and_not_used_yet_counts_as_unsent() {
+        let started = Instant::now() - Duration::from_millis(100);
+        let end = started + Duration::from_millis(50);
+        let pace = Rc::new(Pace::new(started, Some(end), Some(thousand_a_second())));
+        let waiting = Rc::clone(&pace);
+        tokio::task::LocalSet::new()
+            .run_until(async move {
+                let waiter = tokio::task::spawn_local(async move { waiting.next().await });
+                tokio::task::yield_now().await;
+                let ticker = Ticker::new().expect("a timer");
+                {
+                    // Releases all fifty at once; the waiter has its permit and is not run before the stop.
+                    let release = std::pin::pin!(pace.release(&ticker));
+                    let once = &mut std::task::Context::from_waker(std::task::Waker::noop());
+                    assert!(release.poll(once).is_pending());
+                }
+                assert_eq!(pace.stop(), 50);
+                assert_eq!(waiter.await.expect("no panic"), None);
+            })
+            .await;
     }
 
     #[tokio::test]

@@ -1,15 +1,18 @@
 //! The result of a run.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Protocol;
 use super::tally::{Tally, Totals};
 use super::worker::{Plan, WorkerResult};
 use crate::process::ProcessUse;
-use crate::summary::{Latencies, LatencySummary};
+use crate::summary::{CurvePoint, Latencies, LatencySummary};
+
+mod text;
+mod warnings;
 
 /// Which part of a run is measured, from its start.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +30,18 @@ pub struct RunReport {
     pub url: String,
     /// `open` (a fixed rate) or `closed` (as fast as answered).
     pub loop_kind: &'static str,
-    /// Of an open loop, events per second.
+    /// Of an open loop whose rate is constant, events per second.
     pub rate: Option<f64>,
-    /// Connections, one request in flight on each.
+    /// Connections.
     pub connections: usize,
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub protocol: &'static str,
+    /// Requests in flight on each connection.
+    pub streams: usize,
     /// Threads of the generator.
     pub threads: usize,
+    /// Of everything that is drawn; the same seed repeats the same choices.
+    pub seed: u64,
     /// Customers.
     pub keys: usize,
     /// Events a request.
@@ -61,6 +70,10 @@ pub struct RunReport {
     pub latency_us: LatencySummary,
     /// From writing a request to its answer, µs.
     pub service_time_us: LatencySummary,
+    /// The distribution of `latency_us`, for its curve.
+    pub latency_curve: Vec<CurvePoint>,
+    /// The distribution of `service_time_us`.
+    pub service_time_curve: Vec<CurvePoint>,
     /// How late the generator itself was, each time it released requests that
     /// were due (open loop, whole run), µs: part of `latency_us` and not the
     /// server's fault.
@@ -76,6 +89,8 @@ pub struct RunReport {
     pub generator_cores: Option<f64>,
     /// What the watched process used while measuring.
     pub watched: Option<ProcessUse>,
+    /// Why the figures may say more about the generator than about the server.
+    pub warnings: Vec<String>,
 }
 
 /// The start of an unhappy answer.
@@ -87,21 +102,61 @@ pub struct AnswerExcerpt {
     pub body: String,
 }
 
-pub(super) fn report(plan: &Plan, results: Vec<WorkerResult>) -> RunReport {
+/// What a result says of how it came about.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) run_id: u64,
+    pub(crate) url: String,
+    pub(crate) loop_kind: &'static str,
+    pub(crate) rate: Option<f64>,
+    pub(crate) connections: usize,
+    pub(crate) protocol: Protocol,
+    pub(crate) threads: usize,
+    pub(crate) seed: u64,
+    pub(crate) keys: usize,
+    pub(crate) batch: usize,
+    pub(crate) event_bytes: usize,
+}
+
+impl Facts {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let config = &plan.config;
+        Self {
+            run_id: plan.run_id,
+            url: config.url.clone(),
+            loop_kind: if config.load().is_some() { "open" } else { "closed" },
+            rate: config.load().and_then(|load| load.constant_rate()),
+            connections: config.connections,
+            protocol: config.protocol,
+            threads: config.threads,
+            seed: config.seed,
+            keys: config.keys.len(),
+            batch: config.batch,
+            event_bytes: config.event_bytes,
+        }
+    }
+}
+
+pub(crate) fn report(facts: Facts, results: Vec<WorkerResult>) -> RunReport {
     let mut sum = Sum::default();
     results.into_iter().for_each(|result| sum.add(result));
-    let config = &plan.config;
     let per_s = |count: u64| if sum.measured_s > 0.0 { count as f64 / sum.measured_s } else { 0.0 };
-    RunReport {
-        run: format!("{:016x}", plan.run_id),
-        url: config.url.clone(),
-        loop_kind: if config.rate.is_some() { "open" } else { "closed" },
-        rate: config.rate,
-        connections: config.connections,
-        threads: config.threads,
-        keys: config.keys.len(),
-        batch: config.batch,
-        event_bytes: config.event_bytes,
+    let mut report = RunReport {
+        run: format!("{:016x}", facts.run_id),
+        url: facts.url,
+        loop_kind: facts.loop_kind,
+        rate: facts.rate,
+        connections: facts.connections,
+        protocol: match facts.protocol {
+            Protocol::Http1 => "HTTP/1.1",
+            Protocol::Http2 { .. } => "HTTP/2",
+        },
+        streams: facts.protocol.streams(),
+        threads: facts.threads,
+        seed: facts.seed,
+        keys: facts.keys,
+        batch: facts.batch,
+        event_bytes: facts.event_bytes,
         measured_s: sum.measured_s,
         requests_per_s: per_s(sum.measured.requests),
         events_per_s: per_s(sum.measured.events_accepted),
@@ -111,13 +166,18 @@ pub(super) fn report(plan: &Plan, results: Vec<WorkerResult>) -> RunReport {
         unsent_requests: sum.unsent,
         latency_us: sum.latency.summary(),
         service_time_us: sum.service_time.summary(),
+        latency_curve: sum.latency.curve(),
+        service_time_curve: sum.service_time.curve(),
         generator_lag_us: sum.lag.summary(),
         answers: sum.answers,
         excerpts: sum.excerpts,
         first_failure: sum.first_failure,
         generator_cores: sum.cores,
         watched: sum.watched,
-    }
+        warnings: Vec::new(),
+    };
+    report.warnings = warnings::of(&report);
+    report
 }
 
 struct Sum {
@@ -177,66 +237,5 @@ impl Sum {
             (Some(sum), Some(more)) => Some(sum + more),
             (sum, more) => sum.or(more),
         };
-    }
-}
-
-impl RunReport {
-    /// The result for people.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        self.write_text(&mut text).expect("writing to a String does not fail");
-        text
-    }
-
-    fn write_text(&self, text: &mut String) -> std::fmt::Result {
-        let m = &self.measured;
-        writeln!(
-            text,
-            "run {} to {}: {} loop, {} connections, {} events a request of {} bytes, {} customers",
-            self.run,
-            self.url,
-            self.loop_kind,
-            self.connections,
-            self.batch,
-            self.event_bytes,
-            self.keys.max(1)
-        )?;
-        writeln!(
-            text,
-            "{:.0} events/s accepted, {:.0} requests/s, {:.1} MB/s over {:.1} s",
-            self.events_per_s,
-            self.requests_per_s,
-            self.bytes_per_s / 1e6,
-            self.measured_s
-        )?;
-        writeln!(
-            text,
-            "events: {} accepted, {} rejected, {} unknown; {} requests due but never sent",
-            m.events_accepted, m.events_rejected, m.events_unknown, self.unsent_requests
-        )?;
-        writeln!(text, "latency:      {}", self.latency_us.line())?;
-        writeln!(text, "service time: {}", self.service_time_us.line())?;
-        if self.rate.is_some() {
-            writeln!(text, "of which the generator was late: {}", self.generator_lag_us.line())?;
-        }
-        write!(text, "answers:")?;
-        self.answers.iter().try_for_each(|(status, count)| write!(text, " {status}×{count}"))?;
-        let w = &self.whole_run;
-        writeln!(
-            text,
-            "; {} connects, {} failed, {} lost, {} timeouts, {} retries",
-            w.connects, w.connect_failures, w.connections_lost, w.timeouts, w.retries
-        )?;
-        if let Some(cores) = self.generator_cores {
-            writeln!(text, "the generator itself used {cores:.2} cores")?;
-        }
-        if let Some(ProcessUse { pid, cores, memory_bytes_max }) = self.watched {
-            let mib = memory_bytes_max as f64 / f64::from(1 << 20);
-            writeln!(text, "process {pid} used {cores:.2} cores and at most {mib:.1} MiB")?;
-        }
-        for excerpt in &self.excerpts {
-            writeln!(text, "first {}: {}", excerpt.status, excerpt.body)?;
-        }
-        self.first_failure.iter().try_for_each(|failure| writeln!(text, "first failure: {failure}"))
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::outcome::Outcome;
 use super::report::AnswerExcerpt;
+use crate::response::Counts;
 use crate::summary::Latencies;
 
 /// Counts of a stretch of a run.
@@ -38,10 +39,20 @@ pub struct Totals {
     pub connections_lost: u64,
     /// Requests without an answer in time.
     pub timeouts: u64,
+    /// Bad requests sent on purpose; they count nowhere else but in `answers`.
+    pub bad_requests: u64,
+    /// Of these, those answered 2xx: each is a fault of the server.
+    pub bad_accepted: u64,
+    /// Of these, those without a definite answer.
+    pub bad_unknown: u64,
+    /// Acknowledged requests sent once more, with their idempotency key.
+    pub repeats: u64,
+    /// Of these, those that did not get the first answer again.
+    pub repeats_answered_otherwise: u64,
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let pairs = [
             (&mut self.requests, other.requests),
             (&mut self.requests_acknowledged, other.requests_acknowledged),
@@ -56,6 +67,11 @@ impl Totals {
             (&mut self.connect_failures, other.connect_failures),
             (&mut self.connections_lost, other.connections_lost),
             (&mut self.timeouts, other.timeouts),
+            (&mut self.bad_requests, other.bad_requests),
+            (&mut self.bad_accepted, other.bad_accepted),
+            (&mut self.bad_unknown, other.bad_unknown),
+            (&mut self.repeats, other.repeats),
+            (&mut self.repeats_answered_otherwise, other.repeats_answered_otherwise),
         ];
         pairs.into_iter().for_each(|(total, more)| *total += more);
     }
@@ -83,19 +99,19 @@ impl Totals {
 
 /// A request that has its outcome.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Done {
-    pub(super) due: Instant,
+pub(crate) struct Done {
+    pub(crate) due: Instant,
     /// When it was (last) written.
-    pub(super) sent: Instant,
-    pub(super) answered: Instant,
-    pub(super) outcome: Outcome,
-    pub(super) batch: usize,
-    pub(super) request_bytes: usize,
+    pub(crate) sent: Instant,
+    pub(crate) answered: Instant,
+    pub(crate) outcome: Outcome,
+    pub(crate) batch: usize,
+    pub(crate) request_bytes: usize,
 }
 
 /// Something else that happened to a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Happening {
+pub(crate) enum Happening {
     Connected,
     ConnectFailed,
     Lost,
@@ -109,17 +125,17 @@ const EXCERPT_BYTES_MAX: usize = 500;
 
 /// A worker's counts and histograms.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Of the whole run.
-    pub(super) all: Totals,
+    pub(crate) all: Totals,
     /// Of the requests due in the window that is measured.
-    pub(super) measured: Totals,
-    pub(super) latency: Latencies,
-    pub(super) service_time: Latencies,
-    pub(super) answers: BTreeMap<u16, u64>,
-    pub(super) excerpts: Vec<AnswerExcerpt>,
+    pub(crate) measured: Totals,
+    pub(crate) latency: Latencies,
+    pub(crate) service_time: Latencies,
+    pub(crate) answers: BTreeMap<u16, u64>,
+    pub(crate) excerpts: Vec<AnswerExcerpt>,
     /// The first failure of a connection, in words.
-    pub(super) first_failure: Option<String>,
+    pub(crate) first_failure: Option<String>,
     recent: Latencies,
     /// The status seen last and how often, before it goes into `answers`.
     last_status: (u16, u64),
@@ -127,7 +143,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(from: Instant, to: Option<Instant>) -> Self {
+    pub(crate) fn new(from: Instant, to: Option<Instant>) -> Self {
         Self {
             all: Totals::default(),
             measured: Totals::default(),
@@ -142,7 +158,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn done(&mut self, done: &Done) {
+    pub(crate) fn done(&mut self, done: &Done) {
         self.all.count(done);
         let latency = done.answered.saturating_duration_since(done.due);
         self.recent.record(latency);
@@ -155,7 +171,27 @@ impl Tally {
         }
     }
 
-    pub(super) fn happened(&mut self, happening: Happening) {
+    /// A bad request was sent, unless the run ended first.
+    pub(crate) fn sent_bad(&mut self, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else { return };
+        self.all.bad_requests += 1;
+        match outcome {
+            Outcome::Acknowledged(Counts { accepted: 0, .. }) | Outcome::Refused => {}
+            Outcome::Acknowledged(_) => self.all.bad_accepted += 1,
+            Outcome::Unknown => self.all.bad_unknown += 1,
+        }
+    }
+
+    /// An acknowledged request was sent again, unless the run ended first;
+    /// whether it was answered as before.
+    pub(crate) fn repeated(&mut self, same: Option<bool>) {
+        if let Some(same) = same {
+            self.all.repeats += 1;
+            self.all.repeats_answered_otherwise += u64::from(!same);
+        }
+    }
+
+    pub(crate) fn happened(&mut self, happening: Happening) {
         let totals = &mut self.all;
         *match happening {
             Happening::Connected => &mut totals.connects,
@@ -166,7 +202,7 @@ impl Tally {
         } += 1;
     }
 
-    pub(super) fn answered(&mut self, status: u16, body: &[u8]) {
+    pub(crate) fn answered(&mut self, status: u16, body: &[u8]) {
         if status != self.last_status.0 {
             self.settle_statuses();
             self.last_status.0 = status;
@@ -186,7 +222,7 @@ impl Tally {
     }
 
     /// Something happened for want of a working connection.
-    pub(super) fn failed(&mut self, happening: Happening, error: &dyn std::error::Error) {
+    pub(crate) fn failed(&mut self, happening: Happening, error: &dyn std::error::Error) {
         self.happened(happening);
         if self.first_failure.is_none() {
             self.first_failure = Some(crate::chain(error));
@@ -194,13 +230,13 @@ impl Tally {
     }
 
     /// Latencies since this was last called.
-    pub(super) fn take_recent(&mut self, publish: impl FnOnce(&Totals, &Latencies)) {
+    pub(crate) fn take_recent(&mut self, publish: impl FnOnce(&Totals, &Latencies)) {
         publish(&self.all, &self.recent);
         self.recent.clear();
     }
 
     /// Brings `answers` up to date.
-    pub(super) fn settle_statuses(&mut self) {
+    pub(crate) fn settle_statuses(&mut self) {
         if let (status, count @ 1..) = self.last_status {
             *self.answers.entry(status).or_default() += count;
             self.last_status.1 = 0;
@@ -208,7 +244,7 @@ impl Tally {
     }
 
     /// How long the measured window was, if the run ended at `end`.
-    pub(super) fn measured_for(&self, end: Instant) -> Duration {
+    pub(crate) fn measured_for(&self, end: Instant) -> Duration {
         let to = self.window.1.map_or(end, |to| to.min(end));
         to.saturating_duration_since(self.window.0)
     }
@@ -217,7 +253,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::response::Counts;
 
     fn done(due: Instant, outcome: Outcome) -> Done {
         let answered = due + Duration::from_millis(3);

@@ -20,7 +20,7 @@ use crate::cpu::CpuMeter;
 use crate::ledger::{Entry, LedgerBuffer, LedgerError, LedgerWriter};
 use crate::process::{ProcessMeter, ProcessUse};
 use crate::request::RequestShape;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleShare};
 use crate::summary::Latencies;
 use crate::target::Target;
 use crate::ticker::Ticker;
@@ -43,13 +43,13 @@ pub(super) struct Plan {
 
 /// What a worker has counted when it ends.
 #[derive(Debug)]
-pub(super) struct WorkerResult {
-    pub(super) tally: Tally,
-    pub(super) unsent: u64,
-    pub(super) ended: Instant,
-    pub(super) lag: Latencies,
-    pub(super) cores: Option<f64>,
-    pub(super) watched: Option<ProcessUse>,
+pub(crate) struct WorkerResult {
+    pub(crate) tally: Tally,
+    pub(crate) unsent: u64,
+    pub(crate) ended: Instant,
+    pub(crate) lag: Latencies,
+    pub(crate) cores: Option<f64>,
+    pub(crate) watched: Option<ProcessUse>,
 }
 
 /// What the tasks of a worker share, on its thread.
@@ -78,9 +78,13 @@ pub(super) fn run(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<Wor
 
 async fn work(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<WorkerResult, RunError> {
     let config = &plan.config;
-    let schedule = config.rate.map(|rate| {
-        let requests_per_s = rate / config.batch as f64 / config.threads as f64;
-        Schedule::constant(requests_per_s, nth as f64 / config.threads as f64)
+    let schedule = config.load().map(|load| {
+        let share = ScheduleShare {
+            share: 1.0 / config.batch as f64 / config.threads as f64,
+            phase: nth as f64 / config.threads as f64,
+            seed: config.seed.wrapping_mul(1 << 20).wrapping_add(nth as u64),
+        };
+        Schedule::new(&load, config.arrivals, share)
     });
     let end = plan.window.to.map(|to| plan.started + to);
     let shared = Rc::new(Shared {
@@ -92,7 +96,9 @@ async fn work(nth: usize, plan: &Arc<Plan>, live: &LiveWorker) -> Result<WorkerR
     });
     let mut connections = JoinSet::new();
     for connection in (nth..config.connections).step_by(config.threads) {
-        connections.spawn_local(Connection::new(connection, Rc::clone(&shared))?.run());
+        for sender in Connection::all_on(connection, &shared)? {
+            connections.spawn_local(sender.run());
+        }
     }
     let ticker = Ticker::new().map_err(RunError::Thread)?;
     let mut meters = Meters {

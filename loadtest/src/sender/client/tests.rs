@@ -20,6 +20,8 @@ async fn server(answers: Vec<Vec<u8>>) -> SocketAddr {
     address
 }
 
+const PING: Rendered<'static> = Rendered { bytes: b"ping", head_bytes: 4 };
+
 async fn connected(answers: Vec<Vec<u8>>) -> Client {
     let mut client = Client::new(server(answers).await, Duration::from_secs(10));
     client.connect().await.expect("connected");
@@ -39,7 +41,7 @@ async fn answers_follow_one_another_on_a_connection() {
     continued.extend(answer(202, b"{}"));
     let mut client = connected(vec![answer(202, b"abc"), answer(500, &long), continued]).await;
     for (status, body) in [(202, b"abc".as_slice()), (500, &long[..BODY_KEPT_MAX]), (202, b"{}")] {
-        let answer = client.exchange(b"ping", Instant::now()).await.expect("an answer");
+        let answer = client.exchange(&PING, Instant::now()).await.expect("an answer");
         assert_eq!((answer.status, answer.body), (status, body));
     }
 }
@@ -47,7 +49,7 @@ async fn answers_follow_one_another_on_a_connection() {
 #[tokio::test]
 async fn a_closed_connection_is_noticed_and_given_up() {
     let mut client = connected(vec![]).await;
-    let failed = client.exchange(b"ping", Instant::now()).await.map(|_| ());
+    let failed = client.exchange(&PING, Instant::now()).await.map(|_| ());
     assert!(matches!(failed, Err(ExchangeError::Closed | ExchangeError::Lost(_))), "{failed:?}");
     assert!(!client.is_connected());
 }
@@ -56,7 +58,7 @@ async fn a_closed_connection_is_noticed_and_given_up() {
 async fn an_answer_that_cannot_be_read_gives_the_connection_up() {
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec();
     let mut client = connected(vec![chunked]).await;
-    let failed = client.exchange(b"ping", Instant::now()).await.map(|_| ());
+    let failed = client.exchange(&PING, Instant::now()).await.map(|_| ());
     assert!(matches!(failed, Err(ExchangeError::Response(ResponseError::TransferEncoding))));
     assert!(!client.is_connected());
 }

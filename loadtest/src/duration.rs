@@ -1,9 +1,9 @@
-//! Durations on the command line: a number and its unit.
+//! Durations as text: a number and its unit.
 
 use std::time::Duration;
 
-/// Reads `500ms`, `10s`, `2m`, `1h`; a bare number is seconds.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+/// Reads `500ms`, `10s`, `2m`, `1h`; a bare number is seconds. At most 366 days.
+pub fn parse(text: &str) -> Result<Duration, String> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let seconds = match unit {

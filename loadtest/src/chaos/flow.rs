@@ -1,0 +1,160 @@
+//! One stream of traffic of a scenario: customers, a receiver, a sender, and
+//! the ledgers of both.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::ChaosError;
+use super::fault::FaultKind;
+use super::scenario::{FlowConfig, Scenario};
+use super::server::Server;
+use crate::receiver::{Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats};
+use crate::replay::{ReplayConfig, replay};
+use crate::sender::{self, KeyChoice, LiveRun, RunConfig, RunReport};
+use crate::verify::{Arrival, Order, VerifyReport, verify};
+
+/// Longer than a pause of the server, so that it is waited for.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at the ledgers.
+const SETTLE_PERIOD: Duration = Duration::from_millis(500);
+
+/// What a flow did. The field names are stable.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowReport {
+    /// Of the flow.
+    pub name: String,
+    /// The sender's view.
+    pub run: RunReport,
+    /// The receiver's view.
+    pub receiver: ReceiverStats,
+    /// Both compared.
+    pub verify: VerifyReport,
+}
+
+/// A flow whose customers and receiver are there.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) config: FlowConfig,
+    pub(super) receiver: ReceiverHandle,
+    pub(super) live: Arc<LiveRun>,
+    keys: Vec<String>,
+    sent: PathBuf,
+    received: PathBuf,
+}
+
+impl Flow {
+    pub(super) async fn prepare(
+        config: FlowConfig,
+        server: &Server,
+        directory: &Path,
+    ) -> Result<Self, ChaosError> {
+        let file = |side: &str| directory.join(format!("{}.{side}", config.name.replace('/', "_")));
+        let (sent, received) = (file("sent"), file("received"));
+        let receiver = Receiver::start(ReceiverConfig {
+            behaviour: config.receiver,
+            ledger: Some(received.clone()),
+            ..ReceiverConfig::default()
+        })?;
+        let mut keys = Vec::new();
+        for nth in 0..config.customers {
+            let key = server.customer(&format!("{} {nth}", config.name)).await?;
+            let url = format!("{}/{nth}", receiver.url());
+            server.subscribe(&key, &url, config.ordered, config.webhook_events).await?;
+            keys.push(key);
+        }
+        Ok(Self { config, receiver, live: Arc::default(), keys, sent, received })
+    }
+
+    /// Sends until `stop`, or until a recording ends.
+    pub(super) fn send(
+        &self,
+        scenario: &Scenario,
+        server: &Server,
+        seed: u64,
+        stop: CancellationToken,
+    ) -> impl Future<Output = Result<RunReport, ChaosError>> + 'static {
+        let (config, live, url) = (self.config.clone(), Arc::clone(&self.live), server.url());
+        let (keys, sent) = (self.keys.clone(), self.sent.clone());
+        // A server that is killed comes back as another process.
+        let one_process = !scenario.faults.kinds.contains(&FaultKind::Kill);
+        let watch_pid = one_process.then(|| server.pid());
+        let (warmup, duration) = (scenario.warmup, scenario.duration.saturating_sub(scenario.warmup));
+        async move {
+            let Some(file) = config.replay else {
+                let run = RunConfig {
+                    keys,
+                    key_choice: if config.skew > 0.0 {
+                        KeyChoice::Zipf { exponent: config.skew }
+                    } else {
+                        KeyChoice::Cycle
+                    },
+                    connections: config.connections,
+                    batch: config.batch,
+                    profile: config.rate,
+                    warmup,
+                    duration: Some(duration),
+                    timeout: ANSWER_LIMIT,
+                    event_bytes: config.event_bytes,
+                    ordering_key: config.ordered,
+                    prefer_minimal: config.batch > 1,
+                    retry_unknown: true,
+                    ledger: Some(sent),
+                    watch_pid,
+                    seed,
+                    ..RunConfig::new(url)
+                };
+                return sender::run(run, live, stop).await.map_err(ChaosError::from);
+            };
+            let play = ReplayConfig {
+                url,
+                files: vec![file],
+                keys,
+                speed: config.speed,
+                passes: u64::MAX,
+                from: Duration::ZERO,
+                to: None,
+                customers: Vec::new(),
+                keep: false,
+                connections: config.connections,
+                timeout: ANSWER_LIMIT,
+                retry_unknown: true,
+                ledger: Some(sent),
+            };
+            let ends = stop.clone();
+            // Played again and again until the traffic's time is over.
+            let timer = async move {
+                tokio::time::sleep(duration + warmup).await;
+                ends.cancel();
+            };
+            let (report, ()) = tokio::join!(replay(play, live, stop), timer);
+            Ok(report?.run)
+        }
+    }
+
+    fn compare(&self) -> Result<VerifyReport, ChaosError> {
+        let order = if self.config.ordered { Order::Required } else { Order::Counted };
+        Ok(verify(&self.sent, &self.received, Arrival::EverySubscription, order)?)
+    }
+
+    /// Waits until nothing that was acknowledged is missing, or `limit`.
+    pub(super) async fn settle(&self, limit: Duration, stop: &CancellationToken) -> Result<(), ChaosError> {
+        let started = Instant::now();
+        while self.compare()?.lost > 0 && started.elapsed() < limit && !stop.is_cancelled() {
+            tokio::time::sleep(SETTLE_PERIOD).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the receiver and judges.
+    pub(super) fn finish(self, run: RunReport) -> Result<FlowReport, ChaosError> {
+        let Self { config, receiver, sent, received, .. } = self;
+        let receiver = receiver.stop()?;
+        let order = if config.ordered { Order::Required } else { Order::Counted };
+        let verify = verify(&sent, &received, Arrival::EverySubscription, order)?;
+        Ok(FlowReport { name: config.name, run, receiver, verify })
+    }
+}

@@ -1,0 +1,162 @@
+//! `sluice-loadtest replay`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use sluice_loadtest::duration;
+use sluice_loadtest::metric::{Checked, Threshold};
+use sluice_loadtest::replay::{ReplayConfig, ReplayReport, replay};
+use sluice_loadtest::sender::LiveRun;
+use sluice_loadtest::watch::{Timeline, WatchConfig, watch};
+
+use super::run::live_view::{LiveView, Progress};
+use super::{output, stop_signal};
+
+/// Plays recorded traffic: a JSON object a line, plain, gzip or zstd, larger
+/// than memory if need be. `record` writes such files; the README describes
+/// them.
+///
+/// Requests keep their gaps (or --speed), and each customer's requests their
+/// order. Payloads get a mark as their first member, ids and times become
+/// those of this run; or all is sent as it was recorded (--keep).
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// Recordings, played one after another.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where to send: http://HOST:PORT; the paths are the recording's.
+    #[arg(long)]
+    url: String,
+    /// API key for all customers, instead of recorded credentials.
+    #[arg(long, env = "SLUICE_API_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// File with one API key a line, given to customers as they appear.
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    keys_file: Option<PathBuf>,
+    /// How fast: 10x, 0.5x, or max for as fast as answered.
+    #[arg(long, default_value = "1x", value_parser = speed)]
+    speed: Speed,
+    /// How often to play it.
+    #[arg(long = "loop", value_name = "N", default_value_t = 1)]
+    passes: u64,
+    /// Skip what came before this time from the start of the recording.
+    #[arg(long, default_value = "0s", value_parser = duration::parse)]
+    from: Duration,
+    /// Stop at this time from the start of the recording.
+    #[arg(long, value_parser = duration::parse)]
+    to: Option<Duration>,
+    /// Play this customer only; repeatable.
+    #[arg(long)]
+    customer: Vec<String>,
+    /// Send everything as it was recorded: no marks, ids and times as they were.
+    #[arg(long, conflicts_with = "ledger")]
+    keep: bool,
+    /// Connections, each with one request in flight.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    connections: usize,
+    /// Limit on connecting and on each answer (ms, s, m, h).
+    #[arg(long, default_value = "10s", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Send a request whose outcome is unknown again, until it is known.
+    #[arg(long)]
+    retry_unknown: bool,
+    /// Write every request's outcome to this file, for `verify`.
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// Fail (exit status 1) unless this holds, as in p99<10ms; repeatable.
+    #[arg(long, value_name = "LIMIT")]
+    threshold: Vec<Threshold>,
+    /// Scrape these metrics of the server once a second, for the result.
+    #[arg(long, value_name = "URL")]
+    scrape: Option<String>,
+    /// Write the result to this file: .json, .html or .prom; repeatable.
+    #[arg(long, value_name = "FILE")]
+    out: Vec<PathBuf>,
+    /// How progress is shown, on stderr.
+    #[arg(long, value_enum, default_value_t = Progress::Auto)]
+    progress: Progress,
+    /// Print the result as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Times the recorded speed; none for as fast as answered.
+#[derive(Clone, Copy, Debug)]
+struct Speed(Option<f64>);
+
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed(None));
+    }
+    let number = text.strip_suffix('x').unwrap_or(text).parse().ok().filter(|speed: &f64| *speed > 0.0);
+    number.map(|speed| Speed(Some(speed))).ok_or_else(|| format!("{text:?} is not like 10x, 0.5x or max"))
+}
+
+#[derive(Debug, Serialize)]
+struct ReplayResult {
+    #[serde(flatten)]
+    report: ReplayReport,
+    timeline: Timeline,
+    thresholds: Vec<Checked>,
+}
+
+impl ReplayArgs {
+    fn config(&self) -> anyhow::Result<ReplayConfig> {
+        let keys = match (&self.keys_file, &self.key) {
+            (Some(file), _) => super::run::read_keys(file)?,
+            (None, key) => key.iter().cloned().collect(),
+        };
+        Ok(ReplayConfig {
+            url: self.url.clone(),
+            files: self.files.clone(),
+            keys,
+            speed: self.speed.0,
+            passes: self.passes,
+            from: self.from,
+            to: self.to,
+            customers: self.customer.clone(),
+            keep: self.keep,
+            connections: self.connections,
+            timeout: self.timeout,
+            retry_unknown: self.retry_unknown,
+            ledger: self.ledger.clone(),
+        })
+    }
+}
+
+pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let (report, timeline) = runtime.block_on(async {
+        let stop = stop_signal().context("handling signals")?;
+        let (live, ended) = (Arc::new(LiveRun::default()), CancellationToken::new());
+        let mut view = LiveView::new(args.progress, Duration::ZERO, None);
+        let beside =
+            WatchConfig { scrape: args.scrape.clone(), receiver: None, period: Duration::from_secs(1) };
+        let playing = async {
+            let report = replay(config, Arc::clone(&live), stop).await;
+            ended.cancel();
+            report
+        };
+        let watching = watch(&live, &beside, ended.clone(), |point, counters| view.show(point, counters));
+        let (report, timeline) = tokio::join!(playing, watching);
+        anyhow::Ok((report.context("replaying")?, timeline))
+    })?;
+    let mut result = ReplayResult { report, timeline, thresholds: Vec::new() };
+    let json = serde_json::to_value(&result).context("writing the result as JSON")?;
+    result.thresholds = args.threshold.iter().map(|threshold| threshold.check(&json)).collect();
+    output::files(&args.out, &result)?;
+    let mut text = result.report.text();
+    result.thresholds.iter().for_each(|checked| text.push_str(&format!("{}\n", checked.text)));
+    output::result(args.json, &result, &text)?;
+    let ok = result.thresholds.iter().all(|checked| checked.ok);
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,36 @@
+//! `sluice-loadtest report`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use sluice_loadtest::metric::Threshold;
+
+use super::output;
+
+/// Makes a page (or Prometheus metrics) of a result that `run --out FILE.json`
+/// or `--json` wrote, and checks limits on it.
+///
+/// The page needs no other file and no network. Exit status 1 if a limit does
+/// not hold.
+#[derive(Args, Debug)]
+pub(super) struct ReportArgs {
+    /// The result, JSON.
+    #[arg(value_name = "RESULT")]
+    result: PathBuf,
+    /// Write it to this file, as its name ends: .html, .prom or .json; repeatable.
+    #[arg(long, value_name = "FILE")]
+    out: Vec<PathBuf>,
+    /// Fail (exit status 1) unless this holds, as in p99<10ms; repeatable.
+    #[arg(long, value_name = "LIMIT")]
+    threshold: Vec<Threshold>,
+}
+
+pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    let result = output::read_json(&args.result)?;
+    output::files(&args.out, &result)?;
+    let checked: Vec<_> = args.threshold.iter().map(|threshold| threshold.check(&result)).collect();
+    checked.iter().try_for_each(|checked| output::line(&checked.text))?;
+    Ok(if checked.iter().all(|checked| checked.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

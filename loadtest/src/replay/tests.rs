@@ -1,0 +1,156 @@
+use super::*;
+use crate::receiver::{Receiver, ReceiverConfig, ReceiverHandle};
+use crate::recording::Recorded;
+use crate::verify::{Arrival, Order, verify};
+
+fn receiver(ledger: Option<PathBuf>) -> ReceiverHandle {
+    Receiver::start(ReceiverConfig { ledger, keep_deliveries: 10_000, ..ReceiverConfig::default() })
+        .expect("a receiver")
+}
+
+fn config(url: String, file: PathBuf) -> ReplayConfig {
+    ReplayConfig {
+        url,
+        files: vec![file],
+        keys: Vec::new(),
+        speed: None,
+        passes: 1,
+        from: Duration::ZERO,
+        to: None,
+        customers: Vec::new(),
+        keep: false,
+        connections: 4,
+        timeout: Duration::from_secs(10),
+        retry_unknown: false,
+        ledger: None,
+    }
+}
+
+/// `count` requests of five customers, 10 ms apart.
+fn recording(directory: &std::path::Path, count: u64) -> PathBuf {
+    let path = directory.join("recording.jsonl");
+    let line = |nth: u64| {
+        let (at, customer) = (1_700_000_000.0 + nth as f64 / 100.0, nth % 5);
+        format!(
+            "{{\"at\":{at},\"customer\":\"c{customer}\",\"headers\":{{\"X-Number\":\"{nth}\",\"Idempotency-Key\":\"k\"}},\"event\":{{\"payload\":{{\"n\":{nth}}}}}}}\n"
+        )
+    };
+    std::fs::write(&path, (0..count).map(line).collect::<String>()).expect("written");
+    path
+}
+
+async fn play_all(config: ReplayConfig) -> ReplayReport {
+    replay(config, Arc::default(), CancellationToken::new()).await.expect("a report")
+}
+
+#[tokio::test]
+async fn everything_is_played_in_each_customers_order_and_verified() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (sent, received) = (directory.path().join("sent"), directory.path().join("received"));
+    let receiver = receiver(Some(received.clone()));
+    let file = recording(directory.path(), 2000);
+    let passes = ReplayConfig { passes: 3, ledger: Some(sent.clone()), ..config(receiver.url(), file) };
+    let report = play_all(passes).await;
+    assert_eq!((report.played, report.customers, report.unmarked_events), (6000, 5, 0));
+    let kept = receiver.take_deliveries();
+    for customer in 0..5 {
+        let numbers = kept.iter().filter_map(|delivery| delivery.header("x-number")?.parse::<u64>().ok());
+        let numbers: Vec<_> = numbers.filter(|number| number % 5 == customer).collect();
+        let expected: Vec<u64> = (0..3).flat_map(|_| (customer..2000).step_by(5)).collect();
+        assert_eq!(numbers, expected, "customer {customer}");
+    }
+    let keys: std::collections::HashSet<_> =
+        kept.iter().filter_map(|delivery| delivery.header("idempotency-key")).collect();
+    assert_eq!(keys.len(), 3, "one a pass: {keys:?}");
+    let stats = receiver.stop().expect("stopped");
+    assert_eq!((stats.events, stats.out_of_order, stats.corrupted), (6000, 0, 0));
+    let verified = verify(&sent, &received, Arrival::EverySubscription, Order::Required).expect("readable");
+    assert!(verified.ok && verified.acknowledged == 6000, "{verified:?}");
+}
+
+#[tokio::test]
+async fn gaps_are_kept_at_the_speed_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = receiver(None);
+    let file = recording(directory.path(), 101);
+    for (speed, least) in [(1.0, 1.0), (4.0, 0.25)] {
+        let started = Instant::now();
+        play_all(ReplayConfig { speed: Some(speed), ..config(receiver.url(), file.clone()) }).await;
+        let took = started.elapsed().as_secs_f64();
+        assert!(took >= least && took < least + 1.5, "{took} s at {speed}x");
+    }
+}
+
+#[tokio::test]
+async fn windows_and_customers_are_chosen_and_bodies_kept_if_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = receiver(None);
+    let file = recording(directory.path(), 1000);
+    let chosen = ReplayConfig {
+        from: Duration::from_secs(2),
+        to: Some(Duration::from_secs(4)),
+        customers: vec!["c1".into(), "c3".into()],
+        keep: true,
+        ..config(receiver.url(), file)
+    };
+    let report = play_all(chosen).await;
+    assert_eq!(report.played, 80);
+    let kept = receiver.take_deliveries();
+    let first = kept.iter().find(|delivery| delivery.header("x-number") == Some("201")).expect("the first");
+    assert_eq!(first.body, br#"{"payload":{"n":201}}"#);
+    assert_eq!(first.header("idempotency-key"), Some("k"));
+}
+
+#[tokio::test]
+async fn a_recording_that_breaks_off_is_an_error_and_a_stop_is_none() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = receiver(None);
+    let file = directory.path().join("broken");
+    std::fs::write(&file, "{}\nnonsense\n").expect("written");
+    let failed = replay(config(receiver.url(), file), Arc::default(), CancellationToken::new()).await;
+    assert!(matches!(failed, Err(ReplayError::Recording(_))), "{failed:?}");
+
+    let stop = CancellationToken::new();
+    let file = recording(directory.path(), 100_000);
+    let endless = ReplayConfig { speed: Some(1.0), ..config(receiver.url(), file) };
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.cancel();
+    };
+    let (report, ()) = tokio::join!(replay(endless, Arc::default(), stop.clone()), stopping);
+    assert!((1..1000).contains(&report.expect("a report").played));
+}
+
+#[tokio::test]
+async fn a_stop_while_lanes_are_full_is_a_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let behaviour = crate::receiver::Behaviour { delay_ms: 20, ..Default::default() };
+    let receiver = Receiver::start(ReceiverConfig { behaviour, ..ReceiverConfig::default() });
+    let receiver = receiver.expect("a receiver");
+    let stop = CancellationToken::new();
+    let file = recording(directory.path(), 10_000);
+    let endless = ReplayConfig { passes: u64::MAX, connections: 2, ..config(receiver.url(), file) };
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.cancel();
+    };
+    let (report, ()) = tokio::join!(replay(endless, Arc::default(), stop.clone()), stopping);
+    assert!((1..1000).contains(&report.expect("a report").played));
+}
+
+#[test]
+fn a_request_without_a_time_comes_with_the_one_before() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("r");
+    std::fs::write(&path, "{\"at\":5}\n{\"at\":7}\n{}\n{\"at\":6}\n").expect("written");
+    let (sender, mut planned) = mpsc::channel(10);
+    let played = ReplayConfig { speed: Some(2.0), passes: 2, ..config(String::new(), path) };
+    reader::read(&played, &sender, &CancellationToken::new()).expect("readable");
+    drop(sender);
+    let offsets: Vec<_> = std::iter::from_fn(|| planned.blocking_recv())
+        .map(|p| p.offset.expect("timed").as_millis())
+        .collect();
+    // The second pass starts a mean gap (1 s) after the first's end (2 s), halved.
+    assert_eq!(offsets, [0, 1000, 1000, 500, 1500, 2500, 2500, 2000]);
+    assert!(Recorded::parse(b"{}").is_ok());
+}
