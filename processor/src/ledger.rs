@@ -86,6 +86,11 @@ impl Ledger {
         self.pending.is_empty() && self.writing.is_none() && settled <= self.checkpointed
     }
 
+    /// Whether the shard is closed and all of it is settled, durably.
+    pub(crate) fn is_settled_for_ever(&self) -> bool {
+        self.checkpointed == Position::END
+    }
+
     /// The write under way, once it ends; never, if there is none. The write
     /// stays here when the future is dropped, so that is safe.
     pub(crate) async fn next(&mut self) -> Result<Stored, PortError> {

@@ -441,10 +441,10 @@ impl Log for Memory {
             let items: Vec<_> = self.state.lock().log.iter().skip(from).take(8).cloned().collect();
             if !items.is_empty() {
                 let at_end = from + items.len() == self.state.lock().log.len();
-                return Ok(LogPage { items, at_end });
+                return Ok(LogPage { items, at_end, closed: false });
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(LogPage { items, at_end: true });
+                return Ok(LogPage { items, at_end: true, closed: false });
             }
         }
     }
