@@ -11,7 +11,7 @@ use sluice_shared::aws::catalogue::PostgresCatalogue;
 use sluice_shared::aws::events::DynamoEvents;
 use sluice_shared::aws::idempotency::RedisIdempotency;
 use sluice_shared::aws::leases::{Checkpoints, Keeper, LeaseTable};
-use sluice_shared::aws::log::{Deduplicated, KinesisLog};
+use sluice_shared::aws::log::{Deduplicated, KinesisLog, RECORD_RAW_BYTES};
 use sluice_shared::aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_shared::aws::{Clients, provision as aws_provision};
 use sluice_shared::directory::{Directory, DirectorySettings};
@@ -118,6 +118,8 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     let (events, queue) = common.stores(config, checkpoints).await?;
     let idempotency = Arc::new(RedisIdempotency::new(&config.aws)?);
     idempotency.connected().await;
+    let mut edge = config.edge.clone();
+    edge.lanes.record_bytes_max = edge.lanes.record_bytes_max.min(RECORD_RAW_BYTES);
     let bound = BoundEdge::bind(EdgeParts {
         directory: common.directory.clone(),
         log,
@@ -126,7 +128,7 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
         idempotency: idempotency.clone(),
         lanes: config.aws.lanes,
         admin_token,
-        config: config.edge.clone(),
+        config: edge,
         render_metrics: common.render,
     })
     .context("listen")?;

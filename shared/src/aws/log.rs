@@ -33,6 +33,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+/// A record with its partition key has at most 1 MiB (Kinesis' default quota).
+const RECORD_BYTES_MAX: usize = (1 << 20) - 16;
+/// Raw bytes after which a record should be cut: with one batch more and its
+/// tables it fits, even if nothing of it compresses.
+pub const RECORD_RAW_BYTES: usize = 600_000;
 /// Encoders that are kept for the next record.
 const ENCODERS_MAX: usize = 16;
 
@@ -173,6 +178,11 @@ impl Log for KinesisLog {
         };
         let bytes = self.encode(&record)?;
         drop(record);
+        if bytes.len() > RECORD_BYTES_MAX {
+            // It would take the request's other records down with it.
+            let detail = format!("a record of {} bytes is larger than the stream takes", bytes.len());
+            return Err(AppendError::NotTaken { detail: detail.into(), retry_after: Duration::from_secs(1) });
+        }
         let (reply, outcome) = oneshot::channel();
         let submission = Submission { lane: unit as u16, bytes: bytes.into(), reply };
         self.submissions.send(submission).await.map_err(|_closed| closed())?;
