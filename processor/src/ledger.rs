@@ -14,7 +14,7 @@ const FULL: usize = 512;
 /// A write that ended.
 pub(crate) enum Stored {
     /// A commit is durable: what it settles may be settled.
-    Committed(Commit),
+    Committed(Box<Commit>),
     /// The checkpoint is stored, or (`None`) could not be.
     Checkpointed(Option<Position>),
 }
@@ -110,7 +110,7 @@ async fn write(context: Arc<Context>, commit: Commit) -> Result<Stored, PortErro
     if commit.has_puts() {
         context.queue_wake.notify_one();
     }
-    Ok(Stored::Committed(commit))
+    Ok(Stored::Committed(Box::new(commit)))
 }
 
 async fn checkpoint(context: Arc<Context>, shard: ShardId, position: Position) -> Result<Stored, PortError> {

@@ -428,6 +428,8 @@ pub(crate) fn reason_of(status: Option<&SubscriptionStatus>) -> DeadLetterReason
 }
 
 #[cfg(test)]
+mod leased;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod throughput;

@@ -197,7 +197,7 @@ impl Catalogue for PostgresCatalogue {
                 Row::Key(of) => changes.keys.push(of),
                 Row::Subscription(of) => changes.subscriptions.push(of),
                 Row::DeletedSubscription { customer, id } => {
-                    changes.deleted_subscriptions.push((customer, id))
+                    changes.deleted_subscriptions.push((customer, id));
                 }
             }
         }

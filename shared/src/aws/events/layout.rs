@@ -172,7 +172,7 @@ pub(super) fn acks(item: &Item) -> Result<Vec<(u16, u64)>, PortError> {
 /// The least and the largest batch id that a scan may meet; nothing where its window is empty.
 pub(super) fn id_range(scan: &LaneScan) -> Option<(BatchId, BatchId)> {
     let first_of = |ms: u64| EventId::from_u128(u128::from(ms) << 80).batch();
-    let last_of = |ms: u64| EventId::from_u128((u128::from(ms) + 1 << 80) - 1).batch();
+    let last_of = |ms: u64| EventId::from_u128(((u128::from(ms) + 1) << 80) - 1).batch();
     let mut low = first_of(scan.from_ms.min(MS_MAX));
     let mut high = last_of(scan.until_ms.checked_sub(1)?.min(MS_MAX));
     match (scan.after, scan.direction) {

@@ -247,5 +247,5 @@ fn decode(record: &Record) -> Arrived {
             format!("record {} of {} bytes: {}", record.sequence_number(), bytes.len(), damage.join("; "));
         items.push(LogItem::Damaged { position, detail });
     }
-    Arrived { items, position, bytes: bytes.len(), at_ms: at_ms.max(0) }
+    Arrived { items, position, bytes: bytes.len(), at_ms }
 }
