@@ -33,8 +33,19 @@ pub(crate) enum Command {
     Up(Up),
     /// Show it working: all roles, a sample customer, receiver and traffic; ends on Ctrl-C
     Demo(Demo),
+    /// Take events over HTTP and put them into the stream (distributed engine)
+    #[cfg(feature = "aws")]
+    Ingest(Ingest),
+    /// Match and deliver what is in the stream (distributed engine)
+    #[cfg(feature = "aws")]
+    Processor(Processor),
+    /// Make the stream, tables, queues and schema that are not there (development, emulators)
+    #[cfg(feature = "aws")]
+    Provision(Provision),
     /// Print the effective configuration as TOML, secrets masked
     Config,
+    /// What a load costs on AWS, with the arithmetic and its sources
+    Cost(Cost),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +67,45 @@ pub(crate) struct Up {
     pub allow_private_webhooks: bool,
 }
 
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    /// Address of the public API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Address of the admin API [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin_listen: Option<SocketAddr>,
+    /// Token of the admin API; all edges of a deployment have the same
+    #[arg(long, value_name = "TOKEN", env = "SLUICE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+    /// Let subscriptions name loopback and private addresses (development)
+    #[arg(long)]
+    pub allow_private_webhooks: bool,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct Processor {
+    /// Address of /healthz, /readyz and /metrics [default: 127.0.0.1:8082]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Let webhooks go to loopback and private addresses (development)
+    #[arg(long)]
+    pub allow_private_webhooks: bool,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct Provision {
+    /// Shards of a new stream
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub shards: i32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// End after this long (seconds: `30`, `30s`; minutes: `2m`)
@@ -64,6 +114,42 @@ pub(crate) struct Demo {
     /// Events a second
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub rate: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cost {
+    /// Events a second
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub events_per_s: f64,
+    /// Bytes of an event's envelope
+    #[arg(long, value_name = "B", value_parser = positive)]
+    pub bytes: f64,
+    /// Raw bytes for each byte stored
+    #[arg(long, value_name = "R", default_value_t = 4.0, value_parser = positive)]
+    pub compression: f64,
+    /// Customers that send at the same time
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub customers: u32,
+    /// Subscriptions that match an event, on average
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = positive)]
+    pub subscriptions: f64,
+    /// Share of deliveries that are retried
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    pub failed_share: f64,
+    /// From one record of a lane to the next, in milliseconds: what a PutRecords takes
+    #[arg(long, value_name = "MS", default_value_t = 25.0, value_parser = positive)]
+    pub cycle_ms: f64,
+    /// Processor processes
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub processors: u32,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_other| format!("`{text}` is not a number"))?;
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("must be above 0".to_owned()) }
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

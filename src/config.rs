@@ -14,6 +14,7 @@ use sluice_processor::config::ProcessorConfig;
 use sluice_shared::config::ConfigError;
 use sluice_shared::embedded::EngineConfig;
 use sluice_shared::telemetry::TelemetryConfig;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Variables of the same prefix that are not configuration.
@@ -30,8 +31,14 @@ pub(crate) struct Config {
     pub admin_token: Option<String>,
     /// Threads that serve requests and deliver webhooks; 0 for one a core.
     pub threads: usize,
+    /// Where a processor of its own says how it is.
+    pub processor_listen: SocketAddr,
     /// The embedded engine.
     pub engine: EngineConfig,
+    /// The distributed engine.
+    #[cfg(feature = "aws")]
+    pub aws: sluice_shared::aws::AwsConfig,
+
     /// The HTTP edge.
     pub edge: EdgeConfig,
     /// Matching and delivery.
@@ -47,6 +54,9 @@ impl Default for Config {
             admin_token: None,
             threads: 0,
             engine: EngineConfig::default(),
+            #[cfg(feature = "aws")]
+            aws: sluice_shared::aws::AwsConfig::default(),
+            processor_listen: SocketAddr::from(([127, 0, 0, 1], 8082)),
             edge: EdgeConfig::default(),
             processor: ProcessorConfig::default(),
             telemetry: TelemetryConfig::default(),
@@ -68,10 +78,21 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Config>
         Command::Up(flags) => apply(flags, &mut config),
         // Its figures are what is to be seen; failures still come through.
         Command::Demo(_) => config.telemetry.log_filter = "warn".into(),
-        Command::Config => {}
+        #[cfg(feature = "aws")]
+        Command::Ingest(flags) => apply_ingest(flags, &mut config),
+        #[cfg(feature = "aws")]
+        Command::Processor(flags) => {
+            config.processor_listen = flags.listen.unwrap_or(config.processor_listen);
+            config.processor.guard.allow_private |= flags.allow_private_webhooks;
+        }
+        #[cfg(feature = "aws")]
+        Command::Provision(_) => {}
+        Command::Config | Command::Cost(_) => {}
     }
     let checks = [
         ("engine", config.engine.validate()),
+        #[cfg(feature = "aws")]
+        ("aws", config.aws.validate()),
         ("edge", config.edge.validate()),
         ("processor", config.processor.validate()),
     ];
@@ -111,12 +132,37 @@ fn apply(flags: &Up, config: &mut Config) {
     }
 }
 
+#[cfg(feature = "aws")]
+fn apply_ingest(flags: &crate::cli::Ingest, config: &mut Config) {
+    config.edge.listen = flags.listen.unwrap_or(config.edge.listen);
+    config.edge.admin_listen = flags.admin_listen.unwrap_or(config.edge.admin_listen);
+    if flags.admin_token.is_some() {
+        config.admin_token.clone_from(&flags.admin_token);
+    }
+    config.edge.allow_private_webhooks |= flags.allow_private_webhooks;
+}
+
+/// A URL without its password.
+#[cfg(feature = "aws")]
+fn masked_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((user, place)) = rest.rsplit_once('@') else { return url.to_owned() };
+    match user.split_once(':') {
+        Some((name, _password)) => format!("{scheme}://{name}:********@{place}"),
+        None => url.to_owned(),
+    }
+}
+
 /// Prints the configuration as TOML, secrets masked.
 #[expect(clippy::print_stdout, reason = "printing is the command's work")]
 pub(crate) fn print(config: &Config) -> anyhow::Result<()> {
     let mut shown = config.clone();
     if shown.admin_token.is_some() {
         shown.admin_token = Some("********".into());
+    }
+    #[cfg(feature = "aws")]
+    for url in [&mut shown.aws.postgres_url, &mut shown.aws.redis_url] {
+        *url = masked_url(url);
     }
     print!("{}", toml::to_string_pretty(&shown).context("write the configuration")?);
     Ok(())

@@ -3,7 +3,12 @@
 mod admin_token;
 mod cli;
 mod config;
+mod cost;
 mod demo;
+#[cfg(feature = "aws")]
+mod distributed;
+#[cfg(feature = "aws")]
+mod health;
 mod server;
 
 use clap::Parser;
@@ -22,7 +27,14 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Up(_) => server::block_on(&config, server::up(&config)),
         Command::Demo(options) => server::block_on(&config, demo::run(&config, options)),
+        #[cfg(feature = "aws")]
+        Command::Ingest(_) => server::block_on(&config, distributed::ingest(&config)),
+        #[cfg(feature = "aws")]
+        Command::Processor(_) => server::block_on(&config, distributed::processor(&config)),
+        #[cfg(feature = "aws")]
+        Command::Provision(options) => server::block_on(&config, distributed::provision(&config, options)),
         Command::Config => config::print(&config),
+        Command::Cost(options) => cost::print(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

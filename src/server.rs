@@ -208,7 +208,7 @@ async fn run_processor(processor: Processor, stop: CancellationToken, failed: Ca
     }
 }
 
-async fn run_edge(bound: BoundEdge, stop: CancellationToken, failed: CancellationToken) {
+pub(crate) async fn run_edge(bound: BoundEdge, stop: CancellationToken, failed: CancellationToken) {
     bound.run(stop.clone()).await;
     if !stop.is_cancelled() {
         tracing::error!("the edge ended by itself");

@@ -11,7 +11,7 @@ use sluice_shared::model::{
     BatchId, DeadLetter, Delivery, DeliveryId, Subscription, SubscriptionId, SubscriptionStatus,
 };
 use sluice_shared::ports::catalogue::CatalogueError;
-use sluice_shared::ports::event_store::NewFact;
+use sluice_shared::ports::event_store::{NewBatch, NewFact};
 use sluice_shared::ports::{Catalogue, EventStore, PortError, WorkQueue};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub struct Stores {
 /// Changes that are not durable yet.
 #[derive(Debug, Default)]
 pub struct Commit {
+    batches: Vec<NewBatch>,
     puts: HashMap<DeliveryId, Delivery>,
     dead_letters: Vec<DeadLetter>,
     facts: HashMap<(BatchId, SubscriptionId), NewFact>,
@@ -45,7 +46,8 @@ impl Commit {
     /// Whether there is nothing to write or settle.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.puts.is_empty()
+        self.batches.is_empty()
+            && self.puts.is_empty()
             && self.dead_letters.is_empty()
             && self.facts.is_empty()
             && self.done.is_empty()
@@ -56,7 +58,12 @@ impl Commit {
     /// How many things there are to write.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.puts.len() + self.dead_letters.len() + self.facts.len() + self.done.len()
+        self.batches.len() + self.puts.len() + self.dead_letters.len() + self.facts.len() + self.done.len()
+    }
+
+    /// Makes a matched batch readable, where the event store wants that.
+    pub fn batch(&mut self, new: NewBatch) {
+        self.batches.push(new);
     }
 
     /// Puts a delivery into the queue; the last word on an id counts.
@@ -118,6 +125,10 @@ impl Commit {
     /// # Errors
     /// The first failure of a store; some of the writes may have been made.
     pub async fn write(&self, stores: &Stores, now_ms: u64) -> Result<(), PortError> {
+        // First: what waits in the queue is read from there.
+        if !self.batches.is_empty() {
+            stores.events.put_batches(self.batches.clone()).await?;
+        }
         if !self.puts.is_empty() {
             stores.queue.put(self.puts.values().cloned().collect()).await?;
         }

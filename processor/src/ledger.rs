@@ -14,7 +14,7 @@ const FULL: usize = 512;
 /// A write that ended.
 pub(crate) enum Stored {
     /// A commit is durable: what it settles may be settled.
-    Committed(Commit),
+    Committed(Box<Commit>),
     /// The checkpoint is stored, or (`None`) could not be.
     Checkpointed(Option<Position>),
 }
@@ -86,6 +86,11 @@ impl Ledger {
         self.pending.is_empty() && self.writing.is_none() && settled <= self.checkpointed
     }
 
+    /// Whether the shard is closed and all of it is settled, durably.
+    pub(crate) fn is_settled_for_ever(&self) -> bool {
+        self.checkpointed == Position::END
+    }
+
     /// The write under way, once it ends; never, if there is none. The write
     /// stays here when the future is dropped, so that is safe.
     pub(crate) async fn next(&mut self) -> Result<Stored, PortError> {
@@ -105,7 +110,7 @@ async fn write(context: Arc<Context>, commit: Commit) -> Result<Stored, PortErro
     if commit.has_puts() {
         context.queue_wake.notify_one();
     }
-    Ok(Stored::Committed(commit))
+    Ok(Stored::Committed(Box::new(commit)))
 }
 
 async fn checkpoint(context: Arc<Context>, shard: ShardId, position: Position) -> Result<Stored, PortError> {

@@ -19,6 +19,7 @@ use parking_lot::RwLock;
 use sluice_shared::config::ConfigError;
 use sluice_shared::directory::Directory;
 use sluice_shared::model::SubscriptionId;
+use sluice_shared::ports::leases::{Grant, Leases};
 use sluice_shared::ports::log::ShardId;
 use sluice_shared::ports::{Catalogue, EventStore, Log, PortError, WorkQueue};
 use std::collections::BTreeMap;
@@ -116,20 +117,74 @@ impl Processor {
         let Some(shards) = self.list_shards(&shutdown).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
         for id in shards {
-            let health = Arc::new(ShardHealth::default());
-            self.shards.write().insert(id.clone(), Arc::clone(&health));
-            let (context, stop) = (Arc::clone(&self.context), shutdown.clone());
-            tasks.spawn(keep_shard(context, id, health, stop));
+            // Nobody takes it away: there is one process.
+            let (grant, _ended) = Grant::new(id);
+            self.work_shard(grant, &mut tasks, &shutdown);
         }
         tasks.spawn(keep_worker(Arc::clone(&self.context), Arc::clone(&self.worker), shutdown.clone()));
         shutdown.cancelled().await;
+        self.end(tasks).await;
+        Ok(())
+    }
+
+    /// As [`Self::run`], with the shards that `leases` grants, as long as it
+    /// grants them.
+    pub async fn run_leased(&self, leases: &dyn Leases, shutdown: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(keep_worker(Arc::clone(&self.context), Arc::clone(&self.worker), shutdown.clone()));
+        let mut granting = true;
+        loop {
+            // Each is cancel safe: no grant and no task's end is lost.
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                grant = leases.granted(), if granting => match grant {
+                    Some(grant) => self.work_shard(grant, &mut tasks, &shutdown),
+                    None => granting = false,
+                },
+                Some(ended) = tasks.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "the keeper of a task died");
+                    }
+                }
+            }
+        }
+        self.end(tasks).await;
+    }
+
+    /// Works a granted shard, until the grant or the shutdown says otherwise.
+    fn work_shard(&self, grant: Grant, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
+        let id = grant.shard.clone();
+        let health = Arc::new(ShardHealth::default());
+        self.shards.write().insert(id.clone(), Arc::clone(&health));
+        let (context, stop, shards) =
+            (Arc::clone(&self.context), shutdown.child_token(), Arc::clone(&self.shards));
+        tasks.spawn(async move {
+            let work = keep_shard(context, id.clone(), Arc::clone(&health), stop.clone());
+            let mut work = std::pin::pin!(grant.lost.run_until_cancelled(work));
+            // Cancel safe: the work goes on where it was.
+            tokio::select! {
+                _ = &mut work => {}
+                () = grant.leave.cancelled() => {
+                    stop.cancel();
+                    work.await;
+                }
+            }
+            let mut shards = shards.write();
+            // It may have been granted anew meanwhile.
+            if shards.get(&id).is_some_and(|of| Arc::ptr_eq(of, &health)) {
+                shards.remove(&id);
+            }
+        });
+    }
+
+    /// Waits for all tasks, at most for the configured time.
+    async fn end(&self, mut tasks: JoinSet<()>) {
         let deadline = Duration::from_millis(self.context.config.shutdown.deadline_ms);
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(deadline, all).await.is_err() {
             tracing::warn!("the processor did not end in time; what it left unsettled is done again");
             tasks.shutdown().await;
         }
-        Ok(())
     }
 
     /// How it is doing, for readiness.
@@ -188,7 +243,14 @@ async fn keep_shard(
     let start = || {
         let (context, id, health) = (Arc::clone(&context), id.clone(), Arc::clone(&health));
         let shutdown = shutdown.clone();
-        async move { Shard::open(context, id, health).await?.run(shutdown).await }
+        async move {
+            let settled = Shard::open(context, id, health).await?.run(shutdown.clone()).await?;
+            if settled {
+                // Nothing is left to start it again for.
+                shutdown.cancel();
+            }
+            Ok(())
+        }
     };
     keep(&context, &name, &shutdown, start, ended).await;
 }

@@ -26,7 +26,8 @@ use sluice_shared::model::{
 };
 use sluice_shared::ports::PortError;
 use sluice_shared::ports::catalogue::Revision;
-use sluice_shared::ports::log::{LogItem, LogRecord, ShardId};
+use sluice_shared::ports::event_store::NewBatch;
+use sluice_shared::ports::log::{LogItem, LogRecord, Position, ShardId};
 use sluice_shared::selector::MatchScratch;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,10 +93,11 @@ impl Shard {
         })
     }
 
-    /// Works the shard until told to stop, then ends it in order.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), PortError> {
+    /// Works the shard until told to stop, or until it is closed and wholly
+    /// settled; then ends it in order. Says whether it is settled for ever.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<bool, PortError> {
         self.health.started(self.now_ms());
-        while !shutdown.is_cancelled() {
+        while !shutdown.is_cancelled() && !self.ledger.is_settled_for_ever() {
             let more = self.turn();
             let sleep = self.sleep();
             // No branch loses anything when another wins: what is under way
@@ -111,7 +113,9 @@ impl Shard {
             // Branches may all be ready for long: other tasks want the thread too.
             tokio::task::coop::consume_budget().await;
         }
-        self.finish().await
+        let settled = self.ledger.is_settled_for_ever();
+        self.finish().await?;
+        Ok(settled)
     }
 
     fn now_ms(&self) -> u64 {
@@ -156,7 +160,13 @@ impl Shard {
                 return true;
             }
             match self.intake.items.pop_front() {
-                None => return false,
+                None => {
+                    if self.intake.take_closed() {
+                        // Settled once everything before it is.
+                        self.watermark.push(Position::END, 0, 0);
+                    }
+                    return false;
+                }
                 Some(LogItem::Record(record)) => {
                     batches += record.batches.len();
                     self.match_record(&record, now_ms);
@@ -174,15 +184,27 @@ impl Shard {
     fn match_record(&mut self, record: &LogRecord, now_ms: u64) {
         let ticket = self.watermark.next_ticket();
         let (mut outstanding, mut bytes) = (0, 0);
+        let stores = self.context.stores.events.takes_batches();
         for batch in &record.batches {
             self.matched_ms = self.matched_ms.max(batch.id.ms());
-            let Some(matcher) = self.context.matchers.of(batch.customer) else {
-                self.count_matched(batch, &[]);
+            let matcher = self.context.matchers.of(batch.customer);
+            let found = match &matcher {
+                Some(matcher) => matcher.match_batch(batch, &mut self.scratch),
+                None => Vec::new(),
+            };
+            self.count_matched(batch, &found);
+            if stores {
+                // Its writing is one more thing that must be durable before it is settled.
+                let matched = !found.is_empty();
+                self.ledger.pending.batch(NewBatch { batch: Arc::clone(batch), matched });
+                self.ledger.pending.settle(ticket, 1);
+                outstanding += 1;
+            }
+            let Some(matcher) = matcher else {
+                bytes += if stores { batch.body.len() } else { 0 };
                 continue;
             };
-            let found = matcher.match_batch(batch, &mut self.scratch);
-            self.count_matched(batch, &found);
-            if !found.is_empty() {
+            if stores || !found.is_empty() {
                 bytes += batch.body.len();
             }
             for of in found {
@@ -405,6 +427,8 @@ pub(crate) fn reason_of(status: Option<&SubscriptionStatus>) -> DeadLetterReason
     }
 }
 
+#[cfg(test)]
+mod leased;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What the edge and the processor of Sluice share: the model, the wire and
 //! disk formats, the ports and their adapters, configuration and telemetry.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod directory;

@@ -6,6 +6,7 @@
 pub mod catalogue;
 pub mod event_store;
 pub mod idempotency;
+pub mod leases;
 pub mod log;
 #[cfg(any(test, feature = "contract"))]
 pub mod sample;
@@ -14,6 +15,7 @@ pub mod work_queue;
 pub use catalogue::Catalogue;
 pub use event_store::EventStore;
 pub use idempotency::Idempotency;
+pub use leases::Leases;
 pub use log::Log;
 pub use work_queue::WorkQueue;
 

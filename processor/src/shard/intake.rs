@@ -20,6 +20,8 @@ pub(super) struct Intake {
     position: Position,
     /// The last page ended at the end of the log.
     pub(super) at_end: bool,
+    /// Nothing will ever follow what was read.
+    closed: Option<bool>,
     reading: Option<BoxFuture<'static, Result<LogPage, PortError>>>,
     refreshing: Option<BoxFuture<'static, Result<(), PortError>>>,
 }
@@ -32,6 +34,7 @@ impl Intake {
             items: VecDeque::new(),
             position,
             at_end: false,
+            closed: None,
             reading: None,
             refreshing: None,
         }
@@ -39,15 +42,23 @@ impl Intake {
 
     /// Starts a read, if everything read before is matched.
     pub(super) fn read_on(&mut self) {
-        if self.reading.is_none() && self.items.is_empty() {
+        if self.reading.is_none() && self.items.is_empty() && self.closed.is_none() {
             let (context, shard) = (Arc::clone(&self.context), self.shard.clone());
             self.reading = Some(read(context, shard, self.position).boxed());
         }
     }
 
+    /// Whether the shard was read to its end for ever; said once.
+    pub(super) fn take_closed(&mut self) -> bool {
+        self.closed.as_mut().is_some_and(std::mem::take)
+    }
+
     /// Whether what was read may be matched now. If the catalogue's snapshot
     /// is too old, a refresh is on its way.
     pub(super) fn may_match(&mut self) -> bool {
+        if self.items.is_empty() && self.closed == Some(true) {
+            return true;
+        }
         if self.items.is_empty() || self.refreshing.is_some() {
             return false;
         }
@@ -78,6 +89,7 @@ impl Intake {
             };
         }
         self.at_end = page.at_end;
+        self.closed = page.closed.then_some(true);
         self.items.extend(page.items);
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::processor::{Processor, ProcessorPorts};
 use sluice_shared::clock::now_ms;
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::model::{BatchId, CustomerId, EventSet, Subscription, SubscriptionId};
-use sluice_shared::ports::PortError;
+use sluice_shared::ports::{Leases, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -66,6 +66,11 @@ impl Rig {
     }
 
     pub(crate) fn start(&mut self) {
+        self.start_with(None);
+    }
+
+    /// Starts with the shards that are granted, or with all.
+    pub(crate) fn start_with(&mut self, leases: Option<Box<dyn Leases>>) {
         let stores = self.memory.stores();
         let ports = ProcessorPorts {
             log: Arc::clone(&self.memory.0) as _,
@@ -78,7 +83,15 @@ impl Rig {
         let (stop, running) = (CancellationToken::new(), processor.clone());
         let task = tokio::spawn({
             let stop = stop.clone();
-            async move { running.run(stop).await }
+            async move {
+                match leases {
+                    Some(leases) => {
+                        running.run_leased(&*leases, stop).await;
+                        Ok(())
+                    }
+                    None => running.run(stop).await,
+                }
+            }
         });
         self.running = Some((processor, stop, task));
     }

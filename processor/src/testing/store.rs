@@ -10,7 +10,7 @@ use sluice_shared::model::{
 use sluice_shared::ports::PortError;
 use sluice_shared::ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
 use sluice_shared::ports::event_store::{
-    AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewFact, StoredBatch,
+    AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
 use sluice_shared::ports::log::{
     AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId,
@@ -32,6 +32,10 @@ pub(crate) struct Memory {
     pub(crate) catalogue_failing: AtomicBool,
     /// The next read of the log panics.
     pub(crate) panic_once: AtomicBool,
+    /// Nothing will ever follow what the log has.
+    pub(crate) closed: AtomicBool,
+    /// Batches come to the event store by being put.
+    pub(crate) takes_batches: AtomicBool,
     changed: Notify,
 }
 
@@ -43,6 +47,7 @@ struct State {
     taken: HashSet<DeliveryId>,
     done: Vec<DeliveryId>,
     log: Vec<LogItem>,
+    batches: HashMap<BatchId, bool>,
     checkpoint: Option<Position>,
     customers: HashMap<CustomerId, Customer>,
     subscriptions: HashMap<SubscriptionId, Subscription>,
@@ -130,6 +135,11 @@ impl Memory {
         self.state.lock().facts.get(&(batch, subscription)).map(|new| new.fact.clone()).unwrap_or_default()
     }
 
+    /// The batches that were put, and whether each matched.
+    pub(crate) fn batches(&self) -> HashMap<BatchId, bool> {
+        self.state.lock().batches.clone()
+    }
+
     pub(crate) fn queued(&self) -> Vec<Delivery> {
         self.state.lock().queue.values().cloned().collect()
     }
@@ -198,6 +208,16 @@ impl std::ops::Deref for RecordingStores {
 
 #[async_trait]
 impl EventStore for Memory {
+    fn takes_batches(&self) -> bool {
+        self.takes_batches.load(Ordering::SeqCst)
+    }
+
+    async fn put_batches(&self, batches: Vec<NewBatch>) -> Result<(), PortError> {
+        self.guard("put batches")?;
+        self.change(|state| state.batches.extend(batches.iter().map(|new| (new.batch.id, new.matched))));
+        Ok(())
+    }
+
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
         self.guard("add facts")?;
         self.change(|state| {
@@ -256,6 +276,14 @@ impl EventStore for Memory {
         self.guard("checkpoint")?;
         self.change(|state| {
             assert!(state.checkpoint.is_none_or(|before| before <= position), "a checkpoint goes back");
+            if self.takes_batches() {
+                let passed = state.log.iter().filter_map(|item| match item {
+                    LogItem::Record(record) if record.position <= position => Some(&record.batches),
+                    _ => None,
+                });
+                let stored = passed.flatten().all(|batch| state.batches.contains_key(&batch.id));
+                assert!(stored, "a checkpoint passes a batch that is not stored");
+            }
             state.checkpoint = Some(position);
         });
         Ok(())
@@ -441,10 +469,10 @@ impl Log for Memory {
             let items: Vec<_> = self.state.lock().log.iter().skip(from).take(8).cloned().collect();
             if !items.is_empty() {
                 let at_end = from + items.len() == self.state.lock().log.len();
-                return Ok(LogPage { items, at_end });
+                return Ok(LogPage { items, at_end, closed: at_end && self.closed.load(Ordering::SeqCst) });
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(LogPage { items, at_end: true });
+                return Ok(LogPage { items, at_end: true, closed: self.closed.load(Ordering::SeqCst) });
             }
         }
     }

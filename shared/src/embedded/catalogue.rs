@@ -11,11 +11,11 @@
 //! and synced, committed (`synchronous = FULL`), answered. Changes that wait
 //! while one is made share the next sync.
 
-mod change;
+pub(crate) mod change;
 mod database;
 mod journal;
 mod recovery;
-mod row;
+pub(crate) mod row;
 mod writer;
 
 use self::change::Change;

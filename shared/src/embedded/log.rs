@@ -358,7 +358,7 @@ impl Log for EmbeddedLog {
             match tokio::time::timeout_at(deadline, end.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_closed)) => return Err(PortError::Closed { what: format!("read {}", shard.id) }),
-                Err(_elapsed) => return Ok(LogPage { items: Vec::new(), at_end: true }),
+                Err(_elapsed) => return Ok(LogPage { at_end: true, ..LogPage::default() }),
             }
         }
     }

@@ -25,6 +25,16 @@ pub struct NewFact {
     pub fact: Fact,
 }
 
+/// A batch that a consumer has matched.
+#[derive(Debug, Clone)]
+pub struct NewBatch {
+    /// The batch.
+    pub batch: Arc<Batch>,
+    /// Whether any subscription matched any of it: until there are facts, its
+    /// events are then pending, else unmatched.
+    pub matched: bool,
+}
+
 /// A batch with all that is known of it.
 #[derive(Debug, Clone)]
 pub struct StoredBatch {
@@ -110,6 +120,17 @@ pub struct DeadLetterQuery {
 /// - **Cancel safety**: a dropped write may or may not take effect.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
+    /// Whether batches come to the store by [`put_batches`](Self::put_batches);
+    /// else the log itself is where they are read.
+    fn takes_batches(&self) -> bool {
+        false
+    }
+
+    /// Makes matched batches readable. Repeating it changes nothing.
+    async fn put_batches(&self, _batches: Vec<NewBatch>) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Adds what became known.
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError>;
 
@@ -147,7 +168,8 @@ pub trait EventStore: Send + Sync + 'static {
         ids: Vec<DeadLetterId>,
     ) -> Result<usize, PortError>;
 
-    /// How many dead letters all customers have.
+    /// How many dead letters all customers have, as far as this process knows:
+    /// where several share a store, those that it put less those that it deleted.
     fn dead_letter_count(&self) -> u64;
 
     /// Says how far a shard is settled: nothing at or before it needs to be read again.

@@ -29,6 +29,45 @@ pub struct Position([u8; 24]);
 impl Position {
     /// Before everything.
     pub const START: Self = Self([0; 24]);
+    /// Behind everything: the shard is closed and wholly read.
+    pub const END: Self = Self([0xff; 24]);
+
+    /// The position of a decimal number below 2^192; nothing where it is none.
+    #[must_use]
+    pub fn from_decimal(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        let mut bytes = [0u8; 24];
+        for digit in text.bytes() {
+            let mut carry = u32::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+            for byte in bytes.iter_mut().rev() {
+                let value = u32::from(*byte) * 10 + carry;
+                *byte = value as u8;
+                carry = value >> 8;
+            }
+            if carry > 0 {
+                return None;
+            }
+        }
+        Some(Self(bytes))
+    }
+
+    /// The position as a decimal number.
+    #[must_use]
+    pub fn to_decimal(self) -> String {
+        let (mut bytes, mut digits) = (self.0, Vec::new());
+        while digits.is_empty() || bytes.iter().any(|byte| *byte != 0) {
+            let mut rest = 0u32;
+            for byte in &mut bytes {
+                let value = rest << 8 | u32::from(*byte);
+                *byte = (value / 10) as u8;
+                rest = value % 10;
+            }
+            digits.push(char::from(b'0' + rest as u8));
+        }
+        digits.iter().rev().collect()
+    }
 
     /// The position of a 64-bit log sequence number.
     #[must_use]
@@ -118,6 +157,9 @@ pub struct LogPage {
     pub items: Vec<LogItem>,
     /// Whether the page ends at the end of the log.
     pub at_end: bool,
+    /// Whether nothing will ever follow: the shard was split or merged, and
+    /// what comes after is in its children.
+    pub closed: bool,
 }
 
 /// A partitioned, durable, ordered log.
@@ -164,4 +206,36 @@ pub trait Log: Send + Sync + 'static {
         max_bytes: usize,
         wait: Duration,
     ) -> Result<LogPage, PortError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn decimal_positions_sort_as_numbers_and_come_back(a in any::<[u128; 2]>(), b in any::<u64>()) {
+            for value in [a[0], a[1], u128::from(b)] {
+                let position = Position::from_decimal(&value.to_string()).unwrap();
+                prop_assert_eq!(position.to_decimal(), value.to_string());
+            }
+            let [one, two] = a.map(|value| Position::from_decimal(&value.to_string()).unwrap());
+            prop_assert_eq!(one.cmp(&two), a[0].cmp(&a[1]));
+            prop_assert_eq!(Position::from_decimal(&b.to_string()), Some(Position::from_lsn(b)));
+        }
+    }
+
+    #[test]
+    fn decimal_positions_have_192_bits() {
+        let sequence = "49671062049432194286741870184863463461063562098274402306";
+        assert_eq!(Position::from_decimal(sequence).unwrap().to_decimal(), sequence);
+        assert_eq!(Position::START.to_decimal(), "0");
+        let largest = Position::END.to_decimal();
+        assert_eq!(Position::from_decimal(&largest), Some(Position::END));
+        assert_eq!(Position::from_decimal(&format!("{largest}0")), None);
+        for bad in ["", "-1", "1a", "TRIM_HORIZON"] {
+            assert_eq!(Position::from_decimal(bad), None);
+        }
+    }
 }

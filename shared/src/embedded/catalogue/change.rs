@@ -6,7 +6,7 @@ use crate::ports::catalogue::CatalogueError;
 
 /// A change somebody asked for.
 #[derive(Debug, Clone)]
-pub(super) enum Change {
+pub(crate) enum Change {
     PutCustomer(Customer),
     PutKey(ApiKey),
     RevokeKey { customer: CustomerId, key: ApiKeyId, now_ms: u64 },
@@ -16,7 +16,7 @@ pub(super) enum Change {
 
 impl Change {
     /// The row that the change is about.
-    pub(super) const fn key(&self) -> RowKey {
+    pub(crate) const fn key(&self) -> RowKey {
         match self {
             Self::PutCustomer(of) => (Slot::Customer, of.id.to_bytes()),
             Self::PutKey(of) => (Slot::Key, of.id.to_bytes()),
@@ -27,7 +27,7 @@ impl Change {
     }
 
     /// The customer that must exist for the change, where it could be missing.
-    pub(super) const fn owner(&self) -> Option<CustomerId> {
+    pub(crate) const fn owner(&self) -> Option<CustomerId> {
         match self {
             Self::PutCustomer(_) | Self::RevokeKey { .. } | Self::DeleteSubscription { .. } => None,
             Self::PutKey(of) => Some(of.customer),
@@ -36,7 +36,7 @@ impl Change {
     }
 
     /// The row as the change leaves it, or nothing where it changes nothing.
-    pub(super) fn apply(self, old: Option<Row>) -> Result<Option<Row>, CatalogueError> {
+    pub(crate) fn apply(self, old: Option<Row>) -> Result<Option<Row>, CatalogueError> {
         match self {
             Self::PutCustomer(mut new) => {
                 let ever = match old {

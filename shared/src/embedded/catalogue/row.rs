@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 /// Which of the three kinds of things a row holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Slot {
+pub(crate) enum Slot {
     Customer,
     Key,
     Subscription,
 }
 
 impl Slot {
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
             Self::Key => "key",
@@ -20,12 +20,12 @@ impl Slot {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [Self::Customer, Self::Key, Self::Subscription].into_iter().find(|slot| slot.as_str() == text)
     }
 
     /// The byte that stands for the slot in the journal.
-    pub(super) const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Customer => b'c',
             Self::Key => b'k',
@@ -33,18 +33,18 @@ impl Slot {
         }
     }
 
-    pub(super) fn from_code(code: u8) -> Option<Self> {
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
         [Self::Customer, Self::Key, Self::Subscription].into_iter().find(|slot| slot.code() == code)
     }
 }
 
 /// Where a row stands: its slot and its id.
-pub(super) type RowKey = (Slot, [u8; 16]);
+pub(crate) type RowKey = (Slot, [u8; 16]);
 
 /// What a row says. Its JSON is the `body` of a [`StoredRow`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "row", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Row {
+pub(crate) enum Row {
     Customer(Customer),
     Key(ApiKey),
     Subscription(Subscription),
@@ -52,7 +52,7 @@ pub(super) enum Row {
 }
 
 impl Row {
-    pub(super) const fn key(&self) -> RowKey {
+    pub(crate) const fn key(&self) -> RowKey {
         match self {
             Self::Customer(of) => (Slot::Customer, of.id.to_bytes()),
             Self::Key(of) => (Slot::Key, of.id.to_bytes()),
@@ -64,26 +64,26 @@ impl Row {
 
 /// A row as the database and the journal hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredRow {
-    pub(super) slot: Slot,
-    pub(super) id: [u8; 16],
-    pub(super) revision: u64,
-    pub(super) body: String,
+pub(crate) struct StoredRow {
+    pub(crate) slot: Slot,
+    pub(crate) id: [u8; 16],
+    pub(crate) revision: u64,
+    pub(crate) body: String,
 }
 
 impl StoredRow {
-    pub(super) fn new(row: &Row, revision: u64) -> Self {
+    pub(crate) fn new(row: &Row, revision: u64) -> Self {
         let (slot, id) = row.key();
         let body = serde_json::to_string(row).expect("a row has string keys only");
         Self { slot, id, revision, body }
     }
 
-    pub(super) const fn key(&self) -> RowKey {
+    pub(crate) const fn key(&self) -> RowKey {
         (self.slot, self.id)
     }
 
     /// CRC32C of slot, id, revision and body.
-    pub(super) fn crc(&self) -> u32 {
+    pub(crate) fn crc(&self) -> u32 {
         let crc = crc32c::crc32c(&[self.slot.code()]);
         let crc = crc32c::crc32c_append(crc, &self.id);
         let crc = crc32c::crc32c_append(crc, &self.revision.to_le_bytes());
@@ -91,7 +91,7 @@ impl StoredRow {
     }
 
     /// What the row says, or why it cannot be read.
-    pub(super) fn decode(&self) -> Result<Row, String> {
+    pub(crate) fn decode(&self) -> Result<Row, String> {
         let row: Row = serde_json::from_str(&self.body).map_err(|e| format!("{self}: {e}"))?;
         if row.key() == self.key() { Ok(row) } else { Err(format!("{self}: the body is another row's")) }
     }
@@ -107,24 +107,24 @@ impl std::fmt::Display for StoredRow {
 /// What rows add up to, whatever their order: how many, and the sum of a
 /// mix of their checksums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Digest {
-    pub(super) rows: u64,
-    pub(super) sum: u64,
+pub(crate) struct Digest {
+    pub(crate) rows: u64,
+    pub(crate) sum: u64,
 }
 
 impl Digest {
-    pub(super) fn add(&mut self, row: &StoredRow) {
+    pub(crate) fn add(&mut self, row: &StoredRow) {
         self.rows = self.rows.wrapping_add(1);
         self.sum = self.sum.wrapping_add(mix(row));
     }
 
-    pub(super) fn remove(&mut self, row: &StoredRow) {
+    pub(crate) fn remove(&mut self, row: &StoredRow) {
         self.rows = self.rows.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(mix(row));
     }
 
     /// CRC32C of the digest at a revision.
-    pub(super) fn crc(self, revision: u64) -> u32 {
+    pub(crate) fn crc(self, revision: u64) -> u32 {
         let crc = crc32c::crc32c(&revision.to_le_bytes());
         let crc = crc32c::crc32c_append(crc, &self.rows.to_le_bytes());
         crc32c::crc32c_append(crc, &self.sum.to_le_bytes())

@@ -45,7 +45,7 @@ impl Tail {
         if after >= self.end {
             self.kept.clear();
             self.bytes = 0;
-            return Some(LogPage { items: Vec::new(), at_end: true });
+            return Some(LogPage { at_end: true, ..LogPage::default() });
         }
         while self.kept.front().is_some_and(|kept| kept.after < after) {
             self.drop_oldest();

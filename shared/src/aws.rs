@@ -1,0 +1,28 @@
+//! The distributed engine: every port past one machine.
+//!
+//! | port | on | here |
+//! |---|---|---|
+//! | log | Kinesis | `log` |
+//! | event store, dead letters | DynamoDB | `events` |
+//! | work queue | SQS | `queue` |
+//! | catalogue | Postgres | `catalogue` |
+//! | idempotency | Redis | `idempotency` |
+//! | leases, checkpoints | DynamoDB, in the Kinesis Client Library's table format | `leases` |
+//!
+//! The SDKs' and drivers' types stay inside.
+
+pub mod catalogue;
+mod clients;
+mod config;
+pub mod events;
+mod failure;
+pub mod idempotency;
+pub mod leases;
+pub mod log;
+pub mod provision;
+pub mod queue;
+#[cfg(test)]
+mod tests;
+
+pub use clients::Clients;
+pub use config::AwsConfig;

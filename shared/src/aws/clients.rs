@@ -1,0 +1,59 @@
+//! The SDKs' clients: credentials and region from AWS's usual chain, our own
+//! timeouts, and retries where a call may be repeated by the SDK itself.
+
+use super::config::AwsConfig;
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use std::time::Duration;
+
+/// Attempts that the SDK makes of calls that may be repeated.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// One client a service.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    pub(super) kinesis: aws_sdk_kinesis::Client,
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    pub(super) sqs: aws_sdk_sqs::Client,
+}
+
+impl Clients {
+    /// Clients as configured. Nothing is asked of AWS yet but credentials, when they are needed.
+    pub async fn new(config: &AwsConfig) -> Self {
+        let attempt = Duration::from_millis(config.attempt_timeout_ms);
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(attempt.min(Duration::from_secs(3)))
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(attempt * ATTEMPTS_MAX)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if !config.region.is_empty() {
+            loader = loader.region(aws_config::Region::new(config.region.clone()));
+        }
+        let shared = loader.load().await;
+        // Records are resent by our own rules, which know what was stored.
+        let mut kinesis =
+            aws_sdk_kinesis::config::Builder::from(&shared).retry_config(RetryConfig::disabled());
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
+        let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
+        if !config.kinesis_endpoint.is_empty() {
+            kinesis = kinesis.endpoint_url(&config.kinesis_endpoint);
+        }
+        if !config.dynamodb_endpoint.is_empty() {
+            dynamodb = dynamodb.endpoint_url(&config.dynamodb_endpoint);
+        }
+        if !config.sqs_endpoint.is_empty() {
+            sqs = sqs.endpoint_url(&config.sqs_endpoint);
+        }
+        Self {
+            kinesis: aws_sdk_kinesis::Client::from_conf(kinesis.build()),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Idempotency keys on Redis.
+//!
+//! ```text
+//! key    sluice:idem:<customer>:<key hash>
+//! value  P <token> <body hash>              claimed; expires with the lease
+//!        C <token> <body hash> <answer>     answered; expires with the day
+//! ```
+//!
+//! Each change is one script, fenced by the claim's token: a request whose
+//! lease ran out cannot undo or answer for the one that claimed the key since.
+//! The lease outlives the append's deadline, so a claim ends before its
+//! request is surely over only if its edge died. Then, and where Redis loses
+//! its data, a repeated request within the day can be taken twice.
+
+use super::config::AwsConfig;
+use crate::model::CustomerId;
+use crate::model::ids::random_u128;
+use crate::ports::PortError;
+use crate::ports::idempotency::{ClaimOutcome, Idempotency, KeyHash, Placed};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use foldhash::HashMap;
+use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
+use parking_lot::Mutex;
+use std::time::Duration;
+
+/// Keys of this process that are claimed at one time.
+const CLAIMS_MAX: usize = 100_000;
+/// Commands that wait for the connection.
+const COMMANDS_MAX: usize = 10_000;
+/// How long a command may take.
+const COMMAND_WITHIN: Duration = Duration::from_millis(1000);
+
+const CLAIM: &str = r"
+local known = redis.call('GET', KEYS[1])
+if known then return known end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false";
+
+const COMPLETE: &str = r"
+local known = redis.call('GET', KEYS[1])
+if known and string.sub(known, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1";
+
+const RELEASE: &str = r"
+local known = redis.call('GET', KEYS[1])
+if known and string.sub(known, 1, #ARGV[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 0";
+
+type Key = (CustomerId, KeyHash);
+
+/// A claim of this process.
+#[derive(Debug, Clone)]
+struct Held {
+    token: String,
+    body: KeyHash,
+}
+
+/// The distributed idempotency keys.
+pub struct RedisIdempotency {
+    redis: Client,
+    lease: Duration,
+    keep: Duration,
+    held: Mutex<HashMap<Key, Held>>,
+}
+
+impl RedisIdempotency {
+    /// Connects in the background, again and again: a Redis that is away costs
+    /// keyed requests a refusal, and nothing else.
+    ///
+    /// # Errors
+    /// If the URL is none.
+    pub fn new(config: &AwsConfig) -> Result<Self, PortError> {
+        let what = "read aws.redis_url";
+        let url = Config::from_url(&config.redis_url).map_err(|error| PortError::unavailable(what, error))?;
+        let redis = Builder::from_config(url)
+            .with_performance_config(|performance| {
+                performance.default_command_timeout = COMMAND_WITHIN;
+                performance.broadcast_channel_capacity = 8;
+            })
+            .with_connection_config(|connection| {
+                connection.connection_timeout = COMMAND_WITHIN;
+                connection.internal_command_timeout = COMMAND_WITHIN;
+                connection.max_command_attempts = 1;
+                connection.max_command_buffer_len = COMMANDS_MAX;
+            })
+            .set_policy(ReconnectPolicy::new_exponential(0, 50, 1000, 2))
+            .build()
+            .map_err(|error| PortError::unavailable(what, error))?;
+        // Its task ends with the last handle; what it meets comes back from each command.
+        drop(redis.connect());
+        Ok(Self {
+            redis,
+            lease: Duration::from_millis(config.idempotency_lease_ms),
+            keep: Duration::from_secs(u64::from(config.idempotency_hours) * 3600),
+            held: Mutex::default(),
+        })
+    }
+
+    /// Ends its connection.
+    pub async fn close(&self) {
+        if let Err(error) = self.redis.quit().await {
+            tracing::debug!(%error, "the connection to Redis was gone already");
+        }
+    }
+
+    /// Returns once it is connected, or after the time that a command may take.
+    pub async fn connected(&self) {
+        let connected = tokio::time::timeout(COMMAND_WITHIN, self.redis.wait_for_connect());
+        if !matches!(connected.await, Ok(Ok(()))) {
+            tracing::warn!("Redis does not answer; requests with an idempotency key are refused meanwhile");
+        }
+    }
+
+    /// Runs a script, unless Redis is known to be away: then each command
+    /// would cost its caller all the time that it may take.
+    async fn run<R: fred::types::FromValue>(
+        &self,
+        script: &str,
+        key: &Key,
+        args: Vec<String>,
+    ) -> Result<R, Error> {
+        if !self.redis.is_connected() {
+            return Err(Error::new(ErrorKind::IO, "Redis is not connected"));
+        }
+        self.redis.eval(script, vec![name(key)], args).await
+    }
+}
+
+fn name((customer, key): &Key) -> String {
+    format!("sluice:idem:{customer}:{}", BASE64.encode(key))
+}
+
+fn pending(held: &Held) -> String {
+    format!("P {} {}", held.token, BASE64.encode(held.body))
+}
+
+fn completed(held: &Held, placed: &Placed) -> String {
+    let answer = postcard::to_stdvec(placed).expect("an answer has no map keys");
+    format!("C {} {} {}", held.token, BASE64.encode(held.body), BASE64.encode(answer))
+}
+
+/// What a stored value says to a request with this body.
+fn outcome(value: &str, body: KeyHash) -> Option<ClaimOutcome> {
+    let mut parts = value.split(' ');
+    let (state, _token, known) = (parts.next()?, parts.next()?, parts.next()?);
+    if known != BASE64.encode(body) {
+        return Some(ClaimOutcome::Mismatch);
+    }
+    match (state, parts.next()) {
+        ("P", None) => Some(ClaimOutcome::InFlight),
+        ("C", Some(answer)) => {
+            let bytes = BASE64.decode(answer).ok()?;
+            postcard::from_bytes(&bytes).ok().map(ClaimOutcome::Completed)
+        }
+        _ => None,
+    }
+}
+
+fn unavailable(what: &str, error: Error) -> PortError {
+    PortError::unavailable(what, error)
+}
+
+#[async_trait]
+impl Idempotency for RedisIdempotency {
+    async fn claim(
+        &self,
+        customer: CustomerId,
+        key: KeyHash,
+        body: KeyHash,
+        _now_ms: u64,
+    ) -> Result<ClaimOutcome, PortError> {
+        let what = "claim an idempotency key";
+        let key = (customer, key);
+        if self.held.lock().len() >= CLAIMS_MAX {
+            return Err(PortError::unavailable(what, "too many keys are in flight"));
+        }
+        let held = Held { token: format!("{:032x}", random_u128()), body };
+        let args = vec![pending(&held), self.lease.as_millis().to_string()];
+        let known: Option<String> =
+            self.run(CLAIM, &key, args).await.map_err(|error| unavailable(what, error))?;
+        match known {
+            None => {
+                self.held.lock().insert(key, held);
+                Ok(ClaimOutcome::Claimed)
+            }
+            Some(value) => outcome(&value, body).ok_or_else(|| PortError::Damaged {
+                what: what.into(),
+                detail: format!("{} holds what is no claim", name(&key)),
+            }),
+        }
+    }
+
+    async fn complete(&self, customer: CustomerId, key: KeyHash, placed: Placed) -> Result<(), PortError> {
+        let key = (customer, key);
+        let Some(held) = self.held.lock().remove(&key) else { return Ok(()) };
+        let fence = format!("P {} ", held.token);
+        let args = vec![fence, completed(&held, &placed), self.keep.as_millis().to_string()];
+        let kept: i64 = self
+            .run(COMPLETE, &key, args)
+            .await
+            .map_err(|error| unavailable("complete an idempotency key", error))?;
+        if kept == 0 {
+            tracing::warn!(%customer, "a request outlived the lease of its idempotency key");
+        }
+        Ok(())
+    }
+
+    async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
+        let key = (customer, key);
+        let Some(held) = self.held.lock().remove(&key) else { return Ok(()) };
+        let fence = format!("P {} ", held.token);
+        let released: Result<i64, Error> = self.run(RELEASE, &key, vec![fence]).await;
+        released.map(|_zero| ()).map_err(|error| unavailable("release an idempotency key", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Lane;
+    use crate::ports::sample::Batches;
+
+    #[test]
+    fn values_say_what_was_stored() {
+        let held = Held { token: "t".into(), body: [1; 16] };
+        let runs = vec![(Batches::new(Lane::new(1).unwrap()).next(3, 1).id, 0, 3)];
+        let placed = Placed { runs, accepted_at_ms: 5 };
+        assert_eq!(outcome(&pending(&held), [1; 16]), Some(ClaimOutcome::InFlight));
+        assert_eq!(outcome(&pending(&held), [2; 16]), Some(ClaimOutcome::Mismatch));
+        assert_eq!(outcome(&completed(&held, &placed), [2; 16]), Some(ClaimOutcome::Mismatch));
+        assert_eq!(outcome(&completed(&held, &placed), [1; 16]), Some(ClaimOutcome::Completed(placed)));
+        assert_eq!(outcome("what", [1; 16]), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! The lease table's requests. Each change is conditional on the row as its
+//! writer knew it; where a condition fails, the row comes back and shows
+//! whether it was our own write, whose answer was lost, that changed it.
+
+use super::row::{self, Item, LeaseRow, Row, WORKER, checkpoint_text, new_lease};
+use crate::aws::clients::Clients;
+use crate::aws::config::AwsConfig;
+use crate::aws::failure;
+use crate::aws::log::ShardInfo;
+use crate::ports::PortError;
+use crate::ports::log::{Position, ShardId};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+
+/// The table of leases.
+#[derive(Debug, Clone)]
+pub struct LeaseTable {
+    client: aws_sdk_dynamodb::Client,
+    name: String,
+}
+
+/// What became of a conditional change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// The row is as wanted, with this count.
+    Yes(u64),
+    /// It is another's, or was changed by somebody else.
+    No,
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+impl LeaseTable {
+    /// The configured table.
+    #[must_use]
+    pub fn new(clients: &Clients, config: &AwsConfig) -> Self {
+        Self { client: clients.dynamodb.clone(), name: config.leases_table.clone() }
+    }
+
+    /// All rows.
+    pub(super) async fn rows(&self) -> Result<Vec<Row>, PortError> {
+        let (mut rows, mut from) = (Vec::new(), None);
+        loop {
+            let request = self.client.scan().table_name(&self.name).consistent_read(true);
+            let sent = request.set_exclusive_start_key(from).send().await;
+            let page = sent.map_err(|error| failure::unavailable("read the leases", &error))?;
+            rows.extend(page.items().iter().filter_map(row::read));
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// A shard's row.
+    pub(super) async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError> {
+        let request = self.client.get_item().table_name(&self.name).consistent_read(true);
+        let sent = request.key("leaseKey", text(&shard.0)).send().await;
+        let item =
+            sent.map_err(|error| failure::unavailable(format!("read the lease of {shard}"), &error))?.item;
+        Ok(item.and_then(|item| match row::read(&item) {
+            Some(Row::Lease(lease)) => Some(lease),
+            _ => None,
+        }))
+    }
+
+    /// Makes a shard's row where there is none.
+    pub(super) async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
+        match request.condition_expression("attribute_not_exists(leaseKey)").send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(answer))
+                if matches!(answer.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failure::unavailable(format!("make the lease of {}", shard.id), &error)),
+        }
+    }
+
+    fn update(&self, key: &str, counter: u64, expression: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key("leaseKey", text(key))
+            .update_expression(expression)
+            .expression_attribute_values(":known", number(counter))
+            .expression_attribute_values(":next", number(counter + 1))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// Takes a lease that was seen as `row`.
+    pub(super) async fn take(&self, row: &LeaseRow, me: &str) -> Result<Changed, PortError> {
+        let update = "SET leaseOwner = :me, leaseCounter = :next ADD ownerSwitchesSinceCheckpoint :one";
+        let request = self.update(&row.shard.0, row.counter, update);
+        let request = request.expression_attribute_values(":me", text(me));
+        let request = request.expression_attribute_values(":one", number(1));
+        let request = request.condition_expression("leaseCounter = :known");
+        changed(request, &row.shard, row.counter, |now| now.owner.as_deref() == Some(me)).await
+    }
+
+    /// Renews a lease of ours, and stores a checkpoint with it where there is one.
+    pub(super) async fn renew(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        checkpoint: Option<Position>,
+    ) -> Result<Changed, PortError> {
+        let update = match checkpoint {
+            None => "SET leaseCounter = :next",
+            Some(_) => {
+                "SET leaseCounter = :next, checkpoint = :at, checkpointOwner = :me, \
+                 checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero"
+            }
+        };
+        let mut request = self.update(&shard.0, counter, update);
+        if let Some(position) = checkpoint {
+            request = request.expression_attribute_values(":at", text(&checkpoint_text(position)));
+            request = request.expression_attribute_values(":zero", number(0));
+        }
+        let request = request.expression_attribute_values(":me", text(me));
+        let request = request.condition_expression("leaseOwner = :me AND leaseCounter = :known");
+        let ours = |now: &LeaseRow| {
+            now.owner.as_deref() == Some(me) && checkpoint.is_none_or(|position| position == now.checkpoint)
+        };
+        changed(request, shard, counter, ours).await
+    }
+
+    /// Gives a lease of ours back.
+    pub(super) async fn release(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+    ) -> Result<Changed, PortError> {
+        let request = self.update(&shard.0, counter, "REMOVE leaseOwner SET leaseCounter = :next");
+        let request = request.expression_attribute_values(":me", text(me));
+        let request = request.condition_expression("leaseOwner = :me AND leaseCounter = :known");
+        changed(request, shard, counter, |now| now.owner.is_none()).await
+    }
+
+    /// Stores a checkpoint whoever has the lease, making the row where there is none.
+    pub(super) async fn store_checkpoint(
+        &self,
+        shard: &ShardId,
+        position: Position,
+    ) -> Result<(), PortError> {
+        let update =
+            "SET checkpoint = :at, entityType = if_not_exists(entityType, :lease) ADD leaseCounter :one";
+        let request = self.client.update_item().table_name(&self.name).key("leaseKey", text(&shard.0));
+        let request = request.update_expression(update);
+        let request = request.expression_attribute_values(":at", text(&checkpoint_text(position)));
+        let request = request.expression_attribute_values(":lease", text(row::LEASE));
+        let sent = request.expression_attribute_values(":one", number(1)).send().await;
+        sent.map(drop).map_err(|error| failure::unavailable(format!("checkpoint {shard}"), &error))
+    }
+
+    /// Says that a process lives.
+    pub(super) async fn beat(&self, me: &str, count: u64) -> Result<(), PortError> {
+        let item = Item::from([
+            ("leaseKey".into(), text(me)),
+            ("leaseCounter".into(), number(count)),
+            ("entityType".into(), text(WORKER)),
+        ]);
+        let sent = self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await;
+        sent.map(drop).map_err(|error| failure::unavailable("say that this process lives", &error))
+    }
+
+    /// Deletes a row: a process that ends or died, or a shard that is no more.
+    pub(super) async fn delete(&self, key: &str) -> Result<(), PortError> {
+        let sent = self.client.delete_item().table_name(&self.name).key("leaseKey", text(key)).send().await;
+        sent.map(drop).map_err(|error| failure::unavailable(format!("delete lease row {key}"), &error))
+    }
+}
+
+/// Makes a conditional change that counts the row up from `counter`.
+async fn changed(
+    request: UpdateItemFluentBuilder,
+    shard: &ShardId,
+    counter: u64,
+    is_wanted: impl Fn(&LeaseRow) -> bool,
+) -> Result<Changed, PortError> {
+    match request.send().await {
+        Ok(_) => Ok(Changed::Yes(counter + 1)),
+        Err(SdkError::ServiceError(answer)) => {
+            if let UpdateItemError::ConditionalCheckFailedException(failed) = answer.err() {
+                let now = failed.item().and_then(row::read);
+                return Ok(match now {
+                    // An earlier try of this very change: only its answer was lost.
+                    Some(Row::Lease(now)) if now.counter == counter + 1 && is_wanted(&now) => {
+                        Changed::Yes(counter + 1)
+                    }
+                    _ => Changed::No,
+                });
+            }
+            let error = SdkError::ServiceError(answer);
+            Err(failure::unavailable(format!("change the lease of {shard}"), &error))
+        }
+        Err(error) => Err(failure::unavailable(format!("change the lease of {shard}"), &error)),
+    }
+}

@@ -1,0 +1,70 @@
+//! The adapters keep what their ports promise.
+
+use super::provisioned;
+use crate::aws::catalogue::PostgresCatalogue;
+use crate::aws::events::DynamoEvents;
+use crate::aws::idempotency::RedisIdempotency;
+use crate::aws::leases::{Checkpoints, LeaseTable};
+use crate::aws::log::KinesisLog;
+use crate::aws::queue::{DeadLetterCarrier, SqsQueue};
+use crate::aws::{AwsConfig, Clients};
+use crate::ports;
+use crate::ports::EventStore;
+use crate::ports::event_store::NewBatch;
+use crate::ports::work_queue::contract::Order;
+use std::sync::Arc;
+
+pub(super) async fn events(clients: &Clients, config: &AwsConfig) -> Arc<DynamoEvents> {
+    let carrier = DeadLetterCarrier::open(clients, config).await.unwrap();
+    let checkpoints = Checkpoints::unfenced(LeaseTable::new(clients, config));
+    Arc::new(DynamoEvents::new(clients, config, Arc::new(checkpoints), Some(carrier)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn the_log_keeps_its_contract() {
+    let (config, clients) = provisioned(3).await;
+    let log = KinesisLog::open(&clients, &config).await.unwrap();
+    ports::log::contract::all(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn the_event_store_keeps_its_contract() {
+    let (config, clients) = provisioned(1).await;
+    let store = events(&clients, &config).await;
+    let of = store.clone();
+    let put = move |batch| -> futures_util::future::BoxFuture<'static, ()> {
+        let store = of.clone();
+        Box::pin(async move { store.put_batches(vec![NewBatch { batch, matched: true }]).await.unwrap() })
+    };
+    ports::event_store::contract::all(&*store, &put).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn the_work_queue_keeps_its_contract() {
+    let (config, clients) = provisioned(1).await;
+    let store = events(&clients, &config).await;
+    let queue = SqsQueue::open(&clients, &config, store).await.unwrap();
+    ports::work_queue::contract::all(&queue, Order::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn idempotency_keeps_its_contract() {
+    let keys = RedisIdempotency::new(&super::config()).unwrap();
+    keys.connected().await;
+    ports::idempotency::contract::all(&keys).await;
+    keys.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn the_catalogue_keeps_its_contract() {
+    let catalogue = PostgresCatalogue::new(&super::config()).unwrap();
+    catalogue.migrate().await.unwrap();
+    assert!(!catalogue.migrate().await.unwrap(), "once is enough");
+    ports::catalogue::contract::all(&catalogue).await;
+    catalogue.close().await;
+}

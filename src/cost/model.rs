@@ -1,0 +1,203 @@
+//! The cost model: pure arithmetic from a load to requests, units and money.
+
+use serde::Serialize;
+
+/// Where the prices come from, and what is left out.
+pub(super) const SOURCES: &str = "\
+Prices: us-east-1, on demand, November 2026. Kinesis provisioned: 0.015 USD a
+shard-hour, 0.014 USD a million PUT units of 25 KB; a shard takes 1 MB/s and
+1,000 records/s. DynamoDB on demand: 0.625 USD a million write units of 1 KB,
+0.125 USD a million read units of 4 KB. SQS standard: 0.40 USD a million
+requests of 64 KB. API Gateway HTTP API: 1.00 USD a million. Lambda: 0.20 USD a
+million and 16.67 USD a million GB-seconds. Left out of both: the machines that
+run the processes, storage, traffic, Postgres and Redis (fixed), reads by
+customers.";
+
+const SHARD_HOUR_USD: f64 = 0.015;
+const PUT_UNIT_USD: f64 = 0.014;
+const PUT_UNIT_KB: f64 = 25.0;
+const WRITE_UNIT_USD: f64 = 0.625;
+const READ_UNIT_USD: f64 = 0.125;
+const QUEUE_REQUEST_USD: f64 = 0.40;
+const GATEWAY_USD: f64 = 1.00;
+/// A call of 20 ms with 128 MB.
+const FUNCTION_USD: f64 = 0.20 + 16.67 * 0.02 * 0.125;
+
+const SHARD_BYTES_PER_S: f64 = 1_048_576.0;
+const SHARD_RECORDS_PER_S: f64 = 1000.0;
+/// How full a shard may be: lanes are not quite even, and load varies.
+const SHARD_FILL: f64 = 0.7;
+const LANES: f64 = 128.0;
+/// Of a batch: its tables, keys and names in the item.
+const ITEM_OVERHEAD_BYTES: f64 = 160.0;
+/// Of a record: header and directory.
+const RECORD_OVERHEAD_BYTES: f64 = 48.0;
+const BATCH_OVERHEAD_BYTES: f64 = 68.0;
+/// A batch holds no more raw bytes or events.
+const BATCH_BYTES_MAX: f64 = 350_000.0;
+const BATCH_EVENTS_MAX: f64 = 4096.0;
+/// Events of one webhook, by default.
+const WEBHOOK_EVENTS: f64 = 100.0;
+/// Messages of one SQS request.
+const MESSAGES_A_REQUEST: f64 = 10.0;
+/// How often a processor asks the queue, a second.
+const RECEIVES_PER_S: f64 = 0.5;
+/// Lease writes and reads of a processor's tick, a second.
+const TICKS_PER_S: f64 = 1.0;
+
+/// What comes in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) events_per_s: f64,
+    pub(super) event_bytes: f64,
+    /// Raw bytes for each byte stored.
+    pub(super) compression: f64,
+    pub(super) customers: f64,
+    /// Subscriptions that match an event, on average.
+    pub(super) subscriptions: f64,
+    /// Deliveries that fail and are retried once.
+    pub(super) failed_share: f64,
+    /// From one record of a lane to the next: what a PutRecords takes.
+    pub(super) cycle_s: f64,
+    pub(super) processors: f64,
+}
+
+/// One kind of request or unit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Line {
+    pub(super) what: &'static str,
+    pub(super) per_s: f64,
+    pub(super) usd_per_million: f64,
+    pub(super) usd_per_million_events: f64,
+}
+
+/// What it comes to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Bill {
+    pub(super) events_per_batch: f64,
+    pub(super) batches_per_s: f64,
+    pub(super) records_per_s: f64,
+    pub(super) record_kb: f64,
+    pub(super) shards: f64,
+    pub(super) lines: Vec<Line>,
+    pub(super) usd_per_million_events: f64,
+    pub(super) classic_lines: Vec<Line>,
+    pub(super) classic_usd_per_million_events: f64,
+}
+
+/// The bill of a load.
+pub(super) fn bill(load: &Load) -> Bill {
+    let fits = (BATCH_BYTES_MAX / load.event_bytes).clamp(1.0, BATCH_EVENTS_MAX);
+    let events_per_batch = (load.events_per_s / load.customers * load.cycle_s).clamp(1.0, fits);
+    let batches_per_s = load.events_per_s / events_per_batch;
+    // Customers fall on lanes by a hash: some share one.
+    let lanes = LANES * (1.0 - (1.0 - 1.0 / LANES).powf(load.customers));
+    let records_per_s = batches_per_s.min(lanes / load.cycle_s);
+    let batch_bytes = events_per_batch * load.event_bytes / load.compression;
+    let bytes_per_s =
+        batches_per_s * (batch_bytes + BATCH_OVERHEAD_BYTES) + records_per_s * RECORD_OVERHEAD_BYTES;
+    let record_kb = bytes_per_s / records_per_s / 1024.0;
+    let shards = (bytes_per_s / SHARD_BYTES_PER_S).max(records_per_s / SHARD_RECORDS_PER_S) / SHARD_FILL;
+    let shards = shards.ceil().max(1.0);
+    let item_units = ((batch_bytes + ITEM_OVERHEAD_BYTES) / 1024.0).ceil();
+    let deliveries_per_s =
+        load.events_per_s * load.subscriptions / events_per_batch.clamp(1.0, WEBHOOK_EVENTS);
+    let retries = deliveries_per_s * load.failed_share;
+    let each = |what, per_s: f64, usd| line(what, per_s, usd, load.events_per_s);
+    let lines = vec![
+        each("Kinesis shard-hours", shards / 3600.0, SHARD_HOUR_USD * 1e6),
+        each("Kinesis PUT units", records_per_s * (record_kb / PUT_UNIT_KB).ceil(), PUT_UNIT_USD),
+        each("DynamoDB write units, batches", batches_per_s * item_units, WRITE_UNIT_USD),
+        each("DynamoDB write units, facts", batches_per_s * load.subscriptions.min(1.0), WRITE_UNIT_USD),
+        each("DynamoDB write units, leases", (shards + load.processors) * TICKS_PER_S, WRITE_UNIT_USD),
+        each(
+            "DynamoDB read units, leases",
+            load.processors * ((shards + load.processors) * 0.4 / 4.0).ceil() * TICKS_PER_S,
+            READ_UNIT_USD,
+        ),
+        each(
+            "SQS requests (retries, polling)",
+            retries * 3.0 / MESSAGES_A_REQUEST + load.processors * RECEIVES_PER_S,
+            QUEUE_REQUEST_USD,
+        ),
+    ];
+    let event_units = (load.event_bytes / 1024.0).ceil();
+    let classic_lines = vec![
+        each("API gateway requests", load.events_per_s, GATEWAY_USD),
+        each(
+            "function calls, taking and delivering",
+            load.events_per_s * (1.0 + load.subscriptions),
+            FUNCTION_USD,
+        ),
+        each(
+            "SQS requests (send one, receive and delete ten)",
+            load.events_per_s * (1.0 + 2.0 / MESSAGES_A_REQUEST) * (load.event_bytes / 65_536.0).ceil(),
+            QUEUE_REQUEST_USD,
+        ),
+        each("DynamoDB write units, put and update", load.events_per_s * 2.0 * event_units, WRITE_UNIT_USD),
+    ];
+    Bill {
+        events_per_batch,
+        batches_per_s,
+        records_per_s,
+        record_kb,
+        shards,
+        usd_per_million_events: sum(&lines),
+        lines,
+        classic_usd_per_million_events: sum(&classic_lines),
+        classic_lines,
+    }
+}
+
+fn line(what: &'static str, per_s: f64, usd_per_million: f64, events_per_s: f64) -> Line {
+    Line { what, per_s, usd_per_million, usd_per_million_events: per_s / events_per_s * usd_per_million }
+}
+
+fn sum(lines: &[Line]) -> f64 {
+    lines.iter().map(|line| line.usd_per_million_events).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOAD: Load = Load {
+        events_per_s: 100_000.0,
+        event_bytes: 1024.0,
+        compression: 5.0,
+        customers: 100.0,
+        subscriptions: 1.0,
+        failed_share: 0.01,
+        cycle_s: 0.025,
+        processors: 4.0,
+    };
+
+    #[test]
+    fn a_bill_is_what_a_hand_works_out() {
+        let bill = bill(&LOAD);
+        // 1,000 events/s of a customer: 25 a batch of 5,120 bytes, 4,000 batches/s of 6 units each.
+        assert_eq!((bill.events_per_batch, bill.batches_per_s), (25.0, 4000.0));
+        let units = bill.lines.iter().find(|line| line.what == "DynamoDB write units, batches").unwrap();
+        assert_eq!(units.per_s, 24_000.0);
+        assert!((units.usd_per_million_events - 0.15).abs() < 1e-9);
+        // 20.8 MB/s in shards that are to be 70 % full.
+        assert_eq!(bill.shards, 29.0);
+        let shards = &bill.lines[0];
+        assert!((shards.usd_per_million_events - 29.0 * 0.015 / 3600.0 * 10.0).abs() < 1e-9);
+        assert!((3.0..4.0).contains(&bill.classic_usd_per_million_events));
+    }
+
+    #[test]
+    fn better_compression_and_longer_cycles_cost_less() {
+        let cost = |load: Load| bill(&load).usd_per_million_events;
+        assert!(cost(Load { compression: 8.0, ..LOAD }) < cost(LOAD));
+        assert!(cost(Load { cycle_s: 0.1, ..LOAD }) < cost(LOAD));
+        assert!(cost(Load { customers: 10_000.0, ..LOAD }) > cost(LOAD));
+    }
+
+    #[test]
+    fn a_trickle_costs_a_shard_and_a_unit_an_event() {
+        let bill = bill(&Load { events_per_s: 1.0, ..LOAD });
+        assert_eq!((bill.shards, bill.events_per_batch, bill.records_per_s), (1.0, 1.0, 1.0));
+    }
+}
