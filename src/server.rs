@@ -113,6 +113,9 @@ impl Sluice {
                 queue: engine.queue.clone(),
                 catalogue: catalogue.clone(),
                 directory: directory.clone(),
+                rows: engine.rows.clone(),
+                lanes: engine.data_dir.lanes,
+                instance: 0,
             },
             config.processor.clone(),
         )
@@ -123,6 +126,8 @@ impl Sluice {
             events: engine.events.clone(),
             queue: engine.queue.clone(),
             idempotency: engine.idempotency.clone(),
+            rows: engine.rows.clone(),
+            probe: processor.probe(),
             lanes: engine.data_dir.lanes,
             admin_token,
             config: config.edge.clone(),

@@ -5,12 +5,13 @@ use crate::lanes::Lanes;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The running appenders.
 pub(crate) struct Appenders {
     running: JoinSet<()>,
-    stop: CancellationToken,
+    /// Dropping it stops them too: a thread that waits would hold up the end of its runtime.
+    stop: DropGuard,
 }
 
 impl Appenders {
@@ -31,12 +32,12 @@ impl Appenders {
                 running.spawn(run);
             }
         }
-        Self { running, stop }
+        Self { running, stop: stop.drop_guard() }
     }
 
     /// Stops them; call it when no request waits any more.
     pub(crate) async fn stop(mut self) {
-        self.stop.cancel();
+        self.stop.disarm().cancel();
         while let Some(ended) = self.running.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "an appender failed");

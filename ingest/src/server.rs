@@ -26,7 +26,7 @@ const PING: Duration = Duration::from_secs(20);
 
 /// Told to a connection over the cap; whether it is read is the client's luck.
 const OVER_THE_CAP: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 91\r\n\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 93\r\n\r\n\
     {\"error\":{\"code\":\"OVERLOADED\",\"message\":\"too many connections are open\",\"request_id\":\"none\"}}";
 
 /// An address that cannot be listened at.

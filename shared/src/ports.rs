@@ -7,14 +7,18 @@ pub mod catalogue;
 pub mod event_store;
 pub mod idempotency;
 pub mod log;
+pub mod rows;
 #[cfg(any(test, feature = "contract"))]
 pub mod sample;
+pub mod webhook_probe;
 pub mod work_queue;
 
 pub use catalogue::Catalogue;
 pub use event_store::EventStore;
 pub use idempotency::Idempotency;
 pub use log::Log;
+pub use rows::Rows;
+pub use webhook_probe::WebhookProbe;
 pub use work_queue::WorkQueue;
 
 use std::time::Duration;
