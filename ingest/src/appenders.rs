@@ -1,7 +1,7 @@
 //! What appends the lane buffers' records: a thread or a task for each append
 //! unit, as the log wants it.
 
-use crate::lanes::Lanes;
+use crate::lanes::{self, Lanes};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// The running appenders.
 pub(crate) struct Appenders {
     running: JoinSet<()>,
-    /// Dropping it stops them too: a thread that waits would hold up the end of its runtime.
+    /// Stops them when this is dropped, too: a runtime does not end before its threads.
     stop: DropGuard,
 }
 
@@ -21,10 +21,13 @@ impl Appenders {
         let blocks = lanes.append_blocks();
         for unit in 0..lanes.units() {
             let (lanes, stopped) = (Arc::clone(lanes), stop.clone());
+            let (answers, to_tell) = lanes::answers();
             // Cancelled only between records, or where nobody waits for the one in flight.
             let run = async move {
-                stopped.run_until_cancelled(lanes.run_unit(unit)).await;
+                stopped.run_until_cancelled(lanes.run_unit(unit, answers)).await;
             };
+            // Ends with the one above, after its last answer.
+            running.spawn(lanes::tell(to_tell));
             if blocks {
                 let handle = Handle::current();
                 running.spawn_blocking(move || handle.block_on(run));
@@ -36,9 +39,10 @@ impl Appenders {
     }
 
     /// Stops them; call it when no request waits any more.
-    pub(crate) async fn stop(mut self) {
-        self.stop.disarm().cancel();
-        while let Some(ended) = self.running.join_next().await {
+    pub(crate) async fn stop(self) {
+        let Self { mut running, stop } = self;
+        drop(stop);
+        while let Some(ended) = running.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "an appender failed");
             }

@@ -8,12 +8,15 @@
 //! Ids are given when a record is cut, so the ids of a lane ascend in the log.
 
 mod batch_builder;
+mod cutter;
 mod placement;
 mod unit_buffer;
 
 pub(crate) use batch_builder::Chunk;
 pub(crate) use placement::{Outcome, Placed};
 
+use self::cutter::Cutter;
+use self::placement::Placement;
 use self::unit_buffer::UnitBuffer;
 use parking_lot::Mutex;
 use sluice_shared::clock;
@@ -23,7 +26,7 @@ use sluice_shared::ports::Log;
 use sluice_shared::ports::log::RecordDraft;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 /// How much the lane buffers hold.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +48,34 @@ pub(crate) enum Full {
     Customer,
 }
 
+/// Records on their way to those who wait for them, a unit.
+const ANSWERS_MAX: usize = 16;
+
+#[derive(Default)]
 struct Unit {
     buffer: Mutex<UnitBuffer>,
     filled: Notify,
+}
+
+/// What became of a record, for those who wait for its batches.
+pub(crate) struct Answer {
+    placements: Vec<Arc<Placement>>,
+    outcome: Outcome,
+}
+
+/// A way for one unit's answers.
+pub(crate) fn answers() -> (mpsc::Sender<Answer>, mpsc::Receiver<Answer>) {
+    mpsc::channel(ANSWERS_MAX)
+}
+
+/// Tells those who wait, until the unit ends. A task of its own: it wakes them
+/// from a thread of the runtime, which is far cheaper than from another one.
+pub(crate) async fn tell(mut answers: mpsc::Receiver<Answer>) {
+    while let Some(Answer { placements, outcome }) = answers.recv().await {
+        for placement in placements {
+            placement.finish(outcome.clone());
+        }
+    }
 }
 
 /// The lane buffers of an edge.
@@ -62,9 +90,7 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(crate) fn new(log: Arc<dyn Log>, limits: LaneLimits) -> Self {
-        let recovered_ms = log.recovered_ms();
-        let unit = || Unit { buffer: Mutex::new(UnitBuffer::new(recovered_ms)), filled: Notify::new() };
-        let units = (0..log.append_units()).map(|_| unit()).collect();
+        let units = (0..log.append_units()).map(|_| Unit::default()).collect();
         Self { log, units, limits, bytes: AtomicUsize::new(0), producer: random_u128() as u64 }
     }
 
@@ -117,25 +143,27 @@ impl Lanes {
         self.log.append_blocks()
     }
 
-    /// Appends one unit's records, for ever.
-    pub(crate) async fn run_unit(&self, unit: usize) {
+    /// Appends one unit's records, for ever. What became of them goes to `answers`.
+    pub(crate) async fn run_unit(&self, unit: usize, answers: mpsc::Sender<Answer>) {
         let Unit { buffer, filled } = &self.units[unit];
+        let mut cutter = Cutter::new(self.log.recovered_ms());
         for sequence in 0.. {
-            let cut = loop {
-                let cut = buffer.lock().cut(clock::now_ms(), self.limits.record_bytes_max);
-                match cut {
-                    Some(cut) => break cut,
-                    None => filled.notified().await,
+            let taken = loop {
+                let taken = buffer.lock().take(self.limits.record_bytes_max);
+                if !taken.is_empty() {
+                    break taken;
                 }
+                filled.notified().await;
             };
+            let cut = cutter.cut(taken, clock::now_ms());
             let record =
                 RecordDraft { lane: cut.lane, producer: self.producer, sequence, batches: cut.batches };
             let bytes = cut.bytes;
             let appended = self.log.append(unit, record).await;
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            let outcome = Outcome::of(appended);
-            for placement in cut.placements {
-                placement.finish(outcome.clone());
+            let answer = Answer { placements: cut.placements, outcome: Outcome::of(appended) };
+            if answers.send(answer).await.is_err() {
+                return;
             }
         }
     }

@@ -125,7 +125,7 @@ impl Server {
         let config = &edge.config.http;
         let mut http1 = http1::Builder::new();
         // The sweep keeps the time: hyper's own timeout costs a timer a request.
-        http1.header_read_timeout(None).max_header_size(config.head_bytes_max).pipeline_flush(true);
+        http1.header_read_timeout(None).max_header_size(config.head_bytes_max);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())

@@ -20,6 +20,7 @@ mod keys;
 mod kv;
 mod log;
 mod log_index;
+mod page_file;
 mod queue;
 mod retention;
 mod rows;

@@ -2,7 +2,7 @@
 
 use crate::harness::endpoint::Reply;
 use crate::harness::traffic::{receiver_at, wait_received};
-use crate::harness::{Customer, Endpoint, Request, Server, Traffic, check, traffic, wait_until};
+use crate::harness::{Customer, Endpoint, Request, Server, Traffic, check, ports, traffic, wait_until};
 use sluice_loadtest::receiver::Behaviour;
 use sluice_loadtest::sender::RunConfig;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ fn a_receiver_that_forgets_some_of_what_it_took_is_found_out() {
     let server = Server::start();
     let customer = Customer::new(&server);
     let path = |name: &str| -> PathBuf { server.scratch().join(name) };
-    let first = traffic::receiver(&path("first"), &[]);
-    let address = first.address();
+    let address = ports::reserved_address();
+    let first = receiver_at(address, &path("first"), &[], Behaviour::default());
     customer.subscribe(&first.url());
     let early = run(&server, &customer, &path("sent"));
     wait_received(&first, "the first part", |stats| stats.events >= early);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Kills of the default run: enough to strike twice in the same place rarely.
-const KILLS: usize = 5;
+const KILLS: usize = 10;
 
 fn kills() -> usize {
     setting("SLUICE_TEST_KILLS").map_or(KILLS, |kills| kills.parse().expect("SLUICE_TEST_KILLS is a number"))

@@ -110,10 +110,11 @@ fn cases(site: &Site, random: &mut Random, all: bool) -> Vec<(usize, PathBuf, Da
 /// Damages a copy, starts a server on it and sees what arrives.
 fn judge(site: &Site, path: &Path, damage: Damage) -> Result<Verdict, String> {
     let copy = site.copy();
+    let size = std::fs::metadata(copy.path().join(path)).expect("a file").len();
     apply(&copy.path().join(path), damage);
     let end = site.try_start(copy.path());
     let name = path.file_name().expect("a file").to_string_lossy().into_owned();
-    let names_it = end.log.lines().any(|line| line.contains(&name) && !line.contains("INFO"));
+    let names_it = end.log.lines().filter(|line| !line.contains("INFO")).any(|line| names(line, path, size));
     let last = || end.log.lines().rev().take(12).collect::<Vec<_>>().join("\n  ");
     match end.lost {
         None if end.refused_well && end.log.contains(&name) => Ok(Verdict::Refused),
@@ -126,6 +127,23 @@ fn judge(site: &Site, path: &Path, damage: Damage) -> Result<Verdict, String> {
         }
         Some(_) => Ok(Verdict::Named),
     }
+}
+
+/// Whether a line of the log says that this file is damaged. A removed segment
+/// has a name only by what it held: `…/shard-0: a segment is missing: nothing
+/// holds the log from 0 to 1048576`.
+fn names(line: &str, path: &Path, size: u64) -> bool {
+    if line.contains(&*path.file_name().expect("a file").to_string_lossy()) {
+        return true;
+    }
+    let (Some(directory), Some(base)) = (path.parent(), path.file_stem()) else { return false };
+    let Ok(base) = base.to_string_lossy().parse::<u64>() else { return false };
+    let number = |before: &str| -> Option<u64> {
+        let rest = &line[line.rfind(before)? + before.len()..];
+        rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
+    };
+    let (Some(from), Some(to)) = (number(" from "), number(" to ")) else { return false };
+    line.contains(&*directory.to_string_lossy()) && from < base + size && base < to
 }
 
 fn apply(file: &Path, damage: Damage) {

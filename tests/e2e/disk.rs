@@ -3,7 +3,7 @@
 use crate::harness::traffic::wait_received;
 use crate::harness::{Answer, Server, Traffic};
 use crate::harness::{
-    Customer, Request, ServerConfig, check, directory, traffic, turn, wait_for, wait_until,
+    Customer, Request, ServerConfig, check, directory, tell, traffic, turn, wait_for, wait_until,
 };
 use serde_json::json;
 use sluice_loadtest::sender::RunConfig;
@@ -56,7 +56,7 @@ fn send(server: &Server, customer: &Customer, kilobytes: usize) -> Answer {
 fn a_full_disk_is_503_at_the_door_loses_nothing_and_ends_when_there_is_room() {
     let _turn = turn::heavy();
     let Some(disk) = Disk::mount() else {
-        eprintln!("SKIPPED: a full disk is not tested, as this user may not mount a tmpfs");
+        tell("SKIPPED: A FULL DISK IS NOT TESTED, as this user may not mount a tmpfs");
         return;
     };
     let ballast = disk.path().join("ballast");

@@ -6,7 +6,9 @@ pub(crate) mod endpoint;
 pub(crate) mod http;
 pub(crate) mod ports;
 pub(crate) mod random;
+pub(crate) mod reference;
 pub(crate) mod server;
+pub(crate) mod tell;
 pub(crate) mod traffic;
 pub(crate) mod turn;
 pub(crate) mod wait;
@@ -16,6 +18,7 @@ pub(crate) use endpoint::{Endpoint, Seen};
 pub(crate) use http::{Answer, Request};
 pub(crate) use random::Random;
 pub(crate) use server::{Server, ServerConfig};
+pub(crate) use tell::tell;
 pub(crate) use traffic::Traffic;
 pub(crate) use wait::{wait_for, wait_until};
 

@@ -2,7 +2,7 @@
 
 use super::EventError;
 use super::payload;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sluice_shared::model::ids::ID_TEXT_LEN;
 use sluice_shared::wire::envelope::EnvelopeParts;
@@ -20,7 +20,8 @@ pub(super) const TAGS_MAX: usize = 64;
 pub(super) struct Incoming<'a> {
     #[serde(borrow)]
     event_type: Option<&'a RawValue>,
-    #[serde(borrow)]
+    // `null` is a payload.
+    #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
     #[serde(borrow)]
     source: Option<&'a RawValue>,
@@ -69,6 +70,11 @@ pub(super) struct Checked<'a> {
     tags: Option<&'a RawValue>,
     metadata: Option<&'a RawValue>,
     payload: &'a RawValue,
+}
+
+/// A field that is there, whatever its value.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
 }
 
 fn invalid(message: impl Into<String>) -> EventError {

@@ -21,7 +21,7 @@ fn rejected(body: &str) -> String {
 fn one_event_an_array_and_an_object_of_events_are_told_apart() {
     assert!(json(br#"{"payload":1}"#).unwrap().single);
     let array = json(br#" [{"payload":1},{"payload":null}] "#);
-    assert_eq!(array.map(|d| (d.single, d.accepted(), d.rejected.len())), Ok((false, 1, 1)));
+    assert_eq!(array.map(|d| (d.single, d.accepted(), d.rejected.len())), Ok((false, 2, 0)));
     let events = json(br#"{"events":[{"payload":1},{"payload":[]}]}"#).unwrap();
     assert_eq!((events.single, events.accepted()), (false, 2));
     let lines = b"{\"payload\":1}\r\n\n{\"payload\":2}\n";
@@ -76,6 +76,14 @@ fn what_is_no_body_of_events_is_said_so() {
     assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
     let many = format!("[{}]", ["1"; 11].join(","));
     assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
+}
+
+#[test]
+fn null_is_a_payload() {
+    for body in [r#"{"payload":null}"#, r#"{"event_type":"a","payload": null ,"source":null}"#] {
+        assert_eq!(json(body.as_bytes()).unwrap().accepted(), 1, "{body}");
+        assert_eq!(json(format!("[{body}]").as_bytes()).unwrap().accepted(), 1, "{body}");
+    }
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! What waits for one append unit of the log.
 
 use super::batch_builder::{BatchBuilder, Chunk};
-use super::placement::{Placed, Placement};
+use super::placement::Placed;
 use foldhash::HashMap;
-use sluice_shared::model::ids::BatchIds;
-use sluice_shared::model::{Batch, CustomerId, Lane};
+use sluice_shared::model::{CustomerId, Lane};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// A customer's batches, oldest first; the last of a lane is open.
 #[derive(Default)]
@@ -15,30 +13,15 @@ struct Waiting {
     bytes: usize,
 }
 
-/// A record's worth of batches.
-pub(super) struct Cut {
-    /// The lane of all batches, if they have one in common.
-    pub lane: Option<Lane>,
-    pub batches: Vec<Arc<Batch>>,
-    pub placements: Vec<Arc<Placement>>,
-    /// The bytes that the requests put in.
-    pub bytes: usize,
-}
-
 /// The batches that wait for one append unit.
+#[derive(Default)]
 pub(super) struct UnitBuffer {
     customers: HashMap<CustomerId, Waiting>,
     /// Customers with something waiting: the next to be served first.
     turns: VecDeque<CustomerId>,
-    ids: HashMap<Lane, BatchIds>,
-    recovered_ms: u64,
 }
 
 impl UnitBuffer {
-    pub(super) fn new(recovered_ms: u64) -> Self {
-        Self { customers: HashMap::default(), turns: VecDeque::new(), ids: HashMap::default(), recovered_ms }
-    }
-
     pub(super) fn customer_bytes(&self, customer: CustomerId) -> usize {
         self.customers.get(&customer).map_or(0, |waiting| waiting.bytes)
     }
@@ -75,28 +58,22 @@ impl UnitBuffer {
         }
     }
 
-    /// Cuts a record of about `bytes_max`, one batch of each customer in turn.
-    pub(super) fn cut(&mut self, now_ms: u64, bytes_max: usize) -> Option<Cut> {
-        let mut cut = Cut { lane: None, batches: Vec::new(), placements: Vec::new(), bytes: 0 };
-        while cut.bytes < bytes_max {
+    /// Takes what makes a record of about `bytes_max`, one batch of each customer in turn.
+    pub(super) fn take(&mut self, bytes_max: usize) -> Vec<BatchBuilder> {
+        let (mut taken, mut taken_bytes) = (Vec::new(), 0);
+        while taken_bytes < bytes_max {
             let Some(customer) = self.turns.pop_front() else { break };
             let waiting = self.customers.get_mut(&customer).expect("who has a turn has batches");
             let builder = waiting.batches.pop_front().expect("who has a turn has batches");
-            let bytes = builder.charged;
-            waiting.bytes = waiting.bytes.saturating_sub(bytes);
+            waiting.bytes = waiting.bytes.saturating_sub(builder.charged);
             if waiting.batches.is_empty() {
                 self.customers.remove(&customer);
             } else {
                 self.turns.push_back(customer);
             }
-            let lane = builder.lane;
-            cut.lane = (cut.batches.is_empty() || cut.lane == Some(lane)).then_some(lane);
-            let ids = self.ids.entry(lane).or_insert_with(|| BatchIds::new(lane, self.recovered_ms));
-            let (batch, placement) = builder.finish(ids.next(now_ms));
-            cut.bytes += bytes;
-            cut.batches.push(Arc::new(batch));
-            cut.placements.push(placement);
+            taken_bytes += builder.charged;
+            taken.push(builder);
         }
-        (!cut.batches.is_empty()).then_some(cut)
+        taken
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --release -p sluice-ingest bench -- --ignored --nocapture`
 
+use crate::appenders::Appenders;
 use crate::decode::{BodyForm, Common, EventLimits, decode};
 use crate::lanes::{LaneLimits, Lanes};
 use sluice_shared::embedded::{EmbeddedLog, EngineConfig};
@@ -64,10 +65,7 @@ fn bench_take() {
         let lanes = Arc::new(Lanes::new(log, limits));
         let total = if events == 1 { 400_000 } else { 8_000_000 };
         runtime.block_on(async {
-            let appender = tokio::spawn({
-                let lanes = lanes.clone();
-                async move { lanes.run_unit(0).await }
-            });
+            let appenders = Appenders::start(&lanes);
             let started = Instant::now();
             let mut set = tokio::task::JoinSet::new();
             for _ in 0..tasks {
@@ -89,7 +87,7 @@ fn bench_take() {
             set.join_all().await;
             let rate = total as f64 / started.elapsed().as_secs_f64();
             println!("{events} events a request, {tasks} at a time: {rate:.0} events/s durable");
-            appender.abort();
+            appenders.stop().await;
         });
     }
 }

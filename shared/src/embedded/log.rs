@@ -179,8 +179,7 @@ impl LogShard {
         customer: CustomerId,
         wanted: impl Fn(BatchId) -> bool,
     ) -> io::Result<Vec<Result<Batch, String>>> {
-        let damaged =
-            |error: RecordError| format!("{}: frame at {lsn}: {error}", self.segments.dir().display());
+        let damaged = |error: RecordError| format!("{}: {error}", self.segments.name(lsn));
         let directory = match self.frame_directory(lsn) {
             Ok(directory) => directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -7,12 +7,12 @@
 //! writes to the disk.
 
 use super::durable_file;
+use super::page_file::{self, PageBuffer};
 use super::segment::{SegmentHeader, segment_path};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +22,8 @@ use std::time::Duration;
 /// How long between two tries to prepare a segment.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Bytes of zeros written at a time, and where in memory they may begin.
+/// Bytes of zeros written at a time.
 const ZEROS_LEN: usize = 1 << 20;
-const ZEROS_ALIGN: usize = 4096;
 
 const PREPARED: &str = "prepared.tmp";
 const OVERSIZED: &str = "oversized.tmp";
@@ -188,25 +187,16 @@ impl Shared {
     fn write_zeros(&self, path: &Path, size: u64) -> io::Result<()> {
         // A file of its own: a crash may have left one that is half-written.
         durable_file::remove(path)?;
-        // Past the page cache: zeros need not be copied, nor push out what is read.
-        // Not every file system can.
-        let direct = OFlags::DIRECT.bits() as i32;
-        let file = match OpenOptions::new().create_new(true).write(true).custom_flags(direct).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                durable_file::remove(path)?;
-                OpenOptions::new().create_new(true).write(true).open(path)?
-            }
-            opened => opened?,
-        };
-        let zeros = vec![0u8; ZEROS_LEN + ZEROS_ALIGN];
-        let aligned = &zeros[zeros.as_ptr().align_offset(ZEROS_ALIGN)..][..ZEROS_LEN];
+        let file = page_file::open(OpenOptions::new().create_new(true).write(true), path)?;
+        let mut buffer = PageBuffer::default();
+        let zeros = buffer.room(ZEROS_LEN);
         let mut at = 0;
         while at < size {
             if self.stopped.load(Ordering::Acquire) {
                 return Err(io::Error::other("the log is closed"));
             }
             let len = ZEROS_LEN.min((size - at) as usize);
-            file.write_all_at(&aligned[..len], at)?;
+            file.write_all_at(&zeros[..len], at)?;
             at += len as u64;
         }
         file.sync_all()

@@ -1,16 +1,14 @@
 //! Appending to a log: one frame and one `fdatasync` a call.
 
 use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameHeader};
-use super::segment::{SEGMENT_HEADER_LEN, Segment, SegmentHeader};
+use super::page_file::{PAGE, PageAppender};
+use super::segment::{SEGMENT_HEADER_LEN, Segment, SegmentHeader, segment_path};
 use super::segment_prepare::{Preparer, PreparerStatus};
 use super::segments::{Recovered, Segments};
 use crate::clock;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
-
-/// A page of the page cache.
-const PAGE: usize = 4096;
 
 /// Why a frame was not appended.
 #[derive(Debug)]
@@ -30,12 +28,25 @@ pub(crate) struct Appended {
     pub next: u64,
 }
 
+struct Active {
+    segment: Arc<Segment>,
+    pages: PageAppender,
+}
+
+impl Active {
+    /// Goes on with a segment at an LSN.
+    fn open(dir: &Path, segment: Arc<Segment>, at: u64) -> io::Result<Self> {
+        let pages = PageAppender::open(&segment_path(dir, segment.base), at - segment.base)?;
+        Ok(Self { segment, pages })
+    }
+}
+
 /// Appends frames to the end of a log.
 pub(crate) struct SegmentWriter {
     segments: Arc<Segments>,
     segment_bytes: u64,
     /// The segment that is written, or none where the next frame starts one.
-    active: Option<Arc<Segment>>,
+    active: Option<Active>,
     at: u64,
     buffer: Vec<u8>,
     preparer: Preparer,
@@ -54,9 +65,11 @@ impl SegmentWriter {
         let segment_bytes = segment_bytes.next_multiple_of(PAGE as u64);
         let preparer = Preparer::start(segments.dir(), segment_bytes, reserve_bytes)?;
         let go_on = recovered.clean && beyond <= recovered.end;
+        let at = recovered.end.max(beyond);
+        let last = segments.last().filter(|_| go_on);
         Ok(Self {
-            active: segments.last().filter(|_| go_on),
-            at: recovered.end.max(beyond),
+            active: last.map(|last| Active::open(segments.dir(), last, at)).transpose()?,
+            at,
             segments,
             segment_bytes,
             buffer: Vec::new(),
@@ -80,33 +93,30 @@ impl SegmentWriter {
         let payload_crc = crc32c::crc32c(payload);
         self.buffer.resize(self.buffer.len().next_multiple_of(FRAME_ALIGN as usize), 0);
 
-        let active = self.segment_with_room().map_err(WriteError::NotTaken)?;
+        self.make_room().map_err(WriteError::NotTaken)?;
+        let active = self.active.as_mut().expect("a segment with room");
         let header = FrameHeader { payload_len, lsn: self.at, appended_ms: clock::now_ms(), payload_crc };
         self.buffer[..FRAME_HEADER_LEN].copy_from_slice(&header.encode());
-        self.fill_page(&active);
-        let written = active
-            .file
-            .write_all_at(&self.buffer, self.at - active.base)
-            .and_then(|()| active.file.sync_data());
-        self.shrink();
-        if let Err(error) = written {
+        if let Err(error) = active.pages.append(&self.buffer) {
             // What the file holds now is unknown, and a later sync could claim
             // success for lost pages: never write to it again.
-            self.at = active.limit();
+            self.at = active.segment.limit();
             self.active = None;
             return Err(WriteError::Unknown(error));
         }
         let next = header.next_lsn();
         self.at = next;
-        active.set_end(next);
-        Ok(Appended { base: active.base, lsn: header.lsn, next })
+        active.segment.set_end(next);
+        let base = active.segment.base;
+        self.shrink();
+        Ok(Appended { base, lsn: header.lsn, next })
     }
 
-    /// The active segment if the buffered frame fits it, or a new one.
-    fn segment_with_room(&mut self) -> io::Result<Arc<Segment>> {
+    /// Goes on with a new segment where the buffered frame does not fit the active one.
+    fn make_room(&mut self) -> io::Result<()> {
         let frame_len = self.buffer.len() as u64;
-        if let Some(active) = self.active.as_ref().filter(|active| active.limit() - self.at >= frame_len) {
-            return Ok(active.clone());
+        if self.active.as_ref().is_some_and(|active| active.segment.limit() - self.at >= frame_len) {
+            return Ok(());
         }
         let previous = self.segments.last();
         let limit = previous.as_ref().map_or(0, |last| last.limit());
@@ -123,23 +133,16 @@ impl SegmentWriter {
         let first = header.base + SEGMENT_HEADER_LEN;
         let segment = Arc::new(Segment::new(header.base, header.size, file, first));
         self.segments.push(segment.clone())?;
-        self.active = Some(segment.clone());
         self.at = first;
-        Ok(segment)
-    }
-
-    /// Lets the buffer end with a page, by zeros where there are zeros: a page
-    /// written whole need not be read from the disk first.
-    fn fill_page(&mut self, active: &Segment) {
-        let start = (self.at - active.base) as usize;
-        let end = (start + self.buffer.len()).next_multiple_of(PAGE).min(active.size as usize);
-        self.buffer.resize(end - start, 0);
+        self.active = Some(Active::open(self.segments.dir(), segment, first)?);
+        Ok(())
     }
 
     /// Lets the next frame be written elsewhere.
     #[cfg(test)]
-    pub(crate) fn replace_active(&mut self, active: Arc<Segment>) {
-        self.active = Some(active);
+    pub(crate) fn replace_file(&mut self, file: std::fs::File) {
+        let active = self.active.as_mut().expect("a segment is written");
+        active.pages = PageAppender::new(file, self.at - active.segment.base).expect("it can be read");
     }
 
     /// One huge frame must not hold its memory for ever.

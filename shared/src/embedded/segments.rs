@@ -129,6 +129,12 @@ impl Segments {
         format!("{}: a segment is missing: nothing holds the log from {from} to {to}", self.dir.display())
     }
 
+    /// The file and the byte in it where `lsn` is, for people.
+    pub(crate) fn name(&self, lsn: u64) -> String {
+        let base = self.by_base.read().range(..=lsn).next_back().map_or(0, |(base, _)| *base);
+        format!("{}: frame at byte {}", segment_path(&self.dir, base).display(), lsn - base)
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }

@@ -4,7 +4,7 @@ use crate::harness::traffic::{receiver_at, wait_received};
 use crate::harness::wait::try_for;
 use crate::harness::{Customer, Server, ServerConfig, Traffic, check, directory, ports};
 use serde_json::json;
-use sluice_loadtest::receiver::Behaviour;
+use sluice_loadtest::receiver::{Behaviour, ReceiverHandle};
 use sluice_loadtest::sender::RunConfig;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,11 +67,11 @@ impl Site {
     /// Two subscriptions: one has had nearly everything, one nothing.
     pub(crate) fn make(ending: Ending) -> Self {
         let own = directory();
-        let addresses = (ports::free_address(), ports::free_address());
+        let addresses = (ports::reserved_address(), ports::reserved_address());
         let data = own.path().join("data");
         let mut server = config().data_dir(&data).addresses(addresses.0, addresses.1).start();
         let customer = Customer::new(&server);
-        let place = |name: &str| Place { address: ports::free_address(), ledger: own.path().join(name) };
+        let place = |name: &str| Place { address: ports::reserved_address(), ledger: own.path().join(name) };
         let places = vec![place("ready.received"), place("busy.received")];
         let start = |place: &Place, behaviour| receiver_at(place.address, &place.ledger, &[], behaviour);
         let (ready, busy) =
@@ -144,21 +144,28 @@ impl Site {
             .map(|(place, ledger)| receiver_at(place.address, ledger, &[], Behaviour::default()))
             .collect();
         let started = config().data_dir(data).addresses(self.addresses.0, self.addresses.1).try_start();
-        let server = match started {
-            Ok(server) => server,
+        let end = match started {
+            Ok(server) => self.watch(&server, &taken, &receivers),
             Err(failure) => {
                 let refused_well = failure.status.is_some_and(|status| status.code() == Some(1));
-                return End { lost: None, refused_well, takes_new: false, log: failure.log };
+                End { lost: None, refused_well, takes_new: false, log: failure.log }
             }
         };
+        // Waited for: the next case listens on the same addresses.
+        receivers.into_iter().for_each(|receiver| drop(receiver.stop().expect("a receiver's ledger")));
+        end
+    }
+
+    /// Sees what arrives.
+    fn watch(&self, server: &Server, taken: &[PathBuf], receivers: &[ReceiverHandle]) -> End {
         let sent = self.own.path().join("sent");
         let lost = || taken.iter().map(|ledger| check::compare(&sent, ledger).lost).sum::<u64>();
         let complete = try_for(ARRIVAL, || {
-            self.redrive(&server);
+            self.redrive(server);
             (lost() == 0).then_some(())
         });
         let lost = if complete.is_some() { 0 } else { lost() };
-        let takes_new = self.takes_new(&server, || receivers.iter().map(|r| r.stats().unmarked).sum());
+        let takes_new = self.takes_new(server, || receivers.iter().map(|r| r.stats().unmarked).sum());
         End { lost: Some(lost), refused_well: false, takes_new, log: server.log() }
     }
 

@@ -1,25 +1,25 @@
-//! Free ports that stay free while a server is down between two runs.
+//! Addresses that stay this process's own while nobody listens on them: for
+//! what is stopped and comes back. Everything else listens on port 0.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the range from which the system takes the ports of outgoing
-/// connections (32768 on): none of those can take a stopped server's port.
-const FIRST: u32 = 12_000;
-const COUNT: u32 = 20_000;
+const FIRST_PORT: u16 = 12_000;
 
-/// A loopback address that nobody listens on.
-pub(crate) fn free_address() -> SocketAddr {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Processes that run at the same time start far from each other.
-    let offset = std::process::id().wrapping_mul(641);
-    for _ in 0..COUNT {
-        let nth = offset.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(FIRST + nth % COUNT).expect("below 2^16");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// A loopback address that nobody else gets: its host is this process's own
+/// (all of 127/8 is this machine), and each call gives another port. Outgoing
+/// connections are from 127.0.0.1, so that none of them can take it.
+pub(crate) fn reserved_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, 64 | (high & 0x3f), middle, low);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(port >= FIRST_PORT, "no port is left of {host}");
+        let address = SocketAddr::from((host, port));
+        // Somebody may listen on the port of every address.
         if TcpListener::bind(address).is_ok() {
             return address;
         }
     }
-    panic!("no free port from {FIRST} on");
 }

@@ -1,6 +1,6 @@
 //! Random choices that can be repeated.
 
-use super::setting;
+use super::{setting, tell};
 use std::hash::BuildHasher;
 
 /// SplitMix64, seeded from `SLUICE_TEST_SEED` or the system.
@@ -13,7 +13,7 @@ impl Random {
         let given =
             setting("SLUICE_TEST_SEED").map(|seed| seed.parse().expect("SLUICE_TEST_SEED is a number"));
         let seed = given.unwrap_or_else(|| std::hash::RandomState::new().hash_one(test) >> 16);
-        eprintln!("{test}: SLUICE_TEST_SEED={seed}");
+        tell(&format!("{test}: SLUICE_TEST_SEED={seed}"));
         Self(seed)
     }
 

@@ -85,7 +85,7 @@ impl ServerConfig {
         let own = directory();
         let data_dir = self.data_dir.clone().unwrap_or_else(|| own.path().join("data"));
         let (public, admin) =
-            self.addresses.unwrap_or_else(|| (ports::free_address(), ports::free_address()));
+            self.addresses.unwrap_or_else(|| (ports::reserved_address(), ports::reserved_address()));
         let log = own.path().join("log");
         let mut server = Server { config: self, data_dir, public, admin, log, child: None, own };
         server.try_restart()?;

@@ -2,11 +2,13 @@
 
 use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats};
 use sluice_loadtest::sender::{self, LiveCounters, LiveRun, RunConfig, RunReport};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A sender at work; it stops when this is dropped.
 pub(crate) struct Traffic {
@@ -67,7 +69,12 @@ impl Drop for Traffic {
 
 /// A receiver that keeps a ledger.
 pub(crate) fn receiver(ledger: &Path, secrets: &[&str]) -> ReceiverHandle {
-    receiver_at(SocketAddr::from(([127, 0, 0, 1], 0)), ledger, secrets, Behaviour::default())
+    receiver_at(ANY_PORT, ledger, secrets, Behaviour::default())
+}
+
+/// A receiver that behaves so.
+pub(crate) fn receiver_as(ledger: &Path, behaviour: Behaviour) -> ReceiverHandle {
+    receiver_at(ANY_PORT, ledger, &[], behaviour)
 }
 
 /// A receiver at an address of the test's choice.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use std::fs::File;
 use tempfile::TempDir;
 
-const SEGMENT_BYTES: u64 = 2048;
+const SEGMENT_BYTES: u64 = 4096;
 
 /// A log with what was acknowledged of it, by LSN.
 struct Model {
@@ -92,7 +92,7 @@ fn read_all(segments: &Segments, from: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<Stri
 
 /// Three segments, the last half full, and an oversized one among them.
 fn sample() -> Model {
-    let model = Model::with(&[300, 0, 7, 900, 500, 64, 1000, 5000, 800, 300, 1, 40]);
+    let model = Model::with(&[600, 0, 7, 2000, 900, 64, 2000, 12_100, 1600, 600, 1, 40]);
     assert!(model.files().iter().filter(|file| file.extension().is_some_and(|e| e == "seg")).count() >= 4);
     model
 }
@@ -256,10 +256,7 @@ fn after_a_failed_write_the_outcome_is_unknown_and_a_new_segment_goes_on() {
     let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
     model.append(&mut writer, 100);
     // Writes to this device fail as on a full or broken disk.
-    let healthy = segments.last().unwrap();
-    let broken =
-        Segment::new(healthy.base, healthy.size, File::options().write(true).open("/dev/full").unwrap(), 0);
-    writer.replace_active(Arc::new(broken));
+    writer.replace_file(File::options().read(true).write(true).open("/dev/full").unwrap());
     let failed = writer.append(|out| out.extend_from_slice(b"perhaps"));
     assert!(matches!(failed, Err(WriteError::Unknown(_))), "{failed:?}");
     model.append(&mut writer, 200);
@@ -274,7 +271,7 @@ fn after_a_failed_write_the_outcome_is_unknown_and_a_new_segment_goes_on() {
 
 #[test]
 fn a_new_segment_replaces_what_a_failed_try_left_in_its_place() {
-    let mut model = Model::with(&[1900]);
+    let mut model = Model::with(&[3900]);
     // The next segment's name is taken by an empty one, as if its note had failed.
     let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
     std::fs::write(segment_path(model.dir.path(), SEGMENT_BYTES), vec![9; 100]).unwrap();
@@ -297,7 +294,7 @@ fn a_frame_too_large_for_the_disk_is_refused_and_the_next_one_is_taken() {
     let refused = writer.append(|out| out.resize(64 << 20, 1));
     assert!(matches!(refused, Err(WriteError::NotTaken(_))), "{refused:?}");
     for _ in 0..4 {
-        model.append(&mut writer, 1500);
+        model.append(&mut writer, 3000);
     }
     drop((segments, writer));
     let (count, missing, findings) = model.read(0);
@@ -313,8 +310,8 @@ enum Action {
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        8 => (0usize..1500).prop_map(Action::Append),
-        1 => (2000usize..6000).prop_map(Action::Append),
+        8 => (0usize..3000).prop_map(Action::Append),
+        1 => (4100usize..12000).prop_map(Action::Append),
         2 => Just(Action::Reopen),
         1 => Just(Action::RemoveOldest),
     ]

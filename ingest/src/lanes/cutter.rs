@@ -1,0 +1,45 @@
+//! Making a record of batches: the ids are given here.
+
+use super::batch_builder::BatchBuilder;
+use super::placement::Placement;
+use foldhash::HashMap;
+use sluice_shared::model::ids::BatchIds;
+use sluice_shared::model::{Batch, Lane};
+use std::sync::Arc;
+
+/// A record's worth of batches.
+pub(super) struct Cut {
+    /// The lane of all batches, if they have one in common.
+    pub lane: Option<Lane>,
+    pub batches: Vec<Arc<Batch>>,
+    pub placements: Vec<Arc<Placement>>,
+    /// The bytes that the requests put in.
+    pub bytes: usize,
+}
+
+/// Gives the batches of one append unit their ids, ascending in each lane.
+pub(super) struct Cutter {
+    ids: HashMap<Lane, BatchIds>,
+    recovered_ms: u64,
+}
+
+impl Cutter {
+    pub(super) fn new(recovered_ms: u64) -> Self {
+        Self { ids: HashMap::default(), recovered_ms }
+    }
+
+    pub(super) fn cut(&mut self, builders: Vec<BatchBuilder>, now_ms: u64) -> Cut {
+        let first = builders.first().map(|builder| builder.lane);
+        let lane = first.filter(|lane| builders.iter().all(|builder| builder.lane == *lane));
+        let bytes = builders.iter().map(|builder| builder.charged).sum();
+        let (mut batches, mut placements) = (Vec::new(), Vec::new());
+        for builder in builders {
+            let lane = builder.lane;
+            let ids = self.ids.entry(lane).or_insert_with(|| BatchIds::new(lane, self.recovered_ms));
+            let (batch, placement) = builder.finish(ids.next(now_ms));
+            batches.push(Arc::new(batch));
+            placements.push(placement);
+        }
+        Cut { lane, batches, placements, bytes }
+    }
+}
