@@ -114,6 +114,9 @@ impl Sluice {
                 queue: engine.queue.clone(),
                 catalogue: catalogue.clone(),
                 directory: directory.clone(),
+                rows: engine.rows.clone(),
+                lanes: engine.data_dir.lanes,
+                instance: 0,
             },
             config.processor.clone(),
         )
@@ -124,6 +127,8 @@ impl Sluice {
             events: engine.events.clone(),
             queue: engine.queue.clone(),
             idempotency: engine.idempotency.clone(),
+            rows: engine.rows.clone(),
+            probe: processor.probe(),
             lanes: engine.data_dir.lanes,
             admin_token,
             config: config.edge.clone(),

@@ -185,6 +185,11 @@ fn late(timeout: Duration) -> ApiError {
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", text)
 }
 
+/// Charges a permit for what a body is turned into.
+pub(crate) fn charge(permit: &mut Permit<'_>, bytes: usize) -> Result<(), ApiError> {
+    permit.grow_to(bytes).map_err(no_room)
+}
+
 fn no_room(full: NoRoom) -> ApiError {
     match full {
         NoRoom::Edge => ApiError::overloaded("too many bytes of requests are in flight"),

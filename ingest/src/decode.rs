@@ -5,6 +5,7 @@
 //! gone through again event by event, so that a bad one does not lose its
 //! neighbours.
 
+pub(crate) mod cloud_events;
 mod incoming;
 mod payload;
 
@@ -79,6 +80,16 @@ pub(crate) struct Decoded<'a> {
 }
 
 impl Decoded<'_> {
+    /// Says of events that a translation refused what it found, rather than
+    /// what is wrong with the blank that stands for them.
+    pub(crate) fn refuse(&mut self, refusals: &[(usize, EventError)]) {
+        for (index, error) in refusals {
+            if let Ok(at) = self.rejected.binary_search_by_key(index, |(index, _)| *index) {
+                self.rejected[at].1.clone_from(error);
+            }
+        }
+    }
+
     /// How many events were accepted.
     pub(crate) fn accepted(&self) -> usize {
         self.chunks.iter().map(|(_, chunk)| chunk.len()).sum()

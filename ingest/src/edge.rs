@@ -13,16 +13,22 @@ use crate::produce::{Producer, ProducerSettings};
 use crate::router::Router;
 use crate::server::{self, BindError, Listening};
 use sluice_shared::directory::Directory;
-use sluice_shared::ports::{EventStore, Idempotency, Log, WorkQueue};
+use sluice_shared::history::AttemptHistory;
+use sluice_shared::ports::{EventStore, Idempotency, Log, Rows, WebhookProbe, WorkQueue};
+use sluice_shared::replay::ReplayStore;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Past this age of its directory an edge says that it is not ready: it
 /// could miss a key that was revoked or made long ago.
 const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
+
+/// Test events and dry runs that may be under way at one time.
+const TRIALS_MAX: usize = 16;
 
 /// What the binary puts together for an edge.
 pub struct EdgeParts {
@@ -38,6 +44,10 @@ pub struct EdgeParts {
     pub log: Arc<dyn Log>,
     /// Keys of repeatable requests.
     pub idempotency: Arc<dyn Idempotency>,
+    /// Where attempts and replays are kept.
+    pub rows: Arc<dyn Rows>,
+    /// Sends test events.
+    pub probe: Arc<dyn WebhookProbe>,
     /// Lanes of the deployment.
     pub lanes: u16,
     /// The operators' token.
@@ -63,6 +73,13 @@ pub(crate) struct Edge {
     pub public: Router,
     pub admin: Router,
     pub draining: AtomicBool,
+    pub history: AttemptHistory,
+    pub replays: ReplayStore,
+    pub probe: Arc<dyn WebhookProbe>,
+    /// Test events and dry runs under way.
+    pub trials: Semaphore,
+    /// Held while a replay is let in.
+    pub replay_starts: tokio::sync::Mutex<()>,
     /// Held while a customer is read, changed and stored.
     pub customer_changes: tokio::sync::Mutex<()>,
 }
@@ -94,6 +111,11 @@ impl Edge {
             public: Router::public(config.metrics_on_public),
             admin: Router::admin(),
             draining: AtomicBool::new(false),
+            history: AttemptHistory::new(Arc::clone(&parts.rows), 0),
+            replays: ReplayStore::new(parts.rows),
+            probe: parts.probe,
+            trials: Semaphore::new(TRIALS_MAX),
+            replay_starts: tokio::sync::Mutex::new(()),
             customer_changes: tokio::sync::Mutex::new(()),
             config,
             directory,

@@ -41,6 +41,8 @@ pub(crate) struct Wishes<'a> {
     pub idempotency_key: Option<&'a str>,
     /// Answer counts and rejected events only.
     pub minimal: bool,
+    /// What a translation found wrong with events of the body.
+    pub refusals: &'a [(usize, EventError)],
 }
 
 /// What a request with events is answered.
@@ -127,6 +129,7 @@ impl Producer {
         let common = Common { customer: &id, timestamp: &timestamp, fan_out, lane };
         let mut decoded =
             decode(body, wishes.form, common, self.settings.events).map_err(ProduceError::Body)?;
+        decoded.refuse(wishes.refusals);
         if decoded.accepted() == 0 {
             return Err(Self::all_rejected(decoded));
         }

@@ -38,6 +38,12 @@ routes! {
     DeleteSubscription "delete_subscription",
     RotateSecret "rotate_secret",
     EnableSubscription "enable_subscription",
+    TestEvent "test_event",
+    ListDeliveries "list_deliveries",
+    CreateReplay "create_replay",
+    ListReplays "list_replays",
+    GetReplay "get_replay",
+    CancelReplay "cancel_replay",
     ListDeadLetters "list_dead_letters",
     DeleteDeadLetters "delete_dead_letters",
     DeleteDeadLetter "delete_dead_letter",
@@ -72,7 +78,7 @@ pub(crate) enum Access {
 use Route as R;
 
 /// `{customer}` is put before these under `/admin/customers/`.
-const SUBSCRIPTIONS: [(&str, &str, Route); 7] = [
+const SUBSCRIPTIONS: [(&str, &str, Route); 9] = [
     ("/subscriptions", "POST", R::CreateSubscription),
     ("/subscriptions", "GET", R::ListSubscriptions),
     ("/subscriptions/{id}", "GET", R::GetSubscription),
@@ -80,6 +86,8 @@ const SUBSCRIPTIONS: [(&str, &str, Route); 7] = [
     ("/subscriptions/{id}", "DELETE", R::DeleteSubscription),
     ("/subscriptions/{id}/rotate-secret", "POST", R::RotateSecret),
     ("/subscriptions/{id}/enable", "POST", R::EnableSubscription),
+    ("/subscriptions/{id}/test", "POST", R::TestEvent),
+    ("/subscriptions/{id}/deliveries", "GET", R::ListDeliveries),
 ];
 
 /// Under `/v1`, `/api/v1` and `/` itself.
@@ -93,11 +101,15 @@ const READING: [(&str, &str, Route); 6] = [
 ];
 
 /// Under `/v1` and `/api/v1`.
-const DEAD_LETTERS: [(&str, &str, Route); 4] = [
+const DEAD_LETTERS: [(&str, &str, Route); 8] = [
     ("/dead-letters", "GET", R::ListDeadLetters),
     ("/dead-letters", "DELETE", R::DeleteDeadLetters),
     ("/dead-letters/{id}", "DELETE", R::DeleteDeadLetter),
     ("/dead-letters/redrive", "POST", R::Redrive),
+    ("/replay", "POST", R::CreateReplay),
+    ("/replay", "GET", R::ListReplays),
+    ("/replay/{id}", "GET", R::GetReplay),
+    ("/replay/{id}", "DELETE", R::CancelReplay),
 ];
 
 const ADMIN: [(&str, &str, Route); 9] = [

@@ -3,12 +3,15 @@
 mod ack;
 mod customers;
 mod dead_letters;
+mod deliveries;
 mod events;
 mod health;
 mod inbox;
 mod keys;
 pub(crate) mod produce;
+mod replay;
 mod subscriptions;
+mod trial;
 mod webhook_url;
 
 use crate::body::{self, BodyLimits};
@@ -46,6 +49,12 @@ pub(crate) async fn other(route: Route, call: &Call<'_>, body: Incoming) -> Resu
         Route::DeleteSubscription => subscriptions::delete(call).await,
         Route::RotateSecret => subscriptions::rotate_secret(call).await,
         Route::EnableSubscription => subscriptions::enable(call).await,
+        Route::TestEvent => trial::run(call, body).await,
+        Route::ListDeliveries => deliveries::list(call).await,
+        Route::CreateReplay => replay::create(call, body).await,
+        Route::ListReplays => replay::list(call).await,
+        Route::GetReplay => replay::get(call).await,
+        Route::CancelReplay => replay::cancel(call).await,
         Route::ListDeadLetters => dead_letters::list(call).await,
         Route::DeleteDeadLetters => dead_letters::delete_many(call).await,
         Route::DeleteDeadLetter => dead_letters::delete_one(call).await,

@@ -59,6 +59,8 @@ pub struct Endpoints {
     all: Mutex<HashMap<SubscriptionId, Arc<Endpoint>>>,
     /// Those whose breaker is not closed.
     open: Mutex<HashSet<SubscriptionId>>,
+    /// Those with attempts that the history does not have, each once.
+    unsaved: Mutex<Vec<SubscriptionId>>,
     limits: Limits,
     changed: Notify,
 }
@@ -78,7 +80,13 @@ impl Endpoints {
     /// No endpoint yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { all: Mutex::default(), open: Mutex::default(), limits, changed: Notify::new() }
+        Self {
+            all: Mutex::default(),
+            open: Mutex::default(),
+            unsaved: Mutex::default(),
+            limits,
+            changed: Notify::new(),
+        }
     }
 
     /// The endpoint of a subscription, and the subscription made ready to be
@@ -108,6 +116,20 @@ impl Endpoints {
     pub fn recent(&self, id: SubscriptionId) -> Vec<AttemptRecord> {
         let endpoint = self.all.lock().get(&id).map(Arc::clone);
         endpoint.map_or_else(Vec::new, |of| of.state.lock().recent.newest_first())
+    }
+
+    /// Attempts that the history does not have, of so many subscriptions.
+    #[must_use]
+    pub fn take_unsaved(&self, max: usize) -> Vec<(SubscriptionId, Vec<Arc<AttemptRecord>>)> {
+        let mut ids = self.unsaved.lock();
+        let count = ids.len().min(max);
+        let ids: Vec<_> = ids.drain(..count).collect();
+        let of = |id: SubscriptionId| {
+            let endpoint = self.all.lock().get(&id).map(Arc::clone)?;
+            let unsaved = endpoint.state.lock().recent.take_unsaved();
+            Some((id, unsaved))
+        };
+        ids.into_iter().filter_map(of).collect()
     }
 
     /// Endpoints that the worker should leave alone now, and when the first of them may be tried again.
@@ -208,8 +230,11 @@ impl Permit {
         let mut state = self.endpoint.state.lock();
         let random = if health == Health::Up { 0.0 } else { clock::random() };
         let opened = state.breaker.record(&limits.breaker, now_ms, health, self.probe, random);
-        state.recent.push(attempt, limits.recent_attempts);
+        let first = state.recent.push(attempt, limits.recent_attempts);
         drop(state);
+        if first {
+            self.endpoints.unsaved.lock().push(self.endpoint.id);
+        }
         if opened {
             self.endpoints.open.lock().insert(self.endpoint.id);
         }

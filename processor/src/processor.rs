@@ -9,19 +9,24 @@ use crate::context::Context;
 use crate::endpoint::{Endpoints, Limits};
 use crate::guard::Guard;
 use crate::health::{ProcessorStatus, ShardHealth, WorkerHealth};
+use crate::history;
 use crate::matcher::Matchers;
 use crate::metrics::Metrics;
+use crate::probe::Prober;
 use crate::recent::AttemptRecord;
+use crate::replayer::Replayer;
 use crate::shard::Shard;
 use crate::worker::Worker;
 use crate::{backoff, commit};
 use parking_lot::RwLock;
 use sluice_shared::config::ConfigError;
 use sluice_shared::directory::Directory;
+use sluice_shared::history::AttemptHistory;
 use sluice_shared::model::SubscriptionId;
 use sluice_shared::ports::leases::{Grant, Leases};
 use sluice_shared::ports::log::ShardId;
-use sluice_shared::ports::{Catalogue, EventStore, Log, PortError, WorkQueue};
+use sluice_shared::ports::{Catalogue, EventStore, Log, PortError, Rows, WebhookProbe, WorkQueue};
+use sluice_shared::replay::ReplayStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -48,6 +53,12 @@ pub struct ProcessorPorts {
     pub catalogue: Arc<dyn Catalogue>,
     /// What is known of the catalogue. Its refresher runs elsewhere.
     pub directory: Arc<Directory>,
+    /// Where attempts, replays and what is parked are kept.
+    pub rows: Arc<dyn Rows>,
+    /// Lanes of the deployment.
+    pub lanes: u16,
+    /// Which process this is, the same after a restart: its attempt history goes on.
+    pub instance: u64,
 }
 
 /// The processor could not be set up.
@@ -67,6 +78,9 @@ pub struct Processor {
     context: Arc<Context>,
     shards: Arc<RwLock<BTreeMap<ShardId, Arc<ShardHealth>>>>,
     worker: Arc<WorkerHealth>,
+    history: Arc<AttemptHistory>,
+    replays: ReplayStore,
+    lanes: u16,
 }
 
 impl Processor {
@@ -104,7 +118,14 @@ impl Processor {
             detached_bytes: AtomicUsize::new(0),
             config,
         });
-        Ok(Self { context, shards: Arc::default(), worker: Arc::default() })
+        Ok(Self {
+            context,
+            shards: Arc::default(),
+            worker: Arc::default(),
+            history: Arc::new(AttemptHistory::new(Arc::clone(&ports.rows), ports.instance)),
+            replays: ReplayStore::new(ports.rows),
+            lanes: ports.lanes,
+        })
     }
 
     /// Works all shards and the queue until told to stop; then ends within
@@ -122,6 +143,10 @@ impl Processor {
             self.work_shard(grant, &mut tasks, &shutdown);
         }
         tasks.spawn(keep_worker(Arc::clone(&self.context), Arc::clone(&self.worker), shutdown.clone()));
+        let (context, stop) = (Arc::clone(&self.context), shutdown.clone());
+        tasks.spawn(keep_replays(context, self.replays.clone(), self.lanes, stop));
+        let (context, stop) = (Arc::clone(&self.context), shutdown.clone());
+        tasks.spawn(history::keep(context, Arc::clone(&self.history), stop));
         shutdown.cancelled().await;
         self.end(tasks).await;
         Ok(())
@@ -206,6 +231,13 @@ impl Processor {
         self.context.endpoints.recent(subscription)
     }
 
+    /// Sends single webhooks to see what comes back; it works whether or not
+    /// the processor runs.
+    #[must_use]
+    pub fn probe(&self) -> Arc<dyn WebhookProbe> {
+        Arc::new(Prober(Arc::clone(&self.context.courier)))
+    }
+
     /// Says that the queue has something new that did not come from here (a redrive, a replay).
     pub fn wake_queue(&self) {
         self.context.queue_wake.notify_one();
@@ -258,6 +290,11 @@ async fn keep_shard(
 async fn keep_worker(context: Arc<Context>, health: Arc<WorkerHealth>, shutdown: CancellationToken) {
     let start = || Worker::new(Arc::clone(&context), Arc::clone(&health)).run(shutdown.clone());
     keep(&context, "the queue's worker", &shutdown, start, || health.stopped()).await;
+}
+
+async fn keep_replays(context: Arc<Context>, store: ReplayStore, lanes: u16, shutdown: CancellationToken) {
+    let start = || Replayer::new(Arc::clone(&context), store.clone(), lanes).run(shutdown.clone());
+    keep(&context, "the replays' task", &shutdown, start, || {}).await;
 }
 
 /// Runs a task again and again until the shutdown: after an error or a panic

@@ -23,6 +23,7 @@ mod log_index;
 mod page_file;
 mod queue;
 mod retention;
+mod rows;
 mod segment;
 mod segment_prepare;
 mod segment_writer;
@@ -38,6 +39,7 @@ pub use kv::KvSettings;
 pub use log::{EmbeddedLog, LogSettings};
 pub use queue::EmbeddedQueue;
 pub use retention::RetentionSettings;
+pub use rows::EmbeddedRows;
 
 use crate::clock;
 use crate::ports::PortError;
@@ -94,6 +96,8 @@ pub struct EmbeddedEngine {
     pub queue: Arc<EmbeddedQueue>,
     /// Idempotency keys.
     pub idempotency: Arc<EmbeddedIdempotency>,
+    /// Small durable rows.
+    pub rows: Arc<EmbeddedRows>,
     kv: Arc<Kv>,
     retention: RetentionSettings,
     /// Up to where what is known of deleted events was deleted.
@@ -146,6 +150,7 @@ impl EmbeddedEngine {
         let log = Arc::new(log);
         let events = Arc::new(EmbeddedEvents::open(log.clone(), kv.clone())?);
         let queue = Arc::new(EmbeddedQueue::open(kv.clone())?);
+        let rows = Arc::new(EmbeddedRows::open(kv.clone())?);
         let (idempotency, claims) = EmbeddedIdempotency::open(
             kv.clone(),
             log.clone(),
@@ -156,7 +161,8 @@ impl EmbeddedEngine {
         let findings =
             data_dir.findings().iter().chain(kv.findings()).chain(log.findings()).cloned().collect();
         let (retention, expired) = (settings.retention, Mutex::new(None));
-        let engine = Self { data_dir, log, events, queue, idempotency, kv, retention, expired, findings };
+        let engine =
+            Self { data_dir, log, events, queue, idempotency, rows, kv, retention, expired, findings };
         Ok((engine, claims))
     }
 
@@ -182,6 +188,11 @@ impl EmbeddedEngine {
                 && let Err(error) = self.idempotency.expire(clock::now_ms()).await
             {
                 tracing::warn!(%error, "old idempotency keys were not deleted");
+            }
+            if ticks % HOURLY == HOURLY - 1
+                && let Err(error) = self.rows.expire(clock::now_ms()).await
+            {
+                tracing::warn!(%error, "old rows were not deleted");
             }
             ticks = ticks.wrapping_add(1);
         }

@@ -1,5 +1,6 @@
 //! The words of Sluice as types.
 
+pub mod attempt;
 pub mod batch;
 pub mod customer;
 pub mod delivery;
@@ -7,6 +8,7 @@ pub mod event_set;
 pub mod ids;
 pub mod subscription;
 
+pub use attempt::AttemptRecord;
 pub use batch::{Batch, Claim, EventMeta};
 pub use customer::{ApiKey, Customer, CustomerStatus};
 pub use delivery::{DeadLetter, DeadLetterReason, Delivery, EventRef, Fact, LastAttempt};

@@ -8,8 +8,10 @@ pub mod event_store;
 pub mod idempotency;
 pub mod leases;
 pub mod log;
+pub mod rows;
 #[cfg(any(test, feature = "contract"))]
 pub mod sample;
+pub mod webhook_probe;
 pub mod work_queue;
 
 pub use catalogue::Catalogue;
@@ -17,6 +19,8 @@ pub use event_store::EventStore;
 pub use idempotency::Idempotency;
 pub use leases::Leases;
 pub use log::Log;
+pub use rows::Rows;
+pub use webhook_probe::WebhookProbe;
 pub use work_queue::WorkQueue;
 
 use std::time::Duration;

@@ -44,6 +44,7 @@ mod compiled;
 mod error;
 mod event;
 mod event_type;
+mod explain;
 mod field;
 mod function;
 mod index;
@@ -58,6 +59,7 @@ pub use compiled::{CompiledSelector, Verdict};
 pub use error::{SelectorError, SelectorFault};
 pub use event::{EvaluationLimits, EventView, MatchScratch};
 pub use event_type::{EventTypePattern, EventTypes};
+pub use explain::Explanation;
 pub use index::{Candidate, Condition, SubscriptionIndex};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -221,3 +221,48 @@ fn an_address_is_guarded_when_it_is_dialled_and_not_only_when_it_is_given() {
     assert!(letters.iter().all(|letter| letter["last_status"].is_null()), "{letters:?}");
     assert_eq!(endpoint.connections(), 0, "nobody connected");
 }
+
+#[test]
+fn a_replay_delivers_history_once_more_at_its_rate_and_attempts_are_listed() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let sent: Vec<_> =
+        (0..30).map(|n| json!({"event_type": if n % 3 == 0 { "a" } else { "b" }, "payload": n})).collect();
+    let ids = customer.send_all(&sent);
+    let endpoint = Endpoint::healthy();
+    let subscription = customer.subscribe_with(&json!({
+        "event_selector": {"type": "event_type", "value": "b"}, "webhook_url": endpoint.url(),
+        "batch": {"max_events": 5, "max_wait_ms": 10},
+    }));
+    let wanted = json!({"subscription_id": subscription.id, "rate_per_second": 20});
+    let began = std::time::Instant::now();
+    let made = customer.call(Request::post("/v1/replay").json(&wanted), 202).json();
+    let seen = endpoint.wait_for(20);
+    // Four webhooks of five at 20 events a second: the last is due after 750 ms.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(700), "{:?}", began.elapsed());
+    let mut got: Vec<String> = seen.iter().flat_map(|of| of.event_ids()).collect();
+    got.sort();
+    let mut expected: Vec<String> =
+        ids.iter().enumerate().filter(|(n, _)| n % 3 != 0).map(|(_, id)| id.clone()).collect();
+    expected.sort();
+    assert_eq!(got, expected);
+    let path = format!("/v1/replay/{}", made["id"].as_str().unwrap());
+    let done =
+        wait_for("the replay to be done", || Some(customer.get(&path)).filter(|of| of["status"] == "done"));
+    assert_eq!((&done["scanned"], &done["queued"]), (&json!(30), &json!(20)));
+    let path = format!("/v1/subscriptions/{}/deliveries", subscription.id);
+    wait_for("the attempts to be listed", || {
+        let listed = customer.get(&path)["deliveries"].as_array().unwrap().clone();
+        (listed.len() >= 4).then(|| assert!(listed.iter().all(|of| of["status_code"] == 200), "{listed:?}"))
+    });
+    let tested = customer
+        .call(Request::post(format!("/v1/subscriptions/{}/test", subscription.id)).json(&json!({})), 200)
+        .json();
+    assert_eq!(tested["delivered"], true, "{tested}");
+    let received = endpoint.seen();
+    let test = received.last().unwrap();
+    assert_eq!(
+        (test.header("webhook-id"), test.event_ids()),
+        (tested["webhook_id"].as_str().unwrap(), vec![tested["event_id"].as_str().unwrap().to_owned()])
+    );
+}

@@ -2,6 +2,7 @@
 
 use super::is_media_type;
 use crate::body;
+use crate::decode::cloud_events::CloudForm;
 use crate::decode::{BodyError, BodyForm};
 use crate::error::ApiError;
 use crate::lanes::Full;
@@ -28,11 +29,27 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
     let key = call.key.as_ref().ok_or_else(|| ApiError::not_found("path"))?;
     let customer = &**key.customer();
     let headers = &call.parts.headers;
-    let form = form(headers);
+    let cloud = CloudForm::of(headers);
+    let form = cloud.map_or_else(|| form(headers), |_| Ok(BodyForm::Json));
     let mut permit = edge.admission.permit(customer.id());
     let body = body::read(call.connection, headers, body, &mut permit, edge.event_bodies()).await?;
-    let wishes =
-        Wishes { form: form?, idempotency_key: idempotency_key(headers)?, minimal: minimal(headers) };
+    let (body, refusals) = match cloud {
+        None => (body, Vec::new()),
+        Some(cloud) => {
+            // Both are in memory for a moment.
+            body::charge(&mut permit, 2 * body.len())?;
+            let translated = cloud.translate(headers, &body, edge.config.limits.event_bytes_max);
+            let translated =
+                translated.map_err(|error| refusal(ProduceError::Body(error), customer, &edge.directory))?;
+            (translated.body.into(), translated.refusals)
+        }
+    };
+    let wishes = Wishes {
+        form: form?,
+        idempotency_key: idempotency_key(headers)?,
+        minimal: minimal(headers),
+        refusals: &refusals,
+    };
     let charged = AtomicU64::new(0);
     let charge = |events: usize| {
         charged.store(events as u64, Ordering::Relaxed);
@@ -75,7 +92,8 @@ fn form(headers: &HeaderMap) -> Result<BodyForm, ApiError> {
     Err(ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "UNSUPPORTED_MEDIA_TYPE",
-        "Content-Type may be application/json or application/x-ndjson",
+        "Content-Type may be application/json, application/x-ndjson, application/cloudevents+json or \
+         application/cloudevents-batch+json",
     ))
 }
 

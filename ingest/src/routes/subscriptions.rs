@@ -212,7 +212,7 @@ async fn update(
     Err(ApiError::conflict("the subscription is being changed by others"))
 }
 
-fn find(call: &Call<'_>) -> Result<Arc<Subscription>, ApiError> {
+pub(super) fn find(call: &Call<'_>) -> Result<Arc<Subscription>, ApiError> {
     let id: SubscriptionId = id(call.params.id, "id")?;
     let state = call.customer()?.state();
     state.subscription(id).cloned().ok_or_else(|| ApiError::not_found("subscription"))

@@ -10,7 +10,7 @@ use sluice_shared::ports::work_queue::TakeRequest;
 use sluice_shared::ports::{EventStore, WorkQueue};
 use std::collections::HashSet;
 
-async fn customer(edge: &Running, body: Value) -> (String, Client) {
+pub(crate) async fn customer(edge: &Running, body: Value) -> (String, Client) {
     let mut admin = edge.admin().await;
     let made = admin.admin("POST", "/admin/customers", &body.to_string()).await;
     assert_eq!(made.status, 201, "{made:?}");

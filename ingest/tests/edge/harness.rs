@@ -5,6 +5,8 @@ use sluice_ingest::{BoundEdge, EdgeConfig, EdgeParts};
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::embedded::catalogue::SqliteCatalogue;
 use sluice_shared::embedded::{EmbeddedEngine, EngineConfig};
+use sluice_shared::model::{DeliveryId, Subscription};
+use sluice_shared::ports::webhook_probe::{ProbeAnswer, WebhookProbe};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,6 +59,8 @@ pub(crate) async fn start(config: EdgeConfig) -> Running {
         queue: engine.queue.clone(),
         log: engine.log.clone(),
         idempotency: engine.idempotency.clone(),
+        rows: engine.rows.clone(),
+        probe: Arc::new(Echo),
         lanes: 8,
         admin_token: ADMIN.into(),
         render_metrics: Box::new(|| "# nothing\n".into()),
@@ -69,6 +73,22 @@ pub(crate) async fn start(config: EdgeConfig) -> Running {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (customer, key) = (text(&made.json()["customer"]["id"]), text(&made.json()["api_key"]));
     Running { public, admin, customer, key, engine, stop, task, _folder: folder }
+}
+
+/// Says what it was asked to send.
+struct Echo;
+
+#[async_trait::async_trait]
+impl WebhookProbe for Echo {
+    async fn probe(&self, subscription: Arc<Subscription>, body: bytes::Bytes) -> ProbeAnswer {
+        ProbeAnswer {
+            delivery: DeliveryId::new(1),
+            status: Some(if subscription.webhook_url.ends_with("/refuse") { 400 } else { 204 }),
+            latency_ms: 7,
+            error: None,
+            excerpt: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
 }
 
 impl Running {

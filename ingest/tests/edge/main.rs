@@ -6,3 +6,4 @@ mod bodies;
 mod connections;
 mod drain;
 mod harness;
+mod more;

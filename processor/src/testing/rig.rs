@@ -78,6 +78,9 @@ impl Rig {
             queue: stores.queue,
             catalogue: stores.catalogue,
             directory: Arc::clone(&self.directory),
+            rows: Arc::clone(&self.memory.0) as _,
+            lanes: 16,
+            instance: 0,
         };
         let processor = Processor::new(ports, self.config.clone()).unwrap();
         let (stop, running) = (CancellationToken::new(), processor.clone());

@@ -15,6 +15,7 @@ use sluice_shared::ports::event_store::{
 use sluice_shared::ports::log::{
     AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId,
 };
+use sluice_shared::ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_shared::ports::work_queue::{Backlog, TakeRequest, WorkQueue};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -53,6 +54,7 @@ struct State {
     subscriptions: HashMap<SubscriptionId, Subscription>,
     deleted: Vec<(CustomerId, SubscriptionId)>,
     revision: u64,
+    rows: BTreeMap<(String, Vec<u8>), Vec<u8>>,
 }
 
 impl Memory {
@@ -475,5 +477,48 @@ impl Log for Memory {
                 return Ok(LogPage { items, at_end: true, closed: self.closed.load(Ordering::SeqCst) });
             }
         }
+    }
+}
+
+#[async_trait]
+impl Rows for Memory {
+    async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
+        self.guard("write rows")?;
+        self.change(|state| {
+            for change in changes {
+                match change {
+                    RowChange::Put(row) => drop(state.rows.insert((row.partition, row.key), row.value)),
+                    RowChange::Remove { partition, key } => drop(state.rows.remove(&(partition, key))),
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError> {
+        self.guard("put a row")?;
+        Ok(self.change(|state| {
+            let key = (row.partition, row.key);
+            let same = state.rows.get(&key) == expected.as_ref();
+            if same {
+                state.rows.insert(key, row.value);
+            }
+            same
+        }))
+    }
+
+    async fn get(&self, partition: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+        self.guard("get a row")?;
+        Ok(self.state.lock().rows.get(&(partition.to_owned(), key.to_vec())).cloned())
+    }
+
+    async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
+        self.guard("list rows")?;
+        let state = self.state.lock();
+        let of = state
+            .rows
+            .iter()
+            .filter(|((name, key), _)| name == partition && after.is_none_or(|after| &key[..] > after));
+        Ok(of.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect())
     }
 }

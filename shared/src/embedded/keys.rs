@@ -8,6 +8,7 @@
 //! 'i' customer 16, key hash 16                   idempotency key
 //! 'p' shard, text                                how far the log's claims are in 'i'
 //! 'q' subscription 16, delivery 16               waiting delivery
+//! 'r' name's length u8, partition's name, key    row, see `rows`
 //! ```
 //!
 //! Ids and times are big-endian, so keys sort by them. Values are postcard.

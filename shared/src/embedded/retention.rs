@@ -2,8 +2,8 @@
 //! known of their events.
 //!
 //! A segment goes when it is older than the retention or the log is larger than
-//! allowed, but never while anything at or above the checkpoint, or a delivery
-//! of the work queue, needs it. Dead letters do not hold segments back: they go
+//! allowed, but never while anything at or above the checkpoint, a delivery of
+//! the work queue or a row needs it. Dead letters do not hold segments back: they go
 //! just before the first of their events does, so that a dead letter that is
 //! there can be redriven whole.
 
@@ -35,7 +35,7 @@ pub(super) async fn enforce(
     for shard in engine.log.all_shards() {
         // The checkpoint before the queue: what is settled is in the queue by then.
         let settled = engine.events.load_checkpoint(&shard.id).await?.lsn();
-        let needed_ms = engine.queue.oldest_ms();
+        let needed_ms = needed_ms(engine);
         let segments = shard.segments.all();
         let count = due_count(shard, &segments, settings.shard_bytes, keep_from_ms, settled, needed_ms);
         let kept = segments[count..].iter().filter_map(|segment| shard.index.segment_times(segment.base));
@@ -46,7 +46,7 @@ pub(super) async fn enforce(
     for (shard, segments) in due {
         for segment in segments {
             // Something may have been put into the queue since, by a redrive.
-            if is_needed(&shard, &segment, engine.queue.oldest_ms()) {
+            if is_needed(&shard, &segment, needed_ms(engine)) {
                 break;
             }
             let removed = shard.segments.remove_oldest(segment.base);
@@ -82,7 +82,12 @@ fn due_count(
     count
 }
 
-/// Whether the queue may need events of a segment.
+/// The id time of the oldest event that waits for anything.
+fn needed_ms(engine: &EmbeddedEngine) -> u64 {
+    engine.queue.oldest_ms().min(engine.rows.oldest_ms())
+}
+
+/// Whether the queue or a row may need events of a segment.
 fn is_needed(shard: &LogShard, segment: &Segment, needed_ms: u64) -> bool {
     shard.index.segment_times(segment.base).is_some_and(|(_, newest_ms)| newest_ms >= needed_ms)
 }

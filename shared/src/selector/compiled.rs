@@ -81,12 +81,16 @@ impl CompiledSelector {
         self.evaluate(event) == Verdict::Match
     }
 
+    pub(super) fn root(&self) -> &SelectorNode {
+        &self.root
+    }
+
     pub(super) fn write_canonical(&self, json: &mut String) {
         self.root.write_canonical(json);
     }
 }
 
-fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut Budget) -> Verdict {
+pub(super) fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut Budget) -> Verdict {
     match node {
         SelectorNode::EventType(pattern) => pattern.accepts(event.event_type()).into(),
         SelectorNode::JsonPath { expression, .. } => {

@@ -1,0 +1,199 @@
+//! CloudEvents 1.0 (<https://github.com/cloudevents/spec>) as events of this API.
+//!
+//! A request with CloudEvents is rewritten, once, into the API's own JSON and
+//! decoded as such, so that every rule for events holds for these too.
+//!
+//! | CloudEvents | event |
+//! |---|---|
+//! | `type`, `source` | `event_type`, `source` |
+//! | `data` | `payload`; `null` where there is none |
+//! | `data_base64`, or data that is neither JSON nor text | `payload`: base64 in a string; `metadata.cloudevents.data_base64` is `true` |
+//! | `partitionkey` (partitioning extension) | `ordering_key` |
+//! | `specversion`, `id`, all other attributes | `metadata.cloudevents.<name>` |
+
+mod binary;
+mod structured;
+#[cfg(test)]
+mod tests;
+
+use super::{BodyError, EventError};
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
+
+/// How a request carries CloudEvents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CloudForm {
+    /// Attributes in `ce-…` headers, the data as the body.
+    Binary,
+    /// One event, JSON format.
+    Structured,
+    /// A JSON array of events, JSON format.
+    Batch,
+}
+
+/// A body in the API's own form.
+#[derive(Debug)]
+pub(crate) struct Translated {
+    /// JSON: an event, or an array of them; a bad event is `{}`.
+    pub body: Vec<u8>,
+    /// What is wrong with the bad ones, by their place.
+    pub refusals: Vec<(usize, EventError)>,
+}
+
+impl CloudForm {
+    /// Whether, and how, a request carries CloudEvents.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        // Nearly every request says `application/json`: one look settles this one.
+        if kind.len() >= 23 && kind[..23].eq_ignore_ascii_case(b"application/cloudevents") {
+            if is_media_type(kind, "application/cloudevents+json") {
+                return Some(Self::Structured);
+            }
+            if is_media_type(kind, "application/cloudevents-batch+json") {
+                return Some(Self::Batch);
+            }
+        }
+        headers.contains_key(SPEC_VERSION).then_some(Self::Binary)
+    }
+
+    /// Rewrites a body.
+    pub(crate) fn translate(
+        self,
+        headers: &HeaderMap,
+        body: &[u8],
+        event_bytes_max: usize,
+    ) -> Result<Translated, BodyError> {
+        match self {
+            Self::Binary => Ok(one(binary::event(headers, body, event_bytes_max))),
+            Self::Structured => structured::one(body).map(one),
+            Self::Batch => structured::batch(body),
+        }
+    }
+}
+
+fn one(event: Result<Vec<u8>, EventError>) -> Translated {
+    match event {
+        Ok(body) => Translated { body, refusals: Vec::new() },
+        Err(error) => Translated { body: b"{}".to_vec(), refusals: vec![(0, error)] },
+    }
+}
+
+/// Whether a `Content-Type` is this one, whatever its parameters.
+fn is_media_type(value: &[u8], wanted: &str) -> bool {
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    value[..end].trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
+}
+
+fn invalid(message: impl Into<String>) -> EventError {
+    EventError { code: "INVALID_EVENT", message: message.into() }
+}
+
+/// An attribute's value: JSON text that is a string, a number or a boolean.
+#[derive(Debug)]
+struct Attribute<'a> {
+    name: Cow<'a, str>,
+    json: Cow<'a, str>,
+}
+
+/// What carries the event itself.
+enum Data<'a> {
+    None,
+    Json(&'a RawValue),
+    /// A string.
+    Text(&'a str),
+    /// Base64, as JSON.
+    Base64(Cow<'a, str>),
+}
+
+/// Writes an event in the API's own form.
+fn write(attributes: &[Attribute<'_>], data: &Data<'_>) -> Result<Vec<u8>, EventError> {
+    check(attributes)?;
+    let mut out = Vec::with_capacity(256 + attributes.len() * 32 + data.len_hint());
+    out.push(b'{');
+    for (name, field) in [("type", "event_type"), ("source", "source"), ("partitionkey", "ordering_key")] {
+        if let Some(of) = attributes.iter().find(|of| of.name == name) {
+            out.extend_from_slice(format!("\"{field}\":{},", of.json).as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\"metadata\":{\"cloudevents\":{");
+    let rest = attributes.iter().filter(|of| !matches!(&*of.name, "type" | "source"));
+    for (at, of) in rest.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(format!("\"{}\":{}", of.name, of.json).as_bytes());
+    }
+    if matches!(data, Data::Base64(_)) {
+        out.extend_from_slice(b",\"data_base64\":true");
+    }
+    out.extend_from_slice(b"}},\"payload\":");
+    match data {
+        Data::None => out.extend_from_slice(b"null"),
+        Data::Json(raw) => out.extend_from_slice(raw.get().as_bytes()),
+        Data::Text(text) => serde_json::to_writer(&mut out, text).map_err(|e| invalid(e.to_string()))?,
+        Data::Base64(json) => out.extend_from_slice(json.as_bytes()),
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+impl Data<'_> {
+    fn len_hint(&self) -> usize {
+        match self {
+            Self::None => 4,
+            Self::Json(raw) => raw.get().len(),
+            Self::Text(text) => text.len() + 2,
+            Self::Base64(json) => json.len(),
+        }
+    }
+}
+
+/// The rules for attributes of CloudEvents 1.0, "Context Attributes".
+fn check(attributes: &[Attribute<'_>]) -> Result<(), EventError> {
+    for (at, of) in attributes.iter().enumerate() {
+        let sane = (1..=64).contains(&of.name.len())
+            && of.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if !sane {
+            let name: String = of.name.chars().take(64).collect();
+            return Err(invalid(format!("`{name}` is not a CloudEvents attribute: names are a-z and 0-9")));
+        }
+        if attributes[..at].iter().any(|other| other.name == of.name) {
+            return Err(invalid(format!("the CloudEvents attribute `{}` comes twice", of.name)));
+        }
+        let text = of.json.starts_with('"');
+        let of_spec = matches!(
+            &*of.name,
+            "specversion" | "id" | "type" | "source" | "subject" | "time" | "dataschema" | "datacontenttype"
+        );
+        if of_spec && (!text || of.json.len() == 2) {
+            return Err(invalid(format!(
+                "the CloudEvents attribute `{}` must be a non-empty string",
+                of.name
+            )));
+        }
+        if !text && of.json.starts_with(['{', '[']) {
+            return Err(invalid(format!(
+                "the CloudEvents attribute `{}` must be a string, a number or a boolean",
+                of.name
+            )));
+        }
+    }
+    let of = |name: &str| attributes.iter().find(|of| of.name == name);
+    for name in ["specversion", "id", "type", "source"] {
+        if of(name).is_none() {
+            return Err(invalid(format!("the CloudEvents attribute `{name}` is missing")));
+        }
+    }
+    if of("specversion").is_some_and(|of| of.json != "\"1.0\"") {
+        return Err(invalid("`specversion` must be 1.0"));
+    }
+    let time = of("time").and_then(|of| serde_json::from_str::<Cow<'_, str>>(&of.json).ok());
+    if time.is_some_and(|time| sluice_shared::clock::parse_rfc3339(&time).is_none()) {
+        return Err(invalid("`time` must be RFC 3339, not before 1970"));
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! The history of attempts: for each subscription the newest few, kept for a
+//! week through restarts, written at most once a second.
+//!
+//! A subscription's attempts are a ring of [`SLOTS`] rows for each process that
+//! delivers for it, so nothing is ever deleted on the way: a new attempt takes
+//! the oldest one's row. Rows are JSON.
+
+use crate::model::{AttemptRecord, SubscriptionId};
+use crate::ports::PortError;
+use crate::ports::rows::{NewRow, RowChange, Rows};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Attempts kept of a subscription by each process.
+pub const SLOTS: u16 = 128;
+
+/// How long an attempt is kept.
+const KEPT_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Subscriptions whose next slot is remembered.
+const KNOWN_MAX: usize = 100_000;
+
+/// Rows that a reader looks at: of all processes.
+const READ_MAX: usize = 4096;
+
+/// Writes and reads attempts.
+pub struct AttemptHistory {
+    rows: Arc<dyn Rows>,
+    /// Which process this is; its rings are its own.
+    writer: u64,
+    next: Mutex<HashMap<SubscriptionId, u16>>,
+}
+
+fn partition(subscription: SubscriptionId) -> String {
+    format!("attempts/{subscription}")
+}
+
+fn decode(value: &[u8]) -> Result<AttemptRecord, PortError> {
+    serde_json::from_slice(value)
+        .map_err(|error| PortError::Damaged { what: "read an attempt".into(), detail: error.to_string() })
+}
+
+impl AttemptHistory {
+    /// The history as process `writer` keeps it; a number that stays the same
+    /// over restarts goes on with its rings.
+    #[must_use]
+    pub fn new(rows: Arc<dyn Rows>, writer: u64) -> Self {
+        Self { rows, writer, next: Mutex::default() }
+    }
+
+    /// Adds attempts, the oldest of a subscription first.
+    ///
+    /// # Errors
+    /// If they cannot be stored; some may have been.
+    pub async fn add(
+        &self,
+        attempts: Vec<(SubscriptionId, Vec<Arc<AttemptRecord>>)>,
+    ) -> Result<(), PortError> {
+        let mut changes = Vec::new();
+        for (subscription, records) in attempts {
+            let mut slot = self.next_slot(subscription).await?;
+            for record in records {
+                let mut key = self.writer.to_be_bytes().to_vec();
+                key.extend_from_slice(&slot.to_be_bytes());
+                changes.push(RowChange::Put(NewRow {
+                    partition: partition(subscription),
+                    key,
+                    value: serde_json::to_vec(&*record).expect("an attempt is plain data"),
+                    expires_at_ms: Some(record.at_ms + KEPT_MS),
+                    needs_from_ms: None,
+                }));
+                slot = (slot + 1) % SLOTS;
+            }
+            let mut next = self.next.lock();
+            if next.len() >= KNOWN_MAX {
+                next.clear();
+            }
+            next.insert(subscription, slot);
+        }
+        if changes.is_empty() { Ok(()) } else { self.rows.write(changes).await }
+    }
+
+    async fn next_slot(&self, subscription: SubscriptionId) -> Result<u16, PortError> {
+        if let Some(slot) = self.next.lock().get(&subscription) {
+            return Ok(*slot);
+        }
+        let rows = self.rows.list(&partition(subscription), None, READ_MAX).await?;
+        let own = self.writer.to_be_bytes();
+        let mut newest: Option<(u64, u16)> = None;
+        for row in &rows {
+            if let Some(&[high, low]) = row.key.strip_prefix(&own) {
+                let at = (decode(&row.value)?.at_ms, u16::from_be_bytes([high, low]));
+                newest = newest.max(Some(at));
+            }
+        }
+        Ok(newest.map_or(0, |(_, slot)| (slot + 1) % SLOTS))
+    }
+
+    /// The newest attempts of a subscription, the newest first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn recent(
+        &self,
+        subscription: SubscriptionId,
+        limit: usize,
+    ) -> Result<Vec<AttemptRecord>, PortError> {
+        let rows = self.rows.list(&partition(subscription), None, READ_MAX).await?;
+        let mut all = rows.iter().map(|row| decode(&row.value)).collect::<Result<Vec<_>, _>>()?;
+        all.sort_by_key(|of| std::cmp::Reverse((of.at_ms, of.delivery, of.attempt)));
+        all.truncate(limit);
+        Ok(all)
+    }
+}
