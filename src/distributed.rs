@@ -13,8 +13,10 @@ use sluice_shared::aws::idempotency::RedisIdempotency;
 use sluice_shared::aws::leases::{Checkpoints, Keeper, LeaseTable};
 use sluice_shared::aws::log::{Deduplicated, KinesisLog, RECORD_RAW_BYTES};
 use sluice_shared::aws::queue::{DeadLetterCarrier, SqsQueue};
+use sluice_shared::aws::rows::DynamoRows;
 use sluice_shared::aws::{Clients, provision as aws_provision};
 use sluice_shared::directory::{Directory, DirectorySettings};
+use sluice_shared::model::ids::random_u128;
 use sluice_shared::ports::{Log, PortError};
 use sluice_shared::telemetry;
 use std::future::Future;
@@ -41,6 +43,11 @@ async fn patiently<T, F: Future<Output = Result<T, PortError>>>(
             anyhow::bail!("told to stop before everything was there");
         }
     }
+}
+
+/// A process's own rows of the attempt history; they expire with it.
+fn instance() -> u64 {
+    random_u128() as u64
 }
 
 /// What both roles have: the catalogue's directory and the tasks that serve it.
@@ -120,7 +127,22 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     idempotency.connected().await;
     let mut edge = config.edge.clone();
     edge.lanes.record_bytes_max = edge.lanes.record_bytes_max.min(RECORD_RAW_BYTES);
+    let rows = Arc::new(DynamoRows::new(&common.clients, &config.aws));
+    // It works nothing: it sends the test events that customers ask for.
+    let ports = ProcessorPorts {
+        log: log.clone(),
+        events: events.clone(),
+        queue: queue.clone(),
+        catalogue: common.catalogue.clone(),
+        directory: common.directory.clone(),
+        rows: rows.clone(),
+        lanes: config.aws.lanes,
+        instance: instance(),
+    };
+    let prober = Processor::new(ports, config.processor.clone()).context("start sending test events")?;
     let bound = BoundEdge::bind(EdgeParts {
+        rows,
+        probe: prober.probe(),
         directory: common.directory.clone(),
         log,
         events,
@@ -157,6 +179,9 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
         queue,
         catalogue: common.catalogue.clone(),
         directory: common.directory.clone(),
+        rows: Arc::new(DynamoRows::new(&common.clients, &config.aws)),
+        lanes: config.aws.lanes,
+        instance: instance(),
     };
     let processor = Processor::new(ports, config.processor.clone()).context("start the processor")?;
     let health =

@@ -142,11 +142,7 @@ impl Processor {
             let (grant, _ended) = Grant::new(id);
             self.work_shard(grant, &mut tasks, &shutdown);
         }
-        tasks.spawn(keep_worker(Arc::clone(&self.context), Arc::clone(&self.worker), shutdown.clone()));
-        let (context, stop) = (Arc::clone(&self.context), shutdown.clone());
-        tasks.spawn(keep_replays(context, self.replays.clone(), self.lanes, stop));
-        let (context, stop) = (Arc::clone(&self.context), shutdown.clone());
-        tasks.spawn(history::keep(context, Arc::clone(&self.history), stop));
+        self.work_beside_shards(&mut tasks, &shutdown);
         shutdown.cancelled().await;
         self.end(tasks).await;
         Ok(())
@@ -156,7 +152,7 @@ impl Processor {
     /// grants them.
     pub async fn run_leased(&self, leases: &dyn Leases, shutdown: CancellationToken) {
         let mut tasks = JoinSet::new();
-        tasks.spawn(keep_worker(Arc::clone(&self.context), Arc::clone(&self.worker), shutdown.clone()));
+        self.work_beside_shards(&mut tasks, &shutdown);
         let mut granting = true;
         loop {
             // Each is cancel safe: no grant and no task's end is lost.
@@ -174,6 +170,14 @@ impl Processor {
             }
         }
         self.end(tasks).await;
+    }
+
+    /// Works what belongs to no shard: the queue, replays, the history of attempts.
+    fn work_beside_shards(&self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
+        let (context, stop) = (|| Arc::clone(&self.context), || shutdown.clone());
+        tasks.spawn(keep_worker(context(), Arc::clone(&self.worker), stop()));
+        tasks.spawn(keep_replays(context(), self.replays.clone(), self.lanes, stop()));
+        tasks.spawn(history::keep(context(), Arc::clone(&self.history), stop()));
     }
 
     /// Works a granted shard, until the grant or the shutdown says otherwise.

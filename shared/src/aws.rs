@@ -7,6 +7,7 @@
 //! | work queue | SQS | `queue` |
 //! | catalogue | Postgres | `catalogue` |
 //! | idempotency | Redis | `idempotency` |
+//! | rows | DynamoDB, in the table of the events | `rows` |
 //! | leases, checkpoints | DynamoDB, in the Kinesis Client Library's table format | `leases` |
 //!
 //! The SDKs' and drivers' types stay inside.
@@ -21,6 +22,7 @@ pub mod leases;
 pub mod log;
 pub mod provision;
 pub mod queue;
+pub mod rows;
 #[cfg(test)]
 mod tests;
 

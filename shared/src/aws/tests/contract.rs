@@ -7,6 +7,7 @@ use crate::aws::idempotency::RedisIdempotency;
 use crate::aws::leases::{Checkpoints, LeaseTable};
 use crate::aws::log::KinesisLog;
 use crate::aws::queue::{DeadLetterCarrier, SqsQueue};
+use crate::aws::rows::DynamoRows;
 use crate::aws::{AwsConfig, Clients};
 use crate::ports;
 use crate::ports::EventStore;
@@ -48,6 +49,13 @@ async fn the_work_queue_keeps_its_contract() {
     let store = events(&clients, &config).await;
     let queue = SqsQueue::open(&clients, &config, store).await.unwrap();
     ports::work_queue::contract::all(&queue, Order::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn rows_keep_their_contract() {
+    let (config, clients) = provisioned(1).await;
+    ports::rows::contract::all(Arc::new(DynamoRows::new(&clients, &config))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
