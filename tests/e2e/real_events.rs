@@ -108,7 +108,6 @@ fn every_event_can_be_read(customer: &Customer, examples: &[(String, Value)], se
 }
 
 #[test]
-#[ignore = "CloudEvents are not taken yet"]
 fn cloud_events_arrive_in_each_of_their_forms() {
     let server = Server::start();
     let customer = Customer::new(&server);
