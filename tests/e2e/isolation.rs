@@ -2,9 +2,9 @@
 
 use crate::harness::traffic::{receiver_as, receiver_at, wait_received};
 use crate::harness::{Customer, ServerConfig, Traffic, check, ports, traffic, turn, wait_until};
+use sluice_loadtest::LatencySummary;
 use sluice_loadtest::receiver::{Behaviour, ReceiverHandle, Reply};
 use sluice_loadtest::sender::RunConfig;
-use sluice_loadtest::LatencySummary;
 use std::path::Path;
 use std::time::Duration;
 
