@@ -188,6 +188,8 @@ impl Processor {
         let (context, stop, shards) =
             (Arc::clone(&self.context), shutdown.child_token(), Arc::clone(&self.shards));
         tasks.spawn(async move {
+            // All of it: a grant whose parts alone are held has ended.
+            let grant = grant;
             let work = keep_shard(context, id.clone(), Arc::clone(&health), stop.clone());
             let mut work = std::pin::pin!(grant.lost.run_until_cancelled(work));
             // Cancel safe: the work goes on where it was.
