@@ -50,6 +50,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
+    /// Run it on the distributed engine instead: Kinesis, DynamoDB, SQS, Postgres, Redis
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub distributed: bool,
     /// Where everything durable is kept [default: ./sluice-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -18,7 +18,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Variables of the same prefix that are not configuration.
-const NOT_CONFIG: [&str; 4] = ["config", "api_key", "url", "test_node_modules"];
+const NOT_CONFIG: [&str; 3] = ["config", "api_key", "url"];
+/// The tests' own variables.
+const TESTS: &str = "test_";
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub(crate) struct Config {
     pub processor_listen: SocketAddr,
     /// The embedded engine.
     pub engine: EngineConfig,
+    /// Whether `up` runs on the distributed engine.
+    #[cfg(feature = "aws")]
+    pub distributed: bool,
     /// The distributed engine.
     #[cfg(feature = "aws")]
     pub aws: sluice_shared::aws::AwsConfig,
@@ -55,6 +60,8 @@ impl Default for Config {
             threads: 0,
             engine: EngineConfig::default(),
             #[cfg(feature = "aws")]
+            distributed: false,
+            #[cfg(feature = "aws")]
             aws: sluice_shared::aws::AwsConfig::default(),
             processor_listen: SocketAddr::from(([127, 0, 0, 1], 8082)),
             edge: EdgeConfig::default(),
@@ -71,7 +78,9 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Config>
         anyhow::ensure!(file.exists(), "--config {}: there is no such file", file.display());
         figment = figment.merge(Toml::file_exact(file));
     }
-    let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).split("__").lowercase(true);
+    let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG);
+    let environment = environment.filter(|key| !key.as_str().to_lowercase().starts_with(TESTS));
+    let environment = environment.split("__").lowercase(true);
     let figment = figment.merge(environment);
     let mut config: Config = figment.extract().context("configuration")?;
     match command {
@@ -114,6 +123,10 @@ fn refused(figment: &Figment, section: &str, error: &ConfigError) -> anyhow::Err
 }
 
 fn apply(flags: &Up, config: &mut Config) {
+    #[cfg(feature = "aws")]
+    {
+        config.distributed |= flags.distributed;
+    }
     if let Some(dir) = &flags.data_dir {
         config.data_dir.clone_from(dir);
     }

@@ -1,5 +1,6 @@
 //! The listener of a processor of its own: is it alive, is it ready, its metrics.
 
+use crate::distributed::{Lost, Render};
 use anyhow::Context;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -9,7 +10,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sluice_processor::Processor;
-use sluice_shared::directory::Directory;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,14 +24,12 @@ const CONNECTIONS_MAX: usize = 64;
 const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
 /// How long a request's head may take.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// Past this age of its directory a processor matches nothing.
-const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// What it answers from.
 struct Health {
     processor: Processor,
-    directory: Arc<Directory>,
-    render: Box<dyn Fn() -> String + Send + Sync>,
+    lost: Lost,
+    render: Render,
 }
 
 /// A bound listener.
@@ -45,13 +43,13 @@ pub(crate) struct Listening {
 pub(crate) async fn bind(
     address: SocketAddr,
     processor: Processor,
-    directory: Arc<Directory>,
-    render: Box<dyn Fn() -> String + Send + Sync>,
+    lost: Lost,
+    render: Render,
 ) -> anyhow::Result<Listening> {
     let tcp = TcpListener::bind(address).await;
     let tcp = tcp.with_context(|| format!("processor_listen {address}"))?;
     let address = tcp.local_addr()?;
-    Ok(Listening { tcp, address, health: Arc::new(Health { processor, directory, render }) })
+    Ok(Listening { tcp, address, health: Arc::new(Health { processor, lost, render }) })
 }
 
 impl Listening {
@@ -103,13 +101,14 @@ impl Health {
         Ok(response)
     }
 
-    /// Whether it works its shards. One that has none is ready: others have them all.
+    /// Whether it works its shards, and what it lacks to. One that has no
+    /// shard is ready: others have them all.
     fn ready(&self) -> (bool, String) {
         let status = self.processor.status();
-        let fresh = self.directory.age() <= DIRECTORY_AGE_MAX;
+        let lost = (self.lost)();
         let working = status.ready || (status.shards.is_empty() && status.worker_running);
-        let reason = match (fresh, working) {
-            (false, _) => Some("the catalogue cannot be read"),
+        let reason = match (lost.is_empty(), working) {
+            (false, _) => Some("a dependency is lost"),
             (true, false) => Some("a task does not run or makes no progress"),
             (true, true) => None,
         };
@@ -126,7 +125,7 @@ impl Health {
                 })
             })
             .collect();
-        let body = serde_json::json!({ "ready": reason.is_none(), "reason": reason, "shards": shards });
+        let body = serde_json::json!({ "ready": reason.is_none(), "reason": reason, "lost": lost, "shards": shards });
         (reason.is_none(), body.to_string())
     }
 }

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
         Err(error) => return cli::fail(2, &error),
     };
     let outcome = match &cli.command {
+        #[cfg(feature = "aws")]
+        Command::Up(_) if config.distributed => server::block_on(&config, distributed::up(&config)),
         Command::Up(_) => server::block_on(&config, server::up(&config)),
         Command::Demo(options) => server::block_on(&config, demo::run(&config, options)),
         #[cfg(feature = "aws")]

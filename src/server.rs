@@ -7,7 +7,7 @@ use sluice_ingest::{BoundEdge, EdgeParts};
 use sluice_processor::{Processor, ProcessorPorts};
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::embedded::catalogue::SqliteCatalogue;
-use sluice_shared::embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue};
+use sluice_shared::embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue, LocalRates};
 use sluice_shared::telemetry;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -127,6 +127,8 @@ impl Sluice {
             events: engine.events.clone(),
             queue: engine.queue.clone(),
             idempotency: engine.idempotency.clone(),
+            rates: Arc::new(LocalRates::new()),
+            lost: Box::new(Vec::new),
             rows: engine.rows.clone(),
             probe: processor.probe(),
             lanes: engine.data_dir.lanes,

@@ -14,7 +14,7 @@ use crate::router::Router;
 use crate::server::{self, BindError, Listening};
 use sluice_shared::directory::Directory;
 use sluice_shared::history::AttemptHistory;
-use sluice_shared::ports::{EventStore, Idempotency, Log, Rows, WebhookProbe, WorkQueue};
+use sluice_shared::ports::{EventStore, Idempotency, Log, Rates, Rows, WebhookProbe, WorkQueue};
 use sluice_shared::replay::ReplayStore;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +44,10 @@ pub struct EdgeParts {
     pub log: Arc<dyn Log>,
     /// Keys of repeatable requests.
     pub idempotency: Arc<dyn Idempotency>,
+    /// Customers' rate limits.
+    pub rates: Arc<dyn Rates>,
+    /// Names the dependencies that are lost now, for readiness.
+    pub lost: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
     /// Where attempts and replays are kept.
     pub rows: Arc<dyn Rows>,
     /// Sends test events.
@@ -73,6 +77,7 @@ pub(crate) struct Edge {
     pub public: Router,
     pub admin: Router,
     pub draining: AtomicBool,
+    pub lost: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
     pub history: AttemptHistory,
     pub replays: ReplayStore,
     pub probe: Arc<dyn WebhookProbe>,
@@ -102,7 +107,7 @@ impl Edge {
         };
         let limits = &config.limits;
         Self {
-            producer: Producer::new(Arc::clone(&log), idempotency, settings),
+            producer: Producer::new(Arc::clone(&log), idempotency, parts.rates, settings),
             admission: Admission::new(limits.in_flight_bytes_max, limits.in_flight_customer_bytes_max),
             admin_token: AdminToken::new(&parts.admin_token),
             metrics: EdgeMetrics::new(),
@@ -111,6 +116,7 @@ impl Edge {
             public: Router::public(config.metrics_on_public),
             admin: Router::admin(),
             draining: AtomicBool::new(false),
+            lost: parts.lost,
             history: AttemptHistory::new(Arc::clone(&parts.rows), 0),
             replays: ReplayStore::new(parts.rows),
             probe: parts.probe,

@@ -15,7 +15,8 @@ use sluice_shared::limiter::Denied;
 use sluice_shared::model::Claim;
 use sluice_shared::model::customer::lane_of;
 use sluice_shared::ports::idempotency::{ClaimOutcome, KeyHash, Placed as StoredPlaces};
-use sluice_shared::ports::{Idempotency, Log, PortError};
+use sluice_shared::ports::rates::Taken;
+use sluice_shared::ports::{Idempotency, Log, PortError, Rates};
 use sluice_shared::{clock, secrets};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -93,6 +94,7 @@ pub(crate) struct Producer {
     lanes: Arc<Lanes>,
     log: Arc<dyn Log>,
     idempotency: Arc<dyn Idempotency>,
+    rates: Arc<dyn Rates>,
     settings: ProducerSettings,
     /// Spreads requests over a customer's lanes.
     turn: AtomicU16,
@@ -102,10 +104,11 @@ impl Producer {
     pub(crate) fn new(
         log: Arc<dyn Log>,
         idempotency: Arc<dyn Idempotency>,
+        rates: Arc<dyn Rates>,
         settings: ProducerSettings,
     ) -> Self {
         let lanes = Arc::new(Lanes::new(log.clone(), settings.lanes));
-        Self { lanes, log, idempotency, settings, turn: AtomicU16::new(0) }
+        Self { lanes, log, idempotency, rates, settings, turn: AtomicU16::new(0) }
     }
 
     /// The lane buffers, whose units the binary runs.
@@ -113,13 +116,17 @@ impl Producer {
         &self.lanes
     }
 
-    /// Takes a request's events; `charge` asks the customer's rate limit for so many.
+    /// Customers' rate limits.
+    pub(crate) fn rates(&self) -> &dyn Rates {
+        &*self.rates
+    }
+
+    /// Takes a request's events.
     pub(crate) async fn produce(
         &self,
         customer: &CustomerEntry,
         wishes: Wishes<'_>,
         body: &[u8],
-        charge: impl FnOnce(usize) -> Result<(), Denied>,
     ) -> Result<Answer, ProduceError> {
         let now_ms = clock::now_ms();
         let timestamp = clock::rfc3339(now_ms);
@@ -133,13 +140,13 @@ impl Producer {
         if decoded.accepted() == 0 {
             return Err(Self::all_rejected(decoded));
         }
+        let events = decoded.accepted() as u64;
         let key = wishes.idempotency_key.map(Into::into).or_else(|| decoded.idempotency_key.take());
         let Some(key) = key else {
-            charge(decoded.accepted()).map_err(ProduceError::RateLimited)?;
-            self.accepting()?;
-            let placed = self.push(customer, &mut decoded, None)?;
+            let placed = self.admit(customer, &mut decoded, None).await?;
             let waited = tokio::time::timeout(self.settings.append_timeout, wait(&placed)).await;
-            let runs = waited.unwrap_or_else(|_elapsed| Err(timed_out()))?;
+            let runs = waited.unwrap_or_else(|_elapsed| Err(timed_out()));
+            let runs = runs.inspect_err(|error| self.refund(customer, events, error))?;
             return Ok(answer::write(&decoded, &runs, now_ms, wishes.minimal, false));
         };
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
@@ -157,11 +164,7 @@ impl Producer {
             ClaimOutcome::Claimed => {}
         }
         let claim = Claim { key, body, first: 0, count: 0, part: 0, parts: 0 };
-        let placed = charge(decoded.accepted())
-            .map_err(ProduceError::RateLimited)
-            .and_then(|()| self.accepting())
-            .and_then(|()| self.push(customer, &mut decoded, Some(claim)));
-        let placed = match placed {
+        let placed = match self.admit(customer, &mut decoded, Some(claim)).await {
             Ok(placed) => placed,
             Err(error) => {
                 let released = self.idempotency.release(customer.id(), key).await;
@@ -169,8 +172,34 @@ impl Producer {
                 return Err(error);
             }
         };
-        let runs = self.settle(customer, key, placed, now_ms).await?;
+        let runs = self.settle(customer, key, placed, now_ms).await;
+        let runs = runs.inspect_err(|error| self.refund(customer, events, error))?;
         Ok(answer::write(&decoded, &runs, now_ms, wishes.minimal, false))
+    }
+
+    /// Charges the events to the customer's rate and puts them into the lanes.
+    async fn admit(
+        &self,
+        customer: &CustomerEntry,
+        decoded: &mut Decoded<'_>,
+        claim: Option<Claim>,
+    ) -> Result<Vec<Placed>, ProduceError> {
+        let events = decoded.accepted() as u64;
+        let charged = match self.rates.take(customer, events) {
+            Taken::Yes => Ok(()),
+            Taken::No(denied) => Err(denied),
+            Taken::Lease => self.rates.lease(customer, events).await,
+        };
+        charged.map_err(ProduceError::RateLimited)?;
+        let pushed = self.accepting().and_then(|()| self.push(customer, decoded, claim));
+        pushed.inspect_err(|error| self.refund(customer, events, error))
+    }
+
+    /// Events that were surely not taken are not charged.
+    fn refund(&self, customer: &CustomerEntry, events: u64, error: &ProduceError) {
+        if matches!(error, ProduceError::Full(_) | ProduceError::NotTaken { .. }) {
+            self.rates.give_back(customer, events);
+        }
     }
 
     /// Waits for a keyed request's events and settles its claim. That goes on

@@ -132,8 +132,8 @@ impl Default for Metrics {
     }
 }
 
-/// The metrics of one shard; shards are few and their names are fixed.
-#[derive(Clone)]
+/// The metrics of one shard; shards are few and their names are fixed. When
+/// it is dropped they are 0: the shard is another's to tell of.
 pub struct ShardMetrics {
     /// (event × subscription) that are unsettled.
     pub unsettled_events: Gauge,
@@ -143,6 +143,8 @@ pub struct ShardMetrics {
     pub lag_seconds: Gauge,
     /// Events that were read and not matched yet.
     pub lag_events: Gauge,
+    /// Seconds since a checkpoint was stored, or there was none to store.
+    pub checkpoint_age_seconds: Gauge,
 }
 
 impl ShardMetrics {
@@ -155,7 +157,21 @@ impl ShardMetrics {
             unsettled_bytes: gauge("sluice_processor_unsettled_bytes"),
             lag_seconds: gauge("sluice_processor_lag_seconds"),
             lag_events: gauge("sluice_processor_lag_events"),
+            checkpoint_age_seconds: gauge("sluice_processor_checkpoint_age_seconds"),
         }
+    }
+}
+
+impl Drop for ShardMetrics {
+    fn drop(&mut self) {
+        let all = [
+            &self.unsettled_events,
+            &self.unsettled_bytes,
+            &self.lag_seconds,
+            &self.lag_events,
+            &self.checkpoint_age_seconds,
+        ];
+        all.iter().for_each(|gauge| gauge.set(0.0));
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Shard {
     matched_ms: u64,
     /// The catalogue's revision that outlets were compared with.
     revision: Revision,
+    /// When a checkpoint was stored, or there was none to store.
+    checkpointed_ms: u64,
     tick_ms: u64,
 }
 
@@ -86,6 +88,7 @@ impl Shard {
             scratch: MatchScratch::default(),
             matched_ms: 0,
             revision: Revision::default(),
+            checkpointed_ms: context.clock().now_ms(),
             tick_ms: 0,
             context,
             id,
@@ -296,11 +299,15 @@ impl Shard {
     }
 
     fn stored(&mut self, stored: Stored) {
-        if let Stored::Committed(commit) = stored {
-            for (ticket, events) in commit.settled() {
-                self.watermark.settle(*ticket, *events);
+        match stored {
+            Stored::Committed(commit) => {
+                for (ticket, events) in commit.settled() {
+                    self.watermark.settle(*ticket, *events);
+                }
+                self.health.progressed(self.now_ms());
             }
-            self.health.progressed(self.now_ms());
+            Stored::Checkpointed(Some(_)) => self.checkpointed_ms = self.now_ms(),
+            Stored::Checkpointed(None) => {}
         }
     }
 
@@ -363,7 +370,7 @@ impl Shard {
         ids.into_iter().for_each(|id| self.outlets.touch(id));
     }
 
-    fn report(&self, now_ms: u64) {
+    fn report(&mut self, now_ms: u64) {
         let (events, bytes) = (self.watermark.events(), self.watermark.bytes());
         let caught_up = self.intake.at_end && self.intake.items.is_empty();
         let lag_ms =
@@ -371,6 +378,11 @@ impl Shard {
         if events == 0 && caught_up {
             self.health.progressed(now_ms);
         }
+        if events == 0 && self.ledger.is_idle(self.watermark.settled()) {
+            self.checkpointed_ms = now_ms;
+        }
+        let checkpoint_age_ms = now_ms.saturating_sub(self.checkpointed_ms);
+        self.metrics.checkpoint_age_seconds.set(checkpoint_age_ms as f64 / 1000.0);
         self.health.observe(lag_ms, events);
         self.metrics.unsettled_events.set(events as f64);
         self.metrics.unsettled_bytes.set(bytes as f64);

@@ -7,6 +7,7 @@
 //! | work queue | SQS | `queue` |
 //! | catalogue | Postgres | `catalogue` |
 //! | idempotency | Redis | `idempotency` |
+//! | rates | Redis | `rates` |
 //! | rows | DynamoDB, in the table of the events | `rows` |
 //! | leases, checkpoints | DynamoDB, in the Kinesis Client Library's table format | `leases` |
 //!
@@ -17,11 +18,14 @@ mod clients;
 mod config;
 pub mod events;
 mod failure;
+pub mod health;
 pub mod idempotency;
 pub mod leases;
 pub mod log;
 pub mod provision;
 pub mod queue;
+pub mod rates;
+pub mod redis;
 pub mod rows;
 #[cfg(test)]
 mod tests;

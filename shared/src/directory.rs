@@ -125,12 +125,6 @@ impl Directory {
         self.started.elapsed().saturating_sub(as_of)
     }
 
-    /// Nanoseconds of the clock that the customers' limiters run on.
-    #[must_use]
-    pub fn limiter_now_ns(&self) -> u64 {
-        self.started.elapsed().as_nanos() as u64
-    }
-
     /// Learns all changes made before the call.
     ///
     /// # Errors

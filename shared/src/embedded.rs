@@ -22,6 +22,7 @@ mod log;
 mod log_index;
 mod page_file;
 mod queue;
+mod rates;
 mod retention;
 mod rows;
 mod segment;
@@ -38,6 +39,7 @@ pub use idempotency::EmbeddedIdempotency;
 pub use kv::KvSettings;
 pub use log::{EmbeddedLog, LogSettings};
 pub use queue::EmbeddedQueue;
+pub use rates::LocalRates;
 pub use retention::RetentionSettings;
 pub use rows::EmbeddedRows;
 

@@ -8,6 +8,7 @@ pub mod event_store;
 pub mod idempotency;
 pub mod leases;
 pub mod log;
+pub mod rates;
 pub mod rows;
 #[cfg(any(test, feature = "contract"))]
 pub mod sample;
@@ -19,6 +20,7 @@ pub use event_store::EventStore;
 pub use idempotency::Idempotency;
 pub use leases::Leases;
 pub use log::Log;
+pub use rates::Rates;
 pub use rows::Rows;
 pub use webhook_probe::WebhookProbe;
 pub use work_queue::WorkQueue;

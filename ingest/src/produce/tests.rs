@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::embedded::catalogue::SqliteCatalogue;
-use sluice_shared::embedded::{EmbeddedEngine, EngineConfig};
+use sluice_shared::embedded::{EmbeddedEngine, EngineConfig, LocalRates};
 use sluice_shared::model::{Customer, CustomerId, CustomerStatus, Lane};
 use sluice_shared::ports::Catalogue;
 use sluice_shared::ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
@@ -67,10 +67,10 @@ async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
     let customer = loaded.unwrap().0.customer(customer.id).unwrap();
 
     let log = Arc::new(Told { next: Mutex::new(Some(first_append)) });
-    let producer = Producer::new(log, engine.idempotency.clone(), SETTINGS);
+    let producer = Producer::new(log, engine.idempotency.clone(), Arc::new(LocalRates::new()), SETTINGS);
     let appenders = Appenders::start(producer.lanes());
     let wishes = Wishes { form: BodyForm::Json, idempotency_key: Some("k"), minimal: false, refusals: &[] };
-    let produce = || producer.produce(&customer, wishes, br#"{"payload":1}"#, |_| Ok(()));
+    let produce = || producer.produce(&customer, wishes, br#"{"payload":1}"#);
     let answers = [produce().await, produce().await];
     appenders.stop().await;
     engine.close().await;

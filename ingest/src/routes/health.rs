@@ -17,12 +17,18 @@ pub(super) fn live() -> Reply {
     json(StatusCode::OK, &json!({ "status": "live" }))
 }
 
-/// Whether requests should be sent here.
+/// Whether requests should be sent here, and which dependencies are lost:
+/// some of them cost only a part of what the edge does.
 pub(super) fn ready(call: &Call<'_>) -> Result<Reply, ApiError> {
+    let lost = (call.edge.lost)();
     match call.edge.ready() {
-        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
-        Err(why) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", why)
-            .retry_after(Duration::from_secs(1))),
+        Ok(()) if lost.is_empty() => Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
+        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready", "lost": lost }))),
+        Err(why) => {
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", why);
+            let error = if lost.is_empty() { error } else { error.details(json!({ "lost": lost })) };
+            Err(error.retry_after(Duration::from_secs(1)))
+        }
     }
 }
 

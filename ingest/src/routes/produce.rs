@@ -15,9 +15,9 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
-use sluice_shared::directory::{CustomerEntry, Directory};
+use sluice_shared::directory::CustomerEntry;
 use sluice_shared::limiter::Denied;
-use std::sync::atomic::{AtomicU64, Ordering};
+use sluice_shared::ports::Rates;
 use std::time::Duration;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -39,8 +39,8 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
             // Both are in memory for a moment.
             body::charge(&mut permit, 2 * body.len())?;
             let translated = cloud.translate(headers, &body, edge.config.limits.event_bytes_max);
-            let translated =
-                translated.map_err(|error| refusal(ProduceError::Body(error), customer, &edge.directory))?;
+            let translated = translated
+                .map_err(|error| refusal(ProduceError::Body(error), customer, edge.producer.rates()))?;
             (translated.body.into(), translated.refusals)
         }
     };
@@ -50,12 +50,7 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
         minimal: minimal(headers),
         refusals: &refusals,
     };
-    let charged = AtomicU64::new(0);
-    let charge = |events: usize| {
-        charged.store(events as u64, Ordering::Relaxed);
-        customer.limiter().take(events as u64, edge.directory.limiter_now_ns())
-    };
-    match edge.producer.produce(customer, wishes, &body, charge).await {
+    match edge.producer.produce(customer, wishes, &body).await {
         Ok(answer) => {
             edge.metrics.took(Taken {
                 accepted: answer.accepted,
@@ -70,12 +65,7 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
             }
             Ok(reply)
         }
-        Err(error) => {
-            if matches!(error, ProduceError::Full(_) | ProduceError::NotTaken { .. }) {
-                customer.limiter().give_back(charged.load(Ordering::Relaxed));
-            }
-            Err(refusal(error, customer, &edge.directory))
-        }
+        Err(error) => Err(refusal(error, customer, edge.producer.rates())),
     }
 }
 
@@ -117,7 +107,7 @@ fn bad_key() -> ApiError {
     ApiError::invalid("Idempotency-Key", "must be 1 to 256 bytes of ASCII")
 }
 
-fn refusal(error: ProduceError, customer: &CustomerEntry, directory: &Directory) -> ApiError {
+fn refusal(error: ProduceError, customer: &CustomerEntry, rates: &dyn Rates) -> ApiError {
     let bad = |code, message: String| ApiError::new(StatusCode::BAD_REQUEST, code, message);
     match error {
         ProduceError::Body(BodyError::Malformed(why)) => bad("INVALID_BODY", why),
@@ -133,7 +123,7 @@ fn refusal(error: ProduceError, customer: &CustomerEntry, directory: &Directory)
         ProduceError::Full(Full::Customer) => {
             ApiError::overloaded("too many events of this customer wait for the log")
         }
-        ProduceError::RateLimited(denied) => rate_limited(denied, customer, directory),
+        ProduceError::RateLimited(denied) => rate_limited(denied, customer, rates),
         ProduceError::BadKey => bad_key(),
         ProduceError::InFlight => ApiError::new(
             StatusCode::CONFLICT,
@@ -173,8 +163,8 @@ fn all_rejected(list: &Bytes) -> ApiError {
         .details(details)
 }
 
-fn rate_limited(denied: Denied, customer: &CustomerEntry, directory: &Directory) -> ApiError {
-    let quota = customer.limiter().quota(directory.limiter_now_ns());
+fn rate_limited(denied: Denied, customer: &CustomerEntry, rates: &dyn Rates) -> ApiError {
+    let quota = rates.quota(customer);
     let text = format!("more than {} events a second", quota.rate);
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", text)
         .retry_after(denied.retry_after)

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sluice_ingest::{BoundEdge, EdgeConfig, EdgeParts};
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::embedded::catalogue::SqliteCatalogue;
-use sluice_shared::embedded::{EmbeddedEngine, EngineConfig};
+use sluice_shared::embedded::{EmbeddedEngine, EngineConfig, LocalRates};
 use sluice_shared::model::{DeliveryId, Subscription};
 use sluice_shared::ports::webhook_probe::{ProbeAnswer, WebhookProbe};
 use std::collections::HashMap;
@@ -59,6 +59,8 @@ pub(crate) async fn start(config: EdgeConfig) -> Running {
         queue: engine.queue.clone(),
         log: engine.log.clone(),
         idempotency: engine.idempotency.clone(),
+        rates: Arc::new(LocalRates::new()),
+        lost: Box::new(Vec::new),
         rows: engine.rows.clone(),
         probe: Arc::new(Echo),
         lanes: 8,

@@ -25,6 +25,8 @@ use std::time::Duration;
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
 /// A statement ends after this long, so that a lost server costs no more.
 const STATEMENT_WITHIN: &str = "3000";
+/// A call ends after this long, though the server be silent for good.
+const CALL_WITHIN: Duration = Duration::from_secs(5);
 /// How long until every process knows a change: two polls of half a second and
 /// what a process may be late. No snapshot older than a second is matched with.
 const PROPAGATION: Duration = Duration::from_secs(1);
@@ -80,6 +82,12 @@ impl PostgresCatalogue {
     }
 
     async fn change(&self, change: Change) -> Result<(), CatalogueError> {
+        // A change that is dropped here may or may not have been made.
+        let changed = tokio::time::timeout(CALL_WITHIN, self.change_now(change)).await;
+        changed.unwrap_or_else(|_elapsed| Err(silent("change the catalogue").into()))
+    }
+
+    async fn change_now(&self, change: Change) -> Result<(), CatalogueError> {
         let port = |error: sqlx::Error| PortError::unavailable("change the catalogue", error);
         let mut transaction = self.pool.begin().await.map_err(port)?;
         let changed = make(&mut transaction, change).await?;
@@ -90,6 +98,10 @@ impl PostgresCatalogue {
         }
         Ok(())
     }
+}
+
+fn silent(what: &str) -> PortError {
+    PortError::unavailable(what, format!("no answer within {CALL_WITHIN:?}"))
 }
 
 /// Makes a change inside a transaction; says whether anything changed.
@@ -184,9 +196,11 @@ impl Catalogue for PostgresCatalogue {
             "SELECT slot, id, revision, body FROM catalogue_rows WHERE revision > $1 ORDER BY revision",
         )
         .bind(since.0 as i64)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| PortError::unavailable("read the catalogue's changes", error))?;
+        .fetch_all(&self.pool);
+        let found = tokio::time::timeout(CALL_WITHIN, found).await;
+        let found = found
+            .map_err(|_elapsed| silent("read the catalogue's changes"))?
+            .map_err(|error| PortError::unavailable("read the catalogue's changes", error))?;
         let mut changes = Changes { revision: since, ..Changes::default() };
         for row in &found {
             let revision: i64 =

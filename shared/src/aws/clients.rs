@@ -2,12 +2,18 @@
 //! timeouts, and retries where a call may be repeated by the SDK itself.
 
 use super::config::AwsConfig;
+use super::health::{Dependency, Health, Watch};
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_kinesis::config::SharedInterceptor;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
+/// How often a dependency that does not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Attempts that the SDK makes of calls that may be repeated.
 const ATTEMPTS_MAX: u32 = 3;
 
@@ -17,6 +23,7 @@ pub struct Clients {
     pub(super) kinesis: aws_sdk_kinesis::Client,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     pub(super) sqs: aws_sdk_sqs::Client,
+    health: Arc<Health>,
 }
 
 impl Clients {
@@ -41,6 +48,11 @@ impl Clients {
             aws_sdk_kinesis::config::Builder::from(&shared).retry_config(RetryConfig::disabled());
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
         let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
+        let health = Arc::new(Health::default());
+        let watch = |of| SharedInterceptor::new(Watch { of, health: Arc::clone(&health) });
+        kinesis.push_interceptor(watch(Dependency::Kinesis));
+        dynamodb.push_interceptor(watch(Dependency::DynamoDb));
+        sqs.push_interceptor(watch(Dependency::Sqs));
         if !config.kinesis_endpoint.is_empty() {
             kinesis = kinesis.endpoint_url(&config.kinesis_endpoint);
         }
@@ -54,6 +66,32 @@ impl Clients {
             kinesis: aws_sdk_kinesis::Client::from_conf(kinesis.build()),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            health,
+        }
+    }
+
+    /// How the services are, as these clients' calls show.
+    #[must_use]
+    pub const fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Reports which services are lost, and asks those whose calls failed, so
+    /// that their return is noticed though nobody calls them, until told to stop.
+    pub async fn watch(&self, config: &AwsConfig, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(ASK_AGAIN);
+        // Cancel safe: a wait. What comes back is the health's affair.
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.health.report();
+            if self.health.is_failing(Dependency::Kinesis) {
+                self.kinesis.list_shards().stream_name(&config.stream).max_results(1).send().await.ok();
+            }
+            if self.health.is_failing(Dependency::DynamoDb) {
+                self.dynamodb.describe_table().table_name(&config.events_table).send().await.ok();
+            }
+            if self.health.is_failing(Dependency::Sqs) {
+                self.sqs.get_queue_url().queue_name(&config.queue).send().await.ok();
+            }
         }
     }
 }

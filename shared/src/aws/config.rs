@@ -54,6 +54,11 @@ pub struct AwsConfig {
     pub poll_ms: u64,
     /// Records of one read, at most 10,000.
     pub read_records_max: i32,
+    /// The consumer (enhanced fan-out) that shards push to instead of being
+    /// polled: lower latency, at a price of its own. Empty: polling.
+    pub fan_out_consumer: String,
+    /// A subscription that is silent for this long is begun anew.
+    pub fan_out_watchdog_ms: u64,
     /// How far before a checkpoint a new owner looks for records that were
     /// sent twice; longer than the append's deadline.
     pub resend_window_ms: u64,
@@ -69,6 +74,12 @@ pub struct AwsConfig {
     pub idempotency_hours: u32,
     /// How long a key stays claimed by a request that never ends.
     pub idempotency_lease_ms: u64,
+    /// The longest that a message of the queue is delayed; a longer wait is
+    /// several messages. At most SQS's own limit of 900.
+    pub delay_s_max: u32,
+    /// A message that was received this often, and neither put again nor
+    /// ended, goes to the dead-letter queue by the queue's own policy.
+    pub receives_max: u32,
     /// A delivery that was taken comes back to the queue after this long, should its process die.
     pub visibility_s: i32,
     /// Store requests that one call makes at a time.
@@ -101,6 +112,8 @@ impl Default for AwsConfig {
             put_bytes_max: 5 << 20,
             poll_ms: 220,
             read_records_max: 10_000,
+            fan_out_consumer: String::new(),
+            fan_out_watchdog_ms: 35_000,
             resend_window_ms: 60_000,
             shard_sync_ms: 30_000,
             lease_ms: 10_000,
@@ -108,6 +121,8 @@ impl Default for AwsConfig {
             retention_days: 90,
             idempotency_hours: 24,
             idempotency_lease_ms: 60_000,
+            delay_s_max: 900,
+            receives_max: 100,
             visibility_s: 120,
             store_requests_max: 32,
         }
@@ -133,6 +148,7 @@ impl AwsConfig {
             ("put_bytes_max", self.put_bytes_max as i128, MIB, 10 * MIB),
             ("poll_ms", self.poll_ms.into(), 5, 60_000),
             ("read_records_max", self.read_records_max.into(), 1, 10_000),
+            ("fan_out_watchdog_ms", self.fan_out_watchdog_ms.into(), 1000, 600_000),
             ("resend_window_ms", self.resend_window_ms.into(), self.append_deadline_ms.into(), 3_600_000),
             ("shard_sync_ms", self.shard_sync_ms.into(), 100, 3_600_000),
             ("lease_ms", self.lease_ms.into(), (self.lease_renew_ms * 3).into(), 600_000),
@@ -145,6 +161,8 @@ impl AwsConfig {
                 self.append_deadline_ms.into(),
                 3_600_000,
             ),
+            ("delay_s_max", self.delay_s_max.into(), 1, 900),
+            ("receives_max", self.receives_max.into(), 4, 1000),
             ("visibility_s", self.visibility_s.into(), 10, 43_200),
             ("store_requests_max", self.store_requests_max as i128, 1, 1000),
         ])

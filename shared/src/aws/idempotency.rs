@@ -13,6 +13,7 @@
 //! its data, a repeated request within the day can be taken twice.
 
 use super::config::AwsConfig;
+use super::redis::Redis;
 use crate::model::CustomerId;
 use crate::model::ids::random_u128;
 use crate::ports::PortError;
@@ -21,16 +22,12 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use foldhash::HashMap;
-use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
+use fred::prelude::Error;
 use parking_lot::Mutex;
 use std::time::Duration;
 
 /// Keys of this process that are claimed at one time.
 const CLAIMS_MAX: usize = 100_000;
-/// Commands that wait for the connection.
-const COMMANDS_MAX: usize = 10_000;
-/// How long a command may take.
-const COMMAND_WITHIN: Duration = Duration::from_millis(1000);
 
 const CLAIM: &str = r"
 local known = redis.call('GET', KEYS[1])
@@ -60,72 +57,31 @@ struct Held {
 
 /// The distributed idempotency keys.
 pub struct RedisIdempotency {
-    redis: Client,
+    redis: Redis,
     lease: Duration,
     keep: Duration,
     held: Mutex<HashMap<Key, Held>>,
 }
 
 impl RedisIdempotency {
-    /// Connects in the background, again and again: a Redis that is away costs
-    /// keyed requests a refusal, and nothing else.
-    ///
-    /// # Errors
-    /// If the URL is none.
-    pub fn new(config: &AwsConfig) -> Result<Self, PortError> {
-        let what = "read aws.redis_url";
-        let url = Config::from_url(&config.redis_url).map_err(|error| PortError::unavailable(what, error))?;
-        let redis = Builder::from_config(url)
-            .with_performance_config(|performance| {
-                performance.default_command_timeout = COMMAND_WITHIN;
-                performance.broadcast_channel_capacity = 8;
-            })
-            .with_connection_config(|connection| {
-                connection.connection_timeout = COMMAND_WITHIN;
-                connection.internal_command_timeout = COMMAND_WITHIN;
-                connection.max_command_attempts = 1;
-                connection.max_command_buffer_len = COMMANDS_MAX;
-            })
-            .set_policy(ReconnectPolicy::new_exponential(0, 50, 1000, 2))
-            .build()
-            .map_err(|error| PortError::unavailable(what, error))?;
-        // Its task ends with the last handle; what it meets comes back from each command.
-        drop(redis.connect());
-        Ok(Self {
+    /// Keys on a connection.
+    #[must_use]
+    pub fn new(redis: Redis, config: &AwsConfig) -> Self {
+        Self {
             redis,
             lease: Duration::from_millis(config.idempotency_lease_ms),
             keep: Duration::from_secs(u64::from(config.idempotency_hours) * 3600),
             held: Mutex::default(),
-        })
-    }
-
-    /// Ends its connection.
-    pub async fn close(&self) {
-        if let Err(error) = self.redis.quit().await {
-            tracing::debug!(%error, "the connection to Redis was gone already");
         }
     }
 
-    /// Returns once it is connected, or after the time that a command may take.
-    pub async fn connected(&self) {
-        let connected = tokio::time::timeout(COMMAND_WITHIN, self.redis.wait_for_connect());
-        if !matches!(connected.await, Ok(Ok(()))) {
-            tracing::warn!("Redis does not answer; requests with an idempotency key are refused meanwhile");
-        }
-    }
-
-    /// Runs a script, unless Redis is known to be away: then each command
-    /// would cost its caller all the time that it may take.
     async fn run<R: fred::types::FromValue>(
         &self,
         script: &str,
         key: &Key,
         args: Vec<String>,
     ) -> Result<R, Error> {
-        if !self.redis.is_connected() {
-            return Err(Error::new(ErrorKind::IO, "Redis is not connected"));
-        }
-        self.redis.eval(script, vec![name(key)], args).await
+        self.redis.run(script, name(key), args).await
     }
 }
 

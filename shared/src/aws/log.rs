@@ -6,7 +6,9 @@
 //! until its deadline. So a record may be in the stream twice: whoever needs
 //! them once reads through [`Deduplicated`].
 
+mod aside;
 mod deduplicated;
+mod fan_out;
 mod marks;
 mod outbox;
 mod pace;
@@ -24,7 +26,9 @@ use crate::model::Lane;
 use crate::ports::PortError;
 use crate::ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
 use crate::wire::record::RecordEncoder;
+use aside::Aside;
 use async_trait::async_trait;
+use fan_out::FanOut;
 use parking_lot::Mutex;
 use reader::{ReaderSettings, Readers};
 use sender::{Door, Sender, Submission};
@@ -71,6 +75,8 @@ impl KinesisLog {
                 stream: config.stream.clone(),
                 poll: Duration::from_millis(config.poll_ms),
                 records_max: config.read_records_max,
+                fan_out: fan_out(&client, config),
+                aside: Aside::new(clients, config),
             },
         );
         Ok(Self {
@@ -121,6 +127,14 @@ impl Drop for KinesisLog {
             sender.abort();
         }
     }
+}
+
+/// The consumer that shards push to, if one is configured.
+fn fan_out(client: &aws_sdk_kinesis::Client, config: &AwsConfig) -> Option<Arc<FanOut>> {
+    let watchdog = Duration::from_millis(config.fan_out_watchdog_ms);
+    let consumer = config.fan_out_consumer.clone();
+    let make = || Arc::new(FanOut::new(client.clone(), config.stream.clone(), consumer, watchdog));
+    (!config.fan_out_consumer.is_empty()).then(make)
 }
 
 /// All shards of a stream.

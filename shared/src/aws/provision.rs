@@ -19,9 +19,6 @@ use std::time::Duration;
 /// How long a step waits until the thing is ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A message that was received this often goes to the queue of dead letters by
-/// itself: far more than deliveries that wait for an endpoint ever are.
-const RECEIVES_MAX: u32 = 1000;
 /// Fourteen days, the longest that SQS keeps a message.
 const QUEUE_KEEP_S: u32 = 1_209_600;
 
@@ -44,7 +41,7 @@ pub async fn provision(clients: &Clients, config: &AwsConfig, shards: i32) -> Re
         events_table(clients, &config.events_table).await?,
         table(clients, &config.leases_table, "leaseKey", None).await?,
         queue(clients, &config.dead_letter_queue, None).await?,
-        queue(clients, &config.queue, Some(&config.dead_letter_queue)).await?,
+        queue(clients, &config.queue, Some((&config.dead_letter_queue, config.receives_max))).await?,
     ])
 }
 
@@ -119,16 +116,16 @@ async fn table(clients: &Clients, name: &str, hash: &str, range: Option<&str>) -
     Ok(Step { what, made })
 }
 
-async fn queue(clients: &Clients, name: &str, dead_letters: Option<&str>) -> Result<Step, PortError> {
+async fn queue(clients: &Clients, name: &str, dead_letters: Option<(&str, u32)>) -> Result<Step, PortError> {
     let what = format!("queue {name}");
     if clients.sqs.get_queue_url().queue_name(name).send().await.is_ok() {
         return Ok(Step { what, made: false });
     }
     let mut attributes =
         HashMap::from([(QueueAttributeName::MessageRetentionPeriod, QUEUE_KEEP_S.to_string())]);
-    if let Some(target) = dead_letters {
+    if let Some((target, receives_max)) = dead_letters {
         let arn = queue_arn(clients, target).await?;
-        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":"{RECEIVES_MAX}"}}"#);
+        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":"{receives_max}"}}"#);
         attributes.insert(QueueAttributeName::RedrivePolicy, policy);
     }
     let sent = clients.sqs.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await;

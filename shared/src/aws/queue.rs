@@ -35,8 +35,8 @@ use tokio::sync::oneshot;
 
 /// Receive requests of one take.
 const RECEIVES_MAX: usize = 4;
-/// How long a take waits for something to come, in seconds.
-const WAIT_S: i32 = 2;
+/// The longest that a take waits for something to come, in seconds.
+const WAIT_S_MAX: u64 = 2;
 /// How long a delivery stays away whose subscription is blocked, in seconds.
 const BLOCKED_S: i32 = 3;
 /// How far before its time a delivery is given out rather than sent on.
@@ -53,6 +53,11 @@ struct Inner {
     book: Mutex<Book>,
     events: Arc<dyn EventStore>,
     visibility_s: i32,
+    /// How long a take waits for something to come: well within an attempt's
+    /// time, or what comes at its end would be given out to nobody.
+    wait_s: i32,
+    delay_s_max: u32,
+    receives_max: u32,
 }
 
 impl SqsQueue {
@@ -68,7 +73,15 @@ impl SqsQueue {
     ) -> Result<Self, PortError> {
         let queue = Queue::open(clients.sqs.clone(), &config.queue).await?;
         let book = Mutex::new(Book::new(u64::from(config.visibility_s.unsigned_abs()) * 1000));
-        let inner = Arc::new(Inner { queue, book, events, visibility_s: config.visibility_s });
+        let inner = Arc::new(Inner {
+            queue,
+            book,
+            events,
+            visibility_s: config.visibility_s,
+            wait_s: (config.attempt_timeout_ms / 2000).min(WAIT_S_MAX) as i32,
+            delay_s_max: config.delay_s_max,
+            receives_max: config.receives_max,
+        });
         Ok(Self { inner, keeping: OnceLock::new() })
     }
 
@@ -98,7 +111,7 @@ impl Inner {
         let receives = request.max.div_ceil(RECEIVED_MAX).clamp(1, RECEIVES_MAX);
         // Only one waits: the others take what is there.
         let received = (0..receives).map(|turn| {
-            let wait = if turn == 0 { WAIT_S } else { 0 };
+            let wait = if turn == 0 { self.wait_s } else { 0 };
             self.queue.receive(request.max.min(RECEIVED_MAX), wait, self.visibility_s)
         });
         let received = futures_util::future::join_all(received).await;
@@ -149,7 +162,7 @@ impl Inner {
         };
         let now_ms = clock::now_ms();
         if delivery.due_ms > now_ms + EARLY_MS {
-            self.queue.send(&[message::outgoing(&delivery, now_ms)]).await?;
+            self.queue.send(&[self.outgoing(&delivery, now_ms)]).await?;
             gone.push(received.receipt);
             return Ok(());
         }
@@ -158,8 +171,7 @@ impl Inner {
             || *count >= request.max_per_subscription
             || taken.len() >= request.max
         {
-            later.push(received.receipt);
-            return Ok(());
+            return self.postpone(delivery, received, later, gone).await;
         }
         match self.book.lock().received(&delivery, received.receipt.clone(), now_ms) {
             Met::New => {
@@ -170,6 +182,32 @@ impl Inner {
             Met::Stale => gone.push(received.receipt),
         }
         Ok(())
+    }
+
+    /// A delivery that must wait though it is due comes back a little later.
+    /// Waiting is no failure: before it could count as one by the queue's own
+    /// policy, it is sent anew.
+    async fn postpone(
+        &self,
+        delivery: Delivery,
+        received: Received,
+        later: &mut Vec<String>,
+        gone: &mut Vec<String>,
+    ) -> Result<(), PortError> {
+        if received.receives < self.receives_max / 2 {
+            later.push(received.receipt);
+            return Ok(());
+        }
+        let now_ms = clock::now_ms();
+        let wait_ms = BLOCKED_S.unsigned_abs() * 1000;
+        let anew = Delivery { due_ms: now_ms + u64::from(wait_ms), ..delivery };
+        self.queue.send(&[self.outgoing(&anew, now_ms)]).await?;
+        gone.push(received.receipt);
+        Ok(())
+    }
+
+    fn outgoing(&self, delivery: &Delivery, now_ms: u64) -> message::Outgoing {
+        message::outgoing(delivery, now_ms, self.delay_s_max)
     }
 
     /// A dead letter that was moved back is delivered if it still is one.
@@ -188,7 +226,7 @@ impl Inner {
             due_ms: now_ms,
             ..letter.delivery
         };
-        self.queue.send(&[message::outgoing(&delivery, now_ms)]).await?;
+        self.queue.send(&[self.outgoing(&delivery, now_ms)]).await?;
         self.events.delete_dead_letters(of.customer_id, vec![letter.id]).await.map(|_one| ())
     }
 }
@@ -205,7 +243,7 @@ impl WorkQueue for SqsQueue {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
         let now_ms = clock::now_ms();
         let messages: Vec<_> =
-            deliveries.iter().map(|delivery| message::outgoing(delivery, now_ms)).collect();
+            deliveries.iter().map(|delivery| self.inner.outgoing(delivery, now_ms)).collect();
         self.inner.queue.send(&messages).await?;
         let replaced = {
             let mut book = self.inner.book.lock();

@@ -2,9 +2,13 @@
 //! them and says in the environment where they are, so these tests are
 //! ignored elsewhere: `tests/stand-ins cargo test … -- --ignored`.
 
+mod cable;
 mod contract;
+mod fan_out;
 mod leases;
 mod log;
+mod queue;
+mod rates;
 
 use super::provision::provision;
 use super::{AwsConfig, Clients};

@@ -62,7 +62,7 @@ pub struct CustomerEntry {
 }
 
 impl CustomerEntry {
-    pub(super) fn new(customer: Customer, revision: Revision, burst_min: u32) -> Self {
+    pub(crate) fn new(customer: Customer, revision: Revision, burst_min: u32) -> Self {
         Self {
             id: customer.id,
             active: AtomicBool::new(is_active(&customer)),
@@ -102,7 +102,7 @@ impl CustomerEntry {
         self.fan_out.load(Ordering::Relaxed)
     }
 
-    /// Its rate limit, on [`Directory::limiter_now_ns`](super::Directory::limiter_now_ns).
+    /// Its rate limit, for [`Rates`](crate::ports::Rates).
     #[must_use]
     pub const fn limiter(&self) -> &Limiter {
         &self.limiter

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,10 @@ pub struct Keeper {
     in_stream: BTreeSet<ShardId>,
     synced: Option<Instant>,
     beats: u64,
+    /// One task a lease, which ends when nothing of its shard is worked any more.
+    watching: JoinSet<()>,
+    /// The process ends: nothing is taken any more, and others know it.
+    left: bool,
 }
 
 impl Keeper {
@@ -77,29 +82,37 @@ impl Keeper {
             in_stream: BTreeSet::new(),
             synced: None,
             beats: random_u128() as u64 >> 24,
+            watching: JoinSet::new(),
+            left: false,
         };
         (keeper, ShardLeases { grants: Mutex::new(receiver) }, checkpoints)
     }
 
     /// Keeps leases until told to stop; then gives all back, once nothing of
-    /// their shards is worked here any more.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// their shards is worked here any more. From `leaving` on it takes no
+    /// more, and gives each back as soon as its shard is left.
+    pub async fn run(mut self, stop: CancellationToken, leaving: CancellationToken) {
         let fencing = CancellationToken::new();
         let fence = tokio::spawn(fence(Arc::clone(&self.held), self.lease, fencing.clone()));
+        let mut next = Instant::now();
         loop {
-            let began = Instant::now();
-            // A table that does not answer must not hold up the next try; the
-            // fence keeps the time meanwhile.
-            let ticked = tokio::time::timeout(self.lease / 2, self.tick()).await;
-            match ticked {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "leases could not be kept; trying again"),
-                Err(_elapsed) => tracing::warn!("the lease table does not answer; trying again"),
+            if Instant::now() >= next {
+                next = Instant::now() + self.renew_every;
+                // A table that does not answer must not hold up the next try;
+                // the fence keeps the time meanwhile.
+                let ticked = tokio::time::timeout(self.lease / 2, self.tick(leaving.is_cancelled())).await;
+                match ticked {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "leases could not be kept; trying again"),
+                    Err(_elapsed) => tracing::warn!("the lease table does not answer; trying again"),
+                }
             }
-            // Cancel safe: a wait.
+            // Cancel safe: waits.
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep_until(began + self.renew_every) => {}
+                () = leaving.cancelled(), if !self.left => next = Instant::now(),
+                Some(_) = self.watching.join_next() => next = Instant::now(),
+                () = tokio::time::sleep_until(next) => {}
             }
         }
         self.leave().await;
@@ -109,11 +122,18 @@ impl Keeper {
         }
     }
 
-    async fn tick(&mut self) -> Result<(), PortError> {
+    async fn tick(&mut self, leaving: bool) -> Result<(), PortError> {
+        if leaving {
+            self.left = true;
+            self.hand_back_ended().await;
+            self.renew_all().await;
+            return self.held.table.delete(&self.held.me).await;
+        }
         self.beats += 1;
-        self.held.table.beat(&self.held.me, self.beats).await?;
+        // What is held comes first.
         self.renew_all().await;
         self.hand_back_ended().await;
+        self.held.table.beat(&self.held.me, self.beats).await?;
         let rows = self.held.table.rows().await?;
         let (leases, workers) = self.observe(rows);
         if self.synced.is_none_or(|at| at.elapsed() >= self.sync_every) {
@@ -232,7 +252,8 @@ impl Keeper {
             let Changed::Yes(counter) = self.held.table.take(row, &self.held.me).await? else { continue };
             tracing::info!(%shard, "took the lease");
             let (grant, ended) = Grant::new(shard.clone());
-            let tokens = [grant.lost.clone(), grant.leave.clone(), ended];
+            let tokens = [grant.lost.clone(), grant.leave.clone(), ended.clone()];
+            self.watching.spawn(ended.cancelled_owned());
             self.held.insert(shard, counter, row.checkpoint, begun, tokens);
             // A processor that is gone drops the grant, which gives the lease back.
             drop(self.grants.send(grant).await);

@@ -1,5 +1,7 @@
-//! Reading shards by polling, paced to what a shard allows.
+//! Reading shards: by polling, paced to what a shard allows, or as they push.
 
+use super::aside::Aside;
+use super::fan_out::{FanOut, Subscription};
 use crate::aws::failure;
 use crate::model::Batch;
 use crate::ports::PortError;
@@ -19,12 +21,15 @@ use tokio::time::Instant;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// How shards are read.
-#[derive(Debug, Clone)]
 pub(super) struct ReaderSettings {
     pub(super) stream: String,
     /// The shortest time between two reads of a shard.
     pub(super) poll: Duration,
     pub(super) records_max: i32,
+    /// The consumer that shards push to, instead of being polled.
+    pub(super) fan_out: Option<Arc<FanOut>>,
+    /// Where unreadable records go.
+    pub(super) aside: Aside,
 }
 
 /// Where to begin.
@@ -44,6 +49,15 @@ pub(super) struct Arrived {
     pub(super) position: Position,
     pub(super) bytes: usize,
     pub(super) at_ms: u64,
+    /// Of a record that cannot be read, or not all of it.
+    pub(super) damage: Option<Damage>,
+}
+
+/// A record as it came, and what is wrong with it.
+pub(super) struct Damage {
+    sequence: String,
+    detail: String,
+    bytes: Vec<u8>,
 }
 
 /// One look at a shard.
@@ -51,7 +65,9 @@ pub(super) struct Look {
     pub(super) records: Vec<Arrived>,
     /// Whether it reached the end, for now.
     pub(super) at_end: bool,
-    /// Where to go on, unless the shard is closed and wholly read.
+    /// Whether the shard is closed and this is the last of it.
+    pub(super) closed: bool,
+    /// Where to go on reading, where that is known.
     pub(super) next: Option<String>,
 }
 
@@ -67,6 +83,7 @@ struct ShardReader {
     position: Position,
     buffered: VecDeque<Arrived>,
     iterator: Option<String>,
+    pushed: Option<Subscription>,
     at_end: bool,
     closed: bool,
     poll_at: Instant,
@@ -80,11 +97,20 @@ impl ShardReader {
             position: after,
             buffered: VecDeque::new(),
             iterator: None,
+            pushed: None,
             at_end: false,
             closed: after == Position::END,
             poll_at: now,
             asked: now,
         }
+    }
+
+    /// Takes over what came.
+    fn looked(&mut self, look: Look) {
+        self.at_end = look.at_end;
+        self.closed = look.closed;
+        self.iterator = look.next;
+        self.buffered = look.records.into();
     }
 
     /// What is at hand, about `max_bytes` of it.
@@ -135,31 +161,22 @@ impl Readers {
         let deadline = Instant::now() + wait;
         loop {
             if !reader.buffered.is_empty() {
+                self.set_aside(shard, &mut reader).await?;
                 return Ok(reader.take(max_bytes));
             }
             if reader.closed {
                 return Ok(LogPage { at_end: true, closed: true, ..LogPage::default() });
             }
-            // Dropping the future here, or at the request, loses nothing: the
-            // iterator is kept until an answer with a newer one has come.
-            tokio::time::sleep_until(reader.poll_at).await;
-            reader.poll_at = Instant::now() + self.settings.poll;
-            let iterator = match reader.iterator.clone() {
-                Some(iterator) => iterator,
-                None => self.iterator(shard, From::After(after)).await?,
-            };
-            reader.iterator = Some(iterator.clone());
-            match self.look(shard, iterator).await {
-                Ok(look) => {
-                    reader.at_end = look.at_end;
-                    reader.closed = look.next.is_none();
-                    reader.iterator = look.next;
-                    reader.buffered = look.records.into();
-                }
-                Err(error) => {
-                    // It may have expired; another one is a small price in any case.
-                    reader.iterator = None;
-                    return Err(error);
+            match &self.settings.fan_out {
+                None => self.poll_once(shard, &mut reader).await?,
+                Some(of) => {
+                    let position = reader.position;
+                    let pushed = reader.pushed.get_or_insert_with(|| of.subscribe(shard.clone(), position));
+                    // Cancel safe: what was not received stays where it is.
+                    match tokio::time::timeout_at(deadline, pushed.next()).await {
+                        Ok(look) => reader.looked(look?),
+                        Err(_nothing_came) => {}
+                    }
                 }
             }
             reader.asked = Instant::now();
@@ -167,6 +184,34 @@ impl Readers {
                 return Ok(LogPage { at_end: reader.at_end, ..LogPage::default() });
             }
         }
+    }
+
+    /// Stores what cannot be read before anybody passes it.
+    async fn set_aside(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
+        for arrived in &mut reader.buffered {
+            if let Some(Damage { sequence, detail, bytes }) = &arrived.damage {
+                self.settings.aside.put(shard, sequence, detail, bytes).await?;
+                arrived.damage = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, when the shard's pace allows it. Dropping the future loses
+    /// nothing: the iterator is kept until an answer with a newer one has come.
+    async fn poll_once(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
+        tokio::time::sleep_until(reader.poll_at).await;
+        reader.poll_at = Instant::now() + self.settings.poll;
+        let iterator = match reader.iterator.clone() {
+            Some(iterator) => iterator,
+            None => self.iterator(shard, From::After(reader.position)).await?,
+        };
+        reader.iterator = Some(iterator.clone());
+        let look = self.look(shard, iterator).await;
+        // It may have expired; another one is a small price in any case.
+        let look = look.inspect_err(|_error| reader.iterator = None)?;
+        reader.looked(look);
+        Ok(())
     }
 
     /// An iterator of a shard.
@@ -215,11 +260,12 @@ fn look(answer: GetRecordsOutput, limit: i32) -> Look {
     let behind = answer.millis_behind_latest().unwrap_or(0);
     let at_end = behind == 0 && answer.records().len() < limit as usize;
     let records = answer.records().iter().map(decode).collect();
-    Look { records, at_end, next: answer.next_shard_iterator }
+    let next = answer.next_shard_iterator;
+    Look { records, at_end, closed: next.is_none(), next }
 }
 
 /// A stored record's items; what is damaged of it is named.
-fn decode(record: &Record) -> Arrived {
+pub(super) fn decode(record: &Record) -> Arrived {
     let bytes = record.data().as_ref();
     let at_ms = record.approximate_arrival_timestamp().and_then(|at| at.to_millis().ok()).unwrap_or(0) as u64;
     // A number that is none of ours is below every position: it is read again, never skipped.
@@ -242,10 +288,11 @@ fn decode(record: &Record) -> Arrived {
         }
         Err(error) => damage.push(error.to_string()),
     }
-    if !damage.is_empty() {
-        let detail =
-            format!("record {} of {} bytes: {}", record.sequence_number(), bytes.len(), damage.join("; "));
-        items.push(LogItem::Damaged { position, detail });
-    }
-    Arrived { items, position, bytes: bytes.len(), at_ms }
+    let damage = (!damage.is_empty()).then(|| {
+        let sequence = record.sequence_number().to_owned();
+        let detail = format!("record {sequence} of {} bytes: {}", bytes.len(), damage.join("; "));
+        items.push(LogItem::Damaged { position, detail: detail.clone() });
+        Damage { sequence, detail, bytes: bytes.to_vec() }
+    });
+    Arrived { items, position, bytes: bytes.len(), at_ms, damage }
 }

@@ -13,8 +13,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-/// The longest that SQS delays a message.
-const DELAY_S_MAX: u64 = 900;
 /// Event ids that a dead letter's message lists.
 const IDS_MAX: usize = 1000;
 const PREFIX: &str = "sluice1:";
@@ -62,12 +60,12 @@ pub(super) enum Body {
 #[error("not a delivery and not a dead letter: {0}")]
 pub(super) struct BodyError(String);
 
-/// A delivery's message, delayed until it is due, or as far towards that as SQS goes.
-pub(super) fn outgoing(delivery: &Delivery, now_ms: u64) -> Outgoing {
+/// A delivery's message, delayed until it is due, or as far towards that as it can be.
+pub(super) fn outgoing(delivery: &Delivery, now_ms: u64, delay_s_max: u32) -> Outgoing {
     let bytes = postcard::to_stdvec(delivery).expect("a delivery has no maps");
     Outgoing {
         body: format!("{PREFIX}{}", BASE64.encode(bytes)),
-        delay_s: delivery.due_ms.saturating_sub(now_ms).div_ceil(1000).min(DELAY_S_MAX) as i32,
+        delay_s: delivery.due_ms.saturating_sub(now_ms).div_ceil(1000).min(delay_s_max.into()) as i32,
         group: delivery.subscription.to_string(),
     }
 }
@@ -117,7 +115,7 @@ mod tests {
         delivery.events = (0..10_000)
             .map(|_| EventRef { batch: batches.next(1, 1).id, events: EventSet::range(0, 1) })
             .collect();
-        let message = outgoing(&delivery, 0);
+        let message = outgoing(&delivery, 0, 900);
         assert!(message.body.len() < 512 << 10, "{}", message.body.len());
         assert!(matches!(read(&message.body), Ok(Body::Delivery(read)) if read == delivery));
 
@@ -138,7 +136,7 @@ mod tests {
             [(5, 5, 0), (5, 9, 0), (1005, 5, 1), (1006, 5, 2), (u64::MAX / 2, 5, 900)]
         {
             let delivery = sample::delivery(&batch, SubscriptionId::from_u128(7), 2, due_ms);
-            assert_eq!(outgoing(&delivery, now_ms).delay_s, delay_s);
+            assert_eq!(outgoing(&delivery, now_ms, 900).delay_s, delay_s);
         }
     }
 }

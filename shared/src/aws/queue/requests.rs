@@ -4,7 +4,8 @@ use super::message::Outgoing;
 use crate::aws::failure;
 use crate::ports::PortError;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    MessageSystemAttributeName, SendMessageBatchRequestEntry,
 };
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::time::Duration;
@@ -24,6 +25,8 @@ const TRIES: u32 = 5;
 pub(super) struct Received {
     pub(super) body: String,
     pub(super) receipt: String,
+    /// How often it has come, this time included.
+    pub(super) receives: u32,
 }
 
 /// A queue.
@@ -107,12 +110,13 @@ impl Queue {
             .max_number_of_messages(max.clamp(1, RECEIVED_MAX) as i32)
             .wait_time_seconds(wait_s)
             .visibility_timeout(visibility_s)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await;
         let what = || format!("receive from the queue {}", self.name);
         let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
         let messages = answer.messages.unwrap_or_default().into_iter();
-        Ok(messages.filter_map(|of| Some(Received { body: of.body?, receipt: of.receipt_handle? })).collect())
+        Ok(messages.filter_map(received).collect())
     }
 
     /// Deletes messages. One whose receipt no longer counts has gone to
@@ -169,4 +173,11 @@ impl Queue {
         let change: Vec<_> = change.collect();
         stream::iter(change).buffer_unordered(REQUESTS_MAX).try_collect().await
     }
+}
+
+fn received(message: Message) -> Option<Received> {
+    let count = message.attributes.as_ref();
+    let count = count.and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+    let receives = count.and_then(|count| count.parse().ok()).unwrap_or(1);
+    Some(Received { body: message.body?, receipt: message.receipt_handle?, receives })
 }

@@ -7,6 +7,7 @@ use crate::aws::idempotency::RedisIdempotency;
 use crate::aws::leases::{Checkpoints, LeaseTable};
 use crate::aws::log::KinesisLog;
 use crate::aws::queue::{DeadLetterCarrier, SqsQueue};
+use crate::aws::redis::Redis;
 use crate::aws::rows::DynamoRows;
 use crate::aws::{AwsConfig, Clients};
 use crate::ports;
@@ -25,6 +26,15 @@ pub(super) async fn events(clients: &Clients, config: &AwsConfig) -> Arc<DynamoE
 #[ignore = "needs tests/stand-ins"]
 async fn the_log_keeps_its_contract() {
     let (config, clients) = provisioned(3).await;
+    let log = KinesisLog::open(&clients, &config).await.unwrap();
+    ports::log::contract::all(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn the_log_that_pushes_keeps_its_contract() {
+    let (config, clients) = provisioned(3).await;
+    let config = AwsConfig { fan_out_consumer: "pushed".into(), ..config };
     let log = KinesisLog::open(&clients, &config).await.unwrap();
     ports::log::contract::all(&log).await;
 }
@@ -61,10 +71,11 @@ async fn rows_keep_their_contract() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/stand-ins"]
 async fn idempotency_keeps_its_contract() {
-    let keys = RedisIdempotency::new(&super::config()).unwrap();
-    keys.connected().await;
-    ports::idempotency::contract::all(&keys).await;
-    keys.close().await;
+    let config = super::config();
+    let redis = Redis::new(&config, Arc::default()).unwrap();
+    redis.connected().await;
+    ports::idempotency::contract::all(&RedisIdempotency::new(redis.clone(), &config)).await;
+    redis.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

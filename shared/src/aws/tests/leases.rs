@@ -56,7 +56,7 @@ impl Process {
         let stop = CancellationToken::new();
         Self {
             number,
-            keeper: tokio::spawn(keeper.run(stop.clone())),
+            keeper: tokio::spawn(keeper.run(stop.clone(), CancellationToken::new())),
             worker: tokio::spawn(work_all(leases, number, working.clone())),
             stop,
             checkpoints: Arc::new(checkpoints),
@@ -131,7 +131,7 @@ async fn a_process_that_cannot_renew_leaves_before_another_comes() {
     let working = Working::default();
     let log = Arc::new(KinesisLog::open(&clients, &config).await.unwrap());
     let (keeper, leases, _) = Keeper::new(&clients, &config, log);
-    let kept = tokio::spawn(keeper.run(CancellationToken::new()));
+    let kept = tokio::spawn(keeper.run(CancellationToken::new(), CancellationToken::new()));
     let grants = [leases.granted().await.unwrap(), leases.granted().await.unwrap()];
     // Cut off: its table is gone, as far as it can see.
     let table = LeaseTable::new(&clients, &config);
@@ -158,7 +158,7 @@ async fn children_are_granted_once_their_parents_are_settled() {
     let log = Arc::new(KinesisLog::open(&clients, &config).await.unwrap());
     let (keeper, leases, checkpoints) = Keeper::new(&clients, &config, log.clone());
     let stop = CancellationToken::new();
-    let kept = tokio::spawn(keeper.run(stop.clone()));
+    let kept = tokio::spawn(keeper.run(stop.clone(), CancellationToken::new()));
     let parent = leases.granted().await.unwrap();
     let split = clients.kinesis.split_shard().stream_name(&config.stream).shard_to_split(&*parent.shard.0);
     split.new_starting_hash_key((u128::MAX / 2).to_string()).send().await.unwrap();

@@ -13,14 +13,14 @@ use std::time::Duration;
 
 const PAGE: usize = 1 << 20;
 
-struct LaneWriter {
+pub(super) struct LaneWriter {
     lane: Lane,
     batches: Batches,
     sequence: u64,
 }
 
 impl LaneWriter {
-    fn all(lanes: u16) -> Vec<Self> {
+    pub(super) fn all(lanes: u16) -> Vec<Self> {
         let writer = |lane| Self { lane, batches: Batches::new(lane), sequence: 0 };
         (0..lanes).map(|n| writer(Lane::new(n).unwrap())).collect()
     }
@@ -32,7 +32,7 @@ impl LaneWriter {
     }
 }
 
-async fn append_round(log: &KinesisLog, writers: &mut [LaneWriter]) {
+pub(super) async fn append_round(log: &KinesisLog, writers: &mut [LaneWriter]) {
     let appends = writers.iter_mut().map(|writer| {
         let (unit, draft) = (log.append_unit(writer.lane), writer.draft());
         async move { log.append(unit, draft).await.unwrap() }
@@ -41,7 +41,7 @@ async fn append_round(log: &KinesisLog, writers: &mut [LaneWriter]) {
 }
 
 /// Reads shards, parents before children, until each is at its end.
-async fn read_all(log: &dyn Log, described: &KinesisLog) -> Vec<LogRecord> {
+pub(super) async fn read_all(log: &dyn Log, described: &KinesisLog) -> Vec<LogRecord> {
     let (mut records, mut done) = (Vec::new(), BTreeSet::<ShardId>::new());
     let shards = described.describe().await.unwrap();
     while done.len() < shards.len() {
@@ -69,7 +69,7 @@ async fn read_all(log: &dyn Log, described: &KinesisLog) -> Vec<LogRecord> {
     records
 }
 
-fn assert_in_order(records: &[LogRecord], writers: &[LaneWriter]) {
+pub(super) fn assert_in_order(records: &[LogRecord], writers: &[LaneWriter]) {
     let mut by_lane: BTreeMap<Lane, Vec<u64>> = BTreeMap::new();
     for record in records.iter().filter(|record| !record.batches.is_empty()) {
         by_lane.entry(record.batches[0].lane()).or_default().push(record.sequence);
@@ -80,7 +80,7 @@ fn assert_in_order(records: &[LogRecord], writers: &[LaneWriter]) {
     }
 }
 
-async fn split_and_merge(
+pub(super) async fn split_and_merge(
     clients: &Clients,
     config: &AwsConfig,
     log: &KinesisLog,
@@ -193,4 +193,38 @@ async fn a_stream_that_is_away_takes_nothing_and_says_so() {
     };
     assert!(matches!(refused, AppendError::NotTaken { .. }), "{refused:?}");
     assert!(log.accepting().is_err(), "the door is shut for a moment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_record_that_cannot_be_read_is_set_aside_as_it_came_and_passed() {
+    let (config, clients) = provisioned(1).await;
+    let log = KinesisLog::open(&clients, &config).await.unwrap();
+    let mut writers = LaneWriter::all(1);
+    append_round(&log, &mut writers).await;
+    let poison: Vec<u8> = (0..700_000u32).map(|i| (i * i >> 7) as u8).collect();
+    let put = clients.kinesis.put_record().stream_name(&config.stream).partition_key("0");
+    let put = put.data(aws_sdk_kinesis::primitives::Blob::new(poison.clone())).send().await.unwrap();
+    append_round(&log, &mut writers).await;
+
+    let shard = log.shards().await.unwrap().remove(0);
+    let (mut at, mut records, mut damage) = (Position::START, 0, Vec::new());
+    while records < 2 || damage.is_empty() {
+        for item in log.read(&shard, at, PAGE, Duration::from_millis(100)).await.unwrap().items {
+            match item {
+                LogItem::Record(record) => (at, records) = (record.position, records + 1),
+                LogItem::Damaged { position, detail } => {
+                    at = position;
+                    damage.push(detail);
+                }
+            }
+        }
+    }
+    assert_eq!(damage.len(), 1);
+    assert!(damage[0].contains(put.sequence_number()), "{damage:?}");
+    let query = clients.dynamodb.query().table_name(&config.events_table).key_condition_expression("pk = :p");
+    let partition = aws_sdk_dynamodb::types::AttributeValue::S(format!("x#{shard}"));
+    let parts = query.expression_attribute_values(":p", partition).send().await.unwrap().items.unwrap();
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| part["v"].as_b().unwrap().as_ref().to_vec()).collect();
+    assert!(parts.len() == 3 && bytes == poison, "{} parts, {} bytes", parts.len(), bytes.len());
 }
