@@ -50,7 +50,7 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     println!("ready http://{}", health.address());
     let health_stop = common.background_stop.clone();
     let serving = tokio::spawn(async move { health.run(health_stop).await });
-    let worked = work(&processor, keeper, &leases, common.stop.clone()).await;
+    let worked = work(&processor, keeper, leases, common.stop.clone()).await;
     common.background_stop.cancel();
     serving.await.context("the health listener's task")?;
     common.end().await?;
@@ -73,7 +73,7 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     // Deliveries go on until the edge has answered its last request.
     let processor_stop = CancellationToken::new();
     let stop = processor_stop.clone();
-    let working = tokio::spawn(async move { work(&processor, keeper, &leases, stop).await });
+    let working = tokio::spawn(async move { work(&processor, keeper, leases, stop).await });
     let edge = edge.await.context("the edge's task");
     processor_stop.cancel();
     let worked = working.await.context("the processor's task");

@@ -49,13 +49,15 @@ pub(super) fn processor(common: &Common, config: &Config, stores: &Stores) -> an
 pub(super) async fn work(
     processor: &Processor,
     keeper: Keeper,
-    leases: &ShardLeases,
+    leases: ShardLeases,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let keeper_stop = CancellationToken::new();
     let keeping = tokio::spawn(keeper.run(keeper_stop.clone(), stop.clone()));
-    processor.run_leased(leases, stop).await;
-    // Nothing is worked any more: what is left of the leases can go to others.
+    processor.run_leased(&leases, stop).await;
+    // Nothing is worked any more: what is left of the leases can go to others,
+    // and what was granted last with them.
+    drop(leases);
     keeper_stop.cancel();
     keeping.await.context("the leases' keeper")
 }

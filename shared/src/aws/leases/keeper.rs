@@ -6,7 +6,7 @@ use super::row::{LeaseRow, Row};
 use super::table::{Changed, LeaseTable};
 use crate::aws::clients::Clients;
 use crate::aws::config::AwsConfig;
-use crate::aws::log::KinesisLog;
+use crate::aws::log::{KinesisLog, ShardInfo};
 use crate::model::ids::random_u128;
 use crate::ports::PortError;
 use crate::ports::leases::{Grant, Leases};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +51,9 @@ pub struct Keeper {
     observed: Observed,
     in_stream: BTreeSet<ShardId>,
     synced: Option<Instant>,
+    /// The stream's shards, being listed: a stream that does not answer holds up no lease.
+    listing: JoinSet<Result<Vec<ShardInfo>, PortError>>,
+    listed: Option<Vec<ShardInfo>>,
     beats: u64,
     /// One task a lease, which ends when nothing of its shard is worked any more.
     watching: JoinSet<()>,
@@ -81,6 +84,8 @@ impl Keeper {
             observed: Observed::new(),
             in_stream: BTreeSet::new(),
             synced: None,
+            listing: JoinSet::new(),
+            listed: None,
             beats: random_u128() as u64 >> 24,
             watching: JoinSet::new(),
             left: false,
@@ -100,7 +105,7 @@ impl Keeper {
                 next = Instant::now() + self.renew_every;
                 // A table that does not answer must not hold up the next try;
                 // the fence keeps the time meanwhile.
-                let ticked = tokio::time::timeout(self.lease / 2, self.tick(leaving.is_cancelled())).await;
+                let ticked = tokio::time::timeout(self.lease / 2, self.tick(&leaving)).await;
                 match ticked {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "leases could not be kept; trying again"),
@@ -112,6 +117,12 @@ impl Keeper {
                 () = stop.cancelled() => break,
                 () = leaving.cancelled(), if !self.left => next = Instant::now(),
                 Some(_) = self.watching.join_next() => next = Instant::now(),
+                Some(listed) = self.listing.join_next() => {
+                    self.listed(listed);
+                    if self.listed.is_some() {
+                        next = Instant::now();
+                    }
+                }
                 () = tokio::time::sleep_until(next) => {}
             }
         }
@@ -122,8 +133,8 @@ impl Keeper {
         }
     }
 
-    async fn tick(&mut self, leaving: bool) -> Result<(), PortError> {
-        if leaving {
+    async fn tick(&mut self, leaving: &CancellationToken) -> Result<(), PortError> {
+        if leaving.is_cancelled() {
             self.left = true;
             self.hand_back_ended().await;
             self.renew_all().await;
@@ -136,12 +147,32 @@ impl Keeper {
         self.held.table.beat(&self.held.me, self.beats).await?;
         let rows = self.held.table.rows().await?;
         let (leases, workers) = self.observe(rows);
-        if self.synced.is_none_or(|at| at.elapsed() >= self.sync_every) {
-            self.sync(&leases).await?;
+        if let Some(shards) = self.listed.take() {
+            self.sync(shards, &leases).await?;
+        }
+        if self.synced.is_none_or(|at| at.elapsed() >= self.sync_every) && self.listing.is_empty() {
+            self.synced = Some(Instant::now());
+            let log = Arc::clone(&self.log);
+            self.listing.spawn(async move { log.describe().await });
+        }
+        if self.in_stream.is_empty() {
+            // What may be worked is not known yet.
+            return Ok(());
         }
         let seen: Vec<Seen> = leases.iter().map(|row| self.see(row)).collect();
         let decision = decide(&self.held.me, &seen, &workers, &self.in_stream);
-        self.act(decision, &leases).await
+        self.act(decision, &leases, leaving).await
+    }
+
+    fn listed(&mut self, listed: Result<Result<Vec<ShardInfo>, PortError>, JoinError>) {
+        match listed {
+            Ok(Ok(shards)) => self.listed = Some(shards),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the stream's shards are not known anew; trying again");
+                self.synced = None;
+            }
+            Err(error) => tracing::error!(%error, "listing the stream's shards died"),
+        }
     }
 
     async fn renew_all(&self) {
@@ -221,8 +252,7 @@ impl Keeper {
 
     /// Makes leases for shards that have none, and deletes those of settled
     /// shards that the stream has forgotten.
-    async fn sync(&mut self, leases: &[LeaseRow]) -> Result<(), PortError> {
-        let shards = self.log.describe().await?;
+    async fn sync(&mut self, shards: Vec<ShardInfo>, leases: &[LeaseRow]) -> Result<(), PortError> {
         let known: BTreeSet<&ShardId> = leases.iter().map(|row| &row.shard).collect();
         for shard in shards.iter().filter(|shard| !known.contains(&shard.id)) {
             tracing::info!(shard = %shard.id, "a new shard");
@@ -234,11 +264,15 @@ impl Keeper {
                 self.held.table.delete(&row.shard.0).await?;
             }
         }
-        self.synced = Some(Instant::now());
         Ok(())
     }
 
-    async fn act(&mut self, decision: Decision, leases: &[LeaseRow]) -> Result<(), PortError> {
+    async fn act(
+        &mut self,
+        decision: Decision,
+        leases: &[LeaseRow],
+        leaving: &CancellationToken,
+    ) -> Result<(), PortError> {
         for shard in decision.hand_over {
             if let Some(lease) = self.held.get(&shard).filter(|lease| !lease.leave.is_cancelled()) {
                 tracing::info!(%shard, "handing the shard over");
@@ -247,7 +281,7 @@ impl Keeper {
         }
         let rows: BTreeMap<&ShardId, &LeaseRow> = leases.iter().map(|row| (&row.shard, row)).collect();
         for shard in decision.take {
-            let Some(row) = rows.get(&shard) else { continue };
+            let Some(row) = rows.get(&shard).filter(|_| !leaving.is_cancelled()) else { continue };
             let begun = Instant::now();
             let Changed::Yes(counter) = self.held.table.take(row, &self.held.me).await? else { continue };
             tracing::info!(%shard, "took the lease");

@@ -65,6 +65,11 @@ impl FanOut {
         Self { client, stream, consumer, watchdog, arn: OnceCell::new() }
     }
 
+    /// After so long without a record a reader makes sure that the shard is not over.
+    pub(super) const fn watchdog(&self) -> Duration {
+        self.watchdog
+    }
+
     /// Subscribes to a shard, again and again until what is returned is dropped.
     pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> Subscription {
         let (sender, looks) = mpsc::channel(EVENTS_MAX);

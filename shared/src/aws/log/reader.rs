@@ -87,6 +87,8 @@ struct ShardReader {
     at_end: bool,
     closed: bool,
     poll_at: Instant,
+    /// When a record was pushed last, or it was made sure that none will be.
+    moved: Instant,
     asked: Instant,
 }
 
@@ -101,6 +103,7 @@ impl ShardReader {
             at_end: false,
             closed: after == Position::END,
             poll_at: now,
+            moved: now,
             asked: now,
         }
     }
@@ -169,15 +172,7 @@ impl Readers {
             }
             match &self.settings.fan_out {
                 None => self.poll_once(shard, &mut reader).await?,
-                Some(of) => {
-                    let position = reader.position;
-                    let pushed = reader.pushed.get_or_insert_with(|| of.subscribe(shard.clone(), position));
-                    // Cancel safe: what was not received stays where it is.
-                    match tokio::time::timeout_at(deadline, pushed.next()).await {
-                        Ok(look) => reader.looked(look?),
-                        Err(_nothing_came) => {}
-                    }
-                }
+                Some(of) => self.receive_once(of, shard, &mut reader, deadline).await?,
             }
             reader.asked = Instant::now();
             if reader.buffered.is_empty() && !reader.closed && Instant::now() >= deadline {
@@ -211,6 +206,32 @@ impl Readers {
         // It may have expired; another one is a small price in any case.
         let look = look.inspect_err(|_error| reader.iterator = None)?;
         reader.looked(look);
+        Ok(())
+    }
+
+    /// Waits for what is pushed, at most until the deadline. Cancel safe: what
+    /// was not received stays where it is.
+    async fn receive_once(
+        &self,
+        of: &Arc<FanOut>,
+        shard: &ShardId,
+        reader: &mut ShardReader,
+        deadline: Instant,
+    ) -> Result<(), PortError> {
+        let position = reader.position;
+        let pushed = reader.pushed.get_or_insert_with(|| of.subscribe(shard.clone(), position));
+        if let Ok(look) = tokio::time::timeout_at(deadline, pushed.next()).await {
+            reader.looked(look?);
+        }
+        if !reader.buffered.is_empty() {
+            reader.moved = Instant::now();
+        } else if !reader.closed && reader.moved.elapsed() >= of.watchdog() {
+            reader.moved = Instant::now();
+            // An end that was not told would stop the shard's children for ever.
+            let iterator = self.iterator(shard, From::After(position)).await?;
+            let look = self.look(shard, iterator).await?;
+            reader.closed = look.closed && look.records.is_empty();
+        }
         Ok(())
     }
 

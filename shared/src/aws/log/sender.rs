@@ -24,7 +24,9 @@ use tokio::time::Instant;
 /// The first pause before a record is sent again; doubled each time, up to the longest.
 const BACKOFF_MS: u64 = 25;
 const BACKOFF_MAX_MS: u64 = 2000;
-/// After a failure that is not one record's alone the door is shut for this long.
+/// After so many failed requests in a row, or one that was refused for good,
+/// the door is shut for so long: a single broken connection shuts nobody out.
+const DOOR_FAILURES: u32 = 3;
 const DOOR_SHUT: Duration = Duration::from_millis(500);
 /// The shard map is read anew at most this often, and at least this often.
 const MAP_GAP: Duration = Duration::from_secs(1);
@@ -87,6 +89,8 @@ pub(super) struct Sender {
     mapping: JoinSet<Option<ShardMap>>,
     flying: JoinSet<Sent>,
     door: Arc<Door>,
+    /// Failed requests since the last that was answered.
+    failures: u32,
 }
 
 impl Sender {
@@ -113,6 +117,7 @@ impl Sender {
             mapping: JoinSet::new(),
             flying: JoinSet::new(),
             door,
+            failures: 0,
         }
     }
 
@@ -207,6 +212,7 @@ impl Sender {
     fn landed(&mut self, sent: Sent) {
         match sent.outcome {
             Ok(answers) => {
+                self.failures = 0;
                 self.door.open();
                 let mut answers = answers.into_iter();
                 for entry in sent.entries {
@@ -217,6 +223,9 @@ impl Sender {
             Err((failure, detail)) => {
                 tracing::warn!(?failure, detail, records = sent.entries.len(), "records were not stored");
                 if failure != Failure::Throttled {
+                    self.failures += 1;
+                }
+                if failure == Failure::Refused || self.failures >= DOOR_FAILURES {
                     self.door.shut(&detail);
                 }
                 for entry in sent.entries {
