@@ -42,6 +42,7 @@ use crate::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use crate::model::{Batch, BatchId, Claim, CustomerId, EventMeta};
 use crate::ports::log::RecordDraft;
 use bytes::Bytes;
+use std::cell::RefCell;
 use std::ops::Range;
 
 mod encode;
@@ -299,14 +300,30 @@ impl BlockRow {
             raw.extend_from_slice(stored);
             return Ok(());
         }
-        let bytes = zstd::bulk::decompress(stored, BLOCK_BYTES_MAX)
+        let (start, raw_len) = (raw.len(), self.raw_len as usize);
+        raw.resize(start + raw_len, 0);
+        let unpacked = decompress(stored, &mut raw[start..])
             .map_err(|_damaged| RecordError::Checksum("block (zstd)"))?;
-        if bytes.len() != self.raw_len as usize {
+        if unpacked != raw_len {
             return Err(RecordError::Malformed("a block is not as long as its row says"));
         }
-        raw.extend_from_slice(&bytes);
         Ok(())
     }
+}
+
+thread_local! {
+    /// Kept, because making one costs as much as many blocks.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Decompresses into `raw`; says how many bytes it filled.
+fn decompress(stored: &[u8], raw: &mut [u8]) -> std::io::Result<usize> {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let mut zstd = kept.take().map_or_else(zstd::bulk::Decompressor::new, Ok)?;
+        let unpacked = zstd.decompress_to_buffer(stored, raw);
+        *kept = Some(zstd);
+        unpacked
+    })
 }
 
 impl BatchRow {

@@ -19,6 +19,7 @@ use crate::ports::log::RecordDraft;
 use crate::wire::record::{Directory, RecordEncoder};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 /// An item of the table.
@@ -83,6 +84,21 @@ fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], PortError> {
     value.map(AsRef::as_ref).ok_or_else(|| damaged(format!("it has no bytes `{name}`")))
 }
 
+thread_local! {
+    /// Kept, because making one costs more than encoding a batch.
+    static ENCODER: RefCell<Option<RecordEncoder>> = const { RefCell::new(None) };
+}
+
+fn encode(record: &RecordDraft) -> std::io::Result<Vec<u8>> {
+    ENCODER.with_borrow_mut(|kept| {
+        let mut encoder = kept.take().map_or_else(|| RecordEncoder::new(ZSTD_LEVEL), Ok)?;
+        let mut encoded = Vec::new();
+        encoder.encode(record, &mut encoded);
+        *kept = Some(encoder);
+        Ok(encoded)
+    })
+}
+
 /// The items of a batch: its parts, if it needs some, and last its own.
 pub(super) fn items(new: &NewBatch, ttl: u64) -> Result<Vec<Item>, PortError> {
     let batch = &new.batch;
@@ -90,10 +106,8 @@ pub(super) fn items(new: &NewBatch, ttl: u64) -> Result<Vec<Item>, PortError> {
     let stored = Batch { claims: Vec::new(), ..Batch::clone(batch) };
     let record =
         RecordDraft { lane: Some(batch.lane()), producer: 0, sequence: 0, batches: vec![stored.into()] };
-    let mut encoder = RecordEncoder::new(ZSTD_LEVEL)
+    let encoded = encode(&record)
         .map_err(|error| PortError::unavailable("encode a batch for the event store", error))?;
-    let mut encoded = Vec::new();
-    encoder.encode(&record, &mut encoded);
     let keyed = |sort: String| {
         Item::from([
             ("pk".into(), text(partition(batch.customer, batch.lane()))),
