@@ -22,6 +22,7 @@ type Working = Arc<Mutex<BTreeMap<ShardId, usize>>>;
 struct Process {
     number: usize,
     stop: CancellationToken,
+    leaving: CancellationToken,
     keeper: JoinHandle<()>,
     worker: JoinHandle<()>,
     checkpoints: Arc<Checkpoints>,
@@ -53,12 +54,13 @@ impl Process {
     async fn start(number: usize, clients: &Clients, config: &AwsConfig, working: &Working) -> Self {
         let log = Arc::new(KinesisLog::open(clients, config).await.unwrap());
         let (keeper, leases, checkpoints) = Keeper::new(clients, config, log);
-        let stop = CancellationToken::new();
+        let (stop, leaving) = (CancellationToken::new(), CancellationToken::new());
         Self {
             number,
-            keeper: tokio::spawn(keeper.run(stop.clone(), CancellationToken::new())),
+            keeper: tokio::spawn(keeper.run(stop.clone(), leaving.clone())),
             worker: tokio::spawn(work_all(leases, number, working.clone())),
             stop,
+            leaving,
             checkpoints: Arc::new(checkpoints),
         }
     }
@@ -122,6 +124,29 @@ async fn processes_share_the_shards_whoever_comes_ends_or_dies() {
     balanced(&working, &[1], 6).await;
     one.end().await;
     assert!(working.lock().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_process_that_leaves_gives_back_each_shard_that_it_left_and_takes_no_more() {
+    let (config, clients) = provisioned(4).await;
+    let working = Working::default();
+    let one = Process::start(1, &clients, &config, &working).await;
+    let two = Process::start(2, &clients, &config, &working).await;
+    balanced(&working, &[1, 2], 4).await;
+    // Told to end: its work stops, its keeper has not been told to yet.
+    two.leaving.cancel();
+    let began = std::time::Instant::now();
+    two.worker.abort();
+    working.lock().retain(|_, number| *number != 2);
+    balanced(&working, &[1], 4).await;
+    assert!(began.elapsed() < Duration::from_millis(config.lease_ms), "given back, not expired");
+    // Alone again it would have its share, if it still took any.
+    one.kill(&working);
+    tokio::time::sleep(Duration::from_millis(config.lease_ms * 2)).await;
+    assert!(working.lock().is_empty());
+    two.stop.cancel();
+    two.keeper.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
