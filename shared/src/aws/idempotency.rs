@@ -24,7 +24,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use foldhash::HashMap;
 use fred::prelude::Error;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// Keys of this process that are claimed at one time.
 const CLAIMS_MAX: usize = 100_000;
@@ -46,6 +49,11 @@ local known = redis.call('GET', KEYS[1])
 if known and string.sub(known, 1, #ARGV[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 0";
 
+/// Completions that wait for Redis, how often they are tried, and for how long.
+const LATE_MAX: usize = 10_000;
+const LATE_EVERY: Duration = Duration::from_millis(500);
+const LATE_FOR: Duration = Duration::from_secs(600);
+
 type Key = (CustomerId, KeyHash);
 
 /// A claim of this process.
@@ -61,6 +69,8 @@ pub struct RedisIdempotency {
     lease: Duration,
     keep: Duration,
     held: Mutex<HashMap<Key, Held>>,
+    /// Room for completions that wait for Redis to come back.
+    late: Arc<Semaphore>,
 }
 
 impl RedisIdempotency {
@@ -72,6 +82,7 @@ impl RedisIdempotency {
             lease: Duration::from_millis(config.idempotency_lease_ms),
             keep: Duration::from_secs(u64::from(config.idempotency_hours) * 3600),
             held: Mutex::default(),
+            late: Arc::new(Semaphore::new(LATE_MAX)),
         }
     }
 
@@ -82,6 +93,29 @@ impl RedisIdempotency {
         args: Vec<String>,
     ) -> Result<R, Error> {
         self.redis.run(script, name(key), args).await
+    }
+}
+
+impl RedisIdempotency {
+    /// The events are taken, but Redis does not know: it is told once it is
+    /// back, or a repeated request would be taken again.
+    fn complete_later(&self, key: Key, args: Vec<String>, error: Error) -> Result<(), PortError> {
+        let Ok(room) = Arc::clone(&self.late).try_acquire_owned() else {
+            return Err(unavailable("complete an idempotency key", error));
+        };
+        let redis = self.redis.clone();
+        tokio::spawn(async move {
+            let until = Instant::now() + LATE_FOR;
+            while Instant::now() < until {
+                tokio::time::sleep(LATE_EVERY).await;
+                if redis.run::<i64>(COMPLETE, name(&key), args.clone()).await.is_ok() {
+                    drop(room);
+                    return;
+                }
+            }
+            tracing::error!(customer = %key.0, "an idempotency key was not completed");
+        });
+        Ok(())
     }
 }
 
@@ -154,12 +188,10 @@ impl Idempotency for RedisIdempotency {
         let Some(held) = self.held.lock().remove(&key) else { return Ok(()) };
         let fence = format!("P {} ", held.token);
         let args = vec![fence, completed(&held, &placed), self.keep.as_millis().to_string()];
-        let kept: i64 = self
-            .run(COMPLETE, &key, args)
-            .await
-            .map_err(|error| unavailable("complete an idempotency key", error))?;
-        if kept == 0 {
-            tracing::warn!(%customer, "a request outlived the lease of its idempotency key");
+        match self.run::<i64>(COMPLETE, &key, args.clone()).await {
+            Ok(0) => tracing::warn!(%customer, "a request outlived the lease of its idempotency key"),
+            Ok(_) => {}
+            Err(error) => self.complete_later(key, args, error)?,
         }
         Ok(())
     }

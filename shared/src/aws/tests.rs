@@ -36,6 +36,8 @@ fn config() -> AwsConfig {
         leases_table: name("leases"),
         queue: name("queue"),
         dead_letter_queue: name("dead"),
+        // Whatever else the machine does.
+        attempt_timeout_ms: 20_000,
         lanes: 16,
         poll_ms: 20,
         lease_ms: 1500,

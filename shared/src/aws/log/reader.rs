@@ -228,11 +228,19 @@ impl Readers {
         } else if !reader.closed && reader.moved.elapsed() >= of.watchdog() {
             reader.moved = Instant::now();
             // An end that was not told would stop the shard's children for ever.
-            let iterator = self.iterator(shard, From::After(position)).await?;
-            let look = self.look(shard, iterator).await?;
-            reader.closed = look.closed && look.records.is_empty();
+            match self.is_over(shard, position).await {
+                Ok(over) => reader.closed = over,
+                Err(error) => tracing::debug!(%shard, %error, "whether the shard is over is not known"),
+            }
         }
         Ok(())
+    }
+
+    /// Whether a shard is closed and has nothing behind a position.
+    async fn is_over(&self, shard: &ShardId, after: Position) -> Result<bool, PortError> {
+        let iterator = self.iterator(shard, From::After(after)).await?;
+        let look = self.look(shard, iterator).await?;
+        Ok(look.closed && look.records.is_empty())
     }
 
     /// An iterator of a shard.

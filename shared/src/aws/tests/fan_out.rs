@@ -53,7 +53,11 @@ async fn a_subscription_that_breaks_or_goes_silent_is_begun_anew_where_it_was() 
     let (config, clients) = provisioned(1).await;
     let direct = KinesisLog::open(&clients, &config).await.unwrap();
     let cable = Cable::to(variable("KINESIS_ENDPOINT").trim_start_matches("http://").to_owned()).await;
-    let config = AwsConfig { kinesis_endpoint: format!("http://{}", cable.address), ..pushed(config) };
+    let config = AwsConfig {
+        kinesis_endpoint: format!("http://{}", cable.address),
+        attempt_timeout_ms: 5000,
+        ..pushed(config)
+    };
     let log = KinesisLog::open(&Clients::new(&config).await, &config).await.unwrap();
     let (mut writers, mut at, mut records) = (LaneWriter::all(4), Position::START, Vec::new());
     append_round(&direct, &mut writers).await;

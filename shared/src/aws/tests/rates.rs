@@ -8,7 +8,7 @@ use crate::aws::redis::Redis;
 use crate::directory::CustomerEntry;
 use crate::model::{Customer, CustomerId, CustomerStatus};
 use crate::ports::catalogue::Revision;
-use crate::ports::idempotency::ClaimOutcome;
+use crate::ports::idempotency::{ClaimOutcome, Placed};
 use crate::ports::rates::Taken;
 use crate::ports::{Idempotency, PortError, Rates};
 use std::sync::Arc;
@@ -112,9 +112,12 @@ async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the edges know of each other");
-    assert!(matches!(claim(crate::model::ids::random_u128() as u8).await, Ok(_)));
+    // Claimed before Redis goes away, taken meanwhile.
+    let (key, taken) = ((CustomerId::new(2), [7; 16]), Placed { runs: Vec::new(), accepted_at_ms: 5 });
+    assert_eq!(keys.claim(key.0, key.1, [1; 16], 0).await.unwrap(), ClaimOutcome::Claimed);
 
     cable.set(Mode::Cut);
+    keys.complete(key.0, key.1, taken.clone()).await.unwrap();
     let of = customer();
     let (passed, seconds) = storm(&edges[..1], &of, &[5, 1]).await;
     let share = f64::from(RATE) / f64::from(edges[0].edges());
@@ -129,5 +132,11 @@ async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it comes back by itself");
+    let wait = async {
+        while keys.claim(key.0, key.1, [1; 16], 0).await.unwrap() != ClaimOutcome::Completed(taken.clone()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("what was taken meanwhile is known");
     stop.cancel();
 }
