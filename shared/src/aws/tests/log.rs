@@ -202,7 +202,7 @@ async fn a_record_that_cannot_be_read_is_set_aside_as_it_came_and_passed() {
     let log = KinesisLog::open(&clients, &config).await.unwrap();
     let mut writers = LaneWriter::all(1);
     append_round(&log, &mut writers).await;
-    let poison: Vec<u8> = (0..700_000u32).map(|i| (i * i >> 7) as u8).collect();
+    let poison: Vec<u8> = (0..700_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
     let put = clients.kinesis.put_record().stream_name(&config.stream).partition_key("0");
     let put = put.data(aws_sdk_kinesis::primitives::Blob::new(poison.clone())).send().await.unwrap();
     append_round(&log, &mut writers).await;
