@@ -259,16 +259,13 @@ impl<'a, 'c> Collector<'a, 'c> {
             None => {
                 // Envelopes are about half as long again as what small events come as.
                 let bytes = if self.decoded.chunks.is_empty() { self.bytes_hint * 7 / 4 + 256 } else { 4096 };
-                let chunk = Chunk::with_capacity(bytes, self.bytes_hint / 128 + 1);
-                self.decoded.chunks.push((choice, chunk));
+                self.decoded.chunks.push((choice, Chunk::expecting(bytes)));
                 self.decoded.chunks.len() - 1
             }
         };
         let chunk = &mut self.decoded.chunks[at].1;
-        let parts = event.envelope(self.common.customer, self.common.timestamp);
-        chunk.push(event.kind.clone(), event.ordering, |out| {
-            sluice_shared::wire::envelope::write(&parts, out);
-        });
+        let envelope = event.envelope(self.common.customer, self.common.timestamp);
+        chunk.push(event.kind.clone(), event.ordering, &envelope);
     }
 
     fn reject(&mut self, error: EventError) -> Result<(), BodyError> {
