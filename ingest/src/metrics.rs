@@ -96,6 +96,30 @@ impl EdgeMetrics {
     }
 }
 
+/// Cached handles of the lane buffers, counted once a record.
+pub(crate) struct AppendMetrics {
+    append_seconds: Histogram,
+    records: Counter,
+    batches: Counter,
+}
+
+impl AppendMetrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            append_seconds: histogram!("sluice_ingest_append_seconds"),
+            records: counter!("sluice_ingest_records_total"),
+            batches: counter!("sluice_ingest_batches_total"),
+        }
+    }
+
+    /// A record that was appended, or failed to be.
+    pub(crate) fn appended(&self, batches: usize, after: Duration) {
+        self.append_seconds.record(after.as_secs_f64());
+        self.records.increment(1);
+        self.batches.increment(batches as u64);
+    }
+}
+
 /// What a request with events came to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
