@@ -42,7 +42,9 @@ use crate::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use crate::model::{Batch, BatchId, Claim, CustomerId, EventMeta};
 use crate::ports::log::RecordDraft;
 use bytes::Bytes;
+use std::cell::RefCell;
 use std::ops::Range;
+use zstd::bulk::Decompressor;
 
 mod encode;
 #[cfg(test)]
@@ -293,19 +295,26 @@ impl Directory {
     }
 }
 
+thread_local! {
+    /// What unpacks this thread's blocks: making one costs as much as a block.
+    static UNPACKER: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("zstd makes a context unless memory is at its end"));
+}
+
 impl BlockRow {
     fn unpack(self, stored: &[u8], raw: &mut Vec<u8>) -> Result<(), RecordError> {
         if !self.zstd {
             raw.extend_from_slice(stored);
             return Ok(());
         }
-        let bytes = zstd::bulk::decompress(stored, BLOCK_BYTES_MAX)
-            .map_err(|_damaged| RecordError::Checksum("block (zstd)"))?;
-        if bytes.len() != self.raw_len as usize {
-            return Err(RecordError::Malformed("a block is not as long as its row says"));
+        let start = raw.len();
+        raw.resize(start + self.raw_len as usize, 0);
+        let unpacked = UNPACKER.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, &mut raw[start..]));
+        match unpacked {
+            Ok(len) if len == self.raw_len as usize => Ok(()),
+            Ok(_shorter) => Err(RecordError::Malformed("a block is not as long as its row says")),
+            Err(_damaged) => Err(RecordError::Checksum("block (zstd)")),
         }
-        raw.extend_from_slice(&bytes);
-        Ok(())
     }
 }
 
