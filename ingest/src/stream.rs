@@ -162,13 +162,12 @@ impl Stream {
 
     async fn pump(&mut self, pages: &mpsc::Sender<Bytes>) {
         let news = Arc::clone(&self.place.news);
-        let mut told_at = Instant::now();
+        let (mut told_at, mut known) = (Instant::now(), self.at.positions.clone());
         let mut failures = 0;
         while self.key.is_valid() && self.key.customer().is_active() {
             // Asked for before the look, so that what comes meanwhile is heard of.
             let mut told = std::pin::pin!(news.notified());
             told.as_mut().enable();
-            let before = self.at.positions.clone();
             let (items, has_more) = match self.page().await {
                 Ok(page) => page,
                 Err(error) => {
@@ -181,14 +180,15 @@ impl Stream {
             };
             failures = 0;
             if !items.is_empty() {
-                told_at = Instant::now();
+                (told_at, known) = (Instant::now(), self.at.positions.clone());
                 if !self.send(pages, items.into()).await {
                     return;
                 }
             } else if told_at.elapsed() >= self.pace.heartbeat {
-                told_at = Instant::now();
-                let moved = before != self.at.positions || has_more;
-                if !self.send(pages, self.heartbeat(moved)).await {
+                // What did not fit the filter moves the cursor all the same.
+                let heartbeat = self.heartbeat(known != self.at.positions);
+                (told_at, known) = (Instant::now(), self.at.positions.clone());
+                if !self.send(pages, heartbeat).await {
                     return;
                 }
             }

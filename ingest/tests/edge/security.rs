@@ -10,7 +10,10 @@ const BOUND: Duration = Duration::from_secs(20);
 
 /// How many events the inbox has.
 async fn stored(edge: &Running) -> u64 {
-    edge.client().await.get("/v1/inbox?limit=1000").await.json()["total"].as_u64().unwrap()
+    let page = edge.client().await.get("/v1/inbox?limit=1000").await.body;
+    // A number in it may be larger than most readers take.
+    assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&page).is_ok(), "it is JSON");
+    String::from_utf8(page).unwrap().matches("\"event_id\"").count() as u64
 }
 
 /// All answers until the connection ends or nothing more comes.
@@ -198,8 +201,6 @@ async fn deep_wide_and_ambiguous_json_is_judged_in_bounded_time() {
         }
     }
     assert_eq!(stored(&edge).await, taken, "what is refused is not stored, and all else is");
-    // What was taken is given back as JSON.
-    client.get("/v1/inbox?limit=1000").await.json();
 }
 
 #[tokio::test(flavor = "multi_thread")]
