@@ -31,6 +31,8 @@ pub struct EdgeConfig {
     pub limits: LimitConfig,
     /// How events wait for the log.
     pub lanes: LaneConfig,
+    /// How readers are sent events as they happen.
+    pub stream: StreamConfig,
 }
 
 impl Default for EdgeConfig {
@@ -46,6 +48,7 @@ impl Default for EdgeConfig {
             http: HttpConfig::default(),
             limits: LimitConfig::default(),
             lanes: LaneConfig::default(),
+            stream: StreamConfig::default(),
         }
     }
 }
@@ -141,6 +144,27 @@ impl Default for LaneConfig {
     }
 }
 
+/// How readers are sent events as they happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamConfig {
+    /// The most streams at one time.
+    pub streams_max: usize,
+    /// Of these, of one customer.
+    pub customer_max: usize,
+    /// How often a stream looks for events that another edge took.
+    pub poll_ms: u64,
+    /// How often a stream without events says that it is there. Below the 60 s
+    /// after which common proxies give up.
+    pub heartbeat_ms: u64,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self { streams_max: 1000, customer_max: 32, poll_ms: 1000, heartbeat_ms: 15_000 }
+    }
+}
+
 impl EdgeConfig {
     /// Checks the values.
     ///
@@ -176,6 +200,10 @@ impl EdgeConfig {
             ("lanes.bytes_max", lanes.bytes_max as i128, lanes.customer_bytes_max as i128, MAX),
             ("lanes.record_bytes_max", lanes.record_bytes_max as i128, 350_000, 64 * MIB),
             ("lanes.append_timeout_ms", lanes.append_timeout_ms.into(), 1, HOUR_MS),
+            ("stream.streams_max", self.stream.streams_max as i128, 0, MIB),
+            ("stream.customer_max", self.stream.customer_max as i128, 0, MIB),
+            ("stream.poll_ms", self.stream.poll_ms.into(), 10, HOUR_MS),
+            ("stream.heartbeat_ms", self.stream.heartbeat_ms.into(), 10, HOUR_MS),
         ])?;
         for origin in &self.cors_origins {
             if origin != "*" && !is_origin(origin) {

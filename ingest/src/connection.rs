@@ -102,6 +102,17 @@ impl Connection {
         bump(&self.turns);
     }
 
+    /// An answer goes on after its handler's end.
+    pub(crate) fn open_answer(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It has ended.
+    pub(crate) fn close_answer(&self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+        bump(&self.turns);
+    }
+
     /// Whether the body being read has taken too long.
     pub(crate) fn is_body_late(&self) -> bool {
         self.orders.load(Ordering::Relaxed) & BODY_LATE != 0

@@ -12,6 +12,7 @@ use crate::metrics::EdgeMetrics;
 use crate::produce::{Producer, ProducerSettings};
 use crate::router::Router;
 use crate::server::{self, BindError, Listening};
+use crate::streams::Streams;
 use sluice_shared::directory::Directory;
 use sluice_shared::history::AttemptHistory;
 use sluice_shared::ports::{EventStore, Idempotency, Log, Rows, WebhookProbe, WorkQueue};
@@ -73,6 +74,9 @@ pub(crate) struct Edge {
     pub public: Router,
     pub admin: Router,
     pub draining: AtomicBool,
+    /// Cancelled when the drain begins.
+    pub drain: CancellationToken,
+    pub streams: Arc<Streams>,
     pub history: AttemptHistory,
     pub replays: ReplayStore,
     pub probe: Arc<dyn WebhookProbe>,
@@ -111,6 +115,8 @@ impl Edge {
             public: Router::public(config.metrics_on_public),
             admin: Router::admin(),
             draining: AtomicBool::new(false),
+            drain: CancellationToken::new(),
+            streams: Arc::new(Streams::new(config.stream.streams_max, config.stream.customer_max)),
             history: AttemptHistory::new(Arc::clone(&parts.rows), 0),
             replays: ReplayStore::new(parts.rows),
             probe: parts.probe,

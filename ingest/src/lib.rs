@@ -23,6 +23,8 @@ mod routes;
 mod server;
 mod service;
 mod status;
+mod stream;
+mod streams;
 #[cfg(test)]
 mod testing;
 

@@ -23,6 +23,7 @@ pub(crate) struct EdgeMetrics {
     open_connections: Gauge,
     in_flight_bytes: Gauge,
     lane_bytes: Gauge,
+    open_streams: Gauge,
 }
 
 impl EdgeMetrics {
@@ -46,6 +47,7 @@ impl EdgeMetrics {
             open_connections: gauge!("sluice_http_open_connections"),
             in_flight_bytes: gauge!("sluice_ingest_in_flight_bytes"),
             lane_bytes: gauge!("sluice_ingest_lane_bytes"),
+            open_streams: gauge!("sluice_http_open_streams"),
         }
     }
 
@@ -89,7 +91,14 @@ impl EdgeMetrics {
     }
 
     /// What is measured when somebody looks.
-    pub(crate) fn gauges(&self, connections: usize, in_flight_bytes: usize, lane_bytes: usize) {
+    pub(crate) fn gauges(
+        &self,
+        connections: usize,
+        in_flight_bytes: usize,
+        lane_bytes: usize,
+        streams: usize,
+    ) {
+        self.open_streams.set(streams as f64);
         self.open_connections.set(connections as f64);
         self.in_flight_bytes.set(in_flight_bytes as f64);
         self.lane_bytes.set(lane_bytes as f64);

@@ -31,6 +31,7 @@ routes! {
     AckEvent "ack_event",
     Inbox "inbox",
     AckInbox "ack_inbox",
+    Stream "stream",
     CreateSubscription "create_subscription",
     ListSubscriptions "list_subscriptions",
     GetSubscription "get_subscription",
@@ -101,7 +102,8 @@ const READING: [(&str, &str, Route); 6] = [
 ];
 
 /// Under `/v1` and `/api/v1`.
-const DEAD_LETTERS: [(&str, &str, Route); 8] = [
+const DEAD_LETTERS: [(&str, &str, Route); 9] = [
+    ("/stream", "GET", R::Stream),
     ("/dead-letters", "GET", R::ListDeadLetters),
     ("/dead-letters", "DELETE", R::DeleteDeadLetters),
     ("/dead-letters/{id}", "DELETE", R::DeleteDeadLetter),

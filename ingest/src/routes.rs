@@ -10,6 +10,7 @@ mod inbox;
 mod keys;
 pub(crate) mod produce;
 mod replay;
+mod stream;
 mod subscriptions;
 mod trial;
 mod webhook_url;
@@ -42,6 +43,7 @@ pub(crate) async fn other(route: Route, call: &Call<'_>, body: Incoming) -> Resu
         Route::AckEvent => ack::one(call).await,
         Route::Inbox => inbox::list(call).await,
         Route::AckInbox => ack::many(call, body).await,
+        Route::Stream => stream::open(call),
         Route::CreateSubscription => subscriptions::create(call, body).await,
         Route::ListSubscriptions => subscriptions::list(call),
         Route::GetSubscription => subscriptions::get(call),

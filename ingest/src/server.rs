@@ -3,6 +3,7 @@
 use crate::config::{EdgeConfig, ms};
 use crate::connection::{Connection, Connections, Driven, Ended, Io, Protocol, Registered, Timeouts};
 use crate::edge::Edge;
+use crate::request_id;
 use crate::service::{Door, Session, serve};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -25,9 +26,18 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 const PING: Duration = Duration::from_secs(20);
 
 /// Told to a connection over the cap; whether it is read is the client's luck.
-const OVER_THE_CAP: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 93\r\n\r\n\
-    {\"error\":{\"code\":\"OVERLOADED\",\"message\":\"too many connections are open\",\"request_id\":\"none\"}}";
+fn over_the_cap() -> String {
+    let id = request_id::new();
+    let id = id.to_str().unwrap_or_default();
+    let body = format!(
+        r#"{{"error":{{"code":"OVERLOADED","message":"too many connections are open","request_id":"{id}"}}}}"#
+    );
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+         x-request-id: {id}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
 
 /// An address that cannot be listened at.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +106,7 @@ pub(crate) async fn run(edge: &Arc<Edge>, public: Listening, admin: Listening, s
     // It returns when told to stop; a connection it took is registered by then.
     Arc::clone(&customers).accept(public.tcp).await;
     edge.draining.store(true, Ordering::Relaxed);
+    edge.drain.cancel();
     customers.drain(ms(http.drain_ms)).await;
     admin_stop.cancel();
     if let Err(error) = operators_accept.await {
@@ -163,7 +174,7 @@ impl Server {
         if !self.connections.has_room() {
             self.edge.metrics.connection_refused();
             // It may be gone already; it is refused either way.
-            stream.try_write(OVER_THE_CAP).ok();
+            stream.try_write(over_the_cap().as_bytes()).ok();
             return;
         }
         if let Err(error) = stream.set_nodelay(true) {
@@ -213,6 +224,7 @@ impl Server {
                     self.connections.len(),
                     self.edge.admission.bytes(),
                     self.edge.producer.lanes().bytes(),
+                    self.edge.streams.len(),
                 );
             }
         }
@@ -255,15 +267,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refusal_over_the_cap_has_the_length_that_it_says() {
-        let text = std::str::from_utf8(OVER_THE_CAP).unwrap();
+    fn the_refusal_over_the_cap_has_the_length_and_the_id_that_it_says() {
+        let text = over_the_cap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.contains(&format!("content-length: {}\r\n", body.len()))
-                || head.ends_with(&format!("content-length: {}", body.len())),
-            "{}",
-            body.len()
-        );
-        serde_json::from_str::<serde_json::Value>(body).unwrap();
+        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{text}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let id = body["error"]["request_id"].as_str().unwrap();
+        assert!(head.contains(&format!("x-request-id: {id}\r\n")), "{text}");
     }
 }

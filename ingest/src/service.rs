@@ -38,7 +38,7 @@ pub(crate) struct Session {
 /// A request that was let in, as its handler sees it.
 pub(crate) struct Call<'a> {
     pub edge: &'a Edge,
-    pub connection: &'a Connection,
+    pub connection: &'a Arc<Connection>,
     pub parts: &'a Parts,
     pub params: Params<'a>,
     /// The customer's key; nothing on the operators' side.

@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod outcome;
 pub mod outlet;
+pub mod parking;
 mod probe;
 mod processor;
 pub mod recent;

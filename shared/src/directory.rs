@@ -206,7 +206,7 @@ impl Directory {
         for (id, mut state) in touched {
             if let Some(entry) = self.customer(id) {
                 state.revision = revision;
-                entry.swap(state, self.settings.request_events_max);
+                entry.swap(state, self.settings.request_events_max, self.limiter_now_ns());
             }
         }
         // Last, so that a key never leads to a customer that is not up to date.

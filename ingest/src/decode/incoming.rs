@@ -99,7 +99,7 @@ impl<'a> Incoming<'a> {
                 message: format!("the event has {bytes} bytes; the limit is {event_bytes_max}"),
             });
         }
-        payload::check_depth(payload.get()).map_err(invalid)?;
+        payload::check_depth("payload", payload.get()).map_err(invalid)?;
         if let Some(source) = self.source {
             text("source", source)?;
         }
@@ -107,6 +107,7 @@ impl<'a> Incoming<'a> {
             check_tags(tags)?;
         }
         if let Some(metadata) = self.metadata {
+            payload::check_depth("metadata", metadata.get()).map_err(invalid)?;
             check_metadata(metadata)?;
         }
         let ordering = match self.ordering_key {

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 /// How deep a payload may nest: what the matcher's parser takes.
 pub(super) const DEPTH_MAX: usize = 64;
 
-/// Refuses a payload that nests too deep.
-pub(super) fn check_depth(json: &str) -> Result<(), String> {
+/// Refuses a field that nests too deep.
+pub(super) fn check_depth(field: &str, json: &str) -> Result<(), String> {
     // Few payloads have so many brackets that they could nest too deep.
     if opening_brackets(json.as_bytes()) <= DEPTH_MAX {
         return Ok(());
@@ -23,7 +23,7 @@ pub(super) fn check_depth(json: &str) -> Result<(), String> {
             _ => {}
         }
         if depth > DEPTH_MAX {
-            return Err(format!("`payload` nests deeper than {DEPTH_MAX} levels"));
+            return Err(format!("`{field}` nests deeper than {DEPTH_MAX} levels"));
         }
     }
     Ok(())

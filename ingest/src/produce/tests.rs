@@ -34,6 +34,9 @@ impl Log for Told {
     async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
         Ok(Vec::new())
     }
+    async fn lanes(&self, _: &ShardId) -> Result<Vec<Lane>, PortError> {
+        Ok(Vec::new())
+    }
     async fn read(&self, _: &ShardId, _: Position, _: usize, _: Duration) -> Result<LogPage, PortError> {
         Ok(LogPage::default())
     }

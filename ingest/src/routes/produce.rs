@@ -57,6 +57,7 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
     };
     match edge.producer.produce(customer, wishes, &body, charge).await {
         Ok(answer) => {
+            edge.streams.wake(customer.id());
             edge.metrics.took(Taken {
                 accepted: answer.accepted,
                 rejected: answer.rejected,

@@ -4,6 +4,9 @@
 mod api;
 mod bodies;
 mod connections;
+mod contract;
 mod drain;
 mod harness;
 mod more;
+mod security;
+mod stream;

@@ -142,6 +142,11 @@ impl Memory {
         self.state.lock().batches.clone()
     }
 
+    /// How many rows there are in the partitions that begin so.
+    pub(crate) fn rows_in(&self, prefix: &str) -> usize {
+        self.state.lock().rows.keys().filter(|(partition, _)| partition.starts_with(prefix)).count()
+    }
+
     pub(crate) fn queued(&self) -> Vec<Delivery> {
         self.state.lock().queue.values().cloned().collect()
     }
@@ -197,6 +202,7 @@ impl RecordingStores {
             events: Arc::clone(&self.0) as _,
             queue: Arc::clone(&self.0) as _,
             catalogue: Arc::clone(&self.0) as _,
+            rows: Arc::clone(&self.0) as _,
         }
     }
 }
@@ -453,6 +459,10 @@ impl Log for Memory {
     async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
         self.guard("list shards")?;
         Ok(vec![ShardId("0".into())])
+    }
+
+    async fn lanes(&self, _: &ShardId) -> Result<Vec<Lane>, PortError> {
+        Ok((0..16).filter_map(Lane::new).collect())
     }
 
     async fn read(

@@ -77,10 +77,10 @@ impl CustomerEntry {
         }
     }
 
-    pub(super) fn swap(&self, state: CustomerState, burst_min: u32) {
+    pub(super) fn swap(&self, state: CustomerState, burst_min: u32, limiter_now_ns: u64) {
         self.active.store(is_active(&state.customer), Ordering::Relaxed);
         self.fan_out.store(state.customer.fan_out, Ordering::Relaxed);
-        self.limiter.set(state.customer.rate_limit_per_second, burst_min);
+        self.limiter.change(state.customer.rate_limit_per_second, burst_min, limiter_now_ns);
         self.state.store(Arc::new(state));
     }
 
