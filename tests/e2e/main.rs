@@ -19,6 +19,7 @@
     reason = "a failed check is a panic, and a test tells what it saw"
 )]
 
+mod command_line;
 mod control;
 mod crash;
 mod damage;
@@ -29,6 +30,9 @@ mod hostile;
 mod idempotency;
 mod isolation;
 mod lifecycle;
+mod metrics;
 mod outcomes;
 mod reading;
 mod real_events;
+mod tls;
+mod trace_context;

@@ -44,6 +44,10 @@ impl<'a> Chunk<'a> {
         if index == 0 { 0 } else { self.events[index - 1].end as usize + 1 }
     }
 
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     #[cfg(test)]
     pub(crate) fn types(&self) -> &[Cow<'a, str>] {
         &self.types

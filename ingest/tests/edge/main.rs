@@ -7,3 +7,4 @@ mod connections;
 mod drain;
 mod harness;
 mod more;
+mod openapi;
