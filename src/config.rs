@@ -22,8 +22,9 @@ use sluice_shared::telemetry::TelemetryConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Variables of the same prefix that are not configuration of a server.
-const NOT_CONFIG: [&str; 6] = ["config", "api_key", "url", "admin_url", "ca_file", "test_node_modules"];
+/// Variables of the same prefix that are not configuration of a server; nor
+/// are the tests' own, `SLUICE_TEST_…`.
+const NOT_CONFIG: [&str; 5] = ["config", "api_key", "url", "admin_url", "ca_file"];
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,7 +86,8 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         anyhow::ensure!(file.exists(), "--config {}: there is no such file", file.display());
         figment = figment.merge(Toml::file_exact(file));
     }
-    figment = figment.merge(Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).split("__").lowercase(true));
+    let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).filter(|name| !name.starts_with("test_"));
+    figment = figment.merge(environment.split("__").lowercase(true));
     for flag in flags::of(command) {
         figment = figment.merge(flag);
     }

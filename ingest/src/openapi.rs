@@ -29,7 +29,8 @@ pub(crate) fn document(door: Door, router: &Router, config: &EdgeConfig) -> Valu
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[method.to_ascii_lowercase()] = operation;
     }
-    let schemas = reachable(&paths, schemas::all(config));
+    let schemas = reachable(&paths, "schemas", schemas::all(config));
+    let headers = reachable(&paths, "headers", parts::headers());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -48,30 +49,32 @@ pub(crate) fn document(door: Door, router: &Router, config: &EdgeConfig) -> Valu
         "components": {
             "securitySchemes": security(door),
             "schemas": schemas,
-            "headers": parts::headers(),
+            "headers": headers,
         },
     })
 }
 
-/// The schemas that the paths lead to: what a listener does not use it does not tell.
-fn reachable(paths: &Map<String, Value>, all: Map<String, Value>) -> Map<String, Value> {
+/// The components of a section that the paths lead to: what a listener does
+/// not use it does not tell.
+fn reachable(paths: &Map<String, Value>, section: &str, all: Map<String, Value>) -> Map<String, Value> {
     let mut used = HashSet::new();
-    paths.values().for_each(|item| note_references(item, &all, &mut used));
+    let prefix = format!("#/components/{section}/");
+    paths.values().for_each(|item| note_references(item, &prefix, &all, &mut used));
     all.into_iter().filter(|(name, _)| used.contains(name)).collect()
 }
 
-fn note_references(value: &Value, all: &Map<String, Value>, used: &mut HashSet<String>) {
+fn note_references(value: &Value, prefix: &str, all: &Map<String, Value>, used: &mut HashSet<String>) {
     match value {
         Value::Object(fields) => {
             let reference = fields.get("$ref").and_then(Value::as_str);
-            let name = reference.and_then(|of| of.strip_prefix("#/components/schemas/"));
+            let name = reference.and_then(|of| of.strip_prefix(prefix));
             if let Some(schema) = name.and_then(|name| all.get(name).filter(|_| used.insert(name.to_owned())))
             {
-                note_references(schema, all, used);
+                note_references(schema, prefix, all, used);
             }
-            fields.values().for_each(|value| note_references(value, all, used));
+            fields.values().for_each(|value| note_references(value, prefix, all, used));
         }
-        Value::Array(all_of) => all_of.iter().for_each(|value| note_references(value, all, used)),
+        Value::Array(all_of) => all_of.iter().for_each(|value| note_references(value, prefix, all, used)),
         _ => {}
     }
 }

@@ -40,6 +40,9 @@ enum Name {
     Metadata,
 }
 
+/// In the order of [`Name`].
+const NAMES: [&str; 6] = ["event_type", "payload", "source", "tags", "ordering_key", "metadata"];
+
 /// Reads an event from an object. What serde derives would take an array of
 /// the fields' values as well.
 struct Event;
@@ -56,7 +59,7 @@ impl<'de> Visitor<'de> for Event {
         while let Some(name) = fields.next_key::<Name>()? {
             let bit = 1 << name as u8;
             if seen & bit != 0 {
-                return Err(A::Error::custom("a field comes twice"));
+                return Err(A::Error::duplicate_field(NAMES[name as usize]));
             }
             seen |= bit;
             let raw: &'de RawValue = fields.next_value()?;
@@ -153,6 +156,13 @@ impl<'a> Incoming<'a> {
             });
         }
         payload::check_depth(payload.get()).map_err(invalid)?;
+        for (name, raw) in [("payload", Some(payload)), ("metadata", self.metadata)] {
+            if !raw.is_none_or(|raw| payload::is_unicode(raw.get())) {
+                return Err(invalid(format!(
+                    "`{name}` has half of a surrogate pair (\\ud800 to \\udfff alone)"
+                )));
+            }
+        }
         if let Some(source) = self.source {
             text("source", source)?;
         }

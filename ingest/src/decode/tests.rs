@@ -152,5 +152,18 @@ fn an_event_is_an_object_and_no_array_of_its_fields() {
     let decoded = decoded.unwrap();
     assert_eq!(decoded.rejected.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 1]);
     assert!(decoded.rejected[0].1.message.contains("object"), "{:?}", decoded.rejected);
-    assert!(rejected(r#"{"payload":1,"payload":2}"#).starts_with("a field comes twice"));
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_refused_and_a_whole_one_is_not() {
+    for half in [r#"{"payload":"\ud800"}"#, r#"{"payload":{"a\udc00":1}}"#, r#"{"payload":"\ud83e\u0041"}"#] {
+        assert!(rejected(half).contains("`payload` has half of a surrogate pair"), "{half}");
+    }
+    let metadata = r#"{"payload":1,"metadata":{"x":"\\\ud800"}}"#;
+    assert!(rejected(metadata).contains("`metadata`"));
+    for whole in
+        [r#"{"payload":"\ud83e\udd80"}"#, r#"{"payload":"\\ud800 \u00fc \n"}"#, r#"{"payload":"\\\\"}"#]
+    {
+        assert_eq!(json(whole.as_bytes()).unwrap().accepted(), 1, "{whole}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Parameters, headers and references that operations share.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A schema by its name.
 pub(super) fn schema_ref(name: &str) -> Value {
@@ -66,9 +66,9 @@ pub(super) fn times(from: &str, to: &str) -> [Value; 2] {
 }
 
 /// Headers of answers, as components.
-pub(super) fn headers() -> Value {
+pub(super) fn headers() -> Map<String, Value> {
     let text = |text: &str| json!({ "description": text, "schema": { "type": "string" } });
-    json!({
+    let all = json!({
         "X-Request-ID": {
             "description": "The caller's, where it is 1 to 128 visible ASCII characters, else a new one. It is in the logs.",
             "required": true,
@@ -81,7 +81,8 @@ pub(super) fn headers() -> Value {
         "RateLimit": text("What is left: `\"events\";r=<events>;t=<seconds until it is full>`."),
         "RateLimit-Policy": text("The limit: `\"events\";q=<events>;w=1;burst=<events>`."),
         "Idempotent-Replayed": text("`true` where this is the first answer again."),
-    })
+    });
+    all.as_object().cloned().unwrap_or_default()
 }
 
 /// The headers of an answer of this status.
