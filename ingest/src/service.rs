@@ -110,7 +110,7 @@ fn tell(route: Route, request_id: &HeaderValue, error: &ApiError) {
             tracing::error!(request_id = text(request_id), route, status, code, cause, "a request failed");
         }
         (Some(cause), _) => {
-            tracing::warn!(request_id = text(request_id), route, status, code, cause, "a request failed")
+            tracing::warn!(request_id = text(request_id), route, status, code, cause, "a request failed");
         }
         (None, _) => tracing::debug!(request_id = text(request_id), route, status, code, "refused"),
     }

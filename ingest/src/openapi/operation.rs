@@ -107,7 +107,9 @@ impl Operation {
     }
 
     pub(super) fn takes_any(mut self, content: Value, required: bool) -> Self {
-        self.body = Some(json!({ "required": required, "content": content }));
+        let mut body = json!({ "required": required });
+        body["content"] = content;
+        self.body = Some(body);
         self
     }
 

@@ -29,15 +29,18 @@ pub(super) fn path_parameters(path: &str, of_event: bool) -> Vec<Value> {
 /// A parameter of the query.
 pub(super) fn query(name: &str, schema: Value, text: &str) -> Value {
     // An empty parameter is an absent one.
-    json!({
-        "name": name, "in": "query", "required": false, "allowEmptyValue": true,
-        "description": text, "schema": schema,
-    })
+    let mut parameter = json!({
+        "name": name, "in": "query", "required": false, "allowEmptyValue": true, "description": text,
+    });
+    parameter["schema"] = schema;
+    parameter
 }
 
 /// A header of the request.
 pub(super) fn header(name: &str, schema: Value, text: &str) -> Value {
-    json!({ "name": name, "in": "header", "required": false, "description": text, "schema": schema })
+    let mut parameter = json!({ "name": name, "in": "header", "required": false, "description": text });
+    parameter["schema"] = schema;
+    parameter
 }
 
 /// `limit`.

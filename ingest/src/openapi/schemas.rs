@@ -63,7 +63,7 @@ fn one_of(values: &[&str]) -> Value {
 }
 
 fn or_null(schema: Value) -> Value {
-    json!({ "anyOf": [schema, { "type": "null" }] })
+    json!({ "anyOf": vec![schema, json!({ "type": "null" })] })
 }
 
 fn text() -> Value {

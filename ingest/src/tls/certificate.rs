@@ -135,7 +135,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
         let first = write(dir.path());
-        let certificate = Certificate::load(cert.clone(), key.clone()).unwrap();
+        let certificate = Certificate::load(cert.clone(), key).unwrap();
         assert_eq!(in_use(&certificate), first);
         assert!(!certificate.look(false).unwrap());
 

@@ -125,7 +125,7 @@ async fn no_file_has_a_secret_and_without_the_key_nothing_starts() {
     let sample = with_secret(Sample::new(1));
     catalogue.put_customer(&sample.customer).await.unwrap();
     catalogue.put_subscription(&sample.subscription).await.unwrap();
-    assert_eq!(stored(&catalogue).await, [sample.subscription.clone()]);
+    assert_eq!(stored(&catalogue).await, std::slice::from_ref(&sample.subscription));
     let files = bytes_of(dir.path());
     assert!(!contains(&files, &sample.subscription.secrets[0].text));
     assert!(contains(&files, "sealed:v1:one:"));

@@ -89,7 +89,7 @@ fn events(config: &EdgeConfig) -> Vec<Named> {
         (
             "EventsBody",
             json!({ "anyOf": [
-            of("Event"), events, closed(&[("events", events.clone())], &["events"]),
+            of("Event"), events, closed(&[("events", events)], &["events"]),
         ] }),
         ),
         ("CloudEvent", cloud),
