@@ -110,7 +110,7 @@ pub(crate) enum Order {
 }
 
 /// How clap and the API write it.
-fn name(value: impl ValueEnum) -> String {
+fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
@@ -142,13 +142,13 @@ impl Events {
                 let show = Show::List { list: "events", columns: COLUMNS };
                 Ok(get("/v1/inbox".into(), show)
                     .page(&of.page)
-                    .param("status", of.status.map(name))
+                    .param("status", of.status.as_ref().map(name))
                     .param("event_type", of.event_type.as_ref())
                     .param("source", of.source.as_ref())
                     .param("tag", of.tag.as_ref())
                     .param("start_time", of.start_time.as_ref())
                     .param("end_time", of.end_time.as_ref())
-                    .param("order", of.order.map(name)))
+                    .param("order", of.order.as_ref().map(name)))
             }
             Self::Ack { ids } => {
                 let show = Show::List { list: "results", columns: ACKS };

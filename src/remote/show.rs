@@ -106,9 +106,9 @@ pub(super) fn printable(text: &str) -> String {
     }
     text.chars().fold(String::with_capacity(text.len() + 16), |mut out, c| {
         if is_unprintable(c) {
-            out.extend(c.escape_default())
+            out.extend(c.escape_default());
         } else {
-            out.push(c)
+            out.push(c);
         }
         out
     })

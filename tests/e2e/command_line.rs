@@ -159,7 +159,7 @@ fn dead_letters_are_listed_redriven_and_deleted_from_a_shell() {
 fn files_are_sent_page_by_page_and_bad_events_end_in_status_1() {
     let server = Server::start();
     let customer = Customer::new(&server);
-    let shell = Shell { server: &server, key: Some(customer.key.clone()) };
+    let shell = Shell { server: &server, key: Some(customer.key) };
     let dir = directory();
     let path = dir.path().join("events.ndjson");
     let lines: String = (0..5).map(|n| format!("{{\"event_type\":\"a.b\",\"payload\":{n}}}\n")).collect();

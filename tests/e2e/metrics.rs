@@ -121,7 +121,7 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| match value {
             Value::String(text) if ["expr", "query", "definition"].contains(&name.as_str()) => {
-                found.push(text.clone())
+                found.push(text.clone());
             }
             value => expressions(value, found),
         }),
