@@ -17,7 +17,9 @@ use sluice_shared::aws::rows::DynamoRows;
 use sluice_shared::aws::{Clients, provision as aws_provision};
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::model::ids::random_u128;
+use sluice_shared::ports::catalogue::CatalogueError;
 use sluice_shared::ports::{Log, PortError};
+use sluice_shared::sealing::{OpenError, SealedCatalogue, Sealer};
 use sluice_shared::telemetry;
 use std::future::Future;
 use std::sync::Arc;
@@ -45,6 +47,29 @@ async fn patiently<T, F: Future<Output = Result<T, PortError>>>(
     }
 }
 
+/// The catalogue with its secrets: waits for the store, not for a key that is missing.
+async fn open_sealed(
+    stop: &CancellationToken,
+    config: &Config,
+    catalogue: &Arc<PostgresCatalogue>,
+) -> anyhow::Result<Arc<SealedCatalogue>> {
+    let open = || async {
+        let sealer = Sealer::load(&config.secrets)?;
+        match SealedCatalogue::open(catalogue.clone(), sealer).await {
+            Err(OpenError::Catalogue(CatalogueError::Port(error))) => Ok(Err(error)),
+            opened => anyhow::Ok(Ok(opened?)),
+        }
+    };
+    let opened = patiently(stop, || async {
+        match open().await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(opened)) => Ok(Ok(opened)),
+            Err(error) => Ok(Err(error)),
+        }
+    });
+    Ok(Arc::new(opened.await??))
+}
+
 /// A process's own rows of the attempt history; they expire with it.
 fn instance() -> u64 {
     random_u128() as u64
@@ -54,6 +79,8 @@ fn instance() -> u64 {
 struct Common {
     clients: Clients,
     catalogue: Arc<PostgresCatalogue>,
+    /// The same, as everybody else uses it.
+    sealed: Arc<SealedCatalogue>,
     directory: Arc<Directory>,
     stop: CancellationToken,
     background_stop: CancellationToken,
@@ -71,15 +98,15 @@ impl Common {
             request_events_max: config.edge.limits.request_events_max,
             ..DirectorySettings::default()
         };
-        let (directory, refresher) =
-            patiently(&stop, || Directory::load(catalogue.clone(), settings)).await?;
+        let sealed = open_sealed(&stop, config, &catalogue).await?;
+        let (directory, refresher) = patiently(&stop, || Directory::load(sealed.clone(), settings)).await?;
         let background_stop = CancellationToken::new();
         let background = vec![
             tokio::spawn(refresher.run(background_stop.clone())),
             tokio::spawn(telemetry::keep_up(metrics.clone(), background_stop.clone())),
         ];
         let render = Box::new(move || metrics.render());
-        Ok(Self { clients, catalogue, directory, stop, background_stop, background, render })
+        Ok(Self { clients, catalogue, sealed, directory, stop, background_stop, background, render })
     }
 
     async fn log(&self, config: &Config) -> anyhow::Result<Arc<KinesisLog>> {
@@ -133,7 +160,7 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
         log: log.clone(),
         events: events.clone(),
         queue: queue.clone(),
-        catalogue: common.catalogue.clone(),
+        catalogue: common.sealed.clone(),
         directory: common.directory.clone(),
         rows: rows.clone(),
         lanes: config.aws.lanes,
@@ -154,7 +181,7 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
         render_metrics: common.render,
     })
     .context("listen")?;
-    println!("ready http://{}", bound.public_address());
+    println!("ready {}", bound.public_url());
     let failed = CancellationToken::new();
     let edge = tokio::spawn(run_edge(bound, common.stop.clone(), failed.clone()));
     edge.await.context("the edge's task")?;
@@ -177,7 +204,7 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
         log,
         events,
         queue,
-        catalogue: common.catalogue.clone(),
+        catalogue: common.sealed.clone(),
         directory: common.directory.clone(),
         rows: Arc::new(DynamoRows::new(&common.clients, &config.aws)),
         lanes: config.aws.lanes,

@@ -7,7 +7,7 @@
 mod io;
 mod sweep;
 
-pub(crate) use io::Io;
+pub(crate) use io::{Io, Stream};
 pub(crate) use sweep::{Connections, Registered, Timeouts};
 
 use parking_lot::Mutex;

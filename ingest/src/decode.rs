@@ -9,11 +9,17 @@ pub(crate) mod cloud_events;
 mod incoming;
 mod payload;
 
+/// Limits that the API's description tells.
+pub(crate) mod limits {
+    pub(crate) use super::incoming::{TAGS_MAX, TEXT_BYTES_MAX};
+}
+
 use self::incoming::Incoming;
 use crate::lanes::Chunk;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_shared::model::ids::ID_TEXT_LEN;
+use sluice_shared::trace::TraceParent;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -107,6 +113,8 @@ pub(crate) struct Common<'a> {
     pub fan_out: u16,
     /// The lane, of these, for events without an ordering key.
     pub lane: LaneChoice,
+    /// The request's trace.
+    pub trace: Option<TraceParent>,
 }
 
 struct Collector<'a, 'c> {
@@ -264,7 +272,9 @@ impl<'a, 'c> Collector<'a, 'c> {
             }
         };
         let chunk = &mut self.decoded.chunks[at].1;
-        let envelope = event.envelope(self.common.customer, self.common.timestamp);
+        let traced = self.common.trace.and_then(|trace| event.traced_metadata(&trace));
+        let mut envelope = event.envelope(self.common.customer, self.common.timestamp);
+        envelope.metadata = traced.as_deref().or(envelope.metadata);
         chunk.push(event.kind.clone(), event.ordering, &envelope);
     }
 

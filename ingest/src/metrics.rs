@@ -4,9 +4,42 @@ use crate::connection::Protocol;
 use crate::router::Route;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use sluice_shared::telemetry::{Metric, Values, describe};
 use std::time::Duration;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+const OUTCOMES: Values = Values::Of(&["ok", "failed"]);
+
+/// What the edge tells.
+pub const METRICS: &[Metric] = &[
+    Metric::counter("sluice_http_requests_total", "Requests answered, by route and class of the status.")
+        .by(&[("route", Values::Of(Route::NAMES)), ("status", Values::Of(&CLASSES))]),
+    Metric::counter("sluice_http_refusals_total", "Requests refused, by the error's code.")
+        .by(&[("code", Values::Bounded("a code of the API's errors"))]),
+    Metric::counter("sluice_http_connections_total", "Connections that said something, by protocol.")
+        .by(&[("protocol", Values::Of(&["http1", "http2"]))]),
+    Metric::counter(
+        "sluice_http_connections_refused_total",
+        "Connections refused because too many are open.",
+    ),
+    Metric::counter("sluice_http_connections_timed_out_total", "Connections ended because they stood still."),
+    Metric::gauge("sluice_http_open_connections", "Open connections of customers."),
+    Metric::counter("sluice_tls_handshakes_total", "TLS handshakes, by how they ended.")
+        .by(&[("outcome", Values::Of(&["ok", "failed", "timed_out"]))]),
+    Metric::counter("sluice_tls_reloads_total", "New TLS certificates found, by whether they are used.")
+        .by(&[("outcome", OUTCOMES)]),
+    Metric::histogram("sluice_ingest_accept_seconds", "From a request's head to the 202 of its events."),
+    Metric::counter("sluice_ingest_accepted_total", "Events accepted: durable and answered 202."),
+    Metric::counter("sluice_ingest_rejected_total", "Events refused as invalid beside accepted ones."),
+    Metric::counter(
+        "sluice_ingest_body_bytes_total",
+        "Decompressed bytes of bodies whose events were accepted.",
+    ),
+    Metric::counter("sluice_ingest_replayed_total", "Requests answered again from their Idempotency-Key."),
+    Metric::gauge("sluice_ingest_in_flight_bytes", "Bytes of bodies that are being read or handled."),
+    Metric::gauge("sluice_ingest_lane_bytes", "Bytes of events that wait for the log or are being appended."),
+];
 
 /// Cached handles.
 pub(crate) struct EdgeMetrics {
@@ -28,6 +61,7 @@ pub(crate) struct EdgeMetrics {
 
 impl EdgeMetrics {
     pub(crate) fn new() -> Self {
+        describe(METRICS);
         let requests = Route::ALL.map(|route| {
             CLASSES.map(
                 |class| counter!("sluice_http_requests_total", "route" => route.name(), "status" => class),

@@ -1,10 +1,11 @@
 //! The listeners: accepting, the cap on connections, protocols, the drain.
 
 use crate::config::{EdgeConfig, ms};
-use crate::connection::{Connection, Connections, Driven, Ended, Io, Protocol, Registered, Timeouts};
+use crate::connection::{Connection, Connections, Driven, Ended, Io, Protocol, Registered, Stream, Timeouts};
 use crate::edge::Edge;
 use crate::request_id;
 use crate::service::{Door, Session, serve};
+use crate::tls::Tls;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 /// Operators' connections.
@@ -57,19 +59,22 @@ pub(crate) struct Listening {
     address: SocketAddr,
     door: Door,
     connections_max: usize,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Listening {
     /// The public listener and the operators'.
-    pub(crate) fn both(config: &EdgeConfig) -> Result<(Self, Self), BindError> {
-        let one = |field, address, door, connections_max| {
+    pub(crate) fn both(config: &EdgeConfig, tls: Option<&Arc<Tls>>) -> Result<(Self, Self), BindError> {
+        let admin_tls = tls.filter(|_| config.tls.on_admin).cloned();
+        let one = |field, address, door, connections_max, tls| {
             let tcp = listen(address, config.http.backlog);
             let bound = tcp.and_then(|tcp| Ok((tcp.local_addr()?, tcp)));
             let (address, tcp) = bound.map_err(|source| BindError { field, address, source })?;
-            Ok(Self { tcp, address, door, connections_max })
+            Ok(Self { tcp, address, door, connections_max, tls })
         };
-        let public = one("listen", config.listen, Door::Public, config.http.connections_max)?;
-        let admin = one("admin_listen", config.admin_listen, Door::Admin, ADMIN_CONNECTIONS_MAX)?;
+        let (public, admin) = (config.listen, config.admin_listen);
+        let public = one("listen", public, Door::Public, config.http.connections_max, tls.cloned())?;
+        let admin = one("admin_listen", admin, Door::Admin, ADMIN_CONNECTIONS_MAX, admin_tls)?;
         Ok((public, admin))
     }
 
@@ -119,6 +124,7 @@ pub(crate) async fn run(edge: &Arc<Edge>, public: Listening, admin: Listening, s
 struct Server {
     edge: Arc<Edge>,
     door: Door,
+    tls: Option<Arc<Tls>>,
     connections: Arc<Connections>,
     timeouts: Timeouts,
     stop: CancellationToken,
@@ -147,6 +153,7 @@ impl Server {
         Arc::new(Self {
             edge: Arc::clone(edge),
             door: listening.door,
+            tls: listening.tls.clone(),
             connections: Arc::new(Connections::new(listening.connections_max)),
             timeouts,
             stop,
@@ -174,7 +181,9 @@ impl Server {
         if !self.connections.has_room() {
             self.edge.metrics.connection_refused();
             // It may be gone already; it is refused either way.
-            stream.try_write(over_the_cap().as_bytes()).ok();
+            if self.tls.is_none() {
+                stream.try_write(over_the_cap().as_bytes()).ok();
+            }
             return;
         }
         if let Err(error) = stream.set_nodelay(true) {
@@ -189,9 +198,12 @@ impl Server {
 
     /// Serves a connection to its end; `_registered` leaves the register then.
     async fn serve(&self, stream: TcpStream, connection: Arc<Connection>, _registered: Registered) {
-        // Cancelling the look at the first bytes takes nothing from the socket.
-        let first = tokio::time::timeout(self.timeouts.idle, first_bytes(&stream, self.timeouts.head));
-        let Some(Ok(Some(protocol))) = self.stop.run_until_cancelled(first).await else { return };
+        let opened = match &self.tls {
+            None => self.open_plain(stream).await,
+            // A handshake that is cut short by the stop has asked for nothing yet.
+            Some(tls) => self.stop.run_until_cancelled(tls.accept(stream)).await.flatten().map(tls_stream),
+        };
+        let Some((stream, protocol)) = opened else { return };
         connection.speaks(protocol);
         self.edge.metrics.connected(protocol);
         let session = Arc::new(Session {
@@ -211,6 +223,14 @@ impl Server {
             Ended::Itself(Err(error)) => tracing::debug!(%error, "a connection broke"),
             Ended::Killed => tracing::debug!("a connection was ended"),
         }
+    }
+
+    /// A connection and its protocol, once it has said something.
+    async fn open_plain(&self, stream: TcpStream) -> Option<(Stream, Protocol)> {
+        // Cancelling the look at the first bytes takes nothing from the socket.
+        let first = tokio::time::timeout(self.timeouts.idle, first_bytes(&stream, self.timeouts.head));
+        let protocol = self.stop.run_until_cancelled(first).await?.ok()??;
+        Some((Stream::Plain(stream), protocol))
     }
 
     async fn sweep(self: Arc<Self>) {
@@ -241,6 +261,10 @@ impl Server {
             }
         }
     }
+}
+
+fn tls_stream((stream, protocol): (Box<TlsStream<TcpStream>>, Protocol)) -> (Stream, Protocol) {
+    (Stream::Tls(stream), protocol)
 }
 
 /// The protocol of a connection by its first bytes, left in the socket;

@@ -21,6 +21,8 @@ mod conclude;
 pub mod config;
 mod context;
 pub mod endpoint;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 pub mod health;
 mod history;

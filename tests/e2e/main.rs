@@ -20,6 +20,7 @@
 )]
 
 mod clients;
+mod command_line;
 mod control;
 mod crash;
 mod damage;
@@ -31,7 +32,10 @@ mod hostile;
 mod idempotency;
 mod isolation;
 mod lifecycle;
+mod metrics;
 mod ordered;
 mod outcomes;
 mod reading;
 mod real_events;
+mod tls;
+mod trace_context;

@@ -54,6 +54,12 @@ impl<'a> Chunk<'a> {
         self.pieces
     }
 
+    /// The envelopes, joined by commas.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let bodies: Vec<&[u8]> = self.pieces.iter().map(|piece| piece.body.as_slice()).collect();
+        bodies.join(&b',')
+    }
+
     #[cfg(test)]
     pub(crate) fn types(&self) -> Vec<&str> {
         self.pieces.iter().flat_map(|piece| piece.types.iter().map(AsRef::as_ref)).collect()

@@ -72,7 +72,8 @@ async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
     let log = Arc::new(Told { next: Mutex::new(Some(first_append)) });
     let producer = Producer::new(log, engine.idempotency.clone(), SETTINGS);
     let appenders = Appenders::start(producer.lanes());
-    let wishes = Wishes { form: BodyForm::Json, idempotency_key: Some("k"), minimal: false, refusals: &[] };
+    let (form, refusals, trace) = (BodyForm::Json, &[][..], None);
+    let wishes = Wishes { form, idempotency_key: Some("k"), minimal: false, refusals, trace };
     let produce = || producer.produce(&customer, wishes, br#"{"payload":1}"#, |_| Ok(()));
     let answers = [produce().await, produce().await];
     appenders.stop().await;

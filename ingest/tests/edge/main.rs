@@ -8,5 +8,6 @@ mod contract;
 mod drain;
 mod harness;
 mod more;
+mod openapi;
 mod security;
 mod stream;
