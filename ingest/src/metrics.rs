@@ -38,6 +38,10 @@ pub const METRICS: &[Metric] = &[
     ),
     Metric::counter("sluice_ingest_replayed_total", "Requests answered again from their Idempotency-Key."),
     Metric::gauge("sluice_ingest_in_flight_bytes", "Bytes of bodies that are being read or handled."),
+    Metric::gauge("sluice_http_open_streams", "Open streams of customers' events."),
+    Metric::histogram("sluice_ingest_append_seconds", "How long the log takes to make a record durable."),
+    Metric::counter("sluice_ingest_records_total", "Records given to the log."),
+    Metric::counter("sluice_ingest_batches_total", "Batches in these records."),
     Metric::gauge("sluice_ingest_lane_bytes", "Bytes of events that wait for the log or are being appended."),
 ];
 
