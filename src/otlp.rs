@@ -65,6 +65,8 @@ mod export {
     use anyhow::Context;
     use sluice_shared::telemetry::TelemetryConfig;
     use sluice_shared::trace;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
     use tokio::sync::mpsc::{self, Receiver};
     use tokio::task::JoinHandle;
@@ -93,10 +95,16 @@ mod export {
             let url: reqwest::Url = url.parse().context("telemetry.otlp_endpoint")?;
             let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
             let (sender, spans) = mpsc::channel(WAITING_MAX);
-            // A full queue loses the span: that is what the queue's end means.
-            let heard = trace::listen(move |span| drop(sender.try_send(span)));
+            let lost = Arc::new(AtomicU64::new(0));
+            let losing = Arc::clone(&lost);
+            let heard = trace::listen(move |span| {
+                // A full queue loses the span; how many is told with the next batch.
+                if sender.try_send(span).is_err() {
+                    losing.fetch_add(1, Ordering::Relaxed);
+                }
+            });
             anyhow::ensure!(heard, "spans are already listened to in this process");
-            let task = Some(tokio::spawn(send_all(http, url, spans, stop.clone())));
+            let task = Some(tokio::spawn(send_all(http, url, spans, lost, stop.clone())));
             Ok(Self { stop, task })
         }
 
@@ -115,6 +123,7 @@ mod export {
         http: reqwest::Client,
         url: reqwest::Url,
         mut spans: Receiver<Span>,
+        lost: Arc<AtomicU64>,
         stop: CancellationToken,
     ) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
@@ -142,6 +151,10 @@ mod export {
                     let error = error.without_url();
                     tracing::warn!(%error, spans = batch.len(), "spans were not taken by the collector");
                 }
+            }
+            let lost = lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                tracing::warn!(spans = lost, "spans were lost: more came than the collector takes");
             }
             batch.clear();
         }
