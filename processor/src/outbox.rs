@@ -4,6 +4,7 @@
 //! subscription's [`BatchPolicy`] allows: whole events only, in order, and an
 //! event larger than `max_bytes` alone.
 
+use crate::parking::REFS_MAX;
 use crate::slice::{Slice, run_weight, start_of, weight};
 use sluice_shared::model::subscription::BatchPolicy;
 use sluice_shared::model::{Batch, EventSet, Lane, Run};
@@ -102,15 +103,17 @@ impl Outbox {
         diverted
     }
 
-    /// Takes the events of one webhook, of one lane if so wanted; nothing if none wait.
-    pub fn cut(&mut self, policy: &BatchPolicy, one_lane: bool) -> Option<Cut> {
+    /// Takes the events of one webhook; nothing if none wait. With `parks`, so
+    /// that its delivery can be parked: of one lane, and not of too many batches.
+    pub fn cut(&mut self, policy: &BatchPolicy, parks: bool) -> Option<Cut> {
         let mut cut = Cut { since_ms: self.oldest_ms()?, ..Cut::default() };
         let mut room =
             Room { events: policy.max_events.max(1) as usize, bytes: policy.max_bytes as usize, first: true };
         room.bytes = room.bytes.saturating_sub(BODY_OVERHEAD);
         while let Some(front) = self.waiting.front_mut() {
             let lane = cut.slices.first().map(|first| first.batch.lane());
-            if one_lane && lane.is_some_and(|lane| lane != front.slice.batch.lane()) {
+            let is_other = lane.is_some_and(|lane| lane != front.slice.batch.lane());
+            if parks && (is_other || cut.slices.len() >= REFS_MAX) {
                 break;
             }
             let before = (cut.events, cut.body_bytes);
@@ -280,6 +283,20 @@ mod tests {
         assert_eq!((outbox.events(), outbox.oldest_ms(), outbox.bytes()), (2, Some(9), 22));
         let cut = outbox.cut(&policy(9, 1000), true).unwrap();
         assert_eq!(cut.slices[0].events.iter().collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn what_may_be_parked_is_of_no_more_batches_than_a_row_holds() {
+        let mut outbox = Outbox::default();
+        let batch = Arc::new(batch_of_sizes(&[10]));
+        for n in 0..3000 {
+            let (batch, ticket) = (Arc::clone(&batch), Ticket(n));
+            outbox.push(Slice { batch, events: EventSet::range(0, 1), ticket }, 0);
+        }
+        let policy = policy(10_000, 10_000_000);
+        let counts: Vec<_> =
+            std::iter::from_fn(|| outbox.cut(&policy, true)).map(|cut| cut.slices.len()).collect();
+        assert_eq!(counts, [REFS_MAX, 3000 - REFS_MAX]);
     }
 
     #[test]

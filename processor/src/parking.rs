@@ -29,8 +29,9 @@ const ITEMS_MAX: usize = 256;
 /// Runs of the events of one chunk, for the same reason.
 const RUNS_MAX: usize = 4096;
 
-/// Batches that one webhook takes events from; a delivery's row must hold them.
-const REFS_MAX: usize = 2048;
+/// Batches that one webhook of an ordered subscription takes events from: the
+/// row of a delivery that failed must hold them.
+pub const REFS_MAX: usize = 2048;
 
 /// Events of one key and batch that wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

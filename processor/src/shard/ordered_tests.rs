@@ -159,6 +159,31 @@ async fn order_holds_through_everything() {
     }
 }
 
+/// Where batches are read from the event store, one that was parked a moment
+/// ago may not be there yet: it is not lost for that.
+#[tokio::test]
+async fn what_is_parked_waits_until_its_batch_can_be_read() {
+    let receiver = Receiver::start(|_, before| Reaction::Status(if before == 0 { 500 } else { 200 })).await;
+    let mut config = quick();
+    (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (1, 2);
+    config.shard.commit_linger_ms = 100;
+    let mut of = ordered(receiver.url(), 1);
+    of.retry.max_retries = 1_000_000;
+    let mut rig = Rig::new(config, vec![of]).await;
+    rig.memory.takes_batches.store(true, Ordering::SeqCst);
+    rig.start();
+    let mut keys = Vec::new();
+    for _ in 0..10 {
+        rig.append_keys(&[1, 2, 1]);
+        keys.extend([1, 2, 1]);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    rig.settled().await;
+    rig.memory.until(|memory| memory.rows_in("parked/") == 0 && firsts(&receiver).len() == 30).await;
+    assert_ordered(&firsts(&receiver), &keys);
+    assert!(rig.memory.dead_letters().is_empty(), "{:?}", rig.memory.dead_letters());
+}
+
 #[tokio::test]
 async fn what_is_parked_counts_to_the_backlog() {
     let receiver = Receiver::start(|_, _| Reaction::Status(500)).await;

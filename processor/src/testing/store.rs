@@ -246,7 +246,9 @@ impl EventStore for Memory {
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
         self.guard("load a batch")?;
-        Ok(self.find(batch).filter(|batch| batch.customer == customer))
+        let takes = self.takes_batches.load(Ordering::SeqCst);
+        let is_there = !takes || self.state.lock().batches.contains_key(&batch);
+        Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))
     }
 
     async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
