@@ -1,6 +1,7 @@
 //! Commands and their flags.
 
-use clap::{Args, Parser, Subcommand};
+use crate::remote::Remote;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,8 +43,15 @@ pub(crate) enum Command {
     /// Make the stream, tables, queues and schema that are not there (development, emulators)
     #[cfg(feature = "aws")]
     Provision(Provision),
-    /// Print the effective configuration as TOML, secrets masked
-    Config,
+    #[command(flatten)]
+    Remote(Remote),
+    /// Print the effective configuration as TOML, with where each value comes from; secrets masked
+    Config(ShowConfig),
+    /// Print a completion script: `sluice completions bash > /etc/bash_completion.d/sluice`
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
     /// What a load costs on AWS, with the arithmetic and its sources
     Cost(Cost),
 }
@@ -63,12 +71,40 @@ pub(crate) struct Up {
     /// Address of the admin API [default: 127.0.0.1:8081]
     #[arg(long, value_name = "HOST:PORT")]
     pub admin_listen: Option<SocketAddr>,
-    /// Token of the admin API; without it one is made and kept in the data directory
-    #[arg(long, value_name = "TOKEN", env = "SLUICE_ADMIN_TOKEN", hide_env_values = true)]
+    /// Token of the admin API, or SLUICE_ADMIN_TOKEN; without it one is made and kept in the data directory
+    #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<String>,
+    /// Serve the public API over TLS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Let webhooks go to loopback and private addresses (development)
     #[arg(long)]
     pub allow_private_webhooks: bool,
+    #[command(flatten)]
+    pub logs: Logs,
+}
+
+/// How a role logs, to standard error.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// How logs are written: for people, or one JSON object a line [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    pub log_format: Option<String>,
+    /// Which logs: a level, or directives such as info,sluice_processor=debug
+    #[arg(long, value_name = "FILTER")]
+    pub log_filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowConfig {
+    #[command(flatten)]
+    pub flags: Up,
+    /// Print JSON: each field with its value and where that comes from
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[cfg(feature = "aws")]
@@ -80,12 +116,14 @@ pub(crate) struct Ingest {
     /// Address of the admin API [default: 127.0.0.1:8081]
     #[arg(long, value_name = "HOST:PORT")]
     pub admin_listen: Option<SocketAddr>,
-    /// Token of the admin API; all edges of a deployment have the same
-    #[arg(long, value_name = "TOKEN", env = "SLUICE_ADMIN_TOKEN", hide_env_values = true)]
+    /// Token of the admin API, or SLUICE_ADMIN_TOKEN; all edges of a deployment have the same
+    #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<String>,
     /// Let subscriptions name loopback and private addresses (development)
     #[arg(long)]
     pub allow_private_webhooks: bool,
+    #[command(flatten)]
+    pub logs: Logs,
 }
 
 #[cfg(feature = "aws")]
@@ -97,6 +135,8 @@ pub(crate) struct Processor {
     /// Let webhooks go to loopback and private addresses (development)
     #[arg(long)]
     pub allow_private_webhooks: bool,
+    #[command(flatten)]
+    pub logs: Logs,
 }
 
 #[cfg(feature = "aws")]
@@ -170,4 +210,20 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 pub(crate) fn fail(status: u8, error: &anyhow::Error) -> ExitCode {
     eprintln!("sluice: {error:#}");
     ExitCode::from(status)
+}
+
+/// Prints a completion script.
+pub(crate) fn complete(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout().lock());
+    ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_make_sense() {
+        Cli::command().debug_assert();
+    }
 }

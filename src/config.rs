@@ -4,23 +4,27 @@
 //! `__` between the parts: `SLUICE_EDGE__LISTEN=0.0.0.0:80`. Unknown keys and
 //! absurd values refuse to start, naming where they came from.
 
-use crate::cli::{Command, Global, Up};
+mod flags;
+mod origin;
+pub(crate) mod show;
+
+use crate::cli::{Command, Global};
 use anyhow::Context;
+use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use figment::{Figment, Source};
+use origin::Origin;
 use serde::{Deserialize, Serialize};
 use sluice_ingest::EdgeConfig;
 use sluice_processor::config::ProcessorConfig;
-use sluice_shared::config::ConfigError;
 use sluice_shared::embedded::EngineConfig;
+use sluice_shared::sealing::SealingConfig;
 use sluice_shared::telemetry::TelemetryConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Variables of the same prefix that are not configuration.
-const NOT_CONFIG: [&str; 3] = ["config", "api_key", "url"];
-/// The tests' own variables.
-const TESTS: &str = "test_";
+/// Variables of the same prefix that are not configuration of a server; nor
+/// are the tests' own, `SLUICE_TEST_…`.
+const NOT_CONFIG: [&str; 5] = ["config", "api_key", "url", "admin_url", "ca_file"];
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,6 +52,8 @@ pub(crate) struct Config {
     pub edge: EdgeConfig,
     /// Matching and delivery.
     pub processor: ProcessorConfig,
+    /// How webhook secrets are kept.
+    pub secrets: SealingConfig,
     /// Logs.
     pub telemetry: TelemetryConfig,
 }
@@ -66,117 +72,78 @@ impl Default for Config {
             processor_listen: SocketAddr::from(([127, 0, 0, 1], 8082)),
             edge: EdgeConfig::default(),
             processor: ProcessorConfig::default(),
+            secrets: SealingConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
     }
 }
 
+/// A configuration, and where its values came from.
+pub(crate) struct Loaded {
+    pub config: Config,
+    figment: Figment,
+}
+
 /// Puts the configuration together and checks it.
-pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Config> {
+pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
     if let Some(file) = &global.config {
         anyhow::ensure!(file.exists(), "--config {}: there is no such file", file.display());
         figment = figment.merge(Toml::file_exact(file));
     }
-    let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG);
-    let environment = environment.filter(|key| !key.as_str().to_lowercase().starts_with(TESTS));
-    let environment = environment.split("__").lowercase(true);
-    let figment = figment.merge(environment);
-    let mut config: Config = figment.extract().context("configuration")?;
-    match command {
-        Command::Up(flags) => apply(flags, &mut config),
-        // Its figures are what is to be seen; failures still come through.
-        Command::Demo(_) => config.telemetry.log_filter = "warn".into(),
-        #[cfg(feature = "aws")]
-        Command::Ingest(flags) => apply_ingest(flags, &mut config),
-        #[cfg(feature = "aws")]
-        Command::Processor(flags) => {
-            config.processor_listen = flags.listen.unwrap_or(config.processor_listen);
-            config.processor.guard.allow_private |= flags.allow_private_webhooks;
-        }
-        #[cfg(feature = "aws")]
-        Command::Provision(_) => {}
-        Command::Config | Command::Cost(_) => {}
+    let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).filter(|name| !name.starts_with("test_"));
+    figment = figment.merge(environment.split("__").lowercase(true));
+    for flag in flags::of(command) {
+        figment = figment.merge(flag);
     }
+    let config: Config = figment.extract().context("configuration")?;
     let checks = [
         ("engine", config.engine.validate()),
         #[cfg(feature = "aws")]
         ("aws", config.aws.validate()),
         ("edge", config.edge.validate()),
         ("processor", config.processor.validate()),
+        ("secrets", config.secrets.validate()),
     ];
     for (section, checked) in checks {
-        checked.map_err(|error| refused(&figment, section, &error))?;
+        checked.map_err(|error| {
+            let field = format!("{section}.{}", error.field);
+            let origin = Origin::of(&figment, &field);
+            anyhow::anyhow!("configuration: {field} (from {origin}): {}", error.problem)
+        })?;
     }
-    Ok(config)
+    let otel = cfg!(feature = "otel") || config.telemetry.otlp_endpoint.is_none();
+    anyhow::ensure!(
+        otel,
+        "configuration: telemetry.otlp_endpoint needs a binary built with `--features otel`"
+    );
+    Ok(Loaded { config, figment })
 }
 
-/// Says which value is refused and where it came from.
-fn refused(figment: &Figment, section: &str, error: &ConfigError) -> anyhow::Error {
-    let field = format!("{section}.{}", error.field);
-    let origin = match figment.find_metadata(&field).map(|metadata| &metadata.source) {
-        Some(Some(Source::File(file))) => file.display().to_string(),
-        Some(None) => format!("SLUICE_{}", field.to_uppercase().replace('.', "__")),
-        Some(Some(_)) | None => "the default".to_owned(),
-    };
-    anyhow::anyhow!("configuration: {field} (from {origin}): {}", error.problem)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn apply(flags: &Up, config: &mut Config) {
-    #[cfg(feature = "aws")]
-    {
-        config.distributed |= flags.distributed;
+    /// A file as the whole configuration: what is taken prints as what it is.
+    fn config(bytes: &[u8]) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(text));
+        let Ok(config) = figment.extract::<Config>() else { return };
+        let sections = [
+            config.engine.validate(),
+            config.edge.validate(),
+            config.processor.validate(),
+            config.secrets.validate(),
+        ];
+        if sections.iter().all(Result::is_ok) {
+            let printed = show::text(&Loaded { config, figment }).expect("a configuration can be printed");
+            toml::from_str::<toml::Table>(&printed).expect("what is printed is TOML");
+        }
     }
-    if let Some(dir) = &flags.data_dir {
-        config.data_dir.clone_from(dir);
-    }
-    if let Some(listen) = flags.listen {
-        config.edge.listen = listen;
-    }
-    if let Some(listen) = flags.admin_listen {
-        config.edge.admin_listen = listen;
-    }
-    if flags.admin_token.is_some() {
-        config.admin_token.clone_from(&flags.admin_token);
-    }
-    if flags.allow_private_webhooks {
-        config.edge.allow_private_webhooks = true;
-        config.processor.guard.allow_private = true;
-    }
-}
 
-#[cfg(feature = "aws")]
-fn apply_ingest(flags: &crate::cli::Ingest, config: &mut Config) {
-    config.edge.listen = flags.listen.unwrap_or(config.edge.listen);
-    config.edge.admin_listen = flags.admin_listen.unwrap_or(config.edge.admin_listen);
-    if flags.admin_token.is_some() {
-        config.admin_token.clone_from(&flags.admin_token);
+    #[test]
+    fn corpora_and_what_is_like_them_do_no_harm() {
+        let corpora = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
+        sluice_shared::fuzzing::rounds(&[("config", config)], corpora, 1000);
     }
-    config.edge.allow_private_webhooks |= flags.allow_private_webhooks;
-}
-
-/// A URL without its password.
-#[cfg(feature = "aws")]
-fn masked_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let Some((user, place)) = rest.rsplit_once('@') else { return url.to_owned() };
-    match user.split_once(':') {
-        Some((name, _password)) => format!("{scheme}://{name}:********@{place}"),
-        None => url.to_owned(),
-    }
-}
-
-/// Prints the configuration as TOML, secrets masked.
-#[expect(clippy::print_stdout, reason = "printing is the command's work")]
-pub(crate) fn print(config: &Config) -> anyhow::Result<()> {
-    let mut shown = config.clone();
-    if shown.admin_token.is_some() {
-        shown.admin_token = Some("********".into());
-    }
-    #[cfg(feature = "aws")]
-    for url in [&mut shown.aws.postgres_url, &mut shown.aws.redis_url] {
-        *url = masked_url(url);
-    }
-    print!("{}", toml::to_string_pretty(&shown).context("write the configuration")?);
-    Ok(())
 }

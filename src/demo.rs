@@ -228,14 +228,18 @@ impl Scene {
             self.sluice.events().dead_letter_count(),
         )];
         for (endpoint, stats) in self.endpoints.iter().zip(self.stats()) {
+            let taken = match stats.deliveries {
+                0 => "nothing taken".to_owned(),
+                taken => format!(
+                    "{:>8} events in {taken:>6} webhooks ({:>5.1} each), p99 {:>6.1} ms from event to receipt",
+                    stats.events,
+                    stats.events as f64 / taken as f64,
+                    stats.latency_us.p99 as f64 / 1000.0,
+                ),
+            };
             lines.push(format!(
-                "        {:<14} {:>8} events in {:>6} webhooks ({:>5.1} each), {:>5} refused, p99 {:>6.1} ms from event to receipt",
-                endpoint.name,
-                stats.events,
-                stats.deliveries,
-                stats.events as f64 / stats.deliveries.max(1) as f64,
-                stats.deliveries_refused,
-                stats.latency_us.p99 as f64 / 1000.0,
+                "        {:<14} {:>5} refused, {taken}",
+                endpoint.name, stats.deliveries_refused
             ));
         }
         lines

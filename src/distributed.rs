@@ -30,7 +30,7 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     // It works nothing: it sends the test events that customers ask for.
     let prober = open_processor(&common, config, &stores)?;
     let edge = EdgeRole::bind(&mut common, config, &stores, &prober).await?;
-    println!("ready http://{}", edge.address());
+    println!("ready {}", edge.url());
     let ran = edge.run(common.stop.clone()).await;
     common.end().await?;
     ran
@@ -68,7 +68,7 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     let stores = Stores { log, events, queue };
     let processor = open_processor(&common, config, &stores)?;
     let edge = EdgeRole::bind(&mut common, config, &stores, &processor).await?;
-    println!("ready http://{}", edge.address());
+    println!("ready {}", edge.url());
     let edge = tokio::spawn(edge.run(common.stop.clone()));
     // Deliveries go on until the edge has answered its last request.
     let processor_stop = CancellationToken::new();

@@ -9,6 +9,9 @@ mod demo;
 mod distributed;
 #[cfg(feature = "aws")]
 mod health;
+#[cfg(any(test, feature = "otel"))]
+mod otlp;
+mod remote;
 mod server;
 
 use clap::Parser;
@@ -20,23 +23,33 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let config = match config::load(&cli.global, &cli.command) {
-        Ok(config) => config,
+    if let Err(error) = server::install_tls_provider() {
+        return cli::fail(1, &error);
+    }
+    match &cli.command {
+        Command::Remote(remote) => return remote::run(remote),
+        Command::Completions { shell } => return cli::complete(*shell),
+        _ => {}
+    }
+    let loaded = match config::load(&cli.global, &cli.command) {
+        Ok(loaded) => loaded,
         Err(error) => return cli::fail(2, &error),
     };
+    let config = &loaded.config;
     let outcome = match &cli.command {
         #[cfg(feature = "aws")]
-        Command::Up(_) if config.distributed => server::block_on(&config, distributed::up(&config)),
-        Command::Up(_) => server::block_on(&config, server::up(&config)),
-        Command::Demo(options) => server::block_on(&config, demo::run(&config, options)),
+        Command::Up(_) if config.distributed => server::block_on(config, distributed::up(config)),
+        Command::Up(_) => server::block_on(config, server::up(config)),
+        Command::Demo(options) => server::block_on(config, demo::run(config, options)),
         #[cfg(feature = "aws")]
-        Command::Ingest(_) => server::block_on(&config, distributed::ingest(&config)),
+        Command::Ingest(_) => server::block_on(config, distributed::ingest(config)),
         #[cfg(feature = "aws")]
-        Command::Processor(_) => server::block_on(&config, distributed::processor(&config)),
+        Command::Processor(_) => server::block_on(config, distributed::processor(config)),
         #[cfg(feature = "aws")]
-        Command::Provision(options) => server::block_on(&config, distributed::provision(&config, options)),
-        Command::Config => config::print(&config),
+        Command::Provision(options) => server::block_on(config, distributed::provision(config, options)),
+        Command::Config(options) => config::show::print(&loaded, options.json),
         Command::Cost(options) => cost::print(options),
+        Command::Remote(_) | Command::Completions { .. } => Ok(()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

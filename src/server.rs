@@ -8,6 +8,7 @@ use sluice_processor::{Processor, ProcessorPorts};
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::embedded::catalogue::SqliteCatalogue;
 use sluice_shared::embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue, LocalRates};
+use sluice_shared::sealing::{SealedCatalogue, Sealer};
 use sluice_shared::telemetry;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -22,10 +23,6 @@ pub(crate) fn block_on(
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     telemetry::start_logs(&config.telemetry).context("start logs")?;
-    // Two providers may be linked; rustls panics unless one is named.
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_installed| anyhow::anyhow!("a TLS provider is already installed"))?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.threads > 0 {
         runtime.worker_threads(config.threads);
@@ -33,18 +30,31 @@ pub(crate) fn block_on(
     runtime.enable_all().build().context("start the runtime")?.block_on(work)
 }
 
+/// Two providers may be linked; rustls panics unless one is named.
+pub(crate) fn install_tls_provider() -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_installed| anyhow::anyhow!("a TLS provider is already installed"))
+}
+
 /// `sluice up`.
 #[expect(clippy::print_stdout, reason = "the one line that scripts wait for")]
 pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
+    #[cfg(feature = "otel")]
+    let exporter = crate::otlp::Exporter::start(&config.telemetry)?;
     let sluice = Sluice::start(config).await?;
-    println!("ready http://{}", sluice.address());
+    tracing::info!(public = %sluice.address, admin = %sluice.admin_address, "listening");
+    println!("ready {}", sluice.url);
     // Cancel safe: both are waits.
     tokio::select! {
         () = stop.cancelled() => tracing::info!("draining"),
         () = sluice.failed() => {}
     }
-    sluice.stop().await
+    let stopped = sluice.stop().await;
+    #[cfg(feature = "otel")]
+    exporter.stop().await;
+    stopped
 }
 
 /// Cancelled by SIGTERM or SIGINT.
@@ -68,6 +78,8 @@ pub(crate) struct Sluice {
     engine: Arc<EmbeddedEngine>,
     catalogue: Arc<SqliteCatalogue>,
     directory: Arc<Directory>,
+    /// Where customers connect.
+    url: String,
     address: SocketAddr,
     admin_address: SocketAddr,
     /// Ends the edge; the rest goes on until what it took is safe.
@@ -96,8 +108,10 @@ impl Sluice {
             request_events_max: config.edge.limits.request_events_max,
             ..DirectorySettings::default()
         };
+        let sealer = Sealer::load(&config.secrets)?;
+        let sealed = Arc::new(SealedCatalogue::open(catalogue.clone(), sealer).await?);
         let (directory, refresher) =
-            Directory::load(catalogue.clone(), settings).await.context("load the catalogue")?;
+            Directory::load(sealed.clone(), settings).await.context("load the catalogue")?;
 
         let background_stop = CancellationToken::new();
         let mut background = vec![
@@ -112,7 +126,7 @@ impl Sluice {
                 log: engine.log.clone(),
                 events: engine.events.clone(),
                 queue: engine.queue.clone(),
-                catalogue: catalogue.clone(),
+                catalogue: sealed,
                 directory: directory.clone(),
                 rows: engine.rows.clone(),
                 lanes: engine.data_dir.lanes,
@@ -127,7 +141,7 @@ impl Sluice {
             events: engine.events.clone(),
             queue: engine.queue.clone(),
             idempotency: engine.idempotency.clone(),
-            rates: Arc::new(LocalRates::new()),
+            rates: Arc::new(LocalRates::new(directory.clone())),
             lost: Box::new(Vec::new),
             rows: engine.rows.clone(),
             probe: processor.probe(),
@@ -138,6 +152,7 @@ impl Sluice {
         };
         let bound = BoundEdge::bind(parts).context("listen")?;
         let (address, admin_address) = (bound.public_address(), bound.admin_address());
+        let url = bound.public_url();
 
         let failed = CancellationToken::new();
         let (edge_stop, processor_stop) = (CancellationToken::new(), CancellationToken::new());
@@ -148,6 +163,7 @@ impl Sluice {
             engine,
             catalogue,
             directory,
+            url,
             address,
             admin_address,
             edge_stop,

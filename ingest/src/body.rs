@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use inflate::Encoding;
+pub(crate) use inflate::for_fuzzing as inflate_for_fuzzing;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_shared::config::{ConfigError, within};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The edge's configuration. Durations are milliseconds, sizes bytes.
@@ -27,10 +28,14 @@ pub struct EdgeConfig {
     pub subscriptions_max: usize,
     /// How connections are served.
     pub http: HttpConfig,
+    /// TLS on the listeners; without a certificate there is none.
+    pub tls: TlsConfig,
     /// What requests may hold.
     pub limits: LimitConfig,
     /// How events wait for the log.
     pub lanes: LaneConfig,
+    /// How readers are sent events as they happen.
+    pub stream: StreamConfig,
 }
 
 impl Default for EdgeConfig {
@@ -44,9 +49,50 @@ impl Default for EdgeConfig {
             allow_private_webhooks: false,
             subscriptions_max: 20_000,
             http: HttpConfig::default(),
+            tls: TlsConfig::default(),
             limits: LimitConfig::default(),
             lanes: LaneConfig::default(),
+            stream: StreamConfig::default(),
         }
+    }
+}
+
+/// TLS on the listeners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate and those between it and a root, PEM. Read again when it
+    /// changes, and on SIGHUP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// Whether operators connect over TLS too.
+    pub on_admin: bool,
+    /// From a connection's start to the end of its handshake.
+    pub handshake_timeout_ms: u64,
+    /// How often the files are looked at.
+    pub reload_check_ms: u64,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            cert_file: None,
+            key_file: None,
+            on_admin: false,
+            handshake_timeout_ms: 10_000,
+            reload_check_ms: 5000,
+        }
+    }
+}
+
+impl TlsConfig {
+    /// The certificate and its key, where both are given.
+    #[must_use]
+    pub fn files(&self) -> Option<(&Path, &Path)> {
+        self.cert_file.as_deref().zip(self.key_file.as_deref())
     }
 }
 
@@ -141,6 +187,27 @@ impl Default for LaneConfig {
     }
 }
 
+/// How readers are sent events as they happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamConfig {
+    /// The most streams at one time.
+    pub streams_max: usize,
+    /// Of these, of one customer.
+    pub customer_max: usize,
+    /// How often a stream looks for events that another edge took.
+    pub poll_ms: u64,
+    /// How often a stream without events says that it is there. Below the 60 s
+    /// after which common proxies give up.
+    pub heartbeat_ms: u64,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self { streams_max: 1000, customer_max: 32, poll_ms: 1000, heartbeat_ms: 15_000 }
+    }
+}
+
 impl EdgeConfig {
     /// Checks the values.
     ///
@@ -162,6 +229,8 @@ impl EdgeConfig {
             ("http.head_bytes_max", http.head_bytes_max as i128, 8192, MIB),
             ("http.streams_max", http.streams_max.into(), 1, 10_000),
             ("http.drain_ms", http.drain_ms.into(), 0, HOUR_MS),
+            ("tls.handshake_timeout_ms", self.tls.handshake_timeout_ms.into(), 1, HOUR_MS),
+            ("tls.reload_check_ms", self.tls.reload_check_ms.into(), 10, HOUR_MS),
             ("limits.body_bytes_max", body, 1024, 1024 * MIB),
             ("limits.event_bytes_max", limits.event_bytes_max as i128, 64, body.min(300_000)),
             ("limits.request_events_max", limits.request_events_max.into(), 1, 1_000_000),
@@ -176,7 +245,16 @@ impl EdgeConfig {
             ("lanes.bytes_max", lanes.bytes_max as i128, lanes.customer_bytes_max as i128, MAX),
             ("lanes.record_bytes_max", lanes.record_bytes_max as i128, 350_000, 64 * MIB),
             ("lanes.append_timeout_ms", lanes.append_timeout_ms.into(), 1, HOUR_MS),
+            ("stream.streams_max", self.stream.streams_max as i128, 0, MIB),
+            ("stream.customer_max", self.stream.customer_max as i128, 0, MIB),
+            ("stream.poll_ms", self.stream.poll_ms.into(), 10, HOUR_MS),
+            ("stream.heartbeat_ms", self.stream.heartbeat_ms.into(), 10, HOUR_MS),
         ])?;
+        if self.tls.cert_file.is_some() != self.tls.key_file.is_some() {
+            let problem = "a certificate needs its key, and a key its certificate".to_owned();
+            let field = if self.tls.cert_file.is_some() { "tls.key_file" } else { "tls.cert_file" };
+            return Err(ConfigError { field, problem });
+        }
         for origin in &self.cors_origins {
             if origin != "*" && !is_origin(origin) {
                 let problem = format!("{origin:?} is not an origin such as https://example.com, or *");
@@ -225,6 +303,8 @@ mod tests {
             (r#"{"lanes":{"bytes_max":1}}"#, "lanes.bytes_max"),
             (r#"{"cors_origins":["https://example.com/"]}"#, "cors_origins"),
             (r#"{"environment":""}"#, "environment"),
+            (r#"{"tls":{"cert_file":"c.pem"}}"#, "tls.key_file"),
+            (r#"{"tls":{"reload_check_ms":1}}"#, "tls.reload_check_ms"),
         ] {
             let config: EdgeConfig = serde_json::from_str(json).unwrap();
             assert_eq!(config.validate().unwrap_err().field, field);

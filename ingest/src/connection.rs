@@ -7,7 +7,7 @@
 mod io;
 mod sweep;
 
-pub(crate) use io::Io;
+pub(crate) use io::{Io, Stream};
 pub(crate) use sweep::{Connections, Registered, Timeouts};
 
 use parking_lot::Mutex;
@@ -99,6 +99,17 @@ impl Connection {
     /// or it tells nothing (HTTP/2).
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
+        bump(&self.turns);
+    }
+
+    /// An answer goes on after its handler's end.
+    pub(crate) fn open_answer(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It has ended.
+    pub(crate) fn close_answer(&self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
         bump(&self.turns);
     }
 

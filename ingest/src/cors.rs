@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, x-api-key, content-type, content-encoding, idempotency-key, prefer, x-request-id",
+    "authorization, x-api-key, content-type, content-encoding, idempotency-key, prefer, x-request-id, last-event-id",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-request-id, retry-after, ratelimit, ratelimit-policy, idempotent-replayed, allow",

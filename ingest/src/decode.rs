@@ -9,11 +9,17 @@ pub(crate) mod cloud_events;
 mod incoming;
 mod payload;
 
+/// Limits that the API's description tells.
+pub(crate) mod limits {
+    pub(crate) use super::incoming::{TAGS_MAX, TEXT_BYTES_MAX};
+}
+
 use self::incoming::Incoming;
 use crate::lanes::Chunk;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_shared::model::ids::ID_TEXT_LEN;
+use sluice_shared::trace::TraceParent;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -107,6 +113,8 @@ pub(crate) struct Common<'a> {
     pub fan_out: u16,
     /// The lane, of these, for events without an ordering key.
     pub lane: LaneChoice,
+    /// The request's trace.
+    pub trace: Option<TraceParent>,
 }
 
 struct Collector<'a, 'c> {
@@ -259,16 +267,15 @@ impl<'a, 'c> Collector<'a, 'c> {
             None => {
                 // Envelopes are about half as long again as what small events come as.
                 let bytes = if self.decoded.chunks.is_empty() { self.bytes_hint * 7 / 4 + 256 } else { 4096 };
-                let chunk = Chunk::with_capacity(bytes, self.bytes_hint / 128 + 1);
-                self.decoded.chunks.push((choice, chunk));
+                self.decoded.chunks.push((choice, Chunk::expecting(bytes)));
                 self.decoded.chunks.len() - 1
             }
         };
         let chunk = &mut self.decoded.chunks[at].1;
-        let parts = event.envelope(self.common.customer, self.common.timestamp);
-        chunk.push(event.kind.clone(), event.ordering, |out| {
-            sluice_shared::wire::envelope::write(&parts, out);
-        });
+        let traced = self.common.trace.and_then(|trace| event.traced_metadata(&trace));
+        let mut envelope = event.envelope(self.common.customer, self.common.timestamp);
+        envelope.metadata = traced.as_deref().or(envelope.metadata);
+        chunk.push(event.kind.clone(), event.ordering, &envelope);
     }
 
     fn reject(&mut self, error: EventError) -> Result<(), BodyError> {

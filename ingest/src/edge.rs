@@ -9,9 +9,14 @@ use crate::cors::Cors;
 use crate::decode::EventLimits;
 use crate::lanes::LaneLimits;
 use crate::metrics::EdgeMetrics;
+use crate::openapi;
 use crate::produce::{Producer, ProducerSettings};
 use crate::router::Router;
 use crate::server::{self, BindError, Listening};
+use crate::service::Door;
+use crate::streams::Streams;
+use crate::tls::{Tls, TlsError};
+use bytes::Bytes;
 use sluice_shared::directory::Directory;
 use sluice_shared::history::AttemptHistory;
 use sluice_shared::ports::{EventStore, Idempotency, Log, Rates, Rows, WebhookProbe, WorkQueue};
@@ -76,8 +81,12 @@ pub(crate) struct Edge {
     pub cors: Cors,
     pub public: Router,
     pub admin: Router,
+    pub descriptions: Descriptions,
     pub draining: AtomicBool,
     pub lost: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
+    /// Cancelled when the drain begins.
+    pub drain: CancellationToken,
+    pub streams: Arc<Streams>,
     pub history: AttemptHistory,
     pub replays: ReplayStore,
     pub probe: Arc<dyn WebhookProbe>,
@@ -87,6 +96,19 @@ pub(crate) struct Edge {
     pub replay_starts: tokio::sync::Mutex<()>,
     /// Held while a customer is read, changed and stored.
     pub customer_changes: tokio::sync::Mutex<()>,
+}
+
+/// What `/openapi.json` answers, on each listener.
+pub(crate) struct Descriptions {
+    pub public: Bytes,
+    pub admin: Bytes,
+}
+
+impl Descriptions {
+    fn new(public: &Router, admin: &Router, config: &EdgeConfig) -> Self {
+        let of = |door, router| Bytes::from(openapi::document(door, router, config).to_string());
+        Self { public: of(Door::Public, public), admin: of(Door::Admin, admin) }
+    }
 }
 
 impl Edge {
@@ -106,17 +128,21 @@ impl Edge {
             append_timeout: ms(config.lanes.append_timeout_ms),
         };
         let limits = &config.limits;
+        let (public, admin) = (Router::public(config.metrics_on_public), Router::admin());
         Self {
+            descriptions: Descriptions::new(&public, &admin, &config),
             producer: Producer::new(Arc::clone(&log), idempotency, parts.rates, settings),
             admission: Admission::new(limits.in_flight_bytes_max, limits.in_flight_customer_bytes_max),
             admin_token: AdminToken::new(&parts.admin_token),
             metrics: EdgeMetrics::new(),
             render_metrics: parts.render_metrics,
             cors: Cors::new(&config.cors_origins),
-            public: Router::public(config.metrics_on_public),
-            admin: Router::admin(),
+            public,
+            admin,
             draining: AtomicBool::new(false),
             lost: parts.lost,
+            drain: CancellationToken::new(),
+            streams: Arc::new(Streams::new(config.stream.streams_max, config.stream.customer_max)),
             history: AttemptHistory::new(Arc::clone(&parts.rows), 0),
             replays: ReplayStore::new(parts.rows),
             probe: parts.probe,
@@ -152,9 +178,21 @@ impl Edge {
     }
 }
 
+/// Why an edge does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// An address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 /// An edge that listens and does not serve yet.
 pub struct BoundEdge {
     edge: Arc<Edge>,
+    tls: Option<Arc<Tls>>,
     public: Listening,
     admin: Listening,
 }
@@ -163,11 +201,19 @@ impl BoundEdge {
     /// Listens at the configured addresses.
     ///
     /// # Errors
-    /// If one of them cannot be had.
-    pub fn bind(parts: EdgeParts) -> Result<Self, BindError> {
+    /// If one of them cannot be had, or the certificate cannot be used.
+    pub fn bind(parts: EdgeParts) -> Result<Self, EdgeError> {
         let edge = Edge::new(parts);
-        let (public, admin) = Listening::both(&edge.config)?;
-        Ok(Self { edge: Arc::new(edge), public, admin })
+        let tls = Tls::load(&edge.config.tls)?;
+        let (public, admin) = Listening::both(&edge.config, tls.as_ref())?;
+        Ok(Self { edge: Arc::new(edge), tls, public, admin })
+    }
+
+    /// The URL that customers connect to.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.public_address())
     }
 
     /// Where customers connect: the port is the real one where 0 was asked for.
@@ -185,9 +231,21 @@ impl BoundEdge {
     /// Serves until told to stop; then finishes the requests in flight, at
     /// most for the configured time, and returns.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { edge, public, admin } = self;
+        let Self { edge, tls, public, admin } = self;
         let appenders = Appenders::start(edge.producer.lanes());
+        let fresh = tls.map(|tls| tokio::spawn(tls.keep_fresh(shutdown.clone())));
         server::run(&edge, public, admin, shutdown).await;
+        if let Some(Err(error)) = join(fresh).await {
+            tracing::error!(%error, "the task that exchanges certificates failed");
+        }
         appenders.stop().await;
+    }
+}
+
+/// Waits for a task, where there is one.
+async fn join(task: Option<tokio::task::JoinHandle<()>>) -> Option<Result<(), tokio::task::JoinError>> {
+    match task {
+        Some(task) => Some(task.await),
+        None => None,
     }
 }

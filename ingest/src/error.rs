@@ -28,6 +28,8 @@ struct Inner {
     quota: Option<Quota>,
     allow: Option<String>,
     close: bool,
+    /// For the log, not for the client.
+    cause: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +58,7 @@ impl ApiError {
             quota: None,
             allow: None,
             close: false,
+            cause: None,
         }))
     }
 
@@ -110,6 +113,16 @@ impl ApiError {
         self
     }
 
+    /// Adds what the log is told beside the request's id.
+    pub(crate) fn because(mut self, cause: &impl std::fmt::Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
     /// The stable code.
     pub(crate) fn code(&self) -> &'static str {
         self.0.code
@@ -121,7 +134,7 @@ impl ApiError {
 
     /// The answer.
     pub(crate) fn into_reply(self, request_id: &HeaderValue) -> Reply {
-        let Inner { status, code, message, details, retry_after, quota, allow, close } = *self.0;
+        let Inner { status, code, message, details, retry_after, quota, allow, close, cause: _ } = *self.0;
         let body = Envelope {
             error: Body {
                 code,
@@ -168,17 +181,17 @@ impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
         match error {
             PortError::Unavailable { retry_after, .. } => {
-                tracing::warn!(%error, "a request failed on a store");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "a store does not answer")
                     .retry_after(retry_after)
+                    .because(&error)
             }
             PortError::Closed { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "SHUTTING_DOWN", "the server is shutting down")
                     .retry_after(Duration::from_secs(1))
             }
             PortError::Damaged { .. } => {
-                tracing::error!(%error, "a request met damaged data");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DAMAGED", "stored data is damaged")
+                    .because(&error)
             }
         }
     }

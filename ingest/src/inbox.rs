@@ -11,6 +11,7 @@ mod lane_reader;
 pub(crate) use filter::Filter;
 
 use crate::item;
+use crate::status::Standing;
 use futures_util::future::try_join_all;
 use lane_reader::LaneReader;
 use sluice_shared::model::{CustomerId, EventId, Lane};
@@ -43,6 +44,8 @@ pub(crate) struct Question<'a> {
     pub lanes: Vec<Lane>,
     /// The last event seen in each lane, where there was one.
     pub positions: Vec<EventId>,
+    /// The earliest id time that is looked at, whatever the filter says.
+    pub not_before_ms: u64,
     pub direction: Direction,
     pub filter: &'a Filter,
     pub budget: Budget,
@@ -51,7 +54,7 @@ pub(crate) struct Question<'a> {
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// The items, joined by commas.
+    /// The items, as they were written.
     pub items: Vec<u8>,
     /// How many.
     pub count: usize,
@@ -61,10 +64,42 @@ pub(crate) struct Page {
     pub has_more: bool,
 }
 
-/// Reads a page.
+/// An event that was asked for, as it is met.
+pub(crate) struct Found<'a> {
+    pub envelope: &'a [u8],
+    pub standing: Standing,
+    /// How many were found before it.
+    pub before: usize,
+    readers: &'a [LaneReader],
+}
+
+impl Found<'_> {
+    /// The last event seen in each lane, this one included.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = EventId> {
+        self.readers.iter().filter_map(LaneReader::position)
+    }
+}
+
+/// Reads a page of items joined by commas.
 pub(crate) async fn read(store: &dyn EventStore, question: Question<'_>) -> Result<Page, PortError> {
-    let Question { customer, lanes, positions, direction, filter, budget } = question;
+    let write = |found: &Found<'_>, items: &mut Vec<u8>| {
+        if found.before > 0 {
+            items.push(b',');
+        }
+        item::write(found.envelope, &found.standing, items);
+    };
+    read_as(store, question, write).await
+}
+
+/// Reads a page of items that are written so.
+pub(crate) async fn read_as(
+    store: &dyn EventStore,
+    question: Question<'_>,
+    mut write: impl FnMut(&Found<'_>, &mut Vec<u8>) + Send,
+) -> Result<Page, PortError> {
+    let Question { customer, lanes, positions, not_before_ms, direction, filter, budget } = question;
     let (from_ms, until_ms) = filter.id_times();
+    let from_ms = from_ms.max(not_before_ms);
     let mut readers: Vec<LaneReader> = lanes
         .into_iter()
         .map(|lane| {
@@ -80,22 +115,22 @@ pub(crate) async fn read(store: &dyn EventStore, question: Question<'_>) -> Resu
             break readers.iter().any(LaneReader::may_have_more);
         }
         try_join_all(readers.iter_mut().map(|reader| reader.fill(store))).await?;
-        let heads = readers.iter_mut().filter_map(|reader| Some((reader.head()?, reader)));
+        let heads = readers.iter().enumerate().filter_map(|(at, reader)| Some((reader.head()?, at)));
         let next = match direction {
-            Direction::Ascending => heads.min_by_key(|(id, _)| *id),
-            Direction::Descending => heads.max_by_key(|(id, _)| *id),
+            Direction::Ascending => heads.min(),
+            Direction::Descending => heads.max(),
         };
-        let Some((_, reader)) = next else { break false };
+        let Some((_, at)) = next else { break false };
         seen += 1;
-        reader.take(|stored, index| {
-            if let Some(standing) = filter.admits(stored, index) {
-                if count > 0 {
-                    items.push(b',');
-                }
-                item::write(&stored.batch.envelope(index), &standing, &mut items);
-                count += 1;
-            }
+        let mut admitted = None;
+        readers[at].take(|stored, index| {
+            let standing = filter.admits(stored, index);
+            admitted = standing.map(|standing| (stored.batch.envelope(index), standing));
         });
+        if let Some((envelope, standing)) = admitted {
+            write(&Found { envelope: &envelope, standing, before: count, readers: &readers }, &mut items);
+            count += 1;
+        }
     };
     let positions = readers.iter().filter_map(LaneReader::position).collect();
     Ok(Page { items, count, positions, has_more })

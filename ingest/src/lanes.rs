@@ -18,6 +18,7 @@ pub(crate) use placement::{Outcome, Placed};
 use self::cutter::Cutter;
 use self::placement::Placement;
 use self::unit_buffer::UnitBuffer;
+use crate::metrics::AppendMetrics;
 use parking_lot::Mutex;
 use sluice_shared::clock;
 use sluice_shared::model::ids::random_u128;
@@ -26,6 +27,7 @@ use sluice_shared::ports::Log;
 use sluice_shared::ports::log::RecordDraft;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
 /// How much the lane buffers hold.
@@ -86,12 +88,14 @@ pub(crate) struct Lanes {
     /// Bytes that wait or are being appended.
     bytes: AtomicUsize,
     producer: u64,
+    metrics: AppendMetrics,
 }
 
 impl Lanes {
     pub(crate) fn new(log: Arc<dyn Log>, limits: LaneLimits) -> Self {
         let units = (0..log.append_units()).map(|_| Unit::default()).collect();
-        Self { log, units, limits, bytes: AtomicUsize::new(0), producer: random_u128() as u64 }
+        let (bytes, producer) = (AtomicUsize::new(0), random_u128() as u64);
+        Self { log, units, limits, bytes, producer, metrics: AppendMetrics::new() }
     }
 
     /// Puts a request's chunks into their lanes: all or none of them.
@@ -159,7 +163,9 @@ impl Lanes {
             let record =
                 RecordDraft { lane: cut.lane, producer: self.producer, sequence, batches: cut.batches };
             let bytes = cut.bytes;
+            let began = Instant::now();
             let appended = self.log.append(unit, record).await;
+            self.metrics.appended(cut.placements.len(), began.elapsed());
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             let answer = Answer { placements: cut.placements, outcome: Outcome::of(appended) };
             if answers.send(answer).await.is_err() {

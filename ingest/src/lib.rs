@@ -11,10 +11,13 @@ mod cursor;
 mod decode;
 mod edge;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbox;
 mod item;
 mod lanes;
 mod metrics;
+mod openapi;
 mod produce;
 mod reply;
 mod request_id;
@@ -23,9 +26,14 @@ mod routes;
 mod server;
 mod service;
 mod status;
+mod stream;
+mod streams;
 #[cfg(test)]
 mod testing;
+mod tls;
 
+pub use crate::metrics::METRICS;
 pub use config::EdgeConfig;
-pub use edge::{BoundEdge, EdgeParts};
+pub use edge::{BoundEdge, EdgeError, EdgeParts};
 pub use server::BindError;
+pub use tls::TlsError;

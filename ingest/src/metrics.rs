@@ -4,9 +4,46 @@ use crate::connection::Protocol;
 use crate::router::Route;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use sluice_shared::telemetry::{Metric, Values, describe};
 use std::time::Duration;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+const OUTCOMES: Values = Values::Of(&["ok", "failed"]);
+
+/// What the edge tells.
+pub const METRICS: &[Metric] = &[
+    Metric::counter("sluice_http_requests_total", "Requests answered, by route and class of the status.")
+        .by(&[("route", Values::Of(Route::NAMES)), ("status", Values::Of(&CLASSES))]),
+    Metric::counter("sluice_http_refusals_total", "Requests refused, by the error's code.")
+        .by(&[("code", Values::Bounded("a code of the API's errors"))]),
+    Metric::counter("sluice_http_connections_total", "Connections that said something, by protocol.")
+        .by(&[("protocol", Values::Of(&["http1", "http2"]))]),
+    Metric::counter(
+        "sluice_http_connections_refused_total",
+        "Connections refused because too many are open.",
+    ),
+    Metric::counter("sluice_http_connections_timed_out_total", "Connections ended because they stood still."),
+    Metric::gauge("sluice_http_open_connections", "Open connections of customers."),
+    Metric::counter("sluice_tls_handshakes_total", "TLS handshakes, by how they ended.")
+        .by(&[("outcome", Values::Of(&["ok", "failed", "timed_out"]))]),
+    Metric::counter("sluice_tls_reloads_total", "New TLS certificates found, by whether they are used.")
+        .by(&[("outcome", OUTCOMES)]),
+    Metric::histogram("sluice_ingest_accept_seconds", "From a request's head to the 202 of its events."),
+    Metric::counter("sluice_ingest_accepted_total", "Events accepted: durable and answered 202."),
+    Metric::counter("sluice_ingest_rejected_total", "Events refused as invalid beside accepted ones."),
+    Metric::counter(
+        "sluice_ingest_body_bytes_total",
+        "Decompressed bytes of bodies whose events were accepted.",
+    ),
+    Metric::counter("sluice_ingest_replayed_total", "Requests answered again from their Idempotency-Key."),
+    Metric::gauge("sluice_ingest_in_flight_bytes", "Bytes of bodies that are being read or handled."),
+    Metric::gauge("sluice_http_open_streams", "Open streams of customers' events."),
+    Metric::histogram("sluice_ingest_append_seconds", "How long the log takes to make a record durable."),
+    Metric::counter("sluice_ingest_records_total", "Records given to the log."),
+    Metric::counter("sluice_ingest_batches_total", "Batches in these records."),
+    Metric::gauge("sluice_ingest_lane_bytes", "Bytes of events that wait for the log or are being appended."),
+];
 
 /// Cached handles.
 pub(crate) struct EdgeMetrics {
@@ -23,10 +60,12 @@ pub(crate) struct EdgeMetrics {
     open_connections: Gauge,
     in_flight_bytes: Gauge,
     lane_bytes: Gauge,
+    open_streams: Gauge,
 }
 
 impl EdgeMetrics {
     pub(crate) fn new() -> Self {
+        describe(METRICS);
         let requests = Route::ALL.map(|route| {
             CLASSES.map(
                 |class| counter!("sluice_http_requests_total", "route" => route.name(), "status" => class),
@@ -46,6 +85,7 @@ impl EdgeMetrics {
             open_connections: gauge!("sluice_http_open_connections"),
             in_flight_bytes: gauge!("sluice_ingest_in_flight_bytes"),
             lane_bytes: gauge!("sluice_ingest_lane_bytes"),
+            open_streams: gauge!("sluice_http_open_streams"),
         }
     }
 
@@ -89,10 +129,41 @@ impl EdgeMetrics {
     }
 
     /// What is measured when somebody looks.
-    pub(crate) fn gauges(&self, connections: usize, in_flight_bytes: usize, lane_bytes: usize) {
+    pub(crate) fn gauges(
+        &self,
+        connections: usize,
+        in_flight_bytes: usize,
+        lane_bytes: usize,
+        streams: usize,
+    ) {
+        self.open_streams.set(streams as f64);
         self.open_connections.set(connections as f64);
         self.in_flight_bytes.set(in_flight_bytes as f64);
         self.lane_bytes.set(lane_bytes as f64);
+    }
+}
+
+/// Cached handles of the lane buffers, counted once a record.
+pub(crate) struct AppendMetrics {
+    append_seconds: Histogram,
+    records: Counter,
+    batches: Counter,
+}
+
+impl AppendMetrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            append_seconds: histogram!("sluice_ingest_append_seconds"),
+            records: counter!("sluice_ingest_records_total"),
+            batches: counter!("sluice_ingest_batches_total"),
+        }
+    }
+
+    /// A record that was appended, or failed to be.
+    pub(crate) fn appended(&self, batches: usize, after: Duration) {
+        self.append_seconds.record(after.as_secs_f64());
+        self.records.increment(1);
+        self.batches.increment(batches as u64);
     }
 }
 

@@ -17,6 +17,7 @@ use sluice_shared::model::customer::lane_of;
 use sluice_shared::ports::idempotency::{ClaimOutcome, KeyHash, Placed as StoredPlaces};
 use sluice_shared::ports::rates::Taken;
 use sluice_shared::ports::{Idempotency, Log, PortError, Rates};
+use sluice_shared::trace::TraceParent;
 use sluice_shared::{clock, secrets};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -44,6 +45,8 @@ pub(crate) struct Wishes<'a> {
     pub minimal: bool,
     /// What a translation found wrong with events of the body.
     pub refusals: &'a [(usize, EventError)],
+    /// The header `traceparent`.
+    pub trace: Option<TraceParent>,
 }
 
 /// What a request with events is answered.
@@ -133,7 +136,8 @@ impl Producer {
         let fan_out = customer.fan_out().clamp(1, self.settings.lane_count);
         let lane = if fan_out == 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % fan_out };
         let id = customer.id().text();
-        let common = Common { customer: &id, timestamp: &timestamp, fan_out, lane };
+        let trace = wishes.trace;
+        let common = Common { customer: &id, timestamp: &timestamp, fan_out, lane, trace };
         let mut decoded =
             decode(body, wishes.form, common, self.settings.events).map_err(ProduceError::Body)?;
         decoded.refuse(wishes.refusals);

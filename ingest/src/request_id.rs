@@ -32,7 +32,8 @@ fn is_sane(value: &HeaderValue) -> bool {
     (1..=LEN_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
 }
 
-fn new() -> HeaderValue {
+/// One of our own.
+pub(crate) fn new() -> HeaderValue {
     let mut text = [0; 25];
     text[..13].copy_from_slice(&*PREFIX);
     write_hex(COUNT.fetch_add(1, Ordering::Relaxed), &mut text[13..]);

@@ -1,5 +1,6 @@
 //! Which request goes where.
 
+use crate::service::Door;
 use http::Method;
 use std::collections::HashMap;
 
@@ -14,6 +15,9 @@ macro_rules! routes {
         impl Route {
             /// Every route, in the order of their numbers.
             pub(crate) const ALL: [Self; [$($name),*].len()] = [$(Self::$route),*];
+
+            /// Their names, in the same order.
+            pub(crate) const NAMES: &'static [&'static str] = &[$($name),*];
 
             /// The route's name in metrics.
             pub(crate) const fn name(self) -> &'static str {
@@ -31,6 +35,7 @@ routes! {
     AckEvent "ack_event",
     Inbox "inbox",
     AckInbox "ack_inbox",
+    Stream "stream",
     CreateSubscription "create_subscription",
     ListSubscriptions "list_subscriptions",
     GetSubscription "get_subscription",
@@ -61,6 +66,7 @@ routes! {
     Live "live",
     Ready "ready",
     Metrics "metrics",
+    OpenApi "openapi",
     None "none",
 }
 
@@ -101,7 +107,8 @@ const READING: [(&str, &str, Route); 6] = [
 ];
 
 /// Under `/v1` and `/api/v1`.
-const DEAD_LETTERS: [(&str, &str, Route); 8] = [
+const DEAD_LETTERS: [(&str, &str, Route); 9] = [
+    ("/stream", "GET", R::Stream),
     ("/dead-letters", "GET", R::ListDeadLetters),
     ("/dead-letters", "DELETE", R::DeleteDeadLetters),
     ("/dead-letters/{id}", "DELETE", R::DeleteDeadLetter),
@@ -124,8 +131,39 @@ const ADMIN: [(&str, &str, Route); 9] = [
     ("/admin/test-subscription", "POST", R::TestSubscription),
 ];
 
-const HEALTH: [(&str, &str, Route); 3] =
-    [("/health", "GET", R::Health), ("/healthz", "GET", R::Live), ("/readyz", "GET", R::Ready)];
+const HEALTH: [(&str, &str, Route); 4] = [
+    ("/health", "GET", R::Health),
+    ("/healthz", "GET", R::Live),
+    ("/readyz", "GET", R::Ready),
+    ("/openapi.json", "GET", R::OpenApi),
+];
+
+/// The routes of a listener by their canonical paths, without the aliases.
+pub(crate) fn canonical(door: Door, metrics_on_public: bool) -> Vec<(String, &'static str, Route)> {
+    let under = |prefix: &'static str, table: &[(&str, &'static str, Route)]| {
+        let full = |(path, method, route): &(&str, &'static str, Route)| {
+            (format!("{prefix}{path}"), *method, *route)
+        };
+        table.iter().map(full).collect::<Vec<_>>()
+    };
+    let metrics = [("/metrics", "GET", R::Metrics)];
+    let parts = match door {
+        Door::Public => vec![
+            under("/v1", &READING),
+            under("/v1", &SUBSCRIPTIONS),
+            under("/v1", &DEAD_LETTERS),
+            under("", &HEALTH),
+            under("", &metrics[..usize::from(metrics_on_public)]),
+        ],
+        Door::Admin => vec![
+            under("", &ADMIN),
+            under("/admin/customers/{customer}", &SUBSCRIPTIONS),
+            under("", &HEALTH),
+            under("", &metrics),
+        ],
+    };
+    parts.concat()
+}
 
 /// What a path can be asked.
 #[derive(Debug, Default)]
@@ -230,7 +268,7 @@ impl Router {
     /// Whom a route of this listener asks for credentials.
     pub(crate) const fn access(&self, route: Route) -> Access {
         match route {
-            R::Health | R::Live | R::Ready | R::Metrics | R::None => Access::Open,
+            R::Health | R::Live | R::Ready | R::Metrics | R::OpenApi | R::None => Access::Open,
             _ => self.access,
         }
     }
@@ -261,6 +299,16 @@ mod tests {
         }
         assert_eq!(found(&router, &Method::POST, "/v1/dead-letters/redrive").unwrap().0, R::Redrive);
         assert_eq!(found(&router, &Method::DELETE, "/v1/dead-letters/x").unwrap().1.id, "x");
+    }
+
+    #[test]
+    fn every_canonical_path_leads_to_its_route() {
+        for (door, router) in [(Door::Public, Router::public(true)), (Door::Admin, Router::admin())] {
+            for (path, method, route) in canonical(door, true) {
+                let method = Method::try_from(method).unwrap();
+                assert_eq!(found(&router, &method, &path).unwrap().0, route, "{method} {path}");
+            }
+        }
     }
 
     #[test]

@@ -8,8 +8,10 @@ mod events;
 mod health;
 mod inbox;
 mod keys;
+mod object;
 pub(crate) mod produce;
 mod replay;
+mod stream;
 mod subscriptions;
 mod trial;
 mod webhook_url;
@@ -23,6 +25,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
+use object::object;
 use serde::de::DeserializeOwned;
 use sluice_shared::clock;
 use sluice_shared::directory::CustomerEntry;
@@ -30,6 +33,13 @@ use sluice_shared::model::CustomerId;
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
+
+/// Limits that the API's description tells.
+pub(crate) mod limits {
+    pub(crate) use super::ack::IDS_MAX as ACK_IDS_MAX;
+    pub(crate) use super::customers::{EMAIL_MAX, NAME_MAX, RATE_MAX};
+    pub(crate) use super::subscriptions::DESCRIPTION_MAX;
+}
 
 /// The largest body of a request that holds no events.
 const SMALL_BODY_MAX: usize = 1 << 20;
@@ -42,6 +52,7 @@ pub(crate) async fn other(route: Route, call: &Call<'_>, body: Incoming) -> Resu
         Route::AckEvent => ack::one(call).await,
         Route::Inbox => inbox::list(call).await,
         Route::AckInbox => ack::many(call, body).await,
+        Route::Stream => stream::open(call),
         Route::CreateSubscription => subscriptions::create(call, body).await,
         Route::ListSubscriptions => subscriptions::list(call),
         Route::GetSubscription => subscriptions::get(call),
@@ -72,6 +83,7 @@ pub(crate) async fn other(route: Route, call: &Call<'_>, body: Incoming) -> Resu
         Route::Live => Ok(health::live()),
         Route::Ready => health::ready(call),
         Route::Metrics => Ok(health::metrics(call)),
+        Route::OpenApi => Ok(health::openapi(call)),
         Route::None => Err(ApiError::not_found("path")),
     }
 }
@@ -90,14 +102,14 @@ impl Call<'_> {
     /// A small JSON body.
     async fn json<T: DeserializeOwned>(&self, body: Incoming) -> Result<T, ApiError> {
         let bytes = self.small_body(body).await?;
-        serde_json::from_slice(&bytes).map_err(|e| ApiError::invalid("body", e.to_string()))
+        object(&bytes)
     }
 
     /// A small JSON body; an absent one stands for `{}`.
     async fn optional_json<T: DeserializeOwned>(&self, body: Incoming) -> Result<T, ApiError> {
         let bytes = self.small_body(body).await?;
         let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map_err(|e| ApiError::invalid("body", e.to_string()))
+        object(bytes)
     }
 
     async fn small_body(&self, body: Incoming) -> Result<Bytes, ApiError> {
@@ -188,4 +200,14 @@ fn is_media_type(value: &[u8], wanted: &str) -> bool {
 /// A time as the API writes it.
 fn rfc3339(ms: u64) -> String {
     clock::rfc3339_string(ms)
+}
+
+/// For the fuzz targets.
+pub(crate) fn query_time_for_fuzzing(text: &str) -> Option<u64> {
+    time(text, "time").ok()
+}
+
+/// For the fuzz targets.
+pub(crate) fn webhook_url_for_fuzzing(text: &str) -> Option<String> {
+    webhook_url::check(text, false).ok()
 }

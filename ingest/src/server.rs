@@ -1,9 +1,11 @@
 //! The listeners: accepting, the cap on connections, protocols, the drain.
 
 use crate::config::{EdgeConfig, ms};
-use crate::connection::{Connection, Connections, Driven, Ended, Io, Protocol, Registered, Timeouts};
+use crate::connection::{Connection, Connections, Driven, Ended, Io, Protocol, Registered, Stream, Timeouts};
 use crate::edge::Edge;
+use crate::request_id;
 use crate::service::{Door, Session, serve};
+use crate::tls::Tls;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,6 +18,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 /// Operators' connections.
@@ -25,9 +28,18 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 const PING: Duration = Duration::from_secs(20);
 
 /// Told to a connection over the cap; whether it is read is the client's luck.
-const OVER_THE_CAP: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 93\r\n\r\n\
-    {\"error\":{\"code\":\"OVERLOADED\",\"message\":\"too many connections are open\",\"request_id\":\"none\"}}";
+fn over_the_cap() -> String {
+    let id = request_id::new();
+    let id = id.to_str().unwrap_or_default();
+    let body = format!(
+        r#"{{"error":{{"code":"OVERLOADED","message":"too many connections are open","request_id":"{id}"}}}}"#
+    );
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+         x-request-id: {id}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
 
 /// An address that cannot be listened at.
 #[derive(Debug, thiserror::Error)]
@@ -47,19 +59,22 @@ pub(crate) struct Listening {
     address: SocketAddr,
     door: Door,
     connections_max: usize,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Listening {
     /// The public listener and the operators'.
-    pub(crate) fn both(config: &EdgeConfig) -> Result<(Self, Self), BindError> {
-        let one = |field, address, door, connections_max| {
+    pub(crate) fn both(config: &EdgeConfig, tls: Option<&Arc<Tls>>) -> Result<(Self, Self), BindError> {
+        let admin_tls = tls.filter(|_| config.tls.on_admin).cloned();
+        let one = |field, address, door, connections_max, tls| {
             let tcp = listen(address, config.http.backlog);
             let bound = tcp.and_then(|tcp| Ok((tcp.local_addr()?, tcp)));
             let (address, tcp) = bound.map_err(|source| BindError { field, address, source })?;
-            Ok(Self { tcp, address, door, connections_max })
+            Ok(Self { tcp, address, door, connections_max, tls })
         };
-        let public = one("listen", config.listen, Door::Public, config.http.connections_max)?;
-        let admin = one("admin_listen", config.admin_listen, Door::Admin, ADMIN_CONNECTIONS_MAX)?;
+        let (public, admin) = (config.listen, config.admin_listen);
+        let public = one("listen", public, Door::Public, config.http.connections_max, tls.cloned())?;
+        let admin = one("admin_listen", admin, Door::Admin, ADMIN_CONNECTIONS_MAX, admin_tls)?;
         Ok((public, admin))
     }
 
@@ -96,6 +111,7 @@ pub(crate) async fn run(edge: &Arc<Edge>, public: Listening, admin: Listening, s
     // It returns when told to stop; a connection it took is registered by then.
     Arc::clone(&customers).accept(public.tcp).await;
     edge.draining.store(true, Ordering::Relaxed);
+    edge.drain.cancel();
     customers.drain(ms(http.drain_ms)).await;
     admin_stop.cancel();
     if let Err(error) = operators_accept.await {
@@ -108,6 +124,7 @@ pub(crate) async fn run(edge: &Arc<Edge>, public: Listening, admin: Listening, s
 struct Server {
     edge: Arc<Edge>,
     door: Door,
+    tls: Option<Arc<Tls>>,
     connections: Arc<Connections>,
     timeouts: Timeouts,
     stop: CancellationToken,
@@ -136,6 +153,7 @@ impl Server {
         Arc::new(Self {
             edge: Arc::clone(edge),
             door: listening.door,
+            tls: listening.tls.clone(),
             connections: Arc::new(Connections::new(listening.connections_max)),
             timeouts,
             stop,
@@ -163,7 +181,9 @@ impl Server {
         if !self.connections.has_room() {
             self.edge.metrics.connection_refused();
             // It may be gone already; it is refused either way.
-            stream.try_write(OVER_THE_CAP).ok();
+            if self.tls.is_none() {
+                stream.try_write(over_the_cap().as_bytes()).ok();
+            }
             return;
         }
         if let Err(error) = stream.set_nodelay(true) {
@@ -178,9 +198,12 @@ impl Server {
 
     /// Serves a connection to its end; `_registered` leaves the register then.
     async fn serve(&self, stream: TcpStream, connection: Arc<Connection>, _registered: Registered) {
-        // Cancelling the look at the first bytes takes nothing from the socket.
-        let first = tokio::time::timeout(self.timeouts.idle, first_bytes(&stream, self.timeouts.head));
-        let Some(Ok(Some(protocol))) = self.stop.run_until_cancelled(first).await else { return };
+        let opened = match &self.tls {
+            None => self.open_plain(stream).await,
+            // A handshake that is cut short by the stop has asked for nothing yet.
+            Some(tls) => self.stop.run_until_cancelled(tls.accept(stream)).await.flatten().map(tls_stream),
+        };
+        let Some((stream, protocol)) = opened else { return };
         connection.speaks(protocol);
         self.edge.metrics.connected(protocol);
         let session = Arc::new(Session {
@@ -202,6 +225,14 @@ impl Server {
         }
     }
 
+    /// A connection and its protocol, once it has said something.
+    async fn open_plain(&self, stream: TcpStream) -> Option<(Stream, Protocol)> {
+        // Cancelling the look at the first bytes takes nothing from the socket.
+        let first = tokio::time::timeout(self.timeouts.idle, first_bytes(&stream, self.timeouts.head));
+        let protocol = self.stop.run_until_cancelled(first).await?.ok()??;
+        Some((Stream::Plain(stream), protocol))
+    }
+
     async fn sweep(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(self.timeouts.tick());
         loop {
@@ -213,6 +244,7 @@ impl Server {
                     self.connections.len(),
                     self.edge.admission.bytes(),
                     self.edge.producer.lanes().bytes(),
+                    self.edge.streams.len(),
                 );
             }
         }
@@ -229,6 +261,10 @@ impl Server {
             }
         }
     }
+}
+
+fn tls_stream((stream, protocol): (Box<TlsStream<TcpStream>>, Protocol)) -> (Stream, Protocol) {
+    (Stream::Tls(stream), protocol)
 }
 
 /// The protocol of a connection by its first bytes, left in the socket;
@@ -255,15 +291,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refusal_over_the_cap_has_the_length_that_it_says() {
-        let text = std::str::from_utf8(OVER_THE_CAP).unwrap();
+    fn the_refusal_over_the_cap_has_the_length_and_the_id_that_it_says() {
+        let text = over_the_cap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.contains(&format!("content-length: {}\r\n", body.len()))
-                || head.ends_with(&format!("content-length: {}", body.len())),
-            "{}",
-            body.len()
-        );
-        serde_json::from_str::<serde_json::Value>(body).unwrap();
+        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{text}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let id = body["error"]["request_id"].as_str().unwrap();
+        assert!(head.contains(&format!("x-request-id: {id}\r\n")), "{text}");
     }
 }

@@ -10,7 +10,7 @@ use crate::request_id;
 use crate::router::{Access, Found, Params, Route, Router};
 use crate::routes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use sluice_shared::directory::KeyEntry;
 use std::convert::Infallible;
@@ -38,7 +38,8 @@ pub(crate) struct Session {
 /// A request that was let in, as its handler sees it.
 pub(crate) struct Call<'a> {
     pub edge: &'a Edge,
-    pub connection: &'a Connection,
+    pub connection: &'a Arc<Connection>,
+    pub door: Door,
     pub parts: &'a Parts,
     pub params: Params<'a>,
     /// The customer's key; nothing on the operators' side.
@@ -64,7 +65,8 @@ pub(crate) async fn serve(session: Arc<Session>, request: Request<Incoming>) -> 
     };
     let (route, outcome) = match let_in(&session, router, &parts) {
         Ok((route, params, key)) => {
-            let call = Call { edge, connection: &session.connection, parts: &parts, params, key, started };
+            let (connection, door) = (&session.connection, session.door);
+            let call = Call { edge, connection, door, parts: &parts, params, key, started };
             let outcome = match route {
                 Route::Produce => routes::produce::produce(&call, body).await,
                 // Boxed, so that every request does not carry the room of the largest handler.
@@ -80,15 +82,43 @@ pub(crate) async fn serve(session: Arc<Session>, request: Request<Incoming>) -> 
             (route, Err(error))
         }
     };
-    let mut reply = outcome.unwrap_or_else(|error| {
-        edge.metrics.refused(error.code());
-        error.into_reply(&request_id)
-    });
+    let mut reply = match outcome {
+        Ok(reply) => {
+            let status = reply.status().as_u16();
+            tracing::debug!(request_id = text(&request_id), route = route.name(), status, "answered");
+            reply
+        }
+        Err(error) => {
+            edge.metrics.refused(error.code());
+            tell(route, &request_id, &error);
+            error.into_reply(&request_id)
+        }
+    };
     reply.headers_mut().insert(REQUEST_ID, request_id);
     edge.cors.mark(&parts.headers, &mut reply);
     edge.metrics.answered(route, reply.status());
     drop(in_flight);
     Ok(reply)
+}
+
+/// Logs a refusal: loud where it is not the client's doing. What the client
+/// sent is not in it.
+fn tell(route: Route, request_id: &HeaderValue, error: &ApiError) {
+    let (route, status, code) = (route.name(), error.status().as_u16(), error.code());
+    match (error.cause(), error.status()) {
+        (Some(cause), StatusCode::INTERNAL_SERVER_ERROR) => {
+            tracing::error!(request_id = text(request_id), route, status, code, cause, "a request failed");
+        }
+        (Some(cause), _) => {
+            tracing::warn!(request_id = text(request_id), route, status, code, cause, "a request failed");
+        }
+        (None, _) => tracing::debug!(request_id = text(request_id), route, status, code, "refused"),
+    }
+}
+
+/// Sane ids are visible ASCII; see request_id.rs.
+fn text(request_id: &HeaderValue) -> &str {
+    request_id.to_str().unwrap_or_default()
 }
 
 type LetIn<'a> = (Route, Params<'a>, Option<Arc<KeyEntry>>);

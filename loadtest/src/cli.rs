@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 mod baseline;
 mod chaos;
 mod compare;
+mod convert;
 pub(crate) mod output;
 mod receive;
 mod record;
@@ -37,6 +38,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
+    Convert(convert::ConvertArgs),
     Chaos(chaos::ChaosArgs),
     Baseline(baseline::BaselineArgs),
 }
@@ -51,6 +53,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Chaos(args) => chaos::run(&args),
         Command::Baseline(args) => baseline::run(&args),
     }

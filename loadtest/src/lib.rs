@@ -11,6 +11,7 @@ pub mod baseline;
 mod calendar;
 pub mod chaos;
 mod coding;
+pub mod convert;
 mod cpu;
 pub mod duration;
 pub mod event;

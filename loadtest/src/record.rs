@@ -35,7 +35,7 @@ use crate::target::{Target, TargetError};
 mod redact;
 mod writer;
 
-use redact::Redaction;
+pub(crate) use redact::Redaction;
 
 /// Longest body that is passed on, in bytes.
 const BODY_BYTES_MAX: usize = 48 << 20;
@@ -211,7 +211,12 @@ async fn handle(
 }
 
 /// The request as it is written; none if it must not be.
-fn line(redaction: &Redaction, at: f64, head: &http::request::Parts, body: &Bytes) -> Option<Line> {
+pub(crate) fn line(
+    redaction: &Redaction,
+    at: f64,
+    head: &http::request::Parts,
+    body: &Bytes,
+) -> Option<Line> {
     let content_type = head.headers.get("content-type").and_then(|value| value.to_str().ok());
     let coding = head.headers.get("content-encoding").and_then(|value| value.to_str().ok());
     let body = redaction.body(content_type, coding, body)?;

@@ -24,6 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+mod writer;
+
+pub(crate) use writer::LineWriter;
+
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 

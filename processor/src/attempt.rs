@@ -10,6 +10,7 @@ use crate::recent::AttemptRecord;
 use crate::target::Target;
 use bytes::Bytes;
 use sluice_shared::model::{Delivery, DeliveryId};
+use sluice_shared::trace::{self, Span, SpanKind};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -97,6 +98,7 @@ impl Courier {
             Start::When(granted) => granted.await.ok()?,
         };
         let began_ms = self.clock.now_ms();
+        let trace = prepared.as_ref().ok().and_then(|webhook| webhook.trace);
         let reply = match prepared {
             Ok(webhook) => {
                 // Either branch may be dropped: the POST as any timeout drops it.
@@ -119,6 +121,10 @@ impl Courier {
             error: attempted.reply.error.clone(),
             excerpt: attempted.reply.excerpt.clone(),
         };
+        if let Some((own, parent)) = trace {
+            let (kind, status) = (SpanKind::Webhook, attempted.reply.status());
+            trace::tell(Span { kind, own, parent, began_ms, ended_ms, status, events: events as u64 });
+        }
         let health = outcome::health(attempted.reply.answer, ended_ms);
         if permit.record(ended_ms, health, record) {
             self.metrics.breaker_opens.increment(1);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sluice_shared::model::{DeliveryId, EventId};
+use sluice_shared::trace::{self, TraceParent};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -41,6 +42,8 @@ pub struct Prepared {
     headers: HeaderMap,
     chunks: Arc<[Bytes]>,
     events: usize,
+    /// The attempt's span and its parent, where the first event has a trace.
+    pub(crate) trace: Option<(TraceParent, TraceParent)>,
 }
 
 /// What came back.
@@ -131,7 +134,13 @@ impl WebhookClient {
         headers.insert(SUBSCRIPTION_ID, target.id_header());
         headers.insert(ATTEMPT, HeaderValue::from(attempt));
         headers.insert(EVENT_COUNT, HeaderValue::from(events));
-        Ok(Prepared { headers, chunks, events })
+        // Each attempt is a span of its own.
+        let span = delivery.as_u128() as u64 ^ u64::from(attempt).rotate_right(16);
+        let trace = trace_of(&chunks).map(|parent| (parent.child(span), parent));
+        if let Some((own, _)) = trace {
+            headers.insert(trace::HEADER, text(own.as_str().to_owned()));
+        }
+        Ok(Prepared { headers, chunks, events, trace })
     }
 
     /// Sends a webhook and waits for the whole answer, within the configured timeout.
@@ -203,6 +212,15 @@ impl WebhookClient {
     }
 }
 
+/// The trace of a webhook's first event; a long one is in a chunk of its own.
+fn trace_of(chunks: &[Bytes]) -> Option<TraceParent> {
+    match chunks {
+        [bracket, envelopes, ..] if bracket == "[" => TraceParent::of_envelope(envelopes),
+        [first, ..] => TraceParent::of_envelope(first),
+        [] => None,
+    }
+}
+
 fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, Reply> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let to = location.and_then(|location| from.join(location).ok());
@@ -214,7 +232,7 @@ fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, Reply> {
 }
 
 /// The ids in `{"failed":["…"]}`; none where the body is anything else.
-fn failed_events(body: &[u8]) -> Vec<EventId> {
+pub(crate) fn failed_events(body: &[u8]) -> Vec<EventId> {
     #[derive(serde::Deserialize)]
     struct Answer {
         failed: Vec<String>,

@@ -5,14 +5,17 @@
 //! known of them, last what may be forgotten. A crash in the middle repeats
 //! deliveries, which is legal.
 
+use crate::parking::Changes;
+use crate::parking::rows::{self, RowDraft};
 use crate::slice::Ticket;
 use foldhash::{HashMap, HashSet};
 use sluice_shared::model::{
-    BatchId, DeadLetter, Delivery, DeliveryId, Subscription, SubscriptionId, SubscriptionStatus,
+    BatchId, DeadLetter, Delivery, DeliveryId, Lane, Subscription, SubscriptionId, SubscriptionStatus,
 };
 use sluice_shared::ports::catalogue::CatalogueError;
 use sluice_shared::ports::event_store::{NewBatch, NewFact};
-use sluice_shared::ports::{Catalogue, EventStore, PortError, WorkQueue};
+use sluice_shared::ports::rows::{NewRow, RowChange};
+use sluice_shared::ports::{Catalogue, EventStore, PortError, Rows, WorkQueue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,13 +31,24 @@ pub struct Stores {
     pub queue: Arc<dyn WorkQueue>,
     /// Subscriptions to disable.
     pub catalogue: Arc<dyn Catalogue>,
+    /// What is parked.
+    pub rows: Arc<dyn Rows>,
 }
+
+/// A row's partition and key.
+type RowId = (String, Vec<u8>);
 
 /// Changes that are not durable yet.
 #[derive(Debug, Default)]
 pub struct Commit {
     batches: Vec<NewBatch>,
     puts: HashMap<DeliveryId, Delivery>,
+    /// Rows that grew: before everything else that refers to their events ends.
+    grown: HashMap<RowId, RowChange>,
+    /// Rows that shrank or went: after everything else.
+    shrunk: HashMap<RowId, RowChange>,
+    /// The number of this commit, where its owner counts them.
+    pub generation: u64,
     dead_letters: Vec<DeadLetter>,
     facts: HashMap<(BatchId, SubscriptionId), NewFact>,
     done: HashSet<(SubscriptionId, DeliveryId)>,
@@ -43,11 +57,19 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// An empty one with this number.
+    #[must_use]
+    pub fn numbered(generation: u64) -> Self {
+        Self { generation, ..Self::default() }
+    }
+
     /// Whether there is nothing to write or settle.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
             && self.puts.is_empty()
+            && self.grown.is_empty()
+            && self.shrunk.is_empty()
             && self.dead_letters.is_empty()
             && self.facts.is_empty()
             && self.done.is_empty()
@@ -58,7 +80,13 @@ impl Commit {
     /// How many things there are to write.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.batches.len() + self.puts.len() + self.dead_letters.len() + self.facts.len() + self.done.len()
+        self.batches.len()
+            + self.puts.len()
+            + self.grown.len()
+            + self.shrunk.len()
+            + self.dead_letters.len()
+            + self.facts.len()
+            + self.done.len()
     }
 
     /// Makes a matched batch readable, where the event store wants that.
@@ -69,6 +97,49 @@ impl Commit {
     /// Puts a delivery into the queue; the last word on an id counts.
     pub fn put(&mut self, delivery: Delivery) {
         self.puts.insert(delivery.id, delivery);
+    }
+
+    /// Takes the puts back: they go elsewhere.
+    pub fn take_puts(&mut self) -> Vec<Delivery> {
+        self.puts.drain().map(|(_, of)| of).collect()
+    }
+
+    /// Takes over all that another gathered.
+    pub fn absorb(&mut self, other: Self) {
+        let Self { batches, puts, grown, shrunk, dead_letters, facts, done, disable, settled, generation: _ } =
+            other;
+        self.batches.extend(batches);
+        puts.into_values().for_each(|of| self.put(of));
+        self.grown.extend(grown);
+        self.shrunk.extend(shrunk);
+        self.dead_letters.extend(dead_letters);
+        facts.into_values().for_each(|of| self.fact(of));
+        done.into_iter().for_each(|(subscription, id)| self.done(subscription, id));
+        self.disable.extend(disable);
+        self.settled.extend(settled);
+    }
+
+    /// Changes the parked list of a lane; the last word on a row counts.
+    pub fn park(&mut self, lane: Lane, changes: Changes) {
+        let partition = rows::partition(lane);
+        let id = |key: &[u8]| (partition.clone(), key.to_vec());
+        let put = |RowDraft { key, value, needs_from_ms }| {
+            let (partition, needs_from_ms) = (partition.clone(), Some(needs_from_ms));
+            RowChange::Put(NewRow { partition, key, value, expires_at_ms: None, needs_from_ms })
+        };
+        for row in changes.grown {
+            let id = id(&row.key);
+            // It may have shrunk before, as what it was then.
+            self.shrunk.remove(&id);
+            self.grown.insert(id, put(row));
+        }
+        for row in changes.shrunk {
+            self.shrunk.insert(id(&row.key), put(row));
+        }
+        for key in changes.gone {
+            let partition = partition.clone();
+            self.shrunk.insert(id(&key), RowChange::Remove { partition, key });
+        }
     }
 
     /// Gives a delivery up.
@@ -129,6 +200,9 @@ impl Commit {
         if !self.batches.is_empty() {
             stores.events.put_batches(self.batches.clone()).await?;
         }
+        if !self.grown.is_empty() {
+            stores.rows.write(self.grown.values().cloned().collect()).await?;
+        }
         if !self.puts.is_empty() {
             stores.queue.put(self.puts.values().cloned().collect()).await?;
         }
@@ -140,6 +214,9 @@ impl Commit {
         }
         if !self.done.is_empty() {
             stores.queue.done(self.done.iter().copied().collect()).await?;
+        }
+        if !self.shrunk.is_empty() {
+            stores.rows.write(self.shrunk.values().cloned().collect()).await?;
         }
         for (subscription, reason) in self.disable.values() {
             disable(stores, subscription, reason, now_ms).await;

@@ -25,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) queue_wake: Notify,
     /// Bytes of webhooks in flight that no log entry waits for any more.
     pub(crate) detached_bytes: AtomicUsize,
+    /// Lanes of the deployment.
+    pub(crate) lanes: u16,
 }
 
 impl Context {

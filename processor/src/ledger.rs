@@ -38,7 +38,7 @@ impl Ledger {
         Self {
             context,
             shard,
-            pending: Commit::default(),
+            pending: Commit::numbered(1),
             since_ms: None,
             writing: None,
             checkpointed,
@@ -61,7 +61,8 @@ impl Ledger {
         let commit_due = self.since_ms.is_some_and(|since| now_ms >= since + linger_ms);
         if commit_due || self.pending.len() >= FULL || (flush && !self.pending.is_empty()) {
             self.since_ms = None;
-            let commit = std::mem::take(&mut self.pending);
+            let next = Commit::numbered(self.pending.generation + 1);
+            let commit = std::mem::replace(&mut self.pending, next);
             self.writing = Some(write(Arc::clone(&self.context), commit).boxed());
         } else if let Some(shard) = &self.shard
             && (checkpoint_due || (flush && settled > self.checkpointed))

@@ -21,6 +21,8 @@ mod conclude;
 pub mod config;
 mod context;
 pub mod endpoint;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 pub mod health;
 mod history;
@@ -30,6 +32,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod outcome;
 pub mod outlet;
+pub mod parking;
 mod probe;
 mod processor;
 pub mod recent;

@@ -6,6 +6,62 @@ use crate::outcome::{Answer, Fault};
 use crate::settlement::Ending;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sluice_shared::model::DeadLetterReason;
+use sluice_shared::telemetry::{Metric, Values, describe};
+
+const ENDS: &[&str] = &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison"];
+const BY_SHARD: &[(&str, Values)] =
+    &[("shard", Values::Bounded("a shard of the log; they are few and fixed"))];
+
+/// What the processor tells.
+pub const METRICS: &[Metric] = &[
+    Metric::counter(
+        "sluice_processor_events_total",
+        "Events looked at, by what came of it: (event × subscription) where undecided.",
+    )
+    .by(&[("result", Values::Of(&["matched", "unmatched", "undecided"]))]),
+    Metric::counter("sluice_processor_events_delivered_total", "(Event × subscription) that endpoints took."),
+    Metric::counter(
+        "sluice_processor_events_handed_over_total",
+        "(Event × subscription) handed to the work queue before a first attempt ended.",
+    ),
+    Metric::counter("sluice_processor_log_damage_total", "Places of the log that could not be read."),
+    Metric::counter("sluice_processor_retries_total", "Deliveries that will be tried again."),
+    Metric::counter("sluice_processor_breaker_opens_total", "Endpoints' breakers that opened."),
+    Metric::counter("sluice_processor_store_failures_total", "Tries of a store that failed."),
+    Metric::counter(
+        "sluice_processor_task_restarts_total",
+        "Tasks that ended when they should not have, and were started again.",
+    ),
+    Metric::histogram("sluice_processor_post_seconds", "How long a webhook's POST took."),
+    Metric::histogram("sluice_processor_receipt_seconds", "From an event's acceptance to its receipt."),
+    Metric::gauge("sluice_processor_queue_deliveries", "Deliveries that wait in the work queue."),
+    Metric::gauge("sluice_processor_queue_events", "Events of the deliveries that wait in the work queue."),
+    Metric::counter(
+        "sluice_processor_posts_total",
+        "POSTs of webhooks, by the answer's status or what went wrong.",
+    )
+    .by(&[("class", Values::Of(&CLASSES))]),
+    Metric::counter("sluice_processor_dead_letters_total", "Deliveries given up, by reason.")
+        .by(&[("reason", Values::Of(ENDS))]),
+    Metric::counter("sluice_processor_dead_letter_events_total", "Events of deliveries given up, by reason.")
+        .by(&[("reason", Values::Of(ENDS))]),
+    Metric::gauge("sluice_processor_unsettled_events", "(Event × subscription) matched and not settled.")
+        .by(BY_SHARD),
+    Metric::gauge("sluice_processor_unsettled_bytes", "Bytes of batches held for what is not settled.")
+        .by(BY_SHARD),
+    Metric::gauge(
+        "sluice_processor_lag_seconds",
+        "How far matching is behind acceptance; 0 at the end of the log.",
+    )
+    .by(BY_SHARD),
+    Metric::gauge("sluice_processor_lag_events", "Events that were read and are not matched yet.")
+        .by(BY_SHARD),
+    Metric::gauge(
+        "sluice_processor_checkpoint_age_seconds",
+        "Since a checkpoint was stored, or there was none to store.",
+    )
+    .by(BY_SHARD),
+];
 
 /// The metrics that all tasks share.
 #[derive(Clone)]
@@ -83,6 +139,7 @@ impl Metrics {
     /// Handles of the recorder that is installed now.
     #[must_use]
     pub fn new() -> Self {
+        describe(METRICS);
         let events = |result: &'static str| counter!("sluice_processor_events_total", "result" => result);
         Self {
             events_matched: events("matched"),
@@ -182,7 +239,7 @@ mod tests {
     #[test]
     fn every_reason_has_its_own_counter() {
         for (at, reason) in REASONS.into_iter().enumerate() {
-            assert_eq!(place(reason), at);
+            assert_eq!((place(reason), reason.as_str()), (at, ENDS[at]));
         }
     }
 

@@ -4,9 +4,10 @@
 //! subscription's [`BatchPolicy`] allows: whole events only, in order, and an
 //! event larger than `max_bytes` alone.
 
+use crate::parking::REFS_MAX;
 use crate::slice::{Slice, run_weight, start_of, weight};
 use sluice_shared::model::subscription::BatchPolicy;
-use sluice_shared::model::{Batch, EventSet, Run};
+use sluice_shared::model::{Batch, EventSet, Lane, Run};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -86,13 +87,35 @@ impl Outbox {
         Some(if full { 0 } else { oldest + u64::from(policy.max_wait_ms) })
     }
 
-    /// Takes the events of one webhook; nothing if none wait.
-    pub fn cut(&mut self, policy: &BatchPolicy) -> Option<Cut> {
+    /// Takes out the events whose ordering key is held in their lane, in order.
+    pub fn divert(&mut self, is_held: impl Fn(Lane, u64) -> bool) -> Vec<Slice> {
+        let waiting = std::mem::take(&mut self.waiting);
+        (self.events, self.weight) = (0, 0);
+        let mut diverted = Vec::new();
+        for of in waiting {
+            let left = of.left();
+            let (held, rest) = Slice { events: left, ..of.slice }.split(&is_held);
+            if !held.events.is_empty() {
+                diverted.push(held);
+            }
+            self.push(rest, of.since_ms);
+        }
+        diverted
+    }
+
+    /// Takes the events of one webhook; nothing if none wait. With `parks`, so
+    /// that its delivery can be parked: of one lane, and not of too many batches.
+    pub fn cut(&mut self, policy: &BatchPolicy, parks: bool) -> Option<Cut> {
         let mut cut = Cut { since_ms: self.oldest_ms()?, ..Cut::default() };
         let mut room =
             Room { events: policy.max_events.max(1) as usize, bytes: policy.max_bytes as usize, first: true };
         room.bytes = room.bytes.saturating_sub(BODY_OVERHEAD);
         while let Some(front) = self.waiting.front_mut() {
+            let lane = cut.slices.first().map(|first| first.batch.lane());
+            let is_other = lane.is_some_and(|lane| lane != front.slice.batch.lane());
+            if parks && (is_other || cut.slices.len() >= REFS_MAX) {
+                break;
+            }
             let before = (cut.events, cut.body_bytes);
             let taken = front.take(&mut room, &mut cut);
             if !taken.is_empty() {
@@ -138,6 +161,15 @@ impl Room {
 impl Waiting {
     fn is_done(&self) -> bool {
         self.run >= self.slice.events.runs().len()
+    }
+
+    /// The events that are not gone yet.
+    fn left(&self) -> EventSet {
+        let mut left = EventSet::new();
+        for (at, run) in self.slice.events.runs().iter().enumerate().skip(self.run) {
+            left.push_run(if at == self.run { self.at } else { run.start }, run.end);
+        }
+        left
     }
 
     /// Moves what fits from here to the cut.
@@ -206,7 +238,7 @@ mod tests {
             }
             prop_assert_eq!(outbox.events(), expected.len());
             let mut got = Vec::new();
-            while let Some(cut) = outbox.cut(&policy) {
+            while let Some(cut) = outbox.cut(&policy, false) {
                 let mut body = 2;
                 let mut count = 0;
                 for slice in &cut.slices {
@@ -238,10 +270,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_is_taken_out_of_what_is_left() {
+        let mut batch = batch_of_sizes(&[10; 6]);
+        for (index, event) in batch.events.iter_mut().enumerate() {
+            event.ordering = index as u64 % 3;
+        }
+        let (batch, mut outbox) = (Arc::new(batch), Outbox::default());
+        outbox.push(Slice { batch, events: EventSet::range(0, 6), ticket: Ticket(4) }, 9);
+        assert_eq!(outbox.cut(&policy(2, 1000), true).unwrap().events, 2);
+        let diverted = outbox.divert(|_, key| key == 2);
+        assert_eq!(diverted.iter().map(|of| of.events.iter().collect()).collect::<Vec<Vec<_>>>(), [[2, 5]]);
+        assert_eq!((outbox.events(), outbox.oldest_ms(), outbox.bytes()), (2, Some(9), 22));
+        let cut = outbox.cut(&policy(9, 1000), true).unwrap();
+        assert_eq!(cut.slices[0].events.iter().collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn what_may_be_parked_is_of_no_more_batches_than_a_row_holds() {
+        let mut outbox = Outbox::default();
+        let batch = Arc::new(batch_of_sizes(&[10]));
+        for n in 0..3000 {
+            let (batch, ticket) = (Arc::clone(&batch), Ticket(n));
+            outbox.push(Slice { batch, events: EventSet::range(0, 1), ticket }, 0);
+        }
+        let policy = policy(10_000, 10_000_000);
+        let counts: Vec<_> =
+            std::iter::from_fn(|| outbox.cut(&policy, true)).map(|cut| cut.slices.len()).collect();
+        assert_eq!(counts, [REFS_MAX, 3000 - REFS_MAX]);
+    }
+
+    #[test]
     fn a_larger_event_goes_alone() {
         let mut outbox = Outbox::default();
         outbox.push(slice(&[10, 500, 10], &EventSet::range(0, 3), 0), 0);
-        let counts: Vec<_> = std::iter::from_fn(|| outbox.cut(&policy(100, 100)))
+        let counts: Vec<_> = std::iter::from_fn(|| outbox.cut(&policy(100, 100), false))
             .map(|cut| (cut.events, cut.body_bytes))
             .collect();
         assert_eq!(counts, [(1, 12), (1, 502), (1, 12)]);

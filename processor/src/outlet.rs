@@ -83,7 +83,8 @@ pub fn next_step(outbox: &Outbox, of: &Situation, batch: &BatchPolicy, config: &
         (true, true) => Step::SendStaged,
         (true, false) if ready => Step::Send,
         (true, false) => Step::Sleep { until_ms: ready_at.map(|at| at.min(too_old_at)) },
-        (false, false) if full => Step::Stage,
+        // What comes next of an ordered subscription depends on how this one ends.
+        (false, false) if full && !of.ordered => Step::Stage,
         (false, _) => Step::Sleep { until_ms: Some(overtake_at.min(too_old_at)) },
     }
 }
@@ -137,7 +138,7 @@ mod tests {
         let flying = Situation { in_flight: 1, ..situation(1250) };
         assert_eq!(step(&outbox(10, 1000), flying), Step::Send);
         let ordered = Situation { ordered: true, ..flying };
-        assert_eq!(step(&outbox(10, 1000), ordered), Step::Stage);
+        assert_eq!(step(&outbox(10, 1000), ordered), Step::Sleep { until_ms: Some(11_000) });
     }
 
     #[test]

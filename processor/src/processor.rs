@@ -110,12 +110,18 @@ impl Processor {
         }));
         let context = Arc::new(Context {
             log: ports.log,
-            stores: Stores { events: ports.events, queue: ports.queue, catalogue: ports.catalogue },
+            stores: Stores {
+                events: ports.events,
+                queue: ports.queue,
+                catalogue: ports.catalogue,
+                rows: Arc::clone(&ports.rows),
+            },
             matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
             endpoints,
             courier: Arc::new(Courier { client, clock, metrics: Metrics::new() }),
             queue_wake: Notify::new(),
             detached_bytes: AtomicUsize::new(0),
+            lanes: ports.lanes,
             config,
         });
         Ok(Self {

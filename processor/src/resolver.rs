@@ -23,9 +23,13 @@ const JOIN_WITHIN: Duration = Duration::from_secs(5);
 type Found = Result<Arc<[SocketAddr]>, Arc<std::io::Error>>;
 type Lookup = Shared<BoxFuture<'static, Found>>;
 
+/// What finds a name's addresses. It may block.
+type Finder = Arc<dyn Fn(&str) -> std::io::Result<Vec<SocketAddr>> + Send + Sync>;
+
 /// Resolves names through the operating system; gives out only addresses that the guard allows.
 pub struct GuardedResolver {
     guard: Guard,
+    finder: Finder,
     threads: Arc<Semaphore>,
     running: Arc<Mutex<HashMap<Box<str>, (Instant, Lookup)>>>,
 }
@@ -34,8 +38,12 @@ impl GuardedResolver {
     /// A resolver behind this guard.
     #[must_use]
     pub fn new(guard: Guard) -> Self {
+        Self::with(guard, Arc::new(|host| Ok((host, 0).to_socket_addrs()?.collect())))
+    }
+
+    fn with(guard: Guard, finder: Finder) -> Self {
         let threads = Arc::new(Semaphore::new(LOOKUPS_MAX));
-        Self { guard, threads, running: Arc::default() }
+        Self { guard, finder, threads, running: Arc::default() }
     }
 
     fn lookup(&self, host: &str) -> Lookup {
@@ -45,18 +53,20 @@ impl GuardedResolver {
         {
             return lookup.clone();
         }
-        let lookup = blocking_lookup(host.into(), Arc::clone(&self.threads)).boxed().shared();
+        let lookup = blocking_lookup(host.into(), Arc::clone(&self.finder), Arc::clone(&self.threads))
+            .boxed()
+            .shared();
         running.insert(host.into(), (Instant::now(), lookup.clone()));
         lookup
     }
 }
 
-async fn blocking_lookup(host: String, threads: Arc<Semaphore>) -> Found {
+async fn blocking_lookup(host: String, finder: Finder, threads: Arc<Semaphore>) -> Found {
     let permit = threads.acquire_owned().await.map_err(|closed| Arc::new(std::io::Error::other(closed)))?;
     let looked_up = tokio::task::spawn_blocking(move || {
         // Held until the thread is free again, whoever still waits.
         let _permit = permit;
-        (host.as_str(), 0).to_socket_addrs().map(Iterator::collect)
+        finder(&host).map(Arc::from)
     });
     looked_up.await.map_err(std::io::Error::other).flatten().map_err(Arc::new)
 }
@@ -111,6 +121,23 @@ mod tests {
     async fn an_allowed_one_resolves() {
         let policy = GuardPolicy { allow_private: true, ..GuardPolicy::default() };
         assert!(resolve(policy, "localhost").await.unwrap().iter().all(|of| of.ip().is_loopback()));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_bound_anew_is_judged_anew() {
+        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let answers = ["1.1.1.1:0", "127.0.0.1:0", "[::ffff:169.254.169.254]:0", "1.0.0.1:0"];
+        let finder = move |_: &str| {
+            let nth = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(vec![answers[nth].parse().unwrap()])
+        };
+        let resolver = GuardedResolver::with(Guard::default(), Arc::new(finder));
+        for (nth, public) in [true, false, false, true].into_iter().enumerate() {
+            let found = resolver.resolve("rebinds.example".parse().unwrap()).await;
+            // What is dialled is what was judged: there is no second look between.
+            let found: Option<Vec<SocketAddr>> = found.ok().map(Iterator::collect);
+            assert_eq!(found, public.then(|| vec![answers[nth].parse().unwrap()]), "{nth}");
+        }
     }
 
     #[test]

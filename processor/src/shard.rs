@@ -7,8 +7,10 @@
 
 mod intake;
 mod outlets;
+mod parked;
 
 use crate::attempt::Attempted;
+use crate::commit::Commit;
 use crate::conclude::conclude;
 use crate::context::Context;
 use crate::health::ShardHealth;
@@ -20,6 +22,7 @@ use crate::slice::{Slice, Ticket};
 use crate::watermark::Watermark;
 use intake::Intake;
 use outlets::{InFlight, Outlet, Outlets};
+use parked::Loaded;
 use sluice_shared::model::{
     Batch, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet, LastAttempt, SubscriptionId,
     SubscriptionStatus,
@@ -68,6 +71,8 @@ pub(crate) struct Shard {
     /// When a checkpoint was stored, or there was none to store.
     checkpointed_ms: u64,
     tick_ms: u64,
+    /// What is parked for subscriptions that are not known (yet).
+    orphans: Vec<Loaded>,
 }
 
 impl Shard {
@@ -78,8 +83,9 @@ impl Shard {
         health: Arc<ShardHealth>,
     ) -> Result<Self, PortError> {
         let position = context.stores.events.load_checkpoint(&id).await?;
-        tracing::info!(shard = %id, ?position, "reading the shard");
-        Ok(Self {
+        let loaded = parked::load_all(&context, &id).await?;
+        tracing::info!(shard = %id, ?position, parked = loaded.len(), "reading the shard");
+        let mut shard = Self {
             metrics: ShardMetrics::new(&id.0),
             watermark: Watermark::new(position),
             intake: Intake::new(Arc::clone(&context), id.clone(), position),
@@ -90,10 +96,38 @@ impl Shard {
             revision: Revision::default(),
             checkpointed_ms: context.clock().now_ms(),
             tick_ms: 0,
+            orphans: Vec::new(),
             context,
             id,
             health,
-        })
+        };
+        shard.take_over(loaded);
+        Ok(shard)
+    }
+
+    /// Takes over what is parked: all of it before the first POST. What is of
+    /// a subscription that is not known waits for a catalogue that is fresh.
+    fn take_over(&mut self, loaded: Vec<Loaded>) {
+        let now_ms = self.now_ms();
+        for of in loaded {
+            let matcher = self.context.matchers.of(of.owner.customer);
+            match matcher.as_ref().and_then(|matcher| matcher.by_id(of.owner.subscription)) {
+                Some(listener) => self.outlets.load(listener, of, now_ms),
+                None => self.orphans.push(of),
+            }
+        }
+    }
+
+    /// What nobody wants any more of what was parked is a dead letter. The
+    /// catalogue is fresh.
+    fn give_up_orphans(&mut self, now_ms: u64) {
+        let orphans = std::mem::take(&mut self.orphans);
+        self.take_over(orphans);
+        for of in std::mem::take(&mut self.orphans) {
+            let known = self.context.subscription(of.owner.customer, of.owner.subscription);
+            let reason = reason_of(known.as_ref().map(|of| &of.status));
+            parked::give_up_loaded(of, &mut self.ledger.pending, reason, now_ms);
+        }
     }
 
     /// Works the shard until told to stop, or until it is closed and wholly
@@ -156,6 +190,9 @@ impl Shard {
         if !self.intake.may_match() {
             return false;
         }
+        if !self.orphans.is_empty() {
+            self.give_up_orphans(now_ms);
+        }
         let caps = self.context.config.shard.caps();
         let mut batches = 0;
         while !self.watermark.is_full(&caps) {
@@ -217,7 +254,7 @@ impl Shard {
                     self.give_up_undecided(batch, listener.target.id(), of.undecided, ticket, now_ms);
                 }
                 let slice = Slice { batch: Arc::clone(batch), events: of.events, ticket };
-                self.outlets.push(listener, slice, now_ms);
+                self.outlets.push(listener, slice, &mut self.ledger.pending, now_ms);
             }
         }
         self.watermark.push(record.position, outstanding, bytes);
@@ -281,9 +318,26 @@ impl Shard {
         };
         let Some(flying) = self.outlets.in_flight.remove(&task) else { return };
         let held = if flying.detached.is_some() { Held::ByQueue } else { Held::ByLog };
+        let InFlight { listener, delivery, tickets, parked, slices, .. } = flying;
+        let held = if parked.is_some() { Held::ByLog } else { held };
         let commit = &mut self.ledger.pending;
-        let InFlight { listener, delivery, tickets, .. } = flying;
-        let ending = conclude(&self.context, commit, &listener.target, delivery, &attempted, held);
+        let ending = if parked.is_some() || !slices.is_empty() {
+            let mut own = Commit::default();
+            let ending = conclude(&self.context, &mut own, &listener.target, delivery, &attempted, held);
+            if let Some(outlet) = self.outlets.all.get_mut(&listener.target.id()) {
+                let held_anew = outlet.settle_parked(&mut own, &slices, parked, commit.generation);
+                commit.absorb(own);
+                if held_anew {
+                    outlet.park_held(commit, attempted.ended_ms);
+                }
+                self.outlets.cap_parked(listener.target.id(), commit, attempted.ended_ms);
+            } else {
+                commit.absorb(own);
+            }
+            ending
+        } else {
+            conclude(&self.context, commit, &listener.target, delivery, &attempted, held)
+        };
         for (ticket, events) in tickets {
             commit.settle(ticket, events);
         }
@@ -304,6 +358,7 @@ impl Shard {
                 for (ticket, events) in commit.settled() {
                     self.watermark.settle(*ticket, *events);
                 }
+                self.outlets.made_durable(commit.generation);
                 self.health.progressed(self.now_ms());
             }
             Stored::Checkpointed(Some(_)) => self.checkpointed_ms = self.now_ms(),
@@ -321,6 +376,10 @@ impl Shard {
         if revision != self.revision {
             self.revision = revision;
             self.follow_catalogue(now_ms);
+        }
+        let age_max = Duration::from_millis(self.context.config.shard.snapshot_age_max_ms);
+        if !self.orphans.is_empty() && self.context.matchers.directory().age() <= age_max {
+            self.give_up_orphans(now_ms);
         }
         self.outlets.forgive(now_ms);
         self.outlets.evict(now_ms.saturating_sub(OUTLET_IDLE_MS));
@@ -441,6 +500,8 @@ pub(crate) fn reason_of(status: Option<&SubscriptionStatus>) -> DeadLetterReason
 
 #[cfg(test)]
 mod leased;
+#[cfg(test)]
+mod ordered_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A slice: some events of one batch, on their way to one subscription.
 
-use sluice_shared::model::{Batch, EventSet, Run};
+use sluice_shared::model::{Batch, EventSet, Lane, Run};
 use std::sync::Arc;
 
 /// Some events of one batch.
@@ -12,6 +12,20 @@ pub struct Slice {
     pub events: EventSet,
     /// Whose place in the log's order is settled by them.
     pub ticket: Ticket,
+}
+
+impl Slice {
+    /// The events whose ordering key `is_held` names in its lane, and the others.
+    #[must_use]
+    pub fn split(self, is_held: impl Fn(Lane, u64) -> bool) -> (Self, Self) {
+        let (mut held, mut rest) = (EventSet::new(), EventSet::new());
+        let lane = self.batch.lane();
+        for index in self.events.iter() {
+            let is_held = is_held(lane, self.batch.events[usize::from(index)].ordering);
+            if is_held { held.push(index) } else { rest.push(index) }
+        }
+        (Self { events: held, ..self.clone() }, Self { events: rest, ..self })
+    }
 }
 
 /// The log entry that waits for a slice to be settled (see [`crate::watermark`]).

@@ -4,7 +4,7 @@
 //! here is taken again after a restart. Endpoints do not wait for each other:
 //! one that is busy or open keeps its own deliveries only.
 
-mod load;
+pub(crate) mod load;
 
 use crate::attempt::{Attempted, Job, Start};
 use crate::conclude::conclude;

@@ -125,6 +125,12 @@ impl Directory {
         self.started.elapsed().saturating_sub(as_of)
     }
 
+    /// Nanoseconds of the clock that the customers' limiters run on.
+    #[must_use]
+    pub fn limiter_now_ns(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
     /// Learns all changes made before the call.
     ///
     /// # Errors
@@ -200,7 +206,7 @@ impl Directory {
         for (id, mut state) in touched {
             if let Some(entry) = self.customer(id) {
                 state.revision = revision;
-                entry.swap(state, self.settings.request_events_max);
+                entry.swap(state, self.settings.request_events_max, self.limiter_now_ns());
             }
         }
         // Last, so that a key never leads to a customer that is not up to date.

@@ -15,6 +15,7 @@ pub mod data_dir;
 mod durable_file;
 mod events;
 mod frame;
+pub(crate) mod fuzzing;
 mod idempotency;
 mod keys;
 mod kv;

@@ -47,10 +47,25 @@ impl Limiter {
         limiter
     }
 
-    /// Changes the rate; what was taken stays taken.
-    pub fn set(&self, rate: u32, burst_min: u32) {
+    fn set(&self, rate: u32, burst_min: u32) {
         self.rate.store(u64::from(rate.max(1)), Ordering::Relaxed);
         self.burst.store(u64::from(rate.max(burst_min).max(1)), Ordering::Relaxed);
+    }
+
+    /// Changes the rate. What was taken stays taken, as so many events: who
+    /// waits, waits by the new rate, and for no more than its burst.
+    pub fn change(&self, rate: u32, burst_min: u32, now_ns: u64) {
+        let before = u128::from(self.rate.load(Ordering::Relaxed));
+        self.set(rate, burst_min);
+        let after = u128::from(self.rate.load(Ordering::Relaxed));
+        if before == after {
+            return;
+        }
+        let depth = self.cost(self.burst.load(Ordering::Relaxed));
+        self.paid_at_ns.update(Ordering::Relaxed, Ordering::Relaxed, |paid_at| {
+            let ahead = u128::from(paid_at.saturating_sub(now_ns)) * before / after;
+            now_ns.saturating_add(u64::try_from(ahead).unwrap_or(u64::MAX).min(depth))
+        });
     }
 
     /// Takes `events` at once, or none.
@@ -173,8 +188,22 @@ mod tests {
     fn a_new_rate_holds_for_what_comes_after() {
         let limiter = Limiter::new(1, 1);
         limiter.take(1, SECOND_NS).unwrap();
-        limiter.set(1000, 1);
+        limiter.change(1000, 1, SECOND_NS);
         assert_eq!(limiter.quota(SECOND_NS).rate, 1000);
         limiter.take(1000, 2 * SECOND_NS).unwrap();
+    }
+
+    #[test]
+    fn who_waits_when_the_rate_changes_waits_by_the_new_one() {
+        let limiter = Limiter::new(1, 10);
+        limiter.take(10, SECOND_NS).unwrap();
+        limiter.change(1_000_000, 10, SECOND_NS);
+        assert_eq!(limiter.quota(SECOND_NS).remaining, 1_000_000 - 10);
+        limiter.take(900_000, SECOND_NS).unwrap();
+        // A large debt at a high rate is no sentence at a low one.
+        limiter.change(2, 10, SECOND_NS);
+        let wait = limiter.take(1, SECOND_NS).unwrap_err().retry_after;
+        assert!(wait <= Duration::from_secs(1), "{wait:?}");
+        limiter.take(10, 6 * SECOND_NS).unwrap();
     }
 }

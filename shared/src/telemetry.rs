@@ -1,6 +1,10 @@
 //! Logs and metrics of a process.
 
+mod metric;
+
+pub use metric::{Kind, METRICS, Metric, Values, describe};
 pub use metrics_exporter_prometheus::PrometheusHandle;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde::{Deserialize, Serialize};
 use std::io::IsTerminal;
@@ -26,11 +30,15 @@ pub struct TelemetryConfig {
     pub log_format: LogFormat,
     /// Which logs: a level, or directives as `tracing` knows them (`info,sluice_processor=debug`).
     pub log_filter: String,
+    /// Where spans of sampled traces go: the base URL of an OpenTelemetry
+    /// collector that takes OTLP over HTTP. Needs a binary built with `otel`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log_format: LogFormat::Text, log_filter: "info,lsm_tree=warn".into() }
+        Self { log_format: LogFormat::Text, log_filter: "info,lsm_tree=warn".into(), otlp_endpoint: None }
     }
 }
 
@@ -81,6 +89,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_set| TelemetryError::Installed)?;
+    metric::tell_version();
     Ok(handle)
 }
 

@@ -12,6 +12,8 @@ use sluice_shared::aws::log::KinesisLog;
 use sluice_shared::aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::ports::PortError;
+use sluice_shared::ports::catalogue::CatalogueError;
+use sluice_shared::sealing::{OpenError, SealedCatalogue, Sealer};
 use sluice_shared::telemetry;
 use std::future::Future;
 use std::sync::Arc;
@@ -46,10 +48,35 @@ async fn patiently<T, F: Future<Output = Result<T, PortError>>>(
     }
 }
 
+/// The catalogue with its secrets: waits for the store, not for a key that is missing.
+async fn open_sealed(
+    stop: &CancellationToken,
+    config: &Config,
+    catalogue: &Arc<PostgresCatalogue>,
+) -> anyhow::Result<Arc<SealedCatalogue>> {
+    let open = || async {
+        let sealer = Sealer::load(&config.secrets)?;
+        match SealedCatalogue::open(catalogue.clone(), sealer).await {
+            Err(OpenError::Catalogue(CatalogueError::Port(error))) => Ok(Err(error)),
+            opened => anyhow::Ok(Ok(opened?)),
+        }
+    };
+    let opened = patiently(stop, || async {
+        match open().await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(opened)) => Ok(Ok(opened)),
+            Err(error) => Ok(Err(error)),
+        }
+    });
+    Ok(Arc::new(opened.await??))
+}
+
 /// What all roles have.
 pub(super) struct Common {
     pub(super) clients: Clients,
-    pub(super) catalogue: Arc<PostgresCatalogue>,
+    catalogue: Arc<PostgresCatalogue>,
+    /// The same, as everybody else uses it.
+    pub(super) sealed: Arc<SealedCatalogue>,
     pub(super) directory: Arc<Directory>,
     /// Cancelled when the process is told to stop.
     pub(super) stop: CancellationToken,
@@ -69,11 +96,12 @@ impl Common {
             request_events_max: config.edge.limits.request_events_max,
             ..DirectorySettings::default()
         };
-        let (directory, refresher) =
-            patiently(&stop, || Directory::load(catalogue.clone(), settings)).await?;
+        let sealed = open_sealed(&stop, config, &catalogue).await?;
+        let (directory, refresher) = patiently(&stop, || Directory::load(sealed.clone(), settings)).await?;
         let background_stop = CancellationToken::new();
+        let background = Vec::new();
         let mut common =
-            Self { clients, catalogue, directory, stop, background_stop, background: Vec::new(), metrics };
+            Self { clients, catalogue, sealed, directory, stop, background_stop, background, metrics };
         common.serve(refresher.run(common.background_stop.clone()));
         common.serve(telemetry::keep_up(common.metrics.clone(), common.background_stop.clone()));
         let (clients, aws, stop) =

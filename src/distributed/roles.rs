@@ -17,7 +17,6 @@ use sluice_shared::aws::redis::Redis;
 use sluice_shared::aws::rows::DynamoRows;
 use sluice_shared::model::ids::random_u128;
 use sluice_shared::ports::Log;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +34,7 @@ pub(super) fn processor(common: &Common, config: &Config, stores: &Stores) -> an
         log: stores.log.clone(),
         events: stores.events.clone(),
         queue: stores.queue.clone(),
-        catalogue: common.catalogue.clone(),
+        catalogue: common.sealed.clone(),
         directory: common.directory.clone(),
         rows: Arc::new(DynamoRows::new(&common.clients, &config.aws)),
         lanes: config.aws.lanes,
@@ -105,8 +104,9 @@ impl EdgeRole {
         Ok(Self { bound, redis })
     }
 
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.bound.public_address()
+    /// The URL that customers connect to.
+    pub(super) fn url(&self) -> String {
+        self.bound.public_url()
     }
 
     /// Serves until told to stop, then drains.

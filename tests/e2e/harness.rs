@@ -35,6 +35,14 @@ pub(crate) fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the test")
 }
 
+/// Where PyPI's packages are.
+pub(crate) fn python_packages() -> PathBuf {
+    let path = setting("SLUICE_TEST_PYTHON").map(PathBuf::from);
+    path.expect(
+        "SLUICE_TEST_PYTHON is not set: run the tests with `tests/run`, which installs what they need",
+    )
+}
+
 /// Where npm's packages are.
 pub(crate) fn node_modules() -> PathBuf {
     let path = setting("SLUICE_TEST_NODE_MODULES").map(PathBuf::from);

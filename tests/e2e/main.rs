@@ -10,7 +10,7 @@
 //! | `SLUICE_TEST_SEED` | repeats a run's random choices; each test prints the seed it used |
 //! | `SLUICE_TEST_KILLS` | how often the crash test kills the server |
 //! | `SLUICE_TEST_DAMAGE` | `all`: damage every file in every way, not one way each; else a part of the path of the only files to damage |
-//! | `SLUICE_TEST_NODE_MODULES` | where the reference libraries are; `tests/run` sets it |
+//! | `SLUICE_TEST_NODE_MODULES`, `SLUICE_TEST_PYTHON` | where others' libraries are; `tests/run` sets them |
 
 #![expect(
     clippy::unwrap_used,
@@ -19,16 +19,23 @@
     reason = "a failed check is a panic, and a test tells what it saw"
 )]
 
+mod clients;
+mod command_line;
 mod control;
 mod crash;
 mod damage;
 mod disk;
+mod documents;
 mod first_webhook;
 mod harness;
 mod hostile;
 mod idempotency;
 mod isolation;
 mod lifecycle;
+mod metrics;
+mod ordered;
 mod outcomes;
 mod reading;
 mod real_events;
+mod tls;
+mod trace_context;

@@ -71,6 +71,17 @@ fn read_up_to(reader: &mut Reader, out: &mut Vec<u8>, len: usize) -> std::io::Re
     Ok(out.len() <= len)
 }
 
+/// For the fuzz targets: how long the bytes are as each coding, where they are one
+/// that fits.
+pub(crate) fn for_fuzzing(raw: &[u8], bytes_max: usize) -> [Option<usize>; 2] {
+    [Encoding::Gzip, Encoding::Zstd].map(|encoding| {
+        let mut reader = reader(encoding, Bytes::copy_from_slice(raw)).ok()?;
+        let mut out = Vec::new();
+        let fits = read_up_to(&mut reader, &mut out, bytes_max).ok()?;
+        fits.then_some(out.len())
+    })
+}
+
 fn malformed(encoding: Encoding, error: &std::io::Error) -> ApiError {
     let name = match encoding {
         Encoding::Gzip => "gzip",

@@ -9,6 +9,7 @@
 //! | `data` | `payload`; `null` where there is none |
 //! | `data_base64`, or data that is neither JSON nor text | `payload`: base64 in a string; `metadata.cloudevents.data_base64` is `true` |
 //! | `partitionkey` (partitioning extension) | `ordering_key` |
+//! | `traceparent` (distributed tracing extension) | `metadata.traceparent` too |
 //! | `specversion`, `id`, all other attributes | `metadata.cloudevents.<name>` |
 
 mod binary;
@@ -119,7 +120,13 @@ fn write(attributes: &[Attribute<'_>], data: &Data<'_>) -> Result<Vec<u8>, Event
             out.extend_from_slice(format!("\"{field}\":{},", of.json).as_bytes());
         }
     }
-    out.extend_from_slice(b"\"metadata\":{\"cloudevents\":{");
+    out.extend_from_slice(b"\"metadata\":{");
+    // The Distributed Tracing extension: the trace that the event is of, before
+    // that of the request which brings it.
+    if let Some(of) = attributes.iter().find(|of| of.name == "traceparent") {
+        out.extend_from_slice(format!("\"traceparent\":{},", of.json).as_bytes());
+    }
+    out.extend_from_slice(b"\"cloudevents\":{");
     let rest = attributes.iter().filter(|of| !matches!(&*of.name, "type" | "source"));
     for (at, of) in rest.enumerate() {
         if at > 0 {

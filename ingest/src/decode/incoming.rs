@@ -2,35 +2,86 @@
 
 use super::EventError;
 use super::payload;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sluice_shared::model::ids::ID_TEXT_LEN;
+use sluice_shared::trace::TraceParent;
 use sluice_shared::wire::envelope::EnvelopeParts;
 use std::borrow::Cow;
+use std::fmt;
 
 /// The most bytes of `event_type`, `source`, `ordering_key`, a tag, and of each
 /// text in `metadata`.
-pub(super) const TEXT_BYTES_MAX: usize = 256;
+pub(crate) const TEXT_BYTES_MAX: usize = 256;
 /// The most tags of an event.
-pub(super) const TAGS_MAX: usize = 64;
+pub(crate) const TAGS_MAX: usize = 64;
 
 /// An event's fields, as they came.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub(super) struct Incoming<'a> {
-    #[serde(borrow)]
     event_type: Option<&'a RawValue>,
-    // `null` is a payload.
-    #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
-    #[serde(borrow)]
     source: Option<&'a RawValue>,
-    #[serde(borrow)]
     tags: Option<&'a RawValue>,
-    #[serde(borrow)]
     ordering_key: Option<&'a RawValue>,
-    #[serde(borrow)]
     metadata: Option<&'a RawValue>,
+}
+
+/// The names of an event's fields.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Name {
+    EventType,
+    Payload,
+    Source,
+    Tags,
+    OrderingKey,
+    Metadata,
+}
+
+/// In the order of [`Name`].
+const NAMES: [&str; 6] = ["event_type", "payload", "source", "tags", "ordering_key", "metadata"];
+
+/// Reads an event from an object. What serde derives would take an array of
+/// the fields' values as well.
+struct Event;
+
+impl<'de> Visitor<'de> for Event {
+    type Value = Incoming<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event, which is an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Incoming<'de>, A::Error> {
+        let (mut event, mut seen) = (Incoming::default(), 0_u8);
+        while let Some(name) = fields.next_key::<Name>()? {
+            let bit = 1 << name as u8;
+            if seen & bit != 0 {
+                return Err(A::Error::duplicate_field(NAMES[name as usize]));
+            }
+            seen |= bit;
+            let raw: &'de RawValue = fields.next_value()?;
+            let some = (raw.get() != "null").then_some(raw);
+            match name {
+                Name::EventType => event.event_type = some,
+                // `null` is a payload.
+                Name::Payload => event.payload = Some(raw),
+                Name::Source => event.source = some,
+                Name::Tags => event.tags = some,
+                Name::OrderingKey => event.ordering_key = some,
+                Name::Metadata => event.metadata = some,
+            }
+        }
+        Ok(event)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Incoming<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Event)
+    }
 }
 
 /// `{"events":[…]}`.
@@ -48,6 +99,9 @@ struct Metadata<'a> {
     priority: Option<Priority>,
     #[serde(borrow)]
     idempotency_key: Option<Cow<'a, str>>,
+    /// Whether it is there.
+    #[serde(default, deserialize_with = "is_there")]
+    traceparent: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,12 +123,14 @@ pub(super) struct Checked<'a> {
     source: Option<&'a RawValue>,
     tags: Option<&'a RawValue>,
     metadata: Option<&'a RawValue>,
+    /// Whether its metadata says its trace itself.
+    says_trace: bool,
     payload: &'a RawValue,
 }
 
-/// A field that is there, whatever its value.
-fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(value).map(Some)
+/// That a field is there, whatever its value.
+fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 fn invalid(message: impl Into<String>) -> EventError {
@@ -99,7 +155,14 @@ impl<'a> Incoming<'a> {
                 message: format!("the event has {bytes} bytes; the limit is {event_bytes_max}"),
             });
         }
-        payload::check_depth(payload.get()).map_err(invalid)?;
+        payload::check_depth("payload", payload.get()).map_err(invalid)?;
+        for (name, raw) in [("payload", Some(payload)), ("metadata", self.metadata)] {
+            if !raw.is_none_or(|raw| payload::is_unicode(raw.get())) {
+                return Err(invalid(format!(
+                    "`{name}` has half of a surrogate pair (\\ud800 to \\udfff alone)"
+                )));
+            }
+        }
         if let Some(source) = self.source {
             text("source", source)?;
         }
@@ -107,8 +170,9 @@ impl<'a> Incoming<'a> {
             check_tags(tags)?;
         }
         if let Some(metadata) = self.metadata {
-            check_metadata(metadata)?;
+            payload::check_depth("metadata", metadata.get()).map_err(invalid)?;
         }
+        let says_trace = self.metadata.map(check_metadata).transpose()?.unwrap_or(false);
         let ordering = match self.ordering_key {
             Some(key) => ordering_hash(&text("ordering_key", key)?),
             None => 0,
@@ -125,12 +189,23 @@ impl<'a> Incoming<'a> {
             source: self.source,
             tags: self.tags,
             metadata: self.metadata,
+            says_trace,
             payload,
         })
     }
 }
 
 impl Checked<'_> {
+    /// The metadata with the request's trace, where the event says none itself.
+    pub(super) fn traced_metadata(&self, trace: &TraceParent) -> Option<Vec<u8>> {
+        if self.says_trace {
+            return None;
+        }
+        let rest = self.metadata.map_or("}", |raw| raw.get().strip_prefix('{').unwrap_or("}"));
+        let comma = if rest.trim_ascii_start().starts_with('}') { "" } else { "," };
+        Some(format!("{{\"traceparent\":\"{}\"{comma}{rest}", trace.as_str()).into_bytes())
+    }
+
     /// What the event's envelope is made of.
     pub(super) fn envelope<'b>(
         &'b self,
@@ -184,7 +259,11 @@ fn check_tags(raw: &RawValue) -> Result<(), EventError> {
     Ok(())
 }
 
-fn check_metadata(raw: &RawValue) -> Result<(), EventError> {
+/// Checks the metadata; says whether it has a trace.
+fn check_metadata(raw: &RawValue) -> Result<bool, EventError> {
+    if !raw.get().starts_with('{') {
+        return Err(invalid("`metadata` must be an object"));
+    }
     let metadata: Metadata<'_> = serde_json::from_str(raw.get()).map_err(|error| {
         invalid(format!(
             "`metadata` must be an object with texts `correlation_id` and `idempotency_key` and `priority` low, normal or high: {error}"
@@ -198,7 +277,7 @@ fn check_metadata(raw: &RawValue) -> Result<(), EventError> {
             return Err(invalid(format!("`metadata.{field}` must have 1 to {TEXT_BYTES_MAX} bytes")));
         }
     }
-    Ok(())
+    Ok(metadata.traceparent)
 }
 
 /// FNV-1a with a final mix: the same in every version and process, never 0.

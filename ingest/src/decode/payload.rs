@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 /// How deep a payload may nest: what the matcher's parser takes.
 pub(super) const DEPTH_MAX: usize = 64;
 
-/// Refuses a payload that nests too deep.
-pub(super) fn check_depth(json: &str) -> Result<(), String> {
+/// Refuses a field that nests too deep.
+pub(super) fn check_depth(field: &str, json: &str) -> Result<(), String> {
     // Few payloads have so many brackets that they could nest too deep.
     if opening_brackets(json.as_bytes()) <= DEPTH_MAX {
         return Ok(());
@@ -23,7 +23,7 @@ pub(super) fn check_depth(json: &str) -> Result<(), String> {
             _ => {}
         }
         if depth > DEPTH_MAX {
-            return Err(format!("`payload` nests deeper than {DEPTH_MAX} levels"));
+            return Err(format!("`{field}` nests deeper than {DEPTH_MAX} levels"));
         }
     }
     Ok(())
@@ -34,6 +34,30 @@ fn opening_brackets(json: &[u8]) -> usize {
     const CHUNK: usize = 128;
     let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
     json.chunks(CHUNK).map(|chunk| usize::from(count(chunk))).sum()
+}
+
+/// Whether no escape of a JSON text is half of a surrogate pair: the grammar
+/// allows it (RFC 8259, 8.2), but it stands for no text, and a strict receiver
+/// would refuse the whole webhook for it, neighbours included.
+pub(super) fn is_unicode(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += found;
+        at += match code_unit(bytes, at) {
+            Some(0xd800..=0xdbff) if matches!(code_unit(bytes, at + 6), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => return false,
+            Some(_) => 6,
+            None => 2,
+        };
+    }
+    true
+}
+
+/// The code unit of the `\uXXXX` at `at`.
+fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// A payload's own `event_type`, where it has one that is a string.

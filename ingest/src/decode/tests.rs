@@ -4,7 +4,13 @@ use proptest::prelude::*;
 const LIMITS: EventLimits = EventLimits { event_bytes_max: 1000, request_events_max: 10 };
 
 fn common(fan_out: u16) -> Common<'static> {
-    Common { customer: &[b'c'; ID_TEXT_LEN], timestamp: b"2026-11-21T10:59:39.123Z", fan_out, lane: 0 }
+    Common {
+        customer: &[b'c'; ID_TEXT_LEN],
+        timestamp: b"2026-11-21T10:59:39.123Z",
+        fan_out,
+        lane: 0,
+        trace: None,
+    }
 }
 
 fn json(body: &[u8]) -> Result<Decoded<'_>, BodyError> {
@@ -116,5 +122,48 @@ proptest! {
     #[test]
     fn no_json_like_body_makes_the_decoder_panic(body in r#"[\[\]{}",:0-9a-z \\]{0,80}"#) {
         let _outcome = json(body.as_bytes());
+    }
+}
+
+#[test]
+fn a_request_s_trace_is_in_the_metadata_of_events_that_say_none() {
+    let trace = TraceParent::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+    let body =
+        br#"[{"payload":1}, {"payload":1,"metadata":{}}, {"payload":1,"metadata": { "priority":"low"}},
+        {"payload":1,"metadata":{"x":{"traceparent":1},"traceparent":"own"}}]"#;
+    let common = Common { trace: Some(trace), ..common(1) };
+    let decoded = decode(body, BodyForm::Json, common, LIMITS).unwrap();
+    assert_eq!(decoded.accepted(), 4);
+    let (_, chunk) = &decoded.chunks[0];
+    let envelopes = [b"[", chunk.body().as_slice(), b"]"].concat();
+    let envelopes: serde_json::Value = serde_json::from_slice(&envelopes).unwrap();
+    let metadata = |index: usize| envelopes[index]["metadata"].clone();
+    let text = trace.as_str();
+    assert_eq!(metadata(0), serde_json::json!({"traceparent": text}));
+    assert_eq!(metadata(1), serde_json::json!({"traceparent": text}));
+    assert_eq!(metadata(2), serde_json::json!({"traceparent": text, "priority": "low"}));
+    assert_eq!(metadata(3), serde_json::json!({"traceparent": "own", "x": {"traceparent": 1}}));
+}
+
+#[test]
+fn an_event_is_an_object_and_no_array_of_its_fields() {
+    let decoded =
+        json(br#"[[null,1,null,null,null,null],{"payload":1,"metadata":["c","low","k"]},{"payload":1}]"#);
+    let decoded = decoded.unwrap();
+    assert_eq!(decoded.rejected.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 1]);
+    assert!(decoded.rejected[0].1.message.contains("object"), "{:?}", decoded.rejected);
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_refused_and_a_whole_one_is_not() {
+    for half in [r#"{"payload":"\ud800"}"#, r#"{"payload":{"a\udc00":1}}"#, r#"{"payload":"\ud83e\u0041"}"#] {
+        assert!(rejected(half).contains("`payload` has half of a surrogate pair"), "{half}");
+    }
+    let metadata = r#"{"payload":1,"metadata":{"x":"\\\ud800"}}"#;
+    assert!(rejected(metadata).contains("`metadata`"));
+    for whole in
+        [r#"{"payload":"\ud83e\udd80"}"#, r#"{"payload":"\\ud800 \u00fc \n"}"#, r#"{"payload":"\\\\"}"#]
+    {
+        assert_eq!(json(whole.as_bytes()).unwrap().accepted(), 1, "{whole}");
     }
 }

@@ -101,7 +101,9 @@ async fn page(
     budget: Budget,
 ) -> (Vec<String>, Page) {
     let lanes = (0..4).map(|lane| Lane::new(lane).unwrap()).collect();
-    let question = Question { customer: CUSTOMER, lanes, positions, direction, filter, budget };
+    let not_before_ms = 0;
+    let question =
+        Question { customer: CUSTOMER, lanes, positions, not_before_ms, direction, filter, budget };
     let page = read(store, question).await.unwrap();
     let text = format!("[{}]", String::from_utf8(page.items.clone()).unwrap());
     let items: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();

@@ -4,50 +4,94 @@ use super::placement::{Placed, Placement};
 use sluice_shared::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use sluice_shared::model::ids::IdText;
 use sluice_shared::model::{Batch, BatchId, CustomerId, EventMeta, Lane};
-use sluice_shared::wire::envelope::stamp;
+use sluice_shared::wire::envelope::{EnvelopeParts, stamp, write};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Events of one request for one lane: envelopes with blank ids, joined by commas.
+/// Events of one request for one lane, in pieces that each fit a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk<'a> {
+    pieces: Vec<Piece<'a>>,
+    /// Bytes of envelopes that may still come, to make room for.
+    expected: usize,
+}
+
+/// Events that stay together: envelopes with blank ids, joined by commas.
+#[derive(Debug)]
+pub(super) struct Piece<'a> {
     body: Vec<u8>,
     events: Vec<EventMeta>,
     types: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Chunk<'a> {
-    /// A chunk with room for about this many bytes and events.
-    pub(crate) fn with_capacity(bytes: usize, events: usize) -> Self {
-        Self { body: Vec::with_capacity(bytes), events: Vec::with_capacity(events), types: Vec::new() }
+    /// A chunk for about this many bytes of envelopes.
+    pub(crate) const fn expecting(bytes: usize) -> Self {
+        Self { pieces: Vec::new(), expected: bytes }
     }
 
-    /// Adds an event whose envelope `write` appends.
-    pub(crate) fn push(&mut self, kind: Cow<'a, str>, ordering: u64, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds an event.
+    pub(crate) fn push(&mut self, kind: Cow<'a, str>, ordering: u64, envelope: &EnvelopeParts<'_>) {
+        let len = envelope.len();
+        if !self.pieces.last().is_some_and(|last| fits(last.body.len(), last.len(), len, 1)) {
+            let room = self.expected.min(BATCH_BYTES_MAX).max(len);
+            self.expected = self.expected.saturating_sub(room);
+            self.pieces.push(Piece::with_capacity(room));
+        }
+        let piece = self.pieces.last_mut().expect("there is a piece with room");
+        piece.push(kind, ordering, envelope);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(Piece::len).sum()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.body.len()).sum()
+    }
+
+    pub(super) fn into_pieces(self) -> Vec<Piece<'a>> {
+        self.pieces
+    }
+
+    /// The envelopes, joined by commas.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let bodies: Vec<&[u8]> = self.pieces.iter().map(|piece| piece.body.as_slice()).collect();
+        bodies.join(&b',')
+    }
+
+    #[cfg(test)]
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.pieces.iter().flat_map(|piece| piece.types.iter().map(AsRef::as_ref)).collect()
+    }
+}
+
+impl<'a> Piece<'a> {
+    fn with_capacity(bytes: usize) -> Self {
+        let events = Vec::with_capacity(bytes / ENVELOPE_BYTES_SMALL + 1);
+        Self { body: Vec::with_capacity(bytes), events, types: Vec::new() }
+    }
+
+    fn push(&mut self, kind: Cow<'a, str>, ordering: u64, envelope: &EnvelopeParts<'_>) {
         if !self.events.is_empty() {
             self.body.push(b',');
         }
-        write(&mut self.body);
+        write(envelope, &mut self.body);
         let kind = index_of(&mut self.types, kind);
         self.events.push(EventMeta { end: self.body.len() as u32, kind, ordering });
     }
 
-    pub(crate) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.events.len()
     }
+}
 
-    pub(crate) const fn bytes(&self) -> usize {
-        self.body.len()
-    }
+/// An envelope of a small event.
+const ENVELOPE_BYTES_SMALL: usize = 200;
 
-    fn start(&self, index: usize) -> usize {
-        if index == 0 { 0 } else { self.events[index - 1].end as usize + 1 }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn types(&self) -> &[Cow<'a, str>] {
-        &self.types
-    }
+/// Whether a body has room for another one.
+fn fits(body_len: usize, events: usize, more_bytes: usize, more_events: usize) -> bool {
+    body_len + 1 + more_bytes <= BATCH_BYTES_MAX && events + more_events <= BATCH_EVENTS_MAX
 }
 
 /// The place of `kind` among `types`, added if it is new. The newest are
@@ -60,7 +104,11 @@ fn index_of<T: PartialEq + AsRef<str>, K: AsRef<str> + Into<T>>(types: &mut Vec<
     }) as u16
 }
 
-/// A batch that takes events until it is cut or full.
+/// Bodies below this are copied together as they come, so that single events
+/// are not a part each; larger ones are moved, and copied at most once.
+const COPIED_BYTES_MAX: usize = 8 << 10;
+
+/// A batch that takes pieces until it is cut or full.
 #[derive(Debug)]
 pub(super) struct BatchBuilder {
     pub(super) customer: CustomerId,
@@ -68,7 +116,9 @@ pub(super) struct BatchBuilder {
     pub(super) placement: Arc<Placement>,
     /// The bytes that requests put in.
     pub(super) charged: usize,
-    body: Vec<u8>,
+    /// The body's parts, commas between them to come.
+    parts: Vec<Vec<u8>>,
+    body_len: usize,
     events: Vec<EventMeta>,
     types: Vec<Box<str>>,
 }
@@ -80,52 +130,71 @@ impl BatchBuilder {
             lane,
             placement: Arc::default(),
             charged: 0,
-            body: Vec::new(),
+            parts: Vec::new(),
+            body_len: 0,
             events: Vec::new(),
             types: Vec::new(),
         }
     }
 
-    /// Takes as many of the chunk's events from `from` on as fit; says how many.
-    pub(super) fn take(&mut self, chunk: &mut Chunk<'_>, from: usize) -> usize {
-        let count = self.fitting(chunk, from);
-        if count == 0 {
-            return 0;
+    /// Whether there is room for a piece.
+    pub(super) fn has_room_for(&self, piece: &Piece<'_>) -> bool {
+        fits(self.body_len, self.events.len(), piece.body.len(), piece.len())
+    }
+
+    /// Takes a piece that there is room for, or the first.
+    pub(super) fn take(&mut self, piece: Piece<'_>) {
+        self.charged += piece.body.len();
+        if self.parts.is_empty() {
+            self.body_len = piece.body.len();
+            self.types = piece.types.into_iter().map(Into::into).collect();
+            self.events = piece.events;
+            self.parts.push(piece.body);
+            return;
         }
-        let first = self.events.len();
-        let start = chunk.start(from);
-        let end = chunk.events[from + count - 1].end as usize;
-        // A comma between two parts of a chunk is charged too, so that all parts add up to the chunk.
-        self.charged += end - start + usize::from(from + count < chunk.len());
-        let base = if first == 0 && from == 0 && count == chunk.len() {
-            // The whole chunk begins the batch: its bytes move, they are not copied.
-            self.body = std::mem::take(&mut chunk.body);
-            0
-        } else {
-            if first > 0 {
-                self.body.push(b',');
-            }
-            let base = self.body.len();
-            self.body.extend_from_slice(&chunk.body[start..end]);
-            base
-        };
+        let base = self.body_len + 1;
         let kinds: Vec<u16> =
-            chunk.types.iter().map(|kind| index_of(&mut self.types, kind.as_ref())).collect();
-        self.events.extend(chunk.events[from..from + count].iter().map(|event| EventMeta {
-            end: (event.end as usize - start + base) as u32,
+            piece.types.iter().map(|kind| index_of(&mut self.types, kind.as_ref())).collect();
+        self.events.extend(piece.events.iter().map(|event| EventMeta {
+            end: event.end + base as u32,
             kind: kinds[usize::from(event.kind)],
             ordering: event.ordering,
         }));
-        count
+        self.body_len = base + piece.body.len();
+        self.join(piece.body);
     }
 
-    fn fitting(&self, chunk: &Chunk<'_>, from: usize) -> usize {
-        let room_events = BATCH_EVENTS_MAX - self.events.len();
-        let room_bytes = (BATCH_BYTES_MAX + 1).saturating_sub(self.body.len() + 1);
-        let start = chunk.start(from);
-        let events = &chunk.events[from..];
-        let by_bytes = events.partition_point(|event| event.end as usize - start <= room_bytes);
-        by_bytes.min(room_events)
+    fn join(&mut self, body: Vec<u8>) {
+        if body.len() >= COPIED_BYTES_MAX {
+            self.parts.push(body);
+            return;
+        }
+        match self.parts.last_mut().filter(|last| last.capacity() - last.len() > body.len()) {
+            Some(last) => {
+                last.push(b',');
+                last.extend_from_slice(&body);
+            }
+            None => {
+                // As much again as there is: bodies are copied a few times at most.
+                let mut part = Vec::with_capacity(self.body_len.min(BATCH_BYTES_MAX));
+                part.extend_from_slice(&body);
+                self.parts.push(part);
+            }
+        }
+    }
+
+    fn body(parts: &mut Vec<Vec<u8>>, len: usize) -> Vec<u8> {
+        if let [only] = parts.as_mut_slice() {
+            return std::mem::take(only);
+        }
+        let mut body = Vec::with_capacity(len);
+        for part in parts.drain(..) {
+            if !body.is_empty() {
+                body.push(b',');
+            }
+            body.extend_from_slice(&part);
+        }
+        body
     }
 
     /// The run of the last `count` events.
@@ -139,10 +208,11 @@ impl BatchBuilder {
 
     /// Gives the batch its id and writes the events' ids into their envelopes.
     pub(super) fn finish(mut self, id: BatchId) -> (Batch, Arc<Placement>) {
+        let mut body = Self::body(&mut self.parts, self.body_len);
         let mut text = IdText::default();
         let mut start = 0;
         for (index, event) in self.events.iter().enumerate() {
-            stamp(&text.of(id.event(index as u16)), &mut self.body[start..]);
+            stamp(&text.of(id.event(index as u16)), &mut body[start..]);
             start = event.end as usize + 1;
         }
         let claims = self.placement.cut(id);
@@ -152,7 +222,7 @@ impl BatchBuilder {
             types: self.types,
             events: self.events,
             claims,
-            body: self.body.into(),
+            body: body.into(),
         };
         (batch, self.placement)
     }

@@ -1,11 +1,11 @@
 use super::*;
 use proptest::prelude::*;
 use sluice_shared::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use sluice_shared::wire::envelope::{EnvelopeParts, write};
+use sluice_shared::wire::envelope::EnvelopeParts;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-fn envelope(payload: &str, out: &mut Vec<u8>) {
+fn push(chunk: &mut Chunk<'static>, kind: String, ordering: u64, payload: &str) {
     let customer = CustomerId::from_u128(1).text();
     let parts = EnvelopeParts {
         customer: &customer,
@@ -16,15 +16,14 @@ fn envelope(payload: &str, out: &mut Vec<u8>) {
         payload: payload.as_bytes(),
         timestamp: b"2026-11-21T10:59:39.123Z",
     };
-    write(&parts, out);
+    chunk.push(Cow::Owned(kind), ordering, &parts);
 }
 
 fn chunk(sizes: &[usize], tag: usize) -> Chunk<'static> {
     let mut chunk = Chunk::default();
     for (i, size) in sizes.iter().enumerate() {
         let payload = format!("\"{tag}/{i}/{}\"", "x".repeat(*size));
-        let kind = Cow::Owned(format!("type-{}", (tag + i) % 3));
-        chunk.push(kind, i as u64, |out| envelope(&payload, out));
+        push(&mut chunk, format!("type-{}", (tag + i) % 3), i as u64, &payload);
     }
     chunk
 }
@@ -103,4 +102,18 @@ fn a_record_is_shared_fairly_by_its_customers() {
     buffer.push(other, lane(0), chunk(&[10], 99), &mut placed);
     let taken = buffer.take(400_000);
     assert!(taken.iter().any(|batch| batch.customer == other), "the small one is in the first record");
+}
+
+#[test]
+fn a_batch_names_the_types_of_its_own_events_alone() {
+    let (mut chunk, mut buffer) = (Chunk::default(), UnitBuffer::default());
+    for n in 0..10_000 {
+        push(&mut chunk, format!("{n}.{}", "x".repeat(120)), 0, "\"small\"");
+    }
+    buffer.push(CustomerId::from_u128(1), lane(0), chunk, &mut Vec::new());
+    let cut = Cutter::new(5).cut(buffer.take(usize::MAX), 7);
+    assert!(cut.batches.len() > 2);
+    for batch in &cut.batches {
+        assert_eq!(batch.types.len(), batch.events.len(), "tables must not outgrow what a record may hold");
+    }
 }

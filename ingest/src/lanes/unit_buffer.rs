@@ -31,30 +31,26 @@ impl UnitBuffer {
         &mut self,
         customer: CustomerId,
         lane: Lane,
-        mut chunk: Chunk<'_>,
+        chunk: Chunk<'_>,
         placed: &mut Vec<Placed>,
     ) {
         let waiting = self.customers.entry(customer).or_default();
         if waiting.batches.is_empty() {
             self.turns.push_back(customer);
         }
-        let (events, bytes) = (chunk.len(), chunk.bytes());
-        waiting.bytes += bytes;
-        let mut open = waiting.batches.iter().rposition(|batch| batch.lane == lane);
-        let mut from = 0;
-        while from < events {
-            let at = open.unwrap_or_else(|| {
-                waiting.batches.push_back(BatchBuilder::new(customer, lane));
-                waiting.batches.len() - 1
-            });
-            let batch = &mut waiting.batches[at];
-            let taken = batch.take(&mut chunk, from);
-            if taken > 0 {
-                placed.push(batch.placed(taken));
-            }
-            from += taken;
-            // What is left begins a new batch.
-            open = None;
+        waiting.bytes += chunk.bytes();
+        for piece in chunk.into_pieces() {
+            let count = piece.len();
+            let last = waiting.batches.iter_mut().rfind(|batch| batch.lane == lane);
+            let batch = match last.filter(|batch| batch.has_room_for(&piece)) {
+                Some(open) => open,
+                None => {
+                    waiting.batches.push_back(BatchBuilder::new(customer, lane));
+                    waiting.batches.back_mut().expect("it was pushed")
+                }
+            };
+            batch.take(piece);
+            placed.push(batch.placed(count));
         }
     }
 

@@ -5,6 +5,7 @@ use crate::decode::Decoded;
 use serde::Serialize;
 use sluice_shared::clock;
 use sluice_shared::model::BatchId;
+use sluice_shared::model::ids::IdText;
 use sluice_shared::ports::idempotency::Placed as StoredPlaces;
 
 /// Where a request's accepted events are: runs in the order of its chunks.
@@ -24,6 +25,7 @@ struct Ids<'a> {
     lanes: Vec<(u16, usize, u16)>,
     choices: &'a [u16],
     at: usize,
+    text: IdText,
 }
 
 impl<'a> Ids<'a> {
@@ -43,7 +45,7 @@ impl<'a> Ids<'a> {
                 run += 1;
             }
         }
-        Self { runs, lanes, choices: &decoded.choices, at: 0 }
+        Self { runs, lanes, choices: &decoded.choices, at: 0, text: IdText::default() }
     }
 
     fn next(&mut self) -> Option<[u8; 36]> {
@@ -54,7 +56,7 @@ impl<'a> Ids<'a> {
             None => self.lanes.first_mut()?,
         };
         let (batch, first, count) = *self.runs.get(lane.1)?;
-        let id = batch.event(first + lane.2).text();
+        let id = self.text.of(batch.event(first + lane.2));
         lane.2 += 1;
         if lane.2 == count {
             (lane.1, lane.2) = (lane.1 + 1, 0);

@@ -32,7 +32,7 @@ fn body(events: u64) -> Vec<u8> {
 }
 
 fn common(id: &[u8; 36]) -> Common<'_> {
-    Common { customer: id, timestamp: b"2026-11-21T10:59:39.123Z", fan_out: 1, lane: 0 }
+    Common { customer: id, timestamp: b"2026-11-21T10:59:39.123Z", fan_out: 1, lane: 0, trace: None }
 }
 
 #[test]

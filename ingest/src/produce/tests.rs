@@ -34,6 +34,9 @@ impl Log for Told {
     async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
         Ok(Vec::new())
     }
+    async fn lanes(&self, _: &ShardId) -> Result<Vec<Lane>, PortError> {
+        Ok(Vec::new())
+    }
     async fn read(&self, _: &ShardId, _: Position, _: usize, _: Duration) -> Result<LogPage, PortError> {
         Ok(LogPage::default())
     }
@@ -64,12 +67,15 @@ async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
     };
     catalogue.put_customer(&customer).await.unwrap();
     let loaded = Directory::load(Arc::new(catalogue), DirectorySettings::default()).await;
-    let customer = loaded.unwrap().0.customer(customer.id).unwrap();
+    let directory = loaded.unwrap().0;
+    let customer = directory.customer(customer.id).unwrap();
 
     let log = Arc::new(Told { next: Mutex::new(Some(first_append)) });
-    let producer = Producer::new(log, engine.idempotency.clone(), Arc::new(LocalRates::new()), SETTINGS);
+    let rates = Arc::new(LocalRates::new(directory));
+    let producer = Producer::new(log, engine.idempotency.clone(), rates, SETTINGS);
     let appenders = Appenders::start(producer.lanes());
-    let wishes = Wishes { form: BodyForm::Json, idempotency_key: Some("k"), minimal: false, refusals: &[] };
+    let (form, refusals, trace) = (BodyForm::Json, &[][..], None);
+    let wishes = Wishes { form, idempotency_key: Some("k"), minimal: false, refusals, trace };
     let produce = || producer.produce(&customer, wishes, br#"{"payload":1}"#);
     let answers = [produce().await, produce().await];
     appenders.stop().await;

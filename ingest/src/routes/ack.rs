@@ -13,7 +13,7 @@ use sluice_shared::model::EventId;
 use sluice_shared::ports::event_store::AckOutcome;
 
 /// The most events of one request.
-const IDS_MAX: usize = 1000;
+pub(crate) const IDS_MAX: usize = 1000;
 
 /// `POST` or `DELETE /v1/events/{id}/ack`.
 pub(super) async fn one(call: &Call<'_>) -> Result<Reply, ApiError> {

@@ -13,10 +13,10 @@ use sluice_shared::model::customer::FAN_OUT_MAX;
 use sluice_shared::model::{Customer, CustomerId, CustomerStatus};
 use sluice_shared::secrets::KeyMode;
 
-const NAME_MAX: usize = 200;
+pub(crate) const NAME_MAX: usize = 200;
 /// RFC 5321, 4.5.3.1.3: a path of 256 bytes, less its brackets.
-const EMAIL_MAX: usize = 254;
-const RATE_MAX: u32 = 10_000_000;
+pub(crate) const EMAIL_MAX: usize = 254;
+pub(crate) const RATE_MAX: u32 = 10_000_000;
 const RATE_DEFAULT: u32 = 1000;
 
 #[derive(Deserialize)]

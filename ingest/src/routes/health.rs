@@ -1,8 +1,8 @@
 //! What load balancers and monitors ask.
 
 use crate::error::ApiError;
-use crate::reply::{Reply, json, metrics as metrics_reply};
-use crate::service::Call;
+use crate::reply::{Reply, json, json_bytes, metrics as metrics_reply};
+use crate::service::{Call, Door};
 use http::StatusCode;
 use serde_json::json;
 use std::time::Duration;
@@ -30,6 +30,18 @@ pub(super) fn ready(call: &Call<'_>) -> Result<Reply, ApiError> {
             Err(error.retry_after(Duration::from_secs(1)))
         }
     }
+}
+
+/// What this listener can be asked.
+pub(super) fn openapi(call: &Call<'_>) -> Reply {
+    let of = &call.edge.descriptions;
+    json_bytes(
+        StatusCode::OK,
+        match call.door {
+            Door::Public => of.public.clone(),
+            Door::Admin => of.admin.clone(),
+        },
+    )
 }
 
 /// The process's metrics.

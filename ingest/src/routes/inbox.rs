@@ -33,7 +33,15 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
     };
     let lanes = customer.state().customer.lanes_ever(call.edge.lanes).collect();
     let budget = Budget::of_page(limit);
-    let question = Question { customer: customer.id(), lanes, positions, direction, filter: &filter, budget };
+    let question = Question {
+        customer: customer.id(),
+        lanes,
+        positions,
+        not_before_ms: 0,
+        direction,
+        filter: &filter,
+        budget,
+    };
     let page = read(&*call.edge.events, question).await?;
     let mut out = Vec::with_capacity(page.items.len() + 2048);
     out.extend_from_slice(b"{\"events\":[");

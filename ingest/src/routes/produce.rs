@@ -15,10 +15,12 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
+use sluice_shared::clock;
 use sluice_shared::directory::CustomerEntry;
 use sluice_shared::limiter::Denied;
 use sluice_shared::ports::Rates;
-use std::time::Duration;
+use sluice_shared::trace::{self, TraceParent};
+use std::time::{Duration, Instant};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -44,14 +46,21 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
             (translated.body.into(), translated.refusals)
         }
     };
+    let parent = headers.get(trace::HEADER).and_then(|value| TraceParent::parse(value.as_bytes()));
+    let span = parent.and_then(trace::begin);
     let wishes = Wishes {
         form: form?,
         idempotency_key: idempotency_key(headers)?,
         minimal: minimal(headers),
         refusals: &refusals,
+        trace: span.or(parent),
     };
     match edge.producer.produce(customer, wishes, &body).await {
         Ok(answer) => {
+            edge.streams.wake(customer.id());
+            if let (Some(own), Some(parent)) = (span, parent) {
+                tell_span(own, parent, call.started, answer.accepted);
+            }
             edge.metrics.took(Taken {
                 accepted: answer.accepted,
                 rejected: answer.rejected,
@@ -67,6 +76,14 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
         }
         Err(error) => Err(refusal(error, customer, edge.producer.rates())),
     }
+}
+
+/// Tells of a request whose events were taken.
+fn tell_span(own: TraceParent, parent: TraceParent, started: Instant, accepted: usize) {
+    let ended_ms = clock::now_ms();
+    let began_ms = ended_ms.saturating_sub(started.elapsed().as_millis() as u64);
+    let (kind, status) = (trace::SpanKind::Produce, Some(StatusCode::ACCEPTED.as_u16()));
+    trace::tell(trace::Span { kind, own, parent, began_ms, ended_ms, status, events: accepted as u64 });
 }
 
 /// How the body holds its events, by its `Content-Type`; JSON where it says nothing.
@@ -137,22 +154,20 @@ fn refusal(error: ProduceError, customer: &CustomerEntry, rates: &dyn Rates) -> 
             "this Idempotency-Key was used with another body",
         ),
         ProduceError::NotTaken { detail, retry_after } => {
-            tracing::warn!(%detail, "events were not taken");
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "LOG_UNAVAILABLE", "the log takes no events now")
                 .details(json!({ "outcome": "not_taken" }))
+                .because(&detail)
                 .retry_after(retry_after)
         }
-        ProduceError::Unknown { detail } => {
-            tracing::error!(%detail, "it is not known whether events were taken");
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "OUTCOME_UNKNOWN",
-                "the events may or may not have been taken; send the same request again, with an \
+        ProduceError::Unknown { detail } => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "OUTCOME_UNKNOWN",
+            "the events may or may not have been taken; send the same request again, with an \
                  Idempotency-Key to have them once",
-            )
-            .details(json!({ "outcome": "unknown" }))
-            .retry_after(Duration::from_secs(1))
-        }
+        )
+        .details(json!({ "outcome": "unknown" }))
+        .because(&detail)
+        .retry_after(Duration::from_secs(1)),
         ProduceError::Port(error) => error.into(),
     }
 }

@@ -1,5 +1,6 @@
 //! Replays: history delivered again to one subscription.
 
+use super::object::or_default;
 use super::{id, rfc3339, time};
 use crate::error::ApiError;
 use crate::reply::{Reply, json};
@@ -34,7 +35,7 @@ struct Wanted {
     start_time: Option<String>,
     /// RFC 3339; up to now where it is absent.
     end_time: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     dry_run: bool,
     rate_per_second: Option<u32>,
 }

@@ -18,6 +18,7 @@ use sluice_shared::ports::catalogue::CatalogueError;
 use sluice_shared::secrets::new_signing_secret;
 use sluice_shared::selector::Selector;
 use std::sync::Arc;
+pub(crate) use wire::DESCRIPTION_MAX;
 use wire::{Change, New, TestSubscription, Wanted, view, view_with_secret};
 
 /// How long an old secret signs beside its successor.

@@ -357,3 +357,13 @@ async fn every_answer_carries_a_request_id_and_health_needs_no_key() {
     let wrong = client.request("PUT", "/v1/events", "{}").await;
     assert_eq!((wrong.status, wrong.headers["allow"].as_str()), (405, "POST"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_an_object_and_no_array_of_its_fields() {
+    let edge = start(config()).await;
+    let answer = edge.admin().await.admin("POST", "/admin/customers", r#"["Acme",null,null,5,1]"#).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let body = r#"{"event_selector":{"type":"event_type","value":"*"},"webhook_url":"https://example.com","batch":[1,2000,3]}"#;
+    let answer = edge.client().await.request("POST", "/v1/subscriptions", body).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+}

@@ -39,7 +39,17 @@ pub(crate) fn config() -> EdgeConfig {
     config
 }
 
+/// An edge with one customer, as development has it.
 pub(crate) async fn start(config: EdgeConfig) -> Running {
+    let mut running = start_without_customer(config).await;
+    let made = Client::connect(running.admin).await.admin("POST", "/admin/test-customer", "").await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (running.customer, running.key) = (text(&made.json()["customer"]["id"]), text(&made.json()["api_key"]));
+    running
+}
+
+pub(crate) async fn start_without_customer(config: EdgeConfig) -> Running {
     config.validate().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let settings = EngineConfig { lanes: 8, ..EngineConfig::default() }.settings();
@@ -54,12 +64,12 @@ pub(crate) async fn start(config: EdgeConfig) -> Running {
     tokio::spawn(refresher.run(CancellationToken::new()));
     let bound = BoundEdge::bind(EdgeParts {
         config,
-        directory,
+        directory: directory.clone(),
         events: engine.events.clone(),
         queue: engine.queue.clone(),
         log: engine.log.clone(),
         idempotency: engine.idempotency.clone(),
-        rates: Arc::new(LocalRates::new()),
+        rates: Arc::new(LocalRates::new(directory)),
         lost: Box::new(Vec::new),
         rows: engine.rows.clone(),
         probe: Arc::new(Echo),
@@ -70,10 +80,7 @@ pub(crate) async fn start(config: EdgeConfig) -> Running {
     let bound = bound.unwrap();
     let (public, admin) = (bound.public_address(), bound.admin_address());
     let task = tokio::spawn(bound.run(stop.clone()));
-    let made = Client::connect(admin).await.admin("POST", "/admin/test-customer", "").await;
-    assert_eq!(made.status, 201, "{made:?}");
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let (customer, key) = (text(&made.json()["customer"]["id"]), text(&made.json()["api_key"]));
+    let (customer, key) = (String::new(), String::new());
     Running { public, admin, customer, key, engine, stop, task, _folder: folder }
 }
 
@@ -169,6 +176,14 @@ impl Client {
             self.more().await?;
         }
         Some(Answer { status, headers, body: self.unread.drain(..len).collect() })
+    }
+
+    /// The next bytes of a body that is being streamed.
+    pub(crate) async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.unread.len() < count {
+            self.more().await?;
+        }
+        Some(self.unread.drain(..count).collect())
     }
 
     async fn more(&mut self) -> Option<()> {

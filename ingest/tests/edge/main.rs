@@ -4,6 +4,10 @@
 mod api;
 mod bodies;
 mod connections;
+mod contract;
 mod drain;
 mod harness;
 mod more;
+mod openapi;
+mod security;
+mod stream;

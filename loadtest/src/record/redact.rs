@@ -13,8 +13,9 @@ const REDACTED: &str = "[redacted]";
 /// Longest body that is looked into, in bytes.
 const PLAIN_BYTES_MAX: u64 = 256 << 20;
 
-#[derive(Debug)]
-pub(super) struct Redaction {
+/// What is left out, beside credentials and cookies.
+#[derive(Debug, Default)]
+pub(crate) struct Redaction {
     headers: Vec<String>,
     /// Paths of member names.
     fields: Vec<Vec<String>>,

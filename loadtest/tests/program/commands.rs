@@ -31,7 +31,7 @@ fn webhooks(url: &str) -> RunConfig {
 
 #[test]
 fn every_command_explains_itself() {
-    for name in ["run", "receive", "verify", "baseline", "report", "compare", "replay", "chaos"] {
+    for name in ["run", "receive", "verify", "baseline", "report", "compare", "replay", "convert", "chaos"] {
         let help = output(&[name, "--help"]);
         assert!(help.status.success() && help.stdout.len() > 200, "{name}");
     }

@@ -1,5 +1,6 @@
 //! The sending end of a shard: an outlet a subscription, and the POSTs in flight.
 
+use super::parked::ParkedLanes;
 use crate::attempt::{Attempted, Job, Start};
 use crate::body;
 use crate::commit::Commit;
@@ -11,7 +12,9 @@ use crate::outlet::{BUSY_WAIT_MS, Situation, Step, Way, next_step};
 use crate::settlement::{self, Held};
 use crate::slice::{Slice, Ticket};
 use foldhash::HashMap;
-use sluice_shared::model::{DeadLetterReason, Delivery, DeliveryId, EventRef, LastAttempt, SubscriptionId};
+use sluice_shared::model::{
+    DeadLetterReason, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -24,9 +27,13 @@ const GONE_MS: u64 = 5000;
 pub(super) struct Outlet {
     pub(super) listener: Arc<Listener>,
     pub(super) outbox: Outbox,
+    /// What waits for its key, where the subscription is ordered.
+    pub(super) parked: ParkedLanes,
+    /// The last webhook was a parked one.
+    pub(super) sent_parked: bool,
     /// First attempts in flight that hold the log.
     pub(super) in_flight: usize,
-    staged: Option<Staged>,
+    pub(super) staged: Option<Staged>,
     /// Until then events go to the queue: the endpoint did not keep up.
     pub(super) slow_until_ms: u64,
     /// Why events become dead letters instead of deliveries, and since when.
@@ -38,7 +45,7 @@ pub(super) struct Outlet {
 }
 
 /// A webhook that is signed (or being signed) and waits for its permit.
-struct Staged {
+pub(super) struct Staged {
     task: Id,
     since_ms: u64,
     gate: oneshot::Sender<Permit>,
@@ -50,16 +57,20 @@ pub(super) struct InFlight {
     pub(super) delivery: Delivery,
     /// What of the log it settles; empty once it is detached.
     pub(super) tickets: Vec<(Ticket, usize)>,
-    since_ms: u64,
-    body_bytes: usize,
-    staged: bool,
-    stop: Option<oneshot::Sender<()>>,
+    pub(super) since_ms: u64,
+    pub(super) body_bytes: usize,
+    pub(super) staged: bool,
+    pub(super) stop: Option<oneshot::Sender<()>>,
     pub(super) detached: Option<Detached>,
+    /// Its events, where the subscription is ordered.
+    pub(super) slices: Vec<Slice>,
+    /// The lane whose parked list has it, if one does.
+    pub(super) parked: Option<Lane>,
 }
 
 /// All outlets of a shard.
 pub(super) struct Outlets {
-    context: Arc<Context>,
+    pub(super) context: Arc<Context>,
     pub(super) all: HashMap<SubscriptionId, Outlet>,
     pub(super) in_flight: HashMap<Id, InFlight>,
     pub(super) jobs: JoinSet<Option<Attempted>>,
@@ -67,6 +78,8 @@ pub(super) struct Outlets {
     wakes: BTreeSet<(u64, SubscriptionId)>,
     /// Outlets to look at now.
     touched: Vec<SubscriptionId>,
+    /// The newest commit that is durable.
+    pub(super) durable: u64,
 }
 
 impl Outlets {
@@ -78,16 +91,23 @@ impl Outlets {
             jobs: JoinSet::new(),
             wakes: BTreeSet::new(),
             touched: Vec::new(),
+            durable: 0,
         }
     }
 
     /// Adds matched events.
-    pub(super) fn push(&mut self, listener: &Arc<Listener>, slice: Slice, now_ms: u64) {
+    pub(super) fn push(&mut self, listener: &Arc<Listener>, slice: Slice, commit: &mut Commit, now_ms: u64) {
         let id = listener.target.id();
         let outlet = self.all.entry(id).or_insert_with(|| Outlet::new(Arc::clone(listener)));
         outlet.follow(listener);
         outlet.used_ms = now_ms;
-        outlet.outbox.push(slice, now_ms);
+        if outlet.parked.is_empty() {
+            outlet.outbox.push(slice, now_ms);
+        } else {
+            let free = outlet.park_held_of(slice, commit, now_ms);
+            outlet.outbox.push(free, now_ms);
+            self.cap_parked(id, commit, now_ms);
+        }
         self.touched.push(id);
     }
 
@@ -140,6 +160,11 @@ impl Outlets {
                 self.hand_over(id, commit, now_ms, now_ms);
                 return None;
             }
+            let parked_ms = match self.step_parked(id, commit, now_ms) {
+                Some(at) if at <= now_ms => continue,
+                other => other,
+            };
+            let outlet = self.all.get(&id)?;
             let (way, due_ms) = self.way(outlet, now_ms);
             let situation = Situation {
                 now_ms,
@@ -150,7 +175,7 @@ impl Outlets {
             };
             let batch = &outlet.listener.target.subscription().batch;
             let sent = match next_step(&outlet.outbox, &situation, batch, &self.context.config.shard) {
-                Step::Sleep { until_ms } => return until_ms,
+                Step::Sleep { until_ms } => return until_ms.into_iter().chain(parked_ms).min(),
                 Step::HandOver { slow } => {
                     self.hand_over(id, commit, due_ms, now_ms);
                     if slow {
@@ -233,7 +258,7 @@ impl Outlets {
         Ok(())
     }
 
-    fn permit(&self, id: SubscriptionId, now_ms: u64) -> Result<Permit, Denied> {
+    pub(super) fn permit(&self, id: SubscriptionId, now_ms: u64) -> Result<Permit, Denied> {
         let outlet = self.all.get(&id).ok_or(Denied::Busy)?;
         self.context.endpoints.permit(&outlet.listener.endpoint, Asker::Shard, now_ms)
     }
@@ -247,7 +272,8 @@ impl Outlets {
     ) -> Option<(Id, u64)> {
         let outlet = self.all.get_mut(&id)?;
         let listener = Arc::clone(&outlet.listener);
-        let cut = outlet.outbox.cut(&listener.target.subscription().batch)?;
+        let subscription = listener.target.subscription();
+        let cut = outlet.outbox.cut(&subscription.batch, subscription.ordered)?;
         let mut staged = false;
         let start = when(&mut staged);
         outlet.in_flight += usize::from(!staged);
@@ -263,9 +289,11 @@ impl Outlets {
         let courier = Arc::clone(&self.context.courier);
         let task = self.jobs.spawn(async move { courier.attempt(job, start, stopped).await }).id();
         let in_flight = InFlight {
+            tickets: tickets_of(&cut),
+            slices: if listener.target.subscription().ordered { cut.slices } else { Vec::new() },
+            parked: None,
             listener,
             delivery,
-            tickets: tickets_of(&cut),
             since_ms: cut.since_ms,
             body_bytes: cut.body_bytes,
             staged,
@@ -279,23 +307,27 @@ impl Outlets {
     /// Gives all that waits to the queue, due then; or makes dead letters of
     /// it, where the subscription is gone or its backlog is full.
     pub(super) fn hand_over(&mut self, id: SubscriptionId, commit: &mut Commit, due_ms: u64, now_ms: u64) {
+        self.park_flying(id, commit, now_ms);
         let Some(outlet) = self.all.get_mut(&id) else { return };
         let listener = Arc::clone(&outlet.listener);
         let mut leaving = Vec::new();
         if let Some(staged) = outlet.staged.take()
             && let Some(flying) = self.in_flight.remove(&staged.task)
         {
-            leaving.push((flying.delivery, flying.tickets));
+            leaving.push((flying.delivery, flying.tickets, flying.slices));
         }
-        while let Some(cut) = outlet.outbox.cut(&listener.target.subscription().batch) {
-            leaving.push((delivery_of(&cut, &listener, now_ms), tickets_of(&cut)));
+        let ordered = listener.target.subscription().ordered;
+        while let Some(cut) = outlet.outbox.cut(&listener.target.subscription().batch, ordered) {
+            leaving.push((delivery_of(&cut, &listener, now_ms), tickets_of(&cut), cut.slices));
         }
-        if leaving.is_empty() {
+        let parked = outlet.parked.events();
+        if leaving.is_empty() && (parked == 0 || outlet.gone.is_none()) {
             return;
         }
-        let events: usize = leaving.iter().map(|(delivery, _)| delivery.event_count()).sum();
+        let events: usize = leaving.iter().map(|(delivery, ..)| delivery.event_count()).sum();
         let queue = &self.context.stores.queue;
-        let backlog = queue.backlog(id).events + commit.waiting_events(id) as u64 + events as u64;
+        let waiting = commit.waiting_events(id) + parked + events;
+        let backlog = queue.backlog(id).events + waiting as u64;
         if outlet.gone.is_none() && backlog > self.context.config.queue.backlog_events_max {
             commit.disable(listener.target.subscription(), "backlog_full");
             outlet.gone = Some((DeadLetterReason::BacklogFull, now_ms));
@@ -305,8 +337,14 @@ impl Outlets {
         if gone.is_none() {
             metrics.events_handed_over.increment(events as u64);
         }
-        for (delivery, tickets) in leaving {
+        if let Some((reason, _)) = gone {
+            outlet.give_up_parked(commit, metrics, reason, now_ms);
+        }
+        for (delivery, tickets, slices) in leaving {
             match gone {
+                None if ordered && !slices.is_empty() => {
+                    outlet.park_behind(commit, &slices, due_ms, now_ms);
+                }
                 None => settlement::wait(commit, delivery, due_ms),
                 Some((reason, _)) => {
                     metrics.ending(settlement::Ending::GaveUp(reason), delivery.event_count());
@@ -327,7 +365,7 @@ impl Outlets {
         let timeout_ms = config.webhook.timeout_ms;
         for flying in self.in_flight.values_mut() {
             let young = flying.since_ms + config.shard.age_cap_ms > now_ms;
-            if young || flying.staged || flying.detached.is_some() {
+            if young || flying.parked.is_some() || flying.staged || flying.detached.is_some() {
                 continue;
             }
             let Some(room) = self.context.detach(flying.body_bytes) else {
@@ -338,14 +376,22 @@ impl Outlets {
                 continue;
             };
             flying.detached = Some(room);
+            let id = flying.listener.target.id();
             // Not before this attempt has ended, whichever way.
-            settlement::wait(commit, flying.delivery.clone(), now_ms + timeout_ms + 1000);
+            let due_ms = now_ms + timeout_ms + 1000;
+            if let Some(outlet) = self.all.get_mut(&id) {
+                flying.parked = outlet.park_away(commit, &flying.delivery, &flying.slices, due_ms);
+                outlet.park_held(commit, now_ms);
+            }
+            if flying.parked.is_none() {
+                settlement::wait(commit, flying.delivery.clone(), due_ms);
+            }
             for (ticket, events) in flying.tickets.drain(..) {
                 commit.settle(ticket, events);
             }
-            let id = flying.listener.target.id();
             if let Some(outlet) = self.all.get_mut(&id) {
-                outlet.in_flight -= 1;
+                // A parked entry is still the one delivery that may be on its way.
+                outlet.in_flight -= usize::from(flying.parked.is_none());
                 outlet.slow_until_ms = now_ms + config.shard.age_cap_ms;
                 self.touched.push(id);
             }
@@ -374,8 +420,12 @@ impl Outlets {
 
     /// Forgets outlets that were not used for a while.
     pub(super) fn evict(&mut self, unused_since_ms: u64) {
-        let idle =
-            |outlet: &Outlet| outlet.outbox.is_empty() && outlet.in_flight == 0 && outlet.staged.is_none();
+        let idle = |outlet: &Outlet| {
+            outlet.outbox.is_empty()
+                && outlet.parked.is_empty()
+                && outlet.in_flight == 0
+                && outlet.staged.is_none()
+        };
         self.all.retain(|_, outlet| !idle(outlet) || outlet.used_ms >= unused_since_ms);
         let all = &self.all;
         self.wakes.retain(|(_, id)| all.contains_key(id));
@@ -383,10 +433,12 @@ impl Outlets {
 }
 
 impl Outlet {
-    fn new(listener: Arc<Listener>) -> Self {
+    pub(super) fn new(listener: Arc<Listener>) -> Self {
         Self {
             listener,
             outbox: Outbox::default(),
+            parked: ParkedLanes::default(),
+            sent_parked: false,
             in_flight: 0,
             staged: None,
             slow_until_ms: 0,

@@ -134,6 +134,26 @@ impl Rig {
         id
     }
 
+    /// Appends a record with one event of each of these ordering keys; their
+    /// envelopes count on in `n`.
+    pub(crate) fn append_keys(&mut self, keys: &[u64]) {
+        self.batches += 1;
+        let id = batch_id(now_ms(), self.batches);
+        let first = self.events;
+        self.events += keys.len() as u64;
+        let envelopes: Vec<_> = (first..self.events)
+            .map(|n| {
+                (
+                    "a.b",
+                    format!(r#"{{"event_id":"{}","payload":{{}},"n":{n}}}"#, id.event((n - first) as u16)),
+                )
+            })
+            .collect();
+        let mut batch = batch(CustomerId::from_u128(1), id, &envelopes);
+        batch.events.iter_mut().zip(keys).for_each(|(event, key)| event.ordering = *key);
+        self.memory.append(vec![Arc::new(batch)]);
+    }
+
     /// Waits until everything appended so far is settled.
     pub(crate) async fn settled(&self) {
         let end = self.memory.end();

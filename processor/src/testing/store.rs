@@ -142,6 +142,11 @@ impl Memory {
         self.state.lock().batches.clone()
     }
 
+    /// How many rows there are in the partitions that begin so.
+    pub(crate) fn rows_in(&self, prefix: &str) -> usize {
+        self.state.lock().rows.keys().filter(|(partition, _)| partition.starts_with(prefix)).count()
+    }
+
     pub(crate) fn queued(&self) -> Vec<Delivery> {
         self.state.lock().queue.values().cloned().collect()
     }
@@ -197,6 +202,7 @@ impl RecordingStores {
             events: Arc::clone(&self.0) as _,
             queue: Arc::clone(&self.0) as _,
             catalogue: Arc::clone(&self.0) as _,
+            rows: Arc::clone(&self.0) as _,
         }
     }
 }
@@ -240,7 +246,9 @@ impl EventStore for Memory {
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
         self.guard("load a batch")?;
-        Ok(self.find(batch).filter(|batch| batch.customer == customer))
+        let takes = self.takes_batches.load(Ordering::SeqCst);
+        let is_there = !takes || self.state.lock().batches.contains_key(&batch);
+        Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))
     }
 
     async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
@@ -453,6 +461,10 @@ impl Log for Memory {
     async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
         self.guard("list shards")?;
         Ok(vec![ShardId("0".into())])
+    }
+
+    async fn lanes(&self, _: &ShardId) -> Result<Vec<Lane>, PortError> {
+        Ok((0..16).filter_map(Lane::new).collect())
     }
 
     async fn read(

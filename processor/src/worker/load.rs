@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Why there is no body.
 #[derive(Debug)]
-pub(super) enum LoadError {
+pub(crate) enum LoadError {
     /// The store failed; it may give them later.
     NotNow(PortError),
     /// A batch is not there to be read any more.
@@ -22,7 +22,7 @@ pub(super) enum LoadError {
 }
 
 /// The chunks of a delivery's body.
-pub(super) async fn load(context: &Context, delivery: &Delivery) -> Result<Arc<[Bytes]>, LoadError> {
+pub(crate) async fn load(context: &Context, delivery: &Delivery) -> Result<Arc<[Bytes]>, LoadError> {
     let mut batches = Vec::with_capacity(delivery.events.len());
     for of in &delivery.events {
         batches.push(batch(context, delivery, of).await?);

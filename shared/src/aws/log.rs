@@ -217,6 +217,15 @@ impl Log for KinesisLog {
         Ok(self.describe().await?.into_iter().map(|shard| shard.id).collect())
     }
 
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
+        let found = self.describe().await?.into_iter().find(|of| of.id == *shard);
+        let found = found.ok_or_else(|| PortError::Damaged {
+            what: format!("find the lanes of shard {shard}"),
+            detail: "the stream has no such shard".into(),
+        })?;
+        Ok(found.lanes(self.lanes).collect())
+    }
+
     async fn read(
         &self,
         shard: &ShardId,

@@ -165,8 +165,9 @@ impl RedisRates {
     fn take_share(&self, of: &Customer, entry: &CustomerEntry, events: u64) -> Result<(), Denied> {
         let whole = entry.limiter().quota(0);
         let edges = u64::from(self.edges());
-        of.share.set((whole.rate / edges).max(1) as u32, whole.burst as u32);
-        of.share.take(events, self.started.elapsed().as_nanos() as u64)
+        let now_ns = self.started.elapsed().as_nanos() as u64;
+        of.share.change((whole.rate / edges).max(1) as u32, whole.burst as u32, now_ns);
+        of.share.take(events, now_ns)
     }
 
     /// Asks Redis for what is needed and some more.

@@ -77,10 +77,10 @@ impl CustomerEntry {
         }
     }
 
-    pub(super) fn swap(&self, state: CustomerState, burst_min: u32) {
+    pub(super) fn swap(&self, state: CustomerState, burst_min: u32, limiter_now_ns: u64) {
         self.active.store(is_active(&state.customer), Ordering::Relaxed);
         self.fan_out.store(state.customer.fan_out, Ordering::Relaxed);
-        self.limiter.set(state.customer.rate_limit_per_second, burst_min);
+        self.limiter.change(state.customer.rate_limit_per_second, burst_min, limiter_now_ns);
         self.state.store(Arc::new(state));
     }
 
@@ -102,7 +102,8 @@ impl CustomerEntry {
         self.fan_out.load(Ordering::Relaxed)
     }
 
-    /// Its rate limit, for [`Rates`](crate::ports::Rates).
+    /// Its rate limit, for [`Rates`](crate::ports::Rates), on
+    /// [`Directory::limiter_now_ns`](super::Directory::limiter_now_ns).
     #[must_use]
     pub const fn limiter(&self) -> &Limiter {
         &self.limiter

@@ -404,3 +404,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests;
+
+/// For the fuzz targets.
+pub(crate) mod fuzzing {
+    /// Reads a journal from its bytes.
+    pub(crate) fn read_journal(bytes: &[u8]) {
+        std::hint::black_box(super::journal::parse(bytes).1);
+    }
+}

@@ -422,3 +422,11 @@ impl LedgerThread {
         }
     }
 }
+
+/// For the fuzz targets.
+pub(crate) mod fuzzing {
+    /// Decodes a frame of the ledger.
+    pub(crate) fn decode(frame: &[u8]) {
+        std::hint::black_box(super::staged::decode(frame).is_ok());
+    }
+}

@@ -10,6 +10,7 @@ use super::log_index::LogIndex;
 use super::segment_prepare::PreparerStatus;
 use super::segment_writer::{SegmentWriter, WriteError};
 use super::segments::{Segments, Step};
+use crate::model::ids::LANES_MAX;
 use crate::model::{Batch, BatchId, CustomerId, Lane};
 use crate::ports::PortError;
 use crate::ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
@@ -326,6 +327,13 @@ impl Log for EmbeddedLog {
 
     async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
         Ok(self.shards.iter().map(|shard| shard.id.clone()).collect())
+    }
+
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
+        let shard = self.shard(shard)?;
+        // A lane that no deployment has holds nothing.
+        let all = (0..LANES_MAX).filter_map(Lane::new);
+        Ok(all.filter(|lane| Arc::ptr_eq(self.shard_of(*lane), shard)).collect())
     }
 
     async fn read(

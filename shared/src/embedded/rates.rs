@@ -1,27 +1,27 @@
 //! Rate limits of one process: each customer's limiter is all there is.
 
-use crate::directory::CustomerEntry;
+use crate::directory::{CustomerEntry, Directory};
 use crate::limiter::{Denied, Quota};
 use crate::ports::rates::{Rates, Taken};
 use async_trait::async_trait;
-use tokio::time::Instant;
+use std::sync::Arc;
 
 /// The rate limits where one edge has all the traffic.
 #[derive(Debug)]
 pub struct LocalRates {
-    started: Instant,
+    /// Changes the limiters, so theirs is the clock.
+    directory: Arc<Directory>,
 }
 
 impl LocalRates {
-    /// Limits that nothing was taken of.
+    /// The limits of a directory's customers.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "it reads the clock")]
-    pub fn new() -> Self {
-        Self { started: Instant::now() }
+    pub const fn new(directory: Arc<Directory>) -> Self {
+        Self { directory }
     }
 
     fn now_ns(&self) -> u64 {
-        self.started.elapsed().as_nanos() as u64
+        self.directory.limiter_now_ns()
     }
 }
 

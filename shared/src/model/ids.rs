@@ -210,14 +210,13 @@ pub struct IdText {
 impl IdText {
     /// The text of an id.
     pub fn of(&mut self, id: EventId) -> [u8; ID_TEXT_LEN] {
-        let text = match &mut self.spelled {
-            Some((batch, text)) if *batch == id.batch() => text,
-            spelled => &mut spelled.insert((id.batch(), id.text())).1,
+        let mut text = match &self.spelled {
+            Some((batch, text)) if *batch == id.batch() => *text,
+            _ => self.spelled.insert((id.batch(), id.text())).1,
         };
-        for (digit, shift) in text[ID_TEXT_LEN - 4..].iter_mut().zip([12, 8, 4, 0]) {
-            *digit = HEX[usize::from(id.index() >> shift & 15)];
-        }
-        *text
+        let digits = [12, 8, 4, 0].map(|shift| HEX[usize::from(id.index() >> shift & 15)]);
+        text[ID_TEXT_LEN - 4..].copy_from_slice(&digits);
+        text
     }
 }
 

@@ -197,6 +197,9 @@ pub trait Log: Send + Sync + 'static {
     /// The shards that can be read.
     async fn shards(&self) -> Result<Vec<ShardId>, PortError>;
 
+    /// The lanes whose records a shard holds now.
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError>;
+
     /// Reads what follows `after`, about `max_bytes` of it, at least one item
     /// where there is any; waits up to `wait` for something to come.
     async fn read(

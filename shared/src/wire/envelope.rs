@@ -11,6 +11,14 @@
 use crate::model::ids::ID_TEXT_LEN;
 
 const BEFORE_ID: &[u8] = b"{\"event_id\":\"";
+const BEFORE_CUSTOMER: &[u8] = b"\",\"customer_id\":\"";
+const EVENT_TYPE: &[u8] = b",\"event_type\":";
+const SOURCE: &[u8] = b",\"source\":";
+const TAGS: &[u8] = b",\"tags\":";
+const METADATA: &[u8] = b",\"metadata\":";
+const PAYLOAD: &[u8] = b",\"payload\":";
+const BEFORE_TIMESTAMP: &[u8] = b",\"timestamp\":\"";
+const END: &[u8] = b"\"}";
 
 /// Where the id's text begins in an envelope.
 pub const ID_OFFSET: usize = BEFORE_ID.len();
@@ -34,11 +42,34 @@ pub struct EnvelopeParts<'a> {
     pub timestamp: &'a [u8],
 }
 
+impl EnvelopeParts<'_> {
+    /// How many bytes [`write`] appends.
+    #[expect(clippy::len_without_is_empty, reason = "an envelope is never empty")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let field = |name: &[u8], json: Option<&[u8]>| json.map_or(0, |json| name.len() + json.len());
+        BEFORE_ID.len()
+            + ID_TEXT_LEN
+            + BEFORE_CUSTOMER.len()
+            + ID_TEXT_LEN
+            + 1
+            + field(EVENT_TYPE, self.event_type)
+            + field(SOURCE, self.source)
+            + field(TAGS, self.tags)
+            + field(METADATA, self.metadata)
+            + PAYLOAD.len()
+            + self.payload.len()
+            + BEFORE_TIMESTAMP.len()
+            + self.timestamp.len()
+            + END.len()
+    }
+}
+
 /// Appends an envelope with a blank id.
 pub fn write(parts: &EnvelopeParts<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(BEFORE_ID);
     out.extend_from_slice(&[b'0'; ID_TEXT_LEN]);
-    out.extend_from_slice(b"\",\"customer_id\":\"");
+    out.extend_from_slice(BEFORE_CUSTOMER);
     out.extend_from_slice(parts.customer);
     out.push(b'"');
     let mut field = |name: &[u8], json: Option<&[u8]>| {
@@ -47,14 +78,14 @@ pub fn write(parts: &EnvelopeParts<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(json);
         }
     };
-    field(b",\"event_type\":", parts.event_type);
-    field(b",\"source\":", parts.source);
-    field(b",\"tags\":", parts.tags);
-    field(b",\"metadata\":", parts.metadata);
-    field(b",\"payload\":", Some(parts.payload));
-    out.extend_from_slice(b",\"timestamp\":\"");
+    field(EVENT_TYPE, parts.event_type);
+    field(SOURCE, parts.source);
+    field(TAGS, parts.tags);
+    field(METADATA, parts.metadata);
+    field(PAYLOAD, Some(parts.payload));
+    out.extend_from_slice(BEFORE_TIMESTAMP);
     out.extend_from_slice(parts.timestamp);
-    out.extend_from_slice(b"\"}");
+    out.extend_from_slice(END);
 }
 
 /// Writes an event's id into its envelope.
@@ -84,6 +115,7 @@ mod tests {
             timestamp: b"2026-11-21T10:59:39.123Z",
         };
         write(&parts, &mut out);
+        assert_eq!(out.len(), parts.len());
         let id = EventId::new(77, Lane::new(5).unwrap(), 9, 0xabc);
         stamp(&id.text(), &mut out);
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();

@@ -44,6 +44,7 @@ use crate::ports::log::RecordDraft;
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::ops::Range;
+use zstd::bulk::Decompressor;
 
 mod encode;
 #[cfg(test)]
@@ -294,36 +295,27 @@ impl Directory {
     }
 }
 
+thread_local! {
+    /// What unpacks this thread's blocks: making one costs as much as a block.
+    static UNPACKER: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("zstd makes a context unless memory is at its end"));
+}
+
 impl BlockRow {
     fn unpack(self, stored: &[u8], raw: &mut Vec<u8>) -> Result<(), RecordError> {
         if !self.zstd {
             raw.extend_from_slice(stored);
             return Ok(());
         }
-        let (start, raw_len) = (raw.len(), self.raw_len as usize);
-        raw.resize(start + raw_len, 0);
-        let unpacked = decompress(stored, &mut raw[start..])
-            .map_err(|_damaged| RecordError::Checksum("block (zstd)"))?;
-        if unpacked != raw_len {
-            return Err(RecordError::Malformed("a block is not as long as its row says"));
+        let start = raw.len();
+        raw.resize(start + self.raw_len as usize, 0);
+        let unpacked = UNPACKER.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, &mut raw[start..]));
+        match unpacked {
+            Ok(len) if len == self.raw_len as usize => Ok(()),
+            Ok(_shorter) => Err(RecordError::Malformed("a block is not as long as its row says")),
+            Err(_damaged) => Err(RecordError::Checksum("block (zstd)")),
         }
-        Ok(())
     }
-}
-
-thread_local! {
-    /// Kept, because making one costs as much as many blocks.
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
-/// Decompresses into `raw`; says how many bytes it filled.
-fn decompress(stored: &[u8], raw: &mut [u8]) -> std::io::Result<usize> {
-    DECOMPRESSOR.with_borrow_mut(|kept| {
-        let mut zstd = kept.take().map_or_else(zstd::bulk::Decompressor::new, Ok)?;
-        let unpacked = zstd.decompress_to_buffer(stored, raw);
-        *kept = Some(zstd);
-        unpacked
-    })
 }
 
 impl BatchRow {

@@ -1,6 +1,7 @@
 //! Subscriptions as requests and answers write them.
 
 use crate::error::ApiError;
+use crate::routes::object::{only_object, or_default};
 use crate::routes::rfc3339;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -8,7 +9,7 @@ use sluice_shared::model::{
     BatchPolicy, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
 };
 
-const DESCRIPTION_MAX: usize = 1024;
+pub(crate) const DESCRIPTION_MAX: usize = 1024;
 
 /// A new subscription.
 #[derive(Deserialize)]
@@ -16,11 +17,11 @@ const DESCRIPTION_MAX: usize = 1024;
 pub(super) struct New {
     pub event_selector: Box<RawValue>,
     pub webhook_url: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "only_object")]
     pub batch: BatchChange,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "only_object")]
     pub retry: RetryChange,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub ordered: bool,
     #[serde(default)]
     pub description: Option<String>,
@@ -50,9 +51,9 @@ pub(super) struct TestSubscription {
 pub(super) struct Change {
     pub event_selector: Option<Box<RawValue>>,
     pub webhook_url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "only_object")]
     pub batch: BatchChange,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "only_object")]
     pub retry: RetryChange,
     pub ordered: Option<bool>,
     /// `null` takes it away.

@@ -137,6 +137,10 @@ impl Log for Deduplicated {
         self.log.shards().await
     }
 
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
+        self.log.lanes(shard).await
+    }
+
     /// As the log's own. A record that was seen before leaves its place as a
     /// record without batches, so that the checkpoint passes it.
     async fn read(

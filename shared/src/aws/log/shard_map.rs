@@ -29,6 +29,14 @@ pub struct ShardInfo {
     pub closed: bool,
 }
 
+impl ShardInfo {
+    /// The lanes that fall into it, in a deployment with `lanes` lanes.
+    pub fn lanes(&self, lanes: u16) -> impl Iterator<Item = Lane> + '_ {
+        let all = (0..lanes).filter_map(Lane::new);
+        all.filter(move |lane| (self.first..=self.last).contains(&point_of(*lane, lanes)))
+    }
+}
+
 /// The open shards by the points that fall into them.
 #[derive(Debug, Clone, Default)]
 pub struct ShardMap {
@@ -86,6 +94,17 @@ mod tests {
                 let holds = shards.iter().find(|shard| !shard.closed && (shard.first..=shard.last).contains(&point));
                 prop_assert_eq!(map.shard_of(point), holds.map(|shard| &shard.id));
             }
+        }
+
+        #[test]
+        fn each_lane_is_one_shard_s(lanes in 1u16..300, mut cuts in prop::collection::btree_set(1u128.., 0..12)) {
+            let (mut first, mut all) = (0, Vec::new());
+            while let Some(cut) = cuts.pop_first() {
+                all.extend(shard(1, first, cut - 1, false).lanes(lanes));
+                first = cut;
+            }
+            all.extend(shard(2, first, u128::MAX, false).lanes(lanes));
+            prop_assert_eq!(all, (0..lanes).filter_map(Lane::new).collect::<Vec<_>>());
         }
 
         #[test]

@@ -22,6 +22,38 @@ pub async fn all(log: &dyn Log) {
     a_read_waits_for_what_comes(log).await;
     a_read_at_the_end_says_so(log).await;
     appending_twice_stores_twice(log).await;
+    a_shard_says_the_lanes_that_it_holds(log).await;
+}
+
+/// No other open shard says them: whoever works a lane's parked list must be alone.
+async fn a_shard_says_the_lanes_that_it_holds(log: &dyn Log) {
+    let mut of_lane = BTreeMap::new();
+    for shard in log.shards().await.unwrap() {
+        for lane in log.lanes(&shard).await.unwrap() {
+            let other = of_lane.insert(lane, shard.clone());
+            assert!(other.is_none(), "lane {} is of two shards", lane.number());
+        }
+    }
+    for lane in [0, 3] {
+        let before = ends(log).await;
+        let mut appender = Appender::new(log, lane);
+        let draft = appender.draft(1, 10);
+        appender.append(&draft).await;
+        let shard = of_lane.get(&appender.lane).expect("a shard that holds the lane");
+        let holds = async {
+            loop {
+                let page = log.read(shard, before[shard], PAGE_BYTES, WAIT).await.unwrap();
+                let records = page.items.iter().filter_map(|item| match item {
+                    LogItem::Record(record) => Some(record),
+                    LogItem::Damaged { .. } => None,
+                });
+                if records.flat_map(|record| &record.batches).any(|of| of.id == draft.batches[0].id) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(WAIT, holds).await.expect("its records are in that shard");
+    }
 }
 
 /// Appends to one lane as one producer.

@@ -1,0 +1,26 @@
+//! Fuzz target `config`: a TOML file as the sections of the configuration, and
+//! their checks. The ordinary test of `src/config.rs` runs the whole of it.
+#![no_main]
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Sections {
+    #[serde(default)]
+    edge: sluice_ingest::EdgeConfig,
+    #[serde(default)]
+    engine: sluice_shared::embedded::EngineConfig,
+    #[serde(default)]
+    processor: sluice_processor::ProcessorConfig,
+    #[serde(default)]
+    secrets: sluice_shared::sealing::SealingConfig,
+    #[serde(default)]
+    telemetry: sluice_shared::telemetry::TelemetryConfig,
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(of) = toml::from_str::<Sections>(text) else { return };
+    let checked = [of.edge.validate(), of.engine.validate(), of.processor.validate(), of.secrets.validate()];
+    std::hint::black_box((checked, of.telemetry.log_filter.len()));
+});

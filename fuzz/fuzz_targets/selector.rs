@@ -1,0 +1,4 @@
+//! Fuzz target `selector`: see `sluice_shared::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_shared::fuzzing::selector(bytes));

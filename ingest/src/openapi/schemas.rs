@@ -1,0 +1,83 @@
+//! What bodies are made of.
+
+mod answers;
+mod requests;
+
+use crate::config::EdgeConfig;
+use serde_json::{Map, Value, json};
+
+/// All of them, by name.
+pub(super) fn all(config: &EdgeConfig) -> Map<String, Value> {
+    let all = requests::all(config).into_iter().chain(answers::all());
+    all.map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+type Named = (&'static str, Value);
+
+/// An object of a request: nothing else may be in it, and what may be absent
+/// may be `null`.
+fn closed(properties: &[Named], required: &[&str]) -> Value {
+    let nullable = properties.iter().map(|(name, schema)| {
+        let absent = required.contains(name) || takes_null(schema);
+        (*name, if absent { schema.clone() } else { or_null(schema.clone()) })
+    });
+    let mut schema = open(&nullable.collect::<Vec<_>>(), required);
+    schema["additionalProperties"] = false.into();
+    schema
+}
+
+fn takes_null(schema: &Value) -> bool {
+    let said = ["type", "enum", "const", "anyOf", "oneOf", "$ref"];
+    let anything = said.iter().all(|word| schema.get(word).is_none());
+    let listed = schema["anyOf"].as_array().is_some_and(|all| all.iter().any(|of| of["type"] == "null"));
+    anything || listed
+}
+
+/// An object of an answer: later versions may add to it.
+fn open(properties: &[Named], required: &[&str]) -> Value {
+    let properties: Map<String, Value> =
+        properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    schema
+}
+
+/// An object of an answer that has all of its fields.
+fn whole(properties: &[Named]) -> Value {
+    let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
+    open(properties, &names)
+}
+
+fn of(name: &str) -> Value {
+    super::parts::schema_ref(name)
+}
+
+fn list(name: &str) -> Value {
+    json!({ "type": "array", "items": of(name) })
+}
+
+fn one_of(values: &[&str]) -> Value {
+    json!({ "type": "string", "enum": values })
+}
+
+fn or_null(schema: Value) -> Value {
+    json!({ "anyOf": vec![schema, json!({ "type": "null" })] })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn boolean() -> Value {
+    json!({ "type": "boolean" })
+}
+
+fn count() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn within(min: u64, max: u64) -> Value {
+    json!({ "type": "integer", "minimum": min, "maximum": max })
+}

@@ -1,0 +1,274 @@
+//! What answers hold.
+
+use super::{Named, boolean, count, list, of, one_of, open, or_null, text, whole};
+use serde_json::{Value, json};
+
+pub(super) fn all() -> Vec<Named> {
+    let mut all = errors();
+    all.extend(produced());
+    all.extend(read());
+    all.extend(subscriptions());
+    all.extend(given_up_and_replayed());
+    all.extend(operators());
+    all
+}
+
+fn nullable(name: &str) -> Value {
+    or_null(of(name))
+}
+
+fn page(list_name: &'static str, of_what: &str, more: &[Named]) -> Value {
+    let mut fields = vec![
+        (list_name, list(of_what)),
+        ("cursor", json!({ "type": ["string", "null"] })),
+        ("has_more", boolean()),
+    ];
+    fields.extend_from_slice(more);
+    whole(&fields)
+}
+
+fn errors() -> Vec<Named> {
+    let error = open(
+        &[
+            (
+                "code",
+                json!({ "type": "string", "pattern": "^[A-Z_]+$", "description": "Stable: programs may rely on it." }),
+            ),
+            ("message", json!({ "type": "string", "description": "For people." })),
+            (
+                "details",
+                json!({ "description": "What is wrong, for programs: `field`, `pointer`, a limit, `outcome`." }),
+            ),
+            ("request_id", json!({ "type": "string", "description": "As in `X-Request-ID`." })),
+        ],
+        &["code", "message", "request_id"],
+    );
+    vec![
+        ("Error", whole(&[("error", error)])),
+        ("EventError", whole(&[("code", text()), ("message", text())])),
+        ("State", whole(&[("status", text())])),
+        ("Health", whole(&[("status", json!({ "const": "healthy" })), ("environment", text())])),
+    ]
+}
+
+fn produced() -> Vec<Named> {
+    let one = whole(&[
+        ("event_id", of("EventId")),
+        ("status", json!({ "const": "accepted" })),
+        ("message", text()),
+        ("timestamp", of("Time")),
+    ]);
+    let result =
+        open(&[("index", count()), ("event_id", of("EventId")), ("error", of("EventError"))], &["index"]);
+    let many = whole(&[("accepted", count()), ("rejected", count()), ("events", list("EventResult"))]);
+    vec![
+        ("Accepted", one),
+        ("EventResult", result),
+        ("AcceptedMany", many),
+        ("AcceptedBody", json!({ "anyOf": [of("Accepted"), of("AcceptedMany")] })),
+    ]
+}
+
+fn read() -> Vec<Named> {
+    let event = open(
+        &[
+            ("event_id", of("EventId")),
+            ("customer_id", of("Id")),
+            ("event_type", text()),
+            ("source", text()),
+            ("tags", json!({ "type": "array", "items": text() })),
+            ("metadata", json!({ "type": "object" })),
+            ("payload", json!({ "description": "As it was sent." })),
+            ("timestamp", of("Time")),
+            ("status", of("EventStatus")),
+            ("delivery_attempts", count()),
+            ("last_delivery_timestamp", nullable("Time")),
+            ("acknowledged_at", nullable("Time")),
+        ],
+        &[
+            "event_id",
+            "customer_id",
+            "payload",
+            "timestamp",
+            "status",
+            "delivery_attempts",
+            "last_delivery_timestamp",
+            "acknowledged_at",
+        ],
+    );
+    let acknowledged = whole(&[
+        ("event_id", of("EventId")),
+        ("status", json!({ "const": "acknowledged" })),
+        ("acknowledged_at", of("Time")),
+    ]);
+    let statuses = ["acknowledged", "already_acknowledged", "not_found", "invalid_id"];
+    let result = open(
+        &[("event_id", text()), ("status", one_of(&statuses)), ("acknowledged_at", of("Time"))],
+        &["event_id", "status"],
+    );
+    vec![
+        ("StoredEvent", event),
+        ("InboxPage", page("events", "StoredEvent", &[("total", count())])),
+        ("Acknowledged", acknowledged),
+        ("AckResult", result),
+        ("AckResults", whole(&[("acknowledged", count()), ("results", list("AckResult"))])),
+    ]
+}
+
+fn subscription_fields() -> Vec<Named> {
+    vec![
+        ("workflow_id", of("Id")),
+        ("customer_id", of("Id")),
+        ("status", one_of(&["active", "disabled"])),
+        ("event_selector", json!({ "type": ["object", "null"], "description": "As it was given." })),
+        ("webhook_url", text()),
+        ("batch", of("BatchPolicy")),
+        ("retry", of("RetryPolicy")),
+        ("ordered", boolean()),
+        ("description", json!({ "type": ["string", "null"] })),
+        ("version", count()),
+        ("effective_at", of("Time")),
+        ("created_at", of("Time")),
+        ("updated_at", of("Time")),
+    ]
+}
+
+fn subscriptions() -> Vec<Named> {
+    let with = |more: &[Named]| {
+        let mut schema = whole(&[&subscription_fields()[..], more].concat());
+        schema["properties"]["status_reason"] = json!({ "type": "string", "description": "Why it is disabled: gone, backlog_full, by_customer." });
+        schema
+    };
+    let secret = json!({ "type": "string", "pattern": "^whsec_", "description": "Shown this once." });
+    let sent = whole(&[
+        ("delivered", boolean()),
+        ("event_id", of("EventId")),
+        ("webhook_id", of("Id")),
+        ("status_code", json!({ "type": ["integer", "null"] })),
+        ("latency_ms", count()),
+        ("error", json!({ "type": ["string", "null"] })),
+        ("answer_excerpt", json!({ "type": ["string", "null"] })),
+    ]);
+    let judged = open(
+        &[
+            ("event_id", of("EventId")),
+            ("event_type", text()),
+            ("matches", boolean()),
+            ("before_effective_at", boolean()),
+            ("reason", text()),
+            ("pointer", text()),
+        ],
+        &["event_id", "matches", "before_effective_at", "reason", "pointer"],
+    );
+    let judgement = whole(&[
+        ("looked_at", count()),
+        ("matching", count()),
+        ("effective_at", of("Time")),
+        ("events", list("JudgedEvent")),
+    ]);
+    let attempt = whole(&[
+        ("webhook_id", of("Id")),
+        ("timestamp", of("Time")),
+        ("attempt", count()),
+        ("event_count", count()),
+        ("status_code", json!({ "type": ["integer", "null"] })),
+        ("latency_ms", count()),
+        ("error", json!({ "type": ["string", "null"] })),
+        ("answer_excerpt", json!({ "type": ["string", "null"] })),
+    ]);
+    vec![
+        ("Subscription", with(&[])),
+        ("SubscriptionWithSecret", with(&[("secret", secret)])),
+        ("SubscriptionPage", page("subscriptions", "Subscription", &[("total", count())])),
+        ("SentTrial", sent),
+        ("JudgedEvent", judged),
+        ("Judgement", judgement),
+        ("TrialResult", json!({ "oneOf": [of("SentTrial"), of("Judgement")] })),
+        ("Attempt", attempt),
+        ("Attempts", whole(&[("deliveries", list("Attempt"))])),
+    ]
+}
+
+fn given_up_and_replayed() -> Vec<Named> {
+    let reasons = ["exhausted", "refused", "subscription_disabled", "backlog_full", "poison"];
+    let mut letter = whole(&[
+        ("id", of("Id")),
+        ("subscription_id", of("Id")),
+        ("reason", one_of(&reasons)),
+        ("attempts", count()),
+        ("last_status", json!({ "type": ["integer", "null"] })),
+        ("last_error", json!({ "type": ["string", "null"] })),
+        ("event_count", count()),
+        ("first_attempt", nullable("Time")),
+        ("last_attempt", nullable("Time")),
+        ("created_at", of("Time")),
+    ]);
+    letter["properties"]["event_ids"] =
+        json!({ "type": "array", "items": of("EventId"), "description": "Where there are at most 1000." });
+    letter["properties"]["event_range"] = whole(&[("first", of("EventId")), ("last", of("EventId"))]);
+    let replay = whole(&[
+        ("id", of("Id")),
+        ("subscription_id", of("Id")),
+        ("status", one_of(&["running", "done", "cancelled", "stopped"])),
+        ("start_time", of("Time")),
+        ("end_time", of("Time")),
+        ("rate_per_second", count()),
+        ("scanned", count()),
+        ("queued", count()),
+        ("created_at", of("Time")),
+        ("updated_at", of("Time")),
+    ]);
+    let dry_run = whole(&[
+        ("dry_run", json!({ "const": true })),
+        ("scanned", count()),
+        ("would_match", count()),
+        (
+            "complete",
+            json!({ "type": "boolean", "description": "Whether all of the history was looked at." }),
+        ),
+    ]);
+    let redriven =
+        [("redriven", count()), ("events", count()), ("skipped", count()), ("has_more", boolean())];
+    vec![
+        ("DeadLetter", letter),
+        ("DeadLetterPage", page("dead_letters", "DeadLetter", &[])),
+        ("Redriven", whole(&redriven)),
+        ("Deleted", whole(&[("deleted", count())])),
+        ("DeletedMany", whole(&[("deleted", count()), ("has_more", boolean())])),
+        ("Replay", replay),
+        ("ReplayPage", page("replays", "Replay", &[])),
+        ("DryRun", dry_run),
+    ]
+}
+
+fn operators() -> Vec<Named> {
+    let customer = whole(&[
+        ("id", of("Id")),
+        ("name", text()),
+        ("email", json!({ "type": ["string", "null"] })),
+        ("status", one_of(&["active", "suspended"])),
+        ("rate_limit_per_second", count()),
+        ("fan_out", count()),
+        ("created_at", of("Time")),
+        ("updated_at", of("Time")),
+    ]);
+    let key_fields = [
+        ("id", of("Id")),
+        ("customer_id", of("Id")),
+        ("hint", json!({ "type": "string", "description": "How the key begins." })),
+        ("status", one_of(&["active", "revoked", "expired"])),
+        ("created_at", of("Time")),
+        ("expires_at", nullable("Time")),
+        ("revoked_at", nullable("Time")),
+    ];
+    let shown = json!({ "type": "string", "pattern": "^sk_(live|test)_", "description": "Shown this once." });
+    let with_text = whole(&[&key_fields[..], &[("key", shown.clone())]].concat());
+    vec![
+        ("Customer", customer),
+        ("CustomerPage", page("customers", "Customer", &[("total", count())])),
+        ("Key", whole(&key_fields)),
+        ("KeyWithText", with_text),
+        ("Keys", whole(&[("keys", list("Key"))])),
+        ("TestCustomer", whole(&[("customer", of("Customer")), ("api_key", shown)])),
+    ]
+}

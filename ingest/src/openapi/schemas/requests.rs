@@ -1,0 +1,270 @@
+//! What requests hold, with the limits that are checked.
+
+use super::{Named, boolean, closed, of, one_of, open, or_null, within};
+use crate::config::EdgeConfig;
+use crate::decode::limits::{TAGS_MAX, TEXT_BYTES_MAX};
+use crate::routes::limits as routes;
+use serde_json::{Value, json};
+use sluice_shared::model::customer::FAN_OUT_MAX;
+use sluice_shared::selector::SelectorLimits;
+
+/// No control characters (Unicode's category Cc).
+const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+
+pub(super) fn all(config: &EdgeConfig) -> Vec<Named> {
+    let mut all = basics();
+    all.extend(events(config));
+    all.extend(selectors());
+    all.extend(subscriptions());
+    all.extend(operators());
+    all
+}
+
+fn basics() -> Vec<Named> {
+    let id = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$";
+    let event_id = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$";
+    let time =
+        |description: &str| json!({ "type": "string", "format": "date-time", "description": description });
+    let ms =
+        json!({ "type": "string", "pattern": "^[0-9]{1,15}$", "description": "Milliseconds since 1970." });
+    vec![
+        ("Id", json!({ "type": "string", "pattern": id, "description": "A UUID." })),
+        (
+            "EventId",
+            json!({ "type": "string", "pattern": event_id, "description": "A UUIDv7 that says where the event lives." }),
+        ),
+        ("Time", time("RFC 3339, from 1970 on.")),
+        ("QueryTime", json!({ "anyOf": [time("RFC 3339, from 1970 on."), ms] })),
+        (
+            "Text",
+            json!({
+                "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX, "pattern": NO_CONTROLS,
+                "description": format!("1 to {TEXT_BYTES_MAX} bytes of UTF-8 without control characters."),
+            }),
+        ),
+        ("FilterText", json!({ "type": "string", "minLength": 1 })),
+        ("EventStatus", one_of(&["pending", "delivered", "failed", "unmatched", "acknowledged"])),
+    ]
+}
+
+fn events(config: &EdgeConfig) -> Vec<Named> {
+    let any_text = json!({ "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX });
+    let metadata = open(
+        &[
+            ("correlation_id", any_text.clone()),
+            ("priority", one_of(&["low", "normal", "high"])),
+            ("idempotency_key", any_text.clone()),
+        ],
+        &[],
+    );
+    let event = closed(
+        &[
+            ("event_type", of("Text")),
+            ("payload", json!({ "description": "Any JSON, at most 64 levels deep." })),
+            ("source", of("Text")),
+            ("tags", json!({ "type": "array", "items": any_text, "maxItems": TAGS_MAX })),
+            ("ordering_key", of("Text")),
+            ("metadata", metadata),
+        ],
+        &["payload"],
+    );
+    let events = json!({
+        "type": "array", "items": of("Event"), "minItems": 1, "maxItems": config.limits.request_events_max,
+    });
+    let attribute = json!({ "type": "string", "minLength": 1 });
+    let cloud = json!({
+        "type": "object",
+        "description": "CloudEvents 1.0, JSON format. `type` and `source` become the event's; `data` its payload; \
+                        `partitionkey` its ordering key; there is one of `data` and `data_base64`; all others are in `metadata.cloudevents`.",
+        "required": ["specversion", "id", "type", "source"],
+        "properties": {
+            "specversion": { "const": "1.0" }, "id": attribute, "type": of("Text"), "source": of("Text"),
+            "subject": attribute, "time": of("Time"), "datacontenttype": attribute, "dataschema": attribute,
+            "data": {}, "data_base64": { "type": "string", "contentEncoding": "base64" },
+        },
+    });
+    let ids = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": routes::ACK_IDS_MAX });
+    vec![
+        ("Event", event),
+        (
+            "EventsBody",
+            json!({ "anyOf": [
+            of("Event"), events, closed(&[("events", events)], &["events"]),
+        ] }),
+        ),
+        ("CloudEvent", cloud),
+        ("AckMany", closed(&[("event_ids", ids)], &["event_ids"])),
+    ]
+}
+
+fn selectors() -> Vec<Named> {
+    let limits = SelectorLimits::default();
+    let kind = |name: &str| json!({ "const": name });
+    let by_type = closed(
+        &[
+            ("type", kind("event_type")),
+            (
+                "value",
+                json!({
+                    "type": "string", "format": "sluice-event-type", "minLength": 1,
+                    "description": "A type; `*` stands for a segment, and at the end for all that follow.",
+                }),
+            ),
+        ],
+        &["type", "value"],
+    );
+    let by_path = closed(
+        &[
+            ("type", kind("jsonpath")),
+            (
+                "expression",
+                json!({
+                    "type": "string", "format": "sluice-jsonpath", "minLength": 1,
+                    "maxLength": limits.expression_bytes_max,
+                    "description": "An RFC 9535 query over the payload, or a bare logical expression.",
+                }),
+            ),
+        ],
+        &["type", "expression"],
+    );
+    let custom =
+        closed(&[("type", kind("custom")), ("function", of("SelectorFunction"))], &["type", "function"]);
+    let nested = json!({
+        "type": "array", "items": of("Selector"), "minItems": 1, "maxItems": limits.of_max,
+    });
+    let several = |name| closed(&[("type", kind(name)), ("of", nested.clone())], &["type", "of"]);
+    let not = closed(&[("type", kind("not")), ("of", of("Selector"))], &["type", "of"]);
+    vec![
+        (
+            "Selector",
+            json!({
+                "description": format!(
+                    "At most {} bytes of JSON, {} selectors in all and {} levels of `all`, `any` and `not`.",
+                    limits.json_bytes_max, limits.selectors_max, limits.nesting_max
+                ),
+                "oneOf": [by_type, by_path, custom, several("all"), several("any"), not],
+            }),
+        ),
+        ("SelectorFunction", function(&limits)),
+    ]
+}
+
+fn function(limits: &SelectorLimits) -> Value {
+    let field = json!({
+        "type": "string", "format": "sluice-field", "minLength": 1, "maxLength": limits.field_bytes_max,
+        "description": "A dotted path, or a JSON Pointer, into the event.",
+    });
+    let with = |operators: &[&str], value: Value| {
+        closed(
+            &[("field", field.clone()), ("operator", one_of(operators)), ("value", value)],
+            &["field", "operator", "value"],
+        )
+    };
+    let bare = closed(
+        &[("field", field.clone()), ("operator", one_of(&["exists", "not_exists"]))],
+        &["field", "operator"],
+    );
+    let scalar = json!({ "type": ["string", "number", "boolean", "null"] });
+    json!({ "oneOf": [
+        with(&["equals", "not_equals"], json!({ "description": "Any JSON." })),
+        with(
+            &["greater_than", "greater_or_equal", "less_than", "less_or_equal"],
+            json!({ "type": ["number", "string"] }),
+        ),
+        with(&["contains"], json!({ "description": "Any JSON." })),
+        with(&["starts_with", "ends_with"], json!({ "type": "string" })),
+        with(&["in", "not_in"], json!({ "type": "array", "items": scalar, "maxItems": limits.in_max })),
+        with(&["matches"], json!({ "type": "string", "format": "sluice-regex" })),
+        bare,
+    ] })
+}
+
+fn subscriptions() -> Vec<Named> {
+    let url = json!({
+        "type": "string", "format": "uri", "maxLength": 2048,
+        "description": "https://…; to private addresses only where the server is told to allow it.",
+    });
+    let batch = closed(
+        &[
+            ("max_events", within(1, 10_000)),
+            ("max_bytes", within(1024, 8 << 20)),
+            ("max_wait_ms", within(0, 10_000)),
+        ],
+        &[],
+    );
+    let retry = closed(&[("max_retries", within(0, 100)), ("max_delay_s", within(1, 86_400))], &[]);
+    let description = or_null(json!({ "type": "string", "maxLength": routes::DESCRIPTION_MAX }));
+    let fields = |more: &[Named]| {
+        let mut all = vec![
+            ("event_selector", of("Selector")),
+            ("webhook_url", url.clone()),
+            ("batch", of("BatchPolicy")),
+            ("retry", of("RetryPolicy")),
+            ("ordered", boolean()),
+            ("description", description.clone()),
+        ];
+        all.extend_from_slice(more);
+        all
+    };
+    let trial = json!({ "oneOf": [
+        closed(&[("last", within(1, 100))], &["last"]),
+        closed(&[("payload", json!({ "description": "Any JSON of at most 16 KiB." }))], &[]),
+    ] });
+    let rate = json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1000 });
+    let replay = closed(
+        &[
+            ("subscription_id", of("Id")),
+            ("start_time", of("Time")),
+            ("end_time", of("Time")),
+            ("dry_run", boolean()),
+            ("rate_per_second", rate),
+        ],
+        &["subscription_id"],
+    );
+    let redrive = closed(
+        &[
+            ("subscription_id", of("Id")),
+            ("since", of("Time")),
+            ("until", of("Time")),
+            ("limit", within(1, 10_000)),
+        ],
+        &[],
+    );
+    vec![
+        ("BatchPolicy", batch),
+        ("RetryPolicy", retry),
+        ("NewSubscription", closed(&fields(&[]), &["event_selector", "webhook_url"])),
+        ("SubscriptionChange", closed(&fields(&[("status", one_of(&["active", "disabled"]))]), &[])),
+        ("Trial", trial),
+        ("NewReplay", replay),
+        ("Redrive", redrive),
+        (
+            "TestSubscription",
+            closed(
+                &[
+                    ("customer_id", of("Id")),
+                    ("webhook_url", url.clone()),
+                    ("event_selector", of("Selector")),
+                ],
+                &["customer_id", "webhook_url"],
+            ),
+        ),
+    ]
+}
+
+fn operators() -> Vec<Named> {
+    let name = json!({ "type": "string", "minLength": 1, "maxLength": routes::NAME_MAX, "pattern": "\\S" });
+    let email = or_null(json!({ "type": "string", "format": "email", "maxLength": routes::EMAIL_MAX }));
+    let fields = [
+        ("name", name),
+        ("email", email),
+        ("status", one_of(&["active", "suspended"])),
+        ("rate_limit_per_second", within(1, routes::RATE_MAX.into())),
+        ("fan_out", within(1, FAN_OUT_MAX.into())),
+    ];
+    vec![
+        ("NewCustomer", closed(&fields, &["name"])),
+        ("CustomerChange", closed(&fields, &[])),
+        ("NewKey", closed(&[("mode", one_of(&["live", "test"])), ("expires_at", of("Time"))], &[])),
+    ]
+}

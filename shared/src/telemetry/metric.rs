@@ -1,0 +1,100 @@
+//! What a metric is, said once: for `/metrics`, for `docs/metrics.md` and for
+//! the tests of both.
+
+use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+
+/// How a metric moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only up.
+    Counter,
+    /// Up and down.
+    Gauge,
+    /// Observations by size.
+    Histogram,
+}
+
+impl Kind {
+    /// As Prometheus calls it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What a label may be: never an id of a customer or an event, never a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// One of these.
+    Of(&'static [&'static str]),
+    /// One of a set that is bounded elsewhere, in these words.
+    Bounded(&'static str),
+}
+
+/// A metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// How it moves.
+    pub kind: Kind,
+    /// What it says, in one sentence.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static [(&'static str, Values)],
+}
+
+impl Metric {
+    /// A counter without labels.
+    #[must_use]
+    pub const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Counter, help, labels: &[] }
+    }
+
+    /// A gauge without labels.
+    #[must_use]
+    pub const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Gauge, help, labels: &[] }
+    }
+
+    /// A histogram without labels.
+    #[must_use]
+    pub const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Histogram, help, labels: &[] }
+    }
+
+    /// With labels.
+    #[must_use]
+    pub const fn by(self, labels: &'static [(&'static str, Values)]) -> Self {
+        Self { labels, ..self }
+    }
+}
+
+/// The metrics of any process.
+pub const METRICS: &[Metric] = &[
+    Metric::gauge("sluice_build_info", "Always 1; the label says which version runs.")
+        .by(&[("version", Values::Bounded("the version of the binary"))]),
+    Metric::gauge("sluice_dependency_lost", "1 where a service of the distributed engine gives no answers.")
+        .by(&[("dependency", Values::Of(&["kinesis", "dynamodb", "sqs", "redis"]))]),
+];
+
+/// Gives the recorder that is installed the metrics' help.
+pub fn describe(all: &[Metric]) {
+    for Metric { name, kind, help, .. } in all {
+        match kind {
+            Kind::Counter => describe_counter!(*name, *help),
+            Kind::Gauge => describe_gauge!(*name, *help),
+            Kind::Histogram => describe_histogram!(*name, *help),
+        }
+    }
+}
+
+/// Says which version runs.
+pub(super) fn tell_version() {
+    describe(METRICS);
+    gauge!("sluice_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}

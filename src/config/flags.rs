@@ -1,0 +1,94 @@
+//! Flags as a source of configuration that is known by name.
+
+use crate::cli::{Command, Logs, Up};
+use figment::providers::Serialized;
+use figment::value::{Dict, Map, Value};
+use figment::{Error, Metadata, Profile, Provider};
+use serde::Serialize;
+
+/// How the sources that are flags begin their names.
+pub(super) const FLAG: &str = "flag ";
+
+/// One field that a flag says.
+pub(super) struct Flag {
+    name: &'static str,
+    field: &'static str,
+    value: Result<Value, Error>,
+}
+
+impl Provider for Flag {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("{FLAG}{}", self.name))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        Serialized::default(self.field, self.value.clone()?).data()
+    }
+}
+
+/// The flags that were given.
+struct Given(Vec<Flag>);
+
+impl Given {
+    fn set(&mut self, name: &'static str, field: &'static str, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            self.0.push(Flag { name, field, value: Value::serialize(value) });
+        }
+    }
+
+    fn switch(&mut self, name: &'static str, fields: &[&'static str], on: bool) {
+        for &field in fields {
+            self.set(name, field, on.then_some(true));
+        }
+    }
+
+    fn up(&mut self, flags: &Up) {
+        #[cfg(feature = "aws")]
+        self.switch("--distributed", &["distributed"], flags.distributed);
+        self.set("--data-dir", "data_dir", flags.data_dir.as_ref());
+        self.set("--listen", "edge.listen", flags.listen);
+        self.set("--admin-listen", "edge.admin_listen", flags.admin_listen);
+        self.set("--admin-token", "admin_token", flags.admin_token.as_ref());
+        self.set("--tls-cert", "edge.tls.cert_file", flags.tls_cert.as_ref());
+        self.set("--tls-key", "edge.tls.key_file", flags.tls_key.as_ref());
+        let private = ["edge.allow_private_webhooks", "processor.guard.allow_private"];
+        self.switch("--allow-private-webhooks", &private, flags.allow_private_webhooks);
+        self.logs(&flags.logs);
+    }
+
+    fn logs(&mut self, flags: &Logs) {
+        self.set("--log-format", "telemetry.log_format", flags.log_format.as_ref());
+        self.set("--log-filter", "telemetry.log_filter", flags.log_filter.as_ref());
+    }
+}
+
+/// What a command's flags say.
+pub(super) fn of(command: &Command) -> Vec<Flag> {
+    let mut given = Given(Vec::new());
+    match command {
+        Command::Up(flags) => given.up(flags),
+        Command::Config(of) => given.up(&of.flags),
+        // Its figures are what is to be seen; failures still come through.
+        Command::Demo(_) => given.set("demo", "telemetry.log_filter", Some("warn")),
+        #[cfg(feature = "aws")]
+        Command::Ingest(flags) => {
+            given.set("--listen", "edge.listen", flags.listen);
+            given.set("--admin-listen", "edge.admin_listen", flags.admin_listen);
+            given.set("--admin-token", "admin_token", flags.admin_token.as_ref());
+            let private = ["edge.allow_private_webhooks"];
+            given.switch("--allow-private-webhooks", &private, flags.allow_private_webhooks);
+            given.logs(&flags.logs);
+        }
+        #[cfg(feature = "aws")]
+        Command::Processor(flags) => {
+            given.set("--listen", "processor_listen", flags.listen);
+            let private = ["processor.guard.allow_private"];
+            given.switch("--allow-private-webhooks", &private, flags.allow_private_webhooks);
+            given.logs(&flags.logs);
+        }
+        #[cfg(feature = "aws")]
+        Command::Provision(_) => {}
+        Command::Remote(_) | Command::Completions { .. } | Command::Cost(_) => {}
+    }
+    given.0
+}

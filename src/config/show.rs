@@ -1,0 +1,142 @@
+//! `sluice config`: every value in effect and where it came from, secrets masked.
+
+use super::Loaded;
+use super::origin::Origin;
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// Stands for what nobody else may see.
+const MASKED: &str = "********";
+
+/// Fields whose values are secret.
+const SECRET: [&str; 2] = ["admin_token", "secrets.keys"];
+/// URLs that may have a password.
+const URLS: [&str; 3] = ["aws.postgres_url", "aws.redis_url", "telemetry.otlp_endpoint"];
+
+/// One field of the configuration.
+#[derive(Debug, Serialize)]
+struct Field {
+    field: String,
+    value: Value,
+    #[serde(flatten)]
+    origin: Origin,
+}
+
+/// Prints it: TOML with comments, or JSON.
+#[expect(clippy::print_stdout, reason = "printing is the command's work")]
+pub(crate) fn print(loaded: &Loaded, json: bool) -> anyhow::Result<()> {
+    let fields = fields(loaded)?;
+    if json {
+        println!("{}", serde_json::to_string(&fields)?);
+    } else {
+        print!("{}", toml(&fields)?);
+    }
+    Ok(())
+}
+
+/// What it prints, as TOML.
+#[cfg(test)]
+pub(super) fn text(loaded: &Loaded) -> anyhow::Result<String> {
+    toml(&fields(loaded)?)
+}
+
+fn fields(loaded: &Loaded) -> anyhow::Result<Vec<Field>> {
+    let mut all = Vec::new();
+    let value = serde_json::to_value(&loaded.config).context("write the configuration")?;
+    collect(String::new(), value, &mut |field, value| {
+        let origin = Origin::of(&loaded.figment, &field);
+        let value = masked(&field, value);
+        all.push(Field { field, value, origin });
+    });
+    Ok(all)
+}
+
+fn collect(path: String, value: Value, found: &mut impl FnMut(String, Value)) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+                collect(path, value, found);
+            }
+        }
+        Value::Null => {}
+        value => found(path, value),
+    }
+}
+
+fn masked(field: &str, value: Value) -> Value {
+    match value {
+        Value::Array(all) if SECRET.contains(&field) => {
+            all.into_iter().map(|_| Value::from(MASKED)).collect()
+        }
+        _ if SECRET.contains(&field) => MASKED.into(),
+        Value::String(url) if URLS.contains(&field) => masked_url(&url).into(),
+        other => other,
+    }
+}
+
+/// A URL without its password.
+fn masked_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((user, place)) = rest.rsplit_once('@') else { return url.to_owned() };
+    match user.split_once(':') {
+        Some((name, _password)) => format!("{scheme}://{name}:{MASKED}@{place}"),
+        None => url.to_owned(),
+    }
+}
+
+/// TOML: the fields of each table together, each with where it came from.
+fn toml(fields: &[Field]) -> anyhow::Result<String> {
+    let mut tables: Vec<(&str, Vec<(&str, &Field)>)> = vec![("", Vec::new())];
+    for field in fields {
+        let (table, name) = field.field.rsplit_once('.').unwrap_or(("", &field.field));
+        match tables.iter_mut().find(|(known, _)| *known == table) {
+            Some((_, of)) => of.push((name, field)),
+            None => tables.push((table, vec![(name, field)])),
+        }
+    }
+    let mut out = String::new();
+    for (table, fields) in tables {
+        if !table.is_empty() {
+            writeln!(out, "\n[{table}]")?;
+        }
+        for (name, field) in fields {
+            let value = toml::Value::try_from(&field.value).with_context(|| field.field.clone())?;
+            writeln!(out, "{name} = {value}  # {}", field.origin)?;
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn secrets_are_masked_and_the_rest_is_not() {
+        assert_eq!(masked("admin_token", json!("x")), MASKED);
+        assert_eq!(masked("secrets.keys", json!(["a", "b"])), json!([MASKED, MASKED]));
+        assert_eq!(masked("edge.environment", json!("x")), "x");
+        let url = masked("aws.postgres_url", json!("postgres://me:p@ss@host/db"));
+        assert_eq!(url, format!("postgres://me:{MASKED}@host/db"));
+    }
+
+    #[test]
+    fn what_is_printed_is_toml_that_says_the_same() {
+        let field = |field: &str, value, origin| Field { field: field.to_owned(), value, origin };
+        let fields = [
+            field("a", json!(1), Origin::Default),
+            field("b.c", json!("x # y"), Origin::File("f.toml".into())),
+            field("b.d", json!([]), Origin::Flag("--d".into())),
+            field("z", json!(true), Origin::Environment("SLUICE_Z".into())),
+        ];
+        let text = toml(&fields).unwrap();
+        assert_eq!(
+            text,
+            "a = 1  # the default\nz = true  # SLUICE_Z\n\n[b]\nc = \"x # y\"  # f.toml\nd = []  # --d\n"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! The API from a shell: a command becomes a [`Call`], the call is sent, and
+//! what comes back is shown as a table or as the JSON that it is.
+
+mod call;
+mod client;
+mod customer;
+mod dead_letters;
+mod events;
+mod key;
+mod replay;
+mod show;
+mod subscription;
+
+use anyhow::Context;
+use call::{Call, Show};
+use clap::{Args, Subcommand};
+use client::Client;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What the commands that talk to a server have in common.
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// The public API
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "SLUICE_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    url: String,
+    /// The admin API
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "SLUICE_ADMIN_URL",
+        default_value = "http://127.0.0.1:8081"
+    )]
+    admin_url: String,
+    /// A customer's key, for the public API
+    #[arg(long, global = true, value_name = "KEY", env = "SLUICE_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// The admin token, for the admin API
+    #[arg(long, global = true, value_name = "TOKEN", env = "SLUICE_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+    /// Trust the certificates of this PEM file, beside the system's
+    #[arg(long, global = true, value_name = "FILE", env = "SLUICE_CA_FILE")]
+    ca_file: Option<PathBuf>,
+    /// Give up on an answer after this many seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// Print the answer's JSON, one line each
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Page {
+    /// At most so many on a page (1 to 1000)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: Option<u16>,
+    /// Go on from where a page ended
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// All pages
+    #[arg(long)]
+    all: bool,
+}
+
+/// The commands that talk to a server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Remote {
+    /// Customers: create, list, get, update (admin API)
+    Customer(Group<customer::Customer>),
+    /// API keys of a customer: create, list, revoke (admin API)
+    Key(Group<key::Key>),
+    /// Subscriptions of the key's customer, or of one that an operator names
+    Subscription(Group<subscription::Subscription>),
+    /// Events: send, get, list, acknowledge
+    Events(Group<events::Events>),
+    /// Dead letters: list, redrive, delete
+    DeadLetters(Group<dead_letters::DeadLetters>),
+    /// Deliver history again: start, list, get, cancel
+    Replay(Group<replay::Replay>),
+}
+
+/// A subject's commands, and whom they talk to.
+#[derive(Debug, Args)]
+pub(crate) struct Group<C: Subcommand> {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: C,
+}
+
+/// Runs one; says how the process ends.
+pub(crate) fn run(remote: &Remote) -> ExitCode {
+    let (connection, call) = match remote {
+        Remote::Customer(of) => (&of.connection, of.command.call()),
+        Remote::Key(of) => (&of.connection, of.command.call()),
+        Remote::Subscription(of) => (&of.connection, of.command.call()),
+        Remote::Events(of) => (&of.connection, of.command.call()),
+        Remote::DeadLetters(of) => (&of.connection, of.command.call()),
+        Remote::Replay(of) => (&of.connection, of.command.call()),
+    };
+    let (call, client) = match call.and_then(|call| Ok((Client::new(connection, call.side)?, call))) {
+        Ok((client, call)) => (call, client),
+        Err(error) => return crate::cli::fail(2, &error),
+    };
+    match send(&client, connection, call) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => crate::cli::fail(1, &error),
+    }
+}
+
+fn send(client: &Client, connection: &Connection, call: Call) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("start the runtime")?.block_on(send_pages(client, connection, call))
+}
+
+/// Sends the call; where all pages are wanted, again for each that follows.
+#[expect(clippy::print_stderr, reason = "how to see the next page, beside the table")]
+async fn send_pages(client: &Client, connection: &Connection, mut call: Call) -> anyhow::Result<()> {
+    let mut first = true;
+    loop {
+        let answer = client.send(&call).await?;
+        if connection.json {
+            show::json(&answer)?;
+        } else {
+            show::people(&call.show, &answer, first)?;
+        }
+        if let Some(failure) = call.failure.and_then(|failure| failure(&answer)) {
+            anyhow::bail!(failure);
+        }
+        let next = answer["cursor"].as_str().filter(|_| answer["has_more"] == Value::Bool(true));
+        match (next, &call.show) {
+            (Some(cursor), Show::List { .. }) if call.all => call.at_cursor(cursor),
+            (Some(cursor), Show::List { .. }) => {
+                if !connection.json {
+                    eprintln!("there is more: --cursor {cursor}, or --all");
+                }
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        first = false;
+    }
+}
+
+impl Connection {
+    const fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}

@@ -1,0 +1,100 @@
+//! `sluice customer`: customers, on the admin API.
+
+use super::Page;
+use super::call::{Call, Column, Id, Show, Side};
+use clap::{Args, Subcommand, ValueEnum};
+use http::Method;
+use serde::Serialize;
+
+const PATH: &str = "/admin/customers";
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("STATUS", "/status"),
+    ("RATE/S", "/rate_limit_per_second"),
+    ("FAN-OUT", "/fan_out"),
+    ("EMAIL", "/email"),
+    ("CREATED", "/created_at"),
+];
+
+/// Commands about customers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Customer {
+    /// Make a customer
+    Create {
+        /// Its name
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
+    /// List customers, the oldest first
+    List(Page),
+    /// Show one
+    Get { id: Id },
+    /// Change one; what is not given stays
+    Update {
+        id: Id,
+        /// Its name
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        fields: Fields,
+    },
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct Fields {
+    /// Its e-mail address
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    /// Whether its keys open the door
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    /// Events a second that it may send
+    #[arg(long = "rate-limit", value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit_per_second: Option<u32>,
+    /// Lanes that its events are spread over (order holds within an ordering key)
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fan_out: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Active,
+    Suspended,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(flatten)]
+    fields: &'a Fields,
+}
+
+impl Customer {
+    pub(super) fn call(&self) -> anyhow::Result<Call> {
+        let call = |method, path: String, show| Call::new(Side::Admin, method, path, show);
+        match self {
+            Self::Create { name, fields } => {
+                let body = Body { name: Some(name), fields };
+                call(Method::POST, PATH.into(), Show::Fields).json(&body)
+            }
+            Self::List(page) => {
+                let show = Show::List { list: "customers", columns: COLUMNS };
+                Ok(call(Method::GET, PATH.into(), show).page(page))
+            }
+            Self::Get { id } => Ok(call(Method::GET, format!("{PATH}/{id}"), Show::Fields)),
+            Self::Update { id, name, fields } => {
+                let body = Body { name: name.as_deref(), fields };
+                call(Method::PATCH, format!("{PATH}/{id}"), Show::Fields).json(&body)
+            }
+        }
+    }
+}

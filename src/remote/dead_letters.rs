@@ -1,0 +1,101 @@
+//! `sluice dead-letters`: deliveries that were given up.
+
+use super::Page;
+use super::call::{Call, Column, Id, Show, Side};
+use clap::{Args, Subcommand};
+use http::Method;
+use serde::Serialize;
+
+const PATH: &str = "/v1/dead-letters";
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("SUBSCRIPTION", "/subscription_id"),
+    ("REASON", "/reason"),
+    ("EVENTS", "/event_count"),
+    ("ATTEMPTS", "/attempts"),
+    ("STATUS", "/last_status"),
+    ("ERROR", "/last_error"),
+    ("CREATED", "/created_at"),
+];
+
+/// Commands about dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// List them, the oldest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Deliver them anew
+    Redrive {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most so many (1 to 10000)
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: Option<u16>,
+    },
+    /// Delete one, or those that a filter names
+    #[command(arg_required_else_help = true)]
+    Delete {
+        #[arg(conflicts_with_all = ["subscription", "since", "until"], required_unless_present_any = ["subscription", "since", "until"])]
+        id: Option<Id>,
+        #[command(flatten)]
+        filter: Filter,
+    },
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct Filter {
+    /// Of this subscription
+    #[arg(long, value_name = "ID")]
+    #[serde(rename = "subscription_id", skip_serializing_if = "Option::is_none")]
+    subscription: Option<Id>,
+    /// Given up from then on, in RFC 3339
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    /// Given up before then, in RFC 3339
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Redrive<'a> {
+    #[serde(flatten)]
+    filter: &'a Filter,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u16>,
+}
+
+impl Filter {
+    fn onto(&self, call: Call) -> Call {
+        call.param("subscription_id", self.subscription.as_ref())
+            .param("since", self.since.as_ref())
+            .param("until", self.until.as_ref())
+    }
+}
+
+impl DeadLetters {
+    pub(super) fn call(&self) -> anyhow::Result<Call> {
+        let call = |method, path: String, show| Call::new(Side::Public, method, path, show);
+        match self {
+            Self::List { filter, page } => {
+                let show = Show::List { list: "dead_letters", columns: COLUMNS };
+                Ok(filter.onto(call(Method::GET, PATH.into(), show)).page(page))
+            }
+            Self::Redrive { filter, limit } => {
+                let body = Redrive { filter, limit: *limit };
+                call(Method::POST, format!("{PATH}/redrive"), Show::Fields).json(&body)
+            }
+            Self::Delete { id: Some(id), .. } => {
+                Ok(call(Method::DELETE, format!("{PATH}/{id}"), Show::Fields))
+            }
+            Self::Delete { id: None, filter } => {
+                Ok(filter.onto(call(Method::DELETE, PATH.into(), Show::Fields)))
+            }
+        }
+    }
+}

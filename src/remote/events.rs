@@ -1,0 +1,232 @@
+//! `sluice events`: send, look at and acknowledge events.
+
+use super::Page;
+use super::call::{Call, Column, Id, Json, Show, Side};
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use http::Method;
+use serde::Serialize;
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The most bytes of a request; the server's own limit is lower.
+const BODY_BYTES_MAX: u64 = 64 << 20;
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/event_id"),
+    ("TYPE", "/event_type"),
+    ("STATUS", "/status"),
+    ("TIME", "/timestamp"),
+    ("ATTEMPTS", "/delivery_attempts"),
+    ("PAYLOAD", "/payload"),
+];
+const SENT: &[Column] = &[("INDEX", "/index"), ("ID", "/event_id"), ("ERROR", "/error/message")];
+const ACKS: &[Column] = &[("ID", "/event_id"), ("RESULT", "/status"), ("ACKNOWLEDGED", "/acknowledged_at")];
+
+/// Commands about events.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Send one event, or those of a file
+    Send(Send),
+    /// Show one event and where it stands
+    Get { id: Id },
+    /// The inbox: events not yet acknowledged, the oldest first
+    List(List),
+    /// Acknowledge events
+    Ack {
+        #[arg(required = true, num_args = 1..=1000)]
+        ids: Vec<Id>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// What the event carries
+    #[arg(long, value_name = "JSON", required_unless_present = "file", conflicts_with = "file")]
+    payload: Option<Json>,
+    /// Events from a file, `-` for standard input: an event, an array, or one event a line
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Its type, such as order.created
+    #[arg(long = "type", value_name = "TYPE", conflicts_with = "file")]
+    event_type: Option<String>,
+    /// Where it comes from
+    #[arg(long, conflicts_with = "file")]
+    source: Option<String>,
+    /// A tag; may be given several times
+    #[arg(long = "tag", value_name = "TAG", conflicts_with = "file")]
+    tags: Vec<String>,
+    /// Events with the same key keep their order
+    #[arg(long, value_name = "KEY", conflicts_with = "file")]
+    ordering_key: Option<String>,
+    /// Sending again with the same key takes the events once
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    page: Page,
+    /// Where they stand
+    #[arg(long)]
+    status: Option<Status>,
+    /// Of this type
+    #[arg(long, value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Of this source
+    #[arg(long)]
+    source: Option<String>,
+    /// With this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Accepted from then on, in RFC 3339
+    #[arg(long, value_name = "TIME")]
+    start_time: Option<String>,
+    /// Accepted before then, in RFC 3339
+    #[arg(long, value_name = "TIME")]
+    end_time: Option<String>,
+    /// Which come first
+    #[arg(long)]
+    order: Option<Order>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Status {
+    Pending,
+    Delivered,
+    Failed,
+    Unmatched,
+    Acknowledged,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Order {
+    /// The oldest
+    Asc,
+    /// The newest
+    Desc,
+}
+
+/// How clap and the API write it.
+fn name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<&'a str>,
+    payload: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordering_key: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Ack<'a> {
+    event_ids: &'a [Id],
+}
+
+impl Events {
+    pub(super) fn call(&self) -> anyhow::Result<Call> {
+        let get = |path: String, show| Call::new(Side::Public, Method::GET, path, show);
+        match self {
+            Self::Send(send) => send.call(),
+            Self::Get { id } => Ok(get(format!("/v1/events/{id}"), Show::Fields)),
+            Self::List(of) => {
+                let show = Show::List { list: "events", columns: COLUMNS };
+                Ok(get("/v1/inbox".into(), show)
+                    .page(&of.page)
+                    .param("status", of.status.as_ref().map(name))
+                    .param("event_type", of.event_type.as_ref())
+                    .param("source", of.source.as_ref())
+                    .param("tag", of.tag.as_ref())
+                    .param("start_time", of.start_time.as_ref())
+                    .param("end_time", of.end_time.as_ref())
+                    .param("order", of.order.as_ref().map(name)))
+            }
+            Self::Ack { ids } => {
+                let show = Show::List { list: "results", columns: ACKS };
+                let call = Call::new(Side::Public, Method::POST, "/v1/inbox/ack", show);
+                Ok(call.json(&Ack { event_ids: ids })?.fails(not_acknowledged))
+            }
+        }
+    }
+}
+
+impl Send {
+    fn call(&self) -> anyhow::Result<Call> {
+        let post = |show| Call::new(Side::Public, Method::POST, "/v1/events", show);
+        let mut call = match (&self.payload, &self.file) {
+            (Some(payload), _) => post(Show::Fields).json(&Event {
+                event_type: self.event_type.as_deref(),
+                payload,
+                source: self.source.as_deref(),
+                tags: &self.tags,
+                ordering_key: self.ordering_key.as_deref(),
+            })?,
+            (None, Some(file)) => {
+                let body = read(file).with_context(|| format!("--file {}", file.display()))?;
+                let (content_type, one) = form(&body);
+                let show = if one { Show::Fields } else { Show::List { list: "events", columns: SENT } };
+                Call { body: Some(body), content_type, ..post(show) }.fails(rejected)
+            }
+            (None, None) => anyhow::bail!("give --payload or --file"),
+        };
+        call.headers.extend(self.idempotency_key.clone().map(|key| ("idempotency-key", key)));
+        Ok(call)
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let source: Box<dyn Read> = if file.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(file)?)
+    };
+    let mut body = Vec::new();
+    source.take(BODY_BYTES_MAX + 1).read_to_end(&mut body)?;
+    anyhow::ensure!(body.len() as u64 <= BODY_BYTES_MAX, "has more than {BODY_BYTES_MAX} bytes");
+    Ok(body)
+}
+
+/// How a file holds its events, and whether it is one event alone. Anything
+/// that is not one JSON value is taken for lines, so that the server says
+/// which of them is bad.
+fn form(body: &[u8]) -> (&'static str, bool) {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(fields)) => ("application/json", !fields.contains_key("events")),
+        Ok(_) => ("application/json", false),
+        Err(_) => ("application/x-ndjson", false),
+    }
+}
+
+fn rejected(answer: &Value) -> Option<String> {
+    let count = answer["rejected"].as_u64().unwrap_or(0);
+    (count > 0).then(|| format!("{count} events were refused; {} were taken", answer["accepted"]))
+}
+
+fn not_acknowledged(answer: &Value) -> Option<String> {
+    let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let unknown = |of: &&Value| matches!(of["status"].as_str(), Some("not_found" | "invalid_id"));
+    let count = results.iter().filter(unknown).count();
+    (count > 0).then(|| format!("{count} of the ids are of no event"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_taken_as_what_it_looks_like() {
+        assert_eq!(form(br#"{"payload": 1}"#), ("application/json", true));
+        assert_eq!(form(br#"{"events": []}"#), ("application/json", false));
+        assert_eq!(form(b"[]"), ("application/json", false));
+        assert_eq!(form(b"{\"payload\":1}\n{\"payload\":2}\n"), ("application/x-ndjson", false));
+    }
+}

@@ -1,0 +1,344 @@
+//! The commands that talk to a server, and those about the configuration: the
+//! real binary as a shell runs it.
+
+use crate::harness::endpoint::Reply;
+use crate::harness::server::{ADMIN_TOKEN, binary};
+use crate::harness::{Customer, Endpoint, Server, ServerConfig, directory, ports, wait_for};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// A shell beside a server.
+struct Shell<'s> {
+    server: &'s Server,
+    key: Option<String>,
+}
+
+impl Shell<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = binary();
+        command.args(arguments);
+        command.env("SLUICE_URL", self.server.url());
+        command.env("SLUICE_ADMIN_URL", format!("http://{}", self.server.admin()));
+        command.env("SLUICE_ADMIN_TOKEN", ADMIN_TOKEN);
+        if let Some(key) = &self.key {
+            command.env("SLUICE_API_KEY", key);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("run the binary")
+    }
+
+    /// What it prints for people.
+    #[track_caller]
+    fn text(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+        stdout(&output)
+    }
+
+    /// What it prints for programs: one line of JSON.
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.text(&[arguments, &["--json"]].concat());
+        assert_eq!(text.lines().count(), 1, "{text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// What it says where it fails; nothing on stdout.
+    #[track_caller]
+    fn fails(&self, status: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
+        stderr(&output)
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn id(of: &Value, field: &str) -> String {
+    of[field].as_str().unwrap_or_else(|| panic!("no {field} in {of}")).to_owned()
+}
+
+#[test]
+fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
+    let server = Server::start();
+    let mut shell = Shell { server: &server, key: None };
+
+    let made = shell.json(&["customer", "create", "--name", "Acme", "--rate-limit", "50000"]);
+    let customer = id(&made, "id");
+    assert_eq!(made["rate_limit_per_second"], 50_000);
+    let shown = shell.text(&["customer", "get", &customer]);
+    assert!(shown.contains("Acme") && shown.contains("rate_limit_per_second  50000"), "{shown}");
+    shell.text(&["customer", "update", &customer, "--name", "Acme Ltd", "--email", "a@example.com"]);
+    let table = shell.text(&["customer", "list"]);
+    assert!(
+        table.starts_with("ID ") && table.contains("Acme Ltd") && table.contains("a@example.com"),
+        "{table}"
+    );
+
+    let key = shell.json(&["key", "create", "--customer", &customer, "--mode", "test"]);
+    let other = shell.json(&["key", "create", "--customer", &customer]);
+    shell.key = Some(id(&key, "key"));
+    let keys = shell.json(&["key", "list", "--customer", &customer]);
+    assert_eq!(keys["keys"].as_array().map(Vec::len), Some(2));
+    shell.text(&["key", "revoke", &id(&other, "id"), "--customer", &customer]);
+    assert!(shell.text(&["key", "list", "--customer", &customer]).contains("revoked"));
+
+    let endpoint = Endpoint::healthy();
+    let url = endpoint.url();
+    let policy = ["--max-wait-ms", "10", "--description", "orders"];
+    let create = ["subscription", "create", "--event-type", "order.*", "--webhook-url", &url];
+    let made = shell.json(&[&create[..], &policy].concat());
+    let subscription = id(&made, "workflow_id");
+    assert!(id(&made, "secret").starts_with("whsec_"));
+    assert_eq!((&made["batch"]["max_wait_ms"], &made["description"]), (&json!(10), &json!("orders")));
+    assert!(
+        !shell.text(&["subscription", "get", &subscription]).contains("whsec_"),
+        "a secret is shown twice"
+    );
+    let table = shell.text(&["subscription", "list", "--customer", &customer]);
+    assert!(table.contains(&subscription) && table.contains("order.*"), "{table}");
+    shell.text(&["subscription", "update", &subscription, "--status", "disabled"]);
+    assert_eq!(shell.json(&["subscription", "enable", &subscription])["status"], "active");
+    assert_ne!(shell.json(&["subscription", "rotate-secret", &subscription])["secret"], made["secret"]);
+    assert_eq!(shell.json(&["subscription", "test", &subscription])["delivered"], true);
+
+    let sent = shell.json(&["events", "send", "--type", "order.created", "--payload", r#"{"n": 1}"#]);
+    let event = id(&sent, "event_id");
+    wait_for("the delivery", || {
+        Some(shell.json(&["events", "get", &event])).filter(|event| event["status"] == "delivered")
+    });
+    let judged = shell.text(&["subscription", "test", &subscription, "--last", "5"]);
+    assert!(judged.starts_with("EVENT ") && judged.contains(&event), "{judged}");
+    wait_for("the attempt to be in the history", || {
+        Some(shell.text(&["subscription", "deliveries", &subscription]))
+            .filter(|table| table.contains(" 200 "))
+    });
+    let listed = shell.text(&["events", "list", "--event-type", "order.created", "--status", "delivered"]);
+    assert!(listed.contains(&event) && listed.contains(r#"{"n":1}"#), "{listed}");
+    assert_eq!(shell.json(&["events", "ack", &event])["acknowledged"], 1);
+
+    let run = shell.json(&["replay", "start", "--subscription", &subscription, "--dry-run"]);
+    assert_eq!(run["would_match"], 1);
+    let replay = id(&shell.json(&["replay", "start", "--subscription", &subscription]), "id");
+    assert!(shell.text(&["replay", "list"]).contains(&replay));
+    shell.text(&["replay", "get", &replay]);
+    shell.text(&["replay", "cancel", &replay]);
+    assert!(shell.text(&["subscription", "delete", &subscription]).contains("deleted"));
+}
+
+#[test]
+fn dead_letters_are_listed_redriven_and_deleted_from_a_shell() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let endpoint = Endpoint::start(|_| Reply::status(400));
+    let subscription = customer.subscribe(&endpoint.url());
+    let shell = Shell { server: &server, key: Some(customer.key.clone()) };
+    customer.send(&json!({"payload": 1}));
+    customer.wait_for_dead_letters("refused", 1);
+    let table = shell.text(&["dead-letters", "list", "--subscription", &subscription.id]);
+    assert!(table.starts_with("ID ") && table.contains("refused") && table.contains(" 400"), "{table}");
+    assert_eq!(shell.json(&["dead-letters", "redrive", "--subscription", &subscription.id])["redriven"], 1);
+    let letters = customer.wait_for_dead_letters("refused", 1);
+    assert_eq!(shell.json(&["dead-letters", "delete", &id(&letters[0], "id")])["deleted"], 1);
+    assert_eq!(shell.json(&["dead-letters", "delete", "--since", "2020-01-01T00:00:00Z"])["deleted"], 0);
+    let usage = shell.fails(2, &["dead-letters", "delete"]);
+    assert!(usage.contains("Usage"), "{usage}");
+}
+
+#[test]
+fn files_are_sent_page_by_page_and_bad_events_end_in_status_1() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let shell = Shell { server: &server, key: Some(customer.key) };
+    let dir = directory();
+    let path = dir.path().join("events.ndjson");
+    let lines: String = (0..5).map(|n| format!("{{\"event_type\":\"a.b\",\"payload\":{n}}}\n")).collect();
+    std::fs::write(&path, &lines).unwrap();
+    let file = path.to_str().unwrap();
+    let key = ["--idempotency-key", "k1"];
+    let first = shell.json(&[&["events", "send", "--file", file][..], &key].concat());
+    assert_eq!(first["accepted"], 5);
+    let again = shell.json(&[&["events", "send", "--file", file][..], &key].concat());
+    assert_eq!(again, first, "sent twice with one key");
+
+    let page = shell.run(&["events", "list", "--limit", "2"]);
+    assert_eq!(stdout(&page).lines().count(), 3);
+    assert!(stderr(&page).contains("--cursor"), "{}", stderr(&page));
+    let all = shell.text(&["events", "list", "--limit", "2", "--all"]);
+    assert_eq!(all.lines().count(), 6, "{all}");
+    let pages = shell.text(&["events", "list", "--limit", "2", "--all", "--json"]);
+    let events = pages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert_eq!(events.map(|page| page["events"].as_array().unwrap().len()).collect::<Vec<_>>(), [2, 2, 1]);
+
+    let mut child = shell.command(&["events", "send", "--file", "-"]);
+    let mut child =
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"payload\":1}\n{\"pay\":2}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("1 events were refused; 1 were taken"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("unknown field `pay`"), "{}", stdout(&output));
+}
+
+#[test]
+fn what_fails_ends_with_1_what_is_used_wrongly_with_2_and_both_say_why() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let shell = Shell { server: &server, key: Some(customer.key) };
+    let unknown = shell.fails(1, &["events", "get", "019a0000-0000-7000-8000-000000000000"]);
+    assert!(unknown.starts_with("sluice: 404 NOT_FOUND: there is no such event (request "), "{unknown}");
+    let refused = shell.fails(1, &["customer", "create", "--name", "x", "--fan-out", "9999"]);
+    assert!(refused.contains(r#"{"field":"fan_out"}"#), "{refused}");
+    let nobody = format!("http://{}", ports::reserved_address());
+    let away = shell.fails(1, &["events", "list", "--url", &nobody]);
+    assert!(away.contains(&nobody), "{away}");
+    let wrong = shell.fails(1, &["events", "list", "--api-key", "sk_live_wrong"]);
+    assert!(wrong.contains("401") && !wrong.contains("sk_live_wrong"), "{wrong}");
+    for wrong in [
+        &["events", "send"][..],
+        &["events", "send", "--payload", "{"],
+        &["events", "get", "../../admin"],
+        &["subscription", "create", "--webhook-url", "https://example.com"],
+        &["events", "list", "--url", "ftp://example.com"],
+        &["events", "list", "--limit", "0"],
+        &["customer"],
+    ] {
+        assert!(!shell.fails(2, wrong).is_empty(), "{wrong:?}");
+    }
+    let shell = Shell { server: &server, key: None };
+    assert!(shell.fails(2, &["events", "list"]).contains("SLUICE_API_KEY"));
+}
+
+#[test]
+fn every_command_has_help_and_every_shell_its_completions() {
+    let run = |arguments: &[&str]| {
+        let output = binary().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    let help = run(&["--help"]);
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        // A line that is indented further goes on with the one before.
+        .filter_map(|line| line.strip_prefix("  ").filter(|name| !name.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    for name in [
+        "up",
+        "demo",
+        "config",
+        "customer",
+        "key",
+        "subscription",
+        "events",
+        "dead-letters",
+        "replay",
+        "cost",
+    ] {
+        assert!(commands.contains(&name), "{name} is not in {commands:?}");
+    }
+    for name in &commands {
+        assert!(run(&[name, "--help"]).contains("Usage: sluice"), "{name}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert!(script.contains("dead-letters") && script.contains("admin-url"), "{shell}");
+    }
+    let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn();
+    let mut bash = bash.expect("bash");
+    bash.stdin.take().unwrap().write_all(run(&["completions", "bash"]).as_bytes()).unwrap();
+    assert!(bash.wait().unwrap().success(), "the script for bash is not one");
+}
+
+#[test]
+fn the_configuration_says_where_each_value_comes_from_and_masks_secrets() {
+    let dir = directory();
+    let file = dir.path().join("sluice.toml");
+    std::fs::write(&file, "threads = 3\n[edge]\nenvironment = \"test\"\n[edge.http]\nbacklog = 17\n")
+        .unwrap();
+    let config = |more: &[&str]| {
+        let mut command = binary();
+        command.args(["config", "--config"]).arg(&file).args(["--listen", "127.0.0.1:7777"]).args(more);
+        command.env("SLUICE_ADMIN_TOKEN", "a-token-to-hide").env("SLUICE_EDGE__ENVIRONMENT", "of-the-env");
+        command.env("SLUICE_SECRETS__KEYS", "[\"one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let text = config(&[]);
+    let has = |line: &str| assert!(text.lines().any(|of| of == line), "no line `{line}` in\n{text}");
+    has("listen = \"127.0.0.1:7777\"  # --listen");
+    has("environment = \"of-the-env\"  # SLUICE_EDGE__ENVIRONMENT");
+    has(&format!("backlog = 17  # {}", file.display()));
+    has("data_dir = \"sluice-data\"  # the default");
+    has("admin_token = \"********\"  # SLUICE_ADMIN_TOKEN");
+    assert!(!text.contains("a-token-to-hide") && !text.contains("AAECAw"), "{text}");
+    toml::from_str::<toml::Table>(&text).expect("TOML");
+
+    let fields: Vec<Value> = serde_json::from_str(&config(&["--json"])).unwrap();
+    let field = |name: &str| fields.iter().find(|of| of["field"] == name).cloned().unwrap();
+    assert_eq!(
+        field("edge.listen"),
+        json!({"field": "edge.listen", "value": "127.0.0.1:7777", "from": "flag", "name": "--listen"})
+    );
+    assert_eq!(field("threads")["from"], "file");
+    assert_eq!(field("data_dir")["from"], "default");
+    assert_eq!(field("secrets.keys")["value"], json!(["********"]));
+}
+
+#[test]
+fn a_refused_value_is_named_with_where_it_came_from() {
+    let run = |name: &str, value: &str, arguments: &[&str]| {
+        let output = binary().args(["config"]).args(arguments).env(name, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output)
+    };
+    let error = run("SLUICE_EDGE__HTTP__BACKLOG", "0", &[]);
+    assert!(error.contains("edge.http.backlog (from SLUICE_EDGE__HTTP__BACKLOG)"), "{error}");
+    let error = run("SLUICE_X", "0", &["--tls-cert", "cert.pem"]);
+    assert!(error.contains("configuration"), "{error}");
+    let error = run("SLUICE_THREADS", "1", &["--tls-cert", "cert.pem"]);
+    assert!(error.contains("edge.tls.key_file"), "{error}");
+    let error = run("SLUICE_SECRETS__KEYS", "[\"one:c2hvcnQ=\"]", &[]);
+    assert!(error.contains("secrets.keys") && !error.contains("c2hvcnQ="), "{error}");
+}
+
+#[test]
+fn webhook_secrets_are_sealed_on_disk_and_need_their_key() {
+    const KEY: &str = "[\"one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]";
+    let mut server = ServerConfig::default().env("SLUICE_SECRETS__KEYS", KEY).start();
+    let customer = Customer::new(&server);
+    let endpoint = Endpoint::healthy();
+    let subscription = customer.subscribe(&endpoint.url());
+    let event = customer.send(&json!({"payload": 1}));
+    customer.wait_for_status(&event, "delivered");
+    server.terminate();
+    let files = |wanted: &str| {
+        let found =
+            Command::new("grep").args(["-rlF", "--", wanted]).arg(server.data_dir()).output().unwrap();
+        stdout(&found)
+    };
+    assert_eq!(files(&subscription.secret), "", "the secret is on disk");
+    assert_ne!(files("sealed:v1:one:"), "");
+
+    let without = ServerConfig::default().data_dir(server.data_dir()).try_start().unwrap_err();
+    assert!(without.status.is_some_and(|status| status.code() == Some(1)), "{without:?}");
+    assert!(without.log.contains("sealed with the key `one`"), "{}", without.log);
+    server.restart();
+    let event = customer.send(&json!({"payload": 2}));
+    customer.wait_for_status(&event, "delivered");
+}
