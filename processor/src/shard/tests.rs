@@ -1,6 +1,7 @@
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig};
+use sluice_shared::clock::now_ms;
 use sluice_shared::model::{DeadLetterReason, EventSet, SubscriptionId, SubscriptionStatus};
 use sluice_shared::ports::log::Position;
 use std::sync::Arc;
@@ -83,10 +84,35 @@ async fn what_fails_for_good_is_a_dead_letter() {
         let batch = rig.append(3);
         rig.memory.until(|memory| memory.fact(batch, ONE).gave_up == EventSet::range(0, 3)).await;
         rig.settled().await;
-        let [letter] = &rig.memory.dead_letters()[..] else { panic!("one dead letter") };
+        let letters = rig.memory.dead_letters();
+        let [letter] = &letters[..] else { panic!("one dead letter, not {letters:?}") };
         assert_eq!((letter.reason, letter.delivery.attempts), (reason, attempts));
         assert_eq!(letter.delivery.last.status, Some(code));
         rig.memory.until(|memory| memory.queued().is_empty()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_accepted_before_a_subscription_was_disabled_is_a_dead_letter_when_matched_later() {
+    for (reason, wanted) in
+        [("gone", DeadLetterReason::SubscriptionDisabled), ("backlog_full", DeadLetterReason::BacklogFull)]
+    {
+        let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+        let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 10)]).await;
+        let batch = rig.append(3);
+        let mut disabled = rig.memory.subscription(ONE).unwrap();
+        disabled.version += 1;
+        disabled.status = SubscriptionStatus::Disabled { reason: reason.into() };
+        disabled.updated_at_ms = now_ms();
+        rig.memory.set_subscription(disabled);
+        rig.directory.refresh().await.unwrap();
+        rig.start();
+        rig.settled().await;
+        let letters = rig.memory.dead_letters();
+        let [letter] = &letters[..] else { panic!("one dead letter, not {letters:?}") };
+        assert_eq!((letter.reason, letter.delivery.events[0].batch), (wanted, batch));
+        assert!(receiver.received().is_empty());
+        rig.stop().await;
     }
 }
 

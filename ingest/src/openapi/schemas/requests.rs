@@ -173,7 +173,7 @@ fn function(limits: &SelectorLimits) -> Value {
         ),
         with(&["contains"], json!({ "description": "Any JSON." })),
         with(&["starts_with", "ends_with"], json!({ "type": "string" })),
-        with(&["in", "not_in"], json!({ "type": "array", "items": scalar, "maxItems": limits.in_max })),
+        with(&["in", "not_in"], json!({ "type": "array", "items": scalar, "minItems": 1, "maxItems": limits.in_max })),
         with(&["matches"], json!({ "type": "string", "format": "sluice-regex" })),
         bare,
     ] })
