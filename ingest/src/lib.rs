@@ -22,6 +22,8 @@ mod router;
 mod routes;
 mod server;
 mod service;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod status;
 #[cfg(test)]
 mod testing;

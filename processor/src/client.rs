@@ -7,6 +7,7 @@ use crate::outcome::{Answer, Fault, RetryAfter};
 use crate::resolver::GuardedResolver;
 use crate::sign::SignError;
 use crate::target::Target;
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -43,6 +44,46 @@ pub struct Prepared {
     events: usize,
 }
 
+impl Prepared {
+    /// Signs a webhook.
+    ///
+    /// # Errors
+    /// If the subscription has no usable secret.
+    pub fn sign(
+        target: &Target,
+        delivery: DeliveryId,
+        attempt: u32,
+        events: usize,
+        chunks: Arc<[Bytes]>,
+        now_ms: u64,
+    ) -> Result<Self, SignError> {
+        let id = delivery.to_string();
+        let signature = target.signer()?.sign(&id, now_ms / 1000, &chunks, now_ms)?;
+        let text = |value: String| HeaderValue::try_from(value).expect("ids, digits and base64 fit a header");
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(WEBHOOK_ID, text(id));
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now_ms / 1000));
+        headers.insert(WEBHOOK_SIGNATURE, text(signature));
+        headers.insert(SUBSCRIPTION_ID, target.id_header());
+        headers.insert(ATTEMPT, HeaderValue::from(attempt));
+        headers.insert(EVENT_COUNT, HeaderValue::from(events));
+        Ok(Self { headers, chunks, events })
+    }
+
+    /// What goes with the body.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn chunks(&self) -> &[Bytes] {
+        &self.chunks
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub struct Reply {
@@ -75,7 +116,17 @@ impl Reply {
     }
 }
 
-/// Sends webhooks.
+/// What carries a signed webhook to its endpoint: HTTP, or what a simulation
+/// puts in its place.
+#[async_trait]
+pub trait Wire: Send + Sync + 'static {
+    /// Sends a webhook and waits for the whole answer, or for what counts as none.
+    ///
+    /// Dropping the future gives the attempt up; the endpoint may have taken it.
+    async fn post(&self, target: &Target, webhook: Prepared) -> Reply;
+}
+
+/// Sends webhooks over HTTP.
 #[derive(Debug, Clone)]
 pub struct WebhookClient {
     http: reqwest::Client,
@@ -105,48 +156,6 @@ impl WebhookClient {
             .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
             .build()?;
         Ok(Self { http, guard, config })
-    }
-
-    /// Signs a webhook.
-    ///
-    /// # Errors
-    /// If the subscription has no usable secret.
-    pub fn prepare(
-        &self,
-        target: &Target,
-        delivery: DeliveryId,
-        attempt: u32,
-        events: usize,
-        chunks: Arc<[Bytes]>,
-        now_ms: u64,
-    ) -> Result<Prepared, SignError> {
-        let id = delivery.to_string();
-        let signature = target.signer()?.sign(&id, now_ms / 1000, &chunks, now_ms)?;
-        let text = |value: String| HeaderValue::try_from(value).expect("ids, digits and base64 fit a header");
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(WEBHOOK_ID, text(id));
-        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now_ms / 1000));
-        headers.insert(WEBHOOK_SIGNATURE, text(signature));
-        headers.insert(SUBSCRIPTION_ID, target.id_header());
-        headers.insert(ATTEMPT, HeaderValue::from(attempt));
-        headers.insert(EVENT_COUNT, HeaderValue::from(events));
-        Ok(Prepared { headers, chunks, events })
-    }
-
-    /// Sends a webhook and waits for the whole answer, within the configured timeout.
-    ///
-    /// Dropping the future gives the attempt up; the endpoint may have taken it.
-    pub async fn post(&self, target: &Target, webhook: Prepared) -> Reply {
-        let url = match target.url() {
-            Ok(url) => url.clone(),
-            Err(error) => return Reply::fault(Fault::ForbiddenUrl, format!("the webhook's URL: {error}")),
-        };
-        let timeout = Duration::from_millis(self.config.timeout_ms);
-        match tokio::time::timeout(timeout, self.follow(url, webhook)).await {
-            Ok(Ok(reply) | Err(reply)) => reply,
-            Err(_) => Reply::fault(Fault::Timeout, format!("no answer within {} ms", timeout.as_millis())),
-        }
     }
 
     /// POSTs, and again where a 307 or 308 points; every hop passes the guard.
@@ -200,6 +209,22 @@ impl WebhookClient {
             error: None,
             excerpt: String::from_utf8_lossy(excerpt).into_owned(),
         })
+    }
+}
+
+#[async_trait]
+impl Wire for WebhookClient {
+    /// Waits within the configured timeout.
+    async fn post(&self, target: &Target, webhook: Prepared) -> Reply {
+        let url = match target.url() {
+            Ok(url) => url.clone(),
+            Err(error) => return Reply::fault(Fault::ForbiddenUrl, format!("the webhook's URL: {error}")),
+        };
+        let timeout = Duration::from_millis(self.config.timeout_ms);
+        match tokio::time::timeout(timeout, self.follow(url, webhook)).await {
+            Ok(Ok(reply) | Err(reply)) => reply,
+            Err(_) => Reply::fault(Fault::Timeout, format!("no answer within {} ms", timeout.as_millis())),
+        }
     }
 }
 

@@ -10,11 +10,17 @@ use crate::target::Target;
 use foldhash::HashMap;
 use parking_lot::RwLock;
 use sluice_shared::directory::{CustomerState, Directory};
-use sluice_shared::model::{Batch, CustomerId, CustomerStatus, EventSet, Subscription, SubscriptionId};
+use sluice_shared::model::{
+    Batch, CustomerId, CustomerStatus, EventSet, Subscription, SubscriptionId, SubscriptionStatus,
+};
 use sluice_shared::selector::{
     CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict,
 };
 use std::sync::Arc;
+
+/// How long after a subscription was disabled events may still have been
+/// accepted for it: clocks differ, and snapshots are at most a second old.
+const DISABLED_MARGIN_MS: u64 = 1000;
 
 /// A subscription that can match.
 #[derive(Debug)]
@@ -25,6 +31,10 @@ pub struct Listener {
     pub target: Arc<Target>,
     /// Its customer is suspended: webhooks are held back.
     pub held: bool,
+    /// It was disabled for its endpoint's sake: what was accepted before then
+    /// and is matched only now ends as dead letters, not in silence. In
+    /// milliseconds since the Unix epoch.
+    pub until_ms: Option<u64>,
     selector: CompiledSelector,
 }
 
@@ -82,15 +92,12 @@ impl Matchers {
     }
 
     fn compile(&self, state: Arc<CustomerState>, before: Option<&CustomerMatcher>) -> CustomerMatcher {
-        let active = state
-            .subscriptions
-            .iter()
-            .filter(|subscription| subscription.status == sluice_shared::model::SubscriptionStatus::Active);
         let held = state.customer.status == CustomerStatus::Suspended;
-        let listeners: Vec<_> = active
-            .filter_map(|subscription| self.listener(subscription, held, before))
-            .map(Arc::new)
-            .collect();
+        let listeners = state.subscriptions.iter().filter_map(|subscription| {
+            let until_ms = wanted_until(subscription)?;
+            self.listener(subscription, held, before).map(|of| Arc::new(Listener { until_ms, ..of }))
+        });
+        let listeners: Vec<_> = listeners.collect();
         let entries = listeners.iter().enumerate().map(|(at, listener)| (listener.selector.clone(), at));
         let index = SubscriptionIndex::new(entries);
         CustomerMatcher { state, listeners, index }
@@ -118,7 +125,19 @@ impl Matchers {
                 }
             },
         };
-        Some(Listener { endpoint, target, held, selector })
+        Some(Listener { endpoint, target, held, until_ms: None, selector })
+    }
+}
+
+/// Up to when a subscription wants events: always (`None`) if it is active;
+/// nothing at all if its owner disabled it.
+fn wanted_until(subscription: &Subscription) -> Option<Option<u64>> {
+    match &subscription.status {
+        SubscriptionStatus::Active => Some(None),
+        SubscriptionStatus::Disabled { reason } if reason == "gone" || reason == "backlog_full" => {
+            Some(Some(subscription.updated_at_ms + DISABLED_MARGIN_MS))
+        }
+        SubscriptionStatus::Disabled { .. } => None,
     }
 }
 
@@ -164,8 +183,10 @@ impl CustomerMatcher {
         let mut rows: Vec<(usize, usize, Condition)> = Vec::new();
         for (kind, event_type) in batch.types.iter().enumerate() {
             let wanted = self.index.candidates(event_type).into_iter().filter(|candidate| {
-                let subscription = self.listeners[*candidate.subscription].target.subscription();
-                subscription.effective_at_ms <= batch.id.ms()
+                let listener = &self.listeners[*candidate.subscription];
+                let at_ms = batch.id.ms();
+                listener.target.subscription().effective_at_ms <= at_ms
+                    && listener.until_ms.is_none_or(|until_ms| at_ms < until_ms)
             });
             rows.extend(wanted.map(|candidate| (*candidate.subscription, kind, candidate.condition)));
         }

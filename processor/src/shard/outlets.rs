@@ -9,6 +9,7 @@ use crate::matcher::Listener;
 use crate::outbox::{Cut, Outbox};
 use crate::outlet::{BUSY_WAIT_MS, Situation, Step, Way, next_step};
 use crate::settlement::{self, Held};
+use crate::shard::reason_of;
 use crate::slice::{Slice, Ticket};
 use foldhash::HashMap;
 use sluice_shared::model::{DeadLetterReason, Delivery, DeliveryId, EventRef, LastAttempt, SubscriptionId};
@@ -135,6 +136,11 @@ impl Outlets {
     /// Takes steps until the outlet sleeps; says until when.
     fn step(&mut self, id: SubscriptionId, commit: &mut Commit, now_ms: u64) -> Option<u64> {
         loop {
+            let outlet = self.all.get_mut(&id)?;
+            if outlet.listener.until_ms.is_some() {
+                let reason = reason_of(Some(&outlet.listener.target.subscription().status));
+                outlet.gone.get_or_insert((reason, now_ms));
+            }
             let outlet = self.all.get(&id)?;
             if outlet.gone.is_some() {
                 self.hand_over(id, commit, now_ms, now_ms);

@@ -1,6 +1,7 @@
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig};
+use sluice_shared::clock::now_ms;
 use sluice_shared::model::{DeadLetterReason, EventSet, SubscriptionId, SubscriptionStatus};
 use sluice_shared::ports::log::Position;
 use std::sync::Arc;
@@ -87,6 +88,28 @@ async fn what_fails_for_good_is_a_dead_letter() {
         assert_eq!((letter.reason, letter.delivery.attempts), (reason, attempts));
         assert_eq!(letter.delivery.last.status, Some(code));
         rig.memory.until(|memory| memory.queued().is_empty()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_accepted_before_a_subscription_was_disabled_is_a_dead_letter_when_matched_later() {
+    for (reason, wanted) in
+        [("gone", DeadLetterReason::SubscriptionDisabled), ("backlog_full", DeadLetterReason::BacklogFull)]
+    {
+        let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+        let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 10)]).await;
+        let batch = rig.append(3);
+        let mut disabled = rig.memory.subscription(ONE).unwrap();
+        disabled.version += 1;
+        disabled.status = SubscriptionStatus::Disabled { reason: reason.into() };
+        disabled.updated_at_ms = now_ms();
+        rig.memory.set_subscription(disabled);
+        rig.start();
+        rig.settled().await;
+        let [letter] = &rig.memory.dead_letters()[..] else { panic!("one dead letter") };
+        assert_eq!((letter.reason, letter.delivery.events[0].batch), (wanted, batch));
+        assert!(receiver.received().is_empty());
+        rig.stop().await;
     }
 }
 

@@ -7,19 +7,23 @@
 //! them once reads through [`Deduplicated`].
 
 mod deduplicated;
+#[cfg(feature = "aws")]
+mod kinesis;
 mod marks;
 mod outbox;
 mod pace;
 mod reader;
 mod sender;
 mod shard_map;
+mod stream;
 
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
+pub use stream::{Failure, From, Got, GotRecord, PutAnswer, PutRecord, Stream};
 
+#[cfg(feature = "aws")]
 use super::clients::Clients;
 use super::config::AwsConfig;
-use super::failure;
 use crate::model::Lane;
 use crate::ports::PortError;
 use crate::ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
@@ -43,8 +47,7 @@ const ENCODERS_MAX: usize = 16;
 
 /// The log on Kinesis.
 pub struct KinesisLog {
-    client: aws_sdk_kinesis::Client,
-    stream: String,
+    stream: Arc<dyn Stream>,
     lanes: u16,
     zstd_level: i32,
     encoders: Mutex<Vec<RecordEncoder>>,
@@ -59,23 +62,31 @@ impl KinesisLog {
     ///
     /// # Errors
     /// If the stream cannot be described.
+    #[cfg(feature = "aws")]
     pub async fn open(clients: &Clients, config: &AwsConfig) -> Result<Self, PortError> {
-        let client = clients.kinesis.clone();
-        let shards = list_shards(&client, &config.stream).await?;
+        let (client, name) = (clients.kinesis.clone(), config.stream.clone());
+        Self::over(Arc::new(kinesis::KinesisStream { client, name }), config).await
+    }
+
+    /// The log on any such stream.
+    ///
+    /// # Errors
+    /// If the stream cannot be described.
+    pub async fn over(stream: Arc<dyn Stream>, config: &AwsConfig) -> Result<Self, PortError> {
+        let shards = stream.shards().await?;
         let door = Arc::new(Door::default());
         let (submissions, receiver) = mpsc::channel(usize::from(config.lanes).max(64));
-        let sender = Sender::new(client.clone(), config, ShardMap::new(&shards), Arc::clone(&door), receiver);
+        let sender =
+            Sender::new(Arc::clone(&stream), config, ShardMap::new(&shards), Arc::clone(&door), receiver);
         let readers = Readers::new(
-            client.clone(),
+            Arc::clone(&stream),
             ReaderSettings {
-                stream: config.stream.clone(),
                 poll: Duration::from_millis(config.poll_ms),
                 records_max: config.read_records_max,
             },
         );
         Ok(Self {
-            client,
-            stream: config.stream.clone(),
+            stream,
             lanes: config.lanes,
             zstd_level: config.zstd_level,
             encoders: Mutex::default(),
@@ -91,7 +102,7 @@ impl KinesisLog {
     /// # Errors
     /// If the stream cannot be described.
     pub async fn describe(&self) -> Result<Vec<ShardInfo>, PortError> {
-        list_shards(&self.client, &self.stream).await
+        self.stream.shards().await
     }
 
     /// The readers of its shards.
@@ -120,44 +131,6 @@ impl Drop for KinesisLog {
         if let Some(sender) = self.sender.lock().take() {
             sender.abort();
         }
-    }
-}
-
-/// All shards of a stream.
-pub(super) async fn list_shards(
-    client: &aws_sdk_kinesis::Client,
-    stream: &str,
-) -> Result<Vec<ShardInfo>, PortError> {
-    let what = || format!("list the shards of stream {stream}");
-    let (mut shards, mut next) = (Vec::new(), None::<String>);
-    loop {
-        let request = client.list_shards();
-        // The API takes one or the other.
-        let request = match next.take() {
-            None => request.stream_name(stream),
-            Some(token) => request.next_token(token),
-        };
-        let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
-        shards.extend(answer.shards().iter().map(describe));
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(shards);
-        }
-    }
-}
-
-fn describe(shard: &aws_sdk_kinesis::types::Shard) -> ShardInfo {
-    let parents = shard.parent_shard_id().into_iter().chain(shard.adjacent_parent_shard_id());
-    let points = shard.hash_key_range();
-    let point =
-        |text: Option<&str>, default: u128| text.and_then(|text| text.parse().ok()).unwrap_or(default);
-    let end = shard.sequence_number_range().and_then(|range| range.ending_sequence_number());
-    ShardInfo {
-        id: ShardId(shard.shard_id().into()),
-        parents: parents.map(|id| ShardId(id.into())).collect(),
-        first: point(points.map(|points| points.starting_hash_key()), 0),
-        last: point(points.map(|points| points.ending_hash_key()), u128::MAX),
-        closed: end.is_some(),
     }
 }
 

@@ -1,14 +1,10 @@
 //! Reading shards by polling, paced to what a shard allows.
 
-use crate::aws::failure;
+use super::stream::{From, GotRecord, Stream};
 use crate::model::Batch;
 use crate::ports::PortError;
 use crate::ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
 use crate::wire::record::Directory;
-use aws_sdk_kinesis::error::SdkError;
-use aws_sdk_kinesis::operation::get_records::{GetRecordsError, GetRecordsOutput};
-use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,21 +17,9 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How shards are read.
 #[derive(Debug, Clone)]
 pub(super) struct ReaderSettings {
-    pub(super) stream: String,
     /// The shortest time between two reads of a shard.
     pub(super) poll: Duration,
     pub(super) records_max: i32,
-}
-
-/// Where to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
-    /// Behind a position; at the oldest record for `START`.
-    After(Position),
-    /// At the record that stands there.
-    At(Position),
-    /// At the first record that arrived then or later.
-    Time(u64),
 }
 
 /// A record's items, its size, and when it arrived.
@@ -57,7 +41,7 @@ pub(super) struct Look {
 
 /// Reads shards.
 pub(in crate::aws) struct Readers {
-    client: aws_sdk_kinesis::Client,
+    stream: Arc<dyn Stream>,
     settings: ReaderSettings,
     shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReader>>>>,
 }
@@ -103,8 +87,8 @@ impl ShardReader {
 }
 
 impl Readers {
-    pub(super) fn new(client: aws_sdk_kinesis::Client, settings: ReaderSettings) -> Self {
-        Self { client, settings, shards: Mutex::default() }
+    pub(super) fn new(stream: Arc<dyn Stream>, settings: ReaderSettings) -> Self {
+        Self { stream, settings, shards: Mutex::default() }
     }
 
     fn of(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
@@ -171,30 +155,15 @@ impl Readers {
 
     /// An iterator of a shard.
     pub(super) async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError> {
-        let request = self.client.get_shard_iterator().stream_name(&self.settings.stream).shard_id(&*shard.0);
-        let request = match from {
-            From::After(Position::START) => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
-            From::After(position) => request
-                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
-                .starting_sequence_number(position.to_decimal()),
-            From::At(position) => request
-                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
-                .starting_sequence_number(position.to_decimal()),
-            From::Time(ms) => request
-                .shard_iterator_type(ShardIteratorType::AtTimestamp)
-                .timestamp(DateTime::from_millis(ms as i64)),
-        };
-        let what = || format!("begin to read {shard} at {from:?}");
-        let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
-        answer.shard_iterator.ok_or_else(|| PortError::unavailable(what(), "no iterator came"))
+        self.stream.iterator(shard, from).await
     }
 
     /// Reads once, without a pause.
     pub(super) async fn look(&self, shard: &ShardId, iterator: String) -> Result<Look, PortError> {
         let limit = self.settings.records_max;
-        let sent = self.client.get_records().shard_iterator(iterator).limit(limit).send().await;
-        let answer = sent.map_err(|error| read_error(shard, &error))?;
-        Ok(look(answer, limit))
+        let got = self.stream.get(shard, iterator, limit).await?;
+        let at_end = got.behind_ms == 0 && got.records.len() < limit as usize;
+        Ok(Look { records: got.records.iter().map(decode).collect(), at_end, next: got.next })
     }
 
     pub(super) const fn poll(&self) -> Duration {
@@ -202,28 +171,9 @@ impl Readers {
     }
 }
 
-fn read_error(shard: &ShardId, error: &SdkError<GetRecordsError>) -> PortError {
-    let wait = match failure::classify(error) {
-        failure::Failure::Throttled => Duration::from_millis(500),
-        _ => Duration::from_millis(200),
-    };
-    let (what, source) = (format!("read {shard}"), failure::words(error).into());
-    PortError::Unavailable { what, retry_after: wait, source }
-}
-
-fn look(answer: GetRecordsOutput, limit: i32) -> Look {
-    let behind = answer.millis_behind_latest().unwrap_or(0);
-    let at_end = behind == 0 && answer.records().len() < limit as usize;
-    let records = answer.records().iter().map(decode).collect();
-    Look { records, at_end, next: answer.next_shard_iterator }
-}
-
 /// A stored record's items; what is damaged of it is named.
-fn decode(record: &Record) -> Arrived {
-    let bytes = record.data().as_ref();
-    let at_ms = record.approximate_arrival_timestamp().and_then(|at| at.to_millis().ok()).unwrap_or(0) as u64;
-    // A number that is none of ours is below every position: it is read again, never skipped.
-    let position = Position::from_decimal(record.sequence_number()).unwrap_or(Position::START);
+fn decode(record: &GotRecord) -> Arrived {
+    let (position, at_ms, bytes) = (record.position, record.at_ms, &record.bytes[..]);
     let (mut items, mut damage) = (Vec::new(), Vec::new());
     match Directory::parse(bytes) {
         Ok(directory) => {
@@ -244,7 +194,7 @@ fn decode(record: &Record) -> Arrived {
     }
     if !damage.is_empty() {
         let detail =
-            format!("record {} of {} bytes: {}", record.sequence_number(), bytes.len(), damage.join("; "));
+            format!("record {} of {} bytes: {}", position.to_decimal(), bytes.len(), damage.join("; "));
         items.push(LogItem::Damaged { position, detail });
     }
     Arrived { items, position, bytes: bytes.len(), at_ms }

@@ -1,0 +1,94 @@
+//! What the log asks of a stream: Kinesis, or what a simulation puts in its place.
+
+use super::shard_map::ShardInfo;
+use crate::ports::PortError;
+use crate::ports::log::{Position, ShardId};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// A record to be stored.
+#[derive(Debug, Clone)]
+pub struct PutRecord {
+    /// Its lane, which is its partition key.
+    pub lane: u16,
+    /// The lane's point of the hash ring.
+    pub point: u128,
+    /// Its bytes: the same each time it is sent.
+    pub bytes: Bytes,
+}
+
+/// What became of one record of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutAnswer {
+    /// It has a sequence number, in this shard where the answer said so.
+    Stored(Option<ShardId>),
+    /// The shard takes no more now; it was not stored.
+    Throttled,
+    /// Nobody knows.
+    Unclear,
+}
+
+/// What is known after a call that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The service refused it for now; nothing was done.
+    Throttled,
+    /// It never reached the service.
+    NotSent,
+    /// The service refused it for good; nothing was done.
+    Refused,
+    /// It may have been done.
+    Ambiguous,
+}
+
+/// Where to begin to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Behind a position; at the oldest record for `START`.
+    After(Position),
+    /// At the record that stands there.
+    At(Position),
+    /// At the first record that arrived then or later.
+    Time(u64),
+}
+
+/// A record as it is stored.
+#[derive(Debug, Clone)]
+pub struct GotRecord {
+    /// Its sequence number.
+    pub position: Position,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// When it arrived, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// What one look at a shard gave.
+#[derive(Debug, Clone, Default)]
+pub struct Got {
+    /// In the shard's order.
+    pub records: Vec<GotRecord>,
+    /// How far the end of the shard is.
+    pub behind_ms: u64,
+    /// Where to go on, unless the shard is closed and wholly read.
+    pub next: Option<String>,
+}
+
+/// A stream of records in shards, as Kinesis is one: records of one shard
+/// are read in the order in which they were stored, closed shards take no more,
+/// and what is in their part of the ring then goes to their children.
+#[async_trait]
+pub trait Stream: Send + Sync + 'static {
+    /// Its shards as they are now, closed ones included.
+    async fn shards(&self) -> Result<Vec<ShardInfo>, PortError>;
+
+    /// Stores records. Each is stored or not by itself; the answers are in the
+    /// order of the records. An error says what is known of all of them.
+    async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (Failure, String)>;
+
+    /// An iterator of a shard; it expires after a few minutes.
+    async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError>;
+
+    /// Reads at most `limit` records once, without a pause.
+    async fn get(&self, shard: &ShardId, iterator: String, limit: i32) -> Result<Got, PortError>;
+}
