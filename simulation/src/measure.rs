@@ -135,6 +135,6 @@ pub(crate) fn measure(load: Load) -> bool {
         println!("  {what:<44} {:>12.0} a million events", *count as f64 / events.max(1) as f64 * 1e6);
     }
     let seconds = load.traffic_ms() as f64 / 1000.0;
-    println!("  {:.1} s of traffic; leases and checkpoints count by the second, not by the event", seconds);
+    println!("  {seconds:.1} s of traffic; leases and checkpoints count by the second, not by the event");
     outcome.broken.is_none()
 }
