@@ -236,8 +236,9 @@ impl Stream for SimStream {
             let shards = world.shards.lock();
             let of = shards.of(&shard)?;
             // A page may be shorter than what there is.
-            let some = 1 + world.roll("page", made % 7) as usize % 40;
-            let until = of.records.len().min(at + some.min(limit as usize));
+            let short = 1 + world.roll("page", made % 7) as usize % 40;
+            let most = if world.plan.load.is_some() { limit as usize } else { short.min(limit as usize) };
+            let until = of.records.len().min(at + most);
             let records = of.records[at..until].iter().map(|kept| kept.got.clone()).collect();
             let at_end = until == of.records.len();
             let next = (!(of.info.closed && at_end)).then(|| format!("{until}@{}", world.now_ms()));
