@@ -168,9 +168,9 @@ pub(crate) struct Cost {
     /// Bytes of an event's envelope
     #[arg(long, value_name = "B", value_parser = positive)]
     pub bytes: f64,
-    /// Raw bytes for each byte stored
-    #[arg(long, value_name = "R", default_value_t = 4.0, value_parser = positive)]
-    pub compression: f64,
+    /// Raw bytes for each byte stored [default: as measured of real events in batches of that size]
+    #[arg(long, value_name = "R", value_parser = positive)]
+    pub compression: Option<f64>,
     /// Customers that send at the same time
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub customers: u32,

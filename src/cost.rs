@@ -32,11 +32,11 @@ fn text(load: &Load, bill: &Bill) -> String {
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("a string takes all text");
     line(format!(
-        "{} events/s of {} bytes from {} customers, compressed {} to 1, records cut every {} ms",
+        "{} events/s of {} bytes from {} customers, compressed {:.2} to 1, records cut every {} ms",
         load.events_per_s,
         load.event_bytes,
         load.customers,
-        load.compression,
+        bill.compression,
         load.cycle_s * 1000.0
     ));
     line(format!(

@@ -114,19 +114,7 @@ impl Descriptions {
 impl Edge {
     fn new(parts: EdgeParts) -> Self {
         let EdgeParts { config, directory, events, queue, log, idempotency, lanes, .. } = parts;
-        let settings = ProducerSettings {
-            events: EventLimits {
-                event_bytes_max: config.limits.event_bytes_max,
-                request_events_max: config.limits.request_events_max as usize,
-            },
-            lanes: LaneLimits {
-                bytes_max: config.lanes.bytes_max,
-                customer_bytes_max: config.lanes.customer_bytes_max,
-                record_bytes_max: config.lanes.record_bytes_max,
-            },
-            lane_count: lanes,
-            append_timeout: ms(config.lanes.append_timeout_ms),
-        };
+        let settings = producer_settings(&config, lanes);
         let limits = &config.limits;
         let (public, admin) = (Router::public(config.metrics_on_public), Router::admin());
         Self {
@@ -187,6 +175,23 @@ pub enum EdgeError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+/// What the configuration says of taking events.
+pub(crate) fn producer_settings(config: &EdgeConfig, lanes: u16) -> ProducerSettings {
+    ProducerSettings {
+        events: EventLimits {
+            event_bytes_max: config.limits.event_bytes_max,
+            request_events_max: config.limits.request_events_max as usize,
+        },
+        lanes: LaneLimits {
+            bytes_max: config.lanes.bytes_max,
+            customer_bytes_max: config.lanes.customer_bytes_max,
+            record_bytes_max: config.lanes.record_bytes_max,
+        },
+        lane_count: lanes,
+        append_timeout: ms(config.lanes.append_timeout_ms),
+    }
 }
 
 /// An edge that listens and does not serve yet.

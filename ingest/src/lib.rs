@@ -25,6 +25,8 @@ mod router;
 mod routes;
 mod server;
 mod service;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod status;
 mod stream;
 mod streams;

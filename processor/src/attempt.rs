@@ -1,7 +1,7 @@
 //! One attempt: sign, wait for the permit, POST, record. A task of its own, so
 //! that signing the next webhook overlaps with the POST before it.
 
-use crate::client::{Reply, WebhookClient};
+use crate::client::{Prepared, Reply, Wire};
 use crate::clock::Clock;
 use crate::endpoint::Permit;
 use crate::metrics::Metrics;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 /// What attempts need, shared by all of them.
 pub struct Courier {
     /// Sends.
-    pub client: WebhookClient,
+    pub wire: Arc<dyn Wire>,
     /// What time it is.
     pub clock: Clock,
     /// Counts.
@@ -92,7 +92,7 @@ impl Courier {
     /// same without a record.
     pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
         let Job { delivery, number, target, events, chunks } = job;
-        let prepared = self.client.prepare(&target, delivery, number, events, chunks, self.clock.now_ms());
+        let prepared = Prepared::sign(&target, delivery, number, events, chunks, self.clock.now_ms());
         let permit = match start {
             Start::Now(permit) => permit,
             Start::When(granted) => granted.await.ok()?,
@@ -103,7 +103,7 @@ impl Courier {
             Ok(webhook) => {
                 // Either branch may be dropped: the POST as any timeout drops it.
                 tokio::select! {
-                    reply = self.client.post(&target, webhook) => reply,
+                    reply = self.wire.post(&target, webhook) => reply,
                     () = told(stop) => Reply::fault(Fault::Timeout, "stopped: too slow for the memory it held"),
                 }
             }

@@ -7,6 +7,7 @@ use crate::outcome::{Answer, Fault, RetryAfter};
 use crate::resolver::GuardedResolver;
 use crate::sign::SignError;
 use crate::target::Target;
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -46,6 +47,52 @@ pub struct Prepared {
     pub(crate) trace: Option<(TraceParent, TraceParent)>,
 }
 
+impl Prepared {
+    /// Signs a webhook.
+    ///
+    /// # Errors
+    /// If the subscription has no usable secret.
+    pub fn sign(
+        target: &Target,
+        delivery: DeliveryId,
+        attempt: u32,
+        events: usize,
+        chunks: Arc<[Bytes]>,
+        now_ms: u64,
+    ) -> Result<Self, SignError> {
+        let id = delivery.to_string();
+        let signature = target.signer()?.sign(&id, now_ms / 1000, &chunks, now_ms)?;
+        let text = |value: String| HeaderValue::try_from(value).expect("ids, digits and base64 fit a header");
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(WEBHOOK_ID, text(id));
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now_ms / 1000));
+        headers.insert(WEBHOOK_SIGNATURE, text(signature));
+        headers.insert(SUBSCRIPTION_ID, target.id_header());
+        headers.insert(ATTEMPT, HeaderValue::from(attempt));
+        headers.insert(EVENT_COUNT, HeaderValue::from(events));
+        // Each attempt is a span of its own.
+        let span = delivery.as_u128() as u64 ^ u64::from(attempt).rotate_right(16);
+        let trace = trace_of(&chunks).map(|parent| (parent.child(span), parent));
+        if let Some((own, _)) = trace {
+            headers.insert(trace::HEADER, text(own.as_str().to_owned()));
+        }
+        Ok(Self { headers, chunks, events, trace })
+    }
+
+    /// What goes with the body.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn chunks(&self) -> &[Bytes] {
+        &self.chunks
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub struct Reply {
@@ -78,7 +125,17 @@ impl Reply {
     }
 }
 
-/// Sends webhooks.
+/// What carries a signed webhook to its endpoint: HTTP, or what a simulation
+/// puts in its place.
+#[async_trait]
+pub trait Wire: Send + Sync + 'static {
+    /// Sends a webhook and waits for the whole answer, or for what counts as none.
+    ///
+    /// Dropping the future gives the attempt up; the endpoint may have taken it.
+    async fn post(&self, target: &Target, webhook: Prepared) -> Reply;
+}
+
+/// Sends webhooks over HTTP.
 #[derive(Debug, Clone)]
 pub struct WebhookClient {
     http: reqwest::Client,
@@ -108,54 +165,6 @@ impl WebhookClient {
             .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
             .build()?;
         Ok(Self { http, guard, config })
-    }
-
-    /// Signs a webhook.
-    ///
-    /// # Errors
-    /// If the subscription has no usable secret.
-    pub fn prepare(
-        &self,
-        target: &Target,
-        delivery: DeliveryId,
-        attempt: u32,
-        events: usize,
-        chunks: Arc<[Bytes]>,
-        now_ms: u64,
-    ) -> Result<Prepared, SignError> {
-        let id = delivery.to_string();
-        let signature = target.signer()?.sign(&id, now_ms / 1000, &chunks, now_ms)?;
-        let text = |value: String| HeaderValue::try_from(value).expect("ids, digits and base64 fit a header");
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(WEBHOOK_ID, text(id));
-        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now_ms / 1000));
-        headers.insert(WEBHOOK_SIGNATURE, text(signature));
-        headers.insert(SUBSCRIPTION_ID, target.id_header());
-        headers.insert(ATTEMPT, HeaderValue::from(attempt));
-        headers.insert(EVENT_COUNT, HeaderValue::from(events));
-        // Each attempt is a span of its own.
-        let span = delivery.as_u128() as u64 ^ u64::from(attempt).rotate_right(16);
-        let trace = trace_of(&chunks).map(|parent| (parent.child(span), parent));
-        if let Some((own, _)) = trace {
-            headers.insert(trace::HEADER, text(own.as_str().to_owned()));
-        }
-        Ok(Prepared { headers, chunks, events, trace })
-    }
-
-    /// Sends a webhook and waits for the whole answer, within the configured timeout.
-    ///
-    /// Dropping the future gives the attempt up; the endpoint may have taken it.
-    pub async fn post(&self, target: &Target, webhook: Prepared) -> Reply {
-        let url = match target.url() {
-            Ok(url) => url.clone(),
-            Err(error) => return Reply::fault(Fault::ForbiddenUrl, format!("the webhook's URL: {error}")),
-        };
-        let timeout = Duration::from_millis(self.config.timeout_ms);
-        match tokio::time::timeout(timeout, self.follow(url, webhook)).await {
-            Ok(Ok(reply) | Err(reply)) => reply,
-            Err(_) => Reply::fault(Fault::Timeout, format!("no answer within {} ms", timeout.as_millis())),
-        }
     }
 
     /// POSTs, and again where a 307 or 308 points; every hop passes the guard.
@@ -218,6 +227,22 @@ fn trace_of(chunks: &[Bytes]) -> Option<TraceParent> {
         [bracket, envelopes, ..] if bracket == "[" => TraceParent::of_envelope(envelopes),
         [first, ..] => TraceParent::of_envelope(first),
         [] => None,
+    }
+}
+
+#[async_trait]
+impl Wire for WebhookClient {
+    /// Waits within the configured timeout.
+    async fn post(&self, target: &Target, webhook: Prepared) -> Reply {
+        let url = match target.url() {
+            Ok(url) => url.clone(),
+            Err(error) => return Reply::fault(Fault::ForbiddenUrl, format!("the webhook's URL: {error}")),
+        };
+        let timeout = Duration::from_millis(self.config.timeout_ms);
+        match tokio::time::timeout(timeout, self.follow(url, webhook)).await {
+            Ok(Ok(reply) | Err(reply)) => reply,
+            Err(_) => Reply::fault(Fault::Timeout, format!("no answer within {} ms", timeout.as_millis())),
+        }
     }
 }
 

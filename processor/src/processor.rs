@@ -1,7 +1,7 @@
 //! The processor: a task a shard and one for the queue, each started again should it end.
 
 use crate::attempt::Courier;
-use crate::client::{ClientError, WebhookClient};
+use crate::client::{ClientError, WebhookClient, Wire};
 use crate::clock::{self, Clock};
 use crate::commit::Stores;
 use crate::config::ProcessorConfig;
@@ -103,6 +103,20 @@ impl Processor {
     ) -> Result<Self, ProcessorError> {
         config.validate()?;
         let client = WebhookClient::new(config.webhook.clone(), Guard::new(config.guard.clone()))?;
+        Self::with_wire(ports, config, clock, Arc::new(client))
+    }
+
+    /// [`Self::with_clock`], with webhooks that go over a wire of the caller's.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense.
+    pub fn with_wire(
+        ports: ProcessorPorts,
+        config: ProcessorConfig,
+        clock: Clock,
+        wire: Arc<dyn Wire>,
+    ) -> Result<Self, ProcessorError> {
+        config.validate()?;
         let endpoints = Arc::new(Endpoints::new(Limits {
             breaker: config.breaker,
             concurrency_max: config.webhook.concurrency_max,
@@ -118,7 +132,7 @@ impl Processor {
             },
             matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
             endpoints,
-            courier: Arc::new(Courier { client, clock, metrics: Metrics::new() }),
+            courier: Arc::new(Courier { wire, clock, metrics: Metrics::new() }),
             queue_wake: Notify::new(),
             detached_bytes: AtomicUsize::new(0),
             lanes: ports.lanes,

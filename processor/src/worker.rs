@@ -25,7 +25,7 @@ use sluice_shared::model::{
 use sluice_shared::ports::PortError;
 use sluice_shared::ports::log::Position;
 use sluice_shared::ports::work_queue::TakeRequest;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -69,7 +69,8 @@ pub(crate) struct Worker {
     context: Arc<Context>,
     health: Arc<WorkerHealth>,
     /// Taken, not started: their endpoint is busy.
-    ready: HashMap<SubscriptionId, VecDeque<Delivery>>,
+    /// In an order that is the same in each run.
+    ready: BTreeMap<SubscriptionId, VecDeque<Delivery>>,
     ready_count: usize,
     in_flight: HashMap<Id, InFlight>,
     in_flight_bytes: usize,
@@ -88,7 +89,7 @@ impl Worker {
             ledger: Ledger::new(Arc::clone(&context), None, Position::START),
             context,
             health,
-            ready: HashMap::default(),
+            ready: BTreeMap::new(),
             ready_count: 0,
             in_flight: HashMap::default(),
             in_flight_bytes: 0,

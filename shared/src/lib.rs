@@ -1,7 +1,7 @@
 //! What the edge and the processor of Sluice share: the model, the wire and
 //! disk formats, the ports and their adapters, configuration and telemetry.
 
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "simulation"))]
 pub mod aws;
 pub mod clock;
 pub mod config;

@@ -9,7 +9,10 @@ shard-hour, 0.014 USD a million PUT units of 25 KB; a shard takes 1 MB/s and
 1,000 records/s. DynamoDB on demand: 0.625 USD a million write units of 1 KB,
 0.125 USD a million read units of 4 KB. SQS standard: 0.40 USD a million
 requests of 64 KB. API Gateway HTTP API: 1.00 USD a million. Lambda: 0.20 USD a
-million and 16.67 USD a million GB-seconds. Left out of both: the machines that
+million and 16.67 USD a million GB-seconds. Compression, where none is given: as
+measured of GitHub's webhooks (npm @octokit/webhooks-examples, whole and cut to
+1 KB), in batches of that many, at zstd level 1, by
+`cargo run --release -p sluice-shared --example compression`. Left out of both: the machines that
 run the processes, storage, traffic, Postgres and Redis (fixed), reads by
 customers.";
 
@@ -40,18 +43,26 @@ const BATCH_EVENTS_MAX: f64 = 4096.0;
 const WEBHOOK_EVENTS: f64 = 100.0;
 /// Messages of one SQS request.
 const MESSAGES_A_REQUEST: f64 = 10.0;
-/// How often a processor asks the queue, a second.
-const RECEIVES_PER_S: f64 = 0.5;
+/// Receive requests of a processor whose queue is empty: four every two seconds.
+const RECEIVES_PER_S: f64 = 2.0;
 /// Lease writes and reads of a processor's tick, a second.
 const TICKS_PER_S: f64 = 1.0;
+/// Checkpoints of a shard on which something is settled, a second.
+const CHECKPOINTS_PER_S: f64 = 2.0;
+/// How long an event waits for company in a webhook, by default.
+const WEBHOOK_WAIT_S: f64 = 0.05;
+/// Attempts that a processor writes to the history: so many of a subscription
+/// a second, one after the other, of a few milliseconds each.
+const HISTORY_OF_ONE_PER_S: f64 = 16.0;
+const HISTORY_PER_S: f64 = 200.0;
 
 /// What comes in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
     pub(super) events_per_s: f64,
     pub(super) event_bytes: f64,
-    /// Raw bytes for each byte stored.
-    pub(super) compression: f64,
+    /// Raw bytes for each byte stored; as measured where it is not given.
+    pub(super) compression: Option<f64>,
     pub(super) customers: f64,
     /// Subscriptions that match an event, on average.
     pub(super) subscriptions: f64,
@@ -71,9 +82,36 @@ pub(super) struct Line {
     pub(super) usd_per_million_events: f64,
 }
 
+/// Raw bytes of a batch and how well batches of that size compress: GitHub's
+/// webhooks cut to 954 bytes (the first row) and whole, 10 KB (the second).
+const MEASURED: [(f64, [(f64, f64); 7]); 2] = [
+    (954.0, [(1.0, 1.59), (2.0, 2.17), (5.0, 3.15), (10.0, 4.02), (25.0, 5.65), (50.0, 6.97), (100.0, 7.11)]),
+    (
+        10_000.0,
+        [(1.0, 5.34), (2.0, 7.40), (5.0, 10.61), (10.0, 11.15), (25.0, 12.04), (50.0, 12.05), (100.0, 12.08)],
+    ),
+];
+
+/// Between two rows or columns on a logarithmic scale, at the ends beyond them.
+fn between(at: f64, (x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> f64 {
+    let share = ((at / x0).ln() / (x1 / x0).ln()).clamp(0.0, 1.0);
+    y0 + (y1 - y0) * share
+}
+
+/// How well real events of this size compress in batches of so many.
+pub(super) fn measured_compression(event_bytes: f64, events_per_batch: f64) -> f64 {
+    let of_row = |row: &[(f64, f64); 7]| {
+        let above = row.partition_point(|(events, _)| *events <= events_per_batch).clamp(1, row.len() - 1);
+        between(events_per_batch, row[above - 1], row[above])
+    };
+    let [(small, small_row), (large, large_row)] = &MEASURED;
+    between(event_bytes, (*small, of_row(small_row)), (*large, of_row(large_row)))
+}
+
 /// What it comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Bill {
+    pub(super) compression: f64,
     pub(super) events_per_batch: f64,
     pub(super) batches_per_s: f64,
     pub(super) records_per_s: f64,
@@ -93,23 +131,44 @@ pub(super) fn bill(load: &Load) -> Bill {
     // Customers fall on lanes by a hash: some share one.
     let lanes = LANES * (1.0 - (1.0 - 1.0 / LANES).powf(load.customers));
     let records_per_s = batches_per_s.min(lanes / load.cycle_s);
-    let batch_bytes = events_per_batch * load.event_bytes / load.compression;
+    let compression =
+        load.compression.unwrap_or_else(|| measured_compression(load.event_bytes, events_per_batch));
+    let batch_bytes = events_per_batch * load.event_bytes / compression;
     let bytes_per_s =
         batches_per_s * (batch_bytes + BATCH_OVERHEAD_BYTES) + records_per_s * RECORD_OVERHEAD_BYTES;
     let record_kb = bytes_per_s / records_per_s / 1024.0;
     let shards = (bytes_per_s / SHARD_BYTES_PER_S).max(records_per_s / SHARD_RECORDS_PER_S) / SHARD_FILL;
     let shards = shards.ceil().max(1.0);
     let item_units = ((batch_bytes + ITEM_OVERHEAD_BYTES) / 1024.0).ceil();
-    let deliveries_per_s =
-        load.events_per_s * load.subscriptions / events_per_batch.clamp(1.0, WEBHOOK_EVENTS);
+    let gathered = load.events_per_s / load.customers * WEBHOOK_WAIT_S;
+    let webhook_events = gathered.max(events_per_batch).clamp(1.0, WEBHOOK_EVENTS);
+    let deliveries_per_s = load.events_per_s * load.subscriptions / webhook_events;
     let retries = deliveries_per_s * load.failed_share;
+    // A full webhook ends within a batch: what is left of it is in the next one.
+    let cut_batches = if gathered > WEBHOOK_EVENTS { deliveries_per_s } else { 0.0 };
+    let retried_batches = retries * (webhook_events / events_per_batch).max(1.0);
+    let fact_writes = batches_per_s * load.subscriptions + cut_batches + retried_batches;
+    let history_max =
+        (load.customers * load.subscriptions * HISTORY_OF_ONE_PER_S).min(HISTORY_PER_S * load.processors);
+    let lease_writes =
+        shards * (TICKS_PER_S + CHECKPOINTS_PER_S.min(records_per_s / shards)) + load.processors;
     let each = |what, per_s: f64, usd| line(what, per_s, usd, load.events_per_s);
     let lines = vec![
         each("Kinesis shard-hours", shards / 3600.0, SHARD_HOUR_USD * 1e6),
         each("Kinesis PUT units", records_per_s * (record_kb / PUT_UNIT_KB).ceil(), PUT_UNIT_USD),
         each("DynamoDB write units, batches", batches_per_s * item_units, WRITE_UNIT_USD),
-        each("DynamoDB write units, facts", batches_per_s * load.subscriptions.min(1.0), WRITE_UNIT_USD),
-        each("DynamoDB write units, leases", (shards + load.processors) * TICKS_PER_S, WRITE_UNIT_USD),
+        each("DynamoDB write units, facts", fact_writes, WRITE_UNIT_USD),
+        each(
+            "DynamoDB write units, history of attempts",
+            (deliveries_per_s + retries).min(history_max),
+            WRITE_UNIT_USD,
+        ),
+        each("DynamoDB write units, leases and checkpoints", lease_writes, WRITE_UNIT_USD),
+        each(
+            "DynamoDB read units, batches retried",
+            retried_batches * (item_units / 4.0).ceil(),
+            READ_UNIT_USD,
+        ),
         each(
             "DynamoDB read units, leases",
             load.processors * ((shards + load.processors) * 0.4 / 4.0).ceil() * TICKS_PER_S,
@@ -137,6 +196,7 @@ pub(super) fn bill(load: &Load) -> Bill {
         each("DynamoDB write units, put and update", load.events_per_s * 2.0 * event_units, WRITE_UNIT_USD),
     ];
     Bill {
+        compression,
         events_per_batch,
         batches_per_s,
         records_per_s,
@@ -164,7 +224,7 @@ mod tests {
     const LOAD: Load = Load {
         events_per_s: 100_000.0,
         event_bytes: 1024.0,
-        compression: 5.0,
+        compression: Some(5.0),
         customers: 100.0,
         subscriptions: 1.0,
         failed_share: 0.01,
@@ -190,9 +250,28 @@ mod tests {
     #[test]
     fn better_compression_and_longer_cycles_cost_less() {
         let cost = |load: Load| bill(&load).usd_per_million_events;
-        assert!(cost(Load { compression: 8.0, ..LOAD }) < cost(LOAD));
+        assert!(cost(Load { compression: Some(8.0), ..LOAD }) < cost(LOAD));
         assert!(cost(Load { cycle_s: 0.1, ..LOAD }) < cost(LOAD));
         assert!(cost(Load { customers: 10_000.0, ..LOAD }) > cost(LOAD));
+    }
+
+    #[test]
+    fn the_target_holds_with_the_compression_of_real_events() {
+        let bill = bill(&Load { compression: None, ..LOAD });
+        assert!((5.0..6.0).contains(&bill.compression), "{}", bill.compression);
+        assert!(bill.usd_per_million_events <= 0.20, "{}", bill.usd_per_million_events);
+        let json = serde_json::to_value(&bill).unwrap();
+        assert!(json["usd_per_million_events"].is_f64() && json["classic_usd_per_million_events"].is_f64());
+    }
+
+    #[test]
+    fn compression_is_what_was_measured_and_between_that() {
+        assert!((measured_compression(954.0, 25.0) - 5.65).abs() < 1e-9);
+        assert!((measured_compression(10_000.0, 1.0) - 5.34).abs() < 1e-9);
+        assert!((measured_compression(100.0, 0.5) - 1.59).abs() < 1e-9);
+        assert!((measured_compression(1e6, 1e6) - 12.08).abs() < 1e-9);
+        let between = measured_compression(3000.0, 15.0);
+        assert!((4.02..12.04).contains(&between), "{between}");
     }
 
     #[test]

@@ -17,18 +17,18 @@ fn target(url: String) -> Target {
     Target::new(Arc::new(subscription))
 }
 
-fn webhook(client: &WebhookClient, target: &Target) -> Prepared {
+fn webhook(target: &Target) -> Prepared {
     let id = batch_id(1, 1);
     let events: Vec<_> =
         (0..3).map(|n| ("", format!(r#"{{"event_id":"{}","n":{n}}}"#, id.event(n)))).collect();
     let batch = batch(CustomerId::from_u128(1), id, &events);
     let chunks = body::chunks([(&batch, &EventSet::range(0, 3))].into_iter());
-    client.prepare(target, DeliveryId::from_u128(7), 2, 3, chunks, 1_614_265_330_000).unwrap()
+    Prepared::sign(target, DeliveryId::from_u128(7), 2, 3, chunks, 1_614_265_330_000).unwrap()
 }
 
 async fn post(client: &WebhookClient, url: String) -> Reply {
     let target = target(url);
-    client.post(&target, webhook(client, &target)).await
+    client.post(&target, webhook(&target)).await
 }
 
 fn status(code: u16) -> Answer {

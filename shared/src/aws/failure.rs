@@ -1,22 +1,10 @@
 //! What a failed call means: whether it may have had an effect, and whether to try again.
 
+use super::log::Failure;
 use crate::ports::PortError;
 use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use std::error::Error;
 use std::io;
-
-/// What is known after a failed call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// The service refused it for now; nothing was done.
-    Throttled,
-    /// It never reached the service.
-    NotSent,
-    /// The service refused it for good; nothing was done.
-    Refused,
-    /// It may have been done.
-    Ambiguous,
-}
 
 /// Codes of refusals that pass.
 const THROTTLING: [&str; 9] = [

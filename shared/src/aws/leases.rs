@@ -10,9 +10,14 @@
 mod decide;
 mod held;
 mod keeper;
+#[cfg(feature = "aws")]
 mod row;
+mod rows;
+#[cfg(feature = "aws")]
 mod table;
 
 pub use held::Checkpoints;
 pub use keeper::{Keeper, ShardLeases};
+pub use rows::{LeaseRow, LeaseRows, Row, Written};
+#[cfg(feature = "aws")]
 pub use table::LeaseTable;

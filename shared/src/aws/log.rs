@@ -6,29 +6,33 @@
 //! until its deadline. So a record may be in the stream twice: whoever needs
 //! them once reads through [`Deduplicated`].
 
+#[cfg(feature = "aws")]
 mod aside;
 mod deduplicated;
+#[cfg(feature = "aws")]
 mod fan_out;
+#[cfg(feature = "aws")]
+mod kinesis;
 mod marks;
 mod outbox;
 mod pace;
 mod reader;
 mod sender;
 mod shard_map;
+mod stream;
 
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
+pub use stream::{Aside, Failure, From, Got, GotRecord, PutAnswer, PutRecord, Stream, Subscription};
 
+#[cfg(feature = "aws")]
 use super::clients::Clients;
 use super::config::AwsConfig;
-use super::failure;
 use crate::model::Lane;
 use crate::ports::PortError;
 use crate::ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
 use crate::wire::record::RecordEncoder;
-use aside::Aside;
 use async_trait::async_trait;
-use fan_out::FanOut;
 use parking_lot::Mutex;
 use reader::{ReaderSettings, Readers};
 use sender::{Door, Sender, Submission};
@@ -47,8 +51,7 @@ const ENCODERS_MAX: usize = 16;
 
 /// The log on Kinesis.
 pub struct KinesisLog {
-    client: aws_sdk_kinesis::Client,
-    stream: String,
+    stream: Arc<dyn Stream>,
     lanes: u16,
     zstd_level: i32,
     encoders: Mutex<Vec<RecordEncoder>>,
@@ -63,25 +66,37 @@ impl KinesisLog {
     ///
     /// # Errors
     /// If the stream cannot be described.
+    #[cfg(feature = "aws")]
     pub async fn open(clients: &Clients, config: &AwsConfig) -> Result<Self, PortError> {
-        let client = clients.kinesis.clone();
-        let shards = list_shards(&client, &config.stream).await?;
+        let stream = Arc::new(kinesis::KinesisStream::new(&clients.kinesis, config));
+        Self::over(stream, Arc::new(aside::RowsAside::new(clients, config)), config).await
+    }
+
+    /// The log on any such stream; what of it cannot be read is set aside.
+    ///
+    /// # Errors
+    /// If the stream cannot be described.
+    pub async fn over(
+        stream: Arc<dyn Stream>,
+        aside: Arc<dyn Aside>,
+        config: &AwsConfig,
+    ) -> Result<Self, PortError> {
+        let shards = stream.shards().await?;
         let door = Arc::new(Door::default());
         let (submissions, receiver) = mpsc::channel(usize::from(config.lanes).max(64));
-        let sender = Sender::new(client.clone(), config, ShardMap::new(&shards), Arc::clone(&door), receiver);
+        let sender =
+            Sender::new(Arc::clone(&stream), config, ShardMap::new(&shards), Arc::clone(&door), receiver);
         let readers = Readers::new(
-            client.clone(),
+            Arc::clone(&stream),
+            aside,
             ReaderSettings {
-                stream: config.stream.clone(),
                 poll: Duration::from_millis(config.poll_ms),
                 records_max: config.read_records_max,
-                fan_out: fan_out(&client, config),
-                aside: Aside::new(clients, config),
+                watchdog: Duration::from_millis(config.fan_out_watchdog_ms),
             },
         );
         Ok(Self {
-            client,
-            stream: config.stream.clone(),
+            stream,
             lanes: config.lanes,
             zstd_level: config.zstd_level,
             encoders: Mutex::default(),
@@ -97,7 +112,7 @@ impl KinesisLog {
     /// # Errors
     /// If the stream cannot be described.
     pub async fn describe(&self) -> Result<Vec<ShardInfo>, PortError> {
-        list_shards(&self.client, &self.stream).await
+        self.stream.shards().await
     }
 
     /// The readers of its shards.
@@ -126,52 +141,6 @@ impl Drop for KinesisLog {
         if let Some(sender) = self.sender.lock().take() {
             sender.abort();
         }
-    }
-}
-
-/// The consumer that shards push to, if one is configured.
-fn fan_out(client: &aws_sdk_kinesis::Client, config: &AwsConfig) -> Option<Arc<FanOut>> {
-    let watchdog = Duration::from_millis(config.fan_out_watchdog_ms);
-    let consumer = config.fan_out_consumer.clone();
-    let make = || Arc::new(FanOut::new(client.clone(), config.stream.clone(), consumer, watchdog));
-    (!config.fan_out_consumer.is_empty()).then(make)
-}
-
-/// All shards of a stream.
-pub(super) async fn list_shards(
-    client: &aws_sdk_kinesis::Client,
-    stream: &str,
-) -> Result<Vec<ShardInfo>, PortError> {
-    let what = || format!("list the shards of stream {stream}");
-    let (mut shards, mut next) = (Vec::new(), None::<String>);
-    loop {
-        let request = client.list_shards();
-        // The API takes one or the other.
-        let request = match next.take() {
-            None => request.stream_name(stream),
-            Some(token) => request.next_token(token),
-        };
-        let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
-        shards.extend(answer.shards().iter().map(describe));
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(shards);
-        }
-    }
-}
-
-fn describe(shard: &aws_sdk_kinesis::types::Shard) -> ShardInfo {
-    let parents = shard.parent_shard_id().into_iter().chain(shard.adjacent_parent_shard_id());
-    let points = shard.hash_key_range();
-    let point =
-        |text: Option<&str>, default: u128| text.and_then(|text| text.parse().ok()).unwrap_or(default);
-    let end = shard.sequence_number_range().and_then(|range| range.ending_sequence_number());
-    ShardInfo {
-        id: ShardId(shard.shard_id().into()),
-        parents: parents.map(|id| ShardId(id.into())).collect(),
-        first: point(points.map(|points| points.starting_hash_key()), 0),
-        last: point(points.map(|points| points.ending_hash_key()), u128::MAX),
-        closed: end.is_some(),
     }
 }
 

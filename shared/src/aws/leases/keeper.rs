@@ -2,8 +2,10 @@
 
 use super::decide::{Decision, Seen, decide};
 use super::held::{Checkpoints, Held, Lease};
-use super::row::{LeaseRow, Row};
-use super::table::{Changed, LeaseTable};
+use super::rows::{Changed, LeaseRow, LeaseRows, Row};
+#[cfg(feature = "aws")]
+use super::table::LeaseTable;
+#[cfg(feature = "aws")]
 use crate::aws::clients::Clients;
 use crate::aws::config::AwsConfig;
 use crate::aws::log::{KinesisLog, ShardInfo};
@@ -64,6 +66,7 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper for this process, the leases that it will grant, and where
     /// their checkpoints go.
+    #[cfg(feature = "aws")]
     #[must_use]
     pub fn new(
         clients: &Clients,
@@ -71,7 +74,18 @@ impl Keeper {
         log: Arc<KinesisLog>,
     ) -> (Self, ShardLeases, Checkpoints) {
         let me = format!("sluice-{}-{:08x}", std::process::id(), random_u128() as u32);
-        let held = Arc::new(Held::new(LeaseTable::new(clients, config), me));
+        Self::over(Arc::new(LeaseTable::new(clients, config)), me, config, log)
+    }
+
+    /// [`Self::new`] over any such table, as the process of that name.
+    #[must_use]
+    pub fn over(
+        table: Arc<dyn LeaseRows>,
+        me: String,
+        config: &AwsConfig,
+        log: Arc<KinesisLog>,
+    ) -> (Self, ShardLeases, Checkpoints) {
+        let held = Arc::new(Held::new(table, me));
         let (grants, receiver) = mpsc::channel(GRANTS_MAX);
         let checkpoints = Checkpoints::fenced(&held);
         let keeper = Self {
@@ -228,7 +242,7 @@ impl Keeper {
                     workers.insert(name);
                 }
                 Row::Worker(name, _) if since.elapsed() > self.lease * DEAD_LEASES => {
-                    let table = self.held.table.clone();
+                    let table = Arc::clone(&self.held.table);
                     tokio::spawn(async move { table.delete(&name).await });
                 }
                 Row::Worker(..) => {}
@@ -283,7 +297,10 @@ impl Keeper {
         for shard in decision.take {
             let Some(row) = rows.get(&shard).filter(|_| !leaving.is_cancelled()) else { continue };
             let begun = Instant::now();
-            let Changed::Yes(counter) = self.held.table.take(row, &self.held.me).await? else { continue };
+            let me = &*self.held.me;
+            let written = self.held.table.take(&shard, me, row.counter).await?;
+            let ours = |now: &LeaseRow| now.owner.as_deref() == Some(me);
+            let Changed::Yes(counter) = Changed::of(written, row.counter, ours) else { continue };
             tracing::info!(%shard, "took the lease");
             let (grant, ended) = Grant::new(shard.clone());
             let tokens = [grant.lost.clone(), grant.leave.clone(), ended.clone()];

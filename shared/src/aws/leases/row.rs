@@ -15,6 +15,7 @@
 //! A process has a row of its own, of entityType SLUICE_WORKER, which it
 //! counts up each tick: so others know it before it has a lease.
 
+use super::rows::{LeaseRow, Row};
 use crate::aws::log::ShardInfo;
 use crate::ports::log::{Position, ShardId};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -26,24 +27,6 @@ const TRIM_HORIZON: &str = "TRIM_HORIZON";
 const SHARD_END: &str = "SHARD_END";
 pub(super) const LEASE: &str = "LEASE";
 pub(super) const WORKER: &str = "SLUICE_WORKER";
-
-/// A shard's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LeaseRow {
-    pub(super) shard: ShardId,
-    pub(super) owner: Option<String>,
-    pub(super) counter: u64,
-    pub(super) checkpoint: Position,
-    pub(super) parents: Vec<ShardId>,
-}
-
-/// A row of either kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Row {
-    Lease(LeaseRow),
-    /// A process and its count.
-    Worker(String, u64),
-}
 
 /// A position as the table writes it.
 pub(super) fn checkpoint_text(position: Position) -> String {

@@ -1,14 +1,14 @@
-//! The lease table's requests. Each change is conditional on the row as its
-//! writer knew it; where a condition fails, the row comes back and shows
-//! whether it was our own write, whose answer was lost, that changed it.
+//! The lease table's requests on DynamoDB.
 
-use super::row::{self, Item, LeaseRow, Row, WORKER, checkpoint_text, new_lease};
+use super::row::{self, Item, WORKER, checkpoint_text, new_lease};
+use super::rows::{LeaseRow, LeaseRows, Row, Written};
 use crate::aws::clients::Clients;
 use crate::aws::config::AwsConfig;
 use crate::aws::failure;
 use crate::aws::log::ShardInfo;
 use crate::ports::PortError;
 use crate::ports::log::{Position, ShardId};
+use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -20,15 +20,6 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 pub struct LeaseTable {
     client: aws_sdk_dynamodb::Client,
     name: String,
-}
-
-/// What became of a conditional change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Changed {
-    /// The row is as wanted, with this count.
-    Yes(u64),
-    /// It is another's, or was changed by somebody else.
-    No,
 }
 
 fn text(value: &str) -> AttributeValue {
@@ -46,8 +37,21 @@ impl LeaseTable {
         Self { client: clients.dynamodb.clone(), name: config.leases_table.clone() }
     }
 
-    /// All rows.
-    pub(super) async fn rows(&self) -> Result<Vec<Row>, PortError> {
+    fn update(&self, key: &str, counter: u64, expression: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key("leaseKey", text(key))
+            .update_expression(expression)
+            .expression_attribute_values(":known", number(counter))
+            .expression_attribute_values(":next", number(counter + 1))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+#[async_trait]
+impl LeaseRows for LeaseTable {
+    async fn rows(&self) -> Result<Vec<Row>, PortError> {
         let (mut rows, mut from) = (Vec::new(), None);
         loop {
             let request = self.client.scan().table_name(&self.name).consistent_read(true);
@@ -61,8 +65,7 @@ impl LeaseTable {
         }
     }
 
-    /// A shard's row.
-    pub(super) async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError> {
+    async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError> {
         let request = self.client.get_item().table_name(&self.name).consistent_read(true);
         let sent = request.key("leaseKey", text(&shard.0)).send().await;
         let item =
@@ -73,8 +76,7 @@ impl LeaseTable {
         }))
     }
 
-    /// Makes a shard's row where there is none.
-    pub(super) async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
+    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
         match request.condition_expression("attribute_not_exists(leaseKey)").send().await {
             Ok(_) => Ok(()),
@@ -87,35 +89,22 @@ impl LeaseTable {
         }
     }
 
-    fn update(&self, key: &str, counter: u64, expression: &str) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.name)
-            .key("leaseKey", text(key))
-            .update_expression(expression)
-            .expression_attribute_values(":known", number(counter))
-            .expression_attribute_values(":next", number(counter + 1))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-    }
-
-    /// Takes a lease that was seen as `row`.
-    pub(super) async fn take(&self, row: &LeaseRow, me: &str) -> Result<Changed, PortError> {
+    async fn take(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
         let update = "SET leaseOwner = :me, leaseCounter = :next ADD ownerSwitchesSinceCheckpoint :one";
-        let request = self.update(&row.shard.0, row.counter, update);
+        let request = self.update(&shard.0, counter, update);
         let request = request.expression_attribute_values(":me", text(me));
         let request = request.expression_attribute_values(":one", number(1));
         let request = request.condition_expression("leaseCounter = :known");
-        changed(request, &row.shard, row.counter, |now| now.owner.as_deref() == Some(me)).await
+        written(request, shard).await
     }
 
-    /// Renews a lease of ours, and stores a checkpoint with it where there is one.
-    pub(super) async fn renew(
+    async fn renew(
         &self,
         shard: &ShardId,
         me: &str,
         counter: u64,
         checkpoint: Option<Position>,
-    ) -> Result<Changed, PortError> {
+    ) -> Result<Written, PortError> {
         let update = match checkpoint {
             None => "SET leaseCounter = :next",
             Some(_) => {
@@ -130,31 +119,17 @@ impl LeaseTable {
         }
         let request = request.expression_attribute_values(":me", text(me));
         let request = request.condition_expression("leaseOwner = :me AND leaseCounter = :known");
-        let ours = |now: &LeaseRow| {
-            now.owner.as_deref() == Some(me) && checkpoint.is_none_or(|position| position == now.checkpoint)
-        };
-        changed(request, shard, counter, ours).await
+        written(request, shard).await
     }
 
-    /// Gives a lease of ours back.
-    pub(super) async fn release(
-        &self,
-        shard: &ShardId,
-        me: &str,
-        counter: u64,
-    ) -> Result<Changed, PortError> {
+    async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
         let request = self.update(&shard.0, counter, "REMOVE leaseOwner SET leaseCounter = :next");
         let request = request.expression_attribute_values(":me", text(me));
         let request = request.condition_expression("leaseOwner = :me AND leaseCounter = :known");
-        changed(request, shard, counter, |now| now.owner.is_none()).await
+        written(request, shard).await
     }
 
-    /// Stores a checkpoint whoever has the lease, making the row where there is none.
-    pub(super) async fn store_checkpoint(
-        &self,
-        shard: &ShardId,
-        position: Position,
-    ) -> Result<(), PortError> {
+    async fn store_checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         let update =
             "SET checkpoint = :at, entityType = if_not_exists(entityType, :lease) ADD leaseCounter :one";
         let request = self.client.update_item().table_name(&self.name).key("leaseKey", text(&shard.0));
@@ -165,8 +140,7 @@ impl LeaseTable {
         sent.map(drop).map_err(|error| failure::unavailable(format!("checkpoint {shard}"), &error))
     }
 
-    /// Says that a process lives.
-    pub(super) async fn beat(&self, me: &str, count: u64) -> Result<(), PortError> {
+    async fn beat(&self, me: &str, count: u64) -> Result<(), PortError> {
         let item = Item::from([
             ("leaseKey".into(), text(me)),
             ("leaseCounter".into(), number(count)),
@@ -176,36 +150,25 @@ impl LeaseTable {
         sent.map(drop).map_err(|error| failure::unavailable("say that this process lives", &error))
     }
 
-    /// Deletes a row: a process that ends or died, or a shard that is no more.
-    pub(super) async fn delete(&self, key: &str) -> Result<(), PortError> {
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
         let sent = self.client.delete_item().table_name(&self.name).key("leaseKey", text(key)).send().await;
         sent.map(drop).map_err(|error| failure::unavailable(format!("delete lease row {key}"), &error))
     }
 }
 
-/// Makes a conditional change that counts the row up from `counter`.
-async fn changed(
-    request: UpdateItemFluentBuilder,
-    shard: &ShardId,
-    counter: u64,
-    is_wanted: impl Fn(&LeaseRow) -> bool,
-) -> Result<Changed, PortError> {
-    match request.send().await {
-        Ok(_) => Ok(Changed::Yes(counter + 1)),
-        Err(SdkError::ServiceError(answer)) => {
-            if let UpdateItemError::ConditionalCheckFailedException(failed) = answer.err() {
-                let now = failed.item().and_then(row::read);
-                return Ok(match now {
-                    // An earlier try of this very change: only its answer was lost.
-                    Some(Row::Lease(now)) if now.counter == counter + 1 && is_wanted(&now) => {
-                        Changed::Yes(counter + 1)
-                    }
-                    _ => Changed::No,
-                });
-            }
-            let error = SdkError::ServiceError(answer);
-            Err(failure::unavailable(format!("change the lease of {shard}"), &error))
-        }
-        Err(error) => Err(failure::unavailable(format!("change the lease of {shard}"), &error)),
+/// Makes a conditional change.
+async fn written(request: UpdateItemFluentBuilder, shard: &ShardId) -> Result<Written, PortError> {
+    let error = match request.send().await {
+        Ok(_) => return Ok(Written::Yes),
+        Err(error) => error,
+    };
+    if let SdkError::ServiceError(answer) = &error
+        && let UpdateItemError::ConditionalCheckFailedException(failed) = answer.err()
+    {
+        return Ok(Written::Refused(match failed.item().and_then(row::read) {
+            Some(Row::Lease(now)) => Some(now),
+            _ => None,
+        }));
     }
+    Err(failure::unavailable(format!("change the lease of {shard}"), &error))
 }

@@ -7,26 +7,28 @@
 //! x#<shard>   <sequence number>#<part>    v up to 300 KB of the record, detail, at in ms, ttl
 //! ```
 
+use super::stream::{Aside, GotRecord};
 use crate::aws::clients::Clients;
 use crate::aws::config::AwsConfig;
 use crate::aws::failure;
 use crate::clock;
 use crate::ports::PortError;
 use crate::ports::log::ShardId;
+use async_trait::async_trait;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 /// Bytes of a part: an item may have 400 KB.
 const PART_BYTES: usize = 300_000;
 
-/// Where unreadable records go.
-pub(super) struct Aside {
+/// Unreadable records in the table of the events.
+pub(super) struct RowsAside {
     client: aws_sdk_dynamodb::Client,
     table: String,
     keep_s: u64,
 }
 
-impl Aside {
+impl RowsAside {
     pub(super) fn new(clients: &Clients, config: &AwsConfig) -> Self {
         Self {
             client: clients.dynamodb.clone(),
@@ -34,15 +36,12 @@ impl Aside {
             keep_s: u64::from(config.retention_days) * 86_400,
         }
     }
+}
 
-    /// Stores a record; once more changes nothing.
-    pub(super) async fn put(
-        &self,
-        shard: &ShardId,
-        sequence: &str,
-        detail: &str,
-        bytes: &[u8],
-    ) -> Result<(), PortError> {
+#[async_trait]
+impl Aside for RowsAside {
+    async fn put(&self, shard: &ShardId, record: &GotRecord, detail: &str) -> Result<(), PortError> {
+        let (sequence, bytes) = (record.position.to_decimal(), &record.bytes[..]);
         let number = |value: u64| AttributeValue::N(value.to_string());
         let now_ms = clock::now_ms();
         let empty: &[u8] = &[];

@@ -8,7 +8,7 @@
 
 use super::KinesisLog;
 use super::marks::Marks;
-use super::reader::From;
+use super::stream::From;
 use crate::model::Lane;
 use crate::ports::PortError;
 use crate::ports::log::{AppendError, Log, LogItem, LogPage, Position, RecordDraft, ShardId};

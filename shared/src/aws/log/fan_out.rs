@@ -6,7 +6,8 @@
 //! one): one that is silent for the watchdog's time is given up. In both cases
 //! the next one begins where the last event said, a second apart at the least.
 
-use super::reader::{Look, decode};
+use super::kinesis::stored;
+use super::stream::{Got, Subscription};
 use crate::aws::failure;
 use crate::ports::PortError;
 use crate::ports::log::{Position, ShardId};
@@ -38,20 +39,6 @@ pub(super) struct FanOut {
     arn: OnceCell<String>,
 }
 
-/// A shard's records as they come.
-pub(super) struct Subscription {
-    looks: mpsc::Receiver<Result<Look, PortError>>,
-    _pump: AbortOnDropHandle<()>,
-}
-
-impl Subscription {
-    /// What came next. Cancel safe.
-    pub(super) async fn next(&mut self) -> Result<Look, PortError> {
-        let ended = || PortError::unavailable("read a shard", "its subscription ended");
-        self.looks.recv().await.unwrap_or_else(|| Err(ended()))
-    }
-}
-
 /// How a subscription went on.
 enum Ended {
     /// Another one is to follow.
@@ -65,27 +52,22 @@ impl FanOut {
         Self { client, stream, consumer, watchdog, arn: OnceCell::new() }
     }
 
-    /// After so long without a record a reader makes sure that the shard is not over.
-    pub(super) const fn watchdog(&self) -> Duration {
-        self.watchdog
-    }
-
     /// Subscribes to a shard, again and again until what is returned is dropped.
     pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> Subscription {
-        let (sender, looks) = mpsc::channel(EVENTS_MAX);
+        let (sender, pushed) = mpsc::channel(EVENTS_MAX);
         let of = Arc::clone(self);
         let pump = tokio::spawn(async move { of.pump(shard, after, sender).await });
-        Subscription { looks, _pump: AbortOnDropHandle::new(pump) }
+        Subscription { pushed, _pump: AbortOnDropHandle::new(pump) }
     }
 
-    async fn pump(&self, shard: ShardId, mut after: Position, looks: mpsc::Sender<Result<Look, PortError>>) {
+    async fn pump(&self, shard: ShardId, mut after: Position, sender: mpsc::Sender<Result<Got, PortError>>) {
         loop {
             let again_at = Instant::now() + SUBSCRIBE_GAP;
-            match self.follow(&shard, &mut after, &looks).await {
+            match self.follow(&shard, &mut after, &sender).await {
                 Ok(Ended::Again) => {}
                 Ok(Ended::ForEver) => return,
                 Err(error) => {
-                    if looks.send(Err(error)).await.is_err() {
+                    if sender.send(Err(error)).await.is_err() {
                         return;
                     }
                 }
@@ -99,7 +81,7 @@ impl FanOut {
         &self,
         shard: &ShardId,
         after: &mut Position,
-        looks: &mpsc::Sender<Result<Look, PortError>>,
+        sender: &mpsc::Sender<Result<Got, PortError>>,
     ) -> Result<Ended, PortError> {
         let what = || format!("subscribe to {shard}");
         let arn = self.arn.get_or_try_init(|| self.register()).await?;
@@ -125,10 +107,12 @@ impl FanOut {
                     return Ok(Ended::Again);
                 }
             };
-            let look = look(&event);
-            *after = continues_after(&event, &look).unwrap_or(*after);
-            let closed = look.closed;
-            if looks.send(Ok(look)).await.is_err() || closed {
+            let continuation = Position::from_decimal(event.continuation_sequence_number());
+            let got = got(event);
+            let last = got.records.last().map(|record| record.position);
+            *after = continuation.into_iter().chain(last).max().unwrap_or(*after);
+            let closed = got.closed;
+            if sender.send(Ok(got)).await.is_err() || closed {
                 return Ok(Ended::ForEver);
             }
         }
@@ -171,18 +155,11 @@ fn starting(after: Position) -> StartingPosition {
     position.build().expect("it has a type")
 }
 
-fn look(event: &SubscribeToShardEvent) -> Look {
-    let closed = event.child_shards.as_ref().is_some_and(|children| !children.is_empty());
-    Look {
-        records: event.records().iter().map(decode).collect(),
-        at_end: event.millis_behind_latest() == 0,
-        closed,
+fn got(event: SubscribeToShardEvent) -> Got {
+    Got {
+        behind_ms: event.millis_behind_latest as u64,
+        closed: event.child_shards.as_ref().is_some_and(|children| !children.is_empty()),
+        records: event.records.into_iter().map(stored).collect(),
         next: None,
     }
-}
-
-/// Where the next subscription begins.
-fn continues_after(event: &SubscribeToShardEvent, look: &Look) -> Option<Position> {
-    let last = look.records.last().map(|of| of.position);
-    Position::from_decimal(event.continuation_sequence_number()).into_iter().chain(last).max()
 }

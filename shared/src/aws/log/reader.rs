@@ -1,16 +1,10 @@
 //! Reading shards: by polling, paced to what a shard allows, or as they push.
 
-use super::aside::Aside;
-use super::fan_out::{FanOut, Subscription};
-use crate::aws::failure;
+use super::stream::{Aside, From, Got, GotRecord, Stream, Subscription};
 use crate::model::Batch;
 use crate::ports::PortError;
 use crate::ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
 use crate::wire::record::Directory;
-use aws_sdk_kinesis::error::SdkError;
-use aws_sdk_kinesis::operation::get_records::{GetRecordsError, GetRecordsOutput};
-use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,25 +16,11 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// How shards are read.
 pub(super) struct ReaderSettings {
-    pub(super) stream: String,
     /// The shortest time between two reads of a shard.
     pub(super) poll: Duration,
     pub(super) records_max: i32,
-    /// The consumer that shards push to, instead of being polled.
-    pub(super) fan_out: Option<Arc<FanOut>>,
-    /// Where unreadable records go.
-    pub(super) aside: Aside,
-}
-
-/// Where to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
-    /// Behind a position; at the oldest record for `START`.
-    After(Position),
-    /// At the record that stands there.
-    At(Position),
-    /// At the first record that arrived then or later.
-    Time(u64),
+    /// After so long without a pushed record it is made sure that the shard is not over.
+    pub(super) watchdog: Duration,
 }
 
 /// A record's items, its size, and when it arrived.
@@ -55,9 +35,8 @@ pub(super) struct Arrived {
 
 /// A record as it came, and what is wrong with it.
 pub(super) struct Damage {
-    sequence: String,
+    record: GotRecord,
     detail: String,
-    bytes: Vec<u8>,
 }
 
 /// One look at a shard.
@@ -73,7 +52,8 @@ pub(super) struct Look {
 
 /// Reads shards.
 pub(in crate::aws) struct Readers {
-    client: aws_sdk_kinesis::Client,
+    stream: Arc<dyn Stream>,
+    aside: Arc<dyn Aside>,
     settings: ReaderSettings,
     shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReader>>>>,
 }
@@ -132,8 +112,8 @@ impl ShardReader {
 }
 
 impl Readers {
-    pub(super) fn new(client: aws_sdk_kinesis::Client, settings: ReaderSettings) -> Self {
-        Self { client, settings, shards: Mutex::default() }
+    pub(super) fn new(stream: Arc<dyn Stream>, aside: Arc<dyn Aside>, settings: ReaderSettings) -> Self {
+        Self { stream, aside, settings, shards: Mutex::default() }
     }
 
     fn of(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
@@ -170,9 +150,12 @@ impl Readers {
             if reader.closed {
                 return Ok(LogPage { at_end: true, closed: true, ..LogPage::default() });
             }
-            match &self.settings.fan_out {
+            if reader.pushed.is_none() {
+                reader.pushed = self.stream.subscribe(shard, after);
+            }
+            match reader.pushed {
                 None => self.poll_once(shard, &mut reader).await?,
-                Some(of) => self.receive_once(of, shard, &mut reader, deadline).await?,
+                Some(_) => self.receive_once(shard, &mut reader, deadline).await?,
             }
             reader.asked = Instant::now();
             if reader.buffered.is_empty() && !reader.closed && Instant::now() >= deadline {
@@ -184,8 +167,8 @@ impl Readers {
     /// Stores what cannot be read before anybody passes it.
     async fn set_aside(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
         for arrived in &mut reader.buffered {
-            if let Some(Damage { sequence, detail, bytes }) = &arrived.damage {
-                self.settings.aside.put(shard, sequence, detail, bytes).await?;
+            if let Some(Damage { record, detail }) = &arrived.damage {
+                self.aside.put(shard, record, detail).await?;
                 arrived.damage = None;
             }
         }
@@ -213,19 +196,18 @@ impl Readers {
     /// was not received stays where it is.
     async fn receive_once(
         &self,
-        of: &Arc<FanOut>,
         shard: &ShardId,
         reader: &mut ShardReader,
         deadline: Instant,
     ) -> Result<(), PortError> {
         let position = reader.position;
-        let pushed = reader.pushed.get_or_insert_with(|| of.subscribe(shard.clone(), position));
-        if let Ok(look) = tokio::time::timeout_at(deadline, pushed.next()).await {
-            reader.looked(look?);
+        let Some(pushed) = &mut reader.pushed else { return Ok(()) };
+        if let Ok(got) = tokio::time::timeout_at(deadline, pushed.next()).await {
+            reader.looked(self.arrived(got?));
         }
         if !reader.buffered.is_empty() {
             reader.moved = Instant::now();
-        } else if !reader.closed && reader.moved.elapsed() >= of.watchdog() {
+        } else if !reader.closed && reader.moved.elapsed() >= self.settings.watchdog {
             reader.moved = Instant::now();
             // An end that was not told would stop the shard's children for ever.
             match self.is_over(shard, position).await {
@@ -245,30 +227,18 @@ impl Readers {
 
     /// An iterator of a shard.
     pub(super) async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError> {
-        let request = self.client.get_shard_iterator().stream_name(&self.settings.stream).shard_id(&*shard.0);
-        let request = match from {
-            From::After(Position::START) => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
-            From::After(position) => request
-                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
-                .starting_sequence_number(position.to_decimal()),
-            From::At(position) => request
-                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
-                .starting_sequence_number(position.to_decimal()),
-            From::Time(ms) => request
-                .shard_iterator_type(ShardIteratorType::AtTimestamp)
-                .timestamp(DateTime::from_millis(ms as i64)),
-        };
-        let what = || format!("begin to read {shard} at {from:?}");
-        let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
-        answer.shard_iterator.ok_or_else(|| PortError::unavailable(what(), "no iterator came"))
+        self.stream.iterator(shard, from).await
     }
 
     /// Reads once, without a pause.
     pub(super) async fn look(&self, shard: &ShardId, iterator: String) -> Result<Look, PortError> {
-        let limit = self.settings.records_max;
-        let sent = self.client.get_records().shard_iterator(iterator).limit(limit).send().await;
-        let answer = sent.map_err(|error| read_error(shard, &error))?;
-        Ok(look(answer, limit))
+        Ok(self.arrived(self.stream.get(shard, iterator, self.settings.records_max).await?))
+    }
+
+    fn arrived(&self, got: Got) -> Look {
+        let Got { records, behind_ms, closed, next } = got;
+        let at_end = behind_ms == 0 && records.len() < self.settings.records_max as usize;
+        Look { records: records.into_iter().map(decode).collect(), at_end, closed, next }
     }
 
     pub(super) const fn poll(&self) -> Duration {
@@ -276,34 +246,14 @@ impl Readers {
     }
 }
 
-fn read_error(shard: &ShardId, error: &SdkError<GetRecordsError>) -> PortError {
-    let wait = match failure::classify(error) {
-        failure::Failure::Throttled => Duration::from_millis(500),
-        _ => Duration::from_millis(200),
-    };
-    let (what, source) = (format!("read {shard}"), failure::words(error).into());
-    PortError::Unavailable { what, retry_after: wait, source }
-}
-
-fn look(answer: GetRecordsOutput, limit: i32) -> Look {
-    let behind = answer.millis_behind_latest().unwrap_or(0);
-    let at_end = behind == 0 && answer.records().len() < limit as usize;
-    let records = answer.records().iter().map(decode).collect();
-    let next = answer.next_shard_iterator;
-    Look { records, at_end, closed: next.is_none(), next }
-}
-
 /// A stored record's items; what is damaged of it is named.
-pub(super) fn decode(record: &Record) -> Arrived {
-    let bytes = record.data().as_ref();
-    let at_ms = record.approximate_arrival_timestamp().and_then(|at| at.to_millis().ok()).unwrap_or(0) as u64;
-    // A number that is none of ours is below every position: it is read again, never skipped.
-    let position = Position::from_decimal(record.sequence_number()).unwrap_or(Position::START);
+fn decode(record: GotRecord) -> Arrived {
+    let (position, at_ms, bytes) = (record.position, record.at_ms, record.bytes.len());
     let (mut items, mut damage) = (Vec::new(), Vec::new());
-    match Directory::parse(bytes) {
+    match Directory::parse(&record.bytes) {
         Ok(directory) => {
             let mut batches: Vec<Arc<Batch>> = Vec::with_capacity(directory.batches.len());
-            for (row, batch) in directory.read_all(bytes) {
+            for (row, batch) in directory.read_all(&record.bytes) {
                 match batch {
                     Ok(batch) => batches.push(Arc::new(batch)),
                     Err(error) => damage.push(format!(
@@ -318,10 +268,9 @@ pub(super) fn decode(record: &Record) -> Arrived {
         Err(error) => damage.push(error.to_string()),
     }
     let damage = (!damage.is_empty()).then(|| {
-        let sequence = record.sequence_number().to_owned();
-        let detail = format!("record {sequence} of {} bytes: {}", bytes.len(), damage.join("; "));
+        let detail = format!("record {} of {bytes} bytes: {}", position.to_decimal(), damage.join("; "));
         items.push(LogItem::Damaged { position, detail: detail.clone() });
-        Damage { sequence, detail, bytes: bytes.to_vec() }
+        Damage { record, detail }
     });
-    Arrived { items, position, bytes: bytes.len(), at_ms, damage }
+    Arrived { items, position, bytes, at_ms, damage }
 }

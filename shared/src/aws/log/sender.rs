@@ -1,18 +1,16 @@
 //! The task that writes to the stream: many lanes a request, several requests
 //! on their way, each record's outcome told to whoever waits for it.
 
+use super::ShardId;
 use super::outbox::{Attempts, Entry, Outbox, RequestLimits};
 use super::pace::Pacer;
 use super::shard_map::{ShardMap, point_of};
-use super::{ShardId, list_shards};
+use super::stream::{Failure, PutAnswer, PutRecord, Stream};
 use crate::aws::config::AwsConfig;
-use crate::aws::failure::{self, Failure};
 use crate::clock;
 use crate::model::Lane;
 use crate::model::ids::random_u128;
 use crate::ports::log::AppendError;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -69,13 +67,12 @@ impl Door {
 /// What a request came to: the records it carried, and each one's answer.
 struct Sent {
     entries: Vec<Entry<Reply>>,
-    outcome: Result<Vec<PutRecordsResultEntry>, (Failure, String)>,
+    outcome: Result<Vec<PutAnswer>, (Failure, String)>,
 }
 
 /// The task's state.
 pub(super) struct Sender {
-    client: aws_sdk_kinesis::Client,
-    stream: String,
+    stream: Arc<dyn Stream>,
     lanes: u16,
     limits: RequestLimits,
     requests_max: usize,
@@ -95,15 +92,14 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(
-        client: aws_sdk_kinesis::Client,
+        stream: Arc<dyn Stream>,
         config: &AwsConfig,
         map: ShardMap,
         door: Arc<Door>,
         submissions: mpsc::Receiver<Submission>,
     ) -> Self {
         Self {
-            client,
-            stream: config.stream.clone(),
+            stream,
             lanes: config.lanes,
             limits: RequestLimits { records: config.put_records_max, bytes: config.put_bytes_max },
             requests_max: config.put_requests_max,
@@ -171,7 +167,7 @@ impl Sender {
         while self.flying.len() < self.requests_max {
             match self.outbox.cut(&self.map, &mut self.pacer, self.limits, now_ms) {
                 Ok(entries) => {
-                    self.flying.spawn(put(self.client.clone(), self.stream.clone(), entries));
+                    self.flying.spawn(put(Arc::clone(&self.stream), entries));
                 }
                 Err(at) => {
                     wake = wake.into_iter().chain(at).min();
@@ -188,9 +184,9 @@ impl Sender {
         let due = age >= MAP_AGE_MAX || (self.map_stale && age >= MAP_GAP);
         if due && self.mapping.is_empty() {
             self.map_read = Instant::now();
-            let (client, stream) = (self.client.clone(), self.stream.clone());
+            let stream = Arc::clone(&self.stream);
             self.mapping.spawn(async move {
-                match list_shards(&client, &stream).await {
+                match stream.shards().await {
                     Ok(shards) => Some(ShardMap::new(&shards)),
                     Err(error) => {
                         tracing::warn!(%error, "the shard map was not read anew");
@@ -243,21 +239,17 @@ impl Sender {
         }
     }
 
-    fn answered(&mut self, entry: Entry<Reply>, answer: Option<PutRecordsResultEntry>) {
-        // An answer that lacks a row says nothing of that record.
-        let Some(answer) = answer else { return self.again(entry, Attempts::MaybeStored) };
-        match (answer.sequence_number(), answer.error_code()) {
-            (Some(sequence), None) if !sequence.is_empty() => {
-                let known = self.map.shard_of(entry.point).map(|id| &*id.0);
-                self.map_stale |= known != answer.shard_id();
+    fn answered(&mut self, entry: Entry<Reply>, answer: Option<PutAnswer>) {
+        match answer {
+            Some(PutAnswer::Stored(shard)) => {
+                self.map_stale |= self.map.shard_of(entry.point) != shard.as_ref();
                 self.outbox.landed(entry.lane);
                 // A caller that has gone away does not need its answer.
                 drop(entry.waiter.send(Ok(())));
             }
-            (_, Some("ProvisionedThroughputExceededException" | "KMSThrottlingException")) => {
-                self.throttled(entry);
-            }
-            _ => self.again(entry, Attempts::MaybeStored),
+            Some(PutAnswer::Throttled) => self.throttled(entry),
+            // An answer that lacks a row says nothing of that record.
+            Some(PutAnswer::Unclear) | None => self.again(entry, Attempts::MaybeStored),
         }
     }
 
@@ -300,20 +292,10 @@ fn give_up(entry: Entry<Reply>, detail: &str) {
     drop(entry.waiter.send(Err(error)));
 }
 
-async fn put(client: aws_sdk_kinesis::Client, stream: String, entries: Vec<Entry<Reply>>) -> Sent {
-    let records = entries.iter().map(|entry| {
-        PutRecordsRequestEntry::builder()
-            .partition_key(entry.lane.to_string())
-            .explicit_hash_key(entry.point.to_string())
-            .data(Blob::new(entry.bytes.to_vec()))
-            .build()
-            .expect("a record has data and a partition key")
-    });
-    let request = client.put_records().stream_name(stream).set_records(Some(records.collect()));
-    let outcome = match request.send().await {
-        Ok(answer) => Ok(answer.records),
-        Err(error) => Err((failure::classify(&error), failure::words(&error))),
-    };
+async fn put(stream: Arc<dyn Stream>, entries: Vec<Entry<Reply>>) -> Sent {
+    let record =
+        |entry: &Entry<Reply>| PutRecord { lane: entry.lane, point: entry.point, bytes: entry.bytes.clone() };
+    let outcome = stream.put(entries.iter().map(record).collect()).await;
     Sent { entries, outcome }
 }
 

@@ -1,0 +1,89 @@
+//! The edge without its sockets, for simulations: requests go straight to what
+//! takes events, and get what the routes would make their answer of.
+
+use crate::appenders::Appenders;
+use crate::config::EdgeConfig;
+use crate::decode::BodyForm;
+use crate::edge::producer_settings;
+use crate::produce::{ProduceError, Producer, Wishes};
+use bytes::Bytes;
+use sluice_shared::directory::Directory;
+use sluice_shared::embedded::LocalRates;
+use sluice_shared::model::CustomerId;
+use sluice_shared::ports::{Idempotency, Log};
+use std::sync::Arc;
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Answered {
+    /// 202 with this body.
+    Accepted {
+        /// JSON.
+        body: Bytes,
+        /// Whether it is an earlier request's answer.
+        replayed: bool,
+    },
+    /// Nothing of it was taken: 429, 503, or 409 while the same request is in flight.
+    NotTaken(String),
+    /// Some of it may have been taken.
+    Unknown(String),
+    /// 4xx: it would never be taken.
+    Refused(String),
+}
+
+/// Takes events as an edge does. Dropping it is a crash: nothing more is appended.
+pub struct Door {
+    producer: Producer,
+    directory: Arc<Directory>,
+    _appenders: Appenders,
+}
+
+impl Door {
+    /// Starts the appenders.
+    #[must_use]
+    pub fn open(
+        log: Arc<dyn Log>,
+        idempotency: Arc<dyn Idempotency>,
+        directory: Arc<Directory>,
+        config: &EdgeConfig,
+        lanes: u16,
+    ) -> Self {
+        let rates = Arc::new(LocalRates::new(Arc::clone(&directory)));
+        let producer = Producer::new(log, idempotency, rates, producer_settings(config, lanes));
+        let appenders = Appenders::start(producer.lanes());
+        Self { producer, directory, _appenders: appenders }
+    }
+
+    /// Takes a customer's request.
+    pub async fn produce(&self, customer: CustomerId, key: Option<&str>, body: &[u8]) -> Answered {
+        let Some(customer) = self.directory.customer(customer) else {
+            return Answered::Refused("no such customer".into());
+        };
+        let form = BodyForm::Json;
+        let wishes = Wishes { form, idempotency_key: key, minimal: false, refusals: &[], trace: None };
+        match self.producer.produce(&customer, wishes, body).await {
+            Ok(answer) => Answered::Accepted { body: answer.body, replayed: answer.replayed },
+            Err(ProduceError::Unknown { detail }) => Answered::Unknown(detail.to_string()),
+            Err(
+                error @ (ProduceError::Full(_)
+                | ProduceError::RateLimited(_)
+                | ProduceError::InFlight
+                | ProduceError::NotTaken { .. }
+                | ProduceError::Port(_)),
+            ) => Answered::NotTaken(format!("{error:?}")),
+            Err(
+                error @ (ProduceError::Body(_)
+                | ProduceError::Event(_)
+                | ProduceError::AllRejected(_)
+                | ProduceError::BadKey
+                | ProduceError::KeyMismatch),
+            ) => Answered::Refused(format!("{error:?}")),
+        }
+    }
+
+    /// Bytes that wait or are being appended; the configuration bounds them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.producer.lanes().bytes()
+    }
+}

@@ -1,0 +1,121 @@
+//! A simulated edge: the product's own from the request's bytes to the stream,
+//! and the producers that send to it.
+
+use crate::measure;
+use crate::planted::{EarlyAnswer, OtherBytes, Planted};
+use crate::process::Inside;
+use crate::stores::{Seat, SimCatalogue, SimKeys, customer_id};
+use crate::stream::SimStream;
+use crate::worker::{aws_config, patiently};
+use crate::world::{Caller, World, sleep_ms};
+use parking_lot::Mutex;
+use sluice_ingest::EdgeConfig;
+use sluice_ingest::simulation::{Answered, Door};
+use sluice_shared::aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
+use sluice_shared::directory::{Directory, DirectorySettings};
+use sluice_shared::model::EventId;
+use sluice_shared::ports::Log;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Bytes that wait in an edge's lane buffers at the most.
+pub(crate) const BYTES_MAX: usize = 64 * 1024;
+
+pub(crate) fn stream(world: &Arc<World>, who: Caller) -> Arc<dyn Stream> {
+    let stream = SimStream { world: Arc::clone(world), who };
+    match world.planted {
+        Some(Planted::OtherBytes) => Arc::new(OtherBytes { stream, sent: Mutex::new(HashMap::new()) }),
+        _ => Arc::new(stream),
+    }
+}
+
+pub(crate) fn aside(world: &Arc<World>, who: Caller) -> Arc<dyn Aside> {
+    Arc::new(SimStream { world: Arc::clone(world), who })
+}
+
+pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
+    let catalogue = Arc::new(SimCatalogue(Seat { world: Arc::clone(&world), who }));
+    let loading = || Directory::load(catalogue.clone(), DirectorySettings::default());
+    let (directory, refresher) = patiently(loading).await;
+    tokio::spawn(refresher.run(inside.stop.clone()));
+    let (stream, aside, config) = (stream(&world, who), aside(&world, who), aws_config(&world, who));
+    let log: Arc<dyn Log> =
+        Arc::new(patiently(|| KinesisLog::over(Arc::clone(&stream), Arc::clone(&aside), &config)).await);
+    let log: Arc<dyn Log> =
+        if world.planted == Some(Planted::EarlyAnswer) { Arc::new(EarlyAnswer(log)) } else { log };
+    let mut edge = EdgeConfig::default();
+    edge.lanes.append_timeout_ms = 6_000;
+    if world.plan.load.is_none() {
+        edge.lanes.bytes_max = BYTES_MAX;
+        edge.lanes.customer_bytes_max = BYTES_MAX / 2;
+        // Small records, so that requests fall into several.
+        edge.lanes.record_bytes_max = 4_000;
+    } else {
+        edge.lanes.record_bytes_max = RECORD_RAW_BYTES;
+    }
+    let door = Arc::new(Door::open(log, Arc::new(SimKeys::default()), directory, &edge, config.lanes));
+    *inside.door.lock() = Some(Arc::clone(&door));
+    if let Some(load) = world.plan.load {
+        for customer in 0..load.customers {
+            tokio::spawn(measure::send(Arc::clone(&world), load, customer, Arc::clone(&door)));
+        }
+    }
+    for number in 0..world.plan.clients {
+        tokio::spawn(produce(Arc::clone(&world), who, number, Arc::clone(&door)));
+    }
+    inside.stop.cancelled().await;
+}
+
+#[derive(serde::Deserialize)]
+struct Listed {
+    event_id: EventId,
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    events: Vec<Listed>,
+}
+
+/// A producer: one request after the other, all with one ordering key.
+async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<Door>) {
+    let die = u64::from(who) << 16 | number as u64;
+    let chain = format!("p{who}-{number}");
+    let customer = world.roll("customer", die) as usize % world.plan.customers.len();
+    let mut sent = 0u64;
+    loop {
+        sleep_ms(1 + world.roll("pause", die) % world.plan.pause_ms).await;
+        if world.now_ms() >= world.plan.traffic_until_ms {
+            return;
+        }
+        let count = 1 + world.roll("events", die) % world.plan.events_max;
+        let events: Vec<String> = (0..count)
+            .map(|at| {
+                let roll = world.roll("kind", die);
+                let filler = "x".repeat(roll as usize >> 8 & 0x3ff);
+                format!(
+                    r#"{{"event_type":"kind.k{}","ordering_key":"{chain}","payload":{{"n":{},"filler":"{filler}"}}}}"#,
+                    roll % 3,
+                    sent + at
+                )
+            })
+            .collect();
+        sent += count;
+        let body = format!("[{}]", events.join(","));
+        match door.produce(customer_id(customer), None, body.as_bytes()).await {
+            Answered::Accepted { body, .. } => {
+                let ids = serde_json::from_slice::<Answer>(&body);
+                let ids: Vec<EventId> = ids
+                    .map(|answer| answer.events.into_iter().map(|of| of.event_id).collect())
+                    .unwrap_or_default();
+                if ids.len() as u64 != count {
+                    world.broken("every event of a request is answered", &String::from_utf8_lossy(&body));
+                }
+                world.tell(|| format!("{chain} was answered 202 for {count} from {}", ids[0]));
+                world.ledger.lock().accepted(&world, &chain, ids);
+            }
+            Answered::NotTaken(_) => world.ledger.lock().count("requests not taken"),
+            Answered::Unknown(_) => world.ledger.lock().count("requests unknown"),
+            Answered::Refused(why) => world.broken("good requests are taken", &why),
+        }
+    }
+}

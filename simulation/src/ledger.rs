@@ -1,0 +1,283 @@
+//! The judge: what producers were promised, what the log holds, what endpoints
+//! saw, and whether the promises of the design hold.
+
+use crate::plan::{Conduct, Plan, STEP_MS, SubscriptionPlan};
+use crate::stores::{customer_id, subscription_id};
+use crate::world::{Caller, World};
+use sluice_shared::model::{Batch, CustomerId, EventId, Lane, SubscriptionId};
+use sluice_shared::ports::log::{Position, ShardId};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// An event in the log.
+#[derive(Debug, Clone)]
+struct Logged {
+    /// Its place in the order in which the stream stored events.
+    place: u64,
+    customer: CustomerId,
+    kind: String,
+    at_ms: u64,
+}
+
+/// A shard that a process works.
+struct Worked {
+    who: Caller,
+    lost: CancellationToken,
+    ended: CancellationToken,
+}
+
+pub(crate) struct Ledger {
+    subscriptions: Vec<SubscriptionPlan>,
+    /// Answered 202.
+    accepted: BTreeSet<EventId>,
+    /// Accepted one after the other with one ordering key.
+    chains: BTreeMap<String, Vec<EventId>>,
+    logged: HashMap<EventId, Logged>,
+    places: u64,
+    /// (subscription, event) that were ever POSTed.
+    posted: HashSet<(SubscriptionId, EventId)>,
+    /// The last first attempt of each subscription and lane.
+    last_first: HashMap<(SubscriptionId, Lane), u64>,
+    /// When a subscription first answered 410.
+    gone_ms: HashMap<usize, u64>,
+    /// (subscription, event) that an endpoint answered 2xx.
+    took: HashSet<(SubscriptionId, EventId)>,
+    worked: BTreeMap<ShardId, Vec<Worked>>,
+    pub(crate) counts: BTreeMap<&'static str, u64>,
+}
+
+impl Ledger {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            subscriptions: plan.subscriptions.clone(),
+            accepted: BTreeSet::new(),
+            chains: BTreeMap::new(),
+            logged: HashMap::new(),
+            places: 0,
+            posted: HashSet::new(),
+            last_first: HashMap::new(),
+            gone_ms: HashMap::new(),
+            took: HashSet::new(),
+            worked: BTreeMap::new(),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// The stream stored these.
+    pub(crate) fn stored(&mut self, world: &World, batches: &[Arc<Batch>], stale: bool) {
+        self.count(if stale { "stale records" } else { "records" });
+        for batch in batches {
+            for index in 0..batch.len() {
+                let (customer, kind) = (batch.customer, batch.event_type(index).to_owned());
+                let id = batch.event_id(index);
+                if let Some(known) = self.logged.get(&id) {
+                    if known.customer != customer || known.kind != kind {
+                        world.broken("an id stands for one event", &id.to_string());
+                    }
+                    self.count("events stored twice");
+                    continue;
+                }
+                self.places += 1;
+                let at_ms = world.now_ms();
+                self.logged.insert(id, Logged { place: self.places, customer, kind, at_ms });
+            }
+        }
+    }
+
+    /// A producer was answered 202 for these, in this order.
+    pub(crate) fn accepted(&mut self, world: &World, chain: &str, ids: Vec<EventId>) {
+        for id in &ids {
+            self.count("events accepted");
+            if !self.accepted.insert(*id) {
+                world.broken("an event has an id of its own", &id.to_string());
+            }
+        }
+        self.chains.entry(chain.to_owned()).or_default().extend(ids);
+    }
+
+    fn wants(&self, n: usize, of: &Logged) -> bool {
+        let plan = &self.subscriptions[n];
+        customer_id(plan.customer) == of.customer
+            && plan.kind.is_none_or(|kind| of.kind == format!("kind.k{kind}"))
+    }
+
+    /// A webhook begins: its events are looked at.
+    pub(crate) fn posted(&mut self, world: &World, n: usize, attempt: u32, ids: &[(EventId, CustomerId)]) {
+        let subscription = subscription_id(n);
+        self.count("webhooks");
+        for (id, customer) in ids {
+            let Some(logged) = self.logged.get(id).cloned() else {
+                world.broken("what is delivered is in the log", &id.to_string());
+                continue;
+            };
+            if logged.customer != *customer || !self.wants(n, &logged) {
+                world.broken("a subscription gets its own events", &format!("{n} got {id} of {customer}"));
+            }
+            if !self.posted.insert((subscription, *id)) {
+                self.count(if attempt == 1 { "events sent twice" } else { "events sent again" });
+                continue;
+            }
+            // A shard at its cap gives what waited a quarter of a second to the
+            // queue, be it the process that stood still: that is no order.
+            if self.subscriptions[n].conduct != Conduct::Good || world.plan.unsettled_max < 1000 {
+                continue;
+            }
+            let last = self.last_first.entry((subscription, id.lane())).or_default();
+            if logged.place < *last {
+                let how = format!("subscription {n} first sees place {} after {last}: {id}", logged.place);
+                world.broken("first attempts follow the log while the endpoint keeps up", &how);
+            }
+            *last = logged.place.max(*last);
+        }
+    }
+
+    /// An endpoint answered 2xx for these.
+    pub(crate) fn took(&mut self, n: usize, ids: impl Iterator<Item = EventId>) {
+        self.took.extend(ids.map(|id| (subscription_id(n), id)));
+    }
+
+    /// An endpoint answered 410.
+    pub(crate) fn gone(&mut self, world: &World, n: usize) {
+        self.gone_ms.entry(n).or_insert(world.now_ms());
+    }
+
+    pub(crate) fn works(
+        &mut self,
+        shard: ShardId,
+        who: Caller,
+        lost: CancellationToken,
+        ended: CancellationToken,
+    ) {
+        self.worked.entry(shard).or_default().push(Worked { who, lost, ended });
+    }
+
+    /// One process at a time works a shard, of those that run.
+    pub(crate) fn check_exclusive(&mut self, world: &World) {
+        for (shard, worked) in &mut self.worked {
+            worked.retain(|of| !of.ended.is_cancelled() && !of.lost.is_cancelled());
+            let running: Vec<Caller> =
+                worked.iter().filter(|of| world.lives(of.who, STEP_MS)).map(|of| of.who).collect();
+            if running.len() > 1 {
+                world
+                    .broken("a shard is worked by one process at a time", &format!("{shard} by {running:?}"));
+            }
+        }
+    }
+
+    pub(crate) fn forget(&mut self, who: Caller) {
+        self.worked.values_mut().for_each(|worked| worked.retain(|of| of.who != who));
+    }
+
+    /// Events that were promised and that an endpoint neither took nor a dead letter holds.
+    fn missing(&self, world: &World) -> Vec<String> {
+        let stored = world.stored.lock();
+        let letters: HashSet<(SubscriptionId, EventId)> = stored
+            .letters
+            .values()
+            .flat_map(|letter| {
+                let of = letter.delivery.subscription;
+                let refs = letter.delivery.events.iter();
+                refs.flat_map(move |refs| refs.events.iter().map(move |index| (of, refs.batch.event(index))))
+            })
+            .collect();
+        let mut missing = Vec::new();
+        for id in &self.accepted {
+            let Some(logged) = self.logged.get(id) else {
+                missing.push(format!("{id} is not in the log"));
+                continue;
+            };
+            for n in 0..self.subscriptions.len() {
+                let key = (subscription_id(n), *id);
+                // After a 410 the subscription has no new events.
+                let gone = self.gone_ms.get(&n).is_some_and(|gone_ms| logged.at_ms >= *gone_ms);
+                let promised = self.wants(n, logged) && (!gone || self.posted.contains(&key));
+                if promised && !self.took.contains(&key) && !letters.contains(&key) {
+                    missing.push(format!("{id} for subscription {n}, at place {}", logged.place));
+                }
+            }
+        }
+        missing
+    }
+
+    /// What stands between now and the end of the run.
+    pub(crate) fn outstanding(&self, world: &World) -> Vec<String> {
+        let mut left = self.missing(world);
+        left.extend(world.stored.lock().queue.values().map(|of| format!("queued: {:?}", of.delivery)));
+        let (shards, table) = (world.shards.lock(), world.table.lock());
+        for shard in &shards.all {
+            let last = shard.records.last().map_or(Position::START, |kept| kept.got.position);
+            let settled = table.leases.get(&shard.info.id).map_or(Position::START, |row| row.checkpoint);
+            if settled < last {
+                left.push(format!("{} is settled to {settled:?} of {last:?}", shard.info.id));
+            }
+        }
+        left
+    }
+
+    /// What is looked at once, at the end.
+    pub(crate) fn check_end(&mut self, world: &World) {
+        for (chain, ids) in &self.chains {
+            let places: Vec<u64> =
+                ids.iter().filter_map(|id| self.logged.get(id)).map(|logged| logged.place).collect();
+            if !places.is_sorted() {
+                world.broken(
+                    "what is sent after a 202 follows it in the log",
+                    &format!("{chain}: {places:?}"),
+                );
+            }
+        }
+        let stored = world.stored.lock();
+        for ((batch, subscription), fact) in &stored.facts {
+            for index in fact.took.iter() {
+                if !self.took.contains(&(*subscription, batch.event(index))) {
+                    world.broken("what counts as delivered was taken", &batch.event(index).to_string());
+                }
+            }
+        }
+        let letters = stored.letters.len() as u64;
+        self.counts.insert("dead letters", letters);
+    }
+}
+
+impl World {
+    /// A checkpoint was stored: everything before it must be settled.
+    pub(crate) fn checkpointed(&self, shard: &ShardId, before: Position, position: Position) {
+        const PROMISE: &str = "the checkpoint never passes unsettled work";
+        if position < before {
+            self.broken("a checkpoint never goes back", &format!("{shard}: {before:?} to {position:?}"));
+        }
+        let shards = self.shards.lock();
+        let Some(of) = shards.of(shard) else { return };
+        if position == Position::END && !of.info.closed {
+            self.broken("only a closed shard is settled for ever", &shard.to_string());
+        }
+        self.tell(|| format!("{shard} is settled to {position:?}"));
+        let (stored, mut ledger) = (self.stored.lock(), self.ledger.lock());
+        ledger.count("checkpoints");
+        let passed = of
+            .records
+            .iter()
+            .filter(|kept| !kept.stale && kept.got.position > before && kept.got.position <= position);
+        for batch in passed.flat_map(|kept| &kept.batches) {
+            for id in (0..batch.len()).map(|index| batch.event_id(index)) {
+                let Some(logged) = ledger.logged.get(&id) else { continue };
+                for n in 0..ledger.subscriptions.len() {
+                    let gone = matches!(ledger.subscriptions[n].conduct, Conduct::Gone { .. });
+                    if !gone && ledger.wants(n, logged) && !stored.accounts_for(id, subscription_id(n)) {
+                        self.broken(PROMISE, &format!("{shard} to {position:?}: {id} for subscription {n}"));
+                        return;
+                    }
+                }
+            }
+            if !stored.batches.contains_key(&batch.id) {
+                self.broken(PROMISE, &format!("{shard}: batch {:?} is not stored", batch.id));
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Runs edges and processors of the distributed engine over simulated services
+//! that fail, in simulated time, one seed after the other, and judges them by
+//! the promises of the design.
+//!
+//! Each seed has a process of its own, so that nothing it does depends on
+//! those before it, and a stuck one can be ended.
+
+mod dice;
+mod edge;
+mod entropy;
+mod ledger;
+mod measure;
+mod plan;
+mod planted;
+mod process;
+mod run;
+mod seeds;
+mod stores;
+mod stream;
+mod table;
+mod wire;
+mod worker;
+mod world;
+
+use clap::Parser;
+use planted::Planted;
+use std::process::ExitCode;
+
+/// Simulates the distributed engine under faults, from seeds.
+#[derive(Debug, Parser)]
+#[command(name = "sluice-simulation", version)]
+struct Arguments {
+    /// How many seeds are run.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Seeds at one time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Plants a fault: the run succeeds when one of the seeds finds it.
+    #[arg(long, value_enum)]
+    planted: Option<Planted>,
+    /// Counts what a load of single 1 KB events asks of the services, without faults.
+    #[arg(long, value_name = "EVENTS_PER_S:CUSTOMERS", value_parser = measure::Load::parse)]
+    measure: Vec<measure::Load>,
+    /// Runs this one seed and prints its whole trace.
+    #[arg(long)]
+    one: Option<u64>,
+}
+
+#[expect(clippy::print_stdout, reason = "saying what was found is the program's work")]
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.measure.is_empty() {
+        let fine = arguments.measure.iter().all(|load| measure::measure(*load));
+        return if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let Some(seed) = arguments.one else { return seeds::all(&arguments) };
+    let outcome = run::run(seed, arguments.planted);
+    for line in &outcome.trace {
+        println!("{line}");
+    }
+    let report = serde_json::json!({
+        "seed": seed, "broken": outcome.broken, "counts": outcome.counts,
+        "digest": format!("{:016x}", outcome.digest),
+    });
+    println!("{report}");
+    if outcome.broken.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

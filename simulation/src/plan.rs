@@ -1,0 +1,201 @@
+//! What happens in a run: all of it follows from the seed.
+
+use crate::dice::Dice;
+use crate::measure::Load;
+
+/// When simulated time begins, in milliseconds since the Unix epoch.
+pub(crate) const START_MS: u64 = 1_800_000_000_000;
+/// How far simulated time goes at a step. Processes take turns at each.
+pub(crate) const STEP_MS: u64 = 5;
+/// Lanes of the deployment: few, so that customers meet in them.
+const LANES: u16 = 8;
+/// Lanes where a load is measured: the default.
+const LANES_MEASURED: u16 = 128;
+/// After the last fault everything must be accounted for within this time.
+pub(crate) const PATIENCE_MS: u64 = 120_000;
+
+/// What is asked over the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Stream,
+    Leases,
+    Events,
+    Queue,
+    Catalogue,
+    Rows,
+}
+
+pub(crate) const SERVICES: [Service; 6] =
+    [Service::Stream, Service::Leases, Service::Events, Service::Queue, Service::Catalogue, Service::Rows];
+
+/// How an endpoint behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conduct {
+    /// It takes everything at once.
+    Good,
+    /// It answers 5xx, hangs, loses its answer, takes a part.
+    Flaky,
+    /// It is away for a while.
+    Away { from_ms: u64, until_ms: u64 },
+    /// It refuses some with 400.
+    Refusing,
+    /// It answers 410 from then on.
+    Gone { from_ms: u64 },
+}
+
+/// A subscription.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SubscriptionPlan {
+    pub(crate) customer: usize,
+    /// The type it wants; all where there is none.
+    pub(crate) kind: Option<u64>,
+    pub(crate) conduct: Conduct,
+    pub(crate) max_events: u32,
+    pub(crate) max_wait_ms: u32,
+}
+
+/// What is done to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A processor dies, and another comes after a while.
+    KillProcessor { which: usize, back_ms: u64 },
+    /// A processor stands still.
+    PauseProcessor { which: usize, for_ms: u64 },
+    /// A processor is told to end, and another comes after a while.
+    StopProcessor { which: usize, back_ms: u64 },
+    /// One processor more.
+    AddProcessor,
+    /// An edge dies, and another comes after a while.
+    KillEdge { which: usize, back_ms: u64 },
+    /// An edge stands still.
+    PauseEdge { which: usize, for_ms: u64 },
+    /// A shard is split.
+    Split { which: u64 },
+    /// Two shards become one.
+    Merge { which: u64 },
+    /// A service answers nobody.
+    Outage { service: Service, for_ms: u64 },
+    /// A processor does not reach a service.
+    Cut { which: usize, service: Service, for_ms: u64 },
+}
+
+/// How often calls of a service fail, in a thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rates {
+    /// Refused, nothing done.
+    pub(crate) refused: u64,
+    /// No answer: done, not done, or done later.
+    pub(crate) unclear: u64,
+    /// Of a request's records one that is throttled, or unclear.
+    pub(crate) partial: u64,
+    /// The longest that a call usually takes.
+    pub(crate) latency_ms: u64,
+}
+
+/// A run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) shards: usize,
+    /// Lanes of each customer.
+    pub(crate) customers: Vec<u16>,
+    pub(crate) subscriptions: Vec<SubscriptionPlan>,
+    pub(crate) edges: usize,
+    pub(crate) processors: usize,
+    pub(crate) clients: usize,
+    pub(crate) pause_ms: u64,
+    pub(crate) events_max: u64,
+    pub(crate) traffic_until_ms: u64,
+    /// No fault begins or lasts beyond this.
+    pub(crate) quiet_from_ms: u64,
+    pub(crate) rates: [Rates; SERVICES.len()],
+    /// When and what, in order.
+    pub(crate) actions: Vec<(u64, Action)>,
+    /// The most (event × subscription) unsettled on a shard.
+    pub(crate) unsettled_max: usize,
+    /// A load to be measured instead.
+    pub(crate) load: Option<Load>,
+}
+
+impl Plan {
+    pub(crate) const fn lanes(&self) -> u16 {
+        if self.load.is_some() { LANES_MEASURED } else { LANES }
+    }
+
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed ^ 0x5eed);
+        let customers: Vec<u16> = (0..dice.within(1, 4)).map(|_| dice.within(1, 4) as u16).collect();
+        let traffic_until_ms = START_MS + dice.within(3_000, 8_000);
+        let quiet_from_ms = traffic_until_ms + 4_000;
+        let subscriptions =
+            (0..customers.len()).flat_map(|customer| std::iter::repeat_n(customer, 1 + customer % 2 + 1));
+        let subscriptions = subscriptions.map(|customer| subscription(&mut dice, customer, quiet_from_ms));
+        let subscriptions = subscriptions.collect();
+        let processors = dice.within(1, 4) as usize;
+        let edges = dice.within(1, 3) as usize;
+        let level = dice.within(0, 4);
+        let rates = std::array::from_fn(|_| rates(&mut dice, level));
+        let mut actions: Vec<_> = (0..dice.within(0, 9))
+            .map(|_| (START_MS + dice.within(500, quiet_from_ms - START_MS - 3_500), action(&mut dice)))
+            .collect();
+        actions.sort_by_key(|(at, _)| *at);
+        Self {
+            shards: dice.within(1, 4) as usize,
+            customers,
+            subscriptions,
+            edges,
+            processors,
+            clients: dice.within(1, 5) as usize,
+            pause_ms: dice.within(20, 300),
+            events_max: dice.within(2, 14),
+            traffic_until_ms,
+            quiet_from_ms,
+            rates,
+            actions,
+            unsettled_max: if dice.often(300) { 40 } else { 2_000 },
+            load: None,
+        }
+    }
+}
+
+fn subscription(dice: &mut Dice, customer: usize, quiet_from_ms: u64) -> SubscriptionPlan {
+    let from_ms = START_MS + dice.within(500, 6_000);
+    let conduct = match dice.within(0, 10) {
+        0..4 => Conduct::Good,
+        4..6 => Conduct::Flaky,
+        6 | 7 => Conduct::Away { from_ms, until_ms: (from_ms + dice.within(500, 5_000)).min(quiet_from_ms) },
+        8 => Conduct::Refusing,
+        _ => Conduct::Gone { from_ms },
+    };
+    SubscriptionPlan {
+        customer,
+        kind: dice.often(500).then(|| dice.within(0, 3)),
+        conduct,
+        // One that takes events one by one does not keep up, however good it is.
+        max_events: dice.within(if conduct == Conduct::Good { 5 } else { 1 }, 20) as u32,
+        max_wait_ms: dice.within(1, 60) as u32,
+    }
+}
+
+fn rates(dice: &mut Dice, level: u64) -> Rates {
+    let mut upto = |most: u64| dice.within(0, most * level + 1);
+    Rates { refused: upto(20), unclear: upto(15), partial: upto(40), latency_ms: 4 + upto(15) }
+}
+
+fn action(dice: &mut Dice) -> Action {
+    let which = dice.within(0, 4) as usize;
+    let for_ms = dice.within(300, 4_000);
+    let back_ms = dice.within(50, 3_000);
+    let service = SERVICES[dice.within(0, SERVICES.len() as u64) as usize];
+    match dice.within(0, 14) {
+        0 | 1 => Action::KillProcessor { which, back_ms },
+        2..5 => Action::PauseProcessor { which, for_ms: dice.within(300, 9_000) },
+        5 => Action::StopProcessor { which, back_ms },
+        6 => Action::AddProcessor,
+        7 => Action::KillEdge { which, back_ms },
+        8 => Action::PauseEdge { which, for_ms },
+        9 | 10 => Action::Split { which: dice.next() },
+        11 => Action::Merge { which: dice.next() },
+        12 => Action::Outage { service, for_ms },
+        _ => Action::Cut { which, service, for_ms },
+    }
+}

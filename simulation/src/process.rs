@@ -1,0 +1,98 @@
+//! A simulated process: a runtime of its own, which runs, stands still, or dies.
+
+use crate::entropy::{self, Now};
+use crate::plan::STEP_MS;
+use crate::world::{Caller, World};
+use crate::{edge, worker};
+use parking_lot::Mutex;
+use sluice_ingest::simulation::Door;
+use sluice_processor::Processor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Edge,
+    Processor,
+}
+
+/// What a process lets be seen of it.
+#[derive(Clone, Default)]
+pub(crate) struct Inside {
+    pub(crate) stop: CancellationToken,
+    pub(crate) ended: Arc<AtomicBool>,
+    pub(crate) door: Arc<Mutex<Option<Arc<Door>>>>,
+    pub(crate) processor: Arc<Mutex<Option<Processor>>>,
+}
+
+pub(crate) struct Process {
+    pub(crate) who: Caller,
+    pub(crate) role: Role,
+    pub(crate) inside: Inside,
+    runtime: Option<Runtime>,
+    epoch: Instant,
+    born_ms: u64,
+    at_ms: u64,
+    skew_ms: i64,
+    pub(crate) asleep_until_ms: u64,
+}
+
+impl Process {
+    pub(crate) fn start(world: &Arc<World>, who: Caller, role: Role) -> Self {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime can be made");
+        let epoch = runtime.block_on(async { Instant::now() });
+        let inside = Inside::default();
+        match role {
+            Role::Edge => drop(runtime.spawn(edge::main(Arc::clone(world), who, inside.clone()))),
+            Role::Processor => drop(runtime.spawn(worker::main(Arc::clone(world), who, inside.clone()))),
+        }
+        let born_ms = world.now_ms();
+        world.tell(|| format!("{role:?} p{who} starts"));
+        let skew_ms = (world.roll("skew", u64::from(who)) % 400) as i64 - 200;
+        Self {
+            who,
+            role,
+            inside,
+            runtime: Some(runtime),
+            epoch,
+            born_ms,
+            at_ms: born_ms,
+            skew_ms,
+            asleep_until_ms: 0,
+        }
+    }
+
+    /// Runs until `to_ms`, unless it stands still.
+    pub(crate) fn run(&mut self, world: &World, to_ms: u64) {
+        let Some(runtime) = &self.runtime else { return };
+        if self.asleep_until_ms >= to_ms {
+            return;
+        }
+        entropy::set(Now::Of { epoch: self.epoch, base_ms: self.born_ms, skew_ms: self.skew_ms });
+        let missed = to_ms.saturating_sub(self.at_ms + STEP_MS);
+        if missed > 0 {
+            runtime.block_on(async { tokio::time::advance(Duration::from_millis(missed)).await });
+        }
+        let until = self.epoch + Duration::from_millis(to_ms - self.born_ms);
+        runtime.block_on(async { tokio::time::sleep_until(until).await });
+        self.at_ms = to_ms;
+        entropy::set(Now::At(to_ms));
+        world.ran(self.who);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inside.ended.load(Ordering::Relaxed)
+    }
+
+    /// Nothing of it gets to say anything any more.
+    pub(crate) fn kill(mut self, world: &World) {
+        drop(self.runtime.take());
+        world.died(self.who);
+        world.ledger.lock().forget(self.who);
+    }
+}

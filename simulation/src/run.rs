@@ -1,0 +1,198 @@
+//! One run: steps of simulated time, in which every process gets its turn,
+//! until everything that was promised is accounted for.
+
+use crate::dice::{mixed, number_of};
+use crate::edge::BYTES_MAX;
+use crate::entropy::{self, Now};
+use crate::plan::{Action, PATIENCE_MS, START_MS, STEP_MS};
+use crate::planted::Planted;
+use crate::process::{Process, Role};
+use crate::world::World;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The first panic of any task.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Processors that run at one time at the most.
+const PROCESSORS_MAX: usize = 4;
+
+/// What a run came to.
+pub(crate) struct Outcome {
+    /// The promise that was broken, if one was.
+    pub(crate) broken: Option<String>,
+    pub(crate) trace: Vec<String>,
+    pub(crate) counts: BTreeMap<&'static str, u64>,
+    /// A number that stands for the whole trace.
+    pub(crate) digest: u64,
+}
+
+struct Run {
+    world: Arc<World>,
+    processes: Vec<Process>,
+    /// When a process of which role comes back.
+    back: Vec<(u64, Role)>,
+    next: u32,
+}
+
+/// Runs a seed to its end.
+#[expect(clippy::print_stderr, reason = "a panic is told at once, should the run itself be what panics")]
+pub(crate) fn run(seed: u64, planted: Option<Planted>) -> Outcome {
+    entropy::seed(seed);
+    entropy::set(Now::At(START_MS));
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.to_string();
+        eprintln!("{text}");
+        PANIC.lock().get_or_insert(text);
+    }));
+    of(&World::new(seed, planted))
+}
+
+/// Runs a world to its end. Its thread's time and dice are set.
+pub(crate) fn of(world: &Arc<World>) -> Outcome {
+    let mut run = Run { world: Arc::clone(world), processes: Vec::new(), back: Vec::new(), next: 0 };
+    world.tell(|| format!("{:?}", world.plan));
+    (0..world.plan.processors).for_each(|_| run.start(Role::Processor));
+    (0..world.plan.edges).for_each(|_| run.start(Role::Edge));
+    run.go();
+    run.processes.drain(..).for_each(|process| process.kill(world));
+    let trace = world.trace();
+    let digest = trace.iter().fold(world.seed, |sum, line| mixed(sum ^ number_of(line)));
+    let counts = world.ledger.lock().counts.clone();
+    Outcome { broken: world.verdict(), trace, counts, digest }
+}
+
+impl Run {
+    fn start(&mut self, role: Role) {
+        self.processes.push(Process::start(&self.world, self.next, role));
+        self.next += 1;
+    }
+
+    fn go(&mut self) {
+        let world = Arc::clone(&self.world);
+        let mut actions = world.plan.actions.clone().into_iter().peekable();
+        let mut now_ms = START_MS;
+        while world.verdict().is_none() {
+            now_ms += STEP_MS;
+            entropy::set(Now::At(now_ms));
+            world.catch_up();
+            while let Some((_, action)) = actions.next_if(|(at, _)| *at <= now_ms) {
+                self.act(action, now_ms);
+            }
+            self.revive(now_ms);
+            self.processes.iter_mut().for_each(|process| process.run(&world, now_ms));
+            self.check();
+            let quiet = now_ms > world.plan.quiet_from_ms;
+            if quiet && now_ms.is_multiple_of(100) && !world.is_pending() {
+                let left = world.ledger.lock().outstanding(&world);
+                if left.is_empty() {
+                    world.ledger.lock().check_end(&world);
+                    return;
+                }
+                if now_ms > world.plan.quiet_from_ms + PATIENCE_MS {
+                    let how = left.iter().take(6).cloned().collect::<Vec<_>>().join("; ");
+                    world.broken(
+                        "every 202 ends in a 2xx or a dead letter",
+                        &format!("{} left: {how}", left.len()),
+                    );
+                }
+            }
+        }
+    }
+
+    /// The nth living process of a role.
+    fn nth(&self, role: Role, which: usize) -> Option<usize> {
+        let of: Vec<usize> =
+            (0..self.processes.len()).filter(|at| self.processes[*at].role == role).collect();
+        (!of.is_empty()).then(|| of[which % of.len()])
+    }
+
+    fn act(&mut self, action: Action, now_ms: u64) {
+        let world = Arc::clone(&self.world);
+        world.tell(|| format!("{action:?}"));
+        let role = match action {
+            Action::KillEdge { .. } | Action::PauseEdge { .. } => Role::Edge,
+            _ => Role::Processor,
+        };
+        match action {
+            Action::KillProcessor { which, back_ms } | Action::KillEdge { which, back_ms } => {
+                let Some(at) = self.nth(role, which) else { return };
+                self.processes.remove(at).kill(&world);
+                self.back.push((now_ms + back_ms, role));
+                world.ledger.lock().count("kills");
+            }
+            Action::StopProcessor { which, back_ms } => {
+                let Some(at) = self.nth(role, which) else { return };
+                self.processes[at].inside.stop.cancel();
+                self.back.push((now_ms + back_ms, role));
+                world.ledger.lock().count("stops");
+            }
+            Action::PauseProcessor { which, for_ms } | Action::PauseEdge { which, for_ms } => {
+                let Some(at) = self.nth(role, which) else { return };
+                self.processes[at].asleep_until_ms = (now_ms + for_ms).min(world.plan.quiet_from_ms);
+                world.ledger.lock().count("pauses");
+            }
+            Action::AddProcessor => {
+                let count = self.processes.iter().filter(|process| process.role == role).count();
+                if count < PROCESSORS_MAX {
+                    self.start(role);
+                }
+            }
+            Action::Split { which } | Action::Merge { which } => {
+                let mut shards = world.shards.lock();
+                let split = matches!(action, Action::Split { .. });
+                let told = if split { shards.split(which) } else { shards.merge(which) };
+                drop(shards);
+                if let Some(told) = told {
+                    world.tell(|| told);
+                    world.ledger.lock().count(if split { "splits" } else { "merges" });
+                }
+            }
+            Action::Outage { .. } => world.cut(None, action),
+            Action::Cut { which, .. } => {
+                let Some(at) = self.nth(role, which) else { return };
+                world.cut(Some(self.processes[at].who), action);
+                world.ledger.lock().count("cuts");
+            }
+        }
+    }
+
+    /// Processes that ended make room, and others come for them.
+    fn revive(&mut self, now_ms: u64) {
+        let world = Arc::clone(&self.world);
+        while let Some(at) = self.processes.iter().position(Process::has_ended) {
+            self.processes.remove(at).kill(&world);
+        }
+        let quiet = now_ms >= world.plan.quiet_from_ms;
+        let due: Vec<Role> =
+            self.back.iter().filter(|(at, _)| *at <= now_ms || quiet).map(|(_, role)| *role).collect();
+        self.back.retain(|(at, _)| *at > now_ms && !quiet);
+        due.into_iter().for_each(|role| self.start(role));
+    }
+
+    /// What must hold at every moment.
+    fn check(&self) {
+        let world = &self.world;
+        if let Some(panic) = PANIC.lock().take() {
+            world.broken("nothing panics", &panic);
+        }
+        world.ledger.lock().check_exclusive(world);
+        for process in &self.processes {
+            if let Some(door) = &*process.inside.door.lock()
+                && door.bytes() > BYTES_MAX
+                && world.plan.load.is_none()
+            {
+                world.broken("an edge's buffers are bounded", &format!("{} bytes", door.bytes()));
+            }
+            if let Some(processor) = &*process.inside.processor.lock() {
+                // Reading pauses at the cap: one record may go beyond it.
+                let most = world.plan.unsettled_max as u64 + 500;
+                for shard in processor.status().shards.iter().filter(|of| of.unsettled_events > most) {
+                    let how = format!("{} of {}", shard.unsettled_events, shard.shard);
+                    world.broken("what is unsettled is bounded", &how);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! The event store, the queue, the catalogue, rows and idempotency keys, each
+//! as one process sees it: calls fail, are throttled, lose their answers.
+
+use crate::plan::{Plan, START_MS, Service};
+use crate::planted::Planted;
+use crate::world::{Caller, World, sleep_ms};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use sluice_shared::aws::leases::Checkpoints;
+use sluice_shared::model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
+use sluice_shared::model::{
+    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
+    Delivery, DeliveryId, EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
+};
+use sluice_shared::ports::catalogue::{CatalogueError, Changes, Revision};
+use sluice_shared::ports::event_store::{
+    AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
+};
+use sluice_shared::ports::idempotency::{ClaimOutcome, KeyHash, Placed};
+use sluice_shared::ports::log::{Position, RecordDraft, ShardId};
+use sluice_shared::ports::rows::{NewRow, Row, RowChange};
+use sluice_shared::ports::work_queue::{Backlog, TakeRequest};
+use sluice_shared::ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
+use sluice_shared::wire::record::RecordEncoder;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A taken delivery is given out again after this long, should its taker stand
+/// still, or never have learnt that it took it.
+const VISIBILITY_MS: u64 = 4_000;
+/// How long a look at an empty queue takes.
+const LOOK_MS: u64 = 100;
+
+/// A delivery in the queue.
+pub(crate) struct Message {
+    pub(crate) delivery: Delivery,
+    taken: Option<Taken>,
+}
+
+/// Who took a delivery and when, and whether the answer came to its taker,
+/// which then keeps it.
+struct Taken {
+    by: Caller,
+    at_ms: u64,
+    kept: bool,
+}
+
+/// What all stores hold.
+pub(crate) struct Stored {
+    pub(crate) batches: HashMap<BatchId, Arc<Batch>>,
+    pub(crate) facts: HashMap<(BatchId, SubscriptionId), Fact>,
+    pub(crate) letters: BTreeMap<DeadLetterId, DeadLetter>,
+    pub(crate) queue: BTreeMap<DeliveryId, Message>,
+    pub(crate) customers: Vec<Customer>,
+    /// With the revision of their last change.
+    pub(crate) subscriptions: Vec<(u64, Subscription)>,
+    revision: u64,
+    rows: BTreeMap<(String, Vec<u8>), Vec<u8>>,
+}
+
+impl Stored {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let customer = |(n, fan_out): (usize, &u16)| Customer {
+            id: customer_id(n),
+            name: format!("customer {n}"),
+            email: None,
+            status: CustomerStatus::Active,
+            rate_limit_per_second: 1_000_000,
+            fan_out: *fan_out,
+            fan_out_ever: *fan_out,
+            created_at_ms: START_MS - 1_000,
+            updated_at_ms: START_MS - 1_000,
+        };
+        let subscription = |(n, of): (usize, &crate::plan::SubscriptionPlan)| {
+            let value = of.kind.map_or("*".to_owned(), |kind| format!("kind.k{kind}"));
+            let of = Subscription {
+                id: subscription_id(n),
+                customer: customer_id(of.customer),
+                version: 1,
+                selector: format!(r#"{{"type":"event_type","value":"{value}"}}"#),
+                webhook_url: format!("https://endpoint{n}.example/hook"),
+                batch: BatchPolicy {
+                    max_events: of.max_events,
+                    max_bytes: 262_144,
+                    max_wait_ms: of.max_wait_ms,
+                },
+                retry: RetryPolicy { max_retries: 3, max_delay_s: 2 },
+                ordered: false,
+                description: None,
+                status: SubscriptionStatus::Active,
+                secrets: vec![SigningSecret {
+                    text: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
+                    expires_at_ms: None,
+                }],
+                effective_at_ms: START_MS - 1_000,
+                created_at_ms: START_MS - 1_000,
+                updated_at_ms: START_MS - 1_000,
+            };
+            (1, of)
+        };
+        Self {
+            batches: HashMap::new(),
+            facts: HashMap::new(),
+            letters: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            customers: plan.customers.iter().enumerate().map(customer).collect(),
+            subscriptions: plan.subscriptions.iter().enumerate().map(subscription).collect(),
+            revision: 1,
+            rows: BTreeMap::new(),
+        }
+    }
+
+    /// Whether an event is taken by a subscription, given up, or waits for it in the queue.
+    pub(crate) fn accounts_for(&self, event: EventId, subscription: SubscriptionId) -> bool {
+        let (batch, index) = (event.batch(), event.index());
+        let fact = self.facts.get(&(batch, subscription));
+        let holds = |delivery: &Delivery| {
+            delivery.subscription == subscription
+                && delivery.events.iter().any(|of| of.batch == batch && of.events.contains(index))
+        };
+        fact.is_some_and(|fact| fact.took.contains(index))
+            || self.queue.values().any(|message| holds(&message.delivery))
+            || self.letters.values().any(|letter| holds(&letter.delivery))
+    }
+}
+
+pub(crate) fn customer_id(n: usize) -> CustomerId {
+    CustomerId::from_u128(0x018c_0000_0000_7000_8000_0000_0000_0000 + n as u128 * 0x1_0001)
+}
+
+pub(crate) fn subscription_id(n: usize) -> SubscriptionId {
+    SubscriptionId::from_u128(0x018d_0000_0000_7000_8000_0000_0000_0000 + n as u128)
+}
+
+impl World {
+    /// Counts the items of new batches: each compressed by itself, with 160
+    /// bytes of keys, names and numbers, in units of 1 KB.
+    fn tally_batches(&self, batches: &[NewBatch]) {
+        let Some(mut encoder) = self.plan.load.and_then(|_| RecordEncoder::new(1).ok()) else { return };
+        for new in batches {
+            let (lane, batches) = (Some(new.batch.lane()), vec![Arc::clone(&new.batch)]);
+            let mut bytes = Vec::new();
+            encoder.encode(&RecordDraft { lane, producer: 0, sequence: 0, batches }, &mut bytes);
+            self.tally("batch items", 1);
+            self.tally("raw bytes", new.batch.body.len());
+            self.tally("item bytes", bytes.len());
+            self.tally("write units, batches", (bytes.len() + 160).div_ceil(1024));
+        }
+    }
+}
+
+/// Who asks which world.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    pub(crate) world: Arc<World>,
+    pub(crate) who: Caller,
+}
+
+impl Seat {
+    async fn ask<T: Send + 'static>(
+        &self,
+        service: Service,
+        what: &str,
+        effect: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Result<T, PortError> {
+        self.world.ask(self.who, service, what, effect).await
+    }
+
+    /// [`Self::ask`] of a write that must be durable before anything is
+    /// settled; where that fault is planted, it is said to be, and is made later.
+    async fn write(
+        &self,
+        service: Service,
+        what: &str,
+        effect: impl FnOnce(&World) + Send + 'static,
+    ) -> Result<(), PortError> {
+        if self.world.planted != Some(Planted::EarlyCheckpoint) {
+            return self.ask(service, what, effect).await;
+        }
+        let world = Arc::clone(&self.world);
+        tokio::spawn(async move {
+            sleep_ms(500).await;
+            effect(&world);
+        });
+        Ok(())
+    }
+}
+
+pub(crate) struct SimEvents {
+    pub(crate) seat: Seat,
+    pub(crate) checkpoints: Arc<Checkpoints>,
+}
+
+#[async_trait]
+impl EventStore for SimEvents {
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
+    async fn put_batches(&self, batches: Vec<NewBatch>) -> Result<(), PortError> {
+        let effect = move |world: &World| {
+            world.tally_batches(&batches);
+            let mut stored = world.stored.lock();
+            batches.into_iter().for_each(|new| drop(stored.batches.insert(new.batch.id, new.batch)));
+        };
+        self.seat.ask(Service::Events, "put batches", effect).await
+    }
+
+    async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
+        let effect = move |world: &World| {
+            let items: HashSet<BatchId> = facts.iter().map(|new| new.batch).collect();
+            world.tally("write units, facts", items.len());
+            let mut stored = world.stored.lock();
+            for new in facts {
+                let known = stored.facts.entry((new.batch, new.subscription)).or_default();
+                *known = known.join(&new.fact);
+            }
+        };
+        self.seat.write(Service::Events, "add facts", effect).await
+    }
+
+    async fn get(&self, _: CustomerId, _: BatchId) -> Result<Option<StoredBatch>, PortError> {
+        Ok(None)
+    }
+
+    async fn batch(&self, customer: CustomerId, id: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
+        let effect = move |world: &World| {
+            world.stored.lock().batches.get(&id).filter(|batch| batch.customer == customer).cloned()
+        };
+        self.seat.ask(Service::Events, "read a batch", effect).await
+    }
+
+    async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
+        Ok(LanePage { batches: Vec::new(), exhausted: true })
+    }
+
+    async fn acknowledge(
+        &self,
+        _: CustomerId,
+        events: Vec<EventId>,
+        _: u64,
+    ) -> Result<Vec<AckOutcome>, PortError> {
+        Ok(vec![AckOutcome::Unknown; events.len()])
+    }
+
+    async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
+        let effect = move |world: &World| {
+            let mut stored = world.stored.lock();
+            letters.into_iter().for_each(|letter| drop(stored.letters.insert(letter.id, letter)));
+        };
+        self.seat.write(Service::Events, "put dead letters", effect).await
+    }
+
+    async fn dead_letters(&self, _: CustomerId, _: DeadLetterQuery) -> Result<Vec<DeadLetter>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_dead_letters(&self, _: CustomerId, _: Vec<DeadLetterId>) -> Result<usize, PortError> {
+        Ok(0)
+    }
+
+    fn dead_letter_count(&self) -> u64 {
+        self.seat.world.stored.lock().letters.len() as u64
+    }
+
+    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+        self.checkpoints.store(shard, position).await
+    }
+
+    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
+        self.checkpoints.load(shard).await
+    }
+}
+
+pub(crate) struct SimQueue(pub(crate) Seat);
+
+#[async_trait]
+impl WorkQueue for SimQueue {
+    async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
+        let effect = move |world: &World| {
+            let mut stored = world.stored.lock();
+            for delivery in deliveries {
+                stored.queue.insert(delivery.id, Message { delivery, taken: None });
+            }
+        };
+        self.0.write(Service::Queue, "put deliveries", effect).await
+    }
+
+    async fn take(&self, request: TakeRequest<'_>) -> Result<Vec<Delivery>, PortError> {
+        let (who, max, blocked) = (self.0.who, request.max, request.blocked.clone());
+        let effect = move |world: &World| {
+            let now_ms = world.now_ms();
+            let mut stored = world.stored.lock();
+            let due = stored.queue.values_mut().filter(|message| {
+                let free = message.taken.as_ref().is_none_or(|of| {
+                    let forgotten = !of.kept && of.at_ms + VISIBILITY_MS <= now_ms;
+                    forgotten || !world.lives(of.by, VISIBILITY_MS)
+                });
+                free && message.delivery.due_ms <= now_ms && !blocked.contains(&message.delivery.subscription)
+            });
+            due.take(max)
+                .map(|message| {
+                    message.taken = Some(Taken { by: who, at_ms: now_ms, kept: false });
+                    message.delivery.clone()
+                })
+                .collect::<Vec<_>>()
+        };
+        let taken = self.0.ask(Service::Queue, "take deliveries", effect).await?;
+        if taken.is_empty() {
+            sleep_ms(LOOK_MS).await;
+        }
+        let mut stored = self.0.world.stored.lock();
+        for delivery in &taken {
+            let message = stored.queue.get_mut(&delivery.id).and_then(|message| message.taken.as_mut());
+            if let Some(of) = message.filter(|of| of.by == who) {
+                of.kept = true;
+            }
+        }
+        drop(stored);
+        Ok(taken)
+    }
+
+    fn next_due_ms(&self, _: &HashSet<SubscriptionId>) -> Option<u64> {
+        Some(0)
+    }
+
+    async fn done(&self, ids: Vec<(SubscriptionId, DeliveryId)>) -> Result<(), PortError> {
+        let effect = move |world: &World| {
+            let mut stored = world.stored.lock();
+            ids.iter().for_each(|(_, id)| drop(stored.queue.remove(id)));
+        };
+        self.0.ask(Service::Queue, "deliveries are done", effect).await
+    }
+
+    fn backlog(&self, subscription: SubscriptionId) -> Backlog {
+        let stored = self.0.world.stored.lock();
+        let of = stored.queue.values().filter(|message| message.delivery.subscription == subscription);
+        of.fold(Backlog::default(), |sum, message| Backlog {
+            deliveries: sum.deliveries + 1,
+            events: sum.events + message.delivery.event_count() as u64,
+        })
+    }
+
+    fn total(&self) -> Backlog {
+        Backlog::default()
+    }
+}
+
+pub(crate) struct SimCatalogue(pub(crate) Seat);
+
+#[async_trait]
+impl Catalogue for SimCatalogue {
+    fn propagation(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
+        let effect = move |world: &World| {
+            let stored = world.stored.lock();
+            let changed = stored.subscriptions.iter().filter(|(at, _)| *at > since.0);
+            Changes {
+                revision: Revision(stored.revision),
+                customers: if since.0 == 0 { stored.customers.clone() } else { Vec::new() },
+                subscriptions: changed.map(|(_, of)| of.clone()).collect(),
+                ..Changes::default()
+            }
+        };
+        self.0.ask(Service::Catalogue, "read changes", effect).await
+    }
+
+    async fn put_customer(&self, _: &Customer) -> Result<(), CatalogueError> {
+        Err(CatalogueError::NotFound)
+    }
+
+    async fn put_key(&self, _: &ApiKey) -> Result<(), CatalogueError> {
+        Err(CatalogueError::NotFound)
+    }
+
+    async fn revoke_key(&self, _: CustomerId, _: ApiKeyId, _: u64) -> Result<(), CatalogueError> {
+        Err(CatalogueError::NotFound)
+    }
+
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
+        let new = subscription.clone();
+        let effect = move |world: &World| {
+            let mut stored = world.stored.lock();
+            let revision = stored.revision + 1;
+            let known = stored.subscriptions.iter_mut().find(|(_, of)| of.id == new.id);
+            let Some(known) = known.filter(|(_, of)| of.version + 1 == new.version) else { return false };
+            world.tell(|| format!("subscription {} is {:?}", new.id, new.status));
+            *known = (revision, new);
+            stored.revision = revision;
+            true
+        };
+        let made = self.0.ask(Service::Catalogue, "put a subscription", effect).await?;
+        if made { Ok(()) } else { Err(CatalogueError::Conflict("another version".into())) }
+    }
+
+    async fn delete_subscription(&self, _: CustomerId, _: SubscriptionId) -> Result<(), CatalogueError> {
+        Err(CatalogueError::NotFound)
+    }
+}
+
+pub(crate) struct SimRows(pub(crate) Seat);
+
+#[async_trait]
+impl Rows for SimRows {
+    async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
+        let effect = move |world: &World| {
+            world.tally("write units, history of attempts", changes.len());
+            let rows = &mut world.stored.lock().rows;
+            for change in changes {
+                match change {
+                    RowChange::Put(row) => drop(rows.insert((row.partition, row.key), row.value)),
+                    RowChange::Remove { partition, key } => drop(rows.remove(&(partition, key))),
+                }
+            }
+        };
+        self.0.ask(Service::Rows, "write rows", effect).await
+    }
+
+    async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError> {
+        let effect = move |world: &World| {
+            let rows = &mut world.stored.lock().rows;
+            let key = (row.partition, row.key);
+            let holds = rows.get(&key) == expected.as_ref();
+            if holds {
+                rows.insert(key, row.value);
+            }
+            holds
+        };
+        self.0.ask(Service::Rows, "put a row", effect).await
+    }
+
+    async fn get(&self, partition: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+        let key = (partition.to_owned(), key.to_owned());
+        self.0
+            .ask(Service::Rows, "read a row", move |world| world.stored.lock().rows.get(&key).cloned())
+            .await
+    }
+
+    async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
+        let (partition, after) = (partition.to_owned(), after.map(<[u8]>::to_vec));
+        let effect = move |world: &World| {
+            let stored = world.stored.lock();
+            let of = stored.rows.range((partition.clone(), Vec::new())..);
+            let of = of.take_while(|((name, _), _)| *name == partition);
+            let of = of.filter(|((_, key), _)| after.as_ref().is_none_or(|after| key > after));
+            of.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect()
+        };
+        self.0.ask(Service::Rows, "list rows", effect).await
+    }
+}
+
+/// Keys of repeatable requests, in one process: no client here sends one.
+#[derive(Default)]
+pub(crate) struct SimKeys(Mutex<HashMap<(CustomerId, KeyHash), (KeyHash, Option<Placed>)>>);
+
+#[async_trait]
+impl Idempotency for SimKeys {
+    async fn claim(
+        &self,
+        customer: CustomerId,
+        key: KeyHash,
+        body: KeyHash,
+        _: u64,
+    ) -> Result<ClaimOutcome, PortError> {
+        let mut keys = self.0.lock();
+        Ok(match keys.get(&(customer, key)) {
+            Some((known, _)) if *known != body => ClaimOutcome::Mismatch,
+            Some((_, Some(placed))) => ClaimOutcome::Completed(placed.clone()),
+            Some((_, None)) => ClaimOutcome::InFlight,
+            None => {
+                keys.insert((customer, key), (body, None));
+                ClaimOutcome::Claimed
+            }
+        })
+    }
+
+    async fn complete(&self, customer: CustomerId, key: KeyHash, placed: Placed) -> Result<(), PortError> {
+        if let Some(known) = self.0.lock().get_mut(&(customer, key)) {
+            known.1 = Some(placed);
+        }
+        Ok(())
+    }
+
+    async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
+        self.0.lock().remove(&(customer, key));
+        Ok(())
+    }
+}

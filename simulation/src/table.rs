@@ -1,0 +1,156 @@
+//! The lease table: conditional writes whose answers may be lost.
+
+use crate::plan::Service;
+use crate::world::{Caller, NoAnswer, World, unavailable};
+use async_trait::async_trait;
+use sluice_shared::aws::leases::{LeaseRow, LeaseRows, Row, Written};
+use sluice_shared::aws::log::ShardInfo;
+use sluice_shared::ports::PortError;
+use sluice_shared::ports::log::{Position, ShardId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) leases: BTreeMap<ShardId, LeaseRow>,
+    workers: BTreeMap<String, u64>,
+}
+
+/// The table as one process sees it.
+pub(crate) struct SimTable {
+    pub(crate) world: Arc<World>,
+    pub(crate) who: Caller,
+}
+
+impl std::fmt::Debug for SimTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimTable").field("who", &self.who).finish_non_exhaustive()
+    }
+}
+
+impl SimTable {
+    async fn ask<T: Send + 'static>(
+        &self,
+        what: &str,
+        effect: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Result<T, PortError> {
+        self.world.ask(self.who, Service::Leases, what, effect).await
+    }
+
+    /// Changes a lease if `holds`; may be done late.
+    async fn change(
+        &self,
+        shard: &ShardId,
+        holds: impl FnOnce(&LeaseRow) -> bool + Send + 'static,
+        change: impl FnOnce(&mut LeaseRow, &World) + Send + 'static,
+    ) -> Result<Written, PortError> {
+        let shard = shard.clone();
+        let effect = move |world: &World| {
+            let mut table = world.table.lock();
+            let Some(row) = table.leases.get_mut(&shard) else { return Written::Refused(None) };
+            if !holds(row) {
+                return Written::Refused(Some(row.clone()));
+            }
+            row.counter += 1;
+            world.tally("write units, leases and checkpoints", 1);
+            change(row, world);
+            Written::Yes
+        };
+        let called = self.world.call(self.who, Service::Leases, true, effect).await;
+        called.map_err(|why: NoAnswer| unavailable("change a lease", why))
+    }
+}
+
+#[async_trait]
+impl LeaseRows for SimTable {
+    async fn rows(&self) -> Result<Vec<Row>, PortError> {
+        let effect = |world: &World| {
+            let table = world.table.lock();
+            let leases = table.leases.values().cloned().map(Row::Lease);
+            leases
+                .chain(table.workers.iter().map(|(name, count)| Row::Worker(name.clone(), *count)))
+                .collect()
+        };
+        self.ask("read the leases", effect).await
+    }
+
+    async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError> {
+        let shard = shard.clone();
+        self.ask("read a lease", move |world| world.table.lock().leases.get(&shard).cloned()).await
+    }
+
+    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
+        let row = LeaseRow {
+            shard: shard.id.clone(),
+            owner: None,
+            counter: 0,
+            checkpoint: Position::START,
+            parents: shard.parents.clone(),
+        };
+        let effect = move |world: &World| {
+            world.table.lock().leases.entry(row.shard.clone()).or_insert(row);
+        };
+        self.ask("make a lease", effect).await
+    }
+
+    async fn take(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
+        let (me, who) = (me.to_owned(), self.who);
+        let change = move |row: &mut LeaseRow, world: &World| {
+            world.tell(|| format!("{} is taken by p{who} from {:?}", row.shard, row.owner));
+            world.ledger.lock().count("leases taken");
+            row.owner = Some(me);
+        };
+        self.change(shard, move |row| row.counter == counter, change).await
+    }
+
+    async fn renew(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        checkpoint: Option<Position>,
+    ) -> Result<Written, PortError> {
+        let me = me.to_owned();
+        let holds = move |row: &LeaseRow| row.counter == counter && row.owner.as_deref() == Some(&*me);
+        let change = move |row: &mut LeaseRow, world: &World| {
+            if let Some(position) = checkpoint {
+                world.checkpointed(&row.shard, row.checkpoint, position);
+                row.checkpoint = position;
+            }
+        };
+        self.change(shard, holds, change).await
+    }
+
+    async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
+        let (me, who) = (me.to_owned(), self.who);
+        let holds = move |row: &LeaseRow| row.counter == counter && row.owner.as_deref() == Some(&*me);
+        let change = move |row: &mut LeaseRow, world: &World| {
+            world.tell(|| format!("{} is given back by p{who}", row.shard));
+            row.owner = None;
+        };
+        self.change(shard, holds, change).await
+    }
+
+    async fn store_checkpoint(&self, shard: &ShardId, _: Position) -> Result<(), PortError> {
+        self.world.broken("checkpoints are fenced", &format!("{shard} without a lease"));
+        Ok(())
+    }
+
+    async fn beat(&self, me: &str, count: u64) -> Result<(), PortError> {
+        let me = me.to_owned();
+        let effect = move |world: &World| {
+            world.table.lock().workers.insert(me, count);
+        };
+        self.ask("beat", effect).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        let key = key.to_owned();
+        let effect = move |world: &World| {
+            let mut table = world.table.lock();
+            table.workers.remove(&key);
+            table.leases.remove(&ShardId(key.into()));
+        };
+        self.ask("delete a row", effect).await
+    }
+}

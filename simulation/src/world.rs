@@ -1,0 +1,266 @@
+//! What all simulated processes share: time, dice, the network, the services'
+//! state, and the ledger that judges.
+
+use crate::dice::{mixed, number_of};
+use crate::entropy;
+use crate::ledger::Ledger;
+use crate::plan::{Action, Plan, Rates, SERVICES, START_MS, Service};
+use crate::planted::Planted;
+use crate::stores::Stored;
+use crate::stream::Shards;
+use crate::table::Table;
+use parking_lot::Mutex;
+use sluice_shared::ports::PortError;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a caller waits for an answer that does not come.
+const TIMEOUT_MS: u64 = 500;
+/// The latest that something takes effect of which no answer came.
+const LATE_MS: u64 = 2_500;
+
+/// Who calls: a process, one of its lives.
+pub(crate) type Caller = u32;
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The service refused it: nothing was done.
+    Refused,
+    /// Nobody knows.
+    Unclear,
+}
+
+type Effect = Box<dyn FnOnce(&World) + Send>;
+
+/// A time during which a caller (or everybody) does not reach a service.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    who: Option<Caller>,
+    service: Service,
+    until_ms: u64,
+}
+
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) plan: Plan,
+    pub(crate) planted: Option<Planted>,
+    rolls: Mutex<HashMap<(u64, u64), u64>>,
+    later: Mutex<BTreeMap<(u64, u64), Effect>>,
+    tallies: Mutex<BTreeMap<&'static str, u64>>,
+    gaps: Mutex<Vec<Gap>>,
+    trace: Mutex<Vec<String>>,
+    broken: Mutex<Option<String>>,
+    /// When each process last ran.
+    alive: Mutex<HashMap<Caller, u64>>,
+    pub(crate) shards: Mutex<Shards>,
+    pub(crate) table: Mutex<Table>,
+    pub(crate) stored: Mutex<Stored>,
+    pub(crate) ledger: Mutex<Ledger>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, planted: Option<Planted>) -> Arc<Self> {
+        Self::of_plan(seed, planted, Plan::of(seed))
+    }
+
+    pub(crate) fn of_plan(seed: u64, planted: Option<Planted>, plan: Plan) -> Arc<Self> {
+        Arc::new(Self {
+            seed,
+            planted,
+            rolls: Mutex::default(),
+            later: Mutex::default(),
+            tallies: Mutex::default(),
+            gaps: Mutex::default(),
+            trace: Mutex::default(),
+            broken: Mutex::default(),
+            alive: Mutex::default(),
+            shards: Mutex::new(Shards::new(plan.shards)),
+            table: Mutex::default(),
+            stored: Mutex::new(Stored::new(&plan)),
+            ledger: Mutex::new(Ledger::new(&plan)),
+            plan,
+        })
+    }
+
+    /// Simulated milliseconds since the Unix epoch.
+    pub(crate) fn now_ms(&self) -> u64 {
+        entropy::true_ms()
+    }
+
+    /// The next number of a die of its own: what one part of the world rolls
+    /// does not depend on how often others did.
+    pub(crate) fn roll(&self, what: &str, of: u64) -> u64 {
+        let key = (number_of(what), of);
+        let mut rolls = self.rolls.lock();
+        let count = rolls.entry(key).or_default();
+        *count += 1;
+        mixed(
+            mixed(self.seed.wrapping_mul(0x9e37_79b9) ^ key.0)
+                ^ mixed(key.1)
+                ^ count.wrapping_mul(0xd1b5_4a32),
+        )
+    }
+
+    /// Whether faults still happen.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.now_ms() >= self.plan.quiet_from_ms
+    }
+
+    pub(crate) fn rates(&self, service: Service) -> Rates {
+        let rates = self.plan.rates[SERVICES.iter().position(|of| *of == service).unwrap_or(0)];
+        if self.is_quiet() { Rates { latency_ms: rates.latency_ms, ..Rates::default() } } else { rates }
+    }
+
+    /// Counts what was asked of a service.
+    pub(crate) fn tally(&self, what: &'static str, count: usize) {
+        *self.tallies.lock().entry(what).or_default() += count as u64;
+    }
+
+    pub(crate) fn tallies(&self) -> BTreeMap<&'static str, u64> {
+        self.tallies.lock().clone()
+    }
+
+    /// Writes a line into the run's trace; a load that is measured has none.
+    pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
+        if self.plan.load.is_some() {
+            return;
+        }
+        let now = self.now_ms().saturating_sub(START_MS);
+        self.trace.lock().push(format!("{:>3}.{:03} {}", now / 1000, now % 1000, line()));
+    }
+
+    /// A promise was broken: the first time ends the run.
+    pub(crate) fn broken(&self, promise: &str, how: &str) {
+        self.tell(|| format!("BROKEN {promise}: {how}"));
+        self.broken.lock().get_or_insert_with(|| format!("{promise}: {how}"));
+    }
+
+    pub(crate) fn verdict(&self) -> Option<String> {
+        self.broken.lock().clone()
+    }
+
+    pub(crate) fn trace(&self) -> Vec<String> {
+        self.trace.lock().clone()
+    }
+
+    pub(crate) fn ran(&self, who: Caller) {
+        self.alive.lock().insert(who, self.now_ms());
+    }
+
+    pub(crate) fn died(&self, who: Caller) {
+        self.alive.lock().remove(&who);
+    }
+
+    /// Whether a process ran within this time.
+    pub(crate) fn lives(&self, who: Caller, within_ms: u64) -> bool {
+        self.alive.lock().get(&who).is_some_and(|at| at + within_ms >= self.now_ms())
+    }
+
+    pub(crate) fn cut(&self, who: Option<Caller>, action: Action) {
+        let (Action::Outage { service, for_ms } | Action::Cut { service, for_ms, .. }) = action else {
+            return;
+        };
+        let until_ms = (self.now_ms() + for_ms).min(self.plan.quiet_from_ms);
+        self.gaps.lock().push(Gap { who, service, until_ms });
+    }
+
+    fn reaches(&self, who: Caller, service: Service) -> bool {
+        let now = self.now_ms();
+        let mut gaps = self.gaps.lock();
+        gaps.retain(|gap| gap.until_ms > now);
+        !gaps.iter().any(|gap| gap.service == service && gap.who.is_none_or(|of| of == who))
+    }
+
+    /// Lets happen what was to happen by now.
+    pub(crate) fn catch_up(&self) {
+        loop {
+            let due = {
+                let mut later = self.later.lock();
+                let first = later.first_key_value().map(|((at, _), _)| *at);
+                if first.is_none_or(|at| at > self.now_ms()) {
+                    return;
+                }
+                later.pop_first()
+            };
+            if let Some((_, effect)) = due {
+                effect(self);
+            }
+        }
+    }
+
+    /// Whether something is still to happen.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.later.lock().is_empty()
+    }
+
+    /// Lets something happen in a while.
+    pub(crate) fn later(&self, in_ms: u64, effect: Effect) {
+        let mut later = self.later.lock();
+        let number = later.len() as u64 + self.roll("order", 0) % 1_000_000 * 1_000;
+        later.insert((self.now_ms() + in_ms, number), effect);
+    }
+
+    /// A call of a service: it takes its time, may be refused, may have no
+    /// answer. `may_be_late`: what has no answer may still be done later.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        who: Caller,
+        service: Service,
+        may_be_late: bool,
+        effect: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        let rates = self.rates(service);
+        let roll = self.roll("call", u64::from(who) << 8 | service as u64);
+        let (dice, pick) = (roll % 1000, roll >> 32);
+        sleep_ms((roll >> 16) % (rates.latency_ms / 2 + 1)).await;
+        if !self.reaches(who, service) {
+            sleep_ms(TIMEOUT_MS).await;
+            return Err(if pick.is_multiple_of(2) { NoAnswer::Unclear } else { NoAnswer::Refused });
+        }
+        if dice < rates.refused {
+            return Err(NoAnswer::Refused);
+        }
+        if dice < rates.refused + rates.unclear {
+            match pick % 3 {
+                0 => drop(effect(self)),
+                1 if may_be_late => {
+                    self.later(pick / 3 % LATE_MS, Box::new(move |world| drop(effect(world))));
+                }
+                _ => {}
+            }
+            sleep_ms(if pick.is_multiple_of(5) { 1 } else { TIMEOUT_MS }).await;
+            return Err(NoAnswer::Unclear);
+        }
+        let answer = effect(self);
+        sleep_ms(1 + (roll >> 24) % (rates.latency_ms / 2 + 1)).await;
+        Ok(answer)
+    }
+
+    /// [`Self::call`] of a store, whose callers know one kind of failure.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        who: Caller,
+        service: Service,
+        what: &str,
+        effect: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, PortError> {
+        self.call(who, service, false, effect).await.map_err(|why| unavailable(what, why))
+    }
+}
+
+/// The stores' way to say it.
+pub(crate) fn unavailable(what: &str, why: NoAnswer) -> PortError {
+    PortError::Unavailable {
+        what: what.into(),
+        retry_after: Duration::from_millis(50),
+        source: format!("{why:?}, simulated").into(),
+    }
+}
+
+pub(crate) async fn sleep_ms(ms: u64) {
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}

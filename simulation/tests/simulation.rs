@@ -1,0 +1,73 @@
+//! Some seeds of the simulation, each planted fault, and a run that is repeated.
+//! `SLUICE_SIMULATION_SEEDS=5000 cargo test --release -p sluice-simulation` runs
+//! more of them; `SLUICE_SIMULATION_FROM` says where to begin.
+
+use std::process::Command;
+
+fn number(name: &str, default: u64) -> u64 {
+    let value = std::env::var_os(name);
+    value.map_or(default, |value| value.to_string_lossy().parse().expect("a number of seeds"))
+}
+
+fn simulate(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_sluice-simulation")).args(arguments).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn every_promise_is_kept_whatever_fails() {
+    let seeds = number("SLUICE_SIMULATION_SEEDS", 150).to_string();
+    let from = number("SLUICE_SIMULATION_FROM", 0).to_string();
+    let (kept, said) = simulate(&["--seeds", &seeds, "--from", &from]);
+    assert!(kept, "{said}");
+    // It did what it is there for.
+    for what in ["events accepted", "webhooks", "dead letters", "leases lost", "kills", "pauses", "splits"] {
+        assert!(said.contains(what), "no {what}: {said}");
+    }
+}
+
+fn finds(planted: &str, within: u64, promise: &str) {
+    let (found, said) = simulate(&["--planted", planted, "--seeds", &within.to_string()]);
+    assert!(found, "{planted} was not found: {said}");
+    assert!(said.contains(promise), "{planted}: {said}");
+}
+
+#[test]
+fn a_checkpoint_before_its_facts_is_found() {
+    finds("early-checkpoint", 20, "the checkpoint never passes unsettled work");
+}
+
+#[test]
+fn a_process_that_keeps_its_shards_beyond_its_leases_is_found() {
+    finds("no-fence", 200, "a shard is worked by one process at a time");
+}
+
+#[test]
+fn a_retry_that_reorders_the_log_is_found() {
+    // A reader takes what comes late for a second copy.
+    finds("reordered-retry", 20, "every 202 ends in a 2xx or a dead letter");
+}
+
+#[test]
+fn a_retry_that_reorders_first_attempts_is_found() {
+    finds("held-attempt", 60, "first attempts follow the log while the endpoint keeps up");
+}
+
+#[test]
+fn a_202_before_every_record_has_its_number_is_found() {
+    finds("early-answer", 60, "every 202 ends in a 2xx or a dead letter");
+}
+
+#[test]
+fn other_bytes_in_a_second_try_are_found() {
+    finds("other-bytes", 60, "");
+}
+
+#[test]
+fn a_seed_repeats_its_run() {
+    for seed in ["1", "2", "3", "4"] {
+        let (one, two) = (simulate(&["--one", seed]), simulate(&["--one", seed]));
+        let differs = one.1.lines().zip(two.1.lines()).position(|(one, two)| one != two);
+        assert_eq!(differs.map(|at| one.1.lines().nth(at)), None, "seed {seed}");
+    }
+}
