@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Take events over HTTP and put them into the stream (distributed engine)
     #[cfg(feature = "aws")]
-    Ingest(Ingest),
+    Ingest(Edge),
     /// Match and deliver what is in the stream (distributed engine)
     #[cfg(feature = "aws")]
     Processor(Processor),
@@ -65,13 +65,21 @@ pub(crate) struct Up {
     /// Where everything durable is kept [default: ./sluice-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub edge: Edge,
+}
+
+/// Flags of whatever takes events.
+#[derive(Debug, Args)]
+pub(crate) struct Edge {
     /// Address of the public API [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,
     /// Address of the admin API [default: 127.0.0.1:8081]
     #[arg(long, value_name = "HOST:PORT")]
     pub admin_listen: Option<SocketAddr>,
-    /// Token of the admin API, or SLUICE_ADMIN_TOKEN; without it one is made and kept in the data directory
+    /// Token of the admin API, or SLUICE_ADMIN_TOKEN: the same on all edges of a deployment. Without it
+    /// `up` makes one and keeps it in the data directory
     #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<String>,
     /// Serve the public API over TLS with this certificate chain (PEM)
@@ -105,25 +113,6 @@ pub(crate) struct ShowConfig {
     /// Print JSON: each field with its value and where that comes from
     #[arg(long)]
     pub json: bool,
-}
-
-#[cfg(feature = "aws")]
-#[derive(Debug, Args)]
-pub(crate) struct Ingest {
-    /// Address of the public API [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub listen: Option<SocketAddr>,
-    /// Address of the admin API [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub admin_listen: Option<SocketAddr>,
-    /// Token of the admin API, or SLUICE_ADMIN_TOKEN; all edges of a deployment have the same
-    #[arg(long, value_name = "TOKEN")]
-    pub admin_token: Option<String>,
-    /// Let subscriptions name loopback and private addresses (development)
-    #[arg(long)]
-    pub allow_private_webhooks: bool,
-    #[command(flatten)]
-    pub logs: Logs,
 }
 
 #[cfg(feature = "aws")]

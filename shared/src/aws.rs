@@ -41,7 +41,8 @@ pub mod rates;
 pub mod redis;
 #[cfg(feature = "aws")]
 pub mod rows;
-#[cfg(all(test, feature = "aws"))]
+#[cfg(feature = "aws")]
+#[cfg(test)]
 mod tests;
 
 #[cfg(feature = "aws")]

@@ -101,7 +101,7 @@ pub(crate) async fn send(
             );
             match door.produce(crate::stores::customer_id(customer as usize), None, body.as_bytes()).await {
                 sluice_ingest::simulation::Answered::Accepted { .. } => {
-                    world.ledger.lock().count("events accepted")
+                    world.ledger.lock().count("events accepted");
                 }
                 other => world.broken("a load without faults is taken", &format!("{other:?}")),
             }

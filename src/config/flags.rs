@@ -1,6 +1,6 @@
 //! Flags as a source of configuration that is known by name.
 
-use crate::cli::{Command, Logs, Up};
+use crate::cli::{Command, Edge, Logs, Up};
 use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Metadata, Profile, Provider};
@@ -46,11 +46,16 @@ impl Given {
         #[cfg(feature = "aws")]
         self.switch("--distributed", &["distributed"], flags.distributed);
         self.set("--data-dir", "data_dir", flags.data_dir.as_ref());
+        self.edge(&flags.edge);
+    }
+
+    fn edge(&mut self, flags: &Edge) {
         self.set("--listen", "edge.listen", flags.listen);
         self.set("--admin-listen", "edge.admin_listen", flags.admin_listen);
         self.set("--admin-token", "admin_token", flags.admin_token.as_ref());
         self.set("--tls-cert", "edge.tls.cert_file", flags.tls_cert.as_ref());
         self.set("--tls-key", "edge.tls.key_file", flags.tls_key.as_ref());
+        // An edge delivers, too: the test events that customers ask for.
         let private = ["edge.allow_private_webhooks", "processor.guard.allow_private"];
         self.switch("--allow-private-webhooks", &private, flags.allow_private_webhooks);
         self.logs(&flags.logs);
@@ -71,14 +76,7 @@ pub(super) fn of(command: &Command) -> Vec<Flag> {
         // Its figures are what is to be seen; failures still come through.
         Command::Demo(_) => given.set("demo", "telemetry.log_filter", Some("warn")),
         #[cfg(feature = "aws")]
-        Command::Ingest(flags) => {
-            given.set("--listen", "edge.listen", flags.listen);
-            given.set("--admin-listen", "edge.admin_listen", flags.admin_listen);
-            given.set("--admin-token", "admin_token", flags.admin_token.as_ref());
-            let private = ["edge.allow_private_webhooks"];
-            given.switch("--allow-private-webhooks", &private, flags.allow_private_webhooks);
-            given.logs(&flags.logs);
-        }
+        Command::Ingest(flags) => given.edge(flags),
         #[cfg(feature = "aws")]
         Command::Processor(flags) => {
             given.set("--listen", "processor_listen", flags.listen);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::Value;
+use sluice_loadtest::metric::{Checked, Threshold};
 use sluice_loadtest::{html, prometheus};
 
 /// Prints a result: one line of JSON, or text.
@@ -15,6 +16,35 @@ pub(crate) fn result(json: bool, value: &impl Serialize, text: &str) -> anyhow::
         line(&serde_json::to_string(value).context("writing the result as JSON")?)
     } else {
         line(text.trim_end())
+    }
+}
+
+/// Where a run's result goes, and what is asked of it.
+pub(crate) struct Wanted<'a> {
+    pub(crate) json: bool,
+    pub(crate) out: &'a [PathBuf],
+    pub(crate) thresholds: &'a [Threshold],
+}
+
+impl Wanted<'_> {
+    /// Checks a result.
+    pub(crate) fn check(&self, result: &impl Serialize) -> anyhow::Result<Vec<Checked>> {
+        let json = serde_json::to_value(result).context("writing the result as JSON")?;
+        Ok(self.thresholds.iter().map(|threshold| threshold.check(&json)).collect())
+    }
+
+    /// Writes and prints a result that was checked.
+    pub(crate) fn conclude(
+        &self,
+        value: &impl Serialize,
+        text: String,
+        checked: &[Checked],
+    ) -> anyhow::Result<ExitCode> {
+        files(self.out, value)?;
+        let text = checked.iter().fold(text, |text, checked| text + &checked.text + "\n");
+        result(self.json, value, &text)?;
+        let ok = checked.iter().all(|checked| checked.ok);
+        Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

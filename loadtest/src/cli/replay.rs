@@ -16,8 +16,9 @@ use sluice_loadtest::replay::{ReplayConfig, ReplayReport, replay};
 use sluice_loadtest::sender::LiveRun;
 use sluice_loadtest::watch::{Timeline, WatchConfig, watch};
 
+use super::output::Wanted;
 use super::run::live_view::{LiveView, Progress};
-use super::{output, stop_signal};
+use super::stop_signal;
 
 /// Plays recorded traffic: a JSON object a line, plain, gzip or zstd, larger
 /// than memory if need be. `record` writes such files; the README describes
@@ -151,12 +152,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         anyhow::Ok((report.context("replaying")?, timeline))
     })?;
     let mut result = ReplayResult { report, timeline, thresholds: Vec::new() };
-    let json = serde_json::to_value(&result).context("writing the result as JSON")?;
-    result.thresholds = args.threshold.iter().map(|threshold| threshold.check(&json)).collect();
-    output::files(&args.out, &result)?;
-    let mut text = result.report.text();
-    result.thresholds.iter().for_each(|checked| text.push_str(&format!("{}\n", checked.text)));
-    output::result(args.json, &result, &text)?;
-    let ok = result.thresholds.iter().all(|checked| checked.ok);
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let wanted = Wanted { json: args.json, out: &args.out, thresholds: &args.threshold };
+    result.thresholds = wanted.check(&result)?;
+    wanted.conclude(&result, result.report.text(), &result.thresholds)
 }

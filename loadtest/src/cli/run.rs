@@ -13,7 +13,8 @@ use sluice_loadtest::metric::Checked;
 use sluice_loadtest::sender::{self, LiveRun, RunConfig, RunReport};
 use sluice_loadtest::watch::{Timeline, receiver_stats, watch};
 
-use super::{output, stop_signal};
+use super::output::Wanted;
+use super::stop_signal;
 
 mod args;
 pub(crate) mod live_view;
@@ -45,14 +46,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let mut result = runtime.block_on(drive(args, config))?;
-    let json = serde_json::to_value(&result).context("writing the result as JSON")?;
-    result.thresholds = args.threshold.iter().map(|threshold| threshold.check(&json)).collect();
-    output::files(&args.out, &result)?;
-    let mut text = result.report.text();
-    result.thresholds.iter().for_each(|checked| text.push_str(&format!("{}\n", checked.text)));
-    output::result(args.json, &result, &text)?;
-    let ok = result.thresholds.iter().all(|checked| checked.ok);
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let wanted = Wanted { json: args.json, out: &args.out, thresholds: &args.threshold };
+    result.thresholds = wanted.check(&result)?;
+    wanted.conclude(&result, result.report.text(), &result.thresholds)
 }
 
 async fn drive(args: &RunArgs, config: RunConfig) -> anyhow::Result<RunResult> {

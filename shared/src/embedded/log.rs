@@ -221,24 +221,9 @@ impl LogShard {
 /// Turns a frame's payload into items; a damaged one gives what is whole of it.
 fn decode_frame(payload: &[u8], next: u64, damage: Option<String>, items: &mut Vec<LogItem>) {
     let position = Position::from_lsn(next);
-    let mut details: Vec<String> = damage.into_iter().collect();
-    match Directory::parse(payload) {
-        Ok(directory) => {
-            let mut batches = Vec::with_capacity(directory.batches.len());
-            for (row, batch) in directory.read_all(payload) {
-                match batch {
-                    Ok(batch) => batches.push(Arc::new(batch)),
-                    Err(error) => details.push(format!(
-                        "batch {:?} of customer {} with {} events: {error}",
-                        row.id, row.customer, row.events
-                    )),
-                }
-            }
-            let (producer, sequence) = (directory.producer, directory.sequence);
-            items.push(LogItem::Record(LogRecord { position, producer, sequence, batches }));
-        }
-        Err(error) => details.push(error.to_string()),
-    }
+    let (whole, damaged) = LogRecord::read(payload, position);
+    items.extend(whole.map(LogItem::Record));
+    let details: Vec<String> = damage.into_iter().chain(damaged).collect();
     if !details.is_empty() {
         items.push(LogItem::Damaged { position, detail: details.join("; ") });
     }

@@ -2,6 +2,7 @@
 
 use super::PortError;
 use crate::model::{Batch, Lane};
+use crate::wire::record::Directory;
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
@@ -133,6 +134,29 @@ pub struct LogRecord {
     pub sequence: u64,
     /// Its batches.
     pub batches: Vec<Arc<Batch>>,
+}
+
+impl LogRecord {
+    /// Reads the bytes of a record: what is whole of it, and what is not, in words.
+    #[must_use]
+    pub fn read(bytes: &[u8], position: Position) -> (Option<Self>, Vec<String>) {
+        let directory = match Directory::parse(bytes) {
+            Ok(directory) => directory,
+            Err(error) => return (None, vec![error.to_string()]),
+        };
+        let (mut batches, mut damage) = (Vec::with_capacity(directory.batches.len()), Vec::new());
+        for (row, batch) in directory.read_all(bytes) {
+            match batch {
+                Ok(batch) => batches.push(Arc::new(batch)),
+                Err(error) => damage.push(format!(
+                    "batch {:?} of customer {} with {} events: {error}",
+                    row.id, row.customer, row.events
+                )),
+            }
+        }
+        let (producer, sequence) = (directory.producer, directory.sequence);
+        (Some(Self { position, producer, sequence, batches }), damage)
+    }
 }
 
 /// What reading met.

@@ -1,10 +1,8 @@
 //! Reading shards: by polling, paced to what a shard allows, or as they push.
 
 use super::stream::{Aside, From, Got, GotRecord, Stream, Subscription};
-use crate::model::Batch;
 use crate::ports::PortError;
 use crate::ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
-use crate::wire::record::Directory;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -249,24 +247,8 @@ impl Readers {
 /// A stored record's items; what is damaged of it is named.
 fn decode(record: GotRecord) -> Arrived {
     let (position, at_ms, bytes) = (record.position, record.at_ms, record.bytes.len());
-    let (mut items, mut damage) = (Vec::new(), Vec::new());
-    match Directory::parse(&record.bytes) {
-        Ok(directory) => {
-            let mut batches: Vec<Arc<Batch>> = Vec::with_capacity(directory.batches.len());
-            for (row, batch) in directory.read_all(&record.bytes) {
-                match batch {
-                    Ok(batch) => batches.push(Arc::new(batch)),
-                    Err(error) => damage.push(format!(
-                        "batch {:?} of customer {} with {} events: {error}",
-                        row.id, row.customer, row.events
-                    )),
-                }
-            }
-            let (producer, sequence) = (directory.producer, directory.sequence);
-            items.push(LogItem::Record(LogRecord { position, producer, sequence, batches }));
-        }
-        Err(error) => damage.push(error.to_string()),
-    }
+    let (whole, damage) = LogRecord::read(&record.bytes, position);
+    let mut items: Vec<LogItem> = whole.map(LogItem::Record).into_iter().collect();
     let damage = (!damage.is_empty()).then(|| {
         let detail = format!("record {} of {bytes} bytes: {}", position.to_decimal(), damage.join("; "));
         items.push(LogItem::Damaged { position, detail: detail.clone() });
