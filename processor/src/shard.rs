@@ -6,8 +6,10 @@
 //! So whatever dies here, at whatever moment, is done again by the next owner.
 
 mod intake;
+mod matching;
 mod outlets;
 mod parked;
+mod upkeep;
 
 use crate::attempt::Attempted;
 use crate::commit::Commit;
@@ -15,22 +17,16 @@ use crate::conclude::conclude;
 use crate::context::Context;
 use crate::health::ShardHealth;
 use crate::ledger::{Ledger, Stored};
-use crate::matcher::Match;
 use crate::metrics::ShardMetrics;
-use crate::settlement::{self, Ending, Held};
-use crate::slice::{Slice, Ticket};
+use crate::settlement::{Ending, Held};
 use crate::watermark::Watermark;
 use intake::Intake;
-use outlets::{InFlight, Outlet, Outlets};
+use outlets::{InFlight, Outlets};
 use parked::Loaded;
-use sluice_shared::model::{
-    Batch, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet, LastAttempt, SubscriptionId,
-    SubscriptionStatus,
-};
+use sluice_shared::model::{DeadLetterReason, SubscriptionStatus};
 use sluice_shared::ports::PortError;
 use sluice_shared::ports::catalogue::Revision;
-use sluice_shared::ports::event_store::NewBatch;
-use sluice_shared::ports::log::{LogItem, LogRecord, Position, ShardId};
+use sluice_shared::ports::log::ShardId;
 use sluice_shared::selector::MatchScratch;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,20 +34,8 @@ use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Batches matched before other things get their turn.
-const BATCHES_A_TURN: usize = 64;
-
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 100;
-
-/// How long an outlet is kept without events.
-const OUTLET_IDLE_MS: u64 = 600_000;
-
-/// An outbox with this share of the shard's caps is a large one.
-const LARGE_SHARE: usize = 16;
-
-/// POSTs that take longer than this make an endpoint slow, however many are in flight.
-const SLOW_POST_MS: u64 = 100;
 
 /// The task of one shard.
 pub(crate) struct Shard {
@@ -185,125 +169,6 @@ impl Shard {
         Duration::from_millis(first.saturating_sub(self.now_ms()).max(1))
     }
 
-    /// Matches some of what was read; says whether there is more that may be matched.
-    fn match_some(&mut self, now_ms: u64) -> bool {
-        if !self.intake.may_match() {
-            return false;
-        }
-        if !self.orphans.is_empty() {
-            self.give_up_orphans(now_ms);
-        }
-        let caps = self.context.config.shard.caps();
-        let mut batches = 0;
-        while !self.watermark.is_full(&caps) {
-            if batches >= BATCHES_A_TURN {
-                return true;
-            }
-            match self.intake.items.pop_front() {
-                None => {
-                    if self.intake.take_closed() {
-                        // Settled once everything before it is.
-                        self.watermark.push(Position::END, 0, 0);
-                    }
-                    return false;
-                }
-                Some(LogItem::Record(record)) => {
-                    batches += record.batches.len();
-                    self.match_record(&record, now_ms);
-                }
-                Some(LogItem::Damaged { position, detail }) => {
-                    tracing::error!(shard = %self.id, ?position, detail, "passing a damaged place of the log");
-                    self.context.metrics().damaged.increment(1);
-                    self.watermark.push(position, 0, 0);
-                }
-            }
-        }
-        false
-    }
-
-    fn match_record(&mut self, record: &LogRecord, now_ms: u64) {
-        let ticket = self.watermark.next_ticket();
-        let (mut outstanding, mut bytes) = (0, 0);
-        let stores = self.context.stores.events.takes_batches();
-        for batch in &record.batches {
-            self.matched_ms = self.matched_ms.max(batch.id.ms());
-            let matcher = self.context.matchers.of(batch.customer);
-            let found = match &matcher {
-                Some(matcher) => matcher.match_batch(batch, &mut self.scratch),
-                None => Vec::new(),
-            };
-            self.count_matched(batch, &found);
-            if stores {
-                // Its writing is one more thing that must be durable before it is settled.
-                let matched = !found.is_empty();
-                self.ledger.pending.batch(NewBatch { batch: Arc::clone(batch), matched });
-                self.ledger.pending.settle(ticket, 1);
-                outstanding += 1;
-            }
-            let Some(matcher) = matcher else {
-                bytes += if stores { batch.body.len() } else { 0 };
-                continue;
-            };
-            if stores || !found.is_empty() {
-                bytes += batch.body.len();
-            }
-            for of in found {
-                let listener = matcher.listener(of.listener);
-                outstanding += of.events.len() + of.undecided.len();
-                if !of.undecided.is_empty() {
-                    self.give_up_undecided(batch, listener.target.id(), of.undecided, ticket, now_ms);
-                }
-                let slice = Slice { batch: Arc::clone(batch), events: of.events, ticket };
-                self.outlets.push(listener, slice, &mut self.ledger.pending, now_ms);
-            }
-        }
-        self.watermark.push(record.position, outstanding, bytes);
-    }
-
-    fn count_matched(&self, batch: &Batch, found: &[Match]) {
-        let all = usize::from(batch.len());
-        let matched = match found {
-            [] => 0,
-            [one] => one.events.len(),
-            many => many.iter().fold(EventSet::new(), |union, of| union.union(&of.events)).len(),
-        };
-        let metrics = self.context.metrics();
-        metrics.events_matched.increment(matched as u64);
-        metrics.events_unmatched.increment((all - matched) as u64);
-    }
-
-    /// Neither matched nor dropped: a dead letter says that somebody should look.
-    fn give_up_undecided(
-        &mut self,
-        batch: &Batch,
-        subscription: SubscriptionId,
-        events: EventSet,
-        ticket: Ticket,
-        now_ms: u64,
-    ) {
-        let count = events.len();
-        self.context.metrics().events_undecided.increment(count as u64);
-        let delivery = Delivery {
-            id: DeliveryId::new(now_ms),
-            customer: batch.customer,
-            subscription,
-            events: vec![EventRef { batch: batch.id, events }],
-            attempts: 0,
-            first_attempt_ms: 0,
-            last: LastAttempt {
-                status: None,
-                error: Some("the selector could not judge these events within its budget".into()),
-                at_ms: now_ms,
-            },
-            due_ms: now_ms,
-        };
-        let reason = DeadLetterReason::Poison;
-        self.context.metrics().ending(Ending::GaveUp(reason), count);
-        let commit = &mut self.ledger.pending;
-        settlement::give_up(commit, delivery, reason, Held::ByLog, now_ms);
-        commit.settle(ticket, count);
-    }
-
     /// An attempt ended, or its task did.
     fn ended(&mut self, ended: Result<(Id, Option<Attempted>), JoinError>) {
         let (task, attempted) = match ended {
@@ -364,97 +229,6 @@ impl Shard {
             Stored::Checkpointed(Some(_)) => self.checkpointed_ms = self.now_ms(),
             Stored::Checkpointed(None) => {}
         }
-    }
-
-    /// What is looked at a few times a second rather than at every turn.
-    fn tick(&mut self, now_ms: u64) {
-        self.outlets.detach_old(&mut self.ledger.pending, now_ms);
-        if self.watermark.is_full(&self.context.config.shard.caps()) {
-            self.relieve(now_ms);
-        }
-        let revision = self.context.matchers.directory().revision();
-        if revision != self.revision {
-            self.revision = revision;
-            self.follow_catalogue(now_ms);
-        }
-        let age_max = Duration::from_millis(self.context.config.shard.snapshot_age_max_ms);
-        if !self.orphans.is_empty() && self.context.matchers.directory().age() <= age_max {
-            self.give_up_orphans(now_ms);
-        }
-        self.outlets.forgive(now_ms);
-        self.outlets.evict(now_ms.saturating_sub(OUTLET_IDLE_MS));
-        self.report(now_ms);
-    }
-
-    /// The shard is full: outlets with much of it whose endpoint is slow give
-    /// it to the queue. An endpoint counts as slow if its POSTs take long, or
-    /// if there is anybody else on the shard to wait for it. Where all that is
-    /// left is one fast endpoint with more events than it can take, the log is
-    /// the better place to wait.
-    fn relieve(&mut self, now_ms: u64) {
-        let config = &self.context.config.shard;
-        let behind = |outlet: &Outlet| {
-            let large = outlet.outbox.events() >= config.unsettled_events_max / LARGE_SHARE
-                || outlet.outbox.bytes() >= config.unsettled_bytes_max / LARGE_SHARE;
-            let waits_ms = outlet.outbox.oldest_ms().map_or(0, |since| now_ms.saturating_sub(since));
-            large && waits_ms >= config.overtake_after_ms
-        };
-        let others = self.outlets.all.values().any(|outlet| !behind(outlet));
-        let slow = self
-            .outlets
-            .all
-            .iter()
-            .filter(|(_, outlet)| behind(outlet) && (others || outlet.latency_ms >= SLOW_POST_MS));
-        let slow: Vec<_> = slow.map(|(id, _)| *id).collect();
-        for id in slow {
-            self.outlets.slow_down(id, now_ms);
-            self.outlets.touch(id);
-        }
-    }
-
-    /// Outlets take over new versions; those whose subscription is gone give up what they have.
-    fn follow_catalogue(&mut self, now_ms: u64) {
-        for (id, outlet) in &mut self.outlets.all {
-            let subscription = outlet.listener.target.subscription();
-            let known = self.context.subscription(subscription.customer, *id);
-            let matcher = self.context.matchers.of(subscription.customer);
-            match (known, matcher.as_ref().and_then(|matcher| matcher.by_id(*id))) {
-                (_, Some(listener)) => outlet.follow(listener),
-                (known, None) => {
-                    outlet.gone = Some((reason_of(known.as_ref().map(|of| &of.status)), now_ms));
-                }
-            }
-        }
-        let ids: Vec<_> = self.outlets.all.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.outlets.touch(id));
-    }
-
-    fn report(&mut self, now_ms: u64) {
-        let (events, bytes) = (self.watermark.events(), self.watermark.bytes());
-        let caught_up = self.intake.at_end && self.intake.items.is_empty();
-        let lag_ms =
-            if caught_up || self.matched_ms == 0 { 0 } else { now_ms.saturating_sub(self.matched_ms) };
-        if events == 0 && caught_up {
-            self.health.progressed(now_ms);
-        }
-        if events == 0 && self.ledger.is_idle(self.watermark.settled()) {
-            self.checkpointed_ms = now_ms;
-        }
-        let checkpoint_age_ms = now_ms.saturating_sub(self.checkpointed_ms);
-        self.metrics.checkpoint_age_seconds.set(checkpoint_age_ms as f64 / 1000.0);
-        self.health.observe(lag_ms, events);
-        self.metrics.unsettled_events.set(events as f64);
-        self.metrics.unsettled_bytes.set(bytes as f64);
-        self.metrics.lag_seconds.set(lag_ms as f64 / 1000.0);
-        self.metrics.lag_events.set(self.unmatched_events() as f64);
-    }
-
-    fn unmatched_events(&self) -> usize {
-        let records = self.intake.items.iter().filter_map(|item| match item {
-            LogItem::Record(record) => Some(&record.batches),
-            LogItem::Damaged { .. } => None,
-        });
-        records.flatten().map(|batch| usize::from(batch.len())).sum()
     }
 
     /// Ends: no more reading, a short grace for POSTs in flight, what they
