@@ -33,15 +33,18 @@ fn number(key: &str, value: u64) -> Value {
 
 fn span(of: &Span) -> Value {
     // SERVER = 2, CLIENT = 3.
-    let (name, kind) = match of.kind {
-        SpanKind::Produce => ("POST /v1/events", 2),
-        SpanKind::Webhook => ("POST webhook", 3),
+    let (name, kind, route) = match of.kind {
+        SpanKind::Produce => ("POST /v1/events", 2, Some("/v1/events")),
+        SpanKind::Webhook => ("POST webhook", 3, None),
     };
     let mut attributes =
         vec![text("http.request.method", "POST"), number("messaging.batch.message_count", of.events)];
+    attributes.extend(route.map(|route| text("http.route", route)));
     attributes.extend(of.status.map(|status| number("http.response.status_code", status.into())));
-    // ERROR = 2; a good status is left unset, as the conventions for HTTP say.
-    let good = of.status.is_some_and(|status| (200..300).contains(&status));
+    // ERROR = 2; else it is left unset. A refusal is the client's error, not
+    // the server's (the semantic conventions for HTTP spans, "Status").
+    let error_from = if of.kind == SpanKind::Produce { 500 } else { 300 };
+    let good = of.status.is_some_and(|status| (200..error_from).contains(&status));
     json!({
         "traceId": of.own.trace_id(),
         "spanId": of.own.parent_id(),
@@ -193,5 +196,8 @@ mod tests {
             json!({"key": "http.response.status_code", "value": {"intValue": "200"}})
         );
         assert_eq!(spans[1]["status"]["code"], 2);
+        let refused = |status| body(&[Span { kind: SpanKind::Produce, ..of(Some(status)) }]);
+        let span = |status| refused(status)["resourceSpans"][0]["scopeSpans"][0]["spans"][0].clone();
+        assert_eq!((&span(400)["status"], &span(503)["status"]), (&json!({}), &json!({ "code": 2 })));
     }
 }

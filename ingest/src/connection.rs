@@ -5,12 +5,15 @@
 //! shortest timeout, looks for counts that stood still.
 
 mod io;
+mod refusal;
 mod sweep;
 
 pub(crate) use io::{Io, Stream};
+pub(crate) use refusal::{Told, last_answer};
 pub(crate) use sweep::{Connections, Registered, Timeouts};
 
 use parking_lot::Mutex;
+use refusal::Refusal;
 use sluice_shared::directory::KeyEntry;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -55,6 +58,8 @@ pub(crate) struct Connection {
     waker: Mutex<Option<Waker>>,
     /// The last header that opened the door, and the key it was.
     pub(crate) last_key: Mutex<Option<(Box<[u8]>, Arc<KeyEntry>)>>,
+    /// What was said to a request that was none.
+    pub(crate) refusal: Refusal,
 }
 
 /// Finish what is in flight, take no more.
@@ -76,6 +81,7 @@ impl Connection {
             orders: AtomicU8::new(0),
             waker: Mutex::new(None),
             last_key: Mutex::new(None),
+            refusal: Refusal::default(),
         }
     }
 

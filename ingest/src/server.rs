@@ -1,11 +1,15 @@
 //! The listeners: accepting, the cap on connections, protocols, the drain.
 
 use crate::config::{EdgeConfig, ms};
-use crate::connection::{Connection, Connections, Driven, Ended, Io, Protocol, Registered, Stream, Timeouts};
+use crate::connection::{
+    Connection, Connections, Driven, Ended, Io, Protocol, Registered, Stream, Timeouts, Told, last_answer,
+};
 use crate::edge::Edge;
 use crate::request_id;
+use crate::router::Route;
 use crate::service::{Door, Session, serve};
 use crate::tls::Tls;
+use http::StatusCode;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -29,15 +33,13 @@ const PING: Duration = Duration::from_secs(20);
 
 /// Told to a connection over the cap; whether it is read is the client's luck.
 fn over_the_cap() -> String {
-    let id = request_id::new();
-    let id = id.to_str().unwrap_or_default();
-    let body = format!(
-        r#"{{"error":{{"code":"OVERLOADED","message":"too many connections are open","request_id":"{id}"}}}}"#
-    );
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-         x-request-id: {id}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
+    let message = "too many connections are open";
+    last_answer(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "OVERLOADED",
+        message,
+        &request_id::new(),
+        "retry-after: 1\r\n",
     )
 }
 
@@ -213,10 +215,17 @@ impl Server {
         });
         let io = TokioIo::new(Io::new(stream, Arc::clone(&connection)));
         let service = service_fn(move |request| serve(Arc::clone(&session), request));
+        let served = Arc::clone(&connection);
         let ended = match protocol {
-            Protocol::Http1 => Driven::new(self.http1.serve_connection(io, service), connection).await,
-            Protocol::Http2 => Driven::new(self.http2.serve_connection(io, service), connection).await,
+            Protocol::Http1 => Driven::new(self.http1.serve_connection(io, service), served).await,
+            Protocol::Http2 => Driven::new(self.http2.serve_connection(io, service), served).await,
         };
+        if let Some(Told { status, code, request_id, .. }) = connection.refusal.told() {
+            self.edge.metrics.refused(code);
+            self.edge.metrics.answered(Route::None, *status);
+            let request_id = request_id.to_str().unwrap_or_default();
+            tracing::debug!(request_id, status = status.as_u16(), code, "refused: not HTTP");
+        }
         match ended {
             Ended::Itself(Ok(())) => {}
             // Clients that go away or talk nonsense: their own affair.
@@ -283,20 +292,5 @@ async fn first_bytes(stream: &TcpStream, patience: Duration) -> Option<Protocol>
             _ if begun_at.get_or_insert_with(Instant::now).elapsed() > patience => return None,
             _ => tokio::time::sleep(Duration::from_millis(5)).await,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_refusal_over_the_cap_has_the_length_and_the_id_that_it_says() {
-        let text = over_the_cap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{text}");
-        let body: serde_json::Value = serde_json::from_str(body).unwrap();
-        let id = body["error"]["request_id"].as_str().unwrap();
-        assert!(head.contains(&format!("x-request-id: {id}\r\n")), "{text}");
     }
 }

@@ -10,7 +10,7 @@ pub use rounds::{mutated, rounds};
 
 use crate::selector::{MatchScratch, Selector};
 use crate::trace::TraceParent;
-use crate::wire::record::{Directory, HEADER_LEN, directory_end};
+use crate::wire::record::{Directory, directory_end, reseal};
 use crate::{clock, embedded, sealing};
 
 /// A target: the name of its corpus, and what runs.
@@ -38,17 +38,8 @@ pub fn run(name: &str, bytes: &[u8]) {
 /// what they protect is reached.
 pub fn record(bytes: &[u8]) {
     read_record(bytes);
-    if bytes.len() < HEADER_LEN {
-        return;
-    }
     let mut bytes = bytes.to_vec();
-    let length = u32::from_le_bytes(bytes[32..36].try_into().expect("four bytes")) as usize;
-    if let Some(directory) = bytes.get(HEADER_LEN..HEADER_LEN.saturating_add(length)) {
-        let crc = crc32c::crc32c(directory);
-        bytes[40..44].copy_from_slice(&crc.to_le_bytes());
-    }
-    let crc = crc32c::crc32c(&bytes[..44]);
-    bytes[44..48].copy_from_slice(&crc.to_le_bytes());
+    reseal(&mut bytes);
     read_record(&bytes);
 }
 

@@ -58,6 +58,7 @@ fn a_webhook_has_the_body_and_the_headers_of_the_contract() {
         let seen = endpoint.seen();
         (seen.iter().map(|seen| seen.events().len()).sum::<usize>() == 2).then_some(seen)
     });
+    assert!(seen.iter().all(|seen| seen.line == "POST /hook HTTP/1.1"), "{seen:?}");
     let events: Vec<Value> = seen.iter().flat_map(Seen::events).collect();
     let find = |id: &str| events.iter().find(|event| event["event_id"] == id).expect("the event").clone();
     let timestamp = find(&full_id)["timestamp"].clone();

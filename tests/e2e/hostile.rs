@@ -224,8 +224,13 @@ fn requests_that_are_not_http_or_smuggle_are_refused() {
         connection.write(bytes.as_bytes()).ok();
         if let Ok(answer) = connection.read_answer() {
             assert!((400..500).contains(&answer.status), "{}: {}", &bytes[..20], answer.status);
+            assert_eq!(answer.json()["error"]["request_id"], answer.header("x-request-id").unwrap_or("none"));
         }
     }
+    let counted = "sluice_http_refusals_total{code=\"MALFORMED_REQUEST\"}";
+    wait_until("they are counted", || {
+        Request::get("/metrics").expect(server.admin(), 200).text().contains(counted)
+    });
     customer.send(&json!({"payload": "still here"}));
     assert_eq!(customer.pages("/v1/inbox?limit=10", "events").len(), 1);
 }

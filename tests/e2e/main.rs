@@ -34,6 +34,8 @@ mod isolation;
 mod lifecycle;
 mod metrics;
 mod ordered;
+#[cfg(feature = "otel")]
+mod otlp;
 mod outcomes;
 mod reading;
 mod real_events;

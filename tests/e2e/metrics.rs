@@ -138,7 +138,9 @@ fn dashboards_and_alerts_ask_only_for_what_there_is() {
     let panels = all.iter().filter(|expression| expression.contains("sluice_")).count();
     assert!(panels >= 5, "only {panels} expressions were found in the dashboard");
     // Rules are YAML; their comments and texts name no series.
-    all.push(std::fs::read_to_string(root().join("dashboards/prometheus/rules.yml")).unwrap());
+    for name in ["rules.yml", "rules_test.yml"] {
+        all.push(std::fs::read_to_string(root().join("dashboards/prometheus").join(name)).unwrap());
+    }
     let faults: Vec<_> = all.iter().flat_map(|expression| faults(expression)).collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }
@@ -228,6 +230,40 @@ fn promtool_finds_nothing_wrong_with_the_metrics() {
     assert_clean(promtool(&["check", "metrics"], text.as_bytes()));
     if let Some(output) = promtool(&["check", "metrics"], b"# TYPE x counter\nx 1\n") {
         assert!(!output.status.success(), "promtool finds nothing wrong with anything");
+    }
+}
+
+/// What follows `key` in a file of rules or of their tests, up to a comma or the line's end.
+fn values_of<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+    let after = text.split(key).skip(1);
+    after.filter_map(|rest| rest.split([',', '\n']).next().map(str::trim)).collect()
+}
+
+#[test]
+fn alerts_fire_when_they_should_and_not_else() {
+    let dir = root().join("dashboards/prometheus");
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    let (rules, tests) = (read("rules.yml"), read("rules_test.yml"));
+    let alerts = values_of(&rules, "- alert:");
+    assert!(alerts.len() > 10, "{alerts:?}");
+    for alert in alerts {
+        let named = tests.split("alertname:").skip(1).filter(|rest| rest.trim_start().starts_with(alert));
+        let silent = named.clone().filter(|rest| rest.lines().next().unwrap().contains("exp_alerts: []"));
+        assert!(silent.clone().count() >= 1, "{alert} is not tested to be silent");
+        assert!(named.count() > silent.count(), "{alert} is not tested to fire");
+    }
+    let arguments =
+        |tests: &Path| ["test".to_owned(), "rules".to_owned(), tests.to_str().unwrap().to_owned()];
+    let run = |tests: &Path| promtool(&arguments(tests).each_ref().map(String::as_str), b"");
+    assert_clean(run(&dir.join("rules_test.yml")));
+    // A limit ten times as high is found out.
+    let changed = crate::harness::directory();
+    let wrong = rules.replace("[5m]))) > 0.25", "[5m]))) > 2.5");
+    assert_ne!(wrong, rules);
+    std::fs::write(changed.path().join("rules.yml"), wrong).unwrap();
+    std::fs::write(changed.path().join("rules_test.yml"), tests).unwrap();
+    if let Some(output) = run(&changed.path().join("rules_test.yml")) {
+        assert!(!output.status.success(), "promtool tests nothing");
     }
 }
 

@@ -258,8 +258,10 @@ fn stream(config: &EdgeConfig) -> Operation {
         .describe(format!(
             "Each message is one event with an `id`, from which a later stream goes on: the header \
              `Last-Event-ID`, which browsers send by themselves, or `last_event_id`. Without either, or \
-             `start_time`, it begins now. A quiet stream says so every {} ms. A customer may have {} streams.",
-            config.stream.heartbeat_ms, config.stream.customer_max
+             `start_time`, it begins now. It has neither a `status` nor an `end_time`, which are refused: \
+             each event comes once, when it is accepted, and there is no end. A quiet stream says so every \
+             {} ms; one whose reader takes nothing for {} ms is ended. A customer may have {} streams.",
+            config.stream.heartbeat_ms, config.http.idle_timeout_ms, config.stream.customer_max
         ))
         .parameters([
             text("event_type", "Of this type."),
@@ -269,7 +271,11 @@ fn stream(config: &EdgeConfig) -> Operation {
             header("Last-Event-ID", resume(), "The same; it goes before the query's."),
         ])
         .parameters(times("start_time", "end_time").into_iter().take(1))
-        .answers_with(200, "Until one side ends it.", Some(json!({ "text/event-stream": { "schema": { "type": "string" } } })))
+        .answers_with(
+            200,
+            "Until one side ends it.",
+            Some(json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+        )
         .refuses(429, "The customer has as many streams as there may be.")
 }
 

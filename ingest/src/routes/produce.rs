@@ -25,8 +25,25 @@ use std::time::{Duration, Instant};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-/// Takes the events of a request.
+/// Takes the events of a request, and tells of it where it is traced.
 pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, ApiError> {
+    let parent = call.parts.headers.get(trace::HEADER).and_then(|value| TraceParent::parse(value.as_bytes()));
+    let span = parent.and_then(trace::begin);
+    let mut accepted = 0;
+    let outcome = take(call, body, span.or(parent), &mut accepted).await;
+    if let (Some(own), Some(parent)) = (span, parent) {
+        let status = outcome.as_ref().map_or_else(ApiError::status, Reply::status);
+        tell_span(own, parent, call.started, status, accepted);
+    }
+    outcome
+}
+
+async fn take(
+    call: &Call<'_>,
+    body: Incoming,
+    trace: Option<TraceParent>,
+    accepted: &mut usize,
+) -> Result<Reply, ApiError> {
     let edge = call.edge;
     let key = call.key.as_ref().ok_or_else(|| ApiError::not_found("path"))?;
     let customer = &**key.customer();
@@ -46,21 +63,17 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
             (translated.body.into(), translated.refusals)
         }
     };
-    let parent = headers.get(trace::HEADER).and_then(|value| TraceParent::parse(value.as_bytes()));
-    let span = parent.and_then(trace::begin);
     let wishes = Wishes {
         form: form?,
         idempotency_key: idempotency_key(headers)?,
         minimal: minimal(headers),
         refusals: &refusals,
-        trace: span.or(parent),
+        trace,
     };
     match edge.producer.produce(customer, wishes, &body).await {
         Ok(answer) => {
             edge.streams.wake(customer.id());
-            if let (Some(own), Some(parent)) = (span, parent) {
-                tell_span(own, parent, call.started, answer.accepted);
-            }
+            *accepted = answer.accepted;
             edge.metrics.took(Taken {
                 accepted: answer.accepted,
                 rejected: answer.rejected,
@@ -78,11 +91,11 @@ pub(crate) async fn produce(call: &Call<'_>, body: Incoming) -> Result<Reply, Ap
     }
 }
 
-/// Tells of a request whose events were taken.
-fn tell_span(own: TraceParent, parent: TraceParent, started: Instant, accepted: usize) {
+/// Tells of a request, whatever became of it.
+fn tell_span(own: TraceParent, parent: TraceParent, started: Instant, status: StatusCode, accepted: usize) {
     let ended_ms = clock::now_ms();
     let began_ms = ended_ms.saturating_sub(started.elapsed().as_millis() as u64);
-    let (kind, status) = (trace::SpanKind::Produce, Some(StatusCode::ACCEPTED.as_u16()));
+    let (kind, status) = (trace::SpanKind::Produce, Some(status.as_u16()));
     trace::tell(trace::Span { kind, own, parent, began_ms, ended_ms, status, events: accepted as u64 });
 }
 

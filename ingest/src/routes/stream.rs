@@ -18,10 +18,23 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// A page's script cannot set the header the first time, so the query may say it.
 const PARAMETERS: [&str; 5] = ["event_type", "source", "tag", "start_time", "last_event_id"];
 
+/// What the inbox knows and a stream cannot: why, for people.
+const OF_THE_INBOX: [(&str, &str); 5] = [
+    (
+        "status",
+        "a stream gives each event once, when it is accepted, whatever becomes of it; GET /v1/inbox filters by status",
+    ),
+    ("end_time", "a stream has no end; GET /v1/inbox reads a range of time"),
+    ("cursor", "a stream goes on from last_event_id"),
+    ("limit", "a stream has no pages"),
+    ("order", "a stream is in the order of acceptance"),
+];
+
 /// The customer's events from now on, from a time on, or from where a stream was left.
 pub(super) fn open(call: &Call<'_>) -> Result<Reply, ApiError> {
     let edge = call.edge;
     let key = call.key.as_ref().ok_or_else(|| ApiError::not_found("path"))?;
+    refuse_what_the_inbox_knows(call)?;
     let query = call.query(&PARAMETERS)?;
     let text = |name| query.text(name).map(str::to_owned);
     let filter = Filter {
@@ -71,4 +84,14 @@ pub(super) fn open(call: &Call<'_>) -> Result<Reply, ApiError> {
         drain: edge.drain.clone(),
     };
     Ok(event_stream(EventStream::start(stream, call.connection)))
+}
+
+fn refuse_what_the_inbox_knows(call: &Call<'_>) -> Result<(), ApiError> {
+    let text = call.parts.uri.query().unwrap_or_default();
+    for (name, _) in url::form_urlencoded::parse(text.as_bytes()) {
+        if let Some((_, why)) = OF_THE_INBOX.iter().find(|(of, _)| *of == name) {
+            return Err(ApiError::invalid(&name, *why));
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,9 @@ pub(super) fn check(text: &str, allow_private: bool) -> Result<String, ApiError>
         return Err(refuse("is longer than 2048 bytes"));
     }
     let url = Url::parse(text).map_err(|e| ApiError::invalid("webhook_url", format!("is not a URL: {e}")))?;
+    if url.as_str().len() > LEN_MAX {
+        return Err(refuse("is longer than 2048 bytes with its characters escaped"));
+    }
     match url.scheme() {
         "https" => {}
         "http" if allow_private => {}
@@ -112,6 +115,14 @@ mod tests {
             assert!(check(bad, false).is_err(), "{bad}");
         }
         assert!(check(&format!("https://example.com/{}", "a".repeat(LEN_MAX)), false).is_err());
+    }
+
+    #[test]
+    fn a_url_s_length_counts_as_it_is_kept() {
+        // Two bytes in UTF-8, six in a URL.
+        let text = |count| format!("https://example.com/{}", "ü".repeat(count));
+        assert!(check(&text(338), false).is_ok_and(|url| url.len() == LEN_MAX), "{}", text(338).len());
+        assert!(check(&text(339), false).is_err());
     }
 
     #[test]

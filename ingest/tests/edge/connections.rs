@@ -1,6 +1,7 @@
 //! Slow, broken and many clients.
 
 use crate::harness::{Client, config, start};
+use std::collections::HashSet;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -129,6 +130,39 @@ async fn nonsense_is_answered_400_or_cut_and_hurts_nobody() {
     client.send(head).await;
     assert!(client.answer().await.is_none_or(|answer| (400..500).contains(&answer.status)));
     assert_eq!(edge.client().await.post_event().await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_refused_in_the_api_s_shape_as_the_connection_s_last_answer() {
+    let edge = start(config()).await;
+    let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
+    let cases = [
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400, "MALFORMED_REQUEST"),
+        ("nonsense\r\n\r\n".into(), 400, "MALFORMED_REQUEST"),
+        ("GET / HTTP/1.1\r\nno colon here\r\n\r\n".into(), 400, "MALFORMED_REQUEST"),
+        ("POST /v1/events HTTP/1.1\r\ncontent-length: -1\r\n\r\n".into(), 400, "MALFORMED_REQUEST"),
+        (format!("GET / HTTP/1.1\r\n{many}\r\n"), 431, "HEADERS_TOO_LARGE"),
+    ];
+    let mut ids = HashSet::new();
+    for (wrong, status, code) in cases {
+        // At once, behind an answer that waits to be written, and after HTTP/1.0.
+        for before in
+            ["", "GET /health HTTP/1.1\r\n\r\n", "GET /health HTTP/1.0\r\nconnection: keep-alive\r\n\r\n"]
+        {
+            let mut client = Client::connect(edge.public).await;
+            client.send(format!("{before}{wrong}")).await;
+            if !before.is_empty() {
+                assert_eq!(client.answer().await.unwrap().status, 200);
+            }
+            let answer = client.answer().await.unwrap_or_else(|| panic!("no answer to {before}{wrong}"));
+            assert_eq!((answer.status, &*answer.code()), (status, code), "{before}{wrong}");
+            assert_eq!(answer.headers["connection"], "close");
+            assert_eq!(answer.headers["content-type"], "application/json");
+            assert!(answer.headers.contains_key("date"));
+            assert!(ids.insert(answer.headers["x-request-id"].clone()), "an id twice");
+            assert!(client.ends_within(SECOND).await);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

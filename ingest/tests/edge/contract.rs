@@ -1,10 +1,15 @@
 //! Rules of the API that hold on every route, and what changes while the edge runs.
 
 use crate::api::customer;
-use crate::harness::{Client, config, start};
+use crate::harness::{Client, config, start, start_on};
 use serde_json::{Value, json};
+use sluice_shared::model::Lane;
+use sluice_shared::ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
+use sluice_shared::ports::{Log, PortError};
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 
 const EVERYTHING: &str =
     r#"{"event_selector":{"type":"event_type","value":"*"},"webhook_url":"http://127.0.0.1:9/hook"}"#;
@@ -252,4 +257,95 @@ async fn every_path_answers_the_same_under_api_v1() {
     assert_eq!(client.request("DELETE", &format!("/events/{event}/ack"), "").await.status, 200);
     let ids = json!({ "event_ids": [event] }).to_string();
     assert_eq!(client.request("POST", "/inbox/ack", &ids).await.json()["acknowledged"], 0);
+}
+
+/// A log whose next append ends as it is told, whatever it does.
+struct Told {
+    log: Arc<dyn Log>,
+    next: Arc<Mutex<Option<AppendError>>>,
+}
+
+#[async_trait::async_trait]
+impl Log for Told {
+    fn append_units(&self) -> usize {
+        self.log.append_units()
+    }
+    fn append_unit(&self, lane: Lane) -> usize {
+        self.log.append_unit(lane)
+    }
+    fn append_blocks(&self) -> bool {
+        self.log.append_blocks()
+    }
+    async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError> {
+        let told = self.next.lock().unwrap().take();
+        if !matches!(told, Some(AppendError::NotTaken { .. })) {
+            self.log.append(unit, record).await?;
+        }
+        told.map_or(Ok(()), Err)
+    }
+    fn accepting(&self) -> Result<(), AppendError> {
+        self.log.accepting()
+    }
+    fn recovered_ms(&self) -> u64 {
+        self.log.recovered_ms()
+    }
+    async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
+        self.log.shards().await
+    }
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
+        self.log.lanes(shard).await
+    }
+    async fn read(
+        &self,
+        of: &ShardId,
+        at: Position,
+        max: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError> {
+        self.log.read(of, at, max, wait).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_503_says_whether_the_events_may_have_been_taken() {
+    let next = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&next);
+    let edge = start_on(config(), |log| Arc::new(Told { log, next: told })).await.with_customer().await;
+    let mut client = edge.client().await;
+    let lost = AppendError::Unknown { detail: "the answer was lost".into() };
+    let full = AppendError::NotTaken { detail: "no room".into(), retry_after: Duration::from_secs(7) };
+    for (error, code, outcome, after, stored) in
+        [(full, "LOG_UNAVAILABLE", "not_taken", "7", 0), (lost, "OUTCOME_UNKNOWN", "unknown", "1", 1)]
+    {
+        *next.lock().unwrap() = Some(error);
+        let answer = client.post_event().await;
+        assert_eq!((answer.status, &*answer.code()), (503, code), "{answer:?}");
+        assert_eq!(answer.json()["error"]["details"]["outcome"], outcome);
+        assert_eq!(answer.headers["retry-after"], after);
+        // What it said of itself is for the log.
+        assert!(!String::from_utf8(answer.body).unwrap().contains("no room"));
+        let inbox = client.get("/v1/inbox").await.json();
+        assert_eq!(inbox["total"], stored, "{inbox}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_request_that_ends_early_nothing_is_taken() {
+    let edge = start(config()).await;
+    let line = "{\"event_type\":\"a.b\",\"payload\":1}\n";
+    let whole = line.repeat(3);
+    let more = format!("content-type: application/x-ndjson\r\ncontent-length: {}\r\n", 2 * whole.len());
+    let mut client = edge.client().await;
+    client.send(client.head("POST", "/v1/events", &more) + &whole).await;
+    client.stream.shutdown().await.unwrap();
+    let answer = client.answer().await;
+    assert!(answer.as_ref().is_none_or(|answer| answer.status == 400), "{answer:?}");
+    // Chunked, and cut between two chunks.
+    let more = "content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n";
+    let mut client = edge.client().await;
+    client.send(client.head("POST", "/v1/events", more) + &format!("{:x}\r\n{whole}\r\n", whole.len())).await;
+    client.stream.shutdown().await.unwrap();
+    let answer = client.answer().await;
+    assert!(answer.as_ref().is_none_or(|answer| answer.status == 400), "{answer:?}");
+    assert_eq!(edge.client().await.get("/v1/inbox").await.json()["total"], 0);
 }

@@ -6,6 +6,7 @@ use sluice_shared::directory::{Directory, DirectorySettings};
 use sluice_shared::embedded::catalogue::SqliteCatalogue;
 use sluice_shared::embedded::{EmbeddedEngine, EngineConfig, LocalRates};
 use sluice_shared::model::{DeliveryId, Subscription};
+use sluice_shared::ports::Log;
 use sluice_shared::ports::webhook_probe::{ProbeAnswer, WebhookProbe};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -41,15 +42,18 @@ pub(crate) fn config() -> EdgeConfig {
 
 /// An edge with one customer, as development has it.
 pub(crate) async fn start(config: EdgeConfig) -> Running {
-    let mut running = start_without_customer(config).await;
-    let made = Client::connect(running.admin).await.admin("POST", "/admin/test-customer", "").await;
-    assert_eq!(made.status, 201, "{made:?}");
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    (running.customer, running.key) = (text(&made.json()["customer"]["id"]), text(&made.json()["api_key"]));
-    running
+    start_without_customer(config).await.with_customer().await
 }
 
 pub(crate) async fn start_without_customer(config: EdgeConfig) -> Running {
+    start_on(config, |log| log).await
+}
+
+/// An edge whose log is what `change` makes of the engine's.
+pub(crate) async fn start_on(
+    config: EdgeConfig,
+    change: impl FnOnce(Arc<dyn Log>) -> Arc<dyn Log>,
+) -> Running {
     config.validate().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let settings = EngineConfig { lanes: 8, ..EngineConfig::default() }.settings();
@@ -67,7 +71,7 @@ pub(crate) async fn start_without_customer(config: EdgeConfig) -> Running {
         directory: directory.clone(),
         events: engine.events.clone(),
         queue: engine.queue.clone(),
-        log: engine.log.clone(),
+        log: change(engine.log.clone()),
         idempotency: engine.idempotency.clone(),
         rates: Arc::new(LocalRates::new(directory)),
         lost: Box::new(Vec::new),
@@ -101,6 +105,15 @@ impl WebhookProbe for Echo {
 }
 
 impl Running {
+    /// With a customer, as development has it.
+    pub(crate) async fn with_customer(mut self) -> Self {
+        let made = Client::connect(self.admin).await.admin("POST", "/admin/test-customer", "").await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (self.customer, self.key) = (text(&made.json()["customer"]["id"]), text(&made.json()["api_key"]));
+        self
+    }
+
     pub(crate) async fn client(&self) -> Client {
         Client { key: self.key.clone(), ..Client::connect(self.public).await }
     }

@@ -99,7 +99,9 @@ fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), Strin
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
         one => vec![one.as_str().unwrap()],
     };
-    if !kinds.contains(&kind) {
+    // An integer is a number.
+    let is_number = kind == "integer" && kinds.contains(&"number");
+    if !is_number && !kinds.contains(&kind) {
         return Err(format!("{value} is not {kinds:?}"));
     }
     if schema.get("const").is_some_and(|only| only != value) {
@@ -108,7 +110,9 @@ fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), Strin
     if schema["enum"].as_array().is_some_and(|all| !all.contains(value)) {
         return Err(format!("{value} is not one of {}", schema["enum"]));
     }
+    let has_too_few = |items: &Vec<Value>| (items.len() as u64) < schema["minItems"].as_u64().unwrap_or(0);
     match value {
+        Value::Array(items) if has_too_few(items) => Err(format!("{value} has too few items")),
         Value::Array(items) => items.iter().try_for_each(|item| conforms(document, &schema["items"], item)),
         Value::Object(fields) => object(document, schema, fields),
         _ => Ok(()),
@@ -266,6 +270,62 @@ async fn requests_may_hold_the_fields_that_are_described_and_no_others() {
         }
     }
     assert!(checked >= 13, "only {checked} bodies were checked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_selectors_compare_with_what_is_described_and_nothing_else() {
+    let edge = start(config()).await;
+    let of = Described::new(&edge).await;
+    let document = of.document(At::Public);
+    let schema = json!({ "$ref": "#/components/schemas/Selector" });
+    let values = [
+        json!(1),
+        json!(1.5),
+        json!("a"),
+        json!(null),
+        json!(true),
+        json!({}),
+        json!({ "a": [1] }),
+        json!([]),
+        json!([1, "a", null, true]),
+        json!([[2], {}]),
+        json!([[]]),
+    ];
+    let operators = [
+        "equals",
+        "not_equals",
+        "greater_than",
+        "greater_or_equal",
+        "less_than",
+        "less_or_equal",
+        "contains",
+        "starts_with",
+        "ends_with",
+        "in",
+        "not_in",
+        "exists",
+        "not_exists",
+        "matches",
+        "like",
+    ];
+    let mut client = edge.client().await;
+    let mut taken = 0;
+    for operator in operators {
+        for value in values.iter().map(Some).chain([None]) {
+            let mut function = json!({ "field": "a", "operator": operator });
+            if let Some(value) = value {
+                function["value"] = value.clone();
+            }
+            let selector = json!({ "type": "not", "of": { "type": "custom", "function": function } });
+            let body = json!({ "event_selector": selector, "webhook_url": "https://example.com/" });
+            let answer = client.request("POST", "/v1/subscriptions", body.to_string()).await;
+            assert!([201, 400].contains(&answer.status), "{selector}: {answer:?}");
+            let described = conforms(document, &schema, &selector);
+            assert_eq!(answer.status == 201, described.is_ok(), "{selector}: {described:?} {answer:?}");
+            taken += usize::from(answer.status == 201);
+        }
+    }
+    assert!(taken > 40, "{taken}");
 }
 
 #[test]

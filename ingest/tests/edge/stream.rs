@@ -162,6 +162,10 @@ async fn a_stream_is_filtered_like_the_inbox_and_says_what_it_does_not_know() {
     let mut client = edge.client().await;
     for (query, last, field) in [
         ("?status=pending", "", "status"),
+        ("?end_time=2026-11-21T00:00:00Z", "", "end_time"),
+        ("?event_type=x&end_time=", "", "end_time"),
+        ("?cursor=x", "", "cursor"),
+        ("?no=x", "", "no"),
         ("?start_time=soon", "", "start_time"),
         ("?event_type=y", &*moved, "Last-Event-ID"),
         ("", "nonsense", "Last-Event-ID"),
@@ -175,6 +179,12 @@ async fn a_stream_is_filtered_like_the_inbox_and_says_what_it_does_not_know() {
             "{query} {last}"
         );
     }
+    // Why, not only that.
+    let refused = client.get("/v1/stream?status=failed").await.json();
+    assert!(
+        refused["error"]["message"].as_str().unwrap().contains("/v1/inbox filters by status"),
+        "{refused}"
+    );
     // Another customer's cursor is none.
     let (_, mut other) = customer(&edge, json!({ "name": "Other" })).await;
     let path = format!("/v1/stream?event_type=x&source=s&tag=t&last_event_id={moved}");

@@ -13,6 +13,7 @@
 
 pub(crate) mod change;
 mod database;
+pub(crate) mod fuzzing;
 mod journal;
 mod recovery;
 pub(crate) mod row;
@@ -404,11 +405,3 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests;
-
-/// For the fuzz targets.
-pub(crate) mod fuzzing {
-    /// Reads a journal from its bytes.
-    pub(crate) fn read_journal(bytes: &[u8]) {
-        std::hint::black_box(super::journal::parse(bytes).1);
-    }
-}

@@ -47,10 +47,12 @@ use std::ops::Range;
 use zstd::bulk::Decompressor;
 
 mod encode;
+mod reseal;
 #[cfg(test)]
 mod tests;
 
 pub use encode::RecordEncoder;
+pub(crate) use reseal::reseal;
 
 /// Bytes of a record's header.
 pub const HEADER_LEN: usize = 48;
@@ -226,7 +228,8 @@ impl Directory {
                 })
             })
             .collect::<Result<_, TooShort>>()?;
-        if usize::from(events) > BATCH_EVENTS_MAX || raw_len as usize > RAW_BYTES_MAX {
+        let is_far = offset as usize > BLOCK_BYTES_MAX;
+        if is_far || usize::from(events) > BATCH_EVENTS_MAX || raw_len as usize > RAW_BYTES_MAX {
             return Err(RecordError::Malformed("a batch row is out of bounds"));
         }
         Ok(BatchRow { customer, id, events, claims, types, first_block, offset, raw_len, crc })

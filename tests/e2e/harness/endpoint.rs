@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
+    /// Method, target and version.
+    pub(crate) line: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) at: Instant,
@@ -179,5 +181,5 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<See
     let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok(Some(Seen { headers, body, at: Instant::now() }))
+    Ok(Some(Seen { line: line.trim_end().to_owned(), headers, body, at: Instant::now() }))
 }

@@ -164,16 +164,16 @@ fn function(limits: &SelectorLimits) -> Value {
         &[("field", field.clone()), ("operator", one_of(&["exists", "not_exists"]))],
         &["field", "operator"],
     );
-    let scalar = json!({ "type": ["string", "number", "boolean", "null"] });
+    let any = json!({ "description": "Any JSON." });
     json!({ "oneOf": [
-        with(&["equals", "not_equals"], json!({ "description": "Any JSON." })),
+        with(&["equals", "not_equals"], any.clone()),
         with(
             &["greater_than", "greater_or_equal", "less_than", "less_or_equal"],
             json!({ "type": ["number", "string"] }),
         ),
-        with(&["contains"], json!({ "description": "Any JSON." })),
+        with(&["contains"], any.clone()),
         with(&["starts_with", "ends_with"], json!({ "type": "string" })),
-        with(&["in", "not_in"], json!({ "type": "array", "items": scalar, "minItems": 1, "maxItems": limits.in_max })),
+        with(&["in", "not_in"], json!({ "type": "array", "items": any, "minItems": 1, "maxItems": limits.in_max })),
         with(&["matches"], json!({ "type": "string", "format": "sluice-regex" })),
         bare,
     ] })

@@ -99,7 +99,7 @@ pub(super) fn parse(bytes: &[u8]) -> (Contents, Condition) {
         };
         let follows = match in_snapshot {
             true => row.revision > contents.revision && row.revision <= revision,
-            false => row.revision == contents.revision + 1,
+            false => contents.revision.checked_add(1) == Some(row.revision),
         };
         if !follows {
             let finding = format!("frame of revision {} at byte {at} is out of line", row.revision);
@@ -204,6 +204,23 @@ fn write_frame(out: &mut Vec<u8>, row: &StoredRow) {
 
 fn frame_crc(head: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(head), body)
+}
+
+/// Puts the checksums of a journal right, for tests of what they protect.
+pub(super) fn reseal(bytes: &mut [u8]) {
+    if bytes.len() < HEAD_LEN {
+        return;
+    }
+    let crc = crc32c::crc32c(&bytes[..HEAD_LEN - 4]);
+    bytes[HEAD_LEN - 4..HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
+    let mut rest = &mut bytes[HEAD_LEN..];
+    while rest.len() >= FRAME_HEAD_LEN {
+        let len = FRAME_HEAD_LEN.saturating_add(le_u32(rest, 4) as usize);
+        let Some((frame, after)) = rest.split_at_mut_checked(len) else { return };
+        let crc = frame_crc(&frame[..FRAME_HEAD_LEN - 4], &frame[FRAME_HEAD_LEN..]);
+        frame[FRAME_HEAD_LEN - 4..FRAME_HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
+        rest = after;
+    }
 }
 
 /// The bytes of a journal that starts from these rows.
@@ -318,5 +335,43 @@ pub(super) fn sync_dir_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
         _ => File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(revision: u64) -> StoredRow {
+        StoredRow { slot: Slot::Customer, id: [1; 16], revision, body: "{}".to_owned() }
+    }
+
+    #[test]
+    fn nothing_follows_the_last_revision_there_is() {
+        let mut bytes = snapshot_bytes(&mut [row(1)], u64::MAX);
+        let snapshot = bytes.len();
+        assert_eq!(parse(&bytes).1, Condition::Intact);
+        write_frame(&mut bytes, &row(0));
+        let (contents, condition) = parse(&bytes);
+        assert!(matches!(condition, Condition::Damaged { .. }), "{condition:?}");
+        assert_eq!((contents.revision, contents.good_len), (u64::MAX, snapshot as u64));
+    }
+
+    #[test]
+    fn a_resealed_journal_reads_with_what_was_changed_in_it() {
+        let mut bytes = snapshot_bytes(&mut [], 0);
+        let head = bytes.len();
+        write_frame(&mut bytes, &row(1));
+        write_frame(&mut bytes, &row(2));
+        let whole = bytes.clone();
+        bytes[HEAD_LEN - 1] ^= 1;
+        bytes[head + FRAME_HEAD_LEN] ^= 1;
+        assert_eq!(parse(&bytes).0.frames, 0);
+        reseal(&mut bytes);
+        let (contents, condition) = parse(&bytes);
+        assert_eq!((contents.frames, condition), (2, Condition::Intact));
+        bytes[head + FRAME_HEAD_LEN] ^= 1;
+        reseal(&mut bytes);
+        assert_eq!(bytes, whole);
     }
 }

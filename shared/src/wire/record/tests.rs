@@ -139,3 +139,13 @@ fn the_golden_record_still_reads() {
     let read: Vec<Batch> = decode(golden).into_iter().map(Result::unwrap).collect();
     assert_eq!(read, expected);
 }
+
+#[test]
+fn a_batch_that_begins_beyond_a_block_is_refused_before_room_is_made_for_it() {
+    let mut record = encode(vec![batch(1, 1, &[10], &["a"], false)]);
+    let row = HEADER_LEN + BLOCK_ROW_LEN;
+    record[row + 36..row + 40].copy_from_slice(&u32::MAX.to_le_bytes());
+    reseal(&mut record);
+    let refused = Directory::parse(&record).unwrap_err();
+    assert_eq!(refused, RecordError::Malformed("a batch row is out of bounds"));
+}
