@@ -9,7 +9,13 @@ use std::sync::Arc;
 impl Outlets {
     /// Gives all that waits to the queue, due then; or makes dead letters of
     /// it, where the subscription is gone or its backlog is full.
-    pub(in crate::shard) fn hand_over(&mut self, id: SubscriptionId, commit: &mut Commit, due_ms: u64, now_ms: u64) {
+    pub(in crate::shard) fn hand_over(
+        &mut self,
+        id: SubscriptionId,
+        commit: &mut Commit,
+        due_ms: u64,
+        now_ms: u64,
+    ) {
         self.park_flying(id, commit, now_ms);
         let Some(outlet) = self.all.get_mut(&id) else { return };
         let listener = Arc::clone(&outlet.listener);
