@@ -46,6 +46,9 @@ const BATCH_EVENTS_MAX: f64 = 4096.0;
 const WEBHOOK_EVENTS: f64 = 100.0;
 /// Messages of one SQS request.
 const MESSAGES_A_REQUEST: f64 = 10.0;
+/// From one write of a processor to the next: what fails meanwhile is put into
+/// the queue together.
+const COMMIT_S: f64 = 0.1;
 /// Receive requests of a processor whose queue is empty: four every two seconds.
 const RECEIVES_PER_S: f64 = 2.0;
 /// Lease writes and reads of a processor's tick, a second.
@@ -168,7 +171,7 @@ pub(super) fn bill(load: &Load) -> Bill {
         each("DynamoDB write units, batches", item_units_per_s, WRITE_UNIT_USD),
         each(
             "DynamoDB write units, facts",
-            batches_per_s * load.subscriptions + flow.cut_batches_per_s + flow.retried_batches_per_s,
+            batches_per_s * load.subscriptions.min(1.0) + flow.cut_batches_per_s + flow.retried_batches_per_s,
             WRITE_UNIT_USD,
         ),
         each("DynamoDB write units, history of attempts", flow.history_units_per_s(load), WRITE_UNIT_USD),
@@ -183,7 +186,7 @@ pub(super) fn bill(load: &Load) -> Bill {
             load.processors * ((shards + load.processors) * 0.4 / READ_UNIT_KB).ceil() * TICKS_PER_S,
             READ_UNIT_USD,
         ),
-        each("SQS requests, retries", flow.queue_requests_per_s(), QUEUE_REQUEST_USD),
+        each("SQS requests, retries", flow.queue_requests_per_s(load), QUEUE_REQUEST_USD),
         each("SQS requests, polling", load.processors * RECEIVES_PER_S, QUEUE_REQUEST_USD),
     ];
     let event_units = (load.event_bytes / 1024.0).ceil();
@@ -231,7 +234,9 @@ impl Deliveries {
         let in_a_poll = requests_per_s / load.customers * POLL_S;
         let full = |requests: f64| (requests * load.request_events / WEBHOOK_EVENTS).ceil();
         let per_s = gathered(outboxes, in_a_poll, full) / POLL_S;
-        let cut_batches_per_s = gathered(outboxes, in_a_poll, |n| full(n) - 1.0) / POLL_S;
+        // All subscriptions cut a customer's batches at the same places.
+        let alike = load.customers * load.subscriptions.min(1.0);
+        let cut_batches_per_s = gathered(alike, in_a_poll, |n| full(n) - 1.0) / POLL_S;
         let retries_per_s = per_s * load.failed_share;
         let events = load.events_per_s * load.subscriptions / per_s;
         let retried_batches_per_s = retries_per_s * (events / events_per_batch).max(1.0);
@@ -248,9 +253,10 @@ impl Deliveries {
         gathered(subscriptions, attempts, row) / interval_s
     }
 
-    /// A retry is sent and deleted; more of them together are ten a request.
-    fn queue_requests_per_s(&self) -> f64 {
-        self.retries_per_s * 2.0 / MESSAGES_A_REQUEST
+    /// Sent and deleted, those together that come together.
+    fn queue_requests_per_s(&self, load: &Load) -> f64 {
+        let together = self.retries_per_s / load.processors * COMMIT_S;
+        2.0 * gathered(load.processors, together, |n| (n / MESSAGES_A_REQUEST).ceil()) / COMMIT_S
     }
 }
 
@@ -324,6 +330,38 @@ mod tests {
         assert!((measured_compression(1e6, 1e6) - 12.08).abs() < 1e-9);
         let between = measured_compression(3000.0, 15.0);
         assert!((4.02..12.04).contains(&between), "{between}");
+    }
+
+    fn per_s(bill: &Bill, what: &str) -> f64 {
+        bill.lines.iter().find(|line| line.what == what).unwrap().per_s
+    }
+
+    #[test]
+    fn webhooks_gather_from_one_read_of_a_shard_to_the_next() {
+        let slow = Load { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
+        // 22 events a read: one webhook each, and 4.5 reads a second of ten customers.
+        assert!((bill(&slow).webhooks_per_s - 10.0 / 0.22).abs() < 0.1);
+        let two = bill(&Load { subscriptions: 2.0, ..slow });
+        assert!((two.webhooks_per_s - 20.0 / 0.22).abs() < 0.1);
+        let facts = "DynamoDB write units, facts";
+        assert_eq!(per_s(&two, facts), per_s(&bill(&slow), facts), "their facts share writes");
+    }
+
+    #[test]
+    fn attempts_of_a_write_share_a_row_of_the_history() {
+        let slow = Load { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
+        let history = per_s(&bill(&slow), "DynamoDB write units, history of attempts");
+        assert!(history < bill(&slow).webhooks_per_s / 3.0 && history > 9.0, "{history}");
+    }
+
+    #[test]
+    fn a_rare_retry_is_two_requests_and_many_are_ten_a_request() {
+        let requests = |events_per_s, failed_share| {
+            let bill = bill(&Load { events_per_s, failed_share, ..LOAD });
+            per_s(&bill, "SQS requests, retries") / (bill.webhooks_per_s * failed_share)
+        };
+        assert!((1.9..=2.0).contains(&requests(100.0, 0.01)), "{}", requests(100.0, 0.01));
+        assert!((0.2..0.3).contains(&requests(1e6, 0.5)), "{}", requests(1e6, 0.5));
     }
 
     #[test]
