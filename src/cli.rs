@@ -163,6 +163,9 @@ pub(crate) struct Cost {
     /// Customers that send at the same time
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub customers: u32,
+    /// Events of one request
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = positive)]
+    pub request_events: f64,
     /// Subscriptions that match an event, on average
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = positive)]
     pub subscriptions: f64,

@@ -1,5 +1,6 @@
 //! `sluice cost`: what a load costs on AWS, with the arithmetic.
 
+mod arrivals;
 mod model;
 
 use crate::cli::Cost;
@@ -13,6 +14,7 @@ pub(crate) fn print(options: &Cost) -> anyhow::Result<()> {
         event_bytes: options.bytes,
         compression: options.compression,
         customers: f64::from(options.customers),
+        request_events: options.request_events,
         subscriptions: options.subscriptions,
         failed_share: options.failed_share,
         cycle_s: options.cycle_ms / 1000.0,
@@ -40,8 +42,13 @@ fn text(load: &Load, bill: &Bill) -> String {
         load.cycle_s * 1000.0
     ));
     line(format!(
-        "  {:.1} events a batch, {:.0} batches/s, {:.0} records/s of {:.1} KB, {} shards",
-        bill.events_per_batch, bill.batches_per_s, bill.records_per_s, bill.record_kb, bill.shards
+        "  {:.1} events a batch, {:.0} batches/s, {:.0} records/s of {:.1} KB, {} shards, {:.0} webhooks/s",
+        bill.events_per_batch,
+        bill.batches_per_s,
+        bill.records_per_s,
+        bill.record_kb,
+        bill.shards,
+        bill.webhooks_per_s
     ));
     line(format!("\n{:<44} {:>14} {:>12} {:>12}", "", "a second", "USD each M", "USD/M events"));
     for (title, rows) in [("Sluice", &bill.lines), ("The classic design, per event", &bill.classic_lines)] {

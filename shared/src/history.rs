@@ -2,8 +2,9 @@
 //! week through restarts, written at most once a second.
 //!
 //! A subscription's attempts are a ring of [`SLOTS`] rows for each process that
-//! delivers for it, so nothing is ever deleted on the way: a new attempt takes
-//! the oldest one's row. Rows are JSON.
+//! delivers for it, so nothing is ever deleted on the way: what is new takes
+//! the oldest row. Attempts of one write share a row, since a store bills by
+//! the row; a row is a JSON array of them, in older data one object.
 
 use crate::model::{AttemptRecord, SubscriptionId};
 use crate::ports::PortError;
@@ -12,8 +13,11 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Attempts kept of a subscription by each process.
+/// Rows kept of a subscription by each process: at least so many attempts.
 pub const SLOTS: u16 = 128;
+
+/// Attempts of a row: with their excerpts they stay far below what a row holds.
+const ROW_ATTEMPTS_MAX: usize = 16;
 
 /// How long an attempt is kept.
 const KEPT_MS: u64 = 7 * 24 * 3_600_000;
@@ -36,9 +40,18 @@ fn partition(subscription: SubscriptionId) -> String {
     format!("attempts/{subscription}")
 }
 
-fn decode(value: &[u8]) -> Result<AttemptRecord, PortError> {
-    serde_json::from_slice(value)
-        .map_err(|error| PortError::Damaged { what: "read an attempt".into(), detail: error.to_string() })
+/// The attempts of a row, the oldest first.
+fn decode(value: &[u8]) -> Result<Vec<AttemptRecord>, PortError> {
+    let read = match value.first() {
+        Some(b'{') => serde_json::from_slice(value).map(|one| vec![one]),
+        _ => serde_json::from_slice(value),
+    };
+    read.map_err(|error| PortError::Damaged { what: "read attempts".into(), detail: error.to_string() })
+}
+
+fn encode(records: &[Arc<AttemptRecord>]) -> Vec<u8> {
+    let records: Vec<&AttemptRecord> = records.iter().map(|record| &**record).collect();
+    serde_json::to_vec(&records).expect("an attempt is plain data")
 }
 
 impl AttemptHistory {
@@ -60,14 +73,14 @@ impl AttemptHistory {
         let mut changes = Vec::new();
         for (subscription, records) in attempts {
             let mut slot = self.next_slot(subscription).await?;
-            for record in records {
+            for row in records.chunks(ROW_ATTEMPTS_MAX) {
                 let mut key = self.writer.to_be_bytes().to_vec();
                 key.extend_from_slice(&slot.to_be_bytes());
                 changes.push(RowChange::Put(NewRow {
                     partition: partition(subscription),
                     key,
-                    value: serde_json::to_vec(&*record).expect("an attempt is plain data"),
-                    expires_at_ms: Some(record.at_ms + KEPT_MS),
+                    value: encode(row),
+                    expires_at_ms: row.last().map(|newest| newest.at_ms + KEPT_MS),
                     needs_from_ms: None,
                 }));
                 slot = (slot + 1) % SLOTS;
@@ -90,8 +103,8 @@ impl AttemptHistory {
         let mut newest: Option<(u64, u16)> = None;
         for row in &rows {
             if let Some(&[high, low]) = row.key.strip_prefix(&own) {
-                let at = (decode(&row.value)?.at_ms, u16::from_be_bytes([high, low]));
-                newest = newest.max(Some(at));
+                let at_ms = decode(&row.value)?.last().map_or(0, |newest| newest.at_ms);
+                newest = newest.max(Some((at_ms, u16::from_be_bytes([high, low]))));
             }
         }
         Ok(newest.map_or(0, |(_, slot)| (slot + 1) % SLOTS))
@@ -107,7 +120,8 @@ impl AttemptHistory {
         limit: usize,
     ) -> Result<Vec<AttemptRecord>, PortError> {
         let rows = self.rows.list(&partition(subscription), None, READ_MAX).await?;
-        let mut all = rows.iter().map(|row| decode(&row.value)).collect::<Result<Vec<_>, _>>()?;
+        let read = rows.iter().map(|row| decode(&row.value)).collect::<Result<Vec<_>, _>>()?;
+        let mut all: Vec<AttemptRecord> = read.into_iter().flatten().collect();
         all.sort_by_key(|of| std::cmp::Reverse((of.at_ms, of.delivery, of.attempt)));
         all.truncate(limit);
         Ok(all)

@@ -408,7 +408,11 @@ pub(crate) struct SimRows(pub(crate) Seat);
 impl Rows for SimRows {
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
         let effect = move |world: &World| {
-            world.tally("write units, history of attempts", changes.len());
+            let units = changes.iter().map(|change| match change {
+                RowChange::Put(row) => (row.partition.len() + row.key.len() + row.value.len()).div_ceil(1024),
+                RowChange::Remove { .. } => 1,
+            });
+            world.tally("write units, history of attempts", units.sum());
             let rows = &mut world.stored.lock().rows;
             for change in changes {
                 match change {

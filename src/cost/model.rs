@@ -1,5 +1,6 @@
 //! The cost model: pure arithmetic from a load to requests, units and money.
 
+use super::arrivals::{Lanes, gathered};
 use serde::Serialize;
 
 /// Where the prices come from, and what is left out.
@@ -20,7 +21,9 @@ const SHARD_HOUR_USD: f64 = 0.015;
 const PUT_UNIT_USD: f64 = 0.014;
 const PUT_UNIT_KB: f64 = 25.0;
 const WRITE_UNIT_USD: f64 = 0.625;
+const WRITE_UNIT_KB: f64 = 1.0;
 const READ_UNIT_USD: f64 = 0.125;
+const READ_UNIT_KB: f64 = 4.0;
 const QUEUE_REQUEST_USD: f64 = 0.40;
 const GATEWAY_USD: f64 = 1.00;
 /// A call of 20 ms with 128 MB.
@@ -43,18 +46,28 @@ const BATCH_EVENTS_MAX: f64 = 4096.0;
 const WEBHOOK_EVENTS: f64 = 100.0;
 /// Messages of one SQS request.
 const MESSAGES_A_REQUEST: f64 = 10.0;
+/// From one write of a processor to the next: what fails meanwhile is put into
+/// the queue together.
+const COMMIT_S: f64 = 0.1;
 /// Receive requests of a processor whose queue is empty: four every two seconds.
 const RECEIVES_PER_S: f64 = 2.0;
 /// Lease writes and reads of a processor's tick, a second.
 const TICKS_PER_S: f64 = 1.0;
 /// Checkpoints of a shard on which something is settled, a second.
 const CHECKPOINTS_PER_S: f64 = 2.0;
-/// How long an event waits for company in a webhook, by default.
-const WEBHOOK_WAIT_S: f64 = 0.05;
-/// Attempts that a processor writes to the history: so many of a subscription
-/// a second, one after the other, of a few milliseconds each.
-const HISTORY_OF_ONE_PER_S: f64 = 16.0;
-const HISTORY_PER_S: f64 = 200.0;
+/// From one read of a shard to the next: what came meanwhile comes at once, and
+/// goes into a customer's webhooks together.
+const POLL_S: f64 = 0.22;
+/// The history of attempts: a row of a subscription for what a processor made
+/// since it last wrote, a second and the rows' own time before; of more than
+/// so many attempts and subscriptions the rest is left out or waits.
+const HISTORY_WRITE_S: f64 = 1.0;
+const HISTORY_ROW_S: f64 = 0.005;
+const HISTORY_ATTEMPTS: f64 = 16.0;
+const HISTORY_SUBSCRIPTIONS: f64 = 256.0;
+/// An attempt in such a row, and the row's names and keys.
+const ATTEMPT_BYTES: f64 = 150.0;
+const HISTORY_ROW_BYTES: f64 = 120.0;
 
 /// What comes in.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +77,8 @@ pub(super) struct Load {
     /// Raw bytes for each byte stored; as measured where it is not given.
     pub(super) compression: Option<f64>,
     pub(super) customers: f64,
+    /// Events of one request.
+    pub(super) request_events: f64,
     /// Subscriptions that match an event, on average.
     pub(super) subscriptions: f64,
     /// Deliveries that fail and are retried once.
@@ -117,6 +132,7 @@ pub(super) struct Bill {
     pub(super) records_per_s: f64,
     pub(super) record_kb: f64,
     pub(super) shards: f64,
+    pub(super) webhooks_per_s: f64,
     pub(super) lines: Vec<Line>,
     pub(super) usd_per_million_events: f64,
     pub(super) classic_lines: Vec<Line>,
@@ -125,60 +141,53 @@ pub(super) struct Bill {
 
 /// The bill of a load.
 pub(super) fn bill(load: &Load) -> Bill {
+    let (request, requests_per_s) = (load.request_events, load.events_per_s / load.request_events);
+    let lanes = Lanes::new(requests_per_s, load.customers, LANES, load.cycle_s);
     let fits = (BATCH_BYTES_MAX / load.event_bytes).clamp(1.0, BATCH_EVENTS_MAX);
-    let events_per_batch = (load.events_per_s / load.customers * load.cycle_s).clamp(1.0, fits);
-    let batches_per_s = load.events_per_s / events_per_batch;
-    // Customers fall on lanes by a hash: some share one.
-    let lanes = LANES * (1.0 - (1.0 - 1.0 / LANES).powf(load.customers));
-    let records_per_s = batches_per_s.min(lanes / load.cycle_s);
+    let parts = |requests: f64| (requests * request / fits).ceil();
+    let batches_per_s = lanes.over_batches(parts);
+    let events_per_batch = load.events_per_s / batches_per_s;
     let compression =
         load.compression.unwrap_or_else(|| measured_compression(load.event_bytes, events_per_batch));
-    let batch_bytes = events_per_batch * load.event_bytes / compression;
-    let bytes_per_s =
-        batches_per_s * (batch_bytes + BATCH_OVERHEAD_BYTES) + records_per_s * RECORD_OVERHEAD_BYTES;
-    let record_kb = bytes_per_s / records_per_s / 1024.0;
+    let event_bytes = load.event_bytes / compression;
+    let records_per_s = lanes.records_per_s;
+    let record_overhead = RECORD_OVERHEAD_BYTES + BATCH_OVERHEAD_BYTES * batches_per_s / records_per_s;
+    let bytes_per_s = load.events_per_s * event_bytes + records_per_s * record_overhead;
+    let put_units_per_s =
+        lanes.over_records(|n| units(n * request * event_bytes + record_overhead, PUT_UNIT_KB));
     let shards = (bytes_per_s / SHARD_BYTES_PER_S).max(records_per_s / SHARD_RECORDS_PER_S) / SHARD_FILL;
     let shards = shards.ceil().max(1.0);
-    let item_units = ((batch_bytes + ITEM_OVERHEAD_BYTES) / 1024.0).ceil();
-    let gathered = load.events_per_s / load.customers * WEBHOOK_WAIT_S;
-    let webhook_events = gathered.max(events_per_batch).clamp(1.0, WEBHOOK_EVENTS);
-    let deliveries_per_s = load.events_per_s * load.subscriptions / webhook_events;
-    let retries = deliveries_per_s * load.failed_share;
-    // A full webhook ends within a batch: what is left of it is in the next one.
-    let cut_batches = if gathered > WEBHOOK_EVENTS { deliveries_per_s } else { 0.0 };
-    let retried_batches = retries * (webhook_events / events_per_batch).max(1.0);
-    let fact_writes = batches_per_s * load.subscriptions + cut_batches + retried_batches;
-    let history_max =
-        (load.customers * load.subscriptions * HISTORY_OF_ONE_PER_S).min(HISTORY_PER_S * load.processors);
+    let item_units_per_s = lanes.over_batches(|n| {
+        parts(n) * units(n * request * event_bytes / parts(n) + ITEM_OVERHEAD_BYTES, WRITE_UNIT_KB)
+    });
+    let flow = Deliveries::of(load, requests_per_s, events_per_batch);
+    let retried_reads = units(events_per_batch * event_bytes + ITEM_OVERHEAD_BYTES, READ_UNIT_KB);
     let lease_writes =
         shards * (TICKS_PER_S + CHECKPOINTS_PER_S.min(records_per_s / shards)) + load.processors;
     let each = |what, per_s: f64, usd| line(what, per_s, usd, load.events_per_s);
     let lines = vec![
         each("Kinesis shard-hours", shards / 3600.0, SHARD_HOUR_USD * 1e6),
-        each("Kinesis PUT units", records_per_s * (record_kb / PUT_UNIT_KB).ceil(), PUT_UNIT_USD),
-        each("DynamoDB write units, batches", batches_per_s * item_units, WRITE_UNIT_USD),
-        each("DynamoDB write units, facts", fact_writes, WRITE_UNIT_USD),
+        each("Kinesis PUT units", put_units_per_s, PUT_UNIT_USD),
+        each("DynamoDB write units, batches", item_units_per_s, WRITE_UNIT_USD),
         each(
-            "DynamoDB write units, history of attempts",
-            (deliveries_per_s + retries).min(history_max),
+            "DynamoDB write units, facts",
+            batches_per_s * load.subscriptions.min(1.0) + flow.cut_batches_per_s + flow.retried_batches_per_s,
             WRITE_UNIT_USD,
         ),
+        each("DynamoDB write units, history of attempts", flow.history_units_per_s(load), WRITE_UNIT_USD),
         each("DynamoDB write units, leases and checkpoints", lease_writes, WRITE_UNIT_USD),
         each(
             "DynamoDB read units, batches retried",
-            retried_batches * (item_units / 4.0).ceil(),
+            flow.retried_batches_per_s * retried_reads,
             READ_UNIT_USD,
         ),
         each(
             "DynamoDB read units, leases",
-            load.processors * ((shards + load.processors) * 0.4 / 4.0).ceil() * TICKS_PER_S,
+            load.processors * ((shards + load.processors) * 0.4 / READ_UNIT_KB).ceil() * TICKS_PER_S,
             READ_UNIT_USD,
         ),
-        each(
-            "SQS requests (retries, polling)",
-            retries * 3.0 / MESSAGES_A_REQUEST + load.processors * RECEIVES_PER_S,
-            QUEUE_REQUEST_USD,
-        ),
+        each("SQS requests, retries", flow.queue_requests_per_s(load), QUEUE_REQUEST_USD),
+        each("SQS requests, polling", load.processors * RECEIVES_PER_S, QUEUE_REQUEST_USD),
     ];
     let event_units = (load.event_bytes / 1024.0).ceil();
     let classic_lines = vec![
@@ -200,13 +209,60 @@ pub(super) fn bill(load: &Load) -> Bill {
         events_per_batch,
         batches_per_s,
         records_per_s,
-        record_kb,
+        record_kb: bytes_per_s / records_per_s / 1024.0,
         shards,
+        webhooks_per_s: flow.per_s,
         usd_per_million_events: sum(&lines),
         lines,
         classic_usd_per_million_events: sum(&classic_lines),
         classic_lines,
     }
+}
+
+/// Webhooks, and what follows from them.
+struct Deliveries {
+    per_s: f64,
+    retries_per_s: f64,
+    /// Webhooks that are full end within a batch: what is left of it is in the next one.
+    cut_batches_per_s: f64,
+    retried_batches_per_s: f64,
+}
+
+impl Deliveries {
+    fn of(load: &Load, requests_per_s: f64, events_per_batch: f64) -> Self {
+        let outboxes = load.customers * load.subscriptions;
+        let in_a_poll = requests_per_s / load.customers * POLL_S;
+        let full = |requests: f64| (requests * load.request_events / WEBHOOK_EVENTS).ceil();
+        let per_s = gathered(outboxes, in_a_poll, full) / POLL_S;
+        // All subscriptions cut a customer's batches at the same places.
+        let alike = load.customers * load.subscriptions.min(1.0);
+        let cut_batches_per_s = gathered(alike, in_a_poll, |n| full(n) - 1.0) / POLL_S;
+        let retries_per_s = per_s * load.failed_share;
+        let events = load.events_per_s * load.subscriptions / per_s;
+        let retried_batches_per_s = retries_per_s * (events / events_per_batch).max(1.0);
+        Self { per_s, retries_per_s, cut_batches_per_s, retried_batches_per_s }
+    }
+
+    fn history_units_per_s(&self, load: &Load) -> f64 {
+        let subscriptions = load.customers * load.subscriptions;
+        let of_processor = subscriptions / load.processors;
+        let rows = of_processor.min(HISTORY_SUBSCRIPTIONS);
+        let interval_s = (HISTORY_WRITE_S + HISTORY_ROW_S * rows) * of_processor / rows;
+        let attempts = (self.per_s + self.retries_per_s) / subscriptions * interval_s;
+        let row = |n: f64| units(n.min(HISTORY_ATTEMPTS) * ATTEMPT_BYTES + HISTORY_ROW_BYTES, WRITE_UNIT_KB);
+        gathered(subscriptions, attempts, row) / interval_s
+    }
+
+    /// Sent and deleted, those together that come together.
+    fn queue_requests_per_s(&self, load: &Load) -> f64 {
+        let together = self.retries_per_s / load.processors * COMMIT_S;
+        2.0 * gathered(load.processors, together, |n| (n / MESSAGES_A_REQUEST).ceil()) / COMMIT_S
+    }
+}
+
+/// The units of so many KB that bytes begin.
+fn units(bytes: f64, unit_kb: f64) -> f64 {
+    (bytes / 1024.0 / unit_kb).ceil().max(1.0)
 }
 
 fn line(what: &'static str, per_s: f64, usd_per_million: f64, events_per_s: f64) -> Line {
@@ -226,6 +282,7 @@ mod tests {
         event_bytes: 1024.0,
         compression: Some(5.0),
         customers: 100.0,
+        request_events: 1.0,
         subscriptions: 1.0,
         failed_share: 0.01,
         cycle_s: 0.025,
@@ -235,11 +292,12 @@ mod tests {
     #[test]
     fn a_bill_is_what_a_hand_works_out() {
         let bill = bill(&LOAD);
-        // 1,000 events/s of a customer: 25 a batch of 5,120 bytes, 4,000 batches/s of 6 units each.
-        assert_eq!((bill.events_per_batch, bill.batches_per_s), (25.0, 4000.0));
+        // 1,000 events/s of a customer: 25 a batch, 4,000 batches/s of 5,120 bytes on average.
+        assert!((bill.events_per_batch - 25.0).abs() < 1e-6 && (bill.batches_per_s - 4000.0).abs() < 1e-3);
         let units = bill.lines.iter().find(|line| line.what == "DynamoDB write units, batches").unwrap();
-        assert_eq!(units.per_s, 24_000.0);
-        assert!((units.usd_per_million_events - 0.15).abs() < 1e-9);
+        // 5,280 bytes with names and keys are 5.16 KB; of sizes that vary, half a unit more is begun.
+        assert!((5.5..5.7).contains(&(units.per_s / 4000.0)), "{}", units.per_s);
+        assert!((units.usd_per_million_events - units.per_s * 10.0 * 0.625e-6).abs() < 1e-9);
         // 20.8 MB/s in shards that are to be 70 % full.
         assert_eq!(bill.shards, 29.0);
         let shards = &bill.lines[0];
@@ -274,9 +332,42 @@ mod tests {
         assert!((4.02..12.04).contains(&between), "{between}");
     }
 
+    fn per_s(bill: &Bill, what: &str) -> f64 {
+        bill.lines.iter().find(|line| line.what == what).unwrap().per_s
+    }
+
+    #[test]
+    fn webhooks_gather_from_one_read_of_a_shard_to_the_next() {
+        let slow = Load { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
+        // 22 events a read: one webhook each, and 4.5 reads a second of ten customers.
+        assert!((bill(&slow).webhooks_per_s - 10.0 / 0.22).abs() < 0.1);
+        let two = bill(&Load { subscriptions: 2.0, ..slow });
+        assert!((two.webhooks_per_s - 20.0 / 0.22).abs() < 0.1);
+        let facts = "DynamoDB write units, facts";
+        assert_eq!(per_s(&two, facts), per_s(&bill(&slow), facts), "their facts share writes");
+    }
+
+    #[test]
+    fn attempts_of_a_write_share_a_row_of_the_history() {
+        let slow = Load { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
+        let history = per_s(&bill(&slow), "DynamoDB write units, history of attempts");
+        assert!(history < bill(&slow).webhooks_per_s / 3.0 && history > 9.0, "{history}");
+    }
+
+    #[test]
+    fn a_rare_retry_is_two_requests_and_many_are_ten_a_request() {
+        let requests = |events_per_s, failed_share| {
+            let bill = bill(&Load { events_per_s, failed_share, ..LOAD });
+            per_s(&bill, "SQS requests, retries") / (bill.webhooks_per_s * failed_share)
+        };
+        assert!((1.9..=2.0).contains(&requests(100.0, 0.01)), "{}", requests(100.0, 0.01));
+        assert!((0.2..0.3).contains(&requests(1e6, 0.5)), "{}", requests(1e6, 0.5));
+    }
+
     #[test]
     fn a_trickle_costs_a_shard_and_a_unit_an_event() {
         let bill = bill(&Load { events_per_s: 1.0, ..LOAD });
-        assert_eq!((bill.shards, bill.events_per_batch, bill.records_per_s), (1.0, 1.0, 1.0));
+        let of = [bill.shards, bill.events_per_batch, bill.records_per_s];
+        assert!(of.iter().all(|of| (of - 1.0).abs() < 1e-3), "{of:?}");
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sluice_shared::history::AttemptHistory;
 use sluice_shared::model::AttemptRecord;
 use sluice_shared::model::{DeliveryId, SubscriptionId};
+use sluice_shared::ports::rows::{NewRow, RowChange, Rows as _};
 use std::sync::Arc;
 
 async fn subscribe(client: &mut Client, selector: Value, path: &str) -> String {
@@ -88,6 +89,47 @@ async fn a_test_sends_an_event_or_judges_the_newest() {
     }
 }
 
+fn attempt(n: u32, now: u64) -> Arc<AttemptRecord> {
+    Arc::new(AttemptRecord {
+        delivery: DeliveryId::new(now),
+        at_ms: now + u64::from(n),
+        status: n.is_multiple_of(2).then_some(500),
+        latency_ms: 3,
+        attempt: n,
+        events: 2,
+        error: (n % 2 == 1).then(|| "refused".to_owned()),
+        excerpt: "no".into(),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_of_one_write_share_rows_and_rows_of_one_attempt_are_read() {
+    let edge = start(config()).await;
+    let subscription = SubscriptionId::from_u128(7);
+    let partition = format!("attempts/{subscription}");
+    let now = sluice_shared::clock::now_ms();
+    // A row as it was before: one attempt, in this process' first slot.
+    let row = NewRow {
+        partition: partition.clone(),
+        key: [0; 10].to_vec(),
+        value: serde_json::to_vec(&*attempt(0, now)).unwrap(),
+        expires_at_ms: Some(now + 60_000),
+        needs_from_ms: None,
+    };
+    edge.engine.rows.write(vec![RowChange::Put(row)]).await.unwrap();
+    for attempts in [1..18, 18..19, 19..35] {
+        // Each as a process that has just been started: it goes on behind the newest row.
+        let history = AttemptHistory::new(edge.engine.rows.clone(), 0);
+        history.add(vec![(subscription, attempts.map(|n| attempt(n, now)).collect())]).await.unwrap();
+    }
+    let rows = edge.engine.rows.list(&partition, None, 100).await.unwrap();
+    let slots: Vec<u8> = rows.iter().map(|row| *row.key.last().unwrap()).collect();
+    assert_eq!(slots, [0, 1, 2, 3, 4], "sixteen of the first write, its last, the second, the third");
+    let history = AttemptHistory::new(edge.engine.rows.clone(), 0);
+    let recent = history.recent(subscription, 1000).await.unwrap();
+    assert_eq!(recent.iter().map(|of| of.attempt).collect::<Vec<_>>(), (0..35).rev().collect::<Vec<_>>());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_are_listed_for_their_customer_and_capped() {
     let edge = start(config()).await;
@@ -95,22 +137,12 @@ async fn attempts_are_listed_for_their_customer_and_capped() {
     let id = subscribe(&mut client, json!({"type": "event_type", "value": "*"}), "hook").await;
     let subscription: SubscriptionId = id.parse().unwrap();
     let now = sluice_shared::clock::now_ms();
-    let record = |n: u32| {
-        Arc::new(AttemptRecord {
-            delivery: DeliveryId::new(now),
-            at_ms: now + u64::from(n),
-            status: n.is_multiple_of(2).then_some(500),
-            latency_ms: 3,
-            attempt: n,
-            events: 2,
-            error: (n % 2 == 1).then(|| "refused".to_owned()),
-            excerpt: "no".into(),
-        })
-    };
     // A restart goes on where the ring was.
     for start in [0, 100, 200] {
         let history = AttemptHistory::new(edge.engine.rows.clone(), 0);
-        history.add(vec![(subscription, (start..start + 100).map(record).collect())]).await.unwrap();
+        for n in start..start + 100 {
+            history.add(vec![(subscription, vec![attempt(n, now)])]).await.unwrap();
+        }
     }
     let path = format!("/v1/subscriptions/{id}/deliveries");
     let listed = client.get(&format!("{path}?limit=1000")).await.json();
