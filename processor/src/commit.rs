@@ -38,6 +38,31 @@ pub struct Stores {
 /// A row's partition and key.
 type RowId = (String, Vec<u8>);
 
+/// One store's part of a commit.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Batches,
+    Grown,
+    Puts,
+    DeadLetters,
+    Facts,
+    Done,
+    Shrunk,
+    Disable,
+}
+
+/// In this order: what waits in the queue is read from the batches.
+const STEPS: [Step; 8] = [
+    Step::Batches,
+    Step::Grown,
+    Step::Puts,
+    Step::DeadLetters,
+    Step::Facts,
+    Step::Done,
+    Step::Shrunk,
+    Step::Disable,
+];
+
 /// Changes that are not durable yet.
 #[derive(Debug, Default)]
 pub struct Commit {
@@ -196,32 +221,49 @@ impl Commit {
     /// # Errors
     /// The first failure of a store; some of the writes may have been made.
     pub async fn write(&self, stores: &Stores, now_ms: u64) -> Result<(), PortError> {
-        // First: what waits in the queue is read from there.
-        if !self.batches.is_empty() {
-            stores.events.put_batches(self.batches.clone()).await?;
-        }
-        if !self.grown.is_empty() {
-            stores.rows.write(self.grown.values().cloned().collect()).await?;
-        }
-        if !self.puts.is_empty() {
-            stores.queue.put(self.puts.values().cloned().collect()).await?;
-        }
-        if !self.dead_letters.is_empty() {
-            stores.events.put_dead_letters(self.dead_letters.clone()).await?;
-        }
-        if !self.facts.is_empty() {
-            stores.events.add_facts(self.facts.values().cloned().collect()).await?;
-        }
-        if !self.done.is_empty() {
-            stores.queue.done(self.done.iter().copied().collect()).await?;
-        }
-        if !self.shrunk.is_empty() {
-            stores.rows.write(self.shrunk.values().cloned().collect()).await?;
-        }
-        for (subscription, reason) in self.disable.values() {
-            disable(stores, subscription, reason, now_ms).await;
+        self.write_on(stores, now_ms, &mut 0).await
+    }
+
+    /// Writes on behind the steps that were `made`; those that succeed join them.
+    async fn write_on(&self, stores: &Stores, now_ms: u64, made: &mut usize) -> Result<(), PortError> {
+        for step in STEPS.iter().skip(*made) {
+            self.make(*step, stores, now_ms).await?;
+            *made += 1;
         }
         Ok(())
+    }
+
+    async fn make(&self, step: Step, stores: &Stores, now_ms: u64) -> Result<(), PortError> {
+        match step {
+            Step::Batches if !self.batches.is_empty() => {
+                stores.events.put_batches(self.batches.clone()).await
+            }
+            Step::Grown if !self.grown.is_empty() => {
+                stores.rows.write(self.grown.values().cloned().collect()).await
+            }
+            Step::Puts if !self.puts.is_empty() => {
+                stores.queue.put(self.puts.values().cloned().collect()).await
+            }
+            Step::DeadLetters if !self.dead_letters.is_empty() => {
+                stores.events.put_dead_letters(self.dead_letters.clone()).await
+            }
+            Step::Facts if !self.facts.is_empty() => {
+                stores.events.add_facts(self.facts.values().cloned().collect()).await
+            }
+            Step::Done if !self.done.is_empty() => {
+                stores.queue.done(self.done.iter().copied().collect()).await
+            }
+            Step::Shrunk if !self.shrunk.is_empty() => {
+                stores.rows.write(self.shrunk.values().cloned().collect()).await
+            }
+            Step::Disable => {
+                for (subscription, reason) in self.disable.values() {
+                    disable(stores, subscription, reason, now_ms).await;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes everything, again and again while the stores are not available:
@@ -238,9 +280,10 @@ impl Commit {
         now_ms: impl Fn() -> u64,
         on_failure: impl Fn(&PortError),
     ) -> Result<(), PortError> {
-        let mut tries = 0u32;
+        // A store that is away must not have the others written again each time.
+        let (mut made, mut tries) = (0, 0u32);
         loop {
-            let error = match self.write(stores, now_ms()).await {
+            let error = match self.write_on(stores, now_ms(), &mut made).await {
                 Ok(()) => return Ok(()),
                 Err(error @ PortError::Closed { .. }) => return Err(error),
                 Err(error) => error,
@@ -286,8 +329,9 @@ async fn disable(stores: &Stores, subscription: &Arc<Subscription>, reason: &str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{batch_id, delivery};
+    use crate::testing::{RecordingStores, batch_id, batch_of_sizes, delivery};
     use sluice_shared::model::{CustomerId, EventSet, Fact};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn facts_about_the_same_events_join() {
@@ -316,5 +360,27 @@ mod tests {
         commit.done(subscription, id);
         assert!(!commit.has_puts());
         assert_eq!(commit.waiting_events(subscription), 0);
+    }
+    #[tokio::test]
+    async fn what_is_durable_is_not_written_again_while_another_store_is_away() {
+        let (events, queue) = (RecordingStores::default(), RecordingStores::default());
+        let stores = Stores { queue: queue.stores().queue, ..events.stores() };
+        let mut commit = Commit::default();
+        commit.batch(NewBatch { batch: Arc::new(batch_of_sizes(&[9])), matched: true });
+        commit.put(delivery(1, 1));
+        queue.failing.store(true, Ordering::SeqCst);
+        let failures = AtomicU32::new(0);
+        let written = commit.write_until_durable(
+            &stores,
+            || 7,
+            |error| {
+                assert_eq!(failures.fetch_add(1, Ordering::SeqCst), 0, "written again: {error}");
+                // From now on the batches could not be written.
+                events.failing.store(true, Ordering::SeqCst);
+                queue.failing.store(false, Ordering::SeqCst);
+            },
+        );
+        written.await.unwrap();
+        assert_eq!(failures.into_inner(), 1);
     }
 }
