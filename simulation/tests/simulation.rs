@@ -10,7 +10,8 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn simulate(arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_sluice-simulation")).args(arguments).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_sluice-simulation")).args(arguments).output().expect("it runs");
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

@@ -77,8 +77,9 @@ pub struct AwsConfig {
     /// The longest that a message of the queue is delayed; a longer wait is
     /// several messages. At most SQS's own limit of 900.
     pub delay_s_max: u32,
-    /// A message that was received this often, and neither put again nor
-    /// ended, goes to the dead-letter queue by the queue's own policy.
+    /// A delivery that was received this often, and neither put again nor
+    /// ended, becomes a dead letter; a message that is none of ours goes to
+    /// the dead-letter queue by the queue's own policy.
     pub receives_max: u32,
     /// A delivery that was taken comes back to the queue after this long, should its process die.
     pub visibility_s: i32,

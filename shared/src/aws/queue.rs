@@ -19,8 +19,10 @@ pub use carrier::DeadLetterCarrier;
 use super::clients::Clients;
 use super::config::AwsConfig;
 use crate::clock;
-use crate::model::{Delivery, DeliveryId, LastAttempt, SubscriptionId};
-use crate::ports::event_store::DeadLetterQuery;
+use crate::model::{
+    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, Fact, LastAttempt, SubscriptionId,
+};
+use crate::ports::event_store::{DeadLetterQuery, NewFact};
 use crate::ports::work_queue::{Backlog, TakeRequest, WorkQueue};
 use crate::ports::{EventStore, PortError};
 use async_trait::async_trait;
@@ -173,7 +175,13 @@ impl Inner {
         {
             return self.postpone(delivery, received, later, gone).await;
         }
-        match self.book.lock().received(&delivery, received.receipt.clone(), now_ms) {
+        let met = self.book.lock().received(&delivery, received.receipt.clone(), now_ms);
+        match met {
+            Met::New if received.receives >= self.receives_max => {
+                self.book.lock().give_back(std::slice::from_ref(&delivery));
+                self.give_up(delivery).await?;
+                gone.push(received.receipt);
+            }
             Met::New => {
                 *count += 1;
                 taken.push(delivery);
@@ -206,13 +214,37 @@ impl Inner {
         Ok(())
     }
 
+    /// Whoever took it did not come to an end with it: a dead letter that has
+    /// its row, before the queue's own policy would move it away without one.
+    async fn give_up(&self, delivery: Delivery) -> Result<(), PortError> {
+        tracing::error!(delivery = %delivery.id, receives = self.receives_max, "nobody ends this delivery");
+        let facts = delivery.events.iter().map(|of| NewFact {
+            customer: delivery.customer,
+            batch: of.batch,
+            subscription: delivery.subscription,
+            fact: Fact {
+                matched: of.events.clone(),
+                gave_up: of.events.clone(),
+                attempts: delivery.attempts,
+                last_attempt_ms: delivery.last.at_ms,
+                ..Fact::default()
+            },
+        });
+        let facts = facts.collect();
+        // Its own id: given up twice, it is one dead letter.
+        let id = DeadLetterId::from_u128(delivery.id.as_u128());
+        let letter = DeadLetter { id, reason: DeadLetterReason::Poison, delivery };
+        self.events.put_dead_letters(vec![letter]).await?;
+        self.events.add_facts(facts).await
+    }
+
     fn outgoing(&self, delivery: &Delivery, now_ms: u64) -> message::Outgoing {
         message::outgoing(delivery, now_ms, self.delay_s_max)
     }
 
     /// A dead letter that was moved back is delivered if it still is one.
     async fn revive(&self, of: &DeadLetterRef) -> Result<(), PortError> {
-        let before = crate::model::DeadLetterId::from_u128(of.id.as_u128().saturating_sub(1));
+        let before = DeadLetterId::from_u128(of.id.as_u128().saturating_sub(1));
         let query = DeadLetterQuery { after: Some(before), limit: 1, ..DeadLetterQuery::default() };
         let found = self.events.dead_letters(of.customer_id, query).await?.pop();
         let Some(letter) = found.filter(|letter| letter.id == of.id) else { return Ok(()) };

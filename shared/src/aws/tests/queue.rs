@@ -194,3 +194,28 @@ async fn what_nobody_can_work_goes_to_the_dead_letters_by_the_queue_s_own_policy
     let taken = queues.next().await;
     assert_eq!((taken.id, &taken.events), (waits.id, &waits.events));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_delivery_that_nobody_ends_is_a_dead_letter_with_a_row() {
+    let queues = Queues::new(|config| AwsConfig { receives_max: 4, ..config }).await;
+    let sent = delivery(4, 5);
+    queues.queue.put(vec![sent.clone()]).await.unwrap();
+    let url = queues.url(&queues.config.queue).await;
+    let mut deaths = 0;
+    let dying = async {
+        // Others take it and die: it comes back.
+        while deaths < 3 {
+            let request = queues.clients.sqs.receive_message().queue_url(&url).visibility_timeout(0);
+            deaths += request.send().await.unwrap().messages.unwrap_or_default().len();
+        }
+    };
+    tokio::time::timeout(WAIT, dying).await.expect("it comes");
+    queues.takes_nothing().await;
+    let query = DeadLetterQuery { limit: 10, ..DeadLetterQuery::default() };
+    let letters = queues.events.dead_letters(sent.customer, query).await.unwrap();
+    let [letter] = &letters[..] else { panic!("one dead letter, not {letters:?}") };
+    assert_eq!((letter.reason, &letter.delivery.events), (DeadLetterReason::Poison, &sent.events));
+    let carried = queues.receive(&queues.config.dead_letter_queue).await.body.unwrap();
+    assert!(carried.contains(&letter.id.to_string()), "{carried}");
+}
