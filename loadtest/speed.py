@@ -19,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-BIN = Path(__file__).resolve().parent.parent / "target" / "release"
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 TOKEN = "speed-speed-speed"
 PUBLIC, ADMIN, SINK, BARE = 18480, 18481, 18482, 18483
 
