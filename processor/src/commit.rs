@@ -197,7 +197,7 @@ impl Commit {
         self.settled.push((ticket, events));
     }
 
-    /// What is settled, once [`Self::write`] has succeeded.
+    /// What is settled, once [`Self::write_until_durable`] has succeeded.
     #[must_use]
     pub fn settled(&self) -> &[(Ticket, usize)] {
         &self.settled
@@ -216,15 +216,8 @@ impl Commit {
         !self.puts.is_empty()
     }
 
-    /// Writes everything once. Repeating it changes nothing.
-    ///
-    /// # Errors
-    /// The first failure of a store; some of the writes may have been made.
-    pub async fn write(&self, stores: &Stores, now_ms: u64) -> Result<(), PortError> {
-        self.write_on(stores, now_ms, &mut 0).await
-    }
-
-    /// Writes on behind the steps that were `made`; those that succeed join them.
+    /// Writes on behind the steps that were `made`; those that succeed join
+    /// them. Repeating a step changes nothing: some of it may have been made.
     async fn write_on(&self, stores: &Stores, now_ms: u64, made: &mut usize) -> Result<(), PortError> {
         for step in STEPS.iter().skip(*made) {
             self.make(*step, stores, now_ms).await?;

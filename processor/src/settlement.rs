@@ -91,16 +91,7 @@ pub fn wait(commit: &mut Commit, mut delivery: Delivery, due_ms: u64) {
 
 /// Makes a delivery a dead letter.
 pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason, held: Held, now_ms: u64) {
-    for of in &delivery.events {
-        let (matched, gave_up) = (of.events.clone(), of.events.clone());
-        let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
-        add_fact(
-            commit,
-            &delivery,
-            of,
-            Fact { matched, gave_up, attempts, last_attempt_ms, ..Fact::default() },
-        );
-    }
+    NewFact::given_up(&delivery).for_each(|new| commit.fact(new));
     if held == Held::ByQueue {
         commit.done(delivery.subscription, delivery.id);
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::{RecordingStores, batch_id, delivery};
 use proptest::prelude::*;
+use sluice_shared::ports::PortError;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ fn ids(events: &[EventRef]) -> BTreeSet<EventId> {
 /// What `commit` leaves behind.
 async fn written(commit: &Commit) -> RecordingStores {
     let recording = RecordingStores::default();
-    commit.write(&recording.stores(), 7).await.unwrap();
+    let fails = |error: &PortError| panic!("a store in memory fails: {error}");
+    commit.write_until_durable(&recording.stores(), || 7, fails).await.unwrap();
     recording
 }
 

@@ -20,7 +20,7 @@ use super::clients::Clients;
 use super::config::AwsConfig;
 use crate::clock;
 use crate::model::{
-    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, Fact, LastAttempt, SubscriptionId,
+    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, LastAttempt, SubscriptionId,
 };
 use crate::ports::event_store::{DeadLetterQuery, NewFact};
 use crate::ports::work_queue::{Backlog, TakeRequest, WorkQueue};
@@ -218,19 +218,7 @@ impl Inner {
     /// its row, before the queue's own policy would move it away without one.
     async fn give_up(&self, delivery: Delivery) -> Result<(), PortError> {
         tracing::error!(delivery = %delivery.id, receives = self.receives_max, "nobody ends this delivery");
-        let facts = delivery.events.iter().map(|of| NewFact {
-            customer: delivery.customer,
-            batch: of.batch,
-            subscription: delivery.subscription,
-            fact: Fact {
-                matched: of.events.clone(),
-                gave_up: of.events.clone(),
-                attempts: delivery.attempts,
-                last_attempt_ms: delivery.last.at_ms,
-                ..Fact::default()
-            },
-        });
-        let facts = facts.collect();
+        let facts = NewFact::given_up(&delivery).collect();
         // Its own id: given up twice, it is one dead letter.
         let id = DeadLetterId::from_u128(delivery.id.as_u128());
         let letter = DeadLetter { id, reason: DeadLetterReason::Poison, delivery };

@@ -2,7 +2,8 @@
 
 use super::PortError;
 use crate::model::{
-    Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId, EventRef, Fact, Lane, SubscriptionId,
+    Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, Delivery, EventId, EventRef, Fact, Lane,
+    SubscriptionId,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -23,6 +24,19 @@ pub struct NewFact {
     pub subscription: SubscriptionId,
     /// What became known.
     pub fact: Fact,
+}
+
+impl NewFact {
+    /// That a delivery was given up: a fact of each of its batches.
+    pub fn given_up(delivery: &Delivery) -> impl Iterator<Item = Self> {
+        let (customer, subscription) = (delivery.customer, delivery.subscription);
+        let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
+        delivery.events.iter().map(move |of| {
+            let (matched, gave_up) = (of.events.clone(), of.events.clone());
+            let fact = Fact { matched, gave_up, attempts, last_attempt_ms, ..Fact::default() };
+            Self { customer, batch: of.batch, subscription, fact }
+        })
+    }
 }
 
 /// A batch that a consumer has matched.
