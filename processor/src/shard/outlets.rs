@@ -285,13 +285,8 @@ impl Outlets {
         let start = when(&mut staged);
         outlet.in_flight += usize::from(!staged);
         let delivery = delivery_of(&cut, &listener, now_ms);
-        let job = Job {
-            delivery: delivery.id,
-            number: 1,
-            target: Arc::clone(&listener.target),
-            events: cut.events,
-            chunks: body::chunks(cut.slices.iter().map(|slice| (&*slice.batch, &slice.events))),
-        };
+        let chunks = body::chunks(cut.slices.iter().map(|slice| (&*slice.batch, &slice.events)));
+        let job = Job::new(&delivery, Arc::clone(&listener.target), chunks);
         let (stop, stopped) = oneshot::channel();
         let courier = Arc::clone(&self.context.courier);
         let task = self.jobs.spawn(async move { courier.attempt(job, start, stopped).await }).id();

@@ -425,8 +425,7 @@ impl Outlets {
                     return Some(Attempted { reply, began_ms: at, ended_ms: at });
                 }
             };
-            let (number, events) = (sent.attempts + 1, sent.event_count());
-            let job = Job { delivery: sent.id, number, target, events, chunks };
+            let job = Job::new(&sent, target, chunks);
             context.courier.attempt(job, Start::Now(permit), stopped).await
         });
         let in_flight = InFlight {
