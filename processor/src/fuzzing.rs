@@ -2,8 +2,8 @@
 
 use crate::client::{AnswerBody, BodyEnd, failed_events};
 use crate::outcome::RetryAfter;
-use sluice_shared::fuzzing::Target;
-use sluice_shared::model::{EventId, EventRef, EventSet};
+use sluice_model::fuzzing::Target;
+use sluice_model::{EventId, EventRef, EventSet};
 
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("endpoint_answer", endpoint_answer)];
@@ -44,6 +44,6 @@ mod tests {
     #[test]
     fn corpora_and_what_is_like_them_do_no_harm() {
         let corpora = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus");
-        sluice_shared::fuzzing::rounds(TARGETS, corpora, 2000);
+        sluice_model::fuzzing::rounds(TARGETS, corpora, 2000);
     }
 }

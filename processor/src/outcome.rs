@@ -5,7 +5,7 @@ mod retry_after;
 pub use retry_after::RetryAfter;
 
 use crate::backoff;
-use sluice_shared::model::{DeadLetterReason, RetryPolicy};
+use sluice_model::{DeadLetterReason, RetryPolicy};
 use std::time::Duration;
 
 /// Why no usable answer came.

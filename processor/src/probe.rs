@@ -7,8 +7,8 @@ use crate::target::Target;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
-use sluice_shared::model::{DeliveryId, EventId, EventRef, EventSet, Subscription};
-use sluice_shared::ports::webhook_probe::{ProbeAnswer, WebhookProbe};
+use sluice_model::{DeliveryId, EventId, EventRef, EventSet, Subscription};
+use sluice_ports::webhook_probe::{ProbeAnswer, WebhookProbe};
 use std::sync::Arc;
 
 /// Sends single webhooks as deliveries are sent.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
-use sluice_shared::model::{EventId, EventRef};
+use sluice_model::{EventId, EventRef};
 use std::io::Read as _;
 
 /// How the reading of a body ended.

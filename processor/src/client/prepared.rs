@@ -5,8 +5,8 @@ use crate::sign::SignError;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
-use sluice_shared::model::EventRef;
-use sluice_shared::trace::{self, TraceParent};
+use sluice_model::EventRef;
+use sluice_model::trace::{self, TraceParent};
 use std::sync::Arc;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");

@@ -1,7 +1,7 @@
 //! The reply of an endpoint to one POST.
 
 use crate::outcome::{Fault, PostResult};
-use sluice_shared::model::EventId;
+use sluice_model::EventId;
 
 /// The longest description of an error that is kept, in bytes.
 const ERROR_BYTES_MAX: usize = 300;

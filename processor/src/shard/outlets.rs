@@ -14,7 +14,7 @@ use crate::outlet::{BUSY_WAIT_MS, Situation, Step, Way, next_step};
 use crate::shard::reason_of;
 use crate::slice::{Slice, Ticket};
 use foldhash::HashMap;
-use sluice_shared::model::{
+use sluice_model::{
     DeadLetterReason, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId,
 };
 use std::collections::BTreeSet;

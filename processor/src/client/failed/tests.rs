@@ -3,7 +3,7 @@ use crate::testing::batch_id;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use sluice_shared::model::EventSet;
+use sluice_model::EventSet;
 use std::io::Write as _;
 
 const BYTES_MAX: usize = 256 * 1024;

@@ -2,7 +2,7 @@
 
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig};
-use sluice_shared::model::{DeadLetterReason, EventSet, SubscriptionId};
+use sluice_model::{DeadLetterReason, EventSet, SubscriptionId};
 
 const ONE: SubscriptionId = SubscriptionId::from_u128(1);
 
