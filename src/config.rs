@@ -18,8 +18,6 @@ use sluice_catalogue::sealing::SealingConfig;
 use sluice_embedded::EngineConfig;
 use sluice_ingest::EdgeConfig;
 use sluice_processor::config::ProcessorConfig;
-use sluice_embedded::EngineConfig;
-use sluice_catalogue::sealing::SealingConfig;
 use sluice_telemetry::TelemetryConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;

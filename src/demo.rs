@@ -18,7 +18,6 @@ use sluice_model::{
     SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
 use sluice_ports::{EventStore, WorkQueue};
-use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -13,9 +13,7 @@ use sluice_catalogue::directory::{CustomerState, Directory};
 use sluice_model::{
     Batch, CustomerId, CustomerStatus, EventSet, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_selector::{
-    CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict,
-};
+use sluice_selector::{CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict};
 use std::sync::Arc;
 
 /// How long after a subscription was disabled events may still have been

@@ -5,12 +5,10 @@
 //! of any size spreads over the time that it may take.
 
 use crate::context::Context;
-use sluice_model::ids::random_u128;
-use sluice_model::{
-    Delivery, DeliveryId, LastAttempt, Subscription, SubscriptionStatus, customer::lane_of,
-};
-use sluice_ports::PortError;
 use sluice_history::replay::{self, Replay, ReplayStatus, ReplayStore, Window};
+use sluice_model::ids::random_u128;
+use sluice_model::{Delivery, DeliveryId, LastAttempt, Subscription, SubscriptionStatus, customer::lane_of};
+use sluice_ports::PortError;
 use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
 use std::time::Duration;

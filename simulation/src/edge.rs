@@ -13,8 +13,6 @@ use sluice_aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_ingest::EdgeConfig;
 use sluice_ingest::simulation::{Answered, Door};
-use sluice_aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
-use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_model::EventId;
 use sluice_ports::Log;
 use std::collections::HashMap;

@@ -17,16 +17,6 @@ use sluice_ingest::{BoundEdge, EdgeParts};
 use sluice_model::ids::random_u128;
 use sluice_ports::Log;
 use sluice_processor::{Processor, ProcessorPorts};
-use sluice_aws::events::DynamoEvents;
-use sluice_aws::idempotency::RedisIdempotency;
-use sluice_aws::leases::{Keeper, ShardLeases};
-use sluice_aws::log::RECORD_RAW_BYTES;
-use sluice_aws::queue::SqsQueue;
-use sluice_aws::rates::RedisRates;
-use sluice_aws::redis::Redis;
-use sluice_aws::rows::DynamoRows;
-use sluice_model::ids::random_u128;
-use sluice_ports::Log;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
