@@ -5,7 +5,7 @@ mod retry_after;
 pub use retry_after::RetryAfter;
 
 use crate::backoff;
-use sluice_model::{DeadLetterReason, RetryPolicy};
+use sluice_model::{ClientErrors, DeadLetterReason, RetryPolicy};
 use std::time::Duration;
 
 /// Why no usable answer came.
@@ -102,6 +102,11 @@ pub fn decide(result: PostResult, attempts: u32, retry: &RetryPolicy, now_ms: u6
         PostResult::Answered { code: 200..=299, .. } => return Outcome::Taken,
         PostResult::Answered { code: 410, .. } => return Outcome::DisableAndDeadLetter,
         PostResult::Answered { code, retry_after } if is_retried(code, retry_after) => retry_after,
+        PostResult::Answered { code: 400..=499, retry_after }
+            if retry.client_errors == ClientErrors::Retry =>
+        {
+            retry_after
+        }
         PostResult::Answered { .. } | PostResult::Fault(Fault::ForbiddenUrl | Fault::Redirect) => {
             return refused;
         }

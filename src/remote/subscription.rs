@@ -151,9 +151,21 @@ pub(crate) struct Policy {
     /// The longest wait between two attempts
     #[arg(long, value_name = "SECONDS")]
     max_delay_s: Option<u32>,
+    /// What becomes of a delivery that is answered with a final 4xx
+    #[arg(long, value_name = "WAY")]
+    client_errors: Option<ClientErrors>,
     /// Words about it
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientErrors {
+    /// A dead letter at once
+    DeadLetter,
+    /// Retried like a 5xx
+    Retry,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
@@ -212,6 +224,8 @@ struct Retry {
     max_retries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_delay_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_errors: Option<ClientErrors>,
 }
 
 impl Retry {
@@ -240,11 +254,11 @@ impl SelectorArgs {
 
 impl Policy {
     fn body(&self) -> Body<'_> {
-        let Self { max_events, max_bytes, max_wait_ms, max_retries, max_delay_s, .. } = *self;
+        let Self { max_events, max_bytes, max_wait_ms, max_retries, max_delay_s, client_errors, .. } = *self;
         Body {
             description: self.description.as_deref(),
             batch: Batch { max_events, max_bytes, max_wait_ms },
-            retry: Retry { max_retries, max_delay_s },
+            retry: Retry { max_retries, max_delay_s, client_errors },
             ..Body::default()
         }
     }

@@ -21,7 +21,7 @@ proptest! {
     fn a_retryable_answer_is_retried_until_the_policy_ends(
         answer in retryable(), attempts in 1u32..40, max_retries in 0u32..30, cap in 1u32..90_000, random in 0.0f64..1.0
     ) {
-        let policy = RetryPolicy { max_retries, max_delay_s: cap };
+        let policy = RetryPolicy { max_retries, max_delay_s: cap, ..RetryPolicy::default() };
         match decide(answer, attempts, &policy, 0, random) {
             Outcome::Retry { after } => {
                 prop_assert!(attempts <= max_retries);
@@ -73,6 +73,24 @@ fn a_wish_on_a_status_that_is_final_does_not_make_it_retried() {
         let refused = Outcome::DeadLetter { reason: DeadLetterReason::Refused };
         assert_eq!(decide(answer, 1, &RetryPolicy::default(), 0, 0.5), refused, "{code}");
     }
+}
+
+#[test]
+fn a_subscription_may_have_its_client_errors_retried() {
+    let policy = RetryPolicy { client_errors: ClientErrors::Retry, ..RetryPolicy::default() };
+    for code in (100..=999).filter(|code| !(200..300).contains(code)) {
+        let outcome = decide(status(code), 1, &policy, 0, 0.5);
+        let expected = match code {
+            410 => outcome == Outcome::DisableAndDeadLetter,
+            400.. => matches!(outcome, Outcome::Retry { .. }),
+            _ => outcome == Outcome::DeadLetter { reason: DeadLetterReason::Refused },
+        };
+        assert!(expected, "{code} gave {outcome:?}");
+    }
+    let last = decide(status(404), policy.max_retries + 1, &policy, 0, 0.5);
+    assert_eq!(last, Outcome::DeadLetter { reason: DeadLetterReason::Exhausted });
+    let wish = PostResult::Answered { code: 404, retry_after: Some(RetryAfter::Seconds(90)) };
+    assert_eq!(decide(wish, 1, &policy, 0, 0.5), Outcome::Retry { after: Duration::from_secs(90) });
 }
 
 #[test]

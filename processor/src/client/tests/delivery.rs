@@ -34,6 +34,7 @@ async fn all_events_are_retried_where_the_list_of_failed_ones_cannot_be_read() {
         let attempts = rig.processor().recent_attempts(ONE);
         let failed = attempts.last().unwrap();
         assert_eq!(failed.status, Some(200));
+        assert!(!failed.is_taken());
         assert!(failed.error.as_ref().unwrap().starts_with("the answer"), "{:?}", failed.error);
     }
 }
