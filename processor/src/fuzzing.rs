@@ -1,4 +1,4 @@
-//! What the fuzz targets run: what the processor reads of endpoints' answers.
+//! The fuzz targets of this crate: the parsers of endpoints' answers. Behind the feature `fuzzing`.
 
 use crate::client::failed_events;
 use crate::outcome::RetryAfter;
@@ -7,7 +7,7 @@ use sluice_shared::fuzzing::Target;
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("endpoint_answer", endpoint_answer)];
 
-/// An answer's body and `Retry-After`.
+/// Reads the bytes as the body of an answer, and as a `Retry-After` header.
 pub fn endpoint_answer(bytes: &[u8]) {
     let failed = failed_events(bytes);
     // A quoted id and a comma are 39 bytes.

@@ -3,7 +3,7 @@
 //! Labels come from closed sets: never an id or a URL.
 
 use crate::outcome::{Answer, Fault};
-use crate::settlement::Ending;
+use crate::settlement::DeliveryEnding;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sluice_shared::model::DeadLetterReason;
 use sluice_shared::telemetry::{Metric, Values, describe};
@@ -171,11 +171,11 @@ impl Metrics {
     }
 
     /// Counts how a delivery of `events` ended.
-    pub fn ending(&self, ending: Ending, events: usize) {
+    pub fn ending(&self, ending: DeliveryEnding, events: usize) {
         match ending {
-            Ending::Taken => self.events_delivered.increment(events as u64),
-            Ending::Waits => self.retries.increment(1),
-            Ending::GaveUp(reason) => {
+            DeliveryEnding::Taken => self.events_delivered.increment(events as u64),
+            DeliveryEnding::Waits => self.retries.increment(1),
+            DeliveryEnding::GaveUp(reason) => {
                 self.dead_letters[place(reason)].increment(1);
                 self.dead_events[place(reason)].increment(events as u64);
             }

@@ -1,12 +1,12 @@
-//! The recent attempts of a subscription: a small ring in memory, and what of
-//! it is not in the history yet.
+//! The recent attempts of a subscription: a small ring in memory, and those of
+//! them that are not in the history yet.
 
 pub use sluice_shared::model::AttemptRecord;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Attempts of a subscription that wait to be written to the history. Of more
-/// than that between two writes, those that were taken go first.
+/// The most attempts of a subscription that wait to be written to the history.
+/// Where there are more between two writes, successful ones are dropped first.
 const UNSAVED_MAX: usize = 16;
 
 /// The newest attempts, the oldest first.
@@ -17,13 +17,13 @@ pub struct RecentAttempts {
 }
 
 impl RecentAttempts {
-    /// Adds one; beyond `max` the oldest goes. Says whether it is the first
-    /// since the last [`Self::take_unsaved`].
+    /// Adds an attempt; beyond `max` the oldest goes. Returns whether it is the
+    /// first since the last [`Self::take_unsaved`].
     pub fn push(&mut self, record: AttemptRecord, max: usize) -> bool {
         let record = Arc::new(record);
         let first = self.unsaved.is_empty();
         if self.unsaved.len() >= UNSAVED_MAX {
-            let taken = self.unsaved.iter().position(|of| of.is_taken());
+            let taken = self.unsaved.iter().position(|record| record.is_taken());
             self.unsaved.remove(taken.unwrap_or(0));
         }
         self.unsaved.push_back(Arc::clone(&record));
@@ -39,10 +39,10 @@ impl RecentAttempts {
     /// All of them, the newest first.
     #[must_use]
     pub fn newest_first(&self) -> Vec<AttemptRecord> {
-        self.newest.iter().rev().map(|of| AttemptRecord::clone(of)).collect()
+        self.newest.iter().rev().map(|record| AttemptRecord::clone(record)).collect()
     }
 
-    /// What is to be written to the history, the oldest first.
+    /// The attempts that are to be written to the history, the oldest first.
     pub fn take_unsaved(&mut self) -> Vec<Arc<AttemptRecord>> {
         self.unsaved.drain(..).collect()
     }
@@ -64,8 +64,11 @@ mod tests {
         let unsaved = recent.take_unsaved();
         assert_eq!(unsaved.len(), UNSAVED_MAX);
         assert_eq!(unsaved.iter().filter(|of| !of.is_taken()).count(), 10);
-        assert!(unsaved.is_sorted_by_key(|of| of.attempt));
+        assert!(unsaved.is_sorted_by_key(|record| record.attempt));
         assert!(recent.take_unsaved().is_empty());
-        assert_eq!(recent.newest_first().iter().map(|of| of.attempt).collect::<Vec<_>>(), [99, 98, 97, 96]);
+        assert_eq!(
+            recent.newest_first().iter().map(|record| record.attempt).collect::<Vec<_>>(),
+            [99, 98, 97, 96]
+        );
     }
 }

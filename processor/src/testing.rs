@@ -4,7 +4,8 @@ pub(crate) mod receiver;
 pub(crate) mod rig;
 pub(crate) mod store;
 
-pub(crate) use receiver::{Reaction, Receiver};
+pub(crate) use receiver::WebhookReceiver as Receiver;
+pub(crate) use receiver::{Reaction, WebhookReceiver};
 pub(crate) use rig::Rig;
 pub(crate) use store::RecordingStores;
 

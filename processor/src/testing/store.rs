@@ -1,6 +1,6 @@
 //! All ports in memory, simple and strict, with a switch that makes them fail.
 
-use crate::commit::Stores;
+use crate::commit::CommitStores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_shared::model::{
@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 /// All ports of a processor in memory.
 #[derive(Default)]
 pub(crate) struct Memory {
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
     /// Every call fails.
     pub(crate) failing: AtomicBool,
     /// Reading the catalogue fails.
@@ -41,7 +41,7 @@ pub(crate) struct Memory {
 }
 
 #[derive(Default)]
-struct State {
+struct MemoryState {
     facts: HashMap<(BatchId, SubscriptionId), NewFact>,
     dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     queue: BTreeMap<DeliveryId, Delivery>,
@@ -55,6 +55,8 @@ struct State {
     deleted: Vec<(CustomerId, SubscriptionId)>,
     revision: u64,
     rows: BTreeMap<(String, Vec<u8>), Vec<u8>>,
+    /// The keys of the rows that were put, in the order of the writes.
+    put_rows: Vec<Vec<u8>>,
 }
 
 impl Memory {
@@ -84,7 +86,7 @@ impl Memory {
         tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it came true in time");
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut MemoryState) -> R) -> R {
         let changed = change(&mut self.state.lock());
         self.changed.notify_waiters();
         changed
@@ -147,6 +149,11 @@ impl Memory {
         self.state.lock().rows.keys().filter(|(partition, _)| partition.starts_with(prefix)).count()
     }
 
+    /// The keys of the rows that were put, in the order of the writes.
+    pub(crate) fn put_rows(&self) -> Vec<Vec<u8>> {
+        self.state.lock().put_rows.clone()
+    }
+
     pub(crate) fn queued(&self) -> Vec<Delivery> {
         self.state.lock().queue.values().cloned().collect()
     }
@@ -197,8 +204,8 @@ impl Memory {
 pub(crate) struct RecordingStores(pub(crate) Arc<Memory>);
 
 impl RecordingStores {
-    pub(crate) fn stores(&self) -> Stores {
-        Stores {
+    pub(crate) fn stores(&self) -> CommitStores {
+        CommitStores {
             events: Arc::clone(&self.0) as _,
             queue: Arc::clone(&self.0) as _,
             catalogue: Arc::clone(&self.0) as _,
@@ -499,7 +506,10 @@ impl Rows for Memory {
         self.change(|state| {
             for change in changes {
                 match change {
-                    RowChange::Put(row) => drop(state.rows.insert((row.partition, row.key), row.value)),
+                    RowChange::Put(row) => {
+                        state.put_rows.push(row.key.clone());
+                        state.rows.insert((row.partition, row.key), row.value);
+                    }
                     RowChange::Remove { partition, key } => drop(state.rows.remove(&(partition, key))),
                 }
             }

@@ -2,7 +2,7 @@
 //! whatever fails, hangs or dies.
 
 use crate::testing::rig::{quick, to};
-use crate::testing::{Reaction, Receiver, Rig};
+use crate::testing::{Reaction, Rig, WebhookReceiver};
 use parking_lot::Mutex;
 use sluice_shared::model::{DeadLetterReason, Subscription};
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ fn ordered(url: String, max_events: u32) -> Subscription {
 }
 
 /// Event numbers in the order in which each was first received.
-fn firsts(receiver: &Receiver) -> Vec<u64> {
+fn firsts(receiver: &WebhookReceiver) -> Vec<u64> {
     let mut firsts = Vec::new();
     for n in receiver.received().iter().flat_map(|of| of.numbers()) {
         if !firsts.contains(&n) {
@@ -39,7 +39,7 @@ fn assert_ordered(firsts: &[u64], keys: &[u64]) {
 async fn a_failed_event_holds_its_key_back_and_nobody_else() {
     let fails = Arc::new(AtomicBool::new(true));
     let failing = Arc::clone(&fails);
-    let receiver = Receiver::start(move |webhook, _| {
+    let receiver = WebhookReceiver::start(move |webhook, _| {
         let bad = failing.load(Ordering::SeqCst) && webhook.numbers().contains(&0);
         Reaction::Status(if bad { 500 } else { 200 })
     })
@@ -61,7 +61,7 @@ async fn a_failed_event_holds_its_key_back_and_nobody_else() {
 
 #[tokio::test]
 async fn events_that_were_not_taken_hold_their_keys_back() {
-    let receiver = Receiver::start(|webhook, before| match before {
+    let receiver = WebhookReceiver::start(|webhook, before| match before {
         0 => {
             let events: Vec<serde_json::Value> = serde_json::from_slice(&webhook.body).unwrap();
             let body = serde_json::json!({ "failed": [events[1]["event_id"]] }).to_string();
@@ -82,7 +82,7 @@ async fn events_that_were_not_taken_hold_their_keys_back() {
 
 #[tokio::test]
 async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
-    let receiver = Receiver::start(|webhook, _| {
+    let receiver = WebhookReceiver::start(|webhook, _| {
         Reaction::Status(if webhook.numbers().iter().any(|n| n % 2 == 0) { 500 } else { 200 })
     })
     .await;
@@ -122,7 +122,7 @@ async fn order_holds_through_everything() {
         };
         let (calm, dice) = (Arc::new(AtomicBool::new(false)), random.clone());
         let calmed = Arc::clone(&calm);
-        let receiver = Receiver::start(move |_, _| match dice() % 10 {
+        let receiver = WebhookReceiver::start(move |_, _| match dice() % 10 {
             _ if calmed.load(Ordering::SeqCst) => Reaction::Status(200),
             0..=2 => Reaction::Status(500),
             3 => Reaction::Hang,
@@ -163,7 +163,8 @@ async fn order_holds_through_everything() {
 /// ago may not be there yet: it is not lost for that.
 #[tokio::test]
 async fn what_is_parked_waits_until_its_batch_can_be_read() {
-    let receiver = Receiver::start(|_, before| Reaction::Status(if before == 0 { 500 } else { 200 })).await;
+    let receiver =
+        WebhookReceiver::start(|_, before| Reaction::Status(if before == 0 { 500 } else { 200 })).await;
     let mut config = quick();
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (1, 2);
     config.shard.commit_linger_ms = 100;
@@ -186,7 +187,7 @@ async fn what_is_parked_waits_until_its_batch_can_be_read() {
 
 #[tokio::test]
 async fn what_is_parked_counts_to_the_backlog() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(500)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(500)).await;
     let mut config = quick();
     config.queue.backlog_events_max = 50;
     let mut of = ordered(receiver.url(), 10);
@@ -207,7 +208,7 @@ async fn what_is_parked_counts_to_the_backlog() {
 
 #[tokio::test]
 async fn keys_that_share_a_row_do_not_wait_for_each_other() {
-    let receiver = Receiver::start(|webhook, _| {
+    let receiver = WebhookReceiver::start(|webhook, _| {
         Reaction::Status(if webhook.numbers().contains(&0) { 500 } else { 200 })
     })
     .await;

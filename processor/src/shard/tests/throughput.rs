@@ -79,10 +79,6 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
     while received.load(Ordering::Relaxed) < expected {
         tokio::time::sleep(Duration::from_millis(10)).await;
         if began.elapsed() > Duration::from_secs(10) {
-            let recent = rig.processor().recent_attempts(sluice_shared::model::SubscriptionId::from_u128(0));
-            for of in recent.iter().take(6) {
-                println!("{of:?}");
-            }
             println!(
                 "queued {} done {} facts {}",
                 rig.memory.queued().len(),
@@ -95,10 +91,6 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
         assert!(began.elapsed() < Duration::from_secs(120), "{} came", received.load(Ordering::Relaxed));
     }
     let seconds = began.elapsed().as_secs_f64();
-    let recent = rig.processor().recent_attempts(sluice_shared::model::SubscriptionId::from_u128(0));
-    for of in recent.iter().take(6) {
-        println!("{of:?}");
-    }
     println!("handed {} facts {}", rig.memory.done().len(), rig.memory.facts().len());
     println!("{what}: {:.0} events/s in {seconds:.2} s", expected as f64 / seconds);
     rig.settled().await;
