@@ -10,15 +10,16 @@ mod tests;
 use crate::decode::{BodyError, BodyForm, Common, Decoded, EventError, EventLimits, LaneChoice, decode};
 use crate::lanes::{Full, LaneLimits, Lanes, Outcome, Placed};
 use bytes::Bytes;
-use sluice_shared::directory::CustomerEntry;
-use sluice_shared::limiter::Denied;
-use sluice_shared::model::Claim;
-use sluice_shared::model::customer::lane_of;
-use sluice_shared::ports::idempotency::{ClaimOutcome, KeyHash, Placed as StoredPlaces};
-use sluice_shared::ports::rates::Taken;
-use sluice_shared::ports::{Idempotency, Log, PortError, Rates};
-use sluice_shared::trace::TraceParent;
-use sluice_shared::{clock, secrets};
+use sluice_catalogue::directory::CustomerEntry;
+use sluice_model::limiter::Denied;
+use sluice_model::Claim;
+use sluice_model::customer::lane_of;
+use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed as StoredPlaces};
+use sluice_ports::rates::Taken;
+use sluice_ports::{Idempotency, Log, PortError, Rates};
+use sluice_model::trace::TraceParent;
+use sluice_model::clock;
+use sluice_catalogue::secrets;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -241,7 +242,7 @@ impl Producer {
     }
 
     fn accepting(&self) -> Result<(), ProduceError> {
-        use sluice_shared::ports::log::AppendError;
+        use sluice_ports::log::AppendError;
         self.log.accepting().map_err(|error| match error {
             AppendError::NotTaken { detail, retry_after } => ProduceError::NotTaken { detail, retry_after },
             AppendError::Unknown { detail } => ProduceError::Unknown { detail },

@@ -9,7 +9,7 @@ use crate::disabled::DisabledReason;
 use crate::outcome::{self, Answer, Fault, Outcome};
 use crate::settlement::{self, HeldBy, Settlement};
 use crate::target::Target;
-use sluice_shared::model::Delivery;
+use sluice_model::Delivery;
 use std::time::Duration;
 
 /// Adds to `commit` what follows from an attempt that ended, and returns what is

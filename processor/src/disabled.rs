@@ -1,6 +1,6 @@
 //! Why a subscription is disabled, and what becomes of the events that it still has.
 
-use sluice_shared::model::{DeadLetterReason, SubscriptionStatus};
+use sluice_model::{DeadLetterReason, SubscriptionStatus};
 
 /// Why the processor disables a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

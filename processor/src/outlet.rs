@@ -6,8 +6,8 @@
 use crate::config::ShardConfig;
 use crate::outbox::Outbox;
 use crate::parking::lanes::{LanesNext, ParkedLanes};
-use sluice_shared::model::subscription::BatchPolicy;
-use sluice_shared::model::{DeliveryId, Lane};
+use sluice_model::subscription::BatchPolicy;
+use sluice_model::{DeliveryId, Lane};
 
 /// How long to wait where an endpoint has as many POSTs in flight as it may.
 pub const BUSY_WAIT_MS: u64 = 10;
@@ -185,7 +185,7 @@ mod tests {
     use crate::slice::{Slice, Ticket};
     use crate::testing::{batch_id, batch_of_sizes, delivery};
     use proptest::prelude::*;
-    use sluice_shared::model::{CustomerId, Delivery, EventSet, SubscriptionId};
+    use sluice_model::{CustomerId, Delivery, EventSet, SubscriptionId};
     use std::sync::Arc;
 
     const BATCH: BatchPolicy = BatchPolicy { max_events: 10, max_bytes: 1000, max_wait_ms: 50 };

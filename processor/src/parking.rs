@@ -23,8 +23,8 @@ use foldhash::{HashMap, HashSet};
 pub use rows::{DeliveryOwner, ParkedEntry};
 use rows::{ParkedRowKey, RowDraft};
 use serde::{Deserialize, Serialize};
-use sluice_shared::model::subscription::BatchPolicy;
-use sluice_shared::model::{BatchId, Delivery, DeliveryId, EventRef, EventSet};
+use sluice_model::subscription::BatchPolicy;
+use sluice_model::{BatchId, Delivery, DeliveryId, EventRef, EventSet};
 use std::collections::BTreeSet;
 use waiting::WaitingItems;
 

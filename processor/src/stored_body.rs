@@ -4,8 +4,8 @@ use crate::body;
 use crate::commit::store_wait;
 use crate::context::Context;
 use bytes::Bytes;
-use sluice_shared::model::{Batch, BatchId, Delivery, EventRef};
-use sluice_shared::ports::PortError;
+use sluice_model::{Batch, BatchId, Delivery, EventRef};
+use sluice_ports::PortError;
 use std::sync::Arc;
 
 /// Why a body could not be read.

@@ -5,13 +5,13 @@ use crate::plan::{START_MS, Service};
 use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
-use sluice_shared::aws::log::{
+use sluice_aws::log::{
     Aside, Failure, From, Got, GotRecord, PutAnswer, PutRecord, ShardInfo, Stream, point_of,
 };
-use sluice_shared::model::{Batch, Lane};
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::log::{Position, ShardId};
-use sluice_shared::wire::record::Directory;
+use sluice_model::{Batch, Lane};
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
+use sluice_model::wire::record::Directory;
 use std::collections::HashMap;
 use std::sync::Arc;
 

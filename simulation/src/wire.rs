@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sluice_processor::client::{Prepared, Reply, Wire};
 use sluice_processor::outcome::{Answer, Fault};
 use sluice_processor::target::Target;
-use sluice_shared::model::{CustomerId, EventId};
+use sluice_model::{CustomerId, EventId};
 use std::sync::Arc;
 
 /// How long an attempt takes at the most.

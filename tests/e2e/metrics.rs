@@ -3,7 +3,7 @@
 use crate::harness::endpoint::Reply;
 use crate::harness::{Customer, Endpoint, Request, Server, setting, tell, wait_for};
 use serde_json::{Value, json};
-use sluice_shared::telemetry::{self, Kind, Metric, Values};
+use sluice_telemetry::{self, Kind, Metric, Values};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;

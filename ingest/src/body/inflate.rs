@@ -97,7 +97,7 @@ mod tests {
     use crate::admission::Admission;
     use flate2::Compression;
     use flate2::write::GzEncoder;
-    use sluice_shared::model::CustomerId;
+    use sluice_model::CustomerId;
     use std::io::Write;
 
     fn gzip(bytes: &[u8]) -> Bytes {

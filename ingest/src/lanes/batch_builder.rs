@@ -1,10 +1,10 @@
 //! Building a batch from chunks of requests.
 
 use super::placement::{Placed, Placement};
-use sluice_shared::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use sluice_shared::model::ids::IdText;
-use sluice_shared::model::{Batch, BatchId, CustomerId, EventMeta, Lane};
-use sluice_shared::wire::envelope::{EnvelopeParts, stamp, write};
+use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
+use sluice_model::ids::IdText;
+use sluice_model::{Batch, BatchId, CustomerId, EventMeta, Lane};
+use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The parked lists of one subscription, one for each lane, served in turn.
 
 use super::{Next, Parked};
-use sluice_shared::model::{DeliveryId, Lane};
+use sluice_model::{DeliveryId, Lane};
 use std::collections::BTreeMap;
 
 /// The parked lists of one subscription.

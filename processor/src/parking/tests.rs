@@ -1,8 +1,8 @@
 use super::*;
 use crate::testing::{batch_id, delivery};
 use proptest::prelude::*;
-use sluice_shared::model::{CustomerId, SubscriptionId};
-use sluice_shared::ports::rows::Row;
+use sluice_model::{CustomerId, SubscriptionId};
+use sluice_ports::rows::Row;
 use std::collections::BTreeMap;
 
 const OWNER: DeliveryOwner =
@@ -161,7 +161,7 @@ fn rows_of_any_size_that_may_be_fit_and_read_back() {
         let wide =
             ParkedItem { key: u64::MAX - n, batch: batch_id(u64::MAX >> 20, n), events, bytes: u32::MAX };
         for row in wait(&mut parked, vec![wide], 1).grown {
-            assert!(row.value.len() <= sluice_shared::ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
+            assert!(row.value.len() <= sluice_ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
             let (owner, entry) = rows::read(&Row { key: row.key, value: row.value }).unwrap();
             assert!(matches!(entry, ParkedEntry::Chunk(..)) && owner == OWNER);
         }
@@ -174,7 +174,7 @@ fn rows_of_any_size_that_may_be_fit_and_read_back() {
     let keys = vec![u64::MAX; large.event_count()];
     let large = Failed { delivery: large, keys };
     let row = rows::failed(&large);
-    assert!(row.value.len() <= sluice_shared::ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
+    assert!(row.value.len() <= sluice_ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
     let read = rows::read(&Row { key: row.key, value: row.value }).unwrap();
     assert_eq!(read, (OWNER, ParkedEntry::Failed(large)));
     assert!(rows::read(&Row { key: vec![1], value: vec![] }).is_err());

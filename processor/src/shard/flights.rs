@@ -14,7 +14,7 @@ use crate::slice::{Slice, Ticket};
 use crate::stored_body;
 use bytes::Bytes;
 use foldhash::HashMap;
-use sluice_shared::model::{Delivery, Lane};
+use sluice_model::{Delivery, Lane};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};

@@ -9,7 +9,7 @@ use crate::disabled::DisabledReason;
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, Ticket};
-use sluice_shared::model::{DeadLetterReason, Delivery};
+use sluice_model::{DeadLetterReason, Delivery};
 use std::sync::Arc;
 
 /// How long after its timeout a POST may still be counted as under way.

@@ -8,10 +8,10 @@ use crate::matcher::{CustomerMatcher, Match};
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, Ticket};
-use sluice_shared::model::{Batch, DeadLetterReason, EventRef, EventSet, SubscriptionId};
-use sluice_shared::ports::event_store::NewBatch;
-use sluice_shared::ports::log::LogRecord;
-use sluice_shared::selector::MatchScratch;
+use sluice_model::{Batch, DeadLetterReason, EventRef, EventSet, SubscriptionId};
+use sluice_ports::event_store::NewBatch;
+use sluice_ports::log::LogRecord;
+use sluice_selector::MatchScratch;
 use std::sync::Arc;
 
 /// Matches records.

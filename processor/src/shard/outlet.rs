@@ -13,7 +13,7 @@ use crate::outlet::{ParkedSituation, Situation, Turn, Way};
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, Settlement};
 use crate::slice::Slice;
-use sluice_shared::model::{DeadLetterReason, Delivery, Subscription, SubscriptionId};
+use sluice_model::{DeadLetterReason, Delivery, Subscription, SubscriptionId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::Id;

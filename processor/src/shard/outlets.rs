@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::matcher::Listener;
 use crate::slice::Slice;
 use foldhash::HashMap;
-use sluice_shared::model::SubscriptionId;
+use sluice_model::SubscriptionId;
 use std::sync::Arc;
 
 /// How long events of a subscription that is being disabled become dead letters

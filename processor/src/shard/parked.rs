@@ -7,11 +7,11 @@ use crate::parking::{DeliveryOwner, Failed, ParkedChanges, ParkedEntry, ParkedIt
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, run_weight};
 use foldhash::HashMap;
-use sluice_shared::model::subscription::BatchPolicy;
-use sluice_shared::model::{
+use sluice_model::subscription::BatchPolicy;
+use sluice_model::{
     BatchId, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet, Fact, Lane, Run,
 };
-use sluice_shared::ports::event_store::NewFact;
+use sluice_ports::event_store::NewFact;
 
 /// The parked events of one subscription.
 #[derive(Debug)]

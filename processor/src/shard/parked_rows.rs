@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::parking::{DeliveryOwner, ParkedEntry, rows};
-use sluice_shared::model::Lane;
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::log::ShardId;
+use sluice_model::Lane;
+use sluice_ports::PortError;
+use sluice_ports::log::ShardId;
 
 /// Rows read at a time.
 const PAGE: usize = 1000;

@@ -8,7 +8,7 @@ use crate::attempt::Start;
 use crate::endpoint::{Asker, Denied, Permit};
 use crate::outlet::{BUSY_WAIT_MS, HandOverCause, OutletStep, ParkedStep, Turn, next_parked, next_step};
 use crate::settlement::{self, DeliveryEnding, HeldBy};
-use sluice_shared::model::{DeadLetterReason, Delivery, DeliveryId, Lane, SubscriptionStatus};
+use sluice_model::{DeadLetterReason, Delivery, DeliveryId, Lane, SubscriptionStatus};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 

@@ -1,7 +1,7 @@
 //! Which outlets to look at now, and when to look at the others again.
 
 use foldhash::HashMap;
-use sluice_shared::model::SubscriptionId;
+use sluice_model::SubscriptionId;
 use std::collections::BTreeSet;
 
 /// Outlets that are to be looked at.
