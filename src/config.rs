@@ -14,6 +14,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use origin::Origin;
 use serde::{Deserialize, Serialize};
+use sluice_catalogue::sealing::SealingConfig;
+use sluice_embedded::EngineConfig;
 use sluice_ingest::EdgeConfig;
 use sluice_processor::config::ProcessorConfig;
 use sluice_embedded::EngineConfig;

@@ -3,6 +3,11 @@
 use crate::admin_token;
 use crate::config::Config;
 use anyhow::Context;
+use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_catalogue::rates::LocalRates;
+use sluice_catalogue::sealing::{SealedCatalogue, Sealer};
+use sluice_embedded::catalogue::SqliteCatalogue;
+use sluice_embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue};
 use sluice_ingest::{BoundEdge, EdgeParts};
 use sluice_processor::{Processor, ProcessorPorts};
 use sluice_catalogue::directory::{Directory, DirectorySettings};

@@ -190,10 +190,10 @@ impl Producer {
         claim: Option<Claim>,
     ) -> Result<Vec<Placed>, ProduceError> {
         let events = decoded.accepted() as u64;
-        let charged = match self.rates.take(customer, events) {
+        let charged = match self.rates.take(customer.rated(), events) {
             Taken::Yes => Ok(()),
             Taken::No(denied) => Err(denied),
-            Taken::Lease => self.rates.lease(customer, events).await,
+            Taken::Lease => self.rates.lease(customer.rated(), events).await,
         };
         charged.map_err(ProduceError::RateLimited)?;
         let pushed = self.accepting().and_then(|()| self.push(customer, decoded, claim));
@@ -203,7 +203,7 @@ impl Producer {
     /// Events that were surely not taken are not charged.
     fn refund(&self, customer: &CustomerEntry, events: u64, error: &ProduceError) {
         if matches!(error, ProduceError::Full(_) | ProduceError::NotTaken { .. }) {
-            self.rates.give_back(customer, events);
+            self.rates.give_back(customer.rated(), events);
         }
     }
 

@@ -203,11 +203,13 @@ fn rfc3339(ms: u64) -> String {
 }
 
 /// For the fuzz targets.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn query_time_for_fuzzing(text: &str) -> Option<u64> {
     time(text, "time").ok()
 }
 
 /// For the fuzz targets.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn webhook_url_for_fuzzing(text: &str) -> Option<String> {
     webhook_url::check(text, false).ok()
 }

@@ -83,7 +83,7 @@ pub(crate) struct OtherBytes<S> {
 }
 
 fn shortened(bytes: &Bytes) -> Option<Bytes> {
-    let directory = Directory::parse(bytes).ok()?;
+    let directory = RecordDirectory::parse(bytes).ok()?;
     let mut batches: Vec<_> =
         directory.read_all(bytes).filter_map(|(_, batch)| batch.ok()).map(Arc::new).collect();
     let lane = batches.first().map(|batch| batch.lane());

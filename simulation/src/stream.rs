@@ -103,7 +103,7 @@ fn store(world: &World, record: &PutRecord) -> ShardId {
     shards.stored += 1;
     let position = Position::from_lsn(shards.stored);
     let (mut batches, mut stale) = (Vec::new(), false);
-    match Directory::parse(&record.bytes) {
+    match RecordDirectory::parse(&record.bytes) {
         Ok(directory) => {
             let key = (directory.producer, record.lane);
             let known = shards.counts.entry(key).or_insert(directory.sequence);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 fn declared() -> Vec<Metric> {
-    [telemetry::METRICS, sluice_ingest::METRICS, sluice_processor::metrics::METRICS].concat()
+    [sluice_telemetry::METRICS, sluice_ingest::METRICS, sluice_processor::metrics::METRICS].concat()
 }
 
 /// The metric that a series belongs to.

@@ -73,6 +73,7 @@ fn read_up_to(reader: &mut Reader, out: &mut Vec<u8>, len: usize) -> std::io::Re
 
 /// For the fuzz targets: how long the bytes are as each coding, where they are one
 /// that fits.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn for_fuzzing(raw: &[u8], bytes_max: usize) -> [Option<usize>; 2] {
     [Encoding::Gzip, Encoding::Zstd].map(|encoding| {
         let mut reader = reader(encoding, Bytes::copy_from_slice(raw)).ok()?;

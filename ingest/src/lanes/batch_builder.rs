@@ -55,6 +55,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// The envelopes, joined by commas.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn body(&self) -> Vec<u8> {
         let bodies: Vec<&[u8]> = self.pieces.iter().map(|piece| piece.body.as_slice()).collect();
         bodies.join(&b',')

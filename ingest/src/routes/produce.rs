@@ -192,7 +192,7 @@ fn all_rejected(list: &Bytes) -> ApiError {
 }
 
 fn rate_limited(denied: Denied, customer: &CustomerEntry, rates: &dyn Rates) -> ApiError {
-    let quota = rates.quota(customer);
+    let quota = rates.quota(customer.rated());
     let text = format!("more than {} events a second", quota.rate);
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", text)
         .retry_after(denied.retry_after)

@@ -1,6 +1,10 @@
 //! A running edge, and a client that can misbehave.
 
 use serde_json::Value;
+use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_catalogue::rates::LocalRates;
+use sluice_embedded::catalogue::SqliteCatalogue;
+use sluice_embedded::{EmbeddedEngine, EngineConfig};
 use sluice_ingest::{BoundEdge, EdgeConfig, EdgeParts};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_embedded::catalogue::SqliteCatalogue;
