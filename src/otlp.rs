@@ -66,8 +66,8 @@ fn nanoseconds(ms: u64) -> String {
 mod export {
     use super::{Span, body};
     use anyhow::Context;
-    use sluice_telemetry::TelemetryConfig;
     use sluice_model::trace;
+    use sluice_telemetry::TelemetryConfig;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;

@@ -1,9 +1,9 @@
 //! What several tests make.
 
 use bytes::Bytes;
+use sluice_model::wire::envelope::{self, EnvelopeParts};
 use sluice_model::{Batch, CustomerId, EventId, EventMeta, Lane};
 use sluice_ports::event_store::StoredBatch;
-use sluice_model::wire::envelope::{self, EnvelopeParts};
 use std::sync::Arc;
 
 /// The customer of every batch made here.

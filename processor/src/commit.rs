@@ -5,13 +5,13 @@
 //! queue, dead letters), then the facts about them, last the removal of what is
 //! not needed any more. A crash in the middle repeats deliveries, which is legal.
 
-use crate::disabled::DisabledReason;
 use crate::parking::ParkedChanges;
 use crate::parking::rows::{self, RowDraft};
 use crate::slice::Ticket;
 use foldhash::{HashMap, HashSet};
 use sluice_model::{
-    BatchId, DeadLetter, Delivery, DeliveryId, Lane, Subscription, SubscriptionId, SubscriptionStatus,
+    BatchId, DeadLetter, Delivery, DeliveryId, DisabledReason, Lane, Subscription, SubscriptionId,
+    SubscriptionStatus,
 };
 use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::event_store::{NewBatch, NewFact};
@@ -304,7 +304,7 @@ async fn disable(
     let mut disabled = Subscription::clone(subscription);
     disabled.version += 1;
     disabled.updated_at_ms = now_ms;
-    disabled.status = SubscriptionStatus::Disabled { reason: reason.as_str().into() };
+    disabled.status = SubscriptionStatus::Disabled { reason };
     match tokio::time::timeout(DISABLE_WITHIN, stores.catalogue.put_subscription(&disabled)).await {
         Ok(Ok(())) => {
             tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), "disabled the subscription");

@@ -5,11 +5,10 @@ use crate::backoff;
 use crate::clock;
 use crate::commit::Commit;
 use crate::context::Context;
-use crate::disabled::DisabledReason;
 use crate::outcome::{self, Answer, Fault, Outcome};
 use crate::settlement::{self, HeldBy, Settlement};
 use crate::target::Target;
-use sluice_model::Delivery;
+use sluice_model::{Delivery, DisabledReason};
 use std::time::Duration;
 
 /// Adds to `commit` what follows from an attempt that ended, and returns what is

@@ -22,7 +22,6 @@ pub mod commit;
 mod conclude;
 pub mod config;
 mod context;
-mod disabled;
 pub mod endpoint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

@@ -11,11 +11,10 @@ use foldhash::HashMap;
 use parking_lot::RwLock;
 use sluice_catalogue::directory::{CustomerState, Directory};
 use sluice_model::{
-    Batch, CustomerId, CustomerStatus, EventSet, Subscription, SubscriptionId, SubscriptionStatus,
+    Batch, CustomerId, CustomerStatus, DisabledReason, EventSet, Subscription, SubscriptionId,
+    SubscriptionStatus,
 };
-use sluice_selector::{
-    CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict,
-};
+use sluice_selector::{CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict};
 use std::sync::Arc;
 
 /// How long after a subscription was disabled events may still have been
@@ -134,10 +133,10 @@ impl Matchers {
 fn wanted_until(subscription: &Subscription) -> Option<Option<u64>> {
     match &subscription.status {
         SubscriptionStatus::Active => Some(None),
-        SubscriptionStatus::Disabled { reason } if reason == "gone" || reason == "backlog_full" => {
+        SubscriptionStatus::Disabled { reason: DisabledReason::Gone | DisabledReason::BacklogFull } => {
             Some(Some(subscription.updated_at_ms + DISABLED_MARGIN_MS))
         }
-        SubscriptionStatus::Disabled { .. } => None,
+        SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer } => None,
     }
 }
 

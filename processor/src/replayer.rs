@@ -6,10 +6,10 @@
 
 use crate::context::Context;
 use crate::parking::DeliveryOwner;
+use sluice_history::replay::{self, Replay, ReplayStatus, ReplayStore, Window};
 use sluice_model::ids::random_u128;
 use sluice_model::{Delivery, Subscription, SubscriptionStatus, customer::lane_of};
 use sluice_ports::PortError;
-use sluice_history::replay::{self, Replay, ReplayStatus, ReplayStore, Window};
 use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use crate::commit::Commit;
 use crate::outcome::Outcome;
 use sluice_model::{
-    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, EventId, EventRef, EventSet, Fact,
+    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, DisabledReason, EventId, EventRef,
+    EventSet, Fact, SubscriptionStatus,
 };
 use sluice_ports::event_store::NewFact;
 use std::collections::HashMap;
@@ -130,6 +131,20 @@ pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason
         commit.done(delivery.subscription, delivery.id);
     }
     commit.dead_letter(DeadLetter { id: DeadLetterId::new(now_ms), reason, delivery });
+}
+
+/// The reason of the dead letters of a subscription that receives nothing;
+/// its status is `None` where it was deleted.
+#[must_use]
+pub fn dead_letter_reason(status: Option<&SubscriptionStatus>) -> DeadLetterReason {
+    match status {
+        Some(SubscriptionStatus::Disabled { reason: DisabledReason::BacklogFull }) => {
+            DeadLetterReason::BacklogFull
+        }
+        Some(SubscriptionStatus::Disabled { reason: DisabledReason::Gone | DisabledReason::ByCustomer })
+        | Some(SubscriptionStatus::Active)
+        | None => DeadLetterReason::SubscriptionDisabled,
+    }
 }
 
 fn add_fact(commit: &mut Commit, delivery: &Delivery, part: &EventRef, fact: Fact) {

@@ -8,7 +8,6 @@
 use crate::attempt::{Attempted, Job, Start};
 use crate::conclude::conclude;
 use crate::context::Context;
-use crate::disabled::dead_letter_reason;
 use crate::endpoint::{Asker, Denied, Permit};
 use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::WorkerHealth;
@@ -209,7 +208,7 @@ impl Worker {
         let subscription = state.as_ref().and_then(|state| state.subscription(delivery.subscription));
         let Some(subscription) = subscription.filter(|known| known.status == SubscriptionStatus::Active)
         else {
-            let reason = dead_letter_reason(subscription.map(|known| &known.status));
+            let reason = settlement::dead_letter_reason(subscription.map(|known| &known.status));
             self.give_up(delivery, reason, now_ms);
             return Ok(());
         };

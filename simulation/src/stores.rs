@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_aws::leases::Checkpoints;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
+use sluice_model::wire::record::RecordEncoder;
 use sluice_model::{
     ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
     Delivery, DeliveryId, EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
@@ -21,7 +22,6 @@ use sluice_ports::log::{Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange};
 use sluice_ports::work_queue::{Backlog, TakeRequest};
 use sluice_ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
-use sluice_model::wire::record::RecordEncoder;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;

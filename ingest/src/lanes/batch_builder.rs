@@ -3,8 +3,8 @@
 use super::placement::{Placed, Placement};
 use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use sluice_model::ids::IdText;
-use sluice_model::{Batch, BatchId, CustomerId, EventMeta, Lane};
 use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
+use sluice_model::{Batch, BatchId, CustomerId, EventMeta, Lane};
 use std::borrow::Cow;
 use std::sync::Arc;
 

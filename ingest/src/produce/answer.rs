@@ -3,8 +3,8 @@
 use super::Answer;
 use crate::decode::Decoded;
 use serde::Serialize;
-use sluice_model::clock;
 use sluice_model::BatchId;
+use sluice_model::clock;
 use sluice_model::ids::IdText;
 use sluice_ports::idempotency::Placed as StoredPlaces;
 

@@ -8,8 +8,8 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_model::clock::now_ms;
 use sluice_model::EventId;
+use sluice_model::clock::now_ms;
 use sluice_ports::event_store::AckOutcome;
 
 /// The most events of one request.

@@ -9,8 +9,8 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_model::clock::now_ms;
 use sluice_catalogue::directory::CustomerState;
+use sluice_model::clock::now_ms;
 use sluice_model::{
     CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId, EventId, LastAttempt, SubscriptionId,
     SubscriptionStatus,

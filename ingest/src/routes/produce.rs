@@ -15,11 +15,11 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
-use sluice_model::clock;
 use sluice_catalogue::directory::CustomerEntry;
+use sluice_model::clock;
 use sluice_model::limiter::Denied;
-use sluice_ports::Rates;
 use sluice_model::trace::{self, TraceParent};
+use sluice_ports::Rates;
 use std::time::{Duration, Instant};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

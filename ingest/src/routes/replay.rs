@@ -9,10 +9,10 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_model::clock::now_ms;
 use sluice_catalogue::directory::CustomerEntry;
-use sluice_model::{Subscription, SubscriptionId, SubscriptionStatus};
 use sluice_history::replay::{self, RATE_DEFAULT, Replay, ReplayId, ReplayStatus, Window};
+use sluice_model::clock::now_ms;
+use sluice_model::{Subscription, SubscriptionId, SubscriptionStatus};
 use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
 

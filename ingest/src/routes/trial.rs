@@ -10,13 +10,13 @@ use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use sluice_model::clock;
 use sluice_catalogue::directory::CustomerEntry;
+use sluice_model::clock;
 use sluice_model::ids::random_u128;
+use sluice_model::wire::envelope::{self, EnvelopeParts};
 use sluice_model::{EventId, Lane, Subscription};
 use sluice_ports::event_store::{Direction, LaneScan, StoredBatch};
 use sluice_selector::{MatchScratch, Selector, Verdict};
-use sluice_model::wire::envelope::{self, EnvelopeParts};
 use std::sync::Arc;
 use std::time::Duration;
 

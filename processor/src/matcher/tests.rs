@@ -95,7 +95,8 @@ async fn only_a_changed_customer_is_compiled_again() {
 
     let mut disabled = memory.subscription(SubscriptionId::from_u128(0)).unwrap();
     disabled.version += 1;
-    disabled.status = sluice_model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    disabled.status =
+        sluice_model::SubscriptionStatus::Disabled { reason: sluice_model::DisabledReason::ByCustomer };
     memory.set_subscription(disabled);
     matchers.directory().refresh().await.unwrap();
     let after = matchers.of(CUSTOMER).unwrap();

@@ -5,11 +5,10 @@ use super::outlet::Outlet;
 use super::workbench::Workbench;
 use crate::commit::Commit;
 use crate::context::{Context, DetachedRoom};
-use crate::disabled::DisabledReason;
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, Ticket};
-use sluice_model::{DeadLetterReason, Delivery};
+use sluice_model::{DeadLetterReason, Delivery, DisabledReason};
 use std::sync::Arc;
 
 /// How long after its timeout a POST may still be counted as under way.

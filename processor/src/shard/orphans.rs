@@ -5,7 +5,7 @@ use super::parked::ParkedEvents;
 use super::parked_rows::ParkedRow;
 use crate::commit::Commit;
 use crate::context::Context;
-use crate::disabled::dead_letter_reason;
+use crate::settlement;
 
 /// Parked entries that wait for a fresh catalogue to say whose they are.
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl Orphans {
         let rows = std::mem::take(&mut self.0);
         for row in Self::new(rows, context, outlets, now_ms).0 {
             let subscription = context.subscription(row.owner.customer, row.owner.subscription);
-            let reason = dead_letter_reason(subscription.as_ref().map(|known| &known.status));
+            let reason = settlement::dead_letter_reason(subscription.as_ref().map(|known| &known.status));
             let mut parked = ParkedEvents::new(row.owner);
             parked.load(row.lane, row.entry);
             parked.give_up(commit, context.metrics(), reason, now_ms);

@@ -5,7 +5,6 @@ use super::parked::ParkedEvents;
 use crate::attempt::Attempted;
 use crate::commit::Commit;
 use crate::config::ProcessorConfig;
-use crate::disabled::dead_letter_reason;
 use crate::endpoint::Permit;
 use crate::matcher::Listener;
 use crate::outbox::Outbox;
@@ -102,7 +101,8 @@ impl Outlet {
     /// The subscription, as the catalogue has it now, receives nothing any
     /// more (`None`: it was deleted): its events become dead letters.
     pub(super) fn disabled_as(&mut self, known: Option<&Subscription>, now_ms: u64) {
-        self.gone = Some((dead_letter_reason(known.map(|subscription| &subscription.status)), now_ms));
+        self.gone =
+            Some((settlement::dead_letter_reason(known.map(|subscription| &subscription.status)), now_ms));
     }
 
     /// Whether events go to the endpoint, and when they are due if they go to the queue.

@@ -8,9 +8,7 @@ use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, run_weight};
 use foldhash::HashMap;
 use sluice_model::subscription::BatchPolicy;
-use sluice_model::{
-    BatchId, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet, Fact, Lane, Run,
-};
+use sluice_model::{BatchId, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet, Fact, Lane, Run};
 use sluice_ports::event_store::NewFact;
 
 /// The parked events of one subscription.

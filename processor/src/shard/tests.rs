@@ -8,7 +8,7 @@ use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Rig, WebhookReceiver};
 use sluice_model::clock::now_ms;
-use sluice_model::{DeadLetterReason, EventSet, SubscriptionId, SubscriptionStatus};
+use sluice_model::{DeadLetterReason, DisabledReason, EventSet, SubscriptionId, SubscriptionStatus};
 use sluice_ports::log::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,15 +105,16 @@ async fn what_fails_for_good_is_a_dead_letter() {
 
 #[tokio::test]
 async fn what_was_accepted_before_a_subscription_was_disabled_is_a_dead_letter_when_matched_later() {
-    for (reason, wanted) in
-        [("gone", DeadLetterReason::SubscriptionDisabled), ("backlog_full", DeadLetterReason::BacklogFull)]
-    {
+    for (reason, wanted) in [
+        (DisabledReason::Gone, DeadLetterReason::SubscriptionDisabled),
+        (DisabledReason::BacklogFull, DeadLetterReason::BacklogFull),
+    ] {
         let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
         let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 10)]).await;
         let batch = rig.append(3);
         let mut disabled = rig.memory.subscription(ONE).unwrap();
         disabled.version += 1;
-        disabled.status = SubscriptionStatus::Disabled { reason: reason.into() };
+        disabled.status = SubscriptionStatus::Disabled { reason };
         disabled.updated_at_ms = now_ms();
         rig.memory.set_subscription(disabled);
         rig.directory.refresh().await.unwrap();
@@ -135,7 +136,7 @@ async fn gone_disables_the_subscription_and_gives_up_what_it_has() {
     rig.settled().await;
     rig.memory.until(|memory| memory.subscription(ONE).unwrap().version == 2).await;
     let subscription = rig.memory.subscription(ONE).unwrap();
-    assert_eq!(subscription.status, SubscriptionStatus::Disabled { reason: "gone".into() });
+    assert_eq!(subscription.status, SubscriptionStatus::Disabled { reason: DisabledReason::Gone });
     let letters = rig.memory.dead_letters();
     assert!(letters.iter().all(|of| of.reason == DeadLetterReason::SubscriptionDisabled));
     assert_eq!(letters.iter().map(|of| of.delivery.event_count()).sum::<usize>(), 30);
@@ -256,7 +257,7 @@ async fn a_full_backlog_disables_the_subscription_and_what_follows_is_a_dead_let
     rig.settled().await;
     rig.memory.until(|memory| memory.subscription(ONE).unwrap().version == 2).await;
     let status = rig.memory.subscription(ONE).unwrap().status;
-    assert_eq!(status, SubscriptionStatus::Disabled { reason: "backlog_full".into() });
+    assert_eq!(status, SubscriptionStatus::Disabled { reason: DisabledReason::BacklogFull });
     rig.memory.until(|memory| memory.queued().is_empty()).await;
     let letters = rig.memory.dead_letters();
     assert_eq!(letters.iter().map(|of| of.delivery.event_count()).sum::<usize>(), 200);

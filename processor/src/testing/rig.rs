@@ -3,9 +3,9 @@
 use super::{RecordingStores, batch, batch_id, customer, subscription};
 use crate::config::ProcessorConfig;
 use crate::processor::{Processor, ProcessorPorts};
-use sluice_model::clock::now_ms;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_history::attempts::AttemptHistory;
+use sluice_model::clock::now_ms;
 use sluice_model::{AttemptRecord, BatchId, CustomerId, EventSet, Subscription, SubscriptionId};
 use sluice_ports::{Leases, PortError};
 use std::sync::Arc;

@@ -12,9 +12,7 @@ use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use sluice_ports::log::{
-    AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId,
-};
+use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
 use std::collections::{BTreeMap, HashMap, HashSet};

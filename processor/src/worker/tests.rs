@@ -54,7 +54,7 @@ async fn a_delivery_is_loaded_sent_and_forgotten() {
 #[tokio::test]
 async fn deliveries_to_nobody_are_dead_letters() {
     let mut disabled = to("http://127.0.0.1:9/".into(), 1, 10);
-    disabled.status = SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    disabled.status = SubscriptionStatus::Disabled { reason: sluice_model::DisabledReason::ByCustomer };
     for subscriptions in [vec![], vec![disabled]] {
         let (mut rig, one, _) = rig(subscriptions).await;
         rig.memory.put(vec![delivery(vec![(one, EventSet::range(0, 5))])]).await.unwrap();

@@ -100,7 +100,8 @@ async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
     assert_ordered(&firsts(&receiver), &[1, 2, 1, 2, 1, 2]);
     assert!(!firsts(&receiver).contains(&2), "its key waits");
     of.version += 1;
-    of.status = sluice_model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    of.status =
+        sluice_model::SubscriptionStatus::Disabled { reason: sluice_model::DisabledReason::ByCustomer };
     rig.memory.set_subscription(of);
     rig.memory.until(|memory| memory.rows_in("parked/") == 0).await;
     let letters = rig.memory.dead_letters();
