@@ -44,8 +44,6 @@ pub struct WebhookConfig {
     pub answer_bytes_max: usize,
     /// How much of an answer's body is kept for people to read.
     pub excerpt_bytes_max: usize,
-    /// How many recent attempts are kept for each subscription.
-    pub recent_attempts: usize,
 }
 
 impl Default for WebhookConfig {
@@ -58,7 +56,6 @@ impl Default for WebhookConfig {
             concurrency_max: 16,
             answer_bytes_max: 64 * 1024,
             excerpt_bytes_max: 1024,
-            recent_attempts: 16,
         }
     }
 }
@@ -184,7 +181,6 @@ impl ProcessorConfig {
             ("webhook.concurrency_max", webhook.concurrency_max.into(), 1, 1024),
             ("webhook.answer_bytes_max", webhook.answer_bytes_max as i128, 0, 16 << 20),
             ("webhook.excerpt_bytes_max", webhook.excerpt_bytes_max as i128, 0, 64 << 10),
-            ("webhook.recent_attempts", webhook.recent_attempts as i128, 0, 1000),
             ("breaker.consecutive_failures", breaker.consecutive_failures.into(), 1, 1_000_000),
             ("breaker.window", breaker.window.into(), 1, 64),
             ("breaker.open_ms", breaker.open_ms.into(), 1, breaker.open_max_ms.into()),

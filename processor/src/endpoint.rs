@@ -6,11 +6,11 @@
 use crate::breaker::{Admission, Breaker, BreakerPolicy};
 use crate::clock;
 use crate::outcome::Health;
-use crate::recent::{AttemptRecord, RecentAttempts};
 use crate::target::Target;
+use crate::unsaved::UnsavedAttempts;
 use foldhash::{HashMap, HashSet};
 use parking_lot::Mutex;
-use sluice_model::{Subscription, SubscriptionId};
+use sluice_model::{AttemptRecord, Subscription, SubscriptionId};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -50,7 +50,7 @@ struct State {
     in_flight: u32,
     /// The worker was denied for being busy: it wants to know when that changes.
     worker_waits: bool,
-    recent: RecentAttempts,
+    unsaved: UnsavedAttempts,
 }
 
 /// All endpoints that were used lately.
@@ -72,8 +72,6 @@ pub struct Limits {
     pub breaker: BreakerPolicy,
     /// The most POSTs in flight to one endpoint.
     pub concurrency_max: u32,
-    /// How many recent attempts are kept.
-    pub recent_attempts: usize,
 }
 
 impl Endpoints {
@@ -111,13 +109,6 @@ impl Endpoints {
         (endpoint, target)
     }
 
-    /// The recent attempts of a subscription, the newest first.
-    #[must_use]
-    pub fn recent(&self, id: SubscriptionId) -> Vec<AttemptRecord> {
-        let endpoint = self.all.lock().get(&id).map(Arc::clone);
-        endpoint.map_or_else(Vec::new, |of| of.state.lock().recent.newest_first())
-    }
-
     /// Attempts that the history does not have, of so many subscriptions.
     #[must_use]
     pub fn take_unsaved(&self, max: usize) -> Vec<(SubscriptionId, Vec<Arc<AttemptRecord>>)> {
@@ -126,7 +117,7 @@ impl Endpoints {
         let ids: Vec<_> = ids.drain(..count).collect();
         let of = |id: SubscriptionId| {
             let endpoint = self.all.lock().get(&id).map(Arc::clone)?;
-            let unsaved = endpoint.state.lock().recent.take_unsaved();
+            let unsaved = endpoint.state.lock().unsaved.take();
             Some((id, unsaved))
         };
         ids.into_iter().filter_map(of).collect()
@@ -198,8 +189,8 @@ impl Endpoints {
 
 impl State {
     fn new(target: Arc<Target>) -> Self {
-        let (breaker, recent) = (Breaker::default(), RecentAttempts::default());
-        Self { target, breaker, in_flight: 0, worker_waits: false, recent }
+        let (breaker, unsaved) = (Breaker::default(), UnsavedAttempts::default());
+        Self { target, breaker, in_flight: 0, worker_waits: false, unsaved }
     }
 }
 
@@ -230,7 +221,7 @@ impl Permit {
         let mut state = self.endpoint.state.lock();
         let random = if health == Health::Up { 0.0 } else { clock::random() };
         let opened = state.breaker.record(&limits.breaker, now_ms, health, self.probe, random);
-        let first = state.recent.push(attempt, limits.recent_attempts);
+        let first = state.unsaved.push(attempt);
         drop(state);
         if first {
             self.endpoints.unsaved.lock().push(self.endpoint.id);
@@ -240,12 +231,6 @@ impl Permit {
         }
         self.recorded = true;
         opened
-    }
-
-    /// Whether this is the one POST that tries whether the endpoint is back.
-    #[must_use]
-    pub const fn is_probe(&self) -> bool {
-        self.probe
     }
 }
 
@@ -273,7 +258,7 @@ mod tests {
 
     fn endpoints() -> Arc<Endpoints> {
         let breaker = BreakerPolicy { consecutive_failures: 1, ..BreakerPolicy::default() };
-        Arc::new(Endpoints::new(Limits { breaker, concurrency_max: 4, recent_attempts: 2 }))
+        Arc::new(Endpoints::new(Limits { breaker, concurrency_max: 4 }))
     }
 
     #[test]
@@ -300,13 +285,13 @@ mod tests {
         assert_eq!(endpoints.blocked(until), (vec![], None));
 
         let probe = endpoints.permit(&endpoint, Asker::Worker, until).unwrap();
-        assert!(probe.is_probe());
+        assert!(probe.probe);
         assert_eq!(endpoints.blocked(until), (vec![endpoint.id], None));
         drop(probe);
         let probe = endpoints.permit(&endpoint, Asker::Worker, until).unwrap();
         assert!(!probe.record(until, Health::Up, attempt_record()));
         assert_eq!(endpoint.open_until(), None);
-        assert_eq!(endpoints.recent(endpoint.id).len(), 2);
+        assert_eq!(endpoints.take_unsaved(1)[0].1.len(), 2);
     }
 
     #[test]

@@ -37,7 +37,6 @@ pub mod outlet;
 pub mod parking;
 mod probe;
 mod processor;
-pub mod recent;
 mod replayer;
 pub mod resolver;
 pub mod settlement;
@@ -46,6 +45,7 @@ pub mod sign;
 pub mod slice;
 mod stored_body;
 pub mod target;
+mod unsaved;
 pub mod watermark;
 mod worker;
 

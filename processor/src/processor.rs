@@ -118,7 +118,6 @@ impl Processor {
         let endpoints = Arc::new(Endpoints::new(Limits {
             breaker: config.breaker,
             concurrency_max: config.webhook.concurrency_max,
-            recent_attempts: config.webhook.recent_attempts,
         }));
         let context = Arc::new(Context {
             log: ports.log,

@@ -71,8 +71,8 @@ async fn a_failed_delivery_is_tried_again_under_its_id() {
     let received = receiver.received();
     let attempts: Vec<_> = received.iter().map(|webhook| webhook.header("sluice-attempt")).collect();
     assert_eq!(attempts, ["1", "2", "3"]);
-    assert!(received.windows(2).all(|of| of[0].header("webhook-id") == of[1].header("webhook-id")));
-    assert!(received.windows(2).all(|of| of[0].body == of[1].body));
+    assert!(received.windows(2).all(|pair| pair[0].header("webhook-id") == pair[1].header("webhook-id")));
+    assert!(received.windows(2).all(|pair| pair[0].body == pair[1].body));
     rig.memory.until(|memory| memory.queued().is_empty()).await;
     assert_eq!(rig.memory.fact(batch, ONE).attempts, 3);
     rig.stop().await;
@@ -138,8 +138,8 @@ async fn gone_disables_the_subscription_and_gives_up_what_it_has() {
     let subscription = rig.memory.subscription(ONE).unwrap();
     assert_eq!(subscription.status, SubscriptionStatus::Disabled { reason: DisabledReason::Gone });
     let letters = rig.memory.dead_letters();
-    assert!(letters.iter().all(|of| of.reason == DeadLetterReason::SubscriptionDisabled));
-    assert_eq!(letters.iter().map(|of| of.delivery.event_count()).sum::<usize>(), 30);
+    assert!(letters.iter().all(|letter| letter.reason == DeadLetterReason::SubscriptionDisabled));
+    assert_eq!(letters.iter().map(|letter| letter.delivery.event_count()).sum::<usize>(), 30);
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn an_endpoint_that_hangs_holds_up_nobody() {
     // Settled although no POST to the first has ended: the queue holds its events.
     rig.settled().await;
     assert_eq!(numbers(&well), (0..500).collect::<Vec<_>>());
-    let waiting: usize = rig.memory.queued().iter().map(|of| of.event_count()).sum();
+    let waiting: usize = rig.memory.queued().iter().map(|delivery| delivery.event_count()).sum();
     assert_eq!(waiting, 500);
     assert!(rig.memory.dead_letters().is_empty());
 }
@@ -260,8 +260,8 @@ async fn a_full_backlog_disables_the_subscription_and_what_follows_is_a_dead_let
     assert_eq!(status, SubscriptionStatus::Disabled { reason: DisabledReason::BacklogFull });
     rig.memory.until(|memory| memory.queued().is_empty()).await;
     let letters = rig.memory.dead_letters();
-    assert_eq!(letters.iter().map(|of| of.delivery.event_count()).sum::<usize>(), 200);
-    assert!(letters.iter().all(|of| of.reason == DeadLetterReason::BacklogFull));
+    assert_eq!(letters.iter().map(|letter| letter.delivery.event_count()).sum::<usize>(), 200);
+    assert!(letters.iter().all(|letter| letter.reason == DeadLetterReason::BacklogFull));
 }
 
 #[tokio::test]

@@ -328,25 +328,25 @@ impl WorkQueue for Memory {
         let state = &mut *self.state.lock();
         let mut counts = HashMap::<SubscriptionId, usize>::new();
         let mut due: Vec<_> =
-            state.queue.values().filter(|of| of.due_ms <= request.now_ms).cloned().collect();
-        due.sort_by_key(|of| of.due_ms);
-        due.retain(|of| {
-            let count = counts.entry(of.subscription).or_default();
-            let take = !state.taken.contains(&of.id)
-                && !request.blocked.contains(&of.subscription)
+            state.queue.values().filter(|delivery| delivery.due_ms <= request.now_ms).cloned().collect();
+        due.sort_by_key(|delivery| delivery.due_ms);
+        due.retain(|delivery| {
+            let count = counts.entry(delivery.subscription).or_default();
+            let take = !state.taken.contains(&delivery.id)
+                && !request.blocked.contains(&delivery.subscription)
                 && *count < request.max_per_subscription;
             *count += usize::from(take);
             take
         });
         due.truncate(request.max);
-        state.taken.extend(due.iter().map(|of| of.id));
+        state.taken.extend(due.iter().map(|delivery| delivery.id));
         Ok(due)
     }
 
     fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {
         let state = self.state.lock();
-        let open = state.queue.values().filter(|of| !blocked.contains(&of.subscription));
-        open.filter(|of| !state.taken.contains(&of.id)).map(|of| of.due_ms).min()
+        let open = state.queue.values().filter(|delivery| !blocked.contains(&delivery.subscription));
+        open.filter(|delivery| !state.taken.contains(&delivery.id)).map(|delivery| delivery.due_ms).min()
     }
 
     async fn done(&self, ids: Vec<(SubscriptionId, DeliveryId)>) -> Result<(), PortError> {
@@ -363,18 +363,18 @@ impl WorkQueue for Memory {
 
     fn backlog(&self, subscription: SubscriptionId) -> Backlog {
         let state = self.state.lock();
-        let of_it = state.queue.values().filter(|of| of.subscription == subscription);
-        of_it.fold(Backlog::default(), |sum, of| Backlog {
+        let queued = state.queue.values().filter(|delivery| delivery.subscription == subscription);
+        queued.fold(Backlog::default(), |sum, delivery| Backlog {
             deliveries: sum.deliveries + 1,
-            events: sum.events + of.event_count() as u64,
+            events: sum.events + delivery.event_count() as u64,
         })
     }
 
     fn total(&self) -> Backlog {
         let state = self.state.lock();
-        state.queue.values().fold(Backlog::default(), |sum, of| Backlog {
+        state.queue.values().fold(Backlog::default(), |sum, delivery| Backlog {
             deliveries: sum.deliveries + 1,
-            events: sum.events + of.event_count() as u64,
+            events: sum.events + delivery.event_count() as u64,
         })
     }
 }
@@ -419,7 +419,7 @@ impl Catalogue for Memory {
 
     async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
         self.guard("put a subscription")?;
-        let before = self.subscription(subscription.id).map_or(0, |of| of.version);
+        let before = self.subscription(subscription.id).map_or(0, |known| known.version);
         if before + 1 != subscription.version {
             return Err(CatalogueError::Conflict(format!("version {before} is stored")));
         }
@@ -535,10 +535,10 @@ impl Rows for Memory {
     async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
         self.guard("list rows")?;
         let state = self.state.lock();
-        let of = state
+        let rows = state
             .rows
             .iter()
             .filter(|((name, key), _)| name == partition && after.is_none_or(|after| &key[..] > after));
-        Ok(of.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect())
+        Ok(rows.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect())
     }
 }

@@ -31,7 +31,7 @@ async fn rig(subscriptions: Vec<sluice_model::Subscription>) -> (Rig, BatchId, B
     rig.start();
     rig.settled().await;
     rig.stop().await;
-    subscriptions.into_iter().for_each(|of| rig.memory.set_subscription(of));
+    subscriptions.into_iter().for_each(|subscription| rig.memory.set_subscription(subscription));
     rig.directory.refresh().await.unwrap();
     (rig, one, two)
 }
@@ -106,7 +106,7 @@ async fn the_webhooks_of_a_suspended_customer_are_held_back() {
     rig.start();
     rig.append(5);
     rig.settled().await;
-    rig.memory.until(|memory| memory.queued().iter().all(|of| of.due_ms > begun)).await;
+    rig.memory.until(|memory| memory.queued().iter().all(|delivery| delivery.due_ms > begun)).await;
     assert_eq!(rig.memory.queued().len(), 2);
     assert!(receiver.received().is_empty());
 }
@@ -119,7 +119,7 @@ async fn a_dead_endpoint_does_not_delay_its_neighbours_retries() {
     let to_hung = (0..200).map(|_| delivery(vec![(one, EventSet::range(0, 5))])).collect();
     rig.memory.put(to_hung).await.unwrap();
     let mut to_well: Vec<_> = (0..50).map(|_| delivery(vec![(two, EventSet::range(0, 5))])).collect();
-    to_well.iter_mut().for_each(|of| of.subscription = SubscriptionId::from_u128(2));
+    to_well.iter_mut().for_each(|delivery| delivery.subscription = SubscriptionId::from_u128(2));
     rig.memory.put(to_well).await.unwrap();
     rig.start();
     well.until(50).await;

@@ -16,7 +16,7 @@ fn ordered(url: String, max_events: u32) -> Subscription {
 /// Event numbers in the order in which each was first received.
 fn firsts(receiver: &WebhookReceiver) -> Vec<u64> {
     let mut firsts = Vec::new();
-    for n in receiver.received().iter().flat_map(|of| of.numbers()) {
+    for n in receiver.received().iter().flat_map(|webhook| webhook.numbers()) {
         if !firsts.contains(&n) {
             firsts.push(n);
         }
@@ -44,9 +44,9 @@ async fn a_failed_event_holds_its_key_back_and_nobody_else() {
         Reaction::Status(if bad { 500 } else { 200 })
     })
     .await;
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(quick(), vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(quick(), vec![subscription]).await;
     let keys = [1, 2, 1, 3, 2, 1, 0, 3];
     rig.append_keys(&keys);
     // The log does not wait for the key.
@@ -75,8 +75,8 @@ async fn events_that_were_not_taken_hold_their_keys_back() {
     rig.append_keys(&[1, 2, 3, 2, 1, 2]);
     rig.settled().await;
     rig.memory.until(|memory| memory.rows_in("parked/") == 0 && firsts(&receiver).len() == 6).await;
-    let all: Vec<Vec<u64>> = receiver.received().iter().map(|of| of.numbers()).collect();
-    let position = |n: u64| all.iter().rposition(|of| of.contains(&n)).unwrap();
+    let all: Vec<Vec<u64>> = receiver.received().iter().map(|webhook| webhook.numbers()).collect();
+    let position = |n: u64| all.iter().rposition(|numbers| numbers.contains(&n)).unwrap();
     assert!(position(3) > position(1) && position(5) >= position(3), "{all:?}");
 }
 
@@ -86,9 +86,9 @@ async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
         Reaction::Status(if webhook.numbers().iter().any(|n| n % 2 == 0) { 500 } else { 200 })
     })
     .await;
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(quick(), vec![of.clone()]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(quick(), vec![subscription.clone()]).await;
     rig.append_keys(&[1, 2, 1, 2]);
     rig.settled().await;
     rig.kill().await;
@@ -99,10 +99,10 @@ async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
     rig.memory.until(|_| firsts(&receiver).contains(&5)).await;
     assert_ordered(&firsts(&receiver), &[1, 2, 1, 2, 1, 2]);
     assert!(!firsts(&receiver).contains(&2), "its key waits");
-    of.version += 1;
-    of.status =
+    subscription.version += 1;
+    subscription.status =
         sluice_model::SubscriptionStatus::Disabled { reason: sluice_model::DisabledReason::ByCustomer };
-    rig.memory.set_subscription(of);
+    rig.memory.set_subscription(subscription);
     rig.memory.until(|memory| memory.rows_in("parked/") == 0).await;
     let letters = rig.memory.dead_letters();
     let dead: usize = letters.iter().map(|letter| letter.delivery.event_count()).sum();
@@ -136,9 +136,9 @@ async fn order_holds_through_everything() {
         config.shard.overtake_after_ms = 20;
         config.webhook.timeout_ms = 150;
         config.breaker.consecutive_failures = 2;
-        let mut of = ordered(receiver.url(), 1 + (seed as u32 % 4));
-        of.retry.max_retries = 1_000_000;
-        let mut rig = Rig::started(config, vec![of]).await;
+        let mut subscription = ordered(receiver.url(), 1 + (seed as u32 % 4));
+        subscription.retry.max_retries = 1_000_000;
+        let mut rig = Rig::started(config, vec![subscription]).await;
         let mut keys = Vec::new();
         for round in 0..30 {
             let record: Vec<u64> = (0..1 + random() % 6).map(|_| random() % 5).collect();
@@ -169,9 +169,9 @@ async fn what_is_parked_waits_until_its_batch_can_be_read() {
     let mut config = quick();
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (1, 2);
     config.shard.commit_linger_ms = 100;
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::new(config, vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::new(config, vec![subscription]).await;
     rig.memory.takes_batches.store(true, Ordering::SeqCst);
     rig.start();
     let mut keys = Vec::new();
@@ -191,9 +191,9 @@ async fn what_is_parked_counts_to_the_backlog() {
     let receiver = WebhookReceiver::start(|_, _| Reaction::Status(500)).await;
     let mut config = quick();
     config.queue.backlog_events_max = 50;
-    let mut of = ordered(receiver.url(), 10);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(config, vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 10);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(config, vec![subscription]).await;
     // One key: all of it waits behind its first event, and none of it in the queue.
     for _ in 0..20 {
         rig.append_keys(&[7; 10]);
@@ -203,8 +203,8 @@ async fn what_is_parked_counts_to_the_backlog() {
     rig.memory.until(|memory| memory.subscription(id).unwrap().version == 2).await;
     rig.memory.until(|memory| memory.rows_in("parked/") == 0).await;
     let letters = rig.memory.dead_letters();
-    assert_eq!(letters.iter().map(|of| of.delivery.event_count()).sum::<usize>(), 200);
-    assert!(letters.iter().all(|of| of.reason == DeadLetterReason::BacklogFull), "{letters:?}");
+    assert_eq!(letters.iter().map(|letter| letter.delivery.event_count()).sum::<usize>(), 200);
+    assert!(letters.iter().all(|letter| letter.reason == DeadLetterReason::BacklogFull), "{letters:?}");
 }
 
 #[tokio::test]
@@ -216,9 +216,9 @@ async fn keys_that_share_a_row_do_not_wait_for_each_other() {
     let mut config = quick();
     // Slow at once, so that all that follows is parked, in rows of several keys.
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (1, 2);
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(config, vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(config, vec![subscription]).await;
     let mut keys = vec![1];
     rig.append_keys(&[1]);
     for _ in 0..20 {

@@ -58,10 +58,10 @@ fn batch_of(n: u64, events: u64) -> Arc<Batch> {
 async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128) {
     let (url, received) = sink().await;
     let subscriptions = (0..subscriptions).map(|n| {
-        let mut of = to(url.clone(), n, max_events);
-        of.batch.max_wait_ms = 50;
-        of.batch.max_bytes = 1 << 20;
-        of
+        let mut subscription = to(url.clone(), n, max_events);
+        subscription.batch.max_wait_ms = 50;
+        subscription.batch.max_bytes = 1 << 20;
+        subscription
     });
     let mut config = quick();
     config.shard.commit_linger_ms = 20;
