@@ -15,6 +15,8 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use origin::Origin;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::sealing::SealingConfig;
+use sluice_catalogue::sealing::SealingConfig;
+use sluice_embedded::EngineConfig;
 use sluice_embedded::EngineConfig;
 use sluice_ingest::EdgeConfig;
 use sluice_processor::config::ProcessorConfig;

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::server::{self, Sluice};
 use anyhow::Context;
 use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
+use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
 use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats, Reply};
 use sluice_loadtest::sender::{self, LiveCounters, LiveRun, RunConfig};
 use sluice_model::clock;

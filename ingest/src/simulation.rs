@@ -8,7 +8,7 @@ use crate::edge::producer_settings;
 use crate::produce::{ProduceError, Producer, Wishes};
 use bytes::Bytes;
 use sluice_catalogue::directory::Directory;
-use sluice_catalogue::rates::LocalRates;
+use sluice_embedded::LocalRates;
 use sluice_model::CustomerId;
 use sluice_ports::{Idempotency, Log};
 use std::sync::Arc;

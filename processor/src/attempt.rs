@@ -6,11 +6,10 @@ use crate::clock::Clock;
 use crate::endpoint::Permit;
 use crate::metrics::Metrics;
 use crate::outcome::{self, Fault};
-use crate::recent::AttemptRecord;
 use crate::target::Target;
 use bytes::Bytes;
 use sluice_model::trace::{self, Span, SpanKind};
-use sluice_model::{Delivery, DeliveryId, EventRef};
+use sluice_model::{AttemptRecord, Delivery, DeliveryId, EventRef};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 

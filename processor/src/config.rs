@@ -47,8 +47,6 @@ pub struct WebhookConfig {
     pub answer_headers_max: usize,
     /// How much of an answer's body is kept for people to read.
     pub excerpt_bytes_max: usize,
-    /// How many recent attempts are kept for each subscription.
-    pub recent_attempts: usize,
 }
 
 impl Default for WebhookConfig {
@@ -62,7 +60,6 @@ impl Default for WebhookConfig {
             answer_bytes_max: 256 * 1024,
             answer_headers_max: 2000,
             excerpt_bytes_max: 1024,
-            recent_attempts: 16,
         }
     }
 }
@@ -189,7 +186,6 @@ impl ProcessorConfig {
             ("webhook.answer_bytes_max", webhook.answer_bytes_max as i128, 0, 16 << 20),
             ("webhook.answer_headers_max", webhook.answer_headers_max as i128, 16, 16_384),
             ("webhook.excerpt_bytes_max", webhook.excerpt_bytes_max as i128, 0, 64 << 10),
-            ("webhook.recent_attempts", webhook.recent_attempts as i128, 0, 1000),
             ("breaker.consecutive_failures", breaker.consecutive_failures.into(), 1, 1_000_000),
             ("breaker.window", breaker.window.into(), 1, 64),
             ("breaker.open_ms", breaker.open_ms.into(), 1, breaker.open_max_ms.into()),

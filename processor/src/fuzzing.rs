@@ -1,4 +1,4 @@
-//! What the fuzz targets run: what the processor reads of endpoints' answers.
+//! The fuzz targets of this crate: the parsers of endpoints' answers. Behind the feature `fuzzing`.
 
 use crate::client::{AnswerBody, BodyEnd, failed_events};
 use crate::outcome::RetryAfter;
@@ -14,7 +14,7 @@ const BATCH: u128 = 0x019a_0000_0000_7000_8000_0000_0000_0000;
 /// 2026-11-29, where a year of two digits is read.
 const NOW_MS: u64 = 1_795_910_400_000;
 
-/// An answer's body and `Retry-After`.
+/// Reads the bytes as the body of an answer, and as a `Retry-After` header.
 pub fn endpoint_answer(bytes: &[u8]) {
     let body = |coding: Option<&str>| AnswerBody {
         bytes: bytes.to_vec(),

@@ -3,7 +3,7 @@
 //! Labels come from closed sets: never an id or a URL.
 
 use crate::outcome::{Fault, PostResult};
-use crate::settlement::Ending;
+use crate::settlement::DeliveryEnding;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sluice_model::DeadLetterReason;
 use sluice_telemetry::{Metric, Values, describe};
@@ -160,9 +160,10 @@ impl Metrics {
             queue_events: gauge!("sluice_processor_queue_events"),
             posts: CLASSES.map(|class| counter!("sluice_processor_posts_total", "class" => class)),
             dead_letters: REASONS
-                .map(|of| counter!("sluice_processor_dead_letters_total", "reason" => of.as_str())),
-            dead_events: REASONS
-                .map(|of| counter!("sluice_processor_dead_letter_events_total", "reason" => of.as_str())),
+                .map(|reason| counter!("sluice_processor_dead_letters_total", "reason" => reason.as_str())),
+            dead_events: REASONS.map(
+                |reason| counter!("sluice_processor_dead_letter_events_total", "reason" => reason.as_str()),
+            ),
         }
     }
 
@@ -173,11 +174,11 @@ impl Metrics {
     }
 
     /// Counts how a delivery of `events` ended.
-    pub fn ending(&self, ending: Ending, events: usize) {
+    pub fn ending(&self, ending: DeliveryEnding, events: usize) {
         match ending {
-            Ending::Taken => self.events_delivered.increment(events as u64),
-            Ending::Waits => self.retries.increment(1),
-            Ending::GaveUp(reason) => {
+            DeliveryEnding::Taken => self.events_delivered.increment(events as u64),
+            DeliveryEnding::Waits => self.retries.increment(1),
+            DeliveryEnding::GaveUp(reason) => {
                 self.dead_letters[place(reason)].increment(1);
                 self.dead_events[place(reason)].increment(events as u64);
             }

@@ -10,6 +10,8 @@ use crate::worker::{aws_config, patiently};
 use crate::world::{Caller, World, sleep_ms};
 use parking_lot::Mutex;
 use sluice_aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
+use sluice_aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
+use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_ingest::EdgeConfig;
 use sluice_ingest::simulation::{Answered, Door};

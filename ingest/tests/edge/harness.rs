@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::rates::LocalRates;
 use sluice_embedded::catalogue::SqliteCatalogue;
+use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_embedded::{EmbeddedEngine, EngineConfig};
+use sluice_embedded::{EmbeddedEngine, EngineConfig, LocalRates};
 use sluice_ingest::{BoundEdge, EdgeConfig, EdgeParts};
 use sluice_model::{DeliveryId, Subscription};
 use sluice_ports::Log;

@@ -58,9 +58,33 @@ pub enum SubscriptionStatus {
     Active,
     /// It does not, until somebody enables it.
     Disabled {
-        /// Why, for people: `gone`, `backlog_full`, `by_customer`.
-        reason: String,
+        /// Why it was disabled.
+        reason: DisabledReason,
     },
+}
+
+/// Why a subscription was disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// Its customer disabled it.
+    ByCustomer,
+    /// Its endpoint answered 410: it is gone for good.
+    Gone,
+    /// More events waited for it than may.
+    BacklogFull,
+}
+
+impl DisabledReason {
+    /// The reason as the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ByCustomer => "by_customer",
+            Self::Gone => "gone",
+            Self::BacklogFull => "backlog_full",
+        }
+    }
 }
 
 /// A secret that signs webhooks.
@@ -109,4 +133,19 @@ pub struct Subscription {
     pub created_at_ms: u64,
     /// When it last changed, in milliseconds since the Unix epoch.
     pub updated_at_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_stored_as_it_always_was() {
+        for reason in [DisabledReason::ByCustomer, DisabledReason::Gone, DisabledReason::BacklogFull] {
+            let status = SubscriptionStatus::Disabled { reason };
+            let stored = format!(r#"{{"state":"disabled","reason":"{}"}}"#, reason.as_str());
+            assert_eq!(serde_json::to_string(&status).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<SubscriptionStatus>(&stored).unwrap(), status);
+        }
+    }
 }

@@ -31,7 +31,8 @@ async fn all_events_are_retried_where_the_list_of_failed_ones_cannot_be_read() {
         let [first, second] = &receiver.received()[..] else { panic!("{body}: two webhooks") };
         assert_eq!((first.numbers(), second.numbers()), (vec![0, 1, 2], vec![0, 1, 2]), "{body}");
         assert_eq!(first.header("webhook-id"), second.header("webhook-id"), "{body}");
-        let attempts = rig.processor().recent_attempts(ONE);
+        rig.stop().await;
+        let attempts = rig.attempts(ONE).await;
         let failed = attempts.last().unwrap();
         assert_eq!(failed.status, Some(200));
         assert!(!failed.is_taken());
