@@ -8,6 +8,7 @@ use sluice_catalogue::rates::LocalRates;
 use sluice_catalogue::sealing::{SealedCatalogue, Sealer};
 use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue};
+
 use sluice_ingest::{BoundEdge, EdgeParts};
 use sluice_processor::{Processor, ProcessorPorts};
 use std::future::Future;

@@ -84,7 +84,7 @@ impl Stored {
                     max_bytes: 262_144,
                     max_wait_ms: of.max_wait_ms,
                 },
-                retry: RetryPolicy { max_retries: 3, max_delay_s: 2 },
+                retry: RetryPolicy { max_retries: 3, max_delay_s: 2, ..RetryPolicy::default() },
                 ordered: false,
                 description: None,
                 status: SubscriptionStatus::Active,

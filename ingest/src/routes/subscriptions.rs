@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use sluice_catalogue::secrets::new_signing_secret;
 use sluice_model::clock::now_ms;
 use sluice_model::subscription::SigningSecret;
-use sluice_model::{CustomerId, Subscription, SubscriptionId, SubscriptionStatus};
+use sluice_model::{CustomerId, DisabledReason, Subscription, SubscriptionId, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
 use sluice_selector::Selector;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ pub(super) async fn patch(call: &Call<'_>, body: Incoming) -> Result<Reply, ApiE
                 Start::Now
             }
             Some(Wanted::Disabled) => {
-                of.status = SubscriptionStatus::Disabled { reason: "by_customer".to_owned() };
+                of.status = SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer };
                 Start::Unchanged
             }
         })

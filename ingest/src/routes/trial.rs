@@ -85,7 +85,8 @@ async fn send(
     envelope::stamp(&id.text(), &mut body[1..]);
     body.push(b']');
     let answer = call.edge.probe.probe(subscription, body.into()).await;
-    let delivered = answer.status.is_some_and(|status| (200..300).contains(&status));
+    let is_taken = |status| (200..300).contains(&status);
+    let delivered = answer.error.is_none() && answer.status.is_some_and(is_taken);
     let body = json!({
         "delivered": delivered,
         "event_id": id,

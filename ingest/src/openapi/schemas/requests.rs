@@ -192,7 +192,14 @@ fn subscriptions() -> Vec<Named> {
         ],
         &[],
     );
-    let retry = closed(&[("max_retries", within(0, 100)), ("max_delay_s", within(1, 86_400))], &[]);
+    let retry = closed(
+        &[
+            ("max_retries", within(0, 100)),
+            ("max_delay_s", within(1, 86_400)),
+            ("client_errors", one_of(&["dead_letter", "retry"])),
+        ],
+        &[],
+    );
     let description = or_null(json!({ "type": "string", "maxLength": routes::DESCRIPTION_MAX }));
     let fields = |more: &[Named]| {
         let mut all = vec![

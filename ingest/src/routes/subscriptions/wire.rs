@@ -5,7 +5,9 @@ use crate::routes::object::{only_object, or_default};
 use crate::routes::rfc3339;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use sluice_model::{BatchPolicy, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus};
+use sluice_model::{
+    BatchPolicy, ClientErrors, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
+};
 
 pub(crate) const DESCRIPTION_MAX: usize = 1024;
 
@@ -97,6 +99,7 @@ impl BatchChange {
 pub(super) struct RetryChange {
     max_retries: Option<u32>,
     max_delay_s: Option<u32>,
+    client_errors: Option<ClientErrors>,
 }
 
 impl RetryChange {
@@ -104,6 +107,7 @@ impl RetryChange {
         RetryPolicy {
             max_retries: self.max_retries.unwrap_or(old.max_retries),
             max_delay_s: self.max_delay_s.unwrap_or(old.max_delay_s),
+            client_errors: self.client_errors.unwrap_or(old.client_errors),
         }
     }
 }

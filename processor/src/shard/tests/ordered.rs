@@ -2,7 +2,7 @@
 //! whatever fails, hangs or dies.
 
 use crate::testing::rig::{quick, to};
-use crate::testing::{Reaction, Receiver, Rig};
+use crate::testing::{Reaction, Rig, WebhookReceiver};
 use parking_lot::Mutex;
 use sluice_model::{DeadLetterReason, Subscription};
 use std::collections::HashMap;
@@ -14,9 +14,9 @@ fn ordered(url: String, max_events: u32) -> Subscription {
 }
 
 /// Event numbers in the order in which each was first received.
-fn firsts(receiver: &Receiver) -> Vec<u64> {
+fn firsts(receiver: &WebhookReceiver) -> Vec<u64> {
     let mut firsts = Vec::new();
-    for n in receiver.received().iter().flat_map(|of| of.numbers()) {
+    for n in receiver.received().iter().flat_map(|webhook| webhook.numbers()) {
         if !firsts.contains(&n) {
             firsts.push(n);
         }
@@ -39,14 +39,14 @@ fn assert_ordered(firsts: &[u64], keys: &[u64]) {
 async fn a_failed_event_holds_its_key_back_and_nobody_else() {
     let fails = Arc::new(AtomicBool::new(true));
     let failing = Arc::clone(&fails);
-    let receiver = Receiver::start(move |webhook, _| {
+    let receiver = WebhookReceiver::start(move |webhook, _| {
         let bad = failing.load(Ordering::SeqCst) && webhook.numbers().contains(&0);
         Reaction::Status(if bad { 500 } else { 200 })
     })
     .await;
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(quick(), vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(quick(), vec![subscription]).await;
     let keys = [1, 2, 1, 3, 2, 1, 0, 3];
     rig.append_keys(&keys);
     // The log does not wait for the key.
@@ -61,7 +61,7 @@ async fn a_failed_event_holds_its_key_back_and_nobody_else() {
 
 #[tokio::test]
 async fn events_that_were_not_taken_hold_their_keys_back() {
-    let receiver = Receiver::start(|webhook, before| match before {
+    let receiver = WebhookReceiver::start(|webhook, before| match before {
         0 => {
             let events: Vec<serde_json::Value> = serde_json::from_slice(&webhook.body).unwrap();
             let body = serde_json::json!({ "failed": [events[1]["event_id"]] }).to_string();
@@ -75,20 +75,20 @@ async fn events_that_were_not_taken_hold_their_keys_back() {
     rig.append_keys(&[1, 2, 3, 2, 1, 2]);
     rig.settled().await;
     rig.memory.until(|memory| memory.rows_in("parked/") == 0 && firsts(&receiver).len() == 6).await;
-    let all: Vec<Vec<u64>> = receiver.received().iter().map(|of| of.numbers()).collect();
-    let position = |n: u64| all.iter().rposition(|of| of.contains(&n)).unwrap();
+    let all: Vec<Vec<u64>> = receiver.received().iter().map(|webhook| webhook.numbers()).collect();
+    let position = |n: u64| all.iter().rposition(|numbers| numbers.contains(&n)).unwrap();
     assert!(position(3) > position(1) && position(5) >= position(3), "{all:?}");
 }
 
 #[tokio::test]
 async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
-    let receiver = Receiver::start(|webhook, _| {
+    let receiver = WebhookReceiver::start(|webhook, _| {
         Reaction::Status(if webhook.numbers().iter().any(|n| n % 2 == 0) { 500 } else { 200 })
     })
     .await;
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(quick(), vec![of.clone()]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(quick(), vec![subscription.clone()]).await;
     rig.append_keys(&[1, 2, 1, 2]);
     rig.settled().await;
     rig.kill().await;
@@ -99,9 +99,10 @@ async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
     rig.memory.until(|_| firsts(&receiver).contains(&5)).await;
     assert_ordered(&firsts(&receiver), &[1, 2, 1, 2, 1, 2]);
     assert!(!firsts(&receiver).contains(&2), "its key waits");
-    of.version += 1;
-    of.status = sluice_model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
-    rig.memory.set_subscription(of);
+    subscription.version += 1;
+    subscription.status =
+        sluice_model::SubscriptionStatus::Disabled { reason: sluice_model::DisabledReason::ByCustomer };
+    rig.memory.set_subscription(subscription);
     rig.memory.until(|memory| memory.rows_in("parked/") == 0).await;
     let letters = rig.memory.dead_letters();
     let dead: usize = letters.iter().map(|letter| letter.delivery.event_count()).sum();
@@ -122,7 +123,7 @@ async fn order_holds_through_everything() {
         };
         let (calm, dice) = (Arc::new(AtomicBool::new(false)), random.clone());
         let calmed = Arc::clone(&calm);
-        let receiver = Receiver::start(move |_, _| match dice() % 10 {
+        let receiver = WebhookReceiver::start(move |_, _| match dice() % 10 {
             _ if calmed.load(Ordering::SeqCst) => Reaction::Status(200),
             0..=2 => Reaction::Status(500),
             3 => Reaction::Hang,
@@ -135,9 +136,9 @@ async fn order_holds_through_everything() {
         config.shard.overtake_after_ms = 20;
         config.webhook.timeout_ms = 150;
         config.breaker.consecutive_failures = 2;
-        let mut of = ordered(receiver.url(), 1 + (seed as u32 % 4));
-        of.retry.max_retries = 1_000_000;
-        let mut rig = Rig::started(config, vec![of]).await;
+        let mut subscription = ordered(receiver.url(), 1 + (seed as u32 % 4));
+        subscription.retry.max_retries = 1_000_000;
+        let mut rig = Rig::started(config, vec![subscription]).await;
         let mut keys = Vec::new();
         for round in 0..30 {
             let record: Vec<u64> = (0..1 + random() % 6).map(|_| random() % 5).collect();
@@ -163,13 +164,14 @@ async fn order_holds_through_everything() {
 /// ago may not be there yet: it is not lost for that.
 #[tokio::test]
 async fn what_is_parked_waits_until_its_batch_can_be_read() {
-    let receiver = Receiver::start(|_, before| Reaction::Status(if before == 0 { 500 } else { 200 })).await;
+    let receiver =
+        WebhookReceiver::start(|_, before| Reaction::Status(if before == 0 { 500 } else { 200 })).await;
     let mut config = quick();
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (1, 2);
     config.shard.commit_linger_ms = 100;
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::new(config, vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::new(config, vec![subscription]).await;
     rig.memory.takes_batches.store(true, Ordering::SeqCst);
     rig.start();
     let mut keys = Vec::new();
@@ -186,12 +188,12 @@ async fn what_is_parked_waits_until_its_batch_can_be_read() {
 
 #[tokio::test]
 async fn what_is_parked_counts_to_the_backlog() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(500)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(500)).await;
     let mut config = quick();
     config.queue.backlog_events_max = 50;
-    let mut of = ordered(receiver.url(), 10);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(config, vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 10);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(config, vec![subscription]).await;
     // One key: all of it waits behind its first event, and none of it in the queue.
     for _ in 0..20 {
         rig.append_keys(&[7; 10]);
@@ -201,22 +203,22 @@ async fn what_is_parked_counts_to_the_backlog() {
     rig.memory.until(|memory| memory.subscription(id).unwrap().version == 2).await;
     rig.memory.until(|memory| memory.rows_in("parked/") == 0).await;
     let letters = rig.memory.dead_letters();
-    assert_eq!(letters.iter().map(|of| of.delivery.event_count()).sum::<usize>(), 200);
-    assert!(letters.iter().all(|of| of.reason == DeadLetterReason::BacklogFull), "{letters:?}");
+    assert_eq!(letters.iter().map(|letter| letter.delivery.event_count()).sum::<usize>(), 200);
+    assert!(letters.iter().all(|letter| letter.reason == DeadLetterReason::BacklogFull), "{letters:?}");
 }
 
 #[tokio::test]
 async fn keys_that_share_a_row_do_not_wait_for_each_other() {
-    let receiver = Receiver::start(|webhook, _| {
+    let receiver = WebhookReceiver::start(|webhook, _| {
         Reaction::Status(if webhook.numbers().contains(&0) { 500 } else { 200 })
     })
     .await;
     let mut config = quick();
     // Slow at once, so that all that follows is parked, in rows of several keys.
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (1, 2);
-    let mut of = ordered(receiver.url(), 1);
-    of.retry.max_retries = 1_000_000;
-    let mut rig = Rig::started(config, vec![of]).await;
+    let mut subscription = ordered(receiver.url(), 1);
+    subscription.retry.max_retries = 1_000_000;
+    let mut rig = Rig::started(config, vec![subscription]).await;
     let mut keys = vec![1];
     rig.append_keys(&[1]);
     for _ in 0..20 {

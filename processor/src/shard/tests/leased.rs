@@ -1,7 +1,7 @@
 //! Shards that are granted, left, lost and closed; batches that must be put.
 
 use crate::testing::rig::{quick, to};
-use crate::testing::{Reaction, Receiver, Rig};
+use crate::testing::{Reaction, Rig, WebhookReceiver};
 use async_trait::async_trait;
 use sluice_ports::Leases;
 use sluice_ports::leases::Grant;
@@ -23,33 +23,33 @@ impl Leases for Grants {
 }
 
 /// One grant as its giver sees it.
-struct Given {
+struct GivenGrant {
     leave: CancellationToken,
     lost: CancellationToken,
     ended: CancellationToken,
 }
 
-async fn give(grants: &mpsc::Sender<Grant>) -> Given {
+async fn give(grants: &mpsc::Sender<Grant>) -> GivenGrant {
     let (grant, ended) = Grant::new(ShardId("0".into()));
-    let given = Given { leave: grant.leave.clone(), lost: grant.lost.clone(), ended };
+    let given = GivenGrant { leave: grant.leave.clone(), lost: grant.lost.clone(), ended };
     assert!(grants.send(grant).await.is_ok(), "somebody takes grants");
     given
 }
 
-async fn leased(receiver: &Receiver) -> (Rig, mpsc::Sender<Grant>) {
+async fn leased(receiver: &WebhookReceiver) -> (Rig, mpsc::Sender<Grant>) {
     let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 10)]).await;
     let (sender, grants) = mpsc::channel(4);
     rig.start_with(Some(Box::new(Grants(Mutex::new(grants)))));
     (rig, sender)
 }
 
-async fn ended(given: &Given) {
+async fn ended(given: &GivenGrant) {
     tokio::time::timeout(WAIT, given.ended.cancelled()).await.expect("the shard is left");
 }
 
 #[tokio::test]
 async fn nothing_is_worked_that_is_not_granted_and_what_is_left_goes_on_elsewhere() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let (mut rig, grants) = leased(&receiver).await;
     rig.append(5);
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -74,7 +74,7 @@ async fn nothing_is_worked_that_is_not_granted_and_what_is_left_goes_on_elsewher
 
 #[tokio::test]
 async fn a_lost_shard_is_left_at_once_and_never_checkpointed_again() {
-    let receiver = Receiver::start(|_, _| Reaction::Hang).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Hang).await;
     let (mut rig, grants) = leased(&receiver).await;
     let given = give(&grants).await;
     rig.append(5);
@@ -95,7 +95,8 @@ async fn a_lost_shard_is_left_at_once_and_never_checkpointed_again() {
 
 #[tokio::test]
 async fn a_closed_shard_is_settled_for_ever_once_all_of_it_is() {
-    let receiver = Receiver::start(|_, before| Reaction::Status(if before < 2 { 500 } else { 200 })).await;
+    let receiver =
+        WebhookReceiver::start(|_, before| Reaction::Status(if before < 2 { 500 } else { 200 })).await;
     let (mut rig, grants) = leased(&receiver).await;
     rig.append(5);
     rig.memory.closed.store(true, Ordering::SeqCst);
@@ -110,7 +111,7 @@ async fn a_closed_shard_is_settled_for_ever_once_all_of_it_is() {
 
 #[tokio::test]
 async fn batches_are_stored_before_their_record_is_settled_matched_or_not() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 10)]).await;
     rig.memory.takes_batches.store(true, Ordering::SeqCst);
     let matched = rig.append(3);

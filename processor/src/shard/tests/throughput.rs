@@ -58,10 +58,10 @@ fn batch_of(n: u64, events: u64) -> Arc<Batch> {
 async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128) {
     let (url, received) = sink().await;
     let subscriptions = (0..subscriptions).map(|n| {
-        let mut of = to(url.clone(), n, max_events);
-        of.batch.max_wait_ms = 50;
-        of.batch.max_bytes = 1 << 20;
-        of
+        let mut subscription = to(url.clone(), n, max_events);
+        subscription.batch.max_wait_ms = 50;
+        subscription.batch.max_bytes = 1 << 20;
+        subscription
     });
     let mut config = quick();
     config.shard.commit_linger_ms = 20;
@@ -79,10 +79,6 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
     while received.load(Ordering::Relaxed) < expected {
         tokio::time::sleep(Duration::from_millis(10)).await;
         if began.elapsed() > Duration::from_secs(10) {
-            let recent = rig.processor().recent_attempts(sluice_model::SubscriptionId::from_u128(0));
-            for of in recent.iter().take(6) {
-                println!("{of:?}");
-            }
             println!(
                 "queued {} done {} facts {}",
                 rig.memory.queued().len(),
@@ -95,10 +91,6 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
         assert!(began.elapsed() < Duration::from_secs(120), "{} came", received.load(Ordering::Relaxed));
     }
     let seconds = began.elapsed().as_secs_f64();
-    let recent = rig.processor().recent_attempts(sluice_model::SubscriptionId::from_u128(0));
-    for of in recent.iter().take(6) {
-        println!("{of:?}");
-    }
     println!("handed {} facts {}", rig.memory.done().len(), rig.memory.facts().len());
     println!("{what}: {:.0} events/s in {seconds:.2} s", expected as f64 / seconds);
     rig.settled().await;

@@ -1,4 +1,4 @@
-//! What a task has to make durable: one write at a time, the next gathers meanwhile.
+//! Group commit of one task: one write at a time, the next commit gathers meanwhile.
 
 use crate::commit::{Commit, store_wait};
 use crate::context::Context;
@@ -8,31 +8,31 @@ use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
 use std::sync::Arc;
 
-/// From this many changes on, a write starts without waiting for company.
+/// A commit of this many changes is written without waiting for more.
 const FULL: usize = 512;
 
 /// A write that ended.
-pub(crate) enum Stored {
-    /// A commit is durable: what it settles may be settled.
+pub(crate) enum GroupWrite {
+    /// A commit is durable: the events that it settles are settled.
     Committed(Box<Commit>),
-    /// The checkpoint is stored, or (`None`) could not be.
+    /// The checkpoint was stored; `None` where it could not be.
     Checkpointed(Option<Position>),
 }
 
 /// Pending changes, the write under way, and the checkpoint.
-pub(crate) struct Ledger {
+pub(crate) struct GroupCommit {
     context: Arc<Context>,
-    /// Whose checkpoint is kept, if any.
+    /// The shard whose checkpoint is kept, if the task has one.
     shard: Option<ShardId>,
     pub(crate) pending: Commit,
-    /// Since when something is pending.
+    /// Since when `pending` is not empty.
     since_ms: Option<u64>,
-    writing: Option<BoxFuture<'static, Result<Stored, PortError>>>,
+    writing: Option<BoxFuture<'static, Result<GroupWrite, PortError>>>,
     checkpointed: Position,
     checkpoint_due_ms: u64,
 }
 
-impl Ledger {
+impl GroupCommit {
     /// Nothing is pending; `checkpointed` is the stored checkpoint of `shard`.
     pub(crate) fn new(context: Arc<Context>, shard: Option<ShardId>, checkpointed: Position) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Ledger {
         }
     }
 
-    /// Starts a write if none is under way and one is due (`flush`: whatever there is).
+    /// Starts a write, if none is under way and one is due; with `flush`, all that is pending is due.
     pub(crate) fn start(&mut self, now_ms: u64, settled: Position, flush: bool) {
         if self.pending.is_empty() {
             self.since_ms = None;
@@ -92,37 +92,41 @@ impl Ledger {
         self.checkpointed == Position::END
     }
 
-    /// The write under way, once it ends; never, if there is none. The write
-    /// stays here when the future is dropped, so that is safe.
-    pub(crate) async fn next(&mut self) -> Result<Stored, PortError> {
+    /// Waits for the end of the write under way; for ever, if there is none. Cancel
+    /// safe: the write stays here when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Result<GroupWrite, PortError> {
         let Some(writing) = &mut self.writing else { return std::future::pending().await };
         let stored = writing.await;
         self.writing = None;
-        if let Ok(Stored::Checkpointed(Some(position))) = &stored {
+        if let Ok(GroupWrite::Checkpointed(Some(position))) = &stored {
             self.checkpointed = *position;
         }
         stored
     }
 }
 
-async fn write(context: Arc<Context>, commit: Commit) -> Result<Stored, PortError> {
+async fn write(context: Arc<Context>, commit: Commit) -> Result<GroupWrite, PortError> {
     let now_ms = || context.clock().now_ms();
     commit.write_until_durable(&context.stores, now_ms, |error| context.store_failed(error)).await?;
     if commit.has_puts() {
         context.queue_wake.notify_one();
     }
-    Ok(Stored::Committed(Box::new(commit)))
+    Ok(GroupWrite::Committed(Box::new(commit)))
 }
 
-async fn checkpoint(context: Arc<Context>, shard: ShardId, position: Position) -> Result<Stored, PortError> {
+async fn checkpoint(
+    context: Arc<Context>,
+    shard: ShardId,
+    position: Position,
+) -> Result<GroupWrite, PortError> {
     match context.stores.checkpoints.store(&shard, position).await {
-        Ok(()) => Ok(Stored::Checkpointed(Some(position))),
+        Ok(()) => Ok(GroupWrite::Checkpointed(Some(position))),
         Err(error @ PortError::Closed { .. }) => Err(error),
-        // The next interval stores a later one; until then more is read again after a crash.
+        // The next interval stores a later one; until then a crash makes more be read again.
         Err(error) => {
             context.store_failed(&error);
             tokio::time::sleep(store_wait(&error, 0)).await;
-            Ok(Stored::Checkpointed(None))
+            Ok(GroupWrite::Checkpointed(None))
         }
     }
 }
