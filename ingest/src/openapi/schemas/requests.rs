@@ -5,6 +5,7 @@ use crate::config::EdgeConfig;
 use crate::decode::limits::{TAGS_MAX, TEXT_BYTES_MAX};
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
+use sluice_model::BatchPolicy;
 use sluice_model::customer::FAN_OUT_MAX;
 use sluice_selector::SelectorLimits;
 
@@ -188,7 +189,7 @@ fn subscriptions() -> Vec<Named> {
         &[
             ("max_events", within(1, 10_000)),
             ("max_bytes", within(1024, 8 << 20)),
-            ("max_wait_ms", within(0, 10_000)),
+            ("max_wait_ms", within(0, BatchPolicy::MAX_WAIT_MS_MAX.into())),
         ],
         &[],
     );

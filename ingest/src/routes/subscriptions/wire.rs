@@ -123,7 +123,7 @@ fn in_range(field: &'static str, value: u32, min: u32, max: u32) -> Result<(), A
 pub(super) fn checked_batch(policy: BatchPolicy) -> Result<BatchPolicy, ApiError> {
     in_range("batch.max_events", policy.max_events, 1, 10_000)?;
     in_range("batch.max_bytes", policy.max_bytes, 1024, 8 << 20)?;
-    in_range("batch.max_wait_ms", policy.max_wait_ms, 0, 10_000)?;
+    in_range("batch.max_wait_ms", policy.max_wait_ms, 0, BatchPolicy::MAX_WAIT_MS_MAX)?;
     Ok(policy)
 }
 
