@@ -13,7 +13,7 @@ use sluice_aws::queue::SqsQueue;
 use sluice_aws::rates::RedisRates;
 use sluice_aws::redis::Redis;
 use sluice_aws::rows::DynamoRows;
-use sluice_ingest::{BoundEdge, EdgeParts};
+use sluice_ingest::{BoundIngest, IngestParts};
 use sluice_model::ids::random_u128;
 use sluice_ports::{Checkpoints, Log};
 use sluice_processor::{Processor, ProcessorPorts};
@@ -65,7 +65,7 @@ pub(super) async fn work(
 
 /// An edge that listens and does not serve yet.
 pub(super) struct EdgeRole {
-    bound: BoundEdge,
+    bound: BoundIngest,
     redis: Redis,
 }
 
@@ -87,7 +87,7 @@ impl EdgeRole {
         common.serve(async move { beating.run(stop).await });
         let mut edge = config.edge.clone();
         edge.lanes.record_bytes_max = edge.lanes.record_bytes_max.min(RECORD_RAW_BYTES);
-        let bound = BoundEdge::bind(EdgeParts {
+        let bound = BoundIngest::bind(IngestParts {
             rows: Arc::new(DynamoRows::new(&common.clients, &config.aws)),
             probe: probe.probe(),
             directory: common.directory.clone(),
