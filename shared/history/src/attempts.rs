@@ -7,6 +7,7 @@
 //! the row; a row is a JSON array of them, in older data one object.
 
 use parking_lot::Mutex;
+use sluice_model::wire::bytes_reader::BytesReader;
 use sluice_model::{AttemptRecord, SubscriptionId};
 use sluice_ports::PortError;
 use sluice_ports::rows::{NewRow, RowChange, Rows};
@@ -102,9 +103,11 @@ impl AttemptHistory {
         let own = self.writer.to_be_bytes();
         let mut newest: Option<(u64, u16)> = None;
         for row in &rows {
-            if let Some(&[high, low]) = row.key.strip_prefix(&own) {
+            if let Some(slot) = row.key.strip_prefix(&own)
+                && let Ok(slot) = BytesReader::new(slot).u16_be()
+            {
                 let at_ms = decode(&row.value)?.last().map_or(0, |newest| newest.at_ms);
-                newest = newest.max(Some((at_ms, u16::from_be_bytes([high, low]))));
+                newest = newest.max(Some((at_ms, slot)));
             }
         }
         Ok(newest.map_or(0, |(_, slot)| (slot + 1) % SLOTS))
@@ -122,7 +125,7 @@ impl AttemptHistory {
         let rows = self.rows.list(&partition(subscription), None, READ_MAX).await?;
         let read = rows.iter().map(|row| decode(&row.value)).collect::<Result<Vec<_>, _>>()?;
         let mut all: Vec<AttemptRecord> = read.into_iter().flatten().collect();
-        all.sort_by_key(|of| std::cmp::Reverse((of.at_ms, of.delivery, of.attempt)));
+        all.sort_by_key(|attempt| std::cmp::Reverse((attempt.at_ms, attempt.delivery, attempt.attempt)));
         all.truncate(limit);
         Ok(all)
     }

@@ -1,8 +1,8 @@
-//! The wall clock, and how times are written.
+//! The wall clock, and times as text (RFC 3339).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the Unix epoch.
+/// The time now, in milliseconds since the Unix epoch.
 #[must_use]
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -44,8 +44,8 @@ pub fn rfc3339_string(ms: u64) -> String {
     String::from_utf8_lossy(&rfc3339(ms)).into_owned()
 }
 
-/// Milliseconds since the Unix epoch of an RFC 3339 time, or nothing where
-/// the text is not one or lies before 1970.
+/// The time that an RFC 3339 text names, in milliseconds since the Unix epoch;
+/// `None` if the text is not RFC 3339 or the time lies before 1970.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
     let at: jiff::Timestamp = text.parse().ok()?;

@@ -29,10 +29,10 @@ impl NewFact {
     pub fn given_up(delivery: &Delivery) -> impl Iterator<Item = Self> {
         let (customer, subscription) = (delivery.customer, delivery.subscription);
         let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
-        delivery.events.iter().map(move |of| {
-            let (matched, gave_up) = (of.events.clone(), of.events.clone());
+        delivery.events.iter().map(move |given_up| {
+            let (matched, gave_up) = (given_up.events.clone(), given_up.events.clone());
             let fact = Fact { matched, gave_up, attempts, last_attempt_ms, ..Fact::default() };
-            Self { customer, batch: of.batch, subscription, fact }
+            Self { customer, batch: given_up.batch, subscription, fact }
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::PortError;
 use async_trait::async_trait;
+use sluice_model::wire::bytes_reader::BytesReader;
 use sluice_model::wire::record::RecordDirectory;
 pub use sluice_model::wire::record::RecordDraft;
 use sluice_model::{Batch, Lane};
@@ -82,7 +83,7 @@ impl Position {
     /// The 64-bit log sequence number.
     #[must_use]
     pub fn lsn(self) -> u64 {
-        u64::from_be_bytes(self.0[16..].try_into().expect("eight bytes"))
+        BytesReader::new(&self.0[16..]).u64_be().expect("a position has 24 bytes")
     }
 }
 

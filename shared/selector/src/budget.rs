@@ -15,11 +15,11 @@ pub struct MatchBudget {
 
 /// The steps that one evaluation may still spend.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct StepBudget {
     left: u32,
 }
 
-impl Budget {
+impl StepBudget {
     pub(super) fn new(steps: u32) -> Self {
         Self { left: steps }
     }

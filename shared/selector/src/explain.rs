@@ -1,6 +1,6 @@
 //! Why an event is or is not wanted, in words for people.
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::compiled::{CompiledSelector, judge};
 use super::function::Function;
 use super::json::{Shape, Value};
@@ -42,7 +42,7 @@ const UNEXPLAINED: &str = "judging it took so many steps that none are left to s
 fn explain(
     node: &SelectorNode,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
     pointer: String,
 ) -> Explanation {
     match node {
@@ -88,7 +88,7 @@ fn list(
     settling: Verdict,
     otherwise: &str,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
     pointer: &str,
 ) -> Explanation {
     let verdict = judge(node, event, budget);
@@ -108,7 +108,7 @@ fn function_reason(
     function: &Function,
     verdict: Verdict,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
 ) -> String {
     let (field, operator) = (function.field.as_str(), function.operator.name());
     let found = match event.opened().map(|opened| function.field.find(opened.json.payload, budget)) {

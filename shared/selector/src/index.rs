@@ -29,7 +29,7 @@ pub use verdicts::{EventVerdicts, SelectorCost, TypeCandidates, UndecidedCause, 
 /// order in which they were given.
 #[derive(Debug)]
 pub struct SubscriptionIndex<T> {
-    entries: Vec<Entry<T>>,
+    entries: Vec<IndexEntry<T>>,
     types: TypeIndex,
     fields: FieldIndex,
     /// The positions that `fields` holds.
@@ -39,7 +39,7 @@ pub struct SubscriptionIndex<T> {
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+struct IndexEntry<T> {
     selector: CompiledSelector,
     /// How the selector's cost grows with the event.
     growth: u32,
@@ -49,7 +49,7 @@ struct Entry<T> {
 impl<T> SubscriptionIndex<T> {
     /// Indexes subscriptions.
     pub fn new(entries: impl IntoIterator<Item = (CompiledSelector, T)>) -> Self {
-        let entries = entries.into_iter().map(|(selector, subscription)| Entry {
+        let entries = entries.into_iter().map(|(selector, subscription)| IndexEntry {
             growth: cost::growth(selector.root()),
             selector: selector.unshared(),
             subscription,
@@ -190,7 +190,12 @@ impl<T> SubscriptionIndex<T> {
     }
 }
 
-fn evaluate<T>(entry: &Entry<T>, position: u32, event: &mut EventView<'_>, verdicts: &mut EventVerdicts) {
+fn evaluate<T>(
+    entry: &IndexEntry<T>,
+    position: u32,
+    event: &mut EventView<'_>,
+    verdicts: &mut EventVerdicts,
+) {
     let limits = event.limits();
     let event_steps = event.budget().steps_left;
     let is_last_of_event = event_steps < limits.selector_steps_max;

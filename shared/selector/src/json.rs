@@ -15,7 +15,7 @@
 mod parser;
 mod value;
 
-use parser::Parser;
+use parser::JsonParser;
 
 pub(super) use value::{Shape, Value};
 
@@ -29,7 +29,7 @@ pub(super) struct JsonFault {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NodeKind {
     Null,
     False,
     True,
@@ -47,7 +47,7 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    kind: Kind,
+    kind: NodeKind,
     from: u32,
     to: u32,
 }
@@ -64,7 +64,7 @@ impl Tape {
     /// Parses `text`, replacing what the tape held.
     pub(super) fn parse(&mut self, text: &str, depth_max: usize) -> Result<(), JsonFault> {
         self.clear();
-        let result = Parser::new(self, text, depth_max).document();
+        let result = JsonParser::new(self, text, depth_max).document();
         if result.is_err() {
             self.clear();
         }

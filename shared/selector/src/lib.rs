@@ -49,6 +49,8 @@ mod event_type;
 mod explain;
 mod field;
 mod function;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod i_regexp;
 mod index;
 mod json;

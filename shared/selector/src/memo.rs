@@ -68,13 +68,13 @@ pub(super) enum KnownNodes {
 pub(super) struct Memo {
     /// Entries of another round are of another event.
     round: u32,
-    entries: Vec<Entry>,
+    entries: Vec<MemoEntry>,
     /// Positions on the event's tape.
     nodes: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Entry {
+struct MemoEntry {
     round: u32,
     result: Known,
 }
@@ -97,7 +97,7 @@ impl Memo {
             self.round = 1;
         }
         if self.entries.len() < slots {
-            self.entries.resize(slots, Entry::default());
+            self.entries.resize(slots, MemoEntry::default());
         }
     }
 
@@ -146,7 +146,7 @@ impl Memo {
         let round = self.round;
         let entry = slot.number().and_then(|number| self.entries.get_mut(number as usize));
         if let Some(entry) = entry {
-            *entry = Entry { round, result };
+            *entry = MemoEntry { round, result };
         }
     }
 }

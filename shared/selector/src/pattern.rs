@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regex_syntax::hir::{Hir, HirKind, Literal};
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::i_regexp;
 
 /// What a pattern is matched against.
@@ -102,7 +102,7 @@ impl Pattern {
         }
     }
 
-    pub(super) fn is_match(&self, text: &str, budget: &mut Budget) -> Result<bool, Exhausted> {
+    pub(super) fn is_match(&self, text: &str, budget: &mut StepBudget) -> Result<bool, Exhausted> {
         budget.spend((4 + text.len() / 2).saturating_mul(self.positions))?;
         Ok(self.regex.is_match(text))
     }
