@@ -1,4 +1,4 @@
-//! What the matcher runs.
+//! A selector ready to judge events.
 
 use std::sync::Arc;
 

@@ -32,8 +32,8 @@ impl MatchScratch {
         self.view_within(event_type, envelope, MatchBudget { steps_left })
     }
 
-    /// The same within a smaller budget, such as what earlier events of a page
-    /// have left of the page's.
+    /// The same within a smaller budget, such as the steps that the earlier events
+    /// of a page have left of the page's budget.
     pub fn view_within<'a>(
         &'a mut self,
         event_type: &'a str,
@@ -79,7 +79,7 @@ pub(super) struct EventJson<'v> {
     pub(super) payload: Value<'v>,
 }
 
-/// A parsed event, what is known of it, and how far evaluation may go.
+/// A parsed event, the results known for it, and the limits of evaluation.
 #[derive(Debug)]
 pub(super) struct Opened<'v> {
     pub(super) json: EventJson<'v>,
@@ -106,7 +106,7 @@ impl<'a> EventView<'a> {
         self.steps - self.steps_left
     }
 
-    /// What is left for further selectors.
+    /// The steps left for further selectors.
     #[must_use]
     pub fn budget(&self) -> MatchBudget {
         MatchBudget { steps_left: self.steps_left }
@@ -120,7 +120,7 @@ impl<'a> EventView<'a> {
         &mut self.scratch.memo
     }
 
-    /// The budget of one selector: its own limit, or what the event has left.
+    /// The budget of one selector: its own limit, or the event's steps if fewer are left.
     pub(super) fn selector_budget(&self) -> StepBudget {
         StepBudget::new(self.limits().selector_steps_max.min(self.steps_left))
     }
@@ -130,7 +130,7 @@ impl<'a> EventView<'a> {
         StepBudget::new(self.steps_left)
     }
 
-    /// Takes what an evaluation spent of the budget that it was given.
+    /// Takes the steps that an evaluation spent of its budget off the event's.
     pub(super) fn charge(&mut self, given: u32, budget: &StepBudget) -> u32 {
         let spent = given - budget.left();
         self.steps_left = self.steps_left.saturating_sub(spent);
@@ -155,7 +155,7 @@ impl<'a> EventView<'a> {
         }
     }
 
-    /// The parsed event, beside what is known of it and the limits; `None`
+    /// The parsed event with the results known for it and the limits; `None`
     /// unless [`Self::parse`] succeeded.
     pub(super) fn opened(&mut self) -> Option<Opened<'_>> {
         let ParseState::Envelope { text, payload_at } = self.parsed else { return None };

@@ -14,7 +14,7 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// JSON Pointer to the part of the selector that settled it.
     pub pointer: String,
-    /// What that part found.
+    /// What that part found in the event, in words for people.
     pub reason: String,
 }
 
@@ -22,7 +22,8 @@ pub struct Explanation {
 const SHOWN_MAX: usize = 80;
 
 impl CompiledSelector {
-    /// Judges one event, and says why with what the view's budget has left then.
+    /// Judges one event and says why. The reason is found with the steps that the
+    /// verdict leaves of the view's budget.
     pub fn explain(&self, event: &mut EventView<'_>) -> Explanation {
         let verdict = self.evaluate(event);
         let mut budget = event.event_budget();

@@ -41,8 +41,8 @@ impl FieldPath {
         &self.text
     }
 
-    /// The steps from the payload to the field: what two spellings of one
-    /// field have in common.
+    /// The steps from the payload to the field. They are equal for two spellings of
+    /// one field.
     pub(super) fn steps(&self) -> &[FieldStep] {
         &self.steps
     }

@@ -40,7 +40,7 @@ pub(super) enum Operator {
     Matches,
 }
 
-/// What the operators ask of a field that is there. `not_equals`, `not_in` and
+/// The condition on a field that exists. `not_equals`, `not_in` and
 /// `not_exists` are the exact negations of what they negate, so they hold for
 /// a field that is missing.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use super::pattern::PatternFault;
 /// `nesting_max` deep, which bounds the recursion here and there.
 ///
 /// # Errors
-/// What RFC 9485 does not allow, or deeper parentheses.
+/// If RFC 9485 does not allow the text, or parentheses are deeper.
 pub(super) fn translate(source: &str, nesting_max: usize) -> Result<String, PatternFault> {
     let written = String::with_capacity(source.len() * 2);
     let mut translator = Translator { source, next: 0, nesting_left: nesting_max, written };
@@ -272,7 +272,7 @@ impl Translator<'_> {
     }
 }
 
-/// What a backslash stands for.
+/// The meaning of a backslash and the characters after it.
 enum Escape {
     Character(char),
     /// Written in the syntax of the `regex` crate.

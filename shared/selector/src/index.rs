@@ -6,8 +6,8 @@
 //! - those that ask for one value of a single field, or for the field to exist,
 //!   are found by path and value, and settled by that alone where it is all
 //!   they ask;
-//! - the others are evaluated, the cheap ones first, and what several of them
-//!   have in common is evaluated once.
+//! - the others are evaluated, the cheap ones first, and parts that several of
+//!   them have in common are evaluated once.
 
 mod cost;
 mod fields;
@@ -92,8 +92,8 @@ impl<T> SubscriptionIndex<T> {
         self.entries.get(position as usize).map(|entry| &entry.subscription)
     }
 
-    /// What an event's type ("": it has none) tells about all events of that
-    /// type. Call it once for each distinct type of a batch.
+    /// The subscriptions that can want events of a type ("": events without one).
+    /// Call it once for each distinct type of a batch.
     #[must_use]
     pub fn for_type(&self, event_type: &str) -> TypeCandidates {
         let mut candidates = TypeCandidates { may_be_called: !self.guarded.is_empty(), ..Default::default() };

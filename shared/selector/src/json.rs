@@ -5,7 +5,7 @@
 //! the node after its last descendant is, so a subtree is a range, skipping it
 //! is one step and visiting it needs no recursion.
 //!
-//! Why not simd-json, which the edge uses: it rewrites its input (a copy per
+//! Why not simd-json: it rewrites its input (a copy per
 //! event here), refuses integers past 64 bits and lone surrogates, and rounds
 //! numbers to `f64`. This one takes every JSON text, keeps numbers as written
 //! so that they compare exactly, and is no slower on events of a usual size
@@ -24,7 +24,7 @@ pub(super) use value::{Shape, Value};
 pub(super) struct JsonFault {
     /// Byte offset into the text.
     pub(super) offset: usize,
-    /// What was wrong there.
+    /// Why the text is not JSON there.
     pub(super) reason: &'static str,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Tape {
 }
 
 impl Tape {
-    /// Parses `text`, replacing what the tape held.
+    /// Parses `text`; the tape's earlier document is forgotten.
     pub(super) fn parse(&mut self, text: &str, depth_max: usize) -> Result<(), JsonFault> {
         self.clear();
         let result = JsonParser::new(self, text, depth_max).document();

@@ -99,7 +99,7 @@ pub(super) enum CompareOperator {
     GreaterOrEqual,
 }
 
-/// What yields one value or nothing.
+/// An operand of a comparison: it yields one value or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Comparable {
     Literal(Literal),

@@ -1,5 +1,5 @@
-//! What is known of the event at hand: each part that several selectors of an
-//! index have in common is evaluated once for each event.
+//! Results for the event at hand: a part that several selectors of an index have
+//! in common is evaluated once for each event.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::Verdict;
 /// Where the result of a part is remembered. A selector of its own has none;
 /// an index gives the same slot to all equal parts of its selectors.
 ///
-/// A slot is no part of what a selector means: all slots are equal, and a
+/// A slot says nothing about a selector's meaning: all slots are equal, and a
 /// clone has none.
 #[derive(Debug)]
 pub(super) struct Slot(AtomicU32);

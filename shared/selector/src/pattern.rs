@@ -9,7 +9,7 @@ use regex_syntax::hir::{Hir, HirKind, Literal};
 use super::budget::{Exhausted, StepBudget};
 use super::i_regexp;
 
-/// What a pattern is matched against.
+/// The part of a string that a pattern must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Extent {
     /// Anywhere inside the string.
@@ -23,7 +23,8 @@ pub(super) enum Extent {
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     regex: Arc<regex::Regex>,
-    /// How many of its positions can be alive at once: what a byte costs at worst.
+    /// How many of the pattern's positions can be alive at once: at worst, a byte
+    /// costs one step for each.
     positions: usize,
 }
 

@@ -1,21 +1,21 @@
-//! What a metric is, said once: for `/metrics`, for `docs/metrics.md` and for
-//! the tests of both.
+//! The declaration of a metric, from which `/metrics`, `docs/metrics.md` and the
+//! tests of both are made.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 
-/// How a metric moves.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only up.
+    /// It only grows.
     Counter,
-    /// Up and down.
+    /// It grows and falls.
     Gauge,
-    /// Observations by size.
+    /// It counts observations by size.
     Histogram,
 }
 
 impl Kind {
-    /// As Prometheus calls it.
+    /// Prometheus's name of the type.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,12 +26,12 @@ impl Kind {
     }
 }
 
-/// What a label may be: never an id of a customer or an event, never a URL.
+/// The values of a label: a closed set, never ids of customers or events, never URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
     /// One of these.
     Of(&'static [&'static str]),
-    /// One of a set that is bounded elsewhere, in these words.
+    /// One of a set that is bounded elsewhere; the text names it.
     Bounded(&'static str),
 }
 
@@ -42,7 +42,7 @@ pub struct Metric {
     pub name: &'static str,
     /// How it moves.
     pub kind: Kind,
-    /// What it says, in one sentence.
+    /// Its meaning, in one sentence.
     pub help: &'static str,
     /// Its labels.
     pub labels: &'static [(&'static str, Values)],
@@ -82,7 +82,7 @@ pub const METRICS: &[Metric] = &[
         .by(&[("dependency", Values::Of(&["kinesis", "dynamodb", "sqs", "redis"]))]),
 ];
 
-/// Gives the recorder that is installed the metrics' help.
+/// Hands the metrics' help texts to the installed recorder.
 pub fn describe(all: &[Metric]) {
     for Metric { name, kind, help, .. } in all {
         match kind {
@@ -93,7 +93,7 @@ pub fn describe(all: &[Metric]) {
     }
 }
 
-/// Says which version runs.
+/// Records the version that runs.
 pub(super) fn tell_version() {
     describe(METRICS);
     gauge!("sluice_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);

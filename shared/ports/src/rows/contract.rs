@@ -47,7 +47,7 @@ async fn rows_are_listed_in_the_order_of_their_keys(rows: &dyn Rows) {
 async fn a_row_is_its_partitions_alone(rows: &dyn Rows) {
     let partition = name();
     // One name begins with the other.
-    let longer = format!("{of}/x");
+    let longer = format!("{partition}/x");
     rows.write(vec![RowChange::Put(row(&partition, b"/xk", b"1")), RowChange::Put(row(&longer, b"k", b"2"))])
         .await
         .unwrap();

@@ -1,9 +1,9 @@
-//! Which selectors an event's single fields call for: a trie of paths, and at
-//! the end of each path the values that are asked for.
+//! Selectors by the fields that they ask for: a trie of paths, and at the end of
+//! each path the values that selectors want there.
 //!
-//! One walk along event and trie finds them all. It costs about what the
-//! event's members on indexed paths cost to look at, however many selectors
-//! there are.
+//! One walk along event and trie finds all selectors whose guard holds. Its cost
+//! grows with the event's members on indexed paths, not with the number of
+//! selectors.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub(super) struct Hit {
     pub(super) strength: Strength,
 }
 
-/// Selectors by what they ask of single fields.
+/// Selectors by the fields that they ask for.
 #[derive(Debug)]
 pub(super) struct FieldIndex {
     /// The first two are where paths start: the payload, and payload or event.

@@ -1,5 +1,5 @@
-//! What an event must have for a selector to match, as far as single fields
-//! tell: the keys by which an index finds the selector.
+//! Guards: a selector's necessary condition on single fields. An index finds the
+//! selector by it.
 
 use super::super::field::FieldStep;
 use super::super::function::{Function, Operator, Predicate};
@@ -18,7 +18,7 @@ pub(super) struct KeyGuard {
     pub(super) strength: Strength,
 }
 
-/// What follows for an event that has one of a guard's keys.
+/// What is known of a selector once the event has one of its guard's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Strength {
     /// The selector matches.

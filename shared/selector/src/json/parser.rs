@@ -70,7 +70,7 @@ impl<'p> JsonParser<'p> {
         Ok(true)
     }
 
-    /// Counts the value just read into its container and closes what ends
+    /// Counts the value just read into its container and closes the containers that end
     /// here; true if another value follows.
     fn after_value(&mut self) -> Result<bool, JsonFault> {
         while let Some(&index) = self.tape.open.last() {

@@ -10,7 +10,7 @@ pub(in super::super) struct Value<'d> {
     at: u32,
 }
 
-/// What a value is.
+/// A value's JSON type, and its content if it is a scalar.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) enum Shape<'d> {
     Null,
@@ -45,7 +45,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// Where it is in its tape.
+    /// The value's place on its tape.
     pub(in super::super) fn position(self) -> u32 {
         self.at
     }
