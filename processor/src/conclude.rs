@@ -5,7 +5,7 @@ use crate::backoff;
 use crate::clock;
 use crate::commit::Commit;
 use crate::context::Context;
-use crate::outcome::{self, Answer, Fault, Outcome};
+use crate::outcome::{self, Fault, Outcome, PostResult};
 use crate::settlement::{self, HeldBy, Settlement};
 use crate::target::Target;
 use sluice_model::{Delivery, DisabledReason};
@@ -25,9 +25,9 @@ pub(crate) fn conclude(
     attempted.count_in(&mut delivery);
     let reply = &attempted.reply;
     let retry = &target.subscription().retry;
-    let taken = matches!(reply.answer, Answer::Status { code: 200..=299, .. });
+    let taken = matches!(reply.result, PostResult::Answered { code: 200..=299, .. });
     let random = if taken && reply.failed.is_empty() { 0.0 } else { clock::random() };
-    let mut outcome = outcome::decide(reply.answer, delivery.attempts, retry, now_ms, random);
+    let mut outcome = outcome::decide(reply.result, delivery.attempts, retry, now_ms, random);
     if outcome == Outcome::DisableAndDeadLetter {
         if is_current(context, target) {
             commit.disable(target.subscription(), DisabledReason::Gone);
@@ -38,7 +38,7 @@ pub(crate) fn conclude(
         }
     }
     // Events that the endpoint named as failed count as if the answer had been a 500.
-    let failed = Answer::Fault(Fault::Broken);
+    let failed = PostResult::Fault(Fault::Broken);
     let outcome_of_failed = outcome::decide(failed, delivery.attempts, retry, now_ms, random);
     let metrics = context.metrics();
     if taken {

@@ -79,7 +79,7 @@ impl Matchers {
 
     /// A customer's matcher, compiled anew if the customer changed.
     #[must_use]
-    pub fn of(&self, customer: CustomerId) -> Option<Arc<CustomerMatcher>> {
+    pub fn matcher(&self, customer: CustomerId) -> Option<Arc<CustomerMatcher>> {
         let state = self.directory.customer(customer)?.state();
         let known = self.customers.read().get(&customer).map(Arc::clone);
         if let Some(known) = known.as_ref().filter(|known| Arc::ptr_eq(&known.state, &state)) {
@@ -108,7 +108,7 @@ impl Matchers {
         held: bool,
         before: Option<&CustomerMatcher>,
     ) -> Option<Listener> {
-        let (endpoint, target) = self.endpoints.of(subscription);
+        let (endpoint, target) = self.endpoints.endpoint(subscription);
         let known = before.and_then(|before| before.by_id(subscription.id));
         let selector = match known {
             Some(known) if known.target.subscription().selector == subscription.selector => {

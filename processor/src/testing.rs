@@ -10,7 +10,7 @@ pub(crate) use rig::Rig;
 pub(crate) use store::RecordingStores;
 
 use crate::breaker::BreakerPolicy;
-use crate::endpoint::{Endpoints, Limits};
+use crate::endpoint::{EndpointLimits, Endpoints};
 use bytes::Bytes;
 use sluice_model::subscription::SigningSecret;
 use sluice_model::{
@@ -119,5 +119,5 @@ pub(crate) fn customer() -> Customer {
 
 /// No endpoint yet, with limits that tests can reach.
 pub(crate) fn endpoints() -> Arc<Endpoints> {
-    Arc::new(Endpoints::new(Limits { breaker: BreakerPolicy::default(), concurrency_max: 16 }))
+    Arc::new(Endpoints::new(EndpointLimits { breaker: BreakerPolicy::default(), concurrency_max: 16 }))
 }

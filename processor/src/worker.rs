@@ -238,7 +238,7 @@ impl Worker {
             self.attempts.stop_slowest(now_ms);
             return Dispatched::Waits(delivery);
         }
-        let (endpoint, target) = self.context.endpoints.of(subscription);
+        let (endpoint, target) = self.context.endpoints.endpoint(subscription);
         match self.context.endpoints.permit(&endpoint, Asker::Worker, now_ms) {
             Ok(permit) => {
                 self.shares.started(delivery.customer, bytes);

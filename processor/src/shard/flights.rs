@@ -166,7 +166,7 @@ impl Flights {
         };
         let (stop, stopped) = oneshot::channel();
         let (context, target) = (Arc::clone(&self.context), Arc::clone(&listener.target));
-        let (id, number, events) = (delivery.id, delivery.attempts + 1, delivery.event_count());
+        let (id, number, events) = (delivery.id, delivery.attempts + 1, delivery.events.as_slice().into());
         let task = self.tasks.spawn(async move {
             let chunks = match body {
                 LaunchBody::Ready(chunks) => chunks,

@@ -47,7 +47,7 @@ impl Matching {
     pub(super) fn match_record(&mut self, record: &LogRecord, to: &mut Matched<'_>) -> Outstanding {
         let mut outstanding = Outstanding::default();
         for batch in &record.batches {
-            let matcher = self.context.matchers.of(batch.customer);
+            let matcher = self.context.matchers.matcher(batch.customer);
             let found = match &matcher {
                 Some(matcher) => matcher.match_batch(batch, &mut self.scratch),
                 None => Vec::new(),

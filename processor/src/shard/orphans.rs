@@ -17,7 +17,7 @@ impl Orphans {
     pub(super) fn new(rows: Vec<ParkedRow>, context: &Context, outlets: &mut Outlets, now_ms: u64) -> Self {
         let mut unknown = Vec::new();
         for row in rows {
-            let matcher = context.matchers.of(row.owner.customer);
+            let matcher = context.matchers.matcher(row.owner.customer);
             match matcher.as_ref().and_then(|matcher| matcher.by_id(row.owner.subscription)) {
                 Some(listener) => outlets.load(listener, row, now_ms),
                 None => unknown.push(row),

@@ -3,6 +3,7 @@
 use super::flights::{FlightKeeper, FlightPhase};
 use super::parked::ParkedEvents;
 use crate::attempt::Attempted;
+use crate::breaker::BreakerState;
 use crate::commit::Commit;
 use crate::config::ProcessorConfig;
 use crate::endpoint::Permit;
@@ -136,13 +137,14 @@ impl Outlet {
         if self.listener.held {
             return (Way::Closed, now_ms + config.queue.suspended_wait_ms);
         }
-        match self.listener.endpoint.open_until() {
-            Some(Some(until_ms)) if until_ms > now_ms => (Way::Closed, until_ms),
-            // A probe is on its way.
-            Some(None) => (Way::Closed, now_ms),
-            // Closed, or a probe is due: the next webhook is the probe.
-            None | Some(Some(_)) if self.slow_until_ms > now_ms => (Way::Closed, now_ms),
-            None | Some(Some(_)) => (Way::Open, now_ms),
+        match self.listener.endpoint.breaker_state() {
+            BreakerState::Open { until_ms } if until_ms > now_ms => (Way::Closed, until_ms),
+            BreakerState::HalfOpen => (Way::Closed, now_ms),
+            // Where a probe is due, the next webhook is the probe.
+            BreakerState::Closed | BreakerState::Open { .. } if self.slow_until_ms > now_ms => {
+                (Way::Closed, now_ms)
+            }
+            BreakerState::Closed | BreakerState::Open { .. } => (Way::Open, now_ms),
         }
     }
 

@@ -215,7 +215,7 @@ impl Outlets {
         for (id, outlet) in &mut self.all {
             let customer = outlet.subscription().customer;
             let known = self.context.subscription(customer, *id);
-            let matcher = self.context.matchers.of(customer);
+            let matcher = self.context.matchers.matcher(customer);
             match matcher.as_ref().and_then(|matcher| matcher.by_id(*id)) {
                 Some(listener) => outlet.follow(listener),
                 None => outlet.disabled_as(known.as_deref(), now_ms),

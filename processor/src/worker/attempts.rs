@@ -126,13 +126,7 @@ async fn work(
         Ok(chunks) => chunks,
         Err(error) => return WorkResult::NotLoaded(error),
     };
-    let job = Job {
-        delivery: delivery.id,
-        number: delivery.attempts + 1,
-        target,
-        events: delivery.event_count(),
-        chunks,
-    };
+    let job = Job::new(&delivery, target, chunks);
     let attempted = context.courier.attempt(job, Start::Now(permit), stopped).await;
     let withdrawn = || Attempted::lost(context.clock().now_ms(), "withdrawn".into());
     WorkResult::Attempted(attempted.unwrap_or_else(withdrawn))

@@ -35,11 +35,24 @@ pub struct RetryPolicy {
     pub max_retries: u32,
     /// The longest wait between two attempts, in seconds.
     pub max_delay_s: u32,
+    /// Whether an answer of 4xx, other than those that ask for another try, is final.
+    pub client_errors: ClientErrors,
+}
+
+/// What becomes of a delivery that is answered with a 4xx which does not ask for another try.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientErrors {
+    /// It becomes a dead letter at once.
+    #[default]
+    DeadLetter,
+    /// It is retried like a delivery that was answered with a 5xx.
+    Retry,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 5, max_delay_s: 86_400 }
+        Self { max_retries: 5, max_delay_s: 86_400, client_errors: ClientErrors::DeadLetter }
     }
 }
 
