@@ -135,6 +135,7 @@ impl Sluice {
             config.processor.clone(),
         )
         .context("start the processor")?;
+        let readiness = engine.clone();
         let parts = EdgeParts {
             directory: directory.clone(),
             log: engine.log.clone(),
@@ -142,7 +143,7 @@ impl Sluice {
             queue: engine.queue.clone(),
             idempotency: engine.idempotency.clone(),
             rates: Arc::new(LocalRates::new(directory.clone())),
-            lost: Box::new(Vec::new),
+            lost: Box::new(move || readiness.lost()),
             rows: engine.rows.clone(),
             probe: processor.probe(),
             lanes: engine.data_dir.lanes,

@@ -1,9 +1,7 @@
-//! What appends the lane buffers' records: a thread or a task for each append
-//! unit, as the log wants it.
+//! The tasks that append the lane buffers' records, one for each append unit.
 
 use crate::lanes::{self, Lanes};
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -18,22 +16,15 @@ impl Appenders {
     /// Starts one for each append unit.
     pub(crate) fn start(lanes: &Arc<Lanes>) -> Self {
         let (mut running, stop) = (JoinSet::new(), CancellationToken::new());
-        let blocks = lanes.append_blocks();
         for unit in 0..lanes.units() {
             let (lanes, stopped) = (Arc::clone(lanes), stop.clone());
             let (answers, to_tell) = lanes::answers();
             // Cancelled only between records, or where nobody waits for the one in flight.
-            let run = async move {
+            running.spawn(async move {
                 stopped.run_until_cancelled(lanes.run_unit(unit, answers)).await;
-            };
+            });
             // Ends with the one above, after its last answer.
             running.spawn(lanes::tell(to_tell));
-            if blocks {
-                let handle = Handle::current();
-                running.spawn_blocking(move || handle.block_on(run));
-            } else {
-                running.spawn(run);
-            }
         }
         Self { running, stop: stop.drop_guard() }
     }

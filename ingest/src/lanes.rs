@@ -70,8 +70,8 @@ pub(crate) fn answers() -> (mpsc::Sender<Answer>, mpsc::Receiver<Answer>) {
     mpsc::channel(ANSWERS_MAX)
 }
 
-/// Tells those who wait, until the unit ends. A task of its own: it wakes them
-/// from a thread of the runtime, which is far cheaper than from another one.
+/// Tells those who wait, until the unit ends. A task of its own, so that the
+/// next record is handed to the log before hundreds of requests are woken.
 pub(crate) async fn tell(mut answers: mpsc::Receiver<Answer>) {
     while let Some(Answer { placements, outcome }) = answers.recv().await {
         for placement in placements {
@@ -140,11 +140,6 @@ impl Lanes {
         drop(buffers);
         needed.iter().for_each(|unit| self.units[*unit].filled.notify_one());
         Ok(placed)
-    }
-
-    /// Whether each unit wants a thread of its own.
-    pub(crate) fn append_blocks(&self) -> bool {
-        self.log.append_blocks()
     }
 
     /// Appends one unit's records, for ever. What became of them goes to `answers`.

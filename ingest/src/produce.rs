@@ -224,9 +224,8 @@ impl Producer {
                     let places = StoredPlaces { runs: runs.0.clone(), accepted_at_ms: now_ms };
                     idempotency.complete(customer, key, places).await
                 }
-                // The key stays taken: with a second try the events could be stored
-                // twice. A restart learns from the log what became of the first.
-                Err(ProduceError::Unknown { .. }) => Ok(()),
+                // With a second try the events could be stored twice.
+                Err(ProduceError::Unknown { .. }) => idempotency.undecided(customer, key).await,
                 Err(_) => idempotency.release(customer, key).await,
             };
             if let Err(error) = settled {

@@ -1,6 +1,6 @@
 //! What of the embedded engine can be configured.
 
-use super::{EngineSettings, KvSettings, LogSettings, RetentionSettings};
+use super::{EngineClock, EngineSettings, KvSettings, LogSettings, RetentionSettings};
 use serde::{Deserialize, Serialize};
 use sluice_model::batch::BATCH_BYTES_MAX;
 use sluice_model::config::{ConfigError, within};
@@ -107,6 +107,7 @@ impl EngineConfig {
             },
             idempotency_keep: Duration::from_secs(u64::from(self.idempotency_hours) * 3600),
             idempotency_pending_max: self.idempotency_in_flight_max,
+            clock: EngineClock::default(),
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct FrameHeader {
 
 /// What stands where a frame could begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum FoundFrame {
     /// A frame's header.
     Header(FrameHeader),
     /// Zeros: nothing was written here.
@@ -52,16 +52,16 @@ impl FrameHeader {
     }
 
     /// Reads what stands at `lsn`.
-    pub(crate) fn find(bytes: &[u8; FRAME_HEADER_LEN], lsn: u64) -> Found {
+    pub(crate) fn find(bytes: &[u8; FRAME_HEADER_LEN], lsn: u64) -> FoundFrame {
         if bytes.iter().all(|byte| *byte == 0) {
-            return Found::Nothing;
+            return FoundFrame::Nothing;
         }
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         if bytes[..4] != MAGIC || u32_at(28) != crc32c::crc32c(&bytes[..28]) || u64_at(8) != lsn {
-            return Found::Damage;
+            return FoundFrame::Damage;
         }
-        Found::Header(Self { payload_len: u32_at(4), lsn, appended_ms: u64_at(16), payload_crc: u32_at(24) })
+        FoundFrame::Header(Self { payload_len: u32_at(4), lsn, appended_ms: u64_at(16), payload_crc: u32_at(24) })
     }
 
     /// The LSN of what follows the frame.
@@ -78,14 +78,14 @@ mod tests {
     fn a_header_is_found_only_whole_and_in_its_place() {
         let header = FrameHeader { payload_len: 5, lsn: 64, appended_ms: 9, payload_crc: 3 };
         let bytes = header.encode();
-        assert_eq!(FrameHeader::find(&bytes, 64), Found::Header(header));
-        assert_eq!(FrameHeader::find(&bytes, 72), Found::Damage);
-        assert_eq!(FrameHeader::find(&[0; FRAME_HEADER_LEN], 64), Found::Nothing);
+        assert_eq!(FrameHeader::find(&bytes, 64), FoundFrame::Header(header));
+        assert_eq!(FrameHeader::find(&bytes, 72), FoundFrame::Damage);
+        assert_eq!(FrameHeader::find(&[0; FRAME_HEADER_LEN], 64), FoundFrame::Nothing);
         assert_eq!(header.next_lsn(), 104);
         for at in 0..FRAME_HEADER_LEN {
             let mut bad = bytes;
             bad[at] ^= 1;
-            assert_eq!(FrameHeader::find(&bad, 64), Found::Damage, "byte {at}");
+            assert_eq!(FrameHeader::find(&bad, 64), FoundFrame::Damage, "byte {at}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Fuzz targets of the files of a data directory.
 
 use super::catalogue::fuzzing::read_journal;
-use super::frame::{FRAME_HEADER_LEN, Found, FrameHeader};
+use super::frame::{FRAME_HEADER_LEN, FoundFrame, FrameHeader};
 use super::kv;
-use super::segments::{Segments, Step};
+use super::segments::{LogSegments, LogStep};
 use sluice_model::fuzzing::Target;
 use std::path::PathBuf;
 
@@ -40,20 +40,20 @@ fn seal(bytes: &mut [u8], at: usize, len: usize) {
 
 fn read_segment(bytes: &[u8]) {
     if let Some(head) = bytes.first_chunk::<FRAME_HEADER_LEN>()
-        && let Found::Header(header) = FrameHeader::find(head, 0)
+        && let FoundFrame::Header(header) = FrameHeader::find(head, 0)
     {
         assert!(header.next_lsn() > 0);
     }
     let dir = scratch();
     std::fs::write(dir.join(format!("{:020}.seg", 0)), bytes).expect("a scratch directory");
-    let opened = Segments::open(&dir);
+    let opened = LogSegments::open(&dir);
     if let Ok((segments, _)) = &opened {
         let mut at = 0;
         for step in 0.. {
             assert!(step < STEPS_MAX, "reading does not end");
             let next = match segments.read(at) {
-                Ok(Step::Frame { next, .. } | Step::Damaged { next, .. }) => next,
-                Ok(Step::End) | Err(_) => break,
+                Ok(LogStep::Frame { next, .. } | LogStep::Damaged { next, .. }) => next,
+                Ok(LogStep::End) | Err(_) => break,
             };
             assert!(next > at, "reading goes backwards, from {at} to {next}");
             at = next;

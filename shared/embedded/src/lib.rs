@@ -10,8 +10,10 @@
 
 mod bounds;
 pub mod catalogue;
+mod clock;
 mod config;
 pub mod data_dir;
+mod disk_reads;
 mod durable_file;
 mod events;
 mod frame;
@@ -33,6 +35,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+pub use clock::EngineClock;
 pub use config::EngineConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use events::EmbeddedEvents;
@@ -46,8 +49,7 @@ pub use rows::EmbeddedRows;
 use events::Horizon;
 use kv::Kv;
 use parking_lot::Mutex;
-use sluice_model::clock;
-use sluice_ports::PortError;
+use sluice_ports::{Log, PortError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,11 +72,13 @@ pub struct EngineSettings {
     pub idempotency_keep: Duration,
     /// How many keyed requests may be in flight.
     pub idempotency_pending_max: usize,
+    /// What time it is.
+    pub clock: EngineClock,
 }
 
 /// Why the engine does not open.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum OpenEngineError {
     /// The data directory is not usable.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -102,6 +106,7 @@ pub struct EmbeddedEngine {
     pub rows: Arc<EmbeddedRows>,
     kv: Arc<Kv>,
     retention: RetentionSettings,
+    clock: EngineClock,
     /// Up to where what is known of deleted events was deleted.
     expired: Mutex<Option<Horizon>>,
     findings: Vec<String>,
@@ -113,12 +118,12 @@ impl EmbeddedEngine {
     /// # Errors
     /// If the directory is in use, of another format, unreadable or damaged
     /// beyond what can be recovered.
-    pub async fn open(path: &Path, settings: EngineSettings) -> Result<Self, OpenError> {
+    pub async fn open(path: &Path, settings: EngineSettings) -> Result<Self, OpenEngineError> {
         let path = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
             match Self::open_blocking(&path, settings.clone()) {
                 // Its cache is marked as damaged now and made anew from the ledger.
-                Err(OpenError::Port(PortError::Damaged { what, detail })) => {
+                Err(OpenEngineError::Port(PortError::Damaged { what, detail })) => {
                     tracing::error!(what, detail, "the state cannot be read; opening it once more");
                     Self::open_blocking(&path, settings)
                 }
@@ -127,7 +132,7 @@ impl EmbeddedEngine {
         });
         let (engine, claims) = opened
             .await
-            .map_err(|error| OpenError::Io("open the engine", std::io::Error::other(error)))??;
+            .map_err(|error| OpenEngineError::Io("open the engine", std::io::Error::other(error)))??;
         engine.idempotency.store(claims).await?;
         Ok(engine)
     }
@@ -135,10 +140,10 @@ impl EmbeddedEngine {
     fn open_blocking(
         path: &Path,
         settings: EngineSettings,
-    ) -> Result<(Self, idempotency::Recovered), OpenError> {
+    ) -> Result<(Self, idempotency::RecoveredClaims), OpenEngineError> {
         let data_dir = DataDir::open(path, settings.lanes, settings.shards)?;
         let kv = Kv::open(&data_dir.join("state"), &settings.kv)
-            .map_err(|e| OpenError::Io("open the state", e))?;
+            .map_err(|e| OpenEngineError::Io("open the state", e))?;
         let kv = Arc::new(kv);
         let beyond: Vec<u64> = (0..data_dir.shards)
             .map(|n| {
@@ -148,11 +153,16 @@ impl EmbeddedEngine {
             })
             .collect::<Result<_, PortError>>()?;
         let log = EmbeddedLog::open(&data_dir.join("log"), data_dir.shards, &settings.log, &beyond)
-            .map_err(|error| OpenError::Io("open the log", error))?;
+            .map_err(|error| OpenEngineError::Io("open the log", error))?;
         let log = Arc::new(log);
-        let events = Arc::new(EmbeddedEvents::open(log.clone(), kv.clone())?);
+        let events = Arc::new(EmbeddedEvents::open(
+            log.clone(),
+            kv.clone(),
+            settings.clock.clone(),
+            settings.retention.age,
+        )?);
         let queue = Arc::new(EmbeddedQueue::open(kv.clone())?);
-        let rows = Arc::new(EmbeddedRows::open(kv.clone())?);
+        let rows = Arc::new(EmbeddedRows::open(kv.clone(), settings.clock.clone())?);
         let (idempotency, claims) = EmbeddedIdempotency::open(
             kv.clone(),
             log.clone(),
@@ -162,9 +172,9 @@ impl EmbeddedEngine {
         let idempotency = Arc::new(idempotency);
         let findings =
             data_dir.findings().iter().chain(kv.findings()).chain(log.findings()).cloned().collect();
-        let (retention, expired) = (settings.retention, Mutex::new(None));
+        let (retention, clock, expired) = (settings.retention, settings.clock, Mutex::new(None));
         let engine =
-            Self { data_dir, log, events, queue, idempotency, rows, kv, retention, expired, findings };
+            Self { data_dir, log, events, queue, idempotency, rows, kv, retention, clock, expired, findings };
         Ok((engine, claims))
     }
 
@@ -174,25 +184,32 @@ impl EmbeddedEngine {
         &self.findings
     }
 
+    /// The parts of the engine that take nothing now, for readiness.
+    #[must_use]
+    pub fn lost(&self) -> Vec<&'static str> {
+        let log = self.log.accepting().is_err().then_some("log");
+        log.into_iter().chain(self.kv.failing().map(|_detail| "state")).collect()
+    }
+
     /// Keeps the engine's house until told to stop: retention, expiry, compaction.
     pub async fn maintain(&self, shutdown: CancellationToken) {
         const TICK: Duration = Duration::from_secs(1);
         const HOURLY: u32 = 3600;
         let mut ticks = 0u32;
         while shutdown.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
-            if let Err(error) = self.idempotency.save_progress().await {
-                tracing::warn!(%error, "the progress of idempotency claims was not saved");
+            if let Err(error) = self.idempotency.tidy().await {
+                tracing::warn!(%error, "idempotency keys were not tidied");
             }
             if ticks.is_multiple_of(10) {
                 self.enforce_retention().await;
             }
             if ticks % HOURLY == HOURLY - 1
-                && let Err(error) = self.idempotency.expire(clock::now_ms()).await
+                && let Err(error) = self.idempotency.expire(self.clock.now_ms()).await
             {
                 tracing::warn!(%error, "old idempotency keys were not deleted");
             }
             if ticks % HOURLY == HOURLY - 1
-                && let Err(error) = self.rows.expire(clock::now_ms()).await
+                && let Err(error) = self.rows.expire(self.clock.now_ms()).await
             {
                 tracing::warn!(%error, "old rows were not deleted");
             }
@@ -201,7 +218,7 @@ impl EmbeddedEngine {
     }
 
     async fn enforce_retention(&self) {
-        if let Err(error) = retention::enforce(self, &self.retention, clock::now_ms()).await {
+        if let Err(error) = retention::enforce(self, &self.retention, self.clock.now_ms()).await {
             tracing::warn!(%error, "retention was not enforced");
         }
         if let Err(error) = self.kv.compact().await {

@@ -8,7 +8,7 @@
 //! full, and made anew from the segment whenever it is missing or damaged.
 
 use super::durable_file;
-use super::segments::{Segments, Step};
+use super::segments::{LogSegments, LogStep};
 use foldhash::HashMap;
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
@@ -86,26 +86,26 @@ impl SegmentIndex {
     }
 
     /// Reads the directories of a segment's frames.
-    fn scan(segments: &Segments, base: u64, end: u64) -> io::Result<Self> {
+    fn scan(segments: &LogSegments, base: u64, end: u64) -> io::Result<Self> {
         let mut index = Self::default();
         let mut at = base;
         while at < end {
             match segments.read(at)? {
-                Step::Frame { lsn, .. } if lsn >= end => break,
-                Step::Frame { lsn, next, payload, .. } => {
+                LogStep::Frame { lsn, .. } if lsn >= end => break,
+                LogStep::Frame { lsn, next, payload, .. } => {
                     if let Ok(directory) = RecordDirectory::parse(&payload) {
                         index.push(lsn, directory.batches.iter().map(|row| (&row.customer, row.id)));
                     }
                     at = next;
                 }
                 // Named by who reads the log; what is whole of it can still be found.
-                Step::Damaged { next, rest, .. } => {
+                LogStep::Damaged { next, rest, .. } => {
                     if let Some(directory) = rest.and_then(|rest| RecordDirectory::parse(&rest).ok()) {
                         index.push(at, directory.batches.iter().map(|row| (&row.customer, row.id)));
                     }
                     at = next;
                 }
-                Step::End => break,
+                LogStep::End => break,
             }
         }
         Ok(index)
@@ -113,7 +113,7 @@ impl SegmentIndex {
 }
 
 /// The times of a segment, and its index if it is the one being written.
-struct Entry {
+struct IndexedSegment {
     base: u64,
     min_ms: u64,
     max_ms: u64,
@@ -122,14 +122,14 @@ struct Entry {
 
 /// The index of one shard of the log.
 pub(crate) struct LogIndex {
-    segments: Arc<Segments>,
-    entries: RwLock<Vec<Entry>>,
+    segments: Arc<LogSegments>,
+    entries: RwLock<Vec<IndexedSegment>>,
     loaded: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
 }
 
 impl LogIndex {
     /// Loads the index of what the log holds; builds what is missing.
-    pub(crate) fn open(segments: Arc<Segments>) -> io::Result<Self> {
+    pub(crate) fn open(segments: Arc<LogSegments>) -> io::Result<Self> {
         let this = Self { segments, entries: RwLock::default(), loaded: Mutex::default() };
         let all = this.segments.all();
         for (i, segment) in all.iter().enumerate() {
@@ -141,7 +141,7 @@ impl LogIndex {
                 (this.sealed(segment.base)?.times(), None)
             };
             let (min_ms, max_ms) = times;
-            this.entries.write().push(Entry { base: segment.base, min_ms, max_ms, open });
+            this.entries.write().push(IndexedSegment { base: segment.base, min_ms, max_ms, open });
         }
         Ok(this)
     }
@@ -178,7 +178,7 @@ impl LogIndex {
                 full = Some((last.base, index));
             }
             let open = Some(SegmentIndex::default());
-            entries.push(Entry { base, min_ms: u64::MAX, max_ms: 0, open });
+            entries.push(IndexedSegment { base, min_ms: u64::MAX, max_ms: 0, open });
         }
         let entry = entries.last_mut().expect("just pushed");
         for batch in batches {
@@ -276,8 +276,8 @@ impl LogIndex {
     fn store(&self, base: u64, index: &SegmentIndex) {
         let path = self.path(base);
         let temporary = path.with_extension("idx.tmp");
-        let stored =
-            std::fs::write(&temporary, index.encode()).and_then(|()| std::fs::rename(&temporary, &path));
+        let stored = durable_file::write(&temporary, &index.encode())
+            .and_then(|_file| std::fs::rename(&temporary, &path));
         if let Err(error) = stored {
             tracing::warn!(path = %path.display(), %error, "the index of a segment was not stored");
         }

@@ -73,8 +73,9 @@ impl PageAppender {
         Ok(Self { file, at, begun, buffer })
     }
 
-    /// Appends bytes and waits until they are on the disk. After an error it is
-    /// unknown what the file holds from there on.
+    /// Appends bytes and waits until they are on the disk. A file that was
+    /// deleted meanwhile is an error: what is written to it would be lost. After
+    /// an error the content of the file from there on is unknown.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let begun = self.begun.len();
         let end = begun + bytes.len();
@@ -83,6 +84,9 @@ impl PageAppender {
         pages[begun..end].copy_from_slice(bytes);
         pages[end..].fill(0);
         self.file.write_all_at(pages, self.at - begun as u64)?;
+        if rustix::fs::fstat(&self.file)?.st_nlink == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted"));
+        }
         self.at += bytes.len() as u64;
         self.begun.clear();
         self.begun.extend_from_slice(&pages[end - end % PAGE..end]);

@@ -10,7 +10,7 @@
 use super::EmbeddedEngine;
 use super::events::Horizon;
 use super::log::LogShard;
-use super::segment::Segment;
+use super::segment::LogSegment;
 use sluice_ports::{EventStore, PortError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub(super) async fn enforce(
 /// How many of a shard's segments are to be deleted, from the oldest on.
 fn due_count(
     shard: &LogShard,
-    segments: &[Arc<Segment>],
+    segments: &[Arc<LogSegment>],
     bytes_max: u64,
     keep_from_ms: u64,
     settled: u64,
@@ -88,6 +88,6 @@ fn needed_ms(engine: &EmbeddedEngine) -> u64 {
 }
 
 /// Whether the queue or a row may need events of a segment.
-fn is_needed(shard: &LogShard, segment: &Segment, needed_ms: u64) -> bool {
+fn is_needed(shard: &LogShard, segment: &LogSegment, needed_ms: u64) -> bool {
     shard.index.segment_times(segment.base).is_some_and(|(_, newest_ms)| newest_ms >= needed_ms)
 }

@@ -20,7 +20,7 @@
 //!
 //! An LSN counts bytes from the log's beginning, over all segments.
 
-use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, Found, FrameHeader};
+use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FoundFrame, FrameHeader};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
@@ -84,7 +84,7 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// One segment file.
-pub(crate) struct Segment {
+pub(crate) struct LogSegment {
     pub base: u64,
     pub size: u64,
     pub file: File,
@@ -92,7 +92,7 @@ pub(crate) struct Segment {
     end: AtomicU64,
 }
 
-impl Segment {
+impl LogSegment {
     pub(crate) const fn new(base: u64, size: u64, file: File, end: u64) -> Self {
         Self { base, size, file, end: AtomicU64::new(end) }
     }
@@ -141,11 +141,11 @@ impl Segment {
         self.base + self.size
     }
 
-    pub(crate) fn header_at(&self, lsn: u64) -> io::Result<Found> {
+    pub(crate) fn header_at(&self, lsn: u64) -> io::Result<FoundFrame> {
         let mut bytes = [0; FRAME_HEADER_LEN];
         match self.file.read_exact_at(&mut bytes, lsn - self.base) {
             Ok(()) => Ok(FrameHeader::find(&bytes, lsn)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(FoundFrame::Nothing),
             Err(error) => Err(error),
         }
     }
@@ -174,7 +174,7 @@ impl Segment {
             for offset in (0..=(read - FRAME_HEADER_LEN).min(CHUNK - 1)).step_by(FRAME_ALIGN as usize) {
                 let lsn = at + offset as u64;
                 let head = bytes[offset..offset + FRAME_HEADER_LEN].try_into().expect("a header's bytes");
-                if lsn < to && matches!(FrameHeader::find(head, lsn), Found::Header(_)) {
+                if lsn < to && matches!(FrameHeader::find(head, lsn), FoundFrame::Header(_)) {
                     return Ok(Some(lsn));
                 }
             }

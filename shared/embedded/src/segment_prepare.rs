@@ -30,7 +30,7 @@ const OVERSIZED: &str = "oversized.tmp";
 
 /// What of a segment is ready.
 #[derive(Debug)]
-enum State {
+enum PreparedState {
     /// A segment is wanted.
     Wanted,
     /// It is there.
@@ -43,31 +43,31 @@ enum State {
 
 /// Keeps one prepared segment ahead of the writer.
 pub(crate) struct Preparer {
-    shared: Arc<Shared>,
+    shared: Arc<PreparerShared>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Says whether the next segment can be made.
 #[derive(Clone)]
-pub(crate) struct PreparerStatus(Arc<Shared>);
+pub(crate) struct PreparerStatus(Arc<PreparerShared>);
 
-struct Shared {
+struct PreparerShared {
     dir: PathBuf,
     size: u64,
     /// Bytes of the disk that stay free.
     reserve_bytes: u64,
-    state: Mutex<State>,
+    state: Mutex<PreparedState>,
     changed: Condvar,
     stopped: AtomicBool,
 }
 
 impl Preparer {
     pub(crate) fn start(dir: &Path, size: u64, reserve_bytes: u64) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PreparerShared {
             dir: dir.to_owned(),
             size,
             reserve_bytes,
-            state: Mutex::new(State::Wanted),
+            state: Mutex::new(PreparedState::Wanted),
             changed: Condvar::new(),
             stopped: AtomicBool::new(false),
         });
@@ -85,7 +85,7 @@ impl Preparer {
         self.shared.wait()?;
         let adopted = adopt(&self.shared.dir, PREPARED, header);
         // Used or spoiled: either way another one is wanted.
-        *self.shared.state.lock() = State::Wanted;
+        *self.shared.state.lock() = PreparedState::Wanted;
         self.shared.changed.notify_all();
         adopted
     }
@@ -101,7 +101,7 @@ impl Drop for Preparer {
     /// Waits for the thread: it must not write once another log owns the directory.
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
-        *self.shared.state.lock() = State::Stopped;
+        *self.shared.state.lock() = PreparedState::Stopped;
         self.shared.changed.notify_all();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!(dir = %self.shared.dir.display(), "preparing segments ended in a panic");
@@ -113,22 +113,22 @@ impl PreparerStatus {
     /// Why no segment can be made now, if so.
     pub(crate) fn failing(&self) -> Option<Arc<str>> {
         match &*self.0.state.lock() {
-            State::Failing(_, detail) => Some(detail.clone()),
+            PreparedState::Failing(_, detail) => Some(detail.clone()),
             _ => None,
         }
     }
 }
 
-impl Shared {
+impl PreparerShared {
     fn run(&self) {
         let mut state = self.state.lock();
         loop {
             match *state {
-                State::Stopped => return,
-                State::Ready => self.changed.wait(&mut state),
-                State::Wanted | State::Failing(..) => {
+                PreparedState::Stopped => return,
+                PreparedState::Ready => self.changed.wait(&mut state),
+                PreparedState::Wanted | PreparedState::Failing(..) => {
                     let made = MutexGuard::unlocked(&mut state, || self.make(PREPARED, self.size));
-                    if !matches!(*state, State::Stopped) {
+                    if !matches!(*state, PreparedState::Stopped) {
                         self.made(&mut state, made);
                     }
                 }
@@ -136,16 +136,17 @@ impl Shared {
         }
     }
 
-    fn made(&self, state: &mut MutexGuard<'_, State>, made: io::Result<()>) {
+    fn made(&self, state: &mut MutexGuard<'_, PreparedState>, made: io::Result<()>) {
         let Err(error) = made else {
-            **state = State::Ready;
+            **state = PreparedState::Ready;
             self.changed.notify_all();
             return;
         };
-        if !matches!(**state, State::Failing(..)) {
-            tracing::error!(dir = %self.dir.display(), %error, "the next segment cannot be made");
+        let detail = format!("make a segment in {}: {error}", self.dir.display());
+        if !matches!(**state, PreparedState::Failing(..)) {
+            tracing::error!(detail, "the next segment cannot be made; trying again");
         }
-        **state = State::Failing(error.kind(), error.to_string().into());
+        **state = PreparedState::Failing(error.kind(), detail.into());
         self.changed.notify_all();
         self.changed.wait_for(state, RETRY);
     }
@@ -155,10 +156,10 @@ impl Shared {
         let mut state = self.state.lock();
         loop {
             match &*state {
-                State::Ready => return Ok(()),
-                State::Failing(kind, detail) => return Err(io::Error::new(*kind, detail.to_string())),
-                State::Wanted => self.changed.wait(&mut state),
-                State::Stopped => return Err(io::Error::other("the log is closed")),
+                PreparedState::Ready => return Ok(()),
+                PreparedState::Failing(kind, detail) => return Err(io::Error::new(*kind, detail.to_string())),
+                PreparedState::Wanted => self.changed.wait(&mut state),
+                PreparedState::Stopped => return Err(io::Error::other("the log is closed")),
             }
         }
     }
@@ -187,7 +188,9 @@ impl Shared {
     fn write_zeros(&self, path: &Path, size: u64) -> io::Result<()> {
         // A file of its own: a crash may have left one that is half-written.
         durable_file::remove(path)?;
-        let file = page_file::open(OpenOptions::new().create_new(true).write(true), path)?;
+        let mut options = OpenOptions::new();
+        durable_file::private(options.create_new(true).write(true));
+        let file = page_file::open(&mut options, path)?;
         let mut buffer = PageBuffer::default();
         let zeros = buffer.room(ZEROS_LEN);
         let mut at = 0;

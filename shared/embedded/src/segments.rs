@@ -7,10 +7,10 @@
 //! and the last, so a missing file, a cut file and a wiped frame are all told
 //! from the log's end.
 
-use super::bounds::{Bounds, BoundsFile, Noted};
+use super::bounds::{SegmentBounds, BoundsFile, NotedBounds};
 use super::durable_file;
-use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, Found};
-use super::segment::{self, Segment, SegmentHeader, read_up_to, segment_path};
+use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FoundFrame};
+use super::segment::{self, LogSegment, SegmentHeader, read_up_to, segment_path};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub(super) mod tests;
 
 /// What stands at a place of the log.
-pub(crate) enum Step {
+pub(crate) enum LogStep {
     /// A whole frame; the next one is at `next` or beyond.
     Frame { lsn: u64, next: u64, payload: Bytes },
     /// Not what was written. `rest` is what there is of a frame whose header is whole.
@@ -32,7 +32,7 @@ pub(crate) enum Step {
 }
 
 /// What opening a log found at its end.
-pub(crate) struct Recovered {
+pub(crate) struct RecoveredEnd {
     /// Where the log ends.
     pub end: u64,
     /// Whether the last segment can be written on; if not, the next frame starts a new one.
@@ -42,29 +42,29 @@ pub(crate) struct Recovered {
 }
 
 /// A frame's place that reading goes on at, and the missing LSNs before it.
-struct Place {
-    segment: Arc<Segment>,
+struct FramePlace {
+    segment: Arc<LogSegment>,
     lsn: u64,
     missing: Option<(u64, u64)>,
 }
 
-type ByBase = BTreeMap<u64, Arc<Segment>>;
+type ByBase = BTreeMap<u64, Arc<LogSegment>>;
 
 /// All segments of one log.
-pub(crate) struct Segments {
+pub(crate) struct LogSegments {
     dir: PathBuf,
     by_base: RwLock<ByBase>,
     bounds: BoundsFile,
 }
 
-impl Segments {
+impl LogSegments {
     /// Opens the segments of `dir` and finds the log's end.
-    pub(crate) fn open(dir: &Path) -> io::Result<(Self, Recovered)> {
+    pub(crate) fn open(dir: &Path) -> io::Result<(Self, RecoveredEnd)> {
         durable_file::create_dir(dir)?;
         let mut findings = Vec::new();
         let (mut segments, mut headers) = (ByBase::new(), BTreeMap::new());
         for base in segment::list(dir)? {
-            let (segment, header) = Segment::open(dir, base, &mut findings)?;
+            let (segment, header) = LogSegment::open(dir, base, &mut findings)?;
             headers.extend(header.map(|header| (base, header)));
             segments.insert(base, Arc::new(segment));
         }
@@ -82,9 +82,9 @@ impl Segments {
     }
 
     /// Compares the files with the note of them.
-    fn check_bounds(&self, noted: &Noted, recovered: &mut Recovered) -> io::Result<()> {
+    fn check_bounds(&self, noted: &NotedBounds, recovered: &mut RecoveredEnd) -> io::Result<()> {
         let segments = self.all();
-        let there = segments.first().zip(segments.last()).map(|(first, last)| Bounds {
+        let there = segments.first().zip(segments.last()).map(|(first, last)| SegmentBounds {
             oldest: first.base,
             newest: last.base,
             newest_size: last.size,
@@ -96,9 +96,9 @@ impl Segments {
             }
         }
         let noted = match noted {
-            Noted::Known(noted) => *noted,
-            Noted::Missing | Noted::Damaged => {
-                if there.is_some() || matches!(noted, Noted::Damaged) {
+            NotedBounds::Known(noted) => *noted,
+            NotedBounds::Missing | NotedBounds::Damaged => {
+                if there.is_some() || matches!(noted, NotedBounds::Damaged) {
                     let path = self.dir.join("bounds");
                     findings
                         .push(format!("{}: missing or damaged; taken from what is there", path.display()));
@@ -120,7 +120,7 @@ impl Segments {
             }
             // A crash came between making a segment, or deleting one, and the note of it.
             let oldest = noted.oldest.min(there.oldest);
-            self.bounds.change(|bounds| *bounds = Bounds { oldest, ..there })?;
+            self.bounds.change(|bounds| *bounds = SegmentBounds { oldest, ..there })?;
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Segments {
     }
 
     /// Adds the segment that is written from now on.
-    pub(crate) fn push(&self, segment: Arc<Segment>) -> io::Result<()> {
+    pub(crate) fn push(&self, segment: Arc<LogSegment>) -> io::Result<()> {
         let first = self.last().is_none();
         self.bounds.change(|bounds| {
             if first && bounds.newest_size == 0 {
@@ -153,12 +153,22 @@ impl Segments {
     }
 
     /// The segments, ascending.
-    pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
+    pub(crate) fn all(&self) -> Vec<Arc<LogSegment>> {
         self.by_base.read().values().cloned().collect()
     }
 
-    pub(crate) fn last(&self) -> Option<Arc<Segment>> {
+    pub(crate) fn last(&self) -> Option<Arc<LogSegment>> {
         self.by_base.read().values().next_back().cloned()
+    }
+
+    /// Whether the file of a segment that ends above `lsn` was deleted.
+    pub(crate) fn is_file_missing(&self, lsn: u64) -> io::Result<bool> {
+        for segment in self.all().iter().filter(|segment| segment.limit() > lsn) {
+            if rustix::fs::fstat(&segment.file)?.st_nlink == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Where the log ends.
@@ -181,7 +191,7 @@ impl Segments {
     }
 
     /// The segment at or after `lsn` that has something to read, and where.
-    fn place(&self, lsn: u64) -> Option<Place> {
+    fn place(&self, lsn: u64) -> Option<FramePlace> {
         let segments = self.by_base.read();
         let (_, here) = segments.range(..=lsn).next_back().unzip();
         // Where what is known ends: from there on to the next segment, something is missing.
@@ -189,7 +199,7 @@ impl Segments {
             Some(segment) if lsn < segment.limit() => {
                 let lsn = lsn.max(segment.first_frame());
                 if lsn < segment.end() {
-                    return Some(Place { segment: segment.clone(), lsn, missing: None });
+                    return Some(FramePlace { segment: segment.clone(), lsn, missing: None });
                 }
                 segment.limit()
             }
@@ -200,7 +210,7 @@ impl Segments {
         for segment in segments.range(lsn + 1..).map(|(_, segment)| segment) {
             if segment.first_frame() < segment.end() || known < segment.base {
                 let missing = (known < segment.base).then_some((known, segment.base));
-                return Some(Place { segment: segment.clone(), lsn: segment.first_frame(), missing });
+                return Some(FramePlace { segment: segment.clone(), lsn: segment.first_frame(), missing });
             }
             known = segment.limit();
         }
@@ -208,10 +218,10 @@ impl Segments {
     }
 
     /// What stands at `lsn`, or next after it. Blocks on the disk.
-    pub(crate) fn read(&self, lsn: u64) -> io::Result<Step> {
-        let Some(Place { segment, lsn: at, missing }) = self.place(lsn) else { return Ok(Step::End) };
+    pub(crate) fn read(&self, lsn: u64) -> io::Result<LogStep> {
+        let Some(FramePlace { segment, lsn: at, missing }) = self.place(lsn) else { return Ok(LogStep::End) };
         if let Some((from, to)) = missing {
-            return Ok(Step::Damaged { next: to, detail: self.missing(from, to), rest: None });
+            return Ok(LogStep::Damaged { next: to, detail: self.missing(from, to), rest: None });
         }
         let end = segment.end();
         let place = |next: u64| {
@@ -219,19 +229,19 @@ impl Segments {
             format!("{}: damaged from byte {} to {}", path.display(), at - segment.base, next - segment.base)
         };
         match segment.header_at(at)? {
-            Found::Header(header) => {
+            FoundFrame::Header(header) => {
                 let next = header.next_lsn();
                 Ok(match segment.payload(header)? {
-                    Ok(payload) => Step::Frame { lsn: at, next, payload },
+                    Ok(payload) => LogStep::Frame { lsn: at, next, payload },
                     Err(rest) => {
                         let next = next.min(end);
-                        Step::Damaged { next, detail: place(next), rest: Some(rest) }
+                        LogStep::Damaged { next, detail: place(next), rest: Some(rest) }
                     }
                 })
             }
-            Found::Nothing | Found::Damage => {
+            FoundFrame::Nothing | FoundFrame::Damage => {
                 let next = segment.resync(at + FRAME_ALIGN, end)?.unwrap_or(end);
-                Ok(Step::Damaged { next, detail: place(next), rest: None })
+                Ok(LogStep::Damaged { next, detail: place(next), rest: None })
             }
         }
     }
@@ -263,9 +273,9 @@ fn set_ends(segments: &ByBase, headers: &BTreeMap<u64, SegmentHeader>) -> io::Re
 }
 
 /// Finds the end of the last segment.
-fn recover_tail(dir: &Path, segments: &ByBase, mut findings: Vec<String>) -> io::Result<Recovered> {
+fn recover_tail(dir: &Path, segments: &ByBase, mut findings: Vec<String>) -> io::Result<RecoveredEnd> {
     let Some(last) = segments.values().next_back() else {
-        return Ok(Recovered { end: 0, clean: false, findings });
+        return Ok(RecoveredEnd { end: 0, clean: false, findings });
     };
     let path = segment_path(dir, last.base);
     let limit = last.limit();
@@ -274,14 +284,14 @@ fn recover_tail(dir: &Path, segments: &ByBase, mut findings: Vec<String>) -> io:
     let mut written = None;
     while at + FRAME_HEADER_LEN as u64 <= limit {
         let search_from = match last.header_at(at)? {
-            Found::Header(header) => {
+            FoundFrame::Header(header) => {
                 if last.payload(header)?.is_ok() {
                     at = header.next_lsn();
                     continue;
                 }
                 header.next_lsn()
             }
-            Found::Damage | Found::Nothing => at + FRAME_ALIGN,
+            FoundFrame::Damage | FoundFrame::Nothing => at + FRAME_ALIGN,
         };
         let written = match written {
             Some(written) => written,
@@ -310,5 +320,5 @@ fn recover_tail(dir: &Path, segments: &ByBase, mut findings: Vec<String>) -> io:
         ));
         at = next;
     }
-    Ok(Recovered { end: at, clean, findings })
+    Ok(RecoveredEnd { end: at, clean, findings })
 }

@@ -1,12 +1,13 @@
 //! The one task that owns both copies of the catalogue and changes them.
 
 use super::database::{self, DatabaseError};
-use super::journal::{Appended, Journal};
+use super::journal::{AppendedRows, Journal};
 use sluice_catalogue::change::CatalogueChange;
 use sluice_catalogue::row::{CatalogueDigest, RowSlot, StoredRow};
 use sluice_ports::PortError;
 use sluice_ports::catalogue::{CatalogueError, Changes, Revision};
 use sqlx::{Connection, SqliteConnection};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -16,20 +17,22 @@ const BATCH_MAX: usize = 256;
 
 /// What callers ask the task for.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(super) enum CatalogueRequest {
     Changes { since: Revision, reply: oneshot::Sender<Result<Changes, PortError>> },
     Change { change: CatalogueChange, reply: oneshot::Sender<Result<(), CatalogueError>> },
     Close { reply: oneshot::Sender<Result<(), PortError>> },
 }
 
-type Reply = oneshot::Sender<Result<(), CatalogueError>>;
+type ChangeReply = oneshot::Sender<Result<(), CatalogueError>>;
 
 /// The database, the journal and what they add up to.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
-    /// Nothing only while an append runs on a blocking thread, or after that thread was lost.
+    /// `None` while a blocking thread has it, and after a failure that left its
+    /// end unknown: it is written anew before the next change.
     pub(super) journal: Option<Journal>,
+    pub(super) journal_path: PathBuf,
     pub(super) digest: CatalogueDigest,
     /// What the database has; read by callers to spare the task idle polls.
     pub(super) revision: Arc<AtomicU64>,
@@ -42,25 +45,25 @@ enum BatchError {
     Database(#[from] DatabaseError),
     #[error("catalogue.journal: {0}")]
     Journal(#[from] std::io::Error),
-    #[error("an earlier failure left the journal unusable; restart to recover")]
-    Broken,
+    #[error("the thread that writes the journal ended")]
+    ThreadEnded,
 }
 
 impl Writer {
     /// Serves until it is closed or all callers are gone.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<CatalogueRequest>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
             let mut changes = Vec::new();
             for request in batch.drain(..) {
                 match request {
-                    Request::Change { change, reply } => changes.push((change, reply)),
-                    Request::Changes { since, reply } => {
+                    CatalogueRequest::Change { change, reply } => changes.push((change, reply)),
+                    CatalogueRequest::Changes { since, reply } => {
                         // In the order of arrival: a reader sees what was asked for before it.
                         self.change(std::mem::take(&mut changes)).await;
                         answer(reply, self.changes(since).await);
                     }
-                    Request::Close { reply } => {
+                    CatalogueRequest::Close { reply } => {
                         self.change(std::mem::take(&mut changes)).await;
                         let closed = database::close(self.connection).await;
                         answer(reply, closed.map_err(|e| PortError::unavailable("closing the catalogue", e)));
@@ -88,13 +91,13 @@ impl Writer {
     }
 
     /// Makes changes durable together and answers each.
-    async fn change(&mut self, changes: Vec<(CatalogueChange, Reply)>) {
+    async fn change(&mut self, changes: Vec<(CatalogueChange, ChangeReply)>) {
         if changes.is_empty() {
             return;
         }
         let (changes, replies): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match self.commit(changes).await {
-            Ok(outcomes) => replies.into_iter().zip(outcomes).for_each(|(reply, of)| answer(reply, of)),
+            Ok(outcomes) => replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| answer(reply, outcome)),
             Err(error) => {
                 tracing::error!(%error, changes = replies.len(), "changes of the catalogue were not made");
                 for reply in replies {
@@ -112,7 +115,8 @@ impl Writer {
         changes: Vec<CatalogueChange>,
     ) -> Result<Vec<Result<(), CatalogueError>>, BatchError> {
         if self.journal.is_none() {
-            return Err(BatchError::Broken);
+            self.rewrite_journal().await?;
+            tracing::warn!("catalogue.journal was written anew after a failure");
         }
         let before = self.revision.load(Ordering::Acquire);
         let (mut revision, mut digest) = (before, self.digest);
@@ -160,15 +164,14 @@ impl Writer {
     async fn rewrite_journal(&mut self) -> Result<(), BatchError> {
         let rows = database::rows_since(&mut self.connection, 0).await?;
         let revision = self.revision.load(Ordering::Acquire);
-        let Some(journal) = self.journal.take() else { return Err(BatchError::Broken) };
-        let path = journal.path().to_owned();
-        // Until the new one has the name, the old one still counts.
+        let (path, old) = (self.journal_path.clone(), self.journal.take());
+        // Until the new journal has the name, the old one still counts.
         let (journal, done) = blocking(move || match Journal::rewrite(&path, rows, revision) {
             Ok(fresh) => (Some(fresh), Ok(())),
-            Err(e) => (Some(journal), Err(e)),
+            Err(error) => (old, Err(error)),
         })
         .await
-        .unwrap_or((None, Ok(())));
+        .ok_or(BatchError::ThreadEnded)?;
         self.journal = journal;
         Ok(done?)
     }
@@ -205,14 +208,14 @@ async fn stage(
 }
 
 /// Appends to the journal on a blocking thread; what failed is trimmed away.
-async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<Appended, BatchError> {
-    let Some(mut journal) = slot.take() else { return Err(BatchError::Broken) };
+async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<AppendedRows, BatchError> {
+    let Some(mut journal) = slot.take() else { return Err(BatchError::ThreadEnded) };
     let (journal, done) = blocking(move || {
         let done = journal.append(&rows);
         (journal, done)
     })
     .await
-    .ok_or(BatchError::Broken)?;
+    .ok_or(BatchError::ThreadEnded)?;
     *slot = Some(journal);
     if done.is_err() {
         trim(slot).await;
@@ -221,13 +224,14 @@ async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<Appe
 }
 
 /// Takes back what was appended and not kept. If that fails the journal is
-/// given up: the next start finds it ahead and sorts it out.
+/// given up: it is written anew before the next change, or the next start finds
+/// it ahead of the database and decides.
 async fn trim(slot: &mut Option<Journal>) {
     let Some(mut journal) = slot.take() else { return };
     match blocking(move || journal.trim().map(|()| journal)).await {
         Some(Ok(journal)) => *slot = Some(journal),
         Some(Err(error)) => {
-            tracing::error!(%error, "catalogue.journal keeps a change that was not made; no more changes until a restart");
+            tracing::error!(%error, "catalogue.journal keeps a change that was not made; it will be written anew");
         }
         None => {}
     }

@@ -7,23 +7,23 @@ use sluice_model::wire::bytes_reader::{BytesReader, TooShort};
 use sluice_ports::PortError;
 
 /// Keys and their new values, or nothing where they are removed.
-pub(super) type Changes = HashMap<Slice, Option<Slice>>;
+pub(super) type ChangedValues = HashMap<Slice, Option<Slice>>;
 
 const REMOVED: u32 = u32::MAX;
 
 /// The current values as one change sees them: with those before it in the
 /// frame, and with its own.
-pub(crate) struct Staged<'a> {
+pub(crate) struct StagedChanges<'a> {
     view: &'a KvView,
-    frame: &'a Changes,
-    own: Changes,
+    frame: &'a ChangedValues,
+    own: ChangedValues,
     /// Current values that go to the ledger once more; encoded.
     again: Vec<u8>,
 }
 
-impl<'a> Staged<'a> {
-    pub(super) fn new(view: &'a KvView, frame: &'a Changes) -> Self {
-        Self { view, frame, own: Changes::default(), again: Vec::new() }
+impl<'a> StagedChanges<'a> {
+    pub(super) fn new(view: &'a KvView, frame: &'a ChangedValues) -> Self {
+        Self { view, frame, own: ChangedValues::default(), again: Vec::new() }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Slice>, PortError> {
@@ -65,7 +65,7 @@ impl<'a> Staged<'a> {
 
     /// The change's own values, after they and what it writes again were added
     /// to the frame's bytes.
-    pub(super) fn finish(self, frame: &mut Vec<u8>) -> Changes {
+    pub(super) fn finish(self, frame: &mut Vec<u8>) -> ChangedValues {
         frame.extend_from_slice(&self.again);
         for (key, value) in &self.own {
             encode(key, value.as_deref(), frame);

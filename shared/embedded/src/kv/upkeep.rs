@@ -18,11 +18,13 @@ const WAIT_AT: u64 = 4;
 const MERGES_MAX: usize = 16;
 
 #[derive(Default)]
-struct State {
+struct UpkeepState {
     /// Everything below is in the tables.
     flushed: u64,
     /// Everything below is applied to the cache, and wanted in the tables.
     wanted: u64,
+    /// Why the last flush failed, until a flush succeeds.
+    failing: Option<String>,
     stopped: bool,
 }
 
@@ -31,7 +33,7 @@ pub(super) struct Upkeep {
     cache: Arc<Cache>,
     path: PathBuf,
     flush_bytes: u64,
-    state: Mutex<State>,
+    state: Mutex<UpkeepState>,
     changed: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -39,7 +41,7 @@ pub(super) struct Upkeep {
 impl Upkeep {
     /// `path` is the file [`Flushed`] is kept in.
     pub(super) fn new(cache: Arc<Cache>, path: PathBuf, flush_bytes: u64, flushed: u64) -> Self {
-        let state = Mutex::new(State { flushed, wanted: flushed, stopped: false });
+        let state = Mutex::new(UpkeepState { flushed, wanted: flushed, failing: None, stopped: false });
         Self { cache, path, flush_bytes, state, changed: Condvar::new(), thread: Mutex::new(None) }
     }
 
@@ -54,17 +56,23 @@ impl Upkeep {
         self.state.lock().flushed
     }
 
-    /// Says that everything below `lsn` is applied. Waits where the tables are
-    /// far behind, so that memory is bounded.
-    pub(super) fn applied(&self, lsn: u64) {
+    /// Says that everything below `lsn` is applied. Where the tables are far
+    /// behind this waits, so that memory is bounded; if it waits because the
+    /// tables cannot be written, `stuck` is told why.
+    pub(super) fn applied(&self, lsn: u64, stuck: impl Fn(&str)) {
         let mut state = self.state.lock();
         if lsn.saturating_sub(state.flushed.max(state.wanted)) >= self.flush_bytes {
             state.wanted = lsn;
             self.changed.notify_all();
         }
         while lsn.saturating_sub(state.flushed) >= WAIT_AT * self.flush_bytes && !state.stopped {
-            state.wanted = lsn;
-            self.changed.notify_all();
+            if state.wanted < lsn {
+                state.wanted = lsn;
+                self.changed.notify_all();
+            }
+            if let Some(error) = &state.failing {
+                stuck(error);
+            }
             self.changed.wait(&mut state);
         }
     }
@@ -97,8 +105,12 @@ impl Upkeep {
                 state.wanted
             };
             if let Err(error) = self.flush(wanted).and_then(|()| self.merge(wanted)) {
-                tracing::warn!(%error, "the state cache was not flushed; trying again");
                 let mut state = self.state.lock();
+                if state.failing.is_none() {
+                    tracing::warn!(%error, "the state cache was not flushed; trying again");
+                }
+                state.failing = Some(format!("the tables of the state cannot be written: {error}"));
+                self.changed.notify_all();
                 if !state.stopped {
                     self.changed.wait_for(&mut state, RETRY);
                 }
@@ -119,7 +131,8 @@ impl Upkeep {
     pub(super) fn flush(&self, lsn: u64) -> io::Result<()> {
         let proof = self.cache.flush().map_err(io::Error::other)?;
         Flushed { lsn, proof }.write(&self.path)?;
-        self.state.lock().flushed = lsn;
+        let mut state = self.state.lock();
+        (state.flushed, state.failing) = (lsn, None);
         self.changed.notify_all();
         Ok(())
     }

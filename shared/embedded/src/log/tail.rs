@@ -3,7 +3,7 @@
 use sluice_ports::log::{LogItem, LogPage, LogRecord};
 use std::collections::VecDeque;
 
-struct Kept {
+struct TailRecord {
     /// The position before the record: who has read up to there reads this next.
     after: u64,
     bytes: usize,
@@ -12,7 +12,7 @@ struct Kept {
 
 /// The newest records, bounded by their bytes. What its reader has passed is dropped.
 pub(super) struct Tail {
-    kept: VecDeque<Kept>,
+    kept: VecDeque<TailRecord>,
     bytes: usize,
     bytes_max: usize,
     /// The position of the newest record.
@@ -27,7 +27,7 @@ impl Tail {
     pub(super) fn push(&mut self, next: u64, record: LogRecord) {
         let bytes = record.batches.iter().map(|batch| batch.body.len() + batch.events.len() * 16).sum();
         self.bytes += bytes;
-        self.kept.push_back(Kept { after: self.end, bytes, record });
+        self.kept.push_back(TailRecord { after: self.end, bytes, record });
         self.end = next;
         while self.bytes > self.bytes_max {
             self.drop_oldest();

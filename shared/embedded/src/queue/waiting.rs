@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 /// What is known in memory of a delivery.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct WaitingDelivery {
     due_ms: u64,
     oldest_ms: u64,
     events: u32,
@@ -17,8 +17,8 @@ struct Entry {
 
 /// What a subscription has waiting.
 #[derive(Debug, Default)]
-struct Row {
-    entries: HashMap<DeliveryId, Entry>,
+struct SubscriptionQueue {
+    entries: HashMap<DeliveryId, WaitingDelivery>,
     /// The entries that are not taken.
     by_due: BTreeSet<(u64, DeliveryId)>,
     events: u64,
@@ -26,15 +26,15 @@ struct Row {
 
 /// All that waits.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
-    rows: BTreeMap<SubscriptionId, Row>,
+pub(super) struct WaitingDeliveries {
+    rows: BTreeMap<SubscriptionId, SubscriptionQueue>,
     total: Backlog,
     /// Who was served last: the next take goes on behind it.
     last: Option<SubscriptionId>,
 }
 
-impl Row {
-    fn remove(&mut self, id: DeliveryId) -> Option<Entry> {
+impl SubscriptionQueue {
+    fn remove(&mut self, id: DeliveryId) -> Option<WaitingDelivery> {
         let entry = self.entries.remove(&id)?;
         self.by_due.remove(&(entry.due_ms, id));
         self.events -= u64::from(entry.events);
@@ -42,12 +42,12 @@ impl Row {
     }
 }
 
-impl Waiting {
+impl WaitingDeliveries {
     pub(super) fn put(&mut self, delivery: &Delivery) {
         self.done(delivery.subscription, delivery.id);
         let row = self.rows.entry(delivery.subscription).or_default();
         let (due_ms, events) = (delivery.due_ms, delivery.event_count() as u32);
-        let entry = Entry { due_ms, oldest_ms: delivery.oldest_ms(), events, taken: false };
+        let entry = WaitingDelivery { due_ms, oldest_ms: delivery.oldest_ms(), events, taken: false };
         row.entries.insert(delivery.id, entry);
         row.by_due.insert((due_ms, delivery.id));
         row.events += u64::from(events);
@@ -105,6 +105,15 @@ impl Waiting {
         let Some(entry) = row.entries.get_mut(&id).filter(|entry| entry.taken) else { return };
         entry.taken = false;
         row.by_due.insert((entry.due_ms, id));
+    }
+
+    /// Makes a taken delivery takeable again from `due_ms` on.
+    pub(super) fn put_off(&mut self, subscription: SubscriptionId, id: DeliveryId, due_ms: u64) {
+        let Some(queue) = self.rows.get_mut(&subscription) else { return };
+        if let Some(delivery) = queue.entries.get_mut(&id) {
+            delivery.due_ms = due_ms;
+        }
+        self.give_back(subscription, id);
     }
 
     pub(super) fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {
