@@ -1,5 +1,5 @@
-//! Which segments a log has: without a note of it, a missing first or last
-//! file would look like a log that begins later or ends earlier.
+//! The first and the last segment of a log. Without this note, a log whose first
+//! or last file is missing would look like one that begins later or ends earlier.
 //!
 //! The file `bounds`, overwritten in place (a full disk cannot keep it from
 //! changing), little-endian:
@@ -12,8 +12,8 @@
 //! 32  4  CRC32C of bytes 0..32
 //! ```
 //!
-//! It is changed after a segment is there and before its first frame is
-//! acknowledged, and before a segment is deleted.
+//! The note changes after a new segment is durable and before the first frame
+//! in that segment is acknowledged, and before a segment is deleted.
 
 use super::durable_file;
 use super::segment::read_up_to;
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: [u8; 8] = *b"SLBOUND\x01";
 const LEN: usize = 36;
 
-/// What the note says.
+/// The content of the note.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SegmentBounds {
     pub oldest: u64,
@@ -34,13 +34,13 @@ pub(crate) struct SegmentBounds {
     pub newest_size: u64,
 }
 
-/// What stood in the file.
+/// The content of the file when it was opened.
 pub(crate) enum NotedBounds {
-    /// A note.
+    /// The note is whole.
     Known(SegmentBounds),
-    /// Nothing: the log is new, or the file was deleted.
+    /// The file is empty: the log is new, or the file was deleted.
     Missing,
-    /// Something else.
+    /// The file is not what was written.
     Damaged,
 }
 
@@ -72,7 +72,7 @@ impl BoundsFile {
         *self.known.lock()
     }
 
-    /// Writes the note whatever was there, and makes the file itself durable.
+    /// Writes the note over whatever the file holds, and makes the file durable.
     pub(crate) fn write(&self, bounds: SegmentBounds) -> io::Result<()> {
         let mut known = self.known.lock();
         let file = self.file.lock();
@@ -84,7 +84,7 @@ impl BoundsFile {
         Ok(())
     }
 
-    /// Makes a changed note durable.
+    /// Changes the note durably.
     pub(crate) fn change(&self, change: impl FnOnce(&mut SegmentBounds)) -> io::Result<()> {
         let mut known = self.known.lock();
         let mut changed = *known;

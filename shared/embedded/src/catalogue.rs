@@ -1,15 +1,15 @@
 //! The catalogue on one machine: SQLite, and a journal of the same rows.
 //!
-//! A subscription lost without a word would lose events without a word, so
-//! every row is kept twice, checksummed, in two files: `catalogue.db` (with
-//! its `-wal`), which is read, and `catalogue.journal`, which is only
-//! appended to. Opening checks both, every byte of them. Whichever is damaged
-//! is made anew from the other, loudly; if neither proves to be whole,
-//! opening refuses and names both.
+//! If a subscription were lost silently, its events would be lost silently. So
+//! every row is kept twice, with checksums, in two files: `catalogue.db` (with
+//! its `-wal`), which is read, and `catalogue.journal`, which is only appended
+//! to. Opening checks every byte of both. A damaged one is made anew from the
+//! other, and an error is logged. If neither proves to be whole, opening fails
+//! and names both.
 //!
-//! A change is checked and staged in a transaction, appended to the journal
-//! and synced, committed (`synchronous = FULL`), answered. Changes that wait
-//! while one is made share the next sync.
+//! A change is checked and staged in a transaction, appended to the journal and
+//! synced, committed (`synchronous = FULL`) and then answered. Changes that
+//! wait meanwhile share the next sync.
 
 mod database;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -19,9 +19,8 @@ mod opening;
 mod recovery;
 mod writer;
 
-use opening::Opening;
-use writer::CatalogueRequest;
 use async_trait::async_trait;
+use opening::Opening;
 use sluice_catalogue::change::CatalogueChange;
 use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
 use sluice_ports::PortError;
@@ -31,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use writer::CatalogueRequest;
 
 /// Requests that may wait for the one writer.
 const REQUESTS_MAX: usize = 1024;
@@ -41,7 +41,7 @@ pub enum OpenCatalogueError {
     /// The system refused a file.
     #[error("catalogue: {path}: {source}")]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
@@ -52,9 +52,9 @@ pub enum OpenCatalogueError {
     /// A newer version of the program wrote it.
     #[error("catalogue: {path} has schema version {version}, newer than this program")]
     Newer {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Its schema's version.
+        /// The version of its schema.
         version: i64,
     },
     /// Neither copy proves to be whole.
@@ -75,7 +75,7 @@ pub enum OpenCatalogueError {
     /// SQLite failed for a reason that is not the file's content.
     #[error("catalogue: {path}: {source}")]
     Sql {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -131,8 +131,7 @@ impl SqliteCatalogue {
 
 #[async_trait]
 impl Catalogue for SqliteCatalogue {
-    /// One process: a change is known once its directory was refreshed. This
-    /// much is left for that.
+    /// The time in which this process refreshes its directory after a change.
     fn propagation(&self) -> Duration {
         Duration::from_millis(10)
     }
@@ -142,7 +141,8 @@ impl Catalogue for SqliteCatalogue {
             return Ok(Changes { revision: since, ..Changes::default() });
         }
         let (reply, answer) = oneshot::channel();
-        self.ask("reading the catalogue's changes", CatalogueRequest::Changes { since, reply }, answer).await?
+        self.ask("reading the catalogue's changes", CatalogueRequest::Changes { since, reply }, answer)
+            .await?
     }
 
     async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {

@@ -1,4 +1,5 @@
-//! The data directory: its lock, its format and what is fixed when it is made.
+//! The data directory: its lock, its permissions, and the numbers of lanes and
+//! shards, which are fixed when it is made.
 //!
 //! `format` (and `format.copy`, the same bytes, in case one is damaged):
 //!
@@ -82,13 +83,16 @@ impl DataDir {
         let mut findings = Vec::new();
         let format = match (first.map_err(io)?, second.map_err(io)?) {
             (StoredFormat::Good(format), StoredFormat::Good(_)) => format,
-            // Not new: shards and lanes of its log are unknown.
+            // The directory is not new, and nothing tells how many lanes and shards it has.
             (StoredFormat::Missing, StoredFormat::Missing) if path.join("log").exists() => {
                 return Err(DataDirError::Damaged(path.to_owned()));
             }
             (StoredFormat::Missing, StoredFormat::Missing) => {
-                let format =
-                    DataDirFormat { version: VERSION, lanes: lanes.clamp(1, LANES_MAX), shards: shards.max(1) };
+                let format = DataDirFormat {
+                    version: VERSION,
+                    lanes: lanes.clamp(1, LANES_MAX),
+                    shards: shards.max(1),
+                };
                 write(path, format).map_err(io)?;
                 format
             }
@@ -108,12 +112,12 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), lanes, shards, findings, _lock: lock })
     }
 
-    /// What was found damaged when it was opened.
+    /// The damage that was found when the directory was opened.
     pub(crate) fn findings(&self) -> &[String] {
         &self.findings
     }
 
-    /// A place in the directory.
+    /// The path of a file in the directory.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)

@@ -1,6 +1,6 @@
-//! The event store on one machine: batches come from the log's segments through
-//! its index; facts, acknowledgements, dead letters and checkpoints from the
-//! state store.
+//! The event store on one machine. Batches are read from the log's segments
+//! through its index. Facts, acknowledgements, dead letters and checkpoints are
+//! in the state store.
 
 mod expiry;
 mod reader;
@@ -37,8 +37,8 @@ pub struct EmbeddedEvents {
 }
 
 impl EmbeddedEvents {
-    /// Loads checkpoints and counts dead letters. Events older than `keep` are
-    /// not read any more, even while their segment is there. Blocks.
+    /// Loads the checkpoints and counts the dead letters. Events older than `keep`
+    /// can no longer be read, even while their segment exists. Blocks.
     pub(crate) fn open(
         log: Arc<EmbeddedLog>,
         kv: Arc<Kv>,

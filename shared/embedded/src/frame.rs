@@ -1,10 +1,10 @@
-//! Frames: what segments hold. Little-endian.
+//! The frames of a segment. Integers are little-endian.
 //!
 //! ```text
 //!  0  4  magic "SFR1"
 //!  4  4  payload length
-//!  8  8  LSN of the frame: where it stands in its log, so that a frame is
-//!        never taken for one of another place
+//!  8  8  LSN of the frame, so that bytes copied from another place of the
+//!        log are not taken for a frame
 //! 16  8  when it was appended, in milliseconds since the Unix epoch
 //! 24  4  CRC32C of the payload
 //! 28  4  CRC32C of bytes 0..28
@@ -13,7 +13,7 @@
 
 /// Bytes of a frame's header.
 pub(crate) const FRAME_HEADER_LEN: usize = 32;
-/// Frames begin at multiples of this.
+/// Frames begin at multiples of this number of bytes.
 pub(crate) const FRAME_ALIGN: u64 = 8;
 
 const MAGIC: [u8; 4] = *b"SFR1";
@@ -27,14 +27,14 @@ pub(crate) struct FrameHeader {
     pub payload_crc: u32,
 }
 
-/// What stands where a frame could begin.
+/// The bytes at a place where a frame may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FoundFrame {
     /// A frame's header.
     Header(FrameHeader),
     /// Zeros: nothing was written here.
     Nothing,
-    /// Something else.
+    /// Neither a header nor zeros.
     Damage,
 }
 
@@ -51,7 +51,7 @@ impl FrameHeader {
         out
     }
 
-    /// Reads what stands at `lsn`.
+    /// Reads the bytes at `lsn`.
     pub(crate) fn find(bytes: &[u8; FRAME_HEADER_LEN], lsn: u64) -> FoundFrame {
         if bytes.iter().all(|byte| *byte == 0) {
             return FoundFrame::Nothing;
@@ -61,10 +61,15 @@ impl FrameHeader {
         if bytes[..4] != MAGIC || u32_at(28) != crc32c::crc32c(&bytes[..28]) || u64_at(8) != lsn {
             return FoundFrame::Damage;
         }
-        FoundFrame::Header(Self { payload_len: u32_at(4), lsn, appended_ms: u64_at(16), payload_crc: u32_at(24) })
+        FoundFrame::Header(Self {
+            payload_len: u32_at(4),
+            lsn,
+            appended_ms: u64_at(16),
+            payload_crc: u32_at(24),
+        })
     }
 
-    /// The LSN of what follows the frame.
+    /// The LSN at which the next frame begins.
     pub(crate) const fn next_lsn(self) -> u64 {
         (self.lsn + FRAME_HEADER_LEN as u64 + self.payload_len as u64).next_multiple_of(FRAME_ALIGN)
     }

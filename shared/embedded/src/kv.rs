@@ -1,9 +1,10 @@
-//! A key-value store whose truth is a checksummed log.
+//! A key-value store for all small state: facts, acknowledgements, the work
+//! queue, dead letters, checkpoints, idempotency keys, rows.
 //!
-//! Everything small that changes (facts, acknowledgements, the work queue,
-//! dead letters, checkpoints, idempotency keys) lives here. A change goes to
-//! the ledger, a log of segments like the events' own, with group commit; once
-//! it is durable it is applied to the cache, which holds the current values.
+//! A change is written to the ledger, a log of checksummed segments like the
+//! events' own, with group commit. Once it is durable it is applied to the
+//! cache, which holds the current values. Only the ledger must be right: the
+//! cache can be made anew from it.
 //!
 //! - The cache's tables hold everything below the ledger LSN in `flushed`; from
 //!   there the ledger is replayed at each start. Changes are absolute (a key
@@ -11,9 +12,9 @@
 //!   same state, and the cache is never ahead of the ledger.
 //! - If `flushed` or the cache is missing or damaged, the cache is emptied and
 //!   the whole ledger is replayed.
-//! - When the ledger has grown much larger than what is true, or damage was
-//!   found in it, all current values are written to it again, a piece at a
-//!   time; what lies before is deleted then.
+//! - When the ledger has grown much larger than the current values, or damage was
+//!   found in it, all current values are written to it again, a piece at a time.
+//!   Then everything before them is deleted.
 
 mod cache;
 mod flushed;
@@ -49,12 +50,12 @@ const JOBS_MAX: usize = 4096;
 /// Bytes of values that are written to the ledger again in one change.
 const AGAIN_BYTES: usize = 1 << 20;
 
-/// How the store is laid out and bounded.
+/// The layout and the limits of the store.
 #[derive(Debug, Clone)]
 pub struct KvSettings {
     /// Bytes of a ledger segment.
     pub segment_bytes: u64,
-    /// How long a commit waits for company at the most.
+    /// The longest that a change waits for others to be committed with it.
     pub linger: Duration,
     /// Bytes of the cache's blocks in memory.
     pub cache_bytes: u64,
@@ -66,7 +67,7 @@ pub struct KvSettings {
 /// The store.
 pub(crate) struct Kv {
     view: KvView,
-    /// Taken when the store closes.
+    /// `None` after the store was closed.
     jobs: Mutex<Option<mpsc::Sender<LedgerJob>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
@@ -75,9 +76,9 @@ pub(crate) struct Kv {
     segments: Arc<LogSegments>,
     segment_bytes: u64,
     upkeep: Arc<Upkeep>,
-    /// Damage was found in the ledger: its values are to be written again.
+    /// Whether the ledger is damaged, so that all values must be written to it again.
     heal: AtomicBool,
-    /// What is true is in the ledger from here on.
+    /// The ledger from this LSN on holds all current values.
     complete_from: AtomicU64,
     findings: Vec<String>,
 }
@@ -149,12 +150,12 @@ impl Kv {
         &self.view
     }
 
-    /// What was found damaged when it was opened.
+    /// The damage that was found when the store was opened.
     pub(crate) fn findings(&self) -> &[String] {
         &self.findings
     }
 
-    /// Why changes cannot be made durable now, if so.
+    /// Why changes cannot be made durable now; `None` if they can.
     pub(crate) fn failing(&self) -> Option<Arc<str>> {
         self.failing.borrow().clone()
     }
@@ -199,8 +200,8 @@ impl Kv {
         }
     }
 
-    /// Ends the writer; what it was given is on disk then, unless the disk
-    /// takes nothing. Blocks.
+    /// Ends the ledger's thread after all changes handed to it are on disk. If the
+    /// disk refuses them, they are given up. Blocks.
     pub(crate) fn close(&self) {
         self.jobs.lock().take();
         self.closing.store(true, Ordering::Release);
@@ -211,8 +212,8 @@ impl Kv {
         }
     }
 
-    /// Keeps the ledger small: writes what is true to it again where that is
-    /// due, and deletes segments that nothing needs.
+    /// Keeps the ledger small and whole: writes all current values to it again if
+    /// that is due, and deletes segments that nothing needs.
     pub(crate) async fn compact(&self) -> Result<(), PortError> {
         let failed = |error| PortError::unavailable("look for the segments of the ledger", error);
         let complete_from = self.complete_from.load(Ordering::Acquire);
@@ -230,7 +231,7 @@ impl Kv {
             self.complete_from.store(start, Ordering::Release);
             self.heal.store(false, Ordering::Release);
         }
-        // Below what is flushed, or a replay could miss a removal.
+        // Only below the flushed LSN: else a replay could miss the removal of a key.
         let droppable = self.complete_from.load(Ordering::Acquire).min(self.upkeep.flushed());
         for segment in self.segments.all().iter().take_while(|segment| segment.limit() <= droppable) {
             let removed = self.segments.remove_oldest(segment.base);
@@ -246,7 +247,7 @@ impl Kv {
         }
         let complete_from = self.complete_from.load(Ordering::Acquire);
         let segments = self.segments.all();
-        // What the last rewrite made droppable is as good as gone.
+        // Segments below the last rewrite are deleted soon.
         let kept = segments.iter().filter(|segment| segment.limit() > complete_from);
         let (count, bytes) = kept.fold((0, 0), |(n, bytes), segment| (n + 1, bytes + segment.size));
         count >= SEGMENTS_MIN && bytes >= 2 * self.segment_bytes + 4 * self.view.cache.disk_bytes()

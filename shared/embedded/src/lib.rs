@@ -3,8 +3,8 @@
 //! ```text
 //! lock, format, format.copy   see `data_dir`
 //! log/shard-<n>/              events: `segment`, `frame`, `bounds`, `wire::record`, `log_index`
-//! state/ledger/               everything small that changes: `kv`
-//! state/cache/, flushed       an LSM tree, a cache of the ledger
+//! state/ledger/               facts, deliveries, checkpoints and other small state: `kv`
+//! state/cache/, flushed       the ledger's current values, in an LSM tree
 //! catalogue.db …              customers, keys, subscriptions: `catalogue`
 //! ```
 
@@ -55,7 +55,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How the engine is laid out and bounded.
+/// The layout and the limits of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// Lanes of a new deployment.
@@ -66,13 +66,13 @@ pub struct EngineSettings {
     pub log: LogSettings,
     /// The state store.
     pub kv: KvSettings,
-    /// What is kept, and for how long.
+    /// How long events are kept.
     pub retention: RetentionSettings,
     /// How long idempotency keys are kept.
     pub idempotency_keep: Duration,
-    /// How many keyed requests may be in flight.
+    /// How many requests with an idempotency key may be in flight.
     pub idempotency_pending_max: usize,
-    /// What time it is.
+    /// The clock of expiry and retention.
     pub clock: EngineClock,
 }
 
@@ -85,14 +85,14 @@ pub enum OpenEngineError {
     /// The disk failed.
     #[error("{0}: {1}")]
     Io(&'static str, #[source] std::io::Error),
-    /// What is stored cannot be used.
+    /// Stored data cannot be used.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// The engine's ports, open.
+/// The open engine, with its ports.
 pub struct EmbeddedEngine {
-    /// Its data directory, locked as long as the engine lives.
+    /// The data directory, locked as long as the engine lives.
     pub data_dir: DataDir,
     /// The log.
     pub log: Arc<EmbeddedLog>,
@@ -107,7 +107,7 @@ pub struct EmbeddedEngine {
     kv: Arc<Kv>,
     retention: RetentionSettings,
     clock: EngineClock,
-    /// Up to where what is known of deleted events was deleted.
+    /// The horizon up to which facts of deleted events were deleted.
     expired: Mutex<Option<Horizon>>,
     findings: Vec<String>,
 }
@@ -122,7 +122,7 @@ impl EmbeddedEngine {
         let path = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
             match Self::open_blocking(&path, settings.clone()) {
-                // Its cache is marked as damaged now and made anew from the ledger.
+                // The damaged cache is marked now: the second try makes it anew from the ledger.
                 Err(OpenEngineError::Port(PortError::Damaged { what, detail })) => {
                     tracing::error!(what, detail, "the state cannot be read; opening it once more");
                     Self::open_blocking(&path, settings)
@@ -178,7 +178,7 @@ impl EmbeddedEngine {
         Ok((engine, claims))
     }
 
-    /// What was found damaged when the engine was opened, each with its place.
+    /// The damage that was found when the engine was opened, each with its place.
     #[must_use]
     pub fn findings(&self) -> &[String] {
         &self.findings
@@ -191,7 +191,8 @@ impl EmbeddedEngine {
         log.into_iter().chain(self.kv.failing().map(|_detail| "state")).collect()
     }
 
-    /// Keeps the engine's house until told to stop: retention, expiry, compaction.
+    /// Enforces retention, deletes expired data and compacts the state, until
+    /// `shutdown` is cancelled.
     pub async fn maintain(&self, shutdown: CancellationToken) {
         const TICK: Duration = Duration::from_secs(1);
         const HOURLY: u32 = 3600;
@@ -226,7 +227,8 @@ impl EmbeddedEngine {
         }
     }
 
-    /// Deletes what is known of events below a horizon, if that has moved.
+    /// Deletes the facts, acknowledgements and dead letters of events below a
+    /// horizon, if the horizon has moved.
     async fn expire_below(&self, horizon: Horizon) -> Result<(), PortError> {
         if self.expired.lock().as_ref() == Some(&horizon) {
             return Ok(());
@@ -239,8 +241,8 @@ impl EmbeddedEngine {
         Ok(())
     }
 
-    /// Ends the writers after what they were given is on disk. Other handles to
-    /// the ports answer `Closed` from then on.
+    /// Ends the threads after everything handed to them is on disk. From then on
+    /// the ports answer `Closed`.
     pub async fn close(&self) {
         let (kv, log) = (self.kv.clone(), self.log.clone());
         let ended = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
-//! The work queue on one machine: deliveries in the state store, and in memory
-//! some hundred bytes of each: when it is due, how many events it has and how
-//! old they are. So taking what is due never searches the store, and a
-//! subscription that is blocked costs nothing, however much it has waiting.
+//! The work queue on one machine. Deliveries are in the state store. Memory holds
+//! some hundred bytes of each: when it is due, how many events it has and how old
+//! they are. So the store is never searched for due deliveries, and a blocked
+//! subscription costs nothing, however many deliveries it has waiting.
 
 use super::disk_reads::DiskReads;
 use super::keys;
@@ -31,7 +31,7 @@ pub struct EmbeddedQueue {
 }
 
 impl EmbeddedQueue {
-    /// Loads what the state store holds. Blocks.
+    /// Loads the waiting deliveries from the state store. Blocks.
     pub(crate) fn open(kv: Arc<Kv>) -> Result<Self, PortError> {
         let mut waiting = WaitingDeliveries::default();
         kv.view().scan(&[keys::QUEUED], &[], |_, value| {
@@ -41,8 +41,8 @@ impl EmbeddedQueue {
         Ok(Self { kv, reads: DiskReads::new(), waiting: Arc::new(Mutex::new(waiting)) })
     }
 
-    /// The id time of the oldest waiting event, taken ones included: older
-    /// segments are not needed by the queue.
+    /// The id time of the oldest event of any delivery, taken or not. The queue
+    /// does not need older segments.
     pub(crate) fn oldest_ms(&self) -> u64 {
         self.waiting.lock().oldest_ms()
     }

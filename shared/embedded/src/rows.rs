@@ -18,10 +18,10 @@ use std::sync::Arc;
 const KIND: u8 = b'r';
 const HEAD: usize = 16;
 const NEEDS_NOTHING: u64 = u64::MAX;
-/// Rows that one look for expired ones goes through.
+/// Rows that one step of the search for expired ones looks at.
 const SWEEP_ROWS: usize = 10_000;
 
-/// How many rows need events from which time on.
+/// The times from which on rows need events, with the number of rows each.
 #[derive(Debug, Default)]
 struct NeededTimes(BTreeMap<u64, usize>);
 
@@ -82,7 +82,7 @@ fn full_key(partition: &str, key: &[u8]) -> Result<Vec<u8>, PortError> {
     Ok(all)
 }
 
-/// A row's key and value as they are stored.
+/// The key and the value that are stored for a row.
 fn encode(row: &NewRow) -> Result<(Vec<u8>, Vec<u8>), PortError> {
     let key = full_key(&row.partition, &row.key)?;
     if row.value.len() > VALUE_BYTES_MAX {
@@ -96,7 +96,7 @@ fn encode(row: &NewRow) -> Result<(Vec<u8>, Vec<u8>), PortError> {
     Ok((key, value))
 }
 
-/// What a change does to [`NeededTimes`]: what goes, and what comes.
+/// The times that a change removes from [`NeededTimes`] and adds to it.
 type Shift = Vec<(Option<u64>, Option<u64>)>;
 
 fn stage_put(
@@ -120,7 +120,7 @@ fn stage_remove(staged: &mut StagedChanges<'_>, key: Vec<u8>, shift: &mut Shift)
 }
 
 impl EmbeddedRows {
-    /// Learns which events rows need. Blocks.
+    /// Opens the rows and learns which events they need. Blocks.
     pub(crate) fn open(kv: Arc<Kv>, clock: EngineClock) -> Result<Self, PortError> {
         let mut needs = NeededTimes::default();
         kv.view().scan(&[KIND], &[], |_, value| {
@@ -145,7 +145,7 @@ impl EmbeddedRows {
             if !gone.is_empty() {
                 self.change(move |staged, shift| {
                     for key in gone {
-                        // It may have been put again meanwhile.
+                        // A row may have been put again since it was found.
                         let is_gone = match staged.get(&key)? {
                             Some(value) => parse(&value)?.is_gone(now_ms),
                             None => false,
@@ -184,7 +184,7 @@ impl EmbeddedRows {
     }
 }
 
-/// Keys of rows that have expired, and where to go on if there is more.
+/// Keys of rows that have expired, and where to go on if there may be more.
 fn expired(view: &KvView, from: &[u8], now_ms: u64) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
     let (mut gone, mut next, mut seen) = (Vec::new(), None, 0);
     view.scan(&[KIND], from, |key, value| {

@@ -1,10 +1,10 @@
-//! Appending to a log: one frame and one `fdatasync` a call.
+//! Appending frames to a log. Each call writes one frame and syncs it.
 
 use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameHeader};
 use super::page_file::{PAGE, PageAppender};
-use super::segment::{SEGMENT_HEADER_LEN, LogSegment, SegmentHeader, segment_path};
+use super::segment::{LogSegment, SEGMENT_HEADER_LEN, SegmentHeader, segment_path};
 use super::segment_prepare::{Preparer, PreparerStatus};
-use super::segments::{RecoveredEnd, LogSegments};
+use super::segments::{LogSegments, RecoveredEnd};
 use sluice_model::clock;
 use std::io;
 use std::path::Path;
@@ -36,7 +36,7 @@ struct Active {
 }
 
 impl Active {
-    /// Goes on with a segment at an LSN.
+    /// Opens a segment for writing from the LSN `at` on.
     fn open(dir: &Path, segment: Arc<LogSegment>, at: u64) -> io::Result<Self> {
         let pages = PageAppender::open(&segment_path(dir, segment.base), at - segment.base)?;
         Ok(Self { segment, pages })
@@ -47,7 +47,7 @@ impl Active {
 pub(crate) struct SegmentWriter {
     segments: Arc<LogSegments>,
     segment_bytes: u64,
-    /// The segment that is written, or none where the next frame starts one.
+    /// The segment that is written. If `None`, the next frame starts a segment.
     active: Option<Active>,
     at: u64,
     /// The last write failed, and no segment was started since.
@@ -57,8 +57,8 @@ pub(crate) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// A writer at the recovered end of the log, and above `beyond`. It leaves
-    /// `reserve_bytes` of the disk free.
+    /// A writer that goes on at the recovered end of the log, or at `beyond` if
+    /// that is higher. It leaves `reserve_bytes` of the disk free.
     pub(crate) fn start(
         segments: Arc<LogSegments>,
         recovered: &RecoveredEnd,
@@ -82,7 +82,7 @@ impl SegmentWriter {
         })
     }
 
-    /// Whether space is missing for the next segment.
+    /// A handle that tells whether the next segment can be made.
     pub(crate) fn status(&self) -> PreparerStatus {
         self.preparer.status()
     }
@@ -160,7 +160,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// One huge frame must not hold its memory for ever.
+    /// Frees the buffer after a huge frame.
     fn shrink(&mut self) {
         const KEEP: usize = 8 << 20;
         if self.buffer.capacity() > KEEP {

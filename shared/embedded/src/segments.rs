@@ -1,13 +1,19 @@
-//! The segments of one log: where its bytes are, and reading them.
+//! All segments of one log, and reading its frames by LSN.
 //!
-//! Frames are read by LSN. Whatever is not what was written is reported with
-//! its place, and reading goes on at the next whole frame: nothing is skipped
-//! silently. Segments tile the LSN space, each header says where the one
-//! before it ended, files never change their size and `bounds` names the first
-//! and the last, so a missing file, a cut file and a wiped frame are all told
-//! from the log's end.
+//! Bytes that are not what was written are reported with their place, and
+//! reading goes on at the next whole frame: nothing is skipped silently. A
+//! missing file, a cut file and a wiped frame are all told from the log's end:
+//! segments tile the LSN space, each header says where the segment before it
+//! ended, files never change their size, and `bounds` names the first and the
+//! last segment.
 
-use super::bounds::{SegmentBounds, BoundsFile, NotedBounds};
+mod recovery;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(crate) use recovery::RecoveredEnd;
+
+use super::bounds::{BoundsFile, NotedBounds, SegmentBounds};
 use super::durable_file;
 use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FoundFrame};
 use super::segment::{self, LogSegment, SegmentHeader, read_up_to, segment_path};
@@ -18,30 +24,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(test)]
-pub(super) mod tests;
-
-/// What stands at a place of the log.
+/// The content of a place of the log.
 pub(crate) enum LogStep {
     /// A whole frame; the next one is at `next` or beyond.
     Frame { lsn: u64, next: u64, payload: Bytes },
-    /// Not what was written. `rest` is what there is of a frame whose header is whole.
+    /// Bytes that are not what was written. If the header of a frame is whole,
+    /// `rest` is the readable part of its payload.
     Damaged { next: u64, detail: String, rest: Option<Bytes> },
     /// The end of the log.
     End,
 }
 
-/// What opening a log found at its end.
-pub(crate) struct RecoveredEnd {
-    /// Where the log ends.
-    pub end: u64,
-    /// Whether the last segment can be written on; if not, the next frame starts a new one.
-    pub clean: bool,
-    /// What was found damaged, each with its place.
-    pub findings: Vec<String>,
-}
-
-/// A frame's place that reading goes on at, and the missing LSNs before it.
+/// The place at which reading goes on, and the range of missing LSNs before it.
 struct FramePlace {
     segment: Arc<LogSegment>,
     lsn: u64,
@@ -68,11 +62,12 @@ impl LogSegments {
             headers.extend(header.map(|header| (base, header)));
             segments.insert(base, Arc::new(segment));
         }
-        set_ends(&segments, &headers)?;
-        let mut recovered = recover_tail(dir, &segments, findings)?;
+        recovery::set_ends(&segments, &headers)?;
+        let mut recovered = recovery::recover_tail(dir, &segments, findings)?;
         if let Some(last) = segments.values().next_back() {
             last.set_end(recovered.end);
-            // What a killed process wrote may not be on disk yet; from here on it counts.
+            // Frames that a killed process wrote may not be on disk yet. From here on
+            // they count as durable.
             last.file.sync_data()?;
         }
         let (bounds, noted) = BoundsFile::open(dir)?;
@@ -81,7 +76,7 @@ impl LogSegments {
         Ok((this, recovered))
     }
 
-    /// Compares the files with the note of them.
+    /// Compares the files with the note in `bounds`.
     fn check_bounds(&self, noted: &NotedBounds, recovered: &mut RecoveredEnd) -> io::Result<()> {
         let segments = self.all();
         let there = segments.first().zip(segments.last()).map(|(first, last)| SegmentBounds {
@@ -101,7 +96,7 @@ impl LogSegments {
                 if there.is_some() || matches!(noted, NotedBounds::Damaged) {
                     let path = self.dir.join("bounds");
                     findings
-                        .push(format!("{}: missing or damaged; taken from what is there", path.display()));
+                        .push(format!("{}: missing or damaged; made anew from the segments", path.display()));
                 }
                 return self.bounds.write(there.unwrap_or_default());
             }
@@ -118,7 +113,8 @@ impl LogSegments {
             if noted.oldest < there.oldest {
                 findings.push(self.missing(noted.oldest, there.oldest));
             }
-            // A crash came between making a segment, or deleting one, and the note of it.
+            // A crash may have come after a segment was made or deleted and before the
+            // note was changed.
             let oldest = noted.oldest.min(there.oldest);
             self.bounds.change(|bounds| *bounds = SegmentBounds { oldest, ..there })?;
         }
@@ -129,7 +125,7 @@ impl LogSegments {
         format!("{}: a segment is missing: nothing holds the log from {from} to {to}", self.dir.display())
     }
 
-    /// The file and the byte in it where `lsn` is, for people.
+    /// The file and the byte at which the frame at `lsn` begins, for messages.
     pub(crate) fn name(&self, lsn: u64) -> String {
         let base = self.by_base.read().range(..=lsn).next_back().map_or(0, |(base, _)| *base);
         format!("{}: frame at byte {}", segment_path(&self.dir, base).display(), lsn - base)
@@ -139,7 +135,7 @@ impl LogSegments {
         &self.dir
     }
 
-    /// Adds the segment that is written from now on.
+    /// Adds a new last segment.
     pub(crate) fn push(&self, segment: Arc<LogSegment>) -> io::Result<()> {
         let first = self.last().is_none();
         self.bounds.change(|bounds| {
@@ -171,12 +167,12 @@ impl LogSegments {
         Ok(false)
     }
 
-    /// Where the log ends.
+    /// The LSN at which the log ends.
     pub(crate) fn end(&self) -> u64 {
         self.last().map_or(0, |last| last.end())
     }
 
-    /// Deletes the oldest segment, if it is this one and not the last.
+    /// Deletes the segment that begins at `base`, if it is the oldest and not the last.
     pub(crate) fn remove_oldest(&self, base: u64) -> io::Result<()> {
         let next = {
             let segments = self.by_base.read();
@@ -190,11 +186,11 @@ impl LogSegments {
         Ok(())
     }
 
-    /// The segment at or after `lsn` that has something to read, and where.
+    /// The first place at or after `lsn` that has something to read.
     fn place(&self, lsn: u64) -> Option<FramePlace> {
         let segments = self.by_base.read();
         let (_, here) = segments.range(..=lsn).next_back().unzip();
-        // Where what is known ends: from there on to the next segment, something is missing.
+        // The end of the known LSNs: those from here to the next segment are missing.
         let mut known = match here {
             Some(segment) if lsn < segment.limit() => {
                 let lsn = lsn.max(segment.first_frame());
@@ -217,7 +213,7 @@ impl LogSegments {
         None
     }
 
-    /// What stands at `lsn`, or next after it. Blocks on the disk.
+    /// Reads the frame at `lsn`, or the first one behind it. Blocks on the disk.
     pub(crate) fn read(&self, lsn: u64) -> io::Result<LogStep> {
         let Some(FramePlace { segment, lsn: at, missing }) = self.place(lsn) else { return Ok(LogStep::End) };
         if let Some((from, to)) = missing {
@@ -246,8 +242,8 @@ impl LogSegments {
         }
     }
 
-    /// Reads bytes of a frame's payload without checking the frame: what is
-    /// read has checksums of its own. `NotFound` where its segment was deleted.
+    /// Reads bytes of a frame's payload without checking the frame's checksum:
+    /// the payload has checksums of its own. `NotFound` if the segment was deleted.
     pub(crate) fn read_payload(&self, lsn: u64, offset: usize, len: usize) -> io::Result<Vec<u8>> {
         let segment = self.by_base.read().range(..=lsn).next_back().map(|(_, segment)| segment.clone());
         let segment = segment.filter(|segment| lsn < segment.limit()).ok_or(io::ErrorKind::NotFound)?;
@@ -257,68 +253,4 @@ impl LogSegments {
         bytes.truncate(read);
         Ok(bytes)
     }
-}
-
-/// Each segment but the last ends where the next one's header says, or where
-/// its last written byte is if that header is damaged or of another segment.
-fn set_ends(segments: &ByBase, headers: &BTreeMap<u64, SegmentHeader>) -> io::Result<()> {
-    for (segment, next) in segments.values().zip(segments.keys().skip(1)) {
-        let end = match headers.get(next).map(|header| header.previous_end) {
-            Some(end) if (segment.first_frame()..=segment.limit()).contains(&end) => end,
-            _ => segment.last_written(segment.first_frame())?.next_multiple_of(FRAME_ALIGN),
-        };
-        segment.set_end(end);
-    }
-    Ok(())
-}
-
-/// Finds the end of the last segment.
-fn recover_tail(dir: &Path, segments: &ByBase, mut findings: Vec<String>) -> io::Result<RecoveredEnd> {
-    let Some(last) = segments.values().next_back() else {
-        return Ok(RecoveredEnd { end: 0, clean: false, findings });
-    };
-    let path = segment_path(dir, last.base);
-    let limit = last.limit();
-    let mut at = last.first_frame();
-    let mut clean = last.file.metadata()?.len() == last.size;
-    let mut written = None;
-    while at + FRAME_HEADER_LEN as u64 <= limit {
-        let search_from = match last.header_at(at)? {
-            FoundFrame::Header(header) => {
-                if last.payload(header)?.is_ok() {
-                    at = header.next_lsn();
-                    continue;
-                }
-                header.next_lsn()
-            }
-            FoundFrame::Damage | FoundFrame::Nothing => at + FRAME_ALIGN,
-        };
-        let written = match written {
-            Some(written) => written,
-            None => *written.insert(last.last_written(at)?),
-        };
-        if written <= at {
-            break;
-        }
-        let Some(next) = last.resync(search_from, written)? else {
-            findings.push(format!(
-                "{}: unfinished or damaged from byte {} to {}, the end of the log",
-                path.display(),
-                at - last.base,
-                written - last.base,
-            ));
-            clean = false;
-            at = written.next_multiple_of(FRAME_ALIGN).min(limit);
-            break;
-        };
-        // A whole frame behind it: what is here was once synced.
-        findings.push(format!(
-            "{}: damaged from byte {} to {}",
-            path.display(),
-            at - last.base,
-            next - last.base
-        ));
-        at = next;
-    }
-    Ok(RecoveredEnd { end: at, clean, findings })
 }

@@ -2,8 +2,8 @@
 
 use super::journal::{self, JournalCondition};
 
-/// A journal, as it is and with its checksums put right: what is read of it
-/// is its good part, and reads again as that.
+/// Reads a journal, as it is and with correct checksums. Its good part must read
+/// again as the same rows.
 pub(crate) fn read_journal(bytes: &[u8]) {
     check(bytes);
     let mut bytes = bytes.to_vec();

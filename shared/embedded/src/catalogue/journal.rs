@@ -15,7 +15,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Reads the journal at `path`; its length is bounded by [`Journal::is_long`].
+/// Reads the whole journal at `path`. Its length is bounded by [`Journal::is_long`].
 pub(super) fn load(path: &Path) -> io::Result<(JournalContents, JournalCondition)> {
     let mut bytes = Vec::new();
     match File::open(path) {
@@ -37,17 +37,16 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens an existing journal after its good part; what follows is cut off.
+    /// Opens an existing journal behind its good part, and cuts off the rest.
     pub(super) fn open(path: &Path, contents: &JournalContents) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let mut journal =
-            Self { file, len: contents.good_len, frames: contents.frames };
+        let mut journal = Self { file, len: contents.good_len, frames: contents.frames };
         journal.trim()?;
         Ok(journal)
     }
 
-    /// Replaces the journal, if there is one, by one that starts from these
-    /// rows: whole and synced before it takes the name.
+    /// Writes a journal that starts from these rows. It replaces the old one once
+    /// it is whole and synced.
     pub(super) fn rewrite(path: &Path, mut rows: Vec<StoredRow>, revision: u64) -> io::Result<Self> {
         let bytes = snapshot_bytes(&mut rows, revision);
         let fresh = path.with_extension("journal.new");
@@ -61,7 +60,8 @@ impl Journal {
         Ok(Self { file, len: bytes.len() as u64, frames: rows.len() as u64 })
     }
 
-    /// Appends rows and syncs them. After an error nothing counts as appended; see [`Self::trim`].
+    /// Appends rows and syncs them. The caller then keeps them with [`Self::keep`],
+    /// or takes them back with [`Self::trim`]; after an error it must trim.
     pub(super) fn append(&mut self, rows: &[StoredRow]) -> io::Result<AppendedRows> {
         let mut bytes = Vec::new();
         rows.iter().for_each(|row| write_frame(&mut bytes, row));
@@ -72,7 +72,7 @@ impl Journal {
         Ok(AppendedRows { len: bytes.len() as u64, frames: rows.len() as u64 })
     }
 
-    /// What is written to a deleted file would be lost.
+    /// Fails if the file was deleted: what is written to it would be lost.
     fn check_exists(&self) -> io::Result<()> {
         match rustix::fs::fstat(&self.file)?.st_nlink {
             0 => Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted")),
@@ -86,7 +86,7 @@ impl Journal {
         self.frames += appended.frames;
     }
 
-    /// Cuts off what was appended and not kept.
+    /// Cuts off rows that were appended and not kept.
     pub(super) fn trim(&mut self) -> io::Result<()> {
         self.check_exists()?;
         if self.file.metadata()?.len() > self.len {
@@ -96,13 +96,13 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether most of the journal is history: it should be rewritten.
+    /// Whether most frames of the journal are outdated, so that it should be rewritten.
     pub(super) const fn is_long(&self, rows: u64) -> bool {
         self.frames > 4 * rows + 4096
     }
 }
 
-/// What an append added, to be kept or trimmed.
+/// The size of an append, to be kept or trimmed.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub(super) struct AppendedRows {

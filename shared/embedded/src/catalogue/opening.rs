@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// Deleted subscriptions remembered at a start. Nobody holds a revision from
-/// before the start, so nobody needs them; fewer are not worth a write.
+/// Rows of deleted subscriptions that a start keeps. They tell readers of an older
+/// revision about the deletion, and no reader is older than the start. Fewer rows
+/// are not worth a write.
 const TOMBSTONES_MAX: usize = 10_000;
 
 /// The two copies that are opened.
@@ -73,7 +74,7 @@ impl Opening {
         Ok(Writer { connection, journal: Some(journal), journal_path, digest, revision })
     }
 
-    /// What the database is; a connection to it where it is whole.
+    /// The condition of the database, with a connection to it if it is whole.
     async fn look_at_database(
         &self,
     ) -> Result<(DatabaseCondition, Option<SqliteConnection>), OpenCatalogueError> {
@@ -85,7 +86,7 @@ impl Opening {
             }
             Err(e) => return Err(self.io(&self.database, e)),
         }
-        // What the system itself refuses is no damage.
+        // A file that the system refuses to open is not damaged.
         OpenOptions::new()
             .read(true)
             .write(true)
@@ -104,7 +105,7 @@ impl Opening {
         }
     }
 
-    /// The connection, or one to a new database.
+    /// Returns the connection, or makes a new database and connects to it.
     async fn ready(
         &self,
         connection: Option<SqliteConnection>,
@@ -112,7 +113,7 @@ impl Opening {
         if let Some(connection) = connection {
             return Ok(connection);
         }
-        // A -wal file without its database belongs to one that is gone.
+        // A -wal file without a database belongs to a database that is gone.
         self.put_aside().map_err(|e| self.io(&self.database, e))?;
         durable_file::private(OpenOptions::new().write(true).create(true))
             .open(&self.database)
@@ -121,7 +122,7 @@ impl Opening {
         database::connect(&self.database).await.map_err(|e| self.sql(e))
     }
 
-    /// Renames the database's files; an earlier set put aside is replaced.
+    /// Renames the database's files to `….damaged`, replacing earlier ones of that name.
     fn put_aside(&self) -> std::io::Result<()> {
         for suffix in ["", "-wal", "-shm"] {
             let from = with_suffix(&self.database, suffix);
@@ -149,8 +150,9 @@ impl Opening {
         Err(self.both_damaged(finding, "its rows and the database's do not add up".to_owned()))
     }
 
-    /// Forgets deleted subscriptions for good, under a revision of its own,
-    /// so that a crash before the journal follows finds the database ahead.
+    /// Removes the rows of deleted subscriptions, under a revision of its own: if a
+    /// crash comes before the journal is rewritten, the next start finds the
+    /// database ahead.
     async fn drop_tombstones(
         &self,
         connection: &mut SqliteConnection,
@@ -208,9 +210,12 @@ impl Opening {
     }
 }
 
-/// Puts the journal's newer rows into the database; `false`, and nothing
-/// done, where the result is not what the journal adds up to.
-async fn apply_rows(connection: &mut SqliteConnection, contents: &JournalContents) -> Result<bool, DatabaseError> {
+/// Puts the journal's newer rows into the database. If the result does not add up
+/// to the journal's digest, nothing is changed and false is returned.
+async fn apply_rows(
+    connection: &mut SqliteConnection,
+    contents: &JournalContents,
+) -> Result<bool, DatabaseError> {
     let (at, mut digest) = database::verify(connection).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut newer: Vec<_> = contents.rows.values().filter(|row| row.revision > at).collect();

@@ -1,20 +1,20 @@
-//! What to do with the two copies of the catalogue that opening finds.
+//! Deciding how to recover the catalogue from the two copies that opening finds.
 
 use super::journal::JournalCondition;
 use sluice_catalogue::row::CatalogueDigest;
 
-/// What the database turned out to be.
+/// The condition of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DatabaseCondition {
     /// No file, or an empty one.
     Absent,
-    /// Its rows are what was written, up to this revision.
+    /// The rows are what was written, up to this revision.
     Intact { revision: u64, digest: CatalogueDigest },
-    /// It is not what was written.
+    /// The file is not what was written.
     Damaged(String),
 }
 
-/// What to do, and what was found where something was.
+/// How to recover, with a description of the damage if there is any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RecoveryPlan {
     /// Start empty.
@@ -33,9 +33,9 @@ pub(super) enum RecoveryPlan {
 
 /// Decides from the two conditions. `revision` and `digest` are the journal's.
 ///
-/// A change is appended to the journal, synced, and then committed to the
-/// database. So after a crash the journal may be ahead by changes nobody was
-/// told of, or end in part of a frame. Everything else is damage.
+/// A change is appended to the journal and synced, and then committed to the
+/// database. So after a crash the journal may be ahead by changes that were not
+/// answered yet, or end in part of a frame. Everything else is damage.
 pub(super) fn plan(
     database: &DatabaseCondition,
     journal: &JournalCondition,
@@ -43,7 +43,7 @@ pub(super) fn plan(
     digest: CatalogueDigest,
 ) -> RecoveryPlan {
     use DatabaseCondition as Db;
-    let describe = |what: &str| what.to_owned();
+    let describe = |finding: &str| finding.to_owned();
     match (database, journal) {
         (Db::Absent, JournalCondition::Absent) => RecoveryPlan::Fresh,
         (Db::Absent, JournalCondition::Intact) if revision == 0 => RecoveryPlan::Fresh,
@@ -56,14 +56,20 @@ pub(super) fn plan(
             RecoveryPlan::Refuse { database: finding.clone(), journal: finding_of(journal) }
         }
         (Db::Intact { revision: 0, .. }, JournalCondition::Absent) => RecoveryPlan::RewriteJournal(None),
-        (Db::Intact { .. }, JournalCondition::Absent) => RecoveryPlan::RewriteJournal(Some(describe("it is missing"))),
-        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest }) if at >= highest => {
+        (Db::Intact { .. }, JournalCondition::Absent) => {
+            RecoveryPlan::RewriteJournal(Some(describe("it is missing")))
+        }
+        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest })
+            if at >= highest =>
+        {
             RecoveryPlan::RewriteJournal(Some(finding.clone()))
         }
-        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest }) => RecoveryPlan::Refuse {
-            database: format!("it ends at revision {at}, the journal at {highest}"),
-            journal: finding.clone(),
-        },
+        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest }) => {
+            RecoveryPlan::Refuse {
+                database: format!("it ends at revision {at}, the journal at {highest}"),
+                journal: finding.clone(),
+            }
+        }
         (Db::Intact { revision: at, digest: sum }, JournalCondition::Intact | JournalCondition::Torn(_)) => {
             match at.cmp(&revision) {
                 std::cmp::Ordering::Less => RecoveryPlan::ApplyJournal(format!(

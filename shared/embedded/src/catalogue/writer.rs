@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
-/// The most changes that share one sync of the journal and one commit.
+/// How many changes may share one sync of the journal and one commit.
 const BATCH_MAX: usize = 256;
 
-/// What callers ask the task for.
+/// A request of a caller to the task.
 #[derive(Debug)]
 pub(super) enum CatalogueRequest {
     Changes { since: Revision, reply: oneshot::Sender<Result<Changes, PortError>> },
@@ -25,7 +25,7 @@ pub(super) enum CatalogueRequest {
 
 type ChangeReply = oneshot::Sender<Result<(), CatalogueError>>;
 
-/// The database, the journal and what they add up to.
+/// The database, the journal and the digest of their rows.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
@@ -34,11 +34,12 @@ pub(super) struct Writer {
     pub(super) journal: Option<Journal>,
     pub(super) journal_path: PathBuf,
     pub(super) digest: CatalogueDigest,
-    /// What the database has; read by callers to spare the task idle polls.
+    /// The revision of the database. Callers read it, so that idle polls do not
+    /// reach the task.
     pub(super) revision: Arc<AtomicU64>,
 }
 
-/// Why a batch of changes was not made, to be told to each of its callers.
+/// Why a batch of changes was not made. Each of its callers is told.
 #[derive(Debug, thiserror::Error)]
 enum BatchError {
     #[error("catalogue.db: {0}")]
@@ -59,7 +60,7 @@ impl Writer {
                 match request {
                     CatalogueRequest::Change { change, reply } => changes.push((change, reply)),
                     CatalogueRequest::Changes { since, reply } => {
-                        // In the order of arrival: a reader sees what was asked for before it.
+                        // Changes that came before this read are made before it.
                         self.change(std::mem::take(&mut changes)).await;
                         answer(reply, self.changes(since).await);
                     }
@@ -97,7 +98,9 @@ impl Writer {
         }
         let (changes, replies): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match self.commit(changes).await {
-            Ok(outcomes) => replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| answer(reply, outcome)),
+            Ok(outcomes) => {
+                replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| answer(reply, outcome))
+            }
             Err(error) => {
                 tracing::error!(%error, changes = replies.len(), "changes of the catalogue were not made");
                 for reply in replies {
@@ -109,7 +112,8 @@ impl Writer {
         self.shorten_journal().await;
     }
 
-    /// One transaction: rules, rows, digest; then the journal; then the commit.
+    /// Makes changes in one transaction: applies the rules, stores the rows and the
+    /// digest, appends to the journal, commits.
     async fn commit(
         &mut self,
         changes: Vec<CatalogueChange>,
@@ -151,7 +155,8 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// Rewrites a journal that is mostly history. A failure costs disk, nothing else.
+    /// Rewrites the journal if most of its frames are outdated. A failure costs
+    /// nothing but disk space.
     async fn shorten_journal(&mut self) {
         if !self.journal.as_ref().is_some_and(|journal| journal.is_long(self.digest.rows)) {
             return;
@@ -207,7 +212,7 @@ async fn stage(
     Ok(Ok(Some(row)))
 }
 
-/// Appends to the journal on a blocking thread; what failed is trimmed away.
+/// Appends to the journal on a blocking thread. A failed append is trimmed away.
 async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<AppendedRows, BatchError> {
     let Some(mut journal) = slot.take() else { return Err(BatchError::ThreadEnded) };
     let (journal, done) = blocking(move || {
@@ -223,7 +228,7 @@ async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<Appe
     Ok(done?)
 }
 
-/// Takes back what was appended and not kept. If that fails the journal is
+/// Takes back rows that were appended and not kept. If that fails the journal is
 /// given up: it is written anew before the next change, or the next start finds
 /// it ahead of the database and decides.
 async fn trim(slot: &mut Option<Journal>) {
@@ -237,7 +242,8 @@ async fn trim(slot: &mut Option<Journal>) {
     }
 }
 
-/// Runs file work off the async threads; nothing where it panicked or the runtime ends.
+/// Runs file work on a thread that may block. Returns nothing if the work panicked
+/// or the runtime ends.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
 }

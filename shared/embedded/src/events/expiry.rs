@@ -1,4 +1,4 @@
-//! Which facts, acknowledgements and dead letters are of events that the log no
+//! Finding facts, acknowledgements and dead letters of events that the log no
 //! longer holds.
 
 use crate::keys;
@@ -19,7 +19,8 @@ impl Horizon {
     }
 }
 
-/// Some keys of what is gone, from a key on, and where to go on if there may be more.
+/// Some keys that belong to deleted events, from the key `from` on, and the key to
+/// go on with if there may be more.
 pub(super) fn expired(
     view: &KvView,
     horizon: &Horizon,
@@ -41,13 +42,13 @@ pub(super) fn expired(
                 };
                 let batch = BatchId::from_bytes(id);
                 let gone = if kind == keys::DEAD_LETTER {
-                    // Its key has the time of the verdict, which says little of its events'.
+                    // The key has the time of the verdict, not that of the events.
                     let letter: DeadLetter = keys::decode("read a dead letter", value)?;
                     letter.delivery.events.iter().any(|event| horizon.is_gone(event.batch))
                 } else if batch.ms() < above_all {
                     horizon.is_gone(batch)
                 } else {
-                    // Keys sort by time: the customer's others are younger.
+                    // Keys sort by time, so the customer's other keys are younger.
                     let next = u128::from_be_bytes(customer).checked_add(1).map(CustomerId::from_u128);
                     go_on = next.map(|next| keys::of_customer(kind, next));
                     return Ok(false);

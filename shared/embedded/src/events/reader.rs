@@ -1,5 +1,5 @@
-//! Reading events: batches come from the log's segments through its index, with
-//! their facts and acknowledgements from the state store. All of it blocks on the disk.
+//! Reading events: batches from the log's segments, with their facts and
+//! acknowledgements from the state store. All of it blocks on the disk.
 
 use crate::clock::EngineClock;
 use crate::keys;
@@ -16,7 +16,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// What reading needs.
+/// Reads events.
 pub(super) struct EventReader {
     pub(super) log: Arc<EmbeddedLog>,
     pub(super) view: KvView,
@@ -47,8 +47,8 @@ impl EventReader {
         batch.ms() >= self.kept_from_ms()
     }
 
-    /// Gives `each` a customer's wanted batches of these id times in log order
-    /// (or the reverse), and what is damaged of them.
+    /// Gives `each` the wanted batches of a customer's scan, in log order or the
+    /// reverse, and a description of the damage for each that cannot be read.
     fn walk(
         &self,
         scan: &LaneScan,
@@ -89,7 +89,7 @@ impl EventReader {
                 found = Some(located);
                 ControlFlow::Break(())
             }
-            // It may be of another batch of that millisecond.
+            // The damaged batch may be another one of the same millisecond.
             Err(detail) => {
                 damage.get_or_insert(detail);
                 ControlFlow::Continue(())
@@ -172,7 +172,7 @@ impl EventReader {
         failed.map_or(Ok(page), Err)
     }
 
-    /// How many events the batches have that the customer has.
+    /// The numbers of events of those batches that the customer has.
     pub(super) fn lengths(
         &self,
         customer: CustomerId,
@@ -186,7 +186,7 @@ impl EventReader {
     }
 }
 
-/// Whether the place where a scan begins lies behind all of the batch's events.
+/// Whether a scan begins behind all events of the batch.
 fn is_passed(scan: &LaneScan, batch: &Batch) -> bool {
     scan.after.filter(|after| after.batch() == batch.id).is_some_and(|after| match scan.direction {
         Direction::Ascending => after.index() + 1 >= batch.len(),

@@ -10,7 +10,8 @@ use crate::segments::{LogSegments, LogStep};
 use std::io;
 use std::path::Path;
 
-/// Opens the cache, with the ledger LSN to replay from; or the reason why it is not usable.
+/// Opens the cache and returns it with the ledger LSN to replay from, or the
+/// reason why it cannot be used.
 pub(super) fn open_cache(
     dir: &Path,
     flushed: io::Result<Flushed>,
@@ -32,7 +33,7 @@ pub(super) fn open_cache(
     }
 }
 
-/// Makes an empty cache, whatever was there.
+/// Makes an empty cache in the place of the old one.
 pub(super) fn make_cache(dir: &Path, settings: &KvSettings) -> io::Result<Cache> {
     let (path, flushed) = (dir.join("cache"), dir.join("flushed"));
     durable_file::remove(&flushed)?;
@@ -42,7 +43,7 @@ pub(super) fn make_cache(dir: &Path, settings: &KvSettings) -> io::Result<Cache>
     Ok(cache)
 }
 
-/// Applies the ledger from `from` on.
+/// Applies the ledger from the LSN `from` on to the cache.
 pub(super) fn replay(
     segments: &LogSegments,
     from: u64,

@@ -2,6 +2,7 @@ use super::*;
 use crate::segments::tests::memory_dir;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 type KvModel = BTreeMap<Vec<u8>, Vec<u8>>;

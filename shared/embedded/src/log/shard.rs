@@ -3,7 +3,7 @@
 
 use super::LogSettings;
 use super::tail::Tail;
-use super::writer::{LogWriter, LogReaders};
+use super::writer::{LogReaders, LogWriter};
 use crate::log_index::LogIndex;
 use crate::segment_writer::SegmentWriter;
 use crate::segments::{LogSegments, LogStep};
@@ -61,7 +61,7 @@ impl LogShard {
         Ok(Self { id, segments, index, tail, end, writer, findings })
     }
 
-    /// Reads items from the disk; blocks.
+    /// Reads items from the disk. Blocks.
     pub(super) fn read_disk(&self, after: u64, max_bytes: usize) -> io::Result<LogPage> {
         let mut page = LogPage::default();
         let (mut at, mut read) = (after, 0);
@@ -86,8 +86,8 @@ impl LogShard {
         Ok(page)
     }
 
-    /// A customer's wanted batches of the frame at `lsn`, or what is damaged of
-    /// them; nothing where the frame was deleted. Blocks.
+    /// A customer's wanted batches in the frame at `lsn`, or a description of the
+    /// damage for each that cannot be read. Empty if the frame was deleted. Blocks.
     pub(crate) fn frame_batches(
         &self,
         lsn: u64,
@@ -132,7 +132,8 @@ impl LogShard {
     }
 }
 
-/// Turns a frame's payload into items; a damaged one gives what is whole of it.
+/// Turns a frame's payload into items. A damaged payload gives its whole batches
+/// and one item that describes the damage.
 fn decode_frame(payload: &[u8], next: u64, damage: Option<String>, items: &mut Vec<LogItem>) {
     let position = Position::from_lsn(next);
     let (whole, damaged) = LogRecord::read(payload, position);
@@ -142,4 +143,3 @@ fn decode_frame(payload: &[u8], next: u64, damage: Option<String>, items: &mut V
         items.push(LogItem::Damaged { position, detail: details.join("; ") });
     }
 }
-

@@ -4,13 +4,14 @@ use sluice_ports::log::{LogItem, LogPage, LogRecord};
 use std::collections::VecDeque;
 
 struct TailRecord {
-    /// The position before the record: who has read up to there reads this next.
+    /// The position before the record: a reader that has come so far reads it next.
     after: u64,
     bytes: usize,
     record: LogRecord,
 }
 
-/// The newest records, bounded by their bytes. What its reader has passed is dropped.
+/// The newest records, bounded by their bytes. Records that the reader has passed
+/// are dropped.
 pub(super) struct Tail {
     kept: VecDeque<TailRecord>,
     bytes: usize,
@@ -40,7 +41,7 @@ impl Tail {
         }
     }
 
-    /// What follows `after`, or nothing where that is not (or no longer) known here.
+    /// The records that follow `after`; `None` if the next one is not in memory.
     pub(super) fn read(&mut self, after: u64, max_bytes: usize) -> Option<LogPage> {
         if after >= self.end {
             self.kept.clear();

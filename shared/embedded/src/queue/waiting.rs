@@ -1,4 +1,4 @@
-//! What waits, and in which order it falls due.
+//! The waiting deliveries in memory, in the order in which they fall due.
 
 use foldhash::HashMap;
 use sluice_model::{Delivery, DeliveryId, SubscriptionId};
@@ -6,7 +6,7 @@ use sluice_ports::work_queue::{Backlog, TakeRequest};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
-/// What is known in memory of a delivery.
+/// The part of a delivery that memory holds.
 #[derive(Debug, Clone, Copy)]
 struct WaitingDelivery {
     due_ms: u64,
@@ -15,21 +15,21 @@ struct WaitingDelivery {
     taken: bool,
 }
 
-/// What a subscription has waiting.
+/// The deliveries of one subscription.
 #[derive(Debug, Default)]
 struct SubscriptionQueue {
     entries: HashMap<DeliveryId, WaitingDelivery>,
-    /// The entries that are not taken.
+    /// The deliveries that are not taken, by due time.
     by_due: BTreeSet<(u64, DeliveryId)>,
     events: u64,
 }
 
-/// All that waits.
+/// All deliveries that wait or are taken.
 #[derive(Debug, Default)]
 pub(super) struct WaitingDeliveries {
     rows: BTreeMap<SubscriptionId, SubscriptionQueue>,
     total: Backlog,
-    /// Who was served last: the next take goes on behind it.
+    /// The subscription that was served last. The next take goes on behind it.
     last: Option<SubscriptionId>,
 }
 
@@ -65,8 +65,8 @@ impl WaitingDeliveries {
         }
     }
 
-    /// Takes what is due, each subscription's oldest due first, the
-    /// subscriptions in turn.
+    /// Takes due deliveries: the subscriptions in turn, and of each the longest
+    /// due first.
     pub(super) fn take(&mut self, request: &TakeRequest<'_>) -> Vec<(SubscriptionId, DeliveryId)> {
         let mut taken = Vec::new();
         let last = self.last.unwrap_or(SubscriptionId::from_u128(0));

@@ -1,7 +1,6 @@
 use super::*;
 use crate::segment_writer::{SegmentWriter, WriteError};
 use proptest::prelude::*;
-use std::fs::File;
 use tempfile::TempDir;
 
 const SEGMENT_BYTES: u64 = 4096;
@@ -250,15 +249,27 @@ fn new_frames_go_above_what_was_read_before() {
     assert!(damage[0].contains("missing"), "the gap is named: {damage:?}");
 }
 
+/// The content of a segment's open file, whether or not it was deleted.
+fn content(segment: &LogSegment) -> Vec<u8> {
+    let mut bytes = vec![0; segment.size as usize];
+    let read = read_up_to(&segment.file, &mut bytes, 0).unwrap();
+    bytes.truncate(read);
+    bytes
+}
+
 #[test]
-fn after_a_failed_write_the_outcome_is_unknown_and_a_new_segment_goes_on() {
+fn a_failed_write_is_not_in_the_log_once_a_new_segment_says_so() {
     let mut model = LogModel::new();
     let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
     model.append(&mut writer, 100);
-    // Writes to this device fail as on a full or broken disk.
-    writer.replace_file(File::options().read(true).write(true).open("/dev/full").unwrap());
+    let first = segments.last().unwrap();
+    let path = segment_path(model.dir.path(), first.base);
+    // A write to a deleted file fails, though its bytes arrive.
+    std::fs::remove_file(&path).unwrap();
     let failed = writer.append(|out| out.extend_from_slice(b"perhaps"));
-    assert!(matches!(failed, Err(WriteError::Unknown(_))), "{failed:?}");
+    assert!(matches!(failed, Err(WriteError::NotTaken(_))), "{failed:?}");
+    assert!(!writer.is_undecided());
+    std::fs::write(&path, content(&first)).unwrap();
     model.append(&mut writer, 200);
     model.append(&mut writer, 300);
     assert_eq!(segments.all().len(), 2, "the failed segment is not written again");
@@ -267,6 +278,25 @@ fn after_a_failed_write_the_outcome_is_unknown_and_a_new_segment_goes_on() {
     drop((segments, writer));
     let (count, missing, findings) = model.read(0);
     assert_eq!((count, missing, findings), (3, vec![], vec![]));
+}
+
+#[test]
+fn a_failed_write_is_undecided_while_no_segment_can_be_made() {
+    let mut model = LogModel::new();
+    let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
+    model.append(&mut writer, 100);
+    std::fs::remove_dir_all(model.dir.path()).unwrap();
+    let failed = writer.append(|out| out.extend_from_slice(b"perhaps"));
+    assert!(matches!(failed, Err(WriteError::Unknown(_))), "{failed:?}");
+    let refused = writer.append(|out| out.extend_from_slice(b"no"));
+    assert!(matches!(refused, Err(WriteError::NotTaken(_))), "{refused:?}");
+    assert!(writer.is_undecided());
+    std::fs::create_dir(model.dir.path()).unwrap();
+    let again = std::iter::repeat_with(|| writer.append(|out| out.extend_from_slice(b"again")));
+    let appended = again.inspect(|_| std::thread::yield_now()).find_map(Result::ok).unwrap();
+    assert!(!writer.is_undecided());
+    let (frames, _) = read_all(&segments, appended.base);
+    assert_eq!(frames.into_values().collect::<Vec<_>>(), [b"again"]);
 }
 
 #[test]

@@ -101,7 +101,8 @@ async fn events_older_than_the_retention_are_not_read_though_their_segment_is_th
     assert!(engine.events.get(batch.customer, batch.id).await.unwrap().is_none());
     assert_eq!(scan(&engine, &batch).await, 0);
     let first = batch.id.first();
-    let acknowledged = engine.events.acknowledge(batch.customer, vec![first], clock.0.load(Ordering::Relaxed));
+    let acknowledged =
+        engine.events.acknowledge(batch.customer, vec![first], clock.0.load(Ordering::Relaxed));
     assert_eq!(acknowledged.await.unwrap(), [AckOutcome::Unknown]);
     // A delivery that still waits for its events gets them.
     assert!(engine.events.batch(batch.customer, batch.id).await.unwrap().is_some());

@@ -7,9 +7,9 @@
 //!        version               u32   1
 //!        revision              u64   of the snapshot that follows
 //!        rows                  u64   of the snapshot
-//!        sum                   u64   of the snapshot (`sluice_catalogue::row::Digest`)
+//!        sum                   u64   of the snapshot (`sluice_catalogue::row::CatalogueDigest`)
 //!        crc                   u32   CRC32C of all before it
-//! frame  "\xc5Row"             4     one a row: first the snapshot's, then one a change
+//! frame  "\xc5Row"             4     first one for each row of the snapshot, then one for each change
 //!        length                u32   of the body
 //!        revision              u64
 //!        slot                  u8    'c', 'k' or 's'
@@ -18,9 +18,9 @@
 //!        body                  length
 //! ```
 //!
-//! Snapshot frames ascend by revision and add up to the head's digest;
-//! change frames follow with revisions one apart. So a frame that is missing
-//! is seen, except at the very end, where the database knows better.
+//! Snapshot frames ascend by revision and add up to the head's digest. Change
+//! frames follow, with revisions one apart. So a missing frame is noticed, except
+//! at the very end; the database tells whether one is missing there.
 
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ const HEAD_LEN: usize = 8 + 4 + 8 + 8 + 8 + 4;
 const FRAME_MAGIC: &[u8; 4] = b"\xc5Row";
 const FRAME_HEAD_LEN: usize = 4 + 4 + 8 + 1 + 16 + 4;
 
-/// What a journal holds, as far as it can be read.
+/// The content of a journal, up to the first bad frame.
 #[derive(Debug, Default)]
 pub(in crate::catalogue) struct JournalContents {
     pub(in crate::catalogue) rows: HashMap<CatalogueRowKey, StoredRow>,
@@ -39,7 +39,7 @@ pub(in crate::catalogue) struct JournalContents {
     pub(in crate::catalogue) digest: CatalogueDigest,
     /// Frames before the first bad one.
     pub(in crate::catalogue) frames: u64,
-    /// Where the good part ends.
+    /// The byte at which the good part ends.
     pub(in crate::catalogue) good_len: u64,
 }
 
@@ -54,16 +54,18 @@ impl JournalContents {
     }
 }
 
-/// Whether a journal is what was written.
+/// The condition of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::catalogue) enum JournalCondition {
-    /// There is none.
+    /// There is no journal.
     Absent,
-    /// It is, as far as it alone can tell.
+    /// The journal is whole, as far as it alone can tell.
     Intact,
-    /// Its last bytes are no frame: a crash while it was written, or damage.
+    /// Its last bytes are not a frame: a crash came while they were written, or they
+    /// are damaged.
     Torn(String),
-    /// It is not. Frames up to `highest` were seen, before or after the damage.
+    /// The journal is not what was written. `highest` is the highest revision of any
+    /// frame before or behind the damage.
     Damaged { finding: String, highest: u64 },
 }
 
@@ -122,7 +124,7 @@ pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCond
     (contents, JournalCondition::Intact)
 }
 
-/// The highest revision of any whole frame from `from` on; 0 for none.
+/// The highest revision of any whole frame from byte `from` on; 0 if there is none.
 fn highest_after(bytes: &[u8], from: usize) -> u64 {
     let (mut at, mut highest) = (from, 0);
     while let Some(found) =
@@ -202,7 +204,8 @@ fn frame_crc(head: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(head), body)
 }
 
-/// Puts the checksums of a journal right, for tests of what they protect.
+/// Corrects the checksums of a journal, to test what a damaged one with good
+/// checksums does.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::catalogue) fn reseal(bytes: &mut [u8]) {
     if bytes.len() < HEAD_LEN {
