@@ -1,24 +1,22 @@
 //! The task that works the queue: retries, hand-overs, redrives, replays.
 //!
-//! A delivery stays in the queue until its end is durable, so whatever dies
-//! here is taken again after a restart. Endpoints do not wait for each other:
-//! one that is busy or open keeps its own deliveries only.
-
-pub(crate) mod load;
+//! A delivery stays in the queue until its end is durable, so deliveries that
+//! were under way when the process died are taken again after a restart.
+//! Endpoints do not wait for each other: an endpoint that is busy, or whose
+//! breaker is open, keeps its own deliveries only.
 
 use crate::attempt::{Attempted, Job, Start};
 use crate::conclude::conclude;
 use crate::context::Context;
 use crate::endpoint::{Asker, Denied, Permit};
+use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::WorkerHealth;
-use crate::ledger::{Ledger, Stored};
-use crate::settlement::{self, Ending, Held};
-use crate::shard::reason_of;
+use crate::settlement::{self, DeliveryEnding, HeldBy};
+use crate::stored_body::{LoadError, load};
 use crate::target::Target;
 use foldhash::HashMap;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use load::{LoadError, load};
 use sluice_model::{
     BatchId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, SubscriptionId, SubscriptionStatus,
 };
@@ -33,32 +31,32 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a delivery waits whose batches the store could not give now.
+/// How long a delivery waits, where the store could not give its batches now.
 const LOAD_RETRY_MS: u64 = 1000;
 
 /// The shortest time between two looks at the queue.
 const TAKE_GAP_MS: u64 = 2;
 
-/// How long until the next look after one that found nothing that should have been there.
+/// How long until the next look, where the queue said that a delivery is due and gave none.
 const TAKE_AGAIN_MS: u64 = 50;
 
-/// How long a delivery waits that found a probe on its way.
+/// How long a delivery waits, where a probe of its endpoint is under way.
 const BLOCKED_BY_PROBE_MS: u64 = 500;
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 1000;
 
-/// What a delivery's task came to.
-enum Worked {
+/// The result of a delivery's task.
+enum WorkResult {
     Attempted(Attempted),
     NotLoaded(LoadError),
 }
 
-/// A delivery on its way.
-struct InFlight {
+/// A delivery that is being attempted.
+struct QueuedAttempt {
     delivery: Delivery,
     target: Arc<Target>,
-    /// What its body takes at the most.
+    /// The most bytes that its body takes.
     bytes: usize,
     began_ms: u64,
     stop: Option<oneshot::Sender<()>>,
@@ -68,25 +66,25 @@ struct InFlight {
 pub(crate) struct Worker {
     context: Arc<Context>,
     health: Arc<WorkerHealth>,
-    /// Taken, not started: their endpoint is busy.
-    /// In an order that is the same in each run.
+    /// Deliveries that were taken and not started: their endpoint is busy. In
+    /// an order that is the same in each run.
     ready: BTreeMap<SubscriptionId, VecDeque<Delivery>>,
     ready_count: usize,
-    in_flight: HashMap<Id, InFlight>,
+    in_flight: HashMap<Id, QueuedAttempt>,
     in_flight_bytes: usize,
-    jobs: JoinSet<Worked>,
+    jobs: JoinSet<WorkResult>,
     taking: Option<BoxFuture<'static, Vec<Delivery>>>,
     /// When to look at the queue again.
     take_at_ms: u64,
     took_at_ms: u64,
-    ledger: Ledger,
+    commits: GroupCommit,
     tick_ms: u64,
 }
 
 impl Worker {
     pub(crate) fn new(context: Arc<Context>, health: Arc<WorkerHealth>) -> Self {
         Self {
-            ledger: Ledger::new(Arc::clone(&context), None, Position::START),
+            commits: GroupCommit::new(Arc::clone(&context), None, Position::START),
             context,
             health,
             ready: BTreeMap::new(),
@@ -108,13 +106,13 @@ impl Worker {
         while !shutdown.is_cancelled() {
             self.turn();
             let sleep = self.sleep();
-            // No branch loses anything when another wins: what is under way
-            // stays in the ledger, the join set and `taking`; a notification
-            // that is not consumed is kept.
+            // No branch loses anything when another wins: writes, attempts and
+            // takes under way stay in `commits`, `jobs` and `taking`; a
+            // notification that is not consumed is kept.
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
-                stored = self.ledger.next() => drop(stored?),
+                written = self.commits.next() => drop(written?),
                 taken = taken(&mut self.taking) => self.took(taken),
                 () = context.queue_wake.notified() => self.take_at_ms = 0,
                 () = context.endpoints.changed() => self.take_at_ms = 0,
@@ -136,7 +134,7 @@ impl Worker {
         let now_ms = self.now_ms();
         self.dispatch(now_ms);
         self.take_if_due(now_ms);
-        self.ledger.start(now_ms, Position::START, false);
+        self.commits.start(now_ms, Position::START, false);
         if now_ms >= self.tick_ms {
             self.tick_ms = now_ms + TICK_MS;
             self.tick();
@@ -146,7 +144,7 @@ impl Worker {
     fn sleep(&self) -> Duration {
         let take_at = (self.taking.is_none() && self.has_room())
             .then_some(self.take_at_ms.max(self.took_at_ms + TAKE_GAP_MS));
-        let wakes = [take_at, self.ledger.wake_ms(Position::START), Some(self.tick_ms)];
+        let wakes = [take_at, self.commits.wake_ms(Position::START), Some(self.tick_ms)];
         let first = wakes.into_iter().flatten().min().unwrap_or(0);
         Duration::from_millis(first.saturating_sub(self.now_ms()).max(1))
     }
@@ -175,8 +173,8 @@ impl Worker {
     }
 
     fn took(&mut self, deliveries: Vec<Delivery>) {
-        // There may be more where these came from; or the queue sees it
-        // otherwise than it said, and is asked again a little later.
+        // After deliveries there may be more. A queue that said a delivery is due
+        // and gave none is asked again a little later.
         self.take_at_ms = if deliveries.is_empty() { self.now_ms() + TAKE_AGAIN_MS } else { 0 };
         self.ready_count += deliveries.len();
         for delivery in deliveries {
@@ -184,7 +182,7 @@ impl Worker {
         }
     }
 
-    /// Starts what can be started of what was taken.
+    /// Starts the deliveries that were taken, as far as their endpoints let it.
     fn dispatch(&mut self, now_ms: u64) {
         let subscriptions: Vec<_> = self.ready.keys().copied().collect();
         for id in subscriptions {
@@ -203,13 +201,14 @@ impl Worker {
         }
     }
 
-    /// Starts a delivery or ends it without an attempt; gives it back if it must wait its turn.
+    /// Starts a delivery, or ends it without an attempt; gives it back if it must wait its turn.
     fn dispatch_one(&mut self, delivery: Delivery, now_ms: u64) -> Result<(), Delivery> {
         let directory = self.context.matchers.directory();
         let state = directory.customer(delivery.customer).map(|entry| entry.state());
         let subscription = state.as_ref().and_then(|state| state.subscription(delivery.subscription));
-        let Some(subscription) = subscription.filter(|of| of.status == SubscriptionStatus::Active) else {
-            let reason = reason_of(subscription.map(|of| &of.status));
+        let Some(subscription) = subscription.filter(|known| known.status == SubscriptionStatus::Active)
+        else {
+            let reason = settlement::dead_letter_reason(subscription.map(|known| &known.status));
             self.give_up(delivery, reason, now_ms);
             return Ok(());
         };
@@ -219,7 +218,7 @@ impl Worker {
             return Ok(());
         }
         if state.as_ref().is_some_and(|state| state.customer.status == CustomerStatus::Suspended) {
-            settlement::wait(&mut self.ledger.pending, delivery, now_ms + config.suspended_wait_ms);
+            settlement::wait(&mut self.commits.pending, delivery, now_ms + config.suspended_wait_ms);
             return Ok(());
         }
         let bytes = subscription.batch.max_bytes as usize;
@@ -227,14 +226,14 @@ impl Worker {
             self.stop_slowest(now_ms);
             return Err(delivery);
         }
-        let (endpoint, target) = self.context.endpoints.of(subscription);
+        let (endpoint, target) = self.context.endpoints.endpoint(subscription);
         match self.context.endpoints.permit(&endpoint, Asker::Worker, now_ms) {
             Ok(permit) => self.start(delivery, target, permit, bytes, now_ms),
             Err(Denied::Busy) => return Err(delivery),
-            // Its time runs, its attempts do not.
+            // It waits without spending an attempt; its age goes on.
             Err(Denied::Open { until_ms }) => {
                 let due_ms = until_ms.unwrap_or(now_ms + BLOCKED_BY_PROBE_MS);
-                settlement::wait(&mut self.ledger.pending, delivery, due_ms);
+                settlement::wait(&mut self.commits.pending, delivery, due_ms);
             }
         }
         Ok(())
@@ -245,15 +244,19 @@ impl Worker {
         let work = work(Arc::clone(&self.context), delivery.clone(), Arc::clone(&target), permit, stopped);
         let task = self.jobs.spawn(work).id();
         self.in_flight_bytes += bytes;
-        let in_flight = InFlight { delivery, target, bytes, began_ms: now_ms, stop: Some(stop) };
+        let in_flight = QueuedAttempt { delivery, target, bytes, began_ms: now_ms, stop: Some(stop) };
         self.in_flight.insert(task, in_flight);
     }
 
-    /// Makes room: the oldest attempt ends, if it has had its time.
+    /// Makes room: stops the oldest attempt, if it is older than the age cap.
     fn stop_slowest(&mut self, now_ms: u64) {
-        let oldest = self.in_flight.values_mut().filter(|of| of.stop.is_some()).min_by_key(|of| of.began_ms);
+        let oldest = self
+            .in_flight
+            .values_mut()
+            .filter(|attempt| attempt.stop.is_some())
+            .min_by_key(|attempt| attempt.began_ms);
         let age_cap_ms = self.context.config.shard.age_cap_ms;
-        if let Some(oldest) = oldest.filter(|of| of.began_ms + age_cap_ms <= now_ms)
+        if let Some(oldest) = oldest.filter(|attempt| attempt.began_ms + age_cap_ms <= now_ms)
             && let Some(stop) = oldest.stop.take()
         {
             // An attempt that ended meanwhile does not hear it.
@@ -262,42 +265,48 @@ impl Worker {
     }
 
     fn give_up(&mut self, delivery: Delivery, reason: DeadLetterReason, now_ms: u64) {
-        self.context.metrics().ending(Ending::GaveUp(reason), delivery.event_count());
-        settlement::give_up(&mut self.ledger.pending, delivery, reason, Held::ByQueue, now_ms);
+        self.context.metrics().ending(DeliveryEnding::GaveUp(reason), delivery.event_count());
+        settlement::give_up(&mut self.commits.pending, delivery, reason, HeldBy::Queue, now_ms);
     }
 
-    fn ended(&mut self, ended: Result<(Id, Worked), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, WorkResult), JoinError>) {
         let now_ms = self.now_ms();
         let (task, worked) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(%error, "a delivery's task ended without a result");
                 let lost = Attempted::lost(now_ms, "the attempt broke off".into());
-                (error.id(), Worked::Attempted(lost))
+                (error.id(), WorkResult::Attempted(lost))
             }
         };
-        let Some(InFlight { delivery, target, bytes, .. }) = self.in_flight.remove(&task) else { return };
+        let Some(QueuedAttempt { delivery, target, bytes, .. }) = self.in_flight.remove(&task) else {
+            return;
+        };
         self.in_flight_bytes -= bytes;
-        let commit = &mut self.ledger.pending;
+        let commit = &mut self.commits.pending;
         match worked {
-            Worked::Attempted(attempted) => {
-                conclude(&self.context, commit, &target, delivery, &attempted, Held::ByQueue);
+            WorkResult::Attempted(attempted) => {
+                let settlement =
+                    conclude(&self.context, commit, &target, delivery, &attempted, HeldBy::Queue);
+                settlement.rest.into_iter().for_each(|rest| commit.put(rest));
             }
-            Worked::NotLoaded(LoadError::Lost { batch, why }) => self.part_with(delivery, batch, why, now_ms),
-            Worked::NotLoaded(LoadError::NotNow(error)) => {
+            WorkResult::NotLoaded(LoadError::Lost { batch, why }) => {
+                self.part_with(delivery, batch, why, now_ms);
+            }
+            WorkResult::NotLoaded(LoadError::NotNow(error)) => {
                 self.context.store_failed(&error);
                 settlement::wait(commit, delivery, now_ms + LOAD_RETRY_MS);
             }
         }
     }
 
-    /// A batch of the delivery is lost: its events are a dead letter, the rest a delivery of its own.
+    /// A batch of the delivery is lost: its events become a dead letter, the others a new delivery.
     fn part_with(&mut self, delivery: Delivery, batch: BatchId, why: String, now_ms: u64) {
         tracing::error!(delivery = %delivery.id, why, "events that wait for delivery cannot be read back");
-        let commit = &mut self.ledger.pending;
+        let commit = &mut self.commits.pending;
         commit.done(delivery.subscription, delivery.id);
         let (lost, rest): (Vec<_>, Vec<_>) =
-            delivery.events.iter().cloned().partition(|of| of.batch == batch);
+            delivery.events.iter().cloned().partition(|part| part.batch == batch);
         if !rest.is_empty() {
             let rest = Delivery { id: DeliveryId::new(now_ms), events: rest, ..delivery.clone() };
             settlement::wait(commit, rest, now_ms);
@@ -319,21 +328,21 @@ impl Worker {
         });
     }
 
-    /// Ends: nothing more is taken, a short grace for POSTs in flight, what
-    /// they came to durable. The rest is taken again by the next worker.
+    /// Ends: nothing more is taken, a short grace for POSTs in flight, their
+    /// outcomes durable. The next worker takes all other deliveries again.
     async fn finish(mut self) -> Result<(), PortError> {
         let grace = Duration::from_millis(self.context.config.shutdown.grace_ms);
         let until = Instant::now() + grace;
         loop {
-            self.ledger.start(self.now_ms(), Position::START, true);
+            self.commits.start(self.now_ms(), Position::START, true);
             let flying = !self.in_flight.is_empty();
-            if !flying && self.ledger.is_idle(Position::START) {
+            if !flying && self.commits.is_idle(Position::START) {
                 break;
             }
             // As in `run`, no branch loses anything.
             tokio::select! {
                 Some(ended) = self.jobs.join_next_with_id(), if flying => self.ended(ended),
-                stored = self.ledger.next() => drop::<Stored>(stored?),
+                written = self.commits.next() => drop::<GroupWrite>(written?),
                 () = tokio::time::sleep_until(until), if flying => {
                     self.in_flight.clear();
                     self.jobs.abort_all();
@@ -352,7 +361,7 @@ async fn taken(taking: &mut Option<BoxFuture<'static, Vec<Delivery>>>) -> Vec<De
     deliveries
 }
 
-/// Takes what is due. A failing queue gives nothing now; the next look comes soon.
+/// Takes due deliveries. A queue that fails gives none; the next look comes soon.
 async fn take(
     context: Arc<Context>,
     now_ms: u64,
@@ -378,21 +387,15 @@ async fn work(
     target: Arc<Target>,
     permit: Permit,
     stopped: oneshot::Receiver<()>,
-) -> Worked {
+) -> WorkResult {
     let chunks = match load(&context, &delivery).await {
         Ok(chunks) => chunks,
-        Err(error) => return Worked::NotLoaded(error),
+        Err(error) => return WorkResult::NotLoaded(error),
     };
-    let job = Job {
-        delivery: delivery.id,
-        number: delivery.attempts + 1,
-        target,
-        events: delivery.event_count(),
-        chunks,
-    };
+    let job = Job::new(&delivery, target, chunks);
     let attempted = context.courier.attempt(job, Start::Now(permit), stopped).await;
     let withdrawn = || Attempted::lost(context.clock().now_ms(), "withdrawn".into());
-    Worked::Attempted(attempted.unwrap_or_else(withdrawn))
+    WorkResult::Attempted(attempted.unwrap_or_else(withdrawn))
 }
 
 #[cfg(test)]

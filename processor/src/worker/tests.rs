@@ -1,5 +1,5 @@
 use crate::testing::rig::{quick, to};
-use crate::testing::{Reaction, Receiver, Rig, customer};
+use crate::testing::{Reaction, Rig, WebhookReceiver, customer};
 use sluice_model::clock::now_ms;
 use sluice_model::{
     BatchId, CustomerId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet,
@@ -31,14 +31,14 @@ async fn rig(subscriptions: Vec<sluice_model::Subscription>) -> (Rig, BatchId, B
     rig.start();
     rig.settled().await;
     rig.stop().await;
-    subscriptions.into_iter().for_each(|of| rig.memory.set_subscription(of));
+    subscriptions.into_iter().for_each(|subscription| rig.memory.set_subscription(subscription));
     rig.directory.refresh().await.unwrap();
     (rig, one, two)
 }
 
 #[tokio::test]
 async fn a_delivery_is_loaded_sent_and_forgotten() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let (mut rig, one, two) = rig(vec![to(receiver.url(), 1, 10)]).await;
     let delivery = delivery(vec![(one, EventSet::range(1, 3)), (two, EventSet::range(0, 5))]);
     rig.memory.put(vec![delivery.clone()]).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_delivery_is_loaded_sent_and_forgotten() {
 #[tokio::test]
 async fn deliveries_to_nobody_are_dead_letters() {
     let mut disabled = to("http://127.0.0.1:9/".into(), 1, 10);
-    disabled.status = SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    disabled.status = SubscriptionStatus::Disabled { reason: sluice_model::DisabledReason::ByCustomer };
     for subscriptions in [vec![], vec![disabled]] {
         let (mut rig, one, _) = rig(subscriptions).await;
         rig.memory.put(vec![delivery(vec![(one, EventSet::range(0, 5))])]).await.unwrap();
@@ -68,7 +68,7 @@ async fn deliveries_to_nobody_are_dead_letters() {
 
 #[tokio::test]
 async fn a_lost_batch_is_poison_and_its_neighbours_are_delivered() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let (mut rig, one, two) = rig(vec![to(receiver.url(), 1, 10)]).await;
     let both = vec![(one, EventSet::range(0, 5)), (two, EventSet::range(0, 5))];
     rig.memory.put(vec![delivery(both)]).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_lost_batch_is_poison_and_its_neighbours_are_delivered() {
 
 #[tokio::test]
 async fn a_delivery_grows_only_so_old() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let (mut rig, one, _) = rig(vec![to(receiver.url(), 1, 10)]).await;
     let mut old = delivery(vec![(one, EventSet::range(0, 5))]);
     old.id = DeliveryId::new(now_ms() - 4 * 24 * 3_600_000);
@@ -95,7 +95,7 @@ async fn a_delivery_grows_only_so_old() {
 
 #[tokio::test]
 async fn the_webhooks_of_a_suspended_customer_are_held_back() {
-    let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let (mut rig, one, _) = rig(vec![to(receiver.url(), 1, 10)]).await;
     let mut suspended = customer();
     suspended.status = CustomerStatus::Suspended;
@@ -106,20 +106,20 @@ async fn the_webhooks_of_a_suspended_customer_are_held_back() {
     rig.start();
     rig.append(5);
     rig.settled().await;
-    rig.memory.until(|memory| memory.queued().iter().all(|of| of.due_ms > begun)).await;
+    rig.memory.until(|memory| memory.queued().iter().all(|delivery| delivery.due_ms > begun)).await;
     assert_eq!(rig.memory.queued().len(), 2);
     assert!(receiver.received().is_empty());
 }
 
 #[tokio::test]
 async fn a_dead_endpoint_does_not_delay_its_neighbours_retries() {
-    let hung = Receiver::start(|_, _| Reaction::Hang).await;
-    let well = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let hung = WebhookReceiver::start(|_, _| Reaction::Hang).await;
+    let well = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let (mut rig, one, two) = rig(vec![to(hung.url(), 1, 10), to(well.url(), 2, 10)]).await;
     let to_hung = (0..200).map(|_| delivery(vec![(one, EventSet::range(0, 5))])).collect();
     rig.memory.put(to_hung).await.unwrap();
     let mut to_well: Vec<_> = (0..50).map(|_| delivery(vec![(two, EventSet::range(0, 5))])).collect();
-    to_well.iter_mut().for_each(|of| of.subscription = SubscriptionId::from_u128(2));
+    to_well.iter_mut().for_each(|delivery| delivery.subscription = SubscriptionId::from_u128(2));
     rig.memory.put(to_well).await.unwrap();
     rig.start();
     well.until(50).await;

@@ -1,27 +1,25 @@
 //! The event store on one machine. Batches are read from the log's segments
-//! through its index. Facts, acknowledgements, dead letters and checkpoints are
-//! in the state store.
+//! through its index. Facts, acknowledgements and dead letters are in the
+//! state store.
 
 mod expiry;
 mod reader;
 
 pub(crate) use expiry::Horizon;
 
+use super::checkpoints::EmbeddedCheckpoints;
 use super::clock::EngineClock;
 use super::disk_reads::DiskReads;
 use super::keys;
-use super::kv::{Kv, KvView, StagedChanges};
+use super::kv::{Kv, StagedChanges};
 use super::log::EmbeddedLog;
 use async_trait::async_trait;
-use foldhash::HashMap;
-use parking_lot::Mutex;
 use reader::{EventReader, decode_acks};
 use sluice_model::{Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId, Fact};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewFact, StoredBatch,
 };
-use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,11 +35,12 @@ pub struct EmbeddedEvents {
 }
 
 impl EmbeddedEvents {
-    /// Loads the checkpoints and counts the dead letters. Events older than `keep`
+    /// Counts the dead letters. Events older than `keep`
     /// can no longer be read, even while their segment exists. Blocks.
     pub(crate) fn open(
         log: Arc<EmbeddedLog>,
         kv: Arc<Kv>,
+        checkpoints: Arc<EmbeddedCheckpoints>,
         clock: EngineClock,
         keep: Duration,
     ) -> Result<Self, PortError> {
@@ -50,11 +49,7 @@ impl EmbeddedEvents {
             count += 1;
             Ok(true)
         })?;
-        let mut checkpoints = HashMap::default();
-        for shard in log.all_shards() {
-            checkpoints.insert(shard.id.clone(), read_checkpoint(kv.view(), &shard.id)?);
-        }
-        let (checkpoints, dead_letters) = (Mutex::new(checkpoints), Arc::new(AtomicU64::new(count)));
+        let dead_letters = Arc::new(AtomicU64::new(count));
         let (view, keep_ms) = (kv.view().clone(), keep.as_millis() as u64);
         let reader = Arc::new(EventReader { log, view, checkpoints, clock, keep_ms });
         Ok(Self { kv, reader, reads: DiskReads::new(), dead_letters })
@@ -100,13 +95,6 @@ impl EmbeddedEvents {
             count.fetch_sub(*letters, Ordering::Relaxed);
         };
         self.kv.update_then(stage, removed).await
-    }
-}
-
-pub(super) fn read_checkpoint(view: &KvView, shard: &ShardId) -> Result<Position, PortError> {
-    match view.get(&keys::checkpoint(shard))? {
-        Some(value) => keys::decode("read a checkpoint", &value),
-        None => Ok(Position::START),
     }
 }
 
@@ -230,21 +218,5 @@ impl EventStore for EmbeddedEvents {
 
     fn dead_letter_count(&self) -> u64 {
         self.dead_letters.load(Ordering::Relaxed)
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        let (key, reader, shard) = (keys::checkpoint(shard), self.reader.clone(), shard.clone());
-        let stage = move |staged: &mut StagedChanges<'_>| {
-            staged.put(key, keys::encode(&position));
-            Ok(())
-        };
-        let settled = move |(): &()| {
-            reader.checkpoints.lock().insert(shard, position);
-        };
-        self.kv.update_then(stage, settled).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        Ok(self.reader.checkpoints.lock().get(shard).copied().unwrap_or(Position::START))
     }
 }

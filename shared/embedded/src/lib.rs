@@ -10,6 +10,7 @@
 
 mod bounds;
 pub mod catalogue;
+mod checkpoints;
 mod clock;
 mod config;
 pub mod data_dir;
@@ -35,6 +36,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoints::EmbeddedCheckpoints;
 pub use clock::EngineClock;
 pub use config::EngineConfig;
 pub use data_dir::{DataDir, DataDirError};
@@ -96,6 +98,8 @@ pub struct EmbeddedEngine {
     pub data_dir: DataDir,
     /// The log.
     pub log: Arc<EmbeddedLog>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<EmbeddedCheckpoints>,
     /// The event store.
     pub events: Arc<EmbeddedEvents>,
     /// The work queue.
@@ -148,16 +152,18 @@ impl EmbeddedEngine {
         let beyond: Vec<u64> = (0..data_dir.shards)
             .map(|n| {
                 let shard = log::shard_id(n);
-                let settled = events::read_checkpoint(kv.view(), &shard)?.lsn();
+                let settled = checkpoints::read_checkpoint(kv.view(), &shard)?.lsn();
                 Ok(settled.max(idempotency::read_progress(kv.view(), &shard)?))
             })
             .collect::<Result<_, PortError>>()?;
         let log = EmbeddedLog::open(&data_dir.join("log"), data_dir.shards, &settings.log, &beyond)
             .map_err(|error| OpenEngineError::Io("open the log", error))?;
         let log = Arc::new(log);
+        let checkpoints = Arc::new(EmbeddedCheckpoints::open(&log, kv.clone())?);
         let events = Arc::new(EmbeddedEvents::open(
             log.clone(),
             kv.clone(),
+            checkpoints.clone(),
             settings.clock.clone(),
             settings.retention.age,
         )?);
@@ -173,8 +179,20 @@ impl EmbeddedEngine {
         let findings =
             data_dir.findings().iter().chain(kv.findings()).chain(log.findings()).cloned().collect();
         let (retention, clock, expired) = (settings.retention, settings.clock, Mutex::new(None));
-        let engine =
-            Self { data_dir, log, events, queue, idempotency, rows, kv, retention, clock, expired, findings };
+        let engine = Self {
+            data_dir,
+            log,
+            checkpoints,
+            events,
+            queue,
+            idempotency,
+            rows,
+            kv,
+            retention,
+            clock,
+            expired,
+            findings,
+        };
         Ok((engine, claims))
     }
 

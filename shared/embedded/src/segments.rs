@@ -16,7 +16,7 @@ pub(crate) use recovery::RecoveredEnd;
 use super::bounds::{BoundsFile, NotedBounds, SegmentBounds};
 use super::durable_file;
 use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FoundFrame};
-use super::segment::{self, LogSegment, SegmentHeader, read_up_to, segment_path};
+use super::segment::{self, LogSegment, read_up_to, segment_path};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;

@@ -1,16 +1,15 @@
 //! Reading events: batches from the log's segments, with their facts and
 //! acknowledgements from the state store. All of it blocks on the disk.
 
+use crate::checkpoints::EmbeddedCheckpoints;
 use crate::clock::EngineClock;
 use crate::keys;
 use crate::kv::KvView;
 use crate::log::EmbeddedLog;
 use foldhash::HashMap;
-use parking_lot::Mutex;
 use sluice_model::{Batch, BatchId, CustomerId, Fact, SubscriptionId};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{Direction, LanePage, LaneScan, StoredBatch};
-use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 pub(super) struct EventReader {
     pub(super) log: Arc<EmbeddedLog>,
     pub(super) view: KvView,
-    pub(super) checkpoints: Mutex<HashMap<ShardId, Position>>,
+    pub(super) checkpoints: Arc<EmbeddedCheckpoints>,
     pub(super) clock: EngineClock,
     /// How long events can be read.
     pub(super) keep_ms: u64,
@@ -118,7 +117,7 @@ impl EventReader {
         })?;
         let acknowledged = decode_acks(view.get(&keys::ack(batch.customer, batch.id))?)?;
         let shard = self.log.shard_of(batch.lane());
-        let settled = self.checkpoints.lock().get(&shard.id).copied().unwrap_or(Position::START);
+        let settled = self.checkpoints.of_shard(&shard.id);
         let passed = lsn < settled.lsn();
         Ok(StoredBatch { batch: Arc::new(batch), facts, acknowledged, passed })
     }

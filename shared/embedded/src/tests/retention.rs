@@ -6,7 +6,7 @@ use sluice_model::{Batch, Lane, clock};
 use sluice_ports::event_store::{AckOutcome, Direction, LaneScan};
 use sluice_ports::log::Position;
 use sluice_ports::sample::Batches;
-use sluice_ports::{EventStore, Log};
+use sluice_ports::{Checkpoints, EventStore, Log};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +46,7 @@ async fn fill(engine: &EmbeddedEngine, lane: Lane) -> Vec<Arc<Batch>> {
 async fn settle(engine: &EmbeddedEngine) {
     for shard in engine.log.shards().await.unwrap() {
         let end = engine.log.all_shards().iter().find(|found| found.id == shard).unwrap().segments.end();
-        engine.events.checkpoint(&shard, Position::from_lsn(end)).await.unwrap();
+        engine.checkpoints.store(&shard, Position::from_lsn(end)).await.unwrap();
     }
 }
 
