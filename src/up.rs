@@ -61,10 +61,11 @@ impl Sluice {
         foundation.background.spawn(|stop| async move { kept.maintain(stop).await });
 
         let stores = stores(&engine);
+        let asked = engine.clone();
         let ports = IngestPorts {
             idempotency: engine.idempotency.clone(),
             rates: Arc::new(LocalRates::new(foundation.directory.clone())),
-            lost: Arc::new(Vec::new),
+            lost: Arc::new(move || asked.lost()),
             admin_token,
         };
         let processor = roles::processor(config, &foundation, &stores)?;
