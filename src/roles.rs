@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::process::Background;
 use anyhow::Context;
 use futures_util::future::BoxFuture;
-use sluice_catalogue::directory::{Directory, DirectorySettings, Refresher};
+use sluice_catalogue::directory::{Directory, Refresher};
 use sluice_catalogue::sealing::SealedCatalogue;
 use sluice_ingest::{BoundIngest, IngestParts};
 use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, Rates, Rows, WorkQueue};
@@ -40,14 +40,6 @@ impl Foundation {
         let kept = metrics.clone();
         background.spawn(|stop| sluice_telemetry::keep_up(kept, stop));
         Self { sealed, directory, metrics, background }
-    }
-}
-
-/// How the directory is kept.
-pub(crate) fn directory_settings(config: &Config) -> DirectorySettings {
-    DirectorySettings {
-        request_events_max: config.edge.limits.request_events_max,
-        ..DirectorySettings::default()
     }
 }
 

@@ -3,7 +3,7 @@
 //! answers; the waiting room says meanwhile which of them is missing, and why.
 
 use crate::config::Config;
-use crate::roles::{self, Foundation, IngestPorts, Lost, Stores};
+use crate::roles::{Foundation, IngestPorts, Lost, Stores};
 use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
 use sluice_aws::Clients;
@@ -16,7 +16,7 @@ use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_aws::rates::RedisRates;
 use sluice_aws::redis::Redis;
 use sluice_aws::rows::DynamoRows;
-use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory};
+use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory, DirectorySettings};
 use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
 use sluice_model::ids::random_u128;
 use sluice_ports::catalogue::CatalogueError;
@@ -53,7 +53,7 @@ impl Engine {
         let clients = Clients::new(&config.aws).await;
         let catalogue = Arc::new(PostgresCatalogue::new(&config.aws)?);
         let sealed = open_sealed(config, &catalogue, stop, waiting).await?;
-        let settings = roles::directory_settings(config);
+        let settings = DirectorySettings::default();
         let loaded = patiently(stop, waiting, || Directory::load(sealed.clone(), settings)).await?;
         let mut foundation = Foundation::new(metrics, sealed, loaded);
         let (watched, aws) = (clients.clone(), config.aws.clone());
