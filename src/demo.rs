@@ -9,8 +9,10 @@ use crate::cli::Demo;
 use crate::config::Config;
 use crate::server::{self, Sluice};
 use anyhow::Context;
-use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats, Reply};
-use sluice_loadtest::sender::{self, LiveCounters, LiveRun, RunConfig};
+use sluice_traffic::receiver::{
+    Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverReply, ReceiverStats,
+};
+use sluice_traffic::sender::{self, LiveCounters, LiveRun, RunConfig};
 use sluice_shared::clock;
 use sluice_shared::model::{
     ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
@@ -100,7 +102,7 @@ fn sender_config(sluice: &Sluice, key: String, rate: u32) -> RunConfig {
 }
 
 fn endpoints() -> anyhow::Result<Vec<Endpoint>> {
-    let flaky = Behaviour { fail_share: 0.1, fail_reply: Reply::Status(500), ..Behaviour::default() };
+    let flaky = Behaviour { fail_share: 0.1, fail_reply: ReceiverReply::Status(500), ..Behaviour::default() };
     [
         ("takes orders", r#"{"type":"event_type","value":"order.*"}"#, Behaviour::default()),
         ("fails 1 in 10", r#"{"type":"event_type","value":"payment.captured"}"#, flaky),

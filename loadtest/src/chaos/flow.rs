@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::ChaosError;
+use super::error::ChaosError;
 use super::fault::FaultKind;
 use super::scenario::{FlowConfig, Scenario};
-use super::server::Server;
+use super::server::ScenarioServer;
 use crate::receiver::{Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats};
 use crate::replay::{ReplayConfig, replay};
-use crate::sender::{self, KeyChoice, LiveRun, RunConfig, RunReport};
-use crate::verify::{Arrival, Order, VerifyReport, verify};
+use crate::sender::{self, KeyChoice, LiveRun, RunConfig, RunEnd, RunReport};
+use crate::verify::{Arrival, OrderCheck, VerifyReport, verify};
 
 /// Longer than a pause of the server, so that it is waited for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub struct FlowReport {
 
 /// A flow whose customers and receiver are there.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(super) struct TrafficFlow {
     pub(super) config: FlowConfig,
     pub(super) receiver: ReceiverHandle,
     pub(super) live: Arc<LiveRun>,
@@ -46,10 +46,10 @@ pub(super) struct Flow {
     received: PathBuf,
 }
 
-impl Flow {
+impl TrafficFlow {
     pub(super) async fn prepare(
         config: FlowConfig,
-        server: &Server,
+        server: &ScenarioServer,
         directory: &Path,
     ) -> Result<Self, ChaosError> {
         let file = |side: &str| directory.join(format!("{}.{side}", config.name.replace('/', "_")));
@@ -73,7 +73,7 @@ impl Flow {
     pub(super) fn send(
         &self,
         scenario: &Scenario,
-        server: &Server,
+        server: &ScenarioServer,
         seed: u64,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<RunReport, ChaosError>> + 'static {
@@ -110,33 +110,33 @@ impl Flow {
                 return sender::run(run, live, stop).await.map_err(ChaosError::from);
             };
             let play = ReplayConfig {
-                url,
-                files: vec![file],
                 keys,
                 speed: config.speed,
                 passes: u64::MAX,
-                from: Duration::ZERO,
-                to: None,
-                customers: Vec::new(),
-                keep: false,
                 connections: config.connections,
                 timeout: ANSWER_LIMIT,
                 retry_unknown: true,
                 ledger: Some(sent),
+                ..ReplayConfig::new(url, vec![file])
             };
-            let ends = stop.clone();
-            // Played again and again until the traffic's time is over.
-            let timer = async move {
+            // Played again and again until the traffic's time is over, which is
+            // its planned end.
+            let ends = stop.child_token();
+            let timer = async {
                 tokio::time::sleep(duration + warmup).await;
                 ends.cancel();
             };
-            let (report, ()) = tokio::join!(replay(play, live, stop), timer);
-            Ok(report?.run)
+            let (report, ()) = tokio::join!(replay(play, live, ends.clone()), timer);
+            let report = report?;
+            if let Some(error) = report.recording_error {
+                return Err(ChaosError::Recording(error));
+            }
+            Ok(RunReport { ended: RunEnd::Planned, ..report.run })
         }
     }
 
     fn compare(&self) -> Result<VerifyReport, ChaosError> {
-        let order = if self.config.ordered { Order::Required } else { Order::Counted };
+        let order = if self.config.ordered { OrderCheck::Required } else { OrderCheck::Counted };
         Ok(verify(&self.sent, &self.received, Arrival::EverySubscription, order)?)
     }
 
@@ -153,7 +153,7 @@ impl Flow {
     pub(super) fn finish(self, run: RunReport) -> Result<FlowReport, ChaosError> {
         let Self { config, receiver, sent, received, .. } = self;
         let receiver = receiver.stop()?;
-        let order = if config.ordered { Order::Required } else { Order::Counted };
+        let order = if config.ordered { OrderCheck::Required } else { OrderCheck::Counted };
         let verify = verify(&sent, &received, Arrival::EverySubscription, order)?;
         Ok(FlowReport { name: config.name, run, receiver, verify })
     }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::fault::FaultKind;
 use crate::duration;
-use crate::metric::Threshold;
+use crate::metric::{KnownFigures, MetricError, ResultKind, Threshold};
 use crate::profile::RateProfile;
 use crate::receiver::Behaviour;
 
@@ -123,6 +123,14 @@ pub enum ScenarioError {
         /// What is wrong with it.
         fault: &'static str,
     },
+    /// A limit is on a figure that no result has.
+    #[error("{}", path.display())]
+    Threshold {
+        /// Which file.
+        path: PathBuf,
+        /// Which limit.
+        source: MetricError,
+    },
 }
 
 impl Scenario {
@@ -133,6 +141,11 @@ impl Scenario {
             toml::from_str(&text).map_err(|error| ScenarioError::Toml(path.into(), Box::new(error)))?;
         if let Some(fault) = scenario.fault() {
             return Err(ScenarioError::Value { path: path.into(), fault });
+        }
+        let figures = KnownFigures::new(ResultKind::Chaos, true, true);
+        for threshold in &scenario.thresholds {
+            let failed = |source| ScenarioError::Threshold { path: path.into(), source };
+            figures.check(threshold).map_err(failed)?;
         }
         let directory = path.parent().unwrap_or(Path::new("."));
         for recording in scenario.flows.iter_mut().filter_map(|flow| flow.replay.as_mut()) {
@@ -154,6 +167,8 @@ impl Scenario {
             Some("webhook_events must be 1 to 10000")
         } else if !faults.kinds.is_empty() && (faults.every.is_zero() || faults.lasting.is_zero()) {
             Some("faults need every and lasting above 0")
+        } else if self.duration <= self.warmup {
+            Some("duration must be above warmup: nothing would be measured")
         } else {
             None
         }
@@ -207,6 +222,8 @@ mod tests {
             "title='a'\nduration='1s'\n[[flow]]\nrate='fast'",
             "title='a'\nduration='1s'\n[[flow]]\n[[flow]]",
             "title='a'\nduration='1s'\n[[flow]]\n[faults]\nkinds=['kill']",
+            "title='a'\nduration='1s'\nwarmup='1s'\n[[flow]]",
+            "title='a'\nduration='1s'\nthresholds=['p98<1']\n[[flow]]",
             "title='a'\nduration='1s'\n[[flow]]\n[faults]\nkinds=['meteor']\nevery='1s'\nlasting='1s'",
         ] {
             std::fs::write(&path, text).expect("written");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::ChaosError;
+use super::error::ChaosError;
 use crate::fetch::fetch;
 
 /// How long a start may take: it recovers what a crash left.
@@ -35,7 +35,7 @@ pub(super) struct ServerPlan {
 
 /// A server process; it is killed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct ScenarioServer {
     plan: ServerPlan,
     token: String,
     public: SocketAddr,
@@ -43,7 +43,7 @@ pub(super) struct Server {
     child: Child,
 }
 
-impl Server {
+impl ScenarioServer {
     /// Starts the server on free ports; returns once it is ready.
     pub(super) async fn start(plan: ServerPlan) -> Result<Self, ChaosError> {
         let (public, admin) = free_addresses().map_err(ChaosError::Address)?;
@@ -149,7 +149,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ScenarioServer {
     fn drop(&mut self) {
         // A stopped process takes no other signal. Both fail if it has ended.
         self.child.kill().ok();
