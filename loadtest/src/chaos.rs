@@ -1,5 +1,5 @@
-//! Runs a scenario against a server that it starts, breaks what the scenario
-//! says at random moments, and ends with a verification.
+//! Runs a scenario: starts a server, sends traffic, does the scenario's faults at
+//! random moments, and verifies at the end that nothing was lost.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ use flow::TrafficFlow;
 use server::{ScenarioServer, ServerPlan};
 use victims::Victims;
 
-/// A subscription counts at most a second after it was answered.
+/// How long to wait after a subscription was made: it counts after a second at most.
 const SUBSCRIBED: Duration = Duration::from_millis(1500);
 
 /// Which server a scenario is run against, and where.
@@ -45,17 +45,17 @@ pub struct ChaosConfig {
     pub server: PathBuf,
     /// Where data, ledgers and the server's log go; must be empty.
     pub directory: PathBuf,
-    /// Of moments, faults and traffic.
+    /// Seed of moments, faults and traffic.
     pub seed: u64,
 }
 
-/// What happened. The field names are stable; those of the first flow's run
-/// stand at the top.
+/// The result of a scenario. The field names are stable; those of the first
+/// flow's run stand at the top.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChaosReport {
     /// The scenario's.
     pub title: String,
-    /// What repeats the choices.
+    /// The same seed repeats the choices.
     pub seed: u64,
     /// The first flow's run.
     #[serde(flatten)]
@@ -64,9 +64,9 @@ pub struct ChaosReport {
     pub timeline: Timeline,
     /// The first flow's verification.
     pub verify: VerifyReport,
-    /// What was broken.
+    /// The faults that happened.
     pub faults: Vec<ScenarioFault>,
-    /// What could not be broken here, in words.
+    /// Faults that could not be done on this machine, in words.
     pub skipped: Vec<String>,
     /// All flows, by name.
     pub flows: BTreeMap<String, FlowReport>,
@@ -83,8 +83,8 @@ pub struct ChaosReport {
     pub ok: bool,
 }
 
-/// Runs a scenario. Cancelling `stop` ends the traffic early; what was sent is
-/// verified all the same.
+/// Runs a scenario. Cancelling `stop` ends the traffic early; the events sent
+/// until then are verified all the same.
 pub async fn chaos(
     scenario: &Scenario,
     config: &ChaosConfig,
@@ -139,7 +139,7 @@ async fn stage(
     let ended = CancellationToken::new();
     let live = flows.first().map(|flow| flow.live.clone()).unwrap_or_default();
     let sending = async {
-        // However it ends, nobody watches any longer.
+        // However the sending ends, the watching ends with it.
         let _ended = ended.clone().drop_guard();
         let mut runs: Vec<Option<RunReport>> = vec![None; flows.len()];
         while let Some(joined) = senders.join_next().await {
@@ -186,7 +186,7 @@ async fn stage(
     conclude(scenario, config.seed, first, reports, happened)
 }
 
-/// Breaks and mends until the traffic's time is over.
+/// Does one fault after another until the traffic's time is over.
 async fn torment(
     mut victims: Victims<'_>,
     scenario: &Scenario,

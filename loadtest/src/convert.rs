@@ -21,7 +21,7 @@ use crate::recording::{LineWriter, RecordingLine};
 mod access_log;
 mod har;
 
-/// What a file is.
+/// The form of the file to convert.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ConvertFormat {
     /// An HTTP archive, as browsers and proxies save it. Read whole into memory.
@@ -30,13 +30,13 @@ pub enum ConvertFormat {
     AccessLog,
 }
 
-/// What was converted. The field names are stable.
+/// How much was converted. The field names are stable.
 #[derive(Clone, Debug, Default, Eq, PartialEq, serde::Serialize)]
 pub struct ConvertStats {
     /// Requests written to the recording.
     pub written: u64,
     /// Entries and lines that were left out: archived requests without a body,
-    /// what is damaged, lines in no known form.
+    /// damaged entries, lines in no known form.
     pub left_out: u64,
     /// The first entry or line that was left out, from 1; 0 if there is none.
     pub first_left_out: u64,
@@ -61,7 +61,7 @@ pub enum ConvertError {
     Har {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is none.
         reason: String,
     },
     /// There is nothing in it to record.
@@ -102,7 +102,7 @@ pub fn convert(
     placed
 }
 
-/// Where the recording grows, in the same directory and compressed alike.
+/// The file in which the recording grows: in the same directory, with the same ending.
 fn part_of(to: &Path) -> PathBuf {
     let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
     to.with_file_name(format!(".{}.{name}", std::process::id()))

@@ -1,4 +1,4 @@
-//! Small HTTP requests beside the load: metrics, figures, administration.
+//! Single HTTP requests beside the load: for metrics, figures, administration.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub enum FetchError {
     /// The server cannot be reached.
     #[error("connecting to {0}")]
     Connect(String, #[source] std::io::Error),
-    /// It did not answer as HTTP/1.1 wants it.
+    /// The answer is not HTTP/1.1.
     #[error("asking {0}")]
     Http(String, #[source] hyper::Error),
     /// The request cannot be built.
@@ -36,7 +36,7 @@ pub enum FetchError {
     TimedOut(String, Duration),
 }
 
-/// An answer, whole.
+/// A whole answer.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// HTTP status.
@@ -103,7 +103,7 @@ async fn ask(
     tokio::select! {
         biased;
         fetched = &mut exchange => fetched,
-        // It ends early if the server closes it behind its answer.
+        // It ends first if the server closes it right after its answer.
         _ended = connection => exchange.await,
     }
 }

@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+mod change;
 mod known;
 
+pub use change::{ChangeLimit, change};
 pub use known::{KnownFigures, ResultKind};
 
 /// Why a text is no limit.
@@ -32,7 +34,7 @@ pub enum MetricError {
         text: String,
         /// Its figure.
         name: String,
-        /// What is wrong with its unit.
+        /// Which unit it should have.
         reason: &'static str,
     },
     /// No result has a figure of this name.
@@ -42,7 +44,7 @@ pub enum MetricError {
         text: String,
         /// Its figure.
         name: String,
-        /// What would make it exist, or nothing.
+        /// Which option would make the figure exist, or nothing.
         hint: &'static str,
     },
     /// Not `NAME:+N%` or `NAME:-N%`.
@@ -83,7 +85,7 @@ pub(crate) fn full_name(name: &str) -> String {
     }
 }
 
-/// Whether a figure is in µs.
+/// Returns true if a figure is in µs.
 fn in_us(name: &str) -> bool {
     let path = full_name(name);
     path.rsplit_once('.').is_some_and(|(summary, part)| summary.contains("_us") && LATENCIES.contains(&part))
@@ -123,13 +125,13 @@ pub struct Threshold {
 /// A limit that was checked.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct CheckedLimit {
-    /// As it was asked for.
+    /// The limit as it was given.
     pub expression: String,
     /// The figure; none if nothing was measured for it, which is a failure.
     pub value: Option<f64>,
-    /// Whether it holds.
+    /// True if the limit holds.
     pub ok: bool,
-    /// In words.
+    /// The verdict in words.
     pub text: String,
 }
 
@@ -154,16 +156,16 @@ impl FromStr for Threshold {
         let (limit, unit) = quantity(value.trim()).filter(|_| !name.is_empty()).ok_or_else(wrong)?;
         let misfit = |reason| MetricError::Unit { text: text.to_owned(), name: name.to_owned(), reason };
         match (in_us(name), unit) {
-            (true, Unit::Time) | (false, Unit::None | Unit::Factor) => {}
+            (true, LimitUnit::Time) | (false, LimitUnit::None | LimitUnit::Factor) => {}
             (true, _) => return Err(misfit("is a time and needs a unit: us, ms or s")),
-            (false, Unit::Time) => return Err(misfit("is no time and has no unit of time")),
+            (false, LimitUnit::Time) => return Err(misfit("is no time and has no unit of time")),
         }
         Ok(Self { text: text.to_owned(), name: name.to_owned(), relation, limit })
     }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Unit {
+enum LimitUnit {
     None,
     /// `%`, `k` or `M`.
     Factor,
@@ -172,19 +174,19 @@ enum Unit {
 }
 
 /// A number with a unit: `us`, `ms`, `s` (in µs), `%`, `k`, `M`.
-fn quantity(text: &str) -> Option<(f64, Unit)> {
+fn quantity(text: &str) -> Option<(f64, LimitUnit)> {
     let units = [
-        ("us", 1.0, Unit::Time),
-        ("µs", 1.0, Unit::Time),
-        ("ms", 1e3, Unit::Time),
-        ("s", 1e6, Unit::Time),
-        ("%", 0.01, Unit::Factor),
-        ("k", 1e3, Unit::Factor),
-        ("M", 1e6, Unit::Factor),
+        ("us", 1.0, LimitUnit::Time),
+        ("µs", 1.0, LimitUnit::Time),
+        ("ms", 1e3, LimitUnit::Time),
+        ("s", 1e6, LimitUnit::Time),
+        ("%", 0.01, LimitUnit::Factor),
+        ("k", 1e3, LimitUnit::Factor),
+        ("M", 1e6, LimitUnit::Factor),
     ];
     let found =
         units.iter().find_map(|(name, factor, unit)| Some((text.strip_suffix(name)?, *factor, *unit)));
-    let (number, factor, unit) = found.unwrap_or((text, 1.0, Unit::None));
+    let (number, factor, unit) = found.unwrap_or((text, 1.0, LimitUnit::None));
     let number = number.trim().parse::<f64>().ok()? * factor;
     number.is_finite().then_some((number, unit))
 }
@@ -195,7 +197,7 @@ impl Threshold {
         &self.name
     }
 
-    /// As it was given.
+    /// The limit as it was given.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -228,57 +230,6 @@ impl Threshold {
     }
 }
 
-/// A limit on how far a figure may move from one result to another: `p99:+10%`
-/// fails if it rose by more, `events_per_s:-5%` if it fell by more.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangeLimit {
-    text: String,
-    name: String,
-    /// Relative; its sign is the direction that is limited.
-    limit: f64,
-}
-
-impl FromStr for ChangeLimit {
-    type Err = MetricError;
-
-    fn from_str(text: &str) -> Result<Self, MetricError> {
-        let wrong = || MetricError::Change(text.to_owned());
-        let (name, change) = text.split_once(':').ok_or_else(wrong)?;
-        let change = change.trim();
-        let percent =
-            change.strip_suffix('%').filter(|_| change.starts_with(['+', '-'])).ok_or_else(wrong)?;
-        let limit = percent.parse::<f64>().ok().filter(|limit| limit.is_finite()).ok_or_else(wrong)? / 100.0;
-        // "+0%" limits rises and "-0%" falls: the sign of a zero is kept.
-        Ok(Self { text: text.to_owned(), name: name.trim().to_owned(), limit })
-    }
-}
-
-impl ChangeLimit {
-    /// The figure that is limited.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Checks how far `after` is from `before`.
-    pub fn check(&self, before: &Value, after: &Value) -> CheckedLimit {
-        let change = figure(before, &self.name).zip(figure(after, &self.name)).map(|(a, b)| change(a, b));
-        let ok = change.is_some_and(|change| {
-            if self.limit.is_sign_negative() { change >= self.limit } else { change <= self.limit }
-        });
-        let shown = change.map_or_else(
-            || "it was not measured in both".to_owned(),
-            |change| format!("{:+.1} %", change * 100.0),
-        );
-        let text = format!("{} {}: {shown}", if ok { "ok    " } else { "FAILED" }, self.text);
-        CheckedLimit { expression: self.text.clone(), value: change, ok, text }
-    }
-}
-
-/// The relative change; from nothing to something it is infinite.
-pub fn change(before: f64, after: f64) -> f64 {
-    if before == after { 0.0 } else { (after - before) / before.abs() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,16 +257,6 @@ mod tests {
             assert!(!holds(text), "{text}");
         }
         assert!(!holds("no.such.figure<1") && !holds("no.such.figure>=0"), "what is not there is a failure");
-    }
-
-    #[test]
-    fn changes_are_limited_in_their_direction() {
-        let (before, after) = (json!({"a": 100, "z": 0}), json!({"a": 111, "z": 1}));
-        let ok = |text: &str| text.parse::<ChangeLimit>().expect("a limit").check(&before, &after).ok;
-        assert!(ok("a:+11%") && ok("a:-0%") && !ok("a:+10%") && !ok("a:+0%"));
-        assert!(!ok("z:+1000%") && ok("z:-5%") && !ok("q:+5%"));
-        let back = |text: &str| text.parse::<ChangeLimit>().expect("a limit").check(&after, &before).ok;
-        assert!(back("a:-10%") && !back("a:-9%") && back("a:+0%"));
     }
 
     #[test]
@@ -352,9 +293,6 @@ mod tests {
     fn nonsense_is_refused() {
         for text in ["p99", "<1", "p99<", "p99<x", "p99=1", "p99<NaN"] {
             assert!(text.parse::<Threshold>().is_err(), "{text}");
-        }
-        for text in ["p99", "p99:10%", "p99:+x%", "p99:+10"] {
-            assert!(text.parse::<ChangeLimit>().is_err(), "{text}");
         }
     }
 }

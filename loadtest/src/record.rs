@@ -52,7 +52,7 @@ const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
 const CONNECTION_HEADERS: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// What to pass on, where, and what not to write.
+/// Which server to pass requests on to, and which parts not to write.
 #[derive(Clone, Debug)]
 pub struct RecordConfig {
     /// `http[s]://host:port` of the server.
@@ -68,7 +68,7 @@ pub struct RecordConfig {
     pub redact_fields: Vec<String>,
 }
 
-/// What was recorded. The field names are stable.
+/// How many requests were recorded. The field names are stable.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct RecordStats {
     /// Requests written to the recording.
@@ -89,7 +89,7 @@ pub enum RecorderError {
     /// The recording cannot be written.
     #[error("writing {}", .0.display())]
     File(PathBuf, #[source] std::io::Error),
-    /// A thread ended without its result: a defect of this tool.
+    /// A thread ended without its result: a defect of this program.
     #[error("a thread of the recorder failed; its panic is on stderr")]
     Panicked,
 }
@@ -136,11 +136,11 @@ pub async fn record(
                 let serving = serve(stream, Arc::clone(&recorder));
                 let ended = ended.clone();
                 connections.spawn(async move {
-                    // Closing what is in flight is what stopping means.
+                    // A stop closes connections with whatever is in flight on them.
                     ended.run_until_cancelled(serving).await;
                 });
             }
-            // Out of descriptors, say: let some connections end first.
+            // Mostly for want of file descriptors: some connections must end first.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
@@ -161,10 +161,10 @@ pub async fn record(
     Ok(stats)
 }
 
-/// Each connection has one of its own to the server: requests that came one
-/// after another are passed on so.
+/// Each client connection has a server connection of its own, so that requests
+/// stay in their order.
 async fn serve(stream: TcpStream, recorder: Arc<Recorder>) {
-    // A client that is gone shows in the next read.
+    // If the client is gone, the next read fails.
     stream.set_nodelay(true).ok();
     let upstream = Arc::new(Mutex::new(None));
     let service = service_fn(move |request| {
@@ -173,13 +173,13 @@ async fn serve(stream: TcpStream, recorder: Arc<Recorder>) {
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new());
-    // The client sees for itself how its connection ends.
+    // The client notices by itself how its connection ends.
     builder.serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
 type Upstream = Mutex<Option<SendRequest<Full<Bytes>>>>;
 type PassedBody = BoxBody<Bytes, hyper::Error>;
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type PassFailure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn handle(
     recorder: &Recorder,
@@ -210,7 +210,7 @@ async fn handle(
     }
 }
 
-/// The request as it is written; none if it must not be.
+/// The request as it is written; `None` if it must not be written.
 pub(crate) fn line(
     redaction: &Redaction,
     at: f64,
@@ -238,7 +238,7 @@ pub(crate) fn line(
     Some(line)
 }
 
-/// A name for whoever has these credentials, that does not give them away.
+/// A name for whoever has these credentials: a hash, which does not give them away.
 fn customer(headers: &HeaderMap) -> String {
     let other = || headers.iter().find(|(name, _)| is_secret(name.as_str())).map(|(_, value)| value);
     let credential = headers.get("x-api-key").or_else(|| headers.get(AUTHORIZATION)).or_else(other);
@@ -254,7 +254,7 @@ async fn pass_on(
     upstream: &Upstream,
     mut head: http::request::Parts,
     body: Bytes,
-) -> Result<Response<PassedBody>, Failure> {
+) -> Result<Response<PassedBody>, PassFailure> {
     remove_connection_headers(&mut head.headers);
     // The body is whole by now: its length is written anew.
     head.headers.remove(CONTENT_LENGTH);
@@ -278,7 +278,7 @@ async fn pass_on(
             Ok(answer) => {
                 let (mut head, body) = answer.into_parts();
                 remove_connection_headers(&mut head.headers);
-                // As it comes: an answer may go on for as long as events do.
+                // Passed on as it comes: a stream of events has no end.
                 return Ok(Response::from_parts(head, body.boxed()));
             }
             Err(mut failed) => match failed.take_message() {
@@ -293,7 +293,7 @@ async fn pass_on(
     }
 }
 
-async fn connect(recorder: &Recorder) -> Result<SendRequest<Full<Bytes>>, Failure> {
+async fn connect(recorder: &Recorder) -> Result<SendRequest<Full<Bytes>>, PassFailure> {
     let io = TokioIo::new(recorder.target.connect(0).await?);
     let (requests, connection) = hyper::client::conn::http1::handshake(io).await?;
     // It ends when `requests` is dropped; the request says how it failed.

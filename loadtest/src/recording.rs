@@ -1,9 +1,9 @@
-//! Recorded traffic: a JSON object a line, in the order in which it came.
+//! Recorded traffic: one JSON object a line, in the order of arrival.
 //!
 //! | member | content |
 //! |---|---|
 //! | `at` | when it came: Unix time in seconds, with fractions, or in ms, µs or ns, as its size tells; without it, with the line before |
-//! | `customer` | whose it was: any name; requests of one are never overtaken by one another |
+//! | `customer` | any name; the requests of one customer keep their order |
 //! | `method`, `path` | `POST` and `/v1/events` unless given |
 //! | `headers` | an object of names and values; credentials are left out by `record` |
 //! | `body` | the request's body as text ... |
@@ -36,15 +36,15 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 pub struct Recorded {
     /// Unix time in seconds, whatever the unit in the file.
     pub at: Option<f64>,
-    /// Whose it was.
+    /// The customer's name.
     pub customer: String,
     /// `POST`, mostly.
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// Without those of the connection.
+    /// Headers, without those of the connection.
     pub headers: Vec<(String, String)>,
-    /// As it was sent, coding included.
+    /// The body as it was sent, with its content coding.
     pub body: Vec<u8>,
 }
 
@@ -64,18 +64,18 @@ pub enum RecordingError {
     Line {
         /// Which file.
         path: PathBuf,
-        /// From 1.
+        /// The line's number, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Why the line is no request.
         reason: String,
     },
     /// The last line has no end and is no request, or the compressed file has
-    /// no end: what a recorder leaves that was killed.
+    /// no end: a recorder that was killed leaves such a file.
     #[error("{} is cut short in line {line}", path.display())]
     CutShort {
         /// Which file.
         path: PathBuf,
-        /// From 1.
+        /// The line's number, from 1.
         line: u64,
     },
 }
@@ -173,7 +173,7 @@ pub struct RecordingReader {
 }
 
 impl RecordingReader {
-    /// Opens a file; what it starts with tells how it is compressed.
+    /// Opens a file; its first bytes tell how it is compressed.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let failed = |source| RecordingError::File { path: path.to_owned(), source };
         let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
@@ -188,7 +188,7 @@ impl RecordingReader {
         Ok(Self { path: path.to_owned(), lines, line: 0, buffer: Vec::new() })
     }
 
-    /// The next request; none at the end.
+    /// The next request; `None` at the end.
     pub fn next_request(&mut self) -> Result<Option<Recorded>, RecordingError> {
         loop {
             self.buffer.clear();

@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::Latencies;
 use crate::cpu::CpuMeter;
 use crate::ledger::{LedgerError, LedgerKind, LedgerWriter};
 use crate::sender::report::{RunFacts, report};
@@ -25,6 +24,7 @@ use crate::target::{HttpVersion, SendTarget, TargetError};
 use crate::ticker::Ticker;
 use crate::tls::TlsSettings;
 
+mod dispatcher;
 mod player;
 mod reader;
 mod shared;
@@ -32,17 +32,16 @@ mod stamp;
 mod timing;
 mod waiting;
 
-use player::Player;
-use reader::{Planned, ReadFindings};
+use dispatcher::Dispatcher;
+use reader::ReadFindings;
 use shared::ReplayShared;
-use waiting::DueRequest;
 
 /// Requests read ahead of those that are due.
 const READ_AHEAD: usize = 256;
 /// How often figures are published and the ledger is written.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
 
-/// What to play, where and how.
+/// Which recordings to play, against which server, how fast.
 #[derive(Clone, Debug)]
 pub struct ReplayConfig {
     /// `http[s]://host:port`; the paths are those of the recording.
@@ -57,9 +56,9 @@ pub struct ReplayConfig {
     /// from the first when there are more customers; without any, recorded
     /// credentials are sent.
     pub keys: Vec<String>,
-    /// How many times as fast as recorded; none for as fast as answered.
+    /// A multiple of the recorded speed; as fast as answered without one.
     pub speed: Option<f64>,
-    /// How often to play it.
+    /// How often to play the recordings.
     pub passes: u64,
     /// Skips what came before this time from the start of the recording.
     pub from: Duration,
@@ -70,9 +69,9 @@ pub struct ReplayConfig {
     pub gap_max: Duration,
     /// Plays these customers only; all, if there are none.
     pub customers: Vec<String>,
-    /// Whether bodies and idempotency keys are sent as recorded. Otherwise ids
-    /// and times become those of this run, and payloads get marks, so that
-    /// receipt can be verified.
+    /// Sends bodies and idempotency keys as recorded. Without it, ids and times
+    /// become those of this run and payloads get marks, so that receipt can be
+    /// verified.
     pub keep: bool,
     /// Most connections, each with one request in flight; they are made as
     /// requests find none free.
@@ -84,9 +83,9 @@ pub struct ReplayConfig {
     pub waiting_bytes_max: usize,
     /// Limit on connecting and on each answer.
     pub timeout: Duration,
-    /// Whether a request without a definite answer is sent again.
+    /// Sends a request again until it has a definite answer.
     pub retry_unknown: bool,
-    /// Where outcomes are written, if anywhere; not with `keep`.
+    /// The file for outcomes, if they are to be verified; not with `keep`.
     pub ledger: Option<PathBuf>,
 }
 
@@ -116,10 +115,10 @@ impl ReplayConfig {
     }
 }
 
-/// What a replay did: a run's result and more. The field names are stable.
+/// The result of a replay: that of a run, and more. The field names are stable.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayReport {
-    /// As of a run.
+    /// The figures of a run.
     #[serde(flatten)]
     pub run: RunReport,
     /// Requests played.
@@ -233,8 +232,7 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
     let read = tokio::task::spawn_blocking(move || reader.join()).await;
     let findings = read.map_err(|_panic| ReplayError::Panicked)?.map_err(|_panic| ReplayError::Panicked)?;
     shared.keep_up(&slot);
-    let Dispatcher { lag, held_back, started: connections, shared: dispatched, .. } = dispatcher;
-    drop(dispatched);
+    let Dispatcher { lag, held_back, started: connections, .. } = dispatcher;
     let facts = facts(&shared);
     let shared = Rc::into_inner(shared).ok_or(ReplayError::Panicked)?;
     let (tally, counts) = shared.finish()?;
@@ -291,98 +289,6 @@ fn warnings(findings: &ReadFindings, held_back: u64) -> Vec<String> {
         warnings.push(format!("the last line of {files} recording(s) was cut short and not played"));
     }
     warnings
-}
-
-/// Puts requests into their customers' queues when they are due, and starts
-/// players for them.
-struct Dispatcher {
-    shared: Rc<ReplayShared>,
-    players: JoinSet<()>,
-    started: usize,
-    /// How late requests were put into their queues.
-    lag: Latencies,
-    held_back: u64,
-    /// Whether requests are late because too many were waiting.
-    behind: bool,
-}
-
-impl Dispatcher {
-    fn new(shared: Rc<ReplayShared>) -> Self {
-        let (players, lag) = (JoinSet::new(), Latencies::new());
-        Self { shared, players, started: 0, lag, held_back: 0, behind: false }
-    }
-
-    async fn dispatch(
-        &mut self,
-        ticker: &Ticker,
-        planned: &mut mpsc::Receiver<Planned>,
-    ) -> Result<(), ReplayError> {
-        let stop = self.shared.stop.clone();
-        // A cancelled receive loses no request, and at a stop none is sent.
-        while let Some(Some(request)) = stop.run_until_cancelled(planned.recv()).await {
-            // A time beyond every clock never comes.
-            let due = request.offset.map(|offset| self.shared.started.checked_add(offset));
-            if due == Some(None) {
-                continue;
-            }
-            let due = due.flatten();
-            let waited = match due {
-                Some(due) => self.wait_until(due, ticker).await?,
-                None => Waited::Due,
-            };
-            let room = stop.run_until_cancelled(self.shared.waiting.room()).await;
-            if waited == Waited::Stopping || room.is_none() {
-                break;
-            }
-            if self.shared.waiting.push(DueRequest { due, planned: request }) {
-                self.start_player();
-            }
-            self.behind |= self.shared.waiting.is_full();
-        }
-        Ok(())
-    }
-
-    /// Waits until a request is due and notes how late that is noticed.
-    async fn wait_until(&mut self, due: Instant, ticker: &Ticker) -> Result<Waited, ReplayError> {
-        let wait = due.saturating_duration_since(Instant::now());
-        if !wait.is_zero() {
-            self.behind = false;
-            let slept = self.shared.stop.run_until_cancelled(ticker.sleep(wait)).await;
-            match slept {
-                Some(slept) => slept.map_err(ReplayError::Start)?,
-                None => return Ok(Waited::Stopping),
-            }
-        }
-        match self.behind {
-            // The server's fault, not the generator's.
-            true => self.held_back += 1,
-            false => self.lag.record(due.elapsed()),
-        }
-        Ok(Waited::Due)
-    }
-
-    fn start_player(&mut self) {
-        if self.started < self.shared.config.connections {
-            self.players.spawn_local(Player::new(self.started, Rc::clone(&self.shared)).run());
-            self.started += 1;
-        }
-    }
-
-    async fn wait_for_players(&mut self) -> Result<(), ReplayError> {
-        while let Some(ended) = self.players.join_next().await {
-            ended.map_err(|_panic| ReplayError::Panicked)?;
-        }
-        Ok(())
-    }
-}
-
-/// What ended a wait.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Waited {
-    /// The request is due.
-    Due,
-    /// The replay was told to stop.
-    Stopping,
 }
 
 impl ReplayReport {

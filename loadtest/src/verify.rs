@@ -29,7 +29,7 @@ pub struct VerifyReport {
     pub acknowledged: u64,
     /// Answered 4xx: should not have arrived.
     pub refused: u64,
-    /// Without a definite answer: may have arrived.
+    /// Sent without a definite answer: may have arrived.
     pub unknown: u64,
     /// Distinct events taken, at each subscription.
     pub received: u64,
@@ -45,12 +45,12 @@ pub struct VerifyReport {
     pub duplicates_other_delivery: u64,
     /// Taken after a later event of their stream.
     pub out_of_order: u64,
-    /// Of these, the acknowledged ones: each was answered 2xx before the later
-    /// event was sent, so order was promised.
+    /// The acknowledged ones among `out_of_order`: each was answered 2xx before
+    /// the later event was sent, so their order was promised.
     pub acknowledged_out_of_order: u64,
     /// Taken with a checksum that does not hold.
     pub corrupted: u64,
-    /// Entries with numbers that no ledger of this tool has.
+    /// Entries with numbers that no ledger of this program has.
     pub absurd_entries: u64,
     /// Streams sent.
     pub streams: u64,
@@ -79,13 +79,13 @@ pub struct LostStretch {
     pub subscription: Option<String>,
 }
 
-/// Ledgers are this tool's own: their keys need no defence.
+/// Ledgers are written by this program: their keys need no defence against collisions.
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A run and a stream of it.
 type StreamId = (u64, u32);
 
-/// What a sender's ledger says of one stream.
+/// One stream in a sender's ledger.
 #[derive(Debug, Default)]
 struct SentStream {
     acknowledged: SequenceSet,
@@ -248,7 +248,7 @@ impl VerifyReport {
         }
     }
 
-    /// Counts what was taken and not acknowledged.
+    /// Counts events that were taken though nothing acknowledged them.
     fn surplus(&mut self, sent: &SentStream, seen: &SequenceSet) {
         for (first, count) in seen.missing_from(&sent.acknowledged) {
             for sequence in first..first + count {

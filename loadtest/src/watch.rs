@@ -30,11 +30,11 @@ pub struct WatchConfig {
     pub scrape: Option<String>,
     /// A receiver of this program, `http://host:port`.
     pub receiver: Option<String>,
-    /// Length of a point.
+    /// How long each point is.
     pub period: Duration,
 }
 
-/// A stretch of a run.
+/// One point: a stretch of a run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct TimelinePoint {
     /// Its end, from the start of the run, in seconds.
@@ -65,7 +65,7 @@ pub struct TimelinePoint {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Timeline {
-    /// In order.
+    /// The points, in order of time.
     pub points: Vec<TimelinePoint>,
     /// The server's metrics at the end of each point, summed over labels.
     pub server: BTreeMap<String, Vec<Option<f64>>>,

@@ -51,7 +51,7 @@ impl FillableDisk {
 
 impl Drop for FillableDisk {
     fn drop(&mut self) {
-        // Lazily: the server may be at its end still.
+        // Lazily, since the server may not have ended yet.
         Command::new("umount").arg("-l").arg(&self.at).stderr(Stdio::null()).status().ok();
     }
 }

@@ -31,7 +31,7 @@ pub enum ChaosError {
     /// A customer or subscription could not be made.
     #[error("{url} answered {status}: {said}")]
     Refused {
-        /// What was asked.
+        /// The URL that was asked.
         url: String,
         /// HTTP status.
         status: u16,
@@ -56,10 +56,10 @@ pub enum ChaosError {
     /// A ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The result cannot be put together: a defect of this tool.
+    /// The result cannot be put together: a defect of this program.
     #[error("putting the result together")]
     Result(#[source] serde_json::Error),
-    /// A task ended without its result: a defect of this tool.
+    /// A task ended without its result: a defect of this program.
     #[error("a task failed; its panic is on stderr")]
     Panicked,
 }

@@ -1,5 +1,4 @@
-//! One stream of traffic of a scenario: customers, a receiver, a sender, and
-//! the ledgers of both.
+//! One flow of a scenario: customers, a sender, a receiver, and the ledgers of both.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,25 +16,25 @@ use crate::replay::{ReplayConfig, replay};
 use crate::sender::{self, KeyChoice, LiveRun, RunConfig, RunEnd, RunReport};
 use crate::verify::{Arrival, OrderCheck, VerifyReport, verify};
 
-/// Longer than a pause of the server, so that it is waited for.
+/// Longer than the server is ever paused, so that requests outlast a pause.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks at the ledgers.
+/// Time between two comparisons of the ledgers.
 const SETTLE_PERIOD: Duration = Duration::from_millis(500);
 
-/// What a flow did. The field names are stable.
+/// The result of a flow. The field names are stable.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowReport {
-    /// Of the flow.
+    /// The flow's name.
     pub name: String,
     /// The sender's view.
     pub run: RunReport,
     /// The receiver's view.
     pub receiver: ReceiverStats,
-    /// Both compared.
+    /// The comparison of both.
     pub verify: VerifyReport,
 }
 
-/// A flow whose customers and receiver are there.
+/// A flow whose customers and receiver exist.
 #[derive(Debug)]
 pub(super) struct TrafficFlow {
     pub(super) config: FlowConfig,
@@ -140,7 +139,7 @@ impl TrafficFlow {
         Ok(verify(&self.sent, &self.received, Arrival::EverySubscription, order)?)
     }
 
-    /// Waits until nothing that was acknowledged is missing, or `limit`.
+    /// Waits until every acknowledged event has arrived, or until `limit` is over.
     pub(super) async fn settle(&self, limit: Duration, stop: &CancellationToken) -> Result<(), ChaosError> {
         let started = Instant::now();
         while self.compare()?.lost > 0 && started.elapsed() < limit && !stop.is_cancelled() {
@@ -149,7 +148,7 @@ impl TrafficFlow {
         Ok(())
     }
 
-    /// Ends the receiver and judges.
+    /// Ends the receiver and compares the ledgers.
     pub(super) fn finish(self, run: RunReport) -> Result<FlowReport, ChaosError> {
         let Self { config, receiver, sent, received, .. } = self;
         let receiver = receiver.stop()?;

@@ -10,7 +10,7 @@ use super::server::ScenarioServer;
 use crate::random::SplitMix;
 use crate::receiver::{Behaviour, ReceiverReply};
 
-/// What faults are done to.
+/// The server, disk and flows that faults are done to.
 #[derive(Debug)]
 pub(super) struct Victims<'a> {
     pub(super) server: &'a mut ScenarioServer,
@@ -31,7 +31,7 @@ impl Victims<'_> {
                 self.server.kill()?;
                 tokio::time::sleep(lasting).await;
                 self.server.restart().await?;
-                // Now and then a start is struck as well.
+                // One restart in four is killed too.
                 if random.below(4) == 0 {
                     self.server.kill()?;
                     self.server.restart().await?;

@@ -92,7 +92,7 @@ pub(crate) fn check_files(paths: &[PathBuf]) -> anyhow::Result<()> {
             .open(path)
             .with_context(|| format!("{} cannot be written", path.display()))?;
         if !there {
-            // Only made to see whether it can be.
+            // It was made only to see whether it can be.
             std::fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
         }
     }
@@ -153,6 +153,6 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 
 /// Prints a line on stderr.
 pub(crate) fn tell(text: &str) {
-    // Where stderr is gone there is nobody to tell.
+    // If stderr is closed, nobody can be told.
     writeln!(io::stderr(), "{text}").ok();
 }

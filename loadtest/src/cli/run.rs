@@ -30,7 +30,8 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// How long a receiver is waited for at most.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 
-/// A run's result, and what was seen beside it. The field names are stable.
+/// A run's result, with its timeline and the receiver's figures. The field names
+/// are stable.
 #[derive(Debug, Serialize)]
 pub(super) struct RunResult {
     #[serde(flatten)]
@@ -85,7 +86,7 @@ pub(super) async fn drive(
     let (watched, warmup) = (args.watch(), config.warmup);
     let total = config.duration.map(|duration| warmup + duration);
     let mut view = LiveView::new(args.progress, warmup, total);
-    let mut guard = Guard { after: args.fail_fast, warmup, limits: &args.threshold, broken: None };
+    let mut guard = LimitGuard { after: args.fail_fast, warmup, limits: &args.threshold, broken: None };
     if guard.after.is_some() {
         live.measure();
     }
@@ -110,7 +111,7 @@ pub(super) async fn drive(
 }
 
 /// Judges limits while a run goes on.
-struct Guard<'a> {
+struct LimitGuard<'a> {
     /// Once so much time was measured; never without it.
     after: Option<Duration>,
     warmup: Duration,
@@ -118,7 +119,7 @@ struct Guard<'a> {
     broken: Option<CheckedLimit>,
 }
 
-impl Guard<'_> {
+impl LimitGuard<'_> {
     /// Returns true if a limit is broken `at_s` seconds after the run's start.
     fn breaks(&mut self, at_s: f64, live: &LiveRun) -> bool {
         let measured_s = at_s - self.warmup.as_secs_f64();

@@ -45,8 +45,8 @@ fn rates(text: &str) -> Result<(f64, f64), String> {
     Ok((number(low)?, number(high)?))
 }
 
-/// What was found. The field names are stable; those of the best step's run
-/// stand at the top.
+/// The result of a search. The field names are stable; those of the best
+/// step's run stand at the top.
 #[derive(Debug, Serialize)]
 struct SearchResult {
     #[serde(flatten)]

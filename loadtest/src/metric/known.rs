@@ -26,8 +26,9 @@ pub enum ResultKind {
 pub struct KnownFigures {
     names: BTreeSet<String>,
     kind: ResultKind,
-    /// Whether the server's process and a receiver are watched.
+    /// True if the server's process is watched.
     watched: bool,
+    /// True if a receiver is asked for its figures.
     receiver: bool,
 }
 

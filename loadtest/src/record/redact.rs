@@ -1,4 +1,4 @@
-//! What of a request is not written down.
+//! Keeps credentials and chosen members of requests out of recordings.
 
 use hyper::header::HeaderName;
 use serde_json::Value;
@@ -31,7 +31,7 @@ const REDACTED: &str = "[redacted]";
 /// Longest body that is looked into, in bytes.
 const PLAIN_BYTES_MAX: u64 = 256 << 20;
 
-/// What is left out, beside credentials and cookies.
+/// The headers and members that are left out, beside credentials and cookies.
 #[derive(Debug, Default)]
 pub struct Redaction {
     headers: Vec<String>,
@@ -42,7 +42,7 @@ pub struct Redaction {
 /// Returns true for the name of a header or parameter that holds a credential.
 pub(super) fn is_secret(name: &str) -> bool {
     let plain: String = name.to_ascii_lowercase().chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect();
-    // What tells repetitions of a request apart is no credential.
+    // An idempotency key is no credential.
     plain != "idempotencykey"
         && (SECRET_NAMES.contains(&plain.as_str()) || SECRET_WORDS.iter().any(|word| plain.contains(word)))
 }
@@ -56,7 +56,7 @@ impl Redaction {
         }
     }
 
-    /// Whether a header is written.
+    /// Returns true if a header is written.
     pub(super) fn keeps(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
         let dropped = is_secret(name) || CONNECTION_HEADERS.contains(&name) || OWN_HEADERS.contains(&name);

@@ -16,15 +16,16 @@ use crate::recording::{Recorded, RecordingError, RecordingReader};
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
     pub(super) request: Recorded,
-    /// From the start of the replay; none where time does not count.
+    /// When the request is due, from the start of the replay; `None` if it is
+    /// sent as fast as answered.
     pub(super) offset: Option<Duration>,
     /// Customers are numbered as they appear.
     pub(super) customer_number: u32,
-    /// How often the recording was played before.
+    /// How often the recordings were played before.
     pub(super) pass: u64,
 }
 
-/// What was found while reading.
+/// Irregularities that were found while reading.
 #[derive(Debug, Default)]
 pub(super) struct ReadFindings {
     /// Recordings whose last line was cut short, which is then not played.
@@ -33,7 +34,7 @@ pub(super) struct ReadFindings {
     pub(super) times_replaced: u64,
     /// Recorded silence that was not waited for.
     pub(super) silence_skipped_s: f64,
-    /// What ended the reading of a recording before its end.
+    /// Why a recording could not be read to its end.
     pub(super) failure: Option<RecordingError>,
 }
 
@@ -138,7 +139,7 @@ impl OpenRecording {
         self.next = Some((request, at));
     }
 
-    /// What cannot be read ends the recording; what was read before is played.
+    /// Reads a request. An error ends the recording; the requests before it are played.
     fn read(&mut self) -> Option<Recorded> {
         if self.ended.is_some() {
             return None;

@@ -1,4 +1,4 @@
-//! What the players of a replay share, on their thread.
+//! The state that the players of a replay share, on their thread.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::waiting::{Waiting, WaitingLimits};
+use super::waiting::{WaitingLimits, WaitingRequests};
 use super::{ReplayConfig, ReplayError};
 use crate::ledger::{LedgerBuffer, LedgerEntry, LedgerError, LedgerWriter};
 use crate::sender::{LiveWorker, RequestOutcome, Tally};
 use crate::target::SendTarget;
 
-/// What the players of a replay share.
+/// The state that the players of a replay share.
 pub(super) struct ReplayShared {
     pub(super) config: ReplayConfig,
     pub(super) stop: CancellationToken,
     pub(super) started: Instant,
     pub(super) run: u64,
     pub(super) target: Arc<SendTarget>,
-    pub(super) waiting: Waiting,
+    pub(super) waiting: WaitingRequests,
     pub(super) tally: RefCell<Tally>,
     /// The next sequence number of each customer.
     sequences: RefCell<HashMap<u32, u64>>,
@@ -31,7 +31,7 @@ pub(super) struct ReplayShared {
     pub(super) unmarked: Cell<u64>,
 }
 
-/// What was counted beside the tally.
+/// Counts beside those of the tally.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReplayCounts {
     pub(super) played: u64,
@@ -55,7 +55,7 @@ impl ReplayShared {
             started,
             run: crate::fresh_id(),
             target: Arc::new(target),
-            waiting: Waiting::new(limits),
+            waiting: WaitingRequests::new(limits),
             tally: RefCell::new(tally),
             sequences: RefCell::default(),
             ledger: ledger.map(RefCell::new),
@@ -85,7 +85,7 @@ impl ReplayShared {
             count: marked as u32,
             code: outcome.code(),
         };
-        // A slot a customer: its requests follow one another.
+        // Each customer has a slot of its own, so that its entries stay in order.
         if self.entries.borrow_mut().note(customer as usize, entry) {
             self.write_entries();
         }
@@ -115,7 +115,7 @@ impl ReplayShared {
         unsent.len() as u64
     }
 
-    /// What was counted, once nobody counts any more.
+    /// The counts, once no player is left.
     pub(super) fn finish(self) -> Result<(Tally, ReplayCounts), ReplayError> {
         self.write_entries();
         if let Some(failure) = self.ledger_failure.take() {

@@ -1,5 +1,5 @@
-//! Makes a recorded body one of this run: marks in its payloads, ids and times
-//! of its own. Payloads keep their bytes, but for the mark in front.
+//! Makes a recorded body part of this run: puts marks into its payloads and
+//! replaces ids and times. Payloads keep their bytes behind the mark.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,24 +10,24 @@ use serde_json::value::RawValue;
 use crate::calendar::rfc3339;
 use crate::mark::{self, MARK_BYTES, PREFIX, TAIL_BYTES_MAX};
 
-/// What the events of a request become.
+/// The numbers that a request's events get.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReplayStamp<'a> {
     pub(super) run: u64,
     pub(super) stream: u32,
     pub(super) first_sequence: u64,
     pub(super) sent_ns: u64,
-    /// What makes ids those of this run.
+    /// Appended to ids, so that they are of this run.
     pub(super) suffix: &'a str,
 }
 
-/// A body that was made one of this run.
+/// A body that is part of this run.
 #[derive(Debug, PartialEq)]
 pub(super) struct Stamped {
     pub(super) body: Vec<u8>,
     /// Events in it.
     pub(super) events: u64,
-    /// Of these, those with a mark: they have consecutive sequence numbers.
+    /// Events with a mark; their sequence numbers are consecutive.
     pub(super) marked: u64,
 }
 
@@ -49,7 +49,7 @@ struct Unwrapped {
 
 const MARK_MEMBER: &[u8] = b"{\"mark\":\"";
 
-/// Stamps a body without content coding; none if it is not understood.
+/// Stamps a body without content coding; `None` if it is not understood.
 pub(super) fn stamp(content_type: &str, body: &[u8], stamp: ReplayStamp<'_>) -> Option<Stamped> {
     let mut stamper = Stamper { stamp, events: 0, marked: 0 };
     let body = if content_type.contains("ndjson") {

@@ -28,9 +28,9 @@ pub(super) struct WaitingLimits {
 
 /// The queues, shared by those who fill them and those who send.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingRequests {
     limits: WaitingLimits,
-    queues: RefCell<Queues>,
+    queues: RefCell<CustomerQueues>,
     /// Players without a request.
     idle: Cell<usize>,
     /// Told when a request may be taken, or there will be no more.
@@ -40,7 +40,7 @@ pub(super) struct Waiting {
 }
 
 #[derive(Debug, Default)]
-struct Queues {
+struct CustomerQueues {
     customers: HashMap<u32, CustomerQueue>,
     /// Customers with a waiting request and none in flight.
     ready: VecDeque<u32>,
@@ -55,7 +55,7 @@ struct CustomerQueue {
     in_flight: bool,
 }
 
-impl Waiting {
+impl WaitingRequests {
     pub(super) fn new(limits: WaitingLimits) -> Self {
         Self {
             limits,
@@ -143,7 +143,7 @@ impl Waiting {
     }
 }
 
-impl Queues {
+impl CustomerQueues {
     fn take(&mut self) -> Option<DueRequest> {
         let customer = self.ready.pop_front()?;
         let queue = self.customers.get_mut(&customer)?;
@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_customer_has_one_request_in_flight_and_its_order() {
-        let waiting = Waiting::new(WaitingLimits { requests: 10, bytes: 1000 });
+        let waiting = WaitingRequests::new(WaitingLimits { requests: 10, bytes: 1000 });
         for (customer, nth) in [(1, 0), (1, 1), (2, 0)] {
             assert!(waiting.push(request(customer, nth)), "nobody waits for requests");
         }
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_and_bytes_are_bounded() {
-        let waiting = Waiting::new(WaitingLimits { requests: 3, bytes: 20 });
+        let waiting = WaitingRequests::new(WaitingLimits { requests: 3, bytes: 20 });
         waiting.push(request(1, 0));
         assert!(!waiting.is_full());
         waiting.push(request(1, 1));

@@ -50,8 +50,8 @@ fn a_closed_loop_is_measured_against_the_baseline() {
     assert_eq!(single["requests_per_s"], single["events_per_s"]);
     assert_eq!(single["latency_us"]["count"], single["measured"]["requests"]);
     let batched = json(&output(&[&["run", "--batch", "100", "--encoding", "gzip"], &times[..]].concat()));
-    let of = |name: &str| batched["whole_run"][name].as_u64().expect("a count");
-    assert_eq!(of("events_accepted"), 100 * of("requests"));
+    let total = |name: &str| batched["whole_run"][name].as_u64().expect("a count");
+    assert_eq!(total("events_accepted"), 100 * total("requests"));
     server.interrupt();
 }
 

@@ -92,16 +92,16 @@ fn bad_requests_that_are_taken_and_repeats_answered_otherwise_are_counted() {
     let taking = ProgramServer::start(&["baseline"]);
     let shares = ["--idempotency-keys", "--repeat-share", "0.3", "--bad-share", "0.3", "--duration", "200ms"];
     let result = run(&taking.url, &shares);
-    let of = |result: &Value, name: &str| count(&result["whole_run"][name]);
+    let total = |result: &Value, name: &str| count(&result["whole_run"][name]);
     // The baseline takes everything and always says the same.
-    assert!(of(&result, "bad_requests") > 0);
-    assert_eq!(of(&result, "bad_requests"), of(&result, "bad_accepted"));
-    assert!(of(&result, "repeats") > 0 && of(&result, "repeats_answered_otherwise") == 0, "{result}");
+    assert!(total(&result, "bad_requests") > 0);
+    assert_eq!(total(&result, "bad_requests"), total(&result, "bad_accepted"));
+    assert!(total(&result, "repeats") > 0 && total(&result, "repeats_answered_otherwise") == 0, "{result}");
     // Half of everything is refused: repeats are among it.
     let flaky = ProgramServer::start(&["receive", "--fail-share", "0.5", "--fail-status", "400"]);
     let result = run(&flaky.url, &[&shares[..], &["--envelope", "delivered"]].concat());
-    assert!(of(&result, "repeats_answered_otherwise") > 0, "{result}");
-    assert!(of(&result, "bad_accepted") < of(&result, "bad_requests"), "{result}");
+    assert!(total(&result, "repeats_answered_otherwise") > 0, "{result}");
+    assert!(total(&result, "bad_accepted") < total(&result, "bad_requests"), "{result}");
 }
 
 #[test]

@@ -145,9 +145,9 @@ fn single_results_are_written_as_csv() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 101);
     assert!(lines[0].starts_with("due_us,latency_us,service_us,status,outcome,"), "{}", lines[0]);
-    let of = |outcome: &str| lines.iter().filter(|line| line.contains(outcome)).count() as u64;
-    assert_eq!(of(",200,acknowledged,"), count(&result["measured"]["requests_acknowledged"]));
-    assert_eq!(of(",429,refused,"), count(&result["measured"]["requests_refused"]));
+    let lines_with = |outcome: &str| lines.iter().filter(|line| line.contains(outcome)).count() as u64;
+    assert_eq!(lines_with(",200,acknowledged,"), count(&result["measured"]["requests_acknowledged"]));
+    assert_eq!(lines_with(",429,refused,"), count(&result["measured"]["requests_refused"]));
 }
 
 #[test]

@@ -14,12 +14,12 @@ use crate::fake::{ACCEPTED, FakeServer, read_request};
 use crate::process::output;
 
 /// An authority, and files with certificates that it signed.
-struct Authority {
+struct TestAuthority {
     directory: tempfile::TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-impl Authority {
+impl TestAuthority {
     fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -109,7 +109,7 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn a_server_is_trusted_by_its_authority_only() {
-    let (authority, other) = (Authority::new(), Authority::new());
+    let (authority, other) = (TestAuthority::new(), TestAuthority::new());
     let server = authority.server(false);
     let (status, result) = run(&server.url, &["--cacert", &authority.path("ca.pem")]);
     assert_eq!(
@@ -128,7 +128,7 @@ fn a_server_is_trusted_by_its_authority_only() {
 
 #[test]
 fn a_server_that_asks_for_a_certificate_gets_it() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let server = authority.server(true);
     let (chain, key) = authority.sign("client");
     let ca = authority.path("ca.pem");

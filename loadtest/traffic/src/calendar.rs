@@ -1,4 +1,4 @@
-//! Dates in words.
+//! Writes Unix times as dates.
 
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] =

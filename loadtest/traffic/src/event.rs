@@ -3,7 +3,7 @@
 //! The payload is `{"mark":"…","user":"u-…","amount":…,"item":"…","note":"…"}`,
 //! of which user, amount, item and part of the note change with every send, so
 //! that the traffic compresses about as well as real events do, not absurdly;
-//! or it is what a template says ([`template`]), behind a mark.
+//! or it is a template ([`template`]) behind a mark.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ use template::{EventStamp, TemplateField};
 /// Which JSON object is wrapped around the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventEnvelope {
-    /// What a producer POSTs: `event_type`, `payload`, perhaps `ordering_key`.
+    /// As a producer POSTs it: `event_type`, `payload`, perhaps `ordering_key`.
     Produced,
-    /// What a webhook receives: `event_id`, `customer_id`, …, `timestamp`.
+    /// As a webhook receives it: `event_id`, `customer_id`, …, `timestamp`.
     Delivered,
 }
 
-/// What an event looks like.
+/// The shape of an event.
 #[derive(Clone, Debug)]
 pub struct EventShape {
     /// The object around the payload.
@@ -35,11 +35,11 @@ pub struct EventShape {
     /// `event_type`; letters, digits, `.`, `_`, `-`, `/`, `:`.
     pub event_type: String,
     /// Size of the event's JSON in bytes; raised to the smallest possible.
-    /// Where there is a template, its size counts.
+    /// An event with a template has the template's size instead.
     pub event_bytes: usize,
-    /// The payload, but its mark; without it one that is made up.
+    /// The payload without its mark; a made-up one if there is none.
     pub template: Option<Arc<PayloadTemplate>>,
-    /// Whether each event names its stream as `ordering_key`.
+    /// Names each event's stream as its `ordering_key`.
     pub ordering_key: bool,
 }
 
@@ -57,7 +57,7 @@ pub enum EventShapeError {
 /// The made-up payload up to its note.
 const MADE_UP: &str = r#"{"user":"u-{{text:16}}","amount":{{digits:7}},"item":"{{text:16}}","note":""#;
 
-/// Of each window of the note, so many bytes are drawn anew for each send.
+/// The first `NOTE_FRESH` bytes of each window of the note are drawn for each send.
 const NOTE_WINDOW: usize = 64;
 const NOTE_FRESH: usize = 20;
 const NOTE_TEXT: &[u8] = b"Left with the neighbour at number 12, rang twice; customer asked for \
@@ -148,7 +148,7 @@ impl EventTemplate {
     }
 }
 
-/// A payload whose note has `note_bytes`.
+/// A made-up payload whose note has `note_bytes` bytes.
 fn made_up(note_bytes: usize) -> PayloadTemplate {
     let note: Vec<u8> = NOTE_TEXT.iter().copied().cycle().take(note_bytes).collect();
     let mut text = MADE_UP.to_owned();

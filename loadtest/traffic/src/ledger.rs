@@ -1,5 +1,5 @@
-//! Ledgers: what a sender was told and what a receiver took, in files that
-//! outlive the process that wrote them.
+//! Ledgers: files with the outcome of each request of a sender, or with each event
+//! that a receiver took. They outlive the process that wrote them.
 //!
 //! A file is a header and frames, each appended by one write; numbers are
 //! little-endian.
@@ -60,7 +60,7 @@ pub enum LedgerKind {
     Received,
 }
 
-/// What happened to the events of an entry.
+/// The outcome of an entry's events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Code {
     /// Sender: answered 2xx, must arrive.
@@ -96,7 +96,7 @@ impl Code {
     }
 }
 
-/// Consecutive events of a stream to which the same happened.
+/// Consecutive events of a stream with the same outcome.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LedgerEntry {
     /// The sender's run.
@@ -109,7 +109,7 @@ pub struct LedgerEntry {
     pub first: u64,
     /// How many.
     pub count: u32,
-    /// What happened.
+    /// Their outcome.
     pub code: Code,
 }
 
@@ -157,7 +157,7 @@ pub enum LedgerError {
     /// The file cannot be opened, read or written.
     #[error("{action} the ledger {}", path.display())]
     File {
-        /// What was attempted.
+        /// The attempted action.
         action: &'static str,
         /// On which file.
         path: PathBuf,
@@ -169,7 +169,7 @@ pub enum LedgerError {
     Header {
         /// Which file.
         path: PathBuf,
-        /// What it should have been.
+        /// The side whose ledger was expected.
         expected: &'static str,
     },
     /// A frame before the last is damaged.

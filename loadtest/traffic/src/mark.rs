@@ -1,8 +1,8 @@
-//! The mark that every generated event carries, so that a receiver can tell
-//! loss, repetition, disorder and damage without parsing JSON.
+//! The mark in every generated event, by which a receiver finds loss, repetition,
+//! disorder and damage without parsing JSON.
 //!
-//! It is one JSON string in the payload: hex digits and dots only, so any
-//! pipeline hands it on unchanged. Byte by byte:
+//! A mark is one JSON string in the payload, of hex digits and dots only, so that
+//! any pipeline passes it on unchanged. Byte by byte:
 //!
 //! | bytes | content |
 //! |---|---|
@@ -19,7 +19,7 @@
 
 use crate::hex;
 
-/// What a mark begins with. `!` is rare in JSON, which keeps the search fast.
+/// The first bytes of a mark. `!` is rare in JSON, which keeps the search fast.
 pub const PREFIX: &[u8; 6] = b"!slt1.";
 /// Length of a mark in bytes.
 pub const MARK_BYTES: usize = 77;
@@ -48,12 +48,12 @@ pub struct Mark {
     pub sent_ns: u64,
 }
 
-/// A mark found in a body, and whether the bytes it vouches for are intact.
+/// A mark found in a body, and whether the bytes under its checksum are intact.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FoundMark {
     /// The numbers, to be believed only if `intact`.
     pub mark: Mark,
-    /// Whether the checksum holds.
+    /// True if the checksum holds.
     pub intact: bool,
 }
 
@@ -81,7 +81,7 @@ fn checksum(event: &[u8], tail_bytes: usize) -> u32 {
     crc32c::crc32c_append(numbers, &event[MARK_BYTES..MARK_BYTES + tail_bytes])
 }
 
-/// Reads the mark at the start of `bytes`; `None` if there is no whole one.
+/// Reads the mark at the start of `bytes`; `None` if there is no whole mark.
 pub fn read(bytes: &[u8]) -> Option<FoundMark> {
     let mark = bytes.first_chunk::<MARK_BYTES>()?;
     if !mark.starts_with(PREFIX) || [22, 31, 44, 61, 68].iter().any(|&dot| mark[dot] != b'.') {

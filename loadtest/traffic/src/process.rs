@@ -1,12 +1,11 @@
-//! Processor time and memory of another process on this machine: the server's,
-//! to set beside what it achieved.
+//! Processor time and memory of another process on this machine, mostly the server.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// What a process used while it was measured.
+/// Processor time and memory of a process while it was measured.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct ProcessUse {
     /// Its id.

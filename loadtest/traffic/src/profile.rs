@@ -1,5 +1,4 @@
-//! How the rate of an open loop moves over time: constant, in steps, in ramps,
-//! in bursts.
+//! The rate of an open loop over time: constant, in steps, in ramps, in bursts.
 //!
 //! As text, stages separated by commas: `5000` (events a second, from then on),
 //! `5000/10s` (for ten seconds), `1000..50000/30s` (a straight ramp).
@@ -35,7 +34,7 @@ pub enum Arrivals {
     /// Evenly.
     #[default]
     Even,
-    /// Independently of one another, as those of many users are: a Poisson process.
+    /// Independently of one another, as from many users: a Poisson process.
     Poisson,
 }
 
@@ -77,13 +76,13 @@ impl RateProfile {
         }
     }
 
-    /// How long it is; none if it has no end.
+    /// How long the stages are together; `None` if they have no end.
     pub fn length(&self) -> Option<Duration> {
         let seconds: f64 = self.stages.iter().map(|stage| stage.seconds).sum();
         (!self.repeats && seconds.is_finite()).then(|| Duration::from_secs_f64(seconds))
     }
 
-    /// The one rate, if it is constant.
+    /// The rate, if it is constant.
     pub fn constant_rate(&self) -> Option<f64> {
         match self.stages[..] {
             [Stage { from, to, seconds: f64::INFINITY }] if from == to => Some(from),
@@ -99,7 +98,7 @@ impl RateProfile {
         self.repeats
     }
 
-    /// What is out of range, if anything is.
+    /// The first rule that the rates break, if any.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let rates = || self.stages.iter().flat_map(|stage| [stage.from, stage.to]);
         let last = self.stages.len().saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Random-looking bytes at a nanosecond each eight: good enough to defeat a
+//! Random-looking numbers, eight bytes in a nanosecond: good enough to defeat a
 //! compressor, reproducible from a seed, not for secrets.
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number

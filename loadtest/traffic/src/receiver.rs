@@ -1,7 +1,7 @@
-//! A webhook endpoint that counts, checks and, if told to, misbehaves.
+//! A webhook endpoint that counts and checks deliveries and, if told to, misbehaves.
 //!
-//! It is never the bottleneck of a measurement: bodies are searched for marks,
-//! not parsed, and the state is locked once a delivery.
+//! To be no bottleneck of a measurement, it searches bodies for marks instead of
+//! parsing them and locks its state once a delivery.
 
 use std::collections::VecDeque;
 use std::io;
@@ -39,7 +39,7 @@ use tracker::Tracker;
 
 /// How often the ledger is written.
 const LEDGER_PERIOD: Duration = Duration::from_millis(200);
-/// A waiter looks at the figures at most this often.
+/// The shortest time between two looks of a waiter at the figures.
 const WAIT_PERIOD: Duration = Duration::from_millis(2);
 
 /// Where to listen and what to check.
@@ -56,7 +56,7 @@ pub struct ReceiverConfig {
     pub behaviour: Behaviour,
     /// Behaviours that follow one another, again and again, instead.
     pub pattern: Vec<BehaviourPhase>,
-    /// Where receipts are written, if anywhere.
+    /// The file for receipts, if they are to be verified.
     pub ledger: Option<PathBuf>,
     /// Longest body, in bytes; more is answered 413.
     pub body_bytes_max: usize,
@@ -91,7 +91,7 @@ pub struct KeptDelivery {
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Vec<u8>,
-    /// The status answered; none if it hung or the connection was closed.
+    /// The status answered; `None` if it hung or the connection was closed.
     pub answered: Option<u16>,
 }
 
@@ -120,10 +120,10 @@ pub enum ReceiverError {
     /// The thread or its runtime cannot be started.
     #[error("starting the receiver's thread")]
     Thread(#[source] io::Error),
-    /// The receiver's thread failed: a defect of this tool.
+    /// The receiver's thread failed: a defect of this program.
     #[error("the receiver failed; its panic is on stderr")]
     Panicked,
-    /// What was waited for did not happen in time.
+    /// The awaited figures were not reached in time.
     #[error("after {0:?} the receiver has not seen what was waited for: {1:?}")]
     WaitedInVain(Duration, Box<ReceiverStats>),
 }
@@ -140,7 +140,7 @@ pub struct ReceiverHandle {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 struct ReceiverShared {
     tracker: Mutex<Tracker>,
@@ -192,7 +192,7 @@ impl Receiver {
 }
 
 impl ReceiverHandle {
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -202,7 +202,7 @@ impl ReceiverHandle {
         format!("http://{}", self.address)
     }
 
-    /// What has been received so far.
+    /// The figures so far.
     pub fn stats(&self) -> ReceiverStats {
         self.shared.tracker.lock().stats()
     }
@@ -212,12 +212,12 @@ impl ReceiverHandle {
         self.shared.reset();
     }
 
-    /// How deliveries are answered from now on.
+    /// Answers deliveries in this way from now on.
     pub fn set_behaviour(&self, behaviour: Behaviour) -> Result<(), ReceiverError> {
         self.shared.behave(behaviour, Vec::new()).map_err(ReceiverError::Behaviour)
     }
 
-    /// How deliveries are answered from now on: by phases that come back.
+    /// Answers deliveries by phases, again and again, from now on.
     pub fn set_pattern(&self, phases: Vec<BehaviourPhase>) -> Result<(), ReceiverError> {
         self.shared.behave(Behaviour::default(), phases).map_err(ReceiverError::Behaviour)
     }
@@ -311,7 +311,7 @@ fn runtime(threads: usize) -> io::Result<tokio::runtime::Runtime> {
 async fn serve(listener: std::net::TcpListener, shared: Arc<ReceiverShared>, connections_max: usize) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        // Without a reactor, which the runtime has.
+        // Fails only without a reactor, which the runtime has.
         Err(_impossible) => return,
     };
     let connections = TaskTracker::new();
@@ -338,13 +338,13 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<ReceiverShared>, con
                 let connection = connection::serve(stream, Arc::clone(&shared), number);
                 let stop = shared.stop.clone();
                 connections.spawn(async move {
-                    // Closing what is in flight is what stopping means.
+                    // A stop closes connections with whatever is in flight on them.
                     stop.run_until_cancelled(connection).await;
                     drop(place);
                 });
                 number += 1;
             }
-            // Out of descriptors, say: let some connections end first.
+            // Mostly for want of file descriptors: some connections must end first.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }

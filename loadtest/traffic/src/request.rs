@@ -1,19 +1,22 @@
-//! Requests kept ready to send: head and body lie side by side in one buffer,
-//! and each send patches what differs from the last.
+//! Requests kept ready to send: head and body lie side by side in one buffer, and
+//! each send patches only the bytes that differ from the last.
 
 use crate::coding;
 use crate::event::{BodyTemplate, EventShape, EventShapeError, EventTemplate};
-use crate::hex;
 use crate::random::SplitMix;
 
-/// How events are put together in a body.
+mod head;
+
+use head::FixedHead;
+
+/// How the events of a request are put together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BodyFormat {
     /// One event as a JSON object, more as a JSON array.
     Json,
     /// One JSON object a line.
     NdJson,
-    /// A JSON array, however few events: what a webhook receives.
+    /// A JSON array, however few events, as a webhook receives them.
     JsonArray,
 }
 
@@ -29,7 +32,7 @@ pub enum BodyEncoding {
     Zstd,
 }
 
-/// What every request of a run has in common.
+/// The parts that every request of a run has in common.
 #[derive(Clone, Debug)]
 pub struct RequestShape {
     /// `host:port` for the Host header.
@@ -42,13 +45,13 @@ pub struct RequestShape {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub content: RequestContent,
-    /// Whether to ask for short answers (`Prefer: return=minimal`).
+    /// Asks for short answers (`Prefer: return=minimal`).
     pub prefer_minimal: bool,
-    /// Whether each request has an `Idempotency-Key` of its own.
+    /// Gives each request an `Idempotency-Key` of its own.
     pub idempotency_keys: bool,
 }
 
-/// What requests carry.
+/// The bodies of requests.
 #[derive(Clone, Debug)]
 pub enum RequestContent {
     /// Marked events.
@@ -62,7 +65,7 @@ pub enum RequestContent {
         /// How bodies are compressed.
         encoding: BodyEncoding,
     },
-    /// A body of the user's, or none: for servers that do not take events.
+    /// The user's body, or none: for servers that do not take events.
     Plain(Option<BodyTemplate>),
 }
 
@@ -139,19 +142,6 @@ pub(crate) struct RequestBuffer {
     compressed: Vec<u8>,
 }
 
-/// The parts of a head that are the same in every request.
-#[derive(Debug)]
-struct FixedHead {
-    /// The request line and Host.
-    start: Vec<u8>,
-    /// Headers of the body and the user's.
-    headers: Vec<u8>,
-    /// Whether the user's headers leave room for each customer's key.
-    keyed: bool,
-    /// Whether an empty body is announced.
-    empty_length: bool,
-}
-
 #[derive(Debug)]
 struct PreparedBody {
     /// Room for the head, written to end where the body starts; then the body.
@@ -161,7 +151,7 @@ struct PreparedBody {
     parts: BodyParts,
 }
 
-/// What differs between two sends of a body.
+/// The parts of a body that differ between two sends.
 #[derive(Debug)]
 enum BodyParts {
     Events {
@@ -287,68 +277,6 @@ impl PreparedBody {
         }
         self.head_start = self.body_start - head.len();
         self.bytes[self.head_start..self.body_start].copy_from_slice(head);
-    }
-}
-
-impl FixedHead {
-    fn new(shape: &RequestShape) -> Self {
-        let mut start = format!("{} {} HTTP/1.1\r\n", shape.method, shape.path);
-        if !shape.has_header("host") {
-            start.push_str(&format!("Host: {}\r\n", shape.authority));
-        }
-        let mut own = Vec::new();
-        let (body_type, encoding) = match &shape.content {
-            RequestContent::Events { format: BodyFormat::NdJson, encoding, .. } => {
-                (Some("application/x-ndjson"), *encoding)
-            }
-            RequestContent::Events { encoding, .. } => (Some("application/json"), *encoding),
-            RequestContent::Plain(body) => (body.as_ref().map(|_| "application/json"), BodyEncoding::None),
-        };
-        own.extend(body_type.map(|kind| ("Content-Type", kind)));
-        match encoding {
-            BodyEncoding::None => {}
-            BodyEncoding::Gzip => own.push(("Content-Encoding", "gzip")),
-            BodyEncoding::Zstd => own.push(("Content-Encoding", "zstd")),
-        }
-        if shape.prefer_minimal {
-            own.push(("Prefer", "return=minimal"));
-        }
-        own.retain(|(name, _)| !shape.has_header(name));
-        let given = shape.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let headers: String =
-            own.into_iter().chain(given).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        Self {
-            start: start.into_bytes(),
-            headers: headers.into_bytes(),
-            keyed: !shape.has_header("authorization"),
-            empty_length: !["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"].contains(&shape.method.as_str()),
-        }
-    }
-
-    fn write(
-        &self,
-        head: &mut Vec<u8>,
-        shape: &RequestShape,
-        run: u64,
-        stamp: &RequestStamp<'_>,
-        body_bytes: usize,
-    ) {
-        head.clear();
-        let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
-        put(&[&self.start]);
-        if let Some(key) = stamp.key.filter(|_| self.keyed) {
-            put(&[b"Authorization: Bearer ", key.as_bytes(), b"\r\n"]);
-        }
-        put(&[&self.headers]);
-        if shape.idempotency_keys {
-            let (run, stream) = (hex::encode_16(run), hex::encode_8(stamp.stream));
-            let sequence = hex::encode_16(stamp.first_sequence);
-            put(&[b"Idempotency-Key: ", &run, b"-", &stream, b"-", &sequence, b"\r\n"]);
-        }
-        if body_bytes > 0 || self.empty_length {
-            put(&[b"Content-Length: ", itoa::Buffer::new().format(body_bytes).as_bytes(), b"\r\n"]);
-        }
-        put(&[b"\r\n"]);
     }
 }
 

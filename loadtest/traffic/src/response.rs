@@ -17,18 +17,18 @@ pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(crate) enum AnswerLength {
     Known(usize),
     Chunked,
-    /// With the connection: the server names no length.
+    /// It ends with the connection, since the server names no length.
     UntilClose,
 }
 
-/// What the head of an answer says.
+/// The parts of an answer's head that matter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ResponseHead {
     pub(crate) status: u16,
     /// Bytes of the head with its empty line.
     pub(crate) head_bytes: usize,
     pub(crate) body: AnswerLength,
-    /// Whether the server closes the connection after this answer.
+    /// True if the server closes the connection after this answer.
     pub(crate) closes: bool,
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<ResponseHead>, ResponseE
     Ok(Some(ResponseHead { status, head_bytes: lines_end + 4, body, closes }))
 }
 
-/// Reads a `Connection` header, a list of tokens; `otherwise` where none of
+/// Reads a `Connection` header, a list of tokens; returns `otherwise` if none of
 /// them decides.
 fn closes_connection(value: &[u8], otherwise: bool) -> bool {
     let mut tokens = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);

@@ -1,10 +1,10 @@
-//! When an open loop means to send: a fixed plan that does not wait for
+//! The times at which an open loop sends: a fixed plan that does not wait for
 //! answers, so that a slow server cannot slow the measurement of itself.
 //!
 //! Requests have places on the line of all that are due, counted from 0. Evenly
 //! spread ones stand at 0, 1, 2, …; those of a Poisson process at the sums of
-//! exponential gaps of mean 1. When a request is due is where the rate's
-//! integral reaches its place, whatever the rate does.
+//! exponential gaps of mean 1. A request is due when the rate's integral reaches
+//! its place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::profile::{Arrivals, RateProfile, Stage};
 use crate::random::SplitMix;
 
 /// The times of one worker's requests. Two clones give the same times, so one
-/// can count what is due while the other says when each was.
+/// can count due requests while the other tells when each was due.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     stages: Arc<[Stage]>,
@@ -43,7 +43,7 @@ pub(crate) struct ScheduleShare {
     /// Where the first request falls within an interval, 0 to 1: workers that
     /// share a rate differ in it.
     pub(crate) phase: f64,
-    /// Of the arrivals of a Poisson process.
+    /// Seed of the arrivals of a Poisson process.
     pub(crate) seed: u64,
 }
 
@@ -80,7 +80,7 @@ impl Schedule {
         due
     }
 
-    /// Takes all that are due by `elapsed`, at most `limit`; how many.
+    /// Takes the requests that are due by `elapsed`, at most `limit`; returns how many.
     pub(crate) fn take_due(&mut self, elapsed: Duration, limit: usize) -> usize {
         (0..limit).take_while(|_| (self.peek() <= elapsed).then(|| self.take()).is_some()).count()
     }
@@ -102,7 +102,7 @@ impl Schedule {
             let within = place - self.start_place;
             if within < requests {
                 // The root of from·t + (to - from)/2s·t² = within, in the form
-                // that cancels nowhere.
+                // without cancellation.
                 let slope = (to - from) / stage.seconds;
                 let root = (from * from + 2.0 * slope * within).max(0.0).sqrt();
                 let seconds = if within > 0.0 { 2.0 * within / (from + root) } else { 0.0 };

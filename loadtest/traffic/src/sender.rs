@@ -1,6 +1,6 @@
 //! Sends requests, mostly with generated events, and measures the answers.
 //!
-//! Made to be cheap, because it shares the machine with what it measures: each
+//! The sender is cheap, because it shares the machine with the server: each
 //! worker is one thread with its own runtime and connections, a request is one
 //! write of a buffer patched in place, and nothing is locked or allocated for
 //! a request.
@@ -47,7 +47,7 @@ pub use tally::{ConnectionEvent, RequestDone, Tally};
 pub use totals::{AnswerExcerpt, Totals};
 pub use worker::WorkerResult;
 
-use plan::{MeasuredWindow, Quota, RunPlan};
+use plan::{MeasuredWindow, RequestQuota, RunPlan};
 use raw::RawWriter;
 use report::RunFacts;
 
@@ -82,7 +82,7 @@ pub async fn run(
         window: MeasuredWindow { from: config.warmup, to: config.duration.map(|long| config.warmup + long) },
         ledger,
         raw,
-        quota: Quota::new(config.requests_max),
+        quota: RequestQuota::new(config.requests_max),
         stop,
         config,
     });

@@ -1,4 +1,4 @@
-//! Latency histograms and their summary in results.
+//! Latency histograms, and their summary in results.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Default for Latencies {
 /// A point of a distribution.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct CurvePoint {
-    /// From 0 to 1.
+    /// A share of requests, from 0 to 1.
     pub quantile: f64,
     /// The latency that this share of requests did not exceed, in µs.
     pub us: u64,

@@ -11,8 +11,8 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::tls::{TlsClient, TlsError, TlsSettings};
-use crate::wire::Wire;
+use crate::tls::{ClientTlsError, TlsClient, TlsSettings};
+use crate::wire::ServerStream;
 
 /// An address is looked up again for a new connection once it is this old.
 const LOOKUP_AGE_MAX: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub enum TargetError {
     Resolve(String, #[source] io::Error),
     /// TLS cannot be set up.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] ClientTlsError),
 }
 
 /// Which of the versions of HTTP a connection is made for.
@@ -48,7 +48,7 @@ pub enum HttpVersion {
 pub struct SendTarget {
     url: TargetUrl,
     tls: Option<TlsClient>,
-    lookup: Mutex<Lookup>,
+    lookup: Mutex<TargetLookup>,
 }
 
 /// The parts of a URL.
@@ -62,7 +62,7 @@ pub struct TargetUrl {
 }
 
 #[derive(Clone, Debug)]
-struct Lookup {
+struct TargetLookup {
     addresses: Vec<SocketAddr>,
     at: Instant,
 }
@@ -102,7 +102,7 @@ impl TargetUrl {
         if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
     }
 
-    /// Whether the host is an address, which needs no look-up.
+    /// Returns true if the host is an address, which needs no look-up.
     fn is_literal(&self) -> bool {
         self.host.parse::<IpAddr>().is_ok()
     }
@@ -125,7 +125,7 @@ impl SendTarget {
         let addresses = looked_up
             .unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|error| TargetError::Resolve(url.host.clone(), error))?;
-        let lookup = Mutex::new(Lookup { addresses, at: Instant::now() });
+        let lookup = Mutex::new(TargetLookup { addresses, at: Instant::now() });
         Ok(Self { url, tls, lookup })
     }
 
@@ -146,12 +146,12 @@ impl SendTarget {
 
     /// Connects to one of the addresses: `nth` spreads connections over them,
     /// and an address that refuses or is slow gives way to the next.
-    pub async fn connect(&self, nth: usize) -> io::Result<Wire> {
+    pub async fn connect(&self, nth: usize) -> io::Result<ServerStream> {
         let stream = dial(&spread(&self.addresses().await, nth)).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
             Some(tls) => tls.handshake(stream).await,
-            None => Ok(Wire::Plain(stream)),
+            None => Ok(ServerStream::Plain(stream)),
         }
     }
 
@@ -162,7 +162,7 @@ impl SendTarget {
         if self.url.is_literal() || known.at.elapsed() < LOOKUP_AGE_MAX {
             return known.addresses;
         }
-        // Others keep using what is known while this one looks.
+        // Other connections use the known addresses while this one looks.
         self.lookup.lock().at = Instant::now();
         match self.url.look_up().await {
             Ok(addresses) => {

@@ -1,10 +1,10 @@
-//! Waiting to within a tenth of a millisecond. Tokio's timer rounds up to
-//! whole milliseconds, which would be most of what an open loop measures.
+//! A timer that is right to a tenth of a millisecond. Tokio's rounds up to whole
+//! milliseconds, which would be most of the latency that an open loop measures.
 
 use std::io;
 use std::time::Duration;
 
-/// A timer of a task of its own.
+/// A timer for one task.
 #[derive(Debug)]
 pub struct Ticker(imp::Timer);
 
@@ -69,16 +69,18 @@ mod imp {
     }
 }
 
-/// Elsewhere Tokio's timer does, to a millisecond.
+/// Other systems use Tokio's timer, which is right to a millisecond.
 #[cfg(not(target_os = "linux"))]
 mod imp {
     use std::io;
     use std::time::Duration;
 
-    #[derive(Debug)]
-    pub(super) struct Timer;
+    pub(super) use CoarseTimer as Timer;
 
-    impl Timer {
+    #[derive(Debug)]
+    pub(super) struct CoarseTimer;
+
+    impl CoarseTimer {
         pub(super) fn new() -> io::Result<Self> {
             Ok(Self)
         }

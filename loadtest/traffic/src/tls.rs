@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::target::HttpVersion;
-use crate::wire::Wire;
+use crate::wire::ServerStream;
 
 /// How servers are trusted, and how this client shows who it is.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub enum CertificateCheck {
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
-pub enum TlsError {
+pub enum ClientTlsError {
     /// A PEM file cannot be read or holds nothing of the kind.
     #[error("reading certificates or a key from {}: {reason}", path.display())]
     Pem {
@@ -73,8 +73,13 @@ impl std::fmt::Debug for TlsClient {
 }
 
 impl TlsClient {
-    pub(crate) fn new(settings: &TlsSettings, host: &str, version: HttpVersion) -> Result<Self, TlsError> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_why| TlsError::Name(host.to_owned()))?;
+    pub(crate) fn new(
+        settings: &TlsSettings,
+        host: &str,
+        version: HttpVersion,
+    ) -> Result<Self, ClientTlsError> {
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|_why| ClientTlsError::Name(host.to_owned()))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -98,13 +103,13 @@ impl TlsClient {
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
 
-    pub(crate) async fn handshake(&self, stream: TcpStream) -> io::Result<Wire> {
+    pub(crate) async fn handshake(&self, stream: TcpStream) -> io::Result<ServerStream> {
         let encrypted = self.connector.connect(self.name.clone(), stream).await?;
-        Ok(Wire::Tls(Box::new(encrypted)))
+        Ok(ServerStream::Tls(Box::new(encrypted)))
     }
 }
 
-fn roots(settings: &TlsSettings) -> Result<RootCertStore, TlsError> {
+fn roots(settings: &TlsSettings) -> Result<RootCertStore, ClientTlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = &settings.authorities {
         for certificate in certificates(file)? {
@@ -113,20 +118,20 @@ fn roots(settings: &TlsSettings) -> Result<RootCertStore, TlsError> {
         return Ok(roots);
     }
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() { Err(TlsError::NoAuthorities) } else { Ok(roots) }
+    if roots.is_empty() { Err(ClientTlsError::NoAuthorities) } else { Ok(roots) }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ClientTlsError> {
     let read = CertificateDer::pem_file_iter(file).map_err(|error| pem(file, &error))?;
     let all: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| pem(file, &error))?;
     match all.is_empty() {
-        true => Err(TlsError::Pem { path: file.to_owned(), reason: "it has no certificates".into() }),
+        true => Err(ClientTlsError::Pem { path: file.to_owned(), reason: "it has no certificates".into() }),
         false => Ok(all),
     }
 }
 
-fn pem(path: &Path, error: &rustls::pki_types::pem::Error) -> TlsError {
-    TlsError::Pem { path: path.to_owned(), reason: error.to_string() }
+fn pem(path: &Path, error: &rustls::pki_types::pem::Error) -> ClientTlsError {
+    ClientTlsError::Pem { path: path.to_owned(), reason: error.to_string() }
 }
 
 /// Takes any certificate; the handshake's signatures are still checked.

@@ -11,14 +11,14 @@ use tokio_rustls::client::TlsStream;
 
 /// A connection to a server.
 #[derive(Debug)]
-pub enum Wire {
+pub enum ServerStream {
     /// Plain TCP.
     Plain(TcpStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Wire {
+impl ServerStream {
     /// Returns true if a connection without a request in flight can take the
     /// next one. A server that closed it meanwhile, or sent anything unasked
     /// (some say 408 before they close), makes it useless.
@@ -46,7 +46,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ServerStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -59,7 +59,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ServerStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),

@@ -209,11 +209,11 @@ pub(in crate::cli) struct RunArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum KeyPick {
-    /// In turn, each connection starting with another.
+    /// Customers take turns; each connection starts with another one.
     Cycle,
-    /// Each as likely as any other.
+    /// All customers are as likely.
     Uniform,
-    /// The nth with a likelihood of 1/n^exponent.
+    /// The nth customer has a likelihood of 1/n^exponent.
     Zipf,
 }
 
@@ -319,7 +319,7 @@ impl RunArgs {
         })
     }
 
-    /// Whether single results are to be written.
+    /// Returns true if single results are to be written.
     pub(in crate::cli) fn raw_file(&self) -> bool {
         self.raw.is_some()
     }

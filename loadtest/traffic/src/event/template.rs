@@ -1,4 +1,4 @@
-//! Payload templates: a JSON object with fields that are filled in.
+//! Templates: texts with fields that are filled in; payloads are JSON objects.
 //!
 //! | field | becomes | drawn |
 //! |---|---|---|
@@ -12,9 +12,9 @@
 //! | `{{pick:a\|b\|c}}` | one of the alternatives | for each variant |
 //! | `{{int:LOW..HIGH}}` | a whole number, both ends included | for each variant |
 //!
-//! Events are patched in place, so what is drawn for each event has a fixed
-//! width. The rest is drawn when a template is read; a run reads it several
-//! times and its events take turns with the variants.
+//! Events are patched in place, so fields that are drawn for each event have a
+//! fixed width. The others are drawn when a template is read; a run reads it
+//! several times and its events take turns with the variants.
 
 use thiserror::Error;
 
@@ -22,7 +22,7 @@ use crate::hex;
 use crate::mark::PREFIX;
 use crate::random::SplitMix;
 
-/// A payload as it is sent, but for its mark, and where it varies.
+/// A payload without its mark, and the places where it varies.
 #[derive(Clone, Debug)]
 pub struct PayloadTemplate {
     /// The object without its braces.
@@ -33,7 +33,7 @@ pub struct PayloadTemplate {
 /// Why a text is no template.
 #[derive(Debug, Error, Eq, PartialEq)]
 pub enum TemplateError {
-    /// A field is none of the known ones.
+    /// A field is unknown.
     #[error(
         "{0:?} is no template field: text:N, digits:N, hex:N, uuid, sequence, stream, sent_ms, pick:a|b, int:1..9"
     )]
@@ -41,10 +41,10 @@ pub enum TemplateError {
     /// A `{{` has no `}}`.
     #[error("a template field is not closed with }}}}")]
     Unclosed,
-    /// What it makes is not JSON.
+    /// With its fields filled in, the template is not JSON.
     #[error("with its fields filled in the template is not JSON: {0}")]
     Json(String),
-    /// What it makes is not an object without a mark of its own.
+    /// The template is no JSON object, or has a mark already.
     #[error("a payload template must be a JSON object, without a member \"mark\"")]
     Object,
 }
@@ -70,7 +70,7 @@ enum Fill {
     SentMs,
 }
 
-/// What a field may tell of its event.
+/// The facts about an event that fields may show.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EventStamp {
     pub(super) stream: u32,

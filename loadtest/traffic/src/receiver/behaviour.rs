@@ -1,4 +1,4 @@
-//! How a receiver answers, so that senders can be tested against bad ones.
+//! How a receiver answers, so that senders can be tested against bad receivers.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::random::SplitMix;
 
-/// What a receiver does with a delivery that it has read.
+/// How a receiver replies to a delivery that it has read.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverReply {
@@ -32,7 +32,7 @@ pub struct Behaviour {
     pub reply: ReceiverReply,
     /// How long each answer waits, in ms.
     pub delay_ms: u64,
-    /// With it answers wait from `delay_ms` to this, each as likely.
+    /// If given, answers wait any time from `delay_ms` to this, all as likely.
     pub delay_max_ms: Option<u64>,
     /// Share of deliveries (0 to 1) that get `fail_reply` instead.
     pub fail_share: f64,
@@ -43,7 +43,7 @@ pub struct Behaviour {
     pub fail_events_share: f64,
     /// Sent as `Retry-After` (seconds) with answers that are not 2xx.
     pub retry_after_s: Option<u32>,
-    /// Whether `Retry-After` is a date instead of seconds.
+    /// Sends `Retry-After` as a date instead of seconds.
     pub retry_after_date: bool,
 }
 
@@ -80,7 +80,7 @@ impl Behaviour {
         Self { reply: ReceiverReply::Status(status), ..Self::default() }
     }
 
-    /// What is out of range, if anything is.
+    /// The first rule that the behaviour breaks, if any.
     pub fn fault(&self) -> Option<&'static str> {
         let share = |share: f64| (0.0..=1.0).contains(&share);
         let status = |reply| !matches!(reply, ReceiverReply::Status(..200 | 600..));
@@ -102,7 +102,7 @@ impl Behaviour {
         Duration::from_millis(self.delay_ms + jitter)
     }
 
-    /// What to do with the next delivery.
+    /// The reply to the next delivery.
     pub(super) fn choose(&self, random: &mut SplitMix) -> ReceiverReply {
         if self.fail_share > 0.0 && random.unit() < self.fail_share { self.fail_reply } else { self.reply }
     }

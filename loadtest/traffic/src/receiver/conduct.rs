@@ -1,4 +1,4 @@
-//! How a receiver behaves at a moment: as it was told, or by a pattern in time.
+//! The behaviour of a receiver at each moment: constant, or a pattern in time.
 
 use std::time::Instant;
 
@@ -16,7 +16,8 @@ pub(super) struct ReceiverConduct {
 }
 
 impl ReceiverConduct {
-    /// By `phases` where there are any. What is out of range is an error.
+    /// Behaves by `phases` if there are any. The error names the rule that a
+    /// behaviour breaks.
     pub(super) fn new(behaviour: Behaviour, phases: Vec<BehaviourPhase>) -> Result<Self, &'static str> {
         let faults = phases.iter().map(|phase| phase.behaviour.fault());
         faults.chain([behaviour.fault()]).flatten().next().map_or(Ok(()), Err)?;

@@ -34,9 +34,9 @@ struct ReceiverConnection {
 
 /// Why a connection ends.
 enum ConnectionEnd {
-    /// The other side is gone, or it was asked for.
+    /// The other side is gone, or asked for the end.
     Closed,
-    /// It sent what cannot be read.
+    /// The other side sent a request that cannot be read.
     Malformed(RequestError),
 }
 
@@ -55,7 +55,7 @@ impl From<RequestError> for ConnectionEnd {
 /// Serves a connection until it is closed. Cancelled at any point, it leaves
 /// the shared state whole: each delivery is counted in one step.
 pub(super) async fn serve(stream: TcpStream, shared: Arc<ReceiverShared>, number: u64) {
-    // A sender that is gone shows in the next read.
+    // If the sender is gone, the next read fails.
     stream.set_nodelay(true).ok();
     let mut connection = ReceiverConnection {
         stream,
@@ -78,8 +78,8 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<ReceiverShared>, number
 impl ReceiverConnection {
     async fn serve_request(&mut self) -> Result<(), ConnectionEnd> {
         self.read_head().await?;
-        // The head leaves the connection while it is looked at, to be looked
-        // at beside the buffers; its allocation comes back below.
+        // The head is taken out of `self` so that it can be borrowed beside the
+        // buffers; its allocation is put back below.
         let bytes = std::mem::take(&mut self.head);
         let head = parse_head(&bytes)?;
         if head.expects_continue {
@@ -133,8 +133,8 @@ impl ReceiverConnection {
         }
     }
 
-    /// Reads a body: one of known length stays unread in `self.input`, one in
-    /// chunks is put together in `self.chunked`. How long it is.
+    /// Reads a body and returns its length: a body of known length stays unread
+    /// in `self.input`, a chunked one is put together in `self.chunked`.
     async fn read_body(&mut self, length: BodyLength) -> Result<usize, ConnectionEnd> {
         let limit = self.shared.body_bytes_max;
         match length {
@@ -184,7 +184,7 @@ impl ReceiverConnection {
             ReceiverAnswer::Say(status, body) => (status, body),
             ReceiverAnswer::Close => return Err(ConnectionEnd::Closed),
             ReceiverAnswer::Reset => {
-                // Where it cannot be reset it is closed, which is nearly as rude.
+                // A connection that cannot be reset is closed.
                 SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).ok();
                 return Err(ConnectionEnd::Closed);
             }
@@ -195,7 +195,7 @@ impl ReceiverConnection {
                 return Err(ConnectionEnd::Closed);
             }
             ReceiverAnswer::Hang => {
-                // Until the sender gives up; what it still sends is read and dropped.
+                // Until the sender gives up; bytes that it still sends are dropped.
                 loop {
                     self.input.clear();
                     self.fill().await?;
@@ -220,7 +220,7 @@ impl ReceiverConnection {
     }
 }
 
-/// When to come back, in either of its forms (RFC 9110, section 10.2.3).
+/// A `Retry-After` header in either of its forms (RFC 9110, section 10.2.3).
 #[derive(Clone, Copy, Debug)]
 enum RetryAfterHeader {
     Seconds(u32),
@@ -244,7 +244,7 @@ fn write_answer(
     closes: bool,
     retry_after: Option<RetryAfterHeader>,
 ) {
-    // 204 and 304 have no body, whatever is said.
+    // 204 and 304 have no body.
     let body = if matches!(status, 204 | 304) { b"".as_slice() } else { body };
     let mut number = itoa::Buffer::new();
     output.clear();

@@ -1,4 +1,4 @@
-//! Decides what a request that was read gets, and counts it.
+//! Decides how a request is answered, and counts it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::random::SplitMix;
 use crate::response::{Lines, header_value};
 use crate::scan::{ScannedMark, event_id_before, scan};
 
-/// What to do about a request that was read.
+/// How to answer a request.
 pub(super) enum ReceiverAnswer {
     Say(u16, Vec<u8>),
     Hang,
@@ -21,7 +21,7 @@ pub(super) enum ReceiverAnswer {
     Cut,
 }
 
-/// A request, whole.
+/// A whole request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReceivedRequest<'a> {
     pub(super) head: &'a RequestHead<'a>,
@@ -31,12 +31,12 @@ pub(super) struct ReceivedRequest<'a> {
     pub(super) received_ns: u64,
 }
 
-/// Whether a request is a webhook delivery rather than a question to the receiver.
+/// Returns true for a webhook delivery, false for a question to the receiver.
 pub(super) fn is_delivery(head: &RequestHead<'_>) -> bool {
     head.method == b"POST" && head.path != b"/reset"
 }
 
-/// What judging needs of a connection: room for marks, and its dice.
+/// Judges the requests of one connection; has room for marks, and dice.
 #[derive(Debug)]
 pub(super) struct Judge {
     shared: Arc<ReceiverShared>,
@@ -54,7 +54,7 @@ impl Judge {
         behaviour.delay(&mut self.random)
     }
 
-    /// Does what the request asks for.
+    /// Decides on a request and counts it.
     pub(super) fn answer(&mut self, received: &ReceivedRequest<'_>, behaviour: &Behaviour) -> ReceiverAnswer {
         match (received.head.method, received.head.path) {
             (b"GET", b"/stats") => say_stats(&self.shared),
@@ -160,7 +160,7 @@ fn take(shared: &ReceiverShared, delivery: &ReceivedDelivery<'_>, marks: &[Scann
     }
 }
 
-/// Removes a share of the marks; the ids of their events, which are to fail.
+/// Removes a share of the marks; returns the ids of their events, which are to fail.
 fn fail_events(body: &[u8], marks: &mut Vec<ScannedMark>, share: f64, random: &mut SplitMix) -> Vec<String> {
     let (mut failed, mut from) = (Vec::new(), 0);
     if share > 0.0 {

@@ -26,7 +26,7 @@ pub(super) enum SignatureError {
     Mismatch,
 }
 
-/// What is signed, but the body.
+/// The signed headers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignedHeaders<'a> {
     pub(super) id: Option<&'a [u8]>,
@@ -34,7 +34,7 @@ pub(super) struct SignedHeaders<'a> {
     pub(super) signature: Option<&'a [u8]>,
 }
 
-/// The secrets of which one must have signed.
+/// Checks that one of several secrets has signed a delivery.
 #[derive(Debug)]
 pub(super) struct Verifier {
     keys: Vec<hmac::Key>,
@@ -46,7 +46,7 @@ impl Verifier {
         Ok(Self { keys })
     }
 
-    /// Nothing is verified where no secret is known.
+    /// Checks a delivery; any is good if no secret is known.
     pub(super) fn verify(
         &self,
         headers: &SignedHeaders<'_>,

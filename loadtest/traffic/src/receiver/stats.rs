@@ -1,4 +1,4 @@
-//! What a receiver reports.
+//! The figures of a receiver.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::account::TakenCounts;
 use crate::summary::LatencySummary;
 
-/// What has been received since the start or the last reset. Events count
-/// within their subscription: one that two subscriptions deliver is two. The
-/// field names are stable.
+/// The figures since the start or the last reset. Events count within their
+/// subscription: an event that two subscriptions deliver counts twice. The field
+/// names are stable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReceiverStats {
     /// Deliveries taken: answered 2xx.
     pub deliveries: u64,
-    /// Of these, those whose `webhook-id` had been taken before.
+    /// Deliveries taken whose `webhook-id` had been taken before.
     pub deliveries_again: u64,
     /// Deliveries read and not taken, as the behaviour asked.
     pub deliveries_refused: u64,
@@ -55,11 +55,11 @@ pub struct ReceiverStats {
     pub events_per_s: f64,
     /// From when an event was meant to be sent to its first receipt, µs.
     pub latency_us: LatencySummary,
-    /// By run of the sender.
+    /// The figures of each run of a sender.
     pub runs: Vec<RunStats>,
 }
 
-/// What has been received of one run of a sender.
+/// The figures of one run of a sender.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct RunStats {
     /// The run, 16 hex digits.

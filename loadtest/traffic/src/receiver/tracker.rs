@@ -1,4 +1,4 @@
-//! What a receiver knows of the events it took: pure state, no I/O.
+//! The receiver's record of the events that it took: pure state, no I/O.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -15,7 +15,7 @@ const STREAMS_MAX: usize = 1 << 20;
 /// Delivery ids remembered, to tell a repeated delivery from a new one.
 const DELIVERY_IDS_MAX: usize = 1 << 20;
 
-/// What is known of a delivery apart from its events.
+/// The facts about a delivery, apart from its events.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReceivedDelivery<'a> {
     /// The subscription's id, or else the path: duplicates count within it.
@@ -27,7 +27,7 @@ pub(super) struct ReceivedDelivery<'a> {
     pub(super) body_bytes: u64,
     /// When the body was read, Unix time in ns.
     pub(super) received_ns: u64,
-    /// Places that look like marks and are none.
+    /// How many places look like marks and are none.
     pub(super) garbled: u64,
 }
 
@@ -85,8 +85,8 @@ impl Tracker {
         }
     }
 
-    /// Counts a delivery that was taken, with its marks; whether entries
-    /// should be taken and written now.
+    /// Counts a delivery that was taken, with its marks. Returns true if the
+    /// ledger's entries should be written now.
     pub(super) fn take(&mut self, delivery: &ReceivedDelivery<'_>, marks: &[ScannedMark]) -> bool {
         let subscription = fnv1a(delivery.subscription);
         self.subscriptions.insert(subscription);
@@ -154,7 +154,7 @@ impl Tracker {
 
     fn corrupted(&mut self, subscription: u64, mark: Mark) -> bool {
         self.sums.corrupted += 1;
-        // The stream in the mark may be wrong: no stream's slot, then.
+        // The stream in the mark may be wrong, so a slot of no stream is used.
         self.note(self.streams.len(), subscription, mark, 1, Code::Corrupted)
     }
 
@@ -251,7 +251,7 @@ struct RecentIds {
 }
 
 impl RecentIds {
-    /// Whether `id` is new.
+    /// Remembers `id`; returns true if it is new.
     fn insert(&mut self, id: u64) -> bool {
         let new = self.known.insert(id);
         if new {

@@ -15,7 +15,7 @@ use crate::read_buffer::ReadBuffer;
 use crate::request::Rendered;
 use crate::response::{AnswerLength, ResponseError, ResponseHead, parse_head};
 use crate::target::SendTarget;
-use crate::wire::Wire;
+use crate::wire::ServerStream;
 
 mod http2;
 
@@ -57,7 +57,7 @@ pub struct ServerAnswer<'a> {
     pub body: &'a [u8],
 }
 
-/// Of longer bodies only the start is kept.
+/// Of longer bodies only so many bytes are kept.
 const BODY_KEPT_MAX: usize = 64 * 1024;
 const BUFFER_BYTES: usize = 4096;
 /// A connection that was idle for less needs no look before it is used again.
@@ -129,7 +129,7 @@ impl LoadClient {
 pub struct Http1Client {
     target: Arc<SendTarget>,
     nth: usize,
-    stream: Option<Wire>,
+    stream: Option<ServerStream>,
     /// Since when the connection waits for its next request; `None` before its first.
     idle_since: Option<Instant>,
     input: ReadBuffer,
@@ -212,7 +212,11 @@ struct AnswerReader<'a> {
 impl AnswerReader<'_> {
     /// Reads an answer to its end. The answer to a HEAD request has no body,
     /// whatever its head says (RFC 9110, section 9.3.2).
-    async fn read(&mut self, stream: &mut Wire, to_head: bool) -> Result<ResponseHead, ExchangeError> {
+    async fn read(
+        &mut self,
+        stream: &mut ServerStream,
+        to_head: bool,
+    ) -> Result<ResponseHead, ExchangeError> {
         let mut head = loop {
             match parse_head(self.input.unread())? {
                 Some(interim) if interim.status < 200 && interim.status != 101 => {
@@ -236,7 +240,7 @@ impl AnswerReader<'_> {
 
     async fn read_known(
         &mut self,
-        stream: &mut Wire,
+        stream: &mut ServerStream,
         head: usize,
         length: usize,
     ) -> Result<(), ExchangeError> {
@@ -251,7 +255,7 @@ impl AnswerReader<'_> {
         Ok(())
     }
 
-    async fn read_chunks(&mut self, stream: &mut Wire, head: usize) -> Result<(), ExchangeError> {
+    async fn read_chunks(&mut self, stream: &mut ServerStream, head: usize) -> Result<(), ExchangeError> {
         self.chunked = true;
         self.input.consume(head);
         let mut body = ChunkedBody::default();
@@ -271,7 +275,11 @@ impl AnswerReader<'_> {
         }
     }
 
-    async fn read_until_close(&mut self, stream: &mut Wire, head: usize) -> Result<(), ExchangeError> {
+    async fn read_until_close(
+        &mut self,
+        stream: &mut ServerStream,
+        head: usize,
+    ) -> Result<(), ExchangeError> {
         loop {
             self.input.truncate(head + BODY_KEPT_MAX);
             self.input.reserve(self.input.unread().len() + BUFFER_BYTES);
@@ -285,7 +293,7 @@ impl AnswerReader<'_> {
         }
     }
 
-    async fn fill(&mut self, stream: &mut Wire, room: usize) -> Result<(), ExchangeError> {
+    async fn fill(&mut self, stream: &mut ServerStream, room: usize) -> Result<(), ExchangeError> {
         self.input.reserve(room);
         match self.input.fill(stream).await {
             Ok(0) => Err(ExchangeError::Closed),

@@ -1,4 +1,4 @@
-//! What a run is to do.
+//! The settings of a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,11 +43,11 @@ impl RequestProtocol {
 /// Requests for a server that does not take events.
 #[derive(Clone, Debug, Default)]
 pub struct PlainRequest {
-    /// The body, with the fields of a template; none if requests have no body.
+    /// The body, with the fields of a template; `None` for requests without one.
     pub body: Option<String>,
 }
 
-/// What to send, where, how fast and for how long.
+/// Which requests to send, where to, how fast and for how long.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
     /// `http[s]://host:port`, with `/v1/events` understood unless a path is given
@@ -61,7 +61,7 @@ pub struct RunConfig {
     pub headers: Vec<(String, String)>,
     /// Any requests, instead of events.
     pub plain: Option<PlainRequest>,
-    /// One API key per customer; none for a server that asks for none.
+    /// One API key per customer; empty for a server without keys.
     pub keys: Vec<String>,
     /// How the customer of each request is picked.
     pub key_choice: KeyChoice,
@@ -77,11 +77,11 @@ pub struct RunConfig {
     pub threads: usize,
     /// Events a request: 1 posts single events.
     pub batch: usize,
-    /// How events are put together.
+    /// How the events of a request are put together.
     pub format: BodyFormat,
     /// How bodies are compressed.
     pub encoding: BodyEncoding,
-    /// Which JSON object is around each payload.
+    /// The JSON object around each payload.
     pub envelope: EventEnvelope,
     /// Events per second, whatever the answers (open loop); without it and
     /// `profile` each connection sends as soon as it is answered (closed loop).
@@ -108,22 +108,22 @@ pub struct RunConfig {
     pub templates: Vec<String>,
     /// Event types, taking turns.
     pub event_types: Vec<String>,
-    /// Whether each event's `ordering_key` names its stream.
+    /// Names each event's stream as its `ordering_key`.
     pub ordering_key: bool,
-    /// Whether to ask for short answers (`Prefer: return=minimal`).
+    /// Asks for short answers (`Prefer: return=minimal`).
     pub prefer_minimal: bool,
-    /// Whether each request has an `Idempotency-Key` of its own.
+    /// Gives each request an `Idempotency-Key` of its own.
     pub idempotency_keys: bool,
-    /// Whether a request without a definite answer is sent again, byte for byte.
+    /// Sends a request without a definite answer again, byte for byte.
     pub retry_unknown: bool,
     /// Share of requests (0 to 1) that no server may take: they are malformed.
     pub bad_share: f64,
     /// Share of acknowledged requests (0 to 1) that are sent once more, byte
     /// for byte; with `idempotency_keys`.
     pub repeat_share: f64,
-    /// Where outcomes are written for `verify`, if anywhere.
+    /// The file for outcomes, if they are to be verified.
     pub ledger: Option<PathBuf>,
-    /// Where each single result is written as CSV, if anywhere.
+    /// The CSV file for each single result, if they are wanted.
     pub raw: Option<PathBuf>,
     /// A process on this machine, the server's, whose processor time and memory
     /// are measured as well.
@@ -135,7 +135,7 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
-    /// The rate over time of an open loop; none of a closed one.
+    /// The rate over time of an open loop; `None` for a closed loop.
     pub(crate) fn load(&self) -> Option<RateProfile> {
         self.profile.clone().or_else(|| self.rate.map(RateProfile::constant))
     }

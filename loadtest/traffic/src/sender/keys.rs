@@ -1,13 +1,13 @@
-//! Whose event is next: picks a customer for each request.
+//! Picks the customer of each request.
 
 use crate::random::SplitMix;
 
 /// How the customer of a request is picked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KeyChoice {
-    /// In turn; each connection starts with another.
+    /// Customers take turns; each connection starts with another one.
     Cycle,
-    /// Each as likely as any other.
+    /// All customers are as likely.
     Uniform,
     /// The nth customer with a likelihood of 1/n to the power of the exponent:
     /// few large customers and many small ones.

@@ -31,7 +31,7 @@ pub struct LiveCounters {
     pub connect_failures: u64,
 }
 
-/// What was measured so far, after the warm-up.
+/// The figures of the measured window so far.
 #[derive(Clone, Debug)]
 pub struct LiveMeasurement {
     /// Counts of the measured window.
@@ -56,7 +56,7 @@ pub struct LiveWorker {
 }
 
 impl LiveRun {
-    /// What has happened so far.
+    /// The counts so far.
     pub fn counters(&self) -> LiveCounters {
         let workers = self.workers.lock();
         let sum = |counter: fn(&LiveWorker) -> &AtomicU64| {
@@ -88,7 +88,7 @@ impl LiveRun {
         self.measuring.store(true, Ordering::Relaxed);
     }
 
-    /// What was measured so far; `None` before the first figures.
+    /// The figures of the measured window so far; `None` before the first.
     pub fn measurement(&self) -> Option<LiveMeasurement> {
         let (mut totals, mut latency, mut service_time) =
             (Totals::default(), Latencies::new(), Latencies::new());
@@ -137,7 +137,7 @@ impl LiveWorker {
         self.recent.lock().add(recent);
     }
 
-    /// Shows what was measured so far, where somebody asks.
+    /// Shows the figures of the measured window, if somebody asks for them.
     pub(super) fn publish_measured(&self, totals: &Totals, latency: &Latencies, service_time: &Latencies) {
         if self.measuring.load(Ordering::Relaxed) {
             self.measured.lock().replace((*totals, latency.clone(), service_time.clone()));

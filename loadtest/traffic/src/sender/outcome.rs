@@ -1,9 +1,9 @@
-//! What an answer, or its absence, says about the events of a request.
+//! Tells from an answer, or from its absence, whether a request's events were taken.
 
 use crate::ledger::Code;
 use crate::response::{EventCounts, parse_counts};
 
-/// What became of a request.
+/// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestOutcome {
     /// 2xx: so many events were taken and so many refused.
@@ -42,13 +42,13 @@ impl RequestOutcome {
         }
     }
 
-    /// Whether events may or may not have been taken.
+    /// Returns true if events may or may not have been taken.
     pub fn is_uncertain(self) -> bool {
         matches!(self, Self::Unknown | Self::Unanswered)
     }
 
-    /// How the ledger records it. Where only some events were taken the
-    /// generator does not find out which: none of them is relied on.
+    /// The code for the ledger. If only some events were taken, the generator
+    /// does not know which, so the ledger calls all of them unknown.
     pub fn code(self) -> Code {
         match self {
             Self::Acknowledged(EventCounts { rejected: 0, .. }) => Code::Acknowledged,

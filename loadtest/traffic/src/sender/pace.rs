@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::plan::Quota;
+use super::plan::RequestQuota;
 use crate::schedule::Schedule;
 use crate::summary::Latencies;
 use crate::ticker::Ticker;
@@ -28,7 +28,7 @@ pub(super) struct SendingPace {
     end: Option<Instant>,
     stopping: Cell<bool>,
     stopped: CancellationToken,
-    quota: Arc<Quota>,
+    quota: Arc<RequestQuota>,
     open_loop: Option<OpenLoop>,
 }
 
@@ -54,7 +54,7 @@ impl SendingPace {
         started: Instant,
         end: Option<Instant>,
         schedule: Option<Schedule>,
-        quota: Arc<Quota>,
+        quota: Arc<RequestQuota>,
     ) -> Self {
         let open_loop = schedule.map(|schedule| OpenLoop {
             due: Semaphore::new(0),
@@ -164,7 +164,7 @@ impl SendingPace {
         (0..due).take_while(|_| self.quota.take()).map(|_| unsent(times.take())).count() as u64
     }
 
-    /// How late the generator released what was due: nothing in a closed loop.
+    /// Adds how late the generator released due requests: nothing in a closed loop.
     pub(super) fn add_lag_to(&self, lag: &mut Latencies) {
         self.open_loop.iter().for_each(|open_loop| lag.add(&open_loop.lag.borrow()));
     }
@@ -194,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn requests_keep_the_time_at_which_they_were_due() {
         let started = Instant::now();
-        let pace = SendingPace::new(started, None, Some(thousand_a_second()), Quota::new(None));
+        let pace = SendingPace::new(started, None, Some(thousand_a_second()), RequestQuota::new(None));
         let ticker = Ticker::new().expect("a timer");
         let send = async {
             for nth in 0..20 {
@@ -212,7 +212,7 @@ mod tests {
     async fn what_was_due_and_not_sent_is_counted() {
         let started = Instant::now() - Duration::from_millis(100);
         let end = started + Duration::from_millis(50);
-        let pace = SendingPace::new(started, Some(end), Some(thousand_a_second()), Quota::new(None));
+        let pace = SendingPace::new(started, Some(end), Some(thousand_a_second()), RequestQuota::new(None));
         let mut due = Vec::new();
         assert_eq!(pace.stop(|at| due.push(at.as_millis())), 50);
         assert_eq!(due, (0..50).collect::<Vec<_>>());
@@ -222,7 +222,7 @@ mod tests {
     async fn a_quota_ends_a_loop_and_leaves_nothing_unsent() {
         let started = Instant::now() - Duration::from_millis(100);
         for schedule in [None, Some(thousand_a_second())] {
-            let pace = SendingPace::new(started, None, schedule, Quota::new(Some(2)));
+            let pace = SendingPace::new(started, None, schedule, RequestQuota::new(Some(2)));
             let ticker = Ticker::new().expect("a timer");
             let take = async {
                 assert!(pace.next().await.is_some() && pace.next().await.is_some());
@@ -239,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn requests_that_nobody_takes_are_told() {
         let started = Instant::now() - Duration::from_millis(100);
-        let pace = SendingPace::new(started, None, Some(thousand_a_second()), Quota::new(None));
+        let pace = SendingPace::new(started, None, Some(thousand_a_second()), RequestQuota::new(None));
         let ticker = Ticker::new().expect("a timer");
         // The release never ends by itself.
         let waiting = tokio::select! {
@@ -253,7 +253,8 @@ mod tests {
     async fn a_permit_given_and_not_used_yet_counts_as_unsent() {
         let started = Instant::now() - Duration::from_millis(100);
         let end = started + Duration::from_millis(50);
-        let pace = Rc::new(SendingPace::new(started, Some(end), Some(thousand_a_second()), Quota::new(None)));
+        let pace =
+            Rc::new(SendingPace::new(started, Some(end), Some(thousand_a_second()), RequestQuota::new(None)));
         let waiting = Rc::clone(&pace);
         tokio::task::LocalSet::new()
             .run_until(async move {
@@ -274,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_loop_sends_at_once_until_it_stops() {
-        let pace = SendingPace::new(Instant::now(), None, None, Quota::new(None));
+        let pace = SendingPace::new(Instant::now(), None, None, RequestQuota::new(None));
         assert!(pace.next().await.is_some());
         assert!(!pace.pause(Duration::ZERO).await);
         assert_eq!(pace.stop(|_| {}), 0);

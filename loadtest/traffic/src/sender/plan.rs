@@ -1,4 +1,4 @@
-//! What all workers of a run share.
+//! The plan of a run, which all its workers share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ pub(super) struct MeasuredWindow {
     pub(super) to: Option<Duration>,
 }
 
-/// What all workers of a run share.
+/// The plan of a run, which all its workers share.
 #[derive(Debug)]
 pub(super) struct RunPlan {
     pub(super) config: RunConfig,
@@ -31,24 +31,24 @@ pub(super) struct RunPlan {
     pub(super) window: MeasuredWindow,
     pub(super) ledger: Option<Mutex<LedgerWriter>>,
     pub(super) raw: Option<Mutex<RawWriter>>,
-    pub(super) quota: Arc<Quota>,
+    pub(super) quota: Arc<RequestQuota>,
     pub(super) stop: CancellationToken,
 }
 
 /// How many requests the run may still start.
 #[derive(Debug)]
-pub(super) struct Quota {
+pub(super) struct RequestQuota {
     left: Option<AtomicU64>,
     used_up: CancellationToken,
 }
 
-impl Quota {
+impl RequestQuota {
     /// Without `requests` there is no end.
     pub(super) fn new(requests: Option<u64>) -> Arc<Self> {
         Arc::new(Self { left: requests.map(AtomicU64::new), used_up: CancellationToken::new() })
     }
 
-    /// Takes one request; false if none is left.
+    /// Takes one request; returns false if none is left.
     pub(super) fn take(&self) -> bool {
         let Some(left) = &self.left else { return true };
         let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
@@ -70,9 +70,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_quota_gives_as_many_requests_as_it_has() {
-        let quota = Quota::new(Some(3));
+        let quota = RequestQuota::new(Some(3));
         assert_eq!((0..5).filter(|_| quota.take()).count(), 3);
         quota.used_up().await;
-        assert!((0..1000).all(|_| Quota::new(None).take()));
+        assert!((0..1000).all(|_| RequestQuota::new(None).take()));
     }
 }

@@ -27,7 +27,7 @@ pub enum LoopKind {
     /// Each after the answer to the one before.
     #[default]
     Closed,
-    /// As they were recorded.
+    /// At recorded times.
     Replay,
 }
 
@@ -35,14 +35,14 @@ pub enum LoopKind {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunEnd {
-    /// As planned.
+    /// Its time was over, or its number of requests reached.
     #[default]
     Planned,
     /// It was told to stop before its planned end.
     Interrupted,
 }
 
-/// What a run did and how fast it was answered. The field names are stable.
+/// The result of a run. The field names are stable.
 ///
 /// `latency_us` and `service_time_us` are of the requests that were
 /// acknowledged and of those that got no answer; a request that was refused or
@@ -91,7 +91,7 @@ pub struct RunReport {
     /// Counts of the measured window; the fields about connections, timeouts
     /// and retries are 0 here and stand in `whole_run`.
     pub measured: Totals,
-    /// Counts of the whole run, with warm-up and what was in flight at the end.
+    /// Counts of the whole run, with the warm-up and the requests in flight at its end.
     pub whole_run: Totals,
     /// Requests that an open loop should have sent by the end of the run and
     /// could not, because all connections were waiting.
@@ -119,9 +119,9 @@ pub struct RunReport {
     /// The first failure of a connection.
     pub first_failure: Option<String>,
     /// Processor time of the generator, in cores (1.0 is one core), while
-    /// measuring; none where the system does not tell.
+    /// measuring; none if the system does not tell.
     pub generator_cores: Option<f64>,
-    /// What the watched process used while measuring.
+    /// Processor time and memory of the watched process while measuring.
     pub watched: Option<ProcessUse>,
     /// Why the figures may say more about the generator than about the server.
     pub warnings: Vec<String>,
@@ -129,7 +129,7 @@ pub struct RunReport {
     pub histograms: Histograms,
 }
 
-/// What a result says of how it came about.
+/// The settings that a result names.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
     /// Identifies the run's events.

@@ -53,7 +53,7 @@ impl SendEnding {
         Self { sent, outcome: RequestOutcome::Unanswered, status: None, body_sum: None }
     }
 
-    /// Whether the server asked for less, or fails.
+    /// Returns true if the server asked for less, or fails.
     fn is_unhappy(&self) -> bool {
         self.outcome.is_uncertain() || self.status == Some(429)
     }

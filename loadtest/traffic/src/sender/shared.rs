@@ -1,4 +1,4 @@
-//! What the tasks of one worker share, on its thread.
+//! The state that the tasks of one worker share, on its thread.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::raw::RawLines;
 use super::tally::{RequestDone, Tally};
 use crate::ledger::{LedgerBuffer, LedgerEntry};
 
-/// What the tasks of one worker share.
+/// The state that the tasks of one worker share.
 #[derive(Debug)]
 pub(super) struct WorkerShared {
     pub(super) plan: Arc<RunPlan>,
@@ -43,14 +43,14 @@ impl WorkerShared {
         }
     }
 
-    /// Notes what happened to a request's events, for the ledger.
+    /// Notes the outcome of a request's events for the ledger.
     pub(super) fn note(&self, slot: usize, entry: LedgerEntry) {
         if self.plan.ledger.is_some() && self.entries.borrow_mut().note(slot, entry) {
             self.write_entries();
         }
     }
 
-    /// Ends the worker's part of the run and counts what is left unsent.
+    /// Ends the worker's part of the run; returns how many due requests are unsent.
     pub(super) fn stop(&self) -> u64 {
         let now = self.plan.started.elapsed();
         let (mut tally, mut raw) = (self.tally.borrow_mut(), self.raw.borrow_mut());
@@ -62,7 +62,7 @@ impl WorkerShared {
         })
     }
 
-    /// Shows the figures and writes what is to be written.
+    /// Shows the figures and writes to the files.
     pub(super) fn keep_up(&self, live: &LiveWorker) {
         self.tally.borrow_mut().publish(live);
         self.write_entries();
@@ -91,8 +91,8 @@ impl WorkerShared {
         self.plan.stop.cancel();
     }
 
-    /// What was counted, and how late the generator was, once no other task
-    /// shares this.
+    /// The counts, once no other task shares this; an error if a file could not
+    /// be written.
     pub(super) fn finish(self) -> Result<Tally, RunError> {
         if let Some(failure) = self.failure.into_inner() {
             return Err(failure);

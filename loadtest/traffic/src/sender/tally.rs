@@ -1,4 +1,4 @@
-//! What one worker has counted. Plain numbers: only its thread touches them.
+//! The counts of one worker: plain numbers, since only its thread touches them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub struct RequestDone {
     pub sent: Option<Instant>,
     /// When the answer came, or was given up.
     pub ended: Instant,
-    /// What became of it.
+    /// How it ended.
     pub outcome: RequestOutcome,
     /// The answer's status.
     pub status: Option<u16>,
@@ -55,17 +55,17 @@ const STATUSES_MAX: usize = 16;
 ///
 /// Percentiles must not get better because a server fails. So `latency` has
 /// the requests that were acknowledged and those that got no answer, which
-/// count as long as they waited and at least as long as the time limit; what
-/// was refused or failed quickly is only in the histogram of its status.
+/// count as long as they waited and at least as long as the time limit; a request
+/// that was refused or failed is only in the histogram of its status.
 #[derive(Debug)]
 pub struct Tally {
-    /// Of the whole run.
+    /// Counts of the whole run.
     pub(crate) all: Totals,
-    /// Of the requests due in the window that is measured.
+    /// Counts of the requests due in the measured window.
     pub(crate) measured: Totals,
     pub(crate) latency: Latencies,
     pub(crate) service_time: Latencies,
-    /// From due to the answer's end, by status; 0 where there was no answer.
+    /// From due to the answer's end, by status; 0 stands for no answer.
     pub(crate) by_status: BTreeMap<u16, Latencies>,
     pub(crate) answers: BTreeMap<u16, u64>,
     pub(crate) excerpts: Vec<AnswerExcerpt>,
@@ -154,8 +154,8 @@ impl Tally {
         }
     }
 
-    /// Counts an acknowledged request that was sent again, and whether its
-    /// answer was the same.
+    /// Counts an acknowledged request that was sent again; `same` if its answer
+    /// was the first one again.
     pub(super) fn repeated(&mut self, same: bool) {
         self.all.repeats += 1;
         self.all.repeats_answered_otherwise += u64::from(!same);

@@ -1,4 +1,4 @@
-//! What a stretch of a run counted.
+//! Counts of a stretch of a run.
 
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,7 @@ impl Totals {
             RequestOutcome::Unknown | RequestOutcome::Unanswered => {
                 self.requests_unknown += 1;
                 self.requests_unanswered += u64::from(outcome == RequestOutcome::Unanswered);
-                // What was never written cannot have been taken.
+                // Events that were never written cannot have been taken.
                 self.events_unknown += bytes_written.map_or(0, |_| batch as u64);
             }
         }

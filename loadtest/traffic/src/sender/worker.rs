@@ -25,7 +25,7 @@ const HOUSEKEEPING: Duration = Duration::from_millis(100);
 /// Most connections added at a time, so that making their buffers delays nothing.
 const GROWTH_MAX: u64 = 4;
 
-/// What a worker has counted when it ends.
+/// A worker's part of the result.
 #[derive(Debug)]
 pub struct WorkerResult {
     /// Counts and histograms.
@@ -40,11 +40,11 @@ pub struct WorkerResult {
     pub lag: Latencies,
     /// Processor time of the thread, in cores.
     pub cores: Option<f64>,
-    /// What the watched process used.
+    /// Processor time and memory of the watched process.
     pub watched: Option<ProcessUse>,
 }
 
-/// What is measured of processors and memory.
+/// Meters of processor time and memory.
 #[derive(Debug)]
 struct Meters {
     thread: CpuMeter,

@@ -20,7 +20,7 @@ use crate::request::Rendered;
 use crate::response::Lines;
 use crate::target::SendTarget;
 
-/// Flow control windows: large enough never to be what is measured.
+/// Flow control windows, large enough never to slow an answer down.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 1 << 24;
 

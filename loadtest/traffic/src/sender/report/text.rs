@@ -1,4 +1,4 @@
-//! A run's result in words.
+//! Puts a run's result into words.
 
 use std::fmt::Write as _;
 
@@ -35,7 +35,7 @@ impl RunReport {
             self.protocol,
             self.connections
         )?;
-        // A replay's events are what they are.
+        // A replay has events of any size and number.
         if self.batch > 0 {
             let customers = self.keys.max(1);
             write!(
