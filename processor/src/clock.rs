@@ -1,8 +1,8 @@
-//! What time it is, and a die: injected, so that tests decide.
+//! The time, injected so that a caller may decide it; and random numbers.
 
 use std::sync::Arc;
 
-/// The wall clock in milliseconds since the Unix epoch, or what a test says it is.
+/// Tells the time in milliseconds since the Unix epoch.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
 
@@ -10,14 +10,7 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn wall() -> Self {
-        Self(Arc::new(sluice_shared::clock::now_ms))
-    }
-
-    /// A clock that starts at `start_ms` and goes with Tokio's, paused or not.
-    #[must_use]
-    pub fn tokio(start_ms: u64) -> Self {
-        let start = tokio::time::Instant::now();
-        Self(Arc::new(move || start_ms + start.elapsed().as_millis() as u64))
+        Self(Arc::new(sluice_model::clock::now_ms))
     }
 
     /// Now, in milliseconds since the Unix epoch.
@@ -36,6 +29,6 @@ impl std::fmt::Debug for Clock {
 /// A random number in `0..1`. A system call: for failures, not for the hot path.
 #[must_use]
 pub fn random() -> f64 {
-    let bits = sluice_shared::model::ids::random_u128() as u64 >> 11;
+    let bits = sluice_model::ids::random_u128() as u64 >> 11;
     bits as f64 / (1u64 << 53) as f64
 }

@@ -1,6 +1,6 @@
 //! A slice: some events of one batch, on their way to one subscription.
 
-use sluice_shared::model::{Batch, EventSet, Lane, Run};
+use sluice_model::{Batch, EventSet, Lane, Run};
 use std::sync::Arc;
 
 /// Some events of one batch.
@@ -10,7 +10,7 @@ pub struct Slice {
     pub batch: Arc<Batch>,
     /// Which of its events.
     pub events: EventSet,
-    /// Whose place in the log's order is settled by them.
+    /// The log entry that they settle a part of.
     pub ticket: Ticket,
 }
 

@@ -6,22 +6,21 @@ use crate::planted::Planted;
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_shared::aws::leases::Checkpoints;
-use sluice_shared::model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
-use sluice_shared::model::{
+use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
+use sluice_model::wire::record::RecordEncoder;
+use sluice_model::{
     ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
     Delivery, DeliveryId, EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_shared::ports::catalogue::{CatalogueError, Changes, Revision};
-use sluice_shared::ports::event_store::{
+use sluice_ports::catalogue::{CatalogueError, Changes, Revision};
+use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use sluice_shared::ports::idempotency::{ClaimOutcome, KeyHash, Placed};
-use sluice_shared::ports::log::{Position, RecordDraft, ShardId};
-use sluice_shared::ports::rows::{NewRow, Row, RowChange};
-use sluice_shared::ports::work_queue::{Backlog, TakeRequest};
-use sluice_shared::ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
-use sluice_shared::wire::record::RecordEncoder;
+use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
+use sluice_ports::log::RecordDraft;
+use sluice_ports::rows::{NewRow, Row, RowChange};
+use sluice_ports::work_queue::{Backlog, TakeRequest};
+use sluice_ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +84,7 @@ impl Stored {
                     max_bytes: 262_144,
                     max_wait_ms: of.max_wait_ms,
                 },
-                retry: RetryPolicy { max_retries: 3, max_delay_s: 2 },
+                retry: RetryPolicy { max_retries: 3, max_delay_s: 2, ..RetryPolicy::default() },
                 ordered: false,
                 description: None,
                 status: SubscriptionStatus::Active,
@@ -187,10 +186,7 @@ impl Seat {
     }
 }
 
-pub(crate) struct SimEvents {
-    pub(crate) seat: Seat,
-    pub(crate) checkpoints: Arc<Checkpoints>,
-}
+pub(crate) struct SimEvents(pub(crate) Seat);
 
 #[async_trait]
 impl EventStore for SimEvents {
@@ -204,7 +200,7 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             batches.into_iter().for_each(|new| drop(stored.batches.insert(new.batch.id, new.batch)));
         };
-        self.seat.ask(Service::Events, "put batches", effect).await
+        self.0.ask(Service::Events, "put batches", effect).await
     }
 
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
@@ -217,7 +213,7 @@ impl EventStore for SimEvents {
                 *known = known.join(&new.fact);
             }
         };
-        self.seat.write(Service::Events, "add facts", effect).await
+        self.0.write(Service::Events, "add facts", effect).await
     }
 
     async fn get(&self, _: CustomerId, _: BatchId) -> Result<Option<StoredBatch>, PortError> {
@@ -228,7 +224,7 @@ impl EventStore for SimEvents {
         let effect = move |world: &World| {
             world.stored.lock().batches.get(&id).filter(|batch| batch.customer == customer).cloned()
         };
-        self.seat.ask(Service::Events, "read a batch", effect).await
+        self.0.ask(Service::Events, "read a batch", effect).await
     }
 
     async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
@@ -249,7 +245,7 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             letters.into_iter().for_each(|letter| drop(stored.letters.insert(letter.id, letter)));
         };
-        self.seat.write(Service::Events, "put dead letters", effect).await
+        self.0.write(Service::Events, "put dead letters", effect).await
     }
 
     async fn dead_letters(&self, _: CustomerId, _: DeadLetterQuery) -> Result<Vec<DeadLetter>, PortError> {
@@ -261,15 +257,7 @@ impl EventStore for SimEvents {
     }
 
     fn dead_letter_count(&self) -> u64 {
-        self.seat.world.stored.lock().letters.len() as u64
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        self.checkpoints.store(shard, position).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        self.checkpoints.load(shard).await
+        self.0.world.stored.lock().letters.len() as u64
     }
 }
 
@@ -491,6 +479,11 @@ impl Idempotency for SimKeys {
 
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
         self.0.lock().remove(&(customer, key));
+        Ok(())
+    }
+
+    /// The key stays claimed.
+    async fn undecided(&self, _: CustomerId, _: KeyHash) -> Result<(), PortError> {
         Ok(())
     }
 }

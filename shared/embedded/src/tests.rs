@@ -1,0 +1,6 @@
+//! Tests of the embedded engine as a whole.
+
+mod contract;
+pub(crate) mod harness;
+mod recovery;
+mod retention;

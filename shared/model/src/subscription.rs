@@ -1,0 +1,157 @@
+//! Subscriptions: what a customer wants delivered, where and how.
+
+use super::{CustomerId, SubscriptionId};
+use serde::{Deserialize, Serialize};
+
+/// When a webhook's batch is cut. A batch closes at the first limit it meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchPolicy {
+    /// The most events of a webhook.
+    pub max_events: u32,
+    /// The most bytes of a webhook's body; a single larger event goes alone.
+    pub max_bytes: u32,
+    /// The longest that an event waits for company, in milliseconds.
+    pub max_wait_ms: u32,
+}
+
+impl BatchPolicy {
+    /// The largest `max_wait_ms` of a subscription: half the time after which a
+    /// shard gives a waiting event to the work queue, by default.
+    pub const MAX_WAIT_MS_MAX: u32 = 5000;
+}
+
+impl Default for BatchPolicy {
+    fn default() -> Self {
+        Self { max_events: 100, max_bytes: 262_144, max_wait_ms: 50 }
+    }
+}
+
+/// How failed deliveries are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// Attempts after the first.
+    pub max_retries: u32,
+    /// The longest wait between two attempts, in seconds.
+    pub max_delay_s: u32,
+    /// Whether an answer of 4xx, other than those that ask for another try, is final.
+    pub client_errors: ClientErrors,
+}
+
+/// What becomes of a delivery that is answered with a 4xx which does not ask for another try.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientErrors {
+    /// It becomes a dead letter at once.
+    #[default]
+    DeadLetter,
+    /// It is retried like a delivery that was answered with a 5xx.
+    Retry,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { max_retries: 5, max_delay_s: 86_400, client_errors: ClientErrors::DeadLetter }
+    }
+}
+
+/// Whether a subscription receives events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum SubscriptionStatus {
+    /// It does.
+    Active,
+    /// It does not, until somebody enables it.
+    Disabled {
+        /// Why it was disabled.
+        reason: DisabledReason,
+    },
+}
+
+/// Why a subscription was disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// Its customer disabled it.
+    ByCustomer,
+    /// Its endpoint answered 410: it is gone for good.
+    Gone,
+    /// More events waited for it than may.
+    BacklogFull,
+}
+
+impl DisabledReason {
+    /// The reason as the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ByCustomer => "by_customer",
+            Self::Gone => "gone",
+            Self::BacklogFull => "backlog_full",
+        }
+    }
+}
+
+/// A secret that signs webhooks.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningSecret {
+    /// The secret's text, `whsec_` and base64.
+    pub text: String,
+    /// Until when it signs beside a newer one; forever where there is no newer one.
+    pub expires_at_ms: Option<u64>,
+}
+
+impl std::fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningSecret").field("expires_at_ms", &self.expires_at_ms).finish_non_exhaustive()
+    }
+}
+
+/// A selector, a webhook URL, secrets and policies, of one customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Its id; `workflow_id` in the API.
+    pub id: SubscriptionId,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// One up with every change.
+    pub version: u32,
+    /// The selector's JSON, already checked.
+    pub selector: String,
+    /// Where webhooks go.
+    pub webhook_url: String,
+    /// How webhooks are cut.
+    pub batch: BatchPolicy,
+    /// How failures are tried again.
+    pub retry: RetryPolicy,
+    /// Whether events of one ordering key wait for those before them.
+    pub ordered: bool,
+    /// The customer's words about it.
+    pub description: Option<String>,
+    /// Whether it receives events.
+    pub status: SubscriptionStatus,
+    /// The newest first.
+    pub secrets: Vec<SigningSecret>,
+    /// Events accepted from then on count, in milliseconds since the Unix epoch.
+    pub effective_at_ms: u64,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub created_at_ms: u64,
+    /// When it last changed, in milliseconds since the Unix epoch.
+    pub updated_at_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_stored_as_it_always_was() {
+        for reason in [DisabledReason::ByCustomer, DisabledReason::Gone, DisabledReason::BacklogFull] {
+            let status = SubscriptionStatus::Disabled { reason };
+            let stored = format!(r#"{{"state":"disabled","reason":"{}"}}"#, reason.as_str());
+            assert_eq!(serde_json::to_string(&status).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<SubscriptionStatus>(&stored).unwrap(), status);
+        }
+    }
+}

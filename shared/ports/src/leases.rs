@@ -1,0 +1,62 @@
+//! Leases: which shards this process works, and how far each is settled.
+
+use super::PortError;
+use super::log::{Position, ShardId};
+use async_trait::async_trait;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
+/// A shard to work, until one of its tokens says otherwise. Dropping it says
+/// that nothing of the shard is worked here any more.
+#[derive(Debug)]
+pub struct Grant {
+    /// The shard.
+    pub shard: ShardId,
+    /// Cancelled when the shard should be left in order, soon.
+    pub leave: CancellationToken,
+    /// Cancelled when the shard may be another's: whatever is under way must
+    /// stop at once, and nothing more may be written for it.
+    pub lost: CancellationToken,
+    _ended: DropGuard,
+}
+
+impl Grant {
+    /// A grant, and the token that is cancelled when it is dropped.
+    #[must_use]
+    pub fn new(shard: ShardId) -> (Self, CancellationToken) {
+        let ended = CancellationToken::new();
+        let (leave, lost) = (CancellationToken::new(), CancellationToken::new());
+        (Self { shard, leave, lost, _ended: ended.clone().drop_guard() }, ended)
+    }
+}
+
+/// Gives out shards, one process at a time each.
+///
+/// - **Exclusive**: a shard is granted to one process at a time, as far as
+///   clocks run at about the same speed; checkpoints are refused to all others.
+/// - **Order**: a shard is granted only when its parents are wholly settled.
+/// - **Cancel safety**: a dropped `granted` loses no grant.
+#[async_trait]
+pub trait Leases: Send + Sync + 'static {
+    /// The next shard to work; nothing when there will never be another.
+    async fn granted(&self) -> Option<Grant>;
+}
+
+/// Keeps for each shard the position up to which everything is settled.
+///
+/// - **Durability**: a checkpoint is durable when `store` answers.
+/// - **Fencing**: a process that does not hold the lease of a shard cannot
+///   store a checkpoint for it.
+/// - **Idempotency**: storing the same position again changes nothing. Callers
+///   never store an earlier position than before.
+/// - **Cancel safety**: a dropped `store` may or may not take effect.
+#[async_trait]
+pub trait Checkpoints: Send + Sync + 'static {
+    /// Stores how far a shard is settled: nothing at or before `position` needs to be read again.
+    async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError>;
+
+    /// How far a shard is settled: [`Position::START`] if nothing was ever stored.
+    async fn load(&self, shard: &ShardId) -> Result<Position, PortError>;
+}

@@ -1,0 +1,84 @@
+//! Rows: small durable facts that belong to no batch: parked deliveries,
+//! attempt history, replays.
+
+use super::PortError;
+use async_trait::async_trait;
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
+/// The most bytes of a partition's name or a row's key.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// The most bytes of a value: with its names it fits one 400 KB `DynamoDB` item.
+pub const VALUE_BYTES_MAX: usize = 350_000;
+
+/// A row of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its key; rows of a partition sort by it, byte by byte.
+    pub key: Vec<u8>,
+    /// What it says.
+    pub value: Vec<u8>,
+}
+
+/// A row to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRow {
+    /// The partition's name.
+    pub partition: String,
+    /// The row's key in it.
+    pub key: Vec<u8>,
+    /// What it says.
+    pub value: Vec<u8>,
+    /// From then on it may be gone and is not read any more; in milliseconds
+    /// since the Unix epoch.
+    pub expires_at_ms: Option<u64>,
+    /// The id time of the oldest event that the row needs: that event and all
+    /// later ones are kept as long as the row is.
+    pub needs_from_ms: Option<u64>,
+}
+
+/// A change of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowChange {
+    /// Stores it, whatever was there.
+    Put(NewRow),
+    /// Removes it; one that is not there is no error.
+    Remove {
+        /// The partition's name.
+        partition: String,
+        /// The row's key in it.
+        key: Vec<u8>,
+    },
+}
+
+/// Durable rows in named partitions.
+///
+/// - **Durability**: a change is durable when it answers.
+/// - **Order**: of one `write`, no change becomes durable without all those before it.
+/// - **Idempotency**: repeating a `write` changes nothing.
+/// - **Exclusive**: of several `put_if` with the same `expected` at one time, one is made.
+/// - **Cancel safety**: a dropped change may or may not take effect.
+#[async_trait]
+pub trait Rows: Send + Sync + 'static {
+    /// Makes changes, in their order.
+    async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError>;
+
+    /// Makes changes that do not depend on each other, in any order and many at
+    /// a time. Of two changes of one row the last counts. Where it fails, some
+    /// may have been made; repeating it changes nothing.
+    async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
+        self.write(changes).await
+    }
+
+    /// Stores a row if the stored value is `expected` (nothing: if there is no
+    /// such row); says whether.
+    async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError>;
+
+    /// A row's value.
+    async fn get(&self, partition: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError>;
+
+    /// A partition's rows with keys above `after`, ascending, at most `limit`.
+    async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError>;
+}

@@ -1,5 +1,0 @@
-//! Tests of the embedded engine as a whole.
-
-mod contract;
-mod harness;
-mod recovery;
