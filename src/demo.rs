@@ -16,11 +16,11 @@ use sluice_model::{
     ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
     SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
+use sluice_ports::{EventStore, WorkQueue};
 use sluice_traffic::receiver::{
     Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverReply, ReceiverStats,
 };
 use sluice_traffic::sender::{self, LiveCounters, LiveRun, RunConfig};
-use sluice_ports::{EventStore, WorkQueue};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
