@@ -26,6 +26,8 @@ pub(super) struct ShardLook {
     pub(super) unsettled_bytes: usize,
     /// Events that were read and are not matched yet.
     pub(super) unmatched_events: usize,
+    /// Batches that wait to be matched, because their customer has used its share.
+    pub(super) waiting_batches: usize,
 }
 
 impl ShardProgress {
@@ -73,5 +75,6 @@ impl ShardProgress {
         self.metrics.unsettled_bytes.set(look.unsettled_bytes as f64);
         self.metrics.lag_seconds.set(lag_ms as f64 / 1000.0);
         self.metrics.lag_events.set(look.unmatched_events as f64);
+        self.metrics.waiting_batches.set(look.waiting_batches as f64);
     }
 }

@@ -3,6 +3,7 @@
 mod leased;
 mod ordered;
 mod throughput;
+mod waiting;
 
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
