@@ -4,15 +4,11 @@ use crate::admin_token;
 use crate::config::Config;
 use anyhow::Context;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
-use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::rates::LocalRates;
 use sluice_catalogue::sealing::{SealedCatalogue, Sealer};
-use sluice_catalogue::sealing::{SealedCatalogue, Sealer};
-use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue};
-use sluice_embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue, LocalRates};
-use sluice_ingest::{BoundEdge, EdgeParts};
+use sluice_ingest::{BoundIngest, IngestParts};
 use sluice_processor::{Processor, ProcessorPorts};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -129,6 +125,7 @@ impl Sluice {
             ProcessorPorts {
                 log: engine.log.clone(),
                 events: engine.events.clone(),
+                checkpoints: engine.checkpoints.clone(),
                 queue: engine.queue.clone(),
                 catalogue: sealed,
                 directory: directory.clone(),
@@ -139,7 +136,7 @@ impl Sluice {
             config.processor.clone(),
         )
         .context("start the processor")?;
-        let parts = EdgeParts {
+        let parts = IngestParts {
             directory: directory.clone(),
             log: engine.log.clone(),
             events: engine.events.clone(),
@@ -154,7 +151,7 @@ impl Sluice {
             config: config.edge.clone(),
             render_metrics: Box::new(move || metrics.render()),
         };
-        let bound = BoundEdge::bind(parts).context("listen")?;
+        let bound = BoundIngest::bind(parts).context("listen")?;
         let (address, admin_address) = (bound.public_address(), bound.admin_address());
         let url = bound.public_url();
 
@@ -235,7 +232,7 @@ async fn run_processor(processor: Processor, stop: CancellationToken, failed: Ca
     }
 }
 
-pub(crate) async fn run_edge(bound: BoundEdge, stop: CancellationToken, failed: CancellationToken) {
+pub(crate) async fn run_edge(bound: BoundIngest, stop: CancellationToken, failed: CancellationToken) {
     bound.run(stop.clone()).await;
     if !stop.is_cancelled() {
         tracing::error!("the edge ended by itself");

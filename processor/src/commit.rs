@@ -16,7 +16,7 @@ use sluice_model::{
 use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::event_store::{NewBatch, NewFact};
 use sluice_ports::rows::{NewRow, RowChange};
-use sluice_ports::{Catalogue, EventStore, PortError, Rows, WorkQueue};
+use sluice_ports::{Catalogue, Checkpoints, EventStore, PortError, Rows, WorkQueue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct CommitStores {
     pub catalogue: Arc<dyn Catalogue>,
     /// Parked lists.
     pub rows: Arc<dyn Rows>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// A row's partition and key.

@@ -119,7 +119,7 @@ async fn checkpoint(
     shard: ShardId,
     position: Position,
 ) -> Result<GroupWrite, PortError> {
-    match context.stores.events.checkpoint(&shard, position).await {
+    match context.stores.checkpoints.store(&shard, position).await {
         Ok(()) => Ok(GroupWrite::Checkpointed(Some(position))),
         Err(error @ PortError::Closed { .. }) => Err(error),
         // The next interval stores a later one; until then a crash makes more be read again.

@@ -89,7 +89,7 @@ impl ShardTask {
         id: ShardId,
         health: Arc<ShardHealth>,
     ) -> Result<Self, PortError> {
-        let position = context.stores.events.load_checkpoint(&id).await?;
+        let position = context.stores.checkpoints.load(&id).await?;
         let parked = parked_rows::load_all(&context, &id).await?;
         tracing::info!(shard = %id, ?position, parked = parked.len(), "reading the shard");
         let now_ms = context.clock().now_ms();

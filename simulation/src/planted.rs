@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sluice_aws::log::{Failure, From, Got, PutAnswer, PutRecord, ShardInfo, Stream};
 use sluice_model::Lane;
-use sluice_model::wire::record::{Directory, RecordEncoder};
+use sluice_model::wire::record::{RecordDirectory, RecordEncoder};
 use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
 use sluice_ports::{Log, PortError};
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sluice_aws::log::{
     Aside, Failure, From, Got, GotRecord, PutAnswer, PutRecord, ShardInfo, Stream, point_of,
 };
-use sluice_model::wire::record::Directory;
+use sluice_model::wire::record::RecordDirectory;
 use sluice_model::{Batch, Lane};
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};

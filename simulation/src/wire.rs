@@ -6,7 +6,6 @@ use crate::stores::subscription_id;
 use crate::world::{World, sleep_ms};
 use async_trait::async_trait;
 use sluice_model::{CustomerId, EventId};
-use sluice_model::{CustomerId, EventId};
 use sluice_processor::client::{Prepared, Reply, Wire};
 use sluice_processor::outcome::{Fault, PostResult};
 use sluice_processor::target::Target;

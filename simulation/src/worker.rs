@@ -10,16 +10,10 @@ use crate::wire::SimWire;
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use sluice_aws::AwsConfig;
-use sluice_aws::AwsConfig;
-use sluice_aws::leases::{Keeper, ShardLeases};
 use sluice_aws::leases::{Keeper, ShardLeases};
 use sluice_aws::log::{Deduplicated, KinesisLog};
-use sluice_aws::log::{Deduplicated, KinesisLog};
-use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_ports::leases::Grant;
-use sluice_ports::leases::Grant;
-use sluice_ports::{Leases, PortError};
 use sluice_ports::{Leases, PortError};
 use sluice_processor::clock::Clock;
 use sluice_processor::{Processor, ProcessorConfig, ProcessorPorts};
@@ -133,7 +127,8 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let window = Duration::from_millis(config.resend_window_ms);
     let ports = ProcessorPorts {
         log: Arc::new(Deduplicated::new(log, window)),
-        events: Arc::new(SimEvents { seat: seat.clone(), checkpoints: Arc::new(checkpoints) }),
+        events: Arc::new(SimEvents(seat.clone())),
+        checkpoints: Arc::new(checkpoints),
         queue: Arc::new(SimQueue(seat.clone())),
         catalogue,
         directory,

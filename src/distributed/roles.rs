@@ -6,26 +6,16 @@ use crate::config::Config;
 use crate::server::run_edge;
 use anyhow::Context;
 use sluice_aws::events::DynamoEvents;
-use sluice_aws::events::DynamoEvents;
-use sluice_aws::idempotency::RedisIdempotency;
 use sluice_aws::idempotency::RedisIdempotency;
 use sluice_aws::leases::{Keeper, ShardLeases};
-use sluice_aws::leases::{Keeper, ShardLeases};
-use sluice_aws::log::RECORD_RAW_BYTES;
 use sluice_aws::log::RECORD_RAW_BYTES;
 use sluice_aws::queue::SqsQueue;
-use sluice_aws::queue::SqsQueue;
-use sluice_aws::rates::RedisRates;
 use sluice_aws::rates::RedisRates;
 use sluice_aws::redis::Redis;
-use sluice_aws::redis::Redis;
 use sluice_aws::rows::DynamoRows;
-use sluice_aws::rows::DynamoRows;
-use sluice_ingest::{BoundEdge, EdgeParts};
+use sluice_ingest::{BoundIngest, IngestParts};
 use sluice_model::ids::random_u128;
-use sluice_model::ids::random_u128;
-use sluice_ports::Log;
-use sluice_ports::Log;
+use sluice_ports::{Checkpoints, Log};
 use sluice_processor::{Processor, ProcessorPorts};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +26,7 @@ pub(super) struct Stores {
     pub(super) log: Arc<dyn Log>,
     pub(super) events: Arc<DynamoEvents>,
     pub(super) queue: Arc<SqsQueue>,
+    pub(super) checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// A processor over the stores.
@@ -44,6 +35,7 @@ pub(super) fn processor(common: &Common, config: &Config, stores: &Stores) -> an
         log: stores.log.clone(),
         events: stores.events.clone(),
         queue: stores.queue.clone(),
+        checkpoints: stores.checkpoints.clone(),
         catalogue: common.sealed.clone(),
         directory: common.directory.clone(),
         rows: Arc::new(DynamoRows::new(&common.clients, &config.aws)),
@@ -73,7 +65,7 @@ pub(super) async fn work(
 
 /// An edge that listens and does not serve yet.
 pub(super) struct EdgeRole {
-    bound: BoundEdge,
+    bound: BoundIngest,
     redis: Redis,
 }
 
@@ -95,7 +87,7 @@ impl EdgeRole {
         common.serve(async move { beating.run(stop).await });
         let mut edge = config.edge.clone();
         edge.lanes.record_bytes_max = edge.lanes.record_bytes_max.min(RECORD_RAW_BYTES);
-        let bound = BoundEdge::bind(EdgeParts {
+        let bound = BoundIngest::bind(IngestParts {
             rows: Arc::new(DynamoRows::new(&common.clients, &config.aws)),
             probe: probe.probe(),
             directory: common.directory.clone(),

@@ -16,7 +16,7 @@ mod rows;
 #[cfg(feature = "services")]
 mod table;
 
-pub use held::Checkpoints;
+pub use held::LeaseCheckpoints;
 pub use keeper::{Keeper, ShardLeases};
 pub use rows::{LeaseRow, LeaseRows, Row, Written};
 #[cfg(feature = "services")]

@@ -10,6 +10,7 @@
 
 mod bounds;
 pub mod catalogue;
+mod checkpoints;
 mod config;
 pub mod data_dir;
 mod durable_file;
@@ -33,6 +34,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoints::EmbeddedCheckpoints;
 pub use config::EngineConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use events::EmbeddedEvents;
@@ -92,6 +94,8 @@ pub struct EmbeddedEngine {
     pub data_dir: DataDir,
     /// The log.
     pub log: Arc<EmbeddedLog>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<EmbeddedCheckpoints>,
     /// The event store.
     pub events: Arc<EmbeddedEvents>,
     /// The work queue.
@@ -143,14 +147,15 @@ impl EmbeddedEngine {
         let beyond: Vec<u64> = (0..data_dir.shards)
             .map(|n| {
                 let shard = log::shard_id(n);
-                let settled = events::read_checkpoint(kv.view(), &shard)?.lsn();
+                let settled = checkpoints::read_checkpoint(kv.view(), &shard)?.lsn();
                 Ok(settled.max(idempotency::read_progress(kv.view(), &shard)?))
             })
             .collect::<Result<_, PortError>>()?;
         let log = EmbeddedLog::open(&data_dir.join("log"), data_dir.shards, &settings.log, &beyond)
             .map_err(|error| OpenError::Io("open the log", error))?;
         let log = Arc::new(log);
-        let events = Arc::new(EmbeddedEvents::open(log.clone(), kv.clone())?);
+        let checkpoints = Arc::new(EmbeddedCheckpoints::open(&log, kv.clone())?);
+        let events = Arc::new(EmbeddedEvents::open(log.clone(), kv.clone(), checkpoints.clone())?);
         let queue = Arc::new(EmbeddedQueue::open(kv.clone())?);
         let rows = Arc::new(EmbeddedRows::open(kv.clone())?);
         let (idempotency, claims) = EmbeddedIdempotency::open(
@@ -163,8 +168,19 @@ impl EmbeddedEngine {
         let findings =
             data_dir.findings().iter().chain(kv.findings()).chain(log.findings()).cloned().collect();
         let (retention, expired) = (settings.retention, Mutex::new(None));
-        let engine =
-            Self { data_dir, log, events, queue, idempotency, rows, kv, retention, expired, findings };
+        let engine = Self {
+            data_dir,
+            log,
+            checkpoints,
+            events,
+            queue,
+            idempotency,
+            rows,
+            kv,
+            retention,
+            expired,
+            findings,
+        };
         Ok((engine, claims))
     }
 

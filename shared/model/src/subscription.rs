@@ -15,6 +15,12 @@ pub struct BatchPolicy {
     pub max_wait_ms: u32,
 }
 
+impl BatchPolicy {
+    /// The largest `max_wait_ms` of a subscription: half the time after which a
+    /// shard gives a waiting event to the work queue, by default.
+    pub const MAX_WAIT_MS_MAX: u32 = 5000;
+}
+
 impl Default for BatchPolicy {
     fn default() -> Self {
         Self { max_events: 100, max_bytes: 262_144, max_wait_ms: 50 }

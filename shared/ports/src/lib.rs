@@ -18,7 +18,7 @@ pub mod work_queue;
 pub use catalogue::Catalogue;
 pub use event_store::EventStore;
 pub use idempotency::Idempotency;
-pub use leases::Leases;
+pub use leases::{Checkpoints, Leases};
 pub use log::Log;
 pub use rates::Rates;
 pub use rows::Rows;

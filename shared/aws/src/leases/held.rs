@@ -1,9 +1,10 @@
 //! The leases that this process holds, and checkpoints fenced by them.
 
 use super::rows::{Changed, LeaseRow, LeaseRows, Written};
+use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{Checkpoints, PortError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,12 +144,12 @@ impl Held {
 
 /// Where checkpoints go: to the rows of leases that this process holds.
 #[derive(Debug)]
-pub struct Checkpoints {
+pub struct LeaseCheckpoints {
     table: Arc<dyn LeaseRows>,
     held: Option<Arc<Held>>,
 }
 
-impl Checkpoints {
+impl LeaseCheckpoints {
     /// Of a process that works no shards: it stores checkpoints whoever has the lease (tools, tests).
     #[must_use]
     pub fn unfenced(table: impl LeaseRows) -> Self {
@@ -158,12 +159,12 @@ impl Checkpoints {
     pub(super) fn fenced(held: &Arc<Held>) -> Self {
         Self { table: Arc::clone(&held.table), held: Some(Arc::clone(held)) }
     }
+}
 
-    /// Stores how far a shard is settled.
-    ///
-    /// # Errors
-    /// If the lease is not, or no longer, held here, or the table fails.
-    pub async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+#[async_trait]
+impl Checkpoints for LeaseCheckpoints {
+    /// Fails as unavailable if the lease is not held here, or no longer.
+    async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         let Some(held) = &self.held else { return self.table.store_checkpoint(shard, position).await };
         match held.get(shard) {
             Some(lease) => held.renew(&lease, Some(position)).await,
@@ -171,11 +172,7 @@ impl Checkpoints {
         }
     }
 
-    /// How far a shard is settled.
-    ///
-    /// # Errors
-    /// If the table fails.
-    pub async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
+    async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
         Ok(self.table.row(shard).await?.map_or(Position::START, |row| row.checkpoint))
     }
 }

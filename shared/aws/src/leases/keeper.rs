@@ -1,7 +1,7 @@
 //! The task that keeps this process' leases: looks, decides, takes, renews, hands over.
 
 use super::decide::{Decision, Seen, decide};
-use super::held::{Checkpoints, Held, Lease};
+use super::held::{Held, Lease, LeaseCheckpoints};
 use super::rows::{Changed, LeaseRow, LeaseRows, Row};
 #[cfg(feature = "services")]
 use super::table::LeaseTable;
@@ -72,7 +72,7 @@ impl Keeper {
         clients: &Clients,
         config: &AwsConfig,
         log: Arc<KinesisLog>,
-    ) -> (Self, ShardLeases, Checkpoints) {
+    ) -> (Self, ShardLeases, LeaseCheckpoints) {
         let me = format!("sluice-{}-{:08x}", std::process::id(), random_u128() as u32);
         Self::over(Arc::new(LeaseTable::new(clients, config)), me, config, log)
     }
@@ -84,10 +84,10 @@ impl Keeper {
         me: String,
         config: &AwsConfig,
         log: Arc<KinesisLog>,
-    ) -> (Self, ShardLeases, Checkpoints) {
+    ) -> (Self, ShardLeases, LeaseCheckpoints) {
         let held = Arc::new(Held::new(table, me));
         let (grants, receiver) = mpsc::channel(GRANTS_MAX);
-        let checkpoints = Checkpoints::fenced(&held);
+        let checkpoints = LeaseCheckpoints::fenced(&held);
         let keeper = Self {
             held,
             log,
