@@ -80,6 +80,13 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The addresses of the ingest role, each with its name.
+    pub(crate) fn edge_addresses(&self) -> [(&'static str, SocketAddr); 2] {
+        [("edge.listen", self.edge.listen), ("edge.admin_listen", self.edge.admin_listen)]
+    }
+}
+
 /// A configuration, and where its values came from.
 pub(crate) struct Loaded {
     pub config: Config,

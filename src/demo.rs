@@ -7,7 +7,8 @@
 
 use crate::cli::Demo;
 use crate::config::Config;
-use crate::server::{self, Sluice};
+use crate::process::stop_signal;
+use crate::up::Sluice;
 use anyhow::Context;
 use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
 use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats, Reply};
@@ -68,7 +69,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &std::path::Path) -> an
     config.engine.log_segment_bytes = 32 << 20;
     config.engine.state_segment_bytes = 8 << 20;
 
-    let stop = server::stop_signal()?;
+    let stop = stop_signal()?;
     let sluice = Sluice::start(&config).await?;
     let endpoints = endpoints()?;
     let key = sample_customer(&sluice, &endpoints, options.rate).await?;

@@ -133,8 +133,11 @@ pub struct QueueConfig {
     /// `max_bytes`; beyond it, attempts that take longer than `shard.age_cap_ms`
     /// are stopped.
     pub in_flight_bytes_max: usize,
-    /// The most of them of one subscription.
+    /// The most deliveries of one subscription that one look at the queue takes.
     pub taken_per_subscription_max: usize,
+    /// The most of `taken_max` and of `in_flight_bytes_max` that one customer
+    /// has, in percent, so that slow endpoints of one leave room for the others.
+    pub customer_share_percent: u8,
     /// How old a delivery gets before it is given up, whatever its attempts.
     pub delivery_age_max_ms: u64,
     /// The most events that wait for one subscription before it is disabled.
@@ -151,6 +154,7 @@ impl Default for QueueConfig {
             taken_max: 1024,
             in_flight_bytes_max: 128 * 1024 * 1024,
             taken_per_subscription_max: 32,
+            customer_share_percent: 25,
             delivery_age_max_ms: 3 * 24 * 3600 * 1000,
             backlog_events_max: 10_000_000,
             suspended_wait_ms: 60_000,
@@ -209,6 +213,7 @@ impl ProcessorConfig {
             ("queue.taken_max", queue.taken_max as i128, 1, 1 << 20),
             ("queue.in_flight_bytes_max", queue.in_flight_bytes_max as i128, 1 << 20, 64 << 30),
             ("queue.taken_per_subscription_max", queue.taken_per_subscription_max as i128, 1, 1 << 20),
+            ("queue.customer_share_percent", queue.customer_share_percent.into(), 1, 100),
             ("queue.delivery_age_max_ms", queue.delivery_age_max_ms.into(), 1000, 90 * DAY_MS),
             ("queue.backlog_events_max", queue.backlog_events_max.into(), 1, MAX),
             ("queue.suspended_wait_ms", queue.suspended_wait_ms.into(), 100, DAY_MS),

@@ -8,6 +8,7 @@
 mod flights;
 mod hand_over;
 mod intake;
+mod lag;
 mod matching;
 mod orphans;
 mod outlet;
@@ -29,7 +30,7 @@ use flights::EndedTask;
 use intake::Intake;
 use matching::{Matched, Matching};
 use orphans::Orphans;
-use outlets::Outlets;
+use outlets::{Outlets, Pressure, UnsettledSum};
 use progress::{ShardLook, ShardProgress};
 use sluice_ports::PortError;
 use sluice_ports::catalogue::Revision;
@@ -164,6 +165,17 @@ impl ShardTask {
         self.watermark.is_full(&self.context.config.shard.caps())
     }
 
+    fn pressure(&self) -> Pressure {
+        let caps = self.context.config.shard.caps();
+        if self.watermark.is_full(&caps) {
+            Pressure::Full
+        } else if self.watermark.is_filling(&caps) {
+            Pressure::Filling
+        } else {
+            Pressure::Low
+        }
+    }
+
     fn sleep(&self) -> Duration {
         let wakes =
             [self.outlets.wake_ms(), self.commits.wake_ms(self.watermark.settled()), Some(self.tick_ms)];
@@ -212,9 +224,6 @@ impl ShardTask {
         };
         let outstanding = self.matching.match_record(record, &mut to);
         self.watermark.push(record.position, outstanding.events, outstanding.bytes);
-        for batch in &record.batches {
-            self.progress.matched(batch.id.ms());
-        }
     }
 
     /// Deals with the end of a task that matched a batch that waited.
@@ -261,9 +270,11 @@ impl ShardTask {
 
     /// The housekeeping: a few times a second rather than at every turn.
     fn tick(&mut self, now_ms: u64) {
-        self.outlets.detach_old(&mut self.commits.pending, now_ms);
-        if self.is_full() {
-            self.outlets.relieve(now_ms);
+        let pressure = self.pressure();
+        self.outlets.detach_old(pressure, &mut self.commits.pending, now_ms);
+        if pressure != Pressure::Low {
+            let held = UnsettledSum { events: self.watermark.events(), bytes: self.watermark.bytes() };
+            self.outlets.relieve(pressure, held, now_ms);
         }
         let directory = self.context.matchers.directory();
         let revision = directory.revision();
@@ -294,11 +305,11 @@ impl ShardTask {
     fn report(&mut self, now_ms: u64) {
         self.progress.report(&ShardLook {
             now_ms,
-            caught_up: self.intake.is_caught_up(),
+            caught_up: self.intake.is_caught_up(now_ms),
             idle: self.commits.is_idle(self.watermark.settled()),
             unsettled_events: self.watermark.events(),
             unsettled_bytes: self.watermark.bytes(),
-            unmatched_events: self.intake.unmatched_events(),
+            behind: self.intake.behind(now_ms),
             waiting_batches: self.waiting.len(),
         });
     }

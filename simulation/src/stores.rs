@@ -481,4 +481,9 @@ impl Idempotency for SimKeys {
         self.0.lock().remove(&(customer, key));
         Ok(())
     }
+
+    /// The key stays claimed.
+    async fn undecided(&self, _: CustomerId, _: KeyHash) -> Result<(), PortError> {
+        Ok(())
+    }
 }

@@ -75,8 +75,7 @@ fn send(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), Denied> {
     let subscription = outlet.listener.target.subscription();
     if let Some(cut) = outlet.outbox.cut(&subscription.batch, subscription.ordered) {
         bench.flights.launch_cut(&outlet.listener, cut, Start::Now(permit), bench.now_ms);
-        outlet.in_flight += 1;
-        outlet.turn = Turn::Parked;
+        outlet.took_off(Turn::Parked, bench.now_ms);
     }
     Ok(())
 }
@@ -96,7 +95,7 @@ fn send_staged(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), Den
     let Some(staged) = outlet.staged.take() else { return Ok(()) };
     if let Some(flight) = bench.flights.get_mut(staged.task) {
         flight.phase = FlightPhase::Sent;
-        outlet.in_flight += 1;
+        outlet.took_off(Turn::Parked, bench.now_ms);
     }
     // If the task is gone, the permit comes back with the message and is dropped.
     drop(staged.gate.send(permit));
@@ -136,8 +135,7 @@ fn step_parked(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> AfterParked {
         }
         Some(delivery) => {
             bench.flights.launch_parked(&outlet.listener, delivery, lane, permit, now_ms);
-            outlet.in_flight += 1;
-            outlet.turn = Turn::Outbox;
+            outlet.took_off(Turn::Outbox, now_ms);
             AfterParked::Sleep { until_ms: None }
         }
         None => AfterParked::Sleep { until_ms: None },

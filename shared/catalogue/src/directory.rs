@@ -24,6 +24,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+/// A process whose directory is older than this is not ready: it could accept a
+/// key that was revoked, or refuse a new one.
+pub const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
+
 /// How a directory is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct DirectorySettings {
