@@ -1,5 +1,9 @@
 //! What of the processor can be configured.
 
+mod matching;
+
+pub use matching::MatchingConfig;
+
 use crate::breaker::BreakerPolicy;
 use crate::guard::GuardPolicy;
 use crate::watermark::Caps;
@@ -18,6 +22,8 @@ pub struct ProcessorConfig {
     pub breaker: BreakerPolicy,
     /// How shards are read and settled.
     pub shard: ShardConfig,
+    /// How events are matched.
+    pub matching: MatchingConfig,
     /// How waiting deliveries are worked.
     pub queue: QueueConfig,
     /// How the processor ends.
@@ -215,6 +221,7 @@ impl ProcessorConfig {
             ("shutdown.deadline_ms", self.shutdown.deadline_ms.into(), 1, 600_000),
             ("shutdown.grace_ms", self.shutdown.grace_ms.into(), 0, self.shutdown.deadline_ms.into()),
         ])?;
+        within(self.matching.ranges())?;
         if !(breaker.failure_share > 0.0 && breaker.failure_share <= 1.0) {
             let problem = format!("{} is not above 0 and at most 1", breaker.failure_share);
             return Err(ConfigError { field: "breaker.failure_share", problem });
