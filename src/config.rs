@@ -120,6 +120,11 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
             anyhow::anyhow!("configuration: {field} (from {origin}): {}", error.problem)
         })?;
     }
+    anyhow::ensure!(
+        config.admin_token.as_deref() != Some(""),
+        "configuration: admin_token (from {}) is empty: anybody could use the admin API",
+        Origin::of(&figment, "admin_token")
+    );
     let otel = cfg!(feature = "otel") || config.telemetry.otlp_endpoint.is_none();
     anyhow::ensure!(
         otel,

@@ -50,6 +50,13 @@ fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
         let value = masked(&field, value);
         all.push(ConfigField { field, value, origin });
     });
+    if loaded.config.admin_token.is_none() {
+        all.push(ConfigField {
+            field: "admin_token".to_owned(),
+            value: Value::Null,
+            origin: Origin::Default,
+        });
+    }
     Ok(all)
 }
 
@@ -103,6 +110,10 @@ fn toml(fields: &[ConfigField]) -> anyhow::Result<String> {
             writeln!(out, "\n[{table}]")?;
         }
         for (name, field) in fields {
+            if field.value.is_null() {
+                writeln!(out, "# {name} is not set")?;
+                continue;
+            }
             let value = toml::Value::try_from(&field.value).with_context(|| field.field.clone())?;
             writeln!(out, "{name} = {value}  # {}", field.origin)?;
         }
