@@ -1,4 +1,4 @@
-//! What of the processor can be configured.
+//! The configuration of the processor.
 
 mod matching;
 
@@ -80,21 +80,21 @@ pub struct ShardConfig {
     pub read_wait_ms: u64,
     /// The most (event × subscription) that may be unsettled before reading pauses.
     pub unsettled_events_max: usize,
-    /// The most bytes of batches that may be held for them before reading pauses.
+    /// The most bytes of batches that may be held for unsettled events before reading pauses.
     pub unsettled_bytes_max: usize,
     /// How old an unsettled event gets before it is handed over to the queue.
     pub age_cap_ms: u64,
     /// How long the oldest event waits before more than one POST of a
     /// subscription and shard may be in flight, at the cost of their order.
     pub overtake_after_ms: u64,
-    /// The most bytes of webhooks in flight that may have been handed over to
-    /// the queue for being slow; beyond it, the slow attempt is stopped.
+    /// The most bytes of webhooks in flight whose events were handed over to
+    /// the queue because the POST is slow. Beyond it, slow POSTs are stopped.
     pub detached_bytes_max: usize,
-    /// How long outcomes wait for company before they are made durable.
+    /// How long outcomes are gathered before they are written together.
     pub commit_linger_ms: u64,
     /// How often a shard's checkpoint is stored.
     pub checkpoint_interval_ms: u64,
-    /// How old the catalogue's snapshot may be to match with.
+    /// How old the snapshot of the catalogue may be that events are matched with.
     pub snapshot_age_max_ms: u64,
 }
 
@@ -169,7 +169,7 @@ impl Default for QueueConfig {
 pub struct ShutdownConfig {
     /// How long POSTs in flight may still take.
     pub grace_ms: u64,
-    /// By when all must have ended, what is in flight or not.
+    /// After this long the processor ends, even if POSTs are in flight.
     pub deadline_ms: u64,
 }
 
@@ -180,10 +180,10 @@ impl Default for ShutdownConfig {
 }
 
 impl ProcessorConfig {
-    /// Checks that every value makes sense alone and beside the others.
+    /// Checks every value, alone and against the others.
     ///
     /// # Errors
-    /// The first that does not.
+    /// The first value that makes no sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
         const MAX: i128 = i64::MAX as i128;
         const DAY_MS: i128 = 24 * 3600 * 1000;

@@ -13,7 +13,7 @@ const ENDS: &[&str] =
 const BY_SHARD: &[(&str, Values)] =
     &[("shard", Values::Bounded("a shard of the log; they are few and fixed"))];
 
-/// What the processor tells.
+/// All metrics of the processor.
 pub const METRICS: &[Metric] = &[
     Metric::counter(
         "sluice_processor_events_total",
@@ -81,7 +81,7 @@ pub const METRICS: &[Metric] = &[
 pub struct Metrics {
     /// Events that at least one subscription wanted.
     pub events_matched: Counter,
-    /// Events that nobody wanted.
+    /// Events that no subscription wanted.
     pub events_unmatched: Counter,
     /// (event × subscription) that could not be judged.
     pub events_undecided: Counter,
@@ -99,7 +99,7 @@ pub struct Metrics {
     pub breaker_opens: Counter,
     /// Tries of a store that failed.
     pub store_failures: Counter,
-    /// Tasks that ended when they should not have, and were started again.
+    /// Tasks that broke off and were started again.
     pub task_restarts: Counter,
     /// Seconds a POST took.
     pub post_seconds: Histogram,
@@ -210,8 +210,8 @@ impl Default for Metrics {
     }
 }
 
-/// The metrics of one shard; shards are few and their names are fixed. When
-/// it is dropped they are 0: the shard is another's to tell of.
+/// The metrics of one shard; shards are few and their names are fixed. Dropping
+/// this sets them to 0: from then on another process tells of the shard.
 pub struct ShardMetrics {
     /// (event × subscription) that are unsettled.
     pub unsettled_events: Gauge,
@@ -223,7 +223,7 @@ pub struct ShardMetrics {
     pub lag_events: Gauge,
     /// Batches that wait to be matched.
     pub waiting_batches: Gauge,
-    /// Seconds since a checkpoint was stored, or there was none to store.
+    /// Seconds since a checkpoint was stored, or nothing was left to checkpoint.
     pub checkpoint_age_seconds: Gauge,
 }
 
