@@ -17,6 +17,8 @@
 //! [`LeaseRows`](leases::LeaseRows).
 
 #[cfg(feature = "aws")]
+mod attribute;
+#[cfg(feature = "aws")]
 pub mod catalogue;
 #[cfg(feature = "aws")]
 mod clients;
@@ -25,12 +27,12 @@ mod config;
 pub mod events;
 #[cfg(feature = "aws")]
 mod failure;
-#[cfg(feature = "aws")]
 pub mod health;
 #[cfg(feature = "aws")]
 pub mod idempotency;
 pub mod leases;
 pub mod log;
+mod metrics;
 #[cfg(feature = "aws")]
 pub mod provision;
 #[cfg(feature = "aws")]
@@ -44,7 +46,9 @@ pub mod rows;
 #[cfg(feature = "aws")]
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "aws")]
+mod watch;
 
 #[cfg(feature = "aws")]
 pub use clients::Clients;
-pub use config::AwsConfig;
+pub use config::{AwsConfig, OnGap};
