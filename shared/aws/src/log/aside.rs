@@ -1,0 +1,63 @@
+//! Records that cannot be read, set aside as they came, so that somebody can
+//! look at them when the stream has forgotten them. They are durable before
+//! the reader passes them.
+//!
+//! ```text
+//! pk          sk                          attributes
+//! x#<shard>   <sequence number>#<part>    v up to 300 KB of the record, detail, at in ms, ttl
+//! ```
+
+use super::stream::{Aside, StoredRecord};
+use crate::attribute::{bytes, number, text};
+use crate::clients::Clients;
+use crate::config::AwsConfig;
+use crate::failure;
+use sluice_model::clock;
+use sluice_ports::PortError;
+use sluice_ports::log::ShardId;
+use async_trait::async_trait;
+
+/// Bytes of a part: an item may have 400 KB.
+const PART_BYTES: usize = 300_000;
+
+/// Unreadable records in the table of the events.
+pub(super) struct RowsAside {
+    client: aws_sdk_dynamodb::Client,
+    table: String,
+    keep_s: u64,
+}
+
+impl RowsAside {
+    pub(super) fn new(clients: &Clients, config: &AwsConfig) -> Self {
+        Self {
+            client: clients.dynamodb.clone(),
+            table: config.events_table.clone(),
+            keep_s: u64::from(config.retention_days) * 86_400,
+        }
+    }
+}
+
+#[async_trait]
+impl Aside for RowsAside {
+    async fn put(&self, shard: &ShardId, record: &StoredRecord, detail: &str) -> Result<(), PortError> {
+        let sequence = record.position.to_decimal();
+        let now_ms = clock::now_ms();
+        // A record without bytes has one part.
+        let parts = record.bytes.chunks(PART_BYTES).chain(record.bytes.is_empty().then_some(&[][..]));
+        for (part, part_bytes) in parts.enumerate() {
+            let request = self.client.put_item().table_name(&self.table);
+            let sent = request
+                .item("pk", text(format!("x#{shard}")))
+                .item("sk", text(format!("{sequence:0>56}#{part}")))
+                .item("v", bytes(part_bytes))
+                .item("detail", text(detail))
+                .item("at", number(now_ms))
+                .item("ttl", number(now_ms / 1000 + self.keep_s))
+                .send()
+                .await;
+            let attempted = || format!("set aside record {sequence} of {shard}");
+            sent.map_err(|error| failure::port_error(attempted(), &error))?;
+        }
+        Ok(())
+    }
+}

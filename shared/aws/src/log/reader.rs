@@ -1,0 +1,325 @@
+//! Reading shards: by polling, paced to what a shard allows, or as they push.
+
+use super::arrivals::Arrivals;
+use super::look::{Arrived, Damage, Look};
+use super::read_pace::ReadPace;
+use super::stream::{Aside, ReadFrom, Stream, Subscription};
+use crate::metrics::LogMetrics;
+use sluice_model::clock;
+use sluice_ports::log::{LogPage, Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
+use parking_lot::Mutex;
+use sluice_ports::PortError;
+use sluice_ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A reader that was not asked for this long is forgotten.
+const IDLE: Duration = Duration::from_secs(60);
+/// Kinesis pushes an event, if an empty one, every few seconds: a lag that is
+/// older than this is no longer what the stream says, and grows.
+const PUSH_EVERY: Duration = Duration::from_secs(10);
+
+/// How shards are read.
+pub(super) struct ReaderSettings {
+    /// The shortest time between two reads of a shard.
+    pub(super) poll: Duration,
+    pub(super) records_max: usize,
+    /// Bytes that a read is to fetch, about.
+    pub(super) bytes_max: usize,
+    /// After so long without a pushed record the reader asks whether the shard is over.
+    pub(super) watchdog: Duration,
+    /// How long a new owner may look for records that were sent twice before it delivers.
+    pub(super) learn: Duration,
+}
+
+/// Reads shards.
+pub(crate) struct Readers {
+    stream: Arc<dyn Stream>,
+    aside: Arc<dyn Aside>,
+    pub(super) settings: ReaderSettings,
+    pub(super) metrics: LogMetrics,
+    shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReader>>>>,
+    /// What of a shard outlives its readers: how fast it is read, and when its positions arrived.
+    known: Mutex<HashMap<ShardId, KnownShard>>,
+}
+
+struct KnownShard {
+    pace: ReadPace,
+    arrivals: Arrivals,
+    used: Instant,
+}
+
+/// Where the reading of a shard stands.
+struct ShardReader {
+    position: Position,
+    buffered: VecDeque<Arrived>,
+    iterator: Option<String>,
+    pushed: Option<Subscription>,
+    /// How far the stream said that the last good answer was behind, and when it said so.
+    behind: Option<(u64, Instant)>,
+    closed: bool,
+    /// When a record was pushed last, or the reader asked whether the shard is over.
+    moved: Instant,
+    asked: Instant,
+}
+
+impl ShardReader {
+    fn new(after: Position) -> Self {
+        let now = Instant::now();
+        Self {
+            position: after,
+            buffered: VecDeque::new(),
+            iterator: None,
+            pushed: None,
+            behind: None,
+            closed: after == Position::END,
+            moved: now,
+            asked: now,
+        }
+    }
+
+    /// Takes over what came.
+    fn looked(&mut self, look: Look) {
+        self.behind = Some((look.behind_ms, Instant::now()));
+        self.closed = look.closed;
+        self.iterator = look.next;
+        self.buffered = look.records.into();
+    }
+
+    /// How far the reader is behind the end of the shard: what the stream said
+    /// last, and the time since then where that is longer than `fresh`.
+    fn behind_ms(&self, fresh: Duration) -> Option<u64> {
+        let (behind_ms, said) = self.behind?;
+        let since = said.elapsed();
+        Some(behind_ms + if since > fresh { since.as_millis() as u64 } else { 0 })
+    }
+
+    /// What is at hand, about `max_bytes` of it.
+    fn take(&mut self, max_bytes: usize, fresh: Duration) -> LogPage {
+        let (mut page, mut bytes) = (LogPage::default(), 0);
+        while bytes < max_bytes || page.items.is_empty() {
+            let Some(arrived) = self.buffered.pop_front() else { break };
+            bytes += arrived.bytes;
+            self.position = arrived.position;
+            page.items.extend(arrived.items);
+        }
+        let is_all = self.buffered.is_empty();
+        page.behind_ms = self.behind_ms(fresh);
+        page.at_end = is_all && (self.closed || page.behind_ms == Some(0));
+        page.closed = self.closed && is_all;
+        page
+    }
+}
+
+impl Readers {
+    pub(super) fn new(stream: Arc<dyn Stream>, aside: Arc<dyn Aside>, settings: ReaderSettings) -> Self {
+        let (shards, known) = (Mutex::default(), Mutex::default());
+        Self { stream, aside, settings, metrics: LogMetrics::new(), shards, known }
+    }
+
+    fn reader(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
+        let mut shards = self.shards.lock();
+        shards.retain(|id, reader| {
+            id == shard || reader.try_lock().map_or(true, |reader| reader.asked.elapsed() < IDLE)
+        });
+        let reader = shards.entry(shard.clone());
+        let new = || Arc::new(tokio::sync::Mutex::new(ShardReader::new(after)));
+        Arc::clone(reader.or_insert_with(new))
+    }
+
+    fn with_known<T>(&self, shard: &ShardId, act: impl FnOnce(&mut KnownShard) -> T) -> T {
+        let now = Instant::now();
+        let mut known = self.known.lock();
+        if !known.contains_key(shard) {
+            known.retain(|_, shard| shard.used.elapsed() < IDLE);
+            let new = KnownShard { pace: ReadPace::new(now), arrivals: Arrivals::default(), used: now };
+            known.insert(shard.clone(), new);
+        }
+        let shard = known.get_mut(shard).expect("just inserted");
+        shard.used = now;
+        act(shard)
+    }
+
+    /// The latest time up to which all that arrived in the shard is at
+    /// `position` or before it, as far as this process read it.
+    pub(super) fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
+        self.known.lock().get(shard)?.arrivals.until_ms(position)
+    }
+
+    /// [`Log::read`](sluice_ports::Log::read).
+    pub(super) async fn read(
+        &self,
+        shard: &ShardId,
+        after: Position,
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError> {
+        let reader = self.reader(shard, after);
+        let mut reader = reader.lock().await;
+        reader.asked = Instant::now();
+        if reader.position != after {
+            *reader = ShardReader::new(after);
+        }
+        let deadline = Instant::now() + wait;
+        let mut tried = false;
+        loop {
+            let fresh = if reader.pushed.is_some() { PUSH_EVERY } else { self.settings.poll * 2 };
+            if !reader.buffered.is_empty() {
+                self.set_aside(shard, &mut reader).await?;
+                return Ok(reader.take(max_bytes, fresh));
+            }
+            if reader.closed || (tried && Instant::now() >= deadline) {
+                return Ok(reader.take(max_bytes, fresh));
+            }
+            if reader.pushed.is_none() {
+                reader.pushed = self.stream.subscribe(shard, reader.position);
+            }
+            match reader.pushed {
+                None => self.poll_once(shard, &mut reader, deadline).await?,
+                Some(_) => self.receive_once(shard, &mut reader, deadline).await?,
+            }
+            reader.asked = Instant::now();
+            tried = true;
+        }
+    }
+
+    /// Goes on with what somebody read behind `after`.
+    pub(super) async fn resume(&self, shard: &ShardId, after: Position, look: Look) {
+        let reader = self.reader(shard, after);
+        let mut reader = reader.lock().await;
+        *reader = ShardReader::new(after);
+        self.note_arrivals(shard, look.records.last().map_or(after, |arrived| arrived.position), &look);
+        reader.looked(look);
+    }
+
+    /// Stores what cannot be read before anybody passes it.
+    async fn set_aside(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
+        for arrived in &mut reader.buffered {
+            if let Some(Damage { record, detail }) = &arrived.damage {
+                self.aside.put(shard, record, detail).await?;
+                arrived.damage = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, if the shard's pace allows it before the deadline. Dropping
+    /// the future loses nothing: the iterator is kept until an answer with a
+    /// newer one has come.
+    async fn poll_once(
+        &self,
+        shard: &ShardId,
+        reader: &mut ShardReader,
+        deadline: Instant,
+    ) -> Result<(), PortError> {
+        let limit = self.limit(shard, self.settings.bytes_max);
+        let from = ReadFrom::After(reader.position);
+        if let Some(look) = self.look(shard, from, &mut reader.iterator, limit, deadline).await? {
+            let last = look.records.last().map_or(reader.position, |arrived| arrived.position);
+            self.note_arrivals(shard, last, &look);
+            reader.looked(look);
+        }
+        Ok(())
+    }
+
+    /// How many records to ask a shard for, so that about `bytes` come.
+    pub(super) fn limit(&self, shard: &ShardId, bytes: usize) -> usize {
+        self.with_known(shard, |known| known.pace.limit(bytes, self.settings.records_max))
+    }
+
+    /// Reads once when the shard's pace allows it; nothing where that is not
+    /// before `until`, or the shard refused because it is read too fast.
+    /// `iterator` is made from `from` where there is none, and kept for the
+    /// next call unless it expired.
+    pub(super) async fn look(
+        &self,
+        shard: &ShardId,
+        from: ReadFrom,
+        iterator: &mut Option<String>,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Option<Look>, PortError> {
+        let turn = self.with_known(shard, |known| known.pace.next());
+        tokio::time::sleep_until(turn.min(until)).await;
+        if turn > until {
+            return Ok(None);
+        }
+        let used = match iterator {
+            Some(iterator) => iterator.clone(),
+            None => iterator.insert(self.stream.iterator(shard, from).await?).clone(),
+        };
+        self.with_known(shard, |known| known.pace.begins(Instant::now(), self.settings.poll));
+        match self.stream.get(shard, &used, limit).await {
+            Ok(page) => {
+                let look = Look::new(page);
+                let (records, bytes) = (look.records.len(), look.bytes());
+                self.with_known(shard, |known| known.pace.answered(Instant::now(), records, bytes));
+                Ok(Some(look))
+            }
+            Err(error) if error.class() == FailureClass::Busy => {
+                self.metrics.reads_refused.increment(1);
+                self.with_known(shard, |known| known.pace.refused(Instant::now()));
+                Ok(None)
+            }
+            Err(error) => {
+                // It expired; the next look makes another.
+                if error.class() == FailureClass::Refused {
+                    *iterator = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes up to which time the shard is read at a position.
+    fn note_arrivals(&self, shard: &ShardId, last: Position, look: &Look) {
+        let records = look.records.iter().map(|arrived| (arrived.position, arrived.at_ms));
+        self.with_known(shard, |known| {
+            records.for_each(|(position, at_ms)| known.arrivals.note(position, at_ms));
+            if look.is_at_end() {
+                known.arrivals.note(last, clock::now_ms());
+            }
+        });
+    }
+
+    /// Waits for the next push, at most until the deadline. Cancel safe: what
+    /// was not received stays where it is.
+    async fn receive_once(
+        &self,
+        shard: &ShardId,
+        reader: &mut ShardReader,
+        deadline: Instant,
+    ) -> Result<(), PortError> {
+        let position = reader.position;
+        let Some(pushed) = &mut reader.pushed else { return Ok(()) };
+        if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
+            let look = Look::new(page?);
+            let last = look.records.last().map_or(position, |arrived| arrived.position);
+            self.note_arrivals(shard, last, &look);
+            reader.looked(look);
+        }
+        if !reader.buffered.is_empty() {
+            reader.moved = Instant::now();
+        } else if !reader.closed && reader.moved.elapsed() >= self.settings.watchdog {
+            reader.moved = Instant::now();
+            // An end that was not told would stop the shard's children for ever.
+            match self.is_over(shard, position, deadline).await {
+                Ok(over) => reader.closed = over,
+                Err(error) => tracing::debug!(%shard, %error, "whether the shard is over is not known"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a shard is closed and has nothing behind a position.
+    async fn is_over(&self, shard: &ShardId, after: Position, deadline: Instant) -> Result<bool, PortError> {
+        let look = self.look(shard, ReadFrom::After(after), &mut None, 1, deadline).await?;
+        Ok(look.is_some_and(|look| look.closed && look.records.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
