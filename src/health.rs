@@ -125,7 +125,12 @@ impl Health {
                 })
             })
             .collect();
-        let body = serde_json::json!({ "ready": reason.is_none(), "reason": reason, "lost": lost, "shards": shards });
+        let names: Vec<&str> = lost.iter().map(|lost| lost.name).collect();
+        let reasons: serde_json::Map<_, _> =
+            lost.iter().map(|lost| (lost.name.to_owned(), lost.reason.clone().into())).collect();
+        let body = serde_json::json!({
+            "ready": reason.is_none(), "reason": reason, "lost": names, "reasons": reasons, "shards": shards,
+        });
         (reason.is_none(), body.to_string())
     }
 }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use sluice_catalogue::directory::Directory;
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
-use sluice_ports::{EventStore, Idempotency, Log, Rates, Rows, WebhookProbe, WorkQueue};
+use sluice_ports::{EventStore, Idempotency, Log, LostDependency, Rates, Rows, WebhookProbe, WorkQueue};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,8 +51,8 @@ pub struct EdgeParts {
     pub idempotency: Arc<dyn Idempotency>,
     /// Customers' rate limits.
     pub rates: Arc<dyn Rates>,
-    /// Names the dependencies that are lost now, for readiness.
-    pub lost: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
+    /// The dependencies that are lost now, for readiness.
+    pub lost: Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>,
     /// Where attempts and replays are kept.
     pub rows: Arc<dyn Rows>,
     /// Sends test events.
@@ -83,7 +83,7 @@ pub(crate) struct Edge {
     pub admin: Router,
     pub descriptions: Descriptions,
     pub draining: AtomicBool,
-    pub lost: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
+    pub lost: Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>,
     /// Cancelled when the drain begins.
     pub drain: CancellationToken,
     pub streams: Arc<Streams>,

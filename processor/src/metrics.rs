@@ -51,11 +51,14 @@ pub const METRICS: &[Metric] = &[
         .by(BY_SHARD),
     Metric::gauge(
         "sluice_processor_lag_seconds",
-        "How far matching is behind acceptance; 0 at the end of the log.",
+        "How far matching is behind acceptance: 0 at the end of the log, and growing while the log does not answer.",
     )
     .by(BY_SHARD),
-    Metric::gauge("sluice_processor_lag_events", "Events that were read and are not matched yet.")
-        .by(BY_SHARD),
+    Metric::gauge(
+        "sluice_processor_lag_events",
+        "Events that were read and are not matched yet, and an estimate of those that are not read.",
+    )
+    .by(BY_SHARD),
     Metric::gauge(
         "sluice_processor_checkpoint_age_seconds",
         "Since a checkpoint was stored, or there was none to store.",

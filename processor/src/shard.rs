@@ -6,6 +6,7 @@
 //! So whatever dies here, at whatever moment, is done again by the next owner.
 
 mod intake;
+mod lag;
 mod matching;
 mod outlets;
 mod parked;
@@ -48,8 +49,6 @@ pub(crate) struct Shard {
     outlets: Outlets,
     ledger: Ledger,
     scratch: MatchScratch,
-    /// When the newest matched batch was accepted.
-    matched_ms: u64,
     /// The catalogue's revision that outlets were compared with.
     revision: Revision,
     /// When a checkpoint was stored, or there was none to store.
@@ -76,7 +75,6 @@ impl Shard {
             outlets: Outlets::new(Arc::clone(&context)),
             ledger: Ledger::new(Arc::clone(&context), Some(id.clone()), position),
             scratch: MatchScratch::default(),
-            matched_ms: 0,
             revision: Revision::default(),
             checkpointed_ms: context.clock().now_ms(),
             tick_ms: 0,

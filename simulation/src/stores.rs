@@ -3,7 +3,7 @@
 
 use crate::plan::{Plan, START_MS, Service};
 use crate::planted::Planted;
-use crate::world::{Caller, World, sleep_ms};
+use crate::world::{Caller, NoAnswer, World, sleep_ms, unavailable};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_aws::leases::Checkpoints;
@@ -72,21 +72,21 @@ impl Stored {
             created_at_ms: START_MS - 1_000,
             updated_at_ms: START_MS - 1_000,
         };
-        let subscription = |(n, of): (usize, &crate::plan::SubscriptionPlan)| {
-            let value = of.kind.map_or("*".to_owned(), |kind| format!("kind.k{kind}"));
-            let of = Subscription {
+        let subscription = |(n, plan): (usize, &crate::plan::SubscriptionPlan)| {
+            let value = plan.kind.map_or("*".to_owned(), |kind| format!("kind.k{kind}"));
+            let subscription = Subscription {
                 id: subscription_id(n),
-                customer: customer_id(of.customer),
+                customer: customer_id(plan.customer),
                 version: 1,
                 selector: format!(r#"{{"type":"event_type","value":"{value}"}}"#),
                 webhook_url: format!("https://endpoint{n}.example/hook"),
                 batch: BatchPolicy {
-                    max_events: of.max_events,
+                    max_events: plan.max_events,
                     max_bytes: 262_144,
-                    max_wait_ms: of.max_wait_ms,
+                    max_wait_ms: plan.max_wait_ms,
                 },
                 retry: RetryPolicy { max_retries: 3, max_delay_s: 2 },
-                ordered: false,
+                ordered: plan.ordered,
                 description: None,
                 status: SubscriptionStatus::Active,
                 secrets: vec![SigningSecret {
@@ -97,7 +97,7 @@ impl Stored {
                 created_at_ms: START_MS - 1_000,
                 updated_at_ms: START_MS - 1_000,
             };
-            (1, of)
+            (1, subscription)
         };
         Self {
             batches: HashMap::new(),
@@ -208,6 +208,11 @@ impl EventStore for SimEvents {
     }
 
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
+        if self.seat.world.planted == Some(Planted::RefusedForEver)
+            && facts.iter().any(|new| new.batch.first().as_u128() % 16 == 0)
+        {
+            return Err(unavailable("add facts", NoAnswer::Refused));
+        }
         let effect = move |world: &World| {
             let items: HashSet<BatchId> = facts.iter().map(|new| new.batch).collect();
             world.tally("write units, facts", items.len());
@@ -278,6 +283,11 @@ pub(crate) struct SimQueue(pub(crate) Seat);
 #[async_trait]
 impl WorkQueue for SimQueue {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
+        if self.0.world.planted == Some(Planted::TooLargeForQueue)
+            && deliveries.iter().any(|delivery| delivery.event_count() > 6)
+        {
+            return Err(unavailable("put deliveries", NoAnswer::Refused));
+        }
         let effect = move |world: &World| {
             let mut stored = world.stored.lock();
             for delivery in deliveries {
@@ -307,6 +317,9 @@ impl WorkQueue for SimQueue {
                 .collect::<Vec<_>>()
         };
         let taken = self.0.ask(Service::Queue, "take deliveries", effect).await?;
+        // The fault that is planted: what was taken is forgotten when a side call fails.
+        let strands =
+            self.0.world.planted == Some(Planted::StrandedDeliveries) && self.0.world.roll("side call", 0) % 8 == 0;
         if taken.is_empty() {
             sleep_ms(LOOK_MS).await;
         }
@@ -318,6 +331,9 @@ impl WorkQueue for SimQueue {
             }
         }
         drop(stored);
+        if strands {
+            return Err(unavailable("make deliveries visible later", NoAnswer::Unclear));
+        }
         Ok(taken)
     }
 

@@ -12,7 +12,7 @@ use sluice_aws::log::KinesisLog;
 use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
-use sluice_ports::PortError;
+use sluice_ports::{LostDependency, PortError};
 use sluice_ports::catalogue::CatalogueError;
 use std::future::Future;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ const START_AGAIN: Duration = Duration::from_secs(1);
 /// Past this age of its directory the catalogue counts as lost.
 const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
 
-/// Names the dependencies that are lost now.
-pub(crate) type Lost = Box<dyn Fn() -> Vec<&'static str> + Send + Sync>;
+/// Tells the dependencies that are lost now.
+pub(crate) type Lost = Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 /// Writes the metrics of the process.
 pub(crate) type Render = Box<dyn Fn() -> String + Send + Sync>;
 
@@ -140,8 +140,10 @@ impl Common {
         let (health, directory) = (Arc::clone(self.clients.health()), Arc::clone(&self.directory));
         Box::new(move || {
             let mut lost = health.lost();
-            if directory.age() > DIRECTORY_AGE_MAX {
-                lost.push("postgres");
+            let age = directory.age();
+            if age > DIRECTORY_AGE_MAX && !lost.iter().any(|lost| lost.name == "postgres") {
+                let reason = format!("the catalogue was last read {} s ago", age.as_secs());
+                lost.push(LostDependency { name: "postgres", reason });
             }
             lost
         })

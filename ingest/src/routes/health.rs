@@ -5,6 +5,7 @@ use crate::reply::{Reply, json, json_bytes, metrics as metrics_reply};
 use crate::service::{Call, Door};
 use http::StatusCode;
 use serde_json::json;
+use sluice_ports::LostDependency;
 use std::time::Duration;
 
 /// That it answers, and where it is.
@@ -21,15 +22,23 @@ pub(super) fn live() -> Reply {
 /// some of them cost only a part of what the edge does.
 pub(super) fn ready(call: &Call<'_>) -> Result<Reply, ApiError> {
     let lost = (call.edge.lost)();
-    match call.edge.ready() {
-        Ok(()) if lost.is_empty() => Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
-        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready", "lost": lost }))),
-        Err(why) => {
-            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", why);
-            let error = if lost.is_empty() { error } else { error.details(json!({ "lost": lost })) };
-            Err(error.retry_after(Duration::from_secs(1)))
+    let names: Vec<&str> = lost.iter().map(|lost| lost.name).collect();
+    let reasons: serde_json::Map<_, _> =
+        lost.iter().map(|lost| (lost.name.to_owned(), lost.reason.clone().into())).collect();
+    let details = json!({ "lost": names, "reasons": reasons });
+    let stopped = lost.iter().any(LostDependency::stops_edges);
+    let why = match call.edge.ready() {
+        Ok(()) if stopped => "a dependency is lost",
+        Ok(()) if lost.is_empty() => return Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
+        Ok(()) => {
+            let body = json!({ "status": "ready", "lost": names, "reasons": reasons });
+            return Ok(json(StatusCode::OK, &body));
         }
-    }
+        Err(why) => why,
+    };
+    let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", why);
+    let error = if lost.is_empty() { error } else { error.details(details) };
+    Err(error.retry_after(Duration::from_secs(1)))
 }
 
 /// What this listener can be asked.

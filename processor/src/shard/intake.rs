@@ -1,6 +1,7 @@
 //! The reading end of a shard: pages of the log, and a catalogue fresh enough to match with.
 
 use crate::commit::store_wait;
+use super::lag::ShardLag;
 use crate::context::Context;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -18,8 +19,8 @@ pub(super) struct Intake {
     pub(super) items: VecDeque<LogItem>,
     /// Where the next read goes on.
     position: Position,
-    /// The last page ended at the end of the log.
-    pub(super) at_end: bool,
+    /// How far the log said that it is read.
+    pub(super) lag: ShardLag,
     /// Nothing will ever follow what was read.
     closed: Option<bool>,
     reading: Option<BoxFuture<'static, Result<LogPage, PortError>>>,
@@ -28,12 +29,13 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(context: Arc<Context>, shard: ShardId, position: Position) -> Self {
+        let lag = ShardLag::new(context.clock().now_ms());
         Self {
             context,
             shard,
             items: VecDeque::new(),
             position,
-            at_end: false,
+            lag,
             closed: None,
             reading: None,
             refreshing: None,
@@ -88,7 +90,7 @@ impl Intake {
                 LogItem::Damaged { position, .. } => *position,
             };
         }
-        self.at_end = page.at_end;
+        self.lag.heard(self.context.clock().now_ms(), &page);
         self.closed = page.closed.then_some(true);
         self.items.extend(page.items);
         Ok(())

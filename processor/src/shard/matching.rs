@@ -57,7 +57,6 @@ impl Shard {
         let (mut outstanding, mut bytes) = (0, 0);
         let stores = self.context.stores.events.takes_batches();
         for batch in &record.batches {
-            self.matched_ms = self.matched_ms.max(batch.id.ms());
             let matcher = self.context.matchers.of(batch.customer);
             let found = match &matcher {
                 Some(matcher) => matcher.match_batch(batch, &mut self.scratch),

@@ -3,7 +3,6 @@
 
 use super::outlets::Outlet;
 use super::{Shard, reason_of};
-use sluice_ports::log::LogItem;
 use std::time::Duration;
 
 /// How long an outlet is kept without events.
@@ -81,9 +80,9 @@ impl Shard {
 
     fn report(&mut self, now_ms: u64) {
         let (events, bytes) = (self.watermark.events(), self.watermark.bytes());
-        let caught_up = self.intake.at_end && self.intake.items.is_empty();
-        let lag_ms =
-            if caught_up || self.matched_ms == 0 { 0 } else { now_ms.saturating_sub(self.matched_ms) };
+        let read_wait_ms = self.context.config.shard.read_wait_ms;
+        let behind = self.intake.lag.behind(now_ms, self.intake.items.iter(), read_wait_ms);
+        let caught_up = self.intake.lag.is_at_end(now_ms, read_wait_ms) && self.intake.items.is_empty();
         if events == 0 && caught_up {
             self.health.progressed(now_ms);
         }
@@ -92,18 +91,10 @@ impl Shard {
         }
         let checkpoint_age_ms = now_ms.saturating_sub(self.checkpointed_ms);
         self.metrics.checkpoint_age_seconds.set(checkpoint_age_ms as f64 / 1000.0);
-        self.health.observe(lag_ms, events);
+        self.health.observe(behind.ms, events);
         self.metrics.unsettled_events.set(events as f64);
         self.metrics.unsettled_bytes.set(bytes as f64);
-        self.metrics.lag_seconds.set(lag_ms as f64 / 1000.0);
-        self.metrics.lag_events.set(self.unmatched_events() as f64);
-    }
-
-    fn unmatched_events(&self) -> usize {
-        let records = self.intake.items.iter().filter_map(|item| match item {
-            LogItem::Record(record) => Some(&record.batches),
-            LogItem::Damaged { .. } => None,
-        });
-        records.flatten().map(|batch| usize::from(batch.len())).sum()
+        self.metrics.lag_seconds.set(behind.ms as f64 / 1000.0);
+        self.metrics.lag_events.set(behind.events as f64);
     }
 }

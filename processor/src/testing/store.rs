@@ -7,7 +7,7 @@ use sluice_model::{
     ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Lane, Subscription, SubscriptionId,
 };
-use sluice_ports::PortError;
+use sluice_ports::{FailureClass, PortError};
 use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
@@ -62,6 +62,7 @@ impl Memory {
         }
         Err(PortError::Unavailable {
             what: what.into(),
+            class: FailureClass::Away,
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
         })
@@ -481,10 +482,10 @@ impl Log for Memory {
             let items: Vec<_> = self.state.lock().log.iter().skip(from).take(8).cloned().collect();
             if !items.is_empty() {
                 let at_end = from + items.len() == self.state.lock().log.len();
-                return Ok(LogPage { items, at_end, closed: at_end && self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage { items, at_end, behind_ms: None, closed: at_end && self.closed.load(Ordering::SeqCst) });
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(LogPage { items, at_end: true, closed: self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage { items, at_end: true, behind_ms: None, closed: self.closed.load(Ordering::SeqCst) });
             }
         }
     }

@@ -7,7 +7,7 @@
 //! operation succeeds, whatever other operations do.
 
 use super::metrics::HealthMetrics;
-use sluice_ports::FailureClass;
+use sluice_ports::{FailureClass, LostDependency};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,15 +46,6 @@ const DENIAL_KEPT: Duration = Duration::from_secs(60);
 /// Operations of one dependency that are remembered as denied.
 const DENIALS_MAX: usize = 32;
 
-/// A dependency that cannot be used, and why.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct LostDependency {
-    /// Its name: `kinesis`, `dynamodb`, `sqs`, `redis` or `postgres`.
-    pub name: &'static str,
-    /// What failed and why, in one line.
-    pub reason: String,
-}
-
 /// An operation that is denied.
 #[derive(Debug)]
 struct Denial {
@@ -64,7 +55,7 @@ struct Denial {
 
 /// How one dependency is.
 #[derive(Debug, Default)]
-struct State {
+struct DependencyState {
     /// Since when all calls fail without an answer, and how the last one failed.
     silent: Mutex<Option<(Instant, String)>>,
     /// Whether `silent` or `denials` hold anything: else a call that succeeds takes no lock.
@@ -76,7 +67,7 @@ struct State {
 /// How the dependencies are.
 #[derive(Debug, Default)]
 pub struct Health {
-    states: [State; ALL.len()],
+    states: [DependencyState; ALL.len()],
 }
 
 impl Health {
@@ -85,7 +76,7 @@ impl Health {
         ALL.iter().map(|(_, name)| *name)
     }
 
-    const fn state(&self, dependency: Dependency) -> &State {
+    const fn state(&self, dependency: Dependency) -> &DependencyState {
         &self.states[dependency as usize]
     }
 

@@ -25,6 +25,10 @@ mod reader;
 mod sender;
 mod shard_map;
 mod stream;
+#[cfg(test)]
+mod takeover_tests;
+#[cfg(test)]
+mod testing;
 
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
@@ -97,6 +101,7 @@ impl KinesisLog {
                 poll: Duration::from_millis(config.poll_ms),
                 records_max: config.read_records_max as usize,
                 bytes_max: config.read_bytes_max,
+                bytes_per_s: config.shard_bytes_per_s,
                 watchdog: Duration::from_millis(config.fan_out_watchdog_ms),
                 learn: Duration::from_millis(config.learn_ms_max),
             },
@@ -234,4 +239,9 @@ impl Log for KinesisLog {
     ) -> Result<LogPage, PortError> {
         self.readers.read(shard, after, max_bytes, wait).await
     }
+}
+
+#[cfg(test)]
+fn config_for_tests() -> AwsConfig {
+    AwsConfig::default()
 }

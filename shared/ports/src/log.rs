@@ -169,6 +169,10 @@ pub struct LogPage {
     pub items: Vec<LogItem>,
     /// Whether the page ends at the end of the log.
     pub at_end: bool,
+    /// How far the page ends behind the end of the shard, in milliseconds, as
+    /// the log itself says; it grows while the log does not say it anew.
+    /// Absent where the log does not know.
+    pub behind_ms: Option<u64>,
     /// Whether nothing will ever follow: the shard was split or merged, and
     /// what comes after is in its children.
     pub closed: bool,

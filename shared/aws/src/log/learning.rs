@@ -14,7 +14,6 @@
 
 use super::look::Look;
 use super::marks::Marks;
-use super::read_pace::BYTES_PER_S;
 use super::reader::Readers;
 use super::shard_map::ShardInfo;
 use super::stream::ReadFrom;
@@ -139,7 +138,8 @@ impl Learning {
                 let from = ReadFrom::Time(window.from_ms);
                 let look = readers.look(&window.shard, from, &mut window.iterator, limit, until).await?;
                 let Some(look) = look else { return Ok(Learnt::NotYet) };
-                match window.learn(look, share, &mut self.marks, self.window_ms) {
+                let readable = share.as_secs_f64() * readers.settings.bytes_per_s as f64;
+                match window.learn(look, readable, &mut self.marks, self.window_ms) {
                     Some(_) if window.shard != *shard => {
                         let to_ms = window.to_ms;
                         Ok(self.next_window(shard, to_ms))
@@ -174,7 +174,7 @@ impl Window {
     fn learn(
         &mut self,
         mut look: Look,
-        left: Duration,
+        readable_bytes: f64,
         marks: &mut Marks,
         window_ms: u64,
     ) -> Option<Option<Look>> {
@@ -197,17 +197,17 @@ impl Window {
         }
         self.iterator = look.next;
         if let Some(last_ms) = last_ms.filter(|_| !self.fitted) {
-            self.fit(bytes, last_ms, left);
+            self.fit(bytes, last_ms, readable_bytes);
         }
         None
     }
 
-    /// Begins later where the rest would take longer than the time that is
-    /// left: `bytes` were read of what arrived up to `last_ms`.
-    fn fit(&mut self, bytes: usize, last_ms: u64, left: Duration) {
+    /// Begins later where the rest is more than the `readable_bytes` of the
+    /// time that is left: `bytes` were read of what arrived up to `last_ms`.
+    fn fit(&mut self, bytes: usize, last_ms: u64, readable_bytes: f64) {
         self.fitted = true;
         let bytes_per_ms = bytes as f64 / last_ms.saturating_sub(self.from_ms).max(1) as f64;
-        let readable_ms = (left.as_secs_f64() * BYTES_PER_S as f64 / bytes_per_ms.max(f64::MIN_POSITIVE)) as u64;
+        let readable_ms = (readable_bytes / bytes_per_ms.max(f64::MIN_POSITIVE)) as u64;
         let begin_ms = self.to_ms.saturating_sub(readable_ms);
         if begin_ms > last_ms {
             self.from_ms = begin_ms;
@@ -216,5 +216,3 @@ impl Window {
     }
 }
 
-#[cfg(test)]
-mod tests;

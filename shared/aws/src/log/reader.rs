@@ -29,6 +29,8 @@ pub(super) struct ReaderSettings {
     pub(super) records_max: usize,
     /// Bytes that a read is to fetch, about.
     pub(super) bytes_max: usize,
+    /// Bytes a second that a shard gives.
+    pub(super) bytes_per_s: u64,
     /// After so long without a pushed record the reader asks whether the shard is over.
     pub(super) watchdog: Duration,
     /// How long a new owner may look for records that were sent twice before it delivers.
@@ -135,7 +137,7 @@ impl Readers {
         let mut known = self.known.lock();
         if !known.contains_key(shard) {
             known.retain(|_, shard| shard.used.elapsed() < IDLE);
-            let new = KnownShard { pace: ReadPace::new(now), arrivals: Arrivals::default(), used: now };
+            let new = KnownShard { pace: ReadPace::new(now, self.settings.bytes_per_s), arrivals: Arrivals::default(), used: now };
             known.insert(shard.clone(), new);
         }
         let shard = known.get_mut(shard).expect("just inserted");
@@ -321,5 +323,3 @@ impl Readers {
     }
 }
 
-#[cfg(test)]
-mod tests;

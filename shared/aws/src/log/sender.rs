@@ -209,7 +209,7 @@ impl Sender {
             FailureClass::Busy | FailureClass::Refused => self.failures = 0,
         }
         if self.failures >= DOOR_FAILURES {
-            self.door.shut(detail);
+            self.door.shut(class, detail);
         }
         let is_alone = entries.len() == 1;
         for entry in entries {
