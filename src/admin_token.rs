@@ -22,7 +22,7 @@ pub(crate) fn load_or_make(configured: Option<&str>, data_dir: &Path) -> anyhow:
             return Err(error).with_context(|| format!("read the admin token in {}", path.display()));
         }
     }
-    let token = sluice_shared::secrets::new_admin_token();
+    let token = sluice_catalogue::secrets::new_admin_token();
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(true)

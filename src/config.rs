@@ -14,11 +14,11 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use origin::Origin;
 use serde::{Deserialize, Serialize};
+use sluice_catalogue::sealing::SealingConfig;
+use sluice_embedded::EngineConfig;
 use sluice_ingest::EdgeConfig;
 use sluice_processor::config::ProcessorConfig;
-use sluice_shared::embedded::EngineConfig;
-use sluice_shared::sealing::SealingConfig;
-use sluice_shared::telemetry::TelemetryConfig;
+use sluice_telemetry::TelemetryConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ pub(crate) struct Config {
     pub distributed: bool,
     /// The distributed engine.
     #[cfg(feature = "aws")]
-    pub aws: sluice_shared::aws::AwsConfig,
+    pub aws: sluice_aws::AwsConfig,
 
     /// The HTTP edge.
     pub edge: EdgeConfig,
@@ -68,7 +68,7 @@ impl Default for Config {
             #[cfg(feature = "aws")]
             distributed: false,
             #[cfg(feature = "aws")]
-            aws: sluice_shared::aws::AwsConfig::default(),
+            aws: sluice_aws::AwsConfig::default(),
             processor_listen: SocketAddr::from(([127, 0, 0, 1], 8082)),
             edge: EdgeConfig::default(),
             processor: ProcessorConfig::default(),
@@ -144,6 +144,6 @@ mod tests {
     #[test]
     fn corpora_and_what_is_like_them_do_no_harm() {
         let corpora = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
-        sluice_shared::fuzzing::rounds(&[("config", config)], corpora, 1000);
+        sluice_model::fuzzing::rounds(&[("config", config)], corpora, 1000);
     }
 }

@@ -9,15 +9,15 @@ use crate::cli::Demo;
 use crate::config::Config;
 use crate::server::{self, Sluice};
 use anyhow::Context;
+use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
 use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats, Reply};
 use sluice_loadtest::sender::{self, LiveCounters, LiveRun, RunConfig};
-use sluice_shared::clock;
-use sluice_shared::model::{
+use sluice_model::clock;
+use sluice_model::{
     ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
     SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
-use sluice_shared::ports::{EventStore, WorkQueue};
-use sluice_shared::secrets::{KeyMode, new_api_key, new_signing_secret};
+use sluice_ports::{EventStore, WorkQueue};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,7 +8,7 @@
 pub(crate) use export::Exporter;
 
 use serde_json::{Value, json};
-use sluice_shared::trace::{Span, SpanKind};
+use sluice_model::trace::{Span, SpanKind};
 
 /// A batch as a request's body.
 fn body(spans: &[Span]) -> Value {
@@ -66,8 +66,8 @@ fn nanoseconds(ms: u64) -> String {
 mod export {
     use super::{Span, body};
     use anyhow::Context;
-    use sluice_shared::telemetry::TelemetryConfig;
-    use sluice_shared::trace;
+    use sluice_model::trace;
+    use sluice_telemetry::TelemetryConfig;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
@@ -167,7 +167,7 @@ mod export {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_shared::trace::TraceParent;
+    use sluice_model::trace::TraceParent;
 
     #[test]
     fn a_span_is_written_as_otlp_json() {

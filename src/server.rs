@@ -3,13 +3,13 @@
 use crate::admin_token;
 use crate::config::Config;
 use anyhow::Context;
+use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_catalogue::rates::LocalRates;
+use sluice_catalogue::sealing::{SealedCatalogue, Sealer};
+use sluice_embedded::catalogue::SqliteCatalogue;
+use sluice_embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue};
 use sluice_ingest::{BoundEdge, EdgeParts};
 use sluice_processor::{Processor, ProcessorPorts};
-use sluice_shared::directory::{Directory, DirectorySettings};
-use sluice_shared::embedded::catalogue::SqliteCatalogue;
-use sluice_shared::embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue, LocalRates};
-use sluice_shared::sealing::{SealedCatalogue, Sealer};
-use sluice_shared::telemetry;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) fn block_on(
     config: &Config,
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    telemetry::start_logs(&config.telemetry).context("start logs")?;
+    sluice_telemetry::start_logs(&config.telemetry).context("start logs")?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.threads > 0 {
         runtime.worker_threads(config.threads);
@@ -98,7 +98,7 @@ pub(crate) struct Sluice {
 impl Sluice {
     /// Opens the engine, recovers, binds and runs every role.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
-        let metrics = telemetry::start_metrics()?;
+        let metrics = sluice_telemetry::start_metrics()?;
         let data_dir = &config.data_dir;
         let opened = EmbeddedEngine::open(data_dir, config.engine.settings()).await;
         let engine = Arc::new(opened.with_context(|| format!("open {}", data_dir.display()))?);
@@ -116,7 +116,7 @@ impl Sluice {
         let background_stop = CancellationToken::new();
         let mut background = vec![
             tokio::spawn(refresher.run(background_stop.clone())),
-            tokio::spawn(telemetry::keep_up(metrics.clone(), background_stop.clone())),
+            tokio::spawn(sluice_telemetry::keep_up(metrics.clone(), background_stop.clone())),
         ];
         let (kept, stop) = (engine.clone(), background_stop.clone());
         background.push(tokio::spawn(async move { kept.maintain(stop).await }));

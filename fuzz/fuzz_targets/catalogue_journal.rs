@@ -1,4 +1,4 @@
-//! Fuzz target `catalogue_journal`: see `sluice_shared::fuzzing`.
+//! Fuzz target `catalogue_journal`: see `sluice_embedded::fuzzing`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_shared::fuzzing::run("catalogue_journal", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_embedded::fuzzing::catalogue_journal(bytes));

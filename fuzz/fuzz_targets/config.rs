@@ -9,13 +9,13 @@ struct Sections {
     #[serde(default)]
     edge: sluice_ingest::EdgeConfig,
     #[serde(default)]
-    engine: sluice_shared::embedded::EngineConfig,
+    engine: sluice_embedded::EngineConfig,
     #[serde(default)]
     processor: sluice_processor::ProcessorConfig,
     #[serde(default)]
-    secrets: sluice_shared::sealing::SealingConfig,
+    secrets: sluice_catalogue::sealing::SealingConfig,
     #[serde(default)]
-    telemetry: sluice_shared::telemetry::TelemetryConfig,
+    telemetry: sluice_telemetry::TelemetryConfig,
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! Fuzz target `header_texts`: see `sluice_shared::fuzzing`.
+//! Fuzz target `header_texts`: see `sluice_model::fuzzing`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_shared::fuzzing::header_texts(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_model::fuzzing::header_texts(bytes));

@@ -1,4 +1,4 @@
-//! Fuzz target `record`: see `sluice_shared::fuzzing`.
+//! Fuzz target `record`: see `sluice_model::fuzzing`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_shared::fuzzing::record(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_model::fuzzing::record(bytes));

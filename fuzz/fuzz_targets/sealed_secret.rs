@@ -1,4 +1,4 @@
-//! Fuzz target `sealed_secret`: see `sluice_shared::fuzzing`.
+//! Fuzz target `sealed_secret`: see `sluice_catalogue::fuzzing`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_shared::fuzzing::sealed_secret(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_catalogue::fuzzing::sealed_secret(bytes));

@@ -1,4 +1,4 @@
-//! Fuzz target `segment`: see `sluice_shared::fuzzing`.
+//! Fuzz target `segment`: see `sluice_embedded::fuzzing`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_shared::fuzzing::run("segment", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_embedded::fuzzing::segment(bytes));

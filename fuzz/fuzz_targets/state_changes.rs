@@ -1,4 +1,4 @@
-//! Fuzz target `state_changes`: see `sluice_shared::fuzzing`.
+//! Fuzz target `state_changes`: see `sluice_embedded::fuzzing`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_shared::fuzzing::run("state_changes", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_embedded::fuzzing::state_changes(bytes));

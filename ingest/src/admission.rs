@@ -4,7 +4,7 @@
 //! holds no more than it has sent.
 
 use parking_lot::Mutex;
-use sluice_shared::model::CustomerId;
+use sluice_model::CustomerId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -4,8 +4,8 @@ use crate::connection::Connection;
 use crate::error::ApiError;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use sluice_shared::directory::{Directory, KeyEntry};
-use sluice_shared::secrets::{hash_api_key, sha256};
+use sluice_catalogue::directory::{Directory, KeyEntry};
+use sluice_catalogue::secrets::{hash_api_key, sha256};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use inflate::Encoding;
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use inflate::for_fuzzing as inflate_for_fuzzing;
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
 //! What of the edge can be configured.
 
 use serde::{Deserialize, Serialize};
-use sluice_shared::config::{ConfigError, within};
+use sluice_model::config::{ConfigError, within};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -14,7 +14,7 @@ pub(crate) use sweep::{Connections, Registered, Timeouts};
 
 use parking_lot::Mutex;
 use refusal::Refusal;
-use sluice_shared::directory::KeyEntry;
+use sluice_catalogue::directory::KeyEntry;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};

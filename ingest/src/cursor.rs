@@ -10,8 +10,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sluice_shared::model::EventId;
-use sluice_shared::secrets::sha256;
+use sluice_catalogue::secrets::sha256;
+use sluice_model::EventId;
 
 const SEAL_LEN: usize = 8;
 /// Longer ones were not made here: a position for each of 64 lanes fits well.

@@ -18,8 +18,8 @@ use self::incoming::Incoming;
 use crate::lanes::Chunk;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use sluice_shared::model::ids::ID_TEXT_LEN;
-use sluice_shared::trace::TraceParent;
+use sluice_model::ids::ID_TEXT_LEN;
+use sluice_model::trace::TraceParent;
 use std::borrow::Cow;
 use std::fmt;
 

@@ -5,9 +5,9 @@ use http::StatusCode;
 use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use serde_json::Value;
-use sluice_shared::limiter::Quota;
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::catalogue::CatalogueError;
+use sluice_model::limiter::Quota;
+use sluice_ports::PortError;
+use sluice_ports::catalogue::CatalogueError;
 use std::borrow::Cow;
 use std::time::Duration;
 

@@ -9,9 +9,9 @@ use crate::routes::{query_time_for_fuzzing as query_time, webhook_url_for_fuzzin
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
-use sluice_shared::fuzzing::Target;
-use sluice_shared::model::ids::ID_TEXT_LEN;
-use sluice_shared::trace::TraceParent;
+use sluice_model::fuzzing::Target;
+use sluice_model::ids::ID_TEXT_LEN;
+use sluice_model::trace::TraceParent;
 
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[
@@ -139,6 +139,6 @@ mod tests {
     #[test]
     fn corpora_and_what_is_like_them_do_no_harm() {
         let corpora = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus");
-        sluice_shared::fuzzing::rounds(TARGETS, corpora, 2000);
+        sluice_model::fuzzing::rounds(TARGETS, corpora, 2000);
     }
 }

@@ -14,9 +14,9 @@ use crate::item;
 use crate::status::Standing;
 use futures_util::future::try_join_all;
 use lane_reader::LaneReader;
-use sluice_shared::model::{CustomerId, EventId, Lane};
-use sluice_shared::ports::event_store::Direction;
-use sluice_shared::ports::{EventStore, PortError};
+use sluice_model::{CustomerId, EventId, Lane};
+use sluice_ports::event_store::Direction;
+use sluice_ports::{EventStore, PortError};
 
 /// How much one request may read and answer.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use crate::status::Standing;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sluice_shared::clock::{RFC3339_LEN, rfc3339};
+use sluice_model::clock::{RFC3339_LEN, rfc3339};
 use std::borrow::Cow;
 use std::io::Write;
 

@@ -11,6 +11,7 @@ mod cursor;
 mod decode;
 mod edge;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod inbox;

@@ -4,7 +4,7 @@ use crate::connection::Protocol;
 use crate::router::Route;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use sluice_shared::telemetry::{Metric, Values, describe};
+use sluice_telemetry::{Metric, Values, describe};
 use std::time::Duration;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -10,15 +10,16 @@ mod tests;
 use crate::decode::{BodyError, BodyForm, Common, Decoded, EventError, EventLimits, LaneChoice, decode};
 use crate::lanes::{Full, LaneLimits, Lanes, Outcome, Placed};
 use bytes::Bytes;
-use sluice_shared::directory::CustomerEntry;
-use sluice_shared::limiter::Denied;
-use sluice_shared::model::Claim;
-use sluice_shared::model::customer::lane_of;
-use sluice_shared::ports::idempotency::{ClaimOutcome, KeyHash, Placed as StoredPlaces};
-use sluice_shared::ports::rates::Taken;
-use sluice_shared::ports::{Idempotency, Log, PortError, Rates};
-use sluice_shared::trace::TraceParent;
-use sluice_shared::{clock, secrets};
+use sluice_catalogue::directory::CustomerEntry;
+use sluice_catalogue::secrets;
+use sluice_model::Claim;
+use sluice_model::clock;
+use sluice_model::customer::lane_of;
+use sluice_model::limiter::Denied;
+use sluice_model::trace::TraceParent;
+use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed as StoredPlaces};
+use sluice_ports::rates::Taken;
+use sluice_ports::{Idempotency, Log, PortError, Rates};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -189,10 +190,10 @@ impl Producer {
         claim: Option<Claim>,
     ) -> Result<Vec<Placed>, ProduceError> {
         let events = decoded.accepted() as u64;
-        let charged = match self.rates.take(customer, events) {
+        let charged = match self.rates.take(customer.rated(), events) {
             Taken::Yes => Ok(()),
             Taken::No(denied) => Err(denied),
-            Taken::Lease => self.rates.lease(customer, events).await,
+            Taken::Lease => self.rates.lease(customer.rated(), events).await,
         };
         charged.map_err(ProduceError::RateLimited)?;
         let pushed = self.accepting().and_then(|()| self.push(customer, decoded, claim));
@@ -202,7 +203,7 @@ impl Producer {
     /// Events that were surely not taken are not charged.
     fn refund(&self, customer: &CustomerEntry, events: u64, error: &ProduceError) {
         if matches!(error, ProduceError::Full(_) | ProduceError::NotTaken { .. }) {
-            self.rates.give_back(customer, events);
+            self.rates.give_back(customer.rated(), events);
         }
     }
 
@@ -241,7 +242,7 @@ impl Producer {
     }
 
     fn accepting(&self) -> Result<(), ProduceError> {
-        use sluice_shared::ports::log::AppendError;
+        use sluice_ports::log::AppendError;
         self.log.accepting().map_err(|error| match error {
             AppendError::NotTaken { detail, retry_after } => ProduceError::NotTaken { detail, retry_after },
             AppendError::Unknown { detail } => ProduceError::Unknown { detail },

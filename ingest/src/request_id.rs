@@ -2,7 +2,7 @@
 //! start and a count.
 
 use http::{HeaderMap, HeaderValue};
-use sluice_shared::model::ids::random_u128;
+use sluice_model::ids::random_u128;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -27,9 +27,9 @@ use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use object::object;
 use serde::de::DeserializeOwned;
-use sluice_shared::clock;
-use sluice_shared::directory::CustomerEntry;
-use sluice_shared::model::CustomerId;
+use sluice_catalogue::directory::CustomerEntry;
+use sluice_model::CustomerId;
+use sluice_model::clock;
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -203,11 +203,13 @@ fn rfc3339(ms: u64) -> String {
 }
 
 /// For the fuzz targets.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn query_time_for_fuzzing(text: &str) -> Option<u64> {
     time(text, "time").ok()
 }
 
 /// For the fuzz targets.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn webhook_url_for_fuzzing(text: &str) -> Option<String> {
     webhook_url::check(text, false).ok()
 }

@@ -12,7 +12,7 @@ use crate::routes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use sluice_shared::directory::KeyEntry;
+use sluice_catalogue::directory::KeyEntry;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;

@@ -7,10 +7,10 @@ use crate::decode::BodyForm;
 use crate::edge::producer_settings;
 use crate::produce::{ProduceError, Producer, Wishes};
 use bytes::Bytes;
-use sluice_shared::directory::Directory;
-use sluice_shared::embedded::LocalRates;
-use sluice_shared::model::CustomerId;
-use sluice_shared::ports::{Idempotency, Log};
+use sluice_catalogue::directory::Directory;
+use sluice_catalogue::rates::LocalRates;
+use sluice_model::CustomerId;
+use sluice_ports::{Idempotency, Log};
 use std::sync::Arc;
 
 /// What became of a request.

@@ -1,7 +1,7 @@
 //! An event's status, computed from the facts about it.
 
 use serde::Serialize;
-use sluice_shared::ports::event_store::StoredBatch;
+use sluice_ports::event_store::StoredBatch;
 
 /// Where an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::testing::stored_batch;
     use proptest::prelude::*;
-    use sluice_shared::model::{EventSet, Fact, SubscriptionId};
+    use sluice_model::{EventSet, Fact, SubscriptionId};
 
     fn fact(matched: bool, took: bool, gave_up: bool) -> Fact {
         let set = |has: bool| if has { EventSet::range(3, 4) } else { EventSet::new() };

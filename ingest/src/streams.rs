@@ -1,7 +1,7 @@
 //! The streams that are open: how many there may be, and what wakes them.
 
 use parking_lot::Mutex;
-use sluice_shared::model::CustomerId;
+use sluice_model::CustomerId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,9 +1,9 @@
 //! What several tests make.
 
 use bytes::Bytes;
-use sluice_shared::model::{Batch, CustomerId, EventId, EventMeta, Lane};
-use sluice_shared::ports::event_store::StoredBatch;
-use sluice_shared::wire::envelope::{self, EnvelopeParts};
+use sluice_model::wire::envelope::{self, EnvelopeParts};
+use sluice_model::{Batch, CustomerId, EventId, EventMeta, Lane};
+use sluice_ports::event_store::StoredBatch;
 use std::sync::Arc;
 
 /// The customer of every batch made here.
@@ -33,7 +33,7 @@ pub(crate) fn stored_batch_at(lane: u16, ms: u64, count: u64, events: u16) -> St
             tags: Some(br#"["a","b\u0063"]"#),
             metadata: None,
             payload: br#"{"tags":["x"],"source":"no"}"#,
-            timestamp: &sluice_shared::clock::rfc3339(ms),
+            timestamp: &sluice_model::clock::rfc3339(ms),
         };
         envelope::write(&parts, &mut body);
         let text = id.event(index).text();

@@ -9,8 +9,8 @@ use crate::outcome::{self, Fault};
 use crate::recent::AttemptRecord;
 use crate::target::Target;
 use bytes::Bytes;
-use sluice_shared::model::{Delivery, DeliveryId};
-use sluice_shared::trace::{self, Span, SpanKind};
+use sluice_model::trace::{self, Span, SpanKind};
+use sluice_model::{Delivery, DeliveryId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 

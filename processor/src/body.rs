@@ -11,7 +11,7 @@
 use crate::slice::run_weight;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use sluice_shared::model::{Batch, EventSet};
+use sluice_model::{Batch, EventSet};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;

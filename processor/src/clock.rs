@@ -10,7 +10,7 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn wall() -> Self {
-        Self(Arc::new(sluice_shared::clock::now_ms))
+        Self(Arc::new(sluice_model::clock::now_ms))
     }
 
     /// A clock that starts at `start_ms` and goes with Tokio's, paused or not.
@@ -36,6 +36,6 @@ impl std::fmt::Debug for Clock {
 /// A random number in `0..1`. A system call: for failures, not for the hot path.
 #[must_use]
 pub fn random() -> f64 {
-    let bits = sluice_shared::model::ids::random_u128() as u64 >> 11;
+    let bits = sluice_model::ids::random_u128() as u64 >> 11;
     bits as f64 / (1u64 << 53) as f64
 }

@@ -9,13 +9,13 @@ use crate::parking::Changes;
 use crate::parking::rows::{self, RowDraft};
 use crate::slice::Ticket;
 use foldhash::{HashMap, HashSet};
-use sluice_shared::model::{
+use sluice_model::{
     BatchId, DeadLetter, Delivery, DeliveryId, Lane, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_shared::ports::catalogue::CatalogueError;
-use sluice_shared::ports::event_store::{NewBatch, NewFact};
-use sluice_shared::ports::rows::{NewRow, RowChange};
-use sluice_shared::ports::{Catalogue, EventStore, PortError, Rows, WorkQueue};
+use sluice_ports::catalogue::CatalogueError;
+use sluice_ports::event_store::{NewBatch, NewFact};
+use sluice_ports::rows::{NewRow, RowChange};
+use sluice_ports::{Catalogue, EventStore, PortError, Rows, WorkQueue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,7 +323,7 @@ async fn disable(stores: &Stores, subscription: &Arc<Subscription>, reason: &str
 mod tests {
     use super::*;
     use crate::testing::{RecordingStores, batch_id, batch_of_sizes, delivery};
-    use sluice_shared::model::{CustomerId, EventSet, Fact};
+    use sluice_model::{CustomerId, EventSet, Fact};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::outcome::{self, Answer, Fault, Outcome};
 use crate::settlement::{self, Ending, Held};
 use crate::target::Target;
-use sluice_shared::model::Delivery;
+use sluice_model::Delivery;
 use std::time::Duration;
 
 /// Adds to `commit` what follows from an attempt that ended. `delivery` does not count it yet.

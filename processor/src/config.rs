@@ -4,7 +4,7 @@ use crate::breaker::BreakerPolicy;
 use crate::guard::GuardPolicy;
 use crate::watermark::Caps;
 use serde::{Deserialize, Serialize};
-use sluice_shared::config::{ConfigError, within};
+use sluice_model::config::{ConfigError, within};
 
 /// The processor's configuration. Durations are milliseconds, sizes bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use crate::recent::{AttemptRecord, RecentAttempts};
 use crate::target::Target;
 use foldhash::{HashMap, HashSet};
 use parking_lot::Mutex;
-use sluice_shared::model::{Subscription, SubscriptionId};
+use sluice_model::{Subscription, SubscriptionId};
 use std::sync::Arc;
 use tokio::sync::Notify;
 

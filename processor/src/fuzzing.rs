@@ -2,7 +2,7 @@
 
 use crate::client::failed_events;
 use crate::outcome::RetryAfter;
-use sluice_shared::fuzzing::Target;
+use sluice_model::fuzzing::Target;
 
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("endpoint_answer", endpoint_answer)];
@@ -24,6 +24,6 @@ mod tests {
     #[test]
     fn corpora_and_what_is_like_them_do_no_harm() {
         let corpora = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus");
-        sluice_shared::fuzzing::rounds(TARGETS, corpora, 2000);
+        sluice_model::fuzzing::rounds(TARGETS, corpora, 2000);
     }
 }

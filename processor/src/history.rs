@@ -1,7 +1,7 @@
 //! The task that writes attempts to the history, a few times a second at most.
 
 use crate::context::Context;
-use sluice_shared::history::AttemptHistory;
+use sluice_history::attempts::AttemptHistory;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

@@ -4,8 +4,8 @@ use crate::commit::{Commit, store_wait};
 use crate::context::Context;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::log::{Position, ShardId};
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
 use std::sync::Arc;
 
 /// From this many changes on, a write starts without waiting for company.

@@ -21,6 +21,7 @@ mod conclude;
 pub mod config;
 mod context;
 pub mod endpoint;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;

@@ -9,13 +9,11 @@ use crate::slice::start_of;
 use crate::target::Target;
 use foldhash::HashMap;
 use parking_lot::RwLock;
-use sluice_shared::directory::{CustomerState, Directory};
-use sluice_shared::model::{
+use sluice_catalogue::directory::{CustomerState, Directory};
+use sluice_model::{
     Batch, CustomerId, CustomerStatus, EventSet, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_shared::selector::{
-    CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict,
-};
+use sluice_selector::{CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict};
 use std::sync::Arc;
 
 /// How long after a subscription was disabled events may still have been

@@ -5,8 +5,8 @@
 use crate::outcome::{Answer, Fault};
 use crate::settlement::Ending;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use sluice_shared::model::DeadLetterReason;
-use sluice_shared::telemetry::{Metric, Values, describe};
+use sluice_model::DeadLetterReason;
+use sluice_telemetry::{Metric, Values, describe};
 
 const ENDS: &[&str] = &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison"];
 const BY_SHARD: &[(&str, Values)] =

@@ -6,8 +6,8 @@
 
 use crate::parking::REFS_MAX;
 use crate::slice::{Slice, run_weight, start_of, weight};
-use sluice_shared::model::subscription::BatchPolicy;
-use sluice_shared::model::{Batch, EventSet, Lane, Run};
+use sluice_model::subscription::BatchPolicy;
+use sluice_model::{Batch, EventSet, Lane, Run};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What an answer, or the lack of one, means for a delivery: one pure function.
 
 use crate::backoff;
-use sluice_shared::model::{DeadLetterReason, RetryPolicy};
+use sluice_model::{DeadLetterReason, RetryPolicy};
 use std::time::Duration;
 
 /// `Retry-After` (RFC 9110, 10.2.3) in either of its forms.

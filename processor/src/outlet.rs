@@ -1,6 +1,6 @@
 //! One subscription on one shard: what it does next is a pure decision.
 
-use sluice_shared::model::subscription::BatchPolicy;
+use sluice_model::subscription::BatchPolicy;
 
 use crate::config::ShardConfig;
 use crate::outbox::Outbox;
@@ -95,7 +95,7 @@ mod tests {
     use crate::slice::{Slice, Ticket};
     use crate::testing::batch_of_sizes;
     use proptest::prelude::*;
-    use sluice_shared::model::EventSet;
+    use sluice_model::EventSet;
     use std::sync::Arc;
 
     const BATCH: BatchPolicy = BatchPolicy { max_events: 10, max_bytes: 1000, max_wait_ms: 50 };

@@ -19,8 +19,8 @@ use foldhash::{HashMap, HashSet};
 pub use rows::{DeliveryOwner, Entry};
 use rows::{RowDraft, RowKey};
 use serde::{Deserialize, Serialize};
-use sluice_shared::model::subscription::BatchPolicy;
-use sluice_shared::model::{BatchId, Delivery, DeliveryId, EventRef, EventSet};
+use sluice_model::subscription::BatchPolicy;
+use sluice_model::{BatchId, Delivery, DeliveryId, EventRef, EventSet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Items of one chunk, so that its row stays small.

@@ -6,8 +6,8 @@ use crate::outcome::Fault;
 use crate::target::Target;
 use async_trait::async_trait;
 use bytes::Bytes;
-use sluice_shared::model::{DeliveryId, Subscription};
-use sluice_shared::ports::webhook_probe::{ProbeAnswer, WebhookProbe};
+use sluice_model::{DeliveryId, Subscription};
+use sluice_ports::webhook_probe::{ProbeAnswer, WebhookProbe};
 use std::sync::Arc;
 
 /// Sends single webhooks as deliveries are sent.

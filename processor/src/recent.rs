@@ -1,7 +1,7 @@
 //! The recent attempts of a subscription: a small ring in memory, and what of
 //! it is not in the history yet.
 
-pub use sluice_shared::model::AttemptRecord;
+pub use sluice_model::AttemptRecord;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -5,13 +5,11 @@
 //! of any size spreads over the time that it may take.
 
 use crate::context::Context;
-use sluice_shared::model::ids::random_u128;
-use sluice_shared::model::{
-    Delivery, DeliveryId, LastAttempt, Subscription, SubscriptionStatus, customer::lane_of,
-};
-use sluice_shared::ports::PortError;
-use sluice_shared::replay::{self, Replay, ReplayStatus, ReplayStore, Window};
-use sluice_shared::selector::{MatchScratch, Selector};
+use sluice_history::replay::{self, Replay, ReplayStatus, ReplayStore, Window};
+use sluice_model::ids::random_u128;
+use sluice_model::{Delivery, DeliveryId, LastAttempt, Subscription, SubscriptionStatus, customer::lane_of};
+use sluice_ports::PortError;
+use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

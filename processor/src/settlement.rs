@@ -2,10 +2,10 @@
 
 use crate::commit::Commit;
 use crate::outcome::Outcome;
-use sluice_shared::model::{
+use sluice_model::{
     DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, EventId, EventRef, EventSet, Fact,
 };
-use sluice_shared::ports::event_store::NewFact;
+use sluice_ports::event_store::NewFact;
 use std::collections::HashMap;
 
 /// What the events of a delivery came to.

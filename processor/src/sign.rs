@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use sluice_shared::model::subscription::SigningSecret;
+use sluice_model::subscription::SigningSecret;
 
 /// No secret of the subscription can sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

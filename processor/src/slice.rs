@@ -1,6 +1,6 @@
 //! A slice: some events of one batch, on their way to one subscription.
 
-use sluice_shared::model::{Batch, EventSet, Lane, Run};
+use sluice_model::{Batch, EventSet, Lane, Run};
 use std::sync::Arc;
 
 /// Some events of one batch.

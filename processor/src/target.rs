@@ -2,7 +2,7 @@
 
 use crate::sign::{SignError, Signer};
 use http::HeaderValue;
-use sluice_shared::model::{Subscription, SubscriptionId, SubscriptionStatus};
+use sluice_model::{Subscription, SubscriptionId, SubscriptionStatus};
 use std::sync::Arc;
 use url::Url;
 

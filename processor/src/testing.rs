@@ -12,8 +12,8 @@ use crate::breaker::BreakerPolicy;
 use crate::endpoint::{Endpoints, Limits};
 use crate::recent::AttemptRecord;
 use bytes::Bytes;
-use sluice_shared::model::subscription::SigningSecret;
-use sluice_shared::model::{
+use sluice_model::subscription::SigningSecret;
+use sluice_model::{
     Batch, BatchId, BatchPolicy, Customer, CustomerId, CustomerStatus, Delivery, DeliveryId, EventId,
     EventMeta, EventRef, EventSet, Lane, LastAttempt, RetryPolicy, Subscription, SubscriptionId,
     SubscriptionStatus,

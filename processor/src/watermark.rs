@@ -5,7 +5,7 @@
 //! is not. What is unsettled is capped: at the cap, reading pauses.
 
 use crate::slice::Ticket;
-use sluice_shared::ports::log::Position;
+use sluice_ports::log::Position;
 use std::collections::VecDeque;
 
 /// The most that may be unsettled before reading pauses.

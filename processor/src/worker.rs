@@ -19,12 +19,12 @@ use foldhash::HashMap;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use load::{LoadError, load};
-use sluice_shared::model::{
+use sluice_model::{
     BatchId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, SubscriptionId, SubscriptionStatus,
 };
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::log::Position;
-use sluice_shared::ports::work_queue::TakeRequest;
+use sluice_ports::PortError;
+use sluice_ports::log::Position;
+use sluice_ports::work_queue::TakeRequest;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

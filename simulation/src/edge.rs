@@ -9,12 +9,12 @@ use crate::stream::SimStream;
 use crate::worker::{aws_config, patiently};
 use crate::world::{Caller, World, sleep_ms};
 use parking_lot::Mutex;
+use sluice_aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
+use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_ingest::EdgeConfig;
 use sluice_ingest::simulation::{Answered, Door};
-use sluice_shared::aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
-use sluice_shared::directory::{Directory, DirectorySettings};
-use sluice_shared::model::EventId;
-use sluice_shared::ports::Log;
+use sluice_model::EventId;
+use sluice_ports::Log;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@
 use crate::plan::{Conduct, Plan, STEP_MS, SubscriptionPlan};
 use crate::stores::{customer_id, subscription_id};
 use crate::world::{Caller, World};
-use sluice_shared::model::{Batch, CustomerId, EventId, Lane, SubscriptionId};
-use sluice_shared::ports::log::{Position, ShardId};
+use sluice_model::{Batch, CustomerId, EventId, Lane, SubscriptionId};
+use sluice_ports::log::{Position, ShardId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

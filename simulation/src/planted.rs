@@ -5,11 +5,11 @@ use crate::world::Caller;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sluice_shared::aws::log::{Failure, From, Got, PutAnswer, PutRecord, ShardInfo, Stream};
-use sluice_shared::model::Lane;
-use sluice_shared::ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
-use sluice_shared::ports::{Log, PortError};
-use sluice_shared::wire::record::{Directory, RecordEncoder};
+use sluice_aws::log::{Failure, From, Got, PutAnswer, PutRecord, ShardInfo, Stream};
+use sluice_model::Lane;
+use sluice_model::wire::record::{RecordDirectory, RecordEncoder};
+use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
+use sluice_ports::{Log, PortError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ pub(crate) struct OtherBytes<S> {
 }
 
 fn shortened(bytes: &Bytes) -> Option<Bytes> {
-    let directory = Directory::parse(bytes).ok()?;
+    let directory = RecordDirectory::parse(bytes).ok()?;
     let mut batches: Vec<_> =
         directory.read_all(bytes).filter_map(|(_, batch)| batch.ok()).map(Arc::new).collect();
     let lane = batches.first().map(|batch| batch.lane());

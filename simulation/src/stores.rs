@@ -6,22 +6,22 @@ use crate::planted::Planted;
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_shared::aws::leases::Checkpoints;
-use sluice_shared::model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
-use sluice_shared::model::{
+use sluice_aws::leases::Checkpoints;
+use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
+use sluice_model::wire::record::RecordEncoder;
+use sluice_model::{
     ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
     Delivery, DeliveryId, EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_shared::ports::catalogue::{CatalogueError, Changes, Revision};
-use sluice_shared::ports::event_store::{
+use sluice_ports::catalogue::{CatalogueError, Changes, Revision};
+use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use sluice_shared::ports::idempotency::{ClaimOutcome, KeyHash, Placed};
-use sluice_shared::ports::log::{Position, RecordDraft, ShardId};
-use sluice_shared::ports::rows::{NewRow, Row, RowChange};
-use sluice_shared::ports::work_queue::{Backlog, TakeRequest};
-use sluice_shared::ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
-use sluice_shared::wire::record::RecordEncoder;
+use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
+use sluice_ports::log::{Position, RecordDraft, ShardId};
+use sluice_ports::rows::{NewRow, Row, RowChange};
+use sluice_ports::work_queue::{Backlog, TakeRequest};
+use sluice_ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;

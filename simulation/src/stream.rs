@@ -5,13 +5,13 @@ use crate::plan::{START_MS, Service};
 use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
-use sluice_shared::aws::log::{
+use sluice_aws::log::{
     Aside, Failure, From, Got, GotRecord, PutAnswer, PutRecord, ShardInfo, Stream, point_of,
 };
-use sluice_shared::model::{Batch, Lane};
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::log::{Position, ShardId};
-use sluice_shared::wire::record::Directory;
+use sluice_model::wire::record::RecordDirectory;
+use sluice_model::{Batch, Lane};
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ fn store(world: &World, record: &PutRecord) -> ShardId {
     shards.stored += 1;
     let position = Position::from_lsn(shards.stored);
     let (mut batches, mut stale) = (Vec::new(), false);
-    match Directory::parse(&record.bytes) {
+    match RecordDirectory::parse(&record.bytes) {
         Ok(directory) => {
             let key = (directory.producer, record.lane);
             let known = shards.counts.entry(key).or_insert(directory.sequence);

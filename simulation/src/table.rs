@@ -3,10 +3,10 @@
 use crate::plan::Service;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
-use sluice_shared::aws::leases::{LeaseRow, LeaseRows, Row, Written};
-use sluice_shared::aws::log::ShardInfo;
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::log::{Position, ShardId};
+use sluice_aws::leases::{LeaseRow, LeaseRows, Row, Written};
+use sluice_aws::log::ShardInfo;
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

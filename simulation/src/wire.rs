@@ -5,10 +5,10 @@ use crate::planted::Planted;
 use crate::stores::subscription_id;
 use crate::world::{World, sleep_ms};
 use async_trait::async_trait;
+use sluice_model::{CustomerId, EventId};
 use sluice_processor::client::{Prepared, Reply, Wire};
 use sluice_processor::outcome::{Answer, Fault};
 use sluice_processor::target::Target;
-use sluice_shared::model::{CustomerId, EventId};
 use std::sync::Arc;
 
 /// How long an attempt takes at the most.

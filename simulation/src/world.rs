@@ -10,7 +10,7 @@ use crate::stores::Stored;
 use crate::stream::Shards;
 use crate::table::Table;
 use parking_lot::Mutex;
-use sluice_shared::ports::PortError;
+use sluice_ports::PortError;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,17 +4,16 @@
 use crate::config::Config;
 use crate::server::stop_signal;
 use anyhow::Context;
-use sluice_shared::aws::Clients;
-use sluice_shared::aws::catalogue::PostgresCatalogue;
-use sluice_shared::aws::events::DynamoEvents;
-use sluice_shared::aws::leases::Checkpoints;
-use sluice_shared::aws::log::KinesisLog;
-use sluice_shared::aws::queue::{DeadLetterCarrier, SqsQueue};
-use sluice_shared::directory::{Directory, DirectorySettings};
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::catalogue::CatalogueError;
-use sluice_shared::sealing::{OpenError, SealedCatalogue, Sealer};
-use sluice_shared::telemetry;
+use sluice_aws::Clients;
+use sluice_aws::catalogue::PostgresCatalogue;
+use sluice_aws::events::DynamoEvents;
+use sluice_aws::leases::Checkpoints;
+use sluice_aws::log::KinesisLog;
+use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
+use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
+use sluice_ports::PortError;
+use sluice_ports::catalogue::CatalogueError;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,13 +82,13 @@ pub(super) struct Common {
     /// Ends what serves the roles.
     pub(super) background_stop: CancellationToken,
     background: Vec<JoinHandle<()>>,
-    metrics: telemetry::PrometheusHandle,
+    metrics: sluice_telemetry::PrometheusHandle,
 }
 
 impl Common {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let stop = stop_signal()?;
-        let metrics = telemetry::start_metrics()?;
+        let metrics = sluice_telemetry::start_metrics()?;
         let clients = Clients::new(&config.aws).await;
         let catalogue = Arc::new(PostgresCatalogue::new(&config.aws)?);
         let settings = DirectorySettings {
@@ -103,7 +102,7 @@ impl Common {
         let mut common =
             Self { clients, catalogue, sealed, directory, stop, background_stop, background, metrics };
         common.serve(refresher.run(common.background_stop.clone()));
-        common.serve(telemetry::keep_up(common.metrics.clone(), common.background_stop.clone()));
+        common.serve(sluice_telemetry::keep_up(common.metrics.clone(), common.background_stop.clone()));
         let (clients, aws, stop) =
             (common.clients.clone(), config.aws.clone(), common.background_stop.clone());
         common.serve(async move { clients.watch(&aws, stop).await });

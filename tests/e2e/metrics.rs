@@ -3,7 +3,7 @@
 use crate::harness::endpoint::Reply;
 use crate::harness::{Customer, Endpoint, Request, Server, setting, tell, wait_for};
 use serde_json::{Value, json};
-use sluice_shared::telemetry::{self, Kind, Metric, Values};
+use sluice_telemetry::{self, Kind, Metric, Values};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 fn declared() -> Vec<Metric> {
-    [telemetry::METRICS, sluice_ingest::METRICS, sluice_processor::metrics::METRICS].concat()
+    [sluice_telemetry::METRICS, sluice_ingest::METRICS, sluice_processor::metrics::METRICS].concat()
 }
 
 /// The metric that a series belongs to.

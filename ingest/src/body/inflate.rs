@@ -73,6 +73,7 @@ fn read_up_to(reader: &mut Reader, out: &mut Vec<u8>, len: usize) -> std::io::Re
 
 /// For the fuzz targets: how long the bytes are as each coding, where they are one
 /// that fits.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn for_fuzzing(raw: &[u8], bytes_max: usize) -> [Option<usize>; 2] {
     [Encoding::Gzip, Encoding::Zstd].map(|encoding| {
         let mut reader = reader(encoding, Bytes::copy_from_slice(raw)).ok()?;
@@ -97,7 +98,7 @@ mod tests {
     use crate::admission::Admission;
     use flate2::Compression;
     use flate2::write::GzEncoder;
-    use sluice_shared::model::CustomerId;
+    use sluice_model::CustomerId;
     use std::io::Write;
 
     fn gzip(bytes: &[u8]) -> Bytes {

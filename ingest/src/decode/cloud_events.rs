@@ -199,7 +199,7 @@ fn check(attributes: &[Attribute<'_>]) -> Result<(), EventError> {
         return Err(invalid("`specversion` must be 1.0"));
     }
     let time = of("time").and_then(|of| serde_json::from_str::<Cow<'_, str>>(&of.json).ok());
-    if time.is_some_and(|time| sluice_shared::clock::parse_rfc3339(&time).is_none()) {
+    if time.is_some_and(|time| sluice_model::clock::parse_rfc3339(&time).is_none()) {
         return Err(invalid("`time` must be RFC 3339, not before 1970"));
     }
     Ok(())

@@ -5,9 +5,9 @@ use super::payload;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use sluice_shared::model::ids::ID_TEXT_LEN;
-use sluice_shared::trace::TraceParent;
-use sluice_shared::wire::envelope::EnvelopeParts;
+use sluice_model::ids::ID_TEXT_LEN;
+use sluice_model::trace::TraceParent;
+use sluice_model::wire::envelope::EnvelopeParts;
 use std::borrow::Cow;
 use std::fmt;
 

@@ -2,8 +2,8 @@
 
 use crate::item;
 use crate::status::{self, Standing, Status};
-use sluice_shared::clock::rfc3339;
-use sluice_shared::ports::event_store::StoredBatch;
+use sluice_model::clock::rfc3339;
+use sluice_ports::event_store::StoredBatch;
 
 /// An id's time is when the event joined its batch, after its timestamp by no
 /// more than a request may wait for the log; the clock may have been set back between.

@@ -1,8 +1,8 @@
 //! One lane of a customer, event by event.
 
-use sluice_shared::model::{CustomerId, EventId, Lane};
-use sluice_shared::ports::event_store::{Direction, LaneScan, StoredBatch};
-use sluice_shared::ports::{EventStore, PortError};
+use sluice_model::{CustomerId, EventId, Lane};
+use sluice_ports::event_store::{Direction, LaneScan, StoredBatch};
+use sluice_ports::{EventStore, PortError};
 use std::collections::VecDeque;
 
 /// Batches of a lane's first read; each later one asks for twice as many.

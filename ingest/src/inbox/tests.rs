@@ -4,11 +4,9 @@ use crate::testing::{CUSTOMER, stored_batch_at};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use sluice_shared::model::{Batch, BatchId, DeadLetter, DeadLetterId};
-use sluice_shared::ports::event_store::{
-    AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewFact, StoredBatch,
-};
-use sluice_shared::ports::log::{Position, ShardId};
+use sluice_model::{Batch, BatchId, DeadLetter, DeadLetterId};
+use sluice_ports::event_store::{AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewFact, StoredBatch};
+use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

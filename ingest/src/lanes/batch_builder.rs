@@ -1,10 +1,10 @@
 //! Building a batch from chunks of requests.
 
 use super::placement::{Placed, Placement};
-use sluice_shared::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use sluice_shared::model::ids::IdText;
-use sluice_shared::model::{Batch, BatchId, CustomerId, EventMeta, Lane};
-use sluice_shared::wire::envelope::{EnvelopeParts, stamp, write};
+use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
+use sluice_model::ids::IdText;
+use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
+use sluice_model::{Batch, BatchId, CustomerId, EventMeta, Lane};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -55,6 +55,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// The envelopes, joined by commas.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn body(&self) -> Vec<u8> {
         let bodies: Vec<&[u8]> = self.pieces.iter().map(|piece| piece.body.as_slice()).collect();
         bodies.join(&b',')

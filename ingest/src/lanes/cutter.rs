@@ -3,8 +3,8 @@
 use super::batch_builder::BatchBuilder;
 use super::placement::Placement;
 use foldhash::HashMap;
-use sluice_shared::model::ids::BatchIds;
-use sluice_shared::model::{Batch, Lane};
+use sluice_model::ids::BatchIds;
+use sluice_model::{Batch, Lane};
 use std::sync::Arc;
 
 /// A record's worth of batches.

@@ -1,8 +1,8 @@
 //! Where events of a request went, and what became of them.
 
 use parking_lot::Mutex;
-use sluice_shared::model::{BatchId, Claim};
-use sluice_shared::ports::log::AppendError;
+use sluice_model::{BatchId, Claim};
+use sluice_ports::log::AppendError;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};

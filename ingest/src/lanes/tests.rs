@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
-use sluice_shared::model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use sluice_shared::wire::envelope::EnvelopeParts;
+use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
+use sluice_model::wire::envelope::EnvelopeParts;
 use std::borrow::Cow;
 use std::collections::HashMap;
 

@@ -3,7 +3,7 @@
 use super::batch_builder::{BatchBuilder, Chunk};
 use super::placement::Placed;
 use foldhash::HashMap;
-use sluice_shared::model::{CustomerId, Lane};
+use sluice_model::{CustomerId, Lane};
 use std::collections::VecDeque;
 
 /// A customer's batches, oldest first; the last of a lane is open.

@@ -3,10 +3,10 @@
 use super::Answer;
 use crate::decode::Decoded;
 use serde::Serialize;
-use sluice_shared::clock;
-use sluice_shared::model::BatchId;
-use sluice_shared::model::ids::IdText;
-use sluice_shared::ports::idempotency::Placed as StoredPlaces;
+use sluice_model::BatchId;
+use sluice_model::clock;
+use sluice_model::ids::IdText;
+use sluice_ports::idempotency::Placed as StoredPlaces;
 
 /// Where a request's accepted events are: runs in the order of its chunks.
 #[derive(Debug)]

@@ -5,8 +5,8 @@
 use crate::appenders::Appenders;
 use crate::decode::{BodyForm, Common, EventLimits, decode};
 use crate::lanes::{LaneLimits, Lanes};
-use sluice_shared::embedded::{EmbeddedLog, EngineConfig};
-use sluice_shared::model::{CustomerId, Lane};
+use sluice_embedded::{EmbeddedLog, EngineConfig};
+use sluice_model::{CustomerId, Lane};
 use std::sync::Arc;
 use std::time::Instant;
 

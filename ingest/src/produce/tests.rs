@@ -2,12 +2,13 @@ use super::*;
 use crate::appenders::Appenders;
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_shared::directory::{Directory, DirectorySettings};
-use sluice_shared::embedded::catalogue::SqliteCatalogue;
-use sluice_shared::embedded::{EmbeddedEngine, EngineConfig, LocalRates};
-use sluice_shared::model::{Customer, CustomerId, CustomerStatus, Lane};
-use sluice_shared::ports::Catalogue;
-use sluice_shared::ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
+use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_catalogue::rates::LocalRates;
+use sluice_embedded::catalogue::SqliteCatalogue;
+use sluice_embedded::{EmbeddedEngine, EngineConfig};
+use sluice_model::{Customer, CustomerId, CustomerStatus, Lane};
+use sluice_ports::Catalogue;
+use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
 
 /// A log whose appends end as it is told.
 struct Told {

@@ -8,9 +8,9 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_shared::clock::now_ms;
-use sluice_shared::model::EventId;
-use sluice_shared::ports::event_store::AckOutcome;
+use sluice_model::EventId;
+use sluice_model::clock::now_ms;
+use sluice_ports::event_store::AckOutcome;
 
 /// The most events of one request.
 pub(crate) const IDS_MAX: usize = 1000;

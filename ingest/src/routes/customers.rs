@@ -8,10 +8,10 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
-use sluice_shared::clock::now_ms;
-use sluice_shared::model::customer::FAN_OUT_MAX;
-use sluice_shared::model::{Customer, CustomerId, CustomerStatus};
-use sluice_shared::secrets::KeyMode;
+use sluice_catalogue::secrets::KeyMode;
+use sluice_model::clock::now_ms;
+use sluice_model::customer::FAN_OUT_MAX;
+use sluice_model::{Customer, CustomerId, CustomerStatus};
 
 pub(crate) const NAME_MAX: usize = 200;
 /// RFC 5321, 4.5.3.1.3: a path of 256 bytes, less its brackets.

@@ -9,13 +9,13 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_shared::clock::now_ms;
-use sluice_shared::directory::CustomerState;
-use sluice_shared::model::{
+use sluice_catalogue::directory::CustomerState;
+use sluice_model::clock::now_ms;
+use sluice_model::{
     CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId, EventId, LastAttempt, SubscriptionId,
     SubscriptionStatus,
 };
-use sluice_shared::ports::event_store::DeadLetterQuery;
+use sluice_ports::event_store::DeadLetterQuery;
 
 /// Event ids that one dead letter lists; of more it tells the first, the last and how many.
 const IDS_SHOWN_MAX: usize = 1000;

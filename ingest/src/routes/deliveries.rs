@@ -7,7 +7,7 @@ use crate::service::Call;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
-use sluice_shared::model::{AttemptRecord, DeliveryId};
+use sluice_model::{AttemptRecord, DeliveryId};
 
 #[derive(Serialize)]
 struct View {

@@ -6,7 +6,7 @@ use crate::reply::{Reply, json_bytes};
 use crate::service::Call;
 use crate::{item, status};
 use http::StatusCode;
-use sluice_shared::model::EventId;
+use sluice_model::EventId;
 
 /// One event with where it stands.
 pub(super) async fn get(call: &Call<'_>) -> Result<Reply, ApiError> {

@@ -8,8 +8,8 @@ use crate::reply::{Reply, json_bytes};
 use crate::service::Call;
 use crate::status::Status;
 use http::StatusCode;
-use sluice_shared::model::{CustomerId, EventId};
-use sluice_shared::ports::event_store::Direction;
+use sluice_model::{CustomerId, EventId};
+use sluice_ports::event_store::Direction;
 use std::io::Write;
 
 const PARAMETERS: [&str; 9] =

@@ -8,10 +8,10 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_shared::clock::now_ms;
-use sluice_shared::model::{ApiKey, ApiKeyId, CustomerId};
-use sluice_shared::ports::catalogue::CatalogueError;
-use sluice_shared::secrets::{KeyMode, NewApiKey, new_api_key};
+use sluice_catalogue::secrets::{KeyMode, NewApiKey, new_api_key};
+use sluice_model::clock::now_ms;
+use sluice_model::{ApiKey, ApiKeyId, CustomerId};
+use sluice_ports::catalogue::CatalogueError;
 
 /// Keys of a customer, revoked ones included: they are kept for the record.
 const KEYS_MAX: usize = 1000;

@@ -15,11 +15,11 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
-use sluice_shared::clock;
-use sluice_shared::directory::CustomerEntry;
-use sluice_shared::limiter::Denied;
-use sluice_shared::ports::Rates;
-use sluice_shared::trace::{self, TraceParent};
+use sluice_catalogue::directory::CustomerEntry;
+use sluice_model::clock;
+use sluice_model::limiter::Denied;
+use sluice_model::trace::{self, TraceParent};
+use sluice_ports::Rates;
 use std::time::{Duration, Instant};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -192,7 +192,7 @@ fn all_rejected(list: &Bytes) -> ApiError {
 }
 
 fn rate_limited(denied: Denied, customer: &CustomerEntry, rates: &dyn Rates) -> ApiError {
-    let quota = rates.quota(customer);
+    let quota = rates.quota(customer.rated());
     let text = format!("more than {} events a second", quota.rate);
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", text)
         .retry_after(denied.retry_after)

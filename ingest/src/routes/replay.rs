@@ -9,11 +9,11 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_shared::clock::now_ms;
-use sluice_shared::directory::CustomerEntry;
-use sluice_shared::model::{Subscription, SubscriptionId, SubscriptionStatus};
-use sluice_shared::replay::{self, RATE_DEFAULT, Replay, ReplayId, ReplayStatus, Window};
-use sluice_shared::selector::{MatchScratch, Selector};
+use sluice_catalogue::directory::CustomerEntry;
+use sluice_history::replay::{self, RATE_DEFAULT, Replay, ReplayId, ReplayStatus, Window};
+use sluice_model::clock::now_ms;
+use sluice_model::{Subscription, SubscriptionId, SubscriptionStatus};
+use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
 
 /// Events that a dry run looks at; of more it says that it did not see all.

@@ -9,7 +9,7 @@ use crate::stream::{At, Binding, EventStream, Pace, Stream};
 use crate::streams::NoRoom;
 use http::header::HeaderName;
 use http::{Method, StatusCode};
-use sluice_shared::clock::now_ms;
+use sluice_model::clock::now_ms;
 use std::sync::Arc;
 use std::time::Duration;
 

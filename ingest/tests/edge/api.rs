@@ -2,12 +2,12 @@
 
 use crate::harness::{Client, Running, config, start};
 use serde_json::{Value, json};
-use sluice_shared::model::{
+use sluice_model::{
     DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, EventId, EventRef, EventSet,
     LastAttempt,
 };
-use sluice_shared::ports::work_queue::TakeRequest;
-use sluice_shared::ports::{EventStore, WorkQueue};
+use sluice_ports::work_queue::TakeRequest;
+use sluice_ports::{EventStore, WorkQueue};
 use std::collections::HashSet;
 
 pub(crate) async fn customer(edge: &Running, body: Value) -> (String, Client) {

@@ -3,9 +3,9 @@
 use crate::api::customer;
 use crate::harness::{Client, config, start, start_on};
 use serde_json::{Value, json};
-use sluice_shared::model::Lane;
-use sluice_shared::ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
-use sluice_shared::ports::{Log, PortError};
+use sluice_model::Lane;
+use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
+use sluice_ports::{Log, PortError};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,8 +19,8 @@ async fn a_key_opens_until_it_expires_on_connections_that_are_open_too() {
     let edge = start(config()).await;
     let mut admin = edge.admin().await;
     let path = format!("/admin/customers/{}/keys", edge.customer);
-    let soon = sluice_shared::clock::now_ms() + 1500;
-    let body = json!({ "mode": "test", "expires_at": sluice_shared::clock::rfc3339_string(soon) });
+    let soon = sluice_model::clock::now_ms() + 1500;
+    let body = json!({ "mode": "test", "expires_at": sluice_model::clock::rfc3339_string(soon) });
     let made = admin.admin("POST", &path, &body.to_string()).await.json();
     let key = made["key"].as_str().unwrap();
     assert!(key.starts_with("sk_test_") && !made["expires_at"].is_null());
@@ -31,7 +31,7 @@ async fn a_key_opens_until_it_expires_on_connections_that_are_open_too() {
         let answer = client.post_event().await;
         if answer.status == 401 {
             assert_eq!(answer.code(), "INVALID_API_KEY");
-            assert!(sluice_shared::clock::now_ms() >= soon, "not before its time");
+            assert!(sluice_model::clock::now_ms() >= soon, "not before its time");
             break;
         }
         assert!(attempt < 1000 && answer.status == 202, "{answer:?}");
@@ -72,7 +72,7 @@ async fn a_rate_limit_and_a_fan_out_change_while_events_come() {
         assert!(attempt < 100, "the new limit does not count");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let lane = |id: &Value| id.as_str().unwrap().parse::<sluice_shared::model::EventId>().unwrap().lane();
+    let lane = |id: &Value| id.as_str().unwrap().parse::<sluice_model::EventId>().unwrap().lane();
     let mut lanes = HashSet::new();
     for _ in 0..40 {
         lanes.insert(lane(&client.post_event().await.json()["event_id"]));

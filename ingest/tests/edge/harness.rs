@@ -1,13 +1,14 @@
 //! A running edge, and a client that can misbehave.
 
 use serde_json::Value;
+use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_catalogue::rates::LocalRates;
+use sluice_embedded::catalogue::SqliteCatalogue;
+use sluice_embedded::{EmbeddedEngine, EngineConfig};
 use sluice_ingest::{BoundEdge, EdgeConfig, EdgeParts};
-use sluice_shared::directory::{Directory, DirectorySettings};
-use sluice_shared::embedded::catalogue::SqliteCatalogue;
-use sluice_shared::embedded::{EmbeddedEngine, EngineConfig, LocalRates};
-use sluice_shared::model::{DeliveryId, Subscription};
-use sluice_shared::ports::Log;
-use sluice_shared::ports::webhook_probe::{ProbeAnswer, WebhookProbe};
+use sluice_model::{DeliveryId, Subscription};
+use sluice_ports::Log;
+use sluice_ports::webhook_probe::{ProbeAnswer, WebhookProbe};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use crate::harness::{Client, config, start};
 use serde_json::{Value, json};
-use sluice_shared::history::AttemptHistory;
-use sluice_shared::model::AttemptRecord;
-use sluice_shared::model::{DeliveryId, SubscriptionId};
-use sluice_shared::ports::rows::{NewRow, RowChange, Rows as _};
+use sluice_history::attempts::AttemptHistory;
+use sluice_model::AttemptRecord;
+use sluice_model::{DeliveryId, SubscriptionId};
+use sluice_ports::rows::{NewRow, RowChange, Rows as _};
 use std::sync::Arc;
 
 async fn subscribe(client: &mut Client, selector: Value, path: &str) -> String {
@@ -107,7 +107,7 @@ async fn attempts_of_one_write_share_rows_and_rows_of_one_attempt_are_read() {
     let edge = start(config()).await;
     let subscription = SubscriptionId::from_u128(7);
     let partition = format!("attempts/{subscription}");
-    let now = sluice_shared::clock::now_ms();
+    let now = sluice_model::clock::now_ms();
     // A row as it was before: one attempt, in this process' first slot.
     let row = NewRow {
         partition: partition.clone(),
@@ -136,7 +136,7 @@ async fn attempts_are_listed_for_their_customer_and_capped() {
     let mut client = edge.client().await;
     let id = subscribe(&mut client, json!({"type": "event_type", "value": "*"}), "hook").await;
     let subscription: SubscriptionId = id.parse().unwrap();
-    let now = sluice_shared::clock::now_ms();
+    let now = sluice_model::clock::now_ms();
     // A restart goes on where the ring was.
     for start in [0, 100, 200] {
         let history = AttemptHistory::new(edge.engine.rows.clone(), 0);

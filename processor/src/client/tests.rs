@@ -2,7 +2,7 @@ use super::*;
 use crate::body;
 use crate::guard::GuardPolicy;
 use crate::testing::{Reaction, Receiver, batch, batch_id, subscription};
-use sluice_shared::model::{CustomerId, EventSet};
+use sluice_model::{CustomerId, EventSet};
 
 /// Only 127.0.0.1 is allowed: 127.0.0.2 stands for what a redirect must not reach.
 fn client(config: WebhookConfig) -> WebhookClient {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::{RecordingStores, batch, batch_id, customer, endpoints, subscription};
 use proptest::prelude::*;
-use sluice_shared::directory::DirectorySettings;
+use sluice_catalogue::directory::DirectorySettings;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -95,7 +95,7 @@ async fn only_a_changed_customer_is_compiled_again() {
 
     let mut disabled = memory.subscription(SubscriptionId::from_u128(0)).unwrap();
     disabled.version += 1;
-    disabled.status = sluice_shared::model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    disabled.status = sluice_model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
     memory.set_subscription(disabled);
     matchers.directory().refresh().await.unwrap();
     let after = matchers.of(CUSTOMER).unwrap();

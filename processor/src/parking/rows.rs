@@ -1,4 +1,4 @@
-//! The parked list as rows (see [`Rows`](sluice_shared::ports::Rows)), so that a restart finds it.
+//! The parked list as rows (see [`Rows`](sluice_ports::Rows)), so that a restart finds it.
 //!
 //! ```text
 //! partition      key                                        value
@@ -9,9 +9,9 @@
 
 use super::{Failed, Item};
 use serde::Serialize;
-use sluice_shared::model::{CustomerId, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId};
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::rows::Row;
+use sluice_model::{CustomerId, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId};
+use sluice_ports::PortError;
+use sluice_ports::rows::Row;
 
 const VERSION: u8 = 1;
 const FAILED: u8 = 1;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::testing::{batch_id, delivery};
 use proptest::prelude::*;
-use sluice_shared::model::{CustomerId, SubscriptionId};
-use sluice_shared::ports::rows::Row;
+use sluice_model::{CustomerId, SubscriptionId};
+use sluice_ports::rows::Row;
 
 const OWNER: DeliveryOwner =
     DeliveryOwner { customer: CustomerId::from_u128(1), subscription: SubscriptionId::from_u128(1) };
@@ -156,7 +156,7 @@ fn rows_of_any_size_that_may_be_fit_and_read_back() {
         let events = (0..4096u16).filter(|index| index % 2 == 0).collect();
         let wide = Item { key: u64::MAX - n, batch: batch_id(u64::MAX >> 20, n), events, bytes: u32::MAX };
         for row in wait(&mut parked, vec![wide], 1).grown {
-            assert!(row.value.len() <= sluice_shared::ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
+            assert!(row.value.len() <= sluice_ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
             let (owner, entry) = rows::read(&Row { key: row.key, value: row.value }).unwrap();
             assert!(matches!(entry, Entry::Chunk(..)) && owner == OWNER);
         }
@@ -169,7 +169,7 @@ fn rows_of_any_size_that_may_be_fit_and_read_back() {
     let keys = vec![u64::MAX; large.event_count()];
     let of = Failed { delivery: large, keys };
     let row = rows::failed(&of);
-    assert!(row.value.len() <= sluice_shared::ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
+    assert!(row.value.len() <= sluice_ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
     let read = rows::read(&Row { key: row.key, value: row.value }).unwrap();
     assert_eq!(read, (OWNER, Entry::Failed(of)));
     assert!(rows::read(&Row { key: vec![1], value: vec![] }).is_err());

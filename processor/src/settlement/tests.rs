@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::{RecordingStores, batch_id, delivery};
 use proptest::prelude::*;
-use sluice_shared::ports::PortError;
+use sluice_ports::PortError;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

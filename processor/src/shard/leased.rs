@@ -3,9 +3,9 @@
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig};
 use async_trait::async_trait;
-use sluice_shared::ports::Leases;
-use sluice_shared::ports::leases::Grant;
-use sluice_shared::ports::log::{Position, ShardId};
+use sluice_ports::Leases;
+use sluice_ports::leases::Grant;
+use sluice_ports::log::{Position, ShardId};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};

@@ -5,11 +5,11 @@ use super::Shard;
 use crate::matcher::Match;
 use crate::settlement::{self, Ending, Held};
 use crate::slice::{Slice, Ticket};
-use sluice_shared::model::{
+use sluice_model::{
     Batch, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet, LastAttempt, SubscriptionId,
 };
-use sluice_shared::ports::event_store::NewBatch;
-use sluice_shared::ports::log::{LogItem, LogRecord, Position};
+use sluice_ports::event_store::NewBatch;
+use sluice_ports::log::{LogItem, LogRecord, Position};
 use std::sync::Arc;
 
 /// Batches matched before other things get their turn.

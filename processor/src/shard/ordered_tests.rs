@@ -4,7 +4,7 @@
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig};
 use parking_lot::Mutex;
-use sluice_shared::model::{DeadLetterReason, Subscription};
+use sluice_model::{DeadLetterReason, Subscription};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,7 +100,7 @@ async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
     assert_ordered(&firsts(&receiver), &[1, 2, 1, 2, 1, 2]);
     assert!(!firsts(&receiver).contains(&2), "its key waits");
     of.version += 1;
-    of.status = sluice_shared::model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    of.status = sluice_model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
     rig.memory.set_subscription(of);
     rig.memory.until(|memory| memory.rows_in("parked/") == 0).await;
     let letters = rig.memory.dead_letters();
@@ -197,7 +197,7 @@ async fn what_is_parked_counts_to_the_backlog() {
         rig.append_keys(&[7; 10]);
     }
     rig.settled().await;
-    let id = sluice_shared::model::SubscriptionId::from_u128(1);
+    let id = sluice_model::SubscriptionId::from_u128(1);
     rig.memory.until(|memory| memory.subscription(id).unwrap().version == 2).await;
     rig.memory.until(|memory| memory.rows_in("parked/") == 0).await;
     let letters = rig.memory.dead_letters();

@@ -14,9 +14,7 @@ use crate::outlet::{BUSY_WAIT_MS, Situation, Step, Way, next_step};
 use crate::shard::reason_of;
 use crate::slice::{Slice, Ticket};
 use foldhash::HashMap;
-use sluice_shared::model::{
-    DeadLetterReason, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId,
-};
+use sluice_model::{DeadLetterReason, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;

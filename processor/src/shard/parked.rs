@@ -18,14 +18,14 @@ use crate::slice::{Slice, run_weight};
 use crate::worker::load::{LoadError, load};
 use bytes::Bytes;
 use foldhash::HashMap;
-use sluice_shared::model::subscription::BatchPolicy;
-use sluice_shared::model::{
+use sluice_model::subscription::BatchPolicy;
+use sluice_model::{
     BatchId, DeadLetterReason, Delivery, EventRef, EventSet, Fact, Lane, Run, SubscriptionId,
     SubscriptionStatus,
 };
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::event_store::NewFact;
-use sluice_shared::ports::log::ShardId;
+use sluice_ports::PortError;
+use sluice_ports::event_store::NewFact;
+use sluice_ports::log::ShardId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;

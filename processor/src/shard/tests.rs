@@ -1,9 +1,9 @@
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig};
-use sluice_shared::clock::now_ms;
-use sluice_shared::model::{DeadLetterReason, EventSet, SubscriptionId, SubscriptionStatus};
-use sluice_shared::ports::log::Position;
+use sluice_model::clock::now_ms;
+use sluice_model::{DeadLetterReason, EventSet, SubscriptionId, SubscriptionStatus};
+use sluice_ports::log::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -377,9 +377,9 @@ async fn events_that_cannot_be_judged_are_dead_letters() {
     let mut subscription = to(receiver.url(), 1, 5);
     subscription.selector = r#"{"type":"custom","function":{"field":"n","operator":"exists"}}"#.into();
     let mut rig = Rig::new(quick(), vec![subscription]).await;
-    let id = crate::testing::batch_id(sluice_shared::clock::now_ms(), 1);
+    let id = crate::testing::batch_id(sluice_model::clock::now_ms(), 1);
     let broken = vec![("", "not JSON".to_owned())];
-    let batch = crate::testing::batch(sluice_shared::model::CustomerId::from_u128(1), id, &broken);
+    let batch = crate::testing::batch(sluice_model::CustomerId::from_u128(1), id, &broken);
     rig.memory.append(vec![Arc::new(batch)]);
     rig.start();
     rig.settled().await;

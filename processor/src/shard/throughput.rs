@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use sluice_shared::clock::now_ms;
-use sluice_shared::model::{Batch, CustomerId};
+use sluice_model::clock::now_ms;
+use sluice_model::{Batch, CustomerId};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,7 +79,7 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
     while received.load(Ordering::Relaxed) < expected {
         tokio::time::sleep(Duration::from_millis(10)).await;
         if began.elapsed() > Duration::from_secs(10) {
-            let recent = rig.processor().recent_attempts(sluice_shared::model::SubscriptionId::from_u128(0));
+            let recent = rig.processor().recent_attempts(sluice_model::SubscriptionId::from_u128(0));
             for of in recent.iter().take(6) {
                 println!("{of:?}");
             }
@@ -95,7 +95,7 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
         assert!(began.elapsed() < Duration::from_secs(120), "{} came", received.load(Ordering::Relaxed));
     }
     let seconds = began.elapsed().as_secs_f64();
-    let recent = rig.processor().recent_attempts(sluice_shared::model::SubscriptionId::from_u128(0));
+    let recent = rig.processor().recent_attempts(sluice_model::SubscriptionId::from_u128(0));
     for of in recent.iter().take(6) {
         println!("{of:?}");
     }

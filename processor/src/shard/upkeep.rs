@@ -3,7 +3,7 @@
 
 use super::outlets::Outlet;
 use super::{Shard, reason_of};
-use sluice_shared::ports::log::LogItem;
+use sluice_ports::log::LogItem;
 use std::time::Duration;
 
 /// How long an outlet is kept without events.

@@ -3,10 +3,10 @@
 use super::{RecordingStores, batch, batch_id, customer, subscription};
 use crate::config::ProcessorConfig;
 use crate::processor::{Processor, ProcessorPorts};
-use sluice_shared::clock::now_ms;
-use sluice_shared::directory::{Directory, DirectorySettings};
-use sluice_shared::model::{BatchId, CustomerId, EventSet, Subscription, SubscriptionId};
-use sluice_shared::ports::{Leases, PortError};
+use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_model::clock::now_ms;
+use sluice_model::{BatchId, CustomerId, EventSet, Subscription, SubscriptionId};
+use sluice_ports::{Leases, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;

@@ -3,20 +3,18 @@
 use crate::commit::Stores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_shared::model::{
+use sluice_model::{
     ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Lane, Subscription, SubscriptionId,
 };
-use sluice_shared::ports::PortError;
-use sluice_shared::ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
-use sluice_shared::ports::event_store::{
+use sluice_ports::PortError;
+use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use sluice_shared::ports::log::{
-    AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId,
-};
-use sluice_shared::ports::rows::{NewRow, Row, RowChange, Rows};
-use sluice_shared::ports::work_queue::{Backlog, TakeRequest, WorkQueue};
+use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
+use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
+use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

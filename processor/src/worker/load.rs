@@ -3,8 +3,8 @@
 use crate::body;
 use crate::context::Context;
 use bytes::Bytes;
-use sluice_shared::model::{Batch, BatchId, Delivery, EventRef};
-use sluice_shared::ports::PortError;
+use sluice_model::{Batch, BatchId, Delivery, EventRef};
+use sluice_ports::PortError;
 use std::sync::Arc;
 
 /// Why there is no body.

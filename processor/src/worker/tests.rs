@@ -1,11 +1,11 @@
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig, customer};
-use sluice_shared::clock::now_ms;
-use sluice_shared::model::{
+use sluice_model::clock::now_ms;
+use sluice_model::{
     BatchId, CustomerId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet,
     LastAttempt, SubscriptionId, SubscriptionStatus,
 };
-use sluice_shared::ports::WorkQueue as _;
+use sluice_ports::WorkQueue as _;
 
 const ONE: SubscriptionId = SubscriptionId::from_u128(1);
 
@@ -23,7 +23,7 @@ fn delivery(events: Vec<(BatchId, EventSet)>) -> Delivery {
 }
 
 /// A rig whose log is settled already, so that only the queue has something to do.
-async fn rig(subscriptions: Vec<sluice_shared::model::Subscription>) -> (Rig, BatchId, BatchId) {
+async fn rig(subscriptions: Vec<sluice_model::Subscription>) -> (Rig, BatchId, BatchId) {
     let mut nobody = quick();
     nobody.shard.snapshot_age_max_ms = 1000;
     let mut rig = Rig::new(nobody, vec![]).await;

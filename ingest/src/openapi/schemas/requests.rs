@@ -5,8 +5,8 @@ use crate::config::EdgeConfig;
 use crate::decode::limits::{TAGS_MAX, TEXT_BYTES_MAX};
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
-use sluice_shared::model::customer::FAN_OUT_MAX;
-use sluice_shared::selector::SelectorLimits;
+use sluice_model::customer::FAN_OUT_MAX;
+use sluice_selector::SelectorLimits;
 
 /// No control characters (Unicode's category Cc).
 const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";

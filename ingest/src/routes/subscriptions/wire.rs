@@ -5,9 +5,7 @@ use crate::routes::object::{only_object, or_default};
 use crate::routes::rfc3339;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use sluice_shared::model::{
-    BatchPolicy, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
-};
+use sluice_model::{BatchPolicy, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus};
 
 pub(crate) const DESCRIPTION_MAX: usize = 1024;
 

@@ -3,7 +3,7 @@
 use super::{Outlets, delivery_of, tickets_of};
 use crate::commit::Commit;
 use crate::settlement::{self, Held};
-use sluice_shared::model::{DeadLetterReason, SubscriptionId};
+use sluice_model::{DeadLetterReason, SubscriptionId};
 use std::sync::Arc;
 
 impl Outlets {

@@ -1,0 +1,246 @@
+//! The catalogue on Postgres.
+//!
+//! One table of rows, each with the revision of its last change, and one row
+//! that counts revisions. A change locks the count first, so changes are made
+//! one after the other and commit in the order of their revisions: whoever
+//! asks for what changed since a revision never misses an earlier change that
+//! commits later. The catalogue changes seldom; reading locks nothing.
+//!
+//! The rules of a change are the embedded catalogue's own.
+
+use super::config::AwsConfig;
+use async_trait::async_trait;
+use sluice_catalogue::change::CatalogueChange;
+use sluice_catalogue::row::{CatalogueRow, CatalogueRowKey, RowSlot, StoredRow};
+use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_ports::PortError;
+use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{PgConnection, Row as _};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long a caller waits for a connection.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
+/// A statement ends after this long, so that a lost server costs no more.
+const STATEMENT_WITHIN: &str = "3000";
+/// A call ends after this long, though the server be silent for good.
+const CALL_WITHIN: Duration = Duration::from_secs(5);
+/// How long until every process knows a change: two polls of half a second and
+/// what a process may be late. No snapshot older than a second is matched with.
+const PROPAGATION: Duration = Duration::from_secs(1);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/catalogue/migrations");
+
+/// The distributed [`Catalogue`].
+#[derive(Debug, Clone)]
+pub struct PostgresCatalogue {
+    pool: PgPool,
+}
+
+impl PostgresCatalogue {
+    /// Makes a pool; connects when it is first used.
+    ///
+    /// # Errors
+    /// If the URL is none.
+    pub fn new(config: &AwsConfig) -> Result<Self, PortError> {
+        let options = PgConnectOptions::from_str(&config.postgres_url)
+            .map_err(|error| PortError::unavailable("read aws.postgres_url", error))?
+            .options([("statement_timeout", STATEMENT_WITHIN), ("lock_timeout", STATEMENT_WITHIN)]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.postgres_connections_max)
+            .acquire_timeout(ACQUIRE_WITHIN)
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema up to date; says whether it was not.
+    ///
+    /// # Errors
+    /// If the database cannot be reached, or has another schema of that name.
+    pub async fn migrate(&self) -> Result<bool, PortError> {
+        let what = "migrate the catalogue";
+        let port = |error: sqlx::Error| PortError::unavailable(what, error);
+        let known: Option<String> = sqlx::query("SELECT to_regclass('_sqlx_migrations')::text")
+            .fetch_one(&self.pool)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(port)?;
+        let mut before = 0i64;
+        if known.is_some() {
+            let counted = sqlx::query("SELECT count(*) FROM _sqlx_migrations WHERE success");
+            before = counted.fetch_one(&self.pool).await.and_then(|row| row.try_get(0)).map_err(port)?;
+        }
+        MIGRATIONS.run(&self.pool).await.map_err(|error| PortError::unavailable(what, error))?;
+        Ok((before as usize) < MIGRATIONS.iter().count())
+    }
+
+    /// Ends its connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        // A change that is dropped here may or may not have been made.
+        let changed = tokio::time::timeout(CALL_WITHIN, self.change_now(change)).await;
+        changed.unwrap_or_else(|_elapsed| Err(silent("change the catalogue").into()))
+    }
+
+    async fn change_now(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        let port = |error: sqlx::Error| PortError::unavailable("change the catalogue", error);
+        let mut transaction = self.pool.begin().await.map_err(port)?;
+        let changed = make(&mut transaction, change).await?;
+        if changed {
+            transaction.commit().await.map_err(port)?;
+        } else {
+            transaction.rollback().await.map_err(port)?;
+        }
+        Ok(())
+    }
+}
+
+fn silent(what: &str) -> PortError {
+    PortError::unavailable(what, format!("no answer within {CALL_WITHIN:?}"))
+}
+
+/// Makes a change inside a transaction; says whether anything changed.
+async fn make(connection: &mut PgConnection, change: CatalogueChange) -> Result<bool, CatalogueError> {
+    let port = |error: sqlx::Error| PortError::unavailable("change the catalogue", error);
+    // From here on the transaction is alone with its changes.
+    let revision: i64 = sqlx::query("SELECT revision FROM catalogue_revision FOR UPDATE")
+        .fetch_one(&mut *connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(port)?;
+    if let Some(owner) = change.owner()
+        && row(connection, (RowSlot::Customer, owner.to_bytes())).await?.is_none()
+    {
+        return Err(CatalogueError::NotFound);
+    }
+    let old = row(connection, change.key()).await?;
+    let Some(new) = change.apply(old)? else { return Ok(false) };
+    let stored = StoredRow::new(&new, revision as u64 + 1);
+    put(connection, &stored, &new).await?;
+    sqlx::query("UPDATE catalogue_revision SET revision = $1")
+        .bind(stored.revision as i64)
+        .execute(&mut *connection)
+        .await
+        .map_err(port)?;
+    Ok(true)
+}
+
+async fn row(connection: &mut PgConnection, key: CatalogueRowKey) -> Result<Option<CatalogueRow>, PortError> {
+    let what = "read the catalogue";
+    let found =
+        sqlx::query("SELECT slot, id, revision, body FROM catalogue_rows WHERE slot = $1 AND id = $2")
+            .bind(key.0.as_str())
+            .bind(&key.1[..])
+            .fetch_optional(connection)
+            .await
+            .map_err(|error| PortError::unavailable(what, error))?;
+    found.map(|row| decode(&row)).transpose()
+}
+
+fn decode(row: &sqlx::postgres::PgRow) -> Result<CatalogueRow, PortError> {
+    let what = "read the catalogue";
+    let read = || -> Result<_, sqlx::Error> {
+        Ok((
+            row.try_get::<&str, _>(0)?,
+            row.try_get::<&[u8], _>(1)?,
+            row.try_get::<i64, _>(2)?,
+            row.try_get(3)?,
+        ))
+    };
+    let (slot, id, revision, body) = read().map_err(|error| PortError::unavailable(what, error))?;
+    let damaged = |detail: String| PortError::Damaged { what: what.to_owned(), detail };
+    let slot = RowSlot::parse(slot).ok_or_else(|| damaged(format!("there is no slot `{slot}`")))?;
+    let id = id.try_into().map_err(|_other| damaged("an id is not 16 bytes long".into()))?;
+    StoredRow { slot, id, revision: revision as u64, body }.decode().map_err(damaged)
+}
+
+async fn put(
+    connection: &mut PgConnection,
+    stored: &StoredRow,
+    row: &CatalogueRow,
+) -> Result<(), CatalogueError> {
+    let hash = match row {
+        CatalogueRow::Key(key) => Some(&key.hash[..]),
+        _ => None,
+    };
+    let put = sqlx::query(
+        "INSERT INTO catalogue_rows (slot, id, revision, body, key_hash) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (slot, id) DO UPDATE SET revision = $3, body = $4, key_hash = $5",
+    )
+    .bind(stored.slot.as_str())
+    .bind(&stored.id[..])
+    .bind(stored.revision as i64)
+    .bind(&stored.body)
+    .bind(hash)
+    .execute(connection)
+    .await;
+    match put {
+        Ok(_) => Ok(()),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(CatalogueError::Conflict("another key has the same hash".to_owned()))
+        }
+        Err(error) => Err(PortError::unavailable("change the catalogue", error).into()),
+    }
+}
+
+#[async_trait]
+impl Catalogue for PostgresCatalogue {
+    fn propagation(&self) -> Duration {
+        PROPAGATION
+    }
+
+    async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
+        // One statement, so one snapshot; each change leaves a row of its revision.
+        let found = sqlx::query(
+            "SELECT slot, id, revision, body FROM catalogue_rows WHERE revision > $1 ORDER BY revision",
+        )
+        .bind(since.0 as i64)
+        .fetch_all(&self.pool);
+        let found = tokio::time::timeout(CALL_WITHIN, found).await;
+        let found = found
+            .map_err(|_elapsed| silent("read the catalogue's changes"))?
+            .map_err(|error| PortError::unavailable("read the catalogue's changes", error))?;
+        let mut changes = Changes { revision: since, ..Changes::default() };
+        for row in &found {
+            let revision: i64 =
+                row.try_get(2).map_err(|error| PortError::unavailable("read the catalogue", error))?;
+            changes.revision = changes.revision.max(Revision(revision as u64));
+            decode(row)?.add_to(&mut changes);
+        }
+        Ok(changes)
+    }
+
+    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::PutCustomer(customer.clone())).await
+    }
+
+    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::PutKey(key.clone())).await
+    }
+
+    async fn revoke_key(
+        &self,
+        customer: CustomerId,
+        key: ApiKeyId,
+        now_ms: u64,
+    ) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::RevokeKey { customer, key, now_ms }).await
+    }
+
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::PutSubscription(subscription.clone())).await
+    }
+
+    async fn delete_subscription(
+        &self,
+        customer: CustomerId,
+        id: SubscriptionId,
+    ) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::DeleteSubscription { customer, id }).await
+    }
+}

@@ -1,0 +1,183 @@
+//! What of the distributed engine can be configured.
+
+use serde::{Deserialize, Serialize};
+use sluice_model::config::{ConfigError, within};
+use sluice_model::ids::LANES_MAX;
+
+/// The distributed engine's configuration. Sizes are bytes, times milliseconds
+/// unless the name says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AwsConfig {
+    /// The region; from the environment or the instance where it is empty.
+    pub region: String,
+    /// Another endpoint than AWS's own for Kinesis (an emulator), or empty.
+    pub kinesis_endpoint: String,
+    /// The same for DynamoDB.
+    pub dynamodb_endpoint: String,
+    /// The same for SQS.
+    pub sqs_endpoint: String,
+    /// The Kinesis stream.
+    pub stream: String,
+    /// The DynamoDB table of events, facts and dead letters.
+    pub events_table: String,
+    /// The DynamoDB table of leases and checkpoints.
+    pub leases_table: String,
+    /// The SQS queue of deliveries that wait.
+    pub queue: String,
+    /// The SQS queue of dead letters.
+    pub dead_letter_queue: String,
+    /// Where the catalogue is: `postgres://user:password@host/database`.
+    pub postgres_url: String,
+    /// Connections to Postgres.
+    pub postgres_connections_max: u32,
+    /// Where idempotency keys and rates are: `redis://host:port`.
+    pub redis_url: String,
+    /// Lanes of the deployment, 1 to 4096. Never change it.
+    pub lanes: u16,
+    /// The zstd level of records, -50 to 19.
+    pub zstd_level: i32,
+    /// An attempt at any request ends after this long.
+    pub attempt_timeout_ms: u64,
+    /// A connection that was idle for this long is not used again.
+    pub pool_idle_ms: u64,
+    /// A record that is not stored after this long is given up: its events'
+    /// outcome is then unknown, or nothing of it was taken.
+    pub append_deadline_ms: u64,
+    /// PutRecords requests on their way.
+    pub put_requests_max: usize,
+    /// Records of one PutRecords request, at most 500.
+    pub put_records_max: usize,
+    /// Bytes of one PutRecords request, at most 10 MiB.
+    pub put_bytes_max: usize,
+    /// The shortest time between two reads of a shard: Kinesis allows five a second.
+    pub poll_ms: u64,
+    /// Records of one read, at most 10,000.
+    pub read_records_max: i32,
+    /// The consumer (enhanced fan-out) that shards push to instead of being
+    /// polled: lower latency, at a price of its own. Empty: polling.
+    pub fan_out_consumer: String,
+    /// A subscription that is silent for this long is begun anew.
+    pub fan_out_watchdog_ms: u64,
+    /// How far before a checkpoint a new owner looks for records that were
+    /// sent twice; longer than the append's deadline.
+    pub resend_window_ms: u64,
+    /// How often the shards of the stream are listed.
+    pub shard_sync_ms: u64,
+    /// A lease that was not renewed for this long may be taken.
+    pub lease_ms: u64,
+    /// How often leases are renewed and the table is read.
+    pub lease_renew_ms: u64,
+    /// How long events are kept, in days.
+    pub retention_days: u32,
+    /// How many hours an idempotency key is kept.
+    pub idempotency_hours: u32,
+    /// How long a key stays claimed by a request that never ends.
+    pub idempotency_lease_ms: u64,
+    /// The longest that a message of the queue is delayed; a longer wait is
+    /// several messages. At most SQS's own limit of 900.
+    pub delay_s_max: u32,
+    /// A delivery that was received this often, and neither put again nor
+    /// ended, becomes a dead letter; a message that is none of ours goes to
+    /// the dead-letter queue by the queue's own policy.
+    pub receives_max: u32,
+    /// A delivery that was taken comes back to the queue after this long, should its process die.
+    pub visibility_s: i32,
+    /// Store requests that one call makes at a time.
+    pub store_requests_max: usize,
+}
+
+impl Default for AwsConfig {
+    fn default() -> Self {
+        let name = |suffix: &str| format!("sluice-{suffix}");
+        Self {
+            region: String::new(),
+            kinesis_endpoint: String::new(),
+            dynamodb_endpoint: String::new(),
+            sqs_endpoint: String::new(),
+            stream: name("events"),
+            events_table: name("events"),
+            leases_table: name("leases"),
+            queue: name("deliveries"),
+            dead_letter_queue: name("dead-letters"),
+            postgres_url: "postgres://sluice@127.0.0.1/sluice".into(),
+            postgres_connections_max: 4,
+            redis_url: "redis://127.0.0.1:6379".into(),
+            lanes: 128,
+            zstd_level: 1,
+            attempt_timeout_ms: 5000,
+            pool_idle_ms: 20_000,
+            append_deadline_ms: 20_000,
+            put_requests_max: 8,
+            put_records_max: 500,
+            put_bytes_max: 5 << 20,
+            poll_ms: 220,
+            read_records_max: 10_000,
+            fan_out_consumer: String::new(),
+            fan_out_watchdog_ms: 35_000,
+            resend_window_ms: 60_000,
+            shard_sync_ms: 30_000,
+            lease_ms: 10_000,
+            lease_renew_ms: 1000,
+            retention_days: 90,
+            idempotency_hours: 24,
+            idempotency_lease_ms: 60_000,
+            delay_s_max: 900,
+            receives_max: 100,
+            visibility_s: 120,
+            store_requests_max: 32,
+        }
+    }
+}
+
+impl AwsConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// The first that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        const MIB: i128 = 1 << 20;
+        within([
+            ("lanes", self.lanes.into(), 1, LANES_MAX.into()),
+            ("zstd_level", self.zstd_level.into(), -50, 19),
+            ("postgres_connections_max", self.postgres_connections_max.into(), 1, 1000),
+            ("attempt_timeout_ms", self.attempt_timeout_ms.into(), 100, 60_000),
+            ("pool_idle_ms", self.pool_idle_ms.into(), 100, 600_000),
+            ("append_deadline_ms", self.append_deadline_ms.into(), 1000, 300_000),
+            ("put_requests_max", self.put_requests_max as i128, 1, 256),
+            ("put_records_max", self.put_records_max as i128, 1, 500),
+            ("put_bytes_max", self.put_bytes_max as i128, MIB, 10 * MIB),
+            ("poll_ms", self.poll_ms.into(), 5, 60_000),
+            ("read_records_max", self.read_records_max.into(), 1, 10_000),
+            ("fan_out_watchdog_ms", self.fan_out_watchdog_ms.into(), 1000, 600_000),
+            ("resend_window_ms", self.resend_window_ms.into(), self.append_deadline_ms.into(), 3_600_000),
+            ("shard_sync_ms", self.shard_sync_ms.into(), 100, 3_600_000),
+            ("lease_ms", self.lease_ms.into(), (self.lease_renew_ms * 3).into(), 600_000),
+            ("lease_renew_ms", self.lease_renew_ms.into(), 50, 60_000),
+            ("retention_days", self.retention_days.into(), 1, 3650),
+            ("idempotency_hours", self.idempotency_hours.into(), 1, 24 * 30),
+            (
+                "idempotency_lease_ms",
+                self.idempotency_lease_ms.into(),
+                self.append_deadline_ms.into(),
+                3_600_000,
+            ),
+            ("delay_s_max", self.delay_s_max.into(), 1, 900),
+            ("receives_max", self.receives_max.into(), 4, 1000),
+            ("visibility_s", self.visibility_s.into(), 10, 43_200),
+            ("store_requests_max", self.store_requests_max as i128, 1, 1000),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_times_must_fit_each_other() {
+        AwsConfig::default().validate().unwrap();
+        let absurd = AwsConfig { lease_renew_ms: 5000, ..AwsConfig::default() };
+        assert_eq!(absurd.validate().unwrap_err().field, "lease_ms");
+    }
+}

@@ -1,0 +1,23 @@
+//! Leases on DynamoDB, in the Kinesis Client Library's table format.
+//!
+//! Each process reads the table once a tick, and each decides alone, by the
+//! same pure rule (`decide`), which shards it should have. It hands over what
+//! it has too many of and takes what nobody has; conditional writes settle
+//! who was first. A lease is renewed each tick; one that was not renewed for
+//! `lease_ms`, by the reader's own monotonic clock, is anybody's. An owner
+//! that could not renew gives up earlier than that by itself.
+
+mod decide;
+mod held;
+mod keeper;
+#[cfg(feature = "services")]
+mod row;
+mod rows;
+#[cfg(feature = "services")]
+mod table;
+
+pub use held::Checkpoints;
+pub use keeper::{Keeper, ShardLeases};
+pub use rows::{LeaseRow, LeaseRows, Row, Written};
+#[cfg(feature = "services")]
+pub use table::LeaseTable;

@@ -1,0 +1,202 @@
+//! Which leases a process should take and which hand over: pure.
+//!
+//! Every process applies this to what it sees of the table. The rule: with
+//! `n` shards to work and `w` processes, each has `n / w`, and the first
+//! `n % w` of them one more, where "first" prefers those that have more
+//! already. So a balanced fleet moves nothing, and one process more or less
+//! moves what it must. A process with too many hands over its surplus; one
+//! with too few takes what nobody has.
+
+use sluice_ports::log::ShardId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+
+/// A lease as a process sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) shard: ShardId,
+    /// Who has it, as long as the lease is renewed.
+    pub(super) owner: Option<String>,
+    /// Whether the shard is wholly settled.
+    pub(super) finished: bool,
+    pub(super) parents: Vec<ShardId>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Decision {
+    /// Leases to take.
+    pub(super) take: Vec<ShardId>,
+    /// Leases to hand over in order.
+    pub(super) hand_over: Vec<ShardId>,
+}
+
+/// Whether a shard may be worked: each parent is settled, or the stream no
+/// longer has it. A parent whose lease is missing though the stream has it
+/// blocks: its lease is about to be made.
+fn may_be_worked(seen: &Seen, all: &BTreeMap<&ShardId, &Seen>, in_stream: &BTreeSet<ShardId>) -> bool {
+    !seen.finished
+        && seen.parents.iter().all(|parent| match all.get(parent) {
+            Some(parent) => parent.finished,
+            None => !in_stream.contains(parent),
+        })
+}
+
+/// How many leases each process should have.
+fn shares(counts: &BTreeMap<&str, usize>, shards: usize) -> BTreeMap<String, usize> {
+    let (base, more) = (shards / counts.len(), shards % counts.len());
+    let mut order: Vec<_> = counts.iter().map(|(name, count)| (std::cmp::Reverse(*count), *name)).collect();
+    order.sort_unstable();
+    let share = |(place, (_, name)): (usize, (_, &str))| (name.to_owned(), base + usize::from(place < more));
+    order.into_iter().enumerate().map(share).collect()
+}
+
+/// What `me` should do, given all leases, the processes that live (`me` among
+/// them) and the shards that the stream has.
+pub(super) fn decide(
+    me: &str,
+    leases: &[Seen],
+    workers: &BTreeSet<String>,
+    in_stream: &BTreeSet<ShardId>,
+) -> Decision {
+    let all: BTreeMap<&ShardId, &Seen> = leases.iter().map(|seen| (&seen.shard, seen)).collect();
+    let workable: Vec<&Seen> = leases.iter().filter(|seen| may_be_worked(seen, &all, in_stream)).collect();
+    let mut counts: BTreeMap<&str, usize> = workers.iter().map(|name| (name.as_str(), 0)).collect();
+    counts.entry(me).or_default();
+    for seen in &workable {
+        if let Some(count) = seen.owner.as_deref().and_then(|owner| counts.get_mut(owner)) {
+            *count += 1;
+        }
+    }
+    let share = shares(&counts, workable.len())[me];
+    let mine = |seen: &&&Seen| seen.owner.as_deref() == Some(me);
+    let mut owned: Vec<&ShardId> = workable.iter().filter(mine).map(|seen| &seen.shard).collect();
+    let mut free: Vec<&ShardId> =
+        workable.iter().filter(|seen| seen.owner.is_none()).map(|seen| &seen.shard).collect();
+    // Each process prefers others, so that they seldom meet at one.
+    free.sort_by_key(|shard| rank(me, shard));
+    owned.sort_by_key(|shard| rank(me, shard));
+    let missing = share.saturating_sub(owned.len());
+    Decision {
+        take: free.into_iter().take(missing).cloned().collect(),
+        hand_over: owned.into_iter().skip(share).cloned().collect(),
+    }
+}
+
+/// A place in a process' own order of shards, the same in each process.
+fn rank(me: &str, shard: &ShardId) -> u64 {
+    foldhash::fast::FixedState::with_seed(0).hash_one((me, shard))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(n: usize) -> ShardId {
+        ShardId(format!("s{n:03}").into())
+    }
+
+    fn worker(n: usize) -> String {
+        format!("w{n}")
+    }
+
+    struct World {
+        leases: Vec<Seen>,
+        workers: BTreeSet<String>,
+        moves: usize,
+    }
+
+    impl World {
+        fn new(shards: usize, workers: usize) -> Self {
+            let seen = |n| Seen { shard: id(n), owner: None, finished: false, parents: Vec::new() };
+            Self {
+                leases: (0..shards).map(seen).collect(),
+                workers: (0..workers).map(worker).collect(),
+                moves: 0,
+            }
+        }
+
+        fn in_stream(&self) -> BTreeSet<ShardId> {
+            self.leases.iter().map(|seen| seen.shard.clone()).collect()
+        }
+
+        /// Every process looks, then all act: as conditional writes would have it.
+        fn round(&mut self) {
+            let view = self.leases.clone();
+            for me in self.workers.clone() {
+                let decision = decide(&me, &view, &self.workers, &self.in_stream());
+                for shard in decision.hand_over {
+                    let lease = self.leases.iter_mut().find(|seen| seen.shard == shard).unwrap();
+                    assert_eq!(lease.owner.take().as_ref(), Some(&me));
+                }
+                for shard in decision.take {
+                    let lease = self.leases.iter_mut().find(|seen| seen.shard == shard).unwrap();
+                    if lease.owner.is_none() {
+                        lease.owner = Some(me.clone());
+                        self.moves += 1;
+                    }
+                }
+            }
+        }
+
+        fn counts(&self) -> Vec<usize> {
+            let count =
+                |name: &String| self.leases.iter().filter(|seen| seen.owner.as_ref() == Some(name)).count();
+            self.workers.iter().map(count).collect()
+        }
+
+        fn settle(&mut self) {
+            for _ in 0..12 {
+                self.round();
+            }
+            let counts = self.counts();
+            let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+            assert!(most - least <= 1, "balanced: {counts:?}");
+            assert_eq!(counts.iter().sum::<usize>(), self.leases.len(), "all are worked");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_fleet_balances_quickly_and_then_rests(shards in 1usize..60, workers in 1usize..9, then in 1usize..9) {
+            let mut world = World::new(shards, workers);
+            world.settle();
+            let before = world.moves;
+            world.round();
+            prop_assert_eq!(world.moves, before, "a balanced fleet moves nothing");
+
+            // Some come, or some die with their leases.
+            let kept: BTreeSet<String> = (0..then).map(worker).collect();
+            for lease in &mut world.leases {
+                lease.owner = lease.owner.take().filter(|owner| kept.contains(owner));
+            }
+            world.workers = kept;
+            let orphans = world.leases.iter().filter(|lease| lease.owner.is_none()).count();
+            world.settle();
+            let must = orphans.max(shards - shards * workers.min(then) / then.max(workers));
+            let share = shards.div_ceil(then);
+            prop_assert!(world.moves - before <= must + share, "{} moves, {} must", world.moves - before, must);
+        }
+
+        #[test]
+        fn a_child_waits_until_its_parents_are_settled(first in any::<bool>(), second in any::<bool>(), missing in any::<bool>()) {
+            let mut world = World::new(3, 1);
+            world.leases[0].finished = first;
+            world.leases[1].finished = second;
+            world.leases[2].parents = vec![id(0), id(1)];
+            let in_stream = world.in_stream();
+            if missing {
+                // The stream still has it: its lease will come.
+                world.leases.remove(0);
+            }
+            let take = decide("w0", &world.leases, &world.workers, &in_stream).take;
+            prop_assert_eq!(take.contains(&id(2)), first && second && !missing);
+            if missing {
+                let trimmed: BTreeSet<_> = in_stream.into_iter().skip(1).collect();
+                let take = decide("w0", &world.leases, &world.workers, &trimmed).take;
+                prop_assert_eq!(take.contains(&id(2)), second, "a parent that is trimmed blocks nobody");
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The leases that this process holds, and checkpoints fenced by them.
+
+use super::rows::{Changed, LeaseRow, LeaseRows, Written};
+use parking_lot::Mutex;
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A lease of this process.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) shard: ShardId,
+    /// One write of the row at a time; its count as we know it.
+    counter: tokio::sync::Mutex<u64>,
+    state: Mutex<State>,
+    /// Cancelled when the lease may be another's.
+    pub(super) lost: CancellationToken,
+    /// Cancelled to hand it over in order.
+    pub(super) leave: CancellationToken,
+    /// Cancelled when nothing of the shard is worked here any more.
+    pub(super) ended: CancellationToken,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// When the last write that succeeded was begun: the lease holds from then on.
+    renewed: Instant,
+    checkpoint: Position,
+}
+
+impl Lease {
+    pub(super) fn checkpoint(&self) -> Position {
+        self.state.lock().checkpoint
+    }
+
+    /// How long ago the lease was surely ours.
+    pub(super) fn age(&self) -> Duration {
+        self.state.lock().renewed.elapsed()
+    }
+}
+
+/// All leases of this process.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) table: Arc<dyn LeaseRows>,
+    pub(super) me: String,
+    leases: Mutex<BTreeMap<ShardId, Arc<Lease>>>,
+}
+
+impl Held {
+    pub(super) fn new(table: Arc<dyn LeaseRows>, me: String) -> Self {
+        Self { table, me, leases: Mutex::default() }
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Lease>> {
+        self.leases.lock().values().cloned().collect()
+    }
+
+    pub(super) fn get(&self, shard: &ShardId) -> Option<Arc<Lease>> {
+        self.leases.lock().get(shard).cloned()
+    }
+
+    pub(super) fn forget(&self, shard: &ShardId) {
+        self.leases.lock().remove(shard);
+    }
+
+    /// Takes note of a lease that was just taken: its row's count, when the
+    /// take was begun, and the tokens of its grant.
+    pub(super) fn insert(
+        &self,
+        shard: ShardId,
+        counter: u64,
+        checkpoint: Position,
+        begun: Instant,
+        [lost, leave, ended]: [CancellationToken; 3],
+    ) {
+        let lease = Lease {
+            shard: shard.clone(),
+            counter: tokio::sync::Mutex::new(counter),
+            state: Mutex::new(State { renewed: begun, checkpoint }),
+            lost,
+            leave,
+            ended,
+        };
+        self.leases.lock().insert(shard, Arc::new(lease));
+    }
+
+    /// Renews a lease, with a checkpoint where there is one.
+    ///
+    /// The row may be one write ahead of what we know: our own, whose answer
+    /// was lost. Then this one is made on top of it. To take that one for this
+    /// would count the lease from now on, though others count it from then.
+    pub(super) async fn renew(&self, lease: &Lease, checkpoint: Option<Position>) -> Result<(), PortError> {
+        let what = || format!("checkpoint {}", lease.shard);
+        let mut counter = lease.counter.lock().await;
+        for _ in 0..2 {
+            if lease.lost.is_cancelled() {
+                return Err(PortError::unavailable(what(), "the lease is lost"));
+            }
+            let begun = Instant::now();
+            match self.table.renew(&lease.shard, &self.me, *counter, checkpoint).await? {
+                Written::Yes => {
+                    *counter += 1;
+                    let mut state = lease.state.lock();
+                    state.renewed = begun;
+                    state.checkpoint = checkpoint.unwrap_or(state.checkpoint);
+                    return Ok(());
+                }
+                Written::Refused(Some(now)) if self.is_ours_unanswered(&now, *counter) => {
+                    *counter = now.counter;
+                }
+                Written::Refused(_) => break,
+            }
+        }
+        tracing::warn!(shard = %lease.shard, "the lease is another's now");
+        lease.lost.cancel();
+        Err(PortError::unavailable(what(), "the lease is another's"))
+    }
+
+    /// Gives a lease back, though an earlier write of ours had no answer.
+    pub(super) async fn release(&self, lease: &Lease) -> Result<Changed, PortError> {
+        let mut counter = lease.counter.lock().await;
+        loop {
+            let written = self.table.release(&lease.shard, &self.me, *counter).await?;
+            match written {
+                Written::Refused(Some(now)) if self.is_ours_unanswered(&now, *counter) => {
+                    *counter = now.counter;
+                }
+                written => return Ok(Changed::of(written, *counter, |now| now.owner.is_none())),
+            }
+        }
+    }
+
+    /// Whether the row is what an unanswered write of ours made of it.
+    fn is_ours_unanswered(&self, now: &LeaseRow, counter: u64) -> bool {
+        now.owner.as_deref() == Some(&*self.me) && now.counter == counter + 1
+    }
+}
+
+/// Where checkpoints go: to the rows of leases that this process holds.
+#[derive(Debug)]
+pub struct Checkpoints {
+    table: Arc<dyn LeaseRows>,
+    held: Option<Arc<Held>>,
+}
+
+impl Checkpoints {
+    /// Of a process that works no shards: it stores checkpoints whoever has the lease (tools, tests).
+    #[must_use]
+    pub fn unfenced(table: impl LeaseRows) -> Self {
+        Self { table: Arc::new(table), held: None }
+    }
+
+    pub(super) fn fenced(held: &Arc<Held>) -> Self {
+        Self { table: Arc::clone(&held.table), held: Some(Arc::clone(held)) }
+    }
+
+    /// Stores how far a shard is settled.
+    ///
+    /// # Errors
+    /// If the lease is not, or no longer, held here, or the table fails.
+    pub async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+        let Some(held) = &self.held else { return self.table.store_checkpoint(shard, position).await };
+        match held.get(shard) {
+            Some(lease) => held.renew(&lease, Some(position)).await,
+            None => Err(PortError::unavailable(format!("checkpoint {shard}"), "its lease is not held here")),
+        }
+    }
+
+    /// How far a shard is settled.
+    ///
+    /// # Errors
+    /// If the table fails.
+    pub async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
+        Ok(self.table.row(shard).await?.map_or(Position::START, |row| row.checkpoint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::Row;
+    use super::*;
+    use crate::log::ShardInfo;
+    use async_trait::async_trait;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A table with one lease, which loses an answer when it is told to.
+    #[derive(Debug)]
+    struct OneLease {
+        row: Mutex<LeaseRow>,
+        mute: AtomicBool,
+    }
+
+    impl OneLease {
+        fn change(
+            &self,
+            me: &str,
+            counter: u64,
+            change: impl FnOnce(&mut LeaseRow),
+        ) -> Result<Written, PortError> {
+            let mut row = self.row.lock();
+            if row.owner.as_deref() != Some(me) || row.counter != counter {
+                return Ok(Written::Refused(Some(row.clone())));
+            }
+            row.counter += 1;
+            change(&mut row);
+            if self.mute.swap(false, Ordering::SeqCst) {
+                return Err(PortError::unavailable("change the lease", "its answer was lost"));
+            }
+            Ok(Written::Yes)
+        }
+    }
+
+    #[async_trait]
+    impl LeaseRows for OneLease {
+        async fn rows(&self) -> Result<Vec<Row>, PortError> {
+            Ok(vec![Row::Lease(self.row.lock().clone())])
+        }
+        async fn row(&self, _: &ShardId) -> Result<Option<LeaseRow>, PortError> {
+            Ok(Some(self.row.lock().clone()))
+        }
+        async fn create(&self, _: &ShardInfo) -> Result<(), PortError> {
+            Ok(())
+        }
+        async fn take(&self, _: &ShardId, _: &str, _: u64) -> Result<Written, PortError> {
+            Ok(Written::Refused(None))
+        }
+        async fn renew(
+            &self,
+            _: &ShardId,
+            me: &str,
+            counter: u64,
+            checkpoint: Option<Position>,
+        ) -> Result<Written, PortError> {
+            self.change(me, counter, |row| row.checkpoint = checkpoint.unwrap_or(row.checkpoint))
+        }
+        async fn release(&self, _: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
+            self.change(me, counter, |row| row.owner = None)
+        }
+        async fn store_checkpoint(&self, _: &ShardId, _: Position) -> Result<(), PortError> {
+            Ok(())
+        }
+        async fn beat(&self, _: &str, _: u64) -> Result<(), PortError> {
+            Ok(())
+        }
+        async fn delete(&self, _: &str) -> Result<(), PortError> {
+            Ok(())
+        }
+    }
+
+    fn held() -> (Arc<OneLease>, Held, Arc<Lease>) {
+        let shard = ShardId("s".into());
+        let row = LeaseRow {
+            shard: shard.clone(),
+            owner: Some("me".into()),
+            counter: 7,
+            checkpoint: Position::START,
+            parents: Vec::new(),
+        };
+        let table = Arc::new(OneLease { row: Mutex::new(row), mute: AtomicBool::new(false) });
+        let held = Held::new(table.clone(), "me".into());
+        let tokens = std::array::from_fn(|_| CancellationToken::new());
+        held.insert(shard.clone(), 7, Position::START, Instant::now(), tokens);
+        let lease = held.get(&shard).unwrap();
+        (table, held, lease)
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_costs_no_lease_and_the_next_renewal_is_one() {
+        let (table, held, lease) = held();
+        table.mute.store(true, Ordering::SeqCst);
+        assert!(held.renew(&lease, None).await.is_err());
+        assert_eq!(table.row.lock().counter, 8);
+        held.renew(&lease, None).await.unwrap();
+        assert_eq!(table.row.lock().counter, 9, "others must see a change, or they count from the lost one");
+        // The same where the second one says more than the first.
+        table.mute.store(true, Ordering::SeqCst);
+        assert!(held.renew(&lease, None).await.is_err());
+        held.renew(&lease, Some(Position::from_lsn(5))).await.unwrap();
+        assert_eq!(table.row.lock().checkpoint, Position::from_lsn(5));
+        assert!(!lease.lost.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_given_back_behind_a_lost_answer() {
+        let (table, held, lease) = held();
+        table.mute.store(true, Ordering::SeqCst);
+        assert!(held.renew(&lease, None).await.is_err());
+        assert!(matches!(held.release(&lease).await, Ok(Changed::Yes(_))));
+        assert_eq!(table.row.lock().owner, None);
+    }
+
+    #[tokio::test]
+    async fn a_release_whose_answer_was_lost_is_one() {
+        let (table, held, lease) = held();
+        table.mute.store(true, Ordering::SeqCst);
+        assert!(held.release(&lease).await.is_err());
+        assert!(matches!(held.release(&lease).await, Ok(Changed::Yes(8))));
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_another_took_is_lost() {
+        let (table, held, lease) = held();
+        let theirs = LeaseRow { owner: Some("other".into()), counter: 8, ..table.row.lock().clone() };
+        *table.row.lock() = theirs;
+        assert!(held.renew(&lease, None).await.is_err());
+        assert!(lease.lost.is_cancelled());
+        assert_eq!(table.row.lock().checkpoint, Position::START);
+    }
+}

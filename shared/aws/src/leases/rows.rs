@@ -1,0 +1,106 @@
+//! What the leases ask of their table: DynamoDB, or what a simulation puts in its place.
+//!
+//! Each change is conditional on the row as its writer knew it; where the
+//! condition fails, the row comes back and shows whether it was our own write,
+//! whose answer was lost, that changed it.
+
+use crate::log::ShardInfo;
+use async_trait::async_trait;
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
+
+/// A shard's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// The shard.
+    pub shard: ShardId,
+    /// Whose it is; nobody's where it was given back.
+    pub owner: Option<String>,
+    /// One up with every write of the row.
+    pub counter: u64,
+    /// How far the shard is settled.
+    pub checkpoint: Position,
+    /// Whom the shard was split off from, or merged from.
+    pub parents: Vec<ShardId>,
+}
+
+/// A row of either kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// A shard's.
+    Lease(LeaseRow),
+    /// A process and its count.
+    Worker(String, u64),
+}
+
+/// What became of a conditional change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It was made.
+    Yes,
+    /// The condition did not hold: the row as it is, if there is one.
+    Refused(Option<LeaseRow>),
+}
+
+/// A table of leases. Every read sees every write that was answered before it.
+/// A call that fails may have been done.
+#[async_trait]
+pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
+    /// All rows.
+    async fn rows(&self) -> Result<Vec<Row>, PortError>;
+
+    /// A shard's row.
+    async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError>;
+
+    /// Makes a shard's row where there is none.
+    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError>;
+
+    /// Makes `me` the owner if the count is `counter`, and counts up.
+    async fn take(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError>;
+
+    /// Counts up, and stores a checkpoint where there is one, if the owner is
+    /// `me` and the count is `counter`.
+    async fn renew(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        checkpoint: Option<Position>,
+    ) -> Result<Written, PortError>;
+
+    /// Leaves the shard without an owner and counts up, if the owner is `me`
+    /// and the count is `counter`.
+    async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError>;
+
+    /// Stores a checkpoint whoever has the lease, making the row where there is none.
+    async fn store_checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError>;
+
+    /// Says that a process lives.
+    async fn beat(&self, me: &str, count: u64) -> Result<(), PortError>;
+
+    /// Deletes a row: a process that ends or died, or a shard that is no more.
+    async fn delete(&self, key: &str) -> Result<(), PortError>;
+}
+
+/// What a change that counts the row up from `counter` came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// The row is as wanted, with this count.
+    Yes(u64),
+    /// It is another's, or was changed by somebody else.
+    No,
+}
+
+impl Changed {
+    /// Reads what a conditional change from `counter` came to.
+    pub(super) fn of(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
+        match written {
+            Written::Yes => Self::Yes(counter + 1),
+            // An earlier try of this very change: only its answer was lost.
+            Written::Refused(Some(now)) if now.counter == counter + 1 && is_wanted(&now) => {
+                Self::Yes(counter + 1)
+            }
+            Written::Refused(_) => Self::No,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The lease table's requests on DynamoDB.
+
+use super::row::{self, Item, WORKER, checkpoint_text, new_lease};
+use super::rows::{LeaseRow, LeaseRows, Row, Written};
+use crate::clients::Clients;
+use crate::config::AwsConfig;
+use crate::failure;
+use crate::log::ShardInfo;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
+
+/// The table of leases.
+#[derive(Debug, Clone)]
+pub struct LeaseTable {
+    client: aws_sdk_dynamodb::Client,
+    name: String,
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+impl LeaseTable {
+    /// The configured table.
+    #[must_use]
+    pub fn new(clients: &Clients, config: &AwsConfig) -> Self {
+        Self { client: clients.dynamodb.clone(), name: config.leases_table.clone() }
+    }
+
+    fn update(&self, key: &str, counter: u64, expression: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key("leaseKey", text(key))
+            .update_expression(expression)
+            .expression_attribute_values(":known", number(counter))
+            .expression_attribute_values(":next", number(counter + 1))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+#[async_trait]
+impl LeaseRows for LeaseTable {
+    async fn rows(&self) -> Result<Vec<Row>, PortError> {
+        let (mut rows, mut from) = (Vec::new(), None);
+        loop {
+            let request = self.client.scan().table_name(&self.name).consistent_read(true);
+            let sent = request.set_exclusive_start_key(from).send().await;
+            let page = sent.map_err(|error| failure::unavailable("read the leases", &error))?;
+            rows.extend(page.items().iter().filter_map(row::read));
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError> {
+        let request = self.client.get_item().table_name(&self.name).consistent_read(true);
+        let sent = request.key("leaseKey", text(&shard.0)).send().await;
+        let item =
+            sent.map_err(|error| failure::unavailable(format!("read the lease of {shard}"), &error))?.item;
+        Ok(item.and_then(|item| match row::read(&item) {
+            Some(Row::Lease(lease)) => Some(lease),
+            _ => None,
+        }))
+    }
+
+    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
+        match request.condition_expression("attribute_not_exists(leaseKey)").send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(answer))
+                if matches!(answer.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failure::unavailable(format!("make the lease of {}", shard.id), &error)),
+        }
+    }
+
+    async fn take(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
+        let update = "SET leaseOwner = :me, leaseCounter = :next ADD ownerSwitchesSinceCheckpoint :one";
+        let request = self.update(&shard.0, counter, update);
+        let request = request.expression_attribute_values(":me", text(me));
+        let request = request.expression_attribute_values(":one", number(1));
+        let request = request.condition_expression("leaseCounter = :known");
+        written(request, shard).await
+    }
+
+    async fn renew(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        checkpoint: Option<Position>,
+    ) -> Result<Written, PortError> {
+        let update = match checkpoint {
+            None => "SET leaseCounter = :next",
+            Some(_) => {
+                "SET leaseCounter = :next, checkpoint = :at, checkpointOwner = :me, \
+                 checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero"
+            }
+        };
+        let mut request = self.update(&shard.0, counter, update);
+        if let Some(position) = checkpoint {
+            request = request.expression_attribute_values(":at", text(&checkpoint_text(position)));
+            request = request.expression_attribute_values(":zero", number(0));
+        }
+        let request = request.expression_attribute_values(":me", text(me));
+        let request = request.condition_expression("leaseOwner = :me AND leaseCounter = :known");
+        written(request, shard).await
+    }
+
+    async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
+        let request = self.update(&shard.0, counter, "REMOVE leaseOwner SET leaseCounter = :next");
+        let request = request.expression_attribute_values(":me", text(me));
+        let request = request.condition_expression("leaseOwner = :me AND leaseCounter = :known");
+        written(request, shard).await
+    }
+
+    async fn store_checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+        let update =
+            "SET checkpoint = :at, entityType = if_not_exists(entityType, :lease) ADD leaseCounter :one";
+        let request = self.client.update_item().table_name(&self.name).key("leaseKey", text(&shard.0));
+        let request = request.update_expression(update);
+        let request = request.expression_attribute_values(":at", text(&checkpoint_text(position)));
+        let request = request.expression_attribute_values(":lease", text(row::LEASE));
+        let sent = request.expression_attribute_values(":one", number(1)).send().await;
+        sent.map(drop).map_err(|error| failure::unavailable(format!("checkpoint {shard}"), &error))
+    }
+
+    async fn beat(&self, me: &str, count: u64) -> Result<(), PortError> {
+        let item = Item::from([
+            ("leaseKey".into(), text(me)),
+            ("leaseCounter".into(), number(count)),
+            ("entityType".into(), text(WORKER)),
+        ]);
+        let sent = self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await;
+        sent.map(drop).map_err(|error| failure::unavailable("say that this process lives", &error))
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        let sent = self.client.delete_item().table_name(&self.name).key("leaseKey", text(key)).send().await;
+        sent.map(drop).map_err(|error| failure::unavailable(format!("delete lease row {key}"), &error))
+    }
+}
+
+/// Makes a conditional change.
+async fn written(request: UpdateItemFluentBuilder, shard: &ShardId) -> Result<Written, PortError> {
+    let error = match request.send().await {
+        Ok(_) => return Ok(Written::Yes),
+        Err(error) => error,
+    };
+    if let SdkError::ServiceError(answer) = &error
+        && let UpdateItemError::ConditionalCheckFailedException(failed) = answer.err()
+    {
+        return Ok(Written::Refused(match failed.item().and_then(row::read) {
+            Some(Row::Lease(now)) => Some(now),
+            _ => None,
+        }));
+    }
+    Err(failure::unavailable(format!("change the lease of {shard}"), &error))
+}

@@ -1,0 +1,50 @@
+//! The distributed engine: every port past one machine.
+//!
+//! | port | on | here |
+//! |---|---|---|
+//! | log | Kinesis | `log` |
+//! | event store, dead letters | DynamoDB | `events` |
+//! | work queue | SQS | `queue` |
+//! | catalogue | Postgres | `catalogue` |
+//! | idempotency | Redis | `idempotency` |
+//! | rates | Redis | `rates` |
+//! | rows | DynamoDB, in the table of the events | `rows` |
+//! | leases, checkpoints | DynamoDB, in the Kinesis Client Library's table format | `leases` |
+//!
+//! The SDKs' and drivers' types stay inside. What has none of them, the rules
+//! of the log and of the leases, is built for simulations (feature
+//! `services` off) too: over any [`Stream`](log::Stream) and any
+//! [`LeaseRows`](leases::LeaseRows).
+
+#[cfg(feature = "services")]
+pub mod catalogue;
+#[cfg(feature = "services")]
+mod clients;
+mod config;
+#[cfg(feature = "services")]
+pub mod events;
+#[cfg(feature = "services")]
+mod failure;
+#[cfg(feature = "services")]
+pub mod health;
+#[cfg(feature = "services")]
+pub mod idempotency;
+pub mod leases;
+pub mod log;
+#[cfg(feature = "services")]
+#[cfg(test)]
+mod on_servers;
+#[cfg(feature = "services")]
+pub mod provision;
+#[cfg(feature = "services")]
+pub mod queue;
+#[cfg(feature = "services")]
+pub mod rates;
+#[cfg(feature = "services")]
+pub mod redis;
+#[cfg(feature = "services")]
+pub mod rows;
+
+#[cfg(feature = "services")]
+pub use clients::Clients;
+pub use config::AwsConfig;

@@ -1,0 +1,207 @@
+//! The log on Kinesis.
+//!
+//! An append unit is a lane. One task gathers the records of all lanes into
+//! PutRecords requests; a lane has one record on its way. A record that was
+//! throttled, or of which nobody knows, is sent again with the same bytes
+//! until its deadline. So a record may be in the stream twice: whoever needs
+//! them once reads through [`Deduplicated`].
+
+#[cfg(feature = "services")]
+mod aside;
+mod deduplicated;
+#[cfg(feature = "services")]
+mod fan_out;
+#[cfg(feature = "services")]
+mod kinesis;
+mod marks;
+mod outbox;
+mod pace;
+mod reader;
+mod sender;
+mod shard_map;
+mod stream;
+
+pub use deduplicated::Deduplicated;
+pub use shard_map::{ShardInfo, ShardMap, point_of};
+pub use stream::{Aside, Failure, From, Got, GotRecord, PutAnswer, PutRecord, Stream, Subscription};
+
+#[cfg(feature = "services")]
+use super::clients::Clients;
+use super::config::AwsConfig;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use reader::{ReaderSettings, Readers};
+use sender::{Door, Sender, Submission};
+use sluice_model::Lane;
+use sluice_model::wire::record::RecordEncoder;
+use sluice_ports::PortError;
+use sluice_ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// A record with its partition key has at most 1 MiB (Kinesis' default quota).
+const RECORD_BYTES_MAX: usize = (1 << 20) - 16;
+/// Raw bytes after which a record should be cut: with one batch more and its
+/// tables it fits, even if nothing of it compresses.
+pub const RECORD_RAW_BYTES: usize = 600_000;
+/// Encoders that are kept for the next record.
+const ENCODERS_MAX: usize = 16;
+
+/// The log on Kinesis.
+pub struct KinesisLog {
+    stream: Arc<dyn Stream>,
+    lanes: u16,
+    zstd_level: i32,
+    encoders: Mutex<Vec<RecordEncoder>>,
+    submissions: mpsc::Sender<Submission>,
+    door: Arc<Door>,
+    readers: Readers,
+    sender: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl KinesisLog {
+    /// Reads the stream's shards and starts the task that writes to it.
+    ///
+    /// # Errors
+    /// If the stream cannot be described.
+    #[cfg(feature = "services")]
+    pub async fn open(clients: &Clients, config: &AwsConfig) -> Result<Self, PortError> {
+        let stream = Arc::new(kinesis::KinesisStream::new(&clients.kinesis, config));
+        Self::over(stream, Arc::new(aside::RowsAside::new(clients, config)), config).await
+    }
+
+    /// The log on any such stream; what of it cannot be read is set aside.
+    ///
+    /// # Errors
+    /// If the stream cannot be described.
+    pub async fn over(
+        stream: Arc<dyn Stream>,
+        aside: Arc<dyn Aside>,
+        config: &AwsConfig,
+    ) -> Result<Self, PortError> {
+        let shards = stream.shards().await?;
+        let door = Arc::new(Door::default());
+        let (submissions, receiver) = mpsc::channel(usize::from(config.lanes).max(64));
+        let sender =
+            Sender::new(Arc::clone(&stream), config, ShardMap::new(&shards), Arc::clone(&door), receiver);
+        let readers = Readers::new(
+            Arc::clone(&stream),
+            aside,
+            ReaderSettings {
+                poll: Duration::from_millis(config.poll_ms),
+                records_max: config.read_records_max,
+                watchdog: Duration::from_millis(config.fan_out_watchdog_ms),
+            },
+        );
+        Ok(Self {
+            stream,
+            lanes: config.lanes,
+            zstd_level: config.zstd_level,
+            encoders: Mutex::default(),
+            submissions,
+            door,
+            readers,
+            sender: Mutex::new(Some(tokio::spawn(sender.run()))),
+        })
+    }
+
+    /// The stream's shards as they are now, closed ones included.
+    ///
+    /// # Errors
+    /// If the stream cannot be described.
+    pub async fn describe(&self) -> Result<Vec<ShardInfo>, PortError> {
+        self.stream.shards().await
+    }
+
+    /// The readers of its shards.
+    pub(super) const fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    fn encode(&self, record: &RecordDraft) -> Result<Vec<u8>, AppendError> {
+        let kept = self.encoders.lock().pop();
+        let mut encoder = kept.map_or_else(|| RecordEncoder::new(self.zstd_level), Ok).map_err(|error| {
+            AppendError::NotTaken { detail: error.to_string().into(), retry_after: Duration::from_secs(1) }
+        })?;
+        let mut bytes = Vec::new();
+        encoder.encode(record, &mut bytes);
+        let mut encoders = self.encoders.lock();
+        if encoders.len() < ENCODERS_MAX {
+            encoders.push(encoder);
+        }
+        Ok(bytes)
+    }
+}
+
+impl Drop for KinesisLog {
+    fn drop(&mut self) {
+        // Nobody waits for an append any more: each holds a reference.
+        if let Some(sender) = self.sender.lock().take() {
+            sender.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl Log for KinesisLog {
+    fn append_units(&self) -> usize {
+        usize::from(self.lanes)
+    }
+
+    fn append_unit(&self, lane: Lane) -> usize {
+        usize::from(lane.number() % self.lanes)
+    }
+
+    async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError> {
+        let closed = || AppendError::NotTaken {
+            detail: "the log is closed".into(),
+            retry_after: Duration::from_secs(1),
+        };
+        let bytes = self.encode(&record)?;
+        drop(record);
+        if bytes.len() > RECORD_BYTES_MAX {
+            // It would take the request's other records down with it.
+            let detail = format!("a record of {} bytes is larger than the stream takes", bytes.len());
+            return Err(AppendError::NotTaken { detail: detail.into(), retry_after: Duration::from_secs(1) });
+        }
+        let (reply, outcome) = oneshot::channel();
+        let submission = Submission { lane: unit as u16, bytes: bytes.into(), reply };
+        self.submissions.send(submission).await.map_err(|_closed| closed())?;
+        outcome
+            .await
+            .unwrap_or_else(|_gone| Err(AppendError::Unknown { detail: "the log's writer ended".into() }))
+    }
+
+    fn accepting(&self) -> Result<(), AppendError> {
+        self.door.accepting()
+    }
+
+    fn recovered_ms(&self) -> u64 {
+        0
+    }
+
+    async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
+        Ok(self.describe().await?.into_iter().map(|shard| shard.id).collect())
+    }
+
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
+        let found = self.describe().await?.into_iter().find(|of| of.id == *shard);
+        let found = found.ok_or_else(|| PortError::Damaged {
+            what: format!("find the lanes of shard {shard}"),
+            detail: "the stream has no such shard".into(),
+        })?;
+        Ok(found.lanes(self.lanes).collect())
+    }
+
+    async fn read(
+        &self,
+        shard: &ShardId,
+        after: Position,
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError> {
+        self.readers.read(shard, after, max_bytes, wait).await
+    }
+}

@@ -1,0 +1,165 @@
+//! Enhanced fan-out: shards that push their records to this deployment's own
+//! consumer, instead of being polled at five reads a second for all readers.
+//!
+//! A subscription ends by itself after five minutes and may go silent without
+//! an end (Kinesis sends an event at least every few seconds, if an empty
+//! one): one that is silent for the watchdog's time is given up. In both cases
+//! the next one begins where the last event said, a second apart at the least.
+
+use super::kinesis::stored;
+use super::stream::{Got, Subscription};
+use crate::failure;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_kinesis::types::{
+    ConsumerStatus, ShardIteratorType, StartingPosition, SubscribeToShardEvent, SubscribeToShardEventStream,
+};
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OnceCell, mpsc};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+/// From one subscription to the next: Kinesis takes one a second of a consumer and shard.
+const SUBSCRIBE_GAP: Duration = Duration::from_secs(1);
+/// Events that were pushed and not read yet; beyond it the connection waits.
+const EVENTS_MAX: usize = 4;
+/// How often, and how long, a new consumer is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
+
+/// The deployment's consumer.
+pub(super) struct FanOut {
+    client: Client,
+    stream: String,
+    consumer: String,
+    watchdog: Duration,
+    arn: OnceCell<String>,
+}
+
+/// How a subscription went on.
+enum Ended {
+    /// Another one is to follow.
+    Again,
+    /// The shard is closed and wholly read, or nobody listens.
+    ForEver,
+}
+
+impl FanOut {
+    pub(super) fn new(client: Client, stream: String, consumer: String, watchdog: Duration) -> Self {
+        Self { client, stream, consumer, watchdog, arn: OnceCell::new() }
+    }
+
+    /// Subscribes to a shard, again and again until what is returned is dropped.
+    pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> Subscription {
+        let (sender, pushed) = mpsc::channel(EVENTS_MAX);
+        let of = Arc::clone(self);
+        let pump = tokio::spawn(async move { of.pump(shard, after, sender).await });
+        Subscription { pushed, _pump: AbortOnDropHandle::new(pump) }
+    }
+
+    async fn pump(&self, shard: ShardId, mut after: Position, sender: mpsc::Sender<Result<Got, PortError>>) {
+        loop {
+            let again_at = Instant::now() + SUBSCRIBE_GAP;
+            match self.follow(&shard, &mut after, &sender).await {
+                Ok(Ended::Again) => {}
+                Ok(Ended::ForEver) => return,
+                Err(error) => {
+                    if sender.send(Err(error)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            tokio::time::sleep_until(again_at).await;
+        }
+    }
+
+    /// One subscription, from its beginning to its end.
+    async fn follow(
+        &self,
+        shard: &ShardId,
+        after: &mut Position,
+        sender: &mpsc::Sender<Result<Got, PortError>>,
+    ) -> Result<Ended, PortError> {
+        let what = || format!("subscribe to {shard}");
+        let arn = self.arn.get_or_try_init(|| self.register()).await?;
+        let request = self.client.subscribe_to_shard().consumer_arn(arn).shard_id(&*shard.0);
+        let mut events = match request.starting_position(starting(*after)).send().await {
+            Ok(answer) => answer.event_stream,
+            // An earlier subscription is not over yet.
+            Err(error) if error.code() == Some("ResourceInUseException") => return Ok(Ended::Again),
+            Err(error) => return Err(failure::unavailable(what(), &error)),
+        };
+        loop {
+            let event = match tokio::time::timeout(self.watchdog, events.recv()).await {
+                Err(_silent) => {
+                    tracing::warn!(%shard, "the subscription went silent; beginning another");
+                    return Ok(Ended::Again);
+                }
+                Ok(Ok(None)) => return Ok(Ended::Again),
+                Ok(Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event)))) => event,
+                Ok(Ok(Some(_other))) => continue,
+                Ok(Err(error)) => {
+                    // Broken connections are a subscription's usual end.
+                    tracing::debug!(%shard, %error, "the subscription broke off; beginning another");
+                    return Ok(Ended::Again);
+                }
+            };
+            let continuation = Position::from_decimal(event.continuation_sequence_number());
+            let got = got(event);
+            let last = got.records.last().map(|record| record.position);
+            *after = continuation.into_iter().chain(last).max().unwrap_or(*after);
+            let closed = got.closed;
+            if sender.send(Ok(got)).await.is_err() || closed {
+                return Ok(Ended::ForEver);
+            }
+        }
+    }
+
+    /// Finds the consumer, or makes it; waits until it can be used.
+    async fn register(&self) -> Result<String, PortError> {
+        let what = || format!("register the consumer {}", self.consumer);
+        let described = self.client.describe_stream_summary().stream_name(&self.stream).send().await;
+        let described = described.map_err(|error| failure::unavailable(what(), &error))?;
+        let stream = described.stream_description_summary.map(|of| of.stream_arn).unwrap_or_default();
+        let register = self.client.register_stream_consumer().stream_arn(&stream);
+        match register.consumer_name(&self.consumer).send().await {
+            Ok(_) => {}
+            Err(SdkError::ServiceError(of)) if of.err().code() == Some("ResourceInUseException") => {}
+            Err(error) => return Err(failure::unavailable(what(), &error)),
+        }
+        let until = Instant::now() + ACTIVE_WITHIN;
+        loop {
+            let request = self.client.describe_stream_consumer().stream_arn(&stream);
+            let sent = request.consumer_name(&self.consumer).send().await;
+            let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
+            match answer.consumer_description {
+                Some(of) if of.consumer_status == ConsumerStatus::Active => return Ok(of.consumer_arn),
+                _ if Instant::now() >= until => {
+                    return Err(PortError::unavailable(what(), "it does not become active"));
+                }
+                _ => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+}
+
+fn starting(after: Position) -> StartingPosition {
+    let position = StartingPosition::builder();
+    let position = match after {
+        Position::START => position.r#type(ShardIteratorType::TrimHorizon),
+        after => position.r#type(ShardIteratorType::AfterSequenceNumber).sequence_number(after.to_decimal()),
+    };
+    position.build().expect("it has a type")
+}
+
+fn got(event: SubscribeToShardEvent) -> Got {
+    Got {
+        behind_ms: event.millis_behind_latest as u64,
+        closed: event.child_shards.as_ref().is_some_and(|children| !children.is_empty()),
+        records: event.records.into_iter().map(stored).collect(),
+        next: None,
+    }
+}

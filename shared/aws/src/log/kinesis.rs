@@ -1,0 +1,154 @@
+//! The stream on Kinesis: the requests, and what their answers say.
+
+use super::fan_out::FanOut;
+use super::shard_map::ShardInfo;
+use super::stream::{Failure, From, Got, GotRecord, PutAnswer, PutRecord, Stream, Subscription};
+use crate::config::AwsConfig;
+use crate::failure;
+use async_trait::async_trait;
+use aws_sdk_kinesis::error::SdkError;
+use aws_sdk_kinesis::operation::get_records::{GetRecordsError, GetRecordsOutput};
+use aws_sdk_kinesis::primitives::{Blob, DateTime};
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, Record, ShardIteratorType};
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A Kinesis stream.
+pub(super) struct KinesisStream {
+    client: aws_sdk_kinesis::Client,
+    name: String,
+    /// The consumer that shards push to, if one is configured.
+    fan_out: Option<Arc<FanOut>>,
+}
+
+impl KinesisStream {
+    pub(super) fn new(client: &aws_sdk_kinesis::Client, config: &AwsConfig) -> Self {
+        let (client, name) = (client.clone(), config.stream.clone());
+        let watchdog = Duration::from_millis(config.fan_out_watchdog_ms);
+        let consumer = config.fan_out_consumer.clone();
+        let make = || Arc::new(FanOut::new(client.clone(), name.clone(), consumer, watchdog));
+        Self { fan_out: (!config.fan_out_consumer.is_empty()).then(make), client, name }
+    }
+}
+
+#[async_trait]
+impl Stream for KinesisStream {
+    async fn shards(&self) -> Result<Vec<ShardInfo>, PortError> {
+        let what = || format!("list the shards of stream {}", self.name);
+        let (mut shards, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let request = self.client.list_shards();
+            // The API takes one or the other.
+            let request = match next.take() {
+                None => request.stream_name(&self.name),
+                Some(token) => request.next_token(token),
+            };
+            let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
+            shards.extend(answer.shards().iter().map(describe));
+            next = answer.next_token;
+            if next.is_none() {
+                return Ok(shards);
+            }
+        }
+    }
+
+    async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (Failure, String)> {
+        let records = records.into_iter().map(|record| {
+            PutRecordsRequestEntry::builder()
+                .partition_key(record.lane.to_string())
+                .explicit_hash_key(record.point.to_string())
+                .data(Blob::new(record.bytes.to_vec()))
+                .build()
+                .expect("a record has data and a partition key")
+        });
+        let request = self.client.put_records().stream_name(&self.name).set_records(Some(records.collect()));
+        match request.send().await {
+            Ok(answer) => Ok(answer.records.iter().map(answered).collect()),
+            Err(error) => Err((failure::classify(&error), failure::words(&error))),
+        }
+    }
+
+    async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError> {
+        let request = self.client.get_shard_iterator().stream_name(&self.name).shard_id(&*shard.0);
+        let request = match from {
+            From::After(Position::START) => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+            From::After(position) => request
+                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
+                .starting_sequence_number(position.to_decimal()),
+            From::At(position) => request
+                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+                .starting_sequence_number(position.to_decimal()),
+            From::Time(ms) => request
+                .shard_iterator_type(ShardIteratorType::AtTimestamp)
+                .timestamp(DateTime::from_millis(ms as i64)),
+        };
+        let what = || format!("begin to read {shard} at {from:?}");
+        let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
+        answer.shard_iterator.ok_or_else(|| PortError::unavailable(what(), "no iterator came"))
+    }
+
+    async fn get(&self, shard: &ShardId, iterator: String, limit: i32) -> Result<Got, PortError> {
+        let sent = self.client.get_records().shard_iterator(iterator).limit(limit).send().await;
+        sent.map(got).map_err(|error| read_error(shard, &error))
+    }
+
+    fn subscribe(&self, shard: &ShardId, after: Position) -> Option<Subscription> {
+        Some(self.fan_out.as_ref()?.subscribe(shard.clone(), after))
+    }
+}
+
+fn describe(shard: &aws_sdk_kinesis::types::Shard) -> ShardInfo {
+    let parents = shard.parent_shard_id().into_iter().chain(shard.adjacent_parent_shard_id());
+    let points = shard.hash_key_range();
+    let point =
+        |text: Option<&str>, default: u128| text.and_then(|text| text.parse().ok()).unwrap_or(default);
+    let end = shard.sequence_number_range().and_then(|range| range.ending_sequence_number());
+    ShardInfo {
+        id: ShardId(shard.shard_id().into()),
+        parents: parents.map(|id| ShardId(id.into())).collect(),
+        first: point(points.map(|points| points.starting_hash_key()), 0),
+        last: point(points.map(|points| points.ending_hash_key()), u128::MAX),
+        closed: end.is_some(),
+    }
+}
+
+fn answered(answer: &PutRecordsResultEntry) -> PutAnswer {
+    match (answer.sequence_number(), answer.error_code()) {
+        (Some(sequence), None) if !sequence.is_empty() => {
+            PutAnswer::Stored(answer.shard_id().map(|id| ShardId(id.into())))
+        }
+        (_, Some("ProvisionedThroughputExceededException" | "KMSThrottlingException")) => {
+            PutAnswer::Throttled
+        }
+        _ => PutAnswer::Unclear,
+    }
+}
+
+fn read_error(shard: &ShardId, error: &SdkError<GetRecordsError>) -> PortError {
+    let wait = match failure::classify(error) {
+        Failure::Throttled => Duration::from_millis(500),
+        _ => Duration::from_millis(200),
+    };
+    let (what, source) = (format!("read {shard}"), failure::words(error).into());
+    PortError::Unavailable { what, retry_after: wait, source }
+}
+
+fn got(answer: GetRecordsOutput) -> Got {
+    Got {
+        records: answer.records.into_iter().map(stored).collect(),
+        behind_ms: answer.millis_behind_latest.unwrap_or(0) as u64,
+        closed: answer.next_shard_iterator.is_none(),
+        next: answer.next_shard_iterator,
+    }
+}
+
+pub(super) fn stored(record: Record) -> GotRecord {
+    GotRecord {
+        // A number that is none of ours is below every position: it is read again, never skipped.
+        position: Position::from_decimal(&record.sequence_number).unwrap_or(Position::START),
+        at_ms: record.approximate_arrival_timestamp.and_then(|at| at.to_millis().ok()).unwrap_or(0) as u64,
+        bytes: record.data.into_inner().into(),
+    }
+}

@@ -1,0 +1,315 @@
+//! The task that writes to the stream: many lanes a request, several requests
+//! on their way, each record's outcome told to whoever waits for it.
+
+use super::ShardId;
+use super::outbox::{Attempts, Entry, Outbox, RequestLimits};
+use super::pace::Pacer;
+use super::shard_map::{ShardMap, point_of};
+use super::stream::{Failure, PutAnswer, PutRecord, Stream};
+use crate::config::AwsConfig;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sluice_model::Lane;
+use sluice_model::clock;
+use sluice_model::ids::random_u128;
+use sluice_ports::log::AppendError;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// The first pause before a record is sent again; doubled each time, up to the longest.
+const BACKOFF_MS: u64 = 25;
+const BACKOFF_MAX_MS: u64 = 2000;
+/// After so many failed requests in a row, or one that was refused for good,
+/// the door is shut for so long: a single broken connection shuts nobody out.
+const DOOR_FAILURES: u32 = 3;
+const DOOR_SHUT: Duration = Duration::from_millis(500);
+/// The shard map is read anew at most this often, and at least this often.
+const MAP_GAP: Duration = Duration::from_secs(1);
+const MAP_AGE_MAX: Duration = Duration::from_secs(60);
+
+type Reply = oneshot::Sender<Result<(), AppendError>>;
+
+/// A record to be stored.
+pub(super) struct Submission {
+    pub(super) lane: u16,
+    pub(super) bytes: Bytes,
+    pub(super) reply: Reply,
+}
+
+/// Whether new records are taken: shut for a moment after each failure of the stream.
+#[derive(Debug, Default)]
+pub(super) struct Door {
+    shut: Mutex<Option<(Instant, Arc<str>)>>,
+}
+
+impl Door {
+    fn shut(&self, detail: &str) {
+        *self.shut.lock() = Some((Instant::now() + DOOR_SHUT, detail.into()));
+    }
+
+    fn open(&self) {
+        *self.shut.lock() = None;
+    }
+
+    pub(super) fn accepting(&self) -> Result<(), AppendError> {
+        match &*self.shut.lock() {
+            Some((until, detail)) if Instant::now() < *until => {
+                Err(AppendError::NotTaken { detail: Arc::clone(detail), retry_after: Duration::from_secs(1) })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a request came to: the records it carried, and each one's answer.
+struct Sent {
+    entries: Vec<Entry<Reply>>,
+    outcome: Result<Vec<PutAnswer>, (Failure, String)>,
+}
+
+/// The task's state.
+pub(super) struct Sender {
+    stream: Arc<dyn Stream>,
+    lanes: u16,
+    limits: RequestLimits,
+    requests_max: usize,
+    deadline_ms: u64,
+    submissions: mpsc::Receiver<Submission>,
+    outbox: Outbox<Reply>,
+    pacer: Pacer,
+    map: ShardMap,
+    map_read: Instant,
+    map_stale: bool,
+    mapping: JoinSet<Option<ShardMap>>,
+    flying: JoinSet<Sent>,
+    door: Arc<Door>,
+    /// Failed requests since the last that was answered.
+    failures: u32,
+}
+
+impl Sender {
+    pub(super) fn new(
+        stream: Arc<dyn Stream>,
+        config: &AwsConfig,
+        map: ShardMap,
+        door: Arc<Door>,
+        submissions: mpsc::Receiver<Submission>,
+    ) -> Self {
+        Self {
+            stream,
+            lanes: config.lanes,
+            limits: RequestLimits { records: config.put_records_max, bytes: config.put_bytes_max },
+            requests_max: config.put_requests_max,
+            deadline_ms: config.append_deadline_ms,
+            submissions,
+            outbox: Outbox::default(),
+            pacer: Pacer::default(),
+            map,
+            map_read: Instant::now(),
+            map_stale: false,
+            mapping: JoinSet::new(),
+            flying: JoinSet::new(),
+            door,
+            failures: 0,
+        }
+    }
+
+    /// Writes until nobody can submit any more and everything is answered.
+    pub(super) async fn run(mut self) {
+        let mut open = true;
+        while open || !self.flying.is_empty() || self.outbox.next_deadline_ms().is_some() {
+            let wake = self.turn();
+            // Every branch is cancel safe: what is not received stays where it is.
+            tokio::select! {
+                submission = self.submissions.recv(), if open => match submission {
+                    Some(submission) => self.take(submission),
+                    None => open = false,
+                },
+                Some(sent) = self.flying.join_next() => match sent {
+                    Ok(sent) => self.landed(sent),
+                    // Its waiters are told by the drop of their senders: unknown.
+                    Err(error) => tracing::error!(%error, "a request to the stream died"),
+                },
+                Some(map) = self.mapping.join_next() => self.mapped(map.ok().flatten()),
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            while let Ok(submission) = self.submissions.try_recv() {
+                self.take(submission);
+            }
+        }
+    }
+
+    fn take(&mut self, submission: Submission) {
+        let lane = Lane::new(submission.lane).expect("units are lanes");
+        self.outbox.push(Entry {
+            lane: submission.lane,
+            point: point_of(lane, self.lanes),
+            bytes: submission.bytes,
+            attempts: Attempts::NotStored,
+            failures: 0,
+            not_before_ms: 0,
+            deadline_ms: clock::now_ms() + self.deadline_ms,
+            waiter: submission.reply,
+        });
+    }
+
+    /// Sends what can be sent now; says when to look again.
+    fn turn(&mut self) -> Instant {
+        let now_ms = clock::now_ms();
+        for late in self.outbox.expired(now_ms) {
+            give_up(late, "it was not stored in time");
+        }
+        self.refresh_map();
+        let mut wake = self.outbox.next_deadline_ms();
+        while self.flying.len() < self.requests_max {
+            match self.outbox.cut(&self.map, &mut self.pacer, self.limits, now_ms) {
+                Ok(entries) => {
+                    self.flying.spawn(put(Arc::clone(&self.stream), entries));
+                }
+                Err(at) => {
+                    wake = wake.into_iter().chain(at).min();
+                    break;
+                }
+            }
+        }
+        let wait = wake.map_or(MAP_AGE_MAX, |at| Duration::from_millis(at.saturating_sub(now_ms).max(1)));
+        Instant::now() + wait.min(MAP_AGE_MAX)
+    }
+
+    fn refresh_map(&mut self) {
+        let age = self.map_read.elapsed();
+        let due = age >= MAP_AGE_MAX || (self.map_stale && age >= MAP_GAP);
+        if due && self.mapping.is_empty() {
+            self.map_read = Instant::now();
+            let stream = Arc::clone(&self.stream);
+            self.mapping.spawn(async move {
+                match stream.shards().await {
+                    Ok(shards) => Some(ShardMap::new(&shards)),
+                    Err(error) => {
+                        tracing::warn!(%error, "the shard map was not read anew");
+                        None
+                    }
+                }
+            });
+        }
+    }
+
+    fn mapped(&mut self, map: Option<ShardMap>) {
+        if let Some(map) = map {
+            self.pacer.retain(|id| map.open().any(|open| open == id));
+            self.map = map;
+            self.map_stale = false;
+        }
+    }
+
+    fn landed(&mut self, sent: Sent) {
+        match sent.outcome {
+            Ok(answers) => {
+                self.failures = 0;
+                self.door.open();
+                let mut answers = answers.into_iter();
+                for entry in sent.entries {
+                    let answer = answers.next();
+                    self.answered(entry, answer);
+                }
+            }
+            Err((failure, detail)) => {
+                tracing::warn!(?failure, detail, records = sent.entries.len(), "records were not stored");
+                if failure != Failure::Throttled {
+                    self.failures += 1;
+                }
+                if failure == Failure::Refused || self.failures >= DOOR_FAILURES {
+                    self.door.shut(&detail);
+                }
+                for entry in sent.entries {
+                    match failure {
+                        Failure::Throttled => self.throttled(entry),
+                        Failure::NotSent => self.again(entry, Attempts::NotStored),
+                        Failure::Ambiguous => self.again(entry, Attempts::MaybeStored),
+                        Failure::Refused => {
+                            self.outbox.landed(entry.lane);
+                            give_up(entry, &detail);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, entry: Entry<Reply>, answer: Option<PutAnswer>) {
+        match answer {
+            Some(PutAnswer::Stored(shard)) => {
+                self.map_stale |= self.map.shard_of(entry.point) != shard.as_ref();
+                self.outbox.landed(entry.lane);
+                // A caller that has gone away does not need its answer.
+                drop(entry.waiter.send(Ok(())));
+            }
+            Some(PutAnswer::Throttled) => self.throttled(entry),
+            // An answer that lacks a row says nothing of that record.
+            Some(PutAnswer::Unclear) | None => self.again(entry, Attempts::MaybeStored),
+        }
+    }
+
+    fn throttled(&mut self, entry: Entry<Reply>) {
+        let shard = self.map.shard_of(entry.point).cloned().unwrap_or_else(|| ShardId("".into()));
+        self.pacer.throttled(&shard, clock::now_ms());
+        self.again(entry, Attempts::NotStored);
+    }
+
+    /// Sends the same bytes again after a pause, if there is time left.
+    fn again(&mut self, mut entry: Entry<Reply>, attempt: Attempts) {
+        if attempt == Attempts::MaybeStored {
+            entry.attempts = Attempts::MaybeStored;
+        }
+        let now_ms = clock::now_ms();
+        entry.not_before_ms = now_ms + jittered(entry.failures, random_u128() as u64);
+        entry.failures = entry.failures.saturating_add(1);
+        if entry.not_before_ms >= entry.deadline_ms {
+            self.outbox.landed(entry.lane);
+            return give_up(entry, "it was not stored in time");
+        }
+        self.outbox.give_back(entry);
+    }
+}
+
+/// Full jitter: anything up to a bound that doubles.
+fn jittered(failures: u32, random: u64) -> u64 {
+    let bound = (BACKOFF_MS << failures.min(10)).min(BACKOFF_MAX_MS);
+    random % (bound + 1)
+}
+
+/// Says what is known of a record that is not sent again.
+fn give_up(entry: Entry<Reply>, detail: &str) {
+    let detail: Arc<str> = format!("the stream: {detail}").into();
+    let error = match entry.attempts {
+        Attempts::NotStored => AppendError::NotTaken { detail, retry_after: Duration::from_secs(1) },
+        Attempts::MaybeStored => AppendError::Unknown { detail },
+    };
+    // A caller that has gone away does not need its answer.
+    drop(entry.waiter.send(Err(error)));
+}
+
+async fn put(stream: Arc<dyn Stream>, entries: Vec<Entry<Reply>>) -> Sent {
+    let record =
+        |entry: &Entry<Reply>| PutRecord { lane: entry.lane, point: entry.point, bytes: entry.bytes.clone() };
+    let outcome = stream.put(entries.iter().map(record).collect()).await;
+    Sent { entries, outcome }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        for failures in 0..40 {
+            for random in [0, 1, 77, u64::MAX] {
+                assert!(jittered(failures, random) <= BACKOFF_MAX_MS);
+            }
+        }
+        assert!(jittered(0, u64::MAX) <= BACKOFF_MS);
+    }
+}

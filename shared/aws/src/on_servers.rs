@@ -1,0 +1,60 @@
+//! The adapters against real servers and stand-ins. `tests/stand-ins` starts
+//! them and says in the environment where they are, so these tests are
+//! ignored elsewhere: `tests/stand-ins cargo test … -- --ignored`.
+
+mod cable;
+mod contract;
+mod fan_out;
+mod leases;
+mod log;
+mod queue;
+mod rates;
+
+use super::provision::provision;
+use super::{AwsConfig, Clients};
+use sluice_model::ids::random_u128;
+
+/// The value of a variable that `tests/stand-ins` sets.
+fn variable(name: &str) -> String {
+    let value = std::env::var_os(format!("SLUICE_AWS__{name}"));
+    let value = value.unwrap_or_else(|| panic!("SLUICE_AWS__{name} is not set: run tests/stand-ins"));
+    value.into_string().expect("it is UTF-8")
+}
+
+/// The stand-ins, with names that no other test uses.
+fn config() -> AwsConfig {
+    let name = |what: &str| format!("{what}-{:012x}", random_u128() as u64 >> 16);
+    AwsConfig {
+        region: "us-east-1".into(),
+        kinesis_endpoint: variable("KINESIS_ENDPOINT"),
+        dynamodb_endpoint: variable("DYNAMODB_ENDPOINT"),
+        sqs_endpoint: variable("SQS_ENDPOINT"),
+        postgres_url: variable("POSTGRES_URL"),
+        redis_url: variable("REDIS_URL"),
+        stream: name("stream"),
+        events_table: name("events"),
+        leases_table: name("leases"),
+        queue: name("queue"),
+        dead_letter_queue: name("dead"),
+        // Whatever else the machine does.
+        attempt_timeout_ms: 20_000,
+        lanes: 16,
+        poll_ms: 20,
+        lease_ms: 1500,
+        lease_renew_ms: 100,
+        shard_sync_ms: 300,
+        visibility_s: 30,
+        ..AwsConfig::default()
+    }
+}
+
+async fn provisioned(shards: i32) -> (AwsConfig, Clients) {
+    let config = config();
+    config.validate().unwrap();
+    let clients = Clients::new(&config).await;
+    let steps = provision(&clients, &config, shards).await.unwrap();
+    assert!(steps.iter().all(|step| step.made), "{steps:?}");
+    let again = provision(&clients, &config, shards).await.unwrap();
+    assert!(again.iter().all(|step| !step.made), "{again:?}");
+    (config, clients)
+}

@@ -1,0 +1,78 @@
+//! Shards that push: through splits and merges, and over connections that
+//! break or go silent.
+
+use super::cable::{Cable, Mode};
+use super::log::{LaneWriter, append_round, assert_in_order, read_all, split_and_merge};
+use super::{provisioned, variable};
+use crate::log::KinesisLog;
+use crate::{AwsConfig, Clients};
+use sluice_ports::Log;
+use sluice_ports::log::{LogItem, Position};
+use std::time::Duration;
+
+const WAIT: Duration = Duration::from_secs(60);
+
+fn pushed(config: AwsConfig) -> AwsConfig {
+    AwsConfig { fan_out_consumer: "pushed".into(), fan_out_watchdog_ms: 1500, ..config }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn lanes_that_are_pushed_keep_their_order_through_a_split_and_a_merge() {
+    let (config, clients) = provisioned(2).await;
+    let config = pushed(config);
+    let log = KinesisLog::open(&clients, &config).await.unwrap();
+    let mut writers = LaneWriter::all(config.lanes);
+    append_round(&log, &mut writers).await;
+    split_and_merge(&clients, &config, &log, &mut writers).await;
+    let records = tokio::time::timeout(WAIT, read_all(&log, &log)).await.expect("each shard has an end");
+    assert_in_order(&records, &writers);
+}
+
+/// Reads the only shard until `count` records came, from `at` on.
+async fn read(log: &KinesisLog, at: &mut Position, count: usize) -> Vec<sluice_ports::log::LogRecord> {
+    let shard = log.shards().await.unwrap().remove(0);
+    let mut records = Vec::new();
+    let wait = async {
+        while records.len() < count {
+            let Ok(page) = log.read(&shard, *at, 1 << 20, Duration::from_millis(200)).await else { continue };
+            for item in page.items {
+                let LogItem::Record(record) = item else { panic!("damage: {item:?}") };
+                *at = record.position;
+                records.push(record);
+            }
+        }
+    };
+    tokio::time::timeout(WAIT, wait).await.expect("what was appended is pushed");
+    records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_subscription_that_breaks_or_goes_silent_is_begun_anew_where_it_was() {
+    let (config, clients) = provisioned(1).await;
+    let direct = KinesisLog::open(&clients, &config).await.unwrap();
+    let cable = Cable::to(variable("KINESIS_ENDPOINT").trim_start_matches("http://").to_owned()).await;
+    let config = AwsConfig {
+        kinesis_endpoint: format!("http://{}", cable.address),
+        attempt_timeout_ms: 5000,
+        ..pushed(config)
+    };
+    let log = KinesisLog::open(&Clients::new(&config).await, &config).await.unwrap();
+    let (mut writers, mut at, mut records) = (LaneWriter::all(4), Position::START, Vec::new());
+    append_round(&direct, &mut writers).await;
+    records.extend(read(&log, &mut at, 4).await);
+
+    for trouble in [Mode::Cut, Mode::Silent] {
+        cable.set(trouble);
+        append_round(&direct, &mut writers).await;
+        // The watchdog's time passes; nothing comes, or an error does.
+        let shard = direct.shards().await.unwrap().remove(0);
+        let none = log.read(&shard, at, 1 << 20, Duration::from_secs(2)).await;
+        assert!(none.is_err() || none.is_ok_and(|page| page.items.is_empty()), "{trouble:?}");
+        cable.set(Mode::Open);
+        append_round(&direct, &mut writers).await;
+        records.extend(read(&log, &mut at, 8).await);
+    }
+    assert_in_order(&records, &writers);
+}

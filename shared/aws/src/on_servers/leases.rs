@@ -1,0 +1,201 @@
+//! Leases over a real table: several keepers, one that dies, one that is cut off.
+
+use super::provisioned;
+use crate::leases::{Checkpoints, Keeper, LeaseTable, ShardLeases};
+use crate::log::KinesisLog;
+use crate::{AwsConfig, Clients};
+use parking_lot::Mutex;
+use sluice_ports::Leases;
+use sluice_ports::leases::Grant;
+use sluice_ports::log::{Position, ShardId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const WAIT: Duration = Duration::from_secs(20);
+
+type Working = Arc<Mutex<BTreeMap<ShardId, usize>>>;
+
+/// A process: keeps leases, and "works" the shards that it is granted.
+struct Process {
+    number: usize,
+    stop: CancellationToken,
+    leaving: CancellationToken,
+    keeper: JoinHandle<()>,
+    worker: JoinHandle<()>,
+    checkpoints: Arc<Checkpoints>,
+}
+
+/// Works a shard until it is to be left: nobody else may at the same time.
+async fn work(grant: Grant, number: usize, working: Working) {
+    let before = working.lock().insert(grant.shard.clone(), number);
+    assert_eq!(before, None, "{} is worked by two", grant.shard);
+    // Whichever comes first ends the work.
+    tokio::select! {
+        () = grant.leave.cancelled() => tokio::time::sleep(Duration::from_millis(30)).await,
+        () = grant.lost.cancelled() => {}
+    }
+    working.lock().remove(&grant.shard);
+}
+
+async fn work_all(leases: ShardLeases, number: usize, working: Working) {
+    let mut tasks = tokio::task::JoinSet::new();
+    while let Some(grant) = leases.granted().await {
+        tasks.spawn(work(grant, number, working.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+}
+
+impl Process {
+    async fn start(number: usize, clients: &Clients, config: &AwsConfig, working: &Working) -> Self {
+        let log = Arc::new(KinesisLog::open(clients, config).await.unwrap());
+        let (keeper, leases, checkpoints) = Keeper::new(clients, config, log);
+        let (stop, leaving) = (CancellationToken::new(), CancellationToken::new());
+        Self {
+            number,
+            keeper: tokio::spawn(keeper.run(stop.clone(), leaving.clone())),
+            worker: tokio::spawn(work_all(leases, number, working.clone())),
+            stop,
+            leaving,
+            checkpoints: Arc::new(checkpoints),
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.keeper.await.unwrap();
+        self.worker.await.unwrap();
+    }
+
+    /// As `kill -9`: nothing is given back.
+    fn kill(self, working: &Working) {
+        self.keeper.abort();
+        self.worker.abort();
+        working.lock().retain(|_, number| *number != self.number);
+    }
+}
+
+/// Waits until each of `numbers` works its share of `shards`.
+async fn balanced(working: &Working, numbers: &[usize], shards: usize) {
+    let wait = async {
+        loop {
+            let counts: Vec<usize> = {
+                let working = working.lock();
+                numbers.iter().map(|number| working.values().filter(|of| *of == number).count()).collect()
+            };
+            let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+            if counts.iter().sum::<usize>() == shards && most - least <= 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let state = || format!("{numbers:?} share {shards}: {:?}", working.lock());
+    tokio::time::timeout(WAIT, wait).await.unwrap_or_else(|_| panic!("{}", state()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn processes_share_the_shards_whoever_comes_ends_or_dies() {
+    let (config, clients) = provisioned(6).await;
+    let working = Working::default();
+    let one = Process::start(1, &clients, &config, &working).await;
+    balanced(&working, &[1], 6).await;
+    let two = Process::start(2, &clients, &config, &working).await;
+    let three = Process::start(3, &clients, &config, &working).await;
+    balanced(&working, &[1, 2, 3], 6).await;
+
+    // What one holds nobody else can checkpoint; it can, and the next owner reads it.
+    let shard = working.lock().iter().find(|(_, number)| **number == 2).unwrap().0.clone();
+    let position = Position::from_lsn(77);
+    assert!(one.checkpoints.store(&shard, position).await.is_err());
+    two.checkpoints.store(&shard, position).await.unwrap();
+    let began = std::time::Instant::now();
+    two.end().await;
+    balanced(&working, &[1, 3], 6).await;
+    assert!(began.elapsed() < Duration::from_millis(config.lease_ms), "handed over, not expired");
+    assert_eq!(one.checkpoints.load(&shard).await.unwrap(), position);
+
+    three.kill(&working);
+    balanced(&working, &[1], 6).await;
+    one.end().await;
+    assert!(working.lock().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_process_that_leaves_gives_back_each_shard_that_it_left_and_takes_no_more() {
+    let (config, clients) = provisioned(4).await;
+    let working = Working::default();
+    let one = Process::start(1, &clients, &config, &working).await;
+    let two = Process::start(2, &clients, &config, &working).await;
+    balanced(&working, &[1, 2], 4).await;
+    // Told to end: its work stops, its keeper has not been told to yet.
+    two.leaving.cancel();
+    let began = std::time::Instant::now();
+    two.worker.abort();
+    working.lock().retain(|_, number| *number != 2);
+    balanced(&working, &[1], 4).await;
+    assert!(began.elapsed() < Duration::from_millis(config.lease_ms), "given back, not expired");
+    // Alone again it would have its share, if it still took any.
+    one.kill(&working);
+    tokio::time::sleep(Duration::from_millis(config.lease_ms * 2)).await;
+    assert!(working.lock().is_empty());
+    two.stop.cancel();
+    two.keeper.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_process_that_cannot_renew_leaves_before_another_comes() {
+    let (config, clients) = provisioned(2).await;
+    let working = Working::default();
+    let log = Arc::new(KinesisLog::open(&clients, &config).await.unwrap());
+    let (keeper, leases, _) = Keeper::new(&clients, &config, log);
+    let kept = tokio::spawn(keeper.run(CancellationToken::new(), CancellationToken::new()));
+    let grants = [leases.granted().await.unwrap(), leases.granted().await.unwrap()];
+    // Cut off: its table is gone, as far as it can see.
+    let table = LeaseTable::new(&clients, &config);
+    let other = Process::start(2, &clients, &config, &working).await;
+    // Its keeper stalls with all its tasks but the fence's: nothing is renewed.
+    kept.abort();
+    let fenced = async {
+        for grant in &grants {
+            grant.lost.cancelled().await;
+        }
+    };
+    let lost = tokio::time::timeout(Duration::from_millis(config.lease_ms), fenced).await;
+    assert!(lost.is_ok(), "fenced before the lease is over");
+    assert!(working.lock().is_empty(), "nobody else has begun");
+    balanced(&working, &[2], 2).await;
+    drop((grants, table));
+    other.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn children_are_granted_once_their_parents_are_settled() {
+    let (config, clients) = provisioned(1).await;
+    let log = Arc::new(KinesisLog::open(&clients, &config).await.unwrap());
+    let (keeper, leases, checkpoints) = Keeper::new(&clients, &config, log.clone());
+    let stop = CancellationToken::new();
+    let kept = tokio::spawn(keeper.run(stop.clone(), CancellationToken::new()));
+    let parent = leases.granted().await.unwrap();
+    let split = clients.kinesis.split_shard().stream_name(&config.stream).shard_to_split(&*parent.shard.0);
+    split.new_starting_hash_key((u128::MAX / 2).to_string()).send().await.unwrap();
+    // Several syncs pass; nothing is granted.
+    let early = tokio::time::timeout(Duration::from_millis(1200), leases.granted()).await;
+    assert!(early.is_err(), "a child before its parent is settled: {early:?}");
+    checkpoints.store(&parent.shard, Position::END).await.unwrap();
+    drop(parent);
+    let children = async { [leases.granted().await.unwrap(), leases.granted().await.unwrap()] };
+    let children = tokio::time::timeout(WAIT, children).await.unwrap();
+    assert_ne!(children[0].shard, children[1].shard);
+    drop(children);
+    stop.cancel();
+    kept.await.unwrap();
+}

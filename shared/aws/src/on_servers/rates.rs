@@ -1,0 +1,142 @@
+//! Rates over several edges: the bound, what it costs, and Redis away.
+
+use super::cable::{Cable, Mode};
+use crate::AwsConfig;
+use crate::idempotency::RedisIdempotency;
+use crate::rates::{LEASE_LIFE, RedisRates};
+use crate::redis::Redis;
+use sluice_model::CustomerId;
+use sluice_model::limiter::Limiter;
+use sluice_ports::idempotency::{ClaimOutcome, Placed};
+use sluice_ports::rates::{RatedCustomer, Taken};
+use sluice_ports::{Idempotency, PortError, Rates};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const RATE: u32 = 2000;
+const BURST: u32 = 3000;
+
+struct TestCustomer {
+    id: CustomerId,
+    limiter: Limiter,
+}
+
+impl TestCustomer {
+    fn rated(&self) -> RatedCustomer<'_> {
+        RatedCustomer { id: self.id, limiter: &self.limiter }
+    }
+}
+
+fn customer() -> Arc<TestCustomer> {
+    let id = CustomerId::new(sluice_model::clock::now_ms());
+    Arc::new(TestCustomer { id, limiter: Limiter::new(RATE, BURST) })
+}
+
+async fn edge(config: &AwsConfig) -> Arc<RedisRates> {
+    let redis = Redis::new(config, Arc::default()).unwrap();
+    redis.connected().await;
+    Arc::new(RedisRates::new(redis))
+}
+
+async fn take(rates: &RedisRates, customer: &TestCustomer, events: u64) -> bool {
+    match rates.take(customer.rated(), events) {
+        Taken::Yes => true,
+        Taken::No(_) => false,
+        Taken::Lease => rates.lease(customer.rated(), events).await.is_ok(),
+    }
+}
+
+/// Three edges, each asked for more than the whole rate by several requests at
+/// a time; what passes, over how long.
+async fn storm(edges: &[Arc<RedisRates>], of: &Arc<TestCustomer>, sizes: &'static [u64]) -> (u64, f64) {
+    let (passed, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    let mut tasks = tokio::task::JoinSet::new();
+    for (n, edge) in edges.iter().enumerate().flat_map(|(n, edge)| [(n, edge), (n + 1, edge)]) {
+        let (edge, of, passed) = (Arc::clone(edge), Arc::clone(of), Arc::clone(&passed));
+        tasks.spawn(async move {
+            for turn in n.. {
+                if began.elapsed() > Duration::from_secs(3) {
+                    return;
+                }
+                let events = sizes[turn % sizes.len()];
+                if take(&edge, &of, events).await {
+                    passed.fetch_add(events, Ordering::Relaxed);
+                } else {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    (passed.load(Ordering::Relaxed), began.elapsed().as_secs_f64())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn three_edges_together_let_through_a_customer_s_rate_and_no_more() {
+    let config = super::config();
+    let edges = [edge(&config).await, edge(&config).await, edge(&config).await];
+    for sizes in [&[1u64][..], &[1, 70, 3, 400]] {
+        let of = customer();
+        let before: u64 = edges.iter().map(|edge| edge.asked()).sum();
+        let (passed, seconds) = storm(&edges, &of, sizes).await;
+        let asked = edges.iter().map(|edge| edge.asked()).sum::<u64>() - before;
+        let (rate, burst) = (f64::from(RATE), f64::from(BURST));
+        let most = burst + rate * (seconds + LEASE_LIFE.as_secs_f64());
+        assert!(passed as f64 <= most, "{passed} of at most {most}");
+        assert!(passed as f64 >= burst + rate * seconds / 2.0, "{passed} in {seconds} s");
+        assert!(asked * 10 <= passed, "{asked} scripts for {passed} events");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
+    let server = super::variable("REDIS_URL").trim_start_matches("redis://").to_owned();
+    let cable = Cable::to(server).await;
+    let config = AwsConfig { redis_url: format!("redis://{}", cable.address), ..super::config() };
+    let (edges, stop) = ([edge(&config).await, edge(&config).await], CancellationToken::new());
+    for edge in &edges {
+        let (edge, stop) = (Arc::clone(edge), stop.clone());
+        tokio::spawn(async move { edge.run(stop).await });
+    }
+    let redis = Redis::new(&config, Arc::default()).unwrap();
+    redis.connected().await;
+    let keys = RedisIdempotency::new(redis, &config);
+    let claim = |n: u8| keys.claim(CustomerId::new(1), [n; 16], [n; 16], 0);
+    let wait = async {
+        while edges[0].edges() < 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the edges know of each other");
+    // Claimed before Redis goes away, taken meanwhile.
+    let (key, taken) = ((CustomerId::new(2), [7; 16]), Placed { runs: Vec::new(), accepted_at_ms: 5 });
+    assert_eq!(keys.claim(key.0, key.1, [1; 16], 0).await.unwrap(), ClaimOutcome::Claimed);
+
+    cable.set(Mode::Cut);
+    keys.complete(key.0, key.1, taken.clone()).await.unwrap();
+    let of = customer();
+    let (passed, seconds) = storm(&edges[..1], &of, &[5, 1]).await;
+    let share = f64::from(RATE) / f64::from(edges[0].edges());
+    assert!(passed as f64 <= f64::from(BURST) + share * seconds + 1.0, "{passed} in {seconds} s");
+    assert!(passed as f64 >= f64::from(BURST), "unkeyed requests go on");
+    assert!(matches!(claim(200).await, Err(PortError::Unavailable { .. })), "keyed ones do not");
+
+    cable.set(Mode::Open);
+    let wait = async {
+        while !matches!(claim(201).await, Ok(ClaimOutcome::Claimed | ClaimOutcome::InFlight)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it comes back by itself");
+    let wait = async {
+        while keys.claim(key.0, key.1, [1; 16], 0).await.unwrap() != ClaimOutcome::Completed(taken.clone()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("what was taken meanwhile is known");
+    stop.cancel();
+}

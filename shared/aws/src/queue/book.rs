@@ -1,0 +1,265 @@
+//! What this process knows of the queue's deliveries: pure.
+//!
+//! It knows those that it put and that are not due yet (what becomes of them
+//! then, another process may decide: they are forgotten a while after they
+//! fell due), and those that it has taken. A subscription's backlog is the sum
+//! of what all processes know; each sees its own part.
+
+use foldhash::HashMap;
+use sluice_model::{Delivery, DeliveryId, SubscriptionId};
+use sluice_ports::work_queue::Backlog;
+use std::collections::{BTreeSet, VecDeque};
+
+/// Deliveries that ended before their message came back; of more the oldest are forgotten.
+const ENDED_MAX: usize = 100_000;
+
+#[derive(Debug)]
+struct Entry {
+    subscription: SubscriptionId,
+    events: u64,
+    due_ms: u64,
+    /// Of the message it was taken by.
+    receipt: Option<String>,
+}
+
+/// What a message that came is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Met {
+    /// A delivery to give out; it is taken now.
+    New,
+    /// One that is taken already: its message came once more.
+    Taken,
+    /// An earlier state of one that was put again, or one that ended.
+    Stale,
+}
+
+/// Deliveries that this process put or took.
+#[derive(Debug)]
+pub(super) struct Book {
+    entries: HashMap<DeliveryId, Entry>,
+    /// Those that are not taken, by when they are due.
+    waiting: BTreeSet<(u64, DeliveryId)>,
+    by_subscription: HashMap<SubscriptionId, Backlog>,
+    total: Backlog,
+    ended: VecDeque<DeliveryId>,
+    ended_set: foldhash::HashSet<DeliveryId>,
+    grace_ms: u64,
+}
+
+impl Book {
+    /// Deliveries are forgotten `grace_ms` after they fell due.
+    pub(super) fn new(grace_ms: u64) -> Self {
+        Self {
+            entries: HashMap::default(),
+            waiting: BTreeSet::new(),
+            by_subscription: HashMap::default(),
+            total: Backlog::default(),
+            ended: VecDeque::new(),
+            ended_set: foldhash::HashSet::default(),
+            grace_ms,
+        }
+    }
+
+    fn insert(&mut self, delivery: &Delivery, receipt: Option<String>) {
+        let events = delivery.event_count() as u64;
+        let (subscription, due_ms) = (delivery.subscription, delivery.due_ms);
+        if receipt.is_none() {
+            self.waiting.insert((due_ms, delivery.id));
+        }
+        for backlog in [&mut self.total, self.by_subscription.entry(subscription).or_default()] {
+            backlog.deliveries += 1;
+            backlog.events += events;
+        }
+        self.entries.insert(delivery.id, Entry { subscription, events, due_ms, receipt });
+    }
+
+    fn remove(&mut self, id: DeliveryId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        self.waiting.remove(&(entry.due_ms, id));
+        let of = self.by_subscription.entry(entry.subscription).or_default();
+        for backlog in [&mut self.total, of] {
+            backlog.deliveries -= 1;
+            backlog.events -= entry.events;
+        }
+        if self.by_subscription.get(&entry.subscription).is_some_and(|of| of.deliveries == 0) {
+            self.by_subscription.remove(&entry.subscription);
+        }
+        Some(entry)
+    }
+
+    /// A delivery was sent; gives the receipt of the message that it replaces.
+    pub(super) fn put(&mut self, delivery: &Delivery, now_ms: u64) -> Option<String> {
+        self.forget_due(now_ms);
+        let receipt = self.remove(delivery.id).and_then(|entry| entry.receipt);
+        self.insert(delivery, None);
+        receipt
+    }
+
+    /// A delivery's message came.
+    pub(super) fn received(&mut self, delivery: &Delivery, receipt: String, now_ms: u64) -> Met {
+        self.forget_due(now_ms);
+        if self.ended_set.contains(&delivery.id) {
+            return Met::Stale;
+        }
+        match self.entries.get_mut(&delivery.id) {
+            // Retries fall due later and later: what is due earlier was put before.
+            Some(entry) if delivery.due_ms < entry.due_ms => Met::Stale,
+            Some(entry) if entry.receipt.is_some() => {
+                entry.receipt = Some(receipt);
+                Met::Taken
+            }
+            _ => {
+                self.remove(delivery.id);
+                self.insert(delivery, Some(receipt));
+                Met::New
+            }
+        }
+    }
+
+    /// Makes taken deliveries takeable again; gives their receipts.
+    pub(super) fn give_back(&mut self, deliveries: &[Delivery]) -> Vec<String> {
+        let removed =
+            deliveries.iter().filter_map(|delivery| Some((delivery, self.remove(delivery.id)?.receipt?)));
+        let removed: Vec<_> = removed.collect();
+        removed
+            .into_iter()
+            .map(|(delivery, receipt)| {
+                self.insert(delivery, None);
+                receipt
+            })
+            .collect()
+    }
+
+    /// The receipt of a taken delivery.
+    pub(super) fn receipt(&self, id: DeliveryId) -> Option<String> {
+        self.entries.get(&id)?.receipt.clone()
+    }
+
+    /// The receipts of all that is taken.
+    pub(super) fn receipts(&self) -> Vec<String> {
+        self.entries.values().filter_map(|entry| entry.receipt.clone()).collect()
+    }
+
+    /// A delivery ended. Of one that is not taken the message is still there.
+    pub(super) fn done(&mut self, id: DeliveryId) {
+        let Some(entry) = self.remove(id) else { return };
+        if entry.receipt.is_none() && self.ended_set.insert(id) {
+            self.ended.push_back(id);
+            if self.ended.len() > ENDED_MAX
+                && let Some(oldest) = self.ended.pop_front()
+            {
+                self.ended_set.remove(&oldest);
+            }
+        }
+    }
+
+    fn forget_due(&mut self, now_ms: u64) {
+        while let Some((due_ms, id)) = self.waiting.first().copied() {
+            if due_ms + self.grace_ms > now_ms {
+                return;
+            }
+            self.remove(id);
+        }
+    }
+
+    pub(super) fn backlog(&mut self, subscription: SubscriptionId, now_ms: u64) -> Backlog {
+        self.forget_due(now_ms);
+        self.by_subscription.get(&subscription).copied().unwrap_or_default()
+    }
+
+    pub(super) fn total(&mut self, now_ms: u64) -> Backlog {
+        self.forget_due(now_ms);
+        self.total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sluice_model::Lane;
+    use sluice_ports::sample::{Batches, delivery};
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(usize, u64),
+        Receive(usize),
+        Done(usize),
+        GiveBack(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..6usize, 1..50u64).prop_map(|(which, wait)| Step::Put(which, wait)),
+            (0..6usize).prop_map(Step::Receive),
+            (0..6usize).prop_map(Step::Done),
+            (0..6usize).prop_map(Step::GiveBack),
+        ]
+    }
+
+    proptest! {
+        /// The backlog is what was put or taken and has not ended; a taken
+        /// delivery is not given out again, and an earlier state of one never.
+        #[test]
+        fn the_book_is_right_about_what_it_put(steps in prop::collection::vec(step(), 1..80)) {
+            let batch = Batches::new(Lane::new(1).unwrap()).next(4, 1);
+            let subscription = |n: usize| SubscriptionId::from_u128(1 + n as u128 % 2);
+            let mut all: Vec<_> = (0..6).map(|n| delivery(&batch, subscription(n), 1 + n as u16 % 4, 0)).collect();
+            let (mut book, mut state) = (Book::new(1_000_000), [None; 6]);
+            let mut versions: Vec<Vec<Delivery>> = vec![Vec::new(); 6];
+            for (now, step) in steps.into_iter().enumerate() {
+                let now = now as u64;
+                match step {
+                    // Ended ones are never put again by anybody.
+                    Step::Put(which, wait) if state[which] != Some("ended") => {
+                        all[which].due_ms = all[which].due_ms.max(now) + wait;
+                        versions[which].push(all[which].clone());
+                        let replaced = book.put(&all[which], now);
+                        prop_assert_eq!(replaced.is_some(), state[which] == Some("taken"));
+                        state[which] = Some("waiting");
+                    }
+                    Step::Receive(which) if !versions[which].is_empty() => {
+                        for stale in &versions[which][..versions[which].len() - 1] {
+                            prop_assert_eq!(book.received(stale, "old".into(), now), Met::Stale);
+                        }
+                        let wanted = match state[which] {
+                            Some("waiting") => Met::New,
+                            Some("taken") => Met::Taken,
+                            _ => continue,
+                        };
+                        prop_assert_eq!(book.received(&all[which], "new".into(), now), wanted);
+                        state[which] = Some("taken");
+                    }
+                    Step::Done(which) if state[which].is_some() => {
+                        let waited = state[which] == Some("waiting");
+                        book.done(all[which].id);
+                        state[which] = Some("ended");
+                        if waited {
+                            prop_assert_eq!(book.received(&all[which], "late".into(), now), Met::Stale);
+                        }
+                        versions[which].clear();
+                    }
+                    Step::GiveBack(which) if state[which] == Some("taken") => {
+                        prop_assert_eq!(book.give_back(&all[which..=which]).len(), 1);
+                        state[which] = Some("waiting");
+                    }
+                    _ => {}
+                }
+                for of in 0..2 {
+                    let mine = (0..6).filter(|n| n % 2 == of && matches!(state[*n], Some("waiting" | "taken")));
+                    let (deliveries, events) = mine.fold((0, 0), |sum, n| (sum.0 + 1, sum.1 + all[n].event_count() as u64));
+                    prop_assert_eq!(book.backlog(subscription(of), now), Backlog { deliveries, events });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_fell_due_long_ago_is_another_s_affair() {
+        let batch = Batches::new(Lane::new(1).unwrap()).next(4, 1);
+        let mut book = Book::new(100);
+        book.put(&delivery(&batch, SubscriptionId::from_u128(1), 1, 1000), 0);
+        assert_eq!(book.total(1099).deliveries, 1);
+        assert_eq!(book.total(1100), Backlog::default());
+    }
+}

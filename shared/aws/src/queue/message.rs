@@ -1,0 +1,142 @@
+//! What messages say.
+//!
+//! ```text
+//! delivery     "sluice1:" and base64 of the delivery (postcard)
+//! dead letter  JSON, for people and tools: see `DeadLetterRef`
+//! ```
+//!
+//! A delivery has at most 10,000 events, a reference at most 30 bytes each:
+//! less than half of the 1 MiB that a message may have.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use sluice_model::{CustomerId, DeadLetter, DeadLetterId, Delivery, EventId, SubscriptionId};
+
+/// Event ids that a dead letter's message lists.
+const IDS_MAX: usize = 1000;
+const PREFIX: &str = "sluice1:";
+
+/// A message to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Outgoing {
+    pub(super) body: String,
+    pub(super) delay_s: i32,
+    /// SQS is fair over groups.
+    pub(super) group: String,
+}
+
+/// A dead letter as its message has it; the row in the event store is the truth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DeadLetterRef {
+    pub(super) dead_letter: DeadLetterTag,
+    pub(super) id: DeadLetterId,
+    pub(super) customer_id: CustomerId,
+    pub(super) subscription_id: SubscriptionId,
+    pub(super) reason: String,
+    pub(super) attempts: u32,
+    pub(super) last_status: Option<u16>,
+    pub(super) last_error: Option<String>,
+    pub(super) event_count: usize,
+    pub(super) event_ids: Vec<EventId>,
+}
+
+/// Says which kind of JSON it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum DeadLetterTag {
+    #[serde(rename = "sluice1")]
+    Version1,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) enum Body {
+    Delivery(Delivery),
+    DeadLetter(DeadLetterRef),
+}
+
+/// A message that is none of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("not a delivery and not a dead letter: {0}")]
+pub(super) struct BodyError(String);
+
+/// A delivery's message, delayed until it is due, or as far towards that as it can be.
+pub(super) fn outgoing(delivery: &Delivery, now_ms: u64, delay_s_max: u32) -> Outgoing {
+    let bytes = postcard::to_stdvec(delivery).expect("a delivery has no maps");
+    Outgoing {
+        body: format!("{PREFIX}{}", BASE64.encode(bytes)),
+        delay_s: delivery.due_ms.saturating_sub(now_ms).div_ceil(1000).min(delay_s_max.into()) as i32,
+        group: delivery.subscription.to_string(),
+    }
+}
+
+/// A dead letter's message.
+pub(super) fn dead_letter(letter: &DeadLetter) -> Outgoing {
+    let delivery = &letter.delivery;
+    let ids = delivery.events.iter().flat_map(|of| of.events.iter().map(|index| of.batch.event(index)));
+    let of = DeadLetterRef {
+        dead_letter: DeadLetterTag::Version1,
+        id: letter.id,
+        customer_id: delivery.customer,
+        subscription_id: delivery.subscription,
+        reason: letter.reason.as_str().to_owned(),
+        attempts: delivery.attempts,
+        last_status: delivery.last.status,
+        last_error: delivery.last.error.clone(),
+        event_count: delivery.event_count(),
+        event_ids: ids.take(IDS_MAX).collect(),
+    };
+    let body = serde_json::to_string(&of).expect("it has string keys only");
+    Outgoing { body, delay_s: 0, group: delivery.subscription.to_string() }
+}
+
+/// What a message says.
+pub(super) fn read(body: &str) -> Result<Body, BodyError> {
+    let wrong = |error: &dyn std::fmt::Display| BodyError(error.to_string());
+    match body.strip_prefix(PREFIX) {
+        Some(encoded) => {
+            let bytes = BASE64.decode(encoded).map_err(|error| wrong(&error))?;
+            postcard::from_bytes(&bytes).map(Body::Delivery).map_err(|error| wrong(&error))
+        }
+        None => serde_json::from_str(body).map(Body::DeadLetter).map_err(|error| wrong(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::{DeadLetterReason, EventRef, EventSet, Lane};
+    use sluice_ports::sample::{self, Batches};
+
+    #[test]
+    fn messages_come_back_and_the_largest_fits() {
+        let mut batches = Batches::new(Lane::new(1).unwrap());
+        let mut delivery = sample::delivery(&batches.next(2, 1), SubscriptionId::from_u128(7), 2, 5);
+        delivery.events = (0..10_000)
+            .map(|_| EventRef { batch: batches.next(1, 1).id, events: EventSet::range(0, 1) })
+            .collect();
+        let message = outgoing(&delivery, 0, 900);
+        assert!(message.body.len() < 512 << 10, "{}", message.body.len());
+        assert!(matches!(read(&message.body), Ok(Body::Delivery(read)) if read == delivery));
+
+        let letter = DeadLetter { id: DeadLetterId::new(9), reason: DeadLetterReason::Refused, delivery };
+        let message = dead_letter(&letter);
+        assert!(message.body.len() < 64 << 10, "{}", message.body.len());
+        let Ok(Body::DeadLetter(of)) = read(&message.body) else { panic!("a dead letter") };
+        assert_eq!((of.id, of.event_count, of.event_ids.len()), (letter.id, 10_000, IDS_MAX));
+        for bad in ["", "{}", "sluice1:!", "sluice1:AAAA"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_as_long_as_it_should_be_or_as_sqs_can() {
+        let batch = Batches::new(Lane::new(1).unwrap()).next(2, 1);
+        for (due_ms, now_ms, delay_s) in
+            [(5, 5, 0), (5, 9, 0), (1005, 5, 1), (1006, 5, 2), (u64::MAX / 2, 5, 900)]
+        {
+            let delivery = sample::delivery(&batch, SubscriptionId::from_u128(7), 2, due_ms);
+            assert_eq!(outgoing(&delivery, now_ms, 900).delay_s, delay_s);
+        }
+    }
+}

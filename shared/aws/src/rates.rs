@@ -1,0 +1,281 @@
+//! Rate limits over several edges, on Redis.
+//!
+//! A customer's rate is one GCRA state in Redis. An edge takes parts of it in
+//! advance: one script leases the events that a request needs and some
+//! [`LEASE`] of the rate more, so that what follows asks nobody. What was
+//! leased and not used within [`LEASE_LIFE`] is lost to the customer. So all
+//! edges together let through, in any window, at most the burst and the rate's
+//! share of the window and of one `LEASE_LIFE` more.
+//!
+//! ```text
+//! sluice:rate:<customer>  when what was leased is paid for, in µs of Redis' clock
+//! sluice:edges            sorted set: edges, by when each was last there, in ms
+//! ```
+//!
+//! Where Redis is away an edge goes on with its share: the rate divided by the
+//! number of edges that were there when it last knew, after one burst.
+
+use super::redis::Redis;
+use async_trait::async_trait;
+use foldhash::HashMap;
+use parking_lot::{Mutex, RwLock};
+use sluice_model::CustomerId;
+use sluice_model::ids::random_u128;
+use sluice_model::limiter::{Denied, Limiter, Quota};
+use sluice_ports::rates::{RatedCustomer, Rates, Taken};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How much of the rate is leased beyond what a request needs.
+const LEASE: Duration = Duration::from_millis(100);
+/// How long a lease is good for.
+pub(super) const LEASE_LIFE: Duration = Duration::from_secs(1);
+/// Where Redis gave less than was wanted, it is asked again after this long at
+/// the soonest: a customer at its limit costs no script an event.
+const ASK_GAP: Duration = Duration::from_millis(50);
+/// How often an edge says that it is there, and after how long it is not.
+const BEAT: Duration = Duration::from_secs(1);
+const GONE_MS: u64 = 5000;
+/// After a failure Redis is left alone for this long.
+const AWAY: Duration = Duration::from_millis(500);
+/// Customers whose state is kept; beyond it those that hold nothing are forgotten.
+const CUSTOMERS_MAX: usize = 100_000;
+
+/// Arguments: µs an event (a decimal), burst in µs, events needed, events wanted.
+/// Answers what is given, and else how many µs to wait for what is needed.
+const LEASE_SCRIPT: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local cost, depth = tonumber(ARGV[1]), tonumber(ARGV[2])
+local needed, wanted = tonumber(ARGV[3]), tonumber(ARGV[4])
+local paid = tonumber(redis.call('GET', KEYS[1]) or 0)
+if paid < now then paid = now end
+local room = math.floor((now + depth - paid) / cost + 0.000001)
+if room < needed then
+  return {0, math.ceil(paid + needed * cost - now - depth)}
+end
+local given = math.min(room, wanted)
+paid = paid + given * cost
+redis.call('SET', KEYS[1], string.format('%.3f', paid), 'PX', math.ceil((paid - now) / 1000) + 1000)
+return {given, 0}";
+
+const BEAT_SCRIPT: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+return redis.call('ZCARD', KEYS[1])";
+
+/// What this edge has of a customer's rate.
+#[derive(Debug, Default)]
+struct Lease {
+    events: u64,
+    good_until: Option<Instant>,
+    /// So many, or more, will not be given before then.
+    refused: Option<(u64, Instant)>,
+}
+
+#[derive(Debug)]
+struct Customer {
+    lease: Mutex<Lease>,
+    /// One script at a time: who waits here finds what it brought.
+    asking: tokio::sync::Mutex<()>,
+    /// The edge's share while Redis is away.
+    share: Limiter,
+}
+
+/// The rate limits of a deployment with several edges.
+pub struct RedisRates {
+    redis: Redis,
+    started: Instant,
+    away_until: Mutex<Option<Instant>>,
+    edges: AtomicU32,
+    /// Scripts that leased, or tried to.
+    asked: AtomicU64,
+    customers: RwLock<HashMap<CustomerId, Arc<Customer>>>,
+}
+
+impl RedisRates {
+    /// Rates that nothing is leased of.
+    #[must_use]
+    pub fn new(redis: Redis) -> Self {
+        Self {
+            redis,
+            started: Instant::now(),
+            away_until: Mutex::new(None),
+            edges: AtomicU32::new(1),
+            asked: AtomicU64::new(0),
+            customers: RwLock::default(),
+        }
+    }
+
+    /// Says again and again that this edge is there, and learns how many are,
+    /// until told to stop.
+    pub async fn run(&self, stop: CancellationToken) {
+        let me = format!("{:016x}", random_u128() as u64);
+        let mut ticks = tokio::time::interval(BEAT);
+        // Cancel safe: a wait.
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let args = vec![me.clone(), GONE_MS.to_string()];
+            // Where it fails the number that was is the best guess.
+            if let Ok(edges) = self.redis.run::<u32>(BEAT_SCRIPT, "sluice:edges".into(), args).await {
+                self.edges.store(edges.max(1), Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn customer(&self, id: CustomerId) -> Arc<Customer> {
+        if let Some(known) = self.customers.read().get(&id) {
+            return Arc::clone(known);
+        }
+        let mut customers = self.customers.write();
+        if customers.len() >= CUSTOMERS_MAX {
+            let now = Instant::now();
+            customers.retain(|_, of| of.lease.lock().good_until.is_some_and(|until| until > now));
+        }
+        let new = || Customer {
+            lease: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            share: Limiter::new(1, 1),
+        };
+        Arc::clone(customers.entry(id).or_insert_with(|| Arc::new(new())))
+    }
+
+    /// How many scripts leased, or tried to, so far.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// How many edges there are, as far as this one knows.
+    #[must_use]
+    pub fn edges(&self) -> u32 {
+        self.edges.load(Ordering::Relaxed)
+    }
+
+    fn is_away(&self) -> bool {
+        self.away_until.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Takes of the share that is this edge's while Redis is away.
+    fn take_share(&self, of: &Customer, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
+        let whole = entry.limiter.quota(0);
+        let edges = u64::from(self.edges());
+        let now_ns = self.started.elapsed().as_nanos() as u64;
+        of.share.change((whole.rate / edges).max(1) as u32, whole.burst as u32, now_ns);
+        of.share.take(events, now_ns)
+    }
+
+    /// Asks Redis for what is needed and some more.
+    async fn ask(&self, of: &Customer, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
+        let Quota { rate, burst, .. } = entry.limiter.quota(0);
+        let cost = 1_000_000.0 / rate as f64;
+        let more = rate * LEASE.as_millis() as u64 / 1000;
+        let asked = Instant::now();
+        // What is at hand goes to this request; the rest of it is asked for.
+        let at_hand = of.lease.lock().empty(asked).min(events);
+        let needed = events - at_hand;
+        let args = vec![
+            format!("{cost:.6}"),
+            format!("{:.3}", cost * burst as f64),
+            needed.to_string(),
+            (needed + more).to_string(),
+        ];
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let key = format!("sluice:rate:{}", entry.id);
+        let given: Vec<u64> = match self.redis.run(LEASE_SCRIPT, key, args).await {
+            Ok(given) => given,
+            Err(error) => {
+                tracing::debug!(%error, "rates are this edge's share");
+                *self.away_until.lock() = Some(Instant::now() + AWAY);
+                of.lease.lock().events += at_hand;
+                return self.take_share(of, entry, events);
+            }
+        };
+        let (given, wait_us) = (given.first().copied().unwrap_or(0), given.get(1).copied().unwrap_or(0));
+        let mut lease = of.lease.lock();
+        if given >= needed {
+            let good_until = Some(asked + LEASE_LIFE);
+            let refused = (given < needed + more).then_some((1, asked + ASK_GAP));
+            *lease = Lease { events: lease.events + given - needed, good_until, refused };
+            return Ok(());
+        }
+        lease.events += at_hand;
+        let retry_after = Duration::from_micros(wait_us).max(ASK_GAP);
+        lease.refused = Some((events, asked + retry_after));
+        Err(Denied { retry_after })
+    }
+}
+
+impl Lease {
+    /// Drops what is no longer good.
+    fn expire(&mut self, now: Instant) {
+        if self.good_until.is_none_or(|until| until <= now) {
+            self.events = 0;
+        }
+    }
+
+    /// Takes all that is at hand.
+    fn empty(&mut self, now: Instant) -> u64 {
+        self.expire(now);
+        std::mem::take(&mut self.events)
+    }
+
+    /// Takes of what is at hand.
+    fn take(&mut self, events: u64, now: Instant) -> Taken {
+        self.expire(now);
+        if self.events >= events {
+            self.events -= events;
+            return Taken::Yes;
+        }
+        match self.refused {
+            Some((refused, until)) if events >= refused && now < until => {
+                Taken::No(Denied { retry_after: until - now })
+            }
+            _ => Taken::Lease,
+        }
+    }
+}
+
+#[async_trait]
+impl Rates for RedisRates {
+    fn take(&self, customer: RatedCustomer<'_>, events: u64) -> Taken {
+        let of = self.customer(customer.id);
+        let taken = of.lease.lock().take(events, Instant::now());
+        if taken == Taken::Lease && self.is_away() {
+            return self.take_share(&of, customer, events).map_or_else(Taken::No, |()| Taken::Yes);
+        }
+        taken
+    }
+
+    async fn lease(&self, customer: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
+        let of = self.customer(customer.id);
+        let _asking = of.asking.lock().await;
+        // Whoever asked before may have brought enough, or a refusal.
+        match self.take(customer, events) {
+            Taken::Yes => Ok(()),
+            Taken::No(denied) => Err(denied),
+            Taken::Lease => self.ask(&of, customer, events).await,
+        }
+    }
+
+    fn give_back(&self, customer: RatedCustomer<'_>, events: u64) {
+        let of = self.customer(customer.id);
+        let mut lease = of.lease.lock();
+        if lease.good_until.is_some_and(|until| until > Instant::now()) {
+            lease.events += events;
+        }
+    }
+
+    fn quota(&self, customer: RatedCustomer<'_>) -> Quota {
+        let of = self.customer(customer.id);
+        let lease = of.lease.lock();
+        let now = Instant::now();
+        let at_hand = lease.good_until.is_some_and(|until| until > now);
+        let reset = lease.refused.map_or(Duration::ZERO, |(_, until)| until.saturating_duration_since(now));
+        Quota { remaining: if at_hand { lease.events } else { 0 }, reset, ..customer.limiter.quota(0) }
+    }
+}

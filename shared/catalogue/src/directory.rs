@@ -1,0 +1,244 @@
+//! What a process knows of the catalogue: customers, keys and subscriptions in
+//! memory, read without a lock, kept up to date by polling for changes.
+//!
+//! The customer's [`CustomerEntry`] stays the same object for as long as the
+//! process runs; its state is swapped when it changes. So whoever holds an
+//! entry sees changes without looking it up again, and its limiter is one.
+
+mod entry;
+mod publish;
+mod refresher;
+mod shards;
+
+pub use entry::{CustomerEntry, CustomerState, KeyEntry};
+pub use refresher::Refresher;
+
+use shards::Shards;
+use sluice_model::{ApiKey, CustomerId};
+use sluice_ports::catalogue::{Changes, Revision};
+use sluice_ports::{Catalogue, PortError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// How a directory is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct DirectorySettings {
+    /// How often the catalogue is asked for changes.
+    pub poll: Duration,
+    /// The most events of a request: no customer's burst is smaller.
+    pub request_events_max: u32,
+}
+
+impl Default for DirectorySettings {
+    fn default() -> Self {
+        Self { poll: Duration::from_millis(500), request_events_max: 10_000 }
+    }
+}
+
+/// The catalogue as this process knows it.
+pub struct Directory {
+    catalogue: Arc<dyn Catalogue>,
+    settings: DirectorySettings,
+    customers: Shards<Arc<CustomerEntry>>,
+    /// By the first half of the key's hash.
+    keys: Shards<Arc<KeyEntry>>,
+    revision: watch::Sender<Revision>,
+    started: Instant,
+    /// All changes made before then are known; in nanoseconds since `started`.
+    as_of_ns: AtomicU64,
+    refreshes: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Directory {
+    /// Loads the catalogue. The refresher must be run, or nothing more is learnt.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub async fn load(
+        catalogue: Arc<dyn Catalogue>,
+        settings: DirectorySettings,
+    ) -> Result<(Arc<Self>, Refresher), PortError> {
+        let (refreshes, requests) = mpsc::channel(refresher::REQUESTS_MAX);
+        let directory = Arc::new(Self {
+            catalogue,
+            settings,
+            customers: Shards::new(),
+            keys: Shards::new(),
+            revision: watch::Sender::new(Revision(0)),
+            started: Instant::now(),
+            as_of_ns: AtomicU64::new(0),
+            refreshes,
+        });
+        directory.poll().await?;
+        Ok((Arc::clone(&directory), Refresher::new(directory, requests)))
+    }
+
+    /// The catalogue behind it.
+    #[must_use]
+    pub fn catalogue(&self) -> &Arc<dyn Catalogue> {
+        &self.catalogue
+    }
+
+    /// A customer.
+    #[must_use]
+    pub fn customer(&self, id: CustomerId) -> Option<Arc<CustomerEntry>> {
+        self.customers.get(id.as_u128())
+    }
+
+    /// All customers, the oldest first. Costs as much as there are customers.
+    #[must_use]
+    pub fn customers(&self) -> Vec<Arc<CustomerEntry>> {
+        let mut all = self.customers.values();
+        all.sort_unstable_by_key(|entry| entry.id());
+        all
+    }
+
+    /// The key with that SHA-256 hash, valid or not. The lookup's timing tells
+    /// nothing of use: what it depends on is a hash of what the caller sent.
+    #[must_use]
+    pub fn key(&self, hash: &[u8; 32]) -> Option<Arc<KeyEntry>> {
+        self.keys.get(key_place(hash)).filter(|entry| entry.hash() == hash)
+    }
+
+    /// The revision that is known; changes wake its watchers.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Revision> {
+        self.revision.subscribe()
+    }
+
+    /// The revision that is known.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        *self.revision.borrow()
+    }
+
+    /// How long ago the catalogue was last known to hold no more than this.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let as_of = Duration::from_nanos(self.as_of_ns.load(Ordering::Acquire));
+        self.started.elapsed().saturating_sub(as_of)
+    }
+
+    /// Nanoseconds of the clock that the customers' limiters run on.
+    #[must_use]
+    pub fn limiter_now_ns(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    /// Learns all changes made before the call.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read, or the refresher has ended.
+    pub async fn refresh(&self) -> Result<(), PortError> {
+        let what = "refreshing the directory";
+        let closed = || PortError::Closed { what: what.to_owned() };
+        let (reply, answer) = oneshot::channel();
+        self.refreshes.send(reply).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?.map_err(|text| PortError::unavailable(what, text))
+    }
+
+    /// Returns once nothing that is known is older than `age`.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub async fn fresh(&self, age: Duration) -> Result<(), PortError> {
+        while self.age() > age {
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the catalogue for changes and takes them over. One at a time: only
+    /// `load` and the refresher call it.
+    async fn poll(&self) -> Result<(), PortError> {
+        let asked_at = self.started.elapsed();
+        let known = self.revision();
+        let changes = self.catalogue.changes(known).await?;
+        if changes.revision > known {
+            let revision = changes.revision;
+            self.apply(changes);
+            self.revision.send_replace(revision);
+        }
+        self.as_of_ns.store(asked_at.as_nanos() as u64, Ordering::Release);
+        Ok(())
+    }
+
+    fn apply(&self, changes: Changes) {
+        let revision = changes.revision;
+        let mut touched: HashMap<CustomerId, CustomerState> = HashMap::new();
+        let mut new_customers = Vec::new();
+        for customer in changes.customers {
+            match self.customer(customer.id) {
+                Some(entry) => {
+                    let state = touched.entry(customer.id).or_insert_with(|| (*entry.state()).clone());
+                    state.customer = customer;
+                }
+                None => new_customers.push((
+                    customer.id.as_u128(),
+                    Arc::new(CustomerEntry::new(customer, revision, self.settings.request_events_max)),
+                )),
+            }
+        }
+        self.customers.insert_all(new_customers);
+        for subscription in changes.subscriptions {
+            if let Some(state) = self.touch(&mut touched, subscription.customer) {
+                state.put_subscription(Arc::new(subscription));
+            }
+        }
+        for (customer, id) in changes.deleted_subscriptions {
+            if let Some(state) = self.touch(&mut touched, customer) {
+                state.remove_subscription(id);
+            }
+        }
+        let mut new_keys = Vec::new();
+        for key in changes.keys {
+            if let Some(state) = self.touch(&mut touched, key.customer) {
+                state.put_key(Arc::new(key.clone()));
+                self.index_key(&key, &mut new_keys);
+            }
+        }
+        for (id, mut state) in touched {
+            if let Some(entry) = self.customer(id) {
+                state.revision = revision;
+                entry.swap(state, self.settings.request_events_max, self.limiter_now_ns());
+            }
+        }
+        // Last, so that a key never leads to a customer that is not up to date.
+        self.keys.insert_all(new_keys);
+    }
+
+    fn touch<'a>(
+        &self,
+        touched: &'a mut HashMap<CustomerId, CustomerState>,
+        id: CustomerId,
+    ) -> Option<&'a mut CustomerState> {
+        let entry = self.customer(id);
+        if entry.is_none() {
+            tracing::error!(customer = %id, "the catalogue has a row of a customer that it does not have");
+        }
+        let entry = entry?;
+        Some(touched.entry(id).or_insert_with(|| (*entry.state()).clone()))
+    }
+
+    fn index_key(&self, key: &ApiKey, new: &mut Vec<(u128, Arc<KeyEntry>)>) {
+        if let Some(entry) = self.key(&key.hash) {
+            entry.set(key);
+        } else if let Some(customer) = self.customer(key.customer) {
+            new.push((key_place(&key.hash), Arc::new(KeyEntry::new(key, customer))));
+        }
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("revision", &self.revision()).finish_non_exhaustive()
+    }
+}
+
+fn key_place(hash: &[u8; 32]) -> u128 {
+    u128::from_be_bytes(hash[..16].try_into().expect("sixteen bytes"))
+}

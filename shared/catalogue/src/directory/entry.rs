@@ -1,0 +1,185 @@
+//! What the directory knows of one customer and of one key.
+
+use arc_swap::ArcSwap;
+use sluice_model::clock::now_ms;
+use sluice_model::limiter::Limiter;
+use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, Subscription, SubscriptionId};
+use sluice_ports::catalogue::Revision;
+use sluice_ports::rates::RatedCustomer;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+
+/// A customer with its keys and subscriptions at one revision.
+#[derive(Debug, Clone)]
+pub struct CustomerState {
+    /// The customer.
+    pub customer: Customer,
+    /// Its keys, ascending by id, revoked ones too.
+    pub keys: Vec<Arc<ApiKey>>,
+    /// Its subscriptions, ascending by id.
+    pub subscriptions: Vec<Arc<Subscription>>,
+    /// The revision at which any of this last changed.
+    pub revision: Revision,
+}
+
+impl CustomerState {
+    /// A subscription by its id.
+    #[must_use]
+    pub fn subscription(&self, id: SubscriptionId) -> Option<&Arc<Subscription>> {
+        let at = self.subscriptions.binary_search_by_key(&id, |of| of.id).ok()?;
+        self.subscriptions.get(at)
+    }
+
+    pub(super) fn put_subscription(&mut self, subscription: Arc<Subscription>) {
+        match self.subscriptions.binary_search_by_key(&subscription.id, |of| of.id) {
+            Ok(at) => self.subscriptions[at] = subscription,
+            Err(at) => self.subscriptions.insert(at, subscription),
+        }
+    }
+
+    pub(super) fn remove_subscription(&mut self, id: SubscriptionId) {
+        if let Ok(at) = self.subscriptions.binary_search_by_key(&id, |of| of.id) {
+            self.subscriptions.remove(at);
+        }
+    }
+
+    pub(super) fn put_key(&mut self, key: Arc<ApiKey>) {
+        match self.keys.binary_search_by_key(&key.id, |of| of.id) {
+            Ok(at) => self.keys[at] = key,
+            Err(at) => self.keys.insert(at, key),
+        }
+    }
+}
+
+/// A customer, one object for as long as the process runs.
+#[derive(Debug)]
+pub struct CustomerEntry {
+    id: CustomerId,
+    /// What the hot path asks of the state, without loading it.
+    active: AtomicBool,
+    fan_out: AtomicU16,
+    limiter: Limiter,
+    state: ArcSwap<CustomerState>,
+}
+
+impl CustomerEntry {
+    pub(crate) fn new(customer: Customer, revision: Revision, burst_min: u32) -> Self {
+        Self {
+            id: customer.id,
+            active: AtomicBool::new(is_active(&customer)),
+            fan_out: AtomicU16::new(customer.fan_out),
+            limiter: Limiter::new(customer.rate_limit_per_second, burst_min),
+            state: ArcSwap::from_pointee(CustomerState {
+                customer,
+                keys: Vec::new(),
+                subscriptions: Vec::new(),
+                revision,
+            }),
+        }
+    }
+
+    pub(super) fn swap(&self, state: CustomerState, burst_min: u32, limiter_now_ns: u64) {
+        self.active.store(is_active(&state.customer), Ordering::Relaxed);
+        self.fan_out.store(state.customer.fan_out, Ordering::Relaxed);
+        self.limiter.change(state.customer.rate_limit_per_second, burst_min, limiter_now_ns);
+        self.state.store(Arc::new(state));
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> CustomerId {
+        self.id
+    }
+
+    /// Whether it may use the API.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// How many lanes its new events use.
+    #[must_use]
+    pub fn fan_out(&self) -> u16 {
+        self.fan_out.load(Ordering::Relaxed)
+    }
+
+    /// Its rate limit, for [`Rates`](sluice_ports::Rates), on
+    /// [`Directory::limiter_now_ns`](super::Directory::limiter_now_ns).
+    #[must_use]
+    pub const fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    /// The customer as the rate limits take it.
+    #[must_use]
+    pub const fn rated(&self) -> RatedCustomer<'_> {
+        RatedCustomer { id: self.id, limiter: &self.limiter }
+    }
+
+    /// All that is known of it now.
+    #[must_use]
+    pub fn state(&self) -> Arc<CustomerState> {
+        self.state.load_full()
+    }
+}
+
+fn is_active(customer: &Customer) -> bool {
+    match customer.status {
+        CustomerStatus::Active => true,
+        CustomerStatus::Suspended => false,
+    }
+}
+
+/// An API key, one object for as long as the process runs.
+#[derive(Debug)]
+pub struct KeyEntry {
+    id: ApiKeyId,
+    hash: [u8; 32],
+    customer: Arc<CustomerEntry>,
+    /// From when it is refused: 0 once revoked.
+    valid_until_ms: AtomicU64,
+}
+
+impl KeyEntry {
+    pub(super) fn new(key: &ApiKey, customer: Arc<CustomerEntry>) -> Self {
+        let entry = Self { id: key.id, hash: key.hash, customer, valid_until_ms: AtomicU64::new(0) };
+        entry.set(key);
+        entry
+    }
+
+    pub(super) fn set(&self, key: &ApiKey) {
+        let until = match key.revoked_at_ms {
+            Some(_) => 0,
+            None => key.expires_at_ms.unwrap_or(u64::MAX),
+        };
+        self.valid_until_ms.store(until, Ordering::Relaxed);
+    }
+
+    /// Its public name.
+    #[must_use]
+    pub const fn id(&self) -> ApiKeyId {
+        self.id
+    }
+
+    /// SHA-256 of the key.
+    #[must_use]
+    pub const fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// Whose key it is.
+    #[must_use]
+    pub const fn customer(&self) -> &Arc<CustomerEntry> {
+        &self.customer
+    }
+
+    /// Whether it opens the door now. Only a key that will expire costs a look at the clock.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        match self.valid_until_ms.load(Ordering::Relaxed) {
+            0 => false,
+            u64::MAX => true,
+            until => now_ms() < until,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Changes that this process makes: to the catalogue, then known here, then answered.
+
+use super::Directory;
+use sluice_model::clock::now_ms;
+use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_ports::PortError;
+use sluice_ports::catalogue::CatalogueError;
+use std::time::Duration;
+
+/// Up to here a new subscription is answered once it is known everywhere;
+/// past it, at once, with a time by when it will be.
+const WORTH_WAITING: Duration = Duration::from_millis(100);
+
+/// Tries at making a change known before the time it was promised for; each
+/// allows twice as long as the one before.
+const TRIES: u32 = 7;
+
+impl Directory {
+    /// Stores a customer.
+    ///
+    /// # Errors
+    /// As the catalogue. After an error the change may or may not have been made.
+    pub async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
+        self.catalogue.put_customer(customer).await?;
+        Ok(self.refresh().await?)
+    }
+
+    /// Stores a key.
+    ///
+    /// # Errors
+    /// As [`Self::put_customer`].
+    pub async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
+        self.catalogue.put_key(key).await?;
+        Ok(self.refresh().await?)
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    /// As [`Self::put_customer`].
+    pub async fn revoke_key(&self, customer: CustomerId, key: ApiKeyId) -> Result<(), CatalogueError> {
+        self.catalogue.revoke_key(customer, key, now_ms()).await?;
+        Ok(self.refresh().await?)
+    }
+
+    /// Stores a subscription whose events went on counting all the time.
+    ///
+    /// # Errors
+    /// As [`Self::put_customer`].
+    pub async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
+        self.catalogue.put_subscription(subscription).await?;
+        Ok(self.refresh().await?)
+    }
+
+    /// Deletes a subscription.
+    ///
+    /// # Errors
+    /// As [`Self::put_customer`].
+    pub async fn delete_subscription(
+        &self,
+        customer: CustomerId,
+        id: SubscriptionId,
+    ) -> Result<(), CatalogueError> {
+        self.catalogue.delete_subscription(customer, id).await?;
+        Ok(self.refresh().await?)
+    }
+
+    /// Stores a subscription that begins to count now: new, or enabled again.
+    ///
+    /// The answer's `effective_at_ms` was chosen before the change was made.
+    /// It holds because by then every process knows the subscription: either
+    /// that takes at most the catalogue's propagation time, or (where that is
+    /// short) this process saw itself know it before `effective_at_ms`, and
+    /// answers only after it. Where it came too late another time is chosen,
+    /// under another version.
+    ///
+    /// # Errors
+    /// As [`Self::put_customer`].
+    pub async fn activate(&self, mut subscription: Subscription) -> Result<Subscription, CatalogueError> {
+        let mut ahead = self.catalogue.propagation();
+        if ahead > WORTH_WAITING {
+            subscription.effective_at_ms = now_ms() + ahead.as_millis() as u64;
+            self.put_subscription(&subscription).await?;
+            return Ok(subscription);
+        }
+        for _ in 0..TRIES {
+            subscription.effective_at_ms = now_ms() + ahead.as_millis() as u64;
+            self.put_subscription(&subscription).await?;
+            if now_ms() < subscription.effective_at_ms {
+                wait_until(subscription.effective_at_ms).await;
+                return Ok(subscription);
+            }
+            subscription.version += 1;
+            ahead *= 2;
+        }
+        let what = format!("activating subscription {}", subscription.id);
+        Err(PortError::unavailable(what, "the directory follows the catalogue too slowly").into())
+    }
+}
+
+async fn wait_until(ms: u64) {
+    loop {
+        let left = ms.saturating_sub(now_ms());
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(left)).await;
+    }
+}

@@ -1,0 +1,192 @@
+//! A row of the catalogue as it is stored, its checksum, and the digest of many rows.
+
+use serde::{Deserialize, Serialize};
+use sluice_model::{ApiKey, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_ports::catalogue::Changes;
+
+/// The kinds of rows. A subscription and the mark of its deletion share a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowSlot {
+    /// A customer.
+    Customer,
+    /// An API key.
+    Key,
+    /// A subscription, deleted or not.
+    Subscription,
+}
+
+impl RowSlot {
+    const ALL: [Self; 3] = [Self::Customer, Self::Key, Self::Subscription];
+
+    /// The slot's name in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Key => "key",
+            Self::Subscription => "subscription",
+        }
+    }
+
+    /// The slot of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|slot| slot.as_str() == text)
+    }
+
+    /// The byte that stands for the slot in the journal.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Customer => b'c',
+            Self::Key => b'k',
+            Self::Subscription => b's',
+        }
+    }
+
+    /// The slot of that byte.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|slot| slot.code() == code)
+    }
+}
+
+/// The place of a row: its slot and its id.
+pub type CatalogueRowKey = (RowSlot, [u8; 16]);
+
+/// The content of a row. Its JSON is the `body` of a [`StoredRow`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "row", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CatalogueRow {
+    /// A customer.
+    Customer(Customer),
+    /// An API key.
+    Key(ApiKey),
+    /// A subscription.
+    Subscription(Subscription),
+    /// The mark that a subscription was deleted.
+    DeletedSubscription {
+        /// The customer that owned it.
+        customer: CustomerId,
+        /// The subscription.
+        id: SubscriptionId,
+    },
+}
+
+impl CatalogueRow {
+    /// The place of the row.
+    #[must_use]
+    pub const fn key(&self) -> CatalogueRowKey {
+        match self {
+            Self::Customer(customer) => (RowSlot::Customer, customer.id.to_bytes()),
+            Self::Key(key) => (RowSlot::Key, key.id.to_bytes()),
+            Self::Subscription(subscription) => (RowSlot::Subscription, subscription.id.to_bytes()),
+            Self::DeletedSubscription { id, .. } => (RowSlot::Subscription, id.to_bytes()),
+        }
+    }
+
+    /// Adds the row to a reader's changes.
+    pub fn add_to(self, changes: &mut Changes) {
+        match self {
+            Self::Customer(customer) => changes.customers.push(customer),
+            Self::Key(key) => changes.keys.push(key),
+            Self::Subscription(subscription) => changes.subscriptions.push(subscription),
+            Self::DeletedSubscription { customer, id } => changes.deleted_subscriptions.push((customer, id)),
+        }
+    }
+}
+
+/// A row as databases and the journal hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The kind of row.
+    pub slot: RowSlot,
+    /// The id of the customer, key or subscription.
+    pub id: [u8; 16],
+    /// The catalogue's revision at which the row was last written.
+    pub revision: u64,
+    /// The [`CatalogueRow`] as JSON.
+    pub body: String,
+}
+
+impl StoredRow {
+    /// The row as it is stored at a revision.
+    #[must_use]
+    pub fn new(row: &CatalogueRow, revision: u64) -> Self {
+        let (slot, id) = row.key();
+        let body = serde_json::to_string(row).expect("a row has string keys only");
+        Self { slot, id, revision, body }
+    }
+
+    /// The place of the row.
+    #[must_use]
+    pub const fn key(&self) -> CatalogueRowKey {
+        (self.slot, self.id)
+    }
+
+    /// CRC32C of slot, id, revision (little-endian) and body.
+    #[must_use]
+    pub fn crc(&self) -> u32 {
+        let crc = crc32c::crc32c(&[self.slot.code()]);
+        let crc = crc32c::crc32c_append(crc, &self.id);
+        let crc = crc32c::crc32c_append(crc, &self.revision.to_le_bytes());
+        crc32c::crc32c_append(crc, self.body.as_bytes())
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// In words, if the body is no row, or belongs to another place.
+    pub fn decode(&self) -> Result<CatalogueRow, String> {
+        let row: CatalogueRow = serde_json::from_str(&self.body).map_err(|e| format!("{self}: {e}"))?;
+        if row.key() == self.key() { Ok(row) } else { Err(format!("{self}: the body is another row's")) }
+    }
+}
+
+impl std::fmt::Display for StoredRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id = CustomerId::from_bytes(self.id);
+        write!(f, "{} {id} of revision {}", self.slot.as_str(), self.revision)
+    }
+}
+
+/// A digest of a set of rows that does not depend on their order: their number,
+/// and the sum of a mix of their checksums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CatalogueDigest {
+    /// The number of rows.
+    pub rows: u64,
+    /// The sum of [`mix`] over the rows, modulo 2^64.
+    pub sum: u64,
+}
+
+impl CatalogueDigest {
+    /// Adds a row.
+    pub fn add(&mut self, row: &StoredRow) {
+        self.rows = self.rows.wrapping_add(1);
+        self.sum = self.sum.wrapping_add(mix(row));
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, row: &StoredRow) {
+        self.rows = self.rows.wrapping_sub(1);
+        self.sum = self.sum.wrapping_sub(mix(row));
+    }
+
+    /// CRC32C of the digest at a revision.
+    #[must_use]
+    pub fn crc(self, revision: u64) -> u32 {
+        let crc = crc32c::crc32c(&revision.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc, &self.rows.to_le_bytes());
+        crc32c::crc32c_append(crc, &self.sum.to_le_bytes())
+    }
+}
+
+/// The finaliser of splitmix64 over checksum and length, so that sums of
+/// different rows do not cancel out as plain CRCs could.
+fn mix(row: &StoredRow) -> u64 {
+    let mut z = u64::from(row.crc()) | (row.body.len() as u64) << 32;
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}

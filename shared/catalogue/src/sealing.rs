@@ -1,0 +1,210 @@
+//! Webhook secrets at rest: sealed with AES-256-GCM where a key is configured.
+//!
+//! A sealed secret is a text that stands where the plain one (`whsec_…`) would:
+//!
+//! ```text
+//! sealed:v1:<id of the key>:<base64 of 12 bytes nonce, ciphertext, 16 bytes tag>
+//! ```
+//!
+//! It is bound to its customer and subscription: moved to another row it does
+//! not open. The nonce is random, which is sound far past 2³² secrets a key
+//! would ever seal (NIST SP 800-38D, 8.3).
+
+mod catalogue;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{OpenError, SealedCatalogue};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sluice_model::Subscription;
+use sluice_model::config::ConfigError;
+use std::path::PathBuf;
+
+const PREFIX: &str = "sealed:v1:";
+const KEY_BYTES: usize = 32;
+const KEY_ID_MAX: usize = 32;
+
+/// The keys that webhook secrets are sealed with; without any they are kept as they are.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SealingConfig {
+    /// `id:base64 of 32 bytes`, each with an id of its own. The first seals,
+    /// all open: to exchange a key, put the new one before it and start; what
+    /// the old one sealed is sealed anew, and the old one can go.
+    pub keys: Vec<String>,
+    /// A file with such keys, one a line, after those above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for SealingConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { keys, keys_file } = self;
+        f.debug_struct("SealingConfig").field("keys", &keys.len()).field("keys_file", keys_file).finish()
+    }
+}
+
+impl SealingConfig {
+    /// Checks the keys that it holds itself.
+    ///
+    /// # Errors
+    /// The first that is none; the message does not show it.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let keys = Sealer::from_lines(self.keys.iter().map(String::as_str));
+        keys.map(drop).map_err(|error| ConfigError { field: "keys", problem: error.to_string() })
+    }
+}
+
+/// Why a secret cannot be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// A key is not one. Which, counted from 1; the key itself is not shown.
+    #[error("key {number} is not `id:base64 of 32 bytes`, with an id of 1 to 32 letters, digits, - and _")]
+    BadKey {
+        /// Which.
+        number: usize,
+    },
+    /// Two keys have the same id.
+    #[error("two keys have the id `{0}`")]
+    SameId(String),
+    /// The file cannot be read.
+    #[error("secrets.keys_file {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The secret is sealed with a key that is not configured.
+    #[error("it is sealed with the key `{0}`, which is not among secrets.keys or in secrets.keys_file")]
+    NoKey(String),
+    /// It does not open: damaged, moved from another row, or the key is another one of the same id.
+    #[error("it does not open with the key `{0}`: another key of that id, or a damaged secret")]
+    NotOpened(String),
+    /// A sealed text that is none.
+    #[error("the sealed text is malformed")]
+    Malformed,
+    /// The library failed to seal.
+    #[error("sealing failed")]
+    Failed,
+}
+
+struct SealingKey {
+    id: String,
+    key: RandomizedNonceKey,
+}
+
+/// Seals with its first key, opens with any.
+#[derive(Default)]
+pub struct Sealer {
+    keys: Vec<SealingKey>,
+}
+
+impl Sealer {
+    /// The configured keys; none where none are.
+    ///
+    /// # Errors
+    /// If the file cannot be read or a key is none.
+    pub fn load(config: &SealingConfig) -> Result<Self, SealError> {
+        let text = match &config.keys_file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|source| SealError::File { path: path.clone(), source })?,
+        };
+        let of_file = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self::from_lines(config.keys.iter().map(String::as_str).chain(of_file))
+    }
+
+    fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, SealError> {
+        let mut keys: Vec<SealingKey> = Vec::new();
+        for (at, line) in lines.into_iter().enumerate() {
+            let key = parse(line).ok_or(SealError::BadKey { number: at + 1 })?;
+            if keys.iter().any(|known| known.id == key.id) {
+                return Err(SealError::SameId(key.id));
+            }
+            keys.push(key);
+        }
+        Ok(Self { keys })
+    }
+
+    /// Whether it has a key to seal with.
+    #[must_use]
+    pub const fn seals(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// The subscription as it is stored.
+    fn sealed(&self, plain: &Subscription) -> Result<Subscription, SealError> {
+        let mut sealed = plain.clone();
+        let Some(SealingKey { id, key }) = self.keys.first() else { return Ok(sealed) };
+        for secret in &mut sealed.secrets {
+            let mut bytes = secret.text.as_bytes().to_vec();
+            let nonce = key.seal_in_place_append_tag(bound_to(plain), &mut bytes);
+            let mut whole = nonce.map_err(|_unspecified| SealError::Failed)?.as_ref().to_vec();
+            whole.append(&mut bytes);
+            secret.text = format!("{PREFIX}{id}:{}", STANDARD.encode(whole));
+        }
+        Ok(sealed)
+    }
+
+    /// The subscription as it is used.
+    fn opened(&self, mut stored: Subscription) -> Result<Subscription, SealError> {
+        let aad = aad(&stored);
+        for secret in &mut stored.secrets {
+            if let Some(sealed) = secret.text.strip_prefix(PREFIX) {
+                secret.text = self.open(sealed, &aad)?;
+            }
+        }
+        Ok(stored)
+    }
+
+    fn open(&self, sealed: &str, aad: &[u8]) -> Result<String, SealError> {
+        let (id, text) = sealed.split_once(':').ok_or(SealError::Malformed)?;
+        let key = self.keys.iter().find(|key| key.id == id);
+        let key = &key.ok_or_else(|| SealError::NoKey(id.to_owned()))?.key;
+        let mut bytes = STANDARD.decode(text).map_err(|_other| SealError::Malformed)?;
+        let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN).ok_or(SealError::Malformed)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_length| SealError::Malformed)?;
+        let opened = key.open_in_place(nonce, Aad::from(aad), sealed);
+        let opened = opened.map_err(|_unspecified| SealError::NotOpened(id.to_owned()))?;
+        String::from_utf8(opened.to_vec()).map_err(|_other| SealError::Malformed)
+    }
+
+    /// Whether the stored subscription has a secret that the first key did not seal.
+    fn is_stale(&self, stored: &Subscription) -> bool {
+        let Some(first) = self.keys.first() else { return false };
+        let prefix = format!("{PREFIX}{}:", first.id);
+        stored.secrets.iter().any(|secret| !secret.text.starts_with(&prefix))
+    }
+}
+
+/// For the fuzz targets: opens a text with a fixed key.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn open_anything(text: &str) {
+    let sealer = Sealer::from_lines(["one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]);
+    let opened = sealer.and_then(|sealer| sealer.open(text, b""));
+    assert!(opened.is_err(), "a text was opened that nobody sealed");
+}
+
+fn parse(line: &str) -> Option<SealingKey> {
+    let (id, text) = line.split_once(':')?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if id.is_empty() || id.len() > KEY_ID_MAX || !id.bytes().all(plain) {
+        return None;
+    }
+    let bytes = STANDARD.decode(text.trim()).ok().filter(|bytes| bytes.len() == KEY_BYTES)?;
+    let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok()?;
+    Some(SealingKey { id: id.to_owned(), key })
+}
+
+fn aad(of: &Subscription) -> Vec<u8> {
+    [&b"sluice webhook secret v1"[..], &of.customer.to_bytes(), &of.id.to_bytes()].concat()
+}
+
+fn bound_to(of: &Subscription) -> Aad<Vec<u8>> {
+    Aad::from(aad(of))
+}

@@ -1,0 +1,127 @@
+//! A catalogue whose webhook secrets are sealed: any adapter, wrapped.
+
+use super::{SealError, Sealer};
+use async_trait::async_trait;
+use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_ports::PortError;
+use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a catalogue's secrets are not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A secret does not open.
+    #[error("the webhook secret of subscription {subscription}: {source}")]
+    Secret {
+        /// Whose.
+        subscription: SubscriptionId,
+        /// The cause.
+        source: SealError,
+    },
+    /// The catalogue failed.
+    #[error("seal the webhook secrets: {0}")]
+    Catalogue(#[from] CatalogueError),
+}
+
+impl From<PortError> for OpenError {
+    fn from(error: PortError) -> Self {
+        Self::Catalogue(error.into())
+    }
+}
+
+/// Seals what goes in, opens what comes out.
+pub struct SealedCatalogue {
+    inner: Arc<dyn Catalogue>,
+    sealer: Sealer,
+}
+
+impl SealedCatalogue {
+    /// Wraps a catalogue. Every stored secret must open; those that the first
+    /// key did not seal are sealed with it before this returns.
+    ///
+    /// # Errors
+    /// If a secret does not open, or the catalogue fails.
+    pub async fn open(inner: Arc<dyn Catalogue>, sealer: Sealer) -> Result<Self, OpenError> {
+        let this = Self { inner, sealer };
+        let mut sealed = 0_usize;
+        for stored in this.inner.changes(Revision::default()).await?.subscriptions {
+            let stale = this.sealer.is_stale(&stored);
+            let plain = this.opened(stored)?;
+            if stale {
+                sealed += usize::from(this.seal_anew(plain).await?);
+            }
+        }
+        if sealed > 0 {
+            tracing::info!(subscriptions = sealed, "webhook secrets were sealed with the first key");
+        }
+        Ok(this)
+    }
+
+    /// Says whether it was done: whoever changed the row meanwhile sealed it.
+    async fn seal_anew(&self, plain: Subscription) -> Result<bool, OpenError> {
+        let next = Subscription { version: plain.version + 1, ..plain };
+        match self.put_subscription(&next).await {
+            Ok(()) => Ok(true),
+            Err(CatalogueError::Conflict(_) | CatalogueError::NotFound) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn opened(&self, stored: Subscription) -> Result<Subscription, OpenError> {
+        let subscription = stored.id;
+        self.sealer.opened(stored).map_err(|source| OpenError::Secret { subscription, source })
+    }
+}
+
+#[async_trait]
+impl Catalogue for SealedCatalogue {
+    fn propagation(&self) -> Duration {
+        self.inner.propagation()
+    }
+
+    async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
+        let mut changes = self.inner.changes(since).await?;
+        let opened = std::mem::take(&mut changes.subscriptions).into_iter().map(|of| self.opened(of));
+        changes.subscriptions = opened.collect::<Result<Vec<_>, OpenError>>().map_err(|error| {
+            PortError::Damaged { what: "open webhook secrets".into(), detail: error.to_string() }
+        })?;
+        Ok(changes)
+    }
+
+    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
+        self.inner.put_customer(customer).await
+    }
+
+    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
+        self.inner.put_key(key).await
+    }
+
+    async fn revoke_key(
+        &self,
+        customer: CustomerId,
+        key: ApiKeyId,
+        now_ms: u64,
+    ) -> Result<(), CatalogueError> {
+        self.inner.revoke_key(customer, key, now_ms).await
+    }
+
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
+        if !self.sealer.seals() {
+            return self.inner.put_subscription(subscription).await;
+        }
+        let sealed = self.sealer.sealed(subscription).map_err(|error| {
+            let what = format!("seal the secrets of subscription {}", subscription.id);
+            PortError::unavailable(what, error)
+        })?;
+        self.inner.put_subscription(&sealed).await
+    }
+
+    async fn delete_subscription(
+        &self,
+        customer: CustomerId,
+        id: SubscriptionId,
+    ) -> Result<(), CatalogueError> {
+        self.inner.delete_subscription(customer, id).await
+    }
+}

@@ -1,0 +1,221 @@
+//! `catalogue.db`: the SQLite copy of the catalogue, checked row by row.
+
+use futures_util::TryStreamExt;
+use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
+use std::path::Path;
+use std::time::Duration;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Why the database could not do its part.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DatabaseError {
+    /// Its bytes are not what was written.
+    #[error("{0}")]
+    Damaged(String),
+    /// Another process has it.
+    #[error("another process has it open")]
+    InUse,
+    /// A newer version of the program wrote it.
+    #[error("schema version {0} is newer than this program")]
+    Newer(i64),
+    /// The system failed, or refused: full disk, permissions.
+    #[error(transparent)]
+    Sql(sqlx::Error),
+}
+
+// SQLite's result codes (sqlite.org/rescode.html) that do not speak of the
+// file's content, and so must not lead to it being rebuilt.
+const BUSY: i64 = 5;
+const LOCKED: i64 = 6;
+const NOT_CONTENT: [i64; 6] = [3, 4, 7, 9, 10, 13]; // PERM ABORT NOMEM INTERRUPT IOERR FULL
+const IOERR_SHORT_READ: i64 = 522;
+const CONSTRAINT_UNIQUE: i64 = 2067;
+
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = match &error {
+            sqlx::Error::Database(inner) => inner.code().and_then(|code| code.parse::<i64>().ok()),
+            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => return Self::Sql(error),
+            _ => None,
+        };
+        match code {
+            Some(IOERR_SHORT_READ) | None => Self::Damaged(error.to_string()),
+            Some(code) if matches!(code & 0xff, BUSY | LOCKED) => Self::InUse,
+            Some(code) if NOT_CONTENT.contains(&(code & 0xff)) => Self::Sql(error),
+            Some(_) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for DatabaseError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError as E;
+        match error {
+            E::Execute(error) | E::ExecuteMigration(error, _) => error.into(),
+            E::VersionMissing(version) => Self::Newer(version),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// Opens the file with one exclusive connection: no second process, no
+/// shared-memory file. The file must exist; an empty one gets the schema.
+pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, DatabaseError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .locking_mode(SqliteLockingMode::Exclusive)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(1))
+        .disable_statement_logging();
+    let mut connection = options.connect().await?;
+    MIGRATIONS.run(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Checks every page, index and row; says the revision and the digest.
+pub(super) async fn verify(
+    connection: &mut SqliteConnection,
+) -> Result<(u64, CatalogueDigest), DatabaseError> {
+    let findings: Vec<String> =
+        sqlx::query_scalar("PRAGMA integrity_check(3)").fetch_all(&mut *connection).await?;
+    if findings != ["ok"] {
+        return Err(DatabaseError::Damaged(findings.join("; ")));
+    }
+    let mut found = CatalogueDigest::default();
+    let mut rows = sqlx::query("SELECT slot, id, revision, body, crc FROM rows").fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await? {
+        found.add(&read_row(&row)?);
+    }
+    drop(rows);
+    let (revision, digest) = read_digest(connection).await?;
+    if found != digest {
+        let text = format!("its {} rows do not add up to the {} it should have", found.rows, digest.rows);
+        return Err(DatabaseError::Damaged(text));
+    }
+    Ok((revision, digest))
+}
+
+async fn read_digest(connection: &mut SqliteConnection) -> Result<(u64, CatalogueDigest), DatabaseError> {
+    let query = "SELECT revision, rows, sum, crc FROM digest";
+    let Some(row) = sqlx::query(query).fetch_optional(&mut *connection).await? else {
+        // Fresh from its migrations; `verify` would find rows without a digest.
+        return Ok((0, CatalogueDigest::default()));
+    };
+    let revision = row.try_get::<i64, _>(0)? as u64;
+    let digest =
+        CatalogueDigest { rows: row.try_get::<i64, _>(1)? as u64, sum: row.try_get::<i64, _>(2)? as u64 };
+    if i64::from(digest.crc(revision)) != row.try_get::<i64, _>(3)? {
+        return Err(DatabaseError::Damaged("its digest is not what was written".to_owned()));
+    }
+    Ok((revision, digest))
+}
+
+/// Stores the revision and what the rows add up to.
+pub(super) async fn write_digest(
+    connection: &mut SqliteConnection,
+    revision: u64,
+    digest: CatalogueDigest,
+) -> Result<(), DatabaseError> {
+    sqlx::query(
+        "INSERT INTO digest (only, revision, rows, sum, crc) VALUES (1, ?, ?, ?, ?)
+         ON CONFLICT (only) DO UPDATE SET revision = excluded.revision, rows = excluded.rows,
+             sum = excluded.sum, crc = excluded.crc",
+    )
+    .bind(revision as i64)
+    .bind(digest.rows as i64)
+    .bind(digest.sum as i64)
+    .bind(i64::from(digest.crc(revision)))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// All rows that changed after `since`, by revision.
+pub(super) async fn rows_since(
+    connection: &mut SqliteConnection,
+    since: u64,
+) -> Result<Vec<StoredRow>, DatabaseError> {
+    let rows =
+        sqlx::query("SELECT slot, id, revision, body, crc FROM rows WHERE revision > ? ORDER BY revision")
+            .bind(since as i64)
+            .fetch_all(connection)
+            .await?;
+    rows.iter().map(read_row).collect()
+}
+
+/// The row of that key.
+pub(super) async fn row(
+    connection: &mut SqliteConnection,
+    (slot, id): CatalogueRowKey,
+) -> Result<Option<StoredRow>, DatabaseError> {
+    let row = sqlx::query("SELECT slot, id, revision, body, crc FROM rows WHERE slot = ? AND id = ?")
+        .bind(slot.as_str())
+        .bind(&id[..])
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read_row).transpose()
+}
+
+/// Stores a row in the place of its older self. `false`: another row has what must be unique.
+pub(super) async fn put_row(
+    connection: &mut SqliteConnection,
+    row: &StoredRow,
+) -> Result<bool, DatabaseError> {
+    let done = sqlx::query(
+        "INSERT INTO rows (slot, id, revision, body, crc) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (slot, id) DO UPDATE SET revision = excluded.revision, body = excluded.body,
+             crc = excluded.crc",
+    )
+    .bind(row.slot.as_str())
+    .bind(&row.id[..])
+    .bind(row.revision as i64)
+    .bind(&row.body)
+    .bind(i64::from(row.crc()))
+    .execute(connection)
+    .await;
+    match done {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(&CONSTRAINT_UNIQUE.to_string()) => {
+            Ok(false)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Removes rows for good.
+pub(super) async fn remove_row(
+    connection: &mut SqliteConnection,
+    (slot, id): CatalogueRowKey,
+) -> Result<(), DatabaseError> {
+    sqlx::query("DELETE FROM rows WHERE slot = ? AND id = ?")
+        .bind(slot.as_str())
+        .bind(&id[..])
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn read_row(row: &SqliteRow) -> Result<StoredRow, DatabaseError> {
+    let slot: &str = row.try_get(0)?;
+    let id: &[u8] = row.try_get(1)?;
+    let damaged = |what: String| DatabaseError::Damaged(what);
+    let stored = StoredRow {
+        slot: RowSlot::parse(slot).ok_or_else(|| damaged(format!("a row of unknown slot {slot:?}")))?,
+        id: id.try_into().map_err(|_| damaged(format!("a row's id has {} bytes", id.len())))?,
+        revision: row.try_get::<i64, _>(2)? as u64,
+        body: row.try_get(3)?,
+    };
+    let crc: i64 = row.try_get(4)?;
+    if i64::from(stored.crc()) == crc { Ok(stored) } else { Err(damaged(format!("{stored}: bad checksum"))) }
+}
+
+/// Ends the connection: what the -wal file holds goes into the database.
+pub(super) async fn close(connection: SqliteConnection) -> Result<(), DatabaseError> {
+    connection.close().await.map_err(DatabaseError::from)
+}

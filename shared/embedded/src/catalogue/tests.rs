@@ -1,0 +1,213 @@
+use super::*;
+use sluice_ports::catalogue::contract::{self, Sample};
+use std::collections::BTreeMap;
+use std::fs;
+
+async fn open(folder: &Path) -> SqliteCatalogue {
+    SqliteCatalogue::open(folder).await.expect("the catalogue opens")
+}
+
+/// All rows, by kind and id, as JSON.
+async fn rows(catalogue: &SqliteCatalogue) -> BTreeMap<String, String> {
+    let all = catalogue.changes(Revision(0)).await.unwrap();
+    let json = |value: serde_json::Value| value.to_string();
+    let customers = all.customers.iter().map(|of| (format!("c{}", of.id), json(serde_json::json!(of))));
+    let keys = all.keys.iter().map(|of| (format!("k{}", of.id), json(serde_json::json!(of))));
+    let subscriptions =
+        all.subscriptions.iter().map(|of| (format!("s{}", of.id), json(serde_json::json!(of))));
+    let gone = all.deleted_subscriptions.iter().map(|(_, id)| (format!("d{id}"), String::new()));
+    customers.chain(keys).chain(subscriptions).chain(gone).collect()
+}
+
+/// A folder as a crash leaves it: files copied while the catalogue is open.
+async fn crashed_folder() -> (tempfile::TempDir, BTreeMap<String, String>) {
+    let live = tempfile::tempdir().unwrap();
+    let catalogue = open(live.path()).await;
+    // Part of it in the database file, part in its -wal.
+    fill(&catalogue, 3).await;
+    catalogue.close().await.unwrap();
+    let catalogue = open(live.path()).await;
+    fill(&catalogue, 3).await;
+    let rows = rows(&catalogue).await;
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(live.path(), copy.path());
+    catalogue.close().await.unwrap();
+    (copy, rows)
+}
+
+async fn fill(catalogue: &SqliteCatalogue, customers: usize) {
+    for n in 0..customers {
+        let sample = Sample::new(n as u64);
+        catalogue.put_customer(&sample.customer).await.unwrap();
+        catalogue.put_key(&sample.key).await.unwrap();
+        catalogue.put_subscription(&sample.subscription).await.unwrap();
+        let gone = Subscription { id: SubscriptionId::new(n as u64), ..sample.subscription.clone() };
+        catalogue.put_subscription(&gone).await.unwrap();
+        catalogue.delete_subscription(gone.customer, gone.id).await.unwrap();
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Opens what is in `folder`; all rows are there, or it was refused by name.
+/// Answers whether it opened.
+async fn all_there_or_refused(folder: &Path, wanted: &BTreeMap<String, String>, harm: &str) -> bool {
+    match SqliteCatalogue::open(folder).await {
+        Ok(catalogue) => {
+            assert_eq!(&rows(&catalogue).await, wanted, "{harm}");
+            catalogue.close().await.unwrap();
+            let again = open(folder).await;
+            assert_eq!(&rows(&again).await, wanted, "{harm}, opened again");
+            again.close().await.unwrap();
+            true
+        }
+        Err(e) => {
+            assert!(e.to_string().contains("catalogue."), "{harm}: {e}");
+            false
+        }
+    }
+}
+
+fn file_names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+async fn damaged_copy(source: &Path, name: &str, harm: impl FnOnce(&mut Vec<u8>)) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(source, copy.path());
+    let path = copy.path().join(name);
+    let mut bytes = fs::read(&path).unwrap();
+    harm(&mut bytes);
+    fs::write(&path, bytes).unwrap();
+    copy
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    contract::all(&open(folder.path()).await).await;
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_crash() {
+    let (folder, wanted) = crashed_folder().await;
+    assert_eq!(file_names(folder.path()), ["catalogue.db", "catalogue.db-wal", "catalogue.journal"]);
+    assert!(all_there_or_refused(folder.path(), &wanted, "nothing").await);
+}
+
+#[tokio::test]
+async fn a_flipped_byte_anywhere_loses_no_row() {
+    let (folder, wanted) = crashed_folder().await;
+    let (mut opened, mut refused) = (0, 0);
+    for name in file_names(folder.path()) {
+        let len = fs::metadata(folder.path().join(&name)).unwrap().len() as usize;
+        // Every byte of the first kilobyte, where the heads are; then a sample.
+        let step = if std::env::var_os("SLUICE_EXHAUSTIVE").is_some() { 1 } else { len / 150 + 1 };
+        let places = (0..len.min(128)).chain((128..len).step_by(step));
+        for at in places {
+            let mask = 1u8 << (at % 8);
+            let harm = format!("{name}: byte {at} of {len} ^ {mask:#x}");
+            let copy = damaged_copy(folder.path(), &name, |bytes| bytes[at] ^= mask).await;
+            if all_there_or_refused(copy.path(), &wanted, &harm).await {
+                opened += 1;
+            } else {
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused * 20 < opened, "one damaged file is mended, not refused: {refused} of {opened}");
+}
+
+#[tokio::test]
+async fn a_cut_or_missing_file_loses_no_row() {
+    let (folder, wanted) = crashed_folder().await;
+    for name in file_names(folder.path()) {
+        let len = fs::metadata(folder.path().join(&name)).unwrap().len() as usize;
+        for cut in (0..len).step_by(len / 40 + 1).chain([len - 1]) {
+            let harm = format!("{name}: cut to {cut} of {len}");
+            let copy = damaged_copy(folder.path(), &name, |bytes| bytes.truncate(cut)).await;
+            assert!(all_there_or_refused(copy.path(), &wanted, &harm).await, "{harm}");
+        }
+        let copy = damaged_copy(folder.path(), &name, |_| ()).await;
+        fs::remove_file(copy.path().join(&name)).unwrap();
+        assert!(all_there_or_refused(copy.path(), &wanted, &format!("{name} is missing")).await);
+    }
+}
+
+#[tokio::test]
+async fn two_damaged_copies_are_refused_by_name() {
+    let (folder, _) = crashed_folder().await;
+    let copy = damaged_copy(folder.path(), "catalogue.db", |bytes| bytes[5000..6000].fill(0xaa)).await;
+    fs::remove_file(copy.path().join("catalogue.db-wal")).unwrap();
+    let copy = damaged_copy(copy.path(), "catalogue.journal", |bytes| bytes[600] ^= 1).await;
+    let text = SqliteCatalogue::open(copy.path()).await.err().unwrap().to_string();
+    assert!(text.contains("catalogue.db: ") && text.contains("catalogue.journal: "), "{text}");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_put_aside() {
+    let (folder, wanted) = crashed_folder().await;
+    let copy = damaged_copy(folder.path(), "catalogue.db", |bytes| bytes[0] ^= 1).await;
+    assert!(all_there_or_refused(copy.path(), &wanted, "first byte").await);
+    assert!(file_names(copy.path()).contains(&"catalogue.db.damaged".to_owned()));
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = open(folder.path()).await;
+    let second = SqliteCatalogue::open(folder.path()).await;
+    assert!(matches!(second, Err(OpenCatalogueError::InUse(_))), "{:?}", second.err());
+}
+
+#[tokio::test]
+async fn a_long_journal_is_made_short_while_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    let mut customer = Sample::new(1).customer;
+    let mut longest = 0;
+    for batch in 0..50u32 {
+        let changes: Vec<_> = (0..128u32)
+            .map(|n| {
+                customer.rate_limit_per_second = batch * 128 + n;
+                let (catalogue, customer) = (catalogue.clone(), customer.clone());
+                tokio::spawn(async move { catalogue.put_customer(&customer).await })
+            })
+            .collect();
+        for change in changes {
+            change.await.unwrap().unwrap();
+        }
+        longest = longest.max(fs::metadata(folder.path().join("catalogue.journal")).unwrap().len());
+    }
+    let wanted = rows(&catalogue).await;
+    catalogue.close().await.unwrap();
+    let (contents, condition) = journal::load(&folder.path().join("catalogue.journal")).unwrap();
+    assert_eq!((condition, contents.revision), (journal::Condition::Intact, 6400));
+    assert!(contents.frames < 4096, "{} frames", contents.frames);
+    assert!(longest < 2_500_000, "{longest}");
+    assert!(all_there_or_refused(folder.path(), &wanted, "nothing").await);
+}
+
+#[tokio::test]
+async fn a_change_only_the_journal_has_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    fill(&catalogue, 1).await;
+    let before = tempfile::tempdir().unwrap();
+    copy_files(folder.path(), before.path());
+    let late = Sample::new(9).customer;
+    catalogue.put_customer(&late).await.unwrap();
+    let wanted = rows(&catalogue).await;
+    fs::copy(folder.path().join("catalogue.journal"), before.path().join("catalogue.journal")).unwrap();
+    assert!(all_there_or_refused(before.path(), &wanted, "a crash before the commit").await);
+}

@@ -1,0 +1,124 @@
+//! What of the embedded engine can be configured.
+
+use super::{EngineSettings, KvSettings, LogSettings, RetentionSettings};
+use serde::{Deserialize, Serialize};
+use sluice_model::batch::BATCH_BYTES_MAX;
+use sluice_model::config::{ConfigError, within};
+use sluice_model::ids::LANES_MAX;
+use std::time::Duration;
+
+/// The embedded engine's configuration. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Lanes of a new data directory, 1 to 4096; an existing one keeps its own.
+    pub lanes: u16,
+    /// Log shards of a new data directory; an existing one keeps its own.
+    pub shards: u16,
+    /// A log segment's size. Two of each shard exist at the least: 1 MiB to 4 GiB.
+    pub log_segment_bytes: u64,
+    /// The zstd level of stored records, -50 to 19; lower is faster and packs less.
+    pub zstd_level: i32,
+    /// How much of a shard's newest records is kept in memory for its consumer.
+    pub log_tail_bytes: usize,
+    /// A state ledger segment's size, 1 MiB to 4 GiB.
+    pub state_segment_bytes: u64,
+    /// How long a change of state waits for company before it is made durable.
+    pub state_linger_ms: u64,
+    /// The state cache's memory for blocks.
+    pub state_cache_bytes: u64,
+    /// Ledger bytes after which the state cache's tables are flushed: what a start replays at the most.
+    pub state_flush_bytes: u64,
+    /// How many days events are kept.
+    pub retention_days: u32,
+    /// How many bytes of log a shard keeps at the most.
+    pub retention_shard_bytes: u64,
+    /// How many hours an idempotency key is kept.
+    pub idempotency_hours: u32,
+    /// How many requests with an idempotency key may be in flight.
+    pub idempotency_in_flight_max: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            lanes: 128,
+            shards: 1,
+            log_segment_bytes: 128 << 20,
+            zstd_level: 1,
+            log_tail_bytes: 48 << 20,
+            state_segment_bytes: 32 << 20,
+            state_linger_ms: 5,
+            state_cache_bytes: 16 << 20,
+            state_flush_bytes: 64 << 20,
+            retention_days: 90,
+            retention_shard_bytes: 64 << 30,
+            idempotency_hours: 24,
+            idempotency_in_flight_max: 100_000,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// The first that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        const MIB: i128 = 1 << 20;
+        const MAX: i128 = i64::MAX as i128;
+        within([
+            ("lanes", self.lanes.into(), 1, LANES_MAX.into()),
+            ("shards", self.shards.into(), 1, 64),
+            ("log_segment_bytes", self.log_segment_bytes.into(), MIB, 4096 * MIB),
+            ("zstd_level", self.zstd_level.into(), -50, 19),
+            ("log_tail_bytes", self.log_tail_bytes as i128, BATCH_BYTES_MAX as i128, MAX),
+            ("state_segment_bytes", self.state_segment_bytes.into(), MIB, 4096 * MIB),
+            ("state_linger_ms", self.state_linger_ms.into(), 0, 1000),
+            ("state_cache_bytes", self.state_cache_bytes.into(), MIB, MAX),
+            ("state_flush_bytes", self.state_flush_bytes.into(), MIB, MAX),
+            ("retention_days", self.retention_days.into(), 1, 3650),
+            ("retention_shard_bytes", self.retention_shard_bytes.into(), MIB, MAX),
+            ("idempotency_hours", self.idempotency_hours.into(), 1, 24 * 30),
+            ("idempotency_in_flight_max", self.idempotency_in_flight_max as i128, 1, MAX),
+        ])
+    }
+
+    /// The settings that the engine is opened with.
+    #[must_use]
+    pub fn settings(&self) -> EngineSettings {
+        EngineSettings {
+            lanes: self.lanes,
+            shards: self.shards,
+            log: LogSettings {
+                segment_bytes: self.log_segment_bytes,
+                zstd_level: self.zstd_level,
+                tail_bytes: self.log_tail_bytes,
+            },
+            kv: KvSettings {
+                segment_bytes: self.state_segment_bytes,
+                linger: Duration::from_millis(self.state_linger_ms),
+                cache_bytes: self.state_cache_bytes,
+                flush_bytes: self.state_flush_bytes,
+            },
+            retention: RetentionSettings {
+                age: Duration::from_secs(u64::from(self.retention_days) * 86_400),
+                shard_bytes: self.retention_shard_bytes,
+            },
+            idempotency_keep: Duration::from_secs(u64::from(self.idempotency_hours) * 3600),
+            idempotency_pending_max: self.idempotency_in_flight_max,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_absurd_values_are_named() {
+        EngineConfig::default().validate().unwrap();
+        let absurd = EngineConfig { lanes: 0, ..EngineConfig::default() };
+        assert_eq!(absurd.validate().unwrap_err().to_string(), "lanes: 0 is not between 1 and 4096");
+    }
+}

@@ -1,0 +1,152 @@
+//! The data directory: its lock, its format and what is fixed when it is made.
+//!
+//! `format` (and `format.copy`, the same bytes, in case one is damaged):
+//!
+//! ```text
+//!  0  8  "SLUICEDD"
+//!  8  2  version of the directory's layout, 1
+//! 10  2  lanes
+//! 12  2  log shards
+//! 14  2  zeros
+//! 16  4  CRC32C of bytes 0..16
+//! ```
+
+use super::durable_file;
+use sluice_model::ids::LANES_MAX;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const MAGIC: [u8; 8] = *b"SLUICEDD";
+const VERSION: u16 = 1;
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Another process has it open.
+    #[error("{0}: another Sluice process is using this data directory")]
+    Locked(PathBuf),
+    /// Made by another version.
+    #[error("{0}: the data directory has format {1}; this build knows format {VERSION}")]
+    Version(PathBuf, u16),
+    /// Both copies of the format file are damaged or missing.
+    #[error("{0}: both `format` and `format.copy` are damaged or missing; restore one of them")]
+    Damaged(PathBuf),
+    /// The disk failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// An open, locked data directory.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// How many lanes the deployment has.
+    pub lanes: u16,
+    /// How many shards its log has.
+    pub shards: u16,
+    findings: Vec<String>,
+    /// Holds the lock until it is dropped.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Opens `path`, or makes it with these numbers of lanes and shards.
+    ///
+    /// # Errors
+    /// See [`DataDirError`].
+    pub fn open(path: &Path, lanes: u16, shards: u16) -> Result<Self, DataDirError> {
+        let io = |source| DataDirError::Io { path: path.to_owned(), source };
+        durable_file::create_dir(path).map_err(io)?;
+        let lock = File::create(path.join("lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(DataDirError::Locked(path.to_owned())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(io(error)),
+        }
+        let stored = [path.join("format"), path.join("format.copy")].map(|file| read(&file));
+        let [first, second] = stored;
+        let mut findings = Vec::new();
+        let format = match (first.map_err(io)?, second.map_err(io)?) {
+            (Stored::Good(format), Stored::Good(_)) => format,
+            // Not new: shards and lanes of its log are unknown.
+            (Stored::Missing, Stored::Missing) if path.join("log").exists() => {
+                return Err(DataDirError::Damaged(path.to_owned()));
+            }
+            (Stored::Missing, Stored::Missing) => {
+                let format =
+                    Format { version: VERSION, lanes: lanes.clamp(1, LANES_MAX), shards: shards.max(1) };
+                write(path, format).map_err(io)?;
+                format
+            }
+            (Stored::Good(format), _) | (_, Stored::Good(format)) => {
+                let finding = format!("{}: a copy of the format file was damaged; mended", path.display());
+                tracing::error!(finding, "the data directory is damaged");
+                findings.push(finding);
+                write(path, format).map_err(io)?;
+                format
+            }
+            _ => return Err(DataDirError::Damaged(path.to_owned())),
+        };
+        if format.version != VERSION {
+            return Err(DataDirError::Version(path.to_owned(), format.version));
+        }
+        let (lanes, shards) = (format.lanes, format.shards);
+        Ok(Self { path: path.to_owned(), lanes, shards, findings, _lock: lock })
+    }
+
+    /// What was found damaged when it was opened.
+    pub(crate) fn findings(&self) -> &[String] {
+        &self.findings
+    }
+
+    /// A place in the directory.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Format {
+    version: u16,
+    lanes: u16,
+    shards: u16,
+}
+
+enum Stored {
+    Good(Format),
+    Damaged,
+    Missing,
+}
+
+fn read(file: &Path) -> io::Result<Stored> {
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
+        Err(error) => return Err(error),
+    };
+    let Ok(bytes) = <[u8; 20]>::try_from(bytes) else { return Ok(Stored::Damaged) };
+    if bytes[..8] != MAGIC || crc32c::crc32c(&bytes[..16]).to_le_bytes() != bytes[16..] {
+        return Ok(Stored::Damaged);
+    }
+    let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    let format = Format { version: u16_at(8), lanes: u16_at(10), shards: u16_at(12) };
+    let sane = (1..=LANES_MAX).contains(&format.lanes) && format.shards > 0;
+    Ok(if sane || format.version != VERSION { Stored::Good(format) } else { Stored::Damaged })
+}
+
+fn write(dir: &Path, format: Format) -> io::Result<()> {
+    let mut bytes = MAGIC.to_vec();
+    for field in [format.version, format.lanes, format.shards, 0] {
+        bytes.extend_from_slice(&field.to_le_bytes());
+    }
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    durable_file::replace(&dir.join("format"), &bytes)?;
+    durable_file::replace(&dir.join("format.copy"), &bytes)
+}

@@ -1,0 +1,95 @@
+//! Fuzz targets of the files of a data directory.
+
+use super::catalogue::fuzzing::read_journal;
+use super::frame::{FRAME_HEADER_LEN, Found, FrameHeader};
+use super::kv;
+use super::segments::{Segments, Step};
+use sluice_model::fuzzing::Target;
+use std::path::PathBuf;
+
+/// The targets of this crate.
+pub const TARGETS: &[Target] =
+    &[("segment", segment), ("catalogue_journal", catalogue_journal), ("state_changes", state_changes)];
+
+/// Frames that a reader meets before the input is given up as endless.
+const STEPS_MAX: usize = 10_000;
+
+/// A segment file, as it is and with the checksums of its head and its first
+/// frame put right: it opens, and is read to its end, forwards only.
+pub fn segment(bytes: &[u8]) {
+    read_segment(bytes);
+    let mut bytes = bytes.to_vec();
+    if bytes.len() < 96 {
+        return;
+    }
+    seal(&mut bytes, 0, 32);
+    let length = u32::from_le_bytes(bytes[68..72].try_into().expect("four bytes")) as usize;
+    if let Some(payload) = bytes.get(96..96_usize.saturating_add(length)) {
+        let crc = crc32c::crc32c(payload);
+        bytes[88..92].copy_from_slice(&crc.to_le_bytes());
+    }
+    seal(&mut bytes, 64, 28);
+    read_segment(&bytes);
+}
+
+/// Puts the checksum of `len` bytes from `at` behind them.
+fn seal(bytes: &mut [u8], at: usize, len: usize) {
+    let crc = crc32c::crc32c(&bytes[at..at + len]);
+    bytes[at + len..at + len + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn read_segment(bytes: &[u8]) {
+    if let Some(head) = bytes.first_chunk::<FRAME_HEADER_LEN>()
+        && let Found::Header(header) = FrameHeader::find(head, 0)
+    {
+        assert!(header.next_lsn() > 0);
+    }
+    let dir = scratch();
+    std::fs::write(dir.join(format!("{:020}.seg", 0)), bytes).expect("a scratch directory");
+    let opened = Segments::open(&dir);
+    if let Ok((segments, _)) = &opened {
+        let mut at = 0;
+        for step in 0.. {
+            assert!(step < STEPS_MAX, "reading does not end");
+            let next = match segments.read(at) {
+                Ok(Step::Frame { next, .. } | Step::Damaged { next, .. }) => next,
+                Ok(Step::End) | Err(_) => break,
+            };
+            assert!(next > at, "reading goes backwards, from {at} to {next}");
+            at = next;
+        }
+    }
+    std::fs::remove_dir_all(&dir).ok();
+}
+
+/// An empty directory in memory where there is one, one for each thread.
+fn scratch() -> PathBuf {
+    let shm = PathBuf::from("/dev/shm");
+    let parent = if shm.is_dir() { shm } else { std::env::temp_dir() };
+    let name = format!("sluice-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
+    let dir = parent.join(name.replace(['(', ')'], ""));
+    std::fs::remove_dir_all(&dir).ok();
+    std::fs::create_dir_all(&dir).expect("a scratch directory");
+    dir
+}
+
+/// The catalogue's journal.
+pub fn catalogue_journal(bytes: &[u8]) {
+    read_journal(bytes);
+}
+
+/// The rows of a frame of the state's ledger.
+pub fn state_changes(bytes: &[u8]) {
+    kv::fuzzing::decode(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::fuzzing::rounds;
+
+    #[test]
+    fn corpora_and_what_is_like_them_do_no_harm() {
+        rounds(TARGETS, concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus"), 2000);
+    }
+}

@@ -1,0 +1,130 @@
+//! What waits, and in which order it falls due.
+
+use foldhash::HashMap;
+use sluice_model::{Delivery, DeliveryId, SubscriptionId};
+use sluice_ports::work_queue::{Backlog, TakeRequest};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Bound;
+
+/// What is known in memory of a delivery.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    due_ms: u64,
+    oldest_ms: u64,
+    events: u32,
+    taken: bool,
+}
+
+/// What a subscription has waiting.
+#[derive(Debug, Default)]
+struct Row {
+    entries: HashMap<DeliveryId, Entry>,
+    /// The entries that are not taken.
+    by_due: BTreeSet<(u64, DeliveryId)>,
+    events: u64,
+}
+
+/// All that waits.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    rows: BTreeMap<SubscriptionId, Row>,
+    total: Backlog,
+    /// Who was served last: the next take goes on behind it.
+    last: Option<SubscriptionId>,
+}
+
+impl Row {
+    fn remove(&mut self, id: DeliveryId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        self.by_due.remove(&(entry.due_ms, id));
+        self.events -= u64::from(entry.events);
+        Some(entry)
+    }
+}
+
+impl Waiting {
+    pub(super) fn put(&mut self, delivery: &Delivery) {
+        self.done(delivery.subscription, delivery.id);
+        let row = self.rows.entry(delivery.subscription).or_default();
+        let (due_ms, events) = (delivery.due_ms, delivery.event_count() as u32);
+        let entry = Entry { due_ms, oldest_ms: delivery.oldest_ms(), events, taken: false };
+        row.entries.insert(delivery.id, entry);
+        row.by_due.insert((due_ms, delivery.id));
+        row.events += u64::from(events);
+        self.total.deliveries += 1;
+        self.total.events += u64::from(events);
+    }
+
+    pub(super) fn done(&mut self, subscription: SubscriptionId, id: DeliveryId) {
+        let Some(row) = self.rows.get_mut(&subscription) else { return };
+        let Some(entry) = row.remove(id) else { return };
+        self.total.deliveries -= 1;
+        self.total.events -= u64::from(entry.events);
+        if row.entries.is_empty() {
+            self.rows.remove(&subscription);
+        }
+    }
+
+    /// Takes what is due, each subscription's oldest due first, the
+    /// subscriptions in turn.
+    pub(super) fn take(&mut self, request: &TakeRequest<'_>) -> Vec<(SubscriptionId, DeliveryId)> {
+        let mut taken = Vec::new();
+        let last = self.last.unwrap_or(SubscriptionId::from_u128(0));
+        let behind_last = self.rows.range((Bound::Excluded(last), Bound::Unbounded));
+        let order: Vec<SubscriptionId> = behind_last
+            .chain(self.rows.range(..=last))
+            .filter(|(subscription, row)| {
+                row.by_due.first().is_some_and(|(due_ms, _)| *due_ms <= request.now_ms)
+                    && !request.blocked.contains(subscription)
+            })
+            .map(|(subscription, _)| *subscription)
+            .take(request.max)
+            .collect();
+        for subscription in order {
+            let Some(row) = self.rows.get_mut(&subscription) else { continue };
+            let max = request.max_per_subscription.min(request.max - taken.len());
+            for _ in 0..max {
+                let Some((due_ms, id)) = row.by_due.pop_first() else { break };
+                if due_ms > request.now_ms {
+                    row.by_due.insert((due_ms, id));
+                    break;
+                }
+                if let Some(entry) = row.entries.get_mut(&id) {
+                    entry.taken = true;
+                }
+                taken.push((subscription, id));
+            }
+            self.last = Some(subscription);
+        }
+        taken
+    }
+
+    /// Makes a taken delivery takeable again.
+    pub(super) fn give_back(&mut self, subscription: SubscriptionId, id: DeliveryId) {
+        let Some(row) = self.rows.get_mut(&subscription) else { return };
+        let Some(entry) = row.entries.get_mut(&id).filter(|entry| entry.taken) else { return };
+        entry.taken = false;
+        row.by_due.insert((entry.due_ms, id));
+    }
+
+    pub(super) fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {
+        let open = self.rows.iter().filter(|(subscription, _)| !blocked.contains(subscription));
+        open.filter_map(|(_, row)| row.by_due.first()).map(|(due_ms, _)| *due_ms).min()
+    }
+
+    pub(super) fn oldest_ms(&self) -> u64 {
+        let entries = self.rows.values().flat_map(|row| row.entries.values());
+        entries.map(|entry| entry.oldest_ms).min().unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn backlog(&self, subscription: SubscriptionId) -> Backlog {
+        self.rows.get(&subscription).map_or_else(Backlog::default, |row| Backlog {
+            deliveries: row.entries.len() as u64,
+            events: row.events,
+        })
+    }
+
+    pub(super) const fn total(&self) -> Backlog {
+        self.total
+    }
+}

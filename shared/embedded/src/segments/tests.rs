@@ -1,0 +1,347 @@
+use super::*;
+use crate::segment_writer::{SegmentWriter, WriteError};
+use proptest::prelude::*;
+use std::fs::File;
+use tempfile::TempDir;
+
+const SEGMENT_BYTES: u64 = 4096;
+
+/// A log with what was acknowledged of it, by LSN.
+struct Model {
+    dir: TempDir,
+    acknowledged: BTreeMap<u64, Vec<u8>>,
+}
+
+fn payload(seed: usize, len: usize) -> Vec<u8> {
+    (0..len).map(|i| (seed * 131 + i * 7 + 1) as u8).collect()
+}
+
+fn open_writer(dir: &Path, beyond: u64) -> (Arc<Segments>, SegmentWriter, Vec<String>) {
+    let (segments, recovered) = Segments::open(dir).unwrap();
+    let segments = Arc::new(segments);
+    let writer = SegmentWriter::start(segments.clone(), &recovered, beyond, SEGMENT_BYTES, 0).unwrap();
+    (segments, writer, recovered.findings)
+}
+
+impl Model {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir_in(memory_dir()).unwrap(), acknowledged: BTreeMap::new() }
+    }
+
+    /// With frames of these lengths.
+    fn with(lens: &[usize]) -> Self {
+        let mut this = Self::new();
+        let (_, mut writer, _) = open_writer(this.dir.path(), 0);
+        for len in lens {
+            this.append(&mut writer, *len);
+        }
+        this
+    }
+
+    fn append(&mut self, writer: &mut SegmentWriter, len: usize) {
+        let payload = payload(self.acknowledged.len(), len);
+        let appended = writer.append(|out| out.extend_from_slice(&payload)).unwrap();
+        self.acknowledged.insert(appended.lsn, payload);
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+
+    /// Opens the log and reads it: what of the acknowledged is there, what is
+    /// not, and what is said of the damage. Nothing else may be there.
+    fn read(&self, from: u64) -> (usize, Vec<u64>, Vec<String>) {
+        let (segments, recovered) = Segments::open(self.dir.path()).unwrap();
+        let (frames, damage) = read_all(&segments, from);
+        for (lsn, payload) in &frames {
+            assert_eq!(self.acknowledged.get(lsn), Some(payload), "the frame at {lsn} was never written");
+        }
+        let wanted = self.acknowledged.range(from..);
+        let missing = wanted.map(|(lsn, _)| *lsn).filter(|lsn| !frames.contains_key(lsn)).collect();
+        (frames.len(), missing, recovered.findings.into_iter().chain(damage).collect())
+    }
+}
+
+/// Where flipping thousands of bytes does not wait for a disk.
+pub(crate) fn memory_dir() -> PathBuf {
+    let shared = PathBuf::from("/dev/shm");
+    if shared.is_dir() { shared } else { std::env::temp_dir() }
+}
+
+fn read_all(segments: &Segments, from: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<String>) {
+    let (mut frames, mut damage, mut at) = (BTreeMap::new(), Vec::new(), from);
+    loop {
+        let next = match segments.read(at).unwrap() {
+            Step::End => return (frames, damage),
+            Step::Frame { lsn, next, payload } => {
+                frames.insert(lsn, payload.to_vec());
+                next
+            }
+            Step::Damaged { next, detail, .. } => {
+                damage.push(detail);
+                next
+            }
+        };
+        assert!(next > at, "reading goes forward");
+        at = next;
+    }
+}
+
+/// Three segments, the last half full, and an oversized one among them.
+fn sample() -> Model {
+    let model = Model::with(&[600, 0, 7, 2000, 900, 64, 2000, 12_100, 1600, 600, 1, 40]);
+    assert!(model.files().iter().filter(|file| file.extension().is_some_and(|e| e == "seg")).count() >= 4);
+    model
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_was_appended_is_read_and_nothing_is_found_damaged() {
+    let model = sample();
+    let (count, missing, findings) = model.read(0);
+    assert_eq!((count, missing, findings), (12, vec![], vec![]));
+}
+
+#[test]
+fn any_flipped_byte_costs_one_frame_at_the_most_and_is_named() {
+    let model = sample();
+    for path in model.files() {
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut bad = whole.clone();
+            bad[at] ^= 0x10;
+            std::fs::write(&path, &bad).unwrap();
+            let (_, missing, findings) = model.read(0);
+            let case = format!("{} byte {at}: {findings:?}", name(&path));
+            assert!(missing.len() <= 1, "{case}: lost {missing:?}");
+            if !missing.is_empty() {
+                let base: u64 = name(&path).trim_end_matches(".seg").parse().unwrap();
+                let named = findings.iter().any(|finding| {
+                    let range = finding.rsplit_once("byte ").and_then(|(_, range)| range.split_once(" to "));
+                    let ends = range.map(|(from, to)| {
+                        let to: String = to.chars().take_while(char::is_ascii_digit).collect();
+                        (from.parse::<u64>().unwrap(), to.parse::<u64>().unwrap())
+                    });
+                    finding.contains(&name(&path))
+                        && ends.is_some_and(|(from, to)| (from..to).contains(&(missing[0] - base)))
+                });
+                assert!(named, "{case}: frame {} is not named", missing[0]);
+            }
+        }
+        std::fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn any_cut_file_is_named_and_what_is_before_the_cut_stays() {
+    let model = sample();
+    for path in model.files().iter().filter(|path| name(path).ends_with(".seg")) {
+        let whole = std::fs::read(path).unwrap();
+        for len in (0..whole.len()).step_by(3) {
+            std::fs::write(path, &whole[..len]).unwrap();
+            let (_, missing, findings) = model.read(0);
+            assert!(
+                findings.iter().any(|finding| finding.contains(&name(path)) && finding.contains("cut")),
+                "{} cut to {len}: {findings:?}",
+                name(path)
+            );
+            let base: u64 = name(path).trim_end_matches(".seg").parse().unwrap();
+            let lost = |lsn: &u64| *lsn >= base && *lsn < base + whole.len() as u64;
+            assert!(missing.iter().all(lost), "a cut costs nothing of other files");
+            let whole_before =
+                |lsn: &u64| lsn + 32 + model.acknowledged[lsn].len() as u64 <= base + len as u64;
+            if len >= 64 {
+                assert!(!missing.iter().any(whole_before), "{} cut to {len}: {missing:?}", name(path));
+            }
+        }
+        std::fs::write(path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn any_missing_file_is_named_to_openers_and_readers() {
+    for n in 0..sample().files().len() {
+        let model = sample();
+        let path = &model.files()[n];
+        if name(path).ends_with(".tmp") {
+            continue;
+        }
+        std::fs::remove_file(path).unwrap();
+        let (segments, mut writer, findings) = open_writer(model.dir.path(), 0);
+        assert!(!findings.is_empty(), "{} is missing and nobody noticed", name(path));
+        if name(path).ends_with(".seg") {
+            // Once the log goes on, its reader is told too.
+            let appended = writer.append(|out| out.extend_from_slice(b"new")).unwrap();
+            let (_, damage) = read_all(&segments, 0);
+            assert!(damage.iter().any(|detail| detail.contains("missing")), "{}: {damage:?}", name(path));
+            let newest = *model.acknowledged.keys().next_back().unwrap();
+            assert!(appended.lsn > newest, "a new frame never takes the place of a lost one");
+        }
+    }
+}
+
+#[test]
+fn a_frame_torn_at_any_byte_loses_nothing_before_it_and_the_log_goes_on() {
+    let lens = [100, 250, 700];
+    let whole = Model::with(&lens);
+    let last = *whole.acknowledged.keys().next_back().unwrap();
+    for kept in 0..(32 + 700) {
+        let mut torn = Model::with(&lens);
+        let path = segment_path(torn.dir.path(), 0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[last as usize + kept..].fill(0);
+        std::fs::write(&path, &bytes).unwrap();
+        torn.acknowledged.remove(&last);
+        let (segments, mut writer, _) = open_writer(torn.dir.path(), 0);
+        for len in [10, 600] {
+            torn.append(&mut writer, len);
+        }
+        drop((segments, writer));
+        let (count, missing, findings) = torn.read(0);
+        assert_eq!((count, missing), (4, vec![]), "torn after {kept} bytes");
+        assert_eq!(findings.is_empty(), kept == 0, "torn after {kept} bytes: {findings:?}");
+    }
+}
+
+#[test]
+fn deleted_segments_are_not_missing_but_lost_ones_are() {
+    let mut model = sample();
+    let (segments, _writer, _) = open_writer(model.dir.path(), 0);
+    let oldest = segments.all()[0].clone();
+    segments.remove_oldest(oldest.base).unwrap();
+    drop((segments, _writer));
+    model.acknowledged.retain(|lsn, _| *lsn >= oldest.limit());
+    for from in [0, 64, oldest.end()] {
+        let (_, missing, findings) = model.read(from);
+        assert_eq!((missing, findings), (vec![], vec![]), "from {from}");
+    }
+    // The next one is lost: whoever read up to before it, or from the start, is told.
+    let lost = Segments::open(model.dir.path()).unwrap().0.all()[0].clone();
+    std::fs::remove_file(segment_path(model.dir.path(), lost.base)).unwrap();
+    for from in [0, oldest.end(), lost.base + 100] {
+        let (segments, recovered) = Segments::open(model.dir.path()).unwrap();
+        assert!(recovered.findings.iter().any(|finding| finding.contains("missing")));
+        let (_, damage) = read_all(&segments, from);
+        assert!(damage[0].contains("missing"), "from {from}: {damage:?}");
+    }
+}
+
+#[test]
+fn the_newest_segment_stays_whatever_is_asked() {
+    let model = Model::with(&[10]);
+    let (segments, _writer, _) = open_writer(model.dir.path(), 0);
+    segments.remove_oldest(0).unwrap();
+    assert_eq!(model.read(0).0, 1);
+}
+
+#[test]
+fn new_frames_go_above_what_was_read_before() {
+    let model = Model::with(&[10, 20]);
+    let (segments, mut writer, _) = open_writer(model.dir.path(), 10_000);
+    let appended = writer.append(|out| out.push(1)).unwrap();
+    assert!(appended.lsn >= 10_000);
+    let (_, damage) = read_all(&segments, 0);
+    assert!(damage[0].contains("missing"), "the gap is named: {damage:?}");
+}
+
+#[test]
+fn after_a_failed_write_the_outcome_is_unknown_and_a_new_segment_goes_on() {
+    let mut model = Model::new();
+    let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
+    model.append(&mut writer, 100);
+    // Writes to this device fail as on a full or broken disk.
+    writer.replace_file(File::options().read(true).write(true).open("/dev/full").unwrap());
+    let failed = writer.append(|out| out.extend_from_slice(b"perhaps"));
+    assert!(matches!(failed, Err(WriteError::Unknown(_))), "{failed:?}");
+    model.append(&mut writer, 200);
+    model.append(&mut writer, 300);
+    assert_eq!(segments.all().len(), 2, "the failed segment is not written again");
+    let (frames, damage) = read_all(&segments, 0);
+    assert_eq!((frames.len(), damage), (3, vec![]));
+    drop((segments, writer));
+    let (count, missing, findings) = model.read(0);
+    assert_eq!((count, missing, findings), (3, vec![], vec![]));
+}
+
+#[test]
+fn a_new_segment_replaces_what_a_failed_try_left_in_its_place() {
+    let mut model = Model::with(&[3900]);
+    // The next segment's name is taken by an empty one, as if its note had failed.
+    let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
+    std::fs::write(segment_path(model.dir.path(), SEGMENT_BYTES), vec![9; 100]).unwrap();
+    model.append(&mut writer, 500);
+    drop((segments, writer));
+    let (count, missing, findings) = model.read(0);
+    assert_eq!((count, missing, findings), (2, vec![], vec![]));
+}
+
+#[test]
+fn a_frame_too_large_for_the_disk_is_refused_and_the_next_one_is_taken() {
+    let mut model = Model::new();
+    let (segments, recovered) = Segments::open(model.dir.path()).unwrap();
+    let segments = Arc::new(segments);
+    let free = crate::segment_prepare::free_bytes(model.dir.path()).unwrap();
+    // Room for small segments, not for one of 64 MiB.
+    let reserve = free - (32 << 20);
+    let mut writer = SegmentWriter::start(segments.clone(), &recovered, 0, SEGMENT_BYTES, reserve).unwrap();
+    model.append(&mut writer, 100);
+    let refused = writer.append(|out| out.resize(64 << 20, 1));
+    assert!(matches!(refused, Err(WriteError::NotTaken(_))), "{refused:?}");
+    for _ in 0..4 {
+        model.append(&mut writer, 3000);
+    }
+    drop((segments, writer));
+    let (count, missing, findings) = model.read(0);
+    assert_eq!((count, missing, findings), (5, vec![], vec![]));
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Append(usize),
+    Reopen,
+    RemoveOldest,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        8 => (0usize..3000).prop_map(Action::Append),
+        1 => (4100usize..12000).prop_map(Action::Append),
+        2 => Just(Action::Reopen),
+        1 => Just(Action::RemoveOldest),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_log_holds_what_was_appended_whenever_it_is_opened(actions in prop::collection::vec(action(), 1..40)) {
+        let mut model = Model::new();
+        let mut open = open_writer(model.dir.path(), 0);
+        for action in actions {
+            match action {
+                Action::Append(len) => model.append(&mut open.1, len),
+                Action::Reopen => {
+                    drop(open);
+                    open = open_writer(model.dir.path(), 0);
+                    prop_assert_eq!(&open.2, &Vec::<String>::new());
+                }
+                Action::RemoveOldest => {
+                    if let [oldest, next, ..] = &open.0.all()[..] {
+                        open.0.remove_oldest(oldest.base).unwrap();
+                        model.acknowledged.retain(|lsn, _| *lsn >= next.base);
+                    }
+                }
+            }
+            let (frames, damage) = read_all(&open.0, 0);
+            prop_assert_eq!(&frames, &model.acknowledged);
+            prop_assert!(damage.is_empty(), "{:?}", damage);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The words of Sluice as types, the bytes that outlive a process, and the
+//! small rules that every other crate needs: clock, configuration ranges, rate
+//! limiter, trace context.
+
+pub mod attempt;
+pub mod batch;
+pub mod clock;
+pub mod config;
+pub mod customer;
+pub mod delivery;
+pub mod event_set;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+pub mod ids;
+pub mod limiter;
+pub mod subscription;
+pub mod trace;
+pub mod wire;
+
+pub use attempt::AttemptRecord;
+pub use batch::{Batch, Claim, EventMeta};
+pub use customer::{ApiKey, Customer, CustomerStatus};
+pub use delivery::{DeadLetter, DeadLetterReason, Delivery, EventRef, Fact, LastAttempt};
+pub use event_set::{EventSet, Run};
+pub use ids::{ApiKeyId, BatchId, CustomerId, DeadLetterId, DeliveryId, EventId, Lane, SubscriptionId};
+pub use subscription::{BatchPolicy, RetryPolicy, Subscription, SubscriptionStatus};

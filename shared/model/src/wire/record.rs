@@ -1,0 +1,391 @@
+//! The record: what the log holds. Little-endian throughout.
+//!
+//! ```text
+//! header, 48 bytes
+//!   0  4  magic "SLR1"
+//!   4  1  version, 1
+//!   5  1  flags, 0
+//!   6  2  lane of all batches, or 0xffff where batches of several lanes share the record
+//!   8  8  producer: the edge process that cut it
+//!  16  8  sequence: the producer's count for this append unit
+//!  24  4  number of batches
+//!  28  4  number of blocks
+//!  32  4  length of the directory
+//!  36  4  length of all stored blocks
+//!  40  4  CRC32C of the directory
+//!  44  4  CRC32C of bytes 0..44
+//! directory
+//!   a row a block, 12 bytes:  stored length u32, raw length u32, encoding u8 (0 stored, 1 zstd), 3 × 0
+//!   a row a batch, 56 bytes:  customer 16, batch id 16 (both big-endian), first block u32,
+//!                             offset in it u32, raw length u32, events u16, types u16, claims u16,
+//!                             0 u16, CRC32C of the raw bytes u32
+//!     then a row a claim, 40: key hash 16, body hash 16, first u16, count u16, part u16, parts u16
+//! blocks, one after the other
+//! ```
+//!
+//! A batch's raw bytes are its tables and its body, cut over one or more
+//! blocks of at most 64 KiB raw. Small batches share a block; a batch larger
+//! than what a block has left starts a new one. So a batch is read without its
+//! neighbours, and a damaged block costs the batches in it only.
+//!
+//! ```text
+//! raw bytes of a batch
+//!   types     each: length u16, text
+//!   ends      u32 an event: where its envelope ends in the body
+//!   kinds     u16 an event: its type; absent where there is one type
+//!   ordering  u8 0 or 1; if 1, u64 an event: hash of its ordering key
+//!   body      the envelopes, joined by commas
+//! ```
+
+use super::bytes_reader::{BytesReader, TooShort};
+use crate::Lane;
+use crate::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
+use crate::{Batch, BatchId, Claim, CustomerId, EventMeta};
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+use zstd::bulk::Decompressor;
+
+mod encode;
+#[cfg(any(test, feature = "fuzzing"))]
+mod reseal;
+#[cfg(test)]
+mod tests;
+
+pub use encode::RecordEncoder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use reseal::reseal;
+
+/// Bytes of a record's header.
+pub const HEADER_LEN: usize = 48;
+/// The most raw bytes of a block.
+pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
+
+const MAGIC: [u8; 4] = *b"SLR1";
+const VERSION: u8 = 1;
+const LANE_MIXED: u16 = 0xffff;
+const BLOCK_ROW_LEN: usize = 12;
+/// The most raw bytes of a batch: its body and the largest tables it can have.
+const RAW_BYTES_MAX: usize = BATCH_BYTES_MAX * 2 + BATCH_EVENTS_MAX * 16 + 1;
+
+/// Why bytes are not a record, or a batch of it cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The bytes do not begin with a record's magic.
+    #[error("not a record: wrong magic")]
+    Magic,
+    /// A version that this build does not know.
+    #[error("record version {0} is not known to this build")]
+    Version(u8),
+    /// The bytes end too early.
+    #[error("record {0}")]
+    TooShort(#[from] TooShort),
+    /// A checksum does not fit.
+    #[error("checksum of the {0} does not fit")]
+    Checksum(&'static str),
+    /// A field contradicts another or a limit.
+    #[error("record is malformed: {0}")]
+    Malformed(&'static str),
+}
+
+/// The batches of one append unit, cut at one moment: what is appended to the log.
+#[derive(Debug, Clone)]
+pub struct RecordDraft {
+    /// The lane of all batches, where the unit is a lane.
+    pub lane: Option<Lane>,
+    /// The process that cut the record: a random number chosen at its start.
+    pub producer: u64,
+    /// One up with each record of the (producer, unit).
+    pub sequence: u64,
+    /// The batches, ascending by id within a lane.
+    pub batches: Vec<Arc<Batch>>,
+}
+
+/// Where a record's batches and blocks are.
+#[derive(Debug, Clone)]
+pub struct RecordDirectory {
+    /// The edge process that cut the record.
+    pub producer: u64,
+    /// The producer's count of it.
+    pub sequence: u64,
+    /// One row a batch, in record order.
+    pub batches: Vec<BatchRow>,
+    blocks: Vec<BlockRow>,
+}
+
+/// What the directory says of a batch.
+#[derive(Debug, Clone)]
+pub struct BatchRow {
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// Its id.
+    pub id: BatchId,
+    /// How many events it has.
+    pub events: u16,
+    /// Its claims.
+    pub claims: Vec<Claim>,
+    types: u16,
+    first_block: u32,
+    offset: u32,
+    raw_len: u32,
+    crc: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BlockRow {
+    /// Where the stored bytes begin, from the start of the record.
+    start: usize,
+    stored_len: u32,
+    raw_len: u32,
+    zstd: bool,
+}
+
+/// How long the header and the directory are together: what must be read
+/// before [`RecordDirectory::parse`] can succeed.
+pub fn directory_end(header: &[u8]) -> Result<usize, RecordError> {
+    let head = Header::parse(header)?;
+    Ok(HEADER_LEN + head.directory_len as usize)
+}
+
+struct Header {
+    producer: u64,
+    sequence: u64,
+    batches: u32,
+    blocks: u32,
+    directory_len: u32,
+    data_len: u32,
+    directory_crc: u32,
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
+        let mut reader = BytesReader::new(bytes);
+        let head = reader.take(HEADER_LEN)?;
+        let mut reader = BytesReader::new(head);
+        if reader.array::<4>()? != MAGIC {
+            return Err(RecordError::Magic);
+        }
+        if crc32c::crc32c(&head[..44]) != u32::from_le_bytes(head[44..].try_into().expect("four bytes")) {
+            return Err(RecordError::Checksum("record header"));
+        }
+        match reader.u8()? {
+            VERSION => {}
+            other => return Err(RecordError::Version(other)),
+        }
+        reader.take(3)?;
+        Ok(Self {
+            producer: reader.u64()?,
+            sequence: reader.u64()?,
+            batches: reader.u32()?,
+            blocks: reader.u32()?,
+            directory_len: reader.u32()?,
+            data_len: reader.u32()?,
+            directory_crc: reader.u32()?,
+        })
+    }
+}
+
+impl RecordDirectory {
+    /// Parses header and directory; `bytes` may end there or go on.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
+        let head = Header::parse(bytes)?;
+        let end = HEADER_LEN + head.directory_len as usize;
+        let directory = bytes.get(HEADER_LEN..end).ok_or(RecordError::Malformed("directory is cut off"))?;
+        if crc32c::crc32c(directory) != head.directory_crc {
+            return Err(RecordError::Checksum("record directory"));
+        }
+        if head.blocks as usize > directory.len() / BLOCK_ROW_LEN {
+            return Err(RecordError::Malformed("more blocks than the directory has room for"));
+        }
+        let mut reader = BytesReader::new(directory);
+        let mut start = end;
+        let mut blocks = Vec::with_capacity(head.blocks as usize);
+        for _ in 0..head.blocks {
+            let row = Self::block_row(&mut reader, start)?;
+            start += row.stored_len as usize;
+            blocks.push(row);
+        }
+        if start != end + head.data_len as usize {
+            return Err(RecordError::Malformed("blocks do not add up to the data length"));
+        }
+        let mut batches = Vec::new();
+        for _ in 0..head.batches {
+            batches.push(Self::batch_row(&mut reader)?);
+        }
+        Ok(Self { producer: head.producer, sequence: head.sequence, batches, blocks })
+    }
+
+    fn block_row(reader: &mut BytesReader<'_>, start: usize) -> Result<BlockRow, RecordError> {
+        let (stored_len, raw_len, encoding) = (reader.u32()?, reader.u32()?, reader.u8()?);
+        reader.take(3)?;
+        if raw_len as usize > BLOCK_BYTES_MAX || encoding > 1 {
+            return Err(RecordError::Malformed("a block row is out of bounds"));
+        }
+        Ok(BlockRow { start, stored_len, raw_len, zstd: encoding == 1 })
+    }
+
+    fn batch_row(reader: &mut BytesReader<'_>) -> Result<BatchRow, RecordError> {
+        let customer = CustomerId::from_bytes(reader.array()?);
+        let id = BatchId::from_bytes(reader.array()?);
+        let (first_block, offset, raw_len) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let (events, types, claims) = (reader.u16()?, reader.u16()?, reader.u16()?);
+        reader.u16()?;
+        let crc = reader.u32()?;
+        let claims = (0..claims)
+            .map(|_| {
+                Ok(Claim {
+                    key: reader.array()?,
+                    body: reader.array()?,
+                    first: reader.u16()?,
+                    count: reader.u16()?,
+                    part: reader.u16()?,
+                    parts: reader.u16()?,
+                })
+            })
+            .collect::<Result<_, TooShort>>()?;
+        let is_far = offset as usize > BLOCK_BYTES_MAX;
+        if is_far || usize::from(events) > BATCH_EVENTS_MAX || raw_len as usize > RAW_BYTES_MAX {
+            return Err(RecordError::Malformed("a batch row is out of bounds"));
+        }
+        Ok(BatchRow { customer, id, events, claims, types, first_block, offset, raw_len, crc })
+    }
+
+    /// The bytes of the record that a batch's blocks take: what must be read
+    /// to [`read`](Self::read) it.
+    pub fn data_range(&self, row: &BatchRow) -> Result<Range<usize>, RecordError> {
+        let blocks = self.blocks_of(row)?;
+        let first = self.blocks[blocks.start];
+        let last = self.blocks[blocks.end - 1];
+        Ok(first.start..last.start + last.stored_len as usize)
+    }
+
+    fn blocks_of(&self, row: &BatchRow) -> Result<Range<usize>, RecordError> {
+        let first = row.first_block as usize;
+        let mut left = row.offset as usize + row.raw_len as usize;
+        for (i, block) in self.blocks.iter().enumerate().skip(first) {
+            left = left.saturating_sub(block.raw_len as usize);
+            if left == 0 {
+                return Ok(first..i + 1);
+            }
+        }
+        Err(RecordError::Malformed("a batch reaches beyond the blocks"))
+    }
+
+    /// Reads one batch from `data`, the record's bytes of [`data_range`](Self::data_range).
+    pub fn read(&self, row: &BatchRow, data: &[u8]) -> Result<Batch, RecordError> {
+        let blocks = self.blocks_of(row)?;
+        row.cut(&self.unpack(blocks, data)?)
+    }
+
+    /// The raw bytes of some blocks; `data` begins with the first.
+    fn unpack(&self, blocks: Range<usize>, data: &[u8]) -> Result<Bytes, RecordError> {
+        let blocks = &self.blocks[blocks];
+        let base = blocks[0].start;
+        let mut raw = Vec::with_capacity(blocks.iter().map(|block| block.raw_len as usize).sum());
+        for block in blocks {
+            let start = block.start - base;
+            let stored = data
+                .get(start..start + block.stored_len as usize)
+                .ok_or(RecordError::Malformed("a block is cut off"))?;
+            block.unpack(stored, &mut raw)?;
+        }
+        Ok(raw.into())
+    }
+
+    /// Reads every batch of a whole record; a damaged one is an error among its neighbours.
+    pub fn read_all<'a>(
+        &'a self,
+        record: &'a [u8],
+    ) -> impl Iterator<Item = (&'a BatchRow, Result<Batch, RecordError>)> {
+        // Small batches share blocks: what was unpacked for one serves the next.
+        let mut unpacked: Option<(Range<usize>, Result<Bytes, RecordError>)> = None;
+        self.batches.iter().map(move |row| {
+            let batch = self.blocks_of(row).and_then(|blocks| {
+                if unpacked.as_ref().is_none_or(|(range, _)| *range != blocks) {
+                    let data = record.get(self.blocks[blocks.start].start..).unwrap_or_default();
+                    unpacked = Some((blocks.clone(), self.unpack(blocks, data)));
+                }
+                let (_, raw) = unpacked.as_ref().expect("just unpacked");
+                row.cut(raw.as_ref().map_err(Clone::clone)?)
+            });
+            (row, batch)
+        })
+    }
+}
+
+thread_local! {
+    /// What unpacks this thread's blocks: making one costs as much as a block.
+    static UNPACKER: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("zstd makes a context unless memory is at its end"));
+}
+
+impl BlockRow {
+    fn unpack(self, stored: &[u8], raw: &mut Vec<u8>) -> Result<(), RecordError> {
+        if !self.zstd {
+            raw.extend_from_slice(stored);
+            return Ok(());
+        }
+        let start = raw.len();
+        raw.resize(start + self.raw_len as usize, 0);
+        let unpacked = UNPACKER.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, &mut raw[start..]));
+        match unpacked {
+            Ok(len) if len == self.raw_len as usize => Ok(()),
+            Ok(_shorter) => Err(RecordError::Malformed("a block is not as long as its row says")),
+            Err(_damaged) => Err(RecordError::Checksum("block (zstd)")),
+        }
+    }
+}
+
+impl BatchRow {
+    /// The batch within the raw bytes of its blocks.
+    fn cut(&self, blocks: &Bytes) -> Result<Batch, RecordError> {
+        let (start, end) = (self.offset as usize, self.offset as usize + self.raw_len as usize);
+        if blocks.len() < end {
+            return Err(RecordError::Malformed("a block is shorter than its row says"));
+        }
+        let raw = blocks.slice(start..end);
+        if crc32c::crc32c(&raw) != self.crc {
+            return Err(RecordError::Checksum("batch"));
+        }
+        self.parse(&raw)
+    }
+
+    fn parse(&self, raw: &Bytes) -> Result<Batch, RecordError> {
+        let mut reader = BytesReader::new(raw);
+        let mut types = Vec::with_capacity(usize::from(self.types));
+        for _ in 0..self.types {
+            let len = usize::from(reader.u16()?);
+            let text = std::str::from_utf8(reader.take(len)?)
+                .map_err(|_invalid| RecordError::Malformed("an event type is not UTF-8"))?;
+            types.push(text.into());
+        }
+        let mut events = Vec::with_capacity(usize::from(self.events));
+        for _ in 0..self.events {
+            events.push(EventMeta { end: reader.u32()?, kind: 0, ordering: 0 });
+        }
+        if self.types > 1 {
+            for event in &mut events {
+                event.kind = reader.u16()?;
+            }
+        }
+        if reader.u8()? == 1 {
+            for event in &mut events {
+                event.ordering = reader.u64()?;
+            }
+        }
+        let body = raw.slice(reader.position()..);
+        let mut last = 0;
+        for (i, event) in events.iter().enumerate() {
+            let start = if i == 0 { 0 } else { last + 1 };
+            if (event.end as usize) < start || event.end as usize > body.len() || event.kind >= self.types {
+                return Err(RecordError::Malformed("a batch's event table is out of bounds"));
+            }
+            last = event.end as usize;
+        }
+        if last != body.len() || events.is_empty() {
+            return Err(RecordError::Malformed("a batch's events do not fill its body"));
+        }
+        Ok(Batch { customer: self.customer, id: self.id, types, events, claims: self.claims.clone(), body })
+    }
+}

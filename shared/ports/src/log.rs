@@ -1,0 +1,256 @@
+//! The log: a partitioned, durable, ordered record of batches.
+
+use super::PortError;
+use async_trait::async_trait;
+use sluice_model::wire::record::RecordDirectory;
+pub use sluice_model::wire::record::RecordDraft;
+use sluice_model::{Batch, Lane};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
+/// A log partition, owned by one processor at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ShardId(pub Box<str>);
+
+impl fmt::Display for ShardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A place in a shard. Positions of one shard sort in log order; what they
+/// say beyond that is the adapter's own business (an LSN, or a Kinesis
+/// sequence number, whose decimal form fits 192 bits).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Position([u8; 24]);
+
+impl Position {
+    /// Before everything.
+    pub const START: Self = Self([0; 24]);
+    /// Behind everything: the shard is closed and wholly read.
+    pub const END: Self = Self([0xff; 24]);
+
+    /// The position of a decimal number below 2^192; nothing where it is none.
+    #[must_use]
+    pub fn from_decimal(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        let mut bytes = [0u8; 24];
+        for digit in text.bytes() {
+            let mut carry = u32::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+            for byte in bytes.iter_mut().rev() {
+                let value = u32::from(*byte) * 10 + carry;
+                *byte = value as u8;
+                carry = value >> 8;
+            }
+            if carry > 0 {
+                return None;
+            }
+        }
+        Some(Self(bytes))
+    }
+
+    /// The position as a decimal number.
+    #[must_use]
+    pub fn to_decimal(self) -> String {
+        let (mut bytes, mut digits) = (self.0, Vec::new());
+        while digits.is_empty() || bytes.iter().any(|byte| *byte != 0) {
+            let mut rest = 0u32;
+            for byte in &mut bytes {
+                let value = rest << 8 | u32::from(*byte);
+                *byte = (value / 10) as u8;
+                rest = value % 10;
+            }
+            digits.push(char::from(b'0' + rest as u8));
+        }
+        digits.iter().rev().collect()
+    }
+
+    /// The position of a 64-bit log sequence number.
+    #[must_use]
+    pub fn from_lsn(lsn: u64) -> Self {
+        let mut bytes = [0; 24];
+        bytes[16..].copy_from_slice(&lsn.to_be_bytes());
+        Self(bytes)
+    }
+
+    /// The 64-bit log sequence number.
+    #[must_use]
+    pub fn lsn(self) -> u64 {
+        u64::from_be_bytes(self.0[16..].try_into().expect("eight bytes"))
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.lsn())
+    }
+}
+
+/// Why an append did not end in "durable".
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// Nothing of the record is or will be in the log.
+    #[error("the log takes nothing now: {detail}")]
+    NotTaken {
+        /// What the log said.
+        detail: Arc<str>,
+        /// How long to wait before the next try.
+        retry_after: Duration,
+    },
+    /// The record may or may not be in the log.
+    #[error("the outcome of the append is unknown: {detail}")]
+    Unknown {
+        /// What the log said.
+        detail: Arc<str>,
+    },
+}
+
+/// A record as it was read.
+#[derive(Debug, Clone)]
+pub struct LogRecord {
+    /// Where it stands; to go on, read from here.
+    pub position: Position,
+    /// The edge process that wrote it.
+    pub producer: u64,
+    /// The producer's count of it.
+    pub sequence: u64,
+    /// Its batches.
+    pub batches: Vec<Arc<Batch>>,
+}
+
+impl LogRecord {
+    /// Reads the bytes of a record: what is whole of it, and what is not, in words.
+    #[must_use]
+    pub fn read(bytes: &[u8], position: Position) -> (Option<Self>, Vec<String>) {
+        let directory = match RecordDirectory::parse(bytes) {
+            Ok(directory) => directory,
+            Err(error) => return (None, vec![error.to_string()]),
+        };
+        let (mut batches, mut damage) = (Vec::with_capacity(directory.batches.len()), Vec::new());
+        for (row, batch) in directory.read_all(bytes) {
+            match batch {
+                Ok(batch) => batches.push(Arc::new(batch)),
+                Err(error) => damage.push(format!(
+                    "batch {:?} of customer {} with {} events: {error}",
+                    row.id, row.customer, row.events
+                )),
+            }
+        }
+        let (producer, sequence) = (directory.producer, directory.sequence);
+        (Some(Self { position, producer, sequence, batches }), damage)
+    }
+}
+
+/// What reading met.
+#[derive(Debug, Clone)]
+pub enum LogItem {
+    /// A whole record.
+    Record(LogRecord),
+    /// Bytes that are not what was written, or part of a record whose other
+    /// batches come beside it. Named, counted, never skipped silently.
+    Damaged {
+        /// Where reading goes on after it.
+        position: Position,
+        /// The file, place and finding.
+        detail: String,
+    },
+}
+
+/// What a read found.
+#[derive(Debug, Clone, Default)]
+pub struct LogPage {
+    /// What follows the position asked for, in log order.
+    pub items: Vec<LogItem>,
+    /// Whether the page ends at the end of the log.
+    pub at_end: bool,
+    /// Whether nothing will ever follow: the shard was split or merged, and
+    /// what comes after is in its children.
+    pub closed: bool,
+}
+
+/// A partitioned, durable, ordered log.
+///
+/// - **Durability**: `append` answers `Ok` only when the whole record is on
+///   disk, or acknowledged by a service that promises the same.
+/// - **Order**: records of one append unit are in the log in the order of
+///   their `append` calls. The caller has one append per unit in flight.
+/// - **Idempotency**: appending twice stores twice.
+/// - **Cancel safety**: a dropped `append` may or may not take effect; a
+///   dropped `read` has none.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// How many independent append units there are; fixed while it is open.
+    fn append_units(&self) -> usize;
+
+    /// The unit that a lane's batches are appended to.
+    fn append_unit(&self, lane: Lane) -> usize;
+
+    /// Whether `append` does its work on the thread that polls it: then each
+    /// unit wants a thread of its own.
+    fn append_blocks(&self) -> bool {
+        false
+    }
+
+    /// Makes a record durable.
+    async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError>;
+
+    /// Whether the log would take a record now; the door asks it.
+    fn accepting(&self) -> Result<(), AppendError>;
+
+    /// The largest id time that the log holds, so that new ids go above it.
+    fn recovered_ms(&self) -> u64;
+
+    /// The shards that can be read.
+    async fn shards(&self) -> Result<Vec<ShardId>, PortError>;
+
+    /// The lanes whose records a shard holds now.
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError>;
+
+    /// Reads what follows `after`, about `max_bytes` of it, at least one item
+    /// where there is any; waits up to `wait` for something to come.
+    async fn read(
+        &self,
+        shard: &ShardId,
+        after: Position,
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn decimal_positions_sort_as_numbers_and_come_back(a in any::<[u128; 2]>(), b in any::<u64>()) {
+            for value in [a[0], a[1], u128::from(b)] {
+                let position = Position::from_decimal(&value.to_string()).unwrap();
+                prop_assert_eq!(position.to_decimal(), value.to_string());
+            }
+            let [one, two] = a.map(|value| Position::from_decimal(&value.to_string()).unwrap());
+            prop_assert_eq!(one.cmp(&two), a[0].cmp(&a[1]));
+            prop_assert_eq!(Position::from_decimal(&b.to_string()), Some(Position::from_lsn(b)));
+        }
+    }
+
+    #[test]
+    fn decimal_positions_have_192_bits() {
+        let sequence = "49671062049432194286741870184863463461063562098274402306";
+        assert_eq!(Position::from_decimal(sequence).unwrap().to_decimal(), sequence);
+        assert_eq!(Position::START.to_decimal(), "0");
+        let largest = Position::END.to_decimal();
+        assert_eq!(Position::from_decimal(&largest), Some(Position::END));
+        assert_eq!(Position::from_decimal(&format!("{largest}0")), None);
+        for bad in ["", "-1", "1a", "TRIM_HORIZON"] {
+            assert_eq!(Position::from_decimal(bad), None);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What every [`Rows`] must do. Each adapter's tests call [`all`]; the store
+//! need not be empty.
+#![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
+
+use super::{NewRow, Row, RowChange, Rows, VALUE_BYTES_MAX};
+use sluice_model::clock::now_ms;
+use sluice_model::ids::random_u128;
+use std::sync::Arc;
+
+/// Runs every check.
+pub async fn all(rows: Arc<dyn Rows>) {
+    rows_are_listed_in_the_order_of_their_keys(&*rows).await;
+    a_row_is_its_partitions_alone(&*rows).await;
+    changes_of_one_write_are_made_in_their_order(&*rows).await;
+    a_conditional_put_is_made_once(rows.clone()).await;
+    what_has_expired_is_not_read(&*rows).await;
+    the_largest_row_is_taken(&*rows).await;
+}
+
+fn name() -> String {
+    format!("contract/{:032x}", random_u128())
+}
+
+fn row(partition: &str, key: &[u8], value: &[u8]) -> NewRow {
+    let (partition, key, value) = (partition.to_owned(), key.to_vec(), value.to_vec());
+    NewRow { partition, key, value, expires_at_ms: None, needs_from_ms: None }
+}
+
+async fn keys(rows: &dyn Rows, partition: &str) -> Vec<Vec<u8>> {
+    rows.list(partition, None, 1000).await.unwrap().into_iter().map(|row| row.key).collect()
+}
+
+async fn rows_are_listed_in_the_order_of_their_keys(rows: &dyn Rows) {
+    let of = name();
+    let all: [&[u8]; 5] = [b"\x00", b"\x00\x01", b"a", b"a\xff", b"\xff"];
+    let puts = [3, 0, 4, 2, 1].map(|at| RowChange::Put(row(&of, all[at], &[at as u8])));
+    rows.write(puts.to_vec()).await.unwrap();
+    assert_eq!(keys(rows, &of).await, all);
+    let page = rows.list(&of, Some(b"\x00\x01"), 2).await.unwrap();
+    assert_eq!(
+        page,
+        [Row { key: b"a".to_vec(), value: vec![2] }, Row { key: b"a\xff".to_vec(), value: vec![3] }]
+    );
+    assert!(rows.list(&of, Some(b"\xff"), 2).await.unwrap().is_empty());
+}
+
+async fn a_row_is_its_partitions_alone(rows: &dyn Rows) {
+    let of = name();
+    // One name begins with the other.
+    let longer = format!("{of}/x");
+    rows.write(vec![RowChange::Put(row(&of, b"/xk", b"1")), RowChange::Put(row(&longer, b"k", b"2"))])
+        .await
+        .unwrap();
+    assert_eq!(rows.get(&of, b"/xk").await.unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(rows.get(&of, b"k").await.unwrap(), None);
+    assert_eq!(keys(rows, &of).await, [b"/xk".to_vec()]);
+    assert_eq!(keys(rows, &longer).await, [b"k".to_vec()]);
+}
+
+async fn changes_of_one_write_are_made_in_their_order(rows: &dyn Rows) {
+    let of = name();
+    let remove = |key: &[u8]| RowChange::Remove { partition: of.clone(), key: key.to_vec() };
+    let put = |key: &[u8], value: &[u8]| RowChange::Put(row(&of, key, value));
+    let changes = vec![put(b"a", b"1"), remove(b"a"), put(b"b", b"1"), put(b"b", b"2"), remove(b"c")];
+    for _again in 0..2 {
+        rows.write(changes.clone()).await.unwrap();
+        assert_eq!(rows.get(&of, b"a").await.unwrap(), None);
+        assert_eq!(rows.get(&of, b"b").await.unwrap().as_deref(), Some(&b"2"[..]));
+    }
+    rows.write(vec![remove(b"b")]).await.unwrap();
+    assert!(keys(rows, &of).await.is_empty());
+}
+
+async fn a_conditional_put_is_made_once(rows: Arc<dyn Rows>) {
+    let of = name();
+    assert!(!rows.put_if(row(&of, b"k", b"1"), Some(b"0".to_vec())).await.unwrap());
+    assert!(rows.put_if(row(&of, b"k", b"1"), None).await.unwrap());
+    assert!(!rows.put_if(row(&of, b"k", b"2"), None).await.unwrap());
+    let tries = (0..16u8).map(|n| {
+        let (rows, of) = (rows.clone(), of.clone());
+        tokio::spawn(async move { rows.put_if(row(&of, b"k", &[n]), Some(b"1".to_vec())).await.unwrap() })
+    });
+    let mut made = 0;
+    for attempt in tries.collect::<Vec<_>>() {
+        made += u32::from(attempt.await.unwrap());
+    }
+    assert_eq!(made, 1);
+}
+
+async fn what_has_expired_is_not_read(rows: &dyn Rows) {
+    let of = name();
+    let until = |key: &[u8], ms: u64| NewRow { expires_at_ms: Some(ms), ..row(&of, key, b"v") };
+    let (gone, kept) = (until(b"gone", now_ms() - 1), until(b"kept", now_ms() + 3_600_000));
+    rows.write(vec![RowChange::Put(gone), RowChange::Put(kept)]).await.unwrap();
+    assert_eq!(rows.get(&of, b"gone").await.unwrap(), None);
+    assert_eq!(keys(rows, &of).await, [b"kept".to_vec()]);
+    assert!(rows.put_if(row(&of, b"gone", b"new"), None).await.unwrap());
+}
+
+async fn the_largest_row_is_taken(rows: &dyn Rows) {
+    let of = name();
+    let value = vec![7; VALUE_BYTES_MAX];
+    rows.write(vec![RowChange::Put(row(&of, b"k", &value))]).await.unwrap();
+    assert_eq!(rows.get(&of, b"k").await.unwrap(), Some(value));
+}

@@ -1,0 +1,39 @@
+//! The fuzz target of selectors.
+
+use crate::{MatchScratch, Selector};
+use sluice_model::fuzzing::Target;
+
+/// The targets of this crate.
+pub const TARGETS: &[Target] = &[("selector", selector)];
+
+/// A selector on the first line, an event's envelope after it.
+pub fn selector(bytes: &[u8]) {
+    let at = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (selector, envelope) = bytes.split_at(at);
+    let Ok(text) = std::str::from_utf8(selector) else { return };
+    let Ok(selector) = Selector::parse(text) else { return };
+    let again = Selector::parse(selector.canonical()).expect("the canonical form is a selector");
+    assert_eq!(again.canonical(), selector.canonical(), "the canonical form is not canonical");
+    let mut scratch = MatchScratch::default();
+    let envelope = envelope.get(1..).unwrap_or_default();
+    for kind in ["", "order.created"] {
+        let verdict = selector.compiled().evaluate(&mut scratch.view(kind, envelope));
+        assert_eq!(again.compiled().evaluate(&mut scratch.view(kind, envelope)), verdict);
+        let explained = selector.compiled().explain(&mut scratch.view(kind, envelope));
+        assert_eq!(explained.verdict, verdict, "{}", explained.reason);
+        if let Some(decided) = selector.compiled().decided_by_type(kind) {
+            assert_eq!(decided, selector.compiled().matches(&mut scratch.view(kind, envelope)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::fuzzing::rounds;
+
+    #[test]
+    fn corpora_and_what_is_like_them_do_no_harm() {
+        rounds(TARGETS, concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus"), 2000);
+    }
+}
