@@ -8,8 +8,11 @@
 //! that could not renew gives up earlier than that by itself.
 
 mod decide;
+mod fence;
+mod gap;
 mod held;
 mod keeper;
+mod observed;
 #[cfg(feature = "services")]
 mod row;
 mod rows;
@@ -18,6 +21,6 @@ mod table;
 
 pub use held::Checkpoints;
 pub use keeper::{Keeper, ShardLeases};
-pub use rows::{LeaseRow, LeaseRows, Row, Written};
+pub use rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 #[cfg(feature = "services")]
 pub use table::LeaseTable;

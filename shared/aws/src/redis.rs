@@ -2,6 +2,7 @@
 
 use super::config::AwsConfig;
 use super::health::{Dependency, Health};
+use sluice_ports::{FailureClass, PortError};
 use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
 use sluice_ports::PortError;
 use std::sync::Arc;
@@ -76,8 +77,10 @@ impl Redis {
             Err(Error::new(ErrorKind::IO, "Redis is not connected"))
         };
         match &answer {
-            Ok(_) => self.health.answered(Dependency::Redis),
-            Err(_) => self.health.failed(Dependency::Redis),
+            Ok(_) => self.health.succeeded(Dependency::Redis, "script"),
+            Err(error) => {
+                self.health.failed(Dependency::Redis, FailureClass::Away, "script", &error.to_string());
+            }
         }
         answer
     }

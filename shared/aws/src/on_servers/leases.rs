@@ -3,7 +3,8 @@
 use super::provisioned;
 use crate::leases::{Checkpoints, Keeper, LeaseTable, ShardLeases};
 use crate::log::KinesisLog;
-use crate::{AwsConfig, Clients};
+use crate::AwsConfig;
+use crate::Clients;
 use parking_lot::Mutex;
 use sluice_ports::Leases;
 use sluice_ports::leases::Grant;

@@ -2,7 +2,8 @@
 
 use super::provisioned;
 use crate::log::{Deduplicated, KinesisLog};
-use crate::{AwsConfig, Clients};
+use crate::AwsConfig;
+use crate::Clients;
 use sluice_model::Lane;
 use sluice_ports::Log;
 use sluice_ports::log::{AppendError, LogItem, LogRecord, Position, RecordDraft, ShardId};

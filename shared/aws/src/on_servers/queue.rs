@@ -3,7 +3,8 @@
 
 use super::contract::events;
 use crate::queue::SqsQueue;
-use crate::{AwsConfig, Clients};
+use crate::AwsConfig;
+use crate::Clients;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use sluice_model::clock;
 use sluice_model::{DeadLetter, DeadLetterId, DeadLetterReason, Delivery, Lane, LastAttempt, SubscriptionId};
