@@ -23,12 +23,14 @@ mod pace;
 mod read_pace;
 mod reader;
 mod sender;
+#[cfg(test)]
+mod sender_tests;
 mod shard_map;
 mod stream;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
@@ -239,9 +241,4 @@ impl Log for KinesisLog {
     ) -> Result<LogPage, PortError> {
         self.readers.read(shard, after, max_bytes, wait).await
     }
-}
-
-#[cfg(test)]
-fn config_for_tests() -> AwsConfig {
-    AwsConfig::default()
 }

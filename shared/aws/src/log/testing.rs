@@ -1,11 +1,11 @@
 //! A stream for tests, which bounds reads as Kinesis does.
 
-use super::config_for_tests;
 use super::shard_map::ShardInfo;
 use super::stream::{
     Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity,
 };
 use super::{Deduplicated, KinesisLog};
+use crate::AwsConfig;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{Batch, Lane};
@@ -52,21 +52,24 @@ struct FakeState {
     asked: Asked,
     puts: VecDeque<Result<Vec<PutAnswer>, FailureClass>>,
     sent: Vec<Vec<PutRecord>>,
+    /// When the stream was made, and the least position that it knows.
+    created_ms: u64,
+    known_from: u64,
 }
 
 /// A stream in memory.
-pub(super) struct FakeStream {
+pub(crate) struct FakeStream {
     state: Mutex<FakeState>,
     batch: Arc<Batch>,
 }
 
-pub(super) fn shard_id(number: usize) -> ShardId {
+pub(crate) fn shard_id(number: usize) -> ShardId {
     ShardId(format!("shardId-{number:012}").into())
 }
 
 impl FakeStream {
     /// A stream with one shard.
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let state = FakeState {
             shards: Vec::new(),
             iterators: HashMap::new(),
@@ -75,11 +78,29 @@ impl FakeStream {
             asked: Asked::default(),
             puts: VecDeque::new(),
             sent: Vec::new(),
+            created_ms: 1,
+            known_from: 0,
         };
         let batch = Batches::new(Lane::new(1).unwrap()).next(1, RECORD_BYTES);
         let stream = Self { state: Mutex::new(state), batch };
         stream.add_shard(Vec::new());
         Arc::new(stream)
+    }
+
+    /// Deletes the stream and makes it again, with so many shards.
+    pub(crate) fn replace(&self, shards: usize) {
+        {
+            let mut state = self.state.lock();
+            state.shards.clear();
+            state.iterators.clear();
+            (state.created_ms, state.known_from) = (state.created_ms + 60_000, 1_000_000);
+        }
+        (0..shards).for_each(|_| self.add_shard(Vec::new()));
+    }
+
+    /// Positions below this are of another stream.
+    pub(crate) fn forget_below(&self, lsn: u64) {
+        self.state.lock().known_from = lsn;
     }
 
     pub(super) fn add_shard(&self, parents: Vec<ShardId>) {
@@ -94,7 +115,7 @@ impl FakeStream {
     }
 
     /// Stores a record of the producer's count that arrives at that time.
-    pub(super) fn store(&self, shard: usize, sequence: u64, at_ms: u64) -> Position {
+    pub(crate) fn store(&self, shard: usize, sequence: u64, at_ms: u64) -> Position {
         let draft = RecordDraft {
             lane: Some(self.batch.lane()),
             producer: 7,
@@ -155,7 +176,8 @@ impl FakeShard {
 #[async_trait]
 impl Stream for FakeStream {
     async fn identity(&self) -> Result<StreamIdentity, PortError> {
-        Ok(StreamIdentity { arn: "arn".into(), created_ms: 1, retention: Duration::from_secs(86_400) })
+        let created_ms = self.state.lock().created_ms;
+        Ok(StreamIdentity { arn: "arn".into(), created_ms, retention: Duration::from_secs(86_400) })
     }
 
     async fn shards(&self) -> Result<Vec<ShardInfo>, PortError> {
@@ -175,7 +197,13 @@ impl Stream for FakeStream {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let mut state = self.state.lock();
         state.asked.iterators += 1;
-        let number = state.shards.iter().position(|of| of.info.id == *shard).unwrap();
+        if let ReadFrom::After(position) | ReadFrom::At(position) = from
+            && position != Position::START
+            && position < Position::from_lsn(state.known_from)
+        {
+            return Err(PortError::failed(FailureClass::Refused, "begin to read", "an unknown position"));
+        }
+        let number = state.shards.iter().position(|known| known.info.id == *shard).unwrap();
         let records = &state.shards[number].records;
         let place = records.partition_point(|record| match from {
             ReadFrom::After(position) => record.position <= position,
@@ -196,7 +224,9 @@ impl Stream for FakeStream {
         if let Some(class) = state.failures.pop_front() {
             return failed(class);
         }
-        let (number, place, made) = state.iterators[iterator];
+        let Some((number, place, made)) = state.iterators.get(iterator).copied() else {
+            return failed(FailureClass::Refused);
+        };
         if now - made > ITERATOR_LIFE {
             return failed(FailureClass::Refused);
         }
@@ -238,8 +268,8 @@ impl Aside for NothingAside {
 }
 
 /// The log over such a stream, as a new owner of its shards opens it.
-pub(super) async fn opened(stream: &Arc<FakeStream>) -> (Arc<KinesisLog>, Deduplicated) {
-    let config = config_for_tests();
+pub(crate) async fn opened(stream: &Arc<FakeStream>) -> (Arc<KinesisLog>, Deduplicated) {
+    let config = AwsConfig::default();
     let log = KinesisLog::over(Arc::clone(stream) as _, Arc::new(NothingAside), &config).await;
     let log = Arc::new(log.unwrap());
     let window = Duration::from_millis(config.resend_window_ms);
