@@ -42,7 +42,7 @@ const ALL: [(Dependency, &str); 5] = [
 const LOST_AFTER: Duration = Duration::from_secs(3);
 /// A denied operation that nobody tried for this long is forgotten: an edge
 /// that gets no requests, since it is not ready, would else never try again.
-const DENIAL_KEPT: Duration = Duration::from_secs(60);
+const DENIAL_KEPT: Duration = Duration::from_secs(20);
 /// Operations of one dependency that are remembered as denied.
 const DENIALS_MAX: usize = 32;
 
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_denial_that_nobody_tries_again_is_forgotten_after_a_minute() {
+    async fn a_denial_that_nobody_tries_again_is_forgotten_after_a_while() {
         let health = Health::default();
         health.failed(Dependency::Kinesis, FailureClass::Denied, "PutRecords events", "expired token");
         tokio::time::advance(DENIAL_KEPT).await;
