@@ -240,7 +240,9 @@ impl Ledger {
     /// What stands between now and the end of the run.
     pub(crate) fn outstanding(&self, world: &World) -> Vec<String> {
         let mut left = self.missing(world);
-        left.extend(world.stored.lock().queue.values().map(|message| format!("queued: {:?}", message.delivery)));
+        left.extend(
+            world.stored.lock().queue.values().map(|message| format!("queued: {:?}", message.delivery)),
+        );
         let (shards, table) = (world.shards.lock(), world.table.lock());
         if world.planted != Some(Planted::OldCheckpoints)
             && table.stream.as_ref().is_some_and(|stream| !stream.is_same(&shards.identity()))

@@ -196,7 +196,8 @@ impl FaultyReader {
     async fn learn(&self, shard: &ShardId, after: Position) -> Result<(), PortError> {
         const WHOLE_PAGE: usize = 10_000;
         let at = self.stream.iterator(shard, ReadFrom::At(after)).await?;
-        let Some(at_ms) = self.stream.get(shard, &at, WHOLE_PAGE).await?.records.first().map(|first| first.at_ms)
+        let Some(at_ms) =
+            self.stream.get(shard, &at, WHOLE_PAGE).await?.records.first().map(|first| first.at_ms)
         else {
             return Ok(());
         };

@@ -191,7 +191,10 @@ impl Run {
                 world.broken("an edge's buffers are bounded", &format!("{} bytes", door.bytes()));
             }
             let watch = world.watch.lock();
-            if process.role == Role::Processor && process.is_awake(1_000) && !process.inside.stop.is_cancelled() {
+            if process.role == Role::Processor
+                && process.is_awake(1_000)
+                && !process.inside.stop.is_cancelled()
+            {
                 watch.check_denials(world, process.who, &process.inside.lost.lock());
             }
             if let Some(processor) = &*process.inside.processor.lock() {

@@ -117,7 +117,7 @@ impl Stored {
         let fact = self.facts.get(&(batch, subscription));
         let holds = |delivery: &Delivery| {
             delivery.subscription == subscription
-                && delivery.events.iter().any(|of| of.batch == batch && of.events.contains(index))
+                && delivery.events.iter().any(|refs| refs.batch == batch && refs.events.contains(index))
         };
         fact.is_some_and(|fact| fact.took.contains(index))
             || self.queue.values().any(|message| holds(&message.delivery))
@@ -303,9 +303,9 @@ impl WorkQueue for SimQueue {
             let now_ms = world.now_ms();
             let mut stored = world.stored.lock();
             let due = stored.queue.values_mut().filter(|message| {
-                let free = message.taken.as_ref().is_none_or(|of| {
-                    let forgotten = !of.kept && of.at_ms + VISIBILITY_MS <= now_ms;
-                    forgotten || !world.lives(of.by, VISIBILITY_MS)
+                let free = message.taken.as_ref().is_none_or(|taken| {
+                    let forgotten = !taken.kept && taken.at_ms + VISIBILITY_MS <= now_ms;
+                    forgotten || !world.lives(taken.by, VISIBILITY_MS)
                 });
                 free && message.delivery.due_ms <= now_ms && !blocked.contains(&message.delivery.subscription)
             });
@@ -318,16 +318,16 @@ impl WorkQueue for SimQueue {
         };
         let taken = self.0.ask(Service::Queue, "take deliveries", effect).await?;
         // The fault that is planted: what was taken is forgotten when a side call fails.
-        let strands =
-            self.0.world.planted == Some(Planted::StrandedDeliveries) && self.0.world.roll("side call", 0) % 8 == 0;
+        let strands = self.0.world.planted == Some(Planted::StrandedDeliveries)
+            && self.0.world.roll("side call", 0) % 8 == 0;
         if taken.is_empty() {
             sleep_ms(LOOK_MS).await;
         }
         let mut stored = self.0.world.stored.lock();
         for delivery in &taken {
             let message = stored.queue.get_mut(&delivery.id).and_then(|message| message.taken.as_mut());
-            if let Some(of) = message.filter(|of| of.by == who) {
-                of.kept = true;
+            if let Some(taken) = message.filter(|taken| taken.by == who) {
+                taken.kept = true;
             }
         }
         drop(stored);
@@ -351,8 +351,8 @@ impl WorkQueue for SimQueue {
 
     fn backlog(&self, subscription: SubscriptionId) -> Backlog {
         let stored = self.0.world.stored.lock();
-        let of = stored.queue.values().filter(|message| message.delivery.subscription == subscription);
-        of.fold(Backlog::default(), |sum, message| Backlog {
+        let waiting = stored.queue.values().filter(|message| message.delivery.subscription == subscription);
+        waiting.fold(Backlog::default(), |sum, message| Backlog {
             deliveries: sum.deliveries + 1,
             events: sum.events + message.delivery.event_count() as u64,
         })
@@ -378,7 +378,7 @@ impl Catalogue for SimCatalogue {
             Changes {
                 revision: Revision(stored.revision),
                 customers: if since.0 == 0 { stored.customers.clone() } else { Vec::new() },
-                subscriptions: changed.map(|(_, of)| of.clone()).collect(),
+                subscriptions: changed.map(|(_, subscription)| subscription.clone()).collect(),
                 ..Changes::default()
             }
         };
@@ -402,8 +402,10 @@ impl Catalogue for SimCatalogue {
         let effect = move |world: &World| {
             let mut stored = world.stored.lock();
             let revision = stored.revision + 1;
-            let known = stored.subscriptions.iter_mut().find(|(_, of)| of.id == new.id);
-            let Some(known) = known.filter(|(_, of)| of.version + 1 == new.version) else { return false };
+            let known = stored.subscriptions.iter_mut().find(|(_, known)| known.id == new.id);
+            let Some(known) = known.filter(|(_, known)| known.version + 1 == new.version) else {
+                return false;
+            };
             world.tell(|| format!("subscription {} is {:?}", new.id, new.status));
             *known = (revision, new);
             stored.revision = revision;
@@ -464,10 +466,10 @@ impl Rows for SimRows {
         let (partition, after) = (partition.to_owned(), after.map(<[u8]>::to_vec));
         let effect = move |world: &World| {
             let stored = world.stored.lock();
-            let of = stored.rows.range((partition.clone(), Vec::new())..);
-            let of = of.take_while(|((name, _), _)| *name == partition);
-            let of = of.filter(|((_, key), _)| after.as_ref().is_none_or(|after| key > after));
-            of.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect()
+            let rows = stored.rows.range((partition.clone(), Vec::new())..);
+            let rows = rows.take_while(|((name, _), _)| *name == partition);
+            let rows = rows.filter(|((_, key), _)| after.as_ref().is_none_or(|after| key > after));
+            rows.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect()
         };
         self.0.ask(Service::Rows, "list rows", effect).await
     }

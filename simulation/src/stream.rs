@@ -6,12 +6,13 @@ use crate::planted::Planted;
 use crate::world::{Caller, World};
 use async_trait::async_trait;
 use sluice_aws::log::{
-    Aside, PutAnswer, PutRecord, ReadFrom, ShardInfo, ShardPage, StoredRecord, Stream, StreamIdentity, point_of,
+    Aside, PutAnswer, PutRecord, ReadFrom, ShardInfo, ShardPage, StoredRecord, Stream, StreamIdentity,
+    point_of,
 };
 use sluice_model::wire::record::RecordDirectory;
 use sluice_model::{Batch, Lane};
-use sluice_ports::{FailureClass, PortError};
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -299,9 +300,11 @@ impl Stream for SimStream {
 
     async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError> {
         let (id, iterator, who) = (shard.clone(), iterator.to_owned(), self.who);
-        let effect = move |world: &World| world.page(&id, &iterator, limit).inspect(|_| {
-            world.watch.lock().read(world, who, id.clone());
-        });
+        let effect = move |world: &World| {
+            world.page(&id, &iterator, limit).inspect(|_| {
+                world.watch.lock().read(world, who, id.clone());
+            })
+        };
         let page = self.world.ask(self.who, Service::Stream, "read", effect).await?;
         page.map_err(|class| refused(class, shard, "simulated"))
     }

@@ -74,7 +74,8 @@ impl Watch {
         let Some(read_ms) = self.read_ms.get(&(who, ShardId(shard.into()))) else { return };
         let blind_ms = world.now_ms().saturating_sub(*read_ms);
         if blind_ms > BLIND_MS && lag_ms + BLIND_MS < blind_ms {
-            let how = format!("p{who} has not read {shard} for {blind_ms} ms and reports a lag of {lag_ms} ms");
+            let how =
+                format!("p{who} has not read {shard} for {blind_ms} ms and reports a lag of {lag_ms} ms");
             world.broken("a lag that is not known grows", &how);
         }
     }

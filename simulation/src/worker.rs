@@ -4,15 +4,15 @@
 use crate::edge;
 use crate::planted;
 use crate::process::Inside;
-use crate::stream::SHARD_BYTES_PER_S;
 use crate::stores::{Seat, SimCatalogue, SimEvents, SimQueue, SimRows};
+use crate::stream::SHARD_BYTES_PER_S;
 use crate::table::SimTable;
 use crate::wire::SimWire;
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use sluice_aws::AwsConfig;
-use sluice_aws::leases::{Keeper, ShardLeases};
 use sluice_aws::health::Health;
+use sluice_aws::leases::{Keeper, ShardLeases};
 use sluice_aws::log::KinesisLog;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_ports::leases::Grant;

@@ -24,7 +24,7 @@ const LATE_MS: u64 = 2_500;
 /// Who calls: a process, one of its lives.
 pub(crate) type Caller = u32;
 
-/// Why a call has no answer.
+/// Why a call was not answered as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
     /// The service refused it: nothing was done.
@@ -99,8 +99,8 @@ impl World {
 
     /// The next number of a die of its own: what one part of the world rolls
     /// does not depend on how often others did.
-    pub(crate) fn roll(&self, what: &str, of: u64) -> u64 {
-        let key = (number_of(what), of);
+    pub(crate) fn roll(&self, die: &str, number: u64) -> u64 {
+        let key = (number_of(die), number);
         let mut rolls = self.rolls.lock();
         let count = rolls.entry(key).or_default();
         *count += 1;
@@ -117,13 +117,13 @@ impl World {
     }
 
     pub(crate) fn rates(&self, service: Service) -> Rates {
-        let rates = self.plan.rates[SERVICES.iter().position(|of| *of == service).unwrap_or(0)];
+        let rates = self.plan.rates[SERVICES.iter().position(|known| *known == service).unwrap_or(0)];
         if self.is_quiet() { Rates { latency_ms: rates.latency_ms, ..Rates::default() } } else { rates }
     }
 
-    /// Counts what was asked of a service.
-    pub(crate) fn tally(&self, what: &'static str, count: usize) {
-        *self.tallies.lock().entry(what).or_default() += count as u64;
+    /// Counts requests, units or bytes that a service was asked for.
+    pub(crate) fn tally(&self, counted: &'static str, count: usize) {
+        *self.tallies.lock().entry(counted).or_default() += count as u64;
     }
 
     pub(crate) fn tallies(&self) -> BTreeMap<&'static str, u64> {
@@ -188,7 +188,7 @@ impl World {
         let now = self.now_ms();
         let mut gaps = self.gaps.lock();
         gaps.retain(|gap| gap.until_ms > now);
-        !gaps.iter().any(|gap| gap.service == service && gap.who.is_none_or(|of| of == who))
+        !gaps.iter().any(|gap| gap.service == service && gap.who.is_none_or(|cut| cut == who))
     }
 
     /// Lets happen what was to happen by now.
@@ -276,10 +276,10 @@ impl World {
         &self,
         who: Caller,
         service: Service,
-        what: &str,
+        attempted: &str,
         effect: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, PortError> {
-        self.call(who, service, false, effect).await.map_err(|why| unavailable(what, why))
+        self.call(who, service, false, effect).await.map_err(|why| unavailable(attempted, why))
     }
 }
 

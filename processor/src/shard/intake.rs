@@ -1,7 +1,7 @@
 //! The reading end of a shard: pages of the log, and a catalogue fresh enough to match with.
 
-use crate::commit::store_wait;
 use super::lag::ShardLag;
+use crate::commit::store_wait;
 use crate::context::Context;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;

@@ -44,7 +44,8 @@ impl ShardLag {
         if self.read_ms > 0 && last_ms > self.read_ms {
             let events: usize = page.items.iter().map(event_count).sum();
             let rate = events as f64 / (last_ms - self.read_ms) as f64;
-            self.events_per_ms = if self.events_per_ms == 0.0 { rate } else { (self.events_per_ms + rate) / 2.0 };
+            self.events_per_ms =
+                if self.events_per_ms == 0.0 { rate } else { (self.events_per_ms + rate) / 2.0 };
         }
         self.read_ms = self.read_ms.max(last_ms);
     }

@@ -7,7 +7,6 @@ use sluice_model::{
     ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Lane, Subscription, SubscriptionId,
 };
-use sluice_ports::{FailureClass, PortError};
 use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
@@ -15,6 +14,7 @@ use sluice_ports::event_store::{
 use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
+use sluice_ports::{FailureClass, PortError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -482,10 +482,20 @@ impl Log for Memory {
             let items: Vec<_> = self.state.lock().log.iter().skip(from).take(8).cloned().collect();
             if !items.is_empty() {
                 let at_end = from + items.len() == self.state.lock().log.len();
-                return Ok(LogPage { items, at_end, behind_ms: None, closed: at_end && self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage {
+                    items,
+                    at_end,
+                    behind_ms: None,
+                    closed: at_end && self.closed.load(Ordering::SeqCst),
+                });
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(LogPage { items, at_end: true, behind_ms: None, closed: self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage {
+                    items,
+                    at_end: true,
+                    behind_ms: None,
+                    closed: self.closed.load(Ordering::SeqCst),
+                });
             }
         }
     }

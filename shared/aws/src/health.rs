@@ -7,8 +7,8 @@
 //! operation succeeds, whatever other operations do.
 
 use super::metrics::HealthMetrics;
-use sluice_ports::{FailureClass, LostDependency};
 use parking_lot::Mutex;
+use sluice_ports::{FailureClass, LostDependency};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

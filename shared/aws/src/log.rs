@@ -41,11 +41,15 @@ pub use stream::{
 #[cfg(feature = "services")]
 use super::clients::Clients;
 use super::config::AwsConfig;
+use append_door::AppendDoor;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reader::{ReaderSettings, Readers};
-use append_door::AppendDoor;
 use sender::{Sender, Submission};
+use sluice_model::Lane;
+use sluice_model::wire::record::RecordEncoder;
+use sluice_ports::PortError;
+use sluice_ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};

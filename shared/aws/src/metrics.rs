@@ -23,7 +23,6 @@ impl Default for HealthMetrics {
 }
 
 impl HealthMetrics {
-
     pub(super) fn set(&self, dependency: &'static str, is_lost: bool, is_denied: bool) {
         if let Some((lost, denied)) = self.gauges.get(dependency) {
             lost.set(f64::from(u8::from(is_lost)));

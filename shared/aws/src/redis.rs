@@ -2,9 +2,8 @@
 
 use super::config::AwsConfig;
 use super::health::{Dependency, Health};
-use sluice_ports::{FailureClass, PortError};
 use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
-use sluice_ports::PortError;
+use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 

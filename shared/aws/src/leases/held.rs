@@ -2,8 +2,6 @@
 
 use super::rows::{Changed, LeaseRow, LeaseRows, Settled, Written};
 use crate::log::KinesisLog;
-use sluice_ports::PortError;
-use sluice_ports::log::{Position, ShardId};
 use parking_lot::Mutex;
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
@@ -252,7 +250,11 @@ mod tests {
         assert!(held.keep(&lease).await.is_err());
         assert_eq!(table.lease(&shard()).counter, 8);
         held.keep(&lease).await.unwrap();
-        assert_eq!(table.lease(&shard()).counter, 9, "others must see a change, or they count from the lost one");
+        assert_eq!(
+            table.lease(&shard()).counter,
+            9,
+            "others must see a change, or they count from the lost one"
+        );
         // The same where the second one says more than the first.
         table.mute.store(true, Ordering::SeqCst);
         assert!(held.keep(&lease).await.is_err());

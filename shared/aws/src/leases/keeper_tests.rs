@@ -63,7 +63,9 @@ async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
     assert_eq!(table.lease(&shard_id(0)).checkpoint, settled);
 
     stream.replace(2);
-    tokio::time::timeout(Duration::from_secs(5), grant.lost.cancelled()).await.expect("its positions mean nothing");
+    tokio::time::timeout(Duration::from_secs(5), grant.lost.cancelled())
+        .await
+        .expect("its positions mean nothing");
     drop(grant);
     let again = [first.granted(Duration::from_secs(20)).await, first.granted(Duration::from_secs(20)).await];
     assert!(again.iter().all(Option::is_some), "both shards are worked");
@@ -99,7 +101,8 @@ async fn a_checkpoint_that_the_stream_does_not_know_is_a_gap() {
     for on_gap in [OnGap::TrimHorizon, OnGap::Refuse] {
         let stream = FakeStream::new();
         stream.forget_below(1_000_000);
-        let table = Arc::new(MemoryTable::with([worked(Position::from_lsn(77), sluice_model::clock::now_ms())]));
+        let table =
+            Arc::new(MemoryTable::with([worked(Position::from_lsn(77), sluice_model::clock::now_ms())]));
         let running = start(&stream, &table, on_gap).await;
         let granted = running.granted(Duration::from_secs(10)).await;
         let row = table.lease(&shard_id(0));
@@ -139,7 +142,8 @@ async fn what_the_stream_forgot_before_it_was_settled_is_a_gap() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_owner_s_shard_is_taken_the_moment_its_lease_is_over() {
     let stream = FakeStream::new();
-    let row = LeaseRow { owner: Some("dead".into()), ..worked(Position::START, sluice_model::clock::now_ms()) };
+    let row =
+        LeaseRow { owner: Some("dead".into()), ..worked(Position::START, sluice_model::clock::now_ms()) };
     let table = Arc::new(MemoryTable::with([row]));
     let running = start(&stream, &table, OnGap::TrimHorizon).await;
     let begun = Instant::now();

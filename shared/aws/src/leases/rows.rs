@@ -5,8 +5,6 @@
 //! whose answer was lost, that changed it.
 
 use crate::log::{ShardInfo, StreamIdentity};
-use sluice_ports::PortError;
-use sluice_ports::log::{Position, ShardId};
 use async_trait::async_trait;
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};

@@ -7,15 +7,15 @@ use crate::clients::Clients;
 use crate::config::AwsConfig;
 use crate::failure;
 use crate::log::{ShardInfo, StreamIdentity};
-use sluice_model::clock;
-use sluice_ports::PortError;
-use sluice_ports::log::{Position, ShardId};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use sluice_model::clock;
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
 
 /// The table of leases.
 #[derive(Debug, Clone)]
@@ -209,9 +209,7 @@ async fn written(request: UpdateItemFluentBuilder, shard: &ShardId) -> Result<Wr
 }
 
 /// Whether a conditional put was made.
-fn made(
-    sent: Result<PutItemOutput, SdkError<PutItemError>>,
-) -> Result<bool, SdkError<PutItemError>> {
+fn made(sent: Result<PutItemOutput, SdkError<PutItemError>>) -> Result<bool, SdkError<PutItemError>> {
     match sent {
         Ok(_) => Ok(true),
         Err(SdkError::ServiceError(answer))

@@ -1,8 +1,8 @@
 //! Whether the log takes new records now.
 
-use sluice_ports::log::AppendError;
 use parking_lot::Mutex;
 use sluice_ports::FailureClass;
+use sluice_ports::log::AppendError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -9,8 +9,6 @@
 use super::kinesis::stored;
 use super::stream::{ShardPage, Subscription};
 use crate::failure;
-use sluice_ports::PortError;
-use sluice_ports::log::{Position, ShardId};
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_kinesis::types::{
@@ -62,7 +60,12 @@ impl FanOut {
         Subscription { pushed, _pump: AbortOnDropHandle::new(pump) }
     }
 
-    async fn pump(&self, shard: ShardId, mut after: Position, sender: mpsc::Sender<Result<ShardPage, PortError>>) {
+    async fn pump(
+        &self,
+        shard: ShardId,
+        mut after: Position,
+        sender: mpsc::Sender<Result<ShardPage, PortError>>,
+    ) {
         loop {
             let again_at = Instant::now() + SUBSCRIBE_GAP;
             match self.follow(&shard, &mut after, &sender).await {

@@ -5,12 +5,12 @@ use super::look::{Arrived, Damage, Look};
 use super::read_pace::ReadPace;
 use super::stream::{Aside, ReadFrom, Stream, Subscription};
 use crate::metrics::LogMetrics;
+use parking_lot::Mutex;
 use sluice_model::clock;
+use sluice_ports::log::LogItem;
+use sluice_ports::log::LogRecord;
 use sluice_ports::log::{LogPage, Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
-use parking_lot::Mutex;
-use sluice_ports::PortError;
-use sluice_ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,7 +137,11 @@ impl Readers {
         let mut known = self.known.lock();
         if !known.contains_key(shard) {
             known.retain(|_, shard| shard.used.elapsed() < IDLE);
-            let new = KnownShard { pace: ReadPace::new(now, self.settings.bytes_per_s), arrivals: Arrivals::default(), used: now };
+            let new = KnownShard {
+                pace: ReadPace::new(now, self.settings.bytes_per_s),
+                arrivals: Arrivals::default(),
+                used: now,
+            };
             known.insert(shard.clone(), new);
         }
         let shard = known.get_mut(shard).expect("just inserted");
@@ -322,4 +326,3 @@ impl Readers {
         Ok(look.is_some_and(|look| look.closed && look.records.is_empty()))
     }
 }
-

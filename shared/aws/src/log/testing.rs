@@ -1,9 +1,7 @@
 //! A stream for tests, which bounds reads as Kinesis does.
 
 use super::shard_map::ShardInfo;
-use super::stream::{
-    Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity,
-};
+use super::stream::{Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity};
 use super::{Deduplicated, KinesisLog};
 use crate::AwsConfig;
 use async_trait::async_trait;
@@ -139,7 +137,10 @@ impl FakeStream {
         self.state.lock().gappy = true;
     }
 
-    pub(super) fn answer_puts(&self, answers: impl IntoIterator<Item = Result<Vec<PutAnswer>, FailureClass>>) {
+    pub(super) fn answer_puts(
+        &self,
+        answers: impl IntoIterator<Item = Result<Vec<PutAnswer>, FailureClass>>,
+    ) {
         self.state.lock().puts = answers.into_iter().collect();
     }
 

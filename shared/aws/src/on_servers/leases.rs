@@ -1,10 +1,10 @@
 //! Leases over a real table: several keepers, one that dies, one that is cut off.
 
 use super::provisioned;
-use crate::leases::{Checkpoints, Keeper, LeaseTable, ShardLeases};
-use crate::log::KinesisLog;
 use crate::AwsConfig;
 use crate::Clients;
+use crate::leases::{Checkpoints, Keeper, LeaseTable, ShardLeases};
+use crate::log::KinesisLog;
 use parking_lot::Mutex;
 use sluice_ports::Leases;
 use sluice_ports::leases::Grant;
