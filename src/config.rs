@@ -4,6 +4,7 @@
 //! `__` between the parts: `SLUICE_EDGE__LISTEN=0.0.0.0:80`. Unknown keys and
 //! absurd values refuse to start, naming where they came from.
 
+mod file;
 mod flags;
 mod origin;
 pub(crate) mod show;
@@ -11,12 +12,13 @@ pub(crate) mod show;
 use crate::cli::{Command, Global};
 use anyhow::Context;
 use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::{Env, Serialized};
+use file::TomlFile;
 use origin::Origin;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::sealing::SealingConfig;
 use sluice_embedded::EngineConfig;
-use sluice_ingest::EdgeConfig;
+use sluice_ingest::IngestConfig;
 use sluice_processor::config::ProcessorConfig;
 use sluice_telemetry::TelemetryConfig;
 use std::net::SocketAddr;
@@ -49,7 +51,7 @@ pub(crate) struct Config {
     pub aws: sluice_aws::AwsConfig,
 
     /// The HTTP edge.
-    pub edge: EdgeConfig,
+    pub edge: IngestConfig,
     /// Matching and delivery.
     pub processor: ProcessorConfig,
     /// How webhook secrets are kept.
@@ -70,11 +72,18 @@ impl Default for Config {
             #[cfg(feature = "aws")]
             aws: sluice_aws::AwsConfig::default(),
             processor_listen: SocketAddr::from(([127, 0, 0, 1], 8082)),
-            edge: EdgeConfig::default(),
+            edge: IngestConfig::default(),
             processor: ProcessorConfig::default(),
             secrets: SealingConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
+    }
+}
+
+impl Config {
+    /// The addresses of the ingest role, each with its name.
+    pub(crate) fn edge_addresses(&self) -> [(&'static str, SocketAddr); 2] {
+        [("edge.listen", self.edge.listen), ("edge.admin_listen", self.edge.admin_listen)]
     }
 }
 
@@ -88,8 +97,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
     if let Some(file) = &global.config {
-        anyhow::ensure!(file.exists(), "--config {}: there is no such file", file.display());
-        figment = figment.merge(Toml::file_exact(file));
+        figment = figment.merge(TomlFile::read(file)?);
     }
     let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).filter(|name| !name.starts_with("test_"));
     figment = figment.merge(environment.split("__").lowercase(true));
@@ -127,7 +135,8 @@ mod tests {
     /// A file as the whole configuration: what is taken prints as what it is.
     fn config(bytes: &[u8]) {
         let Ok(text) = std::str::from_utf8(bytes) else { return };
-        let figment = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(text));
+        let Ok(file) = TomlFile::parse(text, "sluice.toml".as_ref()) else { return };
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(file);
         let Ok(config) = figment.extract::<Config>() else { return };
         let sections = [
             config.engine.validate(),

@@ -74,7 +74,7 @@ pub(crate) async fn send(
     world: Arc<World>,
     load: Load,
     customer: u64,
-    door: Arc<sluice_ingest::simulation::Door>,
+    door: Arc<sluice_ingest::simulation::SimulatedIngest>,
 ) {
     let each_us = 1_000_000 * load.customers / load.events_per_s;
     let begin = tokio::time::Instant::now()

@@ -5,7 +5,7 @@ use crate::plan::STEP_MS;
 use crate::world::{Caller, World};
 use crate::{edge, worker};
 use parking_lot::Mutex;
-use sluice_ingest::simulation::Door;
+use sluice_ingest::simulation::SimulatedIngest;
 use sluice_processor::Processor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ pub(crate) enum Role {
 pub(crate) struct Inside {
     pub(crate) stop: CancellationToken,
     pub(crate) ended: Arc<AtomicBool>,
-    pub(crate) door: Arc<Mutex<Option<Arc<Door>>>>,
+    pub(crate) door: Arc<Mutex<Option<Arc<SimulatedIngest>>>>,
     pub(crate) processor: Arc<Mutex<Option<Processor>>>,
     /// The dependencies that its readiness names.
     pub(crate) lost: Arc<Mutex<Vec<&'static str>>>,

@@ -6,7 +6,6 @@ use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World, sleep_ms, unavailable};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_aws::leases::Checkpoints;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::RecordEncoder;
 use sluice_model::{
@@ -18,7 +17,7 @@ use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
 use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
-use sluice_ports::log::{Position, RecordDraft, ShardId};
+use sluice_ports::log::RecordDraft;
 use sluice_ports::rows::{NewRow, Row, RowChange};
 use sluice_ports::work_queue::{Backlog, TakeRequest};
 use sluice_ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
@@ -85,7 +84,7 @@ impl Stored {
                     max_bytes: 262_144,
                     max_wait_ms: plan.max_wait_ms,
                 },
-                retry: RetryPolicy { max_retries: 3, max_delay_s: 2 },
+                retry: RetryPolicy { max_retries: 3, max_delay_s: 2, ..RetryPolicy::default() },
                 ordered: plan.ordered,
                 description: None,
                 status: SubscriptionStatus::Active,
@@ -187,10 +186,7 @@ impl Seat {
     }
 }
 
-pub(crate) struct SimEvents {
-    pub(crate) seat: Seat,
-    pub(crate) checkpoints: Arc<Checkpoints>,
-}
+pub(crate) struct SimEvents(pub(crate) Seat);
 
 #[async_trait]
 impl EventStore for SimEvents {
@@ -204,11 +200,11 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             batches.into_iter().for_each(|new| drop(stored.batches.insert(new.batch.id, new.batch)));
         };
-        self.seat.ask(Service::Events, "put batches", effect).await
+        self.0.ask(Service::Events, "put batches", effect).await
     }
 
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
-        if self.seat.world.planted == Some(Planted::RefusedForEver)
+        if self.0.world.planted == Some(Planted::RefusedForEver)
             && facts.iter().any(|new| new.batch.first().as_u128() % 16 == 0)
         {
             return Err(unavailable("add facts", NoAnswer::Refused));
@@ -222,7 +218,7 @@ impl EventStore for SimEvents {
                 *known = known.join(&new.fact);
             }
         };
-        self.seat.write(Service::Events, "add facts", effect).await
+        self.0.write(Service::Events, "add facts", effect).await
     }
 
     async fn get(&self, _: CustomerId, _: BatchId) -> Result<Option<StoredBatch>, PortError> {
@@ -233,7 +229,7 @@ impl EventStore for SimEvents {
         let effect = move |world: &World| {
             world.stored.lock().batches.get(&id).filter(|batch| batch.customer == customer).cloned()
         };
-        self.seat.ask(Service::Events, "read a batch", effect).await
+        self.0.ask(Service::Events, "read a batch", effect).await
     }
 
     async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
@@ -254,7 +250,7 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             letters.into_iter().for_each(|letter| drop(stored.letters.insert(letter.id, letter)));
         };
-        self.seat.write(Service::Events, "put dead letters", effect).await
+        self.0.write(Service::Events, "put dead letters", effect).await
     }
 
     async fn dead_letters(&self, _: CustomerId, _: DeadLetterQuery) -> Result<Vec<DeadLetter>, PortError> {
@@ -266,15 +262,7 @@ impl EventStore for SimEvents {
     }
 
     fn dead_letter_count(&self) -> u64 {
-        self.seat.world.stored.lock().letters.len() as u64
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        self.checkpoints.store(shard, position).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        self.checkpoints.load(shard).await
+        self.0.world.stored.lock().letters.len() as u64
     }
 }
 
@@ -509,6 +497,11 @@ impl Idempotency for SimKeys {
 
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
         self.0.lock().remove(&(customer, key));
+        Ok(())
+    }
+
+    /// The key stays claimed.
+    async fn undecided(&self, _: CustomerId, _: KeyHash) -> Result<(), PortError> {
         Ok(())
     }
 }

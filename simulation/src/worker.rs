@@ -145,7 +145,8 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let window = Duration::from_millis(config.resend_window_ms);
     let ports = ProcessorPorts {
         log: planted::consumed(&world, Arc::clone(&stream), log, window),
-        events: Arc::new(SimEvents { seat: seat.clone(), checkpoints: Arc::new(checkpoints) }),
+        events: Arc::new(SimEvents(seat.clone())),
+        checkpoints: Arc::new(checkpoints),
         queue: Arc::new(SimQueue(seat.clone())),
         catalogue,
         directory,

@@ -1,5 +1,5 @@
 //! Some seeds of the simulation, each planted fault, and a run that is repeated.
-//! `SLUICE_SIMULATION_SEEDS=5000 cargo test --release -p sluice-simulation` runs
+//! `SLUICE_SIMULATION_SEEDS=5000 cargo test --release -p sluice-simulation --features run` runs
 //! more of them; `SLUICE_SIMULATION_FROM` says where to begin.
 
 use std::process::Command;

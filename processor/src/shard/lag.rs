@@ -1,15 +1,15 @@
 //! How far a shard's matching is behind acceptance: pure.
 //!
-//! What is read and not matched yet tells its own age. What is not read yet is
-//! known from the log alone: from its last good answer, and the time since. So
-//! a log that answers nothing makes the lag grow, and never leaves it at 0.
+//! Events that are read and not matched yet tell their own age. Of events that
+//! are not read yet only the log knows: by its last good answer, and the time
+//! since. So while the log does not answer, the lag grows and never stays at 0.
 
 use sluice_ports::log::{LogItem, LogPage};
 
-/// A log that was not heard of for this much longer than a read waits is silent.
+/// A log that did not answer for this much longer than a read waits is silent.
 const SILENT_MS: u64 = 1_000;
 
-/// What the log said of a shard.
+/// What the log said of a shard lately.
 #[derive(Debug)]
 pub(super) struct ShardLag {
     /// When it answered last; when the shard was opened, before it answered.
@@ -64,7 +64,7 @@ impl ShardLag {
         let unread_ms = match (self.at_end && !is_silent, self.behind_ms) {
             (true, _) => 0,
             (false, Some(behind_ms)) => behind_ms + if is_silent { silent_ms } else { 0 },
-            // The log does not know: what was read last tells.
+            // The log does not know: the last event that was read tells.
             (false, None) if self.read_ms > 0 && !self.at_end => now_ms.saturating_sub(self.read_ms),
             (false, None) => silent_ms,
         };
@@ -96,15 +96,17 @@ fn event_count(item: &LogItem) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_model::Lane;
+    use crate::testing::{batch, batch_id};
+    use sluice_model::CustomerId;
     use sluice_ports::log::{LogRecord, Position};
-    use sluice_ports::sample::Batches;
+    use std::sync::Arc;
 
     const NOW: u64 = 1_800_000_000_000;
     const WAIT: u64 = 500;
 
     fn record(ms: u64, events: u16) -> LogItem {
-        let batches = vec![Batches::new(Lane::new(1).unwrap()).next_at(ms, events, 10)];
+        let envelopes = vec![("", "{}".to_owned()); usize::from(events)];
+        let batches = vec![Arc::new(batch(CustomerId::from_u128(1), batch_id(ms, 1), &envelopes))];
         LogItem::Record(LogRecord { position: Position::START, producer: 1, sequence: 1, batches })
     }
 

@@ -11,7 +11,6 @@ mod requests;
 
 use super::clients::Clients;
 use super::config::AwsConfig;
-use super::leases::Checkpoints;
 use super::queue::DeadLetterCarrier;
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -23,7 +22,6 @@ use sluice_ports::PortError;
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, Direction, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -34,7 +32,6 @@ const FACTS_A_REQUEST: usize = 64;
 /// The event store on DynamoDB.
 pub struct DynamoEvents {
     table: Table,
-    checkpoints: Arc<Checkpoints>,
     carrier: Option<DeadLetterCarrier>,
     requests_max: usize,
     keep_s: u64,
@@ -46,15 +43,9 @@ impl DynamoEvents {
     /// A store over the configured table. Dead letters are carried to the
     /// queue of dead letters where there is a carrier.
     #[must_use]
-    pub fn new(
-        clients: &Clients,
-        config: &AwsConfig,
-        checkpoints: Arc<Checkpoints>,
-        carrier: Option<DeadLetterCarrier>,
-    ) -> Self {
+    pub fn new(clients: &Clients, config: &AwsConfig, carrier: Option<DeadLetterCarrier>) -> Self {
         Self {
             table: Table::new(clients.dynamodb.clone(), config.events_table.clone()),
-            checkpoints,
             carrier,
             requests_max: config.store_requests_max,
             keep_s: u64::from(config.retention_days) * 86_400,
@@ -294,13 +285,5 @@ impl EventStore for DynamoEvents {
 
     fn dead_letter_count(&self) -> u64 {
         self.dead_letters.load(Ordering::Relaxed).max(0) as u64
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        self.checkpoints.store(shard, position).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        self.checkpoints.load(shard).await
     }
 }

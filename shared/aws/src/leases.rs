@@ -23,7 +23,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 
-pub use held::Checkpoints;
+pub use held::LeaseCheckpoints;
 pub use keeper::{Keeper, ShardLeases};
 pub use rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 #[cfg(feature = "services")]

@@ -66,9 +66,9 @@ pub struct LostDependency {
 }
 
 impl LostDependency {
-    /// Whether an edge takes no events without it; it does without the others.
+    /// Whether an ingest process takes no events without it; it does without the others.
     #[must_use]
-    pub fn stops_edges(&self) -> bool {
+    pub fn stops_ingest(&self) -> bool {
         matches!(self.name, "kinesis" | "postgres")
     }
 }
