@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use sluice_catalogue::directory::{Directory, Refresher};
 use sluice_catalogue::sealing::SealedCatalogue;
 use sluice_ingest::{BoundIngest, IngestParts};
-use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, Rates, Rows, WorkQueue};
+use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, LostDependency, Rates, Rows, WorkQueue};
 use sluice_processor::{Processor, ProcessorPorts};
 use sluice_telemetry::PrometheusHandle;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Names the dependencies that are lost now.
-pub(crate) type Lost = Arc<dyn Fn() -> Vec<&'static str> + Send + Sync>;
+/// Tells the dependencies that are lost now.
+pub(crate) type Lost = Arc<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 
 /// What every process has, whatever its roles: the catalogue as it knows it,
 /// its metrics, and the tasks that keep both.

@@ -20,7 +20,7 @@ use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory, DirectorySetting
 use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
 use sluice_model::ids::random_u128;
 use sluice_ports::catalogue::CatalogueError;
-use sluice_ports::{Checkpoints, Log, PortError};
+use sluice_ports::{Checkpoints, Log, LostDependency, PortError};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,14 +136,16 @@ impl Engine {
         Ok((IngestPorts { idempotency, rates, lost: self.lost(), admin_token }, redis))
     }
 
-    /// Names the dependencies that are lost. Postgres is lost when the
+    /// Tells the dependencies that are lost, and why. Postgres is lost when the
     /// directory is too old to match with.
     pub(super) fn lost(&self) -> Lost {
         let (health, directory) = (Arc::clone(self.clients.health()), Arc::clone(&self.foundation.directory));
         Arc::new(move || {
             let mut lost = health.lost();
-            if directory.age() > DIRECTORY_AGE_MAX {
-                lost.push("postgres");
+            let age = directory.age();
+            if age > DIRECTORY_AGE_MAX && !lost.iter().any(|lost| lost.name == "postgres") {
+                let reason = format!("the catalogue was last read {} s ago", age.as_secs());
+                lost.push(LostDependency { name: "postgres", reason });
             }
             lost
         })
