@@ -359,7 +359,8 @@ impl Keeper {
     ) -> Result<(), PortError> {
         let rows: BTreeMap<&ShardId, &LeaseRow> = leases.iter().map(|row| (&row.shard, row)).collect();
         let wanted = decision.take.iter().filter_map(|shard| rows.get(shard).copied());
-        let gaps = wanted.map(|row| async move { (row, self.find_gap(row).await) });
+        let keeper = &*self;
+        let gaps = wanted.map(|row| async move { (row, keeper.find_gap(row).await) });
         for (row, gap) in futures_util::future::join_all(gaps).await {
             if leaving.is_cancelled() {
                 return Ok(());

@@ -7,8 +7,6 @@ use super::stream::{Aside, ReadFrom, Stream, Subscription};
 use crate::metrics::LogMetrics;
 use parking_lot::Mutex;
 use sluice_model::clock;
-use sluice_ports::log::LogItem;
-use sluice_ports::log::LogRecord;
 use sluice_ports::log::{LogPage, Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
 use std::collections::{HashMap, VecDeque};

@@ -1,4 +1,7 @@
 use super::*;
+use crate::target::HttpVersion;
+use crate::tls::TlsSettings;
+use std::net::SocketAddr;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
@@ -23,7 +26,9 @@ async fn server(answers: Vec<Vec<u8>>) -> SocketAddr {
 const PING: Rendered<'static> = Rendered { bytes: b"ping", head_bytes: 4 };
 
 async fn connected(answers: Vec<Vec<u8>>) -> LoadClient {
-    let mut client = LoadClient::new(server(answers).await, Duration::from_secs(10));
+    let (url, timeout) = (format!("http://{}", server(answers).await), Duration::from_secs(10));
+    let target = SendTarget::resolve(&url, &TlsSettings::default(), HttpVersion::Http1, timeout).await;
+    let mut client = LoadClient::new(Arc::new(target.expect("an address")), 0, timeout);
     client.connect().await.expect("connected");
     client
 }
@@ -56,10 +61,10 @@ async fn a_closed_connection_is_noticed_and_given_up() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_gives_the_connection_up() {
-    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec();
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n".to_vec();
     let mut client = connected(vec![chunked]).await;
     let failed = client.exchange(&PING, Instant::now()).await.map(|_| ());
-    assert!(matches!(failed, Err(ExchangeError::Response(ResponseError::TransferEncoding))));
+    assert!(matches!(failed, Err(ExchangeError::Response(ResponseError::BadChunk(_)))));
     assert!(!client.is_connected());
 }
 
