@@ -36,10 +36,10 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Take events over HTTP and append them to the stream (distributed engine)
     #[cfg(feature = "aws")]
-    Ingest(Edge),
+    Ingest(IngestFlags),
     /// Match the events of the stream and deliver them (distributed engine)
     #[cfg(feature = "aws")]
-    Processor(Processor),
+    Processor(ProcessorFlags),
     /// Make the stream, tables, queues and schema that are missing (development, emulators)
     #[cfg(feature = "aws")]
     Provision(Provision),
@@ -66,12 +66,12 @@ pub(crate) struct Up {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
-    pub edge: Edge,
+    pub ingest: IngestFlags,
 }
 
 /// Flags of whatever takes events.
 #[derive(Debug, Args)]
-pub(crate) struct Edge {
+pub(crate) struct IngestFlags {
     /// Address of the public API (host and port) [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,
@@ -118,7 +118,7 @@ pub(crate) struct ShowConfig {
 
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
-pub(crate) struct Processor {
+pub(crate) struct ProcessorFlags {
     /// Address of /healthz, /readyz and /metrics [default: 127.0.0.1:8082]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,

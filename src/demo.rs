@@ -181,7 +181,7 @@ fn introduce(sluice: &Sluice, key: &str, options: &Demo) {
         EVENT_TYPES.len()
     );
     println!(
-        "  each second: accepted at the edge, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n"
+        "  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n"
     );
 }
 
