@@ -157,6 +157,17 @@ impl Commit {
         }
     }
 
+    /// Puts a row that is durable before what made it necessary is settled.
+    pub fn put_row(&mut self, row: NewRow) {
+        self.grown.insert((row.partition.clone(), row.key.clone()), RowChange::Put(row));
+    }
+
+    /// Removes a row once everything else is durable.
+    pub fn remove_row(&mut self, partition: String, key: Vec<u8>) {
+        let id = (partition.clone(), key.clone());
+        self.shrunk.insert(id, RowChange::Remove { partition, key });
+    }
+
     /// Adds the dead letter of a delivery that is given up.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter);
@@ -227,8 +238,11 @@ impl Commit {
             CommitStep::Batches if !self.batches.is_empty() => {
                 stores.events.put_batches(self.batches.clone()).await
             }
-            CommitStep::Grown if !self.grown.is_empty() => {
-                stores.rows.write(self.grown.values().cloned().collect()).await
+            CommitStep::Grown => {
+                for round in self.grown_rounds() {
+                    stores.rows.write_in_any_order(round).await?;
+                }
+                Ok(())
             }
             CommitStep::Puts if !self.puts.is_empty() => {
                 stores.queue.put(self.puts.values().cloned().collect()).await
@@ -243,7 +257,7 @@ impl Commit {
                 stores.queue.done(self.done.iter().copied().collect()).await
             }
             CommitStep::Shrunk if !self.shrunk.is_empty() => {
-                stores.rows.write(self.shrunk.values().cloned().collect()).await
+                stores.rows.write_in_any_order(self.shrunk.values().cloned().collect()).await
             }
             CommitStep::Disable => {
                 for (subscription, reason) in self.disable.values() {
@@ -253,6 +267,23 @@ impl Commit {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The rows that grew, in rounds to be written one after the other: each
+    /// round has the next row of every list. Lists do not depend on each other,
+    /// so many of them take no more time than the longest.
+    fn grown_rounds(&self) -> Vec<Vec<RowChange>> {
+        let (mut rounds, mut list, mut round) = (Vec::<Vec<RowChange>>::new(), None, 0);
+        for ((partition, key), change) in &self.grown {
+            let next = Some((partition, rows::list_of(key)));
+            round = if next == list { round + 1 } else { 0 };
+            list = next;
+            if rounds.len() == round {
+                rounds.push(Vec::new());
+            }
+            rounds[round].push(change.clone());
+        }
+        rounds
     }
 
     /// Writes everything, again and again while the stores are not available.
@@ -291,7 +322,7 @@ pub fn store_wait(error: &PortError, tries: u32) -> Duration {
     let wait = crate::backoff::exponential(Duration::from_millis(50), tries, MAX, crate::clock::random());
     match error {
         PortError::Unavailable { retry_after, .. } => wait.max((*retry_after).min(MAX)),
-        PortError::Damaged { .. } | PortError::Closed { .. } => wait,
+        PortError::Refused { .. } | PortError::Damaged { .. } | PortError::Closed { .. } => wait,
     }
 }
 
@@ -396,5 +427,29 @@ mod tests {
         let recording = RecordingStores::default();
         commit.write_until_durable(&recording.stores(), || 7, |error| panic!("{error}")).await.unwrap();
         assert_eq!(recording.put_rows(), expected);
+    }
+
+    #[tokio::test]
+    async fn the_rows_of_many_parked_lists_are_written_beside_each_other() {
+        let (mut commit, mut expected) = (Commit::default(), BTreeMap::<Vec<u8>, Vec<Vec<u8>>>::new());
+        for n in 0..500u128 {
+            let owner = DeliveryOwner::new(&subscription(n));
+            for sequence in 0..2 {
+                let row = RowDraft { key: owner.chunk_key(sequence), value: vec![], needs_from_ms: 0 };
+                expected.entry(rows::list_of(&row.key).to_vec()).or_default().push(row.key.clone());
+                let changes = ParkedChanges { grown: vec![row], ..ParkedChanges::default() };
+                commit.park(batch_id(1, 1).lane(), changes);
+            }
+        }
+        let recording = RecordingStores::default();
+        recording.row_ms.store(2, Ordering::SeqCst);
+        let began = std::time::Instant::now();
+        commit.write_until_durable(&recording.stores(), || 7, |error| panic!("{error}")).await.unwrap();
+        assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+        let mut written = BTreeMap::<Vec<u8>, Vec<Vec<u8>>>::new();
+        for key in recording.put_rows() {
+            written.entry(rows::list_of(&key).to_vec()).or_default().push(key);
+        }
+        assert_eq!(written, expected, "each list in its order");
     }
 }

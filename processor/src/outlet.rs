@@ -80,7 +80,11 @@ pub fn next_step(
         return OutletStep::Sleep { until_ms: None };
     };
     let now_ms = situation.now_ms;
-    let ready_at = outbox.ready_at_ms(batch);
+    // Whatever the subscription says: events that wait for company are sent
+    // well before they are too old for the shard.
+    let wait_max_ms = u32::try_from(config.age_cap_ms / 2).unwrap_or(u32::MAX);
+    let batch = BatchPolicy { max_wait_ms: batch.max_wait_ms.min(wait_max_ms), ..*batch };
+    let ready_at = outbox.ready_at_ms(&batch);
     let ready = ready_at.is_some_and(|at_ms| at_ms <= now_ms);
     let staged = situation.staged_since_ms.is_some();
     if situation.way == Way::Closed {
@@ -235,6 +239,15 @@ mod tests {
     fn what_waited_far_too_long_leaves_the_shard() {
         let flying = Situation { in_flight: 1, ..situation(11_000) };
         assert_eq!(step(&outbox(1, 1000), flying), OutletStep::HandOver(HandOverCause::Slow));
+    }
+
+    #[test]
+    fn a_webhook_goes_long_before_its_events_are_too_old_for_the_shard() {
+        let config = ShardConfig::default();
+        let patient = BatchPolicy { max_wait_ms: config.age_cap_ms as u32, ..BATCH };
+        let at = |now_ms| next_step(&outbox(1, 1000), &situation(now_ms), &patient, &config);
+        assert_eq!(at(1000), OutletStep::Sleep { until_ms: Some(1000 + config.age_cap_ms / 2) });
+        assert_eq!(at(1000 + config.age_cap_ms / 2), OutletStep::Send);
     }
 
     #[test]

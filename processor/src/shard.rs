@@ -8,6 +8,7 @@
 mod flights;
 mod hand_over;
 mod intake;
+mod lag;
 mod matching;
 mod orphans;
 mod outlet;
@@ -16,26 +17,30 @@ mod parked;
 mod parked_rows;
 mod progress;
 mod steps;
+mod waiting;
 mod wakes;
 mod workbench;
 
 use crate::context::Context;
 use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::ShardHealth;
+use crate::slice::Settles;
 use crate::watermark::Watermark;
 use flights::EndedTask;
 use intake::Intake;
 use matching::{Matched, Matching};
 use orphans::Orphans;
-use outlets::Outlets;
+use outlets::{Outlets, Pressure, UnsettledSum};
 use progress::{ShardLook, ShardProgress};
 use sluice_ports::PortError;
 use sluice_ports::catalogue::Revision;
 use sluice_ports::log::{LogItem, LogRecord, Position, ShardId};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use waiting::{WaitingBatches, WorkResult};
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 100;
@@ -49,6 +54,7 @@ pub(crate) struct ShardTask {
     id: ShardId,
     intake: Intake,
     matching: Matching,
+    waiting: WaitingBatches,
     watermark: Watermark,
     outlets: Outlets,
     orphans: Orphans,
@@ -92,6 +98,7 @@ impl ShardTask {
         Ok(Self {
             intake: Intake::new(Arc::clone(&context), id.clone(), position),
             matching: Matching::new(Arc::clone(&context)),
+            waiting: WaitingBatches::load(Arc::clone(&context), &id).await?,
             watermark: Watermark::new(position),
             orphans: Orphans::new(parked, &context, &mut outlets, now_ms),
             outlets,
@@ -116,6 +123,7 @@ impl ShardTask {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 Some(ended) = self.outlets.next_ended() => self.land(ended),
+                Some(ended) = self.waiting.next() => self.matched_late(ended),
                 written = self.commits.next() => self.written(written?),
                 read = self.intake.next() => read?,
                 () = std::future::ready(()), if turn == MatchTurn::More => {}
@@ -147,6 +155,7 @@ impl ShardTask {
             self.tick_ms = now_ms + TICK_MS;
             self.tick(now_ms);
         }
+        self.waiting.start();
         self.outlets.pump(&mut self.commits.pending, now_ms);
         self.commits.start(now_ms, self.watermark.settled(), false);
         turn
@@ -154,6 +163,17 @@ impl ShardTask {
 
     fn is_full(&self) -> bool {
         self.watermark.is_full(&self.context.config.shard.caps())
+    }
+
+    fn pressure(&self) -> Pressure {
+        let caps = self.context.config.shard.caps();
+        if self.watermark.is_full(&caps) {
+            Pressure::Full
+        } else if self.watermark.is_filling(&caps) {
+            Pressure::Filling
+        } else {
+            Pressure::Low
+        }
     }
 
     fn sleep(&self) -> Duration {
@@ -197,15 +217,29 @@ impl ShardTask {
     fn match_record(&mut self, record: &LogRecord, now_ms: u64) {
         let mut to = Matched {
             outlets: &mut self.outlets,
+            waiting: &mut self.waiting,
             commit: &mut self.commits.pending,
             ticket: self.watermark.next_ticket(),
             now_ms,
         };
         let outstanding = self.matching.match_record(record, &mut to);
         self.watermark.push(record.position, outstanding.events, outstanding.bytes);
-        for batch in &record.batches {
-            self.progress.matched(batch.id.ms());
-        }
+    }
+
+    /// Deals with the end of a task that matched a batch that waited.
+    fn matched_late(&mut self, ended: Result<(Id, WorkResult), JoinError>) {
+        let now_ms = self.now_ms();
+        let Some(late) = self.waiting.ended(ended, &mut self.commits.pending) else { return };
+        let (waiting, ticket) = (late.waiting, self.waiting.next_ticket());
+        let mut to = Matched {
+            outlets: &mut self.outlets,
+            waiting: &mut self.waiting,
+            commit: &mut self.commits.pending,
+            ticket,
+            now_ms,
+        };
+        let events = self.matching.deliver_late(late, &mut to);
+        self.waiting.hand_out(waiting, events, &mut self.commits.pending);
     }
 
     /// Deals with the end of a webhook's task.
@@ -218,9 +252,15 @@ impl ShardTask {
         match written {
             GroupWrite::Committed(commit) => {
                 for (ticket, events) in commit.settled() {
-                    self.watermark.settle(*ticket, *events);
+                    match ticket.settles() {
+                        Settles::LogEntry(ticket) => self.watermark.settle(ticket, *events),
+                        Settles::WaitingBatch(number) => {
+                            self.waiting.settle(number, *events, &mut self.commits.pending);
+                        }
+                    }
                 }
                 self.outlets.made_durable(commit.generation);
+                self.waiting.made_durable(commit.generation);
                 self.progress.settled(self.now_ms());
             }
             GroupWrite::Checkpointed(Some(_)) => self.progress.checkpointed(self.now_ms()),
@@ -230,9 +270,11 @@ impl ShardTask {
 
     /// The housekeeping: a few times a second rather than at every turn.
     fn tick(&mut self, now_ms: u64) {
-        self.outlets.detach_old(&mut self.commits.pending, now_ms);
-        if self.is_full() {
-            self.outlets.relieve(now_ms);
+        let pressure = self.pressure();
+        self.outlets.detach_old(pressure, &mut self.commits.pending, now_ms);
+        if pressure != Pressure::Low {
+            let held = UnsettledSum { events: self.watermark.events(), bytes: self.watermark.bytes() };
+            self.outlets.relieve(pressure, held, now_ms);
         }
         let directory = self.context.matchers.directory();
         let revision = directory.revision();
@@ -245,6 +287,8 @@ impl ShardTask {
         if fresh {
             self.resolve_orphans(now_ms);
         }
+        self.matching.tick(now_ms);
+        self.waiting.tick();
         self.outlets.forgive(now_ms);
         self.outlets.evict(now_ms);
         self.report(now_ms);
@@ -261,11 +305,12 @@ impl ShardTask {
     fn report(&mut self, now_ms: u64) {
         self.progress.report(&ShardLook {
             now_ms,
-            caught_up: self.intake.is_caught_up(),
+            caught_up: self.intake.is_caught_up(now_ms),
             idle: self.commits.is_idle(self.watermark.settled()),
             unsettled_events: self.watermark.events(),
             unsettled_bytes: self.watermark.bytes(),
-            unmatched_events: self.intake.unmatched_events(),
+            behind: self.intake.behind(now_ms),
+            waiting_batches: self.waiting.len(),
         });
     }
 

@@ -102,6 +102,12 @@ impl Watermark {
         self.bytes
     }
 
+    /// Whether at least half of what may be unsettled is.
+    #[must_use]
+    pub const fn is_filling(&self, caps: &Caps) -> bool {
+        self.events >= caps.events / 2 || self.bytes >= caps.bytes / 2
+    }
+
     /// Whether reading should pause.
     #[must_use]
     pub const fn is_full(&self, caps: &Caps) -> bool {

@@ -15,6 +15,8 @@ use sluice_model::{
 use sluice_ports::PortError;
 use sluice_ports::rows::Row;
 
+/// The bytes of a key that name its subscription.
+const SUBSCRIPTION_BYTES: usize = 16;
 const VERSION: u8 = 1;
 const FAILED: u8 = 1;
 const CHUNK: u8 = 2;
@@ -72,6 +74,12 @@ pub fn failed_key(delivery: &Delivery) -> ParkedRowKey {
     [&delivery.subscription.to_bytes()[..], &[FAILED], &delivery.id.to_bytes()].concat()
 }
 
+/// The part of a row's key that names its list, of all lists of a lane.
+#[must_use]
+pub fn list_of(key: &[u8]) -> &[u8] {
+    key.get(..SUBSCRIPTION_BYTES).unwrap_or(key)
+}
+
 /// A row to be stored in the partition of its lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowDraft {
@@ -118,7 +126,7 @@ pub fn read(row: &Row) -> Result<(DeliveryOwner, ParkedEntry), PortError> {
     let damaged =
         |detail: &str| PortError::Damaged { what: "read a parked delivery".into(), detail: detail.into() };
     let (subscription, rest) =
-        row.key.split_first_chunk::<16>().ok_or_else(|| damaged("its key is short"))?;
+        row.key.split_first_chunk::<SUBSCRIPTION_BYTES>().ok_or_else(|| damaged("its key is short"))?;
     let subscription = SubscriptionId::from_bytes(*subscription);
     let (VERSION, value) =
         row.value.split_first().map(|(version, rest)| (*version, rest)).unwrap_or_default()

@@ -1,5 +1,6 @@
 //! The reading end of a shard: pages of the log, and a catalogue fresh enough to match with.
 
+use super::lag::{Behind, ShardLag};
 use crate::commit::store_wait;
 use crate::context::Context;
 use futures_util::FutureExt as _;
@@ -19,7 +20,8 @@ pub(super) struct Intake {
     /// Where the next read goes on.
     position: Position,
     /// The last page ended at the end of the log.
-    at_end: bool,
+    /// How far the log said that it is read.
+    lag: ShardLag,
     ending: LogEnding,
     reading: Option<BoxFuture<'static, Result<LogPage, PortError>>>,
     refreshing: Option<BoxFuture<'static, Result<(), PortError>>>,
@@ -38,12 +40,13 @@ enum LogEnding {
 
 impl Intake {
     pub(super) fn new(context: Arc<Context>, shard: ShardId, position: Position) -> Self {
+        let lag = ShardLag::new(context.clock().now_ms());
         Self {
             context,
             shard,
             items: VecDeque::new(),
             position,
-            at_end: false,
+            lag,
             ending: LogEnding::Open,
             reading: None,
             refreshing: None,
@@ -67,18 +70,14 @@ impl Intake {
         closed
     }
 
-    /// Whether all that the log has is read and matched.
-    pub(super) fn is_caught_up(&self) -> bool {
-        self.at_end && self.items.is_empty()
+    /// Whether all that the log has is read and matched, as far as it said lately.
+    pub(super) fn is_caught_up(&self, now_ms: u64) -> bool {
+        self.items.is_empty() && self.lag.is_at_end(now_ms, self.context.config.shard.read_wait_ms)
     }
 
-    /// How many events were read and are not matched yet.
-    pub(super) fn unmatched_events(&self) -> usize {
-        let records = self.items.iter().filter_map(|item| match item {
-            LogItem::Record(record) => Some(&record.batches),
-            LogItem::Damaged { .. } => None,
-        });
-        records.flatten().map(|batch| usize::from(batch.len())).sum()
+    /// How far matching is behind acceptance.
+    pub(super) fn behind(&self, now_ms: u64) -> Behind {
+        self.lag.behind(now_ms, self.items.iter(), self.context.config.shard.read_wait_ms)
     }
 
     /// Whether the records that were read may be matched now. If the catalogue's snapshot
@@ -116,7 +115,7 @@ impl Intake {
                 LogItem::Damaged { position, .. } => *position,
             };
         }
-        self.at_end = page.at_end;
+        self.lag.heard(self.context.clock().now_ms(), &page);
         if page.closed {
             self.ending = LogEnding::Read;
         }
@@ -144,7 +143,7 @@ async fn read(context: Arc<Context>, shard: ShardId, after: Position) -> Result<
 }
 
 /// Refreshes the catalogue's snapshot; where the catalogue fails, asks again until it answers.
-async fn refresh(context: Arc<Context>, max: Duration) -> Result<(), PortError> {
+pub(super) async fn refresh(context: Arc<Context>, max: Duration) -> Result<(), PortError> {
     let mut tries = 0;
     loop {
         match context.matchers.directory().fresh(max).await {

@@ -18,6 +18,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::Id;
 
+/// POSTs that take longer than this make an endpoint slow, however many are in flight.
+const SLOW_POST_MS: u64 = 100;
+
 /// One subscription on this shard.
 pub(super) struct Outlet {
     pub(super) listener: Arc<Listener>,
@@ -34,7 +37,9 @@ pub(super) struct Outlet {
     /// Why events become dead letters instead of deliveries, and since when.
     pub(super) gone: Option<(DeadLetterReason, u64)>,
     /// How long POSTs take lately, in milliseconds.
-    pub(super) latency_ms: u64,
+    latency_ms: u64,
+    /// When a POST ended last, or the first of those in flight began.
+    heard_ms: u64,
     pub(super) used_ms: u64,
 }
 
@@ -67,6 +72,7 @@ impl Outlet {
             slow_until_ms: 0,
             gone: None,
             latency_ms: 0,
+            heard_ms: 0,
             used_ms: 0,
         }
     }
@@ -78,6 +84,26 @@ impl Outlet {
     /// The version of the subscription that webhooks are made for.
     pub(super) fn subscription(&self) -> &Arc<Subscription> {
         self.listener.target.subscription()
+    }
+
+    /// Notes that a webhook is sent.
+    pub(super) fn took_off(&mut self, turn: Turn, now_ms: u64) {
+        if self.in_flight == 0 {
+            self.heard_ms = now_ms;
+        }
+        self.in_flight += 1;
+        self.turn = turn;
+    }
+
+    /// Whether POSTs take long lately, or nothing was heard for long of those in flight.
+    pub(super) const fn is_slow(&self, now_ms: u64) -> bool {
+        let silent_ms = if self.in_flight == 0 { 0 } else { now_ms.saturating_sub(self.heard_ms) };
+        self.latency_ms >= SLOW_POST_MS || silent_ms >= SLOW_POST_MS
+    }
+
+    /// How long the first event of the outbox waits.
+    pub(super) fn waits_ms(&self, now_ms: u64) -> u64 {
+        self.outbox.oldest_ms().map_or(0, |since_ms| now_ms.saturating_sub(since_ms))
     }
 
     /// Whether nothing waits or is in flight.
@@ -208,6 +234,7 @@ impl Outlet {
             FlightKeeper::Queue(_room) => settlement.rest.into_iter().for_each(|rest| commit.put(rest)),
             FlightKeeper::Parked(lane, _room) => self.parked.ended(commit, lane, settlement.rest),
         }
+        self.heard_ms = now_ms;
         self.latency_ms = (self.latency_ms * 7 + attempted.latency_ms()) / 8;
         let disabled = DeliveryEnding::GaveUp(DeadLetterReason::SubscriptionDisabled);
         let same_version = listener.target.subscription().version == self.subscription().version;

@@ -9,7 +9,6 @@ use super::wakes::Wakes;
 use super::workbench::Workbench;
 use crate::commit::Commit;
 use crate::conclude::conclude;
-use crate::config::ShardConfig;
 use crate::context::Context;
 use crate::matcher::Listener;
 use crate::slice::Slice;
@@ -24,11 +23,27 @@ const GONE_MS: u64 = 5000;
 /// How long an outlet is kept without events.
 const IDLE_MS: u64 = 600_000;
 
-/// An outbox with this share of the shard's caps is a large one.
-const LARGE_SHARE: usize = 16;
+/// In a full shard, a POST of a slow endpoint for which there is no room is
+/// stopped after this share of the age cap.
+const HURRY_SHARE: u64 = 4;
 
-/// POSTs that take longer than this make an endpoint slow, however many are in flight.
-const SLOW_POST_MS: u64 = 100;
+/// How full a shard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pressure {
+    /// Less than half of what may be unsettled is.
+    Low,
+    /// At least half of it is.
+    Filling,
+    /// All of it is: reading pauses, and all customers of the shard wait.
+    Full,
+}
+
+/// What is unsettled of a shard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UnsettledSum {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+}
 
 /// All outlets of a shard.
 pub(super) struct Outlets {
@@ -141,36 +156,56 @@ impl Outlets {
     }
 
     /// POSTs older than the age cap stop holding the log. Where there is no
-    /// room for more of them, they are stopped.
-    pub(super) fn detach_old(&mut self, commit: &mut Commit, now_ms: u64) {
+    /// room for more of them, they are stopped. In a full shard, POSTs of slow
+    /// endpoints stop holding it much sooner.
+    pub(super) fn detach_old(&mut self, pressure: Pressure, commit: &mut Commit, now_ms: u64) {
+        let config = &self.context.config.shard;
         for flight in self.flights.iter_mut() {
-            let old = flight.since_ms + self.context.config.shard.age_cap_ms <= now_ms;
             let holds_log =
                 flight.phase == FlightPhase::Sent && matches!(flight.keeper, FlightKeeper::Log { .. });
             let id = flight.listener.target.id();
-            let Some(outlet) = self.all.get_mut(&id).filter(|_| old && holds_log) else { continue };
+            let Some(outlet) = self.all.get_mut(&id).filter(|_| holds_log) else { continue };
+            let (detach_after_ms, stop_after_ms) = if pressure == Pressure::Full && outlet.is_slow(now_ms) {
+                (config.overtake_after_ms, config.age_cap_ms / HURRY_SHARE)
+            } else {
+                (config.age_cap_ms, config.age_cap_ms)
+            };
+            let age_ms = now_ms.saturating_sub(flight.since_ms);
+            if age_ms < detach_after_ms {
+                continue;
+            }
             match self.context.detach(flight.body_bytes) {
                 Some(room) => detach(outlet, flight, room, &self.context, commit, now_ms),
-                None => flight.stop(),
+                None if age_ms >= stop_after_ms => flight.stop(),
+                None => {}
             }
             self.wakes.touch(id);
         }
     }
 
-    /// The shard is full: outlets that hold much of it and whose endpoint is
-    /// slow give their events to the queue. An endpoint counts as slow if its
-    /// POSTs take long, or if other outlets would have to wait for it. Where
-    /// all that is left is one fast endpoint with more events than it can take,
-    /// the log is the better place to wait.
-    pub(super) fn relieve(&mut self, now_ms: u64) {
+    /// The shard fills: outlets whose events wait long and whose endpoint is
+    /// slow give their events to the queue, those that hold most of the shard
+    /// first, until the others hold less than half of what may be unsettled.
+    ///
+    /// An endpoint is slow if its POSTs take long; in a full shard also if other
+    /// outlets have to wait for it. Where all that is left is one fast endpoint
+    /// with more events than it can take, the log is the better place to wait.
+    pub(super) fn relieve(&mut self, pressure: Pressure, held: UnsettledSum, now_ms: u64) {
         let config = &self.context.config.shard;
-        let others = self.all.values().any(|outlet| !is_behind(outlet, config, now_ms));
-        let slow = self.all.iter_mut().filter(|(_, outlet)| {
-            is_behind(outlet, config, now_ms) && (others || outlet.latency_ms >= SLOW_POST_MS)
-        });
-        for (id, outlet) in slow {
+        let waits = |outlet: &Outlet| outlet.waits_ms(now_ms) >= config.overtake_after_ms;
+        let others = pressure == Pressure::Full && self.all.values().any(|outlet| !waits(outlet));
+        let behind = self.all.values_mut().filter(|outlet| waits(outlet));
+        let mut slow: Vec<_> = behind.filter(|outlet| others || outlet.is_slow(now_ms)).collect();
+        slow.sort_by_cached_key(|outlet| std::cmp::Reverse((outlet.outbox.bytes(), outlet.id())));
+        let (mut events, mut bytes) = (held.events, held.bytes);
+        for outlet in slow {
+            if events < config.unsettled_events_max / 2 && bytes < config.unsettled_bytes_max / 2 {
+                break;
+            }
+            events = events.saturating_sub(outlet.outbox.events());
+            bytes = bytes.saturating_sub(outlet.outbox.bytes());
             outlet.slow_until_ms = now_ms + config.age_cap_ms;
-            self.wakes.touch(*id);
+            self.wakes.touch(outlet.id());
         }
     }
 
@@ -230,12 +265,4 @@ impl Outlets {
     pub(super) fn abandon(&mut self) {
         self.flights.abandon();
     }
-}
-
-/// Whether an outlet holds much of the shard and its events wait for long.
-fn is_behind(outlet: &Outlet, config: &ShardConfig, now_ms: u64) -> bool {
-    let large = outlet.outbox.events() >= config.unsettled_events_max / LARGE_SHARE
-        || outlet.outbox.bytes() >= config.unsettled_bytes_max / LARGE_SHARE;
-    let waits_ms = outlet.outbox.oldest_ms().map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
-    large && waits_ms >= config.overtake_after_ms
 }

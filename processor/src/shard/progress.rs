@@ -1,5 +1,6 @@
 //! How far a shard is: what its metrics and its readiness say.
 
+use super::lag::Behind;
 use crate::health::ShardHealth;
 use crate::metrics::ShardMetrics;
 use std::sync::Arc;
@@ -8,8 +9,6 @@ use std::sync::Arc;
 pub(super) struct ShardProgress {
     metrics: ShardMetrics,
     health: Arc<ShardHealth>,
-    /// When the newest matched batch was accepted; 0 before the first one.
-    matched_ms: u64,
     /// When a checkpoint was stored, or there was none to store.
     checkpointed_ms: u64,
 }
@@ -18,19 +17,21 @@ pub(super) struct ShardProgress {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ShardLook {
     pub(super) now_ms: u64,
-    /// All that the log has is read and matched.
+    /// All that the log has is read and matched, as far as it said lately.
     pub(super) caught_up: bool,
     /// Everything that is settled is checkpointed, and no write is pending.
     pub(super) idle: bool,
     pub(super) unsettled_events: usize,
     pub(super) unsettled_bytes: usize,
-    /// Events that were read and are not matched yet.
-    pub(super) unmatched_events: usize,
+    /// How far matching is behind acceptance.
+    pub(super) behind: Behind,
+    /// Batches that wait to be matched, because their customer has used its share.
+    pub(super) waiting_batches: usize,
 }
 
 impl ShardProgress {
     pub(super) fn new(shard: &str, health: Arc<ShardHealth>, now_ms: u64) -> Self {
-        Self { metrics: ShardMetrics::new(shard), health, matched_ms: 0, checkpointed_ms: now_ms }
+        Self { metrics: ShardMetrics::new(shard), health, checkpointed_ms: now_ms }
     }
 
     pub(super) fn started(&self, now_ms: u64) {
@@ -39,11 +40,6 @@ impl ShardProgress {
 
     pub(super) fn stopped(&self) {
         self.health.stopped();
-    }
-
-    /// A batch that was accepted then is matched.
-    pub(super) fn matched(&mut self, accepted_ms: u64) {
-        self.matched_ms = self.matched_ms.max(accepted_ms);
     }
 
     /// A commit is durable.
@@ -58,20 +54,19 @@ impl ShardProgress {
     /// Reports what a look at the shard saw.
     pub(super) fn report(&mut self, look: &ShardLook) {
         let now_ms = look.now_ms;
-        let lag_ms =
-            if look.caught_up || self.matched_ms == 0 { 0 } else { now_ms.saturating_sub(self.matched_ms) };
         if look.unsettled_events == 0 && look.caught_up {
             self.health.progressed(now_ms);
-        }
-        if look.unsettled_events == 0 && look.idle {
-            self.checkpointed_ms = now_ms;
+            if look.idle {
+                self.checkpointed_ms = now_ms;
+            }
         }
         let checkpoint_age_ms = now_ms.saturating_sub(self.checkpointed_ms);
-        self.health.observe(lag_ms, look.unsettled_events);
+        self.health.observe(look.behind.ms, look.unsettled_events);
         self.metrics.checkpoint_age_seconds.set(checkpoint_age_ms as f64 / 1000.0);
         self.metrics.unsettled_events.set(look.unsettled_events as f64);
         self.metrics.unsettled_bytes.set(look.unsettled_bytes as f64);
-        self.metrics.lag_seconds.set(lag_ms as f64 / 1000.0);
-        self.metrics.lag_events.set(look.unmatched_events as f64);
+        self.metrics.lag_seconds.set(look.behind.ms as f64 / 1000.0);
+        self.metrics.lag_events.set(look.behind.events as f64);
+        self.metrics.waiting_batches.set(look.waiting_batches as f64);
     }
 }

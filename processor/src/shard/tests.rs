@@ -1,8 +1,10 @@
 //! The task of a shard, with a whole processor on ports in memory.
 
 mod leased;
+mod neighbours;
 mod ordered;
 mod throughput;
+mod waiting;
 
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
@@ -37,7 +39,10 @@ fn distinct(receiver: &WebhookReceiver) -> Vec<u64> {
 #[tokio::test]
 async fn events_arrive_once_in_the_order_of_the_log() {
     let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
-    let mut rig = Rig::started(quick(), vec![to(receiver.url(), 1, 7)]).await;
+    let mut config = quick();
+    // On a loaded machine an endpoint may not keep up: nothing overtakes for that.
+    config.shard.overtake_after_ms = config.shard.age_cap_ms;
+    let mut rig = Rig::started(config, vec![to(receiver.url(), 1, 7)]).await;
     let batches: Vec<_> = (1..60).map(|size| (rig.append(size % 20 + 1), size % 20 + 1)).collect();
     rig.settled().await;
     let all = numbers(&receiver);

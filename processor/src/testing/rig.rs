@@ -52,7 +52,7 @@ impl Rig {
         let memory = RecordingStores::default();
         memory.set_customer(customer());
         subscriptions.into_iter().for_each(|subscription| memory.set_subscription(subscription));
-        let settings = DirectorySettings { poll: Duration::from_millis(20), ..DirectorySettings::default() };
+        let settings = DirectorySettings { poll: Duration::from_millis(20) };
         let (directory, refresher) = Directory::load(memory.stores().catalogue, settings).await.unwrap();
         let refreshing = CancellationToken::new();
         tokio::spawn(refresher.run(refreshing.clone()));
@@ -126,8 +126,14 @@ impl Rig {
         self.memory.forget_taken();
     }
 
-    /// Appends a record with one batch of `events` events; their envelopes count on in `n`.
+    /// Appends a record with one batch of `events` events of customer 1; their
+    /// envelopes count on in `n`.
     pub(crate) fn append(&mut self, events: u64) -> BatchId {
+        self.append_for(CustomerId::from_u128(1), events)
+    }
+
+    /// [`Self::append`] for any customer.
+    pub(crate) fn append_for(&mut self, customer: CustomerId, events: u64) -> BatchId {
         self.batches += 1;
         let id = batch_id(now_ms(), self.batches);
         let first = self.events;
@@ -138,7 +144,7 @@ impl Rig {
                 ("a.b", format!(r#"{{"event_id":"{event}","payload":{{}},"n":{n}}}"#))
             })
             .collect();
-        self.memory.append(vec![Arc::new(batch(CustomerId::from_u128(1), id, &envelopes))]);
+        self.memory.append(vec![Arc::new(batch(customer, id, &envelopes))]);
         id
     }
 

@@ -14,10 +14,10 @@ use sluice_ports::event_store::{
 use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
-use sluice_ports::{Checkpoints, PortError};
+use sluice_ports::{Checkpoints, FailureClass, PortError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -33,8 +33,12 @@ pub(crate) struct Memory {
     pub(crate) panic_once: AtomicBool,
     /// Nothing will ever follow what the log has.
     pub(crate) closed: AtomicBool,
+    /// How long each row takes that is written in order, in milliseconds.
+    pub(crate) row_ms: AtomicU64,
     /// Batches come to the event store by being put.
     pub(crate) takes_batches: AtomicBool,
+    /// Batches cannot be read now.
+    pub(crate) batches_away: AtomicBool,
     changed: Notify,
 }
 
@@ -64,6 +68,7 @@ impl Memory {
         }
         Err(PortError::Unavailable {
             what: what.into(),
+            class: FailureClass::Away,
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
         })
@@ -187,6 +192,28 @@ impl Memory {
         });
     }
 
+    /// Takes the time of so many requests for rows.
+    async fn pass_time(&self, requests: usize) {
+        let row_ms = self.row_ms.load(Ordering::SeqCst);
+        if row_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(row_ms * requests as u64)).await;
+        }
+    }
+
+    fn change_rows(&self, changes: Vec<RowChange>) {
+        self.change(|state| {
+            for change in changes {
+                match change {
+                    RowChange::Put(row) => {
+                        state.put_rows.push(row.key.clone());
+                        state.rows.insert((row.partition, row.key), row.value);
+                    }
+                    RowChange::Remove { partition, key } => drop(state.rows.remove(&(partition, key))),
+                }
+            }
+        });
+    }
+
     fn find(&self, id: BatchId) -> Option<Arc<Batch>> {
         let state = self.state.lock();
         let records = state.log.iter().filter_map(|item| match item {
@@ -252,13 +279,36 @@ impl EventStore for Memory {
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
         self.guard("load a batch")?;
+        if self.batches_away.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("load a batch", "as told"));
+        }
         let takes = self.takes_batches.load(Ordering::SeqCst);
         let is_there = !takes || self.state.lock().batches.contains_key(&batch);
         Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))
     }
 
-    async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
-        unreachable!("the processor does not scan")
+    async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError> {
+        self.guard("scan a lane")?;
+        let state = self.state.lock();
+        let records = state.log.iter().filter_map(|item| match item {
+            LogItem::Record(record) => Some(&record.batches),
+            LogItem::Damaged { .. } => None,
+        });
+        let after = |batch: &Batch| scan.after.is_none_or(|after| batch.event_id(batch.len() - 1) > after);
+        let wanted = records.flatten().filter(|batch| {
+            let in_time = (scan.from_ms..scan.until_ms).contains(&batch.id.ms());
+            batch.customer == scan.customer && batch.id.lane() == scan.lane && in_time && after(batch)
+        });
+        let stored = |batch: &Arc<Batch>| StoredBatch {
+            batch: Arc::clone(batch),
+            facts: Vec::new(),
+            acknowledged: Vec::new(),
+            passed: true,
+        };
+        let mut batches: Vec<_> = wanted.map(stored).collect();
+        let exhausted = batches.len() <= scan.max_batches;
+        batches.truncate(scan.max_batches);
+        Ok(LanePage { batches, exhausted })
     }
 
     async fn acknowledge(
@@ -492,10 +542,20 @@ impl Log for Memory {
             let items: Vec<_> = self.state.lock().log.iter().skip(from).take(8).cloned().collect();
             if !items.is_empty() {
                 let at_end = from + items.len() == self.state.lock().log.len();
-                return Ok(LogPage { items, at_end, closed: at_end && self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage {
+                    items,
+                    at_end,
+                    behind_ms: None,
+                    closed: at_end && self.closed.load(Ordering::SeqCst),
+                });
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(LogPage { items, at_end: true, closed: self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage {
+                    items,
+                    at_end: true,
+                    behind_ms: None,
+                    closed: self.closed.load(Ordering::SeqCst),
+                });
             }
         }
     }
@@ -505,17 +565,15 @@ impl Log for Memory {
 impl Rows for Memory {
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
         self.guard("write rows")?;
-        self.change(|state| {
-            for change in changes {
-                match change {
-                    RowChange::Put(row) => {
-                        state.put_rows.push(row.key.clone());
-                        state.rows.insert((row.partition, row.key), row.value);
-                    }
-                    RowChange::Remove { partition, key } => drop(state.rows.remove(&(partition, key))),
-                }
-            }
-        });
+        self.pass_time(changes.len()).await;
+        self.change_rows(changes);
+        Ok(())
+    }
+
+    async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
+        self.guard("write rows")?;
+        self.pass_time(changes.len().div_ceil(25)).await;
+        self.change_rows(changes);
         Ok(())
     }
 

@@ -1,9 +1,10 @@
+use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Rig, WebhookReceiver, customer};
 use sluice_model::clock::now_ms;
 use sluice_model::{
-    BatchId, CustomerId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, EventRef, EventSet,
-    LastAttempt, SubscriptionId, SubscriptionStatus,
+    BatchId, Customer, CustomerId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, EventRef,
+    EventSet, LastAttempt, Subscription, SubscriptionId, SubscriptionStatus,
 };
 use sluice_ports::WorkQueue as _;
 
@@ -22,11 +23,24 @@ fn delivery(events: Vec<(BatchId, EventSet)>) -> Delivery {
     }
 }
 
+/// [`rig`] with a configuration, and `count` subscriptions.
+async fn rig_with(
+    configure: impl FnOnce(&mut ProcessorConfig),
+    subscription: impl Fn(u128) -> Subscription,
+    count: u128,
+) -> (Rig, BatchId, BatchId) {
+    let mut config = quick();
+    configure(&mut config);
+    settled_rig(config, (1..=count).map(subscription).collect()).await
+}
+
 /// A rig whose log is settled already, so that only the queue has something to do.
-async fn rig(subscriptions: Vec<sluice_model::Subscription>) -> (Rig, BatchId, BatchId) {
-    let mut nobody = quick();
-    nobody.shard.snapshot_age_max_ms = 1000;
-    let mut rig = Rig::new(nobody, vec![]).await;
+async fn rig(subscriptions: Vec<Subscription>) -> (Rig, BatchId, BatchId) {
+    settled_rig(quick(), subscriptions).await
+}
+
+async fn settled_rig(config: ProcessorConfig, subscriptions: Vec<Subscription>) -> (Rig, BatchId, BatchId) {
+    let mut rig = Rig::new(config, vec![]).await;
     let (one, two) = (rig.append(5), rig.append(5));
     rig.start();
     rig.settled().await;
@@ -124,4 +138,64 @@ async fn a_dead_endpoint_does_not_delay_its_neighbours_retries() {
     rig.start();
     well.until(50).await;
     assert_eq!(hung.received().len(), 16, "no more in flight than one endpoint may have");
+}
+
+#[tokio::test]
+async fn slow_endpoints_of_one_customer_leave_room_for_another() {
+    let hung = WebhookReceiver::start(|_, _| Reaction::Hang).await;
+    let well = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
+    let other = CustomerId::from_u128(2);
+    let mut subscriptions: Vec<_> = (1..=16).map(|n| to(hung.url(), n, 10)).collect();
+    subscriptions.push(Subscription { customer: other, ..to(well.url(), 1000, 10) });
+    let mut config = quick();
+    config.queue.taken_max = 64;
+    let mut rig = Rig::new(config, vec![]).await;
+    rig.memory.set_customer(Customer { id: other, ..customer() });
+    rig.directory.refresh().await.unwrap();
+    let (one, two) = (rig.append(5), rig.append_for(other, 5));
+    rig.start();
+    rig.settled().await;
+    rig.stop().await;
+    subscriptions.into_iter().for_each(|subscription| rig.memory.set_subscription(subscription));
+    rig.directory.refresh().await.unwrap();
+
+    let to_hung = (0..320u128).map(|n| {
+        let mut delivery = delivery(vec![(one, EventSet::range(0, 5))]);
+        delivery.subscription = SubscriptionId::from_u128(1 + n % 16);
+        delivery
+    });
+    rig.memory.put(to_hung.collect()).await.unwrap();
+    rig.start();
+    // A quarter of the worker is all that the one customer gets.
+    hung.until(16).await;
+    let mut late = delivery(vec![(two, EventSet::range(0, 5))]);
+    (late.customer, late.subscription) = (other, SubscriptionId::from_u128(1000));
+    rig.memory.put(vec![late]).await.unwrap();
+    let began = std::time::Instant::now();
+    well.until(1).await;
+    println!("the neighbour waited {:?}", began.elapsed());
+    assert!(began.elapsed() < std::time::Duration::from_secs(5));
+    assert_eq!(hung.received().len(), 16);
+}
+
+#[tokio::test]
+async fn subscriptions_that_wait_for_room_take_turns() {
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
+    let large = |n: u128| {
+        let mut large = to(receiver.url().replace("/hook", &format!("/{n}")), n, 10);
+        large.batch.max_bytes = 1 << 20;
+        large
+    };
+    // Room for one webhook at a time.
+    let (mut rig, one, _) = rig_with(|config| config.queue.in_flight_bytes_max = 1 << 20, large, 2).await;
+    let all = (0..200u128).map(|n| {
+        let mut delivery = delivery(vec![(one, EventSet::range(0, 1))]);
+        delivery.subscription = SubscriptionId::from_u128(1 + n % 2);
+        delivery
+    });
+    rig.memory.put(all.collect()).await.unwrap();
+    rig.start();
+    let received = receiver.until(60).await;
+    let last = received[..60].iter().filter(|webhook| webhook.path == "/2").count();
+    assert!(last >= 20, "the last subscription has had {last} of 60");
 }

@@ -1,5 +1,9 @@
 //! The wall clock, and times as text (RFC 3339).
 
+mod rfc3339;
+
+pub use rfc3339::parse_rfc3339_signed;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The time now, in milliseconds since the Unix epoch.
@@ -45,11 +49,10 @@ pub fn rfc3339_string(ms: u64) -> String {
 }
 
 /// The time that an RFC 3339 text names, in milliseconds since the Unix epoch;
-/// `None` if the text is not RFC 3339 or the time lies before 1970.
+/// times before 1970 count as 1970. `None` if the text is not RFC 3339.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
-    let at: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(at.as_millisecond()).ok()
+    parse_rfc3339_signed(text).map(|ms| u64::try_from(ms).unwrap_or(0))
 }
 
 /// Year, month and day of a day since the Unix epoch (Howard Hinnant's

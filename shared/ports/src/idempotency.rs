@@ -22,7 +22,8 @@ pub struct Placed {
 /// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// The key belongs to this request now, which must complete or release it.
+    /// The key belongs to this request now, which must complete it, release it or
+    /// call it undecided.
     Claimed,
     /// The same request was answered before, with these places.
     Completed(Placed),
@@ -55,4 +56,10 @@ pub trait Idempotency: Send + Sync + 'static {
 
     /// Gives a claimed key back, since nothing of the request was taken.
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError>;
+
+    /// Says that the append of the request ended without a known outcome. The
+    /// key stays claimed as long as its events may turn out to be in the log;
+    /// after that the adapter frees it. An adapter whose claims have leases
+    /// lets the lease end, and forgets the claim.
+    async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError>;
 }
