@@ -322,7 +322,7 @@ pub fn store_wait(error: &PortError, tries: u32) -> Duration {
     let wait = crate::backoff::exponential(Duration::from_millis(50), tries, MAX, crate::clock::random());
     match error {
         PortError::Unavailable { retry_after, .. } => wait.max((*retry_after).min(MAX)),
-        PortError::Damaged { .. } | PortError::Closed { .. } => wait,
+        PortError::Refused { .. } | PortError::Damaged { .. } | PortError::Closed { .. } => wait,
     }
 }
 

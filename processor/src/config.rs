@@ -90,6 +90,11 @@ pub struct ShardConfig {
     /// The most bytes of webhooks in flight whose events were handed over to
     /// the queue because the POST is slow. Beyond it, slow POSTs are stopped.
     pub detached_bytes_max: usize,
+    /// The most bytes of webhooks in flight that were copied out of their
+    /// batches, since their events lie apart; beyond it, events wait.
+    pub copied_bytes_max: usize,
+    /// The most of `copied_bytes_max` that one customer has, in percent.
+    pub customer_share_percent: u8,
     /// How long outcomes are gathered before they are written together.
     pub commit_linger_ms: u64,
     /// How often a shard's checkpoint is stored.
@@ -108,6 +113,8 @@ impl Default for ShardConfig {
             age_cap_ms: 10_000,
             overtake_after_ms: 250,
             detached_bytes_max: 64 * 1024 * 1024,
+            copied_bytes_max: 64 * 1024 * 1024,
+            customer_share_percent: 25,
             commit_linger_ms: 20,
             checkpoint_interval_ms: 500,
             snapshot_age_max_ms: 1000,
@@ -207,6 +214,8 @@ impl ProcessorConfig {
             ("shard.age_cap_ms", shard.age_cap_ms.into(), 1, 3_600_000),
             ("shard.overtake_after_ms", shard.overtake_after_ms.into(), 0, shard.age_cap_ms.into()),
             ("shard.detached_bytes_max", shard.detached_bytes_max as i128, 0, 64 << 30),
+            ("shard.copied_bytes_max", shard.copied_bytes_max as i128, 1024, 64 << 30),
+            ("shard.customer_share_percent", shard.customer_share_percent.into(), 1, 100),
             ("shard.commit_linger_ms", shard.commit_linger_ms.into(), 0, 1000),
             ("shard.checkpoint_interval_ms", shard.checkpoint_interval_ms.into(), 1, 60_000),
             ("shard.snapshot_age_max_ms", shard.snapshot_age_max_ms.into(), 1, 60_000),

@@ -3,7 +3,7 @@
 //! answers; the waiting room says meanwhile which of them is missing, and why.
 
 use crate::config::Config;
-use crate::roles::{self, Foundation, IngestPorts, Lost, Stores};
+use crate::roles::{Foundation, IngestPorts, Lost, Stores};
 use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
 use sluice_aws::Clients;
@@ -16,11 +16,11 @@ use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_aws::rates::RedisRates;
 use sluice_aws::redis::Redis;
 use sluice_aws::rows::DynamoRows;
-use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory};
+use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory, DirectorySettings};
 use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
 use sluice_model::ids::random_u128;
 use sluice_ports::catalogue::CatalogueError;
-use sluice_ports::{Checkpoints, Log, PortError};
+use sluice_ports::{Checkpoints, Log, LostDependency, PortError};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Engine {
         let clients = Clients::new(&config.aws).await;
         let catalogue = Arc::new(PostgresCatalogue::new(&config.aws)?);
         let sealed = open_sealed(config, &catalogue, stop, waiting).await?;
-        let settings = roles::directory_settings(config);
+        let settings = DirectorySettings::default();
         let loaded = patiently(stop, waiting, || Directory::load(sealed.clone(), settings)).await?;
         let mut foundation = Foundation::new(metrics, sealed, loaded);
         let (watched, aws) = (clients.clone(), config.aws.clone());
@@ -136,14 +136,16 @@ impl Engine {
         Ok((IngestPorts { idempotency, rates, lost: self.lost(), admin_token }, redis))
     }
 
-    /// Names the dependencies that are lost. Postgres is lost when the
+    /// Tells the dependencies that are lost, and why. Postgres is lost when the
     /// directory is too old to match with.
     pub(super) fn lost(&self) -> Lost {
         let (health, directory) = (Arc::clone(self.clients.health()), Arc::clone(&self.foundation.directory));
         Arc::new(move || {
             let mut lost = health.lost();
-            if directory.age() > DIRECTORY_AGE_MAX {
-                lost.push("postgres");
+            let age = directory.age();
+            if age > DIRECTORY_AGE_MAX && !lost.iter().any(|lost| lost.name == "postgres") {
+                let reason = format!("the catalogue was last read {} s ago", age.as_secs());
+                lost.push(LostDependency { name: "postgres", reason });
             }
             lost
         })
@@ -188,7 +190,7 @@ async fn pause(stop: &CancellationToken, waiting: &WaitingRoom, error: &PortErro
 }
 
 /// How an attempt to open the sealed catalogue ended.
-enum Opening {
+enum CatalogueOpening {
     Opened(SealedCatalogue),
     /// The store does not answer: it may later.
     NotNow(PortError),
@@ -196,15 +198,15 @@ enum Opening {
     Impossible(anyhow::Error),
 }
 
-async fn open_once(config: &Config, catalogue: &Arc<PostgresCatalogue>) -> Opening {
+async fn open_once(config: &Config, catalogue: &Arc<PostgresCatalogue>) -> CatalogueOpening {
     let sealer = match Sealer::load(&config.secrets) {
         Ok(sealer) => sealer,
-        Err(error) => return Opening::Impossible(error.into()),
+        Err(error) => return CatalogueOpening::Impossible(error.into()),
     };
     match SealedCatalogue::open(catalogue.clone(), sealer).await {
-        Ok(sealed) => Opening::Opened(sealed),
-        Err(OpenError::Catalogue(CatalogueError::Port(error))) => Opening::NotNow(error),
-        Err(error) => Opening::Impossible(error.into()),
+        Ok(sealed) => CatalogueOpening::Opened(sealed),
+        Err(OpenError::Catalogue(CatalogueError::Port(error))) => CatalogueOpening::NotNow(error),
+        Err(error) => CatalogueOpening::Impossible(error.into()),
     }
 }
 
@@ -217,9 +219,9 @@ async fn open_sealed(
 ) -> anyhow::Result<Arc<SealedCatalogue>> {
     loop {
         match open_once(config, catalogue).await {
-            Opening::Opened(sealed) => return Ok(Arc::new(sealed)),
-            Opening::Impossible(error) => return Err(error),
-            Opening::NotNow(error) => pause(stop, waiting, &error).await?,
+            CatalogueOpening::Opened(sealed) => return Ok(Arc::new(sealed)),
+            CatalogueOpening::Impossible(error) => return Err(error),
+            CatalogueOpening::NotNow(error) => pause(stop, waiting, &error).await?,
         }
     }
 }

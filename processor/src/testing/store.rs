@@ -14,7 +14,7 @@ use sluice_ports::event_store::{
 use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
-use sluice_ports::{Checkpoints, PortError};
+use sluice_ports::{Checkpoints, FailureClass, PortError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,6 +68,7 @@ impl Memory {
         }
         Err(PortError::Unavailable {
             what: what.into(),
+            class: FailureClass::Away,
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
         })
@@ -286,8 +287,28 @@ impl EventStore for Memory {
         Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))
     }
 
-    async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
-        unreachable!("the processor does not scan")
+    async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError> {
+        self.guard("scan a lane")?;
+        let state = self.state.lock();
+        let records = state.log.iter().filter_map(|item| match item {
+            LogItem::Record(record) => Some(&record.batches),
+            LogItem::Damaged { .. } => None,
+        });
+        let after = |batch: &Batch| scan.after.is_none_or(|after| batch.event_id(batch.len() - 1) > after);
+        let wanted = records.flatten().filter(|batch| {
+            let in_time = (scan.from_ms..scan.until_ms).contains(&batch.id.ms());
+            batch.customer == scan.customer && batch.id.lane() == scan.lane && in_time && after(batch)
+        });
+        let stored = |batch: &Arc<Batch>| StoredBatch {
+            batch: Arc::clone(batch),
+            facts: Vec::new(),
+            acknowledged: Vec::new(),
+            passed: true,
+        };
+        let mut batches: Vec<_> = wanted.map(stored).collect();
+        let exhausted = batches.len() <= scan.max_batches;
+        batches.truncate(scan.max_batches);
+        Ok(LanePage { batches, exhausted })
     }
 
     async fn acknowledge(
