@@ -157,6 +157,17 @@ impl Commit {
         }
     }
 
+    /// Puts a row that is durable before what made it necessary is settled.
+    pub fn put_row(&mut self, row: NewRow) {
+        self.grown.insert((row.partition.clone(), row.key.clone()), RowChange::Put(row));
+    }
+
+    /// Removes a row once everything else is durable.
+    pub fn remove_row(&mut self, partition: String, key: Vec<u8>) {
+        let id = (partition.clone(), key.clone());
+        self.shrunk.insert(id, RowChange::Remove { partition, key });
+    }
+
     /// Adds the dead letter of a delivery that is given up.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter);
@@ -311,7 +322,7 @@ pub fn store_wait(error: &PortError, tries: u32) -> Duration {
     let wait = crate::backoff::exponential(Duration::from_millis(50), tries, MAX, crate::clock::random());
     match error {
         PortError::Unavailable { retry_after, .. } => wait.max((*retry_after).min(MAX)),
-        PortError::Damaged { .. } | PortError::Closed { .. } => wait,
+        PortError::Refused { .. } | PortError::Damaged { .. } | PortError::Closed { .. } => wait,
     }
 }
 

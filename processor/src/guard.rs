@@ -1,19 +1,19 @@
 //! Which addresses a webhook may be sent to.
 //!
-//! A webhook's URL is its customer's to choose, so without a guard it could
-//! name the deployment's own neighbours: a database, a cloud's metadata
-//! service. The guard judges the address that is dialled: literals in the URL
-//! (the resolver never sees those), what a name resolves to at that moment,
-//! and both again at each redirect. It starts from the IANA special-purpose
-//! registries (RFC 6890 and its successors), and an IPv6 address that carries
-//! an IPv4 one is judged by what it carries.
+//! A customer chooses the URL of a webhook. Without a guard the URL could name
+//! a neighbour of the deployment: a database, a cloud's metadata service. The
+//! guard judges the address that is dialled: a literal in the URL (which the
+//! resolver never sees), the addresses that a name resolves to at that moment,
+//! and both again at each redirect. The refused ranges come from the IANA
+//! special-purpose registries (RFC 6890 and its successors). An IPv6 address
+//! that carries an IPv4 address is judged by the IPv4 address.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
-/// What is allowed beyond public addresses.
+/// The addresses that are allowed beside public ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuardPolicy {
@@ -28,15 +28,15 @@ pub struct GuardPolicy {
 /// Why an address or a URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
-    /// The address is not one that webhooks may go to.
+    /// Webhooks may not go to the address.
     #[error("address {address} is refused: {range}")]
     Address {
         /// The address.
         address: IpAddr,
-        /// What kind of address it is.
+        /// The refused range that the address is in.
         range: &'static str,
     },
-    /// The URL is not one to POST to.
+    /// Webhooks cannot be POSTed to the URL.
     #[error("the URL is refused: {0}")]
     Url(&'static str),
 }
@@ -57,7 +57,7 @@ impl Guard {
     /// Judges an address about to be dialled.
     ///
     /// # Errors
-    /// If it is refused.
+    /// If the address or URL is refused.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Forbidden> {
         let judged = carried(address);
         let listed = |ip: IpAddr| self.policy.allow_networks.iter().any(|net| net.contains(&ip));
@@ -78,7 +78,7 @@ impl Guard {
     /// IPv4 hosts into addresses already (WHATWG URL, "host parsing").
     ///
     /// # Errors
-    /// If it is refused.
+    /// If the address or URL is refused.
     pub fn check_url(&self, url: &Url) -> Result<(), Forbidden> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Forbidden::Url("its scheme is neither https nor http"));
@@ -99,7 +99,7 @@ enum Class {
     Special(&'static str),
 }
 
-/// The IPv4 address that an IPv6 one stands for, if it does.
+/// The IPv4 address that an IPv6 address carries, if it carries one.
 fn carried(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     match v6.segments() {

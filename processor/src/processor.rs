@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -135,6 +135,7 @@ impl Processor {
             courier: Arc::new(Courier { wire, clock, metrics: Metrics::new() }),
             queue_wake: Notify::new(),
             detached_bytes: AtomicUsize::new(0),
+            matching_turns: Semaphore::new(config.matching.threads),
             lanes: ports.lanes,
             config,
         });

@@ -1,7 +1,7 @@
 //! Names to addresses, with the guard in between.
 //!
-//! `getaddrinfo` blocks a thread for as long as a name server lets it, so
-//! there is one lookup a name at a time, and a limit on all of them.
+//! `getaddrinfo` blocks a thread until the name server answers, so each name
+//! has one lookup at a time, and all lookups together have a limit.
 
 use crate::guard::{Forbidden, Guard};
 use futures_util::FutureExt as _;
@@ -14,16 +14,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// Threads that lookups may block. Tokio has 512, which storage uses too.
+/// Threads that lookups may block. Tokio has 512, which storage needs as well.
 const LOOKUPS_MAX: usize = 64;
 
-/// A lookup that took longer is not joined any more: its answer may be stale.
+/// After this long a lookup is not joined any more: its answer may be stale.
 const JOIN_WITHIN: Duration = Duration::from_secs(5);
 
 type Found = Result<Arc<[SocketAddr]>, Arc<std::io::Error>>;
 type Lookup = Shared<BoxFuture<'static, Found>>;
 
-/// What finds a name's addresses. It may block.
+/// Finds the addresses of a name. It may block.
 type Finder = Arc<dyn Fn(&str) -> std::io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// Resolves names through the operating system; gives out only addresses that the guard allows.
@@ -84,7 +84,7 @@ impl Resolve for GuardedResolver {
     }
 }
 
-/// The addresses that may be dialled; an error if none of those found may.
+/// The addresses that may be dialled; an error if all of them are refused.
 fn allowed(guard: &Guard, found: &[SocketAddr]) -> Result<Addrs, Forbidden> {
     let mut refused = None;
     let mut passed = Vec::with_capacity(found.len());
@@ -134,7 +134,7 @@ mod tests {
         let resolver = GuardedResolver::with(Guard::default(), Arc::new(finder));
         for (nth, public) in [true, false, false, true].into_iter().enumerate() {
             let found = resolver.resolve("rebinds.example".parse().unwrap()).await;
-            // What is dialled is what was judged: there is no second look between.
+            // The judged addresses are dialled, without a second lookup.
             let found: Option<Vec<SocketAddr>> = found.ok().map(Iterator::collect);
             assert_eq!(found, public.then(|| vec![answers[nth].parse().unwrap()]), "{nth}");
         }

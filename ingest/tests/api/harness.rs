@@ -60,11 +60,8 @@ pub(crate) async fn start_on(
     let settings = EngineConfig { lanes: 8, ..EngineConfig::default() }.settings();
     let engine = Arc::new(EmbeddedEngine::open(folder.path(), settings).await.unwrap());
     let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
-    let settings = DirectorySettings {
-        request_events_max: config.limits.request_events_max,
-        ..DirectorySettings::default()
-    };
-    let (directory, refresher) = Directory::load(Arc::new(catalogue), settings).await.unwrap();
+    let (directory, refresher) =
+        Directory::load(Arc::new(catalogue), DirectorySettings::default()).await.unwrap();
     let stop = CancellationToken::new();
     tokio::spawn(refresher.run(CancellationToken::new()));
     let bound = BoundIngest::bind(IngestParts {

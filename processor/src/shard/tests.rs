@@ -5,6 +5,7 @@ mod leased;
 mod neighbours;
 mod ordered;
 mod throughput;
+mod waiting;
 
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};

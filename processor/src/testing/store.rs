@@ -14,7 +14,7 @@ use sluice_ports::event_store::{
 use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
-use sluice_ports::{Checkpoints, PortError};
+use sluice_ports::{Checkpoints, FailureClass, PortError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     pub(crate) row_ms: AtomicU64,
     /// Batches come to the event store by being put.
     pub(crate) takes_batches: AtomicBool,
+    /// Batches cannot be read now.
+    pub(crate) batches_away: AtomicBool,
     changed: Notify,
 }
 
@@ -66,6 +68,7 @@ impl Memory {
         }
         Err(PortError::Unavailable {
             what: what.into(),
+            class: FailureClass::Away,
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
         })
@@ -276,6 +279,9 @@ impl EventStore for Memory {
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
         self.guard("load a batch")?;
+        if self.batches_away.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("load a batch", "as told"));
+        }
         let takes = self.takes_batches.load(Ordering::SeqCst);
         let is_there = !takes || self.state.lock().batches.contains_key(&batch);
         Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))

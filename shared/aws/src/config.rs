@@ -4,6 +4,17 @@ use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
 use sluice_model::ids::LANES_MAX;
 
+/// What to do with a shard of which a part is lost: its stream was made anew,
+/// or its records grew older than the stream keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnGap {
+    /// Deliver from the oldest record that is there.
+    TrimHorizon,
+    /// Work none of the shard, and be not ready, until an operator decides.
+    Refuse,
+}
+
 /// The distributed engine's configuration. Sizes are bytes, times milliseconds
 /// unless the name says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +65,17 @@ pub struct AwsConfig {
     pub poll_ms: u64,
     /// Records of one read, at most 10,000.
     pub read_records_max: i32,
+    /// Bytes that a read of a shard is to fetch, about.
+    pub read_bytes_max: usize,
+    /// Bytes a second that a shard gives to all its readers (2 MiB for
+    /// Kinesis): after an answer of B bytes the next read waits until it has
+    /// been B divided by this.
+    pub shard_bytes_per_s: u64,
+    /// How long a new owner of a shard looks for records that were sent twice
+    /// before it delivers. What it has not seen by then may be delivered twice.
+    pub learn_ms_max: u64,
+    /// What happens when a part of the log cannot be read any more.
+    pub on_gap: OnGap,
     /// The consumer (enhanced fan-out) that shards push to instead of being
     /// polled: lower latency, at a price of its own. Empty: polling.
     pub fan_out_consumer: String,
@@ -113,6 +135,10 @@ impl Default for AwsConfig {
             put_bytes_max: 5 << 20,
             poll_ms: 220,
             read_records_max: 10_000,
+            read_bytes_max: 1 << 20,
+            shard_bytes_per_s: 2 << 20,
+            learn_ms_max: 1000,
+            on_gap: OnGap::TrimHorizon,
             fan_out_consumer: String::new(),
             fan_out_watchdog_ms: 35_000,
             resend_window_ms: 60_000,
@@ -149,6 +175,9 @@ impl AwsConfig {
             ("put_bytes_max", self.put_bytes_max as i128, MIB, 10 * MIB),
             ("poll_ms", self.poll_ms.into(), 5, 60_000),
             ("read_records_max", self.read_records_max.into(), 1, 10_000),
+            ("read_bytes_max", self.read_bytes_max as i128, 1 << 10, 10 * MIB),
+            ("shard_bytes_per_s", self.shard_bytes_per_s.into(), 1 << 10, 1 << 30),
+            ("learn_ms_max", self.learn_ms_max.into(), 0, 600_000),
             ("fan_out_watchdog_ms", self.fan_out_watchdog_ms.into(), 1000, 600_000),
             ("resend_window_ms", self.resend_window_ms.into(), self.append_deadline_ms.into(), 3_600_000),
             ("shard_sync_ms", self.shard_sync_ms.into(), 100, 3_600_000),

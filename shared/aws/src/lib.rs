@@ -17,6 +17,8 @@
 //! [`LeaseRows`](leases::LeaseRows).
 
 #[cfg(feature = "services")]
+mod attribute;
+#[cfg(feature = "services")]
 pub mod catalogue;
 #[cfg(feature = "services")]
 mod clients;
@@ -25,12 +27,12 @@ mod config;
 pub mod events;
 #[cfg(feature = "services")]
 mod failure;
-#[cfg(feature = "services")]
 pub mod health;
 #[cfg(feature = "services")]
 pub mod idempotency;
 pub mod leases;
 pub mod log;
+mod metrics;
 #[cfg(feature = "services")]
 #[cfg(test)]
 mod on_servers;
@@ -46,5 +48,8 @@ pub mod redis;
 pub mod rows;
 
 #[cfg(feature = "services")]
+mod watch;
+
+#[cfg(feature = "services")]
 pub use clients::Clients;
-pub use config::AwsConfig;
+pub use config::{AwsConfig, OnGap};

@@ -3,7 +3,7 @@
 use super::config::AwsConfig;
 use super::health::{Dependency, Health};
 use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
-use sluice_ports::PortError;
+use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,8 +76,10 @@ impl Redis {
             Err(Error::new(ErrorKind::IO, "Redis is not connected"))
         };
         match &answer {
-            Ok(_) => self.health.answered(Dependency::Redis),
-            Err(_) => self.health.failed(Dependency::Redis),
+            Ok(_) => self.health.succeeded(Dependency::Redis, "script"),
+            Err(error) => {
+                self.health.failed(Dependency::Redis, FailureClass::Away, "script", &error.to_string());
+            }
         }
         answer
     }

@@ -102,6 +102,8 @@ pub enum DeadLetterReason {
     BacklogFull,
     /// The events could not be read back or turned into a webhook.
     Poison,
+    /// The customer's selectors cost more on an event than they may.
+    TooExpensive,
 }
 
 impl DeadLetterReason {
@@ -114,6 +116,7 @@ impl DeadLetterReason {
             Self::SubscriptionDisabled => "subscription_disabled",
             Self::BacklogFull => "backlog_full",
             Self::Poison => "poison",
+            Self::TooExpensive => "too_expensive",
         }
     }
 }

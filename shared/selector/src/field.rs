@@ -11,14 +11,14 @@ use super::json::{Shape, Value};
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     text: Box<str>,
-    steps: Vec<Step>,
+    steps: Vec<FieldStep>,
 }
 
-#[derive(Debug, Clone)]
-struct Step {
-    name: Box<str>,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct FieldStep {
+    pub(super) name: Box<str>,
     /// The name read as an array index, if it is one.
-    index: Option<usize>,
+    pub(super) index: Option<usize>,
 }
 
 impl Field {
@@ -41,6 +41,13 @@ impl Field {
         &self.text
     }
 
+    /// The steps from the payload to the field: what two spellings of one
+    /// field have in common.
+    pub(super) fn steps(&self) -> &[FieldStep] {
+        &self.steps
+    }
+
+    /// The field's value in this payload, if it has one.
     pub(super) fn find<'v>(
         &self,
         payload: Value<'v>,
@@ -68,7 +75,7 @@ impl Field {
     }
 }
 
-impl Step {
+impl FieldStep {
     fn new(name: &str) -> Self {
         let is_index =
             name == "0" || (!name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit()));
@@ -76,7 +83,7 @@ impl Step {
     }
 }
 
-fn dotted(text: &str) -> Result<Vec<Step>, SelectorFault> {
+fn dotted(text: &str) -> Result<Vec<FieldStep>, SelectorFault> {
     if text.is_empty() {
         return Err(SelectorFault::Field("a field cannot be empty"));
     }
@@ -88,12 +95,12 @@ fn dotted(text: &str) -> Result<Vec<Step>, SelectorFault> {
     if text.split('.').any(str::is_empty) {
         return Err(SelectorFault::Field("a dotted path cannot have an empty step; use a JSON Pointer"));
     }
-    Ok(text.split('.').map(Step::new).collect())
+    Ok(text.split('.').map(FieldStep::new).collect())
 }
 
-fn unescape_pointer(step: &str) -> Result<Step, SelectorFault> {
+fn unescape_pointer(step: &str) -> Result<FieldStep, SelectorFault> {
     if step.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1'])) {
         return Err(SelectorFault::Field("`~` in a JSON Pointer must be written `~0`, and `/` `~1`"));
     }
-    Ok(Step::new(&step.replace("~1", "/").replace("~0", "~")))
+    Ok(FieldStep::new(&step.replace("~1", "/").replace("~0", "~")))
 }

@@ -1,11 +1,14 @@
 //! `custom` selectors: one operator on one field of the payload.
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
 use super::budget::{Budget, Exhausted};
 use super::compare;
+use super::event::Opened;
 use super::field::Field;
 use super::json::{JsonFault, Shape, Tape, Value};
+use super::memo::{KnownNodes, Slot};
 use super::pattern::Pattern;
 
 /// An operator applied to a field.
@@ -19,7 +22,7 @@ pub(super) struct Function {
 }
 
 /// The operators by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Operator {
     Equals,
     NotEquals,
@@ -114,13 +117,58 @@ impl Operator {
     }
 }
 
+/// Functions are equal if they ask the same of the same field.
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.operator == other.operator
+            && self.operand == other.operand
+            && self.field.steps() == other.field.steps()
+    }
+}
+
+impl Eq for Function {}
+
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.field.steps().hash(hasher);
+        self.operator.hash(hasher);
+        self.operand.hash(hasher);
+    }
+}
+
 impl Function {
-    pub(super) fn holds(&self, payload: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
-        let satisfied = match self.field.find(payload, budget)? {
+    /// True if the function holds for the event's payload.
+    pub(super) fn holds(
+        &self,
+        field: &Slot,
+        opened: Opened<'_>,
+        budget: &mut Budget,
+    ) -> Result<bool, Exhausted> {
+        let satisfied = match self.find(field, opened, budget)? {
             Some(value) => self.satisfied_by(value, budget)?,
             None => false,
         };
         Ok(satisfied != self.operator.negates())
+    }
+
+    /// The field's value, unless another function with that field has found it.
+    fn find<'v>(
+        &self,
+        field: &Slot,
+        opened: Opened<'v>,
+        budget: &mut Budget,
+    ) -> Result<Option<Value<'v>>, Exhausted> {
+        let payload = opened.json.payload;
+        if let Some(KnownNodes::Selected(mut known)) = opened.memo.nodes(field) {
+            budget.spend(1)?;
+            let position = known.next().and_then(|index| opened.memo.node(index));
+            return Ok(position.map(|position| payload.of_same_tape(position)));
+        }
+        let found = self.field.find(payload, budget)?;
+        if field.number().is_some() {
+            opened.memo.keep_nodes(field, found.map(Value::position).as_slice());
+        }
+        Ok(found)
     }
 
     fn satisfied_by(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
@@ -195,6 +243,10 @@ impl OneOf {
             list.value().children().filter_map(Value::as_str).map(Box::from).collect();
         strings.sort_unstable();
         Self { list, strings }
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = Value<'_>> {
+        self.list.value().children()
     }
 
     fn includes(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {

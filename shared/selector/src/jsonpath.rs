@@ -11,13 +11,15 @@ mod evaluate;
 mod parse;
 mod slice;
 
-use super::pattern::Pattern;
+use super::memo::Slot;
+use super::pattern::{Extent, Pattern};
 
 pub(super) use evaluate::Evaluation;
 pub(super) use parse::parse;
+pub(super) use slice::element_position;
 
 /// A checked expression.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Expression {
     /// A query over the payload: true if it selects anything.
     Query(Query),
@@ -26,14 +28,14 @@ pub(super) enum Expression {
 }
 
 /// A query from `$` or `@`.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Query {
-    origin: Origin,
-    segments: Vec<Segment>,
+    pub(super) origin: Origin,
+    pub(super) segments: Vec<Segment>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
     /// `$`: the payload.
     Root,
     /// `$` and then a name, in a bare logical expression: the payload's
@@ -43,16 +45,18 @@ enum Origin {
     Current,
 }
 
-#[derive(Debug)]
-struct Segment {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Segment {
     /// Applies to the node and all its descendants rather than to it alone.
     descendant: bool,
-    selectors: Vec<Step>,
+    pub(super) selectors: Vec<Step>,
+    /// The nodes that the query selects up to and including this segment.
+    pub(super) slot: Slot,
 }
 
 /// RFC 9535's selectors; the word is taken here.
-#[derive(Debug)]
-enum Step {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Step {
     Name(Box<str>),
     Wildcard,
     Index(i64),
@@ -61,17 +65,31 @@ enum Step {
 }
 
 /// A logical expression.
-#[derive(Debug)]
-pub(super) enum Logical {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Logical {
+    /// Boxed, so that the parser's frames stay small.
+    pub(super) term: Box<Term>,
+    /// Set only outside filters, where the answer is one for the whole event.
+    pub(super) slot: Slot,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Term {
     Or(Vec<Logical>),
     And(Vec<Logical>),
-    Not(Box<Logical>),
+    Not(Logical),
     Exists(Query),
     Compare(Comparison, Comparable, Comparable),
     Matches(Comparable, Expected),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl From<Term> for Logical {
+    fn from(term: Term) -> Self {
+        Self { term: Box::new(term), slot: Slot::default() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Comparison {
     Equal,
     NotEqual,
@@ -82,7 +100,7 @@ pub(super) enum Comparison {
 }
 
 /// What yields one value or nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Comparable {
     Literal(Literal),
     /// A query that can select at most one node.
@@ -93,7 +111,7 @@ pub(super) enum Comparable {
     ValueOf(Query),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Literal {
     Null,
     Boolean(bool),
@@ -103,25 +121,29 @@ pub(super) enum Literal {
 }
 
 /// The second argument of `match` and `search`.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Expected {
     Pattern(Pattern),
     /// A literal that is not a string: matches nothing.
     Nothing,
     /// A pattern out of the payload, compiled as it is met.
-    Found(Comparable, super::pattern::Extent),
+    Found(Comparable, Extent),
 }
 
 impl Query {
-    /// The steps of a query that can select at most one node.
+    /// True if the query can select at most one node.
     fn is_singular(&self) -> bool {
         self.segments.iter().all(|segment| segment.singular_step().is_some())
     }
 }
 
 impl Segment {
+    fn new(descendant: bool, selectors: Vec<Step>) -> Self {
+        Self { descendant, selectors, slot: Slot::default() }
+    }
+
     /// The only step, if it selects at most one node.
-    fn singular_step(&self) -> Option<&Step> {
+    pub(super) fn singular_step(&self) -> Option<&Step> {
         match self.selectors.as_slice() {
             [step @ (Step::Name(_) | Step::Index(_))] if !self.descendant => Some(step),
             _ => None,

@@ -74,12 +74,42 @@ impl Metric {
     }
 }
 
+/// What the distributed engine depends on.
+const DEPENDENCIES: &[&str] = &["kinesis", "dynamodb", "sqs", "redis", "postgres"];
+
 /// The metrics of any process.
 pub const METRICS: &[Metric] = &[
     Metric::gauge("sluice_build_info", "Always 1; the label says which version runs.")
         .by(&[("version", Values::Bounded("the version of the binary"))]),
-    Metric::gauge("sluice_dependency_lost", "1 where a service of the distributed engine gives no answers.")
-        .by(&[("dependency", Values::Of(&["kinesis", "dynamodb", "sqs", "redis"]))]),
+    Metric::gauge(
+        "sluice_dependency_lost",
+        "1 where a service of the distributed engine gives no answers, or denies what it is asked.",
+    )
+    .by(&[("dependency", Values::Of(DEPENDENCIES))]),
+    Metric::gauge(
+        "sluice_dependency_denied",
+        "1 where a service refuses calls until an operator acts: no permission, expired credentials, a wrong \
+         clock, a missing table, stream or queue.",
+    )
+    .by(&[("dependency", Values::Of(DEPENDENCIES))]),
+    Metric::counter(
+        "sluice_log_gaps_total",
+        "Shards of which a part was never read, by why: the stream was made anew, its records grew older than \
+         it keeps them, or it does not know the checkpoint.",
+    )
+    .by(&[("cause", Values::Of(&["stream_replaced", "retention", "unknown_position"]))]),
+    Metric::counter(
+        "sluice_log_reads_refused_total",
+        "Reads of a shard that the stream refused because the shard was read too fast.",
+    ),
+    Metric::counter(
+        "sluice_log_records_refused_total",
+        "Records that the stream will never take as they are; their producers were told.",
+    ),
+    Metric::counter(
+        "sluice_log_takeovers_cut_short_total",
+        "Takeovers of a shard that stopped looking for records sent twice, so that delivery could begin.",
+    ),
 ];
 
 /// Gives the recorder that is installed the metrics' help.

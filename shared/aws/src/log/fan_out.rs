@@ -7,7 +7,7 @@
 //! the next one begins where the last event said, a second apart at the least.
 
 use super::kinesis::stored;
-use super::stream::{Got, Subscription};
+use super::stream::{ShardPage, Subscription};
 use crate::failure;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
@@ -60,7 +60,12 @@ impl FanOut {
         Subscription { pushed, _pump: AbortOnDropHandle::new(pump) }
     }
 
-    async fn pump(&self, shard: ShardId, mut after: Position, sender: mpsc::Sender<Result<Got, PortError>>) {
+    async fn pump(
+        &self,
+        shard: ShardId,
+        mut after: Position,
+        sender: mpsc::Sender<Result<ShardPage, PortError>>,
+    ) {
         loop {
             let again_at = Instant::now() + SUBSCRIBE_GAP;
             match self.follow(&shard, &mut after, &sender).await {
@@ -81,7 +86,7 @@ impl FanOut {
         &self,
         shard: &ShardId,
         after: &mut Position,
-        sender: &mpsc::Sender<Result<Got, PortError>>,
+        sender: &mpsc::Sender<Result<ShardPage, PortError>>,
     ) -> Result<Ended, PortError> {
         let what = || format!("subscribe to {shard}");
         let arn = self.arn.get_or_try_init(|| self.register()).await?;
@@ -108,11 +113,11 @@ impl FanOut {
                 }
             };
             let continuation = Position::from_decimal(event.continuation_sequence_number());
-            let got = got(event);
-            let last = got.records.last().map(|record| record.position);
+            let page = page(event);
+            let last = page.records.last().map(|record| record.position);
             *after = continuation.into_iter().chain(last).max().unwrap_or(*after);
-            let closed = got.closed;
-            if sender.send(Ok(got)).await.is_err() || closed {
+            let closed = page.closed;
+            if sender.send(Ok(page)).await.is_err() || closed {
                 return Ok(Ended::ForEver);
             }
         }
@@ -155,8 +160,8 @@ fn starting(after: Position) -> StartingPosition {
     position.build().expect("it has a type")
 }
 
-fn got(event: SubscribeToShardEvent) -> Got {
-    Got {
+fn page(event: SubscribeToShardEvent) -> ShardPage {
+    ShardPage {
         behind_ms: event.millis_behind_latest as u64,
         closed: event.child_shards.as_ref().is_some_and(|children| !children.is_empty()),
         records: event.records.into_iter().map(stored).collect(),

@@ -4,8 +4,9 @@
 use super::cable::{Cable, Mode};
 use super::log::{LaneWriter, append_round, assert_in_order, read_all, split_and_merge};
 use super::{provisioned, variable};
+use crate::AwsConfig;
+use crate::Clients;
 use crate::log::KinesisLog;
-use crate::{AwsConfig, Clients};
 use sluice_ports::Log;
 use sluice_ports::log::{LogItem, Position};
 use std::time::Duration;

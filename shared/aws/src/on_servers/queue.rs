@@ -2,8 +2,9 @@
 //! back, messages that nobody can work.
 
 use super::contract::events;
+use crate::AwsConfig;
+use crate::Clients;
 use crate::queue::SqsQueue;
-use crate::{AwsConfig, Clients};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use sluice_model::clock;
 use sluice_model::{DeadLetter, DeadLetterId, DeadLetterReason, Delivery, Lane, LastAttempt, SubscriptionId};

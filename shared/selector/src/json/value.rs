@@ -50,6 +50,11 @@ impl<'d> Value<'d> {
         self.at
     }
 
+    /// The value at another position of the same tape.
+    pub(in super::super) fn of_same_tape(self, position: u32) -> Self {
+        Self { at: position, ..self }
+    }
+
     pub(in super::super) fn as_str(self) -> Option<&'d str> {
         match self.shape() {
             Shape::String(text) => Some(text),

@@ -6,7 +6,9 @@ mod literal;
 
 use super::super::SelectorLimits;
 use super::super::pattern::{Extent, Pattern};
-use super::{Comparable, Comparison, Expected, Expression, Literal, Logical, Origin, Query, Segment, Step};
+use super::{
+    Comparable, Comparison, Expected, Expression, Literal, Logical, Origin, Query, Segment, Step, Term,
+};
 
 /// Why an expression is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,15 +90,15 @@ impl Parser<'_> {
         if !descendant && self.peek() == Some(b'.') {
             self.at += 1;
             let step = self.shorthand()?;
-            return Ok(Some(Segment { descendant, selectors: vec![step] }));
+            return Ok(Some(Segment::new(descendant, vec![step])));
         }
         if self.peek() == Some(b'[') {
-            return Ok(Some(Segment { descendant, selectors: self.bracketed()? }));
+            return Ok(Some(Segment::new(descendant, self.bracketed()?)));
         }
         if !descendant {
             return Ok(None);
         }
-        Ok(Some(Segment { descendant, selectors: vec![self.shorthand()?] }))
+        Ok(Some(Segment::new(descendant, vec![self.shorthand()?])))
     }
 
     /// `*` or a bare name.
@@ -179,7 +181,7 @@ impl Parser<'_> {
         while self.skip_after_blank("||") {
             terms.push(self.conjunction()?);
         }
-        Ok(if terms.len() > 1 { Logical::Or(terms) } else { terms.remove(0) })
+        Ok(if terms.len() > 1 { Term::Or(terms).into() } else { terms.remove(0) })
     }
 
     fn conjunction(&mut self) -> Parsed<Logical> {
@@ -187,7 +189,7 @@ impl Parser<'_> {
         while self.skip_after_blank("&&") {
             terms.push(self.basic()?);
         }
-        Ok(if terms.len() > 1 { Logical::And(terms) } else { terms.remove(0) })
+        Ok(if terms.len() > 1 { Term::And(terms).into() } else { terms.remove(0) })
     }
 
     /// A parenthesis, a test or a comparison.
@@ -199,7 +201,7 @@ impl Parser<'_> {
         if self.skip("!") {
             self.skip_blank();
             let term = if self.peek() == Some(b'(') { self.parenthesis()? } else { self.test()? };
-            return Ok(Logical::Not(Box::new(term)));
+            return Ok(Term::Not(term).into());
         }
         if self.peek() == Some(b'(') {
             return self.parenthesis();
@@ -217,7 +219,7 @@ impl Parser<'_> {
         let from = self.at;
         let right = self.operand()?;
         let right = self.as_comparable(right, from)?;
-        Ok(Logical::Compare(comparison, left, right))
+        Ok(Term::Compare(comparison, left, right).into())
     }
 
     fn parenthesis(&mut self) -> Parsed<Logical> {
@@ -235,7 +237,7 @@ impl Parser<'_> {
 
     fn as_test(&self, operand: Operand, from: usize) -> Parsed<Logical> {
         match operand {
-            Operand::Query(query) => Ok(Logical::Exists(query)),
+            Operand::Query(query) => Ok(Term::Exists(query).into()),
             Operand::Logical(logical) => Ok(logical),
             Operand::Literal(_) => fault_at(from, "a literal alone is no test; compare it"),
             Operand::Value(_) => fault_at(from, "a function's value is no test; compare it"),
@@ -331,7 +333,7 @@ impl Parser<'_> {
             Comparable::Literal(_) => Expected::Nothing,
             comparable => Expected::Found(comparable, extent),
         };
-        Ok(Operand::Logical(Logical::Matches(subject, expected)))
+        Ok(Operand::Logical(Term::Matches(subject, expected).into()))
     }
 
     fn value_argument(&mut self) -> Parsed<Comparable> {

@@ -1,7 +1,7 @@
 //! Positions in arrays, counted from either end.
 
 /// An index from the start, or from the end if negative.
-pub(super) fn position(index: i64, elements: usize) -> Option<usize> {
+pub(in super::super) fn element_position(index: i64, elements: usize) -> Option<usize> {
     let position = if index < 0 { index.saturating_add_unsigned(elements as u64) } else { index };
     usize::try_from(position).ok().filter(|position| *position < elements)
 }

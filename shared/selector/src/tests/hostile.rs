@@ -103,8 +103,8 @@ fn regular_expressions_on_long_strings_are_bounded() {
     ] {
         assert_quick(&function("a", "matches", &format!("\"{pattern}\"")));
     }
-    let of = vec![function("a", "matches", r#""[ab]*a[ab]{60}x""#); 15].join(",");
-    assert_quick(&format!(r#"{{"type":"any","of":[{of}]}}"#));
+    let parts = vec![function("a", "matches", r#""[ab]*a[ab]{60}x""#); 15].join(",");
+    assert_quick(&format!(r#"{{"type":"any","of":[{parts}]}}"#));
     assert_quick(&jsonpath("search($.a, '(a*)*b') || match($.a, '[ab]*a[ab]{100}x')"));
 }
 
@@ -121,8 +121,8 @@ fn patterns_out_of_the_payload_are_bounded() {
 #[test]
 fn the_largest_selector_is_bounded() {
     let one = jsonpath("$..*..*");
-    let of = vec![one.as_str(); 64].join(",");
-    assert_quick(&format!(r#"{{"type":"not","of":{{"type":"any","of":[{of}]}}}}"#));
+    let parts = vec![one.as_str(); 64].join(",");
+    assert_quick(&format!(r#"{{"type":"not","of":{{"type":"any","of":[{parts}]}}}}"#));
     let list = format!("[{}1]", "\"aaaaaaaa\",".repeat(999));
     assert_quick(&function("a", "in", &list));
 }

@@ -197,14 +197,14 @@ fn event_types_match_without_a_payload() {
 fn all_any_and_not_combine() {
     let payload = r#"{"a":1,"b":2}"#;
     let (yes, no) = (function("a", "equals", "1"), function("b", "equals", "1"));
-    for (kind, of, wanted) in [
+    for (kind, parts, wanted) in [
         ("all", vec![&yes, &yes], true),
         ("all", vec![&yes, &no], false),
         ("any", vec![&no, &yes], true),
         ("any", vec![&no, &no], false),
     ] {
-        let of = of.into_iter().cloned().collect::<Vec<_>>().join(",");
-        let selector = format!(r#"{{"type":"{kind}","of":[{of}]}}"#);
+        let parts = parts.into_iter().cloned().collect::<Vec<_>>().join(",");
+        let selector = format!(r#"{{"type":"{kind}","of":[{parts}]}}"#);
         assert_matches(&selector, payload, wanted);
         assert_matches(&format!(r#"{{"type":"not","of":{selector}}}"#), payload, !wanted);
     }
