@@ -104,14 +104,10 @@ impl Sluice {
         let engine = Arc::new(opened.with_context(|| format!("open {}", data_dir.display()))?);
         let admin_token = admin_token::load_or_make(config.admin_token.as_deref(), data_dir)?;
         let catalogue = Arc::new(SqliteCatalogue::open(data_dir).await?);
-        let settings = DirectorySettings {
-            request_events_max: config.edge.limits.request_events_max,
-            ..DirectorySettings::default()
-        };
         let sealer = Sealer::load(&config.secrets)?;
         let sealed = Arc::new(SealedCatalogue::open(catalogue.clone(), sealer).await?);
         let (directory, refresher) =
-            Directory::load(sealed.clone(), settings).await.context("load the catalogue")?;
+            Directory::load(sealed.clone(), DirectorySettings::default()).await.context("load the catalogue")?;
 
         let background_stop = CancellationToken::new();
         let mut background = vec![

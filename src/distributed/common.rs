@@ -91,10 +91,7 @@ impl Common {
         let metrics = sluice_telemetry::start_metrics()?;
         let clients = Clients::new(&config.aws).await;
         let catalogue = Arc::new(PostgresCatalogue::new(&config.aws)?);
-        let settings = DirectorySettings {
-            request_events_max: config.edge.limits.request_events_max,
-            ..DirectorySettings::default()
-        };
+        let settings = DirectorySettings::default();
         let sealed = open_sealed(&stop, config, &catalogue).await?;
         let (directory, refresher) = patiently(&stop, || Directory::load(sealed.clone(), settings)).await?;
         let background_stop = CancellationToken::new();

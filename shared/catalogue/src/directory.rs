@@ -29,13 +29,11 @@ use tokio::time::Instant;
 pub struct DirectorySettings {
     /// How often the catalogue is asked for changes.
     pub poll: Duration,
-    /// The most events of a request: no customer's burst is smaller.
-    pub request_events_max: u32,
 }
 
 impl Default for DirectorySettings {
     fn default() -> Self {
-        Self { poll: Duration::from_millis(500), request_events_max: 10_000 }
+        Self { poll: Duration::from_millis(500) }
     }
 }
 
@@ -179,7 +177,7 @@ impl Directory {
                 }
                 None => new_customers.push((
                     customer.id.as_u128(),
-                    Arc::new(CustomerEntry::new(customer, revision, self.settings.request_events_max)),
+                    Arc::new(CustomerEntry::new(customer, revision)),
                 )),
             }
         }
@@ -204,7 +202,7 @@ impl Directory {
         for (id, mut state) in touched {
             if let Some(entry) = self.customer(id) {
                 state.revision = revision;
-                entry.swap(state, self.settings.request_events_max, self.limiter_now_ns());
+                entry.swap(state, self.limiter_now_ns());
             }
         }
         // Last, so that a key never leads to a customer that is not up to date.
