@@ -107,7 +107,9 @@ impl Learning {
         shard: &ShardId,
         until: Instant,
     ) -> Result<Learnt, PortError> {
-        let nothing_before = self.after == Position::START && self.parents.is_empty();
+        // A parent that is being read is no longer among those to be read.
+        let begins = matches!(self.step, Step::Anchor { .. });
+        let nothing_before = begins && self.after == Position::START && self.parents.is_empty();
         if nothing_before || self.after == Position::END {
             return Ok(Learnt::Everything(None));
         }
