@@ -65,6 +65,13 @@ pub trait Rows: Send + Sync + 'static {
     /// Makes changes, in their order.
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError>;
 
+    /// Makes changes that do not depend on each other, in any order and many at
+    /// a time. Of two changes of one row the last counts. Where it fails, some
+    /// may have been made; repeating it changes nothing.
+    async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
+        self.write(changes).await
+    }
+
     /// Stores a row if the stored value is `expected` (nothing: if there is no
     /// such row); says whether.
     async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError>;

@@ -12,6 +12,7 @@ pub async fn all(rows: Arc<dyn Rows>) {
     rows_are_listed_in_the_order_of_their_keys(&*rows).await;
     a_row_is_its_partitions_alone(&*rows).await;
     changes_of_one_write_are_made_in_their_order(&*rows).await;
+    many_changes_are_made_in_any_order(&*rows).await;
     a_conditional_put_is_made_once(rows.clone()).await;
     what_has_expired_is_not_read(&*rows).await;
     the_largest_row_is_taken(&*rows).await;
@@ -55,6 +56,27 @@ async fn a_row_is_its_partitions_alone(rows: &dyn Rows) {
     assert_eq!(rows.get(&of, b"k").await.unwrap(), None);
     assert_eq!(keys(rows, &of).await, [b"/xk".to_vec()]);
     assert_eq!(keys(rows, &longer).await, [b"k".to_vec()]);
+}
+
+async fn many_changes_are_made_in_any_order(rows: &dyn Rows) {
+    let (one, other) = (name(), name());
+    let key = |n: u16| n.to_be_bytes();
+    let put = |partition: &str, n: u16, value: &[u8]| RowChange::Put(row(partition, &key(n), value));
+    rows.write(vec![put(&one, 900, b"old"), put(&one, 901, b"old")]).await.unwrap();
+    let mut changes: Vec<RowChange> = (0..70).map(|n| put(&one, n, b"new")).collect();
+    changes.extend((0..30).map(|n| put(&other, n, b"new")));
+    changes.push(RowChange::Remove { partition: one.clone(), key: key(900).to_vec() });
+    changes.push(RowChange::Remove { partition: one.clone(), key: key(77).to_vec() });
+    changes.push(put(&one, 901, b"first"));
+    changes.push(put(&one, 901, b"last"));
+    for _ in 0..2 {
+        rows.write_in_any_order(changes.clone()).await.unwrap();
+        let wanted: Vec<Vec<u8>> = (0..70).chain([901]).map(|n| key(n).to_vec()).collect();
+        assert_eq!(keys(rows, &one).await, wanted);
+        assert_eq!(rows.get(&one, &key(901)).await.unwrap().as_deref(), Some(&b"last"[..]));
+        assert_eq!(keys(rows, &other).await.len(), 30);
+    }
+    rows.write_in_any_order(Vec::new()).await.unwrap();
 }
 
 async fn changes_of_one_write_are_made_in_their_order(rows: &dyn Rows) {
