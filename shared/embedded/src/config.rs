@@ -37,6 +37,9 @@ pub struct EngineConfig {
     pub idempotency_hours: u32,
     /// How many requests with an idempotency key may be in flight.
     pub idempotency_in_flight_max: usize,
+    /// How long a request keeps its idempotency key that never ends, in
+    /// milliseconds. Then the log tells whether its events were stored.
+    pub idempotency_lease_ms: u64,
 }
 
 impl Default for EngineConfig {
@@ -55,6 +58,7 @@ impl Default for EngineConfig {
             retention_shard_bytes: 64 << 30,
             idempotency_hours: 24,
             idempotency_in_flight_max: 100_000,
+            idempotency_lease_ms: 60_000,
         }
     }
 }
@@ -81,6 +85,7 @@ impl EngineConfig {
             ("retention_shard_bytes", self.retention_shard_bytes.into(), MIB, MAX),
             ("idempotency_hours", self.idempotency_hours.into(), 1, 24 * 30),
             ("idempotency_in_flight_max", self.idempotency_in_flight_max as i128, 1, MAX),
+            ("idempotency_lease_ms", self.idempotency_lease_ms.into(), 1000, 3_600_000),
         ])
     }
 
@@ -107,6 +112,7 @@ impl EngineConfig {
             },
             idempotency_keep: Duration::from_secs(u64::from(self.idempotency_hours) * 3600),
             idempotency_pending_max: self.idempotency_in_flight_max,
+            idempotency_overdue: Duration::from_millis(self.idempotency_lease_ms),
         }
     }
 }

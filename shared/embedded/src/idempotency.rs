@@ -54,24 +54,7 @@ impl EmbeddedIdempotency {
         keep: Duration,
         pending_max: usize,
     ) -> Result<(Self, Recovered), PortError> {
-        let mut claims = Vec::new();
-        for shard in log.all_shards() {
-            let mut at = read_progress(kv.view(), &shard.id)?;
-            loop {
-                match shard.segments.read(at).map_err(|e| PortError::unavailable("recover claims", e))? {
-                    Step::End => break,
-                    Step::Frame { next, payload, .. } => {
-                        collect(&payload, &mut claims);
-                        at = next;
-                    }
-                    // Named by the shard's consumer.
-                    Step::Damaged { next, rest, .. } => {
-                        rest.iter().for_each(|rest| collect(rest, &mut claims));
-                        at = next;
-                    }
-                }
-            }
-        }
+        let claims = claims_in_log(kv.view(), &log)?;
         let (pending, mark) = (Arc::default(), Mutex::new(None));
         let this = Self { kv, log, pending, mark, keep_ms: keep.as_millis() as u64, pending_max };
         Ok((this, Recovered(complete(claims))))
@@ -125,6 +108,43 @@ impl EmbeddedIdempotency {
         self.kv.update(stage).await
     }
 
+    /// Settles keys that have been pending for `overdue`. Of a request whose
+    /// outcome is unknown nobody completes or releases the key; the log, which
+    /// is read here, knows the outcome: a key whose events are all in the log is
+    /// completed, another is released. An answer that the state store failed to
+    /// take is given to it again. Else such keys would refuse every keyed
+    /// request once there are `pending_max` of them.
+    pub(crate) async fn settle_overdue(&self, overdue: Duration) -> Result<(), PortError> {
+        let is_overdue = |pending: &Pending| pending.since.elapsed() >= overdue;
+        // Claims that are made from here on are not judged by what is read below.
+        let keys: Vec<(Key, KeyHash, Option<Placed>)> = {
+            let pending = self.pending.lock();
+            let overdue = pending.iter().filter(|(_, pending)| is_overdue(pending));
+            overdue.map(|(key, pending)| (*key, pending.body, pending.placed.clone())).collect()
+        };
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (view, log) = (self.kv.view().clone(), Arc::clone(&self.log));
+        let read = tokio::task::spawn_blocking(move || claims_in_log(&view, &log)).await;
+        let in_log =
+            complete(read.map_err(|error| PortError::unavailable("read claims from the log", error))??);
+        for ((customer, key), body, placed) in keys {
+            let in_log = in_log.get(&(customer, key)).filter(|stored| stored.body == body);
+            match placed.or_else(|| in_log.map(|stored| stored.placed.clone())) {
+                Some(placed) => self.complete(customer, key, placed).await?,
+                None => {
+                    let mut pending = self.pending.lock();
+                    let settled = pending.get(&(customer, key));
+                    if settled.is_some_and(|pending| pending.placed.is_none() && is_overdue(pending)) {
+                        pending.remove(&(customer, key));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets keys that are older than they are kept.
     pub(crate) async fn expire(&self, now_ms: u64) -> Result<(), PortError> {
         let horizon_ms = now_ms.saturating_sub(self.keep_ms);
@@ -149,6 +169,29 @@ impl EmbeddedIdempotency {
         }
         Ok(())
     }
+}
+
+/// The claims of the log's records from where the state store has them on. Blocks.
+fn claims_in_log(view: &KvView, log: &EmbeddedLog) -> Result<Vec<Found>, PortError> {
+    let mut claims = Vec::new();
+    for shard in log.all_shards() {
+        let mut at = read_progress(view, &shard.id)?;
+        loop {
+            match shard.segments.read(at).map_err(|e| PortError::unavailable("recover claims", e))? {
+                Step::End => break,
+                Step::Frame { next, payload, .. } => {
+                    collect(&payload, &mut claims);
+                    at = next;
+                }
+                // Named by the shard's consumer.
+                Step::Damaged { next, rest, .. } => {
+                    rest.iter().for_each(|rest| collect(rest, &mut claims));
+                    at = next;
+                }
+            }
+        }
+    }
+    Ok(claims)
 }
 
 /// Claims that were found in the log.
@@ -272,7 +315,7 @@ impl Idempotency for EmbeddedIdempotency {
                 Ok(())
             };
             let stored = move |(): &()| drop(pending.lock().remove(&(customer, key)));
-            // Else it stays in memory, and the log has it for the next start.
+            // Else it stays in memory and is stored once it is overdue, and the log has it for the next start.
             if let Err(error) = kv.update_then(stage, stored).await {
                 tracing::error!(%error, "an idempotency key was not stored");
             }

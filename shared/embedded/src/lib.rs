@@ -70,6 +70,8 @@ pub struct EngineSettings {
     pub idempotency_keep: Duration,
     /// How many keyed requests may be in flight.
     pub idempotency_pending_max: usize,
+    /// A key whose request has not ended after this long is settled by what the log holds.
+    pub idempotency_overdue: Duration,
 }
 
 /// Why the engine does not open.
@@ -102,6 +104,7 @@ pub struct EmbeddedEngine {
     pub rows: Arc<EmbeddedRows>,
     kv: Arc<Kv>,
     retention: RetentionSettings,
+    idempotency_overdue: Duration,
     /// Up to where what is known of deleted events was deleted.
     expired: Mutex<Option<Horizon>>,
     findings: Vec<String>,
@@ -163,8 +166,20 @@ impl EmbeddedEngine {
         let findings =
             data_dir.findings().iter().chain(kv.findings()).chain(log.findings()).cloned().collect();
         let (retention, expired) = (settings.retention, Mutex::new(None));
-        let engine =
-            Self { data_dir, log, events, queue, idempotency, rows, kv, retention, expired, findings };
+        let idempotency_overdue = settings.idempotency_overdue;
+        let engine = Self {
+            data_dir,
+            log,
+            events,
+            queue,
+            idempotency,
+            rows,
+            kv,
+            retention,
+            idempotency_overdue,
+            expired,
+            findings,
+        };
         Ok((engine, claims))
     }
 
@@ -180,6 +195,9 @@ impl EmbeddedEngine {
         const HOURLY: u32 = 3600;
         let mut ticks = 0u32;
         while shutdown.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
+            if let Err(error) = self.idempotency.settle_overdue(self.idempotency_overdue).await {
+                tracing::warn!(%error, "idempotency keys of unknown outcome stay claimed");
+            }
             if let Err(error) = self.idempotency.save_progress().await {
                 tracing::warn!(%error, "the progress of idempotency claims was not saved");
             }

@@ -26,6 +26,7 @@ pub(super) fn settings() -> EngineSettings {
         retention: RetentionSettings { age: Duration::from_secs(3600), shard_bytes: 1 << 30 },
         idempotency_keep: Duration::from_secs(3600),
         idempotency_pending_max: 1000,
+        idempotency_overdue: Duration::from_secs(3600),
     }
 }
 
