@@ -23,11 +23,9 @@ use self::journal::{Contents, Journal};
 use self::recovery::{DatabaseCondition, Plan};
 use self::writer::{Request, Writer};
 use async_trait::async_trait;
-use sluice_catalogue::change::CatalogueChange;
 use sluice_catalogue::row::{CatalogueRow, StoredRow};
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sqlx::{Connection, SqliteConnection};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -120,11 +118,6 @@ impl SqliteCatalogue {
         self.ask("closing the catalogue", Request::Close { reply }, answer).await?
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
-        let (reply, answer) = oneshot::channel();
-        self.ask("changing the catalogue", Request::Change { change, reply }, answer).await?
-    }
-
     async fn ask<T>(
         &self,
         what: &str,
@@ -153,33 +146,9 @@ impl Catalogue for SqliteCatalogue {
         self.ask("reading the catalogue's changes", Request::Changes { since, reply }, answer).await?
     }
 
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutCustomer(customer.clone())).await
-    }
-
-    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutKey(key.clone())).await
-    }
-
-    async fn revoke_key(
-        &self,
-        customer: CustomerId,
-        key: ApiKeyId,
-        now_ms: u64,
-    ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::RevokeKey { customer, key, now_ms }).await
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutSubscription(subscription.clone())).await
-    }
-
-    async fn delete_subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::DeleteSubscription { customer, id }).await
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask("changing the catalogue", Request::Change { change, reply }, answer).await?
     }
 }
 
