@@ -9,6 +9,7 @@ use sluice_aws::catalogue::PostgresCatalogue;
 use sluice_aws::events::DynamoEvents;
 use sluice_aws::leases::Checkpoints;
 use sluice_aws::log::KinesisLog;
+use sluice_aws::provision;
 use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
@@ -106,6 +107,9 @@ impl Common {
         let (clients, aws, stop) =
             (common.clients.clone(), config.aws.clone(), common.background_stop.clone());
         common.serve(async move { clients.watch(&aws, stop).await });
+        let (clients, aws, stop) =
+            (common.clients.clone(), config.aws.clone(), common.background_stop.clone());
+        common.serve(async move { provision::watch_settings(&clients, &aws, stop).await });
         Ok(common)
     }
 
