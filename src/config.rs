@@ -4,6 +4,7 @@
 //! `__` between the parts: `SLUICE_EDGE__LISTEN=0.0.0.0:80`. Unknown keys and
 //! absurd values refuse to start, naming where they came from.
 
+mod file;
 mod flags;
 mod origin;
 pub(crate) mod show;
@@ -11,7 +12,8 @@ pub(crate) mod show;
 use crate::cli::{Command, Global};
 use anyhow::Context;
 use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::{Env, Serialized};
+use file::TomlFile;
 use origin::Origin;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::sealing::SealingConfig;
@@ -88,8 +90,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
     if let Some(file) = &global.config {
-        anyhow::ensure!(file.exists(), "--config {}: there is no such file", file.display());
-        figment = figment.merge(Toml::file_exact(file));
+        figment = figment.merge(TomlFile::read(file)?);
     }
     let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).filter(|name| !name.starts_with("test_"));
     figment = figment.merge(environment.split("__").lowercase(true));
@@ -127,7 +128,8 @@ mod tests {
     /// A file as the whole configuration: what is taken prints as what it is.
     fn config(bytes: &[u8]) {
         let Ok(text) = std::str::from_utf8(bytes) else { return };
-        let figment = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(text));
+        let Ok(file) = TomlFile::parse(text, "sluice.toml".as_ref()) else { return };
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(file);
         let Ok(config) = figment.extract::<Config>() else { return };
         let sections = [
             config.engine.validate(),

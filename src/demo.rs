@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// An endpoint of the sample customer, and what it is to show.
-struct Endpoint {
+struct SampleEndpoint {
     name: &'static str,
     selector: &'static str,
     receiver: ReceiverHandle,
@@ -40,7 +40,7 @@ struct Endpoint {
 
 struct Scene {
     sluice: Sluice,
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<SampleEndpoint>,
     live: Arc<LiveRun>,
     started: Instant,
     stop: CancellationToken,
@@ -99,7 +99,7 @@ fn sender_config(sluice: &Sluice, key: String, rate: u32) -> RunConfig {
     }
 }
 
-fn endpoints() -> anyhow::Result<Vec<Endpoint>> {
+fn endpoints() -> anyhow::Result<Vec<SampleEndpoint>> {
     let flaky = Behaviour { fail_share: 0.1, fail_reply: Reply::Status(500), ..Behaviour::default() };
     [
         ("takes orders", r#"{"type":"event_type","value":"order.*"}"#, Behaviour::default()),
@@ -109,13 +109,13 @@ fn endpoints() -> anyhow::Result<Vec<Endpoint>> {
     .into_iter()
     .map(|(name, selector, behaviour)| {
         let receiver = Receiver::start(ReceiverConfig { behaviour, ..ReceiverConfig::default() });
-        Ok(Endpoint { name, selector, receiver: receiver.context("start a sample receiver")? })
+        Ok(SampleEndpoint { name, selector, receiver: receiver.context("start a sample receiver")? })
     })
     .collect()
 }
 
 /// Makes the customer, its key and its subscriptions; gives the key.
-async fn sample_customer(sluice: &Sluice, endpoints: &[Endpoint], rate: u32) -> anyhow::Result<String> {
+async fn sample_customer(sluice: &Sluice, endpoints: &[SampleEndpoint], rate: u32) -> anyhow::Result<String> {
     let now = clock::now_ms();
     let customer = Customer {
         id: CustomerId::new(now),
@@ -269,7 +269,7 @@ impl Scene {
     #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
     fn sum_up(&self, accepted: u64, settled: bool) {
         let stats = self.stats();
-        let sum = |of: fn(&ReceiverStats) -> u64| stats.iter().map(of).sum::<u64>();
+        let sum = |count: fn(&ReceiverStats) -> u64| stats.iter().map(count).sum::<u64>();
         println!(
             "\n{accepted} events accepted; {} delivered in {} webhooks, {} attempts refused, {} duplicates, {} dead letters{}.",
             sum(|s| s.events),

@@ -12,7 +12,7 @@ use anyhow::Context;
 use common::Common;
 use roles::{EdgeRole, Stores, processor as open_processor, work};
 use sluice_aws::catalogue::PostgresCatalogue;
-use sluice_aws::leases::{Checkpoints, Keeper, LeaseTable};
+use sluice_aws::leases::{Keeper, LeaseCheckpoints, LeaseTable};
 use sluice_aws::log::Deduplicated;
 use sluice_aws::provision::{Difference, ProvisionOutcome, ProvisionStep};
 use sluice_aws::{Clients, provision as aws_provision};
@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     let mut common = Common::open(config).await?;
     let log = common.log(config).await?;
-    let checkpoints = Checkpoints::unfenced(LeaseTable::new(&common.clients, &config.aws));
-    let (events, queue) = common.stores(config, checkpoints).await?;
-    let stores = Stores { log, events, queue };
+    let checkpoints = LeaseCheckpoints::unfenced(LeaseTable::new(&common.clients, &config.aws));
+    let (events, queue) = common.stores(config).await?;
+    let stores = Stores { log, events, queue, checkpoints: Arc::new(checkpoints) };
     // It works nothing: it sends the test events that customers ask for.
     let prober = open_processor(&common, config, &stores)?;
     let edge = EdgeRole::bind(&mut common, config, &stores, &prober).await?;
@@ -43,9 +43,10 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     let common = Common::open(config).await?;
     let log = common.log(config).await?;
     let (keeper, leases, checkpoints) = Keeper::new(&common.clients, &config.aws, log.clone());
-    let (events, queue) = common.stores(config, checkpoints).await?;
+    let (events, queue) = common.stores(config).await?;
     let log = Arc::new(Deduplicated::new(log, Duration::from_millis(config.aws.resend_window_ms)));
-    let processor = open_processor(&common, config, &Stores { log, events, queue })?;
+    let processor =
+        open_processor(&common, config, &Stores { log, events, queue, checkpoints: Arc::new(checkpoints) })?;
     let health = health::bind(config.processor_listen, processor.clone(), common.lost(), common.render());
     let health = health.await?;
     println!("ready http://{}", health.address());
@@ -64,9 +65,9 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     let mut common = Common::open(config).await?;
     let log = common.log(config).await?;
     let (keeper, leases, checkpoints) = Keeper::new(&common.clients, &config.aws, log.clone());
-    let (events, queue) = common.stores(config, checkpoints).await?;
+    let (events, queue) = common.stores(config).await?;
     let log = Arc::new(Deduplicated::new(log, Duration::from_millis(config.aws.resend_window_ms)));
-    let stores = Stores { log, events, queue };
+    let stores = Stores { log, events, queue, checkpoints: Arc::new(checkpoints) };
     let processor = open_processor(&common, config, &stores)?;
     let edge = EdgeRole::bind(&mut common, config, &stores, &processor).await?;
     println!("ready {}", edge.url());

@@ -115,13 +115,13 @@ impl Health {
         let shards: Vec<_> = status
             .shards
             .iter()
-            .map(|of| {
+            .map(|shard| {
                 serde_json::json!({
-                    "shard": of.shard,
-                    "running": of.running,
-                    "lag_ms": of.lag_ms,
-                    "unsettled_events": of.unsettled_events,
-                    "restarts": of.restarts,
+                    "shard": shard.shard,
+                    "running": shard.running,
+                    "lag_ms": shard.lag_ms,
+                    "unsettled_events": shard.unsettled_events,
+                    "restarts": shard.restarts,
                 })
             })
             .collect();

@@ -125,6 +125,7 @@ impl Sluice {
             ProcessorPorts {
                 log: engine.log.clone(),
                 events: engine.events.clone(),
+                checkpoints: engine.checkpoints.clone(),
                 queue: engine.queue.clone(),
                 catalogue: sealed,
                 directory: directory.clone(),

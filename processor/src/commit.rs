@@ -15,7 +15,7 @@ use sluice_model::{
 use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::event_store::{NewBatch, NewFact};
 use sluice_ports::rows::{NewRow, RowChange};
-use sluice_ports::{Catalogue, EventStore, PortError, Rows, WorkQueue};
+use sluice_ports::{Catalogue, Checkpoints, EventStore, PortError, Rows, WorkQueue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +31,10 @@ pub struct Stores {
     pub queue: Arc<dyn WorkQueue>,
     /// Subscriptions to disable.
     pub catalogue: Arc<dyn Catalogue>,
-    /// What is parked.
+    /// Parked deliveries.
     pub rows: Arc<dyn Rows>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// A row's partition and key.

@@ -115,7 +115,7 @@ async fn write(context: Arc<Context>, commit: Commit) -> Result<Stored, PortErro
 }
 
 async fn checkpoint(context: Arc<Context>, shard: ShardId, position: Position) -> Result<Stored, PortError> {
-    match context.stores.events.checkpoint(&shard, position).await {
+    match context.stores.checkpoints.store(&shard, position).await {
         Ok(()) => Ok(Stored::Checkpointed(Some(position))),
         Err(error @ PortError::Closed { .. }) => Err(error),
         // The next interval stores a later one; until then more is read again after a crash.

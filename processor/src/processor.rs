@@ -26,7 +26,7 @@ use sluice_model::SubscriptionId;
 use sluice_model::config::ConfigError;
 use sluice_ports::leases::{Grant, Leases};
 use sluice_ports::log::ShardId;
-use sluice_ports::{Catalogue, EventStore, Log, PortError, Rows, WebhookProbe, WorkQueue};
+use sluice_ports::{Catalogue, Checkpoints, EventStore, Log, PortError, Rows, WebhookProbe, WorkQueue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -55,6 +55,8 @@ pub struct ProcessorPorts {
     pub directory: Arc<Directory>,
     /// Where attempts, replays and what is parked are kept.
     pub rows: Arc<dyn Rows>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<dyn Checkpoints>,
     /// Lanes of the deployment.
     pub lanes: u16,
     /// Which process this is, the same after a restart: its attempt history goes on.
@@ -129,6 +131,7 @@ impl Processor {
                 queue: ports.queue,
                 catalogue: ports.catalogue,
                 rows: Arc::clone(&ports.rows),
+                checkpoints: ports.checkpoints,
             },
             matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
             endpoints,

@@ -66,7 +66,7 @@ impl Shard {
         id: ShardId,
         health: Arc<ShardHealth>,
     ) -> Result<Self, PortError> {
-        let position = context.stores.events.load_checkpoint(&id).await?;
+        let position = context.stores.checkpoints.load(&id).await?;
         let loaded = parked::load_all(&context, &id).await?;
         tracing::info!(shard = %id, ?position, parked = loaded.len(), "reading the shard");
         let mut shard = Self {

@@ -6,7 +6,6 @@ use crate::planted::Planted;
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_aws::leases::Checkpoints;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::RecordEncoder;
 use sluice_model::{
@@ -18,7 +17,7 @@ use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
 use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
-use sluice_ports::log::{Position, RecordDraft, ShardId};
+use sluice_ports::log::RecordDraft;
 use sluice_ports::rows::{NewRow, Row, RowChange};
 use sluice_ports::work_queue::{Backlog, TakeRequest};
 use sluice_ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
@@ -187,10 +186,7 @@ impl Seat {
     }
 }
 
-pub(crate) struct SimEvents {
-    pub(crate) seat: Seat,
-    pub(crate) checkpoints: Arc<Checkpoints>,
-}
+pub(crate) struct SimEvents(pub(crate) Seat);
 
 #[async_trait]
 impl EventStore for SimEvents {
@@ -204,7 +200,7 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             batches.into_iter().for_each(|new| drop(stored.batches.insert(new.batch.id, new.batch)));
         };
-        self.seat.ask(Service::Events, "put batches", effect).await
+        self.0.ask(Service::Events, "put batches", effect).await
     }
 
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
@@ -217,7 +213,7 @@ impl EventStore for SimEvents {
                 *known = known.join(&new.fact);
             }
         };
-        self.seat.write(Service::Events, "add facts", effect).await
+        self.0.write(Service::Events, "add facts", effect).await
     }
 
     async fn get(&self, _: CustomerId, _: BatchId) -> Result<Option<StoredBatch>, PortError> {
@@ -228,7 +224,7 @@ impl EventStore for SimEvents {
         let effect = move |world: &World| {
             world.stored.lock().batches.get(&id).filter(|batch| batch.customer == customer).cloned()
         };
-        self.seat.ask(Service::Events, "read a batch", effect).await
+        self.0.ask(Service::Events, "read a batch", effect).await
     }
 
     async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
@@ -249,7 +245,7 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             letters.into_iter().for_each(|letter| drop(stored.letters.insert(letter.id, letter)));
         };
-        self.seat.write(Service::Events, "put dead letters", effect).await
+        self.0.write(Service::Events, "put dead letters", effect).await
     }
 
     async fn dead_letters(&self, _: CustomerId, _: DeadLetterQuery) -> Result<Vec<DeadLetter>, PortError> {
@@ -261,15 +257,7 @@ impl EventStore for SimEvents {
     }
 
     fn dead_letter_count(&self) -> u64 {
-        self.seat.world.stored.lock().letters.len() as u64
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        self.checkpoints.store(shard, position).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        self.checkpoints.load(shard).await
+        self.0.world.stored.lock().letters.len() as u64
     }
 }
 

@@ -127,7 +127,8 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let window = Duration::from_millis(config.resend_window_ms);
     let ports = ProcessorPorts {
         log: Arc::new(Deduplicated::new(log, window)),
-        events: Arc::new(SimEvents { seat: seat.clone(), checkpoints: Arc::new(checkpoints) }),
+        events: Arc::new(SimEvents(seat.clone())),
+        checkpoints: Arc::new(checkpoints),
         queue: Arc::new(SimQueue(seat.clone())),
         catalogue,
         directory,

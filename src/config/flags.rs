@@ -27,9 +27,9 @@ impl Provider for Flag {
 }
 
 /// The flags that were given.
-struct Given(Vec<Flag>);
+struct GivenFlags(Vec<Flag>);
 
-impl Given {
+impl GivenFlags {
     fn set(&mut self, name: &'static str, field: &'static str, value: Option<impl Serialize>) {
         if let Some(value) = value {
             self.0.push(Flag { name, field, value: Value::serialize(value) });
@@ -69,10 +69,10 @@ impl Given {
 
 /// What a command's flags say.
 pub(super) fn of(command: &Command) -> Vec<Flag> {
-    let mut given = Given(Vec::new());
+    let mut given = GivenFlags(Vec::new());
     match command {
         Command::Up(flags) => given.up(flags),
-        Command::Config(of) => given.up(&of.flags),
+        Command::Config(options) => given.up(&options.flags),
         // Its figures are what is to be seen; failures still come through.
         Command::Demo(_) => given.set("demo", "telemetry.log_filter", Some("warn")),
         #[cfg(feature = "aws")]

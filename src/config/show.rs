@@ -17,7 +17,7 @@ const URLS: [&str; 3] = ["aws.postgres_url", "aws.redis_url", "telemetry.otlp_en
 
 /// One field of the configuration.
 #[derive(Debug, Serialize)]
-struct Field {
+struct ConfigField {
     field: String,
     value: Value,
     #[serde(flatten)]
@@ -42,13 +42,13 @@ pub(super) fn text(loaded: &Loaded) -> anyhow::Result<String> {
     toml(&fields(loaded)?)
 }
 
-fn fields(loaded: &Loaded) -> anyhow::Result<Vec<Field>> {
+fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
     let mut all = Vec::new();
     let value = serde_json::to_value(&loaded.config).context("write the configuration")?;
     collect(String::new(), value, &mut |field, value| {
         let origin = Origin::of(&loaded.figment, &field);
         let value = masked(&field, value);
-        all.push(Field { field, value, origin });
+        all.push(ConfigField { field, value, origin });
     });
     Ok(all)
 }
@@ -88,12 +88,12 @@ fn masked_url(url: &str) -> String {
 }
 
 /// TOML: the fields of each table together, each with where it came from.
-fn toml(fields: &[Field]) -> anyhow::Result<String> {
-    let mut tables: Vec<(&str, Vec<(&str, &Field)>)> = vec![("", Vec::new())];
+fn toml(fields: &[ConfigField]) -> anyhow::Result<String> {
+    let mut tables: Vec<(&str, Vec<(&str, &ConfigField)>)> = vec![("", Vec::new())];
     for field in fields {
         let (table, name) = field.field.rsplit_once('.').unwrap_or(("", &field.field));
         match tables.iter_mut().find(|(known, _)| *known == table) {
-            Some((_, of)) => of.push((name, field)),
+            Some((_, fields)) => fields.push((name, field)),
             None => tables.push((table, vec![(name, field)])),
         }
     }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_toml_that_says_the_same() {
-        let field = |field: &str, value, origin| Field { field: field.to_owned(), value, origin };
+        let field = |field: &str, value, origin| ConfigField { field: field.to_owned(), value, origin };
         let fields = [
             field("a", json!(1), Origin::Default),
             field("b.c", json!("x # y"), Origin::File("f.toml".into())),

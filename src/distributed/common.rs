@@ -7,7 +7,6 @@ use anyhow::Context;
 use sluice_aws::Clients;
 use sluice_aws::catalogue::PostgresCatalogue;
 use sluice_aws::events::DynamoEvents;
-use sluice_aws::leases::Checkpoints;
 use sluice_aws::log::KinesisLog;
 use sluice_aws::provision;
 use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
@@ -122,13 +121,9 @@ impl Common {
         Ok(Arc::new(patiently(&self.stop, || KinesisLog::open(&self.clients, &config.aws)).await?))
     }
 
-    pub(super) async fn stores(
-        &self,
-        config: &Config,
-        checkpoints: Checkpoints,
-    ) -> anyhow::Result<(Arc<DynamoEvents>, Arc<SqsQueue>)> {
+    pub(super) async fn stores(&self, config: &Config) -> anyhow::Result<(Arc<DynamoEvents>, Arc<SqsQueue>)> {
         let carrier = patiently(&self.stop, || DeadLetterCarrier::open(&self.clients, &config.aws)).await?;
-        let events = DynamoEvents::new(&self.clients, &config.aws, Arc::new(checkpoints), Some(carrier));
+        let events = DynamoEvents::new(&self.clients, &config.aws, Some(carrier));
         let events = Arc::new(events);
         let queue =
             patiently(&self.stop, || SqsQueue::open(&self.clients, &config.aws, events.clone())).await?;

@@ -15,7 +15,7 @@ use sluice_aws::redis::Redis;
 use sluice_aws::rows::DynamoRows;
 use sluice_ingest::{BoundEdge, EdgeParts};
 use sluice_model::ids::random_u128;
-use sluice_ports::Log;
+use sluice_ports::{Checkpoints, Log};
 use sluice_processor::{Processor, ProcessorPorts};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ pub(super) struct Stores {
     pub(super) log: Arc<dyn Log>,
     pub(super) events: Arc<DynamoEvents>,
     pub(super) queue: Arc<SqsQueue>,
+    pub(super) checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// A processor over the stores.
@@ -34,6 +35,7 @@ pub(super) fn processor(common: &Common, config: &Config, stores: &Stores) -> an
         log: stores.log.clone(),
         events: stores.events.clone(),
         queue: stores.queue.clone(),
+        checkpoints: stores.checkpoints.clone(),
         catalogue: common.sealed.clone(),
         directory: common.directory.clone(),
         rows: Arc::new(DynamoRows::new(&common.clients, &config.aws)),

@@ -75,6 +75,7 @@ impl Rig {
         let ports = ProcessorPorts {
             log: Arc::clone(&self.memory.0) as _,
             events: stores.events,
+            checkpoints: stores.checkpoints,
             queue: stores.queue,
             catalogue: stores.catalogue,
             directory: Arc::clone(&self.directory),

@@ -7,7 +7,6 @@ use sluice_model::{
     Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Lane, Subscription, SubscriptionId,
 };
-use sluice_ports::PortError;
 use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
@@ -15,6 +14,7 @@ use sluice_ports::event_store::{
 use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
+use sluice_ports::{Checkpoints, PortError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -201,6 +201,7 @@ impl RecordingStores {
             queue: Arc::clone(&self.0) as _,
             catalogue: Arc::clone(&self.0) as _,
             rows: Arc::clone(&self.0) as _,
+            checkpoints: Arc::clone(&self.0) as _,
         }
     }
 }
@@ -279,8 +280,11 @@ impl EventStore for Memory {
     fn dead_letter_count(&self) -> u64 {
         self.state.lock().dead_letters.len() as u64
     }
+}
 
-    async fn checkpoint(&self, _: &ShardId, position: Position) -> Result<(), PortError> {
+#[async_trait]
+impl Checkpoints for Memory {
+    async fn store(&self, _: &ShardId, position: Position) -> Result<(), PortError> {
         self.guard("checkpoint")?;
         self.change(|state| {
             assert!(state.checkpoint.is_none_or(|before| before <= position), "a checkpoint goes back");
@@ -297,7 +301,7 @@ impl EventStore for Memory {
         Ok(())
     }
 
-    async fn load_checkpoint(&self, _: &ShardId) -> Result<Position, PortError> {
+    async fn load(&self, _: &ShardId) -> Result<Position, PortError> {
         self.guard("load a checkpoint")?;
         Ok(self.checkpointed())
     }

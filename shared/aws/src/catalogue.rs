@@ -17,7 +17,8 @@ use sluice_catalogue::change::{self, owner, row_key};
 use sluice_catalogue::row::{CatalogueRow, CatalogueRowKey, RowSlot, StoredRow};
 use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::{FailureClass, PortError};
-use sqlx::migrate::Migrator;
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{PgConnection, Row as _};
 use std::str::FromStr;
@@ -33,7 +34,17 @@ const CALL_WITHIN: Duration = Duration::from_secs(5);
 /// what a process may be late. No snapshot older than a second is matched with.
 const PROPAGATION: Duration = Duration::from_secs(1);
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/catalogue/migrations");
+/// The versions of the schema, the oldest first.
+fn migrations() -> Migrator {
+    let first = include_str!("catalogue/migrations/0001_rows.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "rows".into(),
+        MigrationType::Simple,
+        first.into_sql_str(),
+        false,
+    )])
+}
 
 /// The distributed [`Catalogue`].
 #[derive(Debug, Clone)]
@@ -74,8 +85,8 @@ impl PostgresCatalogue {
             let counted = sqlx::query("SELECT count(*) FROM _sqlx_migrations WHERE success");
             before = counted.fetch_one(&self.pool).await.and_then(|row| row.try_get(0)).map_err(port)?;
         }
-        MIGRATIONS.run(&self.pool).await.map_err(|error| errors::migration_error(what, error))?;
-        Ok((before as usize) < MIGRATIONS.iter().count())
+        migrations().run(&self.pool).await.map_err(|error| errors::migration_error(what, error))?;
+        Ok((before as usize) < migrations().iter().count())
     }
 
     /// Ends its connections.

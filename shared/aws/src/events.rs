@@ -14,7 +14,6 @@ mod writer;
 use super::attribute::Item;
 use super::clients::Clients;
 use super::config::AwsConfig;
-use super::leases::Checkpoints;
 use super::queue::DeadLetterCarrier;
 use super::table::{ItemTable, KeyRange, lives};
 use async_trait::async_trait;
@@ -28,7 +27,6 @@ use sluice_ports::PortError;
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, Direction, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use sluice_ports::log::{Position, ShardId};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -38,7 +36,6 @@ use writer::ItemWriter;
 pub struct DynamoEvents {
     table: Arc<ItemTable>,
     writer: Arc<ItemWriter>,
-    checkpoints: Arc<Checkpoints>,
     dead_letters: DeadLetterItems,
     requests_max: usize,
     keep_s: u64,
@@ -51,8 +48,7 @@ impl DynamoEvents {
     pub fn new(
         clients: &Clients,
         config: &AwsConfig,
-        checkpoints: Arc<Checkpoints>,
-        carrier: Option<DeadLetterCarrier>,
+            carrier: Option<DeadLetterCarrier>,
     ) -> Self {
         let table = Arc::new(ItemTable::new(clients.dynamodb.clone(), config.events_table.clone()));
         let requests_max = config.store_requests_max;
@@ -66,7 +62,7 @@ impl DynamoEvents {
             requests_max,
             count: AtomicI64::new(0),
         };
-        Self { table, writer, checkpoints, dead_letters, requests_max, keep_s }
+        Self { table, writer, dead_letters, requests_max, keep_s }
     }
 
     /// When an item that is written now may be deleted, in seconds since the Unix epoch.
@@ -289,13 +285,5 @@ impl EventStore for DynamoEvents {
 
     fn dead_letter_count(&self) -> u64 {
         self.dead_letters.count.load(Ordering::Relaxed).max(0) as u64
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        self.checkpoints.store(shard, position).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        self.checkpoints.load(shard).await
     }
 }

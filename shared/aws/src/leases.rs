@@ -19,7 +19,7 @@ mod rows;
 #[cfg(feature = "services")]
 mod table;
 
-pub use held::Checkpoints;
+pub use held::LeaseCheckpoints;
 pub use keeper::{Keeper, ShardLeases};
 pub use rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 #[cfg(feature = "services")]

@@ -1,19 +1,18 @@
 //! The event store on one machine: batches come from the log's segments through
-//! its index; facts, acknowledgements, dead letters and checkpoints from the
+//! its index; facts, acknowledgements and dead letters from the
 //! state store.
 
+use super::checkpoints::EmbeddedCheckpoints;
 use super::keys;
 use super::kv::{Kv, KvView, Staged};
 use super::log::EmbeddedLog;
 use async_trait::async_trait;
 use foldhash::HashMap;
-use parking_lot::Mutex;
 use sluice_model::{Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId, Fact, SubscriptionId};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, Direction, EventStore, LanePage, LaneScan, NewFact, StoredBatch,
 };
-use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
@@ -35,7 +34,7 @@ pub struct EmbeddedEvents {
 struct Inner {
     log: Arc<EmbeddedLog>,
     kv: Arc<Kv>,
-    checkpoints: Mutex<HashMap<ShardId, Position>>,
+    checkpoints: Arc<EmbeddedCheckpoints>,
     dead_letters: Arc<AtomicU64>,
 }
 
@@ -46,18 +45,18 @@ struct Located {
 }
 
 impl EmbeddedEvents {
-    /// Loads checkpoints and counts dead letters. Blocks.
-    pub(crate) fn open(log: Arc<EmbeddedLog>, kv: Arc<Kv>) -> Result<Self, PortError> {
+    /// Counts dead letters. Blocks.
+    pub(crate) fn open(
+        log: Arc<EmbeddedLog>,
+        kv: Arc<Kv>,
+        checkpoints: Arc<EmbeddedCheckpoints>,
+    ) -> Result<Self, PortError> {
         let mut count = 0;
         kv.view().scan(&[keys::DEAD_LETTER], &[], |_, _| {
             count += 1;
             Ok(true)
         })?;
-        let mut checkpoints = HashMap::default();
-        for shard in log.all_shards() {
-            checkpoints.insert(shard.id.clone(), read_checkpoint(kv.view(), &shard.id)?);
-        }
-        let (checkpoints, dead_letters) = (Mutex::new(checkpoints), Arc::new(AtomicU64::new(count)));
+        let dead_letters = Arc::new(AtomicU64::new(count));
         let inner = Arc::new(Inner { log, kv, checkpoints, dead_letters });
         Ok(Self { inner, readers: Arc::new(Semaphore::new(READERS_MAX)) })
     }
@@ -113,13 +112,6 @@ pub(crate) struct Horizon(pub Vec<u64>);
 impl Horizon {
     fn is_gone(&self, batch: BatchId) -> bool {
         batch.ms() < self.0[usize::from(batch.lane().number()) % self.0.len()]
-    }
-}
-
-pub(super) fn read_checkpoint(view: &KvView, shard: &ShardId) -> Result<Position, PortError> {
-    match view.get(&keys::checkpoint(shard))? {
-        Some(value) => keys::decode("read a checkpoint", &value),
-        None => Ok(Position::START),
     }
 }
 
@@ -199,7 +191,7 @@ impl Inner {
         })?;
         let acknowledged = decode_acks(view.get(&keys::ack(batch.customer, batch.id))?)?;
         let shard = self.log.shard_of(batch.lane());
-        let settled = self.checkpoints.lock().get(&shard.id).copied().unwrap_or(Position::START);
+        let settled = self.checkpoints.of_shard(&shard.id);
         let passed = lsn < settled.lsn();
         Ok(StoredBatch { batch: Arc::new(batch), facts, acknowledged, passed })
     }
@@ -446,21 +438,5 @@ impl EventStore for EmbeddedEvents {
 
     fn dead_letter_count(&self) -> u64 {
         self.inner.dead_letters.load(Ordering::Relaxed)
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        let (key, checkpoints, shard) = (keys::checkpoint(shard), self.inner.clone(), shard.clone());
-        let stage = move |staged: &mut Staged<'_>| {
-            staged.put(key, keys::encode(&position));
-            Ok(())
-        };
-        let settled = move |(): &()| {
-            checkpoints.checkpoints.lock().insert(shard, position);
-        };
-        self.inner.kv.update_then(stage, settled).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        Ok(self.inner.checkpoints.lock().get(shard).copied().unwrap_or(Position::START))
     }
 }

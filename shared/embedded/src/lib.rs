@@ -10,6 +10,7 @@
 
 mod bounds;
 pub mod catalogue;
+mod checkpoints;
 mod config;
 pub mod data_dir;
 mod durable_file;
@@ -33,6 +34,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoints::EmbeddedCheckpoints;
 pub use config::EngineConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use events::EmbeddedEvents;
@@ -94,6 +96,8 @@ pub struct EmbeddedEngine {
     pub data_dir: DataDir,
     /// The log.
     pub log: Arc<EmbeddedLog>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<EmbeddedCheckpoints>,
     /// The event store.
     pub events: Arc<EmbeddedEvents>,
     /// The work queue.
@@ -146,14 +150,15 @@ impl EmbeddedEngine {
         let beyond: Vec<u64> = (0..data_dir.shards)
             .map(|n| {
                 let shard = log::shard_id(n);
-                let settled = events::read_checkpoint(kv.view(), &shard)?.lsn();
+                let settled = checkpoints::read_checkpoint(kv.view(), &shard)?.lsn();
                 Ok(settled.max(idempotency::read_progress(kv.view(), &shard)?))
             })
             .collect::<Result<_, PortError>>()?;
         let log = EmbeddedLog::open(&data_dir.join("log"), data_dir.shards, &settings.log, &beyond)
             .map_err(|error| OpenError::Io("open the log", error))?;
         let log = Arc::new(log);
-        let events = Arc::new(EmbeddedEvents::open(log.clone(), kv.clone())?);
+        let checkpoints = Arc::new(EmbeddedCheckpoints::open(&log, kv.clone())?);
+        let events = Arc::new(EmbeddedEvents::open(log.clone(), kv.clone(), checkpoints.clone())?);
         let queue = Arc::new(EmbeddedQueue::open(kv.clone())?);
         let rows = Arc::new(EmbeddedRows::open(kv.clone())?);
         let (idempotency, claims) = EmbeddedIdempotency::open(
@@ -170,6 +175,7 @@ impl EmbeddedEngine {
         let engine = Self {
             data_dir,
             log,
+            checkpoints,
             events,
             queue,
             idempotency,

@@ -11,7 +11,7 @@ use super::EmbeddedEngine;
 use super::events::Horizon;
 use super::log::LogShard;
 use super::segment::Segment;
-use sluice_ports::{EventStore, PortError};
+use sluice_ports::PortError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) async fn enforce(
     let (mut due, mut horizon) = (Vec::new(), Vec::new());
     for shard in engine.log.all_shards() {
         // The checkpoint before the queue: what is settled is in the queue by then.
-        let settled = engine.events.load_checkpoint(&shard.id).await?.lsn();
+        let settled = engine.checkpoints.of_shard(&shard.id).lsn();
         let needed_ms = needed_ms(engine);
         let segments = shard.segments.all();
         let count = due_count(shard, &segments, settings.shard_bytes, keep_from_ms, settled, needed_ms);

@@ -8,8 +8,6 @@ use sluice_model::{
 };
 use std::sync::Arc;
 
-use super::log::{Position, ShardId};
-
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
@@ -185,12 +183,6 @@ pub trait EventStore: Send + Sync + 'static {
     /// How many dead letters all customers have, as far as this process knows:
     /// where several share a store, those that it put less those that it deleted.
     fn dead_letter_count(&self) -> u64;
-
-    /// Says how far a shard is settled: nothing at or before it needs to be read again.
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError>;
-
-    /// How far a shard was settled.
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError>;
 }
 
 /// The events of `refs`, counted.

@@ -20,7 +20,7 @@ pub use catalogue::Catalogue;
 pub use event_store::EventStore;
 pub use failure::{FailureClass, PortError};
 pub use idempotency::Idempotency;
-pub use leases::Leases;
+pub use leases::{Checkpoints, Leases};
 pub use log::Log;
 pub use rates::Rates;
 pub use rows::Rows;

@@ -56,10 +56,16 @@ pub enum TelemetryError {
     Installed,
 }
 
-/// Buckets of every histogram in seconds: 100 µs to a minute.
+/// Buckets of histograms in seconds: 100 µs to a minute.
 const SECONDS: [f64; 18] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0, 30.0, 60.0,
+];
+/// Buckets of the time from acceptance to receipt, in seconds: a millisecond to
+/// a week, since a delivery may be retried for days.
+const RECEIPT_SECONDS: [f64; 22] = [
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    1_800.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0,
 ];
 /// Buckets of counts: events of a batch, of a webhook.
 const COUNTS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 4096.0];
@@ -84,6 +90,7 @@ pub fn start_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
 /// If metrics were started before.
 pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
     let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("sluice_processor_receipt_seconds".into()), &RECEIPT_SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_events".into()), &COUNTS)?
         .build_recorder();

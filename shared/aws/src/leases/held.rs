@@ -2,11 +2,10 @@
 
 use super::rows::{Changed, LeaseRow, LeaseRows, Settled, TakeFrom, Written};
 use crate::log::KinesisLog;
-use sluice_ports::PortError;
-use sluice_ports::log::{Position, ShardId};
+use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{Checkpoints, PortError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,12 +178,13 @@ impl Held {
 }
 
 /// Where checkpoints go: to the rows of leases that this process holds.
-pub struct Checkpoints {
+#[derive(Debug)]
+pub struct LeaseCheckpoints {
     table: Arc<dyn LeaseRows>,
     held: Option<Arc<Held>>,
 }
 
-impl Checkpoints {
+impl LeaseCheckpoints {
     /// Of a process that works no shards: it stores checkpoints whoever has the lease (tools, tests).
     #[must_use]
     pub fn unfenced(table: impl LeaseRows) -> Self {
@@ -194,12 +194,12 @@ impl Checkpoints {
     pub(super) fn fenced(held: &Arc<Held>) -> Self {
         Self { table: Arc::clone(&held.table), held: Some(Arc::clone(held)) }
     }
+}
 
-    /// Stores how far a shard is settled.
-    ///
-    /// # Errors
-    /// If the lease is not, or no longer, held here, or the table fails.
-    pub async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+#[async_trait]
+impl Checkpoints for LeaseCheckpoints {
+    /// Fails as unavailable if the lease is not held here, or no longer.
+    async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         let Some(held) = &self.held else { return self.table.store_checkpoint(shard, position).await };
         match held.get(shard) {
             Some(lease) => held.checkpoint(&lease, position).await,
@@ -207,11 +207,7 @@ impl Checkpoints {
         }
     }
 
-    /// How far a shard is settled.
-    ///
-    /// # Errors
-    /// If the table fails.
-    pub async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
+    async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
         Ok(self.table.row(shard).await?.map_or(Position::START, |row| row.checkpoint))
     }
 }

@@ -3,7 +3,7 @@
 use super::decide::{Decision, SeenLease, decide};
 use super::fence::fence;
 use super::gap::Gap;
-use super::held::{Checkpoints, Held};
+use super::held::{Held, LeaseCheckpoints};
 use super::observed::Observed;
 use super::rows::{Changed, LeaseRow, LeaseRows, TakeFrom};
 #[cfg(feature = "services")]
@@ -88,7 +88,7 @@ impl Keeper {
         clients: &Clients,
         config: &AwsConfig,
         log: Arc<KinesisLog>,
-    ) -> (Self, ShardLeases, Checkpoints) {
+    ) -> (Self, ShardLeases, LeaseCheckpoints) {
         let me = format!("sluice-{}-{:08x}", std::process::id(), random_u128() as u32);
         let table = Arc::new(LeaseTable::new(clients, config));
         Self::over(table, me, config, log, Arc::clone(clients.health()))
@@ -102,12 +102,12 @@ impl Keeper {
         config: &AwsConfig,
         log: Arc<KinesisLog>,
         health: Arc<Health>,
-    ) -> (Self, ShardLeases, Checkpoints) {
+    ) -> (Self, ShardLeases, LeaseCheckpoints) {
         let lease = Duration::from_millis(config.lease_ms);
         let observed = Observed::new(me.clone(), lease);
         let held = Arc::new(Held::new(table, me, Arc::clone(&log) as _));
         let (grants, receiver) = mpsc::channel(GRANTS_MAX);
-        let checkpoints = Checkpoints::fenced(&held);
+        let checkpoints = LeaseCheckpoints::fenced(&held);
         let keeper = Self {
             held,
             log,

@@ -2,14 +2,25 @@
 
 use futures_util::TryStreamExt;
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row as _, SqlSafeStr as _, SqliteConnection};
 use std::path::Path;
 use std::time::Duration;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+/// The versions of the schema, the oldest first.
+fn migrations() -> Migrator {
+    let first = include_str!("../../migrations/sqlite/0001_catalogue.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "catalogue".into(),
+        MigrationType::Simple,
+        first.into_sql_str(),
+        false,
+    )])
+}
 
 /// Why the database could not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +85,7 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, DatabaseErr
         .busy_timeout(Duration::from_secs(1))
         .disable_statement_logging();
     let mut connection = options.connect().await?;
-    MIGRATIONS.run(&mut connection).await?;
+    migrations().run(&mut connection).await?;
     Ok(connection)
 }
 
