@@ -106,9 +106,9 @@ impl Common {
         let (clients, aws, stop) =
             (common.clients.clone(), config.aws.clone(), common.background_stop.clone());
         common.serve(async move { clients.watch(&aws, stop).await });
-        let (clients, aws, stop) =
-            (common.clients.clone(), config.aws.clone(), common.background_stop.clone());
-        common.serve(async move { provision::watch_settings(&clients, &aws, stop).await });
+        // Clients of its own: settings that it may not read make nobody unready.
+        let (aws, stop) = (config.aws.clone(), common.background_stop.clone());
+        common.serve(async move { provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await });
         Ok(common)
     }
 

@@ -17,6 +17,7 @@ pub use difference::{Difference, ProvisionOutcome, ProvisionStep, Remedy};
 use super::clients::Clients;
 use super::config::AwsConfig;
 use difference::Thing;
+use futures_util::future::join5;
 use metrics::gauge;
 use queues::QueueThing;
 use sluice_ports::PortError;
@@ -54,8 +55,8 @@ pub async fn wrong_settings(clients: &Clients, config: &AwsConfig) -> Vec<String
     let stream = StreamThing { clients, config, shards: None };
     let (events, leases) = (TableThing::events(clients, config), TableThing::leases(clients, config));
     let (dead, queue) = (QueueThing::dead_letters(clients, config), QueueThing::deliveries(clients, config));
-    let (stream, events, leases, dead, queue) =
-        futures_util::join!(lines(&stream), lines(&events), lines(&leases), lines(&dead), lines(&queue),);
+    let all = join5(lines(&stream), lines(&events), lines(&leases), lines(&dead), lines(&queue));
+    let (stream, events, leases, dead, queue) = all.await;
     [stream, events, leases, dead, queue].concat()
 }
 

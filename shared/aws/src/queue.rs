@@ -139,7 +139,7 @@ impl QueueState {
             let mut book = self.book.lock();
             for id in ended {
                 replaced.extend(book.receipt(id));
-                book.done(id, true);
+                book.done(id, false);
             }
         }
         self.delete(replaced).await;

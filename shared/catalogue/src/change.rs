@@ -4,33 +4,6 @@ use crate::row::{CatalogueRow, CatalogueRowKey, RowSlot};
 use sluice_model::{ApiKey, Customer, CustomerId, Subscription};
 use sluice_ports::catalogue::{CatalogueChange, CatalogueError};
 
-/// A change that a caller asked for.
-#[derive(Debug, Clone)]
-pub enum CatalogueChange {
-    /// Creates the customer or replaces it.
-    PutCustomer(Customer),
-    /// Creates the key or replaces it; its customer and its hash never change.
-    PutKey(ApiKey),
-    /// Revokes a key for ever. A key that is revoked already stays as it is.
-    RevokeKey {
-        /// The customer that must own the key.
-        customer: CustomerId,
-        /// The key.
-        key: ApiKeyId,
-        /// When it is revoked, in milliseconds since the Unix epoch.
-        now_ms: u64,
-    },
-    /// Creates a subscription (version 1) or replaces it (the stored version plus one).
-    PutSubscription(Subscription),
-    /// Deletes a subscription. A row stays behind, so that readers learn of it.
-    DeleteSubscription {
-        /// The customer that must own the subscription.
-        customer: CustomerId,
-        /// The subscription.
-        id: SubscriptionId,
-    },
-}
-
 /// The row that a change is about.
 #[must_use]
 pub const fn row_key(change: &CatalogueChange) -> CatalogueRowKey {

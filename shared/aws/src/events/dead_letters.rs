@@ -14,6 +14,7 @@ use super::writer::ItemWriter;
 use crate::attribute::{Item, bytes, bytes_in, text};
 use crate::queue::DeadLetterCarrier;
 use crate::table::{ItemKey, ItemTable, KeyRange, PutNew, damaged, lives};
+use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use sluice_model::clock;
 use sluice_model::{CustomerId, DeadLetter, DeadLetterId, EventId};
@@ -41,7 +42,7 @@ impl DeadLetterItems {
         let put: Vec<_> = letters.iter().map(|letter| self.put_one(item(letter, ttl))).collect();
         let failed = stream::iter(put)
             .buffer_unordered(self.requests_max)
-            .fold(None, async |failed: Option<PortError>, put| failed.or(put.err()))
+            .fold(None, |failed: Option<PortError>, put| ready(failed.or(put.err())))
             .await;
         if let Some(error) = failed {
             return Err(error);
@@ -95,11 +96,11 @@ impl DeadLetterItems {
         customer: CustomerId,
         ids: Vec<DeadLetterId>,
     ) -> Result<usize, PortError> {
-        let deleted = stream::iter(ids).map(async |id| {
+        let deleted = stream::iter(ids).map(|id| async move {
             let key = ItemKey { partition: partition(customer), sort: id.to_string() };
             let was_there = self.table.delete(key).await?.is_some();
             self.count.fetch_sub(was_there.into(), Ordering::Relaxed);
-            Ok(was_there)
+            Ok::<bool, PortError>(was_there)
         });
         let deleted: Vec<Result<bool, PortError>> =
             deleted.buffer_unordered(self.requests_max).collect().await;

@@ -28,8 +28,12 @@ impl Postponed {
 
     /// Postpones some messages; returns for how many seconds.
     pub(super) fn postpone(&mut self, messages: usize, now_ms: u64) -> u64 {
-        while let Some((_, count)) = self.away.pop_front_if(|(until_ms, _)| *until_ms <= now_ms) {
+        while let Some((until_ms, count)) = self.away.front().copied() {
+            if until_ms > now_ms {
+                break;
+            }
             self.count -= count;
+            self.away.pop_front();
         }
         let stay_s = ((self.count + messages as u64) / COME_BACK_PER_S).clamp(SHORTEST_S, self.longest_s);
         self.count += messages as u64;

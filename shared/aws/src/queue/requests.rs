@@ -7,6 +7,7 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
     MessageSystemAttributeName, QueueAttributeName,
 };
+use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use sluice_ports::{FailureClass, PortError};
 
@@ -91,7 +92,7 @@ impl Queue {
     /// somebody else or is gone, and counts as deleted.
     pub(super) async fn delete(&self, receipts: Vec<String>) -> Undone {
         let undone = stream::iter(chunks(receipts)).map(|chunk| self.delete_batch(chunk));
-        undone.buffer_unordered(REQUESTS_MAX).fold(Undone::default(), async |all, one| all.join(one)).await
+        undone.buffer_unordered(REQUESTS_MAX).fold(Undone::default(), |all, one| ready(all.join(one))).await
     }
 
     async fn delete_batch(&self, receipts: Vec<String>) -> Undone {
@@ -133,7 +134,7 @@ impl Queue {
     /// that fails comes back too early or too late, which does no harm.
     pub(super) async fn set_visibility(&self, receipts: Vec<String>, seconds: i32) -> Result<(), PortError> {
         let change = stream::iter(chunks(receipts)).map(|chunk| self.set_visibility_batch(chunk, seconds));
-        let first_error = async |all: Result<(), PortError>, one| all.and(one);
+        let first_error = |all: Result<(), PortError>, one| ready(all.and(one));
         change.buffer_unordered(REQUESTS_MAX).fold(Ok(()), first_error).await
     }
 

@@ -6,6 +6,7 @@ use super::requests::{BATCH_MAX, Queue, REQUESTS_MAX, TRIES};
 use crate::failure;
 use crate::pauses::Pauses;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use sluice_ports::{FailureClass, PortError};
 
@@ -43,7 +44,7 @@ impl Queue {
     pub(super) async fn send(&self, messages: &[Outgoing]) -> SendReport {
         let sends: Vec<_> =
             batches(messages).into_iter().map(|places| self.send_batch(messages, places)).collect();
-        let join = async |all: SendReport, one| all.join(one);
+        let join = |all: SendReport, one| ready(all.join(one));
         stream::iter(sends).buffer_unordered(REQUESTS_MAX).fold(SendReport::default(), join).await
     }
 

@@ -6,6 +6,7 @@ use crate::attribute::Item;
 use crate::failure;
 use crate::pauses::Pauses;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
+use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use sluice_ports::{FailureClass, PortError};
 
@@ -71,7 +72,7 @@ impl ItemTable {
         stream::iter(chunks(writes))
             .map(|chunk| self.write_chunk(chunk))
             .buffer_unordered(requests_max)
-            .fold(Written::default(), async |all, written| all.join(written))
+            .fold(Written::default(), |all, written| ready(all.join(written)))
             .await
     }
 

@@ -83,7 +83,8 @@ fn read_runs(reader: &mut BytesReader<'_>) -> Result<EventSet, SetError> {
 
 fn read_bitmap(reader: &mut BytesReader<'_>) -> Result<EventSet, SetError> {
     let first = read_u16(reader)?;
-    let bitmap = reader.take(read_u16(reader)?.into())?;
+    let len = read_u16(reader)?;
+    let bitmap = reader.take(len.into())?;
     let mut set = EventSet::new();
     let bits = bitmap.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
     for (index, _) in bits.enumerate().filter(|(_, is_set)| *is_set) {
