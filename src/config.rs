@@ -18,7 +18,7 @@ use origin::Origin;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::sealing::SealingConfig;
 use sluice_embedded::EngineConfig;
-use sluice_ingest::EdgeConfig;
+use sluice_ingest::IngestConfig;
 use sluice_processor::config::ProcessorConfig;
 use sluice_telemetry::TelemetryConfig;
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ pub(crate) struct Config {
     pub aws: sluice_aws::AwsConfig,
 
     /// The HTTP edge.
-    pub edge: EdgeConfig,
+    pub edge: IngestConfig,
     /// Matching and delivery.
     pub processor: ProcessorConfig,
     /// How webhook secrets are kept.
@@ -72,11 +72,18 @@ impl Default for Config {
             #[cfg(feature = "aws")]
             aws: sluice_aws::AwsConfig::default(),
             processor_listen: SocketAddr::from(([127, 0, 0, 1], 8082)),
-            edge: EdgeConfig::default(),
+            edge: IngestConfig::default(),
             processor: ProcessorConfig::default(),
             secrets: SealingConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
+    }
+}
+
+impl Config {
+    /// The addresses of the ingest role, each with its name.
+    pub(crate) fn edge_addresses(&self) -> [(&'static str, SocketAddr); 2] {
+        [("edge.listen", self.edge.listen), ("edge.admin_listen", self.edge.admin_listen)]
     }
 }
 

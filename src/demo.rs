@@ -7,17 +7,20 @@
 
 use crate::cli::Demo;
 use crate::config::Config;
-use crate::server::{self, Sluice};
+use crate::process::stop_signal;
+use crate::up::Sluice;
 use anyhow::Context;
 use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
-use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats, Reply};
-use sluice_loadtest::sender::{self, LiveCounters, LiveRun, RunConfig};
 use sluice_model::clock;
 use sluice_model::{
     ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
     SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
 use sluice_ports::{EventStore, WorkQueue};
+use sluice_traffic::receiver::{
+    Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverReply, ReceiverStats,
+};
+use sluice_traffic::sender::{self, LiveCounters, LiveRun, RunConfig};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -68,7 +71,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &std::path::Path) -> an
     config.engine.log_segment_bytes = 32 << 20;
     config.engine.state_segment_bytes = 8 << 20;
 
-    let stop = server::stop_signal()?;
+    let stop = stop_signal()?;
     let sluice = Sluice::start(&config).await?;
     let endpoints = endpoints()?;
     let key = sample_customer(&sluice, &endpoints, options.rate).await?;
@@ -100,7 +103,7 @@ fn sender_config(sluice: &Sluice, key: String, rate: u32) -> RunConfig {
 }
 
 fn endpoints() -> anyhow::Result<Vec<SampleEndpoint>> {
-    let flaky = Behaviour { fail_share: 0.1, fail_reply: Reply::Status(500), ..Behaviour::default() };
+    let flaky = Behaviour { fail_share: 0.1, fail_reply: ReceiverReply::Status(500), ..Behaviour::default() };
     [
         ("takes orders", r#"{"type":"event_type","value":"order.*"}"#, Behaviour::default()),
         ("fails 1 in 10", r#"{"type":"event_type","value":"payment.captured"}"#, flaky),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Sections {
     #[serde(default)]
-    edge: sluice_ingest::EdgeConfig,
+    edge: sluice_ingest::IngestConfig,
     #[serde(default)]
     engine: sluice_embedded::EngineConfig,
     #[serde(default)]

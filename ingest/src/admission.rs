@@ -1,4 +1,4 @@
-//! Admission: how many bytes of bodies may be in memory, in all and of one customer.
+//! Admission: how many bytes of bodies may be in memory, in total and for one customer.
 //!
 //! A body is charged as it arrives, not as it is announced, so a slow upload
 //! holds no more than it has sent.
@@ -8,26 +8,26 @@ use sluice_model::CustomerId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bodies up to this are charged to the whole only: a customer cannot hold
-/// much with them, and they are most of all requests.
+/// Bodies up to this size are charged to the total only: a customer cannot hold
+/// much with them, and most requests are that small.
 const SMALL: usize = 64 << 10;
 
-/// There is no room now.
+/// Why a body has no room now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoRoom {
-    /// In the edge.
-    Edge,
-    /// In the customer's share of it.
+pub(crate) enum NoBodyRoom {
+    /// The bodies of all customers fill the total.
+    Process,
+    /// The customer's bodies fill its share.
     Customer,
 }
 
-/// The bytes in flight.
+/// Counts the bytes of bodies in flight.
 #[derive(Debug)]
 pub(crate) struct Admission {
     bytes: AtomicUsize,
     bytes_max: usize,
     customer_bytes_max: usize,
-    /// Customers with large bodies in flight.
+    /// Bytes of large bodies in flight, by customer.
     customers: Mutex<HashMap<CustomerId, usize, foldhash::fast::RandomState>>,
 }
 
@@ -36,9 +36,9 @@ impl Admission {
         Self { bytes: AtomicUsize::new(0), bytes_max, customer_bytes_max, customers: Mutex::default() }
     }
 
-    /// A permit for no bytes yet.
-    pub(crate) const fn permit(&self, customer: CustomerId) -> Permit<'_> {
-        Permit { admission: self, customer, bytes: 0 }
+    /// A permit that is not good for any bytes yet.
+    pub(crate) const fn permit(&self, customer: CustomerId) -> BodyPermit<'_> {
+        BodyPermit { admission: self, customer, bytes: 0 }
     }
 
     /// Bytes in flight.
@@ -46,25 +46,25 @@ impl Admission {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: usize) -> Result<(), NoRoom> {
+    fn take(&self, bytes: usize) -> Result<(), NoBodyRoom> {
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.bytes_max {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(NoRoom::Edge);
+            return Err(NoBodyRoom::Process);
         }
         Ok(())
     }
 
-    fn take_of(&self, customer: CustomerId, bytes: usize) -> Result<(), NoRoom> {
+    fn take_for(&self, customer: CustomerId, bytes: usize) -> Result<(), NoBodyRoom> {
         let mut customers = self.customers.lock();
         let held = customers.entry(customer).or_default();
         if *held + bytes > self.customer_bytes_max {
-            return Err(NoRoom::Customer);
+            return Err(NoBodyRoom::Customer);
         }
         *held += bytes;
         Ok(())
     }
 
-    fn give_back_of(&self, customer: CustomerId, bytes: usize) {
+    fn give_back_for(&self, customer: CustomerId, bytes: usize) {
         let mut customers = self.customers.lock();
         if let Some(held) = customers.get_mut(&customer) {
             *held = held.saturating_sub(bytes);
@@ -75,22 +75,22 @@ impl Admission {
     }
 }
 
-/// Room for a body; given back when it is dropped.
+/// Room for one body, given back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit<'a> {
+pub(crate) struct BodyPermit<'a> {
     admission: &'a Admission,
     customer: CustomerId,
     bytes: usize,
 }
 
-impl Permit<'_> {
+impl BodyPermit<'_> {
     /// Makes the permit good for `bytes` in all.
-    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), NoBodyRoom> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
         self.admission.take(more)?;
         if bytes > SMALL {
             let charged = if self.bytes > SMALL { self.bytes } else { 0 };
-            if let Err(full) = self.admission.take_of(self.customer, bytes - charged) {
+            if let Err(full) = self.admission.take_for(self.customer, bytes - charged) {
                 self.admission.bytes.fetch_sub(more, Ordering::Relaxed);
                 return Err(full);
             }
@@ -100,10 +100,10 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for BodyPermit<'_> {
     fn drop(&mut self) {
         if self.bytes > SMALL {
-            self.admission.give_back_of(self.customer, self.bytes);
+            self.admission.give_back_for(self.customer, self.bytes);
         }
         if self.bytes > 0 {
             self.admission.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -122,10 +122,10 @@ mod tests {
             steps in prop::collection::vec((0usize..4, 0u64..3, 0usize..200_000), 1..100),
         ) {
             let admission = Admission::new(400_000, 250_000);
-            let mut permits: Vec<Permit<'_>> = Vec::new();
+            let mut permits: Vec<BodyPermit<'_>> = Vec::new();
             let mut refused = 0;
-            for (what, customer, bytes) in steps {
-                match (what, permits.len()) {
+            for (step, customer, bytes) in steps {
+                match (step, permits.len()) {
                     (0, 1..) => drop(permits.swap_remove(bytes % permits.len())),
                     (1, n @ 1..) => refused += u32::from(permits[bytes % n].grow_to(bytes).is_err()),
                     _ => {
@@ -134,11 +134,11 @@ mod tests {
                         permits.push(permit);
                     }
                 }
-                prop_assert_eq!(admission.bytes(), permits.iter().map(|of| of.bytes).sum::<usize>());
+                prop_assert_eq!(admission.bytes(), permits.iter().map(|permit| permit.bytes).sum::<usize>());
                 prop_assert!(admission.bytes() <= 400_000);
                 for customer in 0..3u128 {
-                    let of = |permit: &&Permit<'_>| permit.customer.as_u128() == customer && permit.bytes > SMALL;
-                    prop_assert!(permits.iter().filter(of).map(|of| of.bytes).sum::<usize>() <= 250_000);
+                    let is_large = |permit: &&BodyPermit<'_>| permit.customer.as_u128() == customer && permit.bytes > SMALL;
+                    prop_assert!(permits.iter().filter(is_large).map(|permit| permit.bytes).sum::<usize>() <= 250_000);
                 }
             }
             permits.clear();

@@ -1,44 +1,35 @@
-//! What appends the lane buffers' records: a thread or a task for each append
-//! unit, as the log wants it.
+//! The tasks that append the lane buffers' records, one for each append unit.
 
-use crate::lanes::{self, Lanes};
+use crate::lanes::{self, LaneBuffers};
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The running appenders.
 pub(crate) struct Appenders {
     running: JoinSet<()>,
-    /// Stops them when this is dropped, too: a runtime does not end before its threads.
+    /// Stops the tasks when this is dropped, too: a runtime does not end before its threads.
     stop: DropGuard,
 }
 
 impl Appenders {
-    /// Starts one for each append unit.
-    pub(crate) fn start(lanes: &Arc<Lanes>) -> Self {
+    /// Starts an appender for each append unit.
+    pub(crate) fn start(lanes: &Arc<LaneBuffers>) -> Self {
         let (mut running, stop) = (JoinSet::new(), CancellationToken::new());
-        let blocks = lanes.append_blocks();
         for unit in 0..lanes.units() {
             let (lanes, stopped) = (Arc::clone(lanes), stop.clone());
-            let (answers, to_tell) = lanes::answers();
-            // Cancelled only between records, or where nobody waits for the one in flight.
-            let run = async move {
-                stopped.run_until_cancelled(lanes.run_unit(unit, answers)).await;
-            };
-            // Ends with the one above, after its last answer.
+            let (outcomes, to_tell) = lanes::outcomes();
+            // Cancelled only between records, or when nobody waits for the record in flight.
+            running.spawn(async move {
+                stopped.run_until_cancelled(lanes.run_unit(unit, outcomes)).await;
+            });
+            // Ends after the appender's last outcome.
             running.spawn(lanes::tell(to_tell));
-            if blocks {
-                let handle = Handle::current();
-                running.spawn_blocking(move || handle.block_on(run));
-            } else {
-                running.spawn(run);
-            }
         }
         Self { running, stop: stop.drop_guard() }
     }
 
-    /// Stops them; call it when no request waits any more.
+    /// Stops the appenders. Call this once no request waits.
     pub(crate) async fn stop(self) {
         let Self { mut running, stop } = self;
         drop(stop);

@@ -1,6 +1,6 @@
-//! Who is asking.
+//! Credentials: a customer's API key, or the operators' token.
 
-use crate::connection::Connection;
+use crate::connection::ClientConnection;
 use crate::error::ApiError;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The header with credentials, and the credentials in it.
+/// The header that holds credentials, and the credentials.
 fn credentials(headers: &HeaderMap) -> Option<(&HeaderValue, &[u8])> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| Some((value, bearer(value.as_bytes())?)));
     bearer.or_else(|| headers.get(API_KEY).map(|value| (value, value.as_bytes().trim_ascii())))
@@ -23,14 +23,14 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// The key that a request brings.
+/// The valid key that a request carries.
 ///
-/// A connection remembers the last header that opened the door, so a client
-/// that keeps its connection is hashed once; whether the key is still good is
-/// asked of the key's one entry each time.
-pub(crate) fn customer(
+/// A connection remembers the last header that held a known key, so the key of a
+/// client that keeps its connection is hashed once. Whether the key is still
+/// valid is checked on every request.
+pub(crate) fn customer_key(
     directory: &Directory,
-    connection: &Connection,
+    connection: &ClientConnection,
     headers: &HeaderMap,
 ) -> Result<Arc<KeyEntry>, ApiError> {
     let Some((header, key)) = credentials(headers) else {
@@ -41,8 +41,8 @@ pub(crate) fn customer(
     };
     let mut last = connection.last_key.lock();
     let known = match &*last {
-        // A connection of a proxy carries several clients, so no early exit at the first difference.
-        Some((of, entry)) if of.as_ref().ct_eq(header.as_bytes()).into() => Some(Arc::clone(entry)),
+        // A proxy's connection carries several clients, so the comparison takes constant time.
+        Some((known, entry)) if known.as_ref().ct_eq(header.as_bytes()).into() => Some(Arc::clone(entry)),
         _ => None,
     };
     let entry = match known {
@@ -73,8 +73,8 @@ impl AdminToken {
         Self(sha256(token.as_bytes()))
     }
 
-    /// Whether a request brings the token. Hashes are compared, so the time
-    /// taken says nothing of the token, its length included.
+    /// Checks that a request carries the token. Hashes are compared in constant
+    /// time, so the time taken tells nothing about the token or its length.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let Some((_, token)) = credentials(headers) else {
             return Err(unauthorized(
@@ -100,20 +100,20 @@ mod tests {
 
     #[test]
     fn credentials_come_as_bearer_or_as_a_header_of_their_own() {
-        let of = |pairs: &[(HeaderName, &'static str)]| {
+        let found = |pairs: &[(HeaderName, &'static str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {
                 headers.insert(name, HeaderValue::from_static(value));
             }
             credentials(&headers).map(|(_, key)| key.to_owned())
         };
-        assert_eq!(of(&[(AUTHORIZATION, "Bearer abc")]).unwrap(), b"abc");
-        assert_eq!(of(&[(AUTHORIZATION, "bEARER  abc ")]).unwrap(), b"abc");
-        assert_eq!(of(&[(API_KEY, "abc")]).unwrap(), b"abc");
-        assert_eq!(of(&[(AUTHORIZATION, "Basic abc"), (API_KEY, "k")]).unwrap(), b"k");
-        assert_eq!(of(&[(AUTHORIZATION, "Basic abc")]), None);
-        assert_eq!(of(&[(AUTHORIZATION, "Bearer")]), None);
-        assert_eq!(of(&[]), None);
+        assert_eq!(found(&[(AUTHORIZATION, "Bearer abc")]).unwrap(), b"abc");
+        assert_eq!(found(&[(AUTHORIZATION, "bEARER  abc ")]).unwrap(), b"abc");
+        assert_eq!(found(&[(API_KEY, "abc")]).unwrap(), b"abc");
+        assert_eq!(found(&[(AUTHORIZATION, "Basic abc"), (API_KEY, "k")]).unwrap(), b"k");
+        assert_eq!(found(&[(AUTHORIZATION, "Basic abc")]), None);
+        assert_eq!(found(&[(AUTHORIZATION, "Bearer")]), None);
+        assert_eq!(found(&[]), None);
     }
 
     #[test]

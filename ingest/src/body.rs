@@ -1,43 +1,76 @@
-//! Reads a request's body: bounded in bytes and time, charged as it comes,
+//! Reads a request's body: bounded in bytes and time, charged as it arrives,
 //! decompressed under the same limit.
 
 mod inflate;
 
-use crate::admission::{NoRoom, Permit};
-use crate::connection::{Connection, Phase, Protocol};
+use crate::admission::{Admission, BodyPermit, NoBodyRoom};
+use crate::connection::{ClientConnection, ConnectionPhase, HttpProtocol};
 use crate::error::ApiError;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, EXPECT};
 use http::{HeaderMap, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use inflate::Encoding;
+use inflate::ContentCoding;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use inflate::for_fuzzing as inflate_for_fuzzing;
+pub(crate) use inflate::inflated_lens;
+use sluice_model::CustomerId;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// Room made at once for a body whose length is announced; more as it comes.
+/// The most bytes reserved at once for a body whose length is announced.
 const ROOM: usize = 1 << 20;
 
-/// How a body may be.
+/// Limits of one body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
-    /// Bytes, as they come and decompressed.
+    /// Bytes, both as they arrive and decompressed.
     pub bytes_max: usize,
-    /// Time for all of it.
+    /// Time until the last byte.
     pub timeout: Duration,
 }
 
-/// Reads a body to its end. After an error the connection may be out of step;
-/// the errors that leave it so close it.
+/// Reads bodies under the limits of the process.
+pub(crate) struct BodyIntake {
+    admission: Admission,
+    limits: BodyLimits,
+}
+
+impl BodyIntake {
+    pub(crate) const fn new(admission: Admission, limits: BodyLimits) -> Self {
+        Self { admission, limits }
+    }
+
+    /// A permit that a customer's body is charged to.
+    pub(crate) const fn permit(&self, customer: CustomerId) -> BodyPermit<'_> {
+        self.admission.permit(customer)
+    }
+
+    /// The limits of bodies with events.
+    pub(crate) const fn limits(&self) -> BodyLimits {
+        self.limits
+    }
+
+    /// The same limits, with at most so many bytes.
+    pub(crate) fn limits_up_to(&self, bytes_max: usize) -> BodyLimits {
+        BodyLimits { bytes_max, ..self.limits }
+    }
+
+    /// Bytes of bodies in flight.
+    pub(crate) fn bytes(&self) -> usize {
+        self.admission.bytes()
+    }
+}
+
+/// Reads a body to its end. An error that leaves bytes of the body unread
+/// closes the connection.
 pub(crate) async fn read(
-    connection: &Connection,
+    connection: &ClientConnection,
     headers: &HeaderMap,
     mut body: Incoming,
-    permit: &mut Permit<'_>,
+    permit: &mut BodyPermit<'_>,
     limits: BodyLimits,
 ) -> Result<Bytes, ApiError> {
     let encoding = encoding(headers)?;
@@ -61,41 +94,41 @@ pub(crate) async fn read(
     }
 }
 
-/// Takes in and drops what a refused client is still sending, up to `bytes`,
-/// so that it reads the answer before it meets a closed connection.
+/// Reads and drops up to `bytes` of the body of a refused request, so that the
+/// client reads its answer before it meets a closed connection.
 pub(crate) async fn discard(
-    connection: &Connection,
+    connection: &ClientConnection,
     headers: &HeaderMap,
     mut body: Incoming,
     limits: BodyLimits,
     bytes: u64,
 ) {
-    // Who waits for `100 Continue` has sent nothing, and is not told to.
+    // A client that waits for `100 Continue` has sent nothing, and is not told to.
     if headers.contains_key(EXPECT) {
         return;
     }
     let mut dropped = 0;
-    connection.enter(Phase::Body);
+    connection.enter(ConnectionPhase::Body);
     while let Ok(Some(chunk)) = next(connection, &mut body, limits.timeout).await {
         dropped += chunk.len() as u64;
         if dropped > bytes {
             break;
         }
     }
-    connection.enter(Phase::Serving);
+    connection.enter(ConnectionPhase::Serving);
 }
 
 async fn collect(
-    connection: &Connection,
+    connection: &ClientConnection,
     body: &mut Incoming,
     announced: Option<u64>,
-    permit: &mut Permit<'_>,
+    permit: &mut BodyPermit<'_>,
     limits: BodyLimits,
 ) -> Result<Bytes, ApiError> {
     if announced == Some(0) {
         return Ok(Bytes::new());
     }
-    connection.enter(Phase::Body);
+    connection.enter(ConnectionPhase::Body);
     let whole = async {
         let Some(first) = next(connection, body, limits.timeout).await? else { return Ok(Bytes::new()) };
         permit.grow_to(first.len()).map_err(no_room)?;
@@ -117,19 +150,19 @@ async fn collect(
         Ok(all.freeze())
     };
     let read = match connection.protocol() {
-        // The sweep over connections keeps the time.
-        Protocol::Http1 => whole.await,
-        Protocol::Http2 => tokio::time::timeout(limits.timeout, whole)
+        // The sweep over connections enforces the timeout.
+        HttpProtocol::Http1 => whole.await,
+        HttpProtocol::Http2 => tokio::time::timeout(limits.timeout, whole)
             .await
             .unwrap_or_else(|_elapsed| Err(late(limits.timeout))),
     };
-    connection.enter(Phase::Serving);
+    connection.enter(ConnectionPhase::Serving);
     read
 }
 
 /// The body's next bytes.
 async fn next(
-    connection: &Connection,
+    connection: &ClientConnection,
     body: &mut Incoming,
     timeout: Duration,
 ) -> Result<Option<Bytes>, ApiError> {
@@ -144,7 +177,7 @@ async fn next(
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
                 }
-                // Trailers mean nothing here.
+                // Trailers are ignored.
             }
             Some(Err(error)) => {
                 let text = format!("the body cannot be read: {error}");
@@ -154,22 +187,26 @@ async fn next(
     }
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, ApiError> {
+fn encoding(headers: &HeaderMap) -> Result<Option<ContentCoding>, ApiError> {
     let mut all = headers.get_all(CONTENT_ENCODING).iter();
     let Some(first) = all.next() else { return Ok(None) };
     let name = first.as_bytes().trim_ascii();
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-    match () {
-        () if all.next().is_some() => {}
-        () if is(b"identity") || is(b"") => return Ok(None),
-        () if is(b"gzip") || is(b"x-gzip") => return Ok(Some(Encoding::Gzip)),
-        () if is(b"zstd") => return Ok(Some(Encoding::Zstd)),
-        () => {}
+    if all.next().is_none() {
+        if is(b"identity") || is(b"") {
+            return Ok(None);
+        }
+        if is(b"gzip") || is(b"x-gzip") {
+            return Ok(Some(ContentCoding::Gzip));
+        }
+        if is(b"zstd") {
+            return Ok(Some(ContentCoding::Zstd));
+        }
     }
     Err(ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "UNSUPPORTED_ENCODING",
-        "Content-Encoding may be gzip or zstd, and one of them only",
+        "Content-Encoding must be gzip or zstd, and only one of them",
     ))
 }
 
@@ -187,14 +224,16 @@ fn late(timeout: Duration) -> ApiError {
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", text)
 }
 
-/// Charges a permit for what a body is turned into.
-pub(crate) fn charge(permit: &mut Permit<'_>, bytes: usize) -> Result<(), ApiError> {
+/// Charges a permit for the bytes that a body is turned into.
+pub(crate) fn charge(permit: &mut BodyPermit<'_>, bytes: usize) -> Result<(), ApiError> {
     permit.grow_to(bytes).map_err(no_room)
 }
 
-fn no_room(full: NoRoom) -> ApiError {
+fn no_room(full: NoBodyRoom) -> ApiError {
     match full {
-        NoRoom::Edge => ApiError::overloaded("too many bytes of requests are in flight"),
-        NoRoom::Customer => ApiError::overloaded("too many bytes of this customer's requests are in flight"),
+        NoBodyRoom::Process => ApiError::overloaded("too many bytes of requests are in flight"),
+        NoBodyRoom::Customer => {
+            ApiError::overloaded("too many bytes of this customer's requests are in flight")
+        }
     }
 }

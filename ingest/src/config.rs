@@ -1,4 +1,4 @@
-//! What of the edge can be configured.
+//! The configuration of the ingest role.
 
 use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
@@ -6,39 +6,40 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The edge's configuration. Durations are milliseconds, sizes bytes.
+/// The configuration of the ingest role. Durations are milliseconds, sizes bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct EdgeConfig {
-    /// Where customers connect.
+pub struct IngestConfig {
+    /// The address to which customers connect.
     pub listen: SocketAddr,
-    /// Where operators connect.
+    /// The address to which operators connect.
     pub admin_listen: SocketAddr,
-    /// Whether customers can read `/metrics` too; it names no customer.
+    /// Whether customers' listener serves `/metrics` too. Metrics name no customer.
     pub metrics_on_public: bool,
-    /// What `/health` calls the environment. `development` and `demo` also
-    /// have `/admin/test-…`.
+    /// The environment that `/health` states. `development` and `demo` also have
+    /// `/admin/test-…`.
     pub environment: String,
-    /// Origins whose pages may use the API; `*` is any.
+    /// Origins whose pages may use the API; `*` is any origin.
     pub cors_origins: Vec<String>,
     /// Whether webhooks may go to `http://` and to private addresses. The
-    /// processor guards the addresses it dials; this refuses plain cases at once.
+    /// processor guards the addresses that it dials; here, plain cases are refused
+    /// when the subscription is made.
     pub allow_private_webhooks: bool,
     /// The most subscriptions of a customer.
     pub subscriptions_max: usize,
     /// How connections are served.
     pub http: HttpConfig,
-    /// TLS on the listeners; without a certificate there is none.
+    /// TLS on the listeners; without a certificate they use none.
     pub tls: TlsConfig,
-    /// What requests may hold.
+    /// Limits of requests.
     pub limits: LimitConfig,
     /// How events wait for the log.
     pub lanes: LaneConfig,
-    /// How readers are sent events as they happen.
+    /// How events are streamed to readers.
     pub stream: StreamConfig,
 }
 
-impl Default for EdgeConfig {
+impl Default for IngestConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -61,8 +62,8 @@ impl Default for EdgeConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsConfig {
-    /// The certificate and those between it and a root, PEM. Read again when it
-    /// changes, and on SIGHUP.
+    /// The certificate and its chain, PEM. It is read again when the file changes,
+    /// and on SIGHUP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert_file: Option<PathBuf>,
     /// Its private key, PEM.
@@ -72,7 +73,7 @@ pub struct TlsConfig {
     pub on_admin: bool,
     /// From a connection's start to the end of its handshake.
     pub handshake_timeout_ms: u64,
-    /// How often the files are looked at.
+    /// How often the files are checked for changes.
     pub reload_check_ms: u64,
 }
 
@@ -100,7 +101,7 @@ impl TlsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
-    /// The most connections of customers; operators have 64 of their own.
+    /// The most connections of customers; operators may have 64 besides.
     pub connections_max: usize,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
@@ -113,9 +114,9 @@ pub struct HttpConfig {
     pub idle_timeout_ms: u64,
     /// The most bytes of a request's head.
     pub head_bytes_max: usize,
-    /// Requests at one time on one HTTP/2 connection.
+    /// Requests in flight on one HTTP/2 connection.
     pub streams_max: u32,
-    /// How long requests in flight may go on after the stop.
+    /// How long requests in flight may take to finish after the stop.
     pub drain_ms: u64,
 }
 
@@ -134,19 +135,19 @@ impl Default for HttpConfig {
     }
 }
 
-/// What requests may hold.
+/// Limits of requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitConfig {
-    /// A request's body, decompressed.
+    /// Bytes of a request's body, decompressed.
     pub body_bytes_max: usize,
-    /// One event.
+    /// Bytes of one event.
     pub event_bytes_max: usize,
     /// Events of a request.
     pub request_events_max: u32,
-    /// Bodies of all requests in flight.
+    /// Bytes of the bodies of all requests in flight.
     pub in_flight_bytes_max: usize,
-    /// Of these, bodies of one customer.
+    /// Of these, bytes of one customer's bodies.
     pub in_flight_customer_bytes_max: usize,
 }
 
@@ -166,11 +167,11 @@ impl Default for LimitConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LaneConfig {
-    /// Events that wait or are being appended.
+    /// Bytes of events that wait or are being appended.
     pub bytes_max: usize,
-    /// Of these, events of one customer that wait for one append unit.
+    /// Of these, bytes of one customer's events that wait for one append unit.
     pub customer_bytes_max: usize,
-    /// Events after which a record is cut.
+    /// Bytes of events after which a record is cut.
     pub record_bytes_max: usize,
     /// How long a request waits for the log.
     pub append_timeout_ms: u64,
@@ -187,18 +188,18 @@ impl Default for LaneConfig {
     }
 }
 
-/// How readers are sent events as they happen.
+/// How events are streamed to readers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamConfig {
-    /// The most streams at one time.
+    /// The most streams that are open at a time.
     pub streams_max: usize,
-    /// Of these, of one customer.
+    /// Of these, streams of one customer.
     pub customer_max: usize,
-    /// How often a stream looks for events that another edge took.
+    /// How often a stream looks for events that another process accepted.
     pub poll_ms: u64,
-    /// How often a stream without events says that it is there. Below the 60 s
-    /// after which common proxies give up.
+    /// How often a stream without events sends a sign of life: below the 60 s after
+    /// which common proxies give up.
     pub heartbeat_ms: u64,
 }
 
@@ -208,11 +209,11 @@ impl Default for StreamConfig {
     }
 }
 
-impl EdgeConfig {
+impl IngestConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// The first that makes no sense.
+    /// The first value that makes no sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
         const MIB: i128 = 1 << 20;
         const HOUR_MS: i128 = 3_600_000;
@@ -268,7 +269,7 @@ impl EdgeConfig {
         Ok(())
     }
 
-    /// Whether things that only help development are served.
+    /// Whether routes that only help development are served.
     #[must_use]
     pub fn is_development(&self) -> bool {
         matches!(self.environment.as_str(), "development" | "demo")
@@ -289,12 +290,12 @@ mod tests {
 
     #[test]
     fn the_defaults_make_sense() {
-        assert_eq!(EdgeConfig::default().validate(), Ok(()));
+        assert_eq!(IngestConfig::default().validate(), Ok(()));
     }
 
     #[test]
     fn unknown_keys_and_absurd_values_are_refused_by_name() {
-        let unknown = serde_json::from_str::<EdgeConfig>(r#"{"http":{"headr_timeout_ms":1}}"#);
+        let unknown = serde_json::from_str::<IngestConfig>(r#"{"http":{"headr_timeout_ms":1}}"#);
         assert!(unknown.unwrap_err().to_string().contains("headr_timeout_ms"));
         for (json, field) in [
             (r#"{"http":{"header_timeout_ms":0}}"#, "http.header_timeout_ms"),
@@ -306,7 +307,7 @@ mod tests {
             (r#"{"tls":{"cert_file":"c.pem"}}"#, "tls.key_file"),
             (r#"{"tls":{"reload_check_ms":1}}"#, "tls.reload_check_ms"),
         ] {
-            let config: EdgeConfig = serde_json::from_str(json).unwrap();
+            let config: IngestConfig = serde_json::from_str(json).unwrap();
             assert_eq!(config.validate().unwrap_err().field, field);
         }
     }

@@ -1,6 +1,6 @@
-//! Cross-origin requests: which pages may use the API, and how they are told.
+//! Cross-origin requests: which pages may use the API, and how browsers are told.
 
-use crate::reply::{Reply, no_content};
+use crate::reply::{ApiReply, no_content};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue,
@@ -20,12 +20,12 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// The origins whose pages may use the API.
 #[derive(Debug)]
 pub(crate) enum Cors {
-    /// None: nothing is said.
+    /// None: no CORS header is sent.
     Off,
-    /// Any. Credentials are headers here, never cookies, so this gives away
-    /// nothing that a page does not already have.
+    /// Any. Credentials are headers, never cookies, so a page gains nothing that
+    /// it does not already have.
     Any,
-    /// These.
+    /// Only these.
     Listed(Vec<HeaderValue>),
 }
 
@@ -40,8 +40,8 @@ impl Cors {
         Self::Listed(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
     }
 
-    /// The answer to a preflight, if this is one that is allowed.
-    pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Reply> {
+    /// The answer to a preflight request of an allowed origin.
+    pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<ApiReply> {
         if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             return None;
         }
@@ -54,8 +54,8 @@ impl Cors {
         Some(reply)
     }
 
-    /// Tells the page that it may read the answer, if it may.
-    pub(crate) fn mark(&self, request: &HeaderMap, reply: &mut Reply) {
+    /// Marks the answer as readable for the page, if its origin is allowed.
+    pub(crate) fn mark(&self, request: &HeaderMap, reply: &mut ApiReply) {
         if let Some(origin) = self.allowed(request) {
             let out = reply.headers_mut();
             out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -1,21 +1,21 @@
-//! From a request's body to events: decoded once, and written once, as the
-//! bytes that webhooks will carry.
+//! From a request's body to events. Each event is decoded once and written once,
+//! as the bytes that webhooks will carry.
 //!
-//! A good batch is decoded in one pass. Only where an event is bad is the batch
-//! gone through again event by event, so that a bad one does not lose its
-//! neighbours.
+//! An array without faults is decoded in one pass. If an event is not an event at
+//! all, the array is decoded again event by event, so that its neighbours are
+//! not lost.
 
 pub(crate) mod cloud_events;
 mod incoming;
 mod payload;
 
-/// Limits that the API's description tells.
+/// Limits that the API's description states.
 pub(crate) mod limits {
     pub(crate) use super::incoming::{TAGS_MAX, TEXT_BYTES_MAX};
 }
 
 use self::incoming::Incoming;
-use crate::lanes::Chunk;
+use crate::lanes::EventChunk;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_model::ids::ID_TEXT_LEN;
@@ -23,10 +23,10 @@ use sluice_model::trace::TraceParent;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What an event may be at the most.
+/// Limits of events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EventLimits {
-    /// Bytes of its fields' JSON.
+    /// Bytes of an event's fields, as JSON.
     pub event_bytes_max: usize,
     /// Events of a request.
     pub request_events_max: usize,
@@ -41,53 +41,53 @@ pub(crate) enum BodyForm {
     Ndjson,
 }
 
-/// What is wrong with one event.
+/// Why one event is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventError {
     /// A stable code of the API.
     pub code: &'static str,
-    /// What is wrong, for people; it names the field and the limit.
+    /// The fault, for people: it names the field and the limit.
     pub message: String,
 }
 
-/// Why a body holds no events at all.
+/// Why a body as a whole is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BodyError {
-    /// It is not JSON, or not one of the forms.
+pub(crate) enum EventsBodyError {
+    /// It is not JSON, or has none of the accepted forms.
     Malformed(String),
-    /// It has no event.
+    /// It holds no event.
     Empty,
-    /// It has more events than allowed.
+    /// It holds more events than allowed.
     TooMany {
         /// How many are allowed.
         max: usize,
     },
 }
 
-/// Where an accepted event is: the lane of the request's lanes, and nothing more,
-/// since events keep their order within a lane.
+/// Which of the customer's lanes an accepted event goes to. Events keep their
+/// order within a lane, so the lane alone tells where an event is.
 pub(crate) type LaneChoice = u16;
 
-/// What a body holds.
+/// The events of a body.
 #[derive(Debug)]
 pub(crate) struct Decoded<'a> {
-    /// Whether the request was in the form of one event.
+    /// Whether the body was one event, not an array of events.
     pub single: bool,
-    /// The accepted events: a chunk for each of the request's lanes that has any.
-    pub chunks: Vec<(LaneChoice, Chunk<'a>)>,
-    /// The lane of each accepted event, empty where all are in one.
+    /// The accepted events: a chunk for each lane that has any.
+    pub chunks: Vec<(LaneChoice, EventChunk<'a>)>,
+    /// The lane of each accepted event; empty if all events are in one lane.
     pub choices: Vec<LaneChoice>,
-    /// How many events each chunk had, once the chunks have gone to their lanes.
+    /// How many events each chunk has, filled in when the chunks go to their lanes.
     pub order: Vec<(LaneChoice, usize)>,
-    /// The bad events by their place in the request.
+    /// The refused events by their index in the request.
     pub rejected: Vec<(usize, EventError)>,
-    /// `metadata.idempotency_key` of the one event.
+    /// `metadata.idempotency_key` of a body that is one event.
     pub idempotency_key: Option<Cow<'a, str>>,
 }
 
 impl Decoded<'_> {
-    /// Says of events that a translation refused what it found, rather than
-    /// what is wrong with the blank that stands for them.
+    /// Replaces the faults of events that a translation refused: a blank event
+    /// stands for each, and the translation knows the real fault.
     pub(crate) fn refuse(&mut self, refusals: &[(usize, EventError)]) {
         for (index, error) in refusals {
             if let Ok(at) = self.rejected.binary_search_by_key(index, |(index, _)| *index) {
@@ -102,27 +102,27 @@ impl Decoded<'_> {
     }
 }
 
-/// What every envelope of a request has in common.
+/// The values that all envelopes of a request have in common.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Common<'a> {
+pub(crate) struct EnvelopeContext<'a> {
     /// The customer's id.
     pub customer: &'a [u8; ID_TEXT_LEN],
     /// When the request was accepted, RFC 3339.
     pub timestamp: &'a [u8],
     /// How many lanes the customer has.
     pub fan_out: u16,
-    /// The lane, of these, for events without an ordering key.
+    /// Which of these lanes takes the events without an ordering key.
     pub lane: LaneChoice,
     /// The request's trace.
     pub trace: Option<TraceParent>,
 }
 
 struct Collector<'a, 'c> {
-    common: Common<'c>,
+    context: EnvelopeContext<'c>,
     limits: EventLimits,
     decoded: Decoded<'a>,
     seen: usize,
-    /// Rough bytes of the envelopes to come, to make room for.
+    /// The body's length, from which the envelopes' room is estimated.
     bytes_hint: usize,
 }
 
@@ -130,28 +130,28 @@ struct Collector<'a, 'c> {
 pub(crate) fn decode<'a>(
     body: &'a [u8],
     form: BodyForm,
-    common: Common<'_>,
+    context: EnvelopeContext<'_>,
     limits: EventLimits,
-) -> Result<Decoded<'a>, BodyError> {
-    let mut collector = Collector::new(common, limits, body.len());
+) -> Result<Decoded<'a>, EventsBodyError> {
+    let mut collector = Collector::new(context, limits, body.len());
     match form {
         BodyForm::Json => collector.json(text(body)?)?,
         BodyForm::Ndjson => collector.ndjson(body)?,
     }
     if collector.seen == 0 {
-        return Err(BodyError::Empty);
+        return Err(EventsBodyError::Empty);
     }
     Ok(collector.decoded)
 }
 
-fn text(body: &[u8]) -> Result<&str, BodyError> {
+fn text(body: &[u8]) -> Result<&str, EventsBodyError> {
     std::str::from_utf8(body).map_err(|error| {
-        BodyError::Malformed(format!("the body is not UTF-8: byte {} is invalid", error.valid_up_to()))
+        EventsBodyError::Malformed(format!("the body is not UTF-8: byte {} is invalid", error.valid_up_to()))
     })
 }
 
 impl<'a, 'c> Collector<'a, 'c> {
-    fn new(common: Common<'c>, limits: EventLimits, body_len: usize) -> Self {
+    fn new(context: EnvelopeContext<'c>, limits: EventLimits, body_len: usize) -> Self {
         let decoded = Decoded {
             single: false,
             chunks: Vec::with_capacity(1),
@@ -160,22 +160,22 @@ impl<'a, 'c> Collector<'a, 'c> {
             rejected: Vec::new(),
             idempotency_key: None,
         };
-        Self { common, limits, decoded, seen: 0, bytes_hint: body_len }
+        Self { context, limits, decoded, seen: 0, bytes_hint: body_len }
     }
 
-    fn json(&mut self, body: &'a str) -> Result<(), BodyError> {
+    fn json(&mut self, body: &'a str) -> Result<(), EventsBodyError> {
         match body.bytes().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'[') => self.array(body),
             Some(b'{') => self.object(body),
-            Some(_) => Err(BodyError::Malformed(
+            Some(_) => Err(EventsBodyError::Malformed(
                 "the body must be an event, an array of events or {\"events\":[…]}".into(),
             )),
-            None => Err(BodyError::Empty),
+            None => Err(EventsBodyError::Empty),
         }
     }
 
     /// One event, or `{"events":[…]}`.
-    fn object(&mut self, body: &'a str) -> Result<(), BodyError> {
+    fn object(&mut self, body: &'a str) -> Result<(), EventsBodyError> {
         match serde_json::from_str::<Incoming<'a>>(body) {
             Ok(incoming) => {
                 self.decoded.single = true;
@@ -183,11 +183,11 @@ impl<'a, 'c> Collector<'a, 'c> {
                 self.event(incoming)
             }
             Err(error) => {
-                if let Ok(incoming::Many { events }) = serde_json::from_str(body) {
+                if let Ok(incoming::EventsObject { events }) = serde_json::from_str(body) {
                     return self.array(events.get());
                 }
                 if error.is_syntax() || error.is_eof() {
-                    return Err(BodyError::Malformed(format!("the body is not JSON: {error}")));
+                    return Err(EventsBodyError::Malformed(format!("the body is not JSON: {error}")));
                 }
                 self.decoded.single = true;
                 self.reject(EventError { code: "INVALID_EVENT", message: error.to_string() })
@@ -195,24 +195,25 @@ impl<'a, 'c> Collector<'a, 'c> {
         }
     }
 
-    fn array(&mut self, body: &'a str) -> Result<(), BodyError> {
+    fn array(&mut self, body: &'a str) -> Result<(), EventsBodyError> {
         let mut deserializer = serde_json::Deserializer::from_str(body);
         let all = AllEvents(self).deserialize(&mut deserializer).and_then(|()| deserializer.end());
         let Err(error) = all else { return Ok(()) };
         if self.seen > self.limits.request_events_max {
-            return Err(BodyError::TooMany { max: self.limits.request_events_max });
+            return Err(EventsBodyError::TooMany { max: self.limits.request_events_max });
         }
         if error.is_syntax() || error.is_eof() {
-            return Err(BodyError::Malformed(format!("the body is not JSON: {error}")));
+            return Err(EventsBodyError::Malformed(format!("the body is not JSON: {error}")));
         }
-        // Some event is not one: take them one by one.
-        let events: Vec<&'a RawValue> = serde_json::from_str(body)
-            .map_err(|error| BodyError::Malformed(format!("the body is not an array of events: {error}")))?;
-        *self = Self::new(self.common, self.limits, self.bytes_hint);
+        // Some element is not an event: decode the elements one by one.
+        let events: Vec<&'a RawValue> = serde_json::from_str(body).map_err(|error| {
+            EventsBodyError::Malformed(format!("the body is not an array of events: {error}"))
+        })?;
+        *self = Self::new(self.context, self.limits, self.bytes_hint);
         events.into_iter().try_for_each(|event| self.raw(event.get()))
     }
 
-    fn ndjson(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
+    fn ndjson(&mut self, body: &'a [u8]) -> Result<(), EventsBodyError> {
         for line in body.split(|byte| *byte == b'\n') {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
@@ -227,14 +228,14 @@ impl<'a, 'c> Collector<'a, 'c> {
     }
 
     /// One event of several, from its own JSON.
-    fn raw(&mut self, json: &'a str) -> Result<(), BodyError> {
+    fn raw(&mut self, json: &'a str) -> Result<(), EventsBodyError> {
         match serde_json::from_str(json) {
             Ok(incoming) => self.event(incoming),
             Err(error) => self.reject(EventError { code: "INVALID_EVENT", message: error.to_string() }),
         }
     }
 
-    fn event(&mut self, incoming: Incoming<'a>) -> Result<(), BodyError> {
+    fn event(&mut self, incoming: Incoming<'a>) -> Result<(), EventsBodyError> {
         match incoming.check(self.limits.event_bytes_max) {
             Ok(event) => {
                 self.count()?;
@@ -245,14 +246,14 @@ impl<'a, 'c> Collector<'a, 'c> {
         }
     }
 
-    fn push(&mut self, event: &incoming::Checked<'a>) {
+    fn push(&mut self, event: &incoming::CheckedEvent<'a>) {
         let choice = match event.ordering {
-            0 => self.common.lane,
-            key => (key % u64::from(self.common.fan_out.max(1))) as LaneChoice,
+            0 => self.context.lane,
+            key => (key % u64::from(self.context.fan_out.max(1))) as LaneChoice,
         };
         let accepted = self.seen - self.decoded.rejected.len() - 1;
         if self.decoded.choices.is_empty() {
-            // All in one lane so far; the lanes are written down once that ends.
+            // All events so far are in one lane. Their lanes are listed once another lane comes.
             if let Some((only, _)) = self.decoded.chunks.first()
                 && *only != choice
             {
@@ -265,35 +266,35 @@ impl<'a, 'c> Collector<'a, 'c> {
         let at = match self.decoded.chunks.iter().position(|(lane, _)| *lane == choice) {
             Some(at) => at,
             None => {
-                // Envelopes are about half as long again as what small events come as.
+                // The envelopes of small events are about 1.5 times as long as the events.
                 let bytes = if self.decoded.chunks.is_empty() { self.bytes_hint * 7 / 4 + 256 } else { 4096 };
-                self.decoded.chunks.push((choice, Chunk::expecting(bytes)));
+                self.decoded.chunks.push((choice, EventChunk::expecting(bytes)));
                 self.decoded.chunks.len() - 1
             }
         };
         let chunk = &mut self.decoded.chunks[at].1;
-        let traced = self.common.trace.and_then(|trace| event.traced_metadata(&trace));
-        let mut envelope = event.envelope(self.common.customer, self.common.timestamp);
+        let traced = self.context.trace.and_then(|trace| event.traced_metadata(&trace));
+        let mut envelope = event.envelope(self.context.customer, self.context.timestamp);
         envelope.metadata = traced.as_deref().or(envelope.metadata);
         chunk.push(event.kind.clone(), event.ordering, &envelope);
     }
 
-    fn reject(&mut self, error: EventError) -> Result<(), BodyError> {
+    fn reject(&mut self, error: EventError) -> Result<(), EventsBodyError> {
         self.count()?;
         self.decoded.rejected.push((self.seen - 1, error));
         Ok(())
     }
 
-    fn count(&mut self) -> Result<(), BodyError> {
+    fn count(&mut self) -> Result<(), EventsBodyError> {
         self.seen += 1;
         if self.seen > self.limits.request_events_max {
-            return Err(BodyError::TooMany { max: self.limits.request_events_max });
+            return Err(EventsBodyError::TooMany { max: self.limits.request_events_max });
         }
         Ok(())
     }
 }
 
-/// Takes the events of an array as they are parsed.
+/// Collects the events of an array while it is parsed.
 struct AllEvents<'s, 'a, 'c>(&'s mut Collector<'a, 'c>);
 
 impl<'a> DeserializeSeed<'a> for AllEvents<'_, 'a, '_> {

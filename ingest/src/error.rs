@@ -1,6 +1,7 @@
 //! Refusals, in the one shape that the API promises.
 
-use crate::reply::{Reply, json_bytes};
+use crate::reply::{ApiReply, json_bytes};
+use crate::request_id;
 use http::StatusCode;
 use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
@@ -14,12 +15,12 @@ use std::time::Duration;
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// A request that is not done as asked: what the client is told.
+/// Why a request was refused, as the client is told.
 #[derive(Debug)]
-pub(crate) struct ApiError(Box<Inner>);
+pub(crate) struct ApiError(Box<ErrorParts>);
 
 #[derive(Debug)]
-struct Inner {
+struct ErrorParts {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
@@ -28,17 +29,17 @@ struct Inner {
     quota: Option<Quota>,
     allow: Option<String>,
     close: bool,
-    /// For the log, not for the client.
+    /// For the log; the client is not told.
     cause: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Envelope<'a> {
-    error: Body<'a>,
+struct ErrorEnvelope<'a> {
+    error: ErrorFields<'a>,
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct ErrorFields<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,9 +48,9 @@ struct Body<'a> {
 }
 
 impl ApiError {
-    /// `code` is part of the API: it never changes.
+    /// A refusal. `code` is part of the API: it never changes.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner {
+        Self(Box::new(ErrorParts {
             status,
             code,
             message: message.into(),
@@ -62,23 +63,23 @@ impl ApiError {
         }))
     }
 
-    /// 400: a field is wrong.
+    /// 400: a field is invalid.
     pub(crate) fn invalid(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
             .details(serde_json::json!({ "field": field }))
     }
 
-    /// 404: there is no such thing, or it is another customer's.
-    pub(crate) fn not_found(what: &'static str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("there is no such {what}"))
+    /// 404: the customer has no such thing; another customer may.
+    pub(crate) fn not_found(kind: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("there is no such {kind}"))
     }
 
-    /// 409: it is not in a state for that.
+    /// 409: the thing's state does not allow the request.
     pub(crate) fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, "CONFLICT", message)
     }
 
-    /// 503: try again.
+    /// 503: this process is too busy; the client may try again.
     pub(crate) fn overloaded(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message).retry_after(Duration::from_secs(1))
     }
@@ -107,13 +108,13 @@ impl ApiError {
         self
     }
 
-    /// The connection cannot be used for another request.
+    /// Closes the connection after the answer: the request's body was not read to its end.
     pub(crate) fn close(mut self) -> Self {
         self.0.close = true;
         self
     }
 
-    /// Adds what the log is told beside the request's id.
+    /// Adds a cause for the log.
     pub(crate) fn because(mut self, cause: &impl std::fmt::Display) -> Self {
         self.0.cause = Some(cause.to_string());
         self
@@ -132,16 +133,16 @@ impl ApiError {
         self.0.status
     }
 
-    /// The answer.
-    pub(crate) fn into_reply(self, request_id: &HeaderValue) -> Reply {
-        let Inner { status, code, message, details, retry_after, quota, allow, close, cause: _ } = *self.0;
-        let body = Envelope {
-            error: Body {
+    /// The answer that the client gets.
+    pub(crate) fn into_reply(self, request_id: &HeaderValue) -> ApiReply {
+        let ErrorParts { status, code, message, details, retry_after, quota, allow, close, cause: _ } =
+            *self.0;
+        let body = ErrorEnvelope {
+            error: ErrorFields {
                 code,
                 message: &message,
                 details: details.as_ref(),
-                // Sane ids are visible ASCII; see request_id.rs.
-                request_id: request_id.to_str().unwrap_or_default(),
+                request_id: request_id::text(request_id),
             },
         };
         let body = serde_json::to_vec(&body).expect("answers have string keys only");
@@ -172,7 +173,7 @@ fn text(value: String) -> HeaderValue {
     HeaderValue::try_from(value).expect("digits and ASCII names")
 }
 
-/// Whole seconds, at least one where there is anything to wait for.
+/// Whole seconds, rounded up.
 fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

@@ -1,11 +1,12 @@
-//! What the fuzz targets run: what the edge reads of requests, each with what
-//! must hold of its result whatever the bytes.
+//! The bodies of the fuzz targets: each parses a part of a request and asserts
+//! what must hold of the result, whatever the bytes.
 
-use crate::body::inflate_for_fuzzing as inflate;
-use crate::cursor;
+use crate::body::inflated_lens;
+use crate::cursor::{self, CursorBinding};
 use crate::decode::cloud_events::CloudForm;
-use crate::decode::{self, BodyForm, Common, EventLimits};
-use crate::routes::{query_time_for_fuzzing as query_time, webhook_url_for_fuzzing as webhook_url};
+use crate::decode::{self, BodyForm, EnvelopeContext, EventLimits};
+use crate::request::parse_time;
+use crate::routes::check_webhook_url;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -26,13 +27,13 @@ pub const TARGETS: &[Target] = &[
 const LIMITS: EventLimits = EventLimits { event_bytes_max: 4096, request_events_max: 50 };
 const TRACE: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-fn common(trace: Option<TraceParent>) -> Common<'static> {
+fn context(trace: Option<TraceParent>) -> EnvelopeContext<'static> {
     let customer = &[b'c'; ID_TEXT_LEN];
-    Common { customer, timestamp: b"2026-11-21T10:59:39.123Z", fan_out: 3, lane: 1, trace }
+    EnvelopeContext { customer, timestamp: b"2026-11-21T10:59:39.123Z", fan_out: 3, lane: 1, trace }
 }
 
-/// A request's body, as JSON and as lines, with and without a trace: every
-/// event is accepted or refused, and what is accepted is an envelope.
+/// A request's body, as JSON and as lines, with and without a trace: every event
+/// is accepted or refused, and every accepted event becomes an envelope.
 pub fn request_body(bytes: &[u8]) {
     for form in [BodyForm::Json, BodyForm::Ndjson] {
         let plain = check(bytes, form, None);
@@ -41,9 +42,9 @@ pub fn request_body(bytes: &[u8]) {
     }
 }
 
-/// How many events of a body are accepted, and which are refused.
+/// How many events of a body are accepted, and the indexes of those refused.
 fn check(bytes: &[u8], form: BodyForm, trace: Option<TraceParent>) -> Option<(usize, Vec<usize>)> {
-    let decoded = decode::decode(bytes, form, common(trace), LIMITS).ok()?;
+    let decoded = decode::decode(bytes, form, context(trace), LIMITS).ok()?;
     assert!(decoded.accepted() + decoded.rejected.len() <= LIMITS.request_events_max);
     assert!(decoded.choices.is_empty() || decoded.choices.len() == decoded.accepted());
     for (_, chunk) in &decoded.chunks {
@@ -62,14 +63,13 @@ fn check(bytes: &[u8], form: BodyForm, trace: Option<TraceParent>) -> Option<(us
     Some((decoded.accepted(), decoded.rejected.iter().map(|(at, _)| *at).collect()))
 }
 
-/// JSON that a `Value` cannot hold: numbers out of a double's range. The
-/// edge forwards them as they are.
+/// Whether JSON has a number that a `Value` cannot hold. Such numbers are
+/// forwarded unchanged.
 fn is_beyond(error: &serde_json::Error) -> bool {
     error.to_string().contains("number out of range")
 }
 
-/// CloudEvents in the JSON format, one and a batch: what is translated is
-/// taken or refused as events are.
+/// CloudEvents in the JSON format, one and a batch: the translation can be decoded.
 pub fn cloud_events(bytes: &[u8]) {
     let headers = HeaderMap::new();
     for form in [CloudForm::Structured, CloudForm::Batch] {
@@ -80,7 +80,7 @@ pub fn cloud_events(bytes: &[u8]) {
     }
 }
 
-/// CloudEvents in headers: `name: value` lines, an empty one, the data.
+/// CloudEvents in headers: lines `name: value`, an empty line, the data.
 pub fn cloud_event_headers(bytes: &[u8]) {
     let at = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
     let (lines, data) = (&bytes[..at], bytes.get(at + 2..).unwrap_or_default());
@@ -99,35 +99,39 @@ pub fn cloud_event_headers(bytes: &[u8]) {
     }
 }
 
-/// A cursor: nobody's is taken, one's own comes back.
+/// A cursor: it opens for its own binding and for no other.
 pub fn cursor_text(bytes: &[u8]) {
-    let binding: [&[u8]; 2] = [b"customer", b"filter"];
+    let binding = CursorBinding::new(&[b"customer", b"filter"]);
     if let Ok(text) = std::str::from_utf8(bytes)
-        && let Some(payload) = cursor::open(&binding, text)
+        && let Some(payload) = binding.open(text)
     {
-        assert_eq!(cursor::seal(&binding, &payload), text);
+        assert_eq!(binding.seal(&payload), text);
     }
     let bytes = &bytes[..bytes.len().min(1024)];
-    let sealed = cursor::seal(&binding, bytes);
-    assert_eq!(cursor::open(&binding, &sealed).as_deref(), Some(bytes));
-    assert_eq!(cursor::open(&[b"custom", b"erfilter"], &sealed), None, "another query took it");
+    let sealed = binding.seal(bytes);
+    assert_eq!(binding.open(&sealed).as_deref(), Some(bytes));
+    assert_eq!(
+        CursorBinding::new(&[b"custom", b"erfilter"]).open(&sealed),
+        None,
+        "it opens for another query"
+    );
     std::hint::black_box(cursor::read_positions(bytes));
 }
 
-/// A compressed body: bounded, whatever it claims.
+/// A compressed body: its decompression is bounded.
 pub fn compressed_body(bytes: &[u8]) {
     const MAX: usize = 64 << 10;
-    for out in inflate(bytes, MAX).into_iter().flatten() {
+    for out in inflated_lens(bytes, MAX).into_iter().flatten() {
         assert!(out <= MAX, "{out} bytes came out");
     }
 }
 
-/// Texts of queries and URLs.
+/// Times of queries, and webhook URLs.
 pub fn query_and_url(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    std::hint::black_box(query_time(text));
-    if let Some(url) = webhook_url(text) {
-        assert_eq!(webhook_url(&url).as_deref(), Some(&*url), "a checked URL is not one");
+    std::hint::black_box(parse_time(text, "time").ok());
+    if let Ok(url) = check_webhook_url(text, false) {
+        assert_eq!(check_webhook_url(&url, false).ok().as_ref(), Some(&url), "a checked URL is refused");
         assert!(url.starts_with("https://"), "{url}");
     }
 }

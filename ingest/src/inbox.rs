@@ -1,14 +1,14 @@
 //! Reading a customer's events over all its lanes, in the order of their ids.
 //!
-//! Each lane has a position of its own, and a page takes the next event of
-//! all lanes again and again. An event that comes while somebody reads is
-//! behind its lane's position for nobody: it is met later, by this page or a
-//! later one, and no event is met twice.
+//! A reader has a position in each lane, and a page repeatedly takes the next
+//! event of all lanes. Ids ascend within a lane, so an event that arrives while
+//! somebody reads lies beyond the position in its lane: this page or a later
+//! one returns it, and no event is returned twice.
 
 mod filter;
 mod lane_reader;
 
-pub(crate) use filter::Filter;
+pub(crate) use filter::EventFilter;
 
 use crate::item;
 use crate::status::Standing;
@@ -18,86 +18,86 @@ use sluice_model::{CustomerId, EventId, Lane};
 use sluice_ports::event_store::Direction;
 use sluice_ports::{EventStore, PortError};
 
-/// How much one request may read and answer.
+/// How much one page may read and hold.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
+pub(crate) struct PageBudget {
     /// Events in the page.
     pub limit: usize,
     /// Events looked at.
     pub events: usize,
     /// Batches read, in all lanes.
     pub batches: usize,
-    /// Bytes of the page; the event that passes it is the last.
+    /// Bytes of the page; the event that exceeds them is its last.
     pub bytes: usize,
 }
 
-impl Budget {
-    pub(crate) const fn of_page(limit: usize) -> Self {
+impl PageBudget {
+    pub(crate) const fn for_page(limit: usize) -> Self {
         Self { limit, events: 50_000, batches: 2048, bytes: 8 << 20 }
     }
 }
 
-/// A question.
+/// Which page is asked for.
 #[derive(Debug)]
-pub(crate) struct Question<'a> {
+pub(crate) struct PageQuery<'a> {
     pub customer: CustomerId,
     pub lanes: Vec<Lane>,
-    /// The last event seen in each lane, where there was one.
+    /// The last event seen in each lane that has one.
     pub positions: Vec<EventId>,
-    /// The earliest id time that is looked at, whatever the filter says.
+    /// Events with earlier id times are skipped, whatever the filter says.
     pub not_before_ms: u64,
     pub direction: Direction,
-    pub filter: &'a Filter,
-    pub budget: Budget,
+    pub filter: &'a EventFilter,
+    pub budget: PageBudget,
 }
 
-/// An answer.
+/// One page.
 #[derive(Debug)]
-pub(crate) struct Page {
-    /// The items, as they were written.
+pub(crate) struct EventPage {
+    /// The events, as `write` wrote them.
     pub items: Vec<u8>,
-    /// How many.
+    /// How many events.
     pub count: usize,
-    /// The last event seen in each lane, where there was one.
+    /// The last event seen in each lane that has one.
     pub positions: Vec<EventId>,
-    /// Whether there may be more.
+    /// Whether more events may follow.
     pub has_more: bool,
 }
 
-/// An event that was asked for, as it is met.
-pub(crate) struct Found<'a> {
+/// A wanted event, when a page meets it.
+pub(crate) struct FoundEvent<'a> {
     pub envelope: &'a [u8],
     pub standing: Standing,
-    /// How many were found before it.
+    /// How many wanted events the page has before it.
     pub before: usize,
     readers: &'a [LaneReader],
 }
 
-impl Found<'_> {
-    /// The last event seen in each lane, this one included.
+impl FoundEvent<'_> {
+    /// The last event seen in each lane, this event included.
     pub(crate) fn positions(&self) -> impl Iterator<Item = EventId> {
         self.readers.iter().filter_map(LaneReader::position)
     }
 }
 
-/// Reads a page of items joined by commas.
-pub(crate) async fn read(store: &dyn EventStore, question: Question<'_>) -> Result<Page, PortError> {
-    let write = |found: &Found<'_>, items: &mut Vec<u8>| {
+/// Reads a page of events as JSON, joined by commas.
+pub(crate) async fn read(store: &dyn EventStore, query: PageQuery<'_>) -> Result<EventPage, PortError> {
+    let write = |found: &FoundEvent<'_>, items: &mut Vec<u8>| {
         if found.before > 0 {
             items.push(b',');
         }
         item::write(found.envelope, &found.standing, items);
     };
-    read_as(store, question, write).await
+    read_as(store, query, write).await
 }
 
-/// Reads a page of items that are written so.
+/// Reads a page of events, each written by `write`.
 pub(crate) async fn read_as(
     store: &dyn EventStore,
-    question: Question<'_>,
-    mut write: impl FnMut(&Found<'_>, &mut Vec<u8>) + Send,
-) -> Result<Page, PortError> {
-    let Question { customer, lanes, positions, not_before_ms, direction, filter, budget } = question;
+    query: PageQuery<'_>,
+    mut write: impl FnMut(&FoundEvent<'_>, &mut Vec<u8>) + Send,
+) -> Result<EventPage, PortError> {
+    let PageQuery { customer, lanes, positions, not_before_ms, direction, filter, budget } = query;
     let (from_ms, until_ms) = filter.id_times();
     let from_ms = from_ms.max(not_before_ms);
     let mut readers: Vec<LaneReader> = lanes
@@ -128,12 +128,15 @@ pub(crate) async fn read_as(
             admitted = standing.map(|standing| (stored.batch.envelope(index), standing));
         });
         if let Some((envelope, standing)) = admitted {
-            write(&Found { envelope: &envelope, standing, before: count, readers: &readers }, &mut items);
+            write(
+                &FoundEvent { envelope: &envelope, standing, before: count, readers: &readers },
+                &mut items,
+            );
             count += 1;
         }
     };
     let positions = readers.iter().filter_map(LaneReader::position).collect();
-    Ok(Page { items, count, positions, has_more })
+    Ok(EventPage { items, count, positions, has_more })
 }
 
 #[cfg(test)]

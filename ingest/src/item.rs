@@ -1,4 +1,4 @@
-//! An event as readers see it: its envelope, and where it stands.
+//! An event as readers see it: its envelope with its status.
 
 use crate::status::Standing;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use sluice_model::clock::{RFC3339_LEN, rfc3339};
 use std::borrow::Cow;
 use std::io::Write;
 
-/// Appends the envelope with the standing's fields added to it.
+/// Appends the envelope, with the fields of `standing` added to it.
 pub(crate) fn write(envelope: &[u8], standing: &Standing, out: &mut Vec<u8>) {
     let open = envelope.strip_suffix(b"}").unwrap_or(envelope);
     out.extend_from_slice(open);
@@ -32,27 +32,26 @@ fn write_time(ms: Option<u64>, out: &mut Vec<u8>) {
     }
 }
 
-/// When the event was accepted, as its envelope says: the last of its fields
-/// (see `wire::envelope`).
+/// When the event was accepted: the last field of its envelope (see `wire::envelope`).
 pub(crate) fn timestamp(envelope: &[u8]) -> &[u8] {
     let end = envelope.len().saturating_sub(2);
     envelope.get(end.saturating_sub(RFC3339_LEN)..end).unwrap_or_default()
 }
 
-/// What a filter asks of an envelope.
+/// The fields of an envelope that a filter looks at.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Fields<'a> {
+pub(crate) struct EnvelopeFields<'a> {
     #[serde(borrow, default)]
     pub source: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub tags: Vec<Cow<'a, str>>,
-    /// Skipped, not built.
+    /// Skipped without being built.
     #[serde(rename = "payload")]
     _payload: IgnoredAny,
 }
 
 /// An envelope's source and tags.
-pub(crate) fn fields(envelope: &[u8]) -> Option<Fields<'_>> {
+pub(crate) fn fields(envelope: &[u8]) -> Option<EnvelopeFields<'_>> {
     serde_json::from_slice(envelope).ok()
 }
 
@@ -67,7 +66,7 @@ mod tests {
         let stored = stored_batch(2);
         let envelope = stored.batch.envelope(1);
         let mut out = Vec::new();
-        write(&envelope, &status::of(&stored, 1), &mut out);
+        write(&envelope, &status::standing(&stored, 1), &mut out);
         let item: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(item["event_id"], stored.batch.event_id(1).to_string());
         assert_eq!(item["status"], "pending");

@@ -2,23 +2,24 @@
 //!
 //! A request puts its events into the open batches of its lanes and waits for
 //! those batches. Each append unit of the log has one task with one record in
-//! flight; what comes meanwhile is the next record. So records grow with load
-//! by themselves, and a request alone waits for nothing but the disk.
+//! flight; events that arrive meanwhile form the next record. So records grow
+//! with load by themselves, and a request on an idle log waits only for the disk.
 //!
-//! Ids are given when a record is cut, so the ids of a lane ascend in the log.
+//! Events get their ids when a record is cut, so the ids of a lane ascend in the log.
 
 mod batch_builder;
 mod cutter;
+mod metrics;
 mod placement;
 mod unit_buffer;
 
-pub(crate) use batch_builder::Chunk;
-pub(crate) use placement::{Outcome, Placed};
+pub(crate) use batch_builder::EventChunk;
+pub(crate) use placement::{AppendOutcome, PlacedRun};
 
 use self::cutter::Cutter;
+use self::metrics::AppendMetrics;
 use self::placement::Placement;
 use self::unit_buffer::UnitBuffer;
-use crate::metrics::AppendMetrics;
 use parking_lot::Mutex;
 use sluice_model::clock;
 use sluice_model::ids::random_u128;
@@ -30,90 +31,91 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
-/// How much the lane buffers hold.
+/// Limits of the lane buffers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneLimits {
     /// Bytes of all events that wait or are being appended.
     pub bytes_max: usize,
-    /// Of these, bytes of one customer that wait in one append unit.
+    /// Of these, bytes of one customer that wait in the append units of one request.
     pub customer_bytes_max: usize,
     /// Raw bytes after which a record is cut.
     pub record_bytes_max: usize,
 }
 
-/// There is no room: nothing of the request was taken.
+/// Why the buffers have no room. Nothing of the request was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// The buffers as a whole are full.
-    Edge,
-    /// The customer's share of them is.
+    /// The events of all customers fill the buffers.
+    Process,
+    /// The customer's events fill its share.
     Customer,
 }
 
-/// Records on their way to those who wait for them, a unit.
-const ANSWERS_MAX: usize = 16;
+/// Outcomes of one unit that may wait until the requests are woken.
+const OUTCOMES_MAX: usize = 16;
 
 #[derive(Default)]
-struct Unit {
+struct AppendUnit {
     buffer: Mutex<UnitBuffer>,
     filled: Notify,
 }
 
-/// What became of a record, for those who wait for its batches.
-pub(crate) struct Answer {
+/// What became of a record, and the batches that requests wait for.
+pub(crate) struct RecordOutcome {
     placements: Vec<Arc<Placement>>,
-    outcome: Outcome,
+    outcome: AppendOutcome,
 }
 
-/// A way for one unit's answers.
-pub(crate) fn answers() -> (mpsc::Sender<Answer>, mpsc::Receiver<Answer>) {
-    mpsc::channel(ANSWERS_MAX)
+/// A channel for one unit's outcomes.
+pub(crate) fn outcomes() -> (mpsc::Sender<RecordOutcome>, mpsc::Receiver<RecordOutcome>) {
+    mpsc::channel(OUTCOMES_MAX)
 }
 
-/// Tells those who wait, until the unit ends. A task of its own: it wakes them
-/// from a thread of the runtime, which is far cheaper than from another one.
-pub(crate) async fn tell(mut answers: mpsc::Receiver<Answer>) {
-    while let Some(Answer { placements, outcome }) = answers.recv().await {
+/// Tells the waiting requests what became of their batches, until the unit ends.
+/// This is a task of its own, so that the next record is handed to the log before
+/// hundreds of requests are woken.
+pub(crate) async fn tell(mut outcomes: mpsc::Receiver<RecordOutcome>) {
+    while let Some(RecordOutcome { placements, outcome }) = outcomes.recv().await {
         for placement in placements {
             placement.finish(outcome.clone());
         }
     }
 }
 
-/// The lane buffers of an edge.
-pub(crate) struct Lanes {
+/// The lane buffers of an ingest process.
+pub(crate) struct LaneBuffers {
     log: Arc<dyn Log>,
-    units: Vec<Unit>,
+    units: Vec<AppendUnit>,
     limits: LaneLimits,
-    /// Bytes that wait or are being appended.
+    /// Bytes of the events that wait or are being appended.
     bytes: AtomicUsize,
     producer: u64,
     metrics: AppendMetrics,
 }
 
-impl Lanes {
+impl LaneBuffers {
     pub(crate) fn new(log: Arc<dyn Log>, limits: LaneLimits) -> Self {
-        let units = (0..log.append_units()).map(|_| Unit::default()).collect();
+        let units = (0..log.append_units()).map(|_| AppendUnit::default()).collect();
         let (bytes, producer) = (AtomicUsize::new(0), random_u128() as u64);
         Self { log, units, limits, bytes, producer, metrics: AppendMetrics::new() }
     }
 
-    /// Puts a request's chunks into their lanes: all or none of them.
+    /// Puts all of a request's chunks into their lanes, or none.
     ///
     /// `claim` marks the events as those of a request with an idempotency key;
-    /// its counts are set here.
+    /// its counts are filled in here.
     pub(crate) fn push(
         &self,
         customer: CustomerId,
-        chunks: Vec<(Lane, Chunk<'_>)>,
+        chunks: Vec<(Lane, EventChunk<'_>)>,
         claim: Option<Claim>,
-    ) -> Result<Vec<Placed>, Full> {
+    ) -> Result<Vec<PlacedRun>, Full> {
         let bytes: usize = chunks.iter().map(|(_, chunk)| chunk.bytes()).sum();
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limits.bytes_max {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Full::Edge);
+            return Err(Full::Process);
         }
-        // Every buffer that is needed, in one order, so that two requests never wait for each other.
+        // All requests lock buffers in the same order, so two never wait for each other.
         let mut needed: Vec<usize> = chunks.iter().map(|(lane, _)| self.log.append_unit(*lane)).collect();
         needed.sort_unstable();
         needed.dedup();
@@ -142,14 +144,9 @@ impl Lanes {
         Ok(placed)
     }
 
-    /// Whether each unit wants a thread of its own.
-    pub(crate) fn append_blocks(&self) -> bool {
-        self.log.append_blocks()
-    }
-
-    /// Appends one unit's records, for ever. What became of them goes to `answers`.
-    pub(crate) async fn run_unit(&self, unit: usize, answers: mpsc::Sender<Answer>) {
-        let Unit { buffer, filled } = &self.units[unit];
+    /// Appends one unit's records for ever, and sends what became of each to `outcomes`.
+    pub(crate) async fn run_unit(&self, unit: usize, outcomes: mpsc::Sender<RecordOutcome>) {
+        let AppendUnit { buffer, filled } = &self.units[unit];
         let mut cutter = Cutter::new(self.log.recovered_ms());
         for sequence in 0.. {
             let taken = loop {
@@ -167,19 +164,19 @@ impl Lanes {
             let appended = self.log.append(unit, record).await;
             self.metrics.appended(cut.placements.len(), began.elapsed());
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            let answer = Answer { placements: cut.placements, outcome: Outcome::of(appended) };
-            if answers.send(answer).await.is_err() {
+            let outcome = RecordOutcome { placements: cut.placements, outcome: appended.into() };
+            if outcomes.send(outcome).await.is_err() {
                 return;
             }
         }
     }
 
-    /// How many append units there are.
+    /// How many append units the log has.
     pub(crate) fn units(&self) -> usize {
         self.units.len()
     }
 
-    /// Bytes that wait or are being appended.
+    /// Bytes of the events that wait or are being appended.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }

@@ -1,27 +1,37 @@
-//! The edge of Sluice: HTTP in, durable batches out.
+//! The ingest role of Sluice: events in over HTTP, durable batches out; and the
+//! API through which customers and operators read and change everything else.
 
 mod admission;
 mod appenders;
+mod audience;
 mod auth;
 mod body;
 pub mod config;
 mod connection;
+mod contexts;
 mod cors;
 mod cursor;
+mod customer_locks;
 mod decode;
-mod edge;
+mod describe;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
 pub mod fuzzing;
+mod http_metrics;
 mod inbox;
+mod ingest;
 mod item;
 mod lanes;
+mod media_type;
 mod metrics;
+mod occupancy;
 mod openapi;
 mod produce;
+mod readiness;
 mod reply;
+mod request;
 mod request_id;
+mod route;
 mod router;
 mod routes;
 mod server;
@@ -36,7 +46,7 @@ mod testing;
 mod tls;
 
 pub use crate::metrics::METRICS;
-pub use config::EdgeConfig;
-pub use edge::{BoundEdge, EdgeError, EdgeParts};
+pub use config::IngestConfig;
+pub use ingest::{BoundIngest, IngestError, IngestParts};
 pub use server::BindError;
 pub use tls::TlsError;

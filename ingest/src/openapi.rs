@@ -1,61 +1,76 @@
-//! `/openapi.json`: what a listener can be asked, as OpenAPI 3.1.
+//! `/openapi.json`: the requests that a listener takes, as OpenAPI 3.1.
 //!
-//! It is made from what the edge works with: the paths are the router's own
-//! tables, every [`Route`] must say what it is (the compiler asks for it), and
-//! the limits are those of this deployment's configuration. A listener
-//! describes itself: each path in its document works where it was read.
+//! The paths and operations come from the table of routes, and the limits from
+//! this deployment's configuration. A listener describes itself, so each path
+//! works where its description was read.
 
-mod operation;
-mod operations;
-mod parts;
 mod schemas;
 
-use crate::config::EdgeConfig;
-use crate::router::{Access, Route, Router, canonical};
-use crate::service::Door;
+use crate::audience::Audience;
+use crate::config::IngestConfig;
+use crate::describe::{self, OperationPlace, parts};
+use crate::route::Route;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
-/// The document of a listener.
-pub(crate) fn document(door: Door, router: &Router, config: &EdgeConfig) -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    let mut ids = HashSet::new();
-    for (path, method, route) in canonical(door, config.metrics_on_public) {
-        let operation = operations::of(route, config).json(&Place {
-            id: unique(&mut ids, route, method),
-            path: &path,
-            access: router.access(route),
-        });
-        let item = paths.entry(path).or_insert_with(|| json!({}));
-        item[method.to_ascii_lowercase()] = operation;
-    }
+/// The document of a listener that serves these routes.
+pub(crate) fn document<'r>(
+    audience: Audience,
+    routes: impl Iterator<Item = &'r Route>,
+    config: &IngestConfig,
+) -> Value {
+    let paths = paths(audience, routes, config);
     let schemas = reachable(&paths, "schemas", schemas::all(config));
     let headers = reachable(&paths, "headers", parts::headers());
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": match door {
-                Door::Public => "Sluice",
-                Door::Admin => "Sluice for operators",
+            "title": match audience {
+                Audience::Customers => "Sluice",
+                Audience::Operators => "Sluice for operators",
             },
             "version": env!("CARGO_PKG_VERSION"),
-            "description": description(door),
+            "description": description(audience),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         // Relative (OpenAPI 3.1, 4.8.5): this listener, whatever its address.
         "servers": [{ "url": "/" }],
-        "tags": operation::tags(door),
+        "tags": describe::tags(audience),
         "paths": paths,
         "components": {
-            "securitySchemes": security(door),
+            "securitySchemes": security(audience),
             "schemas": schemas,
             "headers": headers,
         },
     })
 }
 
-/// The components of a section that the paths lead to: what a listener does
-/// not use it does not tell.
+/// The operations of a listener by their canonical paths.
+fn paths<'r>(
+    audience: Audience,
+    routes: impl Iterator<Item = &'r Route>,
+    config: &IngestConfig,
+) -> Map<String, Value> {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes {
+        let Some(prefix) = route.root.prefixes(audience, config.metrics_on_public).first() else { continue };
+        let path = format!("{prefix}{}", route.path);
+        for (nth, method) in route.methods.iter().enumerate() {
+            let method = method.to_ascii_lowercase();
+            let place = OperationPlace {
+                id: if nth == 0 { route.name.to_owned() } else { format!("{}_{method}", route.name) },
+                path: &path,
+                access: route.root.access(audience),
+            };
+            let operation = (route.describe)(config).json(&place);
+            paths.entry(path.clone()).or_insert_with(|| json!({}))[method] = operation;
+        }
+    }
+    paths
+}
+
+/// The components of a section to which the paths lead. A listener does not
+/// describe the others.
 fn reachable(paths: &Map<String, Value>, section: &str, all: Map<String, Value>) -> Map<String, Value> {
     let mut used = HashSet::new();
     let prefix = format!("#/components/{section}/");
@@ -67,39 +82,21 @@ fn note_references(value: &Value, prefix: &str, all: &Map<String, Value>, used: 
     match value {
         Value::Object(fields) => {
             let reference = fields.get("$ref").and_then(Value::as_str);
-            let name = reference.and_then(|of| of.strip_prefix(prefix));
+            let name = reference.and_then(|reference| reference.strip_prefix(prefix));
             if let Some(schema) = name.and_then(|name| all.get(name).filter(|_| used.insert(name.to_owned())))
             {
                 note_references(schema, prefix, all, used);
             }
             fields.values().for_each(|value| note_references(value, prefix, all, used));
         }
-        Value::Array(all_of) => all_of.iter().for_each(|value| note_references(value, prefix, all, used)),
+        Value::Array(items) => items.iter().for_each(|value| note_references(value, prefix, all, used)),
         _ => {}
     }
 }
 
-/// Where an operation is.
-struct Place<'a> {
-    id: String,
-    path: &'a str,
-    access: Access,
-}
-
-/// A route's name; with its method where two methods lead to one route.
-fn unique(ids: &mut HashSet<String>, route: Route, method: &str) -> String {
-    let id = route.name().to_owned();
-    if ids.insert(id.clone()) {
-        return id;
-    }
-    let id = format!("{id}_{}", method.to_ascii_lowercase());
-    ids.insert(id.clone());
-    id
-}
-
-fn description(door: Door) -> &'static str {
-    match door {
-        Door::Public => {
+fn description(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Customers => {
             "Events in over HTTP, durable before they are answered 202; batched signed webhooks out. \
              `/api/v1/…` answers as `/v1/…` does, and `/events` and `/inbox` (with what is below them) \
              as `/v1/events` and `/v1/inbox`. Operators have a listener of their own, which describes \
@@ -107,20 +104,20 @@ fn description(door: Door) -> &'static str {
              answer, in the shape of every refusal: 400 `MALFORMED_REQUEST`, 414 `URI_TOO_LONG`, \
              431 `HEADERS_TOO_LARGE`."
         }
-        Door::Admin => {
+        Audience::Operators => {
             "Customers, their keys and their subscriptions. What customers ask is described at the \
              public listener's `/openapi.json`."
         }
     }
 }
 
-fn security(door: Door) -> Value {
-    match door {
-        Door::Public => json!({
+fn security(audience: Audience) -> Value {
+    match audience {
+        Audience::Customers => json!({
             "bearer": { "type": "http", "scheme": "bearer", "description": "A customer's key, `sk_live_…` or `sk_test_…`." },
             "api_key": { "type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key." },
         }),
-        Door::Admin => json!({
+        Audience::Operators => json!({
             "admin_token": { "type": "http", "scheme": "bearer", "description": "The admin token." },
         }),
     }

@@ -1,6 +1,9 @@
-//! Answers: a status, a body that is ready, and few headers.
+//! Answers: a status, a body that is ready or is streamed, and few headers.
 
-use crate::stream::EventStream;
+mod streamed;
+
+pub(crate) use streamed::StreamedBody;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -11,19 +14,19 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What every handler answers.
-pub(crate) type Reply = Response<Body>;
+/// What every handler returns.
+pub(crate) type ApiReply = Response<ReplyBody>;
 
 /// An answer's body.
 #[derive(Debug)]
-pub(crate) enum Body {
-    /// It is ready.
+pub(crate) enum ReplyBody {
+    /// All of its bytes are known.
     Whole(Full<Bytes>),
-    /// It comes as it happens.
-    Stream(EventStream),
+    /// Its bytes come as events happen.
+    Streamed(StreamedBody),
 }
 
-impl http_body::Body for Body {
+impl http_body::Body for ReplyBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -33,67 +36,67 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx),
-            Self::Stream(stream) => stream.poll_next(cx).map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Streamed(body) => body.poll_next(cx).map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Stream(_) => false,
+            Self::Streamed(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Streamed(_) => SizeHint::default(),
         }
     }
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// Tells a proxy not to buffer an answer.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// JSON that is already written.
-pub(crate) fn json_bytes(status: StatusCode, body: Bytes) -> Reply {
+/// An answer of JSON that is already written.
+pub(crate) fn json_bytes(status: StatusCode, body: Bytes) -> ApiReply {
     with_type(status, body, JSON)
 }
 
-/// A value as JSON.
-pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+/// An answer of a value as JSON.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> ApiReply {
     let body = serde_json::to_vec(value).expect("answers have string keys only");
     json_bytes(status, body.into())
 }
 
-/// Prometheus' text format.
-pub(crate) fn metrics(body: String) -> Reply {
-    with_type(StatusCode::OK, body.into(), TEXT)
+/// An answer in Prometheus' text format.
+pub(crate) fn metrics(body: String) -> ApiReply {
+    with_type(StatusCode::OK, body.into(), PROMETHEUS)
 }
 
-/// Server-sent events, as they happen.
-pub(crate) fn event_stream(stream: EventStream) -> Reply {
-    let mut reply = Response::new(Body::Stream(stream));
+/// An answer of server-sent events.
+pub(crate) fn event_stream(body: StreamedBody) -> ApiReply {
+    let mut reply = Response::new(ReplyBody::Streamed(body));
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that gather answers are told not to gather this one.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     reply
 }
 
-/// Nothing to say.
-pub(crate) fn no_content() -> Reply {
-    let mut reply = Response::new(Body::Whole(Full::default()));
+/// 204: an answer without a body.
+pub(crate) fn no_content() -> ApiReply {
+    let mut reply = Response::new(ReplyBody::Whole(Full::default()));
     *reply.status_mut() = StatusCode::NO_CONTENT;
     reply
 }
 
-fn with_type(status: StatusCode, body: Bytes, kind: HeaderValue) -> Reply {
-    let mut reply = Response::new(Body::Whole(Full::new(body)));
+fn with_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> ApiReply {
+    let mut reply = Response::new(ReplyBody::Whole(Full::new(body)));
     *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    reply.headers_mut().insert(CONTENT_TYPE, content_type);
     reply
 }

@@ -1,16 +1,17 @@
-//! `X-Request-ID`: the caller's if sane, else one made of a process's random
-//! start and a count.
+//! `X-Request-ID`: the caller's id where it is sane, else a new id made of a
+//! random prefix of this process and a count.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_model::ids::random_u128;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::reply::REQUEST_ID;
+/// The header's name.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LEN_MAX: usize = 128;
 
-/// Twelve random hexadecimal characters of this process.
+/// Twelve random hexadecimal characters and a hyphen.
 static PREFIX: LazyLock<[u8; 13]> = LazyLock::new(|| {
     let mut prefix = [b'-'; 13];
     write_hex(random_u128() as u64, &mut prefix[..12]);
@@ -19,11 +20,11 @@ static PREFIX: LazyLock<[u8; 13]> = LazyLock::new(|| {
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// The id of a request.
-pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
+/// The id of the request with these headers.
+pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderValue {
     match headers.get(REQUEST_ID) {
         Some(value) if is_sane(value) => value.clone(),
-        _ => new(),
+        _ => generate(),
     }
 }
 
@@ -32,15 +33,20 @@ fn is_sane(value: &HeaderValue) -> bool {
     (1..=LEN_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
 }
 
-/// One of our own.
-pub(crate) fn new() -> HeaderValue {
+/// A new id.
+pub(crate) fn generate() -> HeaderValue {
     let mut text = [0; 25];
     text[..13].copy_from_slice(&*PREFIX);
     write_hex(COUNT.fetch_add(1, Ordering::Relaxed), &mut text[13..]);
     HeaderValue::from_bytes(&text).expect("hexadecimal digits and a hyphen")
 }
 
-/// The low bits of `value` in hexadecimal, filling `out`.
+/// The id as text. Every id that this module returns is visible ASCII.
+pub(crate) fn text(id: &HeaderValue) -> &str {
+    id.to_str().unwrap_or_default()
+}
+
+/// Fills `out` with the lowest bits of `value` in hexadecimal.
 fn write_hex(mut value: u64, out: &mut [u8]) {
     for place in out.iter_mut().rev() {
         *place = b"0123456789abcdef"[(value & 15) as usize];
@@ -57,13 +63,13 @@ mod tests {
         let id = |value: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_bytes(value).unwrap());
-            of(&headers)
+            from_headers(&headers)
         };
         assert_eq!(id(b"abc-1"), "abc-1");
         let long = [b'a'; LEN_MAX + 1];
         for other in [&b""[..], b"a b", b"\xffx", b"a\tb", &long] {
             assert!(is_sane(&id(other)) && id(other).as_bytes() != other);
         }
-        assert_ne!(of(&HeaderMap::new()), of(&HeaderMap::new()));
+        assert_ne!(from_headers(&HeaderMap::new()), from_headers(&HeaderMap::new()));
     }
 }

@@ -1,151 +1,159 @@
-//! One request: found, let in, handled, answered, counted.
+//! One request: its route is found, its credentials are checked, and it is
+//! handled, answered and counted.
 
-use crate::auth;
-use crate::body;
-use crate::connection::Connection;
-use crate::edge::Edge;
+use crate::audience::{Audience, RouteAccess};
+use crate::auth::{self, AdminToken};
+use crate::body::{self, BodyIntake};
+use crate::connection::ClientConnection;
+use crate::contexts::Contexts;
+use crate::cors::Cors;
 use crate::error::ApiError;
-use crate::reply::{REQUEST_ID, Reply};
-use crate::request_id;
-use crate::router::{Access, Found, Params, Route, Router};
+use crate::http_metrics::HttpMetrics;
+use crate::reply::ApiReply;
+use crate::request::{ApiRequest, PathParams, Principal};
+use crate::request_id::{self, REQUEST_ID};
+use crate::router::{RouteEntry, RouteMatch, Router};
 use crate::routes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use sluice_catalogue::directory::KeyEntry;
+use sluice_catalogue::directory::Directory;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Taken in and dropped of a body that nobody will read, so that the client
-/// reads its refusal and can go on using the connection.
+/// Bytes of an unread body that are read and dropped, so that the client reads
+/// its refusal and can use the connection again.
 const UNREAD_BYTES_MAX: u64 = 256 << 10;
 
-/// Who a listener is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
-    Public,
-    Admin,
+/// What the listeners share.
+pub(crate) struct SharedState {
+    pub contexts: Contexts,
+    pub directory: Arc<Directory>,
+    pub intake: Arc<BodyIntake>,
+    pub admin_token: AdminToken,
+    pub cors: Cors,
+    pub metrics: HttpMetrics,
 }
 
-/// What the requests of one connection have in common.
+/// Answers the requests of one listener.
+pub(crate) struct ListenerService {
+    pub audience: Audience,
+    pub router: Router,
+    pub shared: Arc<SharedState>,
+}
+
+/// A connection of a listener.
 pub(crate) struct Session {
-    pub edge: Arc<Edge>,
-    pub connection: Arc<Connection>,
-    pub door: Door,
+    pub service: Arc<ListenerService>,
+    pub connection: Arc<ClientConnection>,
 }
 
-/// A request that was let in, as its handler sees it.
-pub(crate) struct Call<'a> {
-    pub edge: &'a Edge,
-    pub connection: &'a Arc<Connection>,
-    pub door: Door,
-    pub parts: &'a Parts,
-    pub params: Params<'a>,
-    /// The customer's key; nothing on the operators' side.
-    pub key: Option<Arc<KeyEntry>>,
-    pub started: Instant,
+/// A request's index in the table of routes, and its outcome.
+struct Handled {
+    route: usize,
+    outcome: Result<ApiReply, ApiError>,
 }
 
 /// Answers one request.
-pub(crate) async fn serve(session: Arc<Session>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+pub(crate) async fn serve(session: Arc<Session>, request: Request<Incoming>) -> Result<ApiReply, Infallible> {
     let in_flight = session.connection.begin();
-    let started = Instant::now();
-    let edge = &*session.edge;
-    let request_id = request_id::of(request.headers());
+    let shared = &*session.service.shared;
+    let request_id = request_id::from_headers(request.headers());
     let (parts, body) = request.into_parts();
-    if let Some(mut reply) = edge.cors.preflight(&parts.method, &parts.headers) {
-        edge.cors.mark(&parts.headers, &mut reply);
-        reply.headers_mut().insert(REQUEST_ID, request_id);
-        return Ok(reply);
-    }
-    let router = match session.door {
-        Door::Public => &edge.public,
-        Door::Admin => &edge.admin,
-    };
-    let (route, outcome) = match let_in(&session, router, &parts) {
-        Ok((route, params, key)) => {
-            let (connection, door) = (&session.connection, session.door);
-            let call = Call { edge, connection, door, parts: &parts, params, key, started };
-            let outcome = match route {
-                Route::Produce => routes::produce::produce(&call, body).await,
-                // Boxed, so that every request does not carry the room of the largest handler.
-                _ => Box::pin(routes::other(route, &call, body)).await,
-            };
-            (route, outcome)
-        }
-        Err((route, error)) => {
-            if !hyper::body::Body::is_end_stream(&body) {
-                let limits = edge.event_bodies();
-                body::discard(&session.connection, &parts.headers, body, limits, UNREAD_BYTES_MAX).await;
-            }
-            (route, Err(error))
-        }
-    };
-    let mut reply = match outcome {
-        Ok(reply) => {
-            let status = reply.status().as_u16();
-            tracing::debug!(request_id = text(&request_id), route = route.name(), status, "answered");
+    let mut reply = match shared.cors.preflight(&parts.method, &parts.headers) {
+        Some(reply) => reply,
+        None => {
+            let Handled { route, outcome } = handle(&session, &parts, body).await;
+            let reply = outcome.unwrap_or_else(|error| {
+                shared.metrics.refused(error.code());
+                log_refusal(route, &request_id, &error);
+                error.into_reply(&request_id)
+            });
+            shared.metrics.answered(route, reply.status());
+            tracing::debug!(
+                request_id = request_id::text(&request_id),
+                route = routes::NAMES[route],
+                status = reply.status().as_u16(),
+                "answered"
+            );
             reply
-        }
-        Err(error) => {
-            edge.metrics.refused(error.code());
-            tell(route, &request_id, &error);
-            error.into_reply(&request_id)
         }
     };
     reply.headers_mut().insert(REQUEST_ID, request_id);
-    edge.cors.mark(&parts.headers, &mut reply);
-    edge.metrics.answered(route, reply.status());
+    shared.cors.mark(&parts.headers, &mut reply);
     drop(in_flight);
     Ok(reply)
 }
 
-/// Logs a refusal: loud where it is not the client's doing. What the client
-/// sent is not in it.
-fn tell(route: Route, request_id: &HeaderValue, error: &ApiError) {
-    let (route, status, code) = (route.name(), error.status().as_u16(), error.code());
-    match (error.cause(), error.status()) {
-        (Some(cause), StatusCode::INTERNAL_SERVER_ERROR) => {
-            tracing::error!(request_id = text(request_id), route, status, code, cause, "a request failed");
-        }
-        (Some(cause), _) => {
-            tracing::warn!(request_id = text(request_id), route, status, code, cause, "a request failed");
-        }
-        (None, _) => tracing::debug!(request_id = text(request_id), route, status, code, "refused"),
-    }
-}
-
-/// Sane ids are visible ASCII; see request_id.rs.
-fn text(request_id: &HeaderValue) -> &str {
-    request_id.to_str().unwrap_or_default()
-}
-
-type LetIn<'a> = (Route, Params<'a>, Option<Arc<KeyEntry>>);
-
-/// Finds a request's route and checks its credentials.
-fn let_in<'a>(session: &Session, router: &Router, parts: &'a Parts) -> Result<LetIn<'a>, (Route, ApiError)> {
-    let (route, params) = match router.find(&parts.method, parts.uri.path()) {
-        Found::Route(route, params) => (route, params),
-        Found::Method { allow } => return Err((Route::None, wrong_method(&parts.method, allow))),
-        Found::Nothing => {
-            let error = ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing at this path");
-            return Err((Route::None, error));
-        }
+async fn handle(session: &Session, parts: &Parts, body: Incoming) -> Handled {
+    let started = Instant::now();
+    let Session { service, connection } = session;
+    let shared = &*service.shared;
+    let (route, error) = match find(service, parts) {
+        Ok((entry, params)) => match principal(session, entry, &parts.headers) {
+            Ok(principal) => {
+                let request = ApiRequest {
+                    parts,
+                    params,
+                    audience: service.audience,
+                    principal,
+                    connection,
+                    started,
+                    intake: &shared.intake,
+                    directory: &shared.directory,
+                };
+                let outcome = entry.route.handler.run(&shared.contexts, &request, body).await;
+                return Handled { route: entry.index, outcome };
+            }
+            Err(error) => (entry.index, error),
+        },
+        Err(error) => (routes::NONE, error),
     };
-    let key = check(session, router.access(route), &parts.headers).map_err(|error| (route, error))?;
-    Ok((route, params, key))
+    if !hyper::body::Body::is_end_stream(&body) {
+        let limits = shared.intake.limits();
+        body::discard(connection, &parts.headers, body, limits, UNREAD_BYTES_MAX).await;
+    }
+    Handled { route, outcome: Err(error) }
 }
 
-fn check(session: &Session, access: Access, headers: &HeaderMap) -> Result<Option<Arc<KeyEntry>>, ApiError> {
-    match access {
-        Access::Open => Ok(None),
-        Access::Customer => auth::customer(&session.edge.directory, &session.connection, headers).map(Some),
-        Access::Admin => session.edge.admin_token.check(headers).map(|()| None),
+fn find<'a>(service: &ListenerService, parts: &'a Parts) -> Result<(RouteEntry, PathParams<'a>), ApiError> {
+    match service.router.find(&parts.method, parts.uri.path()) {
+        RouteMatch::Route(entry, params) => Ok((entry, params)),
+        RouteMatch::WrongMethod { allow } => Err(wrong_method(&parts.method, allow)),
+        RouteMatch::NoSuchPath => {
+            Err(ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing at this path"))
+        }
     }
 }
 
 fn wrong_method(method: &Method, allow: &str) -> ApiError {
     let text = format!("{method} is not one of {allow}");
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", text).allow(allow.to_owned())
+}
+
+/// Checks the credentials that the route asks for.
+fn principal(session: &Session, entry: RouteEntry, headers: &HeaderMap) -> Result<Principal, ApiError> {
+    let shared = &session.service.shared;
+    match entry.route.root.access(session.service.audience) {
+        RouteAccess::Open => Ok(Principal::Anybody),
+        RouteAccess::Customer => {
+            auth::customer_key(&shared.directory, &session.connection, headers).map(Principal::Customer)
+        }
+        RouteAccess::Admin => shared.admin_token.check(headers).map(|()| Principal::Operator),
+    }
+}
+
+/// Logs a refusal, as a warning or an error if it has a cause on this side. What
+/// the client sent is not logged.
+fn log_refusal(route: usize, request_id: &HeaderValue, error: &ApiError) {
+    let (status, code, route) = (error.status().as_u16(), error.code(), routes::NAMES[route]);
+    let request_id = request_id::text(request_id);
+    match (error.cause(), error.status()) {
+        (Some(cause), StatusCode::INTERNAL_SERVER_ERROR) => {
+            tracing::error!(request_id, route, status, code, cause, "a request failed");
+        }
+        (Some(cause), _) => tracing::warn!(request_id, route, status, code, cause, "a request failed"),
+        (None, _) => tracing::debug!(request_id, route, status, code, "refused"),
+    }
 }

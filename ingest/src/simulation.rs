@@ -1,10 +1,10 @@
-//! The edge without its sockets, for simulations: requests go straight to what
-//! takes events, and get what the routes would make their answer of.
+//! The ingest role without its sockets, for simulations: requests go straight to
+//! the producer, and get the outcome from which the routes would make an answer.
 
 use crate::appenders::Appenders;
-use crate::config::EdgeConfig;
+use crate::config::IngestConfig;
 use crate::decode::BodyForm;
-use crate::edge::producer_settings;
+use crate::ingest::producer_settings;
 use crate::produce::{ProduceError, Producer, Wishes};
 use bytes::Bytes;
 use sluice_catalogue::directory::Directory;
@@ -20,32 +20,32 @@ pub enum Answered {
     Accepted {
         /// JSON.
         body: Bytes,
-        /// Whether it is an earlier request's answer.
+        /// Whether this repeats the answer to an earlier request.
         replayed: bool,
     },
-    /// Nothing of it was taken: 429, 503, or 409 while the same request is in flight.
+    /// No event was accepted: 429, 503, or 409 while the same request is in flight.
     NotTaken(String),
-    /// Some of it may have been taken.
+    /// Some of the events may have been accepted.
     Unknown(String),
-    /// 4xx: it would never be taken.
+    /// 4xx: the request can never be accepted.
     Refused(String),
 }
 
-/// Takes events as an edge does. Dropping it is a crash: nothing more is appended.
-pub struct Door {
+/// Accepts events as an ingest process does. Dropping it is a crash: nothing more is appended.
+pub struct SimulatedIngest {
     producer: Producer,
     directory: Arc<Directory>,
     _appenders: Appenders,
 }
 
-impl Door {
+impl SimulatedIngest {
     /// Starts the appenders.
     #[must_use]
     pub fn open(
         log: Arc<dyn Log>,
         idempotency: Arc<dyn Idempotency>,
         directory: Arc<Directory>,
-        config: &EdgeConfig,
+        config: &IngestConfig,
         lanes: u16,
     ) -> Self {
         let rates = Arc::new(LocalRates::new(Arc::clone(&directory)));
@@ -54,7 +54,7 @@ impl Door {
         Self { producer, directory, _appenders: appenders }
     }
 
-    /// Takes a customer's request.
+    /// Accepts a customer's request.
     pub async fn produce(&self, customer: CustomerId, key: Option<&str>, body: &[u8]) -> Answered {
         let Some(customer) = self.directory.customer(customer) else {
             return Answered::Refused("no such customer".into());
@@ -81,7 +81,7 @@ impl Door {
         }
     }
 
-    /// Bytes that wait or are being appended; the configuration bounds them.
+    /// Bytes of events that wait or are being appended; the configuration bounds them.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.producer.lanes().bytes()

@@ -1,25 +1,25 @@
-//! An event's status, computed from the facts about it.
+//! An event's status, computed from the facts about it when it is read.
 
 use serde::Serialize;
 use sluice_ports::event_store::StoredBatch;
 
-/// Where an event stands.
+/// An event's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
+pub(crate) enum EventStatus {
     /// It waits to be matched or delivered.
     Pending,
     /// At least one webhook took it.
     Delivered,
-    /// All webhooks that it matched gave up on it.
+    /// Every subscription that matched it gave up on it.
     Failed,
-    /// No subscription wanted it.
+    /// No subscription matched it.
     Unmatched,
     /// Its reader acknowledged it.
     Acknowledged,
 }
 
-impl Status {
+impl EventStatus {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "pending" => Self::Pending,
@@ -42,19 +42,19 @@ impl Status {
     }
 }
 
-/// What is known of one event.
+/// What is known about one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub status: Status,
-    /// Over all subscriptions.
+    pub status: EventStatus,
+    /// Delivery attempts of all subscriptions together.
     pub attempts: u32,
-    /// The last attempt of any, in milliseconds since the Unix epoch.
+    /// The last attempt of any subscription, in milliseconds since the Unix epoch.
     pub last_attempt_ms: Option<u64>,
     pub acknowledged_at_ms: Option<u64>,
 }
 
-/// Where the event at `index` stands.
-pub(crate) fn of(stored: &StoredBatch, index: u16) -> Standing {
+/// What is known about the event at `index` of its batch.
+pub(crate) fn standing(stored: &StoredBatch, index: u16) -> Standing {
     let (mut matched, mut took, mut waits) = (false, false, false);
     let (mut attempts, mut last_attempt_ms) = (0u32, 0);
     for (_, fact) in &stored.facts {
@@ -68,15 +68,16 @@ pub(crate) fn of(stored: &StoredBatch, index: u16) -> Standing {
         attempts = attempts.saturating_add(fact.attempts);
         last_attempt_ms = last_attempt_ms.max(fact.last_attempt_ms);
     }
-    let acknowledged = stored.acknowledged.binary_search_by_key(&index, |(of, _)| *of).ok();
+    let acknowledged =
+        stored.acknowledged.binary_search_by_key(&index, |(acknowledged, _)| *acknowledged).ok();
     let acknowledged_at_ms = acknowledged.and_then(|at| stored.acknowledged.get(at)).map(|(_, ms)| *ms);
     let status = match (acknowledged_at_ms, took, matched) {
-        (Some(_), ..) => Status::Acknowledged,
-        (None, true, _) => Status::Delivered,
-        (None, false, true) if waits => Status::Pending,
-        (None, false, true) => Status::Failed,
-        (None, false, false) if stored.passed => Status::Unmatched,
-        (None, false, false) => Status::Pending,
+        (Some(_), ..) => EventStatus::Acknowledged,
+        (None, true, _) => EventStatus::Delivered,
+        (None, false, true) if waits => EventStatus::Pending,
+        (None, false, true) => EventStatus::Failed,
+        (None, false, false) if stored.passed => EventStatus::Unmatched,
+        (None, false, false) => EventStatus::Pending,
     };
     Standing {
         status,
@@ -104,7 +105,7 @@ mod tests {
         }
     }
 
-    fn status(facts: &[(bool, bool, bool)], acknowledged: bool, passed: bool) -> Status {
+    fn status(facts: &[(bool, bool, bool)], acknowledged: bool, passed: bool) -> EventStatus {
         let mut stored = stored_batch(5);
         stored.facts = facts
             .iter()
@@ -115,22 +116,22 @@ mod tests {
             .collect();
         stored.acknowledged = if acknowledged { vec![(1, 5), (3, 7)] } else { vec![(1, 5)] };
         stored.passed = passed;
-        of(&stored, 3).status
+        standing(&stored, 3).status
     }
 
     #[test]
     fn a_status_follows_from_the_facts() {
         let (wanted, took, gave_up) = ((true, false, false), (true, true, false), (true, false, true));
-        assert_eq!(status(&[], false, false), Status::Pending);
-        assert_eq!(status(&[], false, true), Status::Unmatched);
-        assert_eq!(status(&[wanted], false, true), Status::Pending);
-        assert_eq!(status(&[wanted, took], false, true), Status::Delivered);
-        assert_eq!(status(&[wanted, gave_up], false, true), Status::Pending);
-        assert_eq!(status(&[gave_up, gave_up], false, true), Status::Failed);
-        assert_eq!(status(&[gave_up, took], false, true), Status::Delivered);
-        assert_eq!(status(&[(true, true, true)], false, true), Status::Delivered);
-        assert_eq!(status(&[gave_up], true, true), Status::Acknowledged);
-        assert_eq!(status(&[], true, false), Status::Acknowledged);
+        assert_eq!(status(&[], false, false), EventStatus::Pending);
+        assert_eq!(status(&[], false, true), EventStatus::Unmatched);
+        assert_eq!(status(&[wanted], false, true), EventStatus::Pending);
+        assert_eq!(status(&[wanted, took], false, true), EventStatus::Delivered);
+        assert_eq!(status(&[wanted, gave_up], false, true), EventStatus::Pending);
+        assert_eq!(status(&[gave_up, gave_up], false, true), EventStatus::Failed);
+        assert_eq!(status(&[gave_up, took], false, true), EventStatus::Delivered);
+        assert_eq!(status(&[(true, true, true)], false, true), EventStatus::Delivered);
+        assert_eq!(status(&[gave_up], true, true), EventStatus::Acknowledged);
+        assert_eq!(status(&[], true, false), EventStatus::Acknowledged);
     }
 
     proptest! {
@@ -140,10 +141,10 @@ mod tests {
             let before = status(&facts, false, true);
             let mut grown = facts;
             grown.push(more);
-            if before == Status::Delivered {
-                prop_assert_eq!(status(&grown, false, true), Status::Delivered);
+            if before == EventStatus::Delivered {
+                prop_assert_eq!(status(&grown, false, true), EventStatus::Delivered);
             }
-            prop_assert_eq!(status(&grown, true, true), Status::Acknowledged);
+            prop_assert_eq!(status(&grown, true, true), EventStatus::Acknowledged);
         }
     }
 
@@ -156,8 +157,8 @@ mod tests {
             (id(2), Fact { attempts: 4, last_attempt_ms: 11, ..fact(true, false, true) }),
             (id(3), fact(false, false, false)),
         ];
-        let standing = of(&stored, 3);
-        assert_eq!((standing.attempts, standing.last_attempt_ms), (6, Some(11)));
-        assert_eq!(of(&stored, 2).last_attempt_ms, None);
+        let third = standing(&stored, 3);
+        assert_eq!((third.attempts, third.last_attempt_ms), (6, Some(11)));
+        assert_eq!(standing(&stored, 2).last_attempt_ms, None);
     }
 }

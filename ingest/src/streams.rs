@@ -1,4 +1,4 @@
-//! The streams that are open: how many there may be, and what wakes them.
+//! The open streams of this process: how many there may be, and how a new event wakes them.
 
 use parking_lot::Mutex;
 use sluice_model::CustomerId;
@@ -7,26 +7,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// There is no room for one more stream.
+/// Why one more stream is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoRoom {
-    /// On this edge.
-    Edge,
-    /// Of the customer's.
+pub(crate) enum NoStreamRoom {
+    /// The process has as many as it may have.
+    Process,
+    /// The customer has as many as it may have.
     Customer,
 }
 
-/// The open streams of an edge.
+/// The open streams.
 #[derive(Debug)]
 pub(crate) struct Streams {
     max: usize,
     customer_max: usize,
     open: AtomicUsize,
-    customers: Mutex<HashMap<CustomerId, OfCustomer, foldhash::fast::RandomState>>,
+    customers: Mutex<HashMap<CustomerId, CustomerStreams, foldhash::fast::RandomState>>,
 }
 
 #[derive(Debug, Default)]
-struct OfCustomer {
+struct CustomerStreams {
     open: usize,
     news: Arc<Notify>,
 }
@@ -36,52 +36,57 @@ impl Streams {
         Self { max, customer_max, open: AtomicUsize::new(0), customers: Mutex::default() }
     }
 
-    /// How many there are.
+    /// How many streams are open.
     pub(crate) fn len(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Says that a customer has new events. Without any stream it costs one load.
+    /// How many streams one customer may open.
+    pub(crate) const fn customer_max(&self) -> usize {
+        self.customer_max
+    }
+
+    /// Tells a customer's streams of new events. While no stream is open this is one load.
     pub(crate) fn wake(&self, customer: CustomerId) {
         if self.len() > 0
-            && let Some(of) = self.customers.lock().get(&customer)
+            && let Some(streams) = self.customers.lock().get(&customer)
         {
-            of.news.notify_waiters();
+            streams.news.notify_waiters();
         }
     }
 
-    /// Takes a stream in until its place is dropped.
-    pub(crate) fn enter(self: &Arc<Self>, customer: CustomerId) -> Result<Place, NoRoom> {
+    /// Counts a stream as open until its place is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, customer: CustomerId) -> Result<StreamPlace, NoStreamRoom> {
         let mut customers = self.customers.lock();
         if self.len() >= self.max {
-            return Err(NoRoom::Edge);
+            return Err(NoStreamRoom::Process);
         }
-        let of = customers.entry(customer).or_default();
-        if of.open >= self.customer_max {
-            return Err(NoRoom::Customer);
+        let streams = customers.entry(customer).or_default();
+        if streams.open >= self.customer_max {
+            return Err(NoStreamRoom::Customer);
         }
-        of.open += 1;
+        streams.open += 1;
         self.open.fetch_add(1, Ordering::Relaxed);
-        Ok(Place { streams: Arc::clone(self), customer, news: Arc::clone(&of.news) })
+        Ok(StreamPlace { streams: Arc::clone(self), customer, news: Arc::clone(&streams.news) })
     }
 }
 
-/// One stream's place among the others.
+/// One stream's place among the open ones.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct StreamPlace {
     streams: Arc<Streams>,
     customer: CustomerId,
-    /// Told of new events.
+    /// Notified of the customer's new events.
     pub(crate) news: Arc<Notify>,
 }
 
-impl Drop for Place {
+impl Drop for StreamPlace {
     fn drop(&mut self) {
         let mut customers = self.streams.customers.lock();
         self.streams.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(of) = customers.get_mut(&self.customer) {
-            of.open -= 1;
-            if of.open == 0 {
+        if let Some(streams) = customers.get_mut(&self.customer) {
+            streams.open -= 1;
+            if streams.open == 0 {
                 customers.remove(&self.customer);
             }
         }
@@ -97,9 +102,9 @@ mod tests {
         let streams = Arc::new(Streams::new(3, 2));
         let [one, two] = [1, 2].map(CustomerId::from_u128);
         let held: Vec<_> = (0..2).map(|_| streams.enter(one).unwrap()).collect();
-        assert_eq!(streams.enter(one).unwrap_err(), NoRoom::Customer);
+        assert_eq!(streams.enter(one).unwrap_err(), NoStreamRoom::Customer);
         let other = streams.enter(two).unwrap();
-        assert_eq!(streams.enter(two).unwrap_err(), NoRoom::Edge);
+        assert_eq!(streams.enter(two).unwrap_err(), NoStreamRoom::Process);
         drop(held);
         assert_eq!(streams.len(), 1);
         assert!(streams.enter(one).is_ok());

@@ -1,10 +1,10 @@
-//! TLS on a listener: handshakes within a time, and a certificate that is
-//! exchanged while connections go on.
+//! TLS on a listener: handshakes with a timeout, and a certificate that can be
+//! exchanged while connections stay open.
 
 mod certificate;
 
 use crate::config::{TlsConfig, ms};
-use crate::connection::Protocol;
+use crate::connection::HttpProtocol;
 use certificate::{Certificate, CertificateError};
 use metrics::{Counter, counter};
 use rustls::ServerConfig;
@@ -24,18 +24,18 @@ const HTTP1: &[u8] = b"http/1.1";
 /// Why a listener cannot speak TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate or its key.
+    /// The certificate or its key cannot be used.
     #[error("edge.tls: {0}")]
     Certificate(#[from] CertificateError),
-    /// The library refuses what it is asked for.
+    /// The TLS library refuses the configuration.
     #[error("edge.tls: {0}")]
     Rustls(#[from] rustls::Error),
-    /// SIGHUP cannot be listened for.
+    /// The process cannot listen for SIGHUP.
     #[error("listen for SIGHUP: {0}")]
     Signal(#[source] std::io::Error),
 }
 
-/// TLS as the listeners have it in common.
+/// TLS, shared by the listeners.
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
     certificate: Arc<Certificate>,
@@ -67,7 +67,7 @@ impl TlsMetrics {
 }
 
 impl Tls {
-    /// Reads the configured certificate; nothing where there is none.
+    /// Reads the configured certificate, if one is configured.
     pub(crate) fn load(config: &TlsConfig) -> Result<Option<Arc<Self>>, TlsError> {
         let Some((cert_file, key_file)) = config.files() else { return Ok(None) };
         let certificate = Arc::new(Certificate::load(PathBuf::from(cert_file), PathBuf::from(key_file))?);
@@ -87,15 +87,18 @@ impl Tls {
         })))
     }
 
-    /// The handshake of a connection; nothing where it fails or takes too long.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> Option<(Box<TlsStream<TcpStream>>, Protocol)> {
-        // Boxed: a handshake's state is large, and gone once it ends.
+    /// Shakes hands with a client; nothing if that fails or takes too long.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> Option<(Box<TlsStream<TcpStream>>, HttpProtocol)> {
+        // Boxed: a handshake's state is large and short-lived.
         let handshake = Box::pin(self.acceptor.accept(stream));
         match tokio::time::timeout(self.handshake_within, handshake).await {
             Ok(Ok(stream)) => {
                 self.metrics.ok.increment(1);
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
-                Some((Box::new(stream), if http2 { Protocol::Http2 } else { Protocol::Http1 }))
+                Some((Box::new(stream), if http2 { HttpProtocol::Http2 } else { HttpProtocol::Http1 }))
             }
             Ok(Err(error)) => {
                 self.metrics.failed.increment(1);
@@ -109,28 +112,28 @@ impl Tls {
         }
     }
 
-    /// Reads the certificate again when its files change and on SIGHUP, until
-    /// told to stop. A bad one keeps the one in use.
+    /// Reads the certificate again when its files change and on SIGHUP, until told
+    /// to stop. If the new certificate is bad, the one in use stays.
     pub(crate) async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => hangup,
             Err(error) => {
-                tracing::error!(error = %TlsError::Signal(error), "certificates are not exchanged");
+                tracing::error!(error = %TlsError::Signal(error), "certificates cannot be exchanged");
                 return;
             }
         };
         let mut ticks = tokio::time::interval(self.look_every);
         loop {
             // Cancel safe: all three are waits.
-            let asked = tokio::select! {
+            let on_request = tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => false,
                 _ = hangup.recv() => true,
             };
             let certificate = Arc::clone(&self.certificate);
             // Files may lie on a slow mount.
-            let looked = tokio::task::spawn_blocking(move || certificate.look(asked)).await;
-            match looked {
+            let exchanged = tokio::task::spawn_blocking(move || certificate.look(on_request)).await;
+            match exchanged {
                 Ok(Ok(true)) => {
                     self.metrics.reloaded.increment(1);
                     tracing::info!("a new TLS certificate is in use");
@@ -140,7 +143,7 @@ impl Tls {
                     self.metrics.reload_failed.increment(1);
                     tracing::error!(%error, "the new TLS certificate is refused; the old one stays in use");
                 }
-                Err(error) => tracing::error!(%error, "looking at the TLS certificate failed"),
+                Err(error) => tracing::error!(%error, "the task that reads the TLS certificate failed"),
             }
         }
     }

@@ -6,11 +6,10 @@ use crate::clock::Clock;
 use crate::endpoint::Permit;
 use crate::metrics::Metrics;
 use crate::outcome::{self, Fault};
-use crate::recent::AttemptRecord;
 use crate::target::Target;
 use bytes::Bytes;
 use sluice_model::trace::{self, Span, SpanKind};
-use sluice_model::{Delivery, DeliveryId};
+use sluice_model::{AttemptRecord, Delivery, DeliveryId, EventRef};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -33,10 +32,25 @@ pub struct Job {
     pub number: u32,
     /// Where it goes.
     pub target: Arc<Target>,
-    /// How many events it carries.
-    pub events: usize,
+    /// The events that it carries.
+    pub events: Arc<[EventRef]>,
     /// Its body.
     pub chunks: Arc<[Bytes]>,
+}
+
+impl Job {
+    /// The next attempt of a delivery, with these bytes as the body.
+    #[must_use]
+    pub fn new(delivery: &Delivery, target: Arc<Target>, chunks: Arc<[Bytes]>) -> Self {
+        let events = delivery.events.as_slice().into();
+        Self { delivery: delivery.id, number: delivery.attempts + 1, target, events, chunks }
+    }
+
+    /// How many events it carries.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.events.iter().map(|events| events.events.len()).sum()
+    }
 }
 
 /// When a job may be sent.
@@ -91,8 +105,9 @@ impl Courier {
     /// not have taken it, as with any timeout. Dropping the future does the
     /// same without a record.
     pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
-        let Job { delivery, number, target, events, chunks } = job;
-        let prepared = Prepared::sign(&target, delivery, number, events, chunks, self.clock.now_ms());
+        let prepared = Prepared::sign(&job, self.clock.now_ms());
+        let events = job.event_count();
+        let Job { delivery, number, target, .. } = job;
         let permit = match start {
             Start::Now(permit) => permit,
             Start::When(granted) => granted.await.ok()?,
@@ -125,11 +140,11 @@ impl Courier {
             let (kind, status) = (SpanKind::Webhook, attempted.reply.status());
             trace::tell(Span { kind, own, parent, began_ms, ended_ms, status, events: events as u64 });
         }
-        let health = outcome::health(attempted.reply.answer, ended_ms);
+        let health = outcome::health(attempted.reply.result, ended_ms);
         if permit.record(ended_ms, health, record) {
             self.metrics.breaker_opens.increment(1);
         }
-        self.metrics.post(attempted.reply.answer, attempted.latency_ms());
+        self.metrics.post(attempted.reply.result, attempted.latency_ms());
         Some(attempted)
     }
 }

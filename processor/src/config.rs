@@ -39,13 +39,14 @@ pub struct WebhookConfig {
     pub idle_timeout_ms: u64,
     /// The most POSTs in flight to one subscription's endpoint.
     pub concurrency_max: u32,
-    /// The most of an answer's body that is read, beside what a list of
-    /// failed events may take.
+    /// The most of an answer's body that is read, in bytes, beside 256 bytes
+    /// for each event that the answer may name as failed. A longer JSON object
+    /// takes no event.
     pub answer_bytes_max: usize,
+    /// The most header lines of an answer; an answer with more is no answer.
+    pub answer_headers_max: usize,
     /// How much of an answer's body is kept for people to read.
     pub excerpt_bytes_max: usize,
-    /// How many recent attempts are kept for each subscription.
-    pub recent_attempts: usize,
 }
 
 impl Default for WebhookConfig {
@@ -56,9 +57,9 @@ impl Default for WebhookConfig {
             timeout_ms: 30_000,
             idle_timeout_ms: 4000,
             concurrency_max: 16,
-            answer_bytes_max: 64 * 1024,
+            answer_bytes_max: 256 * 1024,
+            answer_headers_max: 2000,
             excerpt_bytes_max: 1024,
-            recent_attempts: 16,
         }
     }
 }
@@ -126,8 +127,11 @@ pub struct QueueConfig {
     /// `max_bytes`; beyond it, attempts that take longer than `shard.age_cap_ms`
     /// are stopped.
     pub in_flight_bytes_max: usize,
-    /// The most of them of one subscription.
+    /// The most deliveries of one subscription that one look at the queue takes.
     pub taken_per_subscription_max: usize,
+    /// The most of `taken_max` and of `in_flight_bytes_max` that one customer
+    /// has, in percent, so that slow endpoints of one leave room for the others.
+    pub customer_share_percent: u8,
     /// How old a delivery gets before it is given up, whatever its attempts.
     pub delivery_age_max_ms: u64,
     /// The most events that wait for one subscription before it is disabled.
@@ -144,6 +148,7 @@ impl Default for QueueConfig {
             taken_max: 1024,
             in_flight_bytes_max: 128 * 1024 * 1024,
             taken_per_subscription_max: 32,
+            customer_share_percent: 25,
             delivery_age_max_ms: 3 * 24 * 3600 * 1000,
             backlog_events_max: 10_000_000,
             suspended_wait_ms: 60_000,
@@ -183,8 +188,8 @@ impl ProcessorConfig {
             ("webhook.idle_timeout_ms", webhook.idle_timeout_ms.into(), 0, 3_600_000),
             ("webhook.concurrency_max", webhook.concurrency_max.into(), 1, 1024),
             ("webhook.answer_bytes_max", webhook.answer_bytes_max as i128, 0, 16 << 20),
+            ("webhook.answer_headers_max", webhook.answer_headers_max as i128, 16, 16_384),
             ("webhook.excerpt_bytes_max", webhook.excerpt_bytes_max as i128, 0, 64 << 10),
-            ("webhook.recent_attempts", webhook.recent_attempts as i128, 0, 1000),
             ("breaker.consecutive_failures", breaker.consecutive_failures.into(), 1, 1_000_000),
             ("breaker.window", breaker.window.into(), 1, 64),
             ("breaker.open_ms", breaker.open_ms.into(), 1, breaker.open_max_ms.into()),
@@ -202,6 +207,7 @@ impl ProcessorConfig {
             ("queue.taken_max", queue.taken_max as i128, 1, 1 << 20),
             ("queue.in_flight_bytes_max", queue.in_flight_bytes_max as i128, 1 << 20, 64 << 30),
             ("queue.taken_per_subscription_max", queue.taken_per_subscription_max as i128, 1, 1 << 20),
+            ("queue.customer_share_percent", queue.customer_share_percent.into(), 1, 100),
             ("queue.delivery_age_max_ms", queue.delivery_age_max_ms.into(), 1000, 90 * DAY_MS),
             ("queue.backlog_events_max", queue.backlog_events_max.into(), 1, MAX),
             ("queue.suspended_wait_ms", queue.suspended_wait_ms.into(), 100, DAY_MS),

@@ -11,7 +11,8 @@ use foldhash::HashMap;
 use parking_lot::RwLock;
 use sluice_catalogue::directory::{CustomerState, Directory};
 use sluice_model::{
-    Batch, CustomerId, CustomerStatus, EventSet, Subscription, SubscriptionId, SubscriptionStatus,
+    Batch, CustomerId, CustomerStatus, DisabledReason, EventSet, Subscription, SubscriptionId,
+    SubscriptionStatus,
 };
 use sluice_selector::{CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict};
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Matchers {
 
     /// A customer's matcher, compiled anew if the customer changed.
     #[must_use]
-    pub fn of(&self, customer: CustomerId) -> Option<Arc<CustomerMatcher>> {
+    pub fn matcher(&self, customer: CustomerId) -> Option<Arc<CustomerMatcher>> {
         let state = self.directory.customer(customer)?.state();
         let known = self.customers.read().get(&customer).map(Arc::clone);
         if let Some(known) = known.as_ref().filter(|known| Arc::ptr_eq(&known.state, &state)) {
@@ -107,7 +108,7 @@ impl Matchers {
         held: bool,
         before: Option<&CustomerMatcher>,
     ) -> Option<Listener> {
-        let (endpoint, target) = self.endpoints.of(subscription);
+        let (endpoint, target) = self.endpoints.endpoint(subscription);
         let known = before.and_then(|before| before.by_id(subscription.id));
         let selector = match known {
             Some(known) if known.target.subscription().selector == subscription.selector => {
@@ -132,10 +133,10 @@ impl Matchers {
 fn wanted_until(subscription: &Subscription) -> Option<Option<u64>> {
     match &subscription.status {
         SubscriptionStatus::Active => Some(None),
-        SubscriptionStatus::Disabled { reason } if reason == "gone" || reason == "backlog_full" => {
+        SubscriptionStatus::Disabled { reason: DisabledReason::Gone | DisabledReason::BacklogFull } => {
             Some(Some(subscription.updated_at_ms + DISABLED_MARGIN_MS))
         }
-        SubscriptionStatus::Disabled { .. } => None,
+        SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer } => None,
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Labels come from closed sets: never an id or a URL.
 
-use crate::outcome::{Answer, Fault};
-use crate::settlement::Ending;
+use crate::outcome::{Fault, PostResult};
+use crate::settlement::DeliveryEnding;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sluice_model::DeadLetterReason;
 use sluice_telemetry::{Metric, Values, describe};
@@ -38,7 +38,7 @@ pub const METRICS: &[Metric] = &[
     Metric::gauge("sluice_processor_queue_events", "Events of the deliveries that wait in the work queue."),
     Metric::counter(
         "sluice_processor_posts_total",
-        "POSTs of webhooks, by the answer's status or what went wrong.",
+        "POSTs of webhooks, by the answer's status or by what went wrong; unreadable is a 2xx whose list of failed events cannot be read.",
     )
     .by(&[("class", Values::Of(&CLASSES))]),
     Metric::counter("sluice_processor_dead_letters_total", "Deliveries given up, by reason.")
@@ -51,11 +51,14 @@ pub const METRICS: &[Metric] = &[
         .by(BY_SHARD),
     Metric::gauge(
         "sluice_processor_lag_seconds",
-        "How far matching is behind acceptance; 0 at the end of the log.",
+        "How far matching is behind acceptance: 0 at the end of the log, and growing while the log does not answer.",
     )
     .by(BY_SHARD),
-    Metric::gauge("sluice_processor_lag_events", "Events that were read and are not matched yet.")
-        .by(BY_SHARD),
+    Metric::gauge(
+        "sluice_processor_lag_events",
+        "Events that were read and are not matched yet, and an estimate of those that are not read.",
+    )
+    .by(BY_SHARD),
     Metric::gauge(
         "sluice_processor_checkpoint_age_seconds",
         "Since a checkpoint was stored, or there was none to store.",
@@ -99,7 +102,8 @@ pub struct Metrics {
     dead_events: [Counter; REASONS.len()],
 }
 
-const CLASSES: [&str; 9] = ["2xx", "3xx", "4xx", "429", "5xx", "timeout", "connect", "broken", "forbidden"];
+const CLASSES: [&str; 10] =
+    ["2xx", "3xx", "4xx", "429", "5xx", "unreadable", "timeout", "connect", "broken", "forbidden"];
 
 const REASONS: [DeadLetterReason; 5] = [
     DeadLetterReason::Exhausted,
@@ -109,18 +113,19 @@ const REASONS: [DeadLetterReason; 5] = [
     DeadLetterReason::Poison,
 ];
 
-/// The place of an answer in [`CLASSES`].
-const fn class(answer: Answer) -> usize {
-    match answer {
-        Answer::Status { code: 0..=299, .. } => 0,
-        Answer::Status { code: 300..=399, .. } => 1,
-        Answer::Status { code: 429, .. } => 3,
-        Answer::Status { code: 400..=499, .. } => 2,
-        Answer::Status { .. } => 4,
-        Answer::Fault(Fault::Timeout) => 5,
-        Answer::Fault(Fault::Connect) => 6,
-        Answer::Fault(Fault::Broken | Fault::Redirect) => 7,
-        Answer::Fault(Fault::ForbiddenAddress | Fault::ForbiddenUrl | Fault::Unsendable) => 8,
+/// The place of a POST's result in [`CLASSES`].
+const fn class(result: PostResult) -> usize {
+    match result {
+        PostResult::Answered { code: 0..=299, .. } => 0,
+        PostResult::Answered { code: 300..=399, .. } => 1,
+        PostResult::Answered { code: 429, .. } => 3,
+        PostResult::Answered { code: 400..=499, .. } => 2,
+        PostResult::Answered { .. } => 4,
+        PostResult::Unreadable { .. } => 5,
+        PostResult::Fault(Fault::Timeout) => 6,
+        PostResult::Fault(Fault::Connect) => 7,
+        PostResult::Fault(Fault::Broken | Fault::Redirect) => 8,
+        PostResult::Fault(Fault::ForbiddenAddress | Fault::ForbiddenUrl | Fault::Unsendable) => 9,
     }
 }
 
@@ -158,24 +163,25 @@ impl Metrics {
             queue_events: gauge!("sluice_processor_queue_events"),
             posts: CLASSES.map(|class| counter!("sluice_processor_posts_total", "class" => class)),
             dead_letters: REASONS
-                .map(|of| counter!("sluice_processor_dead_letters_total", "reason" => of.as_str())),
-            dead_events: REASONS
-                .map(|of| counter!("sluice_processor_dead_letter_events_total", "reason" => of.as_str())),
+                .map(|reason| counter!("sluice_processor_dead_letters_total", "reason" => reason.as_str())),
+            dead_events: REASONS.map(
+                |reason| counter!("sluice_processor_dead_letter_events_total", "reason" => reason.as_str()),
+            ),
         }
     }
 
     /// Counts a POST.
-    pub fn post(&self, answer: Answer, latency_ms: u64) {
-        self.posts[class(answer)].increment(1);
+    pub fn post(&self, result: PostResult, latency_ms: u64) {
+        self.posts[class(result)].increment(1);
         self.post_seconds.record(latency_ms as f64 / 1000.0);
     }
 
     /// Counts how a delivery of `events` ended.
-    pub fn ending(&self, ending: Ending, events: usize) {
+    pub fn ending(&self, ending: DeliveryEnding, events: usize) {
         match ending {
-            Ending::Taken => self.events_delivered.increment(events as u64),
-            Ending::Waits => self.retries.increment(1),
-            Ending::GaveUp(reason) => {
+            DeliveryEnding::Taken => self.events_delivered.increment(events as u64),
+            DeliveryEnding::Waits => self.retries.increment(1),
+            DeliveryEnding::GaveUp(reason) => {
                 self.dead_letters[place(reason)].increment(1);
                 self.dead_events[place(reason)].increment(events as u64);
             }
@@ -245,7 +251,9 @@ mod tests {
 
     #[test]
     fn statuses_are_counted_by_class() {
-        let of = |code| CLASSES[class(Answer::Status { code, retry_after: None })];
-        assert_eq!([204, 302, 404, 429, 503].map(of), ["2xx", "3xx", "4xx", "429", "5xx"]);
+        let class_of = |code| CLASSES[class(PostResult::Answered { code, retry_after: None })];
+        assert_eq!([204, 302, 404, 429, 503].map(class_of), ["2xx", "3xx", "4xx", "429", "5xx"]);
+        let unreadable = PostResult::Unreadable { code: 200, retry_after: None };
+        assert_eq!(CLASSES[class(unreadable)], "unreadable");
     }
 }

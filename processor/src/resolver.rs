@@ -120,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn an_allowed_one_resolves() {
         let policy = GuardPolicy { allow_private: true, ..GuardPolicy::default() };
-        assert!(resolve(policy, "localhost").await.unwrap().iter().all(|of| of.ip().is_loopback()));
+        assert!(resolve(policy, "localhost").await.unwrap().iter().all(|address| address.ip().is_loopback()));
     }
 
     #[tokio::test]

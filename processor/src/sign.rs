@@ -120,7 +120,7 @@ mod tests {
             let signer = Signer::new(&[secret(SECRET, None)]).unwrap();
             let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(body.len() + 1)).chain([0, body.len()]).collect();
             ends.sort_unstable();
-            let chunks: Vec<_> = ends.windows(2).map(|of| Bytes::copy_from_slice(&body[of[0]..of[1]])).collect();
+            let chunks: Vec<_> = ends.windows(2).map(|ends| Bytes::copy_from_slice(&body[ends[0]..ends[1]])).collect();
             let whole = signer.sign("id", 7, &[Bytes::from(body)], 0).unwrap();
             prop_assert_eq!(signer.sign("id", 7, &chunks, 0).unwrap(), whole);
         }

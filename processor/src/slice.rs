@@ -10,7 +10,7 @@ pub struct Slice {
     pub batch: Arc<Batch>,
     /// Which of its events.
     pub events: EventSet,
-    /// Whose place in the log's order is settled by them.
+    /// The log entry that they settle a part of.
     pub ticket: Ticket,
 }
 

@@ -2,7 +2,7 @@
 //! and the producers that send to it.
 
 use crate::measure;
-use crate::planted::{EarlyAnswer, OtherBytes, Planted};
+use crate::planted::{EarlyAnswer, OldCheckpoints, OtherBytes, Planted};
 use crate::process::Inside;
 use crate::stores::{Seat, SimCatalogue, SimKeys, customer_id};
 use crate::stream::SimStream;
@@ -11,8 +11,8 @@ use crate::world::{Caller, World, sleep_ms};
 use parking_lot::Mutex;
 use sluice_aws::log::{Aside, KinesisLog, RECORD_RAW_BYTES, Stream};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
-use sluice_ingest::EdgeConfig;
-use sluice_ingest::simulation::{Answered, Door};
+use sluice_ingest::IngestConfig;
+use sluice_ingest::simulation::{Answered, SimulatedIngest};
 use sluice_model::EventId;
 use sluice_ports::Log;
 use std::collections::HashMap;
@@ -25,6 +25,7 @@ pub(crate) fn stream(world: &Arc<World>, who: Caller) -> Arc<dyn Stream> {
     let stream = SimStream { world: Arc::clone(world), who };
     match world.planted {
         Some(Planted::OtherBytes) => Arc::new(OtherBytes { stream, sent: Mutex::new(HashMap::new()) }),
+        Some(Planted::OldCheckpoints) => Arc::new(OldCheckpoints(stream)),
         _ => Arc::new(stream),
     }
 }
@@ -43,7 +44,7 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
         Arc::new(patiently(|| KinesisLog::over(Arc::clone(&stream), Arc::clone(&aside), &config)).await);
     let log: Arc<dyn Log> =
         if world.planted == Some(Planted::EarlyAnswer) { Arc::new(EarlyAnswer(log)) } else { log };
-    let mut edge = EdgeConfig::default();
+    let mut edge = IngestConfig::default();
     edge.lanes.append_timeout_ms = 6_000;
     if world.plan.load.is_none() {
         edge.lanes.bytes_max = BYTES_MAX;
@@ -53,7 +54,8 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     } else {
         edge.lanes.record_bytes_max = RECORD_RAW_BYTES;
     }
-    let door = Arc::new(Door::open(log, Arc::new(SimKeys::default()), directory, &edge, config.lanes));
+    let door =
+        Arc::new(SimulatedIngest::open(log, Arc::new(SimKeys::default()), directory, &edge, config.lanes));
     *inside.door.lock() = Some(Arc::clone(&door));
     if let Some(load) = world.plan.load {
         for customer in 0..load.customers {
@@ -77,7 +79,7 @@ struct Answer {
 }
 
 /// A producer: one request after the other, all with one ordering key.
-async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<Door>) {
+async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<SimulatedIngest>) {
     let die = u64::from(who) << 16 | number as u64;
     let chain = format!("p{who}-{number}");
     let customer = world.roll("customer", die) as usize % world.plan.customers.len();
@@ -105,7 +107,7 @@ async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<Door>)
             Answered::Accepted { body, .. } => {
                 let ids = serde_json::from_slice::<Answer>(&body);
                 let ids: Vec<EventId> = ids
-                    .map(|answer| answer.events.into_iter().map(|of| of.event_id).collect())
+                    .map(|answer| answer.events.into_iter().map(|listed| listed.event_id).collect())
                     .unwrap_or_default();
                 if ids.len() as u64 != count {
                     world.broken("every event of a request is answered", &String::from_utf8_lossy(&body));

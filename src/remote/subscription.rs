@@ -151,9 +151,21 @@ pub(crate) struct PolicyArgs {
     /// The longest wait between two attempts
     #[arg(long, value_name = "SECONDS")]
     max_delay_s: Option<u32>,
+    /// What becomes of a delivery that is answered with a final 4xx
+    #[arg(long, value_name = "WAY")]
+    client_errors: Option<ClientErrorsArg>,
     /// Words about it
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientErrorsArg {
+    /// A dead letter at once
+    DeadLetter,
+    /// Retried like a 5xx
+    Retry,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
@@ -212,6 +224,8 @@ struct RetryBody {
     max_retries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_delay_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_errors: Option<ClientErrorsArg>,
 }
 
 impl RetryBody {
@@ -240,11 +254,11 @@ impl SelectorArgs {
 
 impl PolicyArgs {
     fn body(&self) -> SubscriptionBody<'_> {
-        let Self { max_events, max_bytes, max_wait_ms, max_retries, max_delay_s, .. } = *self;
+        let Self { max_events, max_bytes, max_wait_ms, max_retries, max_delay_s, client_errors, .. } = *self;
         SubscriptionBody {
             description: self.description.as_deref(),
             batch: BatchBody { max_events, max_bytes, max_wait_ms },
-            retry: RetryBody { max_retries, max_delay_s },
+            retry: RetryBody { max_retries, max_delay_s, client_errors },
             ..SubscriptionBody::default()
         }
     }

@@ -224,7 +224,6 @@ fn requests_that_are_not_http_or_smuggle_are_refused() {
         connection.write(bytes.as_bytes()).ok();
         if let Ok(answer) = connection.read_answer() {
             assert!((400..500).contains(&answer.status), "{}: {}", &bytes[..20], answer.status);
-            assert_eq!(answer.json()["error"]["request_id"], answer.header("x-request-id").unwrap_or("none"));
         }
     }
     let counted = "sluice_http_refusals_total{code=\"MALFORMED_REQUEST\"}";

@@ -1,33 +1,33 @@
-//! Decompression that stops at a limit, and does not hold up the async threads.
+//! Decompression that stops at a limit and leaves large bodies to blocking threads.
 
 use super::{no_room, too_large};
-use crate::admission::Permit;
+use crate::admission::BodyPermit;
 use crate::error::ApiError;
 use bytes::{Buf, Bytes};
 use http::StatusCode;
 use std::io::Read;
 
-/// Decompressed at once; what comes to more goes to a blocking thread.
+/// Bytes that are decompressed at once; the rest goes to a blocking thread.
 const INLINE: usize = 256 << 10;
 
-/// The largest window that a zstd frame may ask for: 8 MiB (RFC 8878 recommends no more).
+/// The largest window that a zstd frame may ask for: 8 MiB, the most that RFC 8878 recommends.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(super) enum ContentCoding {
     Gzip,
     Zstd,
 }
 
-type Reader = Box<dyn Read + Send>;
+type Inflater = Box<dyn Read + Send>;
 
-/// Decompresses `raw`, charging what comes out step by step.
+/// Decompresses `raw`, charging the permit step by step.
 pub(super) async fn inflate(
-    encoding: Encoding,
+    encoding: ContentCoding,
     raw: Bytes,
     bytes_max: usize,
-    permit: &mut Permit<'_>,
+    permit: &mut BodyPermit<'_>,
 ) -> Result<Bytes, ApiError> {
     let held = raw.len();
     let mut reader = reader(encoding, raw).map_err(|e| malformed(encoding, &e))?;
@@ -52,10 +52,10 @@ pub(super) async fn inflate(
     Ok(out.into())
 }
 
-fn reader(encoding: Encoding, raw: Bytes) -> std::io::Result<Reader> {
+fn reader(encoding: ContentCoding, raw: Bytes) -> std::io::Result<Inflater> {
     Ok(match encoding {
-        Encoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw.reader())),
-        Encoding::Zstd => {
+        ContentCoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw.reader())),
+        ContentCoding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(raw.reader())?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
             Box::new(decoder)
@@ -63,19 +63,19 @@ fn reader(encoding: Encoding, raw: Bytes) -> std::io::Result<Reader> {
     })
 }
 
-/// Reads until `out` has `len` bytes and there are more (false), or to the end (true).
-fn read_up_to(reader: &mut Reader, out: &mut Vec<u8>, len: usize) -> std::io::Result<bool> {
+/// Reads until `out` has `len` bytes. Returns true if the body ended by then.
+fn read_up_to(reader: &mut Inflater, out: &mut Vec<u8>, len: usize) -> std::io::Result<bool> {
     // One byte more than allowed tells a longer body from one that just fits.
     let room = (len + 1 - out.len()) as u64;
     reader.by_ref().take(room).read_to_end(out)?;
     Ok(out.len() <= len)
 }
 
-/// For the fuzz targets: how long the bytes are as each coding, where they are one
-/// that fits.
+/// The decompressed length of the bytes in each coding, if they are valid in it
+/// and fit.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn for_fuzzing(raw: &[u8], bytes_max: usize) -> [Option<usize>; 2] {
-    [Encoding::Gzip, Encoding::Zstd].map(|encoding| {
+pub(crate) fn inflated_lens(raw: &[u8], bytes_max: usize) -> [Option<usize>; 2] {
+    [ContentCoding::Gzip, ContentCoding::Zstd].map(|encoding| {
         let mut reader = reader(encoding, Bytes::copy_from_slice(raw)).ok()?;
         let mut out = Vec::new();
         let fits = read_up_to(&mut reader, &mut out, bytes_max).ok()?;
@@ -83,12 +83,12 @@ pub(crate) fn for_fuzzing(raw: &[u8], bytes_max: usize) -> [Option<usize>; 2] {
     })
 }
 
-fn malformed(encoding: Encoding, error: &std::io::Error) -> ApiError {
+fn malformed(encoding: ContentCoding, error: &std::io::Error) -> ApiError {
     let name = match encoding {
-        Encoding::Gzip => "gzip",
-        Encoding::Zstd => "zstd",
+        ContentCoding::Gzip => "gzip",
+        ContentCoding::Zstd => "zstd",
     };
-    let text = format!("the body is not {name}, as its Content-Encoding says: {error}");
+    let text = format!("Content-Encoding says {name}, but the body cannot be decompressed: {error}");
     ApiError::new(StatusCode::BAD_REQUEST, "INVALID_ENCODING", text)
 }
 
@@ -111,7 +111,7 @@ mod tests {
         zstd::encode_all(bytes, 1).unwrap().into()
     }
 
-    async fn out(encoding: Encoding, raw: Bytes, max: usize) -> Result<Bytes, ApiError> {
+    async fn out(encoding: ContentCoding, raw: Bytes, max: usize) -> Result<Bytes, ApiError> {
         let admission = Admission::new(64 << 20, 64 << 20);
         let mut permit = admission.permit(CustomerId::from_u128(1));
         inflate(encoding, raw, max, &mut permit).await
@@ -121,7 +121,8 @@ mod tests {
     async fn what_fits_comes_out_and_one_byte_more_is_refused() {
         for len in [0, 1, 1000, INLINE, INLINE + 1, 4 * INLINE + 7] {
             let bytes: Vec<u8> = (0..len).map(|n| (n * n % 251) as u8).collect();
-            for (encoding, raw) in [(Encoding::Gzip, gzip(&bytes)), (Encoding::Zstd, zstd(&bytes))] {
+            for (encoding, raw) in [(ContentCoding::Gzip, gzip(&bytes)), (ContentCoding::Zstd, zstd(&bytes))]
+            {
                 assert_eq!(out(encoding, raw.clone(), len).await.unwrap(), bytes);
                 if len > 0 {
                     let refused = out(encoding, raw, len - 1).await.unwrap_err();
@@ -134,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn a_bomb_is_stopped_at_the_limit_and_its_bytes_are_charged() {
         let zeros = vec![0; 32 << 20];
-        for (encoding, raw) in [(Encoding::Gzip, gzip(&zeros)), (Encoding::Zstd, zstd(&zeros))] {
+        for (encoding, raw) in [(ContentCoding::Gzip, gzip(&zeros)), (ContentCoding::Zstd, zstd(&zeros))] {
             assert_eq!(out(encoding, raw.clone(), 1 << 20).await.unwrap_err().code(), "BODY_TOO_LARGE");
             let admission = Admission::new(1 << 20, 1 << 20);
             let mut permit = admission.permit(CustomerId::from_u128(1));
@@ -145,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_compressed_or_cut_is_refused() {
-        for encoding in [Encoding::Gzip, Encoding::Zstd] {
+        for encoding in [ContentCoding::Gzip, ContentCoding::Zstd] {
             for raw in [&b"{}"[..], b"\x1f\x8b", b"\x28\xb5\x2f\xfd"] {
                 let refused = out(encoding, Bytes::from_static(raw), 1000).await.unwrap_err();
                 assert_eq!(refused.code(), "INVALID_ENCODING");
@@ -153,17 +154,17 @@ mod tests {
         }
         let whole = gzip(&[7; 5000]);
         let cut = whole.slice(..whole.len() - 3);
-        assert_eq!(out(Encoding::Gzip, cut, 10_000).await.unwrap_err().code(), "INVALID_ENCODING");
+        assert_eq!(out(ContentCoding::Gzip, cut, 10_000).await.unwrap_err().code(), "INVALID_ENCODING");
         let whole = zstd(&[7; 5000]);
         let cut = whole.slice(..whole.len() - 3);
-        assert_eq!(out(Encoding::Zstd, cut, 10_000).await.unwrap_err().code(), "INVALID_ENCODING");
+        assert_eq!(out(ContentCoding::Zstd, cut, 10_000).await.unwrap_err().code(), "INVALID_ENCODING");
     }
 
     #[tokio::test]
     async fn members_that_follow_each_other_are_all_read() {
         let two = [gzip(b"one,"), gzip(b"two")].concat();
-        assert_eq!(out(Encoding::Gzip, two.into(), 100).await.unwrap(), "one,two");
+        assert_eq!(out(ContentCoding::Gzip, two.into(), 100).await.unwrap(), "one,two");
         let two = [zstd(b"one,"), zstd(b"two")].concat();
-        assert_eq!(out(Encoding::Zstd, two.into(), 100).await.unwrap(), "one,two");
+        assert_eq!(out(ContentCoding::Zstd, two.into(), 100).await.unwrap(), "one,two");
     }
 }

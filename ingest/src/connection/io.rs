@@ -1,73 +1,49 @@
-//! A socket that counts what moves through it, and on which the HTTP library's
-//! own refusals take the API's shape.
+//! A socket that counts the reads and writes which moved bytes.
 
-use super::refusal::Bare;
-use super::{Connection, Protocol, bump};
+use super::{ClientConnection, bump};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// What bytes come through. One type, so that hyper's code is there once.
+/// The bytes' way in and out. One type, so that hyper's code is compiled once.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) enum Socket {
     Plain(TcpStream),
-    /// Boxed: some connections are plain and should not carry its room.
+    /// Boxed, so that plain connections do not carry its size.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection's socket.
+/// A connection's socket, whose progress the sweep over connections can see.
 #[derive(Debug)]
-pub(crate) struct Io {
-    stream: Stream,
-    connection: Arc<Connection>,
-    /// How much of the connection's refusal is written.
-    refused: usize,
+pub(crate) struct CountedSocket {
+    socket: Socket,
+    connection: Arc<ClientConnection>,
 }
 
-/// Calls a method of whichever stream it is.
-macro_rules! on_stream {
-    ($io:expr, $stream:ident => $call:expr) => {
-        match &mut $io.stream {
-            Stream::Plain(stream) => {
-                let $stream = Pin::new(stream);
+/// Calls a method of whichever socket it is.
+macro_rules! on_socket {
+    ($counted:expr, $socket:ident => $call:expr) => {
+        match &mut $counted.socket {
+            Socket::Plain(socket) => {
+                let $socket = Pin::new(socket);
                 $call
             }
-            Stream::Tls(stream) => {
-                let $stream = Pin::new(&mut **stream);
+            Socket::Tls(socket) => {
+                let $socket = Pin::new(&mut **socket);
                 $call
             }
         }
     };
 }
 
-impl Io {
-    pub(crate) const fn new(stream: Stream, connection: Arc<Connection>) -> Self {
-        Self { stream, connection, refused: 0 }
-    }
-
-    /// The bare refusal at the end of what is to be written.
-    fn refusal<'a>(&self, bytes: &'a [u8]) -> Option<Bare<'a>> {
-        Bare::at_the_end_of(bytes).filter(|_| self.connection.protocol() == Protocol::Http1)
-    }
-
-    /// Writes the refusal in place of `bare`, which is told as written once
-    /// the refusal is: until then it is asked for again.
-    fn poll_refuse(&mut self, cx: &mut Context<'_>, bare: &Bare<'_>, len: usize) -> Poll<io::Result<usize>> {
-        let connection = Arc::clone(&self.connection);
-        let refusal = connection.refusal.in_place_of(bare);
-        while let Some(rest) = refusal.get(self.refused..).filter(|rest| !rest.is_empty()) {
-            let written = on_stream!(self, stream => stream.poll_write(cx, rest));
-            match ready!(self.wrote(written))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.refused += count,
-            }
-        }
-        Poll::Ready(Ok(len))
+impl CountedSocket {
+    pub(crate) const fn new(socket: Socket, connection: Arc<ClientConnection>) -> Self {
+        Self { socket, connection }
     }
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -78,14 +54,14 @@ impl Io {
     }
 }
 
-impl AsyncRead for Io {
+impl AsyncRead for CountedSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = on_stream!(self, stream => stream.poll_read(cx, buffer));
+        let read = on_socket!(self, socket => socket.poll_read(cx, buffer));
         if buffer.filled().len() > before {
             bump(&self.connection.moves);
             self.connection.head_begun.store(true, Ordering::Relaxed);
@@ -94,14 +70,9 @@ impl AsyncRead for Io {
     }
 }
 
-impl AsyncWrite for Io {
+impl AsyncWrite for CountedSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let bytes = match self.refusal(bytes) {
-            Some(bare) if bare.at == 0 => return self.poll_refuse(cx, &bare, bytes.len()),
-            Some(bare) => &bytes[..bare.at],
-            None => bytes,
-        };
-        let written = on_stream!(self, stream => stream.poll_write(cx, bytes));
+        let written = on_socket!(self, socket => socket.poll_write(cx, bytes));
         self.wrote(written)
     }
 
@@ -110,29 +81,22 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let slices = match slices.split_last() {
-            Some((last, before)) if self.refusal(last).is_some() => match before {
-                [] => return self.poll_write(cx, last),
-                _ => before,
-            },
-            _ => slices,
-        };
-        let written = on_stream!(self, stream => stream.poll_write_vectored(cx, slices));
+        let written = on_socket!(self, socket => socket.poll_write_vectored(cx, slices));
         self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(stream) => stream.is_write_vectored(),
-            Stream::Tls(stream) => stream.is_write_vectored(),
+        match &self.socket {
+            Socket::Plain(socket) => socket.is_write_vectored(),
+            Socket::Tls(socket) => socket.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, stream => stream.poll_flush(cx))
+        on_socket!(self, socket => socket.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, stream => stream.poll_shutdown(cx))
+        on_socket!(self, socket => socket.poll_shutdown(cx))
     }
 }

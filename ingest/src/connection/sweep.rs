@@ -1,6 +1,6 @@
-//! All connections of a listener, and the sweep that ends those that stand still.
+//! All connections of a listener, and the sweep that ends those which stand still.
 
-use super::{BODY_LATE, Connection, DRAIN, KILL, Phase, Protocol};
+use super::{BODY_LATE, ClientConnection, ConnectionPhase, DRAIN, HttpProtocol, KILL};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,26 +9,29 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long a connection may be what.
+/// How long a connection may stay in each state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
+    /// From a request's first byte to the end of its head.
     pub head: Duration,
+    /// From a request's head to the end of its body.
     pub body: Duration,
+    /// Without a request.
     pub idle: Duration,
 }
 
 impl Timeouts {
-    /// How often to look: a timeout is late by at most a quarter of the shortest.
+    /// How often to sweep, so that a timeout is late by at most a quarter of the shortest one.
     pub(crate) fn tick(&self) -> Duration {
         (self.head.min(self.body).min(self.idle) / 4)
             .clamp(Duration::from_millis(10), Duration::from_millis(2500))
     }
 }
 
-/// What the sweep saw of a connection, and since when.
+/// The counts that the sweep last saw on a connection, and when each last changed.
 #[derive(Debug)]
-struct Seen {
-    connection: Arc<Connection>,
+struct SeenConnection {
+    connection: Arc<ClientConnection>,
     turns: u32,
     turned_at: Instant,
     moves: u32,
@@ -40,15 +43,15 @@ struct Seen {
 #[derive(Debug)]
 pub(crate) struct Connections {
     max: usize,
-    open: Mutex<Open>,
-    /// Told when the last one has gone.
+    open: Mutex<OpenConnections>,
+    /// Notified when the last connection has gone.
     emptied: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Open {
-    last: u64,
-    by_number: HashMap<u64, Seen, foldhash::fast::RandomState>,
+struct OpenConnections {
+    last_number: u64,
+    by_number: HashMap<u64, SeenConnection, foldhash::fast::RandomState>,
 }
 
 impl Connections {
@@ -56,28 +59,29 @@ impl Connections {
         Self { max, open: Mutex::default(), emptied: Notify::new() }
     }
 
-    /// Whether there is room for one more.
+    /// Whether one more connection is allowed.
     pub(crate) fn has_room(&self) -> bool {
         self.open.lock().by_number.len() < self.max
     }
 
-    /// How many there are.
+    /// How many connections are open.
     pub(crate) fn len(&self) -> usize {
         self.open.lock().by_number.len()
     }
 
-    /// Takes a connection in until the guard is dropped.
-    pub(crate) fn enter(self: &Arc<Self>, connection: Arc<Connection>) -> Registered {
+    /// Registers a connection until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, connection: Arc<ClientConnection>) -> Registered {
         let now = Instant::now();
-        let seen = Seen { connection, turns: 0, turned_at: now, moves: 0, moved_at: now, head_at: None };
+        let seen =
+            SeenConnection { connection, turns: 0, turned_at: now, moves: 0, moved_at: now, head_at: None };
         let mut open = self.open.lock();
-        open.last += 1;
-        let number = open.last;
+        open.last_number += 1;
+        let number = open.last_number;
         open.by_number.insert(number, seen);
         Registered { connections: Arc::clone(self), number }
     }
 
-    /// Ends what stood still for too long; says how many connections that were.
+    /// Ends the connections that stood still for too long; returns how many.
     pub(crate) fn sweep(&self, timeouts: &Timeouts, now: Instant) -> usize {
         let mut open = self.open.lock();
         let orders = open.by_number.values_mut().filter_map(|seen| {
@@ -88,19 +92,19 @@ impl Connections {
         orders.count()
     }
 
-    /// Tells all to finish.
+    /// Orders every connection to finish its requests and to take no more.
     pub(crate) fn drain(&self) {
         self.open.lock().by_number.values().for_each(|seen| seen.connection.order(DRAIN));
     }
 
-    /// Ends all at once; says how many.
+    /// Ends every connection at once; returns how many.
     pub(crate) fn kill(&self) -> usize {
         let open = self.open.lock();
         open.by_number.values().for_each(|seen| seen.connection.order(KILL));
         open.by_number.len()
     }
 
-    /// Returns once there are none.
+    /// Returns once no connection is open.
     pub(crate) async fn empty(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -112,32 +116,34 @@ impl Connections {
     }
 }
 
-impl Seen {
-    /// Notes what moved since the last look and decides what to order.
+impl SeenConnection {
+    /// Notes the counts that changed since the last sweep, and decides which order to give.
     fn look(&mut self, timeouts: &Timeouts, now: Instant) -> Option<u8> {
-        let of = &self.connection;
-        let (turns, moves) = (of.turns.load(Ordering::Relaxed), of.moves.load(Ordering::Relaxed));
+        let connection = &self.connection;
+        let (turns, moves) =
+            (connection.turns.load(Ordering::Relaxed), connection.moves.load(Ordering::Relaxed));
         if turns != self.turns {
             (self.turns, self.turned_at, self.head_at) = (turns, now, None);
         }
         if moves != self.moves {
             (self.moves, self.moved_at) = (moves, now);
         }
-        if of.protocol() == Protocol::Http2 {
-            // Pings end dead peers; here only those end that ask for nothing.
-            let idle = of.streams.load(Ordering::Relaxed) == 0 && now - self.turned_at >= timeouts.idle;
+        if connection.protocol() == HttpProtocol::Http2 {
+            // Pings end connections of dead peers; the sweep ends those without requests.
+            let idle =
+                connection.streams.load(Ordering::Relaxed) == 0 && now - self.turned_at >= timeouts.idle;
             return idle.then_some(if now - self.turned_at >= 2 * timeouts.idle { KILL } else { DRAIN });
         }
-        let phase = of.phase.load(Ordering::Relaxed);
-        if phase == Phase::Body as u8 {
+        let phase = connection.phase.load(Ordering::Relaxed);
+        if phase == ConnectionPhase::Body as u8 {
             let late = now - self.turned_at;
             let stuck = late >= timeouts.body + timeouts.body / 2;
             return (late >= timeouts.body).then_some(if stuck { KILL } else { BODY_LATE });
         }
-        if phase == Phase::Serving as u8 {
+        if phase == ConnectionPhase::Serving as u8 {
             return None;
         }
-        let head_late = match (of.head_begun.load(Ordering::Relaxed), self.head_at) {
+        let head_late = match (connection.head_begun.load(Ordering::Relaxed), self.head_at) {
             (true, None) => {
                 self.head_at = Some(now);
                 false
@@ -148,13 +154,13 @@ impl Seen {
                 false
             }
         };
-        // Nothing read and nothing written: unused, or its peer does not read the answer.
+        // No byte moved: the connection is unused, or its peer does not read the answer.
         let idle = now - self.moved_at.max(self.turned_at) >= timeouts.idle;
         (head_late || idle).then_some(KILL)
     }
 }
 
-/// A connection's place among the others.
+/// A connection's entry in the register, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Registered {
     connections: Arc<Connections>,
@@ -182,9 +188,13 @@ mod tests {
     };
 
     /// A connection, swept every second for `seconds` while `act` plays the peer.
-    fn ended_after(protocol: Protocol, seconds: u64, act: impl Fn(u64, &Arc<Connection>)) -> Option<u64> {
+    fn ended_after(
+        protocol: HttpProtocol,
+        seconds: u64,
+        act: impl Fn(u64, &Arc<ClientConnection>),
+    ) -> Option<u64> {
         let connections = Arc::new(Connections::new(1));
-        let connection = Arc::new(Connection::new());
+        let connection = Arc::new(ClientConnection::new());
         connection.speaks(protocol);
         let _registered = connections.enter(Arc::clone(&connection));
         let start = Instant::now();
@@ -194,58 +204,58 @@ mod tests {
         })
     }
 
-    fn received(connection: &Connection) {
+    fn received(connection: &ClientConnection) {
         super::super::bump(&connection.moves);
         connection.head_begun.store(true, Ordering::Relaxed);
     }
 
     #[test]
     fn an_unused_connection_ends_after_the_idle_time() {
-        assert_eq!(ended_after(Protocol::Http1, 100, |_, _| ()), Some(75));
+        assert_eq!(ended_after(HttpProtocol::Http1, 100, |_, _| ()), Some(75));
     }
 
     #[test]
     fn a_head_that_trickles_in_ends_after_the_head_time() {
-        assert_eq!(ended_after(Protocol::Http1, 100, |_, connection| received(connection)), Some(10));
+        assert_eq!(ended_after(HttpProtocol::Http1, 100, |_, connection| received(connection)), Some(10));
     }
 
     #[test]
     fn a_used_connection_goes_on() {
-        let used = |_, connection: &Arc<Connection>| {
+        let used = |_, connection: &Arc<ClientConnection>| {
             received(connection);
             drop(connection.begin());
         };
-        assert_eq!(ended_after(Protocol::Http1, 500, used), None);
-        assert_eq!(ended_after(Protocol::Http2, 500, used), None);
+        assert_eq!(ended_after(HttpProtocol::Http1, 500, used), None);
+        assert_eq!(ended_after(HttpProtocol::Http2, 500, used), None);
     }
 
     #[test]
     fn a_slow_handler_is_left_alone_and_a_slow_body_is_told_first() {
-        let serving = |second: u64, connection: &Arc<Connection>| {
+        let serving = |second: u64, connection: &Arc<ClientConnection>| {
             if second == 0 {
                 std::mem::forget(connection.begin());
             }
         };
-        assert_eq!(ended_after(Protocol::Http1, 500, serving), None);
+        assert_eq!(ended_after(HttpProtocol::Http1, 500, serving), None);
         let late = std::cell::Cell::new(0);
-        let reading = |second: u64, connection: &Arc<Connection>| {
+        let reading = |second: u64, connection: &Arc<ClientConnection>| {
             if second == 0 {
                 std::mem::forget(connection.begin());
-                connection.enter(Phase::Body);
+                connection.enter(ConnectionPhase::Body);
             }
             received(connection);
             if connection.is_body_late() && late.get() == 0 {
                 late.set(second);
             }
         };
-        assert_eq!(ended_after(Protocol::Http1, 500, reading), Some(45));
+        assert_eq!(ended_after(HttpProtocol::Http1, 500, reading), Some(45));
         assert_eq!(late.get(), 31);
     }
 
     #[test]
     fn room_is_given_once() {
         let connections = Arc::new(Connections::new(1));
-        let first = connections.enter(Arc::new(Connection::new()));
+        let first = connections.enter(Arc::new(ClientConnection::new()));
         assert!(!connections.has_room());
         drop(first);
         assert!(connections.has_room());

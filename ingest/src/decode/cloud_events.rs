@@ -1,12 +1,12 @@
 //! CloudEvents 1.0 (<https://github.com/cloudevents/spec>) as events of this API.
 //!
-//! A request with CloudEvents is rewritten, once, into the API's own JSON and
-//! decoded as such, so that every rule for events holds for these too.
+//! A request with CloudEvents is first rewritten into the API's own JSON and then
+//! decoded as such, so that every rule for events also holds for CloudEvents.
 //!
 //! | CloudEvents | event |
 //! |---|---|
 //! | `type`, `source` | `event_type`, `source` |
-//! | `data` | `payload`; `null` where there is none |
+//! | `data` | `payload`; `null` without data |
 //! | `data_base64`, or data that is neither JSON nor text | `payload`: base64 in a string; `metadata.cloudevents.data_base64` is `true` |
 //! | `partitionkey` (partitioning extension) | `ordering_key` |
 //! | `traceparent` (distributed tracing extension) | `metadata.traceparent` too |
@@ -17,7 +17,8 @@ mod structured;
 #[cfg(test)]
 mod tests;
 
-use super::{BodyError, EventError};
+use super::{EventError, EventsBodyError};
+use crate::media_type::is_media_type;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::value::RawValue;
@@ -39,17 +40,17 @@ pub(crate) enum CloudForm {
 /// A body in the API's own form.
 #[derive(Debug)]
 pub(crate) struct Translated {
-    /// JSON: an event, or an array of them; a bad event is `{}`.
+    /// JSON: an event or an array of events. `{}` stands for a refused event.
     pub body: Vec<u8>,
-    /// What is wrong with the bad ones, by their place.
+    /// The refused events by their index.
     pub refusals: Vec<(usize, EventError)>,
 }
 
 impl CloudForm {
-    /// Whether, and how, a request carries CloudEvents.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// The form in which a request carries CloudEvents, if it does.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-        // Nearly every request says `application/json`: one look settles this one.
+        // Nearly every request is `application/json`, which one comparison rules out.
         if kind.len() >= 23 && kind[..23].eq_ignore_ascii_case(b"application/cloudevents") {
             if is_media_type(kind, "application/cloudevents+json") {
                 return Some(Self::Structured);
@@ -67,7 +68,7 @@ impl CloudForm {
         headers: &HeaderMap,
         body: &[u8],
         event_bytes_max: usize,
-    ) -> Result<Translated, BodyError> {
+    ) -> Result<Translated, EventsBodyError> {
         match self {
             Self::Binary => Ok(one(binary::event(headers, body, event_bytes_max))),
             Self::Structured => structured::one(body).map(one),
@@ -83,24 +84,18 @@ fn one(event: Result<Vec<u8>, EventError>) -> Translated {
     }
 }
 
-/// Whether a `Content-Type` is this one, whatever its parameters.
-fn is_media_type(value: &[u8], wanted: &str) -> bool {
-    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    value[..end].trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
-}
-
 fn invalid(message: impl Into<String>) -> EventError {
     EventError { code: "INVALID_EVENT", message: message.into() }
 }
 
-/// An attribute's value: JSON text that is a string, a number or a boolean.
+/// An attribute. Its value is JSON: a string, a number or a boolean.
 #[derive(Debug)]
 struct Attribute<'a> {
     name: Cow<'a, str>,
     json: Cow<'a, str>,
 }
 
-/// What carries the event itself.
+/// The data of an event.
 enum Data<'a> {
     None,
     Json(&'a RawValue),
@@ -116,23 +111,22 @@ fn write(attributes: &[Attribute<'_>], data: &Data<'_>) -> Result<Vec<u8>, Event
     let mut out = Vec::with_capacity(256 + attributes.len() * 32 + data.len_hint());
     out.push(b'{');
     for (name, field) in [("type", "event_type"), ("source", "source"), ("partitionkey", "ordering_key")] {
-        if let Some(of) = attributes.iter().find(|of| of.name == name) {
-            out.extend_from_slice(format!("\"{field}\":{},", of.json).as_bytes());
+        if let Some(attribute) = find(attributes, name) {
+            out.extend_from_slice(format!("\"{field}\":{},", attribute.json).as_bytes());
         }
     }
     out.extend_from_slice(b"\"metadata\":{");
-    // The Distributed Tracing extension: the trace that the event is of, before
-    // that of the request which brings it.
-    if let Some(of) = attributes.iter().find(|of| of.name == "traceparent") {
-        out.extend_from_slice(format!("\"traceparent\":{},", of.json).as_bytes());
+    // The Distributed Tracing extension: the event's own trace replaces the request's.
+    if let Some(attribute) = find(attributes, "traceparent") {
+        out.extend_from_slice(format!("\"traceparent\":{},", attribute.json).as_bytes());
     }
     out.extend_from_slice(b"\"cloudevents\":{");
-    let rest = attributes.iter().filter(|of| !matches!(&*of.name, "type" | "source"));
-    for (at, of) in rest.enumerate() {
+    let rest = attributes.iter().filter(|attribute| !matches!(&*attribute.name, "type" | "source"));
+    for (at, attribute) in rest.enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(format!("\"{}\":{}", of.name, of.json).as_bytes());
+        out.extend_from_slice(format!("\"{}\":{}", attribute.name, attribute.json).as_bytes());
     }
     if matches!(data, Data::Base64(_)) {
         out.extend_from_slice(b",\"data_base64\":true");
@@ -159,48 +153,53 @@ impl Data<'_> {
     }
 }
 
-/// The rules for attributes of CloudEvents 1.0, "Context Attributes".
+/// Attributes that the specification defines; all are texts.
+const TEXT_ATTRIBUTES: [&str; 8] =
+    ["specversion", "id", "type", "source", "subject", "time", "dataschema", "datacontenttype"];
+
+fn find<'a, 'b>(attributes: &'b [Attribute<'a>], name: &str) -> Option<&'b Attribute<'a>> {
+    attributes.iter().find(|attribute| attribute.name == name)
+}
+
+/// The rules of CloudEvents 1.0, "Context Attributes".
 fn check(attributes: &[Attribute<'_>]) -> Result<(), EventError> {
-    for (at, of) in attributes.iter().enumerate() {
-        let sane = (1..=64).contains(&of.name.len())
-            && of.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if !sane {
-            let name: String = of.name.chars().take(64).collect();
-            return Err(invalid(format!("`{name}` is not a CloudEvents attribute: names are a-z and 0-9")));
-        }
-        if attributes[..at].iter().any(|other| other.name == of.name) {
-            return Err(invalid(format!("the CloudEvents attribute `{}` comes twice", of.name)));
-        }
-        let text = of.json.starts_with('"');
-        let of_spec = matches!(
-            &*of.name,
-            "specversion" | "id" | "type" | "source" | "subject" | "time" | "dataschema" | "datacontenttype"
-        );
-        if of_spec && (!text || of.json.len() == 2) {
-            return Err(invalid(format!(
-                "the CloudEvents attribute `{}` must be a non-empty string",
-                of.name
-            )));
-        }
-        if !text && of.json.starts_with(['{', '[']) {
-            return Err(invalid(format!(
-                "the CloudEvents attribute `{}` must be a string, a number or a boolean",
-                of.name
-            )));
+    for (at, attribute) in attributes.iter().enumerate() {
+        check_one(attribute)?;
+        if attributes[..at].iter().any(|earlier| earlier.name == attribute.name) {
+            return Err(invalid(format!("the CloudEvents attribute `{}` comes twice", attribute.name)));
         }
     }
-    let of = |name: &str| attributes.iter().find(|of| of.name == name);
     for name in ["specversion", "id", "type", "source"] {
-        if of(name).is_none() {
+        if find(attributes, name).is_none() {
             return Err(invalid(format!("the CloudEvents attribute `{name}` is missing")));
         }
     }
-    if of("specversion").is_some_and(|of| of.json != "\"1.0\"") {
+    if find(attributes, "specversion").is_some_and(|version| version.json != "\"1.0\"") {
         return Err(invalid("`specversion` must be 1.0"));
     }
-    let time = of("time").and_then(|of| serde_json::from_str::<Cow<'_, str>>(&of.json).ok());
+    let time =
+        find(attributes, "time").and_then(|time| serde_json::from_str::<Cow<'_, str>>(&time.json).ok());
     if time.is_some_and(|time| sluice_model::clock::parse_rfc3339(&time).is_none()) {
         return Err(invalid("`time` must be RFC 3339, not before 1970"));
+    }
+    Ok(())
+}
+
+fn check_one(attribute: &Attribute<'_>) -> Result<(), EventError> {
+    let Attribute { name, json } = attribute;
+    let is_lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(is_lower) {
+        let name: String = name.chars().take(64).collect();
+        return Err(invalid(format!("`{name}` is not a CloudEvents attribute: names are a-z and 0-9")));
+    }
+    let is_text = json.starts_with('"');
+    if TEXT_ATTRIBUTES.contains(&&**name) && (!is_text || json.len() == 2) {
+        return Err(invalid(format!("the CloudEvents attribute `{name}` must be a non-empty string")));
+    }
+    if json.starts_with(['{', '[']) {
+        return Err(invalid(format!(
+            "the CloudEvents attribute `{name}` must be a string, a number or a boolean"
+        )));
     }
     Ok(())
 }

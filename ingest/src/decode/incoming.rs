@@ -1,4 +1,4 @@
-//! One event as a producer sends it.
+//! One event as a producer sends it, and its checks.
 
 use super::EventError;
 use super::payload;
@@ -17,7 +17,7 @@ pub(crate) const TEXT_BYTES_MAX: usize = 256;
 /// The most tags of an event.
 pub(crate) const TAGS_MAX: usize = 64;
 
-/// An event's fields, as they came.
+/// An event's fields, unchecked.
 #[derive(Debug, Default)]
 pub(super) struct Incoming<'a> {
     event_type: Option<&'a RawValue>,
@@ -31,7 +31,7 @@ pub(super) struct Incoming<'a> {
 /// The names of an event's fields.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-enum Name {
+enum EventField {
     EventType,
     Payload,
     Source,
@@ -40,14 +40,14 @@ enum Name {
     Metadata,
 }
 
-/// In the order of [`Name`].
+/// In the order of [`EventField`].
 const NAMES: [&str; 6] = ["event_type", "payload", "source", "tags", "ordering_key", "metadata"];
 
-/// Reads an event from an object. What serde derives would take an array of
-/// the fields' values as well.
-struct Event;
+/// Reads an event from an object. Derived code would also accept an array of the
+/// fields' values.
+struct EventVisitor;
 
-impl<'de> Visitor<'de> for Event {
+impl<'de> Visitor<'de> for EventVisitor {
     type Value = Incoming<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +56,7 @@ impl<'de> Visitor<'de> for Event {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Incoming<'de>, A::Error> {
         let (mut event, mut seen) = (Incoming::default(), 0_u8);
-        while let Some(name) = fields.next_key::<Name>()? {
+        while let Some(name) = fields.next_key::<EventField>()? {
             let bit = 1 << name as u8;
             if seen & bit != 0 {
                 return Err(A::Error::duplicate_field(NAMES[name as usize]));
@@ -65,13 +65,13 @@ impl<'de> Visitor<'de> for Event {
             let raw: &'de RawValue = fields.next_value()?;
             let some = (raw.get() != "null").then_some(raw);
             match name {
-                Name::EventType => event.event_type = some,
+                EventField::EventType => event.event_type = some,
                 // `null` is a payload.
-                Name::Payload => event.payload = Some(raw),
-                Name::Source => event.source = some,
-                Name::Tags => event.tags = some,
-                Name::OrderingKey => event.ordering_key = some,
-                Name::Metadata => event.metadata = some,
+                EventField::Payload => event.payload = Some(raw),
+                EventField::Source => event.source = some,
+                EventField::Tags => event.tags = some,
+                EventField::OrderingKey => event.ordering_key = some,
+                EventField::Metadata => event.metadata = some,
             }
         }
         Ok(event)
@@ -80,27 +80,27 @@ impl<'de> Visitor<'de> for Event {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Incoming<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Event)
+        deserializer.deserialize_map(EventVisitor)
     }
 }
 
 /// `{"events":[…]}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Many<'a> {
+pub(super) struct EventsObject<'a> {
     #[serde(borrow)]
     pub events: &'a RawValue,
 }
 
 #[derive(Debug, Deserialize)]
-struct Metadata<'a> {
+struct KnownMetadata<'a> {
     #[serde(borrow)]
     correlation_id: Option<Cow<'a, str>>,
     priority: Option<Priority>,
     #[serde(borrow)]
     idempotency_key: Option<Cow<'a, str>>,
-    /// Whether it is there.
-    #[serde(default, deserialize_with = "is_there")]
+    /// Whether the field is present.
+    #[serde(default, deserialize_with = "is_present")]
     traceparent: bool,
 }
 
@@ -112,24 +112,24 @@ enum Priority {
     High,
 }
 
-/// A good event.
+/// An event that passed every check.
 #[derive(Debug)]
-pub(super) struct Checked<'a> {
-    /// Its type, "" for none.
+pub(super) struct CheckedEvent<'a> {
+    /// Its type, or "".
     pub kind: Cow<'a, str>,
-    /// The hash of its ordering key, or 0.
+    /// The hash of its ordering key, or 0 without one.
     pub ordering: u64,
     event_type: Option<&'a RawValue>,
     source: Option<&'a RawValue>,
     tags: Option<&'a RawValue>,
     metadata: Option<&'a RawValue>,
-    /// Whether its metadata says its trace itself.
-    says_trace: bool,
+    /// Whether its metadata holds a trace of its own.
+    has_trace: bool,
     payload: &'a RawValue,
 }
 
-/// That a field is there, whatever its value.
-fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+/// Notes that a field is present, whatever its value.
+fn is_present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(value).map(|_| true)
 }
 
@@ -138,14 +138,14 @@ fn invalid(message: impl Into<String>) -> EventError {
 }
 
 impl<'a> Incoming<'a> {
-    /// The event's own idempotency key, where its metadata is sound.
+    /// The event's own idempotency key, if its metadata is valid.
     pub(super) fn idempotency_key(&self) -> Option<Cow<'a, str>> {
-        let metadata: Metadata<'a> = serde_json::from_str(self.metadata?.get()).ok()?;
+        let metadata: KnownMetadata<'a> = serde_json::from_str(self.metadata?.get()).ok()?;
         metadata.idempotency_key
     }
 
     /// Checks every field.
-    pub(super) fn check(self, event_bytes_max: usize) -> Result<Checked<'a>, EventError> {
+    pub(super) fn check(self, event_bytes_max: usize) -> Result<CheckedEvent<'a>, EventError> {
         let payload = self.payload.ok_or_else(|| invalid("`payload` is missing"))?;
         let fields = [self.event_type, self.source, self.tags, self.ordering_key, self.metadata];
         let bytes = payload.get().len() + fields.iter().flatten().map(|raw| raw.get().len()).sum::<usize>();
@@ -172,7 +172,7 @@ impl<'a> Incoming<'a> {
         if let Some(metadata) = self.metadata {
             payload::check_depth("metadata", metadata.get()).map_err(invalid)?;
         }
-        let says_trace = self.metadata.map(check_metadata).transpose()?.unwrap_or(false);
+        let has_trace = self.metadata.map(check_metadata).transpose()?.unwrap_or(false);
         let ordering = match self.ordering_key {
             Some(key) => ordering_hash(&text("ordering_key", key)?),
             None => 0,
@@ -182,23 +182,23 @@ impl<'a> Incoming<'a> {
             Some(kind) => text("event_type", kind)?,
             None => Cow::Borrowed(""),
         };
-        Ok(Checked {
+        Ok(CheckedEvent {
             kind,
             ordering,
             event_type,
             source: self.source,
             tags: self.tags,
             metadata: self.metadata,
-            says_trace,
+            has_trace,
             payload,
         })
     }
 }
 
-impl Checked<'_> {
-    /// The metadata with the request's trace, where the event says none itself.
+impl CheckedEvent<'_> {
+    /// The metadata with the request's trace, if the event has none of its own.
     pub(super) fn traced_metadata(&self, trace: &TraceParent) -> Option<Vec<u8>> {
-        if self.says_trace {
+        if self.has_trace {
             return None;
         }
         let rest = self.metadata.map_or("}", |raw| raw.get().strip_prefix('{').unwrap_or("}"));
@@ -206,7 +206,7 @@ impl Checked<'_> {
         Some(format!("{{\"traceparent\":\"{}\"{comma}{rest}", trace.as_str()).into_bytes())
     }
 
-    /// What the event's envelope is made of.
+    /// The parts of the event's envelope.
     pub(super) fn envelope<'b>(
         &'b self,
         customer: &'b [u8; ID_TEXT_LEN],
@@ -225,11 +225,11 @@ impl Checked<'_> {
     }
 }
 
-/// A text field: not empty, not long, no control characters.
+/// A text field: not empty, not too long, without control characters.
 fn text<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, EventError> {
     let json = raw.get();
     let text = match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        // Without an escape the text is what stands between the quotes.
+        // Without an escape the text is the bytes between the quotes.
         Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
         _ => serde_json::from_str(json)
             .map(Cow::<str>::Owned)
@@ -259,14 +259,14 @@ fn check_tags(raw: &RawValue) -> Result<(), EventError> {
     Ok(())
 }
 
-/// Checks the metadata; says whether it has a trace.
+/// Checks the metadata; returns whether it holds a trace.
 fn check_metadata(raw: &RawValue) -> Result<bool, EventError> {
     if !raw.get().starts_with('{') {
         return Err(invalid("`metadata` must be an object"));
     }
-    let metadata: Metadata<'_> = serde_json::from_str(raw.get()).map_err(|error| {
+    let metadata: KnownMetadata<'_> = serde_json::from_str(raw.get()).map_err(|error| {
         invalid(format!(
-            "`metadata` must be an object with texts `correlation_id` and `idempotency_key` and `priority` low, normal or high: {error}"
+            "`metadata` must be an object whose `correlation_id` and `idempotency_key` are strings and whose `priority` is low, normal or high: {error}"
         ))
     })?;
     let _checked: Option<Priority> = metadata.priority;
@@ -280,7 +280,7 @@ fn check_metadata(raw: &RawValue) -> Result<bool, EventError> {
     Ok(metadata.traceparent)
 }
 
-/// FNV-1a with a final mix: the same in every version and process, never 0.
+/// FNV-1a with a final mix: the same in every version and process, and never 0.
 pub(super) fn ordering_hash(key: &str) -> u64 {
     let fnv = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -1,14 +1,14 @@
-//! What the edge must know of a payload.
+//! Checks of a payload, which is otherwise forwarded unread.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// How deep a payload may nest: what the matcher's parser takes.
+/// How deep a payload may nest: the limit of the matcher's parser.
 pub(super) const DEPTH_MAX: usize = 64;
 
 /// Refuses a field that nests too deep.
 pub(super) fn check_depth(field: &str, json: &str) -> Result<(), String> {
-    // Few payloads have so many brackets that they could nest too deep.
+    // Most payloads have too few brackets to nest too deep.
     if opening_brackets(json.as_bytes()) <= DEPTH_MAX {
         return Ok(());
     }
@@ -29,16 +29,16 @@ pub(super) fn check_depth(field: &str, json: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How many `{` and `[` there are, sixteen bytes a step: the two differ in one bit.
+/// How many `{` and `[` there are. They differ in one bit, so one comparison finds both.
 fn opening_brackets(json: &[u8]) -> usize {
     const CHUNK: usize = 128;
     let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
     json.chunks(CHUNK).map(|chunk| usize::from(count(chunk))).sum()
 }
 
-/// Whether no escape of a JSON text is half of a surrogate pair: the grammar
-/// allows it (RFC 8259, 8.2), but it stands for no text, and a strict receiver
-/// would refuse the whole webhook for it, neighbours included.
+/// Whether no escape of a JSON text is half of a surrogate pair. The grammar
+/// allows one (RFC 8259, 8.2), but it encodes no text, and a strict receiver
+/// would refuse the whole webhook with all of its events.
 pub(super) fn is_unicode(json: &str) -> bool {
     let bytes = json.as_bytes();
     let mut at = 0;
@@ -60,7 +60,7 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// A payload's own `event_type`, where it has one that is a string.
+/// A payload's own `event_type`, if it is a string.
 pub(super) fn event_type(json: &str) -> Option<&RawValue> {
     #[derive(Deserialize)]
     struct Typed<'a> {

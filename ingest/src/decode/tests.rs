@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 const LIMITS: EventLimits = EventLimits { event_bytes_max: 1000, request_events_max: 10 };
 
-fn common(fan_out: u16) -> Common<'static> {
-    Common {
+fn context(fan_out: u16) -> EnvelopeContext<'static> {
+    EnvelopeContext {
         customer: &[b'c'; ID_TEXT_LEN],
         timestamp: b"2026-11-21T10:59:39.123Z",
         fan_out,
@@ -13,8 +13,8 @@ fn common(fan_out: u16) -> Common<'static> {
     }
 }
 
-fn json(body: &[u8]) -> Result<Decoded<'_>, BodyError> {
-    decode(body, BodyForm::Json, common(1), LIMITS)
+fn json(body: &[u8]) -> Result<Decoded<'_>, EventsBodyError> {
+    decode(body, BodyForm::Json, context(1), LIMITS)
 }
 
 fn rejected(body: &str) -> String {
@@ -31,7 +31,7 @@ fn one_event_an_array_and_an_object_of_events_are_told_apart() {
     let events = json(br#"{"events":[{"payload":1},{"payload":[]}]}"#).unwrap();
     assert_eq!((events.single, events.accepted()), (false, 2));
     let lines = b"{\"payload\":1}\r\n\n{\"payload\":2}\n";
-    assert_eq!(decode(lines, BodyForm::Ndjson, common(1), LIMITS).unwrap().accepted(), 2);
+    assert_eq!(decode(lines, BodyForm::Ndjson, context(1), LIMITS).unwrap().accepted(), 2);
 }
 
 #[test]
@@ -71,17 +71,17 @@ fn each_field_is_checked_and_named() {
 }
 
 #[test]
-fn what_is_no_body_of_events_is_said_so() {
-    assert_eq!(json(b" ").unwrap_err(), BodyError::Empty);
-    assert_eq!(json(b"[]").unwrap_err(), BodyError::Empty);
-    assert!(matches!(json(b"7").unwrap_err(), BodyError::Malformed(_)));
-    assert!(matches!(json(b"[{\"payload\":1}").unwrap_err(), BodyError::Malformed(_)));
-    assert!(matches!(json(b"{\"payload\":1} x").unwrap_err(), BodyError::Malformed(_)));
-    assert!(matches!(json(b"{\"payload\":\"\xff\"}").unwrap_err(), BodyError::Malformed(_)));
+fn a_body_that_holds_no_events_is_refused_with_the_reason() {
+    assert_eq!(json(b" ").unwrap_err(), EventsBodyError::Empty);
+    assert_eq!(json(b"[]").unwrap_err(), EventsBodyError::Empty);
+    assert!(matches!(json(b"7").unwrap_err(), EventsBodyError::Malformed(_)));
+    assert!(matches!(json(b"[{\"payload\":1}").unwrap_err(), EventsBodyError::Malformed(_)));
+    assert!(matches!(json(b"{\"payload\":1} x").unwrap_err(), EventsBodyError::Malformed(_)));
+    assert!(matches!(json(b"{\"payload\":\"\xff\"}").unwrap_err(), EventsBodyError::Malformed(_)));
     let many = format!("[{}]", ["{\"payload\":1}"; 11].join(","));
-    assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
+    assert_eq!(json(many.as_bytes()).unwrap_err(), EventsBodyError::TooMany { max: 10 });
     let many = format!("[{}]", ["1"; 11].join(","));
-    assert_eq!(json(many.as_bytes()).unwrap_err(), BodyError::TooMany { max: 10 });
+    assert_eq!(json(many.as_bytes()).unwrap_err(), EventsBodyError::TooMany { max: 10 });
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn events_with_one_ordering_key_share_a_lane() {
     let body: Vec<String> =
         (0..10).map(|i| format!(r#"{{"payload":{i},"ordering_key":"k{}"}}"#, i % 3)).collect();
     let body = format!("[{}]", body.join(","));
-    let decoded = decode(body.as_bytes(), BodyForm::Json, common(8), LIMITS).unwrap();
+    let decoded = decode(body.as_bytes(), BodyForm::Json, context(8), LIMITS).unwrap();
     assert_eq!(decoded.accepted(), 10);
     assert_eq!(decoded.choices.len(), 10);
     for i in 3..10 {
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn no_body_makes_the_decoder_panic(body in prop::collection::vec(any::<u8>(), 0..200), lines: bool) {
         let form = if lines { BodyForm::Ndjson } else { BodyForm::Json };
-        let _outcome = decode(&body, form, common(2), LIMITS);
+        let _outcome = decode(&body, form, context(2), LIMITS);
     }
 
     #[test]
@@ -131,8 +131,8 @@ fn a_request_s_trace_is_in_the_metadata_of_events_that_say_none() {
     let body =
         br#"[{"payload":1}, {"payload":1,"metadata":{}}, {"payload":1,"metadata": { "priority":"low"}},
         {"payload":1,"metadata":{"x":{"traceparent":1},"traceparent":"own"}}]"#;
-    let common = Common { trace: Some(trace), ..common(1) };
-    let decoded = decode(body, BodyForm::Json, common, LIMITS).unwrap();
+    let traced = EnvelopeContext { trace: Some(trace), ..context(1) };
+    let decoded = decode(body, BodyForm::Json, traced, LIMITS).unwrap();
     assert_eq!(decoded.accepted(), 4);
     let (_, chunk) = &decoded.chunks[0];
     let envelopes = [b"[", chunk.body().as_slice(), b"]"].concat();

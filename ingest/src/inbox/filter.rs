@@ -1,19 +1,20 @@
-//! Which events a reader asked for.
+//! Which events a reader wants.
 
 use crate::item;
-use crate::status::{self, Standing, Status};
+use crate::status::{self, EventStatus, Standing};
 use sluice_model::clock::rfc3339;
 use sluice_ports::event_store::StoredBatch;
 
-/// An id's time is when the event joined its batch, after its timestamp by no
-/// more than a request may wait for the log; the clock may have been set back between.
+/// How far an id's time may be from the event's timestamp. An event gets its id
+/// when it joins its batch, later than its timestamp by at most the time that a
+/// request may wait for the log; the clock may have been set back between the two.
 const ID_AFTER_TIMESTAMP_MS: u64 = 60_000;
 
-/// What an event must be.
+/// The conditions that an event must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
-    /// Without it, all but the acknowledged.
-    pub status: Option<Status>,
+pub(crate) struct EventFilter {
+    /// Without a status: every event that is not acknowledged.
+    pub status: Option<EventStatus>,
     pub event_type: Option<String>,
     pub source: Option<String>,
     pub tag: Option<String>,
@@ -23,29 +24,29 @@ pub(crate) struct Filter {
     pub end_ms: Option<u64>,
 }
 
-impl Filter {
-    /// Between which id times its events lie; the end is excluded.
+impl EventFilter {
+    /// The range of id times in which the wanted events lie, its end excluded.
     pub(super) fn id_times(&self) -> (u64, u64) {
         let from = self.start_ms.map_or(0, |ms| ms.saturating_sub(ID_AFTER_TIMESTAMP_MS));
         let until = self.end_ms.map_or(u64::MAX, |ms| ms.saturating_add(ID_AFTER_TIMESTAMP_MS));
         (from, until)
     }
 
-    /// Where the event stands, if it is one that was asked for. What is cheap is asked first.
+    /// The event's standing if it is wanted. Cheap conditions are checked first.
     pub(super) fn admits(&self, stored: &StoredBatch, index: u16) -> Option<Standing> {
         if self.event_type.as_ref().is_some_and(|wanted| stored.batch.event_type(index) != wanted) {
             return None;
         }
-        let standing = status::of(stored, index);
+        let standing = status::standing(stored, index);
         let wanted = match self.status {
             Some(wanted) => standing.status == wanted,
-            None => standing.status != Status::Acknowledged,
+            None => standing.status != EventStatus::Acknowledged,
         };
         (wanted && self.admits_envelope(&stored.batch.envelope(index))).then_some(standing)
     }
 
     fn admits_envelope(&self, envelope: &[u8]) -> bool {
-        // Times of one width compare as their texts do.
+        // Timestamps have one width, so their texts compare as the times do.
         let timestamp = item::timestamp(envelope);
         if self.start_ms.is_some_and(|ms| timestamp < &rfc3339(ms)[..])
             || self.end_ms.is_some_and(|ms| timestamp > &rfc3339(ms)[..])
@@ -60,7 +61,7 @@ impl Filter {
         source && self.tag.as_ref().is_none_or(|wanted| fields.tags.iter().any(|tag| tag == wanted))
     }
 
-    /// What a cursor of this filter is bound to.
+    /// The filter as a part of a cursor's binding.
     pub(crate) fn binding(&self) -> Vec<u8> {
         format!("{self:?}").into_bytes()
     }

@@ -1,11 +1,11 @@
-//! One lane of a customer, event by event.
+//! Reads one lane of a customer, event by event.
 
 use sluice_model::{CustomerId, EventId, Lane};
 use sluice_ports::event_store::{Direction, LaneScan, StoredBatch};
 use sluice_ports::{EventStore, PortError};
 use std::collections::VecDeque;
 
-/// Batches of a lane's first read; each later one asks for twice as many.
+/// Batches of a lane's first read; each later read asks for twice as many.
 const FIRST_BATCHES: usize = 4;
 const BATCHES_MAX: usize = 64;
 
@@ -15,7 +15,7 @@ pub(super) struct LaneReader {
     scan: LaneScan,
     /// The last event that was taken.
     position: Option<EventId>,
-    /// Read and not wholly taken.
+    /// Batches that were read and whose events are not all taken.
     batches: VecDeque<StoredBatch>,
     exhausted: bool,
     batches_read: usize,
@@ -35,20 +35,20 @@ impl LaneReader {
         Self { scan, position, batches: VecDeque::new(), exhausted: false, batches_read: 0 }
     }
 
-    /// Reads on where nothing is at hand and there may be more.
+    /// Reads more batches if no event is at hand and the lane may have more.
     pub(super) async fn fill(&mut self, store: &dyn EventStore) -> Result<(), PortError> {
         while self.head().is_none() && !self.exhausted {
             self.batches.clear();
             let page = store.scan(self.scan).await?;
-            // An empty page that claims there is more would be asked for forever.
+            // An empty page that claims to have a successor would be asked for again for ever.
             self.exhausted = page.exhausted || page.batches.is_empty();
             self.batches_read += page.batches.len();
             if let Some(last) = page.batches.last() {
-                let far = match self.scan.direction {
+                let far_index = match self.scan.direction {
                     Direction::Ascending => last.batch.len().saturating_sub(1),
                     Direction::Descending => 0,
                 };
-                self.scan.after = Some(last.batch.event_id(far));
+                self.scan.after = Some(last.batch.event_id(far_index));
             }
             self.scan.max_batches = (self.scan.max_batches * 2).min(BATCHES_MAX);
             self.batches = page.batches.into();
@@ -57,7 +57,7 @@ impl LaneReader {
         Ok(())
     }
 
-    /// The next event, of what is at hand.
+    /// The next event of the batches at hand.
     pub(super) fn head(&self) -> Option<EventId> {
         let batch = &self.batches.front()?.batch;
         Some(batch.event_id(self.next_index(batch.id.first(), batch.len())?))
@@ -77,7 +77,7 @@ impl LaneReader {
         }
     }
 
-    /// The first index of a batch that the position leaves.
+    /// The first index of a batch that lies beyond the position.
     fn next_index(&self, first: EventId, len: u16) -> Option<u16> {
         let last = len.checked_sub(1)?;
         let within = self.position.filter(|position| position.batch().first() == first);
@@ -88,7 +88,7 @@ impl LaneReader {
             (Direction::Descending, Some(position), _) => {
                 position.index().checked_sub(1).map(|index| index.min(last))
             }
-            // A batch on the wrong side of the position was taken before.
+            // The batch lies before the position, so it was taken earlier.
             (Direction::Ascending, None, Some(position)) if first < position => None,
             (Direction::Descending, None, Some(position)) if first > position => None,
             (Direction::Ascending, None, _) => Some(0),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::status::Status;
+use crate::status::EventStatus;
 use crate::testing::{CUSTOMER, stored_batch_at};
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 /// Batches in memory, scanned as the port says.
 #[derive(Default)]
-struct Store(Mutex<BTreeMap<BatchId, StoredBatch>>);
+struct MemoryBatches(Mutex<BTreeMap<BatchId, StoredBatch>>);
 
-impl Store {
+impl MemoryBatches {
     fn put(&self, lane: u16, ms: u64, count: u64, events: u16) {
         let stored = stored_batch_at(lane, ms, count, events);
         self.0.lock().insert(stored.batch.id, stored);
@@ -30,7 +30,7 @@ impl Store {
 }
 
 #[async_trait]
-impl EventStore for Store {
+impl EventStore for MemoryBatches {
     async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError> {
         let all = self.0.lock();
         let beyond = |stored: &&StoredBatch| match (scan.after, scan.direction) {
@@ -85,17 +85,16 @@ impl EventStore for Store {
 }
 
 async fn page(
-    store: &Store,
+    store: &MemoryBatches,
     positions: Vec<EventId>,
     direction: Direction,
-    filter: &Filter,
-    budget: Budget,
-) -> (Vec<String>, Page) {
+    filter: &EventFilter,
+    budget: PageBudget,
+) -> (Vec<String>, EventPage) {
     let lanes = (0..4).map(|lane| Lane::new(lane).unwrap()).collect();
     let not_before_ms = 0;
-    let question =
-        Question { customer: CUSTOMER, lanes, positions, not_before_ms, direction, filter, budget };
-    let page = read(store, question).await.unwrap();
+    let query = PageQuery { customer: CUSTOMER, lanes, positions, not_before_ms, direction, filter, budget };
+    let page = read(store, query).await.unwrap();
     let text = format!("[{}]", String::from_utf8(page.items.clone()).unwrap());
     let items: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(items.len(), page.count);
@@ -118,7 +117,7 @@ proptest! {
         descending: bool,
     ) {
         block_on(async {
-            let store = Store::default();
+            let store = MemoryBatches::default();
             for (count, (lane, ms, events)) in batches.into_iter().enumerate() {
                 store.put(lane, ms, count as u64, events);
             }
@@ -126,10 +125,10 @@ proptest! {
             let direction = if descending { Direction::Descending } else { Direction::Ascending };
             let mut later = if descending { Vec::new() } else { later }.into_iter().enumerate();
             let quiet = later.len() == 0;
-            let budget = Budget { events, ..Budget::of_page(limit) };
+            let budget = PageBudget { events, ..PageBudget::for_page(limit) };
             let (mut read, mut positions) = (Vec::new(), Vec::new());
             loop {
-                let (ids, page) = page(&store, positions, direction, &Filter::default(), budget).await;
+                let (ids, page) = page(&store, positions, direction, &EventFilter::default(), budget).await;
                 prop_assert!(ids.len() <= limit);
                 positions = page.positions;
                 read.extend(ids);
@@ -157,42 +156,42 @@ proptest! {
 
 #[tokio::test]
 async fn filters_choose_by_type_source_tag_status_and_time() {
-    let store = Store::default();
+    let store = MemoryBatches::default();
     store.put(0, 1000, 1, 6);
     store.put(1, 2000, 1, 6);
     store.0.lock().values_mut().next().unwrap().acknowledged = vec![(0, 9)];
-    let count = async |filter: Filter| {
-        page(&store, Vec::new(), Direction::Ascending, &filter, Budget::of_page(100)).await.1.count
+    let count = async |filter: EventFilter| {
+        page(&store, Vec::new(), Direction::Ascending, &filter, PageBudget::for_page(100)).await.1.count
     };
     let text = |text: &str| Some(text.to_owned());
-    let all = Filter::default();
+    let all = EventFilter::default();
     assert_eq!(count(all.clone()).await, 11);
-    assert_eq!(count(Filter { status: Some(Status::Acknowledged), ..all.clone() }).await, 1);
-    assert_eq!(count(Filter { status: Some(Status::Delivered), ..all.clone() }).await, 0);
-    assert_eq!(count(Filter { event_type: text("t2"), ..all.clone() }).await, 4);
-    assert_eq!(count(Filter { source: text("s1"), ..all.clone() }).await, 6);
-    assert_eq!(count(Filter { source: text("no"), ..all.clone() }).await, 0);
-    assert_eq!(count(Filter { tag: text("bc"), ..all.clone() }).await, 11);
-    assert_eq!(count(Filter { tag: text("x"), ..all.clone() }).await, 0);
-    assert_eq!(count(Filter { start_ms: Some(1001), ..all.clone() }).await, 6);
-    assert_eq!(count(Filter { start_ms: Some(2000), ..all.clone() }).await, 6);
-    assert_eq!(count(Filter { end_ms: Some(1000), ..all.clone() }).await, 5);
-    assert_eq!(count(Filter { end_ms: Some(999), ..all }).await, 0);
+    assert_eq!(count(EventFilter { status: Some(EventStatus::Acknowledged), ..all.clone() }).await, 1);
+    assert_eq!(count(EventFilter { status: Some(EventStatus::Delivered), ..all.clone() }).await, 0);
+    assert_eq!(count(EventFilter { event_type: text("t2"), ..all.clone() }).await, 4);
+    assert_eq!(count(EventFilter { source: text("s1"), ..all.clone() }).await, 6);
+    assert_eq!(count(EventFilter { source: text("no"), ..all.clone() }).await, 0);
+    assert_eq!(count(EventFilter { tag: text("bc"), ..all.clone() }).await, 11);
+    assert_eq!(count(EventFilter { tag: text("x"), ..all.clone() }).await, 0);
+    assert_eq!(count(EventFilter { start_ms: Some(1001), ..all.clone() }).await, 6);
+    assert_eq!(count(EventFilter { start_ms: Some(2000), ..all.clone() }).await, 6);
+    assert_eq!(count(EventFilter { end_ms: Some(1000), ..all.clone() }).await, 5);
+    assert_eq!(count(EventFilter { end_ms: Some(999), ..all }).await, 0);
 }
 
 #[tokio::test]
 async fn a_spent_budget_gives_a_short_page_that_says_there_is_more() {
-    let store = Store::default();
+    let store = MemoryBatches::default();
     for n in 0..100 {
         store.put(0, 1000 + n, 1, 10);
     }
-    let filter = Filter { event_type: Some("none".to_owned()), ..Filter::default() };
-    let budget = Budget { events: 35, ..Budget::of_page(10) };
+    let filter = EventFilter { event_type: Some("none".to_owned()), ..EventFilter::default() };
+    let budget = PageBudget { events: 35, ..PageBudget::for_page(10) };
     let (ids, page) = page(&store, Vec::new(), Direction::Ascending, &filter, budget).await;
     assert!(ids.is_empty() && page.has_more);
     assert_eq!(page.positions[0].index(), 4);
-    let bytes = Budget { bytes: 1, ..Budget::of_page(10) };
+    let bytes = PageBudget { bytes: 1, ..PageBudget::for_page(10) };
     let (ids, _) =
-        super::tests::page(&store, Vec::new(), Direction::Ascending, &Filter::default(), bytes).await;
+        super::tests::page(&store, Vec::new(), Direction::Ascending, &EventFilter::default(), bytes).await;
     assert_eq!(ids.len(), 1);
 }

@@ -1,6 +1,6 @@
-//! Building a batch from chunks of requests.
+//! Builds a batch from the chunks of requests.
 
-use super::placement::{Placed, Placement};
+use super::placement::{PlacedRun, Placement};
 use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use sluice_model::ids::IdText;
 use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
@@ -8,11 +8,11 @@ use sluice_model::{Batch, BatchId, CustomerId, EventMeta, Lane};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Events of one request for one lane, in pieces that each fit a batch.
+/// The events of one request for one lane, in pieces that each fit into a batch.
 #[derive(Debug, Default)]
-pub(crate) struct Chunk<'a> {
+pub(crate) struct EventChunk<'a> {
     pieces: Vec<Piece<'a>>,
-    /// Bytes of envelopes that may still come, to make room for.
+    /// Bytes of envelopes that may follow; room is made for them.
     expected: usize,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Piece<'a> {
     types: Vec<Cow<'a, str>>,
 }
 
-impl<'a> Chunk<'a> {
+impl<'a> EventChunk<'a> {
     /// A chunk for about this many bytes of envelopes.
     pub(crate) const fn expecting(bytes: usize) -> Self {
         Self { pieces: Vec::new(), expected: bytes }
@@ -87,16 +87,16 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// An envelope of a small event.
+/// The length of a small event's envelope.
 const ENVELOPE_BYTES_SMALL: usize = 200;
 
-/// Whether a body has room for another one.
+/// Whether a body has room for more.
 fn fits(body_len: usize, events: usize, more_bytes: usize, more_events: usize) -> bool {
     body_len + 1 + more_bytes <= BATCH_BYTES_MAX && events + more_events <= BATCH_EVENTS_MAX
 }
 
-/// The place of `kind` among `types`, added if it is new. The newest are
-/// looked at first: a request's events are mostly of one type.
+/// The index of `kind` among `types`, to which it is added if it is new. The
+/// newest are compared first, since the events of a request mostly have one type.
 fn index_of<T: PartialEq + AsRef<str>, K: AsRef<str> + Into<T>>(types: &mut Vec<T>, kind: K) -> u16 {
     let known = types.iter().rposition(|known| known.as_ref() == kind.as_ref());
     known.unwrap_or_else(|| {
@@ -105,8 +105,8 @@ fn index_of<T: PartialEq + AsRef<str>, K: AsRef<str> + Into<T>>(types: &mut Vec<
     }) as u16
 }
 
-/// Bodies below this are copied together as they come, so that single events
-/// are not a part each; larger ones are moved, and copied at most once.
+/// Bodies below this size are copied together, so that not each single event is
+/// a part; larger bodies are moved, and copied at most once.
 const COPIED_BYTES_MAX: usize = 8 << 10;
 
 /// A batch that takes pieces until it is cut or full.
@@ -115,9 +115,9 @@ pub(super) struct BatchBuilder {
     pub(super) customer: CustomerId,
     pub(super) lane: Lane,
     pub(super) placement: Arc<Placement>,
-    /// The bytes that requests put in.
+    /// The bytes that requests were charged for.
     pub(super) charged: usize,
-    /// The body's parts, commas between them to come.
+    /// The body's parts, still without the commas between them.
     parts: Vec<Vec<u8>>,
     body_len: usize,
     events: Vec<EventMeta>,
@@ -143,7 +143,7 @@ impl BatchBuilder {
         fits(self.body_len, self.events.len(), piece.body.len(), piece.len())
     }
 
-    /// Takes a piece that there is room for, or the first.
+    /// Takes a piece that has room, or the first piece.
     pub(super) fn take(&mut self, piece: Piece<'_>) {
         self.charged += piece.body.len();
         if self.parts.is_empty() {
@@ -176,7 +176,7 @@ impl BatchBuilder {
                 last.extend_from_slice(&body);
             }
             None => {
-                // As much again as there is: bodies are copied a few times at most.
+                // Room doubles, so a body is copied a few times at most.
                 let mut part = Vec::with_capacity(self.body_len.min(BATCH_BYTES_MAX));
                 part.extend_from_slice(&body);
                 self.parts.push(part);
@@ -199,8 +199,8 @@ impl BatchBuilder {
     }
 
     /// The run of the last `count` events.
-    pub(super) fn placed(&self, count: usize) -> Placed {
-        Placed {
+    pub(super) fn placed(&self, count: usize) -> PlacedRun {
+        PlacedRun {
             placement: self.placement.clone(),
             first: (self.events.len() - count) as u16,
             count: count as u16,

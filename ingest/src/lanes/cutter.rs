@@ -1,4 +1,4 @@
-//! Making a record of batches: the ids are given here.
+//! Makes a record of batches and gives them their ids.
 
 use super::batch_builder::BatchBuilder;
 use super::placement::Placement;
@@ -7,13 +7,13 @@ use sluice_model::ids::BatchIds;
 use sluice_model::{Batch, Lane};
 use std::sync::Arc;
 
-/// A record's worth of batches.
-pub(super) struct Cut {
-    /// The lane of all batches, if they have one in common.
+/// The batches of one record.
+pub(super) struct RecordCut {
+    /// The lane, if all batches have the same.
     pub lane: Option<Lane>,
     pub batches: Vec<Arc<Batch>>,
     pub placements: Vec<Arc<Placement>>,
-    /// The bytes that the requests put in.
+    /// The bytes that requests were charged for.
     pub bytes: usize,
 }
 
@@ -28,7 +28,7 @@ impl Cutter {
         Self { ids: HashMap::default(), recovered_ms }
     }
 
-    pub(super) fn cut(&mut self, builders: Vec<BatchBuilder>, now_ms: u64) -> Cut {
+    pub(super) fn cut(&mut self, builders: Vec<BatchBuilder>, now_ms: u64) -> RecordCut {
         let first = builders.first().map(|builder| builder.lane);
         let lane = first.filter(|lane| builders.iter().all(|builder| builder.lane == *lane));
         let bytes = builders.iter().map(|builder| builder.charged).sum();
@@ -40,6 +40,6 @@ impl Cutter {
             batches.push(Arc::new(batch));
             placements.push(placement);
         }
-        Cut { lane, batches, placements, bytes }
+        RecordCut { lane, batches, placements, bytes }
     }
 }

@@ -1,4 +1,4 @@
-//! Where events of a request went, and what became of them.
+//! Which batches the events of a request joined, and what became of those batches.
 
 use parking_lot::Mutex;
 use sluice_model::{BatchId, Claim};
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
-pub(crate) enum Outcome {
+pub(crate) enum AppendOutcome {
     /// It is durable.
     Durable,
-    /// Nothing of it is or will be in the log.
+    /// The log does not have it and never will.
     NotTaken { detail: Arc<str>, retry_after: Duration },
-    /// It may or may not be in the log.
+    /// The log may or may not have it.
     Unknown { detail: Arc<str> },
 }
 
-impl Outcome {
-    pub(super) fn of(appended: Result<(), AppendError>) -> Self {
+impl From<Result<(), AppendError>> for AppendOutcome {
+    fn from(appended: Result<(), AppendError>) -> Self {
         match appended {
             Ok(()) => Self::Durable,
             Err(AppendError::NotTaken { detail, retry_after }) => Self::NotTaken { detail, retry_after },
@@ -30,22 +30,22 @@ impl Outcome {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PlacementState {
     id: Option<BatchId>,
-    outcome: Option<Outcome>,
+    outcome: Option<AppendOutcome>,
     waiting: Vec<Waker>,
     claims: Vec<Claim>,
     cut: bool,
 }
 
-/// A batch as those who wait for it see it.
+/// A batch as the requests that wait for it see it.
 #[derive(Debug, Default)]
 pub(super) struct Placement {
-    state: Mutex<State>,
+    state: Mutex<PlacementState>,
 }
 
 impl Placement {
-    /// The batch got its id and takes no more claims; these are its claims.
+    /// Notes the id that the batch got and returns its claims. It takes no more.
     pub(super) fn cut(&self, id: BatchId) -> Vec<Claim> {
         let mut state = self.state.lock();
         state.id = Some(id);
@@ -53,8 +53,8 @@ impl Placement {
         std::mem::take(&mut state.claims)
     }
 
-    /// Tells everybody who waits.
-    pub(super) fn finish(&self, outcome: Outcome) {
+    /// Wakes every request that waits for the batch.
+    pub(super) fn finish(&self, outcome: AppendOutcome) {
         let waiting = {
             let mut state = self.state.lock();
             state.outcome = Some(outcome);
@@ -66,7 +66,7 @@ impl Placement {
 
 /// A run of a request's events in one batch.
 #[derive(Debug, Clone)]
-pub(crate) struct Placed {
+pub(crate) struct PlacedRun {
     pub(super) placement: Arc<Placement>,
     /// The run's first index in the batch.
     pub first: u16,
@@ -74,7 +74,7 @@ pub(crate) struct Placed {
     pub count: u16,
 }
 
-impl Placed {
+impl PlacedRun {
     /// Marks the run as part of a request with an idempotency key.
     pub(super) fn claim(&self, claim: Claim) {
         let mut state = self.placement.state.lock();
@@ -82,10 +82,10 @@ impl Placed {
         state.claims.push(Claim { first: self.first, count: self.count, ..claim });
     }
 
-    /// Waits until the batch's outcome is known: the batch's id and the outcome.
+    /// Waits for the batch's outcome; returns it with the batch's id.
     ///
-    /// Cancel safe: whoever stops waiting changes nothing.
-    pub(crate) async fn outcome(&self) -> (Option<BatchId>, Outcome) {
+    /// Cancel safe: to stop waiting changes nothing.
+    pub(crate) async fn outcome(&self) -> (Option<BatchId>, AppendOutcome) {
         poll_fn(|context| {
             let mut state = self.placement.state.lock();
             match &state.outcome {

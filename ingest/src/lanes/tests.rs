@@ -5,7 +5,7 @@ use sluice_model::wire::envelope::EnvelopeParts;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-fn push(chunk: &mut Chunk<'static>, kind: String, ordering: u64, payload: &str) {
+fn push(chunk: &mut EventChunk<'static>, kind: String, ordering: u64, payload: &str) {
     let customer = CustomerId::from_u128(1).text();
     let parts = EnvelopeParts {
         customer: &customer,
@@ -19,8 +19,8 @@ fn push(chunk: &mut Chunk<'static>, kind: String, ordering: u64, payload: &str) 
     chunk.push(Cow::Owned(kind), ordering, &parts);
 }
 
-fn chunk(sizes: &[usize], tag: usize) -> Chunk<'static> {
-    let mut chunk = Chunk::default();
+fn chunk(sizes: &[usize], tag: usize) -> EventChunk<'static> {
+    let mut chunk = EventChunk::default();
     for (i, size) in sizes.iter().enumerate() {
         let payload = format!("\"{tag}/{i}/{}\"", "x".repeat(*size));
         push(&mut chunk, format!("type-{}", (tag + i) % 3), i as u64, &payload);
@@ -106,7 +106,7 @@ fn a_record_is_shared_fairly_by_its_customers() {
 
 #[test]
 fn a_batch_names_the_types_of_its_own_events_alone() {
-    let (mut chunk, mut buffer) = (Chunk::default(), UnitBuffer::default());
+    let (mut chunk, mut buffer) = (EventChunk::default(), UnitBuffer::default());
     for n in 0..10_000 {
         push(&mut chunk, format!("{n}.{}", "x".repeat(120)), 0, "\"small\"");
     }

@@ -1,14 +1,14 @@
-//! What waits for one append unit of the log.
+//! The batches that wait for one append unit of the log.
 
-use super::batch_builder::{BatchBuilder, Chunk};
-use super::placement::Placed;
+use super::batch_builder::{BatchBuilder, EventChunk};
+use super::placement::PlacedRun;
 use foldhash::HashMap;
 use sluice_model::{CustomerId, Lane};
 use std::collections::VecDeque;
 
-/// A customer's batches, oldest first; the last of a lane is open.
+/// A customer's batches, the oldest first. The last of each lane still takes events.
 #[derive(Default)]
-struct Waiting {
+struct WaitingBatches {
     batches: VecDeque<BatchBuilder>,
     bytes: usize,
 }
@@ -16,8 +16,8 @@ struct Waiting {
 /// The batches that wait for one append unit.
 #[derive(Default)]
 pub(super) struct UnitBuffer {
-    customers: HashMap<CustomerId, Waiting>,
-    /// Customers with something waiting: the next to be served first.
+    customers: HashMap<CustomerId, WaitingBatches>,
+    /// Customers with waiting batches; the first is served next.
     turns: VecDeque<CustomerId>,
 }
 
@@ -31,8 +31,8 @@ impl UnitBuffer {
         &mut self,
         customer: CustomerId,
         lane: Lane,
-        chunk: Chunk<'_>,
-        placed: &mut Vec<Placed>,
+        chunk: EventChunk<'_>,
+        placed: &mut Vec<PlacedRun>,
     ) {
         let waiting = self.customers.entry(customer).or_default();
         if waiting.batches.is_empty() {
@@ -46,7 +46,7 @@ impl UnitBuffer {
                 Some(open) => open,
                 None => {
                     waiting.batches.push_back(BatchBuilder::new(customer, lane));
-                    waiting.batches.back_mut().expect("it was pushed")
+                    waiting.batches.back_mut().expect("a batch was pushed")
                 }
             };
             batch.take(piece);
@@ -54,13 +54,13 @@ impl UnitBuffer {
         }
     }
 
-    /// Takes what makes a record of about `bytes_max`, one batch of each customer in turn.
+    /// Takes batches for a record of about `bytes_max`, one of each customer in turn.
     pub(super) fn take(&mut self, bytes_max: usize) -> Vec<BatchBuilder> {
         let (mut taken, mut taken_bytes) = (Vec::new(), 0);
         while taken_bytes < bytes_max {
             let Some(customer) = self.turns.pop_front() else { break };
-            let waiting = self.customers.get_mut(&customer).expect("who has a turn has batches");
-            let builder = waiting.batches.pop_front().expect("who has a turn has batches");
+            let waiting = self.customers.get_mut(&customer).expect("a customer with a turn has batches");
+            let builder = waiting.batches.pop_front().expect("a customer with a turn has batches");
             waiting.bytes = waiting.bytes.saturating_sub(builder.charged);
             if waiting.batches.is_empty() {
                 self.customers.remove(&customer);

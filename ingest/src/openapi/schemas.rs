@@ -1,21 +1,22 @@
-//! What bodies are made of.
+//! The schemas of bodies.
 
 mod answers;
 mod requests;
 
-use crate::config::EdgeConfig;
+use crate::config::IngestConfig;
+use crate::describe::parts::schema_ref;
 use serde_json::{Map, Value, json};
 
-/// All of them, by name.
-pub(super) fn all(config: &EdgeConfig) -> Map<String, Value> {
+/// All schemas, by name.
+pub(super) fn all(config: &IngestConfig) -> Map<String, Value> {
     let all = requests::all(config).into_iter().chain(answers::all());
     all.map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
 type Named = (&'static str, Value);
 
-/// An object of a request: nothing else may be in it, and what may be absent
-/// may be `null`.
+/// An object of a request: it may have no other fields, and a field that may be
+/// absent may be `null`.
 fn closed(properties: &[Named], required: &[&str]) -> Value {
     let nullable = properties.iter().map(|(name, schema)| {
         let absent = required.contains(name) || takes_null(schema);
@@ -29,11 +30,11 @@ fn closed(properties: &[Named], required: &[&str]) -> Value {
 fn takes_null(schema: &Value) -> bool {
     let said = ["type", "enum", "const", "anyOf", "oneOf", "$ref"];
     let anything = said.iter().all(|word| schema.get(word).is_none());
-    let listed = schema["anyOf"].as_array().is_some_and(|all| all.iter().any(|of| of["type"] == "null"));
+    let listed = schema["anyOf"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "null"));
     anything || listed
 }
 
-/// An object of an answer: later versions may add to it.
+/// An object of an answer: later versions may add fields to it.
 fn open(properties: &[Named], required: &[&str]) -> Value {
     let properties: Map<String, Value> =
         properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
@@ -44,18 +45,14 @@ fn open(properties: &[Named], required: &[&str]) -> Value {
     schema
 }
 
-/// An object of an answer that has all of its fields.
+/// An object of an answer that always has all of its fields.
 fn whole(properties: &[Named]) -> Value {
     let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
     open(properties, &names)
 }
 
-fn of(name: &str) -> Value {
-    super::parts::schema_ref(name)
-}
-
 fn list(name: &str) -> Value {
-    json!({ "type": "array", "items": of(name) })
+    json!({ "type": "array", "items": schema_ref(name) })
 }
 
 fn one_of(values: &[&str]) -> Value {

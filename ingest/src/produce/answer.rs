@@ -8,7 +8,7 @@ use sluice_model::clock;
 use sluice_model::ids::IdText;
 use sluice_ports::idempotency::Placed as StoredPlaces;
 
-/// Where a request's accepted events are: runs in the order of its chunks.
+/// The places of a request's accepted events: runs in the order of its chunks.
 #[derive(Debug)]
 pub(super) struct Runs(pub Vec<(BatchId, u16, u16)>);
 
@@ -18,13 +18,13 @@ impl From<&StoredPlaces> for Runs {
     }
 }
 
-/// Gives the ids of a request's accepted events in the request's order.
+/// Yields the ids of a request's accepted events in the request's order.
 struct Ids<'a> {
     runs: &'a [(BatchId, u16, u16)],
-    /// For each lane of the request: the run that is next, and how much of it is used.
+    /// For each lane of the request: its next run, and how many events of that run were yielded.
     lanes: Vec<(u16, usize, u16)>,
     choices: &'a [u16],
-    at: usize,
+    yielded: usize,
     text: IdText,
 }
 
@@ -45,12 +45,12 @@ impl<'a> Ids<'a> {
                 run += 1;
             }
         }
-        Self { runs, lanes, choices: &decoded.choices, at: 0, text: IdText::default() }
+        Self { runs, lanes, choices: &decoded.choices, yielded: 0, text: IdText::default() }
     }
 
     fn next(&mut self) -> Option<[u8; 36]> {
-        let choice = self.choices.get(self.at).copied();
-        self.at += 1;
+        let choice = self.choices.get(self.yielded).copied();
+        self.yielded += 1;
         let lane = match choice {
             Some(choice) => self.lanes.iter_mut().find(|(lane, ..)| *lane == choice)?,
             None => self.lanes.first_mut()?,
@@ -65,8 +65,9 @@ impl<'a> Ids<'a> {
     }
 }
 
+/// The error of a rejected event, as the answer lists it.
 #[derive(Serialize)]
-struct Error<'a> {
+struct RejectedEvent<'a> {
     code: &'a str,
     message: &'a str,
 }
@@ -113,7 +114,7 @@ fn many(decoded: &Decoded<'_>, accepted: usize, ids: &mut Ids<'_>, minimal: bool
     let mut rejected = decoded.rejected.iter().peekable();
     let mut comma = false;
     for index in 0..accepted + decoded.rejected.len() {
-        let error = rejected.next_if(|(at, _)| *at == index);
+        let error = rejected.next_if(|(rejected, _)| *rejected == index);
         if error.is_none() && minimal {
             continue;
         }
@@ -122,7 +123,7 @@ fn many(decoded: &Decoded<'_>, accepted: usize, ids: &mut Ids<'_>, minimal: bool
         comma = true;
         if let Some((_, error)) = error {
             out.extend_from_slice(b",\"error\":");
-            let error = Error { code: error.code, message: &error.message };
+            let error = RejectedEvent { code: error.code, message: &error.message };
             serde_json::to_writer(&mut out, &error).expect("texts can be written as JSON");
             out.push(b'}');
         } else if let Some(id) = ids.next() {

@@ -1,10 +1,10 @@
-//! What taking events costs without HTTP: run by hand, prints figures.
+//! The cost of accepting events without HTTP: run by hand, prints figures.
 //!
 //! `cargo test --release -p sluice-ingest bench -- --ignored --nocapture`
 
 use crate::appenders::Appenders;
-use crate::decode::{BodyForm, Common, EventLimits, decode};
-use crate::lanes::{LaneLimits, Lanes};
+use crate::decode::{BodyForm, EnvelopeContext, EventLimits, decode};
+use crate::lanes::{LaneBuffers, LaneLimits};
 use sluice_embedded::{EmbeddedLog, EngineConfig};
 use sluice_model::{CustomerId, Lane};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ fn body(events: u64) -> Vec<u8> {
     }
 }
 
-fn common(id: &[u8; 36]) -> Common<'_> {
-    Common { customer: id, timestamp: b"2026-11-21T10:59:39.123Z", fan_out: 1, lane: 0, trace: None }
+fn context(id: &[u8; 36]) -> EnvelopeContext<'_> {
+    EnvelopeContext { customer: id, timestamp: b"2026-11-21T10:59:39.123Z", fan_out: 1, lane: 0, trace: None }
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn bench_decode() {
         let rounds = 400_000 / events;
         let started = Instant::now();
         for _ in 0..rounds {
-            let decoded = decode(&body, BodyForm::Json, common(&id), LIMITS).unwrap();
+            let decoded = decode(&body, BodyForm::Json, context(&id), LIMITS).unwrap();
             assert_eq!(decoded.accepted() as u64, events);
         }
         let ns = started.elapsed().as_nanos() as u64 / (rounds * events);
@@ -62,7 +62,7 @@ fn bench_take() {
         let log = Arc::new(EmbeddedLog::open(dir.path(), 1, &settings.log, &[]).unwrap());
         let limits =
             LaneLimits { bytes_max: 256 << 20, customer_bytes_max: 128 << 20, record_bytes_max: 4 << 20 };
-        let lanes = Arc::new(Lanes::new(log, limits));
+        let lanes = Arc::new(LaneBuffers::new(log, limits));
         let total = if events == 1 { 400_000 } else { 8_000_000 };
         runtime.block_on(async {
             let appenders = Appenders::start(&lanes);
@@ -74,7 +74,7 @@ fn bench_take() {
                     let body = body(events);
                     let id = CustomerId::from_u128(7);
                     for _ in 0..total / events / tasks {
-                        let decoded = decode(&body, BodyForm::Json, common(&id.text()), LIMITS).unwrap();
+                        let decoded = decode(&body, BodyForm::Json, context(&id.text()), LIMITS).unwrap();
                         let chunks =
                             decoded.chunks.into_iter().map(|(n, chunk)| (Lane::new(n).unwrap(), chunk));
                         let placed = lanes.push(id, chunks.collect(), None).unwrap();

@@ -10,13 +10,13 @@ use sluice_model::{Customer, CustomerId, CustomerStatus, Lane};
 use sluice_ports::Catalogue;
 use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
 
-/// A log whose appends end as it is told.
-struct Told {
+/// A log whose next append ends as the script says.
+struct ScriptedLog {
     next: Mutex<Option<AppendError>>,
 }
 
 #[async_trait]
-impl Log for Told {
+impl Log for ScriptedLog {
     fn append_units(&self) -> usize {
         1
     }
@@ -50,7 +50,7 @@ const SETTINGS: ProducerSettings = ProducerSettings {
     append_timeout: Duration::from_secs(10),
 };
 
-/// What a keyed request ends with when its append ends so, and then the same request again.
+/// The results of a keyed request whose append ends so, and of the same request again.
 async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
     let folder = tempfile::tempdir().unwrap();
     let engine = EmbeddedEngine::open(folder.path(), EngineConfig::default().settings()).await.unwrap();
@@ -71,7 +71,7 @@ async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
     let directory = loaded.unwrap().0;
     let customer = directory.customer(customer.id).unwrap();
 
-    let log = Arc::new(Told { next: Mutex::new(Some(first_append)) });
+    let log = Arc::new(ScriptedLog { next: Mutex::new(Some(first_append)) });
     let rates = Arc::new(LocalRates::new(directory));
     let producer = Producer::new(log, engine.idempotency.clone(), rates, SETTINGS);
     let appenders = Appenders::start(producer.lanes());

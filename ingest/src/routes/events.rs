@@ -1,22 +1,80 @@
-//! `GET /v1/events/{id}`.
+//! Reading and acknowledging events.
 
-use super::id;
-use crate::error::ApiError;
-use crate::reply::{Reply, json_bytes};
-use crate::service::Call;
-use crate::{item, status};
-use http::StatusCode;
-use sluice_model::EventId;
+mod ack;
+mod get;
+mod inbox;
 
-/// One event with where it stands.
-pub(super) async fn get(call: &Call<'_>) -> Result<Reply, ApiError> {
-    let customer = call.customer()?;
-    let id: EventId = id(call.params.id, "id")?;
-    let stored = call.edge.events.get(customer.id(), id.batch()).await?;
-    let Some(stored) = stored.filter(|stored| id.index() < stored.batch.len()) else {
-        return Err(ApiError::not_found("event"));
-    };
-    let mut out = Vec::new();
-    item::write(&stored.batch.envelope(id.index()), &status::of(&stored, id.index()), &mut out);
-    Ok(json_bytes(StatusCode::OK, out.into()))
+pub(crate) use ack::ACK_IDS_MAX;
+
+use crate::describe::parts::{page, query, schema_ref, times};
+use crate::describe::{Operation, Tag};
+use crate::route::{Handler, Root, Route};
+use serde_json::json;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        name: "get_event",
+        methods: &["GET"],
+        path: "/events/{id}",
+        root: Root::Aliased,
+        handler: Handler::Events(|context, request, _| Box::pin(get::get(context, request))),
+        describe: |_| {
+            Operation::new(Tag::Events, "One event, and where it stands").answers(
+                200,
+                "The event.",
+                "StoredEvent",
+            )
+        },
+    },
+    Route {
+        name: "ack_event",
+        methods: &["POST", "DELETE"],
+        path: "/events/{id}/ack",
+        root: Root::Aliased,
+        handler: Handler::Events(|context, request, _| Box::pin(ack::one(context, request))),
+        describe: |_| {
+            Operation::new(Tag::Inbox, "Acknowledge an event")
+                .answers(200, "It is acknowledged.", "Acknowledged")
+                .refuses(409, "It was acknowledged before.")
+        },
+    },
+    Route {
+        name: "inbox",
+        methods: &["GET"],
+        path: "/inbox",
+        root: Root::Aliased,
+        handler: Handler::Events(|context, request, _| Box::pin(inbox::list(context, request))),
+        describe: |_| describe_inbox(),
+    },
+    Route {
+        name: "ack_inbox",
+        methods: &["POST"],
+        path: "/inbox/ack",
+        root: Root::Aliased,
+        handler: Handler::Events(|context, request, body| Box::pin(ack::many(context, request, body))),
+        describe: |_| {
+            Operation::new(Tag::Inbox, "Acknowledge many events").takes("AckMany").answers(
+                200,
+                "A result for each, in their order.",
+                "AckResults",
+            )
+        },
+    },
+];
+
+fn describe_inbox() -> Operation {
+    let text = |name, text| query(name, schema_ref("FilterText"), text);
+    let order = json!({ "type": "string", "enum": ["asc", "desc"], "default": "asc" });
+    Operation::new(Tag::Inbox, "The customer's events, the oldest first")
+        .describe("Without `status`, all that are not acknowledged. Nothing appears behind a cursor.")
+        .parameters([
+            query("status", schema_ref("EventStatus"), "Where they stand."),
+            text("event_type", "Of this type."),
+            text("source", "Of this source."),
+            text("tag", "With this tag."),
+            query("order", order, "Which come first."),
+        ])
+        .parameters(times("start_time", "end_time"))
+        .parameters(page())
+        .answers(200, "A page.", "InboxPage")
 }

@@ -1,50 +1,118 @@
-//! What load balancers and monitors ask.
+//! Health, metrics and the API's description: for load balancers, monitors and tools.
 
+use crate::audience::Audience;
+use crate::contexts::HealthContext;
+use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
-use crate::reply::{Reply, json, json_bytes, metrics as metrics_reply};
-use crate::service::{Call, Door};
+use crate::reply::{ApiReply, json, json_bytes, metrics as metrics_reply};
+use crate::request::ApiRequest;
+use crate::route::{Handler, Root, Route};
 use http::StatusCode;
 use serde_json::json;
+use sluice_ports::LostDependency;
+use std::future::ready as answer;
 use std::time::Duration;
 
-/// That it answers, and where it is.
-pub(super) fn health(call: &Call<'_>) -> Reply {
-    json(StatusCode::OK, &json!({ "status": "healthy", "environment": call.edge.config.environment }))
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        name: "health",
+        methods: &["GET"],
+        path: "/health",
+        root: Root::Everybody,
+        handler: Handler::Health(|context, _, _| Box::pin(answer(Ok(health(context))))),
+        describe: |_| operation("That it answers, and where it is").answers(200, "It does.", "Health"),
+    },
+    Route {
+        name: "live",
+        methods: &["GET"],
+        path: "/healthz",
+        root: Root::Everybody,
+        handler: Handler::Health(|_, _, _| Box::pin(answer(Ok(live())))),
+        describe: |_| operation("Whether the process lives").answers(200, "It does.", "State"),
+    },
+    Route {
+        name: "ready",
+        methods: &["GET"],
+        path: "/readyz",
+        root: Root::Everybody,
+        handler: Handler::Health(|context, _, _| Box::pin(answer(ready(context)))),
+        describe: |_| {
+            operation("Whether requests should be sent here")
+                .answers(200, "They should.", "State")
+                .refuses(503, "They should not: it drains, or lost what it needs.")
+        },
+    },
+    Route {
+        name: "metrics",
+        methods: &["GET"],
+        path: "/metrics",
+        root: Root::Metrics,
+        handler: Handler::Health(|context, _, _| {
+            Box::pin(answer(Ok(metrics_reply((context.render_metrics)()))))
+        }),
+        describe: |_| {
+            let text = json!({ "text/plain": { "schema": { "type": "string" } } });
+            operation("Prometheus metrics").answers_with(200, "Text.", Some(text))
+        },
+    },
+    Route {
+        name: "openapi",
+        methods: &["GET"],
+        path: "/openapi.json",
+        root: Root::Everybody,
+        handler: Handler::Health(|context, request, _| Box::pin(answer(Ok(openapi(context, request))))),
+        describe: |_| {
+            let document = json!({ "application/json": { "schema": { "type": "object" } } });
+            operation("This document").answers_with(200, "OpenAPI 3.1.", Some(document))
+        },
+    },
+];
+
+const fn operation(summary: &'static str) -> Operation {
+    Operation::new(Tag::Health, summary)
+}
+
+/// That the process answers, and in which environment.
+fn health(context: &HealthContext) -> ApiReply {
+    json(StatusCode::OK, &json!({ "status": "healthy", "environment": context.environment }))
 }
 
 /// That the process lives.
-pub(super) fn live() -> Reply {
+fn live() -> ApiReply {
     json(StatusCode::OK, &json!({ "status": "live" }))
 }
 
-/// Whether requests should be sent here, and which dependencies are lost:
-/// some of them cost only a part of what the edge does.
-pub(super) fn ready(call: &Call<'_>) -> Result<Reply, ApiError> {
-    let lost = (call.edge.lost)();
-    match call.edge.ready() {
-        Ok(()) if lost.is_empty() => Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
-        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready", "lost": lost }))),
-        Err(why) => {
-            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", why);
-            let error = if lost.is_empty() { error } else { error.details(json!({ "lost": lost })) };
-            Err(error.retry_after(Duration::from_secs(1)))
+/// Whether requests should be sent here, and which dependencies are lost. The
+/// loss of some dependencies makes only a part of the API unavailable.
+fn ready(context: &HealthContext) -> Result<ApiReply, ApiError> {
+    let lost = (context.readiness.lost)();
+    let names: Vec<&str> = lost.iter().map(|lost| lost.name).collect();
+    let reasons: serde_json::Map<_, _> =
+        lost.iter().map(|lost| (lost.name.to_owned(), lost.reason.clone().into())).collect();
+    let reason = match context.readiness.check() {
+        Err(reason) => reason,
+        Ok(()) if lost.iter().any(LostDependency::stops_ingest) => "a dependency is lost",
+        Ok(()) if lost.is_empty() => return Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
+        Ok(()) => {
+            let body = json!({ "status": "ready", "lost": names, "reasons": reasons });
+            return Ok(json(StatusCode::OK, &body));
         }
-    }
+    };
+    let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", reason);
+    let error = if lost.is_empty() {
+        error
+    } else {
+        error.details(json!({ "lost": names, "reasons": reasons }))
+    };
+    Err(error.retry_after(Duration::from_secs(1)))
 }
 
-/// What this listener can be asked.
-pub(super) fn openapi(call: &Call<'_>) -> Reply {
-    let of = &call.edge.descriptions;
-    json_bytes(
-        StatusCode::OK,
-        match call.door {
-            Door::Public => of.public.clone(),
-            Door::Admin => of.admin.clone(),
-        },
-    )
-}
-
-/// The process's metrics.
-pub(super) fn metrics(call: &Call<'_>) -> Reply {
-    metrics_reply((call.edge.render_metrics)())
+/// The description of the listener that took the request.
+fn openapi(context: &HealthContext, request: &ApiRequest<'_>) -> ApiReply {
+    let descriptions = &context.descriptions;
+    let description = match request.audience {
+        Audience::Customers => &descriptions.public,
+        Audience::Operators => &descriptions.admin,
+    };
+    json_bytes(StatusCode::OK, description.clone())
 }

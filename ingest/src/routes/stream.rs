@@ -1,25 +1,39 @@
 //! `GET /v1/stream`.
 
-use crate::config::ms;
+use crate::config::IngestConfig;
+use crate::contexts::StreamContext;
+use crate::describe::parts::{header, query, schema_ref, times};
+use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
-use crate::inbox::Filter;
-use crate::reply::{Reply, event_stream, no_content};
-use crate::service::Call;
-use crate::stream::{At, Binding, EventStream, Pace, Stream};
-use crate::streams::NoRoom;
+use crate::inbox::EventFilter;
+use crate::reply::{ApiReply, event_stream, no_content};
+use crate::request::ApiRequest;
+use crate::route::{Handler, Root, Route};
+use crate::stream::{EventStream, StreamPosition, stream_binding};
+use crate::streams::NoStreamRoom;
 use http::header::HeaderName;
 use http::{Method, StatusCode};
+use serde_json::json;
 use sluice_model::clock::now_ms;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) const ROUTES: &[Route] = &[Route {
+    name: "stream",
+    methods: &["GET"],
+    path: "/stream",
+    root: Root::Versioned,
+    handler: Handler::Stream(|context, request, _| Box::pin(std::future::ready(open(context, request)))),
+    describe,
+}];
+
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// A page's script cannot set the header the first time, so the query may say it.
+/// A page's script cannot set `Last-Event-ID` the first time, so the query may hold it.
 const PARAMETERS: [&str; 5] = ["event_type", "source", "tag", "start_time", "last_event_id"];
 
-/// What the inbox knows and a stream cannot: why, for people.
-const OF_THE_INBOX: [(&str, &str); 5] = [
+/// Parameters of the inbox that a stream does not have, and why.
+const INBOX_PARAMETERS: [(&str, &str); 5] = [
     (
         "status",
         "a stream gives each event once, when it is accepted, whatever becomes of it; GET /v1/inbox filters by status",
@@ -30,68 +44,100 @@ const OF_THE_INBOX: [(&str, &str); 5] = [
     ("order", "a stream is in the order of acceptance"),
 ];
 
-/// The customer's events from now on, from a time on, or from where a stream was left.
-pub(super) fn open(call: &Call<'_>) -> Result<Reply, ApiError> {
-    let edge = call.edge;
-    let key = call.key.as_ref().ok_or_else(|| ApiError::not_found("path"))?;
-    refuse_what_the_inbox_knows(call)?;
-    let query = call.query(&PARAMETERS)?;
+/// Streams the customer's events: from now on, from a time on, or from where an
+/// earlier stream ended.
+fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+    let key = request.key()?;
+    refuse_inbox_parameters(request)?;
+    let query = request.query(&PARAMETERS)?;
     let text = |name| query.text(name).map(str::to_owned);
-    let filter = Filter {
+    let filter = EventFilter {
         event_type: text("event_type"),
         source: text("source"),
         tag: text("tag"),
         start_ms: query.time("start_time")?,
-        ..Filter::default()
+        ..EventFilter::default()
     };
-    let binding = Binding::new(key, &filter);
-    let header = call.parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
-    let at = match header.filter(|id| !id.is_empty()).or_else(|| query.text("last_event_id")) {
-        Some(id) => At::open(id, &binding)
-            .ok_or_else(|| ApiError::invalid("Last-Event-ID", "is not an id of a stream with this filter"))?,
-        // With a start, the filter says from when.
-        None => At { from_ms: if filter.start_ms.is_some() { 0 } else { now_ms() }, positions: Vec::new() },
+    let header = request.parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
+    let last_event_id = header.filter(|id| !id.is_empty()).or_else(|| query.text("last_event_id"));
+    let position = match last_event_id {
+        Some(id) => {
+            let binding = stream_binding(key.customer().id(), &filter);
+            let position = StreamPosition::open(id, &binding);
+            position.ok_or_else(|| {
+                ApiError::invalid("Last-Event-ID", "is not an id of a stream with this filter")
+            })?
+        }
+        // A stream with a start time skips earlier events by its filter.
+        None if filter.start_ms.is_some() => StreamPosition { from_ms: 0, lanes: Vec::new() },
+        None => StreamPosition { from_ms: now_ms(), lanes: Vec::new() },
     };
-    if call.parts.method == Method::HEAD {
+    if request.parts.method == Method::HEAD {
         return Ok(no_content());
     }
-    if edge.drain.is_cancelled() {
+    if context.drain.is_cancelled() {
         return Err(ApiError::overloaded("the server is stopping"));
     }
-    let place = edge.streams.enter(key.customer().id()).map_err(|full| match full {
-        NoRoom::Edge => ApiError::overloaded("too many streams are open"),
-        NoRoom::Customer => {
-            let text = format!("{} streams are open, the most there may be", edge.config.stream.customer_max);
+    let place = context.streams.enter(key.customer().id()).map_err(|full| no_room(context, full))?;
+    let stream = EventStream {
+        store: Arc::clone(&context.store),
+        key: Arc::clone(key),
+        lanes: context.lanes,
+        filter,
+        position,
+        place,
+        pace: context.pace,
+        drain: context.drain.clone(),
+    };
+    Ok(event_stream(stream.start(request.connection)))
+}
+
+fn no_room(context: &StreamContext, full: NoStreamRoom) -> ApiError {
+    match full {
+        NoStreamRoom::Process => ApiError::overloaded("too many streams are open"),
+        NoStreamRoom::Customer => {
+            let max = context.streams.customer_max();
+            let text = format!("{max} streams are open, the most that a customer may have");
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_STREAMS", text)
                 .retry_after(Duration::from_secs(5))
         }
-    })?;
-    let config = &edge.config.stream;
-    let pace = Pace {
-        poll: ms(config.poll_ms),
-        // A quiet stream's connection must not count as idle.
-        heartbeat: ms(config.heartbeat_ms.min(edge.config.http.idle_timeout_ms / 3)),
-        stall: ms(edge.config.http.idle_timeout_ms),
-    };
-    let stream = Stream {
-        store: Arc::clone(&edge.events),
-        key: Arc::clone(key),
-        lanes: edge.lanes,
-        filter,
-        at,
-        place,
-        pace,
-        drain: edge.drain.clone(),
-    };
-    Ok(event_stream(EventStream::start(stream, call.connection)))
+    }
 }
 
-fn refuse_what_the_inbox_knows(call: &Call<'_>) -> Result<(), ApiError> {
-    let text = call.parts.uri.query().unwrap_or_default();
+fn refuse_inbox_parameters(request: &ApiRequest<'_>) -> Result<(), ApiError> {
+    let text = request.parts.uri.query().unwrap_or_default();
     for (name, _) in url::form_urlencoded::parse(text.as_bytes()) {
-        if let Some((_, why)) = OF_THE_INBOX.iter().find(|(of, _)| *of == name) {
-            return Err(ApiError::invalid(&name, *why));
+        if let Some((_, reason)) = INBOX_PARAMETERS.iter().find(|(known, _)| *known == name) {
+            return Err(ApiError::invalid(&name, *reason));
         }
     }
     Ok(())
+}
+
+fn describe(config: &IngestConfig) -> Operation {
+    let text = |name, text| query(name, schema_ref("FilterText"), text);
+    let resume = || json!({ "type": "string" });
+    Operation::new(Tag::Inbox, "The customer's events as they come, as server-sent events")
+        .describe(format!(
+            "Each message is one event with an `id`, from which a later stream goes on: the header \
+             `Last-Event-ID`, which browsers send by themselves, or `last_event_id`. Without either, or \
+             `start_time`, it begins now. It has neither a `status` nor an `end_time`, which are refused: \
+             each event comes once, when it is accepted, and there is no end. A quiet stream says so every \
+             {} ms; one whose reader takes nothing for {} ms is ended. A customer may have {} streams.",
+            config.stream.heartbeat_ms, config.http.idle_timeout_ms, config.stream.customer_max
+        ))
+        .parameters([
+            text("event_type", "Of this type."),
+            text("source", "Of this source."),
+            text("tag", "With this tag."),
+            query("last_event_id", resume(), "Where an earlier stream with the same filter ended."),
+            header("Last-Event-ID", resume(), "The same; it goes before the query's."),
+        ])
+        .parameters(times("start_time", "end_time").into_iter().take(1))
+        .answers_with(
+            200,
+            "Until one side ends it.",
+            Some(json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+        )
+        .refuses(429, "The customer has as many streams as there may be.")
 }

@@ -17,22 +17,22 @@ pub enum CertificateError {
     /// A file cannot be read.
     #[error("read {path}: {source}")]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
     /// A file holds no PEM of its kind.
-    #[error("{path} holds no {what} in PEM: {detail}")]
+    #[error("{path} holds no {expected} in PEM: {detail}")]
     Pem {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What it should hold.
-        what: &'static str,
-        /// What is wrong.
+        expected: &'static str,
+        /// The fault.
         detail: String,
     },
-    /// The key is not the certificate's, or not one that can be used.
+    /// The key does not belong to the certificate, or has an unusable kind.
     #[error("{path}: {source}")]
     Unusable {
         /// The key's file.
@@ -42,7 +42,7 @@ pub enum CertificateError {
     },
 }
 
-/// What the two files held.
+/// The contents of the two files.
 #[derive(Debug, PartialEq, Eq)]
 struct Files {
     chain: Vec<u8>,
@@ -54,7 +54,7 @@ pub(super) struct Certificate {
     cert_file: PathBuf,
     key_file: PathBuf,
     current: ArcSwap<CertifiedKey>,
-    /// What was last tried, good or bad: a bad one is complained of once.
+    /// The contents that were tried last, good or bad, so that bad ones are reported once.
     tried: Mutex<Files>,
 }
 
@@ -71,8 +71,8 @@ impl Certificate {
         Ok(Self { cert_file, key_file, current, tried: Mutex::new(files) })
     }
 
-    /// Looks at the files; says whether another certificate is now in use.
-    /// `again` tries even what was tried before.
+    /// Reads the files; returns whether another certificate is now in use. With
+    /// `again`, contents that were tried before are tried again.
     pub(super) fn look(&self, again: bool) -> Result<bool, CertificateError> {
         let files = read(&self.cert_file, &self.key_file)?;
         let mut tried = self.tried.lock();
@@ -100,8 +100,11 @@ fn read(cert_file: &Path, key_file: &Path) -> Result<Files, CertificateError> {
 }
 
 fn parse(files: &Files, cert_file: &Path, key_file: &Path) -> Result<CertifiedKey, CertificateError> {
-    let bad =
-        |path: &Path, what, detail: String| CertificateError::Pem { path: path.to_owned(), what, detail };
+    let bad = |path: &Path, expected, detail: String| CertificateError::Pem {
+        path: path.to_owned(),
+        expected,
+        detail,
+    };
     let chain = CertificateDer::pem_slice_iter(&files.chain)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| bad(cert_file, "certificate", error.to_string()))?;

@@ -28,6 +28,7 @@ pub(super) struct ReportArgs {
 }
 
 pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    output::check_files(&args.out)?;
     let result = output::read_json(&args.result)?;
     output::files(&args.out, &result)?;
     let checked: Vec<_> = args.threshold.iter().map(|threshold| threshold.check(&result)).collect();

@@ -56,7 +56,7 @@ proptest! {
         let batch = batch(CUSTOMER, batch_id(at_ms, 1), &events);
         let got = block_on(async {
             let (_memory, matchers) = matchers(&selectors, &effective).await;
-            let matcher = matchers.of(CUSTOMER).unwrap();
+            let matcher = matchers.matcher(CUSTOMER).unwrap();
             let found = matcher.match_batch(&batch, &mut MatchScratch::default());
             found.into_iter().map(|of| (matcher.listener(of.listener).target.id(), of.events, of.undecided)).collect::<Vec<_>>()
         });
@@ -77,7 +77,7 @@ proptest! {
 async fn what_cannot_be_judged_is_neither_matched_nor_dropped() {
     let selector = r#"{"type":"custom","function":{"field":"n","operator":"exists"}}"#.to_owned();
     let (_memory, matchers) = matchers(&[selector], &[]).await;
-    let matcher = matchers.of(CUSTOMER).unwrap();
+    let matcher = matchers.matcher(CUSTOMER).unwrap();
     let broken = vec![("", r#"{"payload":{"n":1}}"#.to_owned()), ("", "not JSON".to_owned())];
     let found = matcher.match_batch(&batch(CUSTOMER, batch_id(1, 1), &broken), &mut MatchScratch::default());
     assert_eq!(
@@ -90,16 +90,17 @@ async fn what_cannot_be_judged_is_neither_matched_nor_dropped() {
 async fn only_a_changed_customer_is_compiled_again() {
     let all = r#"{"type":"event_type","value":"*"}"#.to_owned();
     let (memory, matchers) = matchers(&[all.clone(), all], &[]).await;
-    let before = matchers.of(CUSTOMER).unwrap();
-    assert!(Arc::ptr_eq(&before, &matchers.of(CUSTOMER).unwrap()));
+    let before = matchers.matcher(CUSTOMER).unwrap();
+    assert!(Arc::ptr_eq(&before, &matchers.matcher(CUSTOMER).unwrap()));
 
     let mut disabled = memory.subscription(SubscriptionId::from_u128(0)).unwrap();
     disabled.version += 1;
-    disabled.status = sluice_model::SubscriptionStatus::Disabled { reason: "by_customer".into() };
+    disabled.status =
+        sluice_model::SubscriptionStatus::Disabled { reason: sluice_model::DisabledReason::ByCustomer };
     memory.set_subscription(disabled);
     matchers.directory().refresh().await.unwrap();
-    let after = matchers.of(CUSTOMER).unwrap();
+    let after = matchers.matcher(CUSTOMER).unwrap();
     assert_eq!((before.listeners.len(), after.listeners.len()), (2, 1));
-    assert!(matchers.of(CustomerId::from_u128(77)).is_none());
+    assert!(matchers.matcher(CustomerId::from_u128(77)).is_none());
     matchers.directory().fresh(Duration::from_secs(1)).await.unwrap();
 }

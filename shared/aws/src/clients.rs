@@ -2,8 +2,8 @@
 //! timeouts, and retries where a call may be repeated by the SDK itself.
 
 use super::config::AwsConfig;
-use super::metrics::HealthMetrics;
 use super::health::{Dependency, Health};
+use super::metrics::HealthMetrics;
 use super::watch::CallWatch;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;

@@ -68,9 +68,12 @@ pub struct AwsConfig {
     pub poll_ms: u64,
     /// Records of one read, at most 10,000.
     pub read_records_max: i32,
-    /// Bytes that a read of a shard is to fetch, about: a shard that gave B
-    /// bytes is not read again for B / 2 MiB seconds.
+    /// Bytes that a read of a shard is to fetch, about.
     pub read_bytes_max: usize,
+    /// Bytes a second that a shard gives to all its readers (2 MiB for
+    /// Kinesis): after an answer of B bytes the next read waits until it has
+    /// been B divided by this.
+    pub shard_bytes_per_s: u64,
     /// How long a new owner of a shard looks for records that were sent twice
     /// before it delivers. What it has not seen by then may be delivered twice.
     pub learn_ms_max: u64,
@@ -142,6 +145,7 @@ impl Default for AwsConfig {
             poll_ms: 220,
             read_records_max: 10_000,
             read_bytes_max: 1 << 20,
+            shard_bytes_per_s: 2 << 20,
             learn_ms_max: 1000,
             on_gap: OnGap::TrimHorizon,
             fan_out_consumer: String::new(),
@@ -183,7 +187,8 @@ impl AwsConfig {
             ("put_bytes_max", self.put_bytes_max as i128, MIB, 10 * MIB),
             ("poll_ms", self.poll_ms.into(), 5, 60_000),
             ("read_records_max", self.read_records_max.into(), 1, 10_000),
-            ("read_bytes_max", self.read_bytes_max as i128, 1 << 16, 10 * MIB),
+            ("read_bytes_max", self.read_bytes_max as i128, 1 << 10, 10 * MIB),
+            ("shard_bytes_per_s", self.shard_bytes_per_s.into(), 1 << 10, 1 << 30),
             ("learn_ms_max", self.learn_ms_max.into(), 0, 600_000),
             ("fan_out_watchdog_ms", self.fan_out_watchdog_ms.into(), 1000, 600_000),
             ("resend_window_ms", self.resend_window_ms.into(), self.append_deadline_ms.into(), 3_600_000),

@@ -1,9 +1,9 @@
 //! Puts every failed SDK call into one of the five classes of
 //! [`FailureClass`], and says in one line why it failed.
 
-use sluice_ports::{FailureClass, PortError};
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::RequestId as _;
+use sluice_ports::{FailureClass, PortError};
 use std::error::Error;
 use std::io;
 

@@ -7,8 +7,8 @@
 //! operation succeeds, whatever other operations do.
 
 use super::metrics::HealthMetrics;
-use sluice_ports::FailureClass;
 use parking_lot::Mutex;
+use sluice_ports::{FailureClass, LostDependency};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -42,18 +42,9 @@ const ALL: [(Dependency, &str); 5] = [
 const LOST_AFTER: Duration = Duration::from_secs(3);
 /// A denied operation that nobody tried for this long is forgotten: an edge
 /// that gets no requests, since it is not ready, would else never try again.
-const DENIAL_KEPT: Duration = Duration::from_secs(60);
+const DENIAL_KEPT: Duration = Duration::from_secs(20);
 /// Operations of one dependency that are remembered as denied.
 const DENIALS_MAX: usize = 32;
-
-/// A dependency that cannot be used, and why.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct LostDependency {
-    /// Its name: `kinesis`, `dynamodb`, `sqs`, `redis` or `postgres`.
-    pub name: &'static str,
-    /// What failed and why, in one line.
-    pub reason: String,
-}
 
 /// An operation that is denied.
 #[derive(Debug)]
@@ -64,7 +55,7 @@ struct Denial {
 
 /// How one dependency is.
 #[derive(Debug, Default)]
-struct State {
+struct DependencyState {
     /// Since when all calls fail without an answer, and how the last one failed.
     silent: Mutex<Option<(Instant, String)>>,
     /// Whether `silent` or `denials` hold anything: else a call that succeeds takes no lock.
@@ -76,7 +67,7 @@ struct State {
 /// How the dependencies are.
 #[derive(Debug, Default)]
 pub struct Health {
-    states: [State; ALL.len()],
+    states: [DependencyState; ALL.len()],
 }
 
 impl Health {
@@ -85,7 +76,7 @@ impl Health {
         ALL.iter().map(|(_, name)| *name)
     }
 
-    const fn state(&self, dependency: Dependency) -> &State {
+    const fn state(&self, dependency: Dependency) -> &DependencyState {
         &self.states[dependency as usize]
     }
 
@@ -173,7 +164,7 @@ impl Health {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod tests {
     use super::*;
 
@@ -221,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_denial_that_nobody_tries_again_is_forgotten_after_a_minute() {
+    async fn a_denial_that_nobody_tries_again_is_forgotten_after_a_while() {
         let health = Health::default();
         health.failed(Dependency::Kinesis, FailureClass::Denied, "PutRecords events", "expired token");
         tokio::time::advance(DENIAL_KEPT).await;

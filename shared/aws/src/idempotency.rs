@@ -195,6 +195,12 @@ impl Idempotency for RedisIdempotency {
         let released: Result<i64, Error> = self.run(RELEASE, &key, vec![fence]).await;
         released.map(|_zero| ()).map_err(|error| port_error("release an idempotency key", &error))
     }
+
+    /// The claim's lease ends by itself.
+    async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
+        self.held.lock().remove(&(customer, key));
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -12,12 +12,16 @@ mod fence;
 mod gap;
 mod held;
 mod keeper;
+#[cfg(all(test, feature = "paused-time"))]
+mod keeper_tests;
 mod observed;
 #[cfg(feature = "services")]
 mod row;
 mod rows;
 #[cfg(feature = "services")]
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use held::LeaseCheckpoints;
 pub use keeper::{Keeper, ShardLeases};

@@ -23,8 +23,14 @@ mod pace;
 mod read_pace;
 mod reader;
 mod sender;
+#[cfg(all(test, feature = "paused-time"))]
+mod sender_tests;
 mod shard_map;
 mod stream;
+#[cfg(all(test, feature = "paused-time"))]
+mod takeover_tests;
+#[cfg(all(test, feature = "paused-time"))]
+pub(crate) mod testing;
 
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
@@ -35,11 +41,15 @@ pub use stream::{
 #[cfg(feature = "services")]
 use super::clients::Clients;
 use super::config::AwsConfig;
+use append_door::AppendDoor;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reader::{ReaderSettings, Readers};
-use append_door::AppendDoor;
 use sender::{Sender, Submission};
+use sluice_model::Lane;
+use sluice_model::wire::record::RecordEncoder;
+use sluice_ports::PortError;
+use sluice_ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -97,6 +107,7 @@ impl KinesisLog {
                 poll: Duration::from_millis(config.poll_ms),
                 records_max: config.read_records_max as usize,
                 bytes_max: config.read_bytes_max,
+                bytes_per_s: config.shard_bytes_per_s,
                 watchdog: Duration::from_millis(config.fan_out_watchdog_ms),
                 learn: Duration::from_millis(config.learn_ms_max),
             },

@@ -6,7 +6,6 @@ use metrics::{Counter, Gauge, counter, gauge};
 use std::collections::HashMap;
 
 /// How each dependency is.
-#[derive(Debug)]
 pub struct HealthMetrics {
     /// By the dependency's name: whether it is lost, whether it denies a call.
     gauges: HashMap<&'static str, (Gauge, Gauge)>,
@@ -23,7 +22,6 @@ impl Default for HealthMetrics {
 }
 
 impl HealthMetrics {
-
     pub(super) fn set(&self, dependency: &'static str, is_lost: bool, is_denied: bool) {
         if let Some((lost, denied)) = self.gauges.get(dependency) {
             lost.set(f64::from(u8::from(is_lost)));
@@ -54,7 +52,6 @@ impl GapCause {
 }
 
 /// What the log counts.
-#[derive(Debug)]
 pub(super) struct LogMetrics {
     pub(super) reads_refused: Counter,
     pub(super) records_refused: Counter,

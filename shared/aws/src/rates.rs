@@ -1,19 +1,22 @@
 //! Rate limits over several edges, on Redis.
 //!
-//! A customer's rate is one GCRA state in Redis. An edge takes parts of it in
-//! advance: one script leases the events that a request needs and some
-//! [`LEASE`] of the rate more, so that what follows asks nobody. What was
-//! leased and not used within [`LEASE_LIFE`] is lost to the customer. So all
-//! edges together let through, in any window, at most the burst and the rate's
-//! share of the window and of one `LEASE_LIFE` more.
+//! A customer's rate is one GCRA state in Redis, with the rule of
+//! [`Limiter`]: a bucket of one second's rate; a request that is larger than the
+//! bucket passes when the bucket is full, and is paid for afterwards. An ingest
+//! process takes parts of the rate in advance: one script leases the events that
+//! a request needs and [`LEASE`] of the rate more, so that the next requests ask
+//! nobody. Events that were leased and not used within [`LEASE_LIFE`] are lost to
+//! the customer. So all processes together let through, in any window, at most
+//! one burst (or one larger request) and the rate's share of the window and of
+//! one `LEASE_LIFE` more.
 //!
 //! ```text
 //! sluice:rate:<customer>  when what was leased is paid for, in µs of Redis' clock
 //! sluice:edges            sorted set: edges, by when each was last there, in ms
 //! ```
 //!
-//! Where Redis is away an edge goes on with its share: the rate divided by the
-//! number of edges that were there when it last knew, after one burst.
+//! While Redis is away, a process goes on with its share: the rate divided by the
+//! number of processes that it last knew of.
 
 use super::redis::Redis;
 use async_trait::async_trait;
@@ -44,20 +47,31 @@ const AWAY: Duration = Duration::from_millis(500);
 /// Customers whose state is kept; beyond it those that hold nothing are forgotten.
 const CUSTOMERS_MAX: usize = 100_000;
 
-/// Arguments: µs an event (a decimal), burst in µs, events needed, events wanted.
-/// Answers what is given, and else how many µs to wait for what is needed.
+/// Arguments: µs an event (a decimal), the bucket in µs, events needed, events
+/// wanted, events that the asking process holds already.
+/// Answers how many events are given, and else how many µs to wait for those needed.
+/// Events that the process holds count as not taken when the bucket must be full.
 const LEASE_SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local cost, depth = tonumber(ARGV[1]), tonumber(ARGV[2])
-local needed, wanted = tonumber(ARGV[3]), tonumber(ARGV[4])
+local needed, wanted, held = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local paid = tonumber(redis.call('GET', KEYS[1]) or 0)
 if paid < now then paid = now end
-local room = math.floor((now + depth - paid) / cost + 0.000001)
-if room < needed then
-  return {0, math.ceil(paid + needed * cost - now - depth)}
+local given
+if (needed + held) * cost > depth + 1 then
+  local debt = paid - held * cost - now
+  if debt > 1 then
+    return {0, math.ceil(debt)}
+  end
+  given = needed
+else
+  local room = math.floor((now + depth - paid) / cost + 0.000001)
+  if room < needed then
+    return {0, math.ceil(paid + needed * cost - now - depth)}
+  end
+  given = math.min(room, wanted)
 end
-local given = math.min(room, wanted)
 paid = paid + given * cost
 redis.call('SET', KEYS[1], string.format('%.3f', paid), 'PX', math.ceil((paid - now) / 1000) + 1000)
 return {given, 0}";
@@ -139,7 +153,7 @@ impl RedisRates {
         let new = || CustomerRate {
             lease: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
-            share: Limiter::new(1, 1),
+            share: Limiter::new(1),
         };
         Arc::clone(customers.entry(id).or_insert_with(|| Arc::new(new())))
     }
@@ -165,7 +179,7 @@ impl RedisRates {
         let whole = entry.limiter.quota(0);
         let edges = u64::from(self.edges());
         let now_ns = self.started.elapsed().as_nanos() as u64;
-        state.share.change((whole.rate / edges).max(1) as u32, whole.burst as u32, now_ns);
+        state.share.change((whole.rate / edges).max(1) as u32, now_ns);
         state.share.take(events, now_ns)
     }
 
@@ -183,6 +197,7 @@ impl RedisRates {
             format!("{:.3}", cost * burst as f64),
             needed.to_string(),
             (needed + more).to_string(),
+            at_hand.to_string(),
         ];
         self.asked.fetch_add(1, Ordering::Relaxed);
         let key = format!("sluice:rate:{}", entry.id);

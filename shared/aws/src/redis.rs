@@ -4,7 +4,6 @@ use super::config::AwsConfig;
 use super::failure;
 use super::health::{Dependency, Health};
 use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
-use sluice_ports::PortError;
 use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,11 +2,11 @@
 
 use super::failure::{class_of_answer, class_of_silence, describe_answer, innermost, one_line};
 use super::health::{Dependency, Health};
-use sluice_ports::FailureClass;
 use aws_sdk_kinesis::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_kinesis::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_kinesis::error::BoxError;
+use sluice_ports::FailureClass;
 use std::sync::Arc;
 
 /// Fields of a request that name the thing it is about.
@@ -57,7 +57,15 @@ fn answered(response: &HttpResponse) -> (FailureClass, String) {
     let code = response.headers().get("x-amzn-errortype").or_else(|| field(["__type", "code"]));
     let status = response.status().as_u16();
     let class = class_of_answer(code, status);
-    (class, describe_answer(code, status, field(["message", "Message"]), response.headers().get("x-amzn-requestid")))
+    (
+        class,
+        describe_answer(
+            code,
+            status,
+            field(["message", "Message"]),
+            response.headers().get("x-amzn-requestid"),
+        ),
+    )
 }
 
 /// `PutItem sluice-events`: the operation, and the thing it is about.

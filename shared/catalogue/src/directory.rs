@@ -24,18 +24,20 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+/// A process whose directory is older than this is not ready: it could accept a
+/// key that was revoked, or refuse a new one.
+pub const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
+
 /// How a directory is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct DirectorySettings {
     /// How often the catalogue is asked for changes.
     pub poll: Duration,
-    /// The most events of a request: no customer's burst is smaller.
-    pub request_events_max: u32,
 }
 
 impl Default for DirectorySettings {
     fn default() -> Self {
-        Self { poll: Duration::from_millis(500), request_events_max: 10_000 }
+        Self { poll: Duration::from_millis(500) }
     }
 }
 
@@ -177,10 +179,8 @@ impl Directory {
                     let state = touched.entry(customer.id).or_insert_with(|| (*entry.state()).clone());
                     state.customer = customer;
                 }
-                None => new_customers.push((
-                    customer.id.as_u128(),
-                    Arc::new(CustomerEntry::new(customer, revision, self.settings.request_events_max)),
-                )),
+                None => new_customers
+                    .push((customer.id.as_u128(), Arc::new(CustomerEntry::new(customer, revision)))),
             }
         }
         self.customers.insert_all(new_customers);
@@ -204,7 +204,7 @@ impl Directory {
         for (id, mut state) in touched {
             if let Some(entry) = self.customer(id) {
                 state.revision = revision;
-                entry.swap(state, self.settings.request_events_max, self.limiter_now_ns());
+                entry.swap(state, self.limiter_now_ns());
             }
         }
         // Last, so that a key never leads to a customer that is not up to date.

@@ -21,7 +21,7 @@ struct Running {
 async fn running() -> Running {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
-    let settings = DirectorySettings { poll: Duration::from_millis(20), ..DirectorySettings::default() };
+    let settings = DirectorySettings { poll: Duration::from_millis(20) };
     let (directory, refresher) = Directory::load(Arc::new(catalogue.clone()), settings).await.unwrap();
     let stop = CancellationToken::new();
     tokio::spawn(refresher.run(stop.clone()));

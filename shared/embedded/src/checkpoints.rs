@@ -1,8 +1,8 @@
-//! The checkpoints of the embedded engine: a row of the state for each shard,
-//! and the same in memory, where the event store reads how far matching got.
+//! Checkpoints on one machine: a value in the state store for each shard, and a
+//! copy in memory, which the event store reads.
 
 use crate::keys;
-use crate::kv::{Kv, KvView, Staged};
+use crate::kv::{Kv, KvView, StagedChanges};
 use crate::log::EmbeddedLog;
 use async_trait::async_trait;
 use foldhash::HashMap;
@@ -45,7 +45,7 @@ pub(crate) fn read_checkpoint(view: &KvView, shard: &ShardId) -> Result<Position
 impl Checkpoints for EmbeddedCheckpoints {
     async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         let (key, known, shard) = (keys::checkpoint(shard), Arc::clone(&self.known), shard.clone());
-        let stage = move |staged: &mut Staged<'_>| {
+        let stage = move |staged: &mut StagedChanges<'_>| {
             staged.put(key, keys::encode(&position));
             Ok(())
         };

@@ -5,11 +5,14 @@
 //! the work queue and then moves the row on: a crash between the two delivers
 //! that page twice, never not at all. Rows are JSON.
 
+mod pace;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use store::ReplayStore;
+
+use pace::{Pace, PageTurn};
 
 use serde::{Deserialize, Serialize};
 use sluice_model::ids::IdError;
@@ -143,7 +146,9 @@ pub struct Window {
     pub end_ms: u64,
 }
 
-/// Reads a page and says what of it matches.
+/// Reads a page and finds the events that match. Matching lets other tasks run
+/// every few milliseconds; where it takes long, the page ends early, and the
+/// next page goes on after its last event.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -168,11 +173,12 @@ pub async fn read_page(
         exhausted: read.exhausted || read.batches.is_empty(),
         ..HistoryPage::default()
     };
+    let mut pace = Pace::new();
     for stored in &read.batches {
         let batch = &stored.batch;
         let first =
             window.after.filter(|after| after.batch() == batch.id).map_or(0, |after| after.index() + 1);
-        let mut wanted = EventSet::new();
+        let (mut wanted, mut turn) = (EventSet::new(), PageTurn::GoesOn);
         for index in first..batch.len() {
             let kind = batch.event_type(index);
             let verdict = match selector.compiled().decided_by_type(kind) {
@@ -184,11 +190,19 @@ pub async fn read_page(
             if verdict != Verdict::NoMatch {
                 wanted.push(index);
             }
+            page.after = Some(batch.event_id(index));
+            turn = pace.pass().await;
+            if turn == PageTurn::Ends {
+                break;
+            }
         }
         if !wanted.is_empty() {
             page.matched.push(EventRef { batch: batch.id, events: wanted });
         }
-        page.after = batch.len().checked_sub(1).map(|last| batch.event_id(last)).or(page.after);
+        if turn == PageTurn::Ends {
+            page.exhausted = false;
+            break;
+        }
     }
     Ok(page)
 }

@@ -18,7 +18,7 @@ pub struct AttemptRecord {
     pub attempt: u32,
     /// How many events it carried.
     pub events: usize,
-    /// What went wrong, where no answer came.
+    /// What went wrong, where no answer came or a 2xx could not be read.
     pub error: Option<String>,
     /// The beginning of the answer's body.
     pub excerpt: String,
@@ -28,6 +28,6 @@ impl AttemptRecord {
     /// Whether the endpoint took the webhook.
     #[must_use]
     pub fn is_taken(&self) -> bool {
-        self.status.is_some_and(|status| (200..300).contains(&status))
+        self.error.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
     }
 }

@@ -15,6 +15,12 @@ pub struct BatchPolicy {
     pub max_wait_ms: u32,
 }
 
+impl BatchPolicy {
+    /// The largest `max_wait_ms` of a subscription: half the time after which a
+    /// shard gives a waiting event to the work queue, by default.
+    pub const MAX_WAIT_MS_MAX: u32 = 5000;
+}
+
 impl Default for BatchPolicy {
     fn default() -> Self {
         Self { max_events: 100, max_bytes: 262_144, max_wait_ms: 50 }
@@ -29,11 +35,24 @@ pub struct RetryPolicy {
     pub max_retries: u32,
     /// The longest wait between two attempts, in seconds.
     pub max_delay_s: u32,
+    /// Whether an answer of 4xx, other than those that ask for another try, is final.
+    pub client_errors: ClientErrors,
+}
+
+/// What becomes of a delivery that is answered with a 4xx which does not ask for another try.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientErrors {
+    /// It becomes a dead letter at once.
+    #[default]
+    DeadLetter,
+    /// It is retried like a delivery that was answered with a 5xx.
+    Retry,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 5, max_delay_s: 86_400 }
+        Self { max_retries: 5, max_delay_s: 86_400, client_errors: ClientErrors::DeadLetter }
     }
 }
 
@@ -45,9 +64,33 @@ pub enum SubscriptionStatus {
     Active,
     /// It does not, until somebody enables it.
     Disabled {
-        /// Why, for people: `gone`, `backlog_full`, `by_customer`.
-        reason: String,
+        /// Why it was disabled.
+        reason: DisabledReason,
     },
+}
+
+/// Why a subscription was disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// Its customer disabled it.
+    ByCustomer,
+    /// Its endpoint answered 410: it is gone for good.
+    Gone,
+    /// More events waited for it than may.
+    BacklogFull,
+}
+
+impl DisabledReason {
+    /// The reason as the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ByCustomer => "by_customer",
+            Self::Gone => "gone",
+            Self::BacklogFull => "backlog_full",
+        }
+    }
 }
 
 /// A secret that signs webhooks.
@@ -96,4 +139,19 @@ pub struct Subscription {
     pub created_at_ms: u64,
     /// When it last changed, in milliseconds since the Unix epoch.
     pub updated_at_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_stored_as_it_always_was() {
+        for reason in [DisabledReason::ByCustomer, DisabledReason::Gone, DisabledReason::BacklogFull] {
+            let status = SubscriptionStatus::Disabled { reason };
+            let stored = format!(r#"{{"state":"disabled","reason":"{}"}}"#, reason.as_str());
+            assert_eq!(serde_json::to_string(&status).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<SubscriptionStatus>(&stored).unwrap(), status);
+        }
+    }
 }

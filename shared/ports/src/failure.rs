@@ -56,6 +56,23 @@ impl fmt::Display for FailureClass {
     }
 }
 
+/// A dependency that cannot be used, and why: what readiness tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostDependency {
+    /// Its name: `kinesis`, `dynamodb`, `sqs`, `redis` or `postgres`.
+    pub name: &'static str,
+    /// What failed and why, in one line.
+    pub reason: String,
+}
+
+impl LostDependency {
+    /// Whether an ingest process takes no events without it; it does without the others.
+    #[must_use]
+    pub fn stops_ingest(&self) -> bool {
+        matches!(self.name, "kinesis" | "postgres")
+    }
+}
+
 /// The error of a port.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {

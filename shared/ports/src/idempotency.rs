@@ -22,7 +22,7 @@ pub struct Placed {
 /// What a claim found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// The key is this request's now: it must be completed or released.
+    /// The key is this request's now: it must be completed, released or called undecided.
     Claimed,
     /// The same request was answered before, so.
     Completed(Placed),
@@ -54,4 +54,10 @@ pub trait Idempotency: Send + Sync + 'static {
 
     /// Gives a claimed key back: nothing of the request was taken.
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError>;
+
+    /// Says that the append of the request ended without a known outcome. The
+    /// key stays claimed as long as its events may turn out to be in the log;
+    /// after that the adapter frees it. An adapter whose claims have leases
+    /// lets the lease end, and forgets the claim.
+    async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError>;
 }

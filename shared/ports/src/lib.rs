@@ -18,7 +18,7 @@ pub mod work_queue;
 
 pub use catalogue::Catalogue;
 pub use event_store::EventStore;
-pub use failure::{FailureClass, PortError};
+pub use failure::{FailureClass, LostDependency, PortError};
 pub use idempotency::Idempotency;
 pub use leases::{Checkpoints, Leases};
 pub use log::Log;

@@ -169,6 +169,10 @@ pub struct LogPage {
     pub items: Vec<LogItem>,
     /// Whether the page ends at the end of the log.
     pub at_end: bool,
+    /// How far the page ends behind the end of the shard, in milliseconds, as
+    /// the log itself says; it grows while the log does not say it anew.
+    /// Absent where the log does not know.
+    pub behind_ms: Option<u64>,
     /// Whether nothing will ever follow: the shard was split or merged, and
     /// what comes after is in its children.
     pub closed: bool,
@@ -180,6 +184,7 @@ pub struct LogPage {
 ///   disk, or acknowledged by a service that promises the same.
 /// - **Order**: records of one append unit are in the log in the order of
 ///   their `append` calls. The caller has one append per unit in flight.
+/// - **Async**: no call blocks the thread that polls it.
 /// - **Idempotency**: appending twice stores twice.
 /// - **Cancel safety**: a dropped `append` may or may not take effect; a
 ///   dropped `read` has none.
@@ -190,12 +195,6 @@ pub trait Log: Send + Sync + 'static {
 
     /// The unit that a lane's batches are appended to.
     fn append_unit(&self, lane: Lane) -> usize;
-
-    /// Whether `append` does its work on the thread that polls it: then each
-    /// unit wants a thread of its own.
-    fn append_blocks(&self) -> bool {
-        false
-    }
 
     /// Makes a record durable.
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError>;

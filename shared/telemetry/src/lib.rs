@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::io::IsTerminal;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +30,7 @@ pub enum LogFormat {
 pub struct TelemetryConfig {
     /// How logs are written, to standard error.
     pub log_format: LogFormat,
-    /// Which logs: a level, or directives as `tracing` knows them (`info,sluice_processor=debug`).
+    /// Which logs are written: a level, and levels of single modules (`info,sluice_processor=debug`).
     pub log_filter: String,
     /// Where spans of sampled traces go: the base URL of an OpenTelemetry
     /// collector that takes OTLP over HTTP. Needs a binary built with `otel`.
@@ -45,9 +47,9 @@ impl Default for TelemetryConfig {
 /// Why telemetry does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is not one.
+    /// The filter cannot be read.
     #[error("telemetry.log_filter: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    Filter(#[from] ParseError),
     /// Buckets or recorder were refused.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -75,13 +77,17 @@ const COUNTS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0,
 /// # Errors
 /// If the filter is not one, or logs were started before.
 pub fn start_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder().parse(&config.log_filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter: Targets = config.log_filter.parse()?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     let started = match config.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Text => {
+            let ansi = std::io::stderr().is_terminal();
+            registry.with(layer.with_ansi(ansi).with_target(false)).try_init()
+        }
     };
-    started.map_err(|_set| TelemetryError::Installed)
+    started.map_err(|_already_set| TelemetryError::Installed)
 }
 
 /// Starts metrics; the handle renders them. Run [`keep_up`] beside it.

@@ -48,13 +48,13 @@ fn data<'a>(kind: Option<&str>, body: &'a [u8]) -> Result<Data<'a>, EventError> 
         return Ok(Data::None);
     }
     let essence = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let is_json = essence.as_deref().is_none_or(|of| of.ends_with("/json") || of.ends_with("+json"));
+    let is_json = essence.as_deref().is_none_or(|kind| kind.ends_with("/json") || kind.ends_with("+json"));
     if is_json {
         let raw: &RawValue = serde_json::from_slice(body)
             .map_err(|error| invalid(format!("the data is not JSON: {error}")))?;
         return Ok(Data::Json(raw));
     }
-    let is_text = essence.is_some_and(|of| of.starts_with("text/") || of.ends_with("xml"));
+    let is_text = essence.is_some_and(|kind| kind.starts_with("text/") || kind.ends_with("xml"));
     match std::str::from_utf8(body) {
         Ok(text) if is_text => Ok(Data::Text(text)),
         Err(_) if is_text => Err(invalid("the data is not UTF-8")),
@@ -62,8 +62,8 @@ fn data<'a>(kind: Option<&str>, body: &'a [u8]) -> Result<Data<'a>, EventError> 
     }
 }
 
-/// A header's value as the attribute's text: quotes are taken off, then
-/// percent-encoding is undone once (section 3.1.3.2).
+/// A header's value as the attribute's text: quotes are removed, then
+/// percent-encoding is decoded once (section 3.1.3.2).
 fn value_text(name: &str, value: &HeaderValue) -> Result<String, EventError> {
     let bytes = value.as_bytes().trim_ascii();
     let unquoted = match bytes {

@@ -1,7 +1,7 @@
 //! The JSON format (CloudEvents JSON Event Format 1.0), one event or a batch.
 
 use super::{Attribute, Data, Translated, invalid, write};
-use crate::decode::{BodyError, EventError};
+use crate::decode::{EventError, EventsBodyError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// One event; the outer error is a body that is not JSON at all.
-pub(super) fn one(body: &[u8]) -> Result<Result<Vec<u8>, EventError>, BodyError> {
+/// One event. The outer error means that the body is not JSON.
+pub(super) fn one(body: &[u8]) -> Result<Result<Vec<u8>, EventError>, EventsBodyError> {
     let raw: &RawValue = parse(body)?;
     Ok(event(raw))
 }
 
 /// An array of events.
-pub(super) fn batch(body: &[u8]) -> Result<Translated, BodyError> {
+pub(super) fn batch(body: &[u8]) -> Result<Translated, EventsBodyError> {
     let all: Vec<&RawValue> = parse(body)?;
     let mut out = Translated { body: Vec::with_capacity(body.len() * 5 / 4 + 64), refusals: Vec::new() };
     out.body.push(b'[');
@@ -37,22 +37,22 @@ pub(super) fn batch(body: &[u8]) -> Result<Translated, BodyError> {
     Ok(out)
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BodyError> {
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, EventsBodyError> {
     if body.trim_ascii().is_empty() {
-        return Err(BodyError::Empty);
+        return Err(EventsBodyError::Empty);
     }
     serde_json::from_slice(body)
-        .map_err(|error| BodyError::Malformed(format!("the body is not CloudEvents JSON: {error}")))
+        .map_err(|error| EventsBodyError::Malformed(format!("the body is not CloudEvents JSON: {error}")))
 }
 
 fn event(raw: &RawValue) -> Result<Vec<u8>, EventError> {
-    let Members(members) = serde_json::from_str(raw.get())
+    let ObjectMembers(members) = serde_json::from_str(raw.get())
         .map_err(|error| invalid(format!("the event must be a JSON object: {error}")))?;
     let (mut attributes, mut data) = (Vec::with_capacity(members.len()), Data::None);
     for (name, raw) in members {
         let json = raw.get();
         match &*name {
-            // An attribute that is null is one that is not there.
+            // A null attribute counts as absent.
             _ if json == "null" && name != "data" => {}
             "data" | "data_base64" if !matches!(data, Data::None) => {
                 return Err(invalid("an event has one `data` or one `data_base64`"));
@@ -70,19 +70,19 @@ fn event(raw: &RawValue) -> Result<Vec<u8>, EventError> {
     write(&attributes, &data)
 }
 
-/// The members of an object as they stand, repeated ones too.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The members of an object in their order, repeated names included.
+struct ObjectMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// A member's name, borrowed where it has no escape.
+/// A member's name, borrowed unless it has an escape.
 #[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct MemberName<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for ObjectMembers<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct All;
 
         impl<'de> Visitor<'de> for All {
-            type Value = Members<'de>;
+            type Value = ObjectMembers<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -90,10 +90,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(8);
-                while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                while let Some((MemberName(name), raw)) =
+                    map.next_entry::<MemberName<'de>, &'de RawValue>()?
+                {
                     members.push((name, raw));
                 }
-                Ok(Members(members))
+                Ok(ObjectMembers(members))
             }
         }
 

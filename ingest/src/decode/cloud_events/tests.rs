@@ -24,19 +24,19 @@ fn binary(more: &[(&'static str, &str)], body: &[u8]) -> (Value, Vec<(usize, Str
 
 #[test]
 fn the_content_type_and_the_headers_say_which_form_it_is() {
-    let of = |pairs| CloudForm::of(&headers(pairs));
-    assert_eq!(of(&[("content-type", "application/json")]), None);
-    assert_eq!(of(&[]), None);
+    let form = |pairs| CloudForm::from_headers(&headers(pairs));
+    assert_eq!(form(&[("content-type", "application/json")]), None);
+    assert_eq!(form(&[]), None);
     assert_eq!(
-        of(&[("content-type", "Application/CloudEvents+JSON; charset=utf-8")]),
+        form(&[("content-type", "Application/CloudEvents+JSON; charset=utf-8")]),
         Some(CloudForm::Structured)
     );
-    assert_eq!(of(&[("content-type", "application/cloudevents-batch+json")]), Some(CloudForm::Batch));
+    assert_eq!(form(&[("content-type", "application/cloudevents-batch+json")]), Some(CloudForm::Batch));
     assert_eq!(
-        of(&[("content-type", "application/json"), ("ce-specversion", "1.0")]),
+        form(&[("content-type", "application/json"), ("ce-specversion", "1.0")]),
         Some(CloudForm::Binary)
     );
-    assert_eq!(of(&[("content-type", "application/cloudevents+avro")]), None);
+    assert_eq!(form(&[("content-type", "application/cloudevents+avro")]), None);
 }
 
 #[test]
@@ -99,18 +99,18 @@ fn data_is_json_text_or_base64_by_its_content_type() {
 
 #[test]
 fn header_values_are_unquoted_and_percent_decoded_once() {
-    let of =
+    let subject =
         |text: &str| binary(&[("ce-subject", text)], b"").0["metadata"]["cloudevents"]["subject"].clone();
-    assert_eq!(of("Euro%20%E2%82%AC%20%F0%9F%98%80"), "Euro € 😀");
-    assert_eq!(of("%2541"), "%41");
-    assert_eq!(of(r#""a \"b\" %22""#), r#"a "b" ""#);
-    assert_eq!(of("100%"), "100%");
+    assert_eq!(subject("Euro%20%E2%82%AC%20%F0%9F%98%80"), "Euro € 😀");
+    assert_eq!(subject("%2541"), "%41");
+    assert_eq!(subject(r#""a \"b\" %22""#), r#"a "b" ""#);
+    assert_eq!(subject("100%"), "100%");
     assert_eq!(binary(&[("ce-subject", "%ff")], b"").1.len(), 1);
     assert_eq!(binary(&[("ce-datacontenttype", "a/b")], b"").1.len(), 1);
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_named() {
+fn missing_and_invalid_attributes_are_named() {
     for missing in 1..ATTRIBUTES.len() {
         let mut all = ATTRIBUTES.to_vec();
         let (name, _) = all.remove(missing);

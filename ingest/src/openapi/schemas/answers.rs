@@ -1,6 +1,7 @@
-//! What answers hold.
+//! The schemas of answers.
 
-use super::{Named, boolean, count, list, of, one_of, open, or_null, text, whole};
+use super::{Named, boolean, count, list, one_of, open, or_null, text, whole};
+use crate::describe::parts::schema_ref;
 use serde_json::{Value, json};
 
 pub(super) fn all() -> Vec<Named> {
@@ -14,12 +15,12 @@ pub(super) fn all() -> Vec<Named> {
 }
 
 fn nullable(name: &str) -> Value {
-    or_null(of(name))
+    or_null(schema_ref(name))
 }
 
-fn page(list_name: &'static str, of_what: &str, more: &[Named]) -> Value {
+fn page(list_name: &'static str, item: &str, more: &[Named]) -> Value {
     let mut fields = vec![
-        (list_name, list(of_what)),
+        (list_name, list(item)),
         ("cursor", json!({ "type": ["string", "null"] })),
         ("has_more", boolean()),
     ];
@@ -53,34 +54,36 @@ fn errors() -> Vec<Named> {
 
 fn produced() -> Vec<Named> {
     let one = whole(&[
-        ("event_id", of("EventId")),
+        ("event_id", schema_ref("EventId")),
         ("status", json!({ "const": "accepted" })),
         ("message", text()),
-        ("timestamp", of("Time")),
+        ("timestamp", schema_ref("Time")),
     ]);
-    let result =
-        open(&[("index", count()), ("event_id", of("EventId")), ("error", of("EventError"))], &["index"]);
+    let result = open(
+        &[("index", count()), ("event_id", schema_ref("EventId")), ("error", schema_ref("EventError"))],
+        &["index"],
+    );
     let many = whole(&[("accepted", count()), ("rejected", count()), ("events", list("EventResult"))]);
     vec![
         ("Accepted", one),
         ("EventResult", result),
         ("AcceptedMany", many),
-        ("AcceptedBody", json!({ "anyOf": [of("Accepted"), of("AcceptedMany")] })),
+        ("AcceptedBody", json!({ "anyOf": [schema_ref("Accepted"), schema_ref("AcceptedMany")] })),
     ]
 }
 
 fn read() -> Vec<Named> {
     let event = open(
         &[
-            ("event_id", of("EventId")),
-            ("customer_id", of("Id")),
+            ("event_id", schema_ref("EventId")),
+            ("customer_id", schema_ref("Id")),
             ("event_type", text()),
             ("source", text()),
             ("tags", json!({ "type": "array", "items": text() })),
             ("metadata", json!({ "type": "object" })),
             ("payload", json!({ "description": "As it was sent." })),
-            ("timestamp", of("Time")),
-            ("status", of("EventStatus")),
+            ("timestamp", schema_ref("Time")),
+            ("status", schema_ref("EventStatus")),
             ("delivery_attempts", count()),
             ("last_delivery_timestamp", nullable("Time")),
             ("acknowledged_at", nullable("Time")),
@@ -97,13 +100,13 @@ fn read() -> Vec<Named> {
         ],
     );
     let acknowledged = whole(&[
-        ("event_id", of("EventId")),
+        ("event_id", schema_ref("EventId")),
         ("status", json!({ "const": "acknowledged" })),
-        ("acknowledged_at", of("Time")),
+        ("acknowledged_at", schema_ref("Time")),
     ]);
     let statuses = ["acknowledged", "already_acknowledged", "not_found", "invalid_id"];
     let result = open(
-        &[("event_id", text()), ("status", one_of(&statuses)), ("acknowledged_at", of("Time"))],
+        &[("event_id", text()), ("status", one_of(&statuses)), ("acknowledged_at", schema_ref("Time"))],
         &["event_id", "status"],
     );
     vec![
@@ -117,19 +120,19 @@ fn read() -> Vec<Named> {
 
 fn subscription_fields() -> Vec<Named> {
     vec![
-        ("workflow_id", of("Id")),
-        ("customer_id", of("Id")),
+        ("workflow_id", schema_ref("Id")),
+        ("customer_id", schema_ref("Id")),
         ("status", one_of(&["active", "disabled"])),
         ("event_selector", json!({ "type": ["object", "null"], "description": "As it was given." })),
         ("webhook_url", text()),
-        ("batch", of("BatchPolicy")),
-        ("retry", of("RetryPolicy")),
+        ("batch", schema_ref("BatchPolicy")),
+        ("retry", schema_ref("RetryPolicy")),
         ("ordered", boolean()),
         ("description", json!({ "type": ["string", "null"] })),
         ("version", count()),
-        ("effective_at", of("Time")),
-        ("created_at", of("Time")),
-        ("updated_at", of("Time")),
+        ("effective_at", schema_ref("Time")),
+        ("created_at", schema_ref("Time")),
+        ("updated_at", schema_ref("Time")),
     ]
 }
 
@@ -142,8 +145,8 @@ fn subscriptions() -> Vec<Named> {
     let secret = json!({ "type": "string", "pattern": "^whsec_", "description": "Shown this once." });
     let sent = whole(&[
         ("delivered", boolean()),
-        ("event_id", of("EventId")),
-        ("webhook_id", of("Id")),
+        ("event_id", schema_ref("EventId")),
+        ("webhook_id", schema_ref("Id")),
         ("status_code", json!({ "type": ["integer", "null"] })),
         ("latency_ms", count()),
         ("error", json!({ "type": ["string", "null"] })),
@@ -151,7 +154,7 @@ fn subscriptions() -> Vec<Named> {
     ]);
     let judged = open(
         &[
-            ("event_id", of("EventId")),
+            ("event_id", schema_ref("EventId")),
             ("event_type", text()),
             ("matches", boolean()),
             ("before_effective_at", boolean()),
@@ -163,12 +166,12 @@ fn subscriptions() -> Vec<Named> {
     let judgement = whole(&[
         ("looked_at", count()),
         ("matching", count()),
-        ("effective_at", of("Time")),
+        ("effective_at", schema_ref("Time")),
         ("events", list("JudgedEvent")),
     ]);
     let attempt = whole(&[
-        ("webhook_id", of("Id")),
-        ("timestamp", of("Time")),
+        ("webhook_id", schema_ref("Id")),
+        ("timestamp", schema_ref("Time")),
         ("attempt", count()),
         ("event_count", count()),
         ("status_code", json!({ "type": ["integer", "null"] })),
@@ -183,7 +186,7 @@ fn subscriptions() -> Vec<Named> {
         ("SentTrial", sent),
         ("JudgedEvent", judged),
         ("Judgement", judgement),
-        ("TrialResult", json!({ "oneOf": [of("SentTrial"), of("Judgement")] })),
+        ("TrialResult", json!({ "oneOf": [schema_ref("SentTrial"), schema_ref("Judgement")] })),
         ("Attempt", attempt),
         ("Attempts", whole(&[("deliveries", list("Attempt"))])),
     ]
@@ -192,8 +195,8 @@ fn subscriptions() -> Vec<Named> {
 fn given_up_and_replayed() -> Vec<Named> {
     let reasons = ["exhausted", "refused", "subscription_disabled", "backlog_full", "poison"];
     let mut letter = whole(&[
-        ("id", of("Id")),
-        ("subscription_id", of("Id")),
+        ("id", schema_ref("Id")),
+        ("subscription_id", schema_ref("Id")),
         ("reason", one_of(&reasons)),
         ("attempts", count()),
         ("last_status", json!({ "type": ["integer", "null"] })),
@@ -201,22 +204,22 @@ fn given_up_and_replayed() -> Vec<Named> {
         ("event_count", count()),
         ("first_attempt", nullable("Time")),
         ("last_attempt", nullable("Time")),
-        ("created_at", of("Time")),
+        ("created_at", schema_ref("Time")),
     ]);
-    letter["properties"]["event_ids"] =
-        json!({ "type": "array", "items": of("EventId"), "description": "Where there are at most 1000." });
-    letter["properties"]["event_range"] = whole(&[("first", of("EventId")), ("last", of("EventId"))]);
+    letter["properties"]["event_ids"] = json!({ "type": "array", "items": schema_ref("EventId"), "description": "Where there are at most 1000." });
+    letter["properties"]["event_range"] =
+        whole(&[("first", schema_ref("EventId")), ("last", schema_ref("EventId"))]);
     let replay = whole(&[
-        ("id", of("Id")),
-        ("subscription_id", of("Id")),
+        ("id", schema_ref("Id")),
+        ("subscription_id", schema_ref("Id")),
         ("status", one_of(&["running", "done", "cancelled", "stopped"])),
-        ("start_time", of("Time")),
-        ("end_time", of("Time")),
+        ("start_time", schema_ref("Time")),
+        ("end_time", schema_ref("Time")),
         ("rate_per_second", count()),
         ("scanned", count()),
         ("queued", count()),
-        ("created_at", of("Time")),
-        ("updated_at", of("Time")),
+        ("created_at", schema_ref("Time")),
+        ("updated_at", schema_ref("Time")),
     ]);
     let dry_run = whole(&[
         ("dry_run", json!({ "const": true })),
@@ -243,21 +246,21 @@ fn given_up_and_replayed() -> Vec<Named> {
 
 fn operators() -> Vec<Named> {
     let customer = whole(&[
-        ("id", of("Id")),
+        ("id", schema_ref("Id")),
         ("name", text()),
         ("email", json!({ "type": ["string", "null"] })),
         ("status", one_of(&["active", "suspended"])),
         ("rate_limit_per_second", count()),
         ("fan_out", count()),
-        ("created_at", of("Time")),
-        ("updated_at", of("Time")),
+        ("created_at", schema_ref("Time")),
+        ("updated_at", schema_ref("Time")),
     ]);
     let key_fields = [
-        ("id", of("Id")),
-        ("customer_id", of("Id")),
+        ("id", schema_ref("Id")),
+        ("customer_id", schema_ref("Id")),
         ("hint", json!({ "type": "string", "description": "How the key begins." })),
         ("status", one_of(&["active", "revoked", "expired"])),
-        ("created_at", of("Time")),
+        ("created_at", schema_ref("Time")),
         ("expires_at", nullable("Time")),
         ("revoked_at", nullable("Time")),
     ];
@@ -269,6 +272,6 @@ fn operators() -> Vec<Named> {
         ("Key", whole(&key_fields)),
         ("KeyWithText", with_text),
         ("Keys", whole(&[("keys", list("Key"))])),
-        ("TestCustomer", whole(&[("customer", of("Customer")), ("api_key", shown)])),
+        ("TestCustomer", whole(&[("customer", schema_ref("Customer")), ("api_key", shown)])),
     ]
 }

@@ -1,17 +1,19 @@
-//! What requests hold, with the limits that are checked.
+//! The schemas of requests, with the limits that are checked.
 
-use super::{Named, boolean, closed, of, one_of, open, or_null, within};
-use crate::config::EdgeConfig;
+use super::{Named, boolean, closed, one_of, open, or_null, within};
+use crate::config::IngestConfig;
 use crate::decode::limits::{TAGS_MAX, TEXT_BYTES_MAX};
+use crate::describe::parts::schema_ref;
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
+use sluice_model::BatchPolicy;
 use sluice_model::customer::FAN_OUT_MAX;
 use sluice_selector::SelectorLimits;
 
 /// No control characters (Unicode's category Cc).
 const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
 
-pub(super) fn all(config: &EdgeConfig) -> Vec<Named> {
+pub(super) fn all(config: &IngestConfig) -> Vec<Named> {
     let mut all = basics();
     all.extend(events(config));
     all.extend(selectors());
@@ -47,7 +49,7 @@ fn basics() -> Vec<Named> {
     ]
 }
 
-fn events(config: &EdgeConfig) -> Vec<Named> {
+fn events(config: &IngestConfig) -> Vec<Named> {
     let any_text = json!({ "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX });
     let metadata = open(
         &[
@@ -59,17 +61,17 @@ fn events(config: &EdgeConfig) -> Vec<Named> {
     );
     let event = closed(
         &[
-            ("event_type", of("Text")),
+            ("event_type", schema_ref("Text")),
             ("payload", json!({ "description": "Any JSON, at most 64 levels deep." })),
-            ("source", of("Text")),
+            ("source", schema_ref("Text")),
             ("tags", json!({ "type": "array", "items": any_text, "maxItems": TAGS_MAX })),
-            ("ordering_key", of("Text")),
+            ("ordering_key", schema_ref("Text")),
             ("metadata", metadata),
         ],
         &["payload"],
     );
     let events = json!({
-        "type": "array", "items": of("Event"), "minItems": 1, "maxItems": config.limits.request_events_max,
+        "type": "array", "items": schema_ref("Event"), "minItems": 1, "maxItems": config.limits.request_events_max,
     });
     let attribute = json!({ "type": "string", "minLength": 1 });
     let cloud = json!({
@@ -78,8 +80,8 @@ fn events(config: &EdgeConfig) -> Vec<Named> {
                         `partitionkey` its ordering key; there is one of `data` and `data_base64`; all others are in `metadata.cloudevents`.",
         "required": ["specversion", "id", "type", "source"],
         "properties": {
-            "specversion": { "const": "1.0" }, "id": attribute, "type": of("Text"), "source": of("Text"),
-            "subject": attribute, "time": of("Time"), "datacontenttype": attribute, "dataschema": attribute,
+            "specversion": { "const": "1.0" }, "id": attribute, "type": schema_ref("Text"), "source": schema_ref("Text"),
+            "subject": attribute, "time": schema_ref("Time"), "datacontenttype": attribute, "dataschema": attribute,
             "data": {}, "data_base64": { "type": "string", "contentEncoding": "base64" },
         },
     });
@@ -89,7 +91,7 @@ fn events(config: &EdgeConfig) -> Vec<Named> {
         (
             "EventsBody",
             json!({ "anyOf": [
-            of("Event"), events, closed(&[("events", events)], &["events"]),
+            schema_ref("Event"), events, closed(&[("events", events)], &["events"]),
         ] }),
         ),
         ("CloudEvent", cloud),
@@ -127,13 +129,15 @@ fn selectors() -> Vec<Named> {
         ],
         &["type", "expression"],
     );
-    let custom =
-        closed(&[("type", kind("custom")), ("function", of("SelectorFunction"))], &["type", "function"]);
+    let custom = closed(
+        &[("type", kind("custom")), ("function", schema_ref("SelectorFunction"))],
+        &["type", "function"],
+    );
     let nested = json!({
-        "type": "array", "items": of("Selector"), "minItems": 1, "maxItems": limits.of_max,
+        "type": "array", "items": schema_ref("Selector"), "minItems": 1, "maxItems": limits.of_max,
     });
     let several = |name| closed(&[("type", kind(name)), ("of", nested.clone())], &["type", "of"]);
-    let not = closed(&[("type", kind("not")), ("of", of("Selector"))], &["type", "of"]);
+    let not = closed(&[("type", kind("not")), ("of", schema_ref("Selector"))], &["type", "of"]);
     vec![
         (
             "Selector",
@@ -188,18 +192,25 @@ fn subscriptions() -> Vec<Named> {
         &[
             ("max_events", within(1, 10_000)),
             ("max_bytes", within(1024, 8 << 20)),
-            ("max_wait_ms", within(0, 10_000)),
+            ("max_wait_ms", within(0, BatchPolicy::MAX_WAIT_MS_MAX.into())),
         ],
         &[],
     );
-    let retry = closed(&[("max_retries", within(0, 100)), ("max_delay_s", within(1, 86_400))], &[]);
-    let description = or_null(json!({ "type": "string", "maxLength": routes::DESCRIPTION_MAX }));
+    let retry = closed(
+        &[
+            ("max_retries", within(0, 100)),
+            ("max_delay_s", within(1, 86_400)),
+            ("client_errors", one_of(&["dead_letter", "retry"])),
+        ],
+        &[],
+    );
+    let description = or_null(json!({ "type": "string", "maxLength": routes::DESCRIPTION_BYTES_MAX }));
     let fields = |more: &[Named]| {
         let mut all = vec![
-            ("event_selector", of("Selector")),
+            ("event_selector", schema_ref("Selector")),
             ("webhook_url", url.clone()),
-            ("batch", of("BatchPolicy")),
-            ("retry", of("RetryPolicy")),
+            ("batch", schema_ref("BatchPolicy")),
+            ("retry", schema_ref("RetryPolicy")),
             ("ordered", boolean()),
             ("description", description.clone()),
         ];
@@ -213,9 +224,9 @@ fn subscriptions() -> Vec<Named> {
     let rate = json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1000 });
     let replay = closed(
         &[
-            ("subscription_id", of("Id")),
-            ("start_time", of("Time")),
-            ("end_time", of("Time")),
+            ("subscription_id", schema_ref("Id")),
+            ("start_time", schema_ref("Time")),
+            ("end_time", schema_ref("Time")),
             ("dry_run", boolean()),
             ("rate_per_second", rate),
         ],
@@ -223,9 +234,9 @@ fn subscriptions() -> Vec<Named> {
     );
     let redrive = closed(
         &[
-            ("subscription_id", of("Id")),
-            ("since", of("Time")),
-            ("until", of("Time")),
+            ("subscription_id", schema_ref("Id")),
+            ("since", schema_ref("Time")),
+            ("until", schema_ref("Time")),
             ("limit", within(1, 10_000)),
         ],
         &[],
@@ -242,9 +253,9 @@ fn subscriptions() -> Vec<Named> {
             "TestSubscription",
             closed(
                 &[
-                    ("customer_id", of("Id")),
+                    ("customer_id", schema_ref("Id")),
                     ("webhook_url", url.clone()),
-                    ("event_selector", of("Selector")),
+                    ("event_selector", schema_ref("Selector")),
                 ],
                 &["customer_id", "webhook_url"],
             ),
@@ -253,8 +264,9 @@ fn subscriptions() -> Vec<Named> {
 }
 
 fn operators() -> Vec<Named> {
-    let name = json!({ "type": "string", "minLength": 1, "maxLength": routes::NAME_MAX, "pattern": "\\S" });
-    let email = or_null(json!({ "type": "string", "format": "email", "maxLength": routes::EMAIL_MAX }));
+    let name =
+        json!({ "type": "string", "minLength": 1, "maxLength": routes::NAME_BYTES_MAX, "pattern": "\\S" });
+    let email = or_null(json!({ "type": "string", "format": "email", "maxLength": routes::EMAIL_BYTES_MAX }));
     let fields = [
         ("name", name),
         ("email", email),
@@ -265,6 +277,6 @@ fn operators() -> Vec<Named> {
     vec![
         ("NewCustomer", closed(&fields, &["name"])),
         ("CustomerChange", closed(&fields, &[])),
-        ("NewKey", closed(&[("mode", one_of(&["live", "test"])), ("expires_at", of("Time"))], &[])),
+        ("NewKey", closed(&[("mode", one_of(&["live", "test"])), ("expires_at", schema_ref("Time"))], &[])),
     ]
 }

@@ -1,18 +1,20 @@
 //! Subscriptions as requests and answers write them.
 
 use crate::error::ApiError;
-use crate::routes::object::{only_object, or_default};
-use crate::routes::rfc3339;
-use serde::{Deserialize, Deserializer, Serialize};
+use crate::request::{FieldChange, only_object, or_default};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sluice_model::{BatchPolicy, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus};
+use sluice_model::clock::rfc3339_string;
+use sluice_model::{
+    BatchPolicy, ClientErrors, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
+};
 
-pub(crate) const DESCRIPTION_MAX: usize = 1024;
+pub(crate) const DESCRIPTION_BYTES_MAX: usize = 1024;
 
 /// A new subscription.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct New {
+pub(super) struct NewSubscription {
     pub event_selector: Box<RawValue>,
     pub webhook_url: String,
     #[serde(default, deserialize_with = "only_object")]
@@ -25,15 +27,15 @@ pub(super) struct New {
     pub description: Option<String>,
 }
 
-impl New {
-    /// One with defaults.
-    pub(super) fn of(event_selector: Box<RawValue>, webhook_url: String) -> Self {
+impl NewSubscription {
+    /// A subscription with the default policies.
+    pub(super) fn with_defaults(event_selector: Box<RawValue>, webhook_url: String) -> Self {
         let (batch, retry) = Default::default();
         Self { event_selector, webhook_url, batch, retry, ordered: false, description: None }
     }
 }
 
-/// A subscription for trying things out.
+/// A subscription for development.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TestSubscription {
@@ -43,10 +45,10 @@ pub(super) struct TestSubscription {
     pub event_selector: Option<Box<RawValue>>,
 }
 
-/// What is to be changed; what is absent stays.
+/// The fields to change; an absent field stays as it is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Change {
+pub(super) struct SubscriptionChange {
     pub event_selector: Option<Box<RawValue>>,
     pub webhook_url: Option<String>,
     #[serde(default, deserialize_with = "only_object")]
@@ -54,25 +56,20 @@ pub(super) struct Change {
     #[serde(default, deserialize_with = "only_object")]
     pub retry: RetryChange,
     pub ordered: Option<bool>,
-    /// `null` takes it away.
-    #[serde(default, deserialize_with = "present")]
-    pub description: Option<Option<String>>,
-    pub status: Option<Wanted>,
+    #[serde(default)]
+    pub description: FieldChange<String>,
+    pub status: Option<WantedStatus>,
 }
 
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// The status that a customer may set.
+/// A status that a customer may set.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Wanted {
+pub(super) enum WantedStatus {
     Active,
     Disabled,
 }
 
-/// Parts of a [`BatchPolicy`].
+/// The given fields of a [`BatchPolicy`].
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct BatchChange {
@@ -91,12 +88,13 @@ impl BatchChange {
     }
 }
 
-/// Parts of a [`RetryPolicy`].
+/// The given fields of a [`RetryPolicy`].
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RetryChange {
     max_retries: Option<u32>,
     max_delay_s: Option<u32>,
+    client_errors: Option<ClientErrors>,
 }
 
 impl RetryChange {
@@ -104,6 +102,7 @@ impl RetryChange {
         RetryPolicy {
             max_retries: self.max_retries.unwrap_or(old.max_retries),
             max_delay_s: self.max_delay_s.unwrap_or(old.max_delay_s),
+            client_errors: self.client_errors.unwrap_or(old.client_errors),
         }
     }
 }
@@ -115,15 +114,15 @@ fn in_range(field: &'static str, value: u32, min: u32, max: u32) -> Result<(), A
     Err(ApiError::invalid(field, format!("{value} is not between {min} and {max}")))
 }
 
-/// The policy, if its values make sense.
+/// The policy, if its values are in range.
 pub(super) fn checked_batch(policy: BatchPolicy) -> Result<BatchPolicy, ApiError> {
     in_range("batch.max_events", policy.max_events, 1, 10_000)?;
     in_range("batch.max_bytes", policy.max_bytes, 1024, 8 << 20)?;
-    in_range("batch.max_wait_ms", policy.max_wait_ms, 0, 10_000)?;
+    in_range("batch.max_wait_ms", policy.max_wait_ms, 0, BatchPolicy::MAX_WAIT_MS_MAX)?;
     Ok(policy)
 }
 
-/// The policy, if its values make sense.
+/// The policy, if its values are in range.
 pub(super) fn checked_retry(policy: RetryPolicy) -> Result<RetryPolicy, ApiError> {
     in_range("retry.max_retries", policy.max_retries, 0, 100)?;
     in_range("retry.max_delay_s", policy.max_delay_s, 1, 86_400)?;
@@ -132,15 +131,18 @@ pub(super) fn checked_retry(policy: RetryPolicy) -> Result<RetryPolicy, ApiError
 
 /// The description, if it is not too long.
 pub(super) fn checked_description(text: Option<String>) -> Result<Option<String>, ApiError> {
-    if text.as_ref().is_some_and(|text| text.len() > DESCRIPTION_MAX) {
-        return Err(ApiError::invalid("description", "is longer than 1024 bytes"));
+    if text.as_ref().is_some_and(|text| text.len() > DESCRIPTION_BYTES_MAX) {
+        return Err(ApiError::invalid(
+            "description",
+            format!("is longer than {DESCRIPTION_BYTES_MAX} bytes"),
+        ));
     }
     Ok(text)
 }
 
 /// A subscription as answers show it.
 #[derive(Serialize)]
-pub(super) struct View<'a> {
+pub(super) struct SubscriptionView<'a> {
     workflow_id: SubscriptionId,
     customer_id: CustomerId,
     status: &'static str,
@@ -161,32 +163,33 @@ pub(super) struct View<'a> {
 }
 
 /// A subscription without its secret.
-pub(super) fn view(of: &Subscription) -> View<'_> {
-    let (status, status_reason) = match &of.status {
+pub(super) fn view(subscription: &Subscription) -> SubscriptionView<'_> {
+    let (status, status_reason) = match &subscription.status {
         SubscriptionStatus::Active => ("active", None),
         SubscriptionStatus::Disabled { reason } => ("disabled", Some(reason.as_str())),
     };
-    View {
-        workflow_id: of.id,
-        customer_id: of.customer,
+    SubscriptionView {
+        workflow_id: subscription.id,
+        customer_id: subscription.customer,
         status,
         status_reason,
-        // It was checked when it was stored.
-        event_selector: RawValue::from_string(of.selector.clone()).ok(),
-        webhook_url: &of.webhook_url,
-        batch: of.batch,
-        retry: of.retry,
-        ordered: of.ordered,
-        description: of.description.as_deref(),
-        version: of.version,
-        effective_at: rfc3339(of.effective_at_ms),
-        created_at: rfc3339(of.created_at_ms),
-        updated_at: rfc3339(of.updated_at_ms),
+        // The selector was checked when it was stored.
+        event_selector: RawValue::from_string(subscription.selector.clone()).ok(),
+        webhook_url: &subscription.webhook_url,
+        batch: subscription.batch,
+        retry: subscription.retry,
+        ordered: subscription.ordered,
+        description: subscription.description.as_deref(),
+        version: subscription.version,
+        effective_at: rfc3339_string(subscription.effective_at_ms),
+        created_at: rfc3339_string(subscription.created_at_ms),
+        updated_at: rfc3339_string(subscription.updated_at_ms),
         secret: None,
     }
 }
 
 /// A subscription with its newest secret, for the one answer that shows it.
-pub(super) fn view_with_secret(of: &Subscription) -> View<'_> {
-    View { secret: of.secrets.first().map(|secret| secret.text.as_str()), ..view(of) }
+pub(super) fn view_with_secret(subscription: &Subscription) -> SubscriptionView<'_> {
+    let secret = subscription.secrets.first().map(|secret| secret.text.as_str());
+    SubscriptionView { secret, ..view(subscription) }
 }

@@ -2,10 +2,9 @@ use super::*;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ConnectorError, ErrorMetadata};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
-use aws_sdk_kinesis::primitives::SdkBody;
 
 fn answered(status: u16, code: &str, message: &str) -> SdkError<PutRecordsError> {
-    let mut raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+    let mut raw = HttpResponse::new(status.try_into().unwrap(), Default::default());
     raw.headers_mut().insert("x-amzn-requestid", "r-1");
     let meta = ErrorMetadata::builder().code(code).message(message).build();
     SdkError::service_error(PutRecordsError::generic(meta), raw)
@@ -52,7 +51,8 @@ fn a_call_without_an_answer_was_surely_not_made_only_where_nobody_listens() {
 
 #[test]
 fn an_error_is_one_line_with_attempt_reason_code_and_request() {
-    let error = answered(400, "AccessDeniedException", "User x is not\n authorized to perform kinesis:PutRecords");
+    let error =
+        answered(400, "AccessDeniedException", "User x is not\n authorized to perform kinesis:PutRecords");
     let told = port_error("put 3 records into stream s", &error).to_string();
     assert_eq!(
         told,

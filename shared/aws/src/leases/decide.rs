@@ -34,7 +34,11 @@ pub(super) struct Decision {
 /// Whether a shard may be worked: each parent is settled, or the stream no
 /// longer has it. A parent whose lease is missing though the stream has it
 /// blocks: its lease is about to be made.
-fn may_be_worked(seen: &SeenLease, all: &BTreeMap<&ShardId, &SeenLease>, in_stream: &BTreeSet<ShardId>) -> bool {
+fn may_be_worked(
+    seen: &SeenLease,
+    all: &BTreeMap<&ShardId, &SeenLease>,
+    in_stream: &BTreeSet<ShardId>,
+) -> bool {
     !seen.finished
         && seen.parents.iter().all(|parent| match all.get(parent) {
             Some(parent) => parent.finished,
@@ -60,7 +64,8 @@ pub(super) fn decide(
     in_stream: &BTreeSet<ShardId>,
 ) -> Decision {
     let all: BTreeMap<&ShardId, &SeenLease> = leases.iter().map(|seen| (&seen.shard, seen)).collect();
-    let workable: Vec<&SeenLease> = leases.iter().filter(|seen| may_be_worked(seen, &all, in_stream)).collect();
+    let workable: Vec<&SeenLease> =
+        leases.iter().filter(|seen| may_be_worked(seen, &all, in_stream)).collect();
     let mut counts: BTreeMap<&str, usize> = workers.iter().map(|name| (name.as_str(), 0)).collect();
     counts.entry(me).or_default();
     for seen in &workable {

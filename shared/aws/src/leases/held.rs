@@ -1,6 +1,6 @@
 //! The leases that this process holds, and checkpoints fenced by them.
 
-use super::rows::{Changed, LeaseRow, LeaseRows, Settled, TakeFrom, Written};
+use super::rows::{Changed, LeaseRow, LeaseRows, Settled, Written};
 use crate::log::KinesisLog;
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -166,7 +166,7 @@ impl Held {
                 Written::Refused(Some(now)) if self.is_ours_unanswered(&now, *counter) => {
                     *counter = now.counter;
                 }
-                written => return Ok(Changed::of(written, *counter, |now| now.owner.is_none())),
+                written => return Ok(Changed::from_write(written, *counter, |now| now.owner.is_none())),
             }
         }
     }
@@ -178,7 +178,6 @@ impl Held {
 }
 
 /// Where checkpoints go: to the rows of leases that this process holds.
-#[derive(Debug)]
 pub struct LeaseCheckpoints {
     table: Arc<dyn LeaseRows>,
     held: Option<Arc<Held>>,
@@ -214,88 +213,9 @@ impl Checkpoints for LeaseCheckpoints {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::LeaseTableRow;
+    use super::super::testing::{MemoryTable, lease_row};
     use super::*;
-    use crate::log::{ShardInfo, StreamIdentity};
-    use async_trait::async_trait;
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-    /// A table with one lease, which loses an answer when it is told to.
-    #[derive(Debug)]
-    struct OneLease {
-        row: Mutex<LeaseRow>,
-        mute: AtomicBool,
-    }
-
-    impl OneLease {
-        fn change(
-            &self,
-            me: &str,
-            counter: u64,
-            change: impl FnOnce(&mut LeaseRow),
-        ) -> Result<Written, PortError> {
-            let mut row = self.row.lock();
-            if row.owner.as_deref() != Some(me) || row.counter != counter {
-                return Ok(Written::Refused(Some(row.clone())));
-            }
-            row.counter += 1;
-            change(&mut row);
-            if self.mute.swap(false, Ordering::SeqCst) {
-                return Err(PortError::unavailable("change the lease", "its answer was lost"));
-            }
-            Ok(Written::Yes)
-        }
-    }
-
-    #[async_trait]
-    impl LeaseRows for OneLease {
-        async fn rows(&self) -> Result<Vec<LeaseTableRow>, PortError> {
-            Ok(vec![LeaseTableRow::Lease(self.row.lock().clone())])
-        }
-        async fn row(&self, _: &ShardId) -> Result<Option<LeaseRow>, PortError> {
-            Ok(Some(self.row.lock().clone()))
-        }
-        async fn create(&self, _: &ShardInfo) -> Result<(), PortError> {
-            Ok(())
-        }
-        async fn take(&self, _: &ShardId, _: &str, _: u64, _: TakeFrom) -> Result<Written, PortError> {
-            Ok(Written::Refused(None))
-        }
-        async fn renew(
-            &self,
-            _: &ShardId,
-            me: &str,
-            counter: u64,
-            settled: Option<Settled>,
-        ) -> Result<Written, PortError> {
-            self.change(me, counter, |row| {
-                row.checkpoint = settled.map_or(row.checkpoint, |settled| settled.position);
-                row.settled_ms = settled.and_then(|settled| settled.until_ms).or(row.settled_ms);
-            })
-        }
-        async fn reset(&self, _: &ShardId, _: u64) -> Result<Written, PortError> {
-            Ok(Written::Refused(None))
-        }
-        async fn remember_stream(
-            &self,
-            _: &StreamIdentity,
-            _: Option<&StreamIdentity>,
-        ) -> Result<bool, PortError> {
-            Ok(false)
-        }
-        async fn release(&self, _: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
-            self.change(me, counter, |row| row.owner = None)
-        }
-        async fn store_checkpoint(&self, _: &ShardId, _: Position) -> Result<(), PortError> {
-            Ok(())
-        }
-        async fn beat(&self, _: &str, _: u64) -> Result<(), PortError> {
-            Ok(())
-        }
-        async fn delete(&self, _: &str) -> Result<(), PortError> {
-            Ok(())
-        }
-    }
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A shard of which nothing comes, seen at its end at that time.
     #[derive(Default)]
@@ -307,21 +227,16 @@ mod tests {
         }
     }
 
-    fn held() -> (Arc<OneLease>, Held, Arc<Lease>) {
-        let shard = ShardId("s".into());
-        let row = LeaseRow {
-            shard: shard.clone(),
-            owner: Some("me".into()),
-            counter: 7,
-            checkpoint: Position::START,
-            settled_ms: None,
-            parents: Vec::new(),
-        };
-        let table = Arc::new(OneLease { row: Mutex::new(row), mute: AtomicBool::new(false) });
+    fn shard() -> ShardId {
+        ShardId("s".into())
+    }
+
+    fn held() -> (Arc<MemoryTable>, Held, Arc<Lease>) {
+        let table = Arc::new(MemoryTable::with([lease_row("s", Some("me"), Position::START)]));
         let held = Held::new(table.clone(), "me".into(), Arc::new(Quiet::default()));
         let tokens = std::array::from_fn(|_| CancellationToken::new());
-        held.insert(shard.clone(), 7, Position::START, Instant::now(), tokens);
-        let lease = held.get(&shard).unwrap();
+        held.insert(shard(), 7, Position::START, Instant::now(), tokens);
+        let lease = held.get(&shard()).unwrap();
         (table, held, lease)
     }
 
@@ -330,14 +245,18 @@ mod tests {
         let (table, held, lease) = held();
         table.mute.store(true, Ordering::SeqCst);
         assert!(held.keep(&lease).await.is_err());
-        assert_eq!(table.row.lock().counter, 8);
+        assert_eq!(table.lease(&shard()).counter, 8);
         held.keep(&lease).await.unwrap();
-        assert_eq!(table.row.lock().counter, 9, "others must see a change, or they count from the lost one");
+        assert_eq!(
+            table.lease(&shard()).counter,
+            9,
+            "others must see a change, or they count from the lost one"
+        );
         // The same where the second one says more than the first.
         table.mute.store(true, Ordering::SeqCst);
         assert!(held.keep(&lease).await.is_err());
         held.checkpoint(&lease, Position::from_lsn(5)).await.unwrap();
-        assert_eq!(table.row.lock().checkpoint, Position::from_lsn(5));
+        assert_eq!(table.lease(&shard()).checkpoint, Position::from_lsn(5));
         assert!(!lease.lost.is_cancelled());
     }
 
@@ -347,13 +266,13 @@ mod tests {
         let quiet = Arc::new(Quiet::default());
         held.times = quiet.clone();
         held.keep(&lease).await.unwrap();
-        assert_eq!(table.row.lock().settled_ms, None);
+        assert_eq!(table.lease(&shard()).settled_ms, None);
         for (now_ms, told) in [(500_000, 500_000), (530_000, 500_000), (561_000, 561_000)] {
             quiet.0.store(now_ms, Ordering::SeqCst);
             held.keep(&lease).await.unwrap();
-            assert_eq!(table.row.lock().settled_ms, Some(told));
+            assert_eq!(table.lease(&shard()).settled_ms, Some(told));
         }
-        assert_eq!(table.row.lock().checkpoint, Position::START);
+        assert_eq!(table.lease(&shard()).checkpoint, Position::START);
     }
 
     #[tokio::test]
@@ -362,7 +281,7 @@ mod tests {
         table.mute.store(true, Ordering::SeqCst);
         assert!(held.keep(&lease).await.is_err());
         assert!(matches!(held.release(&lease).await, Ok(Changed::Yes(_))));
-        assert_eq!(table.row.lock().owner, None);
+        assert_eq!(table.lease(&shard()).owner, None);
     }
 
     #[tokio::test]
@@ -376,10 +295,10 @@ mod tests {
     #[tokio::test]
     async fn a_lease_that_another_took_is_lost() {
         let (table, held, lease) = held();
-        let theirs = LeaseRow { owner: Some("other".into()), counter: 8, ..table.row.lock().clone() };
-        *table.row.lock() = theirs;
+        let theirs = LeaseRow { counter: 8, ..lease_row("s", Some("other"), Position::START) };
+        table.leases.lock().insert(shard(), theirs);
         assert!(held.keep(&lease).await.is_err());
         assert!(lease.lost.is_cancelled());
-        assert_eq!(table.row.lock().checkpoint, Position::START);
+        assert_eq!(table.lease(&shard()).checkpoint, Position::START);
     }
 }

@@ -14,12 +14,12 @@ use crate::config::{AwsConfig, OnGap};
 use crate::health::{Dependency, Health};
 use crate::log::{KinesisLog, ShardInfo, StreamIdentity};
 use crate::metrics::{GapCause, count_gap};
+use async_trait::async_trait;
 use sluice_model::clock;
 use sluice_model::ids::random_u128;
 use sluice_ports::leases::{Grant, Leases};
 use sluice_ports::log::{Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
-use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -287,7 +287,9 @@ impl Keeper {
                 return self.stream_replaced(known, stream, &shards, leases).await;
             }
             Some(_) => {}
-            None => drop(self.held.table.remember_stream(&stream, None).await?),
+            None => {
+                self.held.table.remember_stream(&stream, None).await?;
+            }
         }
         self.refusal = None;
         self.retention = stream.retention;
@@ -359,7 +361,8 @@ impl Keeper {
     ) -> Result<(), PortError> {
         let rows: BTreeMap<&ShardId, &LeaseRow> = leases.iter().map(|row| (&row.shard, row)).collect();
         let wanted = decision.take.iter().filter_map(|shard| rows.get(shard).copied());
-        let gaps = wanted.map(|row| async move { (row, self.find_gap(row).await) });
+        let keeper = &*self;
+        let gaps = wanted.map(|row| async move { (row, keeper.find_gap(row).await) });
         for (row, gap) in futures_util::future::join_all(gaps).await {
             if leaving.is_cancelled() {
                 return Ok(());
@@ -398,7 +401,7 @@ impl Keeper {
         let begun = Instant::now();
         let written = self.held.table.take(shard, me, row.counter, from).await?;
         let ours = |now: &LeaseRow| now.owner.as_deref() == Some(me);
-        let Changed::Yes(counter) = Changed::of(written, row.counter, ours) else { return Ok(()) };
+        let Changed::Yes(counter) = Changed::from_write(written, row.counter, ours) else { return Ok(()) };
         tracing::info!(%shard, "took the lease");
         if let Some(gap) = gap {
             tracing::error!(%shard, "{gap}: it is lost; going on from the oldest record");

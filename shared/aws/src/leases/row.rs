@@ -21,9 +21,9 @@
 use super::rows::{LeaseRow, LeaseTableRow};
 use crate::attribute::{Item, number, number_in, text, text_in, texts_in};
 use crate::log::{ShardInfo, StreamIdentity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use sluice_model::clock;
 use sluice_ports::log::{Position, ShardId};
-use aws_sdk_dynamodb::types::AttributeValue;
 use std::time::Duration;
 
 const TRIM_HORIZON: &str = "TRIM_HORIZON";

@@ -7,15 +7,15 @@ use crate::clients::Clients;
 use crate::config::AwsConfig;
 use crate::failure;
 use crate::log::{ShardInfo, StreamIdentity};
-use sluice_model::clock;
-use sluice_ports::PortError;
-use sluice_ports::log::{Position, ShardId};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use sluice_model::clock;
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
 
 /// The table of leases.
 #[derive(Debug, Clone)]
@@ -73,8 +73,7 @@ impl LeaseRows for LeaseTable {
     async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
         let sent = request.condition_expression("attribute_not_exists(leaseKey)").send().await;
-        let attempted = || format!("make the lease of {}", shard.id);
-        made(sent).map(drop).map_err(|error| failure::port_error(attempted(), &error))
+        made(sent, || format!("make the lease of {}", shard.id)).map(drop)
     }
 
     async fn take(
@@ -154,7 +153,7 @@ impl LeaseRows for LeaseTable {
                 .expression_attribute_values(":arn", text(&known.arn))
                 .expression_attribute_values(":created", number(known.created_ms)),
         };
-        made(request.send().await).map_err(|error| failure::port_error("remember the stream", &error))
+        made(request.send().await, || "remember the stream".into())
     }
 
     async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
@@ -211,7 +210,8 @@ async fn written(request: UpdateItemFluentBuilder, shard: &ShardId) -> Result<Wr
 /// Whether a conditional put was made.
 fn made(
     sent: Result<PutItemOutput, SdkError<PutItemError>>,
-) -> Result<bool, SdkError<PutItemError>> {
+    attempted: impl FnOnce() -> String,
+) -> Result<bool, PortError> {
     match sent {
         Ok(_) => Ok(true),
         Err(SdkError::ServiceError(answer))
@@ -219,6 +219,6 @@ fn made(
         {
             Ok(false)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(failure::port_error(attempted(), &error)),
     }
 }

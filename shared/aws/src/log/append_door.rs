@@ -1,13 +1,16 @@
 //! Whether the log takes new records now.
 
-use sluice_ports::log::AppendError;
 use parking_lot::Mutex;
+use sluice_ports::FailureClass;
+use sluice_ports::log::AppendError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the door stays shut after the stream failed.
+/// How long the door stays shut after the stream did not answer.
 const SHUT: Duration = Duration::from_millis(500);
+/// How long it stays shut after the stream denied a request: an operator must act.
+const SHUT_DENIED: Duration = Duration::from_secs(5);
 
 /// Shut for a moment after each failure of the stream.
 #[derive(Debug, Default)]
@@ -16,8 +19,10 @@ pub(super) struct AppendDoor {
 }
 
 impl AppendDoor {
-    pub(super) fn shut(&self, detail: &str) {
-        *self.shut.lock() = Some((Instant::now() + SHUT, detail.into()));
+    /// Shuts the door after a request of that class failed.
+    pub(super) fn shut(&self, class: FailureClass, detail: &str) {
+        let shut = if class == FailureClass::Denied { SHUT_DENIED } else { SHUT };
+        *self.shut.lock() = Some((Instant::now() + shut, detail.into()));
     }
 
     pub(super) fn open(&self) {

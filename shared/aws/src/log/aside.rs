@@ -12,10 +12,10 @@ use crate::attribute::{bytes, number, text};
 use crate::clients::Clients;
 use crate::config::AwsConfig;
 use crate::failure;
+use async_trait::async_trait;
 use sluice_model::clock;
 use sluice_ports::PortError;
 use sluice_ports::log::ShardId;
-use async_trait::async_trait;
 
 /// Bytes of a part: an item may have 400 KB.
 const PART_BYTES: usize = 300_000;

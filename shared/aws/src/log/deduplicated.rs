@@ -7,9 +7,6 @@
 use super::KinesisLog;
 use super::learning::{Learning, Learnt};
 use super::marks::Marks;
-use sluice_model::Lane;
-use sluice_ports::PortError;
-use sluice_ports::log::{AppendError, Log, LogItem, LogPage, Position, RecordDraft, ShardId};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::Lane;

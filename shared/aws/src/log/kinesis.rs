@@ -7,14 +7,12 @@ use super::stream::{
 };
 use crate::config::AwsConfig;
 use crate::failure;
-use sluice_ports::log::{Position, ShardId};
-use sluice_ports::{FailureClass, PortError};
 use async_trait::async_trait;
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::{Blob, DateTime};
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, Record, ShardIteratorType};
-use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -14,7 +14,6 @@
 
 use super::look::Look;
 use super::marks::Marks;
-use super::read_pace::BYTES_PER_S;
 use super::reader::Readers;
 use super::shard_map::ShardInfo;
 use super::stream::ReadFrom;
@@ -53,8 +52,13 @@ struct Window {
     /// When the window ends: the arrival of the record at the checkpoint.
     to_ms: u64,
     iterator: Option<String>,
-    /// Whether the beginning was set so that the rest can be read in time.
-    fitted: bool,
+    /// How much of the window can be read in time, in milliseconds, once a
+    /// sample told it.
+    readable_ms: Option<u64>,
+    /// Where the whole window begins.
+    whole_from_ms: u64,
+    /// Whether nothing was found since the beginning was set.
+    is_empty: bool,
 }
 
 /// How far a step came.
@@ -139,7 +143,8 @@ impl Learning {
                 let from = ReadFrom::Time(window.from_ms);
                 let look = readers.look(&window.shard, from, &mut window.iterator, limit, until).await?;
                 let Some(look) = look else { return Ok(Learnt::NotYet) };
-                match window.learn(look, share, &mut self.marks, self.window_ms) {
+                let readable = share.as_secs_f64() * readers.settings.bytes_per_s as f64;
+                match window.learn(look, readable, &mut self.marks, self.window_ms) {
                     Some(_) if window.shard != *shard => {
                         let to_ms = window.to_ms;
                         Ok(self.next_window(shard, to_ms))
@@ -159,7 +164,16 @@ impl Learning {
             None => (shard.clone(), self.after),
         };
         let from_ms = to_ms.saturating_sub(self.window_ms);
-        self.step = Step::Window(Window { shard, until, from_ms, to_ms, iterator: None, fitted: false });
+        self.step = Step::Window(Window {
+            shard,
+            until,
+            from_ms,
+            to_ms,
+            iterator: None,
+            readable_ms: None,
+            whole_from_ms: from_ms,
+            is_empty: true,
+        });
         Learnt::NotYet
     }
 }
@@ -167,14 +181,14 @@ impl Learning {
 impl Window {
     /// How many bytes to read next.
     const fn wanted(&self, page_bytes: usize) -> usize {
-        if self.fitted { page_bytes } else { SAMPLE_BYTES }
+        if self.readable_ms.is_some() { page_bytes } else { SAMPLE_BYTES }
     }
 
     /// Marks what a look found. Returns what it found beyond the window, once it is read.
     fn learn(
         &mut self,
         mut look: Look,
-        left: Duration,
+        readable_bytes: f64,
         marks: &mut Marks,
         window_ms: u64,
     ) -> Option<Option<Look>> {
@@ -192,29 +206,39 @@ impl Window {
             look.records = beyond;
             return Some(Some(look));
         }
+        self.is_empty &= last_ms.is_none();
         if look.is_at_end() || look.next.is_none() {
-            return Some(None);
+            return if self.is_empty && self.begin_earlier() { None } else { Some(None) };
         }
         self.iterator = look.next;
-        if let Some(last_ms) = last_ms.filter(|_| !self.fitted) {
-            self.fit(bytes, last_ms, left);
+        if let Some(last_ms) = last_ms.filter(|_| self.readable_ms.is_none()) {
+            self.fit(bytes, last_ms, readable_bytes);
         }
         None
     }
 
-    /// Begins later where the rest would take longer than the time that is
-    /// left: `bytes` were read of what arrived up to `last_ms`.
-    fn fit(&mut self, bytes: usize, last_ms: u64, left: Duration) {
-        self.fitted = true;
+    /// The end of the window held nothing: a parent was closed some time
+    /// before its child's first record. Returns whether there is more of it.
+    fn begin_earlier(&mut self) -> bool {
+        let Some(readable_ms) = self.readable_ms.filter(|_| self.from_ms > self.whole_from_ms) else {
+            return false;
+        };
+        self.from_ms = self.from_ms.saturating_sub(readable_ms).max(self.whole_from_ms);
+        self.iterator = None;
+        true
+    }
+
+    /// Begins later where the rest is more than the `readable_bytes` of the
+    /// time that is left: `bytes` were read of what arrived up to `last_ms`.
+    fn fit(&mut self, bytes: usize, last_ms: u64, readable_bytes: f64) {
         let bytes_per_ms = bytes as f64 / last_ms.saturating_sub(self.from_ms).max(1) as f64;
-        let readable_ms = (left.as_secs_f64() * BYTES_PER_S as f64 / bytes_per_ms.max(f64::MIN_POSITIVE)) as u64;
+        let readable_ms = (readable_bytes / bytes_per_ms.max(f64::MIN_POSITIVE)) as u64;
+        self.readable_ms = Some(readable_ms.max(1));
         let begin_ms = self.to_ms.saturating_sub(readable_ms);
         if begin_ms > last_ms {
             self.from_ms = begin_ms;
             self.iterator = None;
+            self.is_empty = true;
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,8 +9,6 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Bytes a second that a shard gives to all its readers.
-pub(super) const BYTES_PER_S: u64 = 2 << 20;
 /// Records of the first read, before their size is known.
 const RECORDS_FIRST: usize = 64;
 /// A page may have this many times the records of the one before.
@@ -23,6 +21,8 @@ const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct ReadPace {
     next: Instant,
+    /// Bytes a second that the shard gives to all its readers.
+    bytes_per_s: u64,
     /// The mean size of the last page's records; 0 before there was one.
     record_bytes: usize,
     records_max: usize,
@@ -30,8 +30,8 @@ pub(super) struct ReadPace {
 }
 
 impl ReadPace {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { next: now, record_bytes: 0, records_max: RECORDS_FIRST, refusals: 0 }
+    pub(super) const fn new(now: Instant, bytes_per_s: u64) -> Self {
+        Self { next: now, bytes_per_s, record_bytes: 0, records_max: RECORDS_FIRST, refusals: 0 }
     }
 
     /// The earliest time of the next read.
@@ -53,7 +53,7 @@ impl ReadPace {
     /// A read was answered with so many records and bytes.
     pub(super) fn answered(&mut self, now: Instant, records: usize, bytes: usize) {
         self.refusals = 0;
-        let pause = Duration::from_secs_f64(bytes as f64 / BYTES_PER_S as f64);
+        let pause = Duration::from_secs_f64(bytes as f64 / self.bytes_per_s as f64);
         self.next = self.next.max(now + pause);
         if let Some(mean) = bytes.checked_div(records) {
             self.record_bytes = mean.max(1);
@@ -76,6 +76,7 @@ mod tests {
 
     const GAP: Duration = Duration::from_millis(220);
     const PAGE: usize = 1 << 20;
+    const BYTES_PER_S: u64 = 2 << 20;
 
     proptest! {
         /// Kinesis' two limits on a shard whose records have any sizes: no
@@ -85,7 +86,7 @@ mod tests {
             sizes in prop::collection::vec(prop::sample::select(vec![200usize, 5_000, 40_000, 300_000]), 400..800)
         ) {
             let begin = Instant::now();
-            let (mut now, mut pace, mut left) = (begin, ReadPace::new(begin), &sizes[..]);
+            let (mut now, mut pace, mut left) = (begin, ReadPace::new(begin, BYTES_PER_S), &sizes[..]);
             let (mut free_at, mut bytes) = (begin, 0);
             while !left.is_empty() {
                 now = now.max(pace.next());
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn a_page_stays_small_once_the_size_of_records_is_known() {
         let now = Instant::now();
-        let mut pace = ReadPace::new(now);
+        let mut pace = ReadPace::new(now, BYTES_PER_S);
         assert_eq!(pace.limit(PAGE, 10_000), 64);
         pace.answered(now, 64, 64 * 20_000);
         assert_eq!(pace.limit(PAGE, 10_000), PAGE / 20_000);
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn a_refused_read_is_tried_again_within_a_second() {
         let now = Instant::now();
-        let mut pace = ReadPace::new(now);
+        let mut pace = ReadPace::new(now, BYTES_PER_S);
         for _ in 0..50 {
             pace.refused(now);
         }

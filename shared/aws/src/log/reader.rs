@@ -5,12 +5,10 @@ use super::look::{Arrived, Damage, Look};
 use super::read_pace::ReadPace;
 use super::stream::{Aside, ReadFrom, Stream, Subscription};
 use crate::metrics::LogMetrics;
+use parking_lot::Mutex;
 use sluice_model::clock;
 use sluice_ports::log::{LogPage, Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
-use parking_lot::Mutex;
-use sluice_ports::PortError;
-use sluice_ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +27,8 @@ pub(super) struct ReaderSettings {
     pub(super) records_max: usize,
     /// Bytes that a read is to fetch, about.
     pub(super) bytes_max: usize,
+    /// Bytes a second that a shard gives.
+    pub(super) bytes_per_s: u64,
     /// After so long without a pushed record the reader asks whether the shard is over.
     pub(super) watchdog: Duration,
     /// How long a new owner may look for records that were sent twice before it delivers.
@@ -60,6 +60,8 @@ struct ShardReader {
     pushed: Option<Subscription>,
     /// How far the stream said that the last good answer was behind, and when it said so.
     behind: Option<(u64, Instant)>,
+    /// Whether that answer ended at the end of the shard.
+    at_end: bool,
     closed: bool,
     /// When a record was pushed last, or the reader asked whether the shard is over.
     moved: Instant,
@@ -75,6 +77,7 @@ impl ShardReader {
             iterator: None,
             pushed: None,
             behind: None,
+            at_end: false,
             closed: after == Position::END,
             moved: now,
             asked: now,
@@ -84,6 +87,7 @@ impl ShardReader {
     /// Takes over what came.
     fn looked(&mut self, look: Look) {
         self.behind = Some((look.behind_ms, Instant::now()));
+        self.at_end = look.is_at_end();
         self.closed = look.closed;
         self.iterator = look.next;
         self.buffered = look.records.into();
@@ -108,7 +112,7 @@ impl ShardReader {
         }
         let is_all = self.buffered.is_empty();
         page.behind_ms = self.behind_ms(fresh);
-        page.at_end = is_all && (self.closed || page.behind_ms == Some(0));
+        page.at_end = is_all && (self.closed || (self.at_end && page.behind_ms == Some(0)));
         page.closed = self.closed && is_all;
         page
     }
@@ -135,7 +139,11 @@ impl Readers {
         let mut known = self.known.lock();
         if !known.contains_key(shard) {
             known.retain(|_, shard| shard.used.elapsed() < IDLE);
-            let new = KnownShard { pace: ReadPace::new(now), arrivals: Arrivals::default(), used: now };
+            let new = KnownShard {
+                pace: ReadPace::new(now, self.settings.bytes_per_s),
+                arrivals: Arrivals::default(),
+                used: now,
+            };
             known.insert(shard.clone(), new);
         }
         let shard = known.get_mut(shard).expect("just inserted");
@@ -254,7 +262,7 @@ impl Readers {
         self.with_known(shard, |known| known.pace.begins(Instant::now(), self.settings.poll));
         match self.stream.get(shard, &used, limit).await {
             Ok(page) => {
-                let look = Look::new(page);
+                let look = Look::new(page, limit);
                 let (records, bytes) = (look.records.len(), look.bytes());
                 self.with_known(shard, |known| known.pace.answered(Instant::now(), records, bytes));
                 Ok(Some(look))
@@ -296,7 +304,7 @@ impl Readers {
         let position = reader.position;
         let Some(pushed) = &mut reader.pushed else { return Ok(()) };
         if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
-            let look = Look::new(page?);
+            let look = Look::new(page?, usize::MAX);
             let last = look.records.last().map_or(position, |arrived| arrived.position);
             self.note_arrivals(shard, last, &look);
             reader.looked(look);
@@ -320,6 +328,3 @@ impl Readers {
         Ok(look.is_some_and(|look| look.closed && look.records.is_empty()))
     }
 }
-
-#[cfg(test)]
-mod tests;

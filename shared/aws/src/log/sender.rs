@@ -8,13 +8,13 @@ use super::pace::Pacer;
 use super::shard_map::{ShardMap, point_of};
 use super::stream::{PutAnswer, PutRecord, Stream};
 use crate::config::AwsConfig;
-use sluice_model::clock;
-use sluice_model::Lane;
-use sluice_model::ids::random_u128;
 use crate::metrics::LogMetrics;
+use bytes::Bytes;
+use sluice_model::Lane;
+use sluice_model::clock;
+use sluice_model::ids::random_u128;
 use sluice_ports::FailureClass;
 use sluice_ports::log::AppendError;
-use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -209,7 +209,7 @@ impl Sender {
             FailureClass::Busy | FailureClass::Refused => self.failures = 0,
         }
         if self.failures >= DOOR_FAILURES {
-            self.door.shut(detail);
+            self.door.shut(class, detail);
         }
         let is_alone = entries.len() == 1;
         for entry in entries {

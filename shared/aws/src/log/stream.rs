@@ -1,10 +1,10 @@
 //! What the log asks of a stream: Kinesis, or what a simulation puts in its place.
 
 use super::shard_map::ShardInfo;
-use sluice_ports::log::{Position, ShardId};
-use sluice_ports::{FailureClass, PortError};
 use async_trait::async_trait;
 use bytes::Bytes;
+use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::fmt;
 use std::time::Duration;
 use tokio::sync::mpsc;

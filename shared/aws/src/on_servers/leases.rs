@@ -3,8 +3,7 @@
 use super::provisioned;
 use crate::leases::{Keeper, LeaseCheckpoints, LeaseTable, ShardLeases};
 use crate::log::KinesisLog;
-use crate::AwsConfig;
-use crate::Clients;
+use crate::{AwsConfig, Clients};
 use parking_lot::Mutex;
 use sluice_ports::Checkpoints as _;
 use sluice_ports::Leases;

@@ -63,12 +63,12 @@ pub struct CustomerEntry {
 }
 
 impl CustomerEntry {
-    pub(crate) fn new(customer: Customer, revision: Revision, burst_min: u32) -> Self {
+    pub(crate) fn new(customer: Customer, revision: Revision) -> Self {
         Self {
             id: customer.id,
             active: AtomicBool::new(is_active(&customer)),
             fan_out: AtomicU16::new(customer.fan_out),
-            limiter: Limiter::new(customer.rate_limit_per_second, burst_min),
+            limiter: Limiter::new(customer.rate_limit_per_second),
             state: ArcSwap::from_pointee(CustomerState {
                 customer,
                 keys: Vec::new(),
@@ -78,10 +78,10 @@ impl CustomerEntry {
         }
     }
 
-    pub(super) fn swap(&self, state: CustomerState, burst_min: u32, limiter_now_ns: u64) {
+    pub(super) fn swap(&self, state: CustomerState, limiter_now_ns: u64) {
         self.active.store(is_active(&state.customer), Ordering::Relaxed);
         self.fan_out.store(state.customer.fan_out, Ordering::Relaxed);
-        self.limiter.change(state.customer.rate_limit_per_second, burst_min, limiter_now_ns);
+        self.limiter.change(state.customer.rate_limit_per_second, limiter_now_ns);
         self.state.store(Arc::new(state));
     }
 

@@ -1,0 +1,105 @@
+//! The contexts of the handlers: each family of routes has its own, which holds
+//! what its handlers need and nothing else.
+
+use crate::customer_locks::CustomerLocks;
+use crate::produce::{ProduceMetrics, Producer};
+use crate::readiness::Readiness;
+use crate::stream::StreamPace;
+use crate::streams::Streams;
+use bytes::Bytes;
+use sluice_history::attempts::AttemptHistory;
+use sluice_history::replay::ReplayStore;
+use sluice_ports::{EventStore, WebhookProbe, WorkQueue};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// The contexts of all families.
+pub(crate) struct Contexts {
+    pub produce: ProduceContext,
+    pub events: EventsContext,
+    pub stream: StreamContext,
+    pub subscriptions: SubscriptionsContext,
+    pub dead_letters: DeadLettersContext,
+    pub replays: ReplaysContext,
+    pub operators: OperatorsContext,
+    pub health: HealthContext,
+}
+
+/// Accepting events.
+pub(crate) struct ProduceContext {
+    pub producer: Producer,
+    /// Woken when events were accepted.
+    pub streams: Arc<Streams>,
+    pub metrics: ProduceMetrics,
+    pub event_bytes_max: usize,
+}
+
+/// Reading and acknowledging events.
+pub(crate) struct EventsContext {
+    pub store: Arc<dyn EventStore>,
+    /// How many lanes the deployment has.
+    pub lanes: u16,
+}
+
+/// Streaming events.
+pub(crate) struct StreamContext {
+    pub store: Arc<dyn EventStore>,
+    pub lanes: u16,
+    pub streams: Arc<Streams>,
+    pub pace: StreamPace,
+    /// Cancelled when the process drains.
+    pub drain: CancellationToken,
+}
+
+/// Subscriptions, their attempts and their tests.
+pub(crate) struct SubscriptionsContext {
+    pub store: Arc<dyn EventStore>,
+    pub lanes: u16,
+    pub history: AttemptHistory,
+    pub probe: Arc<dyn WebhookProbe>,
+    /// Bounds the tests and dry runs under way; shared with the replays.
+    pub trials: Arc<Semaphore>,
+    /// The most subscriptions of a customer.
+    pub customer_max: usize,
+    pub allow_private_webhooks: bool,
+    pub is_development: bool,
+}
+
+/// Dead letters.
+pub(crate) struct DeadLettersContext {
+    pub store: Arc<dyn EventStore>,
+    pub queue: Arc<dyn WorkQueue>,
+}
+
+/// Replays.
+pub(crate) struct ReplaysContext {
+    pub store: Arc<dyn EventStore>,
+    pub lanes: u16,
+    pub replays: ReplayStore,
+    pub trials: Arc<Semaphore>,
+    /// Held while a customer's running replays are counted and one more is added.
+    pub starts: CustomerLocks,
+}
+
+/// Customers and their keys, for operators.
+pub(crate) struct OperatorsContext {
+    pub lanes: u16,
+    pub is_development: bool,
+    /// Held while a customer is read, changed and stored.
+    pub changes: CustomerLocks,
+}
+
+/// Health, metrics and the API's description.
+pub(crate) struct HealthContext {
+    pub environment: String,
+    pub readiness: Arc<Readiness>,
+    pub descriptions: Descriptions,
+    pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The answers of `/openapi.json` on the two listeners.
+pub(crate) struct Descriptions {
+    pub public: Bytes,
+    pub admin: Bytes,
+}

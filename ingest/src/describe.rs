@@ -1,0 +1,218 @@
+//! How a route describes itself for OpenAPI: one operation.
+
+pub(crate) mod parts;
+
+use self::parts::{error_ref, schema_ref};
+use crate::audience::{Audience, RouteAccess};
+use serde_json::{Value, json};
+
+/// The subject of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Events,
+    Inbox,
+    Subscriptions,
+    DeadLetters,
+    Replays,
+    Customers,
+    Keys,
+    Development,
+    Health,
+}
+
+impl Tag {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Inbox => "inbox",
+            Self::Subscriptions => "subscriptions",
+            Self::DeadLetters => "dead letters",
+            Self::Replays => "replays",
+            Self::Customers => "customers",
+            Self::Keys => "keys",
+            Self::Development => "development",
+            Self::Health => "health",
+        }
+    }
+
+    const fn description(self) -> &'static str {
+        match self {
+            Self::Events => "Sending events and looking one up.",
+            Self::Inbox => "Reading events instead of being sent them.",
+            Self::Subscriptions => "What is delivered, where and how.",
+            Self::DeadLetters => "Deliveries that were given up.",
+            Self::Replays => "History delivered again.",
+            Self::Customers => "Tenants: who sends and receives events.",
+            Self::Keys => "What opens the door to a customer's programs.",
+            Self::Development => "There only where the environment is `development` or `demo`.",
+            Self::Health => "For load balancers, monitors and tools.",
+        }
+    }
+}
+
+/// The tags of a listener's document.
+pub(crate) fn tags(audience: Audience) -> Value {
+    let public = [Tag::Events, Tag::Inbox, Tag::Subscriptions, Tag::DeadLetters, Tag::Replays, Tag::Health];
+    let admin = [Tag::Customers, Tag::Keys, Tag::Subscriptions, Tag::Development, Tag::Health];
+    let tags: &[Tag] = match audience {
+        Audience::Customers => &public,
+        Audience::Operators => &admin,
+    };
+    tags.iter().map(|tag| json!({ "name": tag.name(), "description": tag.description() })).collect()
+}
+
+/// Where an operation is served.
+pub(crate) struct OperationPlace<'a> {
+    pub id: String,
+    pub path: &'a str,
+    pub access: RouteAccess,
+}
+
+/// An operation, as its route describes it.
+pub(crate) struct Operation {
+    tag: Tag,
+    summary: &'static str,
+    description: Option<String>,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: Vec<(u16, &'static str, Option<Value>)>,
+    /// Refusals besides those that every operation has.
+    refusals: Vec<(u16, &'static str)>,
+}
+
+impl Operation {
+    pub(crate) const fn new(tag: Tag, summary: &'static str) -> Self {
+        Self {
+            tag,
+            summary,
+            description: None,
+            parameters: Vec::new(),
+            body: None,
+            answers: Vec::new(),
+            refusals: Vec::new(),
+        }
+    }
+
+    pub(crate) fn describe(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
+    pub(crate) fn parameters(mut self, all: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(all);
+        self
+    }
+
+    /// Adds a JSON body of this schema.
+    pub(crate) fn takes(self, schema: &str) -> Self {
+        self.takes_any(json!({ "application/json": { "schema": schema_ref(schema) } }), true)
+    }
+
+    /// Adds a JSON body that may be left out.
+    pub(crate) fn may_take(self, schema: &str) -> Self {
+        self.takes_any(json!({ "application/json": { "schema": schema_ref(schema) } }), false)
+    }
+
+    pub(crate) fn takes_any(mut self, content: Value, required: bool) -> Self {
+        let mut body = json!({ "required": required });
+        body["content"] = content;
+        self.body = Some(body);
+        self
+    }
+
+    /// Adds an answer whose body has the schema of this name.
+    pub(crate) fn answers(mut self, status: u16, text: &'static str, schema: &str) -> Self {
+        self.answers.push((
+            status,
+            text,
+            Some(json!({ "application/json": { "schema": schema_ref(schema) } })),
+        ));
+        self
+    }
+
+    pub(crate) fn answers_with(mut self, status: u16, text: &'static str, content: Option<Value>) -> Self {
+        self.answers.push((status, text, content));
+        self
+    }
+
+    pub(crate) fn refuses(mut self, status: u16, text: &'static str) -> Self {
+        self.refusals.push((status, text));
+        self
+    }
+
+    /// The operation as OpenAPI writes it.
+    pub(crate) fn json(mut self, place: &OperationPlace<'_>) -> Value {
+        let mut out = json!({
+            "operationId": place.id,
+            "tags": [self.tag.name()],
+            "summary": self.summary,
+            "security": security(place.access),
+        });
+        if let Some(description) = self.description.take() {
+            out["description"] = description.into();
+        }
+        let mut parameters =
+            parts::path_parameters(place.path, self.tag == Tag::Events || self.tag == Tag::Inbox);
+        parameters.append(&mut self.parameters);
+        if !parameters.is_empty() {
+            out["parameters"] = parameters.into();
+        }
+        self.usual_refusals(place);
+        if let Some(body) = self.body.take() {
+            out["requestBody"] = body;
+        }
+        let mut responses = json!({});
+        for (status, text, content) in self.answers {
+            let mut answer = json!({ "description": text, "headers": parts::answer_headers(status) });
+            if let Some(content) = content {
+                answer["content"] = content;
+            }
+            responses[status.to_string()] = answer;
+        }
+        self.refusals.sort_by_key(|(status, _)| *status);
+        for (status, text) in self.refusals {
+            responses[status.to_string()] = json!({
+                "description": text,
+                "headers": parts::answer_headers(status),
+                "content": { "application/json": { "schema": error_ref() } },
+            });
+        }
+        out["responses"] = responses;
+        out
+    }
+
+    /// Adds the refusals that any operation of its kind has.
+    fn usual_refusals(&mut self, place: &OperationPlace<'_>) {
+        let mut add = |status, text| {
+            if !self.refusals.iter().any(|(known, _)| *known == status) {
+                self.refusals.push((status, text));
+            }
+        };
+        if place.access == RouteAccess::Open {
+            return add(404, "There is nothing at this path.");
+        }
+        add(400, "The request is invalid; the error says which field.");
+        add(401, "No credentials, or wrong ones.");
+        if place.access == RouteAccess::Customer {
+            add(403, "The customer is suspended.");
+        }
+        if place.path.contains('{') {
+            add(404, "There is no such thing, or it is another customer's.");
+        }
+        if self.body.is_some() {
+            add(408, "The body took too long.");
+            add(413, "The body is too large; the error says the limit.");
+            add(415, "The body's type or coding is not one that is taken.");
+        }
+        add(500, "Stored data is damaged.");
+        add(503, "Overload, drain, or a store that does not answer: try again after `Retry-After`.");
+    }
+}
+
+fn security(access: RouteAccess) -> Value {
+    match access {
+        RouteAccess::Open => json!([]),
+        RouteAccess::Customer => json!([{ "bearer": [] }, { "api_key": [] }]),
+        RouteAccess::Admin => json!([{ "admin_token": [] }]),
+    }
+}

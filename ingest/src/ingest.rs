@@ -1,0 +1,141 @@
+//! The ingest role: bound, and then run.
+
+mod assemble;
+
+use crate::appenders::Appenders;
+use crate::config::IngestConfig;
+use crate::lanes::LaneBuffers;
+use crate::occupancy::Occupancy;
+use crate::server::{self, BindError, BoundListener, ServedListener};
+use crate::tls::{Tls, TlsError};
+#[cfg(feature = "simulation")]
+pub(crate) use assemble::producer_settings;
+use assemble::{Assembled, assemble};
+use sluice_catalogue::directory::Directory;
+use sluice_ports::{EventStore, Idempotency, Log, Rates, Rows, WebhookProbe, WorkQueue};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// What the binary puts together for the ingest role.
+pub struct IngestParts {
+    /// The configuration, validated.
+    pub config: IngestConfig,
+    /// What the process knows of the catalogue; the caller runs its refresher.
+    pub directory: Arc<Directory>,
+    /// The store from which events are read.
+    pub events: Arc<dyn EventStore>,
+    /// The queue that takes redriven deliveries.
+    pub queue: Arc<dyn WorkQueue>,
+    /// The log to which events are appended.
+    pub log: Arc<dyn Log>,
+    /// The idempotency keys.
+    pub idempotency: Arc<dyn Idempotency>,
+    /// The customers' rate limits.
+    pub rates: Arc<dyn Rates>,
+    /// Names the dependencies that are lost now.
+    pub lost: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
+    /// The store of attempts and replays.
+    pub rows: Arc<dyn Rows>,
+    /// Sends test events.
+    pub probe: Arc<dyn WebhookProbe>,
+    /// How many lanes the deployment has.
+    pub lanes: u16,
+    /// The operators' token.
+    pub admin_token: String,
+    /// Writes the metrics of the process.
+    pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// Why the ingest role does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// A listener cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// An ingest role that is bound and does not serve yet.
+pub struct BoundIngest {
+    config: IngestConfig,
+    tls: Option<Arc<Tls>>,
+    public: ServedListener,
+    admin: ServedListener,
+    lanes: Arc<LaneBuffers>,
+    occupancy: Occupancy,
+    draining: CancellationToken,
+}
+
+impl BoundIngest {
+    /// Listens at the configured addresses.
+    ///
+    /// # Errors
+    /// If one of them cannot be bound, or the certificate cannot be used.
+    pub fn bind(parts: IngestParts) -> Result<Self, IngestError> {
+        let config = parts.config.clone();
+        let tls = Tls::load(&config.tls)?;
+        let public = BoundListener::public(&config, tls.as_ref())?;
+        let admin = BoundListener::admin(&config, tls.as_ref())?;
+        let Assembled { public: public_service, admin: admin_service, lanes, occupancy, draining } =
+            assemble(parts);
+        Ok(Self {
+            config,
+            tls,
+            public: ServedListener { listener: public, service: public_service },
+            admin: ServedListener { listener: admin, service: admin_service },
+            lanes,
+            occupancy,
+            draining,
+        })
+    }
+
+    /// The URL to which customers connect.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.public_address())
+    }
+
+    /// The address to which customers connect: its port is the real one even if 0 was asked for.
+    #[must_use]
+    pub const fn public_address(&self) -> SocketAddr {
+        self.public.listener.address()
+    }
+
+    /// The address to which operators connect.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin.listener.address()
+    }
+
+    /// Serves until told to stop; then finishes the requests in flight, for at
+    /// most the configured time, and returns.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { config, tls, public, admin, lanes, occupancy, draining } = self;
+        let appenders = Appenders::start(&lanes);
+        let certificates = tls.map(|tls| tokio::spawn(tls.keep_fresh(shutdown.clone())));
+        let measured = CancellationToken::new();
+        let measuring = tokio::spawn(occupancy.measure(measured.clone()));
+        server::run(public, admin, &config.http, shutdown, &draining).await;
+        if let Some(Err(error)) = join(certificates).await {
+            tracing::error!(%error, "the task that exchanges certificates failed");
+        }
+        measured.cancel();
+        if let Err(error) = measuring.await {
+            tracing::error!(%error, "the task that measures the buffers failed");
+        }
+        appenders.stop().await;
+    }
+}
+
+/// Waits for a task if there is one.
+async fn join(task: Option<JoinHandle<()>>) -> Option<Result<(), JoinError>> {
+    match task {
+        Some(task) => Some(task.await),
+        None => None,
+    }
+}

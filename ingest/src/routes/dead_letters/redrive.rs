@@ -1,0 +1,127 @@
+//! `POST /v1/dead-letters/redrive`.
+
+use super::{REQUEST_MAX, STEP};
+use crate::contexts::DeadLettersContext;
+use crate::error::ApiError;
+use crate::reply::{ApiReply, json};
+use crate::request::{ApiRequest, parse_time};
+use http::StatusCode;
+use hyper::body::Incoming;
+use serde::{Deserialize, Serialize};
+use sluice_catalogue::directory::CustomerState;
+use sluice_model::clock::now_ms;
+use sluice_model::{
+    CustomerId, DeadLetter, Delivery, DeliveryId, LastAttempt, SubscriptionId, SubscriptionStatus,
+};
+use sluice_ports::event_store::DeadLetterQuery;
+
+const LIMIT_DEFAULT: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RedriveRequest {
+    subscription_id: Option<SubscriptionId>,
+    /// RFC 3339.
+    since: Option<String>,
+    /// RFC 3339.
+    until: Option<String>,
+    limit: Option<usize>,
+}
+
+impl RedriveRequest {
+    fn limit(&self) -> Result<usize, ApiError> {
+        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
+        if !(1..=REQUEST_MAX).contains(&limit) {
+            return Err(ApiError::invalid("limit", format!("must be between 1 and {REQUEST_MAX}")));
+        }
+        Ok(limit)
+    }
+
+    fn query(&self) -> Result<DeadLetterQuery, ApiError> {
+        let time =
+            |text: &Option<String>, field| text.as_deref().map(|text| parse_time(text, field)).transpose();
+        Ok(DeadLetterQuery {
+            subscription: self.subscription_id,
+            since_ms: time(&self.since, "since")?.unwrap_or(0),
+            until_ms: time(&self.until, "until")?,
+            after: None,
+            limit: 0,
+        })
+    }
+}
+
+#[derive(Default, Serialize)]
+struct Redriven {
+    redriven: usize,
+    events: usize,
+    skipped: usize,
+    has_more: bool,
+}
+
+/// Makes each dead letter a new delivery that is due now, and then deletes the
+/// dead letter. A crash between the two delivers twice, never not at all.
+pub(super) async fn redrive(
+    context: &DeadLettersContext,
+    request: &ApiRequest<'_>,
+    body: Incoming,
+) -> Result<ApiReply, ApiError> {
+    let customer = request.customer()?;
+    let redrive: RedriveRequest = request.optional_json(body).await?;
+    let limit = redrive.limit()?;
+    let state = customer.state();
+    if let Some(id) = redrive.subscription_id {
+        let subscription = state.subscription(id).ok_or_else(|| ApiError::not_found("subscription"))?;
+        if subscription.status != SubscriptionStatus::Active {
+            return Err(ApiError::conflict("the subscription is disabled; enable it first"));
+        }
+    }
+    let mut query = redrive.query()?;
+    let mut done = Redriven { has_more: true, ..Redriven::default() };
+    while done.redriven < limit && done.has_more {
+        query.limit = STEP.min(limit - done.redriven);
+        let letters = context.store.dead_letters(customer.id(), query.clone()).await?;
+        done.has_more = letters.len() == query.limit;
+        query.after = letters.last().map(|letter| letter.id).or(query.after);
+        // A delivery without an active subscription would come straight back, so it stays.
+        let (deliverable, others): (Vec<_>, Vec<_>) =
+            letters.into_iter().partition(|letter| can_be_delivered(&state, letter));
+        done.skipped += others.len();
+        done.redriven += deliverable.len();
+        done.events += deliverable.iter().map(|letter| letter.delivery.event_count()).sum::<usize>();
+        move_to_queue(context, customer.id(), deliverable).await?;
+    }
+    Ok(json(StatusCode::OK, &done))
+}
+
+fn can_be_delivered(state: &CustomerState, letter: &DeadLetter) -> bool {
+    let subscription = state.subscription(letter.delivery.subscription);
+    subscription.is_some_and(|subscription| subscription.status == SubscriptionStatus::Active)
+}
+
+async fn move_to_queue(
+    context: &DeadLettersContext,
+    customer: CustomerId,
+    letters: Vec<DeadLetter>,
+) -> Result<(), ApiError> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let ids = letters.iter().map(|letter| letter.id).collect();
+    let now_ms = now_ms();
+    let deliveries = letters.into_iter().map(|letter| untried(letter.delivery, now_ms)).collect();
+    context.queue.put(deliveries).await?;
+    context.store.delete_dead_letters(customer, ids).await?;
+    Ok(())
+}
+
+/// A new delivery of the same events, due now.
+fn untried(delivery: Delivery, now_ms: u64) -> Delivery {
+    Delivery {
+        id: DeliveryId::new(now_ms),
+        attempts: 0,
+        first_attempt_ms: 0,
+        last: LastAttempt::default(),
+        due_ms: now_ms,
+        ..delivery
+    }
+}

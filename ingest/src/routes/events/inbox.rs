@@ -1,0 +1,81 @@
+//! `GET /v1/inbox`.
+
+use crate::contexts::EventsContext;
+use crate::cursor::{self, CursorBinding};
+use crate::error::ApiError;
+use crate::inbox::{EventFilter, PageBudget, PageQuery, read};
+use crate::reply::{ApiReply, json_bytes};
+use crate::request::{ApiRequest, QueryParams};
+use crate::status::EventStatus;
+use http::StatusCode;
+use sluice_model::{CustomerId, EventId};
+use sluice_ports::event_store::Direction;
+use std::io::Write;
+
+const PARAMETERS: [&str; 9] =
+    ["status", "event_type", "source", "tag", "start_time", "end_time", "limit", "cursor", "order"];
+
+/// A page of the customer's events.
+pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+    let customer = request.customer()?;
+    let query = request.query(&PARAMETERS)?;
+    let filter = filter(&query)?;
+    let direction = match query.text("order") {
+        None | Some("asc") => Direction::Ascending,
+        Some("desc") => Direction::Descending,
+        Some(_) => return Err(ApiError::invalid("order", "must be asc or desc")),
+    };
+    let limit = query.limit(100)?;
+    let binding = binding(customer.id(), &filter, direction);
+    let positions = match query.text("cursor") {
+        None => Vec::new(),
+        Some(text) => open(&binding, text)?,
+    };
+    let page_query = PageQuery {
+        customer: customer.id(),
+        lanes: customer.state().customer.lanes_ever(context.lanes).collect(),
+        positions,
+        not_before_ms: 0,
+        direction,
+        filter: &filter,
+        budget: PageBudget::for_page(limit),
+    };
+    let page = read(&*context.store, page_query).await?;
+    let mut out = Vec::with_capacity(page.items.len() + 2048);
+    out.extend_from_slice(b"{\"events\":[");
+    out.extend_from_slice(&page.items);
+    let cursor = binding.seal(&cursor::write_positions(page.positions.into_iter()));
+    write!(out, "],\"total\":{},\"cursor\":\"{cursor}\",\"has_more\":{}}}", page.count, page.has_more)
+        .expect("a vector accepts every byte");
+    Ok(json_bytes(StatusCode::OK, out.into()))
+}
+
+fn filter(query: &QueryParams<'_>) -> Result<EventFilter, ApiError> {
+    let status = |text: &str| {
+        EventStatus::parse(text).ok_or_else(|| {
+            ApiError::invalid("status", "must be pending, delivered, failed, unmatched or acknowledged")
+        })
+    };
+    let text = |name| query.text(name).map(str::to_owned);
+    Ok(EventFilter {
+        status: query.text("status").map(status).transpose()?,
+        event_type: text("event_type"),
+        source: text("source"),
+        tag: text("tag"),
+        start_ms: query.time("start_time")?,
+        end_ms: query.time("end_time")?,
+    })
+}
+
+fn binding(customer: CustomerId, filter: &EventFilter, direction: Direction) -> CursorBinding {
+    let order: &[u8] = match direction {
+        Direction::Ascending => b"inbox asc",
+        Direction::Descending => b"inbox desc",
+    };
+    CursorBinding::new(&[&customer.to_bytes(), &filter.binding(), order])
+}
+
+fn open(binding: &CursorBinding, text: &str) -> Result<Vec<EventId>, ApiError> {
+    let positions = binding.open(text).and_then(|payload| cursor::read_positions(&payload));
+    positions.ok_or_else(|| ApiError::invalid("cursor", "is not a cursor of this query"))
+}

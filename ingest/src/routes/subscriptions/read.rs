@@ -1,0 +1,39 @@
+//! Listing and finding subscriptions.
+
+use super::wire::view;
+use crate::error::ApiError;
+use crate::reply::{ApiReply, json};
+use crate::request::ApiRequest;
+use http::StatusCode;
+use serde_json::json;
+use sluice_model::{Subscription, SubscriptionId};
+use std::sync::Arc;
+
+/// `GET /v1/subscriptions`.
+pub(super) fn list(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+    let query = request.query(&["limit", "cursor"])?;
+    let (limit, after) = (query.limit(100)?, query.id::<SubscriptionId>("cursor")?);
+    let state = request.customer()?.state();
+    let all = &state.subscriptions;
+    let start = after.map_or(0, |after| all.partition_point(|subscription| subscription.id <= after));
+    let page = all.get(start..(start + limit).min(all.len())).unwrap_or_default();
+    let has_more = start + page.len() < all.len();
+    let cursor = has_more.then(|| page.last().map(|last| last.id)).flatten();
+    let subscriptions: Vec<_> = page.iter().map(|subscription| view(subscription)).collect();
+    let body = json!({
+        "subscriptions": subscriptions, "total": all.len(), "cursor": cursor, "has_more": has_more,
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// `GET /v1/subscriptions/{id}`.
+pub(super) fn get(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+    Ok(json(StatusCode::OK, &view(&*find(request)?)))
+}
+
+/// The subscription that the path names.
+pub(super) fn find(request: &ApiRequest<'_>) -> Result<Arc<Subscription>, ApiError> {
+    let id: SubscriptionId = request.path_id()?;
+    let state = request.customer()?.state();
+    state.subscription(id).cloned().ok_or_else(|| ApiError::not_found("subscription"))
+}

@@ -1,0 +1,96 @@
+//! Judging the newest events by a subscription's selector.
+
+use crate::contexts::SubscriptionsContext;
+use crate::error::ApiError;
+use crate::reply::{ApiReply, json};
+use crate::request::ApiRequest;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+use sluice_catalogue::directory::CustomerEntry;
+use sluice_model::clock::{now_ms, rfc3339_string};
+use sluice_model::{EventId, Lane, Subscription};
+use sluice_ports::event_store::{Direction, LaneScan, StoredBatch};
+use sluice_selector::{MatchScratch, Selector, Verdict};
+
+/// How far ahead of this process's clock an event's id may be: the clocks of
+/// several ingest processes differ.
+const CLOCK_SKEW_MS: u64 = 3_600_000;
+
+#[derive(Serialize)]
+struct JudgedEvent {
+    event_id: EventId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<String>,
+    matches: bool,
+    /// Whether the event was accepted before the subscription counted.
+    before_effective_at: bool,
+    reason: String,
+    /// A JSON Pointer into the selector.
+    pointer: String,
+}
+
+/// Tells of each of the newest events whether the subscription matches it.
+pub(super) async fn judge(
+    context: &SubscriptionsContext,
+    request: &ApiRequest<'_>,
+    subscription: &Subscription,
+    last: usize,
+) -> Result<ApiReply, ApiError> {
+    let selector = Selector::parse(&subscription.selector)
+        .map_err(|error| ApiError::conflict(format!("the stored selector is not valid: {error}")))?;
+    let customer = request.customer()?;
+    let newest = newest(context, &customer, last).await?;
+    let mut scratch = MatchScratch::default();
+    let judge_one = |(stored, index): &(StoredBatch, u16)| {
+        let batch = &stored.batch;
+        let (event_type, envelope) = (batch.event_type(*index), batch.envelope(*index));
+        let explanation = selector.compiled().explain(&mut scratch.view(event_type, &envelope));
+        JudgedEvent {
+            event_id: batch.event_id(*index),
+            event_type: (!event_type.is_empty()).then(|| event_type.to_owned()),
+            matches: explanation.verdict == Verdict::Match,
+            before_effective_at: batch.id.ms() < subscription.effective_at_ms,
+            reason: explanation.reason,
+            pointer: explanation.pointer,
+        }
+    };
+    let judged: Vec<JudgedEvent> = newest.iter().map(judge_one).collect();
+    let body = json!({
+        "looked_at": judged.len(),
+        "matching": judged.iter().filter(|event| event.matches).count(),
+        "effective_at": rfc3339_string(subscription.effective_at_ms),
+        "events": judged,
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// The newest events of all lanes, the newest first.
+async fn newest(
+    context: &SubscriptionsContext,
+    customer: &CustomerEntry,
+    last: usize,
+) -> Result<Vec<(StoredBatch, u16)>, ApiError> {
+    let lanes: Vec<Lane> = customer.state().customer.lanes_ever(context.lanes).collect();
+    let mut all = Vec::new();
+    for lane in lanes {
+        let scan = LaneScan {
+            customer: customer.id(),
+            lane,
+            after: None,
+            from_ms: 0,
+            until_ms: now_ms() + CLOCK_SKEW_MS,
+            direction: Direction::Descending,
+            // A batch holds at least one event.
+            max_batches: last,
+        };
+        let page = context.store.scan(scan).await?;
+        let events = page.batches.into_iter().flat_map(|stored| {
+            (0..stored.batch.len()).rev().map(move |index| (stored.clone(), index)).take(last)
+        });
+        all.extend(events.take(last));
+    }
+    all.sort_by_key(|(stored, index)| std::cmp::Reverse(stored.batch.event_id(*index)));
+    all.truncate(last);
+    Ok(all)
+}

@@ -1,0 +1,72 @@
+//! Sending a test event, which is stored nowhere.
+
+use crate::contexts::SubscriptionsContext;
+use crate::error::ApiError;
+use crate::reply::{ApiReply, json};
+use http::StatusCode;
+use serde_json::json;
+use serde_json::value::RawValue;
+use sluice_model::clock;
+use sluice_model::ids::random_u128;
+use sluice_model::wire::envelope::{self, EnvelopeParts};
+use sluice_model::{CustomerId, EventId, Lane, Subscription};
+use std::sync::Arc;
+
+/// The most bytes of a test event's payload.
+const PAYLOAD_BYTES_MAX: usize = 16 << 10;
+
+/// The lane that a test event's id names.
+const LANE: Lane = Lane::new(0).expect("a lane");
+
+const EVENT_TYPE: &[u8] = b"\"sluice.test\"";
+const PAYLOAD: &str = r#"{"message":"This is a test event of Sluice."}"#;
+
+/// Sends a test event to the subscription, whatever its selector and status, and
+/// returns the endpoint's answer.
+pub(super) async fn send(
+    context: &SubscriptionsContext,
+    subscription: Arc<Subscription>,
+    payload: Option<&RawValue>,
+) -> Result<ApiReply, ApiError> {
+    let payload = payload.map_or(PAYLOAD, RawValue::get);
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(ApiError::invalid("payload", format!("has more than {PAYLOAD_BYTES_MAX} bytes")));
+    }
+    let Ok(_turn) = context.trials.try_acquire() else {
+        return Err(ApiError::overloaded("too many test events are on their way"));
+    };
+    let now_ms = clock::now_ms();
+    let id = EventId::new(now_ms, LANE, random_u128() as u64, 0);
+    let body = webhook(id, subscription.customer, payload, now_ms);
+    let answer = context.probe.probe(subscription, body.into()).await;
+    let is_taken = |status| (200..300).contains(&status);
+    let delivered = answer.error.is_none() && answer.status.is_some_and(is_taken);
+    let body = json!({
+        "delivered": delivered,
+        "event_id": id,
+        "webhook_id": answer.delivery,
+        "status_code": answer.status,
+        "latency_ms": answer.latency_ms,
+        "error": answer.error,
+        "answer_excerpt": answer.status.map(|_| answer.excerpt),
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// The body of a webhook with one test event.
+fn webhook(id: EventId, customer: CustomerId, payload: &str, now_ms: u64) -> Vec<u8> {
+    let mut body = b"[".to_vec();
+    let parts = EnvelopeParts {
+        customer: &customer.text(),
+        event_type: Some(EVENT_TYPE),
+        source: None,
+        tags: None,
+        metadata: None,
+        payload: payload.as_bytes(),
+        timestamp: &clock::rfc3339(now_ms),
+    };
+    envelope::write(&parts, &mut body);
+    envelope::stamp(&id.text(), &mut body[1..]);
+    body.push(b']');
+    body
+}
