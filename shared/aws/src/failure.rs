@@ -170,7 +170,6 @@ pub(super) fn port_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static
 }
 
 /// The former name of [`port_error`].
-pub(super) use port_error as unavailable;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ pub mod catalogue;
 mod checkpoints;
 mod clock;
 mod config;
-pub mod data_dir;
+mod data_dir;
 mod disk_reads;
 mod durable_file;
 mod events;
