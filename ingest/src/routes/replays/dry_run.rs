@@ -6,7 +6,7 @@ use crate::reply::{ApiReply, json};
 use http::StatusCode;
 use serde_json::json;
 use sluice_catalogue::directory::CustomerEntry;
-use sluice_history::replay::{self, Window};
+use sluice_history::replay::{self, HistoryWindow};
 use sluice_model::Subscription;
 use sluice_selector::{MatchScratch, Selector};
 
@@ -35,7 +35,7 @@ pub(super) async fn count(
                 complete = false;
                 break;
             }
-            let window = Window { customer: customer.id(), lane, after, start_ms, end_ms };
+            let window = HistoryWindow { customer: customer.id(), lane, after, start_ms, end_ms };
             let page = replay::read_page(&*context.store, window, &selector, &mut scratch).await?;
             scanned += page.scanned;
             matching += page.matched.iter().map(|matched| matched.events.len() as u64).sum::<u64>();
