@@ -11,21 +11,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-struct Running {
+struct RunningDirectory {
     directory: Arc<Directory>,
     catalogue: SqliteCatalogue,
     _folder: tempfile::TempDir,
     _stop: tokio_util::sync::DropGuard,
 }
 
-async fn running() -> Running {
+async fn running() -> RunningDirectory {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
     let settings = DirectorySettings { poll: Duration::from_millis(20) };
     let (directory, refresher) = Directory::load(Arc::new(catalogue.clone()), settings).await.unwrap();
     let stop = CancellationToken::new();
     tokio::spawn(refresher.run(stop.clone()));
-    Running { directory, catalogue, _folder: folder, _stop: stop.drop_guard() }
+    RunningDirectory { directory, catalogue, _folder: folder, _stop: stop.drop_guard() }
 }
 
 #[tokio::test]

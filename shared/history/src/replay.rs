@@ -135,7 +135,7 @@ pub struct HistoryPage {
 
 /// A range of one lane of a customer's history.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
+pub struct HistoryWindow {
     /// The customer.
     pub customer: CustomerId,
     /// The lane.
@@ -156,7 +156,7 @@ pub struct Window {
 /// If the store cannot be read.
 pub async fn read_page(
     events: &dyn EventStore,
-    window: Window,
+    window: HistoryWindow,
     selector: &Selector,
     scratch: &mut MatchScratch,
 ) -> Result<HistoryPage, PortError> {

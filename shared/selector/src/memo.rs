@@ -76,11 +76,11 @@ pub(super) struct Memo {
 #[derive(Debug, Clone, Default)]
 struct MemoEntry {
     round: u32,
-    result: Known,
+    result: KnownResult,
 }
 
 #[derive(Debug, Clone, Default)]
-enum Known {
+enum KnownResult {
     #[default]
     TooMany,
     Verdict(Verdict),
@@ -103,20 +103,20 @@ impl Memo {
 
     pub(super) fn verdict(&self, slot: &Slot) -> Option<Verdict> {
         match self.known(slot)? {
-            Known::Verdict(verdict) => Some(*verdict),
+            KnownResult::Verdict(verdict) => Some(*verdict),
             _ => None,
         }
     }
 
     pub(super) fn keep_verdict(&mut self, slot: &Slot, verdict: Verdict) {
-        self.keep(slot, Known::Verdict(verdict));
+        self.keep(slot, KnownResult::Verdict(verdict));
     }
 
     pub(super) fn nodes(&self, slot: &Slot) -> Option<KnownNodes> {
         match self.known(slot)? {
-            Known::Nodes(from, to) => Some(KnownNodes::Selected(*from..*to)),
-            Known::TooMany => Some(KnownNodes::TooMany),
-            Known::Verdict(_) => None,
+            KnownResult::Nodes(from, to) => Some(KnownNodes::Selected(*from..*to)),
+            KnownResult::TooMany => Some(KnownNodes::TooMany),
+            KnownResult::Verdict(_) => None,
         }
     }
 
@@ -124,12 +124,12 @@ impl Memo {
         let from = self.nodes.len() as u32;
         self.nodes.extend_from_slice(positions);
         let to = self.nodes.len() as u32;
-        self.keep(slot, Known::Nodes(from, to));
+        self.keep(slot, KnownResult::Nodes(from, to));
         from..to
     }
 
     pub(super) fn keep_too_many(&mut self, slot: &Slot) {
-        self.keep(slot, Known::TooMany);
+        self.keep(slot, KnownResult::TooMany);
     }
 
     /// The position of one of the nodes kept.
@@ -137,12 +137,12 @@ impl Memo {
         self.nodes.get(index as usize).copied()
     }
 
-    fn known(&self, slot: &Slot) -> Option<&Known> {
+    fn known(&self, slot: &Slot) -> Option<&KnownResult> {
         let entry = self.entries.get(slot.number()? as usize)?;
         (entry.round == self.round).then_some(&entry.result)
     }
 
-    fn keep(&mut self, slot: &Slot, result: Known) {
+    fn keep(&mut self, slot: &Slot, result: KnownResult) {
         let round = self.round;
         let entry = slot.number().and_then(|number| self.entries.get_mut(number as usize));
         if let Some(entry) = entry {

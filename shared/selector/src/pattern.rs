@@ -7,7 +7,7 @@ use std::sync::Arc;
 use regex_syntax::hir::{Hir, HirKind, Literal};
 
 use super::budget::{Exhausted, StepBudget};
-use super::i_regexp;
+use super::i_regexp::{self, NotIRegexp};
 
 /// The part of a string that a pattern must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,7 +75,8 @@ impl Pattern {
         extent: Extent,
         compiled_bytes_max: usize,
     ) -> Result<Self, PatternFault> {
-        let translated = i_regexp::translate(source, NESTING_MAX)?;
+        let translated = i_regexp::translate(source, NESTING_MAX)
+            .map_err(|NotIRegexp(reason)| PatternFault::Invalid(reason))?;
         let anchored = match extent {
             Extent::Part => translated,
             Extent::Whole => format!("^(?:{translated})$"),

@@ -2,7 +2,7 @@
 
 mod metric;
 
-pub use metric::{Kind, METRICS, Metric, Values, describe};
+pub use metric::{METRICS, Metric, MetricKind, Values, describe};
 pub use metrics_exporter_prometheus::PrometheusHandle;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};

@@ -5,7 +5,7 @@ use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 
 /// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows.
     Counter,
     /// It grows and falls.
@@ -14,7 +14,7 @@ pub enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     /// Prometheus's name of the type.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -41,7 +41,7 @@ pub struct Metric {
     /// Its name.
     pub name: &'static str,
     /// How it moves.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Its meaning, in one sentence.
     pub help: &'static str,
     /// Its labels.
@@ -52,19 +52,19 @@ impl Metric {
     /// A counter without labels.
     #[must_use]
     pub const fn counter(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Counter, help, labels: &[] }
+        Self { name, kind: MetricKind::Counter, help, labels: &[] }
     }
 
     /// A gauge without labels.
     #[must_use]
     pub const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Gauge, help, labels: &[] }
+        Self { name, kind: MetricKind::Gauge, help, labels: &[] }
     }
 
     /// A histogram without labels.
     #[must_use]
     pub const fn histogram(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Histogram, help, labels: &[] }
+        Self { name, kind: MetricKind::Histogram, help, labels: &[] }
     }
 
     /// With labels.
@@ -140,9 +140,9 @@ const SIDE_CALLS: &[&str] =
 pub fn describe(all: &[Metric]) {
     for Metric { name, kind, help, .. } in all {
         match kind {
-            Kind::Counter => describe_counter!(*name, *help),
-            Kind::Gauge => describe_gauge!(*name, *help),
-            Kind::Histogram => describe_histogram!(*name, *help),
+            MetricKind::Counter => describe_counter!(*name, *help),
+            MetricKind::Gauge => describe_gauge!(*name, *help),
+            MetricKind::Histogram => describe_histogram!(*name, *help),
         }
     }
 }

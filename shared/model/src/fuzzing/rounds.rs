@@ -76,9 +76,9 @@ impl<F: Fn() -> String> Drop for OnPanic<F> {
 }
 
 /// SplitMix64: the same numbers for the same seed.
-struct SplitMix(u64);
+struct SeededNumbers(u64);
 
-impl SplitMix {
+impl SeededNumbers {
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -91,7 +91,7 @@ impl SplitMix {
 /// `base` with a few changes, some of them from `other`; the same for the same seed.
 #[must_use]
 pub fn mutated(seed: u64, base: &[u8], other: &[u8]) -> Vec<u8> {
-    let mut random = SplitMix(seed);
+    let mut random = SeededNumbers(seed);
     let mut bytes = base.to_vec();
     for _ in 0..=random.below(4) {
         let at = random.below(bytes.len() + 1);

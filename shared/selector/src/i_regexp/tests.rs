@@ -2,7 +2,7 @@
 //! that follows the grammar by trying every way to match.
 
 use super::super::budget::StepBudget;
-use super::super::pattern::{Extent, Pattern};
+use super::super::pattern::{Extent, Pattern, PatternFault};
 use super::*;
 use proptest::prelude::*;
 
