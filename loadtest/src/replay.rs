@@ -99,9 +99,18 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
         let dispatched = dispatcher.dispatch(&ticker, &mut planned).await;
         // Nothing more is read once nobody takes it.
         drop(planned);
-        let unsent = if shared.stop.is_cancelled() { shared.count_unsent() } else { 0 };
         shared.waiting.close();
-        dispatcher.wait_for_players().await?;
+        let mut players = std::pin::pin!(dispatcher.wait_for_players());
+        // The players go on whichever comes first.
+        let unsent = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => {
+                let unsent = shared.count_unsent();
+                players.await?;
+                unsent
+            }
+            ended = &mut players => ended.map(|()| 0)?,
+        };
         dispatched.map(|()| unsent)
     };
     let upkeep = async {

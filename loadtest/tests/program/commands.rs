@@ -31,12 +31,15 @@ fn webhooks(url: &str) -> RunConfig {
 
 #[test]
 fn every_command_explains_itself() {
-    for name in ["run", "receive", "verify", "baseline", "report", "compare", "replay", "convert", "chaos"] {
+    for name in [
+        "run", "receive", "verify", "baseline", "report", "compare", "replay", "convert", "chaos", "search",
+        "merge",
+    ] {
         let help = output(&[name, "--help"]);
         assert!(help.status.success() && help.stdout.len() > 200, "{name}");
     }
     assert_eq!(output(&["run"]).status.code(), Some(2), "used wrongly");
-    let bad = output(&["run", "--url", "https://x"]);
+    let bad = output(&["run", "--url", "ftp://x"]);
     assert_eq!(bad.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&bad.stderr).contains("is not a URL like"));
 }

@@ -254,8 +254,7 @@ fn results_without_anything_to_judge_are_refused_by_report_and_compare() {
     std::fs::write(&empty, "{}").expect("written");
     let server = ProgramServer::start(&["baseline"]);
     assert_eq!(run(&server.url, &["-n", "20", "--out", &good]).0, Some(0));
-    let closed =
-        ["--duration", "100ms", "--rate", "1", "--timeout", "50ms", "--warmup", "0s", "--out", &nothing];
+    let closed = ["--duration", "100ms", "--rate", "1", "--timeout", "50ms", "--out", &nothing];
     assert_eq!(run("http://127.0.0.1:1", &closed).0, Some(1));
     let status = |arguments: &[&str]| output(arguments).status.code();
     assert_eq!(status(&["compare", &good, &good, "--fail-on", "p99:+0%"]), Some(0));
