@@ -47,7 +47,7 @@ fn every_command_explains_itself() {
 #[test]
 fn a_closed_loop_is_measured_against_the_baseline() {
     let server = ProgramServer::start(&["baseline"]);
-    let times = ["--duration", "300ms", "--warmup", "100ms", "--json", "--url", &server.url];
+    let times = ["--duration", "1s", "--warmup", "100ms", "--json", "--url", &server.url];
     let single = json(&output(&[&["run", "--key", "sk_1", "--connections", "4"], &times[..]].concat()));
     assert!(single["requests_per_s"].as_f64() > Some(1000.0), "{single}");
     assert_eq!(single["requests_per_s"], single["events_per_s"]);
