@@ -35,7 +35,7 @@ pub use config::ReplayConfig;
 pub use error::ReplayError;
 
 use config::check;
-use dispatcher::{Dispatched, Dispatcher};
+use dispatcher::{DispatchCounts, Dispatcher};
 use reader::ReadFindings;
 use shared::ReplayShared;
 
@@ -129,7 +129,7 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
     let read = tokio::task::spawn_blocking(move || reader.join()).await;
     let findings = read.map_err(|_panic| ReplayError::Panicked)?.map_err(|_panic| ReplayError::Panicked)?;
     shared.keep_up(&slot);
-    let Dispatched { lag, held_back, connections } = dispatcher.finish();
+    let DispatchCounts { lag, held_back, connections } = dispatcher.finish();
     let facts = facts(&shared);
     let shared = Rc::into_inner(shared).ok_or(ReplayError::Panicked)?;
     let (tally, counts) = shared.finish()?;
