@@ -16,11 +16,11 @@ use sluice_model::{
     ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
     SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
+use sluice_ports::{EventStore, WorkQueue};
 use sluice_traffic::receiver::{
     Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverReply, ReceiverStats,
 };
 use sluice_traffic::sender::{self, LiveCounters, LiveRun, RunConfig};
-use sluice_ports::{EventStore, WorkQueue};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -180,9 +180,7 @@ fn introduce(sluice: &Sluice, key: &str, options: &Demo) {
         options.rate,
         EVENT_TYPES.len()
     );
-    println!(
-        "  each second: accepted at the edge, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n"
-    );
+    println!("  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n");
 }
 
 impl Scene {

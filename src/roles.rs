@@ -5,10 +5,10 @@ use crate::config::Config;
 use crate::process::Background;
 use anyhow::Context;
 use futures_util::future::BoxFuture;
-use sluice_catalogue::directory::{Directory, DirectorySettings, Refresher};
+use sluice_catalogue::directory::{Directory, Refresher};
 use sluice_catalogue::sealing::SealedCatalogue;
 use sluice_ingest::{BoundIngest, IngestParts};
-use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, Rates, Rows, WorkQueue};
+use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, LostDependency, Rates, Rows, WorkQueue};
 use sluice_processor::{Processor, ProcessorPorts};
 use sluice_telemetry::PrometheusHandle;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Names the dependencies that are lost now.
-pub(crate) type Lost = Arc<dyn Fn() -> Vec<&'static str> + Send + Sync>;
+/// Tells the dependencies that are lost now.
+pub(crate) type Lost = Arc<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 
 /// What every process has, whatever its roles: the catalogue as it knows it,
 /// its metrics, and the tasks that keep both.
@@ -40,14 +40,6 @@ impl Foundation {
         let kept = metrics.clone();
         background.spawn(|stop| sluice_telemetry::keep_up(kept, stop));
         Self { sealed, directory, metrics, background }
-    }
-}
-
-/// How the directory is kept.
-pub(crate) fn directory_settings(config: &Config) -> DirectorySettings {
-    DirectorySettings {
-        request_events_max: config.edge.limits.request_events_max,
-        ..DirectorySettings::default()
     }
 }
 

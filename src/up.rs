@@ -6,7 +6,7 @@ use crate::process::stop_signal;
 use crate::roles::{self, BothRoles, Foundation, IngestPorts, Stores};
 use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
-use sluice_catalogue::directory::Directory;
+use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::rates::LocalRates;
 use sluice_catalogue::sealing::{SealedCatalogue, Sealer};
 use sluice_embedded::catalogue::SqliteCatalogue;
@@ -55,7 +55,7 @@ impl Sluice {
         let catalogue = Arc::new(SqliteCatalogue::open(data_dir).await?);
         let sealer = Sealer::load(&config.secrets)?;
         let sealed = Arc::new(SealedCatalogue::open(catalogue.clone(), sealer).await?);
-        let loaded = Directory::load(sealed.clone(), roles::directory_settings(config)).await;
+        let loaded = Directory::load(sealed.clone(), DirectorySettings::default()).await;
         let mut foundation = Foundation::new(metrics, sealed, loaded.context("load the catalogue")?);
         let kept = engine.clone();
         foundation.background.spawn(|stop| async move { kept.maintain(stop).await });

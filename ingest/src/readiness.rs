@@ -1,12 +1,12 @@
 //! Whether requests should be sent to this process.
 
 use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory};
-use sluice_ports::Log;
+use sluice_ports::{Log, LostDependency};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Names the dependencies that are lost now.
-pub(crate) type LostDependencies = Box<dyn Fn() -> Vec<&'static str> + Send + Sync>;
+/// Tells the dependencies that are lost now.
+pub type LostDependencies = Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 
 /// Knows whether requests should be sent to this process.
 pub(crate) struct Readiness {

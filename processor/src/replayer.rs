@@ -12,7 +12,7 @@ use sluice_model::{Delivery, Subscription, SubscriptionStatus, customer::lane_of
 use sluice_ports::PortError;
 use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often the task looks for replays, where there are none.
@@ -57,7 +57,7 @@ impl Replayer {
                     continue;
                 }
             };
-            wait = if open.is_empty() { IDLE } else { TURN };
+            let (began, any) = (Instant::now(), !open.is_empty());
             for replay in open {
                 match self.step(&replay).await {
                     Ok(()) => {}
@@ -65,6 +65,8 @@ impl Replayer {
                     Err(error) => self.context.store_failed(&error),
                 }
             }
+            // Half of one thread at the most, however expensive the selectors are.
+            wait = if any { began.elapsed().max(TURN) } else { IDLE };
         }
         Ok(())
     }
@@ -153,3 +155,6 @@ impl Replayer {
         Ok(replay)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! answers; the waiting room says meanwhile which of them is missing, and why.
 
 use crate::config::Config;
-use crate::roles::{self, Foundation, IngestPorts, Lost, Stores};
+use crate::roles::{Foundation, IngestPorts, Lost, Stores};
 use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
 use sluice_aws::Clients;
@@ -12,15 +12,16 @@ use sluice_aws::events::DynamoEvents;
 use sluice_aws::idempotency::RedisIdempotency;
 use sluice_aws::leases::{Keeper, LeaseCheckpoints, LeaseTable, ShardLeases};
 use sluice_aws::log::{Deduplicated, KinesisLog, RECORD_RAW_BYTES};
+use sluice_aws::provision;
 use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_aws::rates::RedisRates;
 use sluice_aws::redis::Redis;
 use sluice_aws::rows::DynamoRows;
-use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory};
+use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory, DirectorySettings};
 use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
 use sluice_model::ids::random_u128;
 use sluice_ports::catalogue::CatalogueError;
-use sluice_ports::{Checkpoints, Log, PortError};
+use sluice_ports::{Checkpoints, Log, LostDependency, PortError};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,11 +54,16 @@ impl Engine {
         let clients = Clients::new(&config.aws).await;
         let catalogue = Arc::new(PostgresCatalogue::new(&config.aws)?);
         let sealed = open_sealed(config, &catalogue, stop, waiting).await?;
-        let settings = roles::directory_settings(config);
+        let settings = DirectorySettings::default();
         let loaded = patiently(stop, waiting, || Directory::load(sealed.clone(), settings)).await?;
         let mut foundation = Foundation::new(metrics, sealed, loaded);
         let (watched, aws) = (clients.clone(), config.aws.clone());
         foundation.background.spawn(|stop| async move { watched.watch(&aws, stop).await });
+        let aws = config.aws.clone();
+        // Clients of its own: settings that it may not read make nobody unready.
+        foundation
+            .background
+            .spawn(|stop| async move { provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await });
         Ok(Self { clients, catalogue, foundation })
     }
 
@@ -136,14 +142,16 @@ impl Engine {
         Ok((IngestPorts { idempotency, rates, lost: self.lost(), admin_token }, redis))
     }
 
-    /// Names the dependencies that are lost. Postgres is lost when the
+    /// Tells the dependencies that are lost, and why. Postgres is lost when the
     /// directory is too old to match with.
     pub(super) fn lost(&self) -> Lost {
         let (health, directory) = (Arc::clone(self.clients.health()), Arc::clone(&self.foundation.directory));
         Arc::new(move || {
             let mut lost = health.lost();
-            if directory.age() > DIRECTORY_AGE_MAX {
-                lost.push("postgres");
+            let age = directory.age();
+            if age > DIRECTORY_AGE_MAX && !lost.iter().any(|lost| lost.name == "postgres") {
+                let reason = format!("the catalogue was last read {} s ago", age.as_secs());
+                lost.push(LostDependency { name: "postgres", reason });
             }
             lost
         })
@@ -188,7 +196,7 @@ async fn pause(stop: &CancellationToken, waiting: &WaitingRoom, error: &PortErro
 }
 
 /// How an attempt to open the sealed catalogue ended.
-enum Opening {
+enum CatalogueOpening {
     Opened(SealedCatalogue),
     /// The store does not answer: it may later.
     NotNow(PortError),
@@ -196,15 +204,15 @@ enum Opening {
     Impossible(anyhow::Error),
 }
 
-async fn open_once(config: &Config, catalogue: &Arc<PostgresCatalogue>) -> Opening {
+async fn open_once(config: &Config, catalogue: &Arc<PostgresCatalogue>) -> CatalogueOpening {
     let sealer = match Sealer::load(&config.secrets) {
         Ok(sealer) => sealer,
-        Err(error) => return Opening::Impossible(error.into()),
+        Err(error) => return CatalogueOpening::Impossible(error.into()),
     };
     match SealedCatalogue::open(catalogue.clone(), sealer).await {
-        Ok(sealed) => Opening::Opened(sealed),
-        Err(OpenError::Catalogue(CatalogueError::Port(error))) => Opening::NotNow(error),
-        Err(error) => Opening::Impossible(error.into()),
+        Ok(sealed) => CatalogueOpening::Opened(sealed),
+        Err(OpenError::Catalogue(CatalogueError::Port(error))) => CatalogueOpening::NotNow(error),
+        Err(error) => CatalogueOpening::Impossible(error.into()),
     }
 }
 
@@ -217,9 +225,9 @@ async fn open_sealed(
 ) -> anyhow::Result<Arc<SealedCatalogue>> {
     loop {
         match open_once(config, catalogue).await {
-            Opening::Opened(sealed) => return Ok(Arc::new(sealed)),
-            Opening::Impossible(error) => return Err(error),
-            Opening::NotNow(error) => pause(stop, waiting, &error).await?,
+            CatalogueOpening::Opened(sealed) => return Ok(Arc::new(sealed)),
+            CatalogueOpening::Impossible(error) => return Err(error),
+            CatalogueOpening::NotNow(error) => pause(stop, waiting, &error).await?,
         }
     }
 }

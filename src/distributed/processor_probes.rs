@@ -1,30 +1,31 @@
 //! What a processor of its own answers to probes and to the scraper.
 
-use crate::probe_listener::{ProbeAnswer, ProbeAnswers};
+use crate::probe_listener::{ListenerAnswer, ListenerAnswers};
 use crate::roles::Lost;
 use http::StatusCode;
 use serde_json::{Value, json};
+use sluice_ports::LostDependency;
 use sluice_processor::Processor;
 use sluice_telemetry::PrometheusHandle;
 use std::sync::Arc;
 
 /// The answers of a processor.
-pub(super) fn answers(processor: Processor, lost: Lost, metrics: PrometheusHandle) -> ProbeAnswers {
+pub(super) fn answers(processor: Processor, lost: Lost, metrics: PrometheusHandle) -> ListenerAnswers {
     Arc::new(move |path| match path {
-        "/healthz" => ProbeAnswer::json(StatusCode::OK, r#"{"status":"alive"}"#.to_owned()),
+        "/healthz" => ListenerAnswer::json(StatusCode::OK, r#"{"status":"alive"}"#.to_owned()),
         "/readyz" | "/health" => readiness(&processor, &lost()),
-        "/metrics" => ProbeAnswer {
+        "/metrics" => ListenerAnswer {
             status: StatusCode::OK,
             content_type: "text/plain; version=0.0.4",
             body: metrics.render(),
         },
-        _ => ProbeAnswer::json(StatusCode::NOT_FOUND, r#"{"error":{"code":"NOT_FOUND"}}"#.to_owned()),
+        _ => ListenerAnswer::json(StatusCode::NOT_FOUND, r#"{"error":{"code":"NOT_FOUND"}}"#.to_owned()),
     })
 }
 
 /// Whether the processor works its shards, and the reason if it does not. A
 /// processor without a shard is ready: others have them all.
-fn readiness(processor: &Processor, lost: &[&'static str]) -> ProbeAnswer {
+fn readiness(processor: &Processor, lost: &[LostDependency]) -> ListenerAnswer {
     let status = processor.status();
     let working = status.ready || (status.shards.is_empty() && status.worker_running);
     let reason = match (lost.is_empty(), working) {
@@ -45,7 +46,12 @@ fn readiness(processor: &Processor, lost: &[&'static str]) -> ProbeAnswer {
             })
         })
         .collect();
-    let body = json!({ "ready": reason.is_none(), "reason": reason, "lost": lost, "shards": shards });
+    let names: Vec<&str> = lost.iter().map(|lost| lost.name).collect();
+    let reasons: serde_json::Map<_, _> =
+        lost.iter().map(|lost| (lost.name.to_owned(), lost.reason.clone().into())).collect();
+    let body = json!({
+        "ready": reason.is_none(), "reason": reason, "lost": names, "reasons": reasons, "shards": shards,
+    });
     let code = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    ProbeAnswer::json(code, body.to_string())
+    ListenerAnswer::json(code, body.to_string())
 }

@@ -3,7 +3,8 @@
 
 use crate::harness::traffic::wait_received;
 use crate::harness::{
-    Answer, Customer, Request, Server, ServerConfig, Traffic, check, tell, traffic, turn, wait_for, wait_until,
+    Answer, Customer, Request, Server, ServerConfig, Traffic, check, tell, traffic, turn, wait_for,
+    wait_until,
 };
 use serde_json::json;
 use sluice_loadtest::receiver::ReceiverHandle;
@@ -68,7 +69,12 @@ impl Flow {
         self.traffic.wait_for_accepted(200);
         let sent = self.traffic.ledger().to_owned();
         let run = self.traffic.finish();
-        assert_eq!(run.answers.keys().filter(|status| !matches!(status, 202 | 503)).count(), 0, "{}", run.text());
+        assert_eq!(
+            run.answers.keys().filter(|status| !matches!(status, 202 | 503)).count(),
+            0,
+            "{}",
+            run.text()
+        );
         check::nothing_lost(&sent, &self.received);
         self.receiver.stop().expect("the receiver's ledger");
     }
@@ -91,7 +97,11 @@ fn assert_refused(answer: &Answer, what: &str) {
 
 /// What a customer and an operator ask for that must be stored: an event, an
 /// acknowledgement, a subscription, a customer.
-fn writes(server: &Server, customer: &Customer, event_id: &str) -> [(&'static str, Request, SocketAddr, u16); 4] {
+fn writes(
+    server: &Server,
+    customer: &Customer,
+    event_id: &str,
+) -> [(&'static str, Request, SocketAddr, u16); 4] {
     let key = &customer.key;
     let subscription = json!({
         "event_selector": {"type": "event_type", "value": "never"},
@@ -100,9 +110,19 @@ fn writes(server: &Server, customer: &Customer, event_id: &str) -> [(&'static st
     let ack = Request::post(format!("/v1/events/{event_id}/ack"));
     let customer = Request::post("/admin/customers").json(&json!({"name": "another"}));
     [
-        ("an event", Request::post("/v1/events").bearer(key).json(&json!({"payload": 1})), server.public(), 202),
+        (
+            "an event",
+            Request::post("/v1/events").bearer(key).json(&json!({"payload": 1})),
+            server.public(),
+            202,
+        ),
         ("an acknowledgement", ack.bearer(key), server.public(), 200),
-        ("a subscription", Request::post("/v1/subscriptions").bearer(key).json(&subscription), server.public(), 201),
+        (
+            "a subscription",
+            Request::post("/v1/subscriptions").bearer(key).json(&subscription),
+            server.public(),
+            201,
+        ),
         ("a customer", customer.bearer(crate::harness::server::ADMIN_TOKEN), server.admin(), 201),
     ]
 }
@@ -169,7 +189,12 @@ fn an_idempotency_key_whose_append_failed_can_be_used_again_without_a_restart() 
             taken.status == 202
         });
         let again = answer(keyed(key), server.public());
-        assert_eq!((again.status, again.header("idempotent-replayed")), (202, Some("true")), "{}", again.text());
+        assert_eq!(
+            (again.status, again.header("idempotent-replayed")),
+            (202, Some("true")),
+            "{}",
+            again.text()
+        );
     }
     let events = customer.pages("/v1/inbox?limit=1000", "events");
     for key in 0..24 {
@@ -215,13 +240,14 @@ fn a_state_directory_that_is_removed_is_told_and_loses_nothing_once_it_is_there(
     let ledger = server.data_dir().join("state/ledger");
     std::fs::remove_dir_all(&ledger).expect("remove the ledger's directory");
     let ack = || Request::post(format!("/v1/events/{event_id}/ack")).bearer(&flow.customer.key);
-    let refused = wait_for("a refusal", || {
-        Some(answer(ack(), server.public())).filter(|answer| answer.status == 503)
-    });
+    let refused =
+        wait_for("a refusal", || Some(answer(ack(), server.public())).filter(|answer| answer.status == 503));
     assert_refused(&refused, "an acknowledgement");
     wait_until("the log to name the directory", || server.log().contains("state/ledger"));
     std::fs::create_dir(&ledger).expect("make the directory again");
-    wait_until("the acknowledgement to be taken", || matches!(answer(ack(), server.public()).status, 200 | 409));
+    wait_until("the acknowledgement to be taken", || {
+        matches!(answer(ack(), server.public()).status, 200 | 409)
+    });
     // Everything true is written again: a crash and the loss of the cache then cost nothing.
     wait_until("the state to be written again", || server.log().contains("is written again"));
     server.kill();

@@ -65,7 +65,8 @@ fn no_key_is_overtaken_when_the_receiver_refuses_and_the_server_is_killed() {
     let run = traffic.finish();
     assert!(run.whole_run.events_accepted > 3000, "{}", run.text());
     receiver.set_behaviour(Behaviour::default()).expect("a behaviour");
-    let judge = || verify(&sent, &received, Arrival::EverySubscription, OrderCheck::Required).expect("ledgers");
+    let judge =
+        || verify(&sent, &received, Arrival::EverySubscription, OrderCheck::Required).expect("ledgers");
     wait_until("all that was acknowledged", || judge().lost == 0);
     let report = judge();
     assert!(report.ok && report.acknowledged_out_of_order == 0, "{}", report.text());

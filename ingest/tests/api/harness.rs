@@ -60,11 +60,8 @@ pub(crate) async fn start_on(
     let settings = EngineConfig { lanes: 8, ..EngineConfig::default() }.settings();
     let engine = Arc::new(EmbeddedEngine::open(folder.path(), settings).await.unwrap());
     let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
-    let settings = DirectorySettings {
-        request_events_max: config.limits.request_events_max,
-        ..DirectorySettings::default()
-    };
-    let (directory, refresher) = Directory::load(Arc::new(catalogue), settings).await.unwrap();
+    let (directory, refresher) =
+        Directory::load(Arc::new(catalogue), DirectorySettings::default()).await.unwrap();
     let stop = CancellationToken::new();
     tokio::spawn(refresher.run(CancellationToken::new()));
     let bound = BoundIngest::bind(IngestParts {
@@ -111,7 +108,8 @@ impl RunningIngest {
         let made = RawClient::connect(self.admin).await.admin("POST", "/admin/test-customer", "").await;
         assert_eq!(made.status, 201, "{made:?}");
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        (self.customer, self.key) = (text(&made.json()["customer"]["id"]), text(&made.json()["api_key"]));
+        (self.customer, self.key) =
+            (text(&made.json()["customer"]["customer_id"]), text(&made.json()["api_key"]));
         self
     }
 

@@ -52,7 +52,7 @@ impl Rig {
         let memory = RecordingStores::default();
         memory.set_customer(customer());
         subscriptions.into_iter().for_each(|subscription| memory.set_subscription(subscription));
-        let settings = DirectorySettings { poll: Duration::from_millis(20), ..DirectorySettings::default() };
+        let settings = DirectorySettings { poll: Duration::from_millis(20) };
         let (directory, refresher) = Directory::load(memory.stores().catalogue, settings).await.unwrap();
         let refreshing = CancellationToken::new();
         tokio::spawn(refresher.run(refreshing.clone()));

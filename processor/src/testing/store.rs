@@ -4,17 +4,17 @@ use crate::commit::CommitStores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{
-    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
+    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Lane, Subscription, SubscriptionId,
 };
-use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
 use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
-use sluice_ports::{Checkpoints, PortError};
+use sluice_ports::{Checkpoints, FailureClass, PortError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     pub(crate) row_ms: AtomicU64,
     /// Batches come to the event store by being put.
     pub(crate) takes_batches: AtomicBool,
+    /// Batches cannot be read now.
+    pub(crate) batches_away: AtomicBool,
     changed: Notify,
 }
 
@@ -66,6 +68,7 @@ impl Memory {
         }
         Err(PortError::Unavailable {
             what: what.into(),
+            class: FailureClass::Away,
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
         })
@@ -276,13 +279,36 @@ impl EventStore for Memory {
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
         self.guard("load a batch")?;
+        if self.batches_away.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("load a batch", "as told"));
+        }
         let takes = self.takes_batches.load(Ordering::SeqCst);
         let is_there = !takes || self.state.lock().batches.contains_key(&batch);
         Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))
     }
 
-    async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
-        unreachable!("the processor does not scan")
+    async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError> {
+        self.guard("scan a lane")?;
+        let state = self.state.lock();
+        let records = state.log.iter().filter_map(|item| match item {
+            LogItem::Record(record) => Some(&record.batches),
+            LogItem::Damaged { .. } => None,
+        });
+        let after = |batch: &Batch| scan.after.is_none_or(|after| batch.event_id(batch.len() - 1) > after);
+        let wanted = records.flatten().filter(|batch| {
+            let in_time = (scan.from_ms..scan.until_ms).contains(&batch.id.ms());
+            batch.customer == scan.customer && batch.id.lane() == scan.lane && in_time && after(batch)
+        });
+        let stored = |batch: &Arc<Batch>| StoredBatch {
+            batch: Arc::clone(batch),
+            facts: Vec::new(),
+            acknowledged: Vec::new(),
+            passed: true,
+        };
+        let mut batches: Vec<_> = wanted.map(stored).collect();
+        let exhausted = batches.len() <= scan.max_batches;
+        batches.truncate(scan.max_batches);
+        Ok(LanePage { batches, exhausted })
     }
 
     async fn acknowledge(
@@ -432,39 +458,24 @@ impl Catalogue for Memory {
         })
     }
 
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.set_customer(customer.clone());
-        Ok(())
-    }
-
-    async fn put_key(&self, _: &ApiKey) -> Result<(), CatalogueError> {
-        Ok(())
-    }
-
-    async fn revoke_key(&self, _: CustomerId, _: ApiKeyId, _: u64) -> Result<(), CatalogueError> {
-        Ok(())
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        self.guard("put a subscription")?;
-        let before = self.subscription(subscription.id).map_or(0, |known| known.version);
-        if before + 1 != subscription.version {
-            return Err(CatalogueError::Conflict(format!("version {before} is stored")));
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        match change {
+            CatalogueChange::PutCustomer(customer) => self.set_customer(customer),
+            CatalogueChange::PutKey(_) | CatalogueChange::RevokeKey { .. } => {}
+            CatalogueChange::PutSubscription(subscription) => {
+                self.guard("put a subscription")?;
+                let before = self.subscription(subscription.id).map_or(0, |known| known.version);
+                if before + 1 != subscription.version {
+                    return Err(CatalogueError::Conflict(format!("version {before} is stored")));
+                }
+                self.set_subscription(subscription);
+            }
+            CatalogueChange::DeleteSubscription { customer, id } => self.change(|state| {
+                state.revision += 1;
+                state.subscriptions.remove(&id);
+                state.deleted.push((customer, id));
+            }),
         }
-        self.set_subscription(subscription.clone());
-        Ok(())
-    }
-
-    async fn delete_subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Result<(), CatalogueError> {
-        self.change(|state| {
-            state.revision += 1;
-            state.subscriptions.remove(&id);
-            state.deleted.push((customer, id));
-        });
         Ok(())
     }
 }

@@ -1,8 +1,12 @@
-//! The wall clock, and how times are written.
+//! The wall clock, and times as text (RFC 3339).
+
+mod rfc3339;
+
+pub use rfc3339::parse_rfc3339_signed;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the Unix epoch.
+/// The time now, in milliseconds since the Unix epoch.
 #[must_use]
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -44,12 +48,11 @@ pub fn rfc3339_string(ms: u64) -> String {
     String::from_utf8_lossy(&rfc3339(ms)).into_owned()
 }
 
-/// Milliseconds since the Unix epoch of an RFC 3339 time, or nothing where
-/// the text is not one or lies before 1970.
+/// The time that an RFC 3339 text names, in milliseconds since the Unix epoch;
+/// times before 1970 count as 1970. `None` if the text is not RFC 3339.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
-    let at: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(at.as_millisecond()).ok()
+    parse_rfc3339_signed(text).map(|ms| u64::try_from(ms).unwrap_or(0))
 }
 
 /// Year, month and day of a day since the Unix epoch (Howard Hinnant's

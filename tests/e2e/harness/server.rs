@@ -44,8 +44,8 @@ impl Default for ServerConfig {
             addresses: None,
             shell: None,
         }
-            .env("SLUICE_ENGINE__LOG_SEGMENT_BYTES", 4 << 20)
-            .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 2 << 20)
+        .env("SLUICE_ENGINE__LOG_SEGMENT_BYTES", 4 << 20)
+        .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 2 << 20)
     }
 }
 

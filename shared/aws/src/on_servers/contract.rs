@@ -1,6 +1,8 @@
 //! The adapters keep what their ports promise.
 
 use super::provisioned;
+use crate::AwsConfig;
+use crate::Clients;
 use crate::catalogue::PostgresCatalogue;
 use crate::events::DynamoEvents;
 use crate::idempotency::RedisIdempotency;
@@ -9,7 +11,6 @@ use crate::log::KinesisLog;
 use crate::queue::{DeadLetterCarrier, SqsQueue};
 use crate::redis::Redis;
 use crate::rows::DynamoRows;
-use crate::{AwsConfig, Clients};
 use sluice_ports::EventStore;
 use sluice_ports::event_store::NewBatch;
 use sluice_ports::work_queue::contract::Order;
