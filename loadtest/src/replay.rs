@@ -35,7 +35,7 @@ pub use config::ReplayConfig;
 pub use error::ReplayError;
 
 use config::check;
-use dispatcher::{Dispatched, Dispatcher};
+use dispatcher::{DispatchCounts, Dispatcher};
 use reader::ReadFindings;
 use shared::ReplayShared;
 
@@ -99,9 +99,18 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
         let dispatched = dispatcher.dispatch(&ticker, &mut planned).await;
         // Nothing more is read once nobody takes it.
         drop(planned);
-        let unsent = if shared.stop.is_cancelled() { shared.count_unsent() } else { 0 };
         shared.waiting.close();
-        dispatcher.wait_for_players().await?;
+        let mut players = std::pin::pin!(dispatcher.wait_for_players());
+        // The players go on whichever comes first.
+        let unsent = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => {
+                let unsent = shared.count_unsent();
+                players.await?;
+                unsent
+            }
+            ended = &mut players => ended.map(|()| 0)?,
+        };
         dispatched.map(|()| unsent)
     };
     let upkeep = async {
@@ -120,7 +129,7 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
     let read = tokio::task::spawn_blocking(move || reader.join()).await;
     let findings = read.map_err(|_panic| ReplayError::Panicked)?.map_err(|_panic| ReplayError::Panicked)?;
     shared.keep_up(&slot);
-    let Dispatched { lag, held_back, connections } = dispatcher.finish();
+    let DispatchCounts { lag, held_back, connections } = dispatcher.finish();
     let facts = facts(&shared);
     let shared = Rc::into_inner(shared).ok_or(ReplayError::Panicked)?;
     let (tally, counts) = shared.finish()?;

@@ -28,7 +28,7 @@ pub(super) struct Dispatcher {
 }
 
 /// The counts of a dispatcher.
-pub(super) struct Dispatched {
+pub(super) struct DispatchCounts {
     /// How late requests were put into their queues.
     pub(super) lag: Latencies,
     /// Requests that were late because too many were waiting.
@@ -96,8 +96,8 @@ impl Dispatcher {
     }
 
     /// The counts, once all players have ended.
-    pub(super) fn finish(self) -> Dispatched {
-        Dispatched { lag: self.lag, held_back: self.held_back, connections: self.started }
+    pub(super) fn finish(self) -> DispatchCounts {
+        DispatchCounts { lag: self.lag, held_back: self.held_back, connections: self.started }
     }
 
     fn start_player(&mut self) {
