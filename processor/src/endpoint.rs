@@ -5,7 +5,7 @@
 
 use crate::breaker::{Breaker, BreakerPolicy, BreakerState, BreakerVerdict};
 use crate::clock;
-use crate::outcome::Health;
+use crate::outcome::EndpointHealth;
 use crate::target::Target;
 use crate::unsaved::UnsavedAttempts;
 use foldhash::{HashMap, HashSet};
@@ -216,10 +216,10 @@ pub struct Permit {
 
 impl Permit {
     /// Records how the POST ended. Returns true if that opened the breaker.
-    pub fn record(mut self, now_ms: u64, health: Health, attempt: AttemptRecord) -> bool {
+    pub fn record(mut self, now_ms: u64, health: EndpointHealth, attempt: AttemptRecord) -> bool {
         let limits = &self.endpoints.limits;
         let mut state = self.endpoint.state.lock();
-        let random = if health == Health::Up { 0.0 } else { clock::random() };
+        let random = if health == EndpointHealth::Up { 0.0 } else { clock::random() };
         let opened = state.breaker.record(&limits.breaker, now_ms, health, self.probe, random);
         let first = state.unsaved.push(attempt);
         drop(state);
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
     use crate::testing::{attempt_record, subscription};
 
-    const DOWN: Health = Health::Down { hold: None };
+    const DOWN: EndpointHealth = EndpointHealth::Down { hold: None };
 
     fn endpoints() -> Arc<Endpoints> {
         let breaker = BreakerPolicy { consecutive_failures: 1, ..BreakerPolicy::default() };
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(endpoints.blocked(until), (vec![endpoint.id], None));
         drop(probe);
         let probe = endpoints.permit(&endpoint, Asker::Worker, until).unwrap();
-        assert!(!probe.record(until, Health::Up, attempt_record()));
+        assert!(!probe.record(until, EndpointHealth::Up, attempt_record()));
         assert_eq!(endpoint.breaker_state(), BreakerState::Closed);
         assert_eq!(endpoints.take_unsaved(1)[0].1.len(), 2);
     }

@@ -43,11 +43,11 @@ pub enum Forbidden {
 
 /// Judges addresses and URLs.
 #[derive(Debug, Clone, Default)]
-pub struct Guard {
+pub struct AddressGuard {
     policy: GuardPolicy,
 }
 
-impl Guard {
+impl AddressGuard {
     /// A guard with this policy.
     #[must_use]
     pub const fn new(policy: GuardPolicy) -> Self {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(guard: &Guard, url: &str) -> Result<(), Forbidden> {
+    fn check(guard: &AddressGuard, url: &str) -> Result<(), Forbidden> {
         guard.check_url(&Url::parse(url).expect("a URL"))
     }
 
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn special_addresses_are_refused_in_every_spelling() {
         for url in NEVER_BY_DEFAULT {
-            assert!(matches!(check(&Guard::default(), url), Err(Forbidden::Address { .. })), "{url}");
+            assert!(matches!(check(&AddressGuard::default(), url), Err(Forbidden::Address { .. })), "{url}");
         }
     }
 
@@ -225,20 +225,20 @@ mod tests {
             "https://[::ffff:1.1.1.1]/",
             "https://hooks.example.com/x",
         ] {
-            assert_eq!(check(&Guard::default(), url), Ok(()), "{url}");
+            assert_eq!(check(&AddressGuard::default(), url), Ok(()), "{url}");
         }
     }
 
     #[test]
     fn only_http_is_sent() {
         for url in ["ftp://example.com/", "file:///etc/passwd", "unix:/run/x", "data:,x"] {
-            assert!(matches!(check(&Guard::default(), url), Err(Forbidden::Url(_))), "{url}");
+            assert!(matches!(check(&AddressGuard::default(), url), Err(Forbidden::Url(_))), "{url}");
         }
     }
 
     #[test]
     fn allow_private_leaves_metadata_services_refused() {
-        let guard = Guard::new(GuardPolicy { allow_private: true, ..GuardPolicy::default() });
+        let guard = AddressGuard::new(GuardPolicy { allow_private: true, ..GuardPolicy::default() });
         for url in ["http://127.0.0.1/", "http://[::1]/", "http://10.0.0.1/", "http://[fd00::1]/"] {
             assert_eq!(check(&guard, url), Ok(()), "{url}");
         }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn listed_networks_pass_in_either_form() {
         let networks = vec!["10.9.0.0/16".parse().unwrap()];
-        let guard = Guard::new(GuardPolicy { allow_private: false, allow_networks: networks });
+        let guard = AddressGuard::new(GuardPolicy { allow_private: false, allow_networks: networks });
         assert_eq!(check(&guard, "http://10.9.1.1/"), Ok(()));
         assert_eq!(check(&guard, "http://[::ffff:10.9.1.1]/"), Ok(()));
         assert!(check(&guard, "http://10.8.1.1/").is_err());
@@ -267,13 +267,13 @@ mod tests {
         #[test]
         fn an_embedded_address_is_judged_as_the_one_it_carries(bits: u32) {
             let v4 = Ipv4Addr::from(bits);
-            let alone = Guard::default().check_address(v4.into()).is_ok();
+            let alone = AddressGuard::default().check_address(v4.into()).is_ok();
             let [high, low] = [(bits >> 16) as u16, bits as u16];
             for v6 in [
                 v4.to_ipv6_mapped(),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
             ] {
-                prop_assert_eq!(Guard::default().check_address(v6.into()).is_ok(), alone);
+                prop_assert_eq!(AddressGuard::default().check_address(v6.into()).is_ok(), alone);
             }
         }
     }

@@ -88,9 +88,9 @@ impl Matchers {
         let held = state.customer.status == CustomerStatus::Suspended;
         let listeners = state.subscriptions.iter().filter_map(|subscription| {
             let until_ms = match wanted(subscription) {
-                Wanted::Always => None,
-                Wanted::AcceptedBefore(until_ms) => Some(until_ms),
-                Wanted::Nothing => return None,
+                WantedEvents::Always => None,
+                WantedEvents::AcceptedBefore(until_ms) => Some(until_ms),
+                WantedEvents::Nothing => return None,
             };
             self.listener(subscription, held, until_ms, before).map(Arc::new)
         });
@@ -129,20 +129,20 @@ impl Matchers {
 }
 
 /// Which events a subscription wants.
-enum Wanted {
+enum WantedEvents {
     Always,
     /// Those accepted before this time, in milliseconds since the Unix epoch.
     AcceptedBefore(u64),
     Nothing,
 }
 
-fn wanted(subscription: &Subscription) -> Wanted {
+fn wanted(subscription: &Subscription) -> WantedEvents {
     match &subscription.status {
-        SubscriptionStatus::Active => Wanted::Always,
+        SubscriptionStatus::Active => WantedEvents::Always,
         SubscriptionStatus::Disabled { reason: DisabledReason::Gone | DisabledReason::BacklogFull } => {
-            Wanted::AcceptedBefore(subscription.updated_at_ms + DISABLED_MARGIN_MS)
+            WantedEvents::AcceptedBefore(subscription.updated_at_ms + DISABLED_MARGIN_MS)
         }
-        SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer } => Wanted::Nothing,
+        SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer } => WantedEvents::Nothing,
     }
 }
 

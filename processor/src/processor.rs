@@ -7,7 +7,7 @@ use crate::commit::CommitStores;
 use crate::config::ProcessorConfig;
 use crate::context::Context;
 use crate::endpoint::{EndpointLimits, Endpoints};
-use crate::guard::Guard;
+use crate::guard::AddressGuard;
 use crate::health::{ProcessorStatus, ShardHealth, WorkerHealth};
 use crate::history;
 use crate::matcher::Matchers;
@@ -103,7 +103,7 @@ impl Processor {
         clock: Clock,
     ) -> Result<Self, ProcessorError> {
         config.validate()?;
-        let client = WebhookClient::new(config.webhook.clone(), Guard::new(config.guard.clone()))?;
+        let client = WebhookClient::new(config.webhook.clone(), AddressGuard::new(config.guard.clone()))?;
         Self::with_wire(ports, config, clock, Arc::new(client))
     }
 

@@ -40,7 +40,7 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use waiting::{WaitingBatches, WorkResult};
+use waiting::{LateMatching, UnmatchedBatches};
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 100;
@@ -54,7 +54,7 @@ pub(crate) struct ShardTask {
     id: ShardId,
     intake: Intake,
     matching: Matching,
-    waiting: WaitingBatches,
+    waiting: UnmatchedBatches,
     watermark: Watermark,
     outlets: Outlets,
     orphans: Orphans,
@@ -98,7 +98,7 @@ impl ShardTask {
         Ok(Self {
             intake: Intake::new(Arc::clone(&context), id.clone(), position),
             matching: Matching::new(Arc::clone(&context)),
-            waiting: WaitingBatches::load(Arc::clone(&context), &id).await?,
+            waiting: UnmatchedBatches::load(Arc::clone(&context), &id).await?,
             watermark: Watermark::new(position),
             orphans: Orphans::new(parked, &context, &mut outlets, now_ms),
             outlets,
@@ -227,7 +227,7 @@ impl ShardTask {
     }
 
     /// Deals with the end of a task that matched a batch that waited.
-    fn matched_late(&mut self, ended: Result<(Id, WorkResult), JoinError>) {
+    fn matched_late(&mut self, ended: Result<(Id, LateMatching), JoinError>) {
         let now_ms = self.now_ms();
         let Some(late) = self.waiting.ended(ended, &mut self.commits.pending) else { return };
         let (waiting, ticket) = (late.waiting, self.waiting.next_ticket());

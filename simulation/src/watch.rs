@@ -33,8 +33,12 @@ impl Watch {
     pub(crate) fn ended(&mut self, world: &World, who: Caller, service: Service, why: Option<NoAnswer>) {
         let denied = (who, service);
         match why {
-            Some(NoAnswer::Denied) => drop(self.denied_since.entry(denied).or_insert(world.now_ms())),
-            _ => drop(self.denied_since.remove(&denied)),
+            Some(NoAnswer::Denied) => {
+                self.denied_since.entry(denied).or_insert(world.now_ms());
+            }
+            _ => {
+                self.denied_since.remove(&denied);
+            }
         }
         let Some(health) = self.healths.get(&who) else { return };
         let (dependency, operation) = (service.dependency(), format!("{service:?}"));

@@ -22,6 +22,7 @@ use crate::media_type::is_media_type;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::value::RawValue;
+use sluice_model::clock;
 use std::borrow::Cow;
 
 const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
@@ -85,7 +86,7 @@ fn one(event: Result<Vec<u8>, EventError>) -> Translated {
 }
 
 fn invalid(message: impl Into<String>) -> EventError {
-    EventError { code: "INVALID_EVENT", message: message.into() }
+    EventError::invalid(message)
 }
 
 /// An attribute. Its value is JSON: a string, a number or a boolean.
@@ -153,6 +154,9 @@ impl Data<'_> {
     }
 }
 
+/// The most attributes of an event. Each is compared with all others.
+const ATTRIBUTES_MAX: usize = 128;
+
 /// Attributes that the specification defines; all are texts.
 const TEXT_ATTRIBUTES: [&str; 8] =
     ["specversion", "id", "type", "source", "subject", "time", "dataschema", "datacontenttype"];
@@ -163,6 +167,10 @@ fn find<'a, 'b>(attributes: &'b [Attribute<'a>], name: &str) -> Option<&'b Attri
 
 /// The rules of CloudEvents 1.0, "Context Attributes".
 fn check(attributes: &[Attribute<'_>]) -> Result<(), EventError> {
+    if attributes.len() > ATTRIBUTES_MAX {
+        let text = format!("the event has {} attributes; the limit is {ATTRIBUTES_MAX}", attributes.len());
+        return Err(invalid(text));
+    }
     for (at, attribute) in attributes.iter().enumerate() {
         check_one(attribute)?;
         if attributes[..at].iter().any(|earlier| earlier.name == attribute.name) {
@@ -179,8 +187,8 @@ fn check(attributes: &[Attribute<'_>]) -> Result<(), EventError> {
     }
     let time =
         find(attributes, "time").and_then(|time| serde_json::from_str::<Cow<'_, str>>(&time.json).ok());
-    if time.is_some_and(|time| sluice_model::clock::parse_rfc3339(&time).is_none()) {
-        return Err(invalid("`time` must be RFC 3339, not before 1970"));
+    if time.is_some_and(|time| clock::parse_rfc3339(&time).is_none()) {
+        return Err(invalid("`time` must be RFC 3339, such as 2026-01-31T12:00:00Z"));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::ReplayConfig;
+use super::config::ReplayConfig;
 use super::timing::{FileClock, Offsets};
 use crate::recording::{Recorded, RecordingError, RecordingReader};
 

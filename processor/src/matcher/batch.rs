@@ -87,6 +87,16 @@ impl BatchMatching {
         self.found.is_empty()
     }
 
+    /// Counts all events of ordered subscriptions as too expensive: they may
+    /// not be delivered before the batches that wait.
+    pub fn give_up_ordered(&mut self, matcher: &CustomerMatcher) {
+        for found in self.found.values_mut() {
+            if matcher.listener(found.listener).target.subscription().ordered {
+                found.too_expensive = found.too_expensive.union(&std::mem::take(&mut found.events));
+            }
+        }
+    }
+
     /// Steps spent so far.
     #[must_use]
     pub const fn steps(&self) -> u64 {
@@ -123,12 +133,11 @@ impl BatchMatching {
         }
         for undecided in &verdicts.undecided {
             let found = self.found(undecided.position);
-            match undecided.cause {
-                UndecidedCause::EventBudget | UndecidedCause::SelectorBudget => {
-                    found.too_expensive.push(index)
-                }
-                UndecidedCause::Unreadable => found.unreadable.push(index),
-            }
+            let events = match undecided.cause {
+                UndecidedCause::EventBudget | UndecidedCause::SelectorBudget => &mut found.too_expensive,
+                UndecidedCause::Unreadable => &mut found.unreadable,
+            };
+            events.push(index);
         }
         let costliest = verdicts.costliest.as_ref().map(|cost| (cost.position, cost.steps));
         if costliest.is_some_and(|(_, steps)| self.costliest.is_none_or(|(_, most)| steps > most)) {

@@ -2,7 +2,7 @@
 //! which changes must be durable before a record is settled.
 
 use super::outlets::Outlets;
-use super::waiting::{MatchedLate, WaitingBatches, WaitingFull};
+use super::waiting::{MatchedLate, UnmatchedBatches, WaitingFull};
 use crate::commit::Commit;
 use crate::context::Context;
 use crate::matcher::{
@@ -43,7 +43,7 @@ enum MatchedBatch {
 /// Where the matches of a record go.
 pub(super) struct Matched<'a> {
     pub(super) outlets: &'a mut Outlets,
-    pub(super) waiting: &'a mut WaitingBatches,
+    pub(super) waiting: &'a mut UnmatchedBatches,
     pub(super) commit: &'a mut Commit,
     /// What the matches settle: the record in the watermark, or a batch that waited.
     pub(super) ticket: Ticket,
@@ -106,6 +106,7 @@ impl Matching {
             Err(WaitingFull) => {
                 let mut matching = matcher.begin(batch);
                 matcher.give_up(batch, &mut matching, &mut self.tools);
+                matching.give_up_ordered(matcher);
                 MatchedBatch::AtOutlets(self.deliver(batch, matcher, matching, to))
             }
         }

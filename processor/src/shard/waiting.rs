@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
 use work::match_batch;
-pub(super) use work::{MatchedLate, WorkResult};
+pub(super) use work::{LateMatching, MatchedLate};
 
 /// Rows read at a time.
 const PAGE: usize = 1000;
@@ -30,10 +30,10 @@ const PAGE: usize = 1000;
 const UNSETTLED_SHARE: usize = 4;
 
 /// The batches of a shard that wait to be matched.
-pub(super) struct WaitingBatches {
+pub(super) struct UnmatchedBatches {
     context: Arc<Context>,
     customers: HashMap<CustomerId, WaitingCustomer>,
-    tasks: JoinSet<WorkResult>,
+    tasks: JoinSet<LateMatching>,
     /// The batch that each task matches.
     worked: HashMap<Id, WaitingBatch>,
     /// Matched batches whose matches are not all settled, by the number of their ticket.
@@ -76,7 +76,7 @@ struct Unsettled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WaitingFull;
 
-impl WaitingBatches {
+impl UnmatchedBatches {
     /// The batches that waited when the shard was last owned.
     pub(super) async fn load(context: Arc<Context>, shard: &ShardId) -> Result<Self, PortError> {
         let mut all = Self {
@@ -168,7 +168,7 @@ impl WaitingBatches {
     }
 
     /// Waits for a batch to be matched; nothing if none is. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<Result<(Id, WorkResult), JoinError>> {
+    pub(super) async fn next(&mut self) -> Option<Result<(Id, LateMatching), JoinError>> {
         self.tasks.join_next_with_id().await
     }
 
@@ -177,7 +177,7 @@ impl WaitingBatches {
     /// by [`Self::hand_out`].
     pub(super) fn ended(
         &mut self,
-        ended: Result<(Id, WorkResult), JoinError>,
+        ended: Result<(Id, LateMatching), JoinError>,
         commit: &mut Commit,
     ) -> Option<MatchedLate> {
         let (task, result) = match ended {
@@ -196,11 +196,11 @@ impl WaitingBatches {
             customer.is_worked = false;
         }
         match result? {
-            WorkResult::Matched(matched) => {
+            LateMatching::Matched(matched) => {
                 self.leave(&waiting);
                 Some(*matched)
             }
-            WorkResult::Lost(why) => {
+            LateMatching::Lost(why) => {
                 tracing::error!(batch = %waiting.batch.first(), why, "a batch that waits to be matched is lost");
                 self.context.metrics().damaged.increment(1);
                 self.leave(&waiting);

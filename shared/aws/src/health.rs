@@ -164,7 +164,7 @@ impl Health {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod tests {
     use super::*;
 

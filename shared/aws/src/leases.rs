@@ -12,7 +12,7 @@ mod fence;
 mod gap;
 mod held;
 mod keeper;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod keeper_tests;
 mod observed;
 #[cfg(feature = "services")]

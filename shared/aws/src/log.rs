@@ -23,13 +23,13 @@ mod pace;
 mod read_pace;
 mod reader;
 mod sender;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod sender_tests;
 mod shard_map;
 mod stream;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod takeover_tests;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 pub(crate) mod testing;
 
 pub use deduplicated::Deduplicated;

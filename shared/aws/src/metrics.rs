@@ -6,7 +6,6 @@ use metrics::{Counter, Gauge, counter, gauge};
 use std::collections::HashMap;
 
 /// How each dependency is.
-#[derive(Debug)]
 pub struct HealthMetrics {
     /// By the dependency's name: whether it is lost, whether it denies a call.
     gauges: HashMap<&'static str, (Gauge, Gauge)>,
@@ -53,7 +52,6 @@ impl GapCause {
 }
 
 /// What the log counts.
-#[derive(Debug)]
 pub(super) struct LogMetrics {
     pub(super) reads_refused: Counter,
     pub(super) records_refused: Counter,

@@ -17,7 +17,7 @@ use super::pattern::PatternFault;
 /// `nesting_max` deep, which bounds the recursion here and there.
 ///
 /// # Errors
-/// What RFC 9485 does not allow, or deeper parentheses.
+/// If RFC 9485 does not allow the text, or parentheses are deeper.
 pub(super) fn translate(source: &str, nesting_max: usize) -> Result<String, PatternFault> {
     let written = String::with_capacity(source.len() * 2);
     let mut translator = Translator { source, next: 0, nesting_left: nesting_max, written };
@@ -37,11 +37,11 @@ struct Translator<'s> {
     written: String,
 }
 
-type Step = Result<(), PatternFault>;
+type Translated = Result<(), PatternFault>;
 
 impl Translator<'_> {
     /// `i-regexp = branch *( "|" branch )`
-    fn alternatives(&mut self) -> Step {
+    fn alternatives(&mut self) -> Translated {
         self.branch()?;
         while self.take('|') {
             self.written.push('|');
@@ -51,7 +51,7 @@ impl Translator<'_> {
     }
 
     /// `branch = *piece`, `piece = atom [ quantifier ]`
-    fn branch(&mut self) -> Step {
+    fn branch(&mut self) -> Translated {
         while self.atom()? {
             self.quantifier()?;
         }
@@ -86,7 +86,7 @@ impl Translator<'_> {
         Ok(true)
     }
 
-    fn group(&mut self) -> Step {
+    fn group(&mut self) -> Translated {
         let Some(nesting_left) = self.nesting_left.checked_sub(1) else {
             return Err(fault("parentheses nested too deeply"));
         };
@@ -104,7 +104,7 @@ impl Translator<'_> {
     }
 
     /// `*`, `+`, `?`, `{n}`, `{n,}` or `{n,m}`, at most one.
-    fn quantifier(&mut self) -> Step {
+    fn quantifier(&mut self) -> Translated {
         match self.peek() {
             Some(sign @ ('*' | '+' | '?')) => {
                 self.advance(sign);
@@ -116,7 +116,7 @@ impl Translator<'_> {
         }
     }
 
-    fn range_quantifier(&mut self) -> Step {
+    fn range_quantifier(&mut self) -> Translated {
         let opening = self.next;
         self.advance('{');
         let least = self.digits();
@@ -142,7 +142,7 @@ impl Translator<'_> {
     }
 
     /// `"[" [ "^" ] ( "-" / CCE1 ) *CCE1 [ "-" ] "]"`
-    fn class(&mut self) -> Step {
+    fn class(&mut self) -> Translated {
         self.advance('[');
         self.written.push('[');
         if self.take('^') {
@@ -175,7 +175,7 @@ impl Translator<'_> {
     }
 
     /// `CCE1 = ( CCchar [ "-" CCchar ] ) / charClassEsc`
-    fn class_part(&mut self) -> Step {
+    fn class_part(&mut self) -> Translated {
         let first = match self.class_character()? {
             Escape::Category(category) => {
                 self.written.push_str(&category);
@@ -267,12 +267,12 @@ impl Translator<'_> {
         found
     }
 
-    fn expect(&mut self, character: char, otherwise: &str) -> Step {
+    fn expect(&mut self, character: char, otherwise: &str) -> Translated {
         if self.take(character) { Ok(()) } else { Err(fault(otherwise)) }
     }
 }
 
-/// What a backslash stands for.
+/// The meaning of a backslash and the characters after it.
 enum Escape {
     Character(char),
     /// Written in the syntax of the `regex` crate.

@@ -1,5 +1,5 @@
-//! What is known of the event at hand: each part that several selectors of an
-//! index have in common is evaluated once for each event.
+//! Results for the event at hand: a part that several selectors of an index have
+//! in common is evaluated once for each event.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::Verdict;
 /// Where the result of a part is remembered. A selector of its own has none;
 /// an index gives the same slot to all equal parts of its selectors.
 ///
-/// A slot is no part of what a selector means: all slots are equal, and a
+/// A slot says nothing about a selector's meaning: all slots are equal, and a
 /// clone has none.
 #[derive(Debug)]
 pub(super) struct Slot(AtomicU32);
@@ -68,13 +68,13 @@ pub(super) enum KnownNodes {
 pub(super) struct Memo {
     /// Entries of another round are of another event.
     round: u32,
-    entries: Vec<Entry>,
+    entries: Vec<MemoEntry>,
     /// Positions on the event's tape.
     nodes: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Entry {
+struct MemoEntry {
     round: u32,
     result: Known,
 }
@@ -97,7 +97,7 @@ impl Memo {
             self.round = 1;
         }
         if self.entries.len() < slots {
-            self.entries.resize(slots, Entry::default());
+            self.entries.resize(slots, MemoEntry::default());
         }
     }
 
@@ -146,7 +146,7 @@ impl Memo {
         let round = self.round;
         let entry = slot.number().and_then(|number| self.entries.get_mut(number as usize));
         if let Some(entry) = entry {
-            *entry = Entry { round, result };
+            *entry = MemoEntry { round, result };
         }
     }
 }

@@ -24,7 +24,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a process tells about itself.
+/// The configuration of logs, metrics and traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetryConfig {
@@ -44,7 +44,7 @@ impl Default for TelemetryConfig {
     }
 }
 
-/// Why telemetry does not start.
+/// Why logs or metrics cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter cannot be read.

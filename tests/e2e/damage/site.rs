@@ -198,7 +198,7 @@ impl Site {
     /// Dead letters count as delivered if a redrive delivers them.
     fn redrive(&self, server: &Server) {
         for subscription in &self.subscriptions {
-            let body = json!({"subscription_id": subscription});
+            let body = json!({"workflow_id": subscription});
             let request = Request::post("/v1/dead-letters/redrive").json(&body);
             // A damaged catalogue may know neither key nor subscription: the ledgers tell.
             request.bearer(&self.customer.key).send(server.public()).ok();

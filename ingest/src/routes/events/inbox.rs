@@ -12,8 +12,19 @@ use sluice_model::{CustomerId, EventId};
 use sluice_ports::event_store::Direction;
 use std::io::Write;
 
-const PARAMETERS: [&str; 9] =
-    ["status", "event_type", "source", "tag", "start_time", "end_time", "limit", "cursor", "order"];
+const PARAMETERS: [&str; 11] = [
+    "status",
+    "event_type",
+    "source",
+    "tag",
+    "start_time",
+    "end_time",
+    "since",
+    "until",
+    "limit",
+    "cursor",
+    "order",
+];
 
 /// A page of the customer's events.
 pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
@@ -57,13 +68,14 @@ fn filter(query: &QueryParams<'_>) -> Result<EventFilter, ApiError> {
         })
     };
     let text = |name| query.text(name).map(str::to_owned);
+    let range = query.range()?;
     Ok(EventFilter {
         status: query.text("status").map(status).transpose()?,
         event_type: text("event_type"),
         source: text("source"),
         tag: text("tag"),
-        start_ms: query.time("start_time")?,
-        end_ms: query.time("end_time")?,
+        start_ms: range.start_ms,
+        end_ms: range.end_ms,
     })
 }
 

@@ -184,11 +184,18 @@ async fn more_batches_than_may_wait_are_dead_letters_and_nothing_is_lost() {
     let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
     let mut config = without_shares();
     config.matching.waiting_batches_max = 2;
-    let mut rig = Rig::started(config, vec![looking_inside(receiver.url(), 1)]).await;
+    // Not even where the type decides may an ordered subscription have later events first.
+    let ordered = Subscription { ordered: true, ..to(receiver.url(), 2, 10) };
+    let mut rig = Rig::started(config, vec![looking_inside(receiver.url(), 1), ordered]).await;
     rig.memory.batches_away.store(true, Ordering::SeqCst);
     let batches: Vec<_> = (0..5).map(|_| rig.append(3)).collect();
     rig.settled().await;
-    let letters = rig.memory.dead_letters();
+    assert!(receiver.received().is_empty());
+    let mut letters = rig.memory.dead_letters();
+    let (of_ordered, rest): (Vec<_>, Vec<_>) =
+        letters.into_iter().partition(|letter| letter.delivery.subscription == SubscriptionId::from_u128(2));
+    assert_eq!(of_ordered.len(), 3);
+    letters = rest;
     let mut given_up: Vec<_> = letters.iter().map(|letter| letter.delivery.events[0].batch).collect();
     given_up.sort_unstable();
     assert_eq!(given_up, batches[2..]);
@@ -197,5 +204,6 @@ async fn more_batches_than_may_wait_are_dead_letters_and_nothing_is_lost() {
     rig.memory.batches_away.store(false, Ordering::SeqCst);
     for batch in &batches[..2] {
         rig.took(*batch, 1, &EventSet::range(0, 3)).await;
+        rig.took(*batch, 2, &EventSet::range(0, 3)).await;
     }
 }

@@ -18,14 +18,14 @@ pub(in crate::shard) struct MatchedLate {
 }
 
 /// The end of a task that matches a batch.
-pub(in crate::shard) enum WorkResult {
+pub(in crate::shard) enum LateMatching {
     Matched(Box<MatchedLate>),
     /// The store does not have the batch any more, for this reason.
     Lost(String),
 }
 
 /// Reads a batch and matches it. Ends without a result only if the stores are closed.
-pub(super) async fn match_batch(context: Arc<Context>, waiting: WaitingBatch) -> WorkResult {
+pub(super) async fn match_batch(context: Arc<Context>, waiting: WaitingBatch) -> LateMatching {
     let age_max = Duration::from_millis(context.config.shard.snapshot_age_max_ms);
     if refresh(Arc::clone(&context), age_max).await.is_err() {
         // The stores are closed, and the shard's task ends for the same reason.
@@ -33,7 +33,7 @@ pub(super) async fn match_batch(context: Arc<Context>, waiting: WaitingBatch) ->
     }
     let batch = match read(&context, &waiting).await {
         Ok(batch) => batch,
-        Err(why) => return WorkResult::Lost(why),
+        Err(why) => return LateMatching::Lost(why),
     };
     let matched = match context.matchers.matcher(waiting.customer) {
         Some(matcher) => {
@@ -44,7 +44,7 @@ pub(super) async fn match_batch(context: Arc<Context>, waiting: WaitingBatch) ->
         }
         None => None,
     };
-    WorkResult::Matched(Box::new(MatchedLate { waiting, batch, matched }))
+    LateMatching::Matched(Box::new(MatchedLate { waiting, batch, matched }))
 }
 
 /// The parts that a blocking thread needs.

@@ -1,10 +1,11 @@
 use super::*;
 use aws_sdk_kinesis::config::http::HttpResponse;
+use aws_sdk_kinesis::primitives::SdkBody;
 use aws_sdk_kinesis::error::{ConnectorError, ErrorMetadata};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 
 fn answered(status: u16, code: &str, message: &str) -> SdkError<PutRecordsError> {
-    let mut raw = HttpResponse::new(status.try_into().unwrap(), Default::default());
+    let mut raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
     raw.headers_mut().insert("x-amzn-requestid", "r-1");
     let meta = ErrorMetadata::builder().code(code).message(message).build();
     SdkError::service_error(PutRecordsError::generic(meta), raw)

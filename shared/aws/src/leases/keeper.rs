@@ -287,7 +287,9 @@ impl Keeper {
                 return self.stream_replaced(known, stream, &shards, leases).await;
             }
             Some(_) => {}
-            None => drop(self.held.table.remember_stream(&stream, None).await?),
+            None => {
+                self.held.table.remember_stream(&stream, None).await?;
+            }
         }
         self.refusal = None;
         self.retention = stream.retention;
@@ -399,7 +401,7 @@ impl Keeper {
         let begun = Instant::now();
         let written = self.held.table.take(shard, me, row.counter, from).await?;
         let ours = |now: &LeaseRow| now.owner.as_deref() == Some(me);
-        let Changed::Yes(counter) = Changed::of(written, row.counter, ours) else { return Ok(()) };
+        let Changed::Yes(counter) = Changed::from_write(written, row.counter, ours) else { return Ok(()) };
         tracing::info!(%shard, "took the lease");
         if let Some(gap) = gap {
             tracing::error!(%shard, "{gap}: it is lost; going on from the oldest record");

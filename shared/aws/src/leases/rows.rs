@@ -138,7 +138,7 @@ pub(super) enum Changed {
 
 impl Changed {
     /// Reads what a conditional change from `counter` came to.
-    pub(super) fn of(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
+    pub(super) fn from_write(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
         match written {
             Written::Yes => Self::Yes(counter + 1),
             // An earlier try of this very change: only its answer was lost.

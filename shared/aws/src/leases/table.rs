@@ -73,8 +73,7 @@ impl LeaseRows for LeaseTable {
     async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
         let sent = request.condition_expression("attribute_not_exists(leaseKey)").send().await;
-        let attempted = || format!("make the lease of {}", shard.id);
-        made(sent).map(drop).map_err(|error| failure::port_error(attempted(), &error))
+        made(sent, || format!("make the lease of {}", shard.id)).map(drop)
     }
 
     async fn take(
@@ -154,7 +153,7 @@ impl LeaseRows for LeaseTable {
                 .expression_attribute_values(":arn", text(&known.arn))
                 .expression_attribute_values(":created", number(known.created_ms)),
         };
-        made(request.send().await).map_err(|error| failure::port_error("remember the stream", &error))
+        made(request.send().await, || "remember the stream".into())
     }
 
     async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
@@ -209,7 +208,10 @@ async fn written(request: UpdateItemFluentBuilder, shard: &ShardId) -> Result<Wr
 }
 
 /// Whether a conditional put was made.
-fn made(sent: Result<PutItemOutput, SdkError<PutItemError>>) -> Result<bool, SdkError<PutItemError>> {
+fn made(
+    sent: Result<PutItemOutput, SdkError<PutItemError>>,
+    attempted: impl FnOnce() -> String,
+) -> Result<bool, PortError> {
     match sent {
         Ok(_) => Ok(true),
         Err(SdkError::ServiceError(answer))
@@ -217,6 +219,6 @@ fn made(sent: Result<PutItemOutput, SdkError<PutItemError>>) -> Result<bool, Sdk
         {
             Ok(false)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(failure::port_error(attempted(), &error)),
     }
 }

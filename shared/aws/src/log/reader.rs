@@ -60,6 +60,8 @@ struct ShardReader {
     pushed: Option<Subscription>,
     /// How far the stream said that the last good answer was behind, and when it said so.
     behind: Option<(u64, Instant)>,
+    /// Whether that answer ended at the end of the shard.
+    at_end: bool,
     closed: bool,
     /// When a record was pushed last, or the reader asked whether the shard is over.
     moved: Instant,
@@ -75,6 +77,7 @@ impl ShardReader {
             iterator: None,
             pushed: None,
             behind: None,
+            at_end: false,
             closed: after == Position::END,
             moved: now,
             asked: now,
@@ -84,6 +87,7 @@ impl ShardReader {
     /// Takes over what came.
     fn looked(&mut self, look: Look) {
         self.behind = Some((look.behind_ms, Instant::now()));
+        self.at_end = look.is_at_end();
         self.closed = look.closed;
         self.iterator = look.next;
         self.buffered = look.records.into();
@@ -108,7 +112,7 @@ impl ShardReader {
         }
         let is_all = self.buffered.is_empty();
         page.behind_ms = self.behind_ms(fresh);
-        page.at_end = is_all && (self.closed || page.behind_ms == Some(0));
+        page.at_end = is_all && (self.closed || (self.at_end && page.behind_ms == Some(0)));
         page.closed = self.closed && is_all;
         page
     }
@@ -258,7 +262,7 @@ impl Readers {
         self.with_known(shard, |known| known.pace.begins(Instant::now(), self.settings.poll));
         match self.stream.get(shard, &used, limit).await {
             Ok(page) => {
-                let look = Look::new(page);
+                let look = Look::new(page, limit);
                 let (records, bytes) = (look.records.len(), look.bytes());
                 self.with_known(shard, |known| known.pace.answered(Instant::now(), records, bytes));
                 Ok(Some(look))
@@ -300,7 +304,7 @@ impl Readers {
         let position = reader.position;
         let Some(pushed) = &mut reader.pushed else { return Ok(()) };
         if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
-            let look = Look::new(page?);
+            let look = Look::new(page?, usize::MAX);
             let last = look.records.last().map_or(position, |arrived| arrived.position);
             self.note_arrivals(shard, last, &look);
             reader.looked(look);
