@@ -4,6 +4,7 @@
 //! `__` between the parts: `SLUICE_EDGE__LISTEN=0.0.0.0:80`. Unknown keys and
 //! absurd values refuse to start, naming where they came from.
 
+mod file;
 mod flags;
 mod origin;
 pub(crate) mod show;
@@ -11,8 +12,9 @@ pub(crate) mod show;
 use crate::cli::{Command, Global};
 use anyhow::Context;
 use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
-use origin::Origin;
+use figment::providers::{Env, Serialized};
+use file::TomlFile;
+use origin::ValueOrigin;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::sealing::SealingConfig;
 use sluice_embedded::EngineConfig;
@@ -78,6 +80,13 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The addresses of the ingest role, each with its name.
+    pub(crate) fn edge_addresses(&self) -> [(&'static str, SocketAddr); 2] {
+        [("edge.listen", self.edge.listen), ("edge.admin_listen", self.edge.admin_listen)]
+    }
+}
+
 /// A configuration, and where its values came from.
 pub(crate) struct Loaded {
     pub config: Config,
@@ -88,8 +97,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
     if let Some(file) = &global.config {
-        anyhow::ensure!(file.exists(), "--config {}: there is no such file", file.display());
-        figment = figment.merge(Toml::file_exact(file));
+        figment = figment.merge(TomlFile::read(file)?);
     }
     let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).filter(|name| !name.starts_with("test_"));
     figment = figment.merge(environment.split("__").lowercase(true));
@@ -108,10 +116,15 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
     for (section, checked) in checks {
         checked.map_err(|error| {
             let field = format!("{section}.{}", error.field);
-            let origin = Origin::of(&figment, &field);
+            let origin = ValueOrigin::of(&figment, &field);
             anyhow::anyhow!("configuration: {field} (from {origin}): {}", error.problem)
         })?;
     }
+    anyhow::ensure!(
+        config.admin_token.as_deref() != Some(""),
+        "configuration: admin_token (from {}) is empty: anybody could use the admin API",
+        ValueOrigin::of(&figment, "admin_token")
+    );
     let otel = cfg!(feature = "otel") || config.telemetry.otlp_endpoint.is_none();
     anyhow::ensure!(
         otel,
@@ -127,7 +140,8 @@ mod tests {
     /// A file as the whole configuration: what is taken prints as what it is.
     fn config(bytes: &[u8]) {
         let Ok(text) = std::str::from_utf8(bytes) else { return };
-        let figment = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(text));
+        let Ok(file) = TomlFile::parse(text, "sluice.toml".as_ref()) else { return };
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(file);
         let Ok(config) = figment.extract::<Config>() else { return };
         let sections = [
             config.engine.validate(),

@@ -7,17 +7,20 @@
 
 use crate::cli::Demo;
 use crate::config::Config;
-use crate::server::{self, Sluice};
+use crate::process::stop_signal;
+use crate::up::Sluice;
 use anyhow::Context;
 use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
-use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats, Reply};
-use sluice_loadtest::sender::{self, LiveCounters, LiveRun, RunConfig};
 use sluice_model::clock;
 use sluice_model::{
     ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
     SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
 use sluice_ports::{EventStore, WorkQueue};
+use sluice_traffic::receiver::{
+    Behaviour, Receiver, ReceiverConfig, ReceiverHandle, ReceiverReply, ReceiverStats,
+};
+use sluice_traffic::sender::{self, LiveCounters, LiveRun, RunConfig};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,7 +35,7 @@ const TICK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// An endpoint of the sample customer, and what it is to show.
-struct Endpoint {
+struct SampleEndpoint {
     name: &'static str,
     selector: &'static str,
     receiver: ReceiverHandle,
@@ -40,7 +43,7 @@ struct Endpoint {
 
 struct Scene {
     sluice: Sluice,
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<SampleEndpoint>,
     live: Arc<LiveRun>,
     started: Instant,
     stop: CancellationToken,
@@ -68,7 +71,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &std::path::Path) -> an
     config.engine.log_segment_bytes = 32 << 20;
     config.engine.state_segment_bytes = 8 << 20;
 
-    let stop = server::stop_signal()?;
+    let stop = stop_signal()?;
     let sluice = Sluice::start(&config).await?;
     let endpoints = endpoints()?;
     let key = sample_customer(&sluice, &endpoints, options.rate).await?;
@@ -99,8 +102,8 @@ fn sender_config(sluice: &Sluice, key: String, rate: u32) -> RunConfig {
     }
 }
 
-fn endpoints() -> anyhow::Result<Vec<Endpoint>> {
-    let flaky = Behaviour { fail_share: 0.1, fail_reply: Reply::Status(500), ..Behaviour::default() };
+fn endpoints() -> anyhow::Result<Vec<SampleEndpoint>> {
+    let flaky = Behaviour { fail_share: 0.1, fail_reply: ReceiverReply::Status(500), ..Behaviour::default() };
     [
         ("takes orders", r#"{"type":"event_type","value":"order.*"}"#, Behaviour::default()),
         ("fails 1 in 10", r#"{"type":"event_type","value":"payment.captured"}"#, flaky),
@@ -109,13 +112,13 @@ fn endpoints() -> anyhow::Result<Vec<Endpoint>> {
     .into_iter()
     .map(|(name, selector, behaviour)| {
         let receiver = Receiver::start(ReceiverConfig { behaviour, ..ReceiverConfig::default() });
-        Ok(Endpoint { name, selector, receiver: receiver.context("start a sample receiver")? })
+        Ok(SampleEndpoint { name, selector, receiver: receiver.context("start a sample receiver")? })
     })
     .collect()
 }
 
 /// Makes the customer, its key and its subscriptions; gives the key.
-async fn sample_customer(sluice: &Sluice, endpoints: &[Endpoint], rate: u32) -> anyhow::Result<String> {
+async fn sample_customer(sluice: &Sluice, endpoints: &[SampleEndpoint], rate: u32) -> anyhow::Result<String> {
     let now = clock::now_ms();
     let customer = Customer {
         id: CustomerId::new(now),
@@ -177,9 +180,7 @@ fn introduce(sluice: &Sluice, key: &str, options: &Demo) {
         options.rate,
         EVENT_TYPES.len()
     );
-    println!(
-        "  each second: accepted at the edge, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n"
-    );
+    println!("  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n");
 }
 
 impl Scene {
@@ -269,7 +270,7 @@ impl Scene {
     #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
     fn sum_up(&self, accepted: u64, settled: bool) {
         let stats = self.stats();
-        let sum = |of: fn(&ReceiverStats) -> u64| stats.iter().map(of).sum::<u64>();
+        let sum = |count: fn(&ReceiverStats) -> u64| stats.iter().map(count).sum::<u64>();
         println!(
             "\n{accepted} events accepted; {} delivered in {} webhooks, {} attempts refused, {} duplicates, {} dead letters{}.",
             sum(|s| s.events),

@@ -1,104 +1,117 @@
 //! The roles on the distributed engine: open, bind, run, drain.
 
-mod common;
-mod roles;
+mod engine;
+mod processor_probes;
+mod provision;
 
-pub(crate) use common::{Lost, Render};
+pub(crate) use provision::provision;
 
-use crate::cli::Provision;
 use crate::config::Config;
-use crate::health;
+use crate::probe_listener::ProbeListener;
+use crate::process::stop_signal;
+use crate::roles::{self, BothRoles, RunningRole};
+use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
-use common::Common;
-use roles::{EdgeRole, Stores, processor as open_processor, work};
-use sluice_aws::catalogue::PostgresCatalogue;
-use sluice_aws::leases::{Checkpoints, Keeper, LeaseTable};
-use sluice_aws::log::Deduplicated;
-use sluice_aws::{Clients, provision as aws_provision};
-use std::sync::Arc;
-use std::time::Duration;
+use engine::{Engine, Leased, admin_token};
+use futures_util::future::BoxFuture;
+use sluice_processor::Processor;
 use tokio_util::sync::CancellationToken;
 
 /// `sluice ingest`.
-#[expect(clippy::print_stdout, reason = "the one line that scripts wait for")]
+#[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
-    let mut common = Common::open(config).await?;
-    let log = common.log(config).await?;
-    let checkpoints = Checkpoints::unfenced(LeaseTable::new(&common.clients, &config.aws));
-    let (events, queue) = common.stores(config, checkpoints).await?;
-    let stores = Stores { log, events, queue };
-    // It works nothing: it sends the test events that customers ask for.
-    let prober = open_processor(&common, config, &stores)?;
-    let edge = EdgeRole::bind(&mut common, config, &stores, &prober).await?;
-    println!("ready {}", edge.url());
-    let ran = edge.run(common.stop.clone()).await;
-    common.end().await?;
-    ran
+    let stop = stop_signal()?;
+    let admin_token = admin_token(config)?;
+    let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
+    let mut engine = Engine::open(config, &stop, &waiting).await?;
+    let stores = engine.stores(config, &stop, &waiting).await?;
+    let (ports, redis) = engine.ingest_ports(config, admin_token).await?;
+    // It works no shard: it sends the test events that customers ask for.
+    let prober = roles::processor(config, &engine.foundation, &stores)?;
+    waiting.close().await;
+    let bound = roles::bind_ingest(config, &engine.foundation, &stores, ports, &prober)?;
+    println!("ready {}", bound.public_url());
+    let failed = CancellationToken::new();
+    let role = roles::run_ingest(bound, failed.clone());
+    wait_for_end(&stop, &failed).await;
+    let drained = role.stop().await;
+    redis.close().await;
+    engine.end().await?;
+    drained
 }
 
 /// `sluice processor`.
-#[expect(clippy::print_stdout, reason = "the one line that scripts wait for")]
+#[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
-    let common = Common::open(config).await?;
-    let log = common.log(config).await?;
-    let (keeper, leases, checkpoints) = Keeper::new(&common.clients, &config.aws, log.clone());
-    let (events, queue) = common.stores(config, checkpoints).await?;
-    let log = Arc::new(Deduplicated::new(log, Duration::from_millis(config.aws.resend_window_ms)));
-    let processor = open_processor(&common, config, &Stores { log, events, queue })?;
-    let health = health::bind(config.processor_listen, processor.clone(), common.lost(), common.render());
-    let health = health.await?;
-    println!("ready http://{}", health.address());
-    let health_stop = common.background_stop.clone();
-    let serving = tokio::spawn(async move { health.run(health_stop).await });
-    let worked = work(&processor, keeper, leases, common.stop.clone()).await;
-    common.background_stop.cancel();
-    serving.await.context("the health listener's task")?;
-    common.end().await?;
-    worked
+    let stop = stop_signal()?;
+    let address = ("processor_listen", config.processor_listen);
+    let waiting = WaitingRoom::open(&[address]).await?;
+    let mut engine = Engine::open(config, &stop, &waiting).await?;
+    let (stores, leased) = engine.leased_stores(config, &stop, &waiting).await?;
+    let processor = roles::processor(config, &engine.foundation, &stores)?;
+    waiting.close().await;
+    let listener = ProbeListener::bind(address.0, address.1).await?;
+    println!("ready http://{}", listener.address()?);
+    let answers =
+        processor_probes::answers(processor.clone(), engine.lost(), engine.foundation.metrics.clone());
+    engine.foundation.background.spawn(|stop| listener.run(answers, stop));
+    let failed = CancellationToken::new();
+    let role = RunningRole::start("processor", failed.clone(), |stop| work(processor, leased, stop));
+    wait_for_end(&stop, &failed).await;
+    let drained = role.stop().await;
+    engine.end().await?;
+    drained
 }
 
 /// `sluice up --distributed`: both roles in one process.
-#[expect(clippy::print_stdout, reason = "the one line that scripts wait for")]
+#[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
-    let mut common = Common::open(config).await?;
-    let log = common.log(config).await?;
-    let (keeper, leases, checkpoints) = Keeper::new(&common.clients, &config.aws, log.clone());
-    let (events, queue) = common.stores(config, checkpoints).await?;
-    let log = Arc::new(Deduplicated::new(log, Duration::from_millis(config.aws.resend_window_ms)));
-    let stores = Stores { log, events, queue };
-    let processor = open_processor(&common, config, &stores)?;
-    let edge = EdgeRole::bind(&mut common, config, &stores, &processor).await?;
-    println!("ready {}", edge.url());
-    let edge = tokio::spawn(edge.run(common.stop.clone()));
-    // Deliveries go on until the edge has answered its last request.
-    let processor_stop = CancellationToken::new();
-    let stop = processor_stop.clone();
-    let working = tokio::spawn(async move { work(&processor, keeper, leases, stop).await });
-    let edge = edge.await.context("the edge's task");
-    processor_stop.cancel();
-    let worked = working.await.context("the processor's task");
-    common.end().await?;
-    edge??;
-    worked?
+    let stop = stop_signal()?;
+    let admin_token = admin_token(config)?;
+    let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
+    let mut engine = Engine::open(config, &stop, &waiting).await?;
+    let (stores, leased) = engine.leased_stores(config, &stop, &waiting).await?;
+    let (ports, redis) = engine.ingest_ports(config, admin_token).await?;
+    let processor = roles::processor(config, &engine.foundation, &stores)?;
+    waiting.close().await;
+    let bound = roles::bind_ingest(config, &engine.foundation, &stores, ports, &processor)?;
+    println!("ready {}", bound.public_url());
+    let both = BothRoles::start(bound, processor, |processor, stop| work(processor, leased, stop));
+    // Cancel safe: both are waits.
+    tokio::select! {
+        () = stop.cancelled() => tracing::info!("draining"),
+        () = both.failed() => {}
+    }
+    let drained = both.stop().await;
+    redis.close().await;
+    engine.end().await?;
+    drained
 }
 
-/// `sluice provision`.
-#[expect(clippy::print_stdout, reason = "saying what was done is the command's work")]
-pub(crate) async fn provision(config: &Config, options: &Provision) -> anyhow::Result<()> {
-    let clients = Clients::new(&config.aws).await;
-    let mut steps = aws_provision::provision(&clients, &config.aws, options.shards).await?;
-    let catalogue = PostgresCatalogue::new(&config.aws)?;
-    let made = catalogue.migrate().await?;
-    catalogue.close().await;
-    steps.push(aws_provision::Step { what: "catalogue schema".into(), made });
-    if options.json {
-        let steps: Vec<_> =
-            steps.iter().map(|step| serde_json::json!({ "what": step.what, "made": step.made })).collect();
-        println!("{}", serde_json::to_string_pretty(&steps)?);
-        return Ok(());
+/// Returns when the process is told to stop, or a role ended by itself.
+async fn wait_for_end(stop: &CancellationToken, failed: &CancellationToken) {
+    // Cancel safe: both are waits.
+    tokio::select! {
+        () = stop.cancelled() => tracing::info!("draining"),
+        () = failed.cancelled() => {}
     }
-    for step in steps {
-        println!("{:<9} {}", if step.made { "made" } else { "was there" }, step.what);
-    }
-    Ok(())
+}
+
+/// Works shards until told to stop; then hands all of them over.
+fn work(
+    processor: Processor,
+    leased: Leased,
+    stop: CancellationToken,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(async move {
+        let Leased { keeper, leases } = leased;
+        let keeper_stop = CancellationToken::new();
+        let keeping = tokio::spawn(keeper.run(keeper_stop.clone(), stop.clone()));
+        processor.run_leased(&leases, stop).await;
+        // No shard is worked any more: what is left of the leases, and the
+        // shards that were granted last, can go to other processes.
+        drop(leases);
+        keeper_stop.cancel();
+        keeping.await.context("the keeper of the leases")
+    })
 }

@@ -7,12 +7,14 @@ mod cost;
 mod demo;
 #[cfg(feature = "aws")]
 mod distributed;
-#[cfg(feature = "aws")]
-mod health;
 #[cfg(any(test, feature = "otel"))]
 mod otlp;
+mod probe_listener;
+mod process;
 mod remote;
-mod server;
+mod roles;
+mod up;
+mod waiting_room;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -23,7 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = server::install_tls_provider() {
+    if let Err(error) = process::install_tls_provider() {
         return cli::fail(1, &error);
     }
     match &cli.command {
@@ -38,15 +40,15 @@ fn main() -> ExitCode {
     let config = &loaded.config;
     let outcome = match &cli.command {
         #[cfg(feature = "aws")]
-        Command::Up(_) if config.distributed => server::block_on(config, distributed::up(config)),
-        Command::Up(_) => server::block_on(config, server::up(config)),
-        Command::Demo(options) => server::block_on(config, demo::run(config, options)),
+        Command::Up(_) if config.distributed => process::block_on(config, distributed::up(config)),
+        Command::Up(_) => process::block_on(config, up::run(config)),
+        Command::Demo(options) => process::block_on(config, demo::run(config, options)),
         #[cfg(feature = "aws")]
-        Command::Ingest(_) => server::block_on(config, distributed::ingest(config)),
+        Command::Ingest(_) => process::block_on(config, distributed::ingest(config)),
         #[cfg(feature = "aws")]
-        Command::Processor(_) => server::block_on(config, distributed::processor(config)),
+        Command::Processor(_) => process::block_on(config, distributed::processor(config)),
         #[cfg(feature = "aws")]
-        Command::Provision(options) => server::block_on(config, distributed::provision(config, options)),
+        Command::Provision(options) => process::block_on(config, distributed::provision(config, options)),
         Command::Config(options) => config::show::print(&loaded, options.json),
         Command::Cost(options) => cost::print(options),
         Command::Remote(_) | Command::Completions { .. } => Ok(()),

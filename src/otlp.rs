@@ -31,28 +31,28 @@ fn number(key: &str, value: u64) -> Value {
     json!({ "key": key, "value": { "intValue": value.to_string() } })
 }
 
-fn span(of: &Span) -> Value {
+fn span(span: &Span) -> Value {
     // SERVER = 2, CLIENT = 3.
-    let (name, kind, route) = match of.kind {
+    let (name, kind, route) = match span.kind {
         SpanKind::Produce => ("POST /v1/events", 2, Some("/v1/events")),
         SpanKind::Webhook => ("POST webhook", 3, None),
     };
     let mut attributes =
-        vec![text("http.request.method", "POST"), number("messaging.batch.message_count", of.events)];
+        vec![text("http.request.method", "POST"), number("messaging.batch.message_count", span.events)];
     attributes.extend(route.map(|route| text("http.route", route)));
-    attributes.extend(of.status.map(|status| number("http.response.status_code", status.into())));
+    attributes.extend(span.status.map(|status| number("http.response.status_code", status.into())));
     // ERROR = 2; else it is left unset. A refusal is the client's error, not
     // the server's (the semantic conventions for HTTP spans, "Status").
-    let error_from = if of.kind == SpanKind::Produce { 500 } else { 300 };
-    let good = of.status.is_some_and(|status| (200..error_from).contains(&status));
+    let error_from = if span.kind == SpanKind::Produce { 500 } else { 300 };
+    let good = span.status.is_some_and(|status| (200..error_from).contains(&status));
     json!({
-        "traceId": of.own.trace_id(),
-        "spanId": of.own.parent_id(),
-        "parentSpanId": of.parent.parent_id(),
+        "traceId": span.own.trace_id(),
+        "spanId": span.own.parent_id(),
+        "parentSpanId": span.parent.parent_id(),
         "name": name,
         "kind": kind,
-        "startTimeUnixNano": nanoseconds(of.began_ms),
-        "endTimeUnixNano": nanoseconds(of.ended_ms),
+        "startTimeUnixNano": nanoseconds(span.began_ms),
+        "endTimeUnixNano": nanoseconds(span.ended_ms),
         "attributes": attributes,
         "status": if good { json!({}) } else { json!({ "code": 2 }) },
     })
@@ -173,7 +173,7 @@ mod tests {
     fn a_span_is_written_as_otlp_json() {
         let parent = TraceParent::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
         let own = parent.child(0xabc);
-        let of = |status| Span {
+        let ended_with = |status| Span {
             kind: SpanKind::Webhook,
             own,
             parent,
@@ -182,7 +182,7 @@ mod tests {
             status,
             events: 3,
         };
-        let json = body(&[of(Some(200)), of(None)]);
+        let json = body(&[ended_with(Some(200)), ended_with(None)]);
         let spans = &json["resourceSpans"][0]["scopeSpans"][0]["spans"];
         assert_eq!(spans[0]["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(
@@ -196,7 +196,7 @@ mod tests {
             json!({"key": "http.response.status_code", "value": {"intValue": "200"}})
         );
         assert_eq!(spans[1]["status"]["code"], 2);
-        let refused = |status| body(&[Span { kind: SpanKind::Produce, ..of(Some(status)) }]);
+        let refused = |status| body(&[Span { kind: SpanKind::Produce, ..ended_with(Some(status)) }]);
         let span = |status| refused(status)["resourceSpans"][0]["scopeSpans"][0]["spans"][0].clone();
         assert_eq!((&span(400)["status"], &span(503)["status"]), (&json!({}), &json!({ "code": 2 })));
     }

@@ -1,4 +1,4 @@
-//! The API from a shell: a command becomes a [`Call`], the call is sent, and
+//! The API from a shell: a command becomes a [`ApiCall`], the call is sent, and
 //! what comes back is shown as a table or as the JSON that it is.
 
 mod call;
@@ -12,9 +12,9 @@ mod show;
 mod subscription;
 
 use anyhow::Context;
-use call::{Call, Show};
+use call::{ApiCall, Show};
 use clap::{Args, Subcommand};
-use client::Client;
+use client::ApiClient;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// What the commands that talk to a server have in common.
 #[derive(Debug, Args)]
-pub(crate) struct Connection {
+pub(crate) struct ServerOptions {
     /// The public API
     #[arg(
         long,
@@ -60,7 +60,7 @@ pub(crate) struct Connection {
 
 /// A page of a list.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Page {
+pub(crate) struct PageOptions {
     /// At most so many on a page (1 to 1000)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: Option<u16>,
@@ -76,24 +76,24 @@ pub(crate) struct Page {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Remote {
     /// Customers: create, list, get, update (admin API)
-    Customer(Group<customer::Customer>),
+    Customer(Group<customer::CustomerCommand>),
     /// API keys of a customer: create, list, revoke (admin API)
-    Key(Group<key::Key>),
+    Key(Group<key::KeyCommand>),
     /// Subscriptions of the key's customer, or of one that an operator names
-    Subscription(Group<subscription::Subscription>),
+    Subscription(Group<subscription::SubscriptionCommand>),
     /// Events: send, get, list, acknowledge
-    Events(Group<events::Events>),
+    Events(Group<events::EventsCommand>),
     /// Dead letters: list, redrive, delete
-    DeadLetters(Group<dead_letters::DeadLetters>),
+    DeadLetters(Group<dead_letters::DeadLettersCommand>),
     /// Deliver history again: start, list, get, cancel
-    Replay(Group<replay::Replay>),
+    Replay(Group<replay::ReplayCommand>),
 }
 
 /// A subject's commands, and whom they talk to.
 #[derive(Debug, Args)]
 pub(crate) struct Group<C: Subcommand> {
     #[command(flatten)]
-    connection: Connection,
+    connection: ServerOptions,
     #[command(subcommand)]
     command: C,
 }
@@ -101,14 +101,14 @@ pub(crate) struct Group<C: Subcommand> {
 /// Runs one; says how the process ends.
 pub(crate) fn run(remote: &Remote) -> ExitCode {
     let (connection, call) = match remote {
-        Remote::Customer(of) => (&of.connection, of.command.call()),
-        Remote::Key(of) => (&of.connection, of.command.call()),
-        Remote::Subscription(of) => (&of.connection, of.command.call()),
-        Remote::Events(of) => (&of.connection, of.command.call()),
-        Remote::DeadLetters(of) => (&of.connection, of.command.call()),
-        Remote::Replay(of) => (&of.connection, of.command.call()),
+        Remote::Customer(group) => (&group.connection, group.command.call()),
+        Remote::Key(group) => (&group.connection, group.command.call()),
+        Remote::Subscription(group) => (&group.connection, group.command.call()),
+        Remote::Events(group) => (&group.connection, group.command.call()),
+        Remote::DeadLetters(group) => (&group.connection, group.command.call()),
+        Remote::Replay(group) => (&group.connection, group.command.call()),
     };
-    let (call, client) = match call.and_then(|call| Ok((Client::new(connection, call.side)?, call))) {
+    let (call, client) = match call.and_then(|call| Ok((ApiClient::new(connection, call.side)?, call))) {
         Ok((client, call)) => (call, client),
         Err(error) => return crate::cli::fail(2, &error),
     };
@@ -118,14 +118,14 @@ pub(crate) fn run(remote: &Remote) -> ExitCode {
     }
 }
 
-fn send(client: &Client, connection: &Connection, call: Call) -> anyhow::Result<()> {
+fn send(client: &ApiClient, connection: &ServerOptions, call: ApiCall) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("start the runtime")?.block_on(send_pages(client, connection, call))
 }
 
 /// Sends the call; where all pages are wanted, again for each that follows.
 #[expect(clippy::print_stderr, reason = "how to see the next page, beside the table")]
-async fn send_pages(client: &Client, connection: &Connection, mut call: Call) -> anyhow::Result<()> {
+async fn send_pages(client: &ApiClient, connection: &ServerOptions, mut call: ApiCall) -> anyhow::Result<()> {
     let mut first = true;
     loop {
         let answer = client.send(&call).await?;
@@ -152,7 +152,7 @@ async fn send_pages(client: &Client, connection: &Connection, mut call: Call) ->
     }
 }
 
-impl Connection {
+impl ServerOptions {
     const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }

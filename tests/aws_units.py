@@ -56,6 +56,46 @@ def item_size(item):
     return sum(len(name.encode()) + value_size(value) for name, value in item.items())
 
 
+class UpdatedItems:
+    """How large items are that were added to, as far as their updates tell.
+
+    >>> items, key = UpdatedItems(), {"pk": {"S": "c"}}
+    >>> update = lambda number: {"TableName": "t", "Key": key, "UpdateExpression": "ADD #0 :0", "ExpressionAttributeNames": {"#0": "m"}, "ExpressionAttributeValues": {":0": {"NS": [number]}}}
+    >>> [item_size(items.after(update(number))) for number in ("1", "1", "22")]
+    [6, 6, 6]
+    >>> items.keep(update("1")), item_size(items.after(update("22")))
+    (None, 8)
+    """
+
+    def __init__(self):
+        self.items = {}
+
+    @staticmethod
+    def key(request):
+        return f"{request.get('TableName', '')} {json.dumps(request['Key'], sort_keys=True)}"
+
+    def after(self, request):
+        """The item after an update that adds to sets; of another update, what it writes."""
+        names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+        item = dict(self.items.get(self.key(request)) or request["Key"])
+        for place, value in values.items():
+            name = names.get(place.replace(":", "#"), place)
+            ((kind, added),) = value.items()
+            if kind in ("NS", "SS", "BS"):
+                value = {kind: sorted({*item.get(name, {}).get(kind, []), *added})}
+            item[name] = value
+        return item
+
+    def keep(self, request):
+        """The update was made."""
+        key = self.key(request)
+        item = self.after(request)
+        self.items.pop(key, None)
+        self.items[key] = item
+        if len(self.items) > UPDATED_MAX:
+            self.items.pop(next(iter(self.items)))
+
+
 def row_kind(table, key):
     """A table's rows by the prefixes of their keys.
 
@@ -73,8 +113,7 @@ class Counts:
 
     def __init__(self):
         self.rows = {}
-        # How large items are that were added to.
-        self.updated = {}
+        self.updated = UpdatedItems()
 
     def add(self, operation, of, requests, entries, units, size, seconds):
         """`size` is what the units were made from, in bytes."""
@@ -119,7 +158,8 @@ class Counts:
             size = item_size(request["Item"])
             self.add(operation, row_kind(table, request["Item"]), 1, 1, units(size, WRITE_UNIT), size, seconds)
         elif operation in ("UpdateItem", "DeleteItem"):
-            size = self.updated_size(table, request)
+            self.updated.keep(request)
+            size = item_size(self.updated.after(request))
             self.add(operation, row_kind(table, request["Key"]), 1, 1, units(size, WRITE_UNIT), size, seconds)
         elif operation in ("GetItem", "Query", "Scan"):
             found = json.loads(answer)
@@ -130,21 +170,6 @@ class Counts:
             self.add(operation, of, 1, len(items), units(size, READ_UNIT) * share, size, seconds)
         else:
             self.add(operation, table, 1, 0, 0, 0, seconds)
-
-    def updated_size(self, table, request):
-        """The item after an update that adds to sets; of others, what they write."""
-        names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-        key = f"{table} {json.dumps(request['Key'], sort_keys=True)}"
-        item = self.updated.pop(key, None) or dict(request["Key"])
-        for place, value in values.items():
-            name, old = names.get(place.replace(":", "#"), place), None
-            if "NS" in value:
-                old = item.get(name, {}).get("NS")
-            item[name] = {"NS": sorted({*old, *value["NS"]})} if old else value
-        self.updated[key] = item
-        if len(self.updated) > UPDATED_MAX:
-            self.updated.pop(next(iter(self.updated)))
-        return item_size(item)
 
     def batch_write(self, request, seconds):
         kinds = {}

@@ -2,7 +2,6 @@
 
 use crate::lanes::{self, LaneBuffers};
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -17,22 +16,15 @@ impl Appenders {
     /// Starts an appender for each append unit.
     pub(crate) fn start(lanes: &Arc<LaneBuffers>) -> Self {
         let (mut running, stop) = (JoinSet::new(), CancellationToken::new());
-        let blocks = lanes.append_blocks();
         for unit in 0..lanes.units() {
             let (lanes, stopped) = (Arc::clone(lanes), stop.clone());
             let (outcomes, to_tell) = lanes::outcomes();
             // Cancelled only between records, or when nobody waits for the record in flight.
-            let run = async move {
+            running.spawn(async move {
                 stopped.run_until_cancelled(lanes.run_unit(unit, outcomes)).await;
-            };
+            });
             // Ends after the appender's last outcome.
             running.spawn(lanes::tell(to_tell));
-            if blocks {
-                let handle = Handle::current();
-                running.spawn_blocking(move || handle.block_on(run));
-            } else {
-                running.spawn(run);
-            }
         }
         Self { running, stop: stop.drop_guard() }
     }

@@ -190,6 +190,10 @@ impl From<PortError> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "SHUTTING_DOWN", "the server is shutting down")
                     .retry_after(Duration::from_secs(1))
             }
+            PortError::Refused { .. } => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "STORE_REFUSED", "a store refuses this for good")
+                    .because(&error)
+            }
             PortError::Damaged { .. } => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DAMAGED", "stored data is damaged")
                     .because(&error)

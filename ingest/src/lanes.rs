@@ -72,8 +72,8 @@ pub(crate) fn outcomes() -> (mpsc::Sender<RecordOutcome>, mpsc::Receiver<RecordO
 }
 
 /// Tells the waiting requests what became of their batches, until the unit ends.
-/// This is a task of its own, so that the requests are woken on a thread of the
-/// runtime: that is far cheaper than waking them from another thread.
+/// This is a task of its own, so that the next record is handed to the log before
+/// hundreds of requests are woken.
 pub(crate) async fn tell(mut outcomes: mpsc::Receiver<RecordOutcome>) {
     while let Some(RecordOutcome { placements, outcome }) = outcomes.recv().await {
         for placement in placements {
@@ -142,11 +142,6 @@ impl LaneBuffers {
         drop(buffers);
         needed.iter().for_each(|unit| self.units[*unit].filled.notify_one());
         Ok(placed)
-    }
-
-    /// Whether each unit needs a thread of its own.
-    pub(crate) fn append_blocks(&self) -> bool {
-        self.log.append_blocks()
     }
 
     /// Appends one unit's records for ever, and sends what became of each to `outcomes`.

@@ -50,5 +50,6 @@ mod trials;
 pub use crate::metrics::METRICS;
 pub use config::IngestConfig;
 pub use ingest::{BoundIngest, IngestError, IngestParts};
+pub use readiness::LostDependencies;
 pub use server::BindError;
 pub use tls::TlsError;

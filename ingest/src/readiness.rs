@@ -1,17 +1,12 @@
 //! Whether requests should be sent to this process.
 
-use sluice_catalogue::directory::Directory;
-use sluice_ports::Log;
+use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory};
+use sluice_ports::{Log, LostDependency};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A process whose directory is older than this is not ready: it could accept a
-/// key that was revoked, or refuse a new one.
-const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
-
-/// Names the dependencies that are lost now.
-pub(crate) type LostDependencies = Box<dyn Fn() -> Vec<&'static str> + Send + Sync>;
+/// Tells the dependencies that are lost now.
+pub type LostDependencies = Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 
 /// Knows whether requests should be sent to this process.
 pub(crate) struct Readiness {

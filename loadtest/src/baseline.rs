@@ -1,5 +1,5 @@
-//! The yardstick: a bare hyper server, HTTP/1.1 and h2c, that reads each request
-//! and answers 202 with a fixed body. No pipeline's HTTP edge can be faster on this stack.
+//! A bare hyper server, HTTP/1.1 and h2c, that reads each request and answers 202
+//! with a fixed body: the yardstick. No HTTP edge on the same stack can be faster.
 
 use std::convert::Infallible;
 use std::io;
@@ -35,7 +35,7 @@ pub async fn serve(listener: TcpListener, stop: CancellationToken) {
         };
         match accepted {
             Ok((stream, _)) => drop(connections.spawn(serve_connection(stream, stop.clone()))),
-            // Out of descriptors, say: let some connections end first.
+            // Mostly for want of file descriptors: some connections must end first.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
         }
     }
@@ -63,7 +63,7 @@ async fn serve_connection(stream: TcpStream, stop: CancellationToken) {
             builder.serve_connection(io, service_fn(answer)).await.ok();
         }
     };
-    // Dropping the connection at `stop` is what stopping this server means.
+    // A stop drops connections with whatever is in flight on them.
     tokio::select! {
         () = stop.cancelled() => {}
         () = serve => {}

@@ -1,42 +1,41 @@
-//! Runs a scenario against a server that it starts, breaks what the scenario
-//! says at random moments, and ends with a verification.
+//! Runs a scenario: starts a server, sends traffic, does the scenario's faults at
+//! random moments, and verifies at the end that nothing was lost.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use thiserror::Error;
 use tokio::task::{JoinSet, LocalSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::fetch::FetchError;
-use crate::ledger::LedgerError;
-use crate::metric::Checked;
-use crate::random::Random;
-use crate::receiver::ReceiverError;
-use crate::replay::ReplayError;
-use crate::sender::{LiveCounters, RunError, RunReport};
+use crate::metric::CheckedLimit;
+use crate::random::SplitMix;
+use crate::sender::{LiveCounters, RunReport};
+use crate::tls::TlsSettings;
 use crate::verify::VerifyReport;
 use crate::watch::{Timeline, TimelinePoint, WatchConfig, watch};
 
 mod disk;
+mod error;
 mod fault;
 mod flow;
 mod scenario;
 mod server;
+mod victims;
 
-pub use fault::{Fault, FaultKind};
+pub use error::ChaosError;
+pub use fault::{FaultKind, ScenarioFault};
 pub use flow::FlowReport;
 pub use scenario::{FaultConfig, FlowConfig, Scenario, ScenarioError};
 pub use server::beside_this_program;
 
-use disk::Disk;
-use fault::Victims;
-use flow::Flow;
-use server::{Server, ServerPlan};
+use disk::FillableDisk;
+use flow::TrafficFlow;
+use server::{ScenarioServer, ServerPlan};
+use victims::Victims;
 
-/// A subscription counts at most a second after it was answered.
+/// How long to wait after a subscription was made: it counts after a second at most.
 const SUBSCRIBED: Duration = Duration::from_millis(1500);
 
 /// Which server a scenario is run against, and where.
@@ -46,17 +45,17 @@ pub struct ChaosConfig {
     pub server: PathBuf,
     /// Where data, ledgers and the server's log go; must be empty.
     pub directory: PathBuf,
-    /// Of moments, faults and traffic.
+    /// Seed of moments, faults and traffic.
     pub seed: u64,
 }
 
-/// What happened. The field names are stable; those of the first flow's run
-/// stand at the top.
+/// The result of a scenario. The field names are stable; those of the first
+/// flow's run stand at the top.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChaosReport {
     /// The scenario's.
     pub title: String,
-    /// What repeats the choices.
+    /// The same seed repeats the choices.
     pub seed: u64,
     /// The first flow's run.
     #[serde(flatten)]
@@ -65,74 +64,27 @@ pub struct ChaosReport {
     pub timeline: Timeline,
     /// The first flow's verification.
     pub verify: VerifyReport,
-    /// What was broken.
-    pub faults: Vec<Fault>,
-    /// What could not be broken here, in words.
+    /// The faults that happened.
+    pub faults: Vec<ScenarioFault>,
+    /// Faults that could not be done on this machine, in words.
     pub skipped: Vec<String>,
     /// All flows, by name.
     pub flows: BTreeMap<String, FlowReport>,
     /// Whether the server ended by itself, or not well when it was told to.
     pub server_failed: bool,
+    /// Why the result proves nothing, whatever else holds: it was interrupted,
+    /// or no fault happened.
+    pub proves_nothing: Option<String>,
     /// The limits of the scenario.
-    pub thresholds: Vec<Checked>,
-    /// Whether everything holds: nothing lost or corrupted, nothing received
-    /// that was refused or never sent, no limit broken, the server well.
+    pub thresholds: Vec<CheckedLimit>,
+    /// Whether everything holds: something was acknowledged in each flow,
+    /// nothing lost or corrupted, nothing received that was refused or never
+    /// sent, no limit broken, the server well, the faults done.
     pub ok: bool,
 }
 
-/// Why a scenario could not be run to its end.
-#[derive(Debug, Error)]
-pub enum ChaosError {
-    /// The server's binary cannot be started.
-    #[error("starting {}", .0.display())]
-    Server(PathBuf, #[source] std::io::Error),
-    /// The server is not ready in time.
-    #[error("the server did not become ready; the end of its log:\n{0}")]
-    NotReady(String),
-    /// No free address.
-    #[error("finding a free address")]
-    Address(#[source] std::io::Error),
-    /// The server cannot be killed or stopped.
-    #[error("signalling the server")]
-    Signal(#[source] std::io::Error),
-    /// The disk cannot be filled or cleared.
-    #[error("filling the disk")]
-    Disk(#[source] std::io::Error),
-    /// A customer or subscription could not be made.
-    #[error("{url} answered {status}: {said}")]
-    Refused {
-        /// What was asked.
-        url: String,
-        /// HTTP status.
-        status: u16,
-        /// The body.
-        said: String,
-    },
-    /// The server cannot be asked.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// A receiver failed.
-    #[error(transparent)]
-    Receiver(#[from] ReceiverError),
-    /// A sender failed.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// A replay failed.
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-    /// A ledger cannot be read.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The result cannot be put together: a defect of this tool.
-    #[error("putting the result together")]
-    Result(#[source] serde_json::Error),
-    /// A task ended without its result: a defect of this tool.
-    #[error("a task failed; its panic is on stderr")]
-    Panicked,
-}
-
-/// Runs a scenario. Cancelling `stop` ends the traffic early; what was sent is
-/// verified all the same.
+/// Runs a scenario. Cancelling `stop` ends the traffic early; the events sent
+/// until then are verified all the same.
 pub async fn chaos(
     scenario: &Scenario,
     config: &ChaosConfig,
@@ -148,17 +100,17 @@ async fn stage(
     stop: CancellationToken,
     show: impl FnMut(&TimelinePoint, &LiveCounters),
 ) -> Result<ChaosReport, ChaosError> {
-    let mut random = Random::new(config.seed);
+    let mut random = SplitMix::new(config.seed);
     let data = config.directory.join("data");
     let wants_disk = scenario.faults.kinds.contains(&FaultKind::FullDisk);
-    let disk = if wants_disk { Disk::mount(&data) } else { None };
+    let disk = if wants_disk { FillableDisk::mount(&data) } else { None };
     let mut kinds = scenario.faults.kinds.clone();
     let mut skipped = Vec::new();
     if wants_disk && disk.is_none() {
         kinds.retain(|kind| *kind != FaultKind::FullDisk);
         skipped.push("full_disk: this user may not mount a tmpfs".into());
     }
-    let mut server = Server::start(ServerPlan {
+    let mut server = ScenarioServer::start(ServerPlan {
         binary: config.server.clone(),
         data: data.join("sluice"),
         log: config.directory.join("server.log"),
@@ -167,7 +119,7 @@ async fn stage(
     .await?;
     let mut flows = Vec::new();
     for flow in &scenario.flows {
-        flows.push(Flow::prepare(flow.clone(), &server, &config.directory).await?);
+        flows.push(TrafficFlow::prepare(flow.clone(), &server, &config.directory).await?);
     }
     tokio::time::sleep(SUBSCRIBED).await;
 
@@ -179,6 +131,7 @@ async fn stage(
         senders.spawn_local(async move { (nth, run.await) });
     }
     let watched = WatchConfig {
+        tls: TlsSettings::default(),
         scrape: Some(format!("{}/metrics", server.url())),
         receiver: flows.first().map(|flow| flow.receiver.url()),
         period: Duration::from_secs(1),
@@ -186,7 +139,7 @@ async fn stage(
     let ended = CancellationToken::new();
     let live = flows.first().map(|flow| flow.live.clone()).unwrap_or_default();
     let sending = async {
-        // However it ends, nobody watches any longer.
+        // However the sending ends, the watching ends with it.
         let _ended = ended.clone().drop_guard();
         let mut runs: Vec<Option<RunReport>> = vec![None; flows.len()];
         while let Some(joined) = senders.join_next().await {
@@ -222,20 +175,28 @@ async fn stage(
         reports.insert(report.name.clone(), report);
     }
     let first = first.ok_or(ChaosError::Panicked)?;
-    conclude(scenario, config.seed, first, reports, Happened { timeline, faults, skipped, server_failed })
+    let proves_nothing = if stop.is_cancelled() {
+        Some("it was interrupted".to_owned())
+    } else if !kinds.is_empty() && faults.is_empty() {
+        Some("no fault happened: its time is too short for one".to_owned())
+    } else {
+        None
+    };
+    let happened = Happened { timeline, faults, skipped, server_failed, proves_nothing };
+    conclude(scenario, config.seed, first, reports, happened)
 }
 
-/// Breaks and mends until the traffic's time is over.
+/// Does one fault after another until the traffic's time is over.
 async fn torment(
     mut victims: Victims<'_>,
     scenario: &Scenario,
     kinds: &[FaultKind],
-    random: &mut Random,
+    random: &mut SplitMix,
     started: Instant,
     stop: &CancellationToken,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<ScenarioFault>,
 ) -> Result<(), ChaosError> {
-    let part = |whole: Duration, random: &mut Random| whole.mul_f64(0.1 + 0.9 * random.unit());
+    let part = |whole: Duration, random: &mut SplitMix| whole.mul_f64(0.1 + 0.9 * random.unit());
     while !kinds.is_empty() {
         let wait = part(scenario.faults.every, random);
         let lasting = part(scenario.faults.lasting, random);
@@ -251,16 +212,17 @@ async fn torment(
         let at = started.elapsed();
         victims.suffer(kind, lasting, random).await?;
         let lasted_s = (started.elapsed() - at).as_secs_f64();
-        faults.push(Fault { at_s: at.as_secs_f64(), what: kind, lasted_s });
+        faults.push(ScenarioFault { at_s: at.as_secs_f64(), what: kind, lasted_s });
     }
     Ok(())
 }
 
 struct Happened {
     timeline: Timeline,
-    faults: Vec<Fault>,
+    faults: Vec<ScenarioFault>,
     skipped: Vec<String>,
     server_failed: bool,
+    proves_nothing: Option<String>,
 }
 
 fn conclude(
@@ -270,7 +232,7 @@ fn conclude(
     flows: BTreeMap<String, FlowReport>,
     happened: Happened,
 ) -> Result<ChaosReport, ChaosError> {
-    let Happened { timeline, faults, skipped, server_failed } = happened;
+    let Happened { timeline, faults, skipped, server_failed, proves_nothing } = happened;
     let run = serde_json::to_value(&first.run).map_err(ChaosError::Result)?;
     let mut run: BTreeMap<_, _> = run.as_object().cloned().unwrap_or_default().into_iter().collect();
     run.remove("seed");
@@ -288,12 +250,14 @@ fn conclude(
         skipped,
         flows,
         server_failed,
+        proves_nothing,
         thresholds: Vec::new(),
         ok: false,
     };
     let json = serde_json::to_value(&report).map_err(ChaosError::Result)?;
     report.thresholds = scenario.thresholds.iter().map(|threshold| threshold.check(&json)).collect();
-    report.ok = verified && !server_failed && report.thresholds.iter().all(|checked| checked.ok);
+    let sound = verified && !server_failed && report.proves_nothing.is_none();
+    report.ok = sound && report.thresholds.iter().all(|checked| checked.ok);
     Ok(report)
 }
 
@@ -314,6 +278,9 @@ impl ChaosReport {
         if self.server_failed {
             text.push_str("the server failed\n");
         }
+        self.proves_nothing
+            .iter()
+            .for_each(|reason| text.push_str(&format!("it proves nothing: {reason}\n")));
         self.thresholds.iter().for_each(|checked| text.push_str(&format!("{}\n", checked.text)));
         text.push_str(if self.ok { "OK\n" } else { "NOT OK\n" });
         text

@@ -8,35 +8,41 @@ use tokio_util::sync::CancellationToken;
 mod baseline;
 mod chaos;
 mod compare;
+mod connect;
 mod convert;
+mod merge;
 pub(crate) mod output;
 mod receive;
 mod record;
 mod replay;
 mod report;
 mod run;
+mod search;
 mod verify;
 
 /// Drives, receives and verifies event traffic.
 ///
 /// Works with any pipeline that takes events and delivers webhooks as Sluice
-/// does. Exit status: 0 done, 1 failed (or a verification found a fault), 2
-/// used wrongly.
+/// does, and measures any HTTP server. Exit status: 0 done, 1 failed, 2 used
+/// wrongly. Failed are also a limit that does not hold or has nothing to judge,
+/// and a verification that finds a fault.
 #[derive(Debug, Parser)]
 #[command(name = "sluice-loadtest", version)]
-pub(crate) struct Cli {
+pub(crate) struct LoadtestCli {
     #[command(subcommand)]
-    command: Command,
+    command: LoadtestCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum LoadtestCommand {
     Run(Box<run::RunArgs>),
     Replay(Box<replay::ReplayArgs>),
     Record(record::RecordArgs),
     Receive(receive::ReceiveArgs),
     Verify(verify::VerifyArgs),
     Report(report::ReportArgs),
+    Search(Box<search::SearchArgs>),
+    Merge(merge::MergeArgs),
     Compare(compare::CompareArgs),
     Convert(convert::ConvertArgs),
     Chaos(chaos::ChaosArgs),
@@ -44,23 +50,25 @@ enum Command {
 }
 
 /// Runs the command to its end.
-pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(cli: LoadtestCli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Run(args) => run::run(&args),
-        Command::Replay(args) => replay::run(&args),
-        Command::Record(args) => record::run(&args),
-        Command::Receive(args) => receive::run(&args),
-        Command::Verify(args) => verify::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Compare(args) => compare::run(&args),
-        Command::Convert(args) => convert::run(&args),
-        Command::Chaos(args) => chaos::run(&args),
-        Command::Baseline(args) => baseline::run(&args),
+        LoadtestCommand::Run(args) => run::run(&args),
+        LoadtestCommand::Replay(args) => replay::run(&args),
+        LoadtestCommand::Record(args) => record::run(&args),
+        LoadtestCommand::Receive(args) => receive::run(&args),
+        LoadtestCommand::Verify(args) => verify::run(&args),
+        LoadtestCommand::Report(args) => report::run(&args),
+        LoadtestCommand::Search(args) => search::run(&args),
+        LoadtestCommand::Merge(args) => merge::run(&args),
+        LoadtestCommand::Compare(args) => compare::run(&args),
+        LoadtestCommand::Convert(args) => convert::run(&args),
+        LoadtestCommand::Chaos(args) => chaos::run(&args),
+        LoadtestCommand::Baseline(args) => baseline::run(&args),
     }
 }
 
-/// Cancelled by the first Ctrl-C or SIGTERM; the second ends the process, as
-/// it would without this.
+/// Returns a token that the first Ctrl-C or SIGTERM cancels; the second ends
+/// the process.
 fn stop_signal() -> std::io::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,4 +1,4 @@
-//! Small HTTP requests beside the load: metrics, figures, administration.
+//! Single HTTP requests beside the load: for metrics, figures, administration.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::net::TcpStream;
 
-use crate::target::{Target, TargetError};
+use crate::target::{HttpVersion, SendTarget, TargetError};
+use crate::tls::TlsSettings;
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -22,7 +22,7 @@ pub enum FetchError {
     /// The server cannot be reached.
     #[error("connecting to {0}")]
     Connect(String, #[source] std::io::Error),
-    /// It did not answer as HTTP/1.1 wants it.
+    /// The answer is not HTTP/1.1.
     #[error("asking {0}")]
     Http(String, #[source] hyper::Error),
     /// The request cannot be built.
@@ -36,7 +36,7 @@ pub enum FetchError {
     TimedOut(String, Duration),
 }
 
-/// An answer, whole.
+/// A whole answer.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// HTTP status.
@@ -53,24 +53,38 @@ pub async fn fetch(
     body: Vec<u8>,
     timeout: Duration,
 ) -> Result<Fetched, FetchError> {
-    let asked = tokio::time::timeout(timeout, ask(method, url, headers, body, timeout)).await;
-    asked.unwrap_or_else(|_elapsed| Err(FetchError::TimedOut(url.to_owned(), timeout)))
+    fetch_with(&TlsSettings::default(), method, url, headers, body, timeout).await
 }
 
-async fn ask(
+/// [`fetch`], with TLS settings.
+pub async fn fetch_with(
+    tls: &TlsSettings,
     method: &str,
     url: &str,
     headers: &[(&str, &str)],
     body: Vec<u8>,
     timeout: Duration,
 ) -> Result<Fetched, FetchError> {
+    let ask = async {
+        let target = SendTarget::resolve(url, tls, HttpVersion::Http1, timeout).await?;
+        ask(&target, method, url, headers, body).await
+    };
+    let asked = tokio::time::timeout(timeout, ask).await;
+    asked.unwrap_or_else(|_elapsed| Err(FetchError::TimedOut(url.to_owned(), timeout)))
+}
+
+async fn ask(
+    target: &SendTarget,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Fetched, FetchError> {
     let named = || url.to_owned();
-    let target = Target::parse(url)?.resolve(timeout).await?;
-    let stream = TcpStream::connect(target.address()).await;
-    let io = TokioIo::new(stream.map_err(|error| FetchError::Connect(named(), error))?);
+    let io = TokioIo::new(target.connect(0).await.map_err(|error| FetchError::Connect(named(), error))?);
     let failed = |error| FetchError::Http(named(), error);
     let (mut requests, connection) = hyper::client::conn::http1::handshake(io).await.map_err(failed)?;
-    let path = Target::path_of(url).unwrap_or_else(|| "/".to_owned());
+    let path = target.path().unwrap_or("/");
     let mut request = http::Request::builder().method(method).uri(path).header("Host", target.authority());
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -89,7 +103,7 @@ async fn ask(
     tokio::select! {
         biased;
         fetched = &mut exchange => fetched,
-        // It ends early if the server closes it behind its answer.
+        // It ends first if the server closes it right after its answer.
         _ended = connection => exchange.await,
     }
 }

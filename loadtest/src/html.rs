@@ -1,14 +1,14 @@
-//! A result as one page that needs no other file and no network.
+//! Makes a page of a result that needs no other file and no network.
 
 use serde_json::Value;
 
 const PAGE: &str = include_str!("html/report.html");
-/// Where the result stands in the page.
+/// The text in the page that the result replaces.
 const PLACE: &str = "\"RESULT\"";
 
 /// The page of a result of `run`, `replay` or `chaos`.
 pub fn page(result: &Value) -> String {
-    // Nothing in it can end the script that it stands in.
+    // Without `<` nothing in the result can end the script around it.
     let json = result.to_string().replace('<', "\\u003c");
     PAGE.replacen(PLACE, &json, 1)
 }

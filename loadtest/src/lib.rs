@@ -1,65 +1,35 @@
 //! Load generator, receiver and verifier for event pipelines.
 //!
-//! [`sender`] posts generated events to any server with Sluice's HTTP contract
-//! and measures the answers; [`receiver`] takes the webhooks and finds loss,
-//! repetition, disorder and damage by the mark in each event ([`mark`]);
-//! [`ledger`] keeps both sides' accounts on disk and [`verify`] compares them.
-//! [`baseline`] is the server that no pipeline can beat.
+//! [`sender`], [`receiver`] and [`ledger`] come from the crate
+//! `sluice-traffic`. This crate adds what is made of them: [`verify`] compares
+//! the ledgers of a sender and a receiver, [`record`], [`convert`] and
+//! [`replay`] work with recorded traffic, [`metric`] judges results, [`merge`]
+//! adds up those of several generators, [`search`] looks for the highest rate
+//! that meets limits, and [`chaos`] runs scenarios with faults. [`baseline`] is
+//! the server that no pipeline can beat.
 
-mod account;
 pub mod baseline;
-mod calendar;
 pub mod chaos;
-mod coding;
 pub mod convert;
-mod cpu;
-pub mod duration;
-pub mod event;
 pub mod fetch;
-mod hex;
 pub mod html;
-pub mod ledger;
-pub mod mark;
 pub mod metric;
-mod process;
-pub mod profile;
 pub mod prometheus;
-mod random;
-mod read_buffer;
-pub mod receiver;
 pub mod record;
 pub mod recording;
 pub mod replay;
-pub mod request;
-mod response;
-mod scan;
-mod schedule;
-pub mod sender;
-mod seq_set;
-mod summary;
-mod target;
-mod ticker;
+pub mod search;
 pub mod verify;
 pub mod watch;
 
-pub use process::ProcessUse;
-pub use summary::{CurvePoint, LatencySummary};
-pub use target::TargetError;
+pub use sluice_traffic::{
+    CurvePoint, LatencySummary, ProcessUse, duration, event, ledger, mark, profile, receiver, request,
+    sender, target, tls,
+};
 
-/// An id that no other run has: 64 random bits.
-pub(crate) fn fresh_id() -> u64 {
-    use std::hash::BuildHasher;
-    std::hash::RandomState::new().hash_one(std::time::SystemTime::now())
-}
+pub(crate) use sluice_traffic::{
+    Latencies, account, calendar, chain, coding, cpu, fresh_id, random, seq_set, ticker, unix_ns,
+};
 
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
+#[cfg(test)]
+pub(crate) use sluice_traffic::scan;

@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // Clap ends the process with status 2 where the command line is wrong.
-    match cli::run(cli::Cli::parse()) {
+    match cli::run(cli::LoadtestCli::parse()) {
         Ok(code) => code,
         Err(error) => cli::output::report(&error),
     }

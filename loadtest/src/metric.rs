@@ -1,15 +1,25 @@
 //! Figures of a result by name, limits on them, and differences between two.
 //!
 //! A figure is named by its path in the result's JSON (`latency_us.p99`,
-//! `whole_run.timeouts`) or shortly: `p50`, `p90`, `p99`, `p999`, `max`, `mean`,
-//! `min` of the latency, `service_p99` and so on of the service time,
-//! `error_rate` (refused and unknown requests, as a share of all), `unsent`.
+//! `whole_run.timeouts`) or shortly: `p50`, `p90`, `p95`, `p99`, `p999`, `max`,
+//! `mean`, `min` of the latency, `service_p99` and so on of the service time,
+//! `error_rate` (refused, unknown and unanswered requests, as a share of all),
+//! `unsent`.
+//!
+//! A figure that nothing was measured for does not exist, so that a limit on it
+//! fails: a percentile of no requests, a rate or an error rate of none.
 
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
+
+mod change;
+mod known;
+
+pub use change::{ChangeLimit, change};
+pub use known::{KnownFigures, ResultKind};
 
 /// Why a text is no limit.
 #[derive(Debug, Error, Eq, PartialEq)]
@@ -17,33 +27,68 @@ pub enum MetricError {
     /// Not `NAME<VALUE` or the like.
     #[error("{0:?} is not a threshold like p99<10ms, error_rate<=0.1% or events_per_s>=100k")]
     Threshold(String),
+    /// A latency without a unit, or another figure with a unit of time.
+    #[error("{text:?}: {name} {reason}")]
+    Unit {
+        /// The limit.
+        text: String,
+        /// Its figure.
+        name: String,
+        /// Which unit it should have.
+        reason: &'static str,
+    },
+    /// No result has a figure of this name.
+    #[error("{text:?}: there is no figure {name}{hint}")]
+    Unknown {
+        /// The limit.
+        text: String,
+        /// Its figure.
+        name: String,
+        /// Which option would make the figure exist, or nothing.
+        hint: &'static str,
+    },
     /// Not `NAME:+N%` or `NAME:-N%`.
     #[error("{0:?} is not a limit on a change like p99:+10% or events_per_s:-5%")]
     Change(String),
 }
 
-const LATENCIES: [&str; 7] = ["p50", "p90", "p99", "p999", "max", "mean", "min"];
+pub(crate) const LATENCIES: [&str; 8] = ["p50", "p90", "p95", "p99", "p999", "max", "mean", "min"];
 
-/// The figure of this name in a result; none if it has no such number.
+/// The figure of this name in a result; `None` if it has no such number or
+/// nothing was measured for it.
 pub fn figure(result: &Value, name: &str) -> Option<f64> {
     let at = |path: &str| path.split('.').try_fold(result, |value, member| value.get(member))?.as_f64();
-    if LATENCIES.contains(&name) {
-        return at(&format!("latency_us.{name}"));
-    }
-    match (name, name.strip_prefix("service_")) {
-        (_, Some(part)) if LATENCIES.contains(&part) => at(&format!("service_time_us.{part}")),
-        ("unsent", _) => at("unsent_requests"),
+    let path = full_name(name);
+    match (name, path.rsplit_once('.')) {
         ("error_rate", _) => {
             let failed = at("measured.requests_refused")? + at("measured.requests_unknown")?;
-            Some(failed / at("measured.requests")?.max(1.0))
+            at("measured.requests").filter(|requests| *requests > 0.0).map(|requests| failed / requests)
         }
-        _ => at(name),
+        // A summary of nothing has zeros.
+        (_, Some((summary, part)))
+            if LATENCIES.contains(&part) && at(&format!("{summary}.count")) == Some(0.0) =>
+        {
+            None
+        }
+        (_, None) if path.ends_with("_per_s") && at("measured.requests") == Some(0.0) => None,
+        _ => at(&path),
     }
 }
 
-/// Whether a figure is in µs.
+/// The path of a figure in a result's JSON.
+pub(crate) fn full_name(name: &str) -> String {
+    match (name, name.strip_prefix("service_")) {
+        (short, _) if LATENCIES.contains(&short) => format!("latency_us.{short}"),
+        (_, Some(part)) if LATENCIES.contains(&part) => format!("service_time_us.{part}"),
+        ("unsent", _) => "unsent_requests".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// Returns true if a figure is in µs.
 fn in_us(name: &str) -> bool {
-    name.contains("_us.") || LATENCIES.contains(&name.strip_prefix("service_").unwrap_or(name))
+    let path = full_name(name);
+    path.rsplit_once('.').is_some_and(|(summary, part)| summary.contains("_us") && LATENCIES.contains(&part))
 }
 
 /// A figure for people.
@@ -77,16 +122,16 @@ pub struct Threshold {
     limit: f64,
 }
 
-/// What became of a limit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Checked {
-    /// As it was asked for.
+/// A limit that was checked.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct CheckedLimit {
+    /// The limit as it was given.
     pub expression: String,
-    /// The figure; none if the result has no such number, which is a failure.
+    /// The figure; none if nothing was measured for it, which is a failure.
     pub value: Option<f64>,
-    /// Whether it holds.
+    /// True if the limit holds.
     pub ok: bool,
-    /// In words.
+    /// The verdict in words.
     pub text: String,
 }
 
@@ -108,22 +153,68 @@ impl FromStr for Threshold {
             .iter()
             .find_map(|(sign, relation)| rest.strip_prefix(sign).map(|value| (*relation, value)))
             .ok_or_else(wrong)?;
-        let limit = quantity(value.trim()).filter(|_| !name.is_empty()).ok_or_else(wrong)?;
+        let (limit, unit) = quantity(value.trim()).filter(|_| !name.is_empty()).ok_or_else(wrong)?;
+        let misfit = |reason| MetricError::Unit { text: text.to_owned(), name: name.to_owned(), reason };
+        match (in_us(name), unit) {
+            (true, LimitUnit::Time) | (false, LimitUnit::None | LimitUnit::Factor) => {}
+            (true, _) => return Err(misfit("is a time and needs a unit: us, ms or s")),
+            (false, LimitUnit::Time) => return Err(misfit("is no time and has no unit of time")),
+        }
         Ok(Self { text: text.to_owned(), name: name.to_owned(), relation, limit })
     }
 }
 
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum LimitUnit {
+    None,
+    /// `%`, `k` or `M`.
+    Factor,
+    /// `us`, `ms` or `s`.
+    Time,
+}
+
 /// A number with a unit: `us`, `ms`, `s` (in µs), `%`, `k`, `M`.
-fn quantity(text: &str) -> Option<f64> {
-    let units = [("us", 1.0), ("µs", 1.0), ("ms", 1e3), ("s", 1e6), ("%", 0.01), ("k", 1e3), ("M", 1e6)];
-    let unit = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
-    let (number, factor) = unit.unwrap_or((text, 1.0));
-    number.trim().parse::<f64>().ok().map(|number| number * factor).filter(|number| number.is_finite())
+fn quantity(text: &str) -> Option<(f64, LimitUnit)> {
+    let units = [
+        ("us", 1.0, LimitUnit::Time),
+        ("µs", 1.0, LimitUnit::Time),
+        ("ms", 1e3, LimitUnit::Time),
+        ("s", 1e6, LimitUnit::Time),
+        ("%", 0.01, LimitUnit::Factor),
+        ("k", 1e3, LimitUnit::Factor),
+        ("M", 1e6, LimitUnit::Factor),
+    ];
+    let found =
+        units.iter().find_map(|(name, factor, unit)| Some((text.strip_suffix(name)?, *factor, *unit)));
+    let (number, factor, unit) = found.unwrap_or((text, 1.0, LimitUnit::None));
+    let number = number.trim().parse::<f64>().ok()? * factor;
+    number.is_finite().then_some((number, unit))
 }
 
 impl Threshold {
+    /// The figure that is limited.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The limit as it was given.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns true if the limit, once broken, is not expected to hold at the
+    /// end of a run: counts still grow, so that a lower limit on them means
+    /// nothing before.
+    pub fn can_be_judged_early(&self) -> bool {
+        match self.relation {
+            Relation::Less | Relation::AtMost => true,
+            Relation::More | Relation::AtLeast => self.name.ends_with("_per_s"),
+            Relation::Equal => false,
+        }
+    }
+
     /// Checks it against a result.
-    pub fn check(&self, result: &Value) -> Checked {
+    pub fn check(&self, result: &Value) -> CheckedLimit {
         let value = figure(result, &self.name);
         let ok = value.is_some_and(|value| match self.relation {
             Relation::Less => value < self.limit,
@@ -133,61 +224,10 @@ impl Threshold {
             Relation::Equal => value == self.limit,
         });
         let shown =
-            value.map_or_else(|| "there is no such figure".to_owned(), |value| show(&self.name, value));
+            value.map_or_else(|| "there is nothing to judge".to_owned(), |value| show(&self.name, value));
         let text = format!("{} {}: {shown}", if ok { "ok    " } else { "FAILED" }, self.text);
-        Checked { expression: self.text.clone(), value, ok, text }
+        CheckedLimit { expression: self.text.clone(), value, ok, text }
     }
-}
-
-/// A limit on how far a figure may move from one result to another: `p99:+10%`
-/// fails if it rose by more, `events_per_s:-5%` if it fell by more.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangeLimit {
-    text: String,
-    name: String,
-    /// Relative; its sign is the direction that is limited.
-    limit: f64,
-}
-
-impl FromStr for ChangeLimit {
-    type Err = MetricError;
-
-    fn from_str(text: &str) -> Result<Self, MetricError> {
-        let wrong = || MetricError::Change(text.to_owned());
-        let (name, change) = text.split_once(':').ok_or_else(wrong)?;
-        let change = change.trim();
-        let percent =
-            change.strip_suffix('%').filter(|_| change.starts_with(['+', '-'])).ok_or_else(wrong)?;
-        let limit = percent.parse::<f64>().ok().filter(|limit| limit.is_finite()).ok_or_else(wrong)? / 100.0;
-        // "+0%" limits rises and "-0%" falls: the sign of a zero is kept.
-        Ok(Self { text: text.to_owned(), name: name.trim().to_owned(), limit })
-    }
-}
-
-impl ChangeLimit {
-    /// The figure that is limited.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Checks how far `after` is from `before`.
-    pub fn check(&self, before: &Value, after: &Value) -> Checked {
-        let change = figure(before, &self.name).zip(figure(after, &self.name)).map(|(a, b)| change(a, b));
-        let ok = change.is_some_and(|change| {
-            if self.limit.is_sign_negative() { change >= self.limit } else { change <= self.limit }
-        });
-        let shown = change.map_or_else(
-            || "there is no such figure in both".to_owned(),
-            |change| format!("{:+.1} %", change * 100.0),
-        );
-        let text = format!("{} {}: {shown}", if ok { "ok    " } else { "FAILED" }, self.text);
-        Checked { expression: self.text.clone(), value: change, ok, text }
-    }
-}
-
-/// The relative change; from nothing to something it is infinite.
-pub fn change(before: f64, after: f64) -> f64 {
-    if before == after { 0.0 } else { (after - before) / before.abs() }
 }
 
 #[cfg(test)]
@@ -206,7 +246,8 @@ mod tests {
 
     #[test]
     fn thresholds_have_names_relations_and_units() {
-        for text in ["p99<10ms", "latency_us.p99 <= 9999us", "p99<1s", "service_p50==80", "error_rate<=0.2%"]
+        for text in
+            ["p99<10ms", "latency_us.p99 <= 9999us", "p99<1s", "service_p50==80us", "error_rate<=0.2%"]
         {
             assert!(holds(text), "{text}");
         }
@@ -219,22 +260,39 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_limited_in_their_direction() {
-        let (before, after) = (json!({"a": 100, "z": 0}), json!({"a": 111, "z": 1}));
-        let ok = |text: &str| text.parse::<ChangeLimit>().expect("a limit").check(&before, &after).ok;
-        assert!(ok("a:+11%") && ok("a:-0%") && !ok("a:+10%") && !ok("a:+0%"));
-        assert!(!ok("z:+1000%") && ok("z:-5%") && !ok("q:+5%"));
-        let back = |text: &str| text.parse::<ChangeLimit>().expect("a limit").check(&after, &before).ok;
-        assert!(back("a:-10%") && !back("a:-9%") && back("a:+0%"));
+    fn a_figure_of_nothing_fails_every_limit() {
+        let nothing = json!({"events_per_s": 0.0, "latency_us": {"count": 0, "p99": 0},
+            "measured": {"requests": 0, "requests_refused": 0, "requests_unknown": 0}});
+        for text in
+            ["p99<10ms", "p99>=0us", "error_rate==0", "error_rate<=0.1%", "events_per_s<1", "events_per_s>=0"]
+        {
+            let checked = text.parse::<Threshold>().expect("a threshold").check(&nothing);
+            assert!(!checked.ok && checked.text.contains("nothing to judge"), "{checked:?}");
+        }
+    }
+
+    #[test]
+    fn a_latency_needs_a_unit_of_time_and_nothing_else_has_one() {
+        for text in ["p99<10", "latency_us.p95<=3k", "service_max<1", "latency_by_status_us.202.p50<1"] {
+            assert!(matches!(text.parse::<Threshold>(), Err(MetricError::Unit { .. })), "{text}");
+        }
+        for text in ["events_per_s>1s", "error_rate<1ms"] {
+            assert!(matches!(text.parse::<Threshold>(), Err(MetricError::Unit { .. })), "{text}");
+        }
+        assert!("p95<3ms".parse::<Threshold>().is_ok());
+    }
+
+    #[test]
+    fn only_limits_that_cannot_recover_are_judged_early() {
+        let early = |text: &str| text.parse::<Threshold>().expect("a threshold").can_be_judged_early();
+        assert!(early("p99<1ms") && early("error_rate<=1%") && early("events_per_s>=1k"));
+        assert!(!early("measured.requests>=100") && !early("unsent==0"));
     }
 
     #[test]
     fn nonsense_is_refused() {
         for text in ["p99", "<1", "p99<", "p99<x", "p99=1", "p99<NaN"] {
             assert!(text.parse::<Threshold>().is_err(), "{text}");
-        }
-        for text in ["p99", "p99:10%", "p99:+x%", "p99:+10"] {
-            assert!(text.parse::<ChangeLimit>().is_err(), "{text}");
         }
     }
 }

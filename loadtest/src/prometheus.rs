@@ -74,7 +74,7 @@ fn put(text: &mut String, name: &str, value: &Value) -> std::fmt::Result {
         Value::Object(members) => {
             members.iter().try_for_each(|(member, value)| put(text, &format!("{name}_{member}"), value))
         }
-        // Series have a place of their own in the other forms.
+        // Prometheus makes its own series: the timeline is left out.
         Value::Array(_) | Value::String(_) | Value::Null => Ok(()),
     }
 }

@@ -2,9 +2,10 @@
 //! has them.
 //!
 //! A request is recorded when it is whole, before it is passed on: lines stand
-//! in the order of arrival. Credentials are never written; customers are told
-//! apart by a hash of theirs. Where lines cannot be written as fast as requests
-//! come, requests wait: nothing is left out in silence.
+//! in the order of arrival. Answers are passed on as they come. Credentials are
+//! never written; customers are told apart by a hash of theirs. Where lines
+//! cannot be written as fast as requests come, requests wait: nothing is left
+//! out in silence.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -15,10 +16,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,13 +31,16 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::recording::Line;
-use crate::target::{Target, TargetError};
+use crate::recording::RecordingLine;
+use crate::target::{HttpVersion, SendTarget, TargetError};
+use crate::tls::TlsSettings;
 
 mod redact;
 mod writer;
 
-pub(crate) use redact::Redaction;
+pub use redact::Redaction;
+
+use redact::is_secret;
 
 /// Longest body that is passed on, in bytes.
 const BODY_BYTES_MAX: usize = 48 << 20;
@@ -43,25 +48,17 @@ const BODY_BYTES_MAX: usize = 48 << 20;
 const WAITING_MAX: usize = 256;
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Headers that belong to a connection, not to a request (RFC 9110, section
-/// 7.6.1), and those that this proxy writes itself.
-const CONNECTION_HEADERS: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "host",
-    "content-length",
-];
+/// Headers that belong to a connection, not to a message (RFC 9110, section 7.6.1).
+const CONNECTION_HEADERS: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// What to pass on, where, and what not to write.
+/// Which server to pass requests on to, and which parts not to write.
 #[derive(Clone, Debug)]
 pub struct RecordConfig {
-    /// `http://host:port` of the server.
+    /// `http[s]://host:port` of the server.
     pub upstream: String,
+    /// How the server is trusted, and how this client shows who it is.
+    pub tls: TlsSettings,
     /// The recording, made anew; compressed if it ends in `.gz` or `.zst`.
     pub file: PathBuf,
     /// Headers that are left out besides credentials and cookies.
@@ -71,7 +68,7 @@ pub struct RecordConfig {
     pub redact_fields: Vec<String>,
 }
 
-/// What was recorded. The field names are stable.
+/// How many requests were recorded. The field names are stable.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct RecordStats {
     /// Requests written to the recording.
@@ -85,23 +82,23 @@ pub struct RecordStats {
 
 /// Why nothing can be recorded.
 #[derive(Debug, Error)]
-pub enum RecordError {
+pub enum RecorderError {
     /// The server's URL is not one.
     #[error(transparent)]
     Target(#[from] TargetError),
     /// The recording cannot be written.
     #[error("writing {}", .0.display())]
     File(PathBuf, #[source] std::io::Error),
-    /// A thread ended without its result: a defect of this tool.
+    /// A thread ended without its result: a defect of this program.
     #[error("a thread of the recorder failed; its panic is on stderr")]
     Panicked,
 }
 
 #[derive(Debug)]
 struct Recorder {
-    target: Target,
+    target: SendTarget,
     redaction: Redaction,
-    lines: mpsc::Sender<Line>,
+    lines: mpsc::Sender<RecordingLine>,
     recorded: AtomicU64,
     unrecorded: AtomicU64,
     failed: AtomicU64,
@@ -112,9 +109,10 @@ pub async fn record(
     listener: TcpListener,
     config: RecordConfig,
     stop: CancellationToken,
-) -> Result<RecordStats, RecordError> {
-    let target = Target::parse(&config.upstream)?.resolve(RESOLVE_LIMIT).await?;
-    let failed = |error| RecordError::File(config.file.clone(), error);
+) -> Result<RecordStats, RecorderError> {
+    let target =
+        SendTarget::resolve(&config.upstream, &config.tls, HttpVersion::Http1, RESOLVE_LIMIT).await?;
+    let failed = |error| RecorderError::File(config.file.clone(), error);
     let (lines, waiting) = mpsc::channel(WAITING_MAX);
     let ended = stop.child_token();
     let writing = writer::start(&config.file, waiting, ended.clone()).map_err(failed)?;
@@ -138,11 +136,11 @@ pub async fn record(
                 let serving = serve(stream, Arc::clone(&recorder));
                 let ended = ended.clone();
                 connections.spawn(async move {
-                    // Closing what is in flight is what stopping means.
+                    // A stop closes connections with whatever is in flight on them.
                     ended.run_until_cancelled(serving).await;
                 });
             }
-            // Out of descriptors, say: let some connections end first.
+            // Mostly for want of file descriptors: some connections must end first.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
@@ -157,16 +155,16 @@ pub async fn record(
     drop(recorder);
     let written = tokio::task::spawn_blocking(move || writing.join()).await;
     written
-        .map_err(|_panic| RecordError::Panicked)?
-        .map_err(|_panic| RecordError::Panicked)?
+        .map_err(|_panic| RecorderError::Panicked)?
+        .map_err(|_panic| RecorderError::Panicked)?
         .map_err(failed)?;
     Ok(stats)
 }
 
-/// Each connection has one of its own to the server: requests that came one
-/// after another are passed on so.
+/// Each client connection has a server connection of its own, so that requests
+/// stay in their order.
 async fn serve(stream: TcpStream, recorder: Arc<Recorder>) {
-    // A client that is gone shows in the next read.
+    // If the client is gone, the next read fails.
     stream.set_nodelay(true).ok();
     let upstream = Arc::new(Mutex::new(None));
     let service = service_fn(move |request| {
@@ -175,17 +173,19 @@ async fn serve(stream: TcpStream, recorder: Arc<Recorder>) {
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new());
-    // The client sees for itself how its connection ends.
+    // The client notices by itself how its connection ends.
     builder.serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
 type Upstream = Mutex<Option<SendRequest<Full<Bytes>>>>;
+type PassedBody = BoxBody<Bytes, hyper::Error>;
+type PassFailure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn handle(
     recorder: &Recorder,
     upstream: &Upstream,
     request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> Response<PassedBody> {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
@@ -210,26 +210,26 @@ async fn handle(
     }
 }
 
-/// The request as it is written; none if it must not be.
+/// The request as it is written; `None` if it must not be written.
 pub(crate) fn line(
     redaction: &Redaction,
     at: f64,
     head: &http::request::Parts,
     body: &Bytes,
-) -> Option<Line> {
+) -> Option<RecordingLine> {
     let content_type = head.headers.get("content-type").and_then(|value| value.to_str().ok());
     let coding = head.headers.get("content-encoding").and_then(|value| value.to_str().ok());
     let body = redaction.body(content_type, coding, body)?;
     let headers = head.headers.iter().filter(|(name, _)| redaction.keeps(name));
-    let mut line = Line {
+    let mut line = RecordingLine {
         at: Some(at),
         customer: Some(customer(&head.headers)),
         method: Some(head.method.to_string()),
-        path: head.uri.path_and_query().map(ToString::to_string),
+        path: head.uri.path_and_query().map(|path| redaction.path(path.as_str())),
         headers: headers
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
             .collect(),
-        ..Line::default()
+        ..RecordingLine::default()
     };
     match String::from_utf8(body) {
         Ok(text) => line.body = Some(text),
@@ -238,9 +238,10 @@ pub(crate) fn line(
     Some(line)
 }
 
-/// A name for whoever has these credentials, that does not give them away.
+/// A name for whoever has these credentials: a hash, which does not give them away.
 fn customer(headers: &HeaderMap) -> String {
-    let credential = headers.get("x-api-key").or_else(|| headers.get(AUTHORIZATION));
+    let other = || headers.iter().find(|(name, _)| is_secret(name.as_str())).map(|(_, value)| value);
+    let credential = headers.get("x-api-key").or_else(|| headers.get(AUTHORIZATION)).or_else(other);
     let Some(credential) = credential else { return "anonymous".into() };
     let bytes = credential.as_bytes();
     let key = bytes.strip_prefix(b"Bearer ").unwrap_or(bytes);
@@ -253,36 +254,60 @@ async fn pass_on(
     upstream: &Upstream,
     mut head: http::request::Parts,
     body: Bytes,
-) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Response<PassedBody>, PassFailure> {
     remove_connection_headers(&mut head.headers);
+    // The body is whole by now: its length is written anew.
+    head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(HOST, HeaderValue::from_str(recorder.target.authority())?);
     head.version = http::Version::HTTP_11;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     head.uri = path.parse()?;
+    let mut request = Request::from_parts(head, Full::new(body));
     let mut upstream = upstream.lock().await;
-    if upstream.as_ref().is_none_or(SendRequest::is_closed) {
-        let stream = TcpStream::connect(recorder.target.address()).await?;
-        stream.set_nodelay(true)?;
-        let (requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        // It ends when `requests` is dropped; the request says how it failed.
-        tokio::spawn(connection);
-        *upstream = Some(requests);
+    loop {
+        let requests = match upstream.as_mut().filter(|requests| !requests.is_closed()) {
+            Some(requests) => requests,
+            None => upstream.insert(connect(recorder).await?),
+        };
+        if requests.ready().await.is_err() {
+            // The server closed a connection that was idle.
+            *upstream = None;
+            continue;
+        }
+        match requests.try_send_request(request).await {
+            Ok(answer) => {
+                let (mut head, body) = answer.into_parts();
+                remove_connection_headers(&mut head.headers);
+                // Passed on as it comes: a stream of events has no end.
+                return Ok(Response::from_parts(head, body.boxed()));
+            }
+            Err(mut failed) => match failed.take_message() {
+                // Not sent: the connection was closed meanwhile.
+                Some(unsent) => {
+                    request = unsent;
+                    *upstream = None;
+                }
+                None => return Err(failed.into_error().into()),
+            },
+        }
     }
-    let Some(requests) = upstream.as_mut() else { return Err("no connection to the server".into()) };
-    requests.ready().await?;
-    let (mut answer, body) =
-        requests.send_request(Request::from_parts(head, Full::new(body))).await?.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await?.to_bytes();
-    remove_connection_headers(&mut answer.headers);
-    Ok(Response::from_parts(answer, Full::new(body)))
+}
+
+async fn connect(recorder: &Recorder) -> Result<SendRequest<Full<Bytes>>, PassFailure> {
+    let io = TokioIo::new(recorder.target.connect(0).await?);
+    let (requests, connection) = hyper::client::conn::http1::handshake(io).await?;
+    // It ends when `requests` is dropped; the request says how it failed.
+    tokio::spawn(connection);
+    Ok(requests)
 }
 
 fn remove_connection_headers(headers: &mut HeaderMap) {
     CONNECTION_HEADERS.iter().for_each(|name| drop(headers.remove(HeaderName::from_static(name))));
 }
 
-fn say(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text.to_owned())));
+fn say(status: StatusCode, text: &str) -> Response<PassedBody> {
+    let body = Full::new(Bytes::from(text.to_owned()));
+    let mut response = Response::new(body.map_err(|never| match never {}).boxed());
     *response.status_mut() = status;
     response
 }

@@ -1,9 +1,9 @@
-//! Recorded traffic: a JSON object a line, in the order in which it came.
+//! Recorded traffic: one JSON object a line, in the order of arrival.
 //!
 //! | member | content |
 //! |---|---|
-//! | `at` | when it came: Unix time in seconds, with fractions; without it, with the line before |
-//! | `customer` | whose it was: any name; requests of one are never overtaken by one another |
+//! | `at` | when it came: Unix time in seconds, with fractions, or in ms, µs or ns, as its size tells; without it, with the line before |
+//! | `customer` | any name; the requests of one customer keep their order |
 //! | `method`, `path` | `POST` and `/v1/events` unless given |
 //! | `headers` | an object of names and values; credentials are left out by `record` |
 //! | `body` | the request's body as text ... |
@@ -34,17 +34,17 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 /// A request as it was recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    /// Unix time in seconds.
+    /// Unix time in seconds, whatever the unit in the file.
     pub at: Option<f64>,
-    /// Whose it was.
+    /// The customer's name.
     pub customer: String,
     /// `POST`, mostly.
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// Without those of the connection.
+    /// Headers, without those of the connection.
     pub headers: Vec<(String, String)>,
-    /// As it was sent, coding included.
+    /// The body as it was sent, with its content coding.
     pub body: Vec<u8>,
 }
 
@@ -64,17 +64,26 @@ pub enum RecordingError {
     Line {
         /// Which file.
         path: PathBuf,
-        /// From 1.
+        /// The line's number, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Why the line is no request.
         reason: String,
+    },
+    /// The last line has no end and is no request, or the compressed file has
+    /// no end: a recorder that was killed leaves such a file.
+    #[error("{} is cut short in line {line}", path.display())]
+    CutShort {
+        /// Which file.
+        path: PathBuf,
+        /// The line's number, from 1.
+        line: u64,
     },
 }
 
 /// A line as it is written.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-pub(crate) struct Line {
+pub(crate) struct RecordingLine {
     pub(crate) at: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) customer: Option<String>,
@@ -92,7 +101,7 @@ pub(crate) struct Line {
     pub(crate) event: Option<Box<RawValue>>,
 }
 
-impl Line {
+impl RecordingLine {
     fn read(self) -> Result<Recorded, String> {
         let mut headers: Vec<_> = self.headers.into_iter().collect();
         let body = match (self.body, self.body_base64, self.event) {
@@ -126,17 +135,24 @@ impl Line {
         if let Some((name, _)) = headers.iter().find(|header| !sendable(header)) {
             return Err(format!("the header {name:?} cannot be sent"));
         }
-        if self.at.is_some_and(|at| !at.is_finite() || at < 0.0) {
-            return Err("at is not a Unix time in seconds".into());
-        }
-        Ok(Recorded { at: self.at, customer: self.customer.unwrap_or_default(), method, path, headers, body })
+        let at = self.at.map(unix_seconds).transpose()?;
+        Ok(Recorded { at, customer: self.customer.unwrap_or_default(), method, path, headers, body })
     }
+}
+
+/// Reads a time in whichever unit puts it before the year 5138.
+fn unix_seconds(at: f64) -> Result<f64, String> {
+    let units = [(1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (9e18, 1e9)];
+    let unit = units.iter().find(|(limit, _)| (0.0..*limit).contains(&at));
+    unit.map(|(_, per_second)| at / per_second).ok_or_else(|| format!("at is not a Unix time: {at:e}"))
 }
 
 impl Recorded {
     /// Reads a line.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice::<Line>(line).map_err(|error| error.to_string()).and_then(Line::read)
+        serde_json::from_slice::<RecordingLine>(line)
+            .map_err(|error| error.to_string())
+            .and_then(RecordingLine::read)
     }
 
     /// The first header of this name.
@@ -157,7 +173,7 @@ pub struct RecordingReader {
 }
 
 impl RecordingReader {
-    /// Opens a file; what it starts with tells how it is compressed.
+    /// Opens a file; its first bytes tell how it is compressed.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let failed = |source| RecordingError::File { path: path.to_owned(), source };
         let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
@@ -172,23 +188,29 @@ impl RecordingReader {
         Ok(Self { path: path.to_owned(), lines, line: 0, buffer: Vec::new() })
     }
 
-    /// The next request; none at the end.
+    /// The next request; `None` at the end.
     pub fn next_request(&mut self) -> Result<Option<Recorded>, RecordingError> {
         loop {
             self.buffer.clear();
             let read = (&mut self.lines).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.buffer);
-            let read = read.map_err(|source| RecordingError::File { path: self.path.clone(), source })?;
+            self.line += 1;
+            let cut_short = || RecordingError::CutShort { path: self.path.clone(), line: self.line };
+            let read = read.map_err(|source| match source.kind() {
+                io::ErrorKind::UnexpectedEof => cut_short(),
+                _ => RecordingError::File { path: self.path.clone(), source },
+            })?;
             if read == 0 {
                 return Ok(None);
             }
-            self.line += 1;
+            let unfinished = self.buffer.last() != Some(&b'\n');
             let wrong = |reason| RecordingError::Line { path: self.path.clone(), line: self.line, reason };
-            if read as u64 == LINE_BYTES_MAX && self.buffer.last() != Some(&b'\n') {
+            if read as u64 == LINE_BYTES_MAX && unfinished {
                 return Err(wrong(format!("longer than {LINE_BYTES_MAX} bytes")));
             }
             let text = self.buffer.trim_ascii();
             if !text.is_empty() {
-                return Recorded::parse(text).map(Some).map_err(wrong);
+                let parsed = Recorded::parse(text).map(Some);
+                return parsed.map_err(|reason| if unfinished { cut_short() } else { wrong(reason) });
             }
         }
     }
@@ -230,6 +252,33 @@ mod tests {
     }
 
     #[test]
+    fn times_are_read_in_their_unit() {
+        for text in ["1760000000.5", "1760000000500", "1760000000500000", "1760000000500000000"] {
+            let line = format!("{{\"at\":{text}}}");
+            assert_eq!(Recorded::parse(line.as_bytes()).expect("valid").at, Some(1_760_000_000.5), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_is_told_from_a_bad_line() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("recording");
+        for coding in [Coding::Identity, Coding::Gzip, Coding::Zstd] {
+            let whole = coding.encode("{}\n{\"customer\":\"a\"}\n".repeat(20).into_bytes());
+            std::fs::write(&path, &whole[..whole.len() - 5]).expect("written");
+            let mut reader = RecordingReader::open(&path).expect("open");
+            let error = loop {
+                match reader.next_request() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("the end is missing"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(error, RecordingError::CutShort { .. }), "{coding:?}: {error:?}");
+        }
+    }
+
+    #[test]
     fn a_bad_line_is_named() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("recording");
@@ -241,6 +290,8 @@ mod tests {
             r#"{"headers":{"a":"b\r\nInjected: c"}}"#,
             r#"{"body_base64":"*"}"#,
             r#"{"at":-1}"#,
+            r#"{"at":1e300}"#,
+            r#"{"at":1.7e19}"#,
         ] {
             std::fs::write(&path, format!("{{}}\n{bad}\n")).expect("written");
             let mut reader = RecordingReader::open(&path).expect("open");

@@ -1,4 +1,4 @@
-//! Compares what a sender was told with what a receiver took.
+//! Compares the ledgers of a sender and a receiver.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::account::StreamAccount;
-use crate::ledger::{Code, Entry, LedgerError, LedgerKind, LedgerReader};
+use crate::ledger::{Code, LedgerEntry, LedgerError, LedgerKind, LedgerReader};
 use crate::seq_set::SequenceSet;
 
 /// How many stretches of lost events are listed.
@@ -29,7 +29,7 @@ pub struct VerifyReport {
     pub acknowledged: u64,
     /// Answered 4xx: should not have arrived.
     pub refused: u64,
-    /// Without a definite answer: may have arrived.
+    /// Sent without a definite answer: may have arrived.
     pub unknown: u64,
     /// Distinct events taken, at each subscription.
     pub received: u64,
@@ -45,12 +45,12 @@ pub struct VerifyReport {
     pub duplicates_other_delivery: u64,
     /// Taken after a later event of their stream.
     pub out_of_order: u64,
-    /// Of these, the acknowledged ones: each was answered 2xx before the later
-    /// event was sent, so order was promised.
+    /// The acknowledged ones among `out_of_order`: each was answered 2xx before
+    /// the later event was sent, so their order was promised.
     pub acknowledged_out_of_order: u64,
     /// Taken with a checksum that does not hold.
     pub corrupted: u64,
-    /// Entries with numbers that no ledger of this tool has.
+    /// Entries with numbers that no ledger of this program has.
     pub absurd_entries: u64,
     /// Streams sent.
     pub streams: u64,
@@ -58,7 +58,8 @@ pub struct VerifyReport {
     pub subscriptions: u64,
     /// The first stretches of lost events.
     pub lost_stretches: Vec<LostStretch>,
-    /// Whether nothing is lost or corrupted, nor out of order where that was asked for.
+    /// Whether anything was acknowledged, and nothing is lost or corrupted, nor
+    /// out of order where that was asked for.
     pub ok: bool,
 }
 
@@ -78,13 +79,13 @@ pub struct LostStretch {
     pub subscription: Option<String>,
 }
 
-/// Ledgers are this tool's own: their keys need no defence.
+/// Ledgers are written by this program: their keys need no defence against collisions.
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A run and a stream of it.
 type StreamId = (u64, u32);
 
-/// What a sender's ledger says of one stream.
+/// One stream in a sender's ledger.
 #[derive(Debug, Default)]
 struct SentStream {
     acknowledged: SequenceSet,
@@ -100,9 +101,9 @@ struct Books {
     report: VerifyReport,
 }
 
-/// What must hold beyond that nothing is lost or corrupted.
+/// What is asked of the order of events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Order {
+pub enum OrderCheck {
     /// Disorder is only counted.
     Counted,
     /// No acknowledged event was first taken after a later one of its stream.
@@ -116,18 +117,22 @@ pub fn verify(
     sent: &Path,
     received: &Path,
     arrival: Arrival,
-    order: Order,
+    order: OrderCheck,
 ) -> Result<VerifyReport, LedgerError> {
     let mut books = Books::default();
     read(sent, LedgerKind::Sent, |entry| books.sent(entry))?;
     read(received, LedgerKind::Received, |entry| books.received(entry, arrival))?;
     let mut report = books.compare(arrival);
-    let ordered = order == Order::Counted || report.acknowledged_out_of_order == 0;
-    report.ok = ordered && report.lost == 0 && report.corrupted == 0 && report.absurd_entries == 0;
+    let ordered = order == OrderCheck::Counted || report.acknowledged_out_of_order == 0;
+    report.ok = ordered
+        && report.acknowledged > 0
+        && report.lost == 0
+        && report.corrupted == 0
+        && report.absurd_entries == 0;
     Ok(report)
 }
 
-fn read(path: &Path, kind: LedgerKind, mut take: impl FnMut(&Entry)) -> Result<(), LedgerError> {
+fn read(path: &Path, kind: LedgerKind, mut take: impl FnMut(&LedgerEntry)) -> Result<(), LedgerError> {
     let mut ledger = LedgerReader::open(path, kind)?;
     while let Some(entries) = ledger.next_frame()? {
         entries.iter().for_each(&mut take);
@@ -136,7 +141,7 @@ fn read(path: &Path, kind: LedgerKind, mut take: impl FnMut(&Entry)) -> Result<(
 }
 
 impl Books {
-    fn sent(&mut self, entry: &Entry) {
+    fn sent(&mut self, entry: &LedgerEntry) {
         let stream = self.sent.entry((entry.run, entry.stream)).or_default();
         let set = match entry.code {
             Code::Acknowledged => &mut stream.acknowledged,
@@ -152,7 +157,7 @@ impl Books {
         }
     }
 
-    fn received(&mut self, entry: &Entry, arrival: Arrival) {
+    fn received(&mut self, entry: &LedgerEntry, arrival: Arrival) {
         let again = match entry.code {
             Code::Taken => false,
             Code::TakenAgain => true,
@@ -197,9 +202,9 @@ impl Books {
         for id in ids {
             let sent = &self.sent[&id];
             report.streams += 1;
-            report.acknowledged += sent.acknowledged.len();
-            report.refused += sent.refused.len();
-            report.unknown += sent.unknown.len();
+            report.acknowledged += sent.acknowledged.count();
+            report.refused += sent.refused.count();
+            report.unknown += sent.unknown.count();
             match self.received.get(&id) {
                 None => report.lose(id, None, &sent.acknowledged, &SequenceSet::default()),
                 Some(subscriptions) => {
@@ -243,7 +248,7 @@ impl VerifyReport {
         }
     }
 
-    /// Counts what was taken and not acknowledged.
+    /// Counts events that were taken though nothing acknowledged them.
     fn surplus(&mut self, sent: &SentStream, seen: &SequenceSet) {
         for (first, count) in seen.missing_from(&sent.acknowledged) {
             for sequence in first..first + count {
@@ -293,6 +298,9 @@ impl VerifyReport {
                 Some(subscription) => writeln!(text, " at subscription {subscription}")?,
                 None => writeln!(text)?,
             }
+        }
+        if self.acknowledged == 0 {
+            writeln!(text, "no event was acknowledged: there is nothing to verify")?;
         }
         writeln!(text, "{}", if self.ok { "ok" } else { "NOT OK" })
     }

@@ -1,37 +1,41 @@
-//! Watches a run from beside it: a point a second of what the client sees, what
+//! Watches a run: once a second it notes what the client sees, how many events
 //! the receiver has and what the server's own metrics say.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::fetch::fetch;
+use crate::fetch::fetch_with;
 use crate::prometheus;
 use crate::sender::{LiveCounters, LiveRun};
+use crate::tls::TlsSettings;
 
-/// Most points kept; past them each two become one.
+/// Most points kept; when there are more, each two become one.
 const POINTS_MAX: usize = 1200;
-/// How long figures may take to come before a point goes without them.
+/// How long to wait for figures of the server or the receiver; a point goes
+/// without them after that.
 const FETCH_LIMIT: Duration = Duration::from_secs(1);
-/// Shorter than this the last point would say nothing.
+/// The last point is left out if it would be shorter than this.
 const LAST_MIN: Duration = Duration::from_millis(50);
 
-/// What to look at besides the sender.
+/// Which servers to ask beside the sender's own figures.
 #[derive(Clone, Debug)]
 pub struct WatchConfig {
+    /// How servers are trusted.
+    pub tls: TlsSettings,
     /// The server's metrics, `http://host:port/metrics`.
     pub scrape: Option<String>,
-    /// A receiver of this tool, `http://host:port`.
+    /// A receiver of this program, `http://host:port`.
     pub receiver: Option<String>,
-    /// Length of a point.
+    /// How long each point is.
     pub period: Duration,
 }
 
-/// A stretch of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One point: a stretch of a run.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct TimelinePoint {
     /// Its end, from the start of the run, in seconds.
     pub at_s: f64,
@@ -58,9 +62,10 @@ pub struct TimelinePoint {
 }
 
 /// A run over time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Timeline {
-    /// In order.
+    /// The points, in order of time.
     pub points: Vec<TimelinePoint>,
     /// The server's metrics at the end of each point, summed over labels.
     pub server: BTreeMap<String, Vec<Option<f64>>>,
@@ -110,7 +115,7 @@ fn point(
     last: (Duration, LiveCounters),
 ) -> TimelinePoint {
     let seconds = (now - last.0).as_secs_f64();
-    let per_s = |of: fn(&LiveCounters) -> u64| (of(counters) - of(&last.1)) as f64 / seconds;
+    let per_s = |count: fn(&LiveCounters) -> u64| (count(counters) - count(&last.1)) as f64 / seconds;
     let latency = live.take_recent_latency();
     TimelinePoint {
         at_s: now.as_secs_f64(),
@@ -127,22 +132,23 @@ fn point(
     }
 }
 
-/// What a receiver has taken; none where there is none or it does not answer.
+/// How many events the receiver has taken; `None` without a receiver, or if it
+/// does not answer.
 async fn received(config: &WatchConfig) -> Option<u64> {
-    receiver_stats(config.receiver.as_deref()?).await?.get("events")?.as_u64()
+    receiver_stats(&config.tls, config.receiver.as_deref()?).await?.get("events")?.as_u64()
 }
 
-/// The figures of a receiver of this tool.
-pub async fn receiver_stats(url: &str) -> Option<Value> {
+/// The figures of a receiver of this program; `None` if it does not answer.
+pub async fn receiver_stats(tls: &TlsSettings, url: &str) -> Option<Value> {
     let url = format!("{}/stats", url.trim_end_matches('/'));
-    let stats = fetch("GET", &url, &[], Vec::new(), FETCH_LIMIT).await.ok()?;
+    let stats = fetch_with(tls, "GET", &url, &[], Vec::new(), FETCH_LIMIT).await.ok()?;
     serde_json::from_slice(&stats.body).ok()
 }
 
 impl Timeline {
     async fn scrape(&mut self, config: &WatchConfig) {
         let Some(url) = &config.scrape else { return };
-        let scraped = match fetch("GET", url, &[], Vec::new(), FETCH_LIMIT).await {
+        let scraped = match fetch_with(&config.tls, "GET", url, &[], Vec::new(), FETCH_LIMIT).await {
             Ok(answer) if answer.status == 200 => {
                 Ok(prometheus::parse(&String::from_utf8_lossy(&answer.body)))
             }
@@ -166,7 +172,7 @@ impl Timeline {
     }
 
     /// Makes one of each two points when there are many: rates are averaged,
-    /// of percentiles the worse one stands.
+    /// and of two percentiles the worse one is kept.
     fn thin(&mut self) {
         if self.points.len() < POINTS_MAX {
             return;
@@ -185,7 +191,7 @@ fn merge(pair: &[TimelinePoint]) -> Option<TimelinePoint> {
     }
     let seconds = first.seconds + last.seconds;
     let mean =
-        |of: fn(&TimelinePoint) -> f64| (of(first) * first.seconds + of(last) * last.seconds) / seconds;
+        |rate: fn(&TimelinePoint) -> f64| (rate(first) * first.seconds + rate(last) * last.seconds) / seconds;
     Some(TimelinePoint {
         seconds,
         requests_per_s: mean(|point| point.requests_per_s),

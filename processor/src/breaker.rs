@@ -1,11 +1,11 @@
 //! The circuit breaker of one subscription's endpoint.
 //!
-//! Closed, it counts. Open, nothing is sent until a time that doubles with
-//! every opening. Then one probe is let through: what becomes of it closes
-//! the breaker or opens it again.
+//! A closed breaker counts failures. An open breaker lets nothing through until
+//! a time that doubles with every opening. Then it lets one probe through: the
+//! probe's outcome closes the breaker or opens it again.
 
 use crate::backoff;
-use crate::outcome::Health;
+use crate::outcome::EndpointHealth;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -31,37 +31,41 @@ impl Default for BreakerPolicy {
     }
 }
 
+/// Whether attempts go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub enum BreakerState {
+    /// Attempts go through freely.
     Closed,
+    /// No attempt goes through before this time; the first one after it is the probe.
     Open {
+        /// Milliseconds since the Unix epoch.
         until_ms: u64,
     },
-    /// A probe is on its way.
+    /// A probe is on its way, and no other attempt goes through.
     HalfOpen,
 }
 
-/// Whether an attempt may start.
+/// Whether one attempt may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub enum BreakerVerdict {
     /// It may.
     Go,
     /// It may, as the one probe: its outcome must be recorded, or the probe abandoned.
     Probe,
-    /// It may not before then; `None` while a probe is on its way.
+    /// It may not before this time; `None` while a probe is on its way.
     Wait {
         /// Milliseconds since the Unix epoch.
         until_ms: Option<u64>,
     },
 }
 
-/// The breaker's state. It holds no clock: every call says what time it is.
+/// The circuit breaker. It has no clock: the caller passes the time.
 #[derive(Debug, Clone)]
 pub struct Breaker {
-    state: State,
-    /// Failures in a row, up to now.
+    state: BreakerState,
+    /// Failures since the last success.
     failures: u32,
-    /// Successes in a row, up to now.
+    /// Successes since the last failure.
     successes: u32,
     /// The last attempts, the newest in bit 0; a set bit is a failure.
     recent: u64,
@@ -73,64 +77,57 @@ pub struct Breaker {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: State::Closed, failures: 0, successes: 0, recent: 0, recent_len: 0, opens: 0 }
+        Self { state: BreakerState::Closed, failures: 0, successes: 0, recent: 0, recent_len: 0, opens: 0 }
     }
 }
 
 impl Breaker {
-    /// Whether an attempt may start now. A `Probe` changes the state; ask only to use the answer.
-    pub fn admit(&mut self, now_ms: u64) -> Admission {
+    /// Whether an attempt may start now. The verdict `Probe` changes the state:
+    /// ask only for an attempt that starts if it may.
+    pub fn admit(&mut self, now_ms: u64) -> BreakerVerdict {
         match self.state {
-            State::Closed => Admission::Go,
-            State::Open { until_ms } if now_ms >= until_ms => {
-                self.state = State::HalfOpen;
-                Admission::Probe
+            BreakerState::Closed => BreakerVerdict::Go,
+            BreakerState::Open { until_ms } if now_ms >= until_ms => {
+                self.state = BreakerState::HalfOpen;
+                BreakerVerdict::Probe
             }
-            State::Open { until_ms } => Admission::Wait { until_ms: Some(until_ms) },
-            State::HalfOpen => Admission::Wait { until_ms: None },
+            BreakerState::Open { until_ms } => BreakerVerdict::Wait { until_ms: Some(until_ms) },
+            BreakerState::HalfOpen => BreakerVerdict::Wait { until_ms: None },
         }
     }
 
-    /// Until when nothing is sent, if the breaker is open and a probe is not due yet.
+    /// Whether attempts go through.
     #[must_use]
-    pub fn open_until(&self) -> Option<u64> {
-        match self.state {
-            State::Open { until_ms } => Some(until_ms),
-            State::Closed | State::HalfOpen => None,
-        }
+    pub const fn state(&self) -> BreakerState {
+        self.state
     }
 
-    /// Whether attempts go through freely.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
-    }
-
-    /// Learns how an attempt ended; true if that opened the breaker.
+    /// Records how an attempt ended. Returns true if that opened the breaker.
     pub fn record(
         &mut self,
         policy: &BreakerPolicy,
         now_ms: u64,
-        health: Health,
+        health: EndpointHealth,
         probe: bool,
         random: f64,
     ) -> bool {
         match self.state {
             // An attempt that began before the opening says nothing new.
-            State::Open { .. } => return false,
-            State::HalfOpen if !probe => return false,
-            State::HalfOpen | State::Closed => {}
+            BreakerState::Open { .. } => return false,
+            BreakerState::HalfOpen if !probe => return false,
+            BreakerState::HalfOpen | BreakerState::Closed => {}
         }
         match health {
-            Health::Up => {
+            EndpointHealth::Up => {
                 self.succeeded(policy);
                 false
             }
-            Health::Down { hold } => {
+            EndpointHealth::Down { hold } => {
                 self.count(policy, true);
                 self.successes = 0;
                 self.failures = self.failures.saturating_add(1);
-                let must_open = self.state == State::HalfOpen || hold.is_some() || self.is_failing(policy);
+                let must_open =
+                    self.state == BreakerState::HalfOpen || hold.is_some() || self.is_failing(policy);
                 if must_open {
                     self.open(policy, now_ms, hold, random);
                 }
@@ -141,14 +138,14 @@ impl Breaker {
 
     /// The probe ended without an outcome (its task was stopped): another may go at once.
     pub fn abandon_probe(&mut self, now_ms: u64) {
-        if self.state == State::HalfOpen {
-            self.state = State::Open { until_ms: now_ms };
+        if self.state == BreakerState::HalfOpen {
+            self.state = BreakerState::Open { until_ms: now_ms };
         }
     }
 
     fn succeeded(&mut self, policy: &BreakerPolicy) {
-        if self.state == State::HalfOpen {
-            self.state = State::Closed;
+        if self.state == BreakerState::HalfOpen {
+            self.state = BreakerState::Closed;
             (self.recent, self.recent_len) = (0, 0);
         }
         self.count(policy, false);
@@ -179,7 +176,7 @@ impl Breaker {
         let open = backoff::exponential(Duration::from_millis(policy.open_ms), self.opens, cap, random);
         let open = open.max(hold.unwrap_or_default()).min(cap);
         self.opens = self.opens.saturating_add(1);
-        self.state = State::Open { until_ms: now_ms + open.as_millis() as u64 };
+        self.state = BreakerState::Open { until_ms: now_ms + open.as_millis() as u64 };
     }
 }
 
@@ -188,7 +185,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DOWN: Health = Health::Down { hold: None };
+    const DOWN: EndpointHealth = EndpointHealth::Down { hold: None };
 
     fn tripped(policy: &BreakerPolicy) -> Breaker {
         let mut breaker = Breaker::default();
@@ -209,23 +206,23 @@ mod tests {
                 now += pass;
                 match what {
                     0 => match breaker.admit(now) {
-                        Admission::Go => prop_assert!(breaker.is_closed()),
-                        Admission::Probe => {
+                        BreakerVerdict::Go => prop_assert_eq!(breaker.state(), BreakerState::Closed),
+                        BreakerVerdict::Probe => {
                             prop_assert_eq!(probes, 0, "one probe at a time");
                             probes = 1;
                         }
-                        Admission::Wait { until_ms: Some(until) } => prop_assert!(until > now && until <= now + 20_000),
-                        Admission::Wait { until_ms: None } => prop_assert_eq!(probes, 1),
+                        BreakerVerdict::Wait { until_ms: Some(until) } => prop_assert!(until > now && until <= now + 20_000),
+                        BreakerVerdict::Wait { until_ms: None } => prop_assert_eq!(probes, 1),
                     },
                     1 | 2 => {
-                        let health = if what == 1 { Health::Up } else { DOWN };
+                        let health = if what == 1 { EndpointHealth::Up } else { DOWN };
                         breaker.record(&policy, now, health, probes == 1, random);
                         probes = 0;
                     }
                     _ => {
                         if probes == 1 {
                             breaker.abandon_probe(now);
-                            prop_assert_eq!(breaker.admit(now), Admission::Probe, "an abandoned probe is due again");
+                            prop_assert_eq!(breaker.admit(now), BreakerVerdict::Probe, "an abandoned probe is due again");
                         }
                     }
                 }
@@ -237,10 +234,10 @@ mod tests {
             let policy = BreakerPolicy::default();
             let (mut breaker, mut now) = (tripped(&policy), 0);
             for round in 0..rounds {
-                let until = breaker.open_until().unwrap();
+                let BreakerState::Open { until_ms: until } = breaker.state() else { panic!("not open") };
                 prop_assert_eq!(until - now, (1000u64 << round.min(6)).min(60_000));
                 now = until;
-                prop_assert_eq!(breaker.admit(now), Admission::Probe);
+                prop_assert_eq!(breaker.admit(now), BreakerVerdict::Probe);
                 prop_assert!(breaker.record(&policy, now, DOWN, true, 0.5));
             }
         }
@@ -250,19 +247,20 @@ mod tests {
     fn failures_in_a_row_open_it_and_a_good_probe_closes_it() {
         let policy = BreakerPolicy::default();
         let mut breaker = tripped(&policy);
-        assert_eq!(breaker.admit(999), Admission::Wait { until_ms: Some(1000) });
-        assert_eq!(breaker.admit(1000), Admission::Probe);
-        assert_eq!(breaker.admit(1000), Admission::Wait { until_ms: None });
-        assert!(!breaker.record(&policy, 1001, Health::Up, true, 0.5));
-        assert_eq!(breaker.admit(1001), Admission::Go);
+        assert_eq!(breaker.admit(999), BreakerVerdict::Wait { until_ms: Some(1000) });
+        assert_eq!(breaker.admit(1000), BreakerVerdict::Probe);
+        assert_eq!(breaker.admit(1000), BreakerVerdict::Wait { until_ms: None });
+        assert!(!breaker.record(&policy, 1001, EndpointHealth::Up, true, 0.5));
+        assert_eq!(breaker.admit(1001), BreakerVerdict::Go);
     }
 
     #[test]
     fn half_of_a_window_failing_opens_it() {
         let policy = BreakerPolicy { window: 10, ..BreakerPolicy::default() };
         let mut breaker = Breaker::default();
-        let opened = (0..10)
-            .map(|i| breaker.record(&policy, 0, if i % 2 == 0 { Health::Up } else { DOWN }, false, 0.5));
+        let opened = (0..10).map(|i| {
+            breaker.record(&policy, 0, if i % 2 == 0 { EndpointHealth::Up } else { DOWN }, false, 0.5)
+        });
         assert_eq!(opened.filter(|opened| *opened).count(), 1);
     }
 
@@ -270,9 +268,9 @@ mod tests {
     fn an_endpoint_that_asks_to_be_left_alone_is_left_alone() {
         let policy = BreakerPolicy::default();
         let mut breaker = Breaker::default();
-        let hold = Health::Down { hold: Some(Duration::from_secs(7)) };
+        let hold = EndpointHealth::Down { hold: Some(Duration::from_secs(7)) };
         assert!(breaker.record(&policy, 0, hold, false, 0.5));
-        assert_eq!(breaker.open_until(), Some(7000));
+        assert_eq!(breaker.state(), BreakerState::Open { until_ms: 7000 });
     }
 
     #[test]
@@ -280,6 +278,6 @@ mod tests {
         let policy = BreakerPolicy::default();
         let mut breaker = tripped(&policy);
         assert!(!breaker.record(&policy, 900, DOWN, false, 0.5));
-        assert_eq!(breaker.open_until(), Some(1000));
+        assert_eq!(breaker.state(), BreakerState::Open { until_ms: 1000 });
     }
 }

@@ -1,8 +1,8 @@
-//! What time it is, and a die: injected, so that tests decide.
+//! The time, injected so that a caller may decide it; and random numbers.
 
 use std::sync::Arc;
 
-/// The wall clock in milliseconds since the Unix epoch, or what a test says it is.
+/// Tells the time in milliseconds since the Unix epoch.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
 
@@ -11,13 +11,6 @@ impl Clock {
     #[must_use]
     pub fn wall() -> Self {
         Self(Arc::new(sluice_model::clock::now_ms))
-    }
-
-    /// A clock that starts at `start_ms` and goes with Tokio's, paused or not.
-    #[must_use]
-    pub fn tokio(start_ms: u64) -> Self {
-        let start = tokio::time::Instant::now();
-        Self(Arc::new(move || start_ms + start.elapsed().as_millis() as u64))
     }
 
     /// Now, in milliseconds since the Unix epoch.

@@ -1,21 +1,23 @@
-//! What must be durable before anything is settled, gathered and written together.
+//! Changes that must be durable before anything is settled, gathered and written together.
 //!
-//! The order of the writes is the order in which a crash between them loses
-//! nothing: first where events wait or end (queue, dead letters), then what is
-//! known of them, last what may be forgotten. A crash in the middle repeats
-//! deliveries, which is legal.
+//! The stores are written in an order in which a crash between two writes
+//! loses nothing: first the places where events wait or end (parked lists, the
+//! queue, dead letters), then the facts about them, last the removal of what is
+//! not needed any more. A crash in the middle repeats deliveries, which is legal.
 
-use crate::parking::Changes;
+use crate::parking::ParkedChanges;
 use crate::parking::rows::{self, RowDraft};
 use crate::slice::Ticket;
 use foldhash::{HashMap, HashSet};
 use sluice_model::{
-    BatchId, DeadLetter, Delivery, DeliveryId, Lane, Subscription, SubscriptionId, SubscriptionStatus,
+    BatchId, DeadLetter, Delivery, DeliveryId, DisabledReason, Lane, Subscription, SubscriptionId,
+    SubscriptionStatus,
 };
 use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::event_store::{NewBatch, NewFact};
 use sluice_ports::rows::{NewRow, RowChange};
-use sluice_ports::{Catalogue, EventStore, PortError, Rows, WorkQueue};
+use sluice_ports::{Catalogue, Checkpoints, EventStore, PortError, Rows, WorkQueue};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,15 +26,17 @@ const DISABLE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The stores that a commit writes to.
 #[derive(Clone)]
-pub struct Stores {
-    /// Facts and dead letters.
+pub struct CommitStores {
+    /// Batches, facts and dead letters.
     pub events: Arc<dyn EventStore>,
     /// Deliveries that wait.
     pub queue: Arc<dyn WorkQueue>,
     /// Subscriptions to disable.
     pub catalogue: Arc<dyn Catalogue>,
-    /// What is parked.
+    /// Parked lists.
     pub rows: Arc<dyn Rows>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// A row's partition and key.
@@ -40,7 +44,7 @@ type RowId = (String, Vec<u8>);
 
 /// One store's part of a commit.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum CommitStep {
     Batches,
     Grown,
     Puts,
@@ -51,16 +55,16 @@ enum Step {
     Disable,
 }
 
-/// In this order: what waits in the queue is read from the batches.
-const STEPS: [Step; 8] = [
-    Step::Batches,
-    Step::Grown,
-    Step::Puts,
-    Step::DeadLetters,
-    Step::Facts,
-    Step::Done,
-    Step::Shrunk,
-    Step::Disable,
+/// In this order: a delivery that waits reads its events from the batches.
+const STEPS: [CommitStep; 8] = [
+    CommitStep::Batches,
+    CommitStep::Grown,
+    CommitStep::Puts,
+    CommitStep::DeadLetters,
+    CommitStep::Facts,
+    CommitStep::Done,
+    CommitStep::Shrunk,
+    CommitStep::Disable,
 ];
 
 /// Changes that are not durable yet.
@@ -68,21 +72,25 @@ const STEPS: [Step; 8] = [
 pub struct Commit {
     batches: Vec<NewBatch>,
     puts: HashMap<DeliveryId, Delivery>,
-    /// Rows that grew: before everything else that refers to their events ends.
-    grown: HashMap<RowId, RowChange>,
-    /// Rows that shrank or went: after everything else.
+    /// The events of `puts`, by subscription.
+    put_events: HashMap<SubscriptionId, usize>,
+    /// Rows of parked lists that grew. They are written in the order of their
+    /// keys: of one list, the failed deliveries come before the events that
+    /// wait behind them, so a crash cannot reorder the events of a key.
+    grown: BTreeMap<RowId, RowChange>,
+    /// Rows of parked lists that shrank or went: written after everything else.
     shrunk: HashMap<RowId, RowChange>,
     /// The number of this commit, where its owner counts them.
     pub generation: u64,
     dead_letters: Vec<DeadLetter>,
     facts: HashMap<(BatchId, SubscriptionId), NewFact>,
     done: HashSet<(SubscriptionId, DeliveryId)>,
-    disable: HashMap<SubscriptionId, (Arc<Subscription>, &'static str)>,
+    disable: HashMap<SubscriptionId, (Arc<Subscription>, DisabledReason)>,
     settled: Vec<(Ticket, usize)>,
 }
 
 impl Commit {
-    /// An empty one with this number.
+    /// An empty commit with this number.
     #[must_use]
     pub fn numbered(generation: u64) -> Self {
         Self { generation, ..Self::default() }
@@ -121,31 +129,13 @@ impl Commit {
 
     /// Puts a delivery into the queue; the last word on an id counts.
     pub fn put(&mut self, delivery: Delivery) {
+        self.forget_put(delivery.id);
+        *self.put_events.entry(delivery.subscription).or_default() += delivery.event_count();
         self.puts.insert(delivery.id, delivery);
     }
 
-    /// Takes the puts back: they go elsewhere.
-    pub fn take_puts(&mut self) -> Vec<Delivery> {
-        self.puts.drain().map(|(_, of)| of).collect()
-    }
-
-    /// Takes over all that another gathered.
-    pub fn absorb(&mut self, other: Self) {
-        let Self { batches, puts, grown, shrunk, dead_letters, facts, done, disable, settled, generation: _ } =
-            other;
-        self.batches.extend(batches);
-        puts.into_values().for_each(|of| self.put(of));
-        self.grown.extend(grown);
-        self.shrunk.extend(shrunk);
-        self.dead_letters.extend(dead_letters);
-        facts.into_values().for_each(|of| self.fact(of));
-        done.into_iter().for_each(|(subscription, id)| self.done(subscription, id));
-        self.disable.extend(disable);
-        self.settled.extend(settled);
-    }
-
     /// Changes the parked list of a lane; the last word on a row counts.
-    pub fn park(&mut self, lane: Lane, changes: Changes) {
+    pub fn park(&mut self, lane: Lane, changes: ParkedChanges) {
         let partition = rows::partition(lane);
         let id = |key: &[u8]| (partition.clone(), key.to_vec());
         let put = |RowDraft { key, value, needs_from_ms }| {
@@ -154,7 +144,7 @@ impl Commit {
         };
         for row in changes.grown {
             let id = id(&row.key);
-            // It may have shrunk before, as what it was then.
+            // An earlier change of the same commit may have shrunk it: this is newer.
             self.shrunk.remove(&id);
             self.grown.insert(id, put(row));
         }
@@ -167,12 +157,23 @@ impl Commit {
         }
     }
 
-    /// Gives a delivery up.
+    /// Puts a row that is durable before what made it necessary is settled.
+    pub fn put_row(&mut self, row: NewRow) {
+        self.grown.insert((row.partition.clone(), row.key.clone()), RowChange::Put(row));
+    }
+
+    /// Removes a row once everything else is durable.
+    pub fn remove_row(&mut self, partition: String, key: Vec<u8>) {
+        let id = (partition.clone(), key.clone());
+        self.shrunk.insert(id, RowChange::Remove { partition, key });
+    }
+
+    /// Adds the dead letter of a delivery that is given up.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter);
     }
 
-    /// Adds what became known; facts about the same events join.
+    /// Adds a fact; facts about the same events join.
     pub fn fact(&mut self, new: NewFact) {
         let key = (new.batch, new.subscription);
         match self.facts.get_mut(&key) {
@@ -183,12 +184,12 @@ impl Commit {
 
     /// Forgets a delivery of the queue. A put of it that waits here is not made.
     pub fn done(&mut self, subscription: SubscriptionId, id: DeliveryId) {
-        self.puts.remove(&id);
+        self.forget_put(id);
         self.done.insert((subscription, id));
     }
 
     /// Disables a subscription, if it still has this version.
-    pub fn disable(&mut self, subscription: &Arc<Subscription>, reason: &'static str) {
+    pub fn disable(&mut self, subscription: &Arc<Subscription>, reason: DisabledReason) {
         self.disable.insert(subscription.id, (Arc::clone(subscription), reason));
     }
 
@@ -197,7 +198,7 @@ impl Commit {
         self.settled.push((ticket, events));
     }
 
-    /// What is settled, once [`Self::write_until_durable`] has succeeded.
+    /// The events that are settled once [`Self::write_until_durable`] has succeeded.
     #[must_use]
     pub fn settled(&self) -> &[(Ticket, usize)] {
         &self.settled
@@ -206,19 +207,25 @@ impl Commit {
     /// Events of puts of one subscription that the queue does not count yet.
     #[must_use]
     pub fn waiting_events(&self, subscription: SubscriptionId) -> usize {
-        let of_it = self.puts.values().filter(|delivery| delivery.subscription == subscription);
-        of_it.map(Delivery::event_count).sum()
+        self.put_events.get(&subscription).copied().unwrap_or(0)
     }
 
-    /// Whether the queue changes.
+    fn forget_put(&mut self, id: DeliveryId) {
+        let Some(before) = self.puts.remove(&id) else { return };
+        if let Some(events) = self.put_events.get_mut(&before.subscription) {
+            *events -= before.event_count();
+        }
+    }
+
+    /// Whether deliveries are put into the queue.
     #[must_use]
     pub fn has_puts(&self) -> bool {
         !self.puts.is_empty()
     }
 
-    /// Writes on behind the steps that were `made`; those that succeed join
-    /// them. Repeating a step changes nothing: some of it may have been made.
-    async fn write_on(&self, stores: &Stores, now_ms: u64, made: &mut usize) -> Result<(), PortError> {
+    /// Makes the steps after the first `made`, and counts those that succeed.
+    /// A step that failed may be partly made: repeating it changes nothing.
+    async fn write_on(&self, stores: &CommitStores, now_ms: u64, made: &mut usize) -> Result<(), PortError> {
         for step in STEPS.iter().skip(*made) {
             self.make(*step, stores, now_ms).await?;
             *made += 1;
@@ -226,32 +233,35 @@ impl Commit {
         Ok(())
     }
 
-    async fn make(&self, step: Step, stores: &Stores, now_ms: u64) -> Result<(), PortError> {
+    async fn make(&self, step: CommitStep, stores: &CommitStores, now_ms: u64) -> Result<(), PortError> {
         match step {
-            Step::Batches if !self.batches.is_empty() => {
+            CommitStep::Batches if !self.batches.is_empty() => {
                 stores.events.put_batches(self.batches.clone()).await
             }
-            Step::Grown if !self.grown.is_empty() => {
-                stores.rows.write(self.grown.values().cloned().collect()).await
+            CommitStep::Grown => {
+                for round in self.grown_rounds() {
+                    stores.rows.write_in_any_order(round).await?;
+                }
+                Ok(())
             }
-            Step::Puts if !self.puts.is_empty() => {
+            CommitStep::Puts if !self.puts.is_empty() => {
                 stores.queue.put(self.puts.values().cloned().collect()).await
             }
-            Step::DeadLetters if !self.dead_letters.is_empty() => {
+            CommitStep::DeadLetters if !self.dead_letters.is_empty() => {
                 stores.events.put_dead_letters(self.dead_letters.clone()).await
             }
-            Step::Facts if !self.facts.is_empty() => {
+            CommitStep::Facts if !self.facts.is_empty() => {
                 stores.events.add_facts(self.facts.values().cloned().collect()).await
             }
-            Step::Done if !self.done.is_empty() => {
+            CommitStep::Done if !self.done.is_empty() => {
                 stores.queue.done(self.done.iter().copied().collect()).await
             }
-            Step::Shrunk if !self.shrunk.is_empty() => {
-                stores.rows.write(self.shrunk.values().cloned().collect()).await
+            CommitStep::Shrunk if !self.shrunk.is_empty() => {
+                stores.rows.write_in_any_order(self.shrunk.values().cloned().collect()).await
             }
-            Step::Disable => {
+            CommitStep::Disable => {
                 for (subscription, reason) in self.disable.values() {
-                    disable(stores, subscription, reason, now_ms).await;
+                    disable(stores, subscription, *reason, now_ms).await;
                 }
                 Ok(())
             }
@@ -259,21 +269,38 @@ impl Commit {
         }
     }
 
-    /// Writes everything, again and again while the stores are not available:
-    /// what is not durable is not settled, so waiting loses nothing.
+    /// The rows that grew, in rounds to be written one after the other: each
+    /// round has the next row of every list. Lists do not depend on each other,
+    /// so many of them take no more time than the longest.
+    fn grown_rounds(&self) -> Vec<Vec<RowChange>> {
+        let (mut rounds, mut list, mut round) = (Vec::<Vec<RowChange>>::new(), None, 0);
+        for ((partition, key), change) in &self.grown {
+            let next = Some((partition, rows::list_of(key)));
+            round = if next == list { round + 1 } else { 0 };
+            list = next;
+            if rounds.len() == round {
+                rounds.push(Vec::new());
+            }
+            rounds[round].push(change.clone());
+        }
+        rounds
+    }
+
+    /// Writes everything, again and again while the stores are not available.
+    /// Waiting loses nothing: events are settled only once they are durable.
     ///
-    /// Dropping the future between tries loses nothing either: what was not
-    /// settled is read again from the log or taken again from the queue.
+    /// Dropping the future loses nothing either: events that were not settled
+    /// are read again from the log or taken again from the queue.
     ///
     /// # Errors
     /// If the stores are closed.
     pub async fn write_until_durable(
         &self,
-        stores: &Stores,
+        stores: &CommitStores,
         now_ms: impl Fn() -> u64,
         on_failure: impl Fn(&PortError),
     ) -> Result<(), PortError> {
-        // A store that is away must not have the others written again each time.
+        // While one store is away, the others are not written again at each try.
         let (mut made, mut tries) = (0, 0u32);
         loop {
             let error = match self.write_on(stores, now_ms(), &mut made).await {
@@ -295,85 +322,36 @@ pub fn store_wait(error: &PortError, tries: u32) -> Duration {
     let wait = crate::backoff::exponential(Duration::from_millis(50), tries, MAX, crate::clock::random());
     match error {
         PortError::Unavailable { retry_after, .. } => wait.max((*retry_after).min(MAX)),
-        PortError::Damaged { .. } | PortError::Closed { .. } => wait,
+        PortError::Refused { .. } | PortError::Damaged { .. } | PortError::Closed { .. } => wait,
     }
 }
 
-/// Disables a subscription as well as it can be done now: a catalogue that is
-/// away must not stop deliveries, and the next 410 or full backlog asks again.
-async fn disable(stores: &Stores, subscription: &Arc<Subscription>, reason: &str, now_ms: u64) {
+/// Tries once to disable a subscription: a catalogue that is away must not stop
+/// deliveries, and the next 410 or full backlog asks again.
+async fn disable(
+    stores: &CommitStores,
+    subscription: &Arc<Subscription>,
+    reason: DisabledReason,
+    now_ms: u64,
+) {
     let mut disabled = Subscription::clone(subscription);
     disabled.version += 1;
     disabled.updated_at_ms = now_ms;
-    disabled.status = SubscriptionStatus::Disabled { reason: reason.into() };
+    disabled.status = SubscriptionStatus::Disabled { reason };
     match tokio::time::timeout(DISABLE_WITHIN, stores.catalogue.put_subscription(&disabled)).await {
-        Ok(Ok(())) => tracing::warn!(subscription = %subscription.id, reason, "disabled the subscription"),
-        // Changed or deleted since: its owner's word counts, not ours.
+        Ok(Ok(())) => {
+            tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), "disabled the subscription");
+        }
+        // Its owner changed or deleted it since: the owner's word counts.
         Ok(Err(CatalogueError::Conflict(_) | CatalogueError::NotFound)) => {}
         Ok(Err(CatalogueError::Port(error))) => {
-            tracing::warn!(subscription = %subscription.id, reason, %error, "could not disable the subscription");
+            tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), %error, "could not disable the subscription");
         }
         Err(_elapsed) => {
-            tracing::warn!(subscription = %subscription.id, reason, "the catalogue did not answer in time");
+            tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), "the catalogue did not answer in time");
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{RecordingStores, batch_id, batch_of_sizes, delivery};
-    use sluice_model::{CustomerId, EventSet, Fact};
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    #[test]
-    fn facts_about_the_same_events_join() {
-        let mut commit = Commit::default();
-        for (start, attempts) in [(0, 1), (5, 2)] {
-            let took = EventSet::range(start, start + 5);
-            commit.fact(NewFact {
-                customer: CustomerId::from_u128(1),
-                batch: batch_id(1, 1),
-                subscription: SubscriptionId::from_u128(1),
-                fact: Fact { matched: took.clone(), took, attempts, ..Fact::default() },
-            });
-        }
-        assert_eq!(commit.len(), 1);
-        let fact = &commit.facts.values().next().unwrap().fact;
-        assert_eq!((fact.took.clone(), fact.attempts), (EventSet::range(0, 10), 2));
-    }
-
-    #[test]
-    fn a_delivery_that_is_done_is_not_put() {
-        let mut commit = Commit::default();
-        let delivery = delivery(1, 3);
-        let (subscription, id) = (delivery.subscription, delivery.id);
-        commit.put(delivery);
-        assert_eq!(commit.waiting_events(subscription), 3);
-        commit.done(subscription, id);
-        assert!(!commit.has_puts());
-        assert_eq!(commit.waiting_events(subscription), 0);
-    }
-    #[tokio::test]
-    async fn what_is_durable_is_not_written_again_while_another_store_is_away() {
-        let (events, queue) = (RecordingStores::default(), RecordingStores::default());
-        let stores = Stores { queue: queue.stores().queue, ..events.stores() };
-        let mut commit = Commit::default();
-        commit.batch(NewBatch { batch: Arc::new(batch_of_sizes(&[9])), matched: true });
-        commit.put(delivery(1, 1));
-        queue.failing.store(true, Ordering::SeqCst);
-        let failures = AtomicU32::new(0);
-        let written = commit.write_until_durable(
-            &stores,
-            || 7,
-            |error| {
-                assert_eq!(failures.fetch_add(1, Ordering::SeqCst), 0, "written again: {error}");
-                // From now on the batches could not be written.
-                events.failing.store(true, Ordering::SeqCst);
-                queue.failing.store(false, Ordering::SeqCst);
-            },
-        );
-        written.await.unwrap();
-        assert_eq!(failures.into_inner(), 1);
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
-//! What all tasks of a processor share.
+//! The state that all tasks of a processor share.
 
 use crate::attempt::Courier;
 use crate::clock::Clock;
-use crate::commit::Stores;
+use crate::commit::CommitStores;
 use crate::config::ProcessorConfig;
 use crate::endpoint::Endpoints;
 use crate::matcher::Matchers;
@@ -11,13 +11,13 @@ use sluice_model::{CustomerId, Subscription, SubscriptionId};
 use sluice_ports::{Log, PortError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-/// What all tasks of a processor share.
+/// The state that all tasks of a processor share.
 pub(crate) struct Context {
     pub(crate) config: ProcessorConfig,
     pub(crate) log: Arc<dyn Log>,
-    pub(crate) stores: Stores,
+    pub(crate) stores: CommitStores,
     pub(crate) matchers: Matchers,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) courier: Arc<Courier>,
@@ -25,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) queue_wake: Notify,
     /// Bytes of webhooks in flight that no log entry waits for any more.
     pub(crate) detached_bytes: AtomicUsize,
+    /// Turns of the threads that match batches which waited.
+    pub(crate) matching_turns: Semaphore,
     /// Lanes of the deployment.
     pub(crate) lanes: u16,
 }
@@ -51,21 +53,21 @@ impl Context {
     }
 
     /// Room for a webhook that is in flight but no longer holds the log; none if there is none.
-    pub(crate) fn detach(self: &Arc<Self>, bytes: usize) -> Option<Detached> {
+    pub(crate) fn detach(self: &Arc<Self>, bytes: usize) -> Option<DetachedRoom> {
         let max = self.config.shard.detached_bytes_max;
         let fits = |held: usize| Some(held + bytes).filter(|sum| *sum <= max);
         self.detached_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        Some(Detached { context: Arc::clone(self), bytes })
+        Some(DetachedRoom { context: Arc::clone(self), bytes })
     }
 }
 
 /// Room taken by [`Context::detach`]; dropping it gives it back.
-pub(crate) struct Detached {
+pub(crate) struct DetachedRoom {
     context: Arc<Context>,
     bytes: usize,
 }
 
-impl Drop for Detached {
+impl Drop for DetachedRoom {
     fn drop(&mut self) {
         self.context.detached_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }

@@ -11,8 +11,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Subscriptions whose attempts one write takes.
 const SUBSCRIPTIONS_MAX: usize = 256;
 
-/// Writes until told to stop, and once more then. What cannot be written is
-/// dropped: the history is for people, deliveries do not wait for it.
+/// Writes until told to stop, and once more then. Attempts that cannot be
+/// written are dropped: the history is for people, deliveries do not wait for it.
 pub(crate) async fn keep(context: Arc<Context>, history: Arc<AttemptHistory>, shutdown: CancellationToken) {
     // Cutting the wait short loses nothing.
     while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {

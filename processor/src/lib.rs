@@ -1,14 +1,16 @@
 //! The processor of Sluice: consumes shards, matches subscriptions, delivers webhooks.
 //!
-//! One event's way: [`shard`](shard) reads its batch from the log, [`matcher`]
-//! says who wants it, an [`outbox`] a subscription gathers, [`client`] sends,
-//! [`outcome`] says what the answer means, [`settlement`] what follows, and
-//! [`commit`] makes that durable before the [`watermark`] counts it as settled.
-//! What failed waits in the queue for the [`worker`](worker).
+//! The path of one event: a [`shard`] task reads its batch from the log, the
+//! [`matcher`] finds the subscriptions that want it, the [`outbox`] of each
+//! subscription gathers events into a webhook, the [`client`] sends it,
+//! [`outcome`] decides what the answer means, [`settlement`] what follows, and
+//! [`commit`] makes that durable before the [`watermark`] counts the event as
+//! settled. Failed deliveries wait in the queue for the [`worker`], or in a
+//! parked list ([`parking`]) where the subscription is ordered.
 //!
-//! The rules (`outcome`, `backoff`, `breaker`, `outbox`, `outlet`,
+//! The rules (`outcome`, `backoff`, `breaker`, `outbox`, `outlet`, `parking`,
 //! `watermark`, `settlement`, `sign`, `guard`, `body`) do no I/O and hold no
-//! clock; the tasks fetch, ask them, and do what they say.
+//! clock. The tasks fetch, ask the rules, and do what they say.
 
 pub mod attempt;
 pub mod backoff;
@@ -22,12 +24,11 @@ pub mod config;
 mod context;
 pub mod endpoint;
 #[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
 pub mod fuzzing;
+mod group_commit;
 pub mod guard;
 pub mod health;
 mod history;
-mod ledger;
 pub mod matcher;
 pub mod metrics;
 pub mod outbox;
@@ -36,14 +37,16 @@ pub mod outlet;
 pub mod parking;
 mod probe;
 mod processor;
-pub mod recent;
 mod replayer;
 pub mod resolver;
 pub mod settlement;
 mod shard;
 pub mod sign;
+pub mod signing;
 pub mod slice;
+mod stored_body;
 pub mod target;
+mod unsaved;
 pub mod watermark;
 mod worker;
 

@@ -2,23 +2,28 @@
 //!
 //! Labels come from closed sets: never an id or a URL.
 
-use crate::outcome::{Answer, Fault};
-use crate::settlement::Ending;
+use crate::outcome::{Fault, PostResult};
+use crate::settlement::DeliveryEnding;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sluice_model::DeadLetterReason;
 use sluice_telemetry::{Metric, Values, describe};
 
-const ENDS: &[&str] = &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison"];
+const ENDS: &[&str] =
+    &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"];
 const BY_SHARD: &[(&str, Values)] =
     &[("shard", Values::Bounded("a shard of the log; they are few and fixed"))];
 
-/// What the processor tells.
+/// All metrics of the processor.
 pub const METRICS: &[Metric] = &[
     Metric::counter(
         "sluice_processor_events_total",
         "Events looked at, by what came of it: (event × subscription) where undecided.",
     )
     .by(&[("result", Values::Of(&["matched", "unmatched", "undecided"]))]),
+    Metric::counter(
+        "sluice_processor_events_waiting_total",
+        "Events that had to wait to be matched, because their customer had used its share of the shard's matching.",
+    ),
     Metric::counter("sluice_processor_events_delivered_total", "(Event × subscription) that endpoints took."),
     Metric::counter(
         "sluice_processor_events_handed_over_total",
@@ -38,7 +43,7 @@ pub const METRICS: &[Metric] = &[
     Metric::gauge("sluice_processor_queue_events", "Events of the deliveries that wait in the work queue."),
     Metric::counter(
         "sluice_processor_posts_total",
-        "POSTs of webhooks, by the answer's status or what went wrong.",
+        "POSTs of webhooks, by the answer's status or by what went wrong; unreadable is a 2xx whose list of failed events cannot be read.",
     )
     .by(&[("class", Values::Of(&CLASSES))]),
     Metric::counter("sluice_processor_dead_letters_total", "Deliveries given up, by reason.")
@@ -51,11 +56,19 @@ pub const METRICS: &[Metric] = &[
         .by(BY_SHARD),
     Metric::gauge(
         "sluice_processor_lag_seconds",
-        "How far matching is behind acceptance; 0 at the end of the log.",
+        "How far matching is behind acceptance: 0 at the end of the log, and growing while the log does not answer.",
     )
     .by(BY_SHARD),
-    Metric::gauge("sluice_processor_lag_events", "Events that were read and are not matched yet.")
-        .by(BY_SHARD),
+    Metric::gauge(
+        "sluice_processor_lag_events",
+        "Events that were read and are not matched yet, and an estimate of those that are not read.",
+    )
+    .by(BY_SHARD),
+    Metric::gauge(
+        "sluice_processor_waiting_batches",
+        "Batches that wait to be matched, because their customer has used its share of the shard's matching.",
+    )
+    .by(BY_SHARD),
     Metric::gauge(
         "sluice_processor_checkpoint_age_seconds",
         "Since a checkpoint was stored, or there was none to store.",
@@ -68,10 +81,12 @@ pub const METRICS: &[Metric] = &[
 pub struct Metrics {
     /// Events that at least one subscription wanted.
     pub events_matched: Counter,
-    /// Events that nobody wanted.
+    /// Events that no subscription wanted.
     pub events_unmatched: Counter,
     /// (event × subscription) that could not be judged.
     pub events_undecided: Counter,
+    /// Events that had to wait to be matched.
+    pub events_waiting: Counter,
     /// (event × subscription) that endpoints took.
     pub events_delivered: Counter,
     /// (event × subscription) handed over to the work queue before a first attempt ended.
@@ -84,7 +99,7 @@ pub struct Metrics {
     pub breaker_opens: Counter,
     /// Tries of a store that failed.
     pub store_failures: Counter,
-    /// Tasks that ended when they should not have, and were started again.
+    /// Tasks that broke off and were started again.
     pub task_restarts: Counter,
     /// Seconds a POST took.
     pub post_seconds: Histogram,
@@ -99,28 +114,31 @@ pub struct Metrics {
     dead_events: [Counter; REASONS.len()],
 }
 
-const CLASSES: [&str; 9] = ["2xx", "3xx", "4xx", "429", "5xx", "timeout", "connect", "broken", "forbidden"];
+const CLASSES: [&str; 10] =
+    ["2xx", "3xx", "4xx", "429", "5xx", "unreadable", "timeout", "connect", "broken", "forbidden"];
 
-const REASONS: [DeadLetterReason; 5] = [
+const REASONS: [DeadLetterReason; 6] = [
     DeadLetterReason::Exhausted,
     DeadLetterReason::Refused,
     DeadLetterReason::SubscriptionDisabled,
     DeadLetterReason::BacklogFull,
     DeadLetterReason::Poison,
+    DeadLetterReason::TooExpensive,
 ];
 
-/// The place of an answer in [`CLASSES`].
-const fn class(answer: Answer) -> usize {
-    match answer {
-        Answer::Status { code: 0..=299, .. } => 0,
-        Answer::Status { code: 300..=399, .. } => 1,
-        Answer::Status { code: 429, .. } => 3,
-        Answer::Status { code: 400..=499, .. } => 2,
-        Answer::Status { .. } => 4,
-        Answer::Fault(Fault::Timeout) => 5,
-        Answer::Fault(Fault::Connect) => 6,
-        Answer::Fault(Fault::Broken | Fault::Redirect) => 7,
-        Answer::Fault(Fault::ForbiddenAddress | Fault::ForbiddenUrl | Fault::Unsendable) => 8,
+/// The place of a POST's result in [`CLASSES`].
+const fn class(result: PostResult) -> usize {
+    match result {
+        PostResult::Answered { code: 0..=299, .. } => 0,
+        PostResult::Answered { code: 300..=399, .. } => 1,
+        PostResult::Answered { code: 429, .. } => 3,
+        PostResult::Answered { code: 400..=499, .. } => 2,
+        PostResult::Answered { .. } => 4,
+        PostResult::Unreadable { .. } => 5,
+        PostResult::Fault(Fault::Timeout) => 6,
+        PostResult::Fault(Fault::Connect) => 7,
+        PostResult::Fault(Fault::Broken | Fault::Redirect) => 8,
+        PostResult::Fault(Fault::ForbiddenAddress | Fault::ForbiddenUrl | Fault::Unsendable) => 9,
     }
 }
 
@@ -132,6 +150,7 @@ const fn place(reason: DeadLetterReason) -> usize {
         DeadLetterReason::SubscriptionDisabled => 2,
         DeadLetterReason::BacklogFull => 3,
         DeadLetterReason::Poison => 4,
+        DeadLetterReason::TooExpensive => 5,
     }
 }
 
@@ -145,6 +164,7 @@ impl Metrics {
             events_matched: events("matched"),
             events_unmatched: events("unmatched"),
             events_undecided: events("undecided"),
+            events_waiting: counter!("sluice_processor_events_waiting_total"),
             events_delivered: counter!("sluice_processor_events_delivered_total"),
             events_handed_over: counter!("sluice_processor_events_handed_over_total"),
             damaged: counter!("sluice_processor_log_damage_total"),
@@ -158,24 +178,25 @@ impl Metrics {
             queue_events: gauge!("sluice_processor_queue_events"),
             posts: CLASSES.map(|class| counter!("sluice_processor_posts_total", "class" => class)),
             dead_letters: REASONS
-                .map(|of| counter!("sluice_processor_dead_letters_total", "reason" => of.as_str())),
-            dead_events: REASONS
-                .map(|of| counter!("sluice_processor_dead_letter_events_total", "reason" => of.as_str())),
+                .map(|reason| counter!("sluice_processor_dead_letters_total", "reason" => reason.as_str())),
+            dead_events: REASONS.map(
+                |reason| counter!("sluice_processor_dead_letter_events_total", "reason" => reason.as_str()),
+            ),
         }
     }
 
     /// Counts a POST.
-    pub fn post(&self, answer: Answer, latency_ms: u64) {
-        self.posts[class(answer)].increment(1);
+    pub fn post(&self, result: PostResult, latency_ms: u64) {
+        self.posts[class(result)].increment(1);
         self.post_seconds.record(latency_ms as f64 / 1000.0);
     }
 
     /// Counts how a delivery of `events` ended.
-    pub fn ending(&self, ending: Ending, events: usize) {
+    pub fn ending(&self, ending: DeliveryEnding, events: usize) {
         match ending {
-            Ending::Taken => self.events_delivered.increment(events as u64),
-            Ending::Waits => self.retries.increment(1),
-            Ending::GaveUp(reason) => {
+            DeliveryEnding::Taken => self.events_delivered.increment(events as u64),
+            DeliveryEnding::Waits => self.retries.increment(1),
+            DeliveryEnding::GaveUp(reason) => {
                 self.dead_letters[place(reason)].increment(1);
                 self.dead_events[place(reason)].increment(events as u64);
             }
@@ -189,8 +210,8 @@ impl Default for Metrics {
     }
 }
 
-/// The metrics of one shard; shards are few and their names are fixed. When
-/// it is dropped they are 0: the shard is another's to tell of.
+/// The metrics of one shard; shards are few and their names are fixed. Dropping
+/// this sets them to 0: from then on another process tells of the shard.
 pub struct ShardMetrics {
     /// (event × subscription) that are unsettled.
     pub unsettled_events: Gauge,
@@ -200,7 +221,9 @@ pub struct ShardMetrics {
     pub lag_seconds: Gauge,
     /// Events that were read and not matched yet.
     pub lag_events: Gauge,
-    /// Seconds since a checkpoint was stored, or there was none to store.
+    /// Batches that wait to be matched.
+    pub waiting_batches: Gauge,
+    /// Seconds since a checkpoint was stored, or nothing was left to checkpoint.
     pub checkpoint_age_seconds: Gauge,
 }
 
@@ -214,6 +237,7 @@ impl ShardMetrics {
             unsettled_bytes: gauge("sluice_processor_unsettled_bytes"),
             lag_seconds: gauge("sluice_processor_lag_seconds"),
             lag_events: gauge("sluice_processor_lag_events"),
+            waiting_batches: gauge("sluice_processor_waiting_batches"),
             checkpoint_age_seconds: gauge("sluice_processor_checkpoint_age_seconds"),
         }
     }
@@ -226,6 +250,7 @@ impl Drop for ShardMetrics {
             &self.unsettled_bytes,
             &self.lag_seconds,
             &self.lag_events,
+            &self.waiting_batches,
             &self.checkpoint_age_seconds,
         ];
         all.iter().for_each(|gauge| gauge.set(0.0));
@@ -245,7 +270,9 @@ mod tests {
 
     #[test]
     fn statuses_are_counted_by_class() {
-        let of = |code| CLASSES[class(Answer::Status { code, retry_after: None })];
-        assert_eq!([204, 302, 404, 429, 503].map(of), ["2xx", "3xx", "4xx", "429", "5xx"]);
+        let class_of = |code| CLASSES[class(PostResult::Answered { code, retry_after: None })];
+        assert_eq!([204, 302, 404, 429, 503].map(class_of), ["2xx", "3xx", "4xx", "429", "5xx"]);
+        let unreadable = PostResult::Unreadable { code: 200, retry_after: None };
+        assert_eq!(CLASSES[class(unreadable)], "unreadable");
     }
 }

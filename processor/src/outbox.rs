@@ -1,13 +1,13 @@
-//! What waits for one subscription on one shard, and when a webhook is cut from it.
+//! The events that wait for one subscription on one shard, and when a webhook is cut from them.
 //!
 //! Slices wait in log order. A cut takes from the front as much as the
 //! subscription's [`BatchPolicy`] allows: whole events only, in order, and an
 //! event larger than `max_bytes` alone.
 
 use crate::parking::REFS_MAX;
-use crate::slice::{Slice, run_weight, start_of, weight};
+use crate::slice::{Slice, Ticket, run_weight, start_of, weight};
 use sluice_model::subscription::BatchPolicy;
-use sluice_model::{Batch, EventSet, Lane, Run};
+use sluice_model::{Batch, EventRef, EventSet, Lane, Run};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ const BODY_OVERHEAD: usize = 1;
 /// Slices that wait, and a place in the first of them.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingSlice>,
     events: usize,
     weight: usize,
 }
 
-/// A slice of which the events before (`run`, `at`) are gone already.
+/// A slice whose events before `next` of its run number `run` are gone already.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingSlice {
     slice: Slice,
     run: usize,
-    at: u16,
+    next: u16,
     since_ms: u64,
 }
 
-/// What a cut took: the events of one webhook.
+/// The events of one webhook, cut from an outbox.
 #[derive(Debug, Default)]
-pub struct Cut {
+pub struct WebhookCut {
     /// The events in the order of the webhook's array.
     pub slices: Vec<Slice>,
     /// How many events.
@@ -44,14 +44,29 @@ pub struct Cut {
     pub since_ms: u64,
 }
 
+impl WebhookCut {
+    /// The events as a delivery names them.
+    #[must_use]
+    pub fn event_refs(&self) -> Vec<EventRef> {
+        let refs = self.slices.iter();
+        refs.map(|slice| EventRef { batch: slice.batch.id, events: slice.events.clone() }).collect()
+    }
+
+    /// The log entries that the events settle, each with how many of its events they are.
+    #[must_use]
+    pub fn tickets(&self) -> Vec<(Ticket, usize)> {
+        self.slices.iter().map(|slice| (slice.ticket, slice.events.len())).collect()
+    }
+}
+
 impl Outbox {
     /// Adds a slice behind all others. An empty one is not kept.
     pub fn push(&mut self, slice: Slice, now_ms: u64) {
         let Some(first) = slice.events.runs().first() else { return };
         self.events += slice.events.len();
         self.weight += weight(&slice.batch, &slice.events);
-        let at = first.start;
-        self.waiting.push_back(Waiting { slice, run: 0, at, since_ms: now_ms });
+        let next = first.start;
+        self.waiting.push_back(WaitingSlice { slice, run: 0, next, since_ms: now_ms });
     }
 
     /// How many events wait.
@@ -92,28 +107,29 @@ impl Outbox {
         let waiting = std::mem::take(&mut self.waiting);
         (self.events, self.weight) = (0, 0);
         let mut diverted = Vec::new();
-        for of in waiting {
-            let left = of.left();
-            let (held, rest) = Slice { events: left, ..of.slice }.split(&is_held);
+        for waiting in waiting {
+            let left = waiting.left();
+            let (held, rest) = Slice { events: left, ..waiting.slice }.split(&is_held);
             if !held.events.is_empty() {
                 diverted.push(held);
             }
-            self.push(rest, of.since_ms);
+            self.push(rest, waiting.since_ms);
         }
         diverted
     }
 
-    /// Takes the events of one webhook; nothing if none wait. With `parks`, so
-    /// that its delivery can be parked: of one lane, and not of too many batches.
-    pub fn cut(&mut self, policy: &BatchPolicy, parks: bool) -> Option<Cut> {
-        let mut cut = Cut { since_ms: self.oldest_ms()?, ..Cut::default() };
+    /// Takes the events of one webhook; nothing if none wait. The delivery of an
+    /// ordered subscription must be one that can be parked: of one lane, and not
+    /// of too many batches.
+    pub fn cut(&mut self, policy: &BatchPolicy, ordered: bool) -> Option<WebhookCut> {
+        let mut cut = WebhookCut { since_ms: self.oldest_ms()?, ..WebhookCut::default() };
         let mut room =
             Room { events: policy.max_events.max(1) as usize, bytes: policy.max_bytes as usize, first: true };
         room.bytes = room.bytes.saturating_sub(BODY_OVERHEAD);
         while let Some(front) = self.waiting.front_mut() {
             let lane = cut.slices.first().map(|first| first.batch.lane());
             let is_other = lane.is_some_and(|lane| lane != front.slice.batch.lane());
-            if parks && (is_other || cut.slices.len() >= REFS_MAX) {
+            if ordered && (is_other || cut.slices.len() >= REFS_MAX) {
                 break;
             }
             let before = (cut.events, cut.body_bytes);
@@ -137,11 +153,11 @@ impl Outbox {
     }
 }
 
-/// What a webhook has room for.
+/// The room that is left in a webhook.
 struct Room {
     events: usize,
     bytes: usize,
-    /// Nothing is in it: one event fits whatever its size.
+    /// The webhook is empty: one event fits whatever its size.
     first: bool,
 }
 
@@ -158,7 +174,7 @@ impl Room {
     }
 }
 
-impl Waiting {
+impl WaitingSlice {
     fn is_done(&self) -> bool {
         self.run >= self.slice.events.runs().len()
     }
@@ -166,17 +182,17 @@ impl Waiting {
     /// The events that are not gone yet.
     fn left(&self) -> EventSet {
         let mut left = EventSet::new();
-        for (at, run) in self.slice.events.runs().iter().enumerate().skip(self.run) {
-            left.push_run(if at == self.run { self.at } else { run.start }, run.end);
+        for (number, run) in self.slice.events.runs().iter().enumerate().skip(self.run) {
+            left.push_run(if number == self.run { self.next } else { run.start }, run.end);
         }
         left
     }
 
-    /// Moves what fits from here to the cut.
-    fn take(&mut self, room: &mut Room, cut: &mut Cut) -> EventSet {
+    /// Moves the events that fit from here to the cut.
+    fn take(&mut self, room: &mut Room, cut: &mut WebhookCut) -> EventSet {
         let mut taken = EventSet::new();
         while let Some(&Run { end, .. }) = self.slice.events.runs().get(self.run) {
-            let left = Run { start: self.at, end };
+            let left = Run { start: self.next, end };
             let fit = room.fits(&self.slice.batch, left);
             if fit == 0 {
                 break;
@@ -189,12 +205,12 @@ impl Waiting {
             room.events -= part.len();
             room.bytes = room.bytes.saturating_sub(weight);
             room.first = false;
-            self.at = part.end;
+            self.next = part.end;
             if part.end < end {
                 break;
             }
             self.run += 1;
-            self.at = self.slice.events.runs().get(self.run).map_or(0, |run| run.start);
+            self.next = self.slice.events.runs().get(self.run).map_or(0, |run| run.start);
         }
         taken
     }
@@ -203,7 +219,6 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slice::Ticket;
     use crate::testing::batch_of_sizes;
     use proptest::prelude::*;
 
@@ -218,7 +233,8 @@ mod tests {
     /// Sizes of a batch's envelopes, and which of them were matched.
     fn slices() -> impl Strategy<Value = Vec<(Vec<usize>, Vec<bool>)>> {
         prop::collection::vec(
-            prop::collection::vec((2usize..60, any::<bool>()), 1..20).prop_map(|of| of.into_iter().unzip()),
+            prop::collection::vec((2usize..60, any::<bool>()), 1..20)
+                .prop_map(|pairs| pairs.into_iter().unzip()),
             0..8,
         )
     }
@@ -279,7 +295,10 @@ mod tests {
         outbox.push(Slice { batch, events: EventSet::range(0, 6), ticket: Ticket(4) }, 9);
         assert_eq!(outbox.cut(&policy(2, 1000), true).unwrap().events, 2);
         let diverted = outbox.divert(|_, key| key == 2);
-        assert_eq!(diverted.iter().map(|of| of.events.iter().collect()).collect::<Vec<Vec<_>>>(), [[2, 5]]);
+        assert_eq!(
+            diverted.iter().map(|slice| slice.events.iter().collect()).collect::<Vec<Vec<_>>>(),
+            [[2, 5]]
+        );
         assert_eq!((outbox.events(), outbox.oldest_ms(), outbox.bytes()), (2, Some(9), 22));
         let cut = outbox.cut(&policy(9, 1000), true).unwrap();
         assert_eq!(cut.slices[0].events.iter().collect::<Vec<_>>(), [3, 4]);

@@ -1,39 +1,12 @@
 //! What an answer, or the lack of one, means for a delivery: one pure function.
 
+mod retry_after;
+
+pub use retry_after::RetryAfter;
+
 use crate::backoff;
-use sluice_model::{DeadLetterReason, RetryPolicy};
+use sluice_model::{ClientErrors, DeadLetterReason, RetryPolicy};
 use std::time::Duration;
-
-/// `Retry-After` (RFC 9110, 10.2.3) in either of its forms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetryAfter {
-    /// A number of seconds.
-    Seconds(u64),
-    /// A date, in milliseconds since the Unix epoch.
-    At(u64),
-}
-
-impl RetryAfter {
-    /// Reads the header's value; nothing where it is neither form.
-    #[must_use]
-    pub fn parse(value: &str) -> Option<Self> {
-        let value = value.trim();
-        if !value.is_empty() && value.bytes().all(|c| c.is_ascii_digit()) {
-            // Digits past u64 ask for "very long": the clamp decides.
-            return Some(Self::Seconds(value.parse().unwrap_or(u64::MAX)));
-        }
-        // IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT" (the obsolete forms are not sent any more).
-        let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_millisecond();
-        Some(Self::At(u64::try_from(at).unwrap_or(0)))
-    }
-
-    fn wait(self, now_ms: u64) -> Duration {
-        match self {
-            Self::Seconds(seconds) => Duration::from_secs(seconds),
-            Self::At(at_ms) => Duration::from_millis(at_ms.saturating_sub(now_ms)),
-        }
-    }
-}
 
 /// Why no usable answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +15,7 @@ pub enum Fault {
     Timeout,
     /// No connection: DNS, TCP or TLS.
     Connect,
-    /// The connection broke before the answer was whole.
+    /// The connection broke before the answer's status line and headers were there.
     Broken,
     /// The host's name resolves to refused addresses only.
     ForbiddenAddress,
@@ -56,15 +29,23 @@ pub enum Fault {
 
 /// What came of one POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// A whole answer.
-    Status {
+pub enum PostResult {
+    /// An answer; with a 2xx, one that says for each event whether it was taken.
+    Answered {
         /// The HTTP status.
         code: u16,
         /// When the endpoint wants to be asked again.
         retry_after: Option<RetryAfter>,
     },
-    /// None.
+    /// A 2xx whose body may name events that were not taken, but cannot be
+    /// read: no event counts as taken.
+    Unreadable {
+        /// The HTTP status.
+        code: u16,
+        /// When the endpoint wants to be asked again.
+        retry_after: Option<RetryAfter>,
+    },
+    /// No answer.
     Fault(Fault),
 }
 
@@ -89,7 +70,7 @@ pub enum Outcome {
 
 /// What an attempt says about the endpoint, for its breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub enum EndpointHealth {
     /// It answers; whether it likes the events is another matter.
     Up,
     /// It does not, or says that it cannot.
@@ -99,23 +80,41 @@ pub enum Health {
     },
 }
 
+/// Whether a status asks for another try. Statuses of 600 and above are no
+/// valid ones and count as 5xx (RFC 9110, 15).
+const fn is_retried(code: u16, retry_after: Option<RetryAfter>) -> bool {
+    match code {
+        408 | 425 | 429 | 500.. => true,
+        // Too large now, but not for good (RFC 9110, 15.5.14).
+        413 => retry_after.is_some(),
+        _ => false,
+    }
+}
+
 /// The outcome rules. `attempts` counts the one just made; `random` is in `0..1`.
 ///
 /// A retry waits at least its back-off and at least as long as `Retry-After`
 /// asks; neither is longer than the subscription's `max_delay_s`.
 #[must_use]
-pub fn decide(answer: Answer, attempts: u32, retry: &RetryPolicy, now_ms: u64, random: f64) -> Outcome {
+pub fn decide(result: PostResult, attempts: u32, retry: &RetryPolicy, now_ms: u64, random: f64) -> Outcome {
     let refused = Outcome::DeadLetter { reason: DeadLetterReason::Refused };
-    let wish = match answer {
-        Answer::Status { code: 200..=299, .. } => return Outcome::Taken,
-        Answer::Status { code: 410, .. } => return Outcome::DisableAndDeadLetter,
-        Answer::Status { code: 429 | 503, retry_after } => retry_after,
-        Answer::Status { code: 408 | 500..=599, .. } => None,
-        Answer::Status { .. } | Answer::Fault(Fault::ForbiddenUrl | Fault::Redirect) => return refused,
-        Answer::Fault(Fault::Unsendable) => {
+    let wish = match result {
+        PostResult::Answered { code: 200..=299, .. } => return Outcome::Taken,
+        PostResult::Answered { code: 410, .. } => return Outcome::DisableAndDeadLetter,
+        PostResult::Answered { code, retry_after } if is_retried(code, retry_after) => retry_after,
+        PostResult::Answered { code: 400..=499, retry_after }
+            if retry.client_errors == ClientErrors::Retry =>
+        {
+            retry_after
+        }
+        PostResult::Answered { .. } | PostResult::Fault(Fault::ForbiddenUrl | Fault::Redirect) => {
+            return refused;
+        }
+        PostResult::Unreadable { retry_after, .. } => retry_after,
+        PostResult::Fault(Fault::Unsendable) => {
             return Outcome::DeadLetter { reason: DeadLetterReason::Poison };
         }
-        Answer::Fault(Fault::Timeout | Fault::Connect | Fault::Broken | Fault::ForbiddenAddress) => None,
+        PostResult::Fault(Fault::Timeout | Fault::Connect | Fault::Broken | Fault::ForbiddenAddress) => None,
     };
     if attempts > retry.max_retries {
         return Outcome::DeadLetter { reason: DeadLetterReason::Exhausted };
@@ -125,102 +124,21 @@ pub fn decide(answer: Answer, attempts: u32, retry: &RetryPolicy, now_ms: u64, r
     Outcome::Retry { after: backoff::delay(attempts, cap, random).max(wished) }
 }
 
-/// What the breaker learns from an answer.
+/// What the breaker learns from an attempt.
 #[must_use]
-pub fn health(answer: Answer, now_ms: u64) -> Health {
-    match answer {
-        Answer::Status { code: 429 | 503, retry_after } => {
-            Health::Down { hold: retry_after.map(|wish| wish.wait(now_ms)) }
+pub fn health(result: PostResult, now_ms: u64) -> EndpointHealth {
+    let hold = |wish: Option<RetryAfter>| wish.map(|wish| wish.wait(now_ms));
+    match result {
+        PostResult::Unreadable { retry_after, .. } => EndpointHealth::Down { hold: hold(retry_after) },
+        // Too large is a matter of the one delivery: others may pass.
+        PostResult::Answered { code: 413, .. } => EndpointHealth::Up,
+        PostResult::Answered { code, retry_after } if is_retried(code, retry_after) => {
+            EndpointHealth::Down { hold: hold(retry_after) }
         }
-        Answer::Status { code: 408 | 500..=599, .. } => Health::Down { hold: None },
-        Answer::Status { .. } | Answer::Fault(Fault::Unsendable) => Health::Up,
-        Answer::Fault(_) => Health::Down { hold: None },
+        PostResult::Answered { .. } | PostResult::Fault(Fault::Unsendable) => EndpointHealth::Up,
+        PostResult::Fault(_) => EndpointHealth::Down { hold: None },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn status(code: u16) -> Answer {
-        Answer::Status { code, retry_after: None }
-    }
-
-    fn faults() -> impl Strategy<Value = Answer> {
-        prop::sample::select(vec![Fault::Timeout, Fault::Connect, Fault::Broken, Fault::ForbiddenAddress])
-            .prop_map(Answer::Fault)
-    }
-
-    fn retryable() -> impl Strategy<Value = Answer> {
-        prop_oneof![faults(), prop_oneof![Just(408u16), Just(429), 500u16..600].prop_map(status)]
-    }
-
-    proptest! {
-        #[test]
-        fn a_retryable_answer_is_retried_until_the_policy_ends(
-            answer in retryable(), attempts in 1u32..40, max_retries in 0u32..30, cap in 1u32..90_000, random in 0.0f64..1.0
-        ) {
-            let policy = RetryPolicy { max_retries, max_delay_s: cap };
-            match decide(answer, attempts, &policy, 0, random) {
-                Outcome::Retry { after } => {
-                    prop_assert!(attempts <= max_retries);
-                    prop_assert!(after > Duration::ZERO && after <= Duration::from_secs(u64::from(cap)));
-                }
-                other => {
-                    prop_assert!(attempts > max_retries);
-                    prop_assert_eq!(other, Outcome::DeadLetter { reason: DeadLetterReason::Exhausted });
-                }
-            }
-            let down = matches!(health(answer, 0), Health::Down { .. });
-            prop_assert!(down);
-        }
-
-        #[test]
-        fn every_status_has_the_outcome_of_the_table(code in 100u16..600) {
-            let outcome = decide(status(code), 1, &RetryPolicy::default(), 0, 0.5);
-            let expected = match code {
-                200..=299 => outcome == Outcome::Taken,
-                410 => outcome == Outcome::DisableAndDeadLetter,
-                408 | 429 | 500..=599 => matches!(outcome, Outcome::Retry { .. }),
-                _ => outcome == Outcome::DeadLetter { reason: DeadLetterReason::Refused },
-            };
-            prop_assert!(expected, "{} gave {:?}", code, outcome);
-        }
-
-        #[test]
-        fn retry_after_is_honoured_and_clamped(code in prop::sample::select(vec![429u16, 503]), wish in 0u64..200_000, as_date: bool) {
-            let now_ms = 1_700_000_000_000;
-            let wish_form = if as_date { RetryAfter::At(now_ms + wish * 1000) } else { RetryAfter::Seconds(wish) };
-            let answer = Answer::Status { code, retry_after: Some(wish_form) };
-            let Outcome::Retry { after } = decide(answer, 1, &RetryPolicy::default(), now_ms, 0.5) else {
-                panic!("not retried");
-            };
-            prop_assert!(after >= Duration::from_secs(wish.min(86_400)));
-            prop_assert!(after <= Duration::from_secs(86_400));
-        }
-
-        #[test]
-        fn any_retry_after_text_is_read_or_left(text in "\\PC{0,40}") {
-            prop_assert!(RetryAfter::parse(&text).is_none_or(|_| !text.trim().is_empty()));
-        }
-    }
-
-    #[test]
-    fn both_forms_of_retry_after_are_read() {
-        assert_eq!(RetryAfter::parse(" 120 "), Some(RetryAfter::Seconds(120)));
-        assert_eq!(RetryAfter::parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(RetryAfter::At(784_111_777_000)));
-        assert_eq!(RetryAfter::parse("99999999999999999999999"), Some(RetryAfter::Seconds(u64::MAX)));
-        for not_one in ["", "soon", "-1", "1.5", "+3"] {
-            assert_eq!(RetryAfter::parse(not_one), None, "{not_one}");
-        }
-    }
-
-    #[test]
-    fn what_can_never_be_sent_is_not_retried() {
-        let decide = |fault| decide(Answer::Fault(fault), 1, &RetryPolicy::default(), 0, 0.5);
-        assert_eq!(decide(Fault::ForbiddenUrl), Outcome::DeadLetter { reason: DeadLetterReason::Refused });
-        assert_eq!(decide(Fault::Redirect), Outcome::DeadLetter { reason: DeadLetterReason::Refused });
-        assert_eq!(decide(Fault::Unsendable), Outcome::DeadLetter { reason: DeadLetterReason::Poison });
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
-//! Webhooks that somebody sends to see what comes back.
+//! Sends single test webhooks, for subscribers who want to see what their endpoint answers.
 
-use crate::attempt::Courier;
+use crate::attempt::{Courier, Job};
 use crate::client::{Prepared, Reply};
 use crate::outcome::Fault;
 use crate::target::Target;
 use async_trait::async_trait;
 use bytes::Bytes;
-use sluice_model::{DeliveryId, Subscription};
+use serde::Deserialize;
+use sluice_model::{DeliveryId, EventId, EventRef, EventSet, Subscription};
 use sluice_ports::webhook_probe::{ProbeAnswer, WebhookProbe};
 use std::sync::Arc;
 
@@ -17,20 +18,37 @@ pub(crate) struct Prober(pub(crate) Arc<Courier>);
 impl WebhookProbe for Prober {
     async fn probe(&self, subscription: Arc<Subscription>, body: Bytes) -> ProbeAnswer {
         let Courier { wire, clock, .. } = &*self.0;
-        let target = Target::new(subscription);
+        let target = Arc::new(Target::new(subscription));
         let began_ms = clock.now_ms();
         let delivery = DeliveryId::new(began_ms);
-        let reply = match Prepared::sign(&target, delivery, 1, 1, Arc::new([body]), began_ms) {
+        let events = carried(&body);
+        let job = Job { delivery, number: 1, target: Arc::clone(&target), events, chunks: Arc::new([body]) };
+        let reply = match Prepared::sign(&job, began_ms) {
             Ok(webhook) => wire.post(&target, webhook).await,
             Err(error) => Reply::fault(Fault::Unsendable, error.to_string()),
         };
         let latency_ms = clock.now_ms().saturating_sub(began_ms);
+        let refused = (!reply.failed.is_empty()).then(|| "the answer names the event as failed".to_owned());
         ProbeAnswer {
             delivery,
             status: reply.status(),
             latency_ms,
-            error: reply.error,
+            error: reply.error.or(refused),
             excerpt: reply.excerpt,
         }
     }
+}
+
+/// The events of a body, so that an answer can name them.
+fn carried(body: &[u8]) -> Arc<[EventRef]> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        event_id: EventId,
+    }
+    let envelopes: Vec<Envelope> = serde_json::from_slice(body).unwrap_or_default();
+    let events = envelopes.into_iter().map(|envelope| {
+        let index = envelope.event_id.index();
+        EventRef { batch: envelope.event_id.batch(), events: EventSet::range(index, index + 1) }
+    });
+    events.collect()
 }

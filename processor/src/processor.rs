@@ -1,47 +1,46 @@
-//! The processor: a task a shard and one for the queue, each started again should it end.
+//! The processor: a task for each shard and one for the queue, each started again should it end.
 
 use crate::attempt::Courier;
 use crate::client::{ClientError, WebhookClient, Wire};
 use crate::clock::{self, Clock};
-use crate::commit::Stores;
+use crate::commit::CommitStores;
 use crate::config::ProcessorConfig;
 use crate::context::Context;
-use crate::endpoint::{Endpoints, Limits};
-use crate::guard::Guard;
+use crate::endpoint::{EndpointLimits, Endpoints};
+use crate::guard::AddressGuard;
 use crate::health::{ProcessorStatus, ShardHealth, WorkerHealth};
 use crate::history;
 use crate::matcher::Matchers;
 use crate::metrics::Metrics;
 use crate::probe::Prober;
-use crate::recent::AttemptRecord;
 use crate::replayer::Replayer;
-use crate::shard::Shard;
+use crate::shard::{ShardEnd, ShardTask};
+use crate::signing::SigningDesk;
 use crate::worker::Worker;
 use crate::{backoff, commit};
 use parking_lot::RwLock;
 use sluice_catalogue::directory::Directory;
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
-use sluice_model::SubscriptionId;
 use sluice_model::config::ConfigError;
 use sluice_ports::leases::{Grant, Leases};
 use sluice_ports::log::ShardId;
-use sluice_ports::{Catalogue, EventStore, Log, PortError, Rows, WebhookProbe, WorkQueue};
+use sluice_ports::{Catalogue, Checkpoints, EventStore, Log, PortError, Rows, WebhookProbe, WorkQueue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// A shard that settled nothing for this long, though it had something to, is stuck.
+/// A shard that had events to settle and settled none for this long is stuck.
 const STUCK_MS: u64 = 120_000;
 
 /// The longest wait before a task that ended is started again.
 const RESTART_MAX: Duration = Duration::from_secs(30);
 
-/// What the processor works with.
+/// The ports that the processor works with.
 pub struct ProcessorPorts {
     /// Where events come from.
     pub log: Arc<dyn Log>,
@@ -51,10 +50,12 @@ pub struct ProcessorPorts {
     pub queue: Arc<dyn WorkQueue>,
     /// Where subscriptions are disabled.
     pub catalogue: Arc<dyn Catalogue>,
-    /// What is known of the catalogue. Its refresher runs elsewhere.
+    /// The snapshot of the catalogue. Its refresher runs elsewhere.
     pub directory: Arc<Directory>,
-    /// Where attempts, replays and what is parked are kept.
+    /// Where attempts, replays and parked lists are kept.
     pub rows: Arc<dyn Rows>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<dyn Checkpoints>,
     /// Lanes of the deployment.
     pub lanes: u16,
     /// Which process this is, the same after a restart: its attempt history goes on.
@@ -84,7 +85,7 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Sets it up; nothing runs yet.
+    /// Sets the processor up; nothing runs yet.
     ///
     /// # Errors
     /// If the configuration makes no sense, or TLS cannot be set up.
@@ -102,7 +103,7 @@ impl Processor {
         clock: Clock,
     ) -> Result<Self, ProcessorError> {
         config.validate()?;
-        let client = WebhookClient::new(config.webhook.clone(), Guard::new(config.guard.clone()))?;
+        let client = WebhookClient::new(config.webhook.clone(), AddressGuard::new(config.guard.clone()))?;
         Self::with_wire(ports, config, clock, Arc::new(client))
     }
 
@@ -117,24 +118,30 @@ impl Processor {
         wire: Arc<dyn Wire>,
     ) -> Result<Self, ProcessorError> {
         config.validate()?;
-        let endpoints = Arc::new(Endpoints::new(Limits {
+        let endpoints = Arc::new(Endpoints::new(EndpointLimits {
             breaker: config.breaker,
             concurrency_max: config.webhook.concurrency_max,
-            recent_attempts: config.webhook.recent_attempts,
         }));
         let context = Arc::new(Context {
             log: ports.log,
-            stores: Stores {
+            stores: CommitStores {
                 events: ports.events,
                 queue: ports.queue,
                 catalogue: ports.catalogue,
                 rows: Arc::clone(&ports.rows),
+                checkpoints: ports.checkpoints,
             },
             matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
             endpoints,
-            courier: Arc::new(Courier { wire, clock, metrics: Metrics::new() }),
+            courier: Arc::new(Courier {
+                wire,
+                clock,
+                metrics: Metrics::new(),
+                signing: SigningDesk::default(),
+            }),
             queue_wake: Notify::new(),
             detached_bytes: AtomicUsize::new(0),
+            matching_turns: Semaphore::new(config.matching.threads),
             lanes: ports.lanes,
             config,
         });
@@ -148,9 +155,9 @@ impl Processor {
         })
     }
 
-    /// Works all shards and the queue until told to stop; then ends within
-    /// the configured deadline. What is not settled by then is done again
-    /// after the next start.
+    /// Works all shards and the queue until told to stop; then ends within the
+    /// configured deadline. Events that are not settled by then are delivered
+    /// again after the next start.
     ///
     /// # Errors
     /// If the log is closed before its shards are known.
@@ -158,7 +165,7 @@ impl Processor {
         let Some(shards) = self.list_shards(&shutdown).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
         for id in shards {
-            // Nobody takes it away: there is one process.
+            // Nobody takes the shard away: there is one process.
             let (grant, _ended) = Grant::new(id);
             self.work_shard(grant, &mut tasks, &shutdown);
         }
@@ -168,14 +175,14 @@ impl Processor {
         Ok(())
     }
 
-    /// As [`Self::run`], with the shards that `leases` grants, as long as it
-    /// grants them.
+    /// As [`Self::run`], but works only the shards that `leases` grants, as
+    /// long as they are granted.
     pub async fn run_leased(&self, leases: &dyn Leases, shutdown: CancellationToken) {
         let mut tasks = JoinSet::new();
         self.work_beside_shards(&mut tasks, &shutdown);
         let mut granting = true;
         loop {
-            // Each is cancel safe: no grant and no task's end is lost.
+            // Each branch is cancel safe: no grant and no task's end is lost.
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 grant = leases.granted(), if granting => match grant {
@@ -192,7 +199,7 @@ impl Processor {
         self.end(tasks).await;
     }
 
-    /// Works what belongs to no shard: the queue, replays, the history of attempts.
+    /// Starts the tasks that belong to no shard: the queue, replays, the history of attempts.
     fn work_beside_shards(&self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
         let (context, stop) = (|| Arc::clone(&self.context), || shutdown.clone());
         tasks.spawn(keep_worker(context(), Arc::clone(&self.worker), stop()));
@@ -200,7 +207,7 @@ impl Processor {
         tasks.spawn(history::keep(context(), Arc::clone(&self.history), stop()));
     }
 
-    /// Works a granted shard, until the grant or the shutdown says otherwise.
+    /// Starts the task of a granted shard; it runs until the grant or the shutdown ends it.
     fn work_shard(&self, grant: Grant, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
         let id = grant.shard.clone();
         let health = Arc::new(ShardHealth::default());
@@ -208,7 +215,7 @@ impl Processor {
         let (context, stop, shards) =
             (Arc::clone(&self.context), shutdown.child_token(), Arc::clone(&self.shards));
         tasks.spawn(async move {
-            // All of it: a grant whose parts alone are held has ended.
+            // Moves the whole grant in: one of which only parts are held has ended.
             let grant = grant;
             let work = keep_shard(context, id.clone(), Arc::clone(&health), stop.clone());
             let mut work = std::pin::pin!(grant.lost.run_until_cancelled(work));
@@ -222,7 +229,7 @@ impl Processor {
             }
             let mut shards = shards.write();
             // It may have been granted anew meanwhile.
-            if shards.get(&id).is_some_and(|of| Arc::ptr_eq(of, &health)) {
+            if shards.get(&id).is_some_and(|current| Arc::ptr_eq(current, &health)) {
                 shards.remove(&id);
             }
         });
@@ -233,12 +240,14 @@ impl Processor {
         let deadline = Duration::from_millis(self.context.config.shutdown.deadline_ms);
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(deadline, all).await.is_err() {
-            tracing::warn!("the processor did not end in time; what it left unsettled is done again");
+            tracing::warn!(
+                "the processor did not end in time; events that it left unsettled are delivered again"
+            );
             tasks.shutdown().await;
         }
     }
 
-    /// How it is doing, for readiness.
+    /// How the processor is doing, for readiness.
     #[must_use]
     pub fn status(&self) -> ProcessorStatus {
         let shards = self.shards.read();
@@ -251,22 +260,11 @@ impl Processor {
         ProcessorStatus { shards, worker_running: self.worker.is_running(), ready }
     }
 
-    /// The recent attempts of a subscription in this process, the newest first.
-    #[must_use]
-    pub fn recent_attempts(&self, subscription: SubscriptionId) -> Vec<AttemptRecord> {
-        self.context.endpoints.recent(subscription)
-    }
-
     /// Sends single webhooks to see what comes back; it works whether or not
     /// the processor runs.
     #[must_use]
     pub fn probe(&self) -> Arc<dyn WebhookProbe> {
         Arc::new(Prober(Arc::clone(&self.context.courier)))
-    }
-
-    /// Says that the queue has something new that did not come from here (a redrive, a replay).
-    pub fn wake_queue(&self) {
-        self.context.queue_wake.notify_one();
     }
 
     async fn list_shards(&self, shutdown: &CancellationToken) -> Result<Option<Vec<ShardId>>, PortError> {
@@ -302,10 +300,10 @@ async fn keep_shard(
         let (context, id, health) = (Arc::clone(&context), id.clone(), Arc::clone(&health));
         let shutdown = shutdown.clone();
         async move {
-            let settled = Shard::open(context, id, health).await?.run(shutdown.clone()).await?;
-            if settled {
+            match ShardTask::open(context, id, health).await?.run(shutdown.clone()).await? {
+                ShardEnd::Stopped => {}
                 // Nothing is left to start it again for.
-                shutdown.cancel();
+                ShardEnd::Settled => shutdown.cancel(),
             }
             Ok(())
         }
@@ -324,8 +322,8 @@ async fn keep_replays(context: Arc<Context>, store: ReplayStore, lanes: u16, shu
 }
 
 /// Runs a task again and again until the shutdown: after an error or a panic
-/// with a growing wait. A task that dies loses nothing: what it had not
-/// settled is read or taken again by the one that follows.
+/// with a growing wait. A task that dies loses nothing: the next one reads or
+/// takes again all that it had not settled.
 async fn keep<F>(
     context: &Context,
     name: &str,

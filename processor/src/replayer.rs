@@ -1,26 +1,27 @@
-//! The task that works replays: a page of history into the work queue, then
-//! the replay's row, again and again.
+//! The task that works replays: it puts a page of history into the work queue,
+//! then stores how far the replay is, again and again.
 //!
-//! The rate is kept by the due times of what is put into the queue, so a page
-//! of any size spreads over the time that it may take.
+//! The due times of the deliveries keep the rate, so a page of any size spreads
+//! over the time that it may take.
 
 use crate::context::Context;
+use crate::parking::DeliveryOwner;
 use sluice_history::replay::{self, Replay, ReplayStatus, ReplayStore, Window};
 use sluice_model::ids::random_u128;
-use sluice_model::{Delivery, DeliveryId, LastAttempt, Subscription, SubscriptionStatus, customer::lane_of};
+use sluice_model::{Delivery, Subscription, SubscriptionStatus, customer::lane_of};
 use sluice_ports::PortError;
 use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often replays are looked for where there are none.
+/// How often the task looks for replays, where there are none.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often those that there are get a turn.
+/// How often each replay gets a turn.
 const TURN: Duration = Duration::from_millis(50);
 /// Replays worked at one time.
 const OPEN_MAX: usize = 256;
-/// How long a replay stays ours without a step.
+/// How long a replay belongs to this task after its last step.
 const OWNED_MS: u64 = 10_000;
 /// How far ahead of its rate the queue is filled.
 const AHEAD_MS: u64 = 2000;
@@ -43,7 +44,7 @@ impl Replayer {
         Self { context, store, owner, lanes, scratch: MatchScratch::default() }
     }
 
-    /// Works until told to stop. A step that is cut off is done again.
+    /// Works replays until told to stop. A step that was cut off is done again.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), PortError> {
         let mut wait = IDLE;
         while shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
@@ -56,7 +57,7 @@ impl Replayer {
                     continue;
                 }
             };
-            wait = if open.is_empty() { IDLE } else { TURN };
+            let (began, any) = (Instant::now(), !open.is_empty());
             for replay in open {
                 match self.step(&replay).await {
                     Ok(()) => {}
@@ -64,6 +65,8 @@ impl Replayer {
                     Err(error) => self.context.store_failed(&error),
                 }
             }
+            // Half of one thread at the most, however expensive the selectors are.
+            wait = if any { began.elapsed().max(TURN) } else { IDLE };
         }
         Ok(())
     }
@@ -84,11 +87,12 @@ impl Replayer {
             ..replay.clone()
         };
         if replay.owner != self.owner {
-            // Ours first; the next turn reads.
+            // Take the replay over first; the next turn reads a page.
             return self.store.change(replay, &moved).await.map(|_ours| ());
         }
         let subscription = self.context.subscription(replay.customer, replay.subscription);
-        let Some(subscription) = subscription.filter(|of| of.status == SubscriptionStatus::Active) else {
+        let Some(subscription) = subscription.filter(|known| known.status == SubscriptionStatus::Active)
+        else {
             let stopped = Replay { status: ReplayStatus::Stopped, ..moved };
             return self.store.change(replay, &stopped).await.map(|_made| ());
         };
@@ -101,7 +105,7 @@ impl Replayer {
         self.store.change(replay, &after).await.map(|_made| ())
     }
 
-    /// Puts what a page holds into the queue; gives the replay beyond it.
+    /// Puts the matching events of a page into the queue; returns the replay after the page.
     async fn page(
         &mut self,
         mut replay: Replay,
@@ -109,7 +113,8 @@ impl Replayer {
         now_ms: u64,
     ) -> Result<Replay, PortError> {
         let directory = self.context.matchers.directory();
-        let fan_out = directory.customer(replay.customer).map_or(0, |of| of.state().customer.fan_out_ever);
+        let fan_out =
+            directory.customer(replay.customer).map_or(0, |entry| entry.state().customer.fan_out_ever);
         let Ok(selector) = Selector::parse(&subscription.selector) else {
             return Ok(Replay { status: ReplayStatus::Stopped, ..replay });
         };
@@ -126,21 +131,14 @@ impl Replayer {
         let page =
             replay::read_page(&*self.context.stores.events, window, &selector, &mut self.scratch).await?;
         let rate = u64::from(replay.rate_per_second.max(1));
+        let owner = DeliveryOwner::new(subscription);
         let (start_ms, mut events) = (replay.next_ms.max(now_ms), 0u64);
         let webhooks = replay::cut(page.matched, subscription.batch.max_events as usize);
         let deliveries: Vec<_> = webhooks
             .into_iter()
             .map(|refs| {
-                let delivery = Delivery {
-                    id: DeliveryId::new(now_ms),
-                    customer: replay.customer,
-                    subscription: replay.subscription,
-                    events: refs,
-                    attempts: 0,
-                    first_attempt_ms: 0,
-                    last: LastAttempt::default(),
-                    due_ms: start_ms + events * 1000 / rate,
-                };
+                let due_ms = start_ms + events * 1000 / rate;
+                let delivery = Delivery { due_ms, ..owner.delivery(refs, now_ms) };
                 events += delivery.event_count() as u64;
                 delivery
             })
@@ -157,3 +155,6 @@ impl Replayer {
         Ok(replay)
     }
 }
+
+#[cfg(test)]
+mod tests;

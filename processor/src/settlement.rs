@@ -1,16 +1,17 @@
-//! From the outcome of an attempt to what must be written: pure.
+//! What follows from the outcome of an attempt: pure.
 
 use crate::commit::Commit;
 use crate::outcome::Outcome;
 use sluice_model::{
-    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, EventId, EventRef, EventSet, Fact,
+    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, DisabledReason, EventId, EventRef,
+    EventSet, Fact, SubscriptionStatus,
 };
 use sluice_ports::event_store::NewFact;
 use std::collections::HashMap;
 
-/// What the events of a delivery came to.
+/// How a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum DeliveryEnding {
     /// The endpoint took all of it, or all but those it named.
     Taken,
     /// It will be tried again.
@@ -19,88 +20,136 @@ pub enum Ending {
     GaveUp(DeadLetterReason),
 }
 
-/// Where a delivery is while it is attempted.
+/// Which durable place holds a delivery while it is attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    /// In memory only: its events are unsettled in the log.
-    ByLog,
-    /// In the work queue, which must hear of its end.
-    ByQueue,
+pub enum HeldBy {
+    /// The log: its events are not settled.
+    Log,
+    /// The work queue, which must hear of its end.
+    Queue,
+    /// The parked list of its lane, which must hear of its end.
+    ParkedList,
 }
 
-/// Adds to `commit` what the outcome of an attempt means. `delivery` counts the attempt.
+/// What the end of an attempt means for its delivery.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// How the delivery ended.
+    pub ending: DeliveryEnding,
+    /// The part that has to be tried again, with its due time: the whole
+    /// delivery, or a new one of the events that the endpoint did not take.
+    /// The caller puts it where it waits.
+    pub rest: Option<Delivery>,
+}
+
+/// Adds to `commit` what became known by an attempt, and returns what is left
+/// to do. `delivery` counts the attempt.
 ///
 /// `failed` are the events that a 2xx answer named as not taken; they become a
-/// delivery of their own, due after `retry_after_ms`, or a dead letter where
-/// `outcome_of_failed` says so. Ids that the delivery does not carry are ignored.
+/// delivery of their own or a dead letter, as `outcome_of_failed` says. Ids
+/// that the delivery does not carry are ignored.
+#[must_use]
 pub fn settle(
     commit: &mut Commit,
     delivery: Delivery,
     outcome: Outcome,
     failed: &[EventId],
     outcome_of_failed: Outcome,
-    held: Held,
+    held: HeldBy,
     now_ms: u64,
-) -> Ending {
+) -> Settlement {
+    let gives_up = |reason| Settlement { ending: DeliveryEnding::GaveUp(reason), rest: None };
     match outcome {
         Outcome::Taken => {
-            let (took, left) = split(&delivery.events, failed);
-            if held == Held::ByQueue {
-                commit.done(delivery.subscription, delivery.id);
+            let left = take(commit, &delivery, failed, held);
+            if left.is_empty() {
+                return Settlement { ending: DeliveryEnding::Taken, rest: None };
             }
-            let attempts = delivery.attempts;
-            let last_ms = delivery.last.at_ms;
-            for of in &took {
-                let (matched, took) = (of.events.clone(), of.events.clone());
-                let fact = Fact { matched, took, attempts, last_attempt_ms: last_ms, ..Fact::default() };
-                add_fact(commit, &delivery, of, fact);
-            }
-            if !left.is_empty() {
-                let rest = Delivery { id: DeliveryId::new(now_ms), events: left, ..delivery };
-                // Not in the queue yet, whatever the whole was.
-                settle(commit, rest, outcome_of_failed, &[], outcome_of_failed, Held::ByLog, now_ms);
-            }
-            Ending::Taken
+            // A new delivery: no place but the log or the whole delivery's holds it yet.
+            let rest = Delivery { id: DeliveryId::new(now_ms), events: left, ..delivery };
+            let rest = settle(commit, rest, outcome_of_failed, &[], outcome_of_failed, HeldBy::Log, now_ms);
+            Settlement { ending: DeliveryEnding::Taken, ..rest }
         }
         Outcome::Retry { after } => {
-            wait(commit, delivery, now_ms + after.as_millis() as u64);
-            Ending::Waits
+            let rest = mark_waiting(commit, delivery, now_ms + after.as_millis() as u64);
+            Settlement { ending: DeliveryEnding::Waits, rest: Some(rest) }
         }
         Outcome::DeadLetter { reason } => {
             give_up(commit, delivery, reason, held, now_ms);
-            Ending::GaveUp(reason)
+            gives_up(reason)
         }
         Outcome::DisableAndDeadLetter => {
             let reason = DeadLetterReason::SubscriptionDisabled;
             give_up(commit, delivery, reason, held, now_ms);
-            Ending::GaveUp(reason)
+            gives_up(reason)
         }
     }
 }
 
-/// Puts a delivery into the queue, and says that its events are matched: they show as pending.
-pub fn wait(commit: &mut Commit, mut delivery: Delivery, due_ms: u64) {
-    delivery.due_ms = due_ms;
-    for of in &delivery.events {
-        let matched = of.events.clone();
-        let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
-        add_fact(commit, &delivery, of, Fact { matched, attempts, last_attempt_ms, ..Fact::default() });
+/// Notes that the endpoint took the delivery but for the `failed` events; returns those of them that it carries.
+fn take(commit: &mut Commit, delivery: &Delivery, failed: &[EventId], held: HeldBy) -> Vec<EventRef> {
+    let (took, left) = split(&delivery.events, failed);
+    if held == HeldBy::Queue {
+        commit.done(delivery.subscription, delivery.id);
     }
+    let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
+    for part in &took {
+        let (matched, took) = (part.events.clone(), part.events.clone());
+        add_fact(
+            commit,
+            delivery,
+            part,
+            Fact { matched, took, attempts, last_attempt_ms, ..Fact::default() },
+        );
+    }
+    left
+}
+
+/// Notes that the events of a delivery are matched and wait (the API shows
+/// them as pending), and sets when it is due. The caller puts it where it waits.
+#[must_use]
+pub fn mark_waiting(commit: &mut Commit, mut delivery: Delivery, due_ms: u64) -> Delivery {
+    delivery.due_ms = due_ms;
+    let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
+    for part in &delivery.events {
+        let matched = part.events.clone();
+        add_fact(commit, &delivery, part, Fact { matched, attempts, last_attempt_ms, ..Fact::default() });
+    }
+    delivery
+}
+
+/// Puts a delivery into the queue, due then.
+pub fn wait(commit: &mut Commit, delivery: Delivery, due_ms: u64) {
+    let delivery = mark_waiting(commit, delivery, due_ms);
     commit.put(delivery);
 }
 
 /// Makes a delivery a dead letter.
-pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason, held: Held, now_ms: u64) {
+pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason, held: HeldBy, now_ms: u64) {
     NewFact::given_up(&delivery).for_each(|new| commit.fact(new));
-    if held == Held::ByQueue {
+    if held == HeldBy::Queue {
         commit.done(delivery.subscription, delivery.id);
     }
     commit.dead_letter(DeadLetter { id: DeadLetterId::new(now_ms), reason, delivery });
 }
 
-fn add_fact(commit: &mut Commit, delivery: &Delivery, of: &EventRef, fact: Fact) {
+/// The reason of the dead letters of a subscription that receives nothing;
+/// its status is `None` where it was deleted.
+#[must_use]
+pub fn dead_letter_reason(status: Option<&SubscriptionStatus>) -> DeadLetterReason {
+    match status {
+        Some(SubscriptionStatus::Disabled { reason: DisabledReason::BacklogFull }) => {
+            DeadLetterReason::BacklogFull
+        }
+        Some(SubscriptionStatus::Disabled { reason: DisabledReason::Gone | DisabledReason::ByCustomer })
+        | Some(SubscriptionStatus::Active)
+        | None => DeadLetterReason::SubscriptionDisabled,
+    }
+}
+
+fn add_fact(commit: &mut Commit, delivery: &Delivery, part: &EventRef, fact: Fact) {
     let (customer, subscription) = (delivery.customer, delivery.subscription);
-    commit.fact(NewFact { customer, batch: of.batch, subscription, fact });
+    commit.fact(NewFact { customer, batch: part.batch, subscription, fact });
 }
 
 /// The events that are not in `failed`, and those that are.
@@ -113,17 +162,17 @@ fn split(events: &[EventRef], failed: &[EventId]) -> (Vec<EventRef>, Vec<EventRe
         by_batch.entry(id.batch()).or_default().push(id.index());
     }
     let (mut took, mut left) = (Vec::new(), Vec::new());
-    for of in events {
-        let named = by_batch.get_mut(&of.batch).map(|indexes| {
+    for part in events {
+        let named = by_batch.get_mut(&part.batch).map(|indexes| {
             indexes.sort_unstable();
             indexes.dedup();
-            indexes.iter().copied().filter(|index| of.events.contains(*index)).collect::<EventSet>()
+            indexes.iter().copied().filter(|index| part.events.contains(*index)).collect::<EventSet>()
         });
         let named = named.unwrap_or_default();
-        let rest = of.events.minus(&named);
+        let rest = part.events.minus(&named);
         for (list, events) in [(&mut left, named), (&mut took, rest)] {
             if !events.is_empty() {
-                list.push(EventRef { batch: of.batch, events });
+                list.push(EventRef { batch: part.batch, events });
             }
         }
     }

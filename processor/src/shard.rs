@@ -1,282 +1,343 @@
 //! The task of one shard: log → match → outboxes → POSTs → facts → settled → checkpoint.
 //!
-//! Everything that a crash would lose is still in the log: a position is
-//! checkpointed only when each of its events is taken with its fact durable,
-//! or waits durably in the queue, or is a durable dead letter, or is unmatched.
-//! So whatever dies here, at whatever moment, is done again by the next owner.
+//! A position is checkpointed only when each of its events is taken with its
+//! fact durable, or waits durably in the queue or a parked list, or is a
+//! durable dead letter, or is unmatched. The log still has all other events, so
+//! if this task dies at any moment, the next owner of the shard does the rest again.
 
+mod flights;
+mod hand_over;
 mod intake;
+mod lag;
 mod matching;
+mod orphans;
+mod outlet;
 mod outlets;
 mod parked;
-mod upkeep;
+mod parked_rows;
+mod progress;
+mod steps;
+mod waiting;
+mod wakes;
+mod workbench;
 
-use crate::attempt::Attempted;
-use crate::commit::Commit;
-use crate::conclude::conclude;
 use crate::context::Context;
+use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::ShardHealth;
-use crate::ledger::{Ledger, Stored};
-use crate::metrics::ShardMetrics;
-use crate::settlement::{Ending, Held};
+use crate::slice::Settles;
 use crate::watermark::Watermark;
+use flights::EndedTask;
 use intake::Intake;
-use outlets::{InFlight, Outlets};
-use parked::Loaded;
-use sluice_model::{DeadLetterReason, SubscriptionStatus};
+use matching::{Matched, Matching};
+use orphans::Orphans;
+use outlets::{Outlets, Pressure, UnsettledSum};
+use progress::{ShardLook, ShardProgress};
 use sluice_ports::PortError;
 use sluice_ports::catalogue::Revision;
-use sluice_ports::log::ShardId;
-use sluice_selector::MatchScratch;
+use sluice_ports::log::{LogItem, LogRecord, Position, ShardId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use waiting::{LateMatching, UnmatchedBatches};
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 100;
 
+/// Batches matched before other things get their turn.
+const BATCHES_A_TURN: usize = 64;
+
 /// The task of one shard.
-pub(crate) struct Shard {
+pub(crate) struct ShardTask {
     context: Arc<Context>,
     id: ShardId,
-    health: Arc<ShardHealth>,
-    metrics: ShardMetrics,
-    watermark: Watermark,
     intake: Intake,
+    matching: Matching,
+    waiting: UnmatchedBatches,
+    watermark: Watermark,
     outlets: Outlets,
-    ledger: Ledger,
-    scratch: MatchScratch,
-    /// When the newest matched batch was accepted.
-    matched_ms: u64,
+    orphans: Orphans,
+    commits: GroupCommit,
+    progress: ShardProgress,
     /// The catalogue's revision that outlets were compared with.
     revision: Revision,
-    /// When a checkpoint was stored, or there was none to store.
-    checkpointed_ms: u64,
     tick_ms: u64,
-    /// What is parked for subscriptions that are not known (yet).
-    orphans: Vec<Loaded>,
 }
 
-impl Shard {
-    /// Takes the shard up where its checkpoint says.
+/// How the work of a shard ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShardEnd {
+    /// The task was told to stop.
+    Stopped,
+    /// The shard is closed and wholly settled: nothing is left to do, for ever.
+    Settled,
+}
+
+/// Whether records that were read could be matched without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MatchTurn {
+    /// More could.
+    More,
+    /// No more could.
+    Done,
+}
+
+impl ShardTask {
+    /// Takes the shard up at its checkpoint. Its parked entries are loaded before the first POST.
     pub(crate) async fn open(
         context: Arc<Context>,
         id: ShardId,
         health: Arc<ShardHealth>,
     ) -> Result<Self, PortError> {
-        let position = context.stores.events.load_checkpoint(&id).await?;
-        let loaded = parked::load_all(&context, &id).await?;
-        tracing::info!(shard = %id, ?position, parked = loaded.len(), "reading the shard");
-        let mut shard = Self {
-            metrics: ShardMetrics::new(&id.0),
-            watermark: Watermark::new(position),
+        let position = context.stores.checkpoints.load(&id).await?;
+        let parked = parked_rows::load_all(&context, &id).await?;
+        tracing::info!(shard = %id, ?position, parked = parked.len(), "reading the shard");
+        let now_ms = context.clock().now_ms();
+        let mut outlets = Outlets::new(Arc::clone(&context));
+        Ok(Self {
             intake: Intake::new(Arc::clone(&context), id.clone(), position),
-            outlets: Outlets::new(Arc::clone(&context)),
-            ledger: Ledger::new(Arc::clone(&context), Some(id.clone()), position),
-            scratch: MatchScratch::default(),
-            matched_ms: 0,
+            matching: Matching::new(Arc::clone(&context)),
+            waiting: UnmatchedBatches::load(Arc::clone(&context), &id).await?,
+            watermark: Watermark::new(position),
+            orphans: Orphans::new(parked, &context, &mut outlets, now_ms),
+            outlets,
+            commits: GroupCommit::new(Arc::clone(&context), Some(id.clone()), position),
+            progress: ShardProgress::new(&id.0, health, now_ms),
             revision: Revision::default(),
-            checkpointed_ms: context.clock().now_ms(),
             tick_ms: 0,
-            orphans: Vec::new(),
             context,
             id,
-            health,
-        };
-        shard.take_over(loaded);
-        Ok(shard)
-    }
-
-    /// Takes over what is parked: all of it before the first POST. What is of
-    /// a subscription that is not known waits for a catalogue that is fresh.
-    fn take_over(&mut self, loaded: Vec<Loaded>) {
-        let now_ms = self.now_ms();
-        for of in loaded {
-            let matcher = self.context.matchers.of(of.owner.customer);
-            match matcher.as_ref().and_then(|matcher| matcher.by_id(of.owner.subscription)) {
-                Some(listener) => self.outlets.load(listener, of, now_ms),
-                None => self.orphans.push(of),
-            }
-        }
-    }
-
-    /// What nobody wants any more of what was parked is a dead letter. The
-    /// catalogue is fresh.
-    fn give_up_orphans(&mut self, now_ms: u64) {
-        let orphans = std::mem::take(&mut self.orphans);
-        self.take_over(orphans);
-        for of in std::mem::take(&mut self.orphans) {
-            let known = self.context.subscription(of.owner.customer, of.owner.subscription);
-            let reason = reason_of(known.as_ref().map(|of| &of.status));
-            parked::give_up_loaded(of, &mut self.ledger.pending, reason, now_ms);
-        }
+        })
     }
 
     /// Works the shard until told to stop, or until it is closed and wholly
-    /// settled; then ends it in order. Says whether it is settled for ever.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<bool, PortError> {
-        self.health.started(self.now_ms());
-        while !shutdown.is_cancelled() && !self.ledger.is_settled_for_ever() {
-            let more = self.turn();
+    /// settled; then ends it in order.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<ShardEnd, PortError> {
+        self.progress.started(self.now_ms());
+        while !shutdown.is_cancelled() && !self.commits.is_settled_for_ever() {
+            let turn = self.turn();
             let sleep = self.sleep();
-            // No branch loses anything when another wins: what is under way
-            // stays in the intake, the ledger and the join set.
+            // No branch loses anything when another wins: reads, writes and
+            // POSTs under way stay in the intake, the group commit and the flights.
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                Some(ended) = self.outlets.jobs.join_next_with_id() => self.ended(ended),
-                stored = self.ledger.next() => self.stored(stored?),
+                Some(ended) = self.outlets.next_ended() => self.land(ended),
+                Some(ended) = self.waiting.next() => self.matched_late(ended),
+                written = self.commits.next() => self.written(written?),
                 read = self.intake.next() => read?,
-                () = std::future::ready(()), if more => {}
+                () = std::future::ready(()), if turn == MatchTurn::More => {}
                 () = tokio::time::sleep(sleep) => {}
             }
             // Branches may all be ready for long: other tasks want the thread too.
             tokio::task::coop::consume_budget().await;
         }
-        let settled = self.ledger.is_settled_for_ever();
+        let end = if self.commits.is_settled_for_ever() { ShardEnd::Settled } else { ShardEnd::Stopped };
         self.finish().await?;
-        Ok(settled)
+        Ok(end)
     }
 
     fn now_ms(&self) -> u64 {
         self.context.clock().now_ms()
     }
 
-    /// Does all that can be done now without waiting; says whether there is more.
-    fn turn(&mut self) -> bool {
-        while let Some(ended) = self.outlets.jobs.try_join_next_with_id() {
-            self.ended(ended);
+    /// Does all that can be done now without waiting.
+    fn turn(&mut self) -> MatchTurn {
+        while let Some(ended) = self.outlets.try_ended() {
+            self.land(ended);
         }
         let now_ms = self.now_ms();
-        let more = self.match_some(now_ms);
-        if !self.watermark.is_full(&self.context.config.shard.caps()) {
+        let turn = self.match_some(now_ms);
+        if !self.is_full() {
             self.intake.read_on();
         }
         if now_ms >= self.tick_ms {
             self.tick_ms = now_ms + TICK_MS;
             self.tick(now_ms);
         }
-        self.outlets.pump(&mut self.ledger.pending, now_ms);
-        self.ledger.start(now_ms, self.watermark.settled(), false);
-        more
+        self.waiting.start();
+        self.outlets.pump(&mut self.commits.pending, now_ms);
+        self.commits.start(now_ms, self.watermark.settled(), false);
+        turn
+    }
+
+    fn is_full(&self) -> bool {
+        self.watermark.is_full(&self.context.config.shard.caps())
+    }
+
+    fn pressure(&self) -> Pressure {
+        let caps = self.context.config.shard.caps();
+        if self.watermark.is_full(&caps) {
+            Pressure::Full
+        } else if self.watermark.is_filling(&caps) {
+            Pressure::Filling
+        } else {
+            Pressure::Low
+        }
     }
 
     fn sleep(&self) -> Duration {
         let wakes =
-            [self.outlets.wake_ms(), self.ledger.wake_ms(self.watermark.settled()), Some(self.tick_ms)];
+            [self.outlets.wake_ms(), self.commits.wake_ms(self.watermark.settled()), Some(self.tick_ms)];
         let first = wakes.into_iter().flatten().min().unwrap_or(0);
         Duration::from_millis(first.saturating_sub(self.now_ms()).max(1))
     }
 
-    /// An attempt ended, or its task did.
-    fn ended(&mut self, ended: Result<(Id, Option<Attempted>), JoinError>) {
-        let (task, attempted) = match ended {
-            Ok((task, Some(attempted))) => (task, attempted),
-            // Withdrawn before it began: who withdrew it has dealt with its events.
-            Ok((_, None)) => return,
-            Err(error) => {
-                tracing::error!(shard = %self.id, %error, "a delivery's task ended without a result");
-                let lost = Attempted::lost(self.now_ms(), "the attempt broke off".into());
-                (error.id(), lost)
+    /// Matches some of the records that were read.
+    fn match_some(&mut self, now_ms: u64) -> MatchTurn {
+        if !self.intake.may_match() {
+            return MatchTurn::Done;
+        }
+        self.resolve_orphans(now_ms);
+        let mut batches = 0;
+        while !self.is_full() {
+            if batches >= BATCHES_A_TURN {
+                return MatchTurn::More;
             }
-        };
-        let Some(flying) = self.outlets.in_flight.remove(&task) else { return };
-        let held = if flying.detached.is_some() { Held::ByQueue } else { Held::ByLog };
-        let InFlight { listener, delivery, tickets, parked, slices, .. } = flying;
-        let held = if parked.is_some() { Held::ByLog } else { held };
-        let commit = &mut self.ledger.pending;
-        let ending = if parked.is_some() || !slices.is_empty() {
-            let mut own = Commit::default();
-            let ending = conclude(&self.context, &mut own, &listener.target, delivery, &attempted, held);
-            if let Some(outlet) = self.outlets.all.get_mut(&listener.target.id()) {
-                let held_anew = outlet.settle_parked(&mut own, &slices, parked, commit.generation);
-                commit.absorb(own);
-                if held_anew {
-                    outlet.park_held(commit, attempted.ended_ms);
+            match self.intake.items.pop_front() {
+                None if self.intake.take_closed() => {
+                    // Settled once everything before it is.
+                    self.watermark.push(Position::END, 0, 0);
                 }
-                self.outlets.cap_parked(listener.target.id(), commit, attempted.ended_ms);
-            } else {
-                commit.absorb(own);
+                None => return MatchTurn::Done,
+                Some(LogItem::Record(record)) => {
+                    batches += record.batches.len();
+                    self.match_record(&record, now_ms);
+                }
+                Some(LogItem::Damaged { position, detail }) => {
+                    tracing::error!(shard = %self.id, ?position, detail, "passing a damaged place of the log");
+                    self.context.metrics().damaged.increment(1);
+                    self.watermark.push(position, 0, 0);
+                }
             }
-            ending
-        } else {
-            conclude(&self.context, commit, &listener.target, delivery, &attempted, held)
-        };
-        for (ticket, events) in tickets {
-            commit.settle(ticket, events);
         }
-        let id = listener.target.id();
-        let Some(outlet) = self.outlets.all.get_mut(&id) else { return };
-        outlet.in_flight -= usize::from(held == Held::ByLog);
-        outlet.latency_ms = (outlet.latency_ms * 7 + attempted.latency_ms()) / 8;
-        let is_same = outlet.listener.target.subscription().version == listener.target.subscription().version;
-        if ending == Ending::GaveUp(DeadLetterReason::SubscriptionDisabled) && is_same {
-            outlet.gone = Some((DeadLetterReason::SubscriptionDisabled, attempted.ended_ms));
-        }
-        self.outlets.touch(id);
+        MatchTurn::Done
     }
 
-    fn stored(&mut self, stored: Stored) {
-        match stored {
-            Stored::Committed(commit) => {
+    fn match_record(&mut self, record: &LogRecord, now_ms: u64) {
+        let mut to = Matched {
+            outlets: &mut self.outlets,
+            waiting: &mut self.waiting,
+            commit: &mut self.commits.pending,
+            ticket: self.watermark.next_ticket(),
+            now_ms,
+        };
+        let outstanding = self.matching.match_record(record, &mut to);
+        self.watermark.push(record.position, outstanding.events, outstanding.bytes);
+    }
+
+    /// Deals with the end of a task that matched a batch that waited.
+    fn matched_late(&mut self, ended: Result<(Id, LateMatching), JoinError>) {
+        let now_ms = self.now_ms();
+        let Some(late) = self.waiting.ended(ended, &mut self.commits.pending) else { return };
+        let (waiting, ticket) = (late.waiting, self.waiting.next_ticket());
+        let mut to = Matched {
+            outlets: &mut self.outlets,
+            waiting: &mut self.waiting,
+            commit: &mut self.commits.pending,
+            ticket,
+            now_ms,
+        };
+        let events = self.matching.deliver_late(late, &mut to);
+        self.waiting.hand_out(waiting, events, &mut self.commits.pending);
+    }
+
+    /// Deals with the end of a webhook's task.
+    fn land(&mut self, ended: EndedTask) {
+        let now_ms = self.now_ms();
+        self.outlets.land(ended, &mut self.commits.pending, now_ms);
+    }
+
+    fn written(&mut self, written: GroupWrite) {
+        match written {
+            GroupWrite::Committed(commit) => {
                 for (ticket, events) in commit.settled() {
-                    self.watermark.settle(*ticket, *events);
+                    match ticket.settles() {
+                        Settles::LogEntry(ticket) => self.watermark.settle(ticket, *events),
+                        Settles::WaitingBatch(number) => {
+                            self.waiting.settle(number, *events, &mut self.commits.pending);
+                        }
+                    }
                 }
                 self.outlets.made_durable(commit.generation);
-                self.health.progressed(self.now_ms());
+                self.waiting.made_durable(commit.generation);
+                self.progress.settled(self.now_ms());
             }
-            Stored::Checkpointed(Some(_)) => self.checkpointed_ms = self.now_ms(),
-            Stored::Checkpointed(None) => {}
+            GroupWrite::Checkpointed(Some(_)) => self.progress.checkpointed(self.now_ms()),
+            GroupWrite::Checkpointed(None) => {}
         }
     }
 
-    /// Ends: no more reading, a short grace for POSTs in flight, what they
-    /// came to durable, a last checkpoint. Whatever is left unsettled is read
-    /// again by the next owner. The caller bounds the whole by its deadline.
+    /// The housekeeping: a few times a second rather than at every turn.
+    fn tick(&mut self, now_ms: u64) {
+        let pressure = self.pressure();
+        self.outlets.detach_old(pressure, &mut self.commits.pending, now_ms);
+        if pressure != Pressure::Low {
+            let held = UnsettledSum { events: self.watermark.events(), bytes: self.watermark.bytes() };
+            self.outlets.relieve(pressure, held, now_ms);
+        }
+        let directory = self.context.matchers.directory();
+        let revision = directory.revision();
+        let age_max = Duration::from_millis(self.context.config.shard.snapshot_age_max_ms);
+        let fresh = directory.age() <= age_max;
+        if revision != self.revision {
+            self.revision = revision;
+            self.outlets.follow_catalogue(now_ms);
+        }
+        if fresh {
+            self.resolve_orphans(now_ms);
+        }
+        self.matching.tick(now_ms);
+        self.waiting.tick();
+        self.outlets.forgive(now_ms);
+        self.outlets.evict(now_ms);
+        self.report(now_ms);
+    }
+
+    /// The catalogue is fresh: parked entries of unknown subscriptions are given up.
+    fn resolve_orphans(&mut self, now_ms: u64) {
+        if !self.orphans.is_empty() {
+            let commit = &mut self.commits.pending;
+            self.orphans.resolve(&self.context, &mut self.outlets, commit, now_ms);
+        }
+    }
+
+    fn report(&mut self, now_ms: u64) {
+        self.progress.report(&ShardLook {
+            now_ms,
+            caught_up: self.intake.is_caught_up(now_ms),
+            idle: self.commits.is_idle(self.watermark.settled()),
+            unsettled_events: self.watermark.events(),
+            unsettled_bytes: self.watermark.bytes(),
+            behind: self.intake.behind(now_ms),
+            waiting_batches: self.waiting.len(),
+        });
+    }
+
+    /// Ends: no more reading, a short grace for POSTs in flight, their outcomes
+    /// durable, a last checkpoint. The next owner reads all unsettled events
+    /// again. The caller bounds the whole by its deadline.
     async fn finish(mut self) -> Result<(), PortError> {
         self.outlets.withdraw_staged();
-        let grace = Duration::from_millis(self.context.config.shutdown.grace_ms);
-        let until = Instant::now() + grace;
+        let until = Instant::now() + Duration::from_millis(self.context.config.shutdown.grace_ms);
         loop {
-            self.ledger.start(self.now_ms(), self.watermark.settled(), true);
-            let flying = !self.outlets.in_flight.is_empty();
-            if !flying && self.ledger.is_idle(self.watermark.settled()) {
+            self.commits.start(self.now_ms(), self.watermark.settled(), true);
+            let under_way = self.outlets.any_under_way();
+            if !under_way && self.commits.is_idle(self.watermark.settled()) {
                 break;
             }
             // As in `run`, no branch loses anything.
             tokio::select! {
-                Some(ended) = self.outlets.jobs.join_next_with_id(), if flying => self.ended(ended),
-                stored = self.ledger.next() => self.stored(stored?),
-                () = tokio::time::sleep_until(until), if flying => {
-                    self.outlets.in_flight.clear();
-                    self.outlets.jobs.abort_all();
-                }
+                Some(ended) = self.outlets.next_ended(), if under_way => self.land(ended),
+                written = self.commits.next() => self.written(written?),
+                () = tokio::time::sleep_until(until), if under_way => self.outlets.abandon(),
             }
         }
-        self.health.stopped();
+        self.progress.stopped();
         tracing::info!(shard = %self.id, position = ?self.watermark.settled(), "left the shard");
         Ok(())
     }
 }
 
-/// Why a subscription that is not active gets nothing.
-pub(crate) fn reason_of(status: Option<&SubscriptionStatus>) -> DeadLetterReason {
-    match status {
-        Some(SubscriptionStatus::Disabled { reason }) if reason == "backlog_full" => {
-            DeadLetterReason::BacklogFull
-        }
-        Some(SubscriptionStatus::Disabled { .. } | SubscriptionStatus::Active) | None => {
-            DeadLetterReason::SubscriptionDisabled
-        }
-    }
-}
-
-#[cfg(test)]
-mod leased;
-#[cfg(test)]
-mod ordered_tests;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod throughput;

@@ -1,8 +1,8 @@
 //! Standard Webhooks signatures (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //!
-//! What is signed is `{webhook-id}.{webhook-timestamp}.{body}` with
-//! HMAC-SHA256; the header's value is `v1,` and base64 of it, once a secret,
-//! separated by spaces. A secret's text is `whsec_` and base64 of its bytes.
+//! HMAC-SHA256 signs `{webhook-id}.{webhook-timestamp}.{body}`. The header's
+//! value has `v1,` and the base64 of the signature for each secret, separated
+//! by spaces. A secret's text is `whsec_` and the base64 of its bytes.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -120,7 +120,7 @@ mod tests {
             let signer = Signer::new(&[secret(SECRET, None)]).unwrap();
             let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(body.len() + 1)).chain([0, body.len()]).collect();
             ends.sort_unstable();
-            let chunks: Vec<_> = ends.windows(2).map(|of| Bytes::copy_from_slice(&body[of[0]..of[1]])).collect();
+            let chunks: Vec<_> = ends.windows(2).map(|ends| Bytes::copy_from_slice(&body[ends[0]..ends[1]])).collect();
             let whole = signer.sign("id", 7, &[Bytes::from(body)], 0).unwrap();
             prop_assert_eq!(signer.sign("id", 7, &chunks, 0).unwrap(), whole);
         }

@@ -4,18 +4,18 @@ pub(crate) mod receiver;
 pub(crate) mod rig;
 pub(crate) mod store;
 
-pub(crate) use receiver::{Reaction, Receiver};
+pub(crate) use receiver::WebhookReceiver as Receiver;
+pub(crate) use receiver::{Reaction, WebhookReceiver};
 pub(crate) use rig::Rig;
 pub(crate) use store::RecordingStores;
 
 use crate::breaker::BreakerPolicy;
-use crate::endpoint::{Endpoints, Limits};
-use crate::recent::AttemptRecord;
+use crate::endpoint::{EndpointLimits, Endpoints};
 use bytes::Bytes;
 use sluice_model::subscription::SigningSecret;
 use sluice_model::{
-    Batch, BatchId, BatchPolicy, Customer, CustomerId, CustomerStatus, Delivery, DeliveryId, EventId,
-    EventMeta, EventRef, EventSet, Lane, LastAttempt, RetryPolicy, Subscription, SubscriptionId,
+    AttemptRecord, Batch, BatchId, BatchPolicy, Customer, CustomerId, CustomerStatus, Delivery, DeliveryId,
+    EventId, EventMeta, EventRef, EventSet, Lane, LastAttempt, RetryPolicy, Subscription, SubscriptionId,
     SubscriptionStatus,
 };
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(crate) fn batch(customer: CustomerId, id: BatchId, events: &[(&str, String)]
     let mut rows = Vec::new();
     let mut body = String::new();
     for (kind, envelope) in events {
-        let known = types.iter().position(|of| **of == **kind);
+        let known = types.iter().position(|known_type| **known_type == **kind);
         let index = known.unwrap_or_else(|| {
             types.push((*kind).into());
             types.len() - 1
@@ -119,9 +119,5 @@ pub(crate) fn customer() -> Customer {
 
 /// No endpoint yet, with limits that tests can reach.
 pub(crate) fn endpoints() -> Arc<Endpoints> {
-    Arc::new(Endpoints::new(Limits {
-        breaker: BreakerPolicy::default(),
-        concurrency_max: 16,
-        recent_attempts: 16,
-    }))
+    Arc::new(Endpoints::new(EndpointLimits { breaker: BreakerPolicy::default(), concurrency_max: 16 }))
 }

@@ -20,7 +20,7 @@ pub struct Caps {
 /// Entries in log order, each with what is outstanding of it.
 #[derive(Debug)]
 pub struct Watermark {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<UnsettledRecord>,
     /// The ticket of the first of `entries`.
     first: u64,
     settled: Position,
@@ -29,7 +29,7 @@ pub struct Watermark {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct UnsettledRecord {
     position: Position,
     events: usize,
     bytes: usize,
@@ -55,7 +55,7 @@ impl Watermark {
         let bytes = if events == 0 { 0 } else { bytes };
         self.events += events;
         self.bytes += bytes;
-        self.entries.push_back(Entry { position, events, bytes });
+        self.entries.push_back(UnsettledRecord { position, events, bytes });
         self.advance();
     }
 
@@ -100,6 +100,12 @@ impl Watermark {
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether at least half of what may be unsettled is.
+    #[must_use]
+    pub const fn is_filling(&self, caps: &Caps) -> bool {
+        self.events >= caps.events / 2 || self.bytes >= caps.bytes / 2
     }
 
     /// Whether reading should pause.

@@ -1,24 +1,25 @@
 //! The task that works the queue: retries, hand-overs, redrives, replays.
 //!
-//! A delivery stays in the queue until its end is durable, so whatever dies
-//! here is taken again after a restart. Endpoints do not wait for each other:
-//! one that is busy or open keeps its own deliveries only.
+//! A delivery stays in the queue until its end is durable, so deliveries that
+//! were under way when the process died are taken again after a restart.
+//! Endpoints do not wait for each other: an endpoint that is busy, or whose
+//! breaker is open, keeps its own deliveries only. Nor do customers: each has
+//! at most its share of the worker (see [`shares`]).
 
-pub(crate) mod load;
+mod attempts;
+mod shares;
 
-use crate::attempt::{Attempted, Job, Start};
 use crate::conclude::conclude;
 use crate::context::Context;
-use crate::endpoint::{Asker, Denied, Permit};
+use crate::endpoint::{Asker, Denied};
+use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::WorkerHealth;
-use crate::ledger::{Ledger, Stored};
-use crate::settlement::{self, Ending, Held};
-use crate::shard::reason_of;
-use crate::target::Target;
-use foldhash::HashMap;
+use crate::settlement::{self, DeliveryEnding, HeldBy};
+use crate::stored_body::LoadError;
+use attempts::{QueueAttempts, WorkResult};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use load::{LoadError, load};
+use shares::{ShareLimits, Shares};
 use sluice_model::{
     BatchId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, SubscriptionId, SubscriptionStatus,
 };
@@ -26,74 +27,70 @@ use sluice_ports::PortError;
 use sluice_ports::log::Position;
 use sluice_ports::work_queue::TakeRequest;
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a delivery waits whose batches the store could not give now.
+/// How long a delivery waits, where the store could not give its batches now.
 const LOAD_RETRY_MS: u64 = 1000;
 
 /// The shortest time between two looks at the queue.
 const TAKE_GAP_MS: u64 = 2;
 
-/// How long until the next look after one that found nothing that should have been there.
+/// How long until the next look, where the queue said that a delivery is due and gave none.
 const TAKE_AGAIN_MS: u64 = 50;
 
-/// How long a delivery waits that found a probe on its way.
+/// How long a delivery waits, where a probe of its endpoint is under way.
 const BLOCKED_BY_PROBE_MS: u64 = 500;
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 1000;
 
-/// What a delivery's task came to.
-enum Worked {
-    Attempted(Attempted),
-    NotLoaded(LoadError),
-}
-
-/// A delivery on its way.
-struct InFlight {
-    delivery: Delivery,
-    target: Arc<Target>,
-    /// What its body takes at the most.
-    bytes: usize,
-    began_ms: u64,
-    stop: Option<oneshot::Sender<()>>,
-}
-
 /// The worker of the queue.
 pub(crate) struct Worker {
     context: Arc<Context>,
     health: Arc<WorkerHealth>,
-    /// Taken, not started: their endpoint is busy.
-    /// In an order that is the same in each run.
+    /// Deliveries that were taken and not started: their endpoint is busy, or
+    /// their customer has its share. In an order that is the same in each run.
     ready: BTreeMap<SubscriptionId, VecDeque<Delivery>>,
-    ready_count: usize,
-    in_flight: HashMap<Id, InFlight>,
-    in_flight_bytes: usize,
-    jobs: JoinSet<Worked>,
+    /// Which subscription's delivery was started last: the others go before it the next time.
+    served: Option<SubscriptionId>,
+    shares: Shares,
+    attempts: QueueAttempts,
     taking: Option<BoxFuture<'static, Vec<Delivery>>>,
     /// When to look at the queue again.
     take_at_ms: u64,
     took_at_ms: u64,
-    ledger: Ledger,
+    commits: GroupCommit,
     tick_ms: u64,
+}
+
+/// What became of a delivery that was to be started.
+enum Dispatched {
+    /// It was started, or ended without an attempt.
+    Gone,
+    /// It must wait its turn, and those of its subscription behind it.
+    Waits(Delivery),
 }
 
 impl Worker {
     pub(crate) fn new(context: Arc<Context>, health: Arc<WorkerHealth>) -> Self {
+        let queue = &context.config.queue;
         Self {
-            ledger: Ledger::new(Arc::clone(&context), None, Position::START),
+            shares: Shares::new(ShareLimits {
+                taken_max: queue.taken_max,
+                bytes_max: queue.in_flight_bytes_max,
+                customer_percent: queue.customer_share_percent.into(),
+            }),
+            attempts: QueueAttempts::new(Arc::clone(&context)),
+            commits: GroupCommit::new(Arc::clone(&context), None, Position::START),
             context,
             health,
             ready: BTreeMap::new(),
-            ready_count: 0,
-            in_flight: HashMap::default(),
-            in_flight_bytes: 0,
-            jobs: JoinSet::new(),
+            served: None,
             taking: None,
             take_at_ms: 0,
             took_at_ms: 0,
@@ -108,13 +105,13 @@ impl Worker {
         while !shutdown.is_cancelled() {
             self.turn();
             let sleep = self.sleep();
-            // No branch loses anything when another wins: what is under way
-            // stays in the ledger, the join set and `taking`; a notification
-            // that is not consumed is kept.
+            // No branch loses anything when another wins: writes, attempts and
+            // takes under way stay in `commits`, `attempts` and `taking`; a
+            // notification that is not consumed is kept.
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
-                stored = self.ledger.next() => drop(stored?),
+                Some(ended) = self.attempts.next() => self.ended(ended),
+                written = self.commits.next() => drop::<GroupWrite>(written?),
                 taken = taken(&mut self.taking) => self.took(taken),
                 () = context.queue_wake.notified() => self.take_at_ms = 0,
                 () = context.endpoints.changed() => self.take_at_ms = 0,
@@ -130,13 +127,13 @@ impl Worker {
     }
 
     fn turn(&mut self) {
-        while let Some(ended) = self.jobs.try_join_next_with_id() {
+        while let Some(ended) = self.attempts.try_next() {
             self.ended(ended);
         }
         let now_ms = self.now_ms();
         self.dispatch(now_ms);
         self.take_if_due(now_ms);
-        self.ledger.start(now_ms, Position::START, false);
+        self.commits.start(now_ms, Position::START, false);
         if now_ms >= self.tick_ms {
             self.tick_ms = now_ms + TICK_MS;
             self.tick();
@@ -144,160 +141,164 @@ impl Worker {
     }
 
     fn sleep(&self) -> Duration {
-        let take_at = (self.taking.is_none() && self.has_room())
+        let take_at = (self.taking.is_none() && self.shares.room() > 0)
             .then_some(self.take_at_ms.max(self.took_at_ms + TAKE_GAP_MS));
-        let wakes = [take_at, self.ledger.wake_ms(Position::START), Some(self.tick_ms)];
+        let wakes = [take_at, self.commits.wake_ms(Position::START), Some(self.tick_ms)];
         let first = wakes.into_iter().flatten().min().unwrap_or(0);
         Duration::from_millis(first.saturating_sub(self.now_ms()).max(1))
-    }
-
-    fn has_room(&self) -> bool {
-        self.ready_count + self.in_flight.len() < self.context.config.queue.taken_max
     }
 
     /// Starts to take deliveries, if any may be due and there is room for them.
     fn take_if_due(&mut self, now_ms: u64) {
         let due = now_ms >= self.take_at_ms.max(self.took_at_ms + TAKE_GAP_MS);
-        if !due || self.taking.is_some() || !self.has_room() {
+        let room = self.shares.room();
+        if !due || self.taking.is_some() || room == 0 {
             return;
         }
         self.took_at_ms = now_ms;
         let (open, first_open) = self.context.endpoints.blocked(now_ms);
         let mut blocked: HashSet<_> = open.into_iter().collect();
         blocked.extend(self.ready.keys().copied());
+        for customer in self.shares.full() {
+            let entry = self.context.matchers.directory().customer(customer);
+            let state = entry.map(|entry| entry.state());
+            blocked.extend(state.iter().flat_map(|state| state.subscriptions.iter().map(|one| one.id)));
+        }
         let next = self.context.stores.queue.next_due_ms(&blocked);
         let poll_at = now_ms + self.context.config.queue.poll_ms;
         self.take_at_ms = next.into_iter().chain(first_open).fold(poll_at, u64::min);
         if next.is_some_and(|next| next <= now_ms) {
-            let max = self.context.config.queue.taken_max - self.ready_count - self.in_flight.len();
-            self.taking = Some(take(Arc::clone(&self.context), now_ms, max, blocked).boxed());
+            self.taking = Some(take(Arc::clone(&self.context), now_ms, room, blocked).boxed());
         }
     }
 
     fn took(&mut self, deliveries: Vec<Delivery>) {
-        // There may be more where these came from; or the queue sees it
-        // otherwise than it said, and is asked again a little later.
+        // After deliveries there may be more. A queue that said a delivery is due
+        // and gave none is asked again a little later.
         self.take_at_ms = if deliveries.is_empty() { self.now_ms() + TAKE_AGAIN_MS } else { 0 };
-        self.ready_count += deliveries.len();
         for delivery in deliveries {
+            self.shares.took(delivery.customer);
             self.ready.entry(delivery.subscription).or_default().push_back(delivery);
         }
     }
 
-    /// Starts what can be started of what was taken.
+    /// Starts the deliveries that were taken, as far as their endpoints and
+    /// their customers' shares let it: one of each subscription in turn.
     fn dispatch(&mut self, now_ms: u64) {
-        let subscriptions: Vec<_> = self.ready.keys().copied().collect();
-        for id in subscriptions {
-            while let Some(delivery) = self.ready.get_mut(&id).and_then(VecDeque::pop_front) {
-                self.ready_count -= 1;
-                if let Err(delivery) = self.dispatch_one(delivery, now_ms) {
-                    self.ready_count += 1;
-                    self.ready.entry(id).or_default().push_front(delivery);
-                    break;
-                }
+        let served = self.served.unwrap_or(SubscriptionId::from_u128(0));
+        let after = self.ready.range((Bound::Excluded(served), Bound::Unbounded));
+        let mut turn: Vec<_> = after.chain(self.ready.range(..=served)).map(|(id, _)| *id).collect();
+        while !turn.is_empty() {
+            turn.retain(|id| self.dispatch_next(*id, now_ms));
+        }
+    }
+
+    /// Starts the next delivery of a subscription; returns whether more of its may start.
+    fn dispatch_next(&mut self, id: SubscriptionId, now_ms: u64) -> bool {
+        let Some(delivery) = self.ready.get_mut(&id).and_then(VecDeque::pop_front) else {
+            self.ready.remove(&id);
+            self.take_at_ms = 0;
+            return false;
+        };
+        match self.dispatch_one(delivery, now_ms) {
+            Dispatched::Gone => {
+                self.served = Some(id);
+                true
             }
-            if self.ready.get(&id).is_some_and(VecDeque::is_empty) {
-                self.ready.remove(&id);
-                self.take_at_ms = 0;
+            Dispatched::Waits(delivery) => {
+                self.ready.entry(id).or_default().push_front(delivery);
+                false
             }
         }
     }
 
-    /// Starts a delivery or ends it without an attempt; gives it back if it must wait its turn.
-    fn dispatch_one(&mut self, delivery: Delivery, now_ms: u64) -> Result<(), Delivery> {
+    /// Starts a delivery, or ends it without an attempt.
+    fn dispatch_one(&mut self, delivery: Delivery, now_ms: u64) -> Dispatched {
         let directory = self.context.matchers.directory();
         let state = directory.customer(delivery.customer).map(|entry| entry.state());
         let subscription = state.as_ref().and_then(|state| state.subscription(delivery.subscription));
-        let Some(subscription) = subscription.filter(|of| of.status == SubscriptionStatus::Active) else {
-            let reason = reason_of(subscription.map(|of| &of.status));
-            self.give_up(delivery, reason, now_ms);
-            return Ok(());
+        let Some(subscription) = subscription.filter(|known| known.status == SubscriptionStatus::Active)
+        else {
+            let reason = settlement::dead_letter_reason(subscription.map(|known| &known.status));
+            return self.give_up_taken(delivery, reason, now_ms);
         };
         let config = &self.context.config.queue;
         if now_ms.saturating_sub(delivery.id.ms()) > config.delivery_age_max_ms {
-            self.give_up(delivery, DeadLetterReason::Exhausted, now_ms);
-            return Ok(());
+            return self.give_up_taken(delivery, DeadLetterReason::Exhausted, now_ms);
         }
         if state.as_ref().is_some_and(|state| state.customer.status == CustomerStatus::Suspended) {
-            settlement::wait(&mut self.ledger.pending, delivery, now_ms + config.suspended_wait_ms);
-            return Ok(());
+            let due_ms = now_ms + config.suspended_wait_ms;
+            return self.put_back(delivery, due_ms);
         }
         let bytes = subscription.batch.max_bytes as usize;
-        if self.in_flight_bytes + bytes > config.in_flight_bytes_max && !self.in_flight.is_empty() {
-            self.stop_slowest(now_ms);
-            return Err(delivery);
+        if !self.shares.may_start(delivery.customer, bytes) {
+            return Dispatched::Waits(delivery);
         }
-        let (endpoint, target) = self.context.endpoints.of(subscription);
+        if self.attempts.bytes() + bytes > config.in_flight_bytes_max && !self.attempts.is_empty() {
+            self.attempts.stop_slowest(now_ms);
+            return Dispatched::Waits(delivery);
+        }
+        let (endpoint, target) = self.context.endpoints.endpoint(subscription);
         match self.context.endpoints.permit(&endpoint, Asker::Worker, now_ms) {
-            Ok(permit) => self.start(delivery, target, permit, bytes, now_ms),
-            Err(Denied::Busy) => return Err(delivery),
-            // Its time runs, its attempts do not.
+            Ok(permit) => {
+                self.shares.started(delivery.customer, bytes);
+                self.attempts.start(delivery, target, permit, bytes, now_ms);
+                Dispatched::Gone
+            }
+            Err(Denied::Busy) => Dispatched::Waits(delivery),
+            // It waits without spending an attempt; its age goes on.
             Err(Denied::Open { until_ms }) => {
-                let due_ms = until_ms.unwrap_or(now_ms + BLOCKED_BY_PROBE_MS);
-                settlement::wait(&mut self.ledger.pending, delivery, due_ms);
+                self.put_back(delivery, until_ms.unwrap_or(now_ms + BLOCKED_BY_PROBE_MS))
             }
         }
-        Ok(())
     }
 
-    fn start(&mut self, delivery: Delivery, target: Arc<Target>, permit: Permit, bytes: usize, now_ms: u64) {
-        let (stop, stopped) = oneshot::channel();
-        let work = work(Arc::clone(&self.context), delivery.clone(), Arc::clone(&target), permit, stopped);
-        let task = self.jobs.spawn(work).id();
-        self.in_flight_bytes += bytes;
-        let in_flight = InFlight { delivery, target, bytes, began_ms: now_ms, stop: Some(stop) };
-        self.in_flight.insert(task, in_flight);
+    /// Puts a taken delivery back into the queue, due then.
+    fn put_back(&mut self, delivery: Delivery, due_ms: u64) -> Dispatched {
+        self.shares.left(delivery.customer);
+        settlement::wait(&mut self.commits.pending, delivery, due_ms);
+        Dispatched::Gone
     }
 
-    /// Makes room: the oldest attempt ends, if it has had its time.
-    fn stop_slowest(&mut self, now_ms: u64) {
-        let oldest = self.in_flight.values_mut().filter(|of| of.stop.is_some()).min_by_key(|of| of.began_ms);
-        let age_cap_ms = self.context.config.shard.age_cap_ms;
-        if let Some(oldest) = oldest.filter(|of| of.began_ms + age_cap_ms <= now_ms)
-            && let Some(stop) = oldest.stop.take()
-        {
-            // An attempt that ended meanwhile does not hear it.
-            stop.send(()).ok();
-        }
+    fn give_up_taken(&mut self, delivery: Delivery, reason: DeadLetterReason, now_ms: u64) -> Dispatched {
+        self.shares.left(delivery.customer);
+        self.give_up(delivery, reason, now_ms);
+        Dispatched::Gone
     }
 
     fn give_up(&mut self, delivery: Delivery, reason: DeadLetterReason, now_ms: u64) {
-        self.context.metrics().ending(Ending::GaveUp(reason), delivery.event_count());
-        settlement::give_up(&mut self.ledger.pending, delivery, reason, Held::ByQueue, now_ms);
+        self.context.metrics().ending(DeliveryEnding::GaveUp(reason), delivery.event_count());
+        settlement::give_up(&mut self.commits.pending, delivery, reason, HeldBy::Queue, now_ms);
     }
 
-    fn ended(&mut self, ended: Result<(Id, Worked), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, WorkResult), JoinError>) {
         let now_ms = self.now_ms();
-        let (task, worked) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                tracing::error!(%error, "a delivery's task ended without a result");
-                let lost = Attempted::lost(now_ms, "the attempt broke off".into());
-                (error.id(), Worked::Attempted(lost))
+        let Some((attempt, result)) = self.attempts.land(ended, now_ms) else { return };
+        self.shares.ended(attempt.delivery.customer, attempt.bytes);
+        let (delivery, commit) = (attempt.delivery, &mut self.commits.pending);
+        match result {
+            WorkResult::Attempted(attempted) => {
+                let settlement =
+                    conclude(&self.context, commit, &attempt.target, delivery, &attempted, HeldBy::Queue);
+                settlement.rest.into_iter().for_each(|rest| commit.put(rest));
             }
-        };
-        let Some(InFlight { delivery, target, bytes, .. }) = self.in_flight.remove(&task) else { return };
-        self.in_flight_bytes -= bytes;
-        let commit = &mut self.ledger.pending;
-        match worked {
-            Worked::Attempted(attempted) => {
-                conclude(&self.context, commit, &target, delivery, &attempted, Held::ByQueue);
+            WorkResult::NotLoaded(LoadError::Lost { batch, why }) => {
+                self.part_with(delivery, batch, why, now_ms);
             }
-            Worked::NotLoaded(LoadError::Lost { batch, why }) => self.part_with(delivery, batch, why, now_ms),
-            Worked::NotLoaded(LoadError::NotNow(error)) => {
+            WorkResult::NotLoaded(LoadError::NotNow(error)) => {
                 self.context.store_failed(&error);
                 settlement::wait(commit, delivery, now_ms + LOAD_RETRY_MS);
             }
         }
     }
 
-    /// A batch of the delivery is lost: its events are a dead letter, the rest a delivery of its own.
+    /// A batch of the delivery is lost: its events become a dead letter, the others a new delivery.
     fn part_with(&mut self, delivery: Delivery, batch: BatchId, why: String, now_ms: u64) {
         tracing::error!(delivery = %delivery.id, why, "events that wait for delivery cannot be read back");
-        let commit = &mut self.ledger.pending;
+        let commit = &mut self.commits.pending;
         commit.done(delivery.subscription, delivery.id);
         let (lost, rest): (Vec<_>, Vec<_>) =
-            delivery.events.iter().cloned().partition(|of| of.batch == batch);
+            delivery.events.iter().cloned().partition(|part| part.batch == batch);
         if !rest.is_empty() {
             let rest = Delivery { id: DeliveryId::new(now_ms), events: rest, ..delivery.clone() };
             settlement::wait(commit, rest, now_ms);
@@ -319,25 +320,22 @@ impl Worker {
         });
     }
 
-    /// Ends: nothing more is taken, a short grace for POSTs in flight, what
-    /// they came to durable. The rest is taken again by the next worker.
+    /// Ends: nothing more is taken, a short grace for POSTs in flight, their
+    /// outcomes durable. The next worker takes all other deliveries again.
     async fn finish(mut self) -> Result<(), PortError> {
         let grace = Duration::from_millis(self.context.config.shutdown.grace_ms);
         let until = Instant::now() + grace;
         loop {
-            self.ledger.start(self.now_ms(), Position::START, true);
-            let flying = !self.in_flight.is_empty();
-            if !flying && self.ledger.is_idle(Position::START) {
+            self.commits.start(self.now_ms(), Position::START, true);
+            let under_way = !self.attempts.is_empty();
+            if !under_way && self.commits.is_idle(Position::START) {
                 break;
             }
             // As in `run`, no branch loses anything.
             tokio::select! {
-                Some(ended) = self.jobs.join_next_with_id(), if flying => self.ended(ended),
-                stored = self.ledger.next() => drop::<Stored>(stored?),
-                () = tokio::time::sleep_until(until), if flying => {
-                    self.in_flight.clear();
-                    self.jobs.abort_all();
-                }
+                Some(ended) = self.attempts.next(), if under_way => self.ended(ended),
+                written = self.commits.next() => drop::<GroupWrite>(written?),
+                () = tokio::time::sleep_until(until), if under_way => self.attempts.abandon(),
             }
         }
         self.health.stopped();
@@ -352,7 +350,7 @@ async fn taken(taking: &mut Option<BoxFuture<'static, Vec<Delivery>>>) -> Vec<De
     deliveries
 }
 
-/// Takes what is due. A failing queue gives nothing now; the next look comes soon.
+/// Takes due deliveries. A queue that fails gives none; the next look comes soon.
 async fn take(
     context: Arc<Context>,
     now_ms: u64,
@@ -369,30 +367,6 @@ async fn take(
             Vec::new()
         }
     }
-}
-
-/// Loads a delivery's events and attempts it.
-async fn work(
-    context: Arc<Context>,
-    delivery: Delivery,
-    target: Arc<Target>,
-    permit: Permit,
-    stopped: oneshot::Receiver<()>,
-) -> Worked {
-    let chunks = match load(&context, &delivery).await {
-        Ok(chunks) => chunks,
-        Err(error) => return Worked::NotLoaded(error),
-    };
-    let job = Job {
-        delivery: delivery.id,
-        number: delivery.attempts + 1,
-        target,
-        events: delivery.event_count(),
-        chunks,
-    };
-    let attempted = context.courier.attempt(job, Start::Now(permit), stopped).await;
-    let withdrawn = || Attempted::lost(context.clock().now_ms(), "withdrawn".into());
-    Worked::Attempted(attempted.unwrap_or_else(withdrawn))
 }
 
 #[cfg(test)]

@@ -26,10 +26,10 @@ impl Dice {
 }
 
 /// The finalizer of `SplitMix64`: every bit of the result depends on every bit of `of`.
-pub(crate) const fn mixed(mut of: u64) -> u64 {
-    of = (of ^ of >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    of = (of ^ of >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    of ^ of >> 31
+pub(crate) const fn mixed(mut value: u64) -> u64 {
+    value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ value >> 31
 }
 
 /// A number that stands for a text.

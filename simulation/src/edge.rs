@@ -2,7 +2,7 @@
 //! and the producers that send to it.
 
 use crate::measure;
-use crate::planted::{EarlyAnswer, OtherBytes, Planted};
+use crate::planted::{EarlyAnswer, OldCheckpoints, OtherBytes, Planted};
 use crate::process::Inside;
 use crate::stores::{Seat, SimCatalogue, SimKeys, customer_id};
 use crate::stream::SimStream;
@@ -25,6 +25,7 @@ pub(crate) fn stream(world: &Arc<World>, who: Caller) -> Arc<dyn Stream> {
     let stream = SimStream { world: Arc::clone(world), who };
     match world.planted {
         Some(Planted::OtherBytes) => Arc::new(OtherBytes { stream, sent: Mutex::new(HashMap::new()) }),
+        Some(Planted::OldCheckpoints) => Arc::new(OldCheckpoints(stream)),
         _ => Arc::new(stream),
     }
 }
@@ -106,7 +107,7 @@ async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<Simula
             Answered::Accepted { body, .. } => {
                 let ids = serde_json::from_slice::<Answer>(&body);
                 let ids: Vec<EventId> = ids
-                    .map(|answer| answer.events.into_iter().map(|of| of.event_id).collect())
+                    .map(|answer| answer.events.into_iter().map(|listed| listed.event_id).collect())
                     .unwrap_or_default();
                 if ids.len() as u64 != count {
                     world.broken("every event of a request is answered", &String::from_utf8_lossy(&body));

@@ -2,6 +2,7 @@
 //! saw, and whether the promises of the design hold.
 
 use crate::plan::{Conduct, Plan, STEP_MS, SubscriptionPlan};
+use crate::planted::Planted;
 use crate::stores::{customer_id, subscription_id};
 use crate::world::{Caller, World};
 use sluice_model::{Batch, CustomerId, EventId, Lane, SubscriptionId};
@@ -17,6 +18,8 @@ struct Logged {
     place: u64,
     customer: CustomerId,
     kind: String,
+    /// The hash of its ordering key.
+    key: u64,
     at_ms: u64,
 }
 
@@ -39,6 +42,10 @@ pub(crate) struct Ledger {
     posted: HashSet<(SubscriptionId, EventId)>,
     /// The last first attempt of each subscription and lane.
     last_first: HashMap<(SubscriptionId, Lane), u64>,
+    /// The last first attempt of each ordered subscription, customer and ordering key.
+    last_of_key: HashMap<(SubscriptionId, CustomerId, u64), u64>,
+    /// Events that a stream took with it when it was deleted.
+    lost: HashSet<EventId>,
     /// When a subscription first answered 410.
     gone_ms: HashMap<usize, u64>,
     /// (subscription, event) that an endpoint answered 2xx.
@@ -57,6 +64,8 @@ impl Ledger {
             places: 0,
             posted: HashSet::new(),
             last_first: HashMap::new(),
+            last_of_key: HashMap::new(),
+            lost: HashSet::new(),
             gone_ms: HashMap::new(),
             took: HashSet::new(),
             worked: BTreeMap::new(),
@@ -83,9 +92,16 @@ impl Ledger {
                     continue;
                 }
                 self.places += 1;
-                let at_ms = world.now_ms();
-                self.logged.insert(id, Logged { place: self.places, customer, kind, at_ms });
+                let (at_ms, key) = (world.now_ms(), batch.events[usize::from(index)].ordering);
+                self.logged.insert(id, Logged { place: self.places, customer, kind, key, at_ms });
             }
+        }
+    }
+
+    /// A stream that was deleted took these with it, before they were settled.
+    pub(crate) fn lost<'a>(&mut self, batches: impl Iterator<Item = &'a Arc<Batch>>) {
+        for batch in batches {
+            self.lost.extend((0..batch.len()).map(|index| batch.event_id(index)));
         }
     }
 
@@ -100,10 +116,10 @@ impl Ledger {
         self.chains.entry(chain.to_owned()).or_default().extend(ids);
     }
 
-    fn wants(&self, n: usize, of: &Logged) -> bool {
+    fn wants(&self, n: usize, logged: &Logged) -> bool {
         let plan = &self.subscriptions[n];
-        customer_id(plan.customer) == of.customer
-            && plan.kind.is_none_or(|kind| of.kind == format!("kind.k{kind}"))
+        customer_id(plan.customer) == logged.customer
+            && plan.kind.is_none_or(|kind| logged.kind == format!("kind.k{kind}"))
     }
 
     /// A webhook begins: its events are looked at.
@@ -122,6 +138,9 @@ impl Ledger {
                 self.count(if attempt == 1 { "events sent twice" } else { "events sent again" });
                 continue;
             }
+            if self.subscriptions[n].ordered {
+                self.check_key_order(world, n, *id, &logged);
+            }
             // A shard at its cap gives what waited a quarter of a second to the
             // queue, be it the process that stood still: that is no order.
             if self.subscriptions[n].conduct != Conduct::Good || world.plan.unsettled_max < 1000 {
@@ -134,6 +153,18 @@ impl Ledger {
             }
             *last = logged.place.max(*last);
         }
+    }
+
+    /// An ordered subscription first receives the events of a key in the order of the log.
+    fn check_key_order(&mut self, world: &World, n: usize, id: EventId, logged: &Logged) {
+        let key = (subscription_id(n), logged.customer, logged.key);
+        let last = self.last_of_key.entry(key).or_default();
+        if logged.place < *last {
+            let how = format!("subscription {n} first sees place {} after {last}: {id}", logged.place);
+            world.broken("an ordered subscription first receives a key's events in order", &how);
+        }
+        *last = logged.place.max(*last);
+        self.count("first attempts in order of their key");
     }
 
     /// An endpoint answered 2xx for these.
@@ -159,9 +190,9 @@ impl Ledger {
     /// One process at a time works a shard, of those that run.
     pub(crate) fn check_exclusive(&mut self, world: &World) {
         for (shard, worked) in &mut self.worked {
-            worked.retain(|of| !of.ended.is_cancelled() && !of.lost.is_cancelled());
+            worked.retain(|work| !work.ended.is_cancelled() && !work.lost.is_cancelled());
             let running: Vec<Caller> =
-                worked.iter().filter(|of| world.lives(of.who, STEP_MS)).map(|of| of.who).collect();
+                worked.iter().filter(|work| world.lives(work.who, STEP_MS)).map(|work| work.who).collect();
             if running.len() > 1 {
                 world
                     .broken("a shard is worked by one process at a time", &format!("{shard} by {running:?}"));
@@ -170,7 +201,7 @@ impl Ledger {
     }
 
     pub(crate) fn forget(&mut self, who: Caller) {
-        self.worked.values_mut().for_each(|worked| worked.retain(|of| of.who != who));
+        self.worked.values_mut().for_each(|worked| worked.retain(|work| work.who != who));
     }
 
     /// Events that were promised and that an endpoint neither took nor a dead letter holds.
@@ -180,13 +211,15 @@ impl Ledger {
             .letters
             .values()
             .flat_map(|letter| {
-                let of = letter.delivery.subscription;
+                let subscription = letter.delivery.subscription;
                 let refs = letter.delivery.events.iter();
-                refs.flat_map(move |refs| refs.events.iter().map(move |index| (of, refs.batch.event(index))))
+                refs.flat_map(move |refs| {
+                    refs.events.iter().map(move |index| (subscription, refs.batch.event(index)))
+                })
             })
             .collect();
         let mut missing = Vec::new();
-        for id in &self.accepted {
+        for id in self.accepted.iter().filter(|id| !self.lost.contains(id)) {
             let Some(logged) = self.logged.get(id) else {
                 missing.push(format!("{id} is not in the log"));
                 continue;
@@ -207,10 +240,17 @@ impl Ledger {
     /// What stands between now and the end of the run.
     pub(crate) fn outstanding(&self, world: &World) -> Vec<String> {
         let mut left = self.missing(world);
-        left.extend(world.stored.lock().queue.values().map(|of| format!("queued: {:?}", of.delivery)));
+        left.extend(
+            world.stored.lock().queue.values().map(|message| format!("queued: {:?}", message.delivery)),
+        );
         let (shards, table) = (world.shards.lock(), world.table.lock());
+        if world.planted != Some(Planted::OldCheckpoints)
+            && table.stream.as_ref().is_some_and(|stream| !stream.is_same(&shards.identity()))
+        {
+            left.push("the leases are kept for another stream".into());
+        }
         for shard in &shards.all {
-            let last = shard.records.last().map_or(Position::START, |kept| kept.got.position);
+            let last = shard.records.last().map_or(Position::START, |kept| kept.record.position);
             let settled = table.leases.get(&shard.info.id).map_or(Position::START, |row| row.checkpoint);
             if settled < last {
                 left.push(format!("{} is settled to {settled:?} of {last:?}", shard.info.id));
@@ -252,17 +292,17 @@ impl World {
             self.broken("a checkpoint never goes back", &format!("{shard}: {before:?} to {position:?}"));
         }
         let shards = self.shards.lock();
-        let Some(of) = shards.of(shard) else { return };
-        if position == Position::END && !of.info.closed {
+        let Some(known) = shards.shard(shard) else { return };
+        if position == Position::END && !known.info.closed {
             self.broken("only a closed shard is settled for ever", &shard.to_string());
         }
         self.tell(|| format!("{shard} is settled to {position:?}"));
         let (stored, mut ledger) = (self.stored.lock(), self.ledger.lock());
         ledger.count("checkpoints");
-        let passed = of
+        let passed = known
             .records
             .iter()
-            .filter(|kept| !kept.stale && kept.got.position > before && kept.got.position <= position);
+            .filter(|kept| !kept.stale && kept.record.position > before && kept.record.position <= position);
         for batch in passed.flat_map(|kept| &kept.batches) {
             for id in (0..batch.len()).map(|index| batch.event_id(index)) {
                 let Some(logged) = ledger.logged.get(&id) else { continue };

@@ -18,6 +18,7 @@ mod seeds;
 mod stores;
 mod stream;
 mod table;
+mod watch;
 mod wire;
 mod worker;
 mod world;

@@ -43,6 +43,7 @@ impl Load {
             customer,
             kind: None,
             conduct: Conduct::Good,
+            ordered: false,
             max_events: 100,
             max_wait_ms: 50,
         };
@@ -114,8 +115,8 @@ pub(crate) async fn send(
 pub(crate) fn measure(load: Load) -> bool {
     entropy::seed(1);
     entropy::set(Now::At(START_MS));
-    let world = World::of_plan(1, None, load.plan());
-    let outcome = run::of(&world);
+    let world = World::with_plan(1, None, load.plan());
+    let outcome = run::run_world(&world);
     let events = outcome.counts.get("events accepted").copied().unwrap_or(0);
     println!("{} events at {}/s from {} customers", events, load.events_per_s, load.customers);
     if let Some(broken) = &outcome.broken {

@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::measure::Load;
+use sluice_aws::health::Dependency;
 
 /// When simulated time begins, in milliseconds since the Unix epoch.
 pub(crate) const START_MS: u64 = 1_800_000_000_000;
@@ -14,8 +15,8 @@ const LANES_MEASURED: u16 = 128;
 /// After the last fault everything must be accounted for within this time.
 pub(crate) const PATIENCE_MS: u64 = 120_000;
 
-/// What is asked over the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A service that processes call over the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Service {
     Stream,
     Leases,
@@ -23,6 +24,28 @@ pub(crate) enum Service {
     Queue,
     Catalogue,
     Rows,
+}
+
+impl Service {
+    /// The dependency that stands behind it.
+    pub(crate) const fn dependency(self) -> Dependency {
+        match self {
+            Self::Stream => Dependency::Kinesis,
+            Self::Leases | Self::Events | Self::Rows => Dependency::DynamoDb,
+            Self::Queue => Dependency::Sqs,
+            Self::Catalogue => Dependency::Postgres,
+        }
+    }
+
+    /// The name that readiness gives to that dependency.
+    pub(crate) const fn reported(self) -> &'static str {
+        match self {
+            Self::Stream => "kinesis",
+            Self::Leases | Self::Events | Self::Rows => "dynamodb",
+            Self::Queue => "sqs",
+            Self::Catalogue => "postgres",
+        }
+    }
 }
 
 pub(crate) const SERVICES: [Service; 6] =
@@ -50,11 +73,12 @@ pub(crate) struct SubscriptionPlan {
     /// The type it wants; all where there is none.
     pub(crate) kind: Option<u64>,
     pub(crate) conduct: Conduct,
+    pub(crate) ordered: bool,
     pub(crate) max_events: u32,
     pub(crate) max_wait_ms: u32,
 }
 
-/// What is done to the world.
+/// A fault or a change that befalls the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// A processor dies, and another comes after a while.
@@ -77,6 +101,10 @@ pub(crate) enum Action {
     Outage { service: Service, for_ms: u64 },
     /// A processor does not reach a service.
     Cut { which: usize, service: Service, for_ms: u64 },
+    /// A service denies every call: a role or a key was taken away.
+    Deny { service: Service, for_ms: u64 },
+    /// The stream is deleted and made again under its name.
+    ReplaceStream,
 }
 
 /// How often calls of a service fail, in a thousand.
@@ -108,7 +136,7 @@ pub(crate) struct Plan {
     /// No fault begins or lasts beyond this.
     pub(crate) quiet_from_ms: u64,
     pub(crate) rates: [Rates; SERVICES.len()],
-    /// When and what, in order.
+    /// When each action happens, in order.
     pub(crate) actions: Vec<(u64, Action)>,
     /// The most (event × subscription) unsettled on a shard.
     pub(crate) unsettled_max: usize,
@@ -121,7 +149,7 @@ impl Plan {
         if self.load.is_some() { LANES_MEASURED } else { LANES }
     }
 
-    pub(crate) fn of(seed: u64) -> Self {
+    pub(crate) fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let customers: Vec<u16> = (0..dice.within(1, 4)).map(|_| dice.within(1, 4) as u16).collect();
         let traffic_until_ms = START_MS + dice.within(3_000, 8_000);
@@ -170,6 +198,7 @@ fn subscription(dice: &mut Dice, customer: usize, quiet_from_ms: u64) -> Subscri
         customer,
         kind: dice.often(500).then(|| dice.within(0, 3)),
         conduct,
+        ordered: dice.often(250),
         // One that takes events one by one does not keep up, however good it is.
         max_events: dice.within(if conduct == Conduct::Good { 5 } else { 1 }, 20) as u32,
         max_wait_ms: dice.within(1, 60) as u32,
@@ -186,7 +215,7 @@ fn action(dice: &mut Dice) -> Action {
     let for_ms = dice.within(300, 4_000);
     let back_ms = dice.within(50, 3_000);
     let service = SERVICES[dice.within(0, SERVICES.len() as u64) as usize];
-    match dice.within(0, 14) {
+    match dice.within(0, 17) {
         0 | 1 => Action::KillProcessor { which, back_ms },
         2..5 => Action::PauseProcessor { which, for_ms: dice.within(300, 9_000) },
         5 => Action::StopProcessor { which, back_ms },
@@ -196,6 +225,8 @@ fn action(dice: &mut Dice) -> Action {
         9 | 10 => Action::Split { which: dice.next() },
         11 => Action::Merge { which: dice.next() },
         12 => Action::Outage { service, for_ms },
+        13 | 14 => Action::Deny { service, for_ms },
+        15 if dice.often(300) => Action::ReplaceStream,
         _ => Action::Cut { which, service, for_ms },
     }
 }

@@ -1,15 +1,17 @@
 //! Faults planted on purpose, one a run: the simulation must find each.
 //! They wrap ports and rules; the product's code has no switch for them.
 
-use crate::world::Caller;
+use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sluice_aws::log::{Failure, From, Got, PutAnswer, PutRecord, ShardInfo, Stream};
+use sluice_aws::log::{
+    Deduplicated, KinesisLog, PutAnswer, PutRecord, ReadFrom, ShardInfo, ShardPage, Stream, StreamIdentity,
+};
 use sluice_model::Lane;
 use sluice_model::wire::record::{RecordDirectory, RecordEncoder};
-use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
-use sluice_ports::{Log, PortError};
+use sluice_ports::log::{AppendError, LogItem, LogPage, Position, RecordDraft, ShardId};
+use sluice_ports::{FailureClass, Log, PortError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,24 @@ pub(crate) enum Planted {
     EarlyAnswer,
     /// What is sent again is not what was sent before.
     OtherBytes,
+    /// A new owner of a shard reads whole pages to learn what came before, and
+    /// begins anew after each error.
+    ForgetfulTakeover,
+    /// A store refuses a write for good, and its adapter says that it may be
+    /// tried again.
+    RefusedForEver,
+    /// Deliveries that were taken are forgotten when a side call fails.
+    StrandedDeliveries,
+    /// The queue refuses what is too large for it, and its adapter says that
+    /// it may be tried again.
+    TooLargeForQueue,
+    /// A stream that was made anew is taken for the one before, and a position
+    /// that it does not know for a failure that passes.
+    OldCheckpoints,
+    /// A call that is denied counts as answered.
+    DeniedIsAnswer,
+    /// A log that cannot be read says that it is at its end.
+    FrozenLag,
 }
 
 /// How long a process believes in its leases, in milliseconds.
@@ -96,10 +116,13 @@ fn shortened(bytes: &Bytes) -> Option<Bytes> {
 
 #[async_trait]
 impl<S: Stream> Stream for OtherBytes<S> {
+    async fn identity(&self) -> Result<StreamIdentity, PortError> {
+        self.stream.identity().await
+    }
     async fn shards(&self) -> Result<Vec<ShardInfo>, PortError> {
         self.stream.shards().await
     }
-    async fn put(&self, mut records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (Failure, String)> {
+    async fn put(&self, mut records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (FailureClass, String)> {
         for record in &mut records {
             let before = self.sent.lock().insert(record.lane, record.bytes.clone());
             if before.is_some_and(|before| before == record.bytes)
@@ -110,10 +133,132 @@ impl<S: Stream> Stream for OtherBytes<S> {
         }
         self.stream.put(records).await
     }
-    async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError> {
+    async fn iterator(&self, shard: &ShardId, from: ReadFrom) -> Result<String, PortError> {
         self.stream.iterator(shard, from).await
     }
-    async fn get(&self, shard: &ShardId, iterator: String, limit: i32) -> Result<Got, PortError> {
+    async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError> {
         self.stream.get(shard, iterator, limit).await
+    }
+}
+
+/// A stream that hides that it was made anew.
+pub(crate) struct OldCheckpoints<S>(pub(crate) S);
+
+#[async_trait]
+impl<S: Stream> Stream for OldCheckpoints<S> {
+    async fn identity(&self) -> Result<StreamIdentity, PortError> {
+        Ok(StreamIdentity { created_ms: 0, ..self.0.identity().await? })
+    }
+    async fn shards(&self) -> Result<Vec<ShardInfo>, PortError> {
+        self.0.shards().await
+    }
+    async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (FailureClass, String)> {
+        self.0.put(records).await
+    }
+    async fn iterator(&self, shard: &ShardId, from: ReadFrom) -> Result<String, PortError> {
+        let begun = self.0.iterator(shard, from).await;
+        begun.map_err(|error| PortError::unavailable("begin to read", error.to_string()))
+    }
+    async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError> {
+        self.0.get(shard, iterator, limit).await
+    }
+}
+
+/// The log that a processor consumes: the product's own, unless a fault is
+/// planted in it.
+pub(crate) fn consumed(
+    world: &World,
+    stream: Arc<dyn Stream>,
+    log: Arc<KinesisLog>,
+    window: Duration,
+) -> Arc<dyn Log> {
+    let log = Arc::new(Deduplicated::new(log, window));
+    match world.planted {
+        Some(planted @ (Planted::ForgetfulTakeover | Planted::FrozenLag)) => {
+            Arc::new(FaultyReader { planted, log, stream, window, known: Mutex::default() })
+        }
+        _ => log,
+    }
+}
+
+/// A log that is read with a fault.
+struct FaultyReader {
+    planted: Planted,
+    log: Arc<Deduplicated>,
+    stream: Arc<dyn Stream>,
+    window: Duration,
+    /// Where reading of each shard goes on.
+    known: Mutex<HashMap<ShardId, Position>>,
+}
+
+impl FaultyReader {
+    /// Reads the window before a position in whole pages, and forgets all of it on an error.
+    async fn learn(&self, shard: &ShardId, after: Position) -> Result<(), PortError> {
+        const WHOLE_PAGE: usize = 10_000;
+        let at = self.stream.iterator(shard, ReadFrom::At(after)).await?;
+        let Some(at_ms) =
+            self.stream.get(shard, &at, WHOLE_PAGE).await?.records.first().map(|first| first.at_ms)
+        else {
+            return Ok(());
+        };
+        let from = ReadFrom::Time(at_ms.saturating_sub(self.window.as_millis() as u64));
+        let mut next = Some(self.stream.iterator(shard, from).await?);
+        while let Some(iterator) = next {
+            let page = self.stream.get(shard, &iterator, WHOLE_PAGE).await?;
+            if page.behind_ms == 0 || page.records.iter().any(|record| record.position > after) {
+                return Ok(());
+            }
+            next = page.next;
+            sleep_ms(60).await;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Log for FaultyReader {
+    fn append_units(&self) -> usize {
+        self.log.append_units()
+    }
+    fn append_unit(&self, lane: Lane) -> usize {
+        self.log.append_unit(lane)
+    }
+    async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError> {
+        self.log.append(unit, record).await
+    }
+    fn accepting(&self) -> Result<(), AppendError> {
+        self.log.accepting()
+    }
+    fn recovered_ms(&self) -> u64 {
+        self.log.recovered_ms()
+    }
+    async fn shards(&self) -> Result<Vec<ShardId>, PortError> {
+        self.log.shards().await
+    }
+    async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
+        self.log.lanes(shard).await
+    }
+    async fn read(
+        &self,
+        shard: &ShardId,
+        after: Position,
+        max: usize,
+        wait: Duration,
+    ) -> Result<LogPage, PortError> {
+        let is_known = self.known.lock().get(shard) == Some(&after);
+        let is_new = !is_known && after != Position::START && after != Position::END;
+        if self.planted == Planted::ForgetfulTakeover && is_new {
+            self.learn(shard, after).await?;
+        }
+        let page = match self.log.read(shard, after, max, wait).await {
+            Err(_) if self.planted == Planted::FrozenLag => LogPage { at_end: true, ..LogPage::default() },
+            page => page?,
+        };
+        let last = page.items.last().map_or(after, |item| match item {
+            LogItem::Record(record) => record.position,
+            LogItem::Damaged { position, .. } => *position,
+        });
+        self.known.lock().insert(shard.clone(), last);
+        Ok(page)
     }
 }

@@ -20,13 +20,15 @@ pub(crate) enum Role {
     Processor,
 }
 
-/// What a process lets be seen of it.
+/// The parts of a process that the simulation looks at.
 #[derive(Clone, Default)]
 pub(crate) struct Inside {
     pub(crate) stop: CancellationToken,
     pub(crate) ended: Arc<AtomicBool>,
     pub(crate) door: Arc<Mutex<Option<Arc<SimulatedIngest>>>>,
     pub(crate) processor: Arc<Mutex<Option<Processor>>>,
+    /// The dependencies that its readiness names.
+    pub(crate) lost: Arc<Mutex<Vec<&'static str>>>,
 }
 
 pub(crate) struct Process {
@@ -65,6 +67,11 @@ impl Process {
             skew_ms,
             asleep_until_ms: 0,
         }
+    }
+
+    /// Whether it ran without a pause for this long.
+    pub(crate) fn is_awake(&self, for_ms: u64) -> bool {
+        self.at_ms >= self.born_ms + for_ms && self.at_ms >= self.asleep_until_ms + for_ms
     }
 
     /// Runs until `to_ms`, unless it stands still.

@@ -46,11 +46,11 @@ pub(crate) fn run(seed: u64, planted: Option<Planted>) -> Outcome {
         eprintln!("{text}");
         PANIC.lock().get_or_insert(text);
     }));
-    of(&World::new(seed, planted))
+    run_world(&World::new(seed, planted))
 }
 
 /// Runs a world to its end. Its thread's time and dice are set.
-pub(crate) fn of(world: &Arc<World>) -> Outcome {
+pub(crate) fn run_world(world: &Arc<World>) -> Outcome {
     let mut run = Run { world: Arc::clone(world), processes: Vec::new(), back: Vec::new(), next: 0 };
     world.tell(|| format!("{:?}", world.plan));
     (0..world.plan.processors).for_each(|_| run.start(Role::Processor));
@@ -103,9 +103,9 @@ impl Run {
 
     /// The nth living process of a role.
     fn nth(&self, role: Role, which: usize) -> Option<usize> {
-        let of: Vec<usize> =
+        let alike: Vec<usize> =
             (0..self.processes.len()).filter(|at| self.processes[*at].role == role).collect();
-        (!of.is_empty()).then(|| of[which % of.len()])
+        (!alike.is_empty()).then(|| alike[which % alike.len()])
     }
 
     fn act(&mut self, action: Action, now_ms: u64) {
@@ -150,6 +150,11 @@ impl Run {
                 }
             }
             Action::Outage { .. } => world.cut(None, action),
+            Action::Deny { service, for_ms } => {
+                world.deny(service, for_ms);
+                world.ledger.lock().count("denials");
+            }
+            Action::ReplaceStream => world.replace_stream(),
             Action::Cut { which, .. } => {
                 let Some(at) = self.nth(role, which) else { return };
                 world.cut(Some(self.processes[at].who), action);
@@ -185,10 +190,21 @@ impl Run {
             {
                 world.broken("an edge's buffers are bounded", &format!("{} bytes", door.bytes()));
             }
+            let watch = world.watch.lock();
+            if process.role == Role::Processor
+                && process.is_awake(1_000)
+                && !process.inside.stop.is_cancelled()
+            {
+                watch.check_denials(world, process.who, &process.inside.lost.lock());
+            }
             if let Some(processor) = &*process.inside.processor.lock() {
+                let status = processor.status();
+                for shard in status.shards.iter().filter(|shard| shard.running && process.is_awake(5_000)) {
+                    watch.check_lag(world, process.who, &shard.shard, shard.lag_ms);
+                }
                 // Reading pauses at the cap: one record may go beyond it.
                 let most = world.plan.unsettled_max as u64 + 500;
-                for shard in processor.status().shards.iter().filter(|of| of.unsettled_events > most) {
+                for shard in status.shards.iter().filter(|shard| shard.unsettled_events > most) {
                     let how = format!("{} of {}", shard.unsettled_events, shard.shard);
                     world.broken("what is unsettled is bounded", &how);
                 }

@@ -3,22 +3,21 @@
 
 use crate::plan::{Plan, START_MS, Service};
 use crate::planted::Planted;
-use crate::world::{Caller, World, sleep_ms};
+use crate::world::{Caller, NoAnswer, World, sleep_ms, unavailable};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_aws::leases::Checkpoints;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::RecordEncoder;
 use sluice_model::{
-    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
+    Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
     Delivery, DeliveryId, EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_ports::catalogue::{CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
 use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
-use sluice_ports::log::{Position, RecordDraft, ShardId};
+use sluice_ports::log::RecordDraft;
 use sluice_ports::rows::{NewRow, Row, RowChange};
 use sluice_ports::work_queue::{Backlog, TakeRequest};
 use sluice_ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
@@ -72,21 +71,21 @@ impl Stored {
             created_at_ms: START_MS - 1_000,
             updated_at_ms: START_MS - 1_000,
         };
-        let subscription = |(n, of): (usize, &crate::plan::SubscriptionPlan)| {
-            let value = of.kind.map_or("*".to_owned(), |kind| format!("kind.k{kind}"));
-            let of = Subscription {
+        let subscription = |(n, plan): (usize, &crate::plan::SubscriptionPlan)| {
+            let value = plan.kind.map_or("*".to_owned(), |kind| format!("kind.k{kind}"));
+            let subscription = Subscription {
                 id: subscription_id(n),
-                customer: customer_id(of.customer),
+                customer: customer_id(plan.customer),
                 version: 1,
                 selector: format!(r#"{{"type":"event_type","value":"{value}"}}"#),
                 webhook_url: format!("https://endpoint{n}.example/hook"),
                 batch: BatchPolicy {
-                    max_events: of.max_events,
+                    max_events: plan.max_events,
                     max_bytes: 262_144,
-                    max_wait_ms: of.max_wait_ms,
+                    max_wait_ms: plan.max_wait_ms,
                 },
-                retry: RetryPolicy { max_retries: 3, max_delay_s: 2 },
-                ordered: false,
+                retry: RetryPolicy { max_retries: 3, max_delay_s: 2, ..RetryPolicy::default() },
+                ordered: plan.ordered,
                 description: None,
                 status: SubscriptionStatus::Active,
                 secrets: vec![SigningSecret {
@@ -97,7 +96,7 @@ impl Stored {
                 created_at_ms: START_MS - 1_000,
                 updated_at_ms: START_MS - 1_000,
             };
-            (1, of)
+            (1, subscription)
         };
         Self {
             batches: HashMap::new(),
@@ -117,7 +116,7 @@ impl Stored {
         let fact = self.facts.get(&(batch, subscription));
         let holds = |delivery: &Delivery| {
             delivery.subscription == subscription
-                && delivery.events.iter().any(|of| of.batch == batch && of.events.contains(index))
+                && delivery.events.iter().any(|refs| refs.batch == batch && refs.events.contains(index))
         };
         fact.is_some_and(|fact| fact.took.contains(index))
             || self.queue.values().any(|message| holds(&message.delivery))
@@ -187,10 +186,7 @@ impl Seat {
     }
 }
 
-pub(crate) struct SimEvents {
-    pub(crate) seat: Seat,
-    pub(crate) checkpoints: Arc<Checkpoints>,
-}
+pub(crate) struct SimEvents(pub(crate) Seat);
 
 #[async_trait]
 impl EventStore for SimEvents {
@@ -204,10 +200,15 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             batches.into_iter().for_each(|new| drop(stored.batches.insert(new.batch.id, new.batch)));
         };
-        self.seat.ask(Service::Events, "put batches", effect).await
+        self.0.ask(Service::Events, "put batches", effect).await
     }
 
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
+        if self.0.world.planted == Some(Planted::RefusedForEver)
+            && facts.iter().any(|new| new.batch.first().as_u128() % 16 == 0)
+        {
+            return Err(unavailable("add facts", NoAnswer::Refused));
+        }
         let effect = move |world: &World| {
             let items: HashSet<BatchId> = facts.iter().map(|new| new.batch).collect();
             world.tally("write units, facts", items.len());
@@ -217,7 +218,7 @@ impl EventStore for SimEvents {
                 *known = known.join(&new.fact);
             }
         };
-        self.seat.write(Service::Events, "add facts", effect).await
+        self.0.write(Service::Events, "add facts", effect).await
     }
 
     async fn get(&self, _: CustomerId, _: BatchId) -> Result<Option<StoredBatch>, PortError> {
@@ -228,7 +229,7 @@ impl EventStore for SimEvents {
         let effect = move |world: &World| {
             world.stored.lock().batches.get(&id).filter(|batch| batch.customer == customer).cloned()
         };
-        self.seat.ask(Service::Events, "read a batch", effect).await
+        self.0.ask(Service::Events, "read a batch", effect).await
     }
 
     async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
@@ -249,7 +250,7 @@ impl EventStore for SimEvents {
             let mut stored = world.stored.lock();
             letters.into_iter().for_each(|letter| drop(stored.letters.insert(letter.id, letter)));
         };
-        self.seat.write(Service::Events, "put dead letters", effect).await
+        self.0.write(Service::Events, "put dead letters", effect).await
     }
 
     async fn dead_letters(&self, _: CustomerId, _: DeadLetterQuery) -> Result<Vec<DeadLetter>, PortError> {
@@ -261,15 +262,7 @@ impl EventStore for SimEvents {
     }
 
     fn dead_letter_count(&self) -> u64 {
-        self.seat.world.stored.lock().letters.len() as u64
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        self.checkpoints.store(shard, position).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        self.checkpoints.load(shard).await
+        self.0.world.stored.lock().letters.len() as u64
     }
 }
 
@@ -278,6 +271,11 @@ pub(crate) struct SimQueue(pub(crate) Seat);
 #[async_trait]
 impl WorkQueue for SimQueue {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
+        if self.0.world.planted == Some(Planted::TooLargeForQueue)
+            && deliveries.iter().any(|delivery| delivery.event_count() > 6)
+        {
+            return Err(unavailable("put deliveries", NoAnswer::Refused));
+        }
         let effect = move |world: &World| {
             let mut stored = world.stored.lock();
             for delivery in deliveries {
@@ -293,9 +291,9 @@ impl WorkQueue for SimQueue {
             let now_ms = world.now_ms();
             let mut stored = world.stored.lock();
             let due = stored.queue.values_mut().filter(|message| {
-                let free = message.taken.as_ref().is_none_or(|of| {
-                    let forgotten = !of.kept && of.at_ms + VISIBILITY_MS <= now_ms;
-                    forgotten || !world.lives(of.by, VISIBILITY_MS)
+                let free = message.taken.as_ref().is_none_or(|taken| {
+                    let forgotten = !taken.kept && taken.at_ms + VISIBILITY_MS <= now_ms;
+                    forgotten || !world.lives(taken.by, VISIBILITY_MS)
                 });
                 free && message.delivery.due_ms <= now_ms && !blocked.contains(&message.delivery.subscription)
             });
@@ -307,17 +305,23 @@ impl WorkQueue for SimQueue {
                 .collect::<Vec<_>>()
         };
         let taken = self.0.ask(Service::Queue, "take deliveries", effect).await?;
+        // The fault that is planted: what was taken is forgotten when a side call fails.
+        let strands = self.0.world.planted == Some(Planted::StrandedDeliveries)
+            && self.0.world.roll("side call", 0) % 8 == 0;
         if taken.is_empty() {
             sleep_ms(LOOK_MS).await;
         }
         let mut stored = self.0.world.stored.lock();
         for delivery in &taken {
             let message = stored.queue.get_mut(&delivery.id).and_then(|message| message.taken.as_mut());
-            if let Some(of) = message.filter(|of| of.by == who) {
-                of.kept = true;
+            if let Some(taken) = message.filter(|taken| taken.by == who) {
+                taken.kept = true;
             }
         }
         drop(stored);
+        if strands {
+            return Err(unavailable("make deliveries visible later", NoAnswer::Unclear));
+        }
         Ok(taken)
     }
 
@@ -335,8 +339,8 @@ impl WorkQueue for SimQueue {
 
     fn backlog(&self, subscription: SubscriptionId) -> Backlog {
         let stored = self.0.world.stored.lock();
-        let of = stored.queue.values().filter(|message| message.delivery.subscription == subscription);
-        of.fold(Backlog::default(), |sum, message| Backlog {
+        let waiting = stored.queue.values().filter(|message| message.delivery.subscription == subscription);
+        waiting.fold(Backlog::default(), |sum, message| Backlog {
             deliveries: sum.deliveries + 1,
             events: sum.events + message.delivery.event_count() as u64,
         })
@@ -362,32 +366,22 @@ impl Catalogue for SimCatalogue {
             Changes {
                 revision: Revision(stored.revision),
                 customers: if since.0 == 0 { stored.customers.clone() } else { Vec::new() },
-                subscriptions: changed.map(|(_, of)| of.clone()).collect(),
+                subscriptions: changed.map(|(_, subscription)| subscription.clone()).collect(),
                 ..Changes::default()
             }
         };
         self.0.ask(Service::Catalogue, "read changes", effect).await
     }
 
-    async fn put_customer(&self, _: &Customer) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
-    }
-
-    async fn put_key(&self, _: &ApiKey) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
-    }
-
-    async fn revoke_key(&self, _: CustomerId, _: ApiKeyId, _: u64) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        let new = subscription.clone();
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        let CatalogueChange::PutSubscription(new) = change else { return Err(CatalogueError::NotFound) };
         let effect = move |world: &World| {
             let mut stored = world.stored.lock();
             let revision = stored.revision + 1;
-            let known = stored.subscriptions.iter_mut().find(|(_, of)| of.id == new.id);
-            let Some(known) = known.filter(|(_, of)| of.version + 1 == new.version) else { return false };
+            let known = stored.subscriptions.iter_mut().find(|(_, known)| known.id == new.id);
+            let Some(known) = known.filter(|(_, known)| known.version + 1 == new.version) else {
+                return false;
+            };
             world.tell(|| format!("subscription {} is {:?}", new.id, new.status));
             *known = (revision, new);
             stored.revision = revision;
@@ -395,10 +389,6 @@ impl Catalogue for SimCatalogue {
         };
         let made = self.0.ask(Service::Catalogue, "put a subscription", effect).await?;
         if made { Ok(()) } else { Err(CatalogueError::Conflict("another version".into())) }
-    }
-
-    async fn delete_subscription(&self, _: CustomerId, _: SubscriptionId) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
     }
 }
 
@@ -448,10 +438,10 @@ impl Rows for SimRows {
         let (partition, after) = (partition.to_owned(), after.map(<[u8]>::to_vec));
         let effect = move |world: &World| {
             let stored = world.stored.lock();
-            let of = stored.rows.range((partition.clone(), Vec::new())..);
-            let of = of.take_while(|((name, _), _)| *name == partition);
-            let of = of.filter(|((_, key), _)| after.as_ref().is_none_or(|after| key > after));
-            of.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect()
+            let rows = stored.rows.range((partition.clone(), Vec::new())..);
+            let rows = rows.take_while(|((name, _), _)| *name == partition);
+            let rows = rows.filter(|((_, key), _)| after.as_ref().is_none_or(|after| key > after));
+            rows.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect()
         };
         self.0.ask(Service::Rows, "list rows", effect).await
     }
@@ -491,6 +481,11 @@ impl Idempotency for SimKeys {
 
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
         self.0.lock().remove(&(customer, key));
+        Ok(())
+    }
+
+    /// The key stays claimed.
+    async fn undecided(&self, _: CustomerId, _: KeyHash) -> Result<(), PortError> {
         Ok(())
     }
 }

@@ -3,21 +3,23 @@
 
 use crate::plan::{START_MS, Service};
 use crate::planted::Planted;
-use crate::world::{Caller, NoAnswer, World, unavailable};
+use crate::world::{Caller, World};
 use async_trait::async_trait;
 use sluice_aws::log::{
-    Aside, Failure, From, Got, GotRecord, PutAnswer, PutRecord, ShardInfo, Stream, point_of,
+    Aside, PutAnswer, PutRecord, ReadFrom, ShardInfo, ShardPage, StoredRecord, Stream, StreamIdentity,
+    point_of,
 };
 use sluice_model::wire::record::RecordDirectory;
 use sluice_model::{Batch, Lane};
-use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
-use std::collections::HashMap;
+use sluice_ports::{FailureClass, PortError};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// What the world knows of a stored record.
+/// A stored record, and what it holds.
 pub(crate) struct Kept {
-    pub(crate) got: GotRecord,
+    pub(crate) record: StoredRecord,
     pub(crate) batches: Vec<Arc<Batch>>,
     /// An earlier count of its producer and lane than one that is stored
     /// already: readers may drop it, and nobody was promised it.
@@ -27,7 +29,35 @@ pub(crate) struct Kept {
 pub(crate) struct Shard {
     pub(crate) info: ShardInfo,
     pub(crate) records: Vec<Kept>,
+    /// No read is allowed before then: the last one's answer was large.
+    free_at_ms: u64,
+    /// When it was read lately.
+    reads_ms: VecDeque<u64>,
 }
+
+impl Shard {
+    /// Whether a read is allowed now, by the two limits of a shard.
+    fn admits(&mut self, now_ms: u64) -> bool {
+        while self.reads_ms.front().is_some_and(|at| at + 1000 <= now_ms) {
+            self.reads_ms.pop_front();
+        }
+        let admits = now_ms >= self.free_at_ms && self.reads_ms.len() < READS_PER_S;
+        if admits {
+            self.reads_ms.push_back(now_ms);
+        }
+        admits
+    }
+
+    /// An answer of so many bytes was given.
+    fn gave(&mut self, now_ms: u64, bytes: usize) {
+        self.free_at_ms = now_ms + bytes as u64 * 1000 / SHARD_BYTES_PER_S;
+    }
+}
+
+/// Reads of a shard a second, and bytes a second that it gives: Kinesis'
+/// limits, in proportion to the times and loads of the simulation.
+const READS_PER_S: usize = 20;
+pub(crate) const SHARD_BYTES_PER_S: u64 = 24 << 10;
 
 /// All shards there ever were.
 pub(crate) struct Shards {
@@ -37,26 +67,64 @@ pub(crate) struct Shards {
     counts: HashMap<(u64, u16), u64>,
     /// Each record's bytes, by producer, lane and count.
     bytes: HashMap<(u64, u16, u64), bytes::Bytes>,
+    /// When the stream was made, and the last position of the one before it.
+    made_ms: u64,
+    former: u64,
 }
+
+/// Positions of a stream made anew are this far above those of the one before.
+const POSITIONS_APART: u64 = 1_000_000;
 
 impl Shards {
     pub(crate) fn new(count: usize) -> Self {
-        let mut shards = Self { all: Vec::new(), stored: 0, counts: HashMap::new(), bytes: HashMap::new() };
+        let mut shards = Self {
+            all: Vec::new(),
+            stored: 0,
+            counts: HashMap::new(),
+            bytes: HashMap::new(),
+            made_ms: START_MS,
+            former: 0,
+        };
+        shards.open_all(count);
+        shards
+    }
+
+    /// Opens shards that share the ring evenly.
+    fn open_all(&mut self, count: usize) {
         let width = u128::MAX / count as u128;
         for n in 0..count as u128 {
             let last = if n + 1 == count as u128 { u128::MAX } else { width * (n + 1) - 1 };
-            shards.open(width * n, last, Vec::new());
+            self.open(width * n, last, Vec::new());
         }
-        shards
+    }
+
+    /// Deletes the stream and makes it again. Returns its former shards.
+    fn replace(&mut self, count: usize, now_ms: u64) -> Vec<Shard> {
+        let former = std::mem::take(&mut self.all);
+        self.stored += POSITIONS_APART;
+        (self.former, self.made_ms) = (self.stored, now_ms);
+        self.open_all(count);
+        former
+    }
+
+    /// Which stream this is.
+    pub(crate) fn identity(&self) -> StreamIdentity {
+        let retention = Duration::from_secs(24 * 3600);
+        StreamIdentity { arn: "simulated".into(), created_ms: self.made_ms, retention }
+    }
+
+    /// Whether a position can be one of this stream.
+    fn knows(&self, position: Position) -> bool {
+        position == Position::START || position > Position::from_lsn(self.former)
     }
 
     fn open(&mut self, first: u128, last: u128, parents: Vec<ShardId>) {
         let id = ShardId(format!("shardId-{:012}", self.all.len()).into());
         let info = ShardInfo { id, parents, first, last, closed: false };
-        self.all.push(Shard { info, records: Vec::new() });
+        self.all.push(Shard { info, records: Vec::new(), free_at_ms: 0, reads_ms: VecDeque::new() });
     }
 
-    pub(crate) fn of(&self, id: &ShardId) -> Option<&Shard> {
+    pub(crate) fn shard(&self, id: &ShardId) -> Option<&Shard> {
         self.all.iter().find(|shard| shard.info.id == *id)
     }
 
@@ -134,7 +202,7 @@ fn store(world: &World, record: &PutRecord) -> ShardId {
     world.ledger.lock().stored(world, &batches, stale);
     let at_ms = world.now_ms();
     shard.records.push(Kept {
-        got: GotRecord { position, bytes: record.bytes.clone(), at_ms },
+        record: StoredRecord { position, bytes: record.bytes.clone(), at_ms },
         batches,
         stale,
     });
@@ -179,12 +247,17 @@ impl SimStream {
 
 #[async_trait]
 impl Stream for SimStream {
+    async fn identity(&self) -> Result<StreamIdentity, PortError> {
+        let identity = |world: &World| world.shards.lock().identity();
+        self.world.ask(self.who, Service::Stream, "describe the stream", identity).await
+    }
+
     async fn shards(&self) -> Result<Vec<ShardInfo>, PortError> {
         let all = |world: &World| world.shards.lock().all.iter().map(|shard| shard.info.clone()).collect();
         self.world.ask(self.who, Service::Stream, "list shards", all).await
     }
 
-    async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (Failure, String)> {
+    async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (FailureClass, String)> {
         let mut lanes: Vec<u16> = records.iter().map(|record| record.lane).collect();
         lanes.sort_unstable();
         if lanes.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -195,66 +268,104 @@ impl Stream for SimStream {
             world.tally("records", records.len());
             let units = records.iter().map(|record| record.bytes.len().div_ceil(25 * 1024)).sum();
             world.tally("PUT units of 25 KB", units);
-            records.iter().map(|of| Self::put_one(world, of)).collect()
+            records.iter().map(|record| Self::put_one(world, record)).collect()
         };
-        self.world.call(self.who, Service::Stream, true, effect).await.map_err(|why| {
-            let failure = match why {
-                NoAnswer::Refused => Failure::Throttled,
-                NoAnswer::Unclear => Failure::Ambiguous,
-            };
-            (failure, "simulated".into())
-        })
+        let called = self.world.call(self.who, Service::Stream, true, effect).await;
+        called.map_err(|why| (why.class(), "simulated".into()))
     }
 
-    async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError> {
-        let shard = shard.clone();
+    async fn iterator(&self, shard: &ShardId, from: ReadFrom) -> Result<String, PortError> {
+        let id = shard.clone();
         let effect = move |world: &World| {
             let shards = world.shards.lock();
-            let records = &shards.of(&shard).map(|shard| &shard.records);
-            let first = |is_before: &dyn Fn(&GotRecord) -> bool| {
-                records.map_or(0, |records| records.partition_point(|kept| is_before(&kept.got)))
-            };
-            let at = match from {
-                From::After(position) => first(&|got| got.position <= position),
-                From::At(position) => first(&|got| got.position < position),
-                From::Time(ms) => first(&|got| got.at_ms < ms),
-            };
-            format!("{at}@{}", world.now_ms())
-        };
-        self.world.ask(self.who, Service::Stream, "begin to read", effect).await
-    }
-
-    async fn get(&self, shard: &ShardId, iterator: String, limit: i32) -> Result<Got, PortError> {
-        let shard = shard.clone();
-        let effect = move |world: &World| {
-            let (at, made) = iterator.split_once('@')?;
-            let (at, made) = (at.parse::<usize>().ok()?, made.parse::<u64>().ok()?);
-            // Sooner than Kinesis' five minutes, so that it happens.
-            if made + 20_000 < world.now_ms() {
+            if let ReadFrom::After(position) | ReadFrom::At(position) = from
+                && !shards.knows(position)
+            {
                 return None;
             }
-            let shards = world.shards.lock();
-            let of = shards.of(&shard)?;
-            // A page may be shorter than what there is.
-            let short = 1 + world.roll("page", made % 7) as usize % 40;
-            let most = if world.plan.load.is_some() { limit as usize } else { short.min(limit as usize) };
-            let until = of.records.len().min(at + most);
-            let records = of.records[at..until].iter().map(|kept| kept.got.clone()).collect();
-            let at_end = until == of.records.len();
-            let closed = of.info.closed && at_end;
-            let next = (!closed).then(|| format!("{until}@{}", world.now_ms()));
-            let behind_ms = if at_end { 0 } else { 1 + world.now_ms() - START_MS };
-            Some(Got { records, behind_ms, closed, next })
+            let records = &shards.shard(&id)?.records;
+            let first = |is_before: &dyn Fn(&StoredRecord) -> bool| {
+                records.partition_point(|kept| is_before(&kept.record))
+            };
+            let place = match from {
+                ReadFrom::After(position) => first(&|record| record.position <= position),
+                ReadFrom::At(position) => first(&|record| record.position < position),
+                ReadFrom::Time(ms) => first(&|record| record.at_ms < ms),
+            };
+            Some(format!("{}:{place}@{}", shards.made_ms, world.now_ms()))
         };
-        let got = self.world.ask(self.who, Service::Stream, "read", effect).await?;
-        got.ok_or_else(|| unavailable("read: the iterator expired", NoAnswer::Refused))
+        let begun = self.world.ask(self.who, Service::Stream, "begin to read", effect).await?;
+        begun.ok_or_else(|| refused(FailureClass::Refused, shard, "the stream does not know the position"))
+    }
+
+    async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError> {
+        let (id, iterator, who) = (shard.clone(), iterator.to_owned(), self.who);
+        let effect = move |world: &World| {
+            world.page(&id, &iterator, limit).inspect(|_| {
+                world.watch.lock().read(world, who, id.clone());
+            })
+        };
+        let page = self.world.ask(self.who, Service::Stream, "read", effect).await?;
+        page.map_err(|class| refused(class, shard, "simulated"))
+    }
+}
+
+/// The stream refuses a call.
+fn refused(class: FailureClass, shard: &ShardId, why: &str) -> PortError {
+    PortError::failed(class, format!("read {shard}"), why.to_owned())
+}
+
+impl World {
+    /// One page of a shard.
+    fn page(&self, id: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, FailureClass> {
+        let expired = FailureClass::Refused;
+        let mut shards = self.shards.lock();
+        let (stream, place) = iterator.split_once(':').ok_or(expired)?;
+        let (place, begun) = place.split_once('@').ok_or(expired)?;
+        let place = place.parse::<usize>().map_err(|_| expired)?;
+        let begun = begun.parse::<u64>().map_err(|_| expired)?;
+        let made_ms = shards.made_ms;
+        // Sooner than Kinesis' five minutes, so that it happens.
+        if stream != made_ms.to_string() || begun + 20_000 < self.now_ms() {
+            return Err(expired);
+        }
+        let shard = shards.all.iter_mut().find(|shard| shard.info.id == *id).ok_or(expired)?;
+        let bounded = self.plan.load.is_none();
+        if bounded && !shard.admits(self.now_ms()) {
+            return Err(FailureClass::Busy);
+        }
+        // A page may be shorter than it could be, and empty without being the end.
+        let roll = self.roll("page", begun % 7) as usize;
+        let short = if roll % 8 == 0 { 0 } else { 1 + roll % 40 };
+        let most = if bounded { short.min(limit) } else { limit };
+        let until = shard.records.len().min(place + most);
+        let records: Vec<_> = shard.records[place..until].iter().map(|kept| kept.record.clone()).collect();
+        shard.gave(self.now_ms(), records.iter().map(|record| record.bytes.len()).sum());
+        let left = shard.records.get(until);
+        let behind_ms = left.map_or(0, |left| 1 + self.now_ms().saturating_sub(left.record.at_ms));
+        let closed = shard.info.closed && left.is_none();
+        let next = (!closed).then(|| format!("{made_ms}:{until}@{}", self.now_ms()));
+        Ok(ShardPage { records, behind_ms, closed, next })
+    }
+
+    /// Deletes the stream and makes it again. What was not settled of it is lost.
+    pub(crate) fn replace_stream(&self) {
+        let former = self.shards.lock().replace(self.plan.shards, self.now_ms());
+        let table = self.table.lock();
+        let mut ledger = self.ledger.lock();
+        ledger.count("streams replaced");
+        for shard in former {
+            let settled = table.leases.get(&shard.info.id).map_or(Position::START, |row| row.checkpoint);
+            let lost = shard.records.iter().filter(|kept| kept.record.position > settled);
+            ledger.lost(lost.flat_map(|kept| &kept.batches));
+        }
     }
 }
 
 #[async_trait]
 impl Aside for SimStream {
     /// Nothing here damages a record.
-    async fn put(&self, _shard: &ShardId, _record: &GotRecord, detail: &str) -> Result<(), PortError> {
+    async fn put(&self, _shard: &ShardId, _record: &StoredRecord, detail: &str) -> Result<(), PortError> {
         self.world.broken("what was stored can be read", detail);
         Ok(())
     }

@@ -3,8 +3,8 @@
 use crate::plan::Service;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
-use sluice_aws::leases::{LeaseRow, LeaseRows, Row, Written};
-use sluice_aws::log::ShardInfo;
+use sluice_aws::leases::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use sluice_aws::log::{ShardInfo, StreamIdentity};
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(crate) struct Table {
     pub(crate) leases: BTreeMap<ShardId, LeaseRow>,
     workers: BTreeMap<String, u64>,
+    /// The stream that the leases are kept for.
+    pub(crate) stream: Option<StreamIdentity>,
 }
 
 /// The table as one process sees it.
@@ -31,10 +33,10 @@ impl std::fmt::Debug for SimTable {
 impl SimTable {
     async fn ask<T: Send + 'static>(
         &self,
-        what: &str,
+        attempted: &str,
         effect: impl FnOnce(&World) -> T + Send + 'static,
     ) -> Result<T, PortError> {
-        self.world.ask(self.who, Service::Leases, what, effect).await
+        self.world.ask(self.who, Service::Leases, attempted, effect).await
     }
 
     /// Changes a lease if `holds`; may be done late.
@@ -63,13 +65,13 @@ impl SimTable {
 
 #[async_trait]
 impl LeaseRows for SimTable {
-    async fn rows(&self) -> Result<Vec<Row>, PortError> {
+    async fn rows(&self) -> Result<Vec<LeaseTableRow>, PortError> {
         let effect = |world: &World| {
             let table = world.table.lock();
-            let leases = table.leases.values().cloned().map(Row::Lease);
-            leases
-                .chain(table.workers.iter().map(|(name, count)| Row::Worker(name.clone(), *count)))
-                .collect()
+            let leases = table.leases.values().cloned().map(LeaseTableRow::Lease);
+            let workers = table.workers.iter();
+            let workers = workers.map(|(name, count)| LeaseTableRow::Worker(name.clone(), *count));
+            leases.chain(workers).chain(table.stream.clone().map(LeaseTableRow::Stream)).collect()
         };
         self.ask("read the leases", effect).await
     }
@@ -85,6 +87,7 @@ impl LeaseRows for SimTable {
             owner: None,
             counter: 0,
             checkpoint: Position::START,
+            settled_ms: None,
             parents: shard.parents.clone(),
         };
         let effect = move |world: &World| {
@@ -93,12 +96,22 @@ impl LeaseRows for SimTable {
         self.ask("make a lease", effect).await
     }
 
-    async fn take(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
+    async fn take(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        from: TakeFrom,
+    ) -> Result<Written, PortError> {
         let (me, who) = (me.to_owned(), self.who);
         let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} is taken by p{who} from {:?}", row.shard, row.owner));
             world.ledger.lock().count("leases taken");
             row.owner = Some(me);
+            if let TakeFrom::TrimHorizon(_) = from {
+                world.tell(|| format!("{} begins at its oldest record", row.shard));
+                row.checkpoint = Position::START;
+            }
         };
         self.change(shard, move |row| row.counter == counter, change).await
     }
@@ -108,15 +121,17 @@ impl LeaseRows for SimTable {
         shard: &ShardId,
         me: &str,
         counter: u64,
-        checkpoint: Option<Position>,
+        settled: Option<Settled>,
     ) -> Result<Written, PortError> {
         let me = me.to_owned();
         let holds = move |row: &LeaseRow| row.counter == counter && row.owner.as_deref() == Some(&*me);
         let change = move |row: &mut LeaseRow, world: &World| {
-            if let Some(position) = checkpoint {
-                world.checkpointed(&row.shard, row.checkpoint, position);
-                row.checkpoint = position;
+            let Some(settled) = settled else { return };
+            if settled.position != row.checkpoint {
+                world.checkpointed(&row.shard, row.checkpoint, settled.position);
             }
+            row.checkpoint = settled.position;
+            row.settled_ms = settled.until_ms.or(row.settled_ms);
         };
         self.change(shard, holds, change).await
     }
@@ -129,6 +144,31 @@ impl LeaseRows for SimTable {
             row.owner = None;
         };
         self.change(shard, holds, change).await
+    }
+
+    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
+        let change = |row: &mut LeaseRow, world: &World| {
+            world.tell(|| format!("{} belongs to a stream made anew", row.shard));
+            (row.owner, row.checkpoint) = (None, Position::START);
+        };
+        self.change(shard, move |row| row.counter == counter, change).await
+    }
+
+    async fn remember_stream(
+        &self,
+        stream: &StreamIdentity,
+        known: Option<&StreamIdentity>,
+    ) -> Result<bool, PortError> {
+        let (stream, known) = (stream.clone(), known.cloned());
+        let effect = move |world: &World| {
+            let mut table = world.table.lock();
+            let holds = table.stream == known;
+            if holds {
+                table.stream = Some(stream);
+            }
+            holds
+        };
+        self.ask("remember the stream", effect).await
     }
 
     async fn store_checkpoint(&self, shard: &ShardId, _: Position) -> Result<(), PortError> {

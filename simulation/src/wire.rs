@@ -7,7 +7,7 @@ use crate::world::{World, sleep_ms};
 use async_trait::async_trait;
 use sluice_model::{CustomerId, EventId};
 use sluice_processor::client::{Prepared, Reply, Wire};
-use sluice_processor::outcome::{Answer, Fault};
+use sluice_processor::outcome::{Fault, PostResult};
 use sluice_processor::target::Target;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl SimWire {
         sleep_ms(1 + roll % if good { 3 } else { 20 }).await;
         let all = || ids.iter().map(|(id, _)| *id);
         let status = |code| Reply {
-            answer: Answer::Status { code, retry_after: None },
+            result: PostResult::Answered { code, retry_after: None },
             failed: Vec::new(),
             error: None,
             excerpt: String::new(),
@@ -129,7 +129,7 @@ impl Wire for SimWire {
                 wire.arrive(n, attempt, ids).await;
             });
             return Reply {
-                answer: Answer::Status { code: 200, retry_after: None },
+                result: PostResult::Answered { code: 200, retry_after: None },
                 failed: Vec::new(),
                 error: None,
                 excerpt: String::new(),

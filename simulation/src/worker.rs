@@ -5,13 +5,15 @@ use crate::edge;
 use crate::planted;
 use crate::process::Inside;
 use crate::stores::{Seat, SimCatalogue, SimEvents, SimQueue, SimRows};
+use crate::stream::SHARD_BYTES_PER_S;
 use crate::table::SimTable;
 use crate::wire::SimWire;
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use sluice_aws::AwsConfig;
+use sluice_aws::health::Health;
 use sluice_aws::leases::{Keeper, ShardLeases};
-use sluice_aws::log::{Deduplicated, KinesisLog};
+use sluice_aws::log::KinesisLog;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_ports::leases::Grant;
 use sluice_ports::{Leases, PortError};
@@ -35,6 +37,9 @@ pub(crate) fn aws_config(world: &World, who: Caller) -> AwsConfig {
         put_records_max: 4,
         poll_ms: 60,
         read_records_max: 100,
+        read_bytes_max: 12 << 10,
+        shard_bytes_per_s: SHARD_BYTES_PER_S,
+        learn_ms_max: 500,
         resend_window_ms: 8_000,
         shard_sync_ms: 1_000,
         lease_ms: planted::lease_ms(world.planted, who, 3_000),
@@ -83,6 +88,7 @@ impl Leases for Watched {
         let (outer, ended) = Grant::new(inner.shard.clone());
         let (world, who) = (Arc::clone(&self.world), self.who);
         world.tell(|| format!("p{who} works {}", inner.shard));
+        world.watch.lock().granted(&world, who, &inner.shard);
         world.ledger.lock().works(inner.shard.clone(), who, inner.lost.clone(), ended.clone());
         tokio::spawn(pass_on(world, who, inner, outer.leave.clone(), outer.lost.clone(), ended));
         Some(outer)
@@ -111,6 +117,14 @@ async fn pass_on(
     world.tell(|| format!("p{who} has left {}", inner.shard));
 }
 
+/// Tells what the process' readiness says, a few times a second.
+async fn tell_lost(health: Arc<Health>, inside: Inside) {
+    loop {
+        *inside.lost.lock() = health.lost().into_iter().map(|lost| lost.name).collect();
+        sleep_ms(20).await;
+    }
+}
+
 pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let seat = Seat { world: Arc::clone(&world), who };
     let catalogue = Arc::new(SimCatalogue(seat.clone()));
@@ -123,11 +137,16 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let log =
         Arc::new(patiently(|| KinesisLog::over(Arc::clone(&stream), Arc::clone(&aside), &config)).await);
     let table = Arc::new(SimTable { world: Arc::clone(&world), who });
-    let (keeper, leases, checkpoints) = Keeper::over(table, format!("p{who}"), &config, Arc::clone(&log));
+    let health = Arc::new(Health::default());
+    world.watch.lock().joined(who, Arc::clone(&health));
+    tokio::spawn(tell_lost(Arc::clone(&health), inside.clone()));
+    let (keeper, leases, checkpoints) =
+        Keeper::over(table, format!("p{who}"), &config, Arc::clone(&log), health);
     let window = Duration::from_millis(config.resend_window_ms);
     let ports = ProcessorPorts {
-        log: Arc::new(Deduplicated::new(log, window)),
-        events: Arc::new(SimEvents { seat: seat.clone(), checkpoints: Arc::new(checkpoints) }),
+        log: planted::consumed(&world, Arc::clone(&stream), log, window),
+        events: Arc::new(SimEvents(seat.clone())),
+        checkpoints: Arc::new(checkpoints),
         queue: Arc::new(SimQueue(seat.clone())),
         catalogue,
         directory,

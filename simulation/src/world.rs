@@ -9,8 +9,9 @@ use crate::planted::Planted;
 use crate::stores::Stored;
 use crate::stream::Shards;
 use crate::table::Table;
+use crate::watch::Watch;
 use parking_lot::Mutex;
-use sluice_ports::PortError;
+use sluice_ports::{FailureClass, PortError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +24,15 @@ const LATE_MS: u64 = 2_500;
 /// Who calls: a process, one of its lives.
 pub(crate) type Caller = u32;
 
-/// Why a call has no answer.
+/// Why a call was not answered as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
     /// The service refused it: nothing was done.
     Refused,
     /// Nobody knows.
     Unclear,
+    /// The service does not allow it: nothing was done.
+    Denied,
 }
 
 type Effect = Box<dyn FnOnce(&World) + Send>;
@@ -50,6 +53,9 @@ pub(crate) struct World {
     later: Mutex<BTreeMap<(u64, u64), Effect>>,
     tallies: Mutex<BTreeMap<&'static str, u64>>,
     gaps: Mutex<Vec<Gap>>,
+    /// Until when each service denies every call.
+    denied_until: Mutex<HashMap<Service, u64>>,
+    pub(crate) watch: Mutex<Watch>,
     trace: Mutex<Vec<String>>,
     broken: Mutex<Option<String>>,
     /// When each process last ran.
@@ -62,10 +68,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, planted: Option<Planted>) -> Arc<Self> {
-        Self::of_plan(seed, planted, Plan::of(seed))
+        Self::with_plan(seed, planted, Plan::from_seed(seed))
     }
 
-    pub(crate) fn of_plan(seed: u64, planted: Option<Planted>, plan: Plan) -> Arc<Self> {
+    pub(crate) fn with_plan(seed: u64, planted: Option<Planted>, plan: Plan) -> Arc<Self> {
         Arc::new(Self {
             seed,
             planted,
@@ -73,6 +79,8 @@ impl World {
             later: Mutex::default(),
             tallies: Mutex::default(),
             gaps: Mutex::default(),
+            denied_until: Mutex::default(),
+            watch: Mutex::default(),
             trace: Mutex::default(),
             broken: Mutex::default(),
             alive: Mutex::default(),
@@ -91,8 +99,8 @@ impl World {
 
     /// The next number of a die of its own: what one part of the world rolls
     /// does not depend on how often others did.
-    pub(crate) fn roll(&self, what: &str, of: u64) -> u64 {
-        let key = (number_of(what), of);
+    pub(crate) fn roll(&self, die: &str, number: u64) -> u64 {
+        let key = (number_of(die), number);
         let mut rolls = self.rolls.lock();
         let count = rolls.entry(key).or_default();
         *count += 1;
@@ -109,13 +117,13 @@ impl World {
     }
 
     pub(crate) fn rates(&self, service: Service) -> Rates {
-        let rates = self.plan.rates[SERVICES.iter().position(|of| *of == service).unwrap_or(0)];
+        let rates = self.plan.rates[SERVICES.iter().position(|known| *known == service).unwrap_or(0)];
         if self.is_quiet() { Rates { latency_ms: rates.latency_ms, ..Rates::default() } } else { rates }
     }
 
-    /// Counts what was asked of a service.
-    pub(crate) fn tally(&self, what: &'static str, count: usize) {
-        *self.tallies.lock().entry(what).or_default() += count as u64;
+    /// Counts requests, units or bytes that a service was asked for.
+    pub(crate) fn tally(&self, counted: &'static str, count: usize) {
+        *self.tallies.lock().entry(counted).or_default() += count as u64;
     }
 
     pub(crate) fn tallies(&self) -> BTreeMap<&'static str, u64> {
@@ -166,11 +174,21 @@ impl World {
         self.gaps.lock().push(Gap { who, service, until_ms });
     }
 
+    /// From now on a service denies every call, for a while.
+    pub(crate) fn deny(&self, service: Service, for_ms: u64) {
+        let until_ms = (self.now_ms() + for_ms).min(self.plan.quiet_from_ms);
+        self.denied_until.lock().insert(service, until_ms);
+    }
+
+    pub(crate) fn denies(&self, service: Service) -> bool {
+        self.denied_until.lock().get(&service).is_some_and(|until_ms| self.now_ms() < *until_ms)
+    }
+
     fn reaches(&self, who: Caller, service: Service) -> bool {
         let now = self.now_ms();
         let mut gaps = self.gaps.lock();
         gaps.retain(|gap| gap.until_ms > now);
-        !gaps.iter().any(|gap| gap.service == service && gap.who.is_none_or(|of| of == who))
+        !gaps.iter().any(|gap| gap.service == service && gap.who.is_none_or(|cut| cut == who))
     }
 
     /// Lets happen what was to happen by now.
@@ -211,6 +229,18 @@ impl World {
         may_be_late: bool,
         effect: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, NoAnswer> {
+        let answer = self.call_service(who, service, may_be_late, effect).await;
+        self.watch.lock().ended(self, who, service, answer.as_ref().err().copied());
+        answer
+    }
+
+    async fn call_service<T: Send + 'static>(
+        &self,
+        who: Caller,
+        service: Service,
+        may_be_late: bool,
+        effect: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, NoAnswer> {
         let rates = self.rates(service);
         let roll = self.roll("call", u64::from(who) << 8 | service as u64);
         let (dice, pick) = (roll % 1000, roll >> 32);
@@ -218,6 +248,9 @@ impl World {
         if !self.reaches(who, service) {
             sleep_ms(TIMEOUT_MS).await;
             return Err(if pick.is_multiple_of(2) { NoAnswer::Unclear } else { NoAnswer::Refused });
+        }
+        if self.denies(service) {
+            return Err(NoAnswer::Denied);
         }
         if dice < rates.refused {
             return Err(NoAnswer::Refused);
@@ -243,19 +276,31 @@ impl World {
         &self,
         who: Caller,
         service: Service,
-        what: &str,
+        attempted: &str,
         effect: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, PortError> {
-        self.call(who, service, false, effect).await.map_err(|why| unavailable(what, why))
+        self.call(who, service, false, effect).await.map_err(|why| unavailable(attempted, why))
     }
 }
 
-/// The stores' way to say it.
-pub(crate) fn unavailable(what: &str, why: NoAnswer) -> PortError {
+impl NoAnswer {
+    /// How an adapter classes it.
+    pub(crate) const fn class(self) -> FailureClass {
+        match self {
+            Self::Refused => FailureClass::Busy,
+            Self::Unclear => FailureClass::Ambiguous,
+            Self::Denied => FailureClass::Denied,
+        }
+    }
+}
+
+/// The error of a port whose call had no answer.
+pub(crate) fn unavailable(attempted: &str, why: NoAnswer) -> PortError {
     PortError::Unavailable {
-        what: what.into(),
+        what: attempted.into(),
+        class: why.class(),
         retry_after: Duration::from_millis(50),
-        source: format!("{why:?}, simulated").into(),
+        source: "simulated".into(),
     }
 }
 

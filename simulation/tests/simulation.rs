@@ -1,5 +1,5 @@
 //! Some seeds of the simulation, each planted fault, and a run that is repeated.
-//! `SLUICE_SIMULATION_SEEDS=5000 cargo test --release -p sluice-simulation` runs
+//! `SLUICE_SIMULATION_SEEDS=5000 cargo test --release -p sluice-simulation --features run` runs
 //! more of them; `SLUICE_SIMULATION_FROM` says where to begin.
 
 use std::process::Command;
@@ -22,7 +22,19 @@ fn every_promise_is_kept_whatever_fails() {
     let (kept, said) = simulate(&["--seeds", &seeds, "--from", &from]);
     assert!(kept, "{said}");
     // It did what it is there for.
-    for what in ["events accepted", "webhooks", "dead letters", "leases lost", "kills", "pauses", "splits"] {
+    let done = [
+        "events accepted",
+        "webhooks",
+        "dead letters",
+        "leases lost",
+        "kills",
+        "pauses",
+        "splits",
+        "denials",
+        "streams replaced",
+        "first attempts in order of their key",
+    ];
+    for what in done {
         assert!(said.contains(what), "no {what}: {said}");
     }
 }
@@ -62,6 +74,41 @@ fn a_202_before_every_record_has_its_number_is_found() {
 #[test]
 fn other_bytes_in_a_second_try_are_found() {
     finds("other-bytes", 60, "");
+}
+
+#[test]
+fn a_takeover_that_begins_anew_after_each_error_is_found() {
+    finds("forgetful-takeover", 200, "every 202 ends in a 2xx or a dead letter");
+}
+
+#[test]
+fn a_refusal_for_good_that_is_tried_for_ever_is_found() {
+    finds("refused-for-ever", 60, "every 202 ends in a 2xx or a dead letter");
+}
+
+#[test]
+fn deliveries_that_a_failed_side_call_strands_are_found() {
+    finds("stranded-deliveries", 60, "every 202 ends in a 2xx or a dead letter");
+}
+
+#[test]
+fn a_delivery_that_the_queue_cannot_hold_is_found() {
+    finds("too-large-for-queue", 60, "every 202 ends in a 2xx or a dead letter");
+}
+
+#[test]
+fn a_stream_made_anew_that_nobody_notices_is_found() {
+    finds("old-checkpoints", 200, "every 202 ends in a 2xx or a dead letter");
+}
+
+#[test]
+fn a_denial_that_counts_as_an_answer_is_found() {
+    finds("denied-is-answer", 60, "a process that is denied says so");
+}
+
+#[test]
+fn a_lag_that_stands_still_is_found() {
+    finds("frozen-lag", 60, "a lag that is not known grows");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `sluice config`: every value in effect and where it came from, secrets masked.
 
 use super::Loaded;
-use super::origin::Origin;
+use super::origin::ValueOrigin;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
@@ -17,11 +17,11 @@ const URLS: [&str; 3] = ["aws.postgres_url", "aws.redis_url", "telemetry.otlp_en
 
 /// One field of the configuration.
 #[derive(Debug, Serialize)]
-struct Field {
+struct ConfigField {
     field: String,
     value: Value,
     #[serde(flatten)]
-    origin: Origin,
+    origin: ValueOrigin,
 }
 
 /// Prints it: TOML with comments, or JSON.
@@ -42,14 +42,21 @@ pub(super) fn text(loaded: &Loaded) -> anyhow::Result<String> {
     toml(&fields(loaded)?)
 }
 
-fn fields(loaded: &Loaded) -> anyhow::Result<Vec<Field>> {
+fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
     let mut all = Vec::new();
     let value = serde_json::to_value(&loaded.config).context("write the configuration")?;
     collect(String::new(), value, &mut |field, value| {
-        let origin = Origin::of(&loaded.figment, &field);
+        let origin = ValueOrigin::of(&loaded.figment, &field);
         let value = masked(&field, value);
-        all.push(Field { field, value, origin });
+        all.push(ConfigField { field, value, origin });
     });
+    if loaded.config.admin_token.is_none() {
+        all.push(ConfigField {
+            field: "admin_token".to_owned(),
+            value: Value::Null,
+            origin: ValueOrigin::Default,
+        });
+    }
     Ok(all)
 }
 
@@ -88,12 +95,12 @@ fn masked_url(url: &str) -> String {
 }
 
 /// TOML: the fields of each table together, each with where it came from.
-fn toml(fields: &[Field]) -> anyhow::Result<String> {
-    let mut tables: Vec<(&str, Vec<(&str, &Field)>)> = vec![("", Vec::new())];
+fn toml(fields: &[ConfigField]) -> anyhow::Result<String> {
+    let mut tables: Vec<(&str, Vec<(&str, &ConfigField)>)> = vec![("", Vec::new())];
     for field in fields {
         let (table, name) = field.field.rsplit_once('.').unwrap_or(("", &field.field));
         match tables.iter_mut().find(|(known, _)| *known == table) {
-            Some((_, of)) => of.push((name, field)),
+            Some((_, fields)) => fields.push((name, field)),
             None => tables.push((table, vec![(name, field)])),
         }
     }
@@ -103,6 +110,10 @@ fn toml(fields: &[Field]) -> anyhow::Result<String> {
             writeln!(out, "\n[{table}]")?;
         }
         for (name, field) in fields {
+            if field.value.is_null() {
+                writeln!(out, "# {name} is not set")?;
+                continue;
+            }
             let value = toml::Value::try_from(&field.value).with_context(|| field.field.clone())?;
             writeln!(out, "{name} = {value}  # {}", field.origin)?;
         }
@@ -126,12 +137,12 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_toml_that_says_the_same() {
-        let field = |field: &str, value, origin| Field { field: field.to_owned(), value, origin };
+        let field = |field: &str, value, origin| ConfigField { field: field.to_owned(), value, origin };
         let fields = [
-            field("a", json!(1), Origin::Default),
-            field("b.c", json!("x # y"), Origin::File("f.toml".into())),
-            field("b.d", json!([]), Origin::Flag("--d".into())),
-            field("z", json!(true), Origin::Environment("SLUICE_Z".into())),
+            field("a", json!(1), ValueOrigin::Default),
+            field("b.c", json!("x # y"), ValueOrigin::File("f.toml".into())),
+            field("b.d", json!([]), ValueOrigin::Flag("--d".into())),
+            field("z", json!(true), ValueOrigin::Environment("SLUICE_Z".into())),
         ];
         let text = toml(&fields).unwrap();
         assert_eq!(

@@ -1,6 +1,6 @@
 //! One request of the command line, and how its answer is shown.
 
-use super::Page;
+use super::PageOptions;
 use http::Method;
 use serde::Serialize;
 use serde_json::Value;
@@ -30,11 +30,11 @@ pub(super) enum Show {
 }
 
 /// Judges an answer that came with a good status: why it is a failure all the same.
-pub(super) type Failure = fn(&Value) -> Option<String>;
+pub(super) type FailureRule = fn(&Value) -> Option<String>;
 
 /// A request, and how its answer is shown.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct ApiCall {
     pub side: Side,
     pub method: Method,
     pub path: String,
@@ -44,10 +44,10 @@ pub(super) struct Call {
     pub content_type: &'static str,
     pub all: bool,
     pub show: Show,
-    pub failure: Option<Failure>,
+    pub failure: Option<FailureRule>,
 }
 
-impl Call {
+impl ApiCall {
     pub(super) fn new(side: Side, method: Method, path: impl Into<String>, show: Show) -> Self {
         Self {
             side,
@@ -69,7 +69,7 @@ impl Call {
         self
     }
 
-    pub(super) fn page(mut self, page: &Page) -> Self {
+    pub(super) fn page(mut self, page: &PageOptions) -> Self {
         self.all = page.all;
         self.param("limit", page.limit).param("cursor", page.cursor.as_ref())
     }
@@ -79,7 +79,7 @@ impl Call {
         Ok(self)
     }
 
-    pub(super) fn fails(mut self, failure: Failure) -> Self {
+    pub(super) fn fails(mut self, failure: FailureRule) -> Self {
         self.failure = Some(failure);
         self
     }
@@ -149,9 +149,9 @@ mod tests {
 
     #[test]
     fn the_next_page_is_the_same_call_from_there_on() {
-        let page = Page { limit: Some(2), cursor: Some("a".into()), all: true };
+        let page = PageOptions { limit: Some(2), cursor: Some("a".into()), all: true };
         let show = Show::Fields;
-        let mut call = Call::new(Side::Public, Method::GET, "/v1/inbox", show).page(&page);
+        let mut call = ApiCall::new(Side::Public, Method::GET, "/v1/inbox", show).page(&page);
         call.at_cursor("b");
         assert_eq!(call.query, [("limit", "2".to_owned()), ("cursor", "b".to_owned())]);
     }

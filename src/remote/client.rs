@@ -1,7 +1,7 @@
 //! Sends a call and reads its answer, within bounds.
 
-use super::Connection;
-use super::call::{Call, Side};
+use super::ServerOptions;
+use super::call::{ApiCall, Side};
 use anyhow::Context;
 use reqwest::{Certificate, Url, redirect};
 use serde_json::Value;
@@ -10,15 +10,15 @@ use serde_json::Value;
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A client of one listener.
-pub(super) struct Client {
+pub(super) struct ApiClient {
     http: reqwest::Client,
     url: Url,
     credentials: String,
 }
 
-impl Client {
+impl ApiClient {
     /// Checks what the call needs to be sent at all.
-    pub(super) fn new(connection: &Connection, side: Side) -> anyhow::Result<Self> {
+    pub(super) fn new(connection: &ServerOptions, side: Side) -> anyhow::Result<Self> {
         let (url, flag, credentials, missing) = match side {
             Side::Public => {
                 (&connection.url, "--url", &connection.api_key, "give a key: --api-key or SLUICE_API_KEY")
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Sends a call; its answer's JSON, null where it has none.
-    pub(super) async fn send(&self, call: &Call) -> anyhow::Result<Value> {
+    pub(super) async fn send(&self, call: &ApiCall) -> anyhow::Result<Value> {
         let mut url = self.url.clone();
         url.set_path(&format!("{}{}", self.url.path().trim_end_matches('/'), call.path));
         if !call.query.is_empty() {

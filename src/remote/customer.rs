@@ -1,7 +1,7 @@
 //! `sluice customer`: customers, on the admin API.
 
-use super::Page;
-use super::call::{Call, Column, Id, Show, Side};
+use super::PageOptions;
+use super::call::{ApiCall, Column, Id, Show, Side};
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde::Serialize;
@@ -19,17 +19,17 @@ const COLUMNS: &[Column] = &[
 
 /// Commands about customers.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Customer {
+pub(crate) enum CustomerCommand {
     /// Make a customer
     Create {
         /// Its name
         #[arg(long)]
         name: String,
         #[command(flatten)]
-        fields: Fields,
+        fields: CustomerFields,
     },
     /// List customers, the oldest first
-    List(Page),
+    List(PageOptions),
     /// Show one
     Get { id: Id },
     /// Change one; what is not given stays
@@ -39,12 +39,12 @@ pub(crate) enum Customer {
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
-        fields: Fields,
+        fields: CustomerFields,
     },
 }
 
 #[derive(Debug, Args, Serialize)]
-pub(crate) struct Fields {
+pub(crate) struct CustomerFields {
     /// Its e-mail address
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub(crate) struct Fields {
     /// Whether its keys open the door
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
+    status: Option<CustomerStatusArg>,
     /// Events a second that it may send
     #[arg(long = "rate-limit", value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,25 +65,25 @@ pub(crate) struct Fields {
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
+pub(crate) enum CustomerStatusArg {
     Active,
     Suspended,
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct CustomerBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(flatten)]
-    fields: &'a Fields,
+    fields: &'a CustomerFields,
 }
 
-impl Customer {
-    pub(super) fn call(&self) -> anyhow::Result<Call> {
-        let call = |method, path: String, show| Call::new(Side::Admin, method, path, show);
+impl CustomerCommand {
+    pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
+        let call = |method, path: String, show| ApiCall::new(Side::Admin, method, path, show);
         match self {
             Self::Create { name, fields } => {
-                let body = Body { name: Some(name), fields };
+                let body = CustomerBody { name: Some(name), fields };
                 call(Method::POST, PATH.into(), Show::Fields).json(&body)
             }
             Self::List(page) => {
@@ -92,7 +92,7 @@ impl Customer {
             }
             Self::Get { id } => Ok(call(Method::GET, format!("{PATH}/{id}"), Show::Fields)),
             Self::Update { id, name, fields } => {
-                let body = Body { name: name.as_deref(), fields };
+                let body = CustomerBody { name: name.as_deref(), fields };
                 call(Method::PATCH, format!("{PATH}/{id}"), Show::Fields).json(&body)
             }
         }

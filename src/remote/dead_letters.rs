@@ -1,7 +1,7 @@
 //! `sluice dead-letters`: deliveries that were given up.
 
-use super::Page;
-use super::call::{Call, Column, Id, Show, Side};
+use super::PageOptions;
+use super::call::{ApiCall, Column, Id, Show, Side};
 use clap::{Args, Subcommand};
 use http::Method;
 use serde::Serialize;
@@ -20,18 +20,18 @@ const COLUMNS: &[Column] = &[
 
 /// Commands about dead letters.
 #[derive(Debug, Subcommand)]
-pub(crate) enum DeadLetters {
+pub(crate) enum DeadLettersCommand {
     /// List them, the oldest first
     List {
         #[command(flatten)]
-        filter: Filter,
+        filter: DeadLetterFilter,
         #[command(flatten)]
-        page: Page,
+        page: PageOptions,
     },
     /// Deliver them anew
     Redrive {
         #[command(flatten)]
-        filter: Filter,
+        filter: DeadLetterFilter,
         /// At most so many (1 to 10000)
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: Option<u16>,
@@ -42,12 +42,12 @@ pub(crate) enum DeadLetters {
         #[arg(conflicts_with_all = ["subscription", "since", "until"], required_unless_present_any = ["subscription", "since", "until"])]
         id: Option<Id>,
         #[command(flatten)]
-        filter: Filter,
+        filter: DeadLetterFilter,
     },
 }
 
 #[derive(Debug, Args, Serialize)]
-pub(crate) struct Filter {
+pub(crate) struct DeadLetterFilter {
     /// Of this subscription
     #[arg(long, value_name = "ID")]
     #[serde(rename = "workflow_id", skip_serializing_if = "Option::is_none")]
@@ -63,31 +63,31 @@ pub(crate) struct Filter {
 }
 
 #[derive(Serialize)]
-struct Redrive<'a> {
+struct RedriveBody<'a> {
     #[serde(flatten)]
-    filter: &'a Filter,
+    filter: &'a DeadLetterFilter,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u16>,
 }
 
-impl Filter {
-    fn onto(&self, call: Call) -> Call {
+impl DeadLetterFilter {
+    fn onto(&self, call: ApiCall) -> ApiCall {
         call.param("workflow_id", self.subscription.as_ref())
             .param("since", self.since.as_ref())
             .param("until", self.until.as_ref())
     }
 }
 
-impl DeadLetters {
-    pub(super) fn call(&self) -> anyhow::Result<Call> {
-        let call = |method, path: String, show| Call::new(Side::Public, method, path, show);
+impl DeadLettersCommand {
+    pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
+        let call = |method, path: String, show| ApiCall::new(Side::Public, method, path, show);
         match self {
             Self::List { filter, page } => {
                 let show = Show::List { list: "dead_letters", columns: COLUMNS };
                 Ok(filter.onto(call(Method::GET, PATH.into(), show)).page(page))
             }
             Self::Redrive { filter, limit } => {
-                let body = Redrive { filter, limit: *limit };
+                let body = RedriveBody { filter, limit: *limit };
                 call(Method::POST, format!("{PATH}/redrive"), Show::Fields).json(&body)
             }
             Self::Delete { id: Some(id), .. } => {

@@ -1,7 +1,7 @@
 //! `sluice events`: send, look at and acknowledge events.
 
-use super::Page;
-use super::call::{Call, Column, Id, Json, Show, Side};
+use super::PageOptions;
+use super::call::{ApiCall, Column, Id, Json, Show, Side};
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
@@ -26,13 +26,13 @@ const ACKS: &[Column] = &[("ID", "/event_id"), ("RESULT", "/status"), ("ACKNOWLE
 
 /// Commands about events.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Events {
+pub(crate) enum EventsCommand {
     /// Send one event, or those of a file
-    Send(Send),
+    Send(SendArgs),
     /// Show one event and where it stands
     Get { id: Id },
     /// The inbox: events not yet acknowledged, the oldest first
-    List(List),
+    List(ListArgs),
     /// Acknowledge events
     Ack {
         #[arg(required = true, num_args = 1..=1000)]
@@ -41,7 +41,7 @@ pub(crate) enum Events {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Send {
+pub(crate) struct SendArgs {
     /// What the event carries
     #[arg(long, value_name = "JSON", required_unless_present = "file", conflicts_with = "file")]
     payload: Option<Json>,
@@ -66,12 +66,12 @@ pub(crate) struct Send {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct ListArgs {
     #[command(flatten)]
-    page: Page,
+    page: PageOptions,
     /// Where they stand
     #[arg(long)]
-    status: Option<Status>,
+    status: Option<EventStatusArg>,
     /// Of this type
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
@@ -89,11 +89,11 @@ pub(crate) struct List {
     end_time: Option<String>,
     /// Which come first
     #[arg(long)]
-    order: Option<Order>,
+    order: Option<OrderArg>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Status {
+pub(crate) enum EventStatusArg {
     Pending,
     Delivered,
     Failed,
@@ -102,7 +102,7 @@ pub(crate) enum Status {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Order {
+pub(crate) enum OrderArg {
     /// The oldest
     Asc,
     /// The newest
@@ -115,7 +115,7 @@ fn name(value: &impl ValueEnum) -> String {
 }
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct EventBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     event_type: Option<&'a str>,
     payload: &'a Json,
@@ -128,42 +128,42 @@ struct Event<'a> {
 }
 
 #[derive(Serialize)]
-struct Ack<'a> {
+struct AckRequest<'a> {
     event_ids: &'a [Id],
 }
 
-impl Events {
-    pub(super) fn call(&self) -> anyhow::Result<Call> {
-        let get = |path: String, show| Call::new(Side::Public, Method::GET, path, show);
+impl EventsCommand {
+    pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
+        let get = |path: String, show| ApiCall::new(Side::Public, Method::GET, path, show);
         match self {
             Self::Send(send) => send.call(),
             Self::Get { id } => Ok(get(format!("/v1/events/{id}"), Show::Fields)),
-            Self::List(of) => {
+            Self::List(list) => {
                 let show = Show::List { list: "events", columns: COLUMNS };
                 Ok(get("/v1/inbox".into(), show)
-                    .page(&of.page)
-                    .param("status", of.status.as_ref().map(name))
-                    .param("event_type", of.event_type.as_ref())
-                    .param("source", of.source.as_ref())
-                    .param("tag", of.tag.as_ref())
-                    .param("start_time", of.start_time.as_ref())
-                    .param("end_time", of.end_time.as_ref())
-                    .param("order", of.order.as_ref().map(name)))
+                    .page(&list.page)
+                    .param("status", list.status.as_ref().map(name))
+                    .param("event_type", list.event_type.as_ref())
+                    .param("source", list.source.as_ref())
+                    .param("tag", list.tag.as_ref())
+                    .param("start_time", list.start_time.as_ref())
+                    .param("end_time", list.end_time.as_ref())
+                    .param("order", list.order.as_ref().map(name)))
             }
             Self::Ack { ids } => {
                 let show = Show::List { list: "results", columns: ACKS };
-                let call = Call::new(Side::Public, Method::POST, "/v1/inbox/ack", show);
-                Ok(call.json(&Ack { event_ids: ids })?.fails(not_acknowledged))
+                let call = ApiCall::new(Side::Public, Method::POST, "/v1/inbox/ack", show);
+                Ok(call.json(&AckRequest { event_ids: ids })?.fails(not_acknowledged))
             }
         }
     }
 }
 
-impl Send {
-    fn call(&self) -> anyhow::Result<Call> {
-        let post = |show| Call::new(Side::Public, Method::POST, "/v1/events", show);
+impl SendArgs {
+    fn call(&self) -> anyhow::Result<ApiCall> {
+        let post = |show| ApiCall::new(Side::Public, Method::POST, "/v1/events", show);
         let mut call = match (&self.payload, &self.file) {
-            (Some(payload), _) => post(Show::Fields).json(&Event {
+            (Some(payload), _) => post(Show::Fields).json(&EventBody {
                 event_type: self.event_type.as_deref(),
                 payload,
                 source: self.source.as_deref(),
@@ -174,7 +174,7 @@ impl Send {
                 let body = read(file).with_context(|| format!("--file {}", file.display()))?;
                 let (content_type, one) = form(&body);
                 let show = if one { Show::Fields } else { Show::List { list: "events", columns: SENT } };
-                Call { body: Some(body), content_type, ..post(show) }.fails(rejected)
+                ApiCall { body: Some(body), content_type, ..post(show) }.fails(rejected)
             }
             (None, None) => anyhow::bail!("give --payload or --file"),
         };
@@ -213,7 +213,7 @@ fn rejected(answer: &Value) -> Option<String> {
 
 fn not_acknowledged(answer: &Value) -> Option<String> {
     let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let unknown = |of: &&Value| matches!(of["status"].as_str(), Some("not_found" | "invalid_id"));
+    let unknown = |result: &&Value| matches!(result["status"].as_str(), Some("not_found" | "invalid_id"));
     let count = results.iter().filter(unknown).count();
     (count > 0).then(|| format!("{count} of the ids are of no event"))
 }

@@ -1,6 +1,6 @@
 //! `sluice key`: API keys of a customer, on the admin API.
 
-use super::call::{Call, Column, Id, Show, Side};
+use super::call::{ApiCall, Column, Id, Show, Side};
 use clap::{Subcommand, ValueEnum};
 use http::Method;
 use serde::Serialize;
@@ -16,7 +16,7 @@ const COLUMNS: &[Column] = &[
 
 /// Commands about keys.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Key {
+pub(crate) enum KeyCommand {
     /// Make a key; it is shown this once
     Create {
         /// Whose key
@@ -24,7 +24,7 @@ pub(crate) enum Key {
         customer: Id,
         /// What its prefix says of its use
         #[arg(long)]
-        mode: Option<Mode>,
+        mode: Option<KeyModeArg>,
         /// When it ends, in RFC 3339
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
@@ -46,34 +46,34 @@ pub(crate) enum Key {
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Mode {
+pub(crate) enum KeyModeArg {
     Live,
     Test,
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct NewKeyBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    mode: Option<Mode>,
+    mode: Option<KeyModeArg>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<&'a str>,
 }
 
-impl Key {
-    pub(super) fn call(&self) -> anyhow::Result<Call> {
+impl KeyCommand {
+    pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
         let path = |customer: &Id| format!("/admin/customers/{customer}/keys");
         match self {
             Self::Create { customer, mode, expires_at } => {
-                let body = Body { mode: *mode, expires_at: expires_at.as_deref() };
-                Call::new(Side::Admin, Method::POST, path(customer), Show::Fields).json(&body)
+                let body = NewKeyBody { mode: *mode, expires_at: expires_at.as_deref() };
+                ApiCall::new(Side::Admin, Method::POST, path(customer), Show::Fields).json(&body)
             }
             Self::List { customer } => {
                 let show = Show::List { list: "keys", columns: COLUMNS };
-                Ok(Call::new(Side::Admin, Method::GET, path(customer), show))
+                Ok(ApiCall::new(Side::Admin, Method::GET, path(customer), show))
             }
             Self::Revoke { customer, id } => {
                 let path = format!("{}/{id}", path(customer));
-                Ok(Call::new(Side::Admin, Method::DELETE, path, Show::Done(format!("revoked {id}"))))
+                Ok(ApiCall::new(Side::Admin, Method::DELETE, path, Show::Done(format!("revoked {id}"))))
             }
         }
     }

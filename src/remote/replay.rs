@@ -1,7 +1,7 @@
 //! `sluice replay`: history delivered again to one subscription.
 
-use super::Page;
-use super::call::{Call, Column, Id, Show, Side};
+use super::PageOptions;
+use super::call::{ApiCall, Column, Id, Show, Side};
 use clap::{Args, Subcommand};
 use http::Method;
 use serde::Serialize;
@@ -19,11 +19,11 @@ const COLUMNS: &[Column] = &[
 
 /// Commands about replays.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Replay {
+pub(crate) enum ReplayCommand {
     /// Start one
-    Start(Start),
+    Start(StartReplay),
     /// List them
-    List(Page),
+    List(PageOptions),
     /// Show one and how far it is
     Get { id: Id },
     /// Stop one: nothing more is queued
@@ -31,7 +31,7 @@ pub(crate) enum Replay {
 }
 
 #[derive(Debug, Args, Serialize)]
-pub(crate) struct Start {
+pub(crate) struct StartReplay {
     /// To which subscription
     #[arg(long, value_name = "ID")]
     #[serde(rename = "workflow_id")]
@@ -53,9 +53,9 @@ pub(crate) struct Start {
     rate_per_second: Option<u32>,
 }
 
-impl Replay {
-    pub(super) fn call(&self) -> anyhow::Result<Call> {
-        let call = |method, path: String, show| Call::new(Side::Public, method, path, show);
+impl ReplayCommand {
+    pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
+        let call = |method, path: String, show| ApiCall::new(Side::Public, method, path, show);
         match self {
             Self::Start(start) => call(Method::POST, PATH.into(), Show::Fields).json(start),
             Self::List(page) => {

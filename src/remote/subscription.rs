@@ -1,8 +1,8 @@
 //! `sluice subscription`: what is delivered, where and how. With `--customer`
 //! it is an operator's command, on the admin API.
 
-use super::Page;
-use super::call::{Call, Column, Id, Json, Show, Side};
+use super::PageOptions;
+use super::call::{ApiCall, Column, Id, Json, Show, Side};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use http::Method;
 use serde::Serialize;
@@ -35,12 +35,12 @@ const JUDGED: &[Column] = &[
 
 /// Commands about subscriptions.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Subscription {
+pub(crate) enum SubscriptionCommand {
     /// Make a subscription; its secret is shown this once
     #[command(group = ArgGroup::new("what").required(true))]
     Create {
         #[command(flatten)]
-        whose: Whose,
+        whose: WhoseArgs,
         #[command(flatten)]
         selector: SelectorArgs,
         /// Where webhooks go
@@ -50,22 +50,22 @@ pub(crate) enum Subscription {
         #[arg(long)]
         ordered: bool,
         #[command(flatten)]
-        policy: Policy,
+        policy: PolicyArgs,
     },
     /// List subscriptions, the oldest first
     List {
         #[command(flatten)]
-        whose: Whose,
+        whose: WhoseArgs,
         #[command(flatten)]
-        page: Page,
+        page: PageOptions,
     },
     /// Show one
-    Get(One),
+    Get(OneSubscription),
     /// Change one; what is not given stays
     #[command(group = ArgGroup::new("what"))]
     Update {
         #[command(flatten)]
-        one: One,
+        one: OneSubscription,
         #[command(flatten)]
         selector: SelectorArgs,
         /// Where webhooks go
@@ -76,20 +76,20 @@ pub(crate) enum Subscription {
         ordered: Option<bool>,
         /// Whether it receives events
         #[arg(long)]
-        status: Option<Status>,
+        status: Option<SubscriptionStatusArg>,
         #[command(flatten)]
-        policy: Policy,
+        policy: PolicyArgs,
     },
     /// Delete one
-    Delete(One),
+    Delete(OneSubscription),
     /// Make a new secret, shown this once; the old one signs too for a day
-    RotateSecret(One),
+    RotateSecret(OneSubscription),
     /// Let a disabled one receive events again
-    Enable(One),
+    Enable(OneSubscription),
     /// Send a test event; or say which of the newest events it would take, and why not the others
     Test {
         #[command(flatten)]
-        one: One,
+        one: OneSubscription,
         /// Look at so many of the newest events and send nothing
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
         last: Option<u16>,
@@ -100,7 +100,7 @@ pub(crate) enum Subscription {
     /// Recent attempts, the newest first
     Deliveries {
         #[command(flatten)]
-        one: One,
+        one: OneSubscription,
         /// At most so many (1 to 1000)
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: Option<u16>,
@@ -108,16 +108,16 @@ pub(crate) enum Subscription {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Whose {
+pub(crate) struct WhoseArgs {
     /// A customer's, for operators; else the key's own
     #[arg(long, value_name = "ID")]
     customer: Option<Id>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct One {
+pub(crate) struct OneSubscription {
     #[command(flatten)]
-    whose: Whose,
+    whose: WhoseArgs,
     id: Id,
 }
 
@@ -135,7 +135,7 @@ pub(crate) struct SelectorArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Policy {
+pub(crate) struct PolicyArgs {
     /// Events of a webhook, at the most
     #[arg(long, value_name = "N")]
     max_events: Option<u32>,
@@ -151,47 +151,59 @@ pub(crate) struct Policy {
     /// The longest wait between two attempts
     #[arg(long, value_name = "SECONDS")]
     max_delay_s: Option<u32>,
+    /// What becomes of a delivery that is answered with a final 4xx
+    #[arg(long, value_name = "WAY")]
+    client_errors: Option<ClientErrorsArg>,
     /// Words about it
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientErrorsArg {
+    /// A dead letter at once
+    DeadLetter,
+    /// Retried like a 5xx
+    Retry,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
+pub(crate) enum SubscriptionStatusArg {
     Active,
     Disabled,
 }
 
 /// What requests say: absent fields stay absent.
 #[derive(Default, Serialize)]
-struct Body<'a> {
+struct SubscriptionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_selector: Option<Selector<'a>>,
+    event_selector: Option<SelectorBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ordered: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
+    status: Option<SubscriptionStatusArg>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
-    #[serde(skip_serializing_if = "Batch::is_empty")]
-    batch: Batch,
-    #[serde(skip_serializing_if = "Retry::is_empty")]
-    retry: Retry,
+    #[serde(skip_serializing_if = "BatchBody::is_empty")]
+    batch: BatchBody,
+    #[serde(skip_serializing_if = "RetryBody::is_empty")]
+    retry: RetryBody,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Selector<'a> {
+enum SelectorBody<'a> {
     EventType { r#type: &'static str, value: &'a str },
     JsonPath { r#type: &'static str, expression: &'a str },
     Any(&'a Json),
 }
 
 #[derive(Default, PartialEq, Serialize)]
-struct Batch {
+struct BatchBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_events: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,28 +212,30 @@ struct Batch {
     max_wait_ms: Option<u32>,
 }
 
-impl Batch {
+impl BatchBody {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 #[derive(Default, PartialEq, Serialize)]
-struct Retry {
+struct RetryBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_retries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_delay_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_errors: Option<ClientErrorsArg>,
 }
 
-impl Retry {
+impl RetryBody {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 #[derive(Serialize)]
-struct Trial<'a> {
+struct TestBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,50 +243,50 @@ struct Trial<'a> {
 }
 
 impl SelectorArgs {
-    fn body(&self) -> Option<Selector<'_>> {
+    fn body(&self) -> Option<SelectorBody<'_>> {
         let (by_type, by_path) = (self.event_type.as_deref(), self.jsonpath.as_deref());
         by_type
-            .map(|value| Selector::EventType { r#type: "event_type", value })
-            .or_else(|| by_path.map(|expression| Selector::JsonPath { r#type: "jsonpath", expression }))
-            .or_else(|| self.selector.as_ref().map(Selector::Any))
+            .map(|value| SelectorBody::EventType { r#type: "event_type", value })
+            .or_else(|| by_path.map(|expression| SelectorBody::JsonPath { r#type: "jsonpath", expression }))
+            .or_else(|| self.selector.as_ref().map(SelectorBody::Any))
     }
 }
 
-impl Policy {
-    fn body(&self) -> Body<'_> {
-        let Self { max_events, max_bytes, max_wait_ms, max_retries, max_delay_s, .. } = *self;
-        Body {
+impl PolicyArgs {
+    fn body(&self) -> SubscriptionBody<'_> {
+        let Self { max_events, max_bytes, max_wait_ms, max_retries, max_delay_s, client_errors, .. } = *self;
+        SubscriptionBody {
             description: self.description.as_deref(),
-            batch: Batch { max_events, max_bytes, max_wait_ms },
-            retry: Retry { max_retries, max_delay_s },
-            ..Body::default()
+            batch: BatchBody { max_events, max_bytes, max_wait_ms },
+            retry: RetryBody { max_retries, max_delay_s, client_errors },
+            ..SubscriptionBody::default()
         }
     }
 }
 
-impl Whose {
-    fn call(&self, method: Method, rest: &str, show: Show) -> Call {
+impl WhoseArgs {
+    fn call(&self, method: Method, rest: &str, show: Show) -> ApiCall {
         match &self.customer {
-            None => Call::new(Side::Public, method, format!("/v1/subscriptions{rest}"), show),
+            None => ApiCall::new(Side::Public, method, format!("/v1/subscriptions{rest}"), show),
             Some(id) => {
                 let path = format!("/admin/customers/{id}/subscriptions{rest}");
-                Call::new(Side::Admin, method, path, show)
+                ApiCall::new(Side::Admin, method, path, show)
             }
         }
     }
 }
 
-impl One {
-    fn call(&self, method: Method, rest: &str, show: Show) -> Call {
+impl OneSubscription {
+    fn call(&self, method: Method, rest: &str, show: Show) -> ApiCall {
         self.whose.call(method, &format!("/{}{rest}", self.id), show)
     }
 }
 
-impl Subscription {
-    pub(super) fn call(&self) -> anyhow::Result<Call> {
+impl SubscriptionCommand {
+    pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
         match self {
             Self::Create { whose, selector, webhook_url, ordered, policy } => {
-                let body = Body {
+                let body = SubscriptionBody {
                     event_selector: selector.body(),
                     webhook_url: Some(webhook_url),
                     ordered: ordered.then_some(true),
@@ -286,7 +300,7 @@ impl Subscription {
             }
             Self::Get(one) => Ok(one.call(Method::GET, "", Show::Fields)),
             Self::Update { one, selector, webhook_url, ordered, status, policy } => {
-                let body = Body {
+                let body = SubscriptionBody {
                     event_selector: selector.body(),
                     webhook_url: webhook_url.as_deref(),
                     ordered: *ordered,
@@ -301,7 +315,7 @@ impl Subscription {
             Self::Test { one, last, payload } => {
                 let list = Show::List { list: "events", columns: JUDGED };
                 let show = if last.is_some() { list } else { Show::Fields };
-                let body = Trial { last: *last, payload: payload.as_ref() };
+                let body = TestBody { last: *last, payload: payload.as_ref() };
                 Ok(one.call(Method::POST, "/test", show).json(&body)?.fails(not_delivered))
             }
             Self::Deliveries { one, limit } => {

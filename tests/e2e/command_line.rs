@@ -301,6 +301,23 @@ fn the_configuration_says_where_each_value_comes_from_and_masks_secrets() {
 }
 
 #[test]
+fn a_missing_admin_token_is_shown_and_an_empty_one_is_refused() {
+    let output = binary().arg("config").output().unwrap();
+    let text = stdout(&output);
+    assert!(
+        text.contains("\n# admin_token is not set\n") || text.starts_with("# admin_token is not set\n"),
+        "{text}"
+    );
+    let output = binary().arg("config").env("SLUICE_ADMIN_TOKEN", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("admin_token (from SLUICE_ADMIN_TOKEN) is empty"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_refused_value_is_named_with_where_it_came_from() {
     let run = |name: &str, value: &str, arguments: &[&str]| {
         let output = binary().args(["config"]).args(arguments).env(name, value).output().unwrap();

@@ -3,7 +3,7 @@
 use crate::harness::traffic::{receiver_as, receiver_at, wait_received};
 use crate::harness::{Customer, ServerConfig, Traffic, check, ports, traffic, turn, wait_until};
 use sluice_loadtest::LatencySummary;
-use sluice_loadtest::receiver::{Behaviour, ReceiverHandle, Reply};
+use sluice_loadtest::receiver::{Behaviour, ReceiverHandle, ReceiverReply};
 use sluice_loadtest::sender::RunConfig;
 use std::path::Path;
 use std::time::Duration;
@@ -55,7 +55,7 @@ fn endpoints_that_hang_fail_or_are_gone_cost_the_healthy_one_nothing() {
     let alone = traffic_to(&customer, &server.url(), &scratch.join("sent.alone"));
     all_well(&healthy, alone, "alone");
 
-    let hang = Behaviour { reply: Reply::Hang, ..Behaviour::default() };
+    let hang = Behaviour { reply: ReceiverReply::Hang, ..Behaviour::default() };
     let gone = ports::reserved_address();
     let start = |name: &str, behaviour| receiver_as(&scratch.join(name), behaviour);
     let (hanging, failing) = (start("hanging", hang), start("failing", Behaviour::status(500)));

@@ -25,6 +25,7 @@ mod control;
 mod crash;
 mod damage;
 mod disk;
+mod disk_faults;
 mod documents;
 mod first_webhook;
 mod harness;
@@ -37,6 +38,7 @@ mod ordered;
 #[cfg(feature = "otel")]
 mod otlp;
 mod outcomes;
+mod private_files;
 mod reading;
 mod real_events;
 mod tls;

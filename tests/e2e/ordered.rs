@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sluice_loadtest::receiver::Behaviour;
 use sluice_loadtest::sender::RunConfig;
-use sluice_loadtest::verify::{Arrival, Order, verify};
+use sluice_loadtest::verify::{Arrival, OrderCheck, verify};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,8 @@ fn no_key_is_overtaken_when_the_receiver_refuses_and_the_server_is_killed() {
     let run = traffic.finish();
     assert!(run.whole_run.events_accepted > 3000, "{}", run.text());
     receiver.set_behaviour(Behaviour::default()).expect("a behaviour");
-    let judge = || verify(&sent, &received, Arrival::EverySubscription, Order::Required).expect("ledgers");
+    let judge =
+        || verify(&sent, &received, Arrival::EverySubscription, OrderCheck::Required).expect("ledgers");
     wait_until("all that was acknowledged", || judge().lost == 0);
     let report = judge();
     assert!(report.ok && report.acknowledged_out_of_order == 0, "{}", report.text());

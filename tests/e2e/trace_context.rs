@@ -77,7 +77,7 @@ fn logs_name_requests_and_hold_no_secret_and_no_payload() {
     let server = ServerConfig::default()
         .env(
             "SLUICE_TELEMETRY__LOG_FILTER",
-            "sluice=trace,sluice_ingest=trace,sluice_processor=trace,sluice_shared=trace,info",
+            "sluice=trace,sluice_ingest=trace,sluice_processor=trace,sluice_embedded=trace,info",
         )
         .env("SLUICE_TELEMETRY__LOG_FORMAT", "json")
         .start();

@@ -6,7 +6,6 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use sluice_model::{Batch, BatchId, DeadLetter, DeadLetterId};
 use sluice_ports::event_store::{AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewFact, StoredBatch};
-use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -82,12 +81,6 @@ impl EventStore for MemoryBatches {
     }
     fn dead_letter_count(&self) -> u64 {
         0
-    }
-    async fn checkpoint(&self, _: &ShardId, _: Position) -> Result<(), PortError> {
-        unreachable!("not read")
-    }
-    async fn load_checkpoint(&self, _: &ShardId) -> Result<Position, PortError> {
-        unreachable!("not read")
     }
 }
 

@@ -83,7 +83,7 @@ impl Producer {
                     let places = StoredPlaces { runs: runs.0.clone(), accepted_at_ms };
                     idempotency.complete(customer, key, places).await
                 }
-                Err(ProduceError::Unknown { .. }) => Ok(()),
+                Err(ProduceError::Unknown { .. }) => idempotency.undecided(customer, key).await,
                 Err(_) => idempotency.release(customer, key).await,
             };
             if let Err(error) = settled {

@@ -9,6 +9,7 @@ use crate::request::ApiRequest;
 use crate::route::{Handler, Root, Route};
 use http::StatusCode;
 use serde_json::json;
+use sluice_ports::LostDependency;
 use std::future::ready as answer;
 use std::time::Duration;
 
@@ -85,15 +86,22 @@ fn live() -> ApiReply {
 /// loss of some dependencies makes only a part of the API unavailable.
 fn ready(context: &HealthContext) -> Result<ApiReply, ApiError> {
     let lost = (context.readiness.lost)();
-    match context.readiness.check() {
-        Ok(()) if lost.is_empty() => Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
-        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready", "lost": lost }))),
-        Err(reason) => {
-            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", reason);
-            let error = if lost.is_empty() { error } else { error.details(json!({ "lost": lost })) };
-            Err(error.retry_after(Duration::from_secs(1)))
+    let names: Vec<&str> = lost.iter().map(|lost| lost.name).collect();
+    let reasons: serde_json::Map<_, _> =
+        lost.iter().map(|lost| (lost.name.to_owned(), lost.reason.clone().into())).collect();
+    let reason = match context.readiness.check() {
+        Err(reason) => reason,
+        Ok(()) if lost.iter().any(LostDependency::stops_ingest) => "a dependency is lost",
+        Ok(()) if lost.is_empty() => return Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
+        Ok(()) => {
+            let body = json!({ "status": "ready", "lost": names, "reasons": reasons });
+            return Ok(json(StatusCode::OK, &body));
         }
-    }
+    };
+    let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", reason);
+    let error =
+        if lost.is_empty() { error } else { error.details(json!({ "lost": names, "reasons": reasons })) };
+    Err(error.retry_after(Duration::from_secs(1)))
 }
 
 /// The description of the listener that took the request.

@@ -278,9 +278,6 @@ impl Log for ScriptedAppends {
     fn append_unit(&self, lane: Lane) -> usize {
         self.log.append_unit(lane)
     }
-    fn append_blocks(&self) -> bool {
-        self.log.append_blocks()
-    }
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError> {
         let told = self.next.lock().unwrap().take();
         if !matches!(told, Some(AppendError::NotTaken { .. })) {

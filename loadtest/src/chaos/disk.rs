@@ -10,11 +10,11 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// A mounted disk; unmounted when it is dropped.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(super) struct FillableDisk {
     at: PathBuf,
 }
 
-impl Disk {
+impl FillableDisk {
     /// None where this user may not mount.
     pub(super) fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).ok()?;
@@ -49,9 +49,9 @@ impl Disk {
     }
 }
 
-impl Drop for Disk {
+impl Drop for FillableDisk {
     fn drop(&mut self) {
-        // Lazily: the server may be at its end still.
+        // Lazily, since the server may not have ended yet.
         Command::new("umount").arg("-l").arg(&self.at).stderr(Stdio::null()).status().ok();
     }
 }

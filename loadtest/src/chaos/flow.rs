@@ -1,5 +1,4 @@
-//! One stream of traffic of a scenario: customers, a receiver, a sender, and
-//! the ledgers of both.
+//! One flow of a scenario: customers, a sender, a receiver, and the ledgers of both.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,36 +7,36 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::ChaosError;
+use super::error::ChaosError;
 use super::fault::FaultKind;
 use super::scenario::{FlowConfig, Scenario};
-use super::server::Server;
+use super::server::ScenarioServer;
 use crate::receiver::{Receiver, ReceiverConfig, ReceiverHandle, ReceiverStats};
 use crate::replay::{ReplayConfig, replay};
-use crate::sender::{self, KeyChoice, LiveRun, RunConfig, RunReport};
-use crate::verify::{Arrival, Order, VerifyReport, verify};
+use crate::sender::{self, KeyChoice, LiveRun, RunConfig, RunEnd, RunReport};
+use crate::verify::{Arrival, OrderCheck, VerifyReport, verify};
 
-/// Longer than a pause of the server, so that it is waited for.
+/// Longer than the server is ever paused, so that requests outlast a pause.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks at the ledgers.
+/// Time between two comparisons of the ledgers.
 const SETTLE_PERIOD: Duration = Duration::from_millis(500);
 
-/// What a flow did. The field names are stable.
+/// The result of a flow. The field names are stable.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowReport {
-    /// Of the flow.
+    /// The flow's name.
     pub name: String,
     /// The sender's view.
     pub run: RunReport,
     /// The receiver's view.
     pub receiver: ReceiverStats,
-    /// Both compared.
+    /// The comparison of both.
     pub verify: VerifyReport,
 }
 
-/// A flow whose customers and receiver are there.
+/// A flow whose customers and receiver exist.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(super) struct TrafficFlow {
     pub(super) config: FlowConfig,
     pub(super) receiver: ReceiverHandle,
     pub(super) live: Arc<LiveRun>,
@@ -46,10 +45,10 @@ pub(super) struct Flow {
     received: PathBuf,
 }
 
-impl Flow {
+impl TrafficFlow {
     pub(super) async fn prepare(
         config: FlowConfig,
-        server: &Server,
+        server: &ScenarioServer,
         directory: &Path,
     ) -> Result<Self, ChaosError> {
         let file = |side: &str| directory.join(format!("{}.{side}", config.name.replace('/', "_")));
@@ -73,7 +72,7 @@ impl Flow {
     pub(super) fn send(
         &self,
         scenario: &Scenario,
-        server: &Server,
+        server: &ScenarioServer,
         seed: u64,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<RunReport, ChaosError>> + 'static {
@@ -110,37 +109,37 @@ impl Flow {
                 return sender::run(run, live, stop).await.map_err(ChaosError::from);
             };
             let play = ReplayConfig {
-                url,
-                files: vec![file],
                 keys,
                 speed: config.speed,
                 passes: u64::MAX,
-                from: Duration::ZERO,
-                to: None,
-                customers: Vec::new(),
-                keep: false,
                 connections: config.connections,
                 timeout: ANSWER_LIMIT,
                 retry_unknown: true,
                 ledger: Some(sent),
+                ..ReplayConfig::new(url, vec![file])
             };
-            let ends = stop.clone();
-            // Played again and again until the traffic's time is over.
-            let timer = async move {
+            // Played again and again until the traffic's time is over, which is
+            // its planned end.
+            let ends = stop.child_token();
+            let timer = async {
                 tokio::time::sleep(duration + warmup).await;
                 ends.cancel();
             };
-            let (report, ()) = tokio::join!(replay(play, live, stop), timer);
-            Ok(report?.run)
+            let (report, ()) = tokio::join!(replay(play, live, ends.clone()), timer);
+            let report = report?;
+            if let Some(error) = report.recording_error {
+                return Err(ChaosError::Recording(error));
+            }
+            Ok(RunReport { ended: RunEnd::Planned, ..report.run })
         }
     }
 
     fn compare(&self) -> Result<VerifyReport, ChaosError> {
-        let order = if self.config.ordered { Order::Required } else { Order::Counted };
+        let order = if self.config.ordered { OrderCheck::Required } else { OrderCheck::Counted };
         Ok(verify(&self.sent, &self.received, Arrival::EverySubscription, order)?)
     }
 
-    /// Waits until nothing that was acknowledged is missing, or `limit`.
+    /// Waits until every acknowledged event has arrived, or until `limit` is over.
     pub(super) async fn settle(&self, limit: Duration, stop: &CancellationToken) -> Result<(), ChaosError> {
         let started = Instant::now();
         while self.compare()?.lost > 0 && started.elapsed() < limit && !stop.is_cancelled() {
@@ -149,11 +148,11 @@ impl Flow {
         Ok(())
     }
 
-    /// Ends the receiver and judges.
+    /// Ends the receiver and compares the ledgers.
     pub(super) fn finish(self, run: RunReport) -> Result<FlowReport, ChaosError> {
         let Self { config, receiver, sent, received, .. } = self;
         let receiver = receiver.stop()?;
-        let order = if config.ordered { Order::Required } else { Order::Counted };
+        let order = if config.ordered { OrderCheck::Required } else { OrderCheck::Counted };
         let verify = verify(&sent, &received, Arrival::EverySubscription, order)?;
         Ok(FlowReport { name: config.name, run, receiver, verify })
     }

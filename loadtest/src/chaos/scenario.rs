@@ -1,4 +1,4 @@
-//! Scenarios: what is sent, to whom, and what is broken meanwhile, as TOML.
+//! Scenarios, read from TOML: the traffic, its receivers, and the faults meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::fault::FaultKind;
 use crate::duration;
-use crate::metric::Threshold;
+use crate::metric::{KnownFigures, MetricError, ResultKind, Threshold};
 use crate::profile::RateProfile;
 use crate::receiver::Behaviour;
 
@@ -16,21 +16,21 @@ use crate::receiver::Behaviour;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// In a few words.
+    /// A few words for people.
     pub title: String,
     /// How long traffic flows, warm-up included.
     #[serde(deserialize_with = "duration_text")]
     pub duration: Duration,
-    /// What of it is not measured.
+    /// The first part of `duration`, which is not measured.
     #[serde(default, deserialize_with = "duration_text")]
     pub warmup: Duration,
-    /// How long what is under way may take to arrive at the end.
+    /// How long deliveries may take to arrive after the traffic's end.
     #[serde(default = "settle", deserialize_with = "duration_text")]
     pub settle: Duration,
     /// Streams of traffic, each with customers and a receiver of its own.
     #[serde(rename = "flow")]
     pub flows: Vec<FlowConfig>,
-    /// What is broken, if anything.
+    /// The faults, if any.
     #[serde(default)]
     pub faults: FaultConfig,
     /// Limits on the result, as of `run --threshold`; names are of the first
@@ -46,13 +46,13 @@ pub struct Scenario {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlowConfig {
-    /// Of the flow, in the result.
+    /// The flow's name in the result.
     pub name: String,
     /// How many customers, each with a subscription of its own.
     pub customers: usize,
-    /// Exponent of their skew (Zipf); 0 for in turn.
+    /// Exponent of the customers' Zipf distribution; 0 for taking turns.
     pub skew: f64,
-    /// As of `run --rate`; without it as fast as answered.
+    /// The rate, as `run --rate` has it; as fast as answered without one.
     #[serde(deserialize_with = "rate_text")]
     pub rate: Option<RateProfile>,
     /// Events a request.
@@ -92,11 +92,11 @@ impl Default for FlowConfig {
     }
 }
 
-/// What is broken, and how often.
+/// Which faults happen, and how often.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultConfig {
-    /// Drawn from these, each as likely.
+    /// Each fault is drawn from these kinds, all as likely.
     pub kinds: Vec<FaultKind>,
     /// Longest time from one fault's end to the next one's start.
     #[serde(deserialize_with = "duration_text")]
@@ -112,7 +112,7 @@ pub enum ScenarioError {
     /// The file cannot be read.
     #[error("reading {}", .0.display())]
     File(PathBuf, #[source] std::io::Error),
-    /// It is no scenario.
+    /// The file is no scenario.
     #[error("{} is not a scenario", .0.display())]
     Toml(PathBuf, #[source] Box<toml::de::Error>),
     /// A value is out of range.
@@ -120,8 +120,16 @@ pub enum ScenarioError {
     Value {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Which rule it breaks.
         fault: &'static str,
+    },
+    /// A limit is on a figure that no result has.
+    #[error("{}", path.display())]
+    Threshold {
+        /// Which file.
+        path: PathBuf,
+        /// Which limit.
+        source: MetricError,
     },
 }
 
@@ -133,6 +141,11 @@ impl Scenario {
             toml::from_str(&text).map_err(|error| ScenarioError::Toml(path.into(), Box::new(error)))?;
         if let Some(fault) = scenario.fault() {
             return Err(ScenarioError::Value { path: path.into(), fault });
+        }
+        let figures = KnownFigures::new(ResultKind::Chaos, true, true);
+        for threshold in &scenario.thresholds {
+            let failed = |source| ScenarioError::Threshold { path: path.into(), source };
+            figures.check(threshold).map_err(failed)?;
         }
         let directory = path.parent().unwrap_or(Path::new("."));
         for recording in scenario.flows.iter_mut().filter_map(|flow| flow.replay.as_mut()) {
@@ -154,6 +167,8 @@ impl Scenario {
             Some("webhook_events must be 1 to 10000")
         } else if !faults.kinds.is_empty() && (faults.every.is_zero() || faults.lasting.is_zero()) {
             Some("faults need every and lasting above 0")
+        } else if self.duration <= self.warmup {
+            Some("duration must be above warmup: nothing would be measured")
         } else {
             None
         }
@@ -207,6 +222,8 @@ mod tests {
             "title='a'\nduration='1s'\n[[flow]]\nrate='fast'",
             "title='a'\nduration='1s'\n[[flow]]\n[[flow]]",
             "title='a'\nduration='1s'\n[[flow]]\n[faults]\nkinds=['kill']",
+            "title='a'\nduration='1s'\nwarmup='1s'\n[[flow]]",
+            "title='a'\nduration='1s'\nthresholds=['p98<1']\n[[flow]]",
             "title='a'\nduration='1s'\n[[flow]]\n[faults]\nkinds=['meteor']\nevery='1s'\nlasting='1s'",
         ] {
             std::fs::write(&path, text).expect("written");

@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::ChaosError;
+use super::error::ChaosError;
 use crate::fetch::fetch;
 
-/// How long a start may take: it recovers what a crash left.
+/// How long a start may take, with the recovery after a crash.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long an orderly end may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_PERIOD: Duration = Duration::from_millis(20);
-/// The highest that the server takes.
+/// A customer's rate limit: the highest that the server takes.
 const RATE_LIMIT: u64 = 10_000_000;
 
 /// How the server is started, again and again.
@@ -35,7 +35,7 @@ pub(super) struct ServerPlan {
 
 /// A server process; it is killed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct ScenarioServer {
     plan: ServerPlan,
     token: String,
     public: SocketAddr,
@@ -43,7 +43,7 @@ pub(super) struct Server {
     child: Child,
 }
 
-impl Server {
+impl ScenarioServer {
     /// Starts the server on free ports; returns once it is ready.
     pub(super) async fn start(plan: ServerPlan) -> Result<Self, ChaosError> {
         let (public, admin) = free_addresses().map_err(ChaosError::Address)?;
@@ -62,18 +62,18 @@ impl Server {
         self.child.id()
     }
 
-    /// Ends it as a crash does.
+    /// Ends the server as a crash does (SIGKILL).
     pub(super) fn kill(&mut self) -> Result<(), ChaosError> {
         self.child.kill().and_then(|()| self.child.wait()).map(|_| ()).map_err(ChaosError::Signal)
     }
 
-    /// Starts it again after [`kill`](Self::kill).
+    /// Starts the server again after [`kill`](Self::kill).
     pub(super) async fn restart(&mut self) -> Result<(), ChaosError> {
         self.child = spawn(&self.plan, self.public, self.admin, &self.token)?;
         self.wait_until_ready().await
     }
 
-    /// Stops its every thread (SIGSTOP), or lets them go on.
+    /// Pauses every thread of the server (SIGSTOP), or lets them go on (SIGCONT).
     pub(super) fn pause(&self, paused: bool) -> Result<(), ChaosError> {
         self.signal(if paused { Signal::STOP } else { Signal::CONT })
     }
@@ -84,12 +84,12 @@ impl Server {
         kill_process(pid, signal).map_err(|error| ChaosError::Signal(error.into()))
     }
 
-    /// Whether it has ended without being told to.
+    /// Returns true if the process has ended without being told to.
     pub(super) fn has_died(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
-    /// Ends it in order (SIGTERM); whether it ended well and in time.
+    /// Stops the server with SIGTERM; returns true if it ended well and in time.
     pub(super) async fn stop(mut self) -> Result<bool, ChaosError> {
         self.signal(Signal::TERM)?;
         let started = Instant::now();
@@ -119,7 +119,7 @@ impl Server {
         Err(ChaosError::NotReady(lines.into_iter().rev().collect::<Vec<_>>().join("\n")))
     }
 
-    /// Makes a customer without a rate limit to speak of; its key.
+    /// Makes a customer whose rate limit is out of reach; returns its key.
     pub(super) async fn customer(&self, name: &str) -> Result<String, ChaosError> {
         let admin = format!("http://{}/admin/customers", self.admin);
         let body = json!({"name": name, "rate_limit_per_second": RATE_LIMIT});
@@ -142,16 +142,17 @@ impl Server {
             "webhook_url": webhook_url,
             "ordered": ordered,
             "batch": {"max_events": max_events, "max_wait_ms": 20},
-            // What is broken is mended within the run: it is retried until then.
+            // Receivers that are broken are mended within the run: retry until then.
             "retry": {"max_retries": 100, "max_delay_s": 1},
         });
         call(&format!("{}/v1/subscriptions", self.url()), key, &body).await.map(|_| ())
     }
 }
 
-impl Drop for Server {
+impl Drop for ScenarioServer {
     fn drop(&mut self) {
-        // A stopped process takes no other signal. Both fail if it has ended.
+        // A paused process takes no other signal than SIGKILL. Both calls fail if
+        // the process has ended.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -182,14 +183,14 @@ fn spawn(plan: &ServerPlan, public: SocketAddr, admin: SocketAddr, token: &str) 
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().map_err(failed)
 }
 
-/// Two that nobody listens on at the moment.
+/// Two addresses that nobody listens on at the moment.
 fn free_addresses() -> io::Result<(SocketAddr, SocketAddr)> {
     let bind = || TcpListener::bind("127.0.0.1:0");
     let (first, second) = (bind()?, bind()?);
     Ok((first.local_addr()?, second.local_addr()?))
 }
 
-/// Where the server's binary is, unless it is said: beside this program.
+/// The server's binary beside this program; `None` if there is none.
 pub fn beside_this_program() -> Option<PathBuf> {
     let this = std::env::current_exe().ok()?;
     this.parent().map(|directory| directory.join("sluice")).filter(|path: &PathBuf| Path::exists(path))

@@ -15,7 +15,8 @@ use super::{output, stop_signal};
 /// traffic and receivers; faults at random moments; a verification at the end.
 ///
 /// Exit status 1 if an event is lost, corrupted or out of a promised order, if
-/// the server fails, or if a limit of the scenario does not hold.
+/// a flow has no acknowledged event, if the server fails, if no fault happened
+/// or the run was interrupted, or if a limit of the scenario does not hold.
 #[derive(Args, Debug)]
 pub(super) struct ChaosArgs {
     /// The scenario, TOML: see loadtest/scenarios/.
@@ -27,7 +28,7 @@ pub(super) struct ChaosArgs {
     /// [default: a temporary directory, removed if all is well].
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Of moments, faults and traffic.
+    /// Seed of moments, faults and traffic.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write the result to this file: .json, .html or .prom; repeatable.
@@ -42,6 +43,7 @@ pub(super) struct ChaosArgs {
 }
 
 pub(super) fn run(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
+    output::check_files(&args.out)?;
     let scenario = Scenario::read(&args.scenario)?;
     let server = args.server.clone().or_else(beside_this_program);
     let server = server.context("no `sluice` beside this program: build it, or give --server")?;

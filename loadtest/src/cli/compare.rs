@@ -7,13 +7,14 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use sluice_loadtest::metric::{ChangeLimit, Checked, change, figure, show};
+use sluice_loadtest::metric::{ChangeLimit, CheckedLimit, change, figure, show};
 
 use super::output;
 
 /// Sets two results beside each other.
 ///
-/// Exit status 1 if a figure moved further than --fail-on allows.
+/// Exit status 1 if a figure moved further than --fail-on allows, or was not
+/// measured in both, or if one of the files is no result or measured nothing.
 #[derive(Args, Debug)]
 pub(super) struct CompareArgs {
     /// The result before, JSON of `run`.
@@ -29,12 +30,13 @@ pub(super) struct CompareArgs {
     json: bool,
 }
 
-/// What is always shown.
-const FIGURES: [&str; 13] = [
+/// Figures that are always shown.
+const FIGURES: [&str; 14] = [
     "events_per_s",
     "requests_per_s",
     "p50",
     "p90",
+    "p95",
     "p99",
     "p999",
     "max",
@@ -47,18 +49,18 @@ const FIGURES: [&str; 13] = [
 ];
 
 #[derive(Debug, Serialize)]
-struct Comparison {
-    figures: Vec<Figure>,
-    limits: Vec<Checked>,
+struct ResultComparison {
+    figures: Vec<ComparedFigure>,
+    limits: Vec<CheckedLimit>,
     ok: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Figure {
+struct ComparedFigure {
     name: String,
     before: f64,
     after: f64,
-    /// Relative; none from nothing to something.
+    /// Relative; none if the figure was 0 before.
     change: Option<f64>,
 }
 
@@ -67,22 +69,22 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let limits: Vec<_> = args.fail_on.iter().map(|limit| limit.check(&before, &after)).collect();
     let mut names: Vec<&str> = FIGURES.to_vec();
     names.extend(args.fail_on.iter().map(ChangeLimit::name).filter(|name| !FIGURES.contains(name)));
-    let figures = names.into_iter().filter_map(|name| compare(name, &before, &after)).collect();
+    let figures: Vec<_> = names.into_iter().filter_map(|name| compare(name, &before, &after)).collect();
     let ok = limits.iter().all(|checked| checked.ok);
-    let comparison = Comparison { figures, limits, ok };
+    let comparison = ResultComparison { figures, limits, ok };
     output::result(args.json, &comparison, &text(&comparison))?;
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn compare(name: &str, before: &Value, after: &Value) -> Option<Figure> {
+fn compare(name: &str, before: &Value, after: &Value) -> Option<ComparedFigure> {
     let (before, after) = (figure(before, name)?, figure(after, name)?);
     let change = Some(change(before, after)).filter(|change| change.is_finite());
-    Some(Figure { name: name.to_owned(), before, after, change })
+    Some(ComparedFigure { name: name.to_owned(), before, after, change })
 }
 
-fn text(comparison: &Comparison) -> String {
+fn text(comparison: &ResultComparison) -> String {
     let mut text = format!("{:<18} {:>16} {:>16} {:>10}\n", "", "before", "after", "change");
-    for Figure { name, before, after, change } in &comparison.figures {
+    for ComparedFigure { name, before, after, change } in &comparison.figures {
         let change = change.map_or_else(|| "new".to_owned(), |change| format!("{:+.1} %", change * 100.0));
         let (before, after) = (show(name, *before), show(name, *after));
         text.push_str(&format!("{name:<18} {before:>16} {after:>16} {change:>10}\n"));

@@ -6,33 +6,43 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use sluice_loadtest::convert::{Format, convert};
+use sluice_loadtest::convert::{ConvertFormat, convert};
+use sluice_loadtest::record::Redaction;
 
 use super::output;
 
-/// Makes a recording for `replay` of what another tool kept.
+/// Makes a recording for `replay` of another program's file.
 ///
 /// From an HTTP archive come its requests with a body, without credentials
-/// and cookies. An access log (common or combined format) has no events in
-/// it: each of its lines becomes one event `http.request` that says what the
-/// line says, hosts and paths included.
+/// and cookies. An access log (common or combined format, with virtual hosts or
+/// without) has no events in it: each of its lines becomes one event
+/// `http.request` that says what the line says, hosts and paths included.
+///
+/// Exit status 1 if there is nothing to record; no file is made or changed then.
 #[derive(Args, Debug)]
 pub(super) struct ConvertArgs {
-    /// What to convert.
+    /// The file to convert.
     file: PathBuf,
-    /// What the file is.
+    /// Its form.
     #[arg(long, value_enum)]
-    from: From,
+    from: ConvertFrom,
     /// The recording; compressed if it ends in .gz or .zst. A file that is there is replaced.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Leave out this header as well; repeatable.
+    #[arg(long, value_name = "NAME")]
+    redact_header: Vec<String>,
+    /// Replace this member of events, as payload.card.number; repeatable.
+    /// Requests whose body is not understood are then left out.
+    #[arg(long, value_name = "PATH")]
+    redact_field: Vec<String>,
     /// Print the result as one line of JSON.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum From {
+enum ConvertFrom {
     /// HTTP archive 1.2, as browsers and proxies save it.
     Har,
     /// Common or combined log format.
@@ -41,13 +51,14 @@ enum From {
 
 pub(super) fn run(args: &ConvertArgs) -> anyhow::Result<ExitCode> {
     let format = match args.from {
-        From::Har => Format::Har,
-        From::AccessLog => Format::AccessLog,
+        ConvertFrom::Har => ConvertFormat::Har,
+        ConvertFrom::AccessLog => ConvertFormat::AccessLog,
     };
-    let stats = convert(&args.file, format, &args.out).context("converting")?;
-    let place = match stats.first_left_out {
-        0 => String::new(),
-        line => format!(" (the first is line {line})"),
+    let redaction = Redaction::new(&args.redact_header, &args.redact_field);
+    let stats = convert(&args.file, format, &args.out, &redaction).context("converting")?;
+    let place = match (stats.first_left_out, &stats.first_reason) {
+        (0, _) | (_, None) => String::new(),
+        (nth, Some(reason)) => format!(" (the first is number {nth}: {reason})"),
     };
     let text = format!("{} requests written, {} left out{place}", stats.written, stats.left_out);
     output::result(args.json, &stats, &text)?;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 
 use sluice_loadtest::duration;
-use sluice_loadtest::receiver::{Behaviour, Phase, Receiver, ReceiverConfig, Reply};
+use sluice_loadtest::receiver::{Behaviour, BehaviourPhase, Receiver, ReceiverConfig, ReceiverReply};
 
 use super::{output, stop_signal};
 
@@ -72,7 +72,7 @@ pub(super) struct ReceiveArgs {
     /// a phase is LENGTH:ANSWER, with ANSWER a status, hang, close, reset or cut.
     /// PUT /pattern changes it: [{"for_ms":1000,"reply":{"status":503}}, ...].
     #[arg(long, value_name = "PHASES", value_delimiter = ',', value_parser = phase)]
-    pattern: Vec<Phase>,
+    pattern: Vec<BehaviourPhase>,
     /// Write every receipt to this file, for `verify`; an existing ledger goes on.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -84,17 +84,17 @@ pub(super) struct ReceiveArgs {
 impl ReceiveArgs {
     fn behaviour(&self) -> Behaviour {
         let bad = [
-            (self.hang, Reply::Hang),
-            (self.close, Reply::Close),
-            (self.reset, Reply::Reset),
-            (self.cut, Reply::Cut),
+            (self.hang, ReceiverReply::Hang),
+            (self.close, ReceiverReply::Close),
+            (self.reset, ReceiverReply::Reset),
+            (self.cut, ReceiverReply::Cut),
         ];
         let bad = bad.into_iter().find_map(|(asked, reply)| asked.then_some(reply));
-        let answer = Reply::Status(self.status);
+        let answer = ReceiverReply::Status(self.status);
         let (reply, fail_reply) = if self.fail_share > 0.0 {
-            (answer, bad.unwrap_or(Reply::Status(self.fail_status)))
+            (answer, bad.unwrap_or(ReceiverReply::Status(self.fail_status)))
         } else {
-            (bad.unwrap_or(answer), Reply::Status(self.fail_status))
+            (bad.unwrap_or(answer), ReceiverReply::Status(self.fail_status))
         };
         Behaviour {
             reply,
@@ -128,20 +128,20 @@ impl FromStr for Delay {
 }
 
 /// `LENGTH:ANSWER`.
-fn phase(text: &str) -> Result<Phase, String> {
+fn phase(text: &str) -> Result<BehaviourPhase, String> {
     let (length, answer) = text.split_once(':').ok_or_else(|| format!("{text:?} is not LENGTH:ANSWER"))?;
     let reply = match answer {
-        "hang" => Reply::Hang,
-        "close" => Reply::Close,
-        "reset" => Reply::Reset,
-        "cut" => Reply::Cut,
+        "hang" => ReceiverReply::Hang,
+        "close" => ReceiverReply::Close,
+        "reset" => ReceiverReply::Reset,
+        "cut" => ReceiverReply::Cut,
         status => match status.parse() {
-            Ok(status) => Reply::Status(status),
+            Ok(status) => ReceiverReply::Status(status),
             Err(_) => return Err(format!("{answer:?} is no status, hang, close, reset or cut")),
         },
     };
     let for_ms = duration::parse(length)?.as_millis() as u64;
-    Ok(Phase { for_ms, behaviour: Behaviour { reply, ..Behaviour::default() } })
+    Ok(BehaviourPhase { for_ms, behaviour: Behaviour { reply, ..Behaviour::default() } })
 }
 
 pub(super) fn run(args: &ReceiveArgs) -> anyhow::Result<ExitCode> {

@@ -9,21 +9,24 @@ use clap::Args;
 
 use sluice_loadtest::record::{RecordConfig, record};
 
+use super::connect::TlsArgs;
 use super::{output, stop_signal};
 
 /// Passes requests on to a server (HTTP/1.1) and records them, for `replay`.
 ///
 /// Prints `ready http://ADDR` once it listens; ends on Ctrl-C or SIGTERM.
-/// Credentials and cookies are never written; customers are told apart by a
-/// hash of theirs.
+/// Answers are passed on as they come. Credentials and cookies are never
+/// written; customers are told apart by a hash of theirs.
 #[derive(Args, Debug)]
 pub(super) struct RecordArgs {
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// The server: http://HOST:PORT.
+    /// The server: http[s]://HOST:PORT.
     #[arg(long, value_name = "URL")]
     upstream: String,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Where to record; compressed if it ends in .gz or .zst. A file that is
     /// there is replaced.
     #[arg(long, value_name = "FILE")]
@@ -43,6 +46,7 @@ pub(super) struct RecordArgs {
 pub(super) fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     let config = RecordConfig {
         upstream: args.upstream.clone(),
+        tls: args.tls.settings(),
         file: args.out.clone(),
         redact_headers: args.redact_header.clone(),
         redact_fields: args.redact_field.clone(),

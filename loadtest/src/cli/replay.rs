@@ -11,12 +11,13 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use sluice_loadtest::duration;
-use sluice_loadtest::metric::{Checked, Threshold};
+use sluice_loadtest::metric::{CheckedLimit, KnownFigures, ResultKind, Threshold};
 use sluice_loadtest::replay::{ReplayConfig, ReplayReport, replay};
 use sluice_loadtest::sender::LiveRun;
 use sluice_loadtest::watch::{Timeline, WatchConfig, watch};
 
-use super::output::Wanted;
+use super::connect::{TlsArgs, header};
+use super::output::{self, WantedOutput};
 use super::run::live_view::{LiveView, Progress};
 use super::stop_signal;
 
@@ -25,16 +26,25 @@ use super::stop_signal;
 /// them.
 ///
 /// Requests keep their gaps (or --speed), and each customer's requests their
-/// order. Payloads get a mark as their first member, ids and times become
-/// those of this run; or all is sent as it was recorded (--keep).
+/// order; a slow customer delays no other. Payloads get a mark as their first
+/// member, ids and times become those of this run; or all is sent as it was
+/// recorded (--keep).
+///
+/// Exit status 1 if nothing was acknowledged, if a recording could not be read
+/// to its end (the result is written all the same), or if a limit does not hold.
 #[derive(Args, Debug)]
 pub(super) struct ReplayArgs {
-    /// Recordings, played one after another.
+    /// Recordings; several are merged by their times.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where to send: http://HOST:PORT; the paths are the recording's.
+    /// Where to send: http[s]://HOST:PORT; the paths are the recording's.
     #[arg(long)]
     url: String,
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// Header of every request, in place of a recorded one; repeatable.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
     /// API key for all customers, instead of recorded credentials.
     #[arg(long, env = "SLUICE_API_KEY", hide_env_values = true)]
     key: Option<String>,
@@ -53,15 +63,23 @@ pub(super) struct ReplayArgs {
     /// Stop at this time from the start of the recording.
     #[arg(long, value_parser = duration::parse)]
     to: Option<Duration>,
+    /// Longest recorded silence to wait for; a time that is further from both
+    /// its neighbours is not believed.
+    #[arg(long, default_value = "60s", value_parser = duration::parse)]
+    max_gap: Duration,
     /// Play this customer only; repeatable.
     #[arg(long)]
     customer: Vec<String>,
     /// Send everything as it was recorded: no marks, ids and times as they were.
     #[arg(long, conflicts_with = "ledger")]
     keep: bool,
-    /// Connections, each with one request in flight.
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    /// Most connections, each with one request in flight; a customer has one.
+    #[arg(long, value_name = "N", default_value_t = 256)]
     connections: usize,
+    /// Most requests that may be due and wait, for a connection or for their
+    /// customer's request before.
+    #[arg(long, value_name = "N", default_value_t = 65_536)]
+    waiting: usize,
     /// Limit on connecting and on each answer (ms, s, m, h).
     #[arg(long, default_value = "10s", value_parser = duration::parse)]
     timeout: Duration,
@@ -88,7 +106,7 @@ pub(super) struct ReplayArgs {
     json: bool,
 }
 
-/// Times the recorded speed; none for as fast as answered.
+/// A multiple of the recorded speed; none for as fast as answered.
 #[derive(Clone, Copy, Debug)]
 struct Speed(Option<f64>);
 
@@ -105,7 +123,7 @@ struct ReplayResult {
     #[serde(flatten)]
     report: ReplayReport,
     timeline: Timeline,
-    thresholds: Vec<Checked>,
+    thresholds: Vec<CheckedLimit>,
 }
 
 impl ReplayArgs {
@@ -115,33 +133,42 @@ impl ReplayArgs {
             (None, key) => key.iter().cloned().collect(),
         };
         Ok(ReplayConfig {
-            url: self.url.clone(),
-            files: self.files.clone(),
+            tls: self.tls.settings(),
+            headers: self.header.clone(),
             keys,
             speed: self.speed.0,
             passes: self.passes,
             from: self.from,
             to: self.to,
+            gap_max: self.max_gap,
             customers: self.customer.clone(),
             keep: self.keep,
             connections: self.connections,
+            waiting_max: self.waiting,
             timeout: self.timeout,
             retry_unknown: self.retry_unknown,
             ledger: self.ledger.clone(),
+            ..ReplayConfig::new(&self.url, self.files.clone())
         })
     }
 }
 
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
+    let wanted = WantedOutput { json: args.json, out: &args.out, thresholds: &args.threshold };
+    wanted.prepare(&KnownFigures::new(ResultKind::Replay, false, false))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let (report, timeline) = runtime.block_on(async {
         let stop = stop_signal().context("handling signals")?;
         let (live, ended) = (Arc::new(LiveRun::default()), CancellationToken::new());
         let mut view = LiveView::new(args.progress, Duration::ZERO, None);
-        let beside =
-            WatchConfig { scrape: args.scrape.clone(), receiver: None, period: Duration::from_secs(1) };
+        let beside = WatchConfig {
+            tls: args.tls.settings(),
+            scrape: args.scrape.clone(),
+            receiver: None,
+            period: Duration::from_secs(1),
+        };
         let playing = async {
             let report = replay(config, Arc::clone(&live), stop).await;
             ended.cancel();
@@ -152,7 +179,8 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         anyhow::Ok((report.context("replaying")?, timeline))
     })?;
     let mut result = ReplayResult { report, timeline, thresholds: Vec::new() };
-    let wanted = Wanted { json: args.json, out: &args.out, thresholds: &args.threshold };
     result.thresholds = wanted.check(&result)?;
-    wanted.conclude(&result, result.report.text(), &result.thresholds)
+    let unread = result.report.recording_error.as_deref();
+    let failure = unread.or(output::proves_nothing(&result.report.run, !args.threshold.is_empty()));
+    wanted.conclude(&result, result.report.text(), &result.thresholds, failure)
 }

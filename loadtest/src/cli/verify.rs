@@ -6,16 +6,17 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use sluice_loadtest::verify::{Arrival, Order, verify};
+use sluice_loadtest::verify::{Arrival, OrderCheck, verify};
 
 use super::output;
 
 /// Compares the ledgers of `run` and `receive`: every event answered 2xx must
 /// have been taken, intact.
 ///
-/// Exit status 0 if so, 1 if an event is lost or corrupted (or a ledger cannot
-/// be read). Duplicates, disorder and events that arrived although they were
-/// refused are counted only. Numbers are of events.
+/// Exit status 0 if so, 1 if an event is lost or corrupted, if none was
+/// answered 2xx, or if a ledger cannot be read. Duplicates, disorder and events
+/// that arrived although they were refused are counted only. Numbers are of
+/// events.
 #[derive(Args, Debug)]
 pub(super) struct VerifyArgs {
     /// Ledger written by `run --ledger`; of several runs, if they shared it.
@@ -39,7 +40,7 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let arrival = if args.any_subscription { Arrival::AnySubscription } else { Arrival::EverySubscription };
-    let order = if args.ordered { Order::Required } else { Order::Counted };
+    let order = if args.ordered { OrderCheck::Required } else { OrderCheck::Counted };
     let report = verify(&args.sent, &args.received, arrival, order).context("comparing the ledgers")?;
     output::result(args.json, &report, &report.text())?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,21 +1,24 @@
-//! Lines of the common and the combined log format:
-//! `host ident user [time] "request" status bytes ["referer" "agent"]`.
+//! Lines of the common and the combined log format,
+//! `host ident user [time] "request" status bytes ["referer" "agent"]`, with
+//! the virtual host `name:port` in front or not.
 
 use jiff::fmt::strtime;
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
-use crate::recording::Line;
+use crate::recording::RecordingLine;
 
 /// An event as a producer POSTs it.
 #[derive(Serialize)]
-struct Event<'a> {
+struct AccessLogEvent<'a> {
     event_type: &'static str,
-    payload: Access<'a>,
+    payload: AccessLogPayload<'a>,
 }
 
 #[derive(Serialize)]
-struct Access<'a> {
+struct AccessLogPayload<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    virtual_host: Option<&'a str>,
     method: &'a str,
     path: &'a str,
     protocol: &'a str,
@@ -29,10 +32,9 @@ struct Access<'a> {
 }
 
 /// A line's event: its customer is the user who was logged in, or else the host.
-pub(super) fn line(text: &str) -> Option<Line> {
-    let (host, rest) = text.trim().split_once(' ')?;
-    let (_ident, rest) = rest.split_once(' ')?;
-    let (user, rest) = rest.split_once(" [")?;
+pub(super) fn line(text: &str) -> Option<RecordingLine> {
+    let (front, rest) = text.trim().split_once(" [")?;
+    let (virtual_host, host, user) = parties(front)?;
     let (time, rest) = rest.split_once("] \"")?;
     let (request, rest) = quoted(rest)?;
     let mut numbers = rest.trim_start().splitn(3, ' ');
@@ -45,7 +47,8 @@ pub(super) fn line(text: &str) -> Option<Line> {
     };
     let (referer, user_agent) = (string(), string());
     let mut words = request.split(' ');
-    let payload = Access {
+    let payload = AccessLogPayload {
+        virtual_host,
         method: words.next()?,
         path: words.next()?,
         protocol: words.next().unwrap_or("HTTP/0.9"),
@@ -54,17 +57,33 @@ pub(super) fn line(text: &str) -> Option<Line> {
         referer,
         user_agent,
     };
-    let event = to_raw_value(&Event { event_type: "http.request", payload }).ok()?;
+    let event = to_raw_value(&AccessLogEvent { event_type: "http.request", payload }).ok()?;
     let customer = if user == "-" { host } else { user };
-    Some(Line {
+    Some(RecordingLine {
         at: Some(seconds(time)?),
         customer: Some(customer.into()),
         event: Some(event),
-        ..Line::default()
+        ..RecordingLine::default()
     })
 }
 
-/// Up to the closing quote, and what is behind it. What is escaped within stays so.
+/// The virtual host, the client's host and the user. A name with a port stands
+/// before an address only where the log has virtual hosts.
+fn parties(front: &str) -> Option<(Option<&str>, &str, &str)> {
+    let (first, rest) = front.split_once(' ')?;
+    let port = first.rsplit_once(':').is_some_and(|(name, port)| {
+        !name.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let is_virtual = port && first.parse::<std::net::IpAddr>().is_err() && rest.split(' ').count() > 2;
+    let (virtual_host, (host, rest)) = match is_virtual {
+        true => (Some(first), rest.split_once(' ')?),
+        false => (None, (first, rest)),
+    };
+    let (_ident, user) = rest.split_once(' ')?;
+    Some((virtual_host, host, user))
+}
+
+/// The text up to the closing quote, escapes included, and the text behind it.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let mut escaped = false;
     let end = text.find(|character| {

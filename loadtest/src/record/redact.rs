@@ -1,4 +1,4 @@
-//! What of a request is not written down.
+//! Keeps credentials and chosen members of requests out of recordings.
 
 use hyper::header::HeaderName;
 use serde_json::Value;
@@ -6,38 +6,76 @@ use serde_json::Value;
 use super::CONNECTION_HEADERS;
 use crate::coding::Coding;
 
-/// Never written, whatever the configuration says.
-const SECRET_HEADERS: [&str; 5] =
-    ["authorization", "proxy-authorization", "x-api-key", "cookie", "webhook-signature"];
+/// Headers and query parameters with one of these words in their names are
+/// credentials, whatever the configuration says.
+const SECRET_WORDS: [&str; 13] = [
+    "auth",
+    "token",
+    "secret",
+    "passw",
+    "pwd",
+    "cookie",
+    "session",
+    "signature",
+    "credential",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "jwt",
+];
+/// These are credentials as whole names, in which `-` and `_` do not count.
+const SECRET_NAMES: [&str; 5] = ["key", "sig", "code", "csrf", "xcsrf"];
+/// Headers that are written anew with each request.
+const OWN_HEADERS: [&str; 2] = ["host", "content-length"];
 const REDACTED: &str = "[redacted]";
 /// Longest body that is looked into, in bytes.
 const PLAIN_BYTES_MAX: u64 = 256 << 20;
 
-/// What is left out, beside credentials and cookies.
+/// The headers and members that are left out, beside credentials and cookies.
 #[derive(Debug, Default)]
-pub(crate) struct Redaction {
+pub struct Redaction {
     headers: Vec<String>,
     /// Paths of member names.
     fields: Vec<Vec<String>>,
 }
 
+/// Returns true for the name of a header or parameter that holds a credential.
+pub(super) fn is_secret(name: &str) -> bool {
+    let plain: String = name.to_ascii_lowercase().chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect();
+    // An idempotency key is no credential.
+    plain != "idempotencykey"
+        && (SECRET_NAMES.contains(&plain.as_str()) || SECRET_WORDS.iter().any(|word| plain.contains(word)))
+}
+
 impl Redaction {
-    pub(super) fn new(headers: &[String], fields: &[String]) -> Self {
+    /// Leaves out these headers and members as well.
+    pub fn new(headers: &[String], fields: &[String]) -> Self {
         Self {
             headers: headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
             fields: fields.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect(),
         }
     }
 
-    /// Whether a header is written.
+    /// Returns true if a header is written.
     pub(super) fn keeps(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
-        let dropped = SECRET_HEADERS.contains(&name) || CONNECTION_HEADERS.contains(&name);
+        let dropped = is_secret(name) || CONNECTION_HEADERS.contains(&name) || OWN_HEADERS.contains(&name);
         !dropped && !self.headers.iter().any(|redacted| redacted == name)
     }
 
-    /// The body as it is written; none if it may hold what must not be, and is
-    /// not understood.
+    /// The path as it is written: credentials among its parameters are replaced.
+    pub(super) fn path(&self, path: &str) -> String {
+        let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
+        let parameter = |parameter: &str| match parameter.split_once('=') {
+            Some((name, _)) if is_secret(name) => format!("{name}=redacted"),
+            _ => parameter.to_owned(),
+        };
+        let query: Vec<_> = query.split('&').map(parameter).collect();
+        format!("{path}?{}", query.join("&"))
+    }
+
+    /// The body as it is written; `None` if members must be left out of it and
+    /// it is not understood.
     pub(super) fn body(
         &self,
         content_type: Option<&str>,
@@ -129,6 +167,25 @@ mod tests {
         for name in ["authorization", "x-api-key", "cookie", "x-secret", "connection", "host"] {
             assert!(!redaction().keeps(&HeaderName::from_static(name)), "{name}");
         }
-        assert!(redaction().keeps(&HeaderName::from_static("idempotency-key")));
+        for name in
+            ["x-auth-token", "api-key", "set-cookie", "x-amz-security-token", "apikey", "webhook-signature"]
+        {
+            assert!(!Redaction::default().keeps(&HeaderName::from_static(name)), "{name}");
+        }
+        for name in
+            ["idempotency-key", "content-type", "traceparent", "ce-id", "user-agent", "accept-encoding"]
+        {
+            assert!(redaction().keeps(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_query_are_replaced() {
+        let path = |text: &str| Redaction::default().path(text);
+        assert_eq!(path("/v1/events"), "/v1/events");
+        assert_eq!(
+            path("/e?a=1&api_key=sk_live_x&access_token=y&sig=z&limit=5"),
+            "/e?a=1&api_key=redacted&access_token=redacted&sig=redacted&limit=5"
+        );
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::Envelope;
+use crate::event::EventEnvelope;
 use crate::receiver::{Receiver, ReceiverConfig};
 use crate::recording::RecordingReader;
 use crate::request::BodyFormat;
@@ -15,6 +15,7 @@ async fn what_passes_is_recorded_without_secrets_and_in_order() {
         let file = directory.path().join(name);
         let config = RecordConfig {
             upstream: receiver.url(),
+            tls: TlsSettings::default(),
             file: file.clone(),
             redact_headers: Vec::new(),
             redact_fields: Vec::new(),
@@ -25,7 +26,7 @@ async fn what_passes_is_recorded_without_secrets_and_in_order() {
             keys: vec!["sk_first".into(), "sk_second".into()],
             connections: 2,
             batch: 5,
-            envelope: Envelope::Delivered,
+            envelope: EventEnvelope::Delivered,
             format: BodyFormat::JsonArray,
             duration: Some(Duration::from_millis(200)),
             ..RunConfig::new(url)
@@ -60,6 +61,7 @@ async fn a_server_that_is_gone_is_502_and_recorded_all_the_same() {
     let url = format!("http://{}/v1/events", listener.local_addr().expect("an address"));
     let config = RecordConfig {
         upstream: "http://127.0.0.1:1".into(),
+        tls: TlsSettings::default(),
         file: directory.path().join("r"),
         redact_headers: Vec::new(),
         redact_fields: Vec::new(),
@@ -72,4 +74,97 @@ async fn a_server_that_is_gone_is_502_and_recorded_all_the_same() {
     stop.cancel();
     let stats = recording.await.expect("no panic").expect("figures");
     assert_eq!((stats.recorded, stats.failed), (1, 1));
+}
+
+/// A server that answers each connection's requests with `answers`, in turn.
+async fn server(answers: Vec<&'static [u8]>) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).await.expect("a request") > 0);
+            stream.write_all(answer).await.expect("written");
+            // Kept open: nothing but the proxy ends it.
+            tokio::spawn(async move { while matches!(stream.read(&mut request).await, Ok(1..)) {} });
+        }
+    });
+    url
+}
+
+/// A proxy before `upstream`; its address.
+async fn proxy(upstream: String, directory: &tempfile::TempDir) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let config = RecordConfig {
+        upstream,
+        tls: TlsSettings::default(),
+        file: directory.path().join("r"),
+        redact_headers: Vec::new(),
+        redact_fields: Vec::new(),
+    };
+    tokio::spawn(record(listener, config, CancellationToken::new()));
+    address
+}
+
+async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
+    use tokio::io::AsyncReadExt;
+    let (mut said, mut bytes) = (String::new(), [0; 4096]);
+    while !said.contains(wanted) {
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut bytes)).await;
+        match read.expect("in time").expect("readable") {
+            0 => panic!("closed after {said:?}"),
+            count => said.push_str(&String::from_utf8_lossy(&bytes[..count])),
+        }
+    }
+    said
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_passed_on_as_it_comes() {
+    use tokio::io::AsyncWriteExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let events = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
+    let address = proxy(server(vec![events]).await, &directory).await;
+    let mut client = TcpStream::connect(address).await.expect("connected");
+    client.write_all(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+    let said = read_until(&mut client, "data: 1\n\n").await;
+    assert!(said.contains("text/event-stream"), "{said}");
+}
+
+#[tokio::test]
+async fn the_length_in_an_answer_to_head_is_kept() {
+    use tokio::io::AsyncWriteExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n";
+    let address = proxy(server(vec![head]).await, &directory).await;
+    let mut client = TcpStream::connect(address).await.expect("connected");
+    client.write_all(b"HEAD /v1/events HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+    let said = read_until(&mut client, "\r\n\r\n").await;
+    assert!(said.to_ascii_lowercase().contains("content-length: 12345"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_closes_idle_connections_is_connected_to_again() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let directory = tempfile::tempdir().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let upstream = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).await.expect("a request") > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.expect("written");
+        }
+    });
+    let address = proxy(upstream, &directory).await;
+    let mut client = TcpStream::connect(address).await.expect("connected");
+    for _ in 0..5 {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+        let said = read_until(&mut client, "\r\n\r\nok").await;
+        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    }
 }

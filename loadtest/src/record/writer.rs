@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::recording::{Line, LineWriter};
+use crate::recording::{LineWriter, RecordingLine};
 
 /// Writes lines until there are no more; cancels `ended` if it cannot.
 pub(super) fn start(
     path: &Path,
-    lines: mpsc::Receiver<Line>,
+    lines: mpsc::Receiver<RecordingLine>,
     ended: CancellationToken,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     let writer = LineWriter::create(path)?;
@@ -26,7 +26,7 @@ pub(super) fn start(
     std::thread::Builder::new().name("recorder".into()).spawn(write)
 }
 
-fn write_all(mut writer: LineWriter, mut lines: mpsc::Receiver<Line>) -> io::Result<()> {
+fn write_all(mut writer: LineWriter, mut lines: mpsc::Receiver<RecordingLine>) -> io::Result<()> {
     while let Some(line) = lines.blocking_recv() {
         writer.write(&line)?;
         if lines.is_empty() {

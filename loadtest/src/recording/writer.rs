@@ -1,19 +1,23 @@
-//! Writing a recording.
+//! Writes a recording.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::Line;
+use super::RecordingLine;
 
 /// Writes lines, compressed as the file's name asks for.
 pub(crate) struct LineWriter {
     sink: Sink,
     text: Vec<u8>,
+    shown: Instant,
 }
+
+const SHOW_PERIOD: Duration = Duration::from_secs(1);
 
 enum Sink {
     Plain(BufWriter<File>),
@@ -30,10 +34,10 @@ impl LineWriter {
             Some("zst") => Sink::Zstd(zstd::Encoder::new(file, 3)?),
             _ => Sink::Plain(file),
         };
-        Ok(Self { sink, text: Vec::new() })
+        Ok(Self { sink, text: Vec::new(), shown: Instant::now() })
     }
 
-    pub(crate) fn write(&mut self, line: &Line) -> io::Result<()> {
+    pub(crate) fn write(&mut self, line: &RecordingLine) -> io::Result<()> {
         self.text.clear();
         serde_json::to_writer(&mut self.text, line)?;
         self.text.push(b'\n');
@@ -44,12 +48,18 @@ impl LineWriter {
         }
     }
 
-    /// What is plain can be looked at while it grows.
+    /// Writes out what is still in memory, so that a killed recorder loses
+    /// little. Compressed files are flushed once a second at most, because each
+    /// flush costs some of the compression.
     pub(crate) fn show(&mut self) -> io::Result<()> {
         match &mut self.sink {
-            Sink::Plain(file) => file.flush(),
-            Sink::Gzip(_) | Sink::Zstd(_) => Ok(()),
+            Sink::Plain(file) => return file.flush(),
+            _ if self.shown.elapsed() < SHOW_PERIOD => return Ok(()),
+            Sink::Gzip(gzip) => gzip.flush()?,
+            Sink::Zstd(zstd) => zstd.flush()?,
         }
+        self.shown = Instant::now();
+        Ok(())
     }
 
     pub(crate) fn finish(self) -> io::Result<()> {

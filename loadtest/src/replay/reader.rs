@@ -1,38 +1,52 @@
-//! Reads recordings ahead of the replay, and plans when each request is due.
+//! Reads recordings ahead of the replay, merged by time, and plans when each
+//! request is due.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::ReplayConfig;
+use super::config::ReplayConfig;
+use super::timing::{FileClock, Offsets};
 use crate::recording::{Recorded, RecordingError, RecordingReader};
 
 /// A request and its time.
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
     pub(super) request: Recorded,
-    /// From the start of the replay; none where time does not count.
+    /// When the request is due, from the start of the replay; `None` if it is
+    /// sent as fast as answered.
     pub(super) offset: Option<Duration>,
     /// Customers are numbered as they appear.
     pub(super) customer_number: u32,
-    /// How often the recording was played before.
+    /// How often the recordings were played before.
     pub(super) pass: u64,
 }
 
-/// Which requests are played, and when.
-#[derive(Debug)]
-struct Plan<'a> {
-    config: &'a ReplayConfig,
-    /// Unix time of the first request.
-    first: Option<f64>,
-    /// Of the latest so far: requests without a time come with it.
-    last: f64,
-    /// Where this pass starts, in recorded seconds from the first pass.
-    pass_start: f64,
-    /// Requests of this pass that had a time.
-    timed: u64,
+/// Irregularities that were found while reading.
+#[derive(Debug, Default)]
+pub(super) struct ReadFindings {
+    /// Recordings whose last line was cut short, which is then not played.
+    pub(super) cut_short: u64,
+    /// Times that were replaced because they cannot be right.
+    pub(super) times_replaced: u64,
+    /// Recorded silence that was not waited for.
+    pub(super) silence_skipped_s: f64,
+    /// Why a recording could not be read to its end.
+    pub(super) failure: Option<RecordingError>,
+}
+
+/// A recording that is being read, with its next two requests.
+struct OpenRecording {
+    reader: RecordingReader,
+    clock: FileClock,
+    /// The next request and its usable time.
+    next: Option<(Recorded, Option<f64>)>,
+    /// The request after that.
+    following: Option<Recorded>,
+    ended: Option<RecordingError>,
 }
 
 /// Reads until the end, the last pass or `stop`, as fast as requests are taken.
@@ -40,56 +54,113 @@ pub(super) fn read(
     config: &ReplayConfig,
     requests: &mpsc::Sender<Planned>,
     stop: &CancellationToken,
-) -> Result<(), RecordingError> {
+) -> ReadFindings {
     let mut customers: HashMap<String, u32> = HashMap::new();
-    let mut plan = Plan { config, first: None, last: 0.0, pass_start: 0.0, timed: 0 };
+    let (from, to) = (config.from.as_secs_f64(), config.to.map(|to| to.as_secs_f64()));
+    let mut offsets = Offsets::new(config.gap_max.as_secs_f64());
+    let mut findings = ReadFindings::default();
     for pass in 0..config.passes {
-        for file in &config.files {
-            let mut reader = RecordingReader::open(file)?;
-            while let Some(request) = reader.next_request()? {
-                let Some(offset) = plan.offset_of(&request) else { continue };
-                let next = customers.len() as u32;
-                let customer_number = *customers.entry(request.customer.clone()).or_insert(next);
-                let offset = config.speed.map(|speed| Duration::from_secs_f64(offset / speed));
-                let planned = Planned { request, offset, customer_number, pass };
-                if stop.is_cancelled() || requests.blocking_send(planned).is_err() {
-                    return Ok(());
-                }
+        let mut files = match open_all(config) {
+            Ok(files) => files,
+            Err(error) => {
+                findings.failure = Some(error);
+                return findings;
+            }
+        };
+        let mut found_any = false;
+        while let Some((request, at)) = take_earliest(&mut files) {
+            found_any = true;
+            let since = offsets.within_pass(at);
+            let wanted = config.customers.is_empty() || config.customers.contains(&request.customer);
+            if !wanted || since < from || to.is_some_and(|to| since >= to) {
+                continue;
+            }
+            let due = offsets.pass_start + since - from;
+            let next = customers.len() as u32;
+            let customer_number = *customers.entry(request.customer.clone()).or_insert(next);
+            let offset = config.speed.map(|speed| seconds(due / speed));
+            let planned = Planned { request, offset, customer_number, pass };
+            if stop.is_cancelled() || requests.blocking_send(planned).is_err() {
+                return findings;
             }
         }
-        plan.end_pass();
+        offsets.end_pass(from, to);
+        findings.add(files, &offsets);
+        if findings.failure.is_some() || !found_any {
+            return findings;
+        }
     }
-    Ok(())
+    findings
 }
 
-impl Plan<'_> {
-    /// When a request is due, in recorded seconds; none if it is not played.
-    fn offset_of(&mut self, request: &Recorded) -> Option<f64> {
-        let at = match request.at {
-            Some(at) => {
-                self.timed += 1;
-                at
-            }
-            None => self.last.max(self.first.unwrap_or_default()),
-        };
-        let first = *self.first.get_or_insert(at);
-        self.last = self.last.max(at);
-        // One before the first has come out of order: it is due at once.
-        let since = (at - first).max(0.0);
-        let from = self.config.from.as_secs_f64();
-        let played = since >= from && self.config.to.is_none_or(|to| since < to.as_secs_f64());
-        let customers = &self.config.customers;
-        let wanted = customers.is_empty() || customers.contains(&request.customer);
-        (played && wanted).then_some(self.pass_start + since - from)
+/// Any number of seconds; a time beyond every clock is never.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+}
+
+fn open_all(config: &ReplayConfig) -> Result<Vec<OpenRecording>, RecordingError> {
+    let gap_max_s = config.gap_max.as_secs_f64();
+    config.files.iter().map(|file| OpenRecording::open(file, gap_max_s)).collect()
+}
+
+/// The next request of all recordings: of those that start with a request
+/// without any time the first, else the one with the earliest time.
+fn take_earliest(files: &mut [OpenRecording]) -> Option<(Recorded, Option<f64>)> {
+    let time = |file: &OpenRecording| file.next.as_ref().map(|(_, at)| at.unwrap_or(f64::NEG_INFINITY));
+    let earliest = files
+        .iter()
+        .enumerate()
+        .filter_map(|(nth, file)| Some((nth, time(file)?)))
+        .min_by(|(_, one), (_, other)| one.total_cmp(other))
+        .map(|(nth, _)| nth)?;
+    files[earliest].take()
+}
+
+impl OpenRecording {
+    fn open(path: &Path, gap_max_s: f64) -> Result<Self, RecordingError> {
+        let reader = RecordingReader::open(path)?;
+        let clock = FileClock::new(gap_max_s);
+        let mut file = Self { reader, clock, next: None, following: None, ended: None };
+        file.following = file.read();
+        file.advance();
+        Ok(file)
     }
 
-    /// The next pass follows at the mean distance of two requests.
-    fn end_pass(&mut self) {
-        let from = self.config.from.as_secs_f64();
-        let whole = self.last - self.first.unwrap_or(self.last);
-        let length = self.config.to.map_or(whole, |to| to.as_secs_f64().min(whole)) - from;
-        let gap = if self.timed > 1 { whole / (self.timed - 1) as f64 } else { 0.0 };
-        self.pass_start += length.max(0.0) + gap;
-        (self.last, self.timed) = (0.0, 0);
+    fn take(&mut self) -> Option<(Recorded, Option<f64>)> {
+        let taken = self.next.take();
+        self.advance();
+        taken
+    }
+
+    fn advance(&mut self) {
+        let Some(request) = self.following.take() else { return };
+        self.following = self.read();
+        let at = self.clock.usable(request.at, self.following.as_ref().and_then(|next| next.at));
+        self.next = Some((request, at));
+    }
+
+    /// Reads a request. An error ends the recording; the requests before it are played.
+    fn read(&mut self) -> Option<Recorded> {
+        if self.ended.is_some() {
+            return None;
+        }
+        self.reader.next_request().unwrap_or_else(|error| {
+            self.ended = Some(error);
+            None
+        })
+    }
+}
+
+impl ReadFindings {
+    fn add(&mut self, files: Vec<OpenRecording>, offsets: &Offsets) {
+        self.silence_skipped_s = offsets.skipped_s;
+        for file in files {
+            self.times_replaced += file.clock.replaced;
+            match file.ended {
+                Some(RecordingError::CutShort { .. }) => self.cut_short += 1,
+                Some(error) => drop(self.failure.get_or_insert(error)),
+                None => {}
+            }
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Makes a recorded body one of this run: marks in its payloads, ids and times
-//! of its own. Payloads keep their bytes, but for the mark in front.
+//! Makes a recorded body part of this run: puts marks into its payloads and
+//! replaces ids and times. Payloads keep their bytes behind the mark.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,29 +10,29 @@ use serde_json::value::RawValue;
 use crate::calendar::rfc3339;
 use crate::mark::{self, MARK_BYTES, PREFIX, TAIL_BYTES_MAX};
 
-/// What the events of a request become.
+/// The numbers that a request's events get.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp<'a> {
+pub(super) struct ReplayStamp<'a> {
     pub(super) run: u64,
     pub(super) stream: u32,
     pub(super) first_sequence: u64,
     pub(super) sent_ns: u64,
-    /// What makes ids those of this run.
+    /// Appended to ids, so that they are of this run.
     pub(super) suffix: &'a str,
 }
 
-/// A body that was made one of this run.
+/// A body that is part of this run.
 #[derive(Debug, PartialEq)]
 pub(super) struct Stamped {
     pub(super) body: Vec<u8>,
     /// Events in it.
     pub(super) events: u64,
-    /// Of these, those with a mark: they have consecutive sequence numbers.
+    /// Events with a mark; their sequence numbers are consecutive.
     pub(super) marked: u64,
 }
 
 /// An event's members; their values keep their bytes.
-type Members<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
+type EventMembers<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
 /// `{"events":[…]}`.
 #[derive(Deserialize, Serialize)]
@@ -49,8 +49,8 @@ struct Unwrapped {
 
 const MARK_MEMBER: &[u8] = b"{\"mark\":\"";
 
-/// Stamps a body without content coding; none if it is not understood.
-pub(super) fn stamp(content_type: &str, body: &[u8], stamp: Stamp<'_>) -> Option<Stamped> {
+/// Stamps a body without content coding; `None` if it is not understood.
+pub(super) fn stamp(content_type: &str, body: &[u8], stamp: ReplayStamp<'_>) -> Option<Stamped> {
     let mut stamper = Stamper { stamp, events: 0, marked: 0 };
     let body = if content_type.contains("ndjson") {
         let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
@@ -69,7 +69,7 @@ pub(super) fn stamp(content_type: &str, body: &[u8], stamp: Stamp<'_>) -> Option
 }
 
 struct Stamper<'a> {
-    stamp: Stamp<'a>,
+    stamp: ReplayStamp<'a>,
     events: u64,
     marked: u64,
 }
@@ -81,7 +81,7 @@ impl Stamper<'_> {
 
     fn event(&mut self, event: &RawValue) -> Option<Box<RawValue>> {
         self.events += 1;
-        let mut members: Members<'_> = serde_json::from_str(event.get()).ok()?;
+        let mut members: EventMembers<'_> = serde_json::from_str(event.get()).ok()?;
         let cloud = members.contains_key("specversion");
         if cloud {
             if let Some(id) = members.get("id").and_then(|id| self.own_id(id)) {
@@ -109,7 +109,7 @@ impl Stamper<'_> {
     }
 
     fn own_metadata(&self, metadata: &RawValue) -> Option<Box<RawValue>> {
-        let mut members: Members<'_> = serde_json::from_str(metadata.get()).ok()?;
+        let mut members: EventMembers<'_> = serde_json::from_str(metadata.get()).ok()?;
         let key = self.own_id(members.get("idempotency_key")?)?;
         members.insert("idempotency_key".into(), Cow::Owned(key));
         serde_json::value::to_raw_value(&members).ok()
@@ -130,7 +130,7 @@ impl Stamper<'_> {
             return None;
         }
         let mut marked = [MARK_MEMBER, &[0; MARK_BYTES], &rest].concat();
-        let Stamp { run, stream, first_sequence, sent_ns, .. } = self.stamp;
+        let ReplayStamp { run, stream, first_sequence, sent_ns, .. } = self.stamp;
         let (_, event) = marked.split_at_mut(MARK_MEMBER.len());
         mark::write_fixed(event.first_chunk_mut()?, run, rest.len());
         mark::write_varying(event, stream, first_sequence + self.marked, sent_ns, rest.len());
@@ -143,8 +143,8 @@ mod tests {
     use super::*;
     use crate::scan::scan;
 
-    const STAMP: Stamp<'static> =
-        Stamp { run: 7, stream: 3, first_sequence: 40, sent_ns: 784_111_777_042_000_000, suffix: "r1" };
+    const STAMP: ReplayStamp<'static> =
+        ReplayStamp { run: 7, stream: 3, first_sequence: 40, sent_ns: 784_111_777_042_000_000, suffix: "r1" };
 
     fn marks_of(body: &[u8]) -> Vec<u64> {
         let mut marks = Vec::new();
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_mark_of_another_run_is_replaced_and_what_cannot_be_marked_is_counted() {
-        let once = stamp("", br#"{"payload":{"a":1}}"#, Stamp { run: 1, ..STAMP }).expect("understood");
+        let once = stamp("", br#"{"payload":{"a":1}}"#, ReplayStamp { run: 1, ..STAMP }).expect("understood");
         let again = stamp("", &once.body, STAMP).expect("understood");
         assert_eq!((again.marked, again.body.len()), (1, once.body.len()));
         let mut marks = Vec::new();

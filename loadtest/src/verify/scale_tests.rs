@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::LedgerWriter;
-use crate::random::Random;
+use crate::random::SplitMix;
 
 const RUN: u64 = 5;
 const SUBSCRIPTION: u64 = 9;
@@ -10,7 +10,7 @@ const STREAMS: u32 = 1000;
 
 /// What was put into the ledgers, event by event.
 #[derive(Debug, Default, PartialEq)]
-struct Planted {
+struct PlantedFaults {
     acknowledged: u64,
     lost: u64,
     duplicates_same_delivery: u64,
@@ -22,10 +22,10 @@ struct Planted {
 struct Ledgers {
     sent: LedgerWriter,
     received: LedgerWriter,
-    sent_entries: Vec<Entry>,
-    received_entries: Vec<Entry>,
-    random: Random,
-    planted: Planted,
+    sent_entries: Vec<LedgerEntry>,
+    received_entries: Vec<LedgerEntry>,
+    random: SplitMix,
+    planted: PlantedFaults,
 }
 
 impl Ledgers {
@@ -36,13 +36,13 @@ impl Ledgers {
             received: open("received", LedgerKind::Received),
             sent_entries: Vec::new(),
             received_entries: Vec::new(),
-            random: Random::new(1),
-            planted: Planted::default(),
+            random: SplitMix::new(1),
+            planted: PlantedFaults::default(),
         }
     }
 
     fn take(&mut self, stream: u32, first: u64, count: u64, code: Code) {
-        let entry = Entry { run: RUN, group: SUBSCRIPTION, stream, first, count: count as u32, code };
+        let entry = LedgerEntry { run: RUN, group: SUBSCRIPTION, stream, first, count: count as u32, code };
         if count > 0 {
             self.received_entries.push(entry);
         }
@@ -51,7 +51,7 @@ impl Ledgers {
     /// `count` events from `first` are acknowledged; what became of them is drawn.
     fn batch(&mut self, stream: u32, first: u64, count: u64) {
         let code = Code::Acknowledged;
-        self.sent_entries.push(Entry { run: RUN, group: 0, stream, first, count: count as u32, code });
+        self.sent_entries.push(LedgerEntry { run: RUN, group: 0, stream, first, count: count as u32, code });
         self.planted.acknowledged += count;
         let at = self.random.below(count);
         match self.random.below(100) {
@@ -93,7 +93,7 @@ impl Ledgers {
     }
 }
 
-fn plant(directory: &Path, events: u64) -> Planted {
+fn plant(directory: &Path, events: u64) -> PlantedFaults {
     let mut ledgers = Ledgers::open(directory);
     let mut next = vec![0; STREAMS as usize];
     while ledgers.planted.acknowledged < events {
@@ -111,8 +111,8 @@ fn every_fault_is_counted_exactly(events: u64) {
     let directory = tempfile::tempdir().expect("a directory");
     let planted = plant(directory.path(), events);
     let (sent, received) = (directory.path().join("sent"), directory.path().join("received"));
-    let report = verify(&sent, &received, Arrival::EverySubscription, Order::Counted).expect("readable");
-    let found = Planted {
+    let report = verify(&sent, &received, Arrival::EverySubscription, OrderCheck::Counted).expect("readable");
+    let found = PlantedFaults {
         acknowledged: report.acknowledged,
         lost: report.lost,
         duplicates_same_delivery: report.duplicates_same_delivery,

@@ -1,23 +1,23 @@
 use super::*;
 use crate::ledger::LedgerWriter;
 
-fn entry(code: Code, first: u64, count: u32) -> Entry {
-    Entry { run: 1, group: 9, stream: 3, first, count, code }
+fn entry(code: Code, first: u64, count: u32) -> LedgerEntry {
+    LedgerEntry { run: 1, group: 9, stream: 3, first, count, code }
 }
 
-fn compare_by(arrival: Arrival, sent: &[Entry], received: &[Entry]) -> VerifyReport {
+fn compare_by(arrival: Arrival, sent: &[LedgerEntry], received: &[LedgerEntry]) -> VerifyReport {
     let directory = tempfile::tempdir().expect("a directory");
-    let write = |name: &str, kind, entries: &[Entry]| {
+    let write = |name: &str, kind, entries: &[LedgerEntry]| {
         let path = directory.path().join(name);
         LedgerWriter::open(&path, kind).expect("a ledger").append(entries).expect("written");
         path
     };
     let sent = write("sent", LedgerKind::Sent, sent);
     let received = write("received", LedgerKind::Received, received);
-    verify(&sent, &received, arrival, Order::Counted).expect("readable")
+    verify(&sent, &received, arrival, OrderCheck::Counted).expect("readable")
 }
 
-fn compare(sent: &[Entry], received: &[Entry]) -> VerifyReport {
+fn compare(sent: &[LedgerEntry], received: &[LedgerEntry]) -> VerifyReport {
     compare_by(Arrival::EverySubscription, sent, received)
 }
 
@@ -77,13 +77,13 @@ fn duplicates_are_told_apart_and_disorder_is_counted() {
 fn order_may_be_required() {
     let directory = tempfile::tempdir().expect("a directory");
     let (sent, received) = (directory.path().join("sent"), directory.path().join("received"));
-    let write = |path, kind, entries: &[Entry]| {
+    let write = |path, kind, entries: &[LedgerEntry]| {
         LedgerWriter::open(path, kind).expect("a ledger").append(entries).expect("written");
     };
     write(&sent, LedgerKind::Sent, &[entry(Code::Acknowledged, 0, 10)]);
     write(&received, LedgerKind::Received, &[entry(Code::Taken, 5, 5), entry(Code::Taken, 0, 5)]);
     let ok = |order| verify(&sent, &received, Arrival::EverySubscription, order).expect("readable").ok;
-    assert!(ok(Order::Counted) && !ok(Order::Required));
+    assert!(ok(OrderCheck::Counted) && !ok(OrderCheck::Required));
 }
 
 #[test]
@@ -96,9 +96,16 @@ fn corruption_is_not_well() {
 #[test]
 fn each_subscription_of_a_stream_must_have_all_unless_told_otherwise() {
     let sent = [entry(Code::Acknowledged, 0, 10)];
-    let other = Entry { group: 8, ..entry(Code::Taken, 4, 6) };
+    let other = LedgerEntry { group: 8, ..entry(Code::Taken, 4, 6) };
     let received = [entry(Code::Taken, 0, 6), other];
     assert_eq!(compare(&sent, &received).lost, 8);
     let shared = compare_by(Arrival::AnySubscription, &sent, &received);
     assert_eq!((shared.lost, shared.subscriptions), (0, 1));
+}
+
+#[test]
+fn empty_ledgers_prove_nothing() {
+    assert!(!compare(&[], &[]).ok);
+    assert!(!compare(&[entry(Code::Refused, 0, 5)], &[]).ok);
+    assert!(compare(&[], &[]).text().contains("nothing to verify"));
 }

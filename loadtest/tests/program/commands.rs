@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::process::{Server, json, output};
+use crate::process::{ProgramServer, json, output};
 use serde_json::Value;
-use sluice_loadtest::event::Envelope;
+use sluice_loadtest::event::EventEnvelope;
 use sluice_loadtest::receiver::{Behaviour, Receiver, ReceiverConfig, ReceiverHandle};
 use sluice_loadtest::request::BodyFormat;
 use sluice_loadtest::sender::{self, LiveRun, RunConfig};
-use sluice_loadtest::verify::{Arrival, Order, verify};
+use sluice_loadtest::verify::{Arrival, OrderCheck, verify};
 use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ fn webhooks(url: &str) -> RunConfig {
     RunConfig {
         connections: 4,
         batch: 20,
-        envelope: Envelope::Delivered,
+        envelope: EventEnvelope::Delivered,
         format: BodyFormat::JsonArray,
         ..RunConfig::new(url)
     }
@@ -43,21 +43,21 @@ fn every_command_explains_itself() {
 
 #[test]
 fn a_closed_loop_is_measured_against_the_baseline() {
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let times = ["--duration", "300ms", "--warmup", "100ms", "--json", "--url", &server.url];
     let single = json(&output(&[&["run", "--key", "sk_1", "--connections", "4"], &times[..]].concat()));
     assert!(single["requests_per_s"].as_f64() > Some(1000.0), "{single}");
     assert_eq!(single["requests_per_s"], single["events_per_s"]);
     assert_eq!(single["latency_us"]["count"], single["measured"]["requests"]);
     let batched = json(&output(&[&["run", "--batch", "100", "--encoding", "gzip"], &times[..]].concat()));
-    let of = |name: &str| batched["whole_run"][name].as_u64().expect("a count");
-    assert_eq!(of("events_accepted"), 100 * of("requests"));
+    let total = |name: &str| batched["whole_run"][name].as_u64().expect("a count");
+    assert_eq!(total("events_accepted"), 100 * total("requests"));
     server.interrupt();
 }
 
 #[test]
 fn an_open_loop_keeps_its_rate_and_reports_what_it_could_not_send() {
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let common = ["run", "--url", &server.url, "--duration", "500ms", "--warmup", "0s", "--json"];
     let kept = json(&output(&[&common[..], &["--rate", "20000", "--batch", "10"]].concat()));
     let count = |value: &Value| value.as_u64().expect("a count");
@@ -66,7 +66,7 @@ fn an_open_loop_keeps_its_rate_and_reports_what_it_could_not_send() {
     assert_eq!(kept["loop_kind"], "open");
     server.interrupt();
 
-    let slow = Server::start(&["receive", "--delay-ms", "100"]);
+    let slow = ProgramServer::start(&["receive", "--delay-ms", "100"]);
     let overrun = output(&[
         "run",
         "--url",
@@ -96,7 +96,7 @@ fn ledgers_of_a_run_with_failures_agree() {
     let path = |name: &str| directory.path().join(name).to_str().expect("text").to_owned();
     let (sent, received) = (path("sent"), path("received"));
     let receiver =
-        Server::start(&["receive", "--fail-share", "0.2", "--close", "--ledger", &received, "--json"]);
+        ProgramServer::start(&["receive", "--fail-share", "0.2", "--close", "--ledger", &received, "--json"]);
     let run = json(&output(&[
         "run",
         "--url",
@@ -133,7 +133,7 @@ fn ledgers_of_a_run_with_failures_agree() {
 #[tokio::test]
 async fn a_sender_outlives_a_server_that_is_killed_and_restarted() {
     let directory = tempfile::tempdir().expect("a directory");
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let url = server.url.clone();
     let address = url.strip_prefix("http://").expect("the scheme").to_owned();
     let (live, stop) = (Arc::new(LiveRun::default()), CancellationToken::new());
@@ -158,7 +158,7 @@ async fn a_sender_outlives_a_server_that_is_killed_and_restarted() {
     };
     tokio::time::timeout(SOON, failures).await.expect("the sender tries to connect");
     let before = live.counters().events_accepted;
-    let again = Server::start(&["baseline", "--listen", &address]);
+    let again = ProgramServer::start(&["baseline", "--listen", &address]);
     tokio::time::timeout(SOON, accepted_more_than(before)).await.expect("events are taken again");
     stop.cancel();
     let report = run.await.expect("no panic").expect("a report");
@@ -186,7 +186,7 @@ async fn a_receiver_that_is_restarted_goes_on_with_its_ledger() {
     let report = run.await.expect("no panic").expect("a report");
     let after = receiver.stop().expect("figures");
     let verified =
-        verify(Path::new(&sent), Path::new(&received), Arrival::EverySubscription, Order::Required);
+        verify(Path::new(&sent), Path::new(&received), Arrival::EverySubscription, OrderCheck::Required);
     let verified = verified.expect("readable");
     assert!(verified.ok, "{verified:?}");
     assert_eq!(verified.acknowledged, report.whole_run.events_accepted);

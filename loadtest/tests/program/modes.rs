@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::process::{Server, command, json, output};
+use crate::process::{ProgramServer, command, json, output};
 use serde_json::Value;
 
 fn run(url: &str, arguments: &[&str]) -> Value {
@@ -17,7 +17,7 @@ fn count(value: &Value) -> u64 {
 
 #[test]
 fn http2_carries_many_requests_on_a_connection() {
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let arguments =
         ["--http2", "--streams", "8", "--connections", "2", "--duration", "300ms", "--batch", "3"];
     let result = run(&server.url, &arguments);
@@ -32,7 +32,7 @@ fn http2_carries_many_requests_on_a_connection() {
 
 #[test]
 fn an_http2_server_that_is_gone_is_waited_for() {
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let address = server.url.strip_prefix("http://").expect("the scheme").to_owned();
     let arguments =
         ["run", "--http2", "--streams", "4", "--connections", "1", "--duration", "3s", "--warmup", "0s"];
@@ -43,7 +43,7 @@ fn an_http2_server_that_is_gone_is_waited_for() {
     std::thread::sleep(Duration::from_millis(500));
     server.kill();
     std::thread::sleep(Duration::from_millis(300));
-    let again = Server::start(&["baseline", "--listen", &address]);
+    let again = ProgramServer::start(&["baseline", "--listen", &address]);
     let result = json(&sender.wait_with_output().expect("it ends"));
     assert!(count(&result["whole_run"]["connects"]) >= 2, "{result}");
     assert!(count(&result["whole_run"]["connect_failures"]) > 0, "{result}");
@@ -53,7 +53,7 @@ fn an_http2_server_that_is_gone_is_waited_for() {
 
 #[test]
 fn stages_and_poisson_arrivals_send_what_they_plan() {
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let sent = |arguments: &[&str]| {
         let result = run(&server.url, arguments);
         count(&result["whole_run"]["requests"]) + count(&result["unsent_requests"])
@@ -74,7 +74,7 @@ fn templates_and_sizes_shape_what_is_sent() {
     let file = directory.path().join("template.jsonl");
     let text = "{\"order\":\"{{uuid}}\",\"qty\":{{int:1..9}}}\n{\"refund\":\"{{hex:8}}\"}\n";
     std::fs::write(&file, text).expect("written");
-    let receiver = Server::start(&["receive", "--json"]);
+    let receiver = ProgramServer::start(&["receive", "--json"]);
     let template = file.to_str().expect("text");
     let result = run(
         &receiver.url,
@@ -89,24 +89,24 @@ fn templates_and_sizes_shape_what_is_sent() {
 
 #[test]
 fn bad_requests_that_are_taken_and_repeats_answered_otherwise_are_counted() {
-    let taking = Server::start(&["baseline"]);
+    let taking = ProgramServer::start(&["baseline"]);
     let shares = ["--idempotency-keys", "--repeat-share", "0.3", "--bad-share", "0.3", "--duration", "200ms"];
     let result = run(&taking.url, &shares);
-    let of = |result: &Value, name: &str| count(&result["whole_run"][name]);
+    let total = |result: &Value, name: &str| count(&result["whole_run"][name]);
     // The baseline takes everything and always says the same.
-    assert!(of(&result, "bad_requests") > 0);
-    assert_eq!(of(&result, "bad_requests"), of(&result, "bad_accepted"));
-    assert!(of(&result, "repeats") > 0 && of(&result, "repeats_answered_otherwise") == 0, "{result}");
+    assert!(total(&result, "bad_requests") > 0);
+    assert_eq!(total(&result, "bad_requests"), total(&result, "bad_accepted"));
+    assert!(total(&result, "repeats") > 0 && total(&result, "repeats_answered_otherwise") == 0, "{result}");
     // Half of everything is refused: repeats are among it.
-    let flaky = Server::start(&["receive", "--fail-share", "0.5", "--fail-status", "400"]);
+    let flaky = ProgramServer::start(&["receive", "--fail-share", "0.5", "--fail-status", "400"]);
     let result = run(&flaky.url, &[&shares[..], &["--envelope", "delivered"]].concat());
-    assert!(of(&result, "repeats_answered_otherwise") > 0, "{result}");
-    assert!(of(&result, "bad_accepted") < of(&result, "bad_requests"), "{result}");
+    assert!(total(&result, "repeats_answered_otherwise") > 0, "{result}");
+    assert!(total(&result, "bad_accepted") < total(&result, "bad_requests"), "{result}");
 }
 
 #[test]
 fn ctrl_c_ends_with_a_full_report() {
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let sender = command(&["run", "--url", &server.url, "--duration", "10m", "--json", "--warmup", "0s"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -127,8 +127,8 @@ fn thresholds_decide_the_exit_status_and_results_are_compared() {
     let path = |name: &str| directory.path().join(name).to_str().expect("text").to_owned();
     let (fast, slow, page, metrics) =
         (path("fast.json"), path("slow.json"), path("page.html"), path("m.prom"));
-    let server = Server::start(&["receive"]);
-    let sleepy = Server::start(&["receive", "--delay-ms", "50"]);
+    let server = ProgramServer::start(&["receive"]);
+    let sleepy = ProgramServer::start(&["receive", "--delay-ms", "50"]);
     let common = ["--envelope", "delivered", "--duration", "500ms", "--warmup", "0s", "--connections", "2"];
     let run = |url: &str, arguments: &[&str]| {
         output(&[&["run", "--url", url, "--progress", "none"], &common[..], arguments].concat())

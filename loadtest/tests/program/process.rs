@@ -22,12 +22,12 @@ pub(crate) fn json(output: &Output) -> Value {
 }
 
 /// A server command that is ended with the test.
-pub(crate) struct Server {
+pub(crate) struct ProgramServer {
     child: Child,
     pub(crate) url: String,
 }
 
-impl Server {
+impl ProgramServer {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = command(arguments).stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ProgramServer {
     fn drop(&mut self) {
         // Both fail if it has ended, which is what is wanted.
         self.child.kill().ok();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::{Server, json, output};
+use crate::process::{ProgramServer, json, output};
 
 /// The server's binary, where the workspace's are built.
 fn sluice() -> Option<PathBuf> {
@@ -27,7 +27,7 @@ fn a_compressed_recording_is_played_twice_and_verified() {
     };
     std::fs::write(&recording, (0..1000).map(line).collect::<String>()).expect("written");
     assert!(Command::new("gzip").arg(&recording).status().expect("gzip runs").success());
-    let receiver = Server::start(&["receive", "--ledger", &received, "--json"]);
+    let receiver = ProgramServer::start(&["receive", "--ledger", &received, "--json"]);
     let compressed = format!("{recording}.gz");
     let replayed = json(&output(&[
         "replay",
@@ -100,7 +100,7 @@ fn a_page_draws_its_charts_in_a_browser() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name).to_str().expect("text").to_owned();
     let page = path("page.html");
-    let server = Server::start(&["baseline"]);
+    let server = ProgramServer::start(&["baseline"]);
     let run = |threshold: &str| {
         output(&[
             "run",

@@ -4,23 +4,27 @@
 //! partition      key                                        value
 //! parked/<lane>  subscription 16, 1, delivery id 16         version 1, postcard of [`Failed`]
 //! parked/<lane>  subscription 16, 2, sequence u64 (BE)      version 1, postcard of the customer
-//!                                                           and a list of [`Item`]
+//!                                                           and a list of [`ParkedItem`]
 //! ```
 
-use super::{Failed, Item};
+use super::{Failed, ParkedItem};
 use serde::Serialize;
-use sluice_model::{CustomerId, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId};
+use sluice_model::{
+    CustomerId, Delivery, DeliveryId, EventRef, Lane, LastAttempt, Subscription, SubscriptionId,
+};
 use sluice_ports::PortError;
 use sluice_ports::rows::Row;
 
+/// The bytes of a key that name its subscription.
+const SUBSCRIPTION_BYTES: usize = 16;
 const VERSION: u8 = 1;
 const FAILED: u8 = 1;
 const CHUNK: u8 = 2;
 
 /// A row's key in the partition of its lane.
-pub type RowKey = Vec<u8>;
+pub type ParkedRowKey = Vec<u8>;
 
-/// Whose list it is.
+/// The customer and subscription that a list belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryOwner {
     /// The customer.
@@ -30,6 +34,12 @@ pub struct DeliveryOwner {
 }
 
 impl DeliveryOwner {
+    /// The owner of a subscription's deliveries.
+    #[must_use]
+    pub fn new(subscription: &Subscription) -> Self {
+        Self { customer: subscription.customer, subscription: subscription.id }
+    }
+
     /// A delivery of these events that was never tried.
     #[must_use]
     pub fn delivery(&self, events: Vec<EventRef>, now_ms: u64) -> Delivery {
@@ -47,7 +57,7 @@ impl DeliveryOwner {
 
     /// The key of a chunk's row.
     #[must_use]
-    pub fn chunk_key(&self, sequence: u64) -> RowKey {
+    pub fn chunk_key(&self, sequence: u64) -> ParkedRowKey {
         [&self.subscription.to_bytes()[..], &[CHUNK], &sequence.to_be_bytes()].concat()
     }
 }
@@ -60,16 +70,22 @@ pub fn partition(lane: Lane) -> String {
 
 /// The key of a failed delivery's row.
 #[must_use]
-pub fn failed_key(delivery: &Delivery) -> RowKey {
+pub fn failed_key(delivery: &Delivery) -> ParkedRowKey {
     [&delivery.subscription.to_bytes()[..], &[FAILED], &delivery.id.to_bytes()].concat()
+}
+
+/// The part of a row's key that names its list, of all lists of a lane.
+#[must_use]
+pub fn list_of(key: &[u8]) -> &[u8] {
+    key.get(..SUBSCRIPTION_BYTES).unwrap_or(key)
 }
 
 /// A row to be stored in the partition of its lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowDraft {
-    /// Its key.
-    pub key: RowKey,
-    /// What it says.
+    /// Its key in the partition of its lane.
+    pub key: ParkedRowKey,
+    /// Its value.
     pub value: Vec<u8>,
     /// The id time of the oldest event that it needs.
     pub needs_from_ms: u64,
@@ -77,40 +93,40 @@ pub struct RowDraft {
 
 /// A failed delivery's row.
 #[must_use]
-pub fn failed(of: &Failed) -> RowDraft {
-    let needs_from_ms = of.delivery.oldest_ms();
-    RowDraft { key: failed_key(&of.delivery), value: encode(of), needs_from_ms }
+pub fn failed(failed: &Failed) -> RowDraft {
+    let needs_from_ms = failed.delivery.oldest_ms();
+    RowDraft { key: failed_key(&failed.delivery), value: encode(failed), needs_from_ms }
 }
 
 /// A chunk's row.
 pub(super) fn chunk<'a>(
-    of: &DeliveryOwner,
+    owner: &DeliveryOwner,
     sequence: u64,
-    items: impl Iterator<Item = &'a Item>,
+    items: impl Iterator<Item = &'a ParkedItem>,
 ) -> RowDraft {
     let items: Vec<_> = items.collect();
     let needs_from_ms = items.iter().map(|item| item.batch.ms()).min().unwrap_or(u64::MAX);
-    RowDraft { key: of.chunk_key(sequence), value: encode(&(of.customer, items)), needs_from_ms }
+    RowDraft { key: owner.chunk_key(sequence), value: encode(&(owner.customer, items)), needs_from_ms }
 }
 
 /// A row, read back.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum ParkedEntry {
     /// A failed delivery.
     Failed(Failed),
-    /// Events that wait.
-    Chunk(u64, Vec<Item>),
+    /// A chunk of events that wait, and its number.
+    Chunk(u64, Vec<ParkedItem>),
 }
 
 /// Reads a row back.
 ///
 /// # Errors
-/// If it is not what was written.
-pub fn read(row: &Row) -> Result<(DeliveryOwner, Entry), PortError> {
+/// If the row is damaged.
+pub fn read(row: &Row) -> Result<(DeliveryOwner, ParkedEntry), PortError> {
     let damaged =
         |detail: &str| PortError::Damaged { what: "read a parked delivery".into(), detail: detail.into() };
     let (subscription, rest) =
-        row.key.split_first_chunk::<16>().ok_or_else(|| damaged("its key is short"))?;
+        row.key.split_first_chunk::<SUBSCRIPTION_BYTES>().ok_or_else(|| damaged("its key is short"))?;
     let subscription = SubscriptionId::from_bytes(*subscription);
     let (VERSION, value) =
         row.value.split_first().map(|(version, rest)| (*version, rest)).unwrap_or_default()
@@ -122,18 +138,18 @@ pub fn read(row: &Row) -> Result<(DeliveryOwner, Entry), PortError> {
         Some((&FAILED, _)) => {
             let failed: Failed = postcard::from_bytes(value).map_err(wrong)?;
             let customer = failed.delivery.customer;
-            Ok((DeliveryOwner { customer, subscription }, Entry::Failed(failed)))
+            Ok((DeliveryOwner { customer, subscription }, ParkedEntry::Failed(failed)))
         }
         Some((&CHUNK, sequence)) => {
             let sequence = sequence.try_into().map_err(|_| damaged("its key is short"))?;
             let (customer, items) = postcard::from_bytes(value).map_err(wrong)?;
-            let entry = Entry::Chunk(u64::from_be_bytes(sequence), items);
+            let entry = ParkedEntry::Chunk(u64::from_be_bytes(sequence), items);
             Ok((DeliveryOwner { customer, subscription }, entry))
         }
         _ => Err(damaged("its kind is unknown")),
     }
 }
 
-fn encode(of: &impl Serialize) -> Vec<u8> {
-    postcard::to_extend(of, vec![VERSION]).expect("rows are plain data")
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_extend(value, vec![VERSION]).expect("rows are plain data")
 }

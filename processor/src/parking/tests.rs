@@ -3,6 +3,7 @@ use crate::testing::{batch_id, delivery};
 use proptest::prelude::*;
 use sluice_model::{CustomerId, SubscriptionId};
 use sluice_ports::rows::Row;
+use std::collections::BTreeMap;
 
 const OWNER: DeliveryOwner =
     DeliveryOwner { customer: CustomerId::from_u128(1), subscription: SubscriptionId::from_u128(1) };
@@ -12,8 +13,8 @@ fn policy(max_events: u32) -> BatchPolicy {
 }
 
 /// Event `n` of a key, in a batch of its own.
-fn item(n: u64, key: u64) -> Item {
-    Item { key, batch: batch_id(n, n), events: EventSet::range(0, 1), bytes: 10 }
+fn item(n: u64, key: u64) -> ParkedItem {
+    ParkedItem { key, batch: batch_id(n, n), events: EventSet::range(0, 1), bytes: 10 }
 }
 
 fn failed(n: u64, keys: &[u64], due_ms: u64) -> Failed {
@@ -22,23 +23,26 @@ fn failed(n: u64, keys: &[u64], due_ms: u64) -> Failed {
     Failed { delivery: Delivery { id, events, due_ms, attempts: 1, ..delivery(1, 1) }, keys: keys.to_vec() }
 }
 
-fn wait(parked: &mut Parked, items: Vec<Item>, generation: u64) -> Changes {
-    let mut changes = Changes::default();
+fn wait(parked: &mut Parked, items: Vec<ParkedItem>, generation: u64) -> ParkedChanges {
+    let mut changes = ParkedChanges::default();
     parked.wait(items, &OWNER, generation, 1000, &mut changes);
     changes
 }
 
 /// The numbers of a delivery's events.
 fn numbers(delivery: &Delivery) -> Vec<u64> {
-    delivery.events.iter().map(|of| of.batch.ms()).collect()
+    delivery.events.iter().map(|part| part.batch.ms()).collect()
 }
 
 fn cut(parked: &mut Parked, max_events: u32) -> Vec<u64> {
-    parked.cut(&OWNER, &policy(max_events), 5000, u64::MAX).map(|of| numbers(&of)).unwrap_or_default()
+    parked
+        .cut(&OWNER, &policy(max_events), 5000, u64::MAX)
+        .map(|delivery| numbers(&delivery))
+        .unwrap_or_default()
 }
 
-fn end(parked: &mut Parked) -> Changes {
-    let mut changes = Changes::default();
+fn end(parked: &mut Parked) -> ParkedChanges {
+    let mut changes = ParkedChanges::default();
     parked.ended(None, &OWNER, 1, &mut changes);
     changes
 }
@@ -46,7 +50,7 @@ fn end(parked: &mut Parked) -> Changes {
 #[test]
 fn events_wait_for_a_failed_one_of_their_key_and_for_no_other() {
     let mut parked = Parked::default();
-    let mut changes = Changes::default();
+    let mut changes = ParkedChanges::default();
     parked.fail(failed(1, &[7, 0], 900), 1, &mut changes);
     wait(&mut parked, vec![item(2, 7), item(3, 8), item(4, 7), item(5, 8)], 1);
     assert!(parked.holds(7) && parked.holds(8) && !parked.holds(9) && !parked.holds(0));
@@ -68,7 +72,7 @@ fn events_wait_for_a_failed_one_of_their_key_and_for_no_other() {
 #[test]
 fn a_cut_keeps_to_the_policy_and_lets_an_event_too_large_go_alone() {
     let mut parked = Parked::default();
-    let large = Item { bytes: 5000, ..item(4, 1) };
+    let large = ParkedItem { bytes: 5000, ..item(4, 1) };
     wait(&mut parked, vec![item(1, 1), item(2, 2), item(3, 1), large, item(5, 1)], 1);
     assert_eq!(cut(&mut parked, 2), [1, 2]);
     end(&mut parked);
@@ -83,7 +87,7 @@ fn a_cut_keeps_to_the_policy_and_lets_an_event_too_large_go_alone() {
 fn nothing_goes_before_it_is_durable() {
     let mut parked = Parked::default();
     wait(&mut parked, vec![item(1, 1)], 3);
-    parked.fail(failed(2, &[2], 0), 3, &mut Changes::default());
+    parked.fail(failed(2, &[2], 0), 3, &mut ParkedChanges::default());
     assert_eq!(parked.next(10, 2), Next::Nothing);
     assert!(parked.cut(&OWNER, &policy(9), 10, 2).is_none());
     assert_eq!(parked.next(10, 3), Next::Retry(DeliveryId::from_u128(2)));
@@ -92,7 +96,7 @@ fn nothing_goes_before_it_is_durable() {
 #[test]
 fn a_key_far_behind_a_held_one_is_found() {
     let mut parked = Parked::default();
-    parked.fail(failed(0, &[1], u64::MAX), 1, &mut Changes::default());
+    parked.fail(failed(0, &[1], u64::MAX), 1, &mut ParkedChanges::default());
     for n in 1..=20_000 {
         wait(&mut parked, vec![item(n, 1)], 1);
     }
@@ -103,11 +107,11 @@ fn a_key_far_behind_a_held_one_is_found() {
 #[test]
 fn a_retry_and_what_was_never_tried_take_turns() {
     let mut parked = Parked::default();
-    parked.fail(failed(1, &[1], 0), 1, &mut Changes::default());
+    parked.fail(failed(1, &[1], 0), 1, &mut ParkedChanges::default());
     wait(&mut parked, vec![item(2, 2), item(3, 3)], 1);
     assert_eq!(parked.next(0, 1), Next::Retry(DeliveryId::from_u128(1)));
     let first = parked.retry(DeliveryId::from_u128(1)).unwrap();
-    parked.ended(Some(first), &OWNER, 1, &mut Changes::default());
+    parked.ended(Some(first), &OWNER, 1, &mut ParkedChanges::default());
     assert_eq!(parked.next(0, 1), Next::Cut);
     assert_eq!(cut(&mut parked, 1), [2]);
     end(&mut parked);
@@ -118,11 +122,11 @@ fn a_retry_and_what_was_never_tried_take_turns() {
 fn what_an_answer_left_over_holds_its_own_keys_only() {
     let mut parked = Parked::default();
     let whole = failed(1, &[1, 2, 3], 0);
-    parked.fail(whole.clone(), 1, &mut Changes::default());
+    parked.fail(whole.clone(), 1, &mut ParkedChanges::default());
     let away = parked.retry(DeliveryId::from_u128(1)).unwrap();
     let left = EventRef { events: EventSet::range(1, 2), ..away.events[0].clone() };
     let rest = Delivery { id: DeliveryId::from_u128(9), events: vec![left], due_ms: 50, ..away };
-    let mut changes = Changes::default();
+    let mut changes = ParkedChanges::default();
     parked.ended(Some(rest), &OWNER, 1, &mut changes);
     assert!(!parked.holds(1) && parked.holds(2) && !parked.holds(3));
     assert_eq!((parked.events(), changes.grown.len()), (1, 1));
@@ -133,9 +137,9 @@ fn what_an_answer_left_over_holds_its_own_keys_only() {
 fn a_list_given_up_keeps_what_is_away() {
     let mut parked = Parked::default();
     wait(&mut parked, vec![item(1, 1), item(2, 1), item(3, 2)], 1);
-    parked.fail(failed(4, &[3], 0), 1, &mut Changes::default());
+    parked.fail(failed(4, &[3], 0), 1, &mut ParkedChanges::default());
     assert_eq!(cut(&mut parked, 1), [1]);
-    let mut changes = Changes::default();
+    let mut changes = ParkedChanges::default();
     let given_up = parked.drain(&OWNER, 9, &mut changes);
     assert_eq!(given_up.iter().map(numbers).collect::<Vec<_>>(), [vec![4], vec![2, 3]]);
     assert_eq!(
@@ -154,11 +158,12 @@ fn rows_of_any_size_that_may_be_fit_and_read_back() {
     let mut parked = Parked::default();
     for n in 1..=300u64 {
         let events = (0..4096u16).filter(|index| index % 2 == 0).collect();
-        let wide = Item { key: u64::MAX - n, batch: batch_id(u64::MAX >> 20, n), events, bytes: u32::MAX };
+        let wide =
+            ParkedItem { key: u64::MAX - n, batch: batch_id(u64::MAX >> 20, n), events, bytes: u32::MAX };
         for row in wait(&mut parked, vec![wide], 1).grown {
             assert!(row.value.len() <= sluice_ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
             let (owner, entry) = rows::read(&Row { key: row.key, value: row.value }).unwrap();
-            assert!(matches!(entry, Entry::Chunk(..)) && owner == OWNER);
+            assert!(matches!(entry, ParkedEntry::Chunk(..)) && owner == OWNER);
         }
     }
     let events = (0..REFS_MAX as u64).map(|n| EventRef {
@@ -167,22 +172,22 @@ fn rows_of_any_size_that_may_be_fit_and_read_back() {
     });
     let large = Delivery { events: events.collect(), ..delivery(1, 1) };
     let keys = vec![u64::MAX; large.event_count()];
-    let of = Failed { delivery: large, keys };
-    let row = rows::failed(&of);
+    let large = Failed { delivery: large, keys };
+    let row = rows::failed(&large);
     assert!(row.value.len() <= sluice_ports::rows::VALUE_BYTES_MAX, "{}", row.value.len());
     let read = rows::read(&Row { key: row.key, value: row.value }).unwrap();
-    assert_eq!(read, (OWNER, Entry::Failed(of)));
+    assert_eq!(read, (OWNER, ParkedEntry::Failed(large)));
     assert!(rows::read(&Row { key: vec![1], value: vec![] }).is_err());
 }
 
 /// Rows as a store would have them.
 #[derive(Default)]
-struct Store(BTreeMap<RowKey, Vec<u8>>);
+struct RowStore(BTreeMap<ParkedRowKey, Vec<u8>>);
 
-impl Store {
+impl RowStore {
     /// Writes changes, of which the crash lets only the first `writes` happen.
-    fn write(&mut self, changes: Changes, mut writes: usize) -> bool {
-        let Changes { grown, shrunk, gone } = changes;
+    fn write(&mut self, changes: ParkedChanges, mut writes: usize) -> bool {
+        let ParkedChanges { grown, shrunk, gone } = changes;
         let puts = grown.into_iter().chain(shrunk).map(|row| (row.key, Some(row.value)));
         for (key, value) in puts.chain(gone.into_iter().map(|key| (key, None))) {
             if writes == 0 {
@@ -201,8 +206,8 @@ impl Store {
         let mut parked = Parked::default();
         for (key, value) in &self.0 {
             match rows::read(&Row { key: key.clone(), value: value.clone() }).unwrap().1 {
-                Entry::Failed(failed) => parked.load_failed(failed),
-                Entry::Chunk(sequence, items) => parked.load_chunk(sequence, items),
+                ParkedEntry::Failed(failed) => parked.load_failed(failed),
+                ParkedEntry::Chunk(sequence, items) => parked.load_chunk(sequence, items),
             }
         }
         parked
@@ -219,12 +224,12 @@ proptest! {
         outcomes in prop::collection::vec((0u8..4, 0usize..6), 0..200),
         max_events in 1u32..5,
     ) {
-        let (mut parked, mut store) = (Parked::default(), Store::default());
+        let (mut parked, mut store) = (Parked::default(), RowStore::default());
         let mut arrivals = events.iter().enumerate();
         let (mut now_ms, mut first) = (10_000, Vec::new());
         let mut outcomes = outcomes.into_iter().chain(std::iter::repeat((0, 0)));
         // Something holds a key from the beginning.
-        let mut changes = Changes::default();
+        let mut changes = ParkedChanges::default();
         parked.fail(Failed { delivery: failed(1, &[1], 0).delivery, keys: vec![1] }, 0, &mut changes);
         store.write(changes, usize::MAX);
         let mut all = vec![(1u64, 1u64)];
@@ -233,7 +238,7 @@ proptest! {
             // Events arrive; they are durable before anything else happens.
             for (n, (key, more)) in arrivals.by_ref() {
                 let n = n as u64 + 2;
-                let mut changes = Changes::default();
+                let mut changes = ParkedChanges::default();
                 parked.wait(vec![item(n, *key)], &OWNER, 0, now_ms, &mut changes);
                 store.write(changes, usize::MAX);
                 all.push((n, *key));
@@ -266,7 +271,7 @@ proptest! {
                     Some(Delivery { id, events, attempts: 1, due_ms: now_ms + 7, ..delivery.clone() })
                 }
             };
-            let mut changes = Changes::default();
+            let mut changes = ParkedChanges::default();
             parked.ended(rest, &OWNER, 0, &mut changes);
             let crashes = writes > 0;
             if !store.write(changes, if crashes { writes - 1 } else { usize::MAX }) || crashes {
@@ -278,7 +283,7 @@ proptest! {
             let of_key: Vec<_> = first.iter().filter(|n| all.contains(&(**n, key))).collect();
             prop_assert!(of_key.is_sorted(), "{:?}", of_key);
         }
-        prop_assert_eq!((parked.events(), parked.held.len(), parked.queues.len(), parked.heads.len()), (0, 0, 0, 0));
+        prop_assert_eq!((parked.events(), parked.held.len(), parked.waiting.queues.len(), parked.waiting.heads.len()), (0, 0, 0, 0));
         prop_assert!(store.0.is_empty());
     }
 }

@@ -13,10 +13,10 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 }
 
 fn ids(events: &[EventRef]) -> BTreeSet<EventId> {
-    events.iter().flat_map(|of| of.events.iter().map(|index| of.batch.event(index))).collect()
+    events.iter().flat_map(|part| part.events.iter().map(|index| part.batch.event(index))).collect()
 }
 
-/// What `commit` leaves behind.
+/// The stores after `commit` was written.
 async fn written(commit: &Commit) -> RecordingStores {
     let recording = RecordingStores::default();
     let fails = |error: &PortError| panic!("a store in memory fails: {error}");
@@ -27,7 +27,7 @@ async fn written(commit: &Commit) -> RecordingStores {
 proptest! {
     #[test]
     fn every_event_ends_taken_or_waiting_or_given_up_exactly_once(
-        outcome in outcomes(), of_failed in prop::sample::select(vec![RETRY, EXHAUSTED]),
+        outcome in outcomes(), failed_outcome in prop::sample::select(vec![RETRY, EXHAUSTED]),
         sizes in prop::collection::vec(1u16..30, 1..6), named in prop::collection::vec((0u64..8, 0u16..40), 0..20), queued: bool
     ) {
         let mut delivery = delivery(1, 1);
@@ -37,15 +37,16 @@ proptest! {
             .collect();
         let all = ids(&delivery.events);
         let failed: Vec<_> = named.iter().map(|(n, index)| batch_id(1, *n).event(*index)).collect();
-        let held = if queued { Held::ByQueue } else { Held::ByLog };
+        let held = if queued { HeldBy::Queue } else { HeldBy::Log };
         let mut commit = Commit::default();
-        settle(&mut commit, delivery.clone(), outcome, &failed, of_failed, held, 1000);
+        let settlement = settle(&mut commit, delivery.clone(), outcome, &failed, failed_outcome, held, 1000);
+        if let Some(rest) = settlement.rest { commit.put(rest) }
 
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let got = runtime.block_on(written(&commit));
         let facts = got.facts();
-        let collect = |of: fn(&Fact) -> &EventSet| -> BTreeSet<EventId> {
-            facts.iter().flat_map(|new| of(&new.fact).iter().map(|index| new.batch.event(index)).collect::<Vec<_>>()).collect()
+        let collect = |events: fn(&Fact) -> &EventSet| -> BTreeSet<EventId> {
+            facts.iter().flat_map(|new| events(&new.fact).iter().map(|index| new.batch.event(index)).collect::<Vec<_>>()).collect()
         };
         let (matched, took, gave_up) = (collect(|f| &f.matched), collect(|f| &f.took), collect(|f| &f.gave_up));
         let waiting: BTreeSet<_> = got.queued().iter().flat_map(|delivery| ids(&delivery.events)).collect();
@@ -70,6 +71,7 @@ fn ids_that_were_not_sent_are_ignored() {
     let delivery = delivery(1, 3);
     let mut commit = Commit::default();
     let stranger = batch_id(99, 99).event(0);
-    settle(&mut commit, delivery, Outcome::Taken, &[stranger], RETRY, Held::ByLog, 0);
+    let settlement = settle(&mut commit, delivery, Outcome::Taken, &[stranger], RETRY, HeldBy::Log, 0);
+    assert_eq!(settlement, Settlement { ending: DeliveryEnding::Taken, rest: None });
     assert!(!commit.has_puts());
 }

@@ -1,5 +1,6 @@
 //! The reading end of a shard: pages of the log, and a catalogue fresh enough to match with.
 
+use super::lag::{Behind, ShardLag};
 use crate::commit::store_wait;
 use crate::context::Context;
 use futures_util::FutureExt as _;
@@ -10,31 +11,43 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What was read and not matched yet, and what is being waited for.
+/// The records that were read and not matched yet, and the read that is under way.
 pub(super) struct Intake {
     context: Arc<Context>,
     shard: ShardId,
-    /// Read, not matched yet.
+    /// Read and not matched yet.
     pub(super) items: VecDeque<LogItem>,
     /// Where the next read goes on.
     position: Position,
     /// The last page ended at the end of the log.
-    pub(super) at_end: bool,
-    /// Nothing will ever follow what was read.
-    closed: Option<bool>,
+    /// How far the log said that it is read.
+    lag: ShardLag,
+    ending: LogEnding,
     reading: Option<BoxFuture<'static, Result<LogPage, PortError>>>,
     refreshing: Option<BoxFuture<'static, Result<(), PortError>>>,
 }
 
+/// Whether a shard goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LogEnding {
+    /// More may follow.
+    Open,
+    /// The shard is closed, and all of it was read.
+    Read,
+    /// The same, and the matching was told.
+    Told,
+}
+
 impl Intake {
     pub(super) fn new(context: Arc<Context>, shard: ShardId, position: Position) -> Self {
+        let lag = ShardLag::new(context.clock().now_ms());
         Self {
             context,
             shard,
             items: VecDeque::new(),
             position,
-            at_end: false,
-            closed: None,
+            lag,
+            ending: LogEnding::Open,
             reading: None,
             refreshing: None,
         }
@@ -42,21 +55,35 @@ impl Intake {
 
     /// Starts a read, if everything read before is matched.
     pub(super) fn read_on(&mut self) {
-        if self.reading.is_none() && self.items.is_empty() && self.closed.is_none() {
+        if self.reading.is_none() && self.items.is_empty() && self.ending == LogEnding::Open {
             let (context, shard) = (Arc::clone(&self.context), self.shard.clone());
             self.reading = Some(read(context, shard, self.position).boxed());
         }
     }
 
-    /// Whether the shard was read to its end for ever; said once.
+    /// Whether the shard is closed and was read to its end: true once.
     pub(super) fn take_closed(&mut self) -> bool {
-        self.closed.as_mut().is_some_and(std::mem::take)
+        let closed = self.ending == LogEnding::Read;
+        if closed {
+            self.ending = LogEnding::Told;
+        }
+        closed
     }
 
-    /// Whether what was read may be matched now. If the catalogue's snapshot
+    /// Whether all that the log has is read and matched, as far as it said lately.
+    pub(super) fn is_caught_up(&self, now_ms: u64) -> bool {
+        self.items.is_empty() && self.lag.is_at_end(now_ms, self.context.config.shard.read_wait_ms)
+    }
+
+    /// How far matching is behind acceptance.
+    pub(super) fn behind(&self, now_ms: u64) -> Behind {
+        self.lag.behind(now_ms, self.items.iter(), self.context.config.shard.read_wait_ms)
+    }
+
+    /// Whether the records that were read may be matched now. If the catalogue's snapshot
     /// is too old, a refresh is on its way.
     pub(super) fn may_match(&mut self) -> bool {
-        if self.items.is_empty() && self.closed == Some(true) {
+        if self.items.is_empty() && self.ending == LogEnding::Read {
             return true;
         }
         if self.items.is_empty() || self.refreshing.is_some() {
@@ -70,8 +97,8 @@ impl Intake {
         false
     }
 
-    /// A page read or a refresh made, once there is one. What is under way
-    /// stays here when the future is dropped, so that is safe.
+    /// Waits for the end of the read or the refresh that is under way; for ever,
+    /// if there is none. Cancel safe: they stay here when the future is dropped.
     pub(super) async fn next(&mut self) -> Result<(), PortError> {
         if let Some(refreshing) = &mut self.refreshing {
             let refreshed = refreshing.await;
@@ -88,14 +115,16 @@ impl Intake {
                 LogItem::Damaged { position, .. } => *position,
             };
         }
-        self.at_end = page.at_end;
-        self.closed = page.closed.then_some(true);
+        self.lag.heard(self.context.clock().now_ms(), &page);
+        if page.closed {
+            self.ending = LogEnding::Read;
+        }
         self.items.extend(page.items);
         Ok(())
     }
 }
 
-/// Reads a page; a log that fails is asked again until it answers.
+/// Reads a page; where the log fails, asks again until it answers.
 async fn read(context: Arc<Context>, shard: ShardId, after: Position) -> Result<LogPage, PortError> {
     let config = &context.config.shard;
     let wait = Duration::from_millis(config.read_wait_ms);
@@ -113,8 +142,8 @@ async fn read(context: Arc<Context>, shard: ShardId, after: Position) -> Result<
     }
 }
 
-/// Waits for a catalogue that answers.
-async fn refresh(context: Arc<Context>, max: Duration) -> Result<(), PortError> {
+/// Refreshes the catalogue's snapshot; where the catalogue fails, asks again until it answers.
+pub(super) async fn refresh(context: Arc<Context>, max: Duration) -> Result<(), PortError> {
     let mut tries = 0;
     loop {
         match context.matchers.directory().fresh(max).await {

@@ -1,326 +1,232 @@
-//! The sending end of a shard: an outlet a subscription, and the POSTs in flight.
+//! All outlets of a shard: who is looked at when, and the webhooks under way.
 
-mod hand_over;
-
-use super::parked::ParkedLanes;
-use crate::attempt::{Attempted, Job, Start};
-use crate::body;
+use super::flights::{EndedTask, Flight, FlightKeeper, FlightPhase, Flights};
+use super::hand_over::{cap_backlog, detach};
+use super::outlet::{Landing, Outlet};
+use super::parked_rows::ParkedRow;
+use super::steps::take_steps;
+use super::wakes::Wakes;
+use super::workbench::Workbench;
 use crate::commit::Commit;
-use crate::context::{Context, Detached};
-use crate::endpoint::{Asker, Denied, Permit};
+use crate::conclude::conclude;
+use crate::context::Context;
 use crate::matcher::Listener;
-use crate::outbox::{Cut, Outbox};
-use crate::outlet::{BUSY_WAIT_MS, Situation, Step, Way, next_step};
-use crate::shard::reason_of;
-use crate::slice::{Slice, Ticket};
+use crate::slice::Slice;
 use foldhash::HashMap;
-use sluice_model::{DeadLetterReason, Delivery, DeliveryId, EventRef, Lane, LastAttempt, SubscriptionId};
-use std::collections::BTreeSet;
+use sluice_model::SubscriptionId;
 use std::sync::Arc;
-use tokio::sync::oneshot;
-use tokio::task::{Id, JoinSet};
 
-/// How long a subscription that is being disabled counts as gone without being seen to be.
+/// How long events of a subscription that is being disabled become dead letters
+/// without the catalogue saying that it is disabled.
 const GONE_MS: u64 = 5000;
 
-/// One subscription on this shard.
-pub(super) struct Outlet {
-    pub(super) listener: Arc<Listener>,
-    pub(super) outbox: Outbox,
-    /// What waits for its key, where the subscription is ordered.
-    pub(super) parked: ParkedLanes,
-    /// The last webhook was a parked one.
-    pub(super) sent_parked: bool,
-    /// First attempts in flight that hold the log.
-    pub(super) in_flight: usize,
-    pub(super) staged: Option<Staged>,
-    /// Until then events go to the queue: the endpoint did not keep up.
-    pub(super) slow_until_ms: u64,
-    /// Why events become dead letters instead of deliveries, and since when.
-    pub(super) gone: Option<(DeadLetterReason, u64)>,
-    /// How long POSTs take lately, in milliseconds.
-    pub(super) latency_ms: u64,
-    pub(super) used_ms: u64,
-    wake_ms: Option<u64>,
+/// How long an outlet is kept without events.
+const IDLE_MS: u64 = 600_000;
+
+/// In a full shard, a POST of a slow endpoint for which there is no room is
+/// stopped after this share of the age cap.
+const HURRY_SHARE: u64 = 4;
+
+/// How full a shard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pressure {
+    /// Less than half of what may be unsettled is.
+    Low,
+    /// At least half of it is.
+    Filling,
+    /// All of it is: reading pauses, and all customers of the shard wait.
+    Full,
 }
 
-/// A webhook that is signed (or being signed) and waits for its permit.
-pub(super) struct Staged {
-    task: Id,
-    since_ms: u64,
-    gate: oneshot::Sender<Permit>,
-}
-
-/// A webhook on its way.
-pub(super) struct InFlight {
-    pub(super) listener: Arc<Listener>,
-    pub(super) delivery: Delivery,
-    /// What of the log it settles; empty once it is detached.
-    pub(super) tickets: Vec<(Ticket, usize)>,
-    pub(super) since_ms: u64,
-    pub(super) body_bytes: usize,
-    pub(super) staged: bool,
-    pub(super) stop: Option<oneshot::Sender<()>>,
-    pub(super) detached: Option<Detached>,
-    /// Its events, where the subscription is ordered.
-    pub(super) slices: Vec<Slice>,
-    /// The lane whose parked list has it, if one does.
-    pub(super) parked: Option<Lane>,
+/// What is unsettled of a shard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UnsettledSum {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
 }
 
 /// All outlets of a shard.
 pub(super) struct Outlets {
-    pub(super) context: Arc<Context>,
-    pub(super) all: HashMap<SubscriptionId, Outlet>,
-    pub(super) in_flight: HashMap<Id, InFlight>,
-    pub(super) jobs: JoinSet<Option<Attempted>>,
-    /// When to look at which outlet again.
-    wakes: BTreeSet<(u64, SubscriptionId)>,
-    /// Outlets to look at now.
-    touched: Vec<SubscriptionId>,
+    context: Arc<Context>,
+    all: HashMap<SubscriptionId, Outlet>,
+    flights: Flights,
+    wakes: Wakes,
     /// The newest commit that is durable.
-    pub(super) durable: u64,
+    durable: u64,
 }
 
 impl Outlets {
     pub(super) fn new(context: Arc<Context>) -> Self {
         Self {
+            flights: Flights::new(Arc::clone(&context)),
             context,
             all: HashMap::default(),
-            in_flight: HashMap::default(),
-            jobs: JoinSet::new(),
-            wakes: BTreeSet::new(),
-            touched: Vec::new(),
+            wakes: Wakes::default(),
             durable: 0,
         }
     }
 
     /// Adds matched events.
     pub(super) fn push(&mut self, listener: &Arc<Listener>, slice: Slice, commit: &mut Commit, now_ms: u64) {
-        let id = listener.target.id();
-        let outlet = self.all.entry(id).or_insert_with(|| Outlet::new(Arc::clone(listener)));
+        let outlet = self.outlet(listener);
         outlet.follow(listener);
-        outlet.used_ms = now_ms;
-        if outlet.parked.is_empty() {
-            outlet.outbox.push(slice, now_ms);
-        } else {
-            let free = outlet.park_held_of(slice, commit, now_ms);
-            outlet.outbox.push(free, now_ms);
-            self.cap_parked(id, commit, now_ms);
-        }
-        self.touched.push(id);
+        outlet.push(commit, slice, now_ms);
+        let id = listener.target.id();
+        self.cap_parked(id, commit, now_ms);
+        self.wakes.touch(id);
     }
 
-    /// Looks at an outlet at the next [`Self::pump`].
-    pub(super) fn touch(&mut self, id: SubscriptionId) {
-        self.touched.push(id);
+    /// Takes over a parked entry at the start of the shard.
+    pub(super) fn load(&mut self, listener: &Arc<Listener>, row: ParkedRow, now_ms: u64) {
+        let outlet = self.outlet(listener);
+        outlet.used_ms = now_ms;
+        outlet.parked.load(row.lane, row.entry);
+        self.wakes.touch(listener.target.id());
+    }
+
+    fn outlet(&mut self, listener: &Arc<Listener>) -> &mut Outlet {
+        let id = listener.target.id();
+        self.all.entry(id).or_insert_with(|| Outlet::new(Arc::clone(listener)))
     }
 
     /// When the next outlet wants to be looked at.
     pub(super) fn wake_ms(&self) -> Option<u64> {
-        self.wakes.first().map(|(at, _)| *at)
+        self.wakes.first_ms()
     }
 
     /// Lets every outlet that is due or was touched take its steps.
     pub(super) fn pump(&mut self, commit: &mut Commit, now_ms: u64) {
-        while let Some((_, id)) = self.wakes.first().filter(|(at, _)| *at <= now_ms).copied() {
-            self.unschedule(id);
-            self.touched.push(id);
-        }
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        touched.dedup();
-        for id in touched.drain(..) {
-            let until_ms = self.step(id, commit, now_ms);
-            self.schedule(id, until_ms);
-        }
-        touched.append(&mut self.touched);
-        self.touched = touched;
-    }
-
-    fn schedule(&mut self, id: SubscriptionId, until_ms: Option<u64>) {
-        self.unschedule(id);
-        if let Some((outlet, until_ms)) = self.all.get_mut(&id).zip(until_ms) {
-            outlet.wake_ms = Some(until_ms);
-            self.wakes.insert((until_ms, id));
-        }
-    }
-
-    fn unschedule(&mut self, id: SubscriptionId) {
-        if let Some(at) = self.all.get_mut(&id).and_then(|outlet| outlet.wake_ms.take()) {
-            self.wakes.remove(&(at, id));
-        }
-    }
-
-    /// Takes steps until the outlet sleeps; says until when.
-    fn step(&mut self, id: SubscriptionId, commit: &mut Commit, now_ms: u64) -> Option<u64> {
-        loop {
-            let outlet = self.all.get_mut(&id)?;
-            if outlet.listener.until_ms.is_some() {
-                let reason = reason_of(Some(&outlet.listener.target.subscription().status));
-                outlet.gone.get_or_insert((reason, now_ms));
-            }
-            let outlet = self.all.get(&id)?;
-            if outlet.gone.is_some() {
-                self.hand_over(id, commit, now_ms, now_ms);
-                return None;
-            }
-            let parked_ms = match self.step_parked(id, commit, now_ms) {
-                Some(at) if at <= now_ms => continue,
-                other => other,
-            };
-            let outlet = self.all.get(&id)?;
-            let (way, due_ms) = self.way(outlet, now_ms);
-            let situation = Situation {
+        for id in self.wakes.take_due(now_ms) {
+            let Some(outlet) = self.all.get_mut(&id) else { continue };
+            let mut bench = Workbench {
+                context: &self.context,
+                flights: &mut self.flights,
+                commit,
+                durable: self.durable,
                 now_ms,
-                in_flight: outlet.in_flight,
-                staged_since_ms: outlet.staged.as_ref().map(|staged| staged.since_ms),
-                way,
-                ordered: outlet.listener.target.subscription().ordered,
             };
-            let batch = &outlet.listener.target.subscription().batch;
-            let sent = match next_step(&outlet.outbox, &situation, batch, &self.context.config.shard) {
-                Step::Sleep { until_ms } => return until_ms.into_iter().chain(parked_ms).min(),
-                Step::HandOver { slow } => {
-                    self.hand_over(id, commit, due_ms, now_ms);
-                    if slow {
-                        self.slow_down(id, now_ms);
-                    }
-                    continue;
-                }
-                Step::Stage => {
-                    self.stage(id, now_ms);
-                    continue;
-                }
-                Step::Send => self.send(id, now_ms),
-                Step::SendStaged => self.send_staged(id, now_ms),
-            };
-            match sent {
-                Ok(()) => {}
-                Err(Denied::Busy) => return Some(now_ms + BUSY_WAIT_MS),
-                Err(Denied::Open { until_ms }) => {
-                    self.hand_over(id, commit, until_ms.unwrap_or(now_ms), now_ms);
-                }
+            match take_steps(outlet, &mut bench) {
+                Some(until_ms) => self.wakes.set(id, until_ms),
+                None => self.wakes.remove(id),
             }
         }
     }
 
-    /// Whether events go to the endpoint, and when they are due if they go to the queue.
-    fn way(&self, outlet: &Outlet, now_ms: u64) -> (Way, u64) {
-        if outlet.listener.held {
-            return (Way::Closed, now_ms + self.context.config.queue.suspended_wait_ms);
-        }
-        match outlet.listener.endpoint.open_until() {
-            Some(Some(until_ms)) if until_ms > now_ms => (Way::Closed, until_ms),
-            // A probe is on its way.
-            Some(None) => (Way::Closed, now_ms),
-            // Closed, or a probe is due: the next webhook is it.
-            None | Some(Some(_)) if outlet.slow_until_ms > now_ms => (Way::Closed, now_ms),
-            None | Some(Some(_)) => (Way::Open, now_ms),
-        }
+    /// Waits for the end of a webhook's task; nothing if there is none. Cancel safe.
+    pub(super) async fn next_ended(&mut self) -> Option<EndedTask> {
+        self.flights.next().await
     }
 
-    /// The endpoint does not keep up: for a while its events go to the queue.
-    pub(super) fn slow_down(&mut self, id: SubscriptionId, now_ms: u64) {
-        if let Some(outlet) = self.all.get_mut(&id) {
-            outlet.slow_until_ms = now_ms + self.context.config.shard.age_cap_ms;
-        }
+    /// The end of a webhook's task, if one has ended.
+    pub(super) fn try_ended(&mut self) -> Option<EndedTask> {
+        self.flights.try_next()
     }
 
-    fn send(&mut self, id: SubscriptionId, now_ms: u64) -> Result<(), Denied> {
-        let permit = self.permit(id, now_ms)?;
-        self.start(id, |_| Start::Now(permit), now_ms);
-        Ok(())
-    }
-
-    fn stage(&mut self, id: SubscriptionId, now_ms: u64) {
-        let (gate, granted) = oneshot::channel();
-        let Some((task, since_ms)) = self.start(
-            id,
-            |staged| {
-                *staged = true;
-                Start::When(granted)
-            },
-            now_ms,
-        ) else {
-            return;
-        };
-        if let Some(outlet) = self.all.get_mut(&id) {
-            outlet.staged = Some(Staged { task, since_ms, gate });
-        }
-    }
-
-    fn send_staged(&mut self, id: SubscriptionId, now_ms: u64) -> Result<(), Denied> {
-        let permit = self.permit(id, now_ms)?;
-        let Some(outlet) = self.all.get_mut(&id) else { return Ok(()) };
-        let Some(staged) = outlet.staged.take() else { return Ok(()) };
-        if let Some(flying) = self.in_flight.get_mut(&staged.task) {
-            flying.staged = false;
-            outlet.in_flight += 1;
-        }
-        // A task that is gone left its permit in the message: dropped with it.
-        drop(staged.gate.send(permit));
-        Ok(())
-    }
-
-    pub(super) fn permit(&self, id: SubscriptionId, now_ms: u64) -> Result<Permit, Denied> {
-        let outlet = self.all.get(&id).ok_or(Denied::Busy)?;
-        self.context.endpoints.permit(&outlet.listener.endpoint, Asker::Shard, now_ms)
-    }
-
-    /// Cuts a webhook and starts its task.
-    fn start(
-        &mut self,
-        id: SubscriptionId,
-        when: impl FnOnce(&mut bool) -> Start,
-        now_ms: u64,
-    ) -> Option<(Id, u64)> {
-        let outlet = self.all.get_mut(&id)?;
-        let listener = Arc::clone(&outlet.listener);
-        let subscription = listener.target.subscription();
-        let cut = outlet.outbox.cut(&subscription.batch, subscription.ordered)?;
-        let mut staged = false;
-        let start = when(&mut staged);
-        outlet.in_flight += usize::from(!staged);
-        let delivery = delivery_of(&cut, &listener, now_ms);
-        let job = Job {
-            delivery: delivery.id,
-            number: 1,
-            target: Arc::clone(&listener.target),
-            events: cut.events,
-            chunks: body::chunks(cut.slices.iter().map(|slice| (&*slice.batch, &slice.events))),
-        };
-        let (stop, stopped) = oneshot::channel();
-        let courier = Arc::clone(&self.context.courier);
-        let task = self.jobs.spawn(async move { courier.attempt(job, start, stopped).await }).id();
-        let in_flight = InFlight {
-            tickets: tickets_of(&cut),
-            slices: if listener.target.subscription().ordered { cut.slices } else { Vec::new() },
-            parked: None,
-            listener,
-            delivery,
-            since_ms: cut.since_ms,
-            body_bytes: cut.body_bytes,
-            staged,
-            stop: Some(stop),
-            detached: None,
-        };
-        self.in_flight.insert(task, in_flight);
-        Some((task, cut.since_ms))
-    }
-
-    /// Ends webhooks that wait for a permit: nothing more is sent.
-    pub(super) fn withdraw_staged(&mut self) {
-        for outlet in self.all.values_mut() {
-            if let Some(staged) = outlet.staged.take() {
-                self.in_flight.remove(&staged.task);
+    /// Deals with the end of a webhook's task.
+    pub(super) fn land(&mut self, ended: EndedTask, commit: &mut Commit, now_ms: u64) {
+        let Some((flight, attempted)) = self.flights.land(ended, now_ms) else { return };
+        let Flight { listener, delivery, phase, keeper, .. } = flight;
+        let held = keeper.held_by();
+        let settlement = conclude(&self.context, commit, &listener.target, delivery, &attempted, held);
+        let id = listener.target.id();
+        match self.all.get_mut(&id) {
+            Some(outlet) => {
+                let landing = Landing { listener, phase, keeper, settlement };
+                outlet.landed(commit, landing, &attempted);
             }
+            // Only a webhook that the queue holds outlives its outlet.
+            None => settlement.rest.into_iter().for_each(|rest| commit.put(rest)),
+        }
+        self.cap_parked(id, commit, attempted.ended_ms);
+        self.wakes.touch(id);
+    }
+
+    /// More events are parked for an ordered subscription than may: it is disabled.
+    fn cap_parked(&mut self, id: SubscriptionId, commit: &mut Commit, now_ms: u64) {
+        if let Some(outlet) = self.all.get_mut(&id).filter(|outlet| !outlet.parked.is_empty()) {
+            cap_backlog(outlet, &self.context, commit, 0, now_ms);
         }
     }
 
-    /// Events are delivered again where a subscription should have been
-    /// disabled and was not: the catalogue failed, or its owner enabled it.
-    /// One that is disabled has no new events.
+    /// The commits up to this one are durable: events parked in them may go.
+    pub(super) fn made_durable(&mut self, generation: u64) {
+        self.durable = generation;
+        let parked = self.all.iter().filter(|(_, outlet)| !outlet.parked.is_empty());
+        parked.for_each(|(id, _)| self.wakes.touch(*id));
+    }
+
+    /// POSTs older than the age cap stop holding the log. Where there is no
+    /// room for more of them, they are stopped. In a full shard, POSTs of slow
+    /// endpoints stop holding it much sooner.
+    pub(super) fn detach_old(&mut self, pressure: Pressure, commit: &mut Commit, now_ms: u64) {
+        let config = &self.context.config.shard;
+        for flight in self.flights.iter_mut() {
+            let holds_log =
+                flight.phase == FlightPhase::Sent && matches!(flight.keeper, FlightKeeper::Log { .. });
+            let id = flight.listener.target.id();
+            let Some(outlet) = self.all.get_mut(&id).filter(|_| holds_log) else { continue };
+            let (detach_after_ms, stop_after_ms) = if pressure == Pressure::Full && outlet.is_slow(now_ms) {
+                (config.overtake_after_ms, config.age_cap_ms / HURRY_SHARE)
+            } else {
+                (config.age_cap_ms, config.age_cap_ms)
+            };
+            let age_ms = now_ms.saturating_sub(flight.since_ms);
+            if age_ms < detach_after_ms {
+                continue;
+            }
+            match self.context.detach(flight.body_bytes) {
+                Some(room) => detach(outlet, flight, room, &self.context, commit, now_ms),
+                None if age_ms >= stop_after_ms => flight.stop(),
+                None => {}
+            }
+            self.wakes.touch(id);
+        }
+    }
+
+    /// The shard fills: outlets whose events wait long and whose endpoint is
+    /// slow give their events to the queue, those that hold most of the shard
+    /// first, until the others hold less than half of what may be unsettled.
+    ///
+    /// An endpoint is slow if its POSTs take long; in a full shard also if other
+    /// outlets have to wait for it. Where all that is left is one fast endpoint
+    /// with more events than it can take, the log is the better place to wait.
+    pub(super) fn relieve(&mut self, pressure: Pressure, held: UnsettledSum, now_ms: u64) {
+        let config = &self.context.config.shard;
+        let waits = |outlet: &Outlet| outlet.waits_ms(now_ms) >= config.overtake_after_ms;
+        let others = pressure == Pressure::Full && self.all.values().any(|outlet| !waits(outlet));
+        let behind = self.all.values_mut().filter(|outlet| waits(outlet));
+        let mut slow: Vec<_> = behind.filter(|outlet| others || outlet.is_slow(now_ms)).collect();
+        slow.sort_by_cached_key(|outlet| std::cmp::Reverse((outlet.outbox.bytes(), outlet.id())));
+        let (mut events, mut bytes) = (held.events, held.bytes);
+        for outlet in slow {
+            if events < config.unsettled_events_max / 2 && bytes < config.unsettled_bytes_max / 2 {
+                break;
+            }
+            events = events.saturating_sub(outlet.outbox.events());
+            bytes = bytes.saturating_sub(outlet.outbox.bytes());
+            outlet.slow_until_ms = now_ms + config.age_cap_ms;
+            self.wakes.touch(outlet.id());
+        }
+    }
+
+    /// Outlets take over new versions of their subscriptions; those whose
+    /// subscription is disabled or deleted give up their events.
+    pub(super) fn follow_catalogue(&mut self, now_ms: u64) {
+        for (id, outlet) in &mut self.all {
+            let customer = outlet.subscription().customer;
+            let known = self.context.subscription(customer, *id);
+            let matcher = self.context.matchers.matcher(customer);
+            match matcher.as_ref().and_then(|matcher| matcher.by_id(*id)) {
+                Some(listener) => outlet.follow(listener),
+                None => outlet.disabled_as(known.as_deref(), now_ms),
+            }
+            self.wakes.touch(*id);
+        }
+    }
+
+    /// Delivers again where a subscription should have been disabled and was
+    /// not: the catalogue failed, or its owner enabled it. A subscription that
+    /// is disabled has no new events.
     pub(super) fn forgive(&mut self, now_ms: u64) {
         for outlet in self.all.values_mut() {
             if outlet.gone.is_some_and(|(_, since_ms)| now_ms >= since_ms + GONE_MS) {
@@ -330,67 +236,33 @@ impl Outlets {
     }
 
     /// Forgets outlets that were not used for a while.
-    pub(super) fn evict(&mut self, unused_since_ms: u64) {
-        let idle = |outlet: &Outlet| {
-            outlet.outbox.is_empty()
-                && outlet.parked.is_empty()
-                && outlet.in_flight == 0
-                && outlet.staged.is_none()
-        };
-        self.all.retain(|_, outlet| !idle(outlet) || outlet.used_ms >= unused_since_ms);
-        let all = &self.all;
-        self.wakes.retain(|(_, id)| all.contains_key(id));
+    pub(super) fn evict(&mut self, now_ms: u64) {
+        let wakes = &mut self.wakes;
+        self.all.retain(|id, outlet| {
+            let keep = !outlet.is_idle() || outlet.used_ms + IDLE_MS >= now_ms;
+            if !keep {
+                wakes.remove(*id);
+            }
+            keep
+        });
     }
-}
 
-impl Outlet {
-    pub(super) fn new(listener: Arc<Listener>) -> Self {
-        Self {
-            listener,
-            outbox: Outbox::default(),
-            parked: ParkedLanes::default(),
-            sent_parked: false,
-            in_flight: 0,
-            staged: None,
-            slow_until_ms: 0,
-            gone: None,
-            latency_ms: 0,
-            used_ms: 0,
-            wake_ms: None,
+    /// Ends webhooks that wait for a permit: nothing more is sent.
+    pub(super) fn withdraw_staged(&mut self) {
+        for outlet in self.all.values_mut() {
+            if let Some(staged) = outlet.staged.take() {
+                self.flights.withdraw(staged.task);
+            }
         }
     }
 
-    /// Takes over a newer version of the subscription, or its customer's new status.
-    pub(super) fn follow(&mut self, listener: &Arc<Listener>) {
-        if Arc::ptr_eq(&self.listener, listener) {
-            return;
-        }
-        let version = |of: &Listener| of.target.subscription().version;
-        if version(listener) > version(&self.listener) {
-            self.gone = None;
-        }
-        if version(listener) >= version(&self.listener) {
-            self.listener = Arc::clone(listener);
-        }
+    /// Whether any webhook is under way.
+    pub(super) fn any_under_way(&self) -> bool {
+        !self.flights.is_empty()
     }
-}
 
-fn tickets_of(cut: &Cut) -> Vec<(Ticket, usize)> {
-    cut.slices.iter().map(|slice| (slice.ticket, slice.events.len())).collect()
-}
-
-fn delivery_of(cut: &Cut, listener: &Listener, now_ms: u64) -> Delivery {
-    let subscription = listener.target.subscription();
-    let events =
-        cut.slices.iter().map(|of| EventRef { batch: of.batch.id, events: of.events.clone() }).collect();
-    Delivery {
-        id: DeliveryId::new(now_ms),
-        customer: subscription.customer,
-        subscription: subscription.id,
-        events,
-        attempts: 0,
-        first_attempt_ms: 0,
-        last: LastAttempt::default(),
-        due_ms: now_ms,
+    /// Breaks off all webhooks under way.
+    pub(super) fn abandon(&mut self) {
+        self.flights.abandon();
     }
 }

@@ -31,13 +31,13 @@ pub(crate) enum Reaction {
 
 /// A webhook as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedWebhook {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Received {
+impl ReceivedWebhook {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -49,28 +49,30 @@ impl Received {
     }
 }
 
-type React = dyn Fn(&Received, usize) -> Reaction + Send + Sync;
+type React = dyn Fn(&ReceivedWebhook, usize) -> Reaction + Send + Sync;
 
 /// The receiver; it ends when dropped.
-pub(crate) struct Receiver {
+pub(crate) struct WebhookReceiver {
     pub(crate) address: SocketAddr,
-    received: Arc<Mutex<Vec<Received>>>,
+    received: Arc<Mutex<Vec<ReceivedWebhook>>>,
     came: Arc<Notify>,
     server: JoinHandle<()>,
 }
 
-impl Drop for Receiver {
+impl Drop for WebhookReceiver {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-impl Receiver {
+impl WebhookReceiver {
     /// Starts one; `react` is told the webhook and how many came before it.
-    pub(crate) async fn start(react: impl Fn(&Received, usize) -> Reaction + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(
+        react: impl Fn(&ReceivedWebhook, usize) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let received = Arc::<Mutex<Vec<Received>>>::default();
+        let received = Arc::<Mutex<Vec<ReceivedWebhook>>>::default();
         let came = Arc::new(Notify::new());
         let react: Arc<React> = Arc::new(react);
         let server = tokio::spawn(serve(listener, Arc::clone(&received), Arc::clone(&came), react));
@@ -78,7 +80,9 @@ impl Receiver {
     }
 
     /// Starts one that answers 200 once `may` says so, and looks often.
-    pub(crate) async fn start_slow(may: impl Fn(&Received, usize) -> bool + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start_slow(
+        may: impl Fn(&ReceivedWebhook, usize) -> bool + Send + Sync + 'static,
+    ) -> Self {
         Self::start(
             move |webhook, before| if may(webhook, before) { Reaction::Status(200) } else { Reaction::Later },
         )
@@ -89,12 +93,12 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<ReceivedWebhook> {
         self.received.lock().clone()
     }
 
     /// Waits until this many webhooks have come.
-    pub(crate) async fn until(&self, count: usize) -> Vec<Received> {
+    pub(crate) async fn until(&self, count: usize) -> Vec<ReceivedWebhook> {
         let wait = async {
             loop {
                 let came = self.came.notified();
@@ -112,7 +116,7 @@ impl Receiver {
 
 async fn serve(
     listener: TcpListener,
-    received: Arc<Mutex<Vec<Received>>>,
+    received: Arc<Mutex<Vec<ReceivedWebhook>>>,
     came: Arc<Notify>,
     react: Arc<React>,
 ) {
@@ -136,13 +140,13 @@ async fn serve(
 
 async fn answer(
     request: Request<Incoming>,
-    received: Arc<Mutex<Vec<Received>>>,
+    received: Arc<Mutex<Vec<ReceivedWebhook>>>,
     came: Arc<Notify>,
     react: Arc<React>,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-    let webhook = Received { path: parts.uri.path().into(), headers: parts.headers, body };
+    let webhook = ReceivedWebhook { path: parts.uri.path().into(), headers: parts.headers, body };
     let before = {
         let mut received = received.lock();
         received.push(webhook.clone());

@@ -4,8 +4,9 @@ use super::{RecordingStores, batch, batch_id, customer, subscription};
 use crate::config::ProcessorConfig;
 use crate::processor::{Processor, ProcessorPorts};
 use sluice_catalogue::directory::{Directory, DirectorySettings};
+use sluice_history::attempts::AttemptHistory;
 use sluice_model::clock::now_ms;
-use sluice_model::{BatchId, CustomerId, EventSet, Subscription, SubscriptionId};
+use sluice_model::{AttemptRecord, BatchId, CustomerId, EventSet, Subscription, SubscriptionId};
 use sluice_ports::{Leases, PortError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,19 +39,19 @@ pub(crate) fn quick() -> ProcessorConfig {
 
 /// Subscription `n` to all events, cut at `max_events`, retried at once.
 pub(crate) fn to(url: String, n: u128, max_events: u32) -> Subscription {
-    let mut of = subscription(n);
-    of.webhook_url = url;
-    of.batch.max_events = max_events;
-    of.batch.max_wait_ms = 1;
-    of.retry.max_delay_s = 0;
-    of
+    let mut to = subscription(n);
+    to.webhook_url = url;
+    to.batch.max_events = max_events;
+    to.batch.max_wait_ms = 1;
+    to.retry.max_delay_s = 0;
+    to
 }
 
 impl Rig {
     pub(crate) async fn new(config: ProcessorConfig, subscriptions: Vec<Subscription>) -> Self {
         let memory = RecordingStores::default();
         memory.set_customer(customer());
-        subscriptions.into_iter().for_each(|of| memory.set_subscription(of));
+        subscriptions.into_iter().for_each(|subscription| memory.set_subscription(subscription));
         let settings = DirectorySettings { poll: Duration::from_millis(20) };
         let (directory, refresher) = Directory::load(memory.stores().catalogue, settings).await.unwrap();
         let refreshing = CancellationToken::new();
@@ -75,6 +76,7 @@ impl Rig {
         let ports = ProcessorPorts {
             log: Arc::clone(&self.memory.0) as _,
             events: stores.events,
+            checkpoints: stores.checkpoints,
             queue: stores.queue,
             catalogue: stores.catalogue,
             directory: Arc::clone(&self.directory),
@@ -103,6 +105,12 @@ impl Rig {
         &self.running.as_ref().unwrap().0
     }
 
+    /// The attempts of a subscription in the stored history, the newest first.
+    pub(crate) async fn attempts(&self, id: SubscriptionId) -> Vec<AttemptRecord> {
+        let history = AttemptHistory::new(Arc::clone(&self.memory.0) as _, 0);
+        history.recent(id, usize::MAX).await.unwrap()
+    }
+
     /// Ends the processor in order.
     pub(crate) async fn stop(&mut self) {
         let (_, stop, task) = self.running.take().unwrap();
@@ -118,8 +126,14 @@ impl Rig {
         self.memory.forget_taken();
     }
 
-    /// Appends a record with one batch of `events` events; their envelopes count on in `n`.
+    /// Appends a record with one batch of `events` events of customer 1; their
+    /// envelopes count on in `n`.
     pub(crate) fn append(&mut self, events: u64) -> BatchId {
+        self.append_for(CustomerId::from_u128(1), events)
+    }
+
+    /// [`Self::append`] for any customer.
+    pub(crate) fn append_for(&mut self, customer: CustomerId, events: u64) -> BatchId {
         self.batches += 1;
         let id = batch_id(now_ms(), self.batches);
         let first = self.events;
@@ -130,7 +144,7 @@ impl Rig {
                 ("a.b", format!(r#"{{"event_id":"{event}","payload":{{}},"n":{n}}}"#))
             })
             .collect();
-        self.memory.append(vec![Arc::new(batch(CustomerId::from_u128(1), id, &envelopes))]);
+        self.memory.append(vec![Arc::new(batch(customer, id, &envelopes))]);
         id
     }
 

@@ -1,30 +1,30 @@
 //! All ports in memory, simple and strict, with a switch that makes them fail.
 
-use crate::commit::Stores;
+use crate::commit::CommitStores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{
-    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
+    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Lane, Subscription, SubscriptionId,
 };
-use sluice_ports::PortError;
-use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
 use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
+use sluice_ports::{Checkpoints, FailureClass, PortError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
 /// All ports of a processor in memory.
 #[derive(Default)]
 pub(crate) struct Memory {
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
     /// Every call fails.
     pub(crate) failing: AtomicBool,
     /// Reading the catalogue fails.
@@ -33,13 +33,17 @@ pub(crate) struct Memory {
     pub(crate) panic_once: AtomicBool,
     /// Nothing will ever follow what the log has.
     pub(crate) closed: AtomicBool,
+    /// How long each row takes that is written in order, in milliseconds.
+    pub(crate) row_ms: AtomicU64,
     /// Batches come to the event store by being put.
     pub(crate) takes_batches: AtomicBool,
+    /// Batches cannot be read now.
+    pub(crate) batches_away: AtomicBool,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct MemoryState {
     facts: HashMap<(BatchId, SubscriptionId), NewFact>,
     dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     queue: BTreeMap<DeliveryId, Delivery>,
@@ -53,6 +57,8 @@ struct State {
     deleted: Vec<(CustomerId, SubscriptionId)>,
     revision: u64,
     rows: BTreeMap<(String, Vec<u8>), Vec<u8>>,
+    /// The keys of the rows that were put, in the order of the writes.
+    put_rows: Vec<Vec<u8>>,
 }
 
 impl Memory {
@@ -62,6 +68,7 @@ impl Memory {
         }
         Err(PortError::Unavailable {
             what: what.into(),
+            class: FailureClass::Away,
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
         })
@@ -82,7 +89,7 @@ impl Memory {
         tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it came true in time");
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut MemoryState) -> R) -> R {
         let changed = change(&mut self.state.lock());
         self.changed.notify_waiters();
         changed
@@ -145,6 +152,11 @@ impl Memory {
         self.state.lock().rows.keys().filter(|(partition, _)| partition.starts_with(prefix)).count()
     }
 
+    /// The keys of the rows that were put, in the order of the writes.
+    pub(crate) fn put_rows(&self) -> Vec<Vec<u8>> {
+        self.state.lock().put_rows.clone()
+    }
+
     pub(crate) fn queued(&self) -> Vec<Delivery> {
         self.state.lock().queue.values().cloned().collect()
     }
@@ -180,6 +192,28 @@ impl Memory {
         });
     }
 
+    /// Takes the time of so many requests for rows.
+    async fn pass_time(&self, requests: usize) {
+        let row_ms = self.row_ms.load(Ordering::SeqCst);
+        if row_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(row_ms * requests as u64)).await;
+        }
+    }
+
+    fn change_rows(&self, changes: Vec<RowChange>) {
+        self.change(|state| {
+            for change in changes {
+                match change {
+                    RowChange::Put(row) => {
+                        state.put_rows.push(row.key.clone());
+                        state.rows.insert((row.partition, row.key), row.value);
+                    }
+                    RowChange::Remove { partition, key } => drop(state.rows.remove(&(partition, key))),
+                }
+            }
+        });
+    }
+
     fn find(&self, id: BatchId) -> Option<Arc<Batch>> {
         let state = self.state.lock();
         let records = state.log.iter().filter_map(|item| match item {
@@ -195,12 +229,13 @@ impl Memory {
 pub(crate) struct RecordingStores(pub(crate) Arc<Memory>);
 
 impl RecordingStores {
-    pub(crate) fn stores(&self) -> Stores {
-        Stores {
+    pub(crate) fn stores(&self) -> CommitStores {
+        CommitStores {
             events: Arc::clone(&self.0) as _,
             queue: Arc::clone(&self.0) as _,
             catalogue: Arc::clone(&self.0) as _,
             rows: Arc::clone(&self.0) as _,
+            checkpoints: Arc::clone(&self.0) as _,
         }
     }
 }
@@ -244,13 +279,36 @@ impl EventStore for Memory {
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
         self.guard("load a batch")?;
+        if self.batches_away.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("load a batch", "as told"));
+        }
         let takes = self.takes_batches.load(Ordering::SeqCst);
         let is_there = !takes || self.state.lock().batches.contains_key(&batch);
         Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))
     }
 
-    async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
-        unreachable!("the processor does not scan")
+    async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError> {
+        self.guard("scan a lane")?;
+        let state = self.state.lock();
+        let records = state.log.iter().filter_map(|item| match item {
+            LogItem::Record(record) => Some(&record.batches),
+            LogItem::Damaged { .. } => None,
+        });
+        let after = |batch: &Batch| scan.after.is_none_or(|after| batch.event_id(batch.len() - 1) > after);
+        let wanted = records.flatten().filter(|batch| {
+            let in_time = (scan.from_ms..scan.until_ms).contains(&batch.id.ms());
+            batch.customer == scan.customer && batch.id.lane() == scan.lane && in_time && after(batch)
+        });
+        let stored = |batch: &Arc<Batch>| StoredBatch {
+            batch: Arc::clone(batch),
+            facts: Vec::new(),
+            acknowledged: Vec::new(),
+            passed: true,
+        };
+        let mut batches: Vec<_> = wanted.map(stored).collect();
+        let exhausted = batches.len() <= scan.max_batches;
+        batches.truncate(scan.max_batches);
+        Ok(LanePage { batches, exhausted })
     }
 
     async fn acknowledge(
@@ -279,8 +337,11 @@ impl EventStore for Memory {
     fn dead_letter_count(&self) -> u64 {
         self.state.lock().dead_letters.len() as u64
     }
+}
 
-    async fn checkpoint(&self, _: &ShardId, position: Position) -> Result<(), PortError> {
+#[async_trait]
+impl Checkpoints for Memory {
+    async fn store(&self, _: &ShardId, position: Position) -> Result<(), PortError> {
         self.guard("checkpoint")?;
         self.change(|state| {
             assert!(state.checkpoint.is_none_or(|before| before <= position), "a checkpoint goes back");
@@ -297,7 +358,7 @@ impl EventStore for Memory {
         Ok(())
     }
 
-    async fn load_checkpoint(&self, _: &ShardId) -> Result<Position, PortError> {
+    async fn load(&self, _: &ShardId) -> Result<Position, PortError> {
         self.guard("load a checkpoint")?;
         Ok(self.checkpointed())
     }
@@ -321,25 +382,25 @@ impl WorkQueue for Memory {
         let state = &mut *self.state.lock();
         let mut counts = HashMap::<SubscriptionId, usize>::new();
         let mut due: Vec<_> =
-            state.queue.values().filter(|of| of.due_ms <= request.now_ms).cloned().collect();
-        due.sort_by_key(|of| of.due_ms);
-        due.retain(|of| {
-            let count = counts.entry(of.subscription).or_default();
-            let take = !state.taken.contains(&of.id)
-                && !request.blocked.contains(&of.subscription)
+            state.queue.values().filter(|delivery| delivery.due_ms <= request.now_ms).cloned().collect();
+        due.sort_by_key(|delivery| delivery.due_ms);
+        due.retain(|delivery| {
+            let count = counts.entry(delivery.subscription).or_default();
+            let take = !state.taken.contains(&delivery.id)
+                && !request.blocked.contains(&delivery.subscription)
                 && *count < request.max_per_subscription;
             *count += usize::from(take);
             take
         });
         due.truncate(request.max);
-        state.taken.extend(due.iter().map(|of| of.id));
+        state.taken.extend(due.iter().map(|delivery| delivery.id));
         Ok(due)
     }
 
     fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {
         let state = self.state.lock();
-        let open = state.queue.values().filter(|of| !blocked.contains(&of.subscription));
-        open.filter(|of| !state.taken.contains(&of.id)).map(|of| of.due_ms).min()
+        let open = state.queue.values().filter(|delivery| !blocked.contains(&delivery.subscription));
+        open.filter(|delivery| !state.taken.contains(&delivery.id)).map(|delivery| delivery.due_ms).min()
     }
 
     async fn done(&self, ids: Vec<(SubscriptionId, DeliveryId)>) -> Result<(), PortError> {
@@ -356,18 +417,18 @@ impl WorkQueue for Memory {
 
     fn backlog(&self, subscription: SubscriptionId) -> Backlog {
         let state = self.state.lock();
-        let of_it = state.queue.values().filter(|of| of.subscription == subscription);
-        of_it.fold(Backlog::default(), |sum, of| Backlog {
+        let queued = state.queue.values().filter(|delivery| delivery.subscription == subscription);
+        queued.fold(Backlog::default(), |sum, delivery| Backlog {
             deliveries: sum.deliveries + 1,
-            events: sum.events + of.event_count() as u64,
+            events: sum.events + delivery.event_count() as u64,
         })
     }
 
     fn total(&self) -> Backlog {
         let state = self.state.lock();
-        state.queue.values().fold(Backlog::default(), |sum, of| Backlog {
+        state.queue.values().fold(Backlog::default(), |sum, delivery| Backlog {
             deliveries: sum.deliveries + 1,
-            events: sum.events + of.event_count() as u64,
+            events: sum.events + delivery.event_count() as u64,
         })
     }
 }
@@ -397,39 +458,24 @@ impl Catalogue for Memory {
         })
     }
 
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.set_customer(customer.clone());
-        Ok(())
-    }
-
-    async fn put_key(&self, _: &ApiKey) -> Result<(), CatalogueError> {
-        Ok(())
-    }
-
-    async fn revoke_key(&self, _: CustomerId, _: ApiKeyId, _: u64) -> Result<(), CatalogueError> {
-        Ok(())
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        self.guard("put a subscription")?;
-        let before = self.subscription(subscription.id).map_or(0, |of| of.version);
-        if before + 1 != subscription.version {
-            return Err(CatalogueError::Conflict(format!("version {before} is stored")));
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        match change {
+            CatalogueChange::PutCustomer(customer) => self.set_customer(customer),
+            CatalogueChange::PutKey(_) | CatalogueChange::RevokeKey { .. } => {}
+            CatalogueChange::PutSubscription(subscription) => {
+                self.guard("put a subscription")?;
+                let before = self.subscription(subscription.id).map_or(0, |known| known.version);
+                if before + 1 != subscription.version {
+                    return Err(CatalogueError::Conflict(format!("version {before} is stored")));
+                }
+                self.set_subscription(subscription);
+            }
+            CatalogueChange::DeleteSubscription { customer, id } => self.change(|state| {
+                state.revision += 1;
+                state.subscriptions.remove(&id);
+                state.deleted.push((customer, id));
+            }),
         }
-        self.set_subscription(subscription.clone());
-        Ok(())
-    }
-
-    async fn delete_subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Result<(), CatalogueError> {
-        self.change(|state| {
-            state.revision += 1;
-            state.subscriptions.remove(&id);
-            state.deleted.push((customer, id));
-        });
         Ok(())
     }
 }
@@ -481,10 +527,20 @@ impl Log for Memory {
             let items: Vec<_> = self.state.lock().log.iter().skip(from).take(8).cloned().collect();
             if !items.is_empty() {
                 let at_end = from + items.len() == self.state.lock().log.len();
-                return Ok(LogPage { items, at_end, closed: at_end && self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage {
+                    items,
+                    at_end,
+                    behind_ms: None,
+                    closed: at_end && self.closed.load(Ordering::SeqCst),
+                });
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(LogPage { items, at_end: true, closed: self.closed.load(Ordering::SeqCst) });
+                return Ok(LogPage {
+                    items,
+                    at_end: true,
+                    behind_ms: None,
+                    closed: self.closed.load(Ordering::SeqCst),
+                });
             }
         }
     }
@@ -494,14 +550,15 @@ impl Log for Memory {
 impl Rows for Memory {
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
         self.guard("write rows")?;
-        self.change(|state| {
-            for change in changes {
-                match change {
-                    RowChange::Put(row) => drop(state.rows.insert((row.partition, row.key), row.value)),
-                    RowChange::Remove { partition, key } => drop(state.rows.remove(&(partition, key))),
-                }
-            }
-        });
+        self.pass_time(changes.len()).await;
+        self.change_rows(changes);
+        Ok(())
+    }
+
+    async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
+        self.guard("write rows")?;
+        self.pass_time(changes.len().div_ceil(25)).await;
+        self.change_rows(changes);
         Ok(())
     }
 
@@ -525,10 +582,10 @@ impl Rows for Memory {
     async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
         self.guard("list rows")?;
         let state = self.state.lock();
-        let of = state
+        let rows = state
             .rows
             .iter()
             .filter(|((name, key), _)| name == partition && after.is_none_or(|after| &key[..] > after));
-        Ok(of.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect())
+        Ok(rows.take(limit).map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).collect())
     }
 }

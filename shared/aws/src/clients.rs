@@ -2,7 +2,9 @@
 //! timeouts, and retries where a call may be repeated by the SDK itself.
 
 use super::config::AwsConfig;
-use super::health::{Dependency, Health, Watch};
+use super::health::{Dependency, Health};
+use super::metrics::HealthMetrics;
+use super::watch::CallWatch;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -49,7 +51,8 @@ impl Clients {
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
         let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
         let health = Arc::new(Health::default());
-        let watch = |of| SharedInterceptor::new(Watch { of, health: Arc::clone(&health) });
+        let watch =
+            |dependency| SharedInterceptor::new(CallWatch { dependency, health: Arc::clone(&health) });
         kinesis.push_interceptor(watch(Dependency::Kinesis));
         dynamodb.push_interceptor(watch(Dependency::DynamoDb));
         sqs.push_interceptor(watch(Dependency::Sqs));
@@ -79,17 +82,18 @@ impl Clients {
     /// Reports which services are lost, and asks those whose calls failed, so
     /// that their return is noticed though nobody calls them, until told to stop.
     pub async fn watch(&self, config: &AwsConfig, stop: CancellationToken) {
+        let metrics = HealthMetrics::default();
         let mut ticks = tokio::time::interval(ASK_AGAIN);
-        // Cancel safe: a wait. What comes back is the health's affair.
+        // Cancel safe: a wait. The interceptors tell the health how each question ends.
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            self.health.report();
-            if self.health.is_failing(Dependency::Kinesis) {
+            self.health.report(&metrics);
+            if self.health.is_troubled(Dependency::Kinesis) {
                 self.kinesis.list_shards().stream_name(&config.stream).max_results(1).send().await.ok();
             }
-            if self.health.is_failing(Dependency::DynamoDb) {
+            if self.health.is_troubled(Dependency::DynamoDb) {
                 self.dynamodb.describe_table().table_name(&config.events_table).send().await.ok();
             }
-            if self.health.is_failing(Dependency::Sqs) {
+            if self.health.is_troubled(Dependency::Sqs) {
                 self.sqs.get_queue_url().queue_name(&config.queue).send().await.ok();
             }
         }

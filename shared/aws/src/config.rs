@@ -4,6 +4,17 @@ use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
 use sluice_model::ids::LANES_MAX;
 
+/// What to do with a shard of which a part is lost: its stream was made anew,
+/// or its records grew older than the stream keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnGap {
+    /// Deliver from the oldest record that is there.
+    TrimHorizon,
+    /// Work none of the shard, and be not ready, until an operator decides.
+    Refuse,
+}
+
 /// The distributed engine's configuration. Sizes are bytes, times milliseconds
 /// unless the name says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +30,9 @@ pub struct AwsConfig {
     pub sqs_endpoint: String,
     /// The Kinesis stream.
     pub stream: String,
+    /// How many hours the stream keeps records at least: longer than the longest
+    /// outage of the processors.
+    pub stream_retention_hours: u32,
     /// The DynamoDB table of events, facts and dead letters.
     pub events_table: String,
     /// The DynamoDB table of leases and checkpoints.
@@ -54,6 +68,17 @@ pub struct AwsConfig {
     pub poll_ms: u64,
     /// Records of one read, at most 10,000.
     pub read_records_max: i32,
+    /// Bytes that a read of a shard is to fetch, about.
+    pub read_bytes_max: usize,
+    /// Bytes a second that a shard gives to all its readers (2 MiB for
+    /// Kinesis): after an answer of B bytes the next read waits until it has
+    /// been B divided by this.
+    pub shard_bytes_per_s: u64,
+    /// How long a new owner of a shard looks for records that were sent twice
+    /// before it delivers. What it has not seen by then may be delivered twice.
+    pub learn_ms_max: u64,
+    /// What happens when a part of the log cannot be read any more.
+    pub on_gap: OnGap,
     /// The consumer (enhanced fan-out) that shards push to instead of being
     /// polled: lower latency, at a price of its own. Empty: polling.
     pub fan_out_consumer: String,
@@ -74,9 +99,14 @@ pub struct AwsConfig {
     pub idempotency_hours: u32,
     /// How long a key stays claimed by a request that never ends.
     pub idempotency_lease_ms: u64,
+    /// Keys that requests of one edge may have claimed at one time.
+    pub idempotency_in_flight_max: usize,
     /// The longest that a message of the queue is delayed; a longer wait is
     /// several messages. At most SQS's own limit of 900.
     pub delay_s_max: u32,
+    /// The longest that a due delivery stays away whose subscription is blocked
+    /// or has its share. It is three seconds unless very many wait.
+    pub postpone_s_max: u32,
     /// A delivery that was received this often, and neither put again nor
     /// ended, becomes a dead letter; a message that is none of ours goes to
     /// the dead-letter queue by the queue's own policy.
@@ -96,6 +126,7 @@ impl Default for AwsConfig {
             dynamodb_endpoint: String::new(),
             sqs_endpoint: String::new(),
             stream: name("events"),
+            stream_retention_hours: 72,
             events_table: name("events"),
             leases_table: name("leases"),
             queue: name("deliveries"),
@@ -113,6 +144,10 @@ impl Default for AwsConfig {
             put_bytes_max: 5 << 20,
             poll_ms: 220,
             read_records_max: 10_000,
+            read_bytes_max: 1 << 20,
+            shard_bytes_per_s: 2 << 20,
+            learn_ms_max: 1000,
+            on_gap: OnGap::TrimHorizon,
             fan_out_consumer: String::new(),
             fan_out_watchdog_ms: 35_000,
             resend_window_ms: 60_000,
@@ -122,7 +157,9 @@ impl Default for AwsConfig {
             retention_days: 90,
             idempotency_hours: 24,
             idempotency_lease_ms: 60_000,
+            idempotency_in_flight_max: 100_000,
             delay_s_max: 900,
+            postpone_s_max: 300,
             receives_max: 100,
             visibility_s: 120,
             store_requests_max: 32,
@@ -144,11 +181,15 @@ impl AwsConfig {
             ("attempt_timeout_ms", self.attempt_timeout_ms.into(), 100, 60_000),
             ("pool_idle_ms", self.pool_idle_ms.into(), 100, 600_000),
             ("append_deadline_ms", self.append_deadline_ms.into(), 1000, 300_000),
+            ("stream_retention_hours", self.stream_retention_hours.into(), 24, 8760),
             ("put_requests_max", self.put_requests_max as i128, 1, 256),
             ("put_records_max", self.put_records_max as i128, 1, 500),
             ("put_bytes_max", self.put_bytes_max as i128, MIB, 10 * MIB),
             ("poll_ms", self.poll_ms.into(), 5, 60_000),
             ("read_records_max", self.read_records_max.into(), 1, 10_000),
+            ("read_bytes_max", self.read_bytes_max as i128, 1 << 10, 10 * MIB),
+            ("shard_bytes_per_s", self.shard_bytes_per_s.into(), 1 << 10, 1 << 30),
+            ("learn_ms_max", self.learn_ms_max.into(), 0, 600_000),
             ("fan_out_watchdog_ms", self.fan_out_watchdog_ms.into(), 1000, 600_000),
             ("resend_window_ms", self.resend_window_ms.into(), self.append_deadline_ms.into(), 3_600_000),
             ("shard_sync_ms", self.shard_sync_ms.into(), 100, 3_600_000),
@@ -162,7 +203,9 @@ impl AwsConfig {
                 self.append_deadline_ms.into(),
                 3_600_000,
             ),
+            ("idempotency_in_flight_max", self.idempotency_in_flight_max as i128, 1, 100_000_000),
             ("delay_s_max", self.delay_s_max.into(), 1, 900),
+            ("postpone_s_max", self.postpone_s_max.into(), 3, 43_200),
             ("receives_max", self.receives_max.into(), 4, 1000),
             ("visibility_s", self.visibility_s.into(), 10, 43_200),
             ("store_requests_max", self.store_requests_max as i128, 1, 1000),

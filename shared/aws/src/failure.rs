@@ -1,71 +1,176 @@
-//! What a failed call means: whether it may have had an effect, and whether to try again.
+//! Puts every failed SDK call into one of the five classes of
+//! [`FailureClass`], and says in one line why it failed.
 
-use super::log::Failure;
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use sluice_ports::PortError;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::RequestId as _;
+use sluice_ports::{FailureClass, PortError};
 use std::error::Error;
 use std::io;
 
-/// Codes of refusals that pass.
-const THROTTLING: [&str; 9] = [
+/// Codes of services that refuse a call for now.
+const BUSY: [&str; 11] = [
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
     "KMSThrottlingException",
     "ThrottlingException",
     "Throttling",
+    "ThrottledException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "TransactionConflictException",
+    "OverLimit",
     "SlowDown",
 ];
 
-/// What a failed call means.
-pub(super) fn classify<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
-    error: &SdkError<E>,
-) -> Failure {
-    match error {
-        SdkError::ConstructionFailure(_) => Failure::NotSent,
-        SdkError::DispatchFailure(failure)
-            if failure.as_connector_error().is_some_and(|error| is_refused_connection(error)) =>
-        {
-            Failure::NotSent
-        }
-        SdkError::ServiceError(answer) => match answer.err().code() {
-            Some(code) if THROTTLING.contains(&code) => Failure::Throttled,
-            // An error that the service itself explains, and blames on the request, has changed nothing.
-            _ if (400..500).contains(&answer.raw().status().as_u16()) => Failure::Refused,
-            _ => Failure::Ambiguous,
+/// Codes of calls that wait for an operator: who calls, with which key, at
+/// which time, and on what that does not exist.
+const DENIED: [&str; 29] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "InvalidSignatureException",
+    "KMSAccessDeniedException",
+    "KMSDisabledException",
+    "KMSInvalidStateException",
+    "KMSNotFoundException",
+    "KMSOptInRequired",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "QueueDoesNotExist",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "AWS.SimpleQueueService.QueueDeletedRecently",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "ResourceNotFoundException",
+    "SignatureDoesNotMatch",
+    "TableNotFoundException",
+    "UnauthorizedException",
+    "UnrecognizedClientException",
+];
+
+/// The class of an answer that reports an error: by its code, else by its status.
+pub(super) fn class_of_answer(code: Option<&str>, status: u16) -> FailureClass {
+    // Some services write a namespace before the code and a link behind it.
+    let code = code.map(|code| code.rsplit('#').next().unwrap_or(code));
+    let code = code.map(|code| code.split(':').next().unwrap_or(code));
+    match code {
+        Some(code) if BUSY.contains(&code) => FailureClass::Busy,
+        Some(code) if DENIED.contains(&code) => FailureClass::Denied,
+        _ => match status {
+            401 | 403 => FailureClass::Denied,
+            429 => FailureClass::Busy,
+            // An error that the service explains, and blames on the call, has changed nothing.
+            400..=499 => FailureClass::Refused,
+            // A 503 may have come from a proxy behind which the call was made.
+            _ => FailureClass::Ambiguous,
         },
-        _ => Failure::Ambiguous,
     }
 }
 
-fn is_refused_connection(error: &(dyn Error + 'static)) -> bool {
+/// The class of a call that has no answer, by what the client met.
+pub(super) fn class_of_silence(error: &(dyn Error + 'static)) -> FailureClass {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return error.kind() == io::ErrorKind::ConnectionRefused;
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && error.kind() == io::ErrorKind::ConnectionRefused
+        {
+            return FailureClass::Away;
+        }
+        let text = error.to_string();
+        if text.contains("credential") || text.contains("sso token") {
+            return FailureClass::Denied;
+        }
+        // A name that does not resolve: no connection was made.
+        if text.contains("dns error") || text.contains("failed to lookup address") {
+            return FailureClass::Away;
         }
         cause = error.source();
     }
-    false
+    FailureClass::Ambiguous
 }
 
-/// The port's error for a failed call: all of them may be tried again.
-pub(super) fn unavailable<E: Error + Send + Sync + 'static>(
-    what: impl Into<String>,
+/// The class of a failed SDK call.
+pub(super) fn class_of<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
     error: &SdkError<E>,
-) -> PortError
-where
-    SdkError<E>: Error,
-{
-    PortError::unavailable(what, DisplayErrorContext(error).to_string())
+) -> FailureClass {
+    match error {
+        SdkError::ServiceError(answer) => {
+            class_of_answer(answer.err().code(), answer.raw().status().as_u16())
+        }
+        SdkError::ConstructionFailure(_) => match class_of_silence(error) {
+            FailureClass::Denied => FailureClass::Denied,
+            // The call does not make sense to the SDK itself; it was not sent.
+            _ => FailureClass::Refused,
+        },
+        error => class_of_silence(error),
+    }
 }
 
-/// The same words for a log line.
-pub(super) fn words<E: Error + Send + Sync + 'static>(error: &SdkError<E>) -> String
-where
-    SdkError<E>: Error,
-{
-    DisplayErrorContext(error).to_string()
+/// Why a call failed, in one line: what the service said, its code and the request's id.
+pub(super) fn describe<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+    error: &SdkError<E>,
+) -> String {
+    match error {
+        SdkError::ServiceError(answer) => {
+            let (code, message) = (answer.err().code(), answer.err().message());
+            describe_answer(code, answer.raw().status().as_u16(), message, error.request_id())
+        }
+        SdkError::TimeoutError(_) => "no answer in time".into(),
+        error => one_line(&innermost(error)),
+    }
 }
+
+/// One line of an answer that reports an error.
+pub(super) fn describe_answer(
+    code: Option<&str>,
+    status: u16,
+    message: Option<&str>,
+    request: Option<&str>,
+) -> String {
+    let code = code.map_or_else(|| format!("status {status}"), str::to_owned);
+    let message = message.map(|message| format!(": {message}")).unwrap_or_default();
+    let request = request.map(|id| format!(" (request {id})")).unwrap_or_default();
+    one_line(&format!("{code}{message}{request}"))
+}
+
+/// The innermost cause of an error: what the machine said.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
+
+/// A text without line breaks, cut where it grows long.
+pub(super) fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 400;
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(CHARS_MAX) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+/// The port's error for a failed SDK call. `attempted` names the call and the id it was made on.
+pub(super) fn port_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+    attempted: impl Into<String>,
+    error: &SdkError<E>,
+) -> PortError {
+    PortError::failed(class_of(error), attempted, describe(error))
+}
+
+/// The former name of [`port_error`].
+pub(super) use port_error as unavailable;
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,18 @@
-//! Which dependency answers and which is lost, for readiness: written by every
-//! call, read by anyone.
+//! Which dependency answers, which does not, and which refuses this process:
+//! for readiness, metrics and alerts. Every call writes here; anyone reads.
+//!
+//! A dependency is **lost** when its calls have failed for three seconds and
+//! none between was answered. It is **denied** at once when it refuses a call
+//! for a reason that only an operator can mend, and stays so until the same
+//! operation succeeds, whatever other operations do.
 
-use aws_sdk_kinesis::config::interceptors::FinalizerInterceptorContextRef;
-use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::metrics::HealthMetrics;
+use parking_lot::Mutex;
+use sluice_ports::{FailureClass, LostDependency};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a process of the distributed engine depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,130 +25,197 @@ pub enum Dependency {
     Sqs,
     /// Rates and idempotency keys.
     Redis,
+    /// Customers, keys and subscriptions.
+    Postgres,
 }
 
-/// All of them, as a report names them.
-const ALL: [(Dependency, &str); 4] = [
+/// All dependencies, with the names that reports use.
+const ALL: [(Dependency, &str); 5] = [
     (Dependency::Kinesis, "kinesis"),
     (Dependency::DynamoDb, "dynamodb"),
     (Dependency::Sqs, "sqs"),
     (Dependency::Redis, "redis"),
+    (Dependency::Postgres, "postgres"),
 ];
 
-/// A dependency is lost when its calls have failed for this long, with none between that was answered.
+/// A dependency whose calls have failed for this long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);
+/// A denied operation that nobody tried for this long is forgotten: an edge
+/// that gets no requests, since it is not ready, would else never try again.
+const DENIAL_KEPT: Duration = Duration::from_secs(20);
+/// Operations of one dependency that are remembered as denied.
+const DENIALS_MAX: usize = 32;
 
-/// How the dependencies are.
+/// An operation that is denied.
 #[derive(Debug)]
-pub struct Health {
-    started: Instant,
-    /// Since when all calls fail, in milliseconds since `started` and one; 0 where the last was answered.
-    failing_since: [AtomicU64; ALL.len()],
+struct Denial {
+    reason: String,
+    tried: Instant,
 }
 
-impl Default for Health {
-    fn default() -> Self {
-        Self { started: Instant::now(), failing_since: Default::default() }
-    }
+/// How one dependency is.
+#[derive(Debug, Default)]
+struct DependencyState {
+    /// Since when all calls fail without an answer, and how the last one failed.
+    silent: Mutex<Option<(Instant, String)>>,
+    /// Whether `silent` or `denials` hold anything: else a call that succeeds takes no lock.
+    troubled: AtomicBool,
+    /// By operation.
+    denials: Mutex<BTreeMap<String, Denial>>,
+}
+
+/// How the dependencies are.
+#[derive(Debug, Default)]
+pub struct Health {
+    states: [DependencyState; ALL.len()],
 }
 
 impl Health {
-    fn now_ms(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64 + 1
+    /// The names of all dependencies.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        ALL.iter().map(|(_, name)| *name)
     }
 
-    /// A call came back with an answer, whichever.
-    pub fn answered(&self, of: Dependency) {
-        self.failing_since[of as usize].store(0, Ordering::Relaxed);
+    const fn state(&self, dependency: Dependency) -> &DependencyState {
+        &self.states[dependency as usize]
     }
 
-    /// A call failed because the dependency did not do its part.
-    pub fn failed(&self, of: Dependency) {
-        self.failed_at(of, self.now_ms());
-    }
-
-    fn failed_at(&self, of: Dependency, now_ms: u64) {
-        let since = &self.failing_since[of as usize];
-        // Only the first of a row of failures counts.
-        since.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed).ok();
-    }
-
-    /// Whether the last call failed.
+    /// Whether a call of the dependency failed lately: then those that
+    /// succeed must be told with their operation.
     #[must_use]
-    pub fn is_failing(&self, of: Dependency) -> bool {
-        self.failing_since[of as usize].load(Ordering::Relaxed) != 0
+    pub fn is_troubled(&self, dependency: Dependency) -> bool {
+        self.state(dependency).troubled.load(Ordering::Relaxed)
     }
 
-    /// Says in a metric which dependencies are lost: where leases cannot be
-    /// kept no shard is worked, and no shard's metric tells.
-    pub fn report(&self) {
-        let lost = self.lost();
-        for (_, name) in ALL {
-            let is_lost = f64::from(u8::from(lost.contains(&name)));
-            metrics::gauge!("sluice_dependency_lost", "dependency" => name).set(is_lost);
+    /// A call succeeded. `operation` names it, with the table, stream or queue.
+    pub fn succeeded(&self, dependency: Dependency, operation: &str) {
+        let state = self.state(dependency);
+        if !state.troubled.load(Ordering::Relaxed) {
+            return;
+        }
+        *state.silent.lock() = None;
+        let mut denials = state.denials.lock();
+        denials.remove(operation);
+        if denials.is_empty() {
+            state.troubled.store(false, Ordering::Relaxed);
         }
     }
 
-    /// The names of those that are lost.
-    #[must_use]
-    pub fn lost(&self) -> Vec<&'static str> {
-        self.lost_at(self.now_ms())
+    /// A call failed.
+    pub fn failed(&self, dependency: Dependency, class: FailureClass, operation: &str, reason: &str) {
+        let state = self.state(dependency);
+        let now = Instant::now();
+        match class {
+            // An answer: the service does its part.
+            FailureClass::Busy | FailureClass::Refused => *state.silent.lock() = None,
+            FailureClass::Away | FailureClass::Ambiguous => {
+                let mut silent = state.silent.lock();
+                let since = silent.as_ref().map_or(now, |(since, _)| *since);
+                *silent = Some((since, format!("{operation}: {reason}")));
+                state.troubled.store(true, Ordering::Relaxed);
+            }
+            FailureClass::Denied => {
+                *state.silent.lock() = None;
+                let mut denials = state.denials.lock();
+                if denials.len() < DENIALS_MAX || denials.contains_key(operation) {
+                    denials.insert(operation.to_owned(), Denial { reason: reason.to_owned(), tried: now });
+                }
+                state.troubled.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
-    fn lost_at(&self, now_ms: u64) -> Vec<&'static str> {
-        let is_lost = |of: Dependency| match self.failing_since[of as usize].load(Ordering::Relaxed) {
-            0 => false,
-            since => now_ms.saturating_sub(since) >= LOST_AFTER.as_millis() as u64,
+    /// The dependencies that are lost or denied now, each with its reason.
+    #[must_use]
+    pub fn lost(&self) -> Vec<LostDependency> {
+        let lost = |(dependency, name): &(Dependency, &'static str)| {
+            let reason = self.denied(*dependency).or_else(|| self.silent(*dependency))?;
+            Some(LostDependency { name, reason })
         };
-        ALL.iter().filter(|(of, _)| is_lost(*of)).map(|(_, name)| *name).collect()
-    }
-}
-
-/// Tells [`Health`] how an SDK's calls end.
-#[derive(Debug)]
-pub(super) struct Watch {
-    pub(super) of: Dependency,
-    pub(super) health: Arc<Health>,
-}
-
-impl Intercept for Watch {
-    fn name(&self) -> &'static str {
-        "SluiceDependencyHealth"
+        ALL.iter().filter_map(lost).collect()
     }
 
-    /// After the last try of a call. A refusal is an answer too; an error of
-    /// the service itself, or silence, is none.
-    fn read_after_execution(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _bag: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let status = context.response().map(|response| response.status().as_u16());
-        match status {
-            Some(200..500) => self.health.answered(self.of),
-            _ => self.health.failed(self.of),
+    /// Why the dependency denies an operation, if it does.
+    #[must_use]
+    pub fn denied(&self, dependency: Dependency) -> Option<String> {
+        let mut denials = self.state(dependency).denials.lock();
+        denials.retain(|_, denial| denial.tried.elapsed() < DENIAL_KEPT);
+        let (operation, denial) = denials.first_key_value()?;
+        let others = denials.len() - 1;
+        let more = if others > 0 { format!(" (and {others} more operations)") } else { String::new() };
+        Some(format!("denied: {operation}: {}{more}", denial.reason))
+    }
+
+    /// How long the dependency has not answered and how its last call failed,
+    /// if that is long enough to call it lost.
+    fn silent(&self, dependency: Dependency) -> Option<String> {
+        let silent = self.state(dependency).silent.lock();
+        let (since, reason) = silent.as_ref().filter(|(since, _)| since.elapsed() >= LOST_AFTER)?;
+        Some(format!("no answer for {} s: {reason}", since.elapsed().as_secs()))
+    }
+
+    /// Writes the metrics: where leases cannot be kept no shard is worked, so
+    /// no shard's metric tells it.
+    pub fn report(&self, metrics: &HealthMetrics) {
+        for (dependency, name) in ALL {
+            let denied = self.denied(dependency).is_some();
+            metrics.set(name, denied || self.silent(dependency).is_some(), denied);
         }
-        Ok(())
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_dependency_is_lost_once_all_its_calls_have_failed_for_a_while() {
-        let (health, after) = (Health::default(), LOST_AFTER.as_millis() as u64);
-        health.failed_at(Dependency::Sqs, 5);
-        assert!(health.lost_at(4 + after).is_empty(), "one failure is none");
-        health.failed_at(Dependency::Sqs, 4 + after);
-        assert_eq!(health.lost_at(5 + after), ["sqs"]);
-        health.answered(Dependency::Sqs);
-        assert!(health.lost_at(6 + after).is_empty());
-        health.failed_at(Dependency::Sqs, 10);
-        health.failed_at(Dependency::Redis, 11);
-        health.answered(Dependency::DynamoDb);
-        assert_eq!(health.lost_at(11 + after), ["sqs", "redis"]);
+    const PUT: &str = "PutItem events";
+    const SCAN: &str = "Scan leases";
+
+    fn names(health: &Health) -> Vec<&'static str> {
+        health.lost().iter().map(|lost| lost.name).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dependency_is_lost_once_all_its_calls_have_failed_for_a_while() {
+        let health = Health::default();
+        let away = |dependency| health.failed(dependency, FailureClass::Away, PUT, "no route");
+        away(Dependency::Sqs);
+        tokio::time::advance(LOST_AFTER - Duration::from_millis(1)).await;
+        assert!(names(&health).is_empty(), "a short silence is no loss");
+        away(Dependency::Sqs);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(names(&health), ["sqs"]);
+        assert_eq!(health.lost()[0].reason, "no answer for 3 s: PutItem events: no route");
+        // A refusal is an answer too.
+        health.failed(Dependency::Sqs, FailureClass::Busy, PUT, "throttled");
+        assert!(names(&health).is_empty());
+        away(Dependency::Sqs);
+        away(Dependency::Redis);
+        health.succeeded(Dependency::DynamoDb, PUT);
+        tokio::time::advance(LOST_AFTER).await;
+        assert_eq!(names(&health), ["sqs", "redis"]);
+        health.succeeded(Dependency::Sqs, PUT);
+        assert_eq!(names(&health), ["redis"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denied_operation_is_told_at_once_and_until_that_operation_succeeds() {
+        let health = Health::default();
+        health.failed(Dependency::DynamoDb, FailureClass::Denied, PUT, "AccessDeniedException: no");
+        assert_eq!(names(&health), ["dynamodb"]);
+        assert_eq!(health.lost()[0].reason, "denied: PutItem events: AccessDeniedException: no");
+        health.succeeded(Dependency::DynamoDb, SCAN);
+        assert_eq!(names(&health), ["dynamodb"], "another operation says nothing about this one");
+        health.succeeded(Dependency::DynamoDb, PUT);
+        assert!(names(&health).is_empty());
+        assert!(!health.is_troubled(Dependency::DynamoDb));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denial_that_nobody_tries_again_is_forgotten_after_a_while() {
+        let health = Health::default();
+        health.failed(Dependency::Kinesis, FailureClass::Denied, "PutRecords events", "expired token");
+        tokio::time::advance(DENIAL_KEPT).await;
+        assert!(names(&health).is_empty());
     }
 }

@@ -8,16 +8,23 @@
 //! that could not renew gives up earlier than that by itself.
 
 mod decide;
+mod fence;
+mod gap;
 mod held;
 mod keeper;
+#[cfg(all(test, feature = "paused-time"))]
+mod keeper_tests;
+mod observed;
 #[cfg(feature = "services")]
 mod row;
 mod rows;
 #[cfg(feature = "services")]
 mod table;
+#[cfg(test)]
+mod testing;
 
-pub use held::Checkpoints;
+pub use held::LeaseCheckpoints;
 pub use keeper::{Keeper, ShardLeases};
-pub use rows::{LeaseRow, LeaseRows, Row, Written};
+pub use rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 #[cfg(feature = "services")]
 pub use table::LeaseTable;

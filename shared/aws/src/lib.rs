@@ -17,6 +17,8 @@
 //! [`LeaseRows`](leases::LeaseRows).
 
 #[cfg(feature = "services")]
+mod attribute;
+#[cfg(feature = "services")]
 pub mod catalogue;
 #[cfg(feature = "services")]
 mod clients;
@@ -25,15 +27,17 @@ mod config;
 pub mod events;
 #[cfg(feature = "services")]
 mod failure;
-#[cfg(feature = "services")]
 pub mod health;
 #[cfg(feature = "services")]
 pub mod idempotency;
 pub mod leases;
 pub mod log;
+mod metrics;
 #[cfg(feature = "services")]
 #[cfg(test)]
 mod on_servers;
+#[cfg(feature = "services")]
+mod pauses;
 #[cfg(feature = "services")]
 pub mod provision;
 #[cfg(feature = "services")]
@@ -43,8 +47,17 @@ pub mod rates;
 #[cfg(feature = "services")]
 pub mod redis;
 #[cfg(feature = "services")]
+mod refused_items;
+#[cfg(feature = "services")]
 pub mod rows;
+#[cfg(feature = "services")]
+mod store_metrics;
+#[cfg(feature = "services")]
+mod table;
+
+#[cfg(feature = "services")]
+mod watch;
 
 #[cfg(feature = "services")]
 pub use clients::Clients;
-pub use config::AwsConfig;
+pub use config::{AwsConfig, OnGap};

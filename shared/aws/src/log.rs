@@ -6,6 +6,8 @@
 //! until its deadline. So a record may be in the stream twice: whoever needs
 //! them once reads through [`Deduplicated`].
 
+mod append_door;
+mod arrivals;
 #[cfg(feature = "services")]
 mod aside;
 mod deduplicated;
@@ -13,25 +15,37 @@ mod deduplicated;
 mod fan_out;
 #[cfg(feature = "services")]
 mod kinesis;
+mod learning;
+mod look;
 mod marks;
 mod outbox;
 mod pace;
+mod read_pace;
 mod reader;
 mod sender;
+#[cfg(all(test, feature = "paused-time"))]
+mod sender_tests;
 mod shard_map;
 mod stream;
+#[cfg(all(test, feature = "paused-time"))]
+mod takeover_tests;
+#[cfg(all(test, feature = "paused-time"))]
+pub(crate) mod testing;
 
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
-pub use stream::{Aside, Failure, From, Got, GotRecord, PutAnswer, PutRecord, Stream, Subscription};
+pub use stream::{
+    Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity, Subscription,
+};
 
 #[cfg(feature = "services")]
 use super::clients::Clients;
 use super::config::AwsConfig;
+use append_door::AppendDoor;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reader::{ReaderSettings, Readers};
-use sender::{Door, Sender, Submission};
+use sender::{Sender, Submission};
 use sluice_model::Lane;
 use sluice_model::wire::record::RecordEncoder;
 use sluice_ports::PortError;
@@ -56,7 +70,7 @@ pub struct KinesisLog {
     zstd_level: i32,
     encoders: Mutex<Vec<RecordEncoder>>,
     submissions: mpsc::Sender<Submission>,
-    door: Arc<Door>,
+    door: Arc<AppendDoor>,
     readers: Readers,
     sender: Mutex<Option<JoinHandle<()>>>,
 }
@@ -82,7 +96,7 @@ impl KinesisLog {
         config: &AwsConfig,
     ) -> Result<Self, PortError> {
         let shards = stream.shards().await?;
-        let door = Arc::new(Door::default());
+        let door = Arc::new(AppendDoor::default());
         let (submissions, receiver) = mpsc::channel(usize::from(config.lanes).max(64));
         let sender =
             Sender::new(Arc::clone(&stream), config, ShardMap::new(&shards), Arc::clone(&door), receiver);
@@ -91,8 +105,11 @@ impl KinesisLog {
             aside,
             ReaderSettings {
                 poll: Duration::from_millis(config.poll_ms),
-                records_max: config.read_records_max,
+                records_max: config.read_records_max as usize,
+                bytes_max: config.read_bytes_max,
+                bytes_per_s: config.shard_bytes_per_s,
                 watchdog: Duration::from_millis(config.fan_out_watchdog_ms),
+                learn: Duration::from_millis(config.learn_ms_max),
             },
         );
         Ok(Self {
@@ -113,6 +130,30 @@ impl KinesisLog {
     /// If the stream cannot be described.
     pub async fn describe(&self) -> Result<Vec<ShardInfo>, PortError> {
         self.stream.shards().await
+    }
+
+    /// Which stream it is.
+    ///
+    /// # Errors
+    /// If the stream cannot be described.
+    pub async fn identity(&self) -> Result<StreamIdentity, PortError> {
+        self.stream.identity().await
+    }
+
+    /// Whether the stream can be read behind a position: a position that it
+    /// does not know is [`PortError::Refused`].
+    ///
+    /// # Errors
+    /// If it cannot, or does not answer.
+    pub async fn can_read_behind(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+        self.stream.iterator(shard, ReadFrom::After(position)).await.map(drop)
+    }
+
+    /// The latest time up to which all that arrived in the shard is at
+    /// `position` or before it, as far as this process read the shard.
+    #[must_use]
+    pub fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
+        self.readers.arrived_until_ms(shard, position)
     }
 
     /// The readers of its shards.
@@ -187,7 +228,7 @@ impl Log for KinesisLog {
     }
 
     async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
-        let found = self.describe().await?.into_iter().find(|of| of.id == *shard);
+        let found = self.describe().await?.into_iter().find(|info| info.id == *shard);
         let found = found.ok_or_else(|| PortError::Damaged {
             what: format!("find the lanes of shard {shard}"),
             detail: "the stream has no such shard".into(),

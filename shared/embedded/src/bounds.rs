@@ -1,5 +1,5 @@
-//! Which segments a log has: without a note of it, a missing first or last
-//! file would look like a log that begins later or ends earlier.
+//! The first and the last segment of a log. Without this note, a log whose first
+//! or last file is missing would look like one that begins later or ends earlier.
 //!
 //! The file `bounds`, overwritten in place (a full disk cannot keep it from
 //! changing), little-endian:
@@ -12,8 +12,8 @@
 //! 32  4  CRC32C of bytes 0..32
 //! ```
 //!
-//! It is changed after a segment is there and before its first frame is
-//! acknowledged, and before a segment is deleted.
+//! The note changes after a new segment is durable and before the first frame
+//! in that segment is acknowledged, and before a segment is deleted.
 
 use super::durable_file;
 use super::segment::read_up_to;
@@ -26,78 +26,90 @@ use std::path::{Path, PathBuf};
 const MAGIC: [u8; 8] = *b"SLBOUND\x01";
 const LEN: usize = 36;
 
-/// What the note says.
+/// The content of the note.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(crate) struct SegmentBounds {
     pub oldest: u64,
     pub newest: u64,
     pub newest_size: u64,
 }
 
-/// What stood in the file.
-pub(crate) enum Noted {
-    /// A note.
-    Known(Bounds),
-    /// Nothing: the log is new, or the file was deleted.
+/// The content of the file when it was opened.
+pub(crate) enum NotedBounds {
+    /// The note is whole.
+    Known(SegmentBounds),
+    /// The file is empty: the log is new, or the file was deleted.
     Missing,
-    /// Something else.
+    /// The file is not what was written.
     Damaged,
 }
 
 /// The open file.
 pub(crate) struct BoundsFile {
-    dir: PathBuf,
-    file: File,
-    known: Mutex<Bounds>,
+    path: PathBuf,
+    file: Mutex<File>,
+    known: Mutex<SegmentBounds>,
 }
 
 impl BoundsFile {
-    pub(crate) fn open(dir: &Path) -> io::Result<(Self, Noted)> {
+    pub(crate) fn open(dir: &Path) -> io::Result<(Self, NotedBounds)> {
         let path = dir.join("bounds");
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+        let file = open(&path)?;
         let mut bytes = [0; LEN];
         let noted = match read_up_to(&file, &mut bytes, 0)? {
-            0 => Noted::Missing,
-            LEN => decode(&bytes).map_or(Noted::Damaged, Noted::Known),
-            _ => Noted::Damaged,
+            0 => NotedBounds::Missing,
+            LEN => decode(&bytes).map_or(NotedBounds::Damaged, NotedBounds::Known),
+            _ => NotedBounds::Damaged,
         };
         let known = match noted {
-            Noted::Known(bounds) => bounds,
-            Noted::Missing | Noted::Damaged => Bounds::default(),
+            NotedBounds::Known(bounds) => bounds,
+            NotedBounds::Missing | NotedBounds::Damaged => SegmentBounds::default(),
         };
-        Ok((Self { dir: dir.to_owned(), file, known: Mutex::new(known) }, noted))
+        Ok((Self { path, file: Mutex::new(file), known: Mutex::new(known) }, noted))
     }
 
-    pub(crate) fn get(&self) -> Bounds {
+    pub(crate) fn get(&self) -> SegmentBounds {
         *self.known.lock()
     }
 
-    /// Writes the note whatever was there, and makes the file itself durable.
-    pub(crate) fn write(&self, bounds: Bounds) -> io::Result<()> {
+    /// Writes the note over whatever the file holds, and makes the file durable.
+    pub(crate) fn write(&self, bounds: SegmentBounds) -> io::Result<()> {
         let mut known = self.known.lock();
-        self.file.set_len(LEN as u64)?;
-        self.file.write_all_at(&encode(bounds), 0)?;
-        self.file.sync_all()?;
-        durable_file::sync_dir(&self.dir)?;
+        let file = self.file.lock();
+        file.set_len(LEN as u64)?;
+        file.write_all_at(&encode(bounds), 0)?;
+        file.sync_all()?;
+        durable_file::sync_parent(&self.path)?;
         *known = bounds;
         Ok(())
     }
 
-    /// Makes a changed note durable.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Bounds)) -> io::Result<()> {
+    /// Changes the note durably.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut SegmentBounds)) -> io::Result<()> {
         let mut known = self.known.lock();
         let mut changed = *known;
         change(&mut changed);
-        if changed != *known {
-            self.file.write_all_at(&encode(changed), 0)?;
-            self.file.sync_data()?;
-            *known = changed;
+        if changed == *known {
+            return Ok(());
         }
+        let mut file = self.file.lock();
+        if rustix::fs::fstat(&*file)?.st_nlink == 0 {
+            // The file was deleted, perhaps with its directory, which is there again.
+            *file = open(&self.path)?;
+            durable_file::sync_parent(&self.path)?;
+        }
+        file.write_all_at(&encode(changed), 0)?;
+        file.sync_data()?;
+        *known = changed;
         Ok(())
     }
 }
 
-fn encode(bounds: Bounds) -> [u8; LEN] {
+fn open(path: &Path) -> io::Result<File> {
+    durable_file::private(File::options().create(true).truncate(false).read(true).write(true)).open(path)
+}
+
+fn encode(bounds: SegmentBounds) -> [u8; LEN] {
     let mut out = [0; LEN];
     out[..8].copy_from_slice(&MAGIC);
     out[8..16].copy_from_slice(&bounds.oldest.to_le_bytes());
@@ -108,8 +120,8 @@ fn encode(bounds: Bounds) -> [u8; LEN] {
     out
 }
 
-fn decode(bytes: &[u8; LEN]) -> Option<Bounds> {
+fn decode(bytes: &[u8; LEN]) -> Option<SegmentBounds> {
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
     let whole = bytes[..8] == MAGIC && crc32c::crc32c(&bytes[..32]).to_le_bytes() == bytes[32..];
-    whole.then(|| Bounds { oldest: u64_at(8), newest: u64_at(16), newest_size: u64_at(24) })
+    whole.then(|| SegmentBounds { oldest: u64_at(8), newest: u64_at(16), newest_size: u64_at(24) })
 }

@@ -1,6 +1,6 @@
-//! What of the embedded engine can be configured.
+//! The configuration of the embedded engine.
 
-use super::{EngineSettings, KvSettings, LogSettings, RetentionSettings};
+use super::{EngineClock, EngineSettings, KvSettings, LogSettings, RetentionSettings};
 use serde::{Deserialize, Serialize};
 use sluice_model::batch::BATCH_BYTES_MAX;
 use sluice_model::config::{ConfigError, within};
@@ -15,23 +15,24 @@ pub struct EngineConfig {
     pub lanes: u16,
     /// Log shards of a new data directory; an existing one keeps its own.
     pub shards: u16,
-    /// A log segment's size. Two of each shard exist at the least: 1 MiB to 4 GiB.
+    /// Size of a log segment, 1 MiB to 4 GiB. Each shard has at least two.
     pub log_segment_bytes: u64,
-    /// The zstd level of stored records, -50 to 19; lower is faster and packs less.
+    /// The zstd level of stored records, -50 to 19. Lower levels are faster and pack less.
     pub zstd_level: i32,
-    /// How much of a shard's newest records is kept in memory for its consumer.
+    /// Bytes of a shard's newest records that are kept in memory for its consumer.
     pub log_tail_bytes: usize,
-    /// A state ledger segment's size, 1 MiB to 4 GiB.
+    /// Size of a segment of the state's ledger, 1 MiB to 4 GiB.
     pub state_segment_bytes: u64,
-    /// How long a change of state waits for company before it is made durable.
+    /// The longest that a change of state waits for others to be made durable with it.
     pub state_linger_ms: u64,
-    /// The state cache's memory for blocks.
+    /// Memory for blocks of the state's tables.
     pub state_cache_bytes: u64,
-    /// Ledger bytes after which the state cache's tables are flushed: what a start replays at the most.
+    /// Bytes of the state's ledger after which its tables are flushed. A start replays
+    /// up to four times this.
     pub state_flush_bytes: u64,
     /// How many days events are kept.
     pub retention_days: u32,
-    /// How many bytes of log a shard keeps at the most.
+    /// Bytes of log above which a shard's oldest segments may be deleted.
     pub retention_shard_bytes: u64,
     /// How many hours an idempotency key is kept.
     pub idempotency_hours: u32,
@@ -63,7 +64,7 @@ impl EngineConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// The first that makes no sense.
+    /// The first value that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         const MIB: i128 = 1 << 20;
         const MAX: i128 = i64::MAX as i128;
@@ -107,6 +108,7 @@ impl EngineConfig {
             },
             idempotency_keep: Duration::from_secs(u64::from(self.idempotency_hours) * 3600),
             idempotency_pending_max: self.idempotency_in_flight_max,
+            clock: EngineClock::default(),
         }
     }
 }

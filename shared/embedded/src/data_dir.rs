@@ -1,4 +1,5 @@
-//! The data directory: its lock, its format and what is fixed when it is made.
+//! The data directory: its lock, its permissions, and the numbers of lanes and
+//! shards, which are fixed when it is made.
 //!
 //! `format` (and `format.copy`, the same bytes, in case one is damaged):
 //!
@@ -12,9 +13,11 @@
 //! ```
 
 use super::durable_file;
+use rustix::fs::Mode;
 use sluice_model::ids::LANES_MAX;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 8] = *b"SLUICEDD";
@@ -56,35 +59,44 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens `path`, or makes it with these numbers of lanes and shards.
+    /// Opens `path`, or makes it with these numbers of lanes and shards. Files
+    /// that this process makes from then on are private (umask 077), and those
+    /// of the directory become so.
     ///
     /// # Errors
     /// See [`DataDirError`].
     pub fn open(path: &Path, lanes: u16, shards: u16) -> Result<Self, DataDirError> {
         let io = |source| DataDirError::Io { path: path.to_owned(), source };
+        // The libraries of the state's tables and of the catalogue make files of their own.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
         durable_file::create_dir(path).map_err(io)?;
-        let lock = File::create(path.join("lock")).map_err(io)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
+        let lock = lock.map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(DataDirError::Locked(path.to_owned())),
             Err(std::fs::TryLockError::Error(error)) => return Err(io(error)),
         }
+        make_private(path).map_err(io)?;
         let stored = [path.join("format"), path.join("format.copy")].map(|file| read(&file));
         let [first, second] = stored;
         let mut findings = Vec::new();
         let format = match (first.map_err(io)?, second.map_err(io)?) {
-            (Stored::Good(format), Stored::Good(_)) => format,
-            // Not new: shards and lanes of its log are unknown.
-            (Stored::Missing, Stored::Missing) if path.join("log").exists() => {
+            (StoredFormat::Good(format), StoredFormat::Good(_)) => format,
+            // The directory is not new, and nothing tells how many lanes and shards it has.
+            (StoredFormat::Missing, StoredFormat::Missing) if path.join("log").exists() => {
                 return Err(DataDirError::Damaged(path.to_owned()));
             }
-            (Stored::Missing, Stored::Missing) => {
-                let format =
-                    Format { version: VERSION, lanes: lanes.clamp(1, LANES_MAX), shards: shards.max(1) };
+            (StoredFormat::Missing, StoredFormat::Missing) => {
+                let format = DataDirFormat {
+                    version: VERSION,
+                    lanes: lanes.clamp(1, LANES_MAX),
+                    shards: shards.max(1),
+                };
                 write(path, format).map_err(io)?;
                 format
             }
-            (Stored::Good(format), _) | (_, Stored::Good(format)) => {
+            (StoredFormat::Good(format), _) | (_, StoredFormat::Good(format)) => {
                 let finding = format!("{}: a copy of the format file was damaged; mended", path.display());
                 tracing::error!(finding, "the data directory is damaged");
                 findings.push(finding);
@@ -100,48 +112,71 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), lanes, shards, findings, _lock: lock })
     }
 
-    /// What was found damaged when it was opened.
+    /// The damage that was found when the directory was opened.
     pub(crate) fn findings(&self) -> &[String] {
         &self.findings
     }
 
-    /// A place in the directory.
+    /// The path of a file in the directory.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 }
 
+/// How the names of the engine's and the server's own files begin.
+const OWN_NAMES: [&str; 6] = ["lock", "format", "log", "state", "catalogue.", "admin-token"];
+/// The mode bit of directories that many users share, like `/tmp`.
+const STICKY: u32 = 0o1000;
+
+/// Takes the permissions of everybody but the owner from the directory and from
+/// its own files, whatever else lies there.
+fn make_private(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.permissions().mode() & STICKY != 0 {
+        tracing::warn!(path = %path.display(), "the data directory is shared with other users");
+    } else if let Err(error) = durable_file::restrict_dir(path) {
+        tracing::warn!(path = %path.display(), %error, "other users may look into the data directory");
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let is_own = |name: &str| OWN_NAMES.iter().any(|own| name.starts_with(own));
+        if entry.file_name().to_str().is_some_and(is_own) {
+            durable_file::mend_permissions(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 #[derive(Debug, Clone, Copy)]
-struct Format {
+struct DataDirFormat {
     version: u16,
     lanes: u16,
     shards: u16,
 }
 
-enum Stored {
-    Good(Format),
+enum StoredFormat {
+    Good(DataDirFormat),
     Damaged,
     Missing,
 }
 
-fn read(file: &Path) -> io::Result<Stored> {
+fn read(file: &Path) -> io::Result<StoredFormat> {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StoredFormat::Missing),
         Err(error) => return Err(error),
     };
-    let Ok(bytes) = <[u8; 20]>::try_from(bytes) else { return Ok(Stored::Damaged) };
+    let Ok(bytes) = <[u8; 20]>::try_from(bytes) else { return Ok(StoredFormat::Damaged) };
     if bytes[..8] != MAGIC || crc32c::crc32c(&bytes[..16]).to_le_bytes() != bytes[16..] {
-        return Ok(Stored::Damaged);
+        return Ok(StoredFormat::Damaged);
     }
     let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-    let format = Format { version: u16_at(8), lanes: u16_at(10), shards: u16_at(12) };
+    let format = DataDirFormat { version: u16_at(8), lanes: u16_at(10), shards: u16_at(12) };
     let sane = (1..=LANES_MAX).contains(&format.lanes) && format.shards > 0;
-    Ok(if sane || format.version != VERSION { Stored::Good(format) } else { Stored::Damaged })
+    Ok(if sane || format.version != VERSION { StoredFormat::Good(format) } else { StoredFormat::Damaged })
 }
 
-fn write(dir: &Path, format: Format) -> io::Result<()> {
+fn write(dir: &Path, format: DataDirFormat) -> io::Result<()> {
     let mut bytes = MAGIC.to_vec();
     for field in [format.version, format.lanes, format.shards, 0] {
         bytes.extend_from_slice(&field.to_le_bytes());

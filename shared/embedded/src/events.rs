@@ -1,95 +1,87 @@
-//! The event store on one machine: batches come from the log's segments through
-//! its index; facts, acknowledgements, dead letters and checkpoints from the
+//! The event store on one machine. Batches are read from the log's segments
+//! through its index. Facts, acknowledgements and dead letters are in the
 //! state store.
 
+mod expiry;
+mod reader;
+
+pub(crate) use expiry::Horizon;
+
+use super::checkpoints::EmbeddedCheckpoints;
+use super::clock::EngineClock;
+use super::disk_reads::DiskReads;
 use super::keys;
-use super::kv::{Kv, KvView, Staged};
+use super::kv::{Kv, StagedChanges};
 use super::log::EmbeddedLog;
 use async_trait::async_trait;
-use foldhash::HashMap;
-use parking_lot::Mutex;
-use sluice_model::{Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId, Fact, SubscriptionId};
+use reader::{EventReader, decode_acks};
+use sluice_model::{Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId, Fact};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{
-    AckOutcome, DeadLetterQuery, Direction, EventStore, LanePage, LaneScan, NewFact, StoredBatch,
+    AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewFact, StoredBatch,
 };
-use sluice_ports::log::{Position, ShardId};
 use std::collections::BTreeSet;
-use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::Semaphore;
-
-/// How many reads are at the disk at a time.
-const READERS_MAX: usize = 64;
+use std::time::Duration;
 
 /// The embedded event store.
 #[derive(Clone)]
 pub struct EmbeddedEvents {
-    inner: Arc<Inner>,
-    /// How many may read the disk at a time.
-    readers: Arc<Semaphore>,
-}
-
-struct Inner {
-    log: Arc<EmbeddedLog>,
     kv: Arc<Kv>,
-    checkpoints: Mutex<HashMap<ShardId, Position>>,
+    reader: Arc<EventReader>,
+    reads: DiskReads,
     dead_letters: Arc<AtomicU64>,
 }
 
-/// A batch and where its record is.
-struct Located {
-    batch: Batch,
-    lsn: u64,
-}
-
 impl EmbeddedEvents {
-    /// Loads checkpoints and counts dead letters. Blocks.
-    pub(crate) fn open(log: Arc<EmbeddedLog>, kv: Arc<Kv>) -> Result<Self, PortError> {
+    /// Counts the dead letters. Events older than `keep`
+    /// can no longer be read, even while their segment exists. Blocks.
+    pub(crate) fn open(
+        log: Arc<EmbeddedLog>,
+        kv: Arc<Kv>,
+        checkpoints: Arc<EmbeddedCheckpoints>,
+        clock: EngineClock,
+        keep: Duration,
+    ) -> Result<Self, PortError> {
         let mut count = 0;
         kv.view().scan(&[keys::DEAD_LETTER], &[], |_, _| {
             count += 1;
             Ok(true)
         })?;
-        let mut checkpoints = HashMap::default();
-        for shard in log.all_shards() {
-            checkpoints.insert(shard.id.clone(), read_checkpoint(kv.view(), &shard.id)?);
-        }
-        let (checkpoints, dead_letters) = (Mutex::new(checkpoints), Arc::new(AtomicU64::new(count)));
-        let inner = Arc::new(Inner { log, kv, checkpoints, dead_letters });
-        Ok(Self { inner, readers: Arc::new(Semaphore::new(READERS_MAX)) })
+        let dead_letters = Arc::new(AtomicU64::new(count));
+        let (view, keep_ms) = (kv.view().clone(), keep.as_millis() as u64);
+        let reader = Arc::new(EventReader { log, view, checkpoints, clock, keep_ms });
+        Ok(Self { kv, reader, reads: DiskReads::new(), dead_letters })
     }
 
-    async fn blocking<R: Send + 'static>(
+    async fn read<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> Result<R, PortError> + Send + 'static,
+        read: impl FnOnce(&EventReader) -> Result<R, PortError> + Send + 'static,
     ) -> Result<R, PortError> {
-        let inner = self.inner.clone();
-        let _permit = self.readers.acquire().await.expect("nobody closes it");
-        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
-        done.unwrap_or_else(|error| Err(PortError::unavailable("read the event store", error)))
+        let reader = self.reader.clone();
+        self.reads.run("read the event store", move || read(&reader)).await
     }
 
     /// Deletes facts, acknowledgements and dead letters of events that the log
-    /// no longer holds; says how many dead letters these were. A dead letter
+    /// no longer holds. Returns how many dead letters these were. A dead letter
     /// goes with the first of its events.
     pub(crate) async fn expire(&self, horizon: &Horizon) -> Result<u64, PortError> {
         let (mut letters, mut from) = (0, Some(Vec::new()));
         while let Some(key) = from {
             let horizon = horizon.clone();
-            let (expired, next) = self.blocking(move |inner| expired(inner.kv.view(), &horizon, key)).await?;
+            let find = move |reader: &EventReader| expiry::expired(&reader.view, &horizon, key);
+            let (expired, next) = self.read(find).await?;
             letters += self.remove(expired).await?;
             from = next;
         }
         Ok(letters)
     }
 
-    /// Removes values; says how many of them were dead letters.
+    /// Removes values. Returns how many of them were dead letters.
     async fn remove(&self, keys: Vec<Vec<u8>>) -> Result<u64, PortError> {
-        let count = self.inner.dead_letters.clone();
-        let stage = move |staged: &mut Staged<'_>| {
+        let count = self.dead_letters.clone();
+        let stage = move |staged: &mut StagedChanges<'_>| {
             let mut letters = 0;
             for key in keys {
                 if staged.get(&key)?.is_some() {
@@ -102,236 +94,14 @@ impl EmbeddedEvents {
         let removed = move |letters: &u64| {
             count.fetch_sub(*letters, Ordering::Relaxed);
         };
-        self.inner.kv.update_then(stage, removed).await
+        self.kv.update_then(stage, removed).await
     }
-}
-
-/// The smallest id time that each shard of the log holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Horizon(pub Vec<u64>);
-
-impl Horizon {
-    fn is_gone(&self, batch: BatchId) -> bool {
-        batch.ms() < self.0[usize::from(batch.lane().number()) % self.0.len()]
-    }
-}
-
-pub(super) fn read_checkpoint(view: &KvView, shard: &ShardId) -> Result<Position, PortError> {
-    match view.get(&keys::checkpoint(shard))? {
-        Some(value) => keys::decode("read a checkpoint", &value),
-        None => Ok(Position::START),
-    }
-}
-
-fn disk_error(error: io::Error) -> PortError {
-    PortError::unavailable("read events", error)
-}
-
-impl Inner {
-    /// Gives `each` a customer's wanted batches of these id times in log order
-    /// (or the reverse), and what is damaged of them.
-    fn walk(
-        &self,
-        scan: &LaneScan,
-        wanted: impl Fn(BatchId) -> bool,
-        mut each: impl FnMut(Result<Located, String>) -> ControlFlow<()>,
-    ) -> io::Result<()> {
-        let shard = self.log.shard_of(scan.lane);
-        let descending = scan.direction == Direction::Descending;
-        shard.index.frames(scan.customer, scan.from_ms, scan.until_ms, descending, |rows| {
-            for row in rows {
-                let mut found = shard.frame_batches(row.lsn, scan.customer, &wanted)?;
-                if descending {
-                    found.reverse();
-                }
-                for batch in found {
-                    if each(batch.map(|batch| Located { batch, lsn: row.lsn })).is_break() {
-                        return Ok(false);
-                    }
-                }
-            }
-            Ok(true)
-        })
-    }
-
-    fn find(&self, customer: CustomerId, id: BatchId) -> Result<Option<Located>, PortError> {
-        let scan = LaneScan {
-            customer,
-            lane: id.lane(),
-            after: None,
-            from_ms: id.ms(),
-            until_ms: id.ms() + 1,
-            direction: Direction::Ascending,
-            max_batches: 1,
-        };
-        let (mut found, mut damage) = (None, None);
-        let each = |batch: Result<Located, String>| match batch {
-            Ok(located) => {
-                found = Some(located);
-                ControlFlow::Break(())
-            }
-            // It may be of another batch of that millisecond.
-            Err(detail) => {
-                damage.get_or_insert(detail);
-                ControlFlow::Continue(())
-            }
-        };
-        self.walk(&scan, |batch| batch == id, each).map_err(disk_error)?;
-        match (found, damage) {
-            (None, Some(detail)) => {
-                Err(PortError::Damaged { what: format!("read batch {}", id.first()), detail })
-            }
-            (found, _) => Ok(found),
-        }
-    }
-
-    fn with_facts(&self, located: Located) -> Result<StoredBatch, PortError> {
-        let Located { batch, lsn } = located;
-        let view = self.kv.view();
-        let prefix = keys::facts(batch.customer, batch.id);
-        let mut facts = Vec::new();
-        view.scan(&prefix, &[], |key, value| {
-            if let Some(subscription) = keys::id_at(key, prefix.len()) {
-                let fact: Fact = keys::decode("read a fact", value)?;
-                facts.push((SubscriptionId::from_bytes(subscription), fact));
-            }
-            Ok(true)
-        })?;
-        let acknowledged = decode_acks(view.get(&keys::ack(batch.customer, batch.id))?)?;
-        let shard = self.log.shard_of(batch.lane());
-        let settled = self.checkpoints.lock().get(&shard.id).copied().unwrap_or(Position::START);
-        let passed = lsn < settled.lsn();
-        Ok(StoredBatch { batch: Arc::new(batch), facts, acknowledged, passed })
-    }
-
-    fn scan(&self, scan: &LaneScan) -> Result<LanePage, PortError> {
-        let mut bounded = *scan;
-        if let Some(after) = scan.after {
-            match scan.direction {
-                Direction::Ascending => bounded.from_ms = scan.from_ms.max(after.ms()),
-                Direction::Descending => bounded.until_ms = scan.until_ms.min(after.ms() + 1),
-            }
-        }
-        let wanted = |batch: BatchId| {
-            let beyond = match (scan.after, scan.direction) {
-                (None, _) => true,
-                (Some(after), Direction::Ascending) => batch >= after.batch(),
-                (Some(after), Direction::Descending) => batch <= after.batch(),
-            };
-            beyond && batch.lane() == scan.lane && (bounded.from_ms..bounded.until_ms).contains(&batch.ms())
-        };
-        let mut page = LanePage { batches: Vec::new(), exhausted: true };
-        let mut failed = None;
-        let each = |located: Result<Located, String>| {
-            let located = match located {
-                Ok(located) => located,
-                // One damaged batch must not hide those behind it.
-                Err(detail) => {
-                    tracing::error!(customer = %scan.customer, detail, "a batch cannot be read");
-                    return ControlFlow::Continue(());
-                }
-            };
-            if is_passed(scan, &located.batch) {
-                return ControlFlow::Continue(());
-            }
-            if page.batches.len() >= scan.max_batches {
-                page.exhausted = false;
-                return ControlFlow::Break(());
-            }
-            match self.with_facts(located) {
-                Ok(stored) => {
-                    page.batches.push(stored);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        };
-        self.walk(&bounded, wanted, each).map_err(disk_error)?;
-        failed.map_or(Ok(page), Err)
-    }
-
-    /// How many events the batches have that the customer has.
-    fn lengths(
-        &self,
-        customer: CustomerId,
-        batches: &BTreeSet<BatchId>,
-    ) -> Result<HashMap<BatchId, u16>, PortError> {
-        let mut lengths = HashMap::default();
-        for id in batches {
-            lengths.extend(self.find(customer, *id)?.map(|located| (*id, located.batch.len())));
-        }
-        Ok(lengths)
-    }
-}
-
-/// Whether the place where a scan begins lies behind all of the batch's events.
-fn is_passed(scan: &LaneScan, batch: &Batch) -> bool {
-    scan.after.filter(|after| after.batch() == batch.id).is_some_and(|after| match scan.direction {
-        Direction::Ascending => after.index() + 1 >= batch.len(),
-        Direction::Descending => after.index() == 0,
-    })
-}
-
-/// Some keys of what is gone, from a key on, and where to go on if there is more.
-fn expired(
-    view: &KvView,
-    horizon: &Horizon,
-    mut from: Vec<u8>,
-) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
-    const ROWS_MAX: usize = 10_000;
-    let (mut expired, mut rows) = (Vec::new(), 0);
-    let above_all = horizon.0.iter().max().copied().unwrap_or(0);
-    for kind in [keys::ACK, keys::DEAD_LETTER, keys::FACT] {
-        while from.first().is_none_or(|first| *first <= kind) {
-            let mut go_on = None;
-            view.scan(&[kind], &from, |key, value| {
-                rows += 1;
-                if rows > ROWS_MAX {
-                    go_on = Some(key.to_vec());
-                    return Ok(false);
-                }
-                let (Some(customer), Some(id)) = (keys::id_at(key, 1), keys::id_at(key, 17)) else {
-                    return Ok(true);
-                };
-                let batch = BatchId::from_bytes(id);
-                let gone = if kind == keys::DEAD_LETTER {
-                    // Its key has the time of the verdict, which says little of its events'.
-                    let letter: DeadLetter = keys::decode("read a dead letter", value)?;
-                    letter.delivery.events.iter().any(|of| horizon.is_gone(of.batch))
-                } else if batch.ms() < above_all {
-                    horizon.is_gone(batch)
-                } else {
-                    // Keys sort by time: the customer's others are younger.
-                    let next = u128::from_be_bytes(customer).checked_add(1).map(CustomerId::from_u128);
-                    go_on = next.map(|next| keys::of_customer(kind, next));
-                    return Ok(false);
-                };
-                if gone {
-                    expired.push(key.to_vec());
-                }
-                Ok(true)
-            })?;
-            match go_on {
-                Some(next) if rows > ROWS_MAX => return Ok((expired, Some(next))),
-                Some(next) => from = next,
-                None => break,
-            }
-        }
-    }
-    Ok((expired, None))
-}
-
-fn decode_acks(value: Option<impl AsRef<[u8]>>) -> Result<Vec<(u16, u64)>, PortError> {
-    value.map_or_else(|| Ok(Vec::new()), |value| keys::decode("read acknowledgements", value.as_ref()))
 }
 
 #[async_trait]
 impl EventStore for EmbeddedEvents {
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
-        let stage = move |staged: &mut Staged<'_>| {
+        let stage = move |staged: &mut StagedChanges<'_>| {
             for new in facts {
                 let key = keys::fact(new.customer, new.batch, new.subscription);
                 let known = staged.get(&key)?;
@@ -341,23 +111,25 @@ impl EventStore for EmbeddedEvents {
             }
             Ok(())
         };
-        self.inner.kv.update(stage).await
+        self.kv.update(stage).await
     }
 
     async fn get(&self, customer: CustomerId, batch: BatchId) -> Result<Option<StoredBatch>, PortError> {
-        self.blocking(move |inner| {
-            inner.find(customer, batch)?.map(|located| inner.with_facts(located)).transpose()
+        self.read(move |reader| {
+            let kept = reader.is_kept(batch);
+            let located = if kept { reader.find(customer, batch)? } else { None };
+            located.map(|located| reader.with_facts(located)).transpose()
         })
         .await
     }
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
-        self.blocking(move |inner| Ok(inner.find(customer, batch)?.map(|located| Arc::new(located.batch))))
+        self.read(move |reader| Ok(reader.find(customer, batch)?.map(|located| Arc::new(located.batch))))
             .await
     }
 
     async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError> {
-        self.blocking(move |inner| inner.scan(&scan)).await
+        self.read(move |reader| reader.scan(&scan)).await
     }
 
     async fn acknowledge(
@@ -367,8 +139,8 @@ impl EventStore for EmbeddedEvents {
         now_ms: u64,
     ) -> Result<Vec<AckOutcome>, PortError> {
         let batches: BTreeSet<BatchId> = events.iter().map(|event| event.batch()).collect();
-        let lengths = self.blocking(move |inner| inner.lengths(customer, &batches)).await?;
-        let stage = move |staged: &mut Staged<'_>| {
+        let lengths = self.read(move |reader| reader.lengths(customer, &batches)).await?;
+        let stage = move |staged: &mut StagedChanges<'_>| {
             let mut outcomes = Vec::with_capacity(events.len());
             for event in events {
                 let batch = event.batch();
@@ -389,12 +161,12 @@ impl EventStore for EmbeddedEvents {
             }
             Ok(outcomes)
         };
-        self.inner.kv.update(stage).await
+        self.kv.update(stage).await
     }
 
     async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
-        let count = self.inner.dead_letters.clone();
-        let stage = move |staged: &mut Staged<'_>| {
+        let count = self.dead_letters.clone();
+        let stage = move |staged: &mut StagedChanges<'_>| {
             let mut new = 0;
             for letter in &letters {
                 let key = keys::dead_letter(letter.delivery.customer, letter.id);
@@ -406,7 +178,7 @@ impl EventStore for EmbeddedEvents {
         let put = move |new: &u64| {
             count.fetch_add(*new, Ordering::Relaxed);
         };
-        self.inner.kv.update_then(stage, put).await.map(|_new| ())
+        self.kv.update_then(stage, put).await.map(|_new| ())
     }
 
     async fn dead_letters(
@@ -414,11 +186,11 @@ impl EventStore for EmbeddedEvents {
         customer: CustomerId,
         query: DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, PortError> {
-        self.blocking(move |inner| {
+        self.read(move |reader| {
             let prefix = keys::of_customer(keys::DEAD_LETTER, customer);
             let from = query.after.map(|after| keys::dead_letter(customer, after)).unwrap_or_default();
             let mut letters = Vec::new();
-            inner.kv.view().scan(&prefix, &from, |_, value| {
+            reader.view.scan(&prefix, &from, |_, value| {
                 let letter: DeadLetter = keys::decode("read a dead letter", value)?;
                 let (id, at_ms) = (letter.id, letter.id.ms());
                 let wanted = query.after.is_none_or(|after| id > after)
@@ -445,22 +217,6 @@ impl EventStore for EmbeddedEvents {
     }
 
     fn dead_letter_count(&self) -> u64 {
-        self.inner.dead_letters.load(Ordering::Relaxed)
-    }
-
-    async fn checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
-        let (key, checkpoints, shard) = (keys::checkpoint(shard), self.inner.clone(), shard.clone());
-        let stage = move |staged: &mut Staged<'_>| {
-            staged.put(key, keys::encode(&position));
-            Ok(())
-        };
-        let settled = move |(): &()| {
-            checkpoints.checkpoints.lock().insert(shard, position);
-        };
-        self.inner.kv.update_then(stage, settled).await
-    }
-
-    async fn load_checkpoint(&self, shard: &ShardId) -> Result<Position, PortError> {
-        Ok(self.inner.checkpoints.lock().get(shard).copied().unwrap_or(Position::START))
+        self.dead_letters.load(Ordering::Relaxed)
     }
 }

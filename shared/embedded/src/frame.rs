@@ -1,10 +1,10 @@
-//! Frames: what segments hold. Little-endian.
+//! The frames of a segment. Integers are little-endian.
 //!
 //! ```text
 //!  0  4  magic "SFR1"
 //!  4  4  payload length
-//!  8  8  LSN of the frame: where it stands in its log, so that a frame is
-//!        never taken for one of another place
+//!  8  8  LSN of the frame, so that bytes copied from another place of the
+//!        log are not taken for a frame
 //! 16  8  when it was appended, in milliseconds since the Unix epoch
 //! 24  4  CRC32C of the payload
 //! 28  4  CRC32C of bytes 0..28
@@ -13,7 +13,7 @@
 
 /// Bytes of a frame's header.
 pub(crate) const FRAME_HEADER_LEN: usize = 32;
-/// Frames begin at multiples of this.
+/// Frames begin at multiples of this number of bytes.
 pub(crate) const FRAME_ALIGN: u64 = 8;
 
 const MAGIC: [u8; 4] = *b"SFR1";
@@ -27,14 +27,14 @@ pub(crate) struct FrameHeader {
     pub payload_crc: u32,
 }
 
-/// What stands where a frame could begin.
+/// The bytes at a place where a frame may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum FoundFrame {
     /// A frame's header.
     Header(FrameHeader),
     /// Zeros: nothing was written here.
     Nothing,
-    /// Something else.
+    /// Neither a header nor zeros.
     Damage,
 }
 
@@ -51,20 +51,25 @@ impl FrameHeader {
         out
     }
 
-    /// Reads what stands at `lsn`.
-    pub(crate) fn find(bytes: &[u8; FRAME_HEADER_LEN], lsn: u64) -> Found {
+    /// Reads the bytes at `lsn`.
+    pub(crate) fn find(bytes: &[u8; FRAME_HEADER_LEN], lsn: u64) -> FoundFrame {
         if bytes.iter().all(|byte| *byte == 0) {
-            return Found::Nothing;
+            return FoundFrame::Nothing;
         }
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         if bytes[..4] != MAGIC || u32_at(28) != crc32c::crc32c(&bytes[..28]) || u64_at(8) != lsn {
-            return Found::Damage;
+            return FoundFrame::Damage;
         }
-        Found::Header(Self { payload_len: u32_at(4), lsn, appended_ms: u64_at(16), payload_crc: u32_at(24) })
+        FoundFrame::Header(Self {
+            payload_len: u32_at(4),
+            lsn,
+            appended_ms: u64_at(16),
+            payload_crc: u32_at(24),
+        })
     }
 
-    /// The LSN of what follows the frame.
+    /// The LSN at which the next frame begins.
     pub(crate) const fn next_lsn(self) -> u64 {
         (self.lsn + FRAME_HEADER_LEN as u64 + self.payload_len as u64).next_multiple_of(FRAME_ALIGN)
     }
@@ -78,14 +83,14 @@ mod tests {
     fn a_header_is_found_only_whole_and_in_its_place() {
         let header = FrameHeader { payload_len: 5, lsn: 64, appended_ms: 9, payload_crc: 3 };
         let bytes = header.encode();
-        assert_eq!(FrameHeader::find(&bytes, 64), Found::Header(header));
-        assert_eq!(FrameHeader::find(&bytes, 72), Found::Damage);
-        assert_eq!(FrameHeader::find(&[0; FRAME_HEADER_LEN], 64), Found::Nothing);
+        assert_eq!(FrameHeader::find(&bytes, 64), FoundFrame::Header(header));
+        assert_eq!(FrameHeader::find(&bytes, 72), FoundFrame::Damage);
+        assert_eq!(FrameHeader::find(&[0; FRAME_HEADER_LEN], 64), FoundFrame::Nothing);
         assert_eq!(header.next_lsn(), 104);
         for at in 0..FRAME_HEADER_LEN {
             let mut bad = bytes;
             bad[at] ^= 1;
-            assert_eq!(FrameHeader::find(&bad, 64), Found::Damage, "byte {at}");
+            assert_eq!(FrameHeader::find(&bad, 64), FoundFrame::Damage, "byte {at}");
         }
     }
 }

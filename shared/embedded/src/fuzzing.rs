@@ -1,9 +1,9 @@
 //! Fuzz targets of the files of a data directory.
 
 use super::catalogue::fuzzing::read_journal;
-use super::frame::{FRAME_HEADER_LEN, Found, FrameHeader};
+use super::frame::{FRAME_HEADER_LEN, FoundFrame, FrameHeader};
 use super::kv;
-use super::segments::{Segments, Step};
+use super::segments::{LogSegments, LogStep};
 use sluice_model::fuzzing::Target;
 use std::path::PathBuf;
 
@@ -14,8 +14,9 @@ pub const TARGETS: &[Target] =
 /// Frames that a reader meets before the input is given up as endless.
 const STEPS_MAX: usize = 10_000;
 
-/// A segment file, as it is and with the checksums of its head and its first
-/// frame put right: it opens, and is read to its end, forwards only.
+/// Opens the bytes as a segment file and reads it to its end, which must always go
+/// forward: first as they are, then with correct checksums in the file's header
+/// and in the first frame.
 pub fn segment(bytes: &[u8]) {
     read_segment(bytes);
     let mut bytes = bytes.to_vec();
@@ -32,7 +33,7 @@ pub fn segment(bytes: &[u8]) {
     read_segment(&bytes);
 }
 
-/// Puts the checksum of `len` bytes from `at` behind them.
+/// Writes the checksum of `len` bytes from `at` on behind them.
 fn seal(bytes: &mut [u8], at: usize, len: usize) {
     let crc = crc32c::crc32c(&bytes[at..at + len]);
     bytes[at + len..at + len + 4].copy_from_slice(&crc.to_le_bytes());
@@ -40,20 +41,20 @@ fn seal(bytes: &mut [u8], at: usize, len: usize) {
 
 fn read_segment(bytes: &[u8]) {
     if let Some(head) = bytes.first_chunk::<FRAME_HEADER_LEN>()
-        && let Found::Header(header) = FrameHeader::find(head, 0)
+        && let FoundFrame::Header(header) = FrameHeader::find(head, 0)
     {
         assert!(header.next_lsn() > 0);
     }
     let dir = scratch();
     std::fs::write(dir.join(format!("{:020}.seg", 0)), bytes).expect("a scratch directory");
-    let opened = Segments::open(&dir);
+    let opened = LogSegments::open(&dir);
     if let Ok((segments, _)) = &opened {
         let mut at = 0;
         for step in 0.. {
             assert!(step < STEPS_MAX, "reading does not end");
             let next = match segments.read(at) {
-                Ok(Step::Frame { next, .. } | Step::Damaged { next, .. }) => next,
-                Ok(Step::End) | Err(_) => break,
+                Ok(LogStep::Frame { next, .. } | LogStep::Damaged { next, .. }) => next,
+                Ok(LogStep::End) | Err(_) => break,
             };
             assert!(next > at, "reading goes backwards, from {at} to {next}");
             at = next;
@@ -62,7 +63,7 @@ fn read_segment(bytes: &[u8]) {
     std::fs::remove_dir_all(&dir).ok();
 }
 
-/// An empty directory in memory where there is one, one for each thread.
+/// An empty directory of this thread, in memory if the system has such a place.
 fn scratch() -> PathBuf {
     let shm = PathBuf::from("/dev/shm");
     let parent = if shm.is_dir() { shm } else { std::env::temp_dir() };
@@ -73,12 +74,12 @@ fn scratch() -> PathBuf {
     dir
 }
 
-/// The catalogue's journal.
+/// Reads the bytes as the catalogue's journal.
 pub fn catalogue_journal(bytes: &[u8]) {
     read_journal(bytes);
 }
 
-/// The rows of a frame of the state's ledger.
+/// Reads the bytes as a frame of the state's ledger.
 pub fn state_changes(bytes: &[u8]) {
     kv::fuzzing::decode(bytes);
 }

@@ -1,97 +1,99 @@
-//! Idempotency on one machine: claims in flight are in memory, completed ones in
-//! the state store. The log's records carry the claims of their events, so what
-//! a crash kept from the state store is read back from the log.
+//! Idempotency on one machine: keys of requests in flight are in memory, those
+//! of answered requests in the state store. The log's records carry the claims
+//! of their events, so a key that a crash kept from the state store is read
+//! back from the log.
 
+mod pending;
+mod recovery;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use recovery::{RecoveredClaims, read_progress};
+
+use super::disk_reads::DiskReads;
 use super::keys;
-use super::kv::{Kv, KvView, Staged};
+use super::kv::{Kv, KvView, StagedChanges};
 use super::log::EmbeddedLog;
-use super::segments::Step;
 use async_trait::async_trait;
-use foldhash::HashMap;
 use parking_lot::Mutex;
+use pending::{Begun, PendingClaims};
 use serde::{Deserialize, Serialize};
-use sluice_model::wire::record::RecordDirectory;
-use sluice_model::{BatchId, Claim, CustomerId};
+use sluice_model::CustomerId;
 use sluice_ports::PortError;
 use sluice_ports::idempotency::{ClaimOutcome, Idempotency, KeyHash, Placed};
 use sluice_ports::log::ShardId;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A key's stored value.
+/// Keys that one look at the pending ones stores again.
+const STORED_AGAIN_MAX: usize = 1000;
+/// Stored keys that one step of the search for expired ones looks at.
+const EXPIRY_ROWS: usize = 10_000;
+/// How long an answered key waits for the state store before it is stored again.
+const STORE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+type ClaimKey = (CustomerId, KeyHash);
+
+/// An answered key as the state store holds it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Stored {
+struct StoredClaim {
     body: KeyHash,
     placed: Placed,
 }
 
-/// A key that is not (or not yet) in the state store.
-struct Pending {
-    body: KeyHash,
-    since: Instant,
-    placed: Option<Placed>,
-}
+impl StoredClaim {
+    /// What a later request with this body and the same key is told.
+    fn outcome(&self, body: KeyHash) -> ClaimOutcome {
+        match self.body == body {
+            true => ClaimOutcome::Completed(self.placed.clone()),
+            false => ClaimOutcome::Mismatch,
+        }
+    }
 
-type Key = (CustomerId, KeyHash);
+    fn decode(value: &[u8]) -> Result<Self, PortError> {
+        keys::decode("read an idempotency key", value)
+    }
+}
 
 /// The embedded idempotency keys.
 pub struct EmbeddedIdempotency {
     kv: Arc<Kv>,
     log: Arc<EmbeddedLog>,
-    pending: Arc<Mutex<HashMap<Key, Pending>>>,
+    reads: DiskReads,
+    pending: Arc<Mutex<PendingClaims>>,
     /// Where the log's shards ended at a moment.
     mark: Mutex<Option<(Instant, Vec<u64>)>>,
     keep_ms: u64,
-    pending_max: usize,
 }
 
 impl EmbeddedIdempotency {
-    /// Recovers from the log the claims that the state store missed. Blocks.
+    /// Opens the keys, with the claims of the log that the state store missed. Blocks.
     pub(crate) fn open(
         kv: Arc<Kv>,
         log: Arc<EmbeddedLog>,
         keep: Duration,
         pending_max: usize,
-    ) -> Result<(Self, Recovered), PortError> {
-        let mut claims = Vec::new();
-        for shard in log.all_shards() {
-            let mut at = read_progress(kv.view(), &shard.id)?;
-            loop {
-                match shard.segments.read(at).map_err(|e| PortError::unavailable("recover claims", e))? {
-                    Step::End => break,
-                    Step::Frame { next, payload, .. } => {
-                        collect(&payload, &mut claims);
-                        at = next;
-                    }
-                    // Named by the shard's consumer.
-                    Step::Damaged { next, rest, .. } => {
-                        rest.iter().for_each(|rest| collect(rest, &mut claims));
-                        at = next;
-                    }
-                }
-            }
-        }
-        let (pending, mark) = (Arc::default(), Mutex::new(None));
-        let this = Self { kv, log, pending, mark, keep_ms: keep.as_millis() as u64, pending_max };
-        Ok((this, Recovered(complete(claims))))
+    ) -> Result<(Self, RecoveredClaims), PortError> {
+        let recovered = recovery::recover(kv.view(), &log)?;
+        let pending = Arc::new(Mutex::new(PendingClaims::new(pending_max)));
+        let (reads, mark) = (DiskReads::new(), Mutex::new(None));
+        Ok((Self { kv, log, reads, pending, mark, keep_ms: keep.as_millis() as u64 }, recovered))
     }
 
-    /// Stores recovered claims, where nothing newer is known of their keys.
-    pub(crate) async fn store(&self, recovered: Recovered) -> Result<(), PortError> {
+    /// Stores recovered claims, unless something newer is known of their keys.
+    pub(crate) async fn store(&self, recovered: RecoveredClaims) -> Result<(), PortError> {
         if recovered.0.is_empty() {
             return Ok(());
         }
-        let stage = move |staged: &mut Staged<'_>| {
-            for ((customer, key), stored) in recovered.0 {
+        let stage = move |staged: &mut StagedChanges<'_>| {
+            for ((customer, key), found) in recovered.0 {
                 let key = keys::idempotency(customer, &key);
-                let known = staged.get(&key)?;
-                let known = known.map(|value| decode(&value)).transpose()?;
-                let is_new = |known: Stored| {
-                    known.body != stored.body && known.placed.accepted_at_ms < stored.placed.accepted_at_ms
+                let known = staged.get(&key)?.map(|value| StoredClaim::decode(&value)).transpose()?;
+                let is_newer = |known: StoredClaim| {
+                    known.body != found.body && known.placed.accepted_at_ms < found.placed.accepted_at_ms
                 };
-                if known.is_none_or(is_new) {
-                    staged.put(key, keys::encode(&stored));
+                if known.is_none_or(is_newer) {
+                    staged.put(key, keys::encode(&found));
                 }
             }
             Ok(())
@@ -99,12 +101,42 @@ impl EmbeddedIdempotency {
         self.kv.update(stage).await
     }
 
-    /// Remembers in the state store how far the log's claims are in it: up to
-    /// where the log ended at a moment that is older than every pending claim.
-    pub(crate) async fn save_progress(&self) -> Result<(), PortError> {
+    /// Settles pending keys that their requests left behind, and saves how far
+    /// the log's claims are in the state store. Call it every second or so.
+    pub(crate) async fn tidy(&self) -> Result<(), PortError> {
+        self.free_decided();
+        self.store_again().await?;
+        self.save_progress().await
+    }
+
+    /// Frees the keys of failed appends once the log has decided that it does
+    /// not hold their records. A restart does the same.
+    fn free_decided(&self) {
+        // The keys first: a later one's append may have failed after the log was asked.
+        let undecided = self.pending.lock().all_undecided();
+        if undecided.is_empty() || self.log.is_undecided() {
+            return;
+        }
+        let mut pending = self.pending.lock();
+        undecided.into_iter().for_each(|key| pending.remove(key));
+    }
+
+    /// Stores answered keys that the state store refused before.
+    async fn store_again(&self) -> Result<(), PortError> {
+        let Some(since) = Instant::now().checked_sub(STORE_AGAIN_AFTER) else { return Ok(()) };
+        let placed = self.pending.lock().placed_before(since, STORED_AGAIN_MAX);
+        if placed.is_empty() {
+            return Ok(());
+        }
+        store_placed(self.kv.clone(), self.pending.clone(), placed).await
+    }
+
+    /// Saves where the log ended at a moment before every pending claim: the
+    /// claims below are in the state store.
+    async fn save_progress(&self) -> Result<(), PortError> {
         let ends: Vec<u64> = self.log.all_shards().iter().map(|shard| shard.segments.end()).collect();
         let now = Instant::now();
-        let oldest = self.pending.lock().values().map(|pending| pending.since).min();
+        let oldest = self.pending.lock().oldest();
         let reached = {
             let mut mark = self.mark.lock();
             let reached = mark.take_if(|(at, _)| oldest.is_none_or(|oldest| *at < oldest));
@@ -113,7 +145,7 @@ impl EmbeddedIdempotency {
         };
         let Some((_, ends)) = reached else { return Ok(()) };
         let shards: Vec<ShardId> = self.log.all_shards().iter().map(|shard| shard.id.clone()).collect();
-        let stage = move |staged: &mut Staged<'_>| {
+        let stage = move |staged: &mut StagedChanges<'_>| {
             for (shard, end) in shards.iter().zip(ends) {
                 let (key, end) = (keys::claims_progress(shard), keys::encode(&end));
                 if staged.get(&key)?.as_deref() != Some(&end[..]) {
@@ -125,20 +157,19 @@ impl EmbeddedIdempotency {
         self.kv.update(stage).await
     }
 
-    /// Forgets keys that are older than they are kept.
+    /// Removes keys that have been kept for long enough.
     pub(crate) async fn expire(&self, now_ms: u64) -> Result<(), PortError> {
         let horizon_ms = now_ms.saturating_sub(self.keep_ms);
         let mut from = Some(Vec::new());
-        while let Some(key) = from {
+        while let Some(start) = from {
             let view = self.kv.view().clone();
-            let found = tokio::task::spawn_blocking(move || expired(&view, &key, horizon_ms)).await;
-            let (keys, next) =
-                found.map_err(|error| PortError::unavailable("find old idempotency keys", error))??;
+            let find = move || expired(&view, &start, horizon_ms);
+            let (keys, next) = self.reads.run("find expired idempotency keys", find).await?;
             from = next;
-            let stage = move |staged: &mut Staged<'_>| {
+            let stage = move |staged: &mut StagedChanges<'_>| {
                 for key in keys {
-                    // It may have been claimed anew since.
-                    let stored = staged.get(&key)?.map(|value| decode(&value)).transpose()?;
+                    // A key may have been claimed anew since it was found.
+                    let stored = staged.get(&key)?.map(|value| StoredClaim::decode(&value)).transpose()?;
                     if stored.is_some_and(|stored| stored.placed.accepted_at_ms < horizon_ms) {
                         staged.remove(key);
                     }
@@ -151,34 +182,20 @@ impl EmbeddedIdempotency {
     }
 }
 
-/// Claims that were found in the log.
-pub(crate) struct Recovered(HashMap<Key, Stored>);
-
-/// How far the claims of a shard are in the state store.
-pub(super) fn read_progress(view: &KvView, shard: &ShardId) -> Result<u64, PortError> {
-    let value = view.get(&keys::claims_progress(shard))?;
-    value.map_or(Ok(0), |value| keys::decode("read the claims' progress", &value))
-}
-
-fn decode(value: &[u8]) -> Result<Stored, PortError> {
-    keys::decode("read an idempotency key", value)
-}
-
-/// Some keys accepted before `horizon_ms`, and where to go on if there may be more.
+/// Some keys that were accepted before `horizon_ms`, and where to go on if there may be more.
 fn expired(
     view: &KvView,
     from: &[u8],
     horizon_ms: u64,
 ) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
-    const ROWS_MAX: usize = 10_000;
     let (mut expired, mut next, mut rows) = (Vec::new(), None, 0);
     view.scan(&[keys::IDEMPOTENCY], from, |key, value| {
         rows += 1;
-        if rows > ROWS_MAX {
+        if rows > EXPIRY_ROWS {
             next = Some(key.to_vec());
             return Ok(false);
         }
-        if decode(value)?.placed.accepted_at_ms < horizon_ms {
+        if StoredClaim::decode(value)?.placed.accepted_at_ms < horizon_ms {
             expired.push(key.to_vec());
         }
         Ok(true)
@@ -186,44 +203,39 @@ fn expired(
     Ok((expired, next))
 }
 
-/// A claim with the batch that it is about.
-type Found = (CustomerId, BatchId, Claim);
-
-fn collect(payload: &[u8], claims: &mut Vec<Found>) {
-    if let Ok(directory) = RecordDirectory::parse(payload) {
-        for row in &directory.batches {
-            claims.extend(row.claims.iter().map(|claim| (row.customer, row.id, *claim)));
+/// Moves answered keys from memory to the state store.
+async fn store_placed(
+    kv: Arc<Kv>,
+    pending: Arc<Mutex<PendingClaims>>,
+    claims: Vec<(ClaimKey, StoredClaim)>,
+) -> Result<(), PortError> {
+    let stage = move |staged: &mut StagedChanges<'_>| {
+        for ((customer, key), stored) in &claims {
+            staged.put(keys::idempotency(*customer, key), keys::encode(stored));
         }
-    }
+        Ok(claims)
+    };
+    let stored = move |claims: &Vec<(ClaimKey, StoredClaim)>| {
+        let mut pending = pending.lock();
+        claims.iter().for_each(|(key, _)| pending.remove(*key));
+    };
+    kv.update_then(stage, stored).await.map(|_claims| ())
 }
 
-/// Puts together the requests whose every part is in the log. A part that is
-/// there twice was sent again, and a request that is there twice was made
-/// again: the later one was answered.
-fn complete(claims: Vec<Found>) -> HashMap<Key, Stored> {
-    type Request = (CustomerId, KeyHash, KeyHash, u16);
-    let mut requests: HashMap<Request, BTreeMap<u16, (BatchId, Claim)>> = HashMap::default();
-    for (customer, batch, claim) in claims {
-        let parts = requests.entry((customer, claim.key, claim.body, claim.parts)).or_default();
-        let part = parts.entry(claim.part).or_insert((batch, claim));
-        if part.0 < batch {
-            *part = (batch, claim);
+/// A key that is reserved while the state store is asked for it. The key is
+/// given back if nobody waits for the answer any more.
+struct Reserved<'a> {
+    pending: &'a Mutex<PendingClaims>,
+    key: ClaimKey,
+    claimed: bool,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if !self.claimed {
+            self.pending.lock().remove(self.key);
         }
     }
-    let mut completed: HashMap<Key, Stored> = HashMap::default();
-    for ((customer, key, body, count), parts) in requests {
-        if parts.len() < usize::from(count) {
-            continue;
-        }
-        let runs = parts.values().map(|(batch, claim)| (*batch, claim.first, claim.count)).collect();
-        let accepted_at_ms = parts.values().map(|(batch, _)| batch.ms()).max().unwrap_or(0);
-        let stored = Stored { body, placed: Placed { runs, accepted_at_ms } };
-        let known = completed.entry((customer, key)).or_insert_with(|| stored.clone());
-        if known.placed.accepted_at_ms < accepted_at_ms {
-            *known = stored;
-        }
-    }
-    completed
 }
 
 #[async_trait]
@@ -235,53 +247,49 @@ impl Idempotency for EmbeddedIdempotency {
         body: KeyHash,
         now_ms: u64,
     ) -> Result<ClaimOutcome, PortError> {
-        let answer = |known: &KeyHash, placed: Option<&Placed>| match placed {
-            _ if *known != body => ClaimOutcome::Mismatch,
-            Some(placed) => ClaimOutcome::Completed(placed.clone()),
-            None => ClaimOutcome::InFlight,
-        };
-        let mut pending = self.pending.lock();
-        if let Some(known) = pending.get(&(customer, key)) {
-            return Ok(answer(&known.body, known.placed.as_ref()));
+        const WHAT: &str = "claim an idempotency key";
+        let claim_key = (customer, key);
+        match self.pending.lock().begin(claim_key, body, Instant::now()) {
+            Begun::LookUp => {}
+            Begun::Known(outcome) => return Ok(outcome),
+            Begun::Full => return Err(PortError::unavailable(WHAT, "too many keys are in flight")),
         }
-        if let Some(value) = self.kv.view().get(&keys::idempotency(customer, &key))? {
-            let stored = decode(&value)?;
-            if stored.placed.accepted_at_ms + self.keep_ms > now_ms {
-                return Ok(answer(&stored.body, Some(&stored.placed)));
+        let mut reserved = Reserved { pending: &self.pending, key: claim_key, claimed: false };
+        let view = self.kv.view().clone();
+        let read = move || {
+            let value = view.get(&keys::idempotency(customer, &key))?;
+            value.map(|value| StoredClaim::decode(&value)).transpose()
+        };
+        match self.reads.run(WHAT, read).await? {
+            Some(stored) if stored.placed.accepted_at_ms + self.keep_ms > now_ms => Ok(stored.outcome(body)),
+            Some(_) | None => {
+                self.pending.lock().claim(claim_key, body);
+                reserved.claimed = true;
+                Ok(ClaimOutcome::Claimed)
             }
         }
-        if pending.len() >= self.pending_max {
-            return Err(PortError::unavailable("claim an idempotency key", "too many keys are in flight"));
-        }
-        pending.insert((customer, key), Pending { body, since: Instant::now(), placed: None });
-        Ok(ClaimOutcome::Claimed)
     }
 
     async fn complete(&self, customer: CustomerId, key: KeyHash, placed: Placed) -> Result<(), PortError> {
-        let body = {
-            let mut pending = self.pending.lock();
-            let Some(claim) = pending.get_mut(&(customer, key)) else { return Ok(()) };
-            claim.placed = Some(placed.clone());
-            claim.body
-        };
+        let key = (customer, key);
+        let Some(stored) = self.pending.lock().place(key, placed) else { return Ok(()) };
         // The log already holds the claim: the answer need not wait for the state store.
         let (kv, pending) = (self.kv.clone(), self.pending.clone());
         tokio::spawn(async move {
-            let stage = move |staged: &mut Staged<'_>| {
-                staged.put(keys::idempotency(customer, &key), keys::encode(&Stored { body, placed }));
-                Ok(())
-            };
-            let stored = move |(): &()| drop(pending.lock().remove(&(customer, key)));
-            // Else it stays in memory, and the log has it for the next start.
-            if let Err(error) = kv.update_then(stage, stored).await {
-                tracing::error!(%error, "an idempotency key was not stored");
+            if let Err(error) = store_placed(kv, pending, vec![(key, stored)]).await {
+                tracing::warn!(%error, "an idempotency key was not stored yet");
             }
         });
         Ok(())
     }
 
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
-        self.pending.lock().remove(&(customer, key));
+        self.pending.lock().remove((customer, key));
+        Ok(())
+    }
+
+    async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
+        self.pending.lock().undecided((customer, key));
         Ok(())
     }
 }

@@ -3,15 +3,18 @@
 //! ```text
 //! lock, format, format.copy   see `data_dir`
 //! log/shard-<n>/              events: `segment`, `frame`, `bounds`, `wire::record`, `log_index`
-//! state/ledger/               everything small that changes: `kv`
-//! state/cache/, flushed       an LSM tree, a cache of the ledger
+//! state/ledger/               facts, deliveries, checkpoints and other small state: `kv`
+//! state/cache/, flushed       the ledger's current values, in an LSM tree
 //! catalogue.db …              customers, keys, subscriptions: `catalogue`
 //! ```
 
 mod bounds;
 pub mod catalogue;
+mod checkpoints;
+mod clock;
 mod config;
 pub mod data_dir;
+mod disk_reads;
 mod durable_file;
 mod events;
 mod frame;
@@ -33,6 +36,8 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoints::EmbeddedCheckpoints;
+pub use clock::EngineClock;
 pub use config::EngineConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use events::EmbeddedEvents;
@@ -46,14 +51,13 @@ pub use rows::EmbeddedRows;
 use events::Horizon;
 use kv::Kv;
 use parking_lot::Mutex;
-use sluice_model::clock;
-use sluice_ports::PortError;
+use sluice_ports::{Log, LostDependency, PortError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How the engine is laid out and bounded.
+/// The layout and the limits of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// Lanes of a new deployment.
@@ -64,34 +68,38 @@ pub struct EngineSettings {
     pub log: LogSettings,
     /// The state store.
     pub kv: KvSettings,
-    /// What is kept, and for how long.
+    /// How long events are kept.
     pub retention: RetentionSettings,
     /// How long idempotency keys are kept.
     pub idempotency_keep: Duration,
-    /// How many keyed requests may be in flight.
+    /// How many requests with an idempotency key may be in flight.
     pub idempotency_pending_max: usize,
+    /// The clock of expiry and retention.
+    pub clock: EngineClock,
 }
 
 /// Why the engine does not open.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum OpenEngineError {
     /// The data directory is not usable.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     /// The disk failed.
     #[error("{0}: {1}")]
     Io(&'static str, #[source] std::io::Error),
-    /// What is stored cannot be used.
+    /// Stored data cannot be used.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// The engine's ports, open.
+/// The open engine, with its ports.
 pub struct EmbeddedEngine {
-    /// Its data directory, locked as long as the engine lives.
+    /// The data directory, locked as long as the engine lives.
     pub data_dir: DataDir,
     /// The log.
     pub log: Arc<EmbeddedLog>,
+    /// How far each shard is settled.
+    pub checkpoints: Arc<EmbeddedCheckpoints>,
     /// The event store.
     pub events: Arc<EmbeddedEvents>,
     /// The work queue.
@@ -102,7 +110,8 @@ pub struct EmbeddedEngine {
     pub rows: Arc<EmbeddedRows>,
     kv: Arc<Kv>,
     retention: RetentionSettings,
-    /// Up to where what is known of deleted events was deleted.
+    clock: EngineClock,
+    /// The horizon up to which facts of deleted events were deleted.
     expired: Mutex<Option<Horizon>>,
     findings: Vec<String>,
 }
@@ -113,12 +122,12 @@ impl EmbeddedEngine {
     /// # Errors
     /// If the directory is in use, of another format, unreadable or damaged
     /// beyond what can be recovered.
-    pub async fn open(path: &Path, settings: EngineSettings) -> Result<Self, OpenError> {
+    pub async fn open(path: &Path, settings: EngineSettings) -> Result<Self, OpenEngineError> {
         let path = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
             match Self::open_blocking(&path, settings.clone()) {
-                // Its cache is marked as damaged now and made anew from the ledger.
-                Err(OpenError::Port(PortError::Damaged { what, detail })) => {
+                // The damaged cache is marked now: the second try makes it anew from the ledger.
+                Err(OpenEngineError::Port(PortError::Damaged { what, detail })) => {
                     tracing::error!(what, detail, "the state cannot be read; opening it once more");
                     Self::open_blocking(&path, settings)
                 }
@@ -127,7 +136,7 @@ impl EmbeddedEngine {
         });
         let (engine, claims) = opened
             .await
-            .map_err(|error| OpenError::Io("open the engine", std::io::Error::other(error)))??;
+            .map_err(|error| OpenEngineError::Io("open the engine", std::io::Error::other(error)))??;
         engine.idempotency.store(claims).await?;
         Ok(engine)
     }
@@ -135,24 +144,31 @@ impl EmbeddedEngine {
     fn open_blocking(
         path: &Path,
         settings: EngineSettings,
-    ) -> Result<(Self, idempotency::Recovered), OpenError> {
+    ) -> Result<(Self, idempotency::RecoveredClaims), OpenEngineError> {
         let data_dir = DataDir::open(path, settings.lanes, settings.shards)?;
         let kv = Kv::open(&data_dir.join("state"), &settings.kv)
-            .map_err(|e| OpenError::Io("open the state", e))?;
+            .map_err(|e| OpenEngineError::Io("open the state", e))?;
         let kv = Arc::new(kv);
         let beyond: Vec<u64> = (0..data_dir.shards)
             .map(|n| {
                 let shard = log::shard_id(n);
-                let settled = events::read_checkpoint(kv.view(), &shard)?.lsn();
+                let settled = checkpoints::read_checkpoint(kv.view(), &shard)?.lsn();
                 Ok(settled.max(idempotency::read_progress(kv.view(), &shard)?))
             })
             .collect::<Result<_, PortError>>()?;
         let log = EmbeddedLog::open(&data_dir.join("log"), data_dir.shards, &settings.log, &beyond)
-            .map_err(|error| OpenError::Io("open the log", error))?;
+            .map_err(|error| OpenEngineError::Io("open the log", error))?;
         let log = Arc::new(log);
-        let events = Arc::new(EmbeddedEvents::open(log.clone(), kv.clone())?);
+        let checkpoints = Arc::new(EmbeddedCheckpoints::open(&log, kv.clone())?);
+        let events = Arc::new(EmbeddedEvents::open(
+            log.clone(),
+            kv.clone(),
+            checkpoints.clone(),
+            settings.clock.clone(),
+            settings.retention.age,
+        )?);
         let queue = Arc::new(EmbeddedQueue::open(kv.clone())?);
-        let rows = Arc::new(EmbeddedRows::open(kv.clone())?);
+        let rows = Arc::new(EmbeddedRows::open(kv.clone(), settings.clock.clone())?);
         let (idempotency, claims) = EmbeddedIdempotency::open(
             kv.clone(),
             log.clone(),
@@ -162,37 +178,59 @@ impl EmbeddedEngine {
         let idempotency = Arc::new(idempotency);
         let findings =
             data_dir.findings().iter().chain(kv.findings()).chain(log.findings()).cloned().collect();
-        let (retention, expired) = (settings.retention, Mutex::new(None));
-        let engine =
-            Self { data_dir, log, events, queue, idempotency, rows, kv, retention, expired, findings };
+        let (retention, clock, expired) = (settings.retention, settings.clock, Mutex::new(None));
+        let engine = Self {
+            data_dir,
+            log,
+            checkpoints,
+            events,
+            queue,
+            idempotency,
+            rows,
+            kv,
+            retention,
+            clock,
+            expired,
+            findings,
+        };
         Ok((engine, claims))
     }
 
-    /// What was found damaged when the engine was opened, each with its place.
+    /// The damage that was found when the engine was opened, each with its place.
     #[must_use]
     pub fn findings(&self) -> &[String] {
         &self.findings
     }
 
-    /// Keeps the engine's house until told to stop: retention, expiry, compaction.
+    /// The parts of the engine that take nothing now, and why, for readiness.
+    #[must_use]
+    pub fn lost(&self) -> Vec<LostDependency> {
+        let lost = |name, reason| LostDependency { name, reason };
+        let log = self.log.accepting().err().map(|error| lost("log", error.to_string()));
+        let state = self.kv.failing().map(|detail| lost("state", detail.to_string()));
+        log.into_iter().chain(state).collect()
+    }
+
+    /// Enforces retention, deletes expired data and compacts the state, until
+    /// `shutdown` is cancelled.
     pub async fn maintain(&self, shutdown: CancellationToken) {
         const TICK: Duration = Duration::from_secs(1);
         const HOURLY: u32 = 3600;
         let mut ticks = 0u32;
         while shutdown.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
-            if let Err(error) = self.idempotency.save_progress().await {
-                tracing::warn!(%error, "the progress of idempotency claims was not saved");
+            if let Err(error) = self.idempotency.tidy().await {
+                tracing::warn!(%error, "idempotency keys were not tidied");
             }
             if ticks.is_multiple_of(10) {
                 self.enforce_retention().await;
             }
             if ticks % HOURLY == HOURLY - 1
-                && let Err(error) = self.idempotency.expire(clock::now_ms()).await
+                && let Err(error) = self.idempotency.expire(self.clock.now_ms()).await
             {
                 tracing::warn!(%error, "old idempotency keys were not deleted");
             }
             if ticks % HOURLY == HOURLY - 1
-                && let Err(error) = self.rows.expire(clock::now_ms()).await
+                && let Err(error) = self.rows.expire(self.clock.now_ms()).await
             {
                 tracing::warn!(%error, "old rows were not deleted");
             }
@@ -201,7 +239,7 @@ impl EmbeddedEngine {
     }
 
     async fn enforce_retention(&self) {
-        if let Err(error) = retention::enforce(self, &self.retention, clock::now_ms()).await {
+        if let Err(error) = retention::enforce(self, &self.retention, self.clock.now_ms()).await {
             tracing::warn!(%error, "retention was not enforced");
         }
         if let Err(error) = self.kv.compact().await {
@@ -209,7 +247,8 @@ impl EmbeddedEngine {
         }
     }
 
-    /// Deletes what is known of events below a horizon, if that has moved.
+    /// Deletes the facts, acknowledgements and dead letters of events below a
+    /// horizon, if the horizon has moved.
     async fn expire_below(&self, horizon: Horizon) -> Result<(), PortError> {
         if self.expired.lock().as_ref() == Some(&horizon) {
             return Ok(());
@@ -222,8 +261,8 @@ impl EmbeddedEngine {
         Ok(())
     }
 
-    /// Ends the writers after what they were given is on disk. Other handles to
-    /// the ports answer `Closed` from then on.
+    /// Ends the threads after everything handed to them is on disk. From then on
+    /// the ports answer `Closed`.
     pub async fn close(&self) {
         let (kv, log) = (self.kv.clone(), self.log.clone());
         let ended = tokio::task::spawn_blocking(move || {

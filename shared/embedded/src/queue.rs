@@ -1,10 +1,11 @@
-//! The work queue on one machine: deliveries in the state store, and in memory
-//! some hundred bytes of each: when it is due, how many events it has and how
-//! old they are. So taking what is due never searches the store, and a
-//! subscription that is blocked costs nothing, however much it has waiting.
+//! The work queue on one machine. Deliveries are in the state store. Memory holds
+//! some hundred bytes of each: when it is due, how many events it has and how old
+//! they are. So the store is never searched for due deliveries, and a blocked
+//! subscription costs nothing, however many deliveries it has waiting.
 
+use super::disk_reads::DiskReads;
 use super::keys;
-use super::kv::{Kv, KvView};
+use super::kv::{Kv, KvView, StagedChanges};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{Delivery, DeliveryId, SubscriptionId};
@@ -15,38 +16,42 @@ use std::sync::Arc;
 
 mod waiting;
 
-use waiting::Waiting;
+use waiting::WaitingDeliveries;
 
-type Taken = Vec<(SubscriptionId, DeliveryId)>;
+/// When a delivery that could not be read is taken again, in milliseconds.
+const UNREADABLE_AGAIN_MS: u64 = 5000;
+
+type TakenIds = Vec<(SubscriptionId, DeliveryId)>;
 
 /// The embedded work queue.
 pub struct EmbeddedQueue {
     kv: Arc<Kv>,
-    waiting: Arc<Mutex<Waiting>>,
+    reads: DiskReads,
+    waiting: Arc<Mutex<WaitingDeliveries>>,
 }
 
 impl EmbeddedQueue {
-    /// Loads what the state store holds. Blocks.
+    /// Loads the waiting deliveries from the state store. Blocks.
     pub(crate) fn open(kv: Arc<Kv>) -> Result<Self, PortError> {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingDeliveries::default();
         kv.view().scan(&[keys::QUEUED], &[], |_, value| {
             waiting.put(&keys::decode("load the work queue", value)?);
             Ok(true)
         })?;
-        Ok(Self { kv, waiting: Arc::new(Mutex::new(waiting)) })
+        Ok(Self { kv, reads: DiskReads::new(), waiting: Arc::new(Mutex::new(waiting)) })
     }
 
-    /// The id time of the oldest waiting event, taken ones included: older
-    /// segments are not needed by the queue.
+    /// The id time of the oldest event of any delivery, taken or not. The queue
+    /// does not need older segments.
     pub(crate) fn oldest_ms(&self) -> u64 {
         self.waiting.lock().oldest_ms()
     }
 }
 
-/// Taken deliveries go back unless they reach who asked for them.
+/// Taken deliveries, which go back unless they reach the caller.
 struct GiveBack {
-    waiting: Arc<Mutex<Waiting>>,
-    taken: Taken,
+    waiting: Arc<Mutex<WaitingDeliveries>>,
+    taken: TakenIds,
 }
 
 impl Drop for GiveBack {
@@ -58,32 +63,36 @@ impl Drop for GiveBack {
     }
 }
 
-/// Reads taken deliveries. One that cannot be read does not hold up the
-/// others: it stays taken until a restart makes the damaged cache anew.
-fn read(view: &KvView, taken: &Taken) -> Result<Vec<Delivery>, PortError> {
-    let mut deliveries = Vec::with_capacity(taken.len());
-    let mut failed = None;
+/// Taken deliveries as they were read.
+struct ReadDeliveries {
+    deliveries: Vec<Delivery>,
+    unreadable: TakenIds,
+    /// Why the last unreadable one could not be read.
+    error: Option<PortError>,
+}
+
+/// Reads taken deliveries. One that cannot be read does not hold up the others.
+fn read(view: &KvView, taken: &TakenIds) -> ReadDeliveries {
+    let (mut deliveries, mut unreadable, mut failed) = (Vec::with_capacity(taken.len()), Vec::new(), None);
     for (subscription, id) in taken {
         let value = view.get(&keys::queued(*subscription, *id));
         match value.and_then(|value| value.map(|v| keys::decode("take a delivery", &v)).transpose()) {
             Ok(delivery) => deliveries.extend(delivery),
             Err(error) => {
                 tracing::error!(%subscription, delivery = %id, %error, "a waiting delivery cannot be read");
+                unreadable.push((*subscription, *id));
                 failed = Some(error);
             }
         }
     }
-    match failed {
-        Some(error) if deliveries.is_empty() => Err(error),
-        _ => Ok(deliveries),
-    }
+    ReadDeliveries { deliveries, unreadable, error: failed }
 }
 
 #[async_trait]
 impl WorkQueue for EmbeddedQueue {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
         let waiting = self.waiting.clone();
-        let stage = move |staged: &mut super::kv::Staged<'_>| {
+        let stage = move |staged: &mut StagedChanges<'_>| {
             for delivery in &deliveries {
                 staged.put(keys::queued(delivery.subscription, delivery.id), keys::encode(delivery));
             }
@@ -101,14 +110,19 @@ impl WorkQueue for EmbeddedQueue {
         if taken.is_empty() {
             return Ok(Vec::new());
         }
-        let (view, back) =
-            (self.kv.view().clone(), GiveBack { waiting: self.waiting.clone(), taken: taken.clone() });
+        let back = GiveBack { waiting: self.waiting.clone(), taken: taken.clone() };
+        let view = self.kv.view().clone();
         // Cancel safe: the deliveries go back if nobody waits for them any more.
-        let read = tokio::task::spawn_blocking(move || (read(&view, &taken), back)).await;
-        let (read, mut back) =
-            read.map_err(|error| PortError::unavailable("take deliveries that are due", error))?;
+        let read = move || Ok((read(&view, &taken), back));
+        let (read, mut back) = self.reads.run("take deliveries that are due", read).await?;
         back.taken.clear();
-        read
+        let again_ms = request.now_ms + UNREADABLE_AGAIN_MS;
+        let mut waiting = self.waiting.lock();
+        read.unreadable.iter().for_each(|(subscription, id)| waiting.put_off(*subscription, *id, again_ms));
+        match read.error {
+            Some(error) if read.deliveries.is_empty() => Err(error),
+            _ => Ok(read.deliveries),
+        }
     }
 
     fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {
@@ -117,13 +131,13 @@ impl WorkQueue for EmbeddedQueue {
 
     async fn done(&self, ids: Vec<(SubscriptionId, DeliveryId)>) -> Result<(), PortError> {
         let waiting = self.waiting.clone();
-        let stage = move |staged: &mut super::kv::Staged<'_>| {
+        let stage = move |staged: &mut StagedChanges<'_>| {
             for (subscription, id) in &ids {
                 staged.remove(keys::queued(*subscription, *id));
             }
             Ok(ids)
         };
-        let done = move |ids: &Taken| {
+        let done = move |ids: &TakenIds| {
             let mut waiting = waiting.lock();
             ids.iter().for_each(|(subscription, id)| waiting.done(*subscription, *id));
         };

@@ -1,30 +1,30 @@
-//! What is deleted, and when: whole log segments, the oldest first, and what is
-//! known of their events.
+//! Deleting old log segments, whole and the oldest first, with the facts,
+//! acknowledgements and dead letters of their events.
 //!
-//! A segment goes when it is older than the retention or the log is larger than
-//! allowed, but never while anything at or above the checkpoint, a delivery of
-//! the work queue or a row needs it. Dead letters do not hold segments back: they go
-//! just before the first of their events does, so that a dead letter that is
-//! there can be redriven whole.
+//! A segment is deleted when it is older than the retention or the log is larger
+//! than allowed, but never while it holds events at or above the checkpoint, or
+//! events that a waiting delivery or a row needs. Dead letters do not keep
+//! segments: a dead letter is deleted just before the first of its events, so
+//! that one that exists can be redriven whole.
 
 use super::EmbeddedEngine;
 use super::events::Horizon;
 use super::log::LogShard;
-use super::segment::Segment;
-use sluice_ports::{EventStore, PortError};
+use super::segment::LogSegment;
+use sluice_ports::PortError;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is kept, and for how long.
+/// How long events are kept, and how many.
 #[derive(Debug, Clone)]
 pub struct RetentionSettings {
-    /// How long events are kept at the most.
+    /// The age at which events are no longer read, and their segments may be deleted.
     pub age: Duration,
-    /// How many bytes of segments a shard keeps at the most.
+    /// Bytes of segments above which a shard's oldest ones may be deleted.
     pub shard_bytes: u64,
 }
 
-/// Deletes what is due.
+/// Deletes all segments that are due.
 pub(super) async fn enforce(
     engine: &EmbeddedEngine,
     settings: &RetentionSettings,
@@ -33,8 +33,9 @@ pub(super) async fn enforce(
     let keep_from_ms = now_ms.saturating_sub(settings.age.as_millis() as u64);
     let (mut due, mut horizon) = (Vec::new(), Vec::new());
     for shard in engine.log.all_shards() {
-        // The checkpoint before the queue: what is settled is in the queue by then.
-        let settled = engine.events.load_checkpoint(&shard.id).await?.lsn();
+        // The checkpoint is read before the queue: an event below the checkpoint that
+        // waits for a retry is in the queue by then.
+        let settled = engine.checkpoints.of_shard(&shard.id).lsn();
         let needed_ms = needed_ms(engine);
         let segments = shard.segments.all();
         let count = due_count(shard, &segments, settings.shard_bytes, keep_from_ms, settled, needed_ms);
@@ -45,7 +46,7 @@ pub(super) async fn enforce(
     engine.expire_below(Horizon(horizon)).await?;
     for (shard, segments) in due {
         for segment in segments {
-            // Something may have been put into the queue since, by a redrive.
+            // A redrive may have put older events into the queue since.
             if is_needed(&shard, &segment, needed_ms(engine)) {
                 break;
             }
@@ -57,10 +58,10 @@ pub(super) async fn enforce(
     Ok(())
 }
 
-/// How many of a shard's segments are to be deleted, from the oldest on.
+/// How many of a shard's oldest segments are due.
 fn due_count(
     shard: &LogShard,
-    segments: &[Arc<Segment>],
+    segments: &[Arc<LogSegment>],
     bytes_max: u64,
     keep_from_ms: u64,
     settled: u64,
@@ -68,9 +69,9 @@ fn due_count(
 ) -> usize {
     let mut bytes: u64 = segments.iter().map(|segment| segment.size).sum();
     let mut count = 0;
-    // The last one is written.
+    // The last segment is still written.
     for segment in segments.iter().take(segments.len().saturating_sub(1)) {
-        // One whose times nobody can read any more is as old as what follows it.
+        // A segment whose times cannot be read counts as old as the next one.
         let is_old = shard.index.newest_ms(segment.base).is_some_and(|newest_ms| newest_ms < keep_from_ms);
         let is_due = is_old || bytes > bytes_max;
         if !is_due || segment.end() > settled || is_needed(shard, segment, needed_ms) {
@@ -82,12 +83,12 @@ fn due_count(
     count
 }
 
-/// The id time of the oldest event that waits for anything.
+/// The id time of the oldest event that a waiting delivery or a row needs.
 fn needed_ms(engine: &EmbeddedEngine) -> u64 {
     engine.queue.oldest_ms().min(engine.rows.oldest_ms())
 }
 
 /// Whether the queue or a row may need events of a segment.
-fn is_needed(shard: &LogShard, segment: &Segment, needed_ms: u64) -> bool {
+fn is_needed(shard: &LogShard, segment: &LogSegment, needed_ms: u64) -> bool {
     shard.index.segment_times(segment.base).is_some_and(|(_, newest_ms)| newest_ms >= needed_ms)
 }

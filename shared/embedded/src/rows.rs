@@ -5,10 +5,11 @@
 //! value  expires at u64 (0: never), needs events from u64 (all ones: none), the row's value; little-endian
 //! ```
 
-use super::kv::{Kv, KvView, Staged};
+use super::clock::EngineClock;
+use super::disk_reads::DiskReads;
+use super::kv::{Kv, KvView, StagedChanges};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_model::clock::now_ms;
 use sluice_ports::PortError;
 use sluice_ports::rows::{NAME_BYTES_MAX, NewRow, Row, RowChange, Rows, VALUE_BYTES_MAX};
 use std::collections::BTreeMap;
@@ -17,14 +18,14 @@ use std::sync::Arc;
 const KIND: u8 = b'r';
 const HEAD: usize = 16;
 const NEEDS_NOTHING: u64 = u64::MAX;
-/// Rows that one look for expired ones goes through.
+/// Rows that one step of the search for expired ones looks at.
 const SWEEP_ROWS: usize = 10_000;
 
-/// How many rows need events from which time on.
+/// The times from which on rows need events, with the number of rows each.
 #[derive(Debug, Default)]
-struct Needs(BTreeMap<u64, usize>);
+struct NeededTimes(BTreeMap<u64, usize>);
 
-impl Needs {
+impl NeededTimes {
     fn add(&mut self, from_ms: u64) {
         if from_ms != NEEDS_NOTHING {
             *self.0.entry(from_ms).or_default() += 1;
@@ -44,24 +45,26 @@ impl Needs {
 /// The embedded rows.
 pub struct EmbeddedRows {
     kv: Arc<Kv>,
-    needs: Arc<Mutex<Needs>>,
+    reads: DiskReads,
+    clock: EngineClock,
+    needs: Arc<Mutex<NeededTimes>>,
 }
 
-struct Stored<'a> {
+struct StoredValue<'a> {
     expires_at_ms: u64,
     needs_from_ms: u64,
     value: &'a [u8],
 }
 
-fn parse(bytes: &[u8]) -> Result<Stored<'_>, PortError> {
+fn parse(bytes: &[u8]) -> Result<StoredValue<'_>, PortError> {
     let damaged =
         || PortError::Damaged { what: "read a row".into(), detail: "it is shorter than its head".into() };
     let (head, value) = bytes.split_at_checked(HEAD).ok_or_else(damaged)?;
     let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
-    Ok(Stored { expires_at_ms: number(0), needs_from_ms: number(8), value })
+    Ok(StoredValue { expires_at_ms: number(0), needs_from_ms: number(8), value })
 }
 
-impl Stored<'_> {
+impl StoredValue<'_> {
     const fn is_gone(&self, now_ms: u64) -> bool {
         self.expires_at_ms != 0 && self.expires_at_ms <= now_ms
     }
@@ -79,7 +82,7 @@ fn full_key(partition: &str, key: &[u8]) -> Result<Vec<u8>, PortError> {
     Ok(all)
 }
 
-/// A row's key and value as they are stored.
+/// The key and the value that are stored for a row.
 fn encode(row: &NewRow) -> Result<(Vec<u8>, Vec<u8>), PortError> {
     let key = full_key(&row.partition, &row.key)?;
     if row.value.len() > VALUE_BYTES_MAX {
@@ -93,11 +96,11 @@ fn encode(row: &NewRow) -> Result<(Vec<u8>, Vec<u8>), PortError> {
     Ok((key, value))
 }
 
-/// What a change does to [`Needs`]: what goes, and what comes.
+/// The times that a change removes from [`NeededTimes`] and adds to it.
 type Shift = Vec<(Option<u64>, Option<u64>)>;
 
 fn stage_put(
-    staged: &mut Staged<'_>,
+    staged: &mut StagedChanges<'_>,
     key: Vec<u8>,
     value: Vec<u8>,
     shift: &mut Shift,
@@ -108,7 +111,7 @@ fn stage_put(
     Ok(())
 }
 
-fn stage_remove(staged: &mut Staged<'_>, key: Vec<u8>, shift: &mut Shift) -> Result<(), PortError> {
+fn stage_remove(staged: &mut StagedChanges<'_>, key: Vec<u8>, shift: &mut Shift) -> Result<(), PortError> {
     if let Some(old) = staged.get(&key)? {
         shift.push((Some(parse(&old)?.needs_from_ms), None));
         staged.remove(key);
@@ -117,14 +120,14 @@ fn stage_remove(staged: &mut Staged<'_>, key: Vec<u8>, shift: &mut Shift) -> Res
 }
 
 impl EmbeddedRows {
-    /// Learns which events rows need. Blocks.
-    pub(crate) fn open(kv: Arc<Kv>) -> Result<Self, PortError> {
-        let mut needs = Needs::default();
+    /// Opens the rows and learns which events they need. Blocks.
+    pub(crate) fn open(kv: Arc<Kv>, clock: EngineClock) -> Result<Self, PortError> {
+        let mut needs = NeededTimes::default();
         kv.view().scan(&[KIND], &[], |_, value| {
             needs.add(parse(value)?.needs_from_ms);
             Ok(true)
         })?;
-        Ok(Self { kv, needs: Arc::new(Mutex::new(needs)) })
+        Ok(Self { kv, reads: DiskReads::new(), clock, needs: Arc::new(Mutex::new(needs)) })
     }
 
     /// The id time of the oldest event that a row needs.
@@ -137,13 +140,12 @@ impl EmbeddedRows {
         let mut from = Some(vec![KIND]);
         while let Some(start) = from.take() {
             let view = self.kv.view().clone();
-            let found = tokio::task::spawn_blocking(move || expired(&view, &start, now_ms)).await;
-            let (gone, next) =
-                found.map_err(|error| PortError::unavailable("look for expired rows", error))??;
+            let find = move || expired(&view, &start, now_ms);
+            let (gone, next) = self.reads.run("find expired rows", find).await?;
             if !gone.is_empty() {
                 self.change(move |staged, shift| {
                     for key in gone {
-                        // It may have been put again meanwhile.
+                        // A row may have been put again since it was found.
                         let is_gone = match staged.get(&key)? {
                             Some(value) => parse(&value)?.is_gone(now_ms),
                             None => false,
@@ -163,10 +165,10 @@ impl EmbeddedRows {
 
     async fn change(
         &self,
-        stage: impl FnOnce(&mut Staged<'_>, &mut Shift) -> Result<bool, PortError> + Send + 'static,
+        stage: impl FnOnce(&mut StagedChanges<'_>, &mut Shift) -> Result<bool, PortError> + Send + 'static,
     ) -> Result<bool, PortError> {
         let needs = self.needs.clone();
-        let stage = move |staged: &mut Staged<'_>| {
+        let stage = move |staged: &mut StagedChanges<'_>| {
             let mut shift = Vec::new();
             let made = stage(staged, &mut shift)?;
             Ok((made, shift))
@@ -182,7 +184,7 @@ impl EmbeddedRows {
     }
 }
 
-/// Keys of rows that have expired, and where to go on if there is more.
+/// Keys of rows that have expired, and where to go on if there may be more.
 fn expired(view: &KvView, from: &[u8], now_ms: u64) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
     let (mut gone, mut next, mut seen) = (Vec::new(), None, 0);
     view.scan(&[KIND], from, |key, value| {
@@ -224,10 +226,11 @@ impl Rows for EmbeddedRows {
 
     async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError> {
         let (key, value) = encode(&row)?;
+        let now_ms = self.clock.now_ms();
         self.change(move |staged, shift| {
             let stored = staged.get(&key)?;
             let stored = stored.as_ref().map(|stored| parse(stored)).transpose()?;
-            let stored = stored.filter(|of| !of.is_gone(now_ms())).map(|of| of.value);
+            let stored = stored.filter(|stored| !stored.is_gone(now_ms)).map(|stored| stored.value);
             if stored != expected.as_deref() {
                 return Ok(false);
             }
@@ -238,17 +241,22 @@ impl Rows for EmbeddedRows {
     }
 
     async fn get(&self, partition: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
-        let stored = self.kv.view().get(&full_key(partition, key)?)?;
-        let stored = stored.as_ref().map(|stored| parse(stored)).transpose()?;
-        Ok(stored.filter(|of| !of.is_gone(now_ms())).map(|of| of.value.to_vec()))
+        let (view, key, now_ms) = (self.kv.view().clone(), full_key(partition, key)?, self.clock.now_ms());
+        let read = move || {
+            let stored = view.get(&key)?;
+            let stored = stored.as_ref().map(|stored| parse(stored)).transpose()?;
+            let stored = stored.filter(|stored| !stored.is_gone(now_ms));
+            Ok(stored.map(|stored| stored.value.to_vec()))
+        };
+        self.reads.run("read a row", read).await
     }
 
     async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
         let prefix = full_key(partition, b"")?;
         let from = after.map(|after| full_key(partition, after)).transpose()?;
-        let view = self.kv.view().clone();
-        let listed = tokio::task::spawn_blocking(move || {
-            let (mut rows, now_ms) = (Vec::new(), now_ms());
+        let (view, now_ms) = (self.kv.view().clone(), self.clock.now_ms());
+        let read = move || {
+            let mut rows = Vec::new();
             view.scan(&prefix, from.as_deref().unwrap_or_default(), |key, value| {
                 let stored = parse(value)?;
                 if rows.len() < limit && from.as_deref() != Some(key) && !stored.is_gone(now_ms) {
@@ -257,7 +265,7 @@ impl Rows for EmbeddedRows {
                 Ok(rows.len() < limit)
             })?;
             Ok(rows)
-        });
-        listed.await.map_err(|error| PortError::unavailable("list rows", error))?
+        };
+        self.reads.run("list rows", read).await
     }
 }

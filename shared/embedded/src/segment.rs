@@ -1,10 +1,10 @@
 //! Segment files: the pieces of a log, of one fixed size each.
 //!
-//! A segment is written with zeros from end to end before it is used: an
-//! overwrite in place needs no change of the file's metadata, which makes
-//! `fdatasync` two to three times as fast as after an append (measured: 0.15
-//! against 0.31 ms at 4 KiB, 0.9 against 4.0 ms at 1 MiB). And since the size
-//! never changes, a file of another size has been cut.
+//! A segment is filled with zeros before it is used. Writing over the zeros does
+//! not change the file's metadata, which makes `fdatasync` two to three times as
+//! fast as after an append (measured: 0.15 against 0.31 ms at 4 KiB, 0.9 against
+//! 4.0 ms at 1 MiB). And since the size never changes, a file of another size
+//! was cut.
 //!
 //! The file `<first LSN, 20 digits>.seg` holds, little-endian:
 //!
@@ -20,7 +20,7 @@
 //!
 //! An LSN counts bytes from the log's beginning, over all segments.
 
-use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, Found, FrameHeader};
+use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FoundFrame, FrameHeader};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
@@ -84,21 +84,21 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// One segment file.
-pub(crate) struct Segment {
+pub(crate) struct LogSegment {
     pub base: u64,
     pub size: u64,
     pub file: File,
-    /// The LSN at which its frames end; it moves while the segment is written.
+    /// The LSN at which the frames end. It grows while the segment is written.
     end: AtomicU64,
 }
 
-impl Segment {
+impl LogSegment {
     pub(crate) const fn new(base: u64, size: u64, file: File, end: u64) -> Self {
         Self { base, size, file, end: AtomicU64::new(end) }
     }
 
-    /// Opens the file that begins at `base`, with what its header says of the
-    /// segment before; what is wrong with it goes to `findings`.
+    /// Opens the file that begins at `base`, and returns the segment with its
+    /// header. Damage is added to `findings`.
     pub(crate) fn open(
         dir: &Path,
         base: u64,
@@ -131,26 +131,26 @@ impl Segment {
         self.end.store(end, Ordering::Release);
     }
 
-    /// The LSN of its first frame.
+    /// The LSN of the segment's first frame.
     pub(crate) const fn first_frame(&self) -> u64 {
         self.base + SEGMENT_HEADER_LEN
     }
 
-    /// One past the last LSN that it could hold.
+    /// The LSN behind the segment's last byte.
     pub(crate) const fn limit(&self) -> u64 {
         self.base + self.size
     }
 
-    pub(crate) fn header_at(&self, lsn: u64) -> io::Result<Found> {
+    pub(crate) fn header_at(&self, lsn: u64) -> io::Result<FoundFrame> {
         let mut bytes = [0; FRAME_HEADER_LEN];
         match self.file.read_exact_at(&mut bytes, lsn - self.base) {
             Ok(()) => Ok(FrameHeader::find(&bytes, lsn)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(FoundFrame::Nothing),
             Err(error) => Err(error),
         }
     }
 
-    /// The payload of a frame: whole, or what is there of it.
+    /// The payload of a frame: `Ok` if it is whole, else the bytes that are there.
     pub(crate) fn payload(&self, header: FrameHeader) -> io::Result<Result<Bytes, Bytes>> {
         let start = header.lsn - self.base + FRAME_HEADER_LEN as u64;
         let there = self.size.saturating_sub(start).min(u64::from(header.payload_len));
@@ -161,7 +161,7 @@ impl Segment {
         Ok(if whole { Ok(bytes.into()) } else { Err(bytes.into()) })
     }
 
-    /// The first whole frame header in `from..to`, if there is one.
+    /// The LSN of the first whole frame header in `from..to`.
     pub(crate) fn resync(&self, from: u64, to: u64) -> io::Result<Option<u64>> {
         const CHUNK: usize = 1 << 20;
         let mut at = from.next_multiple_of(FRAME_ALIGN);
@@ -174,7 +174,7 @@ impl Segment {
             for offset in (0..=(read - FRAME_HEADER_LEN).min(CHUNK - 1)).step_by(FRAME_ALIGN as usize) {
                 let lsn = at + offset as u64;
                 let head = bytes[offset..offset + FRAME_HEADER_LEN].try_into().expect("a header's bytes");
-                if lsn < to && matches!(FrameHeader::find(head, lsn), Found::Header(_)) {
+                if lsn < to && matches!(FrameHeader::find(head, lsn), FoundFrame::Header(_)) {
                     return Ok(Some(lsn));
                 }
             }
@@ -183,7 +183,7 @@ impl Segment {
         Ok(None)
     }
 
-    /// One past the last byte that is not zero, from `from` on.
+    /// The LSN behind the last byte that is not zero, from `from` on.
     pub(crate) fn last_written(&self, from: u64) -> io::Result<u64> {
         let mut bytes = vec![0; 1 << 20];
         let (mut at, mut last) = (from - self.base, from);
@@ -200,7 +200,8 @@ impl Segment {
     }
 }
 
-/// Fills `bytes` from `at` on as far as the file goes.
+/// Reads into `bytes` from byte `at` of the file, up to the file's end. Returns
+/// how many bytes were read.
 pub(crate) fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {

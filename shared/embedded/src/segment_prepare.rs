@@ -1,10 +1,9 @@
-//! Segments made ahead of the writer.
+//! Making the next segment ahead of the writer.
 //!
-//! A thread prepares the next segment, so that space runs out there and not
-//! half-way through a frame: an append to a segment never needs space. While
-//! none can be made, appends are refused and the thread tries on. Some space
-//! is left free, so that the log does not take the last byte from what else
-//! writes to the disk.
+//! A thread prepares the next segment, so that a full disk is met there and not
+//! half-way through a frame: an append to a prepared segment never needs space.
+//! While no segment can be made, appends are refused and the thread tries again.
+//! Some space of the disk is left free for others that write to it.
 
 use super::durable_file;
 use super::page_file::{self, PageBuffer};
@@ -28,46 +27,46 @@ const ZEROS_LEN: usize = 1 << 20;
 const PREPARED: &str = "prepared.tmp";
 const OVERSIZED: &str = "oversized.tmp";
 
-/// What of a segment is ready.
+/// How far the next segment is.
 #[derive(Debug)]
-enum State {
-    /// A segment is wanted.
+enum PreparedState {
+    /// It is to be made.
     Wanted,
-    /// It is there.
+    /// It is made.
     Ready,
-    /// It cannot be made now, said so.
+    /// It cannot be made now, for this reason.
     Failing(io::ErrorKind, Arc<str>),
-    /// The writer is gone.
+    /// The log is closed.
     Stopped,
 }
 
 /// Keeps one prepared segment ahead of the writer.
 pub(crate) struct Preparer {
-    shared: Arc<Shared>,
+    shared: Arc<PreparerShared>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Says whether the next segment can be made.
+/// A handle that tells whether the next segment can be made.
 #[derive(Clone)]
-pub(crate) struct PreparerStatus(Arc<Shared>);
+pub(crate) struct PreparerStatus(Arc<PreparerShared>);
 
-struct Shared {
+struct PreparerShared {
     dir: PathBuf,
     size: u64,
     /// Bytes of the disk that stay free.
     reserve_bytes: u64,
-    state: Mutex<State>,
+    state: Mutex<PreparedState>,
     changed: Condvar,
     stopped: AtomicBool,
 }
 
 impl Preparer {
     pub(crate) fn start(dir: &Path, size: u64, reserve_bytes: u64) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PreparerShared {
             dir: dir.to_owned(),
             size,
             reserve_bytes,
-            state: Mutex::new(State::Wanted),
+            state: Mutex::new(PreparedState::Wanted),
             changed: Condvar::new(),
             stopped: AtomicBool::new(false),
         });
@@ -80,17 +79,18 @@ impl Preparer {
         PreparerStatus(self.shared.clone())
     }
 
-    /// Gives the prepared segment its place in the log.
+    /// Gives the prepared segment its header and its name in the log.
     pub(crate) fn adopt(&self, header: SegmentHeader) -> io::Result<File> {
         self.shared.wait()?;
         let adopted = adopt(&self.shared.dir, PREPARED, header);
-        // Used or spoiled: either way another one is wanted.
-        *self.shared.state.lock() = State::Wanted;
+        // Whether the prepared segment was used or spoiled, another one is needed.
+        *self.shared.state.lock() = PreparedState::Wanted;
         self.shared.changed.notify_all();
         adopted
     }
 
-    /// Makes a segment for a frame that is larger than the prepared one, which stays.
+    /// Makes a segment for a frame that is too large for the prepared one. The
+    /// prepared segment stays.
     pub(crate) fn adopt_oversized(&self, header: SegmentHeader) -> io::Result<File> {
         self.shared.make(OVERSIZED, header.size)?;
         adopt(&self.shared.dir, OVERSIZED, header)
@@ -101,7 +101,7 @@ impl Drop for Preparer {
     /// Waits for the thread: it must not write once another log owns the directory.
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
-        *self.shared.state.lock() = State::Stopped;
+        *self.shared.state.lock() = PreparedState::Stopped;
         self.shared.changed.notify_all();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!(dir = %self.shared.dir.display(), "preparing segments ended in a panic");
@@ -110,25 +110,25 @@ impl Drop for Preparer {
 }
 
 impl PreparerStatus {
-    /// Why no segment can be made now, if so.
+    /// The reason why no segment can be made now; `None` if one can.
     pub(crate) fn failing(&self) -> Option<Arc<str>> {
         match &*self.0.state.lock() {
-            State::Failing(_, detail) => Some(detail.clone()),
+            PreparedState::Failing(_, detail) => Some(detail.clone()),
             _ => None,
         }
     }
 }
 
-impl Shared {
+impl PreparerShared {
     fn run(&self) {
         let mut state = self.state.lock();
         loop {
             match *state {
-                State::Stopped => return,
-                State::Ready => self.changed.wait(&mut state),
-                State::Wanted | State::Failing(..) => {
+                PreparedState::Stopped => return,
+                PreparedState::Ready => self.changed.wait(&mut state),
+                PreparedState::Wanted | PreparedState::Failing(..) => {
                     let made = MutexGuard::unlocked(&mut state, || self.make(PREPARED, self.size));
-                    if !matches!(*state, State::Stopped) {
+                    if !matches!(*state, PreparedState::Stopped) {
                         self.made(&mut state, made);
                     }
                 }
@@ -136,41 +136,44 @@ impl Shared {
         }
     }
 
-    fn made(&self, state: &mut MutexGuard<'_, State>, made: io::Result<()>) {
+    fn made(&self, state: &mut MutexGuard<'_, PreparedState>, made: io::Result<()>) {
         let Err(error) = made else {
-            **state = State::Ready;
+            **state = PreparedState::Ready;
             self.changed.notify_all();
             return;
         };
-        if !matches!(**state, State::Failing(..)) {
-            tracing::error!(dir = %self.dir.display(), %error, "the next segment cannot be made");
+        let detail = format!("make a segment in {}: {error}", self.dir.display());
+        if !matches!(**state, PreparedState::Failing(..)) {
+            tracing::error!(detail, "the next segment cannot be made; trying again");
         }
-        **state = State::Failing(error.kind(), error.to_string().into());
+        **state = PreparedState::Failing(error.kind(), detail.into());
         self.changed.notify_all();
         self.changed.wait_for(state, RETRY);
     }
 
-    /// Waits for the prepared segment; fails at once where it cannot be made.
+    /// Waits for the prepared segment. Fails at once if it cannot be made.
     fn wait(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         loop {
             match &*state {
-                State::Ready => return Ok(()),
-                State::Failing(kind, detail) => return Err(io::Error::new(*kind, detail.to_string())),
-                State::Wanted => self.changed.wait(&mut state),
-                State::Stopped => return Err(io::Error::other("the log is closed")),
+                PreparedState::Ready => return Ok(()),
+                PreparedState::Failing(kind, detail) => {
+                    return Err(io::Error::new(*kind, detail.to_string()));
+                }
+                PreparedState::Wanted => self.changed.wait(&mut state),
+                PreparedState::Stopped => return Err(io::Error::other("the log is closed")),
             }
         }
     }
 
-    /// Makes a file of `size` zeros, durable, that has no place in the log yet.
+    /// Makes a durable file of `size` zeros that is not part of the log yet.
     fn make(&self, name: &str, size: u64) -> io::Result<()> {
         let free = free_bytes(&self.dir)?;
         if free < size + self.reserve_bytes {
             let kept = self.reserve_bytes;
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,
-                format!("{free} bytes are free where a segment takes {size} and {kept} stay free"),
+                format!("{free} bytes are free, but a segment takes {size} and {kept} must stay free"),
             ));
         }
         let path = self.dir.join(name);
@@ -185,9 +188,11 @@ impl Shared {
     }
 
     fn write_zeros(&self, path: &Path, size: u64) -> io::Result<()> {
-        // A file of its own: a crash may have left one that is half-written.
+        // A crash may have left a half-written file.
         durable_file::remove(path)?;
-        let file = page_file::open(OpenOptions::new().create_new(true).write(true), path)?;
+        let mut options = OpenOptions::new();
+        durable_file::private(options.create_new(true).write(true));
+        let file = page_file::open(&mut options, path)?;
         let mut buffer = PageBuffer::default();
         let zeros = buffer.room(ZEROS_LEN);
         let mut at = 0;
@@ -203,8 +208,8 @@ impl Shared {
     }
 }
 
-/// Gives a made file its place in the log. If that fails after the file has
-/// its name, the next try replaces it: no frame was ever in it.
+/// Makes a prepared file part of the log. If this fails after the file got its
+/// name, the next try replaces the file, which never held a frame.
 fn adopt(dir: &Path, name: &str, header: SegmentHeader) -> io::Result<File> {
     let made = dir.join(name);
     let file = OpenOptions::new().read(true).write(true).open(&made)?;
@@ -215,7 +220,7 @@ fn adopt(dir: &Path, name: &str, header: SegmentHeader) -> io::Result<File> {
     Ok(file)
 }
 
-/// The bytes that an unprivileged process can still write to a disk.
+/// The bytes that an unprivileged process can still write to the disk of `dir`.
 pub(crate) fn free_bytes(dir: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(dir)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))

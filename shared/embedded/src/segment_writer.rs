@@ -1,27 +1,29 @@
-//! Appending to a log: one frame and one `fdatasync` a call.
+//! Appending frames to a log. Each call writes one frame and syncs it.
 
 use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameHeader};
 use super::page_file::{PAGE, PageAppender};
-use super::segment::{SEGMENT_HEADER_LEN, Segment, SegmentHeader, segment_path};
+use super::segment::{LogSegment, SEGMENT_HEADER_LEN, SegmentHeader, segment_path};
 use super::segment_prepare::{Preparer, PreparerStatus};
-use super::segments::{Recovered, Segments};
+use super::segments::{LogSegments, RecoveredEnd};
 use sluice_model::clock;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Why a frame was not appended.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
-    /// Nothing was written.
-    NotTaken(io::Error),
+    /// The frame is not in the log, and never will be.
+    #[error("nothing was written: {0}")]
+    NotTaken(#[source] io::Error),
     /// The frame may or may not be readable after a restart.
-    Unknown(io::Error),
+    #[error("a write failed and its outcome is unknown: {0}")]
+    Unknown(#[source] io::Error),
 }
 
 /// A frame that is on disk.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Appended {
+pub(crate) struct AppendedFrame {
     /// The first LSN of its segment.
     pub base: u64,
     pub lsn: u64,
@@ -29,13 +31,13 @@ pub(crate) struct Appended {
 }
 
 struct Active {
-    segment: Arc<Segment>,
+    segment: Arc<LogSegment>,
     pages: PageAppender,
 }
 
 impl Active {
-    /// Goes on with a segment at an LSN.
-    fn open(dir: &Path, segment: Arc<Segment>, at: u64) -> io::Result<Self> {
+    /// Opens a segment for writing from the LSN `at` on.
+    fn open(dir: &Path, segment: Arc<LogSegment>, at: u64) -> io::Result<Self> {
         let pages = PageAppender::open(&segment_path(dir, segment.base), at - segment.base)?;
         Ok(Self { segment, pages })
     }
@@ -43,21 +45,23 @@ impl Active {
 
 /// Appends frames to the end of a log.
 pub(crate) struct SegmentWriter {
-    segments: Arc<Segments>,
+    segments: Arc<LogSegments>,
     segment_bytes: u64,
-    /// The segment that is written, or none where the next frame starts one.
+    /// The segment that is written. If `None`, the next frame starts a segment.
     active: Option<Active>,
     at: u64,
+    /// The last write failed, and no segment was started since.
+    undecided: bool,
     buffer: Vec<u8>,
     preparer: Preparer,
 }
 
 impl SegmentWriter {
-    /// A writer at the recovered end of the log, and above `beyond`. It leaves
-    /// `reserve_bytes` of the disk free.
+    /// A writer that goes on at the recovered end of the log, or at `beyond` if
+    /// that is higher. It leaves `reserve_bytes` of the disk free.
     pub(crate) fn start(
-        segments: Arc<Segments>,
-        recovered: &Recovered,
+        segments: Arc<LogSegments>,
+        recovered: &RecoveredEnd,
         beyond: u64,
         segment_bytes: u64,
         reserve_bytes: u64,
@@ -70,6 +74,7 @@ impl SegmentWriter {
         Ok(Self {
             active: last.map(|last| Active::open(segments.dir(), last, at)).transpose()?,
             at,
+            undecided: false,
             segments,
             segment_bytes,
             buffer: Vec::new(),
@@ -77,13 +82,13 @@ impl SegmentWriter {
         })
     }
 
-    /// Whether space is missing for the next segment.
+    /// A handle that tells whether the next segment can be made.
     pub(crate) fn status(&self) -> PreparerStatus {
         self.preparer.status()
     }
 
     /// Appends a frame whose payload `fill` writes, and waits until it is on disk.
-    pub(crate) fn append(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<Appended, WriteError> {
+    pub(crate) fn append(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<AppendedFrame, WriteError> {
         self.buffer.clear();
         self.buffer.resize(FRAME_HEADER_LEN, 0);
         fill(&mut self.buffer);
@@ -93,31 +98,47 @@ impl SegmentWriter {
         let payload_crc = crc32c::crc32c(payload);
         self.buffer.resize(self.buffer.len().next_multiple_of(FRAME_ALIGN as usize), 0);
 
-        self.make_room().map_err(WriteError::NotTaken)?;
+        let frame_len = self.buffer.len() as u64;
+        if self.active.as_ref().is_none_or(|active| active.segment.limit() - self.at < frame_len) {
+            self.start_segment(frame_len).map_err(WriteError::NotTaken)?;
+        }
         let active = self.active.as_mut().expect("a segment with room");
         let header = FrameHeader { payload_len, lsn: self.at, appended_ms: clock::now_ms(), payload_crc };
         self.buffer[..FRAME_HEADER_LEN].copy_from_slice(&header.encode());
         if let Err(error) = active.pages.append(&self.buffer) {
-            // What the file holds now is unknown, and a later sync could claim
-            // success for lost pages: never write to it again.
-            self.at = active.segment.limit();
-            self.active = None;
-            return Err(WriteError::Unknown(error));
+            return Err(self.leave_segment(&error));
         }
         let next = header.next_lsn();
         self.at = next;
         active.segment.set_end(next);
         let base = active.segment.base;
         self.shrink();
-        Ok(Appended { base, lsn: header.lsn, next })
+        Ok(AppendedFrame { base, lsn: header.lsn, next })
     }
 
-    /// Goes on with a new segment where the buffered frame does not fit the active one.
-    fn make_room(&mut self) -> io::Result<()> {
-        let frame_len = self.buffer.len() as u64;
-        if self.active.as_ref().is_some_and(|active| active.segment.limit() - self.at >= frame_len) {
-            return Ok(());
+    /// Whether the last failed write may still turn out to be in the log.
+    pub(crate) const fn is_undecided(&self) -> bool {
+        self.undecided
+    }
+
+    /// Leaves a segment after a failed write. The content of its file is unknown
+    /// and a later sync could claim success for lost pages, so it is never
+    /// written again. Once the next segment's header says that this one ended
+    /// before the failed frame, the frame is certainly not in the log.
+    fn leave_segment(&mut self, error: &io::Error) -> WriteError {
+        let left = self.active.take().expect("a segment was written");
+        self.at = left.segment.limit();
+        self.undecided = true;
+        let path = segment_path(self.segments.dir(), left.segment.base);
+        let named = io::Error::new(error.kind(), format!("write {}: {error}", path.display()));
+        match self.start_segment(FRAME_HEADER_LEN as u64) {
+            Ok(()) => WriteError::NotTaken(named),
+            Err(_neither) => WriteError::Unknown(named),
         }
+    }
+
+    /// Goes on with a new segment that has room for a frame of `frame_len` bytes.
+    fn start_segment(&mut self, frame_len: u64) -> io::Result<()> {
         let previous = self.segments.last();
         let limit = previous.as_ref().map_or(0, |last| last.limit());
         let needed = SEGMENT_HEADER_LEN + frame_len;
@@ -131,21 +152,15 @@ impl SegmentWriter {
             false => self.preparer.adopt(header)?,
         };
         let first = header.base + SEGMENT_HEADER_LEN;
-        let segment = Arc::new(Segment::new(header.base, header.size, file, first));
+        let segment = Arc::new(LogSegment::new(header.base, header.size, file, first));
         self.segments.push(segment.clone())?;
+        self.undecided = false;
         self.at = first;
         self.active = Some(Active::open(self.segments.dir(), segment, first)?);
         Ok(())
     }
 
-    /// Lets the next frame be written elsewhere.
-    #[cfg(test)]
-    pub(crate) fn replace_file(&mut self, file: std::fs::File) {
-        let active = self.active.as_mut().expect("a segment is written");
-        active.pages = PageAppender::new(file, self.at - active.segment.base).expect("it can be read");
-    }
-
-    /// One huge frame must not hold its memory for ever.
+    /// Frees the buffer after a huge frame.
     fn shrink(&mut self) {
         const KEEP: usize = 8 << 20;
         if self.buffer.capacity() > KEEP {

@@ -1,16 +1,22 @@
-//! The segments of one log: where its bytes are, and reading them.
+//! All segments of one log, and reading its frames by LSN.
 //!
-//! Frames are read by LSN. Whatever is not what was written is reported with
-//! its place, and reading goes on at the next whole frame: nothing is skipped
-//! silently. Segments tile the LSN space, each header says where the one
-//! before it ended, files never change their size and `bounds` names the first
-//! and the last, so a missing file, a cut file and a wiped frame are all told
-//! from the log's end.
+//! Bytes that are not what was written are reported with their place, and
+//! reading goes on at the next whole frame: nothing is skipped silently. A
+//! missing file, a cut file and a wiped frame are all told from the log's end:
+//! segments tile the LSN space, each header says where the segment before it
+//! ended, files never change their size, and `bounds` names the first and the
+//! last segment.
 
-use super::bounds::{Bounds, BoundsFile, Noted};
+mod recovery;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(crate) use recovery::RecoveredEnd;
+
+use super::bounds::{BoundsFile, NotedBounds, SegmentBounds};
 use super::durable_file;
-use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, Found};
-use super::segment::{self, Segment, SegmentHeader, read_up_to, segment_path};
+use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FoundFrame};
+use super::segment::{self, LogSegment, read_up_to, segment_path};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -18,61 +24,50 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(test)]
-pub(super) mod tests;
-
-/// What stands at a place of the log.
-pub(crate) enum Step {
+/// The content of a place of the log.
+pub(crate) enum LogStep {
     /// A whole frame; the next one is at `next` or beyond.
     Frame { lsn: u64, next: u64, payload: Bytes },
-    /// Not what was written. `rest` is what there is of a frame whose header is whole.
+    /// Bytes that are not what was written. If the header of a frame is whole,
+    /// `rest` is the readable part of its payload.
     Damaged { next: u64, detail: String, rest: Option<Bytes> },
     /// The end of the log.
     End,
 }
 
-/// What opening a log found at its end.
-pub(crate) struct Recovered {
-    /// Where the log ends.
-    pub end: u64,
-    /// Whether the last segment can be written on; if not, the next frame starts a new one.
-    pub clean: bool,
-    /// What was found damaged, each with its place.
-    pub findings: Vec<String>,
-}
-
-/// A frame's place that reading goes on at, and the missing LSNs before it.
-struct Place {
-    segment: Arc<Segment>,
+/// The place at which reading goes on, and the range of missing LSNs before it.
+struct FramePlace {
+    segment: Arc<LogSegment>,
     lsn: u64,
     missing: Option<(u64, u64)>,
 }
 
-type ByBase = BTreeMap<u64, Arc<Segment>>;
+type ByBase = BTreeMap<u64, Arc<LogSegment>>;
 
 /// All segments of one log.
-pub(crate) struct Segments {
+pub(crate) struct LogSegments {
     dir: PathBuf,
     by_base: RwLock<ByBase>,
     bounds: BoundsFile,
 }
 
-impl Segments {
+impl LogSegments {
     /// Opens the segments of `dir` and finds the log's end.
-    pub(crate) fn open(dir: &Path) -> io::Result<(Self, Recovered)> {
+    pub(crate) fn open(dir: &Path) -> io::Result<(Self, RecoveredEnd)> {
         durable_file::create_dir(dir)?;
         let mut findings = Vec::new();
         let (mut segments, mut headers) = (ByBase::new(), BTreeMap::new());
         for base in segment::list(dir)? {
-            let (segment, header) = Segment::open(dir, base, &mut findings)?;
+            let (segment, header) = LogSegment::open(dir, base, &mut findings)?;
             headers.extend(header.map(|header| (base, header)));
             segments.insert(base, Arc::new(segment));
         }
-        set_ends(&segments, &headers)?;
-        let mut recovered = recover_tail(dir, &segments, findings)?;
+        recovery::set_ends(&segments, &headers)?;
+        let mut recovered = recovery::recover_tail(dir, &segments, findings)?;
         if let Some(last) = segments.values().next_back() {
             last.set_end(recovered.end);
-            // What a killed process wrote may not be on disk yet; from here on it counts.
+            // Frames that a killed process wrote may not be on disk yet. From here on
+            // they count as durable.
             last.file.sync_data()?;
         }
         let (bounds, noted) = BoundsFile::open(dir)?;
@@ -81,10 +76,10 @@ impl Segments {
         Ok((this, recovered))
     }
 
-    /// Compares the files with the note of them.
-    fn check_bounds(&self, noted: &Noted, recovered: &mut Recovered) -> io::Result<()> {
+    /// Compares the files with the note in `bounds`.
+    fn check_bounds(&self, noted: &NotedBounds, recovered: &mut RecoveredEnd) -> io::Result<()> {
         let segments = self.all();
-        let there = segments.first().zip(segments.last()).map(|(first, last)| Bounds {
+        let there = segments.first().zip(segments.last()).map(|(first, last)| SegmentBounds {
             oldest: first.base,
             newest: last.base,
             newest_size: last.size,
@@ -96,12 +91,12 @@ impl Segments {
             }
         }
         let noted = match noted {
-            Noted::Known(noted) => *noted,
-            Noted::Missing | Noted::Damaged => {
-                if there.is_some() || matches!(noted, Noted::Damaged) {
+            NotedBounds::Known(noted) => *noted,
+            NotedBounds::Missing | NotedBounds::Damaged => {
+                if there.is_some() || matches!(noted, NotedBounds::Damaged) {
                     let path = self.dir.join("bounds");
                     findings
-                        .push(format!("{}: missing or damaged; taken from what is there", path.display()));
+                        .push(format!("{}: missing or damaged; made anew from the segments", path.display()));
                 }
                 return self.bounds.write(there.unwrap_or_default());
             }
@@ -118,9 +113,10 @@ impl Segments {
             if noted.oldest < there.oldest {
                 findings.push(self.missing(noted.oldest, there.oldest));
             }
-            // A crash came between making a segment, or deleting one, and the note of it.
+            // A crash may have come after a segment was made or deleted and before the
+            // note was changed.
             let oldest = noted.oldest.min(there.oldest);
-            self.bounds.change(|bounds| *bounds = Bounds { oldest, ..there })?;
+            self.bounds.change(|bounds| *bounds = SegmentBounds { oldest, ..there })?;
         }
         Ok(())
     }
@@ -129,7 +125,7 @@ impl Segments {
         format!("{}: a segment is missing: nothing holds the log from {from} to {to}", self.dir.display())
     }
 
-    /// The file and the byte in it where `lsn` is, for people.
+    /// The file and the byte at which the frame at `lsn` begins, for messages.
     pub(crate) fn name(&self, lsn: u64) -> String {
         let base = self.by_base.read().range(..=lsn).next_back().map_or(0, |(base, _)| *base);
         format!("{}: frame at byte {}", segment_path(&self.dir, base).display(), lsn - base)
@@ -139,8 +135,8 @@ impl Segments {
         &self.dir
     }
 
-    /// Adds the segment that is written from now on.
-    pub(crate) fn push(&self, segment: Arc<Segment>) -> io::Result<()> {
+    /// Adds a new last segment.
+    pub(crate) fn push(&self, segment: Arc<LogSegment>) -> io::Result<()> {
         let first = self.last().is_none();
         self.bounds.change(|bounds| {
             if first && bounds.newest_size == 0 {
@@ -153,20 +149,30 @@ impl Segments {
     }
 
     /// The segments, ascending.
-    pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
+    pub(crate) fn all(&self) -> Vec<Arc<LogSegment>> {
         self.by_base.read().values().cloned().collect()
     }
 
-    pub(crate) fn last(&self) -> Option<Arc<Segment>> {
+    pub(crate) fn last(&self) -> Option<Arc<LogSegment>> {
         self.by_base.read().values().next_back().cloned()
     }
 
-    /// Where the log ends.
+    /// Whether the file of a segment that ends above `lsn` was deleted.
+    pub(crate) fn is_file_missing(&self, lsn: u64) -> io::Result<bool> {
+        for segment in self.all().iter().filter(|segment| segment.limit() > lsn) {
+            if rustix::fs::fstat(&segment.file)?.st_nlink == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The LSN at which the log ends.
     pub(crate) fn end(&self) -> u64 {
         self.last().map_or(0, |last| last.end())
     }
 
-    /// Deletes the oldest segment, if it is this one and not the last.
+    /// Deletes the segment that begins at `base`, if it is the oldest and not the last.
     pub(crate) fn remove_oldest(&self, base: u64) -> io::Result<()> {
         let next = {
             let segments = self.by_base.read();
@@ -180,16 +186,16 @@ impl Segments {
         Ok(())
     }
 
-    /// The segment at or after `lsn` that has something to read, and where.
-    fn place(&self, lsn: u64) -> Option<Place> {
+    /// The first place at or after `lsn` that has something to read.
+    fn place(&self, lsn: u64) -> Option<FramePlace> {
         let segments = self.by_base.read();
         let (_, here) = segments.range(..=lsn).next_back().unzip();
-        // Where what is known ends: from there on to the next segment, something is missing.
+        // The end of the known LSNs: those from here to the next segment are missing.
         let mut known = match here {
             Some(segment) if lsn < segment.limit() => {
                 let lsn = lsn.max(segment.first_frame());
                 if lsn < segment.end() {
-                    return Some(Place { segment: segment.clone(), lsn, missing: None });
+                    return Some(FramePlace { segment: segment.clone(), lsn, missing: None });
                 }
                 segment.limit()
             }
@@ -200,18 +206,18 @@ impl Segments {
         for segment in segments.range(lsn + 1..).map(|(_, segment)| segment) {
             if segment.first_frame() < segment.end() || known < segment.base {
                 let missing = (known < segment.base).then_some((known, segment.base));
-                return Some(Place { segment: segment.clone(), lsn: segment.first_frame(), missing });
+                return Some(FramePlace { segment: segment.clone(), lsn: segment.first_frame(), missing });
             }
             known = segment.limit();
         }
         None
     }
 
-    /// What stands at `lsn`, or next after it. Blocks on the disk.
-    pub(crate) fn read(&self, lsn: u64) -> io::Result<Step> {
-        let Some(Place { segment, lsn: at, missing }) = self.place(lsn) else { return Ok(Step::End) };
+    /// Reads the frame at `lsn`, or the first one behind it. Blocks on the disk.
+    pub(crate) fn read(&self, lsn: u64) -> io::Result<LogStep> {
+        let Some(FramePlace { segment, lsn: at, missing }) = self.place(lsn) else { return Ok(LogStep::End) };
         if let Some((from, to)) = missing {
-            return Ok(Step::Damaged { next: to, detail: self.missing(from, to), rest: None });
+            return Ok(LogStep::Damaged { next: to, detail: self.missing(from, to), rest: None });
         }
         let end = segment.end();
         let place = |next: u64| {
@@ -219,25 +225,25 @@ impl Segments {
             format!("{}: damaged from byte {} to {}", path.display(), at - segment.base, next - segment.base)
         };
         match segment.header_at(at)? {
-            Found::Header(header) => {
+            FoundFrame::Header(header) => {
                 let next = header.next_lsn();
                 Ok(match segment.payload(header)? {
-                    Ok(payload) => Step::Frame { lsn: at, next, payload },
+                    Ok(payload) => LogStep::Frame { lsn: at, next, payload },
                     Err(rest) => {
                         let next = next.min(end);
-                        Step::Damaged { next, detail: place(next), rest: Some(rest) }
+                        LogStep::Damaged { next, detail: place(next), rest: Some(rest) }
                     }
                 })
             }
-            Found::Nothing | Found::Damage => {
+            FoundFrame::Nothing | FoundFrame::Damage => {
                 let next = segment.resync(at + FRAME_ALIGN, end)?.unwrap_or(end);
-                Ok(Step::Damaged { next, detail: place(next), rest: None })
+                Ok(LogStep::Damaged { next, detail: place(next), rest: None })
             }
         }
     }
 
-    /// Reads bytes of a frame's payload without checking the frame: what is
-    /// read has checksums of its own. `NotFound` where its segment was deleted.
+    /// Reads bytes of a frame's payload without checking the frame's checksum:
+    /// the payload has checksums of its own. `NotFound` if the segment was deleted.
     pub(crate) fn read_payload(&self, lsn: u64, offset: usize, len: usize) -> io::Result<Vec<u8>> {
         let segment = self.by_base.read().range(..=lsn).next_back().map(|(_, segment)| segment.clone());
         let segment = segment.filter(|segment| lsn < segment.limit()).ok_or(io::ErrorKind::NotFound)?;
@@ -247,68 +253,4 @@ impl Segments {
         bytes.truncate(read);
         Ok(bytes)
     }
-}
-
-/// Each segment but the last ends where the next one's header says, or where
-/// its last written byte is if that header is damaged or of another segment.
-fn set_ends(segments: &ByBase, headers: &BTreeMap<u64, SegmentHeader>) -> io::Result<()> {
-    for (segment, next) in segments.values().zip(segments.keys().skip(1)) {
-        let end = match headers.get(next).map(|header| header.previous_end) {
-            Some(end) if (segment.first_frame()..=segment.limit()).contains(&end) => end,
-            _ => segment.last_written(segment.first_frame())?.next_multiple_of(FRAME_ALIGN),
-        };
-        segment.set_end(end);
-    }
-    Ok(())
-}
-
-/// Finds the end of the last segment.
-fn recover_tail(dir: &Path, segments: &ByBase, mut findings: Vec<String>) -> io::Result<Recovered> {
-    let Some(last) = segments.values().next_back() else {
-        return Ok(Recovered { end: 0, clean: false, findings });
-    };
-    let path = segment_path(dir, last.base);
-    let limit = last.limit();
-    let mut at = last.first_frame();
-    let mut clean = last.file.metadata()?.len() == last.size;
-    let mut written = None;
-    while at + FRAME_HEADER_LEN as u64 <= limit {
-        let search_from = match last.header_at(at)? {
-            Found::Header(header) => {
-                if last.payload(header)?.is_ok() {
-                    at = header.next_lsn();
-                    continue;
-                }
-                header.next_lsn()
-            }
-            Found::Damage | Found::Nothing => at + FRAME_ALIGN,
-        };
-        let written = match written {
-            Some(written) => written,
-            None => *written.insert(last.last_written(at)?),
-        };
-        if written <= at {
-            break;
-        }
-        let Some(next) = last.resync(search_from, written)? else {
-            findings.push(format!(
-                "{}: unfinished or damaged from byte {} to {}, the end of the log",
-                path.display(),
-                at - last.base,
-                written - last.base,
-            ));
-            clean = false;
-            at = written.next_multiple_of(FRAME_ALIGN).min(limit);
-            break;
-        };
-        // A whole frame behind it: what is here was once synced.
-        findings.push(format!(
-            "{}: damaged from byte {} to {}",
-            path.display(),
-            at - last.base,
-            next - last.base
-        ));
-        at = next;
-    }
-    Ok(Recovered { end: at, clean, findings })
 }

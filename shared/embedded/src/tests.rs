@@ -1,5 +1,6 @@
 //! Tests of the embedded engine as a whole.
 
 mod contract;
-mod harness;
+pub(crate) mod harness;
 mod recovery;
+mod retention;

@@ -11,22 +11,22 @@
 //! bits  15..0   16  index of the event in its batch
 //! ```
 //!
-//! So ids of one lane and one edge ascend, and a batch's id is any of its
-//! events' ids with the index zeroed.
+//! So the ids that one ingest process gives out in one lane ascend, and a
+//! batch's id is the id of any of its events with the index set to 0.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The most lanes a deployment can have: what twelve bits of an id can name.
+/// The most lanes that a deployment can have: an event id has 12 bits for them.
 pub const LANES_MAX: u16 = 4096;
 
-/// Length of an id in its text form.
+/// Bytes of an id in its text form, a hyphenated UUID (RFC 9562).
 pub const ID_TEXT_LEN: usize = 36;
 
 const COUNTER_BITS: u32 = 46;
 const COUNTER_MASK: u64 = (1 << COUNTER_BITS) - 1;
 
-/// Text that is not a hyphenated UUID, or not one of the kind wanted.
+/// The text is not a hyphenated UUID, or not a UUID of the kind wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid id: expected a hyphenated UUID of 36 characters")]
 pub struct IdError;
@@ -201,7 +201,7 @@ id!(
     EventId
 );
 
-/// Spells ids; of ids of one batch, what they share is spelled once.
+/// Writes ids as text; the part that all ids of a batch share is written once.
 #[derive(Debug, Clone, Default)]
 pub struct IdText {
     spelled: Option<(BatchId, [u8; ID_TEXT_LEN])>,
@@ -220,7 +220,7 @@ impl IdText {
     }
 }
 
-/// Sixteen bytes from the operating system.
+/// 128 random bits from the operating system.
 #[must_use]
 pub fn random_u128() -> u128 {
     let mut bytes = [0; 16];
@@ -233,13 +233,13 @@ pub fn random_u128() -> u128 {
 pub struct Lane(u16);
 
 impl Lane {
-    /// Lane `number`, or nothing where an id could not carry it.
+    /// Lane `number`; `None` if it is not below [`LANES_MAX`].
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
         if number < LANES_MAX { Some(Self(number)) } else { None }
     }
 
-    /// Its number, below [`LANES_MAX`].
+    /// The lane's number, below [`LANES_MAX`].
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0

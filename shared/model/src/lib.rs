@@ -23,4 +23,6 @@ pub use customer::{ApiKey, Customer, CustomerStatus};
 pub use delivery::{DeadLetter, DeadLetterReason, Delivery, EventRef, Fact, LastAttempt};
 pub use event_set::{EventSet, Run};
 pub use ids::{ApiKeyId, BatchId, CustomerId, DeadLetterId, DeliveryId, EventId, Lane, SubscriptionId};
-pub use subscription::{BatchPolicy, RetryPolicy, Subscription, SubscriptionStatus};
+pub use subscription::{
+    BatchPolicy, ClientErrors, DisabledReason, RetryPolicy, Subscription, SubscriptionStatus,
+};

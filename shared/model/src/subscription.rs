@@ -3,7 +3,8 @@
 use super::{CustomerId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
-/// When a webhook's batch is cut. A batch closes at the first limit it meets.
+/// When a webhook is cut: at the first of these limits that its events reach.
+/// What values a customer can set is checked by the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchPolicy {
@@ -11,8 +12,14 @@ pub struct BatchPolicy {
     pub max_events: u32,
     /// The most bytes of a webhook's body; a single larger event goes alone.
     pub max_bytes: u32,
-    /// The longest that an event waits for company, in milliseconds.
+    /// The longest time that an event waits for further events, in milliseconds.
     pub max_wait_ms: u32,
+}
+
+impl BatchPolicy {
+    /// The greatest `max_wait_ms` of a subscription: half the default time after
+    /// which a shard hands a waiting event over to the work queue.
+    pub const MAX_WAIT_MS_MAX: u32 = 5000;
 }
 
 impl Default for BatchPolicy {
@@ -21,7 +28,7 @@ impl Default for BatchPolicy {
     }
 }
 
-/// How failed deliveries are tried again.
+/// How failed deliveries are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
@@ -29,11 +36,24 @@ pub struct RetryPolicy {
     pub max_retries: u32,
     /// The longest wait between two attempts, in seconds.
     pub max_delay_s: u32,
+    /// Whether an answer of 4xx, other than those that ask for another try, is final.
+    pub client_errors: ClientErrors,
+}
+
+/// What becomes of a delivery that is answered with a 4xx which does not ask for another try.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientErrors {
+    /// It becomes a dead letter at once.
+    #[default]
+    DeadLetter,
+    /// It is retried like a delivery that was answered with a 5xx.
+    Retry,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 5, max_delay_s: 86_400 }
+        Self { max_retries: 5, max_delay_s: 86_400, client_errors: ClientErrors::DeadLetter }
     }
 }
 
@@ -41,13 +61,37 @@ impl Default for RetryPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum SubscriptionStatus {
-    /// It does.
+    /// It receives events.
     Active,
-    /// It does not, until somebody enables it.
+    /// It receives none until somebody enables it.
     Disabled {
-        /// Why, for people: `gone`, `backlog_full`, `by_customer`.
-        reason: String,
+        /// Why it was disabled.
+        reason: DisabledReason,
     },
+}
+
+/// Why a subscription was disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// Its customer disabled it.
+    ByCustomer,
+    /// Its endpoint answered 410: it is gone for good.
+    Gone,
+    /// More events waited for it than may.
+    BacklogFull,
+}
+
+impl DisabledReason {
+    /// The reason as the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ByCustomer => "by_customer",
+            Self::Gone => "gone",
+            Self::BacklogFull => "backlog_full",
+        }
+    }
 }
 
 /// A secret that signs webhooks.
@@ -55,7 +99,8 @@ pub enum SubscriptionStatus {
 pub struct SigningSecret {
     /// The secret's text, `whsec_` and base64.
     pub text: String,
-    /// Until when it signs beside a newer one; forever where there is no newer one.
+    /// Until when the secret signs beside a newer one, in milliseconds since the
+    /// Unix epoch; `None` if there is no newer one.
     pub expires_at_ms: Option<u64>,
 }
 
@@ -68,32 +113,48 @@ impl std::fmt::Debug for SigningSecret {
 /// A selector, a webhook URL, secrets and policies, of one customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// Its id; `workflow_id` in the API.
+    /// The subscription's id; `workflow_id` in the API.
     pub id: SubscriptionId,
-    /// Whose it is.
+    /// The customer that owns the subscription.
     pub customer: CustomerId,
-    /// One up with every change.
+    /// Starts at 1 and grows by 1 with every change.
     pub version: u32,
-    /// The selector's JSON, already checked.
+    /// The selector's JSON, which was checked when it was stored.
     pub selector: String,
-    /// Where webhooks go.
+    /// The URL that webhooks are sent to.
     pub webhook_url: String,
-    /// How webhooks are cut.
+    /// When webhooks are cut.
     pub batch: BatchPolicy,
-    /// How failures are tried again.
+    /// How failed deliveries are retried.
     pub retry: RetryPolicy,
     /// Whether events of one ordering key wait for those before them.
     pub ordered: bool,
-    /// The customer's words about it.
+    /// The customer's own note about the subscription.
     pub description: Option<String>,
-    /// Whether it receives events.
+    /// Whether the subscription receives events.
     pub status: SubscriptionStatus,
-    /// The newest first.
+    /// The secrets that sign its webhooks, the newest first.
     pub secrets: Vec<SigningSecret>,
-    /// Events accepted from then on count, in milliseconds since the Unix epoch.
+    /// The subscription receives the events accepted from this time on, in
+    /// milliseconds since the Unix epoch.
     pub effective_at_ms: u64,
-    /// When it was made, in milliseconds since the Unix epoch.
+    /// When the subscription was made, in milliseconds since the Unix epoch.
     pub created_at_ms: u64,
-    /// When it last changed, in milliseconds since the Unix epoch.
+    /// When the subscription last changed, in milliseconds since the Unix epoch.
     pub updated_at_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_stored_as_it_always_was() {
+        for reason in [DisabledReason::ByCustomer, DisabledReason::Gone, DisabledReason::BacklogFull] {
+            let status = SubscriptionStatus::Disabled { reason };
+            let stored = format!(r#"{{"state":"disabled","reason":"{}"}}"#, reason.as_str());
+            assert_eq!(serde_json::to_string(&status).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<SubscriptionStatus>(&stored).unwrap(), status);
+        }
+    }
 }

@@ -1,8 +1,12 @@
-//! Leases: which shards this process works.
+//! Leases: which shards this process works, and how far each is settled.
 
-use super::log::ShardId;
+use super::PortError;
+use super::log::{Position, ShardId};
 use async_trait::async_trait;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 
 /// A shard to work, until one of its tokens says otherwise. Dropping it says
 /// that nothing of the shard is worked here any more.
@@ -38,4 +42,21 @@ impl Grant {
 pub trait Leases: Send + Sync + 'static {
     /// The next shard to work; nothing when there will never be another.
     async fn granted(&self) -> Option<Grant>;
+}
+
+/// Keeps for each shard the position up to which everything is settled.
+///
+/// - **Durability**: a checkpoint is durable when `store` answers.
+/// - **Fencing**: a process that does not hold the lease of a shard cannot
+///   store a checkpoint for it.
+/// - **Idempotency**: storing the same position again changes nothing. Callers
+///   never store an earlier position than before.
+/// - **Cancel safety**: a dropped `store` may or may not take effect.
+#[async_trait]
+pub trait Checkpoints: Send + Sync + 'static {
+    /// Stores how far a shard is settled: nothing at or before `position` needs to be read again.
+    async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError>;
+
+    /// How far a shard is settled: [`Position::START`] if nothing was ever stored.
+    async fn load(&self, shard: &ShardId) -> Result<Position, PortError>;
 }

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::io::IsTerminal;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +24,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a process tells about itself.
+/// The configuration of logs, metrics and traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetryConfig {
     /// How logs are written, to standard error.
     pub log_format: LogFormat,
-    /// Which logs: a level, or directives as `tracing` knows them (`info,sluice_processor=debug`).
+    /// Which logs are written: a level, and levels of single modules (`info,sluice_processor=debug`).
     pub log_filter: String,
     /// Where spans of sampled traces go: the base URL of an OpenTelemetry
     /// collector that takes OTLP over HTTP. Needs a binary built with `otel`.
@@ -42,12 +44,12 @@ impl Default for TelemetryConfig {
     }
 }
 
-/// Why telemetry does not start.
+/// Why logs or metrics cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is not one.
+    /// The filter cannot be read.
     #[error("telemetry.log_filter: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    Filter(#[from] ParseError),
     /// Buckets or recorder were refused.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -56,10 +58,16 @@ pub enum TelemetryError {
     Installed,
 }
 
-/// Buckets of every histogram in seconds: 100 µs to a minute.
+/// Buckets of histograms in seconds: 100 µs to a minute.
 const SECONDS: [f64; 18] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0, 30.0, 60.0,
+];
+/// Buckets of the time from acceptance to receipt, in seconds: a millisecond to
+/// a week, since a delivery may be retried for days.
+const RECEIPT_SECONDS: [f64; 22] = [
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    1_800.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0,
 ];
 /// Buckets of counts: events of a batch, of a webhook.
 const COUNTS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 4096.0];
@@ -69,13 +77,17 @@ const COUNTS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0,
 /// # Errors
 /// If the filter is not one, or logs were started before.
 pub fn start_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder().parse(&config.log_filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter: Targets = config.log_filter.parse()?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     let started = match config.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Text => {
+            let ansi = std::io::stderr().is_terminal();
+            registry.with(layer.with_ansi(ansi).with_target(false)).try_init()
+        }
     };
-    started.map_err(|_set| TelemetryError::Installed)
+    started.map_err(|_already_set| TelemetryError::Installed)
 }
 
 /// Starts metrics; the handle renders them. Run [`keep_up`] beside it.
@@ -84,6 +96,7 @@ pub fn start_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
 /// If metrics were started before.
 pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
     let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("sluice_processor_receipt_seconds".into()), &RECEIPT_SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_events".into()), &COUNTS)?
         .build_recorder();

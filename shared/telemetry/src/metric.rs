@@ -1,21 +1,21 @@
-//! What a metric is, said once: for `/metrics`, for `docs/metrics.md` and for
-//! the tests of both.
+//! The declaration of a metric, from which `/metrics`, `docs/metrics.md` and the
+//! tests of both are made.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 
-/// How a metric moves.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only up.
+    /// It only grows.
     Counter,
-    /// Up and down.
+    /// It grows and falls.
     Gauge,
-    /// Observations by size.
+    /// It counts observations by size.
     Histogram,
 }
 
 impl Kind {
-    /// As Prometheus calls it.
+    /// Prometheus's name of the type.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,12 +26,12 @@ impl Kind {
     }
 }
 
-/// What a label may be: never an id of a customer or an event, never a URL.
+/// The values of a label: a closed set, never ids of customers or events, never URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
     /// One of these.
     Of(&'static [&'static str]),
-    /// One of a set that is bounded elsewhere, in these words.
+    /// One of a set that is bounded elsewhere; the text names it.
     Bounded(&'static str),
 }
 
@@ -42,7 +42,7 @@ pub struct Metric {
     pub name: &'static str,
     /// How it moves.
     pub kind: Kind,
-    /// What it says, in one sentence.
+    /// Its meaning, in one sentence.
     pub help: &'static str,
     /// Its labels.
     pub labels: &'static [(&'static str, Values)],
@@ -74,15 +74,69 @@ impl Metric {
     }
 }
 
+/// What the distributed engine depends on.
+const DEPENDENCIES: &[&str] = &["kinesis", "dynamodb", "sqs", "redis", "postgres"];
+
 /// The metrics of any process.
 pub const METRICS: &[Metric] = &[
     Metric::gauge("sluice_build_info", "Always 1; the label says which version runs.")
         .by(&[("version", Values::Bounded("the version of the binary"))]),
-    Metric::gauge("sluice_dependency_lost", "1 where a service of the distributed engine gives no answers.")
-        .by(&[("dependency", Values::Of(&["kinesis", "dynamodb", "sqs", "redis"]))]),
+    Metric::gauge(
+        "sluice_dependency_lost",
+        "1 where a service of the distributed engine gives no answers, or denies what it is asked.",
+    )
+    .by(&[("dependency", Values::Of(DEPENDENCIES))]),
+    Metric::gauge(
+        "sluice_dependency_denied",
+        "1 where a service refuses calls until an operator acts: no permission, expired credentials, a wrong \
+         clock, a missing table, stream or queue.",
+    )
+    .by(&[("dependency", Values::Of(DEPENDENCIES))]),
+    Metric::counter(
+        "sluice_log_gaps_total",
+        "Shards of which a part was never read, by why: the stream was made anew, its records grew older than \
+         it keeps them, or it does not know the checkpoint.",
+    )
+    .by(&[("cause", Values::Of(&["stream_replaced", "retention", "unknown_position"]))]),
+    Metric::counter(
+        "sluice_log_reads_refused_total",
+        "Reads of a shard that the stream refused because the shard was read too fast.",
+    ),
+    Metric::counter(
+        "sluice_log_records_refused_total",
+        "Records that the stream will never take as they are; their producers were told.",
+    ),
+    Metric::counter(
+        "sluice_log_takeovers_cut_short_total",
+        "Takeovers of a shard that stopped looking for records sent twice, so that delivery could begin.",
+    ),
+    Metric::counter(
+        "sluice_store_refused_total",
+        "Items and messages that DynamoDB or SQS refused for good; each is set aside with its bytes and the \
+         reason.",
+    )
+    .by(&[("kind", Values::Of(&["batch", "facts", "dead_letter", "delivery", "row"]))]),
+    Metric::counter(
+        "sluice_queue_deliveries_split_total",
+        "Deliveries split in two because their message was too large for the queue.",
+    ),
+    Metric::counter(
+        "sluice_queue_side_calls_failed_total",
+        "Calls of SQS beside a delivery's own path that failed; deliveries go on, some come again or late.",
+    )
+    .by(&[("call", Values::Of(SIDE_CALLS))]),
+    Metric::gauge(
+        "sluice_settings_wrong",
+        "Settings of the stream, the tables and the queues that are not as Sluice needs them, as found at the \
+         start; the log names them, and `sluice provision` mends those that it may.",
+    ),
 ];
 
-/// Gives the recorder that is installed the metrics' help.
+/// Calls of SQS beside a delivery's own path.
+const SIDE_CALLS: &[&str] =
+    &["change_visibility", "delete_messages", "send_on", "give_up", "revive", "carry_dead_letters"];
+
+/// Hands the metrics' help texts to the installed recorder.
 pub fn describe(all: &[Metric]) {
     for Metric { name, kind, help, .. } in all {
         match kind {
@@ -93,7 +147,7 @@ pub fn describe(all: &[Metric]) {
     }
 }
 
-/// Says which version runs.
+/// Records the version that runs.
 pub(super) fn tell_version() {
     describe(METRICS);
     gauge!("sluice_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);

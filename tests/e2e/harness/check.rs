@@ -1,7 +1,7 @@
 //! The judge: what a sender was told against what a receiver took.
 
 use super::wait::try_for;
-use sluice_loadtest::verify::{Arrival, Order, VerifyReport, verify};
+use sluice_loadtest::verify::{Arrival, OrderCheck, VerifyReport, verify};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const ARRIVAL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Compares the ledgers as they are now.
 pub(crate) fn compare(sent: &Path, received: &Path) -> VerifyReport {
-    verify(sent, received, Arrival::EverySubscription, Order::Counted).expect("readable ledgers")
+    verify(sent, received, Arrival::EverySubscription, OrderCheck::Counted).expect("readable ledgers")
 }
 
 /// Waits until nothing that was acknowledged is missing, or `limit`.

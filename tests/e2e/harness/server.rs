@@ -29,14 +29,23 @@ pub(crate) struct ServerConfig {
     admin_token: bool,
     data_dir: Option<PathBuf>,
     addresses: Option<(SocketAddr, SocketAddr)>,
+    /// A shell command that runs in the server's process before the binary does.
+    shell: Option<String>,
 }
 
 impl Default for ServerConfig {
     /// Small segments, so that tests cross their borders and use little disk.
     fn default() -> Self {
-        Self { env: Vec::new(), private_webhooks: true, admin_token: true, data_dir: None, addresses: None }
-            .env("SLUICE_ENGINE__LOG_SEGMENT_BYTES", 4 << 20)
-            .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 2 << 20)
+        Self {
+            env: Vec::new(),
+            private_webhooks: true,
+            admin_token: true,
+            data_dir: None,
+            addresses: None,
+            shell: None,
+        }
+        .env("SLUICE_ENGINE__LOG_SEGMENT_BYTES", 4 << 20)
+        .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 2 << 20)
     }
 }
 
@@ -70,6 +79,13 @@ impl ServerConfig {
     /// Public and admin address; free ones unless given.
     pub(crate) fn addresses(mut self, public: SocketAddr, admin: SocketAddr) -> Self {
         self.addresses = Some((public, admin));
+        self
+    }
+
+    /// A shell command that runs in the server's process before the binary
+    /// does, such as `umask 000`.
+    pub(crate) fn shell(mut self, command: &str) -> Self {
+        self.shell = Some(command.to_owned());
         self
     }
 
@@ -146,15 +162,24 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("the server runs").id()
     }
 
     /// Sends a request to the admin API.
     #[track_caller]
     pub(crate) fn admin_call(&self, request: Request, status: u16) -> Value {
-        let answer: Answer = request.bearer(ADMIN_TOKEN).expect(self.admin, status);
+        let answer: Answer = request.bearer(&self.admin_token()).expect(self.admin, status);
         if answer.body.is_empty() { Value::Null } else { answer.json() }
+    }
+
+    /// The token that was given to the server, or that it has made.
+    fn admin_token(&self) -> String {
+        if self.config.admin_token {
+            return ADMIN_TOKEN.to_owned();
+        }
+        let token = std::fs::read_to_string(self.data_dir.join("admin-token")).expect("the admin token");
+        token.trim().to_owned()
     }
 
     /// `kill -9`, and waits until it is gone.
@@ -249,7 +274,14 @@ impl Server {
     }
 
     fn command(&self) -> Command {
-        let mut command = binary();
+        let mut command = match &self.config.shell {
+            None => binary(),
+            Some(shell) => {
+                let mut command = without_settings(Command::new("sh"));
+                command.arg("-c").arg(format!("{shell}; exec \"$0\" \"$@\"")).arg(BINARY);
+                command
+            }
+        };
         command.arg("up").arg("--data-dir").arg(&self.data_dir);
         command.arg("--listen").arg(self.public.to_string());
         command.arg("--admin-listen").arg(self.admin.to_string());
@@ -285,7 +317,10 @@ impl Drop for Server {
 
 /// The binary, without this process's settings.
 pub(crate) fn binary() -> Command {
-    let mut command = Command::new(BINARY);
+    without_settings(Command::new(BINARY))
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SLUICE_") {
             command.env_remove(name);

@@ -197,7 +197,8 @@ fn subscriptions() -> Vec<Named> {
 }
 
 fn given_up_and_replayed() -> Vec<Named> {
-    let reasons = ["exhausted", "refused", "subscription_disabled", "backlog_full", "poison"];
+    let reasons =
+        ["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"];
     let mut letter = whole(&[
         ("dead_letter_id", schema_ref("Id")),
         ("workflow_id", schema_ref("Id")),

@@ -6,6 +6,7 @@ use crate::decode::limits::{NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX};
 use crate::describe::parts::schema_ref;
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
+use sluice_model::BatchPolicy;
 use sluice_model::customer::FAN_OUT_MAX;
 use sluice_selector::SelectorLimits;
 
@@ -194,11 +195,18 @@ fn subscriptions() -> Vec<Named> {
         &[
             ("max_events", within(1, 10_000)),
             ("max_bytes", within(1024, 8 << 20)),
-            ("max_wait_ms", within(0, 10_000)),
+            ("max_wait_ms", within(0, BatchPolicy::MAX_WAIT_MS_MAX.into())),
         ],
         &[],
     );
-    let retry = closed(&[("max_retries", within(0, 100)), ("max_delay_s", within(1, 86_400))], &[]);
+    let retry = closed(
+        &[
+            ("max_retries", within(0, 100)),
+            ("max_delay_s", within(1, 86_400)),
+            ("client_errors", one_of(&["dead_letter", "retry"])),
+        ],
+        &[],
+    );
     let description = or_null(json!({ "type": "string", "maxLength": routes::DESCRIPTION_BYTES_MAX }));
     let fields = |more: &[Named]| {
         let mut all = vec![

@@ -13,7 +13,7 @@ use serde_json::json;
 use sluice_catalogue::secrets::new_signing_secret;
 use sluice_model::clock::{now_ms, rfc3339_string};
 use sluice_model::subscription::SigningSecret;
-use sluice_model::{Subscription, SubscriptionStatus};
+use sluice_model::{DisabledReason, Subscription, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
 
 /// How long an old secret signs beside its successor.
@@ -70,7 +70,7 @@ fn set_status(subscription: &mut Subscription, wanted: WantedStatus) -> Effectiv
             EffectiveFrom::Now
         }
         WantedStatus::Disabled => {
-            subscription.status = SubscriptionStatus::Disabled { reason: "by_customer".to_owned() };
+            subscription.status = SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer };
             EffectiveFrom::Unchanged
         }
     }

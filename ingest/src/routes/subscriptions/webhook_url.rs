@@ -23,7 +23,9 @@ pub(crate) fn check(text: &str, allow_private: bool) -> Result<String, ApiError>
         "https" => {}
         "http" if allow_private => {}
         "http" => {
-            return Err(refuse("must begin with https://, unless `allow_private_webhooks` is configured"));
+            return Err(refuse(
+                "must begin with https://; http:// needs the setting edge.allow_private_webhooks",
+            ));
         }
         _ => return Err(refuse("must begin with https:// or http://")),
     }
@@ -51,7 +53,9 @@ pub(crate) fn check(text: &str, allow_private: bool) -> Result<String, ApiError>
         Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),
     };
     if private && !allow_private {
-        return Err(refuse("leads to a private address"));
+        return Err(refuse(
+            "leads to a private address, which needs the setting edge.allow_private_webhooks",
+        ));
     }
     Ok(url.into())
 }

@@ -5,7 +5,9 @@ use crate::request::{FieldChange, only_object, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sluice_model::clock::rfc3339_string;
-use sluice_model::{BatchPolicy, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus};
+use sluice_model::{
+    BatchPolicy, ClientErrors, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
+};
 
 pub(crate) const DESCRIPTION_BYTES_MAX: usize = 1024;
 
@@ -92,6 +94,7 @@ impl BatchChange {
 pub(super) struct RetryChange {
     max_retries: Option<u32>,
     max_delay_s: Option<u32>,
+    client_errors: Option<ClientErrors>,
 }
 
 impl RetryChange {
@@ -99,6 +102,7 @@ impl RetryChange {
         RetryPolicy {
             max_retries: self.max_retries.unwrap_or(old.max_retries),
             max_delay_s: self.max_delay_s.unwrap_or(old.max_delay_s),
+            client_errors: self.client_errors.unwrap_or(old.client_errors),
         }
     }
 }
@@ -114,7 +118,7 @@ fn in_range(field: &'static str, value: u32, min: u32, max: u32) -> Result<(), A
 pub(super) fn checked_batch(policy: BatchPolicy) -> Result<BatchPolicy, ApiError> {
     in_range("batch.max_events", policy.max_events, 1, 10_000)?;
     in_range("batch.max_bytes", policy.max_bytes, 1024, 8 << 20)?;
-    in_range("batch.max_wait_ms", policy.max_wait_ms, 0, 10_000)?;
+    in_range("batch.max_wait_ms", policy.max_wait_ms, 0, BatchPolicy::MAX_WAIT_MS_MAX)?;
     Ok(policy)
 }
 

@@ -1,26 +1,34 @@
 //! The arguments of `run`.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use sluice_loadtest::duration;
-use sluice_loadtest::event::Envelope;
+use sluice_loadtest::event::EventEnvelope;
 use sluice_loadtest::metric::Threshold;
 use sluice_loadtest::profile::{Arrivals, RateProfile};
 use sluice_loadtest::request::{BodyEncoding, BodyFormat};
-use sluice_loadtest::sender::{KeyChoice, Protocol, RunConfig};
+use sluice_loadtest::sender::{KeyChoice, PlainRequest, RequestProtocol, RunConfig};
 use sluice_loadtest::watch::WatchConfig;
 
 use super::live_view::Progress;
+use super::parse::{Burst, Sizes, read_body, read_keys, read_templates};
+use crate::cli::connect::{TlsArgs, header};
 
 /// How long to measure if nothing says so.
 const DURATION: Duration = Duration::from_secs(10);
+/// How long to send before measuring, if nothing says so.
+const WARMUP: Duration = Duration::from_secs(2);
+const CONNECTIONS: usize = 64;
+/// How many connections an open loop may make if nothing says so.
+const CONNECTIONS_MAX: usize = 1024;
+/// Methods whose requests have no body unless one is given.
+const BODILESS: [&str; 5] = ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"];
 
-/// Sends generated events and measures the answers.
+/// Sends generated events, or any HTTP requests, and measures the answers.
 ///
 /// With --rate it is an open loop: requests are due at fixed times, whatever
 /// the answers, and latency counts from those times, so that a stall shows in
@@ -32,13 +40,33 @@ const DURATION: Duration = Duration::from_secs(10);
 /// and damage. A stream is what one connection sends for one customer: within
 /// it an event is sent after the 202 of the one before.
 ///
-/// A server that is down is waited for; requests without a definite answer
+/// A server that is down is waited for, as long as for an answer (--timeout).
+/// Latencies are of requests that were acknowledged and of those without an
+/// answer, which count at least as long as they waited; refusals and failures
+/// are told apart by status. Events of requests without a definite answer
 /// (5xx, lost connection, timeout) count as unknown.
+///
+/// Exit status 1 if no request of the measured time was acknowledged, or if a
+/// --threshold does not hold, has nothing to judge, or the run was interrupted.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct RunArgs {
-    /// Where to send: http://HOST:PORT, to which /v1/events is added, or with a path of its own.
+    /// Where to send: http[s]://HOST:PORT, to which /v1/events is added for
+    /// events, or with a path of its own.
     #[arg(long)]
     url: String,
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// Method of the requests. GET, HEAD, DELETE, OPTIONS and TRACE send no
+    /// events but plain requests, without a body unless --body gives one.
+    #[arg(long, default_value = "POST")]
+    method: String,
+    /// Header of every request, in place of the one written otherwise; repeatable.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// Body to send instead of events, or @FILE with it; the fields of
+    /// --template are filled in.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["template", "event_bytes", "batch", "ledger"])]
+    body: Option<String>,
     /// API key, sent as `Authorization: Bearer KEY`.
     #[arg(long, env = "SLUICE_API_KEY", hide_env_values = true)]
     key: Option<String>,
@@ -51,10 +79,15 @@ pub(in crate::cli) struct RunArgs {
     /// Exponent for `--key-pick zipf`.
     #[arg(long, default_value_t = 1.0)]
     zipf_exponent: f64,
-    /// Connections, each with one request in flight (or --streams).
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    connections: usize,
-    /// HTTP/2 without TLS, by prior knowledge.
+    /// Connections, each with one request in flight (or --streams) [default:
+    /// 64; with --rate more are made while requests find none free, up to 1024].
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+    /// With --rate: up to how many connections are made while requests find
+    /// none free [default: --connections if that is given].
+    #[arg(long, value_name = "N")]
+    connections_max: Option<usize>,
+    /// HTTP/2; without TLS by prior knowledge.
     #[arg(long)]
     http2: bool,
     /// With --http2: requests in flight on each connection.
@@ -67,11 +100,11 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch: usize,
     /// How events are put together in a body.
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = FormatArg::Json)]
+    format: FormatArg,
     /// Content-Encoding of the bodies.
-    #[arg(long, value_enum, default_value_t = Encoding::None)]
-    encoding: Encoding,
+    #[arg(long, value_enum, default_value_t = EncodingArg::None)]
+    encoding: EncodingArg,
     /// Object around the payload: as produced, or as delivered to a webhook
     /// (to drive a receiver; always a JSON array, sent to / by default).
     #[arg(long, value_enum, default_value_t = EnvelopeArg::Produced)]
@@ -80,7 +113,7 @@ pub(in crate::cli) struct RunArgs {
     /// are separated by commas: 5000 (from then on), 5000/10s (for 10 s),
     /// 1000..50000/30s (a ramp).
     #[arg(long, value_name = "RATE")]
-    rate: Option<RateProfile>,
+    pub(in crate::cli) rate: Option<RateProfile>,
     /// Bursts above a constant --rate: 10x/1s/10s is ten times the rate in the
     /// last second of every ten.
     #[arg(long, value_name = "FACTORx/LENGTH/PERIOD", requires = "rate")]
@@ -89,17 +122,21 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, value_enum, default_value_t = ArrivalsArg::Even)]
     arrivals: ArrivalsArg,
     /// How long to measure, after the warm-up (ms, s, m, h) [default: to the
-    /// end of --rate's stages, or 10s].
+    /// end of --rate's stages, or until --requests are sent, or 10s].
     #[arg(long, value_parser = duration::parse)]
     duration: Option<Duration>,
-    /// How long to send before measuring (ms, s, m, h).
-    #[arg(long, default_value = "2s", value_parser = duration::parse)]
-    warmup: Duration,
+    /// How many requests to send, warm-up included.
+    #[arg(short = 'n', long, value_name = "N")]
+    requests: Option<u64>,
+    /// How long to send before measuring (ms, s, m, h) [default: 2s, or 0s with
+    /// --requests].
+    #[arg(long, value_parser = duration::parse)]
+    warmup: Option<Duration>,
     /// Limit on connecting and on each answer (ms, s, m, h).
     #[arg(long, default_value = "10s", value_parser = duration::parse)]
     timeout: Duration,
     /// Size of an event's JSON in bytes, at least about 206; 200..4000 for
-    /// sizes between, small ones being as likely as ones twice as large.
+    /// different sizes, with as many events in each doubling of the size.
     #[arg(long, value_name = "BYTES", default_value = "220")]
     event_bytes: Sizes,
     /// File with payloads to send instead: a JSON object, or one a line, with
@@ -131,49 +168,57 @@ pub(in crate::cli) struct RunArgs {
     repeat_share: f64,
     /// Write every request's outcome to this file, for `verify`.
     #[arg(long, value_name = "FILE")]
-    ledger: Option<PathBuf>,
+    pub(super) ledger: Option<PathBuf>,
+    /// Write each single result to this CSV file: times, status, outcome.
+    #[arg(long, value_name = "FILE")]
+    pub(super) raw: Option<PathBuf>,
     /// Measure processor time and memory of this process (the server's) as well.
     #[arg(long, value_name = "PID")]
-    watch_pid: Option<u32>,
-    /// Of all that is drawn: fields, customers, sizes, arrivals, bad requests.
+    pub(super) watch_pid: Option<u32>,
+    /// Seed of all that is drawn: fields, customers, sizes, arrivals, bad requests.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Fail (exit status 1) unless this holds, as in p99<10ms, error_rate<=0.1%,
     /// events_per_s>=100k, or any number of --json by its path; repeatable.
     #[arg(long, value_name = "LIMIT")]
-    pub(super) threshold: Vec<Threshold>,
+    pub(in crate::cli) threshold: Vec<Threshold>,
+    /// Stop as soon as a --threshold does not hold, once so much time was
+    /// measured. Lower limits on counts are judged at the end only.
+    #[arg(long, value_name = "AFTER", num_args = 0..=1, default_missing_value = "2s",
+        value_parser = duration::parse, requires = "threshold")]
+    pub(super) fail_fast: Option<Duration>,
     /// Scrape the server's own metrics once a second, for the result [default:
     /// /metrics at --url, if the flag stands alone].
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     scrape: Option<String>,
-    /// A receiver of this tool, http://HOST:PORT, to which the webhooks go: its
-    /// figures go into the result, and how far it is behind is shown.
+    /// A `receive` of this program, http://HOST:PORT, to which the webhooks go:
+    /// its figures go into the result, and how far it is behind is shown.
     #[arg(long, value_name = "URL")]
     pub(super) receiver: Option<String>,
     /// Write the result to this file, as its name ends: .json, .html (a page)
     /// or .prom (Prometheus); repeatable.
     #[arg(long, value_name = "FILE")]
-    pub(super) out: Vec<PathBuf>,
+    pub(in crate::cli) out: Vec<PathBuf>,
     /// How progress is shown, on stderr.
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     pub(super) progress: Progress,
     /// Print the result as one line of JSON.
     #[arg(long)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum KeyPick {
-    /// In turn, each connection starting with another.
+    /// Customers take turns; each connection starts with another one.
     Cycle,
-    /// Each as likely as any other.
+    /// All customers are as likely.
     Uniform,
-    /// The nth with a likelihood of 1/n^exponent.
+    /// The nth customer has a likelihood of 1/n^exponent.
     Zipf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+enum FormatArg {
     /// An object, or an array of them with --batch above 1.
     Json,
     /// An object a line.
@@ -181,7 +226,7 @@ enum Format {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Encoding {
+enum EncodingArg {
     None,
     Gzip,
     Zstd,
@@ -191,7 +236,7 @@ enum Encoding {
 enum ArrivalsArg {
     /// At equal distances.
     Even,
-    /// Independently of one another (Poisson), as those of many users are.
+    /// Independently of one another (a Poisson process), as from many users.
     Poisson,
 }
 
@@ -202,51 +247,48 @@ enum EnvelopeArg {
 }
 
 impl RunArgs {
-    pub(super) fn config(&self) -> anyhow::Result<RunConfig> {
-        let keys = match (&self.keys_file, &self.key) {
-            (Some(file), _) => read_keys(file)?,
-            (None, key) => key.iter().cloned().collect(),
-        };
-        let (envelope, format) = match (self.envelope, self.format) {
-            (EnvelopeArg::Produced, Format::Json) => (Envelope::Produced, BodyFormat::Json),
-            (EnvelopeArg::Produced, Format::Ndjson) => (Envelope::Produced, BodyFormat::NdJson),
-            (EnvelopeArg::Delivered, Format::Json) => (Envelope::Delivered, BodyFormat::JsonArray),
-            (EnvelopeArg::Delivered, Format::Ndjson) => bail!("webhooks are never NDJSON"),
-        };
-        let key_choice = match self.key_pick {
-            KeyPick::Cycle => KeyChoice::Cycle,
-            KeyPick::Uniform => KeyChoice::Uniform,
-            KeyPick::Zipf => KeyChoice::Zipf { exponent: self.zipf_exponent },
-        };
-        let encoding = match self.encoding {
-            Encoding::None => BodyEncoding::None,
-            Encoding::Gzip => BodyEncoding::Gzip,
-            Encoding::Zstd => BodyEncoding::Zstd,
-        };
+    pub(in crate::cli) fn config(&self) -> anyhow::Result<RunConfig> {
         let profile = self.profile()?;
-        let stages = profile.as_ref().and_then(RateProfile::length);
-        let rest = stages.map(|stages| stages.saturating_sub(self.warmup));
-        let protocol = match self.http2 {
-            true => Protocol::Http2 { streams: self.streams },
-            false => Protocol::Http1,
-        };
+        let warmup = self.warmup.unwrap_or(if self.requests.is_some() { Duration::ZERO } else { WARMUP });
+        let connections = self.connections.unwrap_or(CONNECTIONS);
+        let usual_max = (self.connections.is_none() && profile.is_some()).then_some(CONNECTIONS_MAX);
         Ok(RunConfig {
-            keys,
-            key_choice,
-            connections: self.connections,
-            protocol,
+            tls: self.tls.settings(),
+            method: self.method.clone(),
+            headers: self.header.clone(),
+            plain: self.plain()?,
+            keys: self.keys()?,
+            key_choice: match self.key_pick {
+                KeyPick::Cycle => KeyChoice::Cycle,
+                KeyPick::Uniform => KeyChoice::Uniform,
+                KeyPick::Zipf => KeyChoice::Zipf { exponent: self.zipf_exponent },
+            },
+            connections,
+            connections_max: self.connections_max.or(usual_max),
+            protocol: match self.http2 {
+                true => RequestProtocol::Http2 { streams: self.streams },
+                false => RequestProtocol::Http1,
+            },
             threads: self.threads,
             batch: self.batch,
-            format,
-            encoding,
-            envelope,
+            format: self.body_format()?,
+            encoding: match self.encoding {
+                EncodingArg::None => BodyEncoding::None,
+                EncodingArg::Gzip => BodyEncoding::Gzip,
+                EncodingArg::Zstd => BodyEncoding::Zstd,
+            },
+            envelope: match self.envelope {
+                EnvelopeArg::Produced => EventEnvelope::Produced,
+                EnvelopeArg::Delivered => EventEnvelope::Delivered,
+            },
+            duration: self.measured_time(profile.as_ref(), warmup)?,
             profile,
             arrivals: match self.arrivals {
                 ArrivalsArg::Even => Arrivals::Even,
                 ArrivalsArg::Poisson => Arrivals::Poisson,
             },
-            duration: Some(self.duration.or(rest).unwrap_or(DURATION)),
-            warmup: self.warmup,
+            requests_max: self.requests,
+            warmup,
             timeout: self.timeout,
             event_bytes: self.event_bytes.low,
             event_bytes_max: self.event_bytes.high,
@@ -259,10 +301,68 @@ impl RunArgs {
             bad_share: self.bad_share,
             repeat_share: self.repeat_share,
             ledger: self.ledger.clone(),
+            raw: self.raw.clone(),
             watch_pid: self.watch_pid,
             seed: self.seed,
             ..RunConfig::new(&self.url)
         })
+    }
+
+    /// The configuration of a run at a constant rate.
+    pub(in crate::cli) fn config_at(&self, events_per_s: f64) -> anyhow::Result<RunConfig> {
+        let config = self.config()?;
+        let usual_max = self.connections.is_none().then_some(CONNECTIONS_MAX);
+        Ok(RunConfig {
+            profile: Some(RateProfile::constant(events_per_s)),
+            connections_max: self.connections_max.or(usual_max),
+            ..config
+        })
+    }
+
+    /// Returns true if single results are to be written.
+    pub(in crate::cli) fn raw_file(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    fn keys(&self) -> anyhow::Result<Vec<String>> {
+        match (&self.keys_file, &self.key) {
+            (Some(file), _) => read_keys(file),
+            (None, key) => Ok(key.iter().cloned().collect()),
+        }
+    }
+
+    fn plain(&self) -> anyhow::Result<Option<PlainRequest>> {
+        let body = self.body.as_deref().map(read_body).transpose()?;
+        let plain = body.is_some() || BODILESS.contains(&self.method.as_str());
+        Ok(plain.then_some(PlainRequest { body }))
+    }
+
+    fn body_format(&self) -> anyhow::Result<BodyFormat> {
+        match (self.envelope, self.format) {
+            (EnvelopeArg::Produced, FormatArg::Json) => Ok(BodyFormat::Json),
+            (EnvelopeArg::Produced, FormatArg::Ndjson) => Ok(BodyFormat::NdJson),
+            (EnvelopeArg::Delivered, FormatArg::Json) => Ok(BodyFormat::JsonArray),
+            (EnvelopeArg::Delivered, FormatArg::Ndjson) => bail!("webhooks are never NDJSON"),
+        }
+    }
+
+    /// How long to measure; `None` for as long as --requests take.
+    fn measured_time(
+        &self,
+        profile: Option<&RateProfile>,
+        warmup: Duration,
+    ) -> anyhow::Result<Option<Duration>> {
+        if self.duration.is_some() {
+            return Ok(self.duration);
+        }
+        match profile.and_then(RateProfile::length) {
+            Some(stages) if stages <= warmup => bail!(
+                "the warm-up of {warmup:?} is as long as the stages of --rate ({stages:?}): nothing would be measured"
+            ),
+            Some(stages) => Ok(Some(stages - warmup)),
+            None if self.requests.is_some() => Ok(None),
+            None => Ok(Some(DURATION)),
+        }
     }
 
     fn profile(&self) -> anyhow::Result<Option<RateProfile>> {
@@ -272,7 +372,7 @@ impl RunArgs {
         Ok(Some(RateProfile::burst(rate, burst.factor, burst.length, burst.period)?))
     }
 
-    /// What to look at beside the run.
+    /// Which servers to ask for their figures during the run.
     pub(super) fn watch(&self) -> WatchConfig {
         let scrape = self.scrape.as_ref().map(|url| match url.as_str() {
             "" => match self.url.split_once("://") {
@@ -283,68 +383,7 @@ impl RunArgs {
             },
             url => url.to_owned(),
         });
-        WatchConfig { scrape, receiver: self.receiver.clone(), period: Duration::from_secs(1) }
+        let (tls, receiver) = (self.tls.settings(), self.receiver.clone());
+        WatchConfig { tls, scrape, receiver, period: Duration::from_secs(1) }
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Sizes {
-    low: usize,
-    high: Option<usize>,
-}
-
-impl FromStr for Sizes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.parse().map_err(|_why| format!("{text:?} is not a number of bytes"));
-        match text.split_once("..") {
-            Some((low, high)) => Ok(Self { low: number(low)?, high: Some(number(high)?) }),
-            None => Ok(Self { low: number(text)?, high: None }),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Burst {
-    factor: f64,
-    length: Duration,
-    period: Duration,
-}
-
-impl FromStr for Burst {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Vec<_> = text.split('/').collect();
-        let [factor, length, period] = parts[..] else {
-            return Err(format!("{text:?} is not FACTORx/LENGTH/PERIOD, as in 10x/1s/10s"));
-        };
-        let factor = factor.strip_suffix('x').and_then(|factor| factor.parse().ok());
-        Ok(Self {
-            factor: factor.ok_or_else(|| format!("{text:?} does not start with a factor, as in 10x"))?,
-            length: duration::parse(length)?,
-            period: duration::parse(period)?,
-        })
-    }
-}
-
-/// One template, or one a line.
-fn read_templates(file: &Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.iter().all(|line| line.starts_with('{') && line.ends_with('}')) && !lines.is_empty() {
-        return Ok(lines.into_iter().map(str::to_owned).collect());
-    }
-    Ok(vec![text])
-}
-
-pub(in crate::cli) fn read_keys(file: &Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let keys: Vec<_> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if keys.is_empty() {
-        bail!("{} has no keys", file.display());
-    }
-    Ok(keys)
 }

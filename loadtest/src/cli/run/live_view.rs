@@ -1,5 +1,5 @@
-//! A run as it is seen while it runs: a few lines that are drawn over on a
-//! terminal, a line now and then elsewhere. On stderr, as stdout is the result's.
+//! Shows a run while it runs, on stderr: two lines that are redrawn on a
+//! terminal, a line now and then elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use sluice_loadtest::sender::LiveCounters;
 use sluice_loadtest::watch::TimelinePoint;
 
-/// Between two lines where there is no terminal, in points.
+/// Points from one line to the next where there is no terminal.
 const PLAIN_EVERY: u32 = 5;
 const BAR_CELLS: usize = 40;
 
@@ -19,11 +19,11 @@ pub(crate) enum Progress {
     Auto,
     /// A line a second.
     Plain,
-    /// Not at all.
+    /// No progress is shown.
     None,
 }
 
-/// Shows points as they come.
+/// Shows each point of a run.
 #[derive(Debug)]
 pub(crate) struct LiveView {
     style: Style,
@@ -62,7 +62,7 @@ impl LiveView {
                 format!("{back}\r\x1b[2K{} {progress}\n\x1b[2K{rates}\n", self.bar(point))
             }
         };
-        // Where stderr is gone there is nobody to look.
+        // If stderr is closed, nobody looks.
         io::stderr().write_all(text.as_bytes()).ok();
     }
 

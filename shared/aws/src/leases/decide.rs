@@ -13,7 +13,7 @@ use std::hash::BuildHasher;
 
 /// A lease as a process sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct SeenLease {
     pub(super) shard: ShardId,
     /// Who has it, as long as the lease is renewed.
     pub(super) owner: Option<String>,
@@ -34,7 +34,11 @@ pub(super) struct Decision {
 /// Whether a shard may be worked: each parent is settled, or the stream no
 /// longer has it. A parent whose lease is missing though the stream has it
 /// blocks: its lease is about to be made.
-fn may_be_worked(seen: &Seen, all: &BTreeMap<&ShardId, &Seen>, in_stream: &BTreeSet<ShardId>) -> bool {
+fn may_be_worked(
+    seen: &SeenLease,
+    all: &BTreeMap<&ShardId, &SeenLease>,
+    in_stream: &BTreeSet<ShardId>,
+) -> bool {
     !seen.finished
         && seen.parents.iter().all(|parent| match all.get(parent) {
             Some(parent) => parent.finished,
@@ -55,12 +59,13 @@ fn shares(counts: &BTreeMap<&str, usize>, shards: usize) -> BTreeMap<String, usi
 /// them) and the shards that the stream has.
 pub(super) fn decide(
     me: &str,
-    leases: &[Seen],
+    leases: &[SeenLease],
     workers: &BTreeSet<String>,
     in_stream: &BTreeSet<ShardId>,
 ) -> Decision {
-    let all: BTreeMap<&ShardId, &Seen> = leases.iter().map(|seen| (&seen.shard, seen)).collect();
-    let workable: Vec<&Seen> = leases.iter().filter(|seen| may_be_worked(seen, &all, in_stream)).collect();
+    let all: BTreeMap<&ShardId, &SeenLease> = leases.iter().map(|seen| (&seen.shard, seen)).collect();
+    let workable: Vec<&SeenLease> =
+        leases.iter().filter(|seen| may_be_worked(seen, &all, in_stream)).collect();
     let mut counts: BTreeMap<&str, usize> = workers.iter().map(|name| (name.as_str(), 0)).collect();
     counts.entry(me).or_default();
     for seen in &workable {
@@ -69,7 +74,7 @@ pub(super) fn decide(
         }
     }
     let share = shares(&counts, workable.len())[me];
-    let mine = |seen: &&&Seen| seen.owner.as_deref() == Some(me);
+    let mine = |seen: &&&SeenLease| seen.owner.as_deref() == Some(me);
     let mut owned: Vec<&ShardId> = workable.iter().filter(mine).map(|seen| &seen.shard).collect();
     let mut free: Vec<&ShardId> =
         workable.iter().filter(|seen| seen.owner.is_none()).map(|seen| &seen.shard).collect();
@@ -102,14 +107,14 @@ mod tests {
     }
 
     struct World {
-        leases: Vec<Seen>,
+        leases: Vec<SeenLease>,
         workers: BTreeSet<String>,
         moves: usize,
     }
 
     impl World {
         fn new(shards: usize, workers: usize) -> Self {
-            let seen = |n| Seen { shard: id(n), owner: None, finished: false, parents: Vec::new() };
+            let seen = |n| SeenLease { shard: id(n), owner: None, finished: false, parents: Vec::new() };
             Self {
                 leases: (0..shards).map(seen).collect(),
                 workers: (0..workers).map(worker).collect(),

@@ -1,9 +1,11 @@
 //! The leases that this process holds, and checkpoints fenced by them.
 
-use super::rows::{Changed, LeaseRow, LeaseRows, Written};
+use super::rows::{Changed, LeaseRow, LeaseRows, Settled, Written};
+use crate::log::KinesisLog;
+use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{Checkpoints, PortError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,7 @@ pub(super) struct Lease {
     pub(super) shard: ShardId,
     /// One write of the row at a time; its count as we know it.
     counter: tokio::sync::Mutex<u64>,
-    state: Mutex<State>,
+    state: Mutex<LeaseState>,
     /// Cancelled when the lease may be another's.
     pub(super) lost: CancellationToken,
     /// Cancelled to hand it over in order.
@@ -26,15 +28,31 @@ pub(super) struct Lease {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct State {
+struct LeaseState {
     /// When the last write that succeeded was begun: the lease holds from then on.
     renewed: Instant,
-    checkpoint: Position,
+    settled: Settled,
 }
+
+/// Up to which time what arrived is read: asked where a checkpoint is stored.
+pub(super) trait ArrivalTimes: Send + Sync {
+    /// The latest time (ms since the Unix epoch) up to which all that arrived
+    /// in the shard is at `position` or before it.
+    fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64>;
+}
+
+impl ArrivalTimes for KinesisLog {
+    fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
+        Self::arrived_until_ms(self, shard, position)
+    }
+}
+
+/// A quiet shard's row says this often, in milliseconds, that nothing more came.
+const SETTLED_EVERY_MS: u64 = 60_000;
 
 impl Lease {
     pub(super) fn checkpoint(&self) -> Position {
-        self.state.lock().checkpoint
+        self.state.lock().settled.position
     }
 
     /// How long ago the lease was surely ours.
@@ -44,16 +62,16 @@ impl Lease {
 }
 
 /// All leases of this process.
-#[derive(Debug)]
 pub(super) struct Held {
     pub(super) table: Arc<dyn LeaseRows>,
     pub(super) me: String,
+    times: Arc<dyn ArrivalTimes>,
     leases: Mutex<BTreeMap<ShardId, Arc<Lease>>>,
 }
 
 impl Held {
-    pub(super) fn new(table: Arc<dyn LeaseRows>, me: String) -> Self {
-        Self { table, me, leases: Mutex::default() }
+    pub(super) fn new(table: Arc<dyn LeaseRows>, me: String, times: Arc<dyn ArrivalTimes>) -> Self {
+        Self { table, me, times, leases: Mutex::default() }
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Lease>> {
@@ -81,7 +99,10 @@ impl Held {
         let lease = Lease {
             shard: shard.clone(),
             counter: tokio::sync::Mutex::new(counter),
-            state: Mutex::new(State { renewed: begun, checkpoint }),
+            state: Mutex::new(LeaseState {
+                renewed: begun,
+                settled: Settled { position: checkpoint, until_ms: None },
+            }),
             lost,
             leave,
             ended,
@@ -89,25 +110,40 @@ impl Held {
         self.leases.lock().insert(shard, Arc::new(lease));
     }
 
-    /// Renews a lease, with a checkpoint where there is one.
+    /// Renews a lease. Now and then the row of a quiet shard is told that
+    /// nothing more came.
+    pub(super) async fn keep(&self, lease: &Lease) -> Result<(), PortError> {
+        let known = lease.state.lock().settled;
+        let until_ms = self.times.arrived_until_ms(&lease.shard, known.position);
+        let is_news = until_ms > known.until_ms.map(|ms| ms + SETTLED_EVERY_MS);
+        self.write(lease, is_news.then_some(Settled { until_ms, ..known })).await
+    }
+
+    /// Renews a lease and stores its shard's checkpoint.
+    pub(super) async fn checkpoint(&self, lease: &Lease, position: Position) -> Result<(), PortError> {
+        let until_ms = self.times.arrived_until_ms(&lease.shard, position);
+        self.write(lease, Some(Settled { position, until_ms })).await
+    }
+
+    /// Counts the row up.
     ///
     /// The row may be one write ahead of what we know: our own, whose answer
     /// was lost. Then this one is made on top of it. To take that one for this
     /// would count the lease from now on, though others count it from then.
-    pub(super) async fn renew(&self, lease: &Lease, checkpoint: Option<Position>) -> Result<(), PortError> {
-        let what = || format!("checkpoint {}", lease.shard);
+    async fn write(&self, lease: &Lease, settled: Option<Settled>) -> Result<(), PortError> {
+        let attempted = || format!("checkpoint {}", lease.shard);
         let mut counter = lease.counter.lock().await;
         for _ in 0..2 {
             if lease.lost.is_cancelled() {
-                return Err(PortError::unavailable(what(), "the lease is lost"));
+                return Err(PortError::unavailable(attempted(), "the lease is lost"));
             }
             let begun = Instant::now();
-            match self.table.renew(&lease.shard, &self.me, *counter, checkpoint).await? {
+            match self.table.renew(&lease.shard, &self.me, *counter, settled).await? {
                 Written::Yes => {
                     *counter += 1;
                     let mut state = lease.state.lock();
                     state.renewed = begun;
-                    state.checkpoint = checkpoint.unwrap_or(state.checkpoint);
+                    state.settled = settled.unwrap_or(state.settled);
                     return Ok(());
                 }
                 Written::Refused(Some(now)) if self.is_ours_unanswered(&now, *counter) => {
@@ -118,7 +154,7 @@ impl Held {
         }
         tracing::warn!(shard = %lease.shard, "the lease is another's now");
         lease.lost.cancel();
-        Err(PortError::unavailable(what(), "the lease is another's"))
+        Err(PortError::unavailable(attempted(), "the lease is another's"))
     }
 
     /// Gives a lease back, though an earlier write of ours had no answer.
@@ -130,7 +166,7 @@ impl Held {
                 Written::Refused(Some(now)) if self.is_ours_unanswered(&now, *counter) => {
                     *counter = now.counter;
                 }
-                written => return Ok(Changed::of(written, *counter, |now| now.owner.is_none())),
+                written => return Ok(Changed::from_write(written, *counter, |now| now.owner.is_none())),
             }
         }
     }
@@ -142,13 +178,12 @@ impl Held {
 }
 
 /// Where checkpoints go: to the rows of leases that this process holds.
-#[derive(Debug)]
-pub struct Checkpoints {
+pub struct LeaseCheckpoints {
     table: Arc<dyn LeaseRows>,
     held: Option<Arc<Held>>,
 }
 
-impl Checkpoints {
+impl LeaseCheckpoints {
     /// Of a process that works no shards: it stores checkpoints whoever has the lease (tools, tests).
     #[must_use]
     pub fn unfenced(table: impl LeaseRows) -> Self {
@@ -158,114 +193,50 @@ impl Checkpoints {
     pub(super) fn fenced(held: &Arc<Held>) -> Self {
         Self { table: Arc::clone(&held.table), held: Some(Arc::clone(held)) }
     }
+}
 
-    /// Stores how far a shard is settled.
-    ///
-    /// # Errors
-    /// If the lease is not, or no longer, held here, or the table fails.
-    pub async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+#[async_trait]
+impl Checkpoints for LeaseCheckpoints {
+    /// Fails as unavailable if the lease is not held here, or no longer.
+    async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         let Some(held) = &self.held else { return self.table.store_checkpoint(shard, position).await };
         match held.get(shard) {
-            Some(lease) => held.renew(&lease, Some(position)).await,
+            Some(lease) => held.checkpoint(&lease, position).await,
             None => Err(PortError::unavailable(format!("checkpoint {shard}"), "its lease is not held here")),
         }
     }
 
-    /// How far a shard is settled.
-    ///
-    /// # Errors
-    /// If the table fails.
-    pub async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
+    async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
         Ok(self.table.row(shard).await?.map_or(Position::START, |row| row.checkpoint))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Row;
+    use super::super::testing::{MemoryTable, lease_row};
     use super::*;
-    use crate::log::ShardInfo;
-    use async_trait::async_trait;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// A table with one lease, which loses an answer when it is told to.
-    #[derive(Debug)]
-    struct OneLease {
-        row: Mutex<LeaseRow>,
-        mute: AtomicBool,
-    }
+    /// A shard of which nothing comes, seen at its end at that time.
+    #[derive(Default)]
+    struct Quiet(AtomicU64);
 
-    impl OneLease {
-        fn change(
-            &self,
-            me: &str,
-            counter: u64,
-            change: impl FnOnce(&mut LeaseRow),
-        ) -> Result<Written, PortError> {
-            let mut row = self.row.lock();
-            if row.owner.as_deref() != Some(me) || row.counter != counter {
-                return Ok(Written::Refused(Some(row.clone())));
-            }
-            row.counter += 1;
-            change(&mut row);
-            if self.mute.swap(false, Ordering::SeqCst) {
-                return Err(PortError::unavailable("change the lease", "its answer was lost"));
-            }
-            Ok(Written::Yes)
+    impl ArrivalTimes for Quiet {
+        fn arrived_until_ms(&self, _: &ShardId, _: Position) -> Option<u64> {
+            Some(self.0.load(Ordering::SeqCst)).filter(|ms| *ms > 0)
         }
     }
 
-    #[async_trait]
-    impl LeaseRows for OneLease {
-        async fn rows(&self) -> Result<Vec<Row>, PortError> {
-            Ok(vec![Row::Lease(self.row.lock().clone())])
-        }
-        async fn row(&self, _: &ShardId) -> Result<Option<LeaseRow>, PortError> {
-            Ok(Some(self.row.lock().clone()))
-        }
-        async fn create(&self, _: &ShardInfo) -> Result<(), PortError> {
-            Ok(())
-        }
-        async fn take(&self, _: &ShardId, _: &str, _: u64) -> Result<Written, PortError> {
-            Ok(Written::Refused(None))
-        }
-        async fn renew(
-            &self,
-            _: &ShardId,
-            me: &str,
-            counter: u64,
-            checkpoint: Option<Position>,
-        ) -> Result<Written, PortError> {
-            self.change(me, counter, |row| row.checkpoint = checkpoint.unwrap_or(row.checkpoint))
-        }
-        async fn release(&self, _: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
-            self.change(me, counter, |row| row.owner = None)
-        }
-        async fn store_checkpoint(&self, _: &ShardId, _: Position) -> Result<(), PortError> {
-            Ok(())
-        }
-        async fn beat(&self, _: &str, _: u64) -> Result<(), PortError> {
-            Ok(())
-        }
-        async fn delete(&self, _: &str) -> Result<(), PortError> {
-            Ok(())
-        }
+    fn shard() -> ShardId {
+        ShardId("s".into())
     }
 
-    fn held() -> (Arc<OneLease>, Held, Arc<Lease>) {
-        let shard = ShardId("s".into());
-        let row = LeaseRow {
-            shard: shard.clone(),
-            owner: Some("me".into()),
-            counter: 7,
-            checkpoint: Position::START,
-            parents: Vec::new(),
-        };
-        let table = Arc::new(OneLease { row: Mutex::new(row), mute: AtomicBool::new(false) });
-        let held = Held::new(table.clone(), "me".into());
+    fn held() -> (Arc<MemoryTable>, Held, Arc<Lease>) {
+        let table = Arc::new(MemoryTable::with([lease_row("s", Some("me"), Position::START)]));
+        let held = Held::new(table.clone(), "me".into(), Arc::new(Quiet::default()));
         let tokens = std::array::from_fn(|_| CancellationToken::new());
-        held.insert(shard.clone(), 7, Position::START, Instant::now(), tokens);
-        let lease = held.get(&shard).unwrap();
+        held.insert(shard(), 7, Position::START, Instant::now(), tokens);
+        let lease = held.get(&shard()).unwrap();
         (table, held, lease)
     }
 
@@ -273,25 +244,44 @@ mod tests {
     async fn a_lost_answer_costs_no_lease_and_the_next_renewal_is_one() {
         let (table, held, lease) = held();
         table.mute.store(true, Ordering::SeqCst);
-        assert!(held.renew(&lease, None).await.is_err());
-        assert_eq!(table.row.lock().counter, 8);
-        held.renew(&lease, None).await.unwrap();
-        assert_eq!(table.row.lock().counter, 9, "others must see a change, or they count from the lost one");
+        assert!(held.keep(&lease).await.is_err());
+        assert_eq!(table.lease(&shard()).counter, 8);
+        held.keep(&lease).await.unwrap();
+        assert_eq!(
+            table.lease(&shard()).counter,
+            9,
+            "others must see a change, or they count from the lost one"
+        );
         // The same where the second one says more than the first.
         table.mute.store(true, Ordering::SeqCst);
-        assert!(held.renew(&lease, None).await.is_err());
-        held.renew(&lease, Some(Position::from_lsn(5))).await.unwrap();
-        assert_eq!(table.row.lock().checkpoint, Position::from_lsn(5));
+        assert!(held.keep(&lease).await.is_err());
+        held.checkpoint(&lease, Position::from_lsn(5)).await.unwrap();
+        assert_eq!(table.lease(&shard()).checkpoint, Position::from_lsn(5));
         assert!(!lease.lost.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn the_row_of_a_quiet_shard_says_now_and_then_that_nothing_more_came() {
+        let (table, mut held, lease) = held();
+        let quiet = Arc::new(Quiet::default());
+        held.times = quiet.clone();
+        held.keep(&lease).await.unwrap();
+        assert_eq!(table.lease(&shard()).settled_ms, None);
+        for (now_ms, told) in [(500_000, 500_000), (530_000, 500_000), (561_000, 561_000)] {
+            quiet.0.store(now_ms, Ordering::SeqCst);
+            held.keep(&lease).await.unwrap();
+            assert_eq!(table.lease(&shard()).settled_ms, Some(told));
+        }
+        assert_eq!(table.lease(&shard()).checkpoint, Position::START);
     }
 
     #[tokio::test]
     async fn a_lease_is_given_back_behind_a_lost_answer() {
         let (table, held, lease) = held();
         table.mute.store(true, Ordering::SeqCst);
-        assert!(held.renew(&lease, None).await.is_err());
+        assert!(held.keep(&lease).await.is_err());
         assert!(matches!(held.release(&lease).await, Ok(Changed::Yes(_))));
-        assert_eq!(table.row.lock().owner, None);
+        assert_eq!(table.lease(&shard()).owner, None);
     }
 
     #[tokio::test]
@@ -305,10 +295,10 @@ mod tests {
     #[tokio::test]
     async fn a_lease_that_another_took_is_lost() {
         let (table, held, lease) = held();
-        let theirs = LeaseRow { owner: Some("other".into()), counter: 8, ..table.row.lock().clone() };
-        *table.row.lock() = theirs;
-        assert!(held.renew(&lease, None).await.is_err());
+        let theirs = LeaseRow { counter: 8, ..lease_row("s", Some("other"), Position::START) };
+        table.leases.lock().insert(shard(), theirs);
+        assert!(held.keep(&lease).await.is_err());
         assert!(lease.lost.is_cancelled());
-        assert_eq!(table.row.lock().checkpoint, Position::START);
+        assert_eq!(table.lease(&shard()).checkpoint, Position::START);
     }
 }

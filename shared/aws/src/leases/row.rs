@@ -10,23 +10,28 @@
 //! parentShardId                  SS
 //! startingHashKey, endingHashKey S
 //! entityType                     S   LEASE
+//! settledMs                      N   ours alone: everything that arrived up to then is settled
 //! ```
 //!
 //! A process has a row of its own, of entityType SLUICE_WORKER, which it
-//! counts up each tick: so others know it before it has a lease.
+//! counts up each tick: so others know it before it has a lease. The stream
+//! has one, of entityType SLUICE_STREAM, with its ARN and the time it was made:
+//! a stream that is made anew under the same name is noticed by it.
 
-use super::rows::{LeaseRow, Row};
-use crate::log::ShardInfo;
+use super::rows::{LeaseRow, LeaseTableRow};
+use crate::attribute::{Item, number, number_in, text, text_in, texts_in};
+use crate::log::{ShardInfo, StreamIdentity};
 use aws_sdk_dynamodb::types::AttributeValue;
+use sluice_model::clock;
 use sluice_ports::log::{Position, ShardId};
-use std::collections::HashMap;
-
-pub(super) type Item = HashMap<String, AttributeValue>;
+use std::time::Duration;
 
 const TRIM_HORIZON: &str = "TRIM_HORIZON";
 const SHARD_END: &str = "SHARD_END";
 pub(super) const LEASE: &str = "LEASE";
 pub(super) const WORKER: &str = "SLUICE_WORKER";
+const STREAM: &str = "SLUICE_STREAM";
+const STREAM_KEY: &str = "sluice-stream";
 
 /// A position as the table writes it.
 pub(super) fn checkpoint_text(position: Position) -> String {
@@ -46,46 +51,51 @@ fn position(text: &str) -> Position {
     }
 }
 
-fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
-}
-
-fn count(item: &Item, name: &str) -> u64 {
-    item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
-}
-
 /// What an item says, if it is one of ours or the library's.
-pub(super) fn read(item: &Item) -> Option<Row> {
-    let key = text(item, "leaseKey")?;
-    match text(item, "entityType") {
-        Some(WORKER) => Some(Row::Worker(key.to_owned(), count(item, "leaseCounter"))),
-        None | Some(LEASE) => {
-            let parents = item.get("parentShardId").and_then(|value| value.as_ss().ok());
-            Some(Row::Lease(LeaseRow {
-                shard: ShardId(key.into()),
-                owner: text(item, "leaseOwner").map(str::to_owned),
-                counter: count(item, "leaseCounter"),
-                checkpoint: text(item, "checkpoint").map_or(Position::START, position),
-                parents: parents.into_iter().flatten().map(|id| ShardId(id.as_str().into())).collect(),
-            }))
-        }
+pub(super) fn read(item: &Item) -> Option<LeaseTableRow> {
+    let key = text_in(item, "leaseKey")?;
+    let counter = number_in(item, "leaseCounter").unwrap_or(0);
+    match text_in(item, "entityType") {
+        Some(WORKER) => Some(LeaseTableRow::Worker(key.to_owned(), counter)),
+        Some(STREAM) => Some(LeaseTableRow::Stream(StreamIdentity {
+            arn: text_in(item, "streamArn")?.to_owned(),
+            created_ms: number_in(item, "streamCreatedMs")?,
+            retention: Duration::ZERO,
+        })),
+        None | Some(LEASE) => Some(LeaseTableRow::Lease(LeaseRow {
+            shard: ShardId(key.into()),
+            owner: text_in(item, "leaseOwner").map(str::to_owned),
+            counter,
+            checkpoint: text_in(item, "checkpoint").map_or(Position::START, position),
+            settled_ms: number_in(item, "settledMs"),
+            parents: texts_in(item, "parentShardId").map(|id| ShardId(id.into())).collect(),
+        })),
         Some(_) => None,
     }
 }
 
+/// The row of the stream.
+pub(super) fn stream(identity: &StreamIdentity) -> Item {
+    Item::from([
+        ("leaseKey".into(), text(STREAM_KEY)),
+        ("entityType".into(), text(STREAM)),
+        ("streamArn".into(), text(&identity.arn)),
+        ("streamCreatedMs".into(), number(identity.created_ms)),
+    ])
+}
+
 /// The row of a shard that nobody has worked yet.
 pub(super) fn new_lease(shard: &ShardInfo) -> Item {
-    let text = |value: String| AttributeValue::S(value);
-    let number = |value: u64| AttributeValue::N(value.to_string());
     let mut item = Item::from([
         ("leaseKey".into(), text(shard.id.to_string())),
         ("leaseCounter".into(), number(0)),
         ("ownerSwitchesSinceCheckpoint".into(), number(0)),
-        ("checkpoint".into(), text(TRIM_HORIZON.into())),
+        ("checkpoint".into(), text(TRIM_HORIZON)),
         ("checkpointSubSequenceNumber".into(), number(0)),
         ("startingHashKey".into(), text(shard.first.to_string())),
         ("endingHashKey".into(), text(shard.last.to_string())),
-        ("entityType".into(), text(LEASE.into())),
+        ("entityType".into(), text(LEASE)),
+        ("settledMs".into(), number(clock::now_ms())),
     ]);
     if !shard.parents.is_empty() {
         let parents = shard.parents.iter().map(ToString::to_string).collect();
@@ -109,12 +119,27 @@ mod tests {
             last: 9,
             closed: false,
         };
-        let Some(Row::Lease(row)) = read(&new_lease(&shard)) else { panic!("a lease") };
-        let LeaseRow { shard, owner, counter, checkpoint, parents: read } = row;
+        let Some(LeaseTableRow::Lease(row)) = read(&new_lease(&shard)) else { panic!("a lease") };
+        let LeaseRow { shard, owner, counter, checkpoint, settled_ms, parents: read } = row;
+        assert!(settled_ms.is_some(), "what arrives from now on is not settled");
         assert_eq!(
             (shard, owner, counter, checkpoint, read),
             (id("shardId-000000000002"), None, 0, Position::START, parents)
         );
+    }
+
+    #[test]
+    fn the_stream_s_row_tells_a_stream_from_one_made_anew() {
+        let made = |created_ms| StreamIdentity {
+            arn: "arn:aws:kinesis:x:1:stream/s".into(),
+            created_ms,
+            retention: Duration::from_secs(86_400),
+        };
+        let Some(LeaseTableRow::Stream(read)) = read(&stream(&made(1_000_000))) else { panic!("a stream") };
+        assert!(read.is_same(&made(1_000_000)));
+        // Some services tell whole seconds.
+        assert!(read.is_same(&made(1_000_999)));
+        assert!(!read.is_same(&made(1_002_000)));
     }
 
     #[test]
@@ -130,10 +155,8 @@ mod tests {
         }
         assert_eq!(checkpoint_text(position(sequence)), sequence);
         assert_eq!(checkpoint_text(Position::END), "SHARD_END");
-        let other = Item::from([
-            ("leaseKey".into(), AttributeValue::S("x".into())),
-            ("entityType".into(), AttributeValue::S("WORKER_METRICS".into())),
-        ]);
+        let other =
+            Item::from([("leaseKey".into(), text("x")), ("entityType".into(), text("WORKER_METRICS"))]);
         assert_eq!(read(&other), None);
     }
 }

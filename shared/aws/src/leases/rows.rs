@@ -4,7 +4,7 @@
 //! condition fails, the row comes back and shows whether it was our own write,
 //! whose answer was lost, that changed it.
 
-use crate::log::ShardInfo;
+use crate::log::{ShardInfo, StreamIdentity};
 use async_trait::async_trait;
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
@@ -20,17 +20,44 @@ pub struct LeaseRow {
     pub counter: u64,
     /// How far the shard is settled.
     pub checkpoint: Position,
+    /// Everything that arrived in the shard up to that time (ms since the Unix
+    /// epoch) is settled. Rows of other programs lack it.
+    pub settled_ms: Option<u64>,
     /// Whom the shard was split off from, or merged from.
     pub parents: Vec<ShardId>,
 }
 
-/// A row of either kind.
+/// A row of any kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Row {
+pub enum LeaseTableRow {
     /// A shard's.
     Lease(LeaseRow),
     /// A process and its count.
     Worker(String, u64),
+    /// The stream that the shards belong to.
+    Stream(StreamIdentity),
+}
+
+/// How far a shard is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The checkpoint.
+    pub position: Position,
+    /// Up to which time everything that arrived is settled, where it is known.
+    pub until_ms: Option<u64>,
+}
+
+/// From where the new owner of a lease works the shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakeFrom {
+    /// From the row's checkpoint.
+    Checkpoint,
+    /// From the same checkpoint, of which the stream no longer has what
+    /// arrived before that time (ms since the Unix epoch).
+    CheckpointWithGap(u64),
+    /// From the oldest record that the stream has: the row's checkpoint is
+    /// replaced by `START`, which settles everything before that time.
+    TrimHorizon(u64),
 }
 
 /// What became of a conditional change.
@@ -47,7 +74,7 @@ pub enum Written {
 #[async_trait]
 pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// All rows.
-    async fn rows(&self) -> Result<Vec<Row>, PortError>;
+    async fn rows(&self) -> Result<Vec<LeaseTableRow>, PortError>;
 
     /// A shard's row.
     async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError>;
@@ -56,17 +83,35 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     async fn create(&self, shard: &ShardInfo) -> Result<(), PortError>;
 
     /// Makes `me` the owner if the count is `counter`, and counts up.
-    async fn take(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError>;
+    async fn take(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        from: TakeFrom,
+    ) -> Result<Written, PortError>;
 
-    /// Counts up, and stores a checkpoint where there is one, if the owner is
-    /// `me` and the count is `counter`.
+    /// Counts up, and stores how far the shard is settled where that is given,
+    /// if the owner is `me` and the count is `counter`.
     async fn renew(
         &self,
         shard: &ShardId,
         me: &str,
         counter: u64,
-        checkpoint: Option<Position>,
+        settled: Option<Settled>,
     ) -> Result<Written, PortError>;
+
+    /// Leaves the shard without an owner, with `START` as its checkpoint, and
+    /// counts up, if the count is `counter`.
+    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError>;
+
+    /// Remembers the stream, if the table remembers `known` or, where that is
+    /// none, no stream. Returns whether it did.
+    async fn remember_stream(
+        &self,
+        stream: &StreamIdentity,
+        known: Option<&StreamIdentity>,
+    ) -> Result<bool, PortError>;
 
     /// Leaves the shard without an owner and counts up, if the owner is `me`
     /// and the count is `counter`.
@@ -93,7 +138,7 @@ pub(super) enum Changed {
 
 impl Changed {
     /// Reads what a conditional change from `counter` came to.
-    pub(super) fn of(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
+    pub(super) fn from_write(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
         match written {
             Written::Yes => Self::Yes(counter + 1),
             // An earlier try of this very change: only its answer was lost.

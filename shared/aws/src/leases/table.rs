@@ -1,17 +1,19 @@
 //! The lease table's requests on DynamoDB.
 
-use super::row::{self, Item, WORKER, checkpoint_text, new_lease};
-use super::rows::{LeaseRow, LeaseRows, Row, Written};
+use super::row::{self, WORKER, checkpoint_text, new_lease};
+use super::rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use crate::attribute::{Item, number, text};
 use crate::clients::Clients;
 use crate::config::AwsConfig;
 use crate::failure;
-use crate::log::ShardInfo;
+use crate::log::{ShardInfo, StreamIdentity};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use sluice_model::clock;
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
 
@@ -20,14 +22,6 @@ use sluice_ports::log::{Position, ShardId};
 pub struct LeaseTable {
     client: aws_sdk_dynamodb::Client,
     name: String,
-}
-
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 impl LeaseTable {
@@ -51,12 +45,12 @@ impl LeaseTable {
 
 #[async_trait]
 impl LeaseRows for LeaseTable {
-    async fn rows(&self) -> Result<Vec<Row>, PortError> {
+    async fn rows(&self) -> Result<Vec<LeaseTableRow>, PortError> {
         let (mut rows, mut from) = (Vec::new(), None);
         loop {
             let request = self.client.scan().table_name(&self.name).consistent_read(true);
             let sent = request.set_exclusive_start_key(from).send().await;
-            let page = sent.map_err(|error| failure::unavailable("read the leases", &error))?;
+            let page = sent.map_err(|error| failure::port_error("read the leases", &error))?;
             rows.extend(page.items().iter().filter_map(row::read));
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
@@ -67,31 +61,42 @@ impl LeaseRows for LeaseTable {
 
     async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError> {
         let request = self.client.get_item().table_name(&self.name).consistent_read(true);
-        let sent = request.key("leaseKey", text(&shard.0)).send().await;
+        let sent = request.key("leaseKey", text(&*shard.0)).send().await;
         let item =
-            sent.map_err(|error| failure::unavailable(format!("read the lease of {shard}"), &error))?.item;
+            sent.map_err(|error| failure::port_error(format!("read the lease of {shard}"), &error))?.item;
         Ok(item.and_then(|item| match row::read(&item) {
-            Some(Row::Lease(lease)) => Some(lease),
+            Some(LeaseTableRow::Lease(lease)) => Some(lease),
             _ => None,
         }))
     }
 
     async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
-        match request.condition_expression("attribute_not_exists(leaseKey)").send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(answer))
-                if matches!(answer.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(failure::unavailable(format!("make the lease of {}", shard.id), &error)),
-        }
+        let sent = request.condition_expression("attribute_not_exists(leaseKey)").send().await;
+        made(sent, || format!("make the lease of {}", shard.id)).map(drop)
     }
 
-    async fn take(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
-        let update = "SET leaseOwner = :me, leaseCounter = :next ADD ownerSwitchesSinceCheckpoint :one";
-        let request = self.update(&shard.0, counter, update);
+    async fn take(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        from: TakeFrom,
+    ) -> Result<Written, PortError> {
+        let sets = match from {
+            TakeFrom::Checkpoint => "",
+            TakeFrom::CheckpointWithGap(_) => ", settledMs = :settled",
+            TakeFrom::TrimHorizon(_) => ", settledMs = :settled, checkpoint = :start",
+        };
+        let update =
+            format!("SET leaseOwner = :me, leaseCounter = :next{sets} ADD ownerSwitchesSinceCheckpoint :one");
+        let mut request = self.update(&shard.0, counter, &update);
+        if let TakeFrom::CheckpointWithGap(settled_ms) | TakeFrom::TrimHorizon(settled_ms) = from {
+            request = request.expression_attribute_values(":settled", number(settled_ms));
+        }
+        if let TakeFrom::TrimHorizon(_) = from {
+            request = request.expression_attribute_values(":start", text(checkpoint_text(Position::START)));
+        }
         let request = request.expression_attribute_values(":me", text(me));
         let request = request.expression_attribute_values(":one", number(1));
         let request = request.condition_expression("leaseCounter = :known");
@@ -103,23 +108,52 @@ impl LeaseRows for LeaseTable {
         shard: &ShardId,
         me: &str,
         counter: u64,
-        checkpoint: Option<Position>,
+        settled: Option<Settled>,
     ) -> Result<Written, PortError> {
-        let update = match checkpoint {
-            None => "SET leaseCounter = :next",
-            Some(_) => {
-                "SET leaseCounter = :next, checkpoint = :at, checkpointOwner = :me, \
-                 checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero"
-            }
-        };
-        let mut request = self.update(&shard.0, counter, update);
-        if let Some(position) = checkpoint {
-            request = request.expression_attribute_values(":at", text(&checkpoint_text(position)));
+        let mut update = "SET leaseCounter = :next".to_owned();
+        if settled.is_some() {
+            update += ", checkpoint = :at, checkpointOwner = :me, checkpointSubSequenceNumber = :zero, \
+                       ownerSwitchesSinceCheckpoint = :zero";
+        }
+        let until_ms = settled.and_then(|settled| settled.until_ms);
+        if until_ms.is_some() {
+            update += ", settledMs = :settled";
+        }
+        let mut request = self.update(&shard.0, counter, &update);
+        if let Some(settled) = settled {
+            request = request.expression_attribute_values(":at", text(checkpoint_text(settled.position)));
             request = request.expression_attribute_values(":zero", number(0));
+        }
+        if let Some(until_ms) = until_ms {
+            request = request.expression_attribute_values(":settled", number(until_ms));
         }
         let request = request.expression_attribute_values(":me", text(me));
         let request = request.condition_expression("leaseOwner = :me AND leaseCounter = :known");
         written(request, shard).await
+    }
+
+    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
+        let update = "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled REMOVE leaseOwner";
+        let request = self.update(&shard.0, counter, update);
+        let request = request.expression_attribute_values(":start", text(checkpoint_text(Position::START)));
+        let request = request.expression_attribute_values(":settled", number(clock::now_ms()));
+        written(request.condition_expression("leaseCounter = :known"), shard).await
+    }
+
+    async fn remember_stream(
+        &self,
+        stream: &StreamIdentity,
+        known: Option<&StreamIdentity>,
+    ) -> Result<bool, PortError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(row::stream(stream)));
+        let request = match known {
+            None => request.condition_expression("attribute_not_exists(leaseKey)"),
+            Some(known) => request
+                .condition_expression("streamArn = :arn AND streamCreatedMs = :created")
+                .expression_attribute_values(":arn", text(&known.arn))
+                .expression_attribute_values(":created", number(known.created_ms)),
+        };
+        made(request.send().await, || "remember the stream".into())
     }
 
     async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
@@ -132,12 +166,12 @@ impl LeaseRows for LeaseTable {
     async fn store_checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         let update =
             "SET checkpoint = :at, entityType = if_not_exists(entityType, :lease) ADD leaseCounter :one";
-        let request = self.client.update_item().table_name(&self.name).key("leaseKey", text(&shard.0));
+        let request = self.client.update_item().table_name(&self.name).key("leaseKey", text(&*shard.0));
         let request = request.update_expression(update);
-        let request = request.expression_attribute_values(":at", text(&checkpoint_text(position)));
+        let request = request.expression_attribute_values(":at", text(checkpoint_text(position)));
         let request = request.expression_attribute_values(":lease", text(row::LEASE));
         let sent = request.expression_attribute_values(":one", number(1)).send().await;
-        sent.map(drop).map_err(|error| failure::unavailable(format!("checkpoint {shard}"), &error))
+        sent.map(drop).map_err(|error| failure::port_error(format!("checkpoint {shard}"), &error))
     }
 
     async fn beat(&self, me: &str, count: u64) -> Result<(), PortError> {
@@ -147,12 +181,12 @@ impl LeaseRows for LeaseTable {
             ("entityType".into(), text(WORKER)),
         ]);
         let sent = self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await;
-        sent.map(drop).map_err(|error| failure::unavailable("say that this process lives", &error))
+        sent.map(drop).map_err(|error| failure::port_error("say that this process lives", &error))
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
         let sent = self.client.delete_item().table_name(&self.name).key("leaseKey", text(key)).send().await;
-        sent.map(drop).map_err(|error| failure::unavailable(format!("delete lease row {key}"), &error))
+        sent.map(drop).map_err(|error| failure::port_error(format!("delete lease row {key}"), &error))
     }
 }
 
@@ -166,9 +200,25 @@ async fn written(request: UpdateItemFluentBuilder, shard: &ShardId) -> Result<Wr
         && let UpdateItemError::ConditionalCheckFailedException(failed) = answer.err()
     {
         return Ok(Written::Refused(match failed.item().and_then(row::read) {
-            Some(Row::Lease(now)) => Some(now),
+            Some(LeaseTableRow::Lease(now)) => Some(now),
             _ => None,
         }));
     }
-    Err(failure::unavailable(format!("change the lease of {shard}"), &error))
+    Err(failure::port_error(format!("change the lease of {shard}"), &error))
+}
+
+/// Whether a conditional put was made.
+fn made(
+    sent: Result<PutItemOutput, SdkError<PutItemError>>,
+    attempted: impl FnOnce() -> String,
+) -> Result<bool, PortError> {
+    match sent {
+        Ok(_) => Ok(true),
+        Err(SdkError::ServiceError(answer))
+            if matches!(answer.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(failure::port_error(attempted(), &error)),
+    }
 }

@@ -7,13 +7,12 @@
 //! x#<shard>   <sequence number>#<part>    v up to 300 KB of the record, detail, at in ms, ttl
 //! ```
 
-use super::stream::{Aside, GotRecord};
+use super::stream::{Aside, StoredRecord};
+use crate::attribute::{bytes, number, text};
 use crate::clients::Clients;
 use crate::config::AwsConfig;
 use crate::failure;
 use async_trait::async_trait;
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 use sluice_model::clock;
 use sluice_ports::PortError;
 use sluice_ports::log::ShardId;
@@ -40,25 +39,24 @@ impl RowsAside {
 
 #[async_trait]
 impl Aside for RowsAside {
-    async fn put(&self, shard: &ShardId, record: &GotRecord, detail: &str) -> Result<(), PortError> {
-        let (sequence, bytes) = (record.position.to_decimal(), &record.bytes[..]);
-        let number = |value: u64| AttributeValue::N(value.to_string());
+    async fn put(&self, shard: &ShardId, record: &StoredRecord, detail: &str) -> Result<(), PortError> {
+        let sequence = record.position.to_decimal();
         let now_ms = clock::now_ms();
-        let empty: &[u8] = &[];
-        let parts = if bytes.is_empty() { vec![empty] } else { bytes.chunks(PART_BYTES).collect() };
-        for (part, bytes) in parts.into_iter().enumerate() {
+        // A record without bytes has one part.
+        let parts = record.bytes.chunks(PART_BYTES).chain(record.bytes.is_empty().then_some(&[][..]));
+        for (part, part_bytes) in parts.enumerate() {
             let request = self.client.put_item().table_name(&self.table);
             let sent = request
-                .item("pk", AttributeValue::S(format!("x#{shard}")))
-                .item("sk", AttributeValue::S(format!("{sequence:0>56}#{part}")))
-                .item("v", AttributeValue::B(Blob::new(bytes)))
-                .item("detail", AttributeValue::S(detail.to_owned()))
+                .item("pk", text(format!("x#{shard}")))
+                .item("sk", text(format!("{sequence:0>56}#{part}")))
+                .item("v", bytes(part_bytes))
+                .item("detail", text(detail))
                 .item("at", number(now_ms))
                 .item("ttl", number(now_ms / 1000 + self.keep_s))
                 .send()
                 .await;
-            let what = || format!("set aside record {sequence} of {shard}");
-            sent.map_err(|error| failure::unavailable(what(), &error))?;
+            let attempted = || format!("set aside record {sequence} of {shard}");
+            sent.map_err(|error| failure::port_error(attempted(), &error))?;
         }
         Ok(())
     }

@@ -1,14 +1,12 @@
 //! Reading each record once, though it may be in the stream twice.
 //!
-//! What was seen is known in memory. A new owner of a shard learns it again:
-//! it reads what came before its checkpoint for as long as a record may be
-//! sent again, and the same of the shard's parents, since a record whose first
-//! copy went to a parent may have its second in a child. What slips through
-//! all this is a legal duplicate.
+//! The reader remembers which records it saw. A new owner of a shard learns it
+//! first ([`Learning`]). A second copy that it does not know is delivered
+//! again, which is legal.
 
 use super::KinesisLog;
+use super::learning::{Learning, Learnt};
 use super::marks::Marks;
-use super::stream::From;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::Lane;
@@ -17,97 +15,114 @@ use sluice_ports::log::{AppendError, Log, LogItem, LogPage, Position, RecordDraf
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// What is known of a shard that nobody read for this long is forgotten.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// What is known of a shard that is being read.
-struct Seen {
-    /// Where the next read goes on, if it is the same reader's.
-    position: Position,
-    marks: Marks,
+enum Known {
+    /// Nothing yet.
+    Nothing,
+    /// It is being learnt.
+    Learning(Box<Learning>),
+    /// The records seen up to a position, where the next read goes on.
+    Marks { position: Position, marks: Marks },
+}
+
+impl Known {
+    /// Whether it is of a reader that goes on behind `after`.
+    fn is_behind(&self, after: Position) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Learning(learning) => learning.after == after,
+            Self::Marks { position, .. } => *position == after,
+        }
+    }
+}
+
+/// A shard that is being read.
+struct Reading {
+    known: Known,
+    asked: Instant,
 }
 
 /// A log that gives each record once.
 pub struct Deduplicated {
     log: Arc<KinesisLog>,
-    window_ms: u64,
-    shards: Mutex<HashMap<ShardId, Seen>>,
+    window: Duration,
+    shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<Reading>>>>,
 }
 
 impl Deduplicated {
     /// Drops what is there twice within `window`.
     #[must_use]
     pub fn new(log: Arc<KinesisLog>, window: Duration) -> Self {
-        Self { log, window_ms: window.as_millis() as u64, shards: Mutex::default() }
+        Self { log, window, shards: Mutex::default() }
     }
 
-    /// The marks at a position, learnt from the log.
-    async fn learn(&self, shard: &ShardId, after: Position) -> Result<Marks, PortError> {
-        let mut marks = Marks::default();
-        let shards = self.log.describe().await?;
-        if after != Position::START && after != Position::END {
-            self.learn_before(shard, after, &mut marks).await?;
-        }
-        let parents = shards.iter().find(|of| of.id == *shard).map(|of| of.parents.clone());
-        for parent in parents.unwrap_or_default() {
-            // A parent that is no longer kept is older than any window.
-            if let Some(parent) = shards.iter().find(|of| of.id == parent) {
-                self.learn_end(&parent.id, &mut marks).await?;
-            }
-        }
-        Ok(marks)
+    fn reading(&self, shard: &ShardId) -> Arc<tokio::sync::Mutex<Reading>> {
+        let mut shards = self.shards.lock();
+        shards.retain(|id, reading| {
+            id == shard || reading.try_lock().map_or(true, |reading| reading.asked.elapsed() < IDLE)
+        });
+        let new = || Reading { known: Known::Nothing, asked: Instant::now() };
+        let reading = shards.entry(shard.clone());
+        Arc::clone(reading.or_insert_with(|| Arc::new(tokio::sync::Mutex::new(new()))))
     }
 
-    /// Reads the window that ends with a position.
-    async fn learn_before(
+    /// Learns what came before `after`, until `until` at the latest. Returns
+    /// whether all is learnt. Whatever it learnt is kept in `known`.
+    async fn learn(
         &self,
         shard: &ShardId,
-        until: Position,
-        marks: &mut Marks,
-    ) -> Result<(), PortError> {
+        after: Position,
+        known: &mut Known,
+        until: Instant,
+    ) -> Result<bool, PortError> {
         let readers = self.log.readers();
-        let at = readers.iterator(shard, From::At(until)).await?;
-        let Some(at_ms) = readers.look(shard, at).await?.records.first().map(|of| of.at_ms) else {
-            return Ok(());
-        };
-        let from = From::Time(at_ms.saturating_sub(self.window_ms));
-        self.learn_from(shard, from, until, marks).await
-    }
-
-    /// Reads the last window of a shard that is closed. When that was is not
-    /// told, so it is all that is younger than two windows: an older end is of
-    /// no account.
-    async fn learn_end(&self, shard: &ShardId, marks: &mut Marks) -> Result<(), PortError> {
-        let from = From::Time(sluice_model::clock::now_ms().saturating_sub(self.window_ms * 2));
-        self.learn_from(shard, from, Position::END, marks).await
-    }
-
-    async fn learn_from(
-        &self,
-        shard: &ShardId,
-        from: From,
-        until: Position,
-        marks: &mut Marks,
-    ) -> Result<(), PortError> {
-        let readers = self.log.readers();
-        let mut next = Some(readers.iterator(shard, from).await?);
-        while let Some(iterator) = next {
-            let look = readers.look(shard, iterator).await?;
-            for arrived in &look.records {
-                if arrived.position > until {
-                    return Ok(());
+        loop {
+            match known {
+                Known::Marks { .. } => return Ok(true),
+                Known::Nothing => {
+                    let (shards, within) = (self.log.describe().await?, readers.settings.learn);
+                    let learning = Learning::new(shard, after, &shards, self.window, within);
+                    *known = Known::Learning(Box::new(learning));
                 }
-                for item in &arrived.items {
-                    if let LogItem::Record(record) = item {
-                        marks.is_new(record, arrived.at_ms, self.window_ms);
+                Known::Learning(learning) => {
+                    if let Learnt::Everything(beyond) = learning.advance(readers, shard, until).await? {
+                        if let Some(look) = beyond {
+                            readers.resume(shard, after, look).await;
+                        }
+                        if let Known::Learning(learnt) = std::mem::replace(known, Known::Nothing) {
+                            *known = Known::Marks { position: after, marks: learnt.into_marks() };
+                        }
+                    } else if Instant::now() >= until {
+                        return Ok(false);
                     }
                 }
             }
-            if look.at_end {
-                return Ok(());
-            }
-            next = look.next;
-            tokio::time::sleep(readers.poll()).await;
         }
-        Ok(())
+    }
+
+    /// Leaves the place of a record that was seen before as a record without
+    /// batches, so that the checkpoint passes it.
+    fn drop_seen(&self, shard: &ShardId, page: &mut LogPage, position: &mut Position, marks: &mut Marks) {
+        let window_ms = self.window.as_millis() as u64;
+        for item in &mut page.items {
+            match item {
+                LogItem::Damaged { position: place, .. } => *position = *place,
+                LogItem::Record(record) => {
+                    *position = record.position;
+                    // Ids carry the time of the cut, which is what a resend repeats.
+                    let at_ms = record.batches.first().map_or(0, |batch| batch.id.ms());
+                    if !marks.is_new(record, at_ms, window_ms) {
+                        tracing::debug!(%shard, ?position, "a record that is there twice");
+                        record.batches.clear();
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -141,8 +156,6 @@ impl Log for Deduplicated {
         self.log.lanes(shard).await
     }
 
-    /// As the log's own. A record that was seen before leaves its place as a
-    /// record without batches, so that the checkpoint passes it.
     async fn read(
         &self,
         shard: &ShardId,
@@ -150,37 +163,23 @@ impl Log for Deduplicated {
         max_bytes: usize,
         wait: Duration,
     ) -> Result<LogPage, PortError> {
-        let known = self.shards.lock().remove(shard).filter(|seen| seen.position == after);
-        let mut marks = match known {
-            Some(seen) => seen.marks,
-            None => self.learn(shard, after).await?,
-        };
-        let read = self.log.read(shard, after, max_bytes, wait).await;
-        let mut page = match read {
-            Ok(page) => page,
-            Err(error) => {
-                self.shards.lock().insert(shard.clone(), Seen { position: after, marks });
-                return Err(error);
-            }
-        };
-        let mut position = after;
-        for item in &mut page.items {
-            match item {
-                LogItem::Damaged { position: at, .. } => position = *at,
-                LogItem::Record(record) => {
-                    position = record.position;
-                    // Ids carry the time of the cut, which is what a resend repeats.
-                    let at_ms = record.batches.first().map_or(0, |batch| batch.id.ms());
-                    if !marks.is_new(record, at_ms, self.window_ms) {
-                        tracing::debug!(%shard, ?position, "a record that is there twice");
-                        record.batches.clear();
-                    }
-                }
-            }
+        let until = Instant::now() + wait;
+        let reading = self.reading(shard);
+        let mut reading = reading.lock().await;
+        reading.asked = Instant::now();
+        if !reading.known.is_behind(after) {
+            reading.known = Known::Nothing;
         }
-        if !page.closed {
-            self.shards.lock().insert(shard.clone(), Seen { position, marks });
+        if !self.learn(shard, after, &mut reading.known, until).await? {
+            return Ok(LogPage::default());
         }
+        let left = until.saturating_duration_since(Instant::now());
+        let mut page = self.log.read(shard, after, max_bytes, left).await?;
+        // Nothing is awaited from here on: a reader that is dropped loses no mark.
+        if let Known::Marks { position, marks } = &mut reading.known {
+            self.drop_seen(shard, &mut page, position, marks);
+        }
+        reading.asked = Instant::now();
         Ok(page)
     }
 }

@@ -2,16 +2,17 @@
 
 use super::fan_out::FanOut;
 use super::shard_map::ShardInfo;
-use super::stream::{Failure, From, Got, GotRecord, PutAnswer, PutRecord, Stream, Subscription};
+use super::stream::{
+    PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity, Subscription,
+};
 use crate::config::AwsConfig;
 use crate::failure;
 use async_trait::async_trait;
-use aws_sdk_kinesis::error::SdkError;
-use aws_sdk_kinesis::operation::get_records::{GetRecordsError, GetRecordsOutput};
+use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::{Blob, DateTime};
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, Record, ShardIteratorType};
-use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +36,21 @@ impl KinesisStream {
 
 #[async_trait]
 impl Stream for KinesisStream {
+    async fn identity(&self) -> Result<StreamIdentity, PortError> {
+        let attempted = || format!("describe stream {}", self.name);
+        let asked = self.client.describe_stream_summary().stream_name(&self.name).send().await;
+        let summary =
+            asked.map_err(|error| failure::port_error(attempted(), &error))?.stream_description_summary;
+        let summary = summary.ok_or_else(|| PortError::unavailable(attempted(), "the answer is empty"))?;
+        Ok(StreamIdentity {
+            created_ms: summary.stream_creation_timestamp.to_millis().unwrap_or(0) as u64,
+            retention: Duration::from_secs(summary.retention_period_hours.max(0) as u64 * 3600),
+            arn: summary.stream_arn,
+        })
+    }
+
     async fn shards(&self) -> Result<Vec<ShardInfo>, PortError> {
-        let what = || format!("list the shards of stream {}", self.name);
+        let attempted = || format!("list the shards of stream {}", self.name);
         let (mut shards, mut next) = (Vec::new(), None::<String>);
         loop {
             let request = self.client.list_shards();
@@ -45,7 +59,7 @@ impl Stream for KinesisStream {
                 None => request.stream_name(&self.name),
                 Some(token) => request.next_token(token),
             };
-            let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
+            let answer = request.send().await.map_err(|error| failure::port_error(attempted(), &error))?;
             shards.extend(answer.shards().iter().map(describe));
             next = answer.next_token;
             if next.is_none() {
@@ -54,7 +68,7 @@ impl Stream for KinesisStream {
         }
     }
 
-    async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (Failure, String)> {
+    async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (FailureClass, String)> {
         let records = records.into_iter().map(|record| {
             PutRecordsRequestEntry::builder()
                 .partition_key(record.lane.to_string())
@@ -66,32 +80,33 @@ impl Stream for KinesisStream {
         let request = self.client.put_records().stream_name(&self.name).set_records(Some(records.collect()));
         match request.send().await {
             Ok(answer) => Ok(answer.records.iter().map(answered).collect()),
-            Err(error) => Err((failure::classify(&error), failure::words(&error))),
+            Err(error) => Err((failure::class_of(&error), failure::describe(&error))),
         }
     }
 
-    async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError> {
+    async fn iterator(&self, shard: &ShardId, from: ReadFrom) -> Result<String, PortError> {
         let request = self.client.get_shard_iterator().stream_name(&self.name).shard_id(&*shard.0);
         let request = match from {
-            From::After(Position::START) => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
-            From::After(position) => request
+            ReadFrom::After(Position::START) => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+            ReadFrom::After(position) => request
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(position.to_decimal()),
-            From::At(position) => request
+            ReadFrom::At(position) => request
                 .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
                 .starting_sequence_number(position.to_decimal()),
-            From::Time(ms) => request
+            ReadFrom::Time(ms) => request
                 .shard_iterator_type(ShardIteratorType::AtTimestamp)
                 .timestamp(DateTime::from_millis(ms as i64)),
         };
-        let what = || format!("begin to read {shard} at {from:?}");
-        let answer = request.send().await.map_err(|error| failure::unavailable(what(), &error))?;
-        answer.shard_iterator.ok_or_else(|| PortError::unavailable(what(), "no iterator came"))
+        let attempted = || format!("begin to read {shard} at {from:?}");
+        let answer = request.send().await.map_err(|error| failure::port_error(attempted(), &error))?;
+        answer.shard_iterator.ok_or_else(|| PortError::unavailable(attempted(), "no iterator came"))
     }
 
-    async fn get(&self, shard: &ShardId, iterator: String, limit: i32) -> Result<Got, PortError> {
-        let sent = self.client.get_records().shard_iterator(iterator).limit(limit).send().await;
-        sent.map(got).map_err(|error| read_error(shard, &error))
+    async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError> {
+        let request = self.client.get_records().shard_iterator(iterator).limit(limit as i32);
+        let sent = request.send().await;
+        sent.map(page).map_err(|error| failure::port_error(format!("read {shard}"), &error))
     }
 
     fn subscribe(&self, shard: &ShardId, after: Position) -> Option<Subscription> {
@@ -126,26 +141,17 @@ fn answered(answer: &PutRecordsResultEntry) -> PutAnswer {
     }
 }
 
-fn read_error(shard: &ShardId, error: &SdkError<GetRecordsError>) -> PortError {
-    let wait = match failure::classify(error) {
-        Failure::Throttled => Duration::from_millis(500),
-        _ => Duration::from_millis(200),
-    };
-    let (what, source) = (format!("read {shard}"), failure::words(error).into());
-    PortError::Unavailable { what, retry_after: wait, source }
-}
-
-fn got(answer: GetRecordsOutput) -> Got {
-    Got {
-        records: answer.records.into_iter().map(stored).collect(),
+fn page(answer: GetRecordsOutput) -> ShardPage {
+    ShardPage {
         behind_ms: answer.millis_behind_latest.unwrap_or(0) as u64,
+        records: answer.records.into_iter().map(stored).collect(),
         closed: answer.next_shard_iterator.is_none(),
         next: answer.next_shard_iterator,
     }
 }
 
-pub(super) fn stored(record: Record) -> GotRecord {
-    GotRecord {
+pub(super) fn stored(record: Record) -> StoredRecord {
+    StoredRecord {
         // A number that is none of ours is below every position: it is read again, never skipped.
         position: Position::from_decimal(&record.sequence_number).unwrap_or(Position::START),
         at_ms: record.approximate_arrival_timestamp.and_then(|at| at.to_millis().ok()).unwrap_or(0) as u64,

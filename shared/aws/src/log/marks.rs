@@ -1,9 +1,9 @@
 //! Which records were seen, so that one sent twice is worked once: pure.
 //!
-//! A producer counts its records of a lane, and sends a lane's records one
-//! after the other, so the largest count seen of a (producer, lane) says of
-//! every record whether it is new. A mark is needed as long as the producer
-//! may still send again: one resend window.
+//! A producer counts its records of a lane and sends them one after the other,
+//! so a record is new if its count is above the largest one seen of its
+//! (producer, lane). A mark is needed for as long as the producer may send
+//! again: one resend window.
 
 use sluice_ports::log::LogRecord;
 use std::collections::HashMap;
@@ -19,8 +19,8 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Whether the record is new, from now on no longer. `at_ms` is when it
-    /// arrived, `window_ms` how long a producer sends again.
+    /// Returns true the first time a record is seen, and remembers it. `at_ms`
+    /// is when it arrived, `window_ms` for how long a producer may send it again.
     pub(super) fn is_new(&mut self, record: &LogRecord, at_ms: u64, window_ms: u64) -> bool {
         let Some(batch) = record.batches.first() else { return true };
         let key = (record.producer, batch.lane().number());

@@ -19,6 +19,15 @@ pub(super) enum Attempts {
     MaybeStored,
 }
 
+/// With which others a record may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// With any.
+    Any,
+    /// Alone: a request that it was part of was refused.
+    Alone,
+}
+
 /// A record that waits or is on its way.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
@@ -26,6 +35,7 @@ pub(super) struct Entry<T> {
     pub(super) point: u128,
     pub(super) bytes: Bytes,
     pub(super) attempts: Attempts,
+    pub(super) company: Company,
     pub(super) failures: u32,
     /// Not sent again before then.
     pub(super) not_before_ms: u64,
@@ -107,6 +117,10 @@ impl<T> Outbox<T> {
             if full && !cut.is_empty() {
                 break;
             }
+            if head.company == Company::Alone && !cut.is_empty() {
+                // A request of its own follows at once.
+                continue;
+            }
             let shard = map.shard_of(head.point).unwrap_or(&unknown);
             if let Err(at) = pacer.admit(shard, head.bytes.len(), now_ms) {
                 later(at);
@@ -115,7 +129,11 @@ impl<T> Outbox<T> {
             bytes += head.bytes.len();
             self.flying.insert(lane);
             self.next = lane.wrapping_add(1);
+            let is_alone = head.company == Company::Alone;
             cut.extend(self.pop(lane));
+            if is_alone {
+                break;
+            }
         }
         if cut.is_empty() { Err(wake) } else { Ok(cut) }
     }
@@ -157,6 +175,7 @@ mod tests {
             point: 0,
             bytes: vec![0; len].into(),
             attempts: Attempts::NotStored,
+            company: Company::Any,
             failures: 0,
             not_before_ms: 0,
             deadline_ms: u64::MAX,

@@ -1,9 +1,14 @@
 //! Reading shards: by polling, paced to what a shard allows, or as they push.
 
-use super::stream::{Aside, From, Got, GotRecord, Stream, Subscription};
+use super::arrivals::Arrivals;
+use super::look::{Arrived, Damage, Look};
+use super::read_pace::ReadPace;
+use super::stream::{Aside, ReadFrom, Stream, Subscription};
+use crate::metrics::LogMetrics;
 use parking_lot::Mutex;
-use sluice_ports::PortError;
-use sluice_ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
+use sluice_model::clock;
+use sluice_ports::log::{LogPage, Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,49 +16,40 @@ use tokio::time::Instant;
 
 /// A reader that was not asked for this long is forgotten.
 const IDLE: Duration = Duration::from_secs(60);
+/// Kinesis pushes an event, if an empty one, every few seconds: a lag that is
+/// older than this is no longer what the stream says, and grows.
+const PUSH_EVERY: Duration = Duration::from_secs(10);
 
 /// How shards are read.
 pub(super) struct ReaderSettings {
     /// The shortest time between two reads of a shard.
     pub(super) poll: Duration,
-    pub(super) records_max: i32,
-    /// After so long without a pushed record it is made sure that the shard is not over.
+    pub(super) records_max: usize,
+    /// Bytes that a read is to fetch, about.
+    pub(super) bytes_max: usize,
+    /// Bytes a second that a shard gives.
+    pub(super) bytes_per_s: u64,
+    /// After so long without a pushed record the reader asks whether the shard is over.
     pub(super) watchdog: Duration,
-}
-
-/// A record's items, its size, and when it arrived.
-pub(super) struct Arrived {
-    pub(super) items: Vec<LogItem>,
-    pub(super) position: Position,
-    pub(super) bytes: usize,
-    pub(super) at_ms: u64,
-    /// Of a record that cannot be read, or not all of it.
-    pub(super) damage: Option<Damage>,
-}
-
-/// A record as it came, and what is wrong with it.
-pub(super) struct Damage {
-    record: GotRecord,
-    detail: String,
-}
-
-/// One look at a shard.
-pub(super) struct Look {
-    pub(super) records: Vec<Arrived>,
-    /// Whether it reached the end, for now.
-    pub(super) at_end: bool,
-    /// Whether the shard is closed and this is the last of it.
-    pub(super) closed: bool,
-    /// Where to go on reading, where that is known.
-    pub(super) next: Option<String>,
+    /// How long a new owner may look for records that were sent twice before it delivers.
+    pub(super) learn: Duration,
 }
 
 /// Reads shards.
 pub(crate) struct Readers {
     stream: Arc<dyn Stream>,
     aside: Arc<dyn Aside>,
-    settings: ReaderSettings,
+    pub(super) settings: ReaderSettings,
+    pub(super) metrics: LogMetrics,
     shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReader>>>>,
+    /// What of a shard outlives its readers: how fast it is read, and when its positions arrived.
+    known: Mutex<HashMap<ShardId, KnownShard>>,
+}
+
+struct KnownShard {
+    pace: ReadPace,
+    arrivals: Arrivals,
+    used: Instant,
 }
 
 /// Where the reading of a shard stands.
@@ -62,10 +58,12 @@ struct ShardReader {
     buffered: VecDeque<Arrived>,
     iterator: Option<String>,
     pushed: Option<Subscription>,
+    /// How far the stream said that the last good answer was behind, and when it said so.
+    behind: Option<(u64, Instant)>,
+    /// Whether that answer ended at the end of the shard.
     at_end: bool,
     closed: bool,
-    poll_at: Instant,
-    /// When a record was pushed last, or it was made sure that none will be.
+    /// When a record was pushed last, or the reader asked whether the shard is over.
     moved: Instant,
     asked: Instant,
 }
@@ -78,9 +76,9 @@ impl ShardReader {
             buffered: VecDeque::new(),
             iterator: None,
             pushed: None,
+            behind: None,
             at_end: false,
             closed: after == Position::END,
-            poll_at: now,
             moved: now,
             asked: now,
         }
@@ -88,14 +86,23 @@ impl ShardReader {
 
     /// Takes over what came.
     fn looked(&mut self, look: Look) {
-        self.at_end = look.at_end;
+        self.behind = Some((look.behind_ms, Instant::now()));
+        self.at_end = look.is_at_end();
         self.closed = look.closed;
         self.iterator = look.next;
         self.buffered = look.records.into();
     }
 
+    /// How far the reader is behind the end of the shard: what the stream said
+    /// last, and the time since then where that is longer than `fresh`.
+    fn behind_ms(&self, fresh: Duration) -> Option<u64> {
+        let (behind_ms, said) = self.behind?;
+        let since = said.elapsed();
+        Some(behind_ms + if since > fresh { since.as_millis() as u64 } else { 0 })
+    }
+
     /// What is at hand, about `max_bytes` of it.
-    fn take(&mut self, max_bytes: usize) -> LogPage {
+    fn take(&mut self, max_bytes: usize, fresh: Duration) -> LogPage {
         let (mut page, mut bytes) = (LogPage::default(), 0);
         while bytes < max_bytes || page.items.is_empty() {
             let Some(arrived) = self.buffered.pop_front() else { break };
@@ -103,18 +110,21 @@ impl ShardReader {
             self.position = arrived.position;
             page.items.extend(arrived.items);
         }
-        page.at_end = self.at_end && self.buffered.is_empty();
-        page.closed = self.closed && self.buffered.is_empty();
+        let is_all = self.buffered.is_empty();
+        page.behind_ms = self.behind_ms(fresh);
+        page.at_end = is_all && (self.closed || (self.at_end && page.behind_ms == Some(0)));
+        page.closed = self.closed && is_all;
         page
     }
 }
 
 impl Readers {
     pub(super) fn new(stream: Arc<dyn Stream>, aside: Arc<dyn Aside>, settings: ReaderSettings) -> Self {
-        Self { stream, aside, settings, shards: Mutex::default() }
+        let (shards, known) = (Mutex::default(), Mutex::default());
+        Self { stream, aside, settings, metrics: LogMetrics::new(), shards, known }
     }
 
-    fn of(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
+    fn reader(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
         let mut shards = self.shards.lock();
         shards.retain(|id, reader| {
             id == shard || reader.try_lock().map_or(true, |reader| reader.asked.elapsed() < IDLE)
@@ -122,6 +132,29 @@ impl Readers {
         let reader = shards.entry(shard.clone());
         let new = || Arc::new(tokio::sync::Mutex::new(ShardReader::new(after)));
         Arc::clone(reader.or_insert_with(new))
+    }
+
+    fn with_known<T>(&self, shard: &ShardId, act: impl FnOnce(&mut KnownShard) -> T) -> T {
+        let now = Instant::now();
+        let mut known = self.known.lock();
+        if !known.contains_key(shard) {
+            known.retain(|_, shard| shard.used.elapsed() < IDLE);
+            let new = KnownShard {
+                pace: ReadPace::new(now, self.settings.bytes_per_s),
+                arrivals: Arrivals::default(),
+                used: now,
+            };
+            known.insert(shard.clone(), new);
+        }
+        let shard = known.get_mut(shard).expect("just inserted");
+        shard.used = now;
+        act(shard)
+    }
+
+    /// The latest time up to which all that arrived in the shard is at
+    /// `position` or before it, as far as this process read it.
+    pub(super) fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
+        self.known.lock().get(shard)?.arrivals.until_ms(position)
     }
 
     /// [`Log::read`](sluice_ports::Log::read).
@@ -132,34 +165,42 @@ impl Readers {
         max_bytes: usize,
         wait: Duration,
     ) -> Result<LogPage, PortError> {
-        let reader = self.of(shard, after);
+        let reader = self.reader(shard, after);
         let mut reader = reader.lock().await;
         reader.asked = Instant::now();
         if reader.position != after {
-            let poll_at = reader.poll_at;
-            *reader = ShardReader { poll_at, ..ShardReader::new(after) };
+            *reader = ShardReader::new(after);
         }
         let deadline = Instant::now() + wait;
+        let mut tried = false;
         loop {
+            let fresh = if reader.pushed.is_some() { PUSH_EVERY } else { self.settings.poll * 2 };
             if !reader.buffered.is_empty() {
                 self.set_aside(shard, &mut reader).await?;
-                return Ok(reader.take(max_bytes));
+                return Ok(reader.take(max_bytes, fresh));
             }
-            if reader.closed {
-                return Ok(LogPage { at_end: true, closed: true, ..LogPage::default() });
+            if reader.closed || (tried && Instant::now() >= deadline) {
+                return Ok(reader.take(max_bytes, fresh));
             }
             if reader.pushed.is_none() {
-                reader.pushed = self.stream.subscribe(shard, after);
+                reader.pushed = self.stream.subscribe(shard, reader.position);
             }
             match reader.pushed {
-                None => self.poll_once(shard, &mut reader).await?,
+                None => self.poll_once(shard, &mut reader, deadline).await?,
                 Some(_) => self.receive_once(shard, &mut reader, deadline).await?,
             }
             reader.asked = Instant::now();
-            if reader.buffered.is_empty() && !reader.closed && Instant::now() >= deadline {
-                return Ok(LogPage { at_end: reader.at_end, ..LogPage::default() });
-            }
+            tried = true;
         }
+    }
+
+    /// Goes on with what somebody read behind `after`.
+    pub(super) async fn resume(&self, shard: &ShardId, after: Position, look: Look) {
+        let reader = self.reader(shard, after);
+        let mut reader = reader.lock().await;
+        *reader = ShardReader::new(after);
+        self.note_arrivals(shard, look.records.last().map_or(after, |arrived| arrived.position), &look);
+        reader.looked(look);
     }
 
     /// Stores what cannot be read before anybody passes it.
@@ -173,24 +214,86 @@ impl Readers {
         Ok(())
     }
 
-    /// Reads once, when the shard's pace allows it. Dropping the future loses
-    /// nothing: the iterator is kept until an answer with a newer one has come.
-    async fn poll_once(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
-        tokio::time::sleep_until(reader.poll_at).await;
-        reader.poll_at = Instant::now() + self.settings.poll;
-        let iterator = match reader.iterator.clone() {
-            Some(iterator) => iterator,
-            None => self.iterator(shard, From::After(reader.position)).await?,
-        };
-        reader.iterator = Some(iterator.clone());
-        let look = self.look(shard, iterator).await;
-        // It may have expired; another one is a small price in any case.
-        let look = look.inspect_err(|_error| reader.iterator = None)?;
-        reader.looked(look);
+    /// Reads once, if the shard's pace allows it before the deadline. Dropping
+    /// the future loses nothing: the iterator is kept until an answer with a
+    /// newer one has come.
+    async fn poll_once(
+        &self,
+        shard: &ShardId,
+        reader: &mut ShardReader,
+        deadline: Instant,
+    ) -> Result<(), PortError> {
+        let limit = self.limit(shard, self.settings.bytes_max);
+        let from = ReadFrom::After(reader.position);
+        if let Some(look) = self.look(shard, from, &mut reader.iterator, limit, deadline).await? {
+            let last = look.records.last().map_or(reader.position, |arrived| arrived.position);
+            self.note_arrivals(shard, last, &look);
+            reader.looked(look);
+        }
         Ok(())
     }
 
-    /// Waits for what is pushed, at most until the deadline. Cancel safe: what
+    /// How many records to ask a shard for, so that about `bytes` come.
+    pub(super) fn limit(&self, shard: &ShardId, bytes: usize) -> usize {
+        self.with_known(shard, |known| known.pace.limit(bytes, self.settings.records_max))
+    }
+
+    /// Reads once when the shard's pace allows it; nothing where that is not
+    /// before `until`, or the shard refused because it is read too fast.
+    /// `iterator` is made from `from` where there is none, and kept for the
+    /// next call unless it expired.
+    pub(super) async fn look(
+        &self,
+        shard: &ShardId,
+        from: ReadFrom,
+        iterator: &mut Option<String>,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Option<Look>, PortError> {
+        let turn = self.with_known(shard, |known| known.pace.next());
+        tokio::time::sleep_until(turn.min(until)).await;
+        if turn > until {
+            return Ok(None);
+        }
+        let used = match iterator {
+            Some(iterator) => iterator.clone(),
+            None => iterator.insert(self.stream.iterator(shard, from).await?).clone(),
+        };
+        self.with_known(shard, |known| known.pace.begins(Instant::now(), self.settings.poll));
+        match self.stream.get(shard, &used, limit).await {
+            Ok(page) => {
+                let look = Look::new(page, limit);
+                let (records, bytes) = (look.records.len(), look.bytes());
+                self.with_known(shard, |known| known.pace.answered(Instant::now(), records, bytes));
+                Ok(Some(look))
+            }
+            Err(error) if error.class() == FailureClass::Busy => {
+                self.metrics.reads_refused.increment(1);
+                self.with_known(shard, |known| known.pace.refused(Instant::now()));
+                Ok(None)
+            }
+            Err(error) => {
+                // It expired; the next look makes another.
+                if error.class() == FailureClass::Refused {
+                    *iterator = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes up to which time the shard is read at a position.
+    fn note_arrivals(&self, shard: &ShardId, last: Position, look: &Look) {
+        let records = look.records.iter().map(|arrived| (arrived.position, arrived.at_ms));
+        self.with_known(shard, |known| {
+            records.for_each(|(position, at_ms)| known.arrivals.note(position, at_ms));
+            if look.is_at_end() {
+                known.arrivals.note(last, clock::now_ms());
+            }
+        });
+    }
+
+    /// Waits for the next push, at most until the deadline. Cancel safe: what
     /// was not received stays where it is.
     async fn receive_once(
         &self,
@@ -200,15 +303,18 @@ impl Readers {
     ) -> Result<(), PortError> {
         let position = reader.position;
         let Some(pushed) = &mut reader.pushed else { return Ok(()) };
-        if let Ok(got) = tokio::time::timeout_at(deadline, pushed.next()).await {
-            reader.looked(self.arrived(got?));
+        if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
+            let look = Look::new(page?, usize::MAX);
+            let last = look.records.last().map_or(position, |arrived| arrived.position);
+            self.note_arrivals(shard, last, &look);
+            reader.looked(look);
         }
         if !reader.buffered.is_empty() {
             reader.moved = Instant::now();
         } else if !reader.closed && reader.moved.elapsed() >= self.settings.watchdog {
             reader.moved = Instant::now();
             // An end that was not told would stop the shard's children for ever.
-            match self.is_over(shard, position).await {
+            match self.is_over(shard, position, deadline).await {
                 Ok(over) => reader.closed = over,
                 Err(error) => tracing::debug!(%shard, %error, "whether the shard is over is not known"),
             }
@@ -217,42 +323,8 @@ impl Readers {
     }
 
     /// Whether a shard is closed and has nothing behind a position.
-    async fn is_over(&self, shard: &ShardId, after: Position) -> Result<bool, PortError> {
-        let iterator = self.iterator(shard, From::After(after)).await?;
-        let look = self.look(shard, iterator).await?;
-        Ok(look.closed && look.records.is_empty())
+    async fn is_over(&self, shard: &ShardId, after: Position, deadline: Instant) -> Result<bool, PortError> {
+        let look = self.look(shard, ReadFrom::After(after), &mut None, 1, deadline).await?;
+        Ok(look.is_some_and(|look| look.closed && look.records.is_empty()))
     }
-
-    /// An iterator of a shard.
-    pub(super) async fn iterator(&self, shard: &ShardId, from: From) -> Result<String, PortError> {
-        self.stream.iterator(shard, from).await
-    }
-
-    /// Reads once, without a pause.
-    pub(super) async fn look(&self, shard: &ShardId, iterator: String) -> Result<Look, PortError> {
-        Ok(self.arrived(self.stream.get(shard, iterator, self.settings.records_max).await?))
-    }
-
-    fn arrived(&self, got: Got) -> Look {
-        let Got { records, behind_ms, closed, next } = got;
-        let at_end = behind_ms == 0 && records.len() < self.settings.records_max as usize;
-        Look { records: records.into_iter().map(decode).collect(), at_end, closed, next }
-    }
-
-    pub(super) const fn poll(&self) -> Duration {
-        self.settings.poll
-    }
-}
-
-/// A stored record's items; what is damaged of it is named.
-fn decode(record: GotRecord) -> Arrived {
-    let (position, at_ms, bytes) = (record.position, record.at_ms, record.bytes.len());
-    let (whole, damage) = LogRecord::read(&record.bytes, position);
-    let mut items: Vec<LogItem> = whole.map(LogItem::Record).into_iter().collect();
-    let damage = (!damage.is_empty()).then(|| {
-        let detail = format!("record {} of {bytes} bytes: {}", position.to_decimal(), damage.join("; "));
-        items.push(LogItem::Damaged { position, detail: detail.clone() });
-        Damage { record, detail }
-    });
-    Arrived { items, position, bytes, at_ms, damage }
 }

@@ -2,16 +2,18 @@
 //! on their way, each record's outcome told to whoever waits for it.
 
 use super::ShardId;
-use super::outbox::{Attempts, Entry, Outbox, RequestLimits};
+use super::append_door::AppendDoor;
+use super::outbox::{Attempts, Company, Entry, Outbox, RequestLimits};
 use super::pace::Pacer;
 use super::shard_map::{ShardMap, point_of};
-use super::stream::{Failure, PutAnswer, PutRecord, Stream};
+use super::stream::{PutAnswer, PutRecord, Stream};
 use crate::config::AwsConfig;
+use crate::metrics::LogMetrics;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use sluice_model::Lane;
 use sluice_model::clock;
 use sluice_model::ids::random_u128;
+use sluice_ports::FailureClass;
 use sluice_ports::log::AppendError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +24,9 @@ use tokio::time::Instant;
 /// The first pause before a record is sent again; doubled each time, up to the longest.
 const BACKOFF_MS: u64 = 25;
 const BACKOFF_MAX_MS: u64 = 2000;
-/// After so many failed requests in a row, or one that was refused for good,
-/// the door is shut for so long: a single broken connection shuts nobody out.
+/// After so many unanswered requests in a row the door is shut: a single
+/// broken connection shuts nobody out.
 const DOOR_FAILURES: u32 = 3;
-const DOOR_SHUT: Duration = Duration::from_millis(500);
 /// The shard map is read anew at most this often, and at least this often.
 const MAP_GAP: Duration = Duration::from_secs(1);
 const MAP_AGE_MAX: Duration = Duration::from_secs(60);
@@ -39,35 +40,10 @@ pub(super) struct Submission {
     pub(super) reply: Reply,
 }
 
-/// Whether new records are taken: shut for a moment after each failure of the stream.
-#[derive(Debug, Default)]
-pub(super) struct Door {
-    shut: Mutex<Option<(Instant, Arc<str>)>>,
-}
-
-impl Door {
-    fn shut(&self, detail: &str) {
-        *self.shut.lock() = Some((Instant::now() + DOOR_SHUT, detail.into()));
-    }
-
-    fn open(&self) {
-        *self.shut.lock() = None;
-    }
-
-    pub(super) fn accepting(&self) -> Result<(), AppendError> {
-        match &*self.shut.lock() {
-            Some((until, detail)) if Instant::now() < *until => {
-                Err(AppendError::NotTaken { detail: Arc::clone(detail), retry_after: Duration::from_secs(1) })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// What a request came to: the records it carried, and each one's answer.
+/// A request that ended: the records it carried, and what became of each.
 struct Sent {
     entries: Vec<Entry<Reply>>,
-    outcome: Result<Vec<PutAnswer>, (Failure, String)>,
+    outcome: Result<Vec<PutAnswer>, (FailureClass, String)>,
 }
 
 /// The task's state.
@@ -85,9 +61,10 @@ pub(super) struct Sender {
     map_stale: bool,
     mapping: JoinSet<Option<ShardMap>>,
     flying: JoinSet<Sent>,
-    door: Arc<Door>,
-    /// Failed requests since the last that was answered.
+    door: Arc<AppendDoor>,
+    /// Requests without an answer since the last that had one.
     failures: u32,
+    metrics: LogMetrics,
 }
 
 impl Sender {
@@ -95,7 +72,7 @@ impl Sender {
         stream: Arc<dyn Stream>,
         config: &AwsConfig,
         map: ShardMap,
-        door: Arc<Door>,
+        door: Arc<AppendDoor>,
         submissions: mpsc::Receiver<Submission>,
     ) -> Self {
         Self {
@@ -114,6 +91,7 @@ impl Sender {
             flying: JoinSet::new(),
             door,
             failures: 0,
+            metrics: LogMetrics::new(),
         }
     }
 
@@ -149,6 +127,7 @@ impl Sender {
             point: point_of(lane, self.lanes),
             bytes: submission.bytes,
             attempts: Attempts::NotStored,
+            company: Company::Any,
             failures: 0,
             not_before_ms: 0,
             deadline_ms: clock::now_ms() + self.deadline_ms,
@@ -156,7 +135,7 @@ impl Sender {
         });
     }
 
-    /// Sends what can be sent now; says when to look again.
+    /// Sends what can be sent now. Returns when to look again.
     fn turn(&mut self) -> Instant {
         let now_ms = clock::now_ms();
         for late in self.outbox.expired(now_ms) {
@@ -216,27 +195,45 @@ impl Sender {
                     self.answered(entry, answer);
                 }
             }
-            Err((failure, detail)) => {
-                tracing::warn!(?failure, detail, records = sent.entries.len(), "records were not stored");
-                if failure != Failure::Throttled {
-                    self.failures += 1;
+            Err((class, detail)) => self.request_failed(sent.entries, class, &detail),
+        }
+    }
+
+    /// A whole request failed.
+    fn request_failed(&mut self, entries: Vec<Entry<Reply>>, class: FailureClass, detail: &str) {
+        tracing::warn!(%class, detail, records = entries.len(), "records were not stored");
+        match class {
+            FailureClass::Away | FailureClass::Ambiguous => self.failures += 1,
+            // Nothing is stored before an operator acts.
+            FailureClass::Denied => self.failures = DOOR_FAILURES,
+            FailureClass::Busy | FailureClass::Refused => self.failures = 0,
+        }
+        if self.failures >= DOOR_FAILURES {
+            self.door.shut(class, detail);
+        }
+        let is_alone = entries.len() == 1;
+        for entry in entries {
+            match class {
+                FailureClass::Busy => self.throttled(entry),
+                FailureClass::Away => self.again(entry, Attempts::NotStored),
+                FailureClass::Ambiguous => self.again(entry, Attempts::MaybeStored),
+                FailureClass::Denied => self.refused(entry, detail),
+                FailureClass::Refused if is_alone => {
+                    self.metrics.records_refused.increment(1);
+                    self.refused(entry, detail);
                 }
-                if failure == Failure::Refused || self.failures >= DOOR_FAILURES {
-                    self.door.shut(&detail);
-                }
-                for entry in sent.entries {
-                    match failure {
-                        Failure::Throttled => self.throttled(entry),
-                        Failure::NotSent => self.again(entry, Attempts::NotStored),
-                        Failure::Ambiguous => self.again(entry, Attempts::MaybeStored),
-                        Failure::Refused => {
-                            self.outbox.landed(entry.lane);
-                            give_up(entry, &detail);
-                        }
-                    }
+                // One of them is at fault, and which is not told: each is sent by itself.
+                FailureClass::Refused => {
+                    self.outbox.give_back(Entry { company: Company::Alone, ..entry });
                 }
             }
         }
+    }
+
+    /// Gives up a record that the stream does not take.
+    fn refused(&mut self, entry: Entry<Reply>, detail: &str) {
+        self.outbox.landed(entry.lane);
+        give_up(entry, detail);
     }
 
     fn answered(&mut self, entry: Entry<Reply>, answer: Option<PutAnswer>) {
@@ -281,7 +278,7 @@ fn jittered(failures: u32, random: u64) -> u64 {
     random % (bound + 1)
 }
 
-/// Says what is known of a record that is not sent again.
+/// Tells whoever waits what is known of a record that is not sent again.
 fn give_up(entry: Entry<Reply>, detail: &str) {
     let detail: Arc<str> = format!("the stream: {detail}").into();
     let error = match entry.attempts {

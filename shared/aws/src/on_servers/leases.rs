@@ -1,10 +1,11 @@
 //! Leases over a real table: several keepers, one that dies, one that is cut off.
 
 use super::provisioned;
-use crate::leases::{Checkpoints, Keeper, LeaseTable, ShardLeases};
+use crate::leases::{Keeper, LeaseCheckpoints, LeaseTable, ShardLeases};
 use crate::log::KinesisLog;
 use crate::{AwsConfig, Clients};
 use parking_lot::Mutex;
+use sluice_ports::Checkpoints as _;
 use sluice_ports::Leases;
 use sluice_ports::leases::Grant;
 use sluice_ports::log::{Position, ShardId};
@@ -25,7 +26,7 @@ struct Process {
     leaving: CancellationToken,
     keeper: JoinHandle<()>,
     worker: JoinHandle<()>,
-    checkpoints: Arc<Checkpoints>,
+    checkpoints: Arc<LeaseCheckpoints>,
 }
 
 /// Works a shard until it is to be left: nobody else may at the same time.

@@ -1,8 +1,9 @@
 //! The log beyond its contract: splits and merges, resends, a stream that is away.
 
 use super::provisioned;
+use crate::AwsConfig;
+use crate::Clients;
 use crate::log::{Deduplicated, KinesisLog};
-use crate::{AwsConfig, Clients};
 use sluice_model::Lane;
 use sluice_ports::Log;
 use sluice_ports::log::{AppendError, LogItem, LogRecord, Position, RecordDraft, ShardId};

@@ -2,8 +2,9 @@
 //! back, messages that nobody can work.
 
 use super::contract::events;
+use crate::AwsConfig;
+use crate::Clients;
 use crate::queue::SqsQueue;
-use crate::{AwsConfig, Clients};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use sluice_model::clock;
 use sluice_model::{DeadLetter, DeadLetterId, DeadLetterReason, Delivery, Lane, LastAttempt, SubscriptionId};
@@ -28,7 +29,7 @@ impl Queues {
     async fn new(change: impl FnOnce(AwsConfig) -> AwsConfig) -> Self {
         let config = change(super::config());
         let clients = Clients::new(&config).await;
-        crate::provision::provision(&clients, &config, 1).await.unwrap();
+        crate::provision::provision(&clients, &config, Some(1)).await.unwrap();
         let events = events(&clients, &config).await;
         let queue = SqsQueue::open(&clients, &config, events.clone()).await.unwrap();
         Self { clients, config, queue, events }

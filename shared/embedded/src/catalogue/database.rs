@@ -2,34 +2,45 @@
 
 use futures_util::TryStreamExt;
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row as _, SqlSafeStr as _, SqliteConnection};
 use std::path::Path;
 use std::time::Duration;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+/// The versions of the schema, the oldest first.
+fn migrations() -> Migrator {
+    let first = include_str!("../../migrations/sqlite/0001_catalogue.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "catalogue".into(),
+        MigrationType::Simple,
+        first.into_sql_str(),
+        false,
+    )])
+}
 
 /// Why the database could not do its part.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DatabaseError {
-    /// Its bytes are not what was written.
+    /// The file's bytes are not what was written.
     #[error("{0}")]
     Damaged(String),
-    /// Another process has it.
+    /// Another process has the file open.
     #[error("another process has it open")]
     InUse,
-    /// A newer version of the program wrote it.
+    /// A newer version of the program wrote the file.
     #[error("schema version {0} is newer than this program")]
     Newer(i64),
-    /// The system failed, or refused: full disk, permissions.
+    /// The system failed or refused: a full disk, missing permissions.
     #[error(transparent)]
     Sql(sqlx::Error),
 }
 
-// SQLite's result codes (sqlite.org/rescode.html) that do not speak of the
-// file's content, and so must not lead to it being rebuilt.
+// SQLite's result codes (sqlite.org/rescode.html) that tell nothing about the
+// file's content, and so must not lead to its being made anew.
 const BUSY: i64 = 5;
 const LOCKED: i64 = 6;
 const NOT_CONTENT: [i64; 6] = [3, 4, 7, 9, 10, 13]; // PERM ABORT NOMEM INTERRUPT IOERR FULL
@@ -74,11 +85,11 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, DatabaseErr
         .busy_timeout(Duration::from_secs(1))
         .disable_statement_logging();
     let mut connection = options.connect().await?;
-    MIGRATIONS.run(&mut connection).await?;
+    migrations().run(&mut connection).await?;
     Ok(connection)
 }
 
-/// Checks every page, index and row; says the revision and the digest.
+/// Checks every page, index and row. Returns the revision and the digest.
 pub(super) async fn verify(
     connection: &mut SqliteConnection,
 ) -> Result<(u64, CatalogueDigest), DatabaseError> {
@@ -104,7 +115,7 @@ pub(super) async fn verify(
 async fn read_digest(connection: &mut SqliteConnection) -> Result<(u64, CatalogueDigest), DatabaseError> {
     let query = "SELECT revision, rows, sum, crc FROM digest";
     let Some(row) = sqlx::query(query).fetch_optional(&mut *connection).await? else {
-        // Fresh from its migrations; `verify` would find rows without a digest.
+        // The database is new. `verify` finds rows without a digest.
         return Ok((0, CatalogueDigest::default()));
     };
     let revision = row.try_get::<i64, _>(0)? as u64;
@@ -116,7 +127,7 @@ async fn read_digest(connection: &mut SqliteConnection) -> Result<(u64, Catalogu
     Ok((revision, digest))
 }
 
-/// Stores the revision and what the rows add up to.
+/// Stores the revision and the digest of the rows.
 pub(super) async fn write_digest(
     connection: &mut SqliteConnection,
     revision: u64,
@@ -149,7 +160,7 @@ pub(super) async fn rows_since(
     rows.iter().map(read_row).collect()
 }
 
-/// The row of that key.
+/// The row with a key.
 pub(super) async fn row(
     connection: &mut SqliteConnection,
     (slot, id): CatalogueRowKey,
@@ -162,7 +173,8 @@ pub(super) async fn row(
     row.as_ref().map(read_row).transpose()
 }
 
-/// Stores a row in the place of its older self. `false`: another row has what must be unique.
+/// Stores a row, replacing the one with its key. Returns false if another row has
+/// the same value in a column that must be unique.
 pub(super) async fn put_row(
     connection: &mut SqliteConnection,
     row: &StoredRow,
@@ -188,7 +200,7 @@ pub(super) async fn put_row(
     }
 }
 
-/// Removes rows for good.
+/// Removes a row for good.
 pub(super) async fn remove_row(
     connection: &mut SqliteConnection,
     (slot, id): CatalogueRowKey,
@@ -215,7 +227,7 @@ fn read_row(row: &SqliteRow) -> Result<StoredRow, DatabaseError> {
     if i64::from(stored.crc()) == crc { Ok(stored) } else { Err(damaged(format!("{stored}: bad checksum"))) }
 }
 
-/// Ends the connection: what the -wal file holds goes into the database.
+/// Ends the connection, after the content of the -wal file was moved to the database.
 pub(super) async fn close(connection: SqliteConnection) -> Result<(), DatabaseError> {
     connection.close().await.map_err(DatabaseError::from)
 }

@@ -1,247 +1,27 @@
 //! `catalogue.journal`: every row of the catalogue a second time, in a file
-//! that shares nothing with the database but the disk.
-//!
-//! Integers are little-endian.
-//!
-//! ```text
-//! head   "SLUICECJ"            8
-//!        version               u32   1
-//!        revision              u64   of the snapshot that follows
-//!        rows                  u64   of the snapshot
-//!        sum                   u64   of the snapshot (`sluice_catalogue::row::Digest`)
-//!        crc                   u32   CRC32C of all before it
-//! frame  "\xc5Row"             4     one a row: first the snapshot's, then one a change
-//!        length                u32   of the body
-//!        revision              u64
-//!        slot                  u8    'c', 'k' or 's'
-//!        id                    16
-//!        crc                   u32   CRC32C of the frame's other bytes, body included
-//!        body                  length
-//! ```
-//!
-//! Snapshot frames ascend by revision and add up to the head's digest;
-//! change frames follow with revisions one apart. So a frame that is missing
-//! is seen, except at the very end, where the database knows better.
+//! that shares nothing with the database but the disk. Its bytes are described
+//! in [`format`].
 
-use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
-use std::collections::HashMap;
+mod format;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use format::reseal;
+pub(super) use format::{JournalCondition, JournalContents, parse};
+
+use crate::durable_file;
+use format::{snapshot_bytes, write_frame};
+use sluice_catalogue::row::StoredRow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-const HEAD_MAGIC: &[u8; 8] = b"SLUICECJ";
-const VERSION: u32 = 1;
-const HEAD_LEN: usize = 8 + 4 + 8 + 8 + 8 + 4;
-const FRAME_MAGIC: &[u8; 4] = b"\xc5Row";
-const FRAME_HEAD_LEN: usize = 4 + 4 + 8 + 1 + 16 + 4;
-
-/// What a journal holds, as far as it can be read.
-#[derive(Debug, Default)]
-pub(super) struct Contents {
-    pub(super) rows: HashMap<CatalogueRowKey, StoredRow>,
-    pub(super) revision: u64,
-    pub(super) digest: CatalogueDigest,
-    /// Frames before the first bad one.
-    pub(super) frames: u64,
-    /// Where the good part ends.
-    pub(super) good_len: u64,
-}
-
-impl Contents {
-    fn put(&mut self, row: StoredRow) {
-        self.revision = row.revision;
-        self.digest.add(&row);
-        self.frames += 1;
-        if let Some(old) = self.rows.insert(row.key(), row) {
-            self.digest.remove(&old);
-        }
-    }
-}
-
-/// Whether a journal is what was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Condition {
-    /// There is none.
-    Absent,
-    /// It is, as far as it alone can tell.
-    Intact,
-    /// Its last bytes are no frame: a crash while it was written, or damage.
-    Torn(String),
-    /// It is not. Frames up to `highest` were seen, before or after the damage.
-    Damaged { finding: String, highest: u64 },
-}
-
-/// Reads a journal from its bytes.
-pub(super) fn parse(bytes: &[u8]) -> (Contents, Condition) {
-    let mut contents = Contents::default();
-    let damaged = |contents: &Contents, finding: String, from: usize| Condition::Damaged {
-        finding,
-        highest: highest_after(bytes, from).max(contents.revision),
-    };
-    let Some((revision, snapshot)) = read_head(bytes) else {
-        let finding = "its head is not what was written".to_owned();
-        let condition = damaged(&contents, finding, 0);
-        return (contents, condition);
-    };
-    let mut at = HEAD_LEN;
-    contents.good_len = at as u64;
-    while at < bytes.len() {
-        let in_snapshot = contents.frames < snapshot.rows;
-        let Some((row, len)) = read_frame(&bytes[at..]) else {
-            let after = highest_after(bytes, at + 1);
-            let finding = format!("no frame at byte {at}");
-            let condition = if in_snapshot || after > 0 {
-                Condition::Damaged { finding, highest: after.max(contents.revision) }
-            } else {
-                Condition::Torn(finding)
-            };
-            return (contents, condition);
-        };
-        let follows = match in_snapshot {
-            true => row.revision > contents.revision && row.revision <= revision,
-            false => contents.revision.checked_add(1) == Some(row.revision),
-        };
-        if !follows {
-            let finding = format!("frame of revision {} at byte {at} is out of line", row.revision);
-            let condition = damaged(&contents, finding, at);
-            return (contents, condition);
-        }
-        contents.put(row);
-        at += len;
-        contents.good_len = at as u64;
-        if contents.frames == snapshot.rows && in_snapshot {
-            if contents.digest != snapshot {
-                let condition = damaged(&contents, "its snapshot does not add up".to_owned(), at);
-                return (contents, condition);
-            }
-            contents.revision = revision;
-        }
-    }
-    if contents.frames < snapshot.rows {
-        let finding = format!("its snapshot ends after {} of {} rows", contents.frames, snapshot.rows);
-        let highest = contents.revision.max(revision);
-        return (contents, Condition::Damaged { finding, highest });
-    }
-    contents.revision = contents.revision.max(revision);
-    (contents, Condition::Intact)
-}
-
-/// The highest revision of any whole frame from `from` on; 0 for none.
-fn highest_after(bytes: &[u8], from: usize) -> u64 {
-    let (mut at, mut highest) = (from, 0);
-    while let Some(found) =
-        bytes.get(at..).and_then(|rest| rest.windows(FRAME_MAGIC.len()).position(|w| w == FRAME_MAGIC))
-    {
-        at += found;
-        match read_frame(&bytes[at..]) {
-            Some((row, len)) => {
-                highest = highest.max(row.revision);
-                at += len;
-            }
-            None => at += 1,
-        }
-    }
-    highest
-}
-
-fn le_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn le_u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-}
-
-fn read_head(bytes: &[u8]) -> Option<(u64, CatalogueDigest)> {
-    let head = bytes.get(..HEAD_LEN)?;
-    let good = head.starts_with(HEAD_MAGIC)
-        && le_u32(head, 8) == VERSION
-        && le_u32(head, HEAD_LEN - 4) == crc32c::crc32c(&head[..HEAD_LEN - 4]);
-    good.then(|| (le_u64(head, 12), CatalogueDigest { rows: le_u64(head, 20), sum: le_u64(head, 28) }))
-}
-
-fn write_head(out: &mut Vec<u8>, revision: u64, digest: CatalogueDigest) {
-    out.extend_from_slice(HEAD_MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&revision.to_le_bytes());
-    out.extend_from_slice(&digest.rows.to_le_bytes());
-    out.extend_from_slice(&digest.sum.to_le_bytes());
-    let crc = crc32c::crc32c(out);
-    out.extend_from_slice(&crc.to_le_bytes());
-}
-
-/// The frame that `bytes` begins with, and its length.
-fn read_frame(bytes: &[u8]) -> Option<(StoredRow, usize)> {
-    let head = bytes.get(..FRAME_HEAD_LEN)?;
-    if !head.starts_with(FRAME_MAGIC) {
-        return None;
-    }
-    let len = FRAME_HEAD_LEN.checked_add(le_u32(head, 4) as usize)?;
-    let body = bytes.get(FRAME_HEAD_LEN..len)?;
-    if frame_crc(&head[..FRAME_HEAD_LEN - 4], body) != le_u32(head, FRAME_HEAD_LEN - 4) {
-        return None;
-    }
-    let row = StoredRow {
-        slot: RowSlot::from_code(head[16])?,
-        id: head[17..33].try_into().expect("sixteen bytes"),
-        revision: le_u64(head, 8),
-        body: std::str::from_utf8(body).ok()?.to_owned(),
-    };
-    Some((row, len))
-}
-
-fn write_frame(out: &mut Vec<u8>, row: &StoredRow) {
-    let start = out.len();
-    out.extend_from_slice(FRAME_MAGIC);
-    out.extend_from_slice(&(row.body.len() as u32).to_le_bytes());
-    out.extend_from_slice(&row.revision.to_le_bytes());
-    out.push(row.slot.code());
-    out.extend_from_slice(&row.id);
-    let crc = frame_crc(&out[start..], row.body.as_bytes());
-    out.extend_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(row.body.as_bytes());
-}
-
-fn frame_crc(head: &[u8], body: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(head), body)
-}
-
-/// Puts the checksums of a journal right, for tests of what they protect.
-#[cfg(any(test, feature = "fuzzing"))]
-pub(super) fn reseal(bytes: &mut [u8]) {
-    if bytes.len() < HEAD_LEN {
-        return;
-    }
-    let crc = crc32c::crc32c(&bytes[..HEAD_LEN - 4]);
-    bytes[HEAD_LEN - 4..HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
-    let mut rest = &mut bytes[HEAD_LEN..];
-    while rest.len() >= FRAME_HEAD_LEN {
-        let len = FRAME_HEAD_LEN.saturating_add(le_u32(rest, 4) as usize);
-        let Some((frame, after)) = rest.split_at_mut_checked(len) else { return };
-        let crc = frame_crc(&frame[..FRAME_HEAD_LEN - 4], &frame[FRAME_HEAD_LEN..]);
-        frame[FRAME_HEAD_LEN - 4..FRAME_HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
-        rest = after;
-    }
-}
-
-/// The bytes of a journal that starts from these rows.
-fn snapshot_bytes(rows: &mut [StoredRow], revision: u64) -> Vec<u8> {
-    rows.sort_unstable_by_key(|row| row.revision);
-    let mut digest = CatalogueDigest::default();
-    rows.iter().for_each(|row| digest.add(row));
-    let mut out = Vec::new();
-    write_head(&mut out, revision, digest);
-    rows.iter().for_each(|row| write_frame(&mut out, row));
-    out
-}
-
-/// Reads the journal at `path`; its length is bounded by [`Journal::is_long`].
-pub(super) fn load(path: &Path) -> io::Result<(Contents, Condition)> {
+/// Reads the whole journal at `path`. Its length is bounded by [`Journal::is_long`].
+pub(super) fn load(path: &Path) -> io::Result<(JournalContents, JournalCondition)> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(mut file) => file.read_to_end(&mut bytes)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Ok((Contents::default(), Condition::Absent));
+            return Ok((JournalContents::default(), JournalCondition::Absent));
         }
         Err(e) => return Err(e),
     };
@@ -251,54 +31,64 @@ pub(super) fn load(path: &Path) -> io::Result<(Contents, Condition)> {
 /// The journal open for appending.
 #[derive(Debug)]
 pub(super) struct Journal {
-    path: PathBuf,
     file: File,
     len: u64,
     frames: u64,
 }
 
 impl Journal {
-    /// Opens an existing journal after its good part; what follows is cut off.
-    pub(super) fn open(path: &Path, contents: &Contents) -> io::Result<Self> {
+    /// Opens an existing journal behind its good part, and cuts off the rest.
+    pub(super) fn open(path: &Path, contents: &JournalContents) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let mut journal =
-            Self { path: path.to_owned(), file, len: contents.good_len, frames: contents.frames };
+        let mut journal = Self { file, len: contents.good_len, frames: contents.frames };
         journal.trim()?;
         Ok(journal)
     }
 
-    /// Replaces the journal, if there is one, by one that starts from these
-    /// rows: whole and synced before it takes the name.
+    /// Writes a journal that starts from these rows. It replaces the old one once
+    /// it is whole and synced.
     pub(super) fn rewrite(path: &Path, mut rows: Vec<StoredRow>, revision: u64) -> io::Result<Self> {
         let bytes = snapshot_bytes(&mut rows, revision);
         let fresh = path.with_extension("journal.new");
         let mut file =
-            private(OpenOptions::new().read(true).write(true).create(true).truncate(true)).open(&fresh)?;
+            durable_file::private(OpenOptions::new().read(true).write(true).create(true).truncate(true))
+                .open(&fresh)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         std::fs::rename(&fresh, path)?;
-        sync_dir_of(path)?;
-        Ok(Self { path: path.to_owned(), file, len: bytes.len() as u64, frames: rows.len() as u64 })
+        durable_file::sync_parent(path)?;
+        Ok(Self { file, len: bytes.len() as u64, frames: rows.len() as u64 })
     }
 
-    /// Appends rows and syncs them. After an error nothing counts as appended; see [`Self::trim`].
-    pub(super) fn append(&mut self, rows: &[StoredRow]) -> io::Result<Appended> {
+    /// Appends rows and syncs them. The caller then keeps them with [`Self::keep`],
+    /// or takes them back with [`Self::trim`]; after an error it must trim.
+    pub(super) fn append(&mut self, rows: &[StoredRow]) -> io::Result<AppendedRows> {
         let mut bytes = Vec::new();
         rows.iter().for_each(|row| write_frame(&mut bytes, row));
         self.file.seek(SeekFrom::Start(self.len))?;
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
-        Ok(Appended { len: bytes.len() as u64, frames: rows.len() as u64 })
+        self.check_exists()?;
+        Ok(AppendedRows { len: bytes.len() as u64, frames: rows.len() as u64 })
+    }
+
+    /// Fails if the file was deleted: what is written to it would be lost.
+    fn check_exists(&self) -> io::Result<()> {
+        match rustix::fs::fstat(&self.file)?.st_nlink {
+            0 => Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted")),
+            _ => Ok(()),
+        }
     }
 
     /// Counts what was appended as part of the journal.
-    pub(super) const fn keep(&mut self, appended: Appended) {
+    pub(super) const fn keep(&mut self, appended: AppendedRows) {
         self.len += appended.len;
         self.frames += appended.frames;
     }
 
-    /// Cuts off what was appended and not kept.
+    /// Cuts off rows that were appended and not kept.
     pub(super) fn trim(&mut self) -> io::Result<()> {
+        self.check_exists()?;
         if self.file.metadata()?.len() > self.len {
             self.file.set_len(self.len)?;
             self.file.sync_all()?;
@@ -306,73 +96,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether most of the journal is history: it should be rewritten.
+    /// Whether most frames of the journal are outdated, so that it should be rewritten.
     pub(super) const fn is_long(&self, rows: u64) -> bool {
         self.frames > 4 * rows + 4096
     }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
-/// What an append added, to be kept or trimmed.
+/// The size of an append, to be kept or trimmed.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
-pub(super) struct Appended {
+pub(super) struct AppendedRows {
     len: u64,
     frames: u64,
-}
-
-/// Files of the catalogue hold webhook secrets: only their owner reads them.
-pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-/// Makes a rename or a new name in `path`'s folder durable.
-pub(super) fn sync_dir_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(revision: u64) -> StoredRow {
-        StoredRow { slot: RowSlot::Customer, id: [1; 16], revision, body: "{}".to_owned() }
-    }
-
-    #[test]
-    fn nothing_follows_the_last_revision_there_is() {
-        let mut bytes = snapshot_bytes(&mut [row(1)], u64::MAX);
-        let snapshot = bytes.len();
-        assert_eq!(parse(&bytes).1, Condition::Intact);
-        write_frame(&mut bytes, &row(0));
-        let (contents, condition) = parse(&bytes);
-        assert!(matches!(condition, Condition::Damaged { .. }), "{condition:?}");
-        assert_eq!((contents.revision, contents.good_len), (u64::MAX, snapshot as u64));
-    }
-
-    #[test]
-    fn a_resealed_journal_reads_with_what_was_changed_in_it() {
-        let mut bytes = snapshot_bytes(&mut [], 0);
-        let head = bytes.len();
-        write_frame(&mut bytes, &row(1));
-        write_frame(&mut bytes, &row(2));
-        let whole = bytes.clone();
-        bytes[HEAD_LEN - 1] ^= 1;
-        bytes[head + FRAME_HEAD_LEN] ^= 1;
-        assert_eq!(parse(&bytes).0.frames, 0);
-        reseal(&mut bytes);
-        let (contents, condition) = parse(&bytes);
-        assert_eq!((contents.frames, condition), (2, Condition::Intact));
-        bytes[head + FRAME_HEAD_LEN] ^= 1;
-        reseal(&mut bytes);
-        assert_eq!(bytes, whole);
-    }
 }

@@ -1,22 +1,22 @@
-//! What to do with the two copies of the catalogue that opening finds.
+//! Deciding how to recover the catalogue from the two copies that opening finds.
 
-use super::journal::Condition;
+use super::journal::JournalCondition;
 use sluice_catalogue::row::CatalogueDigest;
 
-/// What the database turned out to be.
+/// The condition of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DatabaseCondition {
     /// No file, or an empty one.
     Absent,
-    /// Its rows are what was written, up to this revision.
+    /// The rows are what was written, up to this revision.
     Intact { revision: u64, digest: CatalogueDigest },
-    /// It is not what was written.
+    /// The file is not what was written.
     Damaged(String),
 }
 
-/// What to do, and what was found where something was.
+/// How to recover, with a description of the damage if there is any.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Plan {
+pub(super) enum RecoveryPlan {
     /// Start empty.
     Fresh,
     /// Both agree. Cut off the journal's torn end, if it has one.
@@ -33,48 +33,54 @@ pub(super) enum Plan {
 
 /// Decides from the two conditions. `revision` and `digest` are the journal's.
 ///
-/// A change is appended to the journal, synced, and then committed to the
-/// database. So after a crash the journal may be ahead by changes nobody was
-/// told of, or end in part of a frame. Everything else is damage.
+/// A change is appended to the journal and synced, and then committed to the
+/// database. So after a crash the journal may be ahead by changes that were not
+/// answered yet, or end in part of a frame. Everything else is damage.
 pub(super) fn plan(
     database: &DatabaseCondition,
-    journal: &Condition,
+    journal: &JournalCondition,
     revision: u64,
     digest: CatalogueDigest,
-) -> Plan {
+) -> RecoveryPlan {
     use DatabaseCondition as Db;
-    let describe = |what: &str| what.to_owned();
+    let describe = |finding: &str| finding.to_owned();
     match (database, journal) {
-        (Db::Absent, Condition::Absent) => Plan::Fresh,
-        (Db::Absent, Condition::Intact) if revision == 0 => Plan::Fresh,
-        (Db::Absent, Condition::Intact) => Plan::RebuildDatabase(describe("it is missing")),
-        (Db::Damaged(finding), Condition::Intact) => Plan::RebuildDatabase(finding.clone()),
+        (Db::Absent, JournalCondition::Absent) => RecoveryPlan::Fresh,
+        (Db::Absent, JournalCondition::Intact) if revision == 0 => RecoveryPlan::Fresh,
+        (Db::Absent, JournalCondition::Intact) => RecoveryPlan::RebuildDatabase(describe("it is missing")),
+        (Db::Damaged(finding), JournalCondition::Intact) => RecoveryPlan::RebuildDatabase(finding.clone()),
         (Db::Absent, journal) => {
-            Plan::Refuse { database: describe("it is missing"), journal: finding_of(journal) }
+            RecoveryPlan::Refuse { database: describe("it is missing"), journal: finding_of(journal) }
         }
         (Db::Damaged(finding), journal) => {
-            Plan::Refuse { database: finding.clone(), journal: finding_of(journal) }
+            RecoveryPlan::Refuse { database: finding.clone(), journal: finding_of(journal) }
         }
-        (Db::Intact { revision: 0, .. }, Condition::Absent) => Plan::RewriteJournal(None),
-        (Db::Intact { .. }, Condition::Absent) => Plan::RewriteJournal(Some(describe("it is missing"))),
-        (Db::Intact { revision: at, .. }, Condition::Damaged { finding, highest }) if at >= highest => {
-            Plan::RewriteJournal(Some(finding.clone()))
+        (Db::Intact { revision: 0, .. }, JournalCondition::Absent) => RecoveryPlan::RewriteJournal(None),
+        (Db::Intact { .. }, JournalCondition::Absent) => {
+            RecoveryPlan::RewriteJournal(Some(describe("it is missing")))
         }
-        (Db::Intact { revision: at, .. }, Condition::Damaged { finding, highest }) => Plan::Refuse {
-            database: format!("it ends at revision {at}, the journal at {highest}"),
-            journal: finding.clone(),
-        },
-        (Db::Intact { revision: at, digest: sum }, Condition::Intact | Condition::Torn(_)) => {
+        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest })
+            if at >= highest =>
+        {
+            RecoveryPlan::RewriteJournal(Some(finding.clone()))
+        }
+        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest }) => {
+            RecoveryPlan::Refuse {
+                database: format!("it ends at revision {at}, the journal at {highest}"),
+                journal: finding.clone(),
+            }
+        }
+        (Db::Intact { revision: at, digest: sum }, JournalCondition::Intact | JournalCondition::Torn(_)) => {
             match at.cmp(&revision) {
-                std::cmp::Ordering::Less => Plan::ApplyJournal(format!(
+                std::cmp::Ordering::Less => RecoveryPlan::ApplyJournal(format!(
                     "it ends at revision {at}, the journal at {revision}: a crash before a commit, \
                      or a damaged -wal file"
                 )),
-                std::cmp::Ordering::Greater => Plan::RewriteJournal(Some(format!(
+                std::cmp::Ordering::Greater => RecoveryPlan::RewriteJournal(Some(format!(
                     "it ends at revision {revision}, the database at {at}"
                 ))),
-                std::cmp::Ordering::Equal if *sum == digest => Plan::Keep,
-                std::cmp::Ordering::Equal => Plan::Refuse {
+                std::cmp::Ordering::Equal if *sum == digest => RecoveryPlan::Keep,
+                std::cmp::Ordering::Equal => RecoveryPlan::Refuse {
                     database: format!("its rows of revision {at} are not the journal's"),
                     journal: describe("its rows are not the database's"),
                 },
@@ -83,10 +89,10 @@ pub(super) fn plan(
     }
 }
 
-fn finding_of(journal: &Condition) -> String {
+fn finding_of(journal: &JournalCondition) -> String {
     match journal {
-        Condition::Absent => "it is missing".to_owned(),
-        Condition::Intact => "it is whole".to_owned(),
-        Condition::Torn(finding) | Condition::Damaged { finding, .. } => finding.clone(),
+        JournalCondition::Absent => "it is missing".to_owned(),
+        JournalCondition::Intact => "it is whole".to_owned(),
+        JournalCondition::Torn(finding) | JournalCondition::Damaged { finding, .. } => finding.clone(),
     }
 }

@@ -192,7 +192,7 @@ async fn a_long_journal_is_made_short_while_it_serves() {
     let wanted = rows(&catalogue).await;
     catalogue.close().await.unwrap();
     let (contents, condition) = journal::load(&folder.path().join("catalogue.journal")).unwrap();
-    assert_eq!((condition, contents.revision), (journal::Condition::Intact, 6400));
+    assert_eq!((condition, contents.revision), (journal::JournalCondition::Intact, 6400));
     assert!(contents.frames < 4096, "{} frames", contents.frames);
     assert!(longest < 2_500_000, "{longest}");
     assert!(all_there_or_refused(folder.path(), &wanted, "nothing").await);

@@ -1,66 +1,70 @@
 //! The one task that owns both copies of the catalogue and changes them.
 
 use super::database::{self, DatabaseError};
-use super::journal::{Appended, Journal};
-use sluice_catalogue::change::CatalogueChange;
+use super::journal::{AppendedRows, Journal};
+use sluice_catalogue::change;
 use sluice_catalogue::row::{CatalogueDigest, RowSlot, StoredRow};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
 use sqlx::{Connection, SqliteConnection};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
-/// The most changes that share one sync of the journal and one commit.
+/// How many changes may share one sync of the journal and one commit.
 const BATCH_MAX: usize = 256;
 
-/// What callers ask the task for.
+/// A request of a caller to the task.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(super) enum CatalogueRequest {
     Changes { since: Revision, reply: oneshot::Sender<Result<Changes, PortError>> },
     Change { change: CatalogueChange, reply: oneshot::Sender<Result<(), CatalogueError>> },
     Close { reply: oneshot::Sender<Result<(), PortError>> },
 }
 
-type Reply = oneshot::Sender<Result<(), CatalogueError>>;
+type ChangeReply = oneshot::Sender<Result<(), CatalogueError>>;
 
-/// The database, the journal and what they add up to.
+/// The database, the journal and the digest of their rows.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
-    /// Nothing only while an append runs on a blocking thread, or after that thread was lost.
+    /// `None` while a blocking thread has it, and after a failure that left its
+    /// end unknown: it is written anew before the next change.
     pub(super) journal: Option<Journal>,
+    pub(super) journal_path: PathBuf,
     pub(super) digest: CatalogueDigest,
-    /// What the database has; read by callers to spare the task idle polls.
+    /// The revision of the database. Callers read it, so that idle polls do not
+    /// reach the task.
     pub(super) revision: Arc<AtomicU64>,
 }
 
-/// Why a batch of changes was not made, to be told to each of its callers.
+/// Why a batch of changes was not made. Each of its callers is told.
 #[derive(Debug, thiserror::Error)]
 enum BatchError {
     #[error("catalogue.db: {0}")]
     Database(#[from] DatabaseError),
     #[error("catalogue.journal: {0}")]
     Journal(#[from] std::io::Error),
-    #[error("an earlier failure left the journal unusable; restart to recover")]
-    Broken,
+    #[error("the thread that writes the journal ended")]
+    ThreadEnded,
 }
 
 impl Writer {
     /// Serves until it is closed or all callers are gone.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<CatalogueRequest>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
             let mut changes = Vec::new();
             for request in batch.drain(..) {
                 match request {
-                    Request::Change { change, reply } => changes.push((change, reply)),
-                    Request::Changes { since, reply } => {
-                        // In the order of arrival: a reader sees what was asked for before it.
+                    CatalogueRequest::Change { change, reply } => changes.push((change, reply)),
+                    CatalogueRequest::Changes { since, reply } => {
+                        // Changes that came before this read are made before it.
                         self.change(std::mem::take(&mut changes)).await;
                         answer(reply, self.changes(since).await);
                     }
-                    Request::Close { reply } => {
+                    CatalogueRequest::Close { reply } => {
                         self.change(std::mem::take(&mut changes)).await;
                         let closed = database::close(self.connection).await;
                         answer(reply, closed.map_err(|e| PortError::unavailable("closing the catalogue", e)));
@@ -88,13 +92,15 @@ impl Writer {
     }
 
     /// Makes changes durable together and answers each.
-    async fn change(&mut self, changes: Vec<(CatalogueChange, Reply)>) {
+    async fn change(&mut self, changes: Vec<(CatalogueChange, ChangeReply)>) {
         if changes.is_empty() {
             return;
         }
         let (changes, replies): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match self.commit(changes).await {
-            Ok(outcomes) => replies.into_iter().zip(outcomes).for_each(|(reply, of)| answer(reply, of)),
+            Ok(outcomes) => {
+                replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| answer(reply, outcome))
+            }
             Err(error) => {
                 tracing::error!(%error, changes = replies.len(), "changes of the catalogue were not made");
                 for reply in replies {
@@ -106,13 +112,15 @@ impl Writer {
         self.shorten_journal().await;
     }
 
-    /// One transaction: rules, rows, digest; then the journal; then the commit.
+    /// Makes changes in one transaction: applies the rules, stores the rows and the
+    /// digest, appends to the journal, commits.
     async fn commit(
         &mut self,
         changes: Vec<CatalogueChange>,
     ) -> Result<Vec<Result<(), CatalogueError>>, BatchError> {
         if self.journal.is_none() {
-            return Err(BatchError::Broken);
+            self.rewrite_journal().await?;
+            tracing::warn!("catalogue.journal was written anew after a failure");
         }
         let before = self.revision.load(Ordering::Acquire);
         let (mut revision, mut digest) = (before, self.digest);
@@ -147,7 +155,8 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// Rewrites a journal that is mostly history. A failure costs disk, nothing else.
+    /// Rewrites the journal if most of its frames are outdated. A failure costs
+    /// nothing but disk space.
     async fn shorten_journal(&mut self) {
         if !self.journal.as_ref().is_some_and(|journal| journal.is_long(self.digest.rows)) {
             return;
@@ -160,15 +169,14 @@ impl Writer {
     async fn rewrite_journal(&mut self) -> Result<(), BatchError> {
         let rows = database::rows_since(&mut self.connection, 0).await?;
         let revision = self.revision.load(Ordering::Acquire);
-        let Some(journal) = self.journal.take() else { return Err(BatchError::Broken) };
-        let path = journal.path().to_owned();
-        // Until the new one has the name, the old one still counts.
+        let (path, old) = (self.journal_path.clone(), self.journal.take());
+        // Until the new journal has the name, the old one still counts.
         let (journal, done) = blocking(move || match Journal::rewrite(&path, rows, revision) {
             Ok(fresh) => (Some(fresh), Ok(())),
-            Err(e) => (Some(journal), Err(e)),
+            Err(error) => (old, Err(error)),
         })
         .await
-        .unwrap_or((None, Ok(())));
+        .ok_or(BatchError::ThreadEnded)?;
         self.journal = journal;
         Ok(done?)
     }
@@ -182,14 +190,14 @@ async fn stage(
     revision: u64,
     digest: &mut CatalogueDigest,
 ) -> Result<Result<Option<StoredRow>, CatalogueError>, DatabaseError> {
-    if let Some(owner) = change.owner()
+    if let Some(owner) = change::owner(&change)
         && database::row(connection, (RowSlot::Customer, owner.to_bytes())).await?.is_none()
     {
         return Ok(Err(CatalogueError::NotFound));
     }
-    let old = database::row(connection, change.key()).await?;
+    let old = database::row(connection, change::row_key(&change)).await?;
     let decoded = old.as_ref().map(StoredRow::decode).transpose().map_err(DatabaseError::Damaged)?;
-    let row = match change.apply(decoded) {
+    let row = match change::apply(change, decoded) {
         Ok(Some(row)) => StoredRow::new(&row, revision),
         Ok(None) => return Ok(Ok(None)),
         Err(refused) => return Ok(Err(refused)),
@@ -204,15 +212,15 @@ async fn stage(
     Ok(Ok(Some(row)))
 }
 
-/// Appends to the journal on a blocking thread; what failed is trimmed away.
-async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<Appended, BatchError> {
-    let Some(mut journal) = slot.take() else { return Err(BatchError::Broken) };
+/// Appends to the journal on a blocking thread. A failed append is trimmed away.
+async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<AppendedRows, BatchError> {
+    let Some(mut journal) = slot.take() else { return Err(BatchError::ThreadEnded) };
     let (journal, done) = blocking(move || {
         let done = journal.append(&rows);
         (journal, done)
     })
     .await
-    .ok_or(BatchError::Broken)?;
+    .ok_or(BatchError::ThreadEnded)?;
     *slot = Some(journal);
     if done.is_err() {
         trim(slot).await;
@@ -220,20 +228,22 @@ async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<Appe
     Ok(done?)
 }
 
-/// Takes back what was appended and not kept. If that fails the journal is
-/// given up: the next start finds it ahead and sorts it out.
+/// Takes back rows that were appended and not kept. If that fails the journal is
+/// given up: it is written anew before the next change, or the next start finds
+/// it ahead of the database and decides.
 async fn trim(slot: &mut Option<Journal>) {
     let Some(mut journal) = slot.take() else { return };
     match blocking(move || journal.trim().map(|()| journal)).await {
         Some(Ok(journal)) => *slot = Some(journal),
         Some(Err(error)) => {
-            tracing::error!(%error, "catalogue.journal keeps a change that was not made; no more changes until a restart");
+            tracing::error!(%error, "catalogue.journal keeps a change that was not made; it will be written anew");
         }
         None => {}
     }
 }
 
-/// Runs file work off the async threads; nothing where it panicked or the runtime ends.
+/// Runs file work on a thread that may block. Returns nothing if the work panicked
+/// or the runtime ends.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
 }

@@ -1,10 +1,10 @@
-//! The ledger's current values in a log-structured merge tree (`lsm-tree`, the
-//! one below fjall): no journal and no threads of its own, so that nothing
-//! happens to its files but by [`Cache::flush`] and [`Cache::compact`], and a
-//! full disk is an error to be tried again.
+//! The current values, in a log-structured merge tree (the crate `lsm-tree`,
+//! on which fjall is built). The tree has no journal and no threads of its own:
+//! its files change only in [`Cache::flush`] and [`Cache::compact`], and a full
+//! disk is an error after which these can be tried again.
 //!
-//! Blocks of its tables carry checksums. The list of its tables does not: a
-//! [`Proof`] of it is kept beside, in `flushed`.
+//! The blocks of its tables carry checksums, but the list of its tables does
+//! not. A [`Proof`] of that list is kept in the file `flushed`.
 
 use crate::durable_file;
 use lsm_tree::compaction::Leveled;
@@ -18,13 +18,13 @@ const NEWEST: SeqNo = SeqNo::MAX;
 
 pub(crate) use lsm_tree::Slice;
 
-/// What identifies the state of the tree's files: CRC32C of the list of its
-/// tables and of the pointer to that list.
+/// Identifies the tree's set of tables: the CRC32C of the list of tables and of
+/// the pointer to that list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Proof(pub u32);
 
 impl Proof {
-    /// Of the tree in `dir`.
+    /// The proof of the tree in `dir`.
     pub(crate) fn read(dir: &Path) -> io::Result<Self> {
         let pointer = std::fs::read(dir.join("current"))?;
         let version = pointer.first_chunk::<8>().ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -55,7 +55,7 @@ impl Cache {
         self.tree.get(key, NEWEST)
     }
 
-    /// Keys and values from a key on.
+    /// Keys and values from the key `from` on, ascending.
     pub(crate) fn range(&self, from: &[u8]) -> impl Iterator<Item = lsm_tree::Result<(Slice, Slice)>> {
         self.tree.range(from.., NEWEST, None).map(Guard::into_inner)
     }
@@ -71,7 +71,7 @@ impl Cache {
         }
     }
 
-    /// Brings everything applied before into tables, durable.
+    /// Writes all values applied before into tables, durably.
     pub(crate) fn flush(&self) -> lsm_tree::Result<Proof> {
         self.tree.rotate_memtable();
         self.without_leftovers(|tree, newest| {
@@ -81,7 +81,7 @@ impl Cache {
         Ok(Proof::read(&self.dir)?)
     }
 
-    /// Merges tables where there is something to win; says whether it did.
+    /// Merges tables if that is worth while. Returns the new proof if it did.
     pub(crate) fn compact(&self) -> lsm_tree::Result<Option<Proof>> {
         let before = Proof::read(&self.dir)?;
         self.without_leftovers(|tree, newest| tree.compact(Arc::new(Leveled::default()), newest))?;
@@ -89,7 +89,7 @@ impl Cache {
         Ok((after != before).then_some(after))
     }
 
-    /// Deletes the tables that a failed change of the tree began.
+    /// Makes a change of the tree. If it fails, the tables that it began are deleted.
     fn without_leftovers(
         &self,
         change: impl FnOnce(&AnyTree, SeqNo) -> lsm_tree::Result<()>,

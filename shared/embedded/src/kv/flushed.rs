@@ -1,4 +1,5 @@
-//! How far the ledger is in the state cache's tables, and which tables these are.
+//! The LSN up to which the ledger is in the state cache's tables, and a proof of
+//! which tables these are.
 //!
 //! The file `flushed`, little-endian:
 //!
@@ -16,7 +17,7 @@ use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"SLFLUSH\x01";
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flushed {
     pub lsn: u64,
@@ -24,7 +25,7 @@ pub(super) struct Flushed {
 }
 
 impl Flushed {
-    /// Reads the file; an error where it is missing or damaged.
+    /// Reads the file. A missing or damaged file is an error.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let bytes = std::fs::read(path)?;
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "damaged");

@@ -1,4 +1,4 @@
-//! Changes that are worked out and not durable yet.
+//! Changes that are worked out but not durable yet.
 
 use super::KvView;
 use super::cache::Slice;
@@ -6,24 +6,24 @@ use foldhash::HashMap;
 use sluice_model::wire::bytes_reader::{BytesReader, TooShort};
 use sluice_ports::PortError;
 
-/// Keys and their new values, or nothing where they are removed.
-pub(super) type Changes = HashMap<Slice, Option<Slice>>;
+/// Keys with their new values; `None` for a key that is removed.
+pub(super) type ChangedValues = HashMap<Slice, Option<Slice>>;
 
 const REMOVED: u32 = u32::MAX;
 
-/// The current values as one change sees them: with those before it in the
+/// The current values as one change sees them: with the changes before it in the
 /// frame, and with its own.
-pub(crate) struct Staged<'a> {
+pub(crate) struct StagedChanges<'a> {
     view: &'a KvView,
-    frame: &'a Changes,
-    own: Changes,
-    /// Current values that go to the ledger once more; encoded.
+    frame: &'a ChangedValues,
+    own: ChangedValues,
+    /// Encoded current values that are written to the ledger once more.
     again: Vec<u8>,
 }
 
-impl<'a> Staged<'a> {
-    pub(super) fn new(view: &'a KvView, frame: &'a Changes) -> Self {
-        Self { view, frame, own: Changes::default(), again: Vec::new() }
+impl<'a> StagedChanges<'a> {
+    pub(super) fn new(view: &'a KvView, frame: &'a ChangedValues) -> Self {
+        Self { view, frame, own: ChangedValues::default(), again: Vec::new() }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Slice>, PortError> {
@@ -41,8 +41,8 @@ impl<'a> Staged<'a> {
         self.own.insert(key.into(), None);
     }
 
-    /// Writes current values from `from` on again, about `bytes_max` of them;
-    /// says where to go on, if there are more.
+    /// Writes about `bytes_max` bytes of current values to the ledger again, from
+    /// the key `from` on. Returns the key to go on with if there are more.
     pub(super) fn write_again(
         &mut self,
         from: &[u8],
@@ -54,7 +54,7 @@ impl<'a> Staged<'a> {
                 next = Some(key.to_vec());
                 return Ok(false);
             }
-            // What the frame changes is newer than the view and in the ledger anyway.
+            // A value that the frame changes is in the ledger anyway, and newer.
             if !self.frame.contains_key(key) {
                 encode(key, Some(value), &mut self.again);
             }
@@ -63,9 +63,8 @@ impl<'a> Staged<'a> {
         Ok(next)
     }
 
-    /// The change's own values, after they and what it writes again were added
-    /// to the frame's bytes.
-    pub(super) fn finish(self, frame: &mut Vec<u8>) -> Changes {
+    /// Adds the change to the bytes of the frame, and returns its new values.
+    pub(super) fn finish(self, frame: &mut Vec<u8>) -> ChangedValues {
         frame.extend_from_slice(&self.again);
         for (key, value) in &self.own {
             encode(key, value.as_deref(), frame);
@@ -74,8 +73,8 @@ impl<'a> Staged<'a> {
     }
 }
 
-/// A row of a ledger frame: key length u16, value length u32 (0xffffffff: the
-/// key is removed), key, value; little-endian.
+/// Writes a row of a ledger frame: key length u16, value length u32 (0xffffffff:
+/// the key is removed), key, value. Integers are little-endian.
 fn encode(key: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
     out.extend_from_slice(&(key.len() as u16).to_le_bytes());
     let len = value.map_or(REMOVED, |value| value.len() as u32);

@@ -2,9 +2,10 @@ use super::*;
 use crate::segments::tests::memory_dir;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+type KvModel = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn settings() -> KvSettings {
     KvSettings { segment_bytes: 4096, linger: Duration::ZERO, cache_bytes: 1 << 20, flush_bytes: 8192 }
@@ -23,7 +24,7 @@ async fn put(kv: &Kv, key: &[u8], value: &[u8]) {
 }
 
 async fn change(kv: &Kv, changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
-    let stage = move |staged: &mut Staged<'_>| {
+    let stage = move |staged: &mut StagedChanges<'_>| {
         for (key, value) in changes {
             match value {
                 Some(value) => staged.put(key, value),
@@ -35,8 +36,8 @@ async fn change(kv: &Kv, changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
     kv.update(stage).await.unwrap();
 }
 
-fn all(kv: &Kv) -> Result<Model, PortError> {
-    let mut found = Model::new();
+fn all(kv: &Kv) -> Result<KvModel, PortError> {
+    let mut found = KvModel::new();
     kv.view().scan(&[], &[], |key, value| {
         found.insert(key.to_vec(), value.to_vec());
         Ok(true)
@@ -48,7 +49,7 @@ fn all(kv: &Kv) -> Result<Model, PortError> {
 }
 
 /// Opens as the engine does: a second time, where the first finds the cache unreadable.
-fn open_and_read(dir: &Path) -> (Model, Vec<String>) {
+fn open_and_read(dir: &Path) -> (KvModel, Vec<String>) {
     let kv = Kv::open(dir, &settings()).unwrap();
     let (read, findings) = (all(&kv), kv.findings().to_vec());
     kv.close();
@@ -80,8 +81,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A store with several ledger segments, tables and removed keys.
-async fn sample(dir: &TempDir, end: impl FnOnce(&Kv)) -> Model {
-    let (kv, mut model) = (open(dir), Model::new());
+async fn sample(dir: &TempDir, end: impl FnOnce(&Kv)) -> KvModel {
+    let (kv, mut model) = (open(dir), KvModel::new());
     for i in 0..600u32 {
         let key = (i * 7 % 150).to_be_bytes().to_vec();
         let value = (i % 5 != 0).then(|| vec![i as u8; 40]);
@@ -189,7 +190,7 @@ async fn damage_in_the_ledger_is_healed_from_the_cache() {
 #[tokio::test]
 async fn the_ledger_stays_small_and_forgets_nothing() {
     let dir = temporary();
-    let (kv, mut model) = (open(&dir), Model::new());
+    let (kv, mut model) = (open(&dir), KvModel::new());
     put(&kv, b"never changed", b"still true").await;
     put(&kv, b"removed", b"at once").await;
     change(&kv, vec![(b"removed".to_vec(), None)]).await;
@@ -216,7 +217,7 @@ async fn the_ledger_stays_small_and_forgets_nothing() {
 async fn a_change_that_fails_leaves_nothing() {
     let dir = temporary();
     let kv = open(&dir);
-    let failing = |staged: &mut Staged<'_>| {
+    let failing = |staged: &mut StagedChanges<'_>| {
         staged.put(b"half".to_vec(), b"done".to_vec());
         Err::<(), _>(PortError::Closed { what: "the test".into() })
     };
@@ -236,7 +237,7 @@ async fn changes_of_many_writers_see_each_other() {
             let (kv, seen) = (kv.clone(), seen.clone());
             tokio::spawn(async move {
                 for _ in 0..20 {
-                    let count = |staged: &mut Staged<'_>| {
+                    let count = |staged: &mut StagedChanges<'_>| {
                         let count = staged
                             .get(b"count")?
                             .map_or(0, |value| u64::from_be_bytes(value[..].try_into().unwrap()));
@@ -268,7 +269,7 @@ async fn what_was_answered_before_closing_is_kept() {
                 for i in 0u32.. {
                     let mut key = vec![writer];
                     key.extend_from_slice(&i.to_be_bytes());
-                    let stage = move |staged: &mut Staged<'_>| {
+                    let stage = move |staged: &mut StagedChanges<'_>| {
                         staged.put(key, vec![1; 30]);
                         Ok(())
                     };
@@ -302,20 +303,20 @@ async fn what_was_answered_before_closing_is_kept() {
 }
 
 #[derive(Debug, Clone)]
-enum Action {
+enum KvAction {
     Change(Vec<(u8, Option<u8>)>),
     Compact,
     Reopen,
     Crash,
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = KvAction> {
     let changes = prop::collection::vec((0u8..40, prop::option::weighted(0.7, any::<u8>())), 0..12);
     prop_oneof![
-        20 => changes.prop_map(Action::Change),
-        2 => Just(Action::Compact),
-        1 => Just(Action::Reopen),
-        1 => Just(Action::Crash),
+        20 => changes.prop_map(KvAction::Change),
+        2 => Just(KvAction::Compact),
+        1 => Just(KvAction::Reopen),
+        1 => Just(KvAction::Crash),
     ]
 }
 
@@ -326,12 +327,12 @@ proptest! {
     fn the_store_is_a_map_that_survives(actions in prop::collection::vec(action(), 1..120)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let mut model = Model::new();
+            let mut model = KvModel::new();
             let mut dir = temporary();
             let mut kv = open(&dir);
             for action in actions {
                 match action {
-                    Action::Change(changes) => {
+                    KvAction::Change(changes) => {
                         let rows = changes.iter().map(|(key, value)| {
                             (vec![*key], value.map(|value| vec![value; 60]))
                         });
@@ -344,13 +345,13 @@ proptest! {
                         }
                         change(&kv, rows).await;
                     }
-                    Action::Compact => kv.compact().await.unwrap(),
-                    Action::Reopen => {
+                    KvAction::Compact => kv.compact().await.unwrap(),
+                    KvAction::Reopen => {
                         kv.close();
                         kv = open(&dir);
                         assert_eq!(kv.findings(), &[] as &[String]);
                     }
-                    Action::Crash => {
+                    KvAction::Crash => {
                         let image = temporary();
                         copy(dir.path(), image.path());
                         kv.close();

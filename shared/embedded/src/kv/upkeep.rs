@@ -1,5 +1,5 @@
-//! What keeps replay short: a thread that brings the state cache into its
-//! tables once enough has been written, and merges them.
+//! A thread that keeps replays short: it flushes the state cache to its tables
+//! once enough has been written, and merges the tables.
 
 use super::cache::Cache;
 use super::flushed::Flushed;
@@ -12,34 +12,36 @@ use std::time::Duration;
 
 /// How long between two tries to flush.
 const RETRY: Duration = Duration::from_secs(1);
-/// Unflushed bytes, in units of `flush_bytes`, at which changes wait.
+/// Unflushed bytes at which changes wait, in units of `flush_bytes`.
 const WAIT_AT: u64 = 4;
 /// Merges in a row before the next flush gets its turn.
 const MERGES_MAX: usize = 16;
 
 #[derive(Default)]
-struct State {
-    /// Everything below is in the tables.
+struct UpkeepState {
+    /// All changes below this LSN are in the tables.
     flushed: u64,
-    /// Everything below is applied to the cache, and wanted in the tables.
+    /// All changes below this LSN are applied to the cache and to be flushed.
     wanted: u64,
+    /// Why the last flush failed, until a flush succeeds.
+    failing: Option<String>,
     stopped: bool,
 }
 
-/// Shared by the writer of the ledger and the thread.
+/// Shared by the ledger's thread and the thread of upkeep.
 pub(super) struct Upkeep {
     cache: Arc<Cache>,
     path: PathBuf,
     flush_bytes: u64,
-    state: Mutex<State>,
+    state: Mutex<UpkeepState>,
     changed: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Upkeep {
-    /// `path` is the file [`Flushed`] is kept in.
+    /// `path` is the file of [`Flushed`]; `flushed` is the LSN in it.
     pub(super) fn new(cache: Arc<Cache>, path: PathBuf, flush_bytes: u64, flushed: u64) -> Self {
-        let state = Mutex::new(State { flushed, wanted: flushed, stopped: false });
+        let state = Mutex::new(UpkeepState { flushed, wanted: flushed, failing: None, stopped: false });
         Self { cache, path, flush_bytes, state, changed: Condvar::new(), thread: Mutex::new(None) }
     }
 
@@ -54,22 +56,28 @@ impl Upkeep {
         self.state.lock().flushed
     }
 
-    /// Says that everything below `lsn` is applied. Waits where the tables are
-    /// far behind, so that memory is bounded.
-    pub(super) fn applied(&self, lsn: u64) {
+    /// Tells that all changes below `lsn` are applied. If the tables are far
+    /// behind, this waits, so that memory is bounded. If the tables cannot be
+    /// written, `stuck` is told why.
+    pub(super) fn applied(&self, lsn: u64, stuck: impl Fn(&str)) {
         let mut state = self.state.lock();
         if lsn.saturating_sub(state.flushed.max(state.wanted)) >= self.flush_bytes {
             state.wanted = lsn;
             self.changed.notify_all();
         }
         while lsn.saturating_sub(state.flushed) >= WAIT_AT * self.flush_bytes && !state.stopped {
-            state.wanted = lsn;
-            self.changed.notify_all();
+            if state.wanted < lsn {
+                state.wanted = lsn;
+                self.changed.notify_all();
+            }
+            if let Some(error) = &state.failing {
+                stuck(error);
+            }
             self.changed.wait(&mut state);
         }
     }
 
-    /// Ends the thread. The caller alone changes the cache from then on.
+    /// Ends the thread. From then on only the caller changes the cache.
     pub(super) fn stop(&self) {
         self.release();
         let thread = self.thread.lock().take();
@@ -78,7 +86,7 @@ impl Upkeep {
         }
     }
 
-    /// Lets nobody wait for the tables any more.
+    /// Ends all waiting for the tables.
     pub(super) fn release(&self) {
         self.state.lock().stopped = true;
         self.changed.notify_all();
@@ -97,8 +105,12 @@ impl Upkeep {
                 state.wanted
             };
             if let Err(error) = self.flush(wanted).and_then(|()| self.merge(wanted)) {
-                tracing::warn!(%error, "the state cache was not flushed; trying again");
                 let mut state = self.state.lock();
+                if state.failing.is_none() {
+                    tracing::warn!(%error, "the state cache was not flushed; trying again");
+                }
+                state.failing = Some(format!("the tables of the state cannot be written: {error}"));
+                self.changed.notify_all();
                 if !state.stopped {
                     self.changed.wait_for(&mut state, RETRY);
                 }
@@ -106,7 +118,7 @@ impl Upkeep {
         }
     }
 
-    /// Flushes if enough is applied; for replay, before the thread starts.
+    /// Flushes if enough is applied. For the replay, before the thread starts.
     pub(super) fn flush_if_due(&self, lsn: u64) -> io::Result<()> {
         if lsn.saturating_sub(self.flushed()) < self.flush_bytes {
             return Ok(());
@@ -115,11 +127,12 @@ impl Upkeep {
         self.merge(lsn)
     }
 
-    /// Brings everything below `lsn`, which is applied, into the tables.
+    /// Writes all changes below `lsn` into the tables. They must be applied.
     pub(super) fn flush(&self, lsn: u64) -> io::Result<()> {
         let proof = self.cache.flush().map_err(io::Error::other)?;
         Flushed { lsn, proof }.write(&self.path)?;
-        self.state.lock().flushed = lsn;
+        let mut state = self.state.lock();
+        (state.flushed, state.failing) = (lsn, None);
         self.changed.notify_all();
         Ok(())
     }

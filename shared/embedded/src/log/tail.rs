@@ -3,16 +3,17 @@
 use sluice_ports::log::{LogItem, LogPage, LogRecord};
 use std::collections::VecDeque;
 
-struct Kept {
-    /// The position before the record: who has read up to there reads this next.
+struct TailRecord {
+    /// The position before the record: a reader that has come so far reads it next.
     after: u64,
     bytes: usize,
     record: LogRecord,
 }
 
-/// The newest records, bounded by their bytes. What its reader has passed is dropped.
+/// The newest records, bounded by their bytes. Records that the reader has passed
+/// are dropped.
 pub(super) struct Tail {
-    kept: VecDeque<Kept>,
+    kept: VecDeque<TailRecord>,
     bytes: usize,
     bytes_max: usize,
     /// The position of the newest record.
@@ -27,7 +28,7 @@ impl Tail {
     pub(super) fn push(&mut self, next: u64, record: LogRecord) {
         let bytes = record.batches.iter().map(|batch| batch.body.len() + batch.events.len() * 16).sum();
         self.bytes += bytes;
-        self.kept.push_back(Kept { after: self.end, bytes, record });
+        self.kept.push_back(TailRecord { after: self.end, bytes, record });
         self.end = next;
         while self.bytes > self.bytes_max {
             self.drop_oldest();
@@ -40,7 +41,7 @@ impl Tail {
         }
     }
 
-    /// What follows `after`, or nothing where that is not (or no longer) known here.
+    /// The records that follow `after`; `None` if the next one is not in memory.
     pub(super) fn read(&mut self, after: u64, max_bytes: usize) -> Option<LogPage> {
         if after >= self.end {
             self.kept.clear();

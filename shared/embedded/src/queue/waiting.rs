@@ -1,4 +1,4 @@
-//! What waits, and in which order it falls due.
+//! The waiting deliveries in memory, in the order in which they fall due.
 
 use foldhash::HashMap;
 use sluice_model::{Delivery, DeliveryId, SubscriptionId};
@@ -6,35 +6,35 @@ use sluice_ports::work_queue::{Backlog, TakeRequest};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
-/// What is known in memory of a delivery.
+/// The part of a delivery that memory holds.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct WaitingDelivery {
     due_ms: u64,
     oldest_ms: u64,
     events: u32,
     taken: bool,
 }
 
-/// What a subscription has waiting.
+/// The deliveries of one subscription.
 #[derive(Debug, Default)]
-struct Row {
-    entries: HashMap<DeliveryId, Entry>,
-    /// The entries that are not taken.
+struct SubscriptionQueue {
+    entries: HashMap<DeliveryId, WaitingDelivery>,
+    /// The deliveries that are not taken, by due time.
     by_due: BTreeSet<(u64, DeliveryId)>,
     events: u64,
 }
 
-/// All that waits.
+/// All deliveries that wait or are taken.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
-    rows: BTreeMap<SubscriptionId, Row>,
+pub(super) struct WaitingDeliveries {
+    rows: BTreeMap<SubscriptionId, SubscriptionQueue>,
     total: Backlog,
-    /// Who was served last: the next take goes on behind it.
+    /// The subscription that was served last. The next take goes on behind it.
     last: Option<SubscriptionId>,
 }
 
-impl Row {
-    fn remove(&mut self, id: DeliveryId) -> Option<Entry> {
+impl SubscriptionQueue {
+    fn remove(&mut self, id: DeliveryId) -> Option<WaitingDelivery> {
         let entry = self.entries.remove(&id)?;
         self.by_due.remove(&(entry.due_ms, id));
         self.events -= u64::from(entry.events);
@@ -42,12 +42,12 @@ impl Row {
     }
 }
 
-impl Waiting {
+impl WaitingDeliveries {
     pub(super) fn put(&mut self, delivery: &Delivery) {
         self.done(delivery.subscription, delivery.id);
         let row = self.rows.entry(delivery.subscription).or_default();
         let (due_ms, events) = (delivery.due_ms, delivery.event_count() as u32);
-        let entry = Entry { due_ms, oldest_ms: delivery.oldest_ms(), events, taken: false };
+        let entry = WaitingDelivery { due_ms, oldest_ms: delivery.oldest_ms(), events, taken: false };
         row.entries.insert(delivery.id, entry);
         row.by_due.insert((due_ms, delivery.id));
         row.events += u64::from(events);
@@ -65,8 +65,8 @@ impl Waiting {
         }
     }
 
-    /// Takes what is due, each subscription's oldest due first, the
-    /// subscriptions in turn.
+    /// Takes due deliveries: the subscriptions in turn, and of each the longest
+    /// due first.
     pub(super) fn take(&mut self, request: &TakeRequest<'_>) -> Vec<(SubscriptionId, DeliveryId)> {
         let mut taken = Vec::new();
         let last = self.last.unwrap_or(SubscriptionId::from_u128(0));
@@ -105,6 +105,15 @@ impl Waiting {
         let Some(entry) = row.entries.get_mut(&id).filter(|entry| entry.taken) else { return };
         entry.taken = false;
         row.by_due.insert((entry.due_ms, id));
+    }
+
+    /// Makes a taken delivery takeable again from `due_ms` on.
+    pub(super) fn put_off(&mut self, subscription: SubscriptionId, id: DeliveryId, due_ms: u64) {
+        let Some(queue) = self.rows.get_mut(&subscription) else { return };
+        if let Some(delivery) = queue.entries.get_mut(&id) {
+            delivery.due_ms = due_ms;
+        }
+        self.give_back(subscription, id);
     }
 
     pub(super) fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {

@@ -1,13 +1,12 @@
 use super::*;
 use crate::segment_writer::{SegmentWriter, WriteError};
 use proptest::prelude::*;
-use std::fs::File;
 use tempfile::TempDir;
 
 const SEGMENT_BYTES: u64 = 4096;
 
 /// A log with what was acknowledged of it, by LSN.
-struct Model {
+struct LogModel {
     dir: TempDir,
     acknowledged: BTreeMap<u64, Vec<u8>>,
 }
@@ -16,14 +15,14 @@ fn payload(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|i| (seed * 131 + i * 7 + 1) as u8).collect()
 }
 
-fn open_writer(dir: &Path, beyond: u64) -> (Arc<Segments>, SegmentWriter, Vec<String>) {
-    let (segments, recovered) = Segments::open(dir).unwrap();
+fn open_writer(dir: &Path, beyond: u64) -> (Arc<LogSegments>, SegmentWriter, Vec<String>) {
+    let (segments, recovered) = LogSegments::open(dir).unwrap();
     let segments = Arc::new(segments);
     let writer = SegmentWriter::start(segments.clone(), &recovered, beyond, SEGMENT_BYTES, 0).unwrap();
     (segments, writer, recovered.findings)
 }
 
-impl Model {
+impl LogModel {
     fn new() -> Self {
         Self { dir: tempfile::tempdir_in(memory_dir()).unwrap(), acknowledged: BTreeMap::new() }
     }
@@ -54,7 +53,7 @@ impl Model {
     /// Opens the log and reads it: what of the acknowledged is there, what is
     /// not, and what is said of the damage. Nothing else may be there.
     fn read(&self, from: u64) -> (usize, Vec<u64>, Vec<String>) {
-        let (segments, recovered) = Segments::open(self.dir.path()).unwrap();
+        let (segments, recovered) = LogSegments::open(self.dir.path()).unwrap();
         let (frames, damage) = read_all(&segments, from);
         for (lsn, payload) in &frames {
             assert_eq!(self.acknowledged.get(lsn), Some(payload), "the frame at {lsn} was never written");
@@ -71,16 +70,16 @@ pub(crate) fn memory_dir() -> PathBuf {
     if shared.is_dir() { shared } else { std::env::temp_dir() }
 }
 
-fn read_all(segments: &Segments, from: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<String>) {
+fn read_all(segments: &LogSegments, from: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<String>) {
     let (mut frames, mut damage, mut at) = (BTreeMap::new(), Vec::new(), from);
     loop {
         let next = match segments.read(at).unwrap() {
-            Step::End => return (frames, damage),
-            Step::Frame { lsn, next, payload } => {
+            LogStep::End => return (frames, damage),
+            LogStep::Frame { lsn, next, payload } => {
                 frames.insert(lsn, payload.to_vec());
                 next
             }
-            Step::Damaged { next, detail, .. } => {
+            LogStep::Damaged { next, detail, .. } => {
                 damage.push(detail);
                 next
             }
@@ -91,8 +90,8 @@ fn read_all(segments: &Segments, from: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<Stri
 }
 
 /// Three segments, the last half full, and an oversized one among them.
-fn sample() -> Model {
-    let model = Model::with(&[600, 0, 7, 2000, 900, 64, 2000, 12_100, 1600, 600, 1, 40]);
+fn sample() -> LogModel {
+    let model = LogModel::with(&[600, 0, 7, 2000, 900, 64, 2000, 12_100, 1600, 600, 1, 40]);
     assert!(model.files().iter().filter(|file| file.extension().is_some_and(|e| e == "seg")).count() >= 4);
     model
 }
@@ -189,10 +188,10 @@ fn any_missing_file_is_named_to_openers_and_readers() {
 #[test]
 fn a_frame_torn_at_any_byte_loses_nothing_before_it_and_the_log_goes_on() {
     let lens = [100, 250, 700];
-    let whole = Model::with(&lens);
+    let whole = LogModel::with(&lens);
     let last = *whole.acknowledged.keys().next_back().unwrap();
     for kept in 0..(32 + 700) {
-        let mut torn = Model::with(&lens);
+        let mut torn = LogModel::with(&lens);
         let path = segment_path(torn.dir.path(), 0);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[last as usize + kept..].fill(0);
@@ -222,10 +221,10 @@ fn deleted_segments_are_not_missing_but_lost_ones_are() {
         assert_eq!((missing, findings), (vec![], vec![]), "from {from}");
     }
     // The next one is lost: whoever read up to before it, or from the start, is told.
-    let lost = Segments::open(model.dir.path()).unwrap().0.all()[0].clone();
+    let lost = LogSegments::open(model.dir.path()).unwrap().0.all()[0].clone();
     std::fs::remove_file(segment_path(model.dir.path(), lost.base)).unwrap();
     for from in [0, oldest.end(), lost.base + 100] {
-        let (segments, recovered) = Segments::open(model.dir.path()).unwrap();
+        let (segments, recovered) = LogSegments::open(model.dir.path()).unwrap();
         assert!(recovered.findings.iter().any(|finding| finding.contains("missing")));
         let (_, damage) = read_all(&segments, from);
         assert!(damage[0].contains("missing"), "from {from}: {damage:?}");
@@ -234,7 +233,7 @@ fn deleted_segments_are_not_missing_but_lost_ones_are() {
 
 #[test]
 fn the_newest_segment_stays_whatever_is_asked() {
-    let model = Model::with(&[10]);
+    let model = LogModel::with(&[10]);
     let (segments, _writer, _) = open_writer(model.dir.path(), 0);
     segments.remove_oldest(0).unwrap();
     assert_eq!(model.read(0).0, 1);
@@ -242,7 +241,7 @@ fn the_newest_segment_stays_whatever_is_asked() {
 
 #[test]
 fn new_frames_go_above_what_was_read_before() {
-    let model = Model::with(&[10, 20]);
+    let model = LogModel::with(&[10, 20]);
     let (segments, mut writer, _) = open_writer(model.dir.path(), 10_000);
     let appended = writer.append(|out| out.push(1)).unwrap();
     assert!(appended.lsn >= 10_000);
@@ -250,15 +249,27 @@ fn new_frames_go_above_what_was_read_before() {
     assert!(damage[0].contains("missing"), "the gap is named: {damage:?}");
 }
 
+/// The content of a segment's open file, whether or not it was deleted.
+fn content(segment: &LogSegment) -> Vec<u8> {
+    let mut bytes = vec![0; segment.size as usize];
+    let read = read_up_to(&segment.file, &mut bytes, 0).unwrap();
+    bytes.truncate(read);
+    bytes
+}
+
 #[test]
-fn after_a_failed_write_the_outcome_is_unknown_and_a_new_segment_goes_on() {
-    let mut model = Model::new();
+fn a_failed_write_is_not_in_the_log_once_a_new_segment_says_so() {
+    let mut model = LogModel::new();
     let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
     model.append(&mut writer, 100);
-    // Writes to this device fail as on a full or broken disk.
-    writer.replace_file(File::options().read(true).write(true).open("/dev/full").unwrap());
+    let first = segments.last().unwrap();
+    let path = segment_path(model.dir.path(), first.base);
+    // A write to a deleted file fails, though its bytes arrive.
+    std::fs::remove_file(&path).unwrap();
     let failed = writer.append(|out| out.extend_from_slice(b"perhaps"));
-    assert!(matches!(failed, Err(WriteError::Unknown(_))), "{failed:?}");
+    assert!(matches!(failed, Err(WriteError::NotTaken(_))), "{failed:?}");
+    assert!(!writer.is_undecided());
+    std::fs::write(&path, content(&first)).unwrap();
     model.append(&mut writer, 200);
     model.append(&mut writer, 300);
     assert_eq!(segments.all().len(), 2, "the failed segment is not written again");
@@ -270,8 +281,27 @@ fn after_a_failed_write_the_outcome_is_unknown_and_a_new_segment_goes_on() {
 }
 
 #[test]
+fn a_failed_write_is_undecided_while_no_segment_can_be_made() {
+    let mut model = LogModel::new();
+    let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
+    model.append(&mut writer, 100);
+    std::fs::remove_dir_all(model.dir.path()).unwrap();
+    let failed = writer.append(|out| out.extend_from_slice(b"perhaps"));
+    assert!(matches!(failed, Err(WriteError::Unknown(_))), "{failed:?}");
+    let refused = writer.append(|out| out.extend_from_slice(b"no"));
+    assert!(matches!(refused, Err(WriteError::NotTaken(_))), "{refused:?}");
+    assert!(writer.is_undecided());
+    std::fs::create_dir(model.dir.path()).unwrap();
+    let again = std::iter::repeat_with(|| writer.append(|out| out.extend_from_slice(b"again")));
+    let appended = again.inspect(|_| std::thread::yield_now()).find_map(Result::ok).unwrap();
+    assert!(!writer.is_undecided());
+    let (frames, _) = read_all(&segments, appended.base);
+    assert_eq!(frames.into_values().collect::<Vec<_>>(), [b"again"]);
+}
+
+#[test]
 fn a_new_segment_replaces_what_a_failed_try_left_in_its_place() {
-    let mut model = Model::with(&[3900]);
+    let mut model = LogModel::with(&[3900]);
     // The next segment's name is taken by an empty one, as if its note had failed.
     let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
     std::fs::write(segment_path(model.dir.path(), SEGMENT_BYTES), vec![9; 100]).unwrap();
@@ -283,8 +313,8 @@ fn a_new_segment_replaces_what_a_failed_try_left_in_its_place() {
 
 #[test]
 fn a_frame_too_large_for_the_disk_is_refused_and_the_next_one_is_taken() {
-    let mut model = Model::new();
-    let (segments, recovered) = Segments::open(model.dir.path()).unwrap();
+    let mut model = LogModel::new();
+    let (segments, recovered) = LogSegments::open(model.dir.path()).unwrap();
     let segments = Arc::new(segments);
     let free = crate::segment_prepare::free_bytes(model.dir.path()).unwrap();
     // Room for small segments, not for one of 64 MiB.
@@ -302,18 +332,18 @@ fn a_frame_too_large_for_the_disk_is_refused_and_the_next_one_is_taken() {
 }
 
 #[derive(Debug, Clone)]
-enum Action {
+enum LogAction {
     Append(usize),
     Reopen,
     RemoveOldest,
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = LogAction> {
     prop_oneof![
-        8 => (0usize..3000).prop_map(Action::Append),
-        1 => (4100usize..12000).prop_map(Action::Append),
-        2 => Just(Action::Reopen),
-        1 => Just(Action::RemoveOldest),
+        8 => (0usize..3000).prop_map(LogAction::Append),
+        1 => (4100usize..12000).prop_map(LogAction::Append),
+        2 => Just(LogAction::Reopen),
+        1 => Just(LogAction::RemoveOldest),
     ]
 }
 
@@ -322,17 +352,17 @@ proptest! {
 
     #[test]
     fn a_log_holds_what_was_appended_whenever_it_is_opened(actions in prop::collection::vec(action(), 1..40)) {
-        let mut model = Model::new();
+        let mut model = LogModel::new();
         let mut open = open_writer(model.dir.path(), 0);
         for action in actions {
             match action {
-                Action::Append(len) => model.append(&mut open.1, len),
-                Action::Reopen => {
+                LogAction::Append(len) => model.append(&mut open.1, len),
+                LogAction::Reopen => {
                     drop(open);
                     open = open_writer(model.dir.path(), 0);
                     prop_assert_eq!(&open.2, &Vec::<String>::new());
                 }
-                Action::RemoveOldest => {
+                LogAction::RemoveOldest => {
                     if let [oldest, next, ..] = &open.0.all()[..] {
                         open.0.remove_oldest(oldest.base).unwrap();
                         model.acknowledged.retain(|lsn, _| *lsn >= next.base);

@@ -25,6 +25,14 @@ async fn the_event_store_keeps_its_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_keep_their_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path()).await;
+    sluice_ports::leases::contract::all(&*engine.checkpoints).await;
+    engine.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_work_queue_keeps_its_contract() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path()).await;

@@ -1,6 +1,6 @@
 //! An engine with small files, and what its tests do with it.
 
-use crate::{EmbeddedEngine, EngineSettings, KvSettings, LogSettings, RetentionSettings};
+use crate::{EmbeddedEngine, EngineClock, EngineSettings, KvSettings, LogSettings, RetentionSettings};
 use sluice_model::{Batch, Lane};
 use sluice_ports::Log;
 use sluice_ports::log::{AppendError, LogItem, LogRecord, Position, RecordDraft, ShardId};
@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) const SEGMENT_BYTES: u64 = 64 << 10;
+pub(crate) const SEGMENT_BYTES: u64 = 64 << 10;
 
 /// Small files, so that a test sees many of them.
-pub(super) fn settings() -> EngineSettings {
+pub(crate) fn settings() -> EngineSettings {
     EngineSettings {
         lanes: 16,
         shards: 2,
@@ -26,25 +26,26 @@ pub(super) fn settings() -> EngineSettings {
         retention: RetentionSettings { age: Duration::from_secs(3600), shard_bytes: 1 << 30 },
         idempotency_keep: Duration::from_secs(3600),
         idempotency_pending_max: 1000,
+        clock: EngineClock::default(),
     }
 }
 
-pub(super) async fn open(path: &Path) -> EmbeddedEngine {
+pub(crate) async fn open(path: &Path) -> EmbeddedEngine {
     EmbeddedEngine::open(path, settings()).await.unwrap()
 }
 
-pub(super) fn lane(number: u16) -> Lane {
+pub(crate) fn lane(number: u16) -> Lane {
     Lane::new(number).unwrap()
 }
 
 /// Appends batches of one lane as one record.
-pub(super) async fn append(log: &dyn Log, batches: Vec<Arc<Batch>>) -> Result<(), AppendError> {
+pub(crate) async fn append(log: &dyn Log, batches: Vec<Arc<Batch>>) -> Result<(), AppendError> {
     let unit = log.append_unit(batches[0].lane());
     log.append(unit, RecordDraft { lane: None, producer: 7, sequence: 0, batches }).await
 }
 
 /// All that a shard's log says, from a position on.
-pub(super) async fn read_from(log: &dyn Log, shard: &ShardId, mut at: Position) -> Vec<LogItem> {
+pub(crate) async fn read_from(log: &dyn Log, shard: &ShardId, mut at: Position) -> Vec<LogItem> {
     let mut items = Vec::new();
     loop {
         let page = log.read(shard, at, 1 << 16, Duration::ZERO).await.unwrap();
@@ -62,12 +63,12 @@ pub(super) async fn read_from(log: &dyn Log, shard: &ShardId, mut at: Position) 
 
 /// What the whole log says: its batches, and what is damaged.
 #[derive(Debug, Default)]
-pub(super) struct Everything {
-    pub(super) batches: BTreeMap<sluice_model::BatchId, Arc<Batch>>,
-    pub(super) damage: Vec<String>,
+pub(crate) struct Everything {
+    pub(crate) batches: BTreeMap<sluice_model::BatchId, Arc<Batch>>,
+    pub(crate) damage: Vec<String>,
 }
 
-pub(super) async fn read_all(log: &dyn Log) -> Everything {
+pub(crate) async fn read_all(log: &dyn Log) -> Everything {
     let mut all = Everything::default();
     for shard in log.shards().await.unwrap() {
         for item in read_from(log, &shard, Position::START).await {

@@ -3,11 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{AckOutcome, DeadLetterQuery, Direction, EventStore, LaneScan, NewFact, StoredBatch};
-use crate::log::{Position, ShardId};
 use crate::sample::{self, Batches};
 use futures_util::future::BoxFuture;
 use sluice_model::clock;
-use sluice_model::ids::random_u128;
 use sluice_model::{
     Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, DeadLetterReason, EventSet, Fact, Lane,
     SubscriptionId,
@@ -29,7 +27,6 @@ pub async fn all(store: &dyn EventStore, put: PutBatch<'_>) {
     scans_see_every_batch_of_their_window_once(store, put).await;
     an_event_is_acknowledged_once(store, put).await;
     dead_letters_are_listed_until_deleted(store, put).await;
-    checkpoints_are_kept_a_shard(store).await;
 }
 
 /// A batch, once the store has it.
@@ -202,13 +199,4 @@ async fn dead_letters_are_listed_until_deleted(store: &dyn EventStore, put: PutB
     assert_eq!(store.delete_dead_letters(customer, ids).await.unwrap(), 2);
     assert_eq!(list(all).await, letters[1..5]);
     assert_eq!(store.dead_letter_count(), before + 4);
-}
-
-async fn checkpoints_are_kept_a_shard(store: &dyn EventStore) {
-    let [one, two] = [0, 1].map(|n| ShardId(format!("shard-{n}-{:x}", random_u128()).into()));
-    assert_eq!(store.load_checkpoint(&one).await.unwrap(), Position::START);
-    store.checkpoint(&one, Position::from_lsn(40)).await.unwrap();
-    store.checkpoint(&one, Position::from_lsn(90)).await.unwrap();
-    assert_eq!(store.load_checkpoint(&one).await.unwrap(), Position::from_lsn(90));
-    assert_eq!(store.load_checkpoint(&two).await.unwrap(), Position::START);
 }

@@ -39,7 +39,8 @@ pub(super) async fn send(
     let id = EventId::new(now_ms, LANE, random_u128() as u64, 0);
     let body = webhook(id, subscription.customer, payload, now_ms);
     let answer = context.probe.probe(subscription, body.into()).await;
-    let delivered = answer.status.is_some_and(|status| (200..300).contains(&status));
+    let is_taken = |status| (200..300).contains(&status);
+    let delivered = answer.error.is_none() && answer.status.is_some_and(is_taken);
     let body = json!({
         "delivered": delivered,
         "event_id": id,

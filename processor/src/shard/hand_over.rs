@@ -1,0 +1,156 @@
+//! How events leave the log for the queue, for a parked list, or for the dead letters.
+
+use super::flights::{Flight, FlightKeeper};
+use super::outlet::Outlet;
+use super::workbench::Workbench;
+use crate::commit::Commit;
+use crate::context::{Context, DetachedRoom};
+use crate::parking::DeliveryOwner;
+use crate::settlement::{self, DeliveryEnding, HeldBy};
+use crate::slice::{Slice, Ticket};
+use sluice_model::{DeadLetterReason, Delivery, DisabledReason};
+use std::sync::Arc;
+
+/// How long after its timeout a POST may still be counted as under way.
+const TIMEOUT_MARGIN_MS: u64 = 1000;
+
+/// Events on their way out of the shard.
+struct Leaving {
+    delivery: Delivery,
+    tickets: Vec<(Ticket, usize)>,
+    /// The events, where the subscription is ordered.
+    slices: Vec<Slice>,
+}
+
+/// Gives all waiting events of an outlet to the queue or its parked lists, due
+/// at `due_ms`; or makes dead letters of them, where the subscription is gone
+/// or its backlog is full.
+pub(super) fn hand_over(outlet: &mut Outlet, bench: &mut Workbench<'_>, due_ms: u64) {
+    let now_ms = bench.now_ms;
+    park_flights(outlet, bench);
+    let leaving = take_waiting(outlet, bench);
+    let parked = outlet.parked.events();
+    if leaving.is_empty() && (parked == 0 || outlet.gone.is_none()) {
+        return;
+    }
+    let events: usize = leaving.iter().map(|leaving| leaving.delivery.event_count()).sum();
+    cap_backlog(outlet, bench.context, bench.commit, events, now_ms);
+    match outlet.gone {
+        Some((reason, _)) => {
+            outlet.parked.give_up(bench.commit, bench.context.metrics(), reason, now_ms);
+            leaving.into_iter().for_each(|leaving| give_up(bench, leaving, reason));
+        }
+        None => {
+            bench.context.metrics().events_handed_over.increment(events as u64);
+            for Leaving { delivery, tickets, slices } in leaving {
+                if slices.is_empty() {
+                    settlement::wait(bench.commit, delivery, due_ms);
+                    settle_all(bench.commit, tickets);
+                } else {
+                    outlet.hold_back(bench.commit, &slices, due_ms, now_ms);
+                }
+            }
+        }
+    }
+}
+
+/// Takes the signed webhook and all events of the outbox out.
+fn take_waiting(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Vec<Leaving> {
+    let mut waiting = Vec::new();
+    if let Some(staged) = outlet.staged.take()
+        && let Some(flight) = bench.flights.withdraw(staged.task)
+        && let FlightKeeper::Log { tickets, slices } = flight.keeper
+    {
+        waiting.push(Leaving { delivery: flight.delivery, tickets, slices });
+    }
+    let subscription = Arc::clone(outlet.subscription());
+    let owner = DeliveryOwner::new(&subscription);
+    while let Some(cut) = outlet.outbox.cut(&subscription.batch, subscription.ordered) {
+        let delivery = owner.delivery(cut.event_refs(), bench.now_ms);
+        let tickets = cut.tickets();
+        let slices = if subscription.ordered { cut.slices } else { Vec::new() };
+        waiting.push(Leaving { delivery, tickets, slices });
+    }
+    waiting
+}
+
+fn give_up(bench: &mut Workbench<'_>, leaving: Leaving, reason: DeadLetterReason) {
+    let Leaving { delivery, tickets, .. } = leaving;
+    bench.context.metrics().ending(DeliveryEnding::GaveUp(reason), delivery.event_count());
+    settlement::give_up(bench.commit, delivery, reason, HeldBy::Log, bench.now_ms);
+    settle_all(bench.commit, tickets);
+}
+
+fn settle_all(commit: &mut Commit, tickets: Vec<(Ticket, usize)>) {
+    tickets.into_iter().for_each(|(ticket, events)| commit.settle(ticket, events));
+}
+
+/// Parks the webhooks of an ordered subscription that are under way: the events
+/// behind them are about to be parked, and must not be parked alone after a crash.
+fn park_flights(outlet: &mut Outlet, bench: &mut Workbench<'_>) {
+    if !outlet.subscription().ordered || outlet.in_flight == 0 {
+        return;
+    }
+    let (id, due_ms) = (outlet.id(), due_after_attempt(bench.context, bench.now_ms));
+    for flight in bench.flights.iter_mut().filter(|flight| flight.listener.target.id() == id) {
+        let FlightKeeper::Log { tickets, slices } = &mut flight.keeper else { continue };
+        if let Some(lane) = outlet.parked.fail_away(bench.commit, &flight.delivery, slices, due_ms) {
+            settle_all(bench.commit, std::mem::take(tickets));
+            flight.keeper = FlightKeeper::Parked(lane, None);
+        }
+    }
+}
+
+/// Lets a POST that is older than the age cap go on without the log: a parked
+/// list or the queue holds its events until it ends.
+pub(super) fn detach(
+    outlet: &mut Outlet,
+    flight: &mut Flight,
+    room: DetachedRoom,
+    context: &Context,
+    commit: &mut Commit,
+    now_ms: u64,
+) {
+    let FlightKeeper::Log { tickets, slices } = &mut flight.keeper else { return };
+    let due_ms = due_after_attempt(context, now_ms);
+    settle_all(commit, std::mem::take(tickets));
+    match outlet.parked.fail_away(commit, &flight.delivery, slices, due_ms) {
+        // A parked delivery still is the one delivery that may be under way.
+        Some(lane) => {
+            flight.keeper = FlightKeeper::Parked(lane, Some(room));
+            outlet.divert_held(commit, now_ms);
+        }
+        None => {
+            settlement::wait(commit, flight.delivery.clone(), due_ms);
+            flight.keeper = FlightKeeper::Queue(room);
+            outlet.in_flight -= 1;
+        }
+    }
+    outlet.slow_until_ms = now_ms + context.config.shard.age_cap_ms;
+}
+
+/// When an attempt that is under way has surely ended: its events are not due before then.
+fn due_after_attempt(context: &Context, now_ms: u64) -> u64 {
+    now_ms + context.config.webhook.timeout_ms + TIMEOUT_MARGIN_MS
+}
+
+/// Disables the subscription, if more events wait for it than may: those in the
+/// queue, those parked, and `leaving` more.
+pub(super) fn cap_backlog(
+    outlet: &mut Outlet,
+    context: &Context,
+    commit: &mut Commit,
+    leaving: usize,
+    now_ms: u64,
+) {
+    if outlet.gone.is_some() {
+        return;
+    }
+    let id = outlet.id();
+    let not_queued = commit.waiting_events(id) + outlet.parked.events() + leaving;
+    let backlog = context.stores.queue.backlog(id).events + not_queued as u64;
+    if backlog > context.config.queue.backlog_events_max {
+        commit.disable(outlet.subscription(), DisabledReason::BacklogFull);
+        outlet.gone = Some((DeadLetterReason::BacklogFull, now_ms));
+    }
+}

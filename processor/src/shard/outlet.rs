@@ -1,0 +1,253 @@
+//! One subscription on this shard: its waiting events, and the state that its next step depends on.
+
+use super::flights::{FlightKeeper, FlightPhase};
+use super::parked::ParkedEvents;
+use crate::attempt::Attempted;
+use crate::breaker::BreakerState;
+use crate::commit::Commit;
+use crate::config::ProcessorConfig;
+use crate::endpoint::Permit;
+use crate::matcher::Listener;
+use crate::outbox::Outbox;
+use crate::outlet::{ParkedSituation, Situation, Turn, Way};
+use crate::parking::DeliveryOwner;
+use crate::settlement::{self, DeliveryEnding, Settlement};
+use crate::slice::Slice;
+use sluice_model::{DeadLetterReason, Delivery, Subscription, SubscriptionId};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::task::Id;
+
+/// POSTs that take longer than this make an endpoint slow, however many are in flight.
+const SLOW_POST_MS: u64 = 100;
+
+/// One subscription on this shard.
+pub(super) struct Outlet {
+    pub(super) listener: Arc<Listener>,
+    pub(super) outbox: Outbox,
+    /// Events that wait for their key, where the subscription is ordered.
+    pub(super) parked: ParkedEvents,
+    /// Whose turn it is: the parked lists' or the outbox's.
+    pub(super) turn: Turn,
+    /// Webhooks in flight that the outlet waits for: those that the log or a parked list holds.
+    pub(super) in_flight: usize,
+    pub(super) staged: Option<StagedWebhook>,
+    /// Until then events go to the queue: the endpoint did not keep up.
+    pub(super) slow_until_ms: u64,
+    /// Why events become dead letters instead of deliveries, and since when.
+    pub(super) gone: Option<(DeadLetterReason, u64)>,
+    /// How long POSTs take lately, in milliseconds.
+    latency_ms: u64,
+    /// When a POST ended last, or the first of those in flight began.
+    heard_ms: u64,
+    pub(super) used_ms: u64,
+}
+
+/// A webhook that is signed (or being signed) and waits for its permit.
+pub(super) struct StagedWebhook {
+    pub(super) task: Id,
+    /// Since when its first event waits.
+    pub(super) since_ms: u64,
+    pub(super) gate: oneshot::Sender<Permit>,
+}
+
+/// A webhook whose attempt ended.
+pub(super) struct Landing {
+    /// The version of the subscription that it was made for.
+    pub(super) listener: Arc<Listener>,
+    pub(super) phase: FlightPhase,
+    pub(super) keeper: FlightKeeper,
+    pub(super) settlement: Settlement,
+}
+
+impl Outlet {
+    pub(super) fn new(listener: Arc<Listener>) -> Self {
+        Self {
+            parked: ParkedEvents::new(DeliveryOwner::new(listener.target.subscription())),
+            listener,
+            outbox: Outbox::default(),
+            turn: Turn::Parked,
+            in_flight: 0,
+            staged: None,
+            slow_until_ms: 0,
+            gone: None,
+            latency_ms: 0,
+            heard_ms: 0,
+            used_ms: 0,
+        }
+    }
+
+    pub(super) fn id(&self) -> SubscriptionId {
+        self.listener.target.id()
+    }
+
+    /// The version of the subscription that webhooks are made for.
+    pub(super) fn subscription(&self) -> &Arc<Subscription> {
+        self.listener.target.subscription()
+    }
+
+    /// Notes that a webhook is sent.
+    pub(super) fn took_off(&mut self, turn: Turn, now_ms: u64) {
+        if self.in_flight == 0 {
+            self.heard_ms = now_ms;
+        }
+        self.in_flight += 1;
+        self.turn = turn;
+    }
+
+    /// Whether POSTs take long lately, or nothing was heard for long of those in flight.
+    pub(super) const fn is_slow(&self, now_ms: u64) -> bool {
+        let silent_ms = if self.in_flight == 0 { 0 } else { now_ms.saturating_sub(self.heard_ms) };
+        self.latency_ms >= SLOW_POST_MS || silent_ms >= SLOW_POST_MS
+    }
+
+    /// How long the first event of the outbox waits.
+    pub(super) fn waits_ms(&self, now_ms: u64) -> u64 {
+        self.outbox.oldest_ms().map_or(0, |since_ms| now_ms.saturating_sub(since_ms))
+    }
+
+    /// Whether nothing waits or is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.outbox.is_empty() && self.parked.is_empty() && self.in_flight == 0 && self.staged.is_none()
+    }
+
+    /// Takes over a newer version of the subscription, or its customer's new status.
+    pub(super) fn follow(&mut self, listener: &Arc<Listener>) {
+        if Arc::ptr_eq(&self.listener, listener) {
+            return;
+        }
+        let (newer, mine) = (listener.target.subscription().version, self.subscription().version);
+        if newer > mine {
+            self.gone = None;
+        }
+        if newer >= mine {
+            self.listener = Arc::clone(listener);
+        }
+    }
+
+    /// The subscription, as the catalogue has it now, receives nothing any
+    /// more (`None`: it was deleted): its events become dead letters.
+    pub(super) fn disabled_as(&mut self, known: Option<&Subscription>, now_ms: u64) {
+        self.gone =
+            Some((settlement::dead_letter_reason(known.map(|subscription| &subscription.status)), now_ms));
+    }
+
+    /// Whether events go to the endpoint, and when they are due if they go to the queue.
+    pub(super) fn way(&self, config: &ProcessorConfig, now_ms: u64) -> (Way, u64) {
+        if self.listener.held {
+            return (Way::Closed, now_ms + config.queue.suspended_wait_ms);
+        }
+        match self.listener.endpoint.breaker_state() {
+            BreakerState::Open { until_ms } if until_ms > now_ms => (Way::Closed, until_ms),
+            BreakerState::HalfOpen => (Way::Closed, now_ms),
+            // Where a probe is due, the next webhook is the probe.
+            BreakerState::Closed | BreakerState::Open { .. } if self.slow_until_ms > now_ms => {
+                (Way::Closed, now_ms)
+            }
+            BreakerState::Closed | BreakerState::Open { .. } => (Way::Open, now_ms),
+        }
+    }
+
+    /// The situation of the outbox.
+    pub(super) fn situation(&self, way: Way, now_ms: u64) -> Situation {
+        Situation {
+            now_ms,
+            in_flight: self.in_flight,
+            staged_since_ms: self.staged.as_ref().map(|staged| staged.since_ms),
+            way,
+            ordered: self.subscription().ordered,
+        }
+    }
+
+    /// The situation of the parked lists.
+    pub(super) fn parked_situation(
+        &self,
+        config: &ProcessorConfig,
+        durable: u64,
+        now_ms: u64,
+    ) -> ParkedSituation {
+        ParkedSituation {
+            now_ms,
+            durable,
+            under_way: self.in_flight + usize::from(self.staged.is_some()),
+            turn: self.turn,
+            suspended_until_ms: self.listener.held.then(|| now_ms + config.queue.suspended_wait_ms),
+        }
+    }
+
+    /// Adds matched events; those behind a parked key are parked.
+    pub(super) fn push(&mut self, commit: &mut Commit, slice: Slice, now_ms: u64) {
+        self.used_ms = now_ms;
+        if self.parked.is_empty() || !self.subscription().ordered {
+            self.outbox.push(slice, now_ms);
+            return;
+        }
+        let (held, free) = slice.split(|lane, key| self.parked.holds(lane, key));
+        self.outbox.push(free, now_ms);
+        if !held.events.is_empty() {
+            self.hold_back(commit, &[held], now_ms, now_ms);
+        }
+    }
+
+    /// Parks the events of the outbox whose key is held from now on.
+    pub(super) fn divert_held(&mut self, commit: &mut Commit, now_ms: u64) {
+        if self.parked.is_empty() || !self.subscription().ordered {
+            return;
+        }
+        let parked = &self.parked;
+        let diverted = self.outbox.divert(|lane, key| parked.holds(lane, key));
+        self.hold_back(commit, &diverted, now_ms, now_ms);
+    }
+
+    /// Parks events behind those of their keys, and settles them; events
+    /// without a key become a delivery of the queue, due at `due_ms`.
+    pub(super) fn hold_back(&mut self, commit: &mut Commit, slices: &[Slice], due_ms: u64, now_ms: u64) {
+        let subscription = Arc::clone(self.subscription());
+        let keyless = self.parked.hold_back(commit, slices, &subscription.batch, now_ms);
+        if !keyless.is_empty() {
+            let delivery = DeliveryOwner::new(&subscription).delivery(keyless, now_ms);
+            settlement::wait(commit, delivery, due_ms);
+        }
+        for slice in slices {
+            commit.settle(slice.ticket, slice.events.len());
+        }
+    }
+
+    /// Deals with the end of a webhook: the events that have to be tried again
+    /// wait where the rest of their key does, the others are settled.
+    pub(super) fn landed(&mut self, commit: &mut Commit, landing: Landing, attempted: &Attempted) {
+        let Landing { listener, phase, keeper, settlement } = landing;
+        let now_ms = attempted.ended_ms;
+        match (phase, &keeper) {
+            // Its task died before it had a permit.
+            (FlightPhase::Staged, _) => self.staged = None,
+            (FlightPhase::Sent, FlightKeeper::Queue(_)) => {}
+            (FlightPhase::Sent, FlightKeeper::Log { .. } | FlightKeeper::Parked(..)) => self.in_flight -= 1,
+        }
+        match keeper {
+            FlightKeeper::Log { tickets, slices } => {
+                if let Some(rest) = settlement.rest {
+                    self.wait_again(commit, rest, &slices, now_ms);
+                }
+                tickets.into_iter().for_each(|(ticket, events)| commit.settle(ticket, events));
+            }
+            FlightKeeper::Queue(_room) => settlement.rest.into_iter().for_each(|rest| commit.put(rest)),
+            FlightKeeper::Parked(lane, _room) => self.parked.ended(commit, lane, settlement.rest),
+        }
+        self.heard_ms = now_ms;
+        self.latency_ms = (self.latency_ms * 7 + attempted.latency_ms()) / 8;
+        let disabled = DeliveryEnding::GaveUp(DeadLetterReason::SubscriptionDisabled);
+        let same_version = listener.target.subscription().version == self.subscription().version;
+        if settlement.ending == disabled && same_version {
+            self.gone = Some((DeadLetterReason::SubscriptionDisabled, now_ms));
+        }
+    }
+
+    /// A first attempt failed: its events hold their keys, or wait in the queue where they have none.
+    fn wait_again(&mut self, commit: &mut Commit, rest: Delivery, slices: &[Slice], now_ms: u64) {
+        match self.parked.fail(commit, rest, slices) {
+            Ok(()) => self.divert_held(commit, now_ms),
+            Err(keyless) => commit.put(keyless),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How far a shard is: what its metrics and its readiness say.
+
+use super::lag::Behind;
+use crate::health::ShardHealth;
+use crate::metrics::ShardMetrics;
+use std::sync::Arc;
+
+/// How far a shard is.
+pub(super) struct ShardProgress {
+    metrics: ShardMetrics,
+    health: Arc<ShardHealth>,
+    /// When a checkpoint was stored, or there was none to store.
+    checkpointed_ms: u64,
+}
+
+/// One look at a shard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShardLook {
+    pub(super) now_ms: u64,
+    /// All that the log has is read and matched, as far as it said lately.
+    pub(super) caught_up: bool,
+    /// Everything that is settled is checkpointed, and no write is pending.
+    pub(super) idle: bool,
+    pub(super) unsettled_events: usize,
+    pub(super) unsettled_bytes: usize,
+    /// How far matching is behind acceptance.
+    pub(super) behind: Behind,
+    /// Batches that wait to be matched, because their customer has used its share.
+    pub(super) waiting_batches: usize,
+}
+
+impl ShardProgress {
+    pub(super) fn new(shard: &str, health: Arc<ShardHealth>, now_ms: u64) -> Self {
+        Self { metrics: ShardMetrics::new(shard), health, checkpointed_ms: now_ms }
+    }
+
+    pub(super) fn started(&self, now_ms: u64) {
+        self.health.started(now_ms);
+    }
+
+    pub(super) fn stopped(&self) {
+        self.health.stopped();
+    }
+
+    /// A commit is durable.
+    pub(super) fn settled(&self, now_ms: u64) {
+        self.health.progressed(now_ms);
+    }
+
+    pub(super) fn checkpointed(&mut self, now_ms: u64) {
+        self.checkpointed_ms = now_ms;
+    }
+
+    /// Reports what a look at the shard saw.
+    pub(super) fn report(&mut self, look: &ShardLook) {
+        let now_ms = look.now_ms;
+        if look.unsettled_events == 0 && look.caught_up {
+            self.health.progressed(now_ms);
+            if look.idle {
+                self.checkpointed_ms = now_ms;
+            }
+        }
+        let checkpoint_age_ms = now_ms.saturating_sub(self.checkpointed_ms);
+        self.health.observe(look.behind.ms, look.unsettled_events);
+        self.metrics.checkpoint_age_seconds.set(checkpoint_age_ms as f64 / 1000.0);
+        self.metrics.unsettled_events.set(look.unsettled_events as f64);
+        self.metrics.unsettled_bytes.set(look.unsettled_bytes as f64);
+        self.metrics.lag_seconds.set(look.behind.ms as f64 / 1000.0);
+        self.metrics.lag_events.set(look.behind.events as f64);
+        self.metrics.waiting_batches.set(look.waiting_batches as f64);
+    }
+}

@@ -1,0 +1,154 @@
+//! What the keeper does of a stream made anew, of checkpoints that the stream
+//! does not know, and of leases whose owner died.
+
+use super::testing::{MemoryTable, lease_row};
+use super::{Keeper, LeaseRow, ShardLeases};
+use crate::health::{Dependency, Health};
+use crate::log::testing::{FakeStream, opened, shard_id};
+use crate::{AwsConfig, OnGap};
+use sluice_ports::Leases as _;
+use sluice_ports::leases::Grant;
+use sluice_ports::log::Position;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// A keeper that runs.
+struct Running {
+    leases: ShardLeases,
+    health: Arc<Health>,
+    stop: CancellationToken,
+}
+
+async fn start(stream: &Arc<FakeStream>, table: &Arc<MemoryTable>, on_gap: OnGap) -> Running {
+    let (log, _) = opened(stream).await;
+    let config = AwsConfig { on_gap, shard_sync_ms: 2_000, ..AwsConfig::default() };
+    let health = Arc::new(Health::default());
+    let (keeper, leases, _) = Keeper::over(Arc::clone(table) as _, "me".into(), &config, log, health.clone());
+    let stop = CancellationToken::new();
+    tokio::spawn(keeper.run(stop.clone(), CancellationToken::new()));
+    Running { leases, health, stop }
+}
+
+impl Running {
+    async fn granted(&self, within: Duration) -> Option<Grant> {
+        tokio::time::timeout(within, self.leases.granted()).await.ok().flatten()
+    }
+
+    fn denied(&self) -> String {
+        self.health.denied(Dependency::Kinesis).unwrap_or_default()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn worked(checkpoint: Position, settled_ms: u64) -> LeaseRow {
+    LeaseRow { settled_ms: Some(settled_ms), ..lease_row(&shard_id(0).0, None, checkpoint) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
+    let stream = FakeStream::new();
+    let settled = stream.store(0, 1, 1_000);
+    let table = Arc::new(MemoryTable::with([worked(settled, sluice_model::clock::now_ms())]));
+    let first = start(&stream, &table, OnGap::TrimHorizon).await;
+    let grant = first.granted(Duration::from_secs(5)).await.expect("it is worked");
+    assert_eq!(table.lease(&shard_id(0)).checkpoint, settled);
+
+    stream.replace(2);
+    tokio::time::timeout(Duration::from_secs(5), grant.lost.cancelled())
+        .await
+        .expect("its positions mean nothing");
+    drop(grant);
+    let again = [first.granted(Duration::from_secs(20)).await, first.granted(Duration::from_secs(20)).await];
+    assert!(again.iter().all(Option::is_some), "both shards are worked");
+    for number in [0, 1] {
+        assert_eq!(table.lease(&shard_id(number)).checkpoint, Position::START);
+    }
+    // Once is enough.
+    drop(again);
+    let more = first.granted(Duration::from_secs(20)).await.expect("given back and taken again");
+    assert!(!more.lost.is_cancelled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_made_anew_is_not_worked_where_an_operator_wants_to_decide() {
+    let stream = FakeStream::new();
+    let settled = stream.store(0, 1, 1_000);
+    let table = Arc::new(MemoryTable::with([worked(settled, sluice_model::clock::now_ms())]));
+    let first = start(&stream, &table, OnGap::Refuse).await;
+    let grant = first.granted(Duration::from_secs(5)).await.expect("it is worked");
+    stream.replace(1);
+    grant.lost.cancelled().await;
+    drop(grant);
+    assert!(first.granted(Duration::from_secs(300)).await.is_none());
+    assert!(first.denied().contains("whose shards the leases are of"), "{}", first.denied());
+    assert_eq!(table.lease(&shard_id(0)).checkpoint, settled, "nothing is changed");
+    // Another process of the same configuration does no better.
+    let second = start(&stream, &table, OnGap::Refuse).await;
+    assert!(second.granted(Duration::from_secs(60)).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_the_stream_does_not_know_is_a_gap() {
+    for on_gap in [OnGap::TrimHorizon, OnGap::Refuse] {
+        let stream = FakeStream::new();
+        stream.forget_below(1_000_000);
+        let table =
+            Arc::new(MemoryTable::with([worked(Position::from_lsn(77), sluice_model::clock::now_ms())]));
+        let running = start(&stream, &table, on_gap).await;
+        let granted = running.granted(Duration::from_secs(10)).await;
+        let row = table.lease(&shard_id(0));
+        match on_gap {
+            OnGap::TrimHorizon => {
+                assert!(granted.is_some());
+                assert_eq!(row.checkpoint, Position::START);
+            }
+            OnGap::Refuse => {
+                assert!(granted.is_none());
+                assert!(running.denied().contains("does not know the checkpoint 77"), "{}", running.denied());
+                assert_eq!(row.checkpoint, Position::from_lsn(77));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_stream_forgot_before_it_was_settled_is_a_gap() {
+    let now_ms = sluice_model::clock::now_ms();
+    let stream = FakeStream::new();
+    let settled = stream.store(0, 1, now_ms - 3 * DAY_MS);
+    stream.store(0, 2, now_ms - 1_000);
+    let table = Arc::new(MemoryTable::with([worked(settled, now_ms - 3 * DAY_MS)]));
+    let refusing = start(&stream, &table, OnGap::Refuse).await;
+    assert!(refusing.granted(Duration::from_secs(10)).await.is_none());
+    assert!(refusing.denied().contains("is older than the stream keeps it"), "{}", refusing.denied());
+    refusing.stop.cancel();
+
+    let going_on = start(&stream, &table, OnGap::TrimHorizon).await;
+    assert!(going_on.granted(Duration::from_secs(30)).await.is_some());
+    let row = table.lease(&shard_id(0));
+    assert_eq!(row.checkpoint, settled, "the stream reads on from it");
+    assert!(row.settled_ms.unwrap() >= now_ms - DAY_MS, "the gap is counted once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_owner_s_shard_is_taken_the_moment_its_lease_is_over() {
+    let stream = FakeStream::new();
+    let row =
+        LeaseRow { owner: Some("dead".into()), ..worked(Position::START, sluice_model::clock::now_ms()) };
+    let table = Arc::new(MemoryTable::with([row]));
+    let running = start(&stream, &table, OnGap::TrimHorizon).await;
+    let begun = Instant::now();
+    running.granted(Duration::from_secs(30)).await.expect("it is taken");
+    let lease = Duration::from_millis(AwsConfig::default().lease_ms);
+    let took = begun.elapsed();
+    assert!(took >= lease && took < lease + Duration::from_millis(100), "after {took:?}");
+}

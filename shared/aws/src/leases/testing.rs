@@ -1,0 +1,153 @@
+//! A lease table in memory, which loses an answer when it is told to.
+
+use super::rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use crate::log::{ShardInfo, StreamIdentity};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use sluice_ports::PortError;
+use sluice_ports::log::{Position, ShardId};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Debug, Default)]
+pub(super) struct MemoryTable {
+    pub(super) leases: Mutex<BTreeMap<ShardId, LeaseRow>>,
+    workers: Mutex<BTreeMap<String, u64>>,
+    pub(super) stream: Mutex<Option<StreamIdentity>>,
+    /// The next change is made, and its answer is lost.
+    pub(super) mute: AtomicBool,
+}
+
+pub(super) fn lease_row(shard: &str, owner: Option<&str>, checkpoint: Position) -> LeaseRow {
+    LeaseRow {
+        shard: ShardId(shard.into()),
+        owner: owner.map(str::to_owned),
+        counter: 7,
+        checkpoint,
+        settled_ms: None,
+        parents: Vec::new(),
+    }
+}
+
+impl MemoryTable {
+    pub(super) fn with(rows: impl IntoIterator<Item = LeaseRow>) -> Self {
+        let leases = rows.into_iter().map(|row| (row.shard.clone(), row)).collect();
+        Self { leases: Mutex::new(leases), ..Self::default() }
+    }
+
+    pub(super) fn lease(&self, shard: &ShardId) -> LeaseRow {
+        self.leases.lock()[shard].clone()
+    }
+
+    fn change(
+        &self,
+        shard: &ShardId,
+        holds: impl FnOnce(&LeaseRow) -> bool,
+        change: impl FnOnce(&mut LeaseRow),
+    ) -> Result<Written, PortError> {
+        let mut leases = self.leases.lock();
+        let Some(row) = leases.get_mut(shard) else { return Ok(Written::Refused(None)) };
+        if !holds(row) {
+            return Ok(Written::Refused(Some(row.clone())));
+        }
+        row.counter += 1;
+        change(row);
+        if self.mute.swap(false, Ordering::SeqCst) {
+            return Err(PortError::unavailable("change the lease", "its answer was lost"));
+        }
+        Ok(Written::Yes)
+    }
+}
+
+#[async_trait]
+impl LeaseRows for MemoryTable {
+    async fn rows(&self) -> Result<Vec<LeaseTableRow>, PortError> {
+        let leases = self.leases.lock().values().cloned().map(LeaseTableRow::Lease).collect::<Vec<_>>();
+        let workers = self.workers.lock().clone().into_iter();
+        let workers = workers.map(|(name, count)| LeaseTableRow::Worker(name, count));
+        let stream = self.stream.lock().clone().map(LeaseTableRow::Stream);
+        Ok(leases.into_iter().chain(workers).chain(stream).collect())
+    }
+
+    async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError> {
+        Ok(self.leases.lock().get(shard).cloned())
+    }
+
+    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
+        let row = lease_row(&shard.id.0, None, Position::START);
+        self.leases.lock().entry(shard.id.clone()).or_insert(row);
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        from: TakeFrom,
+    ) -> Result<Written, PortError> {
+        let change = |row: &mut LeaseRow| {
+            row.owner = Some(me.to_owned());
+            match from {
+                TakeFrom::Checkpoint => {}
+                TakeFrom::CheckpointWithGap(ms) => row.settled_ms = Some(ms),
+                TakeFrom::TrimHorizon(ms) => {
+                    (row.settled_ms, row.checkpoint) = (Some(ms), Position::START);
+                }
+            }
+        };
+        self.change(shard, |row| row.counter == counter, change)
+    }
+
+    async fn renew(
+        &self,
+        shard: &ShardId,
+        me: &str,
+        counter: u64,
+        settled: Option<Settled>,
+    ) -> Result<Written, PortError> {
+        let holds = |row: &LeaseRow| row.owner.as_deref() == Some(me) && row.counter == counter;
+        self.change(shard, holds, |row| {
+            row.checkpoint = settled.map_or(row.checkpoint, |settled| settled.position);
+            row.settled_ms = settled.and_then(|settled| settled.until_ms).or(row.settled_ms);
+        })
+    }
+
+    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
+        let change = |row: &mut LeaseRow| (row.owner, row.checkpoint) = (None, Position::START);
+        self.change(shard, |row| row.counter == counter, change)
+    }
+
+    async fn remember_stream(
+        &self,
+        stream: &StreamIdentity,
+        known: Option<&StreamIdentity>,
+    ) -> Result<bool, PortError> {
+        let mut remembered = self.stream.lock();
+        let holds = remembered.as_ref() == known;
+        if holds {
+            *remembered = Some(stream.clone());
+        }
+        Ok(holds)
+    }
+
+    async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
+        let holds = |row: &LeaseRow| row.owner.as_deref() == Some(me) && row.counter == counter;
+        self.change(shard, holds, |row| row.owner = None)
+    }
+
+    async fn store_checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
+        self.change(shard, |_| true, |row| row.checkpoint = position).map(drop)
+    }
+
+    async fn beat(&self, me: &str, count: u64) -> Result<(), PortError> {
+        self.workers.lock().insert(me.to_owned(), count);
+        Ok(())
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        self.workers.lock().remove(key);
+        self.leases.lock().remove(&ShardId(key.into()));
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Up to which time a shard is read at a position: pure.
+//!
+//! A checkpoint says a place, and what a stream forgets goes by time. So a few
+//! (position, time) pairs of what was read are kept: everything that arrived
+//! up to that time is at that position or before it.
+
+use sluice_ports::log::Position;
+use std::collections::VecDeque;
+
+/// Pairs that are kept.
+const PAIRS_MAX: usize = 1024;
+/// From one pair to the next, in milliseconds.
+const STEP_MS: u64 = 1000;
+
+/// The times of a shard's positions.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    pairs: VecDeque<(Position, u64)>,
+}
+
+impl Arrivals {
+    /// Everything that arrived up to `ms` is at `position` or before it.
+    pub(super) fn note(&mut self, position: Position, ms: u64) {
+        match self.pairs.back_mut() {
+            // A checkpoint in between must still find an earlier pair.
+            Some(last) if last.0 == position => last.1 = last.1.max(ms),
+            Some(last) if ms < last.1 + STEP_MS || position < last.0 => {}
+            _ => self.pairs.push_back((position, ms)),
+        }
+        if self.pairs.len() > PAIRS_MAX {
+            self.pairs.pop_front();
+        }
+    }
+
+    /// The latest time up to which all that arrived is at `position` or before it.
+    pub(super) fn until_ms(&self, position: Position) -> Option<u64> {
+        self.pairs.iter().rev().find(|(place, _)| *place <= position).map(|(_, ms)| *ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_as_old_as_the_last_time_that_is_known_to_be_before_it() {
+        let (mut arrivals, at) = (Arrivals::default(), Position::from_lsn);
+        assert_eq!(arrivals.until_ms(at(5)), None);
+        arrivals.note(at(10), 1_000);
+        arrivals.note(at(11), 1_500);
+        arrivals.note(at(20), 2_500);
+        assert_eq!(arrivals.until_ms(at(9)), None);
+        assert_eq!(arrivals.until_ms(at(19)), Some(1_000));
+        assert_eq!(arrivals.until_ms(at(20)), Some(2_500));
+        // At the end of a quiet shard time goes on without records.
+        arrivals.note(at(20), 90_000);
+        assert_eq!(arrivals.until_ms(at(20)), Some(90_000));
+        assert_eq!(arrivals.until_ms(at(19)), Some(1_000));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut arrivals = Arrivals::default();
+        for n in 0..10_000 {
+            arrivals.note(Position::from_lsn(n), n * STEP_MS);
+        }
+        assert_eq!(arrivals.pairs.len(), PAIRS_MAX);
+    }
+}

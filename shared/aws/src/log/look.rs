@@ -1,0 +1,64 @@
+//! One look at a shard: its records decoded, and what cannot be read named.
+
+use super::stream::{ShardPage, StoredRecord};
+use sluice_ports::log::{LogItem, LogRecord, Position};
+
+/// A record's items, its size, and when it arrived.
+pub(super) struct Arrived {
+    pub(super) items: Vec<LogItem>,
+    pub(super) position: Position,
+    pub(super) bytes: usize,
+    pub(super) at_ms: u64,
+    /// Of a record that cannot be read, or not all of it.
+    pub(super) damage: Option<Damage>,
+}
+
+/// A record as it came, and what is wrong with it.
+pub(super) struct Damage {
+    pub(super) record: StoredRecord,
+    pub(super) detail: String,
+}
+
+/// One look at a shard.
+pub(super) struct Look {
+    pub(super) records: Vec<Arrived>,
+    /// How far its end is behind the end of the shard, in milliseconds.
+    pub(super) behind_ms: u64,
+    /// Whether the shard is closed and this is the last of it.
+    pub(super) closed: bool,
+    /// Whether it gave as many records as were asked for: there may be more.
+    is_full: bool,
+    /// The iterator of the next look, where that is known.
+    pub(super) next: Option<String>,
+}
+
+impl Look {
+    /// A page of at most `limit` records.
+    pub(super) fn new(page: ShardPage, limit: usize) -> Self {
+        let ShardPage { records, behind_ms, closed, next } = page;
+        let is_full = records.len() >= limit;
+        Self { records: records.into_iter().map(decode).collect(), behind_ms, closed, is_full, next }
+    }
+
+    /// Whether it reached the end of the shard, for now.
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.closed || (self.behind_ms == 0 && !self.is_full)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.records.iter().map(|arrived| arrived.bytes).sum()
+    }
+}
+
+/// A stored record's items; what is damaged of it is named.
+fn decode(record: StoredRecord) -> Arrived {
+    let (position, at_ms, bytes) = (record.position, record.at_ms, record.bytes.len());
+    let (whole, damage) = LogRecord::read(&record.bytes, position);
+    let mut items: Vec<LogItem> = whole.map(LogItem::Record).into_iter().collect();
+    let damage = (!damage.is_empty()).then(|| {
+        let detail = format!("record {} of {bytes} bytes: {}", position.to_decimal(), damage.join("; "));
+        items.push(LogItem::Damaged { position, detail: detail.clone() });
+        Damage { record, detail }
+    });
+    Arrived { items, position, bytes, at_ms, damage }
+}

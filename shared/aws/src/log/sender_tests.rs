@@ -1,0 +1,61 @@
+//! What becomes of records whose request fails.
+
+use super::KinesisLog;
+use super::stream::PutAnswer;
+use super::testing::{FakeStream, opened};
+use sluice_model::Lane;
+use sluice_ports::log::{AppendError, RecordDraft};
+use sluice_ports::sample::Batches;
+use sluice_ports::{FailureClass, Log as _};
+use std::time::Duration;
+
+async fn append(log: &KinesisLog, lane: u16) -> Result<(), AppendError> {
+    let lane = Lane::new(lane).unwrap();
+    let batches = vec![Batches::new(lane).next(1, 50)];
+    let draft = RecordDraft { lane: Some(lane), producer: 7, sequence: 1, batches };
+    log.append(log.append_unit(lane), draft).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_the_stream_refuses_for_good_takes_no_neighbour_with_it() {
+    let stream = FakeStream::new();
+    let (log, _) = opened(&stream).await;
+    let stored = || Ok(vec![PutAnswer::Stored(None)]);
+    // All of the request is refused, then one record of it.
+    let refused = || Err(FailureClass::Refused);
+    stream.answer_puts([stored(), refused(), stored(), refused(), stored()]);
+    append(&log, 0).await.unwrap();
+    let appended = tokio::join!(append(&log, 1), append(&log, 2), append(&log, 3));
+    assert_eq!(stream.sent(), [vec![0], vec![1, 2, 3], vec![1], vec![2], vec![3]]);
+    assert!(appended.0.is_ok() && appended.2.is_ok(), "{appended:?}");
+    assert!(matches!(appended.1, Err(AppendError::NotTaken { .. })), "{appended:?}");
+    assert!(log.accepting().is_ok(), "the others' door stays open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_request_stores_nothing_and_shuts_the_door_for_a_while() {
+    let stream = FakeStream::new();
+    let (log, _) = opened(&stream).await;
+    stream.answer_puts([Err(FailureClass::Denied)]);
+    let denied = append(&log, 1).await;
+    assert!(matches!(denied, Err(AppendError::NotTaken { .. })), "{denied:?}");
+    tokio::time::advance(Duration::from_secs(4)).await;
+    assert!(log.accepting().is_err(), "an operator must act");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(log.accepting().is_ok(), "it is tried again, slowly");
+    append(&log, 1).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_repeated_and_what_then_fails_is_unknown() {
+    let stream = FakeStream::new();
+    let (log, _) = opened(&stream).await;
+    stream.answer_puts([Err(FailureClass::Ambiguous)]);
+    append(&log, 1).await.unwrap();
+    assert_eq!(stream.sent(), [vec![1], vec![1]]);
+    stream.answer_puts([Err(FailureClass::Ambiguous), Err(FailureClass::Denied)]);
+    let unknown = append(&log, 1).await;
+    assert!(matches!(unknown, Err(AppendError::Unknown { .. })), "{unknown:?}");
+    stream.answer_puts([Err(FailureClass::Away), Err(FailureClass::Busy)]);
+    append(&log, 1).await.unwrap();
+}

@@ -1,0 +1,273 @@
+//! The bytes of `catalogue.journal`.
+//!
+//! Integers are little-endian.
+//!
+//! ```text
+//! head   "SLUICECJ"            8
+//!        version               u32   1
+//!        revision              u64   of the snapshot that follows
+//!        rows                  u64   of the snapshot
+//!        sum                   u64   of the snapshot (`sluice_catalogue::row::CatalogueDigest`)
+//!        crc                   u32   CRC32C of all before it
+//! frame  "\xc5Row"             4     first one for each row of the snapshot, then one for each change
+//!        length                u32   of the body
+//!        revision              u64
+//!        slot                  u8    'c', 'k' or 's'
+//!        id                    16
+//!        crc                   u32   CRC32C of the frame's other bytes, body included
+//!        body                  length
+//! ```
+//!
+//! Snapshot frames ascend by revision and add up to the head's digest. Change
+//! frames follow, with revisions one apart. So a missing frame is noticed, except
+//! at the very end; the database tells whether one is missing there.
+
+use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
+use std::collections::HashMap;
+
+const HEAD_MAGIC: &[u8; 8] = b"SLUICECJ";
+const VERSION: u32 = 1;
+const HEAD_LEN: usize = 8 + 4 + 8 + 8 + 8 + 4;
+const FRAME_MAGIC: &[u8; 4] = b"\xc5Row";
+const FRAME_HEAD_LEN: usize = 4 + 4 + 8 + 1 + 16 + 4;
+
+/// The content of a journal, up to the first bad frame.
+#[derive(Debug, Default)]
+pub(in crate::catalogue) struct JournalContents {
+    pub(in crate::catalogue) rows: HashMap<CatalogueRowKey, StoredRow>,
+    pub(in crate::catalogue) revision: u64,
+    pub(in crate::catalogue) digest: CatalogueDigest,
+    /// Frames before the first bad one.
+    pub(in crate::catalogue) frames: u64,
+    /// The byte at which the good part ends.
+    pub(in crate::catalogue) good_len: u64,
+}
+
+impl JournalContents {
+    fn put(&mut self, row: StoredRow) {
+        self.revision = row.revision;
+        self.digest.add(&row);
+        self.frames += 1;
+        if let Some(old) = self.rows.insert(row.key(), row) {
+            self.digest.remove(&old);
+        }
+    }
+}
+
+/// The condition of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::catalogue) enum JournalCondition {
+    /// There is no journal.
+    Absent,
+    /// The journal is whole, as far as it alone can tell.
+    Intact,
+    /// Its last bytes are not a frame: a crash came while they were written, or they
+    /// are damaged.
+    Torn(String),
+    /// The journal is not what was written. `highest` is the highest revision of any
+    /// frame before or behind the damage.
+    Damaged { finding: String, highest: u64 },
+}
+
+/// Reads a journal from its bytes.
+pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCondition) {
+    let mut contents = JournalContents::default();
+    let damaged = |contents: &JournalContents, finding: String, from: usize| JournalCondition::Damaged {
+        finding,
+        highest: highest_after(bytes, from).max(contents.revision),
+    };
+    let Some((revision, snapshot)) = read_head(bytes) else {
+        let finding = "its head is not what was written".to_owned();
+        let condition = damaged(&contents, finding, 0);
+        return (contents, condition);
+    };
+    let mut at = HEAD_LEN;
+    contents.good_len = at as u64;
+    while at < bytes.len() {
+        let in_snapshot = contents.frames < snapshot.rows;
+        let Some((row, len)) = read_frame(&bytes[at..]) else {
+            let after = highest_after(bytes, at + 1);
+            let finding = format!("no frame at byte {at}");
+            let condition = if in_snapshot || after > 0 {
+                JournalCondition::Damaged { finding, highest: after.max(contents.revision) }
+            } else {
+                JournalCondition::Torn(finding)
+            };
+            return (contents, condition);
+        };
+        let follows = match in_snapshot {
+            true => row.revision > contents.revision && row.revision <= revision,
+            false => contents.revision.checked_add(1) == Some(row.revision),
+        };
+        if !follows {
+            let finding = format!("frame of revision {} at byte {at} is out of line", row.revision);
+            let condition = damaged(&contents, finding, at);
+            return (contents, condition);
+        }
+        contents.put(row);
+        at += len;
+        contents.good_len = at as u64;
+        if contents.frames == snapshot.rows && in_snapshot {
+            if contents.digest != snapshot {
+                let condition = damaged(&contents, "its snapshot does not add up".to_owned(), at);
+                return (contents, condition);
+            }
+            contents.revision = revision;
+        }
+    }
+    if contents.frames < snapshot.rows {
+        let finding = format!("its snapshot ends after {} of {} rows", contents.frames, snapshot.rows);
+        let highest = contents.revision.max(revision);
+        return (contents, JournalCondition::Damaged { finding, highest });
+    }
+    contents.revision = contents.revision.max(revision);
+    (contents, JournalCondition::Intact)
+}
+
+/// The highest revision of any whole frame from byte `from` on; 0 if there is none.
+fn highest_after(bytes: &[u8], from: usize) -> u64 {
+    let (mut at, mut highest) = (from, 0);
+    while let Some(found) =
+        bytes.get(at..).and_then(|rest| rest.windows(FRAME_MAGIC.len()).position(|w| w == FRAME_MAGIC))
+    {
+        at += found;
+        match read_frame(&bytes[at..]) {
+            Some((row, len)) => {
+                highest = highest.max(row.revision);
+                at += len;
+            }
+            None => at += 1,
+        }
+    }
+    highest
+}
+
+fn le_u32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn le_u64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+fn read_head(bytes: &[u8]) -> Option<(u64, CatalogueDigest)> {
+    let head = bytes.get(..HEAD_LEN)?;
+    let good = head.starts_with(HEAD_MAGIC)
+        && le_u32(head, 8) == VERSION
+        && le_u32(head, HEAD_LEN - 4) == crc32c::crc32c(&head[..HEAD_LEN - 4]);
+    good.then(|| (le_u64(head, 12), CatalogueDigest { rows: le_u64(head, 20), sum: le_u64(head, 28) }))
+}
+
+fn write_head(out: &mut Vec<u8>, revision: u64, digest: CatalogueDigest) {
+    out.extend_from_slice(HEAD_MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&revision.to_le_bytes());
+    out.extend_from_slice(&digest.rows.to_le_bytes());
+    out.extend_from_slice(&digest.sum.to_le_bytes());
+    let crc = crc32c::crc32c(out);
+    out.extend_from_slice(&crc.to_le_bytes());
+}
+
+/// The frame that `bytes` begins with, and its length.
+fn read_frame(bytes: &[u8]) -> Option<(StoredRow, usize)> {
+    let head = bytes.get(..FRAME_HEAD_LEN)?;
+    if !head.starts_with(FRAME_MAGIC) {
+        return None;
+    }
+    let len = FRAME_HEAD_LEN.checked_add(le_u32(head, 4) as usize)?;
+    let body = bytes.get(FRAME_HEAD_LEN..len)?;
+    if frame_crc(&head[..FRAME_HEAD_LEN - 4], body) != le_u32(head, FRAME_HEAD_LEN - 4) {
+        return None;
+    }
+    let row = StoredRow {
+        slot: RowSlot::from_code(head[16])?,
+        id: head[17..33].try_into().expect("sixteen bytes"),
+        revision: le_u64(head, 8),
+        body: std::str::from_utf8(body).ok()?.to_owned(),
+    };
+    Some((row, len))
+}
+
+pub(in crate::catalogue) fn write_frame(out: &mut Vec<u8>, row: &StoredRow) {
+    let start = out.len();
+    out.extend_from_slice(FRAME_MAGIC);
+    out.extend_from_slice(&(row.body.len() as u32).to_le_bytes());
+    out.extend_from_slice(&row.revision.to_le_bytes());
+    out.push(row.slot.code());
+    out.extend_from_slice(&row.id);
+    let crc = frame_crc(&out[start..], row.body.as_bytes());
+    out.extend_from_slice(&crc.to_le_bytes());
+    out.extend_from_slice(row.body.as_bytes());
+}
+
+fn frame_crc(head: &[u8], body: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(head), body)
+}
+
+/// Corrects the checksums of a journal, to test what a damaged one with good
+/// checksums does.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::catalogue) fn reseal(bytes: &mut [u8]) {
+    if bytes.len() < HEAD_LEN {
+        return;
+    }
+    let crc = crc32c::crc32c(&bytes[..HEAD_LEN - 4]);
+    bytes[HEAD_LEN - 4..HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
+    let mut rest = &mut bytes[HEAD_LEN..];
+    while rest.len() >= FRAME_HEAD_LEN {
+        let len = FRAME_HEAD_LEN.saturating_add(le_u32(rest, 4) as usize);
+        let Some((frame, after)) = rest.split_at_mut_checked(len) else { return };
+        let crc = frame_crc(&frame[..FRAME_HEAD_LEN - 4], &frame[FRAME_HEAD_LEN..]);
+        frame[FRAME_HEAD_LEN - 4..FRAME_HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
+        rest = after;
+    }
+}
+
+/// The bytes of a journal that starts from these rows.
+pub(in crate::catalogue) fn snapshot_bytes(rows: &mut [StoredRow], revision: u64) -> Vec<u8> {
+    rows.sort_unstable_by_key(|row| row.revision);
+    let mut digest = CatalogueDigest::default();
+    rows.iter().for_each(|row| digest.add(row));
+    let mut out = Vec::new();
+    write_head(&mut out, revision, digest);
+    rows.iter().for_each(|row| write_frame(&mut out, row));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(revision: u64) -> StoredRow {
+        StoredRow { slot: RowSlot::Customer, id: [1; 16], revision, body: "{}".to_owned() }
+    }
+
+    #[test]
+    fn nothing_follows_the_last_revision_there_is() {
+        let mut bytes = snapshot_bytes(&mut [row(1)], u64::MAX);
+        let snapshot = bytes.len();
+        assert_eq!(parse(&bytes).1, JournalCondition::Intact);
+        write_frame(&mut bytes, &row(0));
+        let (contents, condition) = parse(&bytes);
+        assert!(matches!(condition, JournalCondition::Damaged { .. }), "{condition:?}");
+        assert_eq!((contents.revision, contents.good_len), (u64::MAX, snapshot as u64));
+    }
+
+    #[test]
+    fn a_resealed_journal_reads_with_what_was_changed_in_it() {
+        let mut bytes = snapshot_bytes(&mut [], 0);
+        let head = bytes.len();
+        write_frame(&mut bytes, &row(1));
+        write_frame(&mut bytes, &row(2));
+        let whole = bytes.clone();
+        bytes[HEAD_LEN - 1] ^= 1;
+        bytes[head + FRAME_HEAD_LEN] ^= 1;
+        assert_eq!(parse(&bytes).0.frames, 0);
+        reseal(&mut bytes);
+        let (contents, condition) = parse(&bytes);
+        assert_eq!((contents.frames, condition), (2, JournalCondition::Intact));
+        bytes[head + FRAME_HEAD_LEN] ^= 1;
+        reseal(&mut bytes);
+        assert_eq!(bytes, whole);
+    }
+}

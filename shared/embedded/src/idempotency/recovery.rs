@@ -1,0 +1,87 @@
+//! Claims that the log holds and the state store missed.
+
+use super::{ClaimKey, StoredClaim};
+use crate::keys;
+use crate::kv::KvView;
+use crate::log::EmbeddedLog;
+use crate::segments::LogStep;
+use foldhash::HashMap;
+use sluice_model::wire::record::RecordDirectory;
+use sluice_model::{BatchId, Claim, CustomerId};
+use sluice_ports::PortError;
+use sluice_ports::idempotency::{KeyHash, Placed};
+use sluice_ports::log::ShardId;
+use std::collections::BTreeMap;
+
+/// Completed claims that were found in the log.
+pub(crate) struct RecoveredClaims(pub(super) HashMap<ClaimKey, StoredClaim>);
+
+/// A claim with the batch of its events.
+type FoundClaim = (CustomerId, BatchId, Claim);
+
+/// The position up to which a shard's claims are in the state store.
+pub(crate) fn read_progress(view: &KvView, shard: &ShardId) -> Result<u64, PortError> {
+    let value = view.get(&keys::claims_progress(shard))?;
+    value.map_or(Ok(0), |value| keys::decode("read the claims' progress", &value))
+}
+
+/// Reads the log from each shard's progress on. Blocks.
+pub(super) fn recover(view: &KvView, log: &EmbeddedLog) -> Result<RecoveredClaims, PortError> {
+    let mut claims = Vec::new();
+    for shard in log.all_shards() {
+        let mut at = read_progress(view, &shard.id)?;
+        loop {
+            let step = shard.segments.read(at);
+            match step.map_err(|error| PortError::unavailable("recover idempotency keys", error))? {
+                LogStep::End => break,
+                LogStep::Frame { next, payload, .. } => {
+                    collect(&payload, &mut claims);
+                    at = next;
+                }
+                // The shard's consumer reports the damage.
+                LogStep::Damaged { next, rest, .. } => {
+                    rest.iter().for_each(|rest| collect(rest, &mut claims));
+                    at = next;
+                }
+            }
+        }
+    }
+    Ok(RecoveredClaims(complete(claims)))
+}
+
+fn collect(payload: &[u8], claims: &mut Vec<FoundClaim>) {
+    if let Ok(directory) = RecordDirectory::parse(payload) {
+        for row in &directory.batches {
+            claims.extend(row.claims.iter().map(|claim| (row.customer, row.id, *claim)));
+        }
+    }
+}
+
+/// Puts together the requests whose every part is in the log. A part that is
+/// there twice was sent twice, and a request that is there twice was made
+/// twice: its later answer counts.
+fn complete(claims: Vec<FoundClaim>) -> HashMap<ClaimKey, StoredClaim> {
+    type ClaimingRequest = (CustomerId, KeyHash, KeyHash, u16);
+    let mut requests: HashMap<ClaimingRequest, BTreeMap<u16, (BatchId, Claim)>> = HashMap::default();
+    for (customer, batch, claim) in claims {
+        let parts = requests.entry((customer, claim.key, claim.body, claim.parts)).or_default();
+        let part = parts.entry(claim.part).or_insert((batch, claim));
+        if part.0 < batch {
+            *part = (batch, claim);
+        }
+    }
+    let mut completed: HashMap<ClaimKey, StoredClaim> = HashMap::default();
+    for ((customer, key, body, count), parts) in requests {
+        if parts.len() < usize::from(count) {
+            continue;
+        }
+        let runs = parts.values().map(|(batch, claim)| (*batch, claim.first, claim.count)).collect();
+        let accepted_at_ms = parts.values().map(|(batch, _)| batch.ms()).max().unwrap_or(0);
+        let stored = StoredClaim { body, placed: Placed { runs, accepted_at_ms } };
+        let known = completed.entry((customer, key)).or_insert_with(|| stored.clone());
+        if known.placed.accepted_at_ms < accepted_at_ms {
+            *known = stored;
+        }
+    }
+    completed
+}

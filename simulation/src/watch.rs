@@ -1,0 +1,86 @@
+//! What processes are told of their dependencies, and whether they say so.
+
+use crate::plan::Service;
+use crate::planted::Planted;
+use crate::world::{Caller, NoAnswer, World};
+use sluice_aws::health::Health;
+use sluice_ports::log::ShardId;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How soon a process that is denied must say so.
+const TOLD_WITHIN_MS: u64 = 100;
+/// A lag that is not known anew must grow from this age on.
+const BLIND_MS: u64 = 4_000;
+
+/// What is known of all processes.
+#[derive(Default)]
+pub(crate) struct Watch {
+    healths: HashMap<Caller, Arc<Health>>,
+    /// Since when each process is denied each service.
+    denied_since: HashMap<(Caller, Service), u64>,
+    /// When each process last read each shard.
+    read_ms: HashMap<(Caller, ShardId), u64>,
+}
+
+impl Watch {
+    /// A process tells its health from now on.
+    pub(crate) fn joined(&mut self, who: Caller, health: Arc<Health>) {
+        self.healths.insert(who, health);
+    }
+
+    /// A call ended: the process learns it as its interceptors would tell it.
+    pub(crate) fn ended(&mut self, world: &World, who: Caller, service: Service, why: Option<NoAnswer>) {
+        let denied = (who, service);
+        match why {
+            Some(NoAnswer::Denied) => {
+                self.denied_since.entry(denied).or_insert(world.now_ms());
+            }
+            _ => {
+                self.denied_since.remove(&denied);
+            }
+        }
+        let Some(health) = self.healths.get(&who) else { return };
+        let (dependency, operation) = (service.dependency(), format!("{service:?}"));
+        match why {
+            // The fault that is planted: a refusal is an answer like any other.
+            Some(NoAnswer::Denied) if world.planted == Some(Planted::DeniedIsAnswer) => {
+                health.succeeded(dependency, &operation);
+            }
+            Some(why) => health.failed(dependency, why.class(), &operation, "simulated"),
+            None => health.succeeded(dependency, &operation),
+        }
+    }
+
+    /// A process read a shard.
+    pub(crate) fn read(&mut self, world: &World, who: Caller, shard: ShardId) {
+        self.read_ms.insert((who, shard), world.now_ms());
+    }
+
+    /// A process has a shard from now on: its lag is not known yet.
+    pub(crate) fn granted(&mut self, world: &World, who: Caller, shard: &ShardId) {
+        self.read(world, who, shard.clone());
+    }
+
+    /// A process that is denied says so, of what it is denied.
+    pub(crate) fn check_denials(&self, world: &World, who: Caller, lost: &[&str]) {
+        for ((_, service), since) in self.denied_since.iter().filter(|((caller, _), _)| *caller == who) {
+            let is_told = lost.contains(&service.reported());
+            if world.denies(*service) && world.now_ms() >= since + TOLD_WITHIN_MS && !is_told {
+                let how = format!("p{who} is denied {service:?} and reports {lost:?}");
+                world.broken("a process that is denied says so", &how);
+            }
+        }
+    }
+
+    /// A lag of which nothing was heard grows.
+    pub(crate) fn check_lag(&self, world: &World, who: Caller, shard: &str, lag_ms: u64) {
+        let Some(read_ms) = self.read_ms.get(&(who, ShardId(shard.into()))) else { return };
+        let blind_ms = world.now_ms().saturating_sub(*read_ms);
+        if blind_ms > BLIND_MS && lag_ms + BLIND_MS < blind_ms {
+            let how =
+                format!("p{who} has not read {shard} for {blind_ms} ms and reports a lag of {lag_ms} ms");
+            world.broken("a lag that is not known grows", &how);
+        }
+    }
+}

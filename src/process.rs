@@ -1,0 +1,72 @@
+//! What a process needs whatever it runs: a runtime, one TLS provider, a signal
+//! to stop, and tasks in the background that end with it.
+
+use crate::config::Config;
+use anyhow::Context;
+use std::future::Future;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Runs a command's future on a runtime of the configured size.
+pub(crate) fn block_on(
+    config: &Config,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    sluice_telemetry::start_logs(&config.telemetry).context("start logs")?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.threads > 0 {
+        runtime.worker_threads(config.threads);
+    }
+    runtime.enable_all().build().context("start the runtime")?.block_on(work)
+}
+
+/// Names the TLS provider. rustls panics if several are linked and none is named.
+pub(crate) fn install_tls_provider() -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_installed| anyhow::anyhow!("a TLS provider is already installed"))
+}
+
+/// A token that SIGTERM or SIGINT cancels.
+pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        // Cancel safe: both are waits.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancelled.cancel();
+    });
+    Ok(token)
+}
+
+/// Tasks that serve the roles of a process until these have ended.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Runs a task, which must end when its token is cancelled.
+    pub(crate) fn spawn<F>(&mut self, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.push(tokio::spawn(task(self.stop.clone())));
+    }
+
+    /// Ends all tasks and waits for them.
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        for task in self.tasks {
+            task.await.context("a background task")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! The two roles over the ports of either engine, put together in one way: for
+//! `up`, `up --distributed`, `demo`, `ingest` and `processor`.
+
+use crate::config::Config;
+use crate::process::Background;
+use anyhow::Context;
+use futures_util::future::BoxFuture;
+use sluice_catalogue::directory::{Directory, Refresher};
+use sluice_catalogue::sealing::SealedCatalogue;
+use sluice_ingest::{BoundIngest, IngestParts};
+use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, LostDependency, Rates, Rows, WorkQueue};
+use sluice_processor::{Processor, ProcessorPorts};
+use sluice_telemetry::PrometheusHandle;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Tells the dependencies that are lost now.
+pub(crate) type Lost = Arc<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
+
+/// What every process has, whatever its roles: the catalogue as it knows it,
+/// its metrics, and the tasks that keep both.
+pub(crate) struct Foundation {
+    pub(crate) sealed: Arc<SealedCatalogue>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) background: Background,
+}
+
+impl Foundation {
+    /// Runs what keeps the directory and the metrics.
+    pub(crate) fn new(
+        metrics: PrometheusHandle,
+        sealed: Arc<SealedCatalogue>,
+        (directory, refresher): (Arc<Directory>, Refresher),
+    ) -> Self {
+        let mut background = Background::default();
+        background.spawn(|stop| refresher.run(stop));
+        let kept = metrics.clone();
+        background.spawn(|stop| sluice_telemetry::keep_up(kept, stop));
+        Self { sealed, directory, metrics, background }
+    }
+}
+
+/// The stores of an engine, which both roles read and write.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) events: Arc<dyn EventStore>,
+    pub(crate) queue: Arc<dyn WorkQueue>,
+    pub(crate) rows: Arc<dyn Rows>,
+    pub(crate) checkpoints: Arc<dyn Checkpoints>,
+    /// The lanes of the deployment.
+    pub(crate) lanes: u16,
+    /// The most raw bytes of a record that the log takes.
+    pub(crate) record_bytes_max: usize,
+    /// Which process this is; see [`ProcessorPorts::instance`].
+    pub(crate) instance: u64,
+}
+
+/// What an engine offers to the ingest role alone.
+pub(crate) struct IngestPorts {
+    pub(crate) idempotency: Arc<dyn Idempotency>,
+    pub(crate) rates: Arc<dyn Rates>,
+    pub(crate) lost: Lost,
+    pub(crate) admin_token: String,
+}
+
+/// A processor over the stores, not yet running.
+pub(crate) fn processor(
+    config: &Config,
+    foundation: &Foundation,
+    stores: &Stores,
+) -> anyhow::Result<Processor> {
+    let stores = stores.clone();
+    let ports = ProcessorPorts {
+        log: stores.log,
+        events: stores.events,
+        queue: stores.queue,
+        checkpoints: stores.checkpoints,
+        catalogue: foundation.sealed.clone(),
+        directory: foundation.directory.clone(),
+        rows: stores.rows,
+        lanes: stores.lanes,
+        instance: stores.instance,
+    };
+    Processor::new(ports, config.processor.clone()).context("start the processor")
+}
+
+/// An ingest role that listens and does not serve yet. `probe` sends the test
+/// events that customers ask for.
+pub(crate) fn bind_ingest(
+    config: &Config,
+    foundation: &Foundation,
+    stores: &Stores,
+    ports: IngestPorts,
+    probe: &Processor,
+) -> anyhow::Result<BoundIngest> {
+    let (stores, metrics) = (stores.clone(), foundation.metrics.clone());
+    let mut settings = config.edge.clone();
+    settings.lanes.record_bytes_max = settings.lanes.record_bytes_max.min(stores.record_bytes_max);
+    let parts = IngestParts {
+        directory: foundation.directory.clone(),
+        log: stores.log,
+        events: stores.events,
+        queue: stores.queue,
+        idempotency: ports.idempotency,
+        rates: ports.rates,
+        lost: Box::new(move || (ports.lost)()),
+        rows: stores.rows,
+        probe: probe.probe(),
+        lanes: stores.lanes,
+        admin_token: ports.admin_token,
+        config: settings,
+        render_metrics: Box::new(move || metrics.render()),
+    };
+    BoundIngest::bind(parts).context("listen")
+}
+
+/// A running role: ends in order when its token is cancelled.
+pub(crate) struct RunningRole {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+    /// Cancelled when the role ended without being told to.
+    failed: CancellationToken,
+}
+
+impl RunningRole {
+    /// Runs a role. `failed` is cancelled if it ends by itself.
+    pub(crate) fn start(
+        name: &'static str,
+        failed: CancellationToken,
+        role: impl FnOnce(CancellationToken) -> BoxFuture<'static, anyhow::Result<()>>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let (running, told, by_itself) = (role(stop.clone()), stop.clone(), failed.clone());
+        let task = tokio::spawn(async move {
+            let ended = running.await;
+            if !told.is_cancelled() {
+                tracing::error!(role = name, error = ?ended.as_ref().err(), "a role ended by itself");
+                by_itself.cancel();
+            }
+            ended
+        });
+        Self { name, stop, task, failed }
+    }
+
+    /// Tells the role to end, and waits until it has drained.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        let Self { name, task, failed, .. } = self;
+        task.await.with_context(|| format!("the task of the {name} role"))??;
+        anyhow::ensure!(!failed.is_cancelled(), "the {name} role ended by itself; see the log");
+        Ok(())
+    }
+}
+
+/// Runs the ingest role.
+pub(crate) fn run_ingest(bound: BoundIngest, failed: CancellationToken) -> RunningRole {
+    RunningRole::start("ingest", failed, |stop| {
+        Box::pin(async move {
+            bound.run(stop).await;
+            Ok(())
+        })
+    })
+}
+
+/// Both roles in one process.
+pub(crate) struct BothRoles {
+    pub(crate) url: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin_address: SocketAddr,
+    pub(crate) processor: Processor,
+    ingest: RunningRole,
+    processing: RunningRole,
+    failed: CancellationToken,
+}
+
+impl BothRoles {
+    /// Serves and works. `work` runs the processor until its token is cancelled.
+    pub(crate) fn start(
+        bound: BoundIngest,
+        processor: Processor,
+        work: impl FnOnce(Processor, CancellationToken) -> BoxFuture<'static, anyhow::Result<()>>,
+    ) -> Self {
+        let failed = CancellationToken::new();
+        let (url, address, admin_address) =
+            (bound.public_url(), bound.public_address(), bound.admin_address());
+        let ingest = run_ingest(bound, failed.clone());
+        let worked = processor.clone();
+        let processing = RunningRole::start("processor", failed.clone(), |stop| work(worked, stop));
+        Self { url, address, admin_address, processor, ingest, processing, failed }
+    }
+
+    /// Returns when a role ended by itself: the process is of no more use.
+    pub(crate) async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+
+    /// Ends both: deliveries go on until the ingest role has answered its last request.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let served = self.ingest.stop().await;
+        let worked = self.processing.stop().await;
+        served.and(worked)
+    }
+}
