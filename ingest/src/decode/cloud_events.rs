@@ -40,7 +40,7 @@ pub(crate) enum CloudForm {
 
 /// A body in the API's own form.
 #[derive(Debug)]
-pub(crate) struct Translated {
+pub(crate) struct TranslatedBody {
     /// JSON: an event or an array of events. `{}` stands for a refused event.
     pub body: Vec<u8>,
     /// The refused events by their index.
@@ -69,7 +69,7 @@ impl CloudForm {
         headers: &HeaderMap,
         body: &[u8],
         event_bytes_max: usize,
-    ) -> Result<Translated, EventsBodyError> {
+    ) -> Result<TranslatedBody, EventsBodyError> {
         match self {
             Self::Binary => Ok(one(binary::event(headers, body, event_bytes_max))),
             Self::Structured => structured::one(body).map(one),
@@ -78,10 +78,10 @@ impl CloudForm {
     }
 }
 
-fn one(event: Result<Vec<u8>, EventError>) -> Translated {
+fn one(event: Result<Vec<u8>, EventError>) -> TranslatedBody {
     match event {
-        Ok(body) => Translated { body, refusals: Vec::new() },
-        Err(error) => Translated { body: b"{}".to_vec(), refusals: vec![(0, error)] },
+        Ok(body) => TranslatedBody { body, refusals: Vec::new() },
+        Err(error) => TranslatedBody { body: b"{}".to_vec(), refusals: vec![(0, error)] },
     }
 }
 

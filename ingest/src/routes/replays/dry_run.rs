@@ -19,7 +19,7 @@ const EVENTS_MAX: u64 = 200_000;
 const PAGE_BATCHES: usize = 64;
 
 /// What a dry run has counted so far, and the tools for going on.
-struct Count {
+struct DryRunCount {
     selector: Selector,
     scratch: MatchScratch,
     deadline: Instant,
@@ -28,7 +28,7 @@ struct Count {
     complete: bool,
 }
 
-impl Count {
+impl DryRunCount {
     /// Counts the events of a page until the deadline.
     fn add(mut self, batches: &[StoredBatch]) -> Self {
         for stored in batches {
@@ -76,7 +76,7 @@ pub(super) async fn count(
     let trial = context.trials.enter(customer.id())?;
     let scratch = MatchScratch::default();
     let deadline = trial.deadline();
-    let mut count = Count { selector, scratch, deadline, scanned: 0, matching: 0, complete: true };
+    let mut count = DryRunCount { selector, scratch, deadline, scanned: 0, matching: 0, complete: true };
     let lanes: Vec<_> = customer.state().customer.lanes_ever(context.lanes).collect();
     for lane in lanes {
         let mut scan = LaneScan {
@@ -100,7 +100,7 @@ pub(super) async fn count(
             }
         }
     }
-    let Count { scanned, matching, complete, .. } = count;
+    let DryRunCount { scanned, matching, complete, .. } = count;
     let body = json!({ "dry_run": true, "scanned": scanned, "would_match": matching, "complete": complete });
     Ok(json(StatusCode::OK, &body))
 }
