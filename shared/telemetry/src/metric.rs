@@ -110,7 +110,31 @@ pub const METRICS: &[Metric] = &[
         "sluice_log_takeovers_cut_short_total",
         "Takeovers of a shard that stopped looking for records sent twice, so that delivery could begin.",
     ),
+    Metric::counter(
+        "sluice_store_refused_total",
+        "Items and messages that DynamoDB or SQS refused for good; each is set aside with its bytes and the \
+         reason.",
+    )
+    .by(&[("kind", Values::Of(&["batch", "facts", "dead_letter", "delivery", "row"]))]),
+    Metric::counter(
+        "sluice_queue_deliveries_split_total",
+        "Deliveries split in two because their message was too large for the queue.",
+    ),
+    Metric::counter(
+        "sluice_queue_side_calls_failed_total",
+        "Calls of SQS beside a delivery's own path that failed; deliveries go on, some come again or late.",
+    )
+    .by(&[("call", Values::Of(SIDE_CALLS))]),
+    Metric::gauge(
+        "sluice_settings_wrong",
+        "Settings of the stream, the tables and the queues that are not as Sluice needs them, as found at the \
+         start; the log names them, and `sluice provision` mends those that it may.",
+    ),
 ];
+
+/// Calls of SQS beside a delivery's own path.
+const SIDE_CALLS: &[&str] =
+    &["change_visibility", "delete_messages", "send_on", "give_up", "revive", "carry_dead_letters"];
 
 /// Gives the recorder that is installed the metrics' help.
 pub fn describe(all: &[Metric]) {
