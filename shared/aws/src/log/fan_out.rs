@@ -8,15 +8,15 @@
 //! the least. A consumer that somebody deregisters is registered again.
 
 use super::kinesis::stored;
-use super::stream::{ShardPage, Subscription};
+use super::stream::{ShardPage, ShardSubscription};
 use crate::failure;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
 use aws_sdk_kinesis::types::{
     ConsumerStatus, ShardIteratorType, StartingPosition, SubscribeToShardEvent, SubscribeToShardEventStream,
 };
-use sluice_ports::{FailureClass, PortError};
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
@@ -55,11 +55,11 @@ impl FanOut {
     }
 
     /// Subscribes to a shard, again and again until what is returned is dropped.
-    pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> Subscription {
+    pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> ShardSubscription {
         let (sender, pushed) = mpsc::channel(EVENTS_MAX);
         let fan_out = Arc::clone(self);
         let pump = tokio::spawn(async move { fan_out.pump(shard, after, sender).await });
-        Subscription { pushed, _pump: AbortOnDropHandle::new(pump) }
+        ShardSubscription { pushed, _pump: AbortOnDropHandle::new(pump) }
     }
 
     async fn pump(
@@ -147,7 +147,8 @@ impl FanOut {
         let attempted = || format!("register the consumer {}", self.consumer);
         let described = self.client.describe_stream_summary().stream_name(&self.stream).send().await;
         let described = described.map_err(|error| failure::port_error(attempted(), &error))?;
-        let stream = described.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
+        let stream =
+            described.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
         let register = self.client.register_stream_consumer().stream_arn(&stream);
         match register.consumer_name(&self.consumer).send().await {
             Ok(_) => {}
