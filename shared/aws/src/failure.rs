@@ -169,7 +169,5 @@ pub(super) fn port_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static
     PortError::failed(class_of(error), attempted, describe(error))
 }
 
-/// The former name of [`port_error`].
-
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ mod observed;
 #[cfg(feature = "services")]
 mod row;
 mod rows;
+mod stream_watch;
 #[cfg(feature = "services")]
 mod table;
 #[cfg(test)]

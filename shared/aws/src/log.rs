@@ -35,7 +35,7 @@ pub(crate) mod testing;
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
 pub use stream::{
-    Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity, Subscription,
+    Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, ShardSubscription, StoredRecord, Stream, StreamIdentity,
 };
 
 #[cfg(feature = "services")]

@@ -1,7 +1,7 @@
 //! The metrics of the distributed engine, as handles made once.
 //! `telemetry::METRICS` declares them.
 
-use super::health::Health;
+use super::health::DependencyHealth;
 use metrics::{Counter, Gauge, counter, gauge};
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ pub struct HealthMetrics {
 
 impl Default for HealthMetrics {
     fn default() -> Self {
-        let gauges = Health::names().map(|name| {
+        let gauges = DependencyHealth::names().map(|name| {
             let lost = gauge!("sluice_dependency_lost", "dependency" => name);
             (name, (lost, gauge!("sluice_dependency_denied", "dependency" => name)))
         });

@@ -2,7 +2,7 @@
 
 use super::config::AwsConfig;
 use super::failure;
-use super::health::{Dependency, Health};
+use super::health::{Dependency, DependencyHealth};
 use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
 use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const COMMAND_WITHIN: Duration = Duration::from_millis(1000);
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
-    health: Arc<Health>,
+    health: Arc<DependencyHealth>,
 }
 
 impl Redis {
@@ -26,7 +26,7 @@ impl Redis {
     ///
     /// # Errors
     /// If the URL is none.
-    pub fn new(config: &AwsConfig, health: Arc<Health>) -> Result<Self, PortError> {
+    pub fn new(config: &AwsConfig, health: Arc<DependencyHealth>) -> Result<Self, PortError> {
         let what = "read aws.redis_url";
         let url = Config::from_url(&config.redis_url).map_err(|error| PortError::unavailable(what, error))?;
         let client = Builder::from_config(url)

@@ -101,9 +101,9 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
         settled: Option<Settled>,
     ) -> Result<Written, PortError>;
 
-    /// Leaves the shard without an owner, with `START` as its checkpoint, and
-    /// counts up, if the count is `counter`.
-    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError>;
+    /// Makes the row that of a new shard of the same id, without an owner and
+    /// with `START` as its checkpoint, and counts up, if the count is `counter`.
+    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError>;
 
     /// Remembers the stream, if the table remembers `known` or, where that is
     /// none, no stream. Returns whether it did.

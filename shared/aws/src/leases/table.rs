@@ -1,6 +1,6 @@
 //! The lease table's requests on DynamoDB.
 
-use super::row::{self, WORKER, checkpoint_text, new_lease};
+use super::row::{self, WORKER, checkpoint_text, new_lease, parents};
 use super::rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 use crate::attribute::{Item, number, text};
 use crate::clients::Clients;
@@ -132,12 +132,22 @@ impl LeaseRows for LeaseTable {
         written(request, shard).await
     }
 
-    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
-        let update = "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled REMOVE leaseOwner";
-        let request = self.update(&shard.0, counter, update);
+    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError> {
+        // Other shards of the former stream may have been this one's parents.
+        let (sets, removes) = match shard.parents.is_empty() {
+            true => ("", ", parentShardId"),
+            false => (", parentShardId = :parents", ""),
+        };
+        let update = format!(
+            "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled{sets} REMOVE leaseOwner{removes}"
+        );
+        let mut request = self.update(&shard.id.0, counter, &update);
+        if !shard.parents.is_empty() {
+            request = request.expression_attribute_values(":parents", parents(shard));
+        }
         let request = request.expression_attribute_values(":start", text(checkpoint_text(Position::START)));
         let request = request.expression_attribute_values(":settled", number(clock::now_ms()));
-        written(request.condition_expression("leaseCounter = :known"), shard).await
+        written(request.condition_expression("leaseCounter = :known"), &shard.id).await
     }
 
     async fn remember_stream(

@@ -8,7 +8,7 @@
 //! the least. A consumer that somebody deregisters is registered again.
 
 use super::kinesis::stored;
-use super::stream::{ShardPage, Subscription};
+use super::stream::{ShardPage, ShardSubscription};
 use crate::failure;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
@@ -55,11 +55,11 @@ impl FanOut {
     }
 
     /// Subscribes to a shard, again and again until what is returned is dropped.
-    pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> Subscription {
+    pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> ShardSubscription {
         let (sender, pushed) = mpsc::channel(EVENTS_MAX);
         let fan_out = Arc::clone(self);
         let pump = tokio::spawn(async move { fan_out.pump(shard, after, sender).await });
-        Subscription { pushed, _pump: AbortOnDropHandle::new(pump) }
+        ShardSubscription { pushed, _pump: AbortOnDropHandle::new(pump) }
     }
 
     async fn pump(

@@ -31,13 +31,13 @@ pub(super) struct Learning {
     window_ms: u64,
     deadline: Instant,
     marks: Marks,
-    step: Step,
+    step: LearningStep,
     /// Parents whose end is still to be read.
     parents: Vec<ShardId>,
 }
 
 /// What is read now.
-enum Step {
+enum LearningStep {
     /// When the record at the checkpoint arrived; the oldest record where there is no checkpoint.
     Anchor { iterator: Option<String> },
     /// The end of the window, of a parent or of the shard itself.
@@ -87,7 +87,7 @@ impl Learning {
             window_ms: window.as_millis() as u64,
             deadline: Instant::now() + within,
             marks: Marks::default(),
-            step: Step::Anchor { iterator: None },
+            step: LearningStep::Anchor { iterator: None },
             parents: own.map_or_else(Vec::new, |info| info.parents.iter().filter(kept).cloned().collect()),
         }
     }
@@ -108,7 +108,7 @@ impl Learning {
         until: Instant,
     ) -> Result<Learnt, PortError> {
         // A parent that is being read is no longer among those to be read.
-        let begins = matches!(self.step, Step::Anchor { .. });
+        let begins = matches!(self.step, LearningStep::Anchor { .. });
         let nothing_before = begins && self.after == Position::START && self.parents.is_empty();
         if nothing_before || self.after == Position::END {
             return Ok(Learnt::Everything(None));
@@ -120,7 +120,7 @@ impl Learning {
         }
         let until = until.min(self.deadline);
         match &mut self.step {
-            Step::Anchor { iterator } => {
+            LearningStep::Anchor { iterator } => {
                 let from = match self.after {
                     Position::START => ReadFrom::After(Position::START),
                     position => ReadFrom::At(position),
@@ -137,7 +137,7 @@ impl Learning {
                     None => Ok(Learnt::NotYet),
                 }
             }
-            Step::Window(window) => {
+            LearningStep::Window(window) => {
                 // Each parent gets its part of the time that is left.
                 let left = self.deadline.saturating_duration_since(Instant::now());
                 let share = left / (self.parents.len() as u32 + 1);
@@ -166,7 +166,7 @@ impl Learning {
             None => (shard.clone(), self.after),
         };
         let from_ms = to_ms.saturating_sub(self.window_ms);
-        self.step = Step::Window(Window {
+        self.step = LearningStep::Window(Window {
             shard,
             until,
             from_ms,

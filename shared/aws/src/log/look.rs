@@ -10,11 +10,11 @@ pub(super) struct Arrived {
     pub(super) bytes: usize,
     pub(super) at_ms: u64,
     /// Of a record that cannot be read, or not all of it.
-    pub(super) damage: Option<Damage>,
+    pub(super) damage: Option<RecordDamage>,
 }
 
 /// A record as it came, and what is wrong with it.
-pub(super) struct Damage {
+pub(super) struct RecordDamage {
     pub(super) record: StoredRecord,
     pub(super) detail: String,
 }
@@ -58,7 +58,7 @@ fn decode(record: StoredRecord) -> Arrived {
     let damage = (!damage.is_empty()).then(|| {
         let detail = format!("record {} of {bytes} bytes: {}", position.to_decimal(), damage.join("; "));
         items.push(LogItem::Damaged { position, detail: detail.clone() });
-        Damage { record, detail }
+        RecordDamage { record, detail }
     });
     Arrived { items, position, bytes, at_ms, damage }
 }

@@ -1,9 +1,9 @@
-//! Reading shards: by polling, paced to what a shard allows, or as they push.
+//! ShardReading shards: by polling, paced to what a shard allows, or as they push.
 
-use super::arrivals::Arrivals;
-use super::look::{Arrived, Damage, Look};
+use super::arrivals::ShardArrivals;
+use super::look::{Arrived, Look, RecordDamage};
 use super::read_pace::ReadPace;
-use super::stream::{Aside, ReadFrom, Stream, Subscription};
+use super::stream::{Aside, ReadFrom, ShardSubscription, Stream};
 use crate::metrics::LogMetrics;
 use parking_lot::Mutex;
 use sluice_model::clock;
@@ -48,7 +48,7 @@ pub(crate) struct Readers {
 
 struct KnownShard {
     pace: ReadPace,
-    arrivals: Arrivals,
+    arrivals: ShardArrivals,
     used: Instant,
 }
 
@@ -57,7 +57,7 @@ struct ShardReader {
     position: Position,
     buffered: VecDeque<Arrived>,
     iterator: Option<String>,
-    pushed: Option<Subscription>,
+    pushed: Option<ShardSubscription>,
     /// How far the stream said that the last good answer was behind, and when it said so.
     behind: Option<(u64, Instant)>,
     /// Whether that answer ended at the end of the shard.
@@ -141,7 +141,7 @@ impl Readers {
             known.retain(|_, shard| shard.used.elapsed() < IDLE);
             let new = KnownShard {
                 pace: ReadPace::new(now, self.settings.bytes_per_s),
-                arrivals: Arrivals::default(),
+                arrivals: ShardArrivals::default(),
                 used: now,
             };
             known.insert(shard.clone(), new);
@@ -206,7 +206,7 @@ impl Readers {
     /// Stores what cannot be read before anybody passes it.
     async fn set_aside(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
         for arrived in &mut reader.buffered {
-            if let Some(Damage { record, detail }) = &arrived.damage {
+            if let Some(RecordDamage { record, detail }) = &arrived.damage {
                 self.aside.put(shard, record, detail).await?;
                 arrived.damage = None;
             }
