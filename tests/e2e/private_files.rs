@@ -24,8 +24,9 @@ fn assert_private(data: &Path) {
     let modes = modes(data);
     let wanted = |path: &Path| if path.is_dir() { 0o700 } else { 0o600 };
     // A file may go while others are looked at.
-    let open: Vec<_> = modes.iter().filter(|(path, mode)| path.exists() && *mode != wanted(path)).collect();
-    assert!(open.is_empty(), "readable by others, or not by their owner: {open:#o?}");
+    let open = modes.iter().filter(|(path, mode)| path.exists() && *mode != wanted(path));
+    let open: Vec<_> = open.map(|(path, mode)| format!("{} {mode:o}", path.display())).collect();
+    assert!(open.is_empty(), "readable by others, or not by their owner: {open:?}");
     let names = ["format", "catalogue.db", "catalogue.journal", "log/shard-0/bounds", "state/flushed"];
     for name in names {
         assert!(modes.iter().any(|(path, _)| path == &data.join(name)), "{name} was looked at");
