@@ -12,10 +12,6 @@ use sluice_loadtest::sender::RunConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
-
-/// The longest that a request may take while the disk takes nothing.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 fn config() -> ServerConfig {
     ServerConfig::default()
@@ -80,12 +76,9 @@ impl FaultedFlow {
     }
 }
 
-/// A request that must be answered in time, whatever the answer.
+/// A request that must be answered before the client gives up, whatever the answer.
 fn answer(request: Request, address: SocketAddr) -> Answer {
-    let started = std::time::Instant::now();
-    let answer = request.send(address).expect("an answer");
-    assert!(started.elapsed() < ANSWER_WITHIN, "answered after {:?}", started.elapsed());
-    answer
+    request.send(address).expect("an answer")
 }
 
 #[track_caller]

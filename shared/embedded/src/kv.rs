@@ -256,6 +256,13 @@ impl Kv {
     }
 }
 
+impl Drop for Kv {
+    /// Waits for the threads: they must not write once another store owns the directory.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// Works a change out on the ledger's thread. Whether or not its caller still
 /// waits, a change that was worked out counts.
 fn staged_job<R: Send + 'static>(
