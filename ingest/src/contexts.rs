@@ -41,6 +41,9 @@ pub(crate) struct EventsContext {
     pub store: Arc<dyn EventStore>,
     /// How many lanes the deployment has.
     pub lanes: u16,
+    /// Bounds the pages that a customer reads at a time: a filter that matches
+    /// nothing looks at many events.
+    pub reads: CustomerLocks,
     /// The queue that takes resent events.
     pub queue: Arc<dyn WorkQueue>,
     pub trials: Arc<Trials>,

@@ -105,6 +105,7 @@ fn contexts(
         events: EventsContext {
             store: Arc::clone(&store),
             lanes,
+            reads: CustomerLocks::new(config.limits.customer_reads_max),
             queue: Arc::clone(&queue),
             trials: Arc::clone(&trials),
         },
@@ -132,9 +133,9 @@ fn contexts(
             lanes,
             replays: ReplayStore::new(rows),
             trials,
-            starts: CustomerLocks::default(),
+            starts: CustomerLocks::new(1),
         },
-        operators: OperatorsContext { lanes, is_development, changes: CustomerLocks::default() },
+        operators: OperatorsContext { lanes, is_development, changes: CustomerLocks::new(1) },
     }
 }
 

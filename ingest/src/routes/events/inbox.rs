@@ -51,6 +51,7 @@ pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> R
         filter: &filter,
         budget: PageBudget::for_page(limit),
     };
+    let _turn = context.reads.lock(customer.id()).await;
     let page = read(&*context.store, page_query).await?;
     let mut out = Vec::with_capacity(page.items.len() + 2048);
     out.extend_from_slice(b"{\"events\":[");
