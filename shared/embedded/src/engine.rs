@@ -10,7 +10,7 @@ use super::log::{self, EmbeddedLog, LogSettings};
 use super::queue::EmbeddedQueue;
 use super::retention::{Retention, RetentionSettings};
 use super::rows::EmbeddedRows;
-use sluice_ports::{Log, PortError};
+use sluice_ports::{Log, LostDependency, PortError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,11 +166,13 @@ impl EmbeddedEngine {
         &self.findings
     }
 
-    /// The parts of the engine that take nothing now, for readiness.
+    /// The parts of the engine that take nothing now, and why, for readiness.
     #[must_use]
-    pub fn lost(&self) -> Vec<&'static str> {
-        let log = self.log.accepting().is_err().then_some("log");
-        log.into_iter().chain(self.kv.failing().map(|_detail| "state")).collect()
+    pub fn lost(&self) -> Vec<LostDependency> {
+        let lost = |name, reason| LostDependency { name, reason };
+        let log = self.log.accepting().err().map(|error| lost("log", error.to_string()));
+        let state = self.kv.failing().map(|detail| lost("state", detail.to_string()));
+        log.into_iter().chain(state).collect()
     }
 
     /// Enforces retention, deletes expired data and compacts the state, until
