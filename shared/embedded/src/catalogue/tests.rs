@@ -1,4 +1,5 @@
 use super::*;
+use sluice_model::{Subscription, SubscriptionId};
 use sluice_ports::catalogue::contract::{self, Sample};
 use std::collections::BTreeMap;
 use std::fs;
