@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::metric::CheckedLimit;
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 use crate::sender::{LiveCounters, RunReport};
 use crate::tls::TlsSettings;
 use crate::verify::VerifyReport;
@@ -100,7 +100,7 @@ async fn stage(
     stop: CancellationToken,
     show: impl FnMut(&TimelinePoint, &LiveCounters),
 ) -> Result<ChaosReport, ChaosError> {
-    let mut random = SplitMix::new(config.seed);
+    let mut random = SeededRandom::new(config.seed);
     let data = config.directory.join("data");
     let wants_disk = scenario.faults.kinds.contains(&FaultKind::FullDisk);
     let disk = if wants_disk { FillableDisk::mount(&data) } else { None };
@@ -191,12 +191,12 @@ async fn torment(
     mut victims: Victims<'_>,
     scenario: &Scenario,
     kinds: &[FaultKind],
-    random: &mut SplitMix,
+    random: &mut SeededRandom,
     started: Instant,
     stop: &CancellationToken,
     faults: &mut Vec<ScenarioFault>,
 ) -> Result<(), ChaosError> {
-    let part = |whole: Duration, random: &mut SplitMix| whole.mul_f64(0.1 + 0.9 * random.unit());
+    let part = |whole: Duration, random: &mut SeededRandom| whole.mul_f64(0.1 + 0.9 * random.unit());
     while !kinds.is_empty() {
         let wait = part(scenario.faults.every, random);
         let lasting = part(scenario.faults.lasting, random);

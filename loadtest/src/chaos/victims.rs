@@ -7,7 +7,7 @@ use super::error::ChaosError;
 use super::fault::FaultKind;
 use super::flow::TrafficFlow;
 use super::server::ScenarioServer;
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 use crate::receiver::{Behaviour, ReceiverReply};
 
 /// The server, disk and flows that faults are done to.
@@ -24,7 +24,7 @@ impl Victims<'_> {
         &mut self,
         kind: FaultKind,
         lasting: Duration,
-        random: &mut SplitMix,
+        random: &mut SeededRandom,
     ) -> Result<(), ChaosError> {
         match kind {
             FaultKind::Kill => {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::LedgerWriter;
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 
 const RUN: u64 = 5;
 const SUBSCRIPTION: u64 = 9;
@@ -24,7 +24,7 @@ struct Ledgers {
     received: LedgerWriter,
     sent_entries: Vec<LedgerEntry>,
     received_entries: Vec<LedgerEntry>,
-    random: SplitMix,
+    random: SeededRandom,
     planted: PlantedFaults,
 }
 
@@ -36,7 +36,7 @@ impl Ledgers {
             received: open("received", LedgerKind::Received),
             sent_entries: Vec::new(),
             received_entries: Vec::new(),
-            random: SplitMix::new(1),
+            random: SeededRandom::new(1),
             planted: PlantedFaults::default(),
         }
     }

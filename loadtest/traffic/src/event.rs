@@ -10,7 +10,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::mark::{self, MARK_BYTES, TAIL_BYTES_MAX};
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 
 mod template;
 
@@ -136,7 +136,7 @@ impl EventTemplate {
         stream: u32,
         sequence: u64,
         sent_ns: u64,
-        random: &mut SplitMix,
+        random: &mut SeededRandom,
     ) {
         let stamp = EventStamp { stream, sequence, sent_ns };
         self.fields.iter().for_each(|field| field.fill(event, stamp, random));
@@ -158,7 +158,7 @@ fn made_up(note_bytes: usize) -> PayloadTemplate {
         text.push_str(&String::from_utf8_lossy(kept));
     }
     text.push_str("\"}");
-    PayloadTemplate::parse(&text, &mut SplitMix::new(0)).expect("a constant, valid template")
+    PayloadTemplate::parse(&text, &mut SeededRandom::new(0)).expect("a constant, valid template")
 }
 
 fn check(shape: &EventShape) -> Result<(), EventShapeError> {
@@ -189,7 +189,7 @@ mod tests {
     fn stamped(shape: &EventShape, sequence: u64) -> Vec<u8> {
         let template = EventTemplate::new(shape, 5).expect("a valid shape");
         let mut event = template.bytes().to_vec();
-        template.stamp(&mut event, 3, sequence, 99, &mut SplitMix::new(sequence));
+        template.stamp(&mut event, 3, sequence, 99, &mut SeededRandom::new(sequence));
         event
     }
 
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_template_is_put_behind_the_mark_which_covers_it() {
         for (text, name) in [(r#"{"repo":{"id":{{digits:4}}}}"#, "repo"), ("{}", "mark")] {
-            let template = PayloadTemplate::parse(text, &mut SplitMix::new(1)).expect("a template");
+            let template = PayloadTemplate::parse(text, &mut SeededRandom::new(1)).expect("a template");
             let event = stamped(&EventShape { template: Some(Arc::new(template)), ..shape(220) }, 7);
             let json: serde_json::Value = serde_json::from_slice(&event).expect("JSON");
             assert!(!json["payload"][name].is_null(), "{json}");

@@ -30,7 +30,7 @@ pub(crate) struct Stage {
 
 /// How the requests of a rate are spread.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Arrivals {
+pub enum ArrivalSpread {
     /// Evenly.
     #[default]
     Even,

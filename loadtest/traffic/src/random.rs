@@ -4,9 +4,9 @@
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014).
 #[derive(Clone, Debug)]
-pub struct SplitMix(u64);
+pub struct SeededRandom(u64);
 
-impl SplitMix {
+impl SeededRandom {
     /// Numbers that depend on the seed only.
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_its_numbers() {
-        let mut random = SplitMix::new(1234567);
+        let mut random = SeededRandom::new(1234567);
         // The published first outputs of SplitMix64 for this seed.
         assert_eq!(random.next_u64(), 6457827717110365317);
         assert_eq!(random.next_u64(), 3203168211198807973);
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn text_of_any_length_is_filled_with_letters_of_the_alphabet() {
-        let mut random = SplitMix::new(1);
+        let mut random = SeededRandom::new(1);
         for length in 0..70 {
             let mut text = vec![b' '; length];
             random.fill_text(&mut text);
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn numbers_stay_below_their_end() {
-        let mut random = SplitMix::new(7);
+        let mut random = SeededRandom::new(7);
         assert!((0..1000).all(|_| random.below(3) < 3));
         assert!((0..1000).map(|_| random.unit()).all(|unit| (0.0..1.0).contains(&unit)));
     }

@@ -3,7 +3,7 @@
 
 use crate::coding;
 use crate::event::{BodyTemplate, EventShape, EventShapeError, EventTemplate};
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 
 mod head;
 
@@ -134,7 +134,7 @@ pub(crate) struct RequestBuffer {
     shape: RequestShape,
     fixed: FixedHead,
     run: u64,
-    random: SplitMix,
+    random: SeededRandom,
     bodies: Vec<PreparedBody>,
     next_body: usize,
     head: Vec<u8>,
@@ -175,7 +175,7 @@ impl RequestBuffer {
             }
             RequestContent::Plain(body) => vec![PreparedBody::plain(body.clone().unwrap_or_default())],
         };
-        let (fixed, random) = (FixedHead::new(&shape), SplitMix::new(seed));
+        let (fixed, random) = (FixedHead::new(&shape), SeededRandom::new(seed));
         let (head, compressed) = (Vec::new(), Vec::new());
         Ok(Self { shape, fixed, run, random, bodies, next_body: 0, head, compressed })
     }
@@ -253,7 +253,7 @@ impl PreparedBody {
         Self { bytes, body_start: HEAD_ROOM, head_start: HEAD_ROOM, parts: BodyParts::Plain(body) }
     }
 
-    fn stamp(&mut self, stamp: &RequestStamp<'_>, random: &mut SplitMix) {
+    fn stamp(&mut self, stamp: &RequestStamp<'_>, random: &mut SeededRandom) {
         let body = &mut self.bytes[self.body_start..];
         match &self.parts {
             BodyParts::Events { events, templates } => {

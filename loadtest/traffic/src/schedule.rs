@@ -9,8 +9,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::profile::{Arrivals, RateProfile, Stage};
-use crate::random::SplitMix;
+use crate::profile::{ArrivalSpread, RateProfile, Stage};
+use crate::random::SeededRandom;
 
 /// The times of one worker's requests. Two clones give the same times, so one
 /// can count due requests while the other tells when each was due.
@@ -32,7 +32,7 @@ pub(crate) struct Schedule {
 #[derive(Clone, Debug)]
 enum Places {
     Even { next: u64, phase: f64 },
-    Poisson { at: f64, random: SplitMix },
+    Poisson { at: f64, random: SeededRandom },
 }
 
 /// Which part of a profile a worker sends.
@@ -48,10 +48,10 @@ pub(crate) struct ScheduleShare {
 }
 
 impl Schedule {
-    pub(crate) fn new(profile: &RateProfile, arrivals: Arrivals, share: ScheduleShare) -> Self {
+    pub(crate) fn new(profile: &RateProfile, arrivals: ArrivalSpread, share: ScheduleShare) -> Self {
         let places = match arrivals {
-            Arrivals::Even => Places::Even { next: 0, phase: share.phase },
-            Arrivals::Poisson => Places::Poisson { at: 0.0, random: SplitMix::new(share.seed) },
+            ArrivalSpread::Even => Places::Even { next: 0, phase: share.phase },
+            ArrivalSpread::Poisson => Places::Poisson { at: 0.0, random: SeededRandom::new(share.seed) },
         };
         let mut schedule = Self {
             stages: profile.stages().into(),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{BodyTemplate, EventEnvelope};
 use crate::ledger::{LedgerKind, LedgerWriter};
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 use crate::request::{RequestContent, RequestShape};
 use crate::target::SendTarget;
 
@@ -128,7 +128,7 @@ fn start_worker(
 fn request_shape(config: &RunConfig, target: &SendTarget) -> Result<RequestShape, RunError> {
     let (default_path, content) = match &config.plain {
         Some(plain) => {
-            let parse = |text: &str| BodyTemplate::parse(text, &mut SplitMix::new(config.seed));
+            let parse = |text: &str| BodyTemplate::parse(text, &mut SeededRandom::new(config.seed));
             let body = plain.body.as_deref().map(parse).transpose().map_err(RunError::Body)?;
             ("/", RequestContent::Plain(body))
         }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use sluice_loadtest::duration;
 use sluice_loadtest::event::EventEnvelope;
 use sluice_loadtest::metric::Threshold;
-use sluice_loadtest::profile::{Arrivals, RateProfile};
+use sluice_loadtest::profile::{ArrivalSpread, RateProfile};
 use sluice_loadtest::request::{BodyEncoding, BodyFormat};
 use sluice_loadtest::sender::{KeyChoice, PlainRequest, RequestProtocol, RunConfig};
 use sluice_loadtest::watch::WatchConfig;
@@ -284,8 +284,8 @@ impl RunArgs {
             duration: self.measured_time(profile.as_ref(), warmup)?,
             profile,
             arrivals: match self.arrivals {
-                ArrivalsArg::Even => Arrivals::Even,
-                ArrivalsArg::Poisson => Arrivals::Poisson,
+                ArrivalsArg::Even => ArrivalSpread::Even,
+                ArrivalsArg::Poisson => ArrivalSpread::Poisson,
             },
             requests_max: self.requests,
             warmup,

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use crate::hex;
 use crate::mark::PREFIX;
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 
 /// A payload without its mark, and the places where it varies.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ pub struct BodyTemplate {
 
 impl BodyTemplate {
     /// Reads a template, drawing one variant of it.
-    pub fn parse(text: &str, random: &mut SplitMix) -> Result<Self, TemplateError> {
+    pub fn parse(text: &str, random: &mut SeededRandom) -> Result<Self, TemplateError> {
         let (mut bytes, mut fields) = (Vec::with_capacity(text.len()), Vec::new());
         let mut rest = text;
         while let Some((before, from)) = rest.split_once("{{") {
@@ -129,7 +129,7 @@ impl BodyTemplate {
         stream: u32,
         sequence: u64,
         sent_ns: u64,
-        random: &mut SplitMix,
+        random: &mut SeededRandom,
     ) {
         let stamp = EventStamp { stream, sequence, sent_ns };
         self.fields.iter().for_each(|field| field.fill(text, stamp, random));
@@ -138,7 +138,7 @@ impl BodyTemplate {
 
 impl PayloadTemplate {
     /// Reads a template, drawing one variant of it.
-    pub(crate) fn parse(text: &str, random: &mut SplitMix) -> Result<Self, TemplateError> {
+    pub(crate) fn parse(text: &str, random: &mut SeededRandom) -> Result<Self, TemplateError> {
         let BodyTemplate { bytes, fields } = BodyTemplate::parse(text.trim(), random)?;
         check(&bytes)?;
         // Trimmed, so it starts and ends with the object's braces.
@@ -167,7 +167,7 @@ fn check(bytes: &[u8]) -> Result<(), TemplateError> {
     }
 }
 
-fn parse_field(name: &str, random: &mut SplitMix) -> Option<ParsedField> {
+fn parse_field(name: &str, random: &mut SeededRandom) -> Option<ParsedField> {
     let (kind, argument) = name.split_once(':').unwrap_or((name, ""));
     let width = || argument.parse().ok().filter(|width| (1..=WIDTH_MAX).contains(width));
     Some(match kind {
@@ -203,7 +203,7 @@ impl TemplateField {
     }
 
     /// Writes this field of `event`.
-    pub(super) fn fill(&self, event: &mut [u8], stamp: EventStamp, random: &mut SplitMix) {
+    pub(super) fn fill(&self, event: &mut [u8], stamp: EventStamp, random: &mut SeededRandom) {
         let room = &mut event[self.at..self.at + self.bytes];
         match self.fill {
             Fill::Text => random.fill_text(room),
@@ -218,7 +218,7 @@ impl TemplateField {
 }
 
 /// Decimal digits that do not start with 0.
-fn write_digits(digits: &mut [u8], random: &mut SplitMix) {
+fn write_digits(digits: &mut [u8], random: &mut SeededRandom) {
     for chunk in digits.chunks_mut(9) {
         write_decimal(chunk, random.below(10_u64.pow(chunk.len() as u32)));
     }
@@ -235,13 +235,13 @@ fn write_decimal(digits: &mut [u8], number: u64) {
     }
 }
 
-fn write_hex(digits: &mut [u8], random: &mut SplitMix) {
+fn write_hex(digits: &mut [u8], random: &mut SeededRandom) {
     for chunk in digits.chunks_mut(16) {
         chunk.copy_from_slice(&hex::encode_16(random.next_u64())[..chunk.len()]);
     }
 }
 
-fn write_uuid(room: &mut [u8], random: &mut SplitMix) {
+fn write_uuid(room: &mut [u8], random: &mut SeededRandom) {
     let (high, low) = (hex::encode_16(random.next_u64()), hex::encode_16(random.next_u64()));
     let parts: [&[u8]; 5] = [&high[..8], &high[8..12], &high[12..], &low[..4], &low[4..]];
     let mut at = 0;
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     fn filled(text: &str, seed: u64) -> serde_json::Value {
-        let mut random = SplitMix::new(seed);
+        let mut random = SeededRandom::new(seed);
         let template = PayloadTemplate::parse(text, &mut random).expect("a template");
         let mut members = template.members().to_vec();
         let stamp = EventStamp { stream: 5, sequence: 77, sent_ns: 1_760_000_000_123_000_000 };
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn bad_templates_are_refused_with_the_reason() {
         let refused =
-            |text: &str| PayloadTemplate::parse(text, &mut SplitMix::new(1)).map(|_| ()).unwrap_err();
+            |text: &str| PayloadTemplate::parse(text, &mut SeededRandom::new(1)).map(|_| ()).unwrap_err();
         assert_eq!(refused(r#"{"a":{{nonsense}}}"#), TemplateError::Field("nonsense".into()));
         assert_eq!(refused(r#"{"a":"{{text:0}}"}"#), TemplateError::Field("text:0".into()));
         assert_eq!(refused(r#"{"a":"{{text:3}"}"#), TemplateError::Unclosed);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 
 /// How a receiver replies to a delivery that it has read.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -96,14 +96,14 @@ impl Behaviour {
     }
 
     /// How long the next answer waits.
-    pub(super) fn delay(&self, random: &mut SplitMix) -> Duration {
+    pub(super) fn delay(&self, random: &mut SeededRandom) -> Duration {
         let more = self.delay_max_ms.map_or(0, |max| max.saturating_sub(self.delay_ms));
         let jitter = if more > 0 { random.below(more + 1) } else { 0 };
         Duration::from_millis(self.delay_ms + jitter)
     }
 
     /// The reply to the next delivery.
-    pub(super) fn choose(&self, random: &mut SplitMix) -> ReceiverReply {
+    pub(super) fn choose(&self, random: &mut SeededRandom) -> ReceiverReply {
         if self.fail_share > 0.0 && random.unit() < self.fail_share { self.fail_reply } else { self.reply }
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     fn the_share_of_failures_is_kept() {
         let behaviour =
             Behaviour { fail_share: 0.1, fail_reply: ReceiverReply::Close, ..Behaviour::default() };
-        let mut random = SplitMix::new(1);
+        let mut random = SeededRandom::new(1);
         let failed = (0..10_000).filter(|_| behaviour.choose(&mut random) == ReceiverReply::Close).count();
         assert!((800..1200).contains(&failed), "{failed}");
         let never = Behaviour::status(204);

@@ -8,7 +8,7 @@ use super::request::RequestHead;
 use super::signature::{SignatureError, SignedHeaders};
 use super::tracker::ReceivedDelivery;
 use super::{KeptDelivery, ReceiverShared};
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 use crate::response::{Lines, header_value};
 use crate::scan::{ScannedMark, event_id_before, scan};
 
@@ -40,13 +40,13 @@ pub(super) fn is_delivery(head: &RequestHead<'_>) -> bool {
 #[derive(Debug)]
 pub(super) struct Judge {
     shared: Arc<ReceiverShared>,
-    random: SplitMix,
+    random: SeededRandom,
     marks: Vec<ScannedMark>,
 }
 
 impl Judge {
     pub(super) fn new(shared: Arc<ReceiverShared>, seed: u64) -> Self {
-        Self { shared, random: SplitMix::new(seed), marks: Vec::new() }
+        Self { shared, random: SeededRandom::new(seed), marks: Vec::new() }
     }
 
     /// How long the next answer waits.
@@ -161,7 +161,12 @@ fn take(shared: &ReceiverShared, delivery: &ReceivedDelivery<'_>, marks: &[Scann
 }
 
 /// Removes a share of the marks; returns the ids of their events, which are to fail.
-fn fail_events(body: &[u8], marks: &mut Vec<ScannedMark>, share: f64, random: &mut SplitMix) -> Vec<String> {
+fn fail_events(
+    body: &[u8],
+    marks: &mut Vec<ScannedMark>,
+    share: f64,
+    random: &mut SeededRandom,
+) -> Vec<String> {
     let (mut failed, mut from) = (Vec::new(), 0);
     if share > 0.0 {
         marks.retain(|mark| {

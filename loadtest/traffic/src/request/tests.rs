@@ -160,7 +160,7 @@ fn headers_of_the_user_stand_in_place_of_those_written_otherwise() {
 #[test]
 fn a_plain_request_has_the_method_and_body_asked_for() {
     let plain = |method: &str, body: Option<&str>| {
-        let body = body.map(|text| BodyTemplate::parse(text, &mut SplitMix::new(1)).expect("a template"));
+        let body = body.map(|text| BodyTemplate::parse(text, &mut SeededRandom::new(1)).expect("a template"));
         let content = RequestContent::Plain(body);
         let mut buffer = buffer(RequestShape { method: method.into(), content, ..shape(1, &["a"]) });
         String::from_utf8(buffer.render(&stamp(None, 12)).bytes.to_vec()).expect("text")

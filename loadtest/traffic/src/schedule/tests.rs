@@ -1,11 +1,11 @@
 use super::*;
 
-fn schedule(profile: &RateProfile, arrivals: Arrivals, phase: f64) -> Schedule {
+fn schedule(profile: &RateProfile, arrivals: ArrivalSpread, phase: f64) -> Schedule {
     Schedule::new(profile, arrivals, ScheduleShare { share: 1.0, phase, seed: 7 })
 }
 
 fn constant(per_second: f64, phase: f64) -> Schedule {
-    schedule(&RateProfile::constant(per_second), Arrivals::Even, phase)
+    schedule(&RateProfile::constant(per_second), ArrivalSpread::Even, phase)
 }
 
 fn due_in(schedule: &mut Schedule, until_ms: u64) -> usize {
@@ -38,7 +38,7 @@ fn a_rate_is_kept_over_a_day_without_drift() {
 #[test]
 fn steps_follow_one_another_and_end() {
     let profile = "100/1s,0/1s,300/1s".parse().expect("a profile");
-    let mut schedule = schedule(&profile, Arrivals::Even, 0.5);
+    let mut schedule = schedule(&profile, ArrivalSpread::Even, 0.5);
     assert_eq!(due_in(&mut schedule, 1000), 100);
     assert_eq!(due_in(&mut schedule, 2000), 0);
     assert_eq!(due_in(&mut schedule, 2500), 150);
@@ -49,7 +49,7 @@ fn steps_follow_one_another_and_end() {
 #[test]
 fn a_ramp_sends_as_much_as_the_area_under_it() {
     for (text, whole, half) in [("0..1000/2s", 1000, 250), ("1000..0/2s", 1000, 750)] {
-        let mut schedule = schedule(&text.parse().expect("a profile"), Arrivals::Even, 0.5);
+        let mut schedule = schedule(&text.parse().expect("a profile"), ArrivalSpread::Even, 0.5);
         assert_eq!(due_in(&mut schedule, 1000), half, "{text}");
         assert_eq!(due_in(&mut schedule, 2000), whole - half, "{text}");
     }
@@ -59,7 +59,7 @@ fn a_ramp_sends_as_much_as_the_area_under_it() {
 fn bursts_come_back() {
     let (length, period) = (Duration::from_millis(100), Duration::from_secs(1));
     let profile = RateProfile::burst(100.0, 10.0, length, period).expect("a burst");
-    let mut schedule = schedule(&profile, Arrivals::Even, 0.5);
+    let mut schedule = schedule(&profile, ArrivalSpread::Even, 0.5);
     for nth in 0..20 {
         assert_eq!(due_in(&mut schedule, nth * 1000 + 900), 90, "{nth}");
         assert_eq!(due_in(&mut schedule, nth * 1000 + 1000), 100, "{nth}");
@@ -68,7 +68,7 @@ fn bursts_come_back() {
 
 #[test]
 fn poisson_arrivals_have_the_mean_and_the_variance_of_their_rate() {
-    let mut schedule = schedule(&RateProfile::constant(1000.0), Arrivals::Poisson, 0.0);
+    let mut schedule = schedule(&RateProfile::constant(1000.0), ArrivalSpread::Poisson, 0.0);
     let counts: Vec<_> = (1..=2000).map(|nth| due_in(&mut schedule, nth * 20) as f64).collect();
     let mean = counts.iter().sum::<f64>() / 2000.0;
     let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / 1999.0;
@@ -79,7 +79,7 @@ fn poisson_arrivals_have_the_mean_and_the_variance_of_their_rate() {
 
 #[test]
 fn clones_give_the_same_times() {
-    let mut first = schedule(&RateProfile::constant(50.0), Arrivals::Poisson, 0.0);
+    let mut first = schedule(&RateProfile::constant(50.0), ArrivalSpread::Poisson, 0.0);
     let mut second = first.clone();
     assert!((0..1000).all(|_| first.take() == second.take()));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::RunError;
 use super::keys::KeyChoice;
 use crate::event::EventEnvelope;
-use crate::profile::{Arrivals, RateProfile};
+use crate::profile::{ArrivalSpread, RateProfile};
 use crate::request::{BodyEncoding, BodyFormat};
 use crate::target::HttpVersion;
 use crate::tls::TlsSettings;
@@ -89,7 +89,7 @@ pub struct RunConfig {
     /// An open loop whose rate moves, instead of `rate`.
     pub profile: Option<RateProfile>,
     /// How the requests of an open loop are spread.
-    pub arrivals: Arrivals,
+    pub arrivals: ArrivalSpread,
     /// How long to measure, after the warm-up; without it until stopped.
     pub duration: Option<Duration>,
     /// How many requests to start at most.
@@ -161,7 +161,7 @@ impl RunConfig {
             envelope: EventEnvelope::Produced,
             rate: None,
             profile: None,
-            arrivals: Arrivals::Even,
+            arrivals: ArrivalSpread::Even,
             duration: None,
             requests_max: None,
             warmup: Duration::ZERO,

@@ -1,6 +1,6 @@
 //! Picks the customer of each request.
 
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 
 /// How the customer of a request is picked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub enum KeyChoice {
 pub(crate) struct KeyPicker {
     choice: Picking,
     keys: usize,
-    random: SplitMix,
+    random: SeededRandom,
 }
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl KeyPicker {
             KeyChoice::Uniform => Picking::Uniform,
             KeyChoice::Zipf { exponent } => Picking::Weighted(zipf_sums(keys, exponent)),
         };
-        Self { choice, keys: keys.max(1), random: SplitMix::new(seed) }
+        Self { choice, keys: keys.max(1), random: SeededRandom::new(seed) }
     }
 
     pub(crate) fn pick(&mut self) -> usize {

@@ -183,12 +183,12 @@ mod tests {
     use super::*;
     use std::rc::Rc;
 
-    use crate::profile::{Arrivals, RateProfile};
+    use crate::profile::{ArrivalSpread, RateProfile};
     use crate::schedule::ScheduleShare;
 
     fn thousand_a_second() -> Schedule {
         let share = ScheduleShare { share: 1.0, phase: 0.0, seed: 1 };
-        Schedule::new(&RateProfile::constant(1000.0), Arrivals::Even, share)
+        Schedule::new(&RateProfile::constant(1000.0), ArrivalSpread::Even, share)
     }
 
     #[tokio::test]

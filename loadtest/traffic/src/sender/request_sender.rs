@@ -14,7 +14,7 @@ use super::plan::RunPlan;
 use super::shared::WorkerShared;
 use super::tally::{ConnectionEvent, RequestDone};
 use crate::ledger::{Code, LedgerEntry};
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 use crate::request::{Rendered, RequestBuffer, RequestContent, RequestStamp};
 
 const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(10);
@@ -34,7 +34,7 @@ pub(super) struct RequestSender {
     /// The next sequence number of each stream.
     sequences: Vec<u64>,
     /// Decides which requests are bad or repeated.
-    dice: SplitMix,
+    dice: SeededRandom,
     bad_sent: usize,
 }
 
@@ -88,7 +88,7 @@ impl RequestSender {
             client,
             keys: KeyPicker::new(config.key_choice, customers, number, !seed),
             sequences: vec![0; customers.max(1)],
-            dice: SplitMix::new(seed ^ 0xd1ce),
+            dice: SeededRandom::new(seed ^ 0xd1ce),
             bad_sent: 0,
             shared,
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::RunConfig;
 use super::error::RunError;
 use crate::event::{EventShape, PayloadTemplate};
-use crate::random::SplitMix;
+use crate::random::SeededRandom;
 
 /// Most variants of an event, and how many bytes of them each connection keeps.
 const VARIANTS_MAX: usize = 64;
@@ -34,7 +34,7 @@ struct Payload {
 }
 
 fn payloads(config: &RunConfig) -> Result<Vec<Payload>, RunError> {
-    let mut random = SplitMix::new(config.seed);
+    let mut random = SeededRandom::new(config.seed);
     if !config.templates.is_empty() {
         return templates(config, &mut random);
     }
@@ -48,7 +48,7 @@ fn payloads(config: &RunConfig) -> Result<Vec<Payload>, RunError> {
     Ok(sizes.into_iter().map(|event_bytes| Payload { event_bytes, template: None }).collect())
 }
 
-fn templates(config: &RunConfig, random: &mut SplitMix) -> Result<Vec<Payload>, RunError> {
+fn templates(config: &RunConfig, random: &mut SeededRandom) -> Result<Vec<Payload>, RunError> {
     let texts = &config.templates;
     let longest = texts.iter().map(String::len).max().unwrap_or_default();
     // Templates without anything to draw are the same in every variant.
