@@ -30,17 +30,17 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run everything in one process on the embedded engine
+    /// Run all roles in one process on the embedded engine
     Up(Up),
-    /// Show it working: all roles, a sample customer, receiver and traffic; ends on Ctrl-C
+    /// Show Sluice at work: all roles, a sample customer, a receiver and traffic; ends on Ctrl-C
     Demo(Demo),
-    /// Take events over HTTP and put them into the stream (distributed engine)
+    /// Take events over HTTP and append them to the stream (distributed engine)
     #[cfg(feature = "aws")]
-    Ingest(Edge),
-    /// Match and deliver what is in the stream (distributed engine)
+    Ingest(IngestFlags),
+    /// Match the events of the stream and deliver them (distributed engine)
     #[cfg(feature = "aws")]
-    Processor(Processor),
-    /// Make the stream, tables, queues and schema that are not there (development, emulators)
+    Processor(ProcessorFlags),
+    /// Make the stream, tables, queues and schema that are missing (development, emulators)
     #[cfg(feature = "aws")]
     Provision(Provision),
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
-    /// What a load costs on AWS, with the arithmetic and its sources
+    /// Compute what a load costs on AWS, with the arithmetic and its sources
     Cost(Cost),
 }
 
@@ -66,20 +66,21 @@ pub(crate) struct Up {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
-    pub edge: Edge,
+    pub ingest: IngestFlags,
 }
 
 /// Flags of whatever takes events.
 #[derive(Debug, Args)]
-pub(crate) struct Edge {
-    /// Address of the public API [default: 127.0.0.1:8080]
+pub(crate) struct IngestFlags {
+    /// Address of the public API (host and port) [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,
     /// Address of the admin API [default: 127.0.0.1:8081]
     #[arg(long, value_name = "HOST:PORT")]
     pub admin_listen: Option<SocketAddr>,
-    /// Token of the admin API, or SLUICE_ADMIN_TOKEN: the same on all edges of a deployment. Without it
-    /// `up` makes one and keeps it in the data directory
+    /// Token of the admin API, or SLUICE_ADMIN_TOKEN. `up` on the embedded engine makes one and keeps it
+    /// in the data directory if none is given; on the distributed engine it must be given, the same to
+    /// every ingest process
     #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<String>,
     /// Serve the public API over TLS with this certificate chain (PEM)
@@ -117,7 +118,7 @@ pub(crate) struct ShowConfig {
 
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
-pub(crate) struct Processor {
+pub(crate) struct ProcessorFlags {
     /// Address of /healthz, /readyz and /metrics [default: 127.0.0.1:8082]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,

@@ -14,7 +14,7 @@ use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Serialized};
 use file::TomlFile;
-use origin::Origin;
+use origin::ValueOrigin;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::sealing::SealingConfig;
 use sluice_embedded::EngineConfig;
@@ -116,10 +116,15 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
     for (section, checked) in checks {
         checked.map_err(|error| {
             let field = format!("{section}.{}", error.field);
-            let origin = Origin::of(&figment, &field);
+            let origin = ValueOrigin::of(&figment, &field);
             anyhow::anyhow!("configuration: {field} (from {origin}): {}", error.problem)
         })?;
     }
+    anyhow::ensure!(
+        config.admin_token.as_deref() != Some(""),
+        "configuration: admin_token (from {}) is empty: anybody could use the admin API",
+        ValueOrigin::of(&figment, "admin_token")
+    );
     let otel = cfg!(feature = "otel") || config.telemetry.otlp_endpoint.is_none();
     anyhow::ensure!(
         otel,

@@ -30,13 +30,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The answer to one request.
 #[derive(Debug)]
-pub(crate) struct ProbeAnswer {
+pub(crate) struct ListenerAnswer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
 }
 
-impl ProbeAnswer {
+impl ListenerAnswer {
     /// An answer in JSON.
     pub(crate) const fn json(status: StatusCode, body: String) -> Self {
         Self { status, content_type: "application/json", body }
@@ -44,7 +44,7 @@ impl ProbeAnswer {
 }
 
 /// Answers by the path of a request.
-pub(crate) type ProbeAnswers = Arc<dyn Fn(&str) -> ProbeAnswer + Send + Sync>;
+pub(crate) type ListenerAnswers = Arc<dyn Fn(&str) -> ListenerAnswer + Send + Sync>;
 
 /// A bound listener that does not answer yet.
 pub(crate) struct ProbeListener {
@@ -66,7 +66,7 @@ impl ProbeListener {
 
     /// Answers until told to stop; then ends every connection, so that the
     /// address is free when this returns.
-    pub(crate) async fn run(self, answers: ProbeAnswers, stop: CancellationToken) {
+    pub(crate) async fn run(self, answers: ListenerAnswers, stop: CancellationToken) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         // Cancelling `accept` loses no connection: it is cancel safe.
@@ -93,8 +93,11 @@ impl ProbeListener {
     }
 }
 
-fn respond(answers: &ProbeAnswers, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let ProbeAnswer { status, content_type, body } = answers(request.uri().path());
+fn respond(
+    answers: &ListenerAnswers,
+    request: &Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let ListenerAnswer { status, content_type, body } = answers(request.uri().path());
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -2,7 +2,7 @@
 //! that the process lives, `/readyz` what it waits for, and everything else is
 //! 503: so an orchestrator neither kills the process nor sends it traffic.
 
-use crate::probe_listener::{ProbeAnswer, ProbeAnswers, ProbeListener};
+use crate::probe_listener::{ListenerAnswer, ListenerAnswers, ProbeListener};
 use http::StatusCode;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -50,19 +50,19 @@ impl WaitingRoom {
     }
 }
 
-fn answers(waits_for: Arc<Mutex<String>>) -> ProbeAnswers {
+fn answers(waits_for: Arc<Mutex<String>>) -> ListenerAnswers {
     Arc::new(move |path| {
         let reason = waits_for.lock().clone();
         match path {
-            "/healthz" => ProbeAnswer::json(StatusCode::OK, r#"{"status":"alive"}"#.to_owned()),
+            "/healthz" => ListenerAnswer::json(StatusCode::OK, r#"{"status":"alive"}"#.to_owned()),
             "/readyz" | "/health" => {
                 let body = serde_json::json!({ "ready": false, "status": "starting", "reason": reason });
-                ProbeAnswer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
+                ListenerAnswer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
             }
             _ => {
                 let message = format!("the process is starting: {reason}");
                 let body = serde_json::json!({ "error": { "code": "STARTING", "message": message } });
-                ProbeAnswer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
+                ListenerAnswer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
             }
         }
     })

@@ -6,6 +6,7 @@ use crate::appenders::Appenders;
 use crate::config::IngestConfig;
 use crate::lanes::LaneBuffers;
 use crate::occupancy::Occupancy;
+use crate::readiness::LostDependencies;
 use crate::server::{self, BindError, BoundListener, ServedListener};
 use crate::tls::{Tls, TlsError};
 #[cfg(feature = "simulation")]
@@ -34,8 +35,8 @@ pub struct IngestParts {
     pub idempotency: Arc<dyn Idempotency>,
     /// The customers' rate limits.
     pub rates: Arc<dyn Rates>,
-    /// Names the dependencies that are lost now.
-    pub lost: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
+    /// Tells the dependencies that are lost now, each with its reason.
+    pub lost: LostDependencies,
     /// The store of attempts and replays.
     pub rows: Arc<dyn Rows>,
     /// Sends test events.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Tells the dependencies that are lost now.
-pub(crate) type LostDependencies = Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
+pub type LostDependencies = Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 
 /// Knows whether requests should be sent to this process.
 pub(crate) struct Readiness {

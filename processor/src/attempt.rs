@@ -1,11 +1,12 @@
-//! One attempt: sign, wait for the permit, POST, record. A task of its own, so
-//! that signing the next webhook overlaps with the POST before it.
+//! One attempt: sign, wait for the permit, POST, record. Each attempt is a task,
+//! so that the next webhook is signed while the one before it is sent.
 
-use crate::client::{Prepared, Reply, Wire};
+use crate::client::{Reply, Wire};
 use crate::clock::Clock;
 use crate::endpoint::Permit;
 use crate::metrics::Metrics;
 use crate::outcome::{self, Fault};
+use crate::signing::SigningDesk;
 use crate::target::Target;
 use bytes::Bytes;
 use sluice_model::trace::{self, Span, SpanKind};
@@ -13,28 +14,30 @@ use sluice_model::{AttemptRecord, Delivery, DeliveryId, EventRef};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What attempts need, shared by all of them.
+/// The parts that all attempts share.
 pub struct Courier {
-    /// Sends.
+    /// Sends the webhook.
     pub wire: Arc<dyn Wire>,
-    /// What time it is.
+    /// Says the time.
     pub clock: Clock,
-    /// Counts.
+    /// Counts the POSTs.
     pub metrics: Metrics,
+    /// Signs the webhook.
+    pub signing: SigningDesk,
 }
 
 /// A webhook to be sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// `webhook-id`.
     pub delivery: DeliveryId,
-    /// Which attempt this is, from 1.
+    /// The number of the attempt, from 1.
     pub number: u32,
-    /// Where it goes.
+    /// The subscription that it goes to.
     pub target: Arc<Target>,
     /// The events that it carries.
     pub events: Arc<[EventRef]>,
-    /// Its body.
+    /// The webhook's body.
     pub chunks: Arc<[Bytes]>,
 }
 
@@ -53,34 +56,34 @@ impl Job {
     }
 }
 
-/// When a job may be sent.
+/// When a job is sent.
 #[derive(Debug)]
 pub enum Start {
-    /// Now.
+    /// As soon as it is signed.
     Now(Permit),
-    /// Once the permit comes; never, if its sender is dropped.
+    /// Once the permit comes; never, if the permit's sender is dropped.
     When(oneshot::Receiver<Permit>),
 }
 
-/// A job that was sent, or could not be.
+/// An attempt that ended, whether or not the webhook could be sent.
 #[derive(Debug)]
 pub struct Attempted {
-    /// What came back.
+    /// The endpoint's reply, or the reason why there is none.
     pub reply: Reply,
     /// When the POST began, in milliseconds since the Unix epoch.
     pub began_ms: u64,
-    /// When it ended.
+    /// When the POST ended, in milliseconds since the Unix epoch.
     pub ended_ms: u64,
 }
 
 impl Attempted {
-    /// An attempt that ended without a reply through no fault of the endpoint.
+    /// An attempt whose task broke off, through no fault of the endpoint.
     #[must_use]
     pub fn lost(now_ms: u64, error: String) -> Self {
         Self { reply: Reply::fault(Fault::Broken, error), began_ms: now_ms, ended_ms: now_ms }
     }
 
-    /// How long it took.
+    /// How long the POST took.
     #[must_use]
     pub const fn latency_ms(&self) -> u64 {
         self.ended_ms.saturating_sub(self.began_ms)
@@ -99,13 +102,13 @@ impl Attempted {
 }
 
 impl Courier {
-    /// Makes the attempt; nothing if it was withdrawn before it began.
+    /// Makes the attempt. Returns `None` if the attempt was withdrawn before it began.
     ///
-    /// A word on `stop` ends the POST as a timeout: the endpoint may or may
-    /// not have taken it, as with any timeout. Dropping the future does the
-    /// same without a record.
+    /// A message on `stop` ends the POST as a timeout does: the endpoint may or
+    /// may not have taken the webhook. Dropping the future does the same
+    /// without a record.
     pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
-        let prepared = Prepared::sign(&job, self.clock.now_ms());
+        let prepared = self.signing.sign(&job, self.clock.now_ms()).await;
         let events = job.event_count();
         let Job { delivery, number, target, .. } = job;
         let permit = match start {
@@ -116,7 +119,7 @@ impl Courier {
         let trace = prepared.as_ref().ok().and_then(|webhook| webhook.trace);
         let reply = match prepared {
             Ok(webhook) => {
-                // Either branch may be dropped: the POST as any timeout drops it.
+                // Dropping the POST is safe: a timeout would drop it, too.
                 tokio::select! {
                     reply = self.wire.post(&target, webhook) => reply,
                     () = told(stop) => Reply::fault(Fault::Timeout, "stopped: too slow for the memory it held"),
@@ -149,7 +152,7 @@ impl Courier {
     }
 }
 
-/// Ends when told so, never otherwise.
+/// Ends when the message comes, and never if its sender is dropped.
 async fn told(stop: oneshot::Receiver<()>) {
     if stop.await.is_err() {
         std::future::pending::<()>().await;

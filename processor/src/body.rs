@@ -45,6 +45,12 @@ pub fn chunks<'a>(slices: impl Iterator<Item = (&'a Batch, &'a EventSet)>) -> Ar
     chunks.into()
 }
 
+/// How many bytes of a body [`chunks`] copies rather than sends from the batches.
+pub fn copied_bytes<'a>(slices: impl Iterator<Item = (&'a Batch, &'a EventSet)>) -> usize {
+    let weights = slices.flat_map(|(batch, events)| events.runs().iter().map(|run| run_weight(batch, *run)));
+    weights.filter(|weight| *weight < COPY_BELOW).sum()
+}
+
 /// Chunks on their way: the length is known, so `Content-Length` is sent.
 #[derive(Debug)]
 pub struct ChunkBody {
@@ -116,7 +122,12 @@ mod tests {
     #[test]
     fn a_long_run_is_not_copied() {
         let batch = batch_of_sizes(&[5000, 5000]);
-        let chunks = chunks([(&batch, &EventSet::range(0, 2))].into_iter());
+        let all = EventSet::range(0, 2);
+        let chunks = chunks([(&batch, &all)].into_iter());
         assert_eq!(chunks[1].as_ptr(), batch.body.as_ptr());
+        assert_eq!(copied_bytes([(&batch, &all)].into_iter()), 0);
+        let short = batch_of_sizes(&[10, 5000, 20]);
+        let outer: EventSet = [0, 2].into_iter().collect();
+        assert_eq!(copied_bytes([(&short, &outer)].into_iter()), 32, "with their commas");
     }
 }

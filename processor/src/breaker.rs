@@ -5,7 +5,7 @@
 //! probe's outcome closes the breaker or opens it again.
 
 use crate::backoff;
-use crate::outcome::Health;
+use crate::outcome::EndpointHealth;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl Breaker {
         &mut self,
         policy: &BreakerPolicy,
         now_ms: u64,
-        health: Health,
+        health: EndpointHealth,
         probe: bool,
         random: f64,
     ) -> bool {
@@ -118,11 +118,11 @@ impl Breaker {
             BreakerState::HalfOpen | BreakerState::Closed => {}
         }
         match health {
-            Health::Up => {
+            EndpointHealth::Up => {
                 self.succeeded(policy);
                 false
             }
-            Health::Down { hold } => {
+            EndpointHealth::Down { hold } => {
                 self.count(policy, true);
                 self.successes = 0;
                 self.failures = self.failures.saturating_add(1);
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DOWN: Health = Health::Down { hold: None };
+    const DOWN: EndpointHealth = EndpointHealth::Down { hold: None };
 
     fn tripped(policy: &BreakerPolicy) -> Breaker {
         let mut breaker = Breaker::default();
@@ -215,7 +215,7 @@ mod tests {
                         BreakerVerdict::Wait { until_ms: None } => prop_assert_eq!(probes, 1),
                     },
                     1 | 2 => {
-                        let health = if what == 1 { Health::Up } else { DOWN };
+                        let health = if what == 1 { EndpointHealth::Up } else { DOWN };
                         breaker.record(&policy, now, health, probes == 1, random);
                         probes = 0;
                     }
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(breaker.admit(999), BreakerVerdict::Wait { until_ms: Some(1000) });
         assert_eq!(breaker.admit(1000), BreakerVerdict::Probe);
         assert_eq!(breaker.admit(1000), BreakerVerdict::Wait { until_ms: None });
-        assert!(!breaker.record(&policy, 1001, Health::Up, true, 0.5));
+        assert!(!breaker.record(&policy, 1001, EndpointHealth::Up, true, 0.5));
         assert_eq!(breaker.admit(1001), BreakerVerdict::Go);
     }
 
@@ -258,8 +258,9 @@ mod tests {
     fn half_of_a_window_failing_opens_it() {
         let policy = BreakerPolicy { window: 10, ..BreakerPolicy::default() };
         let mut breaker = Breaker::default();
-        let opened = (0..10)
-            .map(|i| breaker.record(&policy, 0, if i % 2 == 0 { Health::Up } else { DOWN }, false, 0.5));
+        let opened = (0..10).map(|i| {
+            breaker.record(&policy, 0, if i % 2 == 0 { EndpointHealth::Up } else { DOWN }, false, 0.5)
+        });
         assert_eq!(opened.filter(|opened| *opened).count(), 1);
     }
 
@@ -267,7 +268,7 @@ mod tests {
     fn an_endpoint_that_asks_to_be_left_alone_is_left_alone() {
         let policy = BreakerPolicy::default();
         let mut breaker = Breaker::default();
-        let hold = Health::Down { hold: Some(Duration::from_secs(7)) };
+        let hold = EndpointHealth::Down { hold: Some(Duration::from_secs(7)) };
         assert!(breaker.record(&policy, 0, hold, false, 0.5));
         assert_eq!(breaker.state(), BreakerState::Open { until_ms: 7000 });
     }

@@ -11,7 +11,7 @@ pub(crate) use failed::{AnswerBody, BodyEnd, failed_events};
 
 use crate::body::ChunkBody;
 use crate::config::WebhookConfig;
-use crate::guard::{Forbidden, Guard};
+use crate::guard::{AddressGuard, Forbidden};
 use crate::outcome::{Fault, PostResult, RetryAfter};
 use crate::resolver::GuardedResolver;
 use crate::target::Target;
@@ -51,7 +51,7 @@ pub trait Wire: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct WebhookClient {
     http: reqwest::Client,
-    guard: Guard,
+    guard: AddressGuard,
     config: WebhookConfig,
 }
 
@@ -60,7 +60,7 @@ impl WebhookClient {
     ///
     /// # Errors
     /// If TLS cannot be set up.
-    pub fn new(config: WebhookConfig, guard: Guard) -> Result<Self, ClientError> {
+    pub fn new(config: WebhookConfig, guard: AddressGuard) -> Result<Self, ClientError> {
         let http = builder(&config, &guard).build()?;
         Ok(Self { http, guard, config })
     }
@@ -117,7 +117,7 @@ impl WebhookClient {
 }
 
 /// A client of which the status line decides: odd headers are passed over.
-fn builder(config: &WebhookConfig, guard: &Guard) -> reqwest::ClientBuilder {
+fn builder(config: &WebhookConfig, guard: &AddressGuard) -> reqwest::ClientBuilder {
     // reqwest takes the process's provider and panics without one. Losing
     // the race to install it is fine: somebody else's is there then.
     if rustls::crypto::CryptoProvider::get_default().is_none() {

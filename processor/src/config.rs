@@ -1,4 +1,8 @@
-//! What of the processor can be configured.
+//! The configuration of the processor.
+
+mod matching;
+
+pub use matching::MatchingConfig;
 
 use crate::breaker::BreakerPolicy;
 use crate::guard::GuardPolicy;
@@ -18,6 +22,8 @@ pub struct ProcessorConfig {
     pub breaker: BreakerPolicy,
     /// How shards are read and settled.
     pub shard: ShardConfig,
+    /// How events are matched.
+    pub matching: MatchingConfig,
     /// How waiting deliveries are worked.
     pub queue: QueueConfig,
     /// How the processor ends.
@@ -74,21 +80,26 @@ pub struct ShardConfig {
     pub read_wait_ms: u64,
     /// The most (event × subscription) that may be unsettled before reading pauses.
     pub unsettled_events_max: usize,
-    /// The most bytes of batches that may be held for them before reading pauses.
+    /// The most bytes of batches that may be held for unsettled events before reading pauses.
     pub unsettled_bytes_max: usize,
     /// How old an unsettled event gets before it is handed over to the queue.
     pub age_cap_ms: u64,
     /// How long the oldest event waits before more than one POST of a
     /// subscription and shard may be in flight, at the cost of their order.
     pub overtake_after_ms: u64,
-    /// The most bytes of webhooks in flight that may have been handed over to
-    /// the queue for being slow; beyond it, the slow attempt is stopped.
+    /// The most bytes of webhooks in flight whose events were handed over to
+    /// the queue because the POST is slow. Beyond it, slow POSTs are stopped.
     pub detached_bytes_max: usize,
-    /// How long outcomes wait for company before they are made durable.
+    /// The most bytes of webhooks in flight that were copied out of their
+    /// batches, since their events lie apart; beyond it, events wait.
+    pub copied_bytes_max: usize,
+    /// The most of `copied_bytes_max` that one customer has, in percent.
+    pub customer_share_percent: u8,
+    /// How long outcomes are gathered before they are written together.
     pub commit_linger_ms: u64,
     /// How often a shard's checkpoint is stored.
     pub checkpoint_interval_ms: u64,
-    /// How old the catalogue's snapshot may be to match with.
+    /// How old the snapshot of the catalogue may be that events are matched with.
     pub snapshot_age_max_ms: u64,
 }
 
@@ -102,6 +113,8 @@ impl Default for ShardConfig {
             age_cap_ms: 10_000,
             overtake_after_ms: 250,
             detached_bytes_max: 64 * 1024 * 1024,
+            copied_bytes_max: 64 * 1024 * 1024,
+            customer_share_percent: 25,
             commit_linger_ms: 20,
             checkpoint_interval_ms: 500,
             snapshot_age_max_ms: 1000,
@@ -163,7 +176,7 @@ impl Default for QueueConfig {
 pub struct ShutdownConfig {
     /// How long POSTs in flight may still take.
     pub grace_ms: u64,
-    /// By when all must have ended, what is in flight or not.
+    /// After this long the processor ends, even if POSTs are in flight.
     pub deadline_ms: u64,
 }
 
@@ -174,10 +187,10 @@ impl Default for ShutdownConfig {
 }
 
 impl ProcessorConfig {
-    /// Checks that every value makes sense alone and beside the others.
+    /// Checks every value, alone and against the others.
     ///
     /// # Errors
-    /// The first that does not.
+    /// The first value that makes no sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
         const MAX: i128 = i64::MAX as i128;
         const DAY_MS: i128 = 24 * 3600 * 1000;
@@ -201,6 +214,8 @@ impl ProcessorConfig {
             ("shard.age_cap_ms", shard.age_cap_ms.into(), 1, 3_600_000),
             ("shard.overtake_after_ms", shard.overtake_after_ms.into(), 0, shard.age_cap_ms.into()),
             ("shard.detached_bytes_max", shard.detached_bytes_max as i128, 0, 64 << 30),
+            ("shard.copied_bytes_max", shard.copied_bytes_max as i128, 1024, 64 << 30),
+            ("shard.customer_share_percent", shard.customer_share_percent.into(), 1, 100),
             ("shard.commit_linger_ms", shard.commit_linger_ms.into(), 0, 1000),
             ("shard.checkpoint_interval_ms", shard.checkpoint_interval_ms.into(), 1, 60_000),
             ("shard.snapshot_age_max_ms", shard.snapshot_age_max_ms.into(), 1, 60_000),
@@ -215,6 +230,7 @@ impl ProcessorConfig {
             ("shutdown.deadline_ms", self.shutdown.deadline_ms.into(), 1, 600_000),
             ("shutdown.grace_ms", self.shutdown.grace_ms.into(), 0, self.shutdown.deadline_ms.into()),
         ])?;
+        within(self.matching.ranges())?;
         if !(breaker.failure_share > 0.0 && breaker.failure_share <= 1.0) {
             let problem = format!("{} is not above 0 and at most 1", breaker.failure_share);
             return Err(ConfigError { field: "breaker.failure_share", problem });

@@ -11,7 +11,7 @@ use sluice_model::{CustomerId, Subscription, SubscriptionId};
 use sluice_ports::{Log, PortError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// The state that all tasks of a processor share.
 pub(crate) struct Context {
@@ -25,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) queue_wake: Notify,
     /// Bytes of webhooks in flight that no log entry waits for any more.
     pub(crate) detached_bytes: AtomicUsize,
+    /// Turns of the threads that match batches which waited.
+    pub(crate) matching_turns: Semaphore,
     /// Lanes of the deployment.
     pub(crate) lanes: u16,
 }

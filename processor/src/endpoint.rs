@@ -5,7 +5,7 @@
 
 use crate::breaker::{Breaker, BreakerPolicy, BreakerState, BreakerVerdict};
 use crate::clock;
-use crate::outcome::Health;
+use crate::outcome::EndpointHealth;
 use crate::target::Target;
 use crate::unsaved::UnsavedAttempts;
 use foldhash::{HashMap, HashSet};
@@ -17,22 +17,22 @@ use tokio::sync::Notify;
 /// Who asks for a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// A shard, for a first attempt. A quarter of the endpoint's POSTs is
-    /// left to the worker, or its backlog would never go while events come.
+    /// A shard, for a first attempt. A quarter of the endpoint's POSTs is left
+    /// to the worker, or the backlog would never shrink while events come.
     Shard,
     /// The queue's worker.
     Worker,
 }
 
-/// Why there is no permit now.
+/// Why a permit is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
-    /// The breaker is open, until then at least; `None` while a probe is on its way.
+    /// The breaker is open at least until this time; `None` while a probe is on its way.
     Open {
         /// Milliseconds since the Unix epoch.
         until_ms: Option<u64>,
     },
-    /// As many POSTs are in flight as may be.
+    /// The endpoint has as many POSTs in flight as it may.
     Busy,
 }
 
@@ -57,15 +57,15 @@ struct EndpointState {
 #[derive(Debug)]
 pub struct Endpoints {
     all: Mutex<HashMap<SubscriptionId, Arc<Endpoint>>>,
-    /// Those whose breaker is not closed.
+    /// The subscriptions whose breaker is not closed.
     open: Mutex<HashSet<SubscriptionId>>,
-    /// Those with attempts that the history does not have, each once.
+    /// The subscriptions with attempts that the history does not have, each once.
     unsaved: Mutex<Vec<SubscriptionId>>,
     limits: EndpointLimits,
     changed: Notify,
 }
 
-/// Limits that all endpoints have.
+/// The limits of every endpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct EndpointLimits {
     /// When breakers open.
@@ -149,17 +149,17 @@ impl Endpoints {
         self.changed.notified().await;
     }
 
-    /// Forgets endpoints that nobody uses and whose subscription is gone.
+    /// Forgets endpoints that are not in use and whose subscription is gone.
     pub fn forget_unused(&self, exists: impl Fn(&Subscription) -> bool) {
         self.all.lock().retain(|_, endpoint| {
             Arc::strong_count(endpoint) > 1 || exists(endpoint.state.lock().target.subscription())
         });
     }
 
-    /// The right to make one POST, if there is one now.
+    /// The right to make one POST.
     ///
     /// # Errors
-    /// Why there is none.
+    /// If the endpoint's breaker is open, or it has as many POSTs in flight as it may.
     pub fn permit(
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
@@ -216,10 +216,10 @@ pub struct Permit {
 
 impl Permit {
     /// Records how the POST ended. Returns true if that opened the breaker.
-    pub fn record(mut self, now_ms: u64, health: Health, attempt: AttemptRecord) -> bool {
+    pub fn record(mut self, now_ms: u64, health: EndpointHealth, attempt: AttemptRecord) -> bool {
         let limits = &self.endpoints.limits;
         let mut state = self.endpoint.state.lock();
-        let random = if health == Health::Up { 0.0 } else { clock::random() };
+        let random = if health == EndpointHealth::Up { 0.0 } else { clock::random() };
         let opened = state.breaker.record(&limits.breaker, now_ms, health, self.probe, random);
         let first = state.unsaved.push(attempt);
         drop(state);
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
     use crate::testing::{attempt_record, subscription};
 
-    const DOWN: Health = Health::Down { hold: None };
+    const DOWN: EndpointHealth = EndpointHealth::Down { hold: None };
 
     fn endpoints() -> Arc<Endpoints> {
         let breaker = BreakerPolicy { consecutive_failures: 1, ..BreakerPolicy::default() };
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(endpoints.blocked(until), (vec![endpoint.id], None));
         drop(probe);
         let probe = endpoints.permit(&endpoint, Asker::Worker, until).unwrap();
-        assert!(!probe.record(until, Health::Up, attempt_record()));
+        assert!(!probe.record(until, EndpointHealth::Up, attempt_record()));
         assert_eq!(endpoint.breaker_state(), BreakerState::Closed);
         assert_eq!(endpoints.take_unsaved(1)[0].1.len(), 2);
     }

@@ -1,19 +1,19 @@
 //! Which addresses a webhook may be sent to.
 //!
-//! A webhook's URL is its customer's to choose, so without a guard it could
-//! name the deployment's own neighbours: a database, a cloud's metadata
-//! service. The guard judges the address that is dialled: literals in the URL
-//! (the resolver never sees those), what a name resolves to at that moment,
-//! and both again at each redirect. It starts from the IANA special-purpose
-//! registries (RFC 6890 and its successors), and an IPv6 address that carries
-//! an IPv4 one is judged by what it carries.
+//! A customer chooses the URL of a webhook. Without a guard the URL could name
+//! a neighbour of the deployment: a database, a cloud's metadata service. The
+//! guard judges the address that is dialled: a literal in the URL (which the
+//! resolver never sees), the addresses that a name resolves to at that moment,
+//! and both again at each redirect. The refused ranges come from the IANA
+//! special-purpose registries (RFC 6890 and its successors). An IPv6 address
+//! that carries an IPv4 address is judged by the IPv4 address.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
-/// What is allowed beyond public addresses.
+/// The addresses that are allowed beside public ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuardPolicy {
@@ -28,26 +28,26 @@ pub struct GuardPolicy {
 /// Why an address or a URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
-    /// The address is not one that webhooks may go to.
+    /// Webhooks may not go to the address.
     #[error("address {address} is refused: {range}")]
     Address {
         /// The address.
         address: IpAddr,
-        /// What kind of address it is.
+        /// The refused range that the address is in.
         range: &'static str,
     },
-    /// The URL is not one to POST to.
+    /// Webhooks cannot be POSTed to the URL.
     #[error("the URL is refused: {0}")]
     Url(&'static str),
 }
 
 /// Judges addresses and URLs.
 #[derive(Debug, Clone, Default)]
-pub struct Guard {
+pub struct AddressGuard {
     policy: GuardPolicy,
 }
 
-impl Guard {
+impl AddressGuard {
     /// A guard with this policy.
     #[must_use]
     pub const fn new(policy: GuardPolicy) -> Self {
@@ -57,7 +57,7 @@ impl Guard {
     /// Judges an address about to be dialled.
     ///
     /// # Errors
-    /// If it is refused.
+    /// If the address or URL is refused.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Forbidden> {
         let judged = carried(address);
         let listed = |ip: IpAddr| self.policy.allow_networks.iter().any(|net| net.contains(&ip));
@@ -78,7 +78,7 @@ impl Guard {
     /// IPv4 hosts into addresses already (WHATWG URL, "host parsing").
     ///
     /// # Errors
-    /// If it is refused.
+    /// If the address or URL is refused.
     pub fn check_url(&self, url: &Url) -> Result<(), Forbidden> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Forbidden::Url("its scheme is neither https nor http"));
@@ -99,7 +99,7 @@ enum Class {
     Special(&'static str),
 }
 
-/// The IPv4 address that an IPv6 one stands for, if it does.
+/// The IPv4 address that an IPv6 address carries, if it carries one.
 fn carried(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     match v6.segments() {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(guard: &Guard, url: &str) -> Result<(), Forbidden> {
+    fn check(guard: &AddressGuard, url: &str) -> Result<(), Forbidden> {
         guard.check_url(&Url::parse(url).expect("a URL"))
     }
 
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn special_addresses_are_refused_in_every_spelling() {
         for url in NEVER_BY_DEFAULT {
-            assert!(matches!(check(&Guard::default(), url), Err(Forbidden::Address { .. })), "{url}");
+            assert!(matches!(check(&AddressGuard::default(), url), Err(Forbidden::Address { .. })), "{url}");
         }
     }
 
@@ -225,20 +225,20 @@ mod tests {
             "https://[::ffff:1.1.1.1]/",
             "https://hooks.example.com/x",
         ] {
-            assert_eq!(check(&Guard::default(), url), Ok(()), "{url}");
+            assert_eq!(check(&AddressGuard::default(), url), Ok(()), "{url}");
         }
     }
 
     #[test]
     fn only_http_is_sent() {
         for url in ["ftp://example.com/", "file:///etc/passwd", "unix:/run/x", "data:,x"] {
-            assert!(matches!(check(&Guard::default(), url), Err(Forbidden::Url(_))), "{url}");
+            assert!(matches!(check(&AddressGuard::default(), url), Err(Forbidden::Url(_))), "{url}");
         }
     }
 
     #[test]
     fn allow_private_leaves_metadata_services_refused() {
-        let guard = Guard::new(GuardPolicy { allow_private: true, ..GuardPolicy::default() });
+        let guard = AddressGuard::new(GuardPolicy { allow_private: true, ..GuardPolicy::default() });
         for url in ["http://127.0.0.1/", "http://[::1]/", "http://10.0.0.1/", "http://[fd00::1]/"] {
             assert_eq!(check(&guard, url), Ok(()), "{url}");
         }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn listed_networks_pass_in_either_form() {
         let networks = vec!["10.9.0.0/16".parse().unwrap()];
-        let guard = Guard::new(GuardPolicy { allow_private: false, allow_networks: networks });
+        let guard = AddressGuard::new(GuardPolicy { allow_private: false, allow_networks: networks });
         assert_eq!(check(&guard, "http://10.9.1.1/"), Ok(()));
         assert_eq!(check(&guard, "http://[::ffff:10.9.1.1]/"), Ok(()));
         assert!(check(&guard, "http://10.8.1.1/").is_err());
@@ -267,13 +267,13 @@ mod tests {
         #[test]
         fn an_embedded_address_is_judged_as_the_one_it_carries(bits: u32) {
             let v4 = Ipv4Addr::from(bits);
-            let alone = Guard::default().check_address(v4.into()).is_ok();
+            let alone = AddressGuard::default().check_address(v4.into()).is_ok();
             let [high, low] = [(bits >> 16) as u16, bits as u16];
             for v6 in [
                 v4.to_ipv6_mapped(),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
             ] {
-                prop_assert_eq!(Guard::default().check_address(v6.into()).is_ok(), alone);
+                prop_assert_eq!(AddressGuard::default().check_address(v6.into()).is_ok(), alone);
             }
         }
     }

@@ -1,8 +1,8 @@
-//! How the processor is doing, for readiness: written by its tasks, read by anyone.
+//! The state of the processor's tasks, for readiness: the tasks write it, anyone reads it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// How one shard is doing.
+/// The state of one shard's task.
 #[derive(Debug, Default)]
 pub(crate) struct ShardHealth {
     running: AtomicBool,
@@ -12,21 +12,21 @@ pub(crate) struct ShardHealth {
     progress_ms: AtomicU64,
 }
 
-/// One look at a shard.
+/// The state of a shard's task at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardStatus {
     /// The shard.
     pub shard: String,
-    /// Its task runs.
+    /// Whether its task runs.
     pub running: bool,
     /// How often its task had to be started again.
     pub restarts: u64,
     /// How far matching lags behind acceptance, in milliseconds.
     pub lag_ms: u64,
-    /// (event × subscription) that are unsettled.
+    /// Unsettled (event × subscription).
     pub unsettled_events: u64,
-    /// When it was last seen to settle something or to have nothing to
-    /// settle, in milliseconds since the Unix epoch.
+    /// When the shard last settled something or had nothing to settle, in
+    /// milliseconds since the Unix epoch.
     pub progress_ms: u64,
 }
 
@@ -65,7 +65,7 @@ impl ShardHealth {
     }
 }
 
-/// How the queue's worker is doing.
+/// The state of the queue's worker.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerHealth {
     running: AtomicBool,
@@ -85,12 +85,12 @@ impl WorkerHealth {
     }
 }
 
-/// How the whole processor is doing.
+/// The state of the whole processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessorStatus {
     /// Every shard.
     pub shards: Vec<ShardStatus>,
-    /// The queue's worker runs.
+    /// Whether the queue's worker runs.
     pub worker_running: bool,
     /// All tasks run, and every shard made progress lately.
     pub ready: bool,

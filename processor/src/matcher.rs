@@ -2,19 +2,25 @@
 //!
 //! A customer's subscriptions are compiled once a change and shared by all
 //! shards. Types are looked up once a batch; an event is looked at (and its
-//! payload parsed, once) only if a candidate cannot be decided by type.
+//! payload parsed, once) only if its type does not decide for all candidates.
+
+mod batch;
+mod share;
+mod waiting_row;
+
+pub use batch::{BatchMatching, Match, MatchingProgress, MatchingTools};
+pub use share::{MatchingPlace, MatchingShares};
+pub use waiting_row::{WaitingBatch, partition as waiting_partition};
 
 use crate::endpoint::{Endpoint, Endpoints};
-use crate::slice::start_of;
 use crate::target::Target;
 use foldhash::HashMap;
 use parking_lot::RwLock;
 use sluice_catalogue::directory::{CustomerState, Directory};
 use sluice_model::{
-    Batch, CustomerId, CustomerStatus, DisabledReason, EventSet, Subscription, SubscriptionId,
-    SubscriptionStatus,
+    CustomerId, CustomerStatus, DisabledReason, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_selector::{CompiledSelector, Condition, MatchScratch, Selector, SubscriptionIndex, Verdict};
+use sluice_selector::{CompiledSelector, Selector, SubscriptionIndex};
 use std::sync::Arc;
 
 /// How long after a subscription was disabled events may still have been
@@ -30,22 +36,10 @@ pub struct Listener {
     pub target: Arc<Target>,
     /// Its customer is suspended: webhooks are held back.
     pub held: bool,
-    /// It was disabled for its endpoint's sake: what was accepted before then
-    /// and is matched only now ends as dead letters, not in silence. In
-    /// milliseconds since the Unix epoch.
+    /// Where it was disabled for its endpoint's sake: events that were accepted
+    /// before this time still count, and end as dead letters and not in silence.
     pub until_ms: Option<u64>,
     selector: CompiledSelector,
-}
-
-/// What one subscription wants of a batch.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Match {
-    /// Which of the customer's listeners: an index for [`CustomerMatcher::listener`].
-    pub listener: usize,
-    /// The events that it wants.
-    pub events: EventSet,
-    /// Events that could not be judged within the budget.
-    pub undecided: EventSet,
 }
 
 /// One customer's subscriptions at one state of the catalogue.
@@ -93,11 +87,16 @@ impl Matchers {
     fn compile(&self, state: Arc<CustomerState>, before: Option<&CustomerMatcher>) -> CustomerMatcher {
         let held = state.customer.status == CustomerStatus::Suspended;
         let listeners = state.subscriptions.iter().filter_map(|subscription| {
-            let until_ms = wanted_until(subscription)?;
-            self.listener(subscription, held, before).map(|of| Arc::new(Listener { until_ms, ..of }))
+            let until_ms = match wanted(subscription) {
+                WantedEvents::Always => None,
+                WantedEvents::AcceptedBefore(until_ms) => Some(until_ms),
+                WantedEvents::Nothing => return None,
+            };
+            self.listener(subscription, held, until_ms, before).map(Arc::new)
         });
         let listeners: Vec<_> = listeners.collect();
-        let entries = listeners.iter().enumerate().map(|(at, listener)| (listener.selector.clone(), at));
+        let entries =
+            listeners.iter().enumerate().map(|(place, listener)| (listener.selector.clone(), place));
         let index = SubscriptionIndex::new(entries);
         CustomerMatcher { state, listeners, index }
     }
@@ -106,6 +105,7 @@ impl Matchers {
         &self,
         subscription: &Arc<Subscription>,
         held: bool,
+        until_ms: Option<u64>,
         before: Option<&CustomerMatcher>,
     ) -> Option<Listener> {
         let (endpoint, target) = self.endpoints.endpoint(subscription);
@@ -124,126 +124,43 @@ impl Matchers {
                 }
             },
         };
-        Some(Listener { endpoint, target, held, until_ms: None, selector })
+        Some(Listener { endpoint, target, held, until_ms, selector })
     }
 }
 
-/// Up to when a subscription wants events: always (`None`) if it is active;
-/// nothing at all if its owner disabled it.
-fn wanted_until(subscription: &Subscription) -> Option<Option<u64>> {
+/// Which events a subscription wants.
+enum WantedEvents {
+    Always,
+    /// Those accepted before this time, in milliseconds since the Unix epoch.
+    AcceptedBefore(u64),
+    Nothing,
+}
+
+fn wanted(subscription: &Subscription) -> WantedEvents {
     match &subscription.status {
-        SubscriptionStatus::Active => Some(None),
+        SubscriptionStatus::Active => WantedEvents::Always,
         SubscriptionStatus::Disabled { reason: DisabledReason::Gone | DisabledReason::BacklogFull } => {
-            Some(Some(subscription.updated_at_ms + DISABLED_MARGIN_MS))
+            WantedEvents::AcceptedBefore(subscription.updated_at_ms + DISABLED_MARGIN_MS)
         }
-        SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer } => None,
+        SubscriptionStatus::Disabled { reason: DisabledReason::ByCustomer } => WantedEvents::Nothing,
+    }
+}
+
+impl Listener {
+    /// Whether the subscription counts for events that were accepted then. The
+    /// events of a batch share that time.
+    fn counts_at(&self, accepted_ms: u64) -> bool {
+        let begins = self.target.subscription().effective_at_ms <= accepted_ms;
+        begins && self.until_ms.is_none_or(|until_ms| accepted_ms < until_ms)
     }
 }
 
 impl CustomerMatcher {
-    /// The listener of a [`Match`].
-    #[must_use]
-    pub fn listener(&self, at: usize) -> &Arc<Listener> {
-        &self.listeners[at]
-    }
-
-    /// Whether nothing can match.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.listeners.is_empty()
-    }
-
     /// The listener of a subscription. Listeners ascend by id, as the directory's subscriptions do.
     #[must_use]
     pub fn by_id(&self, id: SubscriptionId) -> Option<&Arc<Listener>> {
-        let at = self.listeners.binary_search_by_key(&id, |listener| listener.target.id()).ok()?;
-        self.listeners.get(at)
-    }
-
-    /// Matches a batch of this customer. A subscription counts for the events
-    /// whose id's time is not before its `effective_at_ms`; the events of a
-    /// batch share that time.
-    #[must_use]
-    pub fn match_batch(&self, batch: &Batch, scratch: &mut MatchScratch) -> Vec<Match> {
-        let mut candidates = self.candidates(batch);
-        let by_event = candidates.iter().any(|of| of.conditions.contains(&Some(Condition::Evaluate)));
-        let types = batch.types.len();
-        for of in candidates.iter_mut().filter(|_| !by_event) {
-            of.found.events = of.by_type(batch, types);
-        }
-        if by_event {
-            judge_events(&mut candidates, batch, scratch);
-        }
-        let found = candidates.into_iter().map(|of| of.found);
-        found.filter(|found| !(found.events.is_empty() && found.undecided.is_empty())).collect()
-    }
-
-    fn candidates(&self, batch: &Batch) -> Vec<Candidate<'_>> {
-        let mut rows: Vec<(usize, usize, Condition)> = Vec::new();
-        for (kind, event_type) in batch.types.iter().enumerate() {
-            let wanted = self.index.candidates(event_type).into_iter().filter(|candidate| {
-                let listener = &self.listeners[*candidate.subscription];
-                let at_ms = batch.id.ms();
-                listener.target.subscription().effective_at_ms <= at_ms
-                    && listener.until_ms.is_none_or(|until_ms| at_ms < until_ms)
-            });
-            rows.extend(wanted.map(|candidate| (*candidate.subscription, kind, candidate.condition)));
-        }
-        rows.sort_unstable_by_key(|(listener, kind, _)| (*listener, *kind));
-        let by_listener = rows.chunk_by(|(a, ..), (b, ..)| a == b);
-        by_listener
-            .map(|rows| {
-                let listener = rows[0].0;
-                let mut conditions = vec![None; batch.types.len()];
-                for (_, kind, condition) in rows {
-                    conditions[*kind] = Some(*condition);
-                }
-                let found = Match { listener, events: EventSet::new(), undecided: EventSet::new() };
-                Candidate { selector: &self.listeners[listener].selector, conditions, found }
-            })
-            .collect()
-    }
-}
-
-/// A subscription that could want events of a batch.
-struct Candidate<'m> {
-    selector: &'m CompiledSelector,
-    /// By the batch's types: unwanted, always wanted, or to be judged.
-    conditions: Vec<Option<Condition>>,
-    found: Match,
-}
-
-impl Candidate<'_> {
-    /// What it wants where the type decides all.
-    fn by_type(&self, batch: &Batch, types: usize) -> EventSet {
-        if self.conditions.iter().filter(|condition| condition.is_some()).count() == types {
-            return EventSet::range(0, batch.len());
-        }
-        let kinds = batch.events.iter().enumerate();
-        let wanted = kinds.filter(|(_, event)| self.conditions[usize::from(event.kind)].is_some());
-        wanted.map(|(index, _)| index as u16).collect()
-    }
-}
-
-/// Event by event, so that what one candidate parsed serves the others.
-fn judge_events(candidates: &mut [Candidate<'_>], batch: &Batch, scratch: &mut MatchScratch) {
-    for (index, event) in batch.events.iter().enumerate() {
-        let index = index as u16;
-        let envelope = &batch.body[start_of(batch, index)..event.end as usize];
-        let kind = usize::from(event.kind);
-        let mut view = scratch.view(&batch.types[kind], envelope);
-        for of in candidates.iter_mut() {
-            let verdict = match of.conditions[kind] {
-                None => Verdict::NoMatch,
-                Some(Condition::Always) => Verdict::Match,
-                Some(Condition::Evaluate) => of.selector.evaluate(&mut view),
-            };
-            match verdict {
-                Verdict::Match => of.found.events.push(index),
-                Verdict::NoMatch => {}
-                Verdict::Undecided => of.found.undecided.push(index),
-            }
-        }
+        let place = self.listeners.binary_search_by_key(&id, |listener| listener.target.id()).ok()?;
+        self.listeners.get(place)
     }
 }
 

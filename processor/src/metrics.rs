@@ -8,17 +8,22 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sluice_model::DeadLetterReason;
 use sluice_telemetry::{Metric, Values, describe};
 
-const ENDS: &[&str] = &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison"];
+const ENDS: &[&str] =
+    &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"];
 const BY_SHARD: &[(&str, Values)] =
     &[("shard", Values::Bounded("a shard of the log; they are few and fixed"))];
 
-/// What the processor tells.
+/// All metrics of the processor.
 pub const METRICS: &[Metric] = &[
     Metric::counter(
         "sluice_processor_events_total",
         "Events looked at, by what came of it: (event × subscription) where undecided.",
     )
     .by(&[("result", Values::Of(&["matched", "unmatched", "undecided"]))]),
+    Metric::counter(
+        "sluice_processor_events_waiting_total",
+        "Events that had to wait to be matched, because their customer had used its share of the shard's matching.",
+    ),
     Metric::counter("sluice_processor_events_delivered_total", "(Event × subscription) that endpoints took."),
     Metric::counter(
         "sluice_processor_events_handed_over_total",
@@ -60,6 +65,11 @@ pub const METRICS: &[Metric] = &[
     )
     .by(BY_SHARD),
     Metric::gauge(
+        "sluice_processor_waiting_batches",
+        "Batches that wait to be matched, because their customer has used its share of the shard's matching.",
+    )
+    .by(BY_SHARD),
+    Metric::gauge(
         "sluice_processor_checkpoint_age_seconds",
         "Since a checkpoint was stored, or there was none to store.",
     )
@@ -71,10 +81,12 @@ pub const METRICS: &[Metric] = &[
 pub struct Metrics {
     /// Events that at least one subscription wanted.
     pub events_matched: Counter,
-    /// Events that nobody wanted.
+    /// Events that no subscription wanted.
     pub events_unmatched: Counter,
     /// (event × subscription) that could not be judged.
     pub events_undecided: Counter,
+    /// Events that had to wait to be matched.
+    pub events_waiting: Counter,
     /// (event × subscription) that endpoints took.
     pub events_delivered: Counter,
     /// (event × subscription) handed over to the work queue before a first attempt ended.
@@ -87,7 +99,7 @@ pub struct Metrics {
     pub breaker_opens: Counter,
     /// Tries of a store that failed.
     pub store_failures: Counter,
-    /// Tasks that ended when they should not have, and were started again.
+    /// Tasks that broke off and were started again.
     pub task_restarts: Counter,
     /// Seconds a POST took.
     pub post_seconds: Histogram,
@@ -105,12 +117,13 @@ pub struct Metrics {
 const CLASSES: [&str; 10] =
     ["2xx", "3xx", "4xx", "429", "5xx", "unreadable", "timeout", "connect", "broken", "forbidden"];
 
-const REASONS: [DeadLetterReason; 5] = [
+const REASONS: [DeadLetterReason; 6] = [
     DeadLetterReason::Exhausted,
     DeadLetterReason::Refused,
     DeadLetterReason::SubscriptionDisabled,
     DeadLetterReason::BacklogFull,
     DeadLetterReason::Poison,
+    DeadLetterReason::TooExpensive,
 ];
 
 /// The place of a POST's result in [`CLASSES`].
@@ -137,6 +150,7 @@ const fn place(reason: DeadLetterReason) -> usize {
         DeadLetterReason::SubscriptionDisabled => 2,
         DeadLetterReason::BacklogFull => 3,
         DeadLetterReason::Poison => 4,
+        DeadLetterReason::TooExpensive => 5,
     }
 }
 
@@ -150,6 +164,7 @@ impl Metrics {
             events_matched: events("matched"),
             events_unmatched: events("unmatched"),
             events_undecided: events("undecided"),
+            events_waiting: counter!("sluice_processor_events_waiting_total"),
             events_delivered: counter!("sluice_processor_events_delivered_total"),
             events_handed_over: counter!("sluice_processor_events_handed_over_total"),
             damaged: counter!("sluice_processor_log_damage_total"),
@@ -195,8 +210,8 @@ impl Default for Metrics {
     }
 }
 
-/// The metrics of one shard; shards are few and their names are fixed. When
-/// it is dropped they are 0: the shard is another's to tell of.
+/// The metrics of one shard; shards are few and their names are fixed. Dropping
+/// this sets them to 0: from then on another process tells of the shard.
 pub struct ShardMetrics {
     /// (event × subscription) that are unsettled.
     pub unsettled_events: Gauge,
@@ -206,7 +221,9 @@ pub struct ShardMetrics {
     pub lag_seconds: Gauge,
     /// Events that were read and not matched yet.
     pub lag_events: Gauge,
-    /// Seconds since a checkpoint was stored, or there was none to store.
+    /// Batches that wait to be matched.
+    pub waiting_batches: Gauge,
+    /// Seconds since a checkpoint was stored, or nothing was left to checkpoint.
     pub checkpoint_age_seconds: Gauge,
 }
 
@@ -220,6 +237,7 @@ impl ShardMetrics {
             unsettled_bytes: gauge("sluice_processor_unsettled_bytes"),
             lag_seconds: gauge("sluice_processor_lag_seconds"),
             lag_events: gauge("sluice_processor_lag_events"),
+            waiting_batches: gauge("sluice_processor_waiting_batches"),
             checkpoint_age_seconds: gauge("sluice_processor_checkpoint_age_seconds"),
         }
     }
@@ -232,6 +250,7 @@ impl Drop for ShardMetrics {
             &self.unsettled_bytes,
             &self.lag_seconds,
             &self.lag_events,
+            &self.waiting_batches,
             &self.checkpoint_age_seconds,
         ];
         all.iter().for_each(|gauge| gauge.set(0.0));

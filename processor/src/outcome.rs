@@ -70,7 +70,7 @@ pub enum Outcome {
 
 /// What an attempt says about the endpoint, for its breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub enum EndpointHealth {
     /// It answers; whether it likes the events is another matter.
     Up,
     /// It does not, or says that it cannot.
@@ -126,17 +126,17 @@ pub fn decide(result: PostResult, attempts: u32, retry: &RetryPolicy, now_ms: u6
 
 /// What the breaker learns from an attempt.
 #[must_use]
-pub fn health(result: PostResult, now_ms: u64) -> Health {
+pub fn health(result: PostResult, now_ms: u64) -> EndpointHealth {
     let hold = |wish: Option<RetryAfter>| wish.map(|wish| wish.wait(now_ms));
     match result {
-        PostResult::Unreadable { retry_after, .. } => Health::Down { hold: hold(retry_after) },
+        PostResult::Unreadable { retry_after, .. } => EndpointHealth::Down { hold: hold(retry_after) },
         // Too large is a matter of the one delivery: others may pass.
-        PostResult::Answered { code: 413, .. } => Health::Up,
+        PostResult::Answered { code: 413, .. } => EndpointHealth::Up,
         PostResult::Answered { code, retry_after } if is_retried(code, retry_after) => {
-            Health::Down { hold: hold(retry_after) }
+            EndpointHealth::Down { hold: hold(retry_after) }
         }
-        PostResult::Answered { .. } | PostResult::Fault(Fault::Unsendable) => Health::Up,
-        PostResult::Fault(_) => Health::Down { hold: None },
+        PostResult::Answered { .. } | PostResult::Fault(Fault::Unsendable) => EndpointHealth::Up,
+        PostResult::Fault(_) => EndpointHealth::Down { hold: None },
     }
 }
 

@@ -7,7 +7,7 @@ use crate::commit::CommitStores;
 use crate::config::ProcessorConfig;
 use crate::context::Context;
 use crate::endpoint::{EndpointLimits, Endpoints};
-use crate::guard::Guard;
+use crate::guard::AddressGuard;
 use crate::health::{ProcessorStatus, ShardHealth, WorkerHealth};
 use crate::history;
 use crate::matcher::Matchers;
@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::probe::Prober;
 use crate::replayer::Replayer;
 use crate::shard::{ShardEnd, ShardTask};
+use crate::signing::SigningDesk;
 use crate::worker::Worker;
 use crate::{backoff, commit};
 use parking_lot::RwLock;
@@ -29,7 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +103,7 @@ impl Processor {
         clock: Clock,
     ) -> Result<Self, ProcessorError> {
         config.validate()?;
-        let client = WebhookClient::new(config.webhook.clone(), Guard::new(config.guard.clone()))?;
+        let client = WebhookClient::new(config.webhook.clone(), AddressGuard::new(config.guard.clone()))?;
         Self::with_wire(ports, config, clock, Arc::new(client))
     }
 
@@ -132,9 +133,15 @@ impl Processor {
             },
             matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
             endpoints,
-            courier: Arc::new(Courier { wire, clock, metrics: Metrics::new() }),
+            courier: Arc::new(Courier {
+                wire,
+                clock,
+                metrics: Metrics::new(),
+                signing: SigningDesk::default(),
+            }),
             queue_wake: Notify::new(),
             detached_bytes: AtomicUsize::new(0),
+            matching_turns: Semaphore::new(config.matching.threads),
             lanes: ports.lanes,
             config,
         });

@@ -1,9 +1,9 @@
 //! Names to addresses, with the guard in between.
 //!
-//! `getaddrinfo` blocks a thread for as long as a name server lets it, so
-//! there is one lookup a name at a time, and a limit on all of them.
+//! `getaddrinfo` blocks a thread until the name server answers, so each name
+//! has one lookup at a time, and all lookups together have a limit.
 
-use crate::guard::{Forbidden, Guard};
+use crate::guard::{AddressGuard, Forbidden};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
@@ -14,21 +14,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// Threads that lookups may block. Tokio has 512, which storage uses too.
+/// Threads that lookups may block. Tokio has 512, which storage needs as well.
 const LOOKUPS_MAX: usize = 64;
 
-/// A lookup that took longer is not joined any more: its answer may be stale.
+/// After this long a lookup is not joined any more: its answer may be stale.
 const JOIN_WITHIN: Duration = Duration::from_secs(5);
 
-type Found = Result<Arc<[SocketAddr]>, Arc<std::io::Error>>;
-type Lookup = Shared<BoxFuture<'static, Found>>;
+type FoundAddresses = Result<Arc<[SocketAddr]>, Arc<std::io::Error>>;
+type Lookup = Shared<BoxFuture<'static, FoundAddresses>>;
 
-/// What finds a name's addresses. It may block.
+/// Finds the addresses of a name. It may block.
 type Finder = Arc<dyn Fn(&str) -> std::io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// Resolves names through the operating system; gives out only addresses that the guard allows.
 pub struct GuardedResolver {
-    guard: Guard,
+    guard: AddressGuard,
     finder: Finder,
     threads: Arc<Semaphore>,
     running: Arc<Mutex<HashMap<Box<str>, (Instant, Lookup)>>>,
@@ -37,11 +37,11 @@ pub struct GuardedResolver {
 impl GuardedResolver {
     /// A resolver behind this guard.
     #[must_use]
-    pub fn new(guard: Guard) -> Self {
+    pub fn new(guard: AddressGuard) -> Self {
         Self::with(guard, Arc::new(|host| Ok((host, 0).to_socket_addrs()?.collect())))
     }
 
-    fn with(guard: Guard, finder: Finder) -> Self {
+    fn with(guard: AddressGuard, finder: Finder) -> Self {
         let threads = Arc::new(Semaphore::new(LOOKUPS_MAX));
         Self { guard, finder, threads, running: Arc::default() }
     }
@@ -61,7 +61,7 @@ impl GuardedResolver {
     }
 }
 
-async fn blocking_lookup(host: String, finder: Finder, threads: Arc<Semaphore>) -> Found {
+async fn blocking_lookup(host: String, finder: Finder, threads: Arc<Semaphore>) -> FoundAddresses {
     let permit = threads.acquire_owned().await.map_err(|closed| Arc::new(std::io::Error::other(closed)))?;
     let looked_up = tokio::task::spawn_blocking(move || {
         // Held until the thread is free again, whoever still waits.
@@ -84,8 +84,8 @@ impl Resolve for GuardedResolver {
     }
 }
 
-/// The addresses that may be dialled; an error if none of those found may.
-fn allowed(guard: &Guard, found: &[SocketAddr]) -> Result<Addrs, Forbidden> {
+/// The addresses that may be dialled; an error if all of them are refused.
+fn allowed(guard: &AddressGuard, found: &[SocketAddr]) -> Result<Addrs, Forbidden> {
     let mut refused = None;
     let mut passed = Vec::with_capacity(found.len());
     for address in found {
@@ -106,7 +106,7 @@ mod tests {
     use crate::guard::GuardPolicy;
 
     async fn resolve(policy: GuardPolicy, name: &str) -> Result<Vec<SocketAddr>, String> {
-        let resolver = GuardedResolver::new(Guard::new(policy));
+        let resolver = GuardedResolver::new(AddressGuard::new(policy));
         let found = resolver.resolve(name.parse().unwrap()).await;
         found.map(Iterator::collect).map_err(|error| error.to_string())
     }
@@ -131,10 +131,10 @@ mod tests {
             let nth = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             Ok(vec![answers[nth].parse().unwrap()])
         };
-        let resolver = GuardedResolver::with(Guard::default(), Arc::new(finder));
+        let resolver = GuardedResolver::with(AddressGuard::default(), Arc::new(finder));
         for (nth, public) in [true, false, false, true].into_iter().enumerate() {
             let found = resolver.resolve("rebinds.example".parse().unwrap()).await;
-            // What is dialled is what was judged: there is no second look between.
+            // The judged addresses are dialled, without a second lookup.
             let found: Option<Vec<SocketAddr>> = found.ok().map(Iterator::collect);
             assert_eq!(found, public.then(|| vec![answers[nth].parse().unwrap()]), "{nth}");
         }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn refused_addresses_are_left_out() {
         let found = ["127.0.0.1:0".parse().unwrap(), "1.1.1.1:0".parse().unwrap()];
-        let passed: Vec<_> = allowed(&Guard::default(), &found).unwrap().collect();
+        let passed: Vec<_> = allowed(&AddressGuard::default(), &found).unwrap().collect();
         assert_eq!(passed, &found[1..]);
     }
 }

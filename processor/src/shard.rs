@@ -17,12 +17,14 @@ mod parked;
 mod parked_rows;
 mod progress;
 mod steps;
+mod waiting;
 mod wakes;
 mod workbench;
 
 use crate::context::Context;
 use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::ShardHealth;
+use crate::slice::Settles;
 use crate::watermark::Watermark;
 use flights::EndedTask;
 use intake::Intake;
@@ -35,8 +37,10 @@ use sluice_ports::catalogue::Revision;
 use sluice_ports::log::{LogItem, LogRecord, Position, ShardId};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use waiting::{LateMatching, UnmatchedBatches};
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 100;
@@ -50,6 +54,7 @@ pub(crate) struct ShardTask {
     id: ShardId,
     intake: Intake,
     matching: Matching,
+    waiting: UnmatchedBatches,
     watermark: Watermark,
     outlets: Outlets,
     orphans: Orphans,
@@ -93,6 +98,7 @@ impl ShardTask {
         Ok(Self {
             intake: Intake::new(Arc::clone(&context), id.clone(), position),
             matching: Matching::new(Arc::clone(&context)),
+            waiting: UnmatchedBatches::load(Arc::clone(&context), &id).await?,
             watermark: Watermark::new(position),
             orphans: Orphans::new(parked, &context, &mut outlets, now_ms),
             outlets,
@@ -117,6 +123,7 @@ impl ShardTask {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 Some(ended) = self.outlets.next_ended() => self.land(ended),
+                Some(ended) = self.waiting.next() => self.matched_late(ended),
                 written = self.commits.next() => self.written(written?),
                 read = self.intake.next() => read?,
                 () = std::future::ready(()), if turn == MatchTurn::More => {}
@@ -148,6 +155,7 @@ impl ShardTask {
             self.tick_ms = now_ms + TICK_MS;
             self.tick(now_ms);
         }
+        self.waiting.start();
         self.outlets.pump(&mut self.commits.pending, now_ms);
         self.commits.start(now_ms, self.watermark.settled(), false);
         turn
@@ -209,12 +217,29 @@ impl ShardTask {
     fn match_record(&mut self, record: &LogRecord, now_ms: u64) {
         let mut to = Matched {
             outlets: &mut self.outlets,
+            waiting: &mut self.waiting,
             commit: &mut self.commits.pending,
             ticket: self.watermark.next_ticket(),
             now_ms,
         };
         let outstanding = self.matching.match_record(record, &mut to);
         self.watermark.push(record.position, outstanding.events, outstanding.bytes);
+    }
+
+    /// Deals with the end of a task that matched a batch that waited.
+    fn matched_late(&mut self, ended: Result<(Id, LateMatching), JoinError>) {
+        let now_ms = self.now_ms();
+        let Some(late) = self.waiting.ended(ended, &mut self.commits.pending) else { return };
+        let (waiting, ticket) = (late.waiting, self.waiting.next_ticket());
+        let mut to = Matched {
+            outlets: &mut self.outlets,
+            waiting: &mut self.waiting,
+            commit: &mut self.commits.pending,
+            ticket,
+            now_ms,
+        };
+        let events = self.matching.deliver_late(late, &mut to);
+        self.waiting.hand_out(waiting, events, &mut self.commits.pending);
     }
 
     /// Deals with the end of a webhook's task.
@@ -227,9 +252,15 @@ impl ShardTask {
         match written {
             GroupWrite::Committed(commit) => {
                 for (ticket, events) in commit.settled() {
-                    self.watermark.settle(*ticket, *events);
+                    match ticket.settles() {
+                        Settles::LogEntry(ticket) => self.watermark.settle(ticket, *events),
+                        Settles::WaitingBatch(number) => {
+                            self.waiting.settle(number, *events, &mut self.commits.pending);
+                        }
+                    }
                 }
                 self.outlets.made_durable(commit.generation);
+                self.waiting.made_durable(commit.generation);
                 self.progress.settled(self.now_ms());
             }
             GroupWrite::Checkpointed(Some(_)) => self.progress.checkpointed(self.now_ms()),
@@ -256,6 +287,8 @@ impl ShardTask {
         if fresh {
             self.resolve_orphans(now_ms);
         }
+        self.matching.tick(now_ms);
+        self.waiting.tick();
         self.outlets.forgive(now_ms);
         self.outlets.evict(now_ms);
         self.report(now_ms);
@@ -277,6 +310,7 @@ impl ShardTask {
             unsettled_events: self.watermark.events(),
             unsettled_bytes: self.watermark.bytes(),
             behind: self.intake.behind(now_ms),
+            waiting_batches: self.waiting.len(),
         });
     }
 

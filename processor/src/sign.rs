@@ -1,8 +1,8 @@
 //! Standard Webhooks signatures (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //!
-//! What is signed is `{webhook-id}.{webhook-timestamp}.{body}` with
-//! HMAC-SHA256; the header's value is `v1,` and base64 of it, once a secret,
-//! separated by spaces. A secret's text is `whsec_` and base64 of its bytes.
+//! HMAC-SHA256 signs `{webhook-id}.{webhook-timestamp}.{body}`. The header's
+//! value has `v1,` and the base64 of the signature for each secret, separated
+//! by spaces. A secret's text is `whsec_` and the base64 of its bytes.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;

@@ -28,9 +28,38 @@ impl Slice {
     }
 }
 
-/// The log entry that waits for a slice to be settled (see [`crate::watermark`]).
+/// The log entry that waits for a slice to be settled (see [`crate::watermark`]);
+/// with its highest bit set, a batch that waited to be matched and left the log before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
+
+const WAITING: u64 = 1 << 63;
+
+/// The thing that a ticket settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settles {
+    /// A log entry.
+    LogEntry(Ticket),
+    /// A batch that waited to be matched, by its number.
+    WaitingBatch(u64),
+}
+
+impl Ticket {
+    /// The ticket of a batch that waited to be matched.
+    #[must_use]
+    pub const fn waiting(number: u64) -> Self {
+        Self(number | WAITING)
+    }
+
+    /// The thing that the ticket settles.
+    #[must_use]
+    pub const fn settles(self) -> Settles {
+        match self.0 & WAITING {
+            0 => Settles::LogEntry(self),
+            _ => Settles::WaitingBatch(self.0 & !WAITING),
+        }
+    }
+}
 
 /// Where the envelope of event `index` begins in the batch's body.
 #[must_use]

@@ -1,4 +1,4 @@
-//! A subscription made ready to be POSTed to: once a version, not once a webhook.
+//! A subscription made ready to be POSTed to: once for each version, not for each webhook.
 
 use crate::sign::{SignError, Signer};
 use http::HeaderValue;
@@ -16,7 +16,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Prepares a version of a subscription. What is wrong with it shows when it is used.
+    /// Prepares a version of a subscription. An unusable URL or secret shows when it is used.
     #[must_use]
     pub fn new(subscription: Arc<Subscription>) -> Self {
         let id = subscription.id.text();
@@ -40,24 +40,24 @@ impl Target {
         self.subscription.id
     }
 
-    /// Whether it receives events.
+    /// Whether the subscription receives events.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.subscription.status == SubscriptionStatus::Active
     }
 
-    /// Where webhooks go.
+    /// The URL that webhooks go to.
     ///
     /// # Errors
-    /// If the URL is not one.
+    /// If the subscription's text is not a URL.
     pub fn url(&self) -> Result<&Url, url::ParseError> {
         self.url.as_ref().map_err(|error| *error)
     }
 
-    /// What signs them.
+    /// The signer of webhooks.
     ///
     /// # Errors
-    /// If there is no usable secret.
+    /// If the subscription has no usable secret.
     pub fn signer(&self) -> Result<&Signer, SignError> {
         self.signer.as_ref().map_err(|error| *error)
     }

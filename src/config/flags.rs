@@ -1,6 +1,6 @@
 //! Flags as a source of configuration that is known by name.
 
-use crate::cli::{Command, Edge, Logs, Up};
+use crate::cli::{Command, IngestFlags, Logs, Up};
 use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Metadata, Profile, Provider};
@@ -46,16 +46,16 @@ impl GivenFlags {
         #[cfg(feature = "aws")]
         self.switch("--distributed", &["distributed"], flags.distributed);
         self.set("--data-dir", "data_dir", flags.data_dir.as_ref());
-        self.edge(&flags.edge);
+        self.ingest(&flags.ingest);
     }
 
-    fn edge(&mut self, flags: &Edge) {
+    fn ingest(&mut self, flags: &IngestFlags) {
         self.set("--listen", "edge.listen", flags.listen);
         self.set("--admin-listen", "edge.admin_listen", flags.admin_listen);
         self.set("--admin-token", "admin_token", flags.admin_token.as_ref());
         self.set("--tls-cert", "edge.tls.cert_file", flags.tls_cert.as_ref());
         self.set("--tls-key", "edge.tls.key_file", flags.tls_key.as_ref());
-        // An edge delivers, too: the test events that customers ask for.
+        // The ingest role delivers too: the test events that customers ask for.
         let private = ["edge.allow_private_webhooks", "processor.guard.allow_private"];
         self.switch("--allow-private-webhooks", &private, flags.allow_private_webhooks);
         self.logs(&flags.logs);
@@ -76,7 +76,7 @@ pub(super) fn of(command: &Command) -> Vec<Flag> {
         // Its figures are what is to be seen; failures still come through.
         Command::Demo(_) => given.set("demo", "telemetry.log_filter", Some("warn")),
         #[cfg(feature = "aws")]
-        Command::Ingest(flags) => given.edge(flags),
+        Command::Ingest(flags) => given.ingest(flags),
         #[cfg(feature = "aws")]
         Command::Processor(flags) => {
             given.set("--listen", "processor_listen", flags.listen);

@@ -8,7 +8,7 @@ use std::fmt;
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "from", content = "name", rename_all = "snake_case")]
-pub(super) enum Origin {
+pub(super) enum ValueOrigin {
     /// Nobody said anything.
     Default,
     /// This file.
@@ -19,7 +19,7 @@ pub(super) enum Origin {
     Flag(String),
 }
 
-impl Origin {
+impl ValueOrigin {
     /// The origin of a field, named by its path.
     pub(super) fn of(figment: &Figment, field: &str) -> Self {
         let Some(metadata) = figment.find_metadata(field) else { return Self::Default };
@@ -34,7 +34,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("the default"),

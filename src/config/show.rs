@@ -1,7 +1,7 @@
 //! `sluice config`: every value in effect and where it came from, secrets masked.
 
 use super::Loaded;
-use super::origin::Origin;
+use super::origin::ValueOrigin;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +21,7 @@ struct ConfigField {
     field: String,
     value: Value,
     #[serde(flatten)]
-    origin: Origin,
+    origin: ValueOrigin,
 }
 
 /// Prints it: TOML with comments, or JSON.
@@ -46,10 +46,17 @@ fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
     let mut all = Vec::new();
     let value = serde_json::to_value(&loaded.config).context("write the configuration")?;
     collect(String::new(), value, &mut |field, value| {
-        let origin = Origin::of(&loaded.figment, &field);
+        let origin = ValueOrigin::of(&loaded.figment, &field);
         let value = masked(&field, value);
         all.push(ConfigField { field, value, origin });
     });
+    if loaded.config.admin_token.is_none() {
+        all.push(ConfigField {
+            field: "admin_token".to_owned(),
+            value: Value::Null,
+            origin: ValueOrigin::Default,
+        });
+    }
     Ok(all)
 }
 
@@ -103,6 +110,10 @@ fn toml(fields: &[ConfigField]) -> anyhow::Result<String> {
             writeln!(out, "\n[{table}]")?;
         }
         for (name, field) in fields {
+            if field.value.is_null() {
+                writeln!(out, "# {name} is not set")?;
+                continue;
+            }
             let value = toml::Value::try_from(&field.value).with_context(|| field.field.clone())?;
             writeln!(out, "{name} = {value}  # {}", field.origin)?;
         }
@@ -128,10 +139,10 @@ mod tests {
     fn what_is_printed_is_toml_that_says_the_same() {
         let field = |field: &str, value, origin| ConfigField { field: field.to_owned(), value, origin };
         let fields = [
-            field("a", json!(1), Origin::Default),
-            field("b.c", json!("x # y"), Origin::File("f.toml".into())),
-            field("b.d", json!([]), Origin::Flag("--d".into())),
-            field("z", json!(true), Origin::Environment("SLUICE_Z".into())),
+            field("a", json!(1), ValueOrigin::Default),
+            field("b.c", json!("x # y"), ValueOrigin::File("f.toml".into())),
+            field("b.d", json!([]), ValueOrigin::Flag("--d".into())),
+            field("z", json!(true), ValueOrigin::Environment("SLUICE_Z".into())),
         ];
         let text = toml(&fields).unwrap();
         assert_eq!(

@@ -61,9 +61,9 @@ impl Engine {
         foundation.background.spawn(|stop| async move { watched.watch(&aws, stop).await });
         let aws = config.aws.clone();
         // Clients of its own: settings that it may not read make nobody unready.
-        foundation
-            .background
-            .spawn(|stop| async move { provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await });
+        foundation.background.spawn(|stop| async move {
+            provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await
+        });
         Ok(Self { clients, catalogue, foundation })
     }
 
@@ -196,7 +196,7 @@ async fn pause(stop: &CancellationToken, waiting: &WaitingRoom, error: &PortErro
 }
 
 /// How an attempt to open the sealed catalogue ended.
-enum Opening {
+enum CatalogueOpening {
     Opened(SealedCatalogue),
     /// The store does not answer: it may later.
     NotNow(PortError),
@@ -204,15 +204,15 @@ enum Opening {
     Impossible(anyhow::Error),
 }
 
-async fn open_once(config: &Config, catalogue: &Arc<PostgresCatalogue>) -> Opening {
+async fn open_once(config: &Config, catalogue: &Arc<PostgresCatalogue>) -> CatalogueOpening {
     let sealer = match Sealer::load(&config.secrets) {
         Ok(sealer) => sealer,
-        Err(error) => return Opening::Impossible(error.into()),
+        Err(error) => return CatalogueOpening::Impossible(error.into()),
     };
     match SealedCatalogue::open(catalogue.clone(), sealer).await {
-        Ok(sealed) => Opening::Opened(sealed),
-        Err(OpenError::Catalogue(CatalogueError::Port(error))) => Opening::NotNow(error),
-        Err(error) => Opening::Impossible(error.into()),
+        Ok(sealed) => CatalogueOpening::Opened(sealed),
+        Err(OpenError::Catalogue(CatalogueError::Port(error))) => CatalogueOpening::NotNow(error),
+        Err(error) => CatalogueOpening::Impossible(error.into()),
     }
 }
 
@@ -225,9 +225,9 @@ async fn open_sealed(
 ) -> anyhow::Result<Arc<SealedCatalogue>> {
     loop {
         match open_once(config, catalogue).await {
-            Opening::Opened(sealed) => return Ok(Arc::new(sealed)),
-            Opening::Impossible(error) => return Err(error),
-            Opening::NotNow(error) => pause(stop, waiting, &error).await?,
+            CatalogueOpening::Opened(sealed) => return Ok(Arc::new(sealed)),
+            CatalogueOpening::Impossible(error) => return Err(error),
+            CatalogueOpening::NotNow(error) => pause(stop, waiting, &error).await?,
         }
     }
 }

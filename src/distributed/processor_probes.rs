@@ -1,6 +1,6 @@
 //! What a processor of its own answers to probes and to the scraper.
 
-use crate::probe_listener::{ProbeAnswer, ProbeAnswers};
+use crate::probe_listener::{ListenerAnswer, ListenerAnswers};
 use crate::roles::Lost;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -10,22 +10,22 @@ use sluice_telemetry::PrometheusHandle;
 use std::sync::Arc;
 
 /// The answers of a processor.
-pub(super) fn answers(processor: Processor, lost: Lost, metrics: PrometheusHandle) -> ProbeAnswers {
+pub(super) fn answers(processor: Processor, lost: Lost, metrics: PrometheusHandle) -> ListenerAnswers {
     Arc::new(move |path| match path {
-        "/healthz" => ProbeAnswer::json(StatusCode::OK, r#"{"status":"alive"}"#.to_owned()),
+        "/healthz" => ListenerAnswer::json(StatusCode::OK, r#"{"status":"alive"}"#.to_owned()),
         "/readyz" | "/health" => readiness(&processor, &lost()),
-        "/metrics" => ProbeAnswer {
+        "/metrics" => ListenerAnswer {
             status: StatusCode::OK,
             content_type: "text/plain; version=0.0.4",
             body: metrics.render(),
         },
-        _ => ProbeAnswer::json(StatusCode::NOT_FOUND, r#"{"error":{"code":"NOT_FOUND"}}"#.to_owned()),
+        _ => ListenerAnswer::json(StatusCode::NOT_FOUND, r#"{"error":{"code":"NOT_FOUND"}}"#.to_owned()),
     })
 }
 
 /// Whether the processor works its shards, and the reason if it does not. A
 /// processor without a shard is ready: others have them all.
-fn readiness(processor: &Processor, lost: &[LostDependency]) -> ProbeAnswer {
+fn readiness(processor: &Processor, lost: &[LostDependency]) -> ListenerAnswer {
     let status = processor.status();
     let working = status.ready || (status.shards.is_empty() && status.worker_running);
     let reason = match (lost.is_empty(), working) {
@@ -53,5 +53,5 @@ fn readiness(processor: &Processor, lost: &[LostDependency]) -> ProbeAnswer {
         "ready": reason.is_none(), "reason": reason, "lost": names, "reasons": reasons, "shards": shards,
     });
     let code = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    ProbeAnswer::json(code, body.to_string())
+    ListenerAnswer::json(code, body.to_string())
 }

@@ -128,7 +128,7 @@ struct EventBody<'a> {
 }
 
 #[derive(Serialize)]
-struct AckBody<'a> {
+struct AckRequest<'a> {
     event_ids: &'a [Id],
 }
 
@@ -153,7 +153,7 @@ impl EventsCommand {
             Self::Ack { ids } => {
                 let show = Show::List { list: "results", columns: ACKS };
                 let call = ApiCall::new(Side::Public, Method::POST, "/v1/inbox/ack", show);
-                Ok(call.json(&AckBody { event_ids: ids })?.fails(not_acknowledged))
+                Ok(call.json(&AckRequest { event_ids: ids })?.fails(not_acknowledged))
             }
         }
     }

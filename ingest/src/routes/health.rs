@@ -99,11 +99,8 @@ fn ready(context: &HealthContext) -> Result<ApiReply, ApiError> {
         }
     };
     let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", reason);
-    let error = if lost.is_empty() {
-        error
-    } else {
-        error.details(json!({ "lost": names, "reasons": reasons }))
-    };
+    let error =
+        if lost.is_empty() { error } else { error.details(json!({ "lost": names, "reasons": reasons })) };
     Err(error.retry_after(Duration::from_secs(1)))
 }
 

@@ -12,7 +12,7 @@ use sluice_model::{CustomerId, DeliveryId, EventRef, EventSet};
 /// Only 127.0.0.1 is allowed: 127.0.0.2 stands for what a redirect must not reach.
 fn client(config: WebhookConfig) -> WebhookClient {
     let allow_networks = vec!["127.0.0.1/32".parse().unwrap()];
-    let guard = Guard::new(GuardPolicy { allow_private: false, allow_networks });
+    let guard = AddressGuard::new(GuardPolicy { allow_private: false, allow_networks });
     WebhookClient::new(config, guard).unwrap()
 }
 
@@ -199,7 +199,7 @@ async fn every_hop_and_every_name_passes_the_guard() {
         assert_eq!(reply.result, PostResult::Fault(expected), "{location}");
     }
     // A name is judged by what it resolves to, when it is dialled.
-    let guarded = WebhookClient::new(WebhookConfig::default(), Guard::default()).unwrap();
+    let guarded = WebhookClient::new(WebhookConfig::default(), AddressGuard::default()).unwrap();
     let reply = post(&guarded, format!("http://localhost:{port}/")).await;
     assert_eq!(reply.result, PostResult::Fault(Fault::ForbiddenAddress), "{:?}", reply.error);
     assert_eq!(hidden.received().len(), 0);

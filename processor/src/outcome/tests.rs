@@ -32,7 +32,7 @@ proptest! {
                 prop_assert_eq!(other, Outcome::DeadLetter { reason: DeadLetterReason::Exhausted });
             }
         }
-        let down = matches!(health(answer, 0), Health::Down { .. });
+        let down = matches!(health(answer, 0), EndpointHealth::Down { .. });
         prop_assert!(down);
     }
 
@@ -61,8 +61,8 @@ proptest! {
         };
         prop_assert!(after >= Duration::from_secs(wish.min(86_400)));
         prop_assert!(after <= Duration::from_secs(86_400));
-        let held = Health::Down { hold: Some(Duration::from_secs(wish)) };
-        prop_assert_eq!(health(answer, now_ms), if code == 413 { Health::Up } else { held });
+        let held = EndpointHealth::Down { hold: Some(Duration::from_secs(wish)) };
+        prop_assert_eq!(health(answer, now_ms), if code == 413 { EndpointHealth::Up } else { held });
     }
 }
 

@@ -14,7 +14,7 @@ use crate::slice::{Slice, Ticket};
 use crate::stored_body;
 use bytes::Bytes;
 use foldhash::HashMap;
-use sluice_model::{Delivery, Lane};
+use sluice_model::{CustomerId, Delivery, Lane};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -29,6 +29,8 @@ pub(super) struct Flight {
     /// Since when its first event waited.
     pub(super) since_ms: u64,
     pub(super) body_bytes: usize,
+    /// Bytes of its body that were copied out of batches.
+    copied_bytes: usize,
     pub(super) phase: FlightPhase,
     pub(super) keeper: FlightKeeper,
     stop: Option<oneshot::Sender<()>>,
@@ -86,6 +88,7 @@ struct Launch {
     delivery: Delivery,
     since_ms: u64,
     body_bytes: usize,
+    copied_bytes: usize,
     body: LaunchBody,
     start: Start,
     keeper: FlightKeeper,
@@ -103,13 +106,22 @@ enum LaunchBody {
 pub(super) struct Flights {
     context: Arc<Context>,
     under_way: HashMap<Id, Flight>,
+    /// Bytes that were copied out of batches, of all flights and by customer.
+    copied_bytes: usize,
+    copied_by_customer: HashMap<CustomerId, usize>,
     tasks: JoinSet<Option<Attempted>>,
 }
 
 impl Flights {
     /// None under way.
     pub(super) fn new(context: Arc<Context>) -> Self {
-        Self { context, under_way: HashMap::default(), tasks: JoinSet::new() }
+        Self {
+            context,
+            under_way: HashMap::default(),
+            copied_bytes: 0,
+            copied_by_customer: HashMap::default(),
+            tasks: JoinSet::new(),
+        }
     }
 
     /// Launches a first attempt of events that were cut from an outbox.
@@ -120,7 +132,8 @@ impl Flights {
         start: Start,
         now_ms: u64,
     ) -> Id {
-        let chunks = body::chunks(cut.slices.iter().map(|slice| (&*slice.batch, &slice.events)));
+        let slices = || cut.slices.iter().map(|slice| (&*slice.batch, &slice.events));
+        let (chunks, copied_bytes) = (body::chunks(slices()), body::copied_bytes(slices()));
         let (since_ms, body_bytes) = (cut.since_ms, cut.body_bytes);
         let subscription = listener.target.subscription();
         let delivery = DeliveryOwner::new(subscription).delivery(cut.event_refs(), now_ms);
@@ -131,6 +144,7 @@ impl Flights {
             delivery,
             since_ms,
             body_bytes,
+            copied_bytes,
             body: LaunchBody::Ready(chunks),
             start,
             keeper: FlightKeeper::Log { tickets, slices },
@@ -152,6 +166,7 @@ impl Flights {
             delivery,
             since_ms: now_ms,
             body_bytes: 0,
+            copied_bytes: 0,
             start: Start::Now(permit),
             keeper: FlightKeeper::Parked(lane, None),
         })
@@ -159,7 +174,7 @@ impl Flights {
 
     /// The one place where a flight begins.
     fn launch(&mut self, launch: Launch) -> Id {
-        let Launch { listener, delivery, since_ms, body_bytes, body, start, keeper } = launch;
+        let Launch { listener, delivery, since_ms, body_bytes, copied_bytes, body, start, keeper } = launch;
         let phase = match &start {
             Start::Now(_) => FlightPhase::Sent,
             Start::When(_) => FlightPhase::Staged,
@@ -178,7 +193,18 @@ impl Flights {
             let job = Job { delivery: id, number, target, events, chunks };
             context.courier.attempt(job, start, stopped).await
         });
-        let flight = Flight { listener, delivery, since_ms, body_bytes, phase, keeper, stop: Some(stop) };
+        self.copied_bytes += copied_bytes;
+        *self.copied_by_customer.entry(delivery.customer).or_default() += copied_bytes;
+        let flight = Flight {
+            listener,
+            delivery,
+            since_ms,
+            body_bytes,
+            copied_bytes,
+            phase,
+            keeper,
+            stop: Some(stop),
+        };
         self.under_way.insert(task.id(), flight);
         task.id()
     }
@@ -203,12 +229,33 @@ impl Flights {
                 (error.id(), Attempted::lost(now_ms, "the attempt broke off".into()))
             }
         };
-        Some((self.under_way.remove(&task)?, attempted))
+        Some((self.remove(task)?, attempted))
     }
 
     /// Takes a webhook out that was not sent yet. Its task ends once nobody can give it a permit.
     pub(super) fn withdraw(&mut self, task: Id) -> Option<Flight> {
-        self.under_way.remove(&task)
+        self.remove(task)
+    }
+
+    /// Whether another webhook of a customer may be launched: the memory that
+    /// bodies take is bounded, and each customer has a share of it.
+    pub(super) fn has_room(&self, customer: CustomerId) -> bool {
+        let config = &self.context.config.shard;
+        let share_max = config.copied_bytes_max / 100 * usize::from(config.customer_share_percent);
+        let share = self.copied_by_customer.get(&customer).copied().unwrap_or(0);
+        self.copied_bytes < config.copied_bytes_max && share < share_max.max(1)
+    }
+
+    fn remove(&mut self, task: Id) -> Option<Flight> {
+        let flight = self.under_way.remove(&task)?;
+        self.copied_bytes -= flight.copied_bytes;
+        if let Some(share) = self.copied_by_customer.get_mut(&flight.delivery.customer) {
+            *share -= flight.copied_bytes;
+            if *share == 0 {
+                self.copied_by_customer.remove(&flight.delivery.customer);
+            }
+        }
+        Some(flight)
     }
 
     /// A flight that is under way.
@@ -229,6 +276,8 @@ impl Flights {
     /// Breaks all off: the durable places that hold their events still do.
     pub(super) fn abandon(&mut self) {
         self.under_way.clear();
+        self.copied_by_customer.clear();
+        self.copied_bytes = 0;
         self.tasks.abort_all();
     }
 }

@@ -143,7 +143,7 @@ async fn read(context: Arc<Context>, shard: ShardId, after: Position) -> Result<
 }
 
 /// Refreshes the catalogue's snapshot; where the catalogue fails, asks again until it answers.
-async fn refresh(context: Arc<Context>, max: Duration) -> Result<(), PortError> {
+pub(super) async fn refresh(context: Arc<Context>, max: Duration) -> Result<(), PortError> {
     let mut tries = 0;
     loop {
         match context.matchers.directory().fresh(max).await {

@@ -2,22 +2,25 @@
 //! which changes must be durable before a record is settled.
 
 use super::outlets::Outlets;
+use super::waiting::{MatchedLate, UnmatchedBatches, WaitingFull};
 use crate::commit::Commit;
 use crate::context::Context;
-use crate::matcher::{CustomerMatcher, Match};
+use crate::matcher::{
+    BatchMatching, CustomerMatcher, Match, MatchingPlace, MatchingProgress, MatchingShares, MatchingTools,
+};
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, Ticket};
 use sluice_model::{Batch, DeadLetterReason, EventRef, EventSet, SubscriptionId};
 use sluice_ports::event_store::NewBatch;
 use sluice_ports::log::LogRecord;
-use sluice_selector::MatchScratch;
 use std::sync::Arc;
 
 /// Matches records.
 pub(super) struct Matching {
     context: Arc<Context>,
-    scratch: MatchScratch,
+    tools: MatchingTools,
+    shares: MatchingShares,
 }
 
 /// What must happen before a matched record is settled.
@@ -29,46 +32,123 @@ pub(super) struct Outstanding {
     pub(super) bytes: usize,
 }
 
+/// The place of a batch after it was looked at.
+enum MatchedBatch {
+    /// This many (event × subscription) of it are at their outlets.
+    AtOutlets(usize),
+    /// It waits to be matched, once its row is durable.
+    Waits,
+}
+
 /// Where the matches of a record go.
 pub(super) struct Matched<'a> {
     pub(super) outlets: &'a mut Outlets,
+    pub(super) waiting: &'a mut UnmatchedBatches,
     pub(super) commit: &'a mut Commit,
-    /// The place of the record in the watermark.
+    /// What the matches settle: the record in the watermark, or a batch that waited.
     pub(super) ticket: Ticket,
     pub(super) now_ms: u64,
 }
 
 impl Matching {
     pub(super) fn new(context: Arc<Context>) -> Self {
-        Self { context, scratch: MatchScratch::default() }
+        let config = &context.config.matching;
+        let (tools, shares) = (MatchingTools::new(config.limits()), MatchingShares::new(config.clone()));
+        Self { context, tools, shares }
     }
 
-    /// Matches a record; its events are at their outlets then.
+    /// Matches a record. Its events are at their outlets then, or wait to be matched.
     pub(super) fn match_record(&mut self, record: &LogRecord, to: &mut Matched<'_>) -> Outstanding {
         let mut outstanding = Outstanding::default();
         for batch in &record.batches {
-            let matcher = self.context.matchers.matcher(batch.customer);
-            let found = match &matcher {
-                Some(matcher) => matcher.match_batch(batch, &mut self.scratch),
-                None => Vec::new(),
-            };
-            self.count(batch, &found);
             let stores = self.context.stores.events.takes_batches();
+            let place = match self.context.matchers.matcher(batch.customer) {
+                Some(matcher) => self.match_batch(batch, &matcher, to),
+                None => {
+                    self.count(batch, &[]);
+                    MatchedBatch::AtOutlets(0)
+                }
+            };
+            let (events, matched) = match place {
+                MatchedBatch::AtOutlets(events) => (events, events > 0),
+                MatchedBatch::Waits => (1, false),
+            };
             if stores {
                 // Its writing is one more thing that must be durable before the record is settled.
-                let matched = !found.is_empty();
                 to.commit.batch(NewBatch { batch: Arc::clone(batch), matched });
                 to.commit.settle(to.ticket, 1);
                 outstanding.events += 1;
             }
-            if stores || !found.is_empty() {
+            outstanding.events += events;
+            if stores || events > 0 {
                 outstanding.bytes += batch.body.len();
-            }
-            if let Some(matcher) = matcher {
-                outstanding.events += self.deliver(batch, &matcher, found, to);
             }
         }
         outstanding
+    }
+
+    /// Matches a batch, or lets it wait.
+    fn match_batch(
+        &mut self,
+        batch: &Arc<Batch>,
+        matcher: &Arc<CustomerMatcher>,
+        to: &mut Matched<'_>,
+    ) -> MatchedBatch {
+        if let Some(matching) = self.match_in_log(batch, matcher, to) {
+            return MatchedBatch::AtOutlets(self.deliver(batch, matcher, matching, to));
+        }
+        match to.waiting.add(batch, to.commit, to.now_ms) {
+            Ok(()) => {
+                self.context.metrics().events_waiting.increment(u64::from(batch.len()));
+                to.commit.settle(to.ticket, 1);
+                MatchedBatch::Waits
+            }
+            Err(WaitingFull) => {
+                let mut matching = matcher.begin(batch);
+                matcher.give_up(batch, &mut matching, &mut self.tools);
+                matching.give_up_ordered(matcher);
+                MatchedBatch::AtOutlets(self.deliver(batch, matcher, matching, to))
+            }
+        }
+    }
+
+    /// Matches a batch here and now, if its customer may and it does not take too long.
+    fn match_in_log(
+        &mut self,
+        batch: &Batch,
+        matcher: &CustomerMatcher,
+        to: &Matched<'_>,
+    ) -> Option<BatchMatching> {
+        let mut matching = matcher.begin(batch);
+        let events = matching.events_to_judge(batch);
+        if events == 0 && matching.found_nothing() {
+            return Some(matching);
+        }
+        if to.waiting.holds(batch.customer, batch.lane()) {
+            return None;
+        }
+        if events == 0 {
+            return Some(matching);
+        }
+        let MatchingPlace::InLog { steps_max } = self.shares.place(batch.customer, events, to.now_ms) else {
+            return None;
+        };
+        let progress = matcher.advance_within(batch, &mut matching, &mut self.tools, steps_max);
+        self.shares.spend(batch.customer, matching.steps(), to.now_ms);
+        self.shares.learn(batch.customer, matching.judged().max(1), matching.steps(), to.now_ms);
+        (progress == MatchingProgress::Done).then_some(matching)
+    }
+
+    /// Gives the matches of a batch that waited to the outlets.
+    pub(super) fn deliver_late(&mut self, late: MatchedLate, to: &mut Matched<'_>) -> usize {
+        let Some((matcher, matching)) = late.matched else { return 0 };
+        self.shares.learn(late.waiting.customer, matching.judged(), matching.steps(), to.now_ms);
+        self.deliver(&late.batch, &matcher, matching, to)
+    }
+
+    /// The housekeeping.
+    pub(super) fn tick(&mut self, now_ms: u64) {
+        self.shares.forget_idle(now_ms);
     }
 
     /// Gives the events of a batch to the outlets that want them; returns how
@@ -77,15 +157,22 @@ impl Matching {
         &self,
         batch: &Arc<Batch>,
         matcher: &CustomerMatcher,
-        found: Vec<Match>,
+        matching: BatchMatching,
         to: &mut Matched<'_>,
     ) -> usize {
+        let costliest = matching.costliest(matcher);
+        let found = matching.into_matches();
+        self.count(batch, &found);
         let mut outstanding = 0;
-        for Match { listener, events, undecided } in found {
+        for Match { listener, events, too_expensive, unreadable } in found {
             let listener = matcher.listener(listener);
-            outstanding += events.len() + undecided.len();
-            if !undecided.is_empty() {
-                self.give_up_undecided(batch, listener.target.id(), undecided, to);
+            outstanding += events.len() + too_expensive.len() + unreadable.len();
+            let id = listener.target.id();
+            if !too_expensive.is_empty() {
+                self.give_up(batch, id, too_expensive, Undelivered::TooExpensive { costliest }, to);
+            }
+            if !unreadable.is_empty() {
+                self.give_up(batch, id, unreadable, Undelivered::Unreadable, to);
             }
             let slice = Slice { batch: Arc::clone(batch), events, ticket: to.ticket };
             to.outlets.push(listener, slice, to.commit, to.now_ms);
@@ -106,23 +193,59 @@ impl Matching {
     }
 
     /// Events that a selector could not judge are neither matched nor dropped:
-    /// they become a dead letter, so that somebody looks.
-    fn give_up_undecided(
+    /// they become a dead letter, so that their owner looks.
+    fn give_up(
         &self,
         batch: &Batch,
         subscription: SubscriptionId,
         events: EventSet,
+        why: Undelivered,
         to: &mut Matched<'_>,
     ) {
         let count = events.len();
         self.context.metrics().events_undecided.increment(count as u64);
         let owner = DeliveryOwner { customer: batch.customer, subscription };
         let mut delivery = owner.delivery(vec![EventRef { batch: batch.id, events }], to.now_ms);
-        delivery.last.error = Some("the selector could not judge these events within its budget".into());
+        delivery.last.error = Some(why.text(self.context.config.matching.event_steps_max));
         delivery.last.at_ms = to.now_ms;
-        let reason = DeadLetterReason::Poison;
+        let reason = why.reason();
         self.context.metrics().ending(DeliveryEnding::GaveUp(reason), count);
         settlement::give_up(to.commit, delivery, reason, HeldBy::Log, to.now_ms);
         to.commit.settle(to.ticket, count);
+    }
+}
+
+/// Why events are given up before they are matched.
+#[derive(Debug, Clone, Copy)]
+enum Undelivered {
+    /// Judging them costs more than it may.
+    TooExpensive {
+        /// The customer's subscription whose selector spent the most steps on one event.
+        costliest: Option<(SubscriptionId, u32)>,
+    },
+    /// They cannot be read.
+    Unreadable,
+}
+
+impl Undelivered {
+    const fn reason(self) -> DeadLetterReason {
+        match self {
+            Self::TooExpensive { .. } => DeadLetterReason::TooExpensive,
+            Self::Unreadable => DeadLetterReason::Poison,
+        }
+    }
+
+    /// The reason in words for people.
+    fn text(self, event_steps_max: u32) -> String {
+        match self {
+            Self::TooExpensive { costliest: Some((id, steps)) } => format!(
+                "the selectors take more than the {event_steps_max} steps that one event may cost; \
+                 the most, {steps}, went to subscription {id}"
+            ),
+            Self::TooExpensive { costliest: None } => {
+                "more events wait to be matched than may: the customer's selectors are too expensive".into()
+            }
+            Self::Unreadable => "the selector could not read these events".into(),
+        }
     }
 }

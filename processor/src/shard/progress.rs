@@ -25,6 +25,8 @@ pub(super) struct ShardLook {
     pub(super) unsettled_bytes: usize,
     /// How far matching is behind acceptance.
     pub(super) behind: Behind,
+    /// Batches that wait to be matched, because their customer has used its share.
+    pub(super) waiting_batches: usize,
 }
 
 impl ShardProgress {
@@ -65,5 +67,6 @@ impl ShardProgress {
         self.metrics.unsettled_bytes.set(look.unsettled_bytes as f64);
         self.metrics.lag_seconds.set(look.behind.ms as f64 / 1000.0);
         self.metrics.lag_events.set(look.behind.events as f64);
+        self.metrics.waiting_batches.set(look.waiting_batches as f64);
     }
 }

@@ -12,6 +12,17 @@ use sluice_model::{DeadLetterReason, Delivery, DeliveryId, Lane, SubscriptionSta
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+/// How long to wait where the customer's webhooks in flight take all of its memory.
+const NO_ROOM_WAIT_MS: u64 = 50;
+
+/// Why a webhook was not sent.
+enum NotSent {
+    /// Webhooks in flight take all the memory that they may.
+    NoRoom,
+    /// The endpoint takes none now.
+    Denied(Denied),
+}
+
 /// What follows from a step with the parked lists.
 enum AfterParked {
     /// The outlet changed: look at it anew.
@@ -50,19 +61,24 @@ pub(super) fn take_steps(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Opti
                 }
                 continue;
             }
-            OutletStep::Stage => {
-                stage(outlet, bench);
-                continue;
-            }
+            OutletStep::Stage => stage(outlet, bench).err(),
             OutletStep::Send => send(outlet, bench).err(),
             OutletStep::SendStaged => send_staged(outlet, bench).err(),
         };
         match denied {
             None => {}
-            Some(Denied::Busy) => return Some(now_ms + BUSY_WAIT_MS),
-            Some(Denied::Open { until_ms }) => hand_over(outlet, bench, until_ms.unwrap_or(now_ms)),
+            Some(NotSent::NoRoom) => return Some(now_ms + NO_ROOM_WAIT_MS),
+            Some(NotSent::Denied(Denied::Busy)) => return Some(now_ms + BUSY_WAIT_MS),
+            Some(NotSent::Denied(Denied::Open { until_ms })) => {
+                hand_over(outlet, bench, until_ms.unwrap_or(now_ms));
+            }
         }
     }
+}
+
+fn room(outlet: &Outlet, bench: &Workbench<'_>) -> Result<(), NotSent> {
+    let customer = outlet.subscription().customer;
+    if bench.flights.has_room(customer) { Ok(()) } else { Err(NotSent::NoRoom) }
 }
 
 fn permit(outlet: &Outlet, bench: &Workbench<'_>) -> Result<Permit, Denied> {
@@ -70,8 +86,9 @@ fn permit(outlet: &Outlet, bench: &Workbench<'_>) -> Result<Permit, Denied> {
 }
 
 /// Cuts a webhook and sends it.
-fn send(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), Denied> {
-    let permit = permit(outlet, bench)?;
+fn send(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), NotSent> {
+    room(outlet, bench)?;
+    let permit = permit(outlet, bench).map_err(NotSent::Denied)?;
     let subscription = outlet.listener.target.subscription();
     if let Some(cut) = outlet.outbox.cut(&subscription.batch, subscription.ordered) {
         bench.flights.launch_cut(&outlet.listener, cut, Start::Now(permit), bench.now_ms);
@@ -81,17 +98,19 @@ fn send(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), Denied> {
 }
 
 /// Cuts a webhook and signs it, while the webhook before it is in flight.
-fn stage(outlet: &mut Outlet, bench: &mut Workbench<'_>) {
+fn stage(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), NotSent> {
+    room(outlet, bench)?;
     let subscription = outlet.listener.target.subscription();
-    let Some(cut) = outlet.outbox.cut(&subscription.batch, subscription.ordered) else { return };
+    let Some(cut) = outlet.outbox.cut(&subscription.batch, subscription.ordered) else { return Ok(()) };
     let (since_ms, (gate, granted)) = (cut.since_ms, oneshot::channel());
     let task = bench.flights.launch_cut(&outlet.listener, cut, Start::When(granted), bench.now_ms);
     outlet.staged = Some(StagedWebhook { task, since_ms, gate });
+    Ok(())
 }
 
 /// Sends the webhook that is signed.
-fn send_staged(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), Denied> {
-    let permit = permit(outlet, bench)?;
+fn send_staged(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), NotSent> {
+    let permit = permit(outlet, bench).map_err(NotSent::Denied)?;
     let Some(staged) = outlet.staged.take() else { return Ok(()) };
     if let Some(flight) = bench.flights.get_mut(staged.task) {
         flight.phase = FlightPhase::Sent;

@@ -1,9 +1,11 @@
 //! The task of a shard, with a whole processor on ports in memory.
 
+mod lag;
 mod leased;
 mod neighbours;
 mod ordered;
 mod throughput;
+mod waiting;
 
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};

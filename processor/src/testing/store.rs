@@ -4,8 +4,8 @@ use crate::commit::CommitStores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{
-    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
-    EventId, Fact, Lane, Subscription, SubscriptionId,
+    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId, EventId, Fact,
+    Lane, Subscription, SubscriptionId,
 };
 use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     pub(crate) row_ms: AtomicU64,
     /// Batches come to the event store by being put.
     pub(crate) takes_batches: AtomicBool,
+    /// Batches cannot be read now.
+    pub(crate) batches_away: AtomicBool,
     changed: Notify,
 }
 
@@ -277,6 +279,9 @@ impl EventStore for Memory {
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
         self.guard("load a batch")?;
+        if self.batches_away.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("load a batch", "as told"));
+        }
         let takes = self.takes_batches.load(Ordering::SeqCst);
         let is_there = !takes || self.state.lock().batches.contains_key(&batch);
         Ok(self.find(batch).filter(|batch| is_there && batch.customer == customer))

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
 use std::time::Duration;
 
-/// A count that every change of the catalogue raises.
+/// A number that every change of the catalogue raises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub u64);
 
-/// What changed since a revision: rows as they are now, and what is gone.
+/// The changes since a revision: rows as they are now, and deletions.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// The revision that the changes lead to.
@@ -27,7 +27,7 @@ pub struct Changes {
     pub deleted_subscriptions: Vec<(CustomerId, SubscriptionId)>,
 }
 
-/// Why a change was not made.
+/// Why a change of the catalogue was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// There is no such row.

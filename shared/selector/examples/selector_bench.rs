@@ -1,20 +1,22 @@
-//! What matching costs: `cargo run --release -p sluice-shared --example selector_bench`.
+//! What matching costs: `cargo run --release -p sluice-selector --example selector_bench`.
 //!
 //! Prints nanoseconds an event, best of several rounds, and the ratios that
 //! matter: our tape against simd-json's, a match against its parse, an index of
-//! 10,000 subscriptions against one of 1.
+//! 10,000 subscriptions against one of 1 and against evaluating all 10,000.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its figures")]
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use sluice_selector::{MatchScratch, Selector, SubscriptionIndex};
+use sluice_selector::{EventVerdicts, MatchScratch, Selector, SubscriptionIndex};
 
 fn main() {
     for (name, items) in [("small", 0), ("medium", 4), ("large", 60)] {
         bench_event(name, &payload(items));
     }
-    bench_index();
+    bench_types();
+    bench_ordinary();
+    bench_hostile();
 }
 
 fn payload(items: usize) -> String {
@@ -93,7 +95,7 @@ fn simd_json_tape(envelope: &str) -> f64 {
     })
 }
 
-fn bench_index() {
+fn bench_types() {
     let build = |count: usize| {
         let entries = (0..count).map(|n| {
             let json = format!(r#"{{"type":"event_type","value":"kind.{n}"}}"#);
@@ -103,13 +105,100 @@ fn bench_index() {
     };
     println!("index, one lookup for each distinct type of a batch");
     let cost = |index: &SubscriptionIndex<usize>, event_type: &str| {
-        nanoseconds(|| index.candidates(black_box(event_type)).is_empty())
+        nanoseconds(|| index.for_type(black_box(event_type)).decided())
     };
     let (one, many) = (build(1), build(10_000));
     for (label, event_type) in [("one matches", "kind.0"), ("none matches", "other.thing")] {
-        let (of_one, of_many) = (cost(&one, event_type), cost(&many, event_type));
-        println!("  {label:<14} 1: {of_one:.1} ns   10,000: {of_many:.1} ns   {:.2} x", of_many / of_one);
+        let (single, all) = (cost(&one, event_type), cost(&many, event_type));
+        println!("  {label:<14} 1: {single:.1} ns   10,000: {all:.1} ns   {:.2} x", all / single);
     }
+}
+
+/// Ten thousand subscriptions of the usual kinds on one customer, one of which
+/// wants the event.
+fn bench_ordinary() {
+    println!("10,000 subscriptions of one customer, one matching, payload of 4 items");
+    let envelope = envelope(&payload(4));
+    let kinds: [(&str, fn(usize) -> String); 7] = [
+        ("$.customer.country == 'x'", |n| jsonpath(&format!("$.customer.country == '{}'", country(n)))),
+        ("… && $.amount > 100", |n| {
+            jsonpath(&format!("$.customer.country == '{}' && $.amount > 100", country(n)))
+        }),
+        ("$.field_n", |n| {
+            jsonpath(if n == 77 { "$.status".to_owned() } else { format!("$.field_{n}") }.as_str())
+        }),
+        ("custom equals", |n| custom("customer.country", "equals", &format!("\"{}\"", country(n)))),
+        ("custom in 3", |n| {
+            custom("customer.country", "in", &format!("[\"{}\",\"a{n}\",\"b{n}\"]", country(n)))
+        }),
+        ("all of type and equals", |n| {
+            let equals = custom("customer.country", "equals", &format!("\"{}\"", country(n)));
+            format!(r#"{{"type":"all","of":[{{"type":"event_type","value":"order.*"}},{equals}]}}"#)
+        }),
+        ("custom greater_than (not indexed)", |n| {
+            custom("amount", "greater_than", &format!("{}", if n == 77 { 1 } else { 1000 + n }))
+        }),
+    ];
+    for (label, selector) in kinds {
+        let selectors: Vec<_> = (0..10_000).map(|n| Selector::parse(&selector(n)).unwrap()).collect();
+        let started = Instant::now();
+        let index =
+            SubscriptionIndex::new(selectors.iter().map(|selector| selector.compiled().clone()).zip(0..));
+        let built = started.elapsed();
+        let (by_index, steps) = judged(&index, &envelope, 1);
+        let mut scratch = MatchScratch::default();
+        let by_each = nanoseconds(|| {
+            let mut view = scratch.view("order.created", black_box(envelope.as_bytes()));
+            selectors.iter().filter(|selector| selector.compiled().matches(&mut view)).count() == 1
+        });
+        println!(
+            "  {label:<34} index {:>8.2} µs ({steps} steps)   each alone {:>9.1} µs   {:>6.0} x   built in {built:.1?}",
+            by_index / 1000.0,
+            by_each / 1000.0,
+            by_each / by_index
+        );
+    }
+}
+
+fn country(n: usize) -> String {
+    if n == 77 { "NL".to_owned() } else { format!("x{n}") }
+}
+
+/// Expensive selectors, and how long a step takes with them.
+fn bench_hostile() {
+    println!("expensive subscriptions of one customer, payload of 22 KB");
+    let object = format!("{}1{}", r#"{"a":{"y":"#.repeat(6), "}}".repeat(6));
+    let payload = format!("[{}{object}]", format!("{object},").repeat(22_000 / (object.len() + 1)));
+    let envelope = envelope(&payload);
+    let kinds: [(&str, usize, fn(usize) -> String); 4] = [
+        ("one", 1, |n| jsonpath(&format!("$..[?@..[?@.x == {n}]]"))),
+        ("ten equal", 10, |_| jsonpath("$..[?@..[?@.x == 1]]")),
+        ("ten with one prefix", 10, |n| jsonpath(&format!("$..[?@..[?@.x == 1]].n{n}"))),
+        ("two hundred different", 200, |n| jsonpath(&format!("$..[?@..[?@.x == {n}]]"))),
+    ];
+    for (label, count, selector) in kinds {
+        let entries = (0..count).map(|n| (Selector::parse(&selector(n)).unwrap().compiled().clone(), n));
+        let (taken, steps) = judged(&SubscriptionIndex::new(entries), &envelope, 0);
+        println!(
+            "  {label:<22} {:>9.1} µs   {steps} steps of {:.1} ns",
+            taken / 1000.0,
+            taken / f64::from(steps)
+        );
+    }
+}
+
+/// Nanoseconds and steps of one event judged by an index.
+fn judged(index: &SubscriptionIndex<usize>, envelope: &str, matches: usize) -> (f64, u32) {
+    let candidates = index.for_type("order.created");
+    let mut verdicts = EventVerdicts::default();
+    let mut scratch = MatchScratch::default();
+    let taken = nanoseconds(|| {
+        let mut view = scratch.view("order.created", black_box(envelope.as_bytes()));
+        index.judge(&candidates, &mut view, |_| true, &mut verdicts);
+        verdicts.matched.len() == matches
+    });
+    assert_eq!(verdicts.matched.len(), matches);
+    (taken, verdicts.steps)
 }
 
 /// Best of nine rounds of some 10 ms.

@@ -1,10 +1,11 @@
-//! What the matcher runs.
+//! A selector ready to judge events.
 
 use std::sync::Arc;
 
-use super::budget::{Budget, Exhausted};
-use super::event::EventJson;
+use super::budget::{Exhausted, StepBudget};
+use super::event::Opened;
 use super::jsonpath::Evaluation;
+use super::memo::Slot;
 use super::node::SelectorNode;
 use super::{EventTypes, EventView};
 
@@ -66,19 +67,25 @@ impl CompiledSelector {
         self.root.decided_by_type(event_type)
     }
 
-    /// Judges one event.
+    /// Judges one event, within what the view's budget has left and at most
+    /// [`selector_steps_max`](super::EvaluationLimits::selector_steps_max).
     pub fn evaluate(&self, event: &mut EventView<'_>) -> Verdict {
-        let steps_max = event.limits().steps_max;
-        let mut budget = Budget::new(steps_max);
-        let verdict = judge(&self.root, event, &mut budget);
-        event.add_steps(steps_max - budget.left());
-        verdict
+        self.judge(event).verdict
     }
 
     /// True if the event is certainly wanted; [`Self::evaluate`] has the third
     /// answer too.
     pub fn matches(&self, event: &mut EventView<'_>) -> bool {
         self.evaluate(event) == Verdict::Match
+    }
+
+    /// Judges one event with what is known of it from selectors before.
+    pub(super) fn judge(&self, event: &mut EventView<'_>) -> Judgement {
+        let mut budget = event.selector_budget();
+        let given = budget.left();
+        let verdict = judge(&self.root, event, &mut budget);
+        let steps = event.charge(given, &budget);
+        Judgement { verdict, steps }
     }
 
     pub(super) fn root(&self) -> &SelectorNode {
@@ -90,38 +97,73 @@ impl CompiledSelector {
     }
 }
 
-pub(super) fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut Budget) -> Verdict {
+/// A verdict and the steps that it took, parsing not included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    pub(super) steps: u32,
+}
+
+pub(super) fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut StepBudget) -> Verdict {
     match node {
         SelectorNode::EventType(pattern) => pattern.accepts(event.event_type()).into(),
-        SelectorNode::JsonPath { expression, .. } => {
-            inside(event, |event| Evaluation::new(event, budget).run(expression))
+        SelectorNode::JsonPath { expression, slot, .. } => {
+            inside(slot, event, budget, |opened, budget| Evaluation::new(opened, budget).run(expression))
         }
-        SelectorNode::Function(function) => inside(event, |event| function.holds(event.payload, budget)),
-        SelectorNode::All(of) => unless(of, Verdict::NoMatch, event, budget),
-        SelectorNode::Any(of) => unless(of, Verdict::Match, event, budget),
-        SelectorNode::Not(of) => judge(of, event, budget).not(),
+        SelectorNode::Function { function, slot, field } => {
+            inside(slot, event, budget, |mut opened, budget| function.holds(field, &mut opened, budget))
+        }
+        SelectorNode::All(parts) => unless(parts, Verdict::NoMatch, event, budget),
+        SelectorNode::Any(parts) => unless(parts, Verdict::Match, event, budget),
+        SelectorNode::Not(part) => judge(part, event, budget).not(),
     }
 }
 
-/// Judges by what is inside the event, parsing it if no one has.
+/// Judges by what is inside the event, parsing it if no one has, unless the
+/// answer is known from an equal part of another selector.
 fn inside(
+    slot: &Slot,
     event: &mut EventView<'_>,
-    holds: impl FnOnce(EventJson<'_>) -> Result<bool, Exhausted>,
+    budget: &mut StepBudget,
+    holds: impl FnOnce(Opened<'_>, &mut StepBudget) -> Result<bool, Exhausted>,
 ) -> Verdict {
-    match event.json().map(holds) {
-        Some(Ok(holds)) => holds.into(),
-        Some(Err(Exhausted)) | None => Verdict::Undecided,
+    if let Some(verdict) = event.memo().verdict(slot) {
+        return verdict;
+    }
+    if event.parse().is_err() {
+        return Verdict::Undecided;
+    }
+    let selector_steps_max = event.limits().selector_steps_max;
+    let Some(mut opened) = event.opened() else { return Verdict::Undecided };
+    let steps_before = budget.left();
+    match holds(opened.reborrow(), budget) {
+        Ok(holds) => {
+            opened.memo.keep_verdict(slot, holds.into());
+            holds.into()
+        }
+        Err(Exhausted) => {
+            // Where a whole selector's budget did not suffice, another's will not.
+            if steps_before >= selector_steps_max {
+                opened.memo.keep_verdict(slot, Verdict::Undecided);
+            }
+            Verdict::Undecided
+        }
     }
 }
 
 /// One `settling` part settles the whole; else one undecided part leaves it
 /// undecided (Kleene's logic).
-fn unless(of: &[SelectorNode], settling: Verdict, event: &mut EventView<'_>, budget: &mut Budget) -> Verdict {
+fn unless(
+    parts: &[SelectorNode],
+    settling: Verdict,
+    event: &mut EventView<'_>,
+    budget: &mut StepBudget,
+) -> Verdict {
     let mut verdict = settling.not();
-    for node in of {
-        match judge(node, event, budget) {
+    for part in parts {
+        match judge(part, event, budget) {
             Verdict::Undecided => verdict = Verdict::Undecided,
-            part if part == settling => return settling,
+            settled if settled == settling => return settling,
             _ => {}
         }
     }

@@ -1,42 +1,54 @@
 //! The event as a selector sees it, parsed once and only if need be.
 
+use super::EvaluationLimits;
+use super::budget::{MatchBudget, StepBudget};
 use super::json::{Tape, Value};
+use super::memo::Memo;
 
-/// Limits on one evaluation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EvaluationLimits {
-    /// Steps one selector may spend on one event. A step is about one JSON
-    /// node looked at; a million take 5 to 25 ms.
-    pub steps_max: u32,
-    /// Depth of a payload's arrays and objects inside each other. The edge
-    /// refuses deeper ones.
-    pub payload_depth_max: usize,
-}
-
-impl Default for EvaluationLimits {
-    fn default() -> Self {
-        Self { steps_max: 1_000_000, payload_depth_max: 64 }
-    }
-}
+/// Bytes of an envelope whose parsing costs about as much as one step.
+const PARSED_BYTES_A_STEP: usize = 8;
 
 /// Buffers reused from event to event; one for each task that matches.
 #[derive(Debug, Default)]
 pub struct MatchScratch {
     limits: EvaluationLimits,
     tape: Tape,
+    memo: Memo,
 }
 
 impl MatchScratch {
     /// Buffers that evaluate under these limits.
     #[must_use]
     pub fn new(limits: EvaluationLimits) -> Self {
-        Self { limits, tape: Tape::default() }
+        Self { limits, ..Self::default() }
     }
 
     /// Looks at one event, given its type ("" for none) and its envelope: the
-    /// JSON object that the webhook carries. Nothing is parsed yet.
+    /// JSON object that the webhook carries. Nothing is parsed yet. All
+    /// selectors that look through the view share one budget:
+    /// [`EvaluationLimits::event_steps_max`].
     pub fn view<'a>(&'a mut self, event_type: &'a str, envelope: &'a [u8]) -> EventView<'a> {
-        EventView { event_type, envelope, scratch: self, parsed: Parsed::NotYet, steps_spent: 0 }
+        let steps_left = self.limits.event_steps_max;
+        self.view_within(event_type, envelope, MatchBudget { steps_left })
+    }
+
+    /// The same within a smaller budget, such as the steps that the earlier events
+    /// of a page have left of the page's budget.
+    pub fn view_within<'a>(
+        &'a mut self,
+        event_type: &'a str,
+        envelope: &'a [u8],
+        budget: MatchBudget,
+    ) -> EventView<'a> {
+        let steps = budget.steps_left.min(self.limits.event_steps_max);
+        EventView {
+            event_type,
+            envelope,
+            scratch: self,
+            parsed: ParseState::NotYet,
+            steps,
+            steps_left: steps,
+        }
     }
 }
 
@@ -47,12 +59,14 @@ pub struct EventView<'a> {
     event_type: &'a str,
     envelope: &'a [u8],
     scratch: &'a mut MatchScratch,
-    parsed: Parsed<'a>,
-    steps_spent: u64,
+    parsed: ParseState<'a>,
+    /// The budget at first.
+    steps: u32,
+    steps_left: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Parsed<'a> {
+enum ParseState<'a> {
     NotYet,
     Envelope { text: &'a str, payload_at: u32 },
     NotJson,
@@ -65,6 +79,20 @@ pub(super) struct EventJson<'v> {
     pub(super) payload: Value<'v>,
 }
 
+/// A parsed event, the results known for it, and the limits of evaluation.
+#[derive(Debug)]
+pub(super) struct Opened<'v> {
+    pub(super) json: EventJson<'v>,
+    pub(super) memo: &'v mut Memo,
+    pub(super) limits: &'v EvaluationLimits,
+}
+
+impl Opened<'_> {
+    pub(super) fn reborrow(&mut self) -> Opened<'_> {
+        Opened { json: self.json, memo: self.memo, limits: self.limits }
+    }
+}
+
 impl<'a> EventView<'a> {
     /// The event's type; "" if it has none.
     #[must_use]
@@ -72,42 +100,90 @@ impl<'a> EventView<'a> {
         self.event_type
     }
 
-    /// Steps spent on this event by all selectors so far.
+    /// Steps spent on this event so far: by its parsing and by all selectors.
     #[must_use]
-    pub fn steps_spent(&self) -> u64 {
-        self.steps_spent
+    pub fn steps_spent(&self) -> u32 {
+        self.steps - self.steps_left
+    }
+
+    /// The steps left for further selectors.
+    #[must_use]
+    pub fn budget(&self) -> MatchBudget {
+        MatchBudget { steps_left: self.steps_left }
     }
 
     pub(super) fn limits(&self) -> &EvaluationLimits {
         &self.scratch.limits
     }
 
-    pub(super) fn add_steps(&mut self, steps: u32) {
-        self.steps_spent += u64::from(steps);
+    pub(super) fn memo(&mut self) -> &mut Memo {
+        &mut self.scratch.memo
     }
 
-    /// The parsed event; `None` if the envelope is not UTF-8, not JSON, deeper
-    /// than the limit or without a payload.
-    pub(super) fn json(&mut self) -> Option<EventJson<'_>> {
-        if let Parsed::NotYet = self.parsed {
-            self.parsed = self.parse();
+    /// The budget of one selector: its own limit, or the event's steps if fewer are left.
+    pub(super) fn selector_budget(&self) -> StepBudget {
+        StepBudget::new(self.limits().selector_steps_max.min(self.steps_left))
+    }
+
+    /// All that the event has left.
+    pub(super) fn event_budget(&self) -> StepBudget {
+        StepBudget::new(self.steps_left)
+    }
+
+    /// Takes the steps that an evaluation spent of its budget off the event's.
+    pub(super) fn charge(&mut self, given: u32, budget: &StepBudget) -> u32 {
+        let spent = given - budget.left();
+        self.steps_left = self.steps_left.saturating_sub(spent);
+        spent
+    }
+
+    /// True if the envelope is JSON that can be looked into; parses it unless
+    /// that has been done. False also if the event's budget does not suffice.
+    pub(super) fn parse(&mut self) -> Result<(), Unparsed> {
+        if let ParseState::NotYet = self.parsed {
+            let steps = u32::try_from(1 + self.envelope.len() / PARSED_BYTES_A_STEP).unwrap_or(u32::MAX);
+            let Some(left) = self.steps_left.checked_sub(steps) else {
+                self.steps_left = 0;
+                return Err(Unparsed::TooExpensive);
+            };
+            self.steps_left = left;
+            self.parsed = self.parsed();
         }
-        let Parsed::Envelope { text, payload_at } = self.parsed else { return None };
-        let tape = &self.scratch.tape;
-        Some(EventJson { envelope: tape.root(text), payload: tape.value(text, payload_at) })
+        match self.parsed {
+            ParseState::Envelope { .. } => Ok(()),
+            ParseState::NotYet | ParseState::NotJson => Err(Unparsed::NotJson),
+        }
     }
 
-    fn parse(&mut self) -> Parsed<'a> {
+    /// The parsed event with the results known for it and the limits; `None`
+    /// unless [`Self::parse`] succeeded.
+    pub(super) fn opened(&mut self) -> Option<Opened<'_>> {
+        let ParseState::Envelope { text, payload_at } = self.parsed else { return None };
+        let MatchScratch { tape, memo, limits } = &mut *self.scratch;
+        let json = EventJson { envelope: tape.root(text), payload: tape.value(text, payload_at) };
+        Some(Opened { json, memo, limits })
+    }
+
+    fn parsed(&mut self) -> ParseState<'a> {
         // The envelope itself is one level.
         let depth_max = self.scratch.limits.payload_depth_max + 1;
         let tape = &mut self.scratch.tape;
-        let Ok(text) = std::str::from_utf8(self.envelope) else { return Parsed::NotJson };
+        let Ok(text) = std::str::from_utf8(self.envelope) else { return ParseState::NotJson };
         if tape.parse(text, depth_max).is_err() {
-            return Parsed::NotJson;
+            return ParseState::NotJson;
         }
         match tape.root(text).member("payload") {
-            Some(payload) => Parsed::Envelope { text, payload_at: payload.position() },
-            None => Parsed::NotJson,
+            Some(payload) => ParseState::Envelope { text, payload_at: payload.position() },
+            None => ParseState::NotJson,
         }
     }
+}
+
+/// Why an event cannot be looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unparsed {
+    /// The envelope is not UTF-8, not JSON, deeper than the limit or without a payload.
+    NotJson,
+    /// The event's budget does not suffice for parsing it.
+    TooExpensive,
 }

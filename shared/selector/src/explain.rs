@@ -1,6 +1,6 @@
 //! Why an event is or is not wanted, in words for people.
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::compiled::{CompiledSelector, judge};
 use super::function::Function;
 use super::json::{Shape, Value};
@@ -14,7 +14,7 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// JSON Pointer to the part of the selector that settled it.
     pub pointer: String,
-    /// What that part found.
+    /// What that part found in the event, in words for people.
     pub reason: String,
 }
 
@@ -22,26 +22,39 @@ pub struct Explanation {
 const SHOWN_MAX: usize = 80;
 
 impl CompiledSelector {
-    /// Judges one event and says why.
+    /// Judges one event and says why. The reason is found with the steps that the
+    /// verdict leaves of the view's budget.
     pub fn explain(&self, event: &mut EventView<'_>) -> Explanation {
-        let mut budget = Budget::new(event.limits().steps_max);
-        explain(self.root(), event, &mut budget, String::new())
+        let verdict = self.evaluate(event);
+        let mut budget = event.event_budget();
+        let given = budget.left();
+        let explanation = explain(self.root(), event, &mut budget, String::new());
+        event.charge(given, &budget);
+        if explanation.verdict == verdict {
+            return explanation;
+        }
+        Explanation { verdict, pointer: String::new(), reason: UNEXPLAINED.to_owned() }
     }
 }
+
+const UNDECIDED: &str = "it could not be judged within its budget of steps";
+const UNEXPLAINED: &str = "judging it took so many steps that none are left to say why";
 
 fn explain(
     node: &SelectorNode,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
     pointer: String,
 ) -> Explanation {
     match node {
-        SelectorNode::All(of) => {
-            of_list(node, of, Verdict::NoMatch, "every part holds", event, budget, &pointer)
+        SelectorNode::All(parts) => {
+            list(node, parts, Verdict::NoMatch, "every part holds", event, budget, &pointer)
         }
-        SelectorNode::Any(of) => of_list(node, of, Verdict::Match, "no part holds", event, budget, &pointer),
-        SelectorNode::Not(of) => {
-            let inner = explain(of, event, budget, format!("{pointer}/of"));
+        SelectorNode::Any(parts) => {
+            list(node, parts, Verdict::Match, "no part holds", event, budget, &pointer)
+        }
+        SelectorNode::Not(part) => {
+            let inner = explain(part, event, budget, format!("{pointer}/of"));
             let verdict = judge(node, event, budget);
             Explanation { verdict, reason: format!("not: {}", inner.reason), pointer: inner.pointer }
         }
@@ -49,11 +62,8 @@ fn explain(
             let verdict = judge(node, event, budget);
             let kind = if event.event_type().is_empty() { "(none)" } else { event.event_type() };
             let fits = if verdict == Verdict::Match { "fits" } else { "does not fit" };
-            Explanation {
-                verdict,
-                pointer,
-                reason: format!("the event type {kind} {fits} {}", pattern.as_str()),
-            }
+            let reason = format!("the event type {kind} {fits} {}", pattern.as_str());
+            Explanation { verdict, pointer, reason }
         }
         SelectorNode::JsonPath { .. } => {
             let verdict = judge(node, event, budget);
@@ -64,29 +74,28 @@ fn explain(
             };
             Explanation { verdict, pointer, reason: reason.to_owned() }
         }
-        SelectorNode::Function(function) => {
+        SelectorNode::Function { function, .. } => {
             let verdict = judge(node, event, budget);
-            Explanation { verdict, pointer, reason: of_function(function, verdict, event, budget) }
+            let reason = function_reason(function, verdict, event, budget);
+            Explanation { verdict, pointer, reason }
         }
     }
 }
 
-const UNDECIDED: &str = "it could not be judged within its budget of steps";
-
 /// The first part that settles the list, else the list itself.
-fn of_list(
+fn list(
     node: &SelectorNode,
-    of: &[SelectorNode],
+    parts: &[SelectorNode],
     settling: Verdict,
     otherwise: &str,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
     pointer: &str,
 ) -> Explanation {
     let verdict = judge(node, event, budget);
     if verdict == settling || verdict == Verdict::Undecided {
-        for (at, part) in of.iter().enumerate() {
-            let part = explain(part, event, budget, format!("{pointer}/of/{at}"));
+        for (index, part) in parts.iter().enumerate() {
+            let part = explain(part, event, budget, format!("{pointer}/of/{index}"));
             if part.verdict == verdict {
                 return part;
             }
@@ -96,14 +105,14 @@ fn of_list(
     Explanation { verdict, pointer: format!("{pointer}/of"), reason: reason.to_owned() }
 }
 
-fn of_function(
+fn function_reason(
     function: &Function,
     verdict: Verdict,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
 ) -> String {
     let (field, operator) = (function.field.as_str(), function.operator.name());
-    let found = match event.json().map(|json| function.field.find(json.payload, budget)) {
+    let found = match event.opened().map(|opened| function.field.find(opened.json.payload, budget)) {
         None | Some(Err(Exhausted)) => return UNDECIDED.to_owned(),
         Some(Ok(None)) => return format!("the payload has no {field} ({operator})"),
         Some(Ok(Some(value))) => describe(value),
@@ -116,7 +125,7 @@ fn of_function(
 fn describe(value: Value<'_>) -> String {
     match value.shape() {
         Shape::Null => "null".to_owned(),
-        Shape::Boolean(of) => of.to_string(),
+        Shape::Boolean(value) => value.to_string(),
         Shape::Number(text) => shown(text),
         Shape::String(text) => format!("{:?}", shown(text)),
         Shape::Array(len) => format!("an array of {len}"),
@@ -138,9 +147,10 @@ mod tests {
         let selector = Selector::parse(selector).unwrap();
         let envelope = format!(r#"{{"payload":{payload}}}"#);
         let mut scratch = MatchScratch::default();
-        let of = selector.compiled().explain(&mut scratch.view(kind, envelope.as_bytes()));
-        assert_eq!(of.verdict, selector.compiled().evaluate(&mut scratch.view(kind, envelope.as_bytes())));
-        (of.verdict, of.pointer, of.reason)
+        let explained = selector.compiled().explain(&mut scratch.view(kind, envelope.as_bytes()));
+        let verdict = selector.compiled().evaluate(&mut scratch.view(kind, envelope.as_bytes()));
+        assert_eq!(explained.verdict, verdict);
+        (verdict, explained.pointer, explained.reason)
     }
 
     #[test]
@@ -166,12 +176,12 @@ mod tests {
 
     #[test]
     fn a_field_that_is_missing_or_long_is_said_so() {
-        let of = |payload: &str| {
+        let reason = |payload: &str| {
             why(r#"{"type":"custom","function":{"field":"a.b","operator":"equals","value":1}}"#, "", payload)
                 .2
         };
-        assert_eq!(of("{}"), "the payload has no a.b (equals)");
-        assert_eq!(of(r#"{"a":{"b":2}}"#), "a.b is 2: equals 1 does not hold");
-        assert!(of(&format!(r#"{{"a":{{"b":"{}"}}}}"#, "ä".repeat(1000))).len() < 200);
+        assert_eq!(reason("{}"), "the payload has no a.b (equals)");
+        assert_eq!(reason(r#"{"a":{"b":2}}"#), "a.b is 2: equals 1 does not hold");
+        assert!(reason(&format!(r#"{{"a":{{"b":"{}"}}}}"#, "ä".repeat(1000))).len() < 200);
     }
 }

@@ -1,7 +1,7 @@
 //! The path from a payload to one field.
 
 use super::SelectorFault;
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::json::{Shape, Value};
 
 /// A field of the payload: a dotted path (`order.items.0.sku`) or, if it
@@ -9,19 +9,19 @@ use super::json::{Shape, Value};
 /// names an object's member or, written as an array index, an element. Names
 /// that contain a dot need the pointer.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
+pub(super) struct FieldPath {
     text: Box<str>,
-    steps: Vec<Step>,
+    steps: Vec<FieldStep>,
 }
 
-#[derive(Debug, Clone)]
-struct Step {
-    name: Box<str>,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct FieldStep {
+    pub(super) name: Box<str>,
     /// The name read as an array index, if it is one.
-    index: Option<usize>,
+    pub(super) index: Option<usize>,
 }
 
-impl Field {
+impl FieldPath {
     pub(super) fn parse(text: &str, bytes_max: usize) -> Result<Self, SelectorFault> {
         if text.len() > bytes_max {
             return Err(SelectorFault::Limit {
@@ -41,10 +41,17 @@ impl Field {
         &self.text
     }
 
+    /// The steps from the payload to the field. They are equal for two spellings of
+    /// one field.
+    pub(super) fn steps(&self) -> &[FieldStep] {
+        &self.steps
+    }
+
+    /// The field's value in this payload, if it has one.
     pub(super) fn find<'v>(
         &self,
         payload: Value<'v>,
-        budget: &mut Budget,
+        budget: &mut StepBudget,
     ) -> Result<Option<Value<'v>>, Exhausted> {
         let mut value = payload;
         for step in &self.steps {
@@ -68,7 +75,7 @@ impl Field {
     }
 }
 
-impl Step {
+impl FieldStep {
     fn new(name: &str) -> Self {
         let is_index =
             name == "0" || (!name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit()));
@@ -76,7 +83,7 @@ impl Step {
     }
 }
 
-fn dotted(text: &str) -> Result<Vec<Step>, SelectorFault> {
+fn dotted(text: &str) -> Result<Vec<FieldStep>, SelectorFault> {
     if text.is_empty() {
         return Err(SelectorFault::Field("a field cannot be empty"));
     }
@@ -88,12 +95,12 @@ fn dotted(text: &str) -> Result<Vec<Step>, SelectorFault> {
     if text.split('.').any(str::is_empty) {
         return Err(SelectorFault::Field("a dotted path cannot have an empty step; use a JSON Pointer"));
     }
-    Ok(text.split('.').map(Step::new).collect())
+    Ok(text.split('.').map(FieldStep::new).collect())
 }
 
-fn unescape_pointer(step: &str) -> Result<Step, SelectorFault> {
+fn unescape_pointer(step: &str) -> Result<FieldStep, SelectorFault> {
     if step.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1'])) {
         return Err(SelectorFault::Field("`~` in a JSON Pointer must be written `~0`, and `/` `~1`"));
     }
-    Ok(Step::new(&step.replace("~1", "/").replace("~0", "~")))
+    Ok(FieldStep::new(&step.replace("~1", "/").replace("~0", "~")))
 }

@@ -1,17 +1,20 @@
 //! `custom` selectors: one operator on one field of the payload.
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::compare;
-use super::field::Field;
+use super::event::Opened;
+use super::field::FieldPath;
 use super::json::{JsonFault, Shape, Tape, Value};
+use super::memo::{KnownNodes, Slot};
 use super::pattern::Pattern;
 
 /// An operator applied to a field.
 #[derive(Debug)]
 pub(super) struct Function {
-    pub(super) field: Field,
+    pub(super) field: FieldPath,
     pub(super) operator: Operator,
     pub(super) predicate: Predicate,
     /// The operator's value in canonical JSON, if it takes one.
@@ -19,7 +22,7 @@ pub(super) struct Function {
 }
 
 /// The operators by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Operator {
     Equals,
     NotEquals,
@@ -37,7 +40,7 @@ pub(super) enum Operator {
     Matches,
 }
 
-/// What the operators ask of a field that is there. `not_equals`, `not_in` and
+/// The condition on a field that exists. `not_equals`, `not_in` and
 /// `not_exists` are the exact negations of what they negate, so they hold for
 /// a field that is missing.
 #[derive(Debug)]
@@ -114,16 +117,61 @@ impl Operator {
     }
 }
 
+/// Functions are equal if they ask the same of the same field.
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.operator == other.operator
+            && self.operand == other.operand
+            && self.field.steps() == other.field.steps()
+    }
+}
+
+impl Eq for Function {}
+
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.field.steps().hash(hasher);
+        self.operator.hash(hasher);
+        self.operand.hash(hasher);
+    }
+}
+
 impl Function {
-    pub(super) fn holds(&self, payload: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
-        let satisfied = match self.field.find(payload, budget)? {
+    /// True if the function holds for the event's payload.
+    pub(super) fn holds(
+        &self,
+        field: &Slot,
+        opened: &mut Opened<'_>,
+        budget: &mut StepBudget,
+    ) -> Result<bool, Exhausted> {
+        let satisfied = match self.find(field, opened, budget)? {
             Some(value) => self.satisfied_by(value, budget)?,
             None => false,
         };
         Ok(satisfied != self.operator.negates())
     }
 
-    fn satisfied_by(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+    /// The field's value, unless another function with that field has found it.
+    fn find<'v>(
+        &self,
+        field: &Slot,
+        opened: &mut Opened<'v>,
+        budget: &mut StepBudget,
+    ) -> Result<Option<Value<'v>>, Exhausted> {
+        let payload = opened.json.payload;
+        if let Some(KnownNodes::Selected(mut known)) = opened.memo.nodes(field) {
+            budget.spend(1)?;
+            let position = known.next().and_then(|index| opened.memo.node(index));
+            return Ok(position.map(|position| payload.of_same_tape(position)));
+        }
+        let found = self.field.find(payload, budget)?;
+        if field.number().is_some() {
+            opened.memo.keep_nodes(field, found.map(Value::position).as_slice());
+        }
+        Ok(found)
+    }
+
+    fn satisfied_by(&self, value: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
         match &self.predicate {
             Predicate::Exists => Ok(true),
             Predicate::Equals(constant) => compare::equal(value, constant.value(), budget),
@@ -145,7 +193,7 @@ impl Function {
     }
 }
 
-fn contains(value: Value<'_>, wanted: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+fn contains(value: Value<'_>, wanted: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
     match (value.shape(), wanted.shape()) {
         (Shape::String(text), Shape::String(part)) => {
             budget.spend_bytes(text.len())?;
@@ -197,7 +245,11 @@ impl OneOf {
         Self { list, strings }
     }
 
-    fn includes(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+    pub(super) fn values(&self) -> impl Iterator<Item = Value<'_>> {
+        self.list.value().children()
+    }
+
+    fn includes(&self, value: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
         if let Some(text) = value.as_str() {
             budget.spend(1)?;
             return Ok(self.strings.binary_search_by(|string| (**string).cmp(text)).is_ok());

@@ -1,78 +1,76 @@
-//! Which subscriptions could want an event of a given type.
+//! One customer's subscriptions, ready to judge events.
 //!
-//! One lookup for each distinct type of a batch, not for each event: exact
-//! types by hash, patterns by a trie of segments, the rest by a list.
+//! Ten thousand subscriptions cost an event hardly more than those that want
+//! it, since most are never looked at:
+//! - those whose selector names event types are found by the type;
+//! - those that ask for one value of a single field, or for the field to exist,
+//!   are found by path and value, and settled by that alone where it is all
+//!   they ask;
+//! - the others are evaluated, the cheap ones first, and parts that several of
+//!   them have in common are evaluated once.
 
-use std::collections::HashMap;
+mod cost;
+mod fields;
+mod guard;
+mod types;
+mod verdicts;
 
-use super::{CompiledSelector, EventTypePattern, EventTypes};
+use super::event::{EventView, Unparsed};
+use super::node::SelectorNode;
+use super::share::share;
+use super::{CompiledSelector, Verdict};
+use fields::{FieldIndex, Hit};
+use guard::{Strength, guard};
+use types::TypeIndex;
 
-/// Whether a candidate must be evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// Every event of this type matches; none needs evaluation.
-    Always,
-    /// Each event must be evaluated.
-    Evaluate,
-}
+pub use verdicts::{EventVerdicts, SelectorCost, TypeCandidates, UndecidedCause, UndecidedSelector};
 
-/// A subscription that could want events of the type looked up.
-#[derive(Debug)]
-pub struct Candidate<'i, T> {
-    /// Position in the order the index was built from.
-    pub position: usize,
-    /// Whether it must be evaluated.
-    pub condition: Condition,
-    /// Its selector.
-    pub selector: &'i CompiledSelector,
-    /// What was indexed.
-    pub subscription: &'i T,
-}
-
-/// One customer's subscriptions, indexed by event type.
+/// One customer's subscriptions. A subscription's position is its place in the
+/// order in which they were given.
 #[derive(Debug)]
 pub struct SubscriptionIndex<T> {
-    entries: Vec<(CompiledSelector, T)>,
-    exact: HashMap<Box<str>, Vec<u32>>,
-    patterns: Segments,
-    any: Vec<u32>,
+    entries: Vec<IndexEntry<T>>,
+    types: TypeIndex,
+    fields: FieldIndex,
+    /// The positions that `fields` holds.
+    guarded: Vec<u32>,
+    /// Results that are remembered for an event.
+    slots: usize,
 }
 
-/// The patterns that begin with the segments on the way here.
-#[derive(Debug, Default)]
-struct Segments {
-    named: HashMap<Box<str>, Segments>,
-    /// `*` followed by more segments.
-    one: Option<Box<Segments>>,
-    /// Those that end here.
-    end: Vec<u32>,
-    /// Those that go on with a last `*`: one segment or more.
-    tail: Vec<u32>,
+#[derive(Debug)]
+struct IndexEntry<T> {
+    selector: CompiledSelector,
+    /// How the selector's cost grows with the event.
+    growth: u32,
+    subscription: T,
 }
 
 impl<T> SubscriptionIndex<T> {
-    /// Indexes subscriptions; candidates come back in this order.
+    /// Indexes subscriptions.
     pub fn new(entries: impl IntoIterator<Item = (CompiledSelector, T)>) -> Self {
+        let entries = entries.into_iter().map(|(selector, subscription)| IndexEntry {
+            growth: cost::growth(selector.root()),
+            selector: selector.unshared(),
+            subscription,
+        });
         let mut index = Self {
-            entries: entries.into_iter().collect(),
-            exact: HashMap::new(),
-            patterns: Segments::default(),
-            any: Vec::new(),
+            entries: entries.collect(),
+            types: TypeIndex::default(),
+            fields: FieldIndex::default(),
+            guarded: Vec::new(),
+            slots: 0,
         };
-        for (position, (selector, _)) in (0_u32..).zip(&index.entries) {
-            match selector.event_types() {
-                EventTypes::Any => index.any.push(position),
-                EventTypes::Only(patterns) => {
-                    for pattern in patterns {
-                        if pattern.is_exact() {
-                            index.exact.entry(pattern.as_str().into()).or_default().push(position);
-                        } else {
-                            index.patterns.insert(&pattern, position);
-                        }
-                    }
+        for (position, entry) in (0_u32..).zip(&index.entries) {
+            match guard(entry.selector.root()) {
+                Some(guard) => {
+                    index.fields.insert(&guard, position);
+                    index.guarded.push(position);
                 }
+                None => index.types.insert(entry.selector.event_types(), position),
             }
         }
+        index.slots = share(index.entries.iter().map(|entry| entry.selector.root()));
         index
     }
 
@@ -88,61 +86,154 @@ impl<T> SubscriptionIndex<T> {
         self.entries.is_empty()
     }
 
-    /// The subscriptions that could want an event of this type ("": without a
-    /// type), in order. Those the type alone rules out are left out. Call it
-    /// once for each distinct type of a batch.
+    /// The subscription at a position.
     #[must_use]
-    pub fn candidates(&self, event_type: &str) -> Vec<Candidate<'_, T>> {
-        let mut positions = self.any.clone();
-        positions.extend(self.exact.get(event_type).into_iter().flatten());
-        self.patterns.collect(event_type, &mut positions);
-        positions.sort_unstable();
-        positions.dedup();
-        positions.into_iter().filter_map(|position| self.candidate(position, event_type)).collect()
+    pub fn subscription(&self, position: u32) -> Option<&T> {
+        self.entries.get(position as usize).map(|entry| &entry.subscription)
     }
 
-    fn candidate(&self, position: u32, event_type: &str) -> Option<Candidate<'_, T>> {
-        let position = position as usize;
-        let (selector, subscription) = self.entries.get(position)?;
-        let condition = match selector.decided_by_type(event_type) {
-            Some(true) => Condition::Always,
-            Some(false) => return None,
-            None => Condition::Evaluate,
-        };
-        Some(Candidate { position, condition, selector, subscription })
+    /// The subscriptions that can want events of a type ("": events without one).
+    /// Call it once for each distinct type of a batch.
+    #[must_use]
+    pub fn for_type(&self, event_type: &str) -> TypeCandidates {
+        let mut candidates = TypeCandidates { may_be_called: !self.guarded.is_empty(), ..Default::default() };
+        for position in self.types.positions(event_type) {
+            let Some(entry) = self.entries.get(position as usize) else { continue };
+            match entry.selector.decided_by_type(event_type) {
+                Some(true) => candidates.always.push(position),
+                Some(false) => {}
+                None => candidates.evaluate.push((entry.growth, position)),
+            }
+        }
+        candidates.evaluate.sort_unstable();
+        candidates
+    }
+
+    /// Judges one event by all subscriptions but those that its type settles
+    /// ([`TypeCandidates::always`]). `candidates` are those of the event's type;
+    /// `counts` says whether a subscription counts for this event at all, and
+    /// is asked before anything is spent on it. `verdicts` is emptied first.
+    pub fn judge(
+        &self,
+        candidates: &TypeCandidates,
+        event: &mut EventView<'_>,
+        counts: impl Fn(&T) -> bool,
+        verdicts: &mut EventVerdicts,
+    ) {
+        verdicts.clear();
+        let steps_before = event.steps_spent();
+        event.memo().begin(self.slots);
+        let mut admitted = std::mem::take(&mut verdicts.admitted);
+        self.call(event, &counts, verdicts, &mut admitted);
+        let by_type = candidates.evaluate.iter().copied();
+        for (_, position) in merged(by_type, admitted.iter().copied()) {
+            if let Some(entry) = self.entries.get(position as usize)
+                && counts(&entry.subscription)
+            {
+                evaluate(entry, position, event, verdicts);
+            }
+        }
+        verdicts.admitted = admitted;
+        verdicts.steps = event.steps_spent() - steps_before;
+        verdicts.matched.sort_unstable();
+        verdicts.undecided.sort_unstable_by_key(|undecided| undecided.position);
+    }
+
+    /// Finds the selectors that the event's fields call for: those that this
+    /// settles are matches, the others are admitted to evaluation. If the event
+    /// cannot be looked into, all are.
+    fn call(
+        &self,
+        event: &mut EventView<'_>,
+        counts: &impl Fn(&T) -> bool,
+        verdicts: &mut EventVerdicts,
+        admitted: &mut Vec<(u32, u32)>,
+    ) {
+        admitted.clear();
+        if self.guarded.is_empty() {
+            return;
+        }
+        let mut hits = std::mem::take(&mut verdicts.hits);
+        hits.clear();
+        let complete = self.hits(event, &mut hits);
+        if complete {
+            // Settling hits come first, so that one hides the others of its selector.
+            hits.sort_unstable();
+            hits.dedup_by_key(|hit| hit.position);
+        } else {
+            hits.clear();
+            hits.extend(self.guarded.iter().map(|&position| Hit { position, strength: Strength::Admits }));
+        }
+        for Hit { position, strength } in &hits {
+            let Some(entry) = self.entries.get(*position as usize) else { continue };
+            match strength {
+                Strength::Settles if counts(&entry.subscription) => verdicts.matched.push(*position),
+                Strength::Settles => {}
+                Strength::Admits => admitted.push((entry.growth, *position)),
+            }
+        }
+        admitted.sort_unstable();
+        verdicts.hits = hits;
+    }
+
+    /// False if the event cannot be looked into, or not within its budget.
+    fn hits(&self, event: &mut EventView<'_>, hits: &mut Vec<Hit>) -> bool {
+        if event.parse().is_err() {
+            return false;
+        }
+        let mut budget = event.event_budget();
+        let given = budget.left();
+        let Some(opened) = event.opened() else { return false };
+        let result = self.fields.hits(opened.json, &mut budget, hits);
+        event.charge(given, &budget);
+        result.is_ok()
     }
 }
 
-impl Segments {
-    fn insert(&mut self, pattern: &EventTypePattern, position: u32) {
-        let mut here = self;
-        let mut segments = pattern.as_str().split('.').peekable();
-        while let Some(segment) = segments.next() {
-            here = match segment {
-                "*" if segments.peek().is_none() => {
-                    here.tail.push(position);
-                    return;
-                }
-                "*" => here.one.get_or_insert_default(),
-                name => here.named.entry(name.into()).or_default(),
-            };
-        }
-        here.end.push(position);
+fn evaluate<T>(
+    entry: &IndexEntry<T>,
+    position: u32,
+    event: &mut EventView<'_>,
+    verdicts: &mut EventVerdicts,
+) {
+    let limits = event.limits();
+    let event_steps = event.budget().steps_left;
+    let is_last_of_event = event_steps < limits.selector_steps_max;
+    let judgement = entry.selector.judge(event);
+    if verdicts.costliest.is_none_or(|costliest| costliest.steps < judgement.steps) {
+        verdicts.costliest = Some(SelectorCost { position, steps: judgement.steps });
     }
-
-    /// Recurses once a segment of a pattern, and visits each node at most once.
-    fn collect(&self, rest: &str, positions: &mut Vec<u32>) {
-        positions.extend(&self.tail);
-        let (segment, after) = match rest.split_once('.') {
-            Some((segment, after)) => (segment, Some(after)),
-            None => (rest, None),
-        };
-        let next = [self.named.get(segment), self.one.as_deref()];
-        for next in next.into_iter().flatten() {
-            match after {
-                Some(after) => next.collect(after, positions),
-                None => positions.extend(&next.end),
-            }
+    match judgement.verdict {
+        Verdict::Match => verdicts.matched.push(position),
+        Verdict::NoMatch => {}
+        Verdict::Undecided => {
+            let cause = match event.parse() {
+                Err(Unparsed::NotJson) => UndecidedCause::Unreadable,
+                Err(Unparsed::TooExpensive) => UndecidedCause::EventBudget,
+                Ok(()) if is_last_of_event => UndecidedCause::EventBudget,
+                Ok(()) => UndecidedCause::SelectorBudget,
+            };
+            verdicts.undecided.push(UndecidedSelector { position, cause });
         }
+    }
+}
+
+/// Two ascending sequences as one.
+fn merged(
+    left: impl Iterator<Item = (u32, u32)>,
+    right: impl Iterator<Item = (u32, u32)>,
+) -> impl Iterator<Item = (u32, u32)> {
+    let (mut left, mut right) = (left.peekable(), right.peekable());
+    std::iter::from_fn(move || match (left.peek(), right.peek()) {
+        (Some(first), Some(second)) if second < first => right.next(),
+        (Some(_), _) => left.next(),
+        (None, _) => right.next(),
+    })
+}
+
+impl CompiledSelector {
+    /// A copy whose parts are shared with no other selector yet.
+    fn unshared(&self) -> Self {
+        Self::new(SelectorNode::clone(self.root()))
     }
 }

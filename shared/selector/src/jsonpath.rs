@@ -11,29 +11,31 @@ mod evaluate;
 mod parse;
 mod slice;
 
-use super::pattern::Pattern;
+use super::memo::Slot;
+use super::pattern::{Extent, Pattern};
 
 pub(super) use evaluate::Evaluation;
 pub(super) use parse::parse;
+pub(super) use slice::element_position;
 
 /// A checked expression.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Expression {
     /// A query over the payload: true if it selects anything.
-    Query(Query),
+    Query(PathQuery),
     /// A bare logical expression; `@` does not occur outside its filters.
     Logical(Logical),
 }
 
 /// A query from `$` or `@`.
-#[derive(Debug)]
-pub(super) struct Query {
-    origin: Origin,
-    segments: Vec<Segment>,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PathQuery {
+    pub(super) origin: QueryOrigin,
+    pub(super) segments: Vec<PathSegment>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum QueryOrigin {
     /// `$`: the payload.
     Root,
     /// `$` and then a name, in a bare logical expression: the payload's
@@ -43,16 +45,18 @@ enum Origin {
     Current,
 }
 
-#[derive(Debug)]
-struct Segment {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PathSegment {
     /// Applies to the node and all its descendants rather than to it alone.
     descendant: bool,
-    selectors: Vec<Step>,
+    pub(super) selectors: Vec<PathStep>,
+    /// The nodes that the query selects up to and including this segment.
+    pub(super) slot: Slot,
 }
 
 /// RFC 9535's selectors; the word is taken here.
-#[derive(Debug)]
-enum Step {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum PathStep {
     Name(Box<str>),
     Wildcard,
     Index(i64),
@@ -61,18 +65,32 @@ enum Step {
 }
 
 /// A logical expression.
-#[derive(Debug)]
-pub(super) enum Logical {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Logical {
+    /// Boxed, so that the parser's frames stay small.
+    pub(super) term: Box<Term>,
+    /// Set only outside filters, where the answer is one for the whole event.
+    pub(super) slot: Slot,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Term {
     Or(Vec<Logical>),
     And(Vec<Logical>),
-    Not(Box<Logical>),
-    Exists(Query),
-    Compare(Comparison, Comparable, Comparable),
+    Not(Logical),
+    Exists(PathQuery),
+    Compare(CompareOperator, Comparable, Comparable),
     Matches(Comparable, Expected),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparison {
+impl From<Term> for Logical {
+    fn from(term: Term) -> Self {
+        Self { term: Box::new(term), slot: Slot::default() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum CompareOperator {
     Equal,
     NotEqual,
     Less,
@@ -81,19 +99,19 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
-/// What yields one value or nothing.
-#[derive(Debug)]
+/// An operand of a comparison: it yields one value or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Comparable {
     Literal(Literal),
     /// A query that can select at most one node.
-    Singular(Query),
+    Singular(PathQuery),
     Length(Box<Comparable>),
-    Count(Query),
+    Count(PathQuery),
     /// The value of the only node, if there is exactly one.
-    ValueOf(Query),
+    ValueOf(PathQuery),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Literal {
     Null,
     Boolean(bool),
@@ -103,27 +121,31 @@ pub(super) enum Literal {
 }
 
 /// The second argument of `match` and `search`.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Expected {
     Pattern(Pattern),
     /// A literal that is not a string: matches nothing.
     Nothing,
     /// A pattern out of the payload, compiled as it is met.
-    Found(Comparable, super::pattern::Extent),
+    Found(Comparable, Extent),
 }
 
-impl Query {
-    /// The steps of a query that can select at most one node.
+impl PathQuery {
+    /// True if the query can select at most one node.
     fn is_singular(&self) -> bool {
         self.segments.iter().all(|segment| segment.singular_step().is_some())
     }
 }
 
-impl Segment {
+impl PathSegment {
+    fn new(descendant: bool, selectors: Vec<PathStep>) -> Self {
+        Self { descendant, selectors, slot: Slot::default() }
+    }
+
     /// The only step, if it selects at most one node.
-    fn singular_step(&self) -> Option<&Step> {
+    pub(super) fn singular_step(&self) -> Option<&PathStep> {
         match self.selectors.as_slice() {
-            [step @ (Step::Name(_) | Step::Index(_))] if !self.descendant => Some(step),
+            [step @ (PathStep::Name(_) | PathStep::Index(_))] if !self.descendant => Some(step),
             _ => None,
         }
     }

@@ -31,11 +31,13 @@
 //! `18446744073709551617` differs from `18446744073709551616`, and `-0` is `0`.
 //!
 //! # Cost
-//! Limits at creation ([`SelectorLimits`]) keep a selector small; a budget of
-//! steps at evaluation ([`EvaluationLimits`]) keeps any pair of selector and
-//! payload short. Where the budget ends first the answer is
-//! [`Verdict::Undecided`], never a guess. Nothing here panics or recurses
-//! deeper than those limits.
+//! Limits at creation ([`SelectorLimits`]) keep a selector small. At evaluation
+//! all selectors that look at one event share a budget of steps
+//! ([`EvaluationLimits`], [`MatchBudget`]); where it ends first the answer is
+//! [`Verdict::Undecided`], never a guess. A [`SubscriptionIndex`] evaluates
+//! the parts that selectors have in common once for each event, and finds the
+//! selectors that ask for one value of one field without evaluating the others. Nothing here
+//! panics or recurses deeper than the limits.
 
 mod budget;
 mod canonical;
@@ -47,71 +49,35 @@ mod event_type;
 mod explain;
 mod field;
 mod function;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod i_regexp;
 mod index;
 mod json;
 mod jsonpath;
+mod limits;
+mod memo;
 mod node;
 mod number;
 mod parse;
 mod pattern;
+mod share;
 
+pub use budget::MatchBudget;
 pub use compiled::{CompiledSelector, Verdict};
 pub use error::{SelectorError, SelectorFault};
-pub use event::{EvaluationLimits, EventView, MatchScratch};
+pub use event::{EventView, MatchScratch};
 pub use event_type::{EventTypePattern, EventTypes};
 pub use explain::Explanation;
-pub use index::{Candidate, Condition, SubscriptionIndex};
+pub use index::{
+    EventVerdicts, SelectorCost, SubscriptionIndex, TypeCandidates, UndecidedCause, UndecidedSelector,
+};
+pub use limits::{EvaluationLimits, SelectorLimits};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// Limits on a selector, checked when it is created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SelectorLimits {
-    /// Bytes of the whole selector's JSON.
-    pub json_bytes_max: usize,
-    /// Depth of `all`, `any` and `not` inside each other.
-    pub nesting_max: usize,
-    /// Selectors in all, combinators included.
-    pub selectors_max: usize,
-    /// Entries of one `of` list.
-    pub of_max: usize,
-    /// Bytes of an event type or pattern.
-    pub event_type_bytes_max: usize,
-    /// Bytes of a JSONPath expression.
-    pub expression_bytes_max: usize,
-    /// Depth of brackets, parentheses and filters inside each other in a
-    /// JSONPath expression.
-    pub expression_nesting_max: usize,
-    /// Bytes of a function's field path.
-    pub field_bytes_max: usize,
-    /// Entries of the list given to `in` and `not_in`.
-    pub in_max: usize,
-    /// Bytes of a regular expression as written.
-    pub regex_bytes_max: usize,
-    /// Bytes of a regular expression once compiled.
-    pub regex_compiled_bytes_max: usize,
-}
-
-impl Default for SelectorLimits {
-    fn default() -> Self {
-        Self {
-            json_bytes_max: 16 * 1024,
-            nesting_max: 32,
-            selectors_max: 128,
-            of_max: 64,
-            event_type_bytes_max: 256,
-            expression_bytes_max: 512,
-            expression_nesting_max: 32,
-            field_bytes_max: 512,
-            in_max: 1000,
-            regex_bytes_max: 256,
-            regex_compiled_bytes_max: 64 * 1024,
-        }
-    }
-}
-
-/// A checked selector: its JSON as it was given, and what the matcher runs.
+/// A checked selector: its JSON as it was given, and its compiled form.
 #[derive(Debug, Clone)]
 pub struct Selector {
     original: Box<str>,
@@ -152,7 +118,7 @@ impl Selector {
         &self.canonical
     }
 
-    /// What the matcher runs. Cloning it is cheap.
+    /// The compiled form, which judges events. Cloning it is cheap.
     #[must_use]
     pub fn compiled(&self) -> &CompiledSelector {
         &self.compiled

@@ -1,17 +1,29 @@
 //! The checked tree behind a selector.
 
+use std::sync::Arc;
+
 use super::canonical::{write_string, write_value_text};
 use super::function::Function;
 use super::jsonpath;
+use super::memo::Slot;
 use super::{EventTypePattern, EventTypes};
 
 /// One selector and those inside it; at most
 /// [`nesting_max`](super::SelectorLimits::nesting_max) deep.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum SelectorNode {
     EventType(EventTypePattern),
-    JsonPath { text: Box<str>, expression: jsonpath::Expression },
-    Function(Function),
+    JsonPath {
+        text: Arc<str>,
+        expression: jsonpath::Expression,
+        slot: Slot,
+    },
+    Function {
+        function: Arc<Function>,
+        slot: Slot,
+        /// The slot of the function's field.
+        field: Slot,
+    },
     All(Vec<SelectorNode>),
     Any(Vec<SelectorNode>),
     Not(Box<SelectorNode>),
@@ -21,19 +33,19 @@ impl SelectorNode {
     pub(super) fn needs_payload(&self) -> bool {
         match self {
             Self::EventType(_) => false,
-            Self::JsonPath { .. } | Self::Function(_) => true,
-            Self::All(of) | Self::Any(of) => of.iter().any(Self::needs_payload),
-            Self::Not(of) => of.needs_payload(),
+            Self::JsonPath { .. } | Self::Function { .. } => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::needs_payload),
+            Self::Not(part) => part.needs_payload(),
         }
     }
 
     pub(super) fn event_types(&self) -> EventTypes {
         match self {
             Self::EventType(pattern) => EventTypes::one(pattern),
-            Self::JsonPath { .. } | Self::Function(_) | Self::Not(_) => EventTypes::Any,
-            Self::All(of) => of.iter().map(Self::event_types).fold(EventTypes::Any, EventTypes::and),
-            Self::Any(of) => {
-                of.iter().map(Self::event_types).fold(EventTypes::Only(Vec::new()), EventTypes::or)
+            Self::JsonPath { .. } | Self::Function { .. } | Self::Not(_) => EventTypes::Any,
+            Self::All(parts) => parts.iter().map(Self::event_types).fold(EventTypes::Any, EventTypes::and),
+            Self::Any(parts) => {
+                parts.iter().map(Self::event_types).fold(EventTypes::Only(Vec::new()), EventTypes::or)
             }
         }
     }
@@ -42,10 +54,10 @@ impl SelectorNode {
     pub(super) fn decided_by_type(&self, event_type: &str) -> Option<bool> {
         match self {
             Self::EventType(pattern) => Some(pattern.accepts(event_type)),
-            Self::JsonPath { .. } | Self::Function(_) => None,
-            Self::All(of) => decided_unless(of, event_type, false),
-            Self::Any(of) => decided_unless(of, event_type, true),
-            Self::Not(of) => of.decided_by_type(event_type).map(|answer| !answer),
+            Self::JsonPath { .. } | Self::Function { .. } => None,
+            Self::All(parts) => decided_unless(parts, event_type, false),
+            Self::Any(parts) => decided_unless(parts, event_type, true),
+            Self::Not(part) => part.decided_by_type(event_type).map(|answer| !answer),
         }
     }
 
@@ -59,7 +71,7 @@ impl SelectorNode {
                 json.push_str(r#"{"type":"jsonpath","expression":"#);
                 write_string(text, json);
             }
-            Self::Function(function) => {
+            Self::Function { function, .. } => {
                 json.push_str(r#"{"type":"custom","function":{"field":"#);
                 write_string(function.field.as_str(), json);
                 json.push_str(r#","operator":"#);
@@ -67,11 +79,11 @@ impl SelectorNode {
                 write_value_text(function.operand.as_deref(), json);
                 json.push('}');
             }
-            Self::All(of) => write_list("all", of, json),
-            Self::Any(of) => write_list("any", of, json),
-            Self::Not(of) => {
+            Self::All(parts) => write_list("all", parts, json),
+            Self::Any(parts) => write_list("any", parts, json),
+            Self::Not(part) => {
                 json.push_str(r#"{"type":"not","of":"#);
-                of.write_canonical(json);
+                part.write_canonical(json);
             }
         }
         json.push('}');
@@ -80,9 +92,9 @@ impl SelectorNode {
 
 /// `all` is settled by one false and `any` by one true; either also by all of
 /// its parts being settled.
-fn decided_unless(of: &[SelectorNode], event_type: &str, settling: bool) -> Option<bool> {
+fn decided_unless(parts: &[SelectorNode], event_type: &str, settling: bool) -> Option<bool> {
     let mut answer = Some(!settling);
-    for node in of {
+    for node in parts {
         match node.decided_by_type(event_type) {
             Some(decided) if decided == settling => return Some(settling),
             Some(_) => {}
@@ -92,11 +104,11 @@ fn decided_unless(of: &[SelectorNode], event_type: &str, settling: bool) -> Opti
     answer
 }
 
-fn write_list(name: &str, of: &[SelectorNode], json: &mut String) {
+fn write_list(name: &str, parts: &[SelectorNode], json: &mut String) {
     json.push_str(r#"{"type":""#);
     json.push_str(name);
     json.push_str(r#"","of":["#);
-    for (index, node) in of.iter().enumerate() {
+    for (index, node) in parts.iter().enumerate() {
         if index > 0 {
             json.push(',');
         }

@@ -11,6 +11,26 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
     Decimal::read(left).cmp(&Decimal::read(right))
 }
 
+/// Writes a number so that equal numbers, and no others, are written alike:
+/// its digits without zeros at either end, and the power of ten to multiply
+/// `0.digits` by. Linear in its length.
+pub(super) fn write_canonical(text: &str, canonical: &mut String) {
+    let number = Decimal::read(text);
+    if number.sign() == 0 {
+        canonical.push('0');
+        return;
+    }
+    if number.negative {
+        canonical.push('-');
+    }
+    let first = canonical.len();
+    canonical.extend(number.whole.iter().chain(number.fraction).map(|digit| char::from(*digit)));
+    let digits = canonical.get(first..).unwrap_or_default().trim_end_matches('0').len();
+    canonical.truncate(first + digits);
+    canonical.push('e');
+    canonical.push_str(&number.exponent.to_string());
+}
+
 /// A number of at most 18 digits without exponent, as nearly all are:
 /// `digits` × 10^-`scale`.
 struct Short {
@@ -176,6 +196,8 @@ mod tests {
         }
     }
 
+    const ANY_NUMBER: &str = "-?(0|[1-9]0{0,2}|1[0-2]0{0,2})([.]0{0,2}[01]{0,2}0)?([eE][+-]?[0-3])?";
+
     proptest! {
         #[test]
         fn integers_compare_as_integers_do(left: i128, right: i128) {
@@ -186,6 +208,16 @@ mod tests {
         fn a_shifted_point_changes_nothing(digits in 1_u64.., scale in 0_usize..25) {
             let shifted = format!("{digits}{}e-{scale}", "0".repeat(scale));
             prop_assert_eq!(compare(&digits.to_string(), &shifted), Ordering::Equal);
+        }
+
+        #[test]
+        fn numbers_are_written_alike_if_they_are_equal(left in ANY_NUMBER, right in ANY_NUMBER) {
+            let canonical = |text: &str| {
+                let mut canonical = String::new();
+                write_canonical(text, &mut canonical);
+                canonical
+            };
+            prop_assert_eq!(canonical(&left) == canonical(&right), compare(&left, &right).is_eq());
         }
 
         #[test]

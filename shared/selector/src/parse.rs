@@ -1,10 +1,13 @@
 //! From JSON to a checked selector, refusing anything not understood.
 
+use std::sync::Arc;
+
 use super::canonical::write_value;
-use super::field::Field;
+use super::field::FieldPath;
 use super::function::{Constant, Function, OneOf, Operator, Predicate};
 use super::json::{JsonFault, Shape, Tape, Value};
 use super::jsonpath;
+use super::memo::Slot;
 use super::node::SelectorNode;
 use super::pattern::{Pattern, PatternFault};
 use super::{EventTypePattern, SelectorError, SelectorFault, SelectorLimits};
@@ -13,7 +16,7 @@ use super::{EventTypePattern, SelectorError, SelectorFault, SelectorLimits};
 const VALUE_DEPTH_MAX: usize = 32;
 
 pub(super) fn parse(json: &str, limits: &SelectorLimits) -> Result<SelectorNode, SelectorError> {
-    let mut reader = Reader { pointer: String::new(), depth: 0, selectors: 0, limits };
+    let mut reader = SelectorReader { pointer: String::new(), depth: 0, selectors: 0, limits };
     let max = limits.json_bytes_max;
     if json.len() > max {
         return reader.fault(SelectorFault::Limit { what: "bytes of the selector", found: json.len(), max });
@@ -27,7 +30,7 @@ pub(super) fn parse(json: &str, limits: &SelectorLimits) -> Result<SelectorNode,
     reader.selector(tape.root(json))
 }
 
-struct Reader<'l> {
+struct SelectorReader<'l> {
     /// Where the reader is.
     pointer: String,
     depth: usize,
@@ -37,7 +40,7 @@ struct Reader<'l> {
 
 type Read<T> = Result<T, SelectorError>;
 
-impl Reader<'_> {
+impl SelectorReader<'_> {
     fn selector(&mut self, json: Value<'_>) -> Read<SelectorNode> {
         self.selectors += 1;
         self.limit("selectors in all", self.selectors, self.limits.selectors_max)?;
@@ -62,14 +65,19 @@ impl Reader<'_> {
             "custom" => {
                 self.members(json, &["type", "function"])?;
                 let function = self.required(json, "function")?;
-                self.within("function", |reader| reader.function(function)).map(SelectorNode::Function)
+                let function = self.within("function", |reader| reader.function(function))?;
+                Ok(SelectorNode::Function {
+                    function: Arc::new(function),
+                    slot: Slot::default(),
+                    field: Slot::default(),
+                })
             }
             "all" => self.list(json).map(SelectorNode::All),
             "any" => self.list(json).map(SelectorNode::Any),
             "not" => {
                 self.members(json, &["type", "of"])?;
-                let of = self.required(json, "of")?;
-                let inner = self.within("of", |reader| reader.nested(of))?;
+                let inner = self.required(json, "of")?;
+                let inner = self.within("of", |reader| reader.nested(inner))?;
                 Ok(SelectorNode::Not(Box::new(inner)))
             }
             _ => self.within("type", |reader| {
@@ -81,15 +89,15 @@ impl Reader<'_> {
 
     fn list(&mut self, json: Value<'_>) -> Read<Vec<SelectorNode>> {
         self.members(json, &["type", "of"])?;
-        let of = self.required(json, "of")?;
+        let list = self.required(json, "of")?;
         self.within("of", |reader| {
-            let Shape::Array(count @ 1..) = of.shape() else {
+            let Shape::Array(count @ 1..) = list.shape() else {
                 return reader.fault(SelectorFault::Expected("a list of at least one selector"));
             };
             reader.limit("selectors in the list", count, reader.limits.of_max)?;
             let entry =
                 |(index, json): (usize, _)| reader.within(&index.to_string(), |reader| reader.nested(json));
-            of.children().enumerate().map(entry).collect()
+            list.children().enumerate().map(entry).collect()
         })
     }
 
@@ -105,8 +113,8 @@ impl Reader<'_> {
         self.limit("bytes of the expression", text.len(), self.limits.expression_bytes_max)?;
         let expression = jsonpath::parse(text, self.limits)
             .map_err(|fault| SelectorFault::Expression { offset: fault.offset, reason: fault.reason });
-        let text = text.into();
-        self.checked(expression.map(|expression| SelectorNode::JsonPath { text, expression }))
+        let expression = self.checked(expression)?;
+        Ok(SelectorNode::JsonPath { text: text.into(), expression, slot: Slot::default() })
     }
 
     fn function(&mut self, json: Value<'_>) -> Read<Function> {
@@ -116,7 +124,7 @@ impl Reader<'_> {
         self.members(json, &["field", "operator", "value"])?;
         let field = self.string(json, "field")?;
         let bytes_max = self.limits.field_bytes_max;
-        let field = self.within("field", |reader| reader.checked(Field::parse(field, bytes_max)))?;
+        let field = self.within("field", |reader| reader.checked(FieldPath::parse(field, bytes_max)))?;
         let name = self.string(json, "operator")?;
         let Some(operator) = Operator::parse(name) else {
             return self.within("operator", |reader| reader.fault(SelectorFault::Expected(Operator::NAMES)));

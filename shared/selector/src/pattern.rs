@@ -1,12 +1,16 @@
 //! Regular expressions, their size bounded when compiled and their work
 //! bounded when run.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
 use regex_syntax::hir::{Hir, HirKind, Literal};
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
+use super::i_regexp::{self, NotIRegexp};
 
-/// What a pattern is matched against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The part of a string that a pattern must match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Extent {
     /// Anywhere inside the string.
     Part,
@@ -18,9 +22,25 @@ pub(super) enum Extent {
 /// byte costs a nanosecond or less, at worst some 10 for each position alive.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
-    regex: regex::Regex,
-    /// How many of its positions can be alive at once: what a byte costs at worst.
+    regex: Arc<regex::Regex>,
+    /// How many of the pattern's positions can be alive at once: at worst, a byte
+    /// costs one step for each.
     positions: usize,
+}
+
+/// Patterns are equal if they are written the same way.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.regex.as_str() == other.regex.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.regex.as_str().hash(hasher);
+    }
 }
 
 /// Why a pattern is refused.
@@ -33,7 +53,11 @@ pub(super) enum PatternFault {
 }
 
 /// Parentheses inside each other in a pattern.
-const NESTING_MAX: u32 = 32;
+const NESTING_MAX: usize = 32;
+
+/// Levels of the syntax tree: a parenthesis of an I-Regexp can take up to four
+/// (group, choice, sequence, repetition).
+const I_REGEXP_LEVELS_MAX: u32 = 4 * NESTING_MAX as u32 + 8;
 
 /// The lazily built automaton of one pattern, in each thread that runs it.
 const CACHE_BYTES_MAX: usize = 64 * 1024;
@@ -41,46 +65,53 @@ const CACHE_BYTES_MAX: usize = 64 * 1024;
 impl Pattern {
     /// Compiles `source` in the syntax of the `regex` crate.
     pub(super) fn compile(source: &str, compiled_bytes_max: usize) -> Result<Self, PatternFault> {
-        let syntax = regex_syntax::ParserBuilder::new().nest_limit(NESTING_MAX).build().parse(source);
-        let positions =
-            positions(&syntax.map_err(|error| PatternFault::Invalid(last_line(&error.to_string())))?);
-        let regex = regex::RegexBuilder::new(source)
-            .nest_limit(NESTING_MAX)
-            .size_limit(compiled_bytes_max)
-            .dfa_size_limit(CACHE_BYTES_MAX)
-            .build();
-        match regex {
-            Ok(regex) => Ok(Self { regex, positions }),
-            Err(regex::Error::CompiledTooBig(size)) => Err(PatternFault::TooLarge(size)),
-            Err(error) => Err(PatternFault::Invalid(last_line(&error.to_string()))),
-        }
+        Self::compile_nested(source, NESTING_MAX as u32, compiled_bytes_max)
     }
 
-    /// Compiles an I-Regexp (RFC 9485), as JSONPath's `match` and `search` use.
+    /// Compiles an I-Regexp (RFC 9485), as JSONPath's `match` (the whole
+    /// string) and `search` (a part) use.
     pub(super) fn compile_i_regexp(
         source: &str,
         extent: Extent,
         compiled_bytes_max: usize,
     ) -> Result<Self, PatternFault> {
-        let body = dots_outside_classes(source);
-        match extent {
-            Extent::Part => Self::compile(&body, compiled_bytes_max),
-            Extent::Whole => {
-                // Checked alone first, so that `)(` cannot lean on the wrapping.
-                Self::compile(&body, compiled_bytes_max)?;
-                Self::compile(&format!("^(?:{body})$"), compiled_bytes_max)
-            }
+        let translated = i_regexp::translate(source, NESTING_MAX)
+            .map_err(|NotIRegexp(reason)| PatternFault::Invalid(reason))?;
+        let anchored = match extent {
+            Extent::Part => translated,
+            Extent::Whole => format!("^(?:{translated})$"),
+        };
+        Self::compile_nested(&anchored, I_REGEXP_LEVELS_MAX, compiled_bytes_max)
+    }
+
+    fn compile_nested(
+        source: &str,
+        levels_max: u32,
+        compiled_bytes_max: usize,
+    ) -> Result<Self, PatternFault> {
+        let syntax = regex_syntax::ParserBuilder::new().nest_limit(levels_max).build().parse(source);
+        let positions =
+            positions(&syntax.map_err(|error| PatternFault::Invalid(last_line(&error.to_string())))?);
+        let regex = regex::RegexBuilder::new(source)
+            .nest_limit(levels_max)
+            .size_limit(compiled_bytes_max)
+            .dfa_size_limit(CACHE_BYTES_MAX)
+            .build();
+        match regex {
+            Ok(regex) => Ok(Self { regex: Arc::new(regex), positions }),
+            Err(regex::Error::CompiledTooBig(size)) => Err(PatternFault::TooLarge(size)),
+            Err(error) => Err(PatternFault::Invalid(last_line(&error.to_string()))),
         }
     }
 
-    pub(super) fn is_match(&self, text: &str, budget: &mut Budget) -> Result<bool, Exhausted> {
+    pub(super) fn is_match(&self, text: &str, budget: &mut StepBudget) -> Result<bool, Exhausted> {
         budget.spend((4 + text.len() / 2).saturating_mul(self.positions))?;
         Ok(self.regex.is_match(text))
     }
 }
 
 /// The positions of a pattern that one string can hold alive at once, at most:
-/// one for each class, repetitions written out. Recurses within [`NESTING_MAX`].
+/// one for each class, repetitions written out. Recurses within the levels that the parser allowed.
 fn positions(pattern: &Hir) -> usize {
     match pattern.kind() {
         HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => 1,
@@ -88,40 +119,15 @@ fn positions(pattern: &Hir) -> usize {
             // Each is a start of the literal inside the literal.
             bytes.iter().filter(|byte| Some(*byte) == bytes.first()).count()
         }
-        HirKind::Repetition(of) => {
-            let times = of.max.unwrap_or(of.min).max(1);
-            positions(&of.sub).saturating_mul(times as usize)
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            positions(&repetition.sub).saturating_mul(times as usize)
         }
-        HirKind::Capture(of) => positions(&of.sub),
-        HirKind::Concat(of) | HirKind::Alternation(of) => {
-            of.iter().map(positions).fold(0, usize::saturating_add)
+        HirKind::Capture(capture) => positions(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(positions).fold(0, usize::saturating_add)
         }
     }
-}
-
-/// I-Regexp's `.` is any character but line feed and carriage return.
-fn dots_outside_classes(source: &str) -> String {
-    let mut body = String::with_capacity(source.len() + 16);
-    let mut in_class = false;
-    let mut characters = source.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => {
-                body.push('\\');
-                body.extend(characters.next());
-                continue;
-            }
-            '[' => in_class = true,
-            ']' => in_class = false,
-            '.' if !in_class => {
-                body.push_str("[^\\n\\r]");
-                continue;
-            }
-            _ => {}
-        }
-        body.push(character);
-    }
-    body
 }
 
 /// The regex crate draws the pattern with a caret; its last line says why.

@@ -1,5 +1,6 @@
 //! Selectors as users meet them: JSON in, a verdict or an error out.
 
+mod budgets;
 mod hostile;
 mod indexing;
 mod refusal;

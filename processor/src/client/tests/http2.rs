@@ -14,19 +14,19 @@ use tokio::net::TcpListener;
 
 /// What the server sends of a body, and whether it ends it.
 #[derive(Clone)]
-struct Answered {
+struct HttpTwoAnswer {
     headers: HeaderMap,
     body: String,
     ends: bool,
 }
 
-async fn serve(answered: Answered) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+async fn serve(answered: HttpTwoAnswer) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let service = service_fn(move |_: Request<Incoming>| {
-            let Answered { headers, body, ends } = answered.clone();
+            let HttpTwoAnswer { headers, body, ends } = answered.clone();
             let first = futures_util::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from(body)))]);
             let rest = futures_util::stream::poll_fn(move |_| match ends {
                 true => std::task::Poll::Ready(None),
@@ -42,7 +42,7 @@ async fn serve(answered: Answered) -> (SocketAddr, tokio::task::JoinHandle<()>) 
     (address, task)
 }
 
-async fn reply_over_http_2(answered: Answered) -> Reply {
+async fn reply_over_http_2(answered: HttpTwoAnswer) -> Reply {
     let (address, server) = serve(answered).await;
     let mut client = client(WebhookConfig { timeout_ms: 500, ..WebhookConfig::default() });
     client.http = builder(&client.config, &client.guard).http2_prior_knowledge().build().unwrap();
@@ -60,7 +60,7 @@ async fn large_headers_do_not_decide() {
     }
     headers.insert(RETRY_AFTER, "7".parse().unwrap());
     let one = batch_id(1, 1).event(1);
-    let answered = Answered { headers, body: format!(r#"{{"failed":["{one}"]}}"#), ends: true };
+    let answered = HttpTwoAnswer { headers, body: format!(r#"{{"failed":["{one}"]}}"#), ends: true };
     let reply = reply_over_http_2(answered).await;
     let expected = PostResult::Answered { code: 200, retry_after: Some(RetryAfter::Seconds(7)) };
     assert_eq!((reply.result, reply.failed), (expected, vec![one]), "{:?}", reply.error);
@@ -72,7 +72,7 @@ async fn an_answer_that_never_ends_is_judged_by_what_came() {
         ("thinking", status(200)),
         (r#"{"log":"thinking"#, PostResult::Unreadable { code: 200, retry_after: None }),
     ] {
-        let answered = Answered { headers: HeaderMap::new(), body: body.into(), ends: false };
+        let answered = HttpTwoAnswer { headers: HeaderMap::new(), body: body.into(), ends: false };
         assert_eq!(reply_over_http_2(answered).await.result, expected, "{body}");
     }
 }

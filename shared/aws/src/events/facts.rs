@@ -45,7 +45,7 @@ use sluice_ports::event_store::NewFact;
 use std::collections::BTreeMap;
 
 const VERSION: u8 = 1;
-/// Facts of one item, in bytes. One subscription's facts are at most 25 KB.
+/// Facts of one item, in bytes. One subscription's are less than 2 KB, since a batch has at most 4,096 events.
 const ITEM_BYTES_MAX: usize = 16 << 10;
 
 /// The items that hold new facts.

@@ -15,7 +15,7 @@
 //! DynamoDB may delete it. Ids sort as their texts do, so a range of keys is a
 //! range of time.
 
-use crate::attribute::{Item, bytes, number, text, text_in};
+use crate::attribute::{Item, bytes, number, text_in};
 use crate::table::{ItemKey, KeyRange, damaged};
 use sluice_model::{BatchId, CustomerId, EventId, Lane};
 use sluice_ports::PortError;

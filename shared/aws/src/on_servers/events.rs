@@ -153,7 +153,6 @@ async fn a_hot_partition_is_written_at_its_rate_and_nothing_twice() {
     assert_eq!(entries, 60, "each item was stored once; {calls} calls failed");
     // The whole burst, and then the rate: a partition that is not let idle.
     assert!(took < 2.0 * units / 150.0 + 2.0, "{took} s for {units} units; {calls} calls failed");
-    println!("{units} units in {took:.1} s at 150 a second; {calls} calls failed");
 }
 
 /// Makes items of a partition expire a minute ago.

@@ -82,7 +82,7 @@ impl Catalogue for SealedCatalogue {
 
     async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
         let mut changes = self.inner.changes(since).await?;
-        let opened = std::mem::take(&mut changes.subscriptions).into_iter().map(|of| self.opened(of));
+        let opened = std::mem::take(&mut changes.subscriptions).into_iter().map(|stored| self.opened(stored));
         changes.subscriptions = opened.collect::<Result<Vec<_>, OpenError>>().map_err(|error| {
             PortError::Damaged { what: "open webhook secrets".into(), detail: error.to_string() }
         })?;

@@ -202,13 +202,9 @@ async fn stage(
         Ok(None) => return Ok(Ok(None)),
         Err(refused) => return Ok(Err(refused)),
     };
-    if !database::put_row(connection, &row).await? {
+    if !database::replace_row(connection, old.as_ref(), &row, digest).await? {
         return Ok(Err(CatalogueError::Conflict("another key has the same hash".to_owned())));
     }
-    if let Some(old) = &old {
-        digest.remove(old);
-    }
-    digest.add(&row);
     Ok(Ok(Some(row)))
 }
 

@@ -4,42 +4,30 @@
 //! expression, which its length bounds; never one for each level of the
 //! payload, whose subtrees are ranges of the tape.
 
+mod follow;
+mod shared;
+
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::super::budget::{Budget, Exhausted};
-use super::super::compare;
-use super::super::event::EventJson;
+use super::super::budget::{Exhausted, StepBudget};
+use super::super::event::{EventJson, Opened};
 use super::super::json::{Shape, Value};
+use super::super::memo::Memo;
 use super::super::pattern::{Extent, Pattern, PatternFault};
-use super::slice::{Bounds, position};
-use super::{Comparable, Comparison, Expected, Expression, Literal, Logical, Origin, Query, Segment, Step};
+use super::super::{EvaluationLimits, Verdict, compare};
+use super::{Comparable, CompareOperator, Expected, Expression, Literal, Logical, PathQuery, Term};
+use follow::Stop;
 
 /// Steps that compiling a pattern found in a payload costs: some 0.1 ms.
 const COMPILE_STEPS: usize = 20_000;
 
-/// Bytes of a pattern found in a payload, as written and compiled.
-const FOUND_PATTERN_BYTES_MAX: usize = 256;
-const FOUND_PATTERN_COMPILED_BYTES_MAX: usize = 16 * 1024;
-
-/// Why a visit ends before all nodes are seen.
-enum Stop {
-    Enough,
-    Exhausted,
-}
-
-type Visit = ControlFlow<Stop>;
-
-impl From<Exhausted> for Stop {
-    fn from(_: Exhausted) -> Self {
-        Self::Exhausted
-    }
-}
-
 /// One run of an expression.
 pub(in super::super) struct Evaluation<'v, 'b> {
     event: EventJson<'v>,
-    budget: &'b mut Budget,
+    memo: &'v mut Memo,
+    limits: &'v EvaluationLimits,
+    budget: &'b mut StepBudget,
     /// The last pattern found in the payload; `None` inside if it is invalid.
     found_pattern: Option<(&'v str, Extent, Option<Pattern>)>,
 }
@@ -64,8 +52,9 @@ impl Yield<'_, '_> {
 }
 
 impl<'v, 'b> Evaluation<'v, 'b> {
-    pub(in super::super) fn new(event: EventJson<'v>, budget: &'b mut Budget) -> Self {
-        Self { event, budget, found_pattern: None }
+    pub(in super::super) fn new(opened: Opened<'v>, budget: &'b mut StepBudget) -> Self {
+        let Opened { json, memo, limits } = opened;
+        Self { event: json, memo, limits, budget, found_pattern: None }
     }
 
     /// True if the query selects anything, or the logical expression holds.
@@ -78,7 +67,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
 
     /// Every node that a query selects, in order.
     #[cfg(test)]
-    pub(super) fn select(&mut self, query: &Query) -> Result<Vec<Value<'v>>, Exhausted> {
+    pub(super) fn select(&mut self, query: &PathQuery) -> Result<Vec<Value<'v>>, Exhausted> {
         let mut nodes = Vec::new();
         self.each(query, self.event.payload, &mut |node| {
             nodes.push(node);
@@ -89,38 +78,47 @@ impl<'v, 'b> Evaluation<'v, 'b> {
 
     fn holds(&mut self, logical: &Logical, current: Value<'v>) -> Result<bool, Exhausted> {
         self.budget.spend(1)?;
-        match logical {
-            Logical::Or(terms) => {
-                for term in terms {
-                    if self.holds(term, current)? {
+        if let Some(verdict) = self.memo.verdict(&logical.slot) {
+            return Ok(verdict == Verdict::Match);
+        }
+        let holds = self.term_holds(&logical.term, current)?;
+        self.memo.keep_verdict(&logical.slot, holds.into());
+        Ok(holds)
+    }
+
+    fn term_holds(&mut self, term: &Term, current: Value<'v>) -> Result<bool, Exhausted> {
+        match term {
+            Term::Or(parts) => {
+                for part in parts {
+                    if self.holds(part, current)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Logical::And(terms) => {
-                for term in terms {
-                    if !self.holds(term, current)? {
+            Term::And(parts) => {
+                for part in parts {
+                    if !self.holds(part, current)? {
                         return Ok(false);
                     }
                 }
                 Ok(true)
             }
-            Logical::Not(term) => Ok(!self.holds(term, current)?),
-            Logical::Exists(query) => self.selects(query, current),
-            Logical::Compare(comparison, left, right) => {
+            Term::Not(part) => Ok(!self.holds(part, current)?),
+            Term::Exists(query) => self.selects(query, current),
+            Term::Compare(comparison, left, right) => {
                 let left = self.yielded(left, current)?;
                 let right = self.yielded(right, current)?;
                 self.compare(*comparison, &left, &right)
             }
-            Logical::Matches(subject, expected) => {
+            Term::Matches(subject, expected) => {
                 let subject = self.yielded(subject, current)?;
                 self.matches(&subject, expected, current)
             }
         }
     }
 
-    fn selects(&mut self, query: &Query, current: Value<'v>) -> Result<bool, Exhausted> {
+    fn selects(&mut self, query: &PathQuery, current: Value<'v>) -> Result<bool, Exhausted> {
         let mut any = false;
         self.each(query, current, &mut |_| {
             any = true;
@@ -137,12 +135,8 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         let node = |found: Option<_>| found.map_or(Yield::Nothing, Yield::Node);
         Ok(match comparable {
             Comparable::Literal(literal) => Yield::Scalar(literal.shape()),
-            Comparable::Singular(query) => {
-                let (origin, segments) = self.origin(query, current)?;
-                let (found, _) = self.singular_prefix(segments, origin)?;
-                node(found)
-            }
-            Comparable::Length(of) => match self.yielded(of, current)?.shape() {
+            Comparable::Singular(query) => node(self.only_node(query, current)?),
+            Comparable::Length(inner) => match self.yielded(inner, current)?.shape() {
                 Some(Shape::String(text)) => {
                     self.budget.spend_bytes(text.len())?;
                     Yield::Number(text.chars().count().to_string())
@@ -150,14 +144,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
                 Some(Shape::Array(count) | Shape::Object(count)) => Yield::Number(count.to_string()),
                 _ => Yield::Nothing,
             },
-            Comparable::Count(query) => {
-                let mut count = 0_usize;
-                self.each(query, current, &mut |_| {
-                    count += 1;
-                    ControlFlow::Continue(())
-                })?;
-                Yield::Number(count.to_string())
-            }
+            Comparable::Count(query) => Yield::Number(self.count(query, current)?.to_string()),
             Comparable::ValueOf(query) => {
                 let (mut first, mut second) = (None, false);
                 self.each(query, current, &mut |value| {
@@ -170,19 +157,31 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         })
     }
 
+    fn count(&mut self, query: &PathQuery, current: Value<'v>) -> Result<usize, Exhausted> {
+        if let Some((nodes, [])) = self.shared_nodes(query)? {
+            return Ok(nodes.len());
+        }
+        let mut count = 0;
+        self.each(query, current, &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
     fn compare(
         &mut self,
-        comparison: Comparison,
+        comparison: CompareOperator,
         left: &Yield<'_, '_>,
         right: &Yield<'_, '_>,
     ) -> Result<bool, Exhausted> {
         match comparison {
-            Comparison::Equal => self.equal(left, right),
-            Comparison::NotEqual => Ok(!self.equal(left, right)?),
-            Comparison::Less => self.less(left, right),
-            Comparison::Greater => self.less(right, left),
-            Comparison::LessOrEqual => Ok(self.less(left, right)? || self.equal(left, right)?),
-            Comparison::GreaterOrEqual => Ok(self.less(right, left)? || self.equal(left, right)?),
+            CompareOperator::Equal => self.equal(left, right),
+            CompareOperator::NotEqual => Ok(!self.equal(left, right)?),
+            CompareOperator::Less => self.less(left, right),
+            CompareOperator::Greater => self.less(right, left),
+            CompareOperator::LessOrEqual => Ok(self.less(left, right)? || self.equal(left, right)?),
+            CompareOperator::GreaterOrEqual => Ok(self.less(right, left)? || self.equal(left, right)?),
         }
     }
 
@@ -231,13 +230,14 @@ impl<'v, 'b> Evaluation<'v, 'b> {
     /// be tried has no answer.
     fn matches_found(&mut self, text: &str, source: &'v str, extent: Extent) -> Result<bool, Exhausted> {
         let is_known =
-            matches!(&self.found_pattern, Some((known, of, _)) if *known == source && *of == extent);
+            matches!(&self.found_pattern, Some((known, within, _)) if *known == source && *within == extent);
         if !is_known {
             self.budget.spend(COMPILE_STEPS)?;
-            if source.len() > FOUND_PATTERN_BYTES_MAX {
+            if source.len() > self.limits.found_regex_bytes_max {
                 return Err(Exhausted);
             }
-            let pattern = match Pattern::compile_i_regexp(source, extent, FOUND_PATTERN_COMPILED_BYTES_MAX) {
+            let compiled_bytes_max = self.limits.found_regex_compiled_bytes_max;
+            let pattern = match Pattern::compile_i_regexp(source, extent, compiled_bytes_max) {
                 Ok(pattern) => Some(pattern),
                 Err(PatternFault::Invalid(_)) => None,
                 Err(PatternFault::TooLarge(_)) => return Err(Exhausted),
@@ -247,171 +247,6 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         match &self.found_pattern {
             Some((_, _, Some(pattern))) => pattern.is_match(text, self.budget),
             _ => Ok(false),
-        }
-    }
-
-    /// Where a query starts, and the segments still to follow from there.
-    fn origin<'q>(
-        &mut self,
-        query: &'q Query,
-        current: Value<'v>,
-    ) -> Result<(Value<'v>, &'q [Segment]), Exhausted> {
-        let payload = self.event.payload;
-        match query.origin {
-            Origin::Root => Ok((payload, &query.segments)),
-            Origin::Current => Ok((current, &query.segments)),
-            Origin::RootOrEvent => {
-                let [Segment { selectors, .. }, rest @ ..] = query.segments.as_slice() else {
-                    return Ok((payload, &query.segments));
-                };
-                let [Step::Name(name)] = selectors.as_slice() else { return Ok((payload, &query.segments)) };
-                self.budget.spend(1 + payload.child_count())?;
-                let found = payload.member(name).or_else(|| self.event.envelope.member(name));
-                // A payload without that name selects nothing, like the event.
-                Ok(found.map_or((payload, &query.segments), |value| (value, rest)))
-            }
-        }
-    }
-
-    /// Shows `found` the nodes that a query selects, until it has enough.
-    fn each(
-        &mut self,
-        query: &Query,
-        current: Value<'v>,
-        found: &mut dyn FnMut(Value<'v>) -> Visit,
-    ) -> Result<(), Exhausted> {
-        let (origin, segments) = self.origin(query, current)?;
-        match self.visit(segments, origin, found) {
-            ControlFlow::Continue(()) | ControlFlow::Break(Stop::Enough) => Ok(()),
-            ControlFlow::Break(Stop::Exhausted) => Err(Exhausted),
-        }
-    }
-
-    fn visit(
-        &mut self,
-        segments: &[Segment],
-        value: Value<'v>,
-        found: &mut dyn FnMut(Value<'v>) -> Visit,
-    ) -> Visit {
-        let (value, rest) = match self.singular_prefix(segments, value) {
-            Ok((Some(value), rest)) => (value, rest),
-            Ok((None, _)) => return ControlFlow::Continue(()),
-            Err(Exhausted) => return ControlFlow::Break(Stop::Exhausted),
-        };
-        let [segment, rest @ ..] = rest else { return found(value) };
-        if !segment.descendant {
-            return self.apply(segment, rest, value, found);
-        }
-        for node in value.subtree() {
-            self.spend(1)?;
-            self.apply(segment, rest, node, found)?;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Follows the leading segments that select at most one node, without
-    /// recursion; what remains starts with one that can select several.
-    fn singular_prefix<'q>(
-        &mut self,
-        segments: &'q [Segment],
-        value: Value<'v>,
-    ) -> Result<(Option<Value<'v>>, &'q [Segment]), Exhausted> {
-        let mut value = value;
-        let mut rest = segments;
-        while let [segment, after @ ..] = rest {
-            let Some(step) = segment.singular_step() else { break };
-            match self.step_to_one(step, value)? {
-                Some(next) => value = next,
-                None => return Ok((None, after)),
-            }
-            rest = after;
-        }
-        Ok((Some(value), rest))
-    }
-
-    fn step_to_one(&mut self, step: &Step, value: Value<'v>) -> Result<Option<Value<'v>>, Exhausted> {
-        match (step, value.shape()) {
-            (Step::Name(name), Shape::Object(members)) => {
-                self.budget.spend(1 + members)?;
-                Ok(value.member(name))
-            }
-            (Step::Index(index), Shape::Array(elements)) => match position(*index, elements) {
-                Some(position) => {
-                    self.budget.spend(1 + position)?;
-                    Ok(value.element(position))
-                }
-                None => Ok(None),
-            },
-            _ => Ok(None),
-        }
-    }
-
-    fn apply(
-        &mut self,
-        segment: &Segment,
-        rest: &[Segment],
-        value: Value<'v>,
-        found: &mut dyn FnMut(Value<'v>) -> Visit,
-    ) -> Visit {
-        for step in &segment.selectors {
-            match step {
-                Step::Name(_) | Step::Index(_) => match self.step_to_one(step, value) {
-                    Ok(Some(node)) => self.visit(rest, node, found)?,
-                    Ok(None) => {}
-                    Err(Exhausted) => return ControlFlow::Break(Stop::Exhausted),
-                },
-                Step::Wildcard => {
-                    for node in value.children() {
-                        self.spend(1)?;
-                        self.visit(rest, node, found)?;
-                    }
-                }
-                Step::Slice { start, end, step } => {
-                    if let Shape::Array(elements) = value.shape() {
-                        self.spend(elements)?;
-                        self.slice(value, &Bounds::of(*start, *end, *step, elements), rest, found)?;
-                    }
-                }
-                Step::Filter(logical) => {
-                    for node in value.children() {
-                        match self.holds(logical, node) {
-                            Ok(true) => self.visit(rest, node, found)?,
-                            Ok(false) => {}
-                            Err(Exhausted) => return ControlFlow::Break(Stop::Exhausted),
-                        }
-                    }
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn slice(
-        &mut self,
-        array: Value<'v>,
-        bounds: &Bounds,
-        rest: &[Segment],
-        found: &mut dyn FnMut(Value<'v>) -> Visit,
-    ) -> Visit {
-        let within = array.children().take(bounds.upper).skip(bounds.lower);
-        if !bounds.backwards {
-            for node in within.step_by(bounds.stride) {
-                self.visit(rest, node, found)?;
-            }
-            return ControlFlow::Continue(());
-        }
-        // The tape reads forwards only.
-        let nodes: Vec<_> = within.collect();
-        for node in nodes.into_iter().rev().step_by(bounds.stride) {
-            self.visit(rest, node, found)?;
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn spend(&mut self, steps: usize) -> Visit {
-        match self.budget.spend(steps) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(exhausted) => ControlFlow::Break(exhausted.into()),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! RFC 9535's compliance suite, `serde_json_path` as an oracle, and hostile expressions.
 
-use super::super::budget::Budget;
+use super::super::budget::StepBudget;
 use super::super::canonical::write_value;
-use super::super::event::EventJson;
+use super::super::event::{EventJson, Opened};
 use super::super::json::Tape;
 use super::super::json::tests::any_json;
-use super::super::{Selector, SelectorLimits};
+use super::super::memo::Memo;
+use super::super::{EvaluationLimits, Selector, SelectorLimits};
 use super::*;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -18,8 +19,11 @@ fn select(expression: &str, payload: &str) -> Result<Vec<String>, String> {
     let mut tape = Tape::default();
     tape.parse(payload, 64).map_err(|fault| fault.reason.to_owned())?;
     let root = tape.root(payload);
-    let mut budget = Budget::new(1_000_000);
-    let mut evaluation = Evaluation::new(EventJson { envelope: root, payload: root }, &mut budget);
+    let mut budget = StepBudget::new(1_000_000);
+    let (mut memo, limits) = (Memo::default(), EvaluationLimits::default());
+    let json = EventJson { envelope: root, payload: root };
+    let opened = Opened { json, memo: &mut memo, limits: &limits };
+    let mut evaluation = Evaluation::new(opened, &mut budget);
     let nodes = evaluation.select(&query).map_err(|_| "exhausted")?;
     let any = evaluation.run(&Expression::Query(query)).map_err(|_| "exhausted")?;
     assert_eq!(any, !nodes.is_empty());
@@ -115,7 +119,7 @@ fn any_filter() -> impl Strategy<Value = String> {
     ];
     // The oracle holds `nothing <= nothing` to be false; RFC 9535 (2.3.5.2.2) says true.
     let length =
-        ("@(\\.[a-c])?", "==|!=|<|>", "[0-3]").prop_map(|(of, op, r)| format!("length({of}) {op} {r}"));
+        ("@(\\.[a-c])?", "==|!=|<|>", "[0-3]").prop_map(|(inner, op, r)| format!("length({inner}) {op} {r}"));
     let order = (operand.clone(), "<=|>=", "-?[1-3]|'[a-c]'").prop_map(|(l, op, r)| format!("{l} {op} {r}"));
     let compare = (operand.clone(), "==|!=|<|>", operand).prop_map(|(l, op, r)| format!("{l} {op} {r}"));
     let basic = prop_oneof![

@@ -197,14 +197,14 @@ fn event_types_match_without_a_payload() {
 fn all_any_and_not_combine() {
     let payload = r#"{"a":1,"b":2}"#;
     let (yes, no) = (function("a", "equals", "1"), function("b", "equals", "1"));
-    for (kind, of, wanted) in [
+    for (kind, parts, wanted) in [
         ("all", vec![&yes, &yes], true),
         ("all", vec![&yes, &no], false),
         ("any", vec![&no, &yes], true),
         ("any", vec![&no, &no], false),
     ] {
-        let of = of.into_iter().cloned().collect::<Vec<_>>().join(",");
-        let selector = format!(r#"{{"type":"{kind}","of":[{of}]}}"#);
+        let parts = parts.into_iter().cloned().collect::<Vec<_>>().join(",");
+        let selector = format!(r#"{{"type":"{kind}","of":[{parts}]}}"#);
         assert_matches(&selector, payload, wanted);
         assert_matches(&format!(r#"{{"type":"not","of":{selector}}}"#), payload, !wanted);
     }
@@ -264,13 +264,14 @@ fn selectors_keep_their_json_and_have_one_canonical_form() {
 #[test]
 fn selectors_pass_through_serde() {
     #[derive(serde::Serialize, serde::Deserialize)]
-    struct Request {
+    struct SelectorRequest {
         event_selector: Selector,
     }
     let json = r#"{"event_selector":{"value":"a","type":"event_type"}}"#;
-    let request: Request = serde_json::from_str(json).unwrap();
+    let request: SelectorRequest = serde_json::from_str(json).unwrap();
     assert_eq!(serde_json::to_string(&request).unwrap(), json);
-    let error =
-        serde_json::from_str::<Request>(r#"{"event_selector":{"type":"all","of":[]}}"#).err().unwrap();
+    let error = serde_json::from_str::<SelectorRequest>(r#"{"event_selector":{"type":"all","of":[]}}"#)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("selector at /of"), "{error}");
 }

@@ -147,7 +147,7 @@ fn facts_in_number_sets_still_read_and_join_with_newer_items() {
 }
 
 /// One row of each form of a set: runs, a bitmap, the same again, none.
-const GOLDEN: &str = "0100000000000000000000000000000007010200030a0203030002ffffffffdf01\
+const GOLDEN: &str = "0100000000000000000000000000000007010200030a02030002ffffffffdf01\
     000000000000000000000000000000080205024955010102010003e0d403";
 
 #[test]

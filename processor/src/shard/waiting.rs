@@ -1,0 +1,284 @@
+//! Batches that wait to be matched, because their customer has used its share
+//! of the shard's matching (see [`crate::matcher::MatchingShares`]).
+//!
+//! Each is a row, so the checkpoint passes it. The batches of one customer and
+//! lane are matched in their order, on threads of their own; the shard's task
+//! gives the matches to the outlets. The row goes once all of them are settled:
+//! a crash before that repeats deliveries, which is legal.
+
+mod work;
+
+use crate::commit::Commit;
+use crate::config::MatchingConfig;
+use crate::context::Context;
+use crate::matcher::{WaitingBatch, waiting_partition};
+use crate::slice::Ticket;
+use foldhash::HashMap;
+use sluice_model::{Batch, CustomerId, Lane};
+use sluice_ports::PortError;
+use sluice_ports::log::ShardId;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use tokio::task::{Id, JoinError, JoinSet};
+use work::match_batch;
+pub(super) use work::{LateMatching, MatchedLate};
+
+/// Rows read at a time.
+const PAGE: usize = 1000;
+
+/// Waiting batches take this share of the shard's caps with matches that are not settled.
+const UNSETTLED_SHARE: usize = 4;
+
+/// The batches of a shard that wait to be matched.
+pub(super) struct UnmatchedBatches {
+    context: Arc<Context>,
+    customers: HashMap<CustomerId, WaitingCustomer>,
+    tasks: JoinSet<LateMatching>,
+    /// The batch that each task matches.
+    worked: HashMap<Id, WaitingBatch>,
+    /// Matched batches whose matches are not all settled, by the number of their ticket.
+    unsettled: HashMap<u64, Unsettled>,
+    next_ticket: u64,
+    unsettled_events: usize,
+    unsettled_bytes: usize,
+    /// The newest commit that is durable.
+    durable: u64,
+    /// Something changed since tasks were last started.
+    changed: bool,
+}
+
+/// A batch in its queue, and the commit that makes its row durable.
+#[derive(Debug, Clone, Copy)]
+struct Queued {
+    waiting: WaitingBatch,
+    generation: u64,
+}
+
+#[derive(Debug, Default)]
+struct WaitingCustomer {
+    lanes: BTreeMap<Lane, VecDeque<Queued>>,
+    batches: usize,
+    bytes: u64,
+    /// One of its batches is being matched.
+    is_worked: bool,
+    /// The lane of the last batch that was matched: the next lane has its turn.
+    served: Option<Lane>,
+    next_sequence: u64,
+}
+
+#[derive(Debug)]
+struct Unsettled {
+    waiting: WaitingBatch,
+    events: usize,
+}
+
+/// As much of a customer waits as may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WaitingFull;
+
+impl UnmatchedBatches {
+    /// The batches that waited when the shard was last owned.
+    pub(super) async fn load(context: Arc<Context>, shard: &ShardId) -> Result<Self, PortError> {
+        let mut all = Self {
+            context: Arc::clone(&context),
+            customers: HashMap::default(),
+            tasks: JoinSet::new(),
+            worked: HashMap::default(),
+            unsettled: HashMap::default(),
+            next_ticket: 0,
+            unsettled_events: 0,
+            unsettled_bytes: 0,
+            durable: 0,
+            changed: true,
+        };
+        let lanes = context.log.lanes(shard).await?;
+        for lane in lanes.into_iter().filter(|lane| lane.number() < context.lanes) {
+            all.load_lane(lane).await?;
+        }
+        Ok(all)
+    }
+
+    async fn load_lane(&mut self, lane: Lane) -> Result<(), PortError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page =
+                self.context.stores.rows.list(&waiting_partition(lane), after.as_deref(), PAGE).await?;
+            for row in &page {
+                self.queue(WaitingBatch::read(row)?, 0);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn queue(&mut self, waiting: WaitingBatch, generation: u64) {
+        let customer = self.customers.entry(waiting.customer).or_default();
+        customer.batches += 1;
+        customer.bytes += u64::from(waiting.bytes);
+        customer.next_sequence = customer.next_sequence.max(waiting.sequence + 1);
+        let lane = customer.lanes.entry(waiting.batch.lane()).or_default();
+        lane.push_back(Queued { waiting, generation });
+        self.changed = true;
+    }
+
+    /// Whether batches of the customer wait in the lane.
+    pub(super) fn holds(&self, customer: CustomerId, lane: Lane) -> bool {
+        let known = (!self.customers.is_empty()).then(|| self.customers.get(&customer));
+        known.flatten().is_some_and(|customer| customer.lanes.contains_key(&lane))
+    }
+
+    /// How many batches wait.
+    pub(super) fn len(&self) -> usize {
+        self.customers.values().map(|customer| customer.batches).sum()
+    }
+
+    /// Lets a batch wait behind the others of its customer and lane. `now_ms`
+    /// numbers it, so that no later owner of the lane gives a number again.
+    pub(super) fn add(&mut self, batch: &Batch, commit: &mut Commit, now_ms: u64) -> Result<(), WaitingFull> {
+        let config = &self.context.config.matching;
+        let known = self.customers.get(&batch.customer);
+        if known.is_some_and(|customer| customer.is_full(config)) {
+            return Err(WaitingFull);
+        }
+        let sequence = known.map_or(0, |customer| customer.next_sequence).max(now_ms << 20);
+        let (customer, bytes) = (batch.customer, batch.body.len() as u32);
+        let waiting = WaitingBatch { customer, sequence, batch: batch.id, bytes };
+        commit.put_row(waiting.row());
+        self.queue(waiting, commit.generation);
+        Ok(())
+    }
+
+    /// Starts to match what is durable, one batch of each customer at a time.
+    pub(super) fn start(&mut self) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let shard = &self.context.config.shard;
+        let has_room = self.unsettled_events < shard.unsettled_events_max / UNSETTLED_SHARE
+            && self.unsettled_bytes < shard.unsettled_bytes_max / UNSETTLED_SHARE;
+        for customer in self.customers.values_mut().filter(|customer| has_room && !customer.is_worked) {
+            let Some(waiting) = customer.next(self.durable) else { continue };
+            let task = self.tasks.spawn(match_batch(Arc::clone(&self.context), waiting)).id();
+            self.worked.insert(task, waiting);
+            customer.is_worked = true;
+            customer.served = Some(waiting.batch.lane());
+        }
+    }
+
+    /// Waits for a batch to be matched; nothing if none is. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<Result<(Id, LateMatching), JoinError>> {
+        self.tasks.join_next_with_id().await
+    }
+
+    /// Deals with the end of a task. A batch that was matched leaves its queue:
+    /// the caller gives the matches to the outlets, and says how many they are
+    /// by [`Self::hand_out`].
+    pub(super) fn ended(
+        &mut self,
+        ended: Result<(Id, LateMatching), JoinError>,
+        commit: &mut Commit,
+    ) -> Option<MatchedLate> {
+        let (task, result) = match ended {
+            Ok((task, result)) => {
+                self.changed = true;
+                (task, Some(result))
+            }
+            // It is tried again after the next tick.
+            Err(error) => {
+                tracing::error!(%error, "the matching of a batch that waited broke off");
+                (error.id(), None)
+            }
+        };
+        let waiting = self.worked.remove(&task)?;
+        if let Some(customer) = self.customers.get_mut(&waiting.customer) {
+            customer.is_worked = false;
+        }
+        match result? {
+            LateMatching::Matched(matched) => {
+                self.leave(&waiting);
+                Some(*matched)
+            }
+            LateMatching::Lost(why) => {
+                tracing::error!(batch = %waiting.batch.first(), why, "a batch that waits to be matched is lost");
+                self.context.metrics().damaged.increment(1);
+                self.leave(&waiting);
+                commit.remove_row(waiting_partition(waiting.batch.lane()), waiting.key());
+                None
+            }
+        }
+    }
+
+    fn leave(&mut self, waiting: &WaitingBatch) {
+        let Some(customer) = self.customers.get_mut(&waiting.customer) else { return };
+        customer.batches -= 1;
+        customer.bytes -= u64::from(waiting.bytes);
+        let Some(queue) = customer.lanes.get_mut(&waiting.batch.lane()) else { return };
+        queue.pop_front();
+        if queue.is_empty() {
+            customer.lanes.remove(&waiting.batch.lane());
+        }
+    }
+
+    /// The ticket of the matched batch that is handed out next.
+    pub(super) const fn next_ticket(&self) -> Ticket {
+        Ticket::waiting(self.next_ticket)
+    }
+
+    /// A matched batch is at its outlets, with this many (event × subscription)
+    /// that will settle its ticket.
+    pub(super) fn hand_out(&mut self, waiting: WaitingBatch, events: usize, commit: &mut Commit) {
+        let number = self.next_ticket;
+        self.next_ticket += 1;
+        if events == 0 {
+            commit.remove_row(waiting_partition(waiting.batch.lane()), waiting.key());
+            return;
+        }
+        self.unsettled_events += events;
+        self.unsettled_bytes += waiting.bytes as usize;
+        self.unsettled.insert(number, Unsettled { waiting, events });
+    }
+
+    /// Settles events of a matched batch. Its row goes with the last of them.
+    pub(super) fn settle(&mut self, number: u64, events: usize, commit: &mut Commit) {
+        let Some(unsettled) = self.unsettled.get_mut(&number) else { return };
+        unsettled.events = unsettled.events.checked_sub(events).expect("events are settled once");
+        self.unsettled_events -= events;
+        if unsettled.events == 0 {
+            let waiting = unsettled.waiting;
+            self.unsettled.remove(&number);
+            self.unsettled_bytes -= waiting.bytes as usize;
+            commit.remove_row(waiting_partition(waiting.batch.lane()), waiting.key());
+        }
+        self.changed = true;
+    }
+
+    /// The commits up to this one are durable: batches whose rows were in them may be matched.
+    pub(super) fn made_durable(&mut self, generation: u64) {
+        self.durable = generation;
+        self.changed |= !self.customers.is_empty();
+    }
+
+    /// The housekeeping: customers of whom nothing waits are forgotten.
+    pub(super) fn tick(&mut self) {
+        self.customers.retain(|_, customer| customer.batches > 0 || customer.is_worked);
+        self.changed |= !self.customers.is_empty();
+    }
+}
+
+impl WaitingCustomer {
+    /// The first batch of the next lane, if commits up to `durable` have its row.
+    fn next(&self, durable: u64) -> Option<WaitingBatch> {
+        let heads = || {
+            let heads = self.lanes.iter().filter_map(|(lane, queue)| Some((*lane, *queue.front()?)));
+            heads.filter(|(_, head)| head.generation <= durable)
+        };
+        let later = heads().find(|(lane, _)| self.served.is_none_or(|served| *lane > served));
+        later.or_else(|| heads().next()).map(|(_, head)| head.waiting)
+    }
+
+    const fn is_full(&self, config: &MatchingConfig) -> bool {
+        self.batches >= config.waiting_batches_max || self.bytes >= config.waiting_bytes_max
+    }
+}
