@@ -203,7 +203,8 @@ impl Log for KinesisLog {
         let bytes = self.encode(&record)?;
         drop(record);
         if bytes.len() > RECORD_BYTES_MAX {
-            // It would take the request's other records down with it.
+            // The stream would refuse it for good.
+            self.readers.metrics.records_refused.increment(1);
             let detail = format!("a record of {} bytes is larger than the stream takes", bytes.len());
             return Err(AppendError::NotTaken { detail: detail.into(), retry_after: Duration::from_secs(1) });
         }
