@@ -323,7 +323,12 @@ async fn dead_letters_are_listed_redriven_and_deleted() {
     let done = client.request("POST", "/v1/dead-letters/redrive", r#"{"limit":3}"#).await.json();
     assert_eq!(done, json!({ "redriven": 3, "events": 3, "skipped": 0, "has_more": true }));
     let blocked = HashSet::new();
-    let request = TakeRequest { now_ms: u64::MAX, max: 10, max_per_subscription: 10, blocked: &blocked };
+    let request = TakeRequest {
+        now_ms: sluice_model::clock::now_ms() + 60_000,
+        max: 10,
+        max_per_subscription: 10,
+        blocked: &blocked,
+    };
     let queued = ingest.engine.queue.take(request).await.unwrap();
     assert!(queued.iter().all(|one| one.attempts == 0 && one.first_attempt_ms == 0));
     assert_eq!(queued.iter().map(|one| one.id).collect::<HashSet<_>>().len(), 3);
