@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::RecordEncoder;
 use sluice_model::{
-    Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
-    Delivery, DeliveryId, EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
+    Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId, Delivery, DeliveryId,
+    EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
 };
 use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{

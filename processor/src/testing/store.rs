@@ -4,8 +4,8 @@ use crate::commit::CommitStores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{
-    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
-    EventId, Fact, Lane, Subscription, SubscriptionId,
+    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId, EventId, Fact,
+    Lane, Subscription, SubscriptionId,
 };
 use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
