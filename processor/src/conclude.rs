@@ -46,10 +46,14 @@ pub(crate) fn conclude(
             metrics.receipt_seconds.record(now_ms.saturating_sub(part.batch.ms()) as f64 / 1000.0);
         }
     }
-    let events = delivery.event_count() - reply.failed.len().min(delivery.event_count());
+    let all_events = delivery.event_count();
+    let events = all_events - reply.failed.len().min(all_events);
     let settlement =
         settlement::settle(commit, delivery, outcome, &reply.failed, outcome_of_failed, held, now_ms);
     metrics.ending(settlement.ending, events);
+    if let Some(ending) = settlement.ending_of_failed {
+        metrics.ending(ending, all_events - events);
+    }
     settlement
 }
 

@@ -36,6 +36,8 @@ pub enum HeldBy {
 pub struct Settlement {
     /// How the delivery ended.
     pub ending: DeliveryEnding,
+    /// How the events ended that a 2xx answer named as not taken, if it named any.
+    pub ending_of_failed: Option<DeliveryEnding>,
     /// The part that has to be tried again, with its due time: the whole
     /// delivery, or a new one of the events that the endpoint did not take.
     /// The caller puts it where it waits.
@@ -58,30 +60,30 @@ pub fn settle(
     held: HeldBy,
     now_ms: u64,
 ) -> Settlement {
-    let gives_up = |reason| Settlement { ending: DeliveryEnding::GaveUp(reason), rest: None };
+    let ended = |ending, rest| Settlement { ending, ending_of_failed: None, rest };
     match outcome {
         Outcome::Taken => {
             let left = take(commit, &delivery, failed, held);
             if left.is_empty() {
-                return Settlement { ending: DeliveryEnding::Taken, rest: None };
+                return ended(DeliveryEnding::Taken, None);
             }
             // A new delivery: no place but the log or the whole delivery's holds it yet.
             let rest = Delivery { id: DeliveryId::new(now_ms), events: left, ..delivery };
             let rest = settle(commit, rest, outcome_of_failed, &[], outcome_of_failed, HeldBy::Log, now_ms);
-            Settlement { ending: DeliveryEnding::Taken, ..rest }
+            Settlement { ending: DeliveryEnding::Taken, ending_of_failed: Some(rest.ending), rest: rest.rest }
         }
         Outcome::Retry { after } => {
             let rest = mark_waiting(commit, delivery, now_ms + after.as_millis() as u64);
-            Settlement { ending: DeliveryEnding::Waits, rest: Some(rest) }
+            ended(DeliveryEnding::Waits, Some(rest))
         }
         Outcome::DeadLetter { reason } => {
             give_up(commit, delivery, reason, held, now_ms);
-            gives_up(reason)
+            ended(DeliveryEnding::GaveUp(reason), None)
         }
         Outcome::DisableAndDeadLetter => {
             let reason = DeadLetterReason::SubscriptionDisabled;
             give_up(commit, delivery, reason, held, now_ms);
-            gives_up(reason)
+            ended(DeliveryEnding::GaveUp(reason), None)
         }
     }
 }

@@ -105,7 +105,8 @@ fn every_test_that_holds_a_fault_exists() {
     for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault ")) {
         for name in row.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
             // Names of tests are sentences.
-            if name.matches('_').count() >= 4 && name.chars().all(|c| !c.is_ascii_uppercase()) {
+            let is_sentence = name.matches('_').count() >= 4 && !name.starts_with("sluice_");
+            if is_sentence && name.chars().all(|c| !c.is_ascii_uppercase()) {
                 assert!(functions.contains(name), "docs/faults.md names {name}, which does not exist");
                 named += 1;
             }

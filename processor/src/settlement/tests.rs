@@ -72,6 +72,20 @@ fn ids_that_were_not_sent_are_ignored() {
     let mut commit = Commit::default();
     let stranger = batch_id(99, 99).event(0);
     let settlement = settle(&mut commit, delivery, Outcome::Taken, &[stranger], RETRY, HeldBy::Log, 0);
-    assert_eq!(settlement, Settlement { ending: DeliveryEnding::Taken, rest: None });
+    assert_eq!(settlement, Settlement { ending: DeliveryEnding::Taken, ending_of_failed: None, rest: None });
     assert!(!commit.has_puts());
+}
+
+#[test]
+fn events_that_were_not_taken_have_an_ending_of_their_own() {
+    let failed = [batch_id(1, 1).event(1)];
+    for (outcome, ending) in
+        [(RETRY, DeliveryEnding::Waits), (EXHAUSTED, DeliveryEnding::GaveUp(DeadLetterReason::Exhausted))]
+    {
+        let mut commit = Commit::default();
+        let settlement =
+            settle(&mut commit, delivery(1, 3), Outcome::Taken, &failed, outcome, HeldBy::Queue, 1000);
+        assert_eq!((settlement.ending, settlement.ending_of_failed), (DeliveryEnding::Taken, Some(ending)));
+        assert_eq!(settlement.rest.map(|rest| rest.event_count()), (outcome == RETRY).then_some(1));
+    }
 }
