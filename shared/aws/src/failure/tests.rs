@@ -2,7 +2,6 @@ use super::*;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ConnectorError, ErrorMetadata};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
-use aws_sdk_kinesis::primitives::SdkBody;
 
 fn answered(status: u16, code: &str, message: &str) -> SdkError<PutRecordsError> {
     let mut raw = HttpResponse::new(status.try_into().unwrap(), "".into());
