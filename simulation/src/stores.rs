@@ -307,7 +307,7 @@ impl WorkQueue for SimQueue {
         let taken = self.0.ask(Service::Queue, "take deliveries", effect).await?;
         // The fault that is planted: what was taken is forgotten when a side call fails.
         let strands = self.0.world.planted == Some(Planted::StrandedDeliveries)
-            && self.0.world.roll("side call", 0) % 8 == 0;
+            && self.0.world.roll("side call", 0).is_multiple_of(8);
         if taken.is_empty() {
             sleep_ms(LOOK_MS).await;
         }

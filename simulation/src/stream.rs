@@ -337,7 +337,7 @@ impl World {
         }
         // A page may be shorter than it could be, and empty without being the end.
         let roll = self.roll("page", begun % 7) as usize;
-        let short = if roll % 8 == 0 { 0 } else { 1 + roll % 40 };
+        let short = if roll.is_multiple_of(8) { 0 } else { 1 + roll % 40 };
         let most = if bounded { short.min(limit) } else { limit };
         let until = shard.records.len().min(place + most);
         let records: Vec<_> = shard.records[place..until].iter().map(|kept| kept.record.clone()).collect();

@@ -62,7 +62,7 @@ impl Engine {
         let aws = config.aws.clone();
         // Clients of its own: settings that it may not read make nobody unready.
         foundation.background.spawn(|stop| async move {
-            provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await
+            provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await;
         });
         Ok(Self { clients, catalogue, foundation })
     }

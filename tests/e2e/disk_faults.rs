@@ -77,8 +77,8 @@ impl FaultedFlow {
 }
 
 /// A request that must be answered before the client gives up, whatever the answer.
-fn answer(request: Request, address: SocketAddr) -> Answer {
-    request.send(address).expect("an answer")
+fn answer(request: &Request, address: SocketAddr) -> Answer {
+    request.clone().send(address).expect("an answer")
 }
 
 #[track_caller]
@@ -131,7 +131,7 @@ fn writes_that_fail_are_503_and_everything_goes_on_when_they_succeed_again() {
         for (what, request, address, _) in writes(&server, &flow.customer, &event_id) {
             // The first try may be of a change that the disk took before.
             let refused = wait_for("a refusal", || {
-                Some(answer(request.clone(), address)).filter(|answer| answer.status == 503)
+                Some(answer(&request, address)).filter(|answer| answer.status == 503)
             });
             assert_refused(&refused, &format!("{what}, round {round}"));
         }
@@ -142,7 +142,7 @@ fn writes_that_fail_are_503_and_everything_goes_on_when_they_succeed_again() {
             // An acknowledgement that was on its way counts.
             let is_done = |status| status == good || (what == "an acknowledgement" && status == 409);
             wait_until(&format!("{what} to be taken again without a restart"), || {
-                is_done(answer(request.clone(), address).status)
+                is_done(answer(&request, address).status)
             });
         }
     }
@@ -161,22 +161,22 @@ fn an_idempotency_key_whose_append_failed_can_be_used_again_without_a_restart() 
     customer.send(&json!({"payload": "before"}));
     let keyed = |key: usize| {
         let request = Request::post("/v1/events").bearer(&customer.key).json(&json!({"payload": key}));
-        request.header("idempotency-key", &format!("key-{key}"))
+        request.header("idempotency-key", format!("key-{key}"))
     };
     set_file_size_limit(&server, "1");
     // More keys than may be in flight: those that are left behind would refuse the others.
     for key in 0..24 {
-        let refused = answer(keyed(key), server.public());
+        let refused = answer(&keyed(key), server.public());
         assert_eq!(refused.status, 503, "{}", refused.text());
     }
     set_file_size_limit(&server, "unlimited");
     wait_until("events to be taken again", || {
         let event = Request::post("/v1/events").bearer(&customer.key).json(&json!({"payload": 1}));
-        answer(event, server.public()).status == 202
+        answer(&event, server.public()).status == 202
     });
     for key in 0..24 {
-        wait_until(&format!("key {key} to be free"), || answer(keyed(key), server.public()).status == 202);
-        let again = answer(keyed(key), server.public());
+        wait_until(&format!("key {key} to be free"), || answer(&keyed(key), server.public()).status == 202);
+        let again = answer(&keyed(key), server.public());
         assert_eq!(
             (again.status, again.header("idempotent-replayed")),
             (202, Some("true")),
@@ -200,7 +200,7 @@ fn a_log_directory_that_is_removed_is_told_and_used_again_once_it_is_there() {
     std::fs::remove_dir_all(&shard).expect("remove the log's directory");
     let send = || {
         let event = Request::post("/v1/events").bearer(&customer.key).json(&json!({"payload": "after"}));
-        answer(event, server.public())
+        answer(&event, server.public())
     };
     // Nothing may be answered 202 that a restart would not find.
     let first = send();
@@ -229,12 +229,12 @@ fn a_state_directory_that_is_removed_is_told_and_loses_nothing_once_it_is_there(
     std::fs::remove_dir_all(&ledger).expect("remove the ledger's directory");
     let ack = || Request::post(format!("/v1/events/{event_id}/ack")).bearer(&flow.customer.key);
     let refused =
-        wait_for("a refusal", || Some(answer(ack(), server.public())).filter(|answer| answer.status == 503));
+        wait_for("a refusal", || Some(answer(&ack(), server.public())).filter(|answer| answer.status == 503));
     assert_refused(&refused, "an acknowledgement");
     wait_until("the log to name the directory", || server.log().contains("state/ledger"));
     std::fs::create_dir(&ledger).expect("make the directory again");
     wait_until("the acknowledgement to be taken", || {
-        matches!(answer(ack(), server.public()).status, 200 | 409)
+        matches!(answer(&ack(), server.public()).status, 200 | 409)
     });
     // Everything true is written again: a crash and the loss of the cache then cost nothing.
     wait_until("the state to be written again", || server.log().contains("is written again"));

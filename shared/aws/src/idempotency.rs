@@ -95,9 +95,9 @@ impl RedisIdempotency {
 impl RedisIdempotency {
     /// The events are taken, but Redis does not know: it is told once it is
     /// back, or a repeated request would be taken again.
-    fn complete_later(&self, key: ClaimKey, args: Vec<String>, error: Error) -> Result<(), PortError> {
+    fn complete_later(&self, key: ClaimKey, args: Vec<String>, error: &Error) -> Result<(), PortError> {
         let Ok(room) = Arc::clone(&self.late).try_acquire_owned() else {
-            return Err(port_error("complete an idempotency key", &error));
+            return Err(port_error("complete an idempotency key", error));
         };
         let redis = self.redis.clone();
         tokio::spawn(async move {
@@ -183,7 +183,7 @@ impl Idempotency for RedisIdempotency {
         match self.run::<i64>(COMPLETE, &key, args.clone()).await {
             Ok(0) => tracing::warn!(%customer, "a request outlived the lease of its idempotency key"),
             Ok(_) => {}
-            Err(error) => self.complete_later(key, args, error)?,
+            Err(error) => self.complete_later(key, args, &error)?,
         }
         Ok(())
     }

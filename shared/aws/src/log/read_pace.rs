@@ -41,7 +41,7 @@ impl ReadPace {
 
     /// How many records to ask for, so that about `bytes` come.
     pub(super) fn limit(&self, bytes: usize, records_max: usize) -> usize {
-        let fitting = if self.record_bytes == 0 { RECORDS_FIRST } else { bytes / self.record_bytes };
+        let fitting = bytes.checked_div(self.record_bytes).unwrap_or(RECORDS_FIRST);
         fitting.min(self.records_max).clamp(1, records_max.max(1))
     }
 

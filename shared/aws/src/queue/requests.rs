@@ -91,7 +91,7 @@ impl Queue {
     /// Deletes messages. A message whose receipt no longer counts has gone to
     /// somebody else or is gone, and counts as deleted.
     pub(super) async fn delete(&self, receipts: Vec<String>) -> Undone {
-        let undone = stream::iter(chunks(receipts)).map(|chunk| self.delete_batch(chunk));
+        let undone = stream::iter(chunks(&receipts)).map(|chunk| self.delete_batch(chunk));
         undone.buffer_unordered(REQUESTS_MAX).fold(Undone::default(), |all, one| ready(all.join(one))).await
     }
 
@@ -133,7 +133,7 @@ impl Queue {
     /// Sets how long messages stay invisible from now on. A message of which
     /// that fails comes back too early or too late, which does no harm.
     pub(super) async fn set_visibility(&self, receipts: Vec<String>, seconds: i32) -> Result<(), PortError> {
-        let change = stream::iter(chunks(receipts)).map(|chunk| self.set_visibility_batch(chunk, seconds));
+        let change = stream::iter(chunks(&receipts)).map(|chunk| self.set_visibility_batch(chunk, seconds));
         let first_error = |all: Result<(), PortError>, one| ready(all.and(one));
         change.buffer_unordered(REQUESTS_MAX).fold(Ok(()), first_error).await
     }
@@ -158,7 +158,7 @@ impl Undone {
     }
 }
 
-fn chunks(receipts: Vec<String>) -> Vec<Vec<String>> {
+fn chunks(receipts: &[String]) -> Vec<Vec<String>> {
     receipts.chunks(BATCH_MAX).map(<[String]>::to_vec).collect()
 }
 

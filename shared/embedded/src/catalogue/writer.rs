@@ -99,7 +99,7 @@ impl Writer {
         let (changes, replies): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match self.commit(changes).await {
             Ok(outcomes) => {
-                replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| answer(reply, outcome))
+                replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| answer(reply, outcome));
             }
             Err(error) => {
                 tracing::error!(%error, changes = replies.len(), "changes of the catalogue were not made");
