@@ -61,9 +61,9 @@ impl Engine {
         foundation.background.spawn(|stop| async move { watched.watch(&aws, stop).await });
         let aws = config.aws.clone();
         // Clients of its own: settings that it may not read make nobody unready.
-        foundation
-            .background
-            .spawn(|stop| async move { provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await });
+        foundation.background.spawn(|stop| async move {
+            provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await
+        });
         Ok(Self { clients, catalogue, foundation })
     }
 

@@ -45,11 +45,7 @@ impl DynamoEvents {
     /// A store over the configured table. Dead letters are carried to the
     /// queue of dead letters where there is a carrier.
     #[must_use]
-    pub fn new(
-        clients: &Clients,
-        config: &AwsConfig,
-            carrier: Option<DeadLetterCarrier>,
-    ) -> Self {
+    pub fn new(clients: &Clients, config: &AwsConfig, carrier: Option<DeadLetterCarrier>) -> Self {
         let table = Arc::new(ItemTable::new(clients.dynamodb.clone(), config.events_table.clone()));
         let requests_max = config.store_requests_max;
         let keep_s = u64::from(config.retention_days) * 86_400;

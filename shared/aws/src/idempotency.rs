@@ -198,7 +198,7 @@ impl Idempotency for RedisIdempotency {
 
     /// The claim's lease ends by itself.
     async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
-        self.held.lock().remove(&(customer, key));
+        drop(self.held.lock().take(&(customer, key)));
         Ok(())
     }
 }

@@ -11,9 +11,7 @@ pub const fn row_key(change: &CatalogueChange) -> CatalogueRowKey {
         CatalogueChange::PutCustomer(customer) => (RowSlot::Customer, customer.id.to_bytes()),
         CatalogueChange::PutKey(key) => (RowSlot::Key, key.id.to_bytes()),
         CatalogueChange::RevokeKey { key, .. } => (RowSlot::Key, key.to_bytes()),
-        CatalogueChange::PutSubscription(subscription) => {
-            (RowSlot::Subscription, subscription.id.to_bytes())
-        }
+        CatalogueChange::PutSubscription(subscription) => (RowSlot::Subscription, subscription.id.to_bytes()),
         CatalogueChange::DeleteSubscription { id, .. } => (RowSlot::Subscription, id.to_bytes()),
     }
 }

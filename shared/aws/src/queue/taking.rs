@@ -56,7 +56,10 @@ struct Leftovers {
 
 impl QueueState {
     /// Receives messages, and does what is to be done with each.
-    pub(super) async fn take(self: Arc<Self>, wanted: &WantedDeliveries) -> Result<TakenDeliveries, PortError> {
+    pub(super) async fn take(
+        self: Arc<Self>,
+        wanted: &WantedDeliveries,
+    ) -> Result<TakenDeliveries, PortError> {
         let (messages, failed) = self.receive(wanted.max).await;
         let mut taken = TakenDeliveries::nothing(Arc::clone(&self));
         let mut judge = MessageJudge::new(wanted, self.receives_max, clock::now_ms());
