@@ -118,19 +118,21 @@ async fn deliveries_come_and_end_though_no_message_can_be_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/stand-ins"]
 async fn a_delivery_that_cannot_be_sent_on_holds_up_no_other() {
-    let faulty = Faulty::new().await;
-    // Others put them, by another clock: they are received before their time.
-    let early: Vec<Delivery> = deliveries(1, 5)
-        .into_iter()
-        .map(|delivery| Delivery { due_ms: clock::now_ms() + 900, ..delivery })
-        .collect();
-    let now_due = deliveries(2, 50);
-    faulty.queue.put([&early[..], &now_due[..]].concat()).await.unwrap();
+    let (config, _) = provisioned(1).await;
+    let faulty = Faulty::over(AwsConfig { delay_s_max: 1, ..config }).await;
+    // A message is delayed by a second at most: these come before their time.
+    let due_ms = clock::now_ms() + 5000;
+    let early: Vec<Delivery> =
+        deliveries(1, 5).into_iter().map(|delivery| Delivery { due_ms, ..delivery }).collect();
+    faulty.queue.put(early).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    faulty.queue.put(deliveries(2, 50)).await.unwrap();
     faulty.fail(&[("SendMessageBatch", 500)]).await;
     let taken = faulty.take_all(50, &HashSet::new()).await;
     assert!(taken.iter().all(|delivery| delivery.subscription == SubscriptionId::from_u128(2)));
     faulty.fail(&[]).await;
-    faulty.take_all(5, &HashSet::new()).await;
+    let late = faulty.take_all(5, &HashSet::new()).await;
+    assert!(late.iter().all(|delivery| delivery.due_ms == due_ms) && clock::now_ms() + 100 >= due_ms);
 }
 
 /// A delivery of single events of many batches.
