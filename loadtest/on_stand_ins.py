@@ -78,8 +78,8 @@ def customers(count, edge, admin, hooks, batch=None):
     """Makes customers with a subscription to each hook; a file of their keys."""
     with tempfile.NamedTemporaryFile("w", suffix=".keys") as file:
         for n in range(count):
-            customer = call("POST", f"{admin}/admin/customers", {"name": f"Customer {n}", "rate_limit_per_second": 10_000_000})["id"]
-            key = call("POST", f"{admin}/admin/customers/{customer}/keys", {})["key"]
+            customer = call("POST", f"{admin}/admin/customers", {"name": f"Customer {n}", "rate_limit_per_second": 10_000_000})["customer_id"]
+            key = call("POST", f"{admin}/admin/customers/{customer}/keys", {})["api_key"]
             time.sleep(1 if n == 0 else 0)
             for hook in hooks:
                 subscription = {"event_selector": {"type": "event_type", "value": "*"}, "webhook_url": hook, **({"batch": batch} if batch else {})}

@@ -58,7 +58,7 @@ class Server:
         for nth in range(customers):
             customer = call(admin, "POST", "/admin/customers",
                             {"name": f"customer {nth}", "rate_limit_per_second": 10_000_000})
-            self.keys.append(call(admin, "POST", f"/admin/customers/{customer['id']}/keys", {})["key"])
+            self.keys.append(call(admin, "POST", f"/admin/customers/{customer['customer_id']}/keys", {})["api_key"])
         self.keys_file = self.data / "keys"
         self.keys_file.write_text("\n".join(self.keys) + "\n")
 

@@ -132,9 +132,9 @@ pub(crate) struct ProcessorFlags {
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
 pub(crate) struct Provision {
-    /// Shards of a new stream
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=10_000))]
-    pub shards: i32,
+    /// Shards of the stream; without it a new stream has one, and a stream that is there keeps its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub shards: Option<u32>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

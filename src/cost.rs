@@ -4,12 +4,12 @@ mod arrivals;
 mod model;
 
 use crate::cli::Cost;
-use model::{Bill, Load, bill};
+use model::{Bill, CostLoad, bill};
 
 /// Prints the bill of a load.
 #[expect(clippy::print_stdout, reason = "printing is the command's work")]
 pub(crate) fn print(options: &Cost) -> anyhow::Result<()> {
-    let load = Load {
+    let load = CostLoad {
         events_per_s: options.events_per_s,
         event_bytes: options.bytes,
         compression: options.compression,
@@ -29,7 +29,7 @@ pub(crate) fn print(options: &Cost) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn text(load: &Load, bill: &Bill) -> String {
+fn text(load: &CostLoad, bill: &Bill) -> String {
     use std::fmt::Write as _;
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("a string takes all text");

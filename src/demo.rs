@@ -180,9 +180,7 @@ fn introduce(sluice: &Sluice, key: &str, options: &Demo) {
         options.rate,
         EVENT_TYPES.len()
     );
-    println!(
-        "  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n"
-    );
+    println!("  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n");
 }
 
 impl Scene {

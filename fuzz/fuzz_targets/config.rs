@@ -20,7 +20,7 @@ struct Sections {
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(of) = toml::from_str::<Sections>(text) else { return };
-    let checked = [of.edge.validate(), of.engine.validate(), of.processor.validate(), of.secrets.validate()];
-    std::hint::black_box((checked, of.telemetry.log_filter.len()));
+    let Ok(sections) = toml::from_str::<Sections>(text) else { return };
+    let checked = [sections.edge.validate(), sections.engine.validate(), sections.processor.validate(), sections.secrets.validate()];
+    std::hint::black_box((checked, sections.telemetry.log_filter.len()));
 });

@@ -11,10 +11,17 @@ use subtle::ConstantTimeEq;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The header that holds credentials, and the credentials.
-fn credentials(headers: &HeaderMap) -> Option<(&HeaderValue, &[u8])> {
+/// The header that holds credentials, and the credentials. Two headers that hold
+/// different ones are refused, not guessed at.
+fn credentials(headers: &HeaderMap) -> Result<Option<(&HeaderValue, &[u8])>, ApiError> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| Some((value, bearer(value.as_bytes())?)));
-    bearer.or_else(|| headers.get(API_KEY).map(|value| (value, value.as_bytes().trim_ascii())))
+    let key = headers.get(API_KEY).map(|value| (value, value.as_bytes().trim_ascii()));
+    match (bearer, key) {
+        (Some((_, bearer)), Some((_, key))) if bearer != key => {
+            Err(ApiError::invalid("X-API-Key", "differs from the key of Authorization: send one of them"))
+        }
+        (bearer, key) => Ok(bearer.or(key)),
+    }
 }
 
 /// The token of `Bearer <token>` (RFC 6750; the scheme's case does not matter, RFC 9110).
@@ -33,7 +40,7 @@ pub(crate) fn customer_key(
     connection: &ClientConnection,
     headers: &HeaderMap,
 ) -> Result<Arc<KeyEntry>, ApiError> {
-    let Some((header, key)) = credentials(headers) else {
+    let Some((header, key)) = credentials(headers)? else {
         return Err(unauthorized(
             "UNAUTHORIZED",
             "send an API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`",
@@ -76,7 +83,7 @@ impl AdminToken {
     /// Checks that a request carries the token. Hashes are compared in constant
     /// time, so the time taken tells nothing about the token or its length.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let Some((_, token)) = credentials(headers) else {
+        let Some((_, token)) = credentials(headers)? else {
             return Err(unauthorized(
                 "UNAUTHORIZED",
                 "send the admin token as `Authorization: Bearer <token>`",
@@ -105,7 +112,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.insert(name, HeaderValue::from_static(value));
             }
-            credentials(&headers).map(|(_, key)| key.to_owned())
+            credentials(&headers).unwrap().map(|(_, key)| key.to_owned())
         };
         assert_eq!(found(&[(AUTHORIZATION, "Bearer abc")]).unwrap(), b"abc");
         assert_eq!(found(&[(AUTHORIZATION, "bEARER  abc ")]).unwrap(), b"abc");
@@ -114,6 +121,15 @@ mod tests {
         assert_eq!(found(&[(AUTHORIZATION, "Basic abc")]), None);
         assert_eq!(found(&[(AUTHORIZATION, "Bearer")]), None);
         assert_eq!(found(&[]), None);
+        assert_eq!(found(&[(AUTHORIZATION, "Bearer a"), (API_KEY, "a")]).unwrap(), b"a");
+    }
+
+    #[test]
+    fn two_keys_that_differ_are_refused() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
+        headers.insert(API_KEY, HeaderValue::from_static("b"));
+        assert_eq!(credentials(&headers).unwrap_err().status(), StatusCode::BAD_REQUEST);
     }
 
     #[test]

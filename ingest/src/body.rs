@@ -7,7 +7,7 @@ use crate::admission::{Admission, BodyPermit, NoBodyRoom};
 use crate::connection::{ClientConnection, ConnectionPhase, HttpProtocol};
 use crate::error::ApiError;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, EXPECT};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -207,7 +207,8 @@ fn encoding(headers: &HeaderMap) -> Result<Option<ContentCoding>, ApiError> {
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "UNSUPPORTED_ENCODING",
         "Content-Encoding must be gzip or zstd, and only one of them",
-    ))
+    )
+    .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")))
 }
 
 fn too_large(bytes_max: usize) -> ApiError {

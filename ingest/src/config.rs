@@ -149,6 +149,12 @@ pub struct LimitConfig {
     pub in_flight_bytes_max: usize,
     /// Of these, bytes of one customer's bodies.
     pub in_flight_customer_bytes_max: usize,
+    /// Pages of the inbox that are read for one customer at a time; others wait.
+    pub customer_reads_max: usize,
+    /// Tests of selectors, dry runs and resends under way at a time, one of a customer.
+    pub trials_max: usize,
+    /// How long one of them may judge events.
+    pub trial_timeout_ms: u64,
 }
 
 impl Default for LimitConfig {
@@ -159,6 +165,9 @@ impl Default for LimitConfig {
             request_events_max: 10_000,
             in_flight_bytes_max: 64 << 20,
             in_flight_customer_bytes_max: 24 << 20,
+            customer_reads_max: 4,
+            trials_max: 2,
+            trial_timeout_ms: 5000,
         }
     }
 }
@@ -242,6 +251,9 @@ impl IngestConfig {
                 body,
                 in_flight,
             ),
+            ("limits.customer_reads_max", limits.customer_reads_max as i128, 1, 1024),
+            ("limits.trials_max", limits.trials_max as i128, 1, 1024),
+            ("limits.trial_timeout_ms", limits.trial_timeout_ms.into(), 10, HOUR_MS),
             ("lanes.customer_bytes_max", lanes.customer_bytes_max as i128, 2 * body, MAX),
             ("lanes.bytes_max", lanes.bytes_max as i128, lanes.customer_bytes_max as i128, MAX),
             ("lanes.record_bytes_max", lanes.record_bytes_max as i128, 350_000, 64 * MIB),

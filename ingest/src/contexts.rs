@@ -6,6 +6,7 @@ use crate::produce::{ProduceMetrics, Producer};
 use crate::readiness::Readiness;
 use crate::stream::StreamPace;
 use crate::streams::Streams;
+use crate::trials::Trials;
 use bytes::Bytes;
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
@@ -40,6 +41,12 @@ pub(crate) struct EventsContext {
     pub store: Arc<dyn EventStore>,
     /// How many lanes the deployment has.
     pub lanes: u16,
+    /// Bounds the pages that a customer reads at a time: a filter that matches
+    /// nothing looks at many events.
+    pub reads: CustomerLocks,
+    /// The queue that takes resent events.
+    pub queue: Arc<dyn WorkQueue>,
+    pub trials: Arc<Trials>,
 }
 
 /// Streaming events.
@@ -58,8 +65,9 @@ pub(crate) struct SubscriptionsContext {
     pub lanes: u16,
     pub history: AttemptHistory,
     pub probe: Arc<dyn WebhookProbe>,
-    /// Bounds the tests and dry runs under way; shared with the replays.
-    pub trials: Arc<Semaphore>,
+    /// Bounds the test events that are on their way.
+    pub probes: Semaphore,
+    pub trials: Arc<Trials>,
     /// The most subscriptions of a customer.
     pub customer_max: usize,
     pub allow_private_webhooks: bool,
@@ -77,7 +85,7 @@ pub(crate) struct ReplaysContext {
     pub store: Arc<dyn EventStore>,
     pub lanes: u16,
     pub replays: ReplayStore,
-    pub trials: Arc<Semaphore>,
+    pub trials: Arc<Trials>,
     /// Held while a customer's running replays are counted and one more is added.
     pub starts: CustomerLocks,
 }

@@ -3,17 +3,18 @@
 use crate::reply::{ApiReply, no_content};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use http::{HeaderMap, Method};
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
-const HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, x-api-key, content-type, content-encoding, idempotency-key, prefer, x-request-id, last-event-id",
-);
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+/// Headers that the API reads by name. A preflight's own headers are allowed besides.
+const HEADERS: &str = "authorization, x-api-key, content-type, content-encoding, idempotency-key, prefer, \
+                       traceparent, tracestate, x-request-id, last-event-id";
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "x-request-id, retry-after, ratelimit, ratelimit-policy, idempotent-replayed, allow",
+    "x-request-id, retry-after, ratelimit, ratelimit-policy, idempotent-replayed, accept-encoding, allow, \
+     www-authenticate",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
@@ -49,7 +50,7 @@ impl Cors {
         let mut reply = no_content();
         let out = reply.headers_mut();
         out.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        out.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+        out.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(headers));
         out.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         Some(reply)
     }
@@ -60,7 +61,7 @@ impl Cors {
             let out = reply.headers_mut();
             out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             out.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-            out.insert(VARY, HeaderValue::from_static("origin"));
+            out.insert(VARY, HeaderValue::from_static("origin, access-control-request-headers"));
         }
     }
 
@@ -71,6 +72,24 @@ impl Cors {
             Self::Listed(origins) => headers.get(ORIGIN).filter(|origin| origins.contains(origin)).cloned(),
         }
     }
+}
+
+/// The headers that a page may send: those that the API reads, and those that
+/// the preflight asks for. `*` would not include `Authorization`, and `ce-…`
+/// headers have names that only the page knows.
+fn allowed_headers(preflight: &HeaderMap) -> HeaderValue {
+    let mut text = HEADERS.to_owned();
+    for names in preflight.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
+        for name in names.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if let Ok(name) = HeaderName::from_bytes(name)
+                && !HEADERS.split(", ").any(|known| known == name.as_str())
+            {
+                text.push_str(", ");
+                text.push_str(name.as_str());
+            }
+        }
+    }
+    HeaderValue::try_from(text).expect("names of headers")
 }
 
 #[cfg(test)]
@@ -98,5 +117,20 @@ mod tests {
         assert_eq!(asked(&Cors::new(&[]), "https://a.example"), (false, None));
         let any = Cors::new(&["*".to_owned()]);
         assert_eq!(asked(&any, "https://b.example"), (true, Some(HeaderValue::from_static("*"))));
+    }
+
+    #[test]
+    fn a_preflight_allows_the_headers_that_it_asks_for() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            ACCESS_CONTROL_REQUEST_HEADERS,
+            HeaderValue::from_static("ce-specversion,CE-Partitionkey, traceparent,,a b,x\"y"),
+        );
+        let allowed = allowed_headers(&headers);
+        let names: Vec<_> = allowed.to_str().unwrap().split(", ").collect();
+        for name in ["authorization", "idempotency-key", "traceparent", "ce-specversion", "ce-partitionkey"] {
+            assert_eq!(names.iter().filter(|known| **known == name).count(), 1, "{name}: {names:?}");
+        }
+        assert_eq!(names.len(), HEADERS.split(", ").count() + 2, "{names:?}");
     }
 }

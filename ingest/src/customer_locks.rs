@@ -1,39 +1,50 @@
-//! A lock for each customer, which exists while somebody holds it or waits for it.
+//! Turns of each customer: a lock with one or several holders, which exists while
+//! somebody holds it or waits for it.
 
 use foldhash::HashMap;
 use parking_lot::Mutex;
 use sluice_model::CustomerId;
 use std::sync::Arc;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The locks that are held or waited for.
-#[derive(Debug, Default)]
-pub(crate) struct CustomerLocks(Mutex<HashMap<CustomerId, Arc<AsyncMutex<()>>>>);
+#[derive(Debug)]
+pub(crate) struct CustomerLocks {
+    /// How many may hold a customer's lock at a time.
+    holders: usize,
+    locks: Mutex<HashMap<CustomerId, Arc<Semaphore>>>,
+}
 
 /// A customer's lock, held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct CustomerLock<'a> {
     locks: &'a CustomerLocks,
     customer: CustomerId,
-    guard: Option<OwnedMutexGuard<()>>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl CustomerLocks {
-    /// Waits for a customer's lock.
+    /// Locks that so many may hold at a time.
+    pub(crate) fn new(holders: usize) -> Self {
+        Self { holders, locks: Mutex::default() }
+    }
+
+    /// Waits for a customer's lock, behind those who came before.
     ///
     /// Cancel safe: to stop waiting leaves nothing behind.
     pub(crate) async fn lock(&self, customer: CustomerId) -> CustomerLock<'_> {
-        let lock = Arc::clone(self.0.lock().entry(customer).or_default());
-        let mut held = CustomerLock { locks: self, customer, guard: None };
-        held.guard = Some(lock.lock_owned().await);
+        let new = || Arc::new(Semaphore::new(self.holders));
+        let lock = Arc::clone(self.locks.lock().entry(customer).or_insert_with(new));
+        let mut held = CustomerLock { locks: self, customer, permit: None };
+        held.permit = Some(lock.acquire_owned().await.expect("nobody closes a lock"));
         held
     }
 }
 
 impl Drop for CustomerLock<'_> {
     fn drop(&mut self) {
-        self.guard = None;
-        let mut locks = self.locks.0.lock();
+        self.permit = None;
+        let mut locks = self.locks.locks.lock();
         // Clones are made under the map's lock, so the last one here is the map's own.
         if locks.get(&self.customer).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             locks.remove(&self.customer);
@@ -49,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_customer_s_lock_is_held_once_and_another_s_is_free() {
-        let locks = CustomerLocks::default();
+        let locks = CustomerLocks::new(1);
         let [one, two] = [1, 2].map(CustomerId::from_u128);
         let held = locks.lock(one).await;
         let mut second = pin!(locks.lock(one));
@@ -57,12 +68,25 @@ mod tests {
         drop(locks.lock(two).await);
         drop(held);
         drop(second.await);
-        assert!(locks.0.lock().is_empty(), "an unused lock is forgotten");
+        assert!(locks.locks.lock().is_empty(), "an unused lock is forgotten");
+    }
+
+    #[tokio::test]
+    async fn as_many_hold_a_lock_as_may() {
+        let locks = CustomerLocks::new(2);
+        let customer = CustomerId::from_u128(1);
+        let first = locks.lock(customer).await;
+        let second = locks.lock(customer).await;
+        let mut third = pin!(locks.lock(customer));
+        assert!(poll!(third.as_mut()).is_pending());
+        drop(first);
+        drop((third.await, second));
+        assert!(locks.locks.lock().is_empty());
     }
 
     #[tokio::test]
     async fn who_stops_waiting_leaves_nothing_behind() {
-        let locks = CustomerLocks::default();
+        let locks = CustomerLocks::new(1);
         let customer = CustomerId::from_u128(1);
         let held = locks.lock(customer).await;
         {
@@ -70,7 +94,7 @@ mod tests {
             assert!(poll!(waiting.as_mut()).is_pending());
         }
         drop(held);
-        assert!(locks.0.lock().is_empty());
+        assert!(locks.locks.lock().is_empty());
         drop(locks.lock(customer).await);
     }
 }

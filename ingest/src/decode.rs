@@ -11,7 +11,7 @@ mod payload;
 
 /// Limits that the API's description states.
 pub(crate) mod limits {
-    pub(crate) use super::incoming::{TAGS_MAX, TEXT_BYTES_MAX};
+    pub(crate) use super::incoming::{NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX};
 }
 
 use self::incoming::Incoming;
@@ -48,6 +48,21 @@ pub(crate) struct EventError {
     pub code: &'static str,
     /// The fault, for people: it names the field and the limit.
     pub message: String,
+    /// The limit, if the event has too many bytes.
+    pub limit_bytes: Option<usize>,
+}
+
+impl EventError {
+    /// An event that breaks a rule.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self { code: "INVALID_EVENT", message: message.into(), limit_bytes: None }
+    }
+
+    /// An event with too many bytes.
+    pub(crate) fn too_large(bytes: usize, limit: usize) -> Self {
+        let message = format!("the event has {bytes} bytes; the limit is {limit}");
+        Self { code: "EVENT_TOO_LARGE", message, limit_bytes: Some(limit) }
+    }
 }
 
 /// Why a body as a whole is refused.
@@ -190,7 +205,7 @@ impl<'a, 'c> Collector<'a, 'c> {
                     return Err(EventsBodyError::Malformed(format!("the body is not JSON: {error}")));
                 }
                 self.decoded.single = true;
-                self.reject(EventError { code: "INVALID_EVENT", message: error.to_string() })
+                self.reject(EventError::invalid(error.to_string()))
             }
         }
     }
@@ -220,8 +235,7 @@ impl<'a, 'c> Collector<'a, 'c> {
             }
             match std::str::from_utf8(line) {
                 Ok(line) => self.raw(line)?,
-                Err(_invalid) => self
-                    .reject(EventError { code: "INVALID_EVENT", message: "the line is not UTF-8".into() })?,
+                Err(_invalid) => self.reject(EventError::invalid("the line is not UTF-8"))?,
             }
         }
         Ok(())
@@ -231,7 +245,7 @@ impl<'a, 'c> Collector<'a, 'c> {
     fn raw(&mut self, json: &'a str) -> Result<(), EventsBodyError> {
         match serde_json::from_str(json) {
             Ok(incoming) => self.event(incoming),
-            Err(error) => self.reject(EventError { code: "INVALID_EVENT", message: error.to_string() }),
+            Err(error) => self.reject(EventError::invalid(error.to_string())),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::reply::{ApiReply, json_bytes};
 use crate::request_id;
 use http::StatusCode;
-use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use serde_json::Value;
 use sluice_model::limiter::Quota;
@@ -27,7 +27,7 @@ struct ErrorParts {
     details: Option<Value>,
     retry_after: Option<Duration>,
     quota: Option<Quota>,
-    allow: Option<String>,
+    header: Option<(HeaderName, HeaderValue)>,
     close: bool,
     /// For the log; the client is not told.
     cause: Option<String>,
@@ -57,7 +57,7 @@ impl ApiError {
             details: None,
             retry_after: None,
             quota: None,
-            allow: None,
+            header: None,
             close: false,
             cause: None,
         }))
@@ -102,9 +102,9 @@ impl ApiError {
         self
     }
 
-    /// Adds `Allow`.
-    pub(crate) fn allow(mut self, methods: String) -> Self {
-        self.0.allow = Some(methods);
+    /// Adds a header: `Allow` or `Accept-Encoding`.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
         self
     }
 
@@ -135,7 +135,7 @@ impl ApiError {
 
     /// The answer that the client gets.
     pub(crate) fn into_reply(self, request_id: &HeaderValue) -> ApiReply {
-        let ErrorParts { status, code, message, details, retry_after, quota, allow, close, cause: _ } =
+        let ErrorParts { status, code, message, details, retry_after, quota, header, close, cause: _ } =
             *self.0;
         let body = ErrorEnvelope {
             error: ErrorFields {
@@ -156,8 +156,8 @@ impl ApiError {
             headers.insert(RATE_LIMIT_POLICY, text(format!("\"events\";q={rate};w=1;burst={burst}")));
             headers.insert(RATE_LIMIT, text(format!("\"events\";r={remaining};t={}", seconds_up(reset))));
         }
-        if let Some(methods) = allow {
-            headers.insert(ALLOW, text(methods));
+        if let Some((name, value)) = header {
+            headers.insert(name, value);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

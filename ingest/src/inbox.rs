@@ -18,6 +18,9 @@ use sluice_model::{CustomerId, EventId, Lane};
 use sluice_ports::event_store::Direction;
 use sluice_ports::{EventStore, PortError};
 
+/// Events that a page looks at before other tasks have their turn.
+const EVENTS_A_TURN: usize = 64;
+
 /// How much one page may read and hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageBudget {
@@ -122,6 +125,10 @@ pub(crate) async fn read_as(
         };
         let Some((_, at)) = next else { break false };
         seen += 1;
+        if seen % EVENTS_A_TURN == 0 {
+            // Other requests have their turn: a filter that matches nothing looks at many events.
+            tokio::task::yield_now().await;
+        }
         let mut admitted = None;
         readers[at].take(|stored, index| {
             let standing = filter.admits(stored, index);

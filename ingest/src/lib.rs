@@ -17,6 +17,7 @@ mod describe;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod head;
 mod http_metrics;
 mod inbox;
 mod ingest;
@@ -44,6 +45,7 @@ mod streams;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod trials;
 
 pub use crate::metrics::METRICS;
 pub use config::IngestConfig;

@@ -100,9 +100,8 @@ fn description(audience: Audience) -> &'static str {
             "Events in over HTTP, durable before they are answered 202; batched signed webhooks out. \
              `/api/v1/…` answers as `/v1/…` does, and `/events` and `/inbox` (with what is below them) \
              as `/v1/events` and `/v1/inbox`. Operators have a listener of their own, which describes \
-             itself at its own `/openapi.json`. What is not HTTP is refused as the connection's last \
-             answer, in the shape of every refusal: 400 `MALFORMED_REQUEST`, 414 `URI_TOO_LONG`, \
-             431 `HEADERS_TOO_LARGE`."
+             itself at its own `/openapi.json`. Bytes that are not HTTP, a target or a head that is too \
+             long are refused by a status alone (400, 414, 431), and the connection ends."
         }
         Audience::Operators => {
             "Customers, their keys and their subscriptions. What customers ask is described at the \

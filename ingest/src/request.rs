@@ -3,16 +3,18 @@
 mod field_change;
 mod object;
 mod query;
+mod range;
 
 pub(crate) use field_change::FieldChange;
 pub(crate) use object::{only_object, or_default};
-pub(crate) use query::{QueryParams, parse_id, parse_time};
+pub(crate) use query::{QueryParams, parse_time};
+pub(crate) use range::{TimeRange, either, parse_id};
 
 use crate::audience::Audience;
 use crate::body::BodyIntake;
 use crate::connection::ClientConnection;
 use crate::error::ApiError;
-use crate::media_type::is_media_type;
+use crate::media_type::{check_charset, is_media_type};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -73,7 +75,7 @@ impl ApiRequest<'_> {
         if let Principal::Customer(key) = &self.principal {
             return Ok(Arc::clone(key.customer()));
         }
-        let id: CustomerId = parse_id(self.params.customer, "customer")?;
+        let id: CustomerId = parse_id(self.params.customer, "customer_id")?;
         self.directory.customer(id).ok_or_else(|| ApiError::not_found("customer"))
     }
 
@@ -100,14 +102,15 @@ impl ApiRequest<'_> {
 
     async fn small_body(&self, body: Incoming) -> Result<Bytes, ApiError> {
         let headers = &self.parts.headers;
-        if let Some(content_type) = headers.get(CONTENT_TYPE)
-            && !is_media_type(content_type.as_bytes(), "application/json")
-        {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "UNSUPPORTED_MEDIA_TYPE",
-                "the body must be application/json",
-            ));
+        if let Some(content_type) = headers.get(CONTENT_TYPE) {
+            if !is_media_type(content_type.as_bytes(), "application/json") {
+                return Err(ApiError::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "UNSUPPORTED_MEDIA_TYPE",
+                    "the body must be application/json",
+                ));
+            }
+            check_charset(content_type.as_bytes())?;
         }
         let payer = match &self.principal {
             Principal::Customer(key) => key.customer().id(),

@@ -55,7 +55,7 @@ impl Root {
         match (self, audience) {
             (Self::Aliased, Audience::Customers) => &["/v1", "/api/v1", ""],
             (Self::Versioned | Self::VersionedAndOperators, Audience::Customers) => &["/v1", "/api/v1"],
-            (Self::VersionedAndOperators, Audience::Operators) => &["/admin/customers/{customer}"],
+            (Self::VersionedAndOperators, Audience::Operators) => &["/admin/customers/{customer_id}"],
             (Self::Operators | Self::Metrics, Audience::Operators) | (Self::Everybody, _) => &[""],
             (Self::Metrics, Audience::Customers) if metrics_on_public => &[""],
             (Self::Metrics | Self::Operators, Audience::Customers)

@@ -67,10 +67,20 @@ impl Router {
         match by_method.iter().find(|(known, _)| known == method) {
             Some((_, entry)) => {
                 let param = |name| found.params.get(name).unwrap_or_default();
-                RouteMatch::Route(*entry, PathParams { customer: param("customer"), id: param("id") })
+                RouteMatch::Route(*entry, PathParams { customer: param("customer_id"), id: param("id") })
             }
             None => RouteMatch::WrongMethod { allow },
         }
+    }
+}
+
+impl Router {
+    /// Whether the path would lead to a route if its empty segments held something.
+    pub(crate) fn has_empty_param(&self, path: &str) -> bool {
+        let Some(segments) = path.strip_prefix('/') else { return false };
+        let filled = segments.split('/').map(|segment| if segment.is_empty() { "-" } else { segment });
+        let filled: String = filled.flat_map(|segment| ["/", segment]).collect();
+        filled != path && self.paths.at(&filled).is_ok()
     }
 }
 

@@ -8,12 +8,14 @@ use crate::connection::ClientConnection;
 use crate::contexts::Contexts;
 use crate::cors::Cors;
 use crate::error::ApiError;
+use crate::head;
 use crate::http_metrics::HttpMetrics;
 use crate::reply::ApiReply;
 use crate::request::{ApiRequest, PathParams, Principal};
 use crate::request_id::{self, REQUEST_ID};
 use crate::router::{RouteEntry, RouteMatch, Router};
 use crate::routes;
+use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -118,18 +120,29 @@ async fn handle(session: &Session, parts: &Parts, body: Incoming) -> Handled {
 }
 
 fn find<'a>(service: &ListenerService, parts: &'a Parts) -> Result<(RouteEntry, PathParams<'a>), ApiError> {
+    head::check(parts)?;
     match service.router.find(&parts.method, parts.uri.path()) {
         RouteMatch::Route(entry, params) => Ok((entry, params)),
         RouteMatch::WrongMethod { allow } => Err(wrong_method(&parts.method, allow)),
-        RouteMatch::NoSuchPath => {
-            Err(ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing at this path"))
-        }
+        RouteMatch::NoSuchPath => Err(no_such_path(service, parts)),
     }
+}
+
+/// Tells a path whose id is empty from a path that does not exist.
+fn no_such_path(service: &ListenerService, parts: &Parts) -> ApiError {
+    let path = parts.uri.path();
+    let message = if service.router.has_empty_param(path) {
+        "an id is missing in the path: there is nothing between two slashes, or after the last one"
+    } else {
+        "there is nothing at this path"
+    };
+    ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
 }
 
 fn wrong_method(method: &Method, allow: &str) -> ApiError {
     let text = format!("{method} is not one of {allow}");
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", text).allow(allow.to_owned())
+    let allow = HeaderValue::from_str(allow).expect("names of methods");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", text).header(ALLOW, allow)
 }
 
 /// Checks the credentials that the route asks for.

@@ -35,6 +35,11 @@ use tokio_util::sync::CancellationToken;
 /// How much is read at a time.
 const PAGE: PageBudget = PageBudget { limit: 256, events: 20_000, batches: 512, bytes: 256 << 10 };
 
+/// How long a stream waits after it has read all there was: news that come
+/// meanwhile are read together. Without this pause many streams of a busy
+/// customer would read the store for each of its requests.
+const NEWS_PAUSE: Duration = Duration::from_millis(10);
+
 /// The longest pause between two failed reads of the store.
 const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -124,6 +129,7 @@ impl EventStream {
                 () = tokio::time::sleep(rest) => {}
                 () = pages.closed() => return,
             }
+            tokio::time::sleep(NEWS_PAUSE).await;
         }
     }
 

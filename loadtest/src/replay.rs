@@ -5,26 +5,25 @@
 //! from the queues. A customer has one request in flight at most, so its
 //! requests keep their order and its slowness delays no other customer.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cpu::CpuMeter;
-use crate::ledger::{LedgerError, LedgerKind, LedgerWriter};
+use crate::ledger::{LedgerKind, LedgerWriter};
 use crate::sender::report::{RunFacts, report};
 use crate::sender::{LiveRun, LoopKind, RequestProtocol, RunEnd, RunReport, WorkerResult};
-use crate::target::{HttpVersion, SendTarget, TargetError};
+use crate::target::{HttpVersion, SendTarget};
 use crate::ticker::Ticker;
-use crate::tls::TlsSettings;
 
+mod config;
 mod dispatcher;
+mod error;
 mod player;
 mod reader;
 mod shared;
@@ -32,7 +31,11 @@ mod stamp;
 mod timing;
 mod waiting;
 
-use dispatcher::Dispatcher;
+pub use config::ReplayConfig;
+pub use error::ReplayError;
+
+use config::check;
+use dispatcher::{DispatchCounts, Dispatcher};
 use reader::ReadFindings;
 use shared::ReplayShared;
 
@@ -40,80 +43,6 @@ use shared::ReplayShared;
 const READ_AHEAD: usize = 256;
 /// How often figures are published and the ledger is written.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
-
-/// Which recordings to play, against which server, how fast.
-#[derive(Clone, Debug)]
-pub struct ReplayConfig {
-    /// `http[s]://host:port`; the paths are those of the recording.
-    pub url: String,
-    /// How servers are trusted, and how this client shows who it is.
-    pub tls: TlsSettings,
-    /// Headers of every request, in place of recorded ones of these names.
-    pub headers: Vec<(String, String)>,
-    /// Recordings, merged by their times.
-    pub files: Vec<PathBuf>,
-    /// API keys, given to customers in the order in which they appear, again
-    /// from the first when there are more customers; without any, recorded
-    /// credentials are sent.
-    pub keys: Vec<String>,
-    /// A multiple of the recorded speed; as fast as answered without one.
-    pub speed: Option<f64>,
-    /// How often to play the recordings.
-    pub passes: u64,
-    /// Skips what came before this time from the start of the recording.
-    pub from: Duration,
-    /// Stops at this time from the start of the recording.
-    pub to: Option<Duration>,
-    /// Longest recorded silence that is waited for, and how far a time may be
-    /// from its neighbours to be believed.
-    pub gap_max: Duration,
-    /// Plays these customers only; all, if there are none.
-    pub customers: Vec<String>,
-    /// Sends bodies and idempotency keys as recorded. Without it, ids and times
-    /// become those of this run and payloads get marks, so that receipt can be
-    /// verified.
-    pub keep: bool,
-    /// Most connections, each with one request in flight; they are made as
-    /// requests find none free.
-    pub connections: usize,
-    /// Most requests that may be due and wait for a connection or for their
-    /// customer's request before; further ones wait in the file.
-    pub waiting_max: usize,
-    /// Most bytes of bodies that may wait so.
-    pub waiting_bytes_max: usize,
-    /// Limit on connecting and on each answer.
-    pub timeout: Duration,
-    /// Sends a request again until it has a definite answer.
-    pub retry_unknown: bool,
-    /// The file for outcomes, if they are to be verified; not with `keep`.
-    pub ledger: Option<PathBuf>,
-}
-
-impl ReplayConfig {
-    /// Plays `files` once, as fast as answered, with marks.
-    pub fn new(url: impl Into<String>, files: Vec<PathBuf>) -> Self {
-        Self {
-            url: url.into(),
-            tls: TlsSettings::default(),
-            headers: Vec::new(),
-            files,
-            keys: Vec::new(),
-            speed: None,
-            passes: 1,
-            from: Duration::ZERO,
-            to: None,
-            gap_max: Duration::from_secs(60),
-            customers: Vec::new(),
-            keep: false,
-            connections: 256,
-            waiting_max: 65_536,
-            waiting_bytes_max: 256 << 20,
-            timeout: Duration::from_secs(10),
-            retry_unknown: false,
-            ledger: None,
-        }
-    }
-}
 
 /// The result of a replay: that of a run, and more. The field names are stable.
 #[derive(Clone, Debug, Serialize)]
@@ -140,26 +69,6 @@ pub struct ReplayReport {
     pub recording_error: Option<String>,
 }
 
-/// Why a replay cannot start or go on.
-#[derive(Debug, Error)]
-pub enum ReplayError {
-    /// The URL is not one that can be sent to.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// The ledger cannot be written.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// A thread or timer cannot be started.
-    #[error("starting the replay")]
-    Start(#[source] std::io::Error),
-    /// A thread ended without its result: a defect of this program.
-    #[error("a task of the replay failed; its panic is on stderr")]
-    Panicked,
-    /// A number is out of range.
-    #[error("{0}")]
-    Config(&'static str),
-}
-
 /// Plays until the recordings end or `stop` is cancelled, then waits for the
 /// answers that are due and reports. A recording that cannot be read to its end
 /// is played as far as it can; the report says why it ended.
@@ -176,27 +85,6 @@ pub async fn replay(
     LocalSet::new().run_until(play(shared, &live)).await
 }
 
-fn check(config: &ReplayConfig) -> Result<(), ReplayError> {
-    let rules = [
-        ((1..=65_536).contains(&config.connections), "connections must be 1 to 65536"),
-        (
-            config.speed.is_none_or(|speed| speed.is_finite() && (1e-6..=1e6).contains(&speed)),
-            "the speed must be 0.000001 to 1000000 times the recorded",
-        ),
-        (!config.files.is_empty(), "there must be a recording"),
-        (
-            !(config.keep && config.ledger.is_some()),
-            "events that are sent as recorded cannot be told apart: there is no ledger of them",
-        ),
-        (!config.timeout.is_zero(), "the timeout must be above 0"),
-        (config.passes > 0, "a recording must be played at least once"),
-        (!config.gap_max.is_zero(), "the longest silence must be above 0"),
-        (config.waiting_max > 0 && config.waiting_bytes_max > 0, "some requests must be allowed to wait"),
-        (config.to.is_none_or(|to| to > config.from), "the end must be after the start"),
-    ];
-    rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(ReplayError::Config(rule)))
-}
-
 async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, ReplayError> {
     let slot = live.add_worker();
     let (requests, mut planned) = mpsc::channel(READ_AHEAD);
@@ -211,9 +99,18 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
         let dispatched = dispatcher.dispatch(&ticker, &mut planned).await;
         // Nothing more is read once nobody takes it.
         drop(planned);
-        let unsent = if shared.stop.is_cancelled() { shared.count_unsent() } else { 0 };
         shared.waiting.close();
-        dispatcher.wait_for_players().await?;
+        let mut players = std::pin::pin!(dispatcher.wait_for_players());
+        // The players go on whichever comes first.
+        let unsent = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => {
+                let unsent = shared.count_unsent();
+                players.await?;
+                unsent
+            }
+            ended = &mut players => ended.map(|()| 0)?,
+        };
         dispatched.map(|()| unsent)
     };
     let upkeep = async {
@@ -232,7 +129,7 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
     let read = tokio::task::spawn_blocking(move || reader.join()).await;
     let findings = read.map_err(|_panic| ReplayError::Panicked)?.map_err(|_panic| ReplayError::Panicked)?;
     shared.keep_up(&slot);
-    let Dispatcher { lag, held_back, started: connections, .. } = dispatcher;
+    let DispatchCounts { lag, held_back, connections } = dispatcher.finish();
     let facts = facts(&shared);
     let shared = Rc::into_inner(shared).ok_or(ReplayError::Panicked)?;
     let (tally, counts) = shared.finish()?;

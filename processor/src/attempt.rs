@@ -1,11 +1,12 @@
 //! One attempt: sign, wait for the permit, POST, record. Each attempt is a task,
 //! so that the next webhook is signed while the one before it is sent.
 
-use crate::client::{Prepared, Reply, Wire};
+use crate::client::{Reply, Wire};
 use crate::clock::Clock;
 use crate::endpoint::Permit;
 use crate::metrics::Metrics;
 use crate::outcome::{self, Fault};
+use crate::signing::SigningDesk;
 use crate::target::Target;
 use bytes::Bytes;
 use sluice_model::trace::{self, Span, SpanKind};
@@ -21,10 +22,12 @@ pub struct Courier {
     pub clock: Clock,
     /// Counts the POSTs.
     pub metrics: Metrics,
+    /// Signs the webhook.
+    pub signing: SigningDesk,
 }
 
 /// A webhook to be sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// `webhook-id`.
     pub delivery: DeliveryId,
@@ -105,7 +108,7 @@ impl Courier {
     /// may not have taken the webhook. Dropping the future does the same
     /// without a record.
     pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
-        let prepared = Prepared::sign(&job, self.clock.now_ms());
+        let prepared = self.signing.sign(&job, self.clock.now_ms()).await;
         let events = job.event_count();
         let Job { delivery, number, target, .. } = job;
         let permit = match start {

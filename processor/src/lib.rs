@@ -42,6 +42,7 @@ pub mod resolver;
 pub mod settlement;
 mod shard;
 pub mod sign;
+pub mod signing;
 pub mod slice;
 mod stored_body;
 pub mod target;

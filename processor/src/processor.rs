@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::probe::Prober;
 use crate::replayer::Replayer;
 use crate::shard::{ShardEnd, ShardTask};
+use crate::signing::SigningDesk;
 use crate::worker::Worker;
 use crate::{backoff, commit};
 use parking_lot::RwLock;
@@ -132,7 +133,12 @@ impl Processor {
             },
             matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
             endpoints,
-            courier: Arc::new(Courier { wire, clock, metrics: Metrics::new() }),
+            courier: Arc::new(Courier {
+                wire,
+                clock,
+                metrics: Metrics::new(),
+                signing: SigningDesk::default(),
+            }),
             queue_wake: Notify::new(),
             detached_bytes: AtomicUsize::new(0),
             matching_turns: Semaphore::new(config.matching.threads),

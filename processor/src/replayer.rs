@@ -6,7 +6,7 @@
 
 use crate::context::Context;
 use crate::parking::DeliveryOwner;
-use sluice_history::replay::{self, Replay, ReplayStatus, ReplayStore, Window};
+use sluice_history::replay::{self, HistoryWindow, Replay, ReplayStatus, ReplayStore};
 use sluice_model::ids::random_u128;
 use sluice_model::{Delivery, Subscription, SubscriptionStatus, customer::lane_of};
 use sluice_ports::PortError;
@@ -121,7 +121,7 @@ impl Replayer {
         if replay.lane >= fan_out.min(self.lanes) {
             return Ok(Replay { status: ReplayStatus::Done, ..replay });
         }
-        let window = Window {
+        let window = HistoryWindow {
             customer: replay.customer,
             lane: lane_of(replay.customer, replay.lane, self.lanes),
             after: replay.after,

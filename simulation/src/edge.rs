@@ -74,7 +74,7 @@ struct Listed {
 }
 
 #[derive(serde::Deserialize)]
-struct Answer {
+struct ProducedAnswer {
     events: Vec<Listed>,
 }
 
@@ -105,7 +105,7 @@ async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<Simula
         let body = format!("[{}]", events.join(","));
         match door.produce(customer_id(customer), None, body.as_bytes()).await {
             Answered::Accepted { body, .. } => {
-                let ids = serde_json::from_slice::<Answer>(&body);
+                let ids = serde_json::from_slice::<ProducedAnswer>(&body);
                 let ids: Vec<EventId> = ids
                     .map(|answer| answer.events.into_iter().map(|listed| listed.event_id).collect())
                     .unwrap_or_default();

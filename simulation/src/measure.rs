@@ -2,7 +2,7 @@
 //! product's own code gathers: requests, records, items and units.
 
 use crate::entropy::{self, Now};
-use crate::plan::{Conduct, Plan, Rates, START_MS, SubscriptionPlan};
+use crate::plan::{Conduct, FailureRates, Plan, START_MS, SubscriptionPlan};
 use crate::run;
 use crate::world::World;
 use std::sync::Arc;
@@ -49,7 +49,8 @@ impl Load {
         };
         let until_ms = START_MS + BEGIN_MS + self.traffic_ms();
         // A PutRecords takes some 20 ms, the stores some 5.
-        let latency = |at| Rates { latency_ms: if at == 0 { 40 } else { 10 }, ..Rates::default() };
+        let latency =
+            |at| FailureRates { latency_ms: if at == 0 { 40 } else { 10 }, ..FailureRates::default() };
         Plan {
             shards: self.events_per_s.div_ceil(4_000) as usize,
             customers: vec![1; self.customers as usize],

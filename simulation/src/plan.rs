@@ -109,7 +109,7 @@ pub(crate) enum Action {
 
 /// How often calls of a service fail, in a thousand.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Rates {
+pub(crate) struct FailureRates {
     /// Refused, nothing done.
     pub(crate) refused: u64,
     /// No answer: done, not done, or done later.
@@ -135,7 +135,7 @@ pub(crate) struct Plan {
     pub(crate) traffic_until_ms: u64,
     /// No fault begins or lasts beyond this.
     pub(crate) quiet_from_ms: u64,
-    pub(crate) rates: [Rates; SERVICES.len()],
+    pub(crate) rates: [FailureRates; SERVICES.len()],
     /// When each action happens, in order.
     pub(crate) actions: Vec<(u64, Action)>,
     /// The most (event × subscription) unsettled on a shard.
@@ -205,9 +205,9 @@ fn subscription(dice: &mut Dice, customer: usize, quiet_from_ms: u64) -> Subscri
     }
 }
 
-fn rates(dice: &mut Dice, level: u64) -> Rates {
+fn rates(dice: &mut Dice, level: u64) -> FailureRates {
     let mut upto = |most: u64| dice.within(0, most * level + 1);
-    Rates { refused: upto(20), unclear: upto(15), partial: upto(40), latency_ms: 4 + upto(15) }
+    FailureRates { refused: upto(20), unclear: upto(15), partial: upto(40), latency_ms: 4 + upto(15) }
 }
 
 fn action(dice: &mut Dice) -> Action {

@@ -31,7 +31,7 @@ pub(crate) struct Inside {
     pub(crate) lost: Arc<Mutex<Vec<&'static str>>>,
 }
 
-pub(crate) struct Process {
+pub(crate) struct SimProcess {
     pub(crate) who: Caller,
     pub(crate) role: Role,
     pub(crate) inside: Inside,
@@ -43,7 +43,7 @@ pub(crate) struct Process {
     pub(crate) asleep_until_ms: u64,
 }
 
-impl Process {
+impl SimProcess {
     pub(crate) fn start(world: &Arc<World>, who: Caller, role: Role) -> Self {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime can be made");

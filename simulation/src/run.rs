@@ -6,7 +6,7 @@ use crate::edge::BYTES_MAX;
 use crate::entropy::{self, Now};
 use crate::plan::{Action, PATIENCE_MS, START_MS, STEP_MS};
 use crate::planted::Planted;
-use crate::process::{Process, Role};
+use crate::process::{Role, SimProcess};
 use crate::world::World;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 const PROCESSORS_MAX: usize = 4;
 
 /// What a run came to.
-pub(crate) struct Outcome {
+pub(crate) struct RunOutcome {
     /// The promise that was broken, if one was.
     pub(crate) broken: Option<String>,
     pub(crate) trace: Vec<String>,
@@ -28,9 +28,9 @@ pub(crate) struct Outcome {
     pub(crate) digest: u64,
 }
 
-struct Run {
+struct SimulatedRun {
     world: Arc<World>,
-    processes: Vec<Process>,
+    processes: Vec<SimProcess>,
     /// When a process of which role comes back.
     back: Vec<(u64, Role)>,
     next: u32,
@@ -38,7 +38,7 @@ struct Run {
 
 /// Runs a seed to its end.
 #[expect(clippy::print_stderr, reason = "a panic is told at once, should the run itself be what panics")]
-pub(crate) fn run(seed: u64, planted: Option<Planted>) -> Outcome {
+pub(crate) fn run(seed: u64, planted: Option<Planted>) -> RunOutcome {
     entropy::seed(seed);
     entropy::set(Now::At(START_MS));
     std::panic::set_hook(Box::new(|panic| {
@@ -50,8 +50,8 @@ pub(crate) fn run(seed: u64, planted: Option<Planted>) -> Outcome {
 }
 
 /// Runs a world to its end. Its thread's time and dice are set.
-pub(crate) fn run_world(world: &Arc<World>) -> Outcome {
-    let mut run = Run { world: Arc::clone(world), processes: Vec::new(), back: Vec::new(), next: 0 };
+pub(crate) fn run_world(world: &Arc<World>) -> RunOutcome {
+    let mut run = SimulatedRun { world: Arc::clone(world), processes: Vec::new(), back: Vec::new(), next: 0 };
     world.tell(|| format!("{:?}", world.plan));
     (0..world.plan.processors).for_each(|_| run.start(Role::Processor));
     (0..world.plan.edges).for_each(|_| run.start(Role::Edge));
@@ -60,12 +60,12 @@ pub(crate) fn run_world(world: &Arc<World>) -> Outcome {
     let trace = world.trace();
     let digest = trace.iter().fold(world.seed, |sum, line| mixed(sum ^ number_of(line)));
     let counts = world.ledger.lock().counts.clone();
-    Outcome { broken: world.verdict(), trace, counts, digest }
+    RunOutcome { broken: world.verdict(), trace, counts, digest }
 }
 
-impl Run {
+impl SimulatedRun {
     fn start(&mut self, role: Role) {
-        self.processes.push(Process::start(&self.world, self.next, role));
+        self.processes.push(SimProcess::start(&self.world, self.next, role));
         self.next += 1;
     }
 
@@ -166,7 +166,7 @@ impl Run {
     /// Processes that ended make room, and others come for them.
     fn revive(&mut self, now_ms: u64) {
         let world = Arc::clone(&self.world);
-        while let Some(at) = self.processes.iter().position(Process::has_ended) {
+        while let Some(at) = self.processes.iter().position(SimProcess::has_ended) {
             self.processes.remove(at).kill(&world);
         }
         let quiet = now_ms >= world.plan.quiet_from_ms;

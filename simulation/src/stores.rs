@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::RecordEncoder;
 use sluice_model::{
-    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
-    Delivery, DeliveryId, EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
+    Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId, Delivery, DeliveryId,
+    EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
 };
-use sluice_ports::catalogue::{CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
@@ -373,20 +373,8 @@ impl Catalogue for SimCatalogue {
         self.0.ask(Service::Catalogue, "read changes", effect).await
     }
 
-    async fn put_customer(&self, _: &Customer) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
-    }
-
-    async fn put_key(&self, _: &ApiKey) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
-    }
-
-    async fn revoke_key(&self, _: CustomerId, _: ApiKeyId, _: u64) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        let new = subscription.clone();
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        let CatalogueChange::PutSubscription(new) = change else { return Err(CatalogueError::NotFound) };
         let effect = move |world: &World| {
             let mut stored = world.stored.lock();
             let revision = stored.revision + 1;
@@ -401,10 +389,6 @@ impl Catalogue for SimCatalogue {
         };
         let made = self.0.ask(Service::Catalogue, "put a subscription", effect).await?;
         if made { Ok(()) } else { Err(CatalogueError::Conflict("another version".into())) }
-    }
-
-    async fn delete_subscription(&self, _: CustomerId, _: SubscriptionId) -> Result<(), CatalogueError> {
-        Err(CatalogueError::NotFound)
     }
 }
 

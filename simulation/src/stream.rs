@@ -60,7 +60,7 @@ const READS_PER_S: usize = 20;
 pub(crate) const SHARD_BYTES_PER_S: u64 = 24 << 10;
 
 /// All shards there ever were.
-pub(crate) struct Shards {
+pub(crate) struct StreamShards {
     pub(crate) all: Vec<Shard>,
     stored: u64,
     /// The largest count stored of each producer and lane.
@@ -75,7 +75,7 @@ pub(crate) struct Shards {
 /// Positions of a stream made anew are this far above those of the one before.
 const POSITIONS_APART: u64 = 1_000_000;
 
-impl Shards {
+impl StreamShards {
     pub(crate) fn new(count: usize) -> Self {
         let mut shards = Self {
             all: Vec::new(),
@@ -102,7 +102,8 @@ impl Shards {
     fn replace(&mut self, count: usize, now_ms: u64) -> Vec<Shard> {
         let former = std::mem::take(&mut self.all);
         self.stored += POSITIONS_APART;
-        (self.former, self.made_ms) = (self.stored, now_ms);
+        // Streams that are made within a second cannot be told apart.
+        (self.former, self.made_ms) = (self.stored, now_ms.max(self.made_ms + 1_000));
         self.open_all(count);
         former
     }

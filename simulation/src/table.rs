@@ -146,12 +146,13 @@ impl LeaseRows for SimTable {
         self.change(shard, holds, change).await
     }
 
-    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
+    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError> {
+        let parents = shard.parents.clone();
         let change = |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} belongs to a stream made anew", row.shard));
-            (row.owner, row.checkpoint) = (None, Position::START);
+            (row.owner, row.checkpoint, row.parents) = (None, Position::START, parents);
         };
-        self.change(shard, move |row| row.counter == counter, change).await
+        self.change(&shard.id, move |row| row.counter == counter, change).await
     }
 
     async fn remember_stream(

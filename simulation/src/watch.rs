@@ -3,7 +3,7 @@
 use crate::plan::Service;
 use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World};
-use sluice_aws::health::Health;
+use sluice_aws::health::DependencyHealth;
 use sluice_ports::log::ShardId;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const BLIND_MS: u64 = 4_000;
 /// What is known of all processes.
 #[derive(Default)]
 pub(crate) struct Watch {
-    healths: HashMap<Caller, Arc<Health>>,
+    healths: HashMap<Caller, Arc<DependencyHealth>>,
     /// Since when each process is denied each service.
     denied_since: HashMap<(Caller, Service), u64>,
     /// When each process last read each shard.
@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// A process tells its health from now on.
-    pub(crate) fn joined(&mut self, who: Caller, health: Arc<Health>) {
+    pub(crate) fn joined(&mut self, who: Caller, health: Arc<DependencyHealth>) {
         self.healths.insert(who, health);
     }
 
@@ -33,8 +33,12 @@ impl Watch {
     pub(crate) fn ended(&mut self, world: &World, who: Caller, service: Service, why: Option<NoAnswer>) {
         let denied = (who, service);
         match why {
-            Some(NoAnswer::Denied) => drop(self.denied_since.entry(denied).or_insert(world.now_ms())),
-            _ => drop(self.denied_since.remove(&denied)),
+            Some(NoAnswer::Denied) => {
+                self.denied_since.entry(denied).or_insert(world.now_ms());
+            }
+            _ => {
+                self.denied_since.remove(&denied);
+            }
         }
         let Some(health) = self.healths.get(&who) else { return };
         let (dependency, operation) = (service.dependency(), format!("{service:?}"));

@@ -19,7 +19,7 @@ pub(crate) struct SimWire {
 }
 
 #[derive(serde::Deserialize)]
-struct Envelope {
+struct PostedEnvelope {
     event_id: EventId,
     customer_id: CustomerId,
 }
@@ -109,7 +109,7 @@ impl Wire for SimWire {
     async fn post(&self, target: &Target, webhook: Prepared) -> Reply {
         let n = (0..self.world.plan.subscriptions.len()).find(|n| subscription_id(*n) == target.id());
         let body = webhook.chunks().concat();
-        let parsed = serde_json::from_slice::<Vec<Envelope>>(&body);
+        let parsed = serde_json::from_slice::<Vec<PostedEnvelope>>(&body);
         let (Some(n), Ok(events)) = (n, parsed) else {
             self.world.broken("a webhook is a JSON array of events", &String::from_utf8_lossy(&body));
             return Reply::fault(Fault::Broken, "not a webhook");

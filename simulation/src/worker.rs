@@ -11,7 +11,7 @@ use crate::wire::SimWire;
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
 use sluice_aws::AwsConfig;
-use sluice_aws::health::Health;
+use sluice_aws::health::DependencyHealth;
 use sluice_aws::leases::{Keeper, ShardLeases};
 use sluice_aws::log::KinesisLog;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
@@ -118,7 +118,7 @@ async fn pass_on(
 }
 
 /// Tells what the process' readiness says, a few times a second.
-async fn tell_lost(health: Arc<Health>, inside: Inside) {
+async fn tell_lost(health: Arc<DependencyHealth>, inside: Inside) {
     loop {
         *inside.lost.lock() = health.lost().into_iter().map(|lost| lost.name).collect();
         sleep_ms(20).await;
@@ -137,7 +137,7 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let log =
         Arc::new(patiently(|| KinesisLog::over(Arc::clone(&stream), Arc::clone(&aside), &config)).await);
     let table = Arc::new(SimTable { world: Arc::clone(&world), who });
-    let health = Arc::new(Health::default());
+    let health = Arc::new(DependencyHealth::default());
     world.watch.lock().joined(who, Arc::clone(&health));
     tokio::spawn(tell_lost(Arc::clone(&health), inside.clone()));
     let (keeper, leases, checkpoints) =

@@ -4,10 +4,10 @@
 use crate::dice::{mixed, number_of};
 use crate::entropy;
 use crate::ledger::Ledger;
-use crate::plan::{Action, Plan, Rates, SERVICES, START_MS, Service};
+use crate::plan::{Action, FailureRates, Plan, SERVICES, START_MS, Service};
 use crate::planted::Planted;
 use crate::stores::Stored;
-use crate::stream::Shards;
+use crate::stream::StreamShards;
 use crate::table::Table;
 use crate::watch::Watch;
 use parking_lot::Mutex;
@@ -39,7 +39,7 @@ type Effect = Box<dyn FnOnce(&World) + Send>;
 
 /// A time during which a caller (or everybody) does not reach a service.
 #[derive(Debug, Clone, Copy)]
-struct Gap {
+struct UnreachableTime {
     who: Option<Caller>,
     service: Service,
     until_ms: u64,
@@ -52,7 +52,7 @@ pub(crate) struct World {
     rolls: Mutex<HashMap<(u64, u64), u64>>,
     later: Mutex<BTreeMap<(u64, u64), Effect>>,
     tallies: Mutex<BTreeMap<&'static str, u64>>,
-    gaps: Mutex<Vec<Gap>>,
+    gaps: Mutex<Vec<UnreachableTime>>,
     /// Until when each service denies every call.
     denied_until: Mutex<HashMap<Service, u64>>,
     pub(crate) watch: Mutex<Watch>,
@@ -60,7 +60,7 @@ pub(crate) struct World {
     broken: Mutex<Option<String>>,
     /// When each process last ran.
     alive: Mutex<HashMap<Caller, u64>>,
-    pub(crate) shards: Mutex<Shards>,
+    pub(crate) shards: Mutex<StreamShards>,
     pub(crate) table: Mutex<Table>,
     pub(crate) stored: Mutex<Stored>,
     pub(crate) ledger: Mutex<Ledger>,
@@ -84,7 +84,7 @@ impl World {
             trace: Mutex::default(),
             broken: Mutex::default(),
             alive: Mutex::default(),
-            shards: Mutex::new(Shards::new(plan.shards)),
+            shards: Mutex::new(StreamShards::new(plan.shards)),
             table: Mutex::default(),
             stored: Mutex::new(Stored::new(&plan)),
             ledger: Mutex::new(Ledger::new(&plan)),
@@ -116,9 +116,13 @@ impl World {
         self.now_ms() >= self.plan.quiet_from_ms
     }
 
-    pub(crate) fn rates(&self, service: Service) -> Rates {
+    pub(crate) fn rates(&self, service: Service) -> FailureRates {
         let rates = self.plan.rates[SERVICES.iter().position(|known| *known == service).unwrap_or(0)];
-        if self.is_quiet() { Rates { latency_ms: rates.latency_ms, ..Rates::default() } } else { rates }
+        if self.is_quiet() {
+            FailureRates { latency_ms: rates.latency_ms, ..FailureRates::default() }
+        } else {
+            rates
+        }
     }
 
     /// Counts requests, units or bytes that a service was asked for.
@@ -171,7 +175,7 @@ impl World {
             return;
         };
         let until_ms = (self.now_ms() + for_ms).min(self.plan.quiet_from_ms);
-        self.gaps.lock().push(Gap { who, service, until_ms });
+        self.gaps.lock().push(UnreachableTime { who, service, until_ms });
     }
 
     /// From now on a service denies every call, for a while.

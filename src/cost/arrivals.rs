@@ -24,7 +24,7 @@ pub(super) fn gathered(groups: f64, mean: f64, each: impl Fn(f64) -> f64) -> f64
 
 /// How lanes and the customers in them send.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lanes {
+pub(super) struct LaneTraffic {
     /// Records of all lanes, a second.
     pub(super) records_per_s: f64,
     /// The share of records that a single request began after a rest.
@@ -36,7 +36,7 @@ pub(super) struct Lanes {
     customers: f64,
 }
 
-impl Lanes {
+impl LaneTraffic {
     /// `requests_per_s` of `customers` in so many `lanes`, of which each
     /// stores a record in `cycle_s`.
     pub(super) fn new(requests_per_s: f64, customers: f64, lanes: f64, cycle_s: f64) -> Self {
@@ -54,14 +54,14 @@ impl Lanes {
         }
     }
 
-    /// What `of` a record with so many requests comes to, a second.
-    pub(super) fn over_records(&self, of: impl Fn(f64) -> f64) -> f64 {
-        self.records_per_s * (self.rested * of(1.0) + gathered(1.0, self.in_lane, of))
+    /// What `each` of a record with so many requests comes to, a second.
+    pub(super) fn over_records(&self, each: impl Fn(f64) -> f64) -> f64 {
+        self.records_per_s * (self.rested * each(1.0) + gathered(1.0, self.in_lane, each))
     }
 
-    /// What `of` a customer's part of a record comes to, a second.
-    pub(super) fn over_batches(&self, of: impl Fn(f64) -> f64) -> f64 {
-        self.records_per_s * (self.rested * of(1.0) + gathered(self.customers, self.of_customer, of))
+    /// What `each` of a customer's part of a record comes to, a second.
+    pub(super) fn over_batches(&self, each: impl Fn(f64) -> f64) -> f64 {
+        self.records_per_s * (self.rested * each(1.0) + gathered(self.customers, self.of_customer, each))
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
     fn nothing_is_lost_between_requests_batches_and_records() {
         for requests in [1.0, 300.0, 40_000.0, 4_000_000.0] {
             for customers in [1.0, 100.0, 100_000.0] {
-                let lanes = Lanes::new(requests, customers, 128.0, 0.025);
+                let lanes = LaneTraffic::new(requests, customers, 128.0, 0.025);
                 near(lanes.over_records(|n| n), requests);
                 near(lanes.over_batches(|n| n), requests);
                 near(lanes.over_records(|_| 1.0), lanes.records_per_s);
@@ -88,11 +88,11 @@ mod tests {
 
     #[test]
     fn rare_requests_are_alone_and_many_gather() {
-        near(Lanes::new(1.0, 1.0, 128.0, 0.001).over_batches(|_| 1.0), 1.0);
-        let busy = Lanes::new(100_000.0, 100.0, 128.0, 0.025);
+        near(LaneTraffic::new(1.0, 1.0, 128.0, 0.001).over_batches(|_| 1.0), 1.0);
+        let busy = LaneTraffic::new(100_000.0, 100.0, 128.0, 0.025);
         near(busy.over_batches(|_| 1.0), 4000.0);
         // One customer, one request a cycle on average: a batch is 1 + 1/e of them.
-        near(Lanes::new(40.0, 1.0, 128.0, 0.025).over_batches(|_| 1.0), 40.0 / (1.0 + (-1.0f64).exp()));
+        near(LaneTraffic::new(40.0, 1.0, 128.0, 0.025).over_batches(|_| 1.0), 40.0 / (1.0 + (-1.0f64).exp()));
     }
 
     #[test]

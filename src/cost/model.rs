@@ -1,6 +1,6 @@
 //! The cost model: pure arithmetic from a load to requests, units and money.
 
-use super::arrivals::{Lanes, gathered};
+use super::arrivals::{LaneTraffic, gathered};
 use serde::Serialize;
 
 /// Where the prices come from, and what is left out.
@@ -13,7 +13,7 @@ requests of 64 KB. API Gateway HTTP API: 1.00 USD a million. Lambda: 0.20 USD a
 million and 16.67 USD a million GB-seconds. Compression, where none is given: as
 measured of GitHub's webhooks (npm @octokit/webhooks-examples, whole and cut to
 1 KB), in batches of that many, at zstd level 1, by
-`cargo run --release -p sluice-shared --example compression`. Left out of both: the machines that
+`cargo run --release -p sluice-model --example compression`. Left out of both: the machines that
 run the processes, storage, traffic, Postgres and Redis (fixed), reads by
 customers.";
 
@@ -36,6 +36,11 @@ const SHARD_FILL: f64 = 0.7;
 const LANES: f64 = 128.0;
 /// Of a batch: its tables, keys and names in the item.
 const ITEM_OVERHEAD_BYTES: f64 = 160.0;
+/// An item of facts: its keys and names, and for each subscription its id, its
+/// sets of events and its attempts. A subscription that matches every second
+/// event has a bit an event more.
+const FACTS_OVERHEAD_BYTES: f64 = 150.0;
+const FACTS_ROW_BYTES: f64 = 36.0;
 /// Of a record: header and directory.
 const RECORD_OVERHEAD_BYTES: f64 = 48.0;
 const BATCH_OVERHEAD_BYTES: f64 = 68.0;
@@ -71,7 +76,7 @@ const HISTORY_ROW_BYTES: f64 = 120.0;
 
 /// What comes in.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Load {
+pub(super) struct CostLoad {
     pub(super) events_per_s: f64,
     pub(super) event_bytes: f64,
     /// Raw bytes for each byte stored; as measured where it is not given.
@@ -90,7 +95,7 @@ pub(super) struct Load {
 
 /// One kind of request or unit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Line {
+pub(super) struct BillLine {
     pub(super) what: &'static str,
     pub(super) per_s: f64,
     pub(super) usd_per_million: f64,
@@ -133,16 +138,16 @@ pub(super) struct Bill {
     pub(super) record_kb: f64,
     pub(super) shards: f64,
     pub(super) webhooks_per_s: f64,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<BillLine>,
     pub(super) usd_per_million_events: f64,
-    pub(super) classic_lines: Vec<Line>,
+    pub(super) classic_lines: Vec<BillLine>,
     pub(super) classic_usd_per_million_events: f64,
 }
 
 /// The bill of a load.
-pub(super) fn bill(load: &Load) -> Bill {
+pub(super) fn bill(load: &CostLoad) -> Bill {
     let (request, requests_per_s) = (load.request_events, load.events_per_s / load.request_events);
-    let lanes = Lanes::new(requests_per_s, load.customers, LANES, load.cycle_s);
+    let lanes = LaneTraffic::new(requests_per_s, load.customers, LANES, load.cycle_s);
     let fits = (BATCH_BYTES_MAX / load.event_bytes).clamp(1.0, BATCH_EVENTS_MAX);
     let parts = |requests: f64| (requests * request / fits).ceil();
     let batches_per_s = lanes.over_batches(parts);
@@ -169,11 +174,7 @@ pub(super) fn bill(load: &Load) -> Bill {
         each("Kinesis shard-hours", shards / 3600.0, SHARD_HOUR_USD * 1e6),
         each("Kinesis PUT units", put_units_per_s, PUT_UNIT_USD),
         each("DynamoDB write units, batches", item_units_per_s, WRITE_UNIT_USD),
-        each(
-            "DynamoDB write units, facts",
-            batches_per_s * load.subscriptions.min(1.0) + flow.cut_batches_per_s + flow.retried_batches_per_s,
-            WRITE_UNIT_USD,
-        ),
+        each("DynamoDB write units, facts", flow.fact_units_per_s(load, batches_per_s), WRITE_UNIT_USD),
         each("DynamoDB write units, history of attempts", flow.history_units_per_s(load), WRITE_UNIT_USD),
         each("DynamoDB write units, leases and checkpoints", lease_writes, WRITE_UNIT_USD),
         each(
@@ -229,7 +230,7 @@ struct Deliveries {
 }
 
 impl Deliveries {
-    fn of(load: &Load, requests_per_s: f64, events_per_batch: f64) -> Self {
+    fn of(load: &CostLoad, requests_per_s: f64, events_per_batch: f64) -> Self {
         let outboxes = load.customers * load.subscriptions;
         let in_a_poll = requests_per_s / load.customers * POLL_S;
         let full = |requests: f64| (requests * load.request_events / WEBHOOK_EVENTS).ceil();
@@ -243,7 +244,18 @@ impl Deliveries {
         Self { per_s, retries_per_s, cut_batches_per_s, retried_batches_per_s }
     }
 
-    fn history_units_per_s(&self, load: &Load) -> f64 {
+    /// Facts are items of their own, put once: a write costs its own size,
+    /// whatever is known of the batch already. (As one item that grows, each
+    /// further write would cost the size of all that was written before.)
+    fn fact_units_per_s(&self, load: &CostLoad, batches_per_s: f64) -> f64 {
+        let bytes = |subscriptions: f64| FACTS_OVERHEAD_BYTES + FACTS_ROW_BYTES * subscriptions;
+        let of_all = units(bytes(load.subscriptions.max(1.0)), WRITE_UNIT_KB);
+        let first = batches_per_s * load.subscriptions.min(1.0) + self.cut_batches_per_s;
+        // A retry tells something new about one subscription.
+        first * of_all + self.retried_batches_per_s * units(bytes(1.0), WRITE_UNIT_KB)
+    }
+
+    fn history_units_per_s(&self, load: &CostLoad) -> f64 {
         let subscriptions = load.customers * load.subscriptions;
         let of_processor = subscriptions / load.processors;
         let rows = of_processor.min(HISTORY_SUBSCRIPTIONS);
@@ -254,7 +266,7 @@ impl Deliveries {
     }
 
     /// Sent and deleted, those together that come together.
-    fn queue_requests_per_s(&self, load: &Load) -> f64 {
+    fn queue_requests_per_s(&self, load: &CostLoad) -> f64 {
         let together = self.retries_per_s / load.processors * COMMIT_S;
         2.0 * gathered(load.processors, together, |n| (n / MESSAGES_A_REQUEST).ceil()) / COMMIT_S
     }
@@ -265,11 +277,11 @@ fn units(bytes: f64, unit_kb: f64) -> f64 {
     (bytes / 1024.0 / unit_kb).ceil().max(1.0)
 }
 
-fn line(what: &'static str, per_s: f64, usd_per_million: f64, events_per_s: f64) -> Line {
-    Line { what, per_s, usd_per_million, usd_per_million_events: per_s / events_per_s * usd_per_million }
+fn line(what: &'static str, per_s: f64, usd_per_million: f64, events_per_s: f64) -> BillLine {
+    BillLine { what, per_s, usd_per_million, usd_per_million_events: per_s / events_per_s * usd_per_million }
 }
 
-fn sum(lines: &[Line]) -> f64 {
+fn sum(lines: &[BillLine]) -> f64 {
     lines.iter().map(|line| line.usd_per_million_events).sum()
 }
 
@@ -277,7 +289,7 @@ fn sum(lines: &[Line]) -> f64 {
 mod tests {
     use super::*;
 
-    const LOAD: Load = Load {
+    const LOAD: CostLoad = CostLoad {
         events_per_s: 100_000.0,
         event_bytes: 1024.0,
         compression: Some(5.0),
@@ -307,15 +319,15 @@ mod tests {
 
     #[test]
     fn better_compression_and_longer_cycles_cost_less() {
-        let cost = |load: Load| bill(&load).usd_per_million_events;
-        assert!(cost(Load { compression: Some(8.0), ..LOAD }) < cost(LOAD));
-        assert!(cost(Load { cycle_s: 0.1, ..LOAD }) < cost(LOAD));
-        assert!(cost(Load { customers: 10_000.0, ..LOAD }) > cost(LOAD));
+        let cost = |load: CostLoad| bill(&load).usd_per_million_events;
+        assert!(cost(CostLoad { compression: Some(8.0), ..LOAD }) < cost(LOAD));
+        assert!(cost(CostLoad { cycle_s: 0.1, ..LOAD }) < cost(LOAD));
+        assert!(cost(CostLoad { customers: 10_000.0, ..LOAD }) > cost(LOAD));
     }
 
     #[test]
     fn the_target_holds_with_the_compression_of_real_events() {
-        let bill = bill(&Load { compression: None, ..LOAD });
+        let bill = bill(&CostLoad { compression: None, ..LOAD });
         assert!((5.0..6.0).contains(&bill.compression), "{}", bill.compression);
         assert!(bill.usd_per_million_events <= 0.20, "{}", bill.usd_per_million_events);
         let json = serde_json::to_value(&bill).unwrap();
@@ -338,18 +350,30 @@ mod tests {
 
     #[test]
     fn webhooks_gather_from_one_read_of_a_shard_to_the_next() {
-        let slow = Load { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
+        let slow = CostLoad { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
         // 22 events a read: one webhook each, and 4.5 reads a second of ten customers.
         assert!((bill(&slow).webhooks_per_s - 10.0 / 0.22).abs() < 0.1);
-        let two = bill(&Load { subscriptions: 2.0, ..slow });
+        let two = bill(&CostLoad { subscriptions: 2.0, ..slow });
         assert!((two.webhooks_per_s - 20.0 / 0.22).abs() < 0.1);
         let facts = "DynamoDB write units, facts";
         assert_eq!(per_s(&two, facts), per_s(&bill(&slow), facts), "their facts share writes");
     }
 
     #[test]
+    fn facts_of_many_subscriptions_cost_what_they_weigh() {
+        let quiet = CostLoad { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
+        let facts = |subscriptions| {
+            let bill = bill(&CostLoad { subscriptions, ..quiet });
+            per_s(&bill, "DynamoDB write units, facts") / bill.batches_per_s
+        };
+        // 150 + 48 * 36 bytes are 1.8 KB.
+        assert!((facts(48.0) / facts(1.0) - 2.0).abs() < 1e-9, "{} and {}", facts(48.0), facts(1.0));
+        assert!((facts(0.5) / facts(1.0) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
     fn attempts_of_a_write_share_a_row_of_the_history() {
-        let slow = Load { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
+        let slow = CostLoad { events_per_s: 1000.0, customers: 10.0, failed_share: 0.0, ..LOAD };
         let history = per_s(&bill(&slow), "DynamoDB write units, history of attempts");
         assert!(history < bill(&slow).webhooks_per_s / 3.0 && history > 9.0, "{history}");
     }
@@ -357,7 +381,7 @@ mod tests {
     #[test]
     fn a_rare_retry_is_two_requests_and_many_are_ten_a_request() {
         let requests = |events_per_s, failed_share| {
-            let bill = bill(&Load { events_per_s, failed_share, ..LOAD });
+            let bill = bill(&CostLoad { events_per_s, failed_share, ..LOAD });
             per_s(&bill, "SQS requests, retries") / (bill.webhooks_per_s * failed_share)
         };
         assert!((1.9..=2.0).contains(&requests(100.0, 0.01)), "{}", requests(100.0, 0.01));
@@ -366,8 +390,8 @@ mod tests {
 
     #[test]
     fn a_trickle_costs_a_shard_and_a_unit_an_event() {
-        let bill = bill(&Load { events_per_s: 1.0, ..LOAD });
-        let of = [bill.shards, bill.events_per_batch, bill.records_per_s];
-        assert!(of.iter().all(|of| (of - 1.0).abs() < 1e-3), "{of:?}");
+        let bill = bill(&CostLoad { events_per_s: 1.0, ..LOAD });
+        let ones = [bill.shards, bill.events_per_batch, bill.records_per_s];
+        assert!(ones.iter().all(|one| (one - 1.0).abs() < 1e-3), "{ones:?}");
     }
 }

@@ -12,6 +12,7 @@ use sluice_aws::events::DynamoEvents;
 use sluice_aws::idempotency::RedisIdempotency;
 use sluice_aws::leases::{Keeper, LeaseCheckpoints, LeaseTable, ShardLeases};
 use sluice_aws::log::{Deduplicated, KinesisLog, RECORD_RAW_BYTES};
+use sluice_aws::provision;
 use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
 use sluice_aws::rates::RedisRates;
 use sluice_aws::redis::Redis;
@@ -58,6 +59,11 @@ impl Engine {
         let mut foundation = Foundation::new(metrics, sealed, loaded);
         let (watched, aws) = (clients.clone(), config.aws.clone());
         foundation.background.spawn(|stop| async move { watched.watch(&aws, stop).await });
+        let aws = config.aws.clone();
+        // Clients of its own: settings that it may not read make nobody unready.
+        foundation.background.spawn(|stop| async move {
+            provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await
+        });
         Ok(Self { clients, catalogue, foundation })
     }
 

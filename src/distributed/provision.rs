@@ -3,9 +3,10 @@
 use crate::cli::Provision;
 use crate::config::Config;
 use sluice_aws::catalogue::PostgresCatalogue;
+use sluice_aws::provision::{Difference, ProvisionOutcome, ProvisionStep};
 use sluice_aws::{Clients, provision as aws_provision};
 
-/// Makes what is missing and says what was made.
+/// Makes and mends what the engine needs in AWS and Postgres, and says what it did.
 #[expect(clippy::print_stdout, reason = "saying what was done is the command's work")]
 pub(crate) async fn provision(config: &Config, options: &Provision) -> anyhow::Result<()> {
     let clients = Clients::new(&config.aws).await;
@@ -13,15 +14,44 @@ pub(crate) async fn provision(config: &Config, options: &Provision) -> anyhow::R
     let catalogue = PostgresCatalogue::new(&config.aws)?;
     let made = catalogue.migrate().await?;
     catalogue.close().await;
-    steps.push(aws_provision::Step { what: "catalogue schema".into(), made });
+    let outcome = if made { ProvisionOutcome::Made } else { ProvisionOutcome::WasThere };
+    steps.push(ProvisionStep {
+        thing: "catalogue schema".into(),
+        outcome,
+        mended: Vec::new(),
+        left: Vec::new(),
+    });
     if options.json {
-        let steps: Vec<_> =
-            steps.iter().map(|step| serde_json::json!({ "what": step.what, "made": step.made })).collect();
+        let steps: Vec<_> = steps.iter().map(step_json).collect();
         println!("{}", serde_json::to_string_pretty(&steps)?);
         return Ok(());
     }
     for step in steps {
-        println!("{:<9} {}", if step.made { "made" } else { "was there" }, step.what);
+        println!("{:<9} {}", step.outcome.as_str(), step.thing);
+        for difference in step.mended {
+            let (setting, found, wanted) = (difference.setting, difference.found, difference.wanted);
+            println!("          changed {setting} from {found} to {wanted}");
+        }
+        for difference in step.left {
+            println!("          not changed: {difference}");
+        }
     }
     Ok(())
+}
+
+fn step_json(step: &ProvisionStep) -> serde_json::Value {
+    let differences = |all: &[Difference]| -> Vec<serde_json::Value> {
+        let json = |difference: &Difference| {
+            let (setting, found, wanted) = (difference.setting, &difference.found, &difference.wanted);
+            serde_json::json!({ "setting": setting, "found": found, "wanted": wanted })
+        };
+        all.iter().map(json).collect()
+    };
+    serde_json::json!({
+        "what": step.thing,
+        "outcome": step.outcome.as_str(),
+        "made": step.outcome == ProvisionOutcome::Made,
+        "mended": differences(&step.mended),
+        "not_changed": differences(&step.left),
+    })
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 const PATH: &str = "/admin/customers";
 const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
+    ("ID", "/customer_id"),
     ("NAME", "/name"),
     ("STATUS", "/status"),
     ("RATE/S", "/rate_limit_per_second"),

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 const PATH: &str = "/v1/dead-letters";
 const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
-    ("SUBSCRIPTION", "/subscription_id"),
+    ("ID", "/dead_letter_id"),
+    ("SUBSCRIPTION", "/workflow_id"),
     ("REASON", "/reason"),
     ("EVENTS", "/event_count"),
     ("ATTEMPTS", "/attempts"),
@@ -50,7 +50,7 @@ pub(crate) enum DeadLettersCommand {
 pub(crate) struct DeadLetterFilter {
     /// Of this subscription
     #[arg(long, value_name = "ID")]
-    #[serde(rename = "subscription_id", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "workflow_id", skip_serializing_if = "Option::is_none")]
     subscription: Option<Id>,
     /// Given up from then on, in RFC 3339
     #[arg(long, value_name = "TIME")]
@@ -72,7 +72,7 @@ struct RedriveBody<'a> {
 
 impl DeadLetterFilter {
     fn onto(&self, call: ApiCall) -> ApiCall {
-        call.param("subscription_id", self.subscription.as_ref())
+        call.param("workflow_id", self.subscription.as_ref())
             .param("since", self.since.as_ref())
             .param("until", self.until.as_ref())
     }

@@ -6,7 +6,7 @@ use http::Method;
 use serde::Serialize;
 
 const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
+    ("ID", "/key_id"),
     ("BEGINS", "/hint"),
     ("STATUS", "/status"),
     ("CREATED", "/created_at"),

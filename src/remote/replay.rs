@@ -8,8 +8,8 @@ use serde::Serialize;
 
 const PATH: &str = "/v1/replay";
 const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
-    ("SUBSCRIPTION", "/subscription_id"),
+    ("ID", "/replay_id"),
+    ("SUBSCRIPTION", "/workflow_id"),
     ("STATUS", "/status"),
     ("FROM", "/start_time"),
     ("TO", "/end_time"),
@@ -34,7 +34,7 @@ pub(crate) enum ReplayCommand {
 pub(crate) struct StartReplay {
     /// To which subscription
     #[arg(long, value_name = "ID")]
-    #[serde(rename = "subscription_id")]
+    #[serde(rename = "workflow_id")]
     subscription: Id,
     /// Events accepted from then on, in RFC 3339 [default: all]
     #[arg(long, value_name = "TIME")]

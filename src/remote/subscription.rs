@@ -17,7 +17,7 @@ const COLUMNS: &[Column] = &[
 ];
 const ATTEMPTS: &[Column] = &[
     ("TIME", "/timestamp"),
-    ("WEBHOOK", "/webhook_id"),
+    ("WEBHOOK", "/delivery_id"),
     ("ATTEMPT", "/attempt"),
     ("EVENTS", "/event_count"),
     ("STATUS", "/status_code"),

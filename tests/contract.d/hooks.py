@@ -42,8 +42,8 @@ def map_path_parameters(context, path_parameters):
     if not path_parameters:
         return path_parameters
     path = context.operation.path if context.operation else ""
-    if "customer" in path_parameters and hash(str(path_parameters["customer"])) % 4:
-        path_parameters["customer"] = os.environ["CONTRACT_CUSTOMER"]
+    if "customer_id" in path_parameters and hash(str(path_parameters["customer_id"])) % 4:
+        path_parameters["customer_id"] = os.environ["CONTRACT_CUSTOMER"]
     if "id" in path_parameters and hash(str(path_parameters["id"])) % 2:
         if "/events/" in path:
             path_parameters["id"] = os.environ["CONTRACT_EVENT"]

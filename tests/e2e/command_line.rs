@@ -74,7 +74,7 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
     let mut shell = Shell { server: &server, key: None };
 
     let made = shell.json(&["customer", "create", "--name", "Acme", "--rate-limit", "50000"]);
-    let customer = id(&made, "id");
+    let customer = id(&made, "customer_id");
     assert_eq!(made["rate_limit_per_second"], 50_000);
     let shown = shell.text(&["customer", "get", &customer]);
     assert!(shown.contains("Acme") && shown.contains("rate_limit_per_second  50000"), "{shown}");
@@ -90,7 +90,7 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
     shell.key = Some(id(&key, "key"));
     let keys = shell.json(&["key", "list", "--customer", &customer]);
     assert_eq!(keys["keys"].as_array().map(Vec::len), Some(2));
-    shell.text(&["key", "revoke", &id(&other, "id"), "--customer", &customer]);
+    shell.text(&["key", "revoke", &id(&other, "key_id"), "--customer", &customer]);
     assert!(shell.text(&["key", "list", "--customer", &customer]).contains("revoked"));
 
     let endpoint = Endpoint::healthy();
@@ -129,7 +129,7 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
 
     let run = shell.json(&["replay", "start", "--subscription", &subscription, "--dry-run"]);
     assert_eq!(run["would_match"], 1);
-    let replay = id(&shell.json(&["replay", "start", "--subscription", &subscription]), "id");
+    let replay = id(&shell.json(&["replay", "start", "--subscription", &subscription]), "replay_id");
     assert!(shell.text(&["replay", "list"]).contains(&replay));
     shell.text(&["replay", "get", &replay]);
     shell.text(&["replay", "cancel", &replay]);
@@ -149,7 +149,7 @@ fn dead_letters_are_listed_redriven_and_deleted_from_a_shell() {
     assert!(table.starts_with("ID ") && table.contains("refused") && table.contains(" 400"), "{table}");
     assert_eq!(shell.json(&["dead-letters", "redrive", "--subscription", &subscription.id])["redriven"], 1);
     let letters = customer.wait_for_dead_letters("refused", 1);
-    assert_eq!(shell.json(&["dead-letters", "delete", &id(&letters[0], "id")])["deleted"], 1);
+    assert_eq!(shell.json(&["dead-letters", "delete", &id(&letters[0], "dead_letter_id")])["deleted"], 1);
     assert_eq!(shell.json(&["dead-letters", "delete", "--since", "2020-01-01T00:00:00Z"])["deleted"], 0);
     let usage = shell.fails(2, &["dead-letters", "delete"]);
     assert!(usage.contains("Usage"), "{usage}");

@@ -16,14 +16,14 @@ fn kills() -> usize {
 }
 
 /// A customer with traffic of its own and a receiver for it.
-struct Flow {
+struct CrashFlow {
     customer: Customer,
     traffic: Traffic,
     receiver: ReceiverHandle,
     received: PathBuf,
 }
 
-impl Flow {
+impl CrashFlow {
     fn start(server: &Server, name: &str, shape: impl FnOnce(RunConfig) -> RunConfig) -> Self {
         let customer = Customer::new(server);
         let received = server.scratch().join(format!("{name}.received"));
@@ -60,10 +60,13 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 1 << 20);
     let mut server = config.start();
     let flows = [
-        ("single, closed loop", Flow::start(&server, "single", |run| RunConfig { connections: 8, ..run })),
+        (
+            "single, closed loop",
+            CrashFlow::start(&server, "single", |run| RunConfig { connections: 8, ..run }),
+        ),
         (
             "batches, open loop",
-            Flow::start(&server, "open", |run| RunConfig {
+            CrashFlow::start(&server, "open", |run| RunConfig {
                 connections: 16,
                 batch: 50,
                 rate: Some(10_000.0),
@@ -72,7 +75,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         ),
         (
             "large batches, ordered by key",
-            Flow::start(&server, "large", |run| RunConfig {
+            CrashFlow::start(&server, "large", |run| RunConfig {
                 connections: 2,
                 batch: 400,
                 rate: Some(8000.0),
@@ -109,7 +112,7 @@ fn a_request_repeated_with_its_key_through_kill_9_is_stored_once() {
     let _turn = turn::heavy();
     let mut random = Random::new("crash with keys");
     let mut server = Server::start();
-    let flow = Flow::start(&server, "keyed", |run| RunConfig {
+    let flow = CrashFlow::start(&server, "keyed", |run| RunConfig {
         connections: 8,
         batch: 5,
         rate: Some(2000.0),

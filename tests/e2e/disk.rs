@@ -15,10 +15,10 @@ const DISK_BYTES: usize = 48 << 20;
 const BALLAST_BYTES: usize = 24 << 20;
 
 /// A small disk; gone when this is dropped.
-struct Disk(tempfile::TempDir);
+struct SmallDisk(tempfile::TempDir);
 
-impl Disk {
-    /// None where this user may not mount.
+impl SmallDisk {
+    /// `None` if this user may not mount.
     fn mount() -> Option<Self> {
         let directory = directory();
         let options = format!("size={DISK_BYTES},mode=0700");
@@ -33,9 +33,9 @@ impl Disk {
     }
 }
 
-impl Drop for Disk {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: the server may be at its end still.
+        // Lazily, since the server may still be ending.
         Command::new("umount").arg("-l").arg(self.path()).status().ok();
     }
 }
@@ -55,7 +55,7 @@ fn send(server: &Server, customer: &Customer, kilobytes: usize) -> Answer {
 #[test]
 fn a_full_disk_is_503_at_the_door_loses_nothing_and_ends_when_there_is_room() {
     let _turn = turn::heavy();
-    let Some(disk) = Disk::mount() else {
+    let Some(disk) = SmallDisk::mount() else {
         tell("SKIPPED: A FULL DISK IS NOT TESTED, as this user may not mount a tmpfs");
         return;
     };

@@ -17,9 +17,9 @@ fn the_readme_s_first_webhook_arrives() {
         let request = Request::post(path).bearer(token.trim()).header("content-type", CURL).body(body);
         request.expect(server.admin(), 201).json()
     };
-    let customer = admin("/admin/customers", r#"{"name":"Acme"}"#)["id"].clone();
+    let customer = admin("/admin/customers", r#"{"name":"Acme"}"#)["customer_id"].clone();
     let customer = customer.as_str().expect("id");
-    let key = admin(&format!("/admin/customers/{customer}/keys"), "{}")["key"].clone();
+    let key = admin(&format!("/admin/customers/{customer}/keys"), "{}")["api_key"].clone();
     let key = key.as_str().expect("key");
     let public = |path: &str, body: &str, status| {
         let request = Request::post(path).bearer(key).header("content-type", CURL).body(body);

@@ -3,7 +3,7 @@
 use crate::harness::endpoint::Reply;
 use crate::harness::{Customer, Endpoint, Request, Server, setting, tell, wait_for};
 use serde_json::{Value, json};
-use sluice_telemetry::{self, Kind, Metric, Values};
+use sluice_telemetry::{self, Metric, MetricKind, Values};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ fn metric_of(series: &str) -> Option<Metric> {
     let find = |name: &str| all.iter().find(|metric| metric.name == name).copied();
     find(series).or_else(|| {
         let base = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| series.strip_suffix(end))?;
-        find(base).filter(|metric| metric.kind == Kind::Histogram)
+        find(base).filter(|metric| metric.kind == MetricKind::Histogram)
     })
 }
 

@@ -55,9 +55,9 @@ fn status_400_is_a_dead_letter_at_once() {
     let letter = &letters[0];
     assert_eq!(ids_of(&letters), [event.as_str()]);
     assert_eq!((&letter["attempts"], &letter["last_status"]), (&json!(1), &json!(400)), "{letter}");
-    assert_eq!(letter["subscription_id"], *subscription.id);
+    assert_eq!(letter["workflow_id"], *subscription.id);
     assert_eq!(endpoint.seen().len(), 1);
-    let id = text(letter, "id");
+    let id = text(letter, "dead_letter_id");
     let answer = Request::new("DELETE", format!("/v1/dead-letters/{id}")).bearer(&customer.key);
     let answer = answer.send(server.public()).expect("an answer");
     assert!((200..300).contains(&answer.status), "{}", answer.text());
@@ -234,7 +234,7 @@ fn a_replay_delivers_history_once_more_at_its_rate_and_attempts_are_listed() {
         "event_selector": {"type": "event_type", "value": "b"}, "webhook_url": endpoint.url(),
         "batch": {"max_events": 5, "max_wait_ms": 10},
     }));
-    let wanted = json!({"subscription_id": subscription.id, "rate_per_second": 20});
+    let wanted = json!({"workflow_id": subscription.id, "rate_per_second": 20});
     let began = std::time::Instant::now();
     let made = customer.call(Request::post("/v1/replay").json(&wanted), 202).json();
     let events = |seen: &[Seen]| seen.iter().map(|of| of.event_ids().len()).sum::<usize>();
@@ -247,7 +247,7 @@ fn a_replay_delivers_history_once_more_at_its_rate_and_attempts_are_listed() {
         ids.iter().enumerate().filter(|(n, _)| n % 3 != 0).map(|(_, id)| id.clone()).collect();
     expected.sort();
     assert_eq!(got, expected);
-    let path = format!("/v1/replay/{}", made["id"].as_str().unwrap());
+    let path = format!("/v1/replay/{}", made["replay_id"].as_str().unwrap());
     let done =
         wait_for("the replay to be done", || Some(customer.get(&path)).filter(|of| of["status"] == "done"));
     assert_eq!((&done["scanned"], &done["queued"]), (&json!(30), &json!(20)));
@@ -264,6 +264,6 @@ fn a_replay_delivers_history_once_more_at_its_rate_and_attempts_are_listed() {
     let test = received.last().unwrap();
     assert_eq!(
         (test.header("webhook-id"), test.event_ids()),
-        (tested["webhook_id"].as_str().unwrap(), vec![tested["event_id"].as_str().unwrap().to_owned()])
+        (tested["delivery_id"].as_str().unwrap(), vec![tested["event_id"].as_str().unwrap().to_owned()])
     );
 }

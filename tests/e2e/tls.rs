@@ -79,8 +79,8 @@ fn https(server: &Server, path: &str) -> String {
 /// A key of a new customer; the admin listener speaks plain HTTP.
 fn key(server: &Server) -> String {
     let customer = server.admin_call(Request::post("/admin/customers").json(&json!({"name": "Acme"})), 201);
-    let path = format!("/admin/customers/{}/keys", customer["id"].as_str().unwrap());
-    server.admin_call(Request::post(path).json(&json!({})), 201)["key"].as_str().unwrap().to_owned()
+    let path = format!("/admin/customers/{}/keys", customer["customer_id"].as_str().unwrap());
+    server.admin_call(Request::post(path).json(&json!({})), 201)["api_key"].as_str().unwrap().to_owned()
 }
 
 /// The value of one series, 0 where there is none.

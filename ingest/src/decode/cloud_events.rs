@@ -22,6 +22,7 @@ use crate::media_type::is_media_type;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::value::RawValue;
+use sluice_model::clock;
 use std::borrow::Cow;
 
 const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
@@ -39,7 +40,7 @@ pub(crate) enum CloudForm {
 
 /// A body in the API's own form.
 #[derive(Debug)]
-pub(crate) struct Translated {
+pub(crate) struct TranslatedBody {
     /// JSON: an event or an array of events. `{}` stands for a refused event.
     pub body: Vec<u8>,
     /// The refused events by their index.
@@ -68,7 +69,7 @@ impl CloudForm {
         headers: &HeaderMap,
         body: &[u8],
         event_bytes_max: usize,
-    ) -> Result<Translated, EventsBodyError> {
+    ) -> Result<TranslatedBody, EventsBodyError> {
         match self {
             Self::Binary => Ok(one(binary::event(headers, body, event_bytes_max))),
             Self::Structured => structured::one(body).map(one),
@@ -77,15 +78,15 @@ impl CloudForm {
     }
 }
 
-fn one(event: Result<Vec<u8>, EventError>) -> Translated {
+fn one(event: Result<Vec<u8>, EventError>) -> TranslatedBody {
     match event {
-        Ok(body) => Translated { body, refusals: Vec::new() },
-        Err(error) => Translated { body: b"{}".to_vec(), refusals: vec![(0, error)] },
+        Ok(body) => TranslatedBody { body, refusals: Vec::new() },
+        Err(error) => TranslatedBody { body: b"{}".to_vec(), refusals: vec![(0, error)] },
     }
 }
 
 fn invalid(message: impl Into<String>) -> EventError {
-    EventError { code: "INVALID_EVENT", message: message.into() }
+    EventError::invalid(message)
 }
 
 /// An attribute. Its value is JSON: a string, a number or a boolean.
@@ -153,6 +154,9 @@ impl Data<'_> {
     }
 }
 
+/// The most attributes of an event. Each is compared with all others.
+const ATTRIBUTES_MAX: usize = 128;
+
 /// Attributes that the specification defines; all are texts.
 const TEXT_ATTRIBUTES: [&str; 8] =
     ["specversion", "id", "type", "source", "subject", "time", "dataschema", "datacontenttype"];
@@ -163,6 +167,10 @@ fn find<'a, 'b>(attributes: &'b [Attribute<'a>], name: &str) -> Option<&'b Attri
 
 /// The rules of CloudEvents 1.0, "Context Attributes".
 fn check(attributes: &[Attribute<'_>]) -> Result<(), EventError> {
+    if attributes.len() > ATTRIBUTES_MAX {
+        let text = format!("the event has {} attributes; the limit is {ATTRIBUTES_MAX}", attributes.len());
+        return Err(invalid(text));
+    }
     for (at, attribute) in attributes.iter().enumerate() {
         check_one(attribute)?;
         if attributes[..at].iter().any(|earlier| earlier.name == attribute.name) {
@@ -179,8 +187,8 @@ fn check(attributes: &[Attribute<'_>]) -> Result<(), EventError> {
     }
     let time =
         find(attributes, "time").and_then(|time| serde_json::from_str::<Cow<'_, str>>(&time.json).ok());
-    if time.is_some_and(|time| sluice_model::clock::parse_rfc3339(&time).is_none()) {
-        return Err(invalid("`time` must be RFC 3339, not before 1970"));
+    if time.is_some_and(|time| clock::parse_rfc3339(&time).is_none()) {
+        return Err(invalid("`time` must be RFC 3339, such as 2026-01-31T12:00:00Z"));
     }
     Ok(())
 }

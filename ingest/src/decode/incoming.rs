@@ -11,8 +11,9 @@ use sluice_model::wire::envelope::EnvelopeParts;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The most bytes of `event_type`, `source`, `ordering_key`, a tag, and of each
-/// text in `metadata`.
+/// The most bytes of `event_type` and of `source`: what CloudEvents may have.
+pub(crate) const NAME_BYTES_MAX: usize = 2048;
+/// The most bytes of `ordering_key`, a tag, and of each text in `metadata`.
 pub(crate) const TEXT_BYTES_MAX: usize = 256;
 /// The most tags of an event.
 pub(crate) const TAGS_MAX: usize = 64;
@@ -134,7 +135,7 @@ fn is_present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
 }
 
 fn invalid(message: impl Into<String>) -> EventError {
-    EventError { code: "INVALID_EVENT", message: message.into() }
+    EventError::invalid(message)
 }
 
 impl<'a> Incoming<'a> {
@@ -150,10 +151,7 @@ impl<'a> Incoming<'a> {
         let fields = [self.event_type, self.source, self.tags, self.ordering_key, self.metadata];
         let bytes = payload.get().len() + fields.iter().flatten().map(|raw| raw.get().len()).sum::<usize>();
         if bytes > event_bytes_max {
-            return Err(EventError {
-                code: "EVENT_TOO_LARGE",
-                message: format!("the event has {bytes} bytes; the limit is {event_bytes_max}"),
-            });
+            return Err(EventError::too_large(bytes, event_bytes_max));
         }
         payload::check_depth("payload", payload.get()).map_err(invalid)?;
         for (name, raw) in [("payload", Some(payload)), ("metadata", self.metadata)] {
@@ -164,7 +162,7 @@ impl<'a> Incoming<'a> {
             }
         }
         if let Some(source) = self.source {
-            text("source", source)?;
+            text("source", source, NAME_BYTES_MAX)?;
         }
         if let Some(tags) = self.tags {
             check_tags(tags)?;
@@ -174,12 +172,12 @@ impl<'a> Incoming<'a> {
         }
         let has_trace = self.metadata.map(check_metadata).transpose()?.unwrap_or(false);
         let ordering = match self.ordering_key {
-            Some(key) => ordering_hash(&text("ordering_key", key)?),
+            Some(key) => ordering_hash(&text("ordering_key", key, TEXT_BYTES_MAX)?),
             None => 0,
         };
         let event_type = self.event_type.or_else(|| payload::event_type(payload.get()));
         let kind = match event_type {
-            Some(kind) => text("event_type", kind)?,
+            Some(kind) => text("event_type", kind, NAME_BYTES_MAX)?,
             None => Cow::Borrowed(""),
         };
         Ok(CheckedEvent {
@@ -226,7 +224,7 @@ impl CheckedEvent<'_> {
 }
 
 /// A text field: not empty, not too long, without control characters.
-fn text<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, EventError> {
+fn text<'a>(field: &str, raw: &'a RawValue, bytes_max: usize) -> Result<Cow<'a, str>, EventError> {
     let json = raw.get();
     let text = match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         // Without an escape the text is the bytes between the quotes.
@@ -235,11 +233,8 @@ fn text<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, EventError> 
             .map(Cow::<str>::Owned)
             .map_err(|_other| invalid(format!("`{field}` must be a string")))?,
     };
-    if text.is_empty() || text.len() > TEXT_BYTES_MAX {
-        return Err(invalid(format!(
-            "`{field}` has {} bytes; it must have 1 to {TEXT_BYTES_MAX}",
-            text.len()
-        )));
+    if text.is_empty() || text.len() > bytes_max {
+        return Err(invalid(format!("`{field}` has {} bytes; it must have 1 to {bytes_max}", text.len())));
     }
     if text.chars().any(char::is_control) {
         return Err(invalid(format!("`{field}` has control characters")));

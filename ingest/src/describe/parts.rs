@@ -23,7 +23,10 @@ pub(crate) fn path_parameters(path: &str, names_event: bool) -> Vec<Value> {
         })
     };
     let id = if names_event { "EventId" } else { "Id" };
-    [named("customer", "Id", "The customer."), named("id", id, "Which one.")].into_iter().flatten().collect()
+    [named("customer_id", "Id", "The customer."), named("id", id, "Which one.")]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A parameter of the query.
@@ -61,10 +64,13 @@ pub(crate) fn page_by_id() -> [Value; 2] {
 }
 
 /// The parameters of a range of time.
-pub(crate) fn times(from: &str, to: &str) -> [Value; 2] {
+pub(crate) fn times() -> [Value; 4] {
+    let time = |name, text| query(name, schema_ref("QueryTime"), text);
     [
-        query(from, schema_ref("QueryTime"), "From then on."),
-        query(to, schema_ref("QueryTime"), "Before then."),
+        time("start_time", "From then on."),
+        time("since", "Another name of `start_time`."),
+        time("end_time", "Until then."),
+        time("until", "Another name of `end_time`."),
     ]
 }
 

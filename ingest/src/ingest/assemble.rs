@@ -23,6 +23,7 @@ use crate::router::Router;
 use crate::service::{ListenerService, SharedState};
 use crate::stream::StreamPace;
 use crate::streams::Streams;
+use crate::trials::Trials;
 use crate::{openapi, routes};
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
@@ -31,8 +32,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// The most test events and dry runs under way at a time.
-const TRIALS_MAX: usize = 16;
+/// The most test events on their way at a time.
+const PROBES_MAX: usize = 16;
 
 /// A role without its listeners.
 pub(super) struct Assembled {
@@ -86,7 +87,7 @@ fn contexts(
     drain: &CancellationToken,
 ) -> Contexts {
     let IngestParts { config, directory, events: store, queue, log, rows, lanes, .. } = parts;
-    let trials = Arc::new(Semaphore::new(TRIALS_MAX));
+    let trials = Arc::new(Trials::new(config.limits.trials_max, ms(config.limits.trial_timeout_ms)));
     let is_development = config.is_development();
     Contexts {
         health: HealthContext {
@@ -101,7 +102,13 @@ fn contexts(
             metrics: ProduceMetrics::new(),
             event_bytes_max: config.limits.event_bytes_max,
         },
-        events: EventsContext { store: Arc::clone(&store), lanes },
+        events: EventsContext {
+            store: Arc::clone(&store),
+            lanes,
+            reads: CustomerLocks::new(config.limits.customer_reads_max),
+            queue: Arc::clone(&queue),
+            trials: Arc::clone(&trials),
+        },
         stream: StreamContext {
             store: Arc::clone(&store),
             lanes,
@@ -114,6 +121,7 @@ fn contexts(
             lanes,
             history: AttemptHistory::new(Arc::clone(&rows), 0),
             probe: parts.probe,
+            probes: Semaphore::new(PROBES_MAX),
             trials: Arc::clone(&trials),
             customer_max: config.subscriptions_max,
             allow_private_webhooks: config.allow_private_webhooks,
@@ -125,9 +133,9 @@ fn contexts(
             lanes,
             replays: ReplayStore::new(rows),
             trials,
-            starts: CustomerLocks::default(),
+            starts: CustomerLocks::new(1),
         },
-        operators: OperatorsContext { lanes, is_development, changes: CustomerLocks::default() },
+        operators: OperatorsContext { lanes, is_development, changes: CustomerLocks::new(1) },
     }
 }
 

@@ -28,7 +28,7 @@ fn closed(properties: &[Named], required: &[&str]) -> Value {
 }
 
 fn takes_null(schema: &Value) -> bool {
-    let said = ["type", "enum", "const", "anyOf", "oneOf", "$ref"];
+    let said = ["type", "enum", "const", "allOf", "anyOf", "oneOf", "$ref"];
     let anything = said.iter().all(|word| schema.get(word).is_none());
     let listed = schema["anyOf"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "null"));
     anything || listed

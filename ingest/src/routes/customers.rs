@@ -45,7 +45,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         name: "get_customer",
         methods: &["GET"],
-        path: "/admin/customers/{customer}",
+        path: "/admin/customers/{customer_id}",
         root: Root::Operators,
         handler: Handler::Operators(|_, request, _| Box::pin(ready(read::get(request)))),
         describe: |_| customer_operation("One customer").answers(200, "It.", "Customer"),
@@ -53,7 +53,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         name: "patch_customer",
         methods: &["PATCH"],
-        path: "/admin/customers/{customer}",
+        path: "/admin/customers/{customer_id}",
         root: Root::Operators,
         handler: Handler::Operators(|context, request, body| Box::pin(write::patch(context, request, body))),
         describe: |_| {
@@ -67,12 +67,12 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         name: "create_key",
         methods: &["POST"],
-        path: "/admin/customers/{customer}/keys",
+        path: "/admin/customers/{customer_id}/keys",
         root: Root::Operators,
         handler: Handler::Operators(|_, request, body| Box::pin(keys::create(request, body))),
         describe: |_| {
             key_operation("Make a key")
-                .describe("`key` is shown this once.")
+                .describe("`api_key` is shown this once.")
                 .may_take("NewKey")
                 .answers(201, "It opens the door.", "KeyWithText")
                 .refuses(409, "The customer has as many as there may be.")
@@ -81,7 +81,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         name: "list_keys",
         methods: &["GET"],
-        path: "/admin/customers/{customer}/keys",
+        path: "/admin/customers/{customer_id}/keys",
         root: Root::Operators,
         handler: Handler::Operators(|_, request, _| Box::pin(ready(keys::list(request)))),
         describe: |_| {
@@ -91,7 +91,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         name: "revoke_key",
         methods: &["DELETE"],
-        path: "/admin/customers/{customer}/keys/{id}",
+        path: "/admin/customers/{customer_id}/keys/{id}",
         root: Root::Operators,
         handler: Handler::Operators(|_, request, _| Box::pin(keys::revoke(request))),
         describe: |_| {

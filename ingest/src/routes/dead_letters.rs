@@ -77,16 +77,25 @@ const fn operation(summary: &'static str) -> Operation {
 }
 
 fn filter_parameters() -> impl Iterator<Item = Value> {
-    let subscription = query("subscription_id", schema_ref("Id"), "Of this subscription.");
-    std::iter::once(subscription).chain(times("since", "until"))
+    let subscription = |name, text| query(name, schema_ref("Id"), text);
+    [
+        subscription("workflow_id", "Of this subscription."),
+        subscription("subscription_id", "Another name of `workflow_id`."),
+    ]
+    .into_iter()
+    .chain(times())
 }
+
+/// The parameters of a filter.
+const FILTER: [&str; 6] = ["workflow_id", "subscription_id", "since", "start_time", "until", "end_time"];
 
 /// The dead letters that a query's filter names, a step of them.
 fn filter(query: &QueryParams<'_>) -> Result<DeadLetterQuery, ApiError> {
+    let range = query.range()?;
     Ok(DeadLetterQuery {
-        subscription: query.id("subscription_id")?,
-        since_ms: query.time("since")?.unwrap_or(0),
-        until_ms: query.time("until")?,
+        subscription: query.subscription()?,
+        since_ms: range.start_ms.unwrap_or(0),
+        until_ms: range.end_ms,
         after: None,
         limit: STEP,
     })

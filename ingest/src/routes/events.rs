@@ -1,8 +1,10 @@
 //! Reading and acknowledging events.
 
 mod ack;
+mod find;
 mod get;
 mod inbox;
+mod resend;
 
 pub(crate) use ack::ACK_IDS_MAX;
 
@@ -36,6 +38,23 @@ pub(super) const ROUTES: &[Route] = &[
             Operation::new(Tag::Inbox, "Acknowledge an event")
                 .answers(200, "It is acknowledged.", "Acknowledged")
                 .refuses(409, "It was acknowledged before.")
+        },
+    },
+    Route {
+        name: "resend_event",
+        methods: &["POST"],
+        path: "/events/{id}/resend",
+        root: Root::Aliased,
+        handler: Handler::Events(|context, request, body| Box::pin(resend::resend(context, request, body))),
+        describe: |_| {
+            Operation::new(Tag::Events, "Deliver an event anew")
+                .describe(
+                    "To the subscription that `workflow_id` names, or to every active one that matches: a new \
+                     delivery, whatever became of earlier ones.",
+                )
+                .may_take("Resend")
+                .answers(202, "The deliveries that were queued.", "Resent")
+                .refuses(409, "The named subscription is disabled.")
         },
     },
     Route {
@@ -74,7 +93,7 @@ fn describe_inbox() -> Operation {
             text("tag", "With this tag."),
             query("order", order, "Which come first."),
         ])
-        .parameters(times("start_time", "end_time"))
+        .parameters(times())
         .parameters(page())
         .answers(200, "A page.", "InboxPage")
 }

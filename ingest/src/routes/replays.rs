@@ -73,8 +73,8 @@ const fn operation(summary: &'static str) -> Operation {
 /// A replay as answers show it.
 #[derive(Serialize)]
 struct ReplayView {
-    id: String,
-    subscription_id: SubscriptionId,
+    replay_id: String,
+    workflow_id: SubscriptionId,
     status: ReplayStatus,
     start_time: String,
     end_time: String,
@@ -87,8 +87,8 @@ struct ReplayView {
 
 fn view(replay: &Replay) -> ReplayView {
     ReplayView {
-        id: replay.id.to_string(),
-        subscription_id: replay.subscription,
+        replay_id: replay.id.to_string(),
+        workflow_id: replay.subscription,
         status: replay.status,
         start_time: rfc3339_string(replay.start_ms),
         end_time: rfc3339_string(replay.end_ms),

@@ -30,15 +30,16 @@ pub(super) const ROUTES: &[Route] = &[Route {
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A page's script cannot set `Last-Event-ID` the first time, so the query may hold it.
-const PARAMETERS: [&str; 5] = ["event_type", "source", "tag", "start_time", "last_event_id"];
+const PARAMETERS: [&str; 6] = ["event_type", "source", "tag", "start_time", "since", "last_event_id"];
 
 /// Parameters of the inbox that a stream does not have, and why.
-const INBOX_PARAMETERS: [(&str, &str); 5] = [
+const INBOX_PARAMETERS: [(&str, &str); 6] = [
     (
         "status",
         "a stream gives each event once, when it is accepted, whatever becomes of it; GET /v1/inbox filters by status",
     ),
     ("end_time", "a stream has no end; GET /v1/inbox reads a range of time"),
+    ("until", "a stream has no end; GET /v1/inbox reads a range of time"),
     ("cursor", "a stream goes on from last_event_id"),
     ("limit", "a stream has no pages"),
     ("order", "a stream is in the order of acceptance"),
@@ -55,7 +56,7 @@ fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, A
         event_type: text("event_type"),
         source: text("source"),
         tag: text("tag"),
-        start_ms: query.time("start_time")?,
+        start_ms: query.range()?.start_ms,
         ..EventFilter::default()
     };
     let header = request.parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
@@ -133,7 +134,7 @@ fn describe(config: &IngestConfig) -> Operation {
             query("last_event_id", resume(), "Where an earlier stream with the same filter ended."),
             header("Last-Event-ID", resume(), "The same; it goes before the query's."),
         ])
-        .parameters(times("start_time", "end_time").into_iter().take(1))
+        .parameters(times().into_iter().take(2))
         .answers_with(
             200,
             "Until one side ends it.",

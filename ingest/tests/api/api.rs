@@ -14,11 +14,11 @@ pub(crate) async fn customer(ingest: &RunningIngest, body: Value) -> (String, Ra
     let mut admin = ingest.admin().await;
     let made = admin.admin("POST", "/admin/customers", &body.to_string()).await;
     assert_eq!(made.status, 201, "{made:?}");
-    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let id = made.json()["customer_id"].as_str().unwrap().to_owned();
     let key = admin.admin("POST", &format!("/admin/customers/{id}/keys"), "").await;
     assert_eq!(key.status, 201, "{key:?}");
     let mut client = ingest.client().await;
-    client.key = key.json()["key"].as_str().unwrap().to_owned();
+    client.key = key.json()["api_key"].as_str().unwrap().to_owned();
     (id, client)
 }
 
@@ -35,7 +35,7 @@ async fn keys_open_until_they_are_revoked_or_their_customer_is_suspended() {
     assert_eq!(admin.admin("PATCH", &path, r#"{"status":"active"}"#).await.status, 200);
     assert_eq!(client.post_event().await.status, 202);
     let keys = admin.admin("GET", &format!("{path}/keys"), "").await.json();
-    let key = keys["keys"][0]["id"].as_str().unwrap();
+    let key = keys["keys"][0]["key_id"].as_str().unwrap();
     assert!(!keys.to_string().contains(&client.key));
     assert_eq!(admin.admin("DELETE", &format!("{path}/keys/{key}"), "").await.status, 204);
     let answer = client.post_event().await;
@@ -54,7 +54,10 @@ async fn operators_need_the_token_and_customers_see_no_admin_route() {
     assert_eq!(ingest.client().await.get("/admin/customers").await.status, 404);
     assert_eq!(admin.admin("GET", "/v1/inbox", "").await.status, 404);
     let listed = admin.admin("GET", "/admin/customers?limit=1", "").await.json();
-    assert_eq!((&listed["total"], &listed["customers"][0]["id"]), (&json!(1), &json!(ingest.customer)));
+    assert_eq!(
+        (&listed["total"], &listed["customers"][0]["customer_id"]),
+        (&json!(1), &json!(ingest.customer))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,11 +266,12 @@ async fn the_rate_limit_counts_events_and_says_when_to_come_back() {
     assert_eq!(client.request("POST", "/v1/events", &ten).await.status, 202);
     let answer = client.post_event().await;
     assert_eq!((answer.status, &*answer.code()), (429, "RATE_LIMITED"));
-    assert_eq!(answer.headers["retry-after"], "1");
-    assert_eq!(answer.headers["ratelimit-policy"], "\"events\";q=1;w=1;burst=10");
+    let wait = |answer: &crate::harness::RawAnswer| answer.headers["retry-after"].parse::<u32>().unwrap();
+    assert!((7..=10).contains(&wait(&answer)), "ten events are paid for first: {answer:?}");
+    assert_eq!(answer.headers["ratelimit-policy"], "\"events\";q=1;w=1;burst=1");
     assert!(answer.headers["ratelimit"].starts_with("\"events\";r=0;t="));
     let answer = client.request("POST", "/v1/events", &ten).await;
-    assert!(answer.headers["retry-after"].parse::<u32>().unwrap() >= 9);
+    assert!((7..=10).contains(&wait(&answer)), "{answer:?}");
     assert_eq!(ingest.client().await.post_event().await.status, 202);
 }
 
@@ -312,7 +316,7 @@ async fn dead_letters_are_listed_redriven_and_deleted() {
     assert_eq!((rest["dead_letters"].as_array().unwrap().len(), &rest["has_more"]), (2, &json!(false)));
     let (_, mut stranger) = customer(&ingest, json!({ "name": "Stranger" })).await;
     assert_eq!(stranger.get("/v1/dead-letters").await.json()["dead_letters"], json!([]));
-    let path = format!("/v1/dead-letters/{}", letter["id"].as_str().unwrap());
+    let path = format!("/v1/dead-letters/{}", letter["dead_letter_id"].as_str().unwrap());
     assert_eq!(stranger.request("DELETE", &path, "").await.status, 404);
     assert_eq!(client.request("DELETE", &path, "").await.json()["deleted"], 1);
 
@@ -328,10 +332,10 @@ async fn dead_letters_are_listed_redriven_and_deleted() {
     client.request("PATCH", &path, r#"{"status":"disabled"}"#).await;
     let done = client.request("POST", "/v1/dead-letters/redrive", "").await.json();
     assert_eq!(done, json!({ "redriven": 0, "events": 0, "skipped": 1, "has_more": false }));
-    let body = json!({ "subscription_id": subscription }).to_string();
+    let body = json!({ "workflow_id": subscription }).to_string();
     assert_eq!(client.request("POST", "/v1/dead-letters/redrive", body).await.status, 409);
     assert_eq!(client.request("DELETE", "/v1/dead-letters", "").await.status, 400);
-    let path = format!("/v1/dead-letters?subscription_id={subscription}");
+    let path = format!("/v1/dead-letters?workflow_id={subscription}");
     assert_eq!(client.request("DELETE", &path, "").await.json(), json!({ "deleted": 1, "has_more": false }));
 }
 

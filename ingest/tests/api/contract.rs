@@ -22,7 +22,7 @@ async fn a_key_opens_until_it_expires_on_connections_that_are_open_too() {
     let soon = sluice_model::clock::now_ms() + 1500;
     let body = json!({ "mode": "test", "expires_at": sluice_model::clock::rfc3339_string(soon) });
     let made = admin.admin("POST", &path, &body.to_string()).await.json();
-    let key = made["key"].as_str().unwrap();
+    let key = made["api_key"].as_str().unwrap();
     assert!(key.starts_with("sk_test_") && !made["expires_at"].is_null());
     let mut client = ingest.client().await;
     key.clone_into(&mut client.key);
@@ -38,8 +38,9 @@ async fn a_key_opens_until_it_expires_on_connections_that_are_open_too() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let listed = admin.admin("GET", &path, "").await.json();
-    let listed_key = listed["keys"].as_array().unwrap().iter().find(|one| one["id"] == made["id"]).unwrap();
-    assert_eq!((&listed_key["status"], &listed_key["key"]), (&json!("expired"), &Value::Null));
+    let listed_key =
+        listed["keys"].as_array().unwrap().iter().find(|one| one["key_id"] == made["key_id"]).unwrap();
+    assert_eq!((&listed_key["status"], &listed_key["api_key"]), (&json!("expired"), &Value::Null));
     for bad in [
         json!({ "expires_at": "2020-01-01T00:00:00Z" }),
         json!({ "expires_at": "soon" }),
@@ -48,7 +49,7 @@ async fn a_key_opens_until_it_expires_on_connections_that_are_open_too() {
         assert_eq!(admin.admin("POST", &path, &bad.to_string()).await.status, 400, "{bad}");
     }
     let live = admin.admin("POST", &path, "").await.json();
-    assert!(live["key"].as_str().unwrap().starts_with("sk_live_"));
+    assert!(live["api_key"].as_str().unwrap().starts_with("sk_live_"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +90,7 @@ async fn a_rate_limit_and_a_fan_out_change_while_events_come() {
             break;
         }
     }
-    assert_eq!(refused.headers["ratelimit-policy"], "\"events\";q=1;w=1;burst=10");
+    assert_eq!(refused.headers["ratelimit-policy"], "\"events\";q=1;w=1;burst=1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +98,8 @@ async fn what_helps_development_is_not_there_in_production() {
     let ingest = start(config()).await;
     let mut admin = ingest.admin().await;
     let made = admin.admin("POST", "/admin/test-customer", "").await.json();
-    let body = json!({ "customer_id": made["customer"]["id"], "webhook_url": "http://127.0.0.1:9/hook" });
+    let body =
+        json!({ "customer_id": made["customer"]["customer_id"], "webhook_url": "http://127.0.0.1:9/hook" });
     let made = admin.admin("POST", "/admin/test-subscription", &body.to_string()).await;
     assert_eq!((made.status, &made.json()["event_selector"]["value"]), (201, &json!("*")));
     assert!(made.json()["secret"].as_str().unwrap().starts_with("whsec_"));

@@ -108,7 +108,8 @@ impl RunningIngest {
         let made = RawClient::connect(self.admin).await.admin("POST", "/admin/test-customer", "").await;
         assert_eq!(made.status, 201, "{made:?}");
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        (self.customer, self.key) = (text(&made.json()["customer"]["id"]), text(&made.json()["api_key"]));
+        (self.customer, self.key) =
+            (text(&made.json()["customer"]["customer_id"]), text(&made.json()["api_key"]));
         self
     }
 

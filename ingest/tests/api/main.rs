@@ -6,6 +6,7 @@ mod bodies;
 mod connections;
 mod contract;
 mod drain;
+mod faults;
 mod harness;
 mod more;
 mod openapi;

@@ -169,14 +169,14 @@ async fn a_replay_is_counted_first_then_made_listed_and_cancelled() {
         assert_eq!(client.request("POST", "/v1/events", event.to_string()).await.status, 202);
     }
     let id = subscribe(&mut client, json!({"type": "event_type", "value": "a.*"}), "hook").await;
-    let dry = json!({"subscription_id": id, "dry_run": true});
+    let dry = json!({"workflow_id": id, "dry_run": true});
     let counted = client.request("POST", "/v1/replay", dry.to_string()).await.json();
     assert_eq!(counted, json!({"dry_run": true, "scanned": 10, "would_match": 5, "complete": true}));
     let made = client
-        .request("POST", "/v1/replay", json!({"subscription_id": id, "rate_per_second": 5}).to_string())
+        .request("POST", "/v1/replay", json!({"workflow_id": id, "rate_per_second": 5}).to_string())
         .await;
     assert_eq!((made.status, &made.json()["status"]), (202, &json!("running")));
-    let path = format!("/v1/replay/{}", made.json()["id"].as_str().unwrap());
+    let path = format!("/v1/replay/{}", made.json()["replay_id"].as_str().unwrap());
     assert_eq!(client.get(&path).await.json(), made.json());
     assert_eq!(client.get("/v1/replay").await.json()["replays"], json!([made.json()]));
     let (_, mut other) = super::api::customer(&ingest, json!({ "name": "Other" })).await;
@@ -185,10 +185,10 @@ async fn a_replay_is_counted_first_then_made_listed_and_cancelled() {
     let cancelled = client.request("DELETE", &path, "").await.json();
     assert_eq!((&cancelled["status"], &cancelled["queued"]), (&json!("cancelled"), &json!(0)));
     for bad in [
-        json!({"subscription_id": id, "start_time": "2026-01-02T00:00:00Z", "end_time": "2026-01-01T00:00:00Z"}),
-        json!({"subscription_id": id, "rate_per_second": 0}),
-        json!({"subscription_id": "x"}),
-        json!({"subscription_id": id, "start_time": "soon"}),
+        json!({"workflow_id": id, "start_time": "2026-01-02T00:00:00Z", "end_time": "2026-01-01T00:00:00Z"}),
+        json!({"workflow_id": id, "rate_per_second": 0}),
+        json!({"workflow_id": "x"}),
+        json!({"workflow_id": id, "start_time": "soon"}),
     ] {
         assert_eq!(client.request("POST", "/v1/replay", bad.to_string()).await.status, 400, "{bad}");
     }

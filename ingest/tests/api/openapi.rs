@@ -147,7 +147,7 @@ async fn every_answer_is_as_it_is_described() {
         described.ask(Admin, "GET", path, "").await;
     }
     let made = described.ask(Admin, "POST", "/admin/customers", r#"{"name":"A","email":"a@b.c"}"#).await;
-    let other = format!("/admin/customers/{}", id(&made, "id"));
+    let other = format!("/admin/customers/{}", id(&made, "customer_id"));
     described.ask(Admin, "POST", "/admin/customers", r#"{"name":""}"#).await;
     described.ask(Admin, "GET", "/admin/customers?limit=1", "").await;
     described.ask(Admin, "GET", &other, "").await;
@@ -156,7 +156,7 @@ async fn every_answer_is_as_it_is_described() {
     let key = described
         .ask(Admin, "POST", &format!("{other}/keys"), r#"{"expires_at":"2999-01-01T00:00:00Z"}"#)
         .await;
-    described.ask(Admin, "DELETE", &format!("{other}/keys/{}", id(&key, "id")), "").await;
+    described.ask(Admin, "DELETE", &format!("{other}/keys/{}", id(&key, "key_id")), "").await;
     described.ask(Admin, "GET", &format!("{other}/keys"), "").await;
     described.ask(Admin, "POST", "/admin/test-customer", "").await;
     let of_customer =
@@ -185,6 +185,7 @@ async fn every_answer_is_as_it_is_described() {
         .await;
     described.ask(Public, "POST", "/v1/events", "[{}]").await;
     described.ask(Public, "GET", &event, "").await;
+    described.ask(Public, "POST", &format!("{event}/resend"), "").await;
     described.ask(Public, "GET", "/v1/inbox?limit=1", "").await;
     described.ask(Public, "GET", "/v1/inbox?limit=x", "").await;
     described.ask(Public, "POST", &format!("{path}/test"), "").await;
@@ -198,17 +199,11 @@ async fn every_answer_is_as_it_is_described() {
 
     let subscription = id(&made, "workflow_id");
     described
-        .ask(
-            Public,
-            "POST",
-            "/v1/replay",
-            &format!(r#"{{"subscription_id":"{subscription}","dry_run":true}}"#),
-        )
+        .ask(Public, "POST", "/v1/replay", &format!(r#"{{"workflow_id":"{subscription}","dry_run":true}}"#))
         .await;
-    let run = described
-        .ask(Public, "POST", "/v1/replay", &format!(r#"{{"subscription_id":"{subscription}"}}"#))
-        .await;
-    let replay = format!("/v1/replay/{}", id(&run, "id"));
+    let run =
+        described.ask(Public, "POST", "/v1/replay", &format!(r#"{{"workflow_id":"{subscription}"}}"#)).await;
+    let replay = format!("/v1/replay/{}", id(&run, "replay_id"));
     described.ask(Public, "GET", "/v1/replay?limit=1", "").await;
     described.ask(Public, "GET", &replay, "").await;
     described.ask(Public, "DELETE", &replay, "").await;
@@ -257,7 +252,7 @@ async fn requests_may_hold_the_fields_that_are_described_and_no_others() {
                 if schema.is_null() {
                     continue;
                 }
-                let path = path.replace("{customer}", &ingest.customer).replace("{id}", &ingest.customer);
+                let path = path.replace("{customer_id}", &ingest.customer).replace("{id}", &ingest.customer);
                 let method = method.to_ascii_uppercase();
                 let body = r#"{"no_such_field":1}"#;
                 let answer = match at {

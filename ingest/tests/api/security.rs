@@ -303,7 +303,7 @@ async fn hostile_selectors_are_refused_or_bounded() {
         let began = Instant::now();
         let judged = client.request("POST", &format!("/v1/subscriptions/{id}/test"), r#"{"last":5}"#).await;
         assert_eq!(judged.status, 200, "{judged:?}");
-        let replay = json!({"subscription_id": id, "dry_run": true}).to_string();
+        let replay = json!({"workflow_id": id, "dry_run": true}).to_string();
         assert_eq!(client.request("POST", "/v1/replay", &replay).await.status, 200);
         assert!(began.elapsed() < BOUND, "{body}: {:?}", began.elapsed());
     }
@@ -355,13 +355,13 @@ async fn another_customer_s_ids_open_nothing_anywhere() {
     let body = json!({"event_selector": {"type": "event_type", "value": "*"}, "webhook_url": "http://127.0.0.1:9/h"});
     let made = theirs.request("POST", "/v1/subscriptions", body.to_string()).await.json();
     let subscription = made["workflow_id"].as_str().unwrap().to_owned();
-    let replay = json!({"subscription_id": subscription}).to_string();
+    let replay = json!({"workflow_id": subscription}).to_string();
     let made = theirs.request("POST", "/v1/replay", &replay).await.json();
-    let replay_id = made["id"].as_str().unwrap().to_owned();
+    let replay_id = made["replay_id"].as_str().unwrap().to_owned();
     let before = theirs.get(&format!("/v1/subscriptions/{subscription}")).await.json();
 
     let mut ours = ingest.client().await;
-    let redrive = json!({"subscription_id": subscription}).to_string();
+    let redrive = json!({"workflow_id": subscription}).to_string();
     for (method, path, body) in [
         ("GET", format!("/v1/events/{event}"), ""),
         ("POST", format!("/v1/events/{event}/ack"), ""),
@@ -392,7 +392,7 @@ async fn another_customer_s_ids_open_nothing_anywhere() {
     // The same holds for an operator who names the wrong customer.
     let mut admin = ingest.admin().await;
     let keys = admin.admin("GET", &format!("/admin/customers/{their_id}/keys"), "").await.json();
-    let key = keys["keys"][0]["id"].as_str().unwrap();
+    let key = keys["keys"][0]["key_id"].as_str().unwrap();
     let our_path = format!("/admin/customers/{}", ingest.customer);
     for (method, path) in [
         ("DELETE", format!("{our_path}/keys/{key}")),

@@ -14,13 +14,13 @@ struct SentEvent {
 }
 
 /// A stream that is being read.
-struct Reading {
+struct ReadStream {
     client: RawClient,
     text: String,
     last_id: String,
 }
 
-impl Reading {
+impl ReadStream {
     async fn open(mut client: RawClient, query: &str, last_id: &str) -> Self {
         let last = if last_id.is_empty() { String::new() } else { format!("last-event-id: {last_id}\r\n") };
         client.send(client.head("GET", &format!("/v1/stream{query}"), &last)).await;
@@ -102,21 +102,21 @@ fn numbers(range: std::ops::Range<u64>) -> Vec<Value> {
 async fn a_stream_gives_events_from_now_on_and_from_where_it_was_left() {
     let ingest = start(config()).await;
     send(&ingest, "a.b", 0..3).await;
-    let mut reading = Reading::open(ingest.client().await, "", "").await;
+    let mut reading = ReadStream::open(ingest.client().await, "", "").await;
     send(&ingest, "a.b", 3..6).await;
     assert_eq!(reading.payloads(3).await, numbers(3..6));
     let last_id = reading.last_id.clone();
     drop(reading);
     send(&ingest, "a.b", 6..900).await;
-    let mut reading = Reading::open(ingest.client().await, "", &last_id).await;
+    let mut reading = ReadStream::open(ingest.client().await, "", &last_id).await;
     assert_eq!(reading.payloads(894).await, numbers(6..900));
     send(&ingest, "a.b", 900..901).await;
     assert_eq!(reading.payloads(1).await, numbers(900..901));
 
-    let mut from_the_start = Reading::open(ingest.client().await, "?start_time=0", "").await;
+    let mut from_the_start = ReadStream::open(ingest.client().await, "?start_time=0", "").await;
     assert_eq!(from_the_start.payloads(901).await, numbers(0..901));
     // A page's first request resumes by the query.
-    let mut query = Reading::open(ingest.client().await, &format!("?last_event_id={last_id}"), "").await;
+    let mut query = ReadStream::open(ingest.client().await, &format!("?last_event_id={last_id}"), "").await;
     assert_eq!(query.payloads(2).await, numbers(6..8));
 }
 
@@ -125,14 +125,14 @@ async fn a_stream_over_several_lanes_misses_and_repeats_nothing() {
     let ingest = start(config()).await;
     let mut admin = ingest.admin().await;
     let path = format!("/admin/customers/{}", ingest.customer);
-    let mut reading = Reading::open(ingest.client().await, "", "").await;
+    let mut reading = ReadStream::open(ingest.client().await, "", "").await;
     send(&ingest, "a.b", 0..5).await;
     assert_eq!(admin.admin("PATCH", &path, r#"{"fan_out":8}"#).await.status, 200);
     for n in 1..40 {
         send(&ingest, "a.b", n * 5..n * 5 + 5).await;
     }
     let mut all = reading.payloads(100).await;
-    let mut again = Reading::open(ingest.client().await, "", &reading.last_id.clone()).await;
+    let mut again = ReadStream::open(ingest.client().await, "", &reading.last_id.clone()).await;
     all.extend(again.payloads(100).await);
     all.sort_by_key(Value::as_u64);
     assert_eq!(all, numbers(0..200));
@@ -144,7 +144,7 @@ async fn a_stream_is_filtered_like_the_inbox_and_says_what_it_does_not_know() {
     config.stream.heartbeat_ms = 50;
     config.stream.poll_ms = 20;
     let ingest = start(config).await;
-    let mut reading = Reading::open(ingest.client().await, "?event_type=x&source=s&tag=t", "").await;
+    let mut reading = ReadStream::open(ingest.client().await, "?event_type=x&source=s&tag=t", "").await;
     send(&ingest, "a.b", 0..3).await;
     // Events that the filter refuses move the cursor too.
     let moved = loop {
@@ -155,7 +155,7 @@ async fn a_stream_is_filtered_like_the_inbox_and_says_what_it_does_not_know() {
         }
     };
     send(&ingest, "x", 3..4).await;
-    let mut again = Reading::open(ingest.client().await, "?event_type=x&source=s&tag=t", &moved).await;
+    let mut again = ReadStream::open(ingest.client().await, "?event_type=x&source=s&tag=t", &moved).await;
     for reading in [&mut reading, &mut again] {
         assert_eq!(reading.payloads(1).await, numbers(3..4));
     }
@@ -198,7 +198,7 @@ async fn a_quiet_stream_outlives_the_idle_time_and_a_stalled_one_gives_its_place
     config.stream.heartbeat_ms = 10_000;
     config.stream.customer_max = 2;
     let ingest = start(config).await;
-    let mut quiet = Reading::open(ingest.client().await, "", "").await;
+    let mut quiet = ReadStream::open(ingest.client().await, "", "").await;
     let mut stalled = ingest.client().await;
     stalled.send(stalled.head("GET", "/v1/stream?start_time=0", "")).await;
     assert_eq!(stalled.answer().await.unwrap().status, 200);
@@ -236,8 +236,8 @@ async fn a_stream_ends_with_its_key_and_with_the_drain() {
     config.stream.poll_ms = 20;
     let ingest = start(config).await;
     let (id, client) = customer(&ingest, json!({ "name": "Gone" })).await;
-    let mut reading = Reading::open(client, "", "").await;
-    let mut draining = Reading::open(ingest.client().await, "", "").await;
+    let mut reading = ReadStream::open(client, "", "").await;
+    let mut draining = ReadStream::open(ingest.client().await, "", "").await;
     let path = format!("/admin/customers/{id}");
     assert_eq!(ingest.admin().await.admin("PATCH", &path, r#"{"status":"suspended"}"#).await.status, 200);
     let end = async { while reading.next().await.is_some() {} };
@@ -256,6 +256,6 @@ async fn a_page_that_only_asks_for_the_head_opens_no_stream() {
     for _ in 0..3 {
         assert_eq!(ingest.client().await.request_with("HEAD", "/v1/stream", "", "").await.status, 204);
     }
-    let _one = Reading::open(ingest.client().await, "", "").await;
+    let _one = ReadStream::open(ingest.client().await, "", "").await;
     assert_eq!(ingest.client().await.get("/v1/stream").await.status, 429);
 }

@@ -124,9 +124,9 @@ impl ScenarioServer {
         let admin = format!("http://{}/admin/customers", self.admin);
         let body = json!({"name": name, "rate_limit_per_second": RATE_LIMIT});
         let customer = call(&admin, &self.token, &body).await?;
-        let id = customer["id"].as_str().unwrap_or_default();
+        let id = customer["customer_id"].as_str().unwrap_or_default();
         let key = call(&format!("{admin}/{id}/keys"), &self.token, &json!({})).await?;
-        Ok(key["key"].as_str().unwrap_or_default().to_owned())
+        Ok(key["api_key"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Subscribes a customer's webhook to everything.

@@ -131,11 +131,12 @@ pub(crate) fn read_json(path: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let value: Value =
         serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-    let requests = value.pointer("/measured/requests").and_then(Value::as_u64);
-    match requests {
-        None => bail!("{} is not a result of this program", path.display()),
-        Some(0) => bail!("{} has nothing to judge: no request was measured", path.display()),
-        Some(_) => Ok(value),
+    let count = |name: &str| value.pointer(&format!("/measured/{name}")).and_then(Value::as_u64);
+    match (count("requests"), count("requests_acknowledged")) {
+        (Some(_), Some(1..)) => Ok(value),
+        (Some(0), _) => bail!("{} has nothing to judge: no request was measured", path.display()),
+        (Some(_), _) => bail!("{} has nothing to judge: no request was acknowledged", path.display()),
+        (None, _) => bail!("{} is not a result of this program", path.display()),
     }
 }
 

@@ -33,5 +33,10 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     output::files(&args.out, &result)?;
     let checked: Vec<_> = args.threshold.iter().map(|threshold| threshold.check(&result)).collect();
     checked.iter().try_for_each(|checked| output::line(&checked.text))?;
-    Ok(if checked.iter().all(|checked| checked.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let interrupted = !checked.is_empty() && result.get("ended").is_some_and(|ended| ended == "interrupted");
+    if interrupted {
+        output::line("FAILED: the run was interrupted, so its limits are not kept")?;
+    }
+    let ok = !interrupted && checked.iter().all(|checked| checked.ok);
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::ReplayError;
+use super::error::ReplayError;
 use super::player::Player;
 use super::reader::Planned;
 use super::shared::ReplayShared;
@@ -19,14 +19,22 @@ use crate::ticker::Ticker;
 pub(super) struct Dispatcher {
     shared: Rc<ReplayShared>,
     players: JoinSet<()>,
-    /// How many players there are.
-    pub(super) started: usize,
+    started: usize,
+    /// How late requests were put into their queues.
+    lag: Latencies,
+    held_back: u64,
+    /// True while requests are late because too many were waiting.
+    behind: bool,
+}
+
+/// The counts of a dispatcher.
+pub(super) struct DispatchCounts {
     /// How late requests were put into their queues.
     pub(super) lag: Latencies,
     /// Requests that were late because too many were waiting.
     pub(super) held_back: u64,
-    /// True while requests are late because too many were waiting.
-    behind: bool,
+    /// How many players there were.
+    pub(super) connections: usize,
 }
 
 impl Dispatcher {
@@ -44,12 +52,14 @@ impl Dispatcher {
         let stop = self.shared.stop.clone();
         // Cancelling the receive loses no request; after a stop none is sent anyway.
         while let Some(Some(request)) = stop.run_until_cancelled(planned.recv()).await {
-            // A time beyond every clock never comes.
-            let due = request.offset.map(|offset| self.shared.started.checked_add(offset));
-            if due == Some(None) {
-                continue;
-            }
-            let due = due.flatten();
+            let due = match request.offset {
+                None => None,
+                Some(offset) => match self.shared.started.checked_add(offset) {
+                    // A time beyond every clock never comes.
+                    None => continue,
+                    due => due,
+                },
+            };
             let waited = match due {
                 Some(due) => self.wait_until(due, ticker).await?,
                 None => Waited::Due,
@@ -83,6 +93,11 @@ impl Dispatcher {
             false => self.lag.record(due.elapsed()),
         }
         Ok(Waited::Due)
+    }
+
+    /// The counts, once all players have ended.
+    pub(super) fn finish(self) -> DispatchCounts {
+        DispatchCounts { lag: self.lag, held_back: self.held_back, connections: self.started }
     }
 
     fn start_player(&mut self) {

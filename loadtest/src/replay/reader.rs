@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::ReplayConfig;
+use super::config::ReplayConfig;
 use super::timing::{FileClock, Offsets};
 use crate::recording::{Recorded, RecordingError, RecordingReader};
 
@@ -70,6 +70,9 @@ pub(super) fn read(
         let mut found_any = false;
         while let Some((request, at)) = take_earliest(&mut files) {
             found_any = true;
+            if request.at.is_some() {
+                offsets.count_timed();
+            }
             let since = offsets.within_pass(at);
             let wanted = config.customers.is_empty() || config.customers.contains(&request.customer);
             if !wanted || since < from || to.is_some_and(|to| since >= to) {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::config::ReplayConfig;
+use super::error::ReplayError;
 use super::waiting::{WaitingLimits, WaitingRequests};
-use super::{ReplayConfig, ReplayError};
 use crate::ledger::{LedgerBuffer, LedgerEntry, LedgerError, LedgerWriter};
 use crate::sender::{LiveWorker, RequestOutcome, Tally};
 use crate::target::SendTarget;

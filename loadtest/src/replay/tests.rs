@@ -1,3 +1,7 @@
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
 use super::*;
 use crate::receiver::{Receiver, ReceiverConfig, ReceiverHandle};
 use crate::recording::Recorded;

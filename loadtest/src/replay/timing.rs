@@ -63,47 +63,40 @@ impl FileClock {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offsets {
     gap_max_s: f64,
-    origin: Option<f64>,
-    /// The latest time, and its offset within the pass.
-    latest: f64,
+    /// The latest time of this pass.
+    latest: Option<f64>,
+    /// Its offset within the pass.
     latest_offset: f64,
     /// Silence that was left out.
     pub(super) skipped_s: f64,
     /// Where this pass starts.
     pub(super) pass_start: f64,
+    /// Requests of this pass with a time of their own.
     timed: u64,
 }
 
 impl Offsets {
     pub(super) fn new(gap_max_s: f64) -> Self {
-        Self {
-            gap_max_s,
-            origin: None,
-            latest: 0.0,
-            latest_offset: 0.0,
-            skipped_s: 0.0,
-            pass_start: 0.0,
-            timed: 0,
-        }
+        Self { gap_max_s, latest: None, latest_offset: 0.0, skipped_s: 0.0, pass_start: 0.0, timed: 0 }
+    }
+
+    /// Counts a request with a time of its own.
+    pub(super) fn count_timed(&mut self) {
+        self.timed += 1;
     }
 
     /// The offset from the start of this pass.
     pub(super) fn within_pass(&mut self, at: Option<f64>) -> f64 {
         let Some(at) = at else { return self.latest_offset };
-        self.timed += 1;
-        let origin = *self.origin.get_or_insert(at);
-        if self.timed == 1 {
-            self.latest = at;
-        }
-        let silence = at - self.latest;
+        let latest = *self.latest.get_or_insert(at);
+        let silence = at - latest;
         let mut offset = self.latest_offset + silence;
         if silence > self.gap_max_s {
             self.skipped_s += silence - self.gap_max_s;
             offset = self.latest_offset + self.gap_max_s;
         }
-        debug_assert!(origin.is_finite(), "times are checked when they are read");
-        if at > self.latest {
-            (self.latest, self.latest_offset) = (at, offset);
+        if at > latest {
+            (self.latest, self.latest_offset) = (Some(at), offset);
         }
         // One from before the first came out of order: it is due at once.
         offset.max(0.0)

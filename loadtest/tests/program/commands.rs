@@ -31,12 +31,15 @@ fn webhooks(url: &str) -> RunConfig {
 
 #[test]
 fn every_command_explains_itself() {
-    for name in ["run", "receive", "verify", "baseline", "report", "compare", "replay", "convert", "chaos"] {
+    for name in [
+        "run", "receive", "verify", "baseline", "report", "compare", "replay", "convert", "chaos", "search",
+        "merge",
+    ] {
         let help = output(&[name, "--help"]);
         assert!(help.status.success() && help.stdout.len() > 200, "{name}");
     }
     assert_eq!(output(&["run"]).status.code(), Some(2), "used wrongly");
-    let bad = output(&["run", "--url", "https://x"]);
+    let bad = output(&["run", "--url", "ftp://x"]);
     assert_eq!(bad.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&bad.stderr).contains("is not a URL like"));
 }
@@ -44,7 +47,7 @@ fn every_command_explains_itself() {
 #[test]
 fn a_closed_loop_is_measured_against_the_baseline() {
     let server = ProgramServer::start(&["baseline"]);
-    let times = ["--duration", "300ms", "--warmup", "100ms", "--json", "--url", &server.url];
+    let times = ["--duration", "1s", "--warmup", "100ms", "--json", "--url", &server.url];
     let single = json(&output(&[&["run", "--key", "sk_1", "--connections", "4"], &times[..]].concat()));
     assert!(single["requests_per_s"].as_f64() > Some(1000.0), "{single}");
     assert_eq!(single["requests_per_s"], single["events_per_s"]);

@@ -18,8 +18,7 @@ fn count(value: &Value) -> u64 {
 #[test]
 fn http2_carries_many_requests_on_a_connection() {
     let server = ProgramServer::start(&["baseline"]);
-    let arguments =
-        ["--http2", "--streams", "8", "--connections", "2", "--duration", "300ms", "--batch", "3"];
+    let arguments = ["--http2", "--streams", "8", "--connections", "2", "--duration", "1s", "--batch", "3"];
     let result = run(&server.url, &arguments);
     assert_eq!(
         (&result["protocol"], count(&result["whole_run"]["connects"])),
@@ -78,7 +77,7 @@ fn templates_and_sizes_shape_what_is_sent() {
     let template = file.to_str().expect("text");
     let result = run(
         &receiver.url,
-        &["--envelope", "delivered", "--template", template, "--batch", "7", "--duration", "200ms"],
+        &["--envelope", "delivered", "--template", template, "--batch", "7", "--duration", "1s"],
     );
     let stats: Value = serde_json::from_str(&receiver.interrupt()).expect("JSON");
     assert_eq!(stats["events"], result["whole_run"]["events_accepted"]);
@@ -90,7 +89,7 @@ fn templates_and_sizes_shape_what_is_sent() {
 #[test]
 fn bad_requests_that_are_taken_and_repeats_answered_otherwise_are_counted() {
     let taking = ProgramServer::start(&["baseline"]);
-    let shares = ["--idempotency-keys", "--repeat-share", "0.3", "--bad-share", "0.3", "--duration", "200ms"];
+    let shares = ["--idempotency-keys", "--repeat-share", "0.3", "--bad-share", "0.3", "--duration", "1s"];
     let result = run(&taking.url, &shares);
     let total = |result: &Value, name: &str| count(&result["whole_run"][name]);
     // The baseline takes everything and always says the same.

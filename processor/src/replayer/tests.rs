@@ -1,5 +1,5 @@
 use crate::testing::{RecordingStores, batch, batch_id};
-use sluice_history::replay::{Window, read_page};
+use sluice_history::replay::{HistoryWindow, read_page};
 use sluice_model::CustomerId;
 use sluice_selector::{MatchScratch, Selector};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ async fn a_replay_with_an_expensive_selector_lets_other_tasks_run() {
     tokio::task::yield_now().await;
     let (began, mut after, mut scanned, mut pages) = (Instant::now(), None, 0, 0);
     loop {
-        let window = Window { customer: ONE, lane: id.lane(), after, start_ms: 0, end_ms: u64::MAX };
+        let window = HistoryWindow { customer: ONE, lane: id.lane(), after, start_ms: 0, end_ms: u64::MAX };
         let page = read_page(&*stores.0, window, &selector, &mut MatchScratch::default()).await.unwrap();
         (scanned, pages, after) = (scanned + page.scanned, pages + 1, page.after);
         if page.exhausted {

@@ -150,8 +150,8 @@ impl Outlets {
 
     /// The commits up to this one are durable: events parked in them may go.
     pub(super) fn made_durable(&mut self, generation: u64) {
-        self.durable = generation;
-        let parked = self.all.iter().filter(|(_, outlet)| !outlet.parked.is_empty());
+        let before = std::mem::replace(&mut self.durable, generation);
+        let parked = self.all.iter().filter(|(_, outlet)| outlet.parked.generation() > before);
         parked.for_each(|(id, _)| self.wakes.touch(*id));
     }
 

@@ -16,12 +16,14 @@ use sluice_ports::event_store::NewFact;
 pub(super) struct ParkedEvents {
     owner: DeliveryOwner,
     lanes: ParkedLanes,
+    /// The newest commit that events were parked in.
+    generation: u64,
 }
 
 impl ParkedEvents {
     /// Nothing is parked.
     pub(super) fn new(owner: DeliveryOwner) -> Self {
-        Self { owner, lanes: ParkedLanes::default() }
+        Self { owner, lanes: ParkedLanes::default(), generation: 0 }
     }
 
     /// The lists, for a decision.
@@ -31,6 +33,11 @@ impl ParkedEvents {
 
     pub(super) fn is_empty(&self) -> bool {
         self.lanes.is_empty()
+    }
+
+    /// The newest commit that events were parked in: once it is durable, they may go.
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// How many events are parked.
@@ -76,8 +83,9 @@ impl ParkedEvents {
         slices: &[Slice],
     ) -> Result<(), Delivery> {
         let Some((lane, keys)) = keys_of(&delivery, slices) else { return Err(delivery) };
-        let (generation, mut changes) = (commit.generation, ParkedChanges::default());
-        self.lanes.list(lane).fail(Failed { delivery, keys }, generation, &mut changes);
+        self.generation = commit.generation;
+        let mut changes = ParkedChanges::default();
+        self.lanes.list(lane).fail(Failed { delivery, keys }, commit.generation, &mut changes);
         commit.park(lane, changes);
         Ok(())
     }
@@ -123,8 +131,9 @@ impl ParkedEvents {
                 let fact = Fact { matched: item.events.clone(), ..Fact::default() };
                 commit.fact(NewFact { customer, batch, subscription, fact });
             }
-            let (generation, mut changes) = (commit.generation, ParkedChanges::default());
-            self.lanes.list(lane).wait(items, &self.owner, generation, now_ms, &mut changes);
+            self.generation = commit.generation;
+            let mut changes = ParkedChanges::default();
+            self.lanes.list(lane).wait(items, &self.owner, commit.generation, now_ms, &mut changes);
             commit.park(lane, changes);
         }
         keyless
@@ -132,8 +141,9 @@ impl ParkedEvents {
 
     /// Ends the attempt of a parked delivery; `rest` is the part that has to be tried again.
     pub(super) fn ended(&mut self, commit: &mut Commit, lane: Lane, rest: Option<Delivery>) {
-        let (generation, mut changes) = (commit.generation, ParkedChanges::default());
-        self.lanes.list(lane).ended(rest, &self.owner, generation, &mut changes);
+        self.generation = commit.generation;
+        let mut changes = ParkedChanges::default();
+        self.lanes.list(lane).ended(rest, &self.owner, commit.generation, &mut changes);
         commit.park(lane, changes);
         self.lanes.forget_empty();
     }

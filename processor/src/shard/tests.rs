@@ -1,5 +1,6 @@
 //! The task of a shard, with a whole processor on ports in memory.
 
+mod lag;
 mod leased;
 mod neighbours;
 mod ordered;

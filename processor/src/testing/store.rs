@@ -4,10 +4,10 @@ use crate::commit::CommitStores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{
-    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId,
-    EventId, Fact, Lane, Subscription, SubscriptionId,
+    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId, EventId, Fact,
+    Lane, Subscription, SubscriptionId,
 };
-use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
@@ -458,39 +458,24 @@ impl Catalogue for Memory {
         })
     }
 
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.set_customer(customer.clone());
-        Ok(())
-    }
-
-    async fn put_key(&self, _: &ApiKey) -> Result<(), CatalogueError> {
-        Ok(())
-    }
-
-    async fn revoke_key(&self, _: CustomerId, _: ApiKeyId, _: u64) -> Result<(), CatalogueError> {
-        Ok(())
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        self.guard("put a subscription")?;
-        let before = self.subscription(subscription.id).map_or(0, |known| known.version);
-        if before + 1 != subscription.version {
-            return Err(CatalogueError::Conflict(format!("version {before} is stored")));
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        match change {
+            CatalogueChange::PutCustomer(customer) => self.set_customer(customer),
+            CatalogueChange::PutKey(_) | CatalogueChange::RevokeKey { .. } => {}
+            CatalogueChange::PutSubscription(subscription) => {
+                self.guard("put a subscription")?;
+                let before = self.subscription(subscription.id).map_or(0, |known| known.version);
+                if before + 1 != subscription.version {
+                    return Err(CatalogueError::Conflict(format!("version {before} is stored")));
+                }
+                self.set_subscription(subscription);
+            }
+            CatalogueChange::DeleteSubscription { customer, id } => self.change(|state| {
+                state.revision += 1;
+                state.subscriptions.remove(&id);
+                state.deleted.push((customer, id));
+            }),
         }
-        self.set_subscription(subscription.clone());
-        Ok(())
-    }
-
-    async fn delete_subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Result<(), CatalogueError> {
-        self.change(|state| {
-            state.revision += 1;
-            state.subscriptions.remove(&id);
-            state.deleted.push((customer, id));
-        });
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct ShareLimits {
 
 /// What one customer has of the worker.
 #[derive(Debug, Default)]
-struct Share {
+struct CustomerShare {
     /// Deliveries that are taken and not ended, those in flight included.
     taken: usize,
     in_flight: usize,
@@ -31,7 +31,7 @@ struct Share {
 #[derive(Debug)]
 pub(super) struct Shares {
     limits: ShareLimits,
-    customers: HashMap<CustomerId, Share>,
+    customers: HashMap<CustomerId, CustomerShare>,
     /// Deliveries that are taken, of each customer no more than its share.
     counted: usize,
 }

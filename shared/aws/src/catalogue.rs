@@ -6,15 +6,17 @@
 //! asks for what changed since a revision never misses an earlier change that
 //! commits later. The catalogue changes seldom; reading locks nothing.
 //!
-//! The rules of a change are the embedded catalogue's own.
+//! The rules of a change are `sluice_catalogue::change`'s.
+
+mod errors;
 
 use super::config::AwsConfig;
 use async_trait::async_trait;
-use sluice_catalogue::change::CatalogueChange;
+use errors::port_error;
+use sluice_catalogue::change::{self, owner, row_key};
 use sluice_catalogue::row::{CatalogueRow, CatalogueRowKey, RowSlot, StoredRow};
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
-use sluice_ports::PortError;
-use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
+use sluice_ports::{FailureClass, PortError};
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -57,7 +59,7 @@ impl PostgresCatalogue {
     /// If the URL is none.
     pub fn new(config: &AwsConfig) -> Result<Self, PortError> {
         let options = PgConnectOptions::from_str(&config.postgres_url)
-            .map_err(|error| PortError::unavailable("read aws.postgres_url", error))?
+            .map_err(|error| PortError::failed(FailureClass::Denied, "read aws.postgres_url", error))?
             .options([("statement_timeout", STATEMENT_WITHIN), ("lock_timeout", STATEMENT_WITHIN)]);
         let pool = PgPoolOptions::new()
             .max_connections(config.postgres_connections_max)
@@ -72,7 +74,7 @@ impl PostgresCatalogue {
     /// If the database cannot be reached, or has another schema of that name.
     pub async fn migrate(&self) -> Result<bool, PortError> {
         let what = "migrate the catalogue";
-        let port = |error: sqlx::Error| PortError::unavailable(what, error);
+        let port = |error: sqlx::Error| port_error(what, &error);
         let known: Option<String> = sqlx::query("SELECT to_regclass('_sqlx_migrations')::text")
             .fetch_one(&self.pool)
             .await
@@ -83,7 +85,7 @@ impl PostgresCatalogue {
             let counted = sqlx::query("SELECT count(*) FROM _sqlx_migrations WHERE success");
             before = counted.fetch_one(&self.pool).await.and_then(|row| row.try_get(0)).map_err(port)?;
         }
-        migrations().run(&self.pool).await.map_err(|error| PortError::unavailable(what, error))?;
+        migrations().run(&self.pool).await.map_err(|error| errors::migration_error(what, error))?;
         Ok((before as usize) < migrations().iter().count())
     }
 
@@ -92,14 +94,8 @@ impl PostgresCatalogue {
         self.pool.close().await;
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
-        // A change that is dropped here may or may not have been made.
-        let changed = tokio::time::timeout(CALL_WITHIN, self.change_now(change)).await;
-        changed.unwrap_or_else(|_elapsed| Err(silent("change the catalogue").into()))
-    }
-
     async fn change_now(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
-        let port = |error: sqlx::Error| PortError::unavailable("change the catalogue", error);
+        let port = |error: sqlx::Error| port_error("change the catalogue", &error);
         let mut transaction = self.pool.begin().await.map_err(port)?;
         let changed = make(&mut transaction, change).await?;
         if changed {
@@ -112,25 +108,25 @@ impl PostgresCatalogue {
 }
 
 fn silent(what: &str) -> PortError {
-    PortError::unavailable(what, format!("no answer within {CALL_WITHIN:?}"))
+    PortError::failed(FailureClass::Ambiguous, what, format!("no answer within {CALL_WITHIN:?}"))
 }
 
 /// Makes a change inside a transaction; says whether anything changed.
 async fn make(connection: &mut PgConnection, change: CatalogueChange) -> Result<bool, CatalogueError> {
-    let port = |error: sqlx::Error| PortError::unavailable("change the catalogue", error);
+    let port = |error: sqlx::Error| port_error("change the catalogue", &error);
     // From here on the transaction is alone with its changes.
     let revision: i64 = sqlx::query("SELECT revision FROM catalogue_revision FOR UPDATE")
         .fetch_one(&mut *connection)
         .await
         .and_then(|row| row.try_get(0))
         .map_err(port)?;
-    if let Some(owner) = change.owner()
+    if let Some(owner) = owner(&change)
         && row(connection, (RowSlot::Customer, owner.to_bytes())).await?.is_none()
     {
         return Err(CatalogueError::NotFound);
     }
-    let old = row(connection, change.key()).await?;
-    let Some(new) = change.apply(old)? else { return Ok(false) };
+    let old = row(connection, row_key(&change)).await?;
+    let Some(new) = change::apply(change, old)? else { return Ok(false) };
     let stored = StoredRow::new(&new, revision as u64 + 1);
     put(connection, &stored, &new).await?;
     sqlx::query("UPDATE catalogue_revision SET revision = $1")
@@ -149,7 +145,7 @@ async fn row(connection: &mut PgConnection, key: CatalogueRowKey) -> Result<Opti
             .bind(&key.1[..])
             .fetch_optional(connection)
             .await
-            .map_err(|error| PortError::unavailable(what, error))?;
+            .map_err(|error| port_error(what, &error))?;
     found.map(|row| decode(&row)).transpose()
 }
 
@@ -163,7 +159,7 @@ fn decode(row: &sqlx::postgres::PgRow) -> Result<CatalogueRow, PortError> {
             row.try_get(3)?,
         ))
     };
-    let (slot, id, revision, body) = read().map_err(|error| PortError::unavailable(what, error))?;
+    let (slot, id, revision, body) = read().map_err(|error| port_error(what, &error))?;
     let damaged = |detail: String| PortError::Damaged { what: what.to_owned(), detail };
     let slot = RowSlot::parse(slot).ok_or_else(|| damaged(format!("there is no slot `{slot}`")))?;
     let id = id.try_into().map_err(|_other| damaged("an id is not 16 bytes long".into()))?;
@@ -195,7 +191,7 @@ async fn put(
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
             Err(CatalogueError::Conflict("another key has the same hash".to_owned()))
         }
-        Err(error) => Err(PortError::unavailable("change the catalogue", error).into()),
+        Err(error) => Err(port_error("change the catalogue", &error).into()),
     }
 }
 
@@ -215,43 +211,19 @@ impl Catalogue for PostgresCatalogue {
         let found = tokio::time::timeout(CALL_WITHIN, found).await;
         let found = found
             .map_err(|_elapsed| silent("read the catalogue's changes"))?
-            .map_err(|error| PortError::unavailable("read the catalogue's changes", error))?;
+            .map_err(|error| port_error("read the catalogue's changes", &error))?;
         let mut changes = Changes { revision: since, ..Changes::default() };
         for row in &found {
-            let revision: i64 =
-                row.try_get(2).map_err(|error| PortError::unavailable("read the catalogue", error))?;
+            let revision: i64 = row.try_get(2).map_err(|error| port_error("read the catalogue", &error))?;
             changes.revision = changes.revision.max(Revision(revision as u64));
             decode(row)?.add_to(&mut changes);
         }
         Ok(changes)
     }
 
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutCustomer(customer.clone())).await
-    }
-
-    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutKey(key.clone())).await
-    }
-
-    async fn revoke_key(
-        &self,
-        customer: CustomerId,
-        key: ApiKeyId,
-        now_ms: u64,
-    ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::RevokeKey { customer, key, now_ms }).await
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutSubscription(subscription.clone())).await
-    }
-
-    async fn delete_subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::DeleteSubscription { customer, id }).await
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        // A change that is dropped here may or may not have been made.
+        let changed = tokio::time::timeout(CALL_WITHIN, self.change_now(change)).await;
+        changed.unwrap_or_else(|_elapsed| Err(silent("change the catalogue").into()))
     }
 }

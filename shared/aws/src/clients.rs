@@ -2,7 +2,7 @@
 //! timeouts, and retries where a call may be repeated by the SDK itself.
 
 use super::config::AwsConfig;
-use super::health::{Dependency, Health};
+use super::health::{Dependency, DependencyHealth};
 use super::metrics::HealthMetrics;
 use super::watch::CallWatch;
 use aws_config::BehaviorVersion;
@@ -25,7 +25,7 @@ pub struct Clients {
     pub(super) kinesis: aws_sdk_kinesis::Client,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     pub(super) sqs: aws_sdk_sqs::Client,
-    health: Arc<Health>,
+    health: Arc<DependencyHealth>,
 }
 
 impl Clients {
@@ -50,7 +50,7 @@ impl Clients {
             aws_sdk_kinesis::config::Builder::from(&shared).retry_config(RetryConfig::disabled());
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
         let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
-        let health = Arc::new(Health::default());
+        let health = Arc::new(DependencyHealth::default());
         let watch =
             |dependency| SharedInterceptor::new(CallWatch { dependency, health: Arc::clone(&health) });
         kinesis.push_interceptor(watch(Dependency::Kinesis));
@@ -75,7 +75,7 @@ impl Clients {
 
     /// How the services are, as these clients' calls show.
     #[must_use]
-    pub const fn health(&self) -> &Arc<Health> {
+    pub const fn health(&self) -> &Arc<DependencyHealth> {
         &self.health
     }
 

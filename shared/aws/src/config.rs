@@ -30,6 +30,9 @@ pub struct AwsConfig {
     pub sqs_endpoint: String,
     /// The Kinesis stream.
     pub stream: String,
+    /// How many hours the stream keeps records at least: longer than the longest
+    /// outage of the processors.
+    pub stream_retention_hours: u32,
     /// The DynamoDB table of events, facts and dead letters.
     pub events_table: String,
     /// The DynamoDB table of leases and checkpoints.
@@ -96,9 +99,14 @@ pub struct AwsConfig {
     pub idempotency_hours: u32,
     /// How long a key stays claimed by a request that never ends.
     pub idempotency_lease_ms: u64,
+    /// Keys that requests of one edge may have claimed at one time.
+    pub idempotency_in_flight_max: usize,
     /// The longest that a message of the queue is delayed; a longer wait is
     /// several messages. At most SQS's own limit of 900.
     pub delay_s_max: u32,
+    /// The longest that a due delivery stays away whose subscription is blocked
+    /// or has its share. It is three seconds unless very many wait.
+    pub postpone_s_max: u32,
     /// A delivery that was received this often, and neither put again nor
     /// ended, becomes a dead letter; a message that is none of ours goes to
     /// the dead-letter queue by the queue's own policy.
@@ -118,6 +126,7 @@ impl Default for AwsConfig {
             dynamodb_endpoint: String::new(),
             sqs_endpoint: String::new(),
             stream: name("events"),
+            stream_retention_hours: 72,
             events_table: name("events"),
             leases_table: name("leases"),
             queue: name("deliveries"),
@@ -148,7 +157,9 @@ impl Default for AwsConfig {
             retention_days: 90,
             idempotency_hours: 24,
             idempotency_lease_ms: 60_000,
+            idempotency_in_flight_max: 100_000,
             delay_s_max: 900,
+            postpone_s_max: 300,
             receives_max: 100,
             visibility_s: 120,
             store_requests_max: 32,
@@ -170,6 +181,7 @@ impl AwsConfig {
             ("attempt_timeout_ms", self.attempt_timeout_ms.into(), 100, 60_000),
             ("pool_idle_ms", self.pool_idle_ms.into(), 100, 600_000),
             ("append_deadline_ms", self.append_deadline_ms.into(), 1000, 300_000),
+            ("stream_retention_hours", self.stream_retention_hours.into(), 24, 8760),
             ("put_requests_max", self.put_requests_max as i128, 1, 256),
             ("put_records_max", self.put_records_max as i128, 1, 500),
             ("put_bytes_max", self.put_bytes_max as i128, MIB, 10 * MIB),
@@ -191,7 +203,9 @@ impl AwsConfig {
                 self.append_deadline_ms.into(),
                 3_600_000,
             ),
+            ("idempotency_in_flight_max", self.idempotency_in_flight_max as i128, 1, 100_000_000),
             ("delay_s_max", self.delay_s_max.into(), 1, 900),
+            ("postpone_s_max", self.postpone_s_max.into(), 3, 43_200),
             ("receives_max", self.receives_max.into(), 4, 1000),
             ("visibility_s", self.visibility_s.into(), 10, 43_200),
             ("store_requests_max", self.store_requests_max as i128, 1, 1000),

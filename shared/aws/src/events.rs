@@ -1,42 +1,44 @@
-//! The event store on DynamoDB. The items and their keys: `layout`.
+//! The event store on DynamoDB. The keys of its items: `layout`.
 //!
 //! A batch is written once, by its shard's consumer, and never again. What
-//! becomes known later goes to a small item beside it by `ADD` to number sets:
-//! a union, whatever comes first and however often it is repeated. So no write
-//! reads, and none rewrites a payload.
+//! becomes known later goes into small items beside it, each put once: see
+//! `facts`. So no write reads, and none rewrites what was stored before.
 
+mod acks;
+mod batch_items;
+mod dead_letters;
 mod facts;
 mod layout;
-mod requests;
+mod writer;
 
+use super::attribute::Item;
 use super::clients::Clients;
 use super::config::AwsConfig;
 use super::queue::DeadLetterCarrier;
+use super::table::{ItemTable, KeyRange, lives};
 use async_trait::async_trait;
+use batch_items::BatchItems;
+use dead_letters::DeadLetterItems;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use layout::{Item, Kind};
-use requests::Table;
+use layout::ItemKind;
 use sluice_model::clock;
 use sluice_model::{Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, Direction, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-
-/// Facts of one update: its expression may have 4 KB.
-const FACTS_A_REQUEST: usize = 64;
+use writer::ItemWriter;
 
 /// The event store on DynamoDB.
 pub struct DynamoEvents {
-    table: Table,
-    carrier: Option<DeadLetterCarrier>,
+    table: Arc<ItemTable>,
+    writer: Arc<ItemWriter>,
+    dead_letters: DeadLetterItems,
     requests_max: usize,
     keep_s: u64,
-    /// Dead letters that this process put, less those that it deleted.
-    dead_letters: AtomicI64,
 }
 
 impl DynamoEvents {
@@ -44,55 +46,120 @@ impl DynamoEvents {
     /// queue of dead letters where there is a carrier.
     #[must_use]
     pub fn new(clients: &Clients, config: &AwsConfig, carrier: Option<DeadLetterCarrier>) -> Self {
-        Self {
-            table: Table::new(clients.dynamodb.clone(), config.events_table.clone()),
+        let table = Arc::new(ItemTable::new(clients.dynamodb.clone(), config.events_table.clone()));
+        let requests_max = config.store_requests_max;
+        let keep_s = u64::from(config.retention_days) * 86_400;
+        let writer = Arc::new(ItemWriter::new(Arc::clone(&table), requests_max, keep_s));
+        let (table_of_letters, writer_of_letters) = (Arc::clone(&table), Arc::clone(&writer));
+        let dead_letters = DeadLetterItems {
+            table: table_of_letters,
+            writer: writer_of_letters,
             carrier,
-            requests_max: config.store_requests_max,
-            keep_s: u64::from(config.retention_days) * 86_400,
-            dead_letters: AtomicI64::new(0),
-        }
+            requests_max,
+            count: AtomicI64::new(0),
+        };
+        Self { table, writer, dead_letters, requests_max, keep_s }
     }
 
-    /// When what is written now may be deleted, in seconds since the Unix epoch.
+    /// When an item that is written now may be deleted, in seconds since the Unix epoch.
     fn ttl(&self) -> u64 {
-        clock::now_ms() / 1000 + self.keep_s
+        now_s() + self.keep_s
     }
 
-    /// The batch of a stored item, from its parts where it has some.
-    async fn batch_of(&self, customer: CustomerId, item: &Item) -> Result<Option<Batch>, PortError> {
-        let Some(parts) = layout::parts(item) else { return layout::batch(item).map(Some) };
-        let id = layout::batch_id(item)?;
-        let keys =
-            (0..parts).map(|part| (layout::partition(customer, id.lane()), layout::part_key(id, part)));
-        let parts: Vec<Option<Item>> = stream::iter(keys)
-            .map(|key| self.table.get(key))
-            .buffered(self.requests_max)
-            .try_collect()
-            .await?;
-        // A part that is gone has expired; the rest follows.
+    /// The item by which a batch is found, if there is one that has not expired.
+    async fn head(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Item>, PortError> {
+        let head = self.table.get(layout::key(ItemKind::Batch, customer, batch)).await?;
+        Ok(head.filter(|head| lives(head, now_s())))
+    }
+
+    /// The batch of a head, from its parts where it has some.
+    async fn read_batch(&self, customer: CustomerId, head: &Item) -> Result<Option<Batch>, PortError> {
+        let Some(count) = batch_items::part_count(head) else { return batch_items::batch(head).map(Some) };
+        let id = layout::batch_id(head)?;
+        let parts: Vec<Option<Item>> =
+            stream::iter((0..count).map(|part| layout::part_key(customer, id, part)))
+                .map(|key| self.table.get(key))
+                .buffered(self.requests_max)
+                .try_collect()
+                .await?;
+        // A part that is gone has expired; the others follow.
         let Some(parts) = parts.into_iter().collect::<Option<Vec<Item>>>() else { return Ok(None) };
-        layout::batch_of_parts(item, &parts).map(Some)
+        batch_items::batch_from_parts(head, &parts).map(Some)
     }
 
+    /// A batch with all that is known of it, if its items are all there.
     async fn stored(
         &self,
         customer: CustomerId,
-        item: &Item,
-        facts: Option<&Item>,
+        head: &Item,
+        facts: &[Item],
         acks: Option<&Item>,
     ) -> Result<Option<StoredBatch>, PortError> {
-        let Some(batch) = self.batch_of(customer, item).await? else { return Ok(None) };
-        let facts = facts.map(facts::read).transpose()?.unwrap_or_default();
-        let acknowledged = acks.map(layout::acks).transpose()?.unwrap_or_default();
-        let passed = !layout::matched(item) || !facts.is_empty();
+        let Some(batch) = self.read_batch(customer, head).await? else { return Ok(None) };
+        let facts = facts::read(facts)?;
+        let acknowledged = acks.map(acks::read).transpose()?.unwrap_or_default();
+        let passed = !batch_items::matched(head) || !facts.is_empty();
         Ok(Some(StoredBatch { batch: Arc::new(batch), facts, acknowledged, passed }))
     }
 
-    /// How many events a customer's batch has.
-    async fn event_count(&self, customer: CustomerId, batch: BatchId) -> Result<Option<u16>, PortError> {
-        let key = (layout::partition(customer, batch.lane()), layout::key(Kind::Batch, batch));
-        self.table.get_count(key).await
+    /// How many events a customer's batch has; none where there is no such batch.
+    async fn event_count(&self, customer: CustomerId, batch: BatchId) -> Result<u16, PortError> {
+        let key = layout::key(ItemKind::Batch, customer, batch);
+        let head = self.table.get_attributes(key, Some("n, #ttl")).await?;
+        Ok(head.filter(|head| lives(head, now_s())).map_or(0, |head| batch_items::event_count(&head)))
     }
+
+    /// The heads of a scan's batches, and whether there are no more.
+    async fn scan_heads(&self, scan: &LaneScan, range: &KeyRange) -> Result<(Vec<Item>, bool), PortError> {
+        let ascending = scan.direction == Direction::Ascending;
+        let (mut heads, mut from, now_s) = (Vec::new(), None, now_s());
+        loop {
+            // One more tells whether there is more, and one may lie behind `after`.
+            let limit = Some(scan.max_batches + 2);
+            let page = self.table.query(range, ascending, limit, from).await?;
+            let wanted = |head: &Item| !batch_items::is_behind(scan, head) && lives(head, now_s);
+            heads.extend(page.items.into_iter().filter(wanted));
+            from = page.next;
+            if from.is_none() || !heads.is_empty() {
+                let exhausted = from.is_none() && heads.len() <= scan.max_batches;
+                heads.truncate(scan.max_batches);
+                return Ok((heads, exhausted));
+            }
+        }
+    }
+
+    /// Acknowledges events of one batch; returns which it has and which of those were acknowledged before.
+    async fn acknowledge_batch(
+        &self,
+        customer: CustomerId,
+        batch: BatchId,
+        mut indexes: Vec<u16>,
+        now_ms: u64,
+    ) -> Result<BatchAcks, PortError> {
+        let count = self.event_count(customer, batch).await?;
+        indexes.retain(|index| *index < count);
+        indexes.sort_unstable();
+        indexes.dedup();
+        let (key, ttl) = (layout::key(ItemKind::Acks, customer, batch), self.ttl());
+        let mut before = BTreeMap::new();
+        for chunk in indexes.chunks(acks::EVENTS_A_REQUEST) {
+            let old = self.table.update(key.clone(), acks::update(chunk, now_ms, ttl)).await?;
+            before.extend(acks::read(&old)?.into_iter().filter(|(index, _)| chunk.contains(index)));
+        }
+        Ok(BatchAcks { known: indexes, before })
+    }
+}
+
+fn now_s() -> u64 {
+    clock::now_ms() / 1000
+}
+
+/// What became of the acknowledgements of one batch's events.
+struct BatchAcks {
+    /// Events that the batch has.
+    known: Vec<u16>,
+    /// Events that were acknowledged before, and when.
+    before: BTreeMap<u16, u64>,
 }
 
 #[async_trait]
@@ -103,55 +170,35 @@ impl EventStore for DynamoEvents {
 
     async fn put_batches(&self, batches: Vec<NewBatch>) -> Result<(), PortError> {
         let ttl = self.ttl();
-        let (mut small, mut large) = (BTreeMap::new(), Vec::new());
+        let (mut all_parts, mut heads) = (Vec::new(), BTreeMap::new());
         for new in batches {
-            let mut items = layout::items(&new, ttl)?;
-            let head = items.pop().expect("the last item is the batch's own");
-            if items.is_empty() {
-                small.insert((new.batch.customer, new.batch.id), head);
-            } else {
-                large.push((items, head));
+            let BatchItems { parts, head } = batch_items::items(&new, ttl)?;
+            if heads.insert((new.batch.customer, new.batch.id), head).is_none() {
+                all_parts.extend(parts);
             }
         }
-        // The parts first: an item whose parts are not there would be half a batch.
-        let parts = large.iter().flat_map(|(parts, _)| parts.iter().cloned()).collect();
-        self.table.put_all(parts, self.requests_max).await?;
-        let heads = large.into_iter().map(|(_, head)| head).chain(small.into_values()).collect();
-        self.table.put_all(heads, self.requests_max).await
+        self.writer.store(all_parts).await?;
+        self.writer.store(heads.into_values().collect()).await
     }
 
     async fn add_facts(&self, new: Vec<NewFact>) -> Result<(), PortError> {
-        let mut by_batch: BTreeMap<(CustomerId, BatchId), Vec<NewFact>> = BTreeMap::new();
-        for fact in new {
-            by_batch.entry((fact.customer, fact.batch)).or_default().push(fact);
-        }
-        let ttl = self.ttl();
-        let updates = by_batch.into_iter().flat_map(|((customer, batch), facts)| {
-            let key = (layout::partition(customer, batch.lane()), layout::key(Kind::Facts, batch));
-            let facts = facts::join(facts);
-            let chunks: Vec<_> = facts.chunks(FACTS_A_REQUEST).map(<[_]>::to_vec).collect();
-            chunks.into_iter().map(move |chunk| (key.clone(), chunk))
-        });
-        let updates: Vec<_> = updates.collect();
-        stream::iter(updates)
-            .map(|(key, facts)| self.table.add(key, facts::update(&facts, ttl)))
-            .buffer_unordered(self.requests_max)
-            .try_collect()
-            .await
+        self.writer.store(facts::items(new, self.ttl())).await
     }
 
     async fn get(&self, customer: CustomerId, batch: BatchId) -> Result<Option<StoredBatch>, PortError> {
-        let partition = layout::partition(customer, batch.lane());
-        let item = |kind| self.table.get((partition.clone(), layout::key(kind, batch)));
-        let items = futures_util::future::try_join3(item(Kind::Batch), item(Kind::Facts), item(Kind::Acks));
-        let (Some(found), facts, acks) = items.await? else { return Ok(None) };
-        self.stored(customer, &found, facts.as_ref(), acks.as_ref()).await
+        let facts = layout::range(ItemKind::Facts, layout::partition(customer, batch.lane()), batch, batch);
+        let items = futures_util::future::try_join3(
+            self.head(customer, batch),
+            self.table.query_all(&facts),
+            self.table.get(layout::key(ItemKind::Acks, customer, batch)),
+        );
+        let (Some(head), facts, acks) = items.await? else { return Ok(None) };
+        self.stored(customer, &head, &facts, acks.as_ref()).await
     }
 
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError> {
-        let key = (layout::partition(customer, batch.lane()), layout::key(Kind::Batch, batch));
-        match self.table.get(key).await? {
-            Some(item) => Ok(self.batch_of(customer, &item).await?.map(Arc::new)),
+        match self.head(customer, batch).await? {
+            Some(head) => Ok(self.read_batch(customer, &head).await?.map(Arc::new)),
             None => Ok(None),
         }
     }
@@ -160,34 +207,27 @@ impl EventStore for DynamoEvents {
         let Some((low, high)) = layout::id_range(&scan) else {
             return Ok(LanePage { batches: Vec::new(), exhausted: true });
         };
-        let partition = layout::partition(scan.customer, scan.lane);
-        let range = |kind: Kind| (layout::key(kind, low), layout::key(kind, high));
-        let ascending = scan.direction == Direction::Ascending;
-        let (mut found, mut from) = (Vec::new(), None);
-        let exhausted = loop {
-            // One more tells whether there is more, and one may lie behind `after`.
-            let limit = scan.max_batches + 2 - found.len();
-            let page = self.table.query(&partition, range(Kind::Batch), ascending, Some(limit), from).await?;
-            found.extend(page.items.into_iter().filter(|item| !layout::is_behind(&scan, item)));
-            from = page.next;
-            if from.is_none() || found.len() > scan.max_batches || !found.is_empty() {
-                break from.is_none() && found.len() <= scan.max_batches;
-            }
-        };
-        found.truncate(scan.max_batches);
-        let (Some(first), Some(last)) = (found.first(), found.last()) else {
+        let range =
+            |kind, low, high| layout::range(kind, layout::partition(scan.customer, scan.lane), low, high);
+        let (heads, exhausted) = self.scan_heads(&scan, &range(ItemKind::Batch, low, high)).await?;
+        let (Some(first), Some(last)) = (heads.first(), heads.last()) else {
             return Ok(LanePage { batches: Vec::new(), exhausted });
         };
         let (first, last) = (layout::batch_id(first)?, layout::batch_id(last)?);
         let (low, high) = (first.min(last), first.max(last));
-        let beside =
-            |kind| self.table.query_all(&partition, (layout::key(kind, low), layout::key(kind, high)));
-        let (facts, acks) = futures_util::future::try_join(beside(Kind::Facts), beside(Kind::Acks)).await?;
+        let (facts_range, acks_range) = (range(ItemKind::Facts, low, high), range(ItemKind::Acks, low, high));
+        let beside = futures_util::future::try_join(
+            self.table.query_all(&facts_range),
+            self.table.query_all(&acks_range),
+        );
+        let (facts, acks) = beside.await?;
         let (facts, acks) = (layout::by_batch(facts)?, layout::by_batch(acks)?);
-        let mut batches = Vec::with_capacity(found.len());
-        for item in &found {
-            let id = layout::batch_id(item)?;
-            batches.extend(self.stored(scan.customer, item, facts.get(&id), acks.get(&id)).await?);
+        let mut batches = Vec::with_capacity(heads.len());
+        for head in &heads {
+            let id = layout::batch_id(head)?;
+            let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
+            let acks = acks.get(&id).and_then(|items| items.first());
+            batches.extend(self.stored(scan.customer, head, facts, acks).await?);
         }
         Ok(LanePage { batches, exhausted })
     }
@@ -202,45 +242,25 @@ impl EventStore for DynamoEvents {
         for event in &events {
             by_batch.entry(event.batch()).or_default().push(event.index());
         }
-        let ttl = self.ttl();
-        let marked = stream::iter(by_batch).map(|(batch, mut indexes)| async move {
-            let count = self.event_count(customer, batch).await?.unwrap_or(0);
-            indexes.retain(|index| *index < count);
-            indexes.sort_unstable();
-            indexes.dedup();
-            let key = (layout::partition(customer, batch.lane()), layout::key(Kind::Acks, batch));
-            let mut before = BTreeMap::new();
-            for chunk in indexes.chunks(FACTS_A_REQUEST) {
-                before.extend(self.table.acknowledge(key.clone(), chunk, now_ms, ttl).await?);
-            }
-            Ok::<_, PortError>((batch, (indexes, before)))
+        let acknowledged = stream::iter(by_batch).map(|(batch, indexes)| async move {
+            let acks = self.acknowledge_batch(customer, batch, indexes, now_ms).await?;
+            Ok::<_, PortError>((batch, acks))
         });
-        let marked: BTreeMap<_, _> = marked.buffer_unordered(self.requests_max).try_collect().await?;
-        let mut here = std::collections::HashSet::new();
-        Ok(events
-            .into_iter()
-            .map(|event| match marked.get(&event.batch()) {
-                Some((known, before)) if known.contains(&event.index()) => match before.get(&event.index()) {
-                    Some(at_ms) => AckOutcome::Already(*at_ms),
-                    None if here.insert(event) => AckOutcome::Acknowledged,
-                    None => AckOutcome::Already(now_ms),
-                },
-                _ => AckOutcome::Unknown,
-            })
-            .collect())
+        let acks: BTreeMap<_, _> = acknowledged.buffer_unordered(self.requests_max).try_collect().await?;
+        let mut seen = HashSet::new();
+        let outcome = |event: EventId| match acks.get(&event.batch()) {
+            Some(batch) if batch.known.contains(&event.index()) => match batch.before.get(&event.index()) {
+                Some(at_ms) => AckOutcome::Already(*at_ms),
+                None if seen.insert(event) => AckOutcome::Acknowledged,
+                None => AckOutcome::Already(now_ms),
+            },
+            _ => AckOutcome::Unknown,
+        };
+        Ok(events.into_iter().map(outcome).collect())
     }
 
     async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
-        let ttl = self.ttl();
-        let put = letters.iter().map(|letter| self.table.put_new(layout::dead_letter_item(letter, ttl)));
-        let put: Vec<_> = put.collect();
-        let put: Vec<bool> = stream::iter(put).buffer_unordered(self.requests_max).try_collect().await?;
-        let new = put.into_iter().filter(|new| *new).count();
-        self.dead_letters.fetch_add(new as i64, Ordering::Relaxed);
-        match &self.carrier {
-            Some(carrier) => carrier.carry(&letters).await,
-            None => Ok(()),
-        }
+        self.dead_letters.put(letters, self.ttl()).await
     }
 
     async fn dead_letters(
@@ -248,26 +268,7 @@ impl EventStore for DynamoEvents {
         customer: CustomerId,
         query: DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, PortError> {
-        let partition = layout::dead_letters_of(customer);
-        let (mut letters, mut from) = (Vec::new(), None);
-        let Some(range) = layout::letter_range(&query) else { return Ok(letters) };
-        while letters.len() < query.limit {
-            let page =
-                self.table.query(&partition, range.clone(), true, Some(query.limit.min(500)), from).await?;
-            for item in &page.items {
-                let letter = layout::dead_letter(item)?;
-                let wanted = query.subscription.is_none_or(|of| letter.delivery.subscription == of)
-                    && query.after.is_none_or(|after| letter.id > after);
-                if wanted && letters.len() < query.limit {
-                    letters.push(letter);
-                }
-            }
-            from = page.next;
-            if from.is_none() {
-                break;
-            }
-        }
-        Ok(letters)
+        self.dead_letters.list(customer, query).await
     }
 
     async fn delete_dead_letters(
@@ -275,15 +276,10 @@ impl EventStore for DynamoEvents {
         customer: CustomerId,
         ids: Vec<DeadLetterId>,
     ) -> Result<usize, PortError> {
-        let partition = layout::dead_letters_of(customer);
-        let deleted = stream::iter(ids).map(|id| self.table.delete((partition.clone(), id.to_string())));
-        let deleted: Vec<bool> = deleted.buffer_unordered(self.requests_max).try_collect().await?;
-        let deleted = deleted.into_iter().filter(|was_there| *was_there).count();
-        self.dead_letters.fetch_sub(deleted as i64, Ordering::Relaxed);
-        Ok(deleted)
+        self.dead_letters.delete(customer, ids).await
     }
 
     fn dead_letter_count(&self) -> u64 {
-        self.dead_letters.load(Ordering::Relaxed).max(0) as u64
+        self.dead_letters.count.load(Ordering::Relaxed).max(0) as u64
     }
 }

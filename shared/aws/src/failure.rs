@@ -169,8 +169,5 @@ pub(super) fn port_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static
     PortError::failed(class_of(error), attempted, describe(error))
 }
 
-/// The former name of [`port_error`].
-pub(super) use port_error as unavailable;
-
 #[cfg(test)]
 mod tests;

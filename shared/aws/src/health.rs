@@ -66,11 +66,11 @@ struct DependencyState {
 
 /// How the dependencies are.
 #[derive(Debug, Default)]
-pub struct Health {
+pub struct DependencyHealth {
     states: [DependencyState; ALL.len()],
 }
 
-impl Health {
+impl DependencyHealth {
     /// The names of all dependencies.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         ALL.iter().map(|(_, name)| *name)
@@ -164,20 +164,20 @@ impl Health {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod tests {
     use super::*;
 
     const PUT: &str = "PutItem events";
     const SCAN: &str = "Scan leases";
 
-    fn names(health: &Health) -> Vec<&'static str> {
+    fn names(health: &DependencyHealth) -> Vec<&'static str> {
         health.lost().iter().map(|lost| lost.name).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_dependency_is_lost_once_all_its_calls_have_failed_for_a_while() {
-        let health = Health::default();
+        let health = DependencyHealth::default();
         let away = |dependency| health.failed(dependency, FailureClass::Away, PUT, "no route");
         away(Dependency::Sqs);
         tokio::time::advance(LOST_AFTER - Duration::from_millis(1)).await;
@@ -200,7 +200,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_denied_operation_is_told_at_once_and_until_that_operation_succeeds() {
-        let health = Health::default();
+        let health = DependencyHealth::default();
         health.failed(Dependency::DynamoDb, FailureClass::Denied, PUT, "AccessDeniedException: no");
         assert_eq!(names(&health), ["dynamodb"]);
         assert_eq!(health.lost()[0].reason, "denied: PutItem events: AccessDeniedException: no");
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_denial_that_nobody_tries_again_is_forgotten_after_a_while() {
-        let health = Health::default();
+        let health = DependencyHealth::default();
         health.failed(Dependency::Kinesis, FailureClass::Denied, "PutRecords events", "expired token");
         tokio::time::advance(DENIAL_KEPT).await;
         assert!(names(&health).is_empty());

@@ -11,26 +11,28 @@
 //! The lease outlives the append's deadline, so a claim ends before its
 //! request is surely over only if its edge died. Then, and where Redis loses
 //! its data, a repeated request within the day can be taken twice.
+//!
+//! Of a request whose outcome is unknown nobody completes or releases the key:
+//! it stays claimed until its lease ends, in Redis and here.
+
+mod held;
 
 use super::config::AwsConfig;
-use super::redis::Redis;
+use super::redis::{Redis, port_error};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
-use foldhash::HashMap;
 use fred::prelude::Error;
+use held::{HeldClaim, HeldClaims};
 use parking_lot::Mutex;
 use sluice_model::CustomerId;
 use sluice_model::ids::random_u128;
-use sluice_ports::PortError;
 use sluice_ports::idempotency::{ClaimOutcome, Idempotency, KeyHash, Placed};
+use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-
-/// Keys of this process that are claimed at one time.
-const CLAIMS_MAX: usize = 100_000;
 
 const CLAIM: &str = r"
 local known = redis.call('GET', KEYS[1])
@@ -54,21 +56,14 @@ const LATE_MAX: usize = 10_000;
 const LATE_EVERY: Duration = Duration::from_millis(500);
 const LATE_FOR: Duration = Duration::from_secs(600);
 
-type Key = (CustomerId, KeyHash);
-
-/// A claim of this process.
-#[derive(Debug, Clone)]
-struct Held {
-    token: String,
-    body: KeyHash,
-}
+type ClaimKey = (CustomerId, KeyHash);
 
 /// The distributed idempotency keys.
 pub struct RedisIdempotency {
     redis: Redis,
     lease: Duration,
     keep: Duration,
-    held: Mutex<HashMap<Key, Held>>,
+    held: Mutex<HeldClaims>,
     /// Room for completions that wait for Redis to come back.
     late: Arc<Semaphore>,
 }
@@ -77,11 +72,12 @@ impl RedisIdempotency {
     /// Keys on a connection.
     #[must_use]
     pub fn new(redis: Redis, config: &AwsConfig) -> Self {
+        let lease = Duration::from_millis(config.idempotency_lease_ms);
         Self {
             redis,
-            lease: Duration::from_millis(config.idempotency_lease_ms),
+            lease,
             keep: Duration::from_secs(u64::from(config.idempotency_hours) * 3600),
-            held: Mutex::default(),
+            held: Mutex::new(HeldClaims::new(lease * 2, config.idempotency_in_flight_max)),
             late: Arc::new(Semaphore::new(LATE_MAX)),
         }
     }
@@ -89,7 +85,7 @@ impl RedisIdempotency {
     async fn run<R: fred::types::FromValue>(
         &self,
         script: &str,
-        key: &Key,
+        key: &ClaimKey,
         args: Vec<String>,
     ) -> Result<R, Error> {
         self.redis.run(script, name(key), args).await
@@ -99,9 +95,9 @@ impl RedisIdempotency {
 impl RedisIdempotency {
     /// The events are taken, but Redis does not know: it is told once it is
     /// back, or a repeated request would be taken again.
-    fn complete_later(&self, key: Key, args: Vec<String>, error: Error) -> Result<(), PortError> {
+    fn complete_later(&self, key: ClaimKey, args: Vec<String>, error: Error) -> Result<(), PortError> {
         let Ok(room) = Arc::clone(&self.late).try_acquire_owned() else {
-            return Err(unavailable("complete an idempotency key", error));
+            return Err(port_error("complete an idempotency key", &error));
         };
         let redis = self.redis.clone();
         tokio::spawn(async move {
@@ -119,20 +115,20 @@ impl RedisIdempotency {
     }
 }
 
-fn name((customer, key): &Key) -> String {
+fn name((customer, key): &ClaimKey) -> String {
     format!("sluice:idem:{customer}:{}", BASE64.encode(key))
 }
 
-fn pending(held: &Held) -> String {
+fn pending(held: &HeldClaim) -> String {
     format!("P {} {}", held.token, BASE64.encode(held.body))
 }
 
-fn completed(held: &Held, placed: &Placed) -> String {
+fn completed(held: &HeldClaim, placed: &Placed) -> String {
     let answer = postcard::to_stdvec(placed).expect("an answer has no map keys");
     format!("C {} {} {}", held.token, BASE64.encode(held.body), BASE64.encode(answer))
 }
 
-/// What a stored value says to a request with this body.
+/// What a stored value means for a request with this body; nothing if it is no claim.
 fn outcome(value: &str, body: KeyHash) -> Option<ClaimOutcome> {
     let mut parts = value.split(' ');
     let (state, _token, known) = (parts.next()?, parts.next()?, parts.next()?);
@@ -149,10 +145,6 @@ fn outcome(value: &str, body: KeyHash) -> Option<ClaimOutcome> {
     }
 }
 
-fn unavailable(what: &str, error: Error) -> PortError {
-    PortError::unavailable(what, error)
-}
-
 #[async_trait]
 impl Idempotency for RedisIdempotency {
     async fn claim(
@@ -164,28 +156,28 @@ impl Idempotency for RedisIdempotency {
     ) -> Result<ClaimOutcome, PortError> {
         let what = "claim an idempotency key";
         let key = (customer, key);
-        if self.held.lock().len() >= CLAIMS_MAX {
-            return Err(PortError::unavailable(what, "too many keys are in flight"));
+        if self.held.lock().is_full(Instant::now()) {
+            return Err(PortError::failed(FailureClass::Busy, what, "too many keys are in flight"));
         }
-        let held = Held { token: format!("{:032x}", random_u128()), body };
+        let held = HeldClaim { token: format!("{:032x}", random_u128()), body };
         let args = vec![pending(&held), self.lease.as_millis().to_string()];
         let known: Option<String> =
-            self.run(CLAIM, &key, args).await.map_err(|error| unavailable(what, error))?;
+            self.run(CLAIM, &key, args).await.map_err(|error| port_error(what, &error))?;
         match known {
             None => {
-                self.held.lock().insert(key, held);
+                self.held.lock().insert(key, held, Instant::now());
                 Ok(ClaimOutcome::Claimed)
             }
             Some(value) => outcome(&value, body).ok_or_else(|| PortError::Damaged {
                 what: what.into(),
-                detail: format!("{} holds what is no claim", name(&key)),
+                detail: format!("{} is not a claim", name(&key)),
             }),
         }
     }
 
     async fn complete(&self, customer: CustomerId, key: KeyHash, placed: Placed) -> Result<(), PortError> {
         let key = (customer, key);
-        let Some(held) = self.held.lock().remove(&key) else { return Ok(()) };
+        let Some(held) = self.held.lock().take(&key) else { return Ok(()) };
         let fence = format!("P {} ", held.token);
         let args = vec![fence, completed(&held, &placed), self.keep.as_millis().to_string()];
         match self.run::<i64>(COMPLETE, &key, args.clone()).await {
@@ -198,15 +190,15 @@ impl Idempotency for RedisIdempotency {
 
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
         let key = (customer, key);
-        let Some(held) = self.held.lock().remove(&key) else { return Ok(()) };
+        let Some(held) = self.held.lock().take(&key) else { return Ok(()) };
         let fence = format!("P {} ", held.token);
         let released: Result<i64, Error> = self.run(RELEASE, &key, vec![fence]).await;
-        released.map(|_zero| ()).map_err(|error| unavailable("release an idempotency key", error))
+        released.map(|_zero| ()).map_err(|error| port_error("release an idempotency key", &error))
     }
 
     /// The claim's lease ends by itself.
     async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
-        self.held.lock().remove(&(customer, key));
+        drop(self.held.lock().take(&(customer, key)));
         Ok(())
     }
 }
@@ -219,7 +211,7 @@ mod tests {
 
     #[test]
     fn values_say_what_was_stored() {
-        let held = Held { token: "t".into(), body: [1; 16] };
+        let held = HeldClaim { token: "t".into(), body: [1; 16] };
         let runs = vec![(Batches::new(Lane::new(1).unwrap()).next(3, 1).id, 0, 3)];
         let placed = Placed { runs, accepted_at_ms: 5 };
         assert_eq!(outcome(&pending(&held), [1; 16]), Some(ClaimOutcome::InFlight));

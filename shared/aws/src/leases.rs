@@ -12,12 +12,13 @@ mod fence;
 mod gap;
 mod held;
 mod keeper;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod keeper_tests;
 mod observed;
 #[cfg(feature = "services")]
 mod row;
 mod rows;
+mod stream_watch;
 #[cfg(feature = "services")]
 mod table;
 #[cfg(test)]

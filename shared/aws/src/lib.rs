@@ -37,6 +37,8 @@ mod metrics;
 #[cfg(test)]
 mod on_servers;
 #[cfg(feature = "services")]
+mod pauses;
+#[cfg(feature = "services")]
 pub mod provision;
 #[cfg(feature = "services")]
 pub mod queue;
@@ -45,7 +47,13 @@ pub mod rates;
 #[cfg(feature = "services")]
 pub mod redis;
 #[cfg(feature = "services")]
+mod refused_items;
+#[cfg(feature = "services")]
 pub mod rows;
+#[cfg(feature = "services")]
+mod store_metrics;
+#[cfg(feature = "services")]
+mod table;
 
 #[cfg(feature = "services")]
 mod watch;

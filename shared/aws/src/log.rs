@@ -23,19 +23,19 @@ mod pace;
 mod read_pace;
 mod reader;
 mod sender;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod sender_tests;
 mod shard_map;
 mod stream;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 mod takeover_tests;
-#[cfg(test)]
+#[cfg(all(test, feature = "paused-time"))]
 pub(crate) mod testing;
 
 pub use deduplicated::Deduplicated;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
 pub use stream::{
-    Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity, Subscription,
+    Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, ShardSubscription, StoredRecord, Stream, StreamIdentity,
 };
 
 #[cfg(feature = "services")]

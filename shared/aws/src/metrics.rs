@@ -1,12 +1,11 @@
 //! The metrics of the distributed engine, as handles made once.
 //! `telemetry::METRICS` declares them.
 
-use super::health::Health;
+use super::health::DependencyHealth;
 use metrics::{Counter, Gauge, counter, gauge};
 use std::collections::HashMap;
 
 /// How each dependency is.
-#[derive(Debug)]
 pub struct HealthMetrics {
     /// By the dependency's name: whether it is lost, whether it denies a call.
     gauges: HashMap<&'static str, (Gauge, Gauge)>,
@@ -14,7 +13,7 @@ pub struct HealthMetrics {
 
 impl Default for HealthMetrics {
     fn default() -> Self {
-        let gauges = Health::names().map(|name| {
+        let gauges = DependencyHealth::names().map(|name| {
             let lost = gauge!("sluice_dependency_lost", "dependency" => name);
             (name, (lost, gauge!("sluice_dependency_denied", "dependency" => name)))
         });
@@ -53,7 +52,6 @@ impl GapCause {
 }
 
 /// What the log counts.
-#[derive(Debug)]
 pub(super) struct LogMetrics {
     pub(super) reads_refused: Counter,
     pub(super) records_refused: Counter,

@@ -4,13 +4,17 @@
 
 mod cable;
 mod contract;
+mod events;
 mod fan_out;
 mod leases;
 mod log;
+mod provision;
+mod proxy;
 mod queue;
+mod queue_faults;
 mod rates;
 
-use super::provision::provision;
+use super::provision::{ProvisionOutcome, provision as provision_all};
 use super::{AwsConfig, Clients};
 use sluice_model::ids::random_u128;
 
@@ -48,13 +52,16 @@ fn config() -> AwsConfig {
     }
 }
 
-async fn provisioned(shards: i32) -> (AwsConfig, Clients) {
+async fn provisioned(shards: u32) -> (AwsConfig, Clients) {
     let config = config();
     config.validate().unwrap();
     let clients = Clients::new(&config).await;
-    let steps = provision(&clients, &config, shards).await.unwrap();
-    assert!(steps.iter().all(|step| step.made), "{steps:?}");
-    let again = provision(&clients, &config, shards).await.unwrap();
-    assert!(again.iter().all(|step| !step.made), "{again:?}");
+    let steps = provision_all(&clients, &config, Some(shards)).await.unwrap();
+    assert!(
+        steps.iter().all(|step| step.outcome == ProvisionOutcome::Made && step.left.is_empty()),
+        "{steps:?}"
+    );
+    let again = provision_all(&clients, &config, Some(shards)).await.unwrap();
+    assert!(again.iter().all(|step| step.outcome == ProvisionOutcome::WasThere), "{again:?}");
     (config, clients)
 }

@@ -1,145 +1,84 @@
-//! Making what the engine needs in AWS, for development and emulators: the
-//! stream, the tables, the queues. Each step changes nothing where the thing
-//! is there, and says what it did.
+//! Making what the engine needs in AWS (the stream, the tables, the queues) and
+//! keeping its settings right.
+//!
+//! `provision` compares everything with what it should be, each time it runs:
+//! it makes what is missing, mends what is wrong, and names what it may not
+//! change. So a run that was killed or denied half-way is finished by the next.
+//! The roles make the same comparison at their start and every hour, change
+//! nothing, and warn.
+
+mod difference;
+mod queues;
+mod stream;
+mod tables;
+
+pub use difference::{Difference, ProvisionOutcome, ProvisionStep, Remedy};
 
 use super::clients::Clients;
 use super::config::AwsConfig;
-use super::failure;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
-    TimeToLiveSpecification,
-};
-use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
-use aws_sdk_kinesis::types::StreamStatus;
-use aws_sdk_sqs::types::QueueAttributeName;
+use difference::Thing;
+use futures_util::future::join5;
+use metrics::gauge;
+use queues::QueueThing;
 use sluice_ports::PortError;
-use std::collections::HashMap;
 use std::time::Duration;
+use stream::StreamThing;
+use tables::TableThing;
+use tokio_util::sync::CancellationToken;
 
-/// How long a step waits until the thing is ready.
-const READY_WITHIN: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Fourteen days, the longest that SQS keeps a message.
-const QUEUE_KEEP_S: u32 = 1_209_600;
+/// How often the roles compare the settings.
+const COMPARE_EVERY: Duration = Duration::from_secs(3600);
 
-/// What was done about one thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// The thing: `stream sluice-events`.
-    pub what: String,
-    /// Whether it was made now.
-    pub made: bool,
-}
-
-/// Makes the stream with `shards` shards, the tables and the queues.
+/// Makes and mends the stream, the tables and the queues. `shards` are the
+/// stream's, where the caller cares: a new stream has one otherwise, and one
+/// that is there keeps what it has.
 ///
 /// # Errors
-/// The first thing that could not be made.
-pub async fn provision(clients: &Clients, config: &AwsConfig, shards: i32) -> Result<Vec<Step>, PortError> {
+/// The first thing that could not be made or mended; what was done before it stays.
+pub async fn provision(
+    clients: &Clients,
+    config: &AwsConfig,
+    shards: Option<u32>,
+) -> Result<Vec<ProvisionStep>, PortError> {
     Ok(vec![
-        stream(clients, &config.stream, shards).await?,
-        events_table(clients, &config.events_table).await?,
-        table(clients, &config.leases_table, "leaseKey", None).await?,
-        queue(clients, &config.dead_letter_queue, None).await?,
-        queue(clients, &config.queue, Some((&config.dead_letter_queue, config.receives_max))).await?,
+        difference::make_or_mend(&StreamThing { clients, config, shards }).await?,
+        difference::make_or_mend(&TableThing::events(clients, config)).await?,
+        difference::make_or_mend(&TableThing::leases(clients, config)).await?,
+        difference::make_or_mend(&QueueThing::dead_letters(clients, config)).await?,
+        difference::make_or_mend(&QueueThing::deliveries(clients, config)).await?,
     ])
 }
 
-async fn stream(clients: &Clients, name: &str, shards: i32) -> Result<Step, PortError> {
-    let what = format!("stream {name}");
-    let made = match clients.kinesis.create_stream().stream_name(name).shard_count(shards).send().await {
-        Ok(_) => true,
-        Err(error) if error.code() == Some("ResourceInUseException") => false,
-        Err(error) => return Err(failure::unavailable(format!("make {what}"), &error)),
-    };
-    let ready = async {
-        loop {
-            let asked = clients.kinesis.describe_stream_summary().stream_name(name).send().await;
-            let status = asked.ok().and_then(|answer| Some(answer.stream_description_summary?.stream_status));
-            if status == Some(StreamStatus::Active) {
-                return;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+/// Compares the settings of the stream, the tables and the queues with what
+/// they should be; returns a line for each that is wrong or cannot be read.
+pub async fn wrong_settings(clients: &Clients, config: &AwsConfig) -> Vec<String> {
+    let stream = StreamThing { clients, config, shards: None };
+    let (events, leases) = (TableThing::events(clients, config), TableThing::leases(clients, config));
+    let (dead, queue) = (QueueThing::dead_letters(clients, config), QueueThing::deliveries(clients, config));
+    let all = join5(lines(&stream), lines(&events), lines(&leases), lines(&dead), lines(&queue));
+    let (stream, events, leases, dead, queue) = all.await;
+    [stream, events, leases, dead, queue].concat()
+}
+
+async fn lines(thing: &impl Thing) -> Vec<String> {
+    match thing.differences().await {
+        Ok(Some(differences)) => {
+            differences.iter().map(|difference| format!("{}: {difference}", thing.name())).collect()
         }
-    };
-    within(&what, ready).await?;
-    Ok(Step { what, made })
-}
-
-async fn within(what: &str, ready: impl Future<Output = ()>) -> Result<(), PortError> {
-    let waited = tokio::time::timeout(READY_WITHIN, ready).await;
-    waited.map_err(|_elapsed| PortError::unavailable(format!("make {what}"), "it does not become active"))
-}
-
-async fn events_table(clients: &Clients, name: &str) -> Result<Step, PortError> {
-    let step = table(clients, name, "pk", Some("sk")).await?;
-    if step.made {
-        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("ttl").build();
-        let ttl = ttl.map_err(|error| PortError::unavailable("describe the time to live", error))?;
-        let sent =
-            clients.dynamodb.update_time_to_live().table_name(name).time_to_live_specification(ttl).send();
-        sent.await
-            .map_err(|error| failure::unavailable(format!("let items of {} expire", step.what), &error))?;
+        Ok(None) => vec![format!("{}: it does not exist; run `sluice provision`", thing.name())],
+        Err(error) => vec![error.to_string()],
     }
-    Ok(step)
 }
 
-async fn table(clients: &Clients, name: &str, hash: &str, range: Option<&str>) -> Result<Step, PortError> {
-    let what = format!("table {name}");
-    let mut request =
-        clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-    for (attribute, kind) in [(Some(hash), KeyType::Hash), (range, KeyType::Range)] {
-        let Some(attribute) = attribute else { continue };
-        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build();
-        let definition = AttributeDefinition::builder().attribute_name(attribute);
-        let definition = definition.attribute_type(ScalarAttributeType::S).build();
-        let describe = |error| PortError::unavailable("describe a table's keys", error);
-        request =
-            request.key_schema(key.map_err(describe)?).attribute_definitions(definition.map_err(describe)?);
-    }
-    let made = match request.send().await {
-        Ok(_) => true,
-        Err(error) if error.code() == Some("ResourceInUseException") => false,
-        Err(error) => return Err(failure::unavailable(format!("make {what}"), &error)),
-    };
-    let ready = async {
-        loop {
-            let asked = clients.dynamodb.describe_table().table_name(name).send().await;
-            let status = asked.ok().and_then(|answer| answer.table?.table_status);
-            if status == Some(TableStatus::Active) {
-                return;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+/// Warns of wrong settings, at once and every hour, until told to stop.
+pub async fn watch_settings(clients: &Clients, config: &AwsConfig, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(COMPARE_EVERY);
+    // Cancel safe: a wait, or requests that change nothing.
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Some(wrong) = stop.run_until_cancelled(wrong_settings(clients, config)).await else { return };
+        for line in &wrong {
+            tracing::warn!("a setting is not as Sluice needs it: {line}");
         }
-    };
-    within(&what, ready).await?;
-    Ok(Step { what, made })
-}
-
-async fn queue(clients: &Clients, name: &str, dead_letters: Option<(&str, u32)>) -> Result<Step, PortError> {
-    let what = format!("queue {name}");
-    if clients.sqs.get_queue_url().queue_name(name).send().await.is_ok() {
-        return Ok(Step { what, made: false });
+        gauge!("sluice_settings_wrong").set(wrong.len() as f64);
     }
-    let mut attributes =
-        HashMap::from([(QueueAttributeName::MessageRetentionPeriod, QUEUE_KEEP_S.to_string())]);
-    if let Some((target, receives_max)) = dead_letters {
-        let arn = queue_arn(clients, target).await?;
-        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":"{receives_max}"}}"#);
-        attributes.insert(QueueAttributeName::RedrivePolicy, policy);
-    }
-    let sent = clients.sqs.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await;
-    sent.map_err(|error| failure::unavailable(format!("make {what}"), &error))?;
-    Ok(Step { what, made: true })
-}
-
-async fn queue_arn(clients: &Clients, name: &str) -> Result<String, PortError> {
-    let what = || format!("describe queue {name}");
-    let url = clients.sqs.get_queue_url().queue_name(name).send().await;
-    let url = url.map_err(|error| failure::unavailable(what(), &error))?.queue_url.unwrap_or_default();
-    let request = clients.sqs.get_queue_attributes().queue_url(url);
-    let sent = request.attribute_names(QueueAttributeName::QueueArn).send().await;
-    let attributes = sent.map_err(|error| failure::unavailable(what(), &error))?.attributes;
-    let arn = attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
-    arn.ok_or_else(|| PortError::unavailable(what(), "it has no ARN"))
 }

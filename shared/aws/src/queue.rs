@@ -1,28 +1,38 @@
 //! The work queue on SQS, and the queue that dead letters are carried to.
 //!
 //! A delivery is a message: sent again, with a new delay, each time it is put;
-//! the message it came by is deleted afterwards, so a crash between the two
-//! delivers twice and never not at all. SQS delays a message by fifteen
+//! the message by which it was taken is deleted afterwards, so a crash between
+//! the two delivers twice and never not at all. SQS delays a message by fifteen
 //! minutes at the most: a longer wait is several messages, one after the other.
 //! The message group is the subscription, so that SQS is fair over them.
 //!
-//! What the queue cannot tell (what waits of a subscription) is told as far as
-//! this process knows: see `book`.
+//! SQS does not tell how much waits of a subscription; this process tells what
+//! it knows itself: see `book`.
 
 mod book;
 mod carrier;
 mod message;
+mod postponed;
 mod requests;
+mod send;
+mod settings;
+mod split;
+mod taking;
+mod undeleted;
+mod verdict;
 
 pub use carrier::DeadLetterCarrier;
+pub(super) use requests::Queue;
+pub(super) use settings::{MESSAGE_BYTES_MAX, QueueSettings, RedriveTarget};
 
 use super::clients::Clients;
 use super::config::AwsConfig;
+use super::store_metrics::{self as metrics, RefusedKind};
 use async_trait::async_trait;
-use book::{Book, Met};
-use message::{Body, DeadLetterRef};
+use book::{Book, content};
+use message::{DeadLetterRef, Outgoing};
 use parking_lot::Mutex;
-use requests::{Queue, RECEIVED_MAX, Received};
+use postponed::Postponed;
 use sluice_model::clock;
 use sluice_model::{
     DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, LastAttempt, SubscriptionId,
@@ -30,29 +40,29 @@ use sluice_model::{
 use sluice_ports::event_store::{DeadLetterQuery, NewFact};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
 use sluice_ports::{EventStore, PortError};
-use std::collections::{HashMap, HashSet};
+use split::{Smaller, smaller};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use undeleted::Undeleted;
+use verdict::WantedDeliveries;
 
-/// Receive requests of one take.
-const RECEIVES_MAX: usize = 4;
 /// The longest that a take waits for something to come, in seconds.
 const WAIT_S_MAX: u64 = 2;
-/// How long a delivery stays away whose subscription is blocked, in seconds.
-const BLOCKED_S: i32 = 3;
-/// How far before its time a delivery is given out rather than sent on.
-const EARLY_MS: u64 = 50;
 
 /// The work queue on SQS.
 pub struct SqsQueue {
-    inner: Arc<Inner>,
+    inner: Arc<QueueState>,
     keeping: OnceLock<()>,
 }
 
-struct Inner {
+/// What the queue's callers and its own tasks share.
+struct QueueState {
     queue: Queue,
     book: Mutex<Book>,
+    postponed: Mutex<Postponed>,
+    undeleted: Mutex<Undeleted>,
     events: Arc<dyn EventStore>,
     visibility_s: i32,
     /// How long a take waits for something to come: well within an attempt's
@@ -64,7 +74,7 @@ struct Inner {
 
 impl SqsQueue {
     /// The configured queue. `events` tells whether a dead letter that was
-    /// moved back is still one.
+    /// moved back is still one, and takes deliveries that no message can hold.
     ///
     /// # Errors
     /// If there is no such queue.
@@ -73,21 +83,22 @@ impl SqsQueue {
         config: &AwsConfig,
         events: Arc<dyn EventStore>,
     ) -> Result<Self, PortError> {
-        let queue = Queue::open(clients.sqs.clone(), &config.queue).await?;
-        let book = Mutex::new(Book::new(u64::from(config.visibility_s.unsigned_abs()) * 1000));
-        let inner = Arc::new(Inner {
-            queue,
-            book,
+        let inner = QueueState {
+            queue: Queue::open(clients.sqs.clone(), &config.queue).await?,
+            book: Mutex::new(Book::new(u64::from(config.visibility_s.unsigned_abs()) * 1000)),
+            postponed: Mutex::new(Postponed::new(config.postpone_s_max.into())),
+            undeleted: Mutex::default(),
             events,
             visibility_s: config.visibility_s,
             wait_s: (config.attempt_timeout_ms / 2000).min(WAIT_S_MAX) as i32,
             delay_s_max: config.delay_s_max,
             receives_max: config.receives_max,
-        });
-        Ok(Self { inner, keeping: OnceLock::new() })
+        };
+        Ok(Self { inner: Arc::new(inner), keeping: OnceLock::new() })
     }
 
-    /// Starts the task that keeps what is taken invisible to others, once.
+    /// Starts the task that keeps taken deliveries invisible to others and
+    /// deletes what could not be deleted before, once.
     fn keep_taken(&self) {
         self.keeping.get_or_init(|| {
             let inner = Arc::downgrade(&self.inner);
@@ -97,183 +108,141 @@ impl SqsQueue {
                     tokio::time::sleep(every).await;
                     let Some(inner) = inner.upgrade() else { return };
                     let receipts = inner.book.lock().receipts();
-                    // One that is not kept comes again: a legal duplicate.
-                    if let Err(error) = inner.queue.set_visibility(&receipts, inner.visibility_s).await {
-                        tracing::warn!(%error, "deliveries under way may be given out again");
-                    }
+                    // A delivery that is not kept comes again: a legal duplicate.
+                    inner.set_visibility(receipts, inner.visibility_s).await;
+                    let undeleted = inner.undeleted.lock().take();
+                    inner.delete(undeleted).await;
                 }
             });
         });
     }
 }
 
-impl Inner {
-    /// Receives, and sorts out what may be given out.
-    async fn take(&self, request: &OwnedRequest) -> Result<Vec<Delivery>, PortError> {
-        let receives = request.max.div_ceil(RECEIVED_MAX).clamp(1, RECEIVES_MAX);
-        // Only one waits: the others take what is there.
-        let received = (0..receives).map(|turn| {
-            let wait = if turn == 0 { self.wait_s } else { 0 };
-            self.queue.receive(request.max.min(RECEIVED_MAX), wait, self.visibility_s)
-        });
-        let received = futures_util::future::join_all(received).await;
-        let (mut taken, mut failed) = (Vec::new(), None);
-        let mut counts = HashMap::new();
-        let (mut gone, mut later) = (Vec::new(), Vec::new());
-        for page in received {
-            match page {
-                Ok(page) => {
-                    for received in page {
-                        self.sort_out(received, request, &mut counts, &mut taken, &mut gone, &mut later)
-                            .await?;
-                    }
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        self.queue.delete(&gone).await?;
-        self.queue.set_visibility(&later, BLOCKED_S).await?;
-        match failed {
-            Some(error) if taken.is_empty() => Err(error),
-            _ => Ok(taken),
-        }
+impl QueueState {
+    fn outgoing(&self, delivery: &Delivery) -> Outgoing {
+        message::outgoing(delivery, clock::now_ms(), self.delay_s_max)
     }
 
-    async fn sort_out(
-        &self,
-        received: Received,
-        request: &OwnedRequest,
-        counts: &mut HashMap<SubscriptionId, usize>,
-        taken: &mut Vec<Delivery>,
-        gone: &mut Vec<String>,
-        later: &mut Vec<String>,
-    ) -> Result<(), PortError> {
-        let delivery = match message::read(&received.body) {
-            Ok(Body::Delivery(delivery)) => delivery,
-            Ok(Body::DeadLetter(letter)) => {
-                self.revive(&letter).await?;
-                gone.push(received.receipt);
-                return Ok(());
-            }
-            Err(error) => {
-                // It goes to the queue of dead letters by the queue's own policy.
-                tracing::error!(%error, "a message of the work queue cannot be read");
-                later.push(received.receipt);
-                return Ok(());
+    /// Puts deliveries. What a failed call stored is in the book, so that the
+    /// same call made again sends only the rest.
+    async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
+        let (mut round, mut ended, mut replaced) = (deliveries, Vec::new(), Vec::new());
+        let put = loop {
+            match self.put_round(round, &mut ended, &mut replaced).await {
+                Ok(smaller) if smaller.is_empty() => break Ok(()),
+                Ok(smaller) => round = smaller,
+                Err(error) => break Err(error),
             }
         };
-        let now_ms = clock::now_ms();
-        if delivery.due_ms > now_ms + EARLY_MS {
-            self.queue.send(&[self.outgoing(&delivery, now_ms)]).await?;
-            gone.push(received.receipt);
-            return Ok(());
-        }
-        let count = counts.entry(delivery.subscription).or_default();
-        if request.blocked.contains(&delivery.subscription)
-            || *count >= request.max_per_subscription
-            || taken.len() >= request.max
-        {
-            return self.postpone(delivery, received, later, gone).await;
-        }
-        let met = self.book.lock().received(&delivery, received.receipt.clone(), now_ms);
-        match met {
-            Met::New if received.receives >= self.receives_max => {
-                self.book.lock().give_back(std::slice::from_ref(&delivery));
-                self.give_up(delivery).await?;
-                gone.push(received.receipt);
+        if put.is_ok() {
+            // In place of these deliveries others are stored.
+            let mut book = self.book.lock();
+            for id in ended {
+                replaced.extend(book.receipt(id));
+                book.done(id, false);
             }
-            Met::New => {
-                *count += 1;
-                taken.push(delivery);
-            }
-            Met::Taken => {}
-            Met::Stale => gone.push(received.receipt),
         }
-        Ok(())
+        self.delete(replaced).await;
+        put
     }
 
-    /// A delivery that must wait though it is due comes back a little later.
-    /// Waiting is no failure: before it could count as one by the queue's own
-    /// policy, it is sent anew.
-    async fn postpone(
+    /// Sends deliveries; returns what those became that are too large. `ended`
+    /// gets the deliveries that others replace, `replaced` the receipts of
+    /// messages that newer ones replace.
+    async fn put_round(
+        &self,
+        round: Vec<Delivery>,
+        ended: &mut Vec<DeliveryId>,
+        replaced: &mut Vec<String>,
+    ) -> Result<Vec<Delivery>, PortError> {
+        let bytes_max = self.queue.settings.message_bytes_max.unwrap_or(MESSAGE_BYTES_MAX);
+        let (mut smaller, mut sent, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+        for delivery in round {
+            let message = self.outgoing(&delivery);
+            if message.body.len() > bytes_max {
+                let reason = format!("{} bytes are more than a message may have", message.body.len());
+                smaller.extend(self.make_smaller(delivery, &reason, ended).await?);
+            } else if !self.book.lock().holds(delivery.id, content(&message.body)) {
+                sent.push(delivery);
+                messages.push(message);
+            }
+        }
+        let report = self.queue.send(&messages).await;
+        {
+            let (mut book, now_ms) = (self.book.lock(), clock::now_ms());
+            let stored = report.stored.iter().map(|place| (&sent[*place], content(&messages[*place].body)));
+            replaced.extend(stored.filter_map(|(delivery, content)| book.put(delivery, content, now_ms)));
+        }
+        for (place, reason) in report.refused {
+            smaller.extend(self.make_smaller(sent[place].clone(), &reason, ended).await?);
+        }
+        report.error.map_or(Ok(smaller), Err)
+    }
+
+    /// What a delivery becomes that the queue will never take as it is.
+    async fn make_smaller(
         &self,
         delivery: Delivery,
-        received: Received,
-        later: &mut Vec<String>,
-        gone: &mut Vec<String>,
-    ) -> Result<(), PortError> {
-        if received.receives < self.receives_max / 2 {
-            later.push(received.receipt);
-            return Ok(());
+        reason: &str,
+        ended: &mut Vec<DeliveryId>,
+    ) -> Result<Vec<Delivery>, PortError> {
+        match smaller(&delivery) {
+            Smaller::WithoutWords(delivery) => Ok(vec![*delivery]),
+            Smaller::Halves(halves) => {
+                metrics::delivery_split();
+                ended.push(delivery.id);
+                Ok((*halves).into())
+            }
+            Smaller::Nothing => {
+                tracing::error!(delivery = %delivery.id, reason, "the queue refuses a delivery of one event");
+                ended.push(delivery.id);
+                self.give_up(delivery).await?;
+                metrics::refused(RefusedKind::Delivery);
+                Ok(Vec::new())
+            }
         }
-        let now_ms = clock::now_ms();
-        let wait_ms = BLOCKED_S.unsigned_abs() * 1000;
-        let anew = Delivery { due_ms: now_ms + u64::from(wait_ms), ..delivery };
-        self.queue.send(&[self.outgoing(&anew, now_ms)]).await?;
-        gone.push(received.receipt);
-        Ok(())
     }
 
-    /// Whoever took it did not come to an end with it: a dead letter that has
-    /// its row, before the queue's own policy would move it away without one.
+    /// Makes a dead letter of a delivery, with its item, before the queue's
+    /// own policy would move its message away without one.
     async fn give_up(&self, delivery: Delivery) -> Result<(), PortError> {
-        tracing::error!(delivery = %delivery.id, receives = self.receives_max, "nobody ends this delivery");
         let facts = NewFact::given_up(&delivery).collect();
-        // Its own id: given up twice, it is one dead letter.
+        // The id is the delivery's: given up twice, it is one dead letter.
         let id = DeadLetterId::from_u128(delivery.id.as_u128());
         let letter = DeadLetter { id, reason: DeadLetterReason::Poison, delivery };
         self.events.put_dead_letters(vec![letter]).await?;
         self.events.add_facts(facts).await
     }
 
-    fn outgoing(&self, delivery: &Delivery, now_ms: u64) -> message::Outgoing {
-        message::outgoing(delivery, now_ms, self.delay_s_max)
+    /// Sends a delivery on its way to when it is due.
+    async fn send_on(&self, delivery: Delivery) -> Result<(), PortError> {
+        self.put(vec![delivery]).await
     }
 
     /// A dead letter that was moved back is delivered if it still is one.
-    async fn revive(&self, of: &DeadLetterRef) -> Result<(), PortError> {
-        let before = DeadLetterId::from_u128(of.id.as_u128().saturating_sub(1));
+    async fn revive(&self, moved: &DeadLetterRef) -> Result<(), PortError> {
+        let before = DeadLetterId::from_u128(moved.id.as_u128().saturating_sub(1));
         let query = DeadLetterQuery { after: Some(before), limit: 1, ..DeadLetterQuery::default() };
-        let found = self.events.dead_letters(of.customer_id, query).await?.pop();
-        let Some(letter) = found.filter(|letter| letter.id == of.id) else { return Ok(()) };
-        let now_ms = clock::now_ms();
+        let found = self.events.dead_letters(moved.customer_id, query).await?.pop();
+        let Some(letter) = found.filter(|letter| letter.id == moved.id) else { return Ok(()) };
         let delivery = Delivery {
             // Its own for ever: moved back twice, it is one delivery.
             id: DeliveryId::from_u128(letter.id.as_u128()),
             attempts: 0,
             first_attempt_ms: 0,
             last: LastAttempt::default(),
-            due_ms: now_ms,
+            due_ms: clock::now_ms(),
             ..letter.delivery
         };
-        self.queue.send(&[self.outgoing(&delivery, now_ms)]).await?;
-        self.events.delete_dead_letters(of.customer_id, vec![letter.id]).await.map(|_one| ())
+        self.put(vec![delivery]).await?;
+        self.events.delete_dead_letters(moved.customer_id, vec![letter.id]).await.map(|_count| ())
     }
-}
-
-/// A [`TakeRequest`] that a task can own.
-struct OwnedRequest {
-    max: usize,
-    max_per_subscription: usize,
-    blocked: HashSet<SubscriptionId>,
 }
 
 #[async_trait]
 impl WorkQueue for SqsQueue {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
-        let now_ms = clock::now_ms();
-        let messages: Vec<_> =
-            deliveries.iter().map(|delivery| self.inner.outgoing(delivery, now_ms)).collect();
-        self.inner.queue.send(&messages).await?;
-        let replaced = {
-            let mut book = self.inner.book.lock();
-            deliveries.iter().filter_map(|delivery| book.put(delivery, now_ms)).collect::<Vec<_>>()
-        };
-        // What is not deleted now comes again and is known to be stale.
-        if let Err(error) = self.inner.queue.delete(&replaced).await {
-            tracing::warn!(%error, "messages of deliveries that were put again are still there");
-        }
-        Ok(())
+        self.inner.put(deliveries).await
     }
 
     async fn take(&self, request: TakeRequest<'_>) -> Result<Vec<Delivery>, PortError> {
@@ -281,27 +250,23 @@ impl WorkQueue for SqsQueue {
             return Ok(Vec::new());
         }
         self.keep_taken();
-        let owned = OwnedRequest {
+        let wanted = WantedDeliveries {
             max: request.max,
             max_per_subscription: request.max_per_subscription,
             blocked: request.blocked.clone(),
         };
         let (reply, answer) = oneshot::channel();
         let inner = Arc::clone(&self.inner);
-        // In a task of its own: what was received goes back if nobody waits for it any more.
-        tokio::spawn(async move {
-            let taken = inner.take(&owned).await;
-            if let Err(Ok(taken)) = reply.send(taken) {
-                let receipts = inner.book.lock().give_back(&taken);
-                if let Err(error) = inner.queue.set_visibility(&receipts, 0).await {
-                    tracing::warn!(%error, "deliveries that nobody waits for come back late");
-                }
-            }
-        });
-        answer.await.unwrap_or_else(|_died| Err(PortError::unavailable("take deliveries", "the task died")))
+        // In a task of its own, so that dropping this future cuts nothing short;
+        // what nobody waits for any more goes back when it is dropped.
+        tokio::spawn(async move { reply.send(inner.take(&wanted).await).ok() });
+        match answer.await {
+            Ok(taken) => Ok(taken?.take_over()),
+            Err(_died) => Err(PortError::unavailable("take deliveries", "the task died")),
+        }
     }
 
-    /// The queue does not tell: now is a good time to ask.
+    /// SQS does not tell: at any time there may be something.
     fn next_due_ms(&self, _blocked: &HashSet<SubscriptionId>) -> Option<u64> {
         Some(0)
     }
@@ -311,9 +276,9 @@ impl WorkQueue for SqsQueue {
             let book = self.inner.book.lock();
             ids.iter().filter_map(|(_, id)| book.receipt(*id)).collect()
         };
-        self.inner.queue.delete(&receipts).await?;
+        let is_deleted = self.inner.delete(receipts).await;
         let mut book = self.inner.book.lock();
-        ids.iter().for_each(|(_, id)| book.done(*id));
+        ids.iter().for_each(|(_, id)| book.done(*id, is_deleted));
         Ok(())
     }
 

@@ -83,19 +83,19 @@ redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 return redis.call('ZCARD', KEYS[1])";
 
-/// What this edge has of a customer's rate.
+/// The part of a customer's rate that this edge has leased.
 #[derive(Debug, Default)]
-struct Lease {
+struct RateLease {
     events: u64,
     good_until: Option<Instant>,
-    /// So many, or more, will not be given before then.
+    /// Redis will not give so many events, or more, before then.
     refused: Option<(u64, Instant)>,
 }
 
 #[derive(Debug)]
-struct Customer {
-    lease: Mutex<Lease>,
-    /// One script at a time: who waits here finds what it brought.
+struct CustomerRate {
+    lease: Mutex<RateLease>,
+    /// Held by the one request that asks Redis; others wait and find what its script brought.
     asking: tokio::sync::Mutex<()>,
     /// The edge's share while Redis is away.
     share: Limiter,
@@ -109,11 +109,11 @@ pub struct RedisRates {
     edges: AtomicU32,
     /// Scripts that leased, or tried to.
     asked: AtomicU64,
-    customers: RwLock<HashMap<CustomerId, Arc<Customer>>>,
+    customers: RwLock<HashMap<CustomerId, Arc<CustomerRate>>>,
 }
 
 impl RedisRates {
-    /// Rates that nothing is leased of.
+    /// Rates of which nothing is leased yet.
     #[must_use]
     pub fn new(redis: Redis) -> Self {
         Self {
@@ -134,23 +134,23 @@ impl RedisRates {
         // Cancel safe: a wait.
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let args = vec![me.clone(), GONE_MS.to_string()];
-            // Where it fails the number that was is the best guess.
+            // Where it fails, the number from before is the best guess.
             if let Ok(edges) = self.redis.run::<u32>(BEAT_SCRIPT, "sluice:edges".into(), args).await {
                 self.edges.store(edges.max(1), Ordering::Relaxed);
             }
         }
     }
 
-    fn customer(&self, id: CustomerId) -> Arc<Customer> {
+    fn customer(&self, id: CustomerId) -> Arc<CustomerRate> {
         if let Some(known) = self.customers.read().get(&id) {
             return Arc::clone(known);
         }
         let mut customers = self.customers.write();
         if customers.len() >= CUSTOMERS_MAX {
             let now = Instant::now();
-            customers.retain(|_, of| of.lease.lock().good_until.is_some_and(|until| until > now));
+            customers.retain(|_, state| state.lease.lock().good_until.is_some_and(|until| until > now));
         }
-        let new = || Customer {
+        let new = || CustomerRate {
             lease: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             share: Limiter::new(1),
@@ -174,23 +174,23 @@ impl RedisRates {
         self.away_until.lock().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Takes of the share that is this edge's while Redis is away.
-    fn take_share(&self, of: &Customer, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
+    /// Takes from the share that this edge has while Redis is away.
+    fn take_share(&self, state: &CustomerRate, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
         let whole = entry.limiter.quota(0);
         let edges = u64::from(self.edges());
         let now_ns = self.started.elapsed().as_nanos() as u64;
-        of.share.change((whole.rate / edges).max(1) as u32, now_ns);
-        of.share.take(events, now_ns)
+        state.share.change((whole.rate / edges).max(1) as u32, now_ns);
+        state.share.take(events, now_ns)
     }
 
-    /// Asks Redis for what is needed and some more.
-    async fn ask(&self, of: &Customer, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
+    /// Asks Redis for the events that a request needs, and some more.
+    async fn ask(&self, state: &CustomerRate, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
         let Quota { rate, burst, .. } = entry.limiter.quota(0);
         let cost = 1_000_000.0 / rate as f64;
         let more = rate * LEASE.as_millis() as u64 / 1000;
         let asked = Instant::now();
-        // What is at hand goes to this request; the rest of it is asked for.
-        let at_hand = of.lease.lock().empty(asked).min(events);
+        // The events at hand go to this request; the others that it needs are asked for.
+        let at_hand = state.lease.lock().empty(asked).min(events);
         let needed = events - at_hand;
         let args = vec![
             format!("{cost:.6}"),
@@ -206,16 +206,16 @@ impl RedisRates {
             Err(error) => {
                 tracing::debug!(%error, "rates are this edge's share");
                 *self.away_until.lock() = Some(Instant::now() + AWAY);
-                of.lease.lock().events += at_hand;
-                return self.take_share(of, entry, events);
+                state.lease.lock().events += at_hand;
+                return self.take_share(state, entry, events);
             }
         };
         let (given, wait_us) = (given.first().copied().unwrap_or(0), given.get(1).copied().unwrap_or(0));
-        let mut lease = of.lease.lock();
+        let mut lease = state.lease.lock();
         if given >= needed {
             let good_until = Some(asked + LEASE_LIFE);
             let refused = (given < needed + more).then_some((1, asked + ASK_GAP));
-            *lease = Lease { events: lease.events + given - needed, good_until, refused };
+            *lease = RateLease { events: lease.events + given - needed, good_until, refused };
             return Ok(());
         }
         lease.events += at_hand;
@@ -225,21 +225,21 @@ impl RedisRates {
     }
 }
 
-impl Lease {
-    /// Drops what is no longer good.
+impl RateLease {
+    /// Drops the events whose time is over.
     fn expire(&mut self, now: Instant) {
         if self.good_until.is_none_or(|until| until <= now) {
             self.events = 0;
         }
     }
 
-    /// Takes all that is at hand.
+    /// Takes all events at hand.
     fn empty(&mut self, now: Instant) -> u64 {
         self.expire(now);
         std::mem::take(&mut self.events)
     }
 
-    /// Takes of what is at hand.
+    /// Takes events if so many are at hand.
     fn take(&mut self, events: u64, now: Instant) -> Taken {
         self.expire(now);
         if self.events >= events {
@@ -258,36 +258,36 @@ impl Lease {
 #[async_trait]
 impl Rates for RedisRates {
     fn take(&self, customer: RatedCustomer<'_>, events: u64) -> Taken {
-        let of = self.customer(customer.id);
-        let taken = of.lease.lock().take(events, Instant::now());
+        let state = self.customer(customer.id);
+        let taken = state.lease.lock().take(events, Instant::now());
         if taken == Taken::Lease && self.is_away() {
-            return self.take_share(&of, customer, events).map_or_else(Taken::No, |()| Taken::Yes);
+            return self.take_share(&state, customer, events).map_or_else(Taken::No, |()| Taken::Yes);
         }
         taken
     }
 
     async fn lease(&self, customer: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
-        let of = self.customer(customer.id);
-        let _asking = of.asking.lock().await;
-        // Whoever asked before may have brought enough, or a refusal.
+        let state = self.customer(customer.id);
+        let _asking = state.asking.lock().await;
+        // The request that asked before may have brought enough, or a refusal.
         match self.take(customer, events) {
             Taken::Yes => Ok(()),
             Taken::No(denied) => Err(denied),
-            Taken::Lease => self.ask(&of, customer, events).await,
+            Taken::Lease => self.ask(&state, customer, events).await,
         }
     }
 
     fn give_back(&self, customer: RatedCustomer<'_>, events: u64) {
-        let of = self.customer(customer.id);
-        let mut lease = of.lease.lock();
+        let state = self.customer(customer.id);
+        let mut lease = state.lease.lock();
         if lease.good_until.is_some_and(|until| until > Instant::now()) {
             lease.events += events;
         }
     }
 
     fn quota(&self, customer: RatedCustomer<'_>) -> Quota {
-        let of = self.customer(customer.id);
-        let lease = of.lease.lock();
+        let state = self.customer(customer.id);
+        let lease = state.lease.lock();
         let now = Instant::now();
         let at_hand = lease.good_until.is_some_and(|until| until > now);
         let reset = lease.refused.map_or(Duration::ZERO, |(_, until)| until.saturating_duration_since(now));

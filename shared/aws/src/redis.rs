@@ -1,7 +1,8 @@
 //! The connection to Redis: one for all that an edge asks of it.
 
 use super::config::AwsConfig;
-use super::health::{Dependency, Health};
+use super::failure;
+use super::health::{Dependency, DependencyHealth};
 use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
 use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ const COMMAND_WITHIN: Duration = Duration::from_millis(1000);
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
-    health: Arc<Health>,
+    health: Arc<DependencyHealth>,
 }
 
 impl Redis {
@@ -25,7 +26,7 @@ impl Redis {
     ///
     /// # Errors
     /// If the URL is none.
-    pub fn new(config: &AwsConfig, health: Arc<Health>) -> Result<Self, PortError> {
+    pub fn new(config: &AwsConfig, health: Arc<DependencyHealth>) -> Result<Self, PortError> {
         let what = "read aws.redis_url";
         let url = Config::from_url(&config.redis_url).map_err(|error| PortError::unavailable(what, error))?;
         let client = Builder::from_config(url)
@@ -77,10 +78,50 @@ impl Redis {
         };
         match &answer {
             Ok(_) => self.health.succeeded(Dependency::Redis, "script"),
-            Err(error) => {
-                self.health.failed(Dependency::Redis, FailureClass::Away, "script", &error.to_string());
-            }
+            Err(error) => self.health.failed(Dependency::Redis, class_of(error), "script", error.details()),
         }
         answer
+    }
+}
+
+/// The class of a failed command.
+fn class_of(error: &Error) -> FailureClass {
+    // What the server answered begins with a word for it.
+    match error.details().split_whitespace().next().unwrap_or_default() {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => FailureClass::Denied,
+        "OOM" | "BUSY" | "LOADING" | "TRYAGAIN" => FailureClass::Busy,
+        "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" => FailureClass::Away,
+        _ => match error.kind() {
+            ErrorKind::Auth => FailureClass::Denied,
+            ErrorKind::Backpressure => FailureClass::Busy,
+            ErrorKind::InvalidCommand | ErrorKind::InvalidArgument => FailureClass::Refused,
+            // The command may have been made.
+            ErrorKind::Timeout => FailureClass::Ambiguous,
+            _ => FailureClass::Away,
+        },
+    }
+}
+
+/// The port's error for a failed command, in one line.
+pub(super) fn port_error(attempted: &str, error: &Error) -> PortError {
+    let words = format!("{} ({:?})", failure::one_line(error.details()), error.kind());
+    PortError::failed(class_of(error), format!("{attempted} in Redis"), words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_a_class_and_one_line() {
+        let class = |kind, details: &'static str| class_of(&Error::new(kind, details));
+        assert_eq!(class(ErrorKind::Unknown, "NOPERM this user has no permissions"), FailureClass::Denied);
+        assert_eq!(class(ErrorKind::Auth, "WRONGPASS invalid username-password pair"), FailureClass::Denied);
+        assert_eq!(class(ErrorKind::Unknown, "OOM command not allowed"), FailureClass::Busy);
+        assert_eq!(class(ErrorKind::Unknown, "READONLY You can't write"), FailureClass::Away);
+        assert_eq!(class(ErrorKind::IO, "Redis is not connected"), FailureClass::Away);
+        assert_eq!(class(ErrorKind::Timeout, "Request timed out."), FailureClass::Ambiguous);
+        let error = port_error("claim an idempotency key", &Error::new(ErrorKind::IO, "first line\nsecond"));
+        assert_eq!(error.to_string(), "claim an idempotency key in Redis: away: first line second (IO)");
     }
 }

@@ -9,46 +9,45 @@
 //! What `needs_from_ms` asks for holds by itself: events expire by their age
 //! alone, and whoever writes rows lets none outlive them.
 
+use super::attribute::{Item, bytes, number, number_in, text, text_in};
 use super::clients::Clients;
 use super::config::AwsConfig;
-use super::failure;
+use super::refused_items::RefusedItems;
+use super::table::{ConditionalPut, ItemCondition, ItemKey, ItemTable, KeyRange, damaged, delete, put};
 use async_trait::async_trait;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, WriteRequest};
 use sluice_model::clock;
 use sluice_model::ids::random_u128;
 use sluice_ports::PortError;
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use std::collections::HashMap;
-
-type Item = HashMap<String, AttributeValue>;
+use std::sync::Arc;
 
 /// The rows of a deployment.
 #[derive(Debug)]
 pub struct DynamoRows {
-    client: aws_sdk_dynamodb::Client,
-    table: String,
+    table: Arc<ItemTable>,
+    refused: RefusedItems,
+    requests_max: usize,
 }
 
 impl DynamoRows {
     /// Rows in the configured table of events.
     #[must_use]
     pub fn new(clients: &Clients, config: &AwsConfig) -> Self {
-        Self { client: clients.dynamodb.clone(), table: config.events_table.clone() }
+        let table = Arc::new(ItemTable::new(clients.dynamodb.clone(), config.events_table.clone()));
+        let requests_max = config.store_requests_max;
+        let keep_s = u64::from(config.retention_days) * 86_400;
+        let refused = RefusedItems::new(Arc::clone(&table), requests_max, keep_s);
+        Self { table, refused, requests_max }
     }
 
-    async fn put(&self, row: NewRow) -> Result<(), PortError> {
-        let what = format!("write a row of {}", row.partition);
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(item(row, "")));
-        request.send().await.map(drop).map_err(|error| failure::unavailable(what, &error))
-    }
-
-    async fn remove(&self, partition: &str, key: &[u8]) -> Result<(), PortError> {
-        let request = self.client.delete_item().table_name(&self.table);
-        let sent = request.key("pk", pk(partition)).key("sk", text(hex(key))).send().await;
-        sent.map(drop).map_err(|error| failure::unavailable(format!("remove a row of {partition}"), &error))
+    /// Makes changes of which no two are of one row. Changes that DynamoDB
+    /// refuses for good are set aside.
+    async fn change(&self, changes: Vec<WriteRequest>) -> Result<(), PortError> {
+        let written = self.table.write_all(changes, self.requests_max).await;
+        let not_kept = self.refused.keep(written.refused).await;
+        written.error.or(not_kept.error).map_or(Ok(()), Err)
     }
 }
 
@@ -57,77 +56,52 @@ impl Rows for DynamoRows {
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
         // One after the other: that is the order in which they become durable.
         for change in changes {
-            match change {
-                RowChange::Put(row) => self.put(row).await?,
-                RowChange::Remove { partition, key } => self.remove(&partition, &key).await?,
-            }
+            let (_key, change) = write_request(change);
+            self.change(vec![change]).await?;
         }
         Ok(())
     }
 
+    async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
+        // DynamoDB refuses requests that have a key twice: the last change counts.
+        let changes: HashMap<ItemKey, WriteRequest> = changes.into_iter().map(write_request).collect();
+        self.change(changes.into_values().collect()).await
+    }
+
     async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError> {
-        let what = format!("write a row of {}", row.partition);
         let token = format!("{:032x}", random_u128());
-        let condition = match expected {
+        let expression = match expected {
             None => "attribute_not_exists(pk) OR x <= :now",
             Some(_) => "v = :expected AND (attribute_not_exists(x) OR x > :now)",
         };
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item(row, &token)))
-            .condition_expression(condition)
-            .expression_attribute_values(":now", number(clock::now_ms()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match expected {
-            None => request,
-            Some(expected) => request.expression_attribute_values(":expected", blob(expected)),
-        };
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(answer)) => match answer.err() {
-                // A lost answer was sent again: the row that is there is this very write's.
-                PutItemError::ConditionalCheckFailedException(failed) => Ok(failed
-                    .item()
-                    .and_then(|item| item.get("t")?.as_s().ok())
-                    .is_some_and(|written| *written == token)),
-                _ => Err(failure::unavailable(what, &SdkError::ServiceError(answer))),
-            },
-            Err(error) => Err(failure::unavailable(what, &error)),
+        let mut values = HashMap::from([(":now".into(), number(clock::now_ms()))]);
+        values.extend(expected.map(|expected| (":expected".into(), bytes(expected))));
+        let condition = ItemCondition { expression: expression.into(), values };
+        match self.table.put_where(item(row, &token), condition).await? {
+            ConditionalPut::Stored => Ok(true),
+            // A lost answer was sent again: the row that is there is this very write's.
+            ConditionalPut::Not(found) => Ok(text_in(&found, "t") == Some(token.as_str())),
         }
     }
 
     async fn get(&self, partition: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let sent = request.key("pk", pk(partition)).key("sk", text(hex(key))).send().await;
-        let what = || format!("read a row of {partition}");
-        let found = sent.map_err(|error| failure::unavailable(what(), &error))?.item;
+        let found = self.table.get(item_key(partition, key)).await?;
         found.filter(lives).map(|mut item| value(&mut item)).transpose()
     }
 
     async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
-        let what = || format!("list rows of {partition}");
+        // Keys are hexadecimal, so all of them sort below this.
+        let all = KeyRange { partition: partition_key(partition), low: " ".into(), high: "g".into() };
         let mut rows = Vec::new();
-        // A key is never empty, so everything sorts above the empty one.
-        let mut from =
-            after.map(|key| Item::from([("pk".into(), pk(partition)), ("sk".into(), text(hex(key)))]));
+        let mut from = after.map(|key| item_key(partition, key).into_item());
         while rows.len() < limit {
-            let request = self.client.query().table_name(&self.table).consistent_read(true);
-            let sent = request
-                .key_condition_expression("pk = :p")
-                .expression_attribute_values(":p", pk(partition))
-                .limit(i32::try_from(limit - rows.len()).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(from)
-                .send()
-                .await;
-            let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
-            for mut item in answer.items.unwrap_or_default().into_iter().filter(lives) {
-                let key = item.get("sk").and_then(|sort| unhex(sort.as_s().ok()?));
+            let page = self.table.query(&all, true, Some(limit - rows.len()), from).await?;
+            for mut item in page.items.into_iter().filter(lives) {
+                let key = text_in(&item, "sk").and_then(unhex);
                 let key = key.ok_or_else(|| damaged(format!("a key of {partition} is not hexadecimal")))?;
                 rows.push(Row { key, value: value(&mut item)? });
             }
-            from = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            from = page.next;
             if from.is_none() {
                 break;
             }
@@ -136,13 +110,19 @@ impl Rows for DynamoRows {
     }
 }
 
+fn write_request(change: RowChange) -> (ItemKey, WriteRequest) {
+    match change {
+        RowChange::Put(row) => (item_key(&row.partition, &row.key), put(item(row, ""))),
+        RowChange::Remove { partition, key } => {
+            let key = item_key(&partition, &key);
+            (key.clone(), delete(key))
+        }
+    }
+}
+
 fn item(row: NewRow, token: &str) -> Item {
-    let mut item = Item::from([
-        ("pk".into(), pk(&row.partition)),
-        ("sk".into(), text(hex(&row.key))),
-        ("v".into(), blob(row.value)),
-        ("t".into(), text(token.to_owned())),
-    ]);
+    let mut item = item_key(&row.partition, &row.key).into_item();
+    item.extend([("v".into(), bytes(row.value)), ("t".into(), text(token))]);
     if let Some(expires_at_ms) = row.expires_at_ms {
         item.insert("x".into(), number(expires_at_ms));
         item.insert("ttl".into(), number(expires_at_ms.div_ceil(1000)));
@@ -150,37 +130,24 @@ fn item(row: NewRow, token: &str) -> Item {
     item
 }
 
-/// Whether an item has not expired: the service deletes some time later.
+/// Whether an item has not expired, to the millisecond.
 fn lives(item: &Item) -> bool {
-    let expires = item.get("x").and_then(|at| at.as_n().ok()?.parse::<u64>().ok());
-    expires.is_none_or(|expires_at_ms| expires_at_ms > clock::now_ms())
+    number_in::<u64>(item, "x").is_none_or(|expires_at_ms| expires_at_ms > clock::now_ms())
 }
 
 fn value(item: &mut Item) -> Result<Vec<u8>, PortError> {
     match item.remove("v") {
         Some(AttributeValue::B(bytes)) => Ok(bytes.into_inner()),
-        _ => Err(damaged("it has no value".to_owned())),
+        _ => Err(damaged("a row has no value")),
     }
 }
 
-fn damaged(detail: String) -> PortError {
-    PortError::Damaged { what: "read a row".into(), detail }
+fn partition_key(partition: &str) -> String {
+    format!("r#{partition}")
 }
 
-fn pk(partition: &str) -> AttributeValue {
-    text(format!("r#{partition}"))
-}
-
-const fn text(value: String) -> AttributeValue {
-    AttributeValue::S(value)
-}
-
-fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-fn blob(bytes: Vec<u8>) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
+fn item_key(partition: &str, key: &[u8]) -> ItemKey {
+    ItemKey { partition: partition_key(partition), sort: hex(key) }
 }
 
 /// Hexadecimal sorts as the bytes do.

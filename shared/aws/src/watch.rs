@@ -1,7 +1,7 @@
-//! Tells [`Health`] how the SDKs' calls end.
+//! Tells [`DependencyHealth`] how the SDKs' calls end.
 
 use super::failure::{class_of_answer, class_of_silence, describe_answer, innermost, one_line};
-use super::health::{Dependency, Health};
+use super::health::{Dependency, DependencyHealth};
 use aws_sdk_kinesis::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_kinesis::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -16,7 +16,7 @@ const RESOURCES: [&str; 5] = ["TableName", "StreamName", "StreamARN", "QueueUrl"
 #[derive(Debug)]
 pub(super) struct CallWatch {
     pub(super) dependency: Dependency,
-    pub(super) health: Arc<Health>,
+    pub(super) health: Arc<DependencyHealth>,
 }
 
 impl Intercept for CallWatch {

@@ -1,89 +1,65 @@
 //! The rules of a change of the catalogue: which row it makes of the row that was there.
 
 use crate::row::{CatalogueRow, CatalogueRowKey, RowSlot};
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
-use sluice_ports::catalogue::CatalogueError;
+use sluice_model::{ApiKey, Customer, CustomerId, Subscription};
+use sluice_ports::catalogue::{CatalogueChange, CatalogueError};
 
-/// A change that a caller asked for.
-#[derive(Debug, Clone)]
-pub enum CatalogueChange {
-    /// Creates the customer or replaces it.
-    PutCustomer(Customer),
-    /// Creates the key or replaces it; its customer and its hash never change.
-    PutKey(ApiKey),
-    /// Revokes a key for ever. A key that is revoked already stays as it is.
-    RevokeKey {
-        /// The customer that must own the key.
-        customer: CustomerId,
-        /// The key.
-        key: ApiKeyId,
-        /// When it is revoked, in milliseconds since the Unix epoch.
-        now_ms: u64,
-    },
-    /// Creates a subscription (version 1) or replaces it (the stored version plus one).
-    PutSubscription(Subscription),
-    /// Deletes a subscription. A row stays behind, so that readers learn of it.
-    DeleteSubscription {
-        /// The customer that must own the subscription.
-        customer: CustomerId,
-        /// The subscription.
-        id: SubscriptionId,
-    },
+/// The row that a change is about.
+#[must_use]
+pub const fn row_key(change: &CatalogueChange) -> CatalogueRowKey {
+    match change {
+        CatalogueChange::PutCustomer(customer) => (RowSlot::Customer, customer.id.to_bytes()),
+        CatalogueChange::PutKey(key) => (RowSlot::Key, key.id.to_bytes()),
+        CatalogueChange::RevokeKey { key, .. } => (RowSlot::Key, key.to_bytes()),
+        CatalogueChange::PutSubscription(subscription) => (RowSlot::Subscription, subscription.id.to_bytes()),
+        CatalogueChange::DeleteSubscription { id, .. } => (RowSlot::Subscription, id.to_bytes()),
+    }
 }
 
-impl CatalogueChange {
-    /// The row that the change is about.
-    #[must_use]
-    pub const fn key(&self) -> CatalogueRowKey {
-        match self {
-            Self::PutCustomer(customer) => (RowSlot::Customer, customer.id.to_bytes()),
-            Self::PutKey(key) => (RowSlot::Key, key.id.to_bytes()),
-            Self::RevokeKey { key, .. } => (RowSlot::Key, key.to_bytes()),
-            Self::PutSubscription(subscription) => (RowSlot::Subscription, subscription.id.to_bytes()),
-            Self::DeleteSubscription { id, .. } => (RowSlot::Subscription, id.to_bytes()),
-        }
+/// The customer whose row must exist for a change to be made, where the
+/// change itself does not show that it does.
+#[must_use]
+pub const fn owner(change: &CatalogueChange) -> Option<CustomerId> {
+    match change {
+        CatalogueChange::PutCustomer(_)
+        | CatalogueChange::RevokeKey { .. }
+        | CatalogueChange::DeleteSubscription { .. } => None,
+        CatalogueChange::PutKey(key) => Some(key.customer),
+        CatalogueChange::PutSubscription(subscription) => Some(subscription.customer),
     }
+}
 
-    /// The customer whose row must exist for the change to be made, where the
-    /// change itself does not show that it does.
-    #[must_use]
-    pub const fn owner(&self) -> Option<CustomerId> {
-        match self {
-            Self::PutCustomer(_) | Self::RevokeKey { .. } | Self::DeleteSubscription { .. } => None,
-            Self::PutKey(key) => Some(key.customer),
-            Self::PutSubscription(subscription) => Some(subscription.customer),
-        }
-    }
-
-    /// The row as the change leaves it; `None` if the change alters nothing.
-    ///
-    /// # Errors
-    /// `NotFound` if the row does not exist or is another customer's;
-    /// `Conflict` if the stored row rules the change out.
-    pub fn apply(self, old: Option<CatalogueRow>) -> Result<Option<CatalogueRow>, CatalogueError> {
-        match self {
-            Self::PutCustomer(new) => Ok(Some(put_customer(new, old.as_ref()))),
-            Self::PutKey(new) => match old {
-                Some(CatalogueRow::Key(old)) if old.customer != new.customer || old.hash != new.hash => {
-                    Err(CatalogueError::Conflict(format!("key {} is another one", new.id)))
-                }
-                _ => Ok(Some(CatalogueRow::Key(new))),
-            },
-            Self::RevokeKey { customer, now_ms, .. } => match old {
-                Some(CatalogueRow::Key(key)) if key.customer == customer => Ok(match key.revoked_at_ms {
-                    Some(_) => None,
-                    None => Some(CatalogueRow::Key(ApiKey { revoked_at_ms: Some(now_ms), ..key })),
-                }),
-                _ => Err(CatalogueError::NotFound),
-            },
-            Self::PutSubscription(new) => put_subscription(new, old).map(Some),
-            Self::DeleteSubscription { customer, id } => match old {
-                Some(CatalogueRow::Subscription(old)) if old.customer == customer => {
-                    Ok(Some(CatalogueRow::DeletedSubscription { customer, id }))
-                }
-                _ => Err(CatalogueError::NotFound),
-            },
-        }
+/// The row as a change leaves it; `None` if the change alters nothing.
+///
+/// # Errors
+/// `NotFound` if the row does not exist or is another customer's;
+/// `Conflict` if the stored row rules the change out.
+pub fn apply(
+    change: CatalogueChange,
+    old: Option<CatalogueRow>,
+) -> Result<Option<CatalogueRow>, CatalogueError> {
+    match change {
+        CatalogueChange::PutCustomer(new) => Ok(Some(put_customer(new, old.as_ref()))),
+        CatalogueChange::PutKey(new) => match old {
+            Some(CatalogueRow::Key(old)) if old.customer != new.customer || old.hash != new.hash => {
+                Err(CatalogueError::Conflict(format!("key {} is another one", new.id)))
+            }
+            _ => Ok(Some(CatalogueRow::Key(new))),
+        },
+        CatalogueChange::RevokeKey { customer, now_ms, .. } => match old {
+            Some(CatalogueRow::Key(key)) if key.customer == customer => Ok(match key.revoked_at_ms {
+                Some(_) => None,
+                None => Some(CatalogueRow::Key(ApiKey { revoked_at_ms: Some(now_ms), ..key })),
+            }),
+            _ => Err(CatalogueError::NotFound),
+        },
+        CatalogueChange::PutSubscription(new) => put_subscription(new, old).map(Some),
+        CatalogueChange::DeleteSubscription { customer, id } => match old {
+            Some(CatalogueRow::Subscription(old)) if old.customer == customer => {
+                Ok(Some(CatalogueRow::DeletedSubscription { customer, id }))
+            }
+            _ => Err(CatalogueError::NotFound),
+        },
     }
 }
 

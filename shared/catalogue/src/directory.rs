@@ -1,19 +1,19 @@
-//! What a process knows of the catalogue: customers, keys and subscriptions in
-//! memory, read without a lock, kept up to date by polling for changes.
+//! The directory: the customers, keys and subscriptions that a process knows.
+//! They are in memory, are read without a lock, and are kept up to date by
+//! polling the catalogue for changes.
 //!
-//! The customer's [`CustomerEntry`] stays the same object for as long as the
-//! process runs; its state is swapped when it changes. So whoever holds an
-//! entry sees changes without looking it up again, and its limiter is one.
+//! A customer's [`CustomerEntry`] stays the same object for as long as the
+//! process runs; its state is swapped when it changes. So whoever holds an entry
+//! sees changes without looking it up again, and each customer has one limiter.
 
 mod entry;
 mod publish;
 mod refresher;
-mod shards;
+mod striped_map;
 
 pub use entry::{CustomerEntry, CustomerState, KeyEntry};
 pub use refresher::Refresher;
 
-use shards::Shards;
 use sluice_model::{ApiKey, CustomerId};
 use sluice_ports::catalogue::{Changes, Revision};
 use sluice_ports::{Catalogue, PortError};
@@ -21,14 +21,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use striped_map::StripedMap;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// A process whose directory is older than this is not ready: it could accept a
 /// key that was revoked, or refuse a new one.
 pub const DIRECTORY_AGE_MAX: Duration = Duration::from_secs(5);
 
-/// How a directory is kept.
+/// The settings of a directory.
 #[derive(Debug, Clone, Copy)]
 pub struct DirectorySettings {
     /// How often the catalogue is asked for changes.
@@ -45,18 +46,19 @@ impl Default for DirectorySettings {
 pub struct Directory {
     catalogue: Arc<dyn Catalogue>,
     settings: DirectorySettings,
-    customers: Shards<Arc<CustomerEntry>>,
-    /// By the first half of the key's hash.
-    keys: Shards<Arc<KeyEntry>>,
-    revision: watch::Sender<Revision>,
+    customers: StripedMap<Arc<CustomerEntry>>,
+    /// By the first 16 bytes of the key's hash.
+    keys: StripedMap<Arc<KeyEntry>>,
+    /// The revision that is known.
+    revision: AtomicU64,
     started: Instant,
-    /// All changes made before then are known; in nanoseconds since `started`.
+    /// All changes made before this time are known; in nanoseconds since `started`.
     as_of_ns: AtomicU64,
     refreshes: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
 }
 
 impl Directory {
-    /// Loads the catalogue. The refresher must be run, or nothing more is learnt.
+    /// Loads the catalogue. Run the refresher, or later changes stay unknown.
     ///
     /// # Errors
     /// If the catalogue cannot be read.
@@ -68,9 +70,9 @@ impl Directory {
         let directory = Arc::new(Self {
             catalogue,
             settings,
-            customers: Shards::new(),
-            keys: Shards::new(),
-            revision: watch::Sender::new(Revision(0)),
+            customers: StripedMap::new(),
+            keys: StripedMap::new(),
+            revision: AtomicU64::new(0),
             started: Instant::now(),
             as_of_ns: AtomicU64::new(0),
             refreshes,
@@ -79,7 +81,7 @@ impl Directory {
         Ok((Arc::clone(&directory), Refresher::new(directory, requests)))
     }
 
-    /// The catalogue behind it.
+    /// The catalogue that the directory is read from.
     #[must_use]
     pub fn catalogue(&self) -> &Arc<dyn Catalogue> {
         &self.catalogue
@@ -99,39 +101,33 @@ impl Directory {
         all
     }
 
-    /// The key with that SHA-256 hash, valid or not. The lookup's timing tells
-    /// nothing of use: what it depends on is a hash of what the caller sent.
+    /// The key with this SHA-256 hash, valid or not. The lookup's timing tells an
+    /// attacker nothing of use: it depends on the hash of the text that was sent.
     #[must_use]
     pub fn key(&self, hash: &[u8; 32]) -> Option<Arc<KeyEntry>> {
         self.keys.get(key_place(hash)).filter(|entry| entry.hash() == hash)
     }
 
-    /// The revision that is known; changes wake its watchers.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<Revision> {
-        self.revision.subscribe()
-    }
-
     /// The revision that is known.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        *self.revision.borrow()
+        Revision(self.revision.load(Ordering::Acquire))
     }
 
-    /// How long ago the catalogue was last known to hold no more than this.
+    /// How old the knowledge is: all changes made before so long ago are known.
     #[must_use]
     pub fn age(&self) -> Duration {
         let as_of = Duration::from_nanos(self.as_of_ns.load(Ordering::Acquire));
         self.started.elapsed().saturating_sub(as_of)
     }
 
-    /// Nanoseconds of the clock that the customers' limiters run on.
+    /// The time on the clock of the customers' limiters, in nanoseconds.
     #[must_use]
     pub fn limiter_now_ns(&self) -> u64 {
         self.started.elapsed().as_nanos() as u64
     }
 
-    /// Learns all changes made before the call.
+    /// Returns once all changes made before the call are known.
     ///
     /// # Errors
     /// If the catalogue cannot be read, or the refresher has ended.
@@ -143,7 +139,7 @@ impl Directory {
         answer.await.map_err(|_| closed())?.map_err(|text| PortError::unavailable(what, text))
     }
 
-    /// Returns once nothing that is known is older than `age`.
+    /// Returns once the knowledge is no older than `age`.
     ///
     /// # Errors
     /// As [`Self::refresh`].
@@ -154,8 +150,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Asks the catalogue for changes and takes them over. One at a time: only
-    /// `load` and the refresher call it.
+    /// Asks the catalogue for changes and applies them. Only `load` and the
+    /// refresher call it, so no two calls run at a time.
     async fn poll(&self) -> Result<(), PortError> {
         let asked_at = self.started.elapsed();
         let known = self.revision();
@@ -163,7 +159,7 @@ impl Directory {
         if changes.revision > known {
             let revision = changes.revision;
             self.apply(changes);
-            self.revision.send_replace(revision);
+            self.revision.store(revision.0, Ordering::Release);
         }
         self.as_of_ns.store(asked_at.as_nanos() as u64, Ordering::Release);
         Ok(())
@@ -207,7 +203,7 @@ impl Directory {
                 entry.swap(state, self.limiter_now_ns());
             }
         }
-        // Last, so that a key never leads to a customer that is not up to date.
+        // Keys come last, so that a key never leads to a customer that is out of date.
         self.keys.insert_all(new_keys);
     }
 

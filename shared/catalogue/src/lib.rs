@@ -1,5 +1,6 @@
-//! What a process knows of customers, API keys and subscriptions; how their
-//! secrets are made and sealed; and the rules by which the catalogue changes.
+//! The catalogue of customers, API keys and subscriptions: what a process knows
+//! of it ([`directory`]), the rules by which it changes ([`change`], [`row`]), and
+//! how secrets are made and sealed ([`secrets`], [`sealing`]).
 
 pub mod change;
 pub mod directory;

@@ -1,4 +1,5 @@
-//! Rate limits of one process: each customer's limiter is all there is.
+//! The rate limits of a deployment with one ingest process: each customer's
+//! limiter in the directory is all there is.
 
 use crate::directory::Directory;
 use async_trait::async_trait;
@@ -6,10 +7,10 @@ use sluice_model::limiter::{Denied, Quota};
 use sluice_ports::rates::{RatedCustomer, Rates, Taken};
 use std::sync::Arc;
 
-/// The rate limits where one edge has all the traffic.
+/// The rate limits of one ingest process that has all the traffic.
 #[derive(Debug)]
 pub struct LocalRates {
-    /// Changes the limiters, so theirs is the clock.
+    /// Holds the limiters and their clock.
     directory: Arc<Directory>,
 }
 

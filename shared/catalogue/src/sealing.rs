@@ -28,15 +28,17 @@ const PREFIX: &str = "sealed:v1:";
 const KEY_BYTES: usize = 32;
 const KEY_ID_MAX: usize = 32;
 
-/// The keys that webhook secrets are sealed with; without any they are kept as they are.
+/// The keys that webhook secrets are sealed with. Without keys, secrets are stored
+/// in plain text.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SealingConfig {
-    /// `id:base64 of 32 bytes`, each with an id of its own. The first seals,
-    /// all open: to exchange a key, put the new one before it and start; what
-    /// the old one sealed is sealed anew, and the old one can go.
+    /// Keys as `id:base64 of 32 bytes`, each with an id of its own. The first key
+    /// seals, all keys open. To replace a key, put the new one before it and
+    /// start: secrets that the old key sealed are sealed anew, and then the old
+    /// key can be removed.
     pub keys: Vec<String>,
-    /// A file with such keys, one a line, after those above.
+    /// A file with more keys, one a line; they come after those of `keys`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys_file: Option<PathBuf>,
 }
@@ -49,10 +51,10 @@ impl std::fmt::Debug for SealingConfig {
 }
 
 impl SealingConfig {
-    /// Checks the keys that it holds itself.
+    /// Checks the keys of `keys`; the file is read by [`Sealer::load`].
     ///
     /// # Errors
-    /// The first that is none; the message does not show it.
+    /// The first key that is not well formed; the message does not show it.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let keys = Sealer::from_lines(self.keys.iter().map(String::as_str));
         keys.map(drop).map_err(|error| ConfigError { field: "keys", problem: error.to_string() })
@@ -62,10 +64,10 @@ impl SealingConfig {
 /// Why a secret cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// A key is not one. Which, counted from 1; the key itself is not shown.
+    /// A key is not well formed; it is not shown.
     #[error("key {number} is not `id:base64 of 32 bytes`, with an id of 1 to 32 letters, digits, - and _")]
     BadKey {
-        /// Which.
+        /// The key's number, from 1.
         number: usize,
     },
     /// Two keys have the same id.
@@ -74,18 +76,21 @@ pub enum SealError {
     /// The file cannot be read.
     #[error("secrets.keys_file {path}: {source}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
     },
     /// The secret is sealed with a key that is not configured.
-    #[error("it is sealed with the key `{0}`, which is not among secrets.keys or in secrets.keys_file")]
+    #[error(
+        "the secret is sealed with the key `{0}`, which is neither in secrets.keys nor in secrets.keys_file"
+    )]
     NoKey(String),
-    /// It does not open: damaged, moved from another row, or the key is another one of the same id.
+    /// The secret does not open: it is damaged, was moved from another row, or the
+    /// key is another one with the same id.
     #[error("it does not open with the key `{0}`: another key of that id, or a damaged secret")]
     NotOpened(String),
-    /// A sealed text that is none.
+    /// The text begins like a sealed secret and is none.
     #[error("the sealed text is malformed")]
     Malformed,
     /// The library failed to seal.
@@ -105,18 +110,18 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// The configured keys; none where none are.
+    /// A sealer with the configured keys.
     ///
     /// # Errors
-    /// If the file cannot be read or a key is none.
+    /// If the file cannot be read or a key is not well formed.
     pub fn load(config: &SealingConfig) -> Result<Self, SealError> {
         let text = match &config.keys_file {
             None => String::new(),
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|source| SealError::File { path: path.clone(), source })?,
         };
-        let of_file = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self::from_lines(config.keys.iter().map(String::as_str).chain(of_file))
+        let file_keys = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self::from_lines(config.keys.iter().map(String::as_str).chain(file_keys))
     }
 
     fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, SealError> {
@@ -131,7 +136,7 @@ impl Sealer {
         Ok(Self { keys })
     }
 
-    /// Whether it has a key to seal with.
+    /// True if there is a key to seal with.
     #[must_use]
     pub const fn seals(&self) -> bool {
         !self.keys.is_empty()
@@ -174,7 +179,7 @@ impl Sealer {
         String::from_utf8(opened.to_vec()).map_err(|_other| SealError::Malformed)
     }
 
-    /// Whether the stored subscription has a secret that the first key did not seal.
+    /// True if the stored subscription has a secret that the first key did not seal.
     fn is_stale(&self, stored: &Subscription) -> bool {
         let Some(first) = self.keys.first() else { return false };
         let prefix = format!("{PREFIX}{}:", first.id);
@@ -201,10 +206,12 @@ fn parse(line: &str) -> Option<SealingKey> {
     Some(SealingKey { id: id.to_owned(), key })
 }
 
-fn aad(of: &Subscription) -> Vec<u8> {
-    [&b"sluice webhook secret v1"[..], &of.customer.to_bytes(), &of.id.to_bytes()].concat()
+/// The customer and subscription that a sealed secret is bound to.
+fn aad(subscription: &Subscription) -> Vec<u8> {
+    let (customer, id) = (subscription.customer.to_bytes(), subscription.id.to_bytes());
+    [&b"sluice webhook secret v1"[..], &customer, &id].concat()
 }
 
-fn bound_to(of: &Subscription) -> Aad<Vec<u8>> {
-    Aad::from(aad(of))
+fn bound_to(subscription: &Subscription) -> Aad<Vec<u8>> {
+    Aad::from(aad(subscription))
 }

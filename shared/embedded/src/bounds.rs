@@ -18,6 +18,7 @@
 use super::durable_file;
 use super::segment::read_up_to;
 use parking_lot::Mutex;
+use sluice_model::wire::bytes_reader::BytesReader;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -121,7 +122,10 @@ fn encode(bounds: SegmentBounds) -> [u8; LEN] {
 }
 
 fn decode(bytes: &[u8; LEN]) -> Option<SegmentBounds> {
-    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-    let whole = bytes[..8] == MAGIC && crc32c::crc32c(&bytes[..32]).to_le_bytes() == bytes[32..];
-    whole.then(|| SegmentBounds { oldest: u64_at(8), newest: u64_at(16), newest_size: u64_at(24) })
+    let mut reader = BytesReader::new(bytes);
+    let magic = reader.array().ok()?;
+    let (oldest, newest) = (reader.u64().ok()?, reader.u64().ok()?);
+    let (newest_size, crc) = (reader.u64().ok()?, reader.u32().ok()?);
+    let whole = magic == MAGIC && crc == crc32c::crc32c(&bytes[..32]);
+    whole.then_some(SegmentBounds { oldest, newest, newest_size })
 }

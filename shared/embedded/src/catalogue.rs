@@ -21,10 +21,8 @@ mod writer;
 
 use async_trait::async_trait;
 use opening::Opening;
-use sluice_catalogue::change::CatalogueChange;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,11 +110,6 @@ impl SqliteCatalogue {
         self.ask("closing the catalogue", CatalogueRequest::Close { reply }, answer).await?
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
-        let (reply, answer) = oneshot::channel();
-        self.ask("changing the catalogue", CatalogueRequest::Change { change, reply }, answer).await?
-    }
-
     async fn ask<T>(
         &self,
         what: &str,
@@ -145,33 +138,9 @@ impl Catalogue for SqliteCatalogue {
             .await?
     }
 
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutCustomer(customer.clone())).await
-    }
-
-    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutKey(key.clone())).await
-    }
-
-    async fn revoke_key(
-        &self,
-        customer: CustomerId,
-        key: ApiKeyId,
-        now_ms: u64,
-    ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::RevokeKey { customer, key, now_ms }).await
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutSubscription(subscription.clone())).await
-    }
-
-    async fn delete_subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::DeleteSubscription { customer, id }).await
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask("changing the catalogue", CatalogueRequest::Change { change, reply }, answer).await?
     }
 }
 

@@ -1,6 +1,10 @@
 //! The configuration of the embedded engine.
 
-use super::{EngineClock, EngineSettings, KvSettings, LogSettings, RetentionSettings};
+use super::clock::EngineClock;
+use super::engine::EngineSettings;
+use super::kv::KvSettings;
+use super::log::LogSettings;
+use super::retention::RetentionSettings;
 use serde::{Deserialize, Serialize};
 use sluice_model::batch::BATCH_BYTES_MAX;
 use sluice_model::config::{ConfigError, within};

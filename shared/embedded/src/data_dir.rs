@@ -15,6 +15,7 @@
 use super::durable_file;
 use rustix::fs::Mode;
 use sluice_model::ids::LANES_MAX;
+use sluice_model::wire::bytes_reader::BytesReader;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -166,14 +167,17 @@ fn read(file: &Path) -> io::Result<StoredFormat> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StoredFormat::Missing),
         Err(error) => return Err(error),
     };
-    let Ok(bytes) = <[u8; 20]>::try_from(bytes) else { return Ok(StoredFormat::Damaged) };
-    if bytes[..8] != MAGIC || crc32c::crc32c(&bytes[..16]).to_le_bytes() != bytes[16..] {
-        return Ok(StoredFormat::Damaged);
-    }
-    let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-    let format = DataDirFormat { version: u16_at(8), lanes: u16_at(10), shards: u16_at(12) };
-    let sane = (1..=LANES_MAX).contains(&format.lanes) && format.shards > 0;
-    Ok(if sane || format.version != VERSION { StoredFormat::Good(format) } else { StoredFormat::Damaged })
+    Ok(decode(&bytes).map_or(StoredFormat::Damaged, StoredFormat::Good))
+}
+
+fn decode(bytes: &[u8]) -> Option<DataDirFormat> {
+    let mut reader = BytesReader::new(bytes);
+    let magic = reader.array().ok()?;
+    let (version, lanes) = (reader.u16().ok()?, reader.u16().ok()?);
+    let (shards, _zeros, crc) = (reader.u16().ok()?, reader.u16().ok()?, reader.u32().ok()?);
+    let whole = reader.position() == bytes.len() && magic == MAGIC && crc == crc32c::crc32c(&bytes[..16]);
+    let is_sane = (1..=LANES_MAX).contains(&lanes) && shards > 0;
+    (whole && (is_sane || version != VERSION)).then_some(DataDirFormat { version, lanes, shards })
 }
 
 fn write(dir: &Path, format: DataDirFormat) -> io::Result<()> {

@@ -11,6 +11,8 @@
 //! 32     payload, then zeros up to a multiple of 8
 //! ```
 
+use sluice_model::wire::bytes_reader::BytesReader;
+
 /// Bytes of a frame's header.
 pub(crate) const FRAME_HEADER_LEN: usize = 32;
 /// Frames begin at multiples of this number of bytes.
@@ -56,17 +58,20 @@ impl FrameHeader {
         if bytes.iter().all(|byte| *byte == 0) {
             return FoundFrame::Nothing;
         }
-        let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        if bytes[..4] != MAGIC || u32_at(28) != crc32c::crc32c(&bytes[..28]) || u64_at(8) != lsn {
-            return FoundFrame::Damage;
+        match Self::decode(bytes) {
+            Some(header) if header.lsn == lsn => FoundFrame::Header(header),
+            Some(_) | None => FoundFrame::Damage,
         }
-        FoundFrame::Header(Self {
-            payload_len: u32_at(4),
-            lsn,
-            appended_ms: u64_at(16),
-            payload_crc: u32_at(24),
-        })
+    }
+
+    fn decode(bytes: &[u8; FRAME_HEADER_LEN]) -> Option<Self> {
+        let mut reader = BytesReader::new(bytes);
+        let magic = reader.array().ok()?;
+        let payload_len = reader.u32().ok()?;
+        let (lsn, appended_ms) = (reader.u64().ok()?, reader.u64().ok()?);
+        let (payload_crc, crc) = (reader.u32().ok()?, reader.u32().ok()?);
+        let whole = magic == MAGIC && crc == crc32c::crc32c(&bytes[..28]);
+        whole.then_some(Self { payload_len, lsn, appended_ms, payload_crc })
     }
 
     /// The LSN at which the next frame begins.

@@ -105,6 +105,9 @@ impl EmbeddedIdempotency {
     /// the log's claims are in the state store. Call it every second or so.
     pub(crate) async fn tidy(&self) -> Result<(), PortError> {
         self.free_decided();
+        if self.kv.failing().is_some() {
+            return Ok(());
+        }
         self.store_again().await?;
         self.save_progress().await
     }
@@ -217,7 +220,7 @@ async fn store_placed(
     };
     let stored = move |claims: &Vec<(ClaimKey, StoredClaim)>| {
         let mut pending = pending.lock();
-        claims.iter().for_each(|(key, _)| pending.remove(*key));
+        claims.iter().for_each(|(key, _)| pending.stored(*key));
     };
     kv.update_then(stage, stored).await.map(|_claims| ())
 }

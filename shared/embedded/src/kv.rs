@@ -27,6 +27,8 @@ mod upkeep;
 mod view;
 
 pub(crate) use staged::StagedChanges;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use staged::decode as decode_changes;
 pub(crate) use view::KvView;
 
 use super::durable_file;
@@ -254,6 +256,13 @@ impl Kv {
     }
 }
 
+impl Drop for Kv {
+    /// Waits for the threads: they must not write once another store owns the directory.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// Works a change out on the ledger's thread. Whether or not its caller still
 /// waits, a change that was worked out counts.
 fn staged_job<R: Send + 'static>(
@@ -287,13 +296,4 @@ fn closed() -> PortError {
 
 fn refused(detail: &str) -> PortError {
     PortError::unavailable(COMMIT, format!("the disk refuses it: {detail}"))
-}
-
-#[cfg(any(test, feature = "fuzzing"))]
-/// For the fuzz targets.
-pub(crate) mod fuzzing {
-    /// Decodes a frame of the ledger.
-    pub(crate) fn decode(frame: &[u8]) {
-        std::hint::black_box(super::staged::decode(frame).is_ok());
-    }
 }

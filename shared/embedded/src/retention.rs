@@ -7,10 +7,13 @@
 //! segments: a dead letter is deleted just before the first of its events, so
 //! that one that exists can be redriven whole.
 
-use super::EmbeddedEngine;
-use super::events::Horizon;
-use super::log::LogShard;
+use super::checkpoints::EmbeddedCheckpoints;
+use super::events::{EmbeddedEvents, Horizon};
+use super::log::{EmbeddedLog, LogShard};
+use super::queue::EmbeddedQueue;
+use super::rows::EmbeddedRows;
 use super::segment::LogSegment;
+use parking_lot::Mutex;
 use sluice_ports::PortError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,38 +27,81 @@ pub struct RetentionSettings {
     pub shard_bytes: u64,
 }
 
-/// Deletes all segments that are due.
-pub(super) async fn enforce(
-    engine: &EmbeddedEngine,
-    settings: &RetentionSettings,
-    now_ms: u64,
-) -> Result<(), PortError> {
-    let keep_from_ms = now_ms.saturating_sub(settings.age.as_millis() as u64);
-    let (mut due, mut horizon) = (Vec::new(), Vec::new());
-    for shard in engine.log.all_shards() {
-        // The checkpoint is read before the queue: an event below the checkpoint that
-        // waits for a retry is in the queue by then.
-        let settled = engine.checkpoints.of_shard(&shard.id).lsn();
-        let needed_ms = needed_ms(engine);
-        let segments = shard.segments.all();
-        let count = due_count(shard, &segments, settings.shard_bytes, keep_from_ms, settled, needed_ms);
-        let kept = segments[count..].iter().filter_map(|segment| shard.index.segment_times(segment.base));
-        horizon.push(kept.map(|(min_ms, _)| min_ms).min().unwrap_or(0));
-        due.push((shard.clone(), segments[..count].to_vec()));
+/// Deletes old segments, and what is stored about their events.
+pub(super) struct Retention {
+    log: Arc<EmbeddedLog>,
+    checkpoints: Arc<EmbeddedCheckpoints>,
+    events: Arc<EmbeddedEvents>,
+    queue: Arc<EmbeddedQueue>,
+    rows: Arc<EmbeddedRows>,
+    settings: RetentionSettings,
+    /// The horizon up to which facts of deleted events were deleted.
+    expired: Mutex<Option<Horizon>>,
+}
+
+impl Retention {
+    pub(super) const fn new(
+        log: Arc<EmbeddedLog>,
+        checkpoints: Arc<EmbeddedCheckpoints>,
+        events: Arc<EmbeddedEvents>,
+        queue: Arc<EmbeddedQueue>,
+        rows: Arc<EmbeddedRows>,
+        settings: RetentionSettings,
+    ) -> Self {
+        Self { log, checkpoints, events, queue, rows, settings, expired: Mutex::new(None) }
     }
-    engine.expire_below(Horizon(horizon)).await?;
-    for (shard, segments) in due {
+
+    /// Deletes all segments that are due.
+    pub(super) async fn enforce(&self, now_ms: u64) -> Result<(), PortError> {
+        let keep_from_ms = now_ms.saturating_sub(self.settings.age.as_millis() as u64);
+        let (mut due, mut horizon) = (Vec::new(), Vec::new());
+        for shard in self.log.all_shards() {
+            // The checkpoint is read before the queue: an event below the checkpoint that
+            // waits for a retry is in the queue by then.
+            let settled = self.checkpoints.of_shard(&shard.id).lsn();
+            let needed_ms = self.needed_ms();
+            let segments = shard.segments.all();
+            let bytes_max = self.settings.shard_bytes;
+            let count = due_count(shard, &segments, bytes_max, keep_from_ms, settled, needed_ms);
+            let kept = segments[count..].iter().filter_map(|segment| shard.index.segment_times(segment.base));
+            horizon.push(kept.map(|(min_ms, _)| min_ms).min().unwrap_or(0));
+            due.push((shard.clone(), segments[..count].to_vec()));
+        }
+        self.expire_below(Horizon(horizon)).await?;
+        due.into_iter().try_for_each(|(shard, segments)| self.delete(&shard, &segments))
+    }
+
+    /// Deletes the facts, acknowledgements and dead letters of events below a
+    /// horizon, if the horizon has moved.
+    async fn expire_below(&self, horizon: Horizon) -> Result<(), PortError> {
+        if self.expired.lock().as_ref() == Some(&horizon) {
+            return Ok(());
+        }
+        let letters = self.events.expire(&horizon).await?;
+        if letters > 0 {
+            tracing::warn!(letters, "dead letters expired with their events");
+        }
+        *self.expired.lock() = Some(horizon);
+        Ok(())
+    }
+
+    fn delete(&self, shard: &LogShard, segments: &[Arc<LogSegment>]) -> Result<(), PortError> {
         for segment in segments {
             // A redrive may have put older events into the queue since.
-            if is_needed(&shard, &segment, needed_ms(engine)) {
+            if is_needed(shard, segment, self.needed_ms()) {
                 break;
             }
             let removed = shard.segments.remove_oldest(segment.base);
             removed.map_err(|error| PortError::unavailable("delete an old log segment", error))?;
             shard.index.remove(segment.base);
         }
+        Ok(())
     }
-    Ok(())
+
+    /// The id time of the oldest event that a waiting delivery or a row needs.
+    fn needed_ms(&self) -> u64 {
+        self.queue.oldest_ms().min(self.rows.oldest_ms())
+    }
 }
 
 /// How many of a shard's oldest segments are due.
@@ -81,11 +127,6 @@ fn due_count(
         count += 1;
     }
     count
-}
-
-/// The id time of the oldest event that a waiting delivery or a row needs.
-fn needed_ms(engine: &EmbeddedEngine) -> u64 {
-    engine.queue.oldest_ms().min(engine.rows.oldest_ms())
 }
 
 /// Whether the queue or a row may need events of a segment.

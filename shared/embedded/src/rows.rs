@@ -10,6 +10,7 @@ use super::disk_reads::DiskReads;
 use super::kv::{Kv, KvView, StagedChanges};
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use sluice_model::wire::bytes_reader::{BytesReader, TooShort};
 use sluice_ports::PortError;
 use sluice_ports::rows::{NAME_BYTES_MAX, NewRow, Row, RowChange, Rows, VALUE_BYTES_MAX};
 use std::collections::BTreeMap;
@@ -57,11 +58,11 @@ struct StoredValue<'a> {
 }
 
 fn parse(bytes: &[u8]) -> Result<StoredValue<'_>, PortError> {
-    let damaged =
-        || PortError::Damaged { what: "read a row".into(), detail: "it is shorter than its head".into() };
-    let (head, value) = bytes.split_at_checked(HEAD).ok_or_else(damaged)?;
-    let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
-    Ok(StoredValue { expires_at_ms: number(0), needs_from_ms: number(8), value })
+    let head = |mut reader: BytesReader<'_>| Ok((reader.u64()?, reader.u64()?));
+    let (expires_at_ms, needs_from_ms) = head(BytesReader::new(bytes)).map_err(|error: TooShort| {
+        PortError::Damaged { what: "read a row".into(), detail: error.to_string() }
+    })?;
+    Ok(StoredValue { expires_at_ms, needs_from_ms, value: &bytes[HEAD..] })
 }
 
 impl StoredValue<'_> {

@@ -22,6 +22,7 @@
 
 use super::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FoundFrame, FrameHeader};
 use bytes::Bytes;
+use sluice_model::wire::bytes_reader::BytesReader;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -54,13 +55,11 @@ impl SegmentHeader {
     }
 
     fn decode(bytes: &[u8; SEGMENT_HEADER_LEN as usize]) -> Option<Self> {
-        let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        let crc = u32::from_le_bytes(bytes[32..36].try_into().expect("four bytes"));
-        (bytes[..8] == MAGIC && crc == crc32c::crc32c(&bytes[..32])).then(|| Self {
-            base: u64_at(8),
-            size: u64_at(16),
-            previous_end: u64_at(24),
-        })
+        let mut reader = BytesReader::new(bytes);
+        let magic = reader.array().ok()?;
+        let (base, size) = (reader.u64().ok()?, reader.u64().ok()?);
+        let (previous_end, crc) = (reader.u64().ok()?, reader.u32().ok()?);
+        (magic == MAGIC && crc == crc32c::crc32c(&bytes[..32])).then_some(Self { base, size, previous_end })
     }
 }
 

@@ -2,36 +2,38 @@
 //! week through restarts, written at most once a second.
 //!
 //! A subscription's attempts are a ring of [`SLOTS`] rows for each process that
-//! delivers for it, so nothing is ever deleted on the way: what is new takes
-//! the oldest row. Attempts of one write share a row, since a store bills by
-//! the row; a row is a JSON array of them, in older data one object.
+//! delivers for it: new attempts overwrite the oldest row, so nothing needs to be
+//! deleted. Attempts of one write share a row, since a store bills by the row; a
+//! row is a JSON array of attempts (in older data one attempt as an object).
 
 use parking_lot::Mutex;
+use sluice_model::wire::bytes_reader::BytesReader;
 use sluice_model::{AttemptRecord, SubscriptionId};
 use sluice_ports::PortError;
 use sluice_ports::rows::{NewRow, RowChange, Rows};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Rows kept of a subscription by each process: at least so many attempts.
+/// Rows that each process keeps for a subscription; each holds at least one attempt.
 pub const SLOTS: u16 = 128;
 
-/// Attempts of a row: with their excerpts they stay far below what a row holds.
+/// The most attempts of a row. With their excerpts they stay far below the most
+/// bytes of a row (`VALUE_BYTES_MAX` of the rows port).
 const ROW_ATTEMPTS_MAX: usize = 16;
 
 /// How long an attempt is kept.
 const KEPT_MS: u64 = 7 * 24 * 3_600_000;
 
-/// Subscriptions whose next slot is remembered.
+/// The most subscriptions whose next slot is remembered.
 const KNOWN_MAX: usize = 100_000;
 
-/// Rows that a reader looks at: of all processes.
+/// The most rows that a reader looks at, of all processes together.
 const READ_MAX: usize = 4096;
 
 /// Writes and reads attempts.
 pub struct AttemptHistory {
     rows: Arc<dyn Rows>,
-    /// Which process this is; its rings are its own.
+    /// This process's number: its rings are those rows that begin with it.
     writer: u64,
     next: Mutex<HashMap<SubscriptionId, u16>>,
 }
@@ -55,7 +57,7 @@ fn encode(records: &[Arc<AttemptRecord>]) -> Vec<u8> {
 }
 
 impl AttemptHistory {
-    /// The history as process `writer` keeps it; a number that stays the same
+    /// The history as process `writer` writes it. A process that keeps its number
     /// over restarts goes on with its rings.
     #[must_use]
     pub fn new(rows: Arc<dyn Rows>, writer: u64) -> Self {
@@ -102,9 +104,11 @@ impl AttemptHistory {
         let own = self.writer.to_be_bytes();
         let mut newest: Option<(u64, u16)> = None;
         for row in &rows {
-            if let Some(&[high, low]) = row.key.strip_prefix(&own) {
+            if let Some(slot) = row.key.strip_prefix(&own)
+                && let Ok(slot) = BytesReader::new(slot).u16_be()
+            {
                 let at_ms = decode(&row.value)?.last().map_or(0, |newest| newest.at_ms);
-                newest = newest.max(Some((at_ms, u16::from_be_bytes([high, low]))));
+                newest = newest.max(Some((at_ms, slot)));
             }
         }
         Ok(newest.map_or(0, |(_, slot)| (slot + 1) % SLOTS))
@@ -122,7 +126,7 @@ impl AttemptHistory {
         let rows = self.rows.list(&partition(subscription), None, READ_MAX).await?;
         let read = rows.iter().map(|row| decode(&row.value)).collect::<Result<Vec<_>, _>>()?;
         let mut all: Vec<AttemptRecord> = read.into_iter().flatten().collect();
-        all.sort_by_key(|of| std::cmp::Reverse((of.at_ms, of.delivery, of.attempt)));
+        all.sort_by_key(|attempt| std::cmp::Reverse((attempt.at_ms, attempt.delivery, attempt.attempt)));
         all.truncate(limit);
         Ok(all)
     }

@@ -1,5 +1,5 @@
-//! Past deliveries: the attempts that are kept for a while, and replays that
-//! deliver events of the past again.
+//! Past deliveries: the attempts of the last week ([`attempts`]), and replays,
+//! which deliver past events again ([`replay`]).
 
 pub mod attempts;
 pub mod replay;

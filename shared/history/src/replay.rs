@@ -1,9 +1,9 @@
 //! Replays: history delivered again to one subscription.
 //!
-//! A replay is a row that says what is wanted and how far it is. Whoever works
-//! it claims it for a moment, reads a page of history, puts what matches into
-//! the work queue and then moves the row on: a crash between the two delivers
-//! that page twice, never not at all. Rows are JSON.
+//! A replay is a row with the wanted range of time and the progress so far. A
+//! processor claims the row for a moment, reads a page of history, puts the
+//! matching events into the work queue and then stores the new progress: a crash
+//! between the two delivers that page twice, and never loses it. Rows are JSON.
 
 mod pace;
 mod store;
@@ -21,17 +21,17 @@ use sluice_ports::event_store::{Direction, LaneScan};
 use sluice_ports::{EventStore, PortError};
 use sluice_selector::{MatchScratch, Selector, Verdict};
 
-/// Events a second where nothing else is asked for.
+/// Events a second, unless the request names another rate.
 pub const RATE_DEFAULT: u32 = 1000;
 
-/// Batches of one page.
+/// The most batches of one page.
 pub const PAGE_BATCHES: usize = 32;
 
-/// Where a replay stands.
+/// The state of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayStatus {
-    /// It is being worked.
+    /// Its history is being read.
     Running,
     /// All of its history has been put into the queue.
     Done,
@@ -41,44 +41,46 @@ pub enum ReplayStatus {
     Stopped,
 }
 
-/// A replay and how far it is.
+/// A replay and its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
-    /// Its id.
+    /// The replay's id.
     pub id: ReplayId,
-    /// Whose events.
+    /// The customer whose events are delivered again.
     pub customer: CustomerId,
-    /// To which subscription.
+    /// The subscription that receives them.
     pub subscription: SubscriptionId,
-    /// Events accepted from then on, in milliseconds since the Unix epoch.
+    /// The start of the range: events accepted at this time or later, in
+    /// milliseconds since the Unix epoch.
     pub start_ms: u64,
-    /// Up to then, itself excluded.
+    /// The end of the range: events accepted before this time, in milliseconds
+    /// since the Unix epoch.
     pub end_ms: u64,
     /// At most this many events a second.
     pub rate_per_second: u32,
-    /// Where it stands.
+    /// The state.
     pub status: ReplayStatus,
     /// Which of the customer's lanes is being read, from 0.
     pub lane: u16,
-    /// The last event seen in it.
+    /// The last event read in that lane.
     pub after: Option<EventId>,
-    /// Events looked at.
+    /// The number of events read.
     pub scanned: u64,
-    /// Events that matched and are in the queue or beyond it.
+    /// The number of events that matched; they are in the work queue or delivered.
     pub queued: u64,
-    /// Not before then does it go on.
+    /// The time from which the next page may be read, in milliseconds since the Unix epoch.
     pub next_ms: u64,
-    /// Who works it.
+    /// The number of the process that reads its history.
     pub owner: u64,
-    /// Until when nobody else does.
+    /// Until when no other process does, in milliseconds since the Unix epoch.
     pub owned_until_ms: u64,
-    /// When it was asked for.
+    /// When the replay was requested, in milliseconds since the Unix epoch.
     pub created_at_ms: u64,
-    /// When it last moved.
+    /// When the progress was last stored, in milliseconds since the Unix epoch.
     pub updated_at_ms: u64,
 }
 
-/// A replay's id: made as a subscription's is, random and ascending in time.
+/// A replay's id: a UUIDv7, random and ascending in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ReplayId(SubscriptionId);
 
@@ -116,33 +118,33 @@ impl std::str::FromStr for ReplayId {
     }
 }
 
-/// A page of history, as a selector sees it.
+/// A page of history, judged by a selector.
 #[derive(Debug, Default)]
 pub struct HistoryPage {
-    /// What matches: references in the order of the lane.
+    /// The events that match, in the order of the lane.
     pub matched: Vec<EventRef>,
     /// Events that could not be judged within the budget, counted as matching.
     pub undecided: u64,
-    /// Events looked at.
+    /// The number of events read.
     pub scanned: u64,
-    /// The last event seen.
+    /// The last event read.
     pub after: Option<EventId>,
-    /// Whether the lane has no more of the window.
+    /// True if the lane has no more events of the window.
     pub exhausted: bool,
 }
 
-/// Which part of history.
+/// A range of one lane of a customer's history.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
-    /// Whose.
+pub struct HistoryWindow {
+    /// The customer.
     pub customer: CustomerId,
-    /// In which lane.
+    /// The lane.
     pub lane: Lane,
-    /// After this event.
+    /// Events after this one only.
     pub after: Option<EventId>,
-    /// From this id time on.
+    /// The earliest time of an event's id, in milliseconds since the Unix epoch.
     pub start_ms: u64,
-    /// Up to this one, excluded.
+    /// The time of an event's id before which the range ends, in milliseconds since the Unix epoch.
     pub end_ms: u64,
 }
 
@@ -154,7 +156,7 @@ pub struct Window {
 /// If the store cannot be read.
 pub async fn read_page(
     events: &dyn EventStore,
-    window: Window,
+    window: HistoryWindow,
     selector: &Selector,
     scratch: &mut MatchScratch,
 ) -> Result<HistoryPage, PortError> {

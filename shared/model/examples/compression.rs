@@ -69,7 +69,7 @@ fn batch(events: &[&(String, Value)], number: u64) -> Batch {
         write(&parts, &mut body);
         stamp(&id.event(index as u16).text(), &mut body[start..]);
         let name = kind.trim_matches('"');
-        let place = types.iter().position(|of| **of == *name).unwrap_or_else(|| {
+        let place = types.iter().position(|known| **known == *name).unwrap_or_else(|| {
             types.push(name.into());
             types.len() - 1
         });

@@ -1,26 +1,26 @@
-//! One attempt of a delivery, as people look it up.
+//! One attempt of a delivery, as the API's list of recent attempts shows it.
 
 use super::DeliveryId;
 use serde::{Deserialize, Serialize};
 
-/// One attempt, as it ended.
+/// One attempt after it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRecord {
-    /// The delivery: `webhook-id`.
+    /// The delivery's id, sent as `webhook-id`.
     pub delivery: DeliveryId,
-    /// When it began, in milliseconds since the Unix epoch.
+    /// When the attempt began, in milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// The HTTP status, where an answer came.
+    /// The HTTP status, if an answer came.
     pub status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// How long the attempt took, in milliseconds.
     pub latency_ms: u64,
-    /// Which attempt of the delivery it was, from 1.
+    /// The attempt's number within the delivery, from 1.
     pub attempt: u32,
-    /// How many events it carried.
+    /// How many events the webhook carried.
     pub events: usize,
-    /// What went wrong, where no answer came or a 2xx could not be read.
+    /// What went wrong, if no answer came or the body of a 2xx could not be read.
     pub error: Option<String>,
-    /// The beginning of the answer's body.
+    /// The beginning of the answer's body; the processor's configuration limits its length.
     pub excerpt: String,
 }
 

@@ -1,34 +1,36 @@
 //! A batch: events of one customer in one lane, made durable together.
 //!
-//! The body holds the events' envelopes joined by commas: exactly what stands
-//! between the brackets of a webhook. Any run of events is one slice of it.
+//! The body holds the events' envelopes joined by commas: exactly the bytes
+//! between the brackets of a webhook. Any run of events is one slice of the body.
 
 use super::event_set::Run;
 use super::{BatchId, CustomerId, EventId, Lane};
 use bytes::Bytes;
 
-/// The most events of a batch (their index has 16 bits; this keeps tables small).
+/// The most events of a batch. An event id has room for 65,536 (16 bits of
+/// index); fewer keep a batch's tables small.
 pub const BATCH_EVENTS_MAX: usize = 4096;
 
-/// The most bytes of a batch's body: with its tables it fits one 400 KB
-/// DynamoDB item even where it does not compress.
+/// The most bytes of a batch's body. With its tables it fits one DynamoDB item
+/// (at most 400 KB, an AWS limit) even if it does not compress.
 pub const BATCH_BYTES_MAX: usize = 350_000;
 
-/// What the tables of a batch say of one event.
+/// One event's row in the tables of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventMeta {
-    /// Where the event's envelope ends in the body.
+    /// Where the event's envelope ends in the body: the offset after its last byte.
     pub end: u32,
     /// The event's type: an index into [`Batch::types`].
     pub kind: u16,
-    /// The hash of the event's ordering key, or 0 for none.
+    /// The hash of the event's ordering key; 0 if it has none.
     pub ordering: u64,
 }
 
-/// A repeatable request's mark on the events that it put into a batch.
+/// The mark that a request with an idempotency key leaves on the events that it
+/// put into a batch.
 ///
-/// A request with an idempotency key may span batches (`part` of `parts`);
-/// the claims of all its parts say what the first answer was.
+/// Such a request may span batches (`part` of `parts`); the claims of all its
+/// parts together tell which events its first answer named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// SHA-256 of the customer's key, its first 16 bytes.
@@ -48,28 +50,28 @@ pub struct Claim {
 /// Events of one customer in one lane, immutable and durable together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// Whose events these are.
+    /// The customer whose events these are.
     pub customer: CustomerId,
-    /// The id of the first event.
+    /// The batch's id: that of its first event.
     pub id: BatchId,
-    /// The distinct event types; "" where an event has none.
+    /// The distinct event types; "" stands for events without a type.
     pub types: Vec<Box<str>>,
-    /// One row an event.
+    /// One row for each event, at most [`BATCH_EVENTS_MAX`].
     pub events: Vec<EventMeta>,
     /// Marks of requests with an idempotency key.
     pub claims: Vec<Claim>,
-    /// The envelopes, joined by commas.
+    /// The envelopes, joined by commas; at most [`BATCH_BYTES_MAX`] bytes.
     pub body: Bytes,
 }
 
 impl Batch {
-    /// How many events.
+    /// The number of events.
     #[must_use]
     pub fn len(&self) -> u16 {
         self.events.len() as u16
     }
 
-    /// Whether there is no event.
+    /// True if the batch has no event.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.events.is_empty()
@@ -87,7 +89,7 @@ impl Batch {
         self.id.event(index)
     }
 
-    /// The type of the event at `index`, "" for none.
+    /// The type of the event at `index`; "" if it has none.
     #[must_use]
     pub fn event_type(&self, index: u16) -> &str {
         &self.types[usize::from(self.events[usize::from(index)].kind)]

@@ -1,4 +1,4 @@
-//! The wall clock, and how times are written and read.
+//! The wall clock, and times as text (RFC 3339).
 
 mod rfc3339;
 
@@ -6,7 +6,7 @@ pub use rfc3339::parse_rfc3339_signed;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the Unix epoch.
+/// The time now, in milliseconds since the Unix epoch.
 #[must_use]
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -48,8 +48,8 @@ pub fn rfc3339_string(ms: u64) -> String {
     String::from_utf8_lossy(&rfc3339(ms)).into_owned()
 }
 
-/// Milliseconds since the Unix epoch of an RFC 3339 time. Times before 1970 are
-/// read as 1970. Nothing if the text is not RFC 3339.
+/// The time that an RFC 3339 text names, in milliseconds since the Unix epoch;
+/// times before 1970 count as 1970. `None` if the text is not RFC 3339.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
     parse_rfc3339_signed(text).map(|ms| u64::try_from(ms).unwrap_or(0))

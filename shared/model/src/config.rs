@@ -1,23 +1,23 @@
-//! Checking a configuration.
+//! Checks of a configuration's values.
 
-/// A value that makes no sense.
+/// A configured value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct ConfigError {
-    /// The field, `http.backlog` say.
+    /// The field's path, such as `http.backlog`.
     pub field: &'static str,
-    /// Its value and what it may be.
+    /// The value, and the values that are allowed.
     pub problem: String,
 }
 
-/// A field, its value, and the least and the most that it may be.
-pub type Range = (&'static str, i128, i128, i128);
+/// A field's path, its value, and the least and the greatest value allowed.
+pub type FieldRange = (&'static str, i128, i128, i128);
 
 /// Checks that values are within their ranges.
 ///
 /// # Errors
-/// The first that is not.
-pub fn within(ranges: impl IntoIterator<Item = Range>) -> Result<(), ConfigError> {
+/// The first value that is not.
+pub fn within(ranges: impl IntoIterator<Item = FieldRange>) -> Result<(), ConfigError> {
     match ranges.into_iter().find(|(_, value, min, max)| !(min..=max).contains(&value)) {
         Some((field, value, min, max)) => {
             Err(ConfigError { field, problem: format!("{value} is not between {min} and {max}") })

@@ -6,30 +6,31 @@ use serde::{Deserialize, Serialize};
 /// Events of one stored batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRef {
-    /// The batch that holds them.
+    /// The batch that holds the events.
     pub batch: BatchId,
-    /// Which of its events.
+    /// The events of that batch that are meant.
     pub events: EventSet,
 }
 
-/// What is known of one (batch × subscription). Facts only grow: joining two
-/// is the union of their sets, the larger attempt count and the later time.
+/// What is known of one batch and one subscription. Facts only grow: two facts
+/// are joined to the union of their sets, the larger attempt count and the later
+/// time, so repeating or reordering writes changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// The events that the subscription matched.
     pub matched: EventSet,
-    /// The events that it took.
+    /// The events that its endpoint took.
     pub took: EventSet,
     /// The events that were given up on.
     pub gave_up: EventSet,
     /// The most attempts that any of the events had.
     pub attempts: u32,
-    /// When the last of them ended, in milliseconds since the Unix epoch; 0 for never.
+    /// When the last attempt ended, in milliseconds since the Unix epoch; 0 if there was none.
     pub last_attempt_ms: u64,
 }
 
 impl Fact {
-    /// Joins what is known with what is new.
+    /// Joins two facts about the same batch and subscription.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         Self {
@@ -45,46 +46,46 @@ impl Fact {
 /// How the last attempt of a delivery ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastAttempt {
-    /// The HTTP status, where an answer came.
+    /// The HTTP status, if an answer came.
     pub status: Option<u16>,
-    /// What went wrong, in words for people; capped by who makes it.
+    /// What went wrong, in words for people. Whoever makes the text bounds its length.
     pub error: Option<String>,
-    /// When it ended, in milliseconds since the Unix epoch.
+    /// When the attempt ended, in milliseconds since the Unix epoch.
     pub at_ms: u64,
 }
 
 /// A delivery that waits in the work queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// `webhook-id` of all its attempts.
+    /// The `webhook-id` of all its attempts.
     pub id: DeliveryId,
-    /// Whose events these are.
+    /// The customer whose events these are.
     pub customer: CustomerId,
-    /// Where they go.
+    /// The subscription that they are delivered to.
     pub subscription: SubscriptionId,
     /// The events, in the order of the webhook's array.
     pub events: Vec<EventRef>,
-    /// Attempts made.
+    /// The number of attempts made.
     pub attempts: u32,
-    /// When the first attempt began, in milliseconds since the Unix epoch; 0 before it.
+    /// When the first attempt began, in milliseconds since the Unix epoch; 0 before the first attempt.
     pub first_attempt_ms: u64,
     /// How the last attempt ended.
     pub last: LastAttempt,
-    /// When it is to be tried, in milliseconds since the Unix epoch.
+    /// When the next attempt is due, in milliseconds since the Unix epoch.
     pub due_ms: u64,
 }
 
 impl Delivery {
-    /// How many events it carries.
+    /// The number of events that the delivery carries.
     #[must_use]
     pub fn event_count(&self) -> usize {
-        self.events.iter().map(|of| of.events.len()).sum()
+        self.events.iter().map(|reference| reference.events.len()).sum()
     }
 
     /// The time part of its oldest event's id, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn oldest_ms(&self) -> u64 {
-        self.events.iter().map(|of| of.batch.ms()).min().unwrap_or(u64::MAX)
+        self.events.iter().map(|reference| reference.batch.ms()).min().unwrap_or(u64::MAX)
     }
 }
 
@@ -94,7 +95,7 @@ impl Delivery {
 pub enum DeadLetterReason {
     /// Every retry failed.
     Exhausted,
-    /// The endpoint answered that it will not take the events (4xx).
+    /// The endpoint answered with a 4xx that asks for no other try.
     Refused,
     /// The subscription was disabled or deleted.
     SubscriptionDisabled,
@@ -121,13 +122,14 @@ impl DeadLetterReason {
     }
 }
 
-/// A delivery given up on; it can be redriven.
+/// A delivery that was given up on. It can be redriven: delivered again as a new
+/// delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// Its id; ids ascend with the time of the verdict.
+    /// The dead letter's id; ids ascend with the time at which deliveries were given up on.
     pub id: DeadLetterId,
-    /// Why.
+    /// Why the delivery was given up on.
     pub reason: DeadLetterReason,
-    /// The delivery as it was.
+    /// The delivery as it was then.
     pub delivery: Delivery,
 }

@@ -1,7 +1,7 @@
 //! A set of events of one batch, kept as runs of indexes.
 //!
-//! Most sets are "the whole batch" or a few runs of it, so a set costs its
-//! runs, not its events.
+//! Most sets are the whole batch or a few runs of it, so memory and time grow
+//! with the number of runs, not with the number of events.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// How many events the run covers.
+    /// The number of events in the run.
     #[must_use]
     pub const fn len(self) -> usize {
         (self.end - self.start) as usize
@@ -35,7 +35,7 @@ pub struct EventSet {
 }
 
 impl EventSet {
-    /// No event.
+    /// An empty set.
     #[must_use]
     pub const fn new() -> Self {
         Self { runs: Vec::new() }
@@ -49,18 +49,19 @@ impl EventSet {
         set
     }
 
-    /// Adds an index above all in the set.
+    /// Adds an index that is greater than all indexes in the set.
     ///
     /// # Panics
-    /// If the index is not above all in the set: sets are built in order.
+    /// If the set holds the index or a greater one: sets are built in order.
     pub fn push(&mut self, index: u16) {
         self.push_run(index, index + 1);
     }
 
-    /// Adds `start..end`, at or above the end of the set.
+    /// Adds `start..end`, all of which must be greater than the indexes in the
+    /// set; nothing if `end` is not greater than `start`.
     ///
     /// # Panics
-    /// If the run begins below the end of the set.
+    /// If the set holds `start` or a greater index.
     pub fn push_run(&mut self, start: u16, end: u16) {
         if start >= end {
             return;
@@ -80,19 +81,19 @@ impl EventSet {
         &self.runs
     }
 
-    /// How many events.
+    /// The number of events.
     #[must_use]
     pub fn len(&self) -> usize {
         self.runs.iter().map(|run| run.len()).sum()
     }
 
-    /// Whether there is no event.
+    /// True if the set is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Whether the event at `index` is in the set.
+    /// True if the set holds the event at `index`.
     #[must_use]
     pub fn contains(&self, index: u16) -> bool {
         let after = self.runs.partition_point(|run| run.start <= index);
@@ -104,7 +105,7 @@ impl EventSet {
         self.runs.iter().flat_map(|run| run.start..run.end)
     }
 
-    /// The first `count` events, and the rest.
+    /// Two sets: the first `count` events, and the rest.
     #[must_use]
     pub fn split_at(&self, count: usize) -> (Self, Self) {
         let (mut first, mut rest, mut left) = (Self::new(), Self::new(), count);
@@ -117,7 +118,7 @@ impl EventSet {
         (first, rest)
     }
 
-    /// All events of either set.
+    /// The events of either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut all: Vec<Run> = self.runs.iter().chain(&other.runs).copied().collect();

@@ -1,5 +1,5 @@
-//! Fuzz targets of the wire formats and of small texts, and the rounds in which
-//! the ordinary tests of every crate run theirs.
+//! Fuzz targets of the wire formats and of small texts, and the function
+//! [`rounds`] by which the ordinary tests of every crate run their targets.
 //!
 //! A target takes any bytes and asserts what must hold of the result. `fuzz/`
 //! runs the targets under libFuzzer; the tests run the same functions over
@@ -19,8 +19,8 @@ pub type Target = (&'static str, fn(&[u8]));
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("record", record), ("header_texts", header_texts)];
 
-/// A record of the log: as it is, and with its checksums put right, so that
-/// what they protect is reached.
+/// A record of the log: as it is, and with its checksums put right, so that the
+/// fields behind the checksums are reached.
 pub fn record(bytes: &[u8]) {
     read_record(bytes);
     let mut bytes = bytes.to_vec();

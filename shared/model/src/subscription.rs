@@ -3,7 +3,8 @@
 use super::{CustomerId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
-/// When a webhook's batch is cut. A batch closes at the first limit it meets.
+/// When a webhook is cut: at the first of these limits that its events reach.
+/// What values a customer can set is checked by the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchPolicy {
@@ -11,13 +12,13 @@ pub struct BatchPolicy {
     pub max_events: u32,
     /// The most bytes of a webhook's body; a single larger event goes alone.
     pub max_bytes: u32,
-    /// The longest that an event waits for company, in milliseconds.
+    /// The longest time that an event waits for further events, in milliseconds.
     pub max_wait_ms: u32,
 }
 
 impl BatchPolicy {
-    /// The largest `max_wait_ms` of a subscription: half the time after which a
-    /// shard gives a waiting event to the work queue, by default.
+    /// The greatest `max_wait_ms` of a subscription: half the default time after
+    /// which a shard hands a waiting event over to the work queue.
     pub const MAX_WAIT_MS_MAX: u32 = 5000;
 }
 
@@ -27,7 +28,7 @@ impl Default for BatchPolicy {
     }
 }
 
-/// How failed deliveries are tried again.
+/// How failed deliveries are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
@@ -60,9 +61,9 @@ impl Default for RetryPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum SubscriptionStatus {
-    /// It does.
+    /// It receives events.
     Active,
-    /// It does not, until somebody enables it.
+    /// It receives none until somebody enables it.
     Disabled {
         /// Why it was disabled.
         reason: DisabledReason,
@@ -98,7 +99,8 @@ impl DisabledReason {
 pub struct SigningSecret {
     /// The secret's text, `whsec_` and base64.
     pub text: String,
-    /// Until when it signs beside a newer one; forever where there is no newer one.
+    /// Until when the secret signs beside a newer one, in milliseconds since the
+    /// Unix epoch; `None` if there is no newer one.
     pub expires_at_ms: Option<u64>,
 }
 
@@ -111,33 +113,34 @@ impl std::fmt::Debug for SigningSecret {
 /// A selector, a webhook URL, secrets and policies, of one customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// Its id; `workflow_id` in the API.
+    /// The subscription's id; `workflow_id` in the API.
     pub id: SubscriptionId,
-    /// Whose it is.
+    /// The customer that owns the subscription.
     pub customer: CustomerId,
-    /// One up with every change.
+    /// Starts at 1 and grows by 1 with every change.
     pub version: u32,
-    /// The selector's JSON, already checked.
+    /// The selector's JSON, which was checked when it was stored.
     pub selector: String,
-    /// Where webhooks go.
+    /// The URL that webhooks are sent to.
     pub webhook_url: String,
-    /// How webhooks are cut.
+    /// When webhooks are cut.
     pub batch: BatchPolicy,
-    /// How failures are tried again.
+    /// How failed deliveries are retried.
     pub retry: RetryPolicy,
     /// Whether events of one ordering key wait for those before them.
     pub ordered: bool,
-    /// The customer's words about it.
+    /// The customer's own note about the subscription.
     pub description: Option<String>,
-    /// Whether it receives events.
+    /// Whether the subscription receives events.
     pub status: SubscriptionStatus,
-    /// The newest first.
+    /// The secrets that sign its webhooks, the newest first.
     pub secrets: Vec<SigningSecret>,
-    /// Events accepted from then on count, in milliseconds since the Unix epoch.
+    /// The subscription receives the events accepted from this time on, in
+    /// milliseconds since the Unix epoch.
     pub effective_at_ms: u64,
-    /// When it was made, in milliseconds since the Unix epoch.
+    /// When the subscription was made, in milliseconds since the Unix epoch.
     pub created_at_ms: u64,
-    /// When it last changed, in milliseconds since the Unix epoch.
+    /// When the subscription last changed, in milliseconds since the Unix epoch.
     pub updated_at_ms: u64,
 }
 

@@ -16,11 +16,12 @@ mod span;
 
 pub use span::{Span, SpanKind, begin, listen, tell};
 
-/// The header.
+/// The header's name.
 pub const HEADER: &str = "traceparent";
 
+/// Bytes of a `traceparent`: version, trace id, parent id and flags in hexadecimal.
 const LEN: usize = 55;
-/// Where the parent's id is.
+/// Where the parent's id stands.
 const PARENT: std::ops::Range<usize> = 36..52;
 
 /// A valid `traceparent` of version 00.
@@ -28,8 +29,8 @@ const PARENT: std::ops::Range<usize> = 36..52;
 pub struct TraceParent([u8; LEN]);
 
 impl TraceParent {
-    /// Reads a header's value; nothing where it is not one (section 3.2: it is
-    /// then as if there were none). A later version is read as this one.
+    /// Reads a header's value; `None` if it is not valid (section 3.2: it is
+    /// then to be ignored). A later version is read as version 00.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         let head: [u8; LEN] = value.get(..LEN)?.try_into().ok()?;
@@ -48,9 +49,9 @@ impl TraceParent {
         if !valid || !some(3..35) || !some(PARENT) {
             return None;
         }
-        let mut of = Self(head);
-        of.0[..2].copy_from_slice(b"00");
-        Some(of)
+        let mut trace = Self(head);
+        trace.0[..2].copy_from_slice(b"00");
+        Some(trace)
     }
 
     /// The header's value.
@@ -59,7 +60,7 @@ impl TraceParent {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Whether its caller records it.
+    /// True if the caller records the trace (the flag `sampled`).
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         // The lowest bit of the last hexadecimal digit.
@@ -87,15 +88,15 @@ impl TraceParent {
         self
     }
 
-    /// What the first envelope of a webhook's body says; `body` begins with
-    /// the envelope or with the array's bracket. Looks no further than where
-    /// the payload begins.
+    /// The trace of the first event of a webhook's body; `body` begins with the
+    /// event's envelope or with the array's bracket. Reads no further than to
+    /// the payload, before which the metadata stands.
     #[must_use]
     pub fn of_envelope(body: &[u8]) -> Option<Self> {
         let envelope = body.strip_prefix(b"[").unwrap_or(body);
         let mut found = None;
         let mut json = serde_json::Deserializer::from_slice(envelope);
-        // An error is how it ends early.
+        // The visitor ends early by an error, which is not one.
         Head(&mut found).deserialize(&mut json).ok();
         found
     }
@@ -111,7 +112,7 @@ impl fmt::Debug for TraceParent {
 struct Head<'f>(&'f mut Option<TraceParent>);
 
 #[derive(Deserialize)]
-struct Metadata<'a> {
+struct TracedMetadata<'a> {
     #[serde(borrow, default)]
     traceparent: Option<Cow<'a, str>>,
 }
@@ -135,7 +136,7 @@ impl<'de> Visitor<'de> for Head<'_> {
         while let Some(name) = fields.next_key::<Cow<'de, str>>()? {
             match &*name {
                 "metadata" => {
-                    let metadata: Metadata<'de> = fields.next_value()?;
+                    let metadata: TracedMetadata<'de> = fields.next_value()?;
                     *self.0 = metadata.traceparent.and_then(|text| TraceParent::parse(text.as_bytes()));
                     return Err(A::Error::custom("seen"));
                 }
@@ -191,18 +192,19 @@ mod tests {
 
     #[test]
     fn an_envelope_says_its_own_trace_and_not_its_payload_s() {
-        let of = |json: &str| TraceParent::of_envelope(json.as_bytes()).map(|of| of.as_str().to_owned());
+        let read =
+            |json: &str| TraceParent::of_envelope(json.as_bytes()).map(|trace| trace.as_str().to_owned());
         let metadata = format!(
             r#"[{{"event_id":"x","tags":["metadata"],"metadata":{{"a":1,"traceparent":"{GOOD}"}},"payload":"#
         );
-        assert_eq!(of(&metadata).as_deref(), Some(GOOD), "it looks past the metadata");
+        assert_eq!(read(&metadata).as_deref(), Some(GOOD), "it looks past the metadata");
         assert_eq!(
-            of(&format!(r#"[{{"event_id":"x","payload":{{"metadata":{{"traceparent":"{GOOD}"}}}}}}]"#)),
+            read(&format!(r#"[{{"event_id":"x","payload":{{"metadata":{{"traceparent":"{GOOD}"}}}}}}]"#)),
             None
         );
-        assert_eq!(of(r#"[{"metadata":{"traceparent":"nonsense"},"payload":1}]"#), None);
-        assert_eq!(of(r#"[{"metadata":{"traceparent":7},"payload":1}]"#), None);
-        assert_eq!(of(""), None);
+        assert_eq!(read(r#"[{"metadata":{"traceparent":"nonsense"},"payload":1}]"#), None);
+        assert_eq!(read(r#"[{"metadata":{"traceparent":7},"payload":1}]"#), None);
+        assert_eq!(read(""), None);
     }
 
     proptest! {

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
 use std::time::Duration;
 
-/// A count that every change of the catalogue raises.
+/// A number that every change of the catalogue raises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub u64);
 
-/// What changed since a revision: rows as they are now, and what is gone.
+/// The changes since a revision: rows as they are now, and deletions.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// The revision that the changes lead to.
@@ -27,7 +27,7 @@ pub struct Changes {
     pub deleted_subscriptions: Vec<(CustomerId, SubscriptionId)>,
 }
 
-/// Why a change was not made.
+/// Why a change of the catalogue was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// There is no such row.
@@ -39,6 +39,33 @@ pub enum CatalogueError {
     /// The store failed.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// A change that a caller asked for.
+#[derive(Debug, Clone)]
+pub enum CatalogueChange {
+    /// Creates the customer or replaces it.
+    PutCustomer(Customer),
+    /// Creates the key or replaces it; its customer and its hash never change.
+    PutKey(ApiKey),
+    /// Revokes a key for ever. A key that is revoked already stays as it is.
+    RevokeKey {
+        /// The customer that must own the key.
+        customer: CustomerId,
+        /// The key.
+        key: ApiKeyId,
+        /// When it is revoked, in milliseconds since the Unix epoch.
+        now_ms: u64,
+    },
+    /// Creates a subscription (version 1) or replaces it (the stored version plus one).
+    PutSubscription(Subscription),
+    /// Deletes a subscription. A row stays behind, so that readers learn of it.
+    DeleteSubscription {
+        /// The customer that must own the subscription.
+        customer: CustomerId,
+        /// The subscription.
+        id: SubscriptionId,
+    },
 }
 
 /// Customers, keys and subscriptions, with a revision to poll.
@@ -56,11 +83,18 @@ pub trait Catalogue: Send + Sync + 'static {
     /// All that changed after `since`.
     async fn changes(&self, since: Revision) -> Result<Changes, PortError>;
 
+    /// Makes a change.
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError>;
+
     /// Stores a customer, new or changed.
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError>;
+    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::PutCustomer(customer.clone())).await
+    }
 
     /// Stores a key, new or changed.
-    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError>;
+    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::PutKey(key.clone())).await
+    }
 
     /// Revokes a customer's key.
     async fn revoke_key(
@@ -68,15 +102,21 @@ pub trait Catalogue: Send + Sync + 'static {
         customer: CustomerId,
         key: ApiKeyId,
         now_ms: u64,
-    ) -> Result<(), CatalogueError>;
+    ) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::RevokeKey { customer, key, now_ms }).await
+    }
 
     /// Stores a subscription whose version is one above the stored one's (1 where there is none).
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError>;
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::PutSubscription(subscription.clone())).await
+    }
 
     /// Deletes a subscription of a customer.
     async fn delete_subscription(
         &self,
         customer: CustomerId,
         id: SubscriptionId,
-    ) -> Result<(), CatalogueError>;
+    ) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::DeleteSubscription { customer, id }).await
+    }
 }

@@ -14,25 +14,25 @@ pub mod contract;
 /// A new fact about one (batch × subscription).
 #[derive(Debug, Clone)]
 pub struct NewFact {
-    /// Whose batch it is.
+    /// The customer that owns the batch.
     pub customer: CustomerId,
     /// The batch.
     pub batch: BatchId,
     /// The subscription.
     pub subscription: SubscriptionId,
-    /// What became known.
+    /// The new knowledge; it is joined to the stored fact.
     pub fact: Fact,
 }
 
 impl NewFact {
-    /// That a delivery was given up: a fact of each of its batches.
+    /// The facts that a delivery was given up on: one for each of its batches.
     pub fn given_up(delivery: &Delivery) -> impl Iterator<Item = Self> {
         let (customer, subscription) = (delivery.customer, delivery.subscription);
         let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
-        delivery.events.iter().map(move |of| {
-            let (matched, gave_up) = (of.events.clone(), of.events.clone());
+        delivery.events.iter().map(move |given_up| {
+            let (matched, gave_up) = (given_up.events.clone(), given_up.events.clone());
             let fact = Fact { matched, gave_up, attempts, last_attempt_ms, ..Fact::default() };
-            Self { customer, batch: of.batch, subscription, fact }
+            Self { customer, batch: given_up.batch, subscription, fact }
         })
     }
 }
@@ -42,25 +42,27 @@ impl NewFact {
 pub struct NewBatch {
     /// The batch.
     pub batch: Arc<Batch>,
-    /// Whether any subscription matched any of it: until there are facts, its
-    /// events are then pending, else unmatched.
+    /// True if any subscription matched any of its events. As long as there are no
+    /// facts, the events are pending if so, else unmatched.
     pub matched: bool,
 }
 
-/// A batch with all that is known of it.
+/// A batch with the facts about it.
 #[derive(Debug, Clone)]
 pub struct StoredBatch {
     /// The batch.
     pub batch: Arc<Batch>,
-    /// What is known, a row a subscription that matched.
+    /// One fact for each subscription that matched.
     pub facts: Vec<(SubscriptionId, Fact)>,
-    /// Acknowledged events and when, ascending by index.
+    /// Acknowledged events: index in the batch, and time in milliseconds since the
+    /// Unix epoch; ascending by index.
     pub acknowledged: Vec<(u16, u64)>,
-    /// Whether matching has passed the batch: without facts it is then unmatched.
+    /// True if the batch has been matched. Its events are then unmatched if there
+    /// are no facts.
     pub passed: bool,
 }
 
-/// Which way a scan goes.
+/// The direction of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Oldest first.
@@ -72,52 +74,52 @@ pub enum Direction {
 /// A scan of one lane of a customer.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneScan {
-    /// Whose events.
+    /// The customer whose events are wanted.
     pub customer: CustomerId,
-    /// In which lane.
+    /// The lane to look in.
     pub lane: Lane,
-    /// From this id's place on, itself excluded; from the end of the direction where there is none.
+    /// Start after this event; `None` starts at the first event of the direction.
     pub after: Option<EventId>,
-    /// The earliest id time wanted, in milliseconds since the Unix epoch.
+    /// The earliest time of an event's id that is wanted, in milliseconds since the Unix epoch.
     pub from_ms: u64,
-    /// The id time at which the scan stops, excluded.
+    /// The time of an event's id before which the scan stops, in milliseconds since the Unix epoch.
     pub until_ms: u64,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// At most this many batches.
     pub max_batches: usize,
 }
 
-/// What a scan found.
+/// The batches that a scan found.
 #[derive(Debug, Clone, Default)]
 pub struct LanePage {
     /// In the scan's direction. The batch of `after` comes first if it has events beyond it.
     pub batches: Vec<StoredBatch>,
-    /// Whether there is nothing more in that direction, now.
+    /// True if there is nothing more in that direction now.
     pub exhausted: bool,
 }
 
-/// What became of an acknowledgement.
+/// The outcome of an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AckOutcome {
-    /// It is acknowledged now.
+    /// The event is acknowledged now.
     Acknowledged,
-    /// It was already, since then (milliseconds since the Unix epoch).
+    /// The event was acknowledged before, at this time (milliseconds since the Unix epoch).
     Already(u64),
     /// The customer has no such event.
     Unknown,
 }
 
-/// Which dead letters are meant.
+/// A choice of dead letters.
 #[derive(Debug, Clone, Default)]
 pub struct DeadLetterQuery {
-    /// Of this subscription only.
+    /// Only those of this subscription.
     pub subscription: Option<SubscriptionId>,
-    /// Given up from then on, in milliseconds since the Unix epoch.
+    /// Only deliveries given up on at this time or later, in milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// Given up before then.
+    /// Only deliveries given up on before this time, in milliseconds since the Unix epoch.
     pub until_ms: Option<u64>,
-    /// After this one.
+    /// Only dead letters after this one.
     pub after: Option<DeadLetterId>,
     /// At most this many.
     pub limit: usize,
@@ -143,10 +145,10 @@ pub trait EventStore: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Adds what became known.
+    /// Joins new facts to the stored ones.
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError>;
 
-    /// One batch of a customer with all that is known of it.
+    /// One batch of a customer with the facts about it.
     async fn get(&self, customer: CustomerId, batch: BatchId) -> Result<Option<StoredBatch>, PortError>;
 
     /// The batch alone, to be delivered again.
@@ -173,7 +175,7 @@ pub trait EventStore: Send + Sync + 'static {
         query: DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, PortError>;
 
-    /// Deletes dead letters; says how many there were.
+    /// Deletes dead letters; returns how many of them there were.
     async fn delete_dead_letters(
         &self,
         customer: CustomerId,
@@ -185,8 +187,8 @@ pub trait EventStore: Send + Sync + 'static {
     fn dead_letter_count(&self) -> u64;
 }
 
-/// The events of `refs`, counted.
+/// The number of events that `refs` name.
 #[must_use]
 pub fn event_count(refs: &[EventRef]) -> usize {
-    refs.iter().map(|of| of.events.len()).sum()
+    refs.iter().map(|reference| reference.events.len()).sum()
 }

@@ -7,10 +7,10 @@ use sluice_model::{BatchId, CustomerId};
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
-/// A customer's key, hashed: SHA-256, its first 16 bytes.
+/// A customer's idempotency key: the first 16 bytes of its SHA-256.
 pub type KeyHash = [u8; 16];
 
-/// Where the events of a request went: what its first answer was made of.
+/// The places of a request's events, from which its first answer is made again.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Placed {
     /// The batch, first index and count, in the order of the request's accepted events.
@@ -19,24 +19,26 @@ pub struct Placed {
     pub accepted_at_ms: u64,
 }
 
-/// What a claim found.
+/// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// The key is this request's now: it must be completed, released or called undecided.
+    /// The key belongs to this request now, which must complete it, release it or
+    /// call it undecided.
     Claimed,
-    /// The same request was answered before, so.
+    /// The same request was answered before, with these places.
     Completed(Placed),
     /// The same request is in flight.
     InFlight,
-    /// The key stands for another body.
+    /// The key was used with another body.
     Mismatch,
 }
 
 /// Keys of requests that may be repeated, kept for a day by default.
 ///
 /// - **Exclusive**: of several claims of one key at one time, one is `Claimed`.
-/// - **Durability**: a completed claim survives a crash as its events do. An
-///   uncompleted one ends with the process, or with its lease where it is shared.
+/// - **Durability**: a completed claim survives a crash as its events do. A claim
+///   that is not completed ends with the process or, if several processes share
+///   the keys, with its lease.
 /// - **Cancel safety**: a dropped `claim` may leave the key claimed until its lease ends.
 #[async_trait]
 pub trait Idempotency: Send + Sync + 'static {
@@ -49,10 +51,10 @@ pub trait Idempotency: Send + Sync + 'static {
         now_ms: u64,
     ) -> Result<ClaimOutcome, PortError>;
 
-    /// Says what the request's answer was, once its events are durable.
+    /// Stores the places of the request's events, once they are durable.
     async fn complete(&self, customer: CustomerId, key: KeyHash, placed: Placed) -> Result<(), PortError>;
 
-    /// Gives a claimed key back: nothing of the request was taken.
+    /// Gives a claimed key back, since nothing of the request was taken.
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError>;
 
     /// Says that the append of the request ended without a known outcome. The

@@ -1,7 +1,9 @@
-//! The seams between the product and what stores things for it.
+//! Ports: the traits through which the roles store and read, and which each
+//! engine implements.
 //!
-//! A port is coarse (a batch a call) and says in its doc comment what it
-//! promises. Every port has an embedded adapter and a distributed one.
+//! A port is coarse (one call for a batch), and its doc comment states its
+//! contract: durability, order, idempotency, cancel safety. Every port has an
+//! embedded adapter and a distributed one, and both pass the port's contract suite.
 
 pub mod catalogue;
 pub mod event_store;

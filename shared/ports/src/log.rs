@@ -2,6 +2,7 @@
 
 use super::PortError;
 use async_trait::async_trait;
+use sluice_model::wire::bytes_reader::BytesReader;
 use sluice_model::wire::record::RecordDirectory;
 pub use sluice_model::wire::record::RecordDraft;
 use sluice_model::{Batch, Lane};
@@ -22,19 +23,19 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// A place in a shard. Positions of one shard sort in log order; what they
-/// say beyond that is the adapter's own business (an LSN, or a Kinesis
-/// sequence number, whose decimal form fits 192 bits).
+/// A place in a shard. Positions of one shard are ordered as the log is; their
+/// other meaning is the adapter's own (a log sequence number, or a Kinesis
+/// sequence number, which fits 192 bits).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Position([u8; 24]);
 
 impl Position {
-    /// Before everything.
+    /// Before the first record.
     pub const START: Self = Self([0; 24]);
-    /// Behind everything: the shard is closed and wholly read.
+    /// After the last record of a shard that is closed and wholly read.
     pub const END: Self = Self([0xff; 24]);
 
-    /// The position of a decimal number below 2^192; nothing where it is none.
+    /// The position of a decimal number; `None` if the text is no number below 2^192.
     #[must_use]
     pub fn from_decimal(text: &str) -> Option<Self> {
         if text.is_empty() {
@@ -82,7 +83,7 @@ impl Position {
     /// The 64-bit log sequence number.
     #[must_use]
     pub fn lsn(self) -> u64 {
-        u64::from_be_bytes(self.0[16..].try_into().expect("eight bytes"))
+        BytesReader::new(&self.0[16..]).u64_be().expect("a position has 24 bytes")
     }
 }
 
@@ -92,7 +93,7 @@ impl fmt::Debug for Position {
     }
 }
 
-/// Why an append did not end in "durable".
+/// Why an append did not make a record durable.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     /// Nothing of the record is or will be in the log.
@@ -147,7 +148,7 @@ impl LogRecord {
     }
 }
 
-/// What reading met.
+/// One thing read from the log.
 #[derive(Debug, Clone)]
 pub enum LogItem {
     /// A whole record.
@@ -162,19 +163,19 @@ pub enum LogItem {
     },
 }
 
-/// What a read found.
+/// The outcome of a read.
 #[derive(Debug, Clone, Default)]
 pub struct LogPage {
-    /// What follows the position asked for, in log order.
+    /// The items after the position asked for, in log order.
     pub items: Vec<LogItem>,
-    /// Whether the page ends at the end of the log.
+    /// True if the page ends at the end of the log.
     pub at_end: bool,
-    /// How far the page ends behind the end of the shard, in milliseconds, as
-    /// the log itself says; it grows while the log does not say it anew.
-    /// Absent where the log does not know.
+    /// How far the page's end is behind the shard's end, in milliseconds, as the
+    /// log itself says; it grows while the log says nothing new. `None` if the log
+    /// does not know.
     pub behind_ms: Option<u64>,
-    /// Whether nothing will ever follow: the shard was split or merged, and
-    /// what comes after is in its children.
+    /// True if nothing will ever follow: the shard was split or merged, and later
+    /// records are in its children.
     pub closed: bool,
 }
 
@@ -199,7 +200,7 @@ pub trait Log: Send + Sync + 'static {
     /// Makes a record durable.
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError>;
 
-    /// Whether the log would take a record now; the door asks it.
+    /// Refuses if the log would not take a record now. Asked before a request is read.
     fn accepting(&self) -> Result<(), AppendError>;
 
     /// The largest id time that the log holds, so that new ids go above it.
@@ -211,8 +212,8 @@ pub trait Log: Send + Sync + 'static {
     /// The lanes whose records a shard holds now.
     async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError>;
 
-    /// Reads what follows `after`, about `max_bytes` of it, at least one item
-    /// where there is any; waits up to `wait` for something to come.
+    /// Reads about `max_bytes` after `after`, but at least one item if there is any;
+    /// waits for one up to `wait`.
     async fn read(
         &self,
         shard: &ShardId,

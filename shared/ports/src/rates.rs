@@ -1,10 +1,10 @@
-//! Customers' rate limits, as all edges of a deployment enforce them.
+//! Customers' rate limits, which all ingest processes of a deployment enforce together.
 
 use async_trait::async_trait;
 use sluice_model::CustomerId;
 use sluice_model::limiter::{Denied, Limiter, Quota};
 
-/// A customer as the rate limits know it.
+/// A customer with its limiter.
 #[derive(Debug, Clone, Copy)]
 pub struct RatedCustomer<'a> {
     /// The customer.
@@ -13,32 +13,33 @@ pub struct RatedCustomer<'a> {
     pub limiter: &'a Limiter,
 }
 
-/// What came of an attempt to take without waiting.
+/// The outcome of taking without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// They are taken.
+    /// The events are taken.
     Yes,
-    /// The rate does not allow them now.
+    /// The rate does not allow the events now.
     No(Denied),
-    /// This process has not enough of the rate at hand: ask with [`Rates::lease`].
+    /// This process has leased too little of the rate: ask with [`Rates::lease`].
     Lease,
 }
 
 /// The rate limits of all customers.
 ///
-/// - **Bound**: what all edges let through of a customer in any window is at
-///   most its burst and its rate's share of the window, and one second's
-///   rate more where edges lease their parts of it.
-/// - **Cancel safety**: a dropped `lease` may have leased, never taken.
+/// - **Bound**: in any window, all processes together let through at most a
+///   customer's burst and its rate times the window; one second's rate more if
+///   they lease their parts of the rate.
+/// - **Cancel safety**: a dropped `lease` may have leased a part of the rate; it
+///   has taken no events.
 #[async_trait]
 pub trait Rates: Send + Sync + 'static {
-    /// Takes so many events of a customer's rate, all or none, without waiting.
+    /// Takes events of a customer's rate, all or none, without waiting.
     fn take(&self, customer: RatedCustomer<'_>, events: u64) -> Taken;
 
-    /// The same, after [`Taken::Lease`]: asks those who share the rate.
+    /// Takes the events after [`Taken::Lease`], leasing more of the rate first.
     ///
     /// # Errors
-    /// If the rate does not allow them now.
+    /// If the rate does not allow the events now.
     async fn lease(&self, customer: RatedCustomer<'_>, events: u64) -> Result<(), Denied>;
 
     /// Gives back events that were taken and then not accepted.

@@ -1,5 +1,5 @@
-//! Rows: small durable facts that belong to no batch: parked deliveries,
-//! attempt history, replays.
+//! Rows: small durable values in named partitions, such as parked deliveries,
+//! the history of attempts, and replays.
 
 use super::PortError;
 use async_trait::async_trait;
@@ -10,15 +10,15 @@ pub mod contract;
 /// The most bytes of a partition's name or a row's key.
 pub const NAME_BYTES_MAX: usize = 128;
 
-/// The most bytes of a value: with its names it fits one 400 KB `DynamoDB` item.
+/// The most bytes of a value: with partition and key it fits one `DynamoDB` item (at most 400 KB).
 pub const VALUE_BYTES_MAX: usize = 350_000;
 
 /// A row of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its key; rows of a partition sort by it, byte by byte.
+    /// The row's key; rows of a partition are in the order of their keys, byte by byte.
     pub key: Vec<u8>,
-    /// What it says.
+    /// The row's value, at most [`VALUE_BYTES_MAX`] bytes.
     pub value: Vec<u8>,
 }
 
@@ -29,10 +29,10 @@ pub struct NewRow {
     pub partition: String,
     /// The row's key in it.
     pub key: Vec<u8>,
-    /// What it says.
+    /// The row's value, at most [`VALUE_BYTES_MAX`] bytes.
     pub value: Vec<u8>,
-    /// From then on it may be gone and is not read any more; in milliseconds
-    /// since the Unix epoch.
+    /// The time from which the row is not read any more and may be deleted, in
+    /// milliseconds since the Unix epoch.
     pub expires_at_ms: Option<u64>,
     /// The id time of the oldest event that the row needs: that event and all
     /// later ones are kept as long as the row is.
@@ -42,9 +42,9 @@ pub struct NewRow {
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowChange {
-    /// Stores it, whatever was there.
+    /// Stores the row, replacing a row with the same key.
     Put(NewRow),
-    /// Removes it; one that is not there is no error.
+    /// Removes the row, if there is one.
     Remove {
         /// The partition's name.
         partition: String,
@@ -66,14 +66,14 @@ pub trait Rows: Send + Sync + 'static {
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError>;
 
     /// Makes changes that do not depend on each other, in any order and many at
-    /// a time. Of two changes of one row the last counts. Where it fails, some
-    /// may have been made; repeating it changes nothing.
+    /// a time. Of two changes of one row the last counts. After an error some
+    /// changes may have been made; repeating the call changes nothing.
     async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
         self.write(changes).await
     }
 
-    /// Stores a row if the stored value is `expected` (nothing: if there is no
-    /// such row); says whether.
+    /// Stores a row if the stored value is `expected` (`None`: if there is no such
+    /// row). True if the row was stored.
     async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError>;
 
     /// A row's value.

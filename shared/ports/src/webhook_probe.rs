@@ -1,31 +1,31 @@
-//! Webhooks that somebody sends to see what comes back.
+//! Test webhooks: one POST whose answer the caller wants to see.
 //!
-//! Not a store with adapters: the edge asks, and what delivers answers. It is
-//! a port because neither knows the other.
+//! No store is behind this port. The ingest role asks, and the processor role
+//! sends; it is a port because neither role knows the other.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sluice_model::{DeliveryId, Subscription};
 use std::sync::Arc;
 
-/// What came back.
+/// The answer to a test webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeAnswer {
     /// `webhook-id`.
     pub delivery: DeliveryId,
-    /// The HTTP status, where an answer came.
+    /// The HTTP status, if an answer came.
     pub status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// The time from sending to the answer's end, in milliseconds.
     pub latency_ms: u64,
-    /// What went wrong, where no answer came.
+    /// What went wrong, if no answer came.
     pub error: Option<String>,
     /// The beginning of the answer's body.
     pub excerpt: String,
 }
 
-/// Sends one webhook, once, as a delivery would be sent: signed, guarded,
-/// within the configured timeout. Nothing is stored and nobody's breaker
-/// learns of it.
+/// Sends one webhook, once, as a delivery is sent: signed, with its address
+/// checked, within the configured timeout. Nothing is stored, and no breaker
+/// counts the outcome.
 #[async_trait]
 pub trait WebhookProbe: Send + Sync + 'static {
     /// Sends `body`, a JSON array of one event.

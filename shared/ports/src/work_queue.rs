@@ -1,4 +1,4 @@
-//! The work queue: deliveries that wait for their time.
+//! The work queue: deliveries that wait until they are due.
 
 use super::PortError;
 use async_trait::async_trait;
@@ -8,52 +8,54 @@ use std::collections::HashSet;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
-/// What a subscription has waiting.
+/// The deliveries that wait for a subscription, or for all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Deliveries.
+    /// The number of deliveries.
     pub deliveries: u64,
-    /// Their events.
+    /// The number of their events.
     pub events: u64,
 }
 
 /// Which deliveries to take.
 #[derive(Debug, Clone)]
 pub struct TakeRequest<'a> {
-    /// Take what is due by then, in milliseconds since the Unix epoch.
+    /// Take deliveries that are due at this time, in milliseconds since the Unix epoch.
     pub now_ms: u64,
     /// At most this many.
     pub max: usize,
-    /// At most this many of one subscription, where the queue can tell.
+    /// At most this many of one subscription, if the queue can tell them apart.
     pub max_per_subscription: usize,
-    /// Leave these alone, where the queue can tell.
+    /// Take none of these subscriptions, if the queue can tell them apart.
     pub blocked: &'a HashSet<SubscriptionId>,
 }
 
 /// A durable queue of deliveries by due time.
 ///
-/// - **Durability**: what `put` acknowledged is there until `done`, through crashes.
+/// - **Durability**: a delivery that `put` acknowledged stays until `done`, through crashes.
 /// - **At least once**: a taken delivery is not given out again until it is
 ///   put again or done, but may be after a restart or a lost take.
 /// - **Idempotency**: `put` of an id replaces it; `done` of an unknown id is no error.
 /// - **Cancel safety**: a dropped `put` or `done` may or may not take effect.
 #[async_trait]
 pub trait WorkQueue: Send + Sync + 'static {
-    /// Stores deliveries, new or changed; taken ones become takeable at their due time.
+    /// Stores deliveries, new or changed. One that was taken can be taken again from
+    /// its due time on.
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError>;
 
     /// Takes deliveries that are due, the oldest due first within a subscription.
     async fn take(&self, request: TakeRequest<'_>) -> Result<Vec<Delivery>, PortError>;
 
-    /// When the next delivery falls due that is not taken and not blocked, if any.
+    /// When the next delivery is due that is neither taken nor of a blocked
+    /// subscription, in milliseconds since the Unix epoch.
     fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64>;
 
     /// Forgets deliveries that ended.
     async fn done(&self, ids: Vec<(SubscriptionId, DeliveryId)>) -> Result<(), PortError>;
 
-    /// What a subscription has waiting.
+    /// The deliveries that wait for a subscription.
     fn backlog(&self, subscription: SubscriptionId) -> Backlog;
 
-    /// What all subscriptions have waiting.
+    /// The deliveries that wait for all subscriptions.
     fn total(&self) -> Backlog;
 }

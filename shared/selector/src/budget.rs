@@ -1,4 +1,4 @@
-//! What an evaluation may cost.
+//! Budgets: how many steps an evaluation may take.
 
 /// The budget is spent: the evaluation has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub struct MatchBudget {
 
 /// The steps that one evaluation may still spend.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct StepBudget {
     left: u32,
 }
 
-impl Budget {
+impl StepBudget {
     pub(super) fn new(steps: u32) -> Self {
         Self { left: steps }
     }
@@ -34,12 +34,13 @@ impl Budget {
         left.map(|_| ()).ok_or(Exhausted)
     }
 
-    /// Spends what reading this many bytes of a string costs.
+    /// Spends the cost of reading so many bytes of a string.
     pub(super) fn spend_bytes(&mut self, bytes: usize) -> Result<(), Exhausted> {
         self.spend(1 + bytes / 64)
     }
 
-    /// Leaves at most `steps`; what is kept back is to be given back.
+    /// Leaves at most `steps`. The steps kept back are returned; give them back
+    /// with [`Self::give_back`].
     pub(super) fn keep_back(&mut self, steps: u32) -> u32 {
         let kept_back = self.left.saturating_sub(steps);
         self.left -= kept_back;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::json::{Shape, Value};
 use super::number;
 
@@ -10,7 +10,7 @@ use super::number;
 /// objects whatever the order of their members.
 ///
 /// Recurses once a level of nesting, which the parser has bounded.
-pub(super) fn equal(left: Value<'_>, right: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+pub(super) fn equal(left: Value<'_>, right: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
     match (left.shape(), right.shape()) {
         (Shape::Array(left_count), Shape::Array(right_count)) => {
             budget.spend(1)?;
@@ -46,7 +46,7 @@ pub(super) fn equal(left: Value<'_>, right: Value<'_>, budget: &mut Budget) -> R
 pub(super) fn scalars_equal(
     left: Shape<'_>,
     right: Shape<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
 ) -> Result<bool, Exhausted> {
     budget.spend(1)?;
     Ok(match (left, right) {
@@ -64,7 +64,7 @@ pub(super) fn scalars_equal(
 pub(super) fn order(
     left: Shape<'_>,
     right: Shape<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
 ) -> Result<Option<Ordering>, Exhausted> {
     match (left, right) {
         (Shape::Number(left), Shape::Number(right)) => {

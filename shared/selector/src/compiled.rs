@@ -1,8 +1,8 @@
-//! What the matcher runs.
+//! A selector ready to judge events.
 
 use std::sync::Arc;
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::event::Opened;
 use super::jsonpath::Evaluation;
 use super::memo::Slot;
@@ -104,14 +104,14 @@ pub(super) struct Judgement {
     pub(super) steps: u32,
 }
 
-pub(super) fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut Budget) -> Verdict {
+pub(super) fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut StepBudget) -> Verdict {
     match node {
         SelectorNode::EventType(pattern) => pattern.accepts(event.event_type()).into(),
         SelectorNode::JsonPath { expression, slot, .. } => {
             inside(slot, event, budget, |opened, budget| Evaluation::new(opened, budget).run(expression))
         }
         SelectorNode::Function { function, slot, field } => {
-            inside(slot, event, budget, |opened, budget| function.holds(field, opened, budget))
+            inside(slot, event, budget, |mut opened, budget| function.holds(field, &mut opened, budget))
         }
         SelectorNode::All(parts) => unless(parts, Verdict::NoMatch, event, budget),
         SelectorNode::Any(parts) => unless(parts, Verdict::Match, event, budget),
@@ -124,8 +124,8 @@ pub(super) fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut
 fn inside(
     slot: &Slot,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
-    holds: impl FnOnce(Opened<'_>, &mut Budget) -> Result<bool, Exhausted>,
+    budget: &mut StepBudget,
+    holds: impl FnOnce(Opened<'_>, &mut StepBudget) -> Result<bool, Exhausted>,
 ) -> Verdict {
     if let Some(verdict) = event.memo().verdict(slot) {
         return verdict;
@@ -157,7 +157,7 @@ fn unless(
     parts: &[SelectorNode],
     settling: Verdict,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
 ) -> Verdict {
     let mut verdict = settling.not();
     for part in parts {

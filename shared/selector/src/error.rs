@@ -6,7 +6,7 @@
 pub struct SelectorError {
     /// JSON Pointer (RFC 6901) into the selector; empty is the selector itself.
     pub pointer: String,
-    /// What is wrong there.
+    /// What is wrong at the pointer.
     pub fault: SelectorFault,
 }
 
@@ -19,15 +19,15 @@ pub enum SelectorFault {
     Json {
         /// Byte offset into the selector's text.
         offset: usize,
-        /// What was wrong there.
+        /// Why the text is not JSON there.
         reason: &'static str,
     },
     /// A limit of [`SelectorLimits`](super::SelectorLimits) is passed.
     #[error("{what}: {found}, at most {max}")]
     Limit {
-        /// What is counted, with its unit.
+        /// The thing counted and its unit, such as `bytes of the field`.
         what: &'static str,
-        /// How much there is.
+        /// How many there are.
         found: usize,
         /// The limit.
         max: usize,
@@ -58,7 +58,7 @@ pub enum SelectorFault {
     Expression {
         /// Byte offset into the expression.
         offset: usize,
-        /// What was wrong there.
+        /// Why the expression is refused there.
         reason: String,
     },
     /// A regular expression that does not compile, or is too large compiled.

@@ -1,7 +1,7 @@
 //! The event as a selector sees it, parsed once and only if need be.
 
 use super::EvaluationLimits;
-use super::budget::{Budget, MatchBudget};
+use super::budget::{MatchBudget, StepBudget};
 use super::json::{Tape, Value};
 use super::memo::Memo;
 
@@ -32,8 +32,8 @@ impl MatchScratch {
         self.view_within(event_type, envelope, MatchBudget { steps_left })
     }
 
-    /// The same within a smaller budget, such as what earlier events of a page
-    /// have left of the page's.
+    /// The same within a smaller budget, such as the steps that the earlier events
+    /// of a page have left of the page's budget.
     pub fn view_within<'a>(
         &'a mut self,
         event_type: &'a str,
@@ -41,7 +41,14 @@ impl MatchScratch {
         budget: MatchBudget,
     ) -> EventView<'a> {
         let steps = budget.steps_left.min(self.limits.event_steps_max);
-        EventView { event_type, envelope, scratch: self, parsed: Parsed::NotYet, steps, steps_left: steps }
+        EventView {
+            event_type,
+            envelope,
+            scratch: self,
+            parsed: ParseState::NotYet,
+            steps,
+            steps_left: steps,
+        }
     }
 }
 
@@ -52,14 +59,14 @@ pub struct EventView<'a> {
     event_type: &'a str,
     envelope: &'a [u8],
     scratch: &'a mut MatchScratch,
-    parsed: Parsed<'a>,
+    parsed: ParseState<'a>,
     /// The budget at first.
     steps: u32,
     steps_left: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Parsed<'a> {
+enum ParseState<'a> {
     NotYet,
     Envelope { text: &'a str, payload_at: u32 },
     NotJson,
@@ -72,7 +79,7 @@ pub(super) struct EventJson<'v> {
     pub(super) payload: Value<'v>,
 }
 
-/// A parsed event, what is known of it, and how far evaluation may go.
+/// A parsed event, the results known for it, and the limits of evaluation.
 #[derive(Debug)]
 pub(super) struct Opened<'v> {
     pub(super) json: EventJson<'v>,
@@ -99,7 +106,7 @@ impl<'a> EventView<'a> {
         self.steps - self.steps_left
     }
 
-    /// What is left for further selectors.
+    /// The steps left for further selectors.
     #[must_use]
     pub fn budget(&self) -> MatchBudget {
         MatchBudget { steps_left: self.steps_left }
@@ -113,18 +120,18 @@ impl<'a> EventView<'a> {
         &mut self.scratch.memo
     }
 
-    /// The budget of one selector: its own limit, or what the event has left.
-    pub(super) fn selector_budget(&self) -> Budget {
-        Budget::new(self.limits().selector_steps_max.min(self.steps_left))
+    /// The budget of one selector: its own limit, or the event's steps if fewer are left.
+    pub(super) fn selector_budget(&self) -> StepBudget {
+        StepBudget::new(self.limits().selector_steps_max.min(self.steps_left))
     }
 
     /// All that the event has left.
-    pub(super) fn event_budget(&self) -> Budget {
-        Budget::new(self.steps_left)
+    pub(super) fn event_budget(&self) -> StepBudget {
+        StepBudget::new(self.steps_left)
     }
 
-    /// Takes what an evaluation spent of the budget that it was given.
-    pub(super) fn charge(&mut self, given: u32, budget: &Budget) -> u32 {
+    /// Takes the steps that an evaluation spent of its budget off the event's.
+    pub(super) fn charge(&mut self, given: u32, budget: &StepBudget) -> u32 {
         let spent = given - budget.left();
         self.steps_left = self.steps_left.saturating_sub(spent);
         spent
@@ -133,7 +140,7 @@ impl<'a> EventView<'a> {
     /// True if the envelope is JSON that can be looked into; parses it unless
     /// that has been done. False also if the event's budget does not suffice.
     pub(super) fn parse(&mut self) -> Result<(), Unparsed> {
-        if let Parsed::NotYet = self.parsed {
+        if let ParseState::NotYet = self.parsed {
             let steps = u32::try_from(1 + self.envelope.len() / PARSED_BYTES_A_STEP).unwrap_or(u32::MAX);
             let Some(left) = self.steps_left.checked_sub(steps) else {
                 self.steps_left = 0;
@@ -143,31 +150,31 @@ impl<'a> EventView<'a> {
             self.parsed = self.parsed();
         }
         match self.parsed {
-            Parsed::Envelope { .. } => Ok(()),
-            Parsed::NotYet | Parsed::NotJson => Err(Unparsed::NotJson),
+            ParseState::Envelope { .. } => Ok(()),
+            ParseState::NotYet | ParseState::NotJson => Err(Unparsed::NotJson),
         }
     }
 
-    /// The parsed event, beside what is known of it and the limits; `None`
+    /// The parsed event with the results known for it and the limits; `None`
     /// unless [`Self::parse`] succeeded.
     pub(super) fn opened(&mut self) -> Option<Opened<'_>> {
-        let Parsed::Envelope { text, payload_at } = self.parsed else { return None };
+        let ParseState::Envelope { text, payload_at } = self.parsed else { return None };
         let MatchScratch { tape, memo, limits } = &mut *self.scratch;
         let json = EventJson { envelope: tape.root(text), payload: tape.value(text, payload_at) };
         Some(Opened { json, memo, limits })
     }
 
-    fn parsed(&mut self) -> Parsed<'a> {
+    fn parsed(&mut self) -> ParseState<'a> {
         // The envelope itself is one level.
         let depth_max = self.scratch.limits.payload_depth_max + 1;
         let tape = &mut self.scratch.tape;
-        let Ok(text) = std::str::from_utf8(self.envelope) else { return Parsed::NotJson };
+        let Ok(text) = std::str::from_utf8(self.envelope) else { return ParseState::NotJson };
         if tape.parse(text, depth_max).is_err() {
-            return Parsed::NotJson;
+            return ParseState::NotJson;
         }
         match tape.root(text).member("payload") {
-            Some(payload) => Parsed::Envelope { text, payload_at: payload.position() },
-            None => Parsed::NotJson,
+            Some(payload) => ParseState::Envelope { text, payload_at: payload.position() },
+            None => ParseState::NotJson,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{SelectorFault, SelectorLimits};
 
 /// Which event types an `event_type` selector accepts. A type's segments are
-/// what lies between its dots; an event without a type has the type "".
+/// the texts between its dots; an event without a type has the type "".
 ///
 /// - `order.created`: that type exactly.
 /// - `*`: every event, one without a type included.

@@ -1,6 +1,6 @@
 //! Why an event is or is not wanted, in words for people.
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::compiled::{CompiledSelector, judge};
 use super::function::Function;
 use super::json::{Shape, Value};
@@ -14,7 +14,7 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// JSON Pointer to the part of the selector that settled it.
     pub pointer: String,
-    /// What that part found.
+    /// What that part found in the event, in words for people.
     pub reason: String,
 }
 
@@ -22,7 +22,8 @@ pub struct Explanation {
 const SHOWN_MAX: usize = 80;
 
 impl CompiledSelector {
-    /// Judges one event, and says why with what the view's budget has left then.
+    /// Judges one event and says why. The reason is found with the steps that the
+    /// verdict leaves of the view's budget.
     pub fn explain(&self, event: &mut EventView<'_>) -> Explanation {
         let verdict = self.evaluate(event);
         let mut budget = event.event_budget();
@@ -42,7 +43,7 @@ const UNEXPLAINED: &str = "judging it took so many steps that none are left to s
 fn explain(
     node: &SelectorNode,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
     pointer: String,
 ) -> Explanation {
     match node {
@@ -88,7 +89,7 @@ fn list(
     settling: Verdict,
     otherwise: &str,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
     pointer: &str,
 ) -> Explanation {
     let verdict = judge(node, event, budget);
@@ -108,7 +109,7 @@ fn function_reason(
     function: &Function,
     verdict: Verdict,
     event: &mut EventView<'_>,
-    budget: &mut Budget,
+    budget: &mut StepBudget,
 ) -> String {
     let (field, operator) = (function.field.as_str(), function.operator.name());
     let found = match event.opened().map(|opened| function.field.find(opened.json.payload, budget)) {

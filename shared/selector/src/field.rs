@@ -1,7 +1,7 @@
 //! The path from a payload to one field.
 
 use super::SelectorFault;
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::json::{Shape, Value};
 
 /// A field of the payload: a dotted path (`order.items.0.sku`) or, if it
@@ -9,7 +9,7 @@ use super::json::{Shape, Value};
 /// names an object's member or, written as an array index, an element. Names
 /// that contain a dot need the pointer.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
+pub(super) struct FieldPath {
     text: Box<str>,
     steps: Vec<FieldStep>,
 }
@@ -21,7 +21,7 @@ pub(super) struct FieldStep {
     pub(super) index: Option<usize>,
 }
 
-impl Field {
+impl FieldPath {
     pub(super) fn parse(text: &str, bytes_max: usize) -> Result<Self, SelectorFault> {
         if text.len() > bytes_max {
             return Err(SelectorFault::Limit {
@@ -41,8 +41,8 @@ impl Field {
         &self.text
     }
 
-    /// The steps from the payload to the field: what two spellings of one
-    /// field have in common.
+    /// The steps from the payload to the field. They are equal for two spellings of
+    /// one field.
     pub(super) fn steps(&self) -> &[FieldStep] {
         &self.steps
     }
@@ -51,7 +51,7 @@ impl Field {
     pub(super) fn find<'v>(
         &self,
         payload: Value<'v>,
-        budget: &mut Budget,
+        budget: &mut StepBudget,
     ) -> Result<Option<Value<'v>>, Exhausted> {
         let mut value = payload;
         for step in &self.steps {

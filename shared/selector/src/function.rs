@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
-use super::budget::{Budget, Exhausted};
+use super::budget::{Exhausted, StepBudget};
 use super::compare;
 use super::event::Opened;
-use super::field::Field;
+use super::field::FieldPath;
 use super::json::{JsonFault, Shape, Tape, Value};
 use super::memo::{KnownNodes, Slot};
 use super::pattern::Pattern;
@@ -14,7 +14,7 @@ use super::pattern::Pattern;
 /// An operator applied to a field.
 #[derive(Debug)]
 pub(super) struct Function {
-    pub(super) field: Field,
+    pub(super) field: FieldPath,
     pub(super) operator: Operator,
     pub(super) predicate: Predicate,
     /// The operator's value in canonical JSON, if it takes one.
@@ -40,7 +40,7 @@ pub(super) enum Operator {
     Matches,
 }
 
-/// What the operators ask of a field that is there. `not_equals`, `not_in` and
+/// The condition on a field that exists. `not_equals`, `not_in` and
 /// `not_exists` are the exact negations of what they negate, so they hold for
 /// a field that is missing.
 #[derive(Debug)]
@@ -141,8 +141,8 @@ impl Function {
     pub(super) fn holds(
         &self,
         field: &Slot,
-        opened: Opened<'_>,
-        budget: &mut Budget,
+        opened: &mut Opened<'_>,
+        budget: &mut StepBudget,
     ) -> Result<bool, Exhausted> {
         let satisfied = match self.find(field, opened, budget)? {
             Some(value) => self.satisfied_by(value, budget)?,
@@ -155,8 +155,8 @@ impl Function {
     fn find<'v>(
         &self,
         field: &Slot,
-        opened: Opened<'v>,
-        budget: &mut Budget,
+        opened: &mut Opened<'v>,
+        budget: &mut StepBudget,
     ) -> Result<Option<Value<'v>>, Exhausted> {
         let payload = opened.json.payload;
         if let Some(KnownNodes::Selected(mut known)) = opened.memo.nodes(field) {
@@ -171,7 +171,7 @@ impl Function {
         Ok(found)
     }
 
-    fn satisfied_by(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+    fn satisfied_by(&self, value: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
         match &self.predicate {
             Predicate::Exists => Ok(true),
             Predicate::Equals(constant) => compare::equal(value, constant.value(), budget),
@@ -193,7 +193,7 @@ impl Function {
     }
 }
 
-fn contains(value: Value<'_>, wanted: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+fn contains(value: Value<'_>, wanted: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
     match (value.shape(), wanted.shape()) {
         (Shape::String(text), Shape::String(part)) => {
             budget.spend_bytes(text.len())?;
@@ -249,7 +249,7 @@ impl OneOf {
         self.list.value().children()
     }
 
-    fn includes(&self, value: Value<'_>, budget: &mut Budget) -> Result<bool, Exhausted> {
+    fn includes(&self, value: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
         if let Some(text) = value.as_str() {
             budget.spend(1)?;
             return Ok(self.strings.binary_search_by(|string| (**string).cmp(text)).is_ok());

@@ -11,14 +11,12 @@
 //! other engines (section 5) and the JSONPath compliance suite have them; its
 //! grammar alone calls them ordinary characters. `[$]` and `\^` are literals.
 
-use super::pattern::PatternFault;
-
 /// Writes an I-Regexp in the syntax of the `regex` crate. Parentheses may be
 /// `nesting_max` deep, which bounds the recursion here and there.
 ///
 /// # Errors
-/// What RFC 9485 does not allow, or deeper parentheses.
-pub(super) fn translate(source: &str, nesting_max: usize) -> Result<String, PatternFault> {
+/// If RFC 9485 does not allow the text, or parentheses are deeper.
+pub(super) fn translate(source: &str, nesting_max: usize) -> Result<String, NotIRegexp> {
     let written = String::with_capacity(source.len() * 2);
     let mut translator = Translator { source, next: 0, nesting_left: nesting_max, written };
     translator.alternatives()?;
@@ -29,6 +27,10 @@ pub(super) fn translate(source: &str, nesting_max: usize) -> Result<String, Patt
     }
 }
 
+/// The text is no I-Regexp; says why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotIRegexp(pub(super) String);
+
 struct Translator<'s> {
     source: &'s str,
     /// Byte offset of the next character.
@@ -37,11 +39,11 @@ struct Translator<'s> {
     written: String,
 }
 
-type Step = Result<(), PatternFault>;
+type Translation = Result<(), NotIRegexp>;
 
 impl Translator<'_> {
     /// `i-regexp = branch *( "|" branch )`
-    fn alternatives(&mut self) -> Step {
+    fn alternatives(&mut self) -> Translation {
         self.branch()?;
         while self.take('|') {
             self.written.push('|');
@@ -51,7 +53,7 @@ impl Translator<'_> {
     }
 
     /// `branch = *piece`, `piece = atom [ quantifier ]`
-    fn branch(&mut self) -> Step {
+    fn branch(&mut self) -> Translation {
         while self.atom()? {
             self.quantifier()?;
         }
@@ -59,7 +61,7 @@ impl Translator<'_> {
     }
 
     /// Reads one atom; false at the end of the branch.
-    fn atom(&mut self) -> Result<bool, PatternFault> {
+    fn atom(&mut self) -> Result<bool, NotIRegexp> {
         let Some(character) = self.peek() else { return Ok(false) };
         match character {
             '|' | ')' | ']' | '{' | '}' => return Ok(false),
@@ -86,7 +88,7 @@ impl Translator<'_> {
         Ok(true)
     }
 
-    fn group(&mut self) -> Step {
+    fn group(&mut self) -> Translation {
         let Some(nesting_left) = self.nesting_left.checked_sub(1) else {
             return Err(fault("parentheses nested too deeply"));
         };
@@ -104,7 +106,7 @@ impl Translator<'_> {
     }
 
     /// `*`, `+`, `?`, `{n}`, `{n,}` or `{n,m}`, at most one.
-    fn quantifier(&mut self) -> Step {
+    fn quantifier(&mut self) -> Translation {
         match self.peek() {
             Some(sign @ ('*' | '+' | '?')) => {
                 self.advance(sign);
@@ -116,7 +118,7 @@ impl Translator<'_> {
         }
     }
 
-    fn range_quantifier(&mut self) -> Step {
+    fn range_quantifier(&mut self) -> Translation {
         let opening = self.next;
         self.advance('{');
         let least = self.digits();
@@ -142,7 +144,7 @@ impl Translator<'_> {
     }
 
     /// `"[" [ "^" ] ( "-" / CCE1 ) *CCE1 [ "-" ] "]"`
-    fn class(&mut self) -> Step {
+    fn class(&mut self) -> Translation {
         self.advance('[');
         self.written.push('[');
         if self.take('^') {
@@ -175,7 +177,7 @@ impl Translator<'_> {
     }
 
     /// `CCE1 = ( CCchar [ "-" CCchar ] ) / charClassEsc`
-    fn class_part(&mut self) -> Step {
+    fn class_part(&mut self) -> Translation {
         let first = match self.class_character()? {
             Escape::Category(category) => {
                 self.written.push_str(&category);
@@ -200,7 +202,7 @@ impl Translator<'_> {
         }
     }
 
-    fn class_character(&mut self) -> Result<Escape, PatternFault> {
+    fn class_character(&mut self) -> Result<Escape, NotIRegexp> {
         match self.peek() {
             Some('\\') => self.escape(),
             Some('[') => Err(fault("a class inside a class; a literal `[` is written `\\[`")),
@@ -214,7 +216,7 @@ impl Translator<'_> {
     }
 
     /// `SingleCharEsc / catEsc / complEsc`
-    fn escape(&mut self) -> Result<Escape, PatternFault> {
+    fn escape(&mut self) -> Result<Escape, NotIRegexp> {
         self.advance('\\');
         let Some(code) = self.peek() else { return Err(fault("`\\` at the end")) };
         self.advance(code);
@@ -231,7 +233,7 @@ impl Translator<'_> {
     }
 
     /// `\p{…}` and `\P{…}` with a general category of Unicode.
-    fn category(&mut self, code: char) -> Result<Escape, PatternFault> {
+    fn category(&mut self, code: char) -> Result<Escape, NotIRegexp> {
         let rest = self.source.get(self.next..).unwrap_or_default();
         let name = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name);
         match name {
@@ -267,20 +269,20 @@ impl Translator<'_> {
         found
     }
 
-    fn expect(&mut self, character: char, otherwise: &str) -> Step {
+    fn expect(&mut self, character: char, otherwise: &str) -> Translation {
         if self.take(character) { Ok(()) } else { Err(fault(otherwise)) }
     }
 }
 
-/// What a backslash stands for.
+/// The meaning of a backslash and the characters after it.
 enum Escape {
     Character(char),
     /// Written in the syntax of the `regex` crate.
     Category(String),
 }
 
-fn fault(reason: &str) -> PatternFault {
-    PatternFault::Invalid(reason.to_owned())
+fn fault(reason: &str) -> NotIRegexp {
+    NotIRegexp(reason.to_owned())
 }
 
 /// `IsCategory`: a letter for the group, and one more for the category.

@@ -6,8 +6,8 @@
 //! - those that ask for one value of a single field, or for the field to exist,
 //!   are found by path and value, and settled by that alone where it is all
 //!   they ask;
-//! - the others are evaluated, the cheap ones first, and what several of them
-//!   have in common is evaluated once.
+//! - the others are evaluated, the cheap ones first, and parts that several of
+//!   them have in common are evaluated once.
 
 mod cost;
 mod fields;
@@ -29,7 +29,7 @@ pub use verdicts::{EventVerdicts, SelectorCost, TypeCandidates, UndecidedCause, 
 /// order in which they were given.
 #[derive(Debug)]
 pub struct SubscriptionIndex<T> {
-    entries: Vec<Entry<T>>,
+    entries: Vec<IndexEntry<T>>,
     types: TypeIndex,
     fields: FieldIndex,
     /// The positions that `fields` holds.
@@ -39,7 +39,7 @@ pub struct SubscriptionIndex<T> {
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+struct IndexEntry<T> {
     selector: CompiledSelector,
     /// How the selector's cost grows with the event.
     growth: u32,
@@ -49,7 +49,7 @@ struct Entry<T> {
 impl<T> SubscriptionIndex<T> {
     /// Indexes subscriptions.
     pub fn new(entries: impl IntoIterator<Item = (CompiledSelector, T)>) -> Self {
-        let entries = entries.into_iter().map(|(selector, subscription)| Entry {
+        let entries = entries.into_iter().map(|(selector, subscription)| IndexEntry {
             growth: cost::growth(selector.root()),
             selector: selector.unshared(),
             subscription,
@@ -92,8 +92,8 @@ impl<T> SubscriptionIndex<T> {
         self.entries.get(position as usize).map(|entry| &entry.subscription)
     }
 
-    /// What an event's type ("": it has none) tells about all events of that
-    /// type. Call it once for each distinct type of a batch.
+    /// The subscriptions that can want events of a type ("": events without one).
+    /// Call it once for each distinct type of a batch.
     #[must_use]
     pub fn for_type(&self, event_type: &str) -> TypeCandidates {
         let mut candidates = TypeCandidates { may_be_called: !self.guarded.is_empty(), ..Default::default() };
@@ -190,7 +190,12 @@ impl<T> SubscriptionIndex<T> {
     }
 }
 
-fn evaluate<T>(entry: &Entry<T>, position: u32, event: &mut EventView<'_>, verdicts: &mut EventVerdicts) {
+fn evaluate<T>(
+    entry: &IndexEntry<T>,
+    position: u32,
+    event: &mut EventView<'_>,
+    verdicts: &mut EventVerdicts,
+) {
     let limits = event.limits();
     let event_steps = event.budget().steps_left;
     let is_last_of_event = event_steps < limits.selector_steps_max;

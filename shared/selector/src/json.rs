@@ -5,7 +5,7 @@
 //! the node after its last descendant is, so a subtree is a range, skipping it
 //! is one step and visiting it needs no recursion.
 //!
-//! Why not simd-json, which the edge uses: it rewrites its input (a copy per
+//! Why not simd-json: it rewrites its input (a copy per
 //! event here), refuses integers past 64 bits and lone surrogates, and rounds
 //! numbers to `f64`. This one takes every JSON text, keeps numbers as written
 //! so that they compare exactly, and is no slower on events of a usual size
@@ -15,7 +15,7 @@
 mod parser;
 mod value;
 
-use parser::Parser;
+use parser::JsonParser;
 
 pub(super) use value::{Shape, Value};
 
@@ -24,12 +24,12 @@ pub(super) use value::{Shape, Value};
 pub(super) struct JsonFault {
     /// Byte offset into the text.
     pub(super) offset: usize,
-    /// What was wrong there.
+    /// Why the text is not JSON there.
     pub(super) reason: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NodeKind {
     Null,
     False,
     True,
@@ -47,7 +47,7 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    kind: Kind,
+    kind: NodeKind,
     from: u32,
     to: u32,
 }
@@ -61,10 +61,10 @@ pub(super) struct Tape {
 }
 
 impl Tape {
-    /// Parses `text`, replacing what the tape held.
+    /// Parses `text`; the tape's earlier document is forgotten.
     pub(super) fn parse(&mut self, text: &str, depth_max: usize) -> Result<(), JsonFault> {
         self.clear();
-        let result = Parser::new(self, text, depth_max).document();
+        let result = JsonParser::new(self, text, depth_max).document();
         if result.is_err() {
             self.clear();
         }

@@ -22,20 +22,20 @@ pub(super) use slice::element_position;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Expression {
     /// A query over the payload: true if it selects anything.
-    Query(Query),
+    Query(PathQuery),
     /// A bare logical expression; `@` does not occur outside its filters.
     Logical(Logical),
 }
 
 /// A query from `$` or `@`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Query {
-    pub(super) origin: Origin,
-    pub(super) segments: Vec<Segment>,
+pub(super) struct PathQuery {
+    pub(super) origin: QueryOrigin,
+    pub(super) segments: Vec<PathSegment>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Origin {
+pub(super) enum QueryOrigin {
     /// `$`: the payload.
     Root,
     /// `$` and then a name, in a bare logical expression: the payload's
@@ -46,17 +46,17 @@ pub(super) enum Origin {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Segment {
+pub(super) struct PathSegment {
     /// Applies to the node and all its descendants rather than to it alone.
     descendant: bool,
-    pub(super) selectors: Vec<Step>,
+    pub(super) selectors: Vec<PathStep>,
     /// The nodes that the query selects up to and including this segment.
     pub(super) slot: Slot,
 }
 
 /// RFC 9535's selectors; the word is taken here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     Name(Box<str>),
     Wildcard,
     Index(i64),
@@ -78,8 +78,8 @@ pub(super) enum Term {
     Or(Vec<Logical>),
     And(Vec<Logical>),
     Not(Logical),
-    Exists(Query),
-    Compare(Comparison, Comparable, Comparable),
+    Exists(PathQuery),
+    Compare(CompareOperator, Comparable, Comparable),
     Matches(Comparable, Expected),
 }
 
@@ -90,7 +90,7 @@ impl From<Term> for Logical {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Comparison {
+pub(super) enum CompareOperator {
     Equal,
     NotEqual,
     Less,
@@ -99,16 +99,16 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
-/// What yields one value or nothing.
+/// An operand of a comparison: it yields one value or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Comparable {
     Literal(Literal),
     /// A query that can select at most one node.
-    Singular(Query),
+    Singular(PathQuery),
     Length(Box<Comparable>),
-    Count(Query),
+    Count(PathQuery),
     /// The value of the only node, if there is exactly one.
-    ValueOf(Query),
+    ValueOf(PathQuery),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -130,22 +130,22 @@ pub(super) enum Expected {
     Found(Comparable, Extent),
 }
 
-impl Query {
+impl PathQuery {
     /// True if the query can select at most one node.
     fn is_singular(&self) -> bool {
         self.segments.iter().all(|segment| segment.singular_step().is_some())
     }
 }
 
-impl Segment {
-    fn new(descendant: bool, selectors: Vec<Step>) -> Self {
+impl PathSegment {
+    fn new(descendant: bool, selectors: Vec<PathStep>) -> Self {
         Self { descendant, selectors, slot: Slot::default() }
     }
 
     /// The only step, if it selects at most one node.
-    pub(super) fn singular_step(&self) -> Option<&Step> {
+    pub(super) fn singular_step(&self) -> Option<&PathStep> {
         match self.selectors.as_slice() {
-            [step @ (Step::Name(_) | Step::Index(_))] if !self.descendant => Some(step),
+            [step @ (PathStep::Name(_) | PathStep::Index(_))] if !self.descendant => Some(step),
             _ => None,
         }
     }

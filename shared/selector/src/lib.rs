@@ -35,8 +35,8 @@
 //! all selectors that look at one event share a budget of steps
 //! ([`EvaluationLimits`], [`MatchBudget`]); where it ends first the answer is
 //! [`Verdict::Undecided`], never a guess. A [`SubscriptionIndex`] evaluates
-//! what selectors have in common once for each event, and finds those that ask
-//! for one value of one field without evaluating the others. Nothing here
+//! the parts that selectors have in common once for each event, and finds the
+//! selectors that ask for one value of one field without evaluating the others. Nothing here
 //! panics or recurses deeper than the limits.
 
 mod budget;
@@ -49,6 +49,8 @@ mod event_type;
 mod explain;
 mod field;
 mod function;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod i_regexp;
 mod index;
 mod json;
@@ -75,7 +77,7 @@ pub use limits::{EvaluationLimits, SelectorLimits};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A checked selector: its JSON as it was given, and what the matcher runs.
+/// A checked selector: its JSON as it was given, and its compiled form.
 #[derive(Debug, Clone)]
 pub struct Selector {
     original: Box<str>,
@@ -116,7 +118,7 @@ impl Selector {
         &self.canonical
     }
 
-    /// What the matcher runs. Cloning it is cheap.
+    /// The compiled form, which judges events. Cloning it is cheap.
     #[must_use]
     pub fn compiled(&self) -> &CompiledSelector {
         &self.compiled

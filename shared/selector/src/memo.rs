@@ -1,5 +1,5 @@
-//! What is known of the event at hand: each part that several selectors of an
-//! index have in common is evaluated once for each event.
+//! Results for the event at hand: a part that several selectors of an index have
+//! in common is evaluated once for each event.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::Verdict;
 /// Where the result of a part is remembered. A selector of its own has none;
 /// an index gives the same slot to all equal parts of its selectors.
 ///
-/// A slot is no part of what a selector means: all slots are equal, and a
+/// A slot says nothing about a selector's meaning: all slots are equal, and a
 /// clone has none.
 #[derive(Debug)]
 pub(super) struct Slot(AtomicU32);
@@ -68,19 +68,19 @@ pub(super) enum KnownNodes {
 pub(super) struct Memo {
     /// Entries of another round are of another event.
     round: u32,
-    entries: Vec<Entry>,
+    entries: Vec<MemoEntry>,
     /// Positions on the event's tape.
     nodes: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Entry {
+struct MemoEntry {
     round: u32,
-    result: Known,
+    result: KnownResult,
 }
 
 #[derive(Debug, Clone, Default)]
-enum Known {
+enum KnownResult {
     #[default]
     TooMany,
     Verdict(Verdict),
@@ -97,26 +97,26 @@ impl Memo {
             self.round = 1;
         }
         if self.entries.len() < slots {
-            self.entries.resize(slots, Entry::default());
+            self.entries.resize(slots, MemoEntry::default());
         }
     }
 
     pub(super) fn verdict(&self, slot: &Slot) -> Option<Verdict> {
         match self.known(slot)? {
-            Known::Verdict(verdict) => Some(*verdict),
+            KnownResult::Verdict(verdict) => Some(*verdict),
             _ => None,
         }
     }
 
     pub(super) fn keep_verdict(&mut self, slot: &Slot, verdict: Verdict) {
-        self.keep(slot, Known::Verdict(verdict));
+        self.keep(slot, KnownResult::Verdict(verdict));
     }
 
     pub(super) fn nodes(&self, slot: &Slot) -> Option<KnownNodes> {
         match self.known(slot)? {
-            Known::Nodes(from, to) => Some(KnownNodes::Selected(*from..*to)),
-            Known::TooMany => Some(KnownNodes::TooMany),
-            Known::Verdict(_) => None,
+            KnownResult::Nodes(from, to) => Some(KnownNodes::Selected(*from..*to)),
+            KnownResult::TooMany => Some(KnownNodes::TooMany),
+            KnownResult::Verdict(_) => None,
         }
     }
 
@@ -124,12 +124,12 @@ impl Memo {
         let from = self.nodes.len() as u32;
         self.nodes.extend_from_slice(positions);
         let to = self.nodes.len() as u32;
-        self.keep(slot, Known::Nodes(from, to));
+        self.keep(slot, KnownResult::Nodes(from, to));
         from..to
     }
 
     pub(super) fn keep_too_many(&mut self, slot: &Slot) {
-        self.keep(slot, Known::TooMany);
+        self.keep(slot, KnownResult::TooMany);
     }
 
     /// The position of one of the nodes kept.
@@ -137,16 +137,16 @@ impl Memo {
         self.nodes.get(index as usize).copied()
     }
 
-    fn known(&self, slot: &Slot) -> Option<&Known> {
+    fn known(&self, slot: &Slot) -> Option<&KnownResult> {
         let entry = self.entries.get(slot.number()? as usize)?;
         (entry.round == self.round).then_some(&entry.result)
     }
 
-    fn keep(&mut self, slot: &Slot, result: Known) {
+    fn keep(&mut self, slot: &Slot, result: KnownResult) {
         let round = self.round;
         let entry = slot.number().and_then(|number| self.entries.get_mut(number as usize));
         if let Some(entry) = entry {
-            *entry = Entry { round, result };
+            *entry = MemoEntry { round, result };
         }
     }
 }

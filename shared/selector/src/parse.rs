@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::canonical::write_value;
-use super::field::Field;
+use super::field::FieldPath;
 use super::function::{Constant, Function, OneOf, Operator, Predicate};
 use super::json::{JsonFault, Shape, Tape, Value};
 use super::jsonpath;
@@ -16,7 +16,7 @@ use super::{EventTypePattern, SelectorError, SelectorFault, SelectorLimits};
 const VALUE_DEPTH_MAX: usize = 32;
 
 pub(super) fn parse(json: &str, limits: &SelectorLimits) -> Result<SelectorNode, SelectorError> {
-    let mut reader = Reader { pointer: String::new(), depth: 0, selectors: 0, limits };
+    let mut reader = SelectorReader { pointer: String::new(), depth: 0, selectors: 0, limits };
     let max = limits.json_bytes_max;
     if json.len() > max {
         return reader.fault(SelectorFault::Limit { what: "bytes of the selector", found: json.len(), max });
@@ -30,7 +30,7 @@ pub(super) fn parse(json: &str, limits: &SelectorLimits) -> Result<SelectorNode,
     reader.selector(tape.root(json))
 }
 
-struct Reader<'l> {
+struct SelectorReader<'l> {
     /// Where the reader is.
     pointer: String,
     depth: usize,
@@ -40,7 +40,7 @@ struct Reader<'l> {
 
 type Read<T> = Result<T, SelectorError>;
 
-impl Reader<'_> {
+impl SelectorReader<'_> {
     fn selector(&mut self, json: Value<'_>) -> Read<SelectorNode> {
         self.selectors += 1;
         self.limit("selectors in all", self.selectors, self.limits.selectors_max)?;
@@ -124,7 +124,7 @@ impl Reader<'_> {
         self.members(json, &["field", "operator", "value"])?;
         let field = self.string(json, "field")?;
         let bytes_max = self.limits.field_bytes_max;
-        let field = self.within("field", |reader| reader.checked(Field::parse(field, bytes_max)))?;
+        let field = self.within("field", |reader| reader.checked(FieldPath::parse(field, bytes_max)))?;
         let name = self.string(json, "operator")?;
         let Some(operator) = Operator::parse(name) else {
             return self.within("operator", |reader| reader.fault(SelectorFault::Expected(Operator::NAMES)));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use regex_syntax::hir::{Hir, HirKind, Literal};
 
-use super::budget::{Budget, Exhausted};
-use super::i_regexp;
+use super::budget::{Exhausted, StepBudget};
+use super::i_regexp::{self, NotIRegexp};
 
-/// What a pattern is matched against.
+/// The part of a string that a pattern must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Extent {
     /// Anywhere inside the string.
@@ -23,7 +23,8 @@ pub(super) enum Extent {
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     regex: Arc<regex::Regex>,
-    /// How many of its positions can be alive at once: what a byte costs at worst.
+    /// How many of the pattern's positions can be alive at once: at worst, a byte
+    /// costs one step for each.
     positions: usize,
 }
 
@@ -74,7 +75,8 @@ impl Pattern {
         extent: Extent,
         compiled_bytes_max: usize,
     ) -> Result<Self, PatternFault> {
-        let translated = i_regexp::translate(source, NESTING_MAX)?;
+        let translated = i_regexp::translate(source, NESTING_MAX)
+            .map_err(|NotIRegexp(reason)| PatternFault::Invalid(reason))?;
         let anchored = match extent {
             Extent::Part => translated,
             Extent::Whole => format!("^(?:{translated})$"),
@@ -102,7 +104,7 @@ impl Pattern {
         }
     }
 
-    pub(super) fn is_match(&self, text: &str, budget: &mut Budget) -> Result<bool, Exhausted> {
+    pub(super) fn is_match(&self, text: &str, budget: &mut StepBudget) -> Result<bool, Exhausted> {
         budget.spend((4 + text.len() / 2).saturating_mul(self.positions))?;
         Ok(self.regex.is_match(text))
     }

@@ -9,80 +9,83 @@ use std::collections::HashMap;
 
 use super::field::FieldStep;
 use super::function::Function;
-use super::jsonpath::{Comparable, Expected, Expression, Logical, Origin, Query, Segment, Step, Term};
+use super::jsonpath::{
+    Comparable, Expected, Expression, Logical, PathQuery, PathSegment, PathStep, QueryOrigin, Term,
+};
 use super::memo::Slot;
 use super::node::SelectorNode;
 
 /// A part whose result is one for the whole event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Part<'s> {
+enum SharedPart<'s> {
     Expression(&'s Expression),
     Function(&'s Function),
     Field(&'s [FieldStep]),
     Logical(&'s Logical),
-    Path(Origin, &'s [Segment]),
+    Path(QueryOrigin, &'s [PathSegment]),
 }
 
 /// Gives slots to the parts that are found under more than one other part, and
 /// says how many slots there are.
+#[expect(clippy::mutable_key_type, reason = "slots, which change, are no part of equality and hash")]
 pub(super) fn share<'s>(selectors: impl Iterator<Item = &'s SelectorNode> + Clone) -> usize {
-    let mut found: HashMap<Part<'s>, Found> = HashMap::new();
+    let mut found: HashMap<SharedPart<'s>, Occurrence> = HashMap::new();
     let mut slots = 0;
     for selector in selectors.clone() {
         // A part that was met before is known with all that is inside it.
         walk(selector, &mut |part, _| match found.get_mut(&part) {
             None => {
-                found.insert(part, Found::Once);
-                Inside::Visit
+                found.insert(part, Occurrence::Once);
+                Descent::Visit
             }
             Some(known) => {
-                if let Found::Once = known {
-                    *known = Found::Shared(slots);
+                if let Occurrence::Once = known {
+                    *known = Occurrence::Shared(slots);
                     slots += 1;
                 }
-                Inside::Skip
+                Descent::Skip
             }
         });
     }
     for selector in selectors {
         walk(selector, &mut |part, slot| {
-            if let Some(Found::Shared(number)) = found.get(&part) {
+            if let Some(Occurrence::Shared(number)) = found.get(&part) {
                 slot.set(*number);
             }
-            Inside::Visit
+            Descent::Visit
         });
     }
     slots as usize
 }
 
-enum Found {
+enum Occurrence {
     Once,
     Shared(u32),
 }
 
 /// Whether the parts inside a part are to be visited.
 #[derive(PartialEq, Eq)]
-enum Inside {
+enum Descent {
     Visit,
     Skip,
 }
 
-type Visitor<'v, 's> = dyn FnMut(Part<'s>, &'s Slot) -> Inside + 'v;
+type Visitor<'v, 's> = dyn FnMut(SharedPart<'s>, &'s Slot) -> Descent + 'v;
 
 fn walk<'s>(node: &'s SelectorNode, visitor: &mut Visitor<'_, 's>) {
     match node {
         SelectorNode::EventType(_) => {}
         SelectorNode::JsonPath { expression, slot, .. } => {
-            if visitor(Part::Expression(expression), slot) == Inside::Visit {
+            if visitor(SharedPart::Expression(expression), slot) == Descent::Visit {
                 match expression {
                     Expression::Query(query) => walk_query(query, visitor),
-                    Expression::Logical(logical) => walk_logical(logical, Place::Outside, visitor),
+                    Expression::Logical(logical) => walk_logical(logical, Surroundings::Outside, visitor),
                 }
             }
         }
         SelectorNode::Function { function, slot, field } => {
-            if visitor(Part::Function(function), slot) == Inside::Visit {
-                visitor(Part::Field(function.field.steps()), field);
+            if visitor(SharedPart::Function(function), slot) == Descent::Visit {
+                visitor(SharedPart::Field(function.field.steps()), field);
             }
         }
         SelectorNode::All(parts) | SelectorNode::Any(parts) => {
@@ -96,15 +99,16 @@ fn walk<'s>(node: &'s SelectorNode, visitor: &mut Visitor<'_, 's>) {
 
 /// Where a logical expression stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Surroundings {
     /// It has one answer for the whole event.
     Outside,
     /// It has one for each node that the filter looks at.
     InFilter,
 }
 
-fn walk_logical<'s>(logical: &'s Logical, place: Place, visitor: &mut Visitor<'_, 's>) {
-    if place == Place::Outside && visitor(Part::Logical(logical), &logical.slot) == Inside::Skip {
+fn walk_logical<'s>(logical: &'s Logical, place: Surroundings, visitor: &mut Visitor<'_, 's>) {
+    if place == Surroundings::Outside && visitor(SharedPart::Logical(logical), &logical.slot) == Descent::Skip
+    {
         return;
     }
     match &*logical.term {
@@ -140,16 +144,16 @@ fn walk_comparable<'s>(comparable: &'s Comparable, visitor: &mut Visitor<'_, 's>
 
 /// From the whole path to its first segment: a part of a path is under the next
 /// longer part.
-fn walk_query<'s>(query: &'s Query, visitor: &mut Visitor<'_, 's>) {
+fn walk_query<'s>(query: &'s PathQuery, visitor: &mut Visitor<'_, 's>) {
     for length in (1..=query.segments.len()).rev() {
         let Some(path @ [.., last]) = query.segments.get(..length) else { return };
-        let is_absolute = query.origin != Origin::Current;
-        if is_absolute && visitor(Part::Path(query.origin, path), &last.slot) == Inside::Skip {
+        let is_absolute = query.origin != QueryOrigin::Current;
+        if is_absolute && visitor(SharedPart::Path(query.origin, path), &last.slot) == Descent::Skip {
             return;
         }
         for step in &last.selectors {
-            if let Step::Filter(logical) = step {
-                walk_logical(logical, Place::InFilter, visitor);
+            if let PathStep::Filter(logical) = step {
+                walk_logical(logical, Surroundings::InFilter, visitor);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 mod metric;
 
-pub use metric::{Kind, METRICS, Metric, Values, describe};
+pub use metric::{METRICS, Metric, MetricKind, Values, describe};
 pub use metrics_exporter_prometheus::PrometheusHandle;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -24,7 +24,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a process tells about itself.
+/// The configuration of logs, metrics and traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetryConfig {
@@ -44,7 +44,7 @@ impl Default for TelemetryConfig {
     }
 }
 
-/// Why telemetry does not start.
+/// Why logs or metrics cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter cannot be read.
@@ -78,7 +78,9 @@ const COUNTS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0,
 /// If the filter is not one, or logs were started before.
 pub fn start_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
     let filter: Targets = config.log_filter.parse()?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A line that cannot be written is dropped: telling so on stderr would panic
+    // the thread that logs, which a full disk must not do.
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(filter);
     let started = match config.log_format {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),

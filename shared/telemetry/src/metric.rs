@@ -1,21 +1,21 @@
-//! What a metric is, said once: for `/metrics`, for `docs/metrics.md` and for
-//! the tests of both.
+//! The declaration of a metric, from which `/metrics`, `docs/metrics.md` and the
+//! tests of both are made.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 
-/// How a metric moves.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only up.
+pub enum MetricKind {
+    /// It only grows.
     Counter,
-    /// Up and down.
+    /// It grows and falls.
     Gauge,
-    /// Observations by size.
+    /// It counts observations by size.
     Histogram,
 }
 
-impl Kind {
-    /// As Prometheus calls it.
+impl MetricKind {
+    /// Prometheus's name of the type.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,12 +26,12 @@ impl Kind {
     }
 }
 
-/// What a label may be: never an id of a customer or an event, never a URL.
+/// The values of a label: a closed set, never ids of customers or events, never URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
     /// One of these.
     Of(&'static [&'static str]),
-    /// One of a set that is bounded elsewhere, in these words.
+    /// One of a set that is bounded elsewhere; the text names it.
     Bounded(&'static str),
 }
 
@@ -41,8 +41,8 @@ pub struct Metric {
     /// Its name.
     pub name: &'static str,
     /// How it moves.
-    pub kind: Kind,
-    /// What it says, in one sentence.
+    pub kind: MetricKind,
+    /// Its meaning, in one sentence.
     pub help: &'static str,
     /// Its labels.
     pub labels: &'static [(&'static str, Values)],
@@ -52,19 +52,19 @@ impl Metric {
     /// A counter without labels.
     #[must_use]
     pub const fn counter(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Counter, help, labels: &[] }
+        Self { name, kind: MetricKind::Counter, help, labels: &[] }
     }
 
     /// A gauge without labels.
     #[must_use]
     pub const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Gauge, help, labels: &[] }
+        Self { name, kind: MetricKind::Gauge, help, labels: &[] }
     }
 
     /// A histogram without labels.
     #[must_use]
     pub const fn histogram(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Histogram, help, labels: &[] }
+        Self { name, kind: MetricKind::Histogram, help, labels: &[] }
     }
 
     /// With labels.
@@ -110,20 +110,44 @@ pub const METRICS: &[Metric] = &[
         "sluice_log_takeovers_cut_short_total",
         "Takeovers of a shard that stopped looking for records sent twice, so that delivery could begin.",
     ),
+    Metric::counter(
+        "sluice_store_refused_total",
+        "Items and messages that DynamoDB or SQS refused for good; each is set aside with its bytes and the \
+         reason.",
+    )
+    .by(&[("kind", Values::Of(&["batch", "facts", "dead_letter", "delivery", "row"]))]),
+    Metric::counter(
+        "sluice_queue_deliveries_split_total",
+        "Deliveries split in two because their message was too large for the queue.",
+    ),
+    Metric::counter(
+        "sluice_queue_side_calls_failed_total",
+        "Calls of SQS beside a delivery's own path that failed; deliveries go on, some come again or late.",
+    )
+    .by(&[("call", Values::Of(SIDE_CALLS))]),
+    Metric::gauge(
+        "sluice_settings_wrong",
+        "Settings of the stream, the tables and the queues that are not as Sluice needs them, as found at the \
+         start; the log names them, and `sluice provision` mends those that it may.",
+    ),
 ];
 
-/// Gives the recorder that is installed the metrics' help.
+/// Calls of SQS beside a delivery's own path.
+const SIDE_CALLS: &[&str] =
+    &["change_visibility", "delete_messages", "send_on", "give_up", "revive", "carry_dead_letters"];
+
+/// Hands the metrics' help texts to the installed recorder.
 pub fn describe(all: &[Metric]) {
     for Metric { name, kind, help, .. } in all {
         match kind {
-            Kind::Counter => describe_counter!(*name, *help),
-            Kind::Gauge => describe_gauge!(*name, *help),
-            Kind::Histogram => describe_histogram!(*name, *help),
+            MetricKind::Counter => describe_counter!(*name, *help),
+            MetricKind::Gauge => describe_gauge!(*name, *help),
+            MetricKind::Histogram => describe_histogram!(*name, *help),
         }
     }
 }
 
-/// Says which version runs.
+/// Records the version that runs.
 pub(super) fn tell_version() {
     describe(METRICS);
     gauge!("sluice_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);

@@ -13,30 +13,30 @@ use tempfile::TempDir;
 
 const CONNECTIONS: usize = 4;
 const BATCH: usize = 5;
-/// Two subscriptions miss at the most what two log records hold.
+/// The events of two log records, for two subscriptions: the most that one damage may cost.
 pub(crate) const RECORD_EVENTS_MAX: u64 = 2 * 2 * (CONNECTIONS * BATCH) as u64;
 /// Events before the stop; with the payload's size, more than a segment.
 const EVENTS: u64 = 3000;
 const EVENT_BYTES: usize = 900;
 /// How long a server with damaged files may take to deliver what it has.
 const ARRIVAL: Duration = Duration::from_secs(20);
-/// How often dead letters are redriven; longer than the queue takes to look at
-/// them, a second, and than a receiver's ledger lags.
+/// The time between two redrives of dead letters. It is longer than the second that
+/// the queue takes to look at them, and than a receiver's ledger lags.
 const ROUND: Duration = Duration::from_millis(1500);
 /// After how many redrives without effect a server with nothing to do is done.
 const ROUNDS: usize = 2;
 
 /// How the server was stopped.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Ending {
+pub(crate) enum ServerEnding {
     Kill,
     Terminate,
 }
 
-/// What became of a damaged copy.
+/// The end of a server that was started on a damaged copy.
 #[derive(Debug)]
-pub(crate) struct End {
-    /// Acknowledged events that did not arrive; none if the server did not start.
+pub(crate) struct DamageEnd {
+    /// Acknowledged events that did not arrive; `None` if the server did not start.
     pub(crate) lost: Option<u64>,
     /// Whether a server that did not start ended by its own decision.
     pub(crate) refused_well: bool,
@@ -45,19 +45,19 @@ pub(crate) struct End {
     pub(crate) log: String,
 }
 
-/// A subscription's receiver: where it listens, and what it took before the stop.
+/// A subscription's receiver: its address, and the ledger of what it took before the stop.
 #[derive(Debug)]
-struct Place {
+struct ReceiverPlace {
     address: SocketAddr,
     ledger: PathBuf,
 }
 
 /// The stopped server.
-pub(crate) struct Site {
+pub(crate) struct DamageSite {
     own: TempDir,
     customer: Customer,
     subscriptions: Vec<String>,
-    places: Vec<Place>,
+    places: Vec<ReceiverPlace>,
     addresses: (SocketAddr, SocketAddr),
 }
 
@@ -68,17 +68,19 @@ fn config() -> ServerConfig {
         .env("SLUICE_PROCESSOR__BREAKER__OPEN_MAX_MS", 1000)
 }
 
-impl Site {
-    /// Two subscriptions: one has had nearly everything, one nothing.
-    pub(crate) fn make(ending: Ending) -> Self {
+impl DamageSite {
+    /// Stops a server with two subscriptions: one received nearly everything, one nothing.
+    pub(crate) fn make(ending: ServerEnding) -> Self {
         let own = directory();
         let addresses = (ports::reserved_address(), ports::reserved_address());
         let data = own.path().join("data");
         let mut server = config().data_dir(&data).addresses(addresses.0, addresses.1).start();
         let customer = Customer::new(&server);
-        let place = |name: &str| Place { address: ports::reserved_address(), ledger: own.path().join(name) };
+        let place =
+            |name: &str| ReceiverPlace { address: ports::reserved_address(), ledger: own.path().join(name) };
         let places = vec![place("ready.received"), place("busy.received")];
-        let start = |place: &Place, behaviour| receiver_at(place.address, &place.ledger, &[], behaviour);
+        let start =
+            |place: &ReceiverPlace, behaviour| receiver_at(place.address, &place.ledger, &[], behaviour);
         let (ready, busy) =
             (start(&places[0], Behaviour::default()), start(&places[1], Behaviour::status(503)));
         let subscriptions = [ready.url(), busy.url()].map(|url| customer.subscribe(&url).id).to_vec();
@@ -96,8 +98,8 @@ impl Site {
         ready.set_behaviour(Behaviour::status(503)).unwrap();
         traffic.wait_for_accepted(EVENTS / 5);
         match ending {
-            Ending::Kill => server.kill(),
-            Ending::Terminate => server.terminate(),
+            ServerEnding::Kill => server.kill(),
+            ServerEnding::Terminate => server.terminate(),
         }
         traffic.finish();
         for receiver in [ready, busy] {
@@ -130,7 +132,7 @@ impl Site {
     }
 
     /// Starts a server on a copy, with receivers that take everything.
-    pub(crate) fn try_start(&self, data: &Path) -> End {
+    pub(crate) fn try_start(&self, data: &Path) -> DamageEnd {
         let ledgers = directory();
         let taken: Vec<PathBuf> = self
             .places
@@ -153,7 +155,7 @@ impl Site {
             Ok(server) => self.watch(&server, &taken, &receivers),
             Err(failure) => {
                 let refused_well = failure.status.is_some_and(|status| status.code() == Some(1));
-                End { lost: None, refused_well, takes_new: false, log: failure.log }
+                DamageEnd { lost: None, refused_well, takes_new: false, log: failure.log }
             }
         };
         // Waited for: the next case listens on the same addresses.
@@ -161,13 +163,13 @@ impl Site {
         end
     }
 
-    /// Sees what arrives.
-    fn watch(&self, server: &Server, taken: &[PathBuf], receivers: &[ReceiverHandle]) -> End {
+    /// Waits until nothing more arrives, and counts what was lost.
+    fn watch(&self, server: &Server, taken: &[PathBuf], receivers: &[ReceiverHandle]) -> DamageEnd {
         let sent = self.own.path().join("sent");
         let lost = || taken.iter().map(|ledger| check::compare(&sent, ledger).lost).sum::<u64>();
         let lost = self.settle(server, lost);
         let takes_new = self.takes_new(server, || receivers.iter().map(|r| r.stats().unmarked).sum());
-        End { lost: Some(lost), refused_well: false, takes_new, log: server.log() }
+        DamageEnd { lost: Some(lost), refused_well: false, takes_new, log: server.log() }
     }
 
     /// Waits until nothing is lost, or nothing more will come: the server has
@@ -198,7 +200,7 @@ impl Site {
     /// Dead letters count as delivered if a redrive delivers them.
     fn redrive(&self, server: &Server) {
         for subscription in &self.subscriptions {
-            let body = json!({"subscription_id": subscription});
+            let body = json!({"workflow_id": subscription});
             let request = Request::post("/v1/dead-letters/redrive").json(&body);
             // A damaged catalogue may know neither key nor subscription: the ledgers tell.
             request.bearer(&self.customer.key).send(server.public()).ok();
@@ -224,7 +226,7 @@ fn is_idle(server: &Server) -> bool {
     };
     ["queue_events", "lag_events", "unsettled_events"]
         .iter()
-        .all(|of| none(&format!("sluice_processor_{of}")))
+        .all(|name| none(&format!("sluice_processor_{name}")))
 }
 
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) {

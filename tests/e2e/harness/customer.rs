@@ -34,10 +34,10 @@ impl Customer {
     #[track_caller]
     pub(crate) fn with(server: &Server, body: &Value) -> Self {
         let customer = server.admin_call(Request::post("/admin/customers").json(body), 201);
-        let id = text(&customer, "id");
+        let id = text(&customer, "customer_id");
         let path = format!("/admin/customers/{id}/keys");
         let key = server.admin_call(Request::post(path).json(&json!({})), 201);
-        Self { id, key: text(&key, "key"), public: server.public() }
+        Self { id, key: text(&key, "api_key"), public: server.public() }
     }
 
     /// A request with the customer's key; the status must be this one.
@@ -142,7 +142,7 @@ impl Customer {
 
     #[track_caller]
     pub(crate) fn redrive(&self, subscription: &str) -> Value {
-        let body = json!({"subscription_id": subscription});
+        let body = json!({"workflow_id": subscription});
         let request = Request::post("/v1/dead-letters/redrive").json(&body);
         let answer = request.bearer(&self.key).send(self.public).expect("redrive");
         assert!((200..300).contains(&answer.status), "{}", answer.text());

@@ -3,6 +3,7 @@
 
 use super::{Attribute, Data, invalid, write};
 use crate::decode::EventError;
+use crate::media_type::is_utf8;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::CONTENT_TYPE;
@@ -13,10 +14,7 @@ use std::borrow::Cow;
 /// The event of a request.
 pub(super) fn event(headers: &HeaderMap, body: &[u8], event_bytes_max: usize) -> Result<Vec<u8>, EventError> {
     if body.len() > event_bytes_max {
-        return Err(EventError {
-            code: "EVENT_TOO_LARGE",
-            message: format!("the event's data has {} bytes; the limit is {event_bytes_max}", body.len()),
-        });
+        return Err(EventError::too_large(body.len(), event_bytes_max));
     }
     let mut attributes = Vec::new();
     for (header, value) in headers {
@@ -48,13 +46,18 @@ fn data<'a>(kind: Option<&str>, body: &'a [u8]) -> Result<Data<'a>, EventError> 
         return Ok(Data::None);
     }
     let essence = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let is_text = essence.as_deref().is_some_and(|kind| kind.starts_with("text/") || kind.ends_with("xml"));
     let is_json = essence.as_deref().is_none_or(|kind| kind.ends_with("/json") || kind.ends_with("+json"));
+    if let Some(kind) = kind.filter(|kind| !is_utf8(kind.as_bytes()))
+        && (is_json || is_text)
+    {
+        return Err(invalid(format!("the charset of `{kind}` must be utf-8")));
+    }
     if is_json {
         let raw: &RawValue = serde_json::from_slice(body)
             .map_err(|error| invalid(format!("the data is not JSON: {error}")))?;
         return Ok(Data::Json(raw));
     }
-    let is_text = essence.is_some_and(|kind| kind.starts_with("text/") || kind.ends_with("xml"));
     match std::str::from_utf8(body) {
         Ok(text) if is_text => Ok(Data::Text(text)),
         Err(_) if is_text => Err(invalid("the data is not UTF-8")),

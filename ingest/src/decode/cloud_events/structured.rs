@@ -1,6 +1,6 @@
 //! The JSON format (CloudEvents JSON Event Format 1.0), one event or a batch.
 
-use super::{Attribute, Data, Translated, invalid, write};
+use super::{Attribute, Data, TranslatedBody, invalid, write};
 use crate::decode::{EventError, EventsBodyError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,9 +17,9 @@ pub(super) fn one(body: &[u8]) -> Result<Result<Vec<u8>, EventError>, EventsBody
 }
 
 /// An array of events.
-pub(super) fn batch(body: &[u8]) -> Result<Translated, EventsBodyError> {
+pub(super) fn batch(body: &[u8]) -> Result<TranslatedBody, EventsBodyError> {
     let all: Vec<&RawValue> = parse(body)?;
-    let mut out = Translated { body: Vec::with_capacity(body.len() * 5 / 4 + 64), refusals: Vec::new() };
+    let mut out = TranslatedBody { body: Vec::with_capacity(body.len() * 5 / 4 + 64), refusals: Vec::new() };
     out.body.push(b'[');
     for (at, raw) in all.into_iter().enumerate() {
         if at > 0 {

@@ -109,7 +109,10 @@ fn read() -> Vec<Named> {
         &[("event_id", text()), ("status", one_of(&statuses)), ("acknowledged_at", schema_ref("Time"))],
         &["event_id", "status"],
     );
+    let resent = whole(&[("workflow_id", schema_ref("Id")), ("delivery_id", schema_ref("Id"))]);
     vec![
+        ("ResentDelivery", resent),
+        ("Resent", whole(&[("event_id", schema_ref("EventId")), ("deliveries", list("ResentDelivery"))])),
         ("StoredEvent", event),
         ("InboxPage", page("events", "StoredEvent", &[("total", count())])),
         ("Acknowledged", acknowledged),
@@ -146,7 +149,7 @@ fn subscriptions() -> Vec<Named> {
     let sent = whole(&[
         ("delivered", boolean()),
         ("event_id", schema_ref("EventId")),
-        ("webhook_id", schema_ref("Id")),
+        ("delivery_id", schema_ref("Id")),
         ("status_code", json!({ "type": ["integer", "null"] })),
         ("latency_ms", count()),
         ("error", json!({ "type": ["string", "null"] })),
@@ -165,12 +168,13 @@ fn subscriptions() -> Vec<Named> {
     );
     let judgement = whole(&[
         ("looked_at", count()),
+        ("complete", json!({ "type": "boolean", "description": "Whether all of them were judged in time." })),
         ("matching", count()),
         ("effective_at", schema_ref("Time")),
         ("events", list("JudgedEvent")),
     ]);
     let attempt = whole(&[
-        ("webhook_id", schema_ref("Id")),
+        ("delivery_id", schema_ref("Id")),
         ("timestamp", schema_ref("Time")),
         ("attempt", count()),
         ("event_count", count()),
@@ -196,8 +200,8 @@ fn given_up_and_replayed() -> Vec<Named> {
     let reasons =
         ["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"];
     let mut letter = whole(&[
-        ("id", schema_ref("Id")),
-        ("subscription_id", schema_ref("Id")),
+        ("dead_letter_id", schema_ref("Id")),
+        ("workflow_id", schema_ref("Id")),
         ("reason", one_of(&reasons)),
         ("attempts", count()),
         ("last_status", json!({ "type": ["integer", "null"] })),
@@ -211,8 +215,8 @@ fn given_up_and_replayed() -> Vec<Named> {
     letter["properties"]["event_range"] =
         whole(&[("first", schema_ref("EventId")), ("last", schema_ref("EventId"))]);
     let replay = whole(&[
-        ("id", schema_ref("Id")),
-        ("subscription_id", schema_ref("Id")),
+        ("replay_id", schema_ref("Id")),
+        ("workflow_id", schema_ref("Id")),
         ("status", one_of(&["running", "done", "cancelled", "stopped"])),
         ("start_time", schema_ref("Time")),
         ("end_time", schema_ref("Time")),
@@ -247,7 +251,7 @@ fn given_up_and_replayed() -> Vec<Named> {
 
 fn operators() -> Vec<Named> {
     let customer = whole(&[
-        ("id", schema_ref("Id")),
+        ("customer_id", schema_ref("Id")),
         ("name", text()),
         ("email", json!({ "type": ["string", "null"] })),
         ("status", one_of(&["active", "suspended"])),
@@ -257,7 +261,7 @@ fn operators() -> Vec<Named> {
         ("updated_at", schema_ref("Time")),
     ]);
     let key_fields = [
-        ("id", schema_ref("Id")),
+        ("key_id", schema_ref("Id")),
         ("customer_id", schema_ref("Id")),
         ("hint", json!({ "type": "string", "description": "How the key begins." })),
         ("status", one_of(&["active", "revoked", "expired"])),
@@ -266,7 +270,7 @@ fn operators() -> Vec<Named> {
         ("revoked_at", nullable("Time")),
     ];
     let shown = json!({ "type": "string", "pattern": "^sk_(live|test)_", "description": "Shown this once." });
-    let with_text = whole(&[&key_fields[..], &[("key", shown.clone())]].concat());
+    let with_text = whole(&[&key_fields[..], &[("api_key", shown.clone())]].concat());
     vec![
         ("Customer", customer),
         ("CustomerPage", page("customers", "Customer", &[("total", count())])),

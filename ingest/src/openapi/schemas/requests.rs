@@ -2,7 +2,7 @@
 
 use super::{Named, boolean, closed, one_of, open, or_null, within};
 use crate::config::IngestConfig;
-use crate::decode::limits::{TAGS_MAX, TEXT_BYTES_MAX};
+use crate::decode::limits::{NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX};
 use crate::describe::parts::schema_ref;
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
@@ -37,16 +37,18 @@ fn basics() -> Vec<Named> {
         ),
         ("Time", time("RFC 3339, from 1970 on.")),
         ("QueryTime", json!({ "anyOf": [time("RFC 3339, from 1970 on."), ms] })),
-        (
-            "Text",
-            json!({
-                "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX, "pattern": NO_CONTROLS,
-                "description": format!("1 to {TEXT_BYTES_MAX} bytes of UTF-8 without control characters."),
-            }),
-        ),
+        ("Text", bounded_text(TEXT_BYTES_MAX)),
+        ("Name", bounded_text(NAME_BYTES_MAX)),
         ("FilterText", json!({ "type": "string", "minLength": 1 })),
         ("EventStatus", one_of(&["pending", "delivered", "failed", "unmatched", "acknowledged"])),
     ]
+}
+
+fn bounded_text(bytes_max: usize) -> Value {
+    json!({
+        "type": "string", "minLength": 1, "maxLength": bytes_max, "pattern": NO_CONTROLS,
+        "description": format!("1 to {bytes_max} bytes of UTF-8 without control characters."),
+    })
 }
 
 fn events(config: &IngestConfig) -> Vec<Named> {
@@ -61,9 +63,9 @@ fn events(config: &IngestConfig) -> Vec<Named> {
     );
     let event = closed(
         &[
-            ("event_type", schema_ref("Text")),
+            ("event_type", schema_ref("Name")),
             ("payload", json!({ "description": "Any JSON, at most 64 levels deep." })),
-            ("source", schema_ref("Text")),
+            ("source", schema_ref("Name")),
             ("tags", json!({ "type": "array", "items": any_text, "maxItems": TAGS_MAX })),
             ("ordering_key", schema_ref("Text")),
             ("metadata", metadata),
@@ -80,7 +82,7 @@ fn events(config: &IngestConfig) -> Vec<Named> {
                         `partitionkey` its ordering key; there is one of `data` and `data_base64`; all others are in `metadata.cloudevents`.",
         "required": ["specversion", "id", "type", "source"],
         "properties": {
-            "specversion": { "const": "1.0" }, "id": attribute, "type": schema_ref("Text"), "source": schema_ref("Text"),
+            "specversion": { "const": "1.0" }, "id": attribute, "type": schema_ref("Name"), "source": schema_ref("Name"),
             "subject": attribute, "time": schema_ref("Time"), "datacontenttype": attribute, "dataschema": attribute,
             "data": {}, "data_base64": { "type": "string", "contentEncoding": "base64" },
         },
@@ -95,6 +97,7 @@ fn events(config: &IngestConfig) -> Vec<Named> {
         ] }),
         ),
         ("CloudEvent", cloud),
+        ("Resend", closed(&[("workflow_id", schema_ref("Id"))], &[])),
         ("AckMany", closed(&[("event_ids", ids)], &["event_ids"])),
     ]
 }
@@ -224,19 +227,27 @@ fn subscriptions() -> Vec<Named> {
     let rate = json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1000 });
     let replay = closed(
         &[
-            ("subscription_id", schema_ref("Id")),
+            ("workflow_id", schema_ref("Id")),
+            ("subscription_id", other("workflow_id", "Id")),
             ("start_time", schema_ref("Time")),
+            ("since", other("start_time", "Time")),
             ("end_time", schema_ref("Time")),
+            ("until", other("end_time", "Time")),
             ("dry_run", boolean()),
             ("rate_per_second", rate),
         ],
-        &["subscription_id"],
+        &[],
     );
+    let mut replay = replay;
+    replay["anyOf"] = json!([{ "required": ["workflow_id"] }, { "required": ["subscription_id"] }]);
     let redrive = closed(
         &[
-            ("subscription_id", schema_ref("Id")),
+            ("workflow_id", schema_ref("Id")),
+            ("subscription_id", other("workflow_id", "Id")),
             ("since", schema_ref("Time")),
+            ("start_time", other("since", "Time")),
             ("until", schema_ref("Time")),
+            ("end_time", other("until", "Time")),
             ("limit", within(1, 10_000)),
         ],
         &[],
@@ -261,6 +272,11 @@ fn subscriptions() -> Vec<Named> {
             ),
         ),
     ]
+}
+
+/// A field that is another name of a field.
+fn other(name: &str, schema: &str) -> Value {
+    json!({ "allOf": [schema_ref(schema)], "description": format!("Another name of `{name}`.") })
 }
 
 fn operators() -> Vec<Named> {

@@ -26,7 +26,7 @@ struct NewKey {
 /// A key as answers show it.
 #[derive(Serialize)]
 struct KeyView<'a> {
-    id: ApiKeyId,
+    key_id: ApiKeyId,
     customer_id: CustomerId,
     hint: &'a str,
     status: &'static str,
@@ -35,7 +35,7 @@ struct KeyView<'a> {
     revoked_at: Option<String>,
     /// The key's text, in the one answer that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
+    api_key: Option<&'a str>,
 }
 
 fn view(key: &ApiKey) -> KeyView<'_> {
@@ -45,14 +45,14 @@ fn view(key: &ApiKey) -> KeyView<'_> {
         None => "expired",
     };
     KeyView {
-        id: key.id,
+        key_id: key.id,
         customer_id: key.customer,
         hint: &key.hint,
         status,
         created_at: rfc3339_string(key.created_at_ms),
         expires_at: key.expires_at_ms.map(rfc3339_string),
         revoked_at: key.revoked_at_ms.map(rfc3339_string),
-        key: None,
+        api_key: None,
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn make(
     Ok(MadeKey { text, stored })
 }
 
-/// `POST /admin/customers/{customer}/keys`.
+/// `POST /admin/customers/{customer_id}/keys`.
 pub(super) async fn create(request: &ApiRequest<'_>, body: Incoming) -> Result<ApiReply, ApiError> {
     let NewKey { mode, expires_at } = request.optional_json(body).await?;
     let customer = request.customer()?;
@@ -90,17 +90,17 @@ pub(super) async fn create(request: &ApiRequest<'_>, body: Incoming) -> Result<A
         return Err(ApiError::invalid("expires_at", "must lie in the future"));
     }
     let made = make(request, customer.id(), mode.unwrap_or(KeyMode::Live), expires_at_ms).await?;
-    Ok(json(StatusCode::CREATED, &KeyView { key: Some(&made.text), ..view(&made.stored) }))
+    Ok(json(StatusCode::CREATED, &KeyView { api_key: Some(&made.text), ..view(&made.stored) }))
 }
 
-/// `GET /admin/customers/{customer}/keys`.
+/// `GET /admin/customers/{customer_id}/keys`.
 pub(super) fn list(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let state = request.customer()?.state();
     let keys: Vec<_> = state.keys.iter().map(|key| view(key)).collect();
     Ok(json(StatusCode::OK, &json!({ "keys": keys })))
 }
 
-/// `DELETE /admin/customers/{customer}/keys/{id}`.
+/// `DELETE /admin/customers/{customer_id}/keys/{id}`.
 pub(super) async fn revoke(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?;
     let key: ApiKeyId = request.path_id()?;

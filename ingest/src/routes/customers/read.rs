@@ -23,7 +23,7 @@ pub(super) fn list(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     Ok(json(StatusCode::OK, &body))
 }
 
-/// `GET /admin/customers/{customer}`.
+/// `GET /admin/customers/{customer_id}`.
 pub(super) fn get(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     Ok(json(StatusCode::OK, &view(&request.customer()?.state().customer)))
 }

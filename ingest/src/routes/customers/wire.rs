@@ -70,7 +70,7 @@ impl CustomerChange {
 /// A customer as answers show it.
 #[derive(Serialize)]
 pub(super) struct CustomerView<'a> {
-    id: CustomerId,
+    customer_id: CustomerId,
     name: &'a str,
     email: Option<&'a str>,
     status: CustomerStatus,
@@ -82,7 +82,7 @@ pub(super) struct CustomerView<'a> {
 
 pub(super) fn view(customer: &Customer) -> CustomerView<'_> {
     CustomerView {
-        id: customer.id,
+        customer_id: customer.id,
         name: &customer.name,
         email: customer.email.as_deref(),
         status: customer.status,

@@ -20,7 +20,7 @@ pub(super) async fn create(
     Ok(json(StatusCode::CREATED, &view(&customer)))
 }
 
-/// `PATCH /admin/customers/{customer}`.
+/// `PATCH /admin/customers/{customer_id}`.
 pub(super) async fn patch(
     context: &OperatorsContext,
     request: &ApiRequest<'_>,

@@ -1,6 +1,6 @@
 //! `GET /v1/dead-letters`.
 
-use super::filter;
+use super::{FILTER, filter};
 use crate::contexts::DeadLettersContext;
 use crate::cursor::CursorBinding;
 use crate::error::ApiError;
@@ -18,8 +18,8 @@ const IDS_SHOWN_MAX: usize = 1000;
 
 #[derive(Serialize)]
 struct DeadLetterView {
-    id: DeadLetterId,
-    subscription_id: SubscriptionId,
+    dead_letter_id: DeadLetterId,
+    workflow_id: SubscriptionId,
     reason: &'static str,
     attempts: u32,
     last_status: Option<u16>,
@@ -55,8 +55,8 @@ fn view(letter: DeadLetter) -> DeadLetterView {
     };
     let time = |ms: u64| (ms > 0).then(|| rfc3339_string(ms));
     DeadLetterView {
-        id: letter.id,
-        subscription_id: delivery.subscription,
+        dead_letter_id: letter.id,
+        workflow_id: delivery.subscription,
         reason: letter.reason.as_str(),
         attempts: delivery.attempts,
         last_status: delivery.last.status,
@@ -76,7 +76,7 @@ pub(super) async fn list(
     request: &ApiRequest<'_>,
 ) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?.id();
-    let query = request.query(&["subscription_id", "since", "until", "limit", "cursor"])?;
+    let query = request.query(&[&FILTER[..], &["limit", "cursor"]].concat())?;
     let (filter, limit) = (filter(&query)?, query.limit(100)?);
     let binding = binding(customer, &filter);
     let after = query.text("cursor").map(|text| open(&binding, text)).transpose()?;

@@ -4,7 +4,7 @@ use super::{REQUEST_MAX, STEP};
 use crate::contexts::DeadLettersContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
-use crate::request::{ApiRequest, parse_time};
+use crate::request::{ApiRequest, TimeRange, either};
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,13 @@ const LIMIT_DEFAULT: usize = 1000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RedriveRequest {
+    workflow_id: Option<SubscriptionId>,
+    /// Another name of `workflow_id`.
     subscription_id: Option<SubscriptionId>,
-    /// RFC 3339.
     since: Option<String>,
-    /// RFC 3339.
+    start_time: Option<String>,
     until: Option<String>,
+    end_time: Option<String>,
     limit: Option<usize>,
 }
 
@@ -37,13 +39,22 @@ impl RedriveRequest {
         Ok(limit)
     }
 
+    fn subscription(&self) -> Result<Option<SubscriptionId>, ApiError> {
+        let found = either(("workflow_id", self.workflow_id), ("subscription_id", self.subscription_id))?;
+        Ok(found.map(|(_, id)| id))
+    }
+
     fn query(&self) -> Result<DeadLetterQuery, ApiError> {
-        let time =
-            |text: &Option<String>, field| text.as_deref().map(|text| parse_time(text, field)).transpose();
+        let range = TimeRange::read(|name| match name {
+            "start_time" => self.start_time.as_deref(),
+            "since" => self.since.as_deref(),
+            "end_time" => self.end_time.as_deref(),
+            _ => self.until.as_deref(),
+        })?;
         Ok(DeadLetterQuery {
-            subscription: self.subscription_id,
-            since_ms: time(&self.since, "since")?.unwrap_or(0),
-            until_ms: time(&self.until, "until")?,
+            subscription: self.subscription()?,
+            since_ms: range.start_ms.unwrap_or(0),
+            until_ms: range.end_ms,
             after: None,
             limit: 0,
         })
@@ -69,7 +80,7 @@ pub(super) async fn redrive(
     let redrive: RedriveRequest = request.optional_json(body).await?;
     let limit = redrive.limit()?;
     let state = customer.state();
-    if let Some(id) = redrive.subscription_id {
+    if let Some(id) = redrive.subscription()? {
         let subscription = state.subscription(id).ok_or_else(|| ApiError::not_found("subscription"))?;
         if subscription.status != SubscriptionStatus::Active {
             return Err(ApiError::conflict("the subscription is disabled; enable it first"));

@@ -1,6 +1,6 @@
 //! Deleting dead letters.
 
-use super::{REQUEST_MAX, STEP, filter};
+use super::{FILTER, REQUEST_MAX, STEP, filter};
 use crate::contexts::DeadLettersContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
@@ -28,10 +28,10 @@ pub(super) async fn many(
     request: &ApiRequest<'_>,
 ) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?.id();
-    let query = request.query(&["subscription_id", "since", "until"])?;
+    let query = request.query(&FILTER)?;
     let filter = filter(&query)?;
     if filter.subscription.is_none() && filter.until_ms.is_none() && filter.since_ms == 0 {
-        return Err(ApiError::invalid("subscription_id", "say which: subscription_id, since or until"));
+        return Err(ApiError::invalid("workflow_id", "say which dead letters: workflow_id, since or until"));
     }
     let (mut deleted, mut has_more) = (0, true);
     while deleted < REQUEST_MAX && has_more {

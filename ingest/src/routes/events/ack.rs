@@ -1,5 +1,6 @@
 //! Acknowledging events, one or many.
 
+use super::find::not_found;
 use crate::contexts::EventsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
@@ -31,7 +32,7 @@ pub(super) async fn one(context: &EventsContext, request: &ApiRequest<'_>) -> Re
             Err(ApiError::new(StatusCode::CONFLICT, "ALREADY_ACKNOWLEDGED", message)
                 .details(json!({ "acknowledged_at": rfc3339_string(*ms) })))
         }
-        Some(AckOutcome::Unknown) | None => Err(ApiError::not_found("event")),
+        Some(AckOutcome::Unknown) | None => Err(not_found(context, id)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `GET /v1/events/{id}`.
 
+use super::find::find;
 use crate::contexts::EventsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json_bytes};
@@ -12,10 +13,7 @@ use sluice_model::EventId;
 pub(super) async fn get(context: &EventsContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?;
     let id: EventId = request.path_id()?;
-    let stored = context.store.get(customer.id(), id.batch()).await?;
-    let Some(stored) = stored.filter(|stored| id.index() < stored.batch.len()) else {
-        return Err(ApiError::not_found("event"));
-    };
+    let stored = find(context, customer.id(), id).await?;
     let mut out = Vec::new();
     item::write(&stored.batch.envelope(id.index()), &status::standing(&stored, id.index()), &mut out);
     Ok(json_bytes(StatusCode::OK, out.into()))

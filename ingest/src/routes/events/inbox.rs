@@ -12,8 +12,19 @@ use sluice_model::{CustomerId, EventId};
 use sluice_ports::event_store::Direction;
 use std::io::Write;
 
-const PARAMETERS: [&str; 9] =
-    ["status", "event_type", "source", "tag", "start_time", "end_time", "limit", "cursor", "order"];
+const PARAMETERS: [&str; 11] = [
+    "status",
+    "event_type",
+    "source",
+    "tag",
+    "start_time",
+    "end_time",
+    "since",
+    "until",
+    "limit",
+    "cursor",
+    "order",
+];
 
 /// A page of the customer's events.
 pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
@@ -40,6 +51,7 @@ pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> R
         filter: &filter,
         budget: PageBudget::for_page(limit),
     };
+    let _turn = context.reads.lock(customer.id()).await;
     let page = read(&*context.store, page_query).await?;
     let mut out = Vec::with_capacity(page.items.len() + 2048);
     out.extend_from_slice(b"{\"events\":[");
@@ -57,13 +69,14 @@ fn filter(query: &QueryParams<'_>) -> Result<EventFilter, ApiError> {
         })
     };
     let text = |name| query.text(name).map(str::to_owned);
+    let range = query.range()?;
     Ok(EventFilter {
         status: query.text("status").map(status).transpose()?,
         event_type: text("event_type"),
         source: text("source"),
         tag: text("tag"),
-        start_ms: query.time("start_time")?,
-        end_ms: query.time("end_time")?,
+        start_ms: range.start_ms,
+        end_ms: range.end_ms,
     })
 }
 

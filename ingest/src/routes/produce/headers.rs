@@ -4,7 +4,7 @@ use super::refusal::bad_key;
 use crate::decode::BodyForm;
 use crate::decode::cloud_events::CloudForm;
 use crate::error::ApiError;
-use crate::media_type::is_media_type;
+use crate::media_type::{check_charset, is_media_type};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
@@ -17,12 +17,24 @@ const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "applic
 /// How the body holds its events, by its `Content-Type`. Without one it is JSON,
 /// and so is the translation of CloudEvents.
 pub(super) fn body_form(headers: &HeaderMap, cloud: Option<CloudForm>) -> Result<BodyForm, ApiError> {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let Some(content_type) = content_type.filter(|_| cloud.is_none()) else { return Ok(BodyForm::Json) };
+    let Some(content_type) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
+        return Ok(BodyForm::Json);
+    };
+    match cloud {
+        // The charset is the data's, which the translation checks.
+        Some(CloudForm::Binary) => return Ok(BodyForm::Json),
+        Some(CloudForm::Structured | CloudForm::Batch) => {
+            check_charset(content_type)?;
+            return Ok(BodyForm::Json);
+        }
+        None => {}
+    }
     if is_media_type(content_type, "application/json") {
+        check_charset(content_type)?;
         return Ok(BodyForm::Json);
     }
     if NDJSON.iter().any(|media_type| is_media_type(content_type, media_type)) {
+        check_charset(content_type)?;
         return Ok(BodyForm::Ndjson);
     }
     Err(ApiError::new(
@@ -66,6 +78,7 @@ mod tests {
         assert_eq!(form("application/json; charset=utf-8"), Some(BodyForm::Json));
         assert_eq!(form("Application/X-NDJSON"), Some(BodyForm::Ndjson));
         assert_eq!(form("text/plain"), None);
+        assert_eq!(form("application/json; charset=utf-16"), None);
         assert_eq!(body_form(&HeaderMap::new(), None).unwrap(), BodyForm::Json);
     }
 

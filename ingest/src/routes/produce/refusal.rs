@@ -1,6 +1,6 @@
 //! Why events are not accepted, as the client is told.
 
-use crate::decode::EventsBodyError;
+use crate::decode::{EventError, EventsBodyError};
 use crate::error::ApiError;
 use crate::lanes::Full;
 use crate::produce::ProduceError;
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) fn refusal(error: ProduceError, customer: &CustomerEntry, rates: &dyn Rates) -> ApiError {
     match error {
         ProduceError::Body(error) => unreadable(error),
-        ProduceError::Event(error) => bad_request(error.code, error.message),
+        ProduceError::Event(error) => invalid_event(error),
         ProduceError::AllRejected(list) => all_rejected(&list),
         ProduceError::Full(Full::Process) => ApiError::overloaded("too many events wait for the log"),
         ProduceError::Full(Full::Customer) => {
@@ -59,6 +59,15 @@ pub(super) fn bad_key() -> ApiError {
 
 fn bad_request(code: &'static str, message: String) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, code, message)
+}
+
+/// The refusal of a request whose one event is invalid.
+fn invalid_event(error: EventError) -> ApiError {
+    match error.limit_bytes {
+        None => bad_request(error.code, error.message),
+        Some(bytes) => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error.code, error.message)
+            .details(json!({ "limit_bytes": bytes })),
+    }
 }
 
 fn unreadable(error: EventsBodyError) -> ApiError {

@@ -4,7 +4,7 @@ use super::{dry_run, view};
 use crate::contexts::ReplaysContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
-use crate::request::{ApiRequest, or_default, parse_time};
+use crate::request::{ApiRequest, TimeRange, either, or_default};
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -23,23 +23,35 @@ const RATE_MAX: u32 = 1_000_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReplayRequest {
-    subscription_id: SubscriptionId,
-    /// RFC 3339; by default the oldest event's time.
+    workflow_id: Option<SubscriptionId>,
+    /// Another name of `workflow_id`.
+    subscription_id: Option<SubscriptionId>,
+    /// By default the oldest event's time.
     start_time: Option<String>,
-    /// RFC 3339; by default now.
+    since: Option<String>,
+    /// By default now.
     end_time: Option<String>,
+    until: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     dry_run: bool,
     rate_per_second: Option<u32>,
 }
 
 impl ReplayRequest {
+    fn subscription(&self) -> Result<SubscriptionId, ApiError> {
+        let found = either(("workflow_id", self.workflow_id), ("subscription_id", self.subscription_id))?;
+        found.map(|(_, id)| id).ok_or_else(|| ApiError::invalid("workflow_id", "is missing"))
+    }
+
     /// The range of times, its end excluded.
     fn range_ms(&self, now_ms: u64) -> Result<(u64, u64), ApiError> {
-        let time =
-            |text: &Option<String>, field| text.as_deref().map(|text| parse_time(text, field)).transpose();
-        let start_ms = time(&self.start_time, "start_time")?.unwrap_or(0);
-        let end_ms = time(&self.end_time, "end_time")?.unwrap_or(now_ms + 1);
+        let range = TimeRange::read(|name| match name {
+            "start_time" => self.start_time.as_deref(),
+            "since" => self.since.as_deref(),
+            "end_time" => self.end_time.as_deref(),
+            _ => self.until.as_deref(),
+        })?;
+        let (start_ms, end_ms) = (range.start_ms.unwrap_or(0), range.end_ms.unwrap_or(now_ms + 1));
         if start_ms >= end_ms {
             return Err(ApiError::invalid("end_time", "must be after start_time"));
         }
@@ -68,7 +80,7 @@ pub(super) async fn create(
     let rate_per_second = wanted.rate()?;
     let state = customer.state();
     let subscription =
-        state.subscription(wanted.subscription_id).ok_or_else(|| ApiError::not_found("subscription"))?;
+        state.subscription(wanted.subscription()?).ok_or_else(|| ApiError::not_found("subscription"))?;
     if wanted.dry_run {
         return dry_run::count(context, &customer, subscription, start_ms, end_ms).await;
     }

@@ -5,12 +5,13 @@ use super::wire::{self, SubscriptionChange, WantedStatus, view, view_with_secret
 use super::{catalogue_error, checked_selector, webhook_url};
 use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
-use crate::reply::{ApiReply, json, no_content};
+use crate::reply::{ApiReply, json as json_reply, no_content};
 use crate::request::ApiRequest;
 use http::StatusCode;
 use hyper::body::Incoming;
+use serde_json::json;
 use sluice_catalogue::secrets::new_signing_secret;
-use sluice_model::clock::now_ms;
+use sluice_model::clock::{now_ms, rfc3339_string};
 use sluice_model::subscription::SigningSecret;
 use sluice_model::{DisabledReason, Subscription, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
@@ -18,7 +19,7 @@ use sluice_ports::catalogue::CatalogueError;
 /// How long an old secret signs beside its successor.
 const OLD_SECRET_MS: u64 = 24 * 3_600_000;
 
-/// The most secrets of a subscription; rotating faster drops the oldest.
+/// The most secrets of a subscription. A rotation that would need one more is refused.
 const SECRETS_MAX: usize = 4;
 
 /// How often a change is tried while others change the same subscription.
@@ -58,7 +59,7 @@ pub(super) async fn patch(
         Ok(change.status.map_or(EffectiveFrom::Unchanged, |status| set_status(subscription, status)))
     })
     .await?;
-    Ok(json(StatusCode::OK, &view(&changed)))
+    Ok(json_reply(StatusCode::OK, &view(&changed)))
 }
 
 fn set_status(subscription: &mut Subscription, wanted: WantedStatus) -> EffectiveFrom {
@@ -90,21 +91,34 @@ pub(super) async fn rotate_secret(request: &ApiRequest<'_>) -> Result<ApiReply, 
     let changed = update(request, |subscription| {
         let secrets = &mut subscription.secrets;
         secrets.retain(|old| old.expires_at_ms.is_none_or(|at| at > now_ms));
+        if secrets.len() >= SECRETS_MAX {
+            return Err(too_many_secrets(secrets));
+        }
         for old in &mut *secrets {
             old.expires_at_ms.get_or_insert(now_ms + OLD_SECRET_MS);
         }
         secrets.insert(0, fresh.clone());
-        secrets.truncate(SECRETS_MAX);
         Ok(EffectiveFrom::Unchanged)
     })
     .await?;
-    Ok(json(StatusCode::OK, &view_with_secret(&changed)))
+    Ok(json_reply(StatusCode::OK, &view_with_secret(&changed)))
+}
+
+/// The refusal of a rotation that would drop a secret while it still signs.
+fn too_many_secrets(secrets: &[SigningSecret]) -> ApiError {
+    let first_expiry_ms = secrets.iter().filter_map(|secret| secret.expires_at_ms).min();
+    let text = format!("{} secrets sign, the most there may be; the oldest must expire first", secrets.len());
+    let error = ApiError::new(StatusCode::CONFLICT, "TOO_MANY_SECRETS", text);
+    match first_expiry_ms {
+        Some(ms) => error.details(json!({ "possible_at": rfc3339_string(ms) })),
+        None => error,
+    }
 }
 
 /// `POST /v1/subscriptions/{id}/enable`.
 pub(super) async fn enable(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let changed = update(request, |subscription| Ok(set_status(subscription, WantedStatus::Active))).await?;
-    Ok(json(StatusCode::OK, &view(&changed)))
+    Ok(json_reply(StatusCode::OK, &view(&changed)))
 }
 
 /// Changes the subscription that the path names, while others may change it too.

@@ -13,7 +13,7 @@ use sluice_model::{AttemptRecord, DeliveryId};
 
 #[derive(Serialize)]
 struct DeliveryView {
-    webhook_id: DeliveryId,
+    delivery_id: DeliveryId,
     timestamp: String,
     attempt: u32,
     event_count: usize,
@@ -25,7 +25,7 @@ struct DeliveryView {
 
 fn view(attempt: AttemptRecord) -> DeliveryView {
     DeliveryView {
-        webhook_id: attempt.delivery,
+        delivery_id: attempt.delivery,
         timestamp: rfc3339_string(attempt.at_ms),
         attempt: attempt.attempt,
         event_count: attempt.events,

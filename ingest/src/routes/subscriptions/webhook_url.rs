@@ -35,8 +35,19 @@ pub(crate) fn check(text: &str, allow_private: bool) -> Result<String, ApiError>
     if url.fragment().is_some() {
         return Err(refuse("must not have a fragment"));
     }
+    if url.port() == Some(0) {
+        return Err(refuse("has port 0"));
+    }
+    // The parser would take the host of `https:///x` from the path.
+    let after_scheme = text.trim_ascii().split_once(':').map_or("", |(_, rest)| rest);
+    if !after_scheme.starts_with("//") || after_scheme[2..].starts_with(['/', '\\', '?', '#']) {
+        return Err(refuse("names no host"));
+    }
     let private = match url.host() {
         None => return Err(refuse("names no host")),
+        Some(Host::Domain(name)) if !is_host_name(name) => {
+            return Err(refuse("has a host that is no host name"));
+        }
         Some(Host::Domain(name)) => is_local_name(name),
         Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),
@@ -47,6 +58,19 @@ pub(crate) fn check(text: &str, allow_private: bool) -> Result<String, ApiError>
         ));
     }
     Ok(url.into())
+}
+
+/// Whether a name can be looked up: labels of 1 to 63 letters, digits, `-` and
+/// `_`, and 253 bytes in all (RFC 1035, 2.3.4; RFC 1123, 2.1; `_` is used in practice).
+fn is_host_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 fn is_local_name(name: &str) -> bool {
@@ -92,7 +116,14 @@ mod tests {
 
     #[test]
     fn plain_mistakes_are_refused_and_good_urls_taken() {
-        for good in ["https://example.com/hook?a=b", "https://203.0.112.7:8443/", "https://[2600::1]/x"] {
+        for good in [
+            "https://example.com/hook?a=b",
+            "https://203.0.112.7:8443/",
+            "https://[2600::1]/x",
+            "https://a_b.example.com./",
+            "https://xn--bcher-kva.example/",
+            &format!("https://{}.example/", "a".repeat(63)),
+        ] {
             assert_eq!(check(good, false).unwrap(), good);
         }
         for bad in [
@@ -117,6 +148,19 @@ mod tests {
             "https://0.0.0.0/",
             "data:text/plain,x",
             "https://",
+            "https:///hook",
+            "https:example.com/hook",
+            "https:/example.com/hook",
+            "https:\\\\example.com/hook",
+            "https://?x",
+            "https://example.com:0/hook",
+            "https://a..example/hook",
+            "https://.example.com/hook",
+            "https://-a.example/hook",
+            "https://*.example.com/hook",
+            "https://a b.example/",
+            &format!("https://{}.example/hook", "a".repeat(64)),
+            &format!("https://{}example/hook", "a.".repeat(130)),
         ] {
             assert!(check(bad, false).is_err(), "{bad}");
         }

@@ -33,20 +33,20 @@ struct ReceiverConnection {
 }
 
 /// Why a connection ends.
-enum ConnectionEnd {
+enum ServeEnd {
     /// The other side is gone, or asked for the end.
     Closed,
     /// The other side sent a request that cannot be read.
     Malformed(RequestError),
 }
 
-impl From<io::Error> for ConnectionEnd {
+impl From<io::Error> for ServeEnd {
     fn from(_lost: io::Error) -> Self {
         Self::Closed
     }
 }
 
-impl From<RequestError> for ConnectionEnd {
+impl From<RequestError> for ServeEnd {
     fn from(error: RequestError) -> Self {
         Self::Malformed(error)
     }
@@ -69,14 +69,14 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<ReceiverShared>, number
     loop {
         match connection.serve_request().await {
             Ok(()) => {}
-            Err(ConnectionEnd::Closed) => return,
-            Err(ConnectionEnd::Malformed(error)) => return connection.refuse(error).await,
+            Err(ServeEnd::Closed) => return,
+            Err(ServeEnd::Malformed(error)) => return connection.refuse(error).await,
         }
     }
 }
 
 impl ReceiverConnection {
-    async fn serve_request(&mut self) -> Result<(), ConnectionEnd> {
+    async fn serve_request(&mut self) -> Result<(), ServeEnd> {
         self.read_head().await?;
         // The head is taken out of `self` so that it can be borrowed beside the
         // buffers; its allocation is put back below.
@@ -109,7 +109,7 @@ impl ReceiverConnection {
     }
 
     /// Reads a head into `self.head`, without its empty line.
-    async fn read_head(&mut self) -> Result<(), ConnectionEnd> {
+    async fn read_head(&mut self) -> Result<(), ServeEnd> {
         let mut searched = 0;
         loop {
             let unread = self.input.unread();
@@ -135,7 +135,7 @@ impl ReceiverConnection {
 
     /// Reads a body and returns its length: a body of known length stays unread
     /// in `self.input`, a chunked one is put together in `self.chunked`.
-    async fn read_body(&mut self, length: BodyLength) -> Result<usize, ConnectionEnd> {
+    async fn read_body(&mut self, length: BodyLength) -> Result<usize, ServeEnd> {
         let limit = self.shared.body_bytes_max;
         match length {
             BodyLength::Known(length) if length > limit => Err(RequestError::BodyTooLong(limit).into()),
@@ -170,8 +170,8 @@ impl ReceiverConnection {
         }
     }
 
-    async fn fill(&mut self) -> Result<(), ConnectionEnd> {
-        if self.input.fill(&mut self.stream).await? == 0 { Err(ConnectionEnd::Closed) } else { Ok(()) }
+    async fn fill(&mut self) -> Result<(), ServeEnd> {
+        if self.input.fill(&mut self.stream).await? == 0 { Err(ServeEnd::Closed) } else { Ok(()) }
     }
 
     async fn answer(
@@ -179,20 +179,20 @@ impl ReceiverConnection {
         answer: ReceiverAnswer,
         closes: bool,
         retry_after: Option<RetryAfterHeader>,
-    ) -> Result<(), ConnectionEnd> {
+    ) -> Result<(), ServeEnd> {
         let (status, body) = match answer {
             ReceiverAnswer::Say(status, body) => (status, body),
-            ReceiverAnswer::Close => return Err(ConnectionEnd::Closed),
+            ReceiverAnswer::Close => return Err(ServeEnd::Closed),
             ReceiverAnswer::Reset => {
                 // A connection that cannot be reset is closed.
                 SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).ok();
-                return Err(ConnectionEnd::Closed);
+                return Err(ServeEnd::Closed);
             }
             ReceiverAnswer::Cut => {
                 write_answer(&mut self.output, 200, b"{\"failed\":[]}", false, None);
                 self.output.truncate(self.output.len() - 6);
                 self.stream.write_all(&self.output).await?;
-                return Err(ConnectionEnd::Closed);
+                return Err(ServeEnd::Closed);
             }
             ReceiverAnswer::Hang => {
                 // Until the sender gives up; bytes that it still sends are dropped.
@@ -204,7 +204,7 @@ impl ReceiverConnection {
         };
         write_answer(&mut self.output, status, &body, closes, retry_after);
         self.stream.write_all(&self.output).await?;
-        if closes { Err(ConnectionEnd::Closed) } else { Ok(()) }
+        if closes { Err(ServeEnd::Closed) } else { Ok(()) }
     }
 
     async fn refuse(mut self, error: RequestError) {

@@ -99,7 +99,8 @@ pub struct RunReport {
     /// From when a request was due to its answer, µs. In a closed loop a
     /// request is due when it is sent.
     pub latency_us: LatencySummary,
-    /// From writing a request to its answer, µs.
+    /// From writing a request to its answer, µs; from when it was due if no
+    /// connection came about.
     pub service_time_us: LatencySummary,
     /// From when requests were due to their answers, by HTTP status, µs; `none`
     /// for requests without an answer.

@@ -112,12 +112,13 @@ impl Tally {
             self.measured.count(done.outcome, done.batch, written);
         }
         let latency = self.at_least_the_limit(done, done.due);
-        let service_time = done.sent.map(|sent| self.at_least_the_limit(done, sent));
+        // A request for which no connection came about was not served either.
+        let service_time = self.at_least_the_limit(done, done.sent.unwrap_or(done.due));
         if matches!(done.outcome, RequestOutcome::Acknowledged(_) | RequestOutcome::Unanswered) {
             self.recent.record(latency);
             if measured {
                 self.latency.record(latency);
-                service_time.into_iter().for_each(|time| self.service_time.record(time));
+                self.service_time.record(service_time);
             }
         }
         let status = done.status.unwrap_or(0);
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(latency.count, 4);
         assert!((2_990_000..3_010_000).contains(&latency.min), "{latency:?}");
         assert!(latency.max >= 29_900_000, "{latency:?}");
-        assert_eq!(tally.service_time.summary().count, 2);
+        assert_eq!(tally.service_time.summary().count, 3, "all that a sender took up");
         assert_eq!((tally.all.requests_unanswered, tally.all.events_unknown), (3, 20));
         assert_eq!(tally.by_status[&0].summary().count, 3);
     }

@@ -1,177 +1,144 @@
-//! Facts as number sets that only grow: pure.
+//! The items of facts: pure.
 //!
-//! A batch's facts item has for each subscription up to four sets, named by a
-//! letter and the subscription's id without hyphens:
+//! Each write of facts about a batch is an item of its own beside the batch,
+//! put once and never changed: no write reads, none rewrites what was stored,
+//! and no item grows. What is known of a batch is the union of its items, in
+//! any order, however often each was written: an item's key ends in a hash of
+//! its bytes, so a repeated write puts the same item again.
+//!
+//! The attribute `v` of an item:
 //!
 //! ```text
-//! m t g  runs of events that it matched, took, was given up on: start * 65536 + end
-//! a      attempts: count * 2^48 + when the last of them ended, in ms
+//! u8   version, 1
+//! then for each subscription:
+//!   16 bytes  its id, big-endian
+//!   set       events that it matched
+//!   set       events that it took
+//!   set       events that were given up on
+//!   varint    attempts
+//!   varint    when the last attempt ended, in milliseconds since the Unix epoch
+//!
+//! set: u8, which of these follows
+//!   0  no event
+//!   1  runs: varint count, then for each run varint events left out since the
+//!      run before (since 0 for the first), varint events of the run
+//!   2  a bitmap: varint events left out before it, varint bytes, the bytes;
+//!      the lowest bit of the first byte is the first event
+//!   3  the set before this one in the same row, again
+//! varint: seven bits a byte, the lowest first; the highest bit says that more follow
 //! ```
 //!
-//! `ADD` to a set is a union, so writes may come in any order and any number
-//! of times; what is read is the union of the runs and the largest of the rest.
+//! Earlier versions of Sluice kept all facts of a batch in one item of number
+//! sets, which is still read: see `number_sets`.
 
-use super::layout::{Item, number};
-use aws_sdk_dynamodb::types::AttributeValue;
-use sluice_model::event_set::EventSet;
-use sluice_model::{Fact, SubscriptionId};
+mod number_sets;
+mod set;
+
+use super::layout;
+use crate::attribute::{Item, bytes_in};
+use crate::table::damaged;
+use aws_lc_rs::digest;
+use sluice_model::wire::bytes_reader::BytesReader;
+use sluice_model::{BatchId, CustomerId, EventSet, Fact, SubscriptionId};
 use sluice_ports::PortError;
 use sluice_ports::event_store::NewFact;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-const MS_BITS: u32 = 48;
+const VERSION: u8 = 1;
+/// Facts of one item, in bytes. One subscription's are less than 2 KB, since a batch has at most 4,096 events.
+const ITEM_BYTES_MAX: usize = 16 << 10;
 
-/// An update: its expression, names and values.
-#[derive(Debug)]
-pub(super) struct Update {
-    pub(super) expression: String,
-    pub(super) names: HashMap<String, String>,
-    pub(super) values: HashMap<String, AttributeValue>,
-}
-
-/// The facts of one batch, one a subscription.
-pub(super) fn join(facts: Vec<NewFact>) -> Vec<(SubscriptionId, Fact)> {
-    let mut joined: BTreeMap<SubscriptionId, Fact> = BTreeMap::new();
-    for new in facts {
-        let known = joined.entry(new.subscription).or_default();
-        *known = known.join(&new.fact);
+/// The items that hold new facts.
+pub(super) fn items(new: Vec<NewFact>, ttl: u64) -> Vec<Item> {
+    let mut by_batch: BTreeMap<(CustomerId, BatchId), BTreeMap<SubscriptionId, Fact>> = BTreeMap::new();
+    for NewFact { customer, batch, subscription, fact } in new {
+        if fact == Fact::default() {
+            continue;
+        }
+        let known = by_batch.entry((customer, batch)).or_default().entry(subscription).or_default();
+        *known = known.join(&fact);
     }
-    joined.into_iter().collect()
+    let mut items = Vec::with_capacity(by_batch.len());
+    for ((customer, batch), facts) in by_batch {
+        let bodies = encode(&facts);
+        items.extend(
+            bodies.into_iter().map(|body| layout::facts_item(customer, batch, &hash(&body), body, ttl)),
+        );
+    }
+    items
 }
 
-/// The update that adds facts to a batch's item.
-pub(super) fn update(facts: &[(SubscriptionId, Fact)], ttl: u64) -> Update {
-    let mut update = Update { expression: String::new(), names: HashMap::new(), values: HashMap::new() };
-    let mut adds = Vec::new();
+/// The first half of the SHA-256 of an item's bytes, in hexadecimal.
+fn hash(body: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA256, body);
+    hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of the items that hold a batch's facts.
+fn encode(facts: &BTreeMap<SubscriptionId, Fact>) -> Vec<Vec<u8>> {
+    let mut bodies: Vec<Vec<u8>> = Vec::new();
     for (subscription, fact) in facts {
-        let attempts = u128::from(fact.attempts) << MS_BITS | u128::from(fact.last_attempt_ms);
-        let sets = [
-            ('m', runs(&fact.matched)),
-            ('t', runs(&fact.took)),
-            ('g', runs(&fact.gave_up)),
-            ('a', if attempts > 0 { vec![attempts.to_string()] } else { Vec::new() }),
-        ];
-        for (letter, set) in sets.into_iter().filter(|(_, set)| !set.is_empty()) {
-            let place = adds.len();
-            adds.push(format!("#{place} :{place}"));
-            update.names.insert(format!("#{place}"), format!("{letter}{:032x}", subscription.as_u128()));
-            update.values.insert(format!(":{place}"), AttributeValue::Ns(set));
+        let row = encode_row(*subscription, fact);
+        match bodies.last_mut().filter(|last| last.len() + row.len() <= ITEM_BYTES_MAX) {
+            Some(last) => last.extend(row),
+            None => bodies.push([vec![VERSION], row].concat()),
         }
     }
-    update.names.insert("#ttl".into(), "ttl".into());
-    update.values.insert(":ttl".into(), number(ttl));
-    update.expression = "SET #ttl = :ttl".into();
-    if !adds.is_empty() {
-        update.expression = format!("{} ADD {}", update.expression, adds.join(", "));
+    bodies
+}
+
+fn encode_row(subscription: SubscriptionId, fact: &Fact) -> Vec<u8> {
+    let mut row = subscription.as_u128().to_be_bytes().to_vec();
+    let nothing = EventSet::new();
+    let sets = [&nothing, &fact.matched, &fact.took, &fact.gave_up];
+    for pair in sets.windows(2) {
+        set::write(&mut row, pair[1], pair[0]);
     }
-    update
+    set::write_varint(&mut row, fact.attempts.into());
+    set::write_varint(&mut row, fact.last_attempt_ms);
+    row
 }
 
-fn runs(set: &EventSet) -> Vec<String> {
-    set.runs().iter().map(|run| (u32::from(run.start) << 16 | u32::from(run.end)).to_string()).collect()
-}
-
-/// What an item says, a row a subscription.
-pub(super) fn read(item: &Item) -> Result<Vec<(SubscriptionId, Fact)>, PortError> {
+/// What a batch's items say together: a row for each subscription, by its id.
+pub(super) fn read(items: &[Item]) -> Result<Vec<(SubscriptionId, Fact)>, PortError> {
     let mut facts: BTreeMap<SubscriptionId, Fact> = BTreeMap::new();
-    for (name, value) in item {
-        let AttributeValue::Ns(set) = value else { continue };
-        let damaged =
-            || PortError::Damaged { what: "read facts".into(), detail: format!("the set `{name}`") };
-        let (letter, id) = name.split_at_checked(1).ok_or_else(damaged)?;
-        let id = u128::from_str_radix(id, 16).map_err(|_other| damaged())?;
-        let numbers: Vec<u128> =
-            set.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(|_other| damaged())?;
-        let fact = facts.entry(SubscriptionId::from_u128(id)).or_default();
-        match letter {
-            "m" => fact.matched = union(&numbers),
-            "t" => fact.took = union(&numbers),
-            "g" => fact.gave_up = union(&numbers),
-            "a" => {
-                fact.attempts = numbers.iter().map(|of| (of >> MS_BITS) as u32).max().unwrap_or(0);
-                let ms = numbers.iter().map(|of| (of & ((1 << MS_BITS) - 1)) as u64);
-                fact.last_attempt_ms = ms.max().unwrap_or(0);
-            }
-            _ => return Err(damaged()),
+    for item in items {
+        let rows = match bytes_in(item, "v") {
+            Some(body) => decode(body)?,
+            None => number_sets::read(item)?,
+        };
+        for (subscription, fact) in rows {
+            let known = facts.entry(subscription).or_default();
+            *known = known.join(&fact);
         }
     }
     Ok(facts.into_iter().collect())
 }
 
-fn union(runs: &[u128]) -> EventSet {
-    let range = |run: &u128| EventSet::range((run >> 16) as u16, *run as u16);
-    runs.iter().map(range).fold(EventSet::new(), |union, of| union.union(&of))
+fn decode(body: &[u8]) -> Result<Vec<(SubscriptionId, Fact)>, PortError> {
+    let wrong = |detail: String| damaged(format!("facts: {detail}"));
+    let mut reader = BytesReader::new(body);
+    match reader.u8() {
+        Ok(VERSION) => {}
+        Ok(version) => return Err(wrong(format!("version {version} is newer than this program"))),
+        Err(error) => return Err(wrong(error.to_string())),
+    }
+    let mut rows = Vec::new();
+    while reader.position() < body.len() {
+        rows.push(decode_row(&mut reader).map_err(|error| wrong(error.to_string()))?);
+    }
+    Ok(rows)
+}
+
+fn decode_row(reader: &mut BytesReader<'_>) -> Result<(SubscriptionId, Fact), set::SetError> {
+    let subscription = SubscriptionId::from_u128(u128::from_be_bytes(reader.array()?));
+    let matched = set::read(reader, &EventSet::new())?;
+    let took = set::read(reader, &matched)?;
+    let gave_up = set::read(reader, &took)?;
+    let attempts = u32::try_from(set::read_varint(reader)?).map_err(|_large| set::SetError::TooLarge)?;
+    let last_attempt_ms = set::read_varint(reader)?;
+    Ok((subscription, Fact { matched, took, gave_up, attempts, last_attempt_ms }))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use sluice_model::{CustomerId, EventId};
-
-    /// What DynamoDB's `ADD` does.
-    fn apply(item: &mut Item, update: &Update) {
-        for (place, name) in &update.names {
-            let AttributeValue::Ns(new) = &update.values[&place.replace('#', ":")] else { continue };
-            let known = item.entry(name.clone()).or_insert_with(|| AttributeValue::Ns(Vec::new()));
-            let AttributeValue::Ns(known) = known else { unreachable!("only sets are added to") };
-            known.extend(new.iter().filter(|value| !known.contains(value)).cloned().collect::<Vec<_>>());
-        }
-    }
-
-    fn set() -> impl Strategy<Value = EventSet> {
-        prop::collection::btree_set(0u16..50, 0..20).prop_map(|set| set.into_iter().collect())
-    }
-
-    fn fact() -> impl Strategy<Value = (u8, Fact)> {
-        (0u8..3, set(), set(), set(), 0u32..9, 0u64..1 << 45).prop_map(
-            |(subscription, matched, took, gave_up, attempts, last_attempt_ms)| {
-                (subscription, Fact { matched, took, gave_up, attempts, last_attempt_ms })
-            },
-        )
-    }
-
-    proptest! {
-        /// In any order, any number of times, in one update or several: what
-        /// is read is the join of all.
-        #[test]
-        fn facts_join_in_the_table_as_in_memory(
-            facts in prop::collection::vec(fact(), 1..12), order in any::<prop::sample::Index>(), again in any::<prop::sample::Index>()
-        ) {
-            let mut wanted: BTreeMap<SubscriptionId, Fact> = BTreeMap::new();
-            for (subscription, fact) in &facts {
-                let known = wanted.entry(SubscriptionId::from_u128((*subscription).into())).or_default();
-                *known = known.join(fact);
-            }
-            wanted.retain(|_, fact| *fact != Fact::default());
-            let mut writes = facts.clone();
-            writes.rotate_left(order.index(facts.len()));
-            writes.push(facts[again.index(facts.len())].clone());
-            let mut item = Item::new();
-            for chunk in writes.chunks(3) {
-                let new = chunk.iter().map(|(subscription, fact)| NewFact {
-                    customer: CustomerId::from_u128(1),
-                    batch: EventId::from_u128(1 << 80).batch(),
-                    subscription: SubscriptionId::from_u128((*subscription).into()),
-                    fact: fact.clone(),
-                });
-                apply(&mut item, &update(&join(new.collect()), 1));
-            }
-            prop_assert_eq!(read(&item).unwrap(), wanted.into_iter().collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn a_full_update_s_expression_fits() {
-        let fact = Fact {
-            matched: EventSet::range(0, 9),
-            took: EventSet::range(0, 9),
-            gave_up: EventSet::range(0, 9),
-            attempts: 1,
-            last_attempt_ms: 1,
-        };
-        let facts: Vec<_> = (0..64).map(|n| (SubscriptionId::from_u128(n), fact.clone())).collect();
-        let expression = update(&facts, u64::MAX).expression;
-        assert!(expression.len() < 4096, "{}", expression.len());
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use aws_sdk_kinesis::error::{ConnectorError, ErrorMetadata};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 
 fn answered(status: u16, code: &str, message: &str) -> SdkError<PutRecordsError> {
-    let mut raw = HttpResponse::new(status.try_into().unwrap(), Default::default());
+    let mut raw = HttpResponse::new(status.try_into().unwrap(), "".into());
     raw.headers_mut().insert("x-amzn-requestid", "r-1");
     let meta = ErrorMetadata::builder().code(code).message(message).build();
     SdkError::service_error(PutRecordsError::generic(meta), raw)

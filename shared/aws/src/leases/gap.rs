@@ -13,14 +13,14 @@ use std::time::Duration;
 
 /// A part of a shard that cannot be read any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gap {
+pub(super) enum LogGap {
     /// What arrived between the two times (ms since the Unix epoch) grew older than the stream keeps it.
     Retention { from_ms: u64, to_ms: u64 },
     /// The stream does not know the checkpoint: what followed it is lost.
     UnknownPosition { checkpoint: Position, now_ms: u64 },
 }
 
-impl Gap {
+impl LogGap {
     /// The gap that a stream's retention has torn behind a lease's checkpoint.
     pub(super) fn by_retention(row: &LeaseRow, retention: Duration, now_ms: u64) -> Option<Self> {
         let settled_ms = row.settled_ms.filter(|_| row.checkpoint != Position::END)?;
@@ -44,7 +44,7 @@ impl Gap {
     }
 }
 
-impl fmt::Display for Gap {
+impl fmt::Display for LogGap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |ms: u64| jiff::Timestamp::from_millisecond(ms as i64).unwrap_or_default();
         match self {
@@ -74,15 +74,15 @@ mod tests {
     #[test]
     fn what_is_older_than_the_retention_and_not_settled_is_lost() {
         let (now_ms, day) = (10 * 86_400_000, Duration::from_secs(86_400));
-        let gap = |settled_ms| Gap::by_retention(&row(Position::from_lsn(9), settled_ms), day, now_ms);
+        let gap = |settled_ms| LogGap::by_retention(&row(Position::from_lsn(9), settled_ms), day, now_ms);
         assert_eq!(gap(Some(9 * 86_400_000)), None);
-        let lost = Gap::Retention { from_ms: 86_400_000, to_ms: 9 * 86_400_000 };
+        let lost = LogGap::Retention { from_ms: 86_400_000, to_ms: 9 * 86_400_000 };
         assert_eq!(gap(Some(86_400_000)), Some(lost));
         assert_eq!(gap(None), None, "rows of other programs do not say");
         let finished = row(Position::END, Some(0));
-        assert_eq!(Gap::by_retention(&finished, day, now_ms), None);
+        assert_eq!(LogGap::by_retention(&finished, day, now_ms), None);
         // A shard that nobody ever worked loses what it had, too.
-        assert!(Gap::by_retention(&row(Position::START, Some(5)), day, now_ms).is_some());
+        assert!(LogGap::by_retention(&row(Position::START, Some(5)), day, now_ms).is_some());
         assert_eq!(
             lost.to_string(),
             "what arrived between 1970-01-02T00:00:00Z and 1970-01-10T00:00:00Z was not settled and is older than \

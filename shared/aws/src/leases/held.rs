@@ -166,7 +166,7 @@ impl Held {
                 Written::Refused(Some(now)) if self.is_ours_unanswered(&now, *counter) => {
                     *counter = now.counter;
                 }
-                written => return Ok(Changed::of(written, *counter, |now| now.owner.is_none())),
+                written => return Ok(Changed::from_write(written, *counter, |now| now.owner.is_none())),
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::testing::{MemoryTable, lease_row};
 use super::{Keeper, LeaseRow, ShardLeases};
-use crate::health::{Dependency, Health};
+use crate::health::{Dependency, DependencyHealth};
 use crate::log::testing::{FakeStream, opened, shard_id};
 use crate::{AwsConfig, OnGap};
 use sluice_ports::Leases as _;
@@ -17,23 +17,23 @@ use tokio_util::sync::CancellationToken;
 const DAY_MS: u64 = 86_400_000;
 
 /// A keeper that runs.
-struct Running {
+struct RunningKeeper {
     leases: ShardLeases,
-    health: Arc<Health>,
+    health: Arc<DependencyHealth>,
     stop: CancellationToken,
 }
 
-async fn start(stream: &Arc<FakeStream>, table: &Arc<MemoryTable>, on_gap: OnGap) -> Running {
+async fn start(stream: &Arc<FakeStream>, table: &Arc<MemoryTable>, on_gap: OnGap) -> RunningKeeper {
     let (log, _) = opened(stream).await;
     let config = AwsConfig { on_gap, shard_sync_ms: 2_000, ..AwsConfig::default() };
-    let health = Arc::new(Health::default());
+    let health = Arc::new(DependencyHealth::default());
     let (keeper, leases, _) = Keeper::over(Arc::clone(table) as _, "me".into(), &config, log, health.clone());
     let stop = CancellationToken::new();
     tokio::spawn(keeper.run(stop.clone(), CancellationToken::new()));
-    Running { leases, health, stop }
+    RunningKeeper { leases, health, stop }
 }
 
-impl Running {
+impl RunningKeeper {
     async fn granted(&self, within: Duration) -> Option<Grant> {
         tokio::time::timeout(within, self.leases.granted()).await.ok().flatten()
     }
@@ -43,7 +43,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningKeeper {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -57,7 +57,9 @@ fn worked(checkpoint: Position, settled_ms: u64) -> LeaseRow {
 async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
     let stream = FakeStream::new();
     let settled = stream.store(0, 1, 1_000);
-    let table = Arc::new(MemoryTable::with([worked(settled, sluice_model::clock::now_ms())]));
+    // The former stream had a child of this shard, whose id the new one has, too.
+    let child = LeaseRow { parents: vec![shard_id(0)], ..lease_row(&shard_id(1).0, None, settled) };
+    let table = Arc::new(MemoryTable::with([worked(settled, sluice_model::clock::now_ms()), child]));
     let first = start(&stream, &table, OnGap::TrimHorizon).await;
     let grant = first.granted(Duration::from_secs(5)).await.expect("it is worked");
     assert_eq!(table.lease(&shard_id(0)).checkpoint, settled);

@@ -68,7 +68,9 @@ impl Observed {
             match row {
                 LeaseTableRow::Lease(lease) => view.leases.push(lease),
                 LeaseTableRow::Stream(stream) => view.stream = Some(stream),
-                LeaseTableRow::Worker(name, _) if idle < self.lease => drop(view.workers.insert(name)),
+                LeaseTableRow::Worker(name, _) if idle < self.lease => {
+                    view.workers.insert(name);
+                }
                 LeaseTableRow::Worker(name, _) if idle > self.lease * DEAD_LEASES => view.dead.push(name),
                 LeaseTableRow::Worker(..) => {}
             }

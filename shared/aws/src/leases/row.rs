@@ -84,6 +84,11 @@ pub(super) fn stream(identity: &StreamIdentity) -> Item {
     ])
 }
 
+/// A shard's parents as an attribute; a set is never empty.
+pub(super) fn parents(shard: &ShardInfo) -> AttributeValue {
+    AttributeValue::Ss(shard.parents.iter().map(ToString::to_string).collect())
+}
+
 /// The row of a shard that nobody has worked yet.
 pub(super) fn new_lease(shard: &ShardInfo) -> Item {
     let mut item = Item::from([
@@ -98,8 +103,7 @@ pub(super) fn new_lease(shard: &ShardInfo) -> Item {
         ("settledMs".into(), number(clock::now_ms())),
     ]);
     if !shard.parents.is_empty() {
-        let parents = shard.parents.iter().map(ToString::to_string).collect();
-        item.insert("parentShardId".into(), AttributeValue::Ss(parents));
+        item.insert("parentShardId".into(), parents(shard));
     }
     item
 }

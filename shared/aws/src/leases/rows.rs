@@ -101,9 +101,9 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
         settled: Option<Settled>,
     ) -> Result<Written, PortError>;
 
-    /// Leaves the shard without an owner, with `START` as its checkpoint, and
-    /// counts up, if the count is `counter`.
-    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError>;
+    /// Makes the row that of a new shard of the same id, without an owner and
+    /// with `START` as its checkpoint, and counts up, if the count is `counter`.
+    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError>;
 
     /// Remembers the stream, if the table remembers `known` or, where that is
     /// none, no stream. Returns whether it did.
@@ -138,7 +138,7 @@ pub(super) enum Changed {
 
 impl Changed {
     /// Reads what a conditional change from `counter` came to.
-    pub(super) fn of(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
+    pub(super) fn from_write(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
         match written {
             Written::Yes => Self::Yes(counter + 1),
             // An earlier try of this very change: only its answer was lost.

@@ -1,6 +1,6 @@
 //! The lease table's requests on DynamoDB.
 
-use super::row::{self, WORKER, checkpoint_text, new_lease};
+use super::row::{self, WORKER, checkpoint_text, new_lease, parents};
 use super::rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 use crate::attribute::{Item, number, text};
 use crate::clients::Clients;
@@ -73,8 +73,7 @@ impl LeaseRows for LeaseTable {
     async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
         let sent = request.condition_expression("attribute_not_exists(leaseKey)").send().await;
-        let attempted = || format!("make the lease of {}", shard.id);
-        made(sent).map(drop).map_err(|error| failure::port_error(attempted(), &error))
+        made(sent, || format!("make the lease of {}", shard.id)).map(drop)
     }
 
     async fn take(
@@ -133,12 +132,22 @@ impl LeaseRows for LeaseTable {
         written(request, shard).await
     }
 
-    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
-        let update = "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled REMOVE leaseOwner";
-        let request = self.update(&shard.0, counter, update);
+    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError> {
+        // Other shards of the former stream may have been this one's parents.
+        let (sets, removes) = match shard.parents.is_empty() {
+            true => ("", ", parentShardId"),
+            false => (", parentShardId = :parents", ""),
+        };
+        let update = format!(
+            "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled{sets} REMOVE leaseOwner{removes}"
+        );
+        let mut request = self.update(&shard.id.0, counter, &update);
+        if !shard.parents.is_empty() {
+            request = request.expression_attribute_values(":parents", parents(shard));
+        }
         let request = request.expression_attribute_values(":start", text(checkpoint_text(Position::START)));
         let request = request.expression_attribute_values(":settled", number(clock::now_ms()));
-        written(request.condition_expression("leaseCounter = :known"), shard).await
+        written(request.condition_expression("leaseCounter = :known"), &shard.id).await
     }
 
     async fn remember_stream(
@@ -154,7 +163,7 @@ impl LeaseRows for LeaseTable {
                 .expression_attribute_values(":arn", text(&known.arn))
                 .expression_attribute_values(":created", number(known.created_ms)),
         };
-        made(request.send().await).map_err(|error| failure::port_error("remember the stream", &error))
+        made(request.send().await, || "remember the stream".into())
     }
 
     async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError> {
@@ -209,7 +218,10 @@ async fn written(request: UpdateItemFluentBuilder, shard: &ShardId) -> Result<Wr
 }
 
 /// Whether a conditional put was made.
-fn made(sent: Result<PutItemOutput, SdkError<PutItemError>>) -> Result<bool, SdkError<PutItemError>> {
+fn made(
+    sent: Result<PutItemOutput, SdkError<PutItemError>>,
+    attempted: impl FnOnce() -> String,
+) -> Result<bool, PortError> {
     match sent {
         Ok(_) => Ok(true),
         Err(SdkError::ServiceError(answer))
@@ -217,6 +229,6 @@ fn made(sent: Result<PutItemOutput, SdkError<PutItemError>>) -> Result<bool, Sdk
         {
             Ok(false)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(failure::port_error(attempted(), &error)),
     }
 }

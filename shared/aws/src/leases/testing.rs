@@ -113,9 +113,11 @@ impl LeaseRows for MemoryTable {
         })
     }
 
-    async fn reset(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
-        let change = |row: &mut LeaseRow| (row.owner, row.checkpoint) = (None, Position::START);
-        self.change(shard, |row| row.counter == counter, change)
+    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError> {
+        let change = |row: &mut LeaseRow| {
+            (row.owner, row.checkpoint, row.parents) = (None, Position::START, shard.parents.clone());
+        };
+        self.change(&shard.id, |row| row.counter == counter, change)
     }
 
     async fn remember_stream(

@@ -14,11 +14,11 @@ const STEP_MS: u64 = 1000;
 
 /// The times of a shard's positions.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals {
+pub(super) struct ShardArrivals {
     pairs: VecDeque<(Position, u64)>,
 }
 
-impl Arrivals {
+impl ShardArrivals {
     /// Everything that arrived up to `ms` is at `position` or before it.
     pub(super) fn note(&mut self, position: Position, ms: u64) {
         match self.pairs.back_mut() {
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_is_as_old_as_the_last_time_that_is_known_to_be_before_it() {
-        let (mut arrivals, at) = (Arrivals::default(), Position::from_lsn);
+        let (mut arrivals, at) = (ShardArrivals::default(), Position::from_lsn);
         assert_eq!(arrivals.until_ms(at(5)), None);
         arrivals.note(at(10), 1_000);
         arrivals.note(at(11), 1_500);
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = ShardArrivals::default();
         for n in 0..10_000 {
             arrivals.note(Position::from_lsn(n), n * STEP_MS);
         }

@@ -1,4 +1,4 @@
-//! Reading each record once, though it may be in the stream twice.
+//! ShardReading each record once, though it may be in the stream twice.
 //!
 //! The reader remembers which records it saw. A new owner of a shard learns it
 //! first ([`Learning`]). A second copy that it does not know is delivered
@@ -42,7 +42,7 @@ impl Known {
 }
 
 /// A shard that is being read.
-struct Reading {
+struct ShardReading {
     known: Known,
     asked: Instant,
 }
@@ -51,7 +51,7 @@ struct Reading {
 pub struct Deduplicated {
     log: Arc<KinesisLog>,
     window: Duration,
-    shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<Reading>>>>,
+    shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReading>>>>,
 }
 
 impl Deduplicated {
@@ -61,12 +61,12 @@ impl Deduplicated {
         Self { log, window, shards: Mutex::default() }
     }
 
-    fn reading(&self, shard: &ShardId) -> Arc<tokio::sync::Mutex<Reading>> {
+    fn reading(&self, shard: &ShardId) -> Arc<tokio::sync::Mutex<ShardReading>> {
         let mut shards = self.shards.lock();
         shards.retain(|id, reading| {
             id == shard || reading.try_lock().map_or(true, |reading| reading.asked.elapsed() < IDLE)
         });
-        let new = || Reading { known: Known::Nothing, asked: Instant::now() };
+        let new = || ShardReading { known: Known::Nothing, asked: Instant::now() };
         let reading = shards.entry(shard.clone());
         Arc::clone(reading.or_insert_with(|| Arc::new(tokio::sync::Mutex::new(new()))))
     }

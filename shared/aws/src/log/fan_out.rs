@@ -3,22 +3,23 @@
 //!
 //! A subscription ends by itself after five minutes and may go silent without
 //! an end (Kinesis sends an event at least every few seconds, if an empty
-//! one): one that is silent for the watchdog's time is given up. In both cases
-//! the next one begins where the last event said, a second apart at the least.
+//! one): a subscription that is silent for the watchdog's time is given up. In
+//! both cases the next one begins where the last event said, a second apart at
+//! the least. A consumer that somebody deregisters is registered again.
 
 use super::kinesis::stored;
-use super::stream::{ShardPage, Subscription};
+use super::stream::{ShardPage, ShardSubscription};
 use crate::failure;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
 use aws_sdk_kinesis::types::{
     ConsumerStatus, ShardIteratorType, StartingPosition, SubscribeToShardEvent, SubscribeToShardEventStream,
 };
-use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -36,12 +37,13 @@ pub(super) struct FanOut {
     stream: String,
     consumer: String,
     watchdog: Duration,
-    arn: OnceCell<String>,
+    /// The consumer's ARN, once it is registered.
+    arn: Mutex<Option<String>>,
 }
 
-/// How a subscription went on.
+/// How a subscription ended.
 enum Ended {
-    /// Another one is to follow.
+    /// Another subscription follows.
     Again,
     /// The shard is closed and wholly read, or nobody listens.
     ForEver,
@@ -49,15 +51,15 @@ enum Ended {
 
 impl FanOut {
     pub(super) fn new(client: Client, stream: String, consumer: String, watchdog: Duration) -> Self {
-        Self { client, stream, consumer, watchdog, arn: OnceCell::new() }
+        Self { client, stream, consumer, watchdog, arn: Mutex::default() }
     }
 
     /// Subscribes to a shard, again and again until what is returned is dropped.
-    pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> Subscription {
+    pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> ShardSubscription {
         let (sender, pushed) = mpsc::channel(EVENTS_MAX);
-        let of = Arc::clone(self);
-        let pump = tokio::spawn(async move { of.pump(shard, after, sender).await });
-        Subscription { pushed, _pump: AbortOnDropHandle::new(pump) }
+        let fan_out = Arc::clone(self);
+        let pump = tokio::spawn(async move { fan_out.pump(shard, after, sender).await });
+        ShardSubscription { pushed, _pump: AbortOnDropHandle::new(pump) }
     }
 
     async fn pump(
@@ -88,14 +90,20 @@ impl FanOut {
         after: &mut Position,
         sender: &mpsc::Sender<Result<ShardPage, PortError>>,
     ) -> Result<Ended, PortError> {
-        let what = || format!("subscribe to {shard}");
-        let arn = self.arn.get_or_try_init(|| self.register()).await?;
+        let arn = self.consumer_arn().await?;
         let request = self.client.subscribe_to_shard().consumer_arn(arn).shard_id(&*shard.0);
         let mut events = match request.starting_position(starting(*after)).send().await {
             Ok(answer) => answer.event_stream,
             // An earlier subscription is not over yet.
             Err(error) if error.code() == Some("ResourceInUseException") => return Ok(Ended::Again),
-            Err(error) => return Err(failure::unavailable(what(), &error)),
+            Err(error) => {
+                let error = failure::port_error(format!("subscribe to {shard}"), &error);
+                if error.class() == FailureClass::Denied {
+                    // The consumer may have been deregistered: the next try looks for it.
+                    *self.arn.lock().await = None;
+                }
+                return Err(error);
+            }
         };
         loop {
             let event = match tokio::time::timeout(self.watchdog, events.recv()).await {
@@ -123,27 +131,41 @@ impl FanOut {
         }
     }
 
+    /// The consumer's ARN: known, or found by registering it.
+    async fn consumer_arn(&self) -> Result<String, PortError> {
+        let mut known = self.arn.lock().await;
+        if let Some(arn) = &*known {
+            return Ok(arn.clone());
+        }
+        let arn = self.register().await?;
+        *known = Some(arn.clone());
+        Ok(arn)
+    }
+
     /// Finds the consumer, or makes it; waits until it can be used.
     async fn register(&self) -> Result<String, PortError> {
-        let what = || format!("register the consumer {}", self.consumer);
+        let attempted = || format!("register the consumer {}", self.consumer);
         let described = self.client.describe_stream_summary().stream_name(&self.stream).send().await;
-        let described = described.map_err(|error| failure::unavailable(what(), &error))?;
-        let stream = described.stream_description_summary.map(|of| of.stream_arn).unwrap_or_default();
+        let described = described.map_err(|error| failure::port_error(attempted(), &error))?;
+        let stream =
+            described.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
         let register = self.client.register_stream_consumer().stream_arn(&stream);
         match register.consumer_name(&self.consumer).send().await {
             Ok(_) => {}
-            Err(SdkError::ServiceError(of)) if of.err().code() == Some("ResourceInUseException") => {}
-            Err(error) => return Err(failure::unavailable(what(), &error)),
+            Err(error) if error.code() == Some("ResourceInUseException") => {}
+            Err(error) => return Err(failure::port_error(attempted(), &error)),
         }
         let until = Instant::now() + ACTIVE_WITHIN;
         loop {
             let request = self.client.describe_stream_consumer().stream_arn(&stream);
             let sent = request.consumer_name(&self.consumer).send().await;
-            let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
+            let answer = sent.map_err(|error| failure::port_error(attempted(), &error))?;
             match answer.consumer_description {
-                Some(of) if of.consumer_status == ConsumerStatus::Active => return Ok(of.consumer_arn),
+                Some(consumer) if consumer.consumer_status == ConsumerStatus::Active => {
+                    return Ok(consumer.consumer_arn);
+                }
                 _ if Instant::now() >= until => {
-                    return Err(PortError::unavailable(what(), "it does not become active"));
+                    return Err(PortError::unavailable(attempted(), "it does not become active"));
                 }
                 _ => tokio::time::sleep(LOOK_EVERY).await,
             }

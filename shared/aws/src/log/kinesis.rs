@@ -3,7 +3,7 @@
 use super::fan_out::FanOut;
 use super::shard_map::ShardInfo;
 use super::stream::{
-    PutAnswer, PutRecord, ReadFrom, ShardPage, StoredRecord, Stream, StreamIdentity, Subscription,
+    PutAnswer, PutRecord, ReadFrom, ShardPage, ShardSubscription, StoredRecord, Stream, StreamIdentity,
 };
 use crate::config::AwsConfig;
 use crate::failure;
@@ -109,7 +109,7 @@ impl Stream for KinesisStream {
         sent.map(page).map_err(|error| failure::port_error(format!("read {shard}"), &error))
     }
 
-    fn subscribe(&self, shard: &ShardId, after: Position) -> Option<Subscription> {
+    fn subscribe(&self, shard: &ShardId, after: Position) -> Option<ShardSubscription> {
         Some(self.fan_out.as_ref()?.subscribe(shard.clone(), after))
     }
 }

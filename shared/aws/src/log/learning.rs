@@ -31,13 +31,13 @@ pub(super) struct Learning {
     window_ms: u64,
     deadline: Instant,
     marks: Marks,
-    step: Step,
+    step: LearningStep,
     /// Parents whose end is still to be read.
     parents: Vec<ShardId>,
 }
 
 /// What is read now.
-enum Step {
+enum LearningStep {
     /// When the record at the checkpoint arrived; the oldest record where there is no checkpoint.
     Anchor { iterator: Option<String> },
     /// The end of the window, of a parent or of the shard itself.
@@ -52,8 +52,13 @@ struct Window {
     /// When the window ends: the arrival of the record at the checkpoint.
     to_ms: u64,
     iterator: Option<String>,
-    /// Whether the beginning was set so that the rest can be read in time.
-    fitted: bool,
+    /// How much of the window can be read in time, in milliseconds, once a
+    /// sample told it.
+    readable_ms: Option<u64>,
+    /// Where the whole window begins.
+    whole_from_ms: u64,
+    /// Whether nothing was found since the beginning was set.
+    is_empty: bool,
 }
 
 /// How far a step came.
@@ -82,7 +87,7 @@ impl Learning {
             window_ms: window.as_millis() as u64,
             deadline: Instant::now() + within,
             marks: Marks::default(),
-            step: Step::Anchor { iterator: None },
+            step: LearningStep::Anchor { iterator: None },
             parents: own.map_or_else(Vec::new, |info| info.parents.iter().filter(kept).cloned().collect()),
         }
     }
@@ -102,7 +107,9 @@ impl Learning {
         shard: &ShardId,
         until: Instant,
     ) -> Result<Learnt, PortError> {
-        let nothing_before = self.after == Position::START && self.parents.is_empty();
+        // A parent that is being read is no longer among those to be read.
+        let begins = matches!(self.step, LearningStep::Anchor { .. });
+        let nothing_before = begins && self.after == Position::START && self.parents.is_empty();
         if nothing_before || self.after == Position::END {
             return Ok(Learnt::Everything(None));
         }
@@ -113,7 +120,7 @@ impl Learning {
         }
         let until = until.min(self.deadline);
         match &mut self.step {
-            Step::Anchor { iterator } => {
+            LearningStep::Anchor { iterator } => {
                 let from = match self.after {
                     Position::START => ReadFrom::After(Position::START),
                     position => ReadFrom::At(position),
@@ -130,7 +137,7 @@ impl Learning {
                     None => Ok(Learnt::NotYet),
                 }
             }
-            Step::Window(window) => {
+            LearningStep::Window(window) => {
                 // Each parent gets its part of the time that is left.
                 let left = self.deadline.saturating_duration_since(Instant::now());
                 let share = left / (self.parents.len() as u32 + 1);
@@ -159,7 +166,16 @@ impl Learning {
             None => (shard.clone(), self.after),
         };
         let from_ms = to_ms.saturating_sub(self.window_ms);
-        self.step = Step::Window(Window { shard, until, from_ms, to_ms, iterator: None, fitted: false });
+        self.step = LearningStep::Window(Window {
+            shard,
+            until,
+            from_ms,
+            to_ms,
+            iterator: None,
+            readable_ms: None,
+            whole_from_ms: from_ms,
+            is_empty: true,
+        });
         Learnt::NotYet
     }
 }
@@ -167,7 +183,7 @@ impl Learning {
 impl Window {
     /// How many bytes to read next.
     const fn wanted(&self, page_bytes: usize) -> usize {
-        if self.fitted { page_bytes } else { SAMPLE_BYTES }
+        if self.readable_ms.is_some() { page_bytes } else { SAMPLE_BYTES }
     }
 
     /// Marks what a look found. Returns what it found beyond the window, once it is read.
@@ -192,26 +208,39 @@ impl Window {
             look.records = beyond;
             return Some(Some(look));
         }
+        self.is_empty &= last_ms.is_none();
         if look.is_at_end() || look.next.is_none() {
-            return Some(None);
+            return if self.is_empty && self.begin_earlier() { None } else { Some(None) };
         }
         self.iterator = look.next;
-        if let Some(last_ms) = last_ms.filter(|_| !self.fitted) {
+        if let Some(last_ms) = last_ms.filter(|_| self.readable_ms.is_none()) {
             self.fit(bytes, last_ms, readable_bytes);
         }
         None
     }
 
+    /// The end of the window held nothing: a parent was closed some time
+    /// before its child's first record. Returns whether there is more of it.
+    fn begin_earlier(&mut self) -> bool {
+        let Some(readable_ms) = self.readable_ms.filter(|_| self.from_ms > self.whole_from_ms) else {
+            return false;
+        };
+        self.from_ms = self.from_ms.saturating_sub(readable_ms).max(self.whole_from_ms);
+        self.iterator = None;
+        true
+    }
+
     /// Begins later where the rest is more than the `readable_bytes` of the
     /// time that is left: `bytes` were read of what arrived up to `last_ms`.
     fn fit(&mut self, bytes: usize, last_ms: u64, readable_bytes: f64) {
-        self.fitted = true;
         let bytes_per_ms = bytes as f64 / last_ms.saturating_sub(self.from_ms).max(1) as f64;
         let readable_ms = (readable_bytes / bytes_per_ms.max(f64::MIN_POSITIVE)) as u64;
+        self.readable_ms = Some(readable_ms.max(1));
         let begin_ms = self.to_ms.saturating_sub(readable_ms);
         if begin_ms > last_ms {
             self.from_ms = begin_ms;
             self.iterator = None;
+            self.is_empty = true;
         }
     }
 }

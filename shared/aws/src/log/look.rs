@@ -10,11 +10,11 @@ pub(super) struct Arrived {
     pub(super) bytes: usize,
     pub(super) at_ms: u64,
     /// Of a record that cannot be read, or not all of it.
-    pub(super) damage: Option<Damage>,
+    pub(super) damage: Option<RecordDamage>,
 }
 
 /// A record as it came, and what is wrong with it.
-pub(super) struct Damage {
+pub(super) struct RecordDamage {
     pub(super) record: StoredRecord,
     pub(super) detail: String,
 }
@@ -26,19 +26,23 @@ pub(super) struct Look {
     pub(super) behind_ms: u64,
     /// Whether the shard is closed and this is the last of it.
     pub(super) closed: bool,
+    /// Whether it gave as many records as were asked for: there may be more.
+    is_full: bool,
     /// The iterator of the next look, where that is known.
     pub(super) next: Option<String>,
 }
 
 impl Look {
-    pub(super) fn new(page: ShardPage) -> Self {
+    /// A page of at most `limit` records.
+    pub(super) fn new(page: ShardPage, limit: usize) -> Self {
         let ShardPage { records, behind_ms, closed, next } = page;
-        Self { records: records.into_iter().map(decode).collect(), behind_ms, closed, next }
+        let is_full = records.len() >= limit;
+        Self { records: records.into_iter().map(decode).collect(), behind_ms, closed, is_full, next }
     }
 
     /// Whether it reached the end of the shard, for now.
     pub(super) const fn is_at_end(&self) -> bool {
-        self.behind_ms == 0 || self.closed
+        self.closed || (self.behind_ms == 0 && !self.is_full)
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -54,7 +58,7 @@ fn decode(record: StoredRecord) -> Arrived {
     let damage = (!damage.is_empty()).then(|| {
         let detail = format!("record {} of {bytes} bytes: {}", position.to_decimal(), damage.join("; "));
         items.push(LogItem::Damaged { position, detail: detail.clone() });
-        Damage { record, detail }
+        RecordDamage { record, detail }
     });
     Arrived { items, position, bytes, at_ms, damage }
 }

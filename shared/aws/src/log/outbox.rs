@@ -54,7 +54,7 @@ pub(super) struct RequestLimits {
 
 /// The records of all lanes.
 #[derive(Debug)]
-pub(super) struct Outbox<T> {
+pub(super) struct PutOutbox<T> {
     /// Those of a lane in order; absent where there are none.
     lanes: BTreeMap<u16, VecDeque<Entry<T>>>,
     /// Lanes with a record on its way.
@@ -63,13 +63,13 @@ pub(super) struct Outbox<T> {
     next: u16,
 }
 
-impl<T> Default for Outbox<T> {
+impl<T> Default for PutOutbox<T> {
     fn default() -> Self {
         Self { lanes: BTreeMap::new(), flying: std::collections::HashSet::new(), next: 0 }
     }
 }
 
-impl<T> Outbox<T> {
+impl<T> PutOutbox<T> {
     /// Adds a record behind those of its lane.
     pub(super) fn push(&mut self, entry: Entry<T>) {
         self.lanes.entry(entry.lane).or_default().push_back(entry);
@@ -190,7 +190,7 @@ mod tests {
         fn order_holds_whatever_is_resent(
             lanes in prop::collection::vec((0u16..6, 1usize..400), 1..60), verdicts in prop::collection::vec(any::<bool>(), 1..50)
         ) {
-            let (mut outbox, map, mut pacer) = (Outbox::default(), ShardMap::default(), Pacer::default());
+            let (mut outbox, map, mut pacer) = (PutOutbox::default(), ShardMap::default(), Pacer::default());
             let limits = RequestLimits { records: 3, bytes: 700 };
             for (number, (lane, len)) in lanes.iter().enumerate() {
                 outbox.push(entry(*lane, number as u32, *len));
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_is_late_is_given_up_first_of_its_lane() {
-        let mut outbox = Outbox::default();
+        let mut outbox = PutOutbox::default();
         for number in 0..2 {
             outbox.push(Entry { deadline_ms: 100 + u64::from(number) * 100, ..entry(1, number, 5) });
         }

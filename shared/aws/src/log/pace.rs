@@ -27,7 +27,7 @@ const CUT_GAP_MS: u64 = 200;
 
 /// One shard's share.
 #[derive(Debug, Clone, Copy)]
-struct Share {
+struct ShardShare {
     share: f64,
     records: f64,
     bytes: f64,
@@ -35,7 +35,7 @@ struct Share {
     cut_ms: u64,
 }
 
-impl Share {
+impl ShardShare {
     const fn new(now_ms: u64) -> Self {
         let (records, bytes) = (RECORDS_PER_S * BURST_S, BYTES_PER_S * BURST_S);
         Self { share: 1.0, records, bytes, at_ms: now_ms, cut_ms: 0 }
@@ -53,7 +53,7 @@ impl Share {
 /// The shares of all shards.
 #[derive(Debug, Default)]
 pub(super) struct Pacer {
-    shares: HashMap<ShardId, Share>,
+    shares: HashMap<ShardId, ShardShare>,
 }
 
 impl Pacer {
@@ -61,7 +61,7 @@ impl Pacer {
     /// than a burst passes when nothing else is owed.
     pub(super) fn admit(&mut self, shard: &ShardId, bytes: usize, now_ms: u64) -> Result<(), u64> {
         if !self.shares.contains_key(shard) {
-            self.shares.insert(shard.clone(), Share::new(now_ms));
+            self.shares.insert(shard.clone(), ShardShare::new(now_ms));
         }
         let share = self.shares.get_mut(shard).expect("just inserted");
         share.refill(now_ms);

@@ -1,9 +1,9 @@
-//! Reading shards: by polling, paced to what a shard allows, or as they push.
+//! ShardReading shards: by polling, paced to what a shard allows, or as they push.
 
-use super::arrivals::Arrivals;
-use super::look::{Arrived, Damage, Look};
+use super::arrivals::ShardArrivals;
+use super::look::{Arrived, Look, RecordDamage};
 use super::read_pace::ReadPace;
-use super::stream::{Aside, ReadFrom, Stream, Subscription};
+use super::stream::{Aside, ReadFrom, ShardSubscription, Stream};
 use crate::metrics::LogMetrics;
 use parking_lot::Mutex;
 use sluice_model::clock;
@@ -48,7 +48,7 @@ pub(crate) struct Readers {
 
 struct KnownShard {
     pace: ReadPace,
-    arrivals: Arrivals,
+    arrivals: ShardArrivals,
     used: Instant,
 }
 
@@ -57,9 +57,11 @@ struct ShardReader {
     position: Position,
     buffered: VecDeque<Arrived>,
     iterator: Option<String>,
-    pushed: Option<Subscription>,
+    pushed: Option<ShardSubscription>,
     /// How far the stream said that the last good answer was behind, and when it said so.
     behind: Option<(u64, Instant)>,
+    /// Whether that answer ended at the end of the shard.
+    at_end: bool,
     closed: bool,
     /// When a record was pushed last, or the reader asked whether the shard is over.
     moved: Instant,
@@ -75,6 +77,7 @@ impl ShardReader {
             iterator: None,
             pushed: None,
             behind: None,
+            at_end: false,
             closed: after == Position::END,
             moved: now,
             asked: now,
@@ -84,6 +87,7 @@ impl ShardReader {
     /// Takes over what came.
     fn looked(&mut self, look: Look) {
         self.behind = Some((look.behind_ms, Instant::now()));
+        self.at_end = look.is_at_end();
         self.closed = look.closed;
         self.iterator = look.next;
         self.buffered = look.records.into();
@@ -108,7 +112,7 @@ impl ShardReader {
         }
         let is_all = self.buffered.is_empty();
         page.behind_ms = self.behind_ms(fresh);
-        page.at_end = is_all && (self.closed || page.behind_ms == Some(0));
+        page.at_end = is_all && (self.closed || (self.at_end && page.behind_ms == Some(0)));
         page.closed = self.closed && is_all;
         page
     }
@@ -137,7 +141,7 @@ impl Readers {
             known.retain(|_, shard| shard.used.elapsed() < IDLE);
             let new = KnownShard {
                 pace: ReadPace::new(now, self.settings.bytes_per_s),
-                arrivals: Arrivals::default(),
+                arrivals: ShardArrivals::default(),
                 used: now,
             };
             known.insert(shard.clone(), new);
@@ -202,7 +206,7 @@ impl Readers {
     /// Stores what cannot be read before anybody passes it.
     async fn set_aside(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
         for arrived in &mut reader.buffered {
-            if let Some(Damage { record, detail }) = &arrived.damage {
+            if let Some(RecordDamage { record, detail }) = &arrived.damage {
                 self.aside.put(shard, record, detail).await?;
                 arrived.damage = None;
             }
@@ -258,7 +262,7 @@ impl Readers {
         self.with_known(shard, |known| known.pace.begins(Instant::now(), self.settings.poll));
         match self.stream.get(shard, &used, limit).await {
             Ok(page) => {
-                let look = Look::new(page);
+                let look = Look::new(page, limit);
                 let (records, bytes) = (look.records.len(), look.bytes());
                 self.with_known(shard, |known| known.pace.answered(Instant::now(), records, bytes));
                 Ok(Some(look))
@@ -300,7 +304,7 @@ impl Readers {
         let position = reader.position;
         let Some(pushed) = &mut reader.pushed else { return Ok(()) };
         if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
-            let look = Look::new(page?);
+            let look = Look::new(page?, usize::MAX);
             let last = look.records.last().map_or(position, |arrived| arrived.position);
             self.note_arrivals(shard, last, &look);
             reader.looked(look);

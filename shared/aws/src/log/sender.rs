@@ -3,7 +3,7 @@
 
 use super::ShardId;
 use super::append_door::AppendDoor;
-use super::outbox::{Attempts, Company, Entry, Outbox, RequestLimits};
+use super::outbox::{Attempts, Company, Entry, PutOutbox, RequestLimits};
 use super::pace::Pacer;
 use super::shard_map::{ShardMap, point_of};
 use super::stream::{PutAnswer, PutRecord, Stream};
@@ -31,18 +31,18 @@ const DOOR_FAILURES: u32 = 3;
 const MAP_GAP: Duration = Duration::from_secs(1);
 const MAP_AGE_MAX: Duration = Duration::from_secs(60);
 
-type Reply = oneshot::Sender<Result<(), AppendError>>;
+type AppendReply = oneshot::Sender<Result<(), AppendError>>;
 
 /// A record to be stored.
 pub(super) struct Submission {
     pub(super) lane: u16,
     pub(super) bytes: Bytes,
-    pub(super) reply: Reply,
+    pub(super) reply: AppendReply,
 }
 
 /// A request that ended: the records it carried, and what became of each.
 struct Sent {
-    entries: Vec<Entry<Reply>>,
+    entries: Vec<Entry<AppendReply>>,
     outcome: Result<Vec<PutAnswer>, (FailureClass, String)>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Sender {
     requests_max: usize,
     deadline_ms: u64,
     submissions: mpsc::Receiver<Submission>,
-    outbox: Outbox<Reply>,
+    outbox: PutOutbox<AppendReply>,
     pacer: Pacer,
     map: ShardMap,
     map_read: Instant,
@@ -82,7 +82,7 @@ impl Sender {
             requests_max: config.put_requests_max,
             deadline_ms: config.append_deadline_ms,
             submissions,
-            outbox: Outbox::default(),
+            outbox: PutOutbox::default(),
             pacer: Pacer::default(),
             map,
             map_read: Instant::now(),
@@ -200,7 +200,7 @@ impl Sender {
     }
 
     /// A whole request failed.
-    fn request_failed(&mut self, entries: Vec<Entry<Reply>>, class: FailureClass, detail: &str) {
+    fn request_failed(&mut self, entries: Vec<Entry<AppendReply>>, class: FailureClass, detail: &str) {
         tracing::warn!(%class, detail, records = entries.len(), "records were not stored");
         match class {
             FailureClass::Away | FailureClass::Ambiguous => self.failures += 1,
@@ -231,12 +231,12 @@ impl Sender {
     }
 
     /// Gives up a record that the stream does not take.
-    fn refused(&mut self, entry: Entry<Reply>, detail: &str) {
+    fn refused(&mut self, entry: Entry<AppendReply>, detail: &str) {
         self.outbox.landed(entry.lane);
         give_up(entry, detail);
     }
 
-    fn answered(&mut self, entry: Entry<Reply>, answer: Option<PutAnswer>) {
+    fn answered(&mut self, entry: Entry<AppendReply>, answer: Option<PutAnswer>) {
         match answer {
             Some(PutAnswer::Stored(shard)) => {
                 self.map_stale |= self.map.shard_of(entry.point) != shard.as_ref();
@@ -250,14 +250,14 @@ impl Sender {
         }
     }
 
-    fn throttled(&mut self, entry: Entry<Reply>) {
+    fn throttled(&mut self, entry: Entry<AppendReply>) {
         let shard = self.map.shard_of(entry.point).cloned().unwrap_or_else(|| ShardId("".into()));
         self.pacer.throttled(&shard, clock::now_ms());
         self.again(entry, Attempts::NotStored);
     }
 
     /// Sends the same bytes again after a pause, if there is time left.
-    fn again(&mut self, mut entry: Entry<Reply>, attempt: Attempts) {
+    fn again(&mut self, mut entry: Entry<AppendReply>, attempt: Attempts) {
         if attempt == Attempts::MaybeStored {
             entry.attempts = Attempts::MaybeStored;
         }
@@ -279,7 +279,7 @@ fn jittered(failures: u32, random: u64) -> u64 {
 }
 
 /// Tells whoever waits what is known of a record that is not sent again.
-fn give_up(entry: Entry<Reply>, detail: &str) {
+fn give_up(entry: Entry<AppendReply>, detail: &str) {
     let detail: Arc<str> = format!("the stream: {detail}").into();
     let error = match entry.attempts {
         Attempts::NotStored => AppendError::NotTaken { detail, retry_after: Duration::from_secs(1) },
@@ -289,9 +289,12 @@ fn give_up(entry: Entry<Reply>, detail: &str) {
     drop(entry.waiter.send(Err(error)));
 }
 
-async fn put(stream: Arc<dyn Stream>, entries: Vec<Entry<Reply>>) -> Sent {
-    let record =
-        |entry: &Entry<Reply>| PutRecord { lane: entry.lane, point: entry.point, bytes: entry.bytes.clone() };
+async fn put(stream: Arc<dyn Stream>, entries: Vec<Entry<AppendReply>>) -> Sent {
+    let record = |entry: &Entry<AppendReply>| PutRecord {
+        lane: entry.lane,
+        point: entry.point,
+        bytes: entry.bytes.clone(),
+    };
     let outcome = stream.put(entries.iter().map(record).collect()).await;
     Sent { entries, outcome }
 }

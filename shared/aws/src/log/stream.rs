@@ -95,12 +95,12 @@ impl fmt::Display for StreamIdentity {
 }
 
 /// A shard's records as they are pushed, until it is dropped.
-pub struct Subscription {
+pub struct ShardSubscription {
     pub(super) pushed: mpsc::Receiver<Result<ShardPage, PortError>>,
     pub(super) _pump: AbortOnDropHandle<()>,
 }
 
-impl Subscription {
+impl ShardSubscription {
     /// The next push. Cancel safe.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ pub trait Stream: Send + Sync + 'static {
     async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError>;
 
     /// Has a shard's records pushed, where the stream does that; else it is polled.
-    fn subscribe(&self, shard: &ShardId, after: Position) -> Option<Subscription> {
+    fn subscribe(&self, shard: &ShardId, after: Position) -> Option<ShardSubscription> {
         let _ = (shard, after);
         None
     }

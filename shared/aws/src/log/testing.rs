@@ -114,12 +114,8 @@ impl FakeStream {
 
     /// Stores a record of the producer's count that arrives at that time.
     pub(crate) fn store(&self, shard: usize, sequence: u64, at_ms: u64) -> Position {
-        let draft = RecordDraft {
-            lane: Some(self.batch.lane()),
-            producer: 7,
-            sequence,
-            batches: vec![Arc::clone(&self.batch)],
-        };
+        let batches = vec![Arc::clone(&self.batch)];
+        let draft = RecordDraft { lane: Some(self.batch.lane()), producer: 7, sequence, batches };
         let mut bytes = Vec::new();
         sluice_model::wire::record::RecordEncoder::new(1).unwrap().encode(&draft, &mut bytes);
         let mut state = self.state.lock();
@@ -131,6 +127,16 @@ impl FakeStream {
 
     pub(super) fn fail_reads(&self, failures: impl IntoIterator<Item = FailureClass>) {
         self.state.lock().failures = failures.into_iter().collect();
+    }
+
+    /// When the last record of a shard arrived.
+    pub(super) fn last_ms(&self, shard: usize) -> u64 {
+        self.state.lock().shards[shard].records.last().unwrap().at_ms
+    }
+
+    /// The size of a record.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.state.lock().shards[0].records[0].bytes.len()
     }
 
     pub(super) fn make_gappy(&self) {

@@ -77,3 +77,28 @@ async fn a_subscription_that_breaks_or_goes_silent_is_begun_anew_where_it_was() 
     }
     assert_in_order(&records, &writers);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_consumer_that_was_deregistered_is_registered_again() {
+    let (config, clients) = provisioned(1).await;
+    let direct = KinesisLog::open(&clients, &config).await.unwrap();
+    let cable = Cable::to(variable("KINESIS_ENDPOINT").trim_start_matches("http://").to_owned()).await;
+    let config = AwsConfig { kinesis_endpoint: format!("http://{}", cable.address), ..pushed(config) };
+    let log = KinesisLog::open(&Clients::new(&config).await, &config).await.unwrap();
+    let (mut writers, mut at, mut records) = (LaneWriter::all(4), Position::START, Vec::new());
+    append_round(&direct, &mut writers).await;
+    records.extend(read(&log, &mut at, 4).await);
+
+    let described = clients.kinesis.describe_stream_summary().stream_name(&config.stream).send().await;
+    let arn = described.unwrap().stream_description_summary.unwrap().stream_arn;
+    let deregister = clients.kinesis.deregister_stream_consumer().stream_arn(arn);
+    deregister.consumer_name(&config.fan_out_consumer).send().await.unwrap();
+    // The subscription ends, and the next one needs the consumer.
+    cable.set(Mode::Cut);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cable.set(Mode::Open);
+    append_round(&direct, &mut writers).await;
+    records.extend(read(&log, &mut at, 4).await);
+    assert_in_order(&records, &writers);
+}

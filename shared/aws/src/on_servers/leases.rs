@@ -20,7 +20,7 @@ const WAIT: Duration = Duration::from_secs(20);
 type Working = Arc<Mutex<BTreeMap<ShardId, usize>>>;
 
 /// A process: keeps leases, and "works" the shards that it is granted.
-struct Process {
+struct LeaseProcess {
     number: usize,
     stop: CancellationToken,
     leaving: CancellationToken,
@@ -51,7 +51,7 @@ async fn work_all(leases: ShardLeases, number: usize, working: Working) {
     }
 }
 
-impl Process {
+impl LeaseProcess {
     async fn start(number: usize, clients: &Clients, config: &AwsConfig, working: &Working) -> Self {
         let log = Arc::new(KinesisLog::open(clients, config).await.unwrap());
         let (keeper, leases, checkpoints) = Keeper::new(clients, config, log);
@@ -104,10 +104,10 @@ async fn balanced(working: &Working, numbers: &[usize], shards: usize) {
 async fn processes_share_the_shards_whoever_comes_ends_or_dies() {
     let (config, clients) = provisioned(6).await;
     let working = Working::default();
-    let one = Process::start(1, &clients, &config, &working).await;
+    let one = LeaseProcess::start(1, &clients, &config, &working).await;
     balanced(&working, &[1], 6).await;
-    let two = Process::start(2, &clients, &config, &working).await;
-    let three = Process::start(3, &clients, &config, &working).await;
+    let two = LeaseProcess::start(2, &clients, &config, &working).await;
+    let three = LeaseProcess::start(3, &clients, &config, &working).await;
     balanced(&working, &[1, 2, 3], 6).await;
 
     // What one holds nobody else can checkpoint; it can, and the next owner reads it.
@@ -132,8 +132,8 @@ async fn processes_share_the_shards_whoever_comes_ends_or_dies() {
 async fn a_process_that_leaves_gives_back_each_shard_that_it_left_and_takes_no_more() {
     let (config, clients) = provisioned(4).await;
     let working = Working::default();
-    let one = Process::start(1, &clients, &config, &working).await;
-    let two = Process::start(2, &clients, &config, &working).await;
+    let one = LeaseProcess::start(1, &clients, &config, &working).await;
+    let two = LeaseProcess::start(2, &clients, &config, &working).await;
     balanced(&working, &[1, 2], 4).await;
     // Told to end: its work stops, its keeper has not been told to yet.
     two.leaving.cancel();
@@ -161,7 +161,7 @@ async fn a_process_that_cannot_renew_leaves_before_another_comes() {
     let grants = [leases.granted().await.unwrap(), leases.granted().await.unwrap()];
     // Cut off: its table is gone, as far as it can see.
     let table = LeaseTable::new(&clients, &config);
-    let other = Process::start(2, &clients, &config, &working).await;
+    let other = LeaseProcess::start(2, &clients, &config, &working).await;
     // Its keeper stalls with all its tasks but the fence's: nothing is renewed.
     kept.abort();
     let fenced = async {

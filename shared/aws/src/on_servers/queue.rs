@@ -29,7 +29,7 @@ impl Queues {
     async fn new(change: impl FnOnce(AwsConfig) -> AwsConfig) -> Self {
         let config = change(super::config());
         let clients = Clients::new(&config).await;
-        crate::provision::provision(&clients, &config, 1).await.unwrap();
+        crate::provision::provision(&clients, &config, Some(1)).await.unwrap();
         let events = events(&clients, &config).await;
         let queue = SqsQueue::open(&clients, &config, events.clone()).await.unwrap();
         Self { clients, config, queue, events }

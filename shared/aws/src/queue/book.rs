@@ -1,42 +1,52 @@
 //! What this process knows of the queue's deliveries: pure.
 //!
-//! It knows those that it put and that are not due yet (what becomes of them
-//! then, another process may decide: they are forgotten a while after they
-//! fell due), and those that it has taken. A subscription's backlog is the sum
-//! of what all processes know; each sees its own part.
+//! It knows the deliveries that it put until a while after they fall due (from
+//! then on another process may have taken them), and the deliveries that it has
+//! taken. A subscription's backlog is the sum over all processes; each process
+//! sees its own part.
 
 use foldhash::HashMap;
 use sluice_model::{Delivery, DeliveryId, SubscriptionId};
 use sluice_ports::work_queue::Backlog;
 use std::collections::{BTreeSet, VecDeque};
+use std::hash::{Hash as _, Hasher as _};
 
-/// Deliveries that ended before their message came back; of more the oldest are forgotten.
+/// Deliveries that ended while a message of them is in the queue; of more the oldest are forgotten.
 const ENDED_MAX: usize = 100_000;
 
 #[derive(Debug)]
-struct Entry {
+struct BookEntry {
     subscription: SubscriptionId,
     events: u64,
     due_ms: u64,
-    /// Of the message it was taken by.
+    /// The hash of its message.
+    content: u64,
+    /// Of the message by which it was taken.
     receipt: Option<String>,
 }
 
-/// What a message that came is.
+/// What a received message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Met {
     /// A delivery to give out; it is taken now.
     New,
-    /// One that is taken already: its message came once more.
+    /// A delivery that is taken already: its message came once more.
     Taken,
-    /// An earlier state of one that was put again, or one that ended.
+    /// A delivery that ended, or an earlier state of a delivery that was put again.
     Stale,
+}
+
+/// The hash by which the book knows a message again.
+pub(super) fn content(body: &str) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Deliveries that this process put or took.
 #[derive(Debug)]
 pub(super) struct Book {
-    entries: HashMap<DeliveryId, Entry>,
+    entries: HashMap<DeliveryId, BookEntry>,
     /// Those that are not taken, by when they are due.
     waiting: BTreeSet<(u64, DeliveryId)>,
     by_subscription: HashMap<SubscriptionId, Backlog>,
@@ -60,7 +70,7 @@ impl Book {
         }
     }
 
-    fn insert(&mut self, delivery: &Delivery, receipt: Option<String>) {
+    fn insert(&mut self, delivery: &Delivery, content: u64, receipt: Option<String>) {
         let events = delivery.event_count() as u64;
         let (subscription, due_ms) = (delivery.subscription, delivery.due_ms);
         if receipt.is_none() {
@@ -70,39 +80,50 @@ impl Book {
             backlog.deliveries += 1;
             backlog.events += events;
         }
-        self.entries.insert(delivery.id, Entry { subscription, events, due_ms, receipt });
+        self.entries.insert(delivery.id, BookEntry { subscription, events, due_ms, content, receipt });
     }
 
-    fn remove(&mut self, id: DeliveryId) -> Option<Entry> {
+    fn remove(&mut self, id: DeliveryId) -> Option<BookEntry> {
         let entry = self.entries.remove(&id)?;
         self.waiting.remove(&(entry.due_ms, id));
-        let of = self.by_subscription.entry(entry.subscription).or_default();
-        for backlog in [&mut self.total, of] {
+        for backlog in [&mut self.total, self.by_subscription.entry(entry.subscription).or_default()] {
             backlog.deliveries -= 1;
             backlog.events -= entry.events;
         }
-        if self.by_subscription.get(&entry.subscription).is_some_and(|of| of.deliveries == 0) {
+        let left = self.by_subscription.get(&entry.subscription);
+        if left.is_some_and(|backlog| backlog.deliveries == 0) {
             self.by_subscription.remove(&entry.subscription);
         }
         Some(entry)
     }
 
-    /// A delivery was sent; gives the receipt of the message that it replaces.
-    pub(super) fn put(&mut self, delivery: &Delivery, now_ms: u64) -> Option<String> {
+    /// A delivery's message with this content was sent; returns the receipt of the message that it replaces.
+    pub(super) fn put(&mut self, delivery: &Delivery, content: u64, now_ms: u64) -> Option<String> {
         self.forget_due(now_ms);
         let receipt = self.remove(delivery.id).and_then(|entry| entry.receipt);
-        self.insert(delivery, None);
+        self.insert(delivery, content, None);
         receipt
     }
 
-    /// A delivery's message came.
-    pub(super) fn received(&mut self, delivery: &Delivery, receipt: String, now_ms: u64) -> Met {
+    /// Whether this very message of a delivery is in the queue and not taken.
+    pub(super) fn holds(&self, id: DeliveryId, content: u64) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.receipt.is_none() && entry.content == content)
+    }
+
+    /// A delivery's message with this content came.
+    pub(super) fn received(
+        &mut self,
+        delivery: &Delivery,
+        content: u64,
+        receipt: String,
+        now_ms: u64,
+    ) -> Met {
         self.forget_due(now_ms);
         if self.ended_set.contains(&delivery.id) {
             return Met::Stale;
         }
         match self.entries.get_mut(&delivery.id) {
-            // Retries fall due later and later: what is due earlier was put before.
+            // Each retry falls due later than the one before.
             Some(entry) if delivery.due_ms < entry.due_ms => Met::Stale,
             Some(entry) if entry.receipt.is_some() => {
                 entry.receipt = Some(receipt);
@@ -110,24 +131,24 @@ impl Book {
             }
             _ => {
                 self.remove(delivery.id);
-                self.insert(delivery, Some(receipt));
+                self.insert(delivery, content, Some(receipt));
                 Met::New
             }
         }
     }
 
-    /// Makes taken deliveries takeable again; gives their receipts.
+    /// Makes taken deliveries takeable again; returns their receipts.
     pub(super) fn give_back(&mut self, deliveries: &[Delivery]) -> Vec<String> {
-        let removed =
-            deliveries.iter().filter_map(|delivery| Some((delivery, self.remove(delivery.id)?.receipt?)));
-        let removed: Vec<_> = removed.collect();
-        removed
-            .into_iter()
-            .map(|(delivery, receipt)| {
-                self.insert(delivery, None);
-                receipt
-            })
-            .collect()
+        let mut receipts = Vec::new();
+        for delivery in deliveries {
+            let Some(entry) = self.remove(delivery.id) else { continue };
+            let is_taken = entry.receipt.is_some();
+            receipts.extend(entry.receipt);
+            if is_taken {
+                self.insert(delivery, entry.content, None);
+            }
+        }
+        receipts
     }
 
     /// The receipt of a taken delivery.
@@ -140,10 +161,11 @@ impl Book {
         self.entries.values().filter_map(|entry| entry.receipt.clone()).collect()
     }
 
-    /// A delivery ended. Of one that is not taken the message is still there.
-    pub(super) fn done(&mut self, id: DeliveryId) {
+    /// A delivery ended. If it is not taken, or its message could not be
+    /// deleted, the message is still there and will be known as stale.
+    pub(super) fn done(&mut self, id: DeliveryId, is_deleted: bool) {
         let Some(entry) = self.remove(id) else { return };
-        if entry.receipt.is_none() && self.ended_set.insert(id) {
+        if (entry.receipt.is_none() || !is_deleted) && self.ended_set.insert(id) {
             self.ended.push_back(id);
             if self.ended.len() > ENDED_MAX
                 && let Some(oldest) = self.ended.pop_front()
@@ -181,19 +203,19 @@ mod tests {
     use sluice_ports::sample::{Batches, delivery};
 
     #[derive(Debug, Clone)]
-    enum Step {
+    enum BookStep {
         Put(usize, u64),
         Receive(usize),
         Done(usize),
         GiveBack(usize),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = BookStep> {
         prop_oneof![
-            (0..6usize, 1..50u64).prop_map(|(which, wait)| Step::Put(which, wait)),
-            (0..6usize).prop_map(Step::Receive),
-            (0..6usize).prop_map(Step::Done),
-            (0..6usize).prop_map(Step::GiveBack),
+            (0..6usize, 1..50u64).prop_map(|(which, wait)| BookStep::Put(which, wait)),
+            (0..6usize).prop_map(BookStep::Receive),
+            (0..6usize).prop_map(BookStep::Done),
+            (0..6usize).prop_map(BookStep::GiveBack),
         ]
     }
 
@@ -211,54 +233,65 @@ mod tests {
                 let now = now as u64;
                 match step {
                     // Ended ones are never put again by anybody.
-                    Step::Put(which, wait) if state[which] != Some("ended") => {
+                    BookStep::Put(which, wait) if state[which] != Some("ended") => {
                         all[which].due_ms = all[which].due_ms.max(now) + wait;
                         versions[which].push(all[which].clone());
-                        let replaced = book.put(&all[which], now);
+                        let replaced = book.put(&all[which], now, now);
+                        prop_assert!(book.holds(all[which].id, now) && !book.holds(all[which].id, now + 1));
                         prop_assert_eq!(replaced.is_some(), state[which] == Some("taken"));
                         state[which] = Some("waiting");
                     }
-                    Step::Receive(which) if !versions[which].is_empty() => {
+                    BookStep::Receive(which) if !versions[which].is_empty() => {
                         for stale in &versions[which][..versions[which].len() - 1] {
-                            prop_assert_eq!(book.received(stale, "old".into(), now), Met::Stale);
+                            prop_assert_eq!(book.received(stale, 0, "old".into(), now), Met::Stale);
                         }
                         let wanted = match state[which] {
                             Some("waiting") => Met::New,
                             Some("taken") => Met::Taken,
                             _ => continue,
                         };
-                        prop_assert_eq!(book.received(&all[which], "new".into(), now), wanted);
+                        prop_assert_eq!(book.received(&all[which], 0, "new".into(), now), wanted);
                         state[which] = Some("taken");
                     }
-                    Step::Done(which) if state[which].is_some() => {
+                    BookStep::Done(which) if state[which].is_some() => {
                         let waited = state[which] == Some("waiting");
-                        book.done(all[which].id);
+                        book.done(all[which].id, true);
                         state[which] = Some("ended");
                         if waited {
-                            prop_assert_eq!(book.received(&all[which], "late".into(), now), Met::Stale);
+                            prop_assert_eq!(book.received(&all[which], 0, "late".into(), now), Met::Stale);
                         }
                         versions[which].clear();
                     }
-                    Step::GiveBack(which) if state[which] == Some("taken") => {
+                    BookStep::GiveBack(which) if state[which] == Some("taken") => {
                         prop_assert_eq!(book.give_back(&all[which..=which]).len(), 1);
                         state[which] = Some("waiting");
                     }
                     _ => {}
                 }
-                for of in 0..2 {
-                    let mine = (0..6).filter(|n| n % 2 == of && matches!(state[*n], Some("waiting" | "taken")));
+                for parity in 0..2 {
+                    let mine = (0..6).filter(|n| n % 2 == parity && matches!(state[*n], Some("waiting" | "taken")));
                     let (deliveries, events) = mine.fold((0, 0), |sum, n| (sum.0 + 1, sum.1 + all[n].event_count() as u64));
-                    prop_assert_eq!(book.backlog(subscription(of), now), Backlog { deliveries, events });
+                    prop_assert_eq!(book.backlog(subscription(parity), now), Backlog { deliveries, events });
                 }
             }
         }
     }
 
     #[test]
+    fn a_delivery_that_ended_and_whose_message_stayed_is_stale_when_it_comes_again() {
+        let batch = Batches::new(Lane::new(1).unwrap()).next(4, 1);
+        let mut book = Book::new(100);
+        let ended = delivery(&batch, SubscriptionId::from_u128(1), 1, 5);
+        assert_eq!(book.received(&ended, 1, "first".into(), 5), Met::New);
+        book.done(ended.id, false);
+        assert_eq!(book.received(&ended, 1, "again".into(), 6), Met::Stale);
+    }
+
+    #[test]
     fn what_fell_due_long_ago_is_another_s_affair() {
         let batch = Batches::new(Lane::new(1).unwrap()).next(4, 1);
         let mut book = Book::new(100);
-        book.put(&delivery(&batch, SubscriptionId::from_u128(1), 1, 1000), 0);
+        book.put(&delivery(&batch, SubscriptionId::from_u128(1), 1, 1000), 0, 0);
         assert_eq!(book.total(1099).deliveries, 1);
         assert_eq!(book.total(1100), Backlog::default());
     }

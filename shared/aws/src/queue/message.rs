@@ -1,4 +1,4 @@
-//! What messages say.
+//! The bodies of messages.
 //!
 //! ```text
 //! delivery     "sluice1:" and base64 of the delivery (postcard)
@@ -6,15 +6,16 @@
 //! ```
 //!
 //! A delivery has at most 10,000 events, a reference at most 30 bytes each:
-//! less than half of the 1 MiB that a message may have.
+//! less than half of the 1 MiB that a message may have by default. A queue may
+//! allow less: `split`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use sluice_model::{CustomerId, DeadLetter, DeadLetterId, Delivery, EventId, SubscriptionId};
 
-/// Event ids that a dead letter's message lists.
-const IDS_MAX: usize = 1000;
+/// Event ids that a dead letter's message lists, where they fit.
+pub(super) const IDS_MAX: usize = 1000;
 const PREFIX: &str = "sluice1:";
 
 /// A message to be sent.
@@ -22,11 +23,11 @@ const PREFIX: &str = "sluice1:";
 pub(super) struct Outgoing {
     pub(super) body: String,
     pub(super) delay_s: i32,
-    /// SQS is fair over groups.
+    /// The message group: SQS is fair over groups.
     pub(super) group: String,
 }
 
-/// A dead letter as its message has it; the row in the event store is the truth.
+/// A dead letter as its message describes it; the item in the event store is the truth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DeadLetterRef {
     pub(super) dead_letter: DeadLetterTag,
@@ -41,24 +42,24 @@ pub(super) struct DeadLetterRef {
     pub(super) event_ids: Vec<EventId>,
 }
 
-/// Says which kind of JSON it is.
+/// Tells a dead letter from other JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum DeadLetterTag {
     #[serde(rename = "sluice1")]
     Version1,
 }
 
-/// What a message says.
+/// What a message is about.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(super) enum MessageBody {
     Delivery(Delivery),
     DeadLetter(DeadLetterRef),
 }
 
-/// A message that is none of ours.
+/// A message that Sluice did not send.
 #[derive(Debug, thiserror::Error)]
 #[error("not a delivery and not a dead letter: {0}")]
-pub(super) struct BodyError(String);
+pub(super) struct MessageBodyError(String);
 
 /// A delivery's message, delayed until it is due, or as far towards that as it can be.
 pub(super) fn outgoing(delivery: &Delivery, now_ms: u64, delay_s_max: u32) -> Outgoing {
@@ -70,11 +71,11 @@ pub(super) fn outgoing(delivery: &Delivery, now_ms: u64, delay_s_max: u32) -> Ou
     }
 }
 
-/// A dead letter's message.
-pub(super) fn dead_letter(letter: &DeadLetter) -> Outgoing {
+/// A dead letter's message, which lists at most so many of its events.
+pub(super) fn dead_letter(letter: &DeadLetter, ids_max: usize) -> Outgoing {
     let delivery = &letter.delivery;
-    let ids = delivery.events.iter().flat_map(|of| of.events.iter().map(|index| of.batch.event(index)));
-    let of = DeadLetterRef {
+    let ids = delivery.events.iter().flat_map(|part| part.events.iter().map(|index| part.batch.event(index)));
+    let described = DeadLetterRef {
         dead_letter: DeadLetterTag::Version1,
         id: letter.id,
         customer_id: delivery.customer,
@@ -84,21 +85,21 @@ pub(super) fn dead_letter(letter: &DeadLetter) -> Outgoing {
         last_status: delivery.last.status,
         last_error: delivery.last.error.clone(),
         event_count: delivery.event_count(),
-        event_ids: ids.take(IDS_MAX).collect(),
+        event_ids: ids.take(ids_max).collect(),
     };
-    let body = serde_json::to_string(&of).expect("it has string keys only");
+    let body = serde_json::to_string(&described).expect("it has string keys only");
     Outgoing { body, delay_s: 0, group: delivery.subscription.to_string() }
 }
 
-/// What a message says.
-pub(super) fn read(body: &str) -> Result<Body, BodyError> {
-    let wrong = |error: &dyn std::fmt::Display| BodyError(error.to_string());
+/// Reads the body of a message.
+pub(super) fn read(body: &str) -> Result<MessageBody, MessageBodyError> {
+    let wrong = |error: &dyn std::fmt::Display| MessageBodyError(error.to_string());
     match body.strip_prefix(PREFIX) {
         Some(encoded) => {
             let bytes = BASE64.decode(encoded).map_err(|error| wrong(&error))?;
-            postcard::from_bytes(&bytes).map(Body::Delivery).map_err(|error| wrong(&error))
+            postcard::from_bytes(&bytes).map(MessageBody::Delivery).map_err(|error| wrong(&error))
         }
-        None => serde_json::from_str(body).map(Body::DeadLetter).map_err(|error| wrong(&error)),
+        None => serde_json::from_str(body).map(MessageBody::DeadLetter).map_err(|error| wrong(&error)),
     }
 }
 
@@ -117,13 +118,16 @@ mod tests {
             .collect();
         let message = outgoing(&delivery, 0, 900);
         assert!(message.body.len() < 512 << 10, "{}", message.body.len());
-        assert!(matches!(read(&message.body), Ok(Body::Delivery(read)) if read == delivery));
+        assert!(matches!(read(&message.body), Ok(MessageBody::Delivery(read)) if read == delivery));
 
         let letter = DeadLetter { id: DeadLetterId::new(9), reason: DeadLetterReason::Refused, delivery };
-        let message = dead_letter(&letter);
+        let message = dead_letter(&letter, IDS_MAX);
         assert!(message.body.len() < 64 << 10, "{}", message.body.len());
-        let Ok(Body::DeadLetter(of)) = read(&message.body) else { panic!("a dead letter") };
-        assert_eq!((of.id, of.event_count, of.event_ids.len()), (letter.id, 10_000, IDS_MAX));
+        let Ok(MessageBody::DeadLetter(read_back)) = read(&message.body) else { panic!("a dead letter") };
+        assert_eq!(
+            (read_back.id, read_back.event_count, read_back.event_ids.len()),
+            (letter.id, 10_000, IDS_MAX)
+        );
         for bad in ["", "{}", "sluice1:!", "sluice1:AAAA"] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -1,101 +1,70 @@
-//! The requests of a queue: ten messages each, what fails of them tried again.
+//! The requests of a queue.
 
-use super::message::Outgoing;
+use super::settings::QueueSettings;
 use crate::failure;
+use crate::pauses::Pauses;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
-    MessageSystemAttributeName, SendMessageBatchRequestEntry,
+    MessageSystemAttributeName, QueueAttributeName,
 };
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use sluice_ports::PortError;
-use std::time::Duration;
+use futures_util::future::ready;
+use futures_util::stream::{self, StreamExt as _};
+use sluice_ports::{FailureClass, PortError};
 
 /// Messages that one request receives at the most.
 pub(super) const RECEIVED_MAX: usize = 10;
-/// Messages of one batch, and their bytes: SQS takes 10 and 1 MiB.
-const BATCH_MAX: usize = 10;
-const BATCH_BYTES_MAX: usize = 900 << 10;
+/// Messages of one batch request.
+pub(super) const BATCH_MAX: usize = 10;
 /// Requests at a time.
-const REQUESTS_MAX: usize = 8;
-/// Tries at what a batch left undone.
-const TRIES: u32 = 5;
+pub(super) const REQUESTS_MAX: usize = 8;
+/// Tries in a row of which none did anything.
+pub(super) const TRIES: u32 = 5;
 
 /// A message that came.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct ReceivedMessage {
     pub(super) body: String,
     pub(super) receipt: String,
     /// How often it has come, this time included.
     pub(super) receives: u32,
 }
 
+/// What a batch request did not do, and why.
+#[derive(Debug, Default)]
+pub(super) struct Undone {
+    pub(super) receipts: Vec<String>,
+    pub(super) error: Option<PortError>,
+}
+
 /// A queue.
 #[derive(Debug)]
-pub(super) struct Queue {
-    client: aws_sdk_sqs::Client,
-    url: String,
-    name: String,
+pub(crate) struct Queue {
+    pub(super) client: aws_sdk_sqs::Client,
+    pub(super) url: String,
+    pub(super) name: String,
+    /// What the queue said of itself when it was opened, if it did.
+    pub(crate) settings: QueueSettings,
 }
 
 impl Queue {
     /// The queue of that name.
-    pub(super) async fn open(client: aws_sdk_sqs::Client, name: &str) -> Result<Self, PortError> {
+    pub(crate) async fn open(client: aws_sdk_sqs::Client, name: &str) -> Result<Self, PortError> {
         let what = || format!("find the queue {name}");
         let sent = client.get_queue_url().queue_name(name).send().await;
-        let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
-        let url = answer.queue_url.ok_or_else(|| PortError::unavailable(what(), "it has no URL"))?;
-        Ok(Self { client, url, name: name.to_owned() })
-    }
-
-    /// Sends messages; all of them are stored when it answers.
-    pub(super) async fn send(&self, messages: &[Outgoing]) -> Result<(), PortError> {
-        let (mut chunks, mut bytes): (Vec<Vec<&Outgoing>>, usize) = (Vec::new(), 0);
-        for message in messages {
-            match chunks.last_mut() {
-                Some(last) if last.len() < BATCH_MAX && bytes + message.body.len() <= BATCH_BYTES_MAX => {
-                    last.push(message);
-                    bytes += message.body.len();
-                }
-                _ => {
-                    chunks.push(vec![message]);
-                    bytes = message.body.len();
-                }
+        let answer = sent.map_err(|error| failure::port_error(what(), &error))?;
+        let missing = || PortError::failed(FailureClass::Denied, what(), "the answer has no URL");
+        let url = answer.queue_url.ok_or_else(missing)?;
+        let asked = client.get_queue_attributes().queue_url(&url);
+        let attributes = match asked.attribute_names(QueueAttributeName::All).send().await {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            // Nothing depends on it: a message that is too large is split when it is refused.
+            Err(error) => {
+                let error = failure::port_error(format!("read the settings of the queue {name}"), &error);
+                tracing::warn!(%error, "the queue's settings cannot be checked");
+                std::collections::HashMap::new()
             }
-        }
-        let send: Vec<_> = chunks.into_iter().map(|chunk| self.send_batch(chunk)).collect();
-        stream::iter(send).buffer_unordered(REQUESTS_MAX).try_collect().await
-    }
-
-    async fn send_batch(&self, messages: Vec<&Outgoing>) -> Result<(), PortError> {
-        let what = || format!("send to the queue {}", self.name);
-        let mut left: Vec<usize> = (0..messages.len()).collect();
-        let mut wait = Duration::from_millis(25);
-        let mut why = String::new();
-        for _ in 0..TRIES {
-            let entries = left.iter().map(|place| {
-                let message = messages[*place];
-                SendMessageBatchRequestEntry::builder()
-                    .id(place.to_string())
-                    .message_body(&message.body)
-                    .delay_seconds(message.delay_s)
-                    .message_group_id(&message.group)
-                    .build()
-                    .expect("it has an id and a body")
-            });
-            let request = self.client.send_message_batch().queue_url(&self.url);
-            let sent = request.set_entries(Some(entries.collect())).send().await;
-            let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
-            let stored: Vec<usize> =
-                answer.successful().iter().filter_map(|of| of.id().parse().ok()).collect();
-            left.retain(|place| !stored.contains(place));
-            if left.is_empty() {
-                return Ok(());
-            }
-            why = answer.failed().iter().map(|of| of.code().to_owned()).collect::<Vec<_>>().join(", ");
-            tokio::time::sleep(wait).await;
-            wait *= 2;
-        }
-        Err(PortError::unavailable(what(), format!("{} messages were not stored: {why}", left.len())))
+        };
+        Ok(Self { client, url, name: name.to_owned(), settings: QueueSettings::read(&attributes) })
     }
 
     /// Receives up to `max` messages; waits `wait_s` seconds for the first.
@@ -104,7 +73,7 @@ impl Queue {
         max: usize,
         wait_s: i32,
         visibility_s: i32,
-    ) -> Result<Vec<Received>, PortError> {
+    ) -> Result<Vec<ReceivedMessage>, PortError> {
         let request = self.client.receive_message().queue_url(&self.url);
         let sent = request
             .max_number_of_messages(max.clamp(1, RECEIVED_MAX) as i32)
@@ -114,70 +83,88 @@ impl Queue {
             .send()
             .await;
         let what = || format!("receive from the queue {}", self.name);
-        let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
+        let answer = sent.map_err(|error| failure::port_error(what(), &error))?;
         let messages = answer.messages.unwrap_or_default().into_iter();
         Ok(messages.filter_map(received).collect())
     }
 
-    /// Deletes messages. One whose receipt no longer counts has gone to
-    /// somebody else, or is gone: both are as good.
-    pub(super) async fn delete(&self, receipts: &[String]) -> Result<(), PortError> {
-        let what = || format!("delete from the queue {}", self.name);
-        let delete = receipts.chunks(BATCH_MAX).map(|chunk| async move {
-            let mut left: Vec<usize> = (0..chunk.len()).collect();
-            let mut wait = Duration::from_millis(25);
-            for _ in 0..TRIES {
-                let entries = left.iter().map(|place| {
-                    let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
-                    entry.receipt_handle(&chunk[*place]).build().expect("it has an id and a receipt")
-                });
-                let request = self.client.delete_message_batch().queue_url(&self.url);
-                let sent = request.set_entries(Some(entries.collect())).send().await;
-                let answer = sent.map_err(|error| failure::unavailable(what(), &error))?;
-                // What is the sender's fault will not get better.
-                left = answer
-                    .failed()
-                    .iter()
-                    .filter(|of| !of.sender_fault())
-                    .filter_map(|of| of.id().parse().ok())
-                    .collect();
-                if left.is_empty() {
-                    return Ok(());
-                }
-                tokio::time::sleep(wait).await;
-                wait *= 2;
-            }
-            Err(PortError::unavailable(what(), format!("{} messages were not deleted", left.len())))
-        });
-        let delete: Vec<_> = delete.collect();
-        stream::iter(delete).buffer_unordered(REQUESTS_MAX).try_collect().await
+    /// Deletes messages. A message whose receipt no longer counts has gone to
+    /// somebody else or is gone, and counts as deleted.
+    pub(super) async fn delete(&self, receipts: Vec<String>) -> Undone {
+        let undone = stream::iter(chunks(receipts)).map(|chunk| self.delete_batch(chunk));
+        undone.buffer_unordered(REQUESTS_MAX).fold(Undone::default(), |all, one| ready(all.join(one))).await
     }
 
-    /// Sets how long messages stay invisible from now on. What fails of it
-    /// comes back too early or too late, which is no harm.
-    pub(super) async fn set_visibility(&self, receipts: &[String], seconds: i32) -> Result<(), PortError> {
-        let what = || format!("change messages of the queue {}", self.name);
-        let change = receipts.chunks(BATCH_MAX).map(|chunk| async move {
-            let entries = chunk.iter().enumerate().map(|(place, receipt)| {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
-                entry
-                    .receipt_handle(receipt)
-                    .visibility_timeout(seconds)
-                    .build()
-                    .expect("it has an id and a receipt")
+    async fn delete_batch(&self, receipts: Vec<String>) -> Undone {
+        let what = || format!("delete from the queue {}", self.name);
+        let mut left = receipts;
+        let mut pauses = Pauses::new(TRIES - 1);
+        loop {
+            let entries = left.iter().enumerate().map(|(place, receipt)| {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
+                entry.receipt_handle(receipt).build().expect("the id and the receipt are set")
             });
-            let request = self.client.change_message_visibility_batch().queue_url(&self.url);
-            let sent = request.set_entries(Some(entries.collect())).send().await;
-            sent.map(drop).map_err(|error| failure::unavailable(what(), &error))
+            let request = self.client.delete_message_batch().queue_url(&self.url);
+            let answer = match request.set_entries(Some(entries.collect())).send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    return Undone { receipts: left, error: Some(failure::port_error(what(), &error)) };
+                }
+            };
+            // What is the sender's fault will not get better.
+            let failed = answer.failed().iter().filter(|failed| !failed.sender_fault());
+            let before = left.len();
+            left =
+                failed.filter_map(|failed| left.get(failed.id().parse::<usize>().ok()?).cloned()).collect();
+            if left.is_empty() {
+                return Undone::default();
+            }
+            if left.len() < before {
+                pauses.progress();
+            }
+            if !pauses.pause().await {
+                let words = format!("{} messages were not deleted", left.len());
+                let error = PortError::failed(FailureClass::Busy, what(), words);
+                return Undone { receipts: left, error: Some(error) };
+            }
+        }
+    }
+
+    /// Sets how long messages stay invisible from now on. A message of which
+    /// that fails comes back too early or too late, which does no harm.
+    pub(super) async fn set_visibility(&self, receipts: Vec<String>, seconds: i32) -> Result<(), PortError> {
+        let change = stream::iter(chunks(receipts)).map(|chunk| self.set_visibility_batch(chunk, seconds));
+        let first_error = |all: Result<(), PortError>, one| ready(all.and(one));
+        change.buffer_unordered(REQUESTS_MAX).fold(Ok(()), first_error).await
+    }
+
+    async fn set_visibility_batch(&self, receipts: Vec<String>, seconds: i32) -> Result<(), PortError> {
+        let entries = receipts.iter().enumerate().map(|(place, receipt)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
+            let entry = entry.receipt_handle(receipt).visibility_timeout(seconds);
+            entry.build().expect("the id and the receipt are set")
         });
-        let change: Vec<_> = change.collect();
-        stream::iter(change).buffer_unordered(REQUESTS_MAX).try_collect().await
+        let request = self.client.change_message_visibility_batch().queue_url(&self.url);
+        let sent = request.set_entries(Some(entries.collect())).send().await;
+        let what = || format!("change messages of the queue {}", self.name);
+        sent.map(drop).map_err(|error| failure::port_error(what(), &error))
     }
 }
 
-fn received(message: Message) -> Option<Received> {
+impl Undone {
+    fn join(mut self, other: Self) -> Self {
+        self.receipts.extend(other.receipts);
+        Self { receipts: self.receipts, error: self.error.or(other.error) }
+    }
+}
+
+fn chunks(receipts: Vec<String>) -> Vec<Vec<String>> {
+    receipts.chunks(BATCH_MAX).map(<[String]>::to_vec).collect()
+}
+
+fn received(message: Message) -> Option<ReceivedMessage> {
     let count = message.attributes.as_ref();
     let count = count.and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
     let receives = count.and_then(|count| count.parse().ok()).unwrap_or(1);
-    Some(Received { body: message.body?, receipt: message.receipt_handle?, receives })
+    Some(ReceivedMessage { body: message.body?, receipt: message.receipt_handle?, receives })
 }

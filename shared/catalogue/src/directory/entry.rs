@@ -1,4 +1,4 @@
-//! What the directory knows of one customer and of one key.
+//! The directory's entries: one customer, one key.
 
 use arc_swap::ArcSwap;
 use sluice_model::clock::now_ms;
@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 pub struct CustomerState {
     /// The customer.
     pub customer: Customer,
-    /// Its keys, ascending by id, revoked ones too.
+    /// The customer's keys, ascending by id; revoked ones too.
     pub keys: Vec<Arc<ApiKey>>,
-    /// Its subscriptions, ascending by id.
+    /// The customer's subscriptions, ascending by id.
     pub subscriptions: Vec<Arc<Subscription>>,
-    /// The revision at which any of this last changed.
+    /// The catalogue's revision at which the customer, a key or a subscription last changed.
     pub revision: Revision,
 }
 
@@ -26,36 +26,36 @@ impl CustomerState {
     /// A subscription by its id.
     #[must_use]
     pub fn subscription(&self, id: SubscriptionId) -> Option<&Arc<Subscription>> {
-        let at = self.subscriptions.binary_search_by_key(&id, |of| of.id).ok()?;
+        let at = self.subscriptions.binary_search_by_key(&id, |known| known.id).ok()?;
         self.subscriptions.get(at)
     }
 
     pub(super) fn put_subscription(&mut self, subscription: Arc<Subscription>) {
-        match self.subscriptions.binary_search_by_key(&subscription.id, |of| of.id) {
+        match self.subscriptions.binary_search_by_key(&subscription.id, |known| known.id) {
             Ok(at) => self.subscriptions[at] = subscription,
             Err(at) => self.subscriptions.insert(at, subscription),
         }
     }
 
     pub(super) fn remove_subscription(&mut self, id: SubscriptionId) {
-        if let Ok(at) = self.subscriptions.binary_search_by_key(&id, |of| of.id) {
+        if let Ok(at) = self.subscriptions.binary_search_by_key(&id, |known| known.id) {
             self.subscriptions.remove(at);
         }
     }
 
     pub(super) fn put_key(&mut self, key: Arc<ApiKey>) {
-        match self.keys.binary_search_by_key(&key.id, |of| of.id) {
+        match self.keys.binary_search_by_key(&key.id, |known| known.id) {
             Ok(at) => self.keys[at] = key,
             Err(at) => self.keys.insert(at, key),
         }
     }
 }
 
-/// A customer, one object for as long as the process runs.
+/// A customer; the same object for as long as the process runs.
 #[derive(Debug)]
 pub struct CustomerEntry {
     id: CustomerId,
-    /// What the hot path asks of the state, without loading it.
+    /// Copies of two fields of the state, which each request reads.
     active: AtomicBool,
     fan_out: AtomicU16,
     limiter: Limiter,
@@ -91,13 +91,13 @@ impl CustomerEntry {
         self.id
     }
 
-    /// Whether it may use the API.
+    /// True if the customer can use the API.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// How many lanes its new events use.
+    /// The number of lanes that the customer's new events use.
     #[must_use]
     pub fn fan_out(&self) -> u16 {
         self.fan_out.load(Ordering::Relaxed)
@@ -116,7 +116,7 @@ impl CustomerEntry {
         RatedCustomer { id: self.id, limiter: &self.limiter }
     }
 
-    /// All that is known of it now.
+    /// The customer with keys and subscriptions as they are known now.
     #[must_use]
     pub fn state(&self) -> Arc<CustomerState> {
         self.state.load_full()
@@ -130,13 +130,14 @@ fn is_active(customer: &Customer) -> bool {
     }
 }
 
-/// An API key, one object for as long as the process runs.
+/// An API key; the same object for as long as the process runs.
 #[derive(Debug)]
 pub struct KeyEntry {
     id: ApiKeyId,
     hash: [u8; 32],
     customer: Arc<CustomerEntry>,
-    /// From when it is refused: 0 once revoked.
+    /// The time from which the key is refused, in milliseconds since the Unix
+    /// epoch: 0 once it is revoked, `u64::MAX` if it never expires.
     valid_until_ms: AtomicU64,
 }
 
@@ -155,7 +156,7 @@ impl KeyEntry {
         self.valid_until_ms.store(until, Ordering::Relaxed);
     }
 
-    /// Its public name.
+    /// The key's public name.
     #[must_use]
     pub const fn id(&self) -> ApiKeyId {
         self.id
@@ -167,13 +168,14 @@ impl KeyEntry {
         &self.hash
     }
 
-    /// Whose key it is.
+    /// The customer that owns the key.
     #[must_use]
     pub const fn customer(&self) -> &Arc<CustomerEntry> {
         &self.customer
     }
 
-    /// Whether it opens the door now. Only a key that will expire costs a look at the clock.
+    /// True if requests with the key are accepted now. The clock is read only for a
+    /// key that expires.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         match self.valid_until_ms.load(Ordering::Relaxed) {

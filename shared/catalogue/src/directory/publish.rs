@@ -1,4 +1,5 @@
-//! Changes that this process makes: to the catalogue, then known here, then answered.
+//! Changes that this process makes. Each is stored in the catalogue, then read
+//! back into the directory, then answered.
 
 use super::Directory;
 use sluice_model::clock::now_ms;
@@ -7,12 +8,12 @@ use sluice_ports::PortError;
 use sluice_ports::catalogue::CatalogueError;
 use std::time::Duration;
 
-/// Up to here a new subscription is answered once it is known everywhere;
-/// past it, at once, with a time by when it will be.
+/// If every process knows a change within this time, a new subscription is
+/// answered once it counts; else at once, with the time from which it will.
 const WORTH_WAITING: Duration = Duration::from_millis(100);
 
-/// Tries at making a change known before the time it was promised for; each
-/// allows twice as long as the one before.
+/// Tries at making a subscription known before the time from which it is promised
+/// to count; each try allows twice as long as the one before.
 const TRIES: u32 = 7;
 
 impl Directory {
@@ -43,7 +44,7 @@ impl Directory {
         Ok(self.refresh().await?)
     }
 
-    /// Stores a subscription whose events went on counting all the time.
+    /// Stores a change of a subscription that goes on receiving events.
     ///
     /// # Errors
     /// As [`Self::put_customer`].
@@ -65,14 +66,15 @@ impl Directory {
         Ok(self.refresh().await?)
     }
 
-    /// Stores a subscription that begins to count now: new, or enabled again.
+    /// Stores a subscription that begins to receive events: a new one, or one that
+    /// is enabled again.
     ///
-    /// The answer's `effective_at_ms` was chosen before the change was made.
-    /// It holds because by then every process knows the subscription: either
-    /// that takes at most the catalogue's propagation time, or (where that is
-    /// short) this process saw itself know it before `effective_at_ms`, and
-    /// answers only after it. Where it came too late another time is chosen,
-    /// under another version.
+    /// `effective_at_ms` is chosen before the change is made, and every process
+    /// must know the subscription by then. If the catalogue's propagation time is
+    /// long, the time is chosen that far ahead. If it is short, this process waits
+    /// until it knows the subscription itself, and answers after `effective_at_ms`;
+    /// if it learns of the subscription too late, it stores a new version with a
+    /// later time.
     ///
     /// # Errors
     /// As [`Self::put_customer`].

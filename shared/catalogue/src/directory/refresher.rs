@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// Callers that may wait for the next poll.
+/// The most callers that wait for the next poll; further ones wait for a place.
 pub(super) const REQUESTS_MAX: usize = 1024;
 
 /// Polls the catalogue for a [`Directory`].
@@ -23,7 +23,8 @@ impl Refresher {
         Self { directory, requests }
     }
 
-    /// Polls at every interval and at once when somebody asks, until told to stop.
+    /// Polls at every interval, and at once for a caller of
+    /// [`Directory::refresh`], until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval(self.directory.settings.poll);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -36,14 +37,14 @@ impl Refresher {
                 _ = ticks.tick() => {}
                 _ = self.requests.recv_many(&mut waiting, REQUESTS_MAX) => {}
             }
-            // Whoever asks from here on waits for the next poll.
+            // Callers that come after this wait for the next poll.
             while let Ok(more) = self.requests.try_recv() {
                 waiting.push(more);
             }
             let polled = self.directory.poll().await.map_err(|error| error.to_string());
             match &polled {
                 Err(error) if !failing => {
-                    tracing::error!(%error, "the catalogue cannot be read; what is known grows old");
+                    tracing::error!(%error, "the catalogue cannot be read; changes stay unknown meanwhile");
                 }
                 Ok(()) if failing => tracing::info!("the catalogue can be read again"),
                 _ => {}

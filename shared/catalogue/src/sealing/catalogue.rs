@@ -2,9 +2,9 @@
 
 use super::{SealError, Sealer};
 use async_trait::async_trait;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_model::{Subscription, SubscriptionId};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{Catalogue, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,46 +82,24 @@ impl Catalogue for SealedCatalogue {
 
     async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
         let mut changes = self.inner.changes(since).await?;
-        let opened = std::mem::take(&mut changes.subscriptions).into_iter().map(|of| self.opened(of));
+        let opened = std::mem::take(&mut changes.subscriptions).into_iter().map(|stored| self.opened(stored));
         changes.subscriptions = opened.collect::<Result<Vec<_>, OpenError>>().map_err(|error| {
             PortError::Damaged { what: "open webhook secrets".into(), detail: error.to_string() }
         })?;
         Ok(changes)
     }
 
-    async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.inner.put_customer(customer).await
-    }
-
-    async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
-        self.inner.put_key(key).await
-    }
-
-    async fn revoke_key(
-        &self,
-        customer: CustomerId,
-        key: ApiKeyId,
-        now_ms: u64,
-    ) -> Result<(), CatalogueError> {
-        self.inner.revoke_key(customer, key, now_ms).await
-    }
-
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        if !self.sealer.seals() {
-            return self.inner.put_subscription(subscription).await;
-        }
-        let sealed = self.sealer.sealed(subscription).map_err(|error| {
-            let what = format!("seal the secrets of subscription {}", subscription.id);
-            PortError::unavailable(what, error)
-        })?;
-        self.inner.put_subscription(&sealed).await
-    }
-
-    async fn delete_subscription(
-        &self,
-        customer: CustomerId,
-        id: SubscriptionId,
-    ) -> Result<(), CatalogueError> {
-        self.inner.delete_subscription(customer, id).await
+    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+        let change = match change {
+            CatalogueChange::PutSubscription(subscription) if self.sealer.seals() => {
+                let sealed = self.sealer.sealed(&subscription).map_err(|error| {
+                    let what = format!("seal the secrets of subscription {}", subscription.id);
+                    PortError::unavailable(what, error)
+                })?;
+                CatalogueChange::PutSubscription(sealed)
+            }
+            other => other,
+        };
+        self.inner.change(change).await
     }
 }

@@ -175,10 +175,7 @@ pub(super) async fn row(
 
 /// Stores a row, replacing the one with its key. Returns false if another row has
 /// the same value in a column that must be unique.
-pub(super) async fn put_row(
-    connection: &mut SqliteConnection,
-    row: &StoredRow,
-) -> Result<bool, DatabaseError> {
+async fn put_row(connection: &mut SqliteConnection, row: &StoredRow) -> Result<bool, DatabaseError> {
     let done = sqlx::query(
         "INSERT INTO rows (slot, id, revision, body, crc) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (slot, id) DO UPDATE SET revision = excluded.revision, body = excluded.body,
@@ -198,6 +195,24 @@ pub(super) async fn put_row(
         }
         Err(e) => Err(e.into()),
     }
+}
+
+/// Stores a row in the place of the old one, and counts it in the digest. Returns
+/// false if another row has the same value in a column that must be unique.
+pub(super) async fn replace_row(
+    connection: &mut SqliteConnection,
+    old: Option<&StoredRow>,
+    row: &StoredRow,
+    digest: &mut CatalogueDigest,
+) -> Result<bool, DatabaseError> {
+    if !put_row(connection, row).await? {
+        return Ok(false);
+    }
+    if let Some(old) = old {
+        digest.remove(old);
+    }
+    digest.add(row);
+    Ok(true)
 }
 
 /// Removes a row for good.

@@ -221,11 +221,8 @@ async fn apply_rows(
     let mut newer: Vec<_> = contents.rows.values().filter(|row| row.revision > at).collect();
     newer.sort_unstable_by_key(|row| row.revision);
     for row in newer {
-        if let Some(old) = database::row(&mut transaction, row.key()).await? {
-            digest.remove(&old);
-        }
-        digest.add(row);
-        if !database::put_row(&mut transaction, row).await? {
+        let old = database::row(&mut transaction, row.key()).await?;
+        if !database::replace_row(&mut transaction, old.as_ref(), row, &mut digest).await? {
             return Ok(false);
         }
     }

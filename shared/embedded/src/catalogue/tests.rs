@@ -11,10 +11,11 @@ async fn open(folder: &Path) -> SqliteCatalogue {
 async fn rows(catalogue: &SqliteCatalogue) -> BTreeMap<String, String> {
     let all = catalogue.changes(Revision(0)).await.unwrap();
     let json = |value: serde_json::Value| value.to_string();
-    let customers = all.customers.iter().map(|of| (format!("c{}", of.id), json(serde_json::json!(of))));
-    let keys = all.keys.iter().map(|of| (format!("k{}", of.id), json(serde_json::json!(of))));
+    let customers =
+        all.customers.iter().map(|customer| (format!("c{}", customer.id), json(serde_json::json!(customer))));
+    let keys = all.keys.iter().map(|key| (format!("k{}", key.id), json(serde_json::json!(key))));
     let subscriptions =
-        all.subscriptions.iter().map(|of| (format!("s{}", of.id), json(serde_json::json!(of))));
+        all.subscriptions.iter().map(|found| (format!("s{}", found.id), json(serde_json::json!(found))));
     let gone = all.deleted_subscriptions.iter().map(|(_, id)| (format!("d{id}"), String::new()));
     customers.chain(keys).chain(subscriptions).chain(gone).collect()
 }
@@ -210,4 +211,27 @@ async fn a_change_only_the_journal_has_is_taken_over() {
     let wanted = rows(&catalogue).await;
     fs::copy(folder.path().join("catalogue.journal"), before.path().join("catalogue.journal")).unwrap();
     assert!(all_there_or_refused(before.path(), &wanted, "a crash before the commit").await);
+}
+
+#[tokio::test]
+async fn a_deleted_journal_is_written_anew_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    fill(&catalogue, 2).await;
+    let journal = folder.path().join("catalogue.journal");
+    fs::remove_file(&journal).unwrap();
+    // What was appended to the deleted file would be lost: the change is not made.
+    let refused = catalogue.put_customer(&Sample::new(7).customer).await;
+    assert!(refused.is_err(), "{refused:?}");
+    let known = rows(&catalogue).await;
+    catalogue.put_customer(&Sample::new(8).customer).await.unwrap();
+    assert!(journal.exists());
+    let wanted = rows(&catalogue).await;
+    assert_eq!(wanted.len(), known.len() + 1);
+    catalogue.close().await.unwrap();
+    // The journal alone has everything.
+    fs::remove_file(folder.path().join("catalogue.db")).unwrap();
+    let catalogue = open(folder.path()).await;
+    assert_eq!(rows(&catalogue).await, wanted);
+    catalogue.close().await.unwrap();
 }

@@ -2,10 +2,10 @@
 
 use super::database::{self, DatabaseError};
 use super::journal::{AppendedRows, Journal};
-use sluice_catalogue::change::CatalogueChange;
+use sluice_catalogue::change;
 use sluice_catalogue::row::{CatalogueDigest, RowSlot, StoredRow};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
 use sqlx::{Connection, SqliteConnection};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -190,25 +190,21 @@ async fn stage(
     revision: u64,
     digest: &mut CatalogueDigest,
 ) -> Result<Result<Option<StoredRow>, CatalogueError>, DatabaseError> {
-    if let Some(owner) = change.owner()
+    if let Some(owner) = change::owner(&change)
         && database::row(connection, (RowSlot::Customer, owner.to_bytes())).await?.is_none()
     {
         return Ok(Err(CatalogueError::NotFound));
     }
-    let old = database::row(connection, change.key()).await?;
+    let old = database::row(connection, change::row_key(&change)).await?;
     let decoded = old.as_ref().map(StoredRow::decode).transpose().map_err(DatabaseError::Damaged)?;
-    let row = match change.apply(decoded) {
+    let row = match change::apply(change, decoded) {
         Ok(Some(row)) => StoredRow::new(&row, revision),
         Ok(None) => return Ok(Ok(None)),
         Err(refused) => return Ok(Err(refused)),
     };
-    if !database::put_row(connection, &row).await? {
+    if !database::replace_row(connection, old.as_ref(), &row, digest).await? {
         return Ok(Err(CatalogueError::Conflict("another key has the same hash".to_owned())));
     }
-    if let Some(old) = &old {
-        digest.remove(old);
-    }
-    digest.add(&row);
     Ok(Ok(Some(row)))
 }
 

@@ -90,7 +90,14 @@ impl PendingClaims {
         }
     }
 
-    /// Forgets a key: it was given back, or the state store has it.
+    /// Forgets an answered key that the state store has now.
+    pub(super) fn stored(&mut self, key: ClaimKey) {
+        if self.claims.get(&key).is_some_and(|claim| matches!(claim.state, PendingState::Placed(_))) {
+            self.claims.remove(&key);
+        }
+    }
+
+    /// Forgets a key that was given back.
     pub(super) fn remove(&mut self, key: ClaimKey) {
         self.claims.remove(&key);
     }

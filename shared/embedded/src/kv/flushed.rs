@@ -12,6 +12,7 @@
 
 use super::cache::Proof;
 use crate::durable_file;
+use sluice_model::wire::bytes_reader::BytesReader;
 use std::io;
 use std::path::Path;
 
@@ -28,14 +29,15 @@ impl Flushed {
     /// Reads the file. A missing or damaged file is an error.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let bytes = std::fs::read(path)?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "damaged");
-        let bytes: [u8; 24] = bytes.try_into().map_err(|_wrong_length| damaged())?;
-        if bytes[..8] != MAGIC || crc32c::crc32c(&bytes[..20]).to_le_bytes() != bytes[20..] {
-            return Err(damaged());
-        }
-        let lsn = u64::from_le_bytes(bytes[8..16].try_into().expect("eight bytes"));
-        let proof = u32::from_le_bytes(bytes[16..20].try_into().expect("four bytes"));
-        Ok(Self { lsn, proof: Proof(proof) })
+        Self::decode(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "damaged"))
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = BytesReader::new(bytes);
+        let magic = reader.array().ok()?;
+        let (lsn, proof, crc) = (reader.u64().ok()?, reader.u32().ok()?, reader.u32().ok()?);
+        let whole = reader.position() == bytes.len() && magic == MAGIC && crc == crc32c::crc32c(&bytes[..20]);
+        whole.then_some(Self { lsn, proof: Proof(proof) })
     }
 
     pub(super) fn write(self, path: &Path) -> io::Result<()> {

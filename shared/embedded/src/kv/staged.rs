@@ -84,7 +84,7 @@ fn encode(key: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
 }
 
 /// The rows of a ledger frame.
-pub(super) fn decode(frame: &[u8]) -> Result<Vec<(Slice, Option<Slice>)>, TooShort> {
+pub(crate) fn decode(frame: &[u8]) -> Result<Vec<(Slice, Option<Slice>)>, TooShort> {
     let mut reader = BytesReader::new(frame);
     let mut changes = Vec::new();
     while reader.position() < frame.len() {

@@ -228,6 +228,40 @@ async fn a_change_that_fails_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changes_are_refused_while_the_disk_refuses_them() {
+    let dir = temporary();
+    let kv = open(&dir);
+    put(&kv, b"before", b"1").await;
+    let ledger = dir.path().join("ledger");
+    std::fs::remove_dir_all(&ledger).unwrap();
+    let set = |key: &'static [u8]| {
+        move |staged: &mut StagedChanges<'_>| {
+            staged.put(key.to_vec(), b"2".to_vec());
+            Ok(())
+        }
+    };
+    // The first change is in the thread's hands, the second one is refused at the door.
+    for key in [&b"in hand"[..], b"refused"] {
+        let refused = kv.update(set(key)).await.unwrap_err();
+        assert!(matches!(refused, PortError::Unavailable { .. }), "{refused}");
+    }
+    assert!(kv.failing().is_some());
+    assert_eq!(kv.view().get(b"before").unwrap().as_deref(), Some(&b"1"[..]), "reading goes on");
+    std::fs::create_dir(&ledger).unwrap();
+    while kv.failing().is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    put(&kv, b"after", b"3").await;
+    // Everything is written again, so the cache can be lost.
+    kv.compact().await.unwrap();
+    kv.close();
+    std::fs::remove_dir_all(dir.path().join("cache")).unwrap();
+    let (read, _) = open_and_read(dir.path());
+    let keys: Vec<&[u8]> = read.keys().map(Vec::as_slice).collect();
+    assert_eq!(keys, [&b"after"[..], b"before", b"in hand"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changes_of_many_writers_see_each_other() {
     let dir = temporary();
     let kv = Arc::new(open(&dir));

@@ -137,3 +137,29 @@ impl WaitingDeliveries {
         self.total
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::Lane;
+    use sluice_ports::sample::{Batches, delivery};
+
+    #[test]
+    fn a_delivery_that_is_put_off_is_taken_again_later() {
+        let subscription = SubscriptionId::from_u128(1);
+        let batch = Batches::new(Lane::new(0).unwrap()).next(3, 10);
+        let waits = delivery(&batch, subscription, 3, 100);
+        let mut waiting = WaitingDeliveries::default();
+        waiting.put(&waits);
+        let blocked = HashSet::new();
+        let request = |now_ms| TakeRequest { now_ms, max: 5, max_per_subscription: 5, blocked: &blocked };
+        assert_eq!(waiting.take(&request(100)), [(subscription, waits.id)]);
+        waiting.put_off(subscription, waits.id, 500);
+        assert_eq!(waiting.next_due_ms(&blocked), Some(500));
+        assert_eq!(waiting.take(&request(499)), []);
+        assert_eq!(waiting.take(&request(500)), [(subscription, waits.id)]);
+        assert_eq!(waiting.backlog(subscription), Backlog { deliveries: 1, events: 3 });
+        waiting.done(subscription, waits.id);
+        assert_eq!(waiting.total(), Backlog::default());
+    }
+}

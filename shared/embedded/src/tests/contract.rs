@@ -83,3 +83,26 @@ async fn rows_and_what_they_need_survive_a_restart_and_expire() {
     assert_eq!(engine.rows.oldest_ms(), 70);
     engine.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_rows_are_not_read_though_they_are_stored_still() {
+    use sluice_ports::rows::{NewRow, RowChange, Rows};
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path()).await;
+    let past = sluice_model::clock::now_ms() - 1;
+    let row = NewRow {
+        partition: "p".into(),
+        key: b"k".to_vec(),
+        value: b"old".to_vec(),
+        expires_at_ms: Some(past),
+        needs_from_ms: None,
+    };
+    engine.rows.write(vec![RowChange::Put(row.clone())]).await.unwrap();
+    assert_eq!(engine.rows.get("p", b"k").await.unwrap(), None);
+    assert!(engine.rows.list("p", None, 10).await.unwrap().is_empty());
+    let new = NewRow { value: b"new".to_vec(), expires_at_ms: None, ..row };
+    assert!(!engine.rows.put_if(new.clone(), Some(b"old".to_vec())).await.unwrap());
+    assert!(engine.rows.put_if(new, None).await.unwrap(), "an expired row counts as absent");
+    assert_eq!(engine.rows.get("p", b"k").await.unwrap(), Some(b"new".to_vec()));
+    engine.close().await;
+}

@@ -11,14 +11,16 @@ proptest! {
             events: set.iter().copied().collect(),
         }).collect();
         let flat = |refs: &[EventRef]| -> Vec<_> {
-            refs.iter().flat_map(|of| of.events.iter().map(|index| of.batch.event(index))).collect()
+            refs.iter()
+                .flat_map(|events| events.events.iter().map(|index| events.batch.event(index)))
+                .collect()
         };
         let expected = flat(&refs);
         let count = expected.len();
         let cut = cut(refs, max);
-        prop_assert_eq!(cut.iter().flat_map(|of| flat(of)).collect::<Vec<_>>(), expected);
+        prop_assert_eq!(cut.iter().flat_map(|webhook| flat(webhook)).collect::<Vec<_>>(), expected);
         let full = cut.len().saturating_sub(1);
-        prop_assert!(cut[..full].iter().all(|of| flat(of).len() == max));
+        prop_assert!(cut[..full].iter().all(|webhook| flat(webhook).len() == max));
         prop_assert_eq!(cut.len(), count.div_ceil(max));
     }
 }

@@ -31,7 +31,7 @@ const TOKENS: [&[u8]; 20] = [
     b":",
 ];
 
-/// Runs each target over its corpus, and over `count` inputs like those of it.
+/// Runs each target over its corpus, and over `count` inputs made from it.
 ///
 /// # Panics
 /// If a corpus is missing or empty, or a target panics: the message before it
@@ -45,8 +45,8 @@ pub fn rounds(targets: &[Target], corpora: &str, count: u64) {
             target(input);
         }
         for seed in 0..count {
-            let of = |at: u64| &corpus[(at % corpus.len() as u64) as usize].1;
-            let input = mutated(seed, of(seed), of(seed / 7 + 1));
+            let entry = |number: u64| &corpus[(number % corpus.len() as u64) as usize].1;
+            let input = mutated(seed, entry(seed), entry(seed / 7 + 1));
             let _told = OnPanic(|| format!("target {name}, seed {seed}: {}", input.escape_ascii()));
             target(&input);
         }
@@ -63,7 +63,7 @@ fn read(dir: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Says something where a panic passes by.
+/// Prints a text if it is dropped by a panic.
 struct OnPanic<F: Fn() -> String>(F);
 
 impl<F: Fn() -> String> Drop for OnPanic<F> {
@@ -75,10 +75,10 @@ impl<F: Fn() -> String> Drop for OnPanic<F> {
     }
 }
 
-/// SplitMix64.
-struct Random(u64);
+/// SplitMix64: the same numbers for the same seed.
+struct SeededNumbers(u64);
 
-impl Random {
+impl SeededNumbers {
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -91,7 +91,7 @@ impl Random {
 /// `base` with a few changes, some of them from `other`; the same for the same seed.
 #[must_use]
 pub fn mutated(seed: u64, base: &[u8], other: &[u8]) -> Vec<u8> {
-    let mut random = Random(seed);
+    let mut random = SeededNumbers(seed);
     let mut bytes = base.to_vec();
     for _ in 0..=random.below(4) {
         let at = random.below(bytes.len() + 1);

@@ -1,14 +1,15 @@
-//! Spans: what is told of a traced request and of a traced attempt, where
-//! somebody listens (the binary's exporter, feature `otel`).
+//! Spans: the times of traced requests and of traced webhook attempts, handed to
+//! a listener (the binary's exporter, feature `otel`).
 //!
-//! Only what is sampled is told: the caller decides by its flag (Trace
-//! Context, 3.2.2.5), and what is not traced costs one look at a flag.
+//! Only sampled traces have spans: the caller decides by the flag of its header
+//! (Trace Context, 3.2.2.5). Without a listener or a sampled trace, the cost is
+//! one look at each.
 
 use super::TraceParent;
 use crate::ids::random_u128;
 use std::sync::OnceLock;
 
-/// What a span is of.
+/// The kind of work that a span times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpanKind {
     /// A request with events.
@@ -17,42 +18,44 @@ pub enum SpanKind {
     Webhook,
 }
 
-/// Something that took time, as part of a trace.
+/// A piece of work with its times, as part of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// What it is of.
+    /// The kind of work.
     pub kind: SpanKind,
-    /// Its trace, and its own id as the parent of what follows.
+    /// The trace, with the span's own id in the place of the parent's: the header to
+    /// send to the next service.
     pub own: TraceParent,
-    /// Its parent, of the same trace.
+    /// The parent span, of the same trace.
     pub parent: TraceParent,
-    /// When it began, in milliseconds since the Unix epoch.
+    /// When the work began, in milliseconds since the Unix epoch.
     pub began_ms: u64,
-    /// When it ended.
+    /// When the work ended, in milliseconds since the Unix epoch.
     pub ended_ms: u64,
-    /// The HTTP status, where there is one.
+    /// The HTTP status, if there is one.
     pub status: Option<u16>,
-    /// How many events it was about.
+    /// The number of events in the request or webhook.
     pub events: u64,
 }
 
-type Listener = Box<dyn Fn(Span) + Send + Sync>;
+type SpanListener = Box<dyn Fn(Span) + Send + Sync>;
 
-static LISTENER: OnceLock<Listener> = OnceLock::new();
+static LISTENER: OnceLock<SpanListener> = OnceLock::new();
 
-/// Has every span told to `listener`, from now to the process's end. Only the
-/// first listener of a process hears them.
+/// Hands every span to `listener`, from now to the process's end. A process has
+/// one listener: false if it had one before, which then stays.
 pub fn listen(listener: impl Fn(Span) + Send + Sync + 'static) -> bool {
     LISTENER.set(Box::new(listener)).is_ok()
 }
 
-/// The trace to go on with below a new span, where somebody wants to hear of it.
+/// Begins a span below `parent`: the trace to go on with. `None` if there is no
+/// listener or the trace is not sampled.
 #[must_use]
 pub fn begin(parent: TraceParent) -> Option<TraceParent> {
     (LISTENER.get().is_some() && parent.is_sampled()).then(|| parent.child(random_u128() as u64))
 }
 
-/// Tells of a span that ended, where it is sampled.
+/// Hands a span that has ended to the listener, if its trace is sampled.
 pub fn tell(span: Span) {
     if let Some(listener) = LISTENER.get()
         && span.own.is_sampled()

@@ -40,18 +40,17 @@
 use super::bytes_reader::{BytesReader, TooShort};
 use crate::Lane;
 use crate::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use crate::{Batch, BatchId, Claim, CustomerId, EventMeta};
+use crate::{Batch, BatchId, Claim, CustomerId};
 use bytes::Bytes;
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
-use zstd::bulk::Decompressor;
 
 mod encode;
 #[cfg(any(test, feature = "fuzzing"))]
 mod reseal;
 #[cfg(test)]
 mod tests;
+mod unpack;
 
 pub use encode::RecordEncoder;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -78,13 +77,13 @@ pub enum RecordError {
     /// A version that this build does not know.
     #[error("record version {0} is not known to this build")]
     Version(u8),
-    /// The bytes end too early.
+    /// The bytes end inside a field.
     #[error("record {0}")]
     TooShort(#[from] TooShort),
     /// A checksum does not fit.
     #[error("checksum of the {0} does not fit")]
     Checksum(&'static str),
-    /// A field contradicts another or a limit.
+    /// A field contradicts another field or passes a limit.
     #[error("record is malformed: {0}")]
     Malformed(&'static str),
 }
@@ -92,11 +91,11 @@ pub enum RecordError {
 /// The batches of one append unit, cut at one moment: what is appended to the log.
 #[derive(Debug, Clone)]
 pub struct RecordDraft {
-    /// The lane of all batches, where the unit is a lane.
+    /// The lane of all batches; `None` if batches of several lanes share the record.
     pub lane: Option<Lane>,
     /// The process that cut the record: a random number chosen at its start.
     pub producer: u64,
-    /// One up with each record of the (producer, unit).
+    /// Starts at 0 and grows by 1 with each record of this producer and append unit.
     pub sequence: u64,
     /// The batches, ascending by id within a lane.
     pub batches: Vec<Arc<Batch>>,
@@ -107,9 +106,9 @@ pub struct RecordDraft {
 pub struct RecordDirectory {
     /// The edge process that cut the record.
     pub producer: u64,
-    /// The producer's count of it.
+    /// The producer's count of the record.
     pub sequence: u64,
-    /// One row a batch, in record order.
+    /// One row for each batch, in the order of the record.
     pub batches: Vec<BatchRow>,
     blocks: Vec<BlockRow>,
 }
@@ -117,13 +116,13 @@ pub struct RecordDirectory {
 /// What the directory says of a batch.
 #[derive(Debug, Clone)]
 pub struct BatchRow {
-    /// Whose it is.
+    /// The customer whose events the batch holds.
     pub customer: CustomerId,
-    /// Its id.
+    /// The batch's id.
     pub id: BatchId,
-    /// How many events it has.
+    /// The number of its events, at most [`BATCH_EVENTS_MAX`].
     pub events: u16,
-    /// Its claims.
+    /// Its marks of requests with an idempotency key.
     pub claims: Vec<Claim>,
     types: u16,
     first_block: u32,
@@ -141,14 +140,18 @@ struct BlockRow {
     zstd: bool,
 }
 
-/// How long the header and the directory are together: what must be read
-/// before [`RecordDirectory::parse`] can succeed.
+/// The length of header and directory together: so many bytes must be read
+/// before [`RecordDirectory::parse`] can succeed. `header` needs the first
+/// [`HEADER_LEN`] bytes.
+///
+/// # Errors
+/// If they are not a record's header.
 pub fn directory_end(header: &[u8]) -> Result<usize, RecordError> {
-    let head = Header::parse(header)?;
+    let head = RecordHeader::parse(header)?;
     Ok(HEADER_LEN + head.directory_len as usize)
 }
 
-struct Header {
+struct RecordHeader {
     producer: u64,
     sequence: u64,
     batches: u32,
@@ -158,7 +161,7 @@ struct Header {
     directory_crc: u32,
 }
 
-impl Header {
+impl RecordHeader {
     fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
         let mut reader = BytesReader::new(bytes);
         let head = reader.take(HEADER_LEN)?;
@@ -166,7 +169,8 @@ impl Header {
         if reader.array::<4>()? != MAGIC {
             return Err(RecordError::Magic);
         }
-        if crc32c::crc32c(&head[..44]) != u32::from_le_bytes(head[44..].try_into().expect("four bytes")) {
+        let (fields, crc) = head.split_at(HEADER_LEN - 4);
+        if BytesReader::new(crc).u32()? != crc32c::crc32c(fields) {
             return Err(RecordError::Checksum("record header"));
         }
         match reader.u8()? {
@@ -187,9 +191,12 @@ impl Header {
 }
 
 impl RecordDirectory {
-    /// Parses header and directory; `bytes` may end there or go on.
+    /// Parses header and directory; `bytes` may end after the directory or go on.
+    ///
+    /// # Errors
+    /// If a checksum does not fit, or a field contradicts another one.
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
-        let head = Header::parse(bytes)?;
+        let head = RecordHeader::parse(bytes)?;
         let end = HEADER_LEN + head.directory_len as usize;
         let directory = bytes.get(HEADER_LEN..end).ok_or(RecordError::Malformed("directory is cut off"))?;
         if crc32c::crc32c(directory) != head.directory_crc {
@@ -251,8 +258,11 @@ impl RecordDirectory {
         Ok(BatchRow { customer, id, events, claims, types, first_block, offset, raw_len, crc })
     }
 
-    /// The bytes of the record that a batch's blocks take: what must be read
-    /// to [`read`](Self::read) it.
+    /// Where the blocks of a batch lie in the record: the bytes that
+    /// [`read`](Self::read) needs.
+    ///
+    /// # Errors
+    /// If the row points past the record's blocks.
     pub fn data_range(&self, row: &BatchRow) -> Result<Range<usize>, RecordError> {
         let blocks = self.blocks_of(row)?;
         let first = self.blocks[blocks.start];
@@ -273,6 +283,9 @@ impl RecordDirectory {
     }
 
     /// Reads one batch from `data`, the record's bytes of [`data_range`](Self::data_range).
+    ///
+    /// # Errors
+    /// If a block does not unpack, the checksum does not fit, or the batch's tables contradict its body.
     pub fn read(&self, row: &BatchRow, data: &[u8]) -> Result<Batch, RecordError> {
         let blocks = self.blocks_of(row)?;
         row.cut(&self.unpack(blocks, data)?)
@@ -311,81 +324,5 @@ impl RecordDirectory {
             });
             (row, batch)
         })
-    }
-}
-
-thread_local! {
-    /// What unpacks this thread's blocks: making one costs as much as a block.
-    static UNPACKER: RefCell<Decompressor<'static>> =
-        RefCell::new(Decompressor::new().expect("zstd makes a context unless memory is at its end"));
-}
-
-impl BlockRow {
-    fn unpack(self, stored: &[u8], raw: &mut Vec<u8>) -> Result<(), RecordError> {
-        if !self.zstd {
-            raw.extend_from_slice(stored);
-            return Ok(());
-        }
-        let start = raw.len();
-        raw.resize(start + self.raw_len as usize, 0);
-        let unpacked = UNPACKER.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, &mut raw[start..]));
-        match unpacked {
-            Ok(len) if len == self.raw_len as usize => Ok(()),
-            Ok(_shorter) => Err(RecordError::Malformed("a block is not as long as its row says")),
-            Err(_damaged) => Err(RecordError::Checksum("block (zstd)")),
-        }
-    }
-}
-
-impl BatchRow {
-    /// The batch within the raw bytes of its blocks.
-    fn cut(&self, blocks: &Bytes) -> Result<Batch, RecordError> {
-        let (start, end) = (self.offset as usize, self.offset as usize + self.raw_len as usize);
-        if blocks.len() < end {
-            return Err(RecordError::Malformed("a block is shorter than its row says"));
-        }
-        let raw = blocks.slice(start..end);
-        if crc32c::crc32c(&raw) != self.crc {
-            return Err(RecordError::Checksum("batch"));
-        }
-        self.parse(&raw)
-    }
-
-    fn parse(&self, raw: &Bytes) -> Result<Batch, RecordError> {
-        let mut reader = BytesReader::new(raw);
-        let mut types = Vec::with_capacity(usize::from(self.types));
-        for _ in 0..self.types {
-            let len = usize::from(reader.u16()?);
-            let text = std::str::from_utf8(reader.take(len)?)
-                .map_err(|_invalid| RecordError::Malformed("an event type is not UTF-8"))?;
-            types.push(text.into());
-        }
-        let mut events = Vec::with_capacity(usize::from(self.events));
-        for _ in 0..self.events {
-            events.push(EventMeta { end: reader.u32()?, kind: 0, ordering: 0 });
-        }
-        if self.types > 1 {
-            for event in &mut events {
-                event.kind = reader.u16()?;
-            }
-        }
-        if reader.u8()? == 1 {
-            for event in &mut events {
-                event.ordering = reader.u64()?;
-            }
-        }
-        let body = raw.slice(reader.position()..);
-        let mut last = 0;
-        for (i, event) in events.iter().enumerate() {
-            let start = if i == 0 { 0 } else { last + 1 };
-            if (event.end as usize) < start || event.end as usize > body.len() || event.kind >= self.types {
-                return Err(RecordError::Malformed("a batch's event table is out of bounds"));
-            }
-            last = event.end as usize;
-        }
-        if last != body.len() || events.is_empty() {
-            return Err(RecordError::Malformed("a batch's events do not fill its body"));
-        }
-        Ok(Batch { customer: self.customer, id: self.id, types, events, claims: self.claims.clone(), body })
     }
 }

@@ -134,7 +134,7 @@ async fn what_is_deleted_stays_deleted(catalogue: &dyn Catalogue) {
     assert_eq!(changes.deleted_subscriptions, [(customer, id)]);
     assert!(changes.subscriptions.is_empty());
     let all = catalogue.changes(Revision(0)).await.unwrap();
-    assert!(all.subscriptions.iter().all(|of| of.id != id));
+    assert!(all.subscriptions.iter().all(|subscription| subscription.id != id));
     assert!(matches!(catalogue.delete_subscription(customer, id).await, Err(CatalogueError::NotFound)));
     let late = Subscription { version: 2, ..subscription };
     assert!(matches!(catalogue.put_subscription(&late).await, Err(CatalogueError::NotFound)));

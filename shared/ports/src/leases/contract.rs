@@ -1,4 +1,5 @@
-//! What every adapter of [`Checkpoints`] keeps.
+//! The contract that every adapter of [`Checkpoints`] keeps.
+#![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::Checkpoints;
 use crate::log::{Position, ShardId};

@@ -47,7 +47,7 @@ async fn a_shard_says_the_lanes_that_it_holds(log: &dyn Log) {
                     LogItem::Record(record) => Some(record),
                     LogItem::Damaged { .. } => None,
                 });
-                if records.flat_map(|record| &record.batches).any(|of| of.id == draft.batches[0].id) {
+                if records.flat_map(|record| &record.batches).any(|batch| batch.id == draft.batches[0].id) {
                     return;
                 }
             }

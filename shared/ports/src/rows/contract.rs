@@ -32,29 +32,29 @@ async fn keys(rows: &dyn Rows, partition: &str) -> Vec<Vec<u8>> {
 }
 
 async fn rows_are_listed_in_the_order_of_their_keys(rows: &dyn Rows) {
-    let of = name();
+    let partition = name();
     let all: [&[u8]; 5] = [b"\x00", b"\x00\x01", b"a", b"a\xff", b"\xff"];
-    let puts = [3, 0, 4, 2, 1].map(|at| RowChange::Put(row(&of, all[at], &[at as u8])));
+    let puts = [3, 0, 4, 2, 1].map(|at| RowChange::Put(row(&partition, all[at], &[at as u8])));
     rows.write(puts.to_vec()).await.unwrap();
-    assert_eq!(keys(rows, &of).await, all);
-    let page = rows.list(&of, Some(b"\x00\x01"), 2).await.unwrap();
+    assert_eq!(keys(rows, &partition).await, all);
+    let page = rows.list(&partition, Some(b"\x00\x01"), 2).await.unwrap();
     assert_eq!(
         page,
         [Row { key: b"a".to_vec(), value: vec![2] }, Row { key: b"a\xff".to_vec(), value: vec![3] }]
     );
-    assert!(rows.list(&of, Some(b"\xff"), 2).await.unwrap().is_empty());
+    assert!(rows.list(&partition, Some(b"\xff"), 2).await.unwrap().is_empty());
 }
 
 async fn a_row_is_its_partitions_alone(rows: &dyn Rows) {
-    let of = name();
+    let partition = name();
     // One name begins with the other.
-    let longer = format!("{of}/x");
-    rows.write(vec![RowChange::Put(row(&of, b"/xk", b"1")), RowChange::Put(row(&longer, b"k", b"2"))])
+    let longer = format!("{partition}/x");
+    rows.write(vec![RowChange::Put(row(&partition, b"/xk", b"1")), RowChange::Put(row(&longer, b"k", b"2"))])
         .await
         .unwrap();
-    assert_eq!(rows.get(&of, b"/xk").await.unwrap().as_deref(), Some(&b"1"[..]));
-    assert_eq!(rows.get(&of, b"k").await.unwrap(), None);
-    assert_eq!(keys(rows, &of).await, [b"/xk".to_vec()]);
+    assert_eq!(rows.get(&partition, b"/xk").await.unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(rows.get(&partition, b"k").await.unwrap(), None);
+    assert_eq!(keys(rows, &partition).await, [b"/xk".to_vec()]);
     assert_eq!(keys(rows, &longer).await, [b"k".to_vec()]);
 }
 
@@ -80,27 +80,29 @@ async fn many_changes_are_made_in_any_order(rows: &dyn Rows) {
 }
 
 async fn changes_of_one_write_are_made_in_their_order(rows: &dyn Rows) {
-    let of = name();
-    let remove = |key: &[u8]| RowChange::Remove { partition: of.clone(), key: key.to_vec() };
-    let put = |key: &[u8], value: &[u8]| RowChange::Put(row(&of, key, value));
+    let partition = name();
+    let remove = |key: &[u8]| RowChange::Remove { partition: partition.clone(), key: key.to_vec() };
+    let put = |key: &[u8], value: &[u8]| RowChange::Put(row(&partition, key, value));
     let changes = vec![put(b"a", b"1"), remove(b"a"), put(b"b", b"1"), put(b"b", b"2"), remove(b"c")];
     for _again in 0..2 {
         rows.write(changes.clone()).await.unwrap();
-        assert_eq!(rows.get(&of, b"a").await.unwrap(), None);
-        assert_eq!(rows.get(&of, b"b").await.unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(rows.get(&partition, b"a").await.unwrap(), None);
+        assert_eq!(rows.get(&partition, b"b").await.unwrap().as_deref(), Some(&b"2"[..]));
     }
     rows.write(vec![remove(b"b")]).await.unwrap();
-    assert!(keys(rows, &of).await.is_empty());
+    assert!(keys(rows, &partition).await.is_empty());
 }
 
 async fn a_conditional_put_is_made_once(rows: Arc<dyn Rows>) {
-    let of = name();
-    assert!(!rows.put_if(row(&of, b"k", b"1"), Some(b"0".to_vec())).await.unwrap());
-    assert!(rows.put_if(row(&of, b"k", b"1"), None).await.unwrap());
-    assert!(!rows.put_if(row(&of, b"k", b"2"), None).await.unwrap());
+    let partition = name();
+    assert!(!rows.put_if(row(&partition, b"k", b"1"), Some(b"0".to_vec())).await.unwrap());
+    assert!(rows.put_if(row(&partition, b"k", b"1"), None).await.unwrap());
+    assert!(!rows.put_if(row(&partition, b"k", b"2"), None).await.unwrap());
     let tries = (0..16u8).map(|n| {
-        let (rows, of) = (rows.clone(), of.clone());
-        tokio::spawn(async move { rows.put_if(row(&of, b"k", &[n]), Some(b"1".to_vec())).await.unwrap() })
+        let (rows, partition) = (rows.clone(), partition.clone());
+        tokio::spawn(
+            async move { rows.put_if(row(&partition, b"k", &[n]), Some(b"1".to_vec())).await.unwrap() },
+        )
     });
     let mut made = 0;
     for attempt in tries.collect::<Vec<_>>() {
@@ -110,18 +112,18 @@ async fn a_conditional_put_is_made_once(rows: Arc<dyn Rows>) {
 }
 
 async fn what_has_expired_is_not_read(rows: &dyn Rows) {
-    let of = name();
-    let until = |key: &[u8], ms: u64| NewRow { expires_at_ms: Some(ms), ..row(&of, key, b"v") };
+    let partition = name();
+    let until = |key: &[u8], ms: u64| NewRow { expires_at_ms: Some(ms), ..row(&partition, key, b"v") };
     let (gone, kept) = (until(b"gone", now_ms() - 1), until(b"kept", now_ms() + 3_600_000));
     rows.write(vec![RowChange::Put(gone), RowChange::Put(kept)]).await.unwrap();
-    assert_eq!(rows.get(&of, b"gone").await.unwrap(), None);
-    assert_eq!(keys(rows, &of).await, [b"kept".to_vec()]);
-    assert!(rows.put_if(row(&of, b"gone", b"new"), None).await.unwrap());
+    assert_eq!(rows.get(&partition, b"gone").await.unwrap(), None);
+    assert_eq!(keys(rows, &partition).await, [b"kept".to_vec()]);
+    assert!(rows.put_if(row(&partition, b"gone", b"new"), None).await.unwrap());
 }
 
 async fn the_largest_row_is_taken(rows: &dyn Rows) {
-    let of = name();
+    let partition = name();
     let value = vec![7; VALUE_BYTES_MAX];
-    rows.write(vec![RowChange::Put(row(&of, b"k", &value))]).await.unwrap();
-    assert_eq!(rows.get(&of, b"k").await.unwrap(), Some(value));
+    rows.write(vec![RowChange::Put(row(&partition, b"k", &value))]).await.unwrap();
+    assert_eq!(rows.get(&partition, b"k").await.unwrap(), Some(value));
 }

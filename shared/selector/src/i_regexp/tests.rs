@@ -1,8 +1,8 @@
 //! Each rule of RFC 9485 by example, and all of them against a small matcher
 //! that follows the grammar by trying every way to match.
 
-use super::super::budget::Budget;
-use super::super::pattern::{Extent, Pattern};
+use super::super::budget::StepBudget;
+use super::super::pattern::{Extent, Pattern, PatternFault};
 use super::*;
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn compile(source: &str, extent: Extent) -> Result<Pattern, PatternFault> {
 #[track_caller]
 fn matches(source: &str, text: &str) -> bool {
     let pattern = compile(source, Extent::Whole).unwrap_or_else(|fault| panic!("{source}: {fault}"));
-    pattern.is_match(text, &mut Budget::new(u32::MAX)).unwrap()
+    pattern.is_match(text, &mut StepBudget::new(u32::MAX)).unwrap()
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn what_rfc_9485_does_not_have_is_refused() {
 #[test]
 fn a_search_finds_the_pattern_anywhere() {
     let found = |source: &str, text: &str| {
-        compile(source, Extent::Part).unwrap().is_match(text, &mut Budget::new(u32::MAX)).unwrap()
+        compile(source, Extent::Part).unwrap().is_match(text, &mut StepBudget::new(u32::MAX)).unwrap()
     };
     assert!(found("[a&&b]", "x&x"));
     assert!(found("^b|c$", "xxc") && !found("^b|c$", "xbcx"));
@@ -410,7 +410,7 @@ proptest! {
         for characters in texts {
             let text: String = characters.iter().collect();
             let found = |pattern: &Result<Pattern, _>| {
-                pattern.as_ref().unwrap().is_match(&text, &mut Budget::new(u32::MAX)).unwrap()
+                pattern.as_ref().unwrap().is_match(&text, &mut StepBudget::new(u32::MAX)).unwrap()
             };
             let wanted = ends(&tree, &characters, 0).contains(&characters.len());
             prop_assert_eq!(found(&whole), wanted, "{} on {:?}", source, text);

@@ -1,7 +1,7 @@
 //! How the cost of a selector grows with the event, told without an event.
 
 use super::super::function::{Function, Predicate};
-use super::super::jsonpath::{Comparable, Expected, Expression, Logical, Query, Step, Term};
+use super::super::jsonpath::{Comparable, Expected, Expression, Logical, PathQuery, PathStep, Term};
 use super::super::node::SelectorNode;
 
 /// The exponent of the cost: 0 if the selector looks at single fields, 1 if it
@@ -26,13 +26,13 @@ fn of_function(function: &Function) -> u32 {
 
 /// Each segment that can select several nodes multiplies; a filter multiplies
 /// what its own expression costs.
-fn of_query(query: &Query) -> u32 {
+fn of_query(query: &PathQuery) -> u32 {
     let mut nodes = 0;
     let mut filters = 0;
     for segment in &query.segments {
         nodes += u32::from(segment.singular_step().is_none());
         for step in &segment.selectors {
-            if let Step::Filter(logical) = step {
+            if let PathStep::Filter(logical) = step {
                 filters = filters.max(nodes + of_logical(logical));
             }
         }

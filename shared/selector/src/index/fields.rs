@@ -1,18 +1,18 @@
-//! Which selectors an event's single fields call for: a trie of paths, and at
-//! the end of each path the values that are asked for.
+//! Selectors by the fields that they ask for: a trie of paths, and at the end of
+//! each path the values that selectors want there.
 //!
-//! One walk along event and trie finds them all. It costs about what the
-//! event's members on indexed paths cost to look at, however many selectors
-//! there are.
+//! One walk along event and trie finds all selectors whose guard holds. Its cost
+//! grows with the event's members on indexed paths, not with the number of
+//! selectors.
 
 use std::collections::HashMap;
 
-use super::super::budget::{Budget, Exhausted};
+use super::super::budget::{Exhausted, StepBudget};
 use super::super::event::EventJson;
 use super::super::json::{Shape, Value};
 use super::super::jsonpath::element_position;
 use super::super::number;
-use super::guard::{Guard, Key, KeyStep, Start, Strength, Wanted};
+use super::guard::{FieldKey, KeyGuard, KeyStart, KeyStep, Strength, WantedValue};
 
 /// Up to so many member names are each looked for in an object; of more, each
 /// member of the object is looked up.
@@ -25,11 +25,11 @@ pub(super) struct Hit {
     pub(super) strength: Strength,
 }
 
-/// Selectors by what they ask of single fields.
+/// Selectors by the fields that they ask for.
 #[derive(Debug)]
 pub(super) struct FieldIndex {
     /// The first two are where paths start: the payload, and payload or event.
-    places: Vec<Place>,
+    places: Vec<TrieNode>,
 }
 
 const PAYLOAD: u32 = 0;
@@ -37,15 +37,15 @@ const PAYLOAD_OR_EVENT: u32 = 1;
 
 /// The end of one path, and the steps that lead on from there.
 #[derive(Debug, Default)]
-struct Place {
+struct TrieNode {
     names: HashMap<Box<str>, u32>,
     elements: Vec<(i64, u32)>,
-    wanted: Option<Box<WantedValues>>,
+    wanted: Option<Box<SelectorsByValue>>,
 }
 
 /// The selectors that ask for a value at one place.
 #[derive(Debug, Default)]
-struct WantedValues {
+struct SelectorsByValue {
     exists: Vec<Hit>,
     null: Vec<Hit>,
     no: Vec<Hit>,
@@ -59,17 +59,17 @@ struct WantedValues {
 
 impl Default for FieldIndex {
     fn default() -> Self {
-        Self { places: vec![Place::default(), Place::default()] }
+        Self { places: vec![TrieNode::default(), TrieNode::default()] }
     }
 }
 
 impl FieldIndex {
-    pub(super) fn insert(&mut self, guard: &Guard, position: u32) {
+    pub(super) fn insert(&mut self, guard: &KeyGuard, position: u32) {
         let hit = Hit { position, strength: guard.strength };
-        for Key { start, path, wanted } in &guard.keys {
+        for FieldKey { start, path, wanted } in &guard.keys {
             let mut at = match start {
-                Start::Payload => PAYLOAD,
-                Start::PayloadOrEvent => PAYLOAD_OR_EVENT,
+                KeyStart::Payload => PAYLOAD,
+                KeyStart::PayloadOrEvent => PAYLOAD_OR_EVENT,
             };
             for step in path {
                 at = self.next_place(at, step);
@@ -94,7 +94,7 @@ impl FieldIndex {
             },
         };
         if next == new {
-            self.places.push(Place::default());
+            self.places.push(TrieNode::default());
         }
         next
     }
@@ -103,7 +103,7 @@ impl FieldIndex {
     pub(super) fn hits(
         &self,
         event: EventJson<'_>,
-        budget: &mut Budget,
+        budget: &mut StepBudget,
         hits: &mut Vec<Hit>,
     ) -> Result<(), Exhausted> {
         let mut walk = Walk { index: self, budget, hits, canonical: String::new() };
@@ -112,15 +112,15 @@ impl FieldIndex {
     }
 }
 
-impl WantedValues {
-    fn insert(&mut self, wanted: &Wanted, hit: Hit) {
+impl SelectorsByValue {
+    fn insert(&mut self, wanted: &WantedValue, hit: Hit) {
         let hits = match wanted {
-            Wanted::Exists => &mut self.exists,
-            Wanted::Null => &mut self.null,
-            Wanted::Boolean(false) => &mut self.no,
-            Wanted::Boolean(true) => &mut self.yes,
-            Wanted::Number(canonical) => self.numbers.entry(canonical.clone()).or_default(),
-            Wanted::String(text) => {
+            WantedValue::Exists => &mut self.exists,
+            WantedValue::Null => &mut self.null,
+            WantedValue::Boolean(false) => &mut self.no,
+            WantedValue::Boolean(true) => &mut self.yes,
+            WantedValue::Number(canonical) => self.numbers.entry(canonical.clone()).or_default(),
+            WantedValue::String(text) => {
                 self.string_bytes_max = self.string_bytes_max.max(text.len());
                 self.strings.entry(text.clone()).or_default()
             }
@@ -132,7 +132,7 @@ impl WantedValues {
 /// One walk along an event.
 struct Walk<'w> {
     index: &'w FieldIndex,
-    budget: &'w mut Budget,
+    budget: &'w mut StepBudget,
     hits: &'w mut Vec<Hit>,
     canonical: String,
 }
@@ -161,7 +161,12 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn visit_members(&mut self, place: &Place, object: Value<'_>, members: usize) -> Result<(), Exhausted> {
+    fn visit_members(
+        &mut self,
+        place: &TrieNode,
+        object: Value<'_>,
+        members: usize,
+    ) -> Result<(), Exhausted> {
         if place.names.len() <= NAMES_SCANNED_MAX {
             for (name, next) in &place.names {
                 self.budget.spend(1 + members)?;
@@ -204,7 +209,7 @@ impl<'w> Walk<'w> {
     /// The members that the trie knows, each as its next place and its position.
     fn collect_members(
         &mut self,
-        place: &Place,
+        place: &TrieNode,
         object: Value<'_>,
         members: usize,
         found: &mut Vec<(u32, u32)>,
@@ -230,7 +235,7 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    fn look_up(&mut self, wanted: &'w WantedValues, value: Shape<'_>) -> Result<(), Exhausted> {
+    fn look_up(&mut self, wanted: &'w SelectorsByValue, value: Shape<'_>) -> Result<(), Exhausted> {
         self.budget.spend(1)?;
         self.hits.extend(&wanted.exists);
         match value {

@@ -1,23 +1,24 @@
-//! What an event must have for a selector to match, as far as single fields
-//! tell: the keys by which an index finds the selector.
+//! Guards: a selector's necessary condition on single fields. An index finds the
+//! selector by it.
 
 use super::super::field::FieldStep;
 use super::super::function::{Function, Operator, Predicate};
 use super::super::json::{Shape, Value};
 use super::super::jsonpath::{
-    Comparable, Comparison, Expected, Expression, Literal, Logical, Origin, Query, Step, Term,
+    Comparable, CompareOperator, Expected, Expression, Literal, Logical, PathQuery, PathStep, QueryOrigin,
+    Term,
 };
 use super::super::node::SelectorNode;
 use super::super::number;
 
 /// An event that has none of the keys does not match.
 #[derive(Debug, Clone)]
-pub(super) struct Guard {
-    pub(super) keys: Vec<Key>,
+pub(super) struct KeyGuard {
+    pub(super) keys: Vec<FieldKey>,
     pub(super) strength: Strength,
 }
 
-/// What follows for an event that has one of a guard's keys.
+/// What is known of a selector once the event has one of its guard's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Strength {
     /// The selector matches.
@@ -28,15 +29,15 @@ pub(super) enum Strength {
 
 /// A field, and what the event must have there.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
-    pub(super) start: Start,
+pub(super) struct FieldKey {
+    pub(super) start: KeyStart,
     pub(super) path: Vec<KeyStep>,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: WantedValue,
 }
 
 /// Where a key's path starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
+pub(super) enum KeyStart {
     Payload,
     /// The first step is the payload's member or else the envelope's.
     PayloadOrEvent,
@@ -51,7 +52,7 @@ pub(super) enum KeyStep {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Wanted {
+pub(super) enum WantedValue {
     /// Any value.
     Exists,
     Null,
@@ -66,7 +67,7 @@ pub(super) enum Wanted {
 const AMBIGUOUS_STEPS_MAX: usize = 3;
 
 /// The guard of a selector, if it has one.
-pub(super) fn guard(selector: &SelectorNode) -> Option<Guard> {
+pub(super) fn guard(selector: &SelectorNode) -> Option<KeyGuard> {
     match selector {
         SelectorNode::EventType(_) | SelectorNode::Not(_) => None,
         SelectorNode::JsonPath { expression: Expression::Query(query), .. } => of_query(query),
@@ -79,8 +80,8 @@ pub(super) fn guard(selector: &SelectorNode) -> Option<Guard> {
 
 /// All parts must hold, so the guard of any one of them will do: the best is
 /// one for few values.
-fn all(guards: impl Iterator<Item = Option<Guard>>) -> Option<Guard> {
-    let mut best: Option<Guard> = None;
+fn all(guards: impl Iterator<Item = Option<KeyGuard>>) -> Option<KeyGuard> {
+    let mut best: Option<KeyGuard> = None;
     let mut parts = 0;
     for guard in guards {
         parts += 1;
@@ -92,40 +93,40 @@ fn all(guards: impl Iterator<Item = Option<Guard>>) -> Option<Guard> {
     }
     let best = best?;
     let strength = if parts == 1 { best.strength } else { Strength::Admits };
-    Some(Guard { strength, ..best })
+    Some(KeyGuard { strength, ..best })
 }
 
 /// One part must hold, so all of them must have guards.
-fn any(guards: impl Iterator<Item = Option<Guard>>) -> Option<Guard> {
-    let guards: Vec<Guard> = guards.collect::<Option<_>>()?;
+fn any(guards: impl Iterator<Item = Option<KeyGuard>>) -> Option<KeyGuard> {
+    let guards: Vec<KeyGuard> = guards.collect::<Option<_>>()?;
     let strength = guards.iter().map(|guard| guard.strength).max()?;
     let keys = guards.into_iter().flat_map(|guard| guard.keys).collect();
-    Some(Guard { keys, strength })
+    Some(KeyGuard { keys, strength })
 }
 
-impl Guard {
+impl KeyGuard {
     /// Fields that must merely exist are the broadest keys.
     fn breadth(&self) -> (bool, usize) {
-        (self.keys.iter().any(|key| matches!(key.wanted, Wanted::Exists)), self.keys.len())
+        (self.keys.iter().any(|key| matches!(key.wanted, WantedValue::Exists)), self.keys.len())
     }
 }
 
-fn one(key: Option<Key>, strength: Strength) -> Option<Guard> {
-    key.map(|key| Guard { keys: vec![key], strength })
+fn one(key: Option<FieldKey>, strength: Strength) -> Option<KeyGuard> {
+    key.map(|key| KeyGuard { keys: vec![key], strength })
 }
 
 /// A query that selects anything passes through the nodes of its leading
 /// segments.
-fn of_query(query: &Query) -> Option<Guard> {
+fn of_query(query: &PathQuery) -> Option<KeyGuard> {
     let singular = query.segments.iter().take_while(|segment| segment.singular_step().is_some()).count();
     let strength = if singular == query.segments.len() { Strength::Settles } else { Strength::Admits };
     if singular == 0 {
         return None;
     }
-    one(key_of(query, singular, Wanted::Exists), strength)
+    one(key_of(query, singular, WantedValue::Exists), strength)
 }
 
-fn of_logical(logical: &Logical) -> Option<Guard> {
+fn of_logical(logical: &Logical) -> Option<KeyGuard> {
     match &*logical.term {
         Term::Or(parts) => any(parts.iter().map(of_logical)),
         Term::And(parts) => all(parts.iter().map(of_logical)),
@@ -141,77 +142,82 @@ fn of_logical(logical: &Logical) -> Option<Guard> {
 }
 
 /// Nothing is neither equal to a literal nor less nor greater; it is unequal.
-fn of_comparison(comparison: Comparison, query: &Query, literal: &Literal) -> Option<Guard> {
+fn of_comparison(comparison: CompareOperator, query: &PathQuery, literal: &Literal) -> Option<KeyGuard> {
     match comparison {
-        Comparison::NotEqual => None,
-        Comparison::Equal => {
+        CompareOperator::NotEqual => None,
+        CompareOperator::Equal => {
             let wanted = match literal {
-                Literal::Null => Wanted::Null,
-                Literal::Boolean(value) => Wanted::Boolean(*value),
+                Literal::Null => WantedValue::Null,
+                Literal::Boolean(value) => WantedValue::Boolean(*value),
                 Literal::Number(text) => number(text),
-                Literal::String(text) => Wanted::String(text.clone()),
+                Literal::String(text) => WantedValue::String(text.clone()),
             };
             one(key_of(query, query.segments.len(), wanted), Strength::Settles)
         }
-        Comparison::Less | Comparison::LessOrEqual | Comparison::Greater | Comparison::GreaterOrEqual => {
-            exists(query)
-        }
+        CompareOperator::Less
+        | CompareOperator::LessOrEqual
+        | CompareOperator::Greater
+        | CompareOperator::GreaterOrEqual => exists(query),
     }
 }
 
-fn exists(query: &Query) -> Option<Guard> {
-    one(key_of(query, query.segments.len(), Wanted::Exists), Strength::Admits)
+fn exists(query: &PathQuery) -> Option<KeyGuard> {
+    one(key_of(query, query.segments.len(), WantedValue::Exists), Strength::Admits)
 }
 
 /// The key of a query's first `length` segments, each of which selects one node
 /// at most.
-fn key_of(query: &Query, length: usize, wanted: Wanted) -> Option<Key> {
+fn key_of(query: &PathQuery, length: usize, wanted: WantedValue) -> Option<FieldKey> {
     let start = match query.origin {
-        Origin::Root => Start::Payload,
-        Origin::RootOrEvent => Start::PayloadOrEvent,
-        Origin::Current => return None,
+        QueryOrigin::Root => KeyStart::Payload,
+        QueryOrigin::RootOrEvent => KeyStart::PayloadOrEvent,
+        QueryOrigin::Current => return None,
     };
     let steps = query.segments.iter().take(length).map(|segment| match segment.singular_step() {
-        Some(Step::Name(name)) => Some(KeyStep::Name(name.clone())),
-        Some(Step::Index(index)) => Some(KeyStep::Index(*index)),
+        Some(PathStep::Name(name)) => Some(KeyStep::Name(name.clone())),
+        Some(PathStep::Index(index)) => Some(KeyStep::Index(*index)),
         _ => None,
     });
-    Some(Key { start, path: steps.collect::<Option<_>>()?, wanted })
+    Some(FieldKey { start, path: steps.collect::<Option<_>>()?, wanted })
 }
 
-fn of_function(function: &Function) -> Option<Guard> {
+fn of_function(function: &Function) -> Option<KeyGuard> {
     if matches!(function.operator, Operator::NotEquals | Operator::NotIn | Operator::NotExists) {
         return None;
     }
     let (wanted, strength) = match &function.predicate {
-        Predicate::Exists => (vec![Wanted::Exists], Strength::Settles),
+        Predicate::Exists => (vec![WantedValue::Exists], Strength::Settles),
         Predicate::Equals(constant) => wanted_values(std::iter::once(constant.value())),
         Predicate::In(list) => wanted_values(list.values()),
         Predicate::Order(_)
         | Predicate::Contains(_)
         | Predicate::StartsWith(_)
         | Predicate::EndsWith(_)
-        | Predicate::Matches(_) => (vec![Wanted::Exists], Strength::Admits),
+        | Predicate::Matches(_) => (vec![WantedValue::Exists], Strength::Admits),
     };
     let paths = paths(function.field.steps())?;
     let keys = paths.iter().flat_map(|path| {
-        wanted.iter().map(|wanted| Key { start: Start::Payload, path: path.clone(), wanted: wanted.clone() })
+        wanted.iter().map(|wanted| FieldKey {
+            start: KeyStart::Payload,
+            path: path.clone(),
+            wanted: wanted.clone(),
+        })
     });
-    Some(Guard { keys: keys.collect(), strength })
+    Some(KeyGuard { keys: keys.collect(), strength })
 }
 
 /// Arrays and objects are no keys: the field must exist, and be evaluated.
-fn wanted_values<'v>(values: impl Iterator<Item = Value<'v>>) -> (Vec<Wanted>, Strength) {
+fn wanted_values<'v>(values: impl Iterator<Item = Value<'v>>) -> (Vec<WantedValue>, Strength) {
     let scalars = values.map(|value| match value.shape() {
-        Shape::Null => Some(Wanted::Null),
-        Shape::Boolean(value) => Some(Wanted::Boolean(value)),
+        Shape::Null => Some(WantedValue::Null),
+        Shape::Boolean(value) => Some(WantedValue::Boolean(value)),
         Shape::Number(text) => Some(number(text)),
-        Shape::String(text) => Some(Wanted::String(text.into())),
+        Shape::String(text) => Some(WantedValue::String(text.into())),
         Shape::Array(_) | Shape::Object(_) => None,
     });
     match scalars.collect::<Option<Vec<_>>>() {
         Some(scalars) => (scalars, Strength::Settles),
-        None => (vec![Wanted::Exists], Strength::Admits),
+        None => (vec![WantedValue::Exists], Strength::Admits),
     }
 }
 
@@ -238,8 +244,8 @@ fn paths(steps: &[FieldStep]) -> Option<Vec<Vec<KeyStep>>> {
     Some(paths)
 }
 
-fn number(text: &str) -> Wanted {
+fn number(text: &str) -> WantedValue {
     let mut canonical = String::new();
     number::write_canonical(text, &mut canonical);
-    Wanted::Number(canonical.into())
+    WantedValue::Number(canonical.into())
 }

@@ -9,7 +9,7 @@ use super::super::{EventTypePattern, EventTypes};
 #[derive(Debug, Default)]
 pub(super) struct TypeIndex {
     exact: HashMap<Box<str>, Vec<u32>>,
-    patterns: Segments,
+    patterns: TypeSegments,
     any: Vec<u32>,
 }
 
@@ -41,17 +41,17 @@ impl TypeIndex {
 
 /// The patterns that begin with the segments on the way here.
 #[derive(Debug, Default)]
-struct Segments {
-    named: HashMap<Box<str>, Segments>,
+struct TypeSegments {
+    named: HashMap<Box<str>, TypeSegments>,
     /// `*` followed by more segments.
-    one: Option<Box<Segments>>,
+    one: Option<Box<TypeSegments>>,
     /// Those that end here.
     end: Vec<u32>,
     /// Those that go on with a last `*`: one segment or more.
     tail: Vec<u32>,
 }
 
-impl Segments {
+impl TypeSegments {
     fn insert(&mut self, pattern: &EventTypePattern, position: u32) {
         let mut here = self;
         let mut segments = pattern.as_str().split('.').peekable();

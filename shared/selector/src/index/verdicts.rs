@@ -1,8 +1,8 @@
-//! What an index answers.
+//! The answers of an index.
 
 use super::fields::Hit;
 
-/// What an event's type tells about all events of that type.
+/// The subscriptions that can want events of one type.
 #[derive(Debug, Clone, Default)]
 pub struct TypeCandidates {
     pub(super) always: Vec<u32>,
@@ -79,7 +79,7 @@ pub enum UndecidedCause {
     Unreadable,
 }
 
-/// What one selector spent on an event, parsing not included.
+/// The cost of one selector for an event, parsing not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SelectorCost {
     /// The subscription's position.

@@ -1,15 +1,15 @@
 //! Reads JSON's grammar (RFC 8259) onto a tape, without recursion.
 
-use super::{JsonFault, Kind, Node, Tape};
+use super::{JsonFault, Node, NodeKind, Tape};
 
-pub(super) struct Parser<'p> {
+pub(super) struct JsonParser<'p> {
     tape: &'p mut Tape,
     text: &'p str,
     at: usize,
     depth_max: usize,
 }
 
-impl<'p> Parser<'p> {
+impl<'p> JsonParser<'p> {
     pub(super) fn new(tape: &'p mut Tape, text: &'p str, depth_max: usize) -> Self {
         Self { tape, text, at: 0, depth_max }
     }
@@ -36,22 +36,22 @@ impl<'p> Parser<'p> {
         self.skip_space();
         match self.peek() {
             Some(b'"') => {
-                let (kind, from, to) = self.string(Kind::String, Kind::EscapedString)?;
+                let (kind, from, to) = self.string(NodeKind::String, NodeKind::EscapedString)?;
                 self.push(kind, from, to);
                 Ok(false)
             }
-            Some(b'{') => self.open(Kind::Object, b'}'),
-            Some(b'[') => self.open(Kind::Array, b']'),
+            Some(b'{') => self.open(NodeKind::Object, b'}'),
+            Some(b'[') => self.open(NodeKind::Array, b']'),
             Some(b'-' | b'0'..=b'9') => self.number().map(|()| false),
-            Some(b't') => self.word("true", Kind::True),
-            Some(b'f') => self.word("false", Kind::False),
-            Some(b'n') => self.word("null", Kind::Null),
+            Some(b't') => self.word("true", NodeKind::True),
+            Some(b'f') => self.word("false", NodeKind::False),
+            Some(b'n') => self.word("null", NodeKind::Null),
             Some(_) => Err(self.fault("expected a value")),
             None => Err(self.fault("ends where a value is expected")),
         }
     }
 
-    fn open(&mut self, kind: Kind, close: u8) -> Result<bool, JsonFault> {
+    fn open(&mut self, kind: NodeKind, close: u8) -> Result<bool, JsonFault> {
         if self.tape.open.len() >= self.depth_max {
             return Err(self.fault("nested too deeply"));
         }
@@ -64,13 +64,13 @@ impl<'p> Parser<'p> {
             return Ok(false);
         }
         self.tape.open.push(index);
-        if kind == Kind::Object {
+        if kind == NodeKind::Object {
             self.name()?;
         }
         Ok(true)
     }
 
-    /// Counts the value just read into its container and closes what ends
+    /// Counts the value just read into its container and closes the containers that end
     /// here; true if another value follows.
     fn after_value(&mut self) -> Result<bool, JsonFault> {
         while let Some(&index) = self.tape.open.last() {
@@ -79,7 +79,7 @@ impl<'p> Parser<'p> {
             let next = self.tape.nodes.len() as u32;
             let Some(container) = self.tape.nodes.get_mut(index as usize) else { return Ok(false) };
             container.from += 1;
-            let is_object = container.kind == Kind::Object;
+            let is_object = container.kind == NodeKind::Object;
             match found {
                 Some(b',') => {
                     self.at += 1;
@@ -106,7 +106,7 @@ impl<'p> Parser<'p> {
         if self.peek() != Some(b'"') {
             return Err(self.fault("expected a member name"));
         }
-        let (kind, from, to) = self.string(Kind::Name, Kind::EscapedName)?;
+        let (kind, from, to) = self.string(NodeKind::Name, NodeKind::EscapedName)?;
         self.push(kind, from, to);
         self.skip_space();
         if self.peek() != Some(b':') {
@@ -116,7 +116,7 @@ impl<'p> Parser<'p> {
         Ok(())
     }
 
-    fn word(&mut self, word: &'static str, kind: Kind) -> Result<bool, JsonFault> {
+    fn word(&mut self, word: &'static str, kind: NodeKind) -> Result<bool, JsonFault> {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(self.fault("expected a value"));
         }
@@ -140,7 +140,7 @@ impl<'p> Parser<'p> {
             self.skip_byte(|byte| matches!(byte, b'+' | b'-'));
             self.digits()?;
         }
-        self.push(Kind::Number, from as u32, self.at as u32);
+        self.push(NodeKind::Number, from as u32, self.at as u32);
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl<'p> Parser<'p> {
     }
 
     /// Reads a string at its opening quote; `plain` or `escaped` and its range.
-    fn string(&mut self, plain: Kind, escaped: Kind) -> Result<(Kind, u32, u32), JsonFault> {
+    fn string(&mut self, plain: NodeKind, escaped: NodeKind) -> Result<(NodeKind, u32, u32), JsonFault> {
         self.at += 1;
         let from = self.at;
         self.at += plain_length(self.rest());
@@ -237,7 +237,7 @@ impl<'p> Parser<'p> {
         Ok(digits.iter().fold(0, |code, digit| code << 4 | value(digit)))
     }
 
-    fn push(&mut self, kind: Kind, from: u32, to: u32) {
+    fn push(&mut self, kind: NodeKind, from: u32, to: u32) {
         self.tape.nodes.push(Node { kind, from, to });
     }
 

@@ -1,6 +1,6 @@
 //! Walks a parsed document.
 
-use super::{Kind, Node, Tape};
+use super::{Node, NodeKind, Tape};
 
 /// A value in a parsed document.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +10,7 @@ pub(in super::super) struct Value<'d> {
     at: u32,
 }
 
-/// What a value is.
+/// A value's JSON type, and its content if it is a scalar.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) enum Shape<'d> {
     Null,
@@ -33,19 +33,19 @@ impl<'d> Value<'d> {
     pub(in super::super) fn shape(self) -> Shape<'d> {
         let Some(node) = self.node() else { return Shape::Null };
         match node.kind {
-            Kind::Null => Shape::Null,
-            Kind::False => Shape::Boolean(false),
-            Kind::True => Shape::Boolean(true),
-            Kind::Number => Shape::Number(self.slice(node)),
-            Kind::String | Kind::EscapedString | Kind::Name | Kind::EscapedName => {
+            NodeKind::Null => Shape::Null,
+            NodeKind::False => Shape::Boolean(false),
+            NodeKind::True => Shape::Boolean(true),
+            NodeKind::Number => Shape::Number(self.slice(node)),
+            NodeKind::String | NodeKind::EscapedString | NodeKind::Name | NodeKind::EscapedName => {
                 Shape::String(self.slice(node))
             }
-            Kind::Array => Shape::Array(node.from as usize),
-            Kind::Object => Shape::Object(node.from as usize),
+            NodeKind::Array => Shape::Array(node.from as usize),
+            NodeKind::Object => Shape::Object(node.from as usize),
         }
     }
 
-    /// Where it is in its tape.
+    /// The value's place on its tape.
     pub(in super::super) fn position(self) -> u32 {
         self.at
     }
@@ -73,7 +73,7 @@ impl<'d> Value<'d> {
     /// The member of that name, the last one where several have it. The
     /// hottest loop of matching, so it reads nodes rather than values.
     pub(in super::super) fn member(self, name: &str) -> Option<Value<'d>> {
-        let Some(Node { kind: Kind::Object, to, .. }) = self.node() else { return None };
+        let Some(Node { kind: NodeKind::Object, to, .. }) = self.node() else { return None };
         let nodes = self.tape.nodes.get(..*to as usize).unwrap_or_default();
         let mut found = None;
         let mut at = self.at as usize + 1;
@@ -82,7 +82,7 @@ impl<'d> Value<'d> {
                 found = Some(Value { at: at as u32 + 1, ..self });
             }
             at = match value.kind {
-                Kind::Array | Kind::Object => value.to as usize,
+                NodeKind::Array | NodeKind::Object => value.to as usize,
                 _ => at + 2,
             };
         }
@@ -110,8 +110,8 @@ impl<'d> Value<'d> {
     /// Elements of an array or values of an object, in document order.
     pub(in super::super) fn children(self) -> Children<'d> {
         match self.node() {
-            Some(Node { kind: Kind::Array, to, .. }) => self.children_from(0, *to),
-            Some(Node { kind: Kind::Object, to, .. }) => self.children_from(1, *to),
+            Some(Node { kind: NodeKind::Array, to, .. }) => self.children_from(0, *to),
+            Some(Node { kind: NodeKind::Object, to, .. }) => self.children_from(1, *to),
             _ => self.nothing(),
         }
     }
@@ -119,7 +119,7 @@ impl<'d> Value<'d> {
     /// This value and all its descendants, in document order.
     pub(in super::super) fn subtree(self) -> impl Iterator<Item = Value<'d>> {
         (self.at..self.end()).map(move |at| Value { at, ..self }).filter(|value| {
-            !matches!(value.node().map(|node| node.kind), Some(Kind::Name | Kind::EscapedName))
+            !matches!(value.node().map(|node| node.kind), Some(NodeKind::Name | NodeKind::EscapedName))
         })
     }
 
@@ -134,7 +134,7 @@ impl<'d> Value<'d> {
     /// The node after this value's last descendant.
     fn end(self) -> u32 {
         match self.node() {
-            Some(Node { kind: Kind::Array | Kind::Object, to, .. }) => *to,
+            Some(Node { kind: NodeKind::Array | NodeKind::Object, to, .. }) => *to,
             _ => self.at + 1,
         }
     }
@@ -153,7 +153,7 @@ impl<'d> Value<'d> {
 
     fn source(self, node: &Node) -> &'d str {
         match node.kind {
-            Kind::EscapedString | Kind::EscapedName => &self.tape.unescaped,
+            NodeKind::EscapedString | NodeKind::EscapedName => &self.tape.unescaped,
             _ => self.text,
         }
     }

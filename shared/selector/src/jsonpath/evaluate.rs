@@ -10,13 +10,13 @@ mod shared;
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::super::budget::{Budget, Exhausted};
+use super::super::budget::{Exhausted, StepBudget};
 use super::super::event::{EventJson, Opened};
 use super::super::json::{Shape, Value};
 use super::super::memo::Memo;
 use super::super::pattern::{Extent, Pattern, PatternFault};
 use super::super::{EvaluationLimits, Verdict, compare};
-use super::{Comparable, Comparison, Expected, Expression, Literal, Logical, Query, Term};
+use super::{Comparable, CompareOperator, Expected, Expression, Literal, Logical, PathQuery, Term};
 use follow::Stop;
 
 /// Steps that compiling a pattern found in a payload costs: some 0.1 ms.
@@ -27,7 +27,7 @@ pub(in super::super) struct Evaluation<'v, 'b> {
     event: EventJson<'v>,
     memo: &'v mut Memo,
     limits: &'v EvaluationLimits,
-    budget: &'b mut Budget,
+    budget: &'b mut StepBudget,
     /// The last pattern found in the payload; `None` inside if it is invalid.
     found_pattern: Option<(&'v str, Extent, Option<Pattern>)>,
 }
@@ -52,7 +52,7 @@ impl Yield<'_, '_> {
 }
 
 impl<'v, 'b> Evaluation<'v, 'b> {
-    pub(in super::super) fn new(opened: Opened<'v>, budget: &'b mut Budget) -> Self {
+    pub(in super::super) fn new(opened: Opened<'v>, budget: &'b mut StepBudget) -> Self {
         let Opened { json, memo, limits } = opened;
         Self { event: json, memo, limits, budget, found_pattern: None }
     }
@@ -67,7 +67,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
 
     /// Every node that a query selects, in order.
     #[cfg(test)]
-    pub(super) fn select(&mut self, query: &Query) -> Result<Vec<Value<'v>>, Exhausted> {
+    pub(super) fn select(&mut self, query: &PathQuery) -> Result<Vec<Value<'v>>, Exhausted> {
         let mut nodes = Vec::new();
         self.each(query, self.event.payload, &mut |node| {
             nodes.push(node);
@@ -118,7 +118,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         }
     }
 
-    fn selects(&mut self, query: &Query, current: Value<'v>) -> Result<bool, Exhausted> {
+    fn selects(&mut self, query: &PathQuery, current: Value<'v>) -> Result<bool, Exhausted> {
         let mut any = false;
         self.each(query, current, &mut |_| {
             any = true;
@@ -157,7 +157,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         })
     }
 
-    fn count(&mut self, query: &Query, current: Value<'v>) -> Result<usize, Exhausted> {
+    fn count(&mut self, query: &PathQuery, current: Value<'v>) -> Result<usize, Exhausted> {
         if let Some((nodes, [])) = self.shared_nodes(query)? {
             return Ok(nodes.len());
         }
@@ -171,17 +171,17 @@ impl<'v, 'b> Evaluation<'v, 'b> {
 
     fn compare(
         &mut self,
-        comparison: Comparison,
+        comparison: CompareOperator,
         left: &Yield<'_, '_>,
         right: &Yield<'_, '_>,
     ) -> Result<bool, Exhausted> {
         match comparison {
-            Comparison::Equal => self.equal(left, right),
-            Comparison::NotEqual => Ok(!self.equal(left, right)?),
-            Comparison::Less => self.less(left, right),
-            Comparison::Greater => self.less(right, left),
-            Comparison::LessOrEqual => Ok(self.less(left, right)? || self.equal(left, right)?),
-            Comparison::GreaterOrEqual => Ok(self.less(right, left)? || self.equal(left, right)?),
+            CompareOperator::Equal => self.equal(left, right),
+            CompareOperator::NotEqual => Ok(!self.equal(left, right)?),
+            CompareOperator::Less => self.less(left, right),
+            CompareOperator::Greater => self.less(right, left),
+            CompareOperator::LessOrEqual => Ok(self.less(left, right)? || self.equal(left, right)?),
+            CompareOperator::GreaterOrEqual => Ok(self.less(right, left)? || self.equal(left, right)?),
         }
     }
 

@@ -3,12 +3,10 @@
 //! The expression's length and nesting are bounded before anything recurses.
 
 mod literal;
+mod logical;
 
 use super::super::SelectorLimits;
-use super::super::pattern::{Extent, Pattern};
-use super::{
-    Comparable, Comparison, Expected, Expression, Literal, Logical, Origin, Query, Segment, Step, Term,
-};
+use super::{Expression, PathQuery, PathSegment, PathStep, QueryOrigin};
 
 /// Why an expression is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +17,16 @@ pub(in super::super) struct ExpressionFault {
     pub(in super::super) reason: String,
 }
 
-type Parsed<T> = Result<T, ExpressionFault>;
+type ExpressionResult<T> = Result<T, ExpressionFault>;
 
 /// Parses a query, or else a bare logical expression.
-pub(in super::super) fn parse(text: &str, limits: &SelectorLimits) -> Parsed<Expression> {
-    let mut parser = Parser { text, at: 0, depth: 0, filters: 0, is_bare: false, limits };
+pub(in super::super) fn parse(text: &str, limits: &SelectorLimits) -> ExpressionResult<Expression> {
+    let mut parser = ExpressionParser { text, at: 0, depth: 0, filters: 0, is_bare: false, limits };
     let as_query = match parser.query().and_then(|query| parser.end().map(|()| query)) {
         Ok(query) => return Ok(Expression::Query(query)),
         Err(fault) => fault,
     };
-    let mut parser = Parser { text, at: 0, depth: 0, filters: 0, is_bare: true, limits };
+    let mut parser = ExpressionParser { text, at: 0, depth: 0, filters: 0, is_bare: true, limits };
     match parser.logical().and_then(|logical| parser.end().map(|()| logical)) {
         Ok(logical) => Ok(Expression::Logical(logical)),
         // Whichever reading came further says more.
@@ -38,7 +36,7 @@ pub(in super::super) fn parse(text: &str, limits: &SelectorLimits) -> Parsed<Exp
     }
 }
 
-struct Parser<'t> {
+struct ExpressionParser<'t> {
     text: &'t str,
     at: usize,
     /// Parentheses, filters and function calls open here.
@@ -50,24 +48,16 @@ struct Parser<'t> {
     limits: &'t SelectorLimits,
 }
 
-/// An operand of a comparison, or a test on its own.
-enum Operand {
-    Literal(Literal),
-    Query(Query),
-    Value(Comparable),
-    Logical(Logical),
-}
-
-impl Parser<'_> {
-    fn query(&mut self) -> Parsed<Query> {
+impl ExpressionParser<'_> {
+    fn query(&mut self) -> ExpressionResult<PathQuery> {
         let origin = match self.peek() {
-            Some(b'$') => Origin::Root,
-            Some(b'@') if self.filters > 0 => Origin::Current,
+            Some(b'$') => QueryOrigin::Root,
+            Some(b'@') if self.filters > 0 => QueryOrigin::Current,
             Some(b'@') => return self.fault("`@` has no meaning outside a filter; write `$`"),
             _ => return self.fault("expected a query, which starts with `$`"),
         };
         self.at += 1;
-        let mut query = Query { origin, segments: Vec::new() };
+        let mut query = PathQuery { origin, segments: Vec::new() };
         loop {
             let resume = self.at;
             self.skip_blank();
@@ -79,39 +69,39 @@ impl Parser<'_> {
                 }
             }
         }
-        if self.is_bare && origin == Origin::Root && starts_with_name(&query) {
-            query.origin = Origin::RootOrEvent;
+        if self.is_bare && origin == QueryOrigin::Root && starts_with_name(&query) {
+            query.origin = QueryOrigin::RootOrEvent;
         }
         Ok(query)
     }
 
-    fn segment(&mut self) -> Parsed<Option<Segment>> {
+    fn segment(&mut self) -> ExpressionResult<Option<PathSegment>> {
         let descendant = self.skip("..");
         if !descendant && self.peek() == Some(b'.') {
             self.at += 1;
             let step = self.shorthand()?;
-            return Ok(Some(Segment::new(descendant, vec![step])));
+            return Ok(Some(PathSegment::new(descendant, vec![step])));
         }
         if self.peek() == Some(b'[') {
-            return Ok(Some(Segment::new(descendant, self.bracketed()?)));
+            return Ok(Some(PathSegment::new(descendant, self.bracketed()?)));
         }
         if !descendant {
             return Ok(None);
         }
-        Ok(Some(Segment::new(descendant, vec![self.shorthand()?])))
+        Ok(Some(PathSegment::new(descendant, vec![self.shorthand()?])))
     }
 
     /// `*` or a bare name.
-    fn shorthand(&mut self) -> Parsed<Step> {
+    fn shorthand(&mut self) -> ExpressionResult<PathStep> {
         if self.skip("*") {
-            return Ok(Step::Wildcard);
+            return Ok(PathStep::Wildcard);
         }
         let is_first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
         let rest = self.rest();
         let length = rest.find(|c: char| !is_first(c) && !c.is_ascii_digit()).unwrap_or(rest.len());
         match rest.get(..length) {
             Some(name) if name.starts_with(is_first) => {
-                let step = Step::Name(name.into());
+                let step = PathStep::Name(name.into());
                 self.at += length;
                 Ok(step)
             }
@@ -119,7 +109,7 @@ impl Parser<'_> {
         }
     }
 
-    fn bracketed(&mut self) -> Parsed<Vec<Step>> {
+    fn bracketed(&mut self) -> ExpressionResult<Vec<PathStep>> {
         self.at += 1;
         let mut steps = Vec::new();
         loop {
@@ -135,33 +125,33 @@ impl Parser<'_> {
         }
     }
 
-    fn step(&mut self) -> Parsed<Step> {
+    fn step(&mut self) -> ExpressionResult<PathStep> {
         match self.peek() {
-            Some(b'\'' | b'"') => Ok(Step::Name(self.string()?.into())),
+            Some(b'\'' | b'"') => Ok(PathStep::Name(self.string()?.into())),
             Some(b'*') => {
                 self.at += 1;
-                Ok(Step::Wildcard)
+                Ok(PathStep::Wildcard)
             }
             Some(b'?') => {
                 self.at += 1;
                 self.filters += 1;
                 let logical = self.nested(Self::logical)?;
                 self.filters -= 1;
-                Ok(Step::Filter(logical))
+                Ok(PathStep::Filter(logical))
             }
             Some(b'-' | b'0'..=b'9' | b':') => self.index_or_slice(),
             _ => self.fault("expected a quoted name, an index, a slice, `*` or `?`"),
         }
     }
 
-    fn index_or_slice(&mut self) -> Parsed<Step> {
+    fn index_or_slice(&mut self) -> ExpressionResult<PathStep> {
         let start = self.optional_integer()?;
         let resume = self.at;
         self.skip_blank();
         if !self.skip(":") {
             self.at = resume;
             return match start {
-                Some(index) => Ok(Step::Index(index)),
+                Some(index) => Ok(PathStep::Index(index)),
                 None => self.fault("expected an integer"),
             };
         }
@@ -173,185 +163,10 @@ impl Parser<'_> {
             self.skip_blank();
             step = self.optional_integer()?;
         }
-        Ok(Step::Slice { start, end, step: step.unwrap_or(1) })
+        Ok(PathStep::Slice { start, end, step: step.unwrap_or(1) })
     }
 
-    fn logical(&mut self) -> Parsed<Logical> {
-        let mut terms = vec![self.conjunction()?];
-        while self.skip_after_blank("||") {
-            terms.push(self.conjunction()?);
-        }
-        Ok(if terms.len() > 1 { Term::Or(terms).into() } else { terms.remove(0) })
-    }
-
-    fn conjunction(&mut self) -> Parsed<Logical> {
-        let mut terms = vec![self.basic()?];
-        while self.skip_after_blank("&&") {
-            terms.push(self.basic()?);
-        }
-        Ok(if terms.len() > 1 { Term::And(terms).into() } else { terms.remove(0) })
-    }
-
-    /// A parenthesis, a test or a comparison.
-    fn basic(&mut self) -> Parsed<Logical> {
-        // Nothing stands before a bare expression, where a query has its `$`.
-        if self.depth > 0 || self.at > 0 {
-            self.skip_blank();
-        }
-        if self.skip("!") {
-            self.skip_blank();
-            let term = if self.peek() == Some(b'(') { self.parenthesis()? } else { self.test()? };
-            return Ok(Term::Not(term).into());
-        }
-        if self.peek() == Some(b'(') {
-            return self.parenthesis();
-        }
-        let from = self.at;
-        let left = self.operand()?;
-        let resume = self.at;
-        self.skip_blank();
-        let Some(comparison) = self.comparison() else {
-            self.at = resume;
-            return self.as_test(left, from);
-        };
-        let left = self.as_comparable(left, from)?;
-        self.skip_blank();
-        let from = self.at;
-        let right = self.operand()?;
-        let right = self.as_comparable(right, from)?;
-        Ok(Term::Compare(comparison, left, right).into())
-    }
-
-    fn parenthesis(&mut self) -> Parsed<Logical> {
-        self.at += 1;
-        let logical = self.nested(Self::logical)?;
-        self.skip_blank();
-        if self.skip(")") { Ok(logical) } else { self.fault("expected `&&`, `||` or `)`") }
-    }
-
-    fn test(&mut self) -> Parsed<Logical> {
-        let from = self.at;
-        let operand = self.operand()?;
-        self.as_test(operand, from)
-    }
-
-    fn as_test(&self, operand: Operand, from: usize) -> Parsed<Logical> {
-        match operand {
-            Operand::Query(query) => Ok(Term::Exists(query).into()),
-            Operand::Logical(logical) => Ok(logical),
-            Operand::Literal(_) => fault_at(from, "a literal alone is no test; compare it"),
-            Operand::Value(_) => fault_at(from, "a function's value is no test; compare it"),
-        }
-    }
-
-    fn as_comparable(&self, operand: Operand, from: usize) -> Parsed<Comparable> {
-        match operand {
-            Operand::Literal(literal) => Ok(Comparable::Literal(literal)),
-            Operand::Value(value) => Ok(value),
-            Operand::Query(query) if query.is_singular() => Ok(Comparable::Singular(query)),
-            Operand::Query(_) => fault_at(from, "a query that can select several values cannot be compared"),
-            Operand::Logical(_) => {
-                fault_at(from, "`match` and `search` are true or false already; do not compare them")
-            }
-        }
-    }
-
-    fn comparison(&mut self) -> Option<Comparison> {
-        const SYMBOLS: [(&str, Comparison); 6] = [
-            ("==", Comparison::Equal),
-            ("!=", Comparison::NotEqual),
-            ("<=", Comparison::LessOrEqual),
-            (">=", Comparison::GreaterOrEqual),
-            ("<", Comparison::Less),
-            (">", Comparison::Greater),
-        ];
-        SYMBOLS.into_iter().find(|(symbol, _)| self.skip(symbol)).map(|(_, comparison)| comparison)
-    }
-
-    fn operand(&mut self) -> Parsed<Operand> {
-        match self.peek() {
-            Some(b'$' | b'@') => Ok(Operand::Query(self.query()?)),
-            Some(b'\'' | b'"') => Ok(Operand::Literal(Literal::String(self.string()?.into()))),
-            Some(b'-' | b'0'..=b'9') => Ok(Operand::Literal(Literal::Number(self.number()?.into()))),
-            Some(b'a'..=b'z') => self.word(),
-            _ => self.fault("expected a query, a literal or a function"),
-        }
-    }
-
-    /// `true`, `false`, `null` or a function call.
-    fn word(&mut self) -> Parsed<Operand> {
-        let from = self.at;
-        let is_word = |byte: &u8| matches!(byte, b'a'..=b'z' | b'_' | b'0'..=b'9');
-        let length = self.rest().bytes().take_while(is_word).count();
-        let word = self.rest().get(..length).unwrap_or_default().to_owned();
-        self.at += length;
-        let literal = match word.as_str() {
-            "true" => Some(Literal::Boolean(true)),
-            "false" => Some(Literal::Boolean(false)),
-            "null" => Some(Literal::Null),
-            _ => None,
-        };
-        if let Some(literal) = literal {
-            return Ok(Operand::Literal(literal));
-        }
-        if !self.skip("(") {
-            return fault_at(from, "expected a query, a literal or a function");
-        }
-        let operand = self.nested(|parser| parser.call(&word, from))?;
-        self.skip_blank();
-        if self.skip(")") { Ok(operand) } else { self.fault("expected `)`") }
-    }
-
-    fn call(&mut self, function: &str, from: usize) -> Parsed<Operand> {
-        match function {
-            "length" => Ok(Operand::Value(Comparable::Length(Box::new(self.value_argument()?)))),
-            "count" => Ok(Operand::Value(Comparable::Count(self.nodes_argument()?))),
-            "value" => Ok(Operand::Value(Comparable::ValueOf(self.nodes_argument()?))),
-            "match" => self.matches(Extent::Whole),
-            "search" => self.matches(Extent::Part),
-            _ => {
-                fault_at(from, "no such function; there are `length`, `count`, `value`, `match` and `search`")
-            }
-        }
-    }
-
-    fn matches(&mut self, extent: Extent) -> Parsed<Operand> {
-        let subject = self.value_argument()?;
-        self.skip_blank();
-        if !self.skip(",") {
-            return self.fault("expected `,` and a pattern");
-        }
-        self.skip_blank();
-        let from = self.at;
-        let expected = match self.value_argument()? {
-            Comparable::Literal(Literal::String(source)) => {
-                match Pattern::compile_i_regexp(&source, extent, self.limits.regex_compiled_bytes_max) {
-                    Ok(pattern) => Expected::Pattern(pattern),
-                    Err(fault) => return fault_at(from, &format!("regular expression: {fault}")),
-                }
-            }
-            Comparable::Literal(_) => Expected::Nothing,
-            comparable => Expected::Found(comparable, extent),
-        };
-        Ok(Operand::Logical(Term::Matches(subject, expected).into()))
-    }
-
-    fn value_argument(&mut self) -> Parsed<Comparable> {
-        self.skip_blank();
-        let from = self.at;
-        let operand = self.operand()?;
-        self.as_comparable(operand, from)
-    }
-
-    fn nodes_argument(&mut self) -> Parsed<Query> {
-        self.skip_blank();
-        match self.peek() {
-            Some(b'$' | b'@') => self.query(),
-            _ => self.fault("expected a query"),
-        }
-    }
-
-    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> ExpressionResult<T>) -> ExpressionResult<T> {
         let max = self.limits.expression_nesting_max;
         if self.depth >= max {
             return self.fault(&format!("nested too deeply, at most {max}"));
@@ -362,7 +177,7 @@ impl Parser<'_> {
         result
     }
 
-    fn end(&self) -> Parsed<()> {
+    fn end(&self) -> ExpressionResult<()> {
         if self.at == self.text.len() { Ok(()) } else { self.fault("unexpected here") }
     }
 
@@ -397,16 +212,16 @@ impl Parser<'_> {
         }
     }
 
-    fn fault<T>(&self, reason: &str) -> Parsed<T> {
+    fn fault<T>(&self, reason: &str) -> ExpressionResult<T> {
         fault_at(self.at, reason)
     }
 }
 
-fn fault_at<T>(offset: usize, reason: &str) -> Parsed<T> {
+fn fault_at<T>(offset: usize, reason: &str) -> ExpressionResult<T> {
     Err(ExpressionFault { offset, reason: reason.to_owned() })
 }
 
 /// True for `$.name…` and `$['name']…`.
-fn starts_with_name(query: &Query) -> bool {
-    matches!(query.segments.first().and_then(Segment::singular_step), Some(Step::Name(_)))
+fn starts_with_name(query: &PathQuery) -> bool {
+    matches!(query.segments.first().and_then(PathSegment::singular_step), Some(PathStep::Name(_)))
 }

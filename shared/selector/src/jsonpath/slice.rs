@@ -8,16 +8,16 @@ pub(in super::super) fn element_position(index: i64, elements: usize) -> Option<
 
 /// The elements of a slice: `lower..upper`, every `stride`-th from its first
 /// or, backwards, from its last.
-pub(super) struct Bounds {
+pub(super) struct SliceBounds {
     pub(super) lower: usize,
     pub(super) upper: usize,
     pub(super) stride: usize,
     pub(super) backwards: bool,
 }
 
-impl Bounds {
+impl SliceBounds {
     /// RFC 9535, 2.3.4.2.2.
-    pub(super) fn of(start: Option<i64>, end: Option<i64>, step: i64, elements: usize) -> Self {
+    pub(super) fn new(start: Option<i64>, end: Option<i64>, step: i64, elements: usize) -> Self {
         let count = i64::try_from(elements).unwrap_or(i64::MAX);
         let normal = |index: i64| if index < 0 { count.saturating_add(index) } else { index };
         let stride = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);

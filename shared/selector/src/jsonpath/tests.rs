@@ -1,6 +1,6 @@
 //! RFC 9535's compliance suite, `serde_json_path` as an oracle, and hostile expressions.
 
-use super::super::budget::Budget;
+use super::super::budget::StepBudget;
 use super::super::canonical::write_value;
 use super::super::event::{EventJson, Opened};
 use super::super::json::Tape;
@@ -19,7 +19,7 @@ fn select(expression: &str, payload: &str) -> Result<Vec<String>, String> {
     let mut tape = Tape::default();
     tape.parse(payload, 64).map_err(|fault| fault.reason.to_owned())?;
     let root = tape.root(payload);
-    let mut budget = Budget::new(1_000_000);
+    let mut budget = StepBudget::new(1_000_000);
     let (mut memo, limits) = (Memo::default(), EvaluationLimits::default());
     let json = EventJson { envelope: root, payload: root };
     let opened = Opened { json, memo: &mut memo, limits: &limits };

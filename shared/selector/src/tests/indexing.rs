@@ -198,7 +198,7 @@ fn a_subscription_that_does_not_count_is_neither_judged_nor_paid_for() {
     let selectors =
         [jsonpath("$..*..*..nothing"), function("a", "equals", "1"), jsonpath("$.a == 1 && $.b == 1")];
     let index = index(&selectors);
-    let envelope = envelope("t", r#"{"a":1,"b":1}"#);
+    let envelope = envelope("t", r#"{"a":1,"b":1,"c":[1,2,3,4,5,6,7,8]}"#);
     let mut verdicts = EventVerdicts::default();
     let mut scratch = MatchScratch::default();
     let mut judge = |counting: &[usize]| {

@@ -264,13 +264,14 @@ fn selectors_keep_their_json_and_have_one_canonical_form() {
 #[test]
 fn selectors_pass_through_serde() {
     #[derive(serde::Serialize, serde::Deserialize)]
-    struct Request {
+    struct SelectorRequest {
         event_selector: Selector,
     }
     let json = r#"{"event_selector":{"value":"a","type":"event_type"}}"#;
-    let request: Request = serde_json::from_str(json).unwrap();
+    let request: SelectorRequest = serde_json::from_str(json).unwrap();
     assert_eq!(serde_json::to_string(&request).unwrap(), json);
-    let error =
-        serde_json::from_str::<Request>(r#"{"event_selector":{"type":"all","of":[]}}"#).err().unwrap();
+    let error = serde_json::from_str::<SelectorRequest>(r#"{"event_selector":{"type":"all","of":[]}}"#)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("selector at /of"), "{error}");
 }

@@ -4,6 +4,7 @@ use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::ApiRequest;
+use crate::trials::on_own_thread;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
@@ -12,6 +13,7 @@ use sluice_model::clock::{now_ms, rfc3339_string};
 use sluice_model::{EventId, Lane, Subscription};
 use sluice_ports::event_store::{Direction, LaneScan, StoredBatch};
 use sluice_selector::{MatchScratch, Selector, Verdict};
+use std::time::Instant;
 
 /// How far ahead of this process's clock an event's id may be: the clocks of
 /// several ingest processes differ.
@@ -40,8 +42,29 @@ pub(super) async fn judge(
     let selector = Selector::parse(&subscription.selector)
         .map_err(|error| ApiError::conflict(format!("the stored selector is not valid: {error}")))?;
     let customer = request.customer()?;
+    let trial = context.trials.enter(customer.id())?;
     let newest = newest(context, &customer, last).await?;
+    let (wanted, effective_at_ms, deadline) = (newest.len(), subscription.effective_at_ms, trial.deadline());
+    let judged = on_own_thread(move || judge_all(&selector, &newest, effective_at_ms, deadline)).await?;
+    let body = json!({
+        "looked_at": judged.len(),
+        "complete": judged.len() == wanted,
+        "matching": judged.iter().filter(|event| event.matches).count(),
+        "effective_at": rfc3339_string(effective_at_ms),
+        "events": judged,
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// Judges events until the deadline.
+fn judge_all(
+    selector: &Selector,
+    events: &[(StoredBatch, u16)],
+    effective_at_ms: u64,
+    deadline: Instant,
+) -> Vec<JudgedEvent> {
     let mut scratch = MatchScratch::default();
+    let in_time = events.iter().take_while(|_| Instant::now() < deadline);
     let judge_one = |(stored, index): &(StoredBatch, u16)| {
         let batch = &stored.batch;
         let (event_type, envelope) = (batch.event_type(*index), batch.envelope(*index));
@@ -50,19 +73,12 @@ pub(super) async fn judge(
             event_id: batch.event_id(*index),
             event_type: (!event_type.is_empty()).then(|| event_type.to_owned()),
             matches: explanation.verdict == Verdict::Match,
-            before_effective_at: batch.id.ms() < subscription.effective_at_ms,
+            before_effective_at: batch.id.ms() < effective_at_ms,
             reason: explanation.reason,
             pointer: explanation.pointer,
         }
     };
-    let judged: Vec<JudgedEvent> = newest.iter().map(judge_one).collect();
-    let body = json!({
-        "looked_at": judged.len(),
-        "matching": judged.iter().filter(|event| event.matches).count(),
-        "effective_at": rfc3339_string(subscription.effective_at_ms),
-        "events": judged,
-    });
-    Ok(json(StatusCode::OK, &body))
+    in_time.map(judge_one).collect()
 }
 
 /// The newest events of all lanes, the newest first.

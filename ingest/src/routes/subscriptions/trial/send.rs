@@ -32,7 +32,7 @@ pub(super) async fn send(
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(ApiError::invalid("payload", format!("has more than {PAYLOAD_BYTES_MAX} bytes")));
     }
-    let Ok(_turn) = context.trials.try_acquire() else {
+    let Ok(_turn) = context.probes.try_acquire() else {
         return Err(ApiError::overloaded("too many test events are on their way"));
     };
     let now_ms = clock::now_ms();
@@ -44,7 +44,7 @@ pub(super) async fn send(
     let body = json!({
         "delivered": delivered,
         "event_id": id,
-        "webhook_id": answer.delivery,
+        "delivery_id": answer.delivery,
         "status_code": answer.status,
         "latency_ms": answer.latency_ms,
         "error": answer.error,

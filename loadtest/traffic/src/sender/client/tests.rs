@@ -1,9 +1,11 @@
+use std::net::SocketAddr;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
 use super::*;
 use crate::target::HttpVersion;
 use crate::tls::TlsSettings;
-use std::net::SocketAddr;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
 
 /// A server that says `answers`, one a request, and then closes.
 async fn server(answers: Vec<Vec<u8>>) -> SocketAddr {
@@ -26,9 +28,9 @@ async fn server(answers: Vec<Vec<u8>>) -> SocketAddr {
 const PING: Rendered<'static> = Rendered { bytes: b"ping", head_bytes: 4 };
 
 async fn connected(answers: Vec<Vec<u8>>) -> LoadClient {
-    let (url, timeout) = (format!("http://{}", server(answers).await), Duration::from_secs(10));
-    let target = SendTarget::resolve(&url, &TlsSettings::default(), HttpVersion::Http1, timeout).await;
-    let mut client = LoadClient::new(Arc::new(target.expect("an address")), 0, timeout);
+    let (url, limit) = (format!("http://{}", server(answers).await), Duration::from_secs(10));
+    let target = SendTarget::resolve(&url, &TlsSettings::default(), HttpVersion::Http1, limit).await;
+    let mut client = LoadClient::new(Arc::new(target.expect("a target")), 0, limit);
     client.connect().await.expect("connected");
     client
 }
@@ -61,10 +63,36 @@ async fn a_closed_connection_is_noticed_and_given_up() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_gives_the_connection_up() {
-    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n".to_vec();
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n".to_vec();
     let mut client = connected(vec![chunked]).await;
     let failed = client.exchange(&PING, Instant::now()).await.map(|_| ());
-    assert!(matches!(failed, Err(ExchangeError::Response(ResponseError::BadChunk(_)))));
+    assert!(matches!(failed, Err(ExchangeError::Response(ResponseError::BadChunk(_)))), "{failed:?}");
+    assert!(!client.is_connected());
+}
+
+#[tokio::test]
+async fn bodies_end_where_their_chunks_or_the_connection_end() {
+    let chunked =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_vec();
+    let until_close = b"HTTP/1.1 500 X\r\n\r\nto the end".to_vec();
+    let mut client = connected(vec![chunked, until_close]).await;
+    for (status, body, open) in [(200, b"abcde".as_slice(), true), (500, b"to the end", false)] {
+        let answer = client.exchange(&PING, Instant::now()).await.expect("an answer");
+        assert_eq!((answer.status, answer.body), (status, body));
+        assert_eq!(client.is_connected(), open);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_dropped_before_it_is_used() {
+    let mut client = connected(vec![answer(202, b"{}")]).await;
+    client.exchange(&PING, Instant::now()).await.expect("an answer");
+    let closed = async {
+        while !client.drop_if_stale() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("it is noticed");
     assert!(!client.is_connected());
 }
 

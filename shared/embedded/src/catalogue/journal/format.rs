@@ -23,12 +23,14 @@
 //! at the very end; the database tells whether one is missing there.
 
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
+use sluice_model::wire::bytes_reader::BytesReader;
 use std::collections::HashMap;
 
 const HEAD_MAGIC: &[u8; 8] = b"SLUICECJ";
 const VERSION: u32 = 1;
 const HEAD_LEN: usize = 8 + 4 + 8 + 8 + 8 + 4;
 const FRAME_MAGIC: &[u8; 4] = b"\xc5Row";
+#[cfg(any(test, feature = "fuzzing"))]
 const FRAME_HEAD_LEN: usize = 4 + 4 + 8 + 1 + 16 + 4;
 
 /// The content of a journal, up to the first bad frame.
@@ -142,20 +144,13 @@ fn highest_after(bytes: &[u8], from: usize) -> u64 {
     highest
 }
 
-fn le_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn le_u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-}
-
 fn read_head(bytes: &[u8]) -> Option<(u64, CatalogueDigest)> {
-    let head = bytes.get(..HEAD_LEN)?;
-    let good = head.starts_with(HEAD_MAGIC)
-        && le_u32(head, 8) == VERSION
-        && le_u32(head, HEAD_LEN - 4) == crc32c::crc32c(&head[..HEAD_LEN - 4]);
-    good.then(|| (le_u64(head, 12), CatalogueDigest { rows: le_u64(head, 20), sum: le_u64(head, 28) }))
+    let mut reader = BytesReader::new(bytes);
+    let (magic, version) = (reader.array().ok()?, reader.u32().ok()?);
+    let (revision, rows, sum) = (reader.u64().ok()?, reader.u64().ok()?, reader.u64().ok()?);
+    let sealed = &bytes[..reader.position()];
+    let good = magic == *HEAD_MAGIC && version == VERSION && reader.u32().ok()? == crc32c::crc32c(sealed);
+    good.then_some((revision, CatalogueDigest { rows, sum }))
 }
 
 fn write_head(out: &mut Vec<u8>, revision: u64, digest: CatalogueDigest) {
@@ -170,22 +165,20 @@ fn write_head(out: &mut Vec<u8>, revision: u64, digest: CatalogueDigest) {
 
 /// The frame that `bytes` begins with, and its length.
 fn read_frame(bytes: &[u8]) -> Option<(StoredRow, usize)> {
-    let head = bytes.get(..FRAME_HEAD_LEN)?;
-    if !head.starts_with(FRAME_MAGIC) {
+    let mut reader = BytesReader::new(bytes);
+    if reader.array().ok()? != *FRAME_MAGIC {
         return None;
     }
-    let len = FRAME_HEAD_LEN.checked_add(le_u32(head, 4) as usize)?;
-    let body = bytes.get(FRAME_HEAD_LEN..len)?;
-    if frame_crc(&head[..FRAME_HEAD_LEN - 4], body) != le_u32(head, FRAME_HEAD_LEN - 4) {
+    let body_len = reader.u32().ok()? as usize;
+    let (revision, slot, id) = (reader.u64().ok()?, reader.u8().ok()?, reader.array().ok()?);
+    let head = &bytes[..reader.position()];
+    let crc = reader.u32().ok()?;
+    let body = reader.take(body_len).ok()?;
+    if frame_crc(head, body) != crc {
         return None;
     }
-    let row = StoredRow {
-        slot: RowSlot::from_code(head[16])?,
-        id: head[17..33].try_into().expect("sixteen bytes"),
-        revision: le_u64(head, 8),
-        body: std::str::from_utf8(body).ok()?.to_owned(),
-    };
-    Some((row, len))
+    let (slot, body) = (RowSlot::from_code(slot)?, std::str::from_utf8(body).ok()?.to_owned());
+    Some((StoredRow { slot, id, revision, body }, reader.position()))
 }
 
 pub(in crate::catalogue) fn write_frame(out: &mut Vec<u8>, row: &StoredRow) {
@@ -215,12 +208,20 @@ pub(in crate::catalogue) fn reseal(bytes: &mut [u8]) {
     bytes[HEAD_LEN - 4..HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
     let mut rest = &mut bytes[HEAD_LEN..];
     while rest.len() >= FRAME_HEAD_LEN {
-        let len = FRAME_HEAD_LEN.saturating_add(le_u32(rest, 4) as usize);
+        let len = FRAME_HEAD_LEN.saturating_add(body_len(rest));
         let Some((frame, after)) = rest.split_at_mut_checked(len) else { return };
         let crc = frame_crc(&frame[..FRAME_HEAD_LEN - 4], &frame[FRAME_HEAD_LEN..]);
         frame[FRAME_HEAD_LEN - 4..FRAME_HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
         rest = after;
     }
+}
+
+/// The length of the body of the frame that `bytes` begins with.
+#[cfg(any(test, feature = "fuzzing"))]
+fn body_len(bytes: &[u8]) -> usize {
+    let mut reader = BytesReader::new(bytes);
+    let len = reader.u32().and_then(|_magic| reader.u32());
+    len.map_or(usize::MAX, |len| len as usize)
 }
 
 /// The bytes of a journal that starts from these rows.

@@ -3,7 +3,7 @@
 use super::{BLOCK_BYTES_MAX, BLOCK_ROW_LEN, HEADER_LEN, LANE_MIXED, MAGIC, RecordDraft, VERSION};
 use crate::Batch;
 
-/// Blocks with less than this are stored as they are: there is nothing to win.
+/// Blocks with fewer bytes are stored uncompressed: compression would save nothing.
 const COMPRESS_BYTES_MIN: usize = 512;
 
 /// Encodes records, reusing its buffers.
@@ -78,7 +78,7 @@ impl RecordEncoder {
         self.push_raw(&tables);
         self.push_raw(&batch.body);
         if raw_len > BLOCK_BYTES_MAX {
-            // What follows must not share the last block of a batch that spans several.
+            // The next batch must not share the last block of a batch that spans several.
             self.close_block();
         }
         let crc = crc32c::crc32c_append(crc32c::crc32c(&tables), &batch.body);
@@ -139,7 +139,7 @@ fn write_block(
     let start = data.len();
     let mut packed = false;
     if raw.len() >= COMPRESS_BYTES_MIN {
-        // Only worth keeping if it saves a sixteenth.
+        // Compressed bytes are kept only if they save at least a sixteenth.
         let room = raw.len() - raw.len() / 16;
         data.resize(start + room, 0);
         match zstd.compress_to_buffer(raw, &mut data[start..]) {

@@ -1,7 +1,8 @@
-//! A damaged record whose checksums are put right, so that tests reach what
-//! the checksums protect.
+//! Puts the checksums of a damaged record right, so that tests reach the fields
+//! that the checksums protect.
 
 use super::{BLOCK_ROW_LEN, HEADER_LEN, RecordDirectory};
+use crate::wire::bytes_reader::BytesReader;
 
 /// Bytes of a batch's row before its claims, and of each of these.
 const BATCH_ROW_LEN: usize = 56;
@@ -32,7 +33,7 @@ pub fn reseal(record: &mut [u8]) {
 }
 
 fn seal_directory(record: &mut [u8]) {
-    let length = u32::from_le_bytes(record[32..36].try_into().expect("four bytes")) as usize;
+    let length = BytesReader::new(&record[32..]).u32().expect("the record has a header") as usize;
     if let Some(directory) = record.get(HEADER_LEN..HEADER_LEN.saturating_add(length)) {
         let crc = crc32c::crc32c(directory);
         record[40..44].copy_from_slice(&crc.to_le_bytes());

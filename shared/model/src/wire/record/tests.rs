@@ -1,5 +1,5 @@
 use super::*;
-use crate::{EventId, Lane};
+use crate::{EventId, EventMeta, Lane};
 use proptest::prelude::*;
 use std::sync::Arc;
 

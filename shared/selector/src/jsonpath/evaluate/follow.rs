@@ -4,8 +4,8 @@ use std::ops::{ControlFlow, Range};
 
 use super::super::super::budget::Exhausted;
 use super::super::super::json::{Shape, Value};
-use super::super::slice::{Bounds, element_position};
-use super::super::{Origin, Query, Segment, Step};
+use super::super::slice::{SliceBounds, element_position};
+use super::super::{PathQuery, PathSegment, PathStep, QueryOrigin};
 use super::Evaluation;
 
 /// Why a visit ends before all nodes are seen.
@@ -26,18 +26,20 @@ impl<'v> Evaluation<'v, '_> {
     /// Where a query starts, and the segments still to follow from there.
     pub(super) fn origin<'q>(
         &mut self,
-        query: &'q Query,
+        query: &'q PathQuery,
         current: Value<'v>,
-    ) -> Result<(Value<'v>, &'q [Segment]), Exhausted> {
+    ) -> Result<(Value<'v>, &'q [PathSegment]), Exhausted> {
         let payload = self.event.payload;
         match query.origin {
-            Origin::Root => Ok((payload, &query.segments)),
-            Origin::Current => Ok((current, &query.segments)),
-            Origin::RootOrEvent => {
-                let [Segment { selectors, .. }, rest @ ..] = query.segments.as_slice() else {
+            QueryOrigin::Root => Ok((payload, &query.segments)),
+            QueryOrigin::Current => Ok((current, &query.segments)),
+            QueryOrigin::RootOrEvent => {
+                let [PathSegment { selectors, .. }, rest @ ..] = query.segments.as_slice() else {
                     return Ok((payload, &query.segments));
                 };
-                let [Step::Name(name)] = selectors.as_slice() else { return Ok((payload, &query.segments)) };
+                let [PathStep::Name(name)] = selectors.as_slice() else {
+                    return Ok((payload, &query.segments));
+                };
                 self.budget.spend(1 + payload.child_count())?;
                 let found = payload.member(name).or_else(|| self.event.envelope.member(name));
                 // A payload without that name selects nothing, like the event.
@@ -49,7 +51,7 @@ impl<'v> Evaluation<'v, '_> {
     /// Shows `found` the nodes that a query selects, until it has enough.
     pub(super) fn each(
         &mut self,
-        query: &Query,
+        query: &PathQuery,
         current: Value<'v>,
         found: &mut dyn FnMut(Value<'v>) -> Visit,
     ) -> Result<(), Exhausted> {
@@ -69,7 +71,7 @@ impl<'v> Evaluation<'v, '_> {
     /// The node that a singular query selects.
     pub(super) fn only_node(
         &mut self,
-        query: &Query,
+        query: &PathQuery,
         current: Value<'v>,
     ) -> Result<Option<Value<'v>>, Exhausted> {
         let (origin, segments) = match self.shared_nodes(query)? {
@@ -85,7 +87,7 @@ impl<'v> Evaluation<'v, '_> {
     fn visit_each(
         &mut self,
         nodes: Range<u32>,
-        rest: &[Segment],
+        rest: &[PathSegment],
         found: &mut dyn FnMut(Value<'v>) -> Visit,
     ) -> Visit {
         for index in nodes {
@@ -98,7 +100,7 @@ impl<'v> Evaluation<'v, '_> {
 
     pub(super) fn visit(
         &mut self,
-        segments: &[Segment],
+        segments: &[PathSegment],
         value: Value<'v>,
         found: &mut dyn FnMut(Value<'v>) -> Visit,
     ) -> Visit {
@@ -122,9 +124,9 @@ impl<'v> Evaluation<'v, '_> {
     /// recursion; what remains starts with one that can select several.
     pub(super) fn singular_prefix<'q>(
         &mut self,
-        segments: &'q [Segment],
+        segments: &'q [PathSegment],
         value: Value<'v>,
-    ) -> Result<(Option<Value<'v>>, &'q [Segment]), Exhausted> {
+    ) -> Result<(Option<Value<'v>>, &'q [PathSegment]), Exhausted> {
         let mut value = value;
         let mut rest = segments;
         while let [segment, after @ ..] = rest {
@@ -138,13 +140,13 @@ impl<'v> Evaluation<'v, '_> {
         Ok((Some(value), rest))
     }
 
-    fn step_to_one(&mut self, step: &Step, value: Value<'v>) -> Result<Option<Value<'v>>, Exhausted> {
+    fn step_to_one(&mut self, step: &PathStep, value: Value<'v>) -> Result<Option<Value<'v>>, Exhausted> {
         match (step, value.shape()) {
-            (Step::Name(name), Shape::Object(members)) => {
+            (PathStep::Name(name), Shape::Object(members)) => {
                 self.budget.spend(1 + members)?;
                 Ok(value.member(name))
             }
-            (Step::Index(index), Shape::Array(elements)) => match element_position(*index, elements) {
+            (PathStep::Index(index), Shape::Array(elements)) => match element_position(*index, elements) {
                 Some(position) => {
                     self.budget.spend(1 + position)?;
                     Ok(value.element(position))
@@ -157,31 +159,31 @@ impl<'v> Evaluation<'v, '_> {
 
     fn apply(
         &mut self,
-        segment: &Segment,
-        rest: &[Segment],
+        segment: &PathSegment,
+        rest: &[PathSegment],
         value: Value<'v>,
         found: &mut dyn FnMut(Value<'v>) -> Visit,
     ) -> Visit {
         for step in &segment.selectors {
             match step {
-                Step::Name(_) | Step::Index(_) => match self.step_to_one(step, value) {
+                PathStep::Name(_) | PathStep::Index(_) => match self.step_to_one(step, value) {
                     Ok(Some(node)) => self.visit(rest, node, found)?,
                     Ok(None) => {}
                     Err(Exhausted) => return ControlFlow::Break(Stop::Exhausted),
                 },
-                Step::Wildcard => {
+                PathStep::Wildcard => {
                     for node in value.children() {
                         self.spend(1)?;
                         self.visit(rest, node, found)?;
                     }
                 }
-                Step::Slice { start, end, step } => {
+                PathStep::Slice { start, end, step } => {
                     if let Shape::Array(elements) = value.shape() {
                         self.spend(elements)?;
-                        self.slice(value, &Bounds::of(*start, *end, *step, elements), rest, found)?;
+                        self.slice(value, &SliceBounds::new(*start, *end, *step, elements), rest, found)?;
                     }
                 }
-                Step::Filter(logical) => {
+                PathStep::Filter(logical) => {
                     for node in value.children() {
                         match self.holds(logical, node) {
                             Ok(true) => self.visit(rest, node, found)?,
@@ -198,8 +200,8 @@ impl<'v> Evaluation<'v, '_> {
     fn slice(
         &mut self,
         array: Value<'v>,
-        bounds: &Bounds,
-        rest: &[Segment],
+        bounds: &SliceBounds,
+        rest: &[PathSegment],
         found: &mut dyn FnMut(Value<'v>) -> Visit,
     ) -> Visit {
         let within = array.children().take(bounds.upper).skip(bounds.lower);

@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 use super::super::super::budget::Exhausted;
 use super::super::super::json::Value;
 use super::super::super::memo::KnownNodes;
-use super::super::{Query, Segment};
+use super::super::{PathQuery, PathSegment};
 use super::Evaluation;
 use super::follow::Stop;
 
@@ -17,8 +17,8 @@ impl<'v> Evaluation<'v, '_> {
     /// [`shared_path_steps_max`](super::super::super::EvaluationLimits::shared_path_steps_max).
     pub(super) fn shared_nodes<'q>(
         &mut self,
-        query: &'q Query,
-    ) -> Result<Option<(Range<u32>, &'q [Segment])>, Exhausted> {
+        query: &'q PathQuery,
+    ) -> Result<Option<(Range<u32>, &'q [PathSegment])>, Exhausted> {
         let mut longest: Option<(Range<u32>, usize)> = None;
         for (index, segment) in query.segments.iter().enumerate() {
             if segment.slot.number().is_none() {
@@ -47,11 +47,11 @@ impl<'v> Evaluation<'v, '_> {
     /// given those of a shorter part.
     fn list_nodes(
         &mut self,
-        query: &Query,
+        query: &PathQuery,
         shorter: Option<(Range<u32>, usize)>,
         length: usize,
     ) -> Result<KnownNodes, Exhausted> {
-        let Some(Segment { slot, .. }) = query.segments.get(length - 1) else {
+        let Some(PathSegment { slot, .. }) = query.segments.get(length - 1) else {
             return Ok(KnownNodes::TooMany);
         };
         let kept_back = self.budget.keep_back(self.limits.shared_path_steps_max);
@@ -70,7 +70,7 @@ impl<'v> Evaluation<'v, '_> {
 
     fn collect(
         &mut self,
-        query: &Query,
+        query: &PathQuery,
         shorter: Option<(Range<u32>, usize)>,
         length: usize,
         positions: &mut Vec<u32>,
@@ -96,7 +96,7 @@ impl<'v> Evaluation<'v, '_> {
     fn collect_from(
         &mut self,
         node: Value<'v>,
-        segments: &[Segment],
+        segments: &[PathSegment],
         positions: &mut Vec<u32>,
     ) -> Result<(), Exhausted> {
         let visited = self.visit(segments, node, &mut |found| {

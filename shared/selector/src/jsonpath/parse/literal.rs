@@ -1,12 +1,12 @@
 //! Integers, numbers and strings of RFC 9535's grammar.
 
-use super::{Parsed, Parser, fault_at};
+use super::{ExpressionParser, ExpressionResult, fault_at};
 
 /// Integers a query may hold: those every JSON reader keeps exact (I-JSON, RFC 7493).
 const INTEGER_MAX: i64 = (1 << 53) - 1;
 
-impl Parser<'_> {
-    pub(super) fn optional_integer(&mut self) -> Parsed<Option<i64>> {
+impl ExpressionParser<'_> {
+    pub(super) fn optional_integer(&mut self) -> ExpressionResult<Option<i64>> {
         let from = self.at;
         let negative = self.skip("-");
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
@@ -30,7 +30,7 @@ impl Parser<'_> {
     }
 
     /// A number as written, in RFC 9535's grammar (JSON's, with `-0`).
-    pub(super) fn number(&mut self) -> Parsed<String> {
+    pub(super) fn number(&mut self) -> ExpressionResult<String> {
         let from = self.at;
         self.skip("-");
         let digits = self.digits()?;
@@ -48,7 +48,7 @@ impl Parser<'_> {
         Ok(self.text.get(from..self.at).unwrap_or_default().to_owned())
     }
 
-    fn digits(&mut self) -> Parsed<usize> {
+    fn digits(&mut self) -> ExpressionResult<usize> {
         let count = self.rest().bytes().take_while(u8::is_ascii_digit).count();
         if count == 0 {
             return self.fault("expected a digit");
@@ -57,7 +57,7 @@ impl Parser<'_> {
         Ok(count)
     }
 
-    pub(super) fn string(&mut self) -> Parsed<String> {
+    pub(super) fn string(&mut self) -> ExpressionResult<String> {
         let quote = if self.peek() == Some(b'\'') { '\'' } else { '"' };
         self.at += 1;
         let mut string = String::new();
@@ -80,7 +80,7 @@ impl Parser<'_> {
         }
     }
 
-    fn escape(&mut self, quote: char) -> Parsed<char> {
+    fn escape(&mut self, quote: char) -> ExpressionResult<char> {
         let character = match self.text.as_bytes().get(self.at + 1) {
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
@@ -97,7 +97,7 @@ impl Parser<'_> {
         Ok(character)
     }
 
-    fn unicode_escape(&mut self) -> Parsed<char> {
+    fn unicode_escape(&mut self) -> ExpressionResult<char> {
         let from = self.at;
         let first = self.hexadecimal()?;
         let code = match first {
@@ -114,7 +114,7 @@ impl Parser<'_> {
     }
 
     /// Reads `\uXXXX`.
-    fn hexadecimal(&mut self) -> Parsed<u32> {
+    fn hexadecimal(&mut self) -> ExpressionResult<u32> {
         let digits = self.text.get(self.at + 2..self.at + 6).unwrap_or_default();
         if digits.len() < 4 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return self.fault("expected four hexadecimal digits");

@@ -1,0 +1,74 @@
+//! How long due deliveries stay away that must wait: pure.
+//!
+//! A subscription that is blocked or has its share may have tens of thousands
+//! of due messages. SQS gives them out again and again before others, so the
+//! more of them wait, the longer each stays away.
+
+use std::collections::VecDeque;
+
+/// The shortest stay, in seconds.
+pub(super) const SHORTEST_S: u64 = 3;
+/// So many postponed messages come back a second: few beside what one process receives.
+const COME_BACK_PER_S: u64 = 200;
+
+/// The messages that this process postponed and that are still away.
+#[derive(Debug)]
+pub(super) struct Postponed {
+    /// When some come back, ascending, and how many.
+    away: VecDeque<(u64, u64)>,
+    count: u64,
+    longest_s: u64,
+}
+
+impl Postponed {
+    /// No message stays away longer than `longest_s`.
+    pub(super) const fn new(longest_s: u64) -> Self {
+        Self { away: VecDeque::new(), count: 0, longest_s }
+    }
+
+    /// Postpones some messages; returns for how many seconds.
+    pub(super) fn postpone(&mut self, messages: usize, now_ms: u64) -> u64 {
+        while let Some((until_ms, count)) = self.away.front().copied() {
+            if until_ms > now_ms {
+                break;
+            }
+            self.count -= count;
+            self.away.pop_front();
+        }
+        let stay_s = ((self.count + messages as u64) / COME_BACK_PER_S).clamp(SHORTEST_S, self.longest_s);
+        self.count += messages as u64;
+        let until_ms = now_ms + stay_s * 1000;
+        let place = self.away.partition_point(|(other_ms, _)| *other_ms <= until_ms);
+        self.away.insert(place, (until_ms, messages as u64));
+        stay_s
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_stay_away_shortly_and_many_do_not_come_back_all_the_time() {
+        let mut postponed = Postponed::new(300);
+        assert_eq!(postponed.postpone(10, 0), SHORTEST_S);
+        // 40 messages every 10 ms: what a process receives of 50,000 that are due.
+        let mut back_by_s = [0u64; 900];
+        for turn in 0..1250u64 {
+            let now_ms = turn * 10;
+            let stay_s = postponed.postpone(40, now_ms);
+            back_by_s[(now_ms / 1000 + stay_s) as usize] += 40;
+        }
+        // After the first moments, a quarter of what can be received at most.
+        assert!(back_by_s[20..].iter().all(|count| *count <= 1000), "{back_by_s:?}");
+        assert!(back_by_s.iter().sum::<u64>() == 50_000);
+        // Once all came back, stays are short again.
+        assert_eq!(postponed.postpone(10, 900_000), SHORTEST_S);
+        assert_eq!(postponed.count, 10);
+    }
+
+    #[test]
+    fn no_stay_is_longer_than_the_longest() {
+        assert_eq!(Postponed::new(60).postpone(1_000_000, 0), 60);
+    }
+}
