@@ -21,6 +21,7 @@ use sluice_ports::log::RecordDraft;
 use sluice_ports::rows::{NewRow, Row, RowChange};
 use sluice_ports::work_queue::{Backlog, TakeRequest};
 use sluice_ports::{Catalogue, EventStore, Idempotency, PortError, Rows, WorkQueue};
+use sluice_processor::parking::{self, rows::ParkedEntry};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +122,28 @@ impl Stored {
         fact.is_some_and(|fact| fact.took.contains(index))
             || self.queue.values().any(|message| holds(&message.delivery))
             || self.letters.values().any(|letter| holds(&letter.delivery))
+            || self.is_parked(event, subscription)
+    }
+
+    /// Whether a row of the parked lists holds an event for a subscription.
+    fn is_parked(&self, event: EventId, subscription: SubscriptionId) -> bool {
+        let (batch, index) = (event.batch(), event.index());
+        let partition = parking::rows::partition(event.lane());
+        let rows = self.rows.range((partition.clone(), Vec::new())..);
+        let rows = rows.take_while(|((name, _), _)| *name == partition);
+        rows.map(|((_, key), value)| Row { key: key.clone(), value: value.clone() }).any(|row| {
+            let Ok((owner, entry)) = parking::rows::read(&row) else { return false };
+            owner.subscription == subscription
+                && match entry {
+                    ParkedEntry::Failed(failed) => {
+                        let mut events = failed.delivery.events.iter();
+                        events.any(|refs| refs.batch == batch && refs.events.contains(index))
+                    }
+                    ParkedEntry::Chunk(_, items) => {
+                        items.iter().any(|item| item.batch == batch && item.events.contains(index))
+                    }
+                }
+        })
     }
 }
 
