@@ -87,7 +87,7 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
 
     let key = shell.json(&["key", "create", "--customer", &customer, "--mode", "test"]);
     let other = shell.json(&["key", "create", "--customer", &customer]);
-    shell.key = Some(id(&key, "key"));
+    shell.key = Some(id(&key, "api_key"));
     let keys = shell.json(&["key", "list", "--customer", &customer]);
     assert_eq!(keys["keys"].as_array().map(Vec::len), Some(2));
     shell.text(&["key", "revoke", &id(&other, "key_id"), "--customer", &customer]);

@@ -32,7 +32,7 @@ fn what_is_too_large_is_refused_with_the_limit() {
     let said = |answer: &Value, limit: &str| {
         assert!(answer.to_string().contains(limit), "the limit {limit} is not named: {answer}");
     };
-    said(&refused(&customer, post(text(262_144)), 400, "EVENT_TOO_LARGE"), "262144");
+    said(&refused(&customer, post(text(262_144)), 413, "EVENT_TOO_LARGE"), "262144");
     customer.call(post(text(262_000)), 202);
     said(&refused(&customer, post(text(11 << 20)), 413, "BODY_TOO_LARGE"), "10485760");
     let many = |count: usize| json!(vec![json!({"payload": 1}); count]).to_string();
@@ -60,7 +60,7 @@ fn a_bad_event_is_refused_by_its_field_and_its_neighbours_are_taken() {
         (json!({"event_type": "a"}), "payload"),
         (json!({"payload": 1, "paylaod": 2}), "paylaod"),
         (json!({"payload": 1, "event_type": 7}), "event_type"),
-        (json!({"payload": 1, "event_type": "x".repeat(257)}), "event_type"),
+        (json!({"payload": 1, "event_type": "x".repeat(2049)}), "event_type"),
         (json!({"payload": 1, "source": {}}), "source"),
         (json!({"payload": 1, "tags": "a"}), "tags"),
         (json!({"payload": 1, "tags": [1]}), "tags"),
@@ -86,7 +86,7 @@ fn a_bad_event_is_refused_by_its_field_and_its_neighbours_are_taken() {
 fn bytes_that_are_no_events_are_refused_and_the_connection_goes_on() {
     let server = Server::start();
     let customer = Customer::new(&server);
-    let deep = format!("{{\"payload\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let deep = format!("{{\"payload\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_alone = "[".repeat(1 << 20);
     let mut connection = customer.connect();
     let bodies: [&[u8]; 11] = [
@@ -167,12 +167,12 @@ fn more_than_the_rate_is_429_with_the_time_to_wait() {
     let server = Server::start();
     let customer = Customer::with(&server, &json!({"name": "Slow", "rate_limit_per_second": 10}));
     let other = Customer::new(&server);
-    // The burst is the largest request.
+    // A request that is larger than the burst passes while the whole burst is there, and is paid for afterwards.
     customer.send_all(&vec![json!({"payload": 1}); 10_000]);
     let answer = customer.call(post(json!(vec![json!({"payload": 1}); 5000]).to_string()), 429);
     assert_eq!(answer.error_code(), "RATE_LIMITED");
     let wait: u64 = answer.header("retry-after").and_then(|wait| wait.parse().ok()).expect("Retry-After");
-    assert!((1..=500).contains(&wait), "{wait}");
+    assert!((1..=1000).contains(&wait), "{wait}");
     assert!(answer.header("ratelimit").is_some() && answer.header("ratelimit-policy").is_some());
     other.send(&json!({"payload": 1}));
 }

@@ -201,6 +201,10 @@ fn every_series_is_declared_and_its_labels_are_bounded() {
         "sluice_log_reads_refused_total",
         "sluice_log_records_refused_total",
         "sluice_log_takeovers_cut_short_total",
+        "sluice_store_refused_total",
+        "sluice_queue_deliveries_split_total",
+        "sluice_queue_side_calls_failed_total",
+        "sluice_settings_wrong",
         "sluice_tls_handshakes_total",
         "sluice_tls_reloads_total",
     ];

@@ -118,6 +118,15 @@ impl SqsQueue {
     }
 }
 
+/// What becomes of a message of the same content that the queue has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StoredMessages {
+    /// It stays, so it need not be sent again.
+    Kept,
+    /// The caller deletes it: another takes its place.
+    Replaced,
+}
+
 impl QueueState {
     fn outgoing(&self, delivery: &Delivery) -> Outgoing {
         message::outgoing(delivery, clock::now_ms(), self.delay_s_max)
@@ -126,9 +135,13 @@ impl QueueState {
     /// Puts deliveries. What a failed call stored is in the book, so that the
     /// same call made again sends only the rest.
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
+        self.put_over(deliveries, StoredMessages::Kept).await
+    }
+
+    async fn put_over(&self, deliveries: Vec<Delivery>, stored: StoredMessages) -> Result<(), PortError> {
         let (mut round, mut ended, mut replaced) = (deliveries, Vec::new(), Vec::new());
         let put = loop {
-            match self.put_round(round, &mut ended, &mut replaced).await {
+            match self.put_round(round, stored, &mut ended, &mut replaced).await {
                 Ok(smaller) if smaller.is_empty() => break Ok(()),
                 Ok(smaller) => round = smaller,
                 Err(error) => break Err(error),
@@ -152,6 +165,7 @@ impl QueueState {
     async fn put_round(
         &self,
         round: Vec<Delivery>,
+        stored: StoredMessages,
         ended: &mut Vec<DeliveryId>,
         replaced: &mut Vec<String>,
     ) -> Result<Vec<Delivery>, PortError> {
@@ -162,7 +176,9 @@ impl QueueState {
             if message.body.len() > bytes_max {
                 let reason = format!("{} bytes are more than a message may have", message.body.len());
                 smaller.extend(self.make_smaller(delivery, &reason, ended).await?);
-            } else if !self.book.lock().holds(delivery.id, content(&message.body)) {
+            } else if stored == StoredMessages::Replaced
+                || !self.book.lock().holds(delivery.id, content(&message.body))
+            {
                 sent.push(delivery);
                 messages.push(message);
             }
@@ -214,9 +230,10 @@ impl QueueState {
         self.events.add_facts(facts).await
     }
 
-    /// Sends a delivery on its way to when it is due.
+    /// Sends a delivery on its way to when it is due. Its message is deleted
+    /// afterwards, so another is sent even if it says the same.
     async fn send_on(&self, delivery: Delivery) -> Result<(), PortError> {
-        self.put(vec![delivery]).await
+        self.put_over(vec![delivery], StoredMessages::Replaced).await
     }
 
     /// A dead letter that was moved back is delivered if it still is one.

@@ -104,7 +104,7 @@ pub(super) fn by_batch(items: Vec<Item>) -> Result<BTreeMap<BatchId, Vec<Item>>,
 /// The least and the largest batch id that a scan may meet; nothing where its window is empty.
 pub(super) fn id_range(scan: &LaneScan) -> Option<(BatchId, BatchId)> {
     let first_of = |ms: u64| EventId::from_u128(u128::from(ms) << 80).batch();
-    let last_of = |ms: u64| EventId::from_u128(((u128::from(ms) + 1) << 80) - 1).batch();
+    let last_of = |ms: u64| EventId::from_u128(u128::from(ms) << 80 | ((1 << 80) - 1)).batch();
     let mut low = first_of(scan.from_ms.min(MS_MAX));
     let mut high = last_of(scan.until_ms.checked_sub(1)?.min(MS_MAX));
     match (scan.after, scan.direction) {
@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_range_of_batches_holds_all_their_items_and_no_others() {
-        let batch = |ms: u128| EventId::from_u128(ms << 80).batch();
+        // Version 7 and the variant, as in every id.
+        let batch = |ms: u128| EventId::from_u128(ms << 80 | 7 << 76 | 2 << 62).batch();
         let customer = CustomerId::from_u128(7);
         let range = range(ItemKind::Facts, "p".into(), batch(5), batch(6));
         let holds = |sort: &str| range.low.as_str() <= sort && sort <= range.high.as_str();

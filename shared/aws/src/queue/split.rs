@@ -67,6 +67,7 @@ mod tests {
     fn halves_hold_all_events_in_their_order_under_ids_that_are_always_the_same() {
         let mut batches = Batches::new(Lane::new(1).unwrap());
         let mut whole = sample::delivery(&batches.next(2, 1), SubscriptionId::from_u128(7), 2, 5);
+        whole.last.error = None;
         let sets = [EventSet::range(0, 3), EventSet::from_iter([1, 3, 5, 7]), EventSet::range(9, 10)];
         whole.events = sets.map(|events| EventRef { batch: batches.next(1, 1).id, events }).to_vec();
         let Smaller::Halves(halves) = smaller(&whole) else { panic!("halves") };
