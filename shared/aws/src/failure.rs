@@ -22,6 +22,10 @@ const BUSY: [&str; 11] = [
     "SlowDown",
 ];
 
+/// Codes of calls on a stream or table that is being made, changed or deleted:
+/// nothing was done, and the same call may pass later.
+const CHANGING: [&str; 2] = ["ResourceInUseException", "TableInUseException"];
+
 /// Codes of calls that wait for an operator: who calls, with which key, at
 /// which time, and on what that does not exist.
 const DENIED: [&str; 29] = [
@@ -64,6 +68,7 @@ pub(super) fn class_of_answer(code: Option<&str>, status: u16) -> FailureClass {
     match code {
         Some(code) if BUSY.contains(&code) => FailureClass::Busy,
         Some(code) if DENIED.contains(&code) => FailureClass::Denied,
+        Some(code) if CHANGING.contains(&code) => FailureClass::Away,
         _ => match status {
             401 | 403 => FailureClass::Denied,
             429 => FailureClass::Busy,
