@@ -48,8 +48,6 @@ pub(crate) enum Planted {
     OldCheckpoints,
     /// A call that is denied counts as answered.
     DeniedIsAnswer,
-    /// A log that cannot be read says that it is at its end.
-    FrozenLag,
 }
 
 /// How long a process believes in its leases, in milliseconds.
@@ -174,7 +172,7 @@ pub(crate) fn consumed(
 ) -> Arc<dyn Log> {
     let log = Arc::new(Deduplicated::new(log, window));
     match world.planted {
-        Some(planted @ (Planted::ForgetfulTakeover | Planted::FrozenLag)) => {
+        Some(planted @ Planted::ForgetfulTakeover) => {
             Arc::new(FaultyReader { planted, log, stream, window, known: Mutex::default() })
         }
         _ => log,
@@ -250,10 +248,7 @@ impl Log for FaultyReader {
         if self.planted == Planted::ForgetfulTakeover && is_new {
             self.learn(shard, after).await?;
         }
-        let page = match self.log.read(shard, after, max, wait).await {
-            Err(_) if self.planted == Planted::FrozenLag => LogPage { at_end: true, ..LogPage::default() },
-            page => page?,
-        };
+        let page = self.log.read(shard, after, max, wait).await?;
         let last = page.items.last().map_or(after, |item| match item {
             LogItem::Record(record) => record.position,
             LogItem::Damaged { position, .. } => *position,

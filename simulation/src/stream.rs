@@ -98,6 +98,11 @@ impl StreamShards {
         }
     }
 
+    /// Whether the stream was made anew.
+    pub(crate) const fn is_replaced(&self) -> bool {
+        self.made_ms != START_MS
+    }
+
     /// Deletes the stream and makes it again. Returns its former shards.
     fn replace(&mut self, count: usize, now_ms: u64) -> Vec<Shard> {
         let former = std::mem::take(&mut self.all);
@@ -300,12 +305,8 @@ impl Stream for SimStream {
     }
 
     async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError> {
-        let (id, iterator, who) = (shard.clone(), iterator.to_owned(), self.who);
-        let effect = move |world: &World| {
-            world.page(&id, &iterator, limit).inspect(|_| {
-                world.watch.lock().read(world, who, id.clone());
-            })
-        };
+        let (id, iterator) = (shard.clone(), iterator.to_owned());
+        let effect = move |world: &World| world.page(&id, &iterator, limit);
         let page = self.world.ask(self.who, Service::Stream, "read", effect).await?;
         page.map_err(|class| refused(class, shard, "simulated"))
     }

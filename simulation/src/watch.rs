@@ -4,14 +4,11 @@ use crate::plan::Service;
 use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World};
 use sluice_aws::health::DependencyHealth;
-use sluice_ports::log::ShardId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How soon a process that is denied must say so.
 const TOLD_WITHIN_MS: u64 = 100;
-/// A lag that is not known anew must grow from this age on.
-const BLIND_MS: u64 = 4_000;
 
 /// What is known of all processes.
 #[derive(Default)]
@@ -19,13 +16,17 @@ pub(crate) struct Watch {
     healths: HashMap<Caller, Arc<DependencyHealth>>,
     /// Since when each process is denied each service.
     denied_since: HashMap<(Caller, Service), u64>,
-    /// When each process last read each shard.
-    read_ms: HashMap<(Caller, ShardId), u64>,
 }
 
 impl Watch {
+    /// A process starts: until it has joined it is not ready, whatever it is denied.
+    pub(crate) fn starts(&mut self, who: Caller) {
+        self.healths.remove(&who);
+    }
+
     /// A process tells its health from now on.
     pub(crate) fn joined(&mut self, who: Caller, health: Arc<DependencyHealth>) {
+        self.denied_since.retain(|(caller, _), _| *caller != who);
         self.healths.insert(who, health);
     }
 
@@ -52,35 +53,17 @@ impl Watch {
         }
     }
 
-    /// A process read a shard.
-    pub(crate) fn read(&mut self, world: &World, who: Caller, shard: ShardId) {
-        self.read_ms.insert((who, shard), world.now_ms());
-    }
-
-    /// A process has a shard from now on: its lag is not known yet.
-    pub(crate) fn granted(&mut self, world: &World, who: Caller, shard: &ShardId) {
-        self.read(world, who, shard.clone());
-    }
-
     /// A process that is denied says so, of what it is denied.
     pub(crate) fn check_denials(&self, world: &World, who: Caller, lost: &[&str]) {
+        if !self.healths.contains_key(&who) {
+            return;
+        }
         for ((_, service), since) in self.denied_since.iter().filter(|((caller, _), _)| *caller == who) {
             let is_told = lost.contains(&service.reported());
             if world.denies(*service) && world.now_ms() >= since + TOLD_WITHIN_MS && !is_told {
                 let how = format!("p{who} is denied {service:?} and reports {lost:?}");
                 world.broken("a process that is denied says so", &how);
             }
-        }
-    }
-
-    /// A lag of which nothing was heard grows.
-    pub(crate) fn check_lag(&self, world: &World, who: Caller, shard: &str, lag_ms: u64) {
-        let Some(read_ms) = self.read_ms.get(&(who, ShardId(shard.into()))) else { return };
-        let blind_ms = world.now_ms().saturating_sub(*read_ms);
-        if blind_ms > BLIND_MS && lag_ms + BLIND_MS < blind_ms {
-            let how =
-                format!("p{who} has not read {shard} for {blind_ms} ms and reports a lag of {lag_ms} ms");
-            world.broken("a lag that is not known grows", &how);
         }
     }
 }

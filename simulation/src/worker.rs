@@ -88,7 +88,6 @@ impl Leases for Watched {
         let (outer, ended) = Grant::new(inner.shard.clone());
         let (world, who) = (Arc::clone(&self.world), self.who);
         world.tell(|| format!("p{who} works {}", inner.shard));
-        world.watch.lock().granted(&world, who, &inner.shard);
         world.ledger.lock().works(inner.shard.clone(), who, inner.lost.clone(), ended.clone());
         tokio::spawn(pass_on(world, who, inner, outer.leave.clone(), outer.lost.clone(), ended));
         Some(outer)
@@ -126,6 +125,7 @@ async fn tell_lost(health: Arc<DependencyHealth>, inside: Inside) {
 }
 
 pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
+    world.watch.lock().starts(who);
     let seat = Seat { world: Arc::clone(&world), who };
     let catalogue = Arc::new(SimCatalogue(seat.clone()));
     let loading = || Directory::load(catalogue.clone(), DirectorySettings::default());

@@ -32,6 +32,17 @@ struct LeaseState {
     /// When the last write that succeeded was begun: the lease holds from then on.
     renewed: Instant,
     settled: Settled,
+    /// The farthest position that was ever to be written: an earlier write may
+    /// have been stored though its answer was lost.
+    asked: Position,
+}
+
+impl LeaseState {
+    /// What to write, so that the row never goes back.
+    fn newest(&mut self, settled: Settled) -> Settled {
+        self.asked = self.asked.max(settled.position);
+        Settled { position: self.asked, ..settled }
+    }
 }
 
 /// Up to which time what arrived is read: asked where a checkpoint is stored.
@@ -102,6 +113,7 @@ impl Held {
             state: Mutex::new(LeaseState {
                 renewed: begun,
                 settled: Settled { position: checkpoint, until_ms: None },
+                asked: checkpoint,
             }),
             lost,
             leave,
@@ -133,6 +145,7 @@ impl Held {
     async fn write(&self, lease: &Lease, settled: Option<Settled>) -> Result<(), PortError> {
         let attempted = || format!("checkpoint {}", lease.shard);
         let mut counter = lease.counter.lock().await;
+        let settled = settled.map(|settled| lease.state.lock().newest(settled));
         for _ in 0..2 {
             if lease.lost.is_cancelled() {
                 return Err(PortError::unavailable(attempted(), "the lease is lost"));
