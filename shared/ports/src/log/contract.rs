@@ -9,7 +9,8 @@ use sluice_model::ids::random_u128;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const WAIT: Duration = Duration::from_secs(30);
+/// Long enough for a stand-in that is slow beside other tests.
+const WAIT: Duration = Duration::from_secs(120);
 const NO_WAIT: Duration = Duration::ZERO;
 const PAGE_BYTES: usize = 1 << 20;
 
