@@ -1,4 +1,4 @@
-//! ShardReading each record once, though it may be in the stream twice.
+//! Reading each record once, though it may be in the stream twice.
 //!
 //! The reader remembers which records it saw. A new owner of a shard learns it
 //! first ([`Learning`]). A second copy that it does not know is delivered

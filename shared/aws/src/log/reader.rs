@@ -1,4 +1,4 @@
-//! ShardReading shards: by polling, paced to what a shard allows, or as they push.
+//! Reading shards: by polling, paced to what a shard allows, or as they push.
 
 use super::arrivals::ShardArrivals;
 use super::look::{Arrived, Look, RecordDamage};
