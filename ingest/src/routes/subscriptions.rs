@@ -19,6 +19,7 @@ use crate::route::{Handler, Root, Route};
 use http::StatusCode;
 use serde_json::json;
 use serde_json::value::RawValue;
+use sluice_model::{Subscription, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
 use sluice_selector::Selector;
 
@@ -158,6 +159,14 @@ pub(super) const ROUTES: &[Route] = &[
         },
     },
 ];
+
+/// Deliveries are queued only for a subscription that is not disabled.
+pub(super) fn check_active(subscription: &Subscription) -> Result<(), ApiError> {
+    if subscription.status != SubscriptionStatus::Active {
+        return Err(ApiError::conflict("the subscription is disabled; enable it first"));
+    }
+    Ok(())
+}
 
 const fn operation(summary: &'static str) -> Operation {
     Operation::new(Tag::Subscriptions, summary)

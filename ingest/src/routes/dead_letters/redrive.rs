@@ -5,6 +5,7 @@ use crate::contexts::DeadLettersContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::{ApiRequest, TimeRange, either};
+use crate::routes::subscriptions::check_active;
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
@@ -82,9 +83,7 @@ pub(super) async fn redrive(
     let state = customer.state();
     if let Some(id) = redrive.subscription()? {
         let subscription = state.subscription(id).ok_or_else(|| ApiError::not_found("subscription"))?;
-        if subscription.status != SubscriptionStatus::Active {
-            return Err(ApiError::conflict("the subscription is disabled; enable it first"));
-        }
+        check_active(subscription)?;
     }
     let mut query = redrive.query()?;
     let mut done = Redriven { has_more: true, ..Redriven::default() };

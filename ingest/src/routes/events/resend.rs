@@ -5,6 +5,7 @@ use crate::contexts::EventsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::ApiRequest;
+use crate::routes::subscriptions::check_active;
 use crate::trials::on_own_thread;
 use http::StatusCode;
 use hyper::body::Incoming;
@@ -50,9 +51,7 @@ pub(super) async fn resend(
     let subscriptions = match workflow_id {
         Some(workflow_id) => {
             let named = state.subscription(workflow_id).ok_or_else(|| ApiError::not_found("subscription"))?;
-            if named.status != SubscriptionStatus::Active {
-                return Err(ApiError::conflict("the subscription is disabled; enable it first"));
-            }
+            check_active(named)?;
             vec![Arc::clone(named)]
         }
         None => {

@@ -5,12 +5,13 @@ use crate::contexts::ReplaysContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::{ApiRequest, TimeRange, either, or_default};
+use crate::routes::subscriptions::check_active;
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::Deserialize;
 use sluice_history::replay::{RATE_DEFAULT, Replay, ReplayId, ReplayStatus};
 use sluice_model::clock::now_ms;
-use sluice_model::{CustomerId, SubscriptionId, SubscriptionStatus};
+use sluice_model::{CustomerId, SubscriptionId};
 
 /// Replays of a customer that may run at a time.
 const RUNNING_MAX: usize = 16;
@@ -84,9 +85,7 @@ pub(super) async fn create(
     if wanted.dry_run {
         return dry_run::count(context, &customer, subscription, start_ms, end_ms).await;
     }
-    if subscription.status != SubscriptionStatus::Active {
-        return Err(ApiError::conflict("the subscription is disabled; enable it first"));
-    }
+    check_active(subscription)?;
     let replay = Replay {
         id: ReplayId::new(now_ms),
         customer: customer.id(),
