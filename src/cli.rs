@@ -1,7 +1,7 @@
 //! Commands and their flags.
 
 use crate::remote::Remote;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     /// Make the stream, tables, queues and schema that are missing (development, emulators)
     #[cfg(feature = "aws")]
     Provision(Provision),
+    /// Ask whether the process on this machine is ready: exit status 0 if it is, 1 with the reasons if not
+    Healthcheck(Healthcheck),
     #[command(flatten)]
     Remote(Remote),
     /// Print the effective configuration as TOML, with where each value comes from; secrets masked
@@ -51,6 +53,12 @@ pub(crate) enum Command {
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory; for packages
+    #[command(hide = true)]
+    Man {
+        /// An existing directory
+        dir: PathBuf,
     },
     /// Compute what a load costs on AWS, with the arithmetic and its sources
     Cost(Cost),
@@ -141,6 +149,34 @@ pub(crate) struct Provision {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Without --role and --url it asks edge.admin_listen and processor_listen: at least \
+one must be listened at, and every process that answers must be ready. It reads the same configuration file \
+and environment as the process; it does not know the flags that the process was started with. \
+A TLS certificate is not verified: nothing secret is sent.")]
+pub(crate) struct Healthcheck {
+    /// Ask the listener of this role alone
+    #[arg(long, value_name = "ROLE", conflicts_with = "url")]
+    pub role: Option<CheckedRole>,
+    /// Ask this listener instead, such as http://127.0.0.1:8081
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Give up on an answer after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub timeout: u64,
+}
+
+/// The command that a process was started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CheckedRole {
+    /// `sluice up`: edge.admin_listen
+    Up,
+    /// `sluice ingest`: edge.admin_listen
+    Ingest,
+    /// `sluice processor`: processor_listen
+    Processor,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// End after this long (seconds: `30`, `30s`; minutes: `2m`)
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
@@ -205,15 +241,10 @@ pub(crate) fn fail(status: u8, error: &anyhow::Error) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Prints a completion script.
-pub(crate) fn complete(shell: clap_complete::Shell) -> ExitCode {
-    clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout().lock());
-    ExitCode::SUCCESS
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_commands_make_sense() {

@@ -7,10 +7,12 @@ mod cost;
 mod demo;
 #[cfg(feature = "aws")]
 mod distributed;
+mod healthcheck;
 #[cfg(any(test, feature = "otel"))]
 mod otlp;
 mod probe_listener;
 mod process;
+mod reference;
 mod remote;
 mod roles;
 mod up;
@@ -30,7 +32,8 @@ fn main() -> ExitCode {
     }
     match &cli.command {
         Command::Remote(remote) => return remote::run(remote),
-        Command::Completions { shell } => return cli::complete(*shell),
+        Command::Completions { shell } => return reference::complete(*shell),
+        Command::Man { dir } => return reference::write_man_pages(dir),
         _ => {}
     }
     let loaded = match config::load(&cli.global, &cli.command) {
@@ -49,9 +52,10 @@ fn main() -> ExitCode {
         Command::Processor(_) => process::block_on(config, distributed::processor(config)),
         #[cfg(feature = "aws")]
         Command::Provision(options) => process::block_on(config, distributed::provision(config, options)),
+        Command::Healthcheck(options) => healthcheck::run(options, config),
         Command::Config(options) => config::show::print(&loaded, options.json),
         Command::Cost(options) => cost::print(options),
-        Command::Remote(_) | Command::Completions { .. } => Ok(()),
+        Command::Remote(_) | Command::Completions { .. } | Command::Man { .. } => Ok(()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,8 @@ mod replay;
 mod show;
 mod subscription;
 
+pub(crate) use show::printable;
+
 use anyhow::Context;
 use call::{ApiCall, Show};
 use clap::{Args, Subcommand};

@@ -86,7 +86,11 @@ pub(super) fn of(command: &Command) -> Vec<Flag> {
         }
         #[cfg(feature = "aws")]
         Command::Provision(_) => {}
-        Command::Remote(_) | Command::Completions { .. } | Command::Cost(_) => {}
+        Command::Remote(_)
+        | Command::Healthcheck(_)
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Cost(_) => {}
     }
     given.0
 }

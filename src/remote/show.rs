@@ -100,7 +100,7 @@ fn collect(path: &str, value: &Value, all: &mut Vec<(String, String)>) {
 }
 
 /// The text with its control characters escaped.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     if !text.chars().any(is_unprintable) {
         return text.to_owned();
     }

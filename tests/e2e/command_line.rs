@@ -247,6 +247,7 @@ fn every_command_has_help_and_every_shell_its_completions() {
         "events",
         "dead-letters",
         "replay",
+        "healthcheck",
         "cost",
     ] {
         assert!(commands.contains(&name), "{name} is not in {commands:?}");

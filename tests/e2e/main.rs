@@ -29,6 +29,7 @@ mod disk_faults;
 mod documents;
 mod first_webhook;
 mod harness;
+mod healthcheck;
 mod hostile;
 mod idempotency;
 mod isolation;

@@ -1,0 +1,23 @@
+//! Files for shells and readers, made from the definition of the commands:
+//! completion scripts and man pages.
+
+use crate::cli::{Cli, fail};
+use anyhow::Context;
+use clap::CommandFactory;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Prints a completion script.
+pub(crate) fn complete(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout().lock());
+    ExitCode::SUCCESS
+}
+
+/// Writes `sluice.1` and a page for each command into a directory.
+pub(crate) fn write_man_pages(dir: &Path) -> ExitCode {
+    let written = clap_mangen::generate_to(Cli::command(), dir);
+    match written.with_context(|| format!("write man pages into {}", dir.display())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error),
+    }
+}
