@@ -1,0 +1,618 @@
+"""One thin method for each operation of the API.
+
+Written by sdk/generate from the OpenAPI documents; do not edit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, AsyncIterator, Iterator, List, Mapping, Optional, cast
+
+from . import types
+from ._request import segment
+
+
+class ClientMethods:
+    """The operations that a customer's key may call."""
+
+    def _call(
+        self, method: str, path: str, query: Optional[Mapping[str, Any]] = None, body: Any = None
+    ) -> Any:
+        raise NotImplementedError
+
+    def _pages(self, path: str, query: Mapping[str, Any], items: str) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def health(self) -> types.Health:
+        """That it answers, and where it is."""
+        return cast("types.Health", self._call("GET", "/health"))
+
+    def live(self) -> types.State:
+        """Whether the process lives."""
+        return cast("types.State", self._call("GET", "/healthz"))
+
+    def ready(self) -> types.State:
+        """Whether requests should be sent here."""
+        return cast("types.State", self._call("GET", "/readyz"))
+
+    def delete_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeletedMany:
+        """Delete the dead letters that a filter names."""
+        return cast("types.DeletedMany", self._call("DELETE", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time}))
+
+    def list_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.DeadLetterPage:
+        """Deliveries that were given up, the oldest first."""
+        return cast("types.DeadLetterPage", self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.DeadLetter]:
+        """Deliveries that were given up, the oldest first: every item of every page."""
+        return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
+
+    def redrive(self, body: Optional[types.Redrive] = None) -> types.Redriven:
+        """Deliver dead letters anew."""
+        return cast("types.Redriven", self._call("POST", "/v1/dead-letters/redrive", body={} if body is None else body))
+
+    def delete_dead_letter(self, dead_letter_id: str) -> types.Deleted:
+        """Delete a dead letter."""
+        return cast("types.Deleted", self._call("DELETE", f"/v1/dead-letters/{segment(dead_letter_id)}"))
+
+    def get_event(self, event_id: str) -> types.StoredEvent:
+        """One event, and where it stands."""
+        return cast("types.StoredEvent", self._call("GET", f"/v1/events/{segment(event_id)}"))
+
+    def ack_event(self, event_id: str) -> types.Acknowledged:
+        """Acknowledge an event."""
+        return cast("types.Acknowledged", self._call("POST", f"/v1/events/{segment(event_id)}/ack"))
+
+    def resend_event(self, event_id: str, body: Optional[types.Resend] = None) -> types.Resent:
+        """Deliver an event anew."""
+        return cast("types.Resent", self._call("POST", f"/v1/events/{segment(event_id)}/resend", body={} if body is None else body))
+
+    def inbox(
+        self,
+        *,
+        status: Optional[types.EventStatus] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.InboxPage:
+        """The customer's events, the oldest first."""
+        return cast("types.InboxPage", self._call("GET", "/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_inbox(
+        self,
+        *,
+        status: Optional[types.EventStatus] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.StoredEvent]:
+        """The customer's events, the oldest first: every item of every page."""
+        return self._pages("/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
+
+    def ack_inbox(self, body: types.AckMany) -> types.AckResults:
+        """Acknowledge many events."""
+        return cast("types.AckResults", self._call("POST", "/v1/inbox/ack", body=body))
+
+    def list_replays(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> types.ReplayPage:
+        """All replays, the oldest first."""
+        return cast("types.ReplayPage", self._call("GET", "/v1/replay", {"limit": limit, "cursor": cursor}))
+
+    def iterate_replays(self, *, limit: Optional[int] = None) -> Iterator[types.Replay]:
+        """All replays, the oldest first: every item of every page."""
+        return self._pages("/v1/replay", {"limit": limit}, "replays")
+
+    def create_replay(self, body: types.NewReplay) -> types.CreateReplayAnswer:
+        """Deliver history again."""
+        return cast("types.CreateReplayAnswer", self._call("POST", "/v1/replay", body=body))
+
+    def cancel_replay(self, replay_id: str) -> types.Replay:
+        """End a replay."""
+        return cast("types.Replay", self._call("DELETE", f"/v1/replay/{segment(replay_id)}"))
+
+    def get_replay(self, replay_id: str) -> types.Replay:
+        """One replay, and how far it is."""
+        return cast("types.Replay", self._call("GET", f"/v1/replay/{segment(replay_id)}"))
+
+    def list_subscriptions(
+        self,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.SubscriptionPage:
+        """All subscriptions, the oldest first."""
+        return cast("types.SubscriptionPage", self._call("GET", "/v1/subscriptions", {"limit": limit, "cursor": cursor}))
+
+    def iterate_subscriptions(self, *, limit: Optional[int] = None) -> Iterator[types.Subscription]:
+        """All subscriptions, the oldest first: every item of every page."""
+        return self._pages("/v1/subscriptions", {"limit": limit}, "subscriptions")
+
+    def create_subscription(self, body: types.NewSubscription) -> types.SubscriptionWithSecret:
+        """Make a subscription."""
+        return cast("types.SubscriptionWithSecret", self._call("POST", "/v1/subscriptions", body=body))
+
+    def delete_subscription(self, subscription_id: str) -> None:
+        """Delete a subscription."""
+        self._call("DELETE", f"/v1/subscriptions/{segment(subscription_id)}")
+
+    def get_subscription(self, subscription_id: str) -> types.Subscription:
+        """One subscription."""
+        return cast("types.Subscription", self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}"))
+
+    def patch_subscription(self, subscription_id: str, body: types.SubscriptionChange) -> types.Subscription:
+        """Change a subscription; what is absent stays."""
+        return cast("types.Subscription", self._call("PATCH", f"/v1/subscriptions/{segment(subscription_id)}", body=body))
+
+    def list_deliveries(self, subscription_id: str, *, limit: Optional[int] = None) -> types.Attempts:
+        """Recent attempts, the newest first."""
+        return cast("types.Attempts", self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
+
+    def enable_subscription(self, subscription_id: str) -> types.Subscription:
+        """Let a disabled subscription receive events again."""
+        return cast("types.Subscription", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
+
+    def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
+        """Make a new secret."""
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
+
+    def test_event(self, subscription_id: str, body: Optional[types.Trial] = None) -> types.TrialResult:
+        """Try a subscription out."""
+        return cast("types.TrialResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+
+class AdminMethods:
+    """The operations that the admin token may call."""
+
+    def _call(
+        self, method: str, path: str, query: Optional[Mapping[str, Any]] = None, body: Any = None
+    ) -> Any:
+        raise NotImplementedError
+
+    def _pages(self, path: str, query: Mapping[str, Any], items: str) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def list_customers(
+        self,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.CustomerPage:
+        """All customers, the oldest first."""
+        return cast("types.CustomerPage", self._call("GET", "/admin/customers", {"limit": limit, "cursor": cursor}))
+
+    def iterate_customers(self, *, limit: Optional[int] = None) -> Iterator[types.Customer]:
+        """All customers, the oldest first: every item of every page."""
+        return self._pages("/admin/customers", {"limit": limit}, "customers")
+
+    def create_customer(self, body: types.NewCustomer) -> types.Customer:
+        """Make a customer."""
+        return cast("types.Customer", self._call("POST", "/admin/customers", body=body))
+
+    def get_customer(self, customer_id: str) -> types.Customer:
+        """One customer."""
+        return cast("types.Customer", self._call("GET", f"/admin/customers/{segment(customer_id)}"))
+
+    def patch_customer(self, customer_id: str, body: types.CustomerChange) -> types.Customer:
+        """Change a customer; what is absent stays."""
+        return cast("types.Customer", self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
+
+    def list_keys(self, customer_id: str) -> types.Keys:
+        """All keys, revoked and expired ones too."""
+        return cast("types.Keys", self._call("GET", f"/admin/customers/{segment(customer_id)}/keys"))
+
+    def create_key(self, customer_id: str, body: Optional[types.NewKey] = None) -> types.KeyWithText:
+        """Make a key."""
+        return cast("types.KeyWithText", self._call("POST", f"/admin/customers/{segment(customer_id)}/keys", body={} if body is None else body))
+
+    def revoke_key(self, customer_id: str, key_id: str) -> None:
+        """Revoke a key."""
+        self._call("DELETE", f"/admin/customers/{segment(customer_id)}/keys/{segment(key_id)}")
+
+    def list_subscriptions(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.SubscriptionPage:
+        """All subscriptions, the oldest first."""
+        return cast("types.SubscriptionPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit, "cursor": cursor}))
+
+    def iterate_subscriptions(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.Subscription]:
+        """All subscriptions, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit}, "subscriptions")
+
+    def create_subscription(
+        self,
+        customer_id: str,
+        body: types.NewSubscription,
+    ) -> types.SubscriptionWithSecret:
+        """Make a subscription."""
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions", body=body))
+
+    def delete_subscription(self, customer_id: str, subscription_id: str) -> None:
+        """Delete a subscription."""
+        self._call("DELETE", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}")
+
+    def get_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
+        """One subscription."""
+        return cast("types.Subscription", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}"))
+
+    def patch_subscription(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: types.SubscriptionChange,
+    ) -> types.Subscription:
+        """Change a subscription; what is absent stays."""
+        return cast("types.Subscription", self._call("PATCH", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}", body=body))
+
+    def list_deliveries(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        *,
+        limit: Optional[int] = None,
+    ) -> types.Attempts:
+        """Recent attempts, the newest first."""
+        return cast("types.Attempts", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
+
+    def enable_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
+        """Let a disabled subscription receive events again."""
+        return cast("types.Subscription", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
+
+    def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
+        """Make a new secret."""
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
+
+    def test_event(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.Trial] = None,
+    ) -> types.TrialResult:
+        """Try a subscription out."""
+        return cast("types.TrialResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+
+class AsyncClientMethods:
+    """The operations that a customer's key may call."""
+
+    async def _call(
+        self, method: str, path: str, query: Optional[Mapping[str, Any]] = None, body: Any = None
+    ) -> Any:
+        raise NotImplementedError
+
+    def _pages(self, path: str, query: Mapping[str, Any], items: str) -> AsyncIterator[Any]:
+        raise NotImplementedError
+
+    async def health(self) -> types.Health:
+        """That it answers, and where it is."""
+        return cast("types.Health", await self._call("GET", "/health"))
+
+    async def live(self) -> types.State:
+        """Whether the process lives."""
+        return cast("types.State", await self._call("GET", "/healthz"))
+
+    async def ready(self) -> types.State:
+        """Whether requests should be sent here."""
+        return cast("types.State", await self._call("GET", "/readyz"))
+
+    async def delete_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeletedMany:
+        """Delete the dead letters that a filter names."""
+        return cast("types.DeletedMany", await self._call("DELETE", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time}))
+
+    async def list_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.DeadLetterPage:
+        """Deliveries that were given up, the oldest first."""
+        return cast("types.DeadLetterPage", await self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.DeadLetter]:
+        """Deliveries that were given up, the oldest first: every item of every page."""
+        return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
+
+    async def redrive(self, body: Optional[types.Redrive] = None) -> types.Redriven:
+        """Deliver dead letters anew."""
+        return cast("types.Redriven", await self._call("POST", "/v1/dead-letters/redrive", body={} if body is None else body))
+
+    async def delete_dead_letter(self, dead_letter_id: str) -> types.Deleted:
+        """Delete a dead letter."""
+        return cast("types.Deleted", await self._call("DELETE", f"/v1/dead-letters/{segment(dead_letter_id)}"))
+
+    async def get_event(self, event_id: str) -> types.StoredEvent:
+        """One event, and where it stands."""
+        return cast("types.StoredEvent", await self._call("GET", f"/v1/events/{segment(event_id)}"))
+
+    async def ack_event(self, event_id: str) -> types.Acknowledged:
+        """Acknowledge an event."""
+        return cast("types.Acknowledged", await self._call("POST", f"/v1/events/{segment(event_id)}/ack"))
+
+    async def resend_event(self, event_id: str, body: Optional[types.Resend] = None) -> types.Resent:
+        """Deliver an event anew."""
+        return cast("types.Resent", await self._call("POST", f"/v1/events/{segment(event_id)}/resend", body={} if body is None else body))
+
+    async def inbox(
+        self,
+        *,
+        status: Optional[types.EventStatus] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.InboxPage:
+        """The customer's events, the oldest first."""
+        return cast("types.InboxPage", await self._call("GET", "/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_inbox(
+        self,
+        *,
+        status: Optional[types.EventStatus] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.StoredEvent]:
+        """The customer's events, the oldest first: every item of every page."""
+        return self._pages("/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
+
+    async def ack_inbox(self, body: types.AckMany) -> types.AckResults:
+        """Acknowledge many events."""
+        return cast("types.AckResults", await self._call("POST", "/v1/inbox/ack", body=body))
+
+    async def list_replays(
+        self,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.ReplayPage:
+        """All replays, the oldest first."""
+        return cast("types.ReplayPage", await self._call("GET", "/v1/replay", {"limit": limit, "cursor": cursor}))
+
+    def iterate_replays(self, *, limit: Optional[int] = None) -> AsyncIterator[types.Replay]:
+        """All replays, the oldest first: every item of every page."""
+        return self._pages("/v1/replay", {"limit": limit}, "replays")
+
+    async def create_replay(self, body: types.NewReplay) -> types.CreateReplayAnswer:
+        """Deliver history again."""
+        return cast("types.CreateReplayAnswer", await self._call("POST", "/v1/replay", body=body))
+
+    async def cancel_replay(self, replay_id: str) -> types.Replay:
+        """End a replay."""
+        return cast("types.Replay", await self._call("DELETE", f"/v1/replay/{segment(replay_id)}"))
+
+    async def get_replay(self, replay_id: str) -> types.Replay:
+        """One replay, and how far it is."""
+        return cast("types.Replay", await self._call("GET", f"/v1/replay/{segment(replay_id)}"))
+
+    async def list_subscriptions(
+        self,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.SubscriptionPage:
+        """All subscriptions, the oldest first."""
+        return cast("types.SubscriptionPage", await self._call("GET", "/v1/subscriptions", {"limit": limit, "cursor": cursor}))
+
+    def iterate_subscriptions(self, *, limit: Optional[int] = None) -> AsyncIterator[types.Subscription]:
+        """All subscriptions, the oldest first: every item of every page."""
+        return self._pages("/v1/subscriptions", {"limit": limit}, "subscriptions")
+
+    async def create_subscription(self, body: types.NewSubscription) -> types.SubscriptionWithSecret:
+        """Make a subscription."""
+        return cast("types.SubscriptionWithSecret", await self._call("POST", "/v1/subscriptions", body=body))
+
+    async def delete_subscription(self, subscription_id: str) -> None:
+        """Delete a subscription."""
+        await self._call("DELETE", f"/v1/subscriptions/{segment(subscription_id)}")
+
+    async def get_subscription(self, subscription_id: str) -> types.Subscription:
+        """One subscription."""
+        return cast("types.Subscription", await self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}"))
+
+    async def patch_subscription(
+        self,
+        subscription_id: str,
+        body: types.SubscriptionChange,
+    ) -> types.Subscription:
+        """Change a subscription; what is absent stays."""
+        return cast("types.Subscription", await self._call("PATCH", f"/v1/subscriptions/{segment(subscription_id)}", body=body))
+
+    async def list_deliveries(self, subscription_id: str, *, limit: Optional[int] = None) -> types.Attempts:
+        """Recent attempts, the newest first."""
+        return cast("types.Attempts", await self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
+
+    async def enable_subscription(self, subscription_id: str) -> types.Subscription:
+        """Let a disabled subscription receive events again."""
+        return cast("types.Subscription", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
+
+    async def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
+        """Make a new secret."""
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
+
+    async def test_event(
+        self,
+        subscription_id: str,
+        body: Optional[types.Trial] = None,
+    ) -> types.TrialResult:
+        """Try a subscription out."""
+        return cast("types.TrialResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+
+class AsyncAdminMethods:
+    """The operations that the admin token may call."""
+
+    async def _call(
+        self, method: str, path: str, query: Optional[Mapping[str, Any]] = None, body: Any = None
+    ) -> Any:
+        raise NotImplementedError
+
+    def _pages(self, path: str, query: Mapping[str, Any], items: str) -> AsyncIterator[Any]:
+        raise NotImplementedError
+
+    async def list_customers(
+        self,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.CustomerPage:
+        """All customers, the oldest first."""
+        return cast("types.CustomerPage", await self._call("GET", "/admin/customers", {"limit": limit, "cursor": cursor}))
+
+    def iterate_customers(self, *, limit: Optional[int] = None) -> AsyncIterator[types.Customer]:
+        """All customers, the oldest first: every item of every page."""
+        return self._pages("/admin/customers", {"limit": limit}, "customers")
+
+    async def create_customer(self, body: types.NewCustomer) -> types.Customer:
+        """Make a customer."""
+        return cast("types.Customer", await self._call("POST", "/admin/customers", body=body))
+
+    async def get_customer(self, customer_id: str) -> types.Customer:
+        """One customer."""
+        return cast("types.Customer", await self._call("GET", f"/admin/customers/{segment(customer_id)}"))
+
+    async def patch_customer(self, customer_id: str, body: types.CustomerChange) -> types.Customer:
+        """Change a customer; what is absent stays."""
+        return cast("types.Customer", await self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
+
+    async def list_keys(self, customer_id: str) -> types.Keys:
+        """All keys, revoked and expired ones too."""
+        return cast("types.Keys", await self._call("GET", f"/admin/customers/{segment(customer_id)}/keys"))
+
+    async def create_key(self, customer_id: str, body: Optional[types.NewKey] = None) -> types.KeyWithText:
+        """Make a key."""
+        return cast("types.KeyWithText", await self._call("POST", f"/admin/customers/{segment(customer_id)}/keys", body={} if body is None else body))
+
+    async def revoke_key(self, customer_id: str, key_id: str) -> None:
+        """Revoke a key."""
+        await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/keys/{segment(key_id)}")
+
+    async def list_subscriptions(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.SubscriptionPage:
+        """All subscriptions, the oldest first."""
+        return cast("types.SubscriptionPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit, "cursor": cursor}))
+
+    def iterate_subscriptions(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.Subscription]:
+        """All subscriptions, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit}, "subscriptions")
+
+    async def create_subscription(
+        self,
+        customer_id: str,
+        body: types.NewSubscription,
+    ) -> types.SubscriptionWithSecret:
+        """Make a subscription."""
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions", body=body))
+
+    async def delete_subscription(self, customer_id: str, subscription_id: str) -> None:
+        """Delete a subscription."""
+        await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}")
+
+    async def get_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
+        """One subscription."""
+        return cast("types.Subscription", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}"))
+
+    async def patch_subscription(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: types.SubscriptionChange,
+    ) -> types.Subscription:
+        """Change a subscription; what is absent stays."""
+        return cast("types.Subscription", await self._call("PATCH", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}", body=body))
+
+    async def list_deliveries(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        *,
+        limit: Optional[int] = None,
+    ) -> types.Attempts:
+        """Recent attempts, the newest first."""
+        return cast("types.Attempts", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
+
+    async def enable_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
+        """Let a disabled subscription receive events again."""
+        return cast("types.Subscription", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
+
+    async def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
+        """Make a new secret."""
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
+
+    async def test_event(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.Trial] = None,
+    ) -> types.TrialResult:
+        """Try a subscription out."""
+        return cast("types.TrialResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))

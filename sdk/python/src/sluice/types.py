@@ -1,0 +1,600 @@
+"""What the API takes and answers, as dictionaries.
+
+Written by sdk/generate from the OpenAPI documents; do not edit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Literal, Optional, TypedDict, Union
+
+# Enumerations are open: a value that this version does not know arrives as it is.
+AckResultStatus = Union[Literal["acknowledged", "already_acknowledged", "not_found", "invalid_id"], str]
+CustomerStatus = Union[Literal["active", "suspended"], str]
+DeadLetterReason = Union[Literal["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"], str]
+EventMetadataPriority = Union[Literal["low", "normal", "high"], str]
+EventStatus = Union[Literal["pending", "delivered", "failed", "unmatched", "acknowledged"], str]
+InboxOrder = Union[Literal["asc", "desc"], str]
+KeyStatus = Union[Literal["active", "revoked", "expired"], str]
+NewKeyMode = Union[Literal["live", "test"], str]
+ReplayStatus = Union[Literal["running", "done", "cancelled", "stopped"], str]
+RetryPolicyClientErrors = Union[Literal["dead_letter", "retry"], str]
+SelectorFunctionOperator = Union[Literal["equals", "not_equals", "greater_than", "greater_or_equal", "less_than", "less_or_equal", "contains", "starts_with", "ends_with", "in", "not_in", "matches", "exists", "not_exists"], str]
+SubscriptionStatus = Union[Literal["active", "disabled"], str]
+
+
+class Accepted(TypedDict):
+    """`Accepted` of the API."""
+
+    event_id: str
+    message: str
+    status: str
+    timestamp: str
+
+
+class AcceptedMany(TypedDict):
+    """`AcceptedMany` of the API."""
+
+    accepted: int
+    events: List[EventResult]
+    rejected: int
+
+
+class AckMany(TypedDict):
+    """`AckMany` of the API."""
+
+    event_ids: List[str]
+
+
+class _AckResultRequired(TypedDict):
+    event_id: str
+    status: AckResultStatus
+
+
+class AckResult(_AckResultRequired, total=False):
+    """`AckResult` of the API."""
+
+    acknowledged_at: str
+
+
+class AckResults(TypedDict):
+    """`AckResults` of the API."""
+
+    acknowledged: int
+    results: List[AckResult]
+
+
+class Acknowledged(TypedDict):
+    """`Acknowledged` of the API."""
+
+    acknowledged_at: str
+    event_id: str
+    status: str
+
+
+class Attempt(TypedDict):
+    """`Attempt` of the API."""
+
+    answer_excerpt: Optional[str]
+    attempt: int
+    delivery_id: str
+    error: Optional[str]
+    event_count: int
+    latency_ms: int
+    status_code: Optional[int]
+    timestamp: str
+
+
+class Attempts(TypedDict):
+    """`Attempts` of the API."""
+
+    deliveries: List[Attempt]
+
+
+class BatchPolicy(TypedDict, total=False):
+    """`BatchPolicy` of the API."""
+
+    max_bytes: Optional[int]
+    max_events: Optional[int]
+    max_wait_ms: Optional[int]
+
+
+class Customer(TypedDict):
+    """`Customer` of the API."""
+
+    created_at: str
+    customer_id: str
+    email: Optional[str]
+    fan_out: int
+    name: str
+    rate_limit_per_second: int
+    status: CustomerStatus
+    updated_at: str
+
+
+class CustomerChange(TypedDict, total=False):
+    """`CustomerChange` of the API."""
+
+    email: Optional[str]
+    fan_out: Optional[int]
+    name: Optional[str]
+    rate_limit_per_second: Optional[int]
+    status: Optional[CustomerStatus]
+
+
+class CustomerPage(TypedDict):
+    """`CustomerPage` of the API."""
+
+    cursor: Optional[str]
+    customers: List[Customer]
+    has_more: bool
+    total: int
+
+
+class _DeadLetterRequired(TypedDict):
+    attempts: int
+    created_at: str
+    dead_letter_id: str
+    event_count: int
+    first_attempt: Optional[str]
+    last_attempt: Optional[str]
+    last_error: Optional[str]
+    last_status: Optional[int]
+    reason: DeadLetterReason
+    workflow_id: str
+
+
+class DeadLetter(_DeadLetterRequired, total=False):
+    """`DeadLetter` of the API."""
+
+    # Where there are at most 1000.
+    event_ids: List[str]
+    event_range: DeadLetterEventRange
+
+
+class DeadLetterEventRange(TypedDict):
+    """`DeadLetterEventRange` of the API."""
+
+    first: str
+    last: str
+
+
+class DeadLetterPage(TypedDict):
+    """`DeadLetterPage` of the API."""
+
+    cursor: Optional[str]
+    dead_letters: List[DeadLetter]
+    has_more: bool
+
+
+class Deleted(TypedDict):
+    """`Deleted` of the API."""
+
+    deleted: int
+
+
+class DeletedMany(TypedDict):
+    """`DeletedMany` of the API."""
+
+    deleted: int
+    has_more: bool
+
+
+class DryRun(TypedDict):
+    """`DryRun` of the API."""
+
+    # Whether all of the history was looked at.
+    complete: bool
+    dry_run: bool
+    scanned: int
+    would_match: int
+
+
+class _EventRequired(TypedDict):
+    # Any JSON, at most 64 levels deep.
+    payload: Any
+
+
+class Event(_EventRequired, total=False):
+    """`Event` of the API."""
+
+    event_type: Optional[str]
+    metadata: Optional[EventMetadata]
+    ordering_key: Optional[str]
+    source: Optional[str]
+    tags: Optional[List[str]]
+
+
+class EventError(TypedDict):
+    """`EventError` of the API."""
+
+    code: str
+    message: str
+
+
+class EventMetadata(TypedDict, total=False):
+    """`EventMetadata` of the API."""
+
+    correlation_id: str
+    idempotency_key: str
+    priority: EventMetadataPriority
+
+
+class _EventResultRequired(TypedDict):
+    index: int
+
+
+class EventResult(_EventResultRequired, total=False):
+    """`EventResult` of the API."""
+
+    error: EventError
+    event_id: str
+
+
+class Health(TypedDict):
+    """`Health` of the API."""
+
+    environment: str
+    status: str
+
+
+class InboxPage(TypedDict):
+    """`InboxPage` of the API."""
+
+    cursor: Optional[str]
+    events: List[StoredEvent]
+    has_more: bool
+    total: int
+
+
+class _JudgedEventRequired(TypedDict):
+    before_effective_at: bool
+    event_id: str
+    matches: bool
+    pointer: str
+    reason: str
+
+
+class JudgedEvent(_JudgedEventRequired, total=False):
+    """`JudgedEvent` of the API."""
+
+    event_type: str
+
+
+class Judgement(TypedDict):
+    """`Judgement` of the API."""
+
+    # Whether all of them were judged in time.
+    complete: bool
+    effective_at: str
+    events: List[JudgedEvent]
+    looked_at: int
+    matching: int
+
+
+class Key(TypedDict):
+    """`Key` of the API."""
+
+    created_at: str
+    customer_id: str
+    expires_at: Optional[str]
+    # How the key begins.
+    hint: str
+    key_id: str
+    revoked_at: Optional[str]
+    status: KeyStatus
+
+
+class KeyWithText(TypedDict):
+    """`KeyWithText` of the API."""
+
+    # Shown this once.
+    api_key: str
+    created_at: str
+    customer_id: str
+    expires_at: Optional[str]
+    # How the key begins.
+    hint: str
+    key_id: str
+    revoked_at: Optional[str]
+    status: KeyStatus
+
+
+class Keys(TypedDict):
+    """`Keys` of the API."""
+
+    keys: List[Key]
+
+
+class _NewCustomerRequired(TypedDict):
+    name: str
+
+
+class NewCustomer(_NewCustomerRequired, total=False):
+    """`NewCustomer` of the API."""
+
+    email: Optional[str]
+    fan_out: Optional[int]
+    rate_limit_per_second: Optional[int]
+    status: Optional[CustomerStatus]
+
+
+class NewKey(TypedDict, total=False):
+    """`NewKey` of the API."""
+
+    expires_at: Optional[str]
+    mode: Optional[NewKeyMode]
+
+
+class NewReplay(TypedDict, total=False):
+    """`NewReplay` of the API."""
+
+    dry_run: Optional[bool]
+    end_time: Optional[str]
+    rate_per_second: Optional[int]
+    start_time: Optional[str]
+    workflow_id: Optional[str]
+
+
+class _NewSubscriptionRequired(TypedDict):
+    event_selector: Selector
+    # https://…; to private addresses only where the server is told to allow it.
+    webhook_url: str
+
+
+class NewSubscription(_NewSubscriptionRequired, total=False):
+    """`NewSubscription` of the API."""
+
+    batch: Optional[BatchPolicy]
+    description: Optional[str]
+    ordered: Optional[bool]
+    retry: Optional[RetryPolicy]
+
+
+class Redrive(TypedDict, total=False):
+    """`Redrive` of the API."""
+
+    limit: Optional[int]
+    since: Optional[str]
+    until: Optional[str]
+    workflow_id: Optional[str]
+
+
+class Redriven(TypedDict):
+    """`Redriven` of the API."""
+
+    events: int
+    has_more: bool
+    redriven: int
+    skipped: int
+
+
+class Replay(TypedDict):
+    """`Replay` of the API."""
+
+    created_at: str
+    end_time: str
+    queued: int
+    rate_per_second: int
+    replay_id: str
+    scanned: int
+    start_time: str
+    status: ReplayStatus
+    updated_at: str
+    workflow_id: str
+
+
+class ReplayPage(TypedDict):
+    """`ReplayPage` of the API."""
+
+    cursor: Optional[str]
+    has_more: bool
+    replays: List[Replay]
+
+
+class Resend(TypedDict, total=False):
+    """`Resend` of the API."""
+
+    workflow_id: Optional[str]
+
+
+class Resent(TypedDict):
+    """`Resent` of the API."""
+
+    deliveries: List[ResentDelivery]
+    event_id: str
+
+
+class ResentDelivery(TypedDict):
+    """`ResentDelivery` of the API."""
+
+    delivery_id: str
+    workflow_id: str
+
+
+class RetryPolicy(TypedDict, total=False):
+    """`RetryPolicy` of the API."""
+
+    client_errors: Optional[RetryPolicyClientErrors]
+    max_delay_s: Optional[int]
+    max_retries: Optional[int]
+
+
+class SelectorAll(TypedDict):
+    """`SelectorAll` of the API."""
+
+    type: Literal["all"]
+    of: List[Selector]
+
+
+class SelectorAny(TypedDict):
+    """`SelectorAny` of the API."""
+
+    type: Literal["any"]
+    of: List[Selector]
+
+
+class SelectorCustom(TypedDict):
+    """`SelectorCustom` of the API."""
+
+    type: Literal["custom"]
+    function: SelectorFunction
+
+
+class SelectorEventType(TypedDict):
+    """`SelectorEventType` of the API."""
+
+    type: Literal["event_type"]
+    # A type; `*` stands for a segment, and at the end for all that follow.
+    value: str
+
+
+class _SelectorFunctionRequired(TypedDict):
+    # A dotted path, or a JSON Pointer, into the event.
+    field: str
+    operator: SelectorFunctionOperator
+
+
+class SelectorFunction(_SelectorFunctionRequired, total=False):
+    """`SelectorFunction` of the API."""
+
+    value: Any
+
+
+class SelectorJsonpath(TypedDict):
+    """`SelectorJsonpath` of the API."""
+
+    type: Literal["jsonpath"]
+    # An RFC 9535 query over the payload, or a bare logical expression.
+    expression: str
+
+
+class SelectorNot(TypedDict):
+    """`SelectorNot` of the API."""
+
+    type: Literal["not"]
+    of: Selector
+
+
+class SentTrial(TypedDict):
+    """`SentTrial` of the API."""
+
+    answer_excerpt: Optional[str]
+    delivered: bool
+    delivery_id: str
+    error: Optional[str]
+    event_id: str
+    latency_ms: int
+    status_code: Optional[int]
+
+
+class State(TypedDict):
+    """`State` of the API."""
+
+    status: str
+
+
+class _StoredEventRequired(TypedDict):
+    acknowledged_at: Optional[str]
+    customer_id: str
+    delivery_attempts: int
+    event_id: str
+    last_delivery_timestamp: Optional[str]
+    # As it was sent.
+    payload: Any
+    status: EventStatus
+    timestamp: str
+
+
+class StoredEvent(_StoredEventRequired, total=False):
+    """`StoredEvent` of the API."""
+
+    event_type: str
+    metadata: Any
+    source: str
+    tags: List[str]
+
+
+class _SubscriptionRequired(TypedDict):
+    batch: BatchPolicy
+    created_at: str
+    customer_id: str
+    description: Optional[str]
+    effective_at: str
+    # As it was given.
+    event_selector: Any
+    ordered: bool
+    retry: RetryPolicy
+    status: SubscriptionStatus
+    updated_at: str
+    version: int
+    webhook_url: str
+    workflow_id: str
+
+
+class Subscription(_SubscriptionRequired, total=False):
+    """`Subscription` of the API."""
+
+    # Why it is disabled: gone, backlog_full, by_customer.
+    status_reason: str
+
+
+class SubscriptionChange(TypedDict, total=False):
+    """`SubscriptionChange` of the API."""
+
+    batch: Optional[BatchPolicy]
+    description: Optional[str]
+    event_selector: Optional[Selector]
+    ordered: Optional[bool]
+    retry: Optional[RetryPolicy]
+    status: Optional[SubscriptionStatus]
+    webhook_url: Optional[str]
+
+
+class SubscriptionPage(TypedDict):
+    """`SubscriptionPage` of the API."""
+
+    cursor: Optional[str]
+    has_more: bool
+    subscriptions: List[Subscription]
+    total: int
+
+
+class _SubscriptionWithSecretRequired(TypedDict):
+    batch: BatchPolicy
+    created_at: str
+    customer_id: str
+    description: Optional[str]
+    effective_at: str
+    # As it was given.
+    event_selector: Any
+    ordered: bool
+    retry: RetryPolicy
+    # Shown this once.
+    secret: str
+    status: SubscriptionStatus
+    updated_at: str
+    version: int
+    webhook_url: str
+    workflow_id: str
+
+
+class SubscriptionWithSecret(_SubscriptionWithSecretRequired, total=False):
+    """`SubscriptionWithSecret` of the API."""
+
+    # Why it is disabled: gone, backlog_full, by_customer.
+    status_reason: str
+
+
+class Trial(TypedDict, total=False):
+    """`Trial` of the API."""
+
+    last: int
+    # Any JSON of at most 16 KiB.
+    payload: Any
+
+
+CreateReplayAnswer = Union["DryRun", "Replay"]
+
+Selector = Union["SelectorEventType", "SelectorJsonpath", "SelectorCustom", "SelectorAll", "SelectorAny", "SelectorNot"]
+
+TrialResult = Union["SentTrial", "Judgement"]

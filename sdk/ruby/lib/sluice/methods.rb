@@ -1,0 +1,252 @@
+# frozen_string_literal: true
+
+# One thin method for each operation of the API.
+# Written by sdk/generate from the OpenAPI documents; do not edit.
+
+require_relative "types"
+
+module Sluice
+  # The operations that a customer's key may call.
+  module ClientMethods
+    # That it answers, and where it is.
+    def health
+      Types::Health.wrap(call("GET", "/health"))
+    end
+
+    # Whether the process lives.
+    def live
+      Types::State.wrap(call("GET", "/healthz"))
+    end
+
+    # Whether requests should be sent here.
+    def ready
+      Types::State.wrap(call("GET", "/readyz"))
+    end
+
+    # Delete the dead letters that a filter names.
+    def delete_dead_letters(workflow_id: nil, start_time: nil, end_time: nil)
+      Types::DeletedMany.wrap(call("DELETE", "/v1/dead-letters", query: { workflow_id: workflow_id, start_time: start_time, end_time: end_time }))
+    end
+
+    # Deliveries that were given up, the oldest first.
+    def list_dead_letters(workflow_id: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::DeadLetterPage.wrap(call("GET", "/v1/dead-letters", query: { workflow_id: workflow_id, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    end
+
+    # Deliveries that were given up, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_dead_letters(workflow_id: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/v1/dead-letters", { workflow_id: workflow_id, start_time: start_time, end_time: end_time, limit: limit }, "dead_letters", Types::DeadLetter, &block)
+    end
+
+    # Deliver dead letters anew.
+    def redrive(body = {})
+      Types::Redriven.wrap(call("POST", "/v1/dead-letters/redrive", body: body))
+    end
+
+    # Delete a dead letter.
+    def delete_dead_letter(dead_letter_id)
+      Types::Deleted.wrap(call("DELETE", "/v1/dead-letters/#{segment(dead_letter_id)}"))
+    end
+
+    # One event, and where it stands.
+    def get_event(event_id)
+      Types::StoredEvent.wrap(call("GET", "/v1/events/#{segment(event_id)}"))
+    end
+
+    # Acknowledge an event.
+    def ack_event(event_id)
+      Types::Acknowledged.wrap(call("POST", "/v1/events/#{segment(event_id)}/ack"))
+    end
+
+    # Deliver an event anew.
+    def resend_event(event_id, body = {})
+      Types::Resent.wrap(call("POST", "/v1/events/#{segment(event_id)}/resend", body: body))
+    end
+
+    # The customer's events, the oldest first.
+    def inbox(status: nil, event_type: nil, source: nil, tag: nil, order: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::InboxPage.wrap(call("GET", "/v1/inbox", query: { status: status, event_type: event_type, source: source, tag: tag, order: order, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    end
+
+    # The customer's events, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_inbox(status: nil, event_type: nil, source: nil, tag: nil, order: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/v1/inbox", { status: status, event_type: event_type, source: source, tag: tag, order: order, start_time: start_time, end_time: end_time, limit: limit }, "events", Types::StoredEvent, &block)
+    end
+
+    # Acknowledge many events.
+    def ack_inbox(body)
+      Types::AckResults.wrap(call("POST", "/v1/inbox/ack", body: body))
+    end
+
+    # All replays, the oldest first.
+    def list_replays(limit: nil, cursor: nil)
+      Types::ReplayPage.wrap(call("GET", "/v1/replay", query: { limit: limit, cursor: cursor }))
+    end
+
+    # All replays, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_replays(limit: nil, &block)
+      pages("/v1/replay", { limit: limit }, "replays", Types::Replay, &block)
+    end
+
+    # Deliver history again.
+    def create_replay(body)
+      call("POST", "/v1/replay", body: body)
+    end
+
+    # End a replay.
+    def cancel_replay(replay_id)
+      Types::Replay.wrap(call("DELETE", "/v1/replay/#{segment(replay_id)}"))
+    end
+
+    # One replay, and how far it is.
+    def get_replay(replay_id)
+      Types::Replay.wrap(call("GET", "/v1/replay/#{segment(replay_id)}"))
+    end
+
+    # All subscriptions, the oldest first.
+    def list_subscriptions(limit: nil, cursor: nil)
+      Types::SubscriptionPage.wrap(call("GET", "/v1/subscriptions", query: { limit: limit, cursor: cursor }))
+    end
+
+    # All subscriptions, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_subscriptions(limit: nil, &block)
+      pages("/v1/subscriptions", { limit: limit }, "subscriptions", Types::Subscription, &block)
+    end
+
+    # Make a subscription.
+    def create_subscription(body)
+      Types::SubscriptionWithSecret.wrap(call("POST", "/v1/subscriptions", body: body))
+    end
+
+    # Delete a subscription.
+    def delete_subscription(subscription_id)
+      call("DELETE", "/v1/subscriptions/#{segment(subscription_id)}")
+      nil
+    end
+
+    # One subscription.
+    def get_subscription(subscription_id)
+      Types::Subscription.wrap(call("GET", "/v1/subscriptions/#{segment(subscription_id)}"))
+    end
+
+    # Change a subscription; what is absent stays.
+    def patch_subscription(subscription_id, body)
+      Types::Subscription.wrap(call("PATCH", "/v1/subscriptions/#{segment(subscription_id)}", body: body))
+    end
+
+    # Recent attempts, the newest first.
+    def list_deliveries(subscription_id, limit: nil)
+      Types::Attempts.wrap(call("GET", "/v1/subscriptions/#{segment(subscription_id)}/deliveries", query: { limit: limit }))
+    end
+
+    # Let a disabled subscription receive events again.
+    def enable_subscription(subscription_id)
+      Types::Subscription.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/enable"))
+    end
+
+    # Make a new secret.
+    def rotate_secret(subscription_id)
+      Types::SubscriptionWithSecret.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/rotate-secret"))
+    end
+
+    # Try a subscription out.
+    def test_event(subscription_id, body = {})
+      call("POST", "/v1/subscriptions/#{segment(subscription_id)}/test", body: body)
+    end
+  end
+
+  # The operations that the admin token may call.
+  module AdminMethods
+    # All customers, the oldest first.
+    def list_customers(limit: nil, cursor: nil)
+      Types::CustomerPage.wrap(call("GET", "/admin/customers", query: { limit: limit, cursor: cursor }))
+    end
+
+    # All customers, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_customers(limit: nil, &block)
+      pages("/admin/customers", { limit: limit }, "customers", Types::Customer, &block)
+    end
+
+    # Make a customer.
+    def create_customer(body)
+      Types::Customer.wrap(call("POST", "/admin/customers", body: body))
+    end
+
+    # One customer.
+    def get_customer(customer_id)
+      Types::Customer.wrap(call("GET", "/admin/customers/#{segment(customer_id)}"))
+    end
+
+    # Change a customer; what is absent stays.
+    def patch_customer(customer_id, body)
+      Types::Customer.wrap(call("PATCH", "/admin/customers/#{segment(customer_id)}", body: body))
+    end
+
+    # All keys, revoked and expired ones too.
+    def list_keys(customer_id)
+      Types::Keys.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/keys"))
+    end
+
+    # Make a key.
+    def create_key(customer_id, body = {})
+      Types::KeyWithText.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/keys", body: body))
+    end
+
+    # Revoke a key.
+    def revoke_key(customer_id, key_id)
+      call("DELETE", "/admin/customers/#{segment(customer_id)}/keys/#{segment(key_id)}")
+      nil
+    end
+
+    # All subscriptions, the oldest first.
+    def list_subscriptions(customer_id, limit: nil, cursor: nil)
+      Types::SubscriptionPage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/subscriptions", query: { limit: limit, cursor: cursor }))
+    end
+
+    # All subscriptions, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_subscriptions(customer_id, limit: nil, &block)
+      pages("/admin/customers/#{segment(customer_id)}/subscriptions", { limit: limit }, "subscriptions", Types::Subscription, &block)
+    end
+
+    # Make a subscription.
+    def create_subscription(customer_id, body)
+      Types::SubscriptionWithSecret.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions", body: body))
+    end
+
+    # Delete a subscription.
+    def delete_subscription(customer_id, subscription_id)
+      call("DELETE", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}")
+      nil
+    end
+
+    # One subscription.
+    def get_subscription(customer_id, subscription_id)
+      Types::Subscription.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}"))
+    end
+
+    # Change a subscription; what is absent stays.
+    def patch_subscription(customer_id, subscription_id, body)
+      Types::Subscription.wrap(call("PATCH", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}", body: body))
+    end
+
+    # Recent attempts, the newest first.
+    def list_deliveries(customer_id, subscription_id, limit: nil)
+      Types::Attempts.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/deliveries", query: { limit: limit }))
+    end
+
+    # Let a disabled subscription receive events again.
+    def enable_subscription(customer_id, subscription_id)
+      Types::Subscription.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/enable"))
+    end
+
+    # Make a new secret.
+    def rotate_secret(customer_id, subscription_id)
+      Types::SubscriptionWithSecret.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/rotate-secret"))
+    end
+
+    # Try a subscription out.
+    def test_event(customer_id, subscription_id, body = {})
+      call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/test", body: body)
+    end
+  end
+end

@@ -1,0 +1,456 @@
+# frozen_string_literal: true
+
+# What the API answers and takes.
+# Written by sdk/generate from the OpenAPI documents; do not edit.
+
+require_relative "record"
+
+module Sluice
+  # Records read like objects, `event.status`, and like hashes, `event["status"]`. Enumerations are
+  # open: a value that this version does not know arrives as it is; the constants are those it knows.
+  module Types
+    class Accepted < Record
+      field :event_id
+      field :message
+      field :status
+      field :timestamp
+    end
+
+    class AcceptedMany < Record
+      field :accepted
+      field :events, "EventResult"
+      field :rejected
+    end
+
+    class AckMany < Record
+      field :event_ids
+    end
+
+    class AckResult < Record
+      field :acknowledged_at
+      field :event_id
+      field :status
+    end
+
+    ACK_RESULT_STATUS = %w[acknowledged already_acknowledged not_found invalid_id].freeze
+
+    class AckResults < Record
+      field :acknowledged
+      field :results, "AckResult"
+    end
+
+    class Acknowledged < Record
+      field :acknowledged_at
+      field :event_id
+      field :status
+    end
+
+    class Attempt < Record
+      field :answer_excerpt
+      field :attempt
+      field :delivery_id
+      field :error
+      field :event_count
+      field :latency_ms
+      field :status_code
+      field :timestamp
+    end
+
+    class Attempts < Record
+      field :deliveries, "Attempt"
+    end
+
+    class BatchPolicy < Record
+      field :max_bytes
+      field :max_events
+      field :max_wait_ms
+    end
+
+    class Customer < Record
+      field :created_at
+      field :customer_id
+      field :email
+      field :fan_out
+      field :name
+      field :rate_limit_per_second
+      field :status
+      field :updated_at
+    end
+
+    class CustomerChange < Record
+      field :email
+      field :fan_out
+      field :name
+      field :rate_limit_per_second
+      field :status
+    end
+
+    class CustomerPage < Record
+      field :cursor
+      field :customers, "Customer"
+      field :has_more
+      field :total
+    end
+
+    CUSTOMER_STATUS = %w[active suspended].freeze
+
+    class DeadLetter < Record
+      field :attempts
+      field :created_at
+      field :dead_letter_id
+      field :event_count
+      # Where there are at most 1000.
+      field :event_ids
+      field :event_range, "DeadLetterEventRange"
+      field :first_attempt
+      field :last_attempt
+      field :last_error
+      field :last_status
+      field :reason
+      field :workflow_id
+    end
+
+    class DeadLetterEventRange < Record
+      field :first
+      field :last
+    end
+
+    class DeadLetterPage < Record
+      field :cursor
+      field :dead_letters, "DeadLetter"
+      field :has_more
+    end
+
+    DEAD_LETTER_REASON = %w[exhausted refused subscription_disabled backlog_full poison too_expensive].freeze
+
+    class Deleted < Record
+      field :deleted
+    end
+
+    class DeletedMany < Record
+      field :deleted
+      field :has_more
+    end
+
+    class DryRun < Record
+      # Whether all of the history was looked at.
+      field :complete
+      field :dry_run
+      field :scanned
+      field :would_match
+    end
+
+    class Event < Record
+      field :event_type
+      field :metadata, "EventMetadata"
+      field :ordering_key
+      # Any JSON, at most 64 levels deep.
+      field :payload
+      field :source
+      field :tags
+    end
+
+    class EventError < Record
+      field :code
+      field :message
+    end
+
+    class EventMetadata < Record
+      field :correlation_id
+      field :idempotency_key
+      field :priority
+    end
+
+    EVENT_METADATA_PRIORITY = %w[low normal high].freeze
+
+    class EventResult < Record
+      field :error, "EventError"
+      field :event_id
+      field :index
+    end
+
+    EVENT_STATUS = %w[pending delivered failed unmatched acknowledged].freeze
+
+    class Health < Record
+      field :environment
+      field :status
+    end
+
+    INBOX_ORDER = %w[asc desc].freeze
+
+    class InboxPage < Record
+      field :cursor
+      field :events, "StoredEvent"
+      field :has_more
+      field :total
+    end
+
+    class JudgedEvent < Record
+      field :before_effective_at
+      field :event_id
+      field :event_type
+      field :matches
+      field :pointer
+      field :reason
+    end
+
+    class Judgement < Record
+      # Whether all of them were judged in time.
+      field :complete
+      field :effective_at
+      field :events, "JudgedEvent"
+      field :looked_at
+      field :matching
+    end
+
+    class Key < Record
+      field :created_at
+      field :customer_id
+      field :expires_at
+      # How the key begins.
+      field :hint
+      field :key_id
+      field :revoked_at
+      field :status
+    end
+
+    KEY_STATUS = %w[active revoked expired].freeze
+
+    class KeyWithText < Record
+      # Shown this once.
+      field :api_key
+      field :created_at
+      field :customer_id
+      field :expires_at
+      # How the key begins.
+      field :hint
+      field :key_id
+      field :revoked_at
+      field :status
+    end
+
+    class Keys < Record
+      field :keys, "Key"
+    end
+
+    class NewCustomer < Record
+      field :email
+      field :fan_out
+      field :name
+      field :rate_limit_per_second
+      field :status
+    end
+
+    class NewKey < Record
+      field :expires_at
+      field :mode
+    end
+
+    NEW_KEY_MODE = %w[live test].freeze
+
+    class NewReplay < Record
+      field :dry_run
+      field :end_time
+      field :rate_per_second
+      field :start_time
+      field :workflow_id
+    end
+
+    class NewSubscription < Record
+      field :batch, "BatchPolicy"
+      field :description
+      field :event_selector
+      field :ordered
+      field :retry, "RetryPolicy"
+      # https://…; to private addresses only where the server is told to allow it.
+      field :webhook_url
+    end
+
+    class Redrive < Record
+      field :limit
+      field :since
+      field :until
+      field :workflow_id
+    end
+
+    class Redriven < Record
+      field :events
+      field :has_more
+      field :redriven
+      field :skipped
+    end
+
+    class Replay < Record
+      field :created_at
+      field :end_time
+      field :queued
+      field :rate_per_second
+      field :replay_id
+      field :scanned
+      field :start_time
+      field :status
+      field :updated_at
+      field :workflow_id
+    end
+
+    class ReplayPage < Record
+      field :cursor
+      field :has_more
+      field :replays, "Replay"
+    end
+
+    REPLAY_STATUS = %w[running done cancelled stopped].freeze
+
+    class Resend < Record
+      field :workflow_id
+    end
+
+    class Resent < Record
+      field :deliveries, "ResentDelivery"
+      field :event_id
+    end
+
+    class ResentDelivery < Record
+      field :delivery_id
+      field :workflow_id
+    end
+
+    class RetryPolicy < Record
+      field :client_errors
+      field :max_delay_s
+      field :max_retries
+    end
+
+    RETRY_POLICY_CLIENT_ERRORS = %w[dead_letter retry].freeze
+
+    class SelectorAll < Record
+      field :of
+    end
+
+    class SelectorAny < Record
+      field :of
+    end
+
+    class SelectorCustom < Record
+      field :function, "SelectorFunction"
+    end
+
+    class SelectorEventType < Record
+      # A type; `*` stands for a segment, and at the end for all that follow.
+      field :value
+    end
+
+    class SelectorFunction < Record
+      # A dotted path, or a JSON Pointer, into the event.
+      field :field
+      field :operator
+      field :value
+    end
+
+    SELECTOR_FUNCTION_OPERATOR = %w[equals not_equals greater_than greater_or_equal less_than less_or_equal contains starts_with ends_with in not_in matches exists not_exists].freeze
+
+    class SelectorJsonpath < Record
+      # An RFC 9535 query over the payload, or a bare logical expression.
+      field :expression
+    end
+
+    class SelectorNot < Record
+      field :of
+    end
+
+    class SentTrial < Record
+      field :answer_excerpt
+      field :delivered
+      field :delivery_id
+      field :error
+      field :event_id
+      field :latency_ms
+      field :status_code
+    end
+
+    class State < Record
+      field :status
+    end
+
+    class StoredEvent < Record
+      field :acknowledged_at
+      field :customer_id
+      field :delivery_attempts
+      field :event_id
+      field :event_type
+      field :last_delivery_timestamp
+      field :metadata
+      # As it was sent.
+      field :payload
+      field :source
+      field :status
+      field :tags
+      field :timestamp
+    end
+
+    class Subscription < Record
+      field :batch, "BatchPolicy"
+      field :created_at
+      field :customer_id
+      field :description
+      field :effective_at
+      # As it was given.
+      field :event_selector
+      field :ordered
+      field :retry, "RetryPolicy"
+      field :status
+      # Why it is disabled: gone, backlog_full, by_customer.
+      field :status_reason
+      field :updated_at
+      field :version
+      field :webhook_url
+      field :workflow_id
+    end
+
+    class SubscriptionChange < Record
+      field :batch, "BatchPolicy"
+      field :description
+      field :event_selector
+      field :ordered
+      field :retry, "RetryPolicy"
+      field :status
+      field :webhook_url
+    end
+
+    class SubscriptionPage < Record
+      field :cursor
+      field :has_more
+      field :subscriptions, "Subscription"
+      field :total
+    end
+
+    SUBSCRIPTION_STATUS = %w[active disabled].freeze
+
+    class SubscriptionWithSecret < Record
+      field :batch, "BatchPolicy"
+      field :created_at
+      field :customer_id
+      field :description
+      field :effective_at
+      # As it was given.
+      field :event_selector
+      field :ordered
+      field :retry, "RetryPolicy"
+      # Shown this once.
+      field :secret
+      field :status
+      # Why it is disabled: gone, backlog_full, by_customer.
+      field :status_reason
+      field :updated_at
+      field :version
+      field :webhook_url
+      field :workflow_id
+    end
+
+    class Trial < Record
+      field :last
+      # Any JSON of at most 16 KiB.
+      field :payload
+    end
+  end
+end

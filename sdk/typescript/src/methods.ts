@@ -1,0 +1,253 @@
+// One thin method for each operation of the API.
+// Written by sdk/generate from the OpenAPI documents; do not edit.
+
+import type { CallRequest } from "./request.js";
+import { segment } from "./request.js";
+import type * as types from "./types.js";
+
+/** The operations that a customer's key may call. */
+export abstract class ClientMethods {
+  protected abstract call<T>(request: CallRequest): Promise<T>;
+  protected abstract pages<T>(path: string, query: object, items: string): AsyncGenerator<T, void, undefined>;
+
+  /** That it answers, and where it is. */
+  health(): Promise<types.Health> {
+    return this.call({ method: "GET", path: "/health" });
+  }
+
+  /** Whether the process lives. */
+  live(): Promise<types.State> {
+    return this.call({ method: "GET", path: "/healthz" });
+  }
+
+  /** Whether requests should be sent here. */
+  ready(): Promise<types.State> {
+    return this.call({ method: "GET", path: "/readyz" });
+  }
+
+  /** Delete the dead letters that a filter names. */
+  deleteDeadLetters(query: types.DeleteDeadLettersQuery = {}): Promise<types.DeletedMany> {
+    return this.call({ method: "DELETE", path: "/v1/dead-letters", query });
+  }
+
+  /** Deliveries that were given up, the oldest first. */
+  listDeadLetters(query: types.ListDeadLettersQuery = {}): Promise<types.DeadLetterPage> {
+    return this.call({ method: "GET", path: "/v1/dead-letters", query });
+  }
+
+  /** Deliveries that were given up, the oldest first: every item of every page. */
+  iterateDeadLetters(query: Omit<types.ListDeadLettersQuery, "cursor"> = {}): AsyncGenerator<types.DeadLetter, void, undefined> {
+    return this.pages("/v1/dead-letters", query, "dead_letters");
+  }
+
+  /** Deliver dead letters anew. */
+  redrive(body: types.Redrive = {}): Promise<types.Redriven> {
+    return this.call({ method: "POST", path: "/v1/dead-letters/redrive", body });
+  }
+
+  /** Delete a dead letter. */
+  deleteDeadLetter(deadLetterId: string): Promise<types.Deleted> {
+    return this.call({ method: "DELETE", path: `/v1/dead-letters/${segment(deadLetterId)}` });
+  }
+
+  /** One event, and where it stands. */
+  getEvent(eventId: string): Promise<types.StoredEvent> {
+    return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}` });
+  }
+
+  /** Acknowledge an event. */
+  ackEvent(eventId: string): Promise<types.Acknowledged> {
+    return this.call({ method: "POST", path: `/v1/events/${segment(eventId)}/ack` });
+  }
+
+  /** Deliver an event anew. */
+  resendEvent(eventId: string, body: types.Resend = {}): Promise<types.Resent> {
+    return this.call({ method: "POST", path: `/v1/events/${segment(eventId)}/resend`, body });
+  }
+
+  /** The customer's events, the oldest first. */
+  inbox(query: types.InboxQuery = {}): Promise<types.InboxPage> {
+    return this.call({ method: "GET", path: "/v1/inbox", query });
+  }
+
+  /** The customer's events, the oldest first: every item of every page. */
+  iterateInbox(query: Omit<types.InboxQuery, "cursor"> = {}): AsyncGenerator<types.StoredEvent, void, undefined> {
+    return this.pages("/v1/inbox", query, "events");
+  }
+
+  /** Acknowledge many events. */
+  ackInbox(body: types.AckMany): Promise<types.AckResults> {
+    return this.call({ method: "POST", path: "/v1/inbox/ack", body });
+  }
+
+  /** All replays, the oldest first. */
+  listReplays(query: types.ListReplaysQuery = {}): Promise<types.ReplayPage> {
+    return this.call({ method: "GET", path: "/v1/replay", query });
+  }
+
+  /** All replays, the oldest first: every item of every page. */
+  iterateReplays(query: Omit<types.ListReplaysQuery, "cursor"> = {}): AsyncGenerator<types.Replay, void, undefined> {
+    return this.pages("/v1/replay", query, "replays");
+  }
+
+  /** Deliver history again. */
+  createReplay(body: types.NewReplay): Promise<types.CreateReplayAnswer> {
+    return this.call({ method: "POST", path: "/v1/replay", body });
+  }
+
+  /** End a replay. */
+  cancelReplay(replayId: string): Promise<types.Replay> {
+    return this.call({ method: "DELETE", path: `/v1/replay/${segment(replayId)}` });
+  }
+
+  /** One replay, and how far it is. */
+  getReplay(replayId: string): Promise<types.Replay> {
+    return this.call({ method: "GET", path: `/v1/replay/${segment(replayId)}` });
+  }
+
+  /** All subscriptions, the oldest first. */
+  listSubscriptions(query: types.ListSubscriptionsQuery = {}): Promise<types.SubscriptionPage> {
+    return this.call({ method: "GET", path: "/v1/subscriptions", query });
+  }
+
+  /** All subscriptions, the oldest first: every item of every page. */
+  iterateSubscriptions(query: Omit<types.ListSubscriptionsQuery, "cursor"> = {}): AsyncGenerator<types.Subscription, void, undefined> {
+    return this.pages("/v1/subscriptions", query, "subscriptions");
+  }
+
+  /** Make a subscription. */
+  createSubscription(body: types.NewSubscription): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: "/v1/subscriptions", body });
+  }
+
+  /** Delete a subscription. */
+  deleteSubscription(subscriptionId: string): Promise<void> {
+    return this.call({ method: "DELETE", path: `/v1/subscriptions/${segment(subscriptionId)}` });
+  }
+
+  /** One subscription. */
+  getSubscription(subscriptionId: string): Promise<types.Subscription> {
+    return this.call({ method: "GET", path: `/v1/subscriptions/${segment(subscriptionId)}` });
+  }
+
+  /** Change a subscription; what is absent stays. */
+  patchSubscription(subscriptionId: string, body: types.SubscriptionChange): Promise<types.Subscription> {
+    return this.call({ method: "PATCH", path: `/v1/subscriptions/${segment(subscriptionId)}`, body });
+  }
+
+  /** Recent attempts, the newest first. */
+  listDeliveries(subscriptionId: string, query: types.ListDeliveriesQuery = {}): Promise<types.Attempts> {
+    return this.call({ method: "GET", path: `/v1/subscriptions/${segment(subscriptionId)}/deliveries`, query });
+  }
+
+  /** Let a disabled subscription receive events again. */
+  enableSubscription(subscriptionId: string): Promise<types.Subscription> {
+    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/enable` });
+  }
+
+  /** Make a new secret. */
+  rotateSecret(subscriptionId: string): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/rotate-secret` });
+  }
+
+  /** Try a subscription out. */
+  testEvent(subscriptionId: string, body: types.Trial = {}): Promise<types.TrialResult> {
+    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/test`, body });
+  }
+}
+
+/** The operations that the admin token may call. */
+export abstract class AdminMethods {
+  protected abstract call<T>(request: CallRequest): Promise<T>;
+  protected abstract pages<T>(path: string, query: object, items: string): AsyncGenerator<T, void, undefined>;
+
+  /** All customers, the oldest first. */
+  listCustomers(query: types.ListCustomersQuery = {}): Promise<types.CustomerPage> {
+    return this.call({ method: "GET", path: "/admin/customers", query });
+  }
+
+  /** All customers, the oldest first: every item of every page. */
+  iterateCustomers(query: Omit<types.ListCustomersQuery, "cursor"> = {}): AsyncGenerator<types.Customer, void, undefined> {
+    return this.pages("/admin/customers", query, "customers");
+  }
+
+  /** Make a customer. */
+  createCustomer(body: types.NewCustomer): Promise<types.Customer> {
+    return this.call({ method: "POST", path: "/admin/customers", body });
+  }
+
+  /** One customer. */
+  getCustomer(customerId: string): Promise<types.Customer> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}` });
+  }
+
+  /** Change a customer; what is absent stays. */
+  patchCustomer(customerId: string, body: types.CustomerChange): Promise<types.Customer> {
+    return this.call({ method: "PATCH", path: `/admin/customers/${segment(customerId)}`, body });
+  }
+
+  /** All keys, revoked and expired ones too. */
+  listKeys(customerId: string): Promise<types.Keys> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/keys` });
+  }
+
+  /** Make a key. */
+  createKey(customerId: string, body: types.NewKey = {}): Promise<types.KeyWithText> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/keys`, body });
+  }
+
+  /** Revoke a key. */
+  revokeKey(customerId: string, keyId: string): Promise<void> {
+    return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/keys/${segment(keyId)}` });
+  }
+
+  /** All subscriptions, the oldest first. */
+  listSubscriptions(customerId: string, query: types.ListSubscriptionsQuery = {}): Promise<types.SubscriptionPage> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions`, query });
+  }
+
+  /** All subscriptions, the oldest first: every item of every page. */
+  iterateSubscriptions(customerId: string, query: Omit<types.ListSubscriptionsQuery, "cursor"> = {}): AsyncGenerator<types.Subscription, void, undefined> {
+    return this.pages(`/admin/customers/${segment(customerId)}/subscriptions`, query, "subscriptions");
+  }
+
+  /** Make a subscription. */
+  createSubscription(customerId: string, body: types.NewSubscription): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions`, body });
+  }
+
+  /** Delete a subscription. */
+  deleteSubscription(customerId: string, subscriptionId: string): Promise<void> {
+    return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}` });
+  }
+
+  /** One subscription. */
+  getSubscription(customerId: string, subscriptionId: string): Promise<types.Subscription> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}` });
+  }
+
+  /** Change a subscription; what is absent stays. */
+  patchSubscription(customerId: string, subscriptionId: string, body: types.SubscriptionChange): Promise<types.Subscription> {
+    return this.call({ method: "PATCH", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}`, body });
+  }
+
+  /** Recent attempts, the newest first. */
+  listDeliveries(customerId: string, subscriptionId: string, query: types.ListDeliveriesQuery = {}): Promise<types.Attempts> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/deliveries`, query });
+  }
+
+  /** Let a disabled subscription receive events again. */
+  enableSubscription(customerId: string, subscriptionId: string): Promise<types.Subscription> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/enable` });
+  }
+
+  /** Make a new secret. */
+  rotateSecret(customerId: string, subscriptionId: string): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/rotate-secret` });
+  }
+
+  /** Try a subscription out. */
+  testEvent(customerId: string, subscriptionId: string, body: types.Trial = {}): Promise<types.TrialResult> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/test`, body });
+  }
+}

@@ -1,0 +1,608 @@
+// What the API takes and answers.
+// Written by sdk/generate from the OpenAPI documents; do not edit.
+
+/** A string that may be one this version does not know: enumerations are open. */
+export type Unknown = string & {};
+
+/** `Accepted` of the API. */
+export interface Accepted {
+  event_id: string;
+  message: string;
+  status: string;
+  timestamp: string;
+}
+
+/** `AcceptedMany` of the API. */
+export interface AcceptedMany {
+  accepted: number;
+  events: EventResult[];
+  rejected: number;
+}
+
+/** `AckMany` of the API. */
+export interface AckMany {
+  event_ids: string[];
+}
+
+/** `AckResult` of the API. */
+export interface AckResult {
+  acknowledged_at?: string;
+  event_id: string;
+  status: AckResultStatus;
+}
+
+/** `AckResultStatus` of the API. */
+export type AckResultStatus = "acknowledged" | "already_acknowledged" | "not_found" | "invalid_id" | Unknown;
+
+/** `AckResults` of the API. */
+export interface AckResults {
+  acknowledged: number;
+  results: AckResult[];
+}
+
+/** `Acknowledged` of the API. */
+export interface Acknowledged {
+  acknowledged_at: string;
+  event_id: string;
+  status: string;
+}
+
+/** `Attempt` of the API. */
+export interface Attempt {
+  answer_excerpt: string | null;
+  attempt: number;
+  delivery_id: string;
+  error: string | null;
+  event_count: number;
+  latency_ms: number;
+  status_code: number | null;
+  timestamp: string;
+}
+
+/** `Attempts` of the API. */
+export interface Attempts {
+  deliveries: Attempt[];
+}
+
+/** `BatchPolicy` of the API. */
+export interface BatchPolicy {
+  max_bytes?: number | null;
+  max_events?: number | null;
+  max_wait_ms?: number | null;
+}
+
+/** `CreateReplayAnswer` of the API. */
+export type CreateReplayAnswer = DryRun | Replay;
+
+/** `Customer` of the API. */
+export interface Customer {
+  created_at: string;
+  customer_id: string;
+  email: string | null;
+  fan_out: number;
+  name: string;
+  rate_limit_per_second: number;
+  status: CustomerStatus;
+  updated_at: string;
+}
+
+/** `CustomerChange` of the API. */
+export interface CustomerChange {
+  email?: string | null;
+  fan_out?: number | null;
+  name?: string | null;
+  rate_limit_per_second?: number | null;
+  status?: CustomerStatus | null;
+}
+
+/** `CustomerPage` of the API. */
+export interface CustomerPage {
+  cursor: string | null;
+  customers: Customer[];
+  has_more: boolean;
+  total: number;
+}
+
+/** `CustomerStatus` of the API. */
+export type CustomerStatus = "active" | "suspended" | Unknown;
+
+/** `DeadLetter` of the API. */
+export interface DeadLetter {
+  attempts: number;
+  created_at: string;
+  dead_letter_id: string;
+  event_count: number;
+  /** Where there are at most 1000. */
+  event_ids?: string[];
+  event_range?: DeadLetterEventRange;
+  first_attempt: string | null;
+  last_attempt: string | null;
+  last_error: string | null;
+  last_status: number | null;
+  reason: DeadLetterReason;
+  workflow_id: string;
+}
+
+/** `DeadLetterEventRange` of the API. */
+export interface DeadLetterEventRange {
+  first: string;
+  last: string;
+}
+
+/** `DeadLetterPage` of the API. */
+export interface DeadLetterPage {
+  cursor: string | null;
+  dead_letters: DeadLetter[];
+  has_more: boolean;
+}
+
+/** `DeadLetterReason` of the API. */
+export type DeadLetterReason = "exhausted" | "refused" | "subscription_disabled" | "backlog_full" | "poison" | "too_expensive" | Unknown;
+
+/** `Deleted` of the API. */
+export interface Deleted {
+  deleted: number;
+}
+
+/** `DeletedMany` of the API. */
+export interface DeletedMany {
+  deleted: number;
+  has_more: boolean;
+}
+
+/** `DryRun` of the API. */
+export interface DryRun {
+  /** Whether all of the history was looked at. */
+  complete: boolean;
+  dry_run: boolean;
+  scanned: number;
+  would_match: number;
+}
+
+/** `Event` of the API. */
+export interface Event {
+  event_type?: string | null;
+  metadata?: EventMetadata | null;
+  ordering_key?: string | null;
+  /** Any JSON, at most 64 levels deep. */
+  payload: unknown;
+  source?: string | null;
+  tags?: string[] | null;
+}
+
+/** `EventError` of the API. */
+export interface EventError {
+  code: string;
+  message: string;
+}
+
+/** `EventMetadata` of the API. */
+export interface EventMetadata {
+  correlation_id?: string;
+  idempotency_key?: string;
+  priority?: EventMetadataPriority;
+}
+
+/** `EventMetadataPriority` of the API. */
+export type EventMetadataPriority = "low" | "normal" | "high" | Unknown;
+
+/** `EventResult` of the API. */
+export interface EventResult {
+  error?: EventError;
+  event_id?: string;
+  index: number;
+}
+
+/** `EventStatus` of the API. */
+export type EventStatus = "pending" | "delivered" | "failed" | "unmatched" | "acknowledged" | Unknown;
+
+/** `Health` of the API. */
+export interface Health {
+  environment: string;
+  status: string;
+}
+
+/** `InboxOrder` of the API. */
+export type InboxOrder = "asc" | "desc" | Unknown;
+
+/** `InboxPage` of the API. */
+export interface InboxPage {
+  cursor: string | null;
+  events: StoredEvent[];
+  has_more: boolean;
+  total: number;
+}
+
+/** `JudgedEvent` of the API. */
+export interface JudgedEvent {
+  before_effective_at: boolean;
+  event_id: string;
+  event_type?: string;
+  matches: boolean;
+  pointer: string;
+  reason: string;
+}
+
+/** `Judgement` of the API. */
+export interface Judgement {
+  /** Whether all of them were judged in time. */
+  complete: boolean;
+  effective_at: string;
+  events: JudgedEvent[];
+  looked_at: number;
+  matching: number;
+}
+
+/** `Key` of the API. */
+export interface Key {
+  created_at: string;
+  customer_id: string;
+  expires_at: string | null;
+  /** How the key begins. */
+  hint: string;
+  key_id: string;
+  revoked_at: string | null;
+  status: KeyStatus;
+}
+
+/** `KeyStatus` of the API. */
+export type KeyStatus = "active" | "revoked" | "expired" | Unknown;
+
+/** `KeyWithText` of the API. */
+export interface KeyWithText {
+  /** Shown this once. */
+  api_key: string;
+  created_at: string;
+  customer_id: string;
+  expires_at: string | null;
+  /** How the key begins. */
+  hint: string;
+  key_id: string;
+  revoked_at: string | null;
+  status: KeyStatus;
+}
+
+/** `Keys` of the API. */
+export interface Keys {
+  keys: Key[];
+}
+
+/** `NewCustomer` of the API. */
+export interface NewCustomer {
+  email?: string | null;
+  fan_out?: number | null;
+  name: string;
+  rate_limit_per_second?: number | null;
+  status?: CustomerStatus | null;
+}
+
+/** `NewKey` of the API. */
+export interface NewKey {
+  expires_at?: string | null;
+  mode?: NewKeyMode | null;
+}
+
+/** `NewKeyMode` of the API. */
+export type NewKeyMode = "live" | "test" | Unknown;
+
+/** `NewReplay` of the API. */
+export interface NewReplay {
+  dry_run?: boolean | null;
+  end_time?: string | null;
+  rate_per_second?: number | null;
+  start_time?: string | null;
+  workflow_id?: string | null;
+}
+
+/** `NewSubscription` of the API. */
+export interface NewSubscription {
+  batch?: BatchPolicy | null;
+  description?: string | null;
+  event_selector: Selector;
+  ordered?: boolean | null;
+  retry?: RetryPolicy | null;
+  /** https://…; to private addresses only where the server is told to allow it. */
+  webhook_url: string;
+}
+
+/** `Redrive` of the API. */
+export interface Redrive {
+  limit?: number | null;
+  since?: string | null;
+  until?: string | null;
+  workflow_id?: string | null;
+}
+
+/** `Redriven` of the API. */
+export interface Redriven {
+  events: number;
+  has_more: boolean;
+  redriven: number;
+  skipped: number;
+}
+
+/** `Replay` of the API. */
+export interface Replay {
+  created_at: string;
+  end_time: string;
+  queued: number;
+  rate_per_second: number;
+  replay_id: string;
+  scanned: number;
+  start_time: string;
+  status: ReplayStatus;
+  updated_at: string;
+  workflow_id: string;
+}
+
+/** `ReplayPage` of the API. */
+export interface ReplayPage {
+  cursor: string | null;
+  has_more: boolean;
+  replays: Replay[];
+}
+
+/** `ReplayStatus` of the API. */
+export type ReplayStatus = "running" | "done" | "cancelled" | "stopped" | Unknown;
+
+/** `Resend` of the API. */
+export interface Resend {
+  workflow_id?: string | null;
+}
+
+/** `Resent` of the API. */
+export interface Resent {
+  deliveries: ResentDelivery[];
+  event_id: string;
+}
+
+/** `ResentDelivery` of the API. */
+export interface ResentDelivery {
+  delivery_id: string;
+  workflow_id: string;
+}
+
+/** `RetryPolicy` of the API. */
+export interface RetryPolicy {
+  client_errors?: RetryPolicyClientErrors | null;
+  max_delay_s?: number | null;
+  max_retries?: number | null;
+}
+
+/** `RetryPolicyClientErrors` of the API. */
+export type RetryPolicyClientErrors = "dead_letter" | "retry" | Unknown;
+
+/** At most 16384 bytes of JSON, 128 selectors in all and 32 levels of `all`, `any` and `not`. */
+export type Selector = SelectorEventType | SelectorJsonpath | SelectorCustom | SelectorAll | SelectorAny | SelectorNot;
+
+/** `SelectorAll` of the API. */
+export interface SelectorAll {
+  type: "all";
+  of: Selector[];
+}
+
+/** `SelectorAny` of the API. */
+export interface SelectorAny {
+  type: "any";
+  of: Selector[];
+}
+
+/** `SelectorCustom` of the API. */
+export interface SelectorCustom {
+  type: "custom";
+  function: SelectorFunction;
+}
+
+/** `SelectorEventType` of the API. */
+export interface SelectorEventType {
+  type: "event_type";
+  /** A type; `*` stands for a segment, and at the end for all that follow. */
+  value: string;
+}
+
+/** `SelectorFunction` of the API. */
+export interface SelectorFunction {
+  /** A dotted path, or a JSON Pointer, into the event. */
+  field: string;
+  operator: SelectorFunctionOperator;
+  value?: unknown;
+}
+
+/** `SelectorFunctionOperator` of the API. */
+export type SelectorFunctionOperator = "equals" | "not_equals" | "greater_than" | "greater_or_equal" | "less_than" | "less_or_equal" | "contains" | "starts_with" | "ends_with" | "in" | "not_in" | "matches" | "exists" | "not_exists" | Unknown;
+
+/** `SelectorJsonpath` of the API. */
+export interface SelectorJsonpath {
+  type: "jsonpath";
+  /** An RFC 9535 query over the payload, or a bare logical expression. */
+  expression: string;
+}
+
+/** `SelectorNot` of the API. */
+export interface SelectorNot {
+  type: "not";
+  of: Selector;
+}
+
+/** `SentTrial` of the API. */
+export interface SentTrial {
+  answer_excerpt: string | null;
+  delivered: boolean;
+  delivery_id: string;
+  error: string | null;
+  event_id: string;
+  latency_ms: number;
+  status_code: number | null;
+}
+
+/** `State` of the API. */
+export interface State {
+  status: string;
+}
+
+/** `StoredEvent` of the API. */
+export interface StoredEvent {
+  acknowledged_at: string | null;
+  customer_id: string;
+  delivery_attempts: number;
+  event_id: string;
+  event_type?: string;
+  last_delivery_timestamp: string | null;
+  metadata?: unknown;
+  /** As it was sent. */
+  payload: unknown;
+  source?: string;
+  status: EventStatus;
+  tags?: string[];
+  timestamp: string;
+}
+
+/** `Subscription` of the API. */
+export interface Subscription {
+  batch: BatchPolicy;
+  created_at: string;
+  customer_id: string;
+  description: string | null;
+  effective_at: string;
+  /** As it was given. */
+  event_selector: unknown;
+  ordered: boolean;
+  retry: RetryPolicy;
+  status: SubscriptionStatus;
+  /** Why it is disabled: gone, backlog_full, by_customer. */
+  status_reason?: string;
+  updated_at: string;
+  version: number;
+  webhook_url: string;
+  workflow_id: string;
+}
+
+/** `SubscriptionChange` of the API. */
+export interface SubscriptionChange {
+  batch?: BatchPolicy | null;
+  description?: string | null;
+  event_selector?: Selector | null;
+  ordered?: boolean | null;
+  retry?: RetryPolicy | null;
+  status?: SubscriptionStatus | null;
+  webhook_url?: string | null;
+}
+
+/** `SubscriptionPage` of the API. */
+export interface SubscriptionPage {
+  cursor: string | null;
+  has_more: boolean;
+  subscriptions: Subscription[];
+  total: number;
+}
+
+/** `SubscriptionStatus` of the API. */
+export type SubscriptionStatus = "active" | "disabled" | Unknown;
+
+/** `SubscriptionWithSecret` of the API. */
+export interface SubscriptionWithSecret {
+  batch: BatchPolicy;
+  created_at: string;
+  customer_id: string;
+  description: string | null;
+  effective_at: string;
+  /** As it was given. */
+  event_selector: unknown;
+  ordered: boolean;
+  retry: RetryPolicy;
+  /** Shown this once. */
+  secret: string;
+  status: SubscriptionStatus;
+  /** Why it is disabled: gone, backlog_full, by_customer. */
+  status_reason?: string;
+  updated_at: string;
+  version: number;
+  webhook_url: string;
+  workflow_id: string;
+}
+
+/** `Trial` of the API. */
+export interface Trial {
+  last?: number;
+  /** Any JSON of at most 16 KiB. */
+  payload?: unknown;
+}
+
+/** `TrialResult` of the API. */
+export type TrialResult = SentTrial | Judgement;
+
+/** What `deleteDeadLetters` may be asked for. */
+export interface DeleteDeadLettersQuery {
+  /** Of this subscription. */
+  workflow_id?: string;
+  /** From then on. */
+  start_time?: string;
+  /** Until then. */
+  end_time?: string;
+}
+
+/** What `listDeadLetters` may be asked for. */
+export interface ListDeadLettersQuery {
+  /** Of this subscription. */
+  workflow_id?: string;
+  /** From then on. */
+  start_time?: string;
+  /** Until then. */
+  end_time?: string;
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page of the same query ended. */
+  cursor?: string;
+}
+
+/** What `inbox` may be asked for. */
+export interface InboxQuery {
+  /** Where they stand. */
+  status?: EventStatus;
+  /** Of this type. */
+  event_type?: string;
+  /** Of this source. */
+  source?: string;
+  /** With this tag. */
+  tag?: string;
+  /** Which come first. */
+  order?: InboxOrder;
+  /** From then on. */
+  start_time?: string;
+  /** Until then. */
+  end_time?: string;
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page of the same query ended. */
+  cursor?: string;
+}
+
+/** What `listReplays` may be asked for. */
+export interface ListReplaysQuery {
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page ended. */
+  cursor?: string;
+}
+
+/** What `listSubscriptions` may be asked for. */
+export interface ListSubscriptionsQuery {
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page ended. */
+  cursor?: string;
+}
+
+/** What `listDeliveries` may be asked for. */
+export interface ListDeliveriesQuery {
+  /** The most entries of a page. */
+  limit?: number;
+}
+
+/** What `listCustomers` may be asked for. */
+export interface ListCustomersQuery {
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page ended. */
+  cursor?: string;
+}
