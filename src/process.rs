@@ -4,6 +4,7 @@
 use crate::config::Config;
 use anyhow::Context;
 use std::future::Future;
+use std::io::{IsTerminal as _, stdin};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ pub(crate) fn install_tls_provider() -> anyhow::Result<()> {
 
 /// A token that SIGTERM or SIGINT cancels.
 pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
+    keep_through_hang_up()?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let token = CancellationToken::new();
@@ -43,6 +45,16 @@ pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
         cancelled.cancel();
     });
     Ok(token)
+}
+
+/// SIGHUP asks a service to read its files again, so it must not end one that
+/// has no such files. A terminal that is closed still ends what runs in it.
+fn keep_through_hang_up() -> anyhow::Result<()> {
+    if !stdin().is_terminal() {
+        // Whoever listens once has replaced the signal's default for good.
+        drop(signal(SignalKind::hangup()).context("listen for SIGHUP")?);
+    }
+    Ok(())
 }
 
 /// Tasks that serve the roles of a process until these have ended.

@@ -18,6 +18,15 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
+fn sighup_does_not_end_a_server_that_has_no_files_to_read_again() {
+    let mut server = Server::start();
+    server.hang_up();
+    // A signal is handled before the next one.
+    Request::get("/healthz").expect(server.public(), 200);
+    server.terminate();
+}
+
+#[test]
 fn sigterm_answers_what_is_in_flight_and_ends_well() {
     let mut server = Server::start();
     let customer = Customer::new(&server);
