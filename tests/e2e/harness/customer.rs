@@ -40,6 +40,11 @@ impl Customer {
         Self { id, key: text(&key, "api_key"), public: server.public() }
     }
 
+    /// The same customer at another server, which has its catalogue.
+    pub(crate) fn at(&self, server: &Server) -> Self {
+        Self { public: server.public(), ..self.clone() }
+    }
+
     /// A request with the customer's key; the status must be this one.
     #[track_caller]
     pub(crate) fn call(&self, request: Request, status: u16) -> Answer {

@@ -200,6 +200,19 @@ impl Server {
         self.signal("-HUP");
     }
 
+    /// Stops it where it is, as a snapshot would see it, until [`Self::thaw`].
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+        let stat = format!("/proc/{}/stat", self.pid());
+        super::wait_until("the server stands still", || {
+            std::fs::read_to_string(&stat).expect("the server's state").contains(") T ")
+        });
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
     fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status();
         assert!(sent.expect("run kill").success(), "the server does not run");
