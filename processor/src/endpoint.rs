@@ -26,7 +26,7 @@ pub enum Asker {
 
 /// Why a permit is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
+pub enum PermitDenied {
     /// The breaker is open at least until this time; `None` while a probe is on its way.
     Open {
         /// Milliseconds since the Unix epoch.
@@ -165,7 +165,7 @@ impl Endpoints {
         endpoint: &Arc<Endpoint>,
         asker: Asker,
         now_ms: u64,
-    ) -> Result<Permit, Denied> {
+    ) -> Result<Permit, PermitDenied> {
         let max = self.limits.concurrency_max;
         let mut state = endpoint.state.lock();
         let limit = match asker {
@@ -174,12 +174,12 @@ impl Endpoints {
         };
         if state.in_flight >= limit {
             state.worker_waits |= asker == Asker::Worker;
-            return Err(Denied::Busy);
+            return Err(PermitDenied::Busy);
         }
         let probe = match state.breaker.admit(now_ms) {
             BreakerVerdict::Go => false,
             BreakerVerdict::Probe => true,
-            BreakerVerdict::Wait { until_ms } => return Err(Denied::Open { until_ms }),
+            BreakerVerdict::Wait { until_ms } => return Err(PermitDenied::Open { until_ms }),
         };
         state.in_flight += 1;
         drop(state);
@@ -267,9 +267,9 @@ mod tests {
         let (endpoint, _) = endpoints.endpoint(&Arc::new(subscription(1)));
         let ask = |asker| endpoints.permit(&endpoint, asker, 0);
         let _held: Vec<_> = (0..3).map(|_| ask(Asker::Shard).unwrap()).collect();
-        assert_eq!(ask(Asker::Shard).unwrap_err(), Denied::Busy);
+        assert_eq!(ask(Asker::Shard).unwrap_err(), PermitDenied::Busy);
         let last = ask(Asker::Worker).unwrap();
-        assert_eq!(ask(Asker::Worker).unwrap_err(), Denied::Busy);
+        assert_eq!(ask(Asker::Worker).unwrap_err(), PermitDenied::Busy);
         drop(last);
         assert!(ask(Asker::Worker).is_ok());
     }

@@ -11,7 +11,7 @@ mod shares;
 
 use crate::conclude::conclude;
 use crate::context::Context;
-use crate::endpoint::{Asker, Denied};
+use crate::endpoint::{Asker, PermitDenied};
 use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::WorkerHealth;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
@@ -245,9 +245,9 @@ impl Worker {
                 self.attempts.start(delivery, target, permit, bytes, now_ms);
                 Dispatched::Gone
             }
-            Err(Denied::Busy) => Dispatched::Waits(delivery),
+            Err(PermitDenied::Busy) => Dispatched::Waits(delivery),
             // It waits without spending an attempt; its age goes on.
-            Err(Denied::Open { until_ms }) => {
+            Err(PermitDenied::Open { until_ms }) => {
                 self.put_back(delivery, until_ms.unwrap_or(now_ms + BLOCKED_BY_PROBE_MS))
             }
         }

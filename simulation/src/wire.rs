@@ -25,7 +25,7 @@ struct PostedEnvelope {
 }
 
 /// What an endpoint does with a webhook.
-enum Verdict {
+enum WebhookVerdict {
     Answer(u16),
     /// 200, naming so many events as failed.
     Part(usize),
@@ -37,26 +37,26 @@ enum Verdict {
 }
 
 impl SimWire {
-    fn verdict(&self, n: usize, roll: u64) -> Verdict {
+    fn verdict(&self, n: usize, roll: u64) -> WebhookVerdict {
         let now_ms = self.world.now_ms();
         match self.world.plan.subscriptions[n].conduct {
-            Conduct::Good => Verdict::Answer(200),
-            Conduct::Gone { from_ms } if now_ms >= from_ms => Verdict::Answer(410),
-            Conduct::Gone { .. } => Verdict::Answer(204),
-            Conduct::Refusing => Verdict::Answer(if roll.is_multiple_of(4) { 400 } else { 202 }),
+            Conduct::Good => WebhookVerdict::Answer(200),
+            Conduct::Gone { from_ms } if now_ms >= from_ms => WebhookVerdict::Answer(410),
+            Conduct::Gone { .. } => WebhookVerdict::Answer(204),
+            Conduct::Refusing => WebhookVerdict::Answer(if roll.is_multiple_of(4) { 400 } else { 202 }),
             Conduct::Away { from_ms, until_ms } if (from_ms..until_ms).contains(&now_ms) => {
-                if roll.is_multiple_of(2) { Verdict::Break } else { Verdict::Answer(503) }
+                if roll.is_multiple_of(2) { WebhookVerdict::Break } else { WebhookVerdict::Answer(503) }
             }
-            Conduct::Away { .. } => Verdict::Answer(200),
-            Conduct::Flaky if self.world.is_quiet() => Verdict::Answer(200),
+            Conduct::Away { .. } => WebhookVerdict::Answer(200),
+            Conduct::Flaky if self.world.is_quiet() => WebhookVerdict::Answer(200),
             Conduct::Flaky => match roll % 10 {
-                0 => Verdict::Answer(500),
-                1 => Verdict::Answer(429),
-                2 => Verdict::Hang,
-                3 => Verdict::Mute,
-                4 => Verdict::Break,
-                5 | 6 => Verdict::Part(1 + (roll >> 20) as usize % 3),
-                _ => Verdict::Answer(200),
+                0 => WebhookVerdict::Answer(500),
+                1 => WebhookVerdict::Answer(429),
+                2 => WebhookVerdict::Hang,
+                3 => WebhookVerdict::Mute,
+                4 => WebhookVerdict::Break,
+                5 | 6 => WebhookVerdict::Part(1 + (roll >> 20) as usize % 3),
+                _ => WebhookVerdict::Answer(200),
             },
         }
     }
@@ -77,7 +77,7 @@ impl SimWire {
             excerpt: String::new(),
         };
         match self.verdict(n, roll >> 10) {
-            Verdict::Answer(code) => {
+            WebhookVerdict::Answer(code) => {
                 if code == 410 {
                     world.ledger.lock().gone(world, n);
                 }
@@ -86,20 +86,20 @@ impl SimWire {
                 }
                 status(code)
             }
-            Verdict::Part(count) => {
+            WebhookVerdict::Part(count) => {
                 let failed: Vec<EventId> = all().step_by(count + 1).collect();
                 world.ledger.lock().took(n, all().filter(|id| !failed.contains(id)));
                 Reply { failed, ..status(200) }
             }
-            Verdict::Hang => {
+            WebhookVerdict::Hang => {
                 sleep_ms(TIMEOUT_MS).await;
                 Reply::fault(Fault::Timeout, "simulated")
             }
-            Verdict::Mute => {
+            WebhookVerdict::Mute => {
                 world.ledger.lock().took(n, all());
                 Reply::fault(Fault::Broken, "simulated")
             }
-            Verdict::Break => Reply::fault(Fault::Broken, "simulated"),
+            WebhookVerdict::Break => Reply::fault(Fault::Broken, "simulated"),
         }
     }
 }

@@ -64,8 +64,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn id(of: &Value, field: &str) -> String {
-    of[field].as_str().unwrap_or_else(|| panic!("no {field} in {of}")).to_owned()
+fn id(answer: &Value, field: &str) -> String {
+    answer[field].as_str().unwrap_or_else(|| panic!("no {field} in {answer}")).to_owned()
 }
 
 #[test]
@@ -281,7 +281,8 @@ fn the_configuration_says_where_each_value_comes_from_and_masks_secrets() {
         stdout(&output)
     };
     let text = config(&[]);
-    let has = |line: &str| assert!(text.lines().any(|of| of == line), "no line `{line}` in\n{text}");
+    let has =
+        |line: &str| assert!(text.lines().any(|printed| printed == line), "no line `{line}` in\n{text}");
     has("listen = \"127.0.0.1:7777\"  # --listen");
     has("environment = \"of-the-env\"  # SLUICE_EDGE__ENVIRONMENT");
     has(&format!("backlog = 17  # {}", file.display()));
@@ -291,7 +292,7 @@ fn the_configuration_says_where_each_value_comes_from_and_masks_secrets() {
     toml::from_str::<toml::Table>(&text).expect("TOML");
 
     let fields: Vec<Value> = serde_json::from_str(&config(&["--json"])).unwrap();
-    let field = |name: &str| fields.iter().find(|of| of["field"] == name).cloned().unwrap();
+    let field = |name: &str| fields.iter().find(|field| field["field"] == name).cloned().unwrap();
     assert_eq!(
         field("edge.listen"),
         json!({"field": "edge.listen", "value": "127.0.0.1:7777", "from": "flag", "name": "--listen"})

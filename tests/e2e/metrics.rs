@@ -147,16 +147,16 @@ fn dashboards_and_alerts_ask_only_for_what_there_is() {
 
 #[test]
 fn a_wrong_expression_is_found_out() {
-    let of = |expression: &str| faults(expression).len();
-    assert_eq!(of(r#"rate(sluice_http_requests_total{route="produce", status=~"4xx|5xx"}[5m])"#), 0);
+    let fault_count = |expression: &str| faults(expression).len();
+    assert_eq!(fault_count(r#"rate(sluice_http_requests_total{route="produce", status=~"4xx|5xx"}[5m])"#), 0);
     assert_eq!(
         of("histogram_quantile(0.9, sum by (le) (rate(sluice_processor_post_seconds_bucket[1m])))"),
         0
     );
-    assert_eq!(of("sluice_no_such_thing"), 1);
-    assert_eq!(of("sluice_http_requests_total_bucket"), 1);
-    assert_eq!(of(r#"sluice_http_requests_total{customer="x"}"#), 1);
-    assert_eq!(of(r#"sluice_http_requests_total{status!="6xx"}"#), 1);
+    assert_eq!(fault_count("sluice_no_such_thing"), 1);
+    assert_eq!(fault_count("sluice_http_requests_total_bucket"), 1);
+    assert_eq!(fault_count(r#"sluice_http_requests_total{customer="x"}"#), 1);
+    assert_eq!(fault_count(r#"sluice_http_requests_total{status!="6xx"}"#), 1);
 }
 
 /// A server that has seen good and bad requests, deliveries and dead letters.

@@ -18,8 +18,8 @@ fn start(collector: &Endpoint) -> Server {
 }
 
 /// An attribute of a resource or a span, as OTLP's JSON writes it.
-fn attribute<'a>(of: &'a Value, key: &str) -> &'a Value {
-    let all = of["attributes"].as_array().expect("attributes");
+fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
+    let all = span["attributes"].as_array().expect("attributes");
     let found = all.iter().find(|attribute| attribute["key"] == key);
     found.map_or(&Value::Null, |attribute| &attribute["value"])
 }

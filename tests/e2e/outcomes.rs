@@ -237,24 +237,26 @@ fn a_replay_delivers_history_once_more_at_its_rate_and_attempts_are_listed() {
     let wanted = json!({"workflow_id": subscription.id, "rate_per_second": 20});
     let began = std::time::Instant::now();
     let made = customer.call(Request::post("/v1/replay").json(&wanted), 202).json();
-    let events = |seen: &[Seen]| seen.iter().map(|of| of.event_ids().len()).sum::<usize>();
+    let events = |seen: &[Seen]| seen.iter().map(|webhook| webhook.event_ids().len()).sum::<usize>();
     let seen = wait_for("twenty events", || Some(endpoint.seen()).filter(|seen| events(seen) >= 20));
     // At most five a webhook, at 20 events a second: the last is due after 750 ms.
     assert!(began.elapsed() >= std::time::Duration::from_millis(700), "{:?}", began.elapsed());
-    let mut got: Vec<String> = seen.iter().flat_map(|of| of.event_ids()).collect();
+    let mut got: Vec<String> = seen.iter().flat_map(|webhook| webhook.event_ids()).collect();
     got.sort();
     let mut expected: Vec<String> =
         ids.iter().enumerate().filter(|(n, _)| n % 3 != 0).map(|(_, id)| id.clone()).collect();
     expected.sort();
     assert_eq!(got, expected);
     let path = format!("/v1/replay/{}", made["replay_id"].as_str().unwrap());
-    let done =
-        wait_for("the replay to be done", || Some(customer.get(&path)).filter(|of| of["status"] == "done"));
+    let done = wait_for("the replay to be done", || {
+        Some(customer.get(&path)).filter(|replay| replay["status"] == "done")
+    });
     assert_eq!((&done["scanned"], &done["queued"]), (&json!(30), &json!(20)));
     let path = format!("/v1/subscriptions/{}/deliveries", subscription.id);
     wait_for("the attempts to be listed", || {
         let listed = customer.get(&path)["deliveries"].as_array().unwrap().clone();
-        (listed.len() >= 4).then(|| assert!(listed.iter().all(|of| of["status_code"] == 200), "{listed:?}"))
+        (listed.len() >= 4)
+            .then(|| assert!(listed.iter().all(|attempt| attempt["status_code"] == 200), "{listed:?}"))
     });
     let tested = customer
         .call(Request::post(format!("/v1/subscriptions/{}/test", subscription.id)).json(&json!({})), 200)

@@ -5,7 +5,7 @@ use super::hand_over::hand_over;
 use super::outlet::{Outlet, StagedWebhook};
 use super::workbench::Workbench;
 use crate::attempt::Start;
-use crate::endpoint::{Asker, Denied, Permit};
+use crate::endpoint::{Asker, Permit, PermitDenied};
 use crate::outlet::{BUSY_WAIT_MS, HandOverCause, OutletStep, ParkedStep, Turn, next_parked, next_step};
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use sluice_model::{DeadLetterReason, Delivery, DeliveryId, Lane, SubscriptionStatus};
@@ -20,7 +20,7 @@ enum NotSent {
     /// Webhooks in flight take all the memory that they may.
     NoRoom,
     /// The endpoint takes none now.
-    Denied(Denied),
+    Denied(PermitDenied),
 }
 
 /// What follows from a step with the parked lists.
@@ -68,8 +68,8 @@ pub(super) fn take_steps(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Opti
         match denied {
             None => {}
             Some(NotSent::NoRoom) => return Some(now_ms + NO_ROOM_WAIT_MS),
-            Some(NotSent::Denied(Denied::Busy)) => return Some(now_ms + BUSY_WAIT_MS),
-            Some(NotSent::Denied(Denied::Open { until_ms })) => {
+            Some(NotSent::Denied(PermitDenied::Busy)) => return Some(now_ms + BUSY_WAIT_MS),
+            Some(NotSent::Denied(PermitDenied::Open { until_ms })) => {
                 hand_over(outlet, bench, until_ms.unwrap_or(now_ms));
             }
         }
@@ -81,7 +81,7 @@ fn room(outlet: &Outlet, bench: &Workbench<'_>) -> Result<(), NotSent> {
     if bench.flights.has_room(customer) { Ok(()) } else { Err(NotSent::NoRoom) }
 }
 
-fn permit(outlet: &Outlet, bench: &Workbench<'_>) -> Result<Permit, Denied> {
+fn permit(outlet: &Outlet, bench: &Workbench<'_>) -> Result<Permit, PermitDenied> {
     bench.context.endpoints.permit(&outlet.listener.endpoint, Asker::Shard, bench.now_ms)
 }
 
@@ -141,8 +141,8 @@ fn step_parked(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> AfterParked {
     }
     let permit = match permit(outlet, bench) {
         Ok(permit) => permit,
-        Err(Denied::Busy) => return AfterParked::Sleep { until_ms: Some(now_ms + BUSY_WAIT_MS) },
-        Err(Denied::Open { until_ms }) => {
+        Err(PermitDenied::Busy) => return AfterParked::Sleep { until_ms: Some(now_ms + BUSY_WAIT_MS) },
+        Err(PermitDenied::Open { until_ms }) => {
             let until_ms = until_ms.unwrap_or(0).max(now_ms + BUSY_WAIT_MS);
             return AfterParked::Sleep { until_ms: Some(until_ms) };
         }

@@ -106,13 +106,13 @@ mod tests {
         format!("w{n}")
     }
 
-    struct World {
+    struct Fleet {
         leases: Vec<SeenLease>,
         workers: BTreeSet<String>,
         moves: usize,
     }
 
-    impl World {
+    impl Fleet {
         fn new(shards: usize, workers: usize) -> Self {
             let seen = |n| SeenLease { shard: id(n), owner: None, finished: false, parents: Vec::new() };
             Self {
@@ -165,7 +165,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_fleet_balances_quickly_and_then_rests(shards in 1usize..60, workers in 1usize..9, then in 1usize..9) {
-            let mut world = World::new(shards, workers);
+            let mut world = Fleet::new(shards, workers);
             world.settle();
             let before = world.moves;
             world.round();
@@ -186,7 +186,7 @@ mod tests {
 
         #[test]
         fn a_child_waits_until_its_parents_are_settled(first in any::<bool>(), second in any::<bool>(), missing in any::<bool>()) {
-            let mut world = World::new(3, 1);
+            let mut world = Fleet::new(3, 1);
             world.leases[0].finished = first;
             world.leases[1].finished = second;
             world.leases[2].parents = vec![id(0), id(1)];

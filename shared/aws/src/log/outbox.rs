@@ -225,7 +225,7 @@ mod tests {
             }
             prop_assert_eq!(stored.len(), lanes.len());
             for lane in 0..6 {
-                let of_lane: Vec<u32> = stored.iter().filter(|(of, _)| *of == lane).map(|(_, number)| *number).collect();
+                let of_lane: Vec<u32> = stored.iter().filter(|(stored_lane, _)| *stored_lane == lane).map(|(_, number)| *number).collect();
                 prop_assert!(of_lane.is_sorted(), "lane {}: {:?}", lane, of_lane);
             }
         }

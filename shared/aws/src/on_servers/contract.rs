@@ -43,9 +43,9 @@ async fn the_log_that_pushes_keeps_its_contract() {
 async fn the_event_store_keeps_its_contract() {
     let (config, clients) = provisioned(1).await;
     let store = events(&clients, &config).await;
-    let of = store.clone();
+    let shared = store.clone();
     let put = move |batch| -> futures_util::future::BoxFuture<'static, ()> {
-        let store = of.clone();
+        let store = shared.clone();
         Box::pin(async move { store.put_batches(vec![NewBatch { batch, matched: true }]).await.unwrap() })
     };
     sluice_ports::event_store::contract::all(&*store, &put).await;

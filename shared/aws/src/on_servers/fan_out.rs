@@ -11,10 +11,10 @@ use sluice_ports::Log;
 use sluice_ports::log::{LogItem, Position};
 use std::time::Duration;
 
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_secs(180);
 
 fn pushed(config: AwsConfig) -> AwsConfig {
-    AwsConfig { fan_out_consumer: "pushed".into(), fan_out_watchdog_ms: 1500, ..config }
+    AwsConfig { fan_out_consumer: "pushed".into(), fan_out_watchdog_ms: 5000, ..config }
 }
 
 #[tokio::test(flavor = "multi_thread")]

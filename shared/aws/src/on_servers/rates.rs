@@ -53,18 +53,18 @@ async fn take(rates: &RedisRates, customer: &TestCustomer, events: u64) -> bool 
 
 /// Three edges, each asked for more than the whole rate by several requests at
 /// a time; what passes, over how long.
-async fn storm(edges: &[Arc<RedisRates>], of: &Arc<TestCustomer>, sizes: &'static [u64]) -> (u64, f64) {
+async fn storm(edges: &[Arc<RedisRates>], customer: &Arc<TestCustomer>, sizes: &'static [u64]) -> (u64, f64) {
     let (passed, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let mut tasks = tokio::task::JoinSet::new();
     for (n, edge) in edges.iter().enumerate().flat_map(|(n, edge)| [(n, edge), (n + 1, edge)]) {
-        let (edge, of, passed) = (Arc::clone(edge), Arc::clone(of), Arc::clone(&passed));
+        let (edge, customer, passed) = (Arc::clone(edge), Arc::clone(customer), Arc::clone(&passed));
         tasks.spawn(async move {
             for turn in n.. {
                 if began.elapsed() > Duration::from_secs(3) {
                     return;
                 }
                 let events = sizes[turn % sizes.len()];
-                if take(&edge, &of, events).await {
+                if take(&edge, &customer, events).await {
                     passed.fetch_add(events, Ordering::Relaxed);
                 } else {
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -82,9 +82,9 @@ async fn three_edges_together_let_through_a_customer_s_rate_and_no_more() {
     let config = super::config();
     let edges = [edge(&config).await, edge(&config).await, edge(&config).await];
     for sizes in [&[1u64][..], &[1, 70, 3, 400]] {
-        let of = customer();
+        let customer = customer();
         let before: u64 = edges.iter().map(|edge| edge.asked()).sum();
-        let (passed, seconds) = storm(&edges, &of, sizes).await;
+        let (passed, seconds) = storm(&edges, &customer, sizes).await;
         let asked = edges.iter().map(|edge| edge.asked()).sum::<u64>() - before;
         let (rate, burst) = (f64::from(RATE), f64::from(RATE));
         let most = burst + rate * (seconds + LEASE_LIFE.as_secs_f64());
@@ -100,19 +100,19 @@ async fn a_slow_customer_is_refused_its_next_event_on_every_edge_and_a_large_req
  {
     let config = super::config();
     let edges = [edge(&config).await, edge(&config).await];
-    let of = customer_of(5);
+    let customer = customer_of(5);
     let mut passed = 0;
     for turn in 0..30 {
-        passed += u64::from(take(&edges[turn % 2], &of, 1).await);
+        passed += u64::from(take(&edges[turn % 2], &customer, 1).await);
     }
     // A part of a second's rate may come back while the script runs.
     assert!((5..=7).contains(&passed), "{passed} of a burst of 5");
-    assert!(!take(&edges[0], &of, 100).await, "the bucket is not full");
+    assert!(!take(&edges[0], &customer, 100).await, "the bucket is not full");
     tokio::time::sleep(Duration::from_millis(1200) + LEASE_LIFE).await;
-    assert!(take(&edges[0], &of, 100).await, "the bucket is full");
+    assert!(take(&edges[0], &customer, 100).await, "the bucket is full");
     for edge in &edges {
-        let Taken::Lease = edge.take(of.rated(), 1) else { continue };
-        let wait = edge.lease(of.rated(), 1).await.unwrap_err().retry_after;
+        let Taken::Lease = edge.take(customer.rated(), 1) else { continue };
+        let wait = edge.lease(customer.rated(), 1).await.unwrap_err().retry_after;
         assert!((18..=20).contains(&wait.as_secs()), "a debt of 100 events at 5/s: {wait:?}");
     }
 }
@@ -144,8 +144,8 @@ async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
 
     cable.set(Mode::Cut);
     keys.complete(key.0, key.1, taken.clone()).await.unwrap();
-    let of = customer();
-    let (passed, seconds) = storm(&edges[..1], &of, &[5, 1]).await;
+    let customer = customer();
+    let (passed, seconds) = storm(&edges[..1], &customer, &[5, 1]).await;
     let share = f64::from(RATE) / f64::from(edges[0].edges());
     assert!(passed as f64 <= share + share * seconds + 5.0, "{passed} in {seconds} s");
     assert!(passed as f64 >= share, "unkeyed requests go on");

@@ -72,8 +72,10 @@ mod tests {
         whole.events = sets.map(|events| EventRef { batch: batches.next(1, 1).id, events }).to_vec();
         let Smaller::Halves(halves) = smaller(&whole) else { panic!("halves") };
         let events = |delivery: &Delivery| {
-            let events =
-                delivery.events.iter().flat_map(|of| of.events.iter().map(|index| (of.batch, index)));
+            let events = delivery
+                .events
+                .iter()
+                .flat_map(|events| events.events.iter().map(|index| (events.batch, index)));
             events.collect::<Vec<_>>()
         };
         let [first, second] = &*halves;

@@ -25,7 +25,7 @@ pub(crate) struct RefusedWrite {
 
 /// What became of some writes.
 #[derive(Debug, Default)]
-pub(crate) struct Written {
+pub(crate) struct WriteOutcome {
     /// Not made, because of `error`.
     pub(crate) left: Vec<WriteRequest>,
     pub(crate) refused: Vec<RefusedWrite>,
@@ -33,7 +33,7 @@ pub(crate) struct Written {
     pub(crate) error: Option<PortError>,
 }
 
-impl Written {
+impl WriteOutcome {
     fn join(mut self, other: Self) -> Self {
         self.left.extend(other.left);
         self.refused.extend(other.refused);
@@ -68,16 +68,16 @@ pub(crate) fn delete(key: ItemKey) -> WriteRequest {
 
 impl ItemTable {
     /// Makes writes in any order, of which no two may have the same key.
-    pub(crate) async fn write_all(&self, writes: Vec<WriteRequest>, requests_max: usize) -> Written {
+    pub(crate) async fn write_all(&self, writes: Vec<WriteRequest>, requests_max: usize) -> WriteOutcome {
         stream::iter(chunks(writes))
             .map(|chunk| self.write_chunk(chunk))
             .buffer_unordered(requests_max)
-            .fold(Written::default(), |all, written| ready(all.join(written)))
+            .fold(WriteOutcome::default(), |all, written| ready(all.join(written)))
             .await
     }
 
-    async fn write_chunk(&self, chunk: Vec<WriteRequest>) -> Written {
-        let (mut pieces, mut written) = (vec![chunk], Written::default());
+    async fn write_chunk(&self, chunk: Vec<WriteRequest>) -> WriteOutcome {
+        let (mut pieces, mut written) = (vec![chunk], WriteOutcome::default());
         let mut pauses = Pauses::new(TRIES - 1);
         while let Some(mut piece) = pieces.pop() {
             match self.send(&piece).await {
