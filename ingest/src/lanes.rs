@@ -157,8 +157,13 @@ impl LaneBuffers {
                 filled.notified().await;
             };
             let cut = cutter.cut(taken, clock::now_ms());
-            let record =
-                RecordDraft { lane: cut.lane, producer: self.producer, sequence, batches: cut.batches };
+            let record = RecordDraft {
+                lane: cut.lane,
+                producer: self.producer,
+                sequence,
+                batches: cut.batches,
+                parts: cut.parts,
+            };
             let bytes = cut.bytes;
             let began = Instant::now();
             let appended = self.log.append(unit, record).await;

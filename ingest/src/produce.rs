@@ -245,9 +245,20 @@ impl Producer {
         let chunks = std::mem::take(&mut decoded.chunks);
         decoded.order = chunks.iter().map(|(choice, chunk)| (*choice, chunk.len())).collect();
         let lane = |choice: LaneChoice| lane_of(customer.id(), choice, self.settings.lane_count);
-        let chunks = chunks.into_iter().map(|(choice, chunk)| (lane(choice), chunk)).collect();
+        let mut chunks: Vec<_> = chunks.into_iter().map(|(choice, chunk)| (lane(choice), chunk)).collect();
+        if let Some(codec) = self.log.body_codec() {
+            for (_, chunk) in &mut chunks {
+                chunk.pack(codec).map_err(|error| not_packed(&error))?;
+            }
+        }
         self.lanes.push(customer.id(), chunks, claim).map_err(ProduceError::Full)
     }
+}
+
+/// The codec failed, so nothing was taken.
+fn not_packed(error: &std::io::Error) -> ProduceError {
+    let detail = format!("the events could not be compressed: {error}").into();
+    ProduceError::NotTaken { detail, retry_after: Duration::from_secs(1) }
 }
 
 fn all_rejected(mut decoded: Decoded<'_>) -> ProduceError {

@@ -9,7 +9,7 @@ use sluice_aws::log::{
     Deduplicated, KinesisLog, PutAnswer, PutRecord, ReadFrom, ShardInfo, ShardPage, Stream, StreamIdentity,
 };
 use sluice_model::Lane;
-use sluice_model::wire::record::{RecordDirectory, RecordEncoder};
+use sluice_model::wire::record::{BlockCodec, RecordDirectory, RecordEncoder};
 use sluice_ports::log::{AppendError, LogItem, LogPage, Position, RecordDraft, ShardId};
 use sluice_ports::{FailureClass, Log, PortError};
 use std::collections::HashMap;
@@ -106,9 +106,15 @@ fn shortened(bytes: &Bytes) -> Option<Bytes> {
         directory.read_all(bytes).filter_map(|(_, batch)| batch.ok()).map(Arc::new).collect();
     let lane = batches.first().map(|batch| batch.lane());
     batches.pop();
-    let draft = RecordDraft { lane, producer: directory.producer, sequence: directory.sequence, batches };
+    let draft = RecordDraft {
+        lane,
+        producer: directory.producer,
+        sequence: directory.sequence,
+        batches,
+        parts: Vec::new(),
+    };
     let mut out = Vec::new();
-    RecordEncoder::new(1).ok()?.encode(&draft, &mut out);
+    RecordEncoder::new(BlockCodec::Zstd(1)).ok()?.encode(&draft, &mut out);
     Some(out.into())
 }
 

@@ -7,7 +7,7 @@ use crate::world::{Caller, NoAnswer, World, sleep_ms, unavailable};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
-use sluice_model::wire::record::RecordEncoder;
+use sluice_model::wire::record::{BlockCodec, RecordEncoder};
 use sluice_model::{
     Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId, Delivery, DeliveryId,
     EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
@@ -35,12 +35,12 @@ const LOOK_MS: u64 = 100;
 /// A delivery in the queue.
 pub(crate) struct Message {
     pub(crate) delivery: Delivery,
-    taken: Option<Taken>,
+    taken: Option<TakenDelivery>,
 }
 
 /// Who took a delivery and when, and whether the answer came to its taker,
 /// which then keeps it.
-struct Taken {
+struct TakenDelivery {
     by: Caller,
     at_ms: u64,
     kept: bool,
@@ -159,11 +159,17 @@ impl World {
     /// Counts the items of new batches: each compressed by itself, with 160
     /// bytes of keys, names and numbers, in units of 1 KB.
     fn tally_batches(&self, batches: &[NewBatch]) {
-        let Some(mut encoder) = self.plan.load.and_then(|_| RecordEncoder::new(1).ok()) else { return };
+        let Some(mut encoder) = self.plan.load.and_then(|_| RecordEncoder::new(BlockCodec::Zstd(1)).ok())
+        else {
+            return;
+        };
         for new in batches {
             let (lane, batches) = (Some(new.batch.lane()), vec![Arc::clone(&new.batch)]);
             let mut bytes = Vec::new();
-            encoder.encode(&RecordDraft { lane, producer: 0, sequence: 0, batches }, &mut bytes);
+            encoder.encode(
+                &RecordDraft { lane, producer: 0, sequence: 0, batches, parts: Vec::new() },
+                &mut bytes,
+            );
             self.tally("batch items", 1);
             self.tally("raw bytes", new.batch.body.len());
             self.tally("item bytes", bytes.len());
@@ -322,7 +328,7 @@ impl WorkQueue for SimQueue {
             });
             due.take(max)
                 .map(|message| {
-                    message.taken = Some(Taken { by: who, at_ms: now_ms, kept: false });
+                    message.taken = Some(TakenDelivery { by: who, at_ms: now_ms, kept: false });
                     message.delivery.clone()
                 })
                 .collect::<Vec<_>>()

@@ -4,6 +4,7 @@ use super::placement::{PlacedRun, Placement};
 use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use sluice_model::ids::IdText;
 use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
+use sluice_model::wire::record::{BlockCodec, BodyPart, PackedRun};
 use sluice_model::{Batch, BatchId, CustomerId, EventMeta, Lane};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,7 +23,13 @@ pub(super) struct Piece<'a> {
     body: Vec<u8>,
     events: Vec<EventMeta>,
     types: Vec<Cow<'a, str>>,
+    /// The body compressed, if it is large enough to be compressed alone.
+    packed: Option<PackedRun>,
 }
+
+/// Bodies of at least this size are compressed by their request. Smaller ones
+/// pack better together with their neighbours.
+const PACKED_BYTES_MIN: usize = 16 << 10;
 
 impl<'a> EventChunk<'a> {
     /// A chunk for about this many bytes of envelopes.
@@ -50,6 +57,17 @@ impl<'a> EventChunk<'a> {
         self.pieces.iter().map(|piece| piece.body.len()).sum()
     }
 
+    /// Compresses the envelopes, so that the log's writer need not.
+    ///
+    /// # Errors
+    /// If the codec fails.
+    pub(crate) fn pack(&mut self, codec: BlockCodec) -> std::io::Result<()> {
+        for piece in self.pieces.iter_mut().filter(|piece| piece.body.len() >= PACKED_BYTES_MIN) {
+            piece.packed = Some(PackedRun::new(&mut piece.body, codec)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn into_pieces(self) -> Vec<Piece<'a>> {
         self.pieces
     }
@@ -70,7 +88,7 @@ impl<'a> EventChunk<'a> {
 impl<'a> Piece<'a> {
     fn with_capacity(bytes: usize) -> Self {
         let events = Vec::with_capacity(bytes / ENVELOPE_BYTES_SMALL + 1);
-        Self { body: Vec::with_capacity(bytes), events, types: Vec::new() }
+        Self { body: Vec::with_capacity(bytes), events, types: Vec::new(), packed: None }
     }
 
     fn push(&mut self, kind: Cow<'a, str>, ordering: u64, envelope: &EnvelopeParts<'_>) {
@@ -109,6 +127,21 @@ fn index_of<T: PartialEq + AsRef<str>, K: AsRef<str> + Into<T>>(types: &mut Vec<
 /// a part; larger bodies are moved, and copied at most once.
 const COPIED_BYTES_MAX: usize = 8 << 10;
 
+/// A part of a body, still without the commas between the parts.
+#[derive(Debug)]
+struct BuiltPart {
+    bytes: Vec<u8>,
+    packed: Option<PackedRun>,
+}
+
+/// A batch that has its id.
+pub(super) struct FinishedBatch {
+    pub(super) batch: Batch,
+    /// The parts of its body, if some are compressed.
+    pub(super) parts: Vec<BodyPart>,
+    pub(super) placement: Arc<Placement>,
+}
+
 /// A batch that takes pieces until it is cut or full.
 #[derive(Debug)]
 pub(super) struct BatchBuilder {
@@ -117,8 +150,7 @@ pub(super) struct BatchBuilder {
     pub(super) placement: Arc<Placement>,
     /// The bytes that requests were charged for.
     pub(super) charged: usize,
-    /// The body's parts, still without the commas between them.
-    parts: Vec<Vec<u8>>,
+    parts: Vec<BuiltPart>,
     body_len: usize,
     events: Vec<EventMeta>,
     types: Vec<Box<str>>,
@@ -150,7 +182,7 @@ impl BatchBuilder {
             self.body_len = piece.body.len();
             self.types = piece.types.into_iter().map(Into::into).collect();
             self.events = piece.events;
-            self.parts.push(piece.body);
+            self.parts.push(BuiltPart { bytes: piece.body, packed: piece.packed });
             return;
         }
         let base = self.body_len + 1;
@@ -162,40 +194,53 @@ impl BatchBuilder {
             ordering: event.ordering,
         }));
         self.body_len = base + piece.body.len();
-        self.join(piece.body);
+        self.join(BuiltPart { bytes: piece.body, packed: piece.packed });
     }
 
-    fn join(&mut self, body: Vec<u8>) {
-        if body.len() >= COPIED_BYTES_MAX {
-            self.parts.push(body);
+    fn join(&mut self, part: BuiltPart) {
+        if part.bytes.len() >= COPIED_BYTES_MAX {
+            self.parts.push(part);
             return;
         }
-        match self.parts.last_mut().filter(|last| last.capacity() - last.len() > body.len()) {
+        let has_room = |last: &&mut BuiltPart| {
+            last.packed.is_none() && last.bytes.capacity() - last.bytes.len() > part.bytes.len()
+        };
+        match self.parts.last_mut().filter(has_room) {
             Some(last) => {
-                last.push(b',');
-                last.extend_from_slice(&body);
+                last.bytes.push(b',');
+                last.bytes.extend_from_slice(&part.bytes);
             }
             None => {
                 // Room doubles, so a body is copied a few times at most.
-                let mut part = Vec::with_capacity(self.body_len.min(BATCH_BYTES_MAX));
-                part.extend_from_slice(&body);
-                self.parts.push(part);
+                let mut bytes = Vec::with_capacity(self.body_len.min(BATCH_BYTES_MAX));
+                bytes.extend_from_slice(&part.bytes);
+                self.parts.push(BuiltPart { bytes, packed: None });
             }
         }
     }
 
-    fn body(parts: &mut Vec<Vec<u8>>, len: usize) -> Vec<u8> {
-        if let [only] = parts.as_mut_slice() {
-            return std::mem::take(only);
-        }
-        let mut body = Vec::with_capacity(len);
-        for part in parts.drain(..) {
-            if !body.is_empty() {
+    /// The body, and its parts if some of them are compressed.
+    fn body(parts: Vec<BuiltPart>, len: usize) -> (Vec<u8>, Vec<BodyPart>) {
+        let is_packed = parts.iter().any(|part| part.packed.is_some());
+        let (mut body, mut body_parts) = (Vec::new(), Vec::new());
+        let count = parts.len();
+        for (index, part) in parts.into_iter().enumerate() {
+            let (start, is_last) = (body.len(), index + 1 == count);
+            if count == 1 {
+                body = part.bytes;
+            } else {
+                body.reserve(len - start);
+                body.extend_from_slice(&part.bytes);
+            }
+            if !is_last {
                 body.push(b',');
             }
-            body.extend_from_slice(&part);
+            if is_packed {
+                let plain = BodyPart::Plain(start..body.len());
+                body_parts.push(part.packed.map_or(plain, BodyPart::Packed));
+            }
         }
-        body
+        (body, body_parts)
     }
 
     /// The run of the last `count` events.
@@ -208,8 +253,8 @@ impl BatchBuilder {
     }
 
     /// Gives the batch its id and writes the events' ids into their envelopes.
-    pub(super) fn finish(mut self, id: BatchId) -> (Batch, Arc<Placement>) {
-        let mut body = Self::body(&mut self.parts, self.body_len);
+    pub(super) fn finish(self, id: BatchId) -> FinishedBatch {
+        let (mut body, parts) = Self::body(self.parts, self.body_len);
         let mut text = IdText::default();
         let mut start = 0;
         for (index, event) in self.events.iter().enumerate() {
@@ -225,6 +270,6 @@ impl BatchBuilder {
             claims,
             body: body.into(),
         };
-        (batch, self.placement)
+        FinishedBatch { batch, parts, placement: self.placement }
     }
 }

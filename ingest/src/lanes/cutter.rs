@@ -4,6 +4,7 @@ use super::batch_builder::BatchBuilder;
 use super::placement::Placement;
 use foldhash::HashMap;
 use sluice_model::ids::BatchIds;
+use sluice_model::wire::record::BodyPart;
 use sluice_model::{Batch, Lane};
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ pub(super) struct RecordCut {
     /// The lane, if all batches have the same.
     pub lane: Option<Lane>,
     pub batches: Vec<Arc<Batch>>,
+    /// The parts of the batches' bodies, see [`sluice_ports::log::RecordDraft`].
+    pub parts: Vec<Vec<BodyPart>>,
     pub placements: Vec<Arc<Placement>>,
     /// The bytes that requests were charged for.
     pub bytes: usize,
@@ -32,14 +35,15 @@ impl Cutter {
         let first = builders.first().map(|builder| builder.lane);
         let lane = first.filter(|lane| builders.iter().all(|builder| builder.lane == *lane));
         let bytes = builders.iter().map(|builder| builder.charged).sum();
-        let (mut batches, mut placements) = (Vec::new(), Vec::new());
+        let (mut batches, mut parts, mut placements) = (Vec::new(), Vec::new(), Vec::new());
         for builder in builders {
             let lane = builder.lane;
             let ids = self.ids.entry(lane).or_insert_with(|| BatchIds::new(lane, self.recovered_ms));
-            let (batch, placement) = builder.finish(ids.next(now_ms));
-            batches.push(Arc::new(batch));
-            placements.push(placement);
+            let finished = builder.finish(ids.next(now_ms));
+            batches.push(Arc::new(finished.batch));
+            parts.push(finished.parts);
+            placements.push(finished.placement);
         }
-        RecordCut { lane, batches, placements, bytes }
+        RecordCut { lane, batches, parts, placements, bytes }
     }
 }

@@ -1,7 +1,10 @@
+use super::cutter::RecordCut;
 use super::*;
 use proptest::prelude::*;
+use sluice_model::Batch;
 use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use sluice_model::wire::envelope::EnvelopeParts;
+use sluice_model::wire::record::{BlockCodec, RecordDirectory, RecordEncoder};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -28,6 +31,16 @@ fn chunk(sizes: &[usize], tag: usize) -> EventChunk<'static> {
     chunk
 }
 
+/// The batches as a log reads them.
+fn read_back(cut: &mut RecordCut) -> Vec<Arc<Batch>> {
+    let (batches, parts) = (cut.batches.clone(), std::mem::take(&mut cut.parts));
+    let draft = RecordDraft { lane: cut.lane, producer: 1, sequence: 1, batches, parts };
+    let mut bytes = Vec::new();
+    RecordEncoder::new(BlockCodec::Lz4).unwrap().encode(&draft, &mut bytes);
+    let directory = RecordDirectory::parse(&bytes).unwrap();
+    directory.read_all(&bytes).map(|(_, batch)| Arc::new(batch.unwrap())).collect()
+}
+
 fn lane(n: u16) -> Lane {
     Lane::new(n).unwrap()
 }
@@ -43,7 +56,10 @@ proptest! {
         let mut placed = Vec::new();
         let mut charged = 0;
         for (tag, (customer, lane_number, sizes)) in pushes.iter().enumerate() {
-            let chunk = chunk(sizes, tag);
+            let mut chunk = chunk(sizes, tag);
+            if tag % 3 > 0 {
+                chunk.pack(BlockCodec::Lz4).unwrap();
+            }
             charged += chunk.bytes();
             let mut runs = Vec::new();
             buffer.push(CustomerId::from_u128(*customer), lane(*lane_number), chunk, &mut runs);
@@ -58,9 +74,10 @@ proptest! {
             if taken.is_empty() {
                 break;
             }
-            let cut = cutter.cut(taken, now);
+            let mut cut = cutter.cut(taken, now);
             now += 1;
             charged -= cut.bytes;
+            prop_assert!(read_back(&mut cut) == cut.batches, "the log reads what was cut");
             for batch in &cut.batches {
                 prop_assert!(batch.events.len() <= BATCH_EVENTS_MAX && batch.body.len() <= BATCH_BYTES_MAX);
                 prop_assert!(last_ids.insert(batch.lane(), batch.id).is_none_or(|last| last < batch.id));

@@ -47,7 +47,7 @@ use parking_lot::Mutex;
 use reader::{ReaderSettings, Readers};
 use sender::{Sender, Submission};
 use sluice_model::Lane;
-use sluice_model::wire::record::RecordEncoder;
+use sluice_model::wire::record::{BlockCodec, RecordEncoder};
 use sluice_ports::PortError;
 use sluice_ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
 use std::sync::Arc;
@@ -163,9 +163,12 @@ impl KinesisLog {
 
     fn encode(&self, record: &RecordDraft) -> Result<Vec<u8>, AppendError> {
         let kept = self.encoders.lock().pop();
-        let mut encoder = kept.map_or_else(|| RecordEncoder::new(self.zstd_level), Ok).map_err(|error| {
-            AppendError::NotTaken { detail: error.to_string().into(), retry_after: Duration::from_secs(1) }
-        })?;
+        let mut encoder = kept
+            .map_or_else(|| RecordEncoder::new(BlockCodec::Zstd(self.zstd_level)), Ok)
+            .map_err(|error| AppendError::NotTaken {
+                detail: error.to_string().into(),
+                retry_after: Duration::from_secs(1),
+            })?;
         let mut bytes = Vec::new();
         encoder.encode(record, &mut bytes);
         let mut encoders = self.encoders.lock();

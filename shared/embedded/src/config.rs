@@ -9,7 +9,18 @@ use serde::{Deserialize, Serialize};
 use sluice_model::batch::BATCH_BYTES_MAX;
 use sluice_model::config::{ConfigError, within};
 use sluice_model::ids::LANES_MAX;
+use sluice_model::wire::record::BlockCodec;
 use std::time::Duration;
+
+/// How the log's records are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogCompression {
+    /// The block format of LZ4.
+    Lz4,
+    /// zstd.
+    Zstd,
+}
 
 /// The embedded engine's configuration. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +32,10 @@ pub struct EngineConfig {
     pub shards: u16,
     /// Size of a log segment, 1 MiB to 4 GiB. Each shard has at least two.
     pub log_segment_bytes: u64,
-    /// The zstd level of stored records, -50 to 19. Lower levels are faster and pack less.
+    /// How stored records are compressed: `lz4`, or `zstd`, which takes three times the
+    /// time and half the disk. Either way, records of both kinds are read.
+    pub compression: LogCompression,
+    /// The level of zstd, -50 to 19. Lower levels are faster and pack less.
     pub zstd_level: i32,
     /// Bytes of a shard's newest records that are kept in memory for its consumer.
     pub log_tail_bytes: usize,
@@ -50,6 +64,7 @@ impl Default for EngineConfig {
             lanes: 128,
             shards: 1,
             log_segment_bytes: 128 << 20,
+            compression: LogCompression::Lz4,
             zstd_level: 1,
             log_tail_bytes: 48 << 20,
             state_segment_bytes: 32 << 20,
@@ -97,7 +112,10 @@ impl EngineConfig {
             shards: self.shards,
             log: LogSettings {
                 segment_bytes: self.log_segment_bytes,
-                zstd_level: self.zstd_level,
+                codec: match self.compression {
+                    LogCompression::Lz4 => BlockCodec::Lz4,
+                    LogCompression::Zstd => BlockCodec::Zstd(self.zstd_level),
+                },
                 tail_bytes: self.log_tail_bytes,
             },
             kv: KvSettings {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use sluice_model::Lane;
 use sluice_model::ids::LANES_MAX;
 use sluice_ports::PortError;
-use sluice_ports::log::{AppendError, Log, LogPage, Position, RecordDraft, ShardId};
+use sluice_ports::log::{AppendError, BlockCodec, Log, LogPage, Position, RecordDraft, ShardId};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use std::time::Duration;
 pub struct LogSettings {
     /// Bytes of a segment file.
     pub segment_bytes: u64,
-    /// The zstd level of records; negative levels are faster and pack less.
-    pub zstd_level: i32,
+    /// How records are compressed.
+    pub codec: BlockCodec,
     /// Bytes of the newest records that a shard keeps in memory.
     pub tail_bytes: usize,
 }
@@ -35,6 +35,7 @@ pub struct LogSettings {
 /// The embedded log.
 pub struct EmbeddedLog {
     shards: Vec<Arc<LogShard>>,
+    codec: BlockCodec,
     recovered_ms: u64,
 }
 
@@ -53,7 +54,7 @@ impl EmbeddedLog {
             })
             .collect::<io::Result<_>>()?;
         let recovered_ms = shards.iter().map(|shard| shard.index.max_ms()).max().unwrap_or(0);
-        Ok(Self { shards, recovered_ms })
+        Ok(Self { shards, codec: settings.codec, recovered_ms })
     }
 
     /// The shard that holds a lane.
@@ -97,6 +98,10 @@ impl Log for EmbeddedLog {
 
     fn append_unit(&self, lane: Lane) -> usize {
         usize::from(lane.number()) % self.shards.len()
+    }
+
+    fn body_codec(&self) -> Option<BlockCodec> {
+        Some(self.codec)
     }
 
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError> {

@@ -4,13 +4,12 @@
 //! `@octokit/webhooks-examples`, whole and cut to about 1 KB (their first
 //! fields), in batches of so many, each batch in a record of its own:
 //!
-//! `cargo run --release -p sluice-shared --example compression -- .../@octokit/webhooks-examples/api.github.com/index.json`
+//! `cargo run --release -p sluice-model --example compression -- .../@octokit/webhooks-examples/api.github.com/index.json`
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints its figures")]
 
 use serde_json::{Map, Value};
 use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
-use sluice_model::wire::record::RecordDraft;
-use sluice_model::wire::record::RecordEncoder;
+use sluice_model::wire::record::{BlockCodec, RecordDraft, RecordEncoder};
 use sluice_model::{Batch, CustomerId, EventId, EventMeta, Lane};
 use std::sync::Arc;
 
@@ -86,7 +85,7 @@ fn main() {
         .map(|(kind, payload)| (kind.clone(), cut(payload, CUT_BYTES - ENVELOPE_BYTES)))
         .collect();
     println!("{} events", whole.len());
-    let mut encoder = RecordEncoder::new(LEVEL).unwrap();
+    let mut encoder = RecordEncoder::new(BlockCodec::Zstd(LEVEL)).unwrap();
     for (name, events) in [("whole", &whole), ("cut", &cut)] {
         for size in [1usize, 2, 5, 10, 25, 50, 100] {
             let (mut raw, mut packed, mut out) = (0, 0, Vec::new());
@@ -96,7 +95,13 @@ fn main() {
                 let batch = batch(chunk, number as u64);
                 raw += batch.body.len();
                 let lane = Some(batch.lane());
-                let draft = RecordDraft { lane, producer: 1, sequence: 1, batches: vec![Arc::new(batch)] };
+                let draft = RecordDraft {
+                    lane,
+                    producer: 1,
+                    sequence: 1,
+                    batches: vec![Arc::new(batch)],
+                    parts: Vec::new(),
+                };
                 out.clear();
                 encoder.encode(&draft, &mut out);
                 packed += out.len();

@@ -1,11 +1,10 @@
-//! Encoding a record at several zstd levels: time and size an event, beside a plain copy.
+//! Encoding a record with LZ4 and at several zstd levels: time and size an event, beside a plain copy.
 //!
-//! `cargo run --release -p sluice-shared --example record_bench`
+//! `cargo run --release -p sluice-model --example record_bench`
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its figures")]
 
 use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
-use sluice_model::wire::record::RecordDraft;
-use sluice_model::wire::record::{RecordDirectory, RecordEncoder};
+use sluice_model::wire::record::{BlockCodec, RecordDirectory, RecordDraft, RecordEncoder};
 use sluice_model::{Batch, CustomerId, EventId, EventMeta, Lane};
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,6 +62,7 @@ fn main() {
             producer: 1,
             sequence: 1,
             batches: (0..batches).map(|i| Arc::new(batch(i, events))).collect(),
+            parts: Vec::new(),
         };
         let count = f64::from(events) * batches as f64;
         let raw: usize = draft.batches.iter().map(|b| b.body.len()).sum();
@@ -76,8 +76,9 @@ fn main() {
             std::hint::black_box(&out);
         }
         let copy = started.elapsed().as_secs_f64() / rounds as f64;
-        for level in [-50, -20, -10, -7, -5, -3, -1, 1, 3] {
-            let mut encoder = RecordEncoder::new(level).unwrap();
+        let levels = [-50, -10, -5, -3, -1, 1, 3].map(BlockCodec::Zstd);
+        for codec in [BlockCodec::Lz4].into_iter().chain(levels) {
+            let mut encoder = RecordEncoder::new(codec).unwrap();
             let started = Instant::now();
             for _ in 0..rounds {
                 out.clear();
@@ -91,7 +92,8 @@ fn main() {
             }
             let decode = started.elapsed().as_secs_f64() / rounds as f64;
             println!(
-                "  level {level:>3}: {:>5.0} ns an event, {:.0} MB/s, {:.1} × a copy; packs {:.1} ×; decode {:.0} ns an event",
+                "  {:>9}: {:>5.0} ns an event, {:.0} MB/s, {:.1} × a copy; packs {:.1} ×; decode {:.0} ns an event",
+                format!("{codec:?}"),
                 encode / count * 1e9,
                 raw as f64 / encode / 1e6,
                 encode / copy,

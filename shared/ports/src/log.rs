@@ -4,7 +4,7 @@ use super::PortError;
 use async_trait::async_trait;
 use sluice_model::wire::bytes_reader::BytesReader;
 use sluice_model::wire::record::RecordDirectory;
-pub use sluice_model::wire::record::RecordDraft;
+pub use sluice_model::wire::record::{BlockCodec, RecordDraft};
 use sluice_model::{Batch, Lane};
 use std::fmt;
 use std::sync::Arc;
@@ -196,6 +196,12 @@ pub trait Log: Send + Sync + 'static {
 
     /// The unit that a lane's batches are appended to.
     fn append_unit(&self, lane: Lane) -> usize;
+
+    /// How bodies may be compressed before they are appended; `None` if the log
+    /// compresses whole records better itself.
+    fn body_codec(&self) -> Option<BlockCodec> {
+        None
+    }
 
     /// Makes a record durable.
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError>;

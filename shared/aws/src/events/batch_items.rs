@@ -12,7 +12,7 @@ use crate::attribute::{Item, bytes, bytes_in, number, number_in};
 use crate::table::damaged;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sluice_model::Batch;
-use sluice_model::wire::record::{RecordDirectory, RecordEncoder};
+use sluice_model::wire::record::{BlockCodec, RecordDirectory, RecordEncoder};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{Direction, LaneScan, NewBatch};
 use sluice_ports::log::RecordDraft;
@@ -40,7 +40,7 @@ pub(super) struct BatchItems {
 
 fn encode(record: &RecordDraft) -> std::io::Result<Vec<u8>> {
     ENCODER.with_borrow_mut(|kept| {
-        let mut encoder = kept.take().map_or_else(|| RecordEncoder::new(ZSTD_LEVEL), Ok)?;
+        let mut encoder = kept.take().map_or_else(|| RecordEncoder::new(BlockCodec::Zstd(ZSTD_LEVEL)), Ok)?;
         let mut encoded = Vec::new();
         encoder.encode(record, &mut encoded);
         *kept = Some(encoder);
@@ -52,8 +52,13 @@ pub(super) fn items(new: &NewBatch, ttl: u64) -> Result<BatchItems, PortError> {
     let batch = &new.batch;
     // The idempotency store keeps the claims.
     let stored = Batch { claims: Vec::new(), ..Batch::clone(batch) };
-    let record =
-        RecordDraft { lane: Some(batch.lane()), producer: 0, sequence: 0, batches: vec![stored.into()] };
+    let record = RecordDraft {
+        lane: Some(batch.lane()),
+        producer: 0,
+        sequence: 0,
+        batches: vec![stored.into()],
+        parts: Vec::new(),
+    };
     let encoded = encode(&record)
         .map_err(|error| PortError::unavailable("encode a batch for the event store", error))?;
     let mut head = layout::keyed(layout::key(ItemKind::Batch, batch.customer, batch.id), ttl);

@@ -12,7 +12,7 @@ use std::time::Duration;
 async fn append(log: &KinesisLog, lane: u16) -> Result<(), AppendError> {
     let lane = Lane::new(lane).unwrap();
     let batches = vec![Batches::new(lane).next(1, 50)];
-    let draft = RecordDraft { lane: Some(lane), producer: 7, sequence: 1, batches };
+    let draft = RecordDraft { lane: Some(lane), producer: 7, sequence: 1, batches, parts: Vec::new() };
     log.append(log.append_unit(lane), draft).await
 }
 

@@ -6,6 +6,7 @@ use super::{Deduplicated, KinesisLog};
 use crate::AwsConfig;
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use sluice_model::wire::record::{BlockCodec, RecordEncoder};
 use sluice_model::{Batch, Lane};
 use sluice_ports::log::{LogItem, LogRecord, Position, RecordDraft, ShardId};
 use sluice_ports::sample::Batches;
@@ -115,9 +116,10 @@ impl FakeStream {
     /// Stores a record of the producer's count that arrives at that time.
     pub(crate) fn store(&self, shard: usize, sequence: u64, at_ms: u64) -> Position {
         let batches = vec![Arc::clone(&self.batch)];
-        let draft = RecordDraft { lane: Some(self.batch.lane()), producer: 7, sequence, batches };
+        let draft =
+            RecordDraft { lane: Some(self.batch.lane()), producer: 7, sequence, batches, parts: Vec::new() };
         let mut bytes = Vec::new();
-        sluice_model::wire::record::RecordEncoder::new(1).unwrap().encode(&draft, &mut bytes);
+        RecordEncoder::new(BlockCodec::Zstd(1)).unwrap().encode(&draft, &mut bytes);
         let mut state = self.state.lock();
         let count: usize = state.shards.iter().map(|shard| shard.records.len()).sum();
         let position = Position::from_lsn(1 + count as u64);

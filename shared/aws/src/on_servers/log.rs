@@ -29,7 +29,13 @@ impl LaneWriter {
     fn draft(&mut self) -> RecordDraft {
         self.sequence += 1;
         let batches = vec![self.batches.next(2, 50)];
-        RecordDraft { lane: Some(self.lane), producer: 7, sequence: self.sequence, batches }
+        RecordDraft {
+            lane: Some(self.lane),
+            producer: 7,
+            sequence: self.sequence,
+            batches,
+            parts: Vec::new(),
+        }
     }
 }
 

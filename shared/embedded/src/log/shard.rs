@@ -55,7 +55,7 @@ impl LogShard {
         let tail = Arc::new(Mutex::new(Tail::new(settings.tail_bytes, end)));
         let (end_sender, end) = watch::channel(end);
         let readers = LogReaders { index: index.clone(), tail: tail.clone(), end: end_sender };
-        let encoder = RecordEncoder::new(settings.zstd_level)?;
+        let encoder = RecordEncoder::new(settings.codec)?;
         let writer = LogWriter::start(number, writer, encoder, readers)?;
         let (id, findings) = (shard_id(number), recovered.findings);
         Ok(Self { id, segments, index, tail, end, writer, findings })

@@ -3,7 +3,7 @@
 use crate::{EmbeddedEngine, EngineClock, EngineSettings, KvSettings, LogSettings, RetentionSettings};
 use sluice_model::{Batch, Lane};
 use sluice_ports::Log;
-use sluice_ports::log::{AppendError, LogItem, LogRecord, Position, RecordDraft, ShardId};
+use sluice_ports::log::{AppendError, BlockCodec, LogItem, LogRecord, Position, RecordDraft, ShardId};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) fn settings() -> EngineSettings {
     EngineSettings {
         lanes: 16,
         shards: 2,
-        log: LogSettings { segment_bytes: SEGMENT_BYTES, zstd_level: 1, tail_bytes: 32 << 10 },
+        log: LogSettings { segment_bytes: SEGMENT_BYTES, codec: BlockCodec::Lz4, tail_bytes: 32 << 10 },
         kv: KvSettings {
             segment_bytes: 32 << 10,
             linger: Duration::ZERO,
@@ -41,7 +41,7 @@ pub(crate) fn lane(number: u16) -> Lane {
 /// Appends batches of one lane as one record.
 pub(crate) async fn append(log: &dyn Log, batches: Vec<Arc<Batch>>) -> Result<(), AppendError> {
     let unit = log.append_unit(batches[0].lane());
-    log.append(unit, RecordDraft { lane: None, producer: 7, sequence: 0, batches }).await
+    log.append(unit, RecordDraft { lane: None, producer: 7, sequence: 0, batches, parts: Vec::new() }).await
 }
 
 /// All that a shard's log says, from a position on.

@@ -3,7 +3,7 @@
 //! ```text
 //! header, 48 bytes
 //!   0  4  magic "SLR1"
-//!   4  1  version, 1
+//!   4  1  version: 1, or 2 if a block is LZ4 or a batch has blank ids
 //!   5  1  flags, 0
 //!   6  2  lane of all batches, or 0xffff where batches of several lanes share the record
 //!   8  8  producer: the edge process that cut it
@@ -15,13 +15,17 @@
 //!  40  4  CRC32C of the directory
 //!  44  4  CRC32C of bytes 0..44
 //! directory
-//!   a row a block, 12 bytes:  stored length u32, raw length u32, encoding u8 (0 stored, 1 zstd), 3 × 0
+//!   a row a block, 12 bytes:  stored length u32, raw length u32, encoding u8 (0 stored, 1 zstd,
+//!                             2 LZ4, its block format), 3 × 0
 //!   a row a batch, 56 bytes:  customer 16, batch id 16 (both big-endian), first block u32,
 //!                             offset in it u32, raw length u32, events u16, types u16, claims u16,
-//!                             0 u16, CRC32C of the raw bytes u32
+//!                             flags u16 (1 blank ids), CRC32C of the raw bytes u32
 //!     then a row a claim, 40: key hash 16, body hash 16, first u16, count u16, part u16, parts u16
 //! blocks, one after the other
 //! ```
+//!
+//! A batch with blank ids was compressed before its events had ids: whoever
+//! reads it writes the ids into the envelopes, after the checksum is compared.
 //!
 //! A batch's raw bytes are its tables and its body, cut over one or more
 //! blocks of at most 64 KiB raw. Small batches share a block; a batch larger
@@ -45,14 +49,19 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod block;
 mod encode;
+mod packed;
 #[cfg(any(test, feature = "fuzzing"))]
 mod reseal;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
+pub use block::BlockCodec;
+use block::BlockEncoding;
 pub use encode::RecordEncoder;
+pub use packed::{BodyPart, PackedRun};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use reseal::reseal;
 
@@ -62,7 +71,12 @@ pub const HEADER_LEN: usize = 48;
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 const MAGIC: [u8; 4] = *b"SLR1";
-const VERSION: u8 = 1;
+/// The version of records that every build reads.
+const VERSION_FIRST: u8 = 1;
+/// The version of records with LZ4 blocks or blank ids.
+const VERSION_PACKED: u8 = 2;
+/// A batch row's flag: the envelopes' ids are blank.
+const FLAG_BLANK_IDS: u16 = 1;
 const LANE_MIXED: u16 = 0xffff;
 const BLOCK_ROW_LEN: usize = 12;
 /// The most raw bytes of a batch: its body and the largest tables it can have.
@@ -99,6 +113,9 @@ pub struct RecordDraft {
     pub sequence: u64,
     /// The batches, ascending by id within a lane.
     pub batches: Vec<Arc<Batch>>,
+    /// The parts of the batches' bodies, by the batch's index, if some were
+    /// compressed before; without parts the body is compressed as a whole.
+    pub parts: Vec<Vec<BodyPart>>,
 }
 
 /// Where a record's batches and blocks are.
@@ -128,6 +145,7 @@ pub struct BatchRow {
     first_block: u32,
     offset: u32,
     raw_len: u32,
+    blank_ids: bool,
     crc: u32,
 }
 
@@ -137,7 +155,7 @@ struct BlockRow {
     start: usize,
     stored_len: u32,
     raw_len: u32,
-    zstd: bool,
+    encoding: BlockEncoding,
 }
 
 /// The length of header and directory together: so many bytes must be read
@@ -174,7 +192,7 @@ impl RecordHeader {
             return Err(RecordError::Checksum("record header"));
         }
         match reader.u8()? {
-            VERSION => {}
+            VERSION_FIRST | VERSION_PACKED => {}
             other => return Err(RecordError::Version(other)),
         }
         reader.take(3)?;
@@ -224,12 +242,15 @@ impl RecordDirectory {
     }
 
     fn block_row(reader: &mut BytesReader<'_>, start: usize) -> Result<BlockRow, RecordError> {
-        let (stored_len, raw_len, encoding) = (reader.u32()?, reader.u32()?, reader.u8()?);
+        let (stored_len, raw_len) = (reader.u32()?, reader.u32()?);
+        let encoding = BlockEncoding::from_byte(reader.u8()?);
         reader.take(3)?;
-        if raw_len as usize > BLOCK_BYTES_MAX || encoding > 1 {
-            return Err(RecordError::Malformed("a block row is out of bounds"));
+        match encoding {
+            Some(encoding) if raw_len as usize <= BLOCK_BYTES_MAX => {
+                Ok(BlockRow { start, stored_len, raw_len, encoding })
+            }
+            _ => Err(RecordError::Malformed("a block row is out of bounds")),
         }
-        Ok(BlockRow { start, stored_len, raw_len, zstd: encoding == 1 })
     }
 
     fn batch_row(reader: &mut BytesReader<'_>) -> Result<BatchRow, RecordError> {
@@ -237,8 +258,7 @@ impl RecordDirectory {
         let id = BatchId::from_bytes(reader.array()?);
         let (first_block, offset, raw_len) = (reader.u32()?, reader.u32()?, reader.u32()?);
         let (events, types, claims) = (reader.u16()?, reader.u16()?, reader.u16()?);
-        reader.u16()?;
-        let crc = reader.u32()?;
+        let (flags, crc) = (reader.u16()?, reader.u32()?);
         let claims = (0..claims)
             .map(|_| {
                 Ok(Claim {
@@ -255,7 +275,12 @@ impl RecordDirectory {
         if is_far || usize::from(events) > BATCH_EVENTS_MAX || raw_len as usize > RAW_BYTES_MAX {
             return Err(RecordError::Malformed("a batch row is out of bounds"));
         }
-        Ok(BatchRow { customer, id, events, claims, types, first_block, offset, raw_len, crc })
+        let blank_ids = match flags {
+            0 => false,
+            FLAG_BLANK_IDS => true,
+            _ => return Err(RecordError::Malformed("a batch row has unknown flags")),
+        };
+        Ok(BatchRow { customer, id, events, claims, types, first_block, offset, raw_len, blank_ids, crc })
     }
 
     /// Where the blocks of a batch lie in the record: the bytes that
@@ -301,7 +326,7 @@ impl RecordDirectory {
             let stored = data
                 .get(start..start + block.stored_len as usize)
                 .ok_or(RecordError::Malformed("a block is cut off"))?;
-            block.unpack(stored, &mut raw)?;
+            block::unpack(block.encoding, stored, block.raw_len as usize, &mut raw)?;
         }
         Ok(raw.into())
     }

@@ -75,7 +75,13 @@ impl<'a> Appender<'a> {
     fn draft(&mut self, batches: usize, bytes: usize) -> RecordDraft {
         let batches = (0..batches).map(|_| self.batches.next(3, bytes)).collect();
         self.sequence += 1;
-        RecordDraft { lane: Some(self.lane), producer: self.producer, sequence: self.sequence, batches }
+        RecordDraft {
+            lane: Some(self.lane),
+            producer: self.producer,
+            sequence: self.sequence,
+            batches,
+            parts: Vec::new(),
+        }
     }
 
     async fn append(&self, draft: &RecordDraft) {

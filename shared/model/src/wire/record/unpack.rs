@@ -1,35 +1,11 @@
 //! From stored blocks to batches.
 
-use super::{BatchRow, BlockRow, RecordError};
+use super::{BatchRow, RecordError};
+use crate::ids::IdText;
 use crate::wire::bytes_reader::BytesReader;
-use crate::{Batch, EventMeta};
+use crate::wire::envelope::{ID_OFFSET, stamp};
+use crate::{Batch, BatchId, EventMeta};
 use bytes::Bytes;
-use std::cell::RefCell;
-use zstd::bulk::Decompressor;
-
-thread_local! {
-    /// The thread's zstd context: making one costs as much as unpacking a block.
-    static UNPACKER: RefCell<Decompressor<'static>> =
-        RefCell::new(Decompressor::new().expect("zstd makes a context unless memory is at its end"));
-}
-
-impl BlockRow {
-    /// Appends the block's raw bytes.
-    pub(super) fn unpack(self, stored: &[u8], raw: &mut Vec<u8>) -> Result<(), RecordError> {
-        if !self.zstd {
-            raw.extend_from_slice(stored);
-            return Ok(());
-        }
-        let start = raw.len();
-        raw.resize(start + self.raw_len as usize, 0);
-        let unpacked = UNPACKER.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, &mut raw[start..]));
-        match unpacked {
-            Ok(len) if len == self.raw_len as usize => Ok(()),
-            Ok(_shorter) => Err(RecordError::Malformed("a block is not as long as its row says")),
-            Err(_damaged) => Err(RecordError::Checksum("block (zstd)")),
-        }
-    }
-}
 
 impl BatchRow {
     /// The batch within the raw bytes of its blocks.
@@ -68,7 +44,7 @@ impl BatchRow {
                 event.ordering = reader.u64()?;
             }
         }
-        let body = raw.slice(reader.position()..);
+        let mut body = raw.slice(reader.position()..);
         let mut last = 0;
         for (i, event) in events.iter().enumerate() {
             let start = if i == 0 { 0 } else { last + 1 };
@@ -80,6 +56,24 @@ impl BatchRow {
         if last != body.len() || events.is_empty() {
             return Err(RecordError::Malformed("a batch's events do not fill its body"));
         }
+        if self.blank_ids {
+            body = stamped(self.id, &events, &body)?;
+        }
         Ok(Batch { customer: self.customer, id: self.id, types, events, claims: self.claims.clone(), body })
     }
+}
+
+/// The body with the events' ids written into their envelopes.
+fn stamped(id: BatchId, events: &[EventMeta], body: &[u8]) -> Result<Bytes, RecordError> {
+    let (mut body, mut text, mut start) = (body.to_vec(), IdText::default(), 0);
+    for (index, event) in events.iter().enumerate() {
+        let envelope = &mut body[start..event.end as usize];
+        let id = text.of(id.event(index as u16));
+        if envelope.len() < ID_OFFSET + id.len() {
+            return Err(RecordError::Malformed("an envelope has no room for its id"));
+        }
+        stamp(&id, envelope);
+        start = event.end as usize + 1;
+    }
+    Ok(body.into())
 }
