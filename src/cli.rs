@@ -43,7 +43,7 @@ pub(crate) enum Command {
     /// Make the stream, tables, queues and schema that are missing (development, emulators)
     #[cfg(feature = "aws")]
     Provision(Provision),
-    /// Ask whether the process on this machine is ready: exit status 0 if it is, 1 with the reasons if not
+    /// Ask whether the process on this machine is ready (or alive): exit status 0 if it is, 1 with the reasons if not
     Healthcheck(Healthcheck),
     #[command(flatten)]
     Remote(Remote),
@@ -160,6 +160,10 @@ pub(crate) struct Healthcheck {
     /// Ask this listener instead, such as http://127.0.0.1:8081
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Ask only whether it is alive: for an orchestrator that ends a process that is not. A process
+    /// that waits for a dependency is alive, and not ready
+    #[arg(long)]
+    pub alive: bool,
     /// Give up on an answer after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub timeout: u64,

@@ -1,4 +1,4 @@
-//! `sluice healthcheck`: asks the process on this machine whether it is ready,
+//! `sluice healthcheck`: asks the process on this machine whether it is ready or alive,
 //! for containers that have neither a shell nor curl.
 
 mod verdict;
@@ -11,7 +11,7 @@ use std::error::Error as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use verdict::{ListenerVerdict, judge, read};
+use verdict::{CheckedState, ListenerVerdict, judge, read};
 
 /// The most bytes of an answer: reasons are a few hundred.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -26,33 +26,39 @@ struct AskedListener {
 /// Asks; the error says who is not ready and why.
 #[expect(clippy::print_stdout, reason = "Docker keeps what a check prints")]
 pub(crate) fn run(options: &Healthcheck, config: &Config) -> anyhow::Result<()> {
+    let state = if options.alive { CheckedState::Alive } else { CheckedState::Ready };
     let listeners = match &options.url {
-        Some(url) => vec![AskedListener { name: "--url", url: given_url(url)? }],
-        None => configured(options.role, config)?,
+        Some(url) => vec![AskedListener { name: "--url", url: given_url(url, state)? }],
+        None => configured(options.role, state, config)?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked = ask_all(listeners, Duration::from_secs(options.timeout));
+    let asked = ask_all(listeners, state, Duration::from_secs(options.timeout));
     let verdicts = runtime.context("start the runtime")?.block_on(asked)?;
-    println!("{}", judge(&verdicts).map_err(anyhow::Error::msg)?);
+    println!("{}", judge(&verdicts, state).map_err(anyhow::Error::msg)?);
     Ok(())
 }
 
 /// The URL to ask, where the user named the listener.
-fn given_url(text: &str) -> anyhow::Result<Url> {
+fn given_url(text: &str, state: CheckedState) -> anyhow::Result<Url> {
     let mut url = Url::parse(text).with_context(|| format!("--url {text}"))?;
     anyhow::ensure!(
         matches!(url.scheme(), "http" | "https") && url.has_host(),
         "--url {text}: expected a URL such as http://127.0.0.1:8081"
     );
     let path = url.path().trim_end_matches('/');
-    if !path.ends_with("/readyz") {
-        url.set_path(&format!("{path}/readyz"));
+    let probe = state.path();
+    if !path.ends_with(probe) {
+        url.set_path(&format!("{path}{probe}"));
     }
     Ok(url)
 }
 
 /// The listeners at which a process of this configuration may answer.
-fn configured(role: Option<CheckedRole>, config: &Config) -> anyhow::Result<Vec<AskedListener>> {
+fn configured(
+    role: Option<CheckedRole>,
+    state: CheckedState,
+    config: &Config,
+) -> anyhow::Result<Vec<AskedListener>> {
     let admin_scheme = match config.edge.tls.files() {
         Some(_) if config.edge.tls.on_admin => "https",
         _ => "http",
@@ -76,7 +82,7 @@ fn configured(role: Option<CheckedRole>, config: &Config) -> anyhow::Result<Vec<
     known
         .into_iter()
         .map(|(name, scheme, address)| {
-            let text = format!("{scheme}://{}/readyz", reached(address));
+            let text = format!("{scheme}://{}{}", reached(address), state.path());
             Ok(AskedListener { name, url: Url::parse(&text).with_context(|| format!("{name}: {text}"))? })
         })
         .collect()
@@ -93,7 +99,11 @@ const fn reached(address: SocketAddr) -> SocketAddr {
 }
 
 /// Asks all at the same time, each for at most `within`.
-async fn ask_all(listeners: Vec<AskedListener>, within: Duration) -> anyhow::Result<Vec<ListenerVerdict>> {
+async fn ask_all(
+    listeners: Vec<AskedListener>,
+    state: CheckedState,
+    within: Duration,
+) -> anyhow::Result<Vec<ListenerVerdict>> {
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
@@ -101,15 +111,15 @@ async fn ask_all(listeners: Vec<AskedListener>, within: Duration) -> anyhow::Res
         .tls_danger_accept_invalid_certs(true)
         .build()
         .context("make the HTTP client")?;
-    Ok(futures_util::future::join_all(listeners.iter().map(|listener| ask(&client, listener))).await)
+    Ok(futures_util::future::join_all(listeners.iter().map(|listener| ask(&client, listener, state))).await)
 }
 
-async fn ask(client: &reqwest::Client, listener: &AskedListener) -> ListenerVerdict {
+async fn ask(client: &reqwest::Client, listener: &AskedListener, state: CheckedState) -> ListenerVerdict {
     let place = format!("{} {}", listener.name, listener.url);
     let answer = match client.get(listener.url.clone()).send().await {
         Ok(response) => {
             let status = response.status().as_u16();
-            bounded_body(response).await.map(|body| read(status, &body))
+            bounded_body(response).await.map(|body| read(state, status, &body))
         }
         Err(error) if nobody_listens(&error) => return ListenerVerdict::NobodyListens(place),
         Err(error) => Err(error.without_url().into()),
@@ -154,7 +164,10 @@ mod tests {
     fn asked(role: Option<CheckedRole>, change: impl FnOnce(&mut Config)) -> anyhow::Result<Vec<String>> {
         let mut config = Config::default();
         change(&mut config);
-        Ok(configured(role, &config)?.into_iter().map(|listener| listener.url.to_string()).collect())
+        Ok(configured(role, CheckedState::Ready, &config)?
+            .into_iter()
+            .map(|listener| listener.url.to_string())
+            .collect())
     }
 
     #[test]
@@ -206,10 +219,14 @@ mod tests {
             ("https://a/prefix", "https://a/prefix/readyz"),
             ("http://a:1/readyz", "http://a:1/readyz"),
         ] {
-            assert_eq!(given_url(given).unwrap().as_str(), url);
+            assert_eq!(given_url(given, CheckedState::Ready).unwrap().as_str(), url);
         }
+        assert_eq!(given_url("http://a:1/", CheckedState::Alive).unwrap().as_str(), "http://a:1/healthz");
         for wrong in ["127.0.0.1:8081", "ftp://a/", "", "http://"] {
-            assert!(given_url(wrong).unwrap_err().to_string().contains("--url"), "{wrong}");
+            assert!(
+                given_url(wrong, CheckedState::Ready).unwrap_err().to_string().contains("--url"),
+                "{wrong}"
+            );
         }
     }
 }

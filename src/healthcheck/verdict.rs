@@ -1,7 +1,34 @@
-//! What the answers of `/readyz` mean together: pure rules.
+//! What the answers of `/readyz` and `/healthz` mean together: pure rules.
 
 use crate::remote::printable;
 use serde_json::Value;
+
+/// What a process is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CheckedState {
+    /// Whether it lives: it may wait for what it needs.
+    Alive,
+    /// Whether it does its work.
+    Ready,
+}
+
+impl CheckedState {
+    /// The path of the probe.
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::Alive => "/healthz",
+            Self::Ready => "/readyz",
+        }
+    }
+
+    /// The word for people.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Ready => "ready",
+        }
+    }
+}
 
 /// What became of asking one listener, with its name and URL.
 #[derive(Debug)]
@@ -18,7 +45,8 @@ pub(super) enum ListenerVerdict {
 ///
 /// # Errors
 /// The reasons, for people.
-pub(super) fn judge(verdicts: &[ListenerVerdict]) -> Result<String, String> {
+pub(super) fn judge(verdicts: &[ListenerVerdict], state: CheckedState) -> Result<String, String> {
+    let word = state.as_str();
     let (mut ready, mut not_ready, mut absent) = (Vec::new(), Vec::new(), Vec::new());
     for verdict in verdicts {
         match verdict {
@@ -28,16 +56,16 @@ pub(super) fn judge(verdicts: &[ListenerVerdict]) -> Result<String, String> {
         }
     }
     if !not_ready.is_empty() {
-        Err(format!("not ready: {}", not_ready.join("; ")))
+        Err(format!("not {word}: {}", not_ready.join("; ")))
     } else if ready.is_empty() {
-        Err(format!("not ready: nobody listens at {}", absent.join(" or ")))
+        Err(format!("not {word}: nobody listens at {}", absent.join(" or ")))
     } else {
-        Ok(format!("ready: {}", ready.join("; ")))
+        Ok(format!("{word}: {}", ready.join("; ")))
     }
 }
 
-/// Reads an answer of `/readyz`: a note that follows "ready", or the reason why not.
-pub(super) fn read(status: u16, body: &[u8]) -> Result<String, String> {
+/// Reads an answer of the probe: a note that follows "ready", or the reason why not.
+pub(super) fn read(state: CheckedState, status: u16, body: &[u8]) -> Result<String, String> {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return Err(format!("status {status}, and not JSON: is this Sluice?"));
     };
@@ -47,7 +75,11 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<String, String> {
         None => (&body["reason"], &body),
     };
     let lost = lost(facts);
-    let says_ready = body["status"] == "ready" || body["ready"] == true;
+    let says_ready = match state {
+        // The word of the ingest role, and that of a processor and of a process that starts.
+        CheckedState::Alive => body["status"] == "live" || body["status"] == "alive",
+        CheckedState::Ready => body["status"] == "ready" || body["ready"] == true,
+    };
     match (status, message.as_str()) {
         (200, _) if says_ready && lost.is_empty() => Ok(String::new()),
         (200, _) if says_ready => Ok(format!(", without {lost}")),
@@ -73,7 +105,7 @@ mod tests {
     use serde_json::json;
 
     fn says(status: u16, body: &Value) -> Result<String, String> {
-        read(status, body.to_string().as_bytes())
+        read(CheckedState::Ready, status, body.to_string().as_bytes())
     }
 
     #[test]
@@ -108,7 +140,7 @@ mod tests {
             [(200, "{}"), (200, "<html>"), (204, ""), (200, r#"{"status":"ok"}"#), (404, "[]")]
         {
             assert!(
-                read(status, body.as_bytes()).unwrap_err().contains("is this Sluice?"),
+                read(CheckedState::Ready, status, body.as_bytes()).unwrap_err().contains("is this Sluice?"),
                 "{status} {body}"
             );
         }
@@ -117,14 +149,31 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_waits_is_alive_and_not_ready() {
+        let alive = |status, body: &Value| read(CheckedState::Alive, status, body.to_string().as_bytes());
+        assert_eq!(alive(200, &json!({ "status": "alive" })), Ok(String::new()));
+        assert_eq!(alive(200, &json!({ "status": "live" })), Ok(String::new()));
+        assert!(alive(200, &json!({ "status": "ready" })).is_err());
+        assert!(says(200, &json!({ "status": "alive" })).is_err());
+        let silent = || ListenerVerdict::NotReady("a: timed out".into());
+        assert_eq!(judge(&[silent()], CheckedState::Alive), Err("not alive: a: timed out".into()));
+    }
+
+    #[test]
     fn everybody_who_answers_must_be_ready_and_somebody_must_answer() {
         let ready = || ListenerVerdict::Ready("a".into());
         let not_ready = || ListenerVerdict::NotReady("b: draining".into());
         let absent = || ListenerVerdict::NobodyListens("c".into());
-        assert_eq!(judge(&[ready(), absent()]), Ok("ready: a".into()));
-        assert_eq!(judge(&[absent(), not_ready()]), Err("not ready: b: draining".into()));
-        assert_eq!(judge(&[ready(), not_ready()]), Err("not ready: b: draining".into()));
-        assert_eq!(judge(&[absent(), absent()]), Err("not ready: nobody listens at c or c".into()));
-        assert!(judge(&[]).is_err());
+        assert_eq!(judge(&[ready(), absent()], CheckedState::Ready), Ok("ready: a".into()));
+        assert_eq!(
+            judge(&[absent(), not_ready()], CheckedState::Ready),
+            Err("not ready: b: draining".into())
+        );
+        assert_eq!(judge(&[ready(), not_ready()], CheckedState::Ready), Err("not ready: b: draining".into()));
+        assert_eq!(
+            judge(&[absent(), absent()], CheckedState::Ready),
+            Err("not ready: nobody listens at c or c".into())
+        );
+        assert!(judge(&[], CheckedState::Ready).is_err());
     }
 }

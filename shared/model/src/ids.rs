@@ -8,7 +8,8 @@
 //! bits  75..64  12  lane
 //! bits  63..62   2  variant, 0b10
 //! bits  61..16  46  counter: a random start each millisecond, then one up per batch
-//! bits  15..0   16  index of the event in its batch
+//! bits  15..12   4  zero: kept for the number of a region (docs/multi-region.md)
+//! bits  11..0   12  index of the event in its batch
 //! ```
 //!
 //! So the ids that one ingest process gives out in one lane ascend, and a

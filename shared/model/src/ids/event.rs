@@ -2,8 +2,12 @@
 
 use super::text::{IdError, parse_uuid};
 use super::{EventId, Lane, random_u128};
+use crate::batch::BATCH_EVENTS_MAX;
 use std::str::FromStr;
 
+/// The upper 4 of the 16 bits below the counter are zero, kept for a region's number.
+const INDEX_BITS: u32 = 12;
+const _: () = assert!(BATCH_EVENTS_MAX <= 1 << INDEX_BITS, "an index leaves the region's bits free");
 const COUNTER_BITS: u32 = 46;
 const COUNTER_MASK: u64 = (1 << COUNTER_BITS) - 1;
 

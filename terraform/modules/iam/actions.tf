@@ -1,0 +1,117 @@
+# What each role may call, by what it calls it on. tests/terraform compares this
+# with the calls in the code and with README's table; tests/distributed compares
+# it with what the roles really call.
+
+locals {
+  stream = {
+    ingest = [
+      "kinesis:DescribeStreamSummary",
+      "kinesis:ListShards",
+      "kinesis:PutRecords",
+    ]
+    processor = [
+      "kinesis:DescribeStreamSummary",
+      "kinesis:GetRecords",
+      "kinesis:GetShardIterator",
+      "kinesis:ListShards",
+    ]
+    provision = [
+      "kinesis:DescribeStreamSummary",
+    ]
+  }
+
+  # Only where shards push their records: on the stream, and on its consumer.
+  fan_out_stream   = ["kinesis:DescribeStreamConsumer", "kinesis:RegisterStreamConsumer"]
+  fan_out_consumer = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"]
+
+  events_table = {
+    ingest = [
+      "dynamodb:BatchWriteItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:DescribeTable",
+      "dynamodb:DescribeTimeToLive",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
+    ]
+    processor = [
+      "dynamodb:BatchWriteItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:DescribeTable",
+      "dynamodb:DescribeTimeToLive",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
+    ]
+    provision = [
+      "dynamodb:DescribeTable",
+      "dynamodb:DescribeTimeToLive",
+    ]
+  }
+
+  leases_table = {
+    ingest = [
+      "dynamodb:DescribeTable",
+    ]
+    processor = [
+      "dynamodb:DeleteItem",
+      "dynamodb:DescribeTable",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Scan",
+      "dynamodb:UpdateItem",
+    ]
+    provision = [
+      "dynamodb:DescribeTable",
+    ]
+  }
+
+  deliveries_queue = {
+    ingest = [
+      "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
+      "sqs:SendMessage",
+    ]
+    processor = [
+      "sqs:ChangeMessageVisibility",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
+      "sqs:ReceiveMessage",
+      "sqs:SendMessage",
+    ]
+    # It raises the size of messages, which the provider cannot.
+    provision = [
+      "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
+      "sqs:SetQueueAttributes",
+    ]
+  }
+
+  dead_letters_queue = {
+    ingest = [
+      "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
+      "sqs:SendMessage",
+    ]
+    processor = [
+      "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
+      "sqs:SendMessage",
+    ]
+    provision = [
+      "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
+      "sqs:SetQueueAttributes",
+    ]
+  }
+
+  # Not called by the program: the services use the key in its name.
+  key = {
+    ingest    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    processor = ["kms:Decrypt", "kms:GenerateDataKey"]
+    provision = ["kms:Decrypt"]
+  }
+}
