@@ -1,0 +1,376 @@
+//! One thin method for each operation of the API.
+//! Written by `sdk/generate` from the OpenAPI documents; do not edit.
+
+use crate::error::SdkError;
+use crate::pages::Pages;
+use crate::request::segment;
+use crate::{Admin, Client, types};
+use http::Method;
+
+impl Client {
+    /// That it answers, and where it is.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn health(&self) -> Result<types::Health, SdkError> {
+        self.core.call(Method::GET, "/health", None::<&()>, None::<&()>).await
+    }
+
+    /// Whether the process lives.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn live(&self) -> Result<types::State, SdkError> {
+        self.core.call(Method::GET, "/healthz", None::<&()>, None::<&()>).await
+    }
+
+    /// Whether requests should be sent here.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn ready(&self) -> Result<types::State, SdkError> {
+        self.core.call(Method::GET, "/readyz", None::<&()>, None::<&()>).await
+    }
+
+    /// Delete the dead letters that a filter names.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_dead_letters(&self, query: &types::DeleteDeadLettersQuery) -> Result<types::DeletedMany, SdkError> {
+        self.core.call(Method::DELETE, "/v1/dead-letters", Some(query), None::<&()>).await
+    }
+
+    /// Deliveries that were given up, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_dead_letters(&self, query: &types::ListDeadLettersQuery) -> Result<types::DeadLetterPage, SdkError> {
+        self.core.call(Method::GET, "/v1/dead-letters", Some(query), None::<&()>).await
+    }
+
+    /// Deliveries that were given up, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_dead_letters(&self, query: &types::ListDeadLettersQuery) -> Pages<types::DeadLetter> {
+        Pages::new(self.core.clone(), "/v1/dead-letters", query, "dead_letters")
+    }
+
+    /// Deliver dead letters anew.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn redrive(&self, body: &types::Redrive) -> Result<types::Redriven, SdkError> {
+        self.core.call(Method::POST, "/v1/dead-letters/redrive", None::<&()>, Some(body)).await
+    }
+
+    /// Delete a dead letter.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_dead_letter(&self, dead_letter_id: &str) -> Result<types::Deleted, SdkError> {
+        self.core.call(Method::DELETE, &format!("/v1/dead-letters/{}", segment(dead_letter_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// One event, and where it stands.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_event(&self, event_id: &str) -> Result<types::StoredEvent, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/events/{}", segment(event_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Acknowledge an event.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn ack_event(&self, event_id: &str) -> Result<types::Acknowledged, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/events/{}/ack", segment(event_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Deliver an event anew.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn resend_event(&self, event_id: &str, body: &types::Resend) -> Result<types::Resent, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/events/{}/resend", segment(event_id)), None::<&()>, Some(body)).await
+    }
+
+    /// The customer's events, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn inbox(&self, query: &types::InboxQuery) -> Result<types::InboxPage, SdkError> {
+        self.core.call(Method::GET, "/v1/inbox", Some(query), None::<&()>).await
+    }
+
+    /// The customer's events, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_inbox(&self, query: &types::InboxQuery) -> Pages<types::StoredEvent> {
+        Pages::new(self.core.clone(), "/v1/inbox", query, "events")
+    }
+
+    /// Acknowledge many events.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn ack_inbox(&self, body: &types::AckMany) -> Result<types::AckResults, SdkError> {
+        self.core.call(Method::POST, "/v1/inbox/ack", None::<&()>, Some(body)).await
+    }
+
+    /// All replays, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_replays(&self, query: &types::ListReplaysQuery) -> Result<types::ReplayPage, SdkError> {
+        self.core.call(Method::GET, "/v1/replay", Some(query), None::<&()>).await
+    }
+
+    /// All replays, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_replays(&self, query: &types::ListReplaysQuery) -> Pages<types::Replay> {
+        Pages::new(self.core.clone(), "/v1/replay", query, "replays")
+    }
+
+    /// Deliver history again.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn create_replay(&self, body: &types::NewReplay) -> Result<types::CreateReplayAnswer, SdkError> {
+        self.core.call(Method::POST, "/v1/replay", None::<&()>, Some(body)).await
+    }
+
+    /// End a replay.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn cancel_replay(&self, replay_id: &str) -> Result<types::Replay, SdkError> {
+        self.core.call(Method::DELETE, &format!("/v1/replay/{}", segment(replay_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// One replay, and how far it is.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_replay(&self, replay_id: &str) -> Result<types::Replay, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/replay/{}", segment(replay_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// All subscriptions, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_subscriptions(&self, query: &types::ListSubscriptionsQuery) -> Result<types::SubscriptionPage, SdkError> {
+        self.core.call(Method::GET, "/v1/subscriptions", Some(query), None::<&()>).await
+    }
+
+    /// All subscriptions, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_subscriptions(&self, query: &types::ListSubscriptionsQuery) -> Pages<types::Subscription> {
+        Pages::new(self.core.clone(), "/v1/subscriptions", query, "subscriptions")
+    }
+
+    /// Make a subscription.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn create_subscription(&self, body: &types::NewSubscription) -> Result<types::SubscriptionWithSecret, SdkError> {
+        self.core.call(Method::POST, "/v1/subscriptions", None::<&()>, Some(body)).await
+    }
+
+    /// Delete a subscription.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_subscription(&self, subscription_id: &str) -> Result<(), SdkError> {
+        self.core.call_empty(Method::DELETE, &format!("/v1/subscriptions/{}", segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// One subscription.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_subscription(&self, subscription_id: &str) -> Result<types::Subscription, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/subscriptions/{}", segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Change a subscription; what is absent stays.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn patch_subscription(&self, subscription_id: &str, body: &types::SubscriptionChange) -> Result<types::Subscription, SdkError> {
+        self.core.call(Method::PATCH, &format!("/v1/subscriptions/{}", segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Recent attempts, the newest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_deliveries(&self, subscription_id: &str, query: &types::ListDeliveriesQuery) -> Result<types::Attempts, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/subscriptions/{}/deliveries", segment(subscription_id)), Some(query), None::<&()>).await
+    }
+
+    /// Let a disabled subscription receive events again.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn enable_subscription(&self, subscription_id: &str) -> Result<types::Subscription, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/subscriptions/{}/enable", segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Make a new secret.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn rotate_secret(&self, subscription_id: &str) -> Result<types::SubscriptionWithSecret, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/subscriptions/{}/rotate-secret", segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Try a subscription out.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn test_event(&self, subscription_id: &str, body: &types::Trial) -> Result<types::TrialResult, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/subscriptions/{}/test", segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+}
+
+impl Admin {
+    /// All customers, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_customers(&self, query: &types::ListCustomersQuery) -> Result<types::CustomerPage, SdkError> {
+        self.core.call(Method::GET, "/admin/customers", Some(query), None::<&()>).await
+    }
+
+    /// All customers, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_customers(&self, query: &types::ListCustomersQuery) -> Pages<types::Customer> {
+        Pages::new(self.core.clone(), "/admin/customers", query, "customers")
+    }
+
+    /// Make a customer.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn create_customer(&self, body: &types::NewCustomer) -> Result<types::Customer, SdkError> {
+        self.core.call(Method::POST, "/admin/customers", None::<&()>, Some(body)).await
+    }
+
+    /// One customer.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_customer(&self, customer_id: &str) -> Result<types::Customer, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}", segment(customer_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Change a customer; what is absent stays.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn patch_customer(&self, customer_id: &str, body: &types::CustomerChange) -> Result<types::Customer, SdkError> {
+        self.core.call(Method::PATCH, &format!("/admin/customers/{}", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
+    /// All keys, revoked and expired ones too.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_keys(&self, customer_id: &str) -> Result<types::Keys, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/keys", segment(customer_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Make a key.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn create_key(&self, customer_id: &str, body: &types::NewKey) -> Result<types::KeyWithText, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/keys", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Revoke a key.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn revoke_key(&self, customer_id: &str, key_id: &str) -> Result<(), SdkError> {
+        self.core.call_empty(Method::DELETE, &format!("/admin/customers/{}/keys/{}", segment(customer_id), segment(key_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// All subscriptions, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_subscriptions(&self, customer_id: &str, query: &types::ListSubscriptionsQuery) -> Result<types::SubscriptionPage, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/subscriptions", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// All subscriptions, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_subscriptions(&self, customer_id: &str, query: &types::ListSubscriptionsQuery) -> Pages<types::Subscription> {
+        Pages::new(self.core.clone(), &format!("/admin/customers/{}/subscriptions", segment(customer_id)), query, "subscriptions")
+    }
+
+    /// Make a subscription.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn create_subscription(&self, customer_id: &str, body: &types::NewSubscription) -> Result<types::SubscriptionWithSecret, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Delete a subscription.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_subscription(&self, customer_id: &str, subscription_id: &str) -> Result<(), SdkError> {
+        self.core.call_empty(Method::DELETE, &format!("/admin/customers/{}/subscriptions/{}", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// One subscription.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_subscription(&self, customer_id: &str, subscription_id: &str) -> Result<types::Subscription, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/subscriptions/{}", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Change a subscription; what is absent stays.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn patch_subscription(&self, customer_id: &str, subscription_id: &str, body: &types::SubscriptionChange) -> Result<types::Subscription, SdkError> {
+        self.core.call(Method::PATCH, &format!("/admin/customers/{}/subscriptions/{}", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Recent attempts, the newest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_deliveries(&self, customer_id: &str, subscription_id: &str, query: &types::ListDeliveriesQuery) -> Result<types::Attempts, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/subscriptions/{}/deliveries", segment(customer_id), segment(subscription_id)), Some(query), None::<&()>).await
+    }
+
+    /// Let a disabled subscription receive events again.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn enable_subscription(&self, customer_id: &str, subscription_id: &str) -> Result<types::Subscription, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/enable", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Make a new secret.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn rotate_secret(&self, customer_id: &str, subscription_id: &str) -> Result<types::SubscriptionWithSecret, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/rotate-secret", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Try a subscription out.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn test_event(&self, customer_id: &str, subscription_id: &str, body: &types::Trial) -> Result<types::TrialResult, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/test", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+}

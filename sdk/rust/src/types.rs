@@ -1,0 +1,1713 @@
+//! What the API takes and answers.
+//! Written by `sdk/generate` from the OpenAPI documents; do not edit.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// `Accepted` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `message` of the API.
+    pub message: String,
+    /// `status` of the API.
+    pub status: String,
+    /// `timestamp` of the API.
+    pub timestamp: String,
+}
+
+/// `AcceptedMany` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedMany {
+    /// `accepted` of the API.
+    pub accepted: i64,
+    /// `events` of the API.
+    pub events: Vec<EventResult>,
+    /// `rejected` of the API.
+    pub rejected: i64,
+}
+
+/// `AckMany` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AckMany {
+    /// `event_ids` of the API.
+    pub event_ids: Vec<String>,
+}
+
+impl AckMany {
+    /// With what is required; the rest is absent.
+    pub fn new(event_ids: Vec<String>) -> Self {
+        Self {
+            event_ids,
+        }
+    }
+}
+
+/// `AckResult` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AckResult {
+    /// `acknowledged_at` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<String>,
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `status` of the API.
+    pub status: AckResultStatus,
+}
+
+/// `AckResultStatus` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum AckResultStatus {
+    /// `acknowledged`
+    Acknowledged,
+    /// `already_acknowledged`
+    AlreadyAcknowledged,
+    /// `not_found`
+    NotFound,
+    /// `invalid_id`
+    InvalidId,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl AckResultStatus {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::AlreadyAcknowledged => "already_acknowledged",
+            Self::NotFound => "not_found",
+            Self::InvalidId => "invalid_id",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for AckResultStatus {
+    fn from(value: String) -> Self {
+        match &*value {
+            "acknowledged" => Self::Acknowledged,
+            "already_acknowledged" => Self::AlreadyAcknowledged,
+            "not_found" => Self::NotFound,
+            "invalid_id" => Self::InvalidId,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<AckResultStatus> for String {
+    fn from(value: AckResultStatus) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for AckResultStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `AckResults` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AckResults {
+    /// `acknowledged` of the API.
+    pub acknowledged: i64,
+    /// `results` of the API.
+    pub results: Vec<AckResult>,
+}
+
+/// `Acknowledged` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// `acknowledged_at` of the API.
+    pub acknowledged_at: String,
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `status` of the API.
+    pub status: String,
+}
+
+/// `Attempt` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// `answer_excerpt` of the API.
+    #[serde(default)]
+    pub answer_excerpt: Option<String>,
+    /// `attempt` of the API.
+    pub attempt: i64,
+    /// `delivery_id` of the API.
+    pub delivery_id: String,
+    /// `error` of the API.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// `event_count` of the API.
+    pub event_count: i64,
+    /// `latency_ms` of the API.
+    pub latency_ms: i64,
+    /// `status_code` of the API.
+    #[serde(default)]
+    pub status_code: Option<i64>,
+    /// `timestamp` of the API.
+    pub timestamp: String,
+}
+
+/// `Attempts` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// `deliveries` of the API.
+    pub deliveries: Vec<Attempt>,
+}
+
+/// `BatchPolicy` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchPolicy {
+    /// `max_bytes` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<i64>,
+    /// `max_events` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_events: Option<i64>,
+    /// `max_wait_ms` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_wait_ms: Option<i64>,
+}
+
+/// `CreateReplayAnswer` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum CreateReplayAnswer {
+    /// See [`DryRun`].
+    DryRun(DryRun),
+    /// See [`Replay`].
+    Replay(Replay),
+    /// A value that this version does not know.
+    Other(Value),
+}
+
+/// `Customer` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Customer {
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `customer_id` of the API.
+    pub customer_id: String,
+    /// `email` of the API.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// `fan_out` of the API.
+    pub fan_out: i64,
+    /// `name` of the API.
+    pub name: String,
+    /// `rate_limit_per_second` of the API.
+    pub rate_limit_per_second: i64,
+    /// `status` of the API.
+    pub status: CustomerStatus,
+    /// `updated_at` of the API.
+    pub updated_at: String,
+}
+
+/// `CustomerChange` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CustomerChange {
+    /// `email` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// `fan_out` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<i64>,
+    /// `name` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `rate_limit_per_second` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<i64>,
+    /// `status` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<CustomerStatus>,
+}
+
+/// `CustomerPage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomerPage {
+    /// `cursor` of the API.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `customers` of the API.
+    pub customers: Vec<Customer>,
+    /// `has_more` of the API.
+    pub has_more: bool,
+    /// `total` of the API.
+    pub total: i64,
+}
+
+/// `CustomerStatus` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum CustomerStatus {
+    /// `active`
+    Active,
+    /// `suspended`
+    Suspended,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl CustomerStatus {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for CustomerStatus {
+    fn from(value: String) -> Self {
+        match &*value {
+            "active" => Self::Active,
+            "suspended" => Self::Suspended,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<CustomerStatus> for String {
+    fn from(value: CustomerStatus) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for CustomerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `DeadLetter` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// `attempts` of the API.
+    pub attempts: i64,
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `dead_letter_id` of the API.
+    pub dead_letter_id: String,
+    /// `event_count` of the API.
+    pub event_count: i64,
+    /// Where there are at most 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_ids: Option<Vec<String>>,
+    /// `event_range` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_range: Option<DeadLetterEventRange>,
+    /// `first_attempt` of the API.
+    #[serde(default)]
+    pub first_attempt: Option<String>,
+    /// `last_attempt` of the API.
+    #[serde(default)]
+    pub last_attempt: Option<String>,
+    /// `last_error` of the API.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// `last_status` of the API.
+    #[serde(default)]
+    pub last_status: Option<i64>,
+    /// `reason` of the API.
+    pub reason: DeadLetterReason,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
+}
+
+/// `DeadLetterEventRange` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetterEventRange {
+    /// `first` of the API.
+    pub first: String,
+    /// `last` of the API.
+    pub last: String,
+}
+
+/// `DeadLetterPage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetterPage {
+    /// `cursor` of the API.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `dead_letters` of the API.
+    pub dead_letters: Vec<DeadLetter>,
+    /// `has_more` of the API.
+    pub has_more: bool,
+}
+
+/// `DeadLetterReason` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum DeadLetterReason {
+    /// `exhausted`
+    Exhausted,
+    /// `refused`
+    Refused,
+    /// `subscription_disabled`
+    SubscriptionDisabled,
+    /// `backlog_full`
+    BacklogFull,
+    /// `poison`
+    Poison,
+    /// `too_expensive`
+    TooExpensive,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl DeadLetterReason {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Refused => "refused",
+            Self::SubscriptionDisabled => "subscription_disabled",
+            Self::BacklogFull => "backlog_full",
+            Self::Poison => "poison",
+            Self::TooExpensive => "too_expensive",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for DeadLetterReason {
+    fn from(value: String) -> Self {
+        match &*value {
+            "exhausted" => Self::Exhausted,
+            "refused" => Self::Refused,
+            "subscription_disabled" => Self::SubscriptionDisabled,
+            "backlog_full" => Self::BacklogFull,
+            "poison" => Self::Poison,
+            "too_expensive" => Self::TooExpensive,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<DeadLetterReason> for String {
+    fn from(value: DeadLetterReason) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for DeadLetterReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `Deleted` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// `deleted` of the API.
+    pub deleted: i64,
+}
+
+/// `DeletedMany` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedMany {
+    /// `deleted` of the API.
+    pub deleted: i64,
+    /// `has_more` of the API.
+    pub has_more: bool,
+}
+
+/// `DryRun` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DryRun {
+    /// Whether all of the history was looked at.
+    pub complete: bool,
+    /// `dry_run` of the API.
+    pub dry_run: bool,
+    /// `scanned` of the API.
+    pub scanned: i64,
+    /// `would_match` of the API.
+    pub would_match: i64,
+}
+
+/// `Event` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// `event_type` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// `metadata` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<EventMetadata>,
+    /// `ordering_key` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering_key: Option<String>,
+    /// Any JSON, at most 64 levels deep.
+    pub payload: Value,
+    /// `source` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// `tags` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+}
+
+impl Event {
+    /// With what is required; the rest is absent.
+    pub fn new(payload: Value) -> Self {
+        Self {
+            event_type: None,
+            metadata: None,
+            ordering_key: None,
+            payload,
+            source: None,
+            tags: None,
+        }
+    }
+}
+
+/// `EventError` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventError {
+    /// `code` of the API.
+    pub code: String,
+    /// `message` of the API.
+    pub message: String,
+}
+
+/// `EventMetadata` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventMetadata {
+    /// `correlation_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// `idempotency_key` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// `priority` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<EventMetadataPriority>,
+}
+
+/// `EventMetadataPriority` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum EventMetadataPriority {
+    /// `low`
+    Low,
+    /// `normal`
+    Normal,
+    /// `high`
+    High,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl EventMetadataPriority {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for EventMetadataPriority {
+    fn from(value: String) -> Self {
+        match &*value {
+            "low" => Self::Low,
+            "normal" => Self::Normal,
+            "high" => Self::High,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<EventMetadataPriority> for String {
+    fn from(value: EventMetadataPriority) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for EventMetadataPriority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `EventResult` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventResult {
+    /// `error` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<EventError>,
+    /// `event_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// `index` of the API.
+    pub index: i64,
+}
+
+/// `EventStatus` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum EventStatus {
+    /// `pending`
+    Pending,
+    /// `delivered`
+    Delivered,
+    /// `failed`
+    Failed,
+    /// `unmatched`
+    Unmatched,
+    /// `acknowledged`
+    Acknowledged,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl EventStatus {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Unmatched => "unmatched",
+            Self::Acknowledged => "acknowledged",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for EventStatus {
+    fn from(value: String) -> Self {
+        match &*value {
+            "pending" => Self::Pending,
+            "delivered" => Self::Delivered,
+            "failed" => Self::Failed,
+            "unmatched" => Self::Unmatched,
+            "acknowledged" => Self::Acknowledged,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<EventStatus> for String {
+    fn from(value: EventStatus) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for EventStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `Health` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// `environment` of the API.
+    pub environment: String,
+    /// `status` of the API.
+    pub status: String,
+}
+
+/// `InboxOrder` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum InboxOrder {
+    /// `asc`
+    Asc,
+    /// `desc`
+    Desc,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl InboxOrder {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Asc => "asc",
+            Self::Desc => "desc",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for InboxOrder {
+    fn from(value: String) -> Self {
+        match &*value {
+            "asc" => Self::Asc,
+            "desc" => Self::Desc,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<InboxOrder> for String {
+    fn from(value: InboxOrder) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for InboxOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `InboxPage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboxPage {
+    /// `cursor` of the API.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `events` of the API.
+    pub events: Vec<StoredEvent>,
+    /// `has_more` of the API.
+    pub has_more: bool,
+    /// `total` of the API.
+    pub total: i64,
+}
+
+/// `JudgedEvent` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgedEvent {
+    /// `before_effective_at` of the API.
+    pub before_effective_at: bool,
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `event_type` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// `matches` of the API.
+    pub matches: bool,
+    /// `pointer` of the API.
+    pub pointer: String,
+    /// `reason` of the API.
+    pub reason: String,
+}
+
+/// `Judgement` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Whether all of them were judged in time.
+    pub complete: bool,
+    /// `effective_at` of the API.
+    pub effective_at: String,
+    /// `events` of the API.
+    pub events: Vec<JudgedEvent>,
+    /// `looked_at` of the API.
+    pub looked_at: i64,
+    /// `matching` of the API.
+    pub matching: i64,
+}
+
+/// `Key` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Key {
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `customer_id` of the API.
+    pub customer_id: String,
+    /// `expires_at` of the API.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// How the key begins.
+    pub hint: String,
+    /// `key_id` of the API.
+    pub key_id: String,
+    /// `revoked_at` of the API.
+    #[serde(default)]
+    pub revoked_at: Option<String>,
+    /// `status` of the API.
+    pub status: KeyStatus,
+}
+
+/// `KeyStatus` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum KeyStatus {
+    /// `active`
+    Active,
+    /// `revoked`
+    Revoked,
+    /// `expired`
+    Expired,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl KeyStatus {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for KeyStatus {
+    fn from(value: String) -> Self {
+        match &*value {
+            "active" => Self::Active,
+            "revoked" => Self::Revoked,
+            "expired" => Self::Expired,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<KeyStatus> for String {
+    fn from(value: KeyStatus) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for KeyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `KeyWithText` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyWithText {
+    /// Shown this once.
+    pub api_key: String,
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `customer_id` of the API.
+    pub customer_id: String,
+    /// `expires_at` of the API.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// How the key begins.
+    pub hint: String,
+    /// `key_id` of the API.
+    pub key_id: String,
+    /// `revoked_at` of the API.
+    #[serde(default)]
+    pub revoked_at: Option<String>,
+    /// `status` of the API.
+    pub status: KeyStatus,
+}
+
+/// `Keys` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Keys {
+    /// `keys` of the API.
+    pub keys: Vec<Key>,
+}
+
+/// `NewCustomer` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewCustomer {
+    /// `email` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// `fan_out` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<i64>,
+    /// `name` of the API.
+    pub name: String,
+    /// `rate_limit_per_second` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<i64>,
+    /// `status` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<CustomerStatus>,
+}
+
+impl NewCustomer {
+    /// With what is required; the rest is absent.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            email: None,
+            fan_out: None,
+            name: name.into(),
+            rate_limit_per_second: None,
+            status: None,
+        }
+    }
+}
+
+/// `NewKey` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NewKey {
+    /// `expires_at` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// `mode` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<NewKeyMode>,
+}
+
+/// `NewKeyMode` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum NewKeyMode {
+    /// `live`
+    Live,
+    /// `test`
+    Test,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl NewKeyMode {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for NewKeyMode {
+    fn from(value: String) -> Self {
+        match &*value {
+            "live" => Self::Live,
+            "test" => Self::Test,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<NewKeyMode> for String {
+    fn from(value: NewKeyMode) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for NewKeyMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `NewReplay` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NewReplay {
+    /// `dry_run` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// `end_time` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    /// `rate_per_second` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<i64>,
+    /// `start_time` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// `workflow_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+}
+
+/// `NewSubscription` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewSubscription {
+    /// `batch` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchPolicy>,
+    /// `description` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `event_selector` of the API.
+    pub event_selector: Selector,
+    /// `ordered` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<bool>,
+    /// `retry` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// https://…; to private addresses only where the server is told to allow it.
+    pub webhook_url: String,
+}
+
+impl NewSubscription {
+    /// With what is required; the rest is absent.
+    pub fn new(event_selector: Selector, webhook_url: impl Into<String>) -> Self {
+        Self {
+            batch: None,
+            description: None,
+            event_selector,
+            ordered: None,
+            retry: None,
+            webhook_url: webhook_url.into(),
+        }
+    }
+}
+
+/// `Redrive` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Redrive {
+    /// `limit` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// `since` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// `until` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// `workflow_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+}
+
+/// `Redriven` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Redriven {
+    /// `events` of the API.
+    pub events: i64,
+    /// `has_more` of the API.
+    pub has_more: bool,
+    /// `redriven` of the API.
+    pub redriven: i64,
+    /// `skipped` of the API.
+    pub skipped: i64,
+}
+
+/// `Replay` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `end_time` of the API.
+    pub end_time: String,
+    /// `queued` of the API.
+    pub queued: i64,
+    /// `rate_per_second` of the API.
+    pub rate_per_second: i64,
+    /// `replay_id` of the API.
+    pub replay_id: String,
+    /// `scanned` of the API.
+    pub scanned: i64,
+    /// `start_time` of the API.
+    pub start_time: String,
+    /// `status` of the API.
+    pub status: ReplayStatus,
+    /// `updated_at` of the API.
+    pub updated_at: String,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
+}
+
+/// `ReplayPage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplayPage {
+    /// `cursor` of the API.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `has_more` of the API.
+    pub has_more: bool,
+    /// `replays` of the API.
+    pub replays: Vec<Replay>,
+}
+
+/// `ReplayStatus` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum ReplayStatus {
+    /// `running`
+    Running,
+    /// `done`
+    Done,
+    /// `cancelled`
+    Cancelled,
+    /// `stopped`
+    Stopped,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl ReplayStatus {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for ReplayStatus {
+    fn from(value: String) -> Self {
+        match &*value {
+            "running" => Self::Running,
+            "done" => Self::Done,
+            "cancelled" => Self::Cancelled,
+            "stopped" => Self::Stopped,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<ReplayStatus> for String {
+    fn from(value: ReplayStatus) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for ReplayStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `Resend` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resend {
+    /// `workflow_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+}
+
+/// `Resent` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resent {
+    /// `deliveries` of the API.
+    pub deliveries: Vec<ResentDelivery>,
+    /// `event_id` of the API.
+    pub event_id: String,
+}
+
+/// `ResentDelivery` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResentDelivery {
+    /// `delivery_id` of the API.
+    pub delivery_id: String,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
+}
+
+/// `RetryPolicy` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// `client_errors` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_errors: Option<RetryPolicyClientErrors>,
+    /// `max_delay_s` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_delay_s: Option<i64>,
+    /// `max_retries` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<i64>,
+}
+
+/// `RetryPolicyClientErrors` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum RetryPolicyClientErrors {
+    /// `dead_letter`
+    DeadLetter,
+    /// `retry`
+    Retry,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl RetryPolicyClientErrors {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::DeadLetter => "dead_letter",
+            Self::Retry => "retry",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for RetryPolicyClientErrors {
+    fn from(value: String) -> Self {
+        match &*value {
+            "dead_letter" => Self::DeadLetter,
+            "retry" => Self::Retry,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<RetryPolicyClientErrors> for String {
+    fn from(value: RetryPolicyClientErrors) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for RetryPolicyClientErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// At most 16384 bytes of JSON, 128 selectors in all and 32 levels of `all`, `any` and `not`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+#[non_exhaustive]
+pub enum Selector {
+    /// `event_type`
+    #[serde(rename = "event_type")]
+    EventType {
+        /// A type; `*` stands for a segment, and at the end for all that follow.
+        value: String,
+    },
+    /// `jsonpath`
+    #[serde(rename = "jsonpath")]
+    Jsonpath {
+        /// An RFC 9535 query over the payload, or a bare logical expression.
+        expression: String,
+    },
+    /// `custom`
+    #[serde(rename = "custom")]
+    Custom {
+        /// `function` of the API.
+        function: SelectorFunction,
+    },
+    /// `all`
+    #[serde(rename = "all")]
+    All {
+        /// `of` of the API.
+        of: Vec<Selector>,
+    },
+    /// `any`
+    #[serde(rename = "any")]
+    Any {
+        /// `of` of the API.
+        of: Vec<Selector>,
+    },
+    /// `not`
+    #[serde(rename = "not")]
+    Not {
+        /// `of` of the API.
+        of: Box<Selector>,
+    },
+    /// A value that this version does not know.
+    #[serde(untagged)]
+    Other(Value),
+}
+
+/// `SelectorFunction` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelectorFunction {
+    /// A dotted path, or a JSON Pointer, into the event.
+    pub field: String,
+    /// `operator` of the API.
+    pub operator: SelectorFunctionOperator,
+    /// `value` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+}
+
+impl SelectorFunction {
+    /// With what is required; the rest is absent.
+    pub fn new(field: impl Into<String>, operator: SelectorFunctionOperator) -> Self {
+        Self {
+            field: field.into(),
+            operator,
+            value: None,
+        }
+    }
+}
+
+/// `SelectorFunctionOperator` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum SelectorFunctionOperator {
+    /// `equals`
+    Equals,
+    /// `not_equals`
+    NotEquals,
+    /// `greater_than`
+    GreaterThan,
+    /// `greater_or_equal`
+    GreaterOrEqual,
+    /// `less_than`
+    LessThan,
+    /// `less_or_equal`
+    LessOrEqual,
+    /// `contains`
+    Contains,
+    /// `starts_with`
+    StartsWith,
+    /// `ends_with`
+    EndsWith,
+    /// `in`
+    In,
+    /// `not_in`
+    NotIn,
+    /// `matches`
+    Matches,
+    /// `exists`
+    Exists,
+    /// `not_exists`
+    NotExists,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl SelectorFunctionOperator {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Equals => "equals",
+            Self::NotEquals => "not_equals",
+            Self::GreaterThan => "greater_than",
+            Self::GreaterOrEqual => "greater_or_equal",
+            Self::LessThan => "less_than",
+            Self::LessOrEqual => "less_or_equal",
+            Self::Contains => "contains",
+            Self::StartsWith => "starts_with",
+            Self::EndsWith => "ends_with",
+            Self::In => "in",
+            Self::NotIn => "not_in",
+            Self::Matches => "matches",
+            Self::Exists => "exists",
+            Self::NotExists => "not_exists",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for SelectorFunctionOperator {
+    fn from(value: String) -> Self {
+        match &*value {
+            "equals" => Self::Equals,
+            "not_equals" => Self::NotEquals,
+            "greater_than" => Self::GreaterThan,
+            "greater_or_equal" => Self::GreaterOrEqual,
+            "less_than" => Self::LessThan,
+            "less_or_equal" => Self::LessOrEqual,
+            "contains" => Self::Contains,
+            "starts_with" => Self::StartsWith,
+            "ends_with" => Self::EndsWith,
+            "in" => Self::In,
+            "not_in" => Self::NotIn,
+            "matches" => Self::Matches,
+            "exists" => Self::Exists,
+            "not_exists" => Self::NotExists,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<SelectorFunctionOperator> for String {
+    fn from(value: SelectorFunctionOperator) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SelectorFunctionOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `SentTrial` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentTrial {
+    /// `answer_excerpt` of the API.
+    #[serde(default)]
+    pub answer_excerpt: Option<String>,
+    /// `delivered` of the API.
+    pub delivered: bool,
+    /// `delivery_id` of the API.
+    pub delivery_id: String,
+    /// `error` of the API.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `latency_ms` of the API.
+    pub latency_ms: i64,
+    /// `status_code` of the API.
+    #[serde(default)]
+    pub status_code: Option<i64>,
+}
+
+/// `State` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// `status` of the API.
+    pub status: String,
+}
+
+/// `StoredEvent` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// `acknowledged_at` of the API.
+    #[serde(default)]
+    pub acknowledged_at: Option<String>,
+    /// `customer_id` of the API.
+    pub customer_id: String,
+    /// `delivery_attempts` of the API.
+    pub delivery_attempts: i64,
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `event_type` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// `last_delivery_timestamp` of the API.
+    #[serde(default)]
+    pub last_delivery_timestamp: Option<String>,
+    /// `metadata` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+    /// As it was sent.
+    pub payload: Value,
+    /// `source` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// `status` of the API.
+    pub status: EventStatus,
+    /// `tags` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// `timestamp` of the API.
+    pub timestamp: String,
+}
+
+/// `Subscription` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// `batch` of the API.
+    pub batch: BatchPolicy,
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `customer_id` of the API.
+    pub customer_id: String,
+    /// `description` of the API.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// `effective_at` of the API.
+    pub effective_at: String,
+    /// As it was given.
+    pub event_selector: Value,
+    /// `ordered` of the API.
+    pub ordered: bool,
+    /// `retry` of the API.
+    pub retry: RetryPolicy,
+    /// `status` of the API.
+    pub status: SubscriptionStatus,
+    /// Why it is disabled: gone, backlog_full, by_customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// `updated_at` of the API.
+    pub updated_at: String,
+    /// `version` of the API.
+    pub version: i64,
+    /// `webhook_url` of the API.
+    pub webhook_url: String,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
+}
+
+/// `SubscriptionChange` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SubscriptionChange {
+    /// `batch` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchPolicy>,
+    /// `description` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `event_selector` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_selector: Option<Selector>,
+    /// `ordered` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<bool>,
+    /// `retry` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// `status` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<SubscriptionStatus>,
+    /// `webhook_url` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<String>,
+}
+
+/// `SubscriptionPage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubscriptionPage {
+    /// `cursor` of the API.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `has_more` of the API.
+    pub has_more: bool,
+    /// `subscriptions` of the API.
+    pub subscriptions: Vec<Subscription>,
+    /// `total` of the API.
+    pub total: i64,
+}
+
+/// `SubscriptionStatus` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum SubscriptionStatus {
+    /// `active`
+    Active,
+    /// `disabled`
+    Disabled,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl SubscriptionStatus {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for SubscriptionStatus {
+    fn from(value: String) -> Self {
+        match &*value {
+            "active" => Self::Active,
+            "disabled" => Self::Disabled,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<SubscriptionStatus> for String {
+    fn from(value: SubscriptionStatus) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SubscriptionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `SubscriptionWithSecret` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubscriptionWithSecret {
+    /// `batch` of the API.
+    pub batch: BatchPolicy,
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `customer_id` of the API.
+    pub customer_id: String,
+    /// `description` of the API.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// `effective_at` of the API.
+    pub effective_at: String,
+    /// As it was given.
+    pub event_selector: Value,
+    /// `ordered` of the API.
+    pub ordered: bool,
+    /// `retry` of the API.
+    pub retry: RetryPolicy,
+    /// Shown this once.
+    pub secret: String,
+    /// `status` of the API.
+    pub status: SubscriptionStatus,
+    /// Why it is disabled: gone, backlog_full, by_customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// `updated_at` of the API.
+    pub updated_at: String,
+    /// `version` of the API.
+    pub version: i64,
+    /// `webhook_url` of the API.
+    pub webhook_url: String,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
+}
+
+/// `Trial` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// `last` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<i64>,
+    /// Any JSON of at most 16 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
+}
+
+/// `TrialResult` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum TrialResult {
+    /// See [`SentTrial`].
+    SentTrial(SentTrial),
+    /// See [`Judgement`].
+    Judgement(Judgement),
+    /// A value that this version does not know.
+    Other(Value),
+}
+
+/// What `delete_dead_letters` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DeleteDeadLettersQuery {
+    /// Of this subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+    /// From then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+}
+
+/// What `list_dead_letters` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListDeadLettersQuery {
+    /// Of this subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+    /// From then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page of the same query ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What `inbox` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct InboxQuery {
+    /// Where they stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<EventStatus>,
+    /// Of this type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// Of this source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// With this tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Which come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<InboxOrder>,
+    /// From then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page of the same query ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What `list_replays` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListReplaysQuery {
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What `list_subscriptions` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListSubscriptionsQuery {
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What `list_deliveries` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListDeliveriesQuery {
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+
+/// What `list_customers` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListCustomersQuery {
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
