@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Measures a quiet customer's latency from 202 to receipt, alone and beside a customer with expensive selectors.
+"""Measures a quiet customer's latencies, alone and beside a customer that is a burden.
 
     cargo build --release && loadtest/neighbour.py [--binary PATH] [--seconds 20] [--expensive-rate 73]
+    loadtest/neighbour.py --scenario decoding|signing|inbox|replays|streams|redrives|tests|slow|all [--rounds 3]
 
-The expensive customer has ten subscriptions on `$..[?@..[?@.x == n]]` and sends
-events of about 24 KB. Server, senders and receiver share the machine: compare
-the two lines of one run.
+Without a scenario the burden is a customer with ten subscriptions on
+`$..[?@..[?@.x == n]]` that sends events of about 24 KB. The scenarios are in
+neighbour_beside.py; each has a server of its own and alternates between rounds
+alone and rounds beside, of so many seconds each. Server, senders and receiver
+share the machine: compare the lines of one run.
 """
 
 import argparse
@@ -15,11 +18,15 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
+
+from neighbour_beside import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/sluice"
@@ -74,7 +81,7 @@ class Sender:
     """A customer's connections to the server."""
 
     def __init__(self, port, key):
-        self.port, self.key, self.accepted = port, key, {}
+        self.port, self.key, self.accepted, self.took = port, key, {}, {}
         self.free = asyncio.Queue()
         for _ in range(CONNECTIONS):
             self.free.put_nowait(None)
@@ -85,11 +92,13 @@ class Sender:
             reader, writer = connection = connection or await asyncio.open_connection("127.0.0.1", self.port)
             head = f"POST /v1/events HTTP/1.1\r\nhost: sluice\r\nauthorization: Bearer {self.key}\r\n"
             head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            began = time.perf_counter()
             writer.write(head.encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(length_of(answer))
             if answer.split(b" ", 2)[1] == b"202":
                 self.accepted[n] = time.perf_counter()
+                self.took[n] = self.accepted[n] - began
         finally:
             self.free.put_nowait(connection)
 
@@ -147,9 +156,7 @@ async def measure(binary, seconds, expensive_rate, folder):
     receiver = Receiver()
     public, admin, hook = free_port(), free_port(), free_port()
     await asyncio.start_server(receiver.serve, "127.0.0.1", hook, limit=1 << 22)
-    command = [binary, "up", "--data-dir", folder, "--listen", f"127.0.0.1:{public}"]
-    command += ["--admin-listen", f"127.0.0.1:{admin}", "--admin-token", TOKEN, "--allow-private-webhooks"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    server = start(binary, folder, public, admin)
     try:
         await asyncio.to_thread(server.stdout.readline)
         urls = (f"http://127.0.0.1:{port}" for port in (admin, public, hook))
@@ -171,11 +178,84 @@ async def measure(binary, seconds, expensive_rate, folder):
             waiting = [line for line in metrics.read().decode().splitlines() if "_waiting" in line and line[0] != "#"]
         print("\n".join(waiting))
     finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            server.wait(15)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        stop(server)
+
+
+def percentile(values, share):
+    """In milliseconds; of nothing it is no figure."""
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * share))] * 1000 if values else float("nan")
+
+
+class Figures:
+    """The quiet customer's figures of one round."""
+
+    def __init__(self, quiet, receiver, first, end):
+        accepted = [n for n in range(first, end) if n in quiet.accepted]
+        self.sent, self.taken = end - first, len(accepted)
+        self.received = [receiver.came[n] - quiet.accepted[n] for n in accepted if n in receiver.came]
+        self.answered = [quiet.took[n] for n in accepted]
+
+    def values(self):
+        return [percentile(values, share) for values in (self.answered, self.received) for share in (0.5, 0.99)]
+
+    def __str__(self):
+        lost = f"{self.sent - self.taken} not answered 202, {self.taken - len(self.received)} not received"
+        answer, answer_99, receipt, receipt_99 = self.values()
+        return f"202 p50 {answer:.1f} p99 {answer_99:.1f} ms, receipt p50 {receipt:.1f} p99 {receipt_99:.1f} ms; {lost}"
+
+
+async def measure_scenario(scenario, binary, seconds, rounds, folder):
+    receiver = Receiver()
+    public, admin, hook = free_port(), free_port(), free_port()
+    await asyncio.start_server(receiver.serve, "127.0.0.1", hook, limit=1 << 22)
+    server = start(binary, folder, public, admin)
+    beside, child = {False: [], True: []}, None
+    try:
+        await asyncio.to_thread(server.stdout.readline)
+        urls = [f"http://127.0.0.1:{port}" for port in (admin, public, hook)]
+        keys = await asyncio.to_thread(subscribe, *urls)
+        command = [sys.executable, Path(__file__).with_name("neighbour_beside.py"), scenario, urls[1], urls[0], TOKEN]
+        child = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert await child.stdout.readline() == b"ready\n", "the scenario was not prepared"
+        await asyncio.sleep(3)
+        quiet, first = Sender(public, keys["quiet"]), 0
+        small = lambda n: quiet.send(n, json.dumps({"event_type": "a.b", "payload": {"n": n}}).encode())
+        first = await paced(QUIET_RATE, 2, first, small)
+        for _ in range(rounds):
+            for busy in (False, True):
+                if busy:
+                    child.stdin.write(f"go {seconds}\n".encode())
+                end = await paced(QUIET_RATE, seconds, first, small)
+                done = (await child.stdout.readline()).decode().strip() if busy else ""
+                await asyncio.sleep(2)
+                figures = Figures(quiet, receiver, first, end)
+                beside[busy].append(figures)
+                print(f"{scenario} {'beside' if busy else 'alone '}: {figures} {done}", flush=True)
+                first = end
+        resident = next(line for line in Path(f"/proc/{server.pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+        alone, busy = ([statistics.median(values) for values in zip(*(f.values() for f in beside[b]))] for b in (False, True))
+        cells = [f"{a:.1f} → {b:.1f}" for a, b in zip(alone, busy)]
+        lost = sum(f.sent - len(f.received) for f in beside[True])
+        print(f"| {scenario} | {' | '.join(cells)} | {lost} | {int(resident.split()[1]) // 1024} MB |", flush=True)
+    finally:
+        if child:
+            child.kill()
+        stop(server)
+
+
+def start(binary, folder, public, admin):
+    command = [binary, "up", "--data-dir", folder, "--listen", f"127.0.0.1:{public}"]
+    command += ["--admin-listen", f"127.0.0.1:{admin}", "--admin-token", TOKEN, "--allow-private-webhooks"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def stop(server):
+    server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(15)
+    except subprocess.TimeoutExpired:
+        server.kill()
 
 
 def main():
@@ -183,12 +263,18 @@ def main():
     parser.add_argument("--binary", default=BINARY)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--expensive-rate", type=float, default=73)
+    parser.add_argument("--scenario", choices=["selectors", "all", *SCENARIOS], default="selectors")
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    folder = tempfile.mkdtemp(prefix="sluice-neighbour-")
-    try:
-        asyncio.run(measure(arguments.binary, arguments.seconds, arguments.expensive_rate, folder))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    for scenario in SCENARIOS if arguments.scenario == "all" else [arguments.scenario]:
+        folder = tempfile.mkdtemp(prefix="sluice-neighbour-")
+        try:
+            if scenario == "selectors":
+                asyncio.run(measure(arguments.binary, arguments.seconds, arguments.expensive_rate, folder))
+            else:
+                asyncio.run(measure_scenario(scenario, arguments.binary, arguments.seconds, arguments.rounds, folder))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

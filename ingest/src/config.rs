@@ -149,7 +149,8 @@ pub struct LimitConfig {
     pub in_flight_bytes_max: usize,
     /// Of these, bytes of one customer's bodies.
     pub in_flight_customer_bytes_max: usize,
-    /// Pages of the inbox that are read for one customer at a time; others wait.
+    /// Pages of the inbox that are read for one customer at a time, at most half as
+    /// many as the machine has cores; others wait.
     pub customer_reads_max: usize,
     /// Tests of selectors, dry runs and resends under way at a time, one of a customer.
     pub trials_max: usize,

@@ -7,6 +7,7 @@
 
 pub(crate) mod cloud_events;
 mod incoming;
+mod own_key;
 mod payload;
 
 /// Limits that the API's description states.
@@ -15,12 +16,12 @@ pub(crate) mod limits {
 }
 
 use self::incoming::Incoming;
+pub(crate) use self::own_key::{KeyedEvent, hash};
 use crate::lanes::EventChunk;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_model::ids::ID_TEXT_LEN;
 use sluice_model::trace::TraceParent;
-use std::borrow::Cow;
 use std::fmt;
 
 /// Limits of events.
@@ -50,18 +51,20 @@ pub(crate) struct EventError {
     pub message: String,
     /// The limit, if the event has too many bytes.
     pub limit_bytes: Option<usize>,
+    /// When to send the event again, in seconds, if it may be accepted then.
+    pub retry_after_s: Option<u64>,
 }
 
 impl EventError {
     /// An event that breaks a rule.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self { code: "INVALID_EVENT", message: message.into(), limit_bytes: None }
+        Self { code: "INVALID_EVENT", message: message.into(), limit_bytes: None, retry_after_s: None }
     }
 
     /// An event with too many bytes.
     pub(crate) fn too_large(bytes: usize, limit: usize) -> Self {
         let message = format!("the event has {bytes} bytes; the limit is {limit}");
-        Self { code: "EVENT_TOO_LARGE", message, limit_bytes: Some(limit) }
+        Self { code: "EVENT_TOO_LARGE", message, limit_bytes: Some(limit), retry_after_s: None }
     }
 }
 
@@ -96,8 +99,10 @@ pub(crate) struct Decoded<'a> {
     pub order: Vec<(LaneChoice, usize)>,
     /// The refused events by their index in the request.
     pub rejected: Vec<(usize, EventError)>,
-    /// `metadata.idempotency_key` of a body that is one event.
-    pub idempotency_key: Option<Cow<'a, str>>,
+    /// The accepted events that have a key of their own.
+    pub keyed: Vec<KeyedEvent>,
+    /// The events that were left out, by their index in the request.
+    pub left_out: Vec<usize>,
 }
 
 impl Decoded<'_> {
@@ -109,6 +114,12 @@ impl Decoded<'_> {
                 self.rejected[at].1.clone_from(error);
             }
         }
+    }
+
+    /// Refuses events that were left out.
+    pub(crate) fn refuse_left_out(&mut self, refusals: impl Iterator<Item = (usize, EventError)>) {
+        self.rejected.extend(refusals);
+        self.rejected.sort_by_key(|(index, _)| *index);
     }
 
     /// How many events were accepted.
@@ -137,18 +148,22 @@ struct Collector<'a, 'c> {
     limits: EventLimits,
     decoded: Decoded<'a>,
     seen: usize,
+    accepted: usize,
+    /// The events to leave out, ascending.
+    leave_out: &'c [usize],
     /// The body's length, from which the envelopes' room is estimated.
     bytes_hint: usize,
 }
 
-/// Decodes a request's body.
+/// Decodes a request's body without the events at the indexes `leave_out`, which ascend.
 pub(crate) fn decode<'a>(
     body: &'a [u8],
     form: BodyForm,
     context: EnvelopeContext<'_>,
     limits: EventLimits,
+    leave_out: &[usize],
 ) -> Result<Decoded<'a>, EventsBodyError> {
-    let mut collector = Collector::new(context, limits, body.len());
+    let mut collector = Collector::new(context, limits, leave_out, body.len());
     match form {
         BodyForm::Json => collector.json(text(body)?)?,
         BodyForm::Ndjson => collector.ndjson(body)?,
@@ -166,16 +181,22 @@ fn text(body: &[u8]) -> Result<&str, EventsBodyError> {
 }
 
 impl<'a, 'c> Collector<'a, 'c> {
-    fn new(context: EnvelopeContext<'c>, limits: EventLimits, body_len: usize) -> Self {
+    fn new(
+        context: EnvelopeContext<'c>,
+        limits: EventLimits,
+        leave_out: &'c [usize],
+        body_len: usize,
+    ) -> Self {
         let decoded = Decoded {
             single: false,
             chunks: Vec::with_capacity(1),
             choices: Vec::new(),
             order: Vec::new(),
             rejected: Vec::new(),
-            idempotency_key: None,
+            keyed: Vec::new(),
+            left_out: Vec::new(),
         };
-        Self { context, limits, decoded, seen: 0, bytes_hint: body_len }
+        Self { context, limits, decoded, seen: 0, accepted: 0, leave_out, bytes_hint: body_len }
     }
 
     fn json(&mut self, body: &'a str) -> Result<(), EventsBodyError> {
@@ -194,7 +215,6 @@ impl<'a, 'c> Collector<'a, 'c> {
         match serde_json::from_str::<Incoming<'a>>(body) {
             Ok(incoming) => {
                 self.decoded.single = true;
-                self.decoded.idempotency_key = incoming.idempotency_key();
                 self.event(incoming)
             }
             Err(error) => {
@@ -224,7 +244,7 @@ impl<'a, 'c> Collector<'a, 'c> {
         let events: Vec<&'a RawValue> = serde_json::from_str(body).map_err(|error| {
             EventsBodyError::Malformed(format!("the body is not an array of events: {error}"))
         })?;
-        *self = Self::new(self.context, self.limits, self.bytes_hint);
+        *self = Self::new(self.context, self.limits, self.leave_out, self.bytes_hint);
         events.into_iter().try_for_each(|event| self.raw(event.get()))
     }
 
@@ -253,7 +273,16 @@ impl<'a, 'c> Collector<'a, 'c> {
         match incoming.check(self.limits.event_bytes_max) {
             Ok(event) => {
                 self.count()?;
+                let index = self.seen - 1;
+                if !self.leave_out.is_empty() && self.leave_out.binary_search(&index).is_ok() {
+                    self.decoded.left_out.push(index);
+                    return Ok(());
+                }
+                if let Some((key, body)) = event.own_key {
+                    self.decoded.keyed.push(KeyedEvent { index, ordinal: self.accepted, key, body });
+                }
                 self.push(&event);
+                self.accepted += 1;
                 Ok(())
             }
             Err(error) => self.reject(error),
@@ -265,13 +294,12 @@ impl<'a, 'c> Collector<'a, 'c> {
             0 => self.context.lane,
             key => (key % u64::from(self.context.fan_out.max(1))) as LaneChoice,
         };
-        let accepted = self.seen - self.decoded.rejected.len() - 1;
         if self.decoded.choices.is_empty() {
             // All events so far are in one lane. Their lanes are listed once another lane comes.
             if let Some((only, _)) = self.decoded.chunks.first()
                 && *only != choice
             {
-                self.decoded.choices = vec![*only; accepted];
+                self.decoded.choices = vec![*only; self.accepted];
                 self.decoded.choices.push(choice);
             }
         } else {

@@ -2,9 +2,9 @@
 //! refused, not guessed at.
 
 use crate::error::ApiError;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{StatusCode, Version};
+use http::{HeaderMap, StatusCode, Version};
 
 /// Headers that a request may have once. Of two values a proxy may read one and
 /// this process the other.
@@ -17,8 +17,8 @@ const SINGLE: [HeaderName; 6] = [
     HeaderName::from_static("last-event-id"),
 ];
 
-/// Refuses a request with a repeated header that may come once, and a request of
-/// HTTP/1.1 without `Host` (RFC 9112, 3.2).
+/// Refuses a request with a repeated header that may come once, one with another
+/// transfer coding than chunked, and one of HTTP/1.1 without `Host` (RFC 9112, 3.2).
 pub(crate) fn check(parts: &Parts) -> Result<(), ApiError> {
     let headers = &parts.headers;
     // Nearly every request has no header twice, which one comparison shows.
@@ -27,10 +27,20 @@ pub(crate) fn check(parts: &Parts) -> Result<(), ApiError> {
     {
         return Err(invalid(name, "the header comes twice"));
     }
+    // hyper reads the chunks and would leave any other coding in the body.
+    if headers.contains_key(TRANSFER_ENCODING) && !is_chunked_alone(headers) {
+        return Err(invalid(&TRANSFER_ENCODING, "the only transfer coding is chunked"));
+    }
     if parts.version == Version::HTTP_11 && !headers.contains_key(HOST) {
         return Err(invalid(&HOST, "a request of HTTP/1.1 must have this header"));
     }
     Ok(())
+}
+
+fn is_chunked_alone(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    values.next().is_some_and(is_chunked) && values.next().is_none()
 }
 
 fn invalid(name: &HeaderName, message: &'static str) -> ApiError {
@@ -60,6 +70,19 @@ mod tests {
             let error = check(&parts(Version::HTTP_11, &[&[host][..], &twice].concat())).unwrap_err();
             assert_eq!(error.code(), "INVALID_HEADER", "{name}");
         }
+    }
+
+    #[test]
+    fn a_body_is_chunked_and_coded_in_no_other_way() {
+        let host = ("host", "x");
+        for good in ["chunked", "Chunked", " chunked "] {
+            assert!(check(&parts(Version::HTTP_11, &[host, ("transfer-encoding", good)])).is_ok(), "{good}");
+        }
+        for bad in ["gzip, chunked", "chunked, chunked", "gzip", "identity", ""] {
+            assert!(check(&parts(Version::HTTP_11, &[host, ("transfer-encoding", bad)])).is_err(), "{bad}");
+        }
+        let twice = [host, ("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")];
+        assert!(check(&parts(Version::HTTP_11, &twice)).is_err());
     }
 
     #[test]

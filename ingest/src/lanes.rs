@@ -8,12 +8,14 @@
 //! Events get their ids when a record is cut, so the ids of a lane ascend in the log.
 
 mod batch_builder;
+mod claimed;
 mod cutter;
 mod metrics;
 mod placement;
 mod unit_buffer;
 
 pub(crate) use batch_builder::EventChunk;
+pub(crate) use claimed::{ClaimedEvents, PlacedEvents};
 pub(crate) use placement::{AppendOutcome, PlacedRun};
 
 use self::cutter::Cutter;
@@ -23,7 +25,7 @@ use self::unit_buffer::UnitBuffer;
 use parking_lot::Mutex;
 use sluice_model::clock;
 use sluice_model::ids::random_u128;
-use sluice_model::{Claim, CustomerId, Lane};
+use sluice_model::{CustomerId, Lane};
 use sluice_ports::Log;
 use sluice_ports::log::RecordDraft;
 use std::sync::Arc;
@@ -100,16 +102,14 @@ impl LaneBuffers {
         Self { log, units, limits, bytes, producer, metrics: AppendMetrics::new() }
     }
 
-    /// Puts all of a request's chunks into their lanes, or none.
-    ///
-    /// `claim` marks the events as those of a request with an idempotency key;
-    /// its counts are filled in here.
+    /// Puts all of a request's chunks into their lanes, or none. Events of
+    /// idempotency keys are marked in their batches as those of their keys.
     pub(crate) fn push(
         &self,
         customer: CustomerId,
         chunks: Vec<(Lane, EventChunk<'_>)>,
-        claim: Option<Claim>,
-    ) -> Result<Vec<PlacedRun>, Full> {
+        keys: &[ClaimedEvents],
+    ) -> Result<PlacedEvents, Full> {
         let bytes: usize = chunks.iter().map(|(_, chunk)| chunk.bytes()).sum();
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limits.bytes_max {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -127,18 +127,15 @@ impl LaneBuffers {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(Full::Customer);
         }
-        let mut placed = Vec::new();
+        let mut placed = PlacedEvents::default();
         for (lane, chunk) in chunks {
             let unit = self.log.append_unit(lane);
             let buffer = buffers.iter_mut().find(|(at, _)| *at == unit);
-            buffer.expect("its buffer is locked").1.push(customer, lane, chunk, &mut placed);
+            placed.begin_chunk();
+            buffer.expect("its buffer is locked").1.push(customer, lane, chunk, &mut placed.runs);
         }
-        if let Some(claim) = claim {
-            let parts = placed.len() as u16;
-            for (part, run) in placed.iter().enumerate() {
-                run.claim(Claim { part: part as u16, parts, ..claim });
-            }
-        }
+        // Before the batches can be cut.
+        placed.claim(keys);
         drop(buffers);
         needed.iter().for_each(|unit| self.units[*unit].filled.notify_one());
         Ok(placed)

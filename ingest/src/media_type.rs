@@ -9,9 +9,9 @@ pub(crate) fn is_media_type(value: &[u8], media_type: &str) -> bool {
     value[..end].trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
 }
 
-/// The charset that a `Content-Type` names.
-fn charset(value: &[u8]) -> Option<&[u8]> {
-    value.split(|byte| *byte == b';').skip(1).find_map(|parameter| {
+/// The charsets that a `Content-Type` names: of two a proxy may read one and this process the other.
+fn charsets(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b';').skip(1).filter_map(|parameter| {
         let at = parameter.iter().position(|byte| *byte == b'=')?;
         let (name, value) = (parameter[..at].trim_ascii(), parameter[at + 1..].trim_ascii());
         let unquoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
@@ -19,10 +19,10 @@ fn charset(value: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// Whether a `Content-Type` names no charset, or one whose text is UTF-8.
+/// Whether a `Content-Type` names no charset but such whose text is UTF-8.
 pub(crate) fn is_utf8(value: &[u8]) -> bool {
     let known: [&[u8]; 3] = [b"utf-8", b"utf8", b"us-ascii"];
-    charset(value).is_none_or(|charset| known.iter().any(|known| charset.eq_ignore_ascii_case(known)))
+    charsets(value).all(|charset| known.iter().any(|known| charset.eq_ignore_ascii_case(known)))
 }
 
 /// Refuses a body whose charset is not UTF-8.
@@ -53,6 +53,7 @@ mod tests {
             "a/b;charset=iso-8859-1",
             "a/b; charset=\"latin1\"",
             "a/b;charset=",
+            "a/b; charset=utf-8; charset=latin1",
         ] {
             assert!(!is_utf8(bad.as_bytes()), "{bad}");
         }

@@ -6,6 +6,8 @@
 mod answer;
 #[cfg(test)]
 mod bench;
+mod claims;
+mod desk;
 mod keyed;
 mod metrics;
 #[cfg(test)]
@@ -15,13 +17,14 @@ mod wait;
 pub(crate) use metrics::{AcceptedRequest, ProduceMetrics};
 
 use crate::decode::{
-    BodyForm, Decoded, EnvelopeContext, EventError, EventLimits, EventsBodyError, LaneChoice, decode,
+    BodyForm, Decoded, EnvelopeContext, EventError, EventLimits, EventsBodyError, LaneChoice, decode, hash,
 };
-use crate::lanes::{Full, LaneBuffers, LaneLimits, PlacedRun};
-use answer::Runs;
+use crate::lanes::{ClaimedEvents, Full, LaneBuffers, LaneLimits, PlacedEvents};
+use answer::{Ids, Runs};
 use bytes::Bytes;
+use desk::DecodingDesk;
 use sluice_catalogue::directory::CustomerEntry;
-use sluice_model::Claim;
+use sluice_model::CustomerId;
 use sluice_model::clock;
 use sluice_model::customer::lane_of;
 use sluice_model::limiter::Denied;
@@ -114,6 +117,7 @@ pub(crate) struct Producer {
     log: Arc<dyn Log>,
     idempotency: Arc<dyn Idempotency>,
     rates: Arc<dyn Rates>,
+    desk: DecodingDesk,
     settings: ProducerSettings,
     /// Counts requests, to spread them over a customer's lanes.
     turn: AtomicU16,
@@ -132,7 +136,8 @@ impl DecodedRequest<'_> {
     }
 
     fn answer(&self, runs: &Runs) -> Answer {
-        answer::write(&self.decoded, runs, self.accepted_at_ms, self.minimal, false)
+        let mut ids = Ids::of(&self.decoded, runs);
+        answer::write(&self.decoded, &mut ids, self.accepted_at_ms, self.minimal, false)
     }
 }
 
@@ -144,7 +149,8 @@ impl Producer {
         settings: ProducerSettings,
     ) -> Self {
         let lanes = Arc::new(LaneBuffers::new(log.clone(), settings.lanes));
-        Self { lanes, log, idempotency, rates, settings, turn: AtomicU16::new(0) }
+        let (desk, turn) = (DecodingDesk::default(), AtomicU16::new(0));
+        Self { lanes, log, idempotency, rates, desk, settings, turn }
     }
 
     /// The lane buffers, whose appenders the caller runs.
@@ -164,11 +170,19 @@ impl Producer {
         wishes: Wishes<'_>,
         body: &[u8],
     ) -> Result<Answer, ProduceError> {
-        let mut request = self.decode(customer, wishes, body)?;
-        let own_key = request.decoded.idempotency_key.take();
-        match wishes.idempotency_key.or(own_key.as_deref()) {
-            None => self.produce_plain(customer, request).await,
-            Some(key) => self.produce_keyed(customer, request, key, body).await,
+        let request = self.decode_without(customer, wishes, body, &[]).await?;
+        if request.decoded.accepted() == 0 {
+            return Err(all_rejected(request.decoded));
+        }
+        let header = wishes.idempotency_key.map(keyed::header_key).transpose()?;
+        let own = request.decoded.keyed.first().map(|event| (event.key, event.body));
+        match (header, own) {
+            (None, None) => self.produce_plain(customer, request).await,
+            (_, Some(_)) if !request.decoded.single => {
+                self.produce_many_keyed(customer, request, wishes, header, body).await
+            }
+            (Some(key), _) => self.produce_keyed(customer, request, key, hash(body)).await,
+            (None, Some((key, body))) => self.produce_keyed(customer, request, key, body).await,
         }
     }
 
@@ -178,19 +192,36 @@ impl Producer {
         mut request: DecodedRequest<'_>,
     ) -> Result<Answer, ProduceError> {
         let events = request.events();
-        let placed = self.admit(customer, &mut request.decoded, None).await?;
-        let waited = tokio::time::timeout(self.settings.append_timeout, wait::runs(&placed)).await;
+        let placed = self.admit(customer, &mut request.decoded, &[]).await?;
+        let waited = tokio::time::timeout(self.settings.append_timeout, wait::runs(&placed.runs)).await;
         let runs = waited.unwrap_or_else(|_elapsed| Err(wait::timed_out()));
         let runs = runs.inspect_err(|error| self.refund(customer, events, error))?;
         Ok(request.answer(&runs))
     }
 
-    /// Decodes the body; at least one of its events is valid.
+    /// Does the work that a body of so many bytes makes, without holding up others.
+    pub(crate) async fn work<T>(&self, customer: CustomerId, bytes: usize, work: impl FnOnce() -> T) -> T {
+        self.desk.work(customer, bytes, work).await
+    }
+
+    /// Decodes the body without the events at these indexes.
+    async fn decode_without<'a>(
+        &self,
+        customer: &CustomerEntry,
+        wishes: Wishes<'_>,
+        body: &'a [u8],
+        leave_out: &[usize],
+    ) -> Result<DecodedRequest<'a>, ProduceError> {
+        let decode = || self.decode(customer, wishes, body, leave_out);
+        self.work(customer.id(), body.len(), decode).await
+    }
+
     fn decode<'a>(
         &self,
         customer: &CustomerEntry,
         wishes: Wishes<'_>,
         body: &'a [u8],
+        leave_out: &[usize],
     ) -> Result<DecodedRequest<'a>, ProduceError> {
         let accepted_at_ms = clock::now_ms();
         let fan_out = customer.fan_out().clamp(1, self.settings.lane_count);
@@ -201,12 +232,9 @@ impl Producer {
             lane: if fan_out == 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % fan_out },
             trace: wishes.trace,
         };
-        let decoded = decode(body, wishes.form, context, self.settings.events);
+        let decoded = decode(body, wishes.form, context, self.settings.events, leave_out);
         let mut decoded = decoded.map_err(ProduceError::Body)?;
         decoded.refuse(wishes.refusals);
-        if decoded.accepted() == 0 {
-            return Err(all_rejected(decoded));
-        }
         Ok(DecodedRequest { decoded, accepted_at_ms, minimal: wishes.minimal })
     }
 
@@ -215,8 +243,8 @@ impl Producer {
         &self,
         customer: &CustomerEntry,
         decoded: &mut Decoded<'_>,
-        claim: Option<Claim>,
-    ) -> Result<Vec<PlacedRun>, ProduceError> {
+        keys: &[ClaimedEvents],
+    ) -> Result<PlacedEvents, ProduceError> {
         let events = decoded.accepted() as u64;
         let charged = match self.rates.take(customer.rated(), events) {
             Taken::Yes => Ok(()),
@@ -225,7 +253,10 @@ impl Producer {
         };
         charged.map_err(ProduceError::RateLimited)?;
         let accepting = self.log.accepting().map_err(ProduceError::from);
-        let placed = accepting.and_then(|()| self.push(customer, decoded, claim));
+        let placed = match accepting {
+            Ok(()) => self.push(customer, decoded, keys).await,
+            Err(error) => Err(error),
+        };
         placed.inspect_err(|error| self.refund(customer, events, error))
     }
 
@@ -236,22 +267,23 @@ impl Producer {
         }
     }
 
-    fn push(
+    /// Puts the events into their lanes. Cancel safe: nothing or all of them are there.
+    async fn push(
         &self,
         customer: &CustomerEntry,
         decoded: &mut Decoded<'_>,
-        claim: Option<Claim>,
-    ) -> Result<Vec<PlacedRun>, ProduceError> {
+        keys: &[ClaimedEvents],
+    ) -> Result<PlacedEvents, ProduceError> {
         let chunks = std::mem::take(&mut decoded.chunks);
         decoded.order = chunks.iter().map(|(choice, chunk)| (*choice, chunk.len())).collect();
         let lane = |choice: LaneChoice| lane_of(customer.id(), choice, self.settings.lane_count);
         let mut chunks: Vec<_> = chunks.into_iter().map(|(choice, chunk)| (lane(choice), chunk)).collect();
         if let Some(codec) = self.log.body_codec() {
-            for (_, chunk) in &mut chunks {
-                chunk.pack(codec).map_err(|error| not_packed(&error))?;
-            }
+            let bytes = chunks.iter().map(|(_, chunk)| chunk.bytes()).sum();
+            let pack = || chunks.iter_mut().try_for_each(|(_, chunk)| chunk.pack(codec));
+            self.work(customer.id(), bytes, pack).await.map_err(|error| not_packed(&error))?;
         }
-        self.lanes.push(customer.id(), chunks, claim).map_err(ProduceError::Full)
+        self.lanes.push(customer.id(), chunks, keys).map_err(ProduceError::Full)
     }
 }
 
@@ -265,5 +297,7 @@ fn all_rejected(mut decoded: Decoded<'_>) -> ProduceError {
     if decoded.single {
         return ProduceError::Event(decoded.rejected.swap_remove(0).1);
     }
-    ProduceError::AllRejected(answer::write(&decoded, &Runs(Vec::new()), 0, true, false).body)
+    ProduceError::AllRejected(
+        answer::write(&decoded, &mut Ids::of(&decoded, &Runs(Vec::new())), 0, true, false).body,
+    )
 }

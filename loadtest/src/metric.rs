@@ -3,7 +3,8 @@
 //! A figure is named by its path in the result's JSON (`latency_us.p99`,
 //! `whole_run.timeouts`) or shortly: `p50`, `p90`, `p95`, `p99`, `p999`, `max`,
 //! `mean`, `min` of the latency, `service_p99` and so on of the service time,
-//! `error_rate` (refused, unknown and unanswered requests, as a share of all),
+//! `error_rate` (refused, unknown and unanswered requests, as a share of all;
+//! rejected events count by their share of an acknowledged request),
 //! `unsent`.
 //!
 //! A figure that nothing was measured for does not exist, so that a limit on it
@@ -62,6 +63,11 @@ pub fn figure(result: &Value, name: &str) -> Option<f64> {
     match (name, path.rsplit_once('.')) {
         ("error_rate", _) => {
             let failed = at("measured.requests_refused")? + at("measured.requests_unknown")?;
+            // An acknowledged request whose events were rejected is an error in part.
+            let events = |name: &str| at(&format!("measured.events_{name}")).unwrap_or(0.0);
+            let (accepted, rejected) = (events("accepted"), events("rejected"));
+            let share = if rejected > 0.0 { rejected / (accepted + rejected) } else { 0.0 };
+            let failed = failed + share * at("measured.requests_acknowledged").unwrap_or(0.0);
             at("measured.requests").filter(|requests| *requests > 0.0).map(|requests| failed / requests)
         }
         // A summary of nothing has zeros.

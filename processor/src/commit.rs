@@ -5,6 +5,11 @@
 //! queue, dead letters), then the facts about them, last the removal of what is
 //! not needed any more. A crash in the middle repeats deliveries, which is legal.
 
+mod refused;
+
+pub use refused::{SetAside, SetAsideKind};
+
+use crate::context::Context;
 use crate::parking::ParkedChanges;
 use crate::parking::rows::{self, RowDraft};
 use crate::slice::Ticket;
@@ -16,7 +21,7 @@ use sluice_model::{
 use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::event_store::{NewBatch, NewFact};
 use sluice_ports::rows::{NewRow, RowChange};
-use sluice_ports::{Catalogue, Checkpoints, EventStore, PortError, Rows, WorkQueue};
+use sluice_ports::{Catalogue, Checkpoints, EventStore, FailureClass, PortError, Rows, WorkQueue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,7 +232,14 @@ impl Commit {
     /// A step that failed may be partly made: repeating it changes nothing.
     async fn write_on(&self, stores: &CommitStores, now_ms: u64, made: &mut usize) -> Result<(), PortError> {
         for step in STEPS.iter().skip(*made) {
-            self.make(*step, stores, now_ms).await?;
+            match self.make(*step, stores, now_ms).await {
+                // The same call will be refused for ever.
+                Err(error) if error.class() == FailureClass::Refused => {
+                    tracing::warn!(%error, "a store refused a part of a commit; writing its items one by one");
+                    self.make_apart(*step, stores, now_ms).await?;
+                }
+                made => made?,
+            }
             *made += 1;
         }
         Ok(())
@@ -287,7 +299,7 @@ impl Commit {
     }
 
     /// Writes everything, again and again while the stores are not available.
-    /// Waiting loses nothing: events are settled only once they are durable.
+    /// An item that a store will never take is set aside. Waiting loses nothing: events are settled only once they are durable.
     ///
     /// Dropping the future loses nothing either: events that were not settled
     /// are read again from the log or taken again from the queue.
@@ -323,6 +335,28 @@ pub fn store_wait(error: &PortError, tries: u32) -> Duration {
     match error {
         PortError::Unavailable { retry_after, .. } => wait.max((*retry_after).min(MAX)),
         PortError::Refused { .. } | PortError::Damaged { .. } | PortError::Closed { .. } => wait,
+    }
+}
+
+/// Asks a store until it answers, with a growing wait. What it has answered
+/// before is not asked again.
+///
+/// # Errors
+/// If the store is closed, or the same call would fail for ever.
+pub(crate) async fn until_answered<T, F>(context: &Context, ask: impl Fn() -> F) -> Result<T, PortError>
+where
+    F: Future<Output = Result<T, PortError>>,
+{
+    let mut tries = 0;
+    loop {
+        match ask().await {
+            Err(error @ PortError::Unavailable { .. }) => {
+                context.store_failed(&error);
+                tokio::time::sleep(store_wait(&error, tries)).await;
+                tries = tries.saturating_add(1);
+            }
+            answered => return answered,
+        }
     }
 }
 

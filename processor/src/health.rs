@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// The state of one shard's task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ShardHealth {
     running: AtomicBool,
     restarts: AtomicU64,
     lag_ms: AtomicU64,
+    /// Since when nothing is known of the shard's log, where it is not worked.
+    blind_since_ms: AtomicU64,
     unsettled_events: AtomicU64,
     progress_ms: AtomicU64,
 }
@@ -31,6 +33,23 @@ pub struct ShardStatus {
 }
 
 impl ShardHealth {
+    /// A shard that this process has from now on.
+    pub(crate) fn granted(now_ms: u64) -> Self {
+        Self {
+            running: AtomicBool::new(false),
+            restarts: AtomicU64::new(0),
+            lag_ms: AtomicU64::new(0),
+            blind_since_ms: AtomicU64::new(now_ms),
+            unsettled_events: AtomicU64::new(0),
+            progress_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Since when nothing is known of the log of a shard whose task begins.
+    pub(crate) fn blind_since_ms(&self) -> u64 {
+        self.blind_since_ms.load(Relaxed)
+    }
+
     pub(crate) fn started(&self, now_ms: u64) {
         self.running.store(true, Relaxed);
         self.progress_ms.store(now_ms, Relaxed);
@@ -40,8 +59,17 @@ impl ShardHealth {
         self.running.store(false, Relaxed);
     }
 
-    pub(crate) fn restarted(&self) {
+    /// The task ended and is started again: what it was behind counts on.
+    pub(crate) fn restarted(&self, now_ms: u64) {
+        if self.running.swap(false, Relaxed) {
+            self.blind_since_ms.store(now_ms.saturating_sub(self.lag_ms.load(Relaxed)), Relaxed);
+        }
         self.restarts.fetch_add(1, Relaxed);
+    }
+
+    /// How far a shard is behind whose task is not running yet.
+    pub(crate) fn blind_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.blind_since_ms())
     }
 
     pub(crate) fn progressed(&self, now_ms: u64) {

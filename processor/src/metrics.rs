@@ -2,6 +2,7 @@
 //!
 //! Labels come from closed sets: never an id or a URL.
 
+use crate::commit::SetAsideKind;
 use crate::outcome::{Fault, PostResult};
 use crate::settlement::DeliveryEnding;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -12,6 +13,8 @@ const ENDS: &[&str] =
     &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"];
 const BY_SHARD: &[(&str, Values)] =
     &[("shard", Values::Bounded("a shard of the log; they are few and fixed"))];
+
+const SET_ASIDE: [&str; SetAsideKind::ALL.len()] = ["batch", "row", "delivery", "dead_letter", "fact"];
 
 /// All metrics of the processor.
 pub const METRICS: &[Metric] = &[
@@ -50,6 +53,11 @@ pub const METRICS: &[Metric] = &[
         .by(&[("reason", Values::Of(ENDS))]),
     Metric::counter("sluice_processor_dead_letter_events_total", "Events of deliveries given up, by reason.")
         .by(&[("reason", Values::Of(ENDS))]),
+    Metric::counter(
+        "sluice_processor_set_aside_total",
+        "Items that a store will never take or that cannot be read back, set aside with their bytes, by kind.",
+    )
+    .by(&[("kind", Values::Of(&SET_ASIDE))]),
     Metric::gauge("sluice_processor_unsettled_events", "(Event × subscription) matched and not settled.")
         .by(BY_SHARD),
     Metric::gauge("sluice_processor_unsettled_bytes", "Bytes of batches held for what is not settled.")
@@ -159,6 +167,8 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         describe(METRICS);
+        // Counted where no handle is at hand, and told from the beginning.
+        SetAsideKind::ALL.iter().for_each(|kind| set_aside(*kind).increment(0));
         let events = |result: &'static str| counter!("sluice_processor_events_total", "result" => result);
         Self {
             events_matched: events("matched"),
@@ -208,6 +218,22 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Counts an item that was set aside.
+pub fn count_set_aside(kind: SetAsideKind) {
+    set_aside(kind).increment(1);
+}
+
+fn set_aside(kind: SetAsideKind) -> Counter {
+    counter!("sluice_processor_set_aside_total", "kind" => kind.as_str())
+}
+
+/// Counts a dead letter of an item that a store refused.
+pub fn count_dead_letter(reason: DeadLetterReason, events: usize) {
+    counter!("sluice_processor_dead_letters_total", "reason" => reason.as_str()).increment(1);
+    counter!("sluice_processor_dead_letter_events_total", "reason" => reason.as_str())
+        .increment(events as u64);
 }
 
 /// The metrics of one shard; shards are few and their names are fixed. Dropping

@@ -210,7 +210,7 @@ impl Processor {
     /// Starts the task of a granted shard; it runs until the grant or the shutdown ends it.
     fn work_shard(&self, grant: Grant, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
         let id = grant.shard.clone();
-        let health = Arc::new(ShardHealth::default());
+        let health = Arc::new(ShardHealth::granted(self.context.clock().now_ms()));
         self.shards.write().insert(id.clone(), Arc::clone(&health));
         let (context, stop, shards) =
             (Arc::clone(&self.context), shutdown.child_token(), Arc::clone(&self.shards));
@@ -293,14 +293,16 @@ async fn keep_shard(
 ) {
     let name = format!("shard {id}");
     let ended = || {
-        health.stopped();
-        health.restarted();
+        health.restarted(context.clock().now_ms());
     };
     let start = || {
         let (context, id, health) = (Arc::clone(&context), id.clone(), Arc::clone(&health));
         let shutdown = shutdown.clone();
         async move {
-            match ShardTask::open(context, id, health).await?.run(shutdown.clone()).await? {
+            // Opening leaves nothing behind.
+            let opening = shutdown.run_until_cancelled(ShardTask::open(context, id, health));
+            let Some(task) = opening.await else { return Ok(()) };
+            match task?.run(shutdown.clone()).await? {
                 ShardEnd::Stopped => {}
                 // Nothing is left to start it again for.
                 ShardEnd::Settled => shutdown.cancel(),

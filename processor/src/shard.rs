@@ -21,6 +21,7 @@ mod waiting;
 mod wakes;
 mod workbench;
 
+use crate::commit::until_answered;
 use crate::context::Context;
 use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::ShardHealth;
@@ -31,6 +32,7 @@ use intake::Intake;
 use matching::{Matched, Matching};
 use orphans::Orphans;
 use outlets::{Outlets, Pressure, UnsettledSum};
+use parked_rows::ParkedRow;
 use progress::{ShardLook, ShardProgress};
 use sluice_ports::PortError;
 use sluice_ports::catalogue::Revision;
@@ -90,20 +92,22 @@ impl ShardTask {
         id: ShardId,
         health: Arc<ShardHealth>,
     ) -> Result<Self, PortError> {
-        let position = context.stores.checkpoints.load(&id).await?;
-        let parked = parked_rows::load_all(&context, &id).await?;
+        let blind_since_ms = health.blind_since_ms();
+        let progress = ShardProgress::new(&id.0, health, context.clock().now_ms());
+        let loading = load(&context, &id);
+        let (position, parked, waiting) = progress.while_waiting(&context, loading).await?;
         tracing::info!(shard = %id, ?position, parked = parked.len(), "reading the shard");
         let now_ms = context.clock().now_ms();
         let mut outlets = Outlets::new(Arc::clone(&context));
         Ok(Self {
-            intake: Intake::new(Arc::clone(&context), id.clone(), position),
+            intake: Intake::new(Arc::clone(&context), id.clone(), position, blind_since_ms),
             matching: Matching::new(Arc::clone(&context)),
-            waiting: UnmatchedBatches::load(Arc::clone(&context), &id).await?,
+            waiting,
             watermark: Watermark::new(position),
             orphans: Orphans::new(parked, &context, &mut outlets, now_ms),
             outlets,
             commits: GroupCommit::new(Arc::clone(&context), Some(id.clone()), position),
-            progress: ShardProgress::new(&id.0, health, now_ms),
+            progress,
             revision: Revision::default(),
             tick_ms: 0,
             context,
@@ -337,6 +341,19 @@ impl ShardTask {
         tracing::info!(shard = %self.id, position = ?self.watermark.settled(), "left the shard");
         Ok(())
     }
+}
+
+/// What the stores hold of a shard: its checkpoint, its parked entries, and
+/// its batches that wait to be matched.
+async fn load(
+    context: &Arc<Context>,
+    id: &ShardId,
+) -> Result<(Position, Vec<ParkedRow>, UnmatchedBatches), PortError> {
+    let position = until_answered(context, || context.stores.checkpoints.load(id)).await?;
+    let lanes = until_answered(context, || context.log.lanes(id)).await?;
+    let lanes: Vec<_> = lanes.into_iter().filter(|lane| lane.number() < context.lanes).collect();
+    let parked = parked_rows::load_all(context, &lanes).await?;
+    Ok((position, parked, UnmatchedBatches::load(Arc::clone(context), &lanes).await?))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ pub(crate) mod store;
 pub(crate) use receiver::WebhookReceiver as Receiver;
 pub(crate) use receiver::{Reaction, WebhookReceiver};
 pub(crate) use rig::Rig;
-pub(crate) use store::RecordingStores;
+pub(crate) use store::{NeverTakes, RecordingStores};
 
 use crate::breaker::BreakerPolicy;
 use crate::endpoint::{EndpointLimits, Endpoints};

@@ -5,6 +5,7 @@ use crate::plan::{Conduct, Plan, STEP_MS, SubscriptionPlan};
 use crate::planted::Planted;
 use crate::stores::{customer_id, subscription_id};
 use crate::world::{Caller, World};
+use sluice_aws::leases::LeaseRow;
 use sluice_model::{Batch, CustomerId, EventId, Lane, SubscriptionId};
 use sluice_ports::log::{Position, ShardId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -138,6 +139,10 @@ impl Ledger {
                 self.count(if attempt == 1 { "events sent twice" } else { "events sent again" });
                 continue;
             }
+            // A process that stood still may have read it from a stream that is no more.
+            if self.lost.contains(id) {
+                continue;
+            }
             if self.subscriptions[n].ordered {
                 self.check_key_order(world, n, *id, &logged);
             }
@@ -251,7 +256,7 @@ impl Ledger {
         }
         for shard in &shards.all {
             let last = shard.records.last().map_or(Position::START, |kept| kept.record.position);
-            let settled = table.leases.get(&shard.info.id).map_or(Position::START, |row| row.checkpoint);
+            let settled = shards.settled(&table, &shard.info.id);
             if settled < last {
                 left.push(format!("{} is settled to {settled:?} of {last:?}", shard.info.id));
             }
@@ -286,15 +291,15 @@ impl Ledger {
 
 impl World {
     /// A checkpoint was stored: everything before it must be settled.
-    pub(crate) fn checkpointed(&self, shard: &ShardId, before: Position, position: Position) {
+    pub(crate) fn checkpointed(&self, lease: &LeaseRow, position: Position) {
         const PROMISE: &str = "the checkpoint never passes unsettled work";
+        let (shard, before) = (&lease.shard, lease.checkpoint);
         if position < before {
             self.broken("a checkpoint never goes back", &format!("{shard}: {before:?} to {position:?}"));
         }
         let shards = self.shards.lock();
-        let Some(known) = shards.shard(shard) else { return };
-        // A process that read the end of a former stream may still say so after it was replaced.
-        if position == Position::END && !known.info.closed && !shards.is_replaced() {
+        let Some(known) = shards.shard_of(lease) else { return };
+        if position == Position::END && !known.info.closed {
             self.broken("only a closed shard is settled for ever", &shard.to_string());
         }
         self.tell(|| format!("{shard} is settled to {position:?}"));

@@ -226,7 +226,7 @@ fn action(dice: &mut Dice) -> Action {
         11 => Action::Merge { which: dice.next() },
         12 => Action::Outage { service, for_ms },
         13 | 14 => Action::Deny { service, for_ms },
-        15 if dice.often(300) => Action::ReplaceStream,
+        15 => Action::ReplaceStream,
         _ => Action::Cut { which, service, for_ms },
     }
 }

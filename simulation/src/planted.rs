@@ -48,6 +48,8 @@ pub(crate) enum Planted {
     OldCheckpoints,
     /// A call that is denied counts as answered.
     DeniedIsAnswer,
+    /// A log that cannot be read says that it is at its end.
+    FrozenLag,
 }
 
 /// How long a process believes in its leases, in milliseconds.
@@ -178,7 +180,7 @@ pub(crate) fn consumed(
 ) -> Arc<dyn Log> {
     let log = Arc::new(Deduplicated::new(log, window));
     match world.planted {
-        Some(planted @ Planted::ForgetfulTakeover) => {
+        Some(planted @ (Planted::ForgetfulTakeover | Planted::FrozenLag)) => {
             Arc::new(FaultyReader { planted, log, stream, window, known: Mutex::default() })
         }
         _ => log,
@@ -254,7 +256,10 @@ impl Log for FaultyReader {
         if self.planted == Planted::ForgetfulTakeover && is_new {
             self.learn(shard, after).await?;
         }
-        let page = self.log.read(shard, after, max, wait).await?;
+        let page = match self.log.read(shard, after, max, wait).await {
+            Err(_) if self.planted == Planted::FrozenLag => LogPage { at_end: true, ..LogPage::default() },
+            page => page?,
+        };
         let last = page.items.last().map_or(after, |item| match item {
             LogItem::Record(record) => record.position,
             LogItem::Damaged { position, .. } => *position,

@@ -154,10 +154,7 @@ impl SimulatedRun {
                 world.deny(service, for_ms);
                 world.ledger.lock().count("denials");
             }
-            // Only to find the fault that is planted: two processes may still work
-            // a shard at once for a moment after a stream was made anew.
-            Action::ReplaceStream if world.planted == Some(Planted::OldCheckpoints) => world.replace_stream(),
-            Action::ReplaceStream => {}
+            Action::ReplaceStream => world.replace_stream(),
             Action::Cut { which, .. } => {
                 let Some(at) = self.nth(role, which) else { return };
                 world.cut(Some(self.processes[at].who), action);
@@ -202,6 +199,9 @@ impl SimulatedRun {
             }
             if let Some(processor) = &*process.inside.processor.lock() {
                 let status = processor.status();
+                for shard in status.shards.iter().filter(|_| process.is_awake(5_000)) {
+                    watch.check_lag(world, process.who, &shard.shard, shard.lag_ms);
+                }
                 // Reading pauses at the cap: one record may go beyond it.
                 let most = world.plan.unsettled_max as u64 + 500;
                 for shard in status.shards.iter().filter(|shard| shard.unsettled_events > most) {

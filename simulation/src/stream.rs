@@ -3,8 +3,10 @@
 
 use crate::plan::{START_MS, Service};
 use crate::planted::Planted;
+use crate::table::Table;
 use crate::world::{Caller, World};
 use async_trait::async_trait;
+use sluice_aws::leases::LeaseRow;
 use sluice_aws::log::{
     Aside, PutAnswer, PutRecord, ReadFrom, ShardInfo, ShardPage, StoredRecord, Stream, StreamIdentity,
     point_of,
@@ -98,19 +100,13 @@ impl StreamShards {
         }
     }
 
-    /// Whether the stream was made anew.
-    pub(crate) const fn is_replaced(&self) -> bool {
-        self.made_ms != START_MS
-    }
-
-    /// Deletes the stream and makes it again. Returns its former shards.
-    fn replace(&mut self, count: usize, now_ms: u64) -> Vec<Shard> {
-        let former = std::mem::take(&mut self.all);
+    /// Deletes the stream and makes it again.
+    fn replace(&mut self, count: usize, now_ms: u64) {
+        self.all.clear();
         self.stored += POSITIONS_APART;
         // Streams that are made within a second cannot be told apart.
         (self.former, self.made_ms) = (self.stored, now_ms.max(self.made_ms + 1_000));
         self.open_all(count);
-        former
     }
 
     /// Which stream this is.
@@ -132,6 +128,18 @@ impl StreamShards {
 
     pub(crate) fn shard(&self, id: &ShardId) -> Option<&Shard> {
         self.all.iter().find(|shard| shard.info.id == *id)
+    }
+
+    /// The shard that a lease is of. What the lease of a deleted stream says is
+    /// never believed: it is made anew before its shard is worked.
+    pub(crate) fn shard_of(&self, lease: &LeaseRow) -> Option<&Shard> {
+        self.shard(&lease.shard).filter(|_| lease.stream_made_s == Some(self.identity().made_s()))
+    }
+
+    /// How far a shard of the stream is settled.
+    pub(crate) fn settled(&self, table: &Table, shard: &ShardId) -> Position {
+        let lease = table.leases.get(shard).filter(|lease| self.shard_of(lease).is_some());
+        lease.map_or(Position::START, |lease| lease.checkpoint)
     }
 
     fn open_ones(&self) -> Vec<usize> {
@@ -305,8 +313,17 @@ impl Stream for SimStream {
     }
 
     async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError> {
-        let (id, iterator) = (shard.clone(), iterator.to_owned());
-        let effect = move |world: &World| world.page(&id, &iterator, limit);
+        let (id, iterator, who) = (shard.clone(), iterator.to_owned(), self.who);
+        let effect = move |world: &World| {
+            world.page(&id, &iterator, limit).inspect(|page| {
+                let mut watch = world.watch.lock();
+                match page.closed {
+                    false => watch.read(world, who, id.clone()),
+                    // Nothing will follow.
+                    true => watch.read_to_its_end(who, &id),
+                }
+            })
+        };
         let page = self.world.ask(self.who, Service::Stream, "read", effect).await?;
         page.map_err(|class| refused(class, shard, "simulated"))
     }
@@ -352,15 +369,15 @@ impl World {
 
     /// Deletes the stream and makes it again. What was not settled of it is lost.
     pub(crate) fn replace_stream(&self) {
-        let former = self.shards.lock().replace(self.plan.shards, self.now_ms());
-        let table = self.table.lock();
+        let (mut shards, table) = (self.shards.lock(), self.table.lock());
         let mut ledger = self.ledger.lock();
         ledger.count("streams replaced");
-        for shard in former {
-            let settled = table.leases.get(&shard.info.id).map_or(Position::START, |row| row.checkpoint);
+        for shard in &shards.all {
+            let settled = shards.settled(&table, &shard.info.id);
             let lost = shard.records.iter().filter(|kept| kept.record.position > settled);
             ledger.lost(lost.flat_map(|kept| &kept.batches));
         }
+        shards.replace(self.plan.shards, self.now_ms());
     }
 }
 

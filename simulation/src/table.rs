@@ -81,7 +81,7 @@ impl LeaseRows for SimTable {
         self.ask("read a lease", move |world| world.table.lock().leases.get(&shard).cloned()).await
     }
 
-    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
+    async fn create(&self, shard: &ShardInfo, stream: &StreamIdentity) -> Result<(), PortError> {
         let row = LeaseRow {
             shard: shard.id.clone(),
             owner: None,
@@ -89,6 +89,7 @@ impl LeaseRows for SimTable {
             checkpoint: Position::START,
             settled_ms: None,
             parents: shard.parents.clone(),
+            stream_made_s: Some(stream.made_s()),
         };
         let effect = move |world: &World| {
             world.table.lock().leases.entry(row.shard.clone()).or_insert(row);
@@ -102,12 +103,13 @@ impl LeaseRows for SimTable {
         me: &str,
         counter: u64,
         from: TakeFrom,
+        stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
-        let (me, who) = (me.to_owned(), self.who);
+        let (me, who, made_s) = (me.to_owned(), self.who, stream.made_s());
         let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} is taken by p{who} from {:?}", row.shard, row.owner));
             world.ledger.lock().count("leases taken");
-            row.owner = Some(me);
+            (row.owner, row.stream_made_s) = (Some(me), Some(made_s));
             if let TakeFrom::TrimHorizon(_) = from {
                 world.tell(|| format!("{} begins at its oldest record", row.shard));
                 row.checkpoint = Position::START;
@@ -128,7 +130,7 @@ impl LeaseRows for SimTable {
         let change = move |row: &mut LeaseRow, world: &World| {
             let Some(settled) = settled else { return };
             if settled.position != row.checkpoint {
-                world.checkpointed(&row.shard, row.checkpoint, settled.position);
+                world.checkpointed(row, settled.position);
             }
             row.checkpoint = settled.position;
             row.settled_ms = settled.until_ms.or(row.settled_ms);
@@ -146,13 +148,40 @@ impl LeaseRows for SimTable {
         self.change(shard, holds, change).await
     }
 
-    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError> {
-        let parents = shard.parents.clone();
-        let change = |row: &mut LeaseRow, world: &World| {
+    async fn reset(
+        &self,
+        shard: &ShardInfo,
+        counter: u64,
+        stream: &StreamIdentity,
+    ) -> Result<Written, PortError> {
+        let (parents, made_s) = (shard.parents.clone(), stream.made_s());
+        let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} belongs to a stream made anew", row.shard));
             (row.owner, row.checkpoint, row.parents) = (None, Position::START, parents);
+            row.stream_made_s = Some(made_s);
         };
         self.change(&shard.id, move |row| row.counter == counter, change).await
+    }
+
+    async fn adopt(&self, shard: &ShardId, _: &StreamIdentity) -> Result<(), PortError> {
+        self.world.broken("rows are marked when they are made", &shard.to_string());
+        Ok(())
+    }
+
+    async fn remove(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
+        let shard = shard.clone();
+        let effect = move |world: &World| {
+            let mut table = world.table.lock();
+            match table.leases.get(&shard) {
+                Some(row) if row.counter == counter => {
+                    table.leases.remove(&shard);
+                    Written::Yes
+                }
+                row => Written::Refused(row.cloned()),
+            }
+        };
+        let called = self.world.call(self.who, Service::Leases, true, effect).await;
+        called.map_err(|why: NoAnswer| unavailable("delete a lease", why))
     }
 
     async fn remember_stream(
@@ -185,12 +214,10 @@ impl LeaseRows for SimTable {
         self.ask("beat", effect).await
     }
 
-    async fn delete(&self, key: &str) -> Result<(), PortError> {
-        let key = key.to_owned();
+    async fn delete(&self, name: &str) -> Result<(), PortError> {
+        let name = name.to_owned();
         let effect = move |world: &World| {
-            let mut table = world.table.lock();
-            table.workers.remove(&key);
-            table.leases.remove(&ShardId(key.into()));
+            world.table.lock().workers.remove(&name);
         };
         self.ask("delete a row", effect).await
     }

@@ -4,11 +4,14 @@ use crate::plan::Service;
 use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World};
 use sluice_aws::health::DependencyHealth;
+use sluice_ports::log::ShardId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How soon a process that is denied must say so.
 const TOLD_WITHIN_MS: u64 = 100;
+/// A lag that is not known anew must grow from this age on.
+const BLIND_MS: u64 = 4_000;
 
 /// What is known of all processes.
 #[derive(Default)]
@@ -16,6 +19,8 @@ pub(crate) struct Watch {
     healths: HashMap<Caller, Arc<DependencyHealth>>,
     /// Since when each process is denied each service.
     denied_since: HashMap<(Caller, Service), u64>,
+    /// When each process last read each shard.
+    read_ms: HashMap<(Caller, ShardId), u64>,
 }
 
 impl Watch {
@@ -53,6 +58,21 @@ impl Watch {
         }
     }
 
+    /// A process read a shard.
+    pub(crate) fn read(&mut self, world: &World, who: Caller, shard: ShardId) {
+        self.read_ms.insert((who, shard), world.now_ms());
+    }
+
+    /// A process read a closed shard to its end: nobody reads it any more.
+    pub(crate) fn read_to_its_end(&mut self, who: Caller, shard: &ShardId) {
+        self.read_ms.remove(&(who, shard.clone()));
+    }
+
+    /// A process has a shard from now on: its lag is not known yet.
+    pub(crate) fn granted(&mut self, world: &World, who: Caller, shard: &ShardId) {
+        self.read(world, who, shard.clone());
+    }
+
     /// A process that is denied says so, of what it is denied.
     pub(crate) fn check_denials(&self, world: &World, who: Caller, lost: &[&str]) {
         if !self.healths.contains_key(&who) {
@@ -64,6 +84,17 @@ impl Watch {
                 let how = format!("p{who} is denied {service:?} and reports {lost:?}");
                 world.broken("a process that is denied says so", &how);
             }
+        }
+    }
+
+    /// A lag of which nothing was heard grows.
+    pub(crate) fn check_lag(&self, world: &World, who: Caller, shard: &str, lag_ms: u64) {
+        let Some(read_ms) = self.read_ms.get(&(who, ShardId(shard.into()))) else { return };
+        let blind_ms = world.now_ms().saturating_sub(*read_ms);
+        if blind_ms > BLIND_MS && lag_ms + BLIND_MS < blind_ms {
+            let how =
+                format!("p{who} has not read {shard} for {blind_ms} ms and reports a lag of {lag_ms} ms");
+            world.broken("a lag that is not known grows", &how);
         }
     }
 }

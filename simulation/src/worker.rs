@@ -88,6 +88,7 @@ impl Leases for Watched {
         let (outer, ended) = Grant::new(inner.shard.clone());
         let (world, who) = (Arc::clone(&self.world), self.who);
         world.tell(|| format!("p{who} works {}", inner.shard));
+        world.watch.lock().granted(&world, who, &inner.shard);
         world.ledger.lock().works(inner.shard.clone(), who, inner.lost.clone(), ended.clone());
         tokio::spawn(pass_on(world, who, inner, outer.leave.clone(), outer.lost.clone(), ended));
         Some(outer)

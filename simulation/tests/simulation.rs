@@ -31,6 +31,7 @@ fn every_promise_is_kept_whatever_fails() {
         "pauses",
         "splits",
         "denials",
+        "streams replaced",
         "first attempts in order of their key",
     ];
     for what in done {
@@ -103,6 +104,11 @@ fn a_stream_made_anew_that_nobody_notices_is_found() {
 #[test]
 fn a_denial_that_counts_as_an_answer_is_found() {
     finds("denied-is-answer", 60, "a process that is denied says so");
+}
+
+#[test]
+fn a_lag_that_stands_still_is_found() {
+    finds("frozen-lag", 60, "a lag that is not known grows");
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn a_wrong_expression_is_found_out() {
     let fault_count = |expression: &str| faults(expression).len();
     assert_eq!(fault_count(r#"rate(sluice_http_requests_total{route="produce", status=~"4xx|5xx"}[5m])"#), 0);
     assert_eq!(
-        of("histogram_quantile(0.9, sum by (le) (rate(sluice_processor_post_seconds_bucket[1m])))"),
+        fault_count("histogram_quantile(0.9, sum by (le) (rate(sluice_processor_post_seconds_bucket[1m])))"),
         0
     );
     assert_eq!(fault_count("sluice_no_such_thing"), 1);

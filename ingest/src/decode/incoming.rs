@@ -1,6 +1,7 @@
 //! One event as a producer sends it, and its checks.
 
 use super::EventError;
+use super::own_key;
 use super::payload;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -8,6 +9,7 @@ use serde_json::value::RawValue;
 use sluice_model::ids::ID_TEXT_LEN;
 use sluice_model::trace::TraceParent;
 use sluice_model::wire::envelope::EnvelopeParts;
+use sluice_ports::idempotency::KeyHash;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -126,6 +128,8 @@ pub(super) struct CheckedEvent<'a> {
     metadata: Option<&'a RawValue>,
     /// Whether its metadata holds a trace of its own.
     has_trace: bool,
+    /// The hashes of its own idempotency key and of its fields.
+    pub own_key: Option<(KeyHash, KeyHash)>,
     payload: &'a RawValue,
 }
 
@@ -139,12 +143,6 @@ fn invalid(message: impl Into<String>) -> EventError {
 }
 
 impl<'a> Incoming<'a> {
-    /// The event's own idempotency key, if its metadata is valid.
-    pub(super) fn idempotency_key(&self) -> Option<Cow<'a, str>> {
-        let metadata: KnownMetadata<'a> = serde_json::from_str(self.metadata?.get()).ok()?;
-        metadata.idempotency_key
-    }
-
     /// Checks every field.
     pub(super) fn check(self, event_bytes_max: usize) -> Result<CheckedEvent<'a>, EventError> {
         let payload = self.payload.ok_or_else(|| invalid("`payload` is missing"))?;
@@ -170,7 +168,12 @@ impl<'a> Incoming<'a> {
         if let Some(metadata) = self.metadata {
             payload::check_depth("metadata", metadata.get()).map_err(invalid)?;
         }
-        let has_trace = self.metadata.map(check_metadata).transpose()?.unwrap_or(false);
+        let metadata = self.metadata.map(check_metadata).transpose()?.unwrap_or_default();
+        let own_key = metadata.idempotency_key.map(|key| {
+            let [event_type, source, tags, ordering_key, metadata] = fields;
+            let fields = [event_type, self.payload, source, tags, ordering_key, metadata];
+            (own_key::hash(key.as_bytes()), own_key::hash_fields(fields))
+        });
         let ordering = match self.ordering_key {
             Some(key) => ordering_hash(&text("ordering_key", key, TEXT_BYTES_MAX)?),
             None => 0,
@@ -187,7 +190,8 @@ impl<'a> Incoming<'a> {
             source: self.source,
             tags: self.tags,
             metadata: self.metadata,
-            has_trace,
+            has_trace: metadata.has_trace,
+            own_key,
             payload,
         })
     }
@@ -254,8 +258,14 @@ fn check_tags(raw: &RawValue) -> Result<(), EventError> {
     Ok(())
 }
 
-/// Checks the metadata; returns whether it holds a trace.
-fn check_metadata(raw: &RawValue) -> Result<bool, EventError> {
+/// What the metadata say that the product acts on.
+#[derive(Debug, Default)]
+struct OwnMetadata<'a> {
+    has_trace: bool,
+    idempotency_key: Option<Cow<'a, str>>,
+}
+
+fn check_metadata(raw: &RawValue) -> Result<OwnMetadata<'_>, EventError> {
     if !raw.get().starts_with('{') {
         return Err(invalid("`metadata` must be an object"));
     }
@@ -272,7 +282,8 @@ fn check_metadata(raw: &RawValue) -> Result<bool, EventError> {
             return Err(invalid(format!("`metadata.{field}` must have 1 to {TEXT_BYTES_MAX} bytes")));
         }
     }
-    Ok(metadata.traceparent)
+    let KnownMetadata { traceparent: has_trace, idempotency_key, .. } = metadata;
+    Ok(OwnMetadata { has_trace, idempotency_key })
 }
 
 /// FNV-1a with a final mix: the same in every version and process, and never 0.

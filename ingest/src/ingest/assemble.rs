@@ -105,7 +105,7 @@ fn contexts(
         events: EventsContext {
             store: Arc::clone(&store),
             lanes,
-            reads: CustomerLocks::new(config.limits.customer_reads_max),
+            reads: CustomerLocks::new(reads_at_once(config.limits.customer_reads_max)),
             queue: Arc::clone(&queue),
             trials: Arc::clone(&trials),
         },
@@ -175,4 +175,11 @@ pub(crate) fn producer_settings(config: &IngestConfig, lane_count: u16) -> Produ
         lane_count,
         append_timeout: ms(config.lanes.append_timeout_ms),
     }
+}
+
+/// How many scans of one customer may run at a time: with as many as there are
+/// cores, the requests of all others would wait for these.
+fn reads_at_once(configured: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    configured.min((cores / 2).max(1))
 }

@@ -75,11 +75,11 @@ pub(crate) struct PlacedRun {
 }
 
 impl PlacedRun {
-    /// Marks the run as part of a request with an idempotency key.
+    /// Marks events of its batch as those of an idempotency key.
     pub(super) fn claim(&self, claim: Claim) {
         let mut state = self.placement.state.lock();
         debug_assert!(!state.cut, "claims are made before the batch is cut");
-        state.claims.push(Claim { first: self.first, count: self.count, ..claim });
+        state.claims.push(claim);
     }
 
     /// Waits for the batch's outcome; returns it with the batch's id.

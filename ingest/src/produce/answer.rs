@@ -1,12 +1,13 @@
 //! The answer to a request with events, written straight as JSON.
 
 use super::Answer;
-use crate::decode::Decoded;
+use crate::decode::{Decoded, EventError};
 use serde::Serialize;
-use sluice_model::BatchId;
 use sluice_model::clock;
 use sluice_model::ids::IdText;
+use sluice_model::{BatchId, EventId};
 use sluice_ports::idempotency::Placed as StoredPlaces;
+use std::collections::BTreeMap;
 
 /// The places of a request's accepted events: runs in the order of its chunks.
 #[derive(Debug)]
@@ -18,8 +19,17 @@ impl From<&StoredPlaces> for Runs {
     }
 }
 
+/// What is told of an event that was not appended.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// It was there before, by its own key (then it is marked) or by the header's.
+    Before { id: EventId, replayed: bool },
+    /// It is refused.
+    Refused(EventError),
+}
+
 /// Yields the ids of a request's accepted events in the request's order.
-struct Ids<'a> {
+pub(super) struct Ids<'a> {
     runs: &'a [(BatchId, u16, u16)],
     /// For each lane of the request: its next run, and how many events of that run were yielded.
     lanes: Vec<(u16, usize, u16)>,
@@ -29,7 +39,8 @@ struct Ids<'a> {
 }
 
 impl<'a> Ids<'a> {
-    fn new(decoded: &'a Decoded<'_>, runs: &'a [(BatchId, u16, u16)]) -> Self {
+    /// Of runs that are chunk by chunk.
+    pub(super) fn of(decoded: &'a Decoded<'_>, runs: &'a Runs) -> Self {
         let order: Vec<(u16, usize)> = if decoded.order.is_empty() {
             decoded.chunks.iter().map(|(choice, chunk)| (*choice, chunk.len())).collect()
         } else {
@@ -40,15 +51,24 @@ impl<'a> Ids<'a> {
         for (choice, events) in order {
             lanes.push((choice, run, 0));
             let mut left = events;
-            while left > 0 && run < runs.len() {
-                left = left.saturating_sub(usize::from(runs[run].2));
+            while left > 0 && run < runs.0.len() {
+                left = left.saturating_sub(usize::from(runs.0[run].2));
                 run += 1;
             }
         }
-        Self { runs, lanes, choices: &decoded.choices, yielded: 0, text: IdText::default() }
+        Self { runs: &runs.0, lanes, choices: &decoded.choices, yielded: 0, text: IdText::default() }
+    }
+
+    /// Of runs that are in the request's order, as an idempotency key keeps them.
+    pub(super) fn listed(runs: &'a Runs) -> Self {
+        Self { runs: &runs.0, lanes: vec![(0, 0, 0)], choices: &[], yielded: 0, text: IdText::default() }
     }
 
     fn next(&mut self) -> Option<[u8; 36]> {
+        self.next_id().map(|id| self.text.of(id))
+    }
+
+    pub(super) fn next_id(&mut self) -> Option<EventId> {
         let choice = self.choices.get(self.yielded).copied();
         self.yielded += 1;
         let lane = match choice {
@@ -56,7 +76,7 @@ impl<'a> Ids<'a> {
             None => self.lanes.first_mut()?,
         };
         let (batch, first, count) = *self.runs.get(lane.1)?;
-        let id = self.text.of(batch.event(first + lane.2));
+        let id = batch.event(first + lane.2);
         lane.2 += 1;
         if lane.2 == count {
             (lane.1, lane.2) = (lane.1 + 1, 0);
@@ -70,22 +90,37 @@ impl<'a> Ids<'a> {
 struct RejectedEvent<'a> {
     code: &'a str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
 }
 
 /// Writes the answer for events that were accepted at `accepted_at_ms`.
 pub(super) fn write(
     decoded: &Decoded<'_>,
-    runs: &Runs,
+    ids: &mut Ids<'_>,
     accepted_at_ms: u64,
     minimal: bool,
     replayed: bool,
 ) -> Answer {
-    let accepted = runs.0.iter().map(|(_, _, count)| usize::from(*count)).sum();
+    write_told(decoded, &BTreeMap::new(), ids, accepted_at_ms, minimal, replayed)
+}
+
+/// The same, where some events were not appended.
+pub(super) fn write_told(
+    decoded: &Decoded<'_>,
+    told: &BTreeMap<usize, Told>,
+    ids: &mut Ids<'_>,
+    accepted_at_ms: u64,
+    minimal: bool,
+    replayed: bool,
+) -> Answer {
+    let appended: usize = ids.runs.iter().map(|(_, _, count)| usize::from(*count)).sum();
+    let refused = told.values().filter(|told| matches!(told, Told::Refused(_))).count();
+    let accepted = appended + told.len() - refused;
     let rejected = decoded.rejected.len();
-    let mut ids = Ids::new(decoded, &runs.0);
     let body = match decoded.single.then(|| ids.next()).flatten() {
         Some(id) => one(&id, accepted_at_ms),
-        None => many(decoded, accepted, &mut ids, minimal),
+        None => many(decoded, told, accepted, ids, minimal),
     };
     Answer { body: body.into(), replayed, accepted, rejected }
 }
@@ -102,7 +137,13 @@ fn one(id: &[u8; 36], accepted_at_ms: u64) -> Vec<u8> {
     out
 }
 
-fn many(decoded: &Decoded<'_>, accepted: usize, ids: &mut Ids<'_>, minimal: bool) -> Vec<u8> {
+fn many(
+    decoded: &Decoded<'_>,
+    told: &BTreeMap<usize, Told>,
+    accepted: usize,
+    ids: &mut Ids<'_>,
+    minimal: bool,
+) -> Vec<u8> {
     let mut number = itoa::Buffer::new();
     let listed = if minimal { 0 } else { accepted };
     let mut out = Vec::with_capacity(64 + listed * 66 + decoded.rejected.len() * 128);
@@ -123,9 +164,14 @@ fn many(decoded: &Decoded<'_>, accepted: usize, ids: &mut Ids<'_>, minimal: bool
         comma = true;
         if let Some((_, error)) = error {
             out.extend_from_slice(b",\"error\":");
-            let error = RejectedEvent { code: error.code, message: &error.message };
+            let (code, message, retry_after_s) = (error.code, &*error.message, error.retry_after_s);
+            let error = RejectedEvent { code, message, retry_after_s };
             serde_json::to_writer(&mut out, &error).expect("texts can be written as JSON");
             out.push(b'}');
+        } else if let Some(Told::Before { id, replayed }) = told.get(&index) {
+            out.extend_from_slice(b",\"event_id\":\"");
+            out.extend_from_slice(&ids.text.of(*id));
+            out.extend_from_slice(if *replayed { b"\",\"replayed\":true}" } else { b"\"}" });
         } else if let Some(id) = ids.next() {
             out.extend_from_slice(b",\"event_id\":\"");
             out.extend_from_slice(&id);

@@ -44,7 +44,7 @@ fn bench_decode() {
         let rounds = 400_000 / events;
         let started = Instant::now();
         for _ in 0..rounds {
-            let decoded = decode(&body, BodyForm::Json, context(&id), LIMITS).unwrap();
+            let decoded = decode(&body, BodyForm::Json, context(&id), LIMITS, &[]).unwrap();
             assert_eq!(decoded.accepted() as u64, events);
         }
         let ns = started.elapsed().as_nanos() as u64 / (rounds * events);
@@ -74,11 +74,12 @@ fn bench_take() {
                     let body = body(events);
                     let id = CustomerId::from_u128(7);
                     for _ in 0..total / events / tasks {
-                        let decoded = decode(&body, BodyForm::Json, context(&id.text()), LIMITS).unwrap();
+                        let decoded =
+                            decode(&body, BodyForm::Json, context(&id.text()), LIMITS, &[]).unwrap();
                         let chunks =
                             decoded.chunks.into_iter().map(|(n, chunk)| (Lane::new(n).unwrap(), chunk));
-                        let placed = lanes.push(id, chunks.collect(), None).unwrap();
-                        for run in &placed {
+                        let placed = lanes.push(id, chunks.collect(), &[]).unwrap();
+                        for run in &placed.runs {
                             run.outcome().await;
                         }
                     }

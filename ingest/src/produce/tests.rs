@@ -52,6 +52,15 @@ const SETTINGS: ProducerSettings = ProducerSettings {
 
 /// The results of a keyed request whose append ends so, and of the same request again.
 async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
+    in_turn(first_append, Some("k"), [r#"{"payload":1}"#; 2]).await
+}
+
+/// The results of requests of which the first one's append ends so.
+async fn in_turn<const N: usize>(
+    first_append: AppendError,
+    idempotency_key: Option<&str>,
+    bodies: [&str; N],
+) -> [Result<Answer, ProduceError>; N] {
     let folder = tempfile::tempdir().unwrap();
     let engine = EmbeddedEngine::open(folder.path(), EngineConfig::default().settings()).await.unwrap();
     let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
@@ -76,12 +85,14 @@ async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
     let producer = Producer::new(log, engine.idempotency.clone(), rates, SETTINGS);
     let appenders = Appenders::start(producer.lanes());
     let (form, refusals, trace) = (BodyForm::Json, &[][..], None);
-    let wishes = Wishes { form, idempotency_key: Some("k"), minimal: false, refusals, trace };
-    let produce = || producer.produce(&customer, wishes, br#"{"payload":1}"#);
-    let answers = [produce().await, produce().await];
+    let wishes = Wishes { form, idempotency_key, minimal: false, refusals, trace };
+    let mut answers = Vec::new();
+    for body in bodies {
+        answers.push(producer.produce(&customer, wishes, body.as_bytes()).await);
+    }
     appenders.stop().await;
     engine.close().await;
-    answers
+    answers.try_into().expect("an answer each")
 }
 
 #[tokio::test]
@@ -97,4 +108,35 @@ async fn a_key_whose_events_were_not_taken_is_free_again() {
     let [first, again] = twice(refusal).await;
     assert!(matches!(first, Err(ProduceError::NotTaken { .. })), "{first:?}");
     assert!(again.is_ok_and(|answer| !answer.replayed && answer.accepted == 1));
+}
+
+fn text(answer: &Answer) -> &str {
+    std::str::from_utf8(&answer.body).unwrap()
+}
+
+const OWN_KEY: &str = r#"{"payload":1,"metadata":{"idempotency_key":"m"}}"#;
+
+#[tokio::test]
+async fn an_event_whose_key_is_in_flight_is_refused_alone() {
+    let unknown = AppendError::Unknown { detail: "perhaps".into() };
+    let alone = format!("[{OWN_KEY}]");
+    let beside = format!(r#"[{OWN_KEY},{{"payload":2}},{OWN_KEY}]"#);
+    let [first, again, beside] = in_turn(unknown, None, [&alone, &alone, &beside]).await;
+    assert!(matches!(first, Err(ProduceError::Unknown { .. })), "{first:?}");
+    // Refused as a whole with 400 its sender would give it up.
+    assert!(matches!(again, Err(ProduceError::InFlight)), "{again:?}");
+    let beside = beside.unwrap();
+    assert_eq!((beside.accepted, beside.rejected, beside.replayed), (1, 2, false));
+    let refused = r#""code":"IDEMPOTENCY_IN_FLIGHT","message":"an event with this `metadata.idempotency_key` is in flight","retry_after_s":1"#;
+    assert_eq!(text(&beside).matches(refused).count(), 2, "{}", text(&beside));
+}
+
+#[tokio::test]
+async fn the_key_of_an_event_that_was_not_taken_is_free_again() {
+    let refusal = AppendError::NotTaken { detail: "full".into(), retry_after: Duration::from_secs(1) };
+    let alone = format!("[{OWN_KEY}]");
+    let [first, again, once_more] = in_turn(refusal, Some("header"), [&alone, &alone, &alone]).await;
+    assert!(matches!(first, Err(ProduceError::NotTaken { .. })), "{first:?}");
+    assert!(again.is_ok_and(|answer| !answer.replayed && answer.accepted == 1));
+    assert!(once_more.is_ok_and(|answer| answer.replayed && answer.accepted == 1));
 }

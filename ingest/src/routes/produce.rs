@@ -73,7 +73,8 @@ async fn accept(
         Some(cloud) => {
             // The body and its translation are in memory together.
             body::charge(&mut permit, 2 * body.len())?;
-            let translated = cloud.translate(headers, &body, context.event_bytes_max);
+            let translate = || cloud.translate(headers, &body, context.event_bytes_max);
+            let translated = context.producer.work(customer.id(), body.len(), translate).await;
             let translated = translated.map_err(|error| refuse(ProduceError::Body(error)))?;
             (translated.body.into(), translated.refusals)
         }
@@ -132,7 +133,7 @@ fn describe(config: &IngestConfig) -> Operation {
             limits.body_bytes_max, limits.request_events_max, limits.event_bytes_max
         ))
         .parameters([
-            header("Idempotency-Key", key, "The same key and body within 24 hours: the first answer again."),
+            header("Idempotency-Key", key, "The same key and body within 24 hours: the first answer again. Of many events it stands for those without a `metadata.idempotency_key` of their own."),
             header(
                 "Prefer",
                 json!({ "type": "string" }),

@@ -118,7 +118,7 @@ pub(crate) fn proves_nothing(report: &RunReport, limited: bool) -> Option<&'stat
     if report.measured.requests == 0 {
         Some("nothing was measured: no request was due and had an outcome in the measured window")
     } else if !report.has_measured() {
-        Some("no request was acknowledged in the measured window")
+        Some("no event was accepted in the measured window")
     } else if report.ended == RunEnd::Interrupted && limited {
         Some("the run was interrupted, so its limits are not kept")
     } else {
@@ -133,6 +133,9 @@ pub(crate) fn read_json(path: &Path) -> anyhow::Result<Value> {
         serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
     let count = |name: &str| value.pointer(&format!("/measured/{name}")).and_then(Value::as_u64);
     match (count("requests"), count("requests_acknowledged")) {
+        (Some(_), Some(1..)) if count("events_accepted") == Some(0) && count("events_rejected") > Some(0) => {
+            bail!("{} has nothing to judge: every event was rejected", path.display())
+        }
         (Some(_), Some(1..)) => Ok(value),
         (Some(0), _) => bail!("{} has nothing to judge: no request was measured", path.display()),
         (Some(_), _) => bail!("{} has nothing to judge: no request was acknowledged", path.display()),

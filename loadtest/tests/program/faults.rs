@@ -188,6 +188,23 @@ fn counts_in_a_chunked_answer_are_understood() {
 }
 
 #[test]
+fn acknowledged_requests_whose_events_are_rejected_are_errors() {
+    let load = ["-n", "20", "--batch", "2", "--connections", "1", "--threshold", "error_rate<=0.4"];
+    for (accepted, error_rate, status) in [(2, 0.0, 0), (1, 0.5, 1), (0, 1.0, 1)] {
+        let body = format!(r#"{{"accepted":{accepted},"rejected":{},"events":[]}}"#, 2 - accepted);
+        let answer = format!("HTTP/1.1 202 Accepted\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let answer: &'static [u8] = answer.into_bytes().leak();
+        let server = FakeServer::start(move |_, mut stream| answer_all(&mut stream, answer));
+        let (ended, result) = run(&server.url, &load);
+        assert_eq!(ended, Some(status), "{result}");
+        assert_eq!(number(&result["thresholds"][0], "value"), error_rate, "{result}");
+        // Without any limit a run of which nothing was accepted fails all the same.
+        let (ended, _) = run(&server.url, &load[..6]);
+        assert_eq!(ended, Some(i32::from(accepted == 0)), "{accepted} accepted");
+    }
+}
+
+#[test]
 fn connections_that_the_server_closes_when_idle_are_no_errors() {
     let server = FakeServer::start(|_, stream| answer_until_idle(stream, Duration::from_millis(50)));
     // Each connection waits 200 ms between two requests.

@@ -1,7 +1,7 @@
 use super::*;
-use crate::parking::DeliveryOwner;
-use crate::testing::{RecordingStores, batch_id, batch_of_sizes, delivery, subscription};
-use sluice_model::{CustomerId, EventSet, Fact};
+use crate::parking::{DeliveryOwner, ParkedItem};
+use crate::testing::{NeverTakes, RecordingStores, batch_id, batch_of_sizes, delivery, subscription};
+use sluice_model::{Batch, CustomerId, DeadLetterId, DeadLetterReason, EventSet, Fact};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
@@ -93,4 +93,102 @@ async fn the_rows_of_many_parked_lists_are_written_beside_each_other() {
         written.entry(rows::list_of(&key).to_vec()).or_default().push(key);
     }
     assert_eq!(written, expected, "each list in its order");
+}
+
+fn fact_of(subscription: u128) -> NewFact {
+    let took = EventSet::range(0, 1);
+    NewFact {
+        customer: CustomerId::from_u128(1),
+        batch: batch_id(1, 1),
+        subscription: SubscriptionId::from_u128(subscription),
+        fact: Fact { matched: took.clone(), took, ..Fact::default() },
+    }
+}
+
+fn letter_of(subscription: u128) -> DeadLetter {
+    let delivery = delivery(subscription, 1);
+    DeadLetter { id: DeadLetterId::new(5), reason: DeadLetterReason::Exhausted, delivery }
+}
+
+fn other_row(value: Vec<u8>) -> NewRow {
+    let key = (value.len() as u64).to_be_bytes().to_vec();
+    NewRow { partition: "other".into(), key, value, expires_at_ms: None, needs_from_ms: None }
+}
+
+#[tokio::test]
+async fn what_a_store_never_takes_is_set_aside_and_stops_no_neighbour() {
+    let (mut commit, recording) = (Commit::default(), RecordingStores::default());
+    let batches = [batch_id(1, 1), batch_id(1, 2), batch_id(1, 3)];
+    for id in batches {
+        let batch = Batch { id, ..batch_of_sizes(&[9, 9]) };
+        commit.batch(NewBatch { batch: Arc::new(batch), matched: true });
+    }
+    let puts = [delivery(1, 1), delivery(2, 2), delivery(3, 3)];
+    puts.iter().for_each(|delivery| commit.put(delivery.clone()));
+    // A list of one subscription that waits behind a failed delivery, in two rows.
+    let mut grown = Vec::new();
+    for (sequence, events) in [(0, 5), (1, 400)] {
+        let owner = DeliveryOwner::new(&subscription(7));
+        let items = (0..events).map(|n| ParkedItem {
+            key: 1,
+            batch: batch_id(1, n),
+            events: EventSet::range(0, 2),
+            bytes: 9,
+        });
+        grown.push(rows::chunk(&owner, sequence, items.collect::<Vec<_>>().iter()));
+    }
+    commit.park(batch_id(1, 1).lane(), ParkedChanges { grown, ..ParkedChanges::default() });
+    commit.put_row(other_row(vec![1; 100]));
+    commit.put_row(other_row(vec![1; 200_000]));
+    for n in [1, 4] {
+        commit.dead_letter(letter_of(n));
+        commit.fact(fact_of(n));
+    }
+    *recording.never_takes.lock() = NeverTakes {
+        batch: Some(batches[1]),
+        delivery: Some(puts[1].id),
+        end_of: Some(SubscriptionId::from_u128(4)),
+        value_bytes_max: Some(50),
+        value_bytes: None,
+    };
+    let fails = |error: &PortError| assert_eq!(error.class(), FailureClass::Denied, "{error}");
+    let stores = recording.stores();
+    let written = commit.write_until_durable(&stores, || 7, fails);
+    // The rows refuse even what is set aside: nothing is dropped.
+    assert!(tokio::time::timeout(Duration::from_millis(300), written).await.is_err());
+    recording.never_takes.lock().value_bytes_max = Some(100_000);
+    // The parked rows are taken now; a batch, a delivery, a row, a dead letter and a fact never.
+    commit.write_until_durable(&recording.stores(), || 7, |error| panic!("{error}")).await.unwrap();
+
+    let stored = recording.batches();
+    assert_eq!(batches.map(|id| stored.contains_key(&id)), [true, false, true]);
+    let queued: Vec<_> = recording.queued().iter().map(|delivery| delivery.id).collect();
+    assert_eq!(queued.len(), 2);
+    assert!(!queued.contains(&puts[1].id));
+    assert_eq!((recording.rows_in("parked/"), recording.rows_in("other")), (2, 1));
+    let letters: Vec<_> = recording.dead_letters().into_iter().map(|letter| letter.delivery.id).collect();
+    assert!(letters.contains(&puts[1].id), "its customer sees the delivery and can redrive it");
+    assert!(recording.facts().iter().any(|new| new.subscription == SubscriptionId::from_u128(1)));
+    for kind in SetAsideKind::ALL {
+        let rows = if kind == SetAsideKind::Row { 4 } else { 1 };
+        assert_eq!(recording.rows_in(&format!("set-aside/{}", kind.as_str())), rows, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_that_wait_in_a_row_that_no_store_takes_become_a_dead_letter() {
+    let (mut commit, recording) = (Commit::default(), RecordingStores::default());
+    let owner = DeliveryOwner::new(&subscription(7));
+    let items: Vec<_> = (0..400)
+        .map(|n| ParkedItem { key: 1, batch: batch_id(1, n), events: EventSet::range(0, 2), bytes: 9 })
+        .collect();
+    let grown = vec![rows::chunk(&owner, 0, items.iter())];
+    let bytes = grown[0].value.len();
+    commit.park(batch_id(1, 1).lane(), ParkedChanges { grown, ..ParkedChanges::default() });
+    // The piece that keeps it is a little longer than the row: this store takes all but one length.
+    recording.never_takes.lock().value_bytes = Some(bytes);
+    commit.write_until_durable(&recording.stores(), || 7, |error| panic!("{error}")).await.unwrap();
+    let letters = recording.dead_letters();
+    assert_eq!(letters.iter().map(|letter| letter.delivery.event_count()).sum::<usize>(), 800);
+    assert_eq!((recording.rows_in("parked/"), recording.rows_in("set-aside/row")), (0, 1));
 }

@@ -99,7 +99,7 @@ pub fn failed(failed: &Failed) -> RowDraft {
 }
 
 /// A chunk's row.
-pub(super) fn chunk<'a>(
+pub(crate) fn chunk<'a>(
     owner: &DeliveryOwner,
     sequence: u64,
     items: impl Iterator<Item = &'a ParkedItem>,

@@ -19,7 +19,6 @@ pub(super) struct Intake {
     pub(super) items: VecDeque<LogItem>,
     /// Where the next read goes on.
     position: Position,
-    /// The last page ended at the end of the log.
     /// How far the log said that it is read.
     lag: ShardLag,
     ending: LogEnding,
@@ -39,8 +38,14 @@ enum LogEnding {
 }
 
 impl Intake {
-    pub(super) fn new(context: Arc<Context>, shard: ShardId, position: Position) -> Self {
-        let lag = ShardLag::new(context.clock().now_ms());
+    /// Reads on from `position`. Nothing is known of the log since `blind_since_ms`.
+    pub(super) fn new(
+        context: Arc<Context>,
+        shard: ShardId,
+        position: Position,
+        blind_since_ms: u64,
+    ) -> Self {
+        let lag = ShardLag::new(blind_since_ms);
         Self {
             context,
             shard,

@@ -12,12 +12,14 @@ const SILENT_MS: u64 = 1_000;
 /// What the log said of a shard lately.
 #[derive(Debug)]
 pub(super) struct ShardLag {
-    /// When it answered last; when the shard was opened, before it answered.
+    /// When it answered last; since when it did not, before it answered.
     heard_ms: u64,
     /// How far its last page ended behind the end of the shard.
     behind_ms: Option<u64>,
     /// Whether its last page ended at the end of the shard.
     at_end: bool,
+    /// Whether nothing will follow: what is read is all there is.
+    closed: bool,
     /// The time of the last event that was read.
     read_ms: u64,
     /// Events accepted in a millisecond, as the last pages show.
@@ -33,13 +35,22 @@ pub(super) struct Behind {
 }
 
 impl ShardLag {
+    /// A log of which nothing is known since then.
     pub(super) const fn new(now_ms: u64) -> Self {
-        Self { heard_ms: now_ms, behind_ms: None, at_end: false, read_ms: 0, events_per_ms: 0.0 }
+        Self {
+            heard_ms: now_ms,
+            behind_ms: None,
+            at_end: false,
+            closed: false,
+            read_ms: 0,
+            events_per_ms: 0.0,
+        }
     }
 
     /// The log answered with a page.
     pub(super) fn heard(&mut self, now_ms: u64, page: &LogPage) {
         (self.heard_ms, self.behind_ms, self.at_end) = (now_ms, page.behind_ms, page.at_end);
+        self.closed = page.closed;
         let Some(last_ms) = page.items.iter().rev().find_map(accepted_ms) else { return };
         if self.read_ms > 0 && last_ms > self.read_ms {
             let events: usize = page.items.iter().map(event_count).sum();
@@ -60,8 +71,8 @@ impl ShardLag {
     ) -> Behind {
         let waiting: usize = items.clone().map(event_count).sum();
         let silent_ms = now_ms.saturating_sub(self.heard_ms);
-        let is_silent = silent_ms > read_wait_ms * 2 + SILENT_MS;
-        let unread_ms = match (self.at_end && !is_silent, self.behind_ms) {
+        let is_silent = !self.closed && silent_ms > read_wait_ms * 2 + SILENT_MS;
+        let unread_ms = match (self.closed || (self.at_end && !is_silent), self.behind_ms) {
             (true, _) => 0,
             (false, Some(behind_ms)) => behind_ms + if is_silent { silent_ms } else { 0 },
             // The log does not know: the last event that was read tells.
@@ -136,6 +147,14 @@ mod tests {
         lag.heard(NOW, &page(true, None, Vec::new()));
         assert_eq!(behind(&lag, NOW + 100, &[]), 0);
         assert_eq!(behind(&lag, NOW + 30_000, &[]), 30_000);
+    }
+
+    #[test]
+    fn a_closed_shard_that_is_read_to_its_end_falls_behind_no_more() {
+        let mut lag = ShardLag::new(NOW);
+        lag.heard(NOW, &LogPage { closed: true, ..page(true, Some(0), Vec::new()) });
+        assert_eq!(behind(&lag, NOW + 30_000, &[]), 0, "nobody reads it any more");
+        assert_eq!(behind(&lag, NOW + 30_000, &[record(NOW, 1)]), 30_000, "what is not matched counts");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! How far a shard is: what its metrics and its readiness say.
 
+use super::TICK_MS;
 use super::lag::Behind;
+use crate::context::Context;
 use crate::health::ShardHealth;
 use crate::metrics::ShardMetrics;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How far a shard is.
 pub(super) struct ShardProgress {
@@ -32,6 +35,24 @@ pub(super) struct ShardLook {
 impl ShardProgress {
     pub(super) fn new(shard: &str, health: Arc<ShardHealth>, now_ms: u64) -> Self {
         Self { metrics: ShardMetrics::new(shard), health, checkpointed_ms: now_ms }
+    }
+
+    /// Waits for `opening`, and reports the shard meanwhile. Cancel safe as `opening` is.
+    pub(super) async fn while_waiting<T>(&self, context: &Context, opening: impl Future<Output = T>) -> T {
+        let mut opening = std::pin::pin!(opening);
+        loop {
+            tokio::select! {
+                opened = &mut opening => return opened,
+                () = tokio::time::sleep(Duration::from_millis(TICK_MS)) => self.waits(context.clock().now_ms()),
+            }
+        }
+    }
+
+    /// Reports a shard that cannot be worked yet: nothing is known of its log.
+    fn waits(&self, now_ms: u64) {
+        let blind_ms = self.health.blind_ms(now_ms);
+        self.health.observe(blind_ms, 0);
+        self.metrics.lag_seconds.set(blind_ms as f64 / 1000.0);
     }
 
     pub(super) fn started(&self, now_ms: u64) {

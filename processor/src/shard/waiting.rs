@@ -8,6 +8,7 @@
 
 mod work;
 
+use super::parked_rows;
 use crate::commit::Commit;
 use crate::config::MatchingConfig;
 use crate::context::Context;
@@ -16,15 +17,12 @@ use crate::slice::Ticket;
 use foldhash::HashMap;
 use sluice_model::{Batch, CustomerId, Lane};
 use sluice_ports::PortError;
-use sluice_ports::log::ShardId;
+use sluice_ports::rows::Row;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
 use work::match_batch;
 pub(super) use work::{LateMatching, MatchedLate};
-
-/// Rows read at a time.
-const PAGE: usize = 1000;
 
 /// Waiting batches take this share of the shard's caps with matches that are not settled.
 const UNSETTLED_SHARE: usize = 4;
@@ -78,7 +76,7 @@ pub(super) struct WaitingFull;
 
 impl UnmatchedBatches {
     /// The batches that waited when the shard was last owned.
-    pub(super) async fn load(context: Arc<Context>, shard: &ShardId) -> Result<Self, PortError> {
+    pub(super) async fn load(context: Arc<Context>, lanes: &[Lane]) -> Result<Self, PortError> {
         let mut all = Self {
             context: Arc::clone(&context),
             customers: HashMap::default(),
@@ -91,26 +89,10 @@ impl UnmatchedBatches {
             durable: 0,
             changed: true,
         };
-        let lanes = context.log.lanes(shard).await?;
-        for lane in lanes.into_iter().filter(|lane| lane.number() < context.lanes) {
-            all.load_lane(lane).await?;
-        }
+        let read = |_, row: &Row| WaitingBatch::read(row);
+        let waiting = parked_rows::load_lanes(&context, lanes, waiting_partition, read).await?;
+        waiting.into_iter().for_each(|waiting| all.queue(waiting, 0));
         Ok(all)
-    }
-
-    async fn load_lane(&mut self, lane: Lane) -> Result<(), PortError> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page =
-                self.context.stores.rows.list(&waiting_partition(lane), after.as_deref(), PAGE).await?;
-            for row in &page {
-                self.queue(WaitingBatch::read(row)?, 0);
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
-                _ => return Ok(()),
-            }
-        }
     }
 
     fn queue(&mut self, waiting: WaitingBatch, generation: u64) {

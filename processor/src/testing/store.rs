@@ -39,7 +39,24 @@ pub(crate) struct Memory {
     pub(crate) takes_batches: AtomicBool,
     /// Batches cannot be read now.
     pub(crate) batches_away: AtomicBool,
+    /// Rows cannot be listed now.
+    pub(crate) rows_away: AtomicBool,
+    /// What is refused for good.
+    pub(crate) never_takes: Mutex<NeverTakes>,
     changed: Notify,
+}
+
+/// What the stores will never take.
+#[derive(Default)]
+pub(crate) struct NeverTakes {
+    pub(crate) batch: Option<BatchId>,
+    pub(crate) delivery: Option<DeliveryId>,
+    /// The dead letter or fact of this subscription.
+    pub(crate) end_of: Option<SubscriptionId>,
+    /// Rows whose values are longer.
+    pub(crate) value_bytes_max: Option<usize>,
+    /// Rows whose values have this length.
+    pub(crate) value_bytes: Option<usize>,
 }
 
 #[derive(Default)]
@@ -72,6 +89,20 @@ impl Memory {
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
         })
+    }
+
+    /// Refuses a call for good if it has an item that the stores never take.
+    fn refuse(&self, what: &str, has_one: impl FnOnce(&NeverTakes) -> bool) -> Result<(), PortError> {
+        match has_one(&self.never_takes.lock()) {
+            true => Err(PortError::failed(FailureClass::Refused, what, "the test says so")),
+            false => Ok(()),
+        }
+    }
+
+    /// Puts a row whose value is no row of the processor's.
+    pub(crate) fn put_garbage(&self, partition: &str, key: &[u8]) {
+        let id = (partition.to_owned(), key.to_vec());
+        self.change(|state| state.rows.insert(id, b"garbage".to_vec()));
     }
 
     /// Waits until `holds` of this, looking again at every change.
@@ -255,12 +286,14 @@ impl EventStore for Memory {
 
     async fn put_batches(&self, batches: Vec<NewBatch>) -> Result<(), PortError> {
         self.guard("put batches")?;
+        self.refuse("put batches", |never| batches.iter().any(|new| Some(new.batch.id) == never.batch))?;
         self.change(|state| state.batches.extend(batches.iter().map(|new| (new.batch.id, new.matched))));
         Ok(())
     }
 
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError> {
         self.guard("add facts")?;
+        self.refuse("add facts", |never| facts.iter().any(|new| Some(new.subscription) == never.end_of))?;
         self.change(|state| {
             for new in facts {
                 let known = state
@@ -322,6 +355,9 @@ impl EventStore for Memory {
 
     async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
         self.guard("put dead letters")?;
+        self.refuse("put dead letters", |never| {
+            letters.iter().any(|letter| Some(letter.delivery.subscription) == never.end_of)
+        })?;
         self.change(|state| state.dead_letters.extend(letters.into_iter().map(|letter| (letter.id, letter))));
         Ok(())
     }
@@ -368,6 +404,9 @@ impl Checkpoints for Memory {
 impl WorkQueue for Memory {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
         self.guard("put deliveries")?;
+        self.refuse("put deliveries", |never| {
+            deliveries.iter().any(|delivery| Some(delivery.id) == never.delivery)
+        })?;
         self.change(|state| {
             for delivery in deliveries {
                 state.taken.remove(&delivery.id);
@@ -557,6 +596,16 @@ impl Rows for Memory {
 
     async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
         self.guard("write rows")?;
+        let lengths = || {
+            changes.iter().filter_map(|change| match change {
+                RowChange::Put(row) => Some(row.value.len()),
+                RowChange::Remove { .. } => None,
+            })
+        };
+        self.refuse("write rows", |never| {
+            never.value_bytes_max.is_some_and(|max| lengths().any(|bytes| bytes > max))
+                || never.value_bytes.is_some_and(|never| lengths().any(|bytes| bytes == never))
+        })?;
         self.pass_time(changes.len().div_ceil(25)).await;
         self.change_rows(changes);
         Ok(())
@@ -581,6 +630,9 @@ impl Rows for Memory {
 
     async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
         self.guard("list rows")?;
+        if self.rows_away.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("list rows", "the test says so"));
+        }
         let state = self.state.lock();
         let rows = state
             .rows

@@ -174,11 +174,17 @@ export interface Event {
 export interface EventError {
   code: string;
   message: string;
+  /** Seconds after which the event may be accepted. */
+  retry_after_s?: number;
 }
 
 /** `EventMetadata` of the API. */
 export interface EventMetadata {
   correlation_id?: string;
+  /**
+   * The same key and fields within 24 hours: the event's first id again, in a request of many too,
+   * whose other events are taken.
+   */
   idempotency_key?: string;
   priority?: EventMetadataPriority;
 }
@@ -191,6 +197,8 @@ export interface EventResult {
   error?: EventError;
   event_id?: string;
   index: number;
+  /** The event was there before, by its own key. */
+  replayed?: boolean;
 }
 
 /** `EventStatus` of the API. */

@@ -156,6 +156,12 @@ impl KinesisLog {
         self.readers.arrived_until_ms(shard, position)
     }
 
+    /// Forgets where its shards are read: the stream was made anew, and its
+    /// shards have the names of those before.
+    pub(crate) fn forget_shards(&self) {
+        self.readers.forget();
+    }
+
     /// The readers of its shards.
     pub(super) const fn readers(&self) -> &Readers {
         &self.readers

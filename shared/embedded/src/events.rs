@@ -105,7 +105,15 @@ impl EventStore for EmbeddedEvents {
             for new in facts {
                 let key = keys::fact(new.customer, new.batch, new.subscription);
                 let known = staged.get(&key)?;
-                let known = known.map(|value| keys::decode::<Fact>("read a fact", &value)).transpose()?;
+                // One that cannot be read is replaced, or it would be in the way for ever.
+                let known = known.and_then(|value| match keys::decode::<Fact>("read a fact", &value) {
+                    Ok(known) => Some(known),
+                    Err(error) => {
+                        let (batch, subscription) = (new.batch.first(), new.subscription);
+                        tracing::error!(%batch, %subscription, %error, "replacing a fact that cannot be read");
+                        None
+                    }
+                });
                 let fact = known.map_or_else(|| new.fact.clone(), |known| known.join(&new.fact));
                 staged.put(key, keys::encode(&fact));
             }

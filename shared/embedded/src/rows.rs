@@ -11,8 +11,8 @@ use super::kv::{Kv, KvView, StagedChanges};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::wire::bytes_reader::{BytesReader, TooShort};
-use sluice_ports::PortError;
 use sluice_ports::rows::{NAME_BYTES_MAX, NewRow, Row, RowChange, Rows, VALUE_BYTES_MAX};
+use sluice_ports::{FailureClass, PortError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl StoredValue<'_> {
 fn full_key(partition: &str, key: &[u8]) -> Result<Vec<u8>, PortError> {
     if partition.len() > NAME_BYTES_MAX || key.len() > NAME_BYTES_MAX {
         let what = format!("a row of partition {partition}");
-        return Err(PortError::Damaged { what, detail: "its name is too long".into() });
+        return Err(PortError::failed(FailureClass::Refused, what, "its name is too long"));
     }
     let mut all = Vec::with_capacity(2 + partition.len() + key.len());
     all.extend_from_slice(&[KIND, partition.len() as u8]);
@@ -88,7 +88,7 @@ fn encode(row: &NewRow) -> Result<(Vec<u8>, Vec<u8>), PortError> {
     let key = full_key(&row.partition, &row.key)?;
     if row.value.len() > VALUE_BYTES_MAX {
         let what = format!("a row of partition {}", row.partition);
-        return Err(PortError::Damaged { what, detail: "its value is too large".into() });
+        return Err(PortError::failed(FailureClass::Refused, what, "its value is too large"));
     }
     let mut value = Vec::with_capacity(HEAD + row.value.len());
     value.extend_from_slice(&row.expires_at_ms.unwrap_or(0).to_le_bytes());
@@ -106,18 +106,23 @@ fn stage_put(
     value: Vec<u8>,
     shift: &mut Shift,
 ) -> Result<(), PortError> {
-    let before = staged.get(&key)?.map(|old| parse(&old).map(|old| old.needs_from_ms)).transpose()?;
-    shift.push((before, Some(parse(&value)?.needs_from_ms)));
+    shift.push((needed_by(staged.get(&key)?.as_deref()), needed_by(Some(&value))));
     staged.put(key, value);
     Ok(())
 }
 
 fn stage_remove(staged: &mut StagedChanges<'_>, key: Vec<u8>, shift: &mut Shift) -> Result<(), PortError> {
     if let Some(old) = staged.get(&key)? {
-        shift.push((Some(parse(&old)?.needs_from_ms), None));
+        shift.push((needed_by(Some(&old)), None));
         staged.remove(key);
     }
     Ok(())
+}
+
+/// From when on a stored row needs events. One that cannot be read needs none,
+/// and may be replaced and removed like any other.
+fn needed_by(stored: Option<&[u8]>) -> Option<u64> {
+    stored.and_then(|bytes| parse(bytes).ok()).map(|row| row.needs_from_ms)
 }
 
 impl EmbeddedRows {
@@ -125,7 +130,7 @@ impl EmbeddedRows {
     pub(crate) fn open(kv: Arc<Kv>, clock: EngineClock) -> Result<Self, PortError> {
         let mut needs = NeededTimes::default();
         kv.view().scan(&[KIND], &[], |_, value| {
-            needs.add(parse(value)?.needs_from_ms);
+            needed_by(Some(value)).into_iter().for_each(|from_ms| needs.add(from_ms));
             Ok(true)
         })?;
         Ok(Self { kv, reads: DiskReads::new(), clock, needs: Arc::new(Mutex::new(needs)) })

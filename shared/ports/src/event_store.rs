@@ -128,6 +128,10 @@ pub struct DeadLetterQuery {
 /// Batches by id and time, the facts about them, and dead letters.
 ///
 /// - **Durability**: every write is durable when it answers.
+/// - **Refusals**: an item that the store will never take stops no other. Either the
+///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the
+///   call is [`PortError::Refused`]. Then the caller makes it again in smaller pieces,
+///   and sets aside what is refused alone; it never repeats the call as it was.
 /// - **Facts only grow**: `add_facts` joins; repeating or reordering calls changes nothing.
 /// - **Order**: a batch is readable here as soon as the log has acknowledged
 ///   it (embedded), or after a short delay (distributed).

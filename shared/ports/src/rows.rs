@@ -58,6 +58,10 @@ pub enum RowChange {
 /// - **Durability**: a change is durable when it answers.
 /// - **Order**: of one `write`, no change becomes durable without all those before it.
 /// - **Idempotency**: repeating a `write` changes nothing.
+/// - **Refusals**: an item that the store will never take stops no other. Either the
+///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the
+///   call is [`PortError::Refused`]. Then the caller makes it again in smaller pieces,
+///   and sets aside what is refused alone; it never repeats the call as it was.
 /// - **Exclusive**: of several `put_if` with the same `expected` at one time, one is made.
 /// - **Cancel safety**: a dropped change may or may not take effect.
 #[async_trait]

@@ -74,3 +74,14 @@ pub fn delivery(batch: &Batch, subscription: SubscriptionId, events: u16, due_ms
         due_ms,
     }
 }
+
+/// A delivery that takes more bytes than one item of any networked store:
+/// every second event of many batches.
+#[must_use]
+pub fn huge_delivery(batch: &Batch, subscription: SubscriptionId) -> Delivery {
+    let mut ids = BatchIds::new(batch.id.lane(), batch.id.ms());
+    let mut events = EventSet::new();
+    (0..2048).for_each(|index| events.push(index * 2));
+    let events = (0..300).map(|_| EventRef { batch: ids.next(batch.id.ms()), events: events.clone() });
+    Delivery { events: events.collect(), ..delivery(batch, subscription, 1, 5) }
+}

@@ -35,6 +35,10 @@ pub struct TakeRequest<'a> {
 /// - **Durability**: a delivery that `put` acknowledged stays until `done`, through crashes.
 /// - **At least once**: a taken delivery is not given out again until it is
 ///   put again or done, but may be after a restart or a lost take.
+/// - **Refusals**: an item that the store will never take stops no other. Either the
+///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the
+///   call is [`PortError::Refused`]. Then the caller makes it again in smaller pieces,
+///   and sets aside what is refused alone; it never repeats the call as it was.
 /// - **Idempotency**: `put` of an id replaces it; `done` of an unknown id is no error.
 /// - **Cancel safety**: a dropped `put` or `done` may or may not take effect.
 #[async_trait]

@@ -44,9 +44,12 @@ fn errors() -> Vec<Named> {
         ],
         &["code", "message", "request_id"],
     );
+    let retry = json!({ "type": "integer", "description": "Seconds after which the event may be accepted." });
+    let event_error =
+        open(&[("code", text()), ("message", text()), ("retry_after_s", retry)], &["code", "message"]);
     vec![
         ("Error", whole(&[("error", error)])),
-        ("EventError", whole(&[("code", text()), ("message", text())])),
+        ("EventError", event_error),
         ("State", whole(&[("status", text())])),
         ("Health", whole(&[("status", json!({ "const": "healthy" })), ("environment", text())])),
     ]
@@ -60,7 +63,15 @@ fn produced() -> Vec<Named> {
         ("timestamp", schema_ref("Time")),
     ]);
     let result = open(
-        &[("index", count()), ("event_id", schema_ref("EventId")), ("error", schema_ref("EventError"))],
+        &[
+            ("index", count()),
+            ("event_id", schema_ref("EventId")),
+            (
+                "replayed",
+                json!({ "const": true, "description": "The event was there before, by its own key." }),
+            ),
+            ("error", schema_ref("EventError")),
+        ],
         &["index"],
     );
     let many = whole(&[("accepted", count()), ("rejected", count()), ("events", list("EventResult"))]);

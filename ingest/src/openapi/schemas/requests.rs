@@ -53,11 +53,16 @@ fn bounded_text(bytes_max: usize) -> Value {
 
 fn events(config: &IngestConfig) -> Vec<Named> {
     let any_text = json!({ "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX });
+    let mut own_key = any_text.clone();
+    own_key["description"] = json!(
+        "The same key and fields within 24 hours: the event's first id again, in a request of many too, whose \
+         other events are taken."
+    );
     let metadata = open(
         &[
             ("correlation_id", any_text.clone()),
             ("priority", one_of(&["low", "normal", "high"])),
-            ("idempotency_key", any_text.clone()),
+            ("idempotency_key", own_key),
         ],
         &[],
     );

@@ -223,8 +223,9 @@ impl RunReport {
     }
 
     /// Returns true if there is anything to judge: a request of the measured
-    /// window was acknowledged.
+    /// window was acknowledged, and not each of its events rejected.
     pub fn has_measured(&self) -> bool {
-        self.measured.requests_acknowledged > 0
+        let measured = &self.measured;
+        measured.requests_acknowledged > 0 && (measured.events_accepted > 0 || measured.events_rejected == 0)
     }
 }

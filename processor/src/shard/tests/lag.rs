@@ -32,3 +32,18 @@ async fn lag_is_told_before_the_first_match() {
         .until(|_| rig.processor().status().shards.first().is_some_and(|shard| shard.lag_ms > 500))
         .await;
 }
+
+#[tokio::test]
+async fn lag_is_told_while_a_shard_cannot_be_opened_and_nothing_is_begun_anew() {
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
+    let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 5)]).await;
+    rig.append(5);
+    rig.memory.rows_away.store(true, Ordering::SeqCst);
+    rig.start();
+    rig.memory
+        .until(|_| rig.processor().status().shards.first().is_some_and(|shard| shard.lag_ms > 500))
+        .await;
+    rig.memory.rows_away.store(false, Ordering::SeqCst);
+    rig.settled().await;
+    assert_eq!(rig.processor().status().shards[0].restarts, 0, "what was loaded before is not loaded again");
+}

@@ -207,3 +207,16 @@ async fn more_batches_than_may_wait_are_dead_letters_and_nothing_is_lost() {
         rig.took(*batch, 2, &EventSet::range(0, 3)).await;
     }
 }
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_back_are_set_aside_and_stop_no_shard() {
+    let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
+    let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 10)]).await;
+    rig.memory.put_garbage("parked/3", &[7; 33]);
+    rig.memory.put_garbage("unmatched/3", &[7; 24]);
+    rig.start();
+    let batch = rig.append(3);
+    rig.took(batch, 1, &EventSet::range(0, 3)).await;
+    let rows = ["parked/", "unmatched/", "set-aside/row"].map(|prefix| rig.memory.rows_in(prefix));
+    assert_eq!(rows, [0, 0, 2]);
+}

@@ -204,17 +204,24 @@ class Event(_EventRequired, total=False):
     tags: Optional[List[str]]
 
 
-class EventError(TypedDict):
-    """`EventError` of the API."""
-
+class _EventErrorRequired(TypedDict):
     code: str
     message: str
+
+
+class EventError(_EventErrorRequired, total=False):
+    """`EventError` of the API."""
+
+    # Seconds after which the event may be accepted.
+    retry_after_s: int
 
 
 class EventMetadata(TypedDict, total=False):
     """`EventMetadata` of the API."""
 
     correlation_id: str
+    # The same key and fields within 24 hours: the event's first id again, in a request of many
+    # too, whose other events are taken.
     idempotency_key: str
     priority: EventMetadataPriority
 
@@ -228,6 +235,8 @@ class EventResult(_EventResultRequired, total=False):
 
     error: EventError
     event_id: str
+    # The event was there before, by its own key.
+    replayed: bool
 
 
 class Health(TypedDict):

@@ -153,10 +153,14 @@ module Sluice
     class EventError < Record
       field :code
       field :message
+      # Seconds after which the event may be accepted.
+      field :retry_after_s
     end
 
     class EventMetadata < Record
       field :correlation_id
+      # The same key and fields within 24 hours: the event's first id again, in a request of many
+      # too, whose other events are taken.
       field :idempotency_key
       field :priority
     end
@@ -167,6 +171,8 @@ module Sluice
       field :error, "EventError"
       field :event_id
       field :index
+      # The event was there before, by its own key.
+      field :replayed
     end
 
     EVENT_STATUS = %w[pending delivered failed unmatched acknowledged].freeze

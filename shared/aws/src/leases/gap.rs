@@ -68,7 +68,15 @@ mod tests {
 
     fn row(checkpoint: Position, settled_ms: Option<u64>) -> LeaseRow {
         let shard = ShardId("s".into());
-        LeaseRow { shard, owner: None, counter: 1, checkpoint, settled_ms, parents: Vec::new() }
+        LeaseRow {
+            shard,
+            owner: None,
+            counter: 1,
+            checkpoint,
+            settled_ms,
+            parents: Vec::new(),
+            stream_made_s: None,
+        }
     }
 
     #[test]

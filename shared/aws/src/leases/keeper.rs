@@ -160,17 +160,17 @@ impl Keeper {
             let table = Arc::clone(&self.held.table);
             tokio::spawn(async move { table.delete(&name).await });
         }
-        self.stream.sync(&self.held, &view.leases, view.stream).await?;
+        let known = view.stream.as_ref();
+        self.stream.sync(&self.held, &view.leases, known).await?;
         if let Some(refusal) = self.stream.refusal() {
             self.health.failed(Dependency::Kinesis, FailureClass::Denied, "work the stream", refusal);
         }
-        let in_stream = self.stream.shards();
-        if in_stream.is_empty() {
-            // Which shards may be worked is not known yet.
+        let owned: Vec<_> = view.leases.iter().map(|row| (row, self.owner(row))).collect();
+        if !self.stream.may_be_worked(&self.held, &owned, known).await? {
             return Ok(());
         }
-        let seen: Vec<SeenLease> = view.leases.iter().map(|row| self.see(row)).collect();
-        let decision = decide(&self.held.me, &seen, &view.workers, in_stream);
+        let seen: Vec<SeenLease> = owned.into_iter().map(|(row, owner)| see(row, owner)).collect();
+        let decision = decide(&self.held.me, &seen, &view.workers, self.stream.shards());
         self.hand_over(&decision);
         self.take_all(decision, &view.leases, leaving).await
     }
@@ -209,17 +209,15 @@ impl Keeper {
         }
     }
 
-    /// A row as the rule wants it: an owner that does not renew is none.
-    fn see(&self, row: &LeaseRow) -> SeenLease {
+    /// Who works a shard: an owner that does not renew is none.
+    fn owner(&self, row: &LeaseRow) -> Option<String> {
         let idle = self.observed.idle(&row.shard, Instant::now());
-        let owner = match self.held.get(&row.shard) {
+        match self.held.get(&row.shard) {
             Some(_) => Some(self.held.me.clone()),
             // A row that names us, of a shard that we do not hold, has no
             // owner: the answer to a take of ours was lost.
             None => row.owner.clone().filter(|owner| *owner != self.held.me && idle < self.lease),
-        };
-        let finished = row.checkpoint == Position::END;
-        SeenLease { shard: row.shard.clone(), owner, finished, parents: row.parents.clone() }
+        }
     }
 
     fn hand_over(&self, decision: &Decision) {
@@ -260,7 +258,8 @@ impl Keeper {
         let (shard, me) = (&row.shard, &*self.held.me);
         let from = gap.map_or(TakeFrom::Checkpoint, LogGap::take_from);
         let begun = Instant::now();
-        let written = self.held.table.take(shard, me, row.counter, from).await?;
+        let Some(stream) = self.stream.stream() else { return Ok(()) };
+        let written = self.held.table.take(shard, me, row.counter, from, stream).await?;
         let ours = |now: &LeaseRow| now.owner.as_deref() == Some(me);
         let Changed::Yes(counter) = Changed::from_write(written, row.counter, ours) else { return Ok(()) };
         tracing::info!(%shard, "took the lease");
@@ -299,4 +298,10 @@ impl Keeper {
             tracing::warn!(%error, "this process' row was not deleted; it will expire");
         }
     }
+}
+
+/// A row as the rule wants it.
+fn see(row: &LeaseRow, owner: Option<String>) -> SeenLease {
+    let finished = row.checkpoint == Position::END;
+    SeenLease { shard: row.shard.clone(), owner, finished, parents: row.parents.clone() }
 }

@@ -4,11 +4,12 @@
 use super::testing::{MemoryTable, lease_row};
 use super::{Keeper, LeaseRow, ShardLeases};
 use crate::health::{Dependency, DependencyHealth};
+use crate::log::KinesisLog;
 use crate::log::testing::{FakeStream, opened, shard_id};
 use crate::{AwsConfig, OnGap};
-use sluice_ports::Leases as _;
 use sluice_ports::leases::Grant;
 use sluice_ports::log::Position;
+use sluice_ports::{Leases as _, Log as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,17 +21,28 @@ const DAY_MS: u64 = 86_400_000;
 struct RunningKeeper {
     leases: ShardLeases,
     health: Arc<DependencyHealth>,
+    log: Arc<KinesisLog>,
     stop: CancellationToken,
 }
 
 async fn start(stream: &Arc<FakeStream>, table: &Arc<MemoryTable>, on_gap: OnGap) -> RunningKeeper {
+    start_as("me", stream, table, on_gap).await
+}
+
+async fn start_as(
+    name: &str,
+    stream: &Arc<FakeStream>,
+    table: &Arc<MemoryTable>,
+    on_gap: OnGap,
+) -> RunningKeeper {
     let (log, _) = opened(stream).await;
     let config = AwsConfig { on_gap, shard_sync_ms: 2_000, ..AwsConfig::default() };
     let health = Arc::new(DependencyHealth::default());
-    let (keeper, leases, _) = Keeper::over(Arc::clone(table) as _, "me".into(), &config, log, health.clone());
+    let (keeper, leases, _) =
+        Keeper::over(Arc::clone(table) as _, name.into(), &config, Arc::clone(&log), health.clone());
     let stop = CancellationToken::new();
     tokio::spawn(keeper.run(stop.clone(), CancellationToken::new()));
-    RunningKeeper { leases, health, stop }
+    RunningKeeper { leases, health, log, stop }
 }
 
 impl RunningKeeper {
@@ -65,7 +77,7 @@ async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
     assert_eq!(table.lease(&shard_id(0)).checkpoint, settled);
 
     stream.replace(2);
-    tokio::time::timeout(Duration::from_secs(5), grant.lost.cancelled())
+    tokio::time::timeout(Duration::from_secs(5), grant.leave.cancelled())
         .await
         .expect("its positions mean nothing");
     drop(grant);
@@ -81,6 +93,58 @@ async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_shard_of_a_stream_made_anew_is_worked_while_another_process_works_the_former() {
+    let stream = FakeStream::new();
+    stream.add_shard(Vec::new());
+    let table = Arc::new(MemoryTable::default());
+    let processes = [
+        start_as("one", &stream, &table, OnGap::TrimHorizon).await,
+        start_as("two", &stream, &table, OnGap::TrimHorizon).await,
+    ];
+    let mut grants = Vec::new();
+    for process in &processes {
+        grants.push(process.granted(Duration::from_secs(20)).await.expect("each works one of the shards"));
+    }
+    // The one shard of the new stream has the lanes of both.
+    stream.replace(1);
+    for grant in &grants {
+        tokio::time::timeout(Duration::from_secs(5), grant.leave.cancelled())
+            .await
+            .expect("it is to be left");
+    }
+    // One process leaves its shard, the other does not.
+    drop(grants.remove(0));
+    for process in &processes {
+        assert!(process.granted(Duration::from_secs(60)).await.is_none(), "the lanes are worked still");
+    }
+    grants.clear();
+    let taken =
+        [processes[0].granted(Duration::from_secs(20)).await, processes[1].granted(Duration::ZERO).await];
+    assert_eq!(taken.iter().flatten().count(), 1);
+    assert_eq!(table.leases.lock().len(), 1, "the shard that is no more has no row");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_shard_is_not_believed_of_one_of_its_name_in_a_stream_made_anew() {
+    let stream = FakeStream::new();
+    let table = Arc::new(MemoryTable::default());
+    let running = start(&stream, &table, OnGap::TrimHorizon).await;
+    let grant = running.granted(Duration::from_secs(20)).await.expect("it is worked");
+    // The shard was closed before anything came.
+    stream.add_shard(vec![shard_id(0)]);
+    let shard = shard_id(0);
+    let read = || running.log.read(&shard, Position::START, 1 << 20, Duration::from_secs(2));
+    assert!(read().await.unwrap().closed);
+    stream.replace(1);
+    stream.store(0, 1, sluice_model::clock::now_ms());
+    grant.leave.cancelled().await;
+    drop(grant);
+    running.granted(Duration::from_secs(20)).await.expect("it is worked again");
+    let page = read().await.unwrap();
+    assert_eq!((page.items.len(), page.closed), (1, false));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_made_anew_is_not_worked_where_an_operator_wants_to_decide() {
     let stream = FakeStream::new();
     let settled = stream.store(0, 1, 1_000);
@@ -88,7 +152,7 @@ async fn a_stream_made_anew_is_not_worked_where_an_operator_wants_to_decide() {
     let first = start(&stream, &table, OnGap::Refuse).await;
     let grant = first.granted(Duration::from_secs(5)).await.expect("it is worked");
     stream.replace(1);
-    grant.lost.cancelled().await;
+    grant.leave.cancelled().await;
     drop(grant);
     assert!(first.granted(Duration::from_secs(300)).await.is_none());
     assert!(first.denied().contains("whose shards the leases are of"), "{}", first.denied());

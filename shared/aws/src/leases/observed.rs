@@ -105,6 +105,7 @@ mod tests {
             checkpoint: Position::START,
             settled_ms: None,
             parents: Vec::new(),
+            stream_made_s: None,
         })
     }
 

@@ -11,6 +11,7 @@
 //! startingHashKey, endingHashKey S
 //! entityType                     S   LEASE
 //! settledMs                      N   ours alone: everything that arrived up to then is settled
+//! streamMadeS                    N   ours alone: the second in which the shard's stream was made
 //! ```
 //!
 //! A process has a row of its own, of entityType SLUICE_WORKER, which it
@@ -69,6 +70,7 @@ pub(super) fn read(item: &Item) -> Option<LeaseTableRow> {
             checkpoint: text_in(item, "checkpoint").map_or(Position::START, position),
             settled_ms: number_in(item, "settledMs"),
             parents: texts_in(item, "parentShardId").map(|id| ShardId(id.into())).collect(),
+            stream_made_s: number_in(item, "streamMadeS"),
         })),
         Some(_) => None,
     }
@@ -90,7 +92,7 @@ pub(super) fn parents(shard: &ShardInfo) -> AttributeValue {
 }
 
 /// The row of a shard that nobody has worked yet.
-pub(super) fn new_lease(shard: &ShardInfo) -> Item {
+pub(super) fn new_lease(shard: &ShardInfo, stream: &StreamIdentity) -> Item {
     let mut item = Item::from([
         ("leaseKey".into(), text(shard.id.to_string())),
         ("leaseCounter".into(), number(0)),
@@ -101,6 +103,7 @@ pub(super) fn new_lease(shard: &ShardInfo) -> Item {
         ("endingHashKey".into(), text(shard.last.to_string())),
         ("entityType".into(), text(LEASE)),
         ("settledMs".into(), number(clock::now_ms())),
+        ("streamMadeS".into(), number(stream.made_s())),
     ]);
     if !shard.parents.is_empty() {
         item.insert("parentShardId".into(), parents(shard));
@@ -111,6 +114,14 @@ pub(super) fn new_lease(shard: &ShardInfo) -> Item {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn made(created_ms: u64) -> StreamIdentity {
+        StreamIdentity {
+            arn: "arn:aws:kinesis:x:1:stream/s".into(),
+            created_ms,
+            retention: Duration::from_secs(86_400),
+        }
+    }
 
     #[test]
     fn a_new_row_says_what_the_shard_is() {
@@ -123,8 +134,11 @@ mod tests {
             last: 9,
             closed: false,
         };
-        let Some(LeaseTableRow::Lease(row)) = read(&new_lease(&shard)) else { panic!("a lease") };
-        let LeaseRow { shard, owner, counter, checkpoint, settled_ms, parents: read } = row;
+        let Some(LeaseTableRow::Lease(row)) = read(&new_lease(&shard, &made(1_000_999))) else {
+            panic!("a lease")
+        };
+        let LeaseRow { shard, owner, counter, checkpoint, settled_ms, parents: read, stream_made_s } = row;
+        assert_eq!(stream_made_s, Some(1_000));
         assert!(settled_ms.is_some(), "what arrives from now on is not settled");
         assert_eq!(
             (shard, owner, counter, checkpoint, read),
@@ -134,11 +148,6 @@ mod tests {
 
     #[test]
     fn the_stream_s_row_tells_a_stream_from_one_made_anew() {
-        let made = |created_ms| StreamIdentity {
-            arn: "arn:aws:kinesis:x:1:stream/s".into(),
-            created_ms,
-            retention: Duration::from_secs(86_400),
-        };
         let Some(LeaseTableRow::Stream(read)) = read(&stream(&made(1_000_000))) else { panic!("a stream") };
         assert!(read.is_same(&made(1_000_000)));
         // Some services tell whole seconds.

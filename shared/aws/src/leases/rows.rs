@@ -25,6 +25,9 @@ pub struct LeaseRow {
     pub settled_ms: Option<u64>,
     /// Whom the shard was split off from, or merged from.
     pub parents: Vec<ShardId>,
+    /// The second in which the stream was made whose shard this is. Rows of
+    /// other programs lack it.
+    pub stream_made_s: Option<u64>,
 }
 
 /// A row of any kind.
@@ -34,7 +37,7 @@ pub enum LeaseTableRow {
     Lease(LeaseRow),
     /// A process and its count.
     Worker(String, u64),
-    /// The stream that the shards belong to.
+    /// The stream that is worked. Leases of another one are left and made anew.
     Stream(StreamIdentity),
 }
 
@@ -79,16 +82,18 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// A shard's row.
     async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError>;
 
-    /// Makes a shard's row where there is none.
-    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError>;
+    /// Makes the row of a shard of the stream where there is none.
+    async fn create(&self, shard: &ShardInfo, stream: &StreamIdentity) -> Result<(), PortError>;
 
-    /// Makes `me` the owner if the count is `counter`, and counts up.
+    /// Makes `me` the owner if the count is `counter`, and counts up. From then
+    /// on the row is marked as one of `stream`.
     async fn take(
         &self,
         shard: &ShardId,
         me: &str,
         counter: u64,
         from: TakeFrom,
+        stream: &StreamIdentity,
     ) -> Result<Written, PortError>;
 
     /// Counts up, and stores how far the shard is settled where that is given,
@@ -101,9 +106,20 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
         settled: Option<Settled>,
     ) -> Result<Written, PortError>;
 
-    /// Makes the row that of a new shard of the same id, without an owner and
-    /// with `START` as its checkpoint, and counts up, if the count is `counter`.
-    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError>;
+    /// Makes the row that of a shard of `stream` with the same id, without an owner
+    /// and with `START` as its checkpoint, and counts up, if the count is `counter`.
+    async fn reset(
+        &self,
+        shard: &ShardInfo,
+        counter: u64,
+        stream: &StreamIdentity,
+    ) -> Result<Written, PortError>;
+
+    /// Marks a row that has no mark, such as another program's, as one of `stream`.
+    async fn adopt(&self, shard: &ShardId, stream: &StreamIdentity) -> Result<(), PortError>;
+
+    /// Deletes the row of a shard that is no more, if the count is `counter`.
+    async fn remove(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError>;
 
     /// Remembers the stream, if the table remembers `known` or, where that is
     /// none, no stream. Returns whether it did.
@@ -123,8 +139,8 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// Says that a process lives.
     async fn beat(&self, me: &str, count: u64) -> Result<(), PortError>;
 
-    /// Deletes a row: a process that ends or died, or a shard that is no more.
-    async fn delete(&self, key: &str) -> Result<(), PortError>;
+    /// Deletes the row of a process that ends or died.
+    async fn delete(&self, name: &str) -> Result<(), PortError>;
 }
 
 /// What a change that counts the row up from `counter` came to.

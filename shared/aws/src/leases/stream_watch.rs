@@ -10,7 +10,7 @@ use crate::metrics::{GapCause, count_gap};
 use sluice_model::clock;
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -25,15 +25,28 @@ struct Listing {
     shards: Vec<ShardInfo>,
 }
 
+/// Lists the stream. It may be made anew meanwhile: then the shards are nobody's.
+async fn list(log: &KinesisLog) -> Result<Listing, PortError> {
+    let before = log.identity().await?;
+    let shards = log.describe().await?;
+    let stream = log.identity().await?;
+    if !stream.is_same(&before) {
+        return Err(PortError::unavailable("list the stream", "it was made anew meanwhile"));
+    }
+    Ok(Listing { stream, shards })
+}
+
 /// Lists the stream now and then, and keeps the table of leases in step with it.
 pub(super) struct StreamWatch {
     log: Arc<KinesisLog>,
     on_gap: OnGap,
     sync_every: Duration,
-    /// The shards that the stream has; none until it was listed.
+    /// The stream as it was listed last; none until then.
+    stream: Option<StreamIdentity>,
+    listed_shards: Vec<ShardInfo>,
     shards: BTreeSet<ShardId>,
-    /// How long the stream keeps a record.
-    retention: Duration,
+    /// Leases of a former stream that nobody had at the last look, with their counts.
+    former: BTreeMap<ShardId, u64>,
     /// Why no shard is worked, where an operator must decide.
     refusal: Option<String>,
     /// When the last listing began that did not fail.
@@ -49,8 +62,10 @@ impl StreamWatch {
             log,
             on_gap: config.on_gap,
             sync_every: Duration::from_millis(config.shard_sync_ms),
+            stream: None,
+            listed_shards: Vec::new(),
             shards: BTreeSet::new(),
-            retention: Duration::ZERO,
+            former: BTreeMap::new(),
             refusal: None,
             begun: None,
             listing: JoinSet::new(),
@@ -58,7 +73,12 @@ impl StreamWatch {
         }
     }
 
-    /// The shards that may be worked; none while that is not known.
+    /// The stream; none until it was listed.
+    pub(super) const fn stream(&self) -> Option<&StreamIdentity> {
+        self.stream.as_ref()
+    }
+
+    /// The shards that the stream has.
     pub(super) const fn shards(&self) -> &BTreeSet<ShardId> {
         &self.shards
     }
@@ -93,12 +113,12 @@ impl StreamWatch {
     }
 
     /// Brings the table in step with the last listing, and begins another one
-    /// when it is time. `known` is the stream that the leases were made for.
+    /// when it is time. `known` is the stream that the table remembers.
     pub(super) async fn sync(
         &mut self,
         held: &Held,
         leases: &[LeaseRow],
-        known: Option<StreamIdentity>,
+        known: Option<&StreamIdentity>,
     ) -> Result<(), PortError> {
         if let Some(listing) = self.listed.take() {
             let synced = self.sync_with(held, listing, leases, known).await;
@@ -107,9 +127,7 @@ impl StreamWatch {
         if self.begun.is_none_or(|begun| begun.elapsed() >= self.sync_every) && self.listing.is_empty() {
             self.begun = Some(Instant::now());
             let log = Arc::clone(&self.log);
-            self.listing.spawn(async move {
-                Ok(Listing { stream: log.identity().await?, shards: log.describe().await? })
-            });
+            self.listing.spawn(async move { list(&log).await });
         }
         Ok(())
     }
@@ -121,74 +139,135 @@ impl StreamWatch {
         held: &Held,
         Listing { stream, shards }: Listing,
         leases: &[LeaseRow],
-        known: Option<StreamIdentity>,
+        known: Option<&StreamIdentity>,
     ) -> Result<(), PortError> {
         match known {
+            Some(known) if known.is_made_after(&stream) => {
+                // Another process saw the newer stream while this one listed the former.
+                self.begun = None;
+                return Ok(());
+            }
             Some(known) if !known.is_same(&stream) => {
-                return self.stream_replaced(held, known, stream, &shards, leases).await;
+                return self.replaced(held, known, stream, shards, leases).await;
             }
             Some(_) => {}
-            None => {
-                held.table.remember_stream(&stream, None).await?;
-            }
+            None => drop(held.table.remember_stream(&stream, None).await?),
         }
         self.refusal = None;
-        self.retention = stream.retention;
+        self.is(stream.clone(), shards);
         let known: BTreeSet<&ShardId> = leases.iter().map(|row| &row.shard).collect();
-        for shard in shards.iter().filter(|shard| !known.contains(&shard.id)) {
+        for shard in self.listed_shards.iter().filter(|shard| !known.contains(&shard.id)) {
             tracing::info!(shard = %shard.id, "a new shard");
-            held.table.create(shard).await?;
+            held.table.create(shard, &stream).await?;
         }
-        self.shards = shards.into_iter().map(|shard| shard.id).collect();
-        for row in leases {
-            if row.checkpoint == Position::END && !self.shards.contains(&row.shard) {
-                held.table.delete(&row.shard.0).await?;
-            }
+        for row in leases.iter().filter(|row| row.stream_made_s.is_none()) {
+            held.table.adopt(&row.shard, &stream).await?;
+        }
+        let settled = leases.iter().filter(|row| row.checkpoint == Position::END);
+        for row in settled.filter(|row| !self.shards.contains(&row.shard)) {
+            held.table.remove(&row.shard, row.counter).await?;
         }
         Ok(())
     }
 
-    /// The stream was deleted and made again: checkpoints point nowhere.
-    /// Nothing is worked until all leases begin at the oldest record, or an
-    /// operator has decided.
-    async fn stream_replaced(
+    /// This is the stream, with these shards.
+    fn is(&mut self, stream: StreamIdentity, shards: Vec<ShardInfo>) {
+        if self.stream.as_ref().is_some_and(|before| !before.is_same(&stream)) {
+            self.log.forget_shards();
+        }
+        self.shards = shards.iter().map(|shard| shard.id.clone()).collect();
+        (self.stream, self.listed_shards) = (Some(stream), shards);
+    }
+
+    /// The stream was deleted and made again: checkpoints point nowhere. All
+    /// processes are told by the table, or an operator must decide.
+    async fn replaced(
         &mut self,
         held: &Held,
-        known: StreamIdentity,
+        known: &StreamIdentity,
         stream: StreamIdentity,
-        shards: &[ShardInfo],
+        shards: Vec<ShardInfo>,
         leases: &[LeaseRow],
     ) -> Result<(), PortError> {
-        self.shards.clear();
-        // Positions of the old stream must not be stored for the new one.
-        held.all().iter().for_each(|lease| lease.lost.cancel());
         let replaced = format!("the stream {stream} is not {known}, whose shards the leases are of");
+        self.is(stream.clone(), shards);
         if self.on_gap == OnGap::Refuse {
             tracing::error!("{replaced}; nothing is worked, since aws.on_gap is \"refuse\"");
             self.refusal = Some(format!("{replaced}; set aws.on_gap to \"trim_horizon\" to go on"));
             return Ok(());
         }
-        for row in leases {
-            tracing::error!(shard = %row.shard, checkpoint = %row.checkpoint.to_decimal(),
-                "{replaced}: what followed the checkpoint is lost; going on from the oldest record");
-            match shards.iter().find(|shard| shard.id == row.shard) {
-                Some(shard) => drop(held.table.reset(shard, row.counter).await?),
-                None => held.table.delete(&row.shard.0).await?,
-            }
-        }
-        if held.table.remember_stream(&stream, Some(&known)).await? {
+        if held.table.remember_stream(&stream, Some(known)).await? {
+            tracing::error!("{replaced}: what was not settled is lost; going on from the oldest records");
             // The one process that is first counts.
             leases.iter().for_each(|_| count_gap(GapCause::StreamReplaced));
         }
-        self.begun = None;
         Ok(())
+    }
+
+    /// Ends the work on a stream that is no more. Returns whether leases may be
+    /// taken: none may while a process may still work a lease of the former
+    /// stream, since the same lanes are in shards of the new one.
+    ///
+    /// `seen` are the rows, each with its owner if that renews it, and `known`
+    /// is the stream that the table remembers.
+    pub(super) async fn may_be_worked(
+        &mut self,
+        held: &Held,
+        seen: &[(&LeaseRow, Option<String>)],
+        known: Option<&StreamIdentity>,
+    ) -> Result<bool, PortError> {
+        // Which shards may be worked is not known yet.
+        let Some(stream) = self.stream.clone() else { return Ok(false) };
+        if known.is_some_and(|known| !known.is_same(&stream)) {
+            // Another process saw a newer stream, or an operator must decide.
+            held.all().iter().for_each(|lease| lease.leave.cancel());
+            if self.refusal.is_none() {
+                self.list_again();
+            }
+            return Ok(false);
+        }
+        let is_former = |row: &LeaseRow| row.stream_made_s.is_some_and(|made_s| made_s != stream.made_s());
+        let former: Vec<_> = seen.iter().filter(|(row, _)| is_former(row)).collect();
+        let seen_before = std::mem::take(&mut self.former);
+        for (row, owner) in &former {
+            match owner {
+                Some(owner) if *owner == held.me => {
+                    held.get(&row.shard).inspect(|lease| lease.leave.cancel());
+                }
+                Some(_) => {}
+                // Rows are not read at one moment: a row that is newer than the
+                // stream's row was may only seem to be a former stream's.
+                None if seen_before.get(&row.shard) != Some(&row.counter) => {
+                    self.former.insert(row.shard.clone(), row.counter);
+                }
+                None => self.renew_former(held, row, &stream).await?,
+            }
+        }
+        Ok(former.is_empty())
+    }
+
+    /// Makes a row of the former stream, which nobody works, one of this stream.
+    async fn renew_former(
+        &self,
+        held: &Held,
+        row: &LeaseRow,
+        stream: &StreamIdentity,
+    ) -> Result<(), PortError> {
+        tracing::error!(shard = %row.shard, checkpoint = %row.checkpoint.to_decimal(),
+            "the lease is of a stream that is no more: what followed its checkpoint is lost");
+        match self.listed_shards.iter().find(|shard| shard.id == row.shard) {
+            Some(shard) => held.table.reset(shard, row.counter, stream).await,
+            None => held.table.remove(&row.shard, row.counter).await,
+        }
+        .map(drop)
     }
 
     /// The part of the shard that is lost, if one is. A stream that does not
     /// answer delays nothing.
     pub(super) async fn find_gap(&self, row: &LeaseRow) -> Option<LogGap> {
         let now_ms = clock::now_ms();
-        let by_retention = LogGap::by_retention(row, self.retention, now_ms);
+        let retention = self.stream.as_ref().map_or(Duration::ZERO, |stream| stream.retention);
+        let by_retention = LogGap::by_retention(row, retention, now_ms);
         if matches!(row.checkpoint, Position::START | Position::END) {
             return by_retention;
         }

@@ -9,6 +9,7 @@ use crate::failure;
 use crate::log::{ShardInfo, StreamIdentity};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -70,8 +71,8 @@ impl LeaseRows for LeaseTable {
         }))
     }
 
-    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
-        let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard)));
+    async fn create(&self, shard: &ShardInfo, stream: &StreamIdentity) -> Result<(), PortError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(new_lease(shard, stream)));
         let sent = request.condition_expression("attribute_not_exists(leaseKey)").send().await;
         made(sent, || format!("make the lease of {}", shard.id)).map(drop)
     }
@@ -82,15 +83,19 @@ impl LeaseRows for LeaseTable {
         me: &str,
         counter: u64,
         from: TakeFrom,
+        stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
         let sets = match from {
             TakeFrom::Checkpoint => "",
             TakeFrom::CheckpointWithGap(_) => ", settledMs = :settled",
             TakeFrom::TrimHorizon(_) => ", settledMs = :settled, checkpoint = :start",
         };
-        let update =
-            format!("SET leaseOwner = :me, leaseCounter = :next{sets} ADD ownerSwitchesSinceCheckpoint :one");
-        let mut request = self.update(&shard.0, counter, &update);
+        let update = format!(
+            "SET leaseOwner = :me, leaseCounter = :next, streamMadeS = :made{sets} \
+             ADD ownerSwitchesSinceCheckpoint :one"
+        );
+        let request = self.update(&shard.0, counter, &update);
+        let mut request = request.expression_attribute_values(":made", number(stream.made_s()));
         if let TakeFrom::CheckpointWithGap(settled_ms) | TakeFrom::TrimHorizon(settled_ms) = from {
             request = request.expression_attribute_values(":settled", number(settled_ms));
         }
@@ -132,22 +137,52 @@ impl LeaseRows for LeaseTable {
         written(request, shard).await
     }
 
-    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError> {
+    async fn reset(
+        &self,
+        shard: &ShardInfo,
+        counter: u64,
+        stream: &StreamIdentity,
+    ) -> Result<Written, PortError> {
         // Other shards of the former stream may have been this one's parents.
         let (sets, removes) = match shard.parents.is_empty() {
             true => ("", ", parentShardId"),
             false => (", parentShardId = :parents", ""),
         };
         let update = format!(
-            "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled{sets} REMOVE leaseOwner{removes}"
+            "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled, streamMadeS = :made{sets} \
+             REMOVE leaseOwner{removes}"
         );
-        let mut request = self.update(&shard.id.0, counter, &update);
+        let request = self.update(&shard.id.0, counter, &update);
+        let mut request = request.expression_attribute_values(":made", number(stream.made_s()));
         if !shard.parents.is_empty() {
             request = request.expression_attribute_values(":parents", parents(shard));
         }
         let request = request.expression_attribute_values(":start", text(checkpoint_text(Position::START)));
         let request = request.expression_attribute_values(":settled", number(clock::now_ms()));
         written(request.condition_expression("leaseCounter = :known"), &shard.id).await
+    }
+
+    async fn adopt(&self, shard: &ShardId, stream: &StreamIdentity) -> Result<(), PortError> {
+        let request = self.client.update_item().table_name(&self.name).key("leaseKey", text(&*shard.0));
+        let request = request.update_expression("SET streamMadeS = :made");
+        let request = request.expression_attribute_values(":made", number(stream.made_s()));
+        let holds = "attribute_exists(leaseKey) AND attribute_not_exists(streamMadeS)";
+        written(request.condition_expression(holds), shard).await.map(drop)
+    }
+
+    async fn remove(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
+        let request = self.client.delete_item().table_name(&self.name).key("leaseKey", text(&*shard.0));
+        let request = request.condition_expression("leaseCounter = :known");
+        let request = request.expression_attribute_values(":known", number(counter));
+        match request.send().await {
+            Ok(_) => Ok(Written::Yes),
+            Err(SdkError::ServiceError(answer))
+                if matches!(answer.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(Written::Refused(None))
+            }
+            Err(error) => Err(failure::port_error(format!("delete the lease of {shard}"), &error)),
+        }
     }
 
     async fn remember_stream(
@@ -194,9 +229,9 @@ impl LeaseRows for LeaseTable {
         sent.map(drop).map_err(|error| failure::port_error("say that this process lives", &error))
     }
 
-    async fn delete(&self, key: &str) -> Result<(), PortError> {
-        let sent = self.client.delete_item().table_name(&self.name).key("leaseKey", text(key)).send().await;
-        sent.map(drop).map_err(|error| failure::port_error(format!("delete lease row {key}"), &error))
+    async fn delete(&self, name: &str) -> Result<(), PortError> {
+        let sent = self.client.delete_item().table_name(&self.name).key("leaseKey", text(name)).send().await;
+        sent.map(drop).map_err(|error| failure::port_error(format!("delete the row of {name}"), &error))
     }
 }
 

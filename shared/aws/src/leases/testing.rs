@@ -26,6 +26,7 @@ pub(super) fn lease_row(shard: &str, owner: Option<&str>, checkpoint: Position) 
         checkpoint,
         settled_ms: None,
         parents: Vec::new(),
+        stream_made_s: None,
     }
 }
 
@@ -73,8 +74,11 @@ impl LeaseRows for MemoryTable {
         Ok(self.leases.lock().get(shard).cloned())
     }
 
-    async fn create(&self, shard: &ShardInfo) -> Result<(), PortError> {
-        let row = lease_row(&shard.id.0, None, Position::START);
+    async fn create(&self, shard: &ShardInfo, stream: &StreamIdentity) -> Result<(), PortError> {
+        let row = LeaseRow {
+            stream_made_s: Some(stream.made_s()),
+            ..lease_row(&shard.id.0, None, Position::START)
+        };
         self.leases.lock().entry(shard.id.clone()).or_insert(row);
         Ok(())
     }
@@ -85,9 +89,10 @@ impl LeaseRows for MemoryTable {
         me: &str,
         counter: u64,
         from: TakeFrom,
+        stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
         let change = |row: &mut LeaseRow| {
-            row.owner = Some(me.to_owned());
+            (row.owner, row.stream_made_s) = (Some(me.to_owned()), Some(stream.made_s()));
             match from {
                 TakeFrom::Checkpoint => {}
                 TakeFrom::CheckpointWithGap(ms) => row.settled_ms = Some(ms),
@@ -113,11 +118,36 @@ impl LeaseRows for MemoryTable {
         })
     }
 
-    async fn reset(&self, shard: &ShardInfo, counter: u64) -> Result<Written, PortError> {
+    async fn reset(
+        &self,
+        shard: &ShardInfo,
+        counter: u64,
+        stream: &StreamIdentity,
+    ) -> Result<Written, PortError> {
         let change = |row: &mut LeaseRow| {
             (row.owner, row.checkpoint, row.parents) = (None, Position::START, shard.parents.clone());
+            row.stream_made_s = Some(stream.made_s());
         };
         self.change(&shard.id, |row| row.counter == counter, change)
+    }
+
+    async fn adopt(&self, shard: &ShardId, stream: &StreamIdentity) -> Result<(), PortError> {
+        if let Some(row) = self.leases.lock().get_mut(shard) {
+            row.stream_made_s.get_or_insert(stream.made_s());
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError> {
+        let mut leases = self.leases.lock();
+        match leases.get(shard) {
+            Some(row) if row.counter != counter => Ok(Written::Refused(Some(row.clone()))),
+            None => Ok(Written::Refused(None)),
+            Some(_) => {
+                leases.remove(shard);
+                Ok(Written::Yes)
+            }
+        }
     }
 
     async fn remember_stream(
@@ -147,9 +177,8 @@ impl LeaseRows for MemoryTable {
         Ok(())
     }
 
-    async fn delete(&self, key: &str) -> Result<(), PortError> {
-        self.workers.lock().remove(key);
-        self.leases.lock().remove(&ShardId(key.into()));
+    async fn delete(&self, name: &str) -> Result<(), PortError> {
+        self.workers.lock().remove(name);
         Ok(())
     }
 }

@@ -134,6 +134,12 @@ impl Readers {
         Arc::clone(reader.or_insert_with(new))
     }
 
+    /// Forgets all that is known of shards: they are another stream's.
+    pub(super) fn forget(&self) {
+        self.shards.lock().clear();
+        self.known.lock().clear();
+    }
+
     fn with_known<T>(&self, shard: &ShardId, act: impl FnOnce(&mut KnownShard) -> T) -> T {
         let now = Instant::now();
         let mut known = self.known.lock();

@@ -85,6 +85,18 @@ impl StreamIdentity {
     pub fn is_same(&self, other: &Self) -> bool {
         self.arn == other.arn && self.created_ms.abs_diff(other.created_ms) < 1000
     }
+
+    /// Whether this stream took the place of the other under its name.
+    #[must_use]
+    pub fn is_made_after(&self, other: &Self) -> bool {
+        self.arn == other.arn && !self.is_same(other) && self.created_ms > other.created_ms
+    }
+
+    /// The second in which it was made: rows of the lease table are marked with it.
+    #[must_use]
+    pub const fn made_s(&self) -> u64 {
+        self.created_ms / 1000
+    }
 }
 
 impl fmt::Display for StreamIdentity {

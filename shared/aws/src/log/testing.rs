@@ -102,7 +102,7 @@ impl FakeStream {
         self.state.lock().known_from = lsn;
     }
 
-    pub(super) fn add_shard(&self, parents: Vec<ShardId>) {
+    pub(crate) fn add_shard(&self, parents: Vec<ShardId>) {
         let mut state = self.state.lock();
         for shard in &mut state.shards {
             shard.info.closed |= parents.contains(&shard.info.id);

@@ -67,6 +67,45 @@ mod tests {
         assert_eq!(postponed.count, 10);
     }
 
+    /// A queue that gives out ten visible messages a receive, chosen at random,
+    /// 400 receives a second. 50,000 messages of a blocked subscription are due.
+    #[test]
+    fn fifty_thousand_due_messages_of_a_blocked_subscription_keep_no_others_from_being_received() {
+        const BLOCKED: u64 = 50_000;
+        let mut postponed = Postponed::new(300);
+        let mut visible: Vec<Option<u64>> = vec![None; BLOCKED as usize];
+        // Others come all the time: the receive before which each was sent.
+        visible.extend((0..100).map(|_| Some(0)));
+        let (mut away, mut waits, mut seed) =
+            (std::collections::BTreeMap::<u64, u64>::new(), Vec::new(), 7u64);
+        for receive in 0..40_000u64 {
+            let now_ms = receive * 1000 / 400;
+            while let Some(back) = away.first_entry().filter(|back| *back.key() <= now_ms) {
+                visible.resize(visible.len() + back.remove() as usize, None);
+            }
+            visible.extend(receive.is_multiple_of(40).then_some(Some(receive)));
+            let mut blocked = 0;
+            for _ in 0..10.min(visible.len()) {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                match visible.swap_remove((seed >> 33) as usize % visible.len()) {
+                    Some(sent) => waits.push((sent, receive - sent)),
+                    None => blocked += 1,
+                }
+            }
+            if blocked > 0 {
+                let stay_s = postponed.postpone(blocked, now_ms);
+                *away.entry(now_ms + stay_s * 1000).or_default() += blocked as u64;
+            }
+        }
+        let left = visible.iter().flatten().count();
+        assert!(left < 10 && waits.len() + left == 1_100, "{left} of the others are left");
+        // At first each of the blocked messages is received once; from then on
+        // others hardly wait for a second receive.
+        let longest = |from: u64| waits.iter().filter(|(sent, _)| *sent >= from).map(|(_, wait)| *wait).max();
+        assert!(longest(0) < Some(6_500), "{:?}", longest(0));
+        assert!(longest(8_000) < Some(40), "{:?}", longest(8_000));
+    }
+
     #[test]
     fn no_stay_is_longer_than_the_longest() {
         assert_eq!(Postponed::new(60).postpone(1_000_000, 0), 60);

@@ -162,4 +162,22 @@ mod tests {
         waiting.done(subscription, waits.id);
         assert_eq!(waiting.total(), Backlog::default());
     }
+
+    #[test]
+    fn fifty_thousand_due_deliveries_of_a_blocked_subscription_cost_a_take_of_others_nothing() {
+        let [blocked_one, busy_one, other] = [1, 2, 3].map(SubscriptionId::from_u128);
+        let batch = Batches::new(Lane::new(0).unwrap()).next(3, 10);
+        let mut waiting = WaitingDeliveries::default();
+        (0..50_000).for_each(|_| waiting.put(&delivery(&batch, blocked_one, 1, 1)));
+        (0..50_000).for_each(|_| waiting.put(&delivery(&batch, busy_one, 1, 1)));
+        (0..3).for_each(|n| waiting.put(&delivery(&batch, other, 1, 50 + n)));
+        let blocked = HashSet::from([blocked_one]);
+        assert_eq!(waiting.next_due_ms(&HashSet::from([blocked_one, busy_one])), Some(50));
+        // Though their deliveries are due for longer, one take brings all of the other's.
+        let taken =
+            waiting.take(&TakeRequest { now_ms: 60, max: 100, max_per_subscription: 10, blocked: &blocked });
+        let of = |wanted| taken.iter().filter(|(subscription, _)| *subscription == wanted).count();
+        assert_eq!([blocked_one, busy_one, other].map(of), [0, 10, 3]);
+        assert_eq!(waiting.rows[&blocked_one].by_due.len(), 50_000, "none of them was touched");
+    }
 }

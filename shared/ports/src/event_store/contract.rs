@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{AckOutcome, DeadLetterQuery, Direction, EventStore, LaneScan, NewFact, StoredBatch};
+use crate::FailureClass;
 use crate::sample::{self, Batches};
 use futures_util::future::BoxFuture;
 use sluice_model::clock;
@@ -27,6 +28,7 @@ pub async fn all(store: &dyn EventStore, put: PutBatch<'_>) {
     scans_see_every_batch_of_their_window_once(store, put).await;
     an_event_is_acknowledged_once(store, put).await;
     dead_letters_are_listed_until_deleted(store, put).await;
+    a_dead_letter_that_can_never_be_stored_stops_no_other(store, put).await;
 }
 
 /// A batch, once the store has it.
@@ -199,4 +201,29 @@ async fn dead_letters_are_listed_until_deleted(store: &dyn EventStore, put: PutB
     assert_eq!(store.delete_dead_letters(customer, ids).await.unwrap(), 2);
     assert_eq!(list(all).await, letters[1..5]);
     assert_eq!(store.dead_letter_count(), before + 4);
+}
+
+async fn a_dead_letter_that_can_never_be_stored_stops_no_other(store: &dyn EventStore, put: PutBatch<'_>) {
+    let batch = &put_some(store, put, 1).await[0];
+    let subscription = SubscriptionId::new(3);
+    let letter = |n: u64, delivery| DeadLetter {
+        id: DeadLetterId::new(1000 + n),
+        reason: DeadLetterReason::Exhausted,
+        delivery,
+    };
+    let letters = vec![
+        letter(0, sample::delivery(batch, subscription, 2, 5)),
+        letter(1, sample::huge_delivery(batch, subscription)),
+        letter(2, sample::delivery(batch, subscription, 2, 5)),
+    ];
+    if let Err(error) = store.put_dead_letters(letters.clone()).await {
+        assert_eq!(error.class(), FailureClass::Refused, "{error}");
+        // As a caller does: each in a call of its own.
+        for letter in &letters {
+            drop(store.put_dead_letters(vec![letter.clone()]).await);
+        }
+    }
+    let query = DeadLetterQuery { limit: 100, ..DeadLetterQuery::default() };
+    let listed = store.dead_letters(batch.customer, query).await.unwrap();
+    assert!(listed.contains(&letters[0]) && listed.contains(&letters[2]), "{} are listed", listed.len());
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{NewRow, Row, RowChange, Rows, VALUE_BYTES_MAX};
+use crate::FailureClass;
 use sluice_model::clock::now_ms;
 use sluice_model::ids::random_u128;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub async fn all(rows: Arc<dyn Rows>) {
     a_conditional_put_is_made_once(rows.clone()).await;
     what_has_expired_is_not_read(&*rows).await;
     the_largest_row_is_taken(&*rows).await;
+    a_row_that_can_never_be_stored_stops_no_other(&*rows).await;
 }
 
 fn name() -> String {
@@ -126,4 +128,23 @@ async fn the_largest_row_is_taken(rows: &dyn Rows) {
     let value = vec![7; VALUE_BYTES_MAX];
     rows.write(vec![RowChange::Put(row(&partition, b"k", &value))]).await.unwrap();
     assert_eq!(rows.get(&partition, b"k").await.unwrap(), Some(value));
+}
+
+async fn a_row_that_can_never_be_stored_stops_no_other(rows: &dyn Rows) {
+    let partition = name();
+    // Larger than any store's item, and random: it cannot be compressed.
+    let value = (0..40_000).flat_map(|_| random_u128().to_be_bytes()).collect::<Vec<u8>>();
+    let put = |key: &[u8], value: &[u8]| RowChange::Put(row(&partition, key, value));
+    let changes = vec![put(b"a", b"1"), put(b"large", &value), put(b"b", b"1")];
+    match rows.write_in_any_order(changes.clone()).await {
+        Ok(()) => {}
+        // As a caller does: each in a call of its own.
+        Err(error) => {
+            assert_eq!(error.class(), FailureClass::Refused, "{error}");
+            for change in changes {
+                drop(rows.write_in_any_order(vec![change]).await);
+            }
+        }
+    }
+    assert_eq!(keys(rows, &partition).await, [b"a".to_vec(), b"b".to_vec()]);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed check is a panic")]
 
 use super::{Backlog, TakeRequest, WorkQueue};
+use crate::FailureClass;
 use crate::sample::{self, Batches};
 use sluice_model::clock;
 use sluice_model::{Batch, Delivery, DeliveryId, Lane, LastAttempt, SubscriptionId};
@@ -30,6 +31,7 @@ pub async fn all(queue: &dyn WorkQueue, order: Order) {
     what_is_not_due_waits(queue, order).await;
     a_delivery_put_again_replaces_itself(queue).await;
     backlogs_count_what_is_not_done(queue).await;
+    a_delivery_that_can_never_be_stored_stops_no_other(queue).await;
     if order == Order::PerSubscription {
         the_oldest_due_comes_first_and_limits_hold(queue).await;
         blocked_subscriptions_are_left_alone(queue).await;
@@ -174,4 +176,29 @@ async fn blocked_subscriptions_are_left_alone(queue: &dyn WorkQueue) {
     assert_eq!(queue.next_due_ms(&HashSet::new()), Some(now_ms - 9));
     assert_eq!(take(queue, 1).await, put[1..]);
     finish(queue, &put).await;
+}
+
+async fn a_delivery_that_can_never_be_stored_stops_no_other(queue: &dyn WorkQueue) {
+    let (batch, subscription) = (batch(), SubscriptionId::new(1));
+    let small = || sample::delivery(&batch, subscription, 1, 5);
+    let deliveries = vec![small(), sample::huge_delivery(&batch, subscription), small()];
+    if let Err(error) = queue.put(deliveries.clone()).await {
+        assert_eq!(error.class(), FailureClass::Refused, "{error}");
+        // As a caller does: each in a call of its own.
+        for delivery in &deliveries {
+            drop(queue.put(vec![delivery.clone()]).await);
+        }
+    }
+    // The large one may come whole, in parts, or not at all.
+    let mut wanted = HashSet::from([deliveries[0].id, deliveries[2].id]);
+    let none = HashSet::new();
+    let wait = async {
+        while !wanted.is_empty() || queue.total() != Backlog::default() {
+            let taken = queue.take(request(&none)).await.unwrap();
+            wanted.retain(|id| taken.iter().all(|delivery| delivery.id != *id));
+            finish(queue, &taken).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT, wait).await.expect("the neighbours are given out");
 }

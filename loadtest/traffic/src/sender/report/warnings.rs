@@ -36,7 +36,7 @@ pub(super) fn warnings(report: &RunReport) -> Vec<String> {
             "no request was due and had an outcome in the measured window: nothing was measured".into(),
         );
     } else if !report.has_measured() {
-        warnings.push("no request was acknowledged in the measured window".into());
+        warnings.push("no event was accepted in the measured window".into());
     }
     if report.ended == RunEnd::Interrupted && report.loop_kind != LoopKind::Replay {
         warnings.push("the run was interrupted before its planned end".into());
