@@ -45,6 +45,9 @@ pub(crate) enum Command {
     Provision(Provision),
     /// Ask whether the process on this machine is ready (or alive): exit status 0 if it is, 1 with the reasons if not
     Healthcheck(Healthcheck),
+    /// Show which process works which shard, and steer it (distributed engine)
+    #[cfg(feature = "aws")]
+    Leases(LeasesCommand),
     #[command(flatten)]
     Remote(Remote),
     /// Print the effective configuration as TOML, with where each value comes from; secrets masked
@@ -91,6 +94,10 @@ pub(crate) struct IngestFlags {
     /// every ingest process
     #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<String>,
+    /// Read that token from this file instead, and from a second line the one before it, which opens too;
+    /// the file is read again when it changes
+    #[arg(long, value_name = "FILE", conflicts_with = "admin_token")]
+    pub admin_token_file: Option<PathBuf>,
     /// Serve the public API over TLS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
@@ -146,6 +153,84 @@ pub(crate) struct Provision {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without a command it lists the shards of the stream. An order stands in the shard's row of \
+the lease table until it is done; the running processes obey within a few seconds. `resume` takes back what is not \
+done yet, and unpins."
+)]
+pub(crate) struct LeasesCommand {
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub action: Option<LeaseAction>,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeaseAction {
+    /// Move a shard to another process, where it stays as long as that lives
+    HandOver {
+        /// The shard
+        shard: String,
+        /// The process [default: the one with the fewest shards]
+        #[arg(long, value_name = "WORKER")]
+        to: Option<String>,
+    },
+    /// Stop all work on a shard; its events wait in the stream, no longer than that keeps them
+    Pause {
+        /// The shard
+        shard: String,
+    },
+    /// Work a shard again; takes back every order that is not done yet
+    Resume {
+        /// The shard
+        shard: String,
+    },
+    /// Work a shard from somewhere else: events between are skipped, or delivered again
+    #[command(group = clap::ArgGroup::new("where").required(true))]
+    Start {
+        /// The shard
+        shard: String,
+        /// From the first event that arrived at this time or later (RFC 3339)
+        #[arg(long, value_name = "TIME", group = "where", value_parser = parse_past)]
+        at: Option<u64>,
+        /// Behind the newest event
+        #[arg(long, group = "where")]
+        newest: bool,
+        /// From the oldest event that the stream still has
+        #[arg(long, group = "where")]
+        oldest: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Deliver again what arrived in a shard in a range of time, then go on where it was
+    WorkAgain {
+        /// The shard
+        shard: String,
+        /// From this time on (RFC 3339)
+        #[arg(long, value_name = "TIME", value_parser = parse_past)]
+        from: u64,
+        /// Before this time (RFC 3339)
+        #[arg(long, value_name = "TIME", value_parser = parse_past)]
+        to: u64,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// A time that is over, in milliseconds since the Unix epoch.
+#[cfg(feature = "aws")]
+fn parse_past(text: &str) -> Result<u64, String> {
+    let ms = sluice_model::clock::parse_rfc3339(text)
+        .ok_or_else(|| format!("`{text}` is not a time like 2026-11-29T12:00:00Z"))?;
+    if ms > sluice_model::clock::now_ms() { Err(format!("`{text}` is not over yet")) } else { Ok(ms) }
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,8 @@
 mod file;
 mod flags;
 mod origin;
+mod secret_texts;
+mod secrets;
 pub(crate) mod show;
 
 use crate::cli::{Command, Global};
@@ -37,8 +39,19 @@ pub(crate) struct Config {
     /// The admin API's token; made and kept in the data directory where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_token: Option<String>,
+    /// The token before it, which opens too while operators change over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_token_previous: Option<String>,
+    /// A file that holds the token, and on a second line the one before it. It
+    /// is read again while the process runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_token_file: Option<PathBuf>,
     /// Threads that serve requests and deliver webhooks; 0 for one a core.
     pub threads: usize,
+    /// How long the process may take to end once it is told to, in milliseconds:
+    /// less than what its supervisor grants (ECS and Kubernetes: 30 seconds). What is
+    /// not done by then is cut off, as by a crash, and loses nothing.
+    pub drain_ms: u64,
     /// Where a processor of its own says how it is.
     pub processor_listen: SocketAddr,
     /// The embedded engine.
@@ -65,7 +78,10 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("sluice-data"),
             admin_token: None,
+            admin_token_previous: None,
+            admin_token_file: None,
             threads: 0,
+            drain_ms: 25_000,
             engine: EngineConfig::default(),
             #[cfg(feature = "aws")]
             distributed: false,
@@ -100,7 +116,12 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         figment = figment.merge(TomlFile::read(file)?);
     }
     let environment = Env::prefixed("SLUICE_").ignore(&NOT_CONFIG).filter(|name| !name.starts_with("test_"));
-    figment = figment.merge(environment.split("__").lowercase(true));
+    let environment = environment.split("__").lowercase(true);
+    let secret_texts = secret_texts::of(&environment);
+    figment = figment.merge(environment);
+    for secret in secret_texts {
+        figment = figment.merge(secret);
+    }
     for flag in flags::of(command) {
         figment = figment.merge(flag);
     }
@@ -112,6 +133,7 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         ("edge", config.edge.validate()),
         ("processor", config.processor.validate()),
         ("secrets", config.secrets.validate()),
+        ("telemetry", config.telemetry.validate()),
     ];
     for (section, checked) in checks {
         checked.map_err(|error| {
@@ -120,10 +142,12 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
             anyhow::anyhow!("configuration: {field} (from {origin}): {}", error.problem)
         })?;
     }
+    secrets::check(&config, &figment)?;
+    let drain_ms = config.drain_ms;
     anyhow::ensure!(
-        config.admin_token.as_deref() != Some(""),
-        "configuration: admin_token (from {}) is empty: anybody could use the admin API",
-        ValueOrigin::of(&figment, "admin_token")
+        (100..=3_600_000).contains(&drain_ms),
+        "configuration: drain_ms (from {}): {drain_ms} is not between 100 and 3600000",
+        ValueOrigin::of(&figment, "drain_ms")
     );
     let otel = cfg!(feature = "otel") || config.telemetry.otlp_endpoint.is_none();
     anyhow::ensure!(
@@ -148,6 +172,7 @@ mod tests {
             config.edge.validate(),
             config.processor.validate(),
             config.secrets.validate(),
+            config.telemetry.validate(),
         ];
         if sections.iter().all(Result::is_ok) {
             let printed = show::text(&Loaded { config, figment }).expect("a configuration can be printed");

@@ -71,7 +71,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &std::path::Path) -> an
     config.engine.log_segment_bytes = 32 << 20;
     config.engine.state_segment_bytes = 8 << 20;
 
-    let stop = stop_signal()?;
+    let stop = stop_signal(&config)?;
     let sluice = Sluice::start(&config).await?;
     let endpoints = endpoints()?;
     let key = sample_customer(&sluice, &endpoints, options.rate).await?;

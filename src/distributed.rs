@@ -1,35 +1,40 @@
 //! The roles on the distributed engine: open, bind, run, drain.
 
 mod engine;
+mod leases;
 mod processor_probes;
 mod provision;
 
+pub(crate) use leases::leases;
 pub(crate) use provision::provision;
 
+use crate::admin_token::AdminTokenSource;
 use crate::config::Config;
 use crate::probe_listener::ProbeListener;
 use crate::process::stop_signal;
 use crate::roles::{self, BothRoles, RunningRole};
 use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
-use engine::{Engine, Leased, admin_token};
+use engine::{Engine, Leased};
 use futures_util::future::BoxFuture;
 use sluice_processor::Processor;
+use sluice_telemetry::emf::EmfRole;
 use tokio_util::sync::CancellationToken;
 
 /// `sluice ingest`.
 #[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
-    let admin_token = admin_token(config)?;
+    let stop = stop_signal(config)?;
+    let tokens = AdminTokenSource::load(config, None)?;
     let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
     let mut engine = Engine::open(config, &stop, &waiting).await?;
     let stores = engine.stores(config, &stop, &waiting).await?;
-    let (ports, redis) = engine.ingest_ports(config, admin_token).await?;
+    let (ports, redis) = engine.ingest_ports(config, tokens).await?;
     // It works no shard: it sends the test events that customers ask for.
     let prober = roles::processor(config, &engine.foundation, &stores)?;
     waiting.close().await;
     let bound = roles::bind_ingest(config, &engine.foundation, &stores, ports, &prober)?;
+    engine.foundation.write_ingest_emf(&config.telemetry, &bound);
     println!("ready {}", bound.public_url());
     let failed = CancellationToken::new();
     let role = roles::run_ingest(bound, failed.clone());
@@ -43,7 +48,7 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
 /// `sluice processor`.
 #[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let stop = stop_signal(config)?;
     let address = ("processor_listen", config.processor_listen);
     let waiting = WaitingRoom::open(&[address]).await?;
     let mut engine = Engine::open(config, &stop, &waiting).await?;
@@ -55,6 +60,8 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     let answers =
         processor_probes::answers(processor.clone(), engine.lost(), engine.foundation.metrics.clone());
     engine.foundation.background.spawn(|stop| listener.run(answers, stop));
+    write_processor_emf(config, &mut engine, &processor);
+    engine.measure_queues(config);
     let failed = CancellationToken::new();
     let role = RunningRole::start("processor", failed.clone(), |stop| work(processor, leased, stop));
     wait_for_end(&stop, &failed).await;
@@ -66,15 +73,18 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
 /// `sluice up --distributed`: both roles in one process.
 #[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
-    let admin_token = admin_token(config)?;
+    let stop = stop_signal(config)?;
+    let tokens = AdminTokenSource::load(config, None)?;
     let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
     let mut engine = Engine::open(config, &stop, &waiting).await?;
     let (stores, leased) = engine.leased_stores(config, &stop, &waiting).await?;
-    let (ports, redis) = engine.ingest_ports(config, admin_token).await?;
+    let (ports, redis) = engine.ingest_ports(config, tokens).await?;
     let processor = roles::processor(config, &engine.foundation, &stores)?;
     waiting.close().await;
     let bound = roles::bind_ingest(config, &engine.foundation, &stores, ports, &processor)?;
+    engine.foundation.write_ingest_emf(&config.telemetry, &bound);
+    write_processor_emf(config, &mut engine, &processor);
+    engine.measure_queues(config);
     println!("ready {}", bound.public_url());
     let both = BothRoles::start(bound, processor, |processor, stop| work(processor, leased, stop));
     // Cancel safe: both are waits.
@@ -86,6 +96,13 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     redis.close().await;
     engine.end().await?;
     drained
+}
+
+/// Writes the processor's metrics for CloudWatch, where the configuration asks for them.
+fn write_processor_emf(config: &Config, engine: &mut Engine, processor: &Processor) {
+    let (processor, lost) = (processor.clone(), engine.lost());
+    let facts = move || processor_probes::facts(&processor, &lost());
+    engine.foundation.write_emf(&config.telemetry, EmfRole::Processor, facts);
 }
 
 /// Returns when the process is told to stop, or a role ended by itself.

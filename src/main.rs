@@ -12,6 +12,7 @@ mod healthcheck;
 mod otlp;
 mod probe_listener;
 mod process;
+mod queue_depths;
 mod reference;
 mod remote;
 mod roles;
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "aws")]
         Command::Provision(options) => process::block_on(config, distributed::provision(config, options)),
         Command::Healthcheck(options) => healthcheck::run(options, config),
+        #[cfg(feature = "aws")]
+        Command::Leases(options) => process::block_on(config, distributed::leases(config, options)),
         Command::Config(options) => config::show::print(&loaded, options.json),
         Command::Cost(options) => cost::print(options),
         Command::Remote(_) | Command::Completions { .. } | Command::Man { .. } => Ok(()),

@@ -5,6 +5,7 @@ use crate::config::Config;
 use anyhow::Context;
 use std::future::Future;
 use std::io::{IsTerminal as _, stdin};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +30,11 @@ pub(crate) fn install_tls_provider() -> anyhow::Result<()> {
         .map_err(|_installed| anyhow::anyhow!("a TLS provider is already installed"))
 }
 
-/// A token that SIGTERM or SIGINT cancels.
-pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
+/// A token that SIGTERM or SIGINT cancels. From then on the process has as long
+/// to end as the configuration says.
+pub(crate) fn stop_signal(config: &Config) -> anyhow::Result<CancellationToken> {
     keep_through_hang_up()?;
+    let drain = Duration::from_millis(config.drain_ms);
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let token = CancellationToken::new();
@@ -43,6 +46,7 @@ pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
             _ = interrupt.recv() => {}
         }
         cancelled.cancel();
+        end_within(drain);
     });
     Ok(token)
 }
@@ -55,6 +59,22 @@ fn keep_through_hang_up() -> anyhow::Result<()> {
         drop(signal(SignalKind::hangup()).context("listen for SIGHUP")?);
     }
     Ok(())
+}
+
+/// Ends the process after that time if it has not ended by itself. A thread
+/// does it, which no task can hold up.
+fn end_within(drain: Duration) {
+    let watchdog = std::thread::Builder::new().name("drain".into()).spawn(move || {
+        std::thread::sleep(drain);
+        tracing::error!(
+            drain_ms = drain.as_millis() as u64,
+            "the drain took too long; what is under way is cut off"
+        );
+        std::process::exit(1);
+    });
+    if let Err(error) = watchdog {
+        tracing::warn!(%error, "no thread watches the drain");
+    }
 }
 
 /// Tasks that serve the roles of a process until these have ended.

@@ -7,12 +7,14 @@ use anyhow::Context;
 use futures_util::future::BoxFuture;
 use sluice_catalogue::directory::{Directory, Refresher};
 use sluice_catalogue::sealing::SealedCatalogue;
-use sluice_ingest::{BoundIngest, IngestParts};
+use sluice_ingest::{AdminTokens, BoundIngest, IngestParts};
 use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, LostDependency, Rates, Rows, WorkQueue};
 use sluice_processor::{Processor, ProcessorPorts};
-use sluice_telemetry::PrometheusHandle;
+use sluice_telemetry::emf::{EmfLines, EmfOutput, EmfRole, RoleFacts};
+use sluice_telemetry::{PrometheusHandle, TelemetryConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +45,34 @@ impl Foundation {
     }
 }
 
+impl Foundation {
+    /// Writes a role's metrics for CloudWatch, where the configuration asks for them.
+    pub(crate) fn write_emf(
+        &mut self,
+        telemetry: &TelemetryConfig,
+        role: EmfRole,
+        facts: impl Fn() -> RoleFacts + Send + 'static,
+    ) {
+        if !telemetry.emf {
+            return;
+        }
+        let metrics = self.metrics.clone();
+        let output = EmfOutput {
+            lines: EmfLines::new(telemetry.emf_namespace.clone(), role),
+            interval: Duration::from_secs(telemetry.emf_interval_s),
+            render: move || metrics.render(),
+            facts,
+        };
+        self.background.spawn(|stop| output.run(stop));
+    }
+
+    /// [`Self::write_emf`] for the ingest role.
+    pub(crate) fn write_ingest_emf(&mut self, telemetry: &TelemetryConfig, bound: &BoundIngest) {
+        let is_ready = bound.readiness();
+        self.write_emf(telemetry, EmfRole::Ingest, move || RoleFacts { is_ready: is_ready(), shards: 0 });
+    }
+}
+
 /// The stores of an engine, which both roles read and write.
 #[derive(Clone)]
 pub(crate) struct Stores {
@@ -64,7 +94,7 @@ pub(crate) struct IngestPorts {
     pub(crate) idempotency: Arc<dyn Idempotency>,
     pub(crate) rates: Arc<dyn Rates>,
     pub(crate) lost: Lost,
-    pub(crate) admin_token: String,
+    pub(crate) admin_tokens: Arc<AdminTokens>,
 }
 
 /// A processor over the stores, not yet running.
@@ -111,7 +141,7 @@ pub(crate) fn bind_ingest(
         rows: stores.rows,
         probe: probe.probe(),
         lanes: stores.lanes,
-        admin_token: ports.admin_token,
+        admin_tokens: ports.admin_tokens,
         config: settings,
         render_metrics: Box::new(move || metrics.render()),
     };

@@ -1,8 +1,9 @@
 //! `sluice up`: both roles in one process on the embedded engine.
 
-use crate::admin_token;
+use crate::admin_token::AdminTokenSource;
 use crate::config::Config;
 use crate::process::stop_signal;
+use crate::queue_depths::{self, KnowsAge, QueueSample, QueueSamples};
 use crate::roles::{self, BothRoles, Foundation, IngestPorts, Stores};
 use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
@@ -11,13 +12,16 @@ use sluice_catalogue::rates::LocalRates;
 use sluice_catalogue::sealing::{SealedCatalogue, Sealer};
 use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_embedded::{EmbeddedEngine, EmbeddedEvents, EmbeddedQueue};
+use sluice_ports::{EventStore as _, PortError, WorkQueue as _};
+use sluice_telemetry::emf::{EmfRole, RoleFacts};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Runs until told to stop.
 #[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let stop = stop_signal(config)?;
     #[cfg(feature = "otel")]
     let exporter = crate::otlp::Exporter::start(&config.telemetry)?;
     let sluice = Sluice::start(config).await?;
@@ -51,7 +55,8 @@ impl Sluice {
         waiting.waits_for(format!("opening and recovering {}", data_dir.display()));
         let opened = EmbeddedEngine::open(data_dir, config.engine.settings()).await;
         let engine = Arc::new(opened.with_context(|| format!("open {}", data_dir.display()))?);
-        let admin_token = admin_token::load_or_make(config.admin_token.as_deref(), data_dir)?;
+        let tokens = AdminTokenSource::load(config, Some(data_dir))?;
+        let admin_tokens = tokens.tokens();
         let catalogue = Arc::new(SqliteCatalogue::open(data_dir).await?);
         let sealer = Sealer::load(&config.secrets)?;
         let sealed = Arc::new(SealedCatalogue::open(catalogue.clone(), sealer).await?);
@@ -59,6 +64,10 @@ impl Sluice {
         let mut foundation = Foundation::new(metrics, sealed, loaded.context("load the catalogue")?);
         let kept = engine.clone();
         foundation.background.spawn(|stop| async move { kept.maintain(stop).await });
+        foundation.background.spawn(|stop| tokens.watch(stop));
+        let (measured, every) = (engine.clone(), Duration::from_secs(config.telemetry.queue_sample_s));
+        let sample = move || queue_samples(measured.clone());
+        foundation.background.spawn(move |stop| queue_depths::measure(every, KnowsAge::Yes, sample, stop));
 
         let stores = stores(&engine);
         let asked = engine.clone();
@@ -66,11 +75,17 @@ impl Sluice {
             idempotency: engine.idempotency.clone(),
             rates: Arc::new(LocalRates::new(foundation.directory.clone())),
             lost: Arc::new(move || asked.lost()),
-            admin_token,
+            admin_tokens,
         };
         let processor = roles::processor(config, &foundation, &stores)?;
         waiting.close().await;
         let bound = roles::bind_ingest(config, &foundation, &stores, ports, &processor)?;
+        foundation.write_ingest_emf(&config.telemetry, &bound);
+        let told = processor.clone();
+        foundation.write_emf(&config.telemetry, EmfRole::Processor, move || {
+            let status = told.status();
+            RoleFacts { is_ready: status.ready, shards: status.shards.len() }
+        });
         let roles = BothRoles::start(bound, processor, |processor, stop| {
             Box::pin(async move { processor.run(stop).await.context("the processor") })
         });
@@ -117,6 +132,17 @@ impl Sluice {
         self.engine.close().await;
         drained
     }
+}
+
+/// What is in the queues of the engine, exactly.
+async fn queue_samples(engine: Arc<EmbeddedEngine>) -> Result<QueueSamples, PortError> {
+    let (queue, events) = (&engine.queue, &engine.events);
+    let deliveries = QueueSample { depth: queue.total().deliveries, oldest_ms: queue.oldest_event_ms() };
+    let oldest_ms = events.oldest_dead_letter_ms().await?;
+    Ok(QueueSamples {
+        deliveries,
+        dead_letters: QueueSample { depth: events.dead_letter_count(), oldest_ms },
+    })
 }
 
 fn stores(engine: &EmbeddedEngine) -> Stores {

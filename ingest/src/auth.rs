@@ -1,13 +1,14 @@
-//! Credentials: a customer's API key, or the operators' token.
+//! Credentials: a customer's API key, or an operators' token.
 
 use crate::connection::ClientConnection;
 use crate::error::ApiError;
+use arc_swap::ArcSwap;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sluice_catalogue::directory::{Directory, KeyEntry};
 use sluice_catalogue::secrets::{hash_api_key, sha256};
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -72,16 +73,25 @@ pub(crate) fn customer_key(
     Ok(entry)
 }
 
-/// The operators' token, kept as its hash.
-pub(crate) struct AdminToken([u8; 32]);
+/// The operators' tokens that open the admin API: one, and the one before it
+/// while operators change over. Only their hashes are kept.
+#[derive(Debug)]
+pub struct AdminTokens(ArcSwap<Vec<[u8; 32]>>);
 
-impl AdminToken {
-    pub(crate) fn new(token: &str) -> Self {
-        Self(sha256(token.as_bytes()))
+impl AdminTokens {
+    /// Opens with these tokens.
+    #[must_use]
+    pub fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(ArcSwap::from_pointee(hashes(tokens)))
     }
 
-    /// Checks that a request carries the token. Hashes are compared in constant
-    /// time, so the time taken tells nothing about the token or its length.
+    /// Opens with these tokens from now on, and with no other.
+    pub fn replace<'a>(&self, tokens: impl IntoIterator<Item = &'a str>) {
+        self.0.store(Arc::new(hashes(tokens)));
+    }
+
+    /// Checks that a request carries a token. Hashes are compared in constant
+    /// time, all of them, so the time taken tells nothing about a token or its length.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let Some((_, token)) = credentials(headers)? else {
             return Err(unauthorized(
@@ -89,12 +99,19 @@ impl AdminToken {
                 "send the admin token as `Authorization: Bearer <token>`",
             ));
         };
-        if self.0.ct_eq(&sha256(token)).into() {
+        let given = sha256(token);
+        let known = self.0.load();
+        let opens = known.iter().fold(Choice::from(0), |opens, known| opens | known.ct_eq(&given));
+        if opens.into() {
             Ok(())
         } else {
             Err(unauthorized("INVALID_ADMIN_TOKEN", "the admin token is wrong"))
         }
     }
+}
+
+fn hashes<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Vec<[u8; 32]> {
+    tokens.into_iter().map(|token| sha256(token.as_bytes())).collect()
 }
 
 fn unauthorized(code: &'static str, message: &'static str) -> ApiError {
@@ -134,15 +151,32 @@ mod tests {
 
     #[test]
     fn only_the_token_opens_the_admin_door() {
-        let token = AdminToken::new("secret");
-        let check = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
-            token.check(&headers)
-        };
-        assert!(check("Bearer secret").is_ok());
+        let tokens = AdminTokens::new(["secret"]);
+        assert!(opens(&tokens, "Bearer secret"));
         for wrong in ["Bearer secre", "Bearer secrett", "Bearer ", "secret"] {
-            assert_eq!(check(wrong).unwrap_err().status(), StatusCode::UNAUTHORIZED);
+            assert!(!opens(&tokens, wrong), "{wrong}");
         }
+    }
+
+    fn opens(tokens: &AdminTokens, value: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+        match tokens.check(&headers) {
+            Ok(()) => true,
+            Err(error) => {
+                assert_eq!(error.status(), StatusCode::UNAUTHORIZED);
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn while_tokens_change_over_the_one_before_opens_too() {
+        let tokens = AdminTokens::new(["new", "old"]);
+        assert!(opens(&tokens, "Bearer new") && opens(&tokens, "Bearer old"));
+        tokens.replace(["new"]);
+        assert!(opens(&tokens, "Bearer new") && !opens(&tokens, "Bearer old"));
+        tokens.replace([]);
+        assert!(!opens(&tokens, "Bearer new") && !opens(&tokens, "Bearer "), "no token opens nothing");
     }
 }

@@ -3,6 +3,7 @@
 mod assemble;
 
 use crate::appenders::Appenders;
+use crate::auth::AdminTokens;
 use crate::config::IngestConfig;
 use crate::lanes::LaneBuffers;
 use crate::occupancy::Occupancy;
@@ -43,8 +44,8 @@ pub struct IngestParts {
     pub probe: Arc<dyn WebhookProbe>,
     /// How many lanes the deployment has.
     pub lanes: u16,
-    /// The operators' token.
-    pub admin_token: String,
+    /// The operators' tokens.
+    pub admin_tokens: Arc<AdminTokens>,
     /// Writes the metrics of the process.
     pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -111,6 +112,13 @@ impl BoundIngest {
     #[must_use]
     pub const fn admin_address(&self) -> SocketAddr {
         self.admin.listener.address()
+    }
+
+    /// Tells whether requests should be sent here, as `/readyz` does.
+    #[must_use]
+    pub fn readiness(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
+        let readiness = Arc::clone(&self.public.service.shared.contexts.health.readiness);
+        Box::new(move || readiness.is_ready())
     }
 
     /// Serves until told to stop; then finishes the requests in flight, for at

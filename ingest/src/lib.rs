@@ -48,6 +48,7 @@ mod tls;
 mod trials;
 
 pub use crate::metrics::METRICS;
+pub use auth::AdminTokens;
 pub use config::IngestConfig;
 pub use ingest::{BoundIngest, IngestError, IngestParts};
 pub use readiness::LostDependencies;

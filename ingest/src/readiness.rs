@@ -17,14 +17,24 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// The reason why no requests should be sent here, if there is one.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    /// The reason why no requests should be sent here, if there is one. `lost`
+    /// are the dependencies that are lost now.
+    pub(crate) fn check(&self, lost: &[LostDependency]) -> Result<(), &'static str> {
         if self.drain.is_cancelled() {
             return Err("draining");
         }
         if self.directory.age() > DIRECTORY_AGE_MAX {
             return Err("the catalogue cannot be read");
         }
-        self.log.accepting().map_err(|_| "the log accepts no events")
+        self.log.accepting().map_err(|_| "the log accepts no events")?;
+        if lost.iter().any(LostDependency::stops_ingest) {
+            return Err("a dependency is lost");
+        }
+        Ok(())
+    }
+
+    /// Whether requests should be sent here.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.check(&(self.lost)()).is_ok()
     }
 }

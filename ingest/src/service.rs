@@ -2,7 +2,7 @@
 //! handled, answered and counted.
 
 use crate::audience::{Audience, RouteAccess};
-use crate::auth::{self, AdminToken};
+use crate::auth::{self, AdminTokens};
 use crate::body::{self, BodyIntake};
 use crate::connection::ClientConnection;
 use crate::contexts::Contexts;
@@ -33,7 +33,7 @@ pub(crate) struct SharedState {
     pub contexts: Contexts,
     pub directory: Arc<Directory>,
     pub intake: Arc<BodyIntake>,
-    pub admin_token: AdminToken,
+    pub admin_tokens: Arc<AdminTokens>,
     pub cors: Cors,
     pub metrics: HttpMetrics,
 }
@@ -153,7 +153,7 @@ fn principal(session: &Session, entry: RouteEntry, headers: &HeaderMap) -> Resul
         RouteAccess::Customer => {
             auth::customer_key(&shared.directory, &session.connection, headers).map(Principal::Customer)
         }
-        RouteAccess::Admin => shared.admin_token.check(headers).map(|()| Principal::Operator),
+        RouteAccess::Admin => shared.admin_tokens.check(headers).map(|()| Principal::Operator),
     }
 }
 

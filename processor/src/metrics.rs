@@ -44,6 +44,10 @@ pub const METRICS: &[Metric] = &[
     Metric::histogram("sluice_processor_receipt_seconds", "From an event's acceptance to its receipt."),
     Metric::gauge("sluice_processor_queue_deliveries", "Deliveries that wait in the work queue."),
     Metric::gauge("sluice_processor_queue_events", "Events of the deliveries that wait in the work queue."),
+    Metric::gauge(
+        "sluice_processor_queue_late_seconds",
+        "How long after its due time the latest delivery was taken from the work queue, of those taken in the last minute.",
+    ),
     Metric::counter(
         "sluice_processor_posts_total",
         "POSTs of webhooks, by the answer's status or by what went wrong; unreadable is a 2xx whose list of failed events cannot be read.",
@@ -117,6 +121,8 @@ pub struct Metrics {
     pub queue_deliveries: Gauge,
     /// Their events.
     pub queue_events: Gauge,
+    /// How late the latest delivery was taken.
+    pub queue_late_seconds: Gauge,
     posts: [Counter; CLASSES.len()],
     dead_letters: [Counter; REASONS.len()],
     dead_events: [Counter; REASONS.len()],
@@ -186,6 +192,7 @@ impl Metrics {
             receipt_seconds: histogram!("sluice_processor_receipt_seconds"),
             queue_deliveries: gauge!("sluice_processor_queue_deliveries"),
             queue_events: gauge!("sluice_processor_queue_events"),
+            queue_late_seconds: gauge!("sluice_processor_queue_late_seconds"),
             posts: CLASSES.map(|class| counter!("sluice_processor_posts_total", "class" => class)),
             dead_letters: REASONS
                 .map(|reason| counter!("sluice_processor_dead_letters_total", "reason" => reason.as_str())),

@@ -48,6 +48,8 @@ const BLOCKED_BY_PROBE_MS: u64 = 500;
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 1000;
+/// How long the lateness of deliveries is looked at, in milliseconds.
+const LATE_WINDOW_MS: u64 = 60_000;
 
 /// The worker of the queue.
 pub(crate) struct Worker {
@@ -66,6 +68,9 @@ pub(crate) struct Worker {
     took_at_ms: u64,
     commits: GroupCommit,
     tick_ms: u64,
+    /// How late the latest delivery was that was taken, and since when that counts.
+    late_ms: u64,
+    late_since_ms: u64,
 }
 
 /// What became of a delivery that was to be started.
@@ -95,6 +100,8 @@ impl Worker {
             take_at_ms: 0,
             took_at_ms: 0,
             tick_ms: 0,
+            late_ms: 0,
+            late_since_ms: 0,
         }
     }
 
@@ -175,8 +182,10 @@ impl Worker {
     fn took(&mut self, deliveries: Vec<Delivery>) {
         // After deliveries there may be more. A queue that said a delivery is due
         // and gave none is asked again a little later.
-        self.take_at_ms = if deliveries.is_empty() { self.now_ms() + TAKE_AGAIN_MS } else { 0 };
+        let now_ms = self.now_ms();
+        self.take_at_ms = if deliveries.is_empty() { now_ms + TAKE_AGAIN_MS } else { 0 };
         for delivery in deliveries {
+            self.late_ms = self.late_ms.max(now_ms.saturating_sub(delivery.due_ms));
             self.shares.took(delivery.customer);
             self.ready.entry(delivery.subscription).or_default().push_back(delivery);
         }
@@ -309,7 +318,12 @@ impl Worker {
         self.give_up(lost, DeadLetterReason::Poison, now_ms);
     }
 
-    fn tick(&self) {
+    fn tick(&mut self) {
+        let now_ms = self.now_ms();
+        if now_ms >= self.late_since_ms + LATE_WINDOW_MS {
+            self.context.metrics().queue_late_seconds.set(self.late_ms as f64 / 1000.0);
+            (self.late_ms, self.late_since_ms) = (0, now_ms);
+        }
         let total = self.context.stores.queue.total();
         self.context.metrics().queue_deliveries.set(total.deliveries as f64);
         self.context.metrics().queue_events.set(total.events as f64);

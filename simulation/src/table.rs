@@ -3,7 +3,9 @@
 use crate::plan::Service;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
-use sluice_aws::leases::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use sluice_aws::leases::{
+    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written,
+};
 use sluice_aws::log::{ShardInfo, StreamIdentity};
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
@@ -16,6 +18,39 @@ pub(crate) struct Table {
     workers: BTreeMap<String, u64>,
     /// The stream that the leases are kept for.
     pub(crate) stream: Option<StreamIdentity>,
+}
+
+impl Table {
+    /// The nth shard that takes orders.
+    fn nth(&mut self, which: usize) -> Option<&mut LeaseRow> {
+        let open = self.leases.values_mut().filter(|row| row.checkpoint != Position::END);
+        let mut open: Vec<_> = open.collect();
+        let count = open.len();
+        (count > 0).then(|| open.swap_remove(which % count))
+    }
+
+    /// An operator pauses a shard.
+    pub(crate) fn pause(&mut self, which: usize, now_ms: u64) -> Option<ShardId> {
+        let row = self.nth(which)?;
+        row.orders.paused_ms = Some(now_ms);
+        Some(row.shard.clone())
+    }
+
+    /// An operator takes all orders back.
+    pub(crate) fn resume(&mut self, shard: &ShardId) {
+        if let Some(row) = self.leases.get_mut(shard) {
+            row.orders = LeaseOrders::default();
+        }
+    }
+
+    /// An operator hands a shard over to a process, which may have died.
+    pub(crate) fn pin(&mut self, which: usize) -> Option<String> {
+        let workers = self.workers.len();
+        let worker = self.workers.keys().nth(which % workers.max(1))?.clone();
+        let row = self.nth(which)?;
+        row.orders.pinned_to = Some(worker.clone());
+        Some(format!("{} is pinned to {worker}", row.shard))
+    }
 }
 
 /// The table as one process sees it.
@@ -83,13 +118,9 @@ impl LeaseRows for SimTable {
 
     async fn create(&self, shard: &ShardInfo, stream: &StreamIdentity) -> Result<(), PortError> {
         let row = LeaseRow {
-            shard: shard.id.clone(),
-            owner: None,
-            counter: 0,
-            checkpoint: Position::START,
-            settled_ms: None,
             parents: shard.parents.clone(),
             stream_made_s: Some(stream.made_s()),
+            ..LeaseRow::new(shard.id.clone())
         };
         let effect = move |world: &World| {
             world.table.lock().leases.entry(row.shard.clone()).or_insert(row);
@@ -99,23 +130,30 @@ impl LeaseRows for SimTable {
 
     async fn take(
         &self,
-        shard: &ShardId,
+        row: &LeaseRow,
         me: &str,
-        counter: u64,
         from: TakeFrom,
         stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
-        let (me, who, made_s) = (me.to_owned(), self.who, stream.made_s());
+        let (me, who, seen, made_s) = (me.to_owned(), self.who, row.clone(), stream.made_s());
         let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} is taken by p{who} from {:?}", row.shard, row.owner));
             world.ledger.lock().count("leases taken");
+            row.orders.pinned_to.take_if(|pinned| *pinned != me);
             (row.owner, row.stream_made_s) = (Some(me), Some(made_s));
             if let TakeFrom::TrimHorizon(_) = from {
                 world.tell(|| format!("{} begins at its oldest record", row.shard));
                 row.checkpoint = Position::START;
             }
         };
-        self.change(shard, move |row| row.counter == counter, change).await
+        let holds = move |row: &LeaseRow| row.counter == seen.counter && row.orders == seen.orders;
+        self.change(&row.shard, holds, change).await
+    }
+
+    /// Operators of the simulation write their orders themselves.
+    async fn order(&self, seen: &LeaseRow, _: &LeaseOrder) -> Result<bool, PortError> {
+        self.world.broken("processes give no orders", &seen.shard.to_string());
+        Ok(false)
     }
 
     async fn renew(

@@ -53,6 +53,7 @@ impl GivenFlags {
         self.set("--listen", "edge.listen", flags.listen);
         self.set("--admin-listen", "edge.admin_listen", flags.admin_listen);
         self.set("--admin-token", "admin_token", flags.admin_token.as_ref());
+        self.set("--admin-token-file", "admin_token_file", flags.admin_token_file.as_ref());
         self.set("--tls-cert", "edge.tls.cert_file", flags.tls_cert.as_ref());
         self.set("--tls-key", "edge.tls.key_file", flags.tls_key.as_ref());
         // The ingest role delivers too: the test events that customers ask for.
@@ -91,6 +92,8 @@ pub(super) fn of(command: &Command) -> Vec<Flag> {
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::Cost(_) => {}
+        #[cfg(feature = "aws")]
+        Command::Leases(_) => given.set("leases", "telemetry.log_filter", Some("warn")),
     }
     given.0
 }

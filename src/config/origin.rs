@@ -17,6 +17,8 @@ pub(super) enum ValueOrigin {
     Environment(String),
     /// This flag, or the command itself.
     Flag(String),
+    /// The file of a secret.
+    SecretFile(String),
 }
 
 impl ValueOrigin {
@@ -38,7 +40,9 @@ impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("the default"),
-            Self::File(name) | Self::Environment(name) | Self::Flag(name) => f.write_str(name),
+            Self::File(name) | Self::Environment(name) | Self::Flag(name) | Self::SecretFile(name) => {
+                f.write_str(name)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Loaded;
 use super::origin::ValueOrigin;
+use super::secrets::{SECRET, SecretInFile, URLS, in_files};
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
@@ -9,11 +10,6 @@ use std::fmt::Write as _;
 
 /// Stands for what nobody else may see.
 const MASKED: &str = "********";
-
-/// Fields whose values are secret.
-const SECRET: [&str; 2] = ["admin_token", "secrets.keys"];
-/// URLs that may have a password.
-const URLS: [&str; 3] = ["aws.postgres_url", "aws.redis_url", "telemetry.otlp_endpoint"];
 
 /// One field of the configuration.
 #[derive(Debug, Serialize)]
@@ -50,7 +46,15 @@ fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
         let value = masked(&field, value);
         all.push(ConfigField { field, value, origin });
     });
-    if loaded.config.admin_token.is_none() {
+    for SecretInFile { secret, file, .. } in in_files(&loaded.config) {
+        // Keys of both places are used; any other secret is in its file alone.
+        all.retain(|known| known.field != secret || secret == "secrets.keys" && is_given(known));
+        let origin = ValueOrigin::SecretFile(file.display().to_string());
+        if !all.iter().any(|known| known.field == secret) {
+            all.push(ConfigField { field: secret.to_owned(), value: MASKED.into(), origin });
+        }
+    }
+    if !all.iter().any(|known| known.field == "admin_token") {
         all.push(ConfigField {
             field: "admin_token".to_owned(),
             value: Value::Null,
@@ -58,6 +62,11 @@ fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
         });
     }
     Ok(all)
+}
+
+/// Whether anything was said of a field.
+fn is_given(field: &ConfigField) -> bool {
+    field.origin != ValueOrigin::Default
 }
 
 fn collect(path: String, value: Value, found: &mut impl FnMut(String, Value)) {
@@ -78,6 +87,7 @@ fn masked(field: &str, value: Value) -> Value {
         Value::Array(all) if SECRET.contains(&field) => {
             all.into_iter().map(|_| Value::from(MASKED)).collect()
         }
+        Value::String(empty) if empty.is_empty() => empty.into(),
         _ if SECRET.contains(&field) => MASKED.into(),
         Value::String(url) if URLS.contains(&field) => masked_url(&url).into(),
         other => other,
@@ -129,6 +139,8 @@ mod tests {
     #[test]
     fn secrets_are_masked_and_the_rest_is_not() {
         assert_eq!(masked("admin_token", json!("x")), MASKED);
+        assert_eq!(masked("aws.redis_password", json!("x")), MASKED);
+        assert_eq!(masked("aws.redis_password", json!("")), "", "there is none to hide");
         assert_eq!(masked("secrets.keys", json!(["a", "b"])), json!([MASKED, MASKED]));
         assert_eq!(masked("edge.environment", json!("x")), "x");
         let url = masked("aws.postgres_url", json!("postgres://me:p@ss@host/db"));

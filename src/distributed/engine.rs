@@ -2,21 +2,23 @@
 //! not end a process that the others will need, so each is asked again until it
 //! answers; the waiting room says meanwhile which of them is missing, and why.
 
+use crate::admin_token::AdminTokenSource;
 use crate::config::Config;
+use crate::queue_depths::{self, KnowsAge, QueueSample, QueueSamples};
 use crate::roles::{Foundation, IngestPorts, Lost, Stores};
 use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
-use sluice_aws::Clients;
 use sluice_aws::catalogue::PostgresCatalogue;
 use sluice_aws::events::DynamoEvents;
 use sluice_aws::idempotency::RedisIdempotency;
 use sluice_aws::leases::{Keeper, LeaseCheckpoints, LeaseTable, ShardLeases};
 use sluice_aws::log::{Deduplicated, KinesisLog, RECORD_RAW_BYTES};
 use sluice_aws::provision;
-use sluice_aws::queue::{DeadLetterCarrier, SqsQueue};
+use sluice_aws::queue::{DeadLetterCarrier, QueueDepths, SqsQueue};
 use sluice_aws::rates::RedisRates;
 use sluice_aws::redis::Redis;
 use sluice_aws::rows::DynamoRows;
+use sluice_aws::{AwsConfig, Clients};
 use sluice_catalogue::directory::{DIRECTORY_AGE_MAX, Directory, DirectorySettings};
 use sluice_catalogue::sealing::{OpenError, SealedCatalogue, Sealer};
 use sluice_model::ids::random_u128;
@@ -25,6 +27,7 @@ use sluice_ports::{Checkpoints, Log, LostDependency, PortError};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 /// The pause before a service that was not there at the start is asked again.
@@ -65,6 +68,19 @@ impl Engine {
             provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await;
         });
         Ok(Self { clients, catalogue, foundation })
+    }
+
+    /// Measures the queues in the background, for a process that works them.
+    pub(super) fn measure_queues(&mut self, config: &Config) {
+        let every = Duration::from_secs(config.telemetry.queue_sample_s);
+        let aws = config.aws.clone();
+        self.foundation.background.spawn(move |stop| async move {
+            // Clients of their own: a queue that does not tell its depth makes nobody unready.
+            let clients = Clients::new(&aws).await;
+            let queues = OnceCell::new();
+            let sample = || queue_samples(&queues, &clients, &aws);
+            queue_depths::measure(every, KnowsAge::No, sample, stop).await;
+        });
     }
 
     /// The stores of a process that works no shards.
@@ -131,7 +147,7 @@ impl Engine {
     pub(super) async fn ingest_ports(
         &mut self,
         config: &Config,
-        admin_token: String,
+        tokens: AdminTokenSource,
     ) -> anyhow::Result<(IngestPorts, Redis)> {
         let redis = Redis::new(&config.aws, Arc::clone(self.clients.health()))?;
         redis.connected().await;
@@ -139,7 +155,9 @@ impl Engine {
         let beating = Arc::clone(&rates);
         self.foundation.background.spawn(|stop| async move { beating.run(stop).await });
         let idempotency = Arc::new(RedisIdempotency::new(redis.clone(), &config.aws));
-        Ok((IngestPorts { idempotency, rates, lost: self.lost(), admin_token }, redis))
+        let admin_tokens = tokens.tokens();
+        self.foundation.background.spawn(|stop| tokens.watch(stop));
+        Ok((IngestPorts { idempotency, rates, lost: self.lost(), admin_tokens }, redis))
     }
 
     /// Tells the dependencies that are lost, and why. Postgres is lost when the
@@ -165,12 +183,18 @@ impl Engine {
     }
 }
 
-/// The admin token, which is asked for before any service is.
-pub(super) fn admin_token(config: &Config) -> anyhow::Result<String> {
-    config
-        .admin_token
-        .clone()
-        .context("no admin token: give --admin-token or SLUICE_ADMIN_TOKEN, the same to every ingest process")
+/// What SQS says about its queues.
+async fn queue_samples(
+    queues: &OnceCell<QueueDepths>,
+    clients: &Clients,
+    aws: &AwsConfig,
+) -> Result<QueueSamples, PortError> {
+    let queues = queues.get_or_try_init(|| QueueDepths::open(clients, aws)).await?;
+    let sample = |depth| QueueSample { depth, oldest_ms: None };
+    Ok(QueueSamples {
+        deliveries: sample(queues.deliveries().await?),
+        dead_letters: sample(queues.dead_letters().await?),
+    })
 }
 
 /// Asks until the service answers or the process is told to stop.

@@ -6,7 +6,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use sluice_ports::LostDependency;
 use sluice_processor::Processor;
+use sluice_processor::health::ProcessorStatus;
 use sluice_telemetry::PrometheusHandle;
+use sluice_telemetry::emf::RoleFacts;
 use std::sync::Arc;
 
 /// The answers of a processor.
@@ -23,16 +25,27 @@ pub(super) fn answers(processor: Processor, lost: Lost, metrics: PrometheusHandl
     })
 }
 
-/// Whether the processor works its shards, and the reason if it does not. A
+/// The reason why the processor does not work its shards, if there is one. A
 /// processor without a shard is ready: others have them all.
-fn readiness(processor: &Processor, lost: &[LostDependency]) -> ListenerAnswer {
-    let status = processor.status();
+fn unready(status: &ProcessorStatus, lost: &[LostDependency]) -> Option<&'static str> {
     let working = status.ready || (status.shards.is_empty() && status.worker_running);
-    let reason = match (lost.is_empty(), working) {
+    match (lost.is_empty(), working) {
         (false, _) => Some("a dependency is lost"),
         (true, false) => Some("a task does not run or makes no progress"),
         (true, true) => None,
-    };
+    }
+}
+
+/// What a processor tells CloudWatch of itself.
+pub(super) fn facts(processor: &Processor, lost: &[LostDependency]) -> RoleFacts {
+    let status = processor.status();
+    RoleFacts { is_ready: unready(&status, lost).is_none(), shards: status.shards.len() }
+}
+
+/// Whether the processor works its shards, and the reason if it does not.
+fn readiness(processor: &Processor, lost: &[LostDependency]) -> ListenerAnswer {
+    let status = processor.status();
+    let reason = unready(&status, lost);
     let shards: Vec<Value> = status
         .shards
         .iter()

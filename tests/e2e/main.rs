@@ -28,6 +28,7 @@ mod damage;
 mod disk;
 mod disk_faults;
 mod documents;
+mod emf;
 mod first_webhook;
 mod harness;
 mod healthcheck;
@@ -36,6 +37,7 @@ mod idempotency;
 mod isolation;
 mod lifecycle;
 mod metrics;
+mod operators;
 mod ordered;
 #[cfg(feature = "otel")]
 mod otlp;

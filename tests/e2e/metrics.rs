@@ -198,6 +198,7 @@ fn every_series_is_declared_and_its_labels_are_bounded() {
         "sluice_dependency_lost",
         "sluice_dependency_denied",
         "sluice_log_gaps_total",
+        "sluice_log_shard_load",
         "sluice_log_reads_refused_total",
         "sluice_log_records_refused_total",
         "sluice_log_takeovers_cut_short_total",
@@ -209,6 +210,18 @@ fn every_series_is_declared_and_its_labels_are_bounded() {
         "sluice_tls_reloads_total",
     ];
     assert_eq!(absent, elsewhere);
+}
+
+#[test]
+fn the_lines_for_cloudwatch_are_made_from_declared_series() {
+    for (series, labels) in sluice_telemetry::emf::series() {
+        let Some(metric) = metric_of(series) else { panic!("not declared: {series}") };
+        for (label, value) in labels {
+            let values = metric.labels.iter().find(|(known, _)| *known == label).map(|(_, values)| *values);
+            let Some(Values::Of(all)) = values else { panic!("{series} has no closed label {label}") };
+            assert!(all.contains(&value), "{series}: {label} is never {value}");
+        }
+    }
 }
 
 fn promtool(arguments: &[&str], input: &[u8]) -> Option<std::process::Output> {

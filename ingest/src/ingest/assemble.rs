@@ -3,7 +3,6 @@
 use super::IngestParts;
 use crate::admission::Admission;
 use crate::audience::Audience;
-use crate::auth::AdminToken;
 use crate::body::{BodyIntake, BodyLimits};
 use crate::config::{IngestConfig, ms};
 use crate::contexts::{
@@ -58,12 +57,12 @@ pub(super) fn assemble(parts: IngestParts) -> Assembled {
     let lanes = Arc::clone(producer.lanes());
     let occupancy = Occupancy::new(Arc::clone(&intake), Arc::clone(&lanes), Arc::clone(&streams));
     let (directory, cors) = (Arc::clone(&parts.directory), Cors::new(&config.cors_origins));
-    let admin_token = AdminToken::new(&parts.admin_token);
+    let admin_tokens = Arc::clone(&parts.admin_tokens);
     let shared = Arc::new(SharedState {
         contexts: contexts(parts, producer, streams, &draining),
         directory,
         intake,
-        admin_token,
+        admin_tokens,
         cors,
         metrics: HttpMetrics::new(&routes::NAMES),
     });

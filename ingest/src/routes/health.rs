@@ -9,7 +9,6 @@ use crate::request::ApiRequest;
 use crate::route::{Handler, Root, Route};
 use http::StatusCode;
 use serde_json::json;
-use sluice_ports::LostDependency;
 use std::future::ready as answer;
 use std::time::Duration;
 
@@ -89,9 +88,8 @@ fn ready(context: &HealthContext) -> Result<ApiReply, ApiError> {
     let names: Vec<&str> = lost.iter().map(|lost| lost.name).collect();
     let reasons: serde_json::Map<_, _> =
         lost.iter().map(|lost| (lost.name.to_owned(), lost.reason.clone().into())).collect();
-    let reason = match context.readiness.check() {
+    let reason = match context.readiness.check(&lost) {
         Err(reason) => reason,
-        Ok(()) if lost.iter().any(LostDependency::stops_ingest) => "a dependency is lost",
         Ok(()) if lost.is_empty() => return Ok(json(StatusCode::OK, &json!({ "status": "ready" }))),
         Ok(()) => {
             let body = json!({ "status": "ready", "lost": names, "reasons": reasons });

@@ -5,7 +5,7 @@ use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::rates::LocalRates;
 use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_embedded::{EmbeddedEngine, EngineConfig};
-use sluice_ingest::{BoundIngest, IngestConfig, IngestParts};
+use sluice_ingest::{AdminTokens, BoundIngest, IngestConfig, IngestParts};
 use sluice_model::{DeliveryId, Subscription};
 use sluice_ports::Log;
 use sluice_ports::webhook_probe::{ProbeAnswer, WebhookProbe};
@@ -76,7 +76,7 @@ pub(crate) async fn start_on(
         rows: engine.rows.clone(),
         probe: Arc::new(Echo),
         lanes: 8,
-        admin_token: ADMIN.into(),
+        admin_tokens: Arc::new(AdminTokens::new([ADMIN])),
         render_metrics: Box::new(|| "# nothing\n".into()),
     });
     let bound = bound.unwrap();

@@ -9,25 +9,27 @@
 //! The rules of a change are `sluice_catalogue::change`'s.
 
 mod errors;
+mod login;
 
 use super::config::AwsConfig;
 use async_trait::async_trait;
-use errors::port_error;
+use errors::{is_login_refused, port_error};
+use login::PostgresLogin;
 use sluice_catalogue::change::{self, owner, row_key};
 use sluice_catalogue::row::{CatalogueRow, CatalogueRowKey, RowSlot, StoredRow};
 use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::{FailureClass, PortError};
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{PgConnection, Row as _};
-use std::str::FromStr;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{Acquire as _, PgConnection, Postgres, Row as _};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
-/// A statement ends after this long, so that a lost server costs no more.
-const STATEMENT_WITHIN: &str = "3000";
 /// A call ends after this long, though the server be silent for good.
 const CALL_WITHIN: Duration = Duration::from_secs(5);
 /// How long until every process knows a change: two polls of half a second and
@@ -47,25 +49,60 @@ fn migrations() -> Migrator {
 }
 
 /// The distributed [`Catalogue`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PostgresCatalogue {
     pool: PgPool,
+    login: Arc<PostgresLogin>,
 }
 
 impl PostgresCatalogue {
     /// Makes a pool; connects when it is first used.
     ///
     /// # Errors
-    /// If the URL is none.
+    /// If the URL is none, or a file of the login cannot be read.
     pub fn new(config: &AwsConfig) -> Result<Self, PortError> {
-        let options = PgConnectOptions::from_str(&config.postgres_url)
-            .map_err(|error| PortError::failed(FailureClass::Denied, "read aws.postgres_url", error))?
-            .options([("statement_timeout", STATEMENT_WITHIN), ("lock_timeout", STATEMENT_WITHIN)]);
+        let (login, options) = PostgresLogin::new(config)?;
+        let login = Arc::new(login);
+        let current = Arc::clone(&login);
         let pool = PgPoolOptions::new()
             .max_connections(config.postgres_connections_max)
             .acquire_timeout(ACQUIRE_WITHIN)
+            .before_acquire(move |_, connection| {
+                let is_current = current.is_current(connection.age);
+                Box::pin(async move { Ok(is_current) })
+            })
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        Ok(Self { pool, login })
+    }
+
+    /// A connection. If the server refuses the login, it is read again, since
+    /// it may have been exchanged.
+    async fn connection(&self, attempted: &str) -> Result<PoolConnection<Postgres>, PortError> {
+        if self.login.is_due()
+            && let Err(error) = self.read_login_again().await
+        {
+            tracing::warn!(%error, "the login at Postgres was not read again; the one before stays");
+        }
+        let begun = Instant::now();
+        let mut acquired = self.pool.acquire().await;
+        if acquired.as_ref().err().is_some_and(is_login_refused)
+            // Another caller may have read the change.
+            && (self.read_login_again().await? || self.login.has_changed_since(begun))
+        {
+            acquired = self.pool.acquire().await;
+        }
+        acquired.map_err(|error| port_error(attempted, &error))
+    }
+
+    /// Reads the login again; says whether it changed.
+    async fn read_login_again(&self) -> Result<bool, PortError> {
+        let login = Arc::clone(&self.login);
+        let read = tokio::task::spawn_blocking(move || login.read_again()).await;
+        let read = read.map_err(|error| PortError::unavailable("read the login at Postgres", error))?;
+        let Some(options) = read? else { return Ok(false) };
+        tracing::info!("the login at Postgres changed; new connections use it");
+        self.pool.set_connect_options(options);
+        Ok(true)
     }
 
     /// Brings the schema up to date; says whether it was not.
@@ -75,17 +112,19 @@ impl PostgresCatalogue {
     pub async fn migrate(&self) -> Result<bool, PortError> {
         let what = "migrate the catalogue";
         let port = |error: sqlx::Error| port_error(what, &error);
+        let mut connection = self.connection(what).await?;
         let known: Option<String> = sqlx::query("SELECT to_regclass('_sqlx_migrations')::text")
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *connection)
             .await
             .and_then(|row| row.try_get(0))
             .map_err(port)?;
         let mut before = 0i64;
         if known.is_some() {
             let counted = sqlx::query("SELECT count(*) FROM _sqlx_migrations WHERE success");
-            before = counted.fetch_one(&self.pool).await.and_then(|row| row.try_get(0)).map_err(port)?;
+            before =
+                counted.fetch_one(&mut *connection).await.and_then(|row| row.try_get(0)).map_err(port)?;
         }
-        migrations().run(&self.pool).await.map_err(|error| errors::migration_error(what, error))?;
+        migrations().run(&mut *connection).await.map_err(|error| errors::migration_error(what, error))?;
         Ok((before as usize) < migrations().iter().count())
     }
 
@@ -96,7 +135,8 @@ impl PostgresCatalogue {
 
     async fn change_now(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
         let port = |error: sqlx::Error| port_error("change the catalogue", &error);
-        let mut transaction = self.pool.begin().await.map_err(port)?;
+        let mut connection = self.connection("change the catalogue").await?;
+        let mut transaction = connection.begin().await.map_err(port)?;
         let changed = make(&mut transaction, change).await?;
         if changed {
             transaction.commit().await.map_err(port)?;
@@ -202,16 +242,18 @@ impl Catalogue for PostgresCatalogue {
     }
 
     async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
-        // One statement, so one snapshot; each change leaves a row of its revision.
-        let found = sqlx::query(
-            "SELECT slot, id, revision, body FROM catalogue_rows WHERE revision > $1 ORDER BY revision",
-        )
-        .bind(since.0 as i64)
-        .fetch_all(&self.pool);
-        let found = tokio::time::timeout(CALL_WITHIN, found).await;
-        let found = found
-            .map_err(|_elapsed| silent("read the catalogue's changes"))?
-            .map_err(|error| port_error("read the catalogue's changes", &error))?;
+        let what = "read the catalogue's changes";
+        let found = async {
+            let mut connection = self.connection(what).await?;
+            // One statement, so one snapshot; each change leaves a row of its revision.
+            let found = sqlx::query(
+                "SELECT slot, id, revision, body FROM catalogue_rows WHERE revision > $1 ORDER BY revision",
+            )
+            .bind(since.0 as i64)
+            .fetch_all(&mut *connection);
+            found.await.map_err(|error| port_error(what, &error))
+        };
+        let found = tokio::time::timeout(CALL_WITHIN, found).await.map_err(|_elapsed| silent(what))??;
         let mut changes = Changes { revision: since, ..Changes::default() };
         for row in &found {
             let revision: i64 = row.try_get(2).map_err(|error| port_error("read the catalogue", &error))?;

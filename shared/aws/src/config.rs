@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
 use sluice_model::ids::LANES_MAX;
+use std::path::PathBuf;
 
 /// What to do with a shard of which a part is lost: its stream was made anew,
 /// or its records grew older than the stream keeps them.
@@ -41,12 +42,37 @@ pub struct AwsConfig {
     pub queue: String,
     /// The SQS queue of dead letters.
     pub dead_letter_queue: String,
-    /// Where the catalogue is: `postgres://user:password@host/database`.
+    /// Where the catalogue is: `postgres://user:password@host/database`, with
+    /// `?sslmode=verify-full&sslrootcert=FILE` over TLS.
     pub postgres_url: String,
+    /// A file that holds that URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres_url_file: Option<PathBuf>,
+    /// The password at Postgres, in place of the URL's.
+    pub postgres_password: String,
+    /// A file that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres_password_file: Option<PathBuf>,
     /// Connections to Postgres.
     pub postgres_connections_max: u32,
-    /// Where idempotency keys and rates are: `redis://host:port`.
+    /// Where idempotency keys and rates are: `redis://user:password@host:port`,
+    /// `rediss://` over TLS.
     pub redis_url: String,
+    /// A file that holds that URL. Of a change only the login is used; another
+    /// host needs a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis_url_file: Option<PathBuf>,
+    /// The password at Redis, in place of the URL's.
+    pub redis_password: String,
+    /// A file that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis_password_file: Option<PathBuf>,
+    /// The certificates (PEM) that may have signed Redis'; those of the machine if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis_ca_file: Option<PathBuf>,
+    /// How often the files of logins are read again. A login that is refused
+    /// reads them at once.
+    pub secrets_poll_ms: u64,
     /// Lanes of the deployment, 1 to 4096. Never change it.
     pub lanes: u16,
     /// The zstd level of records, -50 to 19.
@@ -133,7 +159,15 @@ impl Default for AwsConfig {
             dead_letter_queue: name("dead-letters"),
             postgres_url: "postgres://sluice@127.0.0.1/sluice".into(),
             postgres_connections_max: 4,
+            postgres_url_file: None,
+            postgres_password: String::new(),
+            postgres_password_file: None,
             redis_url: "redis://127.0.0.1:6379".into(),
+            redis_url_file: None,
+            redis_password: String::new(),
+            redis_password_file: None,
+            redis_ca_file: None,
+            secrets_poll_ms: 5000,
             lanes: 128,
             zstd_level: 1,
             attempt_timeout_ms: 5000,
@@ -209,7 +243,24 @@ impl AwsConfig {
             ("receives_max", self.receives_max.into(), 4, 1000),
             ("visibility_s", self.visibility_s.into(), 10, 43_200),
             ("store_requests_max", self.store_requests_max as i128, 1, 1000),
-        ])
+            ("secrets_poll_ms", self.secrets_poll_ms.into(), 100, 3_600_000),
+        ])?;
+        self.check_passwords()
+    }
+
+    /// A password is given, or it lies in a file: not both.
+    fn check_passwords(&self) -> Result<(), ConfigError> {
+        let passwords = [
+            ("postgres_password_file", &self.postgres_password, &self.postgres_password_file),
+            ("redis_password_file", &self.redis_password, &self.redis_password_file),
+        ];
+        for (field, given, file) in passwords {
+            if file.is_some() && !given.is_empty() {
+                let problem = "there is a password beside it: give one of them".to_owned();
+                return Err(ConfigError { field, problem });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod keeper;
 #[cfg(all(test, feature = "paused-time"))]
 mod keeper_tests;
 mod observed;
+pub mod operator;
 #[cfg(feature = "services")]
 mod row;
 mod rows;
@@ -26,6 +27,9 @@ mod testing;
 
 pub use held::LeaseCheckpoints;
 pub use keeper::{Keeper, ShardLeases};
-pub use rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+pub use rows::{
+    LeaseOrder, LeaseOrders, LeaseRestart, LeaseRow, LeaseRows, LeaseTableRow, Settled, SkippedRange,
+    TakeFrom, Written,
+};
 #[cfg(feature = "services")]
 pub use table::LeaseTable;

@@ -51,6 +51,8 @@ mod refused_items;
 #[cfg(feature = "services")]
 pub mod rows;
 #[cfg(feature = "services")]
+mod secret;
+#[cfg(feature = "services")]
 mod store_metrics;
 #[cfg(feature = "services")]
 mod table;

@@ -16,6 +16,7 @@ mod fan_out;
 #[cfg(feature = "services")]
 mod kinesis;
 mod learning;
+mod load;
 mod look;
 mod marks;
 mod outbox;
@@ -33,6 +34,7 @@ mod takeover_tests;
 pub(crate) mod testing;
 
 pub use deduplicated::Deduplicated;
+pub use load::ShardLoad;
 pub use shard_map::{ShardInfo, ShardMap, point_of};
 pub use stream::{
     Aside, PutAnswer, PutRecord, ReadFrom, ShardPage, ShardSubscription, StoredRecord, Stream, StreamIdentity,
@@ -73,6 +75,13 @@ pub struct KinesisLog {
     door: Arc<AppendDoor>,
     readers: Readers,
     sender: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The configured stream, for those who neither write to it nor work its shards.
+#[cfg(feature = "services")]
+#[must_use]
+pub fn configured_stream(clients: &Clients, config: &AwsConfig) -> Arc<dyn Stream> {
+    Arc::new(kinesis::KinesisStream::new(&clients.kinesis, config))
 }
 
 impl KinesisLog {
@@ -160,6 +169,23 @@ impl KinesisLog {
     /// shards have the names of those before.
     pub(crate) fn forget_shards(&self) {
         self.readers.forget();
+    }
+
+    /// What comes into the shard, as far as this process read it lately.
+    #[must_use]
+    pub fn load(&self, shard: &ShardId) -> Option<ShardLoad> {
+        self.readers.load(shard)
+    }
+
+    /// Forgets what is known of a shard: another process reads it from now on.
+    pub fn leave(&self, shard: &ShardId) {
+        self.readers.leave(shard);
+    }
+
+    /// Passes over the records of a shard behind the first position, up to the
+    /// second, whoever reads it here from now on; over none where there is no range.
+    pub fn pass_over(&self, shard: &ShardId, range: Option<(Position, Position)>) {
+        self.readers.pass_over(shard, range);
     }
 
     /// The readers of its shards.

@@ -2,8 +2,12 @@
 //! `telemetry::METRICS` declares them.
 
 use super::health::DependencyHealth;
+use super::log::ShardLoad;
 use metrics::{Counter, Gauge, counter, gauge};
+use sluice_ports::log::ShardId;
 use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How each dependency is.
 pub struct HealthMetrics {
@@ -65,6 +69,43 @@ impl LogMetrics {
             records_refused: counter!("sluice_log_records_refused_total"),
             learning_cut_short: counter!("sluice_log_takeovers_cut_short_total"),
         }
+    }
+}
+
+/// From this load on a shard is told to be hot, in percent.
+const HOT_PERCENT: u64 = 80;
+/// A hot shard is told this often.
+const HOT_TOLD_EVERY: Duration = Duration::from_secs(600);
+
+/// What comes into one shard. Dropping this sets it to 0: from then on another
+/// process tells of the shard.
+pub(super) struct ShardLoadMetrics {
+    load: Gauge,
+    told: Option<Instant>,
+}
+
+impl ShardLoadMetrics {
+    pub(super) fn new(shard: &ShardId) -> Self {
+        let load = gauge!("sluice_log_shard_load", "shard" => shard.to_string());
+        load.set(0.0);
+        Self { load, told: None }
+    }
+
+    /// Takes note of a shard's load, and logs it where it is too high.
+    pub(super) fn set(&mut self, shard: &ShardId, load: ShardLoad) {
+        self.load.set(load.percent as f64 / 100.0);
+        let may_tell = self.told.is_none_or(|told| told.elapsed() >= HOT_TOLD_EVERY);
+        if load.percent >= HOT_PERCENT && may_tell {
+            self.told = Some(Instant::now());
+            tracing::warn!(%shard, percent = load.percent, kb_per_s = load.kbps,
+                "the shard takes nearly all that it may: split it; `sluice leases` says what else is hot");
+        }
+    }
+}
+
+impl Drop for ShardLoadMetrics {
+    fn drop(&mut self) {
+        self.load.set(0.0);
     }
 }
 

@@ -8,6 +8,7 @@ mod events;
 mod fan_out;
 mod leases;
 mod log;
+mod logins;
 mod provision;
 mod proxy;
 mod queue;

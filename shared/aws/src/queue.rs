@@ -11,6 +11,7 @@
 
 mod book;
 mod carrier;
+mod depth;
 mod message;
 mod postponed;
 mod requests;
@@ -22,6 +23,7 @@ mod undeleted;
 mod verdict;
 
 pub use carrier::DeadLetterCarrier;
+pub use depth::QueueDepths;
 pub(super) use requests::Queue;
 pub(super) use settings::{MESSAGE_BYTES_MAX, QueueSettings, RedriveTarget};
 

@@ -1,9 +1,13 @@
 //! The connection to Redis: one for all that an edge asks of it.
 
+mod login;
+mod tls;
+
 use super::config::AwsConfig;
 use super::failure;
 use super::health::{Dependency, DependencyHealth};
-use fred::prelude::{Builder, Client, ClientLike, Config, Error, ErrorKind, LuaInterface, ReconnectPolicy};
+use fred::prelude::{Builder, Client, ClientLike, Error, ErrorKind, LuaInterface, ReconnectPolicy};
+use login::RedisLogin;
 use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +29,20 @@ impl Redis {
     /// its callers a refusal, and nothing else.
     ///
     /// # Errors
-    /// If the URL is none.
+    /// If the URL is none, or a file of the login or of certificates cannot be used.
     pub fn new(config: &AwsConfig, health: Arc<DependencyHealth>) -> Result<Self, PortError> {
-        let what = "read aws.redis_url";
-        let url = Config::from_url(&config.redis_url).map_err(|error| PortError::unavailable(what, error))?;
-        let client = Builder::from_config(url)
+        let what = "connect to Redis";
+        let failed = |error: Error| PortError::unavailable(what, error);
+        let (login, mut redis) = RedisLogin::new(config)?;
+        if let Some(file) = &config.redis_ca_file
+            && redis.tls.is_some()
+        {
+            redis.tls = Some(tls::trusting(file)?);
+        }
+        redis.credential_provider = login.map(|login| Arc::new(login) as _);
+        // A login that is refused at first may be exchanged.
+        redis.fail_fast = false;
+        let client = Builder::from_config(redis)
             .with_performance_config(|performance| {
                 performance.default_command_timeout = COMMAND_WITHIN;
                 performance.broadcast_channel_capacity = 8;
@@ -42,7 +55,7 @@ impl Redis {
             })
             .set_policy(ReconnectPolicy::new_exponential(0, 50, 1000, 2))
             .build()
-            .map_err(|error| PortError::unavailable(what, error))?;
+            .map_err(failed)?;
         // Its task ends with the last handle; what it meets comes back from each command.
         drop(client.connect());
         Ok(Self { client, health })

@@ -55,6 +55,33 @@ impl EmbeddedEvents {
         Ok(Self { kv, reader, reads: DiskReads::new(), dead_letters })
     }
 
+    /// When the oldest dead letter of any customer was made, in milliseconds
+    /// since the Unix epoch, if there is any.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn oldest_dead_letter_ms(&self) -> Result<Option<u64>, PortError> {
+        self.read(|reader| {
+            let mut oldest_ms: Option<u64> = None;
+            let mut from = Vec::new();
+            // The ids of a customer ascend with time: its first is its oldest.
+            loop {
+                let mut first = None;
+                reader.view.scan(&[keys::DEAD_LETTER], &from, |_, value| {
+                    let letter: DeadLetter = keys::decode("read a dead letter", value)?;
+                    first = Some(letter);
+                    Ok(false)
+                })?;
+                let Some(letter) = first else { return Ok(oldest_ms) };
+                let made_ms = letter.id.ms();
+                oldest_ms = Some(oldest_ms.map_or(made_ms, |known| known.min(made_ms)));
+                let last = DeadLetterId::from_u128(u128::MAX);
+                from = keys::dead_letter(letter.delivery.customer, last);
+            }
+        })
+        .await
+    }
+
     async fn read<R: Send + 'static>(
         &self,
         read: impl FnOnce(&EventReader) -> Result<R, PortError> + Send + 'static,

@@ -46,6 +46,13 @@ impl EmbeddedQueue {
     pub(crate) fn oldest_ms(&self) -> u64 {
         self.waiting.lock().oldest_ms()
     }
+
+    /// When the oldest event of any delivery was accepted, in milliseconds since
+    /// the Unix epoch, if any delivery waits.
+    #[must_use]
+    pub fn oldest_event_ms(&self) -> Option<u64> {
+        Some(self.oldest_ms()).filter(|oldest_ms| *oldest_ms != u64::MAX)
+    }
 }
 
 /// Taken deliveries, which go back unless they reach the caller.

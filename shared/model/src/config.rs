@@ -1,4 +1,8 @@
-//! Checks of a configuration's values.
+//! Checks of a configuration's values, and secrets that lie in files.
+
+mod secret_file;
+
+pub use secret_file::{SecretFileError, read_secret};
 
 /// A configured value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! Logs and metrics of a process.
 
+pub mod emf;
+mod exposition;
 mod metric;
 
 pub use metric::{METRICS, Metric, MetricKind, Values, describe};
@@ -7,6 +9,7 @@ pub use metrics_exporter_prometheus::PrometheusHandle;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde::{Deserialize, Serialize};
+use sluice_model::config::{ConfigError, within};
 use std::io::IsTerminal;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -36,11 +39,54 @@ pub struct TelemetryConfig {
     /// collector that takes OTLP over HTTP. Needs a binary built with `otel`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
+    /// Whether each role writes its metrics for CloudWatch to standard output,
+    /// a line of Embedded Metric Format an interval.
+    pub emf: bool,
+    /// Seconds from one such line to the next.
+    pub emf_interval_s: u64,
+    /// The namespace of these metrics in CloudWatch.
+    pub emf_namespace: String,
+    /// Seconds from one look at the depth of the queues to the next.
+    pub queue_sample_s: u64,
 }
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log_format: LogFormat::Text, log_filter: "info,lsm_tree=warn".into(), otlp_endpoint: None }
+        Self {
+            log_format: LogFormat::Text,
+            log_filter: "info,lsm_tree=warn".into(),
+            otlp_endpoint: None,
+            emf: false,
+            emf_interval_s: 60,
+            emf_namespace: "Sluice".into(),
+            queue_sample_s: 30,
+        }
+    }
+}
+
+impl TelemetryConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// The first that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        within([
+            ("emf_interval_s", self.emf_interval_s.into(), 1, 3600),
+            ("queue_sample_s", self.queue_sample_s.into(), 1, 3600),
+        ])?;
+        // CloudWatch, "PutMetricData": the characters of a namespace.
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-/#:".contains(c);
+        let namespace = &self.emf_namespace;
+        let is_namespace = (1..=255).contains(&namespace.len()) && namespace.chars().all(is_allowed);
+        if is_namespace && !namespace.starts_with("AWS/") {
+            return Ok(());
+        }
+        Err(ConfigError {
+            field: "emf_namespace",
+            problem: format!(
+                "`{namespace}` is not 1 to 255 letters, digits and . - _ / # :, or begins with AWS/, which is AWS's own"
+            ),
+        })
     }
 }
 

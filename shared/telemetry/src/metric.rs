@@ -98,6 +98,12 @@ pub const METRICS: &[Metric] = &[
          it keeps them, or it does not know the checkpoint.",
     )
     .by(&[("cause", Values::Of(&["stream_replaced", "retention", "unknown_position"]))]),
+    Metric::gauge(
+        "sluice_log_shard_load",
+        "Share of what a shard of the stream takes (1 MiB and 1,000 records a second) that came in lately: from \
+         0.8 on it should be split.",
+    )
+    .by(&[("shard", Values::Bounded("a shard that this process works"))]),
     Metric::counter(
         "sluice_log_reads_refused_total",
         "Reads of a shard that the stream refused because the shard was read too fast.",
@@ -126,11 +132,26 @@ pub const METRICS: &[Metric] = &[
     )
     .by(&[("call", Values::Of(SIDE_CALLS))]),
     Metric::gauge(
+        "sluice_queue_depth",
+        "What is in a queue, waiting or being worked: deliveries that wait for an attempt, or dead letters; of SQS \
+         about that many, as it says.",
+    )
+    .by(&[("queue", Values::Of(QUEUES))]),
+    Metric::gauge(
+        "sluice_queue_age_seconds",
+        "Embedded engine: how long ago the oldest event of a waiting delivery was accepted, and the oldest dead \
+         letter was made. SQS tells that to CloudWatch alone (ApproximateAgeOfOldestMessage).",
+    )
+    .by(&[("queue", Values::Of(QUEUES))]),
+    Metric::gauge(
         "sluice_settings_wrong",
         "Settings of the stream, the tables and the queues that are not as Sluice needs them, as found at the \
          start; the log names them, and `sluice provision` mends those that it may.",
     ),
 ];
+
+/// The queues that are measured.
+const QUEUES: &[&str] = &["deliveries", "dead_letters"];
 
 /// Calls of SQS beside a delivery's own path.
 const SIDE_CALLS: &[&str] =

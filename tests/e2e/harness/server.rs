@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, TryRecvError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -103,7 +104,8 @@ impl ServerConfig {
         let (public, admin) =
             self.addresses.unwrap_or_else(|| (ports::reserved_address(), ports::reserved_address()));
         let log = own.path().join("log");
-        let mut server = Server { config: self, data_dir, public, admin, log, child: None, own };
+        let mut server =
+            Server { config: self, data_dir, public, admin, log, child: None, output: Arc::default(), own };
         server.try_restart()?;
         Ok(server)
     }
@@ -127,6 +129,8 @@ pub(crate) struct Server {
     admin: SocketAddr,
     log: PathBuf,
     child: Option<Child>,
+    /// The lines that it wrote to stdout, over all its lives.
+    output: Arc<Mutex<Vec<String>>>,
     own: TempDir,
 }
 
@@ -160,6 +164,11 @@ impl Server {
     /// What it has written to stderr, over all its lives.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The lines that it has written to stdout, over all its lives.
+    pub(crate) fn output(&self) -> Vec<String> {
+        self.output.lock().unwrap().clone()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -262,11 +271,13 @@ impl Server {
         let stdout = child.stdout.take().expect("its output is piped");
         let (ready, is_ready) = mpsc::channel();
         // Ends with the process.
+        let output = Arc::clone(&self.output);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if line.starts_with("ready http") && ready.send(()).is_err() {
                     return;
                 }
+                output.lock().unwrap().push(line);
             }
         });
         let told = try_for(START_LIMIT, || match is_ready.try_recv() {

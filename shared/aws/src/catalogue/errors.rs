@@ -8,6 +8,13 @@ use sqlx::migrate::MigrateError;
 const UNDEFINED_TABLE: &str = "42P01";
 const UNDEFINED_COLUMN: &str = "42703";
 
+/// Whether the server refused the login: a wrong password, no such role, or one
+/// that may not log in (class 28, "Invalid Authorization Specification").
+pub(super) fn is_login_refused(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(answer) = error else { return false };
+    answer.code().is_some_and(|code| code.starts_with("28"))
+}
+
 /// The class of a failed query.
 fn class_of(error: &sqlx::Error) -> FailureClass {
     match error {

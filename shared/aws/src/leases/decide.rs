@@ -6,6 +6,11 @@
 //! already. So a balanced fleet moves nothing, and one process more or less
 //! moves what it must. A process with too many hands over its surplus; one
 //! with too few takes what nobody has.
+//!
+//! Operators' orders come first. A paused shard is left and nobody takes it. A
+//! pinned one goes to its process, whatever that one has already, and stays
+//! there while the process lives. One that is to begin elsewhere is left, so
+//! that whoever takes it begins there.
 
 use sluice_ports::log::ShardId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +25,19 @@ pub(super) struct SeenLease {
     /// Whether the shard is wholly settled.
     pub(super) finished: bool,
     pub(super) parents: Vec<ShardId>,
+    /// Nobody may work it.
+    pub(super) is_paused: bool,
+    /// Its next owner begins elsewhere than at the checkpoint.
+    pub(super) restarts: bool,
+    /// The process that should work it, as long as that one lives.
+    pub(super) pinned_to: Option<String>,
+}
+
+impl SeenLease {
+    /// The living process that should work it, if an operator named one.
+    fn pin<'a>(&'a self, workers: &BTreeSet<String>) -> Option<&'a str> {
+        self.pinned_to.as_deref().filter(|name| workers.contains(*name))
+    }
 }
 
 /// What to do.
@@ -31,7 +49,7 @@ pub(super) struct Decision {
     pub(super) hand_over: Vec<ShardId>,
 }
 
-/// Whether a shard may be worked: each parent is settled, or the stream no
+/// Whether a shard may be worked: it is not paused, and each parent is settled, or the stream no
 /// longer has it. A parent whose lease is missing though the stream has it
 /// blocks: its lease is about to be made.
 fn may_be_worked(
@@ -40,6 +58,7 @@ fn may_be_worked(
     in_stream: &BTreeSet<ShardId>,
 ) -> bool {
     !seen.finished
+        && !seen.is_paused
         && seen.parents.iter().all(|parent| match all.get(parent) {
             Some(parent) => parent.finished,
             None => !in_stream.contains(parent),
@@ -69,22 +88,33 @@ pub(super) fn decide(
     let mut counts: BTreeMap<&str, usize> = workers.iter().map(|name| (name.as_str(), 0)).collect();
     counts.entry(me).or_default();
     for seen in &workable {
-        if let Some(count) = seen.owner.as_deref().and_then(|owner| counts.get_mut(owner)) {
+        let by = seen.pin(workers).or(seen.owner.as_deref());
+        if let Some(count) = by.and_then(|by| counts.get_mut(by)) {
             *count += 1;
         }
     }
     let share = shares(&counts, workable.len())[me];
-    let mine = |seen: &&&SeenLease| seen.owner.as_deref() == Some(me);
-    let mut owned: Vec<&ShardId> = workable.iter().filter(mine).map(|seen| &seen.shard).collect();
-    let mut free: Vec<&ShardId> =
-        workable.iter().filter(|seen| seen.owner.is_none()).map(|seen| &seen.shard).collect();
+    let is_mine = |seen: &&SeenLease| seen.owner.as_deref() == Some(me);
+    let is_pinned_here = |seen: &SeenLease| seen.pin(workers) == Some(me);
+    let must_leave =
+        |seen: &SeenLease| seen.is_paused || seen.restarts || seen.pin(workers).is_some_and(|pin| pin != me);
+    // A shard whose parents are not settled any more stays with its owner.
+    let (leaving, mut kept): (Vec<_>, Vec<_>) =
+        leases.iter().filter(is_mine).partition(|seen| must_leave(seen));
+    kept.retain(|seen| may_be_worked(seen, &all, in_stream));
+    let free = workable.iter().copied().filter(|seen| seen.owner.is_none());
+    let (pinned, mut free): (Vec<_>, Vec<_>) = free
+        .filter(|seen| seen.pin(workers).is_none_or(|pin| pin == me))
+        .partition(|seen| is_pinned_here(seen));
     // Each process prefers others, so that they seldom meet at one.
-    free.sort_by_key(|shard| rank(me, shard));
-    owned.sort_by_key(|shard| rank(me, shard));
-    let missing = share.saturating_sub(owned.len());
+    free.sort_by_key(|seen| rank(me, &seen.shard));
+    kept.sort_by_key(|seen| (!is_pinned_here(seen), rank(me, &seen.shard)));
+    let missing = share.saturating_sub(kept.len() + pinned.len());
+    let surplus = kept.iter().skip(share).filter(|seen| !is_pinned_here(seen));
+    let shard = |seen: &SeenLease| seen.shard.clone();
     Decision {
-        take: free.into_iter().take(missing).cloned().collect(),
-        hand_over: owned.into_iter().skip(share).cloned().collect(),
+        take: pinned.into_iter().chain(free.into_iter().take(missing)).map(shard).collect(),
+        hand_over: leaving.iter().chain(surplus).map(|seen| shard(seen)).collect(),
     }
 }
 
@@ -114,7 +144,15 @@ mod tests {
 
     impl Fleet {
         fn new(shards: usize, workers: usize) -> Self {
-            let seen = |n| SeenLease { shard: id(n), owner: None, finished: false, parents: Vec::new() };
+            let seen = |n| SeenLease {
+                shard: id(n),
+                owner: None,
+                finished: false,
+                parents: Vec::new(),
+                is_paused: false,
+                restarts: false,
+                pinned_to: None,
+            };
             Self {
                 leases: (0..shards).map(seen).collect(),
                 workers: (0..workers).map(worker).collect(),
@@ -139,6 +177,7 @@ mod tests {
                     let lease = self.leases.iter_mut().find(|seen| seen.shard == shard).unwrap();
                     if lease.owner.is_none() {
                         lease.owner = Some(me.clone());
+                        lease.restarts = false;
                         self.moves += 1;
                     }
                 }
@@ -182,6 +221,43 @@ mod tests {
             let must = orphans.max(shards - shards * workers.min(then) / then.max(workers));
             let share = shards.div_ceil(then);
             prop_assert!(world.moves - before <= must + share, "{} moves, {} must", world.moves - before, must);
+        }
+
+        #[test]
+        fn orders_are_obeyed_and_the_rest_is_worked_and_rests(
+            shards in 1usize..30,
+            workers in 1usize..6,
+            orders in prop::collection::vec((0usize..30, 0u8..3, 0usize..6), 0..12),
+        ) {
+            let mut world = World::new(shards, workers);
+            world.settle();
+            for (shard, order, worker_number) in orders {
+                let lease = &mut world.leases[shard % shards];
+                match order {
+                    0 => lease.is_paused = true,
+                    1 => lease.restarts = true,
+                    // A process that does not live pins nothing.
+                    _ => lease.pinned_to = Some(worker(worker_number)),
+                }
+            }
+            for _ in 0..12 {
+                world.round();
+            }
+            let before = world.moves;
+            world.round();
+            prop_assert_eq!(world.moves, before, "an obeyed order moves nothing any more");
+            for lease in &world.leases {
+                prop_assert_eq!(lease.owner.is_none(), lease.is_paused, "{} {:?}", &lease.shard, &lease.owner);
+                if let Some(pinned) = lease.pin(&world.workers).filter(|_| !lease.is_paused) {
+                    prop_assert_eq!(lease.owner.as_deref(), Some(pinned));
+                }
+                prop_assert!(!lease.restarts || lease.is_paused, "somebody began it anew");
+            }
+            // Without orders the fleet is balanced again.
+            for lease in &mut world.leases {
+                (lease.is_paused, lease.restarts, lease.pinned_to) = (false, false, None);
+            }
+            world.settle();
         }
 
         #[test]

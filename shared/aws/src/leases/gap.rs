@@ -67,16 +67,7 @@ mod tests {
     use sluice_ports::log::ShardId;
 
     fn row(checkpoint: Position, settled_ms: Option<u64>) -> LeaseRow {
-        let shard = ShardId("s".into());
-        LeaseRow {
-            shard,
-            owner: None,
-            counter: 1,
-            checkpoint,
-            settled_ms,
-            parents: Vec::new(),
-            stream_made_s: None,
-        }
+        LeaseRow { counter: 1, checkpoint, settled_ms, ..LeaseRow::new(ShardId("s".into())) }
     }
 
     #[test]

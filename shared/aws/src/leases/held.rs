@@ -1,7 +1,7 @@
 //! The leases that this process holds, and checkpoints fenced by them.
 
 use super::rows::{Changed, LeaseRow, LeaseRows, Settled, Written};
-use crate::log::KinesisLog;
+use crate::log::{KinesisLog, ShardLoad};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_ports::log::{Position, ShardId};
@@ -45,16 +45,23 @@ impl LeaseState {
     }
 }
 
-/// Up to which time what arrived is read: asked where a checkpoint is stored.
+/// What arrived of shards, and up to which time it is read: asked where a checkpoint is stored.
 pub(super) trait ArrivalTimes: Send + Sync {
     /// The latest time (ms since the Unix epoch) up to which all that arrived
     /// in the shard is at `position` or before it.
     fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64>;
+
+    /// What comes into the shard.
+    fn load(&self, shard: &ShardId) -> Option<ShardLoad>;
 }
 
 impl ArrivalTimes for KinesisLog {
     fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
         Self::arrived_until_ms(self, shard, position)
+    }
+
+    fn load(&self, shard: &ShardId) -> Option<ShardLoad> {
+        Self::load(self, shard)
     }
 }
 
@@ -112,7 +119,7 @@ impl Held {
             counter: tokio::sync::Mutex::new(counter),
             state: Mutex::new(LeaseState {
                 renewed: begun,
-                settled: Settled { position: checkpoint, until_ms: None },
+                settled: Settled { position: checkpoint, until_ms: None, load: None },
                 asked: checkpoint,
             }),
             lost,
@@ -128,13 +135,15 @@ impl Held {
         let known = lease.state.lock().settled;
         let until_ms = self.times.arrived_until_ms(&lease.shard, known.position);
         let is_news = until_ms > known.until_ms.map(|ms| ms + SETTLED_EVERY_MS);
-        self.write(lease, is_news.then_some(Settled { until_ms, ..known })).await
+        let load = self.times.load(&lease.shard);
+        self.write(lease, is_news.then_some(Settled { until_ms, load, ..known })).await
     }
 
     /// Renews a lease and stores its shard's checkpoint.
     pub(super) async fn checkpoint(&self, lease: &Lease, position: Position) -> Result<(), PortError> {
         let until_ms = self.times.arrived_until_ms(&lease.shard, position);
-        self.write(lease, Some(Settled { position, until_ms })).await
+        let load = self.times.load(&lease.shard);
+        self.write(lease, Some(Settled { position, until_ms, load })).await
     }
 
     /// Counts the row up.
@@ -237,6 +246,10 @@ mod tests {
     impl ArrivalTimes for Quiet {
         fn arrived_until_ms(&self, _: &ShardId, _: Position) -> Option<u64> {
             Some(self.0.load(Ordering::SeqCst)).filter(|ms| *ms > 0)
+        }
+
+        fn load(&self, _: &ShardId) -> Option<ShardLoad> {
+            None
         }
     }
 

@@ -206,6 +206,7 @@ impl Keeper {
             }
             tracing::info!(shard = %lease.shard, "gave the lease back");
             self.held.forget(&lease.shard);
+            self.stream.leave(&lease.shard);
         }
     }
 
@@ -238,7 +239,11 @@ impl Keeper {
         let rows: BTreeMap<&ShardId, &LeaseRow> = leases.iter().map(|row| (&row.shard, row)).collect();
         let wanted = decision.take.iter().filter_map(|shard| rows.get(shard).copied());
         let stream = &self.stream;
-        let gaps = wanted.map(|row| async move { (row, stream.find_gap(row).await) });
+        let gaps = wanted.map(|row| async move {
+            // Where an operator says where to begin, the checkpoint does not matter.
+            let gap = if row.orders.restart.is_some() { None } else { stream.find_gap(row).await };
+            (row, gap)
+        });
         for (row, gap) in futures_util::future::join_all(gaps).await {
             if leaving.is_cancelled() {
                 return Ok(());
@@ -256,10 +261,14 @@ impl Keeper {
 
     async fn take(&mut self, row: &LeaseRow, gap: Option<LogGap>) -> Result<(), PortError> {
         let (shard, me) = (&row.shard, &*self.held.me);
-        let from = gap.map_or(TakeFrom::Checkpoint, LogGap::take_from);
+        let from = match (row.orders.restart, gap) {
+            (Some(restart), _) => TakeFrom::Restart(restart),
+            (None, Some(gap)) => gap.take_from(),
+            (None, None) => TakeFrom::Checkpoint,
+        };
         let begun = Instant::now();
         let Some(stream) = self.stream.stream() else { return Ok(()) };
-        let written = self.held.table.take(shard, me, row.counter, from, stream).await?;
+        let written = self.held.table.take(row, me, from, stream).await?;
         let ours = |now: &LeaseRow| now.owner.as_deref() == Some(me);
         let Changed::Yes(counter) = Changed::from_write(written, row.counter, ours) else { return Ok(()) };
         tracing::info!(%shard, "took the lease");
@@ -267,7 +276,15 @@ impl Keeper {
             tracing::error!(%shard, "{gap}: it is lost; going on from the oldest record");
             count_gap(gap.cause());
         }
-        let checkpoint = if let TakeFrom::TrimHorizon(_) = from { Position::START } else { row.checkpoint };
+        let (checkpoint, skipped) = match from {
+            TakeFrom::TrimHorizon(_) => (Position::START, None),
+            TakeFrom::Restart(restart) => {
+                tracing::warn!(%shard, ?restart, "begins where an operator wants it");
+                (restart.position, restart.skips(row.checkpoint))
+            }
+            TakeFrom::Checkpoint | TakeFrom::CheckpointWithGap(_) => (row.checkpoint, row.skipped),
+        };
+        self.stream.pass_over(shard, skipped.filter(|range| checkpoint < range.until));
         let (grant, ended) = Grant::new(shard.clone());
         let tokens = [grant.lost.clone(), grant.leave.clone(), ended.clone()];
         self.watching.spawn(ended.cancelled_owned());
@@ -293,9 +310,16 @@ impl Keeper {
         if tokio::time::timeout(self.lease, all).await.is_err() {
             tracing::warn!("shards are still worked; their leases will expire");
         }
-        self.hand_back_ended().await;
-        if let Err(error) = self.held.table.delete(&self.held.me).await {
-            tracing::warn!(%error, "this process' row was not deleted; it will expire");
+        let within = self.lease / 2;
+        let given_back = async {
+            self.hand_back_ended().await;
+            if let Err(error) = self.held.table.delete(&self.held.me).await {
+                tracing::warn!(%error, "this process' row was not deleted; it will expire");
+            }
+        };
+        // A table that does not answer must not keep the process from ending in time.
+        if tokio::time::timeout(within, given_back).await.is_err() {
+            tracing::warn!("the lease table does not answer; leases that are left will expire");
         }
     }
 }
@@ -303,5 +327,13 @@ impl Keeper {
 /// A row as the rule wants it.
 fn see(row: &LeaseRow, owner: Option<String>) -> SeenLease {
     let finished = row.checkpoint == Position::END;
-    SeenLease { shard: row.shard.clone(), owner, finished, parents: row.parents.clone() }
+    SeenLease {
+        shard: row.shard.clone(),
+        owner,
+        finished,
+        parents: row.parents.clone(),
+        is_paused: row.orders.paused_ms.is_some(),
+        restarts: row.orders.restart.is_some(),
+        pinned_to: row.orders.pinned_to.clone(),
+    }
 }

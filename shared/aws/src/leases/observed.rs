@@ -93,20 +93,12 @@ impl Observed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_ports::log::Position;
 
     const LEASE: Duration = Duration::from_secs(10);
 
     fn lease(shard: &str, owner: &str, counter: u64) -> LeaseTableRow {
-        LeaseTableRow::Lease(LeaseRow {
-            shard: ShardId(shard.into()),
-            owner: Some(owner.into()),
-            counter,
-            checkpoint: Position::START,
-            settled_ms: None,
-            parents: Vec::new(),
-            stream_made_s: None,
-        })
+        let row = LeaseRow::new(ShardId(shard.into()));
+        LeaseTableRow::Lease(LeaseRow { owner: Some(owner.into()), counter, ..row })
     }
 
     #[test]

@@ -10,8 +10,22 @@
 //! parentShardId                  SS
 //! startingHashKey, endingHashKey S
 //! entityType                     S   LEASE
+//! throughputKBps                 N   what came in lately, as the owner saw it
 //! settledMs                      N   ours alone: everything that arrived up to then is settled
 //! streamMadeS                    N   ours alone: the second in which the shard's stream was made
+//! loadPercent                    N   ours alone: that as a share of what the shard takes
+//! ```
+//!
+//! What operators want of a shard is ours alone too; each is absent where there
+//! is nothing of the kind:
+//!
+//! ```text
+//! pausedMs                       N   nobody works the shard, since then
+//! pinnedTo                       S   the process that should work it
+//! restartAt                      S   the checkpoint that its next owner begins behind
+//! restartSettledMs               N   settledMs from then on
+//! workAgainUntil                 S   where a range that is worked again ends
+//! skipAfter, skipUntil           S   records that are passed over: that range was followed by them
 //! ```
 //!
 //! A process has a row of its own, of entityType SLUICE_WORKER, which it
@@ -19,9 +33,9 @@
 //! has one, of entityType SLUICE_STREAM, with its ARN and the time it was made:
 //! a stream that is made anew under the same name is noticed by it.
 
-use super::rows::{LeaseRow, LeaseTableRow};
+use super::rows::{LeaseOrders, LeaseRestart, LeaseRow, LeaseTableRow, SkippedRange};
 use crate::attribute::{Item, number, number_in, text, text_in, texts_in};
-use crate::log::{ShardInfo, StreamIdentity};
+use crate::log::{ShardInfo, ShardLoad, StreamIdentity};
 use aws_sdk_dynamodb::types::AttributeValue;
 use sluice_model::clock;
 use sluice_ports::log::{Position, ShardId};
@@ -71,9 +85,42 @@ pub(super) fn read(item: &Item) -> Option<LeaseTableRow> {
             settled_ms: number_in(item, "settledMs"),
             parents: texts_in(item, "parentShardId").map(|id| ShardId(id.into())).collect(),
             stream_made_s: number_in(item, "streamMadeS"),
+            orders: orders(item),
+            skipped: skipped(item),
+            load: load(item),
+            points: points(item),
         })),
         Some(_) => None,
     }
+}
+
+/// What operators want of a shard.
+fn orders(item: &Item) -> LeaseOrders {
+    let restart = text_in(item, "restartAt").map(|at| LeaseRestart {
+        position: position(at),
+        settled_ms: number_in(item, "restartSettledMs").unwrap_or(0),
+        again_until: text_in(item, "workAgainUntil").map(position),
+    });
+    LeaseOrders {
+        paused_ms: number_in(item, "pausedMs"),
+        pinned_to: text_in(item, "pinnedTo").map(str::to_owned),
+        restart,
+    }
+}
+
+fn load(item: &Item) -> Option<ShardLoad> {
+    let kbps = number_in(item, "throughputKBps").unwrap_or(0);
+    Some(ShardLoad { kbps, percent: number_in(item, "loadPercent")? })
+}
+
+fn points(item: &Item) -> Option<(u128, u128)> {
+    let point = |name| text_in(item, name)?.parse().ok();
+    Some((point("startingHashKey")?, point("endingHashKey")?))
+}
+
+fn skipped(item: &Item) -> Option<SkippedRange> {
+    let [after, until] = ["skipAfter", "skipUntil"].map(|name| text_in(item, name).map(position));
+    Some(SkippedRange { after: after?, until: until? })
 }
 
 /// The row of the stream.
@@ -137,13 +184,49 @@ mod tests {
         let Some(LeaseTableRow::Lease(row)) = read(&new_lease(&shard, &made(1_000_999))) else {
             panic!("a lease")
         };
-        let LeaseRow { shard, owner, counter, checkpoint, settled_ms, parents: read, stream_made_s } = row;
+        let LeaseRow { shard, owner, counter, checkpoint, settled_ms, parents: read, stream_made_s, .. } = row;
         assert_eq!(stream_made_s, Some(1_000));
         assert!(settled_ms.is_some(), "what arrives from now on is not settled");
         assert_eq!(
             (shard, owner, counter, checkpoint, read),
             (id("shardId-000000000002"), None, 0, Position::START, parents)
         );
+    }
+
+    #[test]
+    fn orders_are_read_and_a_row_without_them_has_none() {
+        let mut item = Item::from([("leaseKey".into(), text("s")), ("checkpoint".into(), text("90"))]);
+        let read_lease = |item: &Item| match read(item) {
+            Some(LeaseTableRow::Lease(row)) => row,
+            other => panic!("{other:?}"),
+        };
+        let row = read_lease(&item);
+        assert_eq!((row.orders, row.skipped), (LeaseOrders::default(), None));
+        item.extend([
+            ("pausedMs".into(), number(5)),
+            ("pinnedTo".into(), text("w")),
+            ("restartAt".into(), text("TRIM_HORIZON")),
+            ("restartSettledMs".into(), number(7)),
+            ("workAgainUntil".into(), text("40")),
+            ("skipAfter".into(), text("10")),
+            ("skipUntil".into(), text("20")),
+            ("throughputKBps".into(), number(700)),
+            ("loadPercent".into(), number(68)),
+            ("startingHashKey".into(), text("0")),
+            ("endingHashKey".into(), text(u128::MAX.to_string())),
+        ]);
+        let row = read_lease(&item);
+        let at = Position::from_lsn;
+        let restart = LeaseRestart { position: Position::START, settled_ms: 7, again_until: Some(at(40)) };
+        let pinned_to = Some("w".to_owned());
+        assert_eq!(row.orders, LeaseOrders { paused_ms: Some(5), pinned_to, restart: Some(restart) });
+        assert_eq!(row.skipped, Some(SkippedRange { after: at(10), until: at(20) }));
+        assert_eq!(row.load, Some(ShardLoad { kbps: 700, percent: 68 }));
+        assert_eq!(row.points, Some((0, u128::MAX)));
+        // The range ends where the checkpoint was when it was left.
+        assert_eq!(restart.skips(at(90)), Some(SkippedRange { after: at(40), until: at(90) }));
+        assert_eq!(restart.skips(at(40)), None);
+        assert_eq!(LeaseRestart { again_until: None, ..restart }.skips(at(90)), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! condition fails, the row comes back and shows whether it was our own write,
 //! whose answer was lost, that changed it.
 
-use crate::log::{ShardInfo, StreamIdentity};
+use crate::log::{ShardInfo, ShardLoad, StreamIdentity};
 use async_trait::async_trait;
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
@@ -28,6 +28,95 @@ pub struct LeaseRow {
     /// The second in which the stream was made whose shard this is. Rows of
     /// other programs lack it.
     pub stream_made_s: Option<u64>,
+    /// What operators want of the shard.
+    pub orders: LeaseOrders,
+    /// What is passed over when the shard is read: a range behind it was worked again.
+    pub skipped: Option<SkippedRange>,
+    /// What came in lately, as its owner saw it.
+    pub load: Option<ShardLoad>,
+    /// The shard's first and last point of the hash ring.
+    pub points: Option<(u128, u128)>,
+}
+
+impl LeaseRow {
+    /// The row of a shard that nobody works and of which nothing is settled.
+    #[must_use]
+    pub fn new(shard: ShardId) -> Self {
+        Self {
+            shard,
+            owner: None,
+            counter: 0,
+            checkpoint: Position::START,
+            settled_ms: None,
+            parents: Vec::new(),
+            stream_made_s: None,
+            orders: LeaseOrders::default(),
+            skipped: None,
+            load: None,
+            points: None,
+        }
+    }
+}
+
+/// What operators want of a shard. It stands in the row until it is done, and
+/// every process obeys it at its next look at the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeaseOrders {
+    /// Nobody may work the shard, since that time (ms since the Unix epoch).
+    pub paused_ms: Option<u64>,
+    /// The process that should work it, as long as that one lives.
+    pub pinned_to: Option<String>,
+    /// Its next owner begins elsewhere than at the checkpoint.
+    pub restart: Option<LeaseRestart>,
+}
+
+/// Where the next owner of a shard begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseRestart {
+    /// The checkpoint that it begins behind.
+    pub position: Position,
+    /// Up to which time (ms since the Unix epoch) everything that arrived then counts as settled.
+    pub settled_ms: u64,
+    /// Where a range that is worked again ends: from there it goes on at the
+    /// checkpoint that the shard had. None: everything is worked from there on.
+    pub again_until: Option<Position>,
+}
+
+/// Records that are passed over: those behind `after`, up to `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SkippedRange {
+    /// The last record before the range.
+    pub after: Position,
+    /// The last record of the range.
+    pub until: Position,
+}
+
+impl LeaseRestart {
+    /// What its owner will pass over, given the checkpoint that is left behind.
+    #[must_use]
+    pub fn skips(&self, checkpoint: Position) -> Option<SkippedRange> {
+        let after = self.again_until.filter(|after| *after < checkpoint)?;
+        Some(SkippedRange { after, until: checkpoint })
+    }
+}
+
+/// One order of an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseOrder {
+    /// Nobody works the shard from now on.
+    Pause {
+        /// The time now, in milliseconds since the Unix epoch.
+        now_ms: u64,
+    },
+    /// All orders that are not done yet are taken back.
+    Resume,
+    /// This process works it from now on, as long as it lives.
+    HandOver {
+        /// The process' name.
+        to: String,
+    },
+    /// It is worked from somewhere else.
+    Restart(LeaseRestart),
 }
 
 /// A row of any kind.
@@ -48,6 +137,8 @@ pub struct Settled {
     pub position: Position,
     /// Up to which time everything that arrived is settled, where it is known.
     pub until_ms: Option<u64>,
+    /// What comes into the shard, where it is known.
+    pub load: Option<ShardLoad>,
 }
 
 /// From where the new owner of a lease works the shard.
@@ -61,6 +152,8 @@ pub enum TakeFrom {
     /// From the oldest record that the stream has: the row's checkpoint is
     /// replaced by `START`, which settles everything before that time.
     TrimHorizon(u64),
+    /// From where an operator wants it, in place of the row's checkpoint.
+    Restart(LeaseRestart),
 }
 
 /// What became of a conditional change.
@@ -85,16 +178,21 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// Makes the row of a shard of the stream where there is none.
     async fn create(&self, shard: &ShardInfo, stream: &StreamIdentity) -> Result<(), PortError>;
 
-    /// Makes `me` the owner if the count is `counter`, and counts up. From then
-    /// on the row is marked as one of `stream`.
+    /// Makes `me` the owner if the row's count and its orders are still those
+    /// of `row`, and counts up. A pin to another process ends. From then on the
+    /// row is marked as one of `stream`.
     async fn take(
         &self,
-        shard: &ShardId,
+        row: &LeaseRow,
         me: &str,
-        counter: u64,
         from: TakeFrom,
         stream: &StreamIdentity,
     ) -> Result<Written, PortError>;
+
+    /// Writes an order into the row, if the shard is not wholly settled and,
+    /// beside a pause, still has the owner that `seen` has and no other restart
+    /// before it. The count stays: an order renews no lease.
+    async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<bool, PortError>;
 
     /// Counts up, and stores how far the shard is settled where that is given,
     /// if the owner is `me` and the count is `counter`.

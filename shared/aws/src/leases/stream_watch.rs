@@ -3,7 +3,7 @@
 
 use super::gap::LogGap;
 use super::held::Held;
-use super::rows::LeaseRow;
+use super::rows::{LeaseRow, SkippedRange};
 use crate::config::{AwsConfig, OnGap};
 use crate::log::{KinesisLog, ShardInfo, StreamIdentity};
 use crate::metrics::{GapCause, count_gap};
@@ -81,6 +81,16 @@ impl StreamWatch {
     /// The shards that the stream has.
     pub(super) const fn shards(&self) -> &BTreeSet<ShardId> {
         &self.shards
+    }
+
+    /// Has a range of a shard passed over where it is read from now on; nothing of it where there is none.
+    pub(super) fn pass_over(&self, shard: &ShardId, range: Option<SkippedRange>) {
+        self.log.pass_over(shard, range.map(|SkippedRange { after, until }| (after, until)));
+    }
+
+    /// The shard is not worked here any more.
+    pub(super) fn leave(&self, shard: &ShardId) {
+        self.log.leave(shard);
     }
 
     /// Why no shard is worked, where an operator must decide.

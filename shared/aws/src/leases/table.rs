@@ -1,7 +1,9 @@
 //! The lease table's requests on DynamoDB.
 
 use super::row::{self, WORKER, checkpoint_text, new_lease, parents};
-use super::rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use super::rows::{
+    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, SkippedRange, TakeFrom, Written,
+};
 use crate::attribute::{Item, number, text};
 use crate::clients::Clients;
 use crate::config::AwsConfig;
@@ -79,33 +81,119 @@ impl LeaseRows for LeaseTable {
 
     async fn take(
         &self,
-        shard: &ShardId,
+        row: &LeaseRow,
         me: &str,
-        counter: u64,
         from: TakeFrom,
         stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
-        let sets = match from {
-            TakeFrom::Checkpoint => "",
-            TakeFrom::CheckpointWithGap(_) => ", settledMs = :settled",
-            TakeFrom::TrimHorizon(_) => ", settledMs = :settled, checkpoint = :start",
-        };
+        let LeaseOrders { paused_ms: _, pinned_to, restart } = &row.orders;
+        let (mut sets, mut removes) = (String::new(), Vec::new());
+        let mut conditions = "leaseCounter = :known AND attribute_not_exists(pausedMs)".to_owned();
+        let mut values = Vec::new();
+        match pinned_to {
+            Some(pinned) => {
+                conditions += " AND pinnedTo = :pinned";
+                values.push((":pinned", text(pinned)));
+                if pinned != me {
+                    removes.push("pinnedTo");
+                }
+            }
+            None => conditions += " AND attribute_not_exists(pinnedTo)",
+        }
+        match restart {
+            Some(restart) => {
+                conditions += " AND restartAt = :restart";
+                values.push((":restart", text(checkpoint_text(restart.position))));
+            }
+            None => conditions += " AND attribute_not_exists(restartAt)",
+        }
+        match from {
+            TakeFrom::Checkpoint => {}
+            TakeFrom::CheckpointWithGap(settled_ms) => {
+                sets += ", settledMs = :settled";
+                values.push((":settled", number(settled_ms)));
+            }
+            TakeFrom::TrimHorizon(settled_ms) => {
+                sets += ", settledMs = :settled, checkpoint = :start";
+                values.push((":settled", number(settled_ms)));
+                values.push((":start", text(checkpoint_text(Position::START))));
+            }
+            TakeFrom::Restart(restart) => {
+                sets += ", settledMs = :settled, checkpoint = :start";
+                values.push((":settled", number(restart.settled_ms)));
+                values.push((":start", text(checkpoint_text(restart.position))));
+                removes.extend(["restartAt", "restartSettledMs", "workAgainUntil"]);
+                match restart.skips(row.checkpoint) {
+                    Some(SkippedRange { after, until }) => {
+                        sets += ", skipAfter = :after, skipUntil = :until";
+                        values.push((":after", text(checkpoint_text(after))));
+                        values.push((":until", text(checkpoint_text(until))));
+                    }
+                    None => removes.extend(["skipAfter", "skipUntil"]),
+                }
+            }
+        }
+        let removes =
+            if removes.is_empty() { String::new() } else { format!(" REMOVE {}", removes.join(", ")) };
         let update = format!(
-            "SET leaseOwner = :me, leaseCounter = :next, streamMadeS = :made{sets} \
+            "SET leaseOwner = :me, leaseCounter = :next, streamMadeS = :made{sets}{removes} \
              ADD ownerSwitchesSinceCheckpoint :one"
         );
-        let request = self.update(&shard.0, counter, &update);
-        let mut request = request.expression_attribute_values(":made", number(stream.made_s()));
-        if let TakeFrom::CheckpointWithGap(settled_ms) | TakeFrom::TrimHorizon(settled_ms) = from {
-            request = request.expression_attribute_values(":settled", number(settled_ms));
+        let mut request = self.update(&row.shard.0, row.counter, &update);
+        for (name, value) in values {
+            request = request.expression_attribute_values(name, value);
         }
-        if let TakeFrom::TrimHorizon(_) = from {
-            request = request.expression_attribute_values(":start", text(checkpoint_text(Position::START)));
-        }
+        let request = request.expression_attribute_values(":made", number(stream.made_s()));
         let request = request.expression_attribute_values(":me", text(me));
         let request = request.expression_attribute_values(":one", number(1));
-        let request = request.condition_expression("leaseCounter = :known");
-        written(request, shard).await
+        written(request.condition_expression(conditions), &row.shard).await
+    }
+
+    async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<bool, PortError> {
+        // A row that is not there, or of a shard that is wholly settled, takes no order.
+        let mut conditions = "attribute_exists(checkpoint) AND checkpoint <> :end".to_owned();
+        let mut values = vec![(":end", text(checkpoint_text(Position::END)))];
+        let update = match order {
+            LeaseOrder::Pause { now_ms } => {
+                values.push((":now", number(*now_ms)));
+                "SET pausedMs = if_not_exists(pausedMs, :now)"
+            }
+            LeaseOrder::Resume => "REMOVE pausedMs, pinnedTo, restartAt, restartSettledMs, workAgainUntil",
+            LeaseOrder::HandOver { to } => {
+                values.push((":to", text(to)));
+                "SET pinnedTo = :to"
+            }
+            LeaseOrder::Restart(restart) => {
+                conditions += " AND attribute_not_exists(restartAt)";
+                values.push((":at", text(checkpoint_text(restart.position))));
+                values.push((":settled", number(restart.settled_ms)));
+                match restart.again_until {
+                    Some(until) => {
+                        values.push((":until", text(checkpoint_text(until))));
+                        "SET restartAt = :at, restartSettledMs = :settled, workAgainUntil = :until"
+                    }
+                    None => "SET restartAt = :at, restartSettledMs = :settled",
+                }
+            }
+        };
+        if matches!(order, LeaseOrder::HandOver { .. } | LeaseOrder::Restart(_)) {
+            match &seen.owner {
+                Some(owner) => {
+                    conditions += " AND leaseOwner = :owner";
+                    values.push((":owner", text(owner)));
+                }
+                None => conditions += " AND attribute_not_exists(leaseOwner)",
+            }
+        }
+        let request = self.client.update_item().table_name(&self.name);
+        let mut request = request.key("leaseKey", text(&*seen.shard.0)).update_expression(update);
+        for (name, value) in values {
+            request = request.expression_attribute_values(name, value);
+        }
+        match written(request.condition_expression(conditions), &seen.shard).await? {
+            Written::Yes => Ok(true),
+            Written::Refused(_) => Ok(false),
+        }
     }
 
     async fn renew(
@@ -124,7 +212,15 @@ impl LeaseRows for LeaseTable {
         if until_ms.is_some() {
             update += ", settledMs = :settled";
         }
+        let load = settled.and_then(|settled| settled.load);
+        if load.is_some() {
+            update += ", throughputKBps = :kbps, loadPercent = :percent";
+        }
         let mut request = self.update(&shard.0, counter, &update);
+        if let Some(load) = load {
+            request = request.expression_attribute_values(":kbps", number(load.kbps));
+            request = request.expression_attribute_values(":percent", number(load.percent));
+        }
         if let Some(settled) = settled {
             request = request.expression_attribute_values(":at", text(checkpoint_text(settled.position)));
             request = request.expression_attribute_values(":zero", number(0));
@@ -150,7 +246,7 @@ impl LeaseRows for LeaseTable {
         };
         let update = format!(
             "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled, streamMadeS = :made{sets} \
-             REMOVE leaseOwner{removes}"
+             REMOVE leaseOwner, restartAt, restartSettledMs, workAgainUntil, skipAfter, skipUntil{removes}"
         );
         let request = self.update(&shard.id.0, counter, &update);
         let mut request = request.expression_attribute_values(":made", number(stream.made_s()));

@@ -1,6 +1,6 @@
 //! A lease table in memory, which loses an answer when it is told to.
 
-use super::rows::{LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use super::rows::{LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 use crate::log::{ShardInfo, StreamIdentity};
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -19,15 +19,8 @@ pub(super) struct MemoryTable {
 }
 
 pub(super) fn lease_row(shard: &str, owner: Option<&str>, checkpoint: Position) -> LeaseRow {
-    LeaseRow {
-        shard: ShardId(shard.into()),
-        owner: owner.map(str::to_owned),
-        counter: 7,
-        checkpoint,
-        settled_ms: None,
-        parents: Vec::new(),
-        stream_made_s: None,
-    }
+    let row = LeaseRow::new(ShardId(shard.into()));
+    LeaseRow { owner: owner.map(str::to_owned), counter: 7, checkpoint, ..row }
 }
 
 impl MemoryTable {
@@ -85,23 +78,50 @@ impl LeaseRows for MemoryTable {
 
     async fn take(
         &self,
-        shard: &ShardId,
+        row: &LeaseRow,
         me: &str,
-        counter: u64,
         from: TakeFrom,
         stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
+        let seen = row.clone();
         let change = |row: &mut LeaseRow| {
             (row.owner, row.stream_made_s) = (Some(me.to_owned()), Some(stream.made_s()));
+            row.orders.pinned_to.take_if(|pinned| pinned != me);
             match from {
                 TakeFrom::Checkpoint => {}
                 TakeFrom::CheckpointWithGap(ms) => row.settled_ms = Some(ms),
                 TakeFrom::TrimHorizon(ms) => {
                     (row.settled_ms, row.checkpoint) = (Some(ms), Position::START);
                 }
+                TakeFrom::Restart(restart) => {
+                    row.skipped = restart.skips(row.checkpoint);
+                    (row.settled_ms, row.checkpoint) = (Some(restart.settled_ms), restart.position);
+                    row.orders.restart = None;
+                }
             }
         };
-        self.change(shard, |row| row.counter == counter, change)
+        self.change(&row.shard, |row| row.counter == seen.counter && row.orders == seen.orders, change)
+    }
+
+    async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<bool, PortError> {
+        let mut leases = self.leases.lock();
+        let Some(row) = leases.get_mut(&seen.shard) else { return Ok(false) };
+        let is_seen = row.owner == seen.owner;
+        let holds = row.checkpoint != Position::END
+            && match order {
+                LeaseOrder::Pause { .. } | LeaseOrder::Resume => true,
+                LeaseOrder::HandOver { .. } => is_seen,
+                LeaseOrder::Restart(_) => is_seen && row.orders.restart.is_none(),
+            };
+        if holds {
+            match order {
+                LeaseOrder::Pause { now_ms } => row.orders.paused_ms = Some(*now_ms),
+                LeaseOrder::Resume => row.orders = LeaseOrders::default(),
+                LeaseOrder::HandOver { to } => row.orders.pinned_to = Some(to.clone()),
+                LeaseOrder::Restart(restart) => row.orders.restart = Some(*restart),
+            }
+        }
+        Ok(holds)
     }
 
     async fn renew(

@@ -1,10 +1,11 @@
 //! Reading shards: by polling, paced to what a shard allows, or as they push.
 
 use super::arrivals::ShardArrivals;
+use super::load::{LoadMeter, ShardLoad};
 use super::look::{Arrived, Look, RecordDamage};
 use super::read_pace::ReadPace;
 use super::stream::{Aside, ReadFrom, ShardSubscription, Stream};
-use crate::metrics::LogMetrics;
+use crate::metrics::{LogMetrics, ShardLoadMetrics};
 use parking_lot::Mutex;
 use sluice_model::clock;
 use sluice_ports::log::{LogPage, Position, ShardId};
@@ -42,6 +43,8 @@ pub(crate) struct Readers {
     pub(super) settings: ReaderSettings,
     pub(super) metrics: LogMetrics,
     shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReader>>>>,
+    /// Ranges that are passed over: behind the first position, up to the second.
+    skipped: Mutex<HashMap<ShardId, (Position, Position)>>,
     /// What of a shard outlives its readers: how fast it is read, and when its positions arrived.
     known: Mutex<HashMap<ShardId, KnownShard>>,
 }
@@ -49,7 +52,28 @@ pub(crate) struct Readers {
 struct KnownShard {
     pace: ReadPace,
     arrivals: ShardArrivals,
+    load: LoadMeter,
+    metrics: ShardLoadMetrics,
     used: Instant,
+}
+
+impl KnownShard {
+    /// Everything that was read up to a look: a record each, and at the end of the shard time alone.
+    fn note(&mut self, shard: &ShardId, last: Position, look: &Look) {
+        let mut loads = Vec::new();
+        for arrived in &look.records {
+            self.arrivals.note(arrived.position, arrived.at_ms);
+            loads.extend(self.load.note(arrived.at_ms, arrived.bytes));
+        }
+        if look.is_at_end() {
+            let now_ms = clock::now_ms();
+            self.arrivals.note(last, now_ms);
+            loads.extend(self.load.until(now_ms));
+        }
+        if let Some(load) = loads.last() {
+            self.metrics.set(shard, *load);
+        }
+    }
 }
 
 /// Where the reading of a shard stands.
@@ -120,8 +144,8 @@ impl ShardReader {
 
 impl Readers {
     pub(super) fn new(stream: Arc<dyn Stream>, aside: Arc<dyn Aside>, settings: ReaderSettings) -> Self {
-        let (shards, known) = (Mutex::default(), Mutex::default());
-        Self { stream, aside, settings, metrics: LogMetrics::new(), shards, known }
+        let (shards, skipped, known) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { stream, aside, settings, metrics: LogMetrics::new(), shards, skipped, known }
     }
 
     fn reader(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
@@ -138,6 +162,41 @@ impl Readers {
     pub(super) fn forget(&self) {
         self.shards.lock().clear();
         self.known.lock().clear();
+        self.skipped.lock().clear();
+    }
+
+    /// Passes over a range of a shard from now on, or over none.
+    pub(super) fn pass_over(&self, shard: &ShardId, range: Option<(Position, Position)>) {
+        let mut skipped = self.skipped.lock();
+        match range {
+            Some(range) => drop(skipped.insert(shard.clone(), range)),
+            None => drop(skipped.remove(shard)),
+        }
+    }
+
+    /// Where a reader that stands at `after` goes on.
+    fn skip(&self, shard: &ShardId, after: Position) -> Position {
+        match self.skipped.lock().get(shard) {
+            Some((from, until)) if (*from..*until).contains(&after) => *until,
+            _ => after,
+        }
+    }
+
+    /// Drops what is at hand of a range that is passed over; then the reader
+    /// stands at the end of the range.
+    fn drop_skipped(&self, shard: &ShardId, reader: &mut ShardReader) {
+        let Some((from, until)) = self.skipped.lock().get(shard).copied() else { return };
+        let is_skipped = |arrived: &Arrived| arrived.position > from && arrived.position <= until;
+        match reader.buffered.iter().position(is_skipped) {
+            Some(0) => *reader = ShardReader::new(until),
+            // What is before it is delivered first; then it reads on from there.
+            Some(at) => {
+                reader.buffered.truncate(at);
+                (reader.iterator, reader.pushed) = (None, None);
+                (reader.closed, reader.at_end) = (false, false);
+            }
+            None => {}
+        }
     }
 
     fn with_known<T>(&self, shard: &ShardId, act: impl FnOnce(&mut KnownShard) -> T) -> T {
@@ -148,6 +207,8 @@ impl Readers {
             let new = KnownShard {
                 pace: ReadPace::new(now, self.settings.bytes_per_s),
                 arrivals: ShardArrivals::default(),
+                load: LoadMeter::default(),
+                metrics: ShardLoadMetrics::new(shard),
                 used: now,
             };
             known.insert(shard.clone(), new);
@@ -163,6 +224,20 @@ impl Readers {
         self.known.lock().get(shard)?.arrivals.until_ms(position)
     }
 
+    /// What comes into the shard, as far as it was read here lately.
+    pub(super) fn load(&self, shard: &ShardId) -> Option<ShardLoad> {
+        self.known.lock().get(shard)?.load.latest()
+    }
+
+    /// Another process tells of a shard from now on. How fast it was read is
+    /// kept, since Kinesis counts that whoever reads.
+    pub(super) fn leave(&self, shard: &ShardId) {
+        self.skipped.lock().remove(shard);
+        if let Some(known) = self.known.lock().get_mut(shard) {
+            (known.load, known.metrics) = (LoadMeter::default(), ShardLoadMetrics::new(shard));
+        }
+    }
+
     /// [`Log::read`](sluice_ports::Log::read).
     pub(super) async fn read(
         &self,
@@ -171,6 +246,7 @@ impl Readers {
         max_bytes: usize,
         wait: Duration,
     ) -> Result<LogPage, PortError> {
+        let after = self.skip(shard, after);
         let reader = self.reader(shard, after);
         let mut reader = reader.lock().await;
         reader.asked = Instant::now();
@@ -181,6 +257,7 @@ impl Readers {
         let mut tried = false;
         loop {
             let fresh = if reader.pushed.is_some() { PUSH_EVERY } else { self.settings.poll * 2 };
+            self.drop_skipped(shard, &mut reader);
             if !reader.buffered.is_empty() {
                 self.set_aside(shard, &mut reader).await?;
                 return Ok(reader.take(max_bytes, fresh));
@@ -290,13 +367,7 @@ impl Readers {
 
     /// Notes up to which time the shard is read at a position.
     fn note_arrivals(&self, shard: &ShardId, last: Position, look: &Look) {
-        let records = look.records.iter().map(|arrived| (arrived.position, arrived.at_ms));
-        self.with_known(shard, |known| {
-            records.for_each(|(position, at_ms)| known.arrivals.note(position, at_ms));
-            if look.is_at_end() {
-                known.arrivals.note(last, clock::now_ms());
-            }
-        });
+        self.with_known(shard, |known| known.note(shard, last, look));
     }
 
     /// Waits for the next push, at most until the deadline. Cancel safe: what

@@ -1,7 +1,11 @@
 //! Leases over a real table: several keepers, one that dies, one that is cut off.
 
 use super::provisioned;
-use crate::leases::{Keeper, LeaseCheckpoints, LeaseTable, ShardLeases};
+use crate::leases::operator::LeaseOperator;
+use crate::leases::{
+    Keeper, LeaseCheckpoints, LeaseOrder, LeaseOrders, LeaseRestart, LeaseRow, LeaseRows as _, LeaseTable,
+    ShardLeases, SkippedRange, TakeFrom, Written,
+};
 use crate::log::KinesisLog;
 use crate::{AwsConfig, Clients};
 use parking_lot::Mutex;
@@ -199,4 +203,92 @@ async fn children_are_granted_once_their_parents_are_settled() {
     drop(children);
     stop.cancel();
     kept.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn orders_stand_in_the_row_and_bind_whoever_takes_it() {
+    let (config, clients) = provisioned(1).await;
+    let (table, log) =
+        (LeaseTable::new(&clients, &config), KinesisLog::open(&clients, &config).await.unwrap());
+    let shard = log.describe().await.unwrap().remove(0);
+    table.create(&shard).await.unwrap();
+    let row = async || table.row(&shard.id).await.unwrap().expect("it is there");
+    let taken = async |row: &LeaseRow, me: &str, from: TakeFrom| {
+        matches!(table.take(row, me, from).await.unwrap(), Written::Yes)
+    };
+    let fresh = row().await;
+    assert_eq!((&fresh.orders, fresh.points), (&LeaseOrders::default(), Some((0, u128::MAX))));
+
+    assert!(table.order(&fresh, &LeaseOrder::Pause { now_ms: 5 }).await.unwrap());
+    assert!(!taken(&fresh, "one", TakeFrom::Checkpoint).await, "whoever did not see the pause is refused");
+    assert_eq!((row().await.orders.paused_ms, row().await.counter), (Some(5), fresh.counter));
+    assert!(table.order(&fresh, &LeaseOrder::Resume).await.unwrap());
+
+    table.store_checkpoint(&shard.id, Position::from_lsn(90)).await.unwrap();
+    let settled = row().await;
+    let [begin, until] = [40, 60].map(Position::from_lsn);
+    let restart = LeaseRestart { position: begin, settled_ms: 7, again_until: Some(until) };
+    assert!(table.order(&settled, &LeaseOrder::Restart(restart)).await.unwrap());
+    assert!(!table.order(&settled, &LeaseOrder::Restart(restart)).await.unwrap(), "one at a time");
+    assert!(!taken(&settled, "one", TakeFrom::Checkpoint).await, "it was not seen");
+    assert!(taken(&row().await, "one", TakeFrom::Restart(restart)).await);
+    let again = row().await;
+    assert_eq!(
+        (again.checkpoint, again.settled_ms, &again.orders),
+        (begin, Some(7), &LeaseOrders::default())
+    );
+    assert_eq!(again.skipped, Some(SkippedRange { after: until, until: Position::from_lsn(90) }));
+
+    let to = |name: &str| LeaseOrder::HandOver { to: name.into() };
+    assert!(!table.order(&settled, &to("two")).await.unwrap(), "it had no owner then");
+    assert!(table.order(&again, &to("two")).await.unwrap());
+    assert!(!taken(&again, "three", TakeFrom::Checkpoint).await, "it was not seen");
+    assert!(taken(&row().await, "two", TakeFrom::Checkpoint).await);
+    assert_eq!(row().await.orders.pinned_to.as_deref(), Some("two"));
+    assert!(taken(&row().await, "three", TakeFrom::Checkpoint).await);
+    assert_eq!(row().await.orders.pinned_to, None, "the pin ends with its process");
+
+    table.store_checkpoint(&shard.id, Position::END).await.unwrap();
+    assert!(!table.order(&row().await, &LeaseOrder::Resume).await.unwrap(), "wholly settled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn running_processes_obey_a_pause_and_a_hand_over() {
+    let (config, clients) = provisioned(2).await;
+    let working = Working::default();
+    let one = LeaseProcess::start(1, &clients, &config, &working).await;
+    let two = LeaseProcess::start(2, &clients, &config, &working).await;
+    balanced(&working, &[1, 2], 2).await;
+    let operator = LeaseOperator::new(
+        Arc::new(LeaseTable::new(&clients, &config)),
+        crate::log::configured_stream(&clients, &config),
+    );
+    let apart = Duration::from_millis(config.lease_ms);
+    let listing = operator.look(apart).await.unwrap();
+    assert_eq!(listing.workers.values().copied().collect::<Vec<_>>(), [1, 1]);
+    let shard = working.lock().iter().find(|(_, number)| **number == 1).unwrap().0.clone();
+
+    let pause = LeaseOrder::Pause { now_ms: 5 };
+    operator.order(&listing.lease(&shard).unwrap().row, &pause).await.unwrap();
+    balanced(&working, &[1, 2], 1).await;
+    assert!(!working.lock().contains_key(&shard));
+    operator.order(&listing.lease(&shard).unwrap().row, &LeaseOrder::Resume).await.unwrap();
+    balanced(&working, &[1, 2], 2).await;
+
+    let listing = operator.look(apart).await.unwrap();
+    let row = &listing.lease(&shard).unwrap().row;
+    let to = listing.successor(&shard, None).unwrap();
+    operator.order(row, &LeaseOrder::HandOver { to: to.clone() }).await.unwrap();
+    let moved = async {
+        while operator.look(Duration::ZERO).await.unwrap().lease(&shard).unwrap().row.owner.as_ref()
+            != Some(&to)
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(WAIT, moved).await.expect("the other process takes it");
+    one.end().await;
+    two.end().await;
 }

@@ -220,3 +220,20 @@ async fn a_delivery_that_nobody_ends_is_a_dead_letter_with_a_row() {
     let carried = queues.receive(&queues.config.dead_letter_queue).await.body.unwrap();
     assert!(carried.contains(&letter.id.to_string()), "{carried}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn the_depth_of_both_queues_is_told() {
+    let (config, clients) = super::provisioned(1).await;
+    let depths = crate::queue::QueueDepths::open(&clients, &config).await.unwrap();
+    assert_eq!((depths.deliveries().await.unwrap(), depths.dead_letters().await.unwrap()), (0, 0));
+    for (queue, count) in [(&config.queue, 3), (&config.dead_letter_queue, 2)] {
+        let url = clients.sqs.get_queue_url().queue_name(queue).send().await.unwrap().queue_url.unwrap();
+        for n in 0..count {
+            // One waits for its time.
+            let sent = clients.sqs.send_message().queue_url(&url).message_body("x").delay_seconds(n * 60);
+            sent.send().await.unwrap();
+        }
+    }
+    assert_eq!((depths.deliveries().await.unwrap(), depths.dead_letters().await.unwrap()), (3, 2));
+}

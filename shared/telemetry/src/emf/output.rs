@@ -1,0 +1,98 @@
+//! Writes lines to standard output, each interval and once at the end.
+
+use super::{EmfLines, RoleFacts};
+use sluice_model::clock;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// How long the last line may take to be written.
+const LAST_WITHIN: Duration = Duration::from_secs(1);
+
+/// A line, and whom to tell that it is written.
+struct OutputLine {
+    text: String,
+    done: oneshot::Sender<()>,
+}
+
+/// Writes a role's lines.
+pub struct EmfOutput<Render, Facts> {
+    /// What to write.
+    pub lines: EmfLines,
+    /// The time from one line to the next.
+    pub interval: Duration,
+    /// The text of `/metrics`.
+    pub render: Render,
+    /// What the role says of itself.
+    pub facts: Facts,
+}
+
+impl<Render: Fn() -> String, Facts: Fn() -> RoleFacts> EmfOutput<Render, Facts> {
+    /// Writes a line an interval until told to stop, and then one more, so
+    /// that what was counted since is not lost.
+    ///
+    /// A reader of the output that stands still holds nothing up: while a line
+    /// is not written the next one is not made, and the one after that counts
+    /// for both.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (sender, receiver) = sync_channel(1);
+        let busy = Arc::new(AtomicBool::new(false));
+        let working = Arc::clone(&busy);
+        // A thread of its own, which nobody waits for: a full pipe may block it for good.
+        let spawned =
+            std::thread::Builder::new().name("emf".into()).spawn(move || write_all(&receiver, &working));
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread for the lines of telemetry.emf: none are written");
+            return;
+        }
+        let mut ticks = tokio::time::interval(self.interval);
+        // The first tick is due at once, and there is nothing to tell yet.
+        ticks.tick().await;
+        // Cancel safe: a wait.
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.write_next(&sender, &busy);
+        }
+        let written = self.write_next(&sender, &busy);
+        let in_time = match written {
+            Some(written) => tokio::time::timeout(LAST_WITHIN, written).await.is_ok(),
+            None => false,
+        };
+        if !in_time {
+            tracing::warn!("nobody reads standard output: the last line of telemetry.emf is lost");
+        }
+    }
+
+    /// Makes the next line and gives it to the thread, if that is free.
+    fn write_next(
+        &mut self,
+        sender: &SyncSender<OutputLine>,
+        busy: &AtomicBool,
+    ) -> Option<oneshot::Receiver<()>> {
+        if busy.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let text = self.lines.next(&(self.render)(), (self.facts)(), clock::now_ms());
+        let (done, written) = oneshot::channel();
+        sender.try_send(OutputLine { text, done }).ok().map(|()| written)
+    }
+}
+
+/// Writes lines until there will be no more.
+fn write_all(lines: &Receiver<OutputLine>, busy: &AtomicBool) {
+    while let Ok(OutputLine { mut text, done }) = lines.recv() {
+        text.push('\n');
+        let mut output = std::io::stdout().lock();
+        // One write: lines of two roles do not mix.
+        if let Err(error) = output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+            tracing::warn!(%error, "a line of telemetry.emf could not be written");
+        }
+        drop(output);
+        busy.store(false, Ordering::Release);
+        // Whoever waited may be gone.
+        done.send(()).ok();
+    }
+}

@@ -1,0 +1,84 @@
+//! The secrets of the configuration, and the files that they may lie in.
+
+use super::Config;
+use super::origin::ValueOrigin;
+use figment::Figment;
+use sluice_model::config::read_secret;
+use std::path::Path;
+
+/// Fields whose values nobody else may see.
+pub(super) const SECRET: [&str; 5] =
+    ["admin_token", "admin_token_previous", "secrets.keys", "aws.postgres_password", "aws.redis_password"];
+/// URLs that may have a password.
+pub(super) const URLS: [&str; 3] = ["aws.postgres_url", "aws.redis_url", "telemetry.otlp_endpoint"];
+/// Secrets that are any text: in the environment they are taken as they are,
+/// though they look like a number or a list.
+pub(super) const TEXTS: [&str; 4] =
+    ["admin_token", "admin_token_previous", "aws.postgres_password", "aws.redis_password"];
+
+/// A secret that lies in a file.
+pub(super) struct SecretInFile<'a> {
+    /// The field whose value the file holds.
+    pub(super) secret: &'static str,
+    /// The field that names the file.
+    pub(super) field: &'static str,
+    pub(super) file: &'a Path,
+}
+
+/// The secrets that lie in files.
+pub(super) fn in_files(config: &Config) -> Vec<SecretInFile<'_>> {
+    let all = [
+        ("admin_token", "admin_token_file", &config.admin_token_file),
+        ("secrets.keys", "secrets.keys_file", &config.secrets.keys_file),
+        #[cfg(feature = "aws")]
+        ("aws.postgres_url", "aws.postgres_url_file", &config.aws.postgres_url_file),
+        #[cfg(feature = "aws")]
+        ("aws.postgres_password", "aws.postgres_password_file", &config.aws.postgres_password_file),
+        #[cfg(feature = "aws")]
+        ("aws.redis_url", "aws.redis_url_file", &config.aws.redis_url_file),
+        #[cfg(feature = "aws")]
+        ("aws.redis_password", "aws.redis_password_file", &config.aws.redis_password_file),
+    ];
+    let mut found = Vec::new();
+    for (secret, field, file) in all {
+        found.extend(file.as_deref().map(|file| SecretInFile { secret, field, file }));
+    }
+    found
+}
+
+/// Checks the secrets: each is given in one place, and its file can be read.
+pub(super) fn check(config: &Config, figment: &Figment) -> anyhow::Result<()> {
+    for SecretInFile { secret, field, file } in in_files(config) {
+        let origin = ValueOrigin::of(figment, field);
+        let given = ValueOrigin::of(figment, secret);
+        // Keys of both places are used.
+        anyhow::ensure!(
+            given == ValueOrigin::Default || secret == "secrets.keys",
+            "configuration: both {secret} (from {given}) and {field} (from {origin}) are given: give one of them"
+        );
+        read_secret(file)
+            .map_err(|error| anyhow::anyhow!("configuration: {field} (from {origin}): {error}"))?;
+    }
+    for (field, token) in
+        [("admin_token", &config.admin_token), ("admin_token_previous", &config.admin_token_previous)]
+    {
+        anyhow::ensure!(
+            token.as_deref().is_none_or(|token| !token.trim().is_empty()),
+            "configuration: {field} (from {}) is empty: anybody could use the admin API",
+            ValueOrigin::of(figment, field)
+        );
+    }
+    anyhow::ensure!(
+        config.admin_token_previous.is_none() || config.admin_token_file.is_none(),
+        "configuration: admin_token_previous (from {}) is given beside admin_token_file: write it on the file's \
+         second line",
+        ValueOrigin::of(figment, "admin_token_previous")
+    );
+    if let Some(path) = &config.admin_token_file {
+        crate::admin_token::read(path).map_err(|error| {
+            let origin = ValueOrigin::of(figment, "admin_token_file");
+            anyhow::anyhow!("configuration: admin_token_file (from {origin}): {error:#}")
+        })?;
+    }
+    Ok(())
+}
