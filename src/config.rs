@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 /// Variables of the same prefix that are not configuration of a server; nor
 /// are the tests' own, `SLUICE_TEST_…`.
-const NOT_CONFIG: [&str; 5] = ["config", "api_key", "url", "admin_url", "ca_file"];
+const NOT_CONFIG: [&str; 6] = ["config", "api_key", "url", "admin_url", "ca_file", "webhook_secret"];
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Serialize, Deserialize)]

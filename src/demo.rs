@@ -13,8 +13,8 @@ use anyhow::Context;
 use sluice_catalogue::secrets::{KeyMode, new_admin_token, new_api_key, new_signing_secret};
 use sluice_model::clock;
 use sluice_model::{
-    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
-    SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
+    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, SignatureScheme,
+    Subscription, SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
 use sluice_ports::{EventStore, WorkQueue};
 use sluice_traffic::receiver::{
@@ -162,7 +162,13 @@ async fn sample_customer(sluice: &Sluice, endpoints: &[SampleEndpoint], rate: u3
             ordered: false,
             description: Some(endpoint.name.into()),
             status: SubscriptionStatus::Active,
-            secrets: vec![SigningSecret { text: new_signing_secret(), expires_at_ms: None }],
+            secrets: vec![SigningSecret {
+                text: new_signing_secret(SignatureScheme::V1),
+                expires_at_ms: None,
+            }],
+            headers: Vec::new(),
+            rate_limit_per_second: None,
+            shape: Default::default(),
             effective_at_ms: now,
             created_at_ms: now,
             updated_at_ms: now,

@@ -17,6 +17,7 @@ use crate::waiting_room::WaitingRoom;
 use anyhow::Context;
 use engine::{Engine, Leased};
 use futures_util::future::BoxFuture;
+use sluice_ingest::ProductAppender;
 use sluice_processor::Processor;
 use sluice_telemetry::emf::EmfRole;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,8 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     let mut engine = Engine::open(config, &stop, &waiting).await?;
     let (stores, leased) = engine.leased_stores(config, &stop, &waiting).await?;
     let processor = roles::processor(config, &engine.foundation, &stores)?;
+    let appender = ProductAppender::start(stores.log.clone(), stores.lanes, &config.edge);
+    processor.tell_through(appender.events());
     waiting.close().await;
     let listener = ProbeListener::bind(address.0, address.1).await?;
     println!("ready http://{}", listener.address()?);
@@ -66,6 +69,7 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     let role = RunningRole::start("processor", failed.clone(), |stop| work(processor, leased, stop));
     wait_for_end(&stop, &failed).await;
     let drained = role.stop().await;
+    appender.stop().await;
     engine.end().await?;
     drained
 }

@@ -129,6 +129,7 @@ pub(crate) fn bind_ingest(
 ) -> anyhow::Result<BoundIngest> {
     let (stores, metrics) = (stores.clone(), foundation.metrics.clone());
     let mut settings = config.edge.clone();
+    settings.transform = config.processor.transform;
     settings.lanes.record_bytes_max = settings.lanes.record_bytes_max.min(stores.record_bytes_max);
     let parts = IngestParts {
         directory: foundation.directory.clone(),
@@ -218,6 +219,7 @@ impl BothRoles {
         let failed = CancellationToken::new();
         let (url, address, admin_address) =
             (bound.public_url(), bound.public_address(), bound.admin_address());
+        processor.tell_through(bound.product_events());
         let ingest = run_ingest(bound, failed.clone());
         let worked = processor.clone();
         let processing = RunningRole::start("processor", failed.clone(), |stop| work(worked, stop));

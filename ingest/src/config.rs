@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
+use sluice_shape::ShapeLimits;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +28,11 @@ pub struct IngestConfig {
     pub allow_private_webhooks: bool,
     /// The most subscriptions of a customer.
     pub subscriptions_max: usize,
+    /// Limits of one subscription.
+    pub subscription: SubscriptionLimits,
+    /// Limits of templates: those of the processor, which runs them.
+    #[serde(skip)]
+    pub transform: ShapeLimits,
     /// How connections are served.
     pub http: HttpConfig,
     /// TLS on the listeners; without a certificate they use none.
@@ -49,12 +55,32 @@ impl Default for IngestConfig {
             cors_origins: Vec::new(),
             allow_private_webhooks: false,
             subscriptions_max: 20_000,
+            subscription: SubscriptionLimits::default(),
+            transform: ShapeLimits::default(),
             http: HttpConfig::default(),
             tls: TlsConfig::default(),
             limits: LimitConfig::default(),
             lanes: LaneConfig::default(),
             stream: StreamConfig::default(),
         }
+    }
+}
+
+/// Limits of one subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SubscriptionLimits {
+    /// The most headers of its own.
+    pub headers_max: usize,
+    /// The most bytes of their names and values together.
+    pub header_bytes_max: usize,
+    /// The longest that old secrets may sign beside a new one, in seconds.
+    pub rotation_keep_s_max: u64,
+}
+
+impl Default for SubscriptionLimits {
+    fn default() -> Self {
+        Self { headers_max: 20, header_bytes_max: 8192, rotation_keep_s_max: 30 * 24 * 3600 }
     }
 }
 
@@ -232,6 +258,14 @@ impl IngestConfig {
         let (body, in_flight) = (limits.body_bytes_max as i128, limits.in_flight_bytes_max as i128);
         within([
             ("subscriptions_max", self.subscriptions_max as i128, 1, MIB),
+            ("subscription.headers_max", self.subscription.headers_max as i128, 0, 1000),
+            ("subscription.header_bytes_max", self.subscription.header_bytes_max as i128, 0, 64 << 10),
+            (
+                "subscription.rotation_keep_s_max",
+                self.subscription.rotation_keep_s_max.into(),
+                24 * 3600,
+                366 * 24 * 3600,
+            ),
             ("http.connections_max", http.connections_max as i128, 1, MIB),
             ("http.backlog", http.backlog.into(), 1, 65_535),
             ("http.header_timeout_ms", http.header_timeout_ms.into(), 1, HOUR_MS),

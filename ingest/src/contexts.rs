@@ -1,6 +1,7 @@
 //! The contexts of the handlers: each family of routes has its own, which holds
 //! what its handlers need and nothing else.
 
+use crate::config::SubscriptionLimits;
 use crate::customer_locks::CustomerLocks;
 use crate::produce::{ProduceMetrics, Producer};
 use crate::readiness::Readiness;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
 use sluice_ports::{EventStore, WebhookProbe, WorkQueue};
+use sluice_shape::ShapeLimits;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +74,10 @@ pub(crate) struct SubscriptionsContext {
     pub queue: Arc<dyn WorkQueue>,
     /// The most subscriptions of a customer.
     pub customer_max: usize,
+    /// The limits of one subscription.
+    pub limits: SubscriptionLimits,
+    /// The limits of templates.
+    pub transform: ShapeLimits,
     pub allow_private_webhooks: bool,
     pub is_development: bool,
 }

@@ -4,17 +4,17 @@ mod assemble;
 
 use crate::appenders::Appenders;
 use crate::auth::AdminTokens;
-use crate::config::IngestConfig;
+use crate::config::{IngestConfig, ms};
 use crate::lanes::LaneBuffers;
 use crate::occupancy::Occupancy;
+use crate::product_events::LaneProductEvents;
 use crate::readiness::LostDependencies;
 use crate::server::{self, BindError, BoundListener, ServedListener};
 use crate::tls::{Tls, TlsError};
-#[cfg(feature = "simulation")]
 pub(crate) use assemble::producer_settings;
 use assemble::{Assembled, assemble};
 use sluice_catalogue::directory::Directory;
-use sluice_ports::{EventStore, Idempotency, Log, Rates, Rows, WebhookProbe, WorkQueue};
+use sluice_ports::{EventStore, Idempotency, Log, ProductEvents, Rates, Rows, WebhookProbe, WorkQueue};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinHandle};
@@ -68,6 +68,7 @@ pub struct BoundIngest {
     public: ServedListener,
     admin: ServedListener,
     lanes: Arc<LaneBuffers>,
+    lane_count: u16,
     occupancy: Occupancy,
     draining: CancellationToken,
 }
@@ -78,7 +79,7 @@ impl BoundIngest {
     /// # Errors
     /// If one of them cannot be bound, or the certificate cannot be used.
     pub fn bind(parts: IngestParts) -> Result<Self, IngestError> {
-        let config = parts.config.clone();
+        let (config, lane_count) = (parts.config.clone(), parts.lanes);
         let tls = Tls::load(&config.tls)?;
         let public = BoundListener::public(&config, tls.as_ref())?;
         let admin = BoundListener::admin(&config, tls.as_ref())?;
@@ -90,9 +91,17 @@ impl BoundIngest {
             public: ServedListener { listener: public, service: public_service },
             admin: ServedListener { listener: admin, service: admin_service },
             lanes,
+            lane_count,
             occupancy,
             draining,
         })
+    }
+
+    /// What appends events of the product, while the role runs.
+    #[must_use]
+    pub fn product_events(&self) -> Arc<dyn ProductEvents> {
+        let timeout = ms(self.config.lanes.append_timeout_ms);
+        Arc::new(LaneProductEvents { lanes: Arc::clone(&self.lanes), lane_count: self.lane_count, timeout })
     }
 
     /// The URL to which customers connect.
@@ -124,7 +133,7 @@ impl BoundIngest {
     /// Serves until told to stop; then finishes the requests in flight, for at
     /// most the configured time, and returns.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { config, tls, public, admin, lanes, occupancy, draining } = self;
+        let Self { config, tls, public, admin, lanes, lane_count: _, occupancy, draining } = self;
         let appenders = Appenders::start(&lanes);
         let certificates = tls.map(|tls| tokio::spawn(tls.keep_fresh(shutdown.clone())));
         let measured = CancellationToken::new();

@@ -141,6 +141,16 @@ impl LaneBuffers {
         Ok(placed)
     }
 
+    /// Puts an event of the product into its lane, whatever the buffers hold: there
+    /// is at most one for each commit, subscription and reason, and its caller waits for it.
+    pub(crate) fn push_own(&self, customer: CustomerId, lane: Lane, chunk: EventChunk<'_>) -> Vec<PlacedRun> {
+        self.bytes.fetch_add(chunk.bytes(), Ordering::Relaxed);
+        let (unit, mut placed) = (self.log.append_unit(lane), Vec::new());
+        self.units[unit].buffer.lock().push(customer, lane, chunk, &mut placed);
+        self.units[unit].filled.notify_one();
+        placed
+    }
+
     /// Appends one unit's records for ever, and sends what became of each to `outcomes`.
     pub(crate) async fn run_unit(&self, unit: usize, outcomes: mpsc::Sender<RecordOutcome>) {
         let AppendUnit { buffer, filled } = &self.units[unit];

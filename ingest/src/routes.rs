@@ -62,7 +62,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
 pub(crate) mod limits {
     pub(crate) use super::customers::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, RATE_MAX};
     pub(crate) use super::events::ACK_IDS_MAX;
-    pub(crate) use super::subscriptions::DESCRIPTION_BYTES_MAX;
+    pub(crate) use super::subscriptions::{DESCRIPTION_BYTES_MAX, HEADER_MASK, SUBSCRIPTION_RATE_MAX};
 }
 
 #[cfg(any(test, feature = "fuzzing"))]

@@ -1,14 +1,16 @@
 //! One attempt: sign, wait for the permit, POST, record. Each attempt is a task,
 //! so that the next webhook is signed while the one before it is sent.
 
-use crate::client::{Reply, Wire};
+use crate::client::{Prepared, Reply, Wire};
 use crate::clock::Clock;
 use crate::endpoint::Permit;
 use crate::metrics::Metrics;
 use crate::outcome::{self, Fault};
+use crate::shaping::{BodyRoom, ShapingDesk};
 use crate::signing::SigningDesk;
 use crate::target::Target;
 use bytes::Bytes;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::trace::{self, Span, SpanKind};
 use sluice_model::{AttemptRecord, Delivery, DeliveryId, EventRef};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub struct Courier {
     pub clock: Clock,
     /// Counts the POSTs.
     pub metrics: Metrics,
+    /// Puts the webhook into its shape.
+    pub shaping: ShapingDesk,
     /// Signs the webhook.
     pub signing: SigningDesk,
 }
@@ -37,16 +41,27 @@ pub struct Job {
     pub target: Arc<Target>,
     /// The events that it carries.
     pub events: Arc<[EventRef]>,
-    /// The webhook's body.
+    /// The webhook's body: plain, until it is put into its shape.
     pub chunks: Arc<[Bytes]>,
+    /// The shape of the webhook's body.
+    pub shape: DeliveryShape,
+    /// The first event's envelope, where the body does not show it any more.
+    pub first_envelope: Option<Bytes>,
 }
 
 impl Job {
     /// The next attempt of a delivery, with these bytes as the body.
     #[must_use]
     pub fn new(delivery: &Delivery, target: Arc<Target>, chunks: Arc<[Bytes]>) -> Self {
-        let events = delivery.events.as_slice().into();
-        Self { delivery: delivery.id, number: delivery.attempts + 1, target, events, chunks }
+        Self {
+            delivery: delivery.id,
+            number: delivery.attempts + 1,
+            target,
+            events: delivery.events.as_slice().into(),
+            chunks,
+            shape: delivery.shape,
+            first_envelope: None,
+        }
     }
 
     /// How many events it carries.
@@ -108,9 +123,13 @@ impl Courier {
     /// may not have taken the webhook. Dropping the future does the same
     /// without a record.
     pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
-        let prepared = self.signing.sign(&job, self.clock.now_ms()).await;
         let events = job.event_count();
-        let Job { delivery, number, target, .. } = job;
+        let (delivery, number, target) = (job.delivery, job.number, Arc::clone(&job.target));
+        // What most webhooks do not need stays out of their futures.
+        let (prepared, _room) = match job.shape {
+            DeliveryShape::Plain => (self.sign(&job).await, None),
+            DeliveryShape::Pinned(_) | DeliveryShape::Unpinned => Box::pin(self.shape_and_sign(job)).await,
+        };
         let permit = match start {
             Start::Now(permit) => permit,
             Start::When(granted) => granted.await.ok()?,
@@ -125,7 +144,7 @@ impl Courier {
                     () = told(stop) => Reply::fault(Fault::Timeout, "stopped: too slow for the memory it held"),
                 }
             }
-            Err(error) => Reply::fault(Fault::Unsendable, error.to_string()),
+            Err(unsent) => unsent,
         };
         let ended_ms = self.clock.now_ms();
         let attempted = Attempted { reply, began_ms, ended_ms };
@@ -149,6 +168,22 @@ impl Courier {
         }
         self.metrics.post(attempted.reply.result, attempted.latency_ms());
         Some(attempted)
+    }
+}
+
+impl Courier {
+    async fn sign(&self, job: &Job) -> Result<Prepared, Reply> {
+        let signed = self.signing.sign(job, self.clock.now_ms()).await;
+        signed.map_err(|error| Reply::fault(Fault::Unsendable, error.to_string()))
+    }
+
+    /// Puts a webhook into its shape and signs it; the reply where that fails.
+    /// The room is to be held as long as the webhook is.
+    pub async fn shape_and_sign(&self, mut job: Job) -> (Result<Prepared, Reply>, Option<BodyRoom>) {
+        match self.shaping.shape(&mut job).await {
+            Ok(room) => (self.sign(&job).await, room),
+            Err(error) => (Err(Reply::fault(Fault::Transform, error.to_string())), None),
+        }
     }
 }
 

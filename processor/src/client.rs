@@ -1,9 +1,11 @@
 //! Sends one webhook over HTTP: the request, its redirects, and the reading of the answer.
 
+mod egress;
 mod failed;
 mod prepared;
 mod reply;
 
+pub use egress::EgressRoute;
 pub use prepared::Prepared;
 pub use reply::Reply;
 
@@ -16,8 +18,10 @@ use crate::outcome::{Fault, PostResult, RetryAfter};
 use crate::resolver::GuardedResolver;
 use crate::target::Target;
 use async_trait::async_trait;
+use egress::EgressRoutes;
 use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -35,8 +39,19 @@ const HEAD_BYTES_MAX: u32 = 8192 + 4096 * 100;
 
 /// The client could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("the webhook client: {0}")]
-pub struct ClientError(#[from] reqwest::Error);
+pub enum ClientError {
+    /// TLS, or a proxy's address.
+    #[error("the webhook client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// A file of a route.
+    #[error("the webhook client: webhook.routes: {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
 
 /// Carries a signed webhook to its endpoint: HTTP, or what a simulation puts in its place.
 #[async_trait]
@@ -51,7 +66,10 @@ pub trait Wire: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct WebhookClient {
     http: reqwest::Client,
+    routes: EgressRoutes,
     guard: AddressGuard,
+    /// Judges the hosts that a proxy is to reach.
+    resolver: Arc<GuardedResolver>,
     config: WebhookConfig,
 }
 
@@ -59,22 +77,36 @@ impl WebhookClient {
     /// A client with its own connection pool.
     ///
     /// # Errors
-    /// If TLS cannot be set up.
+    /// If TLS cannot be set up, or a file of a route cannot be read.
     pub fn new(config: WebhookConfig, guard: AddressGuard) -> Result<Self, ClientError> {
-        let http = builder(&config, &guard).build()?;
-        Ok(Self { http, guard, config })
+        let resolver = Arc::new(GuardedResolver::new(guard.clone()));
+        let http = builder(&config).dns_resolver(Arc::clone(&resolver)).build()?;
+        let routes = EgressRoutes::new(&config, &guard)?;
+        Ok(Self { http, routes, guard, resolver, config })
     }
 
     /// POSTs, and again where a 307 or 308 points; every hop passes the guard.
-    async fn follow(&self, mut url: Url, webhook: &Prepared) -> Result<reqwest::Response, Reply> {
+    async fn follow(
+        &self,
+        mut url: Url,
+        own: &HeaderMap,
+        webhook: &Prepared,
+    ) -> Result<reqwest::Response, Reply> {
+        let origin = url.origin();
         for _ in 0..=REDIRECTS_MAX {
             self.guard
                 .check_url(&url)
                 .map_err(|forbidden| Reply::fault(Fault::ForbiddenUrl, forbidden.to_string()))?;
+            let mut headers = webhook.headers().clone();
+            // The customer's own headers are secrets for the host that the customer named.
+            if !own.is_empty() && url.origin() == origin {
+                headers.extend(own.clone());
+            }
             let answer = self
-                .http
+                .way_to(&url)
+                .await?
                 .post(url.clone())
-                .headers(webhook.headers().clone())
+                .headers(headers)
                 .body(reqwest::Body::wrap(ChunkBody::new(Arc::clone(webhook.chunks()))))
                 .send()
                 .await
@@ -87,6 +119,18 @@ impl WebhookClient {
             }
         }
         Err(Reply::fault(Fault::Redirect, format!("redirected more than {REDIRECTS_MAX} times")))
+    }
+
+    /// The client for a URL; refuses a host that a proxy must not reach.
+    async fn way_to(&self, url: &Url) -> Result<&reqwest::Client, Reply> {
+        let Some((route, client)) = self.routes.to(url) else { return Ok(&self.http) };
+        if route.proxy.is_some() {
+            egress::judge(&self.resolver, url).await.map_err(|refused| match refused {
+                Some(forbidden) => Reply::fault(Fault::ForbiddenAddress, forbidden.to_string()),
+                None => Reply::fault(Fault::Connect, "the host's name is not known"),
+            })?;
+        }
+        Ok(client)
     }
 
     /// Reads the answer's body and says what the answer means. The status is
@@ -117,7 +161,7 @@ impl WebhookClient {
 }
 
 /// A client of which the status line decides: odd headers are passed over.
-fn builder(config: &WebhookConfig, guard: &AddressGuard) -> reqwest::ClientBuilder {
+fn builder(config: &WebhookConfig) -> reqwest::ClientBuilder {
     // reqwest takes the process's provider and panics without one. Losing
     // the race to install it is fine: somebody else's is there then.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -136,7 +180,6 @@ fn builder(config: &WebhookConfig, guard: &AddressGuard) -> reqwest::ClientBuild
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
         .http2_max_header_list_size(HEAD_BYTES_MAX)
-        .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
 }
 
 #[async_trait]
@@ -149,7 +192,7 @@ impl Wire for WebhookClient {
         };
         let timeout_ms = self.config.timeout_ms;
         let deadline = Instant::now() + Duration::from_millis(timeout_ms);
-        match timeout_at(deadline, self.follow(url, &webhook)).await {
+        match timeout_at(deadline, self.follow(url, target.headers(), &webhook)).await {
             Ok(Ok(answer)) => self.read(answer, &webhook, deadline).await,
             Ok(Err(reply)) => reply,
             Err(_) => Reply::fault(Fault::Timeout, format!("no answer within {timeout_ms} ms")),

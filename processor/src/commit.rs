@@ -10,8 +10,10 @@ mod refused;
 pub use refused::{SetAside, SetAsideKind};
 
 use crate::context::Context;
+use crate::notices::{HighBacklog, NoticeDesk, Told};
 use crate::parking::ParkedChanges;
 use crate::parking::rows::{self, RowDraft};
+use crate::shaping::KeptShape;
 use crate::slice::Ticket;
 use foldhash::{HashMap, HashSet};
 use sluice_model::{
@@ -42,6 +44,8 @@ pub struct CommitStores {
     pub rows: Arc<dyn Rows>,
     /// How far each shard is settled.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// Tells customers about their subscriptions.
+    pub notices: NoticeDesk,
 }
 
 /// A row's partition and key.
@@ -54,6 +58,8 @@ enum CommitStep {
     Grown,
     Puts,
     DeadLetters,
+    /// Events of the product about what this commit does.
+    Notices,
     Facts,
     Done,
     Shrunk,
@@ -61,11 +67,12 @@ enum CommitStep {
 }
 
 /// In this order: a delivery that waits reads its events from the batches.
-const STEPS: [CommitStep; 8] = [
+const STEPS: [CommitStep; 9] = [
     CommitStep::Batches,
     CommitStep::Grown,
     CommitStep::Puts,
     CommitStep::DeadLetters,
+    CommitStep::Notices,
     CommitStep::Facts,
     CommitStep::Done,
     CommitStep::Shrunk,
@@ -90,7 +97,10 @@ pub struct Commit {
     dead_letters: Vec<DeadLetter>,
     facts: HashMap<(BatchId, SubscriptionId), NewFact>,
     done: HashSet<(SubscriptionId, DeliveryId)>,
+    /// Shapes that deliveries of this commit are pinned to, with their rows.
+    shapes: HashMap<RowId, (Arc<KeptShape>, NewRow)>,
     disable: HashMap<SubscriptionId, (Arc<Subscription>, DisabledReason)>,
+    high: HashMap<SubscriptionId, (Arc<Subscription>, HighBacklog)>,
     settled: Vec<(Ticket, usize)>,
 }
 
@@ -111,7 +121,9 @@ impl Commit {
             && self.dead_letters.is_empty()
             && self.facts.is_empty()
             && self.done.is_empty()
+            && self.shapes.is_empty()
             && self.disable.is_empty()
+            && self.high.is_empty()
             && self.settled.is_empty()
     }
 
@@ -162,6 +174,16 @@ impl Commit {
         }
     }
 
+    /// Keeps the shape of a delivery that is put or parked by this commit, durably
+    /// before the delivery is. Nothing is written where it is kept already.
+    pub fn keep_shape(&mut self, shape: Option<&Arc<KeptShape>>, now_ms: u64) {
+        if let Some(shape) = shape
+            && let Some(row) = shape.row(now_ms)
+        {
+            self.shapes.insert((row.partition.clone(), row.key.clone()), (Arc::clone(shape), row));
+        }
+    }
+
     /// Puts a row that is durable before what made it necessary is settled.
     pub fn put_row(&mut self, row: NewRow) {
         self.grown.insert((row.partition.clone(), row.key.clone()), RowChange::Put(row));
@@ -196,6 +218,11 @@ impl Commit {
     /// Disables a subscription, if it still has this version.
     pub fn disable(&mut self, subscription: &Arc<Subscription>, reason: DisabledReason) {
         self.disable.insert(subscription.id, (Arc::clone(subscription), reason));
+    }
+
+    /// Tells the customer that many events wait for a subscription.
+    pub fn backlog_is_high(&mut self, subscription: &Arc<Subscription>, high: HighBacklog) {
+        self.high.insert(subscription.id, (Arc::clone(subscription), high));
     }
 
     /// Settles events of a log entry once all of this is durable.
@@ -251,6 +278,7 @@ impl Commit {
                 stores.events.put_batches(self.batches.clone()).await
             }
             CommitStep::Grown => {
+                self.write_shapes(stores).await?;
                 for round in self.grown_rounds() {
                     stores.rows.write_in_any_order(round).await?;
                 }
@@ -262,6 +290,7 @@ impl Commit {
             CommitStep::DeadLetters if !self.dead_letters.is_empty() => {
                 stores.events.put_dead_letters(self.dead_letters.clone()).await
             }
+            CommitStep::Notices => self.tell(stores, now_ms).await,
             CommitStep::Facts if !self.facts.is_empty() => {
                 stores.events.add_facts(self.facts.values().cloned().collect()).await
             }
@@ -279,6 +308,34 @@ impl Commit {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Tells customers what the commit is about. What it reports is durable by now,
+    /// but for subscriptions that are disabled in the last step.
+    async fn tell(&self, stores: &CommitStores, now_ms: u64) -> Result<(), PortError> {
+        if self.dead_letters.is_empty() && self.disable.is_empty() && self.high.is_empty() {
+            return Ok(());
+        }
+        let told = Told {
+            dead_letters: &self.dead_letters,
+            disabled: self
+                .disable
+                .values()
+                .map(|(subscription, reason)| (&**subscription, *reason))
+                .collect(),
+            high: self.high.values().map(|(subscription, high)| (&**subscription, high)).collect(),
+        };
+        stores.notices.tell(&told, now_ms).await
+    }
+
+    async fn write_shapes(&self, stores: &CommitStores) -> Result<(), PortError> {
+        if self.shapes.is_empty() {
+            return Ok(());
+        }
+        let rows = self.shapes.values().map(|(_, row)| RowChange::Put(row.clone())).collect();
+        stores.rows.write_in_any_order(rows).await?;
+        self.shapes.values().for_each(|(shape, row)| shape.is_durable(row));
+        Ok(())
     }
 
     /// The rows that grew, in rounds to be written one after the other: each

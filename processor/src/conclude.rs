@@ -50,6 +50,10 @@ pub(crate) fn conclude(
     let events = all_events - reply.failed.len().min(all_events);
     let settlement =
         settlement::settle(commit, delivery, outcome, &reply.failed, outcome_of_failed, held, now_ms);
+    if let Some(rest) = &settlement.rest {
+        let kept = context.courier.shaping.known(target, rest.shape);
+        commit.keep_shape(kept.as_ref(), now_ms);
+    }
     metrics.ending(settlement.ending, events);
     if let Some(ending) = settlement.ending_of_failed {
         metrics.ending(ending, all_events - events);

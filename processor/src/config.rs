@@ -5,10 +5,12 @@ mod matching;
 pub use matching::MatchingConfig;
 
 use crate::breaker::BreakerPolicy;
+use crate::client::EgressRoute;
 use crate::guard::GuardPolicy;
 use crate::watermark::Caps;
 use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
+use sluice_shape::ShapeLimits;
 
 /// The processor's configuration. Durations are milliseconds, sizes bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub struct ProcessorConfig {
     pub matching: MatchingConfig,
     /// How waiting deliveries are worked.
     pub queue: QueueConfig,
+    /// The limits of templates.
+    pub transform: ShapeLimits,
     /// How the processor ends.
     pub shutdown: ShutdownConfig,
 }
@@ -53,6 +57,8 @@ pub struct WebhookConfig {
     pub answer_headers_max: usize,
     /// How much of an answer's body is kept for people to read.
     pub excerpt_bytes_max: usize,
+    /// Hosts that are reached in another way: with a client certificate, or through a proxy.
+    pub routes: Vec<EgressRoute>,
 }
 
 impl Default for WebhookConfig {
@@ -66,6 +72,7 @@ impl Default for WebhookConfig {
             answer_bytes_max: 256 * 1024,
             answer_headers_max: 2000,
             excerpt_bytes_max: 1024,
+            routes: Vec::new(),
         }
     }
 }
@@ -149,6 +156,8 @@ pub struct QueueConfig {
     pub delivery_age_max_ms: u64,
     /// The most events that wait for one subscription before it is disabled.
     pub backlog_events_max: u64,
+    /// How much of `backlog_events_max`, in percent, makes the event `sluice.backlog.high`.
+    pub backlog_high_percent: u8,
     /// How long the webhooks of a suspended customer wait before the next look.
     pub suspended_wait_ms: u64,
     /// The longest that the worker sleeps without a look at the queue.
@@ -164,9 +173,19 @@ impl Default for QueueConfig {
             customer_share_percent: 25,
             delivery_age_max_ms: 3 * 24 * 3600 * 1000,
             backlog_events_max: 10_000_000,
+            backlog_high_percent: 50,
             suspended_wait_ms: 60_000,
             poll_ms: 1000,
         }
+    }
+}
+
+impl QueueConfig {
+    /// The backlog that a customer is told about.
+    #[must_use]
+    pub const fn backlog_high(&self) -> u64 {
+        self.backlog_events_max / 100 * self.backlog_high_percent as u64
+            + self.backlog_events_max % 100 * self.backlog_high_percent as u64 / 100
     }
 }
 
@@ -225,12 +244,15 @@ impl ProcessorConfig {
             ("queue.customer_share_percent", queue.customer_share_percent.into(), 1, 100),
             ("queue.delivery_age_max_ms", queue.delivery_age_max_ms.into(), 1000, 90 * DAY_MS),
             ("queue.backlog_events_max", queue.backlog_events_max.into(), 1, MAX),
+            ("queue.backlog_high_percent", queue.backlog_high_percent.into(), 1, 100),
             ("queue.suspended_wait_ms", queue.suspended_wait_ms.into(), 100, DAY_MS),
             ("queue.poll_ms", queue.poll_ms.into(), 1, 60_000),
             ("shutdown.deadline_ms", self.shutdown.deadline_ms.into(), 1, 600_000),
             ("shutdown.grace_ms", self.shutdown.grace_ms.into(), 0, self.shutdown.deadline_ms.into()),
         ])?;
+        webhook.routes.iter().try_for_each(EgressRoute::validate)?;
         within(self.matching.ranges())?;
+        within(self.transform.ranges())?;
         if !(breaker.failure_share > 0.0 && breaker.failure_share <= 1.0) {
             let problem = format!("{} is not above 0 and at most 1", breaker.failure_share);
             return Err(ConfigError { field: "breaker.failure_share", problem });

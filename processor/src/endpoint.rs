@@ -6,12 +6,14 @@
 use crate::breaker::{Breaker, BreakerPolicy, BreakerState, BreakerVerdict};
 use crate::clock;
 use crate::outcome::EndpointHealth;
+use crate::pace::{Pace, PaceRate};
 use crate::target::Target;
 use crate::unsaved::UnsavedAttempts;
 use foldhash::{HashMap, HashSet};
 use parking_lot::Mutex;
 use sluice_model::{AttemptRecord, Subscription, SubscriptionId};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// Who asks for a permit.
@@ -34,6 +36,11 @@ pub enum PermitDenied {
     },
     /// The endpoint has as many POSTs in flight as it may.
     Busy,
+    /// The subscription was sent as many events as its rate limit allows.
+    Paced {
+        /// When it may be sent more, in milliseconds since the Unix epoch.
+        until_ms: u64,
+    },
 }
 
 /// One subscription's endpoint.
@@ -51,6 +58,8 @@ struct EndpointState {
     /// The worker was denied because the endpoint was busy, and wants to know when that changes.
     worker_waits: bool,
     unsaved: UnsavedAttempts,
+    /// How fast it is sent events, where it has a limit.
+    pace: Pace,
 }
 
 /// All endpoints that were used lately.
@@ -63,6 +72,8 @@ pub struct Endpoints {
     unsaved: Mutex<Vec<SubscriptionId>>,
     limits: EndpointLimits,
     changed: Notify,
+    /// Processes that share the rate limits of subscriptions.
+    processes: AtomicUsize,
 }
 
 /// The limits of every endpoint.
@@ -84,7 +95,28 @@ impl Endpoints {
             unsaved: Mutex::default(),
             limits,
             changed: Notify::new(),
+            processes: AtomicUsize::new(1),
         }
+    }
+
+    /// So many processes share the rate limits of subscriptions.
+    pub fn shared_among(&self, processes: usize) {
+        self.processes.store(processes.max(1), Ordering::Relaxed);
+    }
+
+    /// A rate limit, as this process keeps it.
+    fn rate(&self, subscription: &Subscription) -> Option<PaceRate> {
+        let processes = self.processes.load(Ordering::Relaxed);
+        subscription.rate_limit_per_second.map(|per_second| PaceRate { per_second, processes })
+    }
+
+    /// When a delivery that goes into the queue is due: at `due_ms`, or later if
+    /// others of a subscription with a rate limit wait before it.
+    #[must_use]
+    pub fn planned_ms(&self, endpoint: &Endpoint, events: usize, due_ms: u64, now_ms: u64) -> u64 {
+        let mut state = endpoint.state.lock();
+        let Some(rate) = self.rate(state.target.subscription()) else { return due_ms };
+        state.pace.plan(rate, events, now_ms).max(due_ms)
     }
 
     /// The endpoint of a subscription, and the subscription made ready to be
@@ -101,6 +133,11 @@ impl Endpoints {
         if state.target.subscription().version < subscription.version {
             if state.target.subscription().webhook_url != subscription.webhook_url {
                 state.breaker = Breaker::default();
+            }
+            match (self.rate(state.target.subscription()), self.rate(subscription)) {
+                (Some(before), Some(after)) if before != after => state.pace.change(before, after),
+                (_, None) => state.pace = Pace::default(),
+                (None | Some(_), Some(_)) => {}
             }
             state.target = Arc::new(Target::new(Arc::clone(subscription)));
         }
@@ -176,6 +213,12 @@ impl Endpoints {
             state.worker_waits |= asker == Asker::Worker;
             return Err(PermitDenied::Busy);
         }
+        // Asked before the breaker, which counts whoever it lets through.
+        if state.target.subscription().rate_limit_per_second.is_some()
+            && let Some(until_ms) = state.pace.wait_until_ms(now_ms)
+        {
+            return Err(PermitDenied::Paced { until_ms });
+        }
         let probe = match state.breaker.admit(now_ms) {
             BreakerVerdict::Go => false,
             BreakerVerdict::Probe => true,
@@ -191,7 +234,7 @@ impl Endpoints {
 impl EndpointState {
     fn new(target: Arc<Target>) -> Self {
         let (breaker, unsaved) = (Breaker::default(), UnsavedAttempts::default());
-        Self { target, breaker, in_flight: 0, worker_waits: false, unsaved }
+        Self { target, breaker, in_flight: 0, worker_waits: false, unsaved, pace: Pace::default() }
     }
 }
 
@@ -215,6 +258,14 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// Counts the events of the POST towards the subscription's rate limit.
+    pub fn sends(&self, events: usize, now_ms: u64) {
+        let mut state = self.endpoint.state.lock();
+        if let Some(rate) = self.endpoints.rate(state.target.subscription()) {
+            state.pace.pay(rate, events, now_ms);
+        }
+    }
+
     /// Records how the POST ended. Returns true if that opened the breaker.
     pub fn record(mut self, now_ms: u64, health: EndpointHealth, attempt: AttemptRecord) -> bool {
         let limits = &self.endpoints.limits;

@@ -9,8 +9,15 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use sluice_model::DeadLetterReason;
 use sluice_telemetry::{Metric, Values, describe};
 
-const ENDS: &[&str] =
-    &["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"];
+const ENDS: &[&str] = &[
+    "exhausted",
+    "refused",
+    "subscription_disabled",
+    "backlog_full",
+    "poison",
+    "too_expensive",
+    "transform_failed",
+];
 const BY_SHARD: &[(&str, Values)] =
     &[("shard", Values::Bounded("a shard of the log; they are few and fixed"))];
 
@@ -131,13 +138,14 @@ pub struct Metrics {
 const CLASSES: [&str; 10] =
     ["2xx", "3xx", "4xx", "429", "5xx", "unreadable", "timeout", "connect", "broken", "forbidden"];
 
-const REASONS: [DeadLetterReason; 6] = [
+const REASONS: [DeadLetterReason; 7] = [
     DeadLetterReason::Exhausted,
     DeadLetterReason::Refused,
     DeadLetterReason::SubscriptionDisabled,
     DeadLetterReason::BacklogFull,
     DeadLetterReason::Poison,
     DeadLetterReason::TooExpensive,
+    DeadLetterReason::TransformFailed,
 ];
 
 /// The place of a POST's result in [`CLASSES`].
@@ -152,7 +160,9 @@ const fn class(result: PostResult) -> usize {
         PostResult::Fault(Fault::Timeout) => 6,
         PostResult::Fault(Fault::Connect) => 7,
         PostResult::Fault(Fault::Broken | Fault::Redirect) => 8,
-        PostResult::Fault(Fault::ForbiddenAddress | Fault::ForbiddenUrl | Fault::Unsendable) => 9,
+        PostResult::Fault(
+            Fault::ForbiddenAddress | Fault::ForbiddenUrl | Fault::Unsendable | Fault::Transform,
+        ) => 9,
     }
 }
 
@@ -165,6 +175,7 @@ const fn place(reason: DeadLetterReason) -> usize {
         DeadLetterReason::BacklogFull => 3,
         DeadLetterReason::Poison => 4,
         DeadLetterReason::TooExpensive => 5,
+        DeadLetterReason::TransformFailed => 6,
     }
 }
 

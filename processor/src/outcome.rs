@@ -25,6 +25,8 @@ pub enum Fault {
     Redirect,
     /// The delivery cannot be turned into a request.
     Unsendable,
+    /// The subscription's template failed on an event.
+    Transform,
 }
 
 /// What came of one POST.
@@ -114,6 +116,9 @@ pub fn decide(result: PostResult, attempts: u32, retry: &RetryPolicy, now_ms: u6
         PostResult::Fault(Fault::Unsendable) => {
             return Outcome::DeadLetter { reason: DeadLetterReason::Poison };
         }
+        PostResult::Fault(Fault::Transform) => {
+            return Outcome::DeadLetter { reason: DeadLetterReason::TransformFailed };
+        }
         PostResult::Fault(Fault::Timeout | Fault::Connect | Fault::Broken | Fault::ForbiddenAddress) => None,
     };
     if attempts > retry.max_retries {
@@ -135,7 +140,9 @@ pub fn health(result: PostResult, now_ms: u64) -> EndpointHealth {
         PostResult::Answered { code, retry_after } if is_retried(code, retry_after) => {
             EndpointHealth::Down { hold: hold(retry_after) }
         }
-        PostResult::Answered { .. } | PostResult::Fault(Fault::Unsendable) => EndpointHealth::Up,
+        PostResult::Answered { .. } | PostResult::Fault(Fault::Unsendable | Fault::Transform) => {
+            EndpointHealth::Up
+        }
         PostResult::Fault(_) => EndpointHealth::Down { hold: None },
     }
 }

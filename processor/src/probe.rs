@@ -1,8 +1,6 @@
 //! Sends single test webhooks, for subscribers who want to see what their endpoint answers.
 
 use crate::attempt::{Courier, Job};
-use crate::client::{Prepared, Reply};
-use crate::outcome::Fault;
 use crate::target::Target;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,15 +15,25 @@ pub(crate) struct Prober(pub(crate) Arc<Courier>);
 #[async_trait]
 impl WebhookProbe for Prober {
     async fn probe(&self, subscription: Arc<Subscription>, body: Bytes) -> ProbeAnswer {
-        let Courier { wire, clock, .. } = &*self.0;
+        let courier = &*self.0;
+        let Courier { wire, clock, .. } = courier;
         let target = Arc::new(Target::new(subscription));
         let began_ms = clock.now_ms();
         let delivery = DeliveryId::new(began_ms);
         let events = carried(&body);
-        let job = Job { delivery, number: 1, target: Arc::clone(&target), events, chunks: Arc::new([body]) };
-        let reply = match Prepared::sign(&job, began_ms) {
+        let job = Job {
+            delivery,
+            number: 1,
+            target: Arc::clone(&target),
+            events,
+            chunks: Arc::new([body]),
+            shape: target.delivery_shape(),
+            first_envelope: None,
+        };
+        let (prepared, _room) = courier.shape_and_sign(job).await;
+        let reply = match prepared {
             Ok(webhook) => wire.post(&target, webhook).await,
-            Err(error) => Reply::fault(Fault::Unsendable, error.to_string()),
+            Err(unsent) => unsent,
         };
         let latency_ms = clock.now_ms().saturating_sub(began_ms);
         let refused = (!reply.failed.is_empty()).then(|| "the answer names the event as failed".to_owned());

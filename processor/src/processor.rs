@@ -12,8 +12,10 @@ use crate::health::{ProcessorStatus, ShardHealth, WorkerHealth};
 use crate::history;
 use crate::matcher::Matchers;
 use crate::metrics::Metrics;
+use crate::notices::NoticeDesk;
 use crate::probe::Prober;
 use crate::replayer::Replayer;
+use crate::shaping::ShapingDesk;
 use crate::shard::{ShardEnd, ShardTask};
 use crate::signing::SigningDesk;
 use crate::worker::Worker;
@@ -25,7 +27,9 @@ use sluice_history::replay::ReplayStore;
 use sluice_model::config::ConfigError;
 use sluice_ports::leases::{Grant, Leases};
 use sluice_ports::log::ShardId;
-use sluice_ports::{Catalogue, Checkpoints, EventStore, Log, PortError, Rows, WebhookProbe, WorkQueue};
+use sluice_ports::{
+    Catalogue, Checkpoints, EventStore, Log, PortError, ProductEvents, Rows, WebhookProbe, WorkQueue,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -36,6 +40,9 @@ use tokio_util::sync::CancellationToken;
 
 /// A shard that had events to settle and settled none for this long is stuck.
 const STUCK_MS: u64 = 120_000;
+
+/// How often the processes are counted that share the rate limits of subscriptions.
+const COUNT_PROCESSES: Duration = Duration::from_secs(1);
 
 /// The longest wait before a task that ended is started again.
 const RESTART_MAX: Duration = Duration::from_secs(30);
@@ -122,6 +129,7 @@ impl Processor {
             breaker: config.breaker,
             concurrency_max: config.webhook.concurrency_max,
         }));
+        let metrics = Metrics::new();
         let context = Arc::new(Context {
             log: ports.log,
             stores: CommitStores {
@@ -130,13 +138,15 @@ impl Processor {
                 catalogue: ports.catalogue,
                 rows: Arc::clone(&ports.rows),
                 checkpoints: ports.checkpoints,
+                notices: NoticeDesk::default(),
             },
             matchers: Matchers::new(ports.directory, Arc::clone(&endpoints)),
             endpoints,
             courier: Arc::new(Courier {
                 wire,
                 clock,
-                metrics: Metrics::new(),
+                shaping: shaping_desk(&config, &metrics, Arc::clone(&ports.rows)),
+                metrics,
                 signing: SigningDesk::default(),
             }),
             queue_wake: Notify::new(),
@@ -181,10 +191,12 @@ impl Processor {
         let mut tasks = JoinSet::new();
         self.work_beside_shards(&mut tasks, &shutdown);
         let mut granting = true;
+        let mut counting = tokio::time::interval(COUNT_PROCESSES);
         loop {
             // Each branch is cancel safe: no grant and no task's end is lost.
             tokio::select! {
                 () = shutdown.cancelled() => break,
+                _ = counting.tick() => self.context.endpoints.shared_among(leases.processes()),
                 grant = leases.granted(), if granting => match grant {
                     Some(grant) => self.work_shard(grant, &mut tasks, &shutdown),
                     None => granting = false,
@@ -260,6 +272,13 @@ impl Processor {
         ProcessorStatus { shards, worker_running: self.worker.is_running(), ready }
     }
 
+    /// From now on customers are told about their subscriptions by events of the
+    /// product, which go there.
+    pub fn tell_through(&self, events: Arc<dyn ProductEvents>) {
+        let directory = Arc::clone(self.context.matchers.directory());
+        self.context.stores.notices.open(directory, events);
+    }
+
     /// Sends single webhooks to see what comes back; it works whether or not
     /// the processor runs.
     #[must_use]
@@ -283,6 +302,14 @@ impl Processor {
             }
         }
     }
+}
+
+fn shaping_desk(config: &ProcessorConfig, metrics: &Metrics, rows: Arc<dyn Rows>) -> ShapingDesk {
+    let failures = metrics.store_failures.clone();
+    ShapingDesk::new(config.transform, rows, move |error| {
+        failures.increment(1);
+        tracing::warn!(%error, "the shape of a delivery cannot be read; trying again");
+    })
 }
 
 async fn keep_shard(

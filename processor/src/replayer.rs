@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::parking::DeliveryOwner;
 use sluice_history::replay::{self, HistoryWindow, Replay, ReplayStatus, ReplayStore};
 use sluice_model::ids::random_u128;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{Delivery, Subscription, SubscriptionStatus, customer::lane_of};
 use sluice_ports::PortError;
 use sluice_selector::{MatchScratch, Selector};
@@ -132,13 +133,15 @@ impl Replayer {
             replay::read_page(&*self.context.stores.events, window, &selector, &mut self.scratch).await?;
         let rate = u64::from(replay.rate_per_second.max(1));
         let owner = DeliveryOwner::new(subscription);
+        let is_plain = subscription.shape.is_plain();
+        let shape = if is_plain { DeliveryShape::Plain } else { DeliveryShape::Unpinned };
         let (start_ms, mut events) = (replay.next_ms.max(now_ms), 0u64);
         let webhooks = replay::cut(page.matched, subscription.batch.max_events as usize);
         let deliveries: Vec<_> = webhooks
             .into_iter()
             .map(|refs| {
                 let due_ms = start_ms + events * 1000 / rate;
-                let delivery = Delivery { due_ms, ..owner.delivery(refs, now_ms) };
+                let delivery = Delivery { due_ms, shape, ..owner.delivery(refs, now_ms) };
                 events += delivery.event_count() as u64;
                 delivery
             })

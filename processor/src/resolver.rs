@@ -34,6 +34,12 @@ pub struct GuardedResolver {
     running: Arc<Mutex<HashMap<Box<str>, (Instant, Lookup)>>>,
 }
 
+impl std::fmt::Debug for GuardedResolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardedResolver").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}
+
 impl GuardedResolver {
     /// A resolver behind this guard.
     #[must_use]

@@ -1,21 +1,22 @@
 //! Standard Webhooks signatures (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //!
-//! HMAC-SHA256 signs `{webhook-id}.{webhook-timestamp}.{body}`. The header's
-//! value has `v1,` and the base64 of the signature for each secret, separated
-//! by spaces. A secret's text is `whsec_` and the base64 of its bytes.
+//! `{webhook-id}.{webhook-timestamp}.{body}` is signed. The header's value has the
+//! scheme (`v1`: HMAC-SHA256, `v1a`: ed25519), a comma and the base64 of the
+//! signature for each secret, separated by spaces.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use sluice_catalogue::secrets::{SigningKey, SigningKeyError};
 use sluice_model::subscription::SigningSecret;
 
 /// No secret of the subscription can sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// A secret is not `whsec_` and base64.
-    #[error("a signing secret is not `whsec_` followed by base64")]
-    Malformed,
+    /// A secret is malformed.
+    #[error(transparent)]
+    Malformed(#[from] SigningKeyError),
     /// There is none, or all have expired.
     #[error("no signing secret is valid")]
     NoSecret,
@@ -24,7 +25,7 @@ pub enum SignError {
 /// The secrets of a subscription, ready to sign.
 #[derive(Debug)]
 pub struct Signer {
-    keys: Vec<(hmac::Key, Option<u64>)>,
+    keys: Vec<(SigningKey, Option<u64>)>,
 }
 
 impl Signer {
@@ -35,7 +36,7 @@ impl Signer {
     pub fn new(secrets: &[SigningSecret]) -> Result<Self, SignError> {
         let keys = secrets
             .iter()
-            .map(|secret| Ok((key_of(&secret.text)?, secret.expires_at_ms)))
+            .map(|secret| Ok((SigningKey::parse(&secret.text)?, secret.expires_at_ms)))
             .collect::<Result<Vec<_>, SignError>>()?;
         if keys.is_empty() { Err(SignError::NoSecret) } else { Ok(Self { keys }) }
     }
@@ -51,31 +52,39 @@ impl Signer {
             if expires_at_ms.is_some_and(|at| at <= now_ms) {
                 continue;
             }
-            let mut context = hmac::Context::with_key(key);
-            context.update(prefix.as_bytes());
-            for chunk in body {
-                context.update(chunk);
+            if !value.is_empty() {
+                value.push(' ');
             }
-            value.push_str(if value.is_empty() { "v1," } else { " v1," });
-            STANDARD.encode_string(context.sign(), &mut value);
+            match key {
+                SigningKey::V1(key) => {
+                    let mut context = hmac::Context::with_key(key);
+                    context.update(prefix.as_bytes());
+                    for chunk in body {
+                        context.update(chunk);
+                    }
+                    value.push_str("v1,");
+                    STANDARD.encode_string(context.sign(), &mut value);
+                }
+                SigningKey::V1a(pair) => {
+                    // ed25519 reads its message twice, so it wants the whole in one piece.
+                    let mut message = prefix.clone().into_bytes();
+                    body.iter().for_each(|chunk| message.extend_from_slice(chunk));
+                    value.push_str("v1a,");
+                    STANDARD.encode_string(pair.sign(&message), &mut value);
+                }
+            }
         }
         if value.is_empty() { Err(SignError::NoSecret) } else { Ok(value) }
     }
 }
 
-fn key_of(text: &str) -> Result<hmac::Key, SignError> {
-    let encoded = text.strip_prefix("whsec_").ok_or(SignError::Malformed)?;
-    let bytes = STANDARD.decode(encoded).map_err(|_| SignError::Malformed)?;
-    if bytes.is_empty() {
-        return Err(SignError::Malformed);
-    }
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
     use proptest::prelude::*;
+    use sluice_catalogue::secrets::new_signing_secret;
+    use sluice_model::SignatureScheme;
 
     /// The example of the specification's reference libraries.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -105,10 +114,28 @@ mod tests {
     }
 
     #[test]
+    fn an_ed25519_signature_verifies_with_the_public_key_beside_an_hmac() {
+        let private = new_signing_secret(SignatureScheme::V1a);
+        let public = SigningKey::parse(&private).unwrap().public_key().unwrap();
+        let public = STANDARD.decode(public.strip_prefix("whpk_").unwrap()).unwrap();
+        let signer = Signer::new(&[secret(&private, None), secret(SECRET, Some(5000))]).unwrap();
+        let chunks = [Bytes::from(&BODY.as_bytes()[..7]), Bytes::from(&BODY.as_bytes()[7..])];
+        let both = signer.sign(ID, 1_614_265_330, &chunks, 4999).unwrap();
+        let (v1a, v1) = both.split_once(' ').unwrap();
+        assert_eq!(v1, SIGNATURE);
+        let signature = STANDARD.decode(v1a.strip_prefix("v1a,").unwrap()).unwrap();
+        let message = format!("{ID}.1614265330.{BODY}");
+        let key = UnparsedPublicKey::new(&ED25519, public);
+        key.verify(message.as_bytes(), &signature).unwrap();
+        key.verify(format!("{message} ").as_bytes(), &signature).unwrap_err();
+    }
+
+    #[test]
     fn what_cannot_sign_says_so() {
         assert_eq!(Signer::new(&[]).unwrap_err(), SignError::NoSecret);
-        for text in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_!!"] {
-            assert_eq!(Signer::new(&[secret(text, None)]).unwrap_err(), SignError::Malformed, "{text}");
+        for text in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_!!", "whsk_AAAA"] {
+            let error = Signer::new(&[secret(text, None)]).unwrap_err();
+            assert!(matches!(error, SignError::Malformed(_)), "{text}");
         }
         let expired = Signer::new(&[secret(SECRET, Some(1))]).unwrap();
         assert_eq!(expired.sign(ID, 0, &[], 1).unwrap_err(), SignError::NoSecret);

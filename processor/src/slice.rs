@@ -1,6 +1,6 @@
 //! A slice: some events of one batch, on their way to one subscription.
 
-use sluice_model::{Batch, EventSet, Lane, Run};
+use sluice_model::{Batch, EventRef, EventSet, Lane, Run};
 use std::sync::Arc;
 
 /// Some events of one batch.
@@ -59,6 +59,18 @@ impl Ticket {
             _ => Settles::WaitingBatch(self.0 & !WAITING),
         }
     }
+}
+
+/// The same events, each in a list of its own.
+#[must_use]
+pub fn one_by_one(events: Vec<EventRef>) -> Vec<Vec<EventRef>> {
+    let each = events.into_iter().flat_map(|EventRef { batch, events }| {
+        let indexes: Vec<u16> = events.iter().collect();
+        indexes
+            .into_iter()
+            .map(move |index| vec![EventRef { batch, events: EventSet::range(index, index + 1) }])
+    });
+    each.collect()
 }
 
 /// Where the envelope of event `index` begins in the batch's body.

@@ -12,7 +12,7 @@ pub(crate) use store::{NeverTakes, RecordingStores};
 use crate::breaker::BreakerPolicy;
 use crate::endpoint::{EndpointLimits, Endpoints};
 use bytes::Bytes;
-use sluice_model::subscription::SigningSecret;
+use sluice_model::subscription::{DeliveryShape, SigningSecret};
 use sluice_model::{
     AttemptRecord, Batch, BatchId, BatchPolicy, Customer, CustomerId, CustomerStatus, Delivery, DeliveryId,
     EventId, EventMeta, EventRef, EventSet, Lane, LastAttempt, RetryPolicy, Subscription, SubscriptionId,
@@ -68,6 +68,9 @@ pub(crate) fn subscription(n: u128) -> Subscription {
             text: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
             expires_at_ms: None,
         }],
+        headers: Vec::new(),
+        rate_limit_per_second: None,
+        shape: Default::default(),
         effective_at_ms: 0,
         created_at_ms: 0,
         updated_at_ms: 0,
@@ -99,6 +102,7 @@ pub(crate) fn delivery(n: u128, events: u16) -> Delivery {
         first_attempt_ms: 0,
         last: LastAttempt::default(),
         due_ms: 0,
+        shape: DeliveryShape::Plain,
     }
 }
 

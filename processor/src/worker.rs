@@ -15,11 +15,14 @@ use crate::endpoint::{Asker, PermitDenied};
 use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::WorkerHealth;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
+use crate::slice::one_by_one;
 use crate::stored_body::LoadError;
+use crate::target::Target;
 use attempts::{QueueAttempts, WorkResult};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use shares::{ShareLimits, Shares};
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
     BatchId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, SubscriptionId, SubscriptionStatus,
 };
@@ -235,6 +238,10 @@ impl Worker {
         if now_ms.saturating_sub(delivery.id.ms()) > config.delivery_age_max_ms {
             return self.give_up_taken(delivery, DeadLetterReason::Exhausted, now_ms);
         }
+        if delivery.shape == DeliveryShape::Unpinned {
+            let (_, target) = self.context.endpoints.endpoint(subscription);
+            return self.pin(delivery, &target, now_ms);
+        }
         if state.as_ref().is_some_and(|state| state.customer.status == CustomerStatus::Suspended) {
             let due_ms = now_ms + config.suspended_wait_ms;
             return self.put_back(delivery, due_ms);
@@ -250,16 +257,43 @@ impl Worker {
         let (endpoint, target) = self.context.endpoints.endpoint(subscription);
         match self.context.endpoints.permit(&endpoint, Asker::Worker, now_ms) {
             Ok(permit) => {
+                permit.sends(delivery.event_count(), now_ms);
                 self.shares.started(delivery.customer, bytes);
                 self.attempts.start(delivery, target, permit, bytes, now_ms);
                 Dispatched::Gone
             }
             Err(PermitDenied::Busy) => Dispatched::Waits(delivery),
+            Err(PermitDenied::Paced { until_ms }) => {
+                let due_ms =
+                    self.context.endpoints.planned_ms(&endpoint, delivery.event_count(), until_ms, now_ms);
+                // It must be looked at when it is too old.
+                let too_old_ms = delivery.id.ms() + config.delivery_age_max_ms + 1;
+                self.put_back(delivery, due_ms.min(too_old_ms))
+            }
             // It waits without spending an attempt; its age goes on.
             Err(PermitDenied::Open { until_ms }) => {
                 self.put_back(delivery, until_ms.unwrap_or(now_ms + BLOCKED_BY_PROBE_MS))
             }
         }
+    }
+
+    /// Pins a delivery to the shape that its subscription has now, durably before
+    /// its first attempt, so that later attempts carry the same bytes. Where each
+    /// webhook carries one event, each event becomes a delivery.
+    fn pin(&mut self, delivery: Delivery, target: &Target, now_ms: u64) -> Dispatched {
+        self.shares.left(delivery.customer);
+        let (shape, commit) = (target.delivery_shape(), &mut self.commits.pending);
+        commit.keep_shape(target.shape().as_ref(), now_ms);
+        if !target.is_single() || delivery.event_count() == 1 {
+            settlement::wait(commit, Delivery { shape, ..delivery }, now_ms);
+            return Dispatched::Gone;
+        }
+        commit.done(delivery.subscription, delivery.id);
+        for events in one_by_one(delivery.events.clone()) {
+            let one = Delivery { id: DeliveryId::new(now_ms), events, shape, ..delivery.clone() };
+            settlement::wait(commit, one, now_ms);
+        }
+        Dispatched::Gone
     }
 
     /// Puts a taken delivery back into the queue, due then.

@@ -93,6 +93,10 @@ impl Leases for Watched {
         tokio::spawn(pass_on(world, who, inner, outer.leave.clone(), outer.lost.clone(), ended));
         Some(outer)
     }
+
+    fn processes(&self) -> usize {
+        self.leases.processes()
+    }
 }
 
 async fn pass_on(

@@ -1,10 +1,13 @@
 //! `sluice subscription`: what is delivered, where and how. With `--customer`
 //! it is an operator's command, on the admin API.
 
+mod options;
+
 use super::PageOptions;
 use super::call::{ApiCall, Column, Id, Json, Show, Side};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use http::Method;
+use options::{BodyArg, FirstSecretArgs, SignatureArg, WebhookArgs, WebhookBody};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -50,6 +53,10 @@ pub(crate) enum SubscriptionCommand {
         #[arg(long)]
         ordered: bool,
         #[command(flatten)]
+        secret: FirstSecretArgs,
+        #[command(flatten)]
+        webhook: WebhookArgs,
+        #[command(flatten)]
         policy: PolicyArgs,
     },
     /// List subscriptions, the oldest first
@@ -78,12 +85,23 @@ pub(crate) enum SubscriptionCommand {
         #[arg(long)]
         status: Option<SubscriptionStatusArg>,
         #[command(flatten)]
+        webhook: WebhookArgs,
+        #[command(flatten)]
         policy: PolicyArgs,
     },
     /// Delete one
     Delete(OneSubscription),
-    /// Make a new secret, shown this once; the old one signs too for a day
-    RotateSecret(OneSubscription),
+    /// Make a new secret, shown this once; the old ones sign too for a day
+    RotateSecret {
+        #[command(flatten)]
+        one: OneSubscription,
+        /// How long the old secrets sign too, instead of a day; 0 for one that is known to others
+        #[arg(long, value_name = "SECONDS")]
+        keep_s: Option<u64>,
+        /// How the new secret signs
+        #[arg(long, value_name = "SCHEME")]
+        signature: Option<SignatureArg>,
+    },
     /// Let a disabled one receive events again
     Enable(OneSubscription),
     /// Send a test event; or say which of the newest events it would take, and why not the others
@@ -96,6 +114,26 @@ pub(crate) enum SubscriptionCommand {
         /// What the test event carries
         #[arg(long, value_name = "JSON", conflicts_with = "last")]
         payload: Option<Json>,
+    },
+    /// See what a webhook of an event looks like, or why its template fails; nothing is sent
+    TestTransform {
+        #[command(flatten)]
+        one: OneSubscription,
+        /// A stored event; without it one is made up
+        #[arg(long, value_name = "ID", conflicts_with_all = ["event_type", "payload"])]
+        event: Option<Id>,
+        /// The type of the made-up event
+        #[arg(long, value_name = "TYPE")]
+        event_type: Option<String>,
+        /// What the made-up event carries
+        #[arg(long, value_name = "JSON")]
+        payload: Option<Json>,
+        /// A template to try instead of the stored one
+        #[arg(long, value_name = "JSON")]
+        template: Option<Json>,
+        /// How the body holds the event, instead of the stored way
+        #[arg(long, value_name = "FORM")]
+        body: Option<BodyArg>,
     },
     /// Recent attempts, the newest first
     Deliveries {
@@ -192,6 +230,10 @@ struct SubscriptionBody<'a> {
     batch: BatchBody,
     #[serde(skip_serializing_if = "RetryBody::is_empty")]
     retry: RetryBody,
+    #[serde(flatten)]
+    secret: Option<&'a FirstSecretArgs>,
+    #[serde(flatten)]
+    webhook: Option<WebhookBody<'a>>,
 }
 
 #[derive(Serialize)]
@@ -232,6 +274,28 @@ impl RetryBody {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+#[derive(Serialize)]
+struct RotationBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<SignatureArg>,
+}
+
+#[derive(Serialize)]
+struct TransformTestBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<BodyArg>,
 }
 
 #[derive(Serialize)]
@@ -285,11 +349,13 @@ impl OneSubscription {
 impl SubscriptionCommand {
     pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
         match self {
-            Self::Create { whose, selector, webhook_url, ordered, policy } => {
+            Self::Create { whose, selector, webhook_url, ordered, secret, webhook, policy } => {
                 let body = SubscriptionBody {
                     event_selector: selector.body(),
                     webhook_url: Some(webhook_url),
                     ordered: ordered.then_some(true),
+                    secret: Some(secret),
+                    webhook: Some(webhook.body()?),
                     ..policy.body()
                 };
                 whose.call(Method::POST, "", Show::Fields).json(&body)
@@ -299,18 +365,34 @@ impl SubscriptionCommand {
                 Ok(whose.call(Method::GET, "", show).page(page))
             }
             Self::Get(one) => Ok(one.call(Method::GET, "", Show::Fields)),
-            Self::Update { one, selector, webhook_url, ordered, status, policy } => {
+            Self::Update { one, selector, webhook_url, ordered, status, webhook, policy } => {
                 let body = SubscriptionBody {
                     event_selector: selector.body(),
                     webhook_url: webhook_url.as_deref(),
                     ordered: *ordered,
                     status: *status,
+                    webhook: Some(webhook.body()?),
                     ..policy.body()
                 };
                 one.call(Method::PATCH, "", Show::Fields).json(&body)
             }
             Self::Delete(one) => Ok(one.call(Method::DELETE, "", Show::Done(format!("deleted {}", one.id)))),
-            Self::RotateSecret(one) => Ok(one.call(Method::POST, "/rotate-secret", Show::Fields)),
+            Self::RotateSecret { one, keep_s, signature } => {
+                let body = RotationBody { keep_s: *keep_s, signature: *signature };
+                one.call(Method::POST, "/rotate-secret", Show::Fields).json(&body)
+            }
+            Self::TestTransform { one, event, event_type, payload, template, body } => {
+                let event = event.as_ref().map(ToString::to_string);
+                let body = TransformTestBody {
+                    event_id: event.as_deref(),
+                    event_type: event_type.as_deref(),
+                    payload: payload.as_ref(),
+                    template: template.as_ref(),
+                    body: *body,
+                };
+                let call = one.call(Method::POST, "/transform/test", Show::Fields).json(&body)?;
+                Ok(call.fails(not_transformed))
+            }
             Self::Enable(one) => Ok(one.call(Method::POST, "/enable", Show::Fields)),
             Self::Test { one, last, payload } => {
                 let list = Show::List { list: "events", columns: JUDGED };
@@ -324,6 +406,12 @@ impl SubscriptionCommand {
             }
         }
     }
+}
+
+/// A template that failed on the event.
+fn not_transformed(answer: &Value) -> Option<String> {
+    let message = answer["error"]["message"].as_str().unwrap_or("the template failed");
+    (answer["ok"] == Value::Bool(false)).then(|| message.to_owned())
 }
 
 /// A test event that the endpoint did not take.

@@ -68,6 +68,25 @@ fn id(answer: &Value, field: &str) -> String {
     answer[field].as_str().unwrap_or_else(|| panic!("no {field} in {answer}")).to_owned()
 }
 
+/// Headers, pace, signature and shape of a subscription, as far as they leave its events alone.
+fn webhooks_take_shape(shell: &Shell<'_>, subscription: &str) {
+    let options =
+        ["--header", "X-Key: hush", "--header", "x-b: c", "--rate-limit", "900", "--body", "single"];
+    let template = r#"{"n": "{{ payload.n }}"}"#;
+    let update = ["subscription", "update", subscription];
+    let changed = shell.json(&[&update[..], &options, &["--template", template]].concat());
+    assert_eq!(changed["headers"], json!({"x-b": "********", "x-key": "********"}));
+    assert_eq!((&changed["rate_limit_per_second"], &changed["body"]), (&json!(900), &json!("single")));
+    let test = ["subscription", "test-transform", subscription, "--payload"];
+    assert_eq!(shell.json(&[&test[..], &[r#"{"n": [7]}"#]].concat())["body"], json!({"n": [7]}));
+    let none = ["--header", "none", "--rate-limit", "none", "--body", "array", "--template", "none"];
+    let changed = shell.json(&[&update[..], &none].concat());
+    assert_eq!((&changed["headers"], &changed["transform"]), (&json!({}), &Value::Null));
+    let rotate = ["subscription", "rotate-secret", subscription, "--keep-s", "0", "--signature"];
+    assert!(id(&shell.json(&[&rotate[..], &["v1a"]].concat()), "public_key").starts_with("whpk_"));
+    assert!(id(&shell.json(&[&rotate[..], &["v1"]].concat()), "secret").starts_with("whsec_"));
+}
+
 #[test]
 fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
     let server = Server::start();
@@ -127,6 +146,7 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
     assert!(listed.contains(&event) && listed.contains(r#"{"n":1}"#), "{listed}");
     assert_eq!(shell.json(&["events", "ack", &event])["acknowledged"], 1);
 
+    webhooks_take_shape(&shell, &subscription);
     let run = shell.json(&["replay", "start", "--subscription", &subscription, "--dry-run"]);
     assert_eq!(run["would_match"], 1);
     let replay = id(&shell.json(&["replay", "start", "--subscription", &subscription]), "replay_id");

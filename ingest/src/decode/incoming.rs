@@ -10,6 +10,7 @@ use sluice_model::ids::ID_TEXT_LEN;
 use sluice_model::trace::TraceParent;
 use sluice_model::wire::envelope::EnvelopeParts;
 use sluice_ports::idempotency::KeyHash;
+use sluice_selector::PRODUCT_TYPES;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -183,6 +184,10 @@ impl<'a> Incoming<'a> {
             Some(kind) => text("event_type", kind, NAME_BYTES_MAX)?,
             None => Cow::Borrowed(""),
         };
+        if kind.starts_with(PRODUCT_TYPES) {
+            let problem = "such events are Sluice's own";
+            return Err(invalid(format!("`event_type` cannot begin with `{PRODUCT_TYPES}`: {problem}")));
+        }
         Ok(CheckedEvent {
             kind,
             ordering,

@@ -124,6 +124,8 @@ fn contexts(
             trials: Arc::clone(&trials),
             queue: Arc::clone(&queue),
             customer_max: config.subscriptions_max,
+            limits: config.subscription,
+            transform: config.transform,
             allow_private_webhooks: config.allow_private_webhooks,
             is_development,
         },

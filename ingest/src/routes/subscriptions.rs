@@ -3,14 +3,19 @@
 mod change;
 mod create;
 mod deliveries;
+mod headers;
 mod read;
+mod secret;
+mod shape;
+mod transform;
 mod trial;
 mod webhook_url;
 mod wire;
 
+pub(crate) use headers::MASK as HEADER_MASK;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use webhook_url::check as check_webhook_url;
-pub(crate) use wire::DESCRIPTION_BYTES_MAX;
+pub(crate) use wire::{DESCRIPTION_BYTES_MAX, SUBSCRIPTION_RATE_MAX};
 
 use crate::describe::parts::{limit, page_by_id};
 use crate::describe::{Operation, Tag};
@@ -19,6 +24,7 @@ use crate::route::{Handler, Root, Route};
 use http::StatusCode;
 use serde_json::json;
 use serde_json::value::RawValue;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{Subscription, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
 use sluice_selector::Selector;
@@ -90,10 +96,13 @@ pub(super) const ROUTES: &[Route] = &[
         methods: &["POST"],
         path: "/subscriptions/{id}/rotate-secret",
         root: Root::VersionedAndOperators,
-        handler: Handler::Subscriptions(|_, request, _| Box::pin(change::rotate_secret(request))),
+        handler: Handler::Subscriptions(|context, request, body| {
+            Box::pin(secret::rotate(context, request, body))
+        }),
         describe: |_| {
             operation("Make a new secret")
-                .describe("The old one signs too for 24 hours.")
+                .describe("The old ones sign too for 24 hours, or for `keep_s` seconds at the most.")
+                .may_take("Rotation")
                 .answers(200, "With its new secret, shown this once.", "SubscriptionWithSecret")
                 .refuses(409, "Others change it at the same time.")
         },
@@ -126,6 +135,23 @@ pub(super) const ROUTES: &[Route] = &[
                 .may_take("Trial")
                 .answers(200, "What came of it.", "TrialResult")
                 .refuses(409, "The stored selector is not valid any more.")
+        },
+    },
+    Route {
+        name: "test_transform",
+        methods: &["POST"],
+        path: "/subscriptions/{id}/transform/test",
+        root: Root::VersionedAndOperators,
+        handler: Handler::Subscriptions(|context, request, body| {
+            Box::pin(transform::test(context, request, body))
+        }),
+        describe: |_| {
+            operation("See what a webhook of an event looks like")
+                .describe(
+                    "Nothing is sent. With `template` or `body`, those are tried instead of the stored ones.",
+                )
+                .may_take("TransformTrial")
+                .answers(200, "The webhook's body, or why there is none.", "TransformResult")
         },
     },
     Route {
@@ -180,6 +206,12 @@ pub(super) fn check_active(subscription: &Subscription) -> Result<(), ApiError> 
         return Err(ApiError::conflict("the subscription is disabled; enable it first"));
     }
     Ok(())
+}
+
+/// The shape of a delivery that goes into the queue: the one that its
+/// subscription has when it is first taken.
+pub(super) fn new_delivery_shape(subscription: &Subscription) -> DeliveryShape {
+    if subscription.shape.is_plain() { DeliveryShape::Plain } else { DeliveryShape::Unpinned }
 }
 
 const fn operation(summary: &'static str) -> Operation {

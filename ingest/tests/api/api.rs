@@ -2,6 +2,7 @@
 
 use crate::harness::{RawClient, RunningIngest, config, start};
 use serde_json::{Value, json};
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
     DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, EventId, EventRef, EventSet,
     LastAttempt,
@@ -289,6 +290,7 @@ fn dead_letter(ingest: &RunningIngest, subscription: &str, event: &str, n: u64) 
         first_attempt_ms: 1000,
         last,
         due_ms: 0,
+        shape: DeliveryShape::Plain,
     };
     DeadLetter { id: DeadLetterId::new(10_000 + n), reason: DeadLetterReason::Exhausted, delivery }
 }

@@ -177,6 +177,13 @@ async fn every_answer_is_as_it_is_described() {
     described.ask(Public, "PATCH", &path, r#"{"status":"disabled","description":"x"}"#).await;
     described.ask(Public, "POST", &format!("{path}/enable"), "").await;
     described.ask(Public, "POST", &format!("{path}/rotate-secret"), "").await;
+    described
+        .ask(Public, "POST", &format!("{path}/rotate-secret"), r#"{"keep_s":60,"signature":"v1a"}"#)
+        .await;
+    let options = r#"{"headers":{"x-key":"k"},"rate_limit_per_second":5,"body":"single",
+        "transform":{"template":{"n":"{{ payload }}"}}}"#;
+    described.ask(Public, "PATCH", &path, options).await;
+    described.ask(Public, "PATCH", &path, r#"{"headers":null,"body":"array","transform":null}"#).await;
 
     let sent = described.ask(Public, "POST", "/v1/events", r#"{"event_type":"a","payload":{}}"#).await;
     let event = format!("/v1/events/{}", id(&sent, "event_id"));
@@ -190,6 +197,9 @@ async fn every_answer_is_as_it_is_described() {
     described.ask(Public, "GET", "/v1/inbox?limit=x", "").await;
     described.ask(Public, "POST", &format!("{path}/test"), "").await;
     described.ask(Public, "POST", &format!("{path}/test"), r#"{"last":2}"#).await;
+    let tried = format!("{path}/transform/test");
+    described.ask(Public, "POST", &tried, "").await;
+    described.ask(Public, "POST", &tried, r#"{"template":"{{ payload.x }}","payload":{}}"#).await;
     described.ask(Public, "GET", &format!("{path}/deliveries"), "").await;
     described.ask(Public, "GET", &format!("{path}/health"), "").await;
     described.ask(Public, "POST", &format!("{event}/ack"), "").await;

@@ -48,7 +48,11 @@ impl Prepared {
         headers.insert(EVENT_COUNT, HeaderValue::from(job.event_count()));
         // Each attempt is a span of its own.
         let span = job.delivery.as_u128() as u64 ^ u64::from(job.number).rotate_right(16);
-        let trace = trace_of(&job.chunks).map(|parent| (parent.child(span), parent));
+        let parent = match &job.first_envelope {
+            Some(envelope) => TraceParent::of_envelope(envelope),
+            None => trace_of(&job.chunks),
+        };
+        let trace = parent.map(|parent| (parent.child(span), parent));
         if let Some((own, _)) = trace {
             headers.insert(trace::HEADER, text(own.as_str().to_owned()));
         }

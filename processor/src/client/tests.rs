@@ -1,4 +1,5 @@
 mod delivery;
+mod egress;
 mod http2;
 mod raw;
 
@@ -7,6 +8,7 @@ use crate::attempt::Job;
 use crate::body;
 use crate::guard::GuardPolicy;
 use crate::testing::{Reaction, Receiver, batch, batch_id, subscription};
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{CustomerId, DeliveryId, EventRef, EventSet};
 
 /// Only 127.0.0.1 is allowed: 127.0.0.2 stands for what a redirect must not reach.
@@ -32,7 +34,19 @@ fn webhook_with(target: &Arc<Target>, padding: usize) -> Prepared {
     let chunks = body::chunks([(&batch, &EventSet::range(0, 3))].into_iter());
     let events = Arc::new([EventRef { batch: id, events: EventSet::range(0, 3) }]);
     let (delivery, target) = (DeliveryId::from_u128(7), Arc::clone(target));
-    Prepared::sign(&Job { delivery, number: 2, target, events, chunks }, 1_614_265_330_000).unwrap()
+    Prepared::sign(
+        &Job {
+            delivery,
+            number: 2,
+            target,
+            events,
+            chunks,
+            shape: DeliveryShape::Plain,
+            first_envelope: None,
+        },
+        1_614_265_330_000,
+    )
+    .unwrap()
 }
 
 fn webhook(target: &Arc<Target>) -> Prepared {

@@ -9,6 +9,7 @@
 
 use super::{Failed, ParkedItem};
 use serde::Serialize;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
     CustomerId, Delivery, DeliveryId, EventRef, Lane, LastAttempt, Subscription, SubscriptionId,
 };
@@ -40,7 +41,7 @@ impl DeliveryOwner {
         Self { customer: subscription.customer, subscription: subscription.id }
     }
 
-    /// A delivery of these events that was never tried.
+    /// A delivery of these events that was never tried, in the plain shape.
     #[must_use]
     pub fn delivery(&self, events: Vec<EventRef>, now_ms: u64) -> Delivery {
         Delivery {
@@ -52,6 +53,7 @@ impl DeliveryOwner {
             first_attempt_ms: 0,
             last: LastAttempt::default(),
             due_ms: now_ms,
+            shape: DeliveryShape::Plain,
         }
     }
 

@@ -8,12 +8,12 @@ use crate::endpoint::Permit;
 use crate::matcher::Listener;
 use crate::outbox::WebhookCut;
 use crate::outcome::Fault;
-use crate::parking::DeliveryOwner;
 use crate::settlement::HeldBy;
 use crate::slice::{Slice, Ticket};
 use crate::stored_body;
 use bytes::Bytes;
 use foldhash::HashMap;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{CustomerId, Delivery, Lane};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -92,6 +92,7 @@ struct Launch {
     body: LaunchBody,
     start: Start,
     keeper: FlightKeeper,
+    now_ms: u64,
 }
 
 /// Where the body of a webhook comes from.
@@ -133,10 +134,15 @@ impl Flights {
         now_ms: u64,
     ) -> Id {
         let slices = || cut.slices.iter().map(|slice| (&*slice.batch, &slice.events));
-        let (chunks, copied_bytes) = (body::chunks(slices()), body::copied_bytes(slices()));
+        let chunks = body::chunks(slices());
+        // A body that is put into a shape is copied whole.
+        let copied_bytes = match listener.target.delivery_shape() {
+            DeliveryShape::Plain => body::copied_bytes(slices()),
+            DeliveryShape::Pinned(_) | DeliveryShape::Unpinned => cut.body_bytes,
+        };
         let (since_ms, body_bytes) = (cut.since_ms, cut.body_bytes);
         let subscription = listener.target.subscription();
-        let delivery = DeliveryOwner::new(subscription).delivery(cut.event_refs(), now_ms);
+        let delivery = listener.target.delivery(cut.event_refs(), now_ms);
         let tickets = cut.tickets();
         let slices = if subscription.ordered { cut.slices } else { Vec::new() };
         self.launch(Launch {
@@ -148,6 +154,7 @@ impl Flights {
             body: LaunchBody::Ready(chunks),
             start,
             keeper: FlightKeeper::Log { tickets, slices },
+            now_ms,
         })
     }
 
@@ -169,19 +176,24 @@ impl Flights {
             copied_bytes: 0,
             start: Start::Now(permit),
             keeper: FlightKeeper::Parked(lane, None),
+            now_ms,
         })
     }
 
     /// The one place where a flight begins.
     fn launch(&mut self, launch: Launch) -> Id {
-        let Launch { listener, delivery, since_ms, body_bytes, copied_bytes, body, start, keeper } = launch;
+        let Launch { listener, delivery, since_ms, body_bytes, copied_bytes, body, start, keeper, now_ms } =
+            launch;
         let phase = match &start {
             Start::Now(_) => FlightPhase::Sent,
             Start::When(_) => FlightPhase::Staged,
         };
         let (stop, stopped) = oneshot::channel();
         let (context, target) = (Arc::clone(&self.context), Arc::clone(&listener.target));
-        let (id, number, events) = (delivery.id, delivery.attempts + 1, delivery.events.as_slice().into());
+        if let Start::Now(permit) = &start {
+            permit.sends(delivery.event_count(), now_ms);
+        }
+        let job = Job::new(&delivery, target, Arc::default());
         let task = self.tasks.spawn(async move {
             let chunks = match body {
                 LaunchBody::Ready(chunks) => chunks,
@@ -190,8 +202,7 @@ impl Flights {
                     Err(why) => return Some(unsendable(why, context.clock().now_ms())),
                 },
             };
-            let job = Job { delivery: id, number, target, events, chunks };
-            context.courier.attempt(job, start, stopped).await
+            context.courier.attempt(Job { chunks, ..job }, start, stopped).await
         });
         self.copied_bytes += copied_bytes;
         *self.copied_by_customer.entry(delivery.customer).or_default() += copied_bytes;

@@ -5,9 +5,10 @@ use super::outlet::Outlet;
 use super::workbench::Workbench;
 use crate::commit::Commit;
 use crate::context::{Context, DetachedRoom};
-use crate::parking::DeliveryOwner;
+use crate::notices::HighBacklog;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, Ticket};
+use crate::target::Target;
 use sluice_model::{DeadLetterReason, Delivery, DisabledReason};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ const TIMEOUT_MARGIN_MS: u64 = 1000;
 /// Events on their way out of the shard.
 struct Leaving {
     delivery: Delivery,
+    /// The version of the subscription that the delivery was made for.
+    target: Arc<Target>,
     tickets: Vec<(Ticket, usize)>,
     /// The events, where the subscription is ordered.
     slices: Vec<Slice>,
@@ -42,8 +45,10 @@ pub(super) fn hand_over(outlet: &mut Outlet, bench: &mut Workbench<'_>, due_ms: 
         }
         None => {
             bench.context.metrics().events_handed_over.increment(events as u64);
-            for Leaving { delivery, tickets, slices } in leaving {
+            for Leaving { delivery, target, tickets, slices } in leaving {
                 if slices.is_empty() {
+                    bench.commit.keep_shape(target.shape().as_ref(), now_ms);
+                    let due_ms = bench.planned_ms(&outlet.listener.endpoint, &delivery, due_ms);
                     settlement::wait(bench.commit, delivery, due_ms);
                     settle_all(bench.commit, tickets);
                 } else {
@@ -61,15 +66,16 @@ fn take_waiting(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Vec<Leaving> 
         && let Some(flight) = bench.flights.withdraw(staged.task)
         && let FlightKeeper::Log { tickets, slices } = flight.keeper
     {
-        waiting.push(Leaving { delivery: flight.delivery, tickets, slices });
+        let target = Arc::clone(&flight.listener.target);
+        waiting.push(Leaving { delivery: flight.delivery, target, tickets, slices });
     }
     let subscription = Arc::clone(outlet.subscription());
-    let owner = DeliveryOwner::new(&subscription);
+    let target = &outlet.listener.target;
     while let Some(cut) = outlet.outbox.cut(&subscription.batch, subscription.ordered) {
-        let delivery = owner.delivery(cut.event_refs(), bench.now_ms);
+        let delivery = target.delivery(cut.event_refs(), bench.now_ms);
         let tickets = cut.tickets();
         let slices = if subscription.ordered { cut.slices } else { Vec::new() };
-        waiting.push(Leaving { delivery, tickets, slices });
+        waiting.push(Leaving { delivery, target: Arc::clone(target), tickets, slices });
     }
     waiting
 }
@@ -94,6 +100,7 @@ fn park_flights(outlet: &mut Outlet, bench: &mut Workbench<'_>) {
     let (id, due_ms) = (outlet.id(), due_after_attempt(bench.context, bench.now_ms));
     for flight in bench.flights.iter_mut().filter(|flight| flight.listener.target.id() == id) {
         let FlightKeeper::Log { tickets, slices } = &mut flight.keeper else { continue };
+        bench.commit.keep_shape(flight.listener.target.shape().as_ref(), bench.now_ms);
         if let Some(lane) = outlet.parked.fail_away(bench.commit, &flight.delivery, slices, due_ms) {
             settle_all(bench.commit, std::mem::take(tickets));
             flight.keeper = FlightKeeper::Parked(lane, None);
@@ -114,6 +121,7 @@ pub(super) fn detach(
     let FlightKeeper::Log { tickets, slices } = &mut flight.keeper else { return };
     let due_ms = due_after_attempt(context, now_ms);
     settle_all(commit, std::mem::take(tickets));
+    commit.keep_shape(flight.listener.target.shape().as_ref(), now_ms);
     match outlet.parked.fail_away(commit, &flight.delivery, slices, due_ms) {
         // A parked delivery still is the one delivery that may be under way.
         Some(lane) => {
@@ -149,7 +157,17 @@ pub(super) fn cap_backlog(
     let id = outlet.id();
     let not_queued = commit.waiting_events(id) + outlet.parked.events() + leaving;
     let backlog = context.stores.queue.backlog(id).events + not_queued as u64;
-    if backlog > context.config.queue.backlog_events_max {
+    let queue = &context.config.queue;
+    if backlog > queue.backlog_high() {
+        if !outlet.told_high {
+            outlet.told_high = true;
+            let high = HighBacklog { events: backlog, events_max: queue.backlog_events_max };
+            commit.backlog_is_high(outlet.subscription(), high);
+        }
+    } else if backlog <= queue.backlog_high() / 2 {
+        outlet.told_high = false;
+    }
+    if backlog > queue.backlog_events_max {
         commit.disable(outlet.subscription(), DisabledReason::BacklogFull);
         outlet.gone = Some((DeadLetterReason::BacklogFull, now_ms));
     }

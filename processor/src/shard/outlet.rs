@@ -12,7 +12,7 @@ use crate::outbox::Outbox;
 use crate::outlet::{ParkedSituation, Situation, Turn, Way};
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, Settlement};
-use crate::slice::Slice;
+use crate::slice::{Slice, one_by_one};
 use sluice_model::{DeadLetterReason, Delivery, Subscription, SubscriptionId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -36,6 +36,8 @@ pub(super) struct Outlet {
     pub(super) slow_until_ms: u64,
     /// Why events become dead letters instead of deliveries, and since when.
     pub(super) gone: Option<(DeadLetterReason, u64)>,
+    /// The customer was told that the backlog is high; it has not shrunk to half of that since.
+    pub(super) told_high: bool,
     /// How long POSTs take lately, in milliseconds.
     latency_ms: u64,
     /// When a POST ended last, or the first of those in flight began.
@@ -71,6 +73,7 @@ impl Outlet {
             staged: None,
             slow_until_ms: 0,
             gone: None,
+            told_high: false,
             latency_ms: 0,
             heard_ms: 0,
             used_ms: 0,
@@ -202,11 +205,13 @@ impl Outlet {
     /// Parks events behind those of their keys, and settles them; events
     /// without a key become a delivery of the queue, due at `due_ms`.
     pub(super) fn hold_back(&mut self, commit: &mut Commit, slices: &[Slice], due_ms: u64, now_ms: u64) {
-        let subscription = Arc::clone(self.subscription());
-        let keyless = self.parked.hold_back(commit, slices, &subscription.batch, now_ms);
-        if !keyless.is_empty() {
-            let delivery = DeliveryOwner::new(&subscription).delivery(keyless, now_ms);
-            settlement::wait(commit, delivery, due_ms);
+        let target = Arc::clone(&self.listener.target);
+        let keyless = self.parked.hold_back(commit, slices, &target.subscription().batch, now_ms);
+        // Each is a webhook of its own where webhooks carry one event.
+        let deliveries = if target.is_single() { one_by_one(keyless) } else { vec![keyless] };
+        for events in deliveries.into_iter().filter(|events| !events.is_empty()) {
+            commit.keep_shape(target.shape().as_ref(), now_ms);
+            settlement::wait(commit, target.delivery(events, now_ms), due_ms);
         }
         for slice in slices {
             commit.settle(slice.ticket, slice.events.len());

@@ -15,6 +15,10 @@ use tokio::sync::oneshot;
 /// How long to wait where the customer's webhooks in flight take all of its memory.
 const NO_ROOM_WAIT_MS: u64 = 50;
 
+/// Events of a subscription that is sent no more now wait on the shard for so
+/// long; beyond it, they wait in the queue.
+const PACED_WAIT_MS_MAX: u64 = 1000;
+
 /// Why a webhook was not sent.
 enum NotSent {
     /// Webhooks in flight take all the memory that they may.
@@ -69,6 +73,12 @@ pub(super) fn take_steps(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Opti
             None => {}
             Some(NotSent::NoRoom) => return Some(now_ms + NO_ROOM_WAIT_MS),
             Some(NotSent::Denied(PermitDenied::Busy)) => return Some(now_ms + BUSY_WAIT_MS),
+            Some(NotSent::Denied(PermitDenied::Paced { until_ms }))
+                if until_ms <= now_ms + PACED_WAIT_MS_MAX =>
+            {
+                return Some(until_ms);
+            }
+            Some(NotSent::Denied(PermitDenied::Paced { until_ms })) => hand_over(outlet, bench, until_ms),
             Some(NotSent::Denied(PermitDenied::Open { until_ms })) => {
                 hand_over(outlet, bench, until_ms.unwrap_or(now_ms));
             }
@@ -114,6 +124,7 @@ fn send_staged(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), Not
     let Some(staged) = outlet.staged.take() else { return Ok(()) };
     if let Some(flight) = bench.flights.get_mut(staged.task) {
         flight.phase = FlightPhase::Sent;
+        permit.sends(flight.delivery.event_count(), bench.now_ms);
         outlet.took_off(Turn::Parked, bench.now_ms);
     }
     // If the task is gone, the permit comes back with the message and is dropped.
@@ -142,6 +153,7 @@ fn step_parked(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> AfterParked {
     let permit = match permit(outlet, bench) {
         Ok(permit) => permit,
         Err(PermitDenied::Busy) => return AfterParked::Sleep { until_ms: Some(now_ms + BUSY_WAIT_MS) },
+        Err(PermitDenied::Paced { until_ms }) => return AfterParked::Sleep { until_ms: Some(until_ms) },
         Err(PermitDenied::Open { until_ms }) => {
             let until_ms = until_ms.unwrap_or(0).max(now_ms + BUSY_WAIT_MS);
             return AfterParked::Sleep { until_ms: Some(until_ms) };
@@ -171,8 +183,9 @@ fn take_parked(
     match failed {
         Some(id) => outlet.parked.retry(lane, id),
         None => {
-            let policy = outlet.listener.target.subscription().batch;
-            outlet.parked.cut(lane, &policy, bench.now_ms, bench.durable)
+            let target = &outlet.listener.target;
+            let cut = outlet.parked.cut(lane, &target.subscription().batch, bench.now_ms, bench.durable);
+            cut.map(|delivery| Delivery { shape: target.delivery_shape(), ..delivery })
         }
     }
 }

@@ -3,6 +3,8 @@
 use super::flights::Flights;
 use crate::commit::Commit;
 use crate::context::Context;
+use crate::endpoint::Endpoint;
+use sluice_model::Delivery;
 
 /// The things that the steps of one outlet work with, beside the outlet.
 pub(super) struct Workbench<'a> {
@@ -13,4 +15,12 @@ pub(super) struct Workbench<'a> {
     /// The newest commit that is durable.
     pub(super) durable: u64,
     pub(super) now_ms: u64,
+}
+
+impl Workbench<'_> {
+    /// When a delivery that goes into the queue is due: at `due_ms`, or later
+    /// where the subscription's rate limit wants it.
+    pub(super) fn planned_ms(&self, endpoint: &Endpoint, delivery: &Delivery, due_ms: u64) -> u64 {
+        self.context.endpoints.planned_ms(endpoint, delivery.event_count(), due_ms, self.now_ms)
+    }
 }

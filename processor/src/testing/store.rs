@@ -267,6 +267,7 @@ impl RecordingStores {
             catalogue: Arc::clone(&self.0) as _,
             rows: Arc::clone(&self.0) as _,
             checkpoints: Arc::clone(&self.0) as _,
+            notices: Default::default(),
         }
     }
 }

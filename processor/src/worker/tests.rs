@@ -2,6 +2,7 @@ use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Rig, WebhookReceiver, customer};
 use sluice_model::clock::now_ms;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
     BatchId, Customer, CustomerId, CustomerStatus, DeadLetterReason, Delivery, DeliveryId, EventRef,
     EventSet, LastAttempt, Subscription, SubscriptionId, SubscriptionStatus,
@@ -20,6 +21,7 @@ fn delivery(events: Vec<(BatchId, EventSet)>) -> Delivery {
         first_attempt_ms: 0,
         last: LastAttempt::default(),
         due_ms: 0,
+        shape: DeliveryShape::Plain,
     }
 }
 

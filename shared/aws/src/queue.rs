@@ -36,6 +36,7 @@ use message::{DeadLetterRef, Outgoing};
 use parking_lot::Mutex;
 use postponed::Postponed;
 use sluice_model::clock;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
     DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, LastAttempt, SubscriptionId,
 };
@@ -251,6 +252,8 @@ impl QueueState {
             first_attempt_ms: 0,
             last: LastAttempt::default(),
             due_ms: clock::now_ms(),
+            // The subscription may have changed since, as a redrive would see.
+            shape: DeliveryShape::Unpinned,
             ..letter.delivery
         };
         self.put(vec![delivery]).await?;

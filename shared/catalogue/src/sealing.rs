@@ -1,13 +1,14 @@
-//! Webhook secrets at rest: sealed with AES-256-GCM where a key is configured.
+//! Webhook secrets, and the values of webhooks' headers, at rest: sealed with
+//! AES-256-GCM where a key is configured.
 //!
-//! A sealed secret is a text that stands where the plain one (`whsec_…`) would:
+//! A sealed secret is a text that stands where the plain one would:
 //!
 //! ```text
 //! sealed:v1:<id of the key>:<base64 of 12 bytes nonce, ciphertext, 16 bytes tag>
 //! ```
 //!
 //! It is bound to its customer and subscription: moved to another row it does
-//! not open. The nonce is random, which is sound far past 2³² secrets a key
+//! not open. A header's value is bound to the header's name, too. The nonce is random, which is sound far past 2³² secrets a key
 //! would ever seal (NIST SP 800-38D, 8.3).
 
 mod catalogue;
@@ -103,6 +104,17 @@ struct SealingKey {
     key: RandomizedNonceKey,
 }
 
+impl SealingKey {
+    /// The text sealed, bound to `aad`.
+    fn seal(&self, plain: &str, aad: Vec<u8>) -> Result<String, SealError> {
+        let mut bytes = plain.as_bytes().to_vec();
+        let nonce = self.key.seal_in_place_append_tag(Aad::from(aad), &mut bytes);
+        let mut whole = nonce.map_err(|_unspecified| SealError::Failed)?.as_ref().to_vec();
+        whole.append(&mut bytes);
+        Ok(format!("{PREFIX}{}:{}", self.id, STANDARD.encode(whole)))
+    }
+}
+
 /// Seals with its first key, opens with any.
 #[derive(Default)]
 pub struct Sealer {
@@ -145,24 +157,29 @@ impl Sealer {
     /// The subscription as it is stored.
     fn sealed(&self, plain: &Subscription) -> Result<Subscription, SealError> {
         let mut sealed = plain.clone();
-        let Some(SealingKey { id, key }) = self.keys.first() else { return Ok(sealed) };
+        let Some(first) = self.keys.first() else { return Ok(sealed) };
         for secret in &mut sealed.secrets {
-            let mut bytes = secret.text.as_bytes().to_vec();
-            let nonce = key.seal_in_place_append_tag(bound_to(plain), &mut bytes);
-            let mut whole = nonce.map_err(|_unspecified| SealError::Failed)?.as_ref().to_vec();
-            whole.append(&mut bytes);
-            secret.text = format!("{PREFIX}{id}:{}", STANDARD.encode(whole));
+            secret.text = first.seal(&secret.text, secret_aad(plain))?;
+        }
+        for header in &mut sealed.headers {
+            header.value = first.seal(&header.value, header_aad(plain, &header.name))?;
         }
         Ok(sealed)
     }
 
     /// The subscription as it is used.
     fn opened(&self, mut stored: Subscription) -> Result<Subscription, SealError> {
-        let aad = aad(&stored);
+        let aad = secret_aad(&stored);
         for secret in &mut stored.secrets {
             if let Some(sealed) = secret.text.strip_prefix(PREFIX) {
                 secret.text = self.open(sealed, &aad)?;
             }
+        }
+        for mut header in std::mem::take(&mut stored.headers) {
+            if let Some(sealed) = header.value.strip_prefix(PREFIX) {
+                header.value = self.open(sealed, &header_aad(&stored, &header.name))?;
+            }
+            stored.headers.push(header);
         }
         Ok(stored)
     }
@@ -183,7 +200,10 @@ impl Sealer {
     fn is_stale(&self, stored: &Subscription) -> bool {
         let Some(first) = self.keys.first() else { return false };
         let prefix = format!("{PREFIX}{}:", first.id);
-        stored.secrets.iter().any(|secret| !secret.text.starts_with(&prefix))
+        let secrets = stored.secrets.iter().map(|secret| &secret.text);
+        secrets
+            .chain(stored.headers.iter().map(|header| &header.value))
+            .any(|text| !text.starts_with(&prefix))
     }
 }
 
@@ -207,11 +227,16 @@ fn parse(line: &str) -> Option<SealingKey> {
 }
 
 /// The customer and subscription that a sealed secret is bound to.
-fn aad(subscription: &Subscription) -> Vec<u8> {
-    let (customer, id) = (subscription.customer.to_bytes(), subscription.id.to_bytes());
-    [&b"sluice webhook secret v1"[..], &customer, &id].concat()
+fn secret_aad(subscription: &Subscription) -> Vec<u8> {
+    aad(b"sluice webhook secret v1", subscription)
 }
 
-fn bound_to(subscription: &Subscription) -> Aad<Vec<u8>> {
-    Aad::from(aad(subscription))
+/// The customer, subscription and header that a sealed value is bound to.
+fn header_aad(subscription: &Subscription, name: &str) -> Vec<u8> {
+    [&aad(b"sluice webhook header v1", subscription), name.as_bytes()].concat()
+}
+
+fn aad(kind: &[u8], subscription: &Subscription) -> Vec<u8> {
+    let (customer, id) = (subscription.customer.to_bytes(), subscription.id.to_bytes());
+    [kind, &customer, &id].concat()
 }

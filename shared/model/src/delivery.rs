@@ -1,5 +1,8 @@
 //! Deliveries, their outcomes and dead letters.
 
+mod stored;
+
+use super::subscription::DeliveryShape;
 use super::{BatchId, CustomerId, DeadLetterId, DeliveryId, EventSet, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +58,7 @@ pub struct LastAttempt {
 }
 
 /// A delivery that waits in the work queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The `webhook-id` of all its attempts.
     pub id: DeliveryId,
@@ -73,6 +76,8 @@ pub struct Delivery {
     pub last: LastAttempt,
     /// When the next attempt is due, in milliseconds since the Unix epoch.
     pub due_ms: u64,
+    /// The shape of its body.
+    pub shape: DeliveryShape,
 }
 
 impl Delivery {
@@ -105,6 +110,8 @@ pub enum DeadLetterReason {
     Poison,
     /// The customer's selectors cost more on an event than they may.
     TooExpensive,
+    /// The subscription's template failed on an event.
+    TransformFailed,
 }
 
 impl DeadLetterReason {
@@ -118,6 +125,7 @@ impl DeadLetterReason {
             Self::BacklogFull => "backlog_full",
             Self::Poison => "poison",
             Self::TooExpensive => "too_expensive",
+            Self::TransformFailed => "transform_failed",
         }
     }
 }

@@ -24,5 +24,5 @@ pub use delivery::{DeadLetter, DeadLetterReason, Delivery, EventRef, Fact, LastA
 pub use event_set::{EventSet, Run};
 pub use ids::{ApiKeyId, BatchId, CustomerId, DeadLetterId, DeliveryId, EventId, Lane, SubscriptionId};
 pub use subscription::{
-    BatchPolicy, ClientErrors, DisabledReason, RetryPolicy, Subscription, SubscriptionStatus,
+    BatchPolicy, ClientErrors, DisabledReason, RetryPolicy, SignatureScheme, Subscription, SubscriptionStatus,
 };

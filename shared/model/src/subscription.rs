@@ -1,5 +1,11 @@
 //! Subscriptions: what a customer wants delivered, where and how.
 
+mod header;
+mod shape;
+
+pub use header::WebhookHeader;
+pub use shape::{DeliveryShape, ShapeId, WebhookBody, WebhookShape};
+
 use super::{CustomerId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
@@ -97,11 +103,34 @@ impl DisabledReason {
 /// A secret that signs webhooks.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SigningSecret {
-    /// The secret's text, `whsec_` and base64.
+    /// The secret's text: `whsec_` and base64 for HMAC-SHA256 (`v1`), `whsk_` and
+    /// base64 for ed25519 (`v1a`).
     pub text: String,
     /// Until when the secret signs beside a newer one, in milliseconds since the
     /// Unix epoch; `None` if there is no newer one.
     pub expires_at_ms: Option<u64>,
+}
+
+/// How webhooks are signed: a scheme of Standard Webhooks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureScheme {
+    /// HMAC-SHA256 with a secret that the receiver has, too.
+    #[default]
+    V1,
+    /// ed25519 with a key whose public half the receiver has.
+    V1a,
+}
+
+/// The beginning of the text of an ed25519 key, the whole of which is secret.
+pub const PRIVATE_KEY_PREFIX: &str = "whsk_";
+
+impl SigningSecret {
+    /// The scheme that it signs by.
+    #[must_use]
+    pub fn scheme(&self) -> SignatureScheme {
+        if self.text.starts_with(PRIVATE_KEY_PREFIX) { SignatureScheme::V1a } else { SignatureScheme::V1 }
+    }
 }
 
 impl std::fmt::Debug for SigningSecret {
@@ -135,6 +164,15 @@ pub struct Subscription {
     pub status: SubscriptionStatus,
     /// The secrets that sign its webhooks, the newest first.
     pub secrets: Vec<SigningSecret>,
+    /// The headers that go with each of its webhooks, ascending by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<WebhookHeader>,
+    /// The most events a second that it is sent; `None`: as many as there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<u32>,
+    /// What its webhooks look like.
+    #[serde(default, skip_serializing_if = "WebhookShape::is_plain")]
+    pub shape: WebhookShape,
     /// The subscription receives the events accepted from this time on, in
     /// milliseconds since the Unix epoch.
     pub effective_at_ms: u64,
@@ -144,9 +182,38 @@ pub struct Subscription {
     pub updated_at_ms: u64,
 }
 
+impl Subscription {
+    /// The scheme that its newest secret signs by.
+    #[must_use]
+    pub fn signature(&self) -> SignatureScheme {
+        self.secrets.first().map_or(SignatureScheme::V1, SigningSecret::scheme)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_of_old_reads_and_a_row_without_options_is_stored_as_of_old() {
+        let old = r#"{"id":"00000000-0000-7000-8000-000000000001","customer":"00000000-0000-7000-8000-000000000002","version":3,"selector":"{}","webhook_url":"https://example.com/","batch":{"max_events":100,"max_bytes":262144,"max_wait_ms":50},"retry":{"max_retries":5,"max_delay_s":86400,"client_errors":"dead_letter"},"ordered":false,"description":null,"status":{"state":"active"},"secrets":[{"text":"whsec_x","expires_at_ms":null}],"effective_at_ms":1,"created_at_ms":2,"updated_at_ms":3}"#;
+        let subscription: Subscription = serde_json::from_str(old).unwrap();
+        assert!(subscription.headers.is_empty() && subscription.shape.is_plain());
+        assert_eq!(
+            (subscription.rate_limit_per_second, subscription.signature()),
+            (None, SignatureScheme::V1)
+        );
+        assert_eq!(serde_json::to_string(&subscription).unwrap(), old);
+        let header = WebhookHeader { name: "x-key".into(), value: "hidden".into() };
+        let shape = WebhookShape { body: WebhookBody::Single, template: Some("1".into()) };
+        let full =
+            Subscription { headers: vec![header], rate_limit_per_second: Some(9), shape, ..subscription };
+        let stored = serde_json::to_string(&full).unwrap();
+        let more = r#","headers":[{"name":"x-key","value":"hidden"}],"rate_limit_per_second":9,"shape":{"body":"single","template":"1"},"#;
+        assert!(stored.contains(more), "{stored}");
+        assert_eq!(serde_json::from_str::<Subscription>(&stored).unwrap(), full);
+        assert!(!format!("{full:?}").contains("hidden"));
+    }
 
     #[test]
     fn a_status_is_stored_as_it_always_was() {

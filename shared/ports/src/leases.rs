@@ -42,6 +42,11 @@ impl Grant {
 pub trait Leases: Send + Sync + 'static {
     /// The next shard to work; nothing when there will never be another.
     async fn granted(&self) -> Option<Grant>;
+
+    /// How many processes work shards now, as far as this one knows; it counts itself.
+    fn processes(&self) -> usize {
+        1
+    }
 }
 
 /// Keeps for each shard the position up to which everything is settled.

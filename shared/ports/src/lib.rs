@@ -11,6 +11,7 @@ mod failure;
 pub mod idempotency;
 pub mod leases;
 pub mod log;
+pub mod product_events;
 pub mod rates;
 pub mod rows;
 #[cfg(any(test, feature = "contract"))]
@@ -24,6 +25,7 @@ pub use failure::{FailureClass, LostDependency, PortError};
 pub use idempotency::Idempotency;
 pub use leases::{Checkpoints, Leases};
 pub use log::Log;
+pub use product_events::ProductEvents;
 pub use rates::Rates;
 pub use rows::Rows;
 pub use webhook_probe::WebhookProbe;

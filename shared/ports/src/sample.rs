@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sluice_model::clock;
 use sluice_model::ids::BatchIds;
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
     Batch, Claim, CustomerId, Delivery, DeliveryId, EventMeta, EventRef, EventSet, Lane, LastAttempt,
     SubscriptionId,
@@ -72,6 +73,7 @@ pub fn delivery(batch: &Batch, subscription: SubscriptionId, events: u16, due_ms
         first_attempt_ms: due_ms,
         last: LastAttempt { status: Some(503), error: Some("busy".to_owned()), at_ms: due_ms },
         due_ms,
+        shape: DeliveryShape::Plain,
     }
 }
 

@@ -7,7 +7,7 @@ use super::event::Opened;
 use super::jsonpath::Evaluation;
 use super::memo::Slot;
 use super::node::SelectorNode;
-use super::{EventTypes, EventView};
+use super::{EventTypes, EventView, PRODUCT_TYPES};
 
 /// The answer of one selector for one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,22 @@ impl From<bool> for Verdict {
 #[derive(Debug, Clone)]
 pub struct CompiledSelector {
     root: Arc<SelectorNode>,
+    /// Whether it names types of events of the product itself.
+    names_product: bool,
 }
 
 impl CompiledSelector {
-    pub(super) fn new(root: SelectorNode) -> Self {
-        Self { root: Arc::new(root) }
+    pub(super) fn new(root: SelectorNode, names_product: bool) -> Self {
+        Self { root: Arc::new(root), names_product }
+    }
+
+    /// False for events of the product itself, unless the selector names them.
+    pub(super) fn may_want(&self, event_type: &str) -> bool {
+        self.names_product || !event_type.starts_with(PRODUCT_TYPES)
+    }
+
+    pub(super) const fn names_product(&self) -> bool {
+        self.names_product
     }
 
     /// True if some part of it looks inside the event rather than at its type.
@@ -64,7 +75,7 @@ impl CompiledSelector {
     /// type alone settles it.
     #[must_use]
     pub fn decided_by_type(&self, event_type: &str) -> Option<bool> {
-        self.root.decided_by_type(event_type)
+        if self.may_want(event_type) { self.root.decided_by_type(event_type) } else { Some(false) }
     }
 
     /// Judges one event, within what the view's budget has left and at most
@@ -83,6 +94,9 @@ impl CompiledSelector {
     pub(super) fn judge(&self, event: &mut EventView<'_>) -> Judgement {
         let mut budget = event.selector_budget();
         let given = budget.left();
+        if !self.may_want(event.event_type()) {
+            return Judgement { verdict: Verdict::NoMatch, steps: 0 };
+        }
         let verdict = judge(&self.root, event, &mut budget);
         let steps = event.charge(given, &budget);
         Judgement { verdict, steps }
@@ -90,10 +104,6 @@ impl CompiledSelector {
 
     pub(super) fn root(&self) -> &SelectorNode {
         &self.root
-    }
-
-    pub(super) fn write_canonical(&self, json: &mut String) {
-        self.root.write_canonical(json);
     }
 }
 

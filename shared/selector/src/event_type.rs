@@ -2,11 +2,15 @@
 
 use super::{SelectorFault, SelectorLimits};
 
+/// The beginning of the types of events of the product itself. Only a selector
+/// that has this text somewhere wants any of them.
+pub const PRODUCT_TYPES: &str = "sluice.";
+
 /// Which event types an `event_type` selector accepts. A type's segments are
 /// the texts between its dots; an event without a type has the type "".
 ///
 /// - `order.created`: that type exactly.
-/// - `*`: every event, one without a type included.
+/// - `*`: every event, one without a type included, but none of the product itself.
 /// - `*` as a segment stands for exactly one segment: `order.*.failed` accepts
 ///   `order.payment.failed`, not `order.failed`.
 /// - a last segment `.*` stands for one or more: `order.*` accepts
@@ -61,9 +65,13 @@ impl EventTypePattern {
         &*self.text == "*"
     }
 
-    /// True if an event of this type ("": it has none) is accepted.
+    /// True if an event of this type ("": it has none) is accepted. A `*` in place
+    /// of the first segment does not stand for the product's own.
     #[must_use]
     pub fn accepts(&self, event_type: &str) -> bool {
+        if self.text.starts_with('*') && event_type.starts_with(PRODUCT_TYPES) {
+            return false;
+        }
         if self.is_any() {
             return true;
         }

@@ -25,6 +25,10 @@ impl CompiledSelector {
     /// Judges one event and says why. The reason is found with the steps that the
     /// verdict leaves of the view's budget.
     pub fn explain(&self, event: &mut EventView<'_>) -> Explanation {
+        if !self.may_want(event.event_type()) {
+            let reason = NOT_NAMED.to_owned();
+            return Explanation { verdict: Verdict::NoMatch, pointer: String::new(), reason };
+        }
         let verdict = self.evaluate(event);
         let mut budget = event.event_budget();
         let given = budget.left();
@@ -37,6 +41,7 @@ impl CompiledSelector {
     }
 }
 
+const NOT_NAMED: &str = "it is an event of Sluice itself, which only a selector that names `sluice.` wants";
 const UNDECIDED: &str = "it could not be judged within its budget of steps";
 const UNEXPLAINED: &str = "judging it took so many steps that none are left to say why";
 

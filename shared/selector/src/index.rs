@@ -167,6 +167,7 @@ impl<T> SubscriptionIndex<T> {
         for Hit { position, strength } in &hits {
             let Some(entry) = self.entries.get(*position as usize) else { continue };
             match strength {
+                Strength::Settles if !entry.selector.may_want(event.event_type()) => {}
                 Strength::Settles if counts(&entry.subscription) => verdicts.matched.push(*position),
                 Strength::Settles => {}
                 Strength::Admits => admitted.push((entry.growth, *position)),
@@ -234,6 +235,6 @@ fn merged(
 impl CompiledSelector {
     /// A copy whose parts are shared with no other selector yet.
     fn unshared(&self) -> Self {
-        Self::new(SelectorNode::clone(self.root()))
+        Self::new(SelectorNode::clone(self.root()), self.names_product())
     }
 }

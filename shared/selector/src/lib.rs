@@ -67,7 +67,7 @@ pub use budget::MatchBudget;
 pub use compiled::{CompiledSelector, Verdict};
 pub use error::{SelectorError, SelectorFault};
 pub use event::{EventView, MatchScratch};
-pub use event_type::{EventTypePattern, EventTypes};
+pub use event_type::{EventTypePattern, EventTypes, PRODUCT_TYPES};
 pub use explain::Explanation;
 pub use index::{
     EventVerdicts, SelectorCost, SubscriptionIndex, TypeCandidates, UndecidedCause, UndecidedSelector,
@@ -99,9 +99,10 @@ impl Selector {
     /// # Errors
     /// The first fault found, and where it is.
     pub fn parse_within(json: &str, limits: &SelectorLimits) -> Result<Self, SelectorError> {
-        let compiled = CompiledSelector::new(parse::parse(json, limits)?);
+        let root = parse::parse(json, limits)?;
         let mut canonical = String::new();
-        compiled.write_canonical(&mut canonical);
+        root.write_canonical(&mut canonical);
+        let compiled = CompiledSelector::new(root, canonical.contains(PRODUCT_TYPES));
         Ok(Self { original: json.into(), canonical: canonical.into(), compiled })
     }
 

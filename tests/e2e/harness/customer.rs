@@ -145,6 +145,16 @@ impl Customer {
         })
     }
 
+    /// Waits for this many events in dead letters of a subscription.
+    #[track_caller]
+    pub(crate) fn wait_for_dead_letters_of(&self, subscription: &str, events: usize) -> Vec<Value> {
+        wait_for(&format!("{events} events in dead letters of {subscription}"), || {
+            let of_it = |letter: &Value| letter["workflow_id"] == subscription;
+            let letters: Vec<Value> = self.dead_letters().into_iter().filter(of_it).collect();
+            (letters.iter().map(event_count).sum::<usize>() >= events).then_some(letters)
+        })
+    }
+
     #[track_caller]
     pub(crate) fn redrive(&self, subscription: &str) -> Value {
         let body = json!({"workflow_id": subscription});

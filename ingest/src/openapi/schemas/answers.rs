@@ -2,6 +2,7 @@
 
 use super::{Named, boolean, count, list, one_of, open, or_null, text, whole};
 use crate::describe::parts::schema_ref;
+use crate::routes::limits as routes;
 use serde_json::{Value, json};
 
 pub(super) fn all() -> Vec<Named> {
@@ -143,6 +144,11 @@ fn subscription_fields() -> Vec<Named> {
         ("retry", schema_ref("RetryPolicy")),
         ("ordered", boolean()),
         ("description", json!({ "type": ["string", "null"] })),
+        ("headers", json!({ "type": "object", "additionalProperties": { "const": routes::HEADER_MASK } })),
+        ("signature", schema_ref("SignatureScheme")),
+        ("rate_limit_per_second", json!({ "type": ["integer", "null"] })),
+        ("body", schema_ref("WebhookBody")),
+        ("transform", or_null(schema_ref("Transform"))),
         ("version", count()),
         ("effective_at", schema_ref("Time")),
         ("created_at", schema_ref("Time")),
@@ -153,10 +159,24 @@ fn subscription_fields() -> Vec<Named> {
 fn subscriptions() -> Vec<Named> {
     let with = |more: &[Named]| {
         let mut schema = whole(&[&subscription_fields()[..], more].concat());
+        schema["properties"]["public_key"] = json!({
+            "type": "string", "pattern": "^whpk_",
+            "description": "What verifies its signatures, with `v1a`.",
+        });
         schema["properties"]["status_reason"] = json!({ "type": "string", "description": "Why it is disabled: gone, backlog_full, by_customer." });
         schema
     };
-    let secret = json!({ "type": "string", "pattern": "^whsec_", "description": "Shown this once." });
+    let mut with_secret = with(&[]);
+    with_secret["properties"]["secret"] =
+        json!({ "type": "string", "pattern": "^whsec_", "description": "Shown this once; not with `v1a`." });
+    let problem =
+        whole(&[("message", text()), ("pointer", text()), ("line", json!({ "type": ["integer", "null"] }))]);
+    let made = whole(&[
+        ("ok", boolean()),
+        ("body", json!({ "description": "The webhook's body." })),
+        ("bytes", count()),
+    ]);
+    let failed = whole(&[("ok", boolean()), ("error", schema_ref("TransformProblem"))]);
     let sent = whole(&[
         ("delivered", boolean()),
         ("event_id", schema_ref("EventId")),
@@ -196,7 +216,9 @@ fn subscriptions() -> Vec<Named> {
     ]);
     vec![
         ("Subscription", with(&[])),
-        ("SubscriptionWithSecret", with(&[("secret", secret)])),
+        ("SubscriptionWithSecret", with_secret),
+        ("TransformProblem", problem),
+        ("TransformResult", json!({ "oneOf": [made, failed] })),
         ("SubscriptionPage", page("subscriptions", "Subscription", &[("total", count())])),
         ("SentTrial", sent),
         ("JudgedEvent", judged),
@@ -216,8 +238,15 @@ fn subscriptions() -> Vec<Named> {
 }
 
 fn given_up_and_replayed() -> Vec<Named> {
-    let reasons =
-        ["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"];
+    let reasons = [
+        "exhausted",
+        "refused",
+        "subscription_disabled",
+        "backlog_full",
+        "poison",
+        "too_expensive",
+        "transform_failed",
+    ];
     let mut letter = whole(&[
         ("dead_letter_id", schema_ref("Id")),
         ("workflow_id", schema_ref("Id")),

@@ -17,7 +17,7 @@ pub(super) fn all(config: &IngestConfig) -> Vec<Named> {
     let mut all = basics();
     all.extend(events(config));
     all.extend(selectors());
-    all.extend(subscriptions());
+    all.extend(subscriptions(config));
     all.extend(operators());
     all
 }
@@ -191,7 +191,7 @@ fn function(limits: &SelectorLimits) -> Value {
     ] })
 }
 
-fn subscriptions() -> Vec<Named> {
+fn subscriptions(config: &IngestConfig) -> Vec<Named> {
     let url = json!({
         "type": "string", "format": "uri", "maxLength": 2048,
         "description": "https://…; to private addresses only where the server is told to allow it.",
@@ -221,10 +221,20 @@ fn subscriptions() -> Vec<Named> {
             ("retry", schema_ref("RetryPolicy")),
             ("ordered", boolean()),
             ("description", description.clone()),
+            ("headers", or_null(schema_ref("WebhookHeaders"))),
+            ("rate_limit_per_second", or_null(within(1, routes::SUBSCRIPTION_RATE_MAX.into()))),
+            ("body", schema_ref("WebhookBody")),
+            ("transform", or_null(schema_ref("Transform"))),
         ];
         all.extend_from_slice(more);
         all
     };
+    let own_secret = json!({
+        "type": "string", "format": "sluice-signing-secret",
+        "description": "One of one's own: `whsec_` and base64 of 24 to 64 bytes; with `v1a`, `whsk_` and base64 of \
+                        an ed25519 seed and its public key.",
+    });
+    let signing = [("secret", own_secret), ("signature", schema_ref("SignatureScheme"))];
     let trial = json!({ "oneOf": [
         closed(&[("last", within(1, 100))], &["last"]),
         closed(&[("payload", json!({ "description": "Any JSON of at most 16 KiB." }))], &[]),
@@ -257,11 +267,22 @@ fn subscriptions() -> Vec<Named> {
         ],
         &[],
     );
-    vec![
+    let mut all = shapes(config);
+    all.extend([
         ("BatchPolicy", batch),
         ("RetryPolicy", retry),
-        ("NewSubscription", closed(&fields(&[]), &["event_selector", "webhook_url"])),
+        ("NewSubscription", closed(&fields(&signing), &["event_selector", "webhook_url"])),
         ("SubscriptionChange", closed(&fields(&[("status", one_of(&["active", "disabled"]))]), &[])),
+        (
+            "Rotation",
+            closed(
+                &[
+                    ("keep_s", within(0, config.subscription.rotation_keep_s_max)),
+                    ("signature", schema_ref("SignatureScheme")),
+                ],
+                &[],
+            ),
+        ),
         ("Trial", trial),
         ("NewReplay", replay),
         ("Redrive", redrive),
@@ -276,6 +297,54 @@ fn subscriptions() -> Vec<Named> {
                 &["customer_id", "webhook_url"],
             ),
         ),
+    ]);
+    all
+}
+
+/// What a subscription may say of how its webhooks are signed and what they look like.
+fn shapes(config: &IngestConfig) -> Vec<Named> {
+    let limits = &config.subscription;
+    let headers = json!({
+        "type": "object", "maxProperties": limits.headers_max,
+        "propertyNames": { "type": "string", "format": "sluice-header-name" },
+        "additionalProperties": { "type": "string", "format": "sluice-header-value" },
+        "description": format!(
+            "Sent with each webhook; at most {} bytes of names and values. Not those that HTTP or Sluice sets. \
+             Answers show `{}` for each value; in a change it keeps the stored one.",
+            limits.header_bytes_max, routes::HEADER_MASK,
+        ),
+    });
+    let template = json!({ "description": format!(
+        "Any JSON of at most {} bytes. Its strings are minijinja templates over the event; a string that is one \
+         `{{{{ expression }}}}` becomes its value with its type.",
+        config.transform.template_bytes_max,
+    ) });
+    let made_up = [
+        ("event_type", json!({ "type": "string", "minLength": 1, "maxLength": 256 })),
+        ("payload", json!({ "description": "Any JSON of at most 16 KiB." })),
+    ];
+    let tried =
+        [("template", json!({ "description": "A template to try." })), ("body", schema_ref("WebhookBody"))];
+    let of_stored = [&[("event_id", schema_ref("EventId"))][..], &tried].concat();
+    let of_made_up = [&made_up[..], &tried].concat();
+    vec![
+        ("WebhookHeaders", headers),
+        (
+            "SignatureScheme",
+            json!({
+                "type": "string", "enum": ["v1", "v1a"],
+                "description": "Of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519.",
+            }),
+        ),
+        (
+            "WebhookBody",
+            json!({
+                "type": "string", "enum": ["array", "single"],
+                "description": "An array of events; or one event a webhook, without an array around it.",
+            }),
+        ),
+        ("Transform", closed(&[("template", template)], &["template"])),
+        ("TransformTrial", json!({ "oneOf": [closed(&of_stored, &["event_id"]), closed(&of_made_up, &[])] })),
     ]
 }
 

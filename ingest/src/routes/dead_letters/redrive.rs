@@ -5,15 +5,14 @@ use crate::contexts::DeadLettersContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::{ApiRequest, TimeRange, either};
-use crate::routes::subscriptions::check_active;
+use crate::routes::subscriptions::{check_active, new_delivery_shape};
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::directory::CustomerState;
 use sluice_model::clock::now_ms;
-use sluice_model::{
-    CustomerId, DeadLetter, Delivery, DeliveryId, LastAttempt, SubscriptionId, SubscriptionStatus,
-};
+use sluice_model::subscription::DeliveryShape;
+use sluice_model::{DeadLetter, Delivery, DeliveryId, LastAttempt, SubscriptionId, SubscriptionStatus};
 use sluice_ports::event_store::DeadLetterQuery;
 
 const LIMIT_DEFAULT: usize = 1000;
@@ -98,7 +97,7 @@ pub(super) async fn redrive(
         done.skipped += others.len();
         done.redriven += deliverable.len();
         done.events += deliverable.iter().map(|letter| letter.delivery.event_count()).sum::<usize>();
-        move_to_queue(context, customer.id(), deliverable).await?;
+        move_to_queue(context, &state, deliverable).await?;
     }
     Ok(json(StatusCode::OK, &done))
 }
@@ -110,7 +109,7 @@ fn can_be_delivered(state: &CustomerState, letter: &DeadLetter) -> bool {
 
 async fn move_to_queue(
     context: &DeadLettersContext,
-    customer: CustomerId,
+    state: &CustomerState,
     letters: Vec<DeadLetter>,
 ) -> Result<(), ApiError> {
     if letters.is_empty() {
@@ -118,9 +117,16 @@ async fn move_to_queue(
     }
     let ids = letters.iter().map(|letter| letter.id).collect();
     let now_ms = now_ms();
-    let deliveries = letters.into_iter().map(|letter| untried(letter.delivery, now_ms)).collect();
+    let shape = |delivery: &Delivery| {
+        state
+            .subscription(delivery.subscription)
+            .map_or(DeliveryShape::Unpinned, |known| new_delivery_shape(known))
+    };
+    let untried =
+        |letter: DeadLetter| Delivery { shape: shape(&letter.delivery), ..untried(letter.delivery, now_ms) };
+    let deliveries = letters.into_iter().map(untried).collect();
     context.queue.put(deliveries).await?;
-    context.store.delete_dead_letters(customer, ids).await?;
+    context.store.delete_dead_letters(state.customer.id, ids).await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::contexts::EventsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::ApiRequest;
-use crate::routes::subscriptions::check_active;
+use crate::routes::subscriptions::{check_active, new_delivery_shape};
 use crate::trials::on_own_thread;
 use http::StatusCode;
 use hyper::body::Incoming;
@@ -101,5 +101,6 @@ fn delivery(subscription: &Subscription, id: EventId, now_ms: u64) -> Delivery {
         first_attempt_ms: 0,
         last: LastAttempt::default(),
         due_ms: now_ms,
+        shape: new_delivery_shape(subscription),
     }
 }

@@ -1,32 +1,24 @@
-//! Changing, enabling and deleting a subscription, and rotating its secret.
+//! Changing, enabling and deleting a subscription.
 
 use super::read::find;
-use super::wire::{self, SubscriptionChange, WantedStatus, view, view_with_secret};
-use super::{catalogue_error, checked_selector, webhook_url};
+use super::wire::{self, SubscriptionChange, WantedStatus, view};
+use super::{catalogue_error, checked_selector, headers, shape, webhook_url};
 use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json as json_reply, no_content};
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, FieldChange};
 use http::StatusCode;
 use hyper::body::Incoming;
-use serde_json::json;
-use sluice_catalogue::secrets::new_signing_secret;
-use sluice_model::clock::{now_ms, rfc3339_string};
-use sluice_model::subscription::SigningSecret;
+use sluice_model::clock::now_ms;
 use sluice_model::{DisabledReason, Subscription, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
-
-/// How long an old secret signs beside its successor.
-const OLD_SECRET_MS: u64 = 24 * 3_600_000;
-
-/// The most secrets of a subscription. A rotation that would need one more is refused.
-const SECRETS_MAX: usize = 4;
+use sluice_shape::ShapeLimits;
 
 /// How often a change is tried while others change the same subscription.
 const TRIES: u32 = 8;
 
 /// From when on a changed subscription counts.
-enum EffectiveFrom {
+pub(super) enum EffectiveFrom {
     /// From when it counted before the change.
     Unchanged,
     /// From now on.
@@ -44,6 +36,7 @@ pub(super) async fn patch(
     let selector = change.event_selector.as_deref().map(checked_selector).transpose()?;
     let check_url = |url: &str| webhook_url::check(url, context.allow_private_webhooks);
     let url = change.webhook_url.as_deref().map(check_url).transpose()?;
+    let template = checked_template(&change.transform, context.transform)?;
     let changed = update(request, |subscription| {
         if let Some(selector) = &selector {
             subscription.selector.clone_from(selector);
@@ -51,15 +44,41 @@ pub(super) async fn patch(
         if let Some(url) = &url {
             subscription.webhook_url.clone_from(url);
         }
-        subscription.batch = wire::checked_batch(change.batch.onto(subscription.batch))?;
+        let body = change.body.unwrap_or(subscription.shape.body);
+        let batch = change.batch.onto(subscription.batch);
+        let batch = shape::batch_of_body(batch, change.batch.max_events, subscription.shape.body, body)?;
+        subscription.batch = wire::checked_batch(batch)?;
+        subscription.shape.body = body;
+        subscription.shape.template = template.clone().onto(subscription.shape.template.take());
         subscription.retry = wire::checked_retry(change.retry.onto(subscription.retry))?;
         subscription.ordered = change.ordered.unwrap_or(subscription.ordered);
+        match &change.headers {
+            FieldChange::Keep => {}
+            FieldChange::Remove => subscription.headers.clear(),
+            FieldChange::Set(given) => {
+                subscription.headers = headers::checked(given, &subscription.headers, &context.limits)?;
+            }
+        }
+        let rate = change.rate_limit_per_second.clone().onto(subscription.rate_limit_per_second);
+        subscription.rate_limit_per_second = wire::checked_rate(rate)?;
         let description = change.description.clone().onto(subscription.description.take());
         subscription.description = wire::checked_description(description)?;
         Ok(change.status.map_or(EffectiveFrom::Unchanged, |status| set_status(subscription, status)))
     })
     .await?;
     Ok(json_reply(StatusCode::OK, &view(&changed)))
+}
+
+/// What becomes of the template, if the new one compiles.
+fn checked_template(
+    change: &FieldChange<shape::TransformField>,
+    limits: ShapeLimits,
+) -> Result<FieldChange<String>, ApiError> {
+    Ok(match change {
+        FieldChange::Keep => FieldChange::Keep,
+        FieldChange::Remove => FieldChange::Remove,
+        FieldChange::Set(transform) => FieldChange::Set(transform.checked(limits)?),
+    })
 }
 
 fn set_status(subscription: &mut Subscription, wanted: WantedStatus) -> EffectiveFrom {
@@ -84,37 +103,6 @@ pub(super) async fn delete(request: &ApiRequest<'_>) -> Result<ApiReply, ApiErro
     Ok(no_content())
 }
 
-/// `POST /v1/subscriptions/{id}/rotate-secret`.
-pub(super) async fn rotate_secret(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
-    let now_ms = now_ms();
-    let fresh = SigningSecret { text: new_signing_secret(), expires_at_ms: None };
-    let changed = update(request, |subscription| {
-        let secrets = &mut subscription.secrets;
-        secrets.retain(|old| old.expires_at_ms.is_none_or(|at| at > now_ms));
-        if secrets.len() >= SECRETS_MAX {
-            return Err(too_many_secrets(secrets));
-        }
-        for old in &mut *secrets {
-            old.expires_at_ms.get_or_insert(now_ms + OLD_SECRET_MS);
-        }
-        secrets.insert(0, fresh.clone());
-        Ok(EffectiveFrom::Unchanged)
-    })
-    .await?;
-    Ok(json_reply(StatusCode::OK, &view_with_secret(&changed)))
-}
-
-/// The refusal of a rotation that would drop a secret while it still signs.
-fn too_many_secrets(secrets: &[SigningSecret]) -> ApiError {
-    let first_expiry_ms = secrets.iter().filter_map(|secret| secret.expires_at_ms).min();
-    let text = format!("{} secrets sign, the most there may be; the oldest must expire first", secrets.len());
-    let error = ApiError::new(StatusCode::CONFLICT, "TOO_MANY_SECRETS", text);
-    match first_expiry_ms {
-        Some(ms) => error.details(json!({ "possible_at": rfc3339_string(ms) })),
-        None => error,
-    }
-}
-
 /// `POST /v1/subscriptions/{id}/enable`.
 pub(super) async fn enable(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let changed = update(request, |subscription| Ok(set_status(subscription, WantedStatus::Active))).await?;
@@ -122,7 +110,7 @@ pub(super) async fn enable(request: &ApiRequest<'_>) -> Result<ApiReply, ApiErro
 }
 
 /// Changes the subscription that the path names, while others may change it too.
-async fn update(
+pub(super) async fn update(
     request: &ApiRequest<'_>,
     change: impl Fn(&mut Subscription) -> Result<EffectiveFrom, ApiError>,
 ) -> Result<Subscription, ApiError> {

@@ -1,7 +1,7 @@
 //! Creating a subscription.
 
 use super::wire::{self, NewSubscription, TestSubscription, view_with_secret};
-use super::{checked_selector, webhook_url};
+use super::{checked_selector, headers, secret, shape, webhook_url};
 use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
@@ -10,9 +10,8 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use sluice_catalogue::directory::CustomerEntry;
-use sluice_catalogue::secrets::new_signing_secret;
 use sluice_model::clock::now_ms;
-use sluice_model::subscription::SigningSecret;
+use sluice_model::subscription::WebhookShape;
 use sluice_model::{Subscription, SubscriptionId, SubscriptionStatus};
 
 /// `POST /v1/subscriptions`.
@@ -59,18 +58,24 @@ async fn create_for(
         return Err(ApiError::new(StatusCode::CONFLICT, "TOO_MANY_SUBSCRIPTIONS", text));
     }
     let now_ms = now_ms();
+    let body = new.body.unwrap_or_default();
+    let batch = new.batch.onto(Default::default());
+    let template = new.transform.map(|transform| transform.checked(context.transform)).transpose()?;
     let subscription = Subscription {
         id: SubscriptionId::new(now_ms),
         customer: customer.id(),
         version: 1,
         selector: checked_selector(&new.event_selector)?,
         webhook_url: webhook_url::check(&new.webhook_url, context.allow_private_webhooks)?,
-        batch: wire::checked_batch(new.batch.onto(Default::default()))?,
+        batch: wire::checked_batch(shape::batch_of_body(batch, new.batch.max_events, body, body)?)?,
         retry: wire::checked_retry(new.retry.onto(Default::default()))?,
         ordered: new.ordered,
         description: wire::checked_description(new.description)?,
         status: SubscriptionStatus::Active,
-        secrets: vec![SigningSecret { text: new_signing_secret(), expires_at_ms: None }],
+        secrets: vec![secret::first(new.secret, new.signature.unwrap_or_default())?],
+        headers: headers::checked(&new.headers, &[], &context.limits)?,
+        rate_limit_per_second: wire::checked_rate(new.rate_limit_per_second)?,
+        shape: WebhookShape { body, template },
         effective_at_ms: now_ms,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,

@@ -4,6 +4,8 @@
 mod judge;
 mod send;
 
+pub(super) use send::test_webhook;
+
 use super::read::find;
 use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;

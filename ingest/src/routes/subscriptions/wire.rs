@@ -1,15 +1,24 @@
 //! Subscriptions as requests and answers write them.
 
+use super::headers::{GivenHeaders, masked};
+use super::shape::TransformField;
 use crate::error::ApiError;
 use crate::request::{FieldChange, only_object, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sluice_catalogue::secrets::SigningKey;
 use sluice_model::clock::rfc3339_string;
+use sluice_model::subscription::WebhookBody;
 use sluice_model::{
-    BatchPolicy, ClientErrors, CustomerId, RetryPolicy, Subscription, SubscriptionId, SubscriptionStatus,
+    BatchPolicy, ClientErrors, CustomerId, RetryPolicy, SignatureScheme, Subscription, SubscriptionId,
+    SubscriptionStatus,
 };
+use std::collections::BTreeMap;
 
 pub(crate) const DESCRIPTION_BYTES_MAX: usize = 1024;
+
+/// The greatest rate limit of a subscription, in events a second.
+pub(crate) const SUBSCRIPTION_RATE_MAX: u32 = 10_000_000;
 
 /// A new subscription.
 #[derive(Deserialize)]
@@ -25,13 +34,33 @@ pub(super) struct NewSubscription {
     pub ordered: bool,
     #[serde(default)]
     pub description: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub headers: GivenHeaders,
+    pub secret: Option<String>,
+    pub signature: Option<SignatureScheme>,
+    pub rate_limit_per_second: Option<u32>,
+    pub body: Option<WebhookBody>,
+    pub transform: Option<TransformField>,
 }
 
 impl NewSubscription {
     /// A subscription with the default policies.
     pub(super) fn with_defaults(event_selector: Box<RawValue>, webhook_url: String) -> Self {
         let (batch, retry) = Default::default();
-        Self { event_selector, webhook_url, batch, retry, ordered: false, description: None }
+        Self {
+            event_selector,
+            webhook_url,
+            batch,
+            retry,
+            ordered: false,
+            description: None,
+            headers: GivenHeaders::new(),
+            secret: None,
+            signature: None,
+            rate_limit_per_second: None,
+            body: None,
+            transform: None,
+        }
     }
 }
 
@@ -58,6 +87,13 @@ pub(super) struct SubscriptionChange {
     pub ordered: Option<bool>,
     #[serde(default)]
     pub description: FieldChange<String>,
+    #[serde(default)]
+    pub headers: FieldChange<GivenHeaders>,
+    #[serde(default)]
+    pub rate_limit_per_second: FieldChange<u32>,
+    pub body: Option<WebhookBody>,
+    #[serde(default)]
+    pub transform: FieldChange<TransformField>,
     pub status: Option<WantedStatus>,
 }
 
@@ -73,7 +109,7 @@ pub(super) enum WantedStatus {
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct BatchChange {
-    max_events: Option<u32>,
+    pub max_events: Option<u32>,
     max_bytes: Option<u32>,
     max_wait_ms: Option<u32>,
 }
@@ -129,6 +165,14 @@ pub(super) fn checked_retry(policy: RetryPolicy) -> Result<RetryPolicy, ApiError
     Ok(policy)
 }
 
+/// The rate limit, if it is in range.
+pub(super) fn checked_rate(rate: Option<u32>) -> Result<Option<u32>, ApiError> {
+    if let Some(rate) = rate {
+        in_range("rate_limit_per_second", rate, 1, SUBSCRIPTION_RATE_MAX)?;
+    }
+    Ok(rate)
+}
+
 /// The description, if it is not too long.
 pub(super) fn checked_description(text: Option<String>) -> Result<Option<String>, ApiError> {
     if text.as_ref().is_some_and(|text| text.len() > DESCRIPTION_BYTES_MAX) {
@@ -154,6 +198,13 @@ pub(super) struct SubscriptionView<'a> {
     retry: RetryPolicy,
     ordered: bool,
     description: Option<&'a str>,
+    headers: BTreeMap<&'a str, &'static str>,
+    signature: SignatureScheme,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    rate_limit_per_second: Option<u32>,
+    body: WebhookBody,
+    transform: Option<TransformField>,
     version: u32,
     effective_at: String,
     created_at: String,
@@ -180,6 +231,12 @@ pub(super) fn view(subscription: &Subscription) -> SubscriptionView<'_> {
         retry: subscription.retry,
         ordered: subscription.ordered,
         description: subscription.description.as_deref(),
+        headers: masked(&subscription.headers),
+        signature: subscription.signature(),
+        public_key: public_key(subscription),
+        rate_limit_per_second: subscription.rate_limit_per_second,
+        body: subscription.shape.body,
+        transform: TransformField::of(&subscription.shape),
         version: subscription.version,
         effective_at: rfc3339_string(subscription.effective_at_ms),
         created_at: rfc3339_string(subscription.created_at_ms),
@@ -188,8 +245,17 @@ pub(super) fn view(subscription: &Subscription) -> SubscriptionView<'_> {
     }
 }
 
-/// A subscription with its newest secret, for the one answer that shows it.
+/// A subscription with its newest secret, for the one answer that shows it. The
+/// receiver of an ed25519 signature needs the public key only, so the private one
+/// is never shown.
 pub(super) fn view_with_secret(subscription: &Subscription) -> SubscriptionView<'_> {
-    let secret = subscription.secrets.first().map(|secret| secret.text.as_str());
-    SubscriptionView { secret, ..view(subscription) }
+    let newest = subscription.secrets.first();
+    let shared = newest.filter(|secret| secret.scheme() == SignatureScheme::V1);
+    SubscriptionView { secret: shared.map(|secret| secret.text.as_str()), ..view(subscription) }
+}
+
+/// The public half of the newest key, where it has one.
+fn public_key(subscription: &Subscription) -> Option<String> {
+    let newest = subscription.secrets.first().filter(|secret| secret.scheme() == SignatureScheme::V1a)?;
+    SigningKey::parse(&newest.text).ok()?.public_key()
 }

@@ -179,13 +179,25 @@ class ClientMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
-    def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
+    def rotate_secret(
+        self,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     def test_event(self, subscription_id: str, body: Optional[types.Trial] = None) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    def test_transform(
+        self,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
 
 class AdminMethods:
@@ -294,9 +306,14 @@ class AdminMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
-    def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
+    def rotate_secret(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     def test_event(
         self,
@@ -306,6 +323,15 @@ class AdminMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    def test_transform(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
 
 class AsyncClientMethods:
@@ -485,9 +511,13 @@ class AsyncClientMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
-    async def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
+    async def rotate_secret(
+        self,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     async def test_event(
         self,
@@ -496,6 +526,14 @@ class AsyncClientMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    async def test_transform(
+        self,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
 
 class AsyncAdminMethods:
@@ -604,9 +642,14 @@ class AsyncAdminMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
-    async def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
+    async def rotate_secret(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     async def test_event(
         self,
@@ -616,3 +659,12 @@ class AsyncAdminMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    async def test_transform(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))

@@ -22,6 +22,7 @@ use sluice_ports::log::{Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -34,12 +35,17 @@ const GRANTS_MAX: usize = 64;
 /// The processor's end: grants as they come.
 pub struct ShardLeases {
     grants: Mutex<mpsc::Receiver<Grant>>,
+    processes: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl Leases for ShardLeases {
     async fn granted(&self) -> Option<Grant> {
         self.grants.lock().await.recv().await
+    }
+
+    fn processes(&self) -> usize {
+        self.processes.load(Ordering::Relaxed)
     }
 }
 
@@ -51,6 +57,8 @@ pub struct Keeper {
     lease: Duration,
     renew_every: Duration,
     grants: mpsc::Sender<Grant>,
+    /// The processes that work shards, as they were last seen.
+    processes: Arc<AtomicUsize>,
     observed: Observed,
     stream: StreamWatch,
     beats: u64,
@@ -89,6 +97,7 @@ impl Keeper {
         let held = Arc::new(Held::new(table, me, Arc::clone(&log) as _));
         let (grants, receiver) = mpsc::channel(GRANTS_MAX);
         let checkpoints = LeaseCheckpoints::fenced(&held);
+        let processes = Arc::new(AtomicUsize::new(1));
         let keeper = Self {
             held,
             stream: StreamWatch::new(log, config),
@@ -97,12 +106,13 @@ impl Keeper {
             lease,
             renew_every: Duration::from_millis(config.lease_renew_ms),
             grants,
+            processes: Arc::clone(&processes),
             observed,
             beats: random_u128() as u64 >> 24,
             watching: JoinSet::new(),
             left: false,
         };
-        (keeper, ShardLeases { grants: Mutex::new(receiver) }, checkpoints)
+        (keeper, ShardLeases { grants: Mutex::new(receiver), processes }, checkpoints)
     }
 
     /// Keeps leases until told to stop; then gives all back, once nothing of
@@ -156,6 +166,7 @@ impl Keeper {
         self.held.table.beat(&self.held.me, self.beats).await?;
         let rows = self.held.table.rows().await?;
         let view = self.observed.look(rows, Instant::now());
+        self.processes.store(view.workers.len().max(1), Ordering::Relaxed);
         for name in view.dead {
             let table = Arc::clone(&self.held.table);
             tokio::spawn(async move { table.delete(&name).await });

@@ -1,7 +1,7 @@
 use super::*;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
-use sluice_model::subscription::SigningSecret;
+use sluice_model::subscription::{SigningSecret, WebhookHeader};
 use sluice_ports::catalogue::contract::Sample;
 
 const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -62,6 +62,29 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
     assert!(matches!(error, SealError::NotOpened(_)));
     let error = self::sealer(&[TWO]).opened(sealed).unwrap_err();
     assert!(error.to_string().contains("`one`") && error.to_string().contains("secrets.keys"), "{error}");
+}
+
+#[test]
+fn a_sealed_header_opens_only_under_its_name() {
+    let (mut plain, sealer) = (subscription(), sealer(&[ONE]));
+    // A value that looks sealed is a value like any other.
+    let header = |name: &str, value: &str| WebhookHeader { name: name.into(), value: value.into() };
+    plain.headers = vec![header("authorization", "Bearer a"), header("x-key", "sealed:v1:one:AAAA")];
+    let sealed = sealer.sealed(&plain).unwrap();
+    assert!(sealed.headers.iter().all(|header| header.value.starts_with("sealed:v1:one:")));
+    assert!(!sealer.is_stale(&sealed) && sealer.is_stale(&plain));
+    assert_eq!(sealer.opened(sealed.clone()).unwrap(), plain);
+
+    let mut swapped = sealed.clone();
+    (swapped.headers[0].value, swapped.headers[1].value) =
+        (sealed.headers[1].value.clone(), sealed.headers[0].value.clone());
+    assert!(matches!(sealer.opened(swapped), Err(SealError::NotOpened(_))));
+    let mut as_secret = sealed.clone();
+    as_secret.secrets[0].text.clone_from(&sealed.headers[0].value);
+    assert!(matches!(sealer.opened(as_secret), Err(SealError::NotOpened(_))));
+    let mut half = sealed;
+    half.headers[1].value = "in plain text".into();
+    assert!(sealer.is_stale(&half));
 }
 
 proptest! {

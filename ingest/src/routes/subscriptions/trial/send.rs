@@ -15,10 +15,13 @@ use std::sync::Arc;
 /// The most bytes of a test event's payload.
 const PAYLOAD_BYTES_MAX: usize = 16 << 10;
 
+/// The most bytes of a test event's type.
+const TYPE_BYTES_MAX: usize = 256;
+
 /// The lane that a test event's id names.
 const LANE: Lane = Lane::new(0).expect("a lane");
 
-const EVENT_TYPE: &[u8] = b"\"sluice.test\"";
+const EVENT_TYPE: &str = "sluice.test";
 const PAYLOAD: &str = r#"{"message":"This is a test event of Sluice."}"#;
 
 /// Sends a test event to the subscription, whatever its selector and status, and
@@ -28,16 +31,10 @@ pub(super) async fn send(
     subscription: Arc<Subscription>,
     payload: Option<&RawValue>,
 ) -> Result<ApiReply, ApiError> {
-    let payload = payload.map_or(PAYLOAD, RawValue::get);
-    if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(ApiError::invalid("payload", format!("has more than {PAYLOAD_BYTES_MAX} bytes")));
-    }
+    let (id, body) = test_webhook(subscription.customer, None, payload)?;
     let Ok(_turn) = context.probes.try_acquire() else {
         return Err(ApiError::overloaded("too many test events are on their way"));
     };
-    let now_ms = clock::now_ms();
-    let id = EventId::new(now_ms, LANE, random_u128() as u64, 0);
-    let body = webhook(id, subscription.customer, payload, now_ms);
     let answer = context.probe.probe(subscription, body.into()).await;
     let is_taken = |status| (200..300).contains(&status);
     let delivered = answer.error.is_none() && answer.status.is_some_and(is_taken);
@@ -53,12 +50,27 @@ pub(super) async fn send(
     Ok(json(StatusCode::OK, &body))
 }
 
-/// The body of a webhook with one test event.
-fn webhook(id: EventId, customer: CustomerId, payload: &str, now_ms: u64) -> Vec<u8> {
+/// The id of a new test event, and the plain body of a webhook with it.
+pub(in crate::routes::subscriptions) fn test_webhook(
+    customer: CustomerId,
+    event_type: Option<&str>,
+    payload: Option<&RawValue>,
+) -> Result<(EventId, Vec<u8>), ApiError> {
+    let payload = payload.map_or(PAYLOAD, RawValue::get);
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(ApiError::invalid("payload", format!("has more than {PAYLOAD_BYTES_MAX} bytes")));
+    }
+    let event_type = event_type.unwrap_or(EVENT_TYPE);
+    if event_type.is_empty() || event_type.len() > TYPE_BYTES_MAX {
+        return Err(ApiError::invalid("event_type", format!("must have 1 to {TYPE_BYTES_MAX} bytes")));
+    }
+    let now_ms = clock::now_ms();
+    let id = EventId::new(now_ms, LANE, random_u128() as u64, 0);
+    let event_type = json!(event_type).to_string();
     let mut body = b"[".to_vec();
     let parts = EnvelopeParts {
         customer: &customer.text(),
-        event_type: Some(EVENT_TYPE),
+        event_type: Some(event_type.as_bytes()),
         source: None,
         tags: None,
         metadata: None,
@@ -68,5 +80,5 @@ fn webhook(id: EventId, customer: CustomerId, payload: &str, now_ms: u64) -> Vec
     envelope::write(&parts, &mut body);
     envelope::stamp(&id.text(), &mut body[1..]);
     body.push(b']');
-    body
+    Ok((id, body))
 }

@@ -1,0 +1,17 @@
+//! Shapes of webhooks: what a webhook's body is made of its events.
+//!
+//! A template is a JSON value whose strings are minijinja templates over an
+//! event. It has no clock, no randomness, no includes and no macros: the same
+//! event gives the same bytes, always. Fuel bounds its time and its memory.
+
+mod body;
+mod bounded;
+mod deep_stack;
+mod limits;
+mod shape_id;
+mod template;
+
+pub use body::{BodyDraft, ShapedBody};
+pub use limits::ShapeLimits;
+pub use shape_id::{kept_text, read_kept, shape_of};
+pub use template::{EventTemplate, TransformError};

@@ -1,0 +1,150 @@
+//! What a subscription says of its webhooks: headers, signature, pace and shape.
+
+use crate::remote::call::Json;
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The value of an option that removes what is stored.
+const NONE: &str = "none";
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SignatureArg {
+    /// HMAC-SHA256 with a secret that both sides have
+    V1,
+    /// ed25519, verified with the public key that is shown
+    V1a,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BodyArg {
+    /// An array of events
+    Array,
+    /// One event a webhook, without an array around it
+    Single,
+}
+
+/// The first secret of a subscription.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct FirstSecretArgs {
+    /// A secret of your own: `whsec_` and base64 of 24 to 64 bytes
+    #[arg(long, value_name = "SECRET", env = "SLUICE_WEBHOOK_SECRET", hide_env_values = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// How webhooks are signed
+    #[arg(long, value_name = "SCHEME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<SignatureArg>,
+}
+
+/// How webhooks are sent and what they look like.
+#[derive(Debug, Args)]
+pub(crate) struct WebhookArgs {
+    /// A header of each webhook, as `Name: value`; may be given again. Given once, the
+    /// stored headers are replaced; `none` removes them
+    #[arg(long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// Events a second that it is sent, at the most; `none` for no limit
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<String>,
+    /// What a webhook's body holds
+    #[arg(long, value_name = "FORM")]
+    body: Option<BodyArg>,
+    /// The template that each event is put through: JSON whose strings are minijinja;
+    /// `none` for events as they are
+    #[arg(long, value_name = "JSON")]
+    template: Option<String>,
+}
+
+/// A value that a request sets, or `null` that removes it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Setting<T> {
+    Value(T),
+    Nothing(()),
+}
+
+#[derive(Serialize)]
+struct TransformBody {
+    template: Json,
+}
+
+/// What a request says of them: absent fields stay absent.
+#[derive(Serialize)]
+pub(super) struct WebhookBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Setting<BTreeMap<&'a str, &'a str>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit_per_second: Option<Setting<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<BodyArg>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transform: Option<Setting<TransformBody>>,
+}
+
+impl WebhookArgs {
+    pub(super) fn body(&self) -> anyhow::Result<WebhookBody<'_>> {
+        let headers = match self.headers.as_slice() {
+            [] => None,
+            [only] if only == NONE => Some(Setting::Nothing(())),
+            several => {
+                Some(Setting::Value(several.iter().map(|text| header(text)).collect::<Result<_, _>>()?))
+            }
+        };
+        let rate = setting(self.rate_limit.as_deref(), |text| text.parse().context("--rate-limit"))?;
+        let template = |text: &str| Ok(TransformBody { template: text.parse().map_err(anyhow::Error::msg)? });
+        let transform = setting(self.template.as_deref(), template).context("--template")?;
+        Ok(WebhookBody { headers, rate_limit_per_second: rate, body: self.body, transform })
+    }
+}
+
+fn setting<T>(
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<Setting<T>>> {
+    match text {
+        None => Ok(None),
+        Some(NONE) => Ok(Some(Setting::Nothing(()))),
+        Some(text) => Ok(Some(Setting::Value(parse(text)?))),
+    }
+}
+
+/// The error does not show the value, which may be a secret.
+fn header(text: &str) -> anyhow::Result<(&str, &str)> {
+    let (name, value) = text.split_once(':').context("--header is not `Name: value`")?;
+    Ok((name.trim(), value.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(headers: &[&str], rate: Option<&str>, template: Option<&str>) -> anyhow::Result<String> {
+        let arguments = WebhookArgs {
+            headers: headers.iter().map(|text| (*text).to_owned()).collect(),
+            rate_limit: rate.map(str::to_owned),
+            body: None,
+            template: template.map(str::to_owned),
+        };
+        Ok(serde_json::to_string(&arguments.body()?)?)
+    }
+
+    #[test]
+    fn what_is_not_given_is_absent_and_none_removes() {
+        assert_eq!(body(&[], None, None).unwrap(), "{}");
+        let removed = r#"{"headers":null,"rate_limit_per_second":null,"transform":null}"#;
+        assert_eq!(body(&["none"], Some("none"), Some("none")).unwrap(), removed);
+        let given = body(&["X-A: b:c", "d:e"], Some("7"), Some(r#"{"a":"{{ payload }}"}"#)).unwrap();
+        let expected = r#"{"headers":{"X-A":"b:c","d":"e"},"rate_limit_per_second":7,"transform":{"template":{"a":"{{ payload }}"}}}"#;
+        assert_eq!(given, expected);
+        for (headers, rate, template) in
+            [(&["secret"][..], None, None), (&[], Some("x"), None), (&[], None, Some("{"))]
+        {
+            let error = body(headers, rate, template).unwrap_err();
+            assert!(!format!("{error:#}").contains("secret"), "{error:#}");
+        }
+    }
+}
