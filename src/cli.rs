@@ -69,6 +69,12 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
+    /// Development on this machine only: a customer with the key test-api-key-12345, /admin/test-customer and
+    /// /admin/test-subscription; webhooks may go anywhere, pages of any origin may call the API. Refuses
+    /// addresses that other machines reach
+    #[arg(long)]
+    #[cfg_attr(feature = "aws", arg(conflicts_with = "distributed"))]
+    pub dev: bool,
     /// Run it on the distributed engine instead: Kinesis, DynamoDB, SQS, Postgres, Redis
     #[cfg(feature = "aws")]
     #[arg(long)]
@@ -78,6 +84,21 @@ pub(crate) struct Up {
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub ingest: IngestFlags,
+}
+
+/// What a server is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Whatever the configuration says.
+    Service,
+    /// Development on one machine.
+    Development,
+}
+
+impl Up {
+    pub(crate) const fn purpose(&self) -> Purpose {
+        if self.dev { Purpose::Development } else { Purpose::Service }
+    }
 }
 
 /// Flags of whatever takes events.

@@ -11,7 +11,8 @@ mod secret_texts;
 mod secrets;
 pub(crate) mod show;
 
-use crate::cli::{Command, Global};
+use crate::cli::{Command, Global, Purpose, ShowConfig};
+use crate::development;
 use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Serialized};
@@ -149,6 +150,11 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         "configuration: drain_ms (from {}): {drain_ms} is not between 100 and 3600000",
         ValueOrigin::of(&figment, "drain_ms")
     );
+    if let Command::Up(flags) | Command::Config(ShowConfig { flags, .. }) = command
+        && flags.purpose() == Purpose::Development
+    {
+        development::check_addresses(&config)?;
+    }
     let otel = cfg!(feature = "otel") || config.telemetry.otlp_endpoint.is_none();
     anyhow::ensure!(
         otel,

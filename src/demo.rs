@@ -5,7 +5,7 @@
 //! events over HTTP; everything is as durable as in `sluice up`, in a data
 //! directory that is removed at the end.
 
-use crate::cli::Demo;
+use crate::cli::{Demo, Purpose};
 use crate::config::Config;
 use crate::process::stop_signal;
 use crate::up::Sluice;
@@ -76,7 +76,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &std::path::Path) -> an
     config.engine.state_segment_bytes = 8 << 20;
 
     let stop = stop_signal(&config)?;
-    let sluice = Sluice::start(&config).await?;
+    let sluice = Sluice::start(&config, Purpose::Service).await?;
     let endpoints = endpoints()?;
     let key = sample_customer(&sluice, &endpoints, options.rate).await?;
     introduce(&sluice, &key, options);

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod cost;
 mod demo;
+mod development;
 #[cfg(feature = "aws")]
 mod distributed;
 mod healthcheck;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         #[cfg(feature = "aws")]
         Command::Up(_) if config.distributed => process::block_on(config, distributed::up(config)),
-        Command::Up(_) => process::block_on(config, up::run(config)),
+        Command::Up(options) => process::block_on(config, up::run(config, options.purpose())),
         Command::Demo(options) => process::block_on(config, demo::run(config, options)),
         #[cfg(feature = "aws")]
         Command::Ingest(_) => process::block_on(config, distributed::ingest(config)),

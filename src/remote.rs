@@ -10,11 +10,12 @@ mod key;
 mod replay;
 mod show;
 mod subscription;
+mod usage;
 
 pub(crate) use show::printable;
 
 use anyhow::Context;
-use call::{ApiCall, Show};
+use call::{ApiCall, Id, Show};
 use clap::{Args, Subcommand};
 use client::ApiClient;
 use serde_json::Value;
@@ -81,14 +82,16 @@ pub(crate) enum Remote {
     Customer(Group<customer::CustomerCommand>),
     /// API keys of a customer: create, list, revoke (admin API)
     Key(Group<key::KeyCommand>),
-    /// Subscriptions of the key's customer, or of one that an operator names
-    Subscription(Group<subscription::SubscriptionCommand>),
-    /// Events: send, get, list, acknowledge
-    Events(Group<events::EventsCommand>),
+    /// Subscriptions: create, list, get, update, delete, test and more
+    Subscription(CustomerGroup<subscription::SubscriptionCommand>),
+    /// Events: send, get, list, acknowledge, resend
+    Events(CustomerGroup<events::EventsCommand>),
     /// Dead letters: list, redrive, delete
-    DeadLetters(Group<dead_letters::DeadLettersCommand>),
+    DeadLetters(CustomerGroup<dead_letters::DeadLettersCommand>),
     /// Deliver history again: start, list, get, cancel
-    Replay(Group<replay::ReplayCommand>),
+    Replay(CustomerGroup<replay::ReplayCommand>),
+    /// Usage by minute, hour or day: accepted, delivered, failed and unmatched events, and bytes
+    Usage(UsageGroup),
 }
 
 /// A subject's commands, and whom they talk to.
@@ -100,15 +103,55 @@ pub(crate) struct Group<C: Subcommand> {
     command: C,
 }
 
+/// A subject's commands that are about a customer: the key's, or one that an operator names.
+#[derive(Debug, Args)]
+pub(crate) struct CustomerGroup<C: Subcommand> {
+    #[command(flatten)]
+    whose: WhoseOptions,
+    #[command(flatten)]
+    connection: ServerOptions,
+    #[command(subcommand)]
+    command: C,
+}
+
+/// The one command about usage, and whom it talks to.
+#[derive(Debug, Args)]
+pub(crate) struct UsageGroup {
+    #[command(flatten)]
+    whose: WhoseOptions,
+    #[command(flatten)]
+    connection: ServerOptions,
+    #[command(flatten)]
+    command: usage::UsageArgs,
+}
+
+/// Whose things a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct WhoseOptions {
+    /// For operators: this customer's, over the admin API; else the key's own, over the public API
+    #[arg(long, global = true, value_name = "ID")]
+    customer: Option<Id>,
+}
+
+impl WhoseOptions {
+    fn call(&self, call: anyhow::Result<ApiCall>) -> anyhow::Result<ApiCall> {
+        Ok(match &self.customer {
+            Some(customer) => call?.for_operator(customer),
+            None => call?,
+        })
+    }
+}
+
 /// Runs one; says how the process ends.
 pub(crate) fn run(remote: &Remote) -> ExitCode {
     let (connection, call) = match remote {
         Remote::Customer(group) => (&group.connection, group.command.call()),
         Remote::Key(group) => (&group.connection, group.command.call()),
-        Remote::Subscription(group) => (&group.connection, group.command.call()),
-        Remote::Events(group) => (&group.connection, group.command.call()),
-        Remote::DeadLetters(group) => (&group.connection, group.command.call()),
-        Remote::Replay(group) => (&group.connection, group.command.call()),
+        Remote::Subscription(group) => (&group.connection, group.whose.call(group.command.call())),
+        Remote::Events(group) => (&group.connection, group.whose.call(group.command.call())),
+        Remote::DeadLetters(group) => (&group.connection, group.whose.call(group.command.call())),
+        Remote::Replay(group) => (&group.connection, group.whose.call(group.command.call())),
+        Remote::Usage(group) => (&group.connection, group.whose.call(Ok(group.command.call()))),
     };
     let (call, client) = match call.and_then(|call| Ok((ApiClient::new(connection, call.side)?, call))) {
         Ok((client, call)) => (call, client),

@@ -7,8 +7,9 @@ use anyhow::Context;
 use futures_util::future::BoxFuture;
 use sluice_catalogue::directory::{Directory, Refresher};
 use sluice_catalogue::sealing::SealedCatalogue;
-use sluice_ingest::{AdminTokens, BoundIngest, IngestParts};
+use sluice_ingest::{AdminTokens, BoundIngest, IngestParts, WorkedShard};
 use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, LostDependency, Rates, Rows, WorkQueue};
+use sluice_processor::health::ShardStatus;
 use sluice_processor::{Processor, ProcessorPorts};
 use sluice_telemetry::emf::{EmfLines, EmfOutput, EmfRole, RoleFacts};
 use sluice_telemetry::{PrometheusHandle, TelemetryConfig};
@@ -141,12 +142,27 @@ pub(crate) fn bind_ingest(
         lost: Box::new(move || (ports.lost)()),
         rows: stores.rows,
         probe: probe.probe(),
+        shards: Box::new(worked_shards(probe.clone())),
         lanes: stores.lanes,
         admin_tokens: ports.admin_tokens,
         config: settings,
         render_metrics: Box::new(move || metrics.render()),
     };
     BoundIngest::bind(parts).context("listen")
+}
+
+fn worked_shards(processor: Processor) -> impl Fn() -> Vec<WorkedShard> + Send + Sync {
+    move || {
+        let worked = |shard: ShardStatus| WorkedShard {
+            shard: shard.shard,
+            running: shard.running,
+            restarts: shard.restarts,
+            lag_ms: shard.lag_ms,
+            unsettled_events: shard.unsettled_events,
+            progress_ms: shard.progress_ms,
+        };
+        processor.status().shards.into_iter().map(worked).collect()
+    }
 }
 
 /// A running role: ends in order when its token is cancelled.

@@ -1,7 +1,9 @@
 //! `sluice up`: both roles in one process on the embedded engine.
 
 use crate::admin_token::AdminTokenSource;
+use crate::cli::Purpose;
 use crate::config::Config;
+use crate::development;
 use crate::process::stop_signal;
 use crate::queue_depths::{self, KnowsAge, QueueSample, QueueSamples};
 use crate::roles::{self, BothRoles, Foundation, IngestPorts, Stores};
@@ -19,12 +21,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs until told to stop.
-#[expect(clippy::print_stdout, reason = "scripts wait for this line")]
-pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "scripts wait for the line, people read the hints"
+)]
+pub(crate) async fn run(config: &Config, purpose: Purpose) -> anyhow::Result<()> {
     let stop = stop_signal(config)?;
     #[cfg(feature = "otel")]
     let exporter = crate::otlp::Exporter::start(&config.telemetry)?;
-    let sluice = Sluice::start(config).await?;
+    let sluice = Sluice::start(config, purpose).await?;
+    if let Purpose::Development = purpose {
+        eprintln!("{}", development::introduction(&sluice.roles.url, sluice.admin_address()));
+    }
     tracing::info!(public = %sluice.address(), admin = %sluice.admin_address(), "listening");
     println!("ready {}", sluice.roles.url);
     // Cancel safe: both are waits.
@@ -48,7 +57,7 @@ pub(crate) struct Sluice {
 
 impl Sluice {
     /// Opens the engine, recovers, binds and runs both roles.
-    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn start(config: &Config, purpose: Purpose) -> anyhow::Result<Self> {
         let metrics = sluice_telemetry::start_metrics()?;
         let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
         let data_dir = &config.data_dir;
@@ -68,6 +77,11 @@ impl Sluice {
         let (measured, every) = (engine.clone(), Duration::from_secs(config.telemetry.queue_sample_s));
         let sample = move || queue_samples(measured.clone());
         foundation.background.spawn(move |stop| queue_depths::measure(every, KnowsAge::Yes, sample, stop));
+
+        match purpose {
+            Purpose::Development => development::open(&foundation.directory).await?,
+            Purpose::Service => development::close(&foundation.directory).await?,
+        }
 
         let stores = stores(&engine);
         let asked = engine.clone();

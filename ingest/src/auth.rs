@@ -68,7 +68,7 @@ pub(crate) fn customer_key(
         return Err(unauthorized("INVALID_API_KEY", "the API key is revoked or has expired"));
     }
     if !entry.customer().is_active() {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "CUSTOMER_SUSPENDED", "the customer is suspended"));
+        return Err(ApiError::suspended());
     }
     Ok(entry)
 }

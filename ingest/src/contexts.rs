@@ -3,6 +3,8 @@
 
 use crate::config::SubscriptionLimits;
 use crate::customer_locks::CustomerLocks;
+use crate::docs::DocsPage;
+use crate::ingest::WorkedShards;
 use crate::produce::{ProduceMetrics, Producer};
 use crate::readiness::Readiness;
 use crate::stream::StreamPace;
@@ -11,6 +13,7 @@ use crate::trials::Trials;
 use bytes::Bytes;
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
+use sluice_history::usage::UsageReader;
 use sluice_ports::{EventStore, WebhookProbe, WorkQueue};
 use sluice_shape::ShapeLimits;
 use std::sync::Arc;
@@ -25,7 +28,9 @@ pub(crate) struct Contexts {
     pub subscriptions: SubscriptionsContext,
     pub dead_letters: DeadLettersContext,
     pub replays: ReplaysContext,
+    pub account: AccountContext,
     pub operators: OperatorsContext,
+    pub system: SystemContext,
     pub health: HealthContext,
 }
 
@@ -98,6 +103,27 @@ pub(crate) struct ReplaysContext {
     pub starts: CustomerLocks,
 }
 
+/// A customer's account.
+pub(crate) struct AccountContext {
+    pub usage: UsageReader,
+    /// Bounds the ranges that a customer reads at a time.
+    pub reads: CustomerLocks,
+}
+
+/// The process, for operators.
+pub(crate) struct SystemContext {
+    pub environment: String,
+    pub readiness: Arc<Readiness>,
+    pub store: Arc<dyn EventStore>,
+    pub queue: Arc<dyn WorkQueue>,
+    pub streams: Arc<Streams>,
+    pub shards: WorkedShards,
+    /// How many lanes the deployment has.
+    pub lanes: u16,
+    /// When the process started, in milliseconds since the Unix epoch.
+    pub started_ms: u64,
+}
+
 /// Customers and their keys, for operators.
 pub(crate) struct OperatorsContext {
     pub lanes: u16,
@@ -114,8 +140,16 @@ pub(crate) struct HealthContext {
     pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
 
-/// The answers of `/openapi.json` on the two listeners.
+/// The descriptions of the two listeners.
 pub(crate) struct Descriptions {
-    pub public: Bytes,
-    pub admin: Bytes,
+    pub public: ListenerDescription,
+    pub admin: ListenerDescription,
+}
+
+/// How a listener describes itself.
+pub(crate) struct ListenerDescription {
+    /// For programs: the answer of `/openapi.json`.
+    pub document: Bytes,
+    /// For people: the answer of `/docs`.
+    pub page: DocsPage,
 }

@@ -14,8 +14,10 @@ pub(crate) enum Tag {
     Subscriptions,
     DeadLetters,
     Replays,
+    Account,
     Customers,
     Keys,
+    System,
     Development,
     Health,
 }
@@ -28,6 +30,8 @@ impl Tag {
             Self::Subscriptions => "subscriptions",
             Self::DeadLetters => "dead letters",
             Self::Replays => "replays",
+            Self::Account => "account",
+            Self::System => "system",
             Self::Customers => "customers",
             Self::Keys => "keys",
             Self::Development => "development",
@@ -42,6 +46,8 @@ impl Tag {
             Self::Subscriptions => "What is delivered, where and how.",
             Self::DeadLetters => "Deliveries that were given up.",
             Self::Replays => "History delivered again.",
+            Self::Account => "Who the customer is, and how much it used.",
+            Self::System => "The process, for those who run it.",
             Self::Customers => "Tenants: who sends and receives events.",
             Self::Keys => "What opens the door to a customer's programs.",
             Self::Development => "There only where the environment is `development` or `demo`.",
@@ -52,8 +58,28 @@ impl Tag {
 
 /// The tags of a listener's document.
 pub(crate) fn tags(audience: Audience) -> Value {
-    let public = [Tag::Events, Tag::Inbox, Tag::Subscriptions, Tag::DeadLetters, Tag::Replays, Tag::Health];
-    let admin = [Tag::Customers, Tag::Keys, Tag::Subscriptions, Tag::Development, Tag::Health];
+    let public = [
+        Tag::Events,
+        Tag::Inbox,
+        Tag::Subscriptions,
+        Tag::DeadLetters,
+        Tag::Replays,
+        Tag::Account,
+        Tag::Health,
+    ];
+    let admin = [
+        Tag::Customers,
+        Tag::Keys,
+        Tag::Events,
+        Tag::Inbox,
+        Tag::Subscriptions,
+        Tag::DeadLetters,
+        Tag::Replays,
+        Tag::Account,
+        Tag::System,
+        Tag::Development,
+        Tag::Health,
+    ];
     let tags: &[Tag] = match audience {
         Audience::Customers => &public,
         Audience::Operators => &admin,

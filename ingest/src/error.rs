@@ -74,6 +74,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("there is no such {kind}"))
     }
 
+    /// 403: the customer is suspended.
+    pub(crate) fn suspended() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "CUSTOMER_SUSPENDED", "the customer is suspended")
+    }
+
     /// 409: the thing's state does not allow the request.
     pub(crate) fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, "CONFLICT", message)

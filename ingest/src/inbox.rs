@@ -8,7 +8,7 @@
 mod filter;
 mod lane_reader;
 
-pub(crate) use filter::EventFilter;
+pub(crate) use filter::{EventFilter, StatusFilter};
 
 use crate::item;
 use crate::status::Standing;

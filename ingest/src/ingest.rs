@@ -20,6 +20,27 @@ use std::sync::Arc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// A shard that this process works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkedShard {
+    /// Its name.
+    pub shard: String,
+    /// Whether its task runs.
+    pub running: bool,
+    /// How often its task had to be started again.
+    pub restarts: u64,
+    /// How far matching lags behind acceptance, in milliseconds.
+    pub lag_ms: u64,
+    /// (event × subscription) that are matched and not settled.
+    pub unsettled_events: u64,
+    /// When it last settled something or had nothing to settle, in milliseconds
+    /// since the Unix epoch.
+    pub progress_ms: u64,
+}
+
+/// Tells the shards that this process works; none if it has the ingest role alone.
+pub type WorkedShards = Box<dyn Fn() -> Vec<WorkedShard> + Send + Sync>;
+
 /// What the binary puts together for the ingest role.
 pub struct IngestParts {
     /// The configuration, validated.
@@ -46,6 +67,8 @@ pub struct IngestParts {
     pub lanes: u16,
     /// The operators' tokens.
     pub admin_tokens: Arc<AdminTokens>,
+    /// Tells the shards that the process works.
+    pub shards: WorkedShards,
     /// Writes the metrics of the process.
     pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
 }

@@ -16,6 +16,7 @@ mod cursor;
 mod customer_locks;
 mod decode;
 mod describe;
+mod docs;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -53,7 +54,7 @@ mod trials;
 pub use crate::metrics::METRICS;
 pub use auth::AdminTokens;
 pub use config::IngestConfig;
-pub use ingest::{BoundIngest, IngestError, IngestParts};
+pub use ingest::{BoundIngest, IngestError, IngestParts, WorkedShard, WorkedShards};
 pub use product_events::ProductAppender;
 pub use readiness::LostDependencies;
 pub use server::BindError;

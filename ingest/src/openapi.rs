@@ -33,6 +33,7 @@ pub(crate) fn document<'r>(
             "description": description(audience),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
+        "externalDocs": { "description": "The same for people", "url": "/docs" },
         // Relative (OpenAPI 3.1, 4.8.5): this listener, whatever its address.
         "servers": [{ "url": "/" }],
         "tags": describe::tags(audience),
@@ -104,11 +105,13 @@ fn description(audience: Audience) -> &'static str {
              `/api/v1/…` answers as `/v1/…` does, and `/events` and `/inbox` (with what is below them) \
              as `/v1/events` and `/v1/inbox`. Operators have a listener of their own, which describes \
              itself at its own `/openapi.json`. Bytes that are not HTTP, a target or a head that is too \
-             long are refused by a status alone (400, 414, 431), and the connection ends."
+             long are refused by a status alone (400, 414, 431), and the connection ends. \
+             `/docs` shows all of this for people."
         }
         Audience::Operators => {
-            "Customers, their keys and their subscriptions. What customers ask is described at the \
-             public listener's `/openapi.json`."
+            "Customers and their keys; and below `/admin/customers/{customer_id}` all that a customer can \
+             do itself at the public listener, for an operator who names the customer. A suspended \
+             customer's things can be read and changed there, but it gets no new events."
         }
     }
 }

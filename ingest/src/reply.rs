@@ -57,6 +57,7 @@ impl http_body::Body for ReplyBody {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// Tells a proxy not to buffer an answer.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -75,6 +76,11 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> ApiReply {
 /// An answer in Prometheus' text format.
 pub(crate) fn metrics(body: String) -> ApiReply {
     with_type(StatusCode::OK, body.into(), PROMETHEUS)
+}
+
+/// A page for people.
+pub(crate) fn html(body: Bytes) -> ApiReply {
+    with_type(StatusCode::OK, body, HTML)
 }
 
 /// An answer of server-sent events.

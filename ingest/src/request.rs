@@ -61,14 +61,6 @@ pub(crate) struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
-    /// The key of the customer that sent the request.
-    pub(crate) fn key(&self) -> Result<&Arc<KeyEntry>, ApiError> {
-        match &self.principal {
-            Principal::Customer(key) => Ok(key),
-            Principal::Anybody | Principal::Operator => Err(ApiError::not_found("path")),
-        }
-    }
-
     /// The customer that the request is about: the key's, or the one that an
     /// operator's path names.
     pub(crate) fn customer(&self) -> Result<Arc<CustomerEntry>, ApiError> {

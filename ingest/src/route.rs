@@ -5,8 +5,8 @@
 use crate::audience::{Audience, RouteAccess};
 use crate::config::IngestConfig;
 use crate::contexts::{
-    Contexts, DeadLettersContext, EventsContext, HealthContext, OperatorsContext, ProduceContext,
-    ReplaysContext, StreamContext, SubscriptionsContext,
+    AccountContext, Contexts, DeadLettersContext, EventsContext, HealthContext, OperatorsContext,
+    ProduceContext, ReplaysContext, StreamContext, SubscriptionsContext, SystemContext,
 };
 use crate::describe::Operation;
 use crate::error::ApiError;
@@ -31,13 +31,12 @@ pub(crate) struct Route {
 /// Which listeners serve a route, and below which prefixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {
-    /// For customers, below `/v1`, `/api/v1` and `/`.
+    /// For customers, below `/v1`, `/api/v1` and `/`; and for operators, below
+    /// the customer that they name.
     Aliased,
-    /// For customers, below `/v1` and `/api/v1`.
+    /// The same, without the alias below `/`.
     Versioned,
-    /// The same, and for operators below the customer whose things they are.
-    VersionedAndOperators,
-    /// For operators.
+    /// For operators alone.
     Operators,
     /// For both, without credentials.
     Everybody,
@@ -54,12 +53,11 @@ impl Root {
     ) -> &'static [&'static str] {
         match (self, audience) {
             (Self::Aliased, Audience::Customers) => &["/v1", "/api/v1", ""],
-            (Self::Versioned | Self::VersionedAndOperators, Audience::Customers) => &["/v1", "/api/v1"],
-            (Self::VersionedAndOperators, Audience::Operators) => &["/admin/customers/{customer_id}"],
+            (Self::Versioned, Audience::Customers) => &["/v1", "/api/v1"],
+            (Self::Aliased | Self::Versioned, Audience::Operators) => &["/admin/customers/{customer_id}"],
             (Self::Operators | Self::Metrics, Audience::Operators) | (Self::Everybody, _) => &[""],
             (Self::Metrics, Audience::Customers) if metrics_on_public => &[""],
-            (Self::Metrics | Self::Operators, Audience::Customers)
-            | (Self::Aliased | Self::Versioned, Audience::Operators) => &[],
+            (Self::Metrics | Self::Operators, Audience::Customers) => &[],
         }
     }
 
@@ -87,7 +85,9 @@ pub(crate) enum Handler {
     Subscriptions(HandlerFn<SubscriptionsContext>),
     DeadLetters(HandlerFn<DeadLettersContext>),
     Replays(HandlerFn<ReplaysContext>),
+    Account(HandlerFn<AccountContext>),
     Operators(HandlerFn<OperatorsContext>),
+    System(HandlerFn<SystemContext>),
     Health(HandlerFn<HealthContext>),
 }
 
@@ -106,7 +106,9 @@ impl Handler {
             Self::Subscriptions(run) => run(&contexts.subscriptions, request, body),
             Self::DeadLetters(run) => run(&contexts.dead_letters, request, body),
             Self::Replays(run) => run(&contexts.replays, request, body),
+            Self::Account(run) => run(&contexts.account, request, body),
             Self::Operators(run) => run(&contexts.operators, request, body),
+            Self::System(run) => run(&contexts.system, request, body),
             Self::Health(run) => run(&contexts.health, request, body),
         }
     }

@@ -1,5 +1,6 @@
 //! The table of routes, family by family.
 
+mod account;
 mod console;
 mod customers;
 mod dead_letters;
@@ -9,18 +10,21 @@ mod produce;
 mod replays;
 mod stream;
 mod subscriptions;
+mod system;
 
 use crate::route::Route;
 
 /// The families; each declares its routes beside its handlers.
-const FAMILIES: [&[Route]; 9] = [
+const FAMILIES: [&[Route]; 11] = [
     produce::ROUTES,
     events::ROUTES,
     stream::ROUTES,
     subscriptions::ROUTES,
     dead_letters::ROUTES,
     replays::ROUTES,
+    account::ROUTES,
     customers::ROUTES,
+    system::ROUTES,
     health::ROUTES,
     console::ROUTES,
 ];
@@ -61,6 +65,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
 /// Limits that the API's description states.
 pub(crate) mod limits {
     pub(crate) use super::customers::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, RATE_MAX};
+    pub(crate) use super::dead_letters::IDS_MAX as DEAD_LETTER_IDS_MAX;
     pub(crate) use super::events::ACK_IDS_MAX;
     pub(crate) use super::subscriptions::{DESCRIPTION_BYTES_MAX, HEADER_MASK, SUBSCRIPTION_RATE_MAX};
 }

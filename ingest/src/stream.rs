@@ -23,7 +23,7 @@ use crate::item;
 use crate::reply::StreamedBody;
 use crate::streams::StreamPlace;
 use bytes::Bytes;
-use sluice_catalogue::directory::KeyEntry;
+use sluice_catalogue::directory::{CustomerEntry, KeyEntry};
 use sluice_ports::event_store::Direction;
 use sluice_ports::{EventStore, PortError};
 use std::sync::Arc;
@@ -54,10 +54,35 @@ pub(crate) struct StreamPace {
     pub stall: Duration,
 }
 
+/// Who reads a stream.
+pub(crate) enum StreamReader {
+    /// The customer, as long as its key is valid and it is not suspended.
+    Customer(Arc<KeyEntry>),
+    /// An operator, who may read a suspended customer's events too.
+    Operator(Arc<CustomerEntry>),
+}
+
+impl StreamReader {
+    /// The customer whose events are read.
+    pub(crate) fn customer(&self) -> &CustomerEntry {
+        match self {
+            Self::Customer(key) => key.customer(),
+            Self::Operator(customer) => customer,
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        match self {
+            Self::Customer(key) => key.is_valid() && key.customer().is_active(),
+            Self::Operator(_) => true,
+        }
+    }
+}
+
 /// A stream, ready to start.
 pub(crate) struct EventStream {
     pub store: Arc<dyn EventStore>,
-    pub key: Arc<KeyEntry>,
+    pub reader: StreamReader,
     /// How many lanes the deployment has.
     pub lanes: u16,
     pub filter: EventFilter,
@@ -91,7 +116,7 @@ impl EventStream {
         let news = Arc::clone(&self.place.news);
         let (mut told_at, mut told_positions) = (Instant::now(), self.position.lanes.clone());
         let mut failures = 0;
-        while self.key.is_valid() && self.key.customer().is_active() {
+        while self.reader.may_read() {
             // Enabled before the store is read, so that no event is missed between the two.
             let mut told = std::pin::pin!(news.notified());
             told.as_mut().enable();
@@ -135,7 +160,7 @@ impl EventStream {
 
     /// The next events, and whether more may follow at once.
     async fn page(&mut self) -> Result<(Vec<u8>, bool), PortError> {
-        let customer = self.key.customer();
+        let customer = self.reader.customer();
         let binding = stream_binding(customer.id(), &self.filter);
         let from_ms = self.position.from_ms;
         let query = PageQuery {
@@ -165,7 +190,7 @@ impl EventStream {
     fn heartbeat(&self, moved: bool) -> Bytes {
         let mut text = ": still here\n".to_owned();
         if moved {
-            let binding = stream_binding(self.key.customer().id(), &self.filter);
+            let binding = stream_binding(self.reader.customer().id(), &self.filter);
             text += &format!("id: {}\n", self.position.seal(&binding));
         }
         text.push('\n');

@@ -14,8 +14,9 @@ use crate::notices::{HighBacklog, NoticeDesk, Told};
 use crate::parking::ParkedChanges;
 use crate::parking::rows::{self, RowDraft};
 use crate::shaping::KeptShape;
-use crate::slice::Ticket;
+use crate::slice::{Settles, Ticket};
 use foldhash::{HashMap, HashSet};
+use sluice_history::usage::{EndedEvents, SessionUsage, UsageTally};
 use sluice_model::{
     BatchId, DeadLetter, Delivery, DeliveryId, DisabledReason, Lane, Subscription, SubscriptionId,
     SubscriptionStatus,
@@ -61,6 +62,7 @@ enum CommitStep {
     /// Events of the product about what this commit does.
     Notices,
     Facts,
+    Usage,
     Done,
     Shrunk,
     Disable,
@@ -74,6 +76,7 @@ const STEPS: [CommitStep; 9] = [
     CommitStep::DeadLetters,
     CommitStep::Notices,
     CommitStep::Facts,
+    CommitStep::Usage,
     CommitStep::Done,
     CommitStep::Shrunk,
     CommitStep::Disable,
@@ -102,6 +105,12 @@ pub struct Commit {
     disable: HashMap<SubscriptionId, (Arc<Subscription>, DisabledReason)>,
     high: HashMap<SubscriptionId, (Arc<Subscription>, HighBacklog)>,
     settled: Vec<(Ticket, usize)>,
+    /// What to count of log entries, before they are settled.
+    ended_in_log: Vec<(Ticket, EndedEvents)>,
+    /// What to count beside the log.
+    ended: UsageTally,
+    /// The rows that count it, once it is to be written.
+    usage: Vec<RowChange>,
 }
 
 impl Commit {
@@ -125,6 +134,7 @@ impl Commit {
             && self.disable.is_empty()
             && self.high.is_empty()
             && self.settled.is_empty()
+            && self.ended.is_empty()
     }
 
     /// How many things there are to write.
@@ -230,6 +240,36 @@ impl Commit {
         self.settled.push((ticket, events));
     }
 
+    /// Counts the end of deliveries that settle events of this ticket.
+    pub fn count(&mut self, ticket: Ticket, ended: EndedEvents) {
+        match ticket.settles() {
+            Settles::LogEntry(ticket) => self.ended_in_log.push((ticket, ended)),
+            // It left the log before.
+            Settles::WaitingBatch(_) => self.ended.ended(&ended),
+        }
+    }
+
+    /// Counts the end of a delivery that the log does not hold.
+    pub fn count_beside_log(&mut self, ended: &EndedEvents) {
+        self.ended.ended(ended);
+    }
+
+    /// What is counted beside the log.
+    pub const fn beside_log(&mut self) -> &mut UsageTally {
+        &mut self.ended
+    }
+
+    /// Makes the rows of the session that count what ended beside the log.
+    pub fn count_in(&mut self, session: &mut SessionUsage) {
+        self.usage = session.add(&self.ended);
+    }
+
+    /// What is to be counted of log entries once the commit is durable.
+    #[must_use]
+    pub fn ended_in_log(&self) -> &[(Ticket, EndedEvents)] {
+        &self.ended_in_log
+    }
+
     /// The events that are settled once [`Self::write_until_durable`] has succeeded.
     #[must_use]
     pub fn settled(&self) -> &[(Ticket, usize)] {
@@ -293,6 +333,9 @@ impl Commit {
             CommitStep::Notices => self.tell(stores, now_ms).await,
             CommitStep::Facts if !self.facts.is_empty() => {
                 stores.events.add_facts(self.facts.values().cloned().collect()).await
+            }
+            CommitStep::Usage if !self.usage.is_empty() => {
+                stores.rows.write_in_any_order(self.usage.clone()).await
             }
             CommitStep::Done if !self.done.is_empty() => {
                 stores.queue.done(self.done.iter().copied().collect()).await

@@ -1,8 +1,10 @@
 //! The configuration of the processor.
 
 mod matching;
+mod usage;
 
 pub use matching::MatchingConfig;
+pub use usage::UsageConfig;
 
 use crate::breaker::BreakerPolicy;
 use crate::client::EgressRoute;
@@ -30,6 +32,8 @@ pub struct ProcessorConfig {
     pub queue: QueueConfig,
     /// The limits of templates.
     pub transform: ShapeLimits,
+    /// How usage is counted and kept.
+    pub usage: UsageConfig,
     /// How the processor ends.
     pub shutdown: ShutdownConfig,
 }
@@ -253,6 +257,7 @@ impl ProcessorConfig {
         webhook.routes.iter().try_for_each(EgressRoute::validate)?;
         within(self.matching.ranges())?;
         within(self.transform.ranges())?;
+        within(self.usage.ranges())?;
         if !(breaker.failure_share > 0.0 && breaker.failure_share <= 1.0) {
             let problem = format!("{} is not above 0 and at most 1", breaker.failure_share);
             return Err(ConfigError { field: "breaker.failure_share", problem });

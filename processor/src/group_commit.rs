@@ -1,11 +1,17 @@
 //! Group commit of one task: one write at a time, the next commit gathers meanwhile.
+//!
+//! Usage is counted here: that of a shard's records before the checkpoint that
+//! passes them, and that of other deliveries in the commit that ends them.
 
 use crate::commit::{Commit, store_wait};
 use crate::context::Context;
+use crate::watermark::Watermark;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sluice_ports::PortError;
+use sluice_history::usage::{SessionUsage, ShardUsage, UsageTally};
+use sluice_model::ids::random_u128;
 use sluice_ports::log::{Position, ShardId};
+use sluice_ports::{PortError, Rows};
 use std::sync::Arc;
 
 /// A commit of this many changes is written without waiting for more.
@@ -17,27 +23,69 @@ pub(crate) enum GroupWrite {
     Committed(Box<Commit>),
     /// The checkpoint was stored; `None` where it could not be.
     Checkpointed(Option<Position>),
+    /// The usage of the shard was added up, or not.
+    AddedUp,
+}
+
+/// How a write ended, with what it took to be made.
+enum EndedWrite {
+    Committed(Box<Commit>),
+    Checkpoint(CheckpointWrite),
+}
+
+/// A write of a shard's checkpoint, and of the usage that goes with it.
+struct CheckpointWrite {
+    shard: ShardId,
+    usage: ShardUsage,
+    /// What the records up to `position` come to, and is not counted yet.
+    counted: Option<UsageTally>,
+    /// Where the checkpoint moves to, if it does.
+    position: Option<Position>,
+    /// Whether usage that waits is added to the customers' rows.
+    add_up: bool,
+    is_done: bool,
+}
+
+/// The shard whose checkpoint and usage are kept.
+struct KeptShard {
+    id: ShardId,
+    /// With the write that is under way, if it needs it.
+    usage: Option<ShardUsage>,
+    /// What settled records come to that no write has taken.
+    counted: Option<UsageTally>,
+    /// When usage is added to the customers' rows.
+    add_up_due_ms: u64,
 }
 
 /// Pending changes, the write under way, and the checkpoint.
 pub(crate) struct GroupCommit {
     context: Arc<Context>,
     /// The shard whose checkpoint is kept, if the task has one.
-    shard: Option<ShardId>,
+    shard: Option<KeptShard>,
+    /// Counts what ends beside the log.
+    session: SessionUsage,
     pub(crate) pending: Commit,
     /// Since when `pending` is not empty.
     since_ms: Option<u64>,
-    writing: Option<BoxFuture<'static, Result<GroupWrite, PortError>>>,
+    writing: Option<BoxFuture<'static, Result<EndedWrite, PortError>>>,
     checkpointed: Position,
     checkpoint_due_ms: u64,
 }
 
 impl GroupCommit {
     /// Nothing is pending; `checkpointed` is the stored checkpoint of `shard`.
-    pub(crate) fn new(context: Arc<Context>, shard: Option<ShardId>, checkpointed: Position) -> Self {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        shard: Option<(ShardId, ShardUsage)>,
+        checkpointed: Position,
+    ) -> Self {
+        let config = &context.config.usage;
+        let session = SessionUsage::new(random_u128() as u64, config.types_max, config.retention());
+        let kept = |(id, usage)| KeptShard { id, usage: Some(usage), counted: None, add_up_due_ms: 0 };
         Self {
+            shard: shard.map(kept),
+            session,
             context,
-            shard,
             pending: Commit::numbered(1),
             since_ms: None,
             writing: None,
@@ -47,7 +95,14 @@ impl GroupCommit {
     }
 
     /// Starts a write, if none is under way and one is due; with `flush`, all that is pending is due.
-    pub(crate) fn start(&mut self, now_ms: u64, settled: Position, flush: bool) {
+    /// The watermark of the shard tells what the settled records come to.
+    pub(crate) fn start(
+        &mut self,
+        now_ms: u64,
+        settled: Position,
+        watermark: Option<&mut Watermark>,
+        flush: bool,
+    ) {
         if self.pending.is_empty() {
             self.since_ms = None;
         } else {
@@ -62,13 +117,30 @@ impl GroupCommit {
         if commit_due || self.pending.len() >= FULL || (flush && !self.pending.is_empty()) {
             self.since_ms = None;
             let next = Commit::numbered(self.pending.generation + 1);
-            let commit = std::mem::replace(&mut self.pending, next);
+            let mut commit = std::mem::replace(&mut self.pending, next);
+            commit.count_in(&mut self.session);
             self.writing = Some(write(Arc::clone(&self.context), commit).boxed());
-        } else if let Some(shard) = &self.shard
-            && (checkpoint_due || (flush && settled > self.checkpointed))
+            return;
+        }
+        let Some(shard) = &mut self.shard else { return };
+        let moves = checkpoint_due || (flush && settled > self.checkpointed);
+        let add_up = shard.is_due(now_ms);
+        if (moves || add_up)
+            && let Some(usage) = shard.usage.take()
         {
-            self.checkpoint_due_ms = now_ms + self.context.config.shard.checkpoint_interval_ms;
-            self.writing = Some(checkpoint(Arc::clone(&self.context), shard.clone(), settled).boxed());
+            let config = &self.context.config;
+            if moves {
+                self.checkpoint_due_ms = now_ms + config.shard.checkpoint_interval_ms;
+                shard.gather(watermark.and_then(Watermark::take_usage));
+            }
+            if add_up {
+                shard.add_up_due_ms = now_ms + config.usage.add_up_ms;
+            }
+            let counted = if moves { shard.counted.take() } else { None };
+            let position = moves.then_some(settled);
+            let id = shard.id.clone();
+            let write = CheckpointWrite { shard: id, usage, counted, position, add_up, is_done: false };
+            self.writing = Some(write.make(Arc::clone(&self.context)).boxed());
         }
     }
 
@@ -79,7 +151,8 @@ impl GroupCommit {
         }
         let commit = self.since_ms.map(|since| since + self.context.config.shard.commit_linger_ms);
         let checkpoint = (settled > self.checkpointed).then_some(self.checkpoint_due_ms);
-        commit.into_iter().chain(checkpoint).min()
+        let add_up = self.shard.as_ref().and_then(KeptShard::add_up_ms);
+        commit.into_iter().chain(checkpoint).chain(add_up).min()
     }
 
     /// Whether nothing is pending or under way, and all that is settled is checkpointed.
@@ -96,37 +169,95 @@ impl GroupCommit {
     /// safe: the write stays here when the future is dropped.
     pub(crate) async fn next(&mut self) -> Result<GroupWrite, PortError> {
         let Some(writing) = &mut self.writing else { return std::future::pending().await };
-        let stored = writing.await;
+        let ended = writing.await;
         self.writing = None;
-        if let Ok(GroupWrite::Checkpointed(Some(position))) = &stored {
-            self.checkpointed = *position;
+        let write = match ended? {
+            EndedWrite::Committed(commit) => return Ok(GroupWrite::Committed(commit)),
+            EndedWrite::Checkpoint(write) => write,
+        };
+        if let Some(shard) = &mut self.shard {
+            shard.usage = Some(write.usage);
+            shard.gather(write.counted);
         }
-        stored
+        let Some(position) = write.position else { return Ok(GroupWrite::AddedUp) };
+        if !write.is_done {
+            return Ok(GroupWrite::Checkpointed(None));
+        }
+        self.checkpointed = position;
+        Ok(GroupWrite::Checkpointed(Some(position)))
     }
 }
 
-async fn write(context: Arc<Context>, commit: Commit) -> Result<GroupWrite, PortError> {
+impl KeptShard {
+    /// Adds to what no write has taken.
+    fn gather(&mut self, counted: Option<UsageTally>) {
+        match (&mut self.counted, counted) {
+            (Some(known), Some(more)) => known.merge(&more),
+            (None, Some(more)) => self.counted = Some(more),
+            (_, None) => {}
+        }
+    }
+
+    /// When usage that waits is to be added up.
+    fn add_up_ms(&self) -> Option<u64> {
+        let waits = self.usage.as_ref().is_some_and(ShardUsage::is_waiting);
+        waits.then_some(self.add_up_due_ms)
+    }
+
+    fn is_due(&self, now_ms: u64) -> bool {
+        self.add_up_ms().is_some_and(|due_ms| now_ms >= due_ms)
+    }
+}
+
+impl CheckpointWrite {
+    /// Makes it, or says that it was not made: the next one says all of it again.
+    async fn make(mut self, context: Arc<Context>) -> Result<EndedWrite, PortError> {
+        match self.write(&context).await {
+            Ok(()) => self.is_done = true,
+            Err(error @ PortError::Closed { .. }) => return Err(error),
+            // The next interval stores a later one; until then a crash makes more be read again.
+            Err(error) => {
+                context.store_failed(&error);
+                tokio::time::sleep(store_wait(&error, 0)).await;
+            }
+        }
+        Ok(EndedWrite::Checkpoint(self))
+    }
+
+    /// Usage comes before the checkpoint that passes its records.
+    async fn write(&mut self, context: &Context) -> Result<(), PortError> {
+        match self.count(&*context.stores.rows).await {
+            // Trying again does not help, and usage must not stop deliveries.
+            Err(error @ (PortError::Refused { .. } | PortError::Damaged { .. })) => {
+                tracing::error!(shard = %self.shard, %error, "usage cannot be stored: some of it is lost");
+            }
+            counted => counted?,
+        }
+        match self.position {
+            Some(position) => context.stores.checkpoints.store(&self.shard, position).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn count(&mut self, rows: &dyn Rows) -> Result<(), PortError> {
+        if self.add_up {
+            self.usage.add_up(rows).await?;
+        }
+        let Some(position) = self.position else { return Ok(()) };
+        self.usage.count(rows, &mut self.counted, position).await?;
+        if position == Position::END {
+            // Nobody takes this shard over, who would add its usage up.
+            self.usage.add_up(rows).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write(context: Arc<Context>, commit: Commit) -> Result<EndedWrite, PortError> {
     let now_ms = || context.clock().now_ms();
     commit.write_until_durable(&context.stores, now_ms, |error| context.store_failed(error)).await?;
     if commit.has_puts() {
         context.queue_wake.notify_one();
     }
-    Ok(GroupWrite::Committed(Box::new(commit)))
-}
-
-async fn checkpoint(
-    context: Arc<Context>,
-    shard: ShardId,
-    position: Position,
-) -> Result<GroupWrite, PortError> {
-    match context.stores.checkpoints.store(&shard, position).await {
-        Ok(()) => Ok(GroupWrite::Checkpointed(Some(position))),
-        Err(error @ PortError::Closed { .. }) => Err(error),
-        // The next interval stores a later one; until then a crash makes more be read again.
-        Err(error) => {
-            context.store_failed(&error);
-            tokio::time::sleep(store_wait(&error, 0)).await;
-            Ok(GroupWrite::Checkpointed(None))
-        }
-    }
+    Ok(EndedWrite::Committed(Box::new(commit)))
 }

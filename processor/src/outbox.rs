@@ -5,7 +5,7 @@
 //! event larger than `max_bytes` alone.
 
 use crate::parking::REFS_MAX;
-use crate::slice::{Slice, Ticket, run_weight, start_of, weight};
+use crate::slice::{Slice, TicketShare, run_weight, start_of, weight};
 use sluice_model::subscription::BatchPolicy;
 use sluice_model::{Batch, EventRef, EventSet, Lane, Run};
 use std::collections::VecDeque;
@@ -54,8 +54,13 @@ impl WebhookCut {
 
     /// The log entries that the events settle, each with how many of its events they are.
     #[must_use]
-    pub fn tickets(&self) -> Vec<(Ticket, usize)> {
-        self.slices.iter().map(|slice| (slice.ticket, slice.events.len())).collect()
+    pub fn tickets(&self) -> Vec<TicketShare> {
+        let share = |slice: &Slice| TicketShare {
+            ticket: slice.ticket,
+            batch: slice.batch.id,
+            events: slice.events.len(),
+        };
+        self.slices.iter().map(share).collect()
     }
 }
 
@@ -219,6 +224,7 @@ impl WaitingSlice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slice::Ticket;
     use crate::testing::batch_of_sizes;
     use proptest::prelude::*;
 

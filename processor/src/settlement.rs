@@ -2,9 +2,11 @@
 
 use crate::commit::Commit;
 use crate::outcome::Outcome;
+use crate::slice::{Ticket, TicketShare};
+use sluice_history::usage::EndedEvents;
 use sluice_model::{
-    DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, DisabledReason, EventId, EventRef,
-    EventSet, Fact, SubscriptionStatus,
+    BatchId, CustomerId, DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, DisabledReason,
+    EventId, EventRef, EventSet, Fact, Subscription, SubscriptionId, SubscriptionStatus,
 };
 use sluice_ports::event_store::NewFact;
 use std::collections::HashMap;
@@ -42,6 +44,69 @@ pub struct Settlement {
     /// delivery, or a new one of the events that the endpoint did not take.
     /// The caller puts it where it waits.
     pub rest: Option<Delivery>,
+    /// The events that a 2xx answer named as not taken.
+    pub failed: Vec<EventRef>,
+}
+
+impl Settlement {
+    /// What ended of the log entries that a delivery's events settle.
+    pub fn endings<'a>(
+        &'a self,
+        subscription: &'a Subscription,
+        tickets: &'a [TicketShare],
+        at_ms: u64,
+    ) -> impl Iterator<Item = (Ticket, EndedEvents)> + 'a {
+        let mut failed: HashMap<BatchId, usize> = HashMap::new();
+        for part in &self.failed {
+            *failed.entry(part.batch).or_default() += part.events.len();
+        }
+        tickets.iter().map(move |share| {
+            let named = failed.get_mut(&share.batch);
+            let left = named.map_or(0, |left| {
+                let of_share = (*left).min(share.events);
+                *left -= of_share;
+                of_share
+            });
+            let (delivered, gave_up) = match self.ending {
+                DeliveryEnding::Waits => (0, 0),
+                DeliveryEnding::GaveUp(_) => (0, share.events),
+                DeliveryEnding::Taken if matches!(self.ending_of_failed, Some(DeliveryEnding::GaveUp(_))) => {
+                    (share.events - left, left)
+                }
+                DeliveryEnding::Taken => (share.events - left, 0),
+            };
+            (share.ticket, ended(subscription.customer, subscription.id, at_ms, delivered, gave_up))
+        })
+    }
+}
+
+fn ended(
+    customer: CustomerId,
+    subscription: SubscriptionId,
+    at_ms: u64,
+    delivered: usize,
+    failed: usize,
+) -> EndedEvents {
+    let (delivered, failed) = (delivered as u32, failed as u32);
+    EndedEvents { customer, subscription, at_ms, delivered, failed }
+}
+
+/// Counts the end of a delivery, unless the log holds it: then it is counted with its log entries.
+fn count(
+    commit: &mut Commit,
+    delivery: &Delivery,
+    held: HeldBy,
+    at_ms: u64,
+    delivered: usize,
+    failed: usize,
+) {
+    match held {
+        HeldBy::Log => {}
+        HeldBy::Queue | HeldBy::ParkedList => {
+            let (customer, subscription) = (delivery.customer, delivery.subscription);
+            commit.count_beside_log(&ended(customer, subscription, at_ms, delivered, failed));
+        }
+    }
 }
 
 /// Adds to `commit` what became known by an attempt, and returns what is left
@@ -60,17 +125,22 @@ pub fn settle(
     held: HeldBy,
     now_ms: u64,
 ) -> Settlement {
-    let ended = |ending, rest| Settlement { ending, ending_of_failed: None, rest };
+    let ended = |ending, rest| Settlement { ending, ending_of_failed: None, rest, failed: Vec::new() };
     match outcome {
         Outcome::Taken => {
-            let left = take(commit, &delivery, failed, held);
+            let left = take(commit, &delivery, failed, held, now_ms);
             if left.is_empty() {
                 return ended(DeliveryEnding::Taken, None);
             }
             // A new delivery: no place but the log or the whole delivery's holds it yet.
-            let rest = Delivery { id: DeliveryId::new(now_ms), events: left, ..delivery };
-            let rest = settle(commit, rest, outcome_of_failed, &[], outcome_of_failed, HeldBy::Log, now_ms);
-            Settlement { ending: DeliveryEnding::Taken, ending_of_failed: Some(rest.ending), rest: rest.rest }
+            let new = Delivery { id: DeliveryId::new(now_ms), events: left.clone(), ..delivery.clone() };
+            let rest = settle(commit, new, outcome_of_failed, &[], outcome_of_failed, HeldBy::Log, now_ms);
+            if let DeliveryEnding::GaveUp(_) = rest.ending {
+                let events = left.iter().map(|part| part.events.len()).sum();
+                count(commit, &delivery, held, now_ms, 0, events);
+            }
+            let ending_of_failed = Some(rest.ending);
+            Settlement { ending: DeliveryEnding::Taken, ending_of_failed, rest: rest.rest, failed: left }
         }
         Outcome::Retry { after } => {
             let rest = mark_waiting(commit, delivery, now_ms + after.as_millis() as u64);
@@ -89,8 +159,15 @@ pub fn settle(
 }
 
 /// Notes that the endpoint took the delivery but for the `failed` events; returns those of them that it carries.
-fn take(commit: &mut Commit, delivery: &Delivery, failed: &[EventId], held: HeldBy) -> Vec<EventRef> {
+fn take(
+    commit: &mut Commit,
+    delivery: &Delivery,
+    failed: &[EventId],
+    held: HeldBy,
+    now_ms: u64,
+) -> Vec<EventRef> {
     let (took, left) = split(&delivery.events, failed);
+    count(commit, delivery, held, now_ms, took.iter().map(|part| part.events.len()).sum(), 0);
     if held == HeldBy::Queue {
         commit.done(delivery.subscription, delivery.id);
     }
@@ -129,6 +206,7 @@ pub fn wait(commit: &mut Commit, delivery: Delivery, due_ms: u64) {
 /// Makes a delivery a dead letter.
 pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason, held: HeldBy, now_ms: u64) {
     NewFact::given_up(&delivery).for_each(|new| commit.fact(new));
+    count(commit, &delivery, held, now_ms, 0, delivery.event_count());
     if held == HeldBy::Queue {
         commit.done(delivery.subscription, delivery.id);
     }

@@ -17,6 +17,7 @@ mod parked;
 mod parked_rows;
 mod progress;
 mod steps;
+mod usage;
 mod waiting;
 mod wakes;
 mod workbench;
@@ -29,11 +30,12 @@ use crate::slice::Settles;
 use crate::watermark::Watermark;
 use flights::EndedTask;
 use intake::Intake;
-use matching::{Matched, Matching};
+use matching::{Matched, MatchedRecord, Matching};
 use orphans::Orphans;
 use outlets::{Outlets, Pressure, UnsettledSum};
 use parked_rows::ParkedRow;
 use progress::{ShardLook, ShardProgress};
+use sluice_history::usage::ShardUsage;
 use sluice_ports::PortError;
 use sluice_ports::catalogue::Revision;
 use sluice_ports::log::{LogItem, LogRecord, Position, ShardId};
@@ -95,7 +97,7 @@ impl ShardTask {
         let blind_since_ms = health.blind_since_ms();
         let progress = ShardProgress::new(&id.0, health, context.clock().now_ms());
         let loading = load(&context, &id);
-        let (position, parked, waiting) = progress.while_waiting(&context, loading).await?;
+        let Loaded { position, usage, parked, waiting } = progress.while_waiting(&context, loading).await?;
         tracing::info!(shard = %id, ?position, parked = parked.len(), "reading the shard");
         let now_ms = context.clock().now_ms();
         let mut outlets = Outlets::new(Arc::clone(&context));
@@ -103,10 +105,10 @@ impl ShardTask {
             intake: Intake::new(Arc::clone(&context), id.clone(), position, blind_since_ms),
             matching: Matching::new(Arc::clone(&context)),
             waiting,
-            watermark: Watermark::new(position),
+            watermark: Watermark::new(position).counted_through(usage.through()),
             orphans: Orphans::new(parked, &context, &mut outlets, now_ms),
             outlets,
-            commits: GroupCommit::new(Arc::clone(&context), Some(id.clone()), position),
+            commits: GroupCommit::new(Arc::clone(&context), Some((id.clone(), usage)), position),
             progress,
             revision: Revision::default(),
             tick_ms: 0,
@@ -161,7 +163,7 @@ impl ShardTask {
         }
         self.waiting.start();
         self.outlets.pump(&mut self.commits.pending, now_ms);
-        self.commits.start(now_ms, self.watermark.settled(), false);
+        self.commits.start(now_ms, self.watermark.settled(), Some(&mut self.watermark), false);
         turn
     }
 
@@ -226,8 +228,9 @@ impl ShardTask {
             ticket: self.watermark.next_ticket(),
             now_ms,
         };
-        let outstanding = self.matching.match_record(record, &mut to);
-        self.watermark.push(record.position, outstanding.events, outstanding.bytes);
+        let counts = self.watermark.counts(record.position);
+        let MatchedRecord { outstanding, usage } = self.matching.match_record(record, counts, &mut to);
+        self.watermark.push_counted(record.position, outstanding.events, outstanding.bytes, usage);
     }
 
     /// Deals with the end of a task that matched a batch that waited.
@@ -255,6 +258,9 @@ impl ShardTask {
     fn written(&mut self, written: GroupWrite) {
         match written {
             GroupWrite::Committed(commit) => {
+                for (ticket, ended) in commit.ended_in_log() {
+                    self.watermark.count(*ticket, *ended);
+                }
                 for (ticket, events) in commit.settled() {
                     match ticket.settles() {
                         Settles::LogEntry(ticket) => self.watermark.settle(ticket, *events),
@@ -268,7 +274,7 @@ impl ShardTask {
                 self.progress.settled(self.now_ms());
             }
             GroupWrite::Checkpointed(Some(_)) => self.progress.checkpointed(self.now_ms()),
-            GroupWrite::Checkpointed(None) => {}
+            GroupWrite::Checkpointed(None) | GroupWrite::AddedUp => {}
         }
     }
 
@@ -325,7 +331,8 @@ impl ShardTask {
         self.outlets.withdraw_staged();
         let until = Instant::now() + Duration::from_millis(self.context.config.shutdown.grace_ms);
         loop {
-            self.commits.start(self.now_ms(), self.watermark.settled(), true);
+            let now_ms = self.now_ms();
+            self.commits.start(now_ms, self.watermark.settled(), Some(&mut self.watermark), true);
             let under_way = self.outlets.any_under_way();
             if !under_way && self.commits.is_idle(self.watermark.settled()) {
                 break;
@@ -343,17 +350,36 @@ impl ShardTask {
     }
 }
 
-/// What the stores hold of a shard: its checkpoint, its parked entries, and
-/// its batches that wait to be matched.
-async fn load(
-    context: &Arc<Context>,
-    id: &ShardId,
-) -> Result<(Position, Vec<ParkedRow>, UnmatchedBatches), PortError> {
+/// What the stores hold of a shard.
+struct Loaded {
+    position: Position,
+    usage: ShardUsage,
+    parked: Vec<ParkedRow>,
+    /// Its batches that wait to be matched.
+    waiting: UnmatchedBatches,
+}
+
+async fn load(context: &Arc<Context>, id: &ShardId) -> Result<Loaded, PortError> {
     let position = until_answered(context, || context.stores.checkpoints.load(id)).await?;
+    let usage = load_usage(context, id).await?;
     let lanes = until_answered(context, || context.log.lanes(id)).await?;
     let lanes: Vec<_> = lanes.into_iter().filter(|lane| lane.number() < context.lanes).collect();
     let parked = parked_rows::load_all(context, &lanes).await?;
-    Ok((position, parked, UnmatchedBatches::load(Arc::clone(context), &lanes).await?))
+    let waiting = UnmatchedBatches::load(Arc::clone(context), &lanes).await?;
+    Ok(Loaded { position, usage, parked, waiting })
+}
+
+async fn load_usage(context: &Context, id: &ShardId) -> Result<ShardUsage, PortError> {
+    let (rows, config) = (&*context.stores.rows, &context.config.usage);
+    let loading = || ShardUsage::load(rows, id, config.types_max, config.retention());
+    match until_answered(context, loading).await {
+        // Usage must not stop deliveries.
+        Err(error @ PortError::Damaged { .. }) => {
+            tracing::error!(shard = %id, %error, "the usage of the shard is damaged: some of it is lost");
+            Ok(ShardUsage::anew(id, config.types_max, config.retention(), context.clock().now_ms()))
+        }
+        loaded => loaded,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A slice: some events of one batch, on their way to one subscription.
 
-use sluice_model::{Batch, EventRef, EventSet, Lane, Run};
+use sluice_model::{Batch, BatchId, EventRef, EventSet, Lane, Run};
 use std::sync::Arc;
 
 /// Some events of one batch.
@@ -32,6 +32,17 @@ impl Slice {
 /// with its highest bit set, a batch that waited to be matched and left the log before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
+
+/// Events of one batch that settle a part of a log entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TicketShare {
+    /// The log entry.
+    pub ticket: Ticket,
+    /// The batch.
+    pub batch: BatchId,
+    /// How many events.
+    pub events: usize,
+}
 
 const WAITING: u64 = 1 << 63;
 

@@ -2,9 +2,11 @@
 //!
 //! An entry is a log record; it is settled when every (event × subscription)
 //! of it is. The checkpoint is the last position before the lowest entry that
-//! is not. What is unsettled is capped: at the cap, reading pauses.
+//! is not. What is unsettled is capped: at the cap, reading pauses. What an entry
+//! adds to its customers' usage counts once the entry is settled.
 
 use crate::slice::Ticket;
+use sluice_history::usage::{EndedEvents, UsageLine, UsageTally};
 use sluice_ports::log::Position;
 use std::collections::VecDeque;
 
@@ -26,6 +28,10 @@ pub struct Watermark {
     settled: Position,
     events: usize,
     bytes: usize,
+    /// Entries up to here were counted by an earlier owner.
+    counted_through: Position,
+    /// What the settled entries add to usage, since it was last taken.
+    usage: UsageTally,
 }
 
 #[derive(Debug)]
@@ -33,13 +39,34 @@ struct UnsettledRecord {
     position: Position,
     events: usize,
     bytes: usize,
+    usage: Vec<UsageLine>,
 }
 
 impl Watermark {
     /// Nothing is unsettled, and all up to `settled` is settled.
     #[must_use]
-    pub const fn new(settled: Position) -> Self {
-        Self { entries: VecDeque::new(), first: 0, settled, events: 0, bytes: 0 }
+    pub fn new(settled: Position) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            settled,
+            events: 0,
+            bytes: 0,
+            counted_through: Position::START,
+            usage: UsageTally::default(),
+        }
+    }
+
+    /// The same, where an earlier owner counted the usage of all entries up to `through`.
+    #[must_use]
+    pub fn counted_through(self, through: Position) -> Self {
+        Self { counted_through: through, ..self }
+    }
+
+    /// Whether the usage of an entry at this position is to be counted.
+    #[must_use]
+    pub fn counts(&self, position: Position) -> bool {
+        position > self.counted_through
     }
 
     /// The ticket that the next entry will have.
@@ -52,11 +79,32 @@ impl Watermark {
     /// `bytes` of batches held for them; its ticket is what
     /// [`Self::next_ticket`] said before.
     pub fn push(&mut self, position: Position, events: usize, bytes: usize) {
+        self.push_counted(position, events, bytes, Vec::new());
+    }
+
+    /// The same, for a record that adds this to usage.
+    pub fn push_counted(&mut self, position: Position, events: usize, bytes: usize, usage: Vec<UsageLine>) {
         let bytes = if events == 0 { 0 } else { bytes };
         self.events += events;
         self.bytes += bytes;
-        self.entries.push_back(UnsettledRecord { position, events, bytes });
+        self.entries.push_back(UnsettledRecord { position, events, bytes, usage });
         self.advance();
+    }
+
+    /// Adds the end of deliveries to the usage of an entry that they do not settle yet.
+    ///
+    /// # Panics
+    /// As [`Self::settle`].
+    pub fn count(&mut self, ticket: Ticket, ended: EndedEvents) {
+        let entry = &mut self.entries[index(ticket, self.first)];
+        if entry.position > self.counted_through {
+            entry.usage.push(UsageLine::Ended(ended));
+        }
+    }
+
+    /// What all settled entries add to usage, since this was last called.
+    pub fn take_usage(&mut self) -> Option<UsageTally> {
+        (!self.usage.is_empty()).then(|| std::mem::take(&mut self.usage))
     }
 
     /// Settles `events` deliveries of an entry.
@@ -65,9 +113,10 @@ impl Watermark {
     /// If more is settled than was outstanding: that would let a checkpoint
     /// pass something that is not settled.
     pub fn settle(&mut self, ticket: Ticket, events: usize) {
-        let index =
-            ticket.0.checked_sub(self.first).expect("an entry with outstanding events is kept") as usize;
-        let entry = self.entries.get_mut(index).expect("a ticket was pushed before it is settled");
+        let entry = self
+            .entries
+            .get_mut(index(ticket, self.first))
+            .expect("a ticket was pushed before it is settled");
         entry.events = entry.events.checked_sub(events).expect("events are settled once");
         self.events -= events;
         if entry.events == 0 {
@@ -79,6 +128,7 @@ impl Watermark {
     fn advance(&mut self) {
         while let Some(entry) = self.entries.front().filter(|entry| entry.events == 0) {
             self.settled = entry.position;
+            entry.usage.iter().for_each(|line| self.usage.count(line));
             self.first += 1;
             self.entries.pop_front();
         }
@@ -113,6 +163,10 @@ impl Watermark {
     pub const fn is_full(&self, caps: &Caps) -> bool {
         self.events >= caps.events || self.bytes >= caps.bytes
     }
+}
+
+fn index(ticket: Ticket, first: u64) -> usize {
+    ticket.0.checked_sub(first).expect("an entry with outstanding events is kept") as usize
 }
 
 #[cfg(test)]

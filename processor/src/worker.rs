@@ -143,7 +143,7 @@ impl Worker {
         let now_ms = self.now_ms();
         self.dispatch(now_ms);
         self.take_if_due(now_ms);
-        self.commits.start(now_ms, Position::START, false);
+        self.commits.start(now_ms, Position::START, None, false);
         if now_ms >= self.tick_ms {
             self.tick_ms = now_ms + TICK_MS;
             self.tick();
@@ -374,7 +374,7 @@ impl Worker {
         let grace = Duration::from_millis(self.context.config.shutdown.grace_ms);
         let until = Instant::now() + grace;
         loop {
-            self.commits.start(self.now_ms(), Position::START, true);
+            self.commits.start(self.now_ms(), Position::START, None, true);
             let under_way = !self.attempts.is_empty();
             if !under_way && self.commits.is_idle(Position::START) {
                 break;

@@ -9,6 +9,10 @@ use serde::Serialize;
 /// How the sources that are flags begin their names.
 pub(super) const FLAG: &str = "flag ";
 
+/// What lets webhooks go to this machine. The ingest role delivers too: the test
+/// events that customers ask for.
+const PRIVATE_WEBHOOKS: [&str; 2] = ["edge.allow_private_webhooks", "processor.guard.allow_private"];
+
 /// One field that a flag says.
 pub(super) struct Flag {
     name: &'static str,
@@ -46,7 +50,16 @@ impl GivenFlags {
         #[cfg(feature = "aws")]
         self.switch("--distributed", &["distributed"], flags.distributed);
         self.set("--data-dir", "data_dir", flags.data_dir.as_ref());
+        if flags.dev {
+            self.development();
+        }
         self.ingest(&flags.ingest);
+    }
+
+    fn development(&mut self) {
+        self.set("--dev", "edge.environment", Some("development"));
+        self.set("--dev", "edge.cors_origins", Some(["*"]));
+        self.switch("--dev", &PRIVATE_WEBHOOKS, true);
     }
 
     fn ingest(&mut self, flags: &IngestFlags) {
@@ -56,9 +69,7 @@ impl GivenFlags {
         self.set("--admin-token-file", "admin_token_file", flags.admin_token_file.as_ref());
         self.set("--tls-cert", "edge.tls.cert_file", flags.tls_cert.as_ref());
         self.set("--tls-key", "edge.tls.key_file", flags.tls_key.as_ref());
-        // The ingest role delivers too: the test events that customers ask for.
-        let private = ["edge.allow_private_webhooks", "processor.guard.allow_private"];
-        self.switch("--allow-private-webhooks", &private, flags.allow_private_webhooks);
+        self.switch("--allow-private-webhooks", &PRIVATE_WEBHOOKS, flags.allow_private_webhooks);
         self.logs(&flags.logs);
     }
 

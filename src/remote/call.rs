@@ -84,6 +84,15 @@ impl ApiCall {
         self
     }
 
+    /// The same about a customer that an operator names, on the admin API.
+    pub(super) fn for_operator(mut self, customer: &Id) -> Self {
+        if let Some(rest) = self.path.strip_prefix("/v1") {
+            self.path = format!("/admin/customers/{customer}{rest}");
+            self.side = Side::Admin;
+        }
+        self
+    }
+
     /// The same, from there on.
     pub(super) fn at_cursor(&mut self, cursor: &str) {
         self.query.retain(|(name, _)| *name != "cursor");
@@ -138,6 +147,13 @@ mod tests {
             assert!(text.parse::<Id>().is_err(), "{text}");
         }
         assert_eq!("019a-b_1".parse::<Id>().unwrap().to_string(), "019a-b_1");
+    }
+
+    #[test]
+    fn an_operator_s_call_names_the_customer() {
+        let call = ApiCall::new(Side::Public, Method::GET, "/v1/events/7", Show::Fields);
+        let call = call.for_operator(&"c-1".parse().unwrap());
+        assert_eq!((call.side, &*call.path), (Side::Admin, "/admin/customers/c-1/events/7"));
     }
 
     #[test]

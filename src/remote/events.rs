@@ -1,4 +1,4 @@
-//! `sluice events`: send, look at and acknowledge events.
+//! `sluice events`: send, look at, acknowledge and resend events.
 
 use super::PageOptions;
 use super::call::{ApiCall, Column, Id, Json, Show, Side};
@@ -24,6 +24,8 @@ const COLUMNS: &[Column] = &[
 const SENT: &[Column] = &[("INDEX", "/index"), ("ID", "/event_id"), ("ERROR", "/error/message")];
 const ACKS: &[Column] = &[("ID", "/event_id"), ("RESULT", "/status"), ("ACKNOWLEDGED", "/acknowledged_at")];
 
+const RESENT: &[Column] = &[("SUBSCRIPTION", "/workflow_id"), ("WEBHOOK", "/delivery_id")];
+
 /// Commands about events.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
@@ -37,6 +39,13 @@ pub(crate) enum EventsCommand {
     Ack {
         #[arg(required = true, num_args = 1..=1000)]
         ids: Vec<Id>,
+    },
+    /// Deliver an event anew, to one subscription or to all that match it
+    Resend {
+        id: Id,
+        /// To this subscription alone
+        #[arg(long, value_name = "ID")]
+        subscription: Option<Id>,
     },
 }
 
@@ -99,6 +108,8 @@ pub(crate) enum EventStatusArg {
     Failed,
     Unmatched,
     Acknowledged,
+    /// Anywhere
+    Any,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -132,6 +143,12 @@ struct AckRequest<'a> {
     event_ids: &'a [Id],
 }
 
+#[derive(Serialize)]
+struct ResendBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_id: Option<&'a Id>,
+}
+
 impl EventsCommand {
     pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
         let get = |path: String, show| ApiCall::new(Side::Public, Method::GET, path, show);
@@ -154,6 +171,11 @@ impl EventsCommand {
                 let show = Show::List { list: "results", columns: ACKS };
                 let call = ApiCall::new(Side::Public, Method::POST, "/v1/inbox/ack", show);
                 Ok(call.json(&AckRequest { event_ids: ids })?.fails(not_acknowledged))
+            }
+            Self::Resend { id, subscription } => {
+                let show = Show::List { list: "deliveries", columns: RESENT };
+                let call = ApiCall::new(Side::Public, Method::POST, format!("/v1/events/{id}/resend"), show);
+                call.json(&ResendBody { workflow_id: subscription.as_ref() })
             }
         }
     }

@@ -1,5 +1,4 @@
-//! `sluice subscription`: what is delivered, where and how. With `--customer`
-//! it is an operator's command, on the admin API.
+//! `sluice subscription`: what is delivered, where and how.
 
 mod options;
 
@@ -43,8 +42,6 @@ pub(crate) enum SubscriptionCommand {
     #[command(group = ArgGroup::new("what").required(true))]
     Create {
         #[command(flatten)]
-        whose: WhoseArgs,
-        #[command(flatten)]
         selector: SelectorArgs,
         /// Where webhooks go
         #[arg(long)]
@@ -60,12 +57,7 @@ pub(crate) enum SubscriptionCommand {
         policy: PolicyArgs,
     },
     /// List subscriptions, the oldest first
-    List {
-        #[command(flatten)]
-        whose: WhoseArgs,
-        #[command(flatten)]
-        page: PageOptions,
-    },
+    List(PageOptions),
     /// Show one
     Get(OneSubscription),
     /// Change one; what is not given stays
@@ -146,16 +138,7 @@ pub(crate) enum SubscriptionCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct WhoseArgs {
-    /// A customer's, for operators; else the key's own
-    #[arg(long, value_name = "ID")]
-    customer: Option<Id>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct OneSubscription {
-    #[command(flatten)]
-    whose: WhoseArgs,
     id: Id,
 }
 
@@ -328,28 +311,20 @@ impl PolicyArgs {
     }
 }
 
-impl WhoseArgs {
-    fn call(&self, method: Method, rest: &str, show: Show) -> ApiCall {
-        match &self.customer {
-            None => ApiCall::new(Side::Public, method, format!("/v1/subscriptions{rest}"), show),
-            Some(id) => {
-                let path = format!("/admin/customers/{id}/subscriptions{rest}");
-                ApiCall::new(Side::Admin, method, path, show)
-            }
-        }
-    }
+fn call(method: Method, rest: &str, show: Show) -> ApiCall {
+    ApiCall::new(Side::Public, method, format!("/v1/subscriptions{rest}"), show)
 }
 
 impl OneSubscription {
     fn call(&self, method: Method, rest: &str, show: Show) -> ApiCall {
-        self.whose.call(method, &format!("/{}{rest}", self.id), show)
+        call(method, &format!("/{}{rest}", self.id), show)
     }
 }
 
 impl SubscriptionCommand {
     pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
         match self {
-            Self::Create { whose, selector, webhook_url, ordered, secret, webhook, policy } => {
+            Self::Create { selector, webhook_url, ordered, secret, webhook, policy } => {
                 let body = SubscriptionBody {
                     event_selector: selector.body(),
                     webhook_url: Some(webhook_url),
@@ -358,11 +333,11 @@ impl SubscriptionCommand {
                     webhook: Some(webhook.body()?),
                     ..policy.body()
                 };
-                whose.call(Method::POST, "", Show::Fields).json(&body)
+                call(Method::POST, "", Show::Fields).json(&body)
             }
-            Self::List { whose, page } => {
+            Self::List(page) => {
                 let show = Show::List { list: "subscriptions", columns: COLUMNS };
-                Ok(whose.call(Method::GET, "", show).page(page))
+                Ok(call(Method::GET, "", show).page(page))
             }
             Self::Get(one) => Ok(one.call(Method::GET, "", Show::Fields)),
             Self::Update { one, selector, webhook_url, ordered, status, webhook, policy } => {

@@ -156,6 +156,57 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
     assert!(shell.text(&["subscription", "delete", &subscription]).contains("deleted"));
 }
 
+fn with_customer<'a>(arguments: &[&'a str], customer: &'a str) -> Vec<&'a str> {
+    [arguments, &["--customer", customer]].concat()
+}
+
+#[test]
+fn an_operator_resends_and_reads_the_usage_of_a_customer_from_a_shell() {
+    let server = ServerConfig::default().env("SLUICE_PROCESSOR__USAGE__ADD_UP_MS", 50).start();
+    let endpoint = Endpoint::healthy();
+    let customer = Customer::new(&server);
+    let subscription = customer.subscribe(&endpoint.url());
+    // No key: it is an operator who names the customer.
+    let shell = Shell { server: &server, key: None };
+    let sent =
+        shell.json(&with_customer(&["events", "send", "--type", "a.b", "--payload", "1"], &customer.id));
+    let event = id(&sent, "event_id");
+    wait_for("the delivery", || {
+        Some(shell.json(&with_customer(&["events", "get", &event], &customer.id)))
+            .filter(|event| event["status"] == "delivered")
+    });
+    let resent = shell.json(&with_customer(
+        &["events", "resend", &event, "--subscription", &subscription.id],
+        &customer.id,
+    ));
+    assert_eq!(resent["deliveries"][0]["workflow_id"], json!(subscription.id));
+    let table = shell.text(&with_customer(&["events", "resend", &event], &customer.id));
+    assert!(table.starts_with("SUBSCRIPTION ") && table.contains(&subscription.id), "{table}");
+    endpoint.wait_for(3);
+    let counted = wait_for("all three to be counted", || {
+        let usage = shell.json(&with_customer(&["usage", "--granularity", "day"], &customer.id));
+        (usage["usage"][0]["delivered"] == 3).then_some(usage)
+    });
+    assert_eq!(counted["usage"][0]["accepted"], 1);
+    let table = shell.text(&with_customer(&["usage", "--group-by", "event_type"], &customer.id));
+    assert!(table.starts_with("START ") && table.contains("a.b"), "{table}");
+    let table = shell.text(&with_customer(
+        &["usage", "--group-by", "workflow_id", "--granularity", "minute"],
+        &customer.id,
+    ));
+    assert!(table.contains(&subscription.id), "{table}");
+    assert!(
+        shell.text(&with_customer(&["events", "list", "--status", "any"], &customer.id)).contains(&event)
+    );
+    assert!(shell.text(&with_customer(&["subscription", "list"], &customer.id)).contains(&subscription.id));
+    assert!(shell.text(&with_customer(&["dead-letters", "list"], &customer.id)).starts_with("ID "));
+    assert!(shell.text(&with_customer(&["replay", "list"], &customer.id)).starts_with("ID "));
+    let failed = shell.fails(1, &["usage", "--customer", "01900000-0000-7000-8000-000000000000"]);
+    assert!(failed.contains("404 NOT_FOUND"), "{failed}");
+    let missing = shell.fails(2, &["usage"]);
+    assert!(missing.contains("SLUICE_API_KEY"), "{missing}");
+}
+
 #[test]
 fn dead_letters_are_listed_redriven_and_deleted_from_a_shell() {
     let server = Server::start();

@@ -2,6 +2,7 @@
 
 use crate::harness::customer::text;
 use crate::harness::{Customer, Random, Server, ServerConfig, Traffic, check, setting, traffic, turn};
+use crate::usage;
 use sluice_loadtest::receiver::ReceiverHandle;
 use sluice_loadtest::sender::{RunConfig, RunReport};
 use std::collections::HashSet;
@@ -46,6 +47,7 @@ impl CrashFlow {
         let report = check::nothing_lost(&sent, &self.received);
         eprintln!("{name}: {}", report.text().trim_end());
         assert_eq!(report.refused, 0, "nothing was wrong with the requests: {}", run.text());
+        usage::counts_all_once(&self.customer);
         self.receiver.stop().expect("the receiver's ledger");
         (self.customer, run)
     }

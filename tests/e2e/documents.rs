@@ -70,12 +70,15 @@ fn every_test_that_the_table_names_exists() {
 fn every_route_of_the_router_is_in_the_table() {
     let table = read("docs/api-tests.md");
     let mut routes = 0;
-    for listener in ["public", "admin"] {
-        let described: Value =
-            serde_json::from_str(&read(&format!("ingest/tests/golden/openapi-{listener}.json"))).unwrap();
-        for (path, methods) in described["paths"].as_object().unwrap() {
+    let [public, admin] = ["public", "admin"].map(|listener| -> Value {
+        serde_json::from_str(&read(&format!("ingest/tests/golden/openapi-{listener}.json"))).unwrap()
+    });
+    let public = public["paths"].as_object().unwrap();
+    for paths in [public, admin["paths"].as_object().unwrap()] {
+        for (path, methods) in paths {
             // An operator's copy of a customer's route is covered by the customer's.
-            if path.contains("/{customer}/subscriptions") || path.contains("/{customer_id}/subscriptions") {
+            let below = path.strip_prefix("/admin/customers/{customer_id}");
+            if below.is_some_and(|below| public.contains_key(&format!("/v1{below}"))) {
                 continue;
             }
             for method in methods.as_object().unwrap().keys() {

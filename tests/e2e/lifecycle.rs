@@ -89,6 +89,43 @@ fn a_stop_under_load_loses_nothing_and_the_next_start_finds_a_clean_state() {
 }
 
 #[test]
+fn a_development_server_has_its_key_on_loopback_and_loses_it_in_service() {
+    let data = directory();
+    let development = ServerConfig::default().data_dir(data.path()).flag("--dev");
+    let mut server = development.clone().make_admin_token().private_webhooks(false).start();
+    let event = Request::post("/v1/events").bearer("test-api-key-12345").json(&json!({"payload": 1}));
+    let from_a_page = event.clone().header("origin", "http://a.example").expect(server.public(), 202);
+    assert_eq!(from_a_page.header("access-control-allow-origin"), Some("*"));
+    let id = event.expect(server.public(), 202).json()["event_id"].as_str().unwrap().to_owned();
+    let made = server.admin_call(Request::post("/admin/test-customer"), 201);
+    let body =
+        json!({"customer_id": made["customer"]["customer_id"], "webhook_url": "http://127.0.0.1:9/hook"});
+    server.admin_call(Request::post("/admin/test-subscription").json(&body), 201);
+    // The customer, its key and what it sent are still there after a restart.
+    server.terminate();
+    server.restart();
+    let stored = Request::get(format!("/v1/events/{id}")).bearer("test-api-key-12345");
+    stored.expect(server.public(), 200);
+    server.terminate();
+    // Whoever runs the same data as a service does not let everybody in.
+    let mut server = ServerConfig::default().data_dir(data.path()).start();
+    assert_eq!(stored.expect(server.public(), 401).error_code(), "INVALID_API_KEY");
+    server.terminate();
+    let server = development.start();
+    stored.expect(server.public(), 200);
+}
+
+#[test]
+fn a_development_server_refuses_addresses_that_others_reach() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.7:80"] {
+        let refused = run(&["up", "--dev", "--listen", address]);
+        assert_eq!(refused.status.code(), Some(2));
+        let text = stderr(&refused);
+        assert!(text.contains("edge.listen") && text.contains("not a loopback address"), "{text}");
+    }
+}
+
+#[test]
 fn a_second_process_on_the_same_data_is_refused() {
     let server = Server::start();
     let second = ServerConfig::default().data_dir(server.data_dir()).try_start();

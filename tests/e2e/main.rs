@@ -50,3 +50,4 @@ mod real_events;
 mod shapes;
 mod tls;
 mod trace_context;
+mod usage;

@@ -10,11 +10,36 @@ use sluice_ports::event_store::StoredBatch;
 /// request may wait for the log; the clock may have been set back between the two.
 const ID_AFTER_TIMESTAMP_MS: u64 = 60_000;
 
+/// Where wanted events may stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum StatusFilter {
+    /// Anywhere but acknowledged.
+    #[default]
+    NotAcknowledged,
+    /// Anywhere.
+    Any,
+    /// Here alone.
+    Only(EventStatus),
+}
+
+impl StatusFilter {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text == "any" { Some(Self::Any) } else { EventStatus::parse(text).map(Self::Only) }
+    }
+
+    fn admits(self, status: EventStatus) -> bool {
+        match self {
+            Self::NotAcknowledged => status != EventStatus::Acknowledged,
+            Self::Any => true,
+            Self::Only(wanted) => status == wanted,
+        }
+    }
+}
+
 /// The conditions that an event must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EventFilter {
-    /// Without a status: every event that is not acknowledged.
-    pub status: Option<EventStatus>,
+    pub status: StatusFilter,
     pub event_type: Option<String>,
     pub source: Option<String>,
     pub tag: Option<String>,
@@ -38,11 +63,8 @@ impl EventFilter {
             return None;
         }
         let standing = status::standing(stored, index);
-        let wanted = match self.status {
-            Some(wanted) => standing.status == wanted,
-            None => standing.status != EventStatus::Acknowledged,
-        };
-        (wanted && self.admits_envelope(&stored.batch.envelope(index))).then_some(standing)
+        (self.status.admits(standing.status) && self.admits_envelope(&stored.batch.envelope(index)))
+            .then_some(standing)
     }
 
     fn admits_envelope(&self, envelope: &[u8]) -> bool {

@@ -166,8 +166,13 @@ async fn filters_choose_by_type_source_tag_status_and_time() {
     let text = |text: &str| Some(text.to_owned());
     let all = EventFilter::default();
     assert_eq!(count(all.clone()).await, 11);
-    assert_eq!(count(EventFilter { status: Some(EventStatus::Acknowledged), ..all.clone() }).await, 1);
-    assert_eq!(count(EventFilter { status: Some(EventStatus::Delivered), ..all.clone() }).await, 0);
+    let only = StatusFilter::Only;
+    assert_eq!(count(EventFilter { status: only(EventStatus::Acknowledged), ..all.clone() }).await, 1);
+    assert_eq!(count(EventFilter { status: only(EventStatus::Delivered), ..all.clone() }).await, 0);
+    assert_eq!(
+        count(EventFilter { status: StatusFilter::Any, ..all.clone() }).await,
+        count(all.clone()).await + 1
+    );
     assert_eq!(count(EventFilter { event_type: text("t2"), ..all.clone() }).await, 4);
     assert_eq!(count(EventFilter { source: text("s1"), ..all.clone() }).await, 6);
     assert_eq!(count(EventFilter { source: text("no"), ..all.clone() }).await, 0);

@@ -6,12 +6,14 @@ use crate::audience::Audience;
 use crate::body::{BodyIntake, BodyLimits};
 use crate::config::{IngestConfig, ms};
 use crate::contexts::{
-    Contexts, DeadLettersContext, Descriptions, EventsContext, HealthContext, OperatorsContext,
-    ProduceContext, ReplaysContext, StreamContext, SubscriptionsContext,
+    AccountContext, Contexts, DeadLettersContext, Descriptions, EventsContext, HealthContext,
+    ListenerDescription, OperatorsContext, ProduceContext, ReplaysContext, StreamContext,
+    SubscriptionsContext, SystemContext,
 };
 use crate::cors::Cors;
 use crate::customer_locks::CustomerLocks;
 use crate::decode::EventLimits;
+use crate::docs::DocsPage;
 use crate::http_metrics::HttpMetrics;
 use crate::lanes::{LaneBuffers, LaneLimits};
 use crate::metrics::METRICS;
@@ -26,6 +28,8 @@ use crate::trials::Trials;
 use crate::{openapi, routes};
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
+use sluice_history::usage::UsageReader;
+use sluice_model::clock::now_ms;
 use sluice_telemetry::describe;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -88,10 +92,25 @@ fn contexts(
     let IngestParts { config, directory, events: store, queue, log, rows, lanes, .. } = parts;
     let trials = Arc::new(Trials::new(config.limits.trials_max, ms(config.limits.trial_timeout_ms)));
     let is_development = config.is_development();
+    let readiness = Arc::new(Readiness { drain: drain.clone(), directory, log, lost: parts.lost });
     Contexts {
+        system: SystemContext {
+            environment: config.environment.clone(),
+            readiness: Arc::clone(&readiness),
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            streams: Arc::clone(&streams),
+            shards: parts.shards,
+            lanes,
+            started_ms: now_ms(),
+        },
+        account: AccountContext {
+            usage: UsageReader::new(Arc::clone(&rows)),
+            reads: CustomerLocks::new(config.limits.customer_reads_max),
+        },
         health: HealthContext {
             environment: config.environment.clone(),
-            readiness: Arc::new(Readiness { drain: drain.clone(), directory, log, lost: parts.lost }),
+            readiness: Arc::clone(&readiness),
             descriptions: descriptions(&config),
             render_metrics: parts.render_metrics,
         },
@@ -142,8 +161,11 @@ fn contexts(
 }
 
 fn descriptions(config: &IngestConfig) -> Descriptions {
-    let document = |audience| openapi::document(audience, routes::all(), config).to_string().into();
-    Descriptions { public: document(Audience::Customers), admin: document(Audience::Operators) }
+    let describe = |audience| {
+        let document = openapi::document(audience, routes::all(), config);
+        ListenerDescription { document: document.to_string().into(), page: DocsPage::new(&document) }
+    };
+    Descriptions { public: describe(Audience::Customers), admin: describe(Audience::Operators) }
 }
 
 fn body_intake(config: &IngestConfig) -> BodyIntake {

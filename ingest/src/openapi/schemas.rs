@@ -63,6 +63,11 @@ fn or_null(schema: Value) -> Value {
     json!({ "anyOf": vec![schema, json!({ "type": "null" })] })
 }
 
+/// A field that is another name of a field.
+fn other(name: &str, schema: &str) -> Value {
+    json!({ "allOf": [schema_ref(schema)], "description": format!("Another name of `{name}`.") })
+}
+
 fn text() -> Value {
     json!({ "type": "string" })
 }

@@ -83,6 +83,29 @@ fn a_wrong_method_is_told_the_right_ones_and_a_wrong_path_nothing() {
 }
 
 #[test]
+fn every_route_of_customers_is_there_for_operators_below_the_customer() {
+    let admin = router(Audience::Operators, false);
+    let of_customers =
+        routes::all().filter(|route| route.root.access(Audience::Customers) == RouteAccess::Customer);
+    let of_customers =
+        of_customers.filter(|route| !route.root.prefixes(Audience::Customers, false).is_empty());
+    let mut names = Vec::new();
+    for route in of_customers {
+        for method in route.methods {
+            let path = format!("/admin/customers/c{}", route.path.replace("{id}", "i"));
+            let method = Method::try_from(*method).unwrap();
+            let (name, params) = found(&admin, &method, &path).unwrap_or_else(|| panic!("{method} {path}"));
+            assert_eq!((name, params.customer), (route.name, "c"));
+            names.push(name);
+        }
+        assert_eq!(route.root.access(Audience::Operators), RouteAccess::Admin);
+    }
+    for expected in ["produce", "inbox", "stream", "resend_event", "redrive", "create_replay"] {
+        assert!(names.contains(&expected), "{expected}: {names:?}");
+    }
+}
+
+#[test]
 fn the_admin_listener_serves_no_customer_and_the_public_one_no_operator() {
     let (public, admin) = (router(Audience::Customers, true), router(Audience::Operators, true));
     assert!(is_nowhere(&admin, &Method::POST, "/v1/events"));
@@ -90,6 +113,7 @@ fn the_admin_listener_serves_no_customer_and_the_public_one_no_operator() {
     let path = "/admin/customers/c/subscriptions/s/enable";
     let (name, params) = found(&admin, &Method::POST, path).unwrap();
     assert_eq!((name, params), ("enable_subscription", PathParams { customer: "c", id: "s" }));
+    assert!(is_nowhere(&public, &Method::POST, path));
     let access = |name: &str, audience| {
         routes::all().find(|route| route.name == name).map(|route| route.root.access(audience)).unwrap()
     };

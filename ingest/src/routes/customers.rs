@@ -6,6 +6,8 @@ mod read;
 mod wire;
 mod write;
 
+pub(in crate::routes) use keys::view as key_view;
+pub(in crate::routes) use wire::view;
 pub(crate) use wire::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, RATE_MAX};
 
 use crate::describe::parts::page_by_id;

@@ -3,6 +3,7 @@
 mod list;
 mod redrive;
 mod remove;
+mod summary;
 
 use crate::describe::parts::{page, query, schema_ref, times};
 use crate::describe::{Operation, Tag};
@@ -10,7 +11,10 @@ use crate::error::ApiError;
 use crate::request::QueryParams;
 use crate::route::{Handler, Root, Route};
 use serde_json::Value;
+use sluice_model::{DeadLetter, DeadLetterReason};
 use sluice_ports::event_store::DeadLetterQuery;
+
+pub(crate) use redrive::IDS_MAX;
 
 /// Dead letters that are read, redriven or deleted at a time.
 const STEP: usize = 200;
@@ -54,6 +58,22 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| operation("Delete a dead letter").answers(200, "How many.", "Deleted"),
     },
     Route {
+        name: "count_dead_letters",
+        methods: &["GET"],
+        path: "/dead-letters/summary",
+        root: Root::Versioned,
+        handler: Handler::DeadLetters(|context, request, _| Box::pin(summary::count(context, request))),
+        describe: |_| {
+            operation("How many dead letters a filter names")
+                .describe(format!(
+                    "In all, by reason and by subscription. At most {REQUEST_MAX} are looked at; with more, \
+                     `complete` is false."
+                ))
+                .parameters(filter_parameters())
+                .answers(200, "The counts.", "DeadLetterSummary")
+        },
+    },
+    Route {
         name: "redrive",
         methods: &["POST"],
         path: "/dead-letters/redrive",
@@ -81,22 +101,46 @@ fn filter_parameters() -> impl Iterator<Item = Value> {
     [
         subscription("workflow_id", "Of this subscription."),
         subscription("subscription_id", "Another name of `workflow_id`."),
+        query("reason", schema_ref("DeadLetterReason"), "Given up for this reason."),
     ]
     .into_iter()
     .chain(times())
 }
 
 /// The parameters of a filter.
-const FILTER: [&str; 6] = ["workflow_id", "subscription_id", "since", "start_time", "until", "end_time"];
+const FILTER: [&str; 7] =
+    ["workflow_id", "subscription_id", "reason", "since", "start_time", "until", "end_time"];
 
-/// The dead letters that a query's filter names, a step of them.
-fn filter(query: &QueryParams<'_>) -> Result<DeadLetterQuery, ApiError> {
+/// Which dead letters a request is about.
+#[derive(Debug, Clone)]
+struct DeadLetterFilter {
+    /// What the store chooses by, a step of them.
+    query: DeadLetterQuery,
+    reason: Option<DeadLetterReason>,
+}
+
+impl DeadLetterFilter {
+    /// Whether the filter names one that the store chose.
+    fn admits(&self, letter: &DeadLetter) -> bool {
+        self.reason.is_none_or(|reason| letter.reason == reason)
+    }
+}
+
+/// The dead letters that a query's filter names.
+fn filter(query: &QueryParams<'_>) -> Result<DeadLetterFilter, ApiError> {
     let range = query.range()?;
-    Ok(DeadLetterQuery {
+    let reason = query.text("reason").map(|text| {
+        DeadLetterReason::parse(text).ok_or_else(|| {
+            let all = DeadLetterReason::ALL.map(DeadLetterReason::as_str).join(", ");
+            ApiError::invalid("reason", format!("must be one of {all}"))
+        })
+    });
+    let query = DeadLetterQuery {
         subscription: query.subscription()?,
         since_ms: range.start_ms.unwrap_or(0),
         until_ms: range.end_ms,
         after: None,
         limit: STEP,
-    })
+    };
+    Ok(DeadLetterFilter { query, reason: reason.transpose()? })
 }

@@ -5,6 +5,7 @@ mod find;
 mod get;
 mod inbox;
 mod resend;
+mod standing;
 
 pub(crate) use ack::ACK_IDS_MAX;
 
@@ -38,6 +39,18 @@ pub(super) const ROUTES: &[Route] = &[
             Operation::new(Tag::Inbox, "Acknowledge an event")
                 .answers(200, "It is acknowledged.", "Acknowledged")
                 .refuses(409, "It was acknowledged before.")
+        },
+    },
+    Route {
+        name: "event_deliveries",
+        methods: &["GET"],
+        path: "/events/{id}/deliveries",
+        root: Root::Aliased,
+        handler: Handler::Events(|context, request, _| Box::pin(standing::get(context, request))),
+        describe: |_| {
+            Operation::new(Tag::Events, "Where an event went")
+                .describe("`attempts` are those of the event's batch at the subscription.")
+                .answers(200, "The subscriptions that matched it.", "EventDeliveries")
         },
     },
     Route {
@@ -87,7 +100,7 @@ fn describe_inbox() -> Operation {
     Operation::new(Tag::Inbox, "The customer's events, the oldest first")
         .describe("Without `status`, all that are not acknowledged. Nothing appears behind a cursor.")
         .parameters([
-            query("status", schema_ref("EventStatus"), "Where they stand."),
+            query("status", schema_ref("StatusFilter"), "Where they stand; `any` is anywhere."),
             text("event_type", "Of this type."),
             text("source", "Of this source."),
             text("tag", "With this tag."),

@@ -1,7 +1,7 @@
 //! Health, metrics and the API's description: for load balancers, monitors and tools.
 
 use crate::audience::Audience;
-use crate::contexts::HealthContext;
+use crate::contexts::{HealthContext, ListenerDescription};
 use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json, json_bytes, metrics as metrics_reply};
@@ -65,6 +65,19 @@ pub(super) const ROUTES: &[Route] = &[
             operation("This document").answers_with(200, "OpenAPI 3.1.", Some(document))
         },
     },
+    Route {
+        name: "docs",
+        methods: &["GET"],
+        path: "/docs",
+        root: Root::Everybody,
+        handler: Handler::Health(|context, request, _| {
+            Box::pin(answer(Ok(description(context, request).page.reply())))
+        }),
+        describe: |_| {
+            let page = json!({ "text/html": { "schema": { "type": "string" } } });
+            operation("This document for people").answers_with(200, "A page without scripts.", Some(page))
+        },
+    },
 ];
 
 const fn operation(summary: &'static str) -> Operation {
@@ -104,10 +117,12 @@ fn ready(context: &HealthContext) -> Result<ApiReply, ApiError> {
 
 /// The description of the listener that took the request.
 fn openapi(context: &HealthContext, request: &ApiRequest<'_>) -> ApiReply {
-    let descriptions = &context.descriptions;
-    let description = match request.audience {
-        Audience::Customers => &descriptions.public,
-        Audience::Operators => &descriptions.admin,
-    };
-    json_bytes(StatusCode::OK, description.clone())
+    json_bytes(StatusCode::OK, description(context, request).document.clone())
+}
+
+fn description<'c>(context: &'c HealthContext, request: &ApiRequest<'_>) -> &'c ListenerDescription {
+    match request.audience {
+        Audience::Customers => &context.descriptions.public,
+        Audience::Operators => &context.descriptions.admin,
+    }
 }

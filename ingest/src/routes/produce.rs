@@ -12,15 +12,17 @@ use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
 use crate::produce::{AcceptedRequest, Answer, ProduceError, Wishes};
 use crate::reply::{ApiReply, json_bytes};
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, Principal};
 use crate::route::{Handler, Root, Route};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use refusal::refusal;
 use serde_json::json;
+use sluice_catalogue::directory::CustomerEntry;
 use sluice_model::clock;
 use sluice_model::trace::{self, TraceParent};
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) const ROUTES: &[Route] = &[Route {
@@ -60,7 +62,14 @@ async fn accept(
     body: Incoming,
     trace: Option<TraceParent>,
 ) -> Result<Answer, ApiError> {
-    let customer = &**request.key()?.customer();
+    let named_by_operator;
+    let customer = match &request.principal {
+        Principal::Customer(key) => &**key.customer(),
+        Principal::Operator | Principal::Anybody => {
+            named_by_operator = active_customer(request)?;
+            &*named_by_operator
+        }
+    };
     let headers = &request.parts.headers;
     let refuse = |error| refusal(error, customer, context.producer.rates());
     let cloud = CloudForm::from_headers(headers);
@@ -96,6 +105,13 @@ async fn accept(
         took: request.started.elapsed(),
     });
     Ok(answer)
+}
+
+/// The customer that an operator's path names. A suspended one gets no new
+/// events, whoever sends them.
+fn active_customer(request: &ApiRequest<'_>) -> Result<Arc<CustomerEntry>, ApiError> {
+    let customer = request.customer()?;
+    if customer.is_active() { Ok(customer) } else { Err(ApiError::suspended()) }
 }
 
 fn reply(answer: Answer) -> ApiReply {
@@ -147,6 +163,7 @@ fn describe(config: &IngestConfig) -> Operation {
         ])
         .takes_any(content, true)
         .answers(202, "Durable.", "AcceptedBody")
+        .refuses(403, "The customer is suspended.")
         .refuses(409, "A request with this `Idempotency-Key` is in flight.")
         .refuses(422, "This `Idempotency-Key` was used with another body.")
         .refuses(429, "More events a second than the customer may send.")

@@ -7,9 +7,9 @@ use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
 use crate::inbox::EventFilter;
 use crate::reply::{ApiReply, event_stream, no_content};
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, Principal};
 use crate::route::{Handler, Root, Route};
-use crate::stream::{EventStream, StreamPosition, stream_binding};
+use crate::stream::{EventStream, StreamPosition, StreamReader, stream_binding};
 use crate::streams::NoStreamRoom;
 use http::header::HeaderName;
 use http::{Method, StatusCode};
@@ -48,7 +48,11 @@ const INBOX_PARAMETERS: [(&str, &str); 6] = [
 /// Streams the customer's events: from now on, from a time on, or from where an
 /// earlier stream ended.
 fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
-    let key = request.key()?;
+    let reader = match &request.principal {
+        Principal::Customer(key) => StreamReader::Customer(Arc::clone(key)),
+        Principal::Operator | Principal::Anybody => StreamReader::Operator(request.customer()?),
+    };
+    let customer = reader.customer().id();
     refuse_inbox_parameters(request)?;
     let query = request.query(&PARAMETERS)?;
     let text = |name| query.text(name).map(str::to_owned);
@@ -63,7 +67,7 @@ fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, A
     let last_event_id = header.filter(|id| !id.is_empty()).or_else(|| query.text("last_event_id"));
     let position = match last_event_id {
         Some(id) => {
-            let binding = stream_binding(key.customer().id(), &filter);
+            let binding = stream_binding(customer, &filter);
             let position = StreamPosition::open(id, &binding);
             position.ok_or_else(|| {
                 ApiError::invalid("Last-Event-ID", "is not an id of a stream with this filter")
@@ -79,10 +83,10 @@ fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, A
     if context.drain.is_cancelled() {
         return Err(ApiError::overloaded("the server is stopping"));
     }
-    let place = context.streams.enter(key.customer().id()).map_err(|full| no_room(context, full))?;
+    let place = context.streams.enter(customer).map_err(|full| no_room(context, full))?;
     let stream = EventStream {
         store: Arc::clone(&context.store),
-        key: Arc::clone(key),
+        reader,
         lanes: context.lanes,
         filter,
         position,

@@ -276,7 +276,7 @@ async fn the_rate_limit_counts_events_and_says_when_to_come_back() {
     assert_eq!(ingest.client().await.post_event().await.status, 202);
 }
 
-fn dead_letter(ingest: &RunningIngest, subscription: &str, event: &str, n: u64) -> DeadLetter {
+pub(crate) fn dead_letter(ingest: &RunningIngest, subscription: &str, event: &str, n: u64) -> DeadLetter {
     let event: EventId = event.parse().unwrap();
     let events =
         vec![EventRef { batch: event.batch(), events: EventSet::range(event.index(), event.index() + 1) }];

@@ -269,6 +269,11 @@ async fn an_event_is_resent_to_those_that_match_or_to_the_named_one() {
     assert_eq!(deliveries.iter().map(|one| &one["workflow_id"]).collect::<Vec<_>>(), [&json!(matching)]);
     let named = client.request("POST", &path, json!({ "workflow_id": other }).to_string()).await.json();
     assert_eq!(named["deliveries"][0]["workflow_id"], json!(other));
+    let by_other_name = json!({ "subscription_id": other }).to_string();
+    let by_other_name = client.request("POST", &path, by_other_name).await.json();
+    assert_eq!(by_other_name["deliveries"][0]["workflow_id"], json!(other));
+    let twice = json!({ "workflow_id": other, "subscription_id": other }).to_string();
+    assert_eq!(client.request("POST", &path, twice).await.status, 400);
     assert_ne!(named["deliveries"][0]["delivery_id"], deliveries[0]["delivery_id"]);
     let (_, mut stranger) = customer(&ingest, json!({ "name": "Stranger" })).await;
     assert_eq!(stranger.request("POST", &path, "").await.status, 404);

@@ -77,6 +77,7 @@ pub(crate) async fn start_on(
         probe: Arc::new(Echo),
         lanes: 8,
         admin_tokens: Arc::new(AdminTokens::new([ADMIN])),
+        shards: Box::new(Vec::new),
         render_metrics: Box::new(|| "# nothing\n".into()),
     });
     let bound = bound.unwrap();

@@ -8,7 +8,7 @@ use sluice_model::{DeliveryId, SubscriptionId};
 use sluice_ports::rows::{NewRow, RowChange, Rows as _};
 use std::sync::Arc;
 
-async fn subscribe(client: &mut RawClient, selector: Value, path: &str) -> String {
+pub(crate) async fn subscribe(client: &mut RawClient, selector: Value, path: &str) -> String {
     let body = json!({ "event_selector": selector, "webhook_url": format!("http://127.0.0.1:9/{path}") });
     let made = client.request("POST", "/v1/subscriptions", body.to_string()).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -87,6 +87,38 @@ async fn a_test_sends_an_event_or_judges_the_newest() {
     for bad in [r#"{"last":0}"#, r#"{"last":101}"#, r#"{"last":1,"payload":1}"#, r#"{"nope":1}"#] {
         assert_eq!(client.request("POST", &path, bad).await.status, 400, "{bad}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_is_tried_before_it_is_stored() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    for n in 0..3 {
+        let event = json!({"event_type": "a.b", "payload": {"n": n}});
+        assert_eq!(client.request("POST", "/v1/events", event.to_string()).await.status, 202);
+    }
+    let selector =
+        json!({"type": "custom", "function": {"field": "n", "operator": "greater_than", "value": 0}});
+    let ask = async |client: &mut RawClient, body: Value| {
+        client.request("POST", "/v1/subscriptions/judge", body.to_string()).await
+    };
+    let judged = ask(&mut client, json!({"event_selector": selector})).await.json();
+    assert_eq!(
+        (&judged["looked_at"], &judged["matching"], &judged["effective_at"]),
+        (&json!(3), &json!(2), &json!(null))
+    );
+    let draft = json!({"event_selector": selector, "event": {"event_type": "x", "payload": {"n": 0}}});
+    let judged = ask(&mut client, draft).await.json();
+    assert_eq!(judged["events"][0]["matches"], json!(false));
+    assert_eq!(judged["events"][0]["reason"], "n is 0: greater_than 0 does not hold");
+    let bad = ask(&mut client, json!({"event_selector": {"type": "nope"}})).await;
+    assert_eq!((bad.status, &*bad.code()), (400, "INVALID_SELECTOR"));
+    for bad in [json!({"last": 0}), json!({"last": 1, "event": {"payload": 1}}), json!({"event": {}})] {
+        let mut body = json!({"event_selector": selector});
+        body.as_object_mut().unwrap().extend(bad.as_object().unwrap().clone());
+        assert_eq!(ask(&mut client, body).await.status, 400, "{bad}");
+    }
+    assert_eq!(client.get("/v1/subscriptions").await.json()["total"], 0, "nothing was stored");
 }
 
 fn attempt(n: u32, now: u64) -> Arc<AttemptRecord> {

@@ -14,16 +14,20 @@ struct SentEvent {
 }
 
 /// A stream that is being read.
-struct ReadStream {
+pub(crate) struct ReadStream {
     client: RawClient,
     text: String,
     last_id: String,
 }
 
 impl ReadStream {
-    async fn open(mut client: RawClient, query: &str, last_id: &str) -> Self {
+    async fn open(client: RawClient, query: &str, last_id: &str) -> Self {
+        Self::open_at(client, &format!("/v1/stream{query}"), last_id).await
+    }
+
+    pub(crate) async fn open_at(mut client: RawClient, path: &str, last_id: &str) -> Self {
         let last = if last_id.is_empty() { String::new() } else { format!("last-event-id: {last_id}\r\n") };
-        client.send(client.head("GET", &format!("/v1/stream{query}"), &last)).await;
+        client.send(client.head("GET", path, &last)).await;
         let answer = client.answer().await.unwrap();
         assert_eq!(
             (answer.status, &*answer.headers["content-type"]),
@@ -76,7 +80,7 @@ impl ReadStream {
     }
 
     /// The payloads of the next events.
-    async fn payloads(&mut self, count: usize) -> Vec<Value> {
+    pub(crate) async fn payloads(&mut self, count: usize) -> Vec<Value> {
         let mut payloads = Vec::new();
         while payloads.len() < count {
             let next = tokio::time::timeout(Duration::from_secs(20), self.next());

@@ -72,7 +72,10 @@ fn ids_that_were_not_sent_are_ignored() {
     let mut commit = Commit::default();
     let stranger = batch_id(99, 99).event(0);
     let settlement = settle(&mut commit, delivery, Outcome::Taken, &[stranger], RETRY, HeldBy::Log, 0);
-    assert_eq!(settlement, Settlement { ending: DeliveryEnding::Taken, ending_of_failed: None, rest: None });
+    assert_eq!(
+        settlement,
+        Settlement { ending: DeliveryEnding::Taken, ending_of_failed: None, rest: None, failed: Vec::new() }
+    );
     assert!(!commit.has_puts());
 }
 

@@ -9,7 +9,7 @@ use crate::matcher::Listener;
 use crate::outbox::WebhookCut;
 use crate::outcome::Fault;
 use crate::settlement::HeldBy;
-use crate::slice::{Slice, Ticket};
+use crate::slice::{Slice, TicketShare};
 use crate::stored_body;
 use bytes::Bytes;
 use foldhash::HashMap;
@@ -51,7 +51,7 @@ pub(super) enum FlightKeeper {
     /// ordered subscription, whose events may have to be parked.
     Log {
         /// The log entries, each with the number of events that it waits for.
-        tickets: Vec<(Ticket, usize)>,
+        tickets: Vec<TicketShare>,
         /// The events with their ordering keys.
         slices: Vec<Slice>,
     },

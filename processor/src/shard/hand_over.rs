@@ -7,8 +7,9 @@ use crate::commit::Commit;
 use crate::context::{Context, DetachedRoom};
 use crate::notices::HighBacklog;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
-use crate::slice::{Slice, Ticket};
+use crate::slice::{Slice, TicketShare};
 use crate::target::Target;
+use sluice_history::usage::EndedEvents;
 use sluice_model::{DeadLetterReason, Delivery, DisabledReason};
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ struct Leaving {
     delivery: Delivery,
     /// The version of the subscription that the delivery was made for.
     target: Arc<Target>,
-    tickets: Vec<(Ticket, usize)>,
+    tickets: Vec<TicketShare>,
     /// The events, where the subscription is ordered.
     slices: Vec<Slice>,
 }
@@ -82,13 +83,23 @@ fn take_waiting(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Vec<Leaving> 
 
 fn give_up(bench: &mut Workbench<'_>, leaving: Leaving, reason: DeadLetterReason) {
     let Leaving { delivery, tickets, .. } = leaving;
+    let ended = EndedEvents {
+        customer: delivery.customer,
+        subscription: delivery.subscription,
+        at_ms: bench.now_ms,
+        delivered: 0,
+        failed: 0,
+    };
+    for share in &tickets {
+        bench.commit.count(share.ticket, EndedEvents { failed: share.events as u32, ..ended });
+    }
     bench.context.metrics().ending(DeliveryEnding::GaveUp(reason), delivery.event_count());
     settlement::give_up(bench.commit, delivery, reason, HeldBy::Log, bench.now_ms);
     settle_all(bench.commit, tickets);
 }
 
-fn settle_all(commit: &mut Commit, tickets: Vec<(Ticket, usize)>) {
-    tickets.into_iter().for_each(|(ticket, events)| commit.settle(ticket, events));
+fn settle_all(commit: &mut Commit, tickets: Vec<TicketShare>) {
+    tickets.into_iter().for_each(|share| commit.settle(share.ticket, share.events));
 }
 
 /// Parks the webhooks of an ordered subscription that are under way: the events

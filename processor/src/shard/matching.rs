@@ -2,6 +2,7 @@
 //! which changes must be durable before a record is settled.
 
 use super::outlets::Outlets;
+use super::usage::UsageCounter;
 use super::waiting::{MatchedLate, UnmatchedBatches, WaitingFull};
 use crate::commit::Commit;
 use crate::context::Context;
@@ -11,6 +12,7 @@ use crate::matcher::{
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, Ticket};
+use sluice_history::usage::{EndedEvents, UsageLine};
 use sluice_model::{Batch, DeadLetterReason, EventRef, EventSet, SubscriptionId};
 use sluice_ports::event_store::NewBatch;
 use sluice_ports::log::LogRecord;
@@ -21,6 +23,14 @@ pub(super) struct Matching {
     context: Arc<Context>,
     tools: MatchingTools,
     shares: MatchingShares,
+    usage: UsageCounter,
+}
+
+/// A record that was matched.
+pub(super) struct MatchedRecord {
+    pub(super) outstanding: Outstanding,
+    /// What it adds to its customers' usage.
+    pub(super) usage: Vec<UsageLine>,
 }
 
 /// What must happen before a matched record is settled.
@@ -34,10 +44,18 @@ pub(super) struct Outstanding {
 
 /// The place of a batch after it was looked at.
 enum MatchedBatch {
-    /// This many (event × subscription) of it are at their outlets.
-    AtOutlets(usize),
+    /// Its matches are at their outlets.
+    AtOutlets(HandedOut),
     /// It waits to be matched, once its row is durable.
     Waits,
+}
+
+/// What became of the events of a batch.
+struct HandedOut {
+    /// (event × subscription) that will settle it.
+    outstanding: usize,
+    /// The events that nobody wants.
+    unmatched: EventSet,
 }
 
 /// Where the matches of a record go.
@@ -54,25 +72,36 @@ impl Matching {
     pub(super) fn new(context: Arc<Context>) -> Self {
         let config = &context.config.matching;
         let (tools, shares) = (MatchingTools::new(config.limits()), MatchingShares::new(config.clone()));
-        Self { context, tools, shares }
+        Self { context, tools, shares, usage: UsageCounter::default() }
     }
 
     /// Matches a record. Its events are at their outlets then, or wait to be matched.
-    pub(super) fn match_record(&mut self, record: &LogRecord, to: &mut Matched<'_>) -> Outstanding {
-        let mut outstanding = Outstanding::default();
+    /// Where it counts, what it adds to usage is told.
+    pub(super) fn match_record(
+        &mut self,
+        record: &LogRecord,
+        counts: bool,
+        to: &mut Matched<'_>,
+    ) -> MatchedRecord {
+        let (mut outstanding, mut usage) = (Outstanding::default(), Vec::new());
         for batch in &record.batches {
             let stores = self.context.stores.events.takes_batches();
             let place = match self.context.matchers.matcher(batch.customer) {
                 Some(matcher) => self.match_batch(batch, &matcher, to),
                 None => {
                     self.count(batch, &[]);
-                    MatchedBatch::AtOutlets(0)
+                    MatchedBatch::AtOutlets(HandedOut { outstanding: 0, unmatched: all_of(batch) })
                 }
             };
-            let (events, matched) = match place {
-                MatchedBatch::AtOutlets(events) => (events, events > 0),
-                MatchedBatch::Waits => (1, false),
+            let (events, matched, unmatched) = match place {
+                MatchedBatch::AtOutlets(HandedOut { outstanding, unmatched }) => {
+                    (outstanding, outstanding > 0, unmatched)
+                }
+                MatchedBatch::Waits => (1, false, EventSet::new()),
             };
+            if counts {
+                self.usage.accepted(batch, &unmatched, &mut usage);
+            }
             if stores {
                 // Its writing is one more thing that must be durable before the record is settled.
                 to.commit.batch(NewBatch { batch: Arc::clone(batch), matched });
@@ -84,7 +113,7 @@ impl Matching {
                 outstanding.bytes += batch.body.len();
             }
         }
-        outstanding
+        MatchedRecord { outstanding, usage }
     }
 
     /// Matches a batch, or lets it wait.
@@ -141,9 +170,15 @@ impl Matching {
 
     /// Gives the matches of a batch that waited to the outlets.
     pub(super) fn deliver_late(&mut self, late: MatchedLate, to: &mut Matched<'_>) -> usize {
-        let Some((matcher, matching)) = late.matched else { return 0 };
-        self.shares.learn(late.waiting.customer, matching.judged(), matching.steps(), to.now_ms);
-        self.deliver(&late.batch, &matcher, matching, to)
+        let HandedOut { outstanding, unmatched } = match late.matched {
+            Some((matcher, matching)) => {
+                self.shares.learn(late.waiting.customer, matching.judged(), matching.steps(), to.now_ms);
+                self.deliver(&late.batch, &matcher, matching, to)
+            }
+            None => HandedOut { outstanding: 0, unmatched: all_of(&late.batch) },
+        };
+        self.usage.unmatched_late(&late.batch, &unmatched, to.now_ms, to.commit.beside_log());
+        outstanding
     }
 
     /// The housekeeping.
@@ -151,19 +186,18 @@ impl Matching {
         self.shares.forget_idle(now_ms);
     }
 
-    /// Gives the events of a batch to the outlets that want them; returns how
-    /// many (event × subscription) they are.
+    /// Gives the events of a batch to the outlets that want them.
     fn deliver(
         &self,
         batch: &Arc<Batch>,
         matcher: &CustomerMatcher,
         matching: BatchMatching,
         to: &mut Matched<'_>,
-    ) -> usize {
+    ) -> HandedOut {
         let costliest = matching.costliest(matcher);
         let found = matching.into_matches();
         self.count(batch, &found);
-        let mut outstanding = 0;
+        let (mut outstanding, unmatched) = (0, unmatched(batch, &found));
         for Match { listener, events, too_expensive, unreadable } in found {
             let listener = matcher.listener(listener);
             outstanding += events.len() + too_expensive.len() + unreadable.len();
@@ -177,7 +211,7 @@ impl Matching {
             let slice = Slice { batch: Arc::clone(batch), events, ticket: to.ticket };
             to.outlets.push(listener, slice, to.commit, to.now_ms);
         }
-        outstanding
+        HandedOut { outstanding, unmatched }
     }
 
     fn count(&self, batch: &Batch, found: &[Match]) {
@@ -209,10 +243,28 @@ impl Matching {
         delivery.last.error = Some(why.text(self.context.config.matching.event_steps_max));
         delivery.last.at_ms = to.now_ms;
         let reason = why.reason();
+        let (customer, at_ms, failed) = (batch.customer, to.now_ms, count as u32);
+        to.commit.count(to.ticket, EndedEvents { customer, subscription, at_ms, delivered: 0, failed });
         self.context.metrics().ending(DeliveryEnding::GaveUp(reason), count);
         settlement::give_up(to.commit, delivery, reason, HeldBy::Log, to.now_ms);
         to.commit.settle(to.ticket, count);
     }
+}
+
+fn all_of(batch: &Batch) -> EventSet {
+    EventSet::range(0, batch.len())
+}
+
+/// The events of a batch that no subscription wants, nor gives up.
+fn unmatched(batch: &Batch, found: &[Match]) -> EventSet {
+    let all = usize::from(batch.len());
+    // The usual case first: one subscription wants all.
+    if found.iter().any(|found| found.events.len() == all) {
+        return EventSet::new();
+    }
+    let sets = found.iter().flat_map(|found| [&found.events, &found.too_expensive, &found.unreadable]);
+    let wanted = sets.fold(EventSet::new(), |union, events| union.union(events));
+    all_of(batch).minus(&wanted)
 }
 
 /// Why events are given up before they are matched.

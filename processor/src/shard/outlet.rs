@@ -231,10 +231,16 @@ impl Outlet {
         }
         match keeper {
             FlightKeeper::Log { tickets, slices } => {
+                let subscription = listener.target.subscription();
+                for (ticket, ended) in settlement.endings(subscription, &tickets, now_ms) {
+                    commit.count(ticket, ended);
+                }
                 if let Some(rest) = settlement.rest {
                     self.wait_again(commit, rest, &slices, now_ms);
                 }
-                tickets.into_iter().for_each(|(ticket, events)| commit.settle(ticket, events));
+                for share in tickets {
+                    commit.settle(share.ticket, share.events);
+                }
             }
             FlightKeeper::Queue(_room) => settlement.rest.into_iter().for_each(|rest| commit.put(rest)),
             FlightKeeper::Parked(lane, _room) => self.parked.ended(commit, lane, settlement.rest),

@@ -5,6 +5,7 @@ mod leased;
 mod neighbours;
 mod ordered;
 mod throughput;
+mod usage;
 mod waiting;
 
 use crate::config::ProcessorConfig;

@@ -115,6 +115,23 @@ pub enum DeadLetterReason {
 }
 
 impl DeadLetterReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Exhausted,
+        Self::Refused,
+        Self::SubscriptionDisabled,
+        Self::BacklogFull,
+        Self::Poison,
+        Self::TooExpensive,
+        Self::TransformFailed,
+    ];
+
+    /// The reason that the API writes like this.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     /// The reason as the API writes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

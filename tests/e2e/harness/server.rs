@@ -24,6 +24,8 @@ const LOG_LINES: usize = 150;
 /// How a server is started.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerConfig {
+    /// Flags beside those that every server has.
+    flags: Vec<String>,
     /// Beyond the flags, in the environment.
     env: Vec<(String, String)>,
     private_webhooks: bool,
@@ -38,6 +40,7 @@ impl Default for ServerConfig {
     /// Small segments, so that tests cross their borders and use little disk.
     fn default() -> Self {
         Self {
+            flags: Vec::new(),
             env: Vec::new(),
             private_webhooks: true,
             admin_token: true,
@@ -56,6 +59,12 @@ impl ServerConfig {
     pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// One more flag.
+    pub(crate) fn flag(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
         self
     }
 
@@ -309,6 +318,7 @@ impl Server {
         command.arg("up").arg("--data-dir").arg(&self.data_dir);
         command.arg("--listen").arg(self.public.to_string());
         command.arg("--admin-listen").arg(self.admin.to_string());
+        command.args(&self.config.flags);
         if self.config.private_webhooks {
             command.arg("--allow-private-webhooks");
         }

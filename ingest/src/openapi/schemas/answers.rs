@@ -1,6 +1,6 @@
 //! The schemas of answers.
 
-use super::{Named, boolean, count, list, one_of, open, or_null, text, whole};
+use super::{Named, boolean, count, list, one_of, open, or_null, other, text, whole};
 use crate::describe::parts::schema_ref;
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ pub(super) fn all() -> Vec<Named> {
     all.extend(subscriptions());
     all.extend(given_up_and_replayed());
     all.extend(operators());
+    all.extend(account());
+    all.push(("System", system()));
     all
 }
 
@@ -121,8 +123,19 @@ fn read() -> Vec<Named> {
         &[("event_id", text()), ("status", one_of(&statuses)), ("acknowledged_at", schema_ref("Time"))],
         &["event_id", "status"],
     );
+    let standing = whole(&[
+        ("workflow_id", schema_ref("Id")),
+        ("state", one_of(&["delivered", "failed", "pending"])),
+        ("attempts", count()),
+        ("last_attempt", nullable("Time")),
+    ]);
     let resent = whole(&[("workflow_id", schema_ref("Id")), ("delivery_id", schema_ref("Id"))]);
     vec![
+        ("EventStanding", standing),
+        (
+            "EventDeliveries",
+            whole(&[("event_id", schema_ref("EventId")), ("subscriptions", list("EventStanding"))]),
+        ),
         ("ResentDelivery", resent),
         ("Resent", whole(&[("event_id", schema_ref("EventId")), ("deliveries", list("ResentDelivery"))])),
         ("StoredEvent", event),
@@ -195,13 +208,13 @@ fn subscriptions() -> Vec<Named> {
             ("reason", text()),
             ("pointer", text()),
         ],
-        &["event_id", "matches", "before_effective_at", "reason", "pointer"],
+        &["matches", "before_effective_at", "reason", "pointer"],
     );
     let judgement = whole(&[
         ("looked_at", count()),
         ("complete", json!({ "type": "boolean", "description": "Whether all of them were judged in time." })),
         ("matching", count()),
-        ("effective_at", schema_ref("Time")),
+        ("effective_at", nullable("Time")),
         ("events", list("JudgedEvent")),
     ]);
     let attempt = whole(&[
@@ -238,19 +251,12 @@ fn subscriptions() -> Vec<Named> {
 }
 
 fn given_up_and_replayed() -> Vec<Named> {
-    let reasons = [
-        "exhausted",
-        "refused",
-        "subscription_disabled",
-        "backlog_full",
-        "poison",
-        "too_expensive",
-        "transform_failed",
-    ];
     let mut letter = whole(&[
         ("dead_letter_id", schema_ref("Id")),
+        ("id", other("dead_letter_id", "Id")),
         ("workflow_id", schema_ref("Id")),
-        ("reason", one_of(&reasons)),
+        ("subscription_id", other("workflow_id", "Id")),
+        ("reason", schema_ref("DeadLetterReason")),
         ("attempts", count()),
         ("last_status", json!({ "type": ["integer", "null"] })),
         ("last_error", json!({ "type": ["string", "null"] })),
@@ -262,6 +268,20 @@ fn given_up_and_replayed() -> Vec<Named> {
     letter["properties"]["event_ids"] = json!({ "type": "array", "items": schema_ref("EventId"), "description": "Where there are at most 1000." });
     letter["properties"]["event_range"] =
         whole(&[("first", schema_ref("EventId")), ("last", schema_ref("EventId"))]);
+    let counts = [("dead_letters", count()), ("events", count())];
+    let counts_by =
+        |field: Named| json!({ "type": "array", "items": whole(&[&[field][..], &counts].concat()) });
+    let summary = whole(
+        &[
+            &counts[..],
+            &[
+                ("by_reason", counts_by(("reason", schema_ref("DeadLetterReason")))),
+                ("by_workflow", counts_by(("workflow_id", schema_ref("Id")))),
+                ("complete", boolean()),
+            ],
+        ]
+        .concat(),
+    );
     let replay = whole(&[
         ("replay_id", schema_ref("Id")),
         ("workflow_id", schema_ref("Id")),
@@ -286,6 +306,7 @@ fn given_up_and_replayed() -> Vec<Named> {
     let redriven =
         [("redriven", count()), ("events", count()), ("skipped", count()), ("has_more", boolean())];
     vec![
+        ("DeadLetterSummary", summary),
         ("DeadLetter", letter),
         ("DeadLetterPage", page("dead_letters", "DeadLetter", &[])),
         ("Redriven", whole(&redriven)),
@@ -295,6 +316,62 @@ fn given_up_and_replayed() -> Vec<Named> {
         ("ReplayPage", page("replays", "Replay", &[])),
         ("DryRun", dry_run),
     ]
+}
+
+fn account() -> Vec<Named> {
+    let period = open(
+        &[
+            ("start", schema_ref("Time")),
+            (
+                "event_type",
+                json!({ "type": ["string", "null"], "description": "`null` for events without a type; `other` for those of types beyond the limit." }),
+            ),
+            ("workflow_id", nullable("Id")),
+            ("accepted", count()),
+            ("bytes", count()),
+            ("unmatched", count()),
+            ("delivered", count()),
+            ("failed", count()),
+        ],
+        &["start"],
+    );
+    let usage = whole(&[
+        ("granularity", one_of(&["minute", "hour", "day"])),
+        ("group_by", one_of(&["none", "event_type", "workflow_id"])),
+        ("since", schema_ref("Time")),
+        ("until", schema_ref("Time")),
+        ("usage", list("UsagePeriod")),
+    ]);
+    let me = whole(&[("customer", schema_ref("Customer")), ("key", nullable("Key")), ("version", text())]);
+    vec![("UsagePeriod", period), ("Usage", usage), ("Me", me)]
+}
+
+fn system() -> Value {
+    let dependency = whole(&[("name", text()), ("state", one_of(&["lost"])), ("reason", text())]);
+    let shard = whole(&[
+        ("shard", text()),
+        ("running", boolean()),
+        ("restarts", count()),
+        ("lag_ms", count()),
+        ("unsettled_events", count()),
+        ("progress_age_ms", count()),
+    ]);
+    let queue = whole(&[("deliveries", count()), ("events", count())]);
+    whole(&[
+        ("version", text()),
+        ("environment", text()),
+        ("engine", one_of(&["embedded", "distributed"])),
+        ("started_at", schema_ref("Time")),
+        ("ready", boolean()),
+        ("roles", json!({ "type": "array", "items": one_of(&["ingest", "processor"]) })),
+        ("dependencies", json!({ "type": "array", "items": dependency })),
+        ("shards", json!({ "type": "array", "items": shard })),
+        ("queue", queue),
+        ("dead_letters", count()),
+        ("streams_open", count()),
+        ("lanes", count()),
+        ("customers", count()),
+    ])
 }
 
 fn operators() -> Vec<Named> {

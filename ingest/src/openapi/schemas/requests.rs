@@ -1,12 +1,13 @@
 //! The schemas of requests, with the limits that are checked.
 
-use super::{Named, boolean, closed, one_of, open, or_null, within};
+use super::{Named, boolean, closed, one_of, open, or_null, other, within};
 use crate::config::IngestConfig;
 use crate::decode::limits::{NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX};
 use crate::describe::parts::schema_ref;
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
 use sluice_model::BatchPolicy;
+use sluice_model::DeadLetterReason;
 use sluice_model::customer::FAN_OUT_MAX;
 use sluice_selector::SelectorLimits;
 
@@ -41,6 +42,8 @@ fn basics() -> Vec<Named> {
         ("Name", bounded_text(NAME_BYTES_MAX)),
         ("FilterText", json!({ "type": "string", "minLength": 1 })),
         ("EventStatus", one_of(&["pending", "delivered", "failed", "unmatched", "acknowledged"])),
+        ("DeadLetterReason", one_of(&DeadLetterReason::ALL.map(DeadLetterReason::as_str))),
+        ("StatusFilter", one_of(&["pending", "delivered", "failed", "unmatched", "acknowledged", "any"])),
     ]
 }
 
@@ -102,7 +105,13 @@ fn events(config: &IngestConfig) -> Vec<Named> {
         ] }),
         ),
         ("CloudEvent", cloud),
-        ("Resend", closed(&[("workflow_id", schema_ref("Id"))], &[])),
+        (
+            "Resend",
+            closed(
+                &[("workflow_id", schema_ref("Id")), ("subscription_id", other("workflow_id", "Id"))],
+                &[],
+            ),
+        ),
         ("AckMany", closed(&[("event_ids", ids)], &["event_ids"])),
     ]
 }
@@ -239,6 +248,16 @@ fn subscriptions(config: &IngestConfig) -> Vec<Named> {
         closed(&[("last", within(1, 100))], &["last"]),
         closed(&[("payload", json!({ "description": "Any JSON of at most 16 KiB." }))], &[]),
     ] });
+    let draft = closed(
+        &[("event_type", json!({ "type": "string" })), ("payload", json!({ "description": "Any JSON." }))],
+        &["payload"],
+    );
+    let selector = ("event_selector", schema_ref("Selector"));
+    let last = ("last", json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 }));
+    let selector_trial = json!({ "oneOf": [
+        closed(&[selector.clone(), last], &["event_selector"]),
+        closed(&[selector, ("event", draft)], &["event_selector", "event"]),
+    ] });
     let rate = json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1000 });
     let replay = closed(
         &[
@@ -255,6 +274,9 @@ fn subscriptions(config: &IngestConfig) -> Vec<Named> {
     );
     let mut replay = replay;
     replay["anyOf"] = json!([{ "required": ["workflow_id"] }, { "required": ["subscription_id"] }]);
+    let ids = json!({
+        "type": "array", "items": schema_ref("Id"), "minItems": 1, "maxItems": routes::DEAD_LETTER_IDS_MAX,
+    });
     let redrive = closed(
         &[
             ("workflow_id", schema_ref("Id")),
@@ -263,6 +285,8 @@ fn subscriptions(config: &IngestConfig) -> Vec<Named> {
             ("start_time", other("since", "Time")),
             ("until", schema_ref("Time")),
             ("end_time", other("until", "Time")),
+            ("reason", schema_ref("DeadLetterReason")),
+            ("dead_letter_ids", ids),
             ("limit", within(1, 10_000)),
         ],
         &[],
@@ -283,6 +307,7 @@ fn subscriptions(config: &IngestConfig) -> Vec<Named> {
                 &[],
             ),
         ),
+        ("SelectorTrial", selector_trial),
         ("Trial", trial),
         ("NewReplay", replay),
         ("Redrive", redrive),
@@ -346,11 +371,6 @@ fn shapes(config: &IngestConfig) -> Vec<Named> {
         ("Transform", closed(&[("template", template)], &["template"])),
         ("TransformTrial", json!({ "oneOf": [closed(&of_stored, &["event_id"]), closed(&of_made_up, &[])] })),
     ]
-}
-
-/// A field that is another name of a field.
-fn other(name: &str, schema: &str) -> Value {
-    json!({ "allOf": [schema_ref(schema)], "description": format!("Another name of `{name}`.") })
 }
 
 fn operators() -> Vec<Named> {

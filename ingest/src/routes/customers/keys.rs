@@ -25,7 +25,7 @@ struct NewKey {
 
 /// A key as answers show it.
 #[derive(Serialize)]
-struct KeyView<'a> {
+pub(in crate::routes) struct KeyView<'a> {
     key_id: ApiKeyId,
     customer_id: CustomerId,
     hint: &'a str,
@@ -38,7 +38,7 @@ struct KeyView<'a> {
     api_key: Option<&'a str>,
 }
 
-fn view(key: &ApiKey) -> KeyView<'_> {
+pub(in crate::routes) fn view(key: &ApiKey) -> KeyView<'_> {
     let status = match key.revoked_at_ms {
         Some(_) => "revoked",
         None if key.is_valid(now_ms()) => "active",

@@ -69,7 +69,7 @@ impl CustomerChange {
 
 /// A customer as answers show it.
 #[derive(Serialize)]
-pub(super) struct CustomerView<'a> {
+pub(in crate::routes) struct CustomerView<'a> {
     customer_id: CustomerId,
     name: &'a str,
     email: Option<&'a str>,
@@ -80,7 +80,7 @@ pub(super) struct CustomerView<'a> {
     updated_at: String,
 }
 
-pub(super) fn view(customer: &Customer) -> CustomerView<'_> {
+pub(in crate::routes) fn view(customer: &Customer) -> CustomerView<'_> {
     CustomerView {
         customer_id: customer.id,
         name: &customer.name,

@@ -1,6 +1,6 @@
 //! `GET /v1/dead-letters`.
 
-use super::{FILTER, filter};
+use super::{DeadLetterFilter, FILTER, REQUEST_MAX, filter};
 use crate::contexts::DeadLettersContext;
 use crate::cursor::CursorBinding;
 use crate::error::ApiError;
@@ -19,7 +19,11 @@ const IDS_SHOWN_MAX: usize = 1000;
 #[derive(Serialize)]
 struct DeadLetterView {
     dead_letter_id: DeadLetterId,
+    /// Another name of `dead_letter_id`.
+    id: DeadLetterId,
     workflow_id: SubscriptionId,
+    /// Another name of `workflow_id`.
+    subscription_id: SubscriptionId,
     reason: &'static str,
     attempts: u32,
     last_status: Option<u16>,
@@ -56,7 +60,9 @@ fn view(letter: DeadLetter) -> DeadLetterView {
     let time = |ms: u64| (ms > 0).then(|| rfc3339_string(ms));
     DeadLetterView {
         dead_letter_id: letter.id,
+        id: letter.id,
         workflow_id: delivery.subscription,
+        subscription_id: delivery.subscription,
         reason: letter.reason.as_str(),
         attempts: delivery.attempts,
         last_status: delivery.last.status,
@@ -80,20 +86,33 @@ pub(super) async fn list(
     let (filter, limit) = (filter(&query)?, query.limit(100)?);
     let binding = binding(customer, &filter);
     let after = query.text("cursor").map(|text| open(&binding, text)).transpose()?;
-    let page = DeadLetterQuery { after, limit: limit + 1, ..filter };
-    let mut letters = context.store.dead_letters(customer, page).await?;
-    let has_more = letters.len() > limit;
-    letters.truncate(limit);
-    // The last page has a cursor too: its reader can continue when more dead letters came.
-    let last = letters.last().map(|letter| letter.id).or(after);
+    let mut next = DeadLetterQuery { after, limit: limit + 1, ..filter.query.clone() };
+    let (mut letters, mut looked_at, mut has_more) = (Vec::new(), 0, true);
+    while letters.len() <= limit && looked_at < REQUEST_MAX && has_more {
+        let found = context.store.dead_letters(customer, next.clone()).await?;
+        looked_at += found.len();
+        has_more = found.len() == next.limit;
+        next.after = found.last().map(|letter| letter.id).or(next.after);
+        letters.extend(found.into_iter().filter(|letter| filter.admits(letter)));
+    }
+    // Behind the last of a full page, else behind all that was looked at. The last
+    // page has a cursor too: its reader can continue when more dead letters came.
+    let mut last = next.after;
+    if letters.len() > limit {
+        has_more = true;
+        letters.truncate(limit);
+        last = letters.last().map(|letter| letter.id);
+    }
     let cursor = last.map(|id| binding.seal(&id.to_bytes()));
     let letters: Vec<DeadLetterView> = letters.into_iter().map(view).collect();
     let body = json!({ "dead_letters": letters, "cursor": cursor, "has_more": has_more });
     Ok(json(StatusCode::OK, &body))
 }
 
-fn binding(customer: CustomerId, filter: &DeadLetterQuery) -> CursorBinding {
-    let filter = format!("{:?} {} {:?}", filter.subscription, filter.since_ms, filter.until_ms);
+fn binding(customer: CustomerId, filter: &DeadLetterFilter) -> CursorBinding {
+    let DeadLetterQuery { subscription, since_ms, until_ms, .. } = &filter.query;
+    let reason = filter.reason.map_or(String::new(), |reason| format!(" {}", reason.as_str()));
+    let filter = format!("{subscription:?} {since_ms} {until_ms:?}{reason}");
     CursorBinding::new(&[b"dead letters", &customer.to_bytes(), filter.as_bytes()])
 }
 

@@ -1,6 +1,6 @@
 //! `POST /v1/dead-letters/redrive`.
 
-use super::{REQUEST_MAX, STEP};
+use super::{DeadLetterFilter, REQUEST_MAX, STEP};
 use crate::contexts::DeadLettersContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
@@ -12,10 +12,16 @@ use serde::{Deserialize, Serialize};
 use sluice_catalogue::directory::CustomerState;
 use sluice_model::clock::now_ms;
 use sluice_model::subscription::DeliveryShape;
-use sluice_model::{DeadLetter, Delivery, DeliveryId, LastAttempt, SubscriptionId, SubscriptionStatus};
+use sluice_model::{
+    CustomerId, DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, LastAttempt,
+    SubscriptionId, SubscriptionStatus,
+};
 use sluice_ports::event_store::DeadLetterQuery;
 
 const LIMIT_DEFAULT: usize = 1000;
+
+/// The most dead letters that one request names by their ids.
+pub(crate) const IDS_MAX: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +33,9 @@ struct RedriveRequest {
     start_time: Option<String>,
     until: Option<String>,
     end_time: Option<String>,
+    reason: Option<DeadLetterReason>,
+    /// These alone, as far as the other fields admit them.
+    dead_letter_ids: Option<Vec<DeadLetterId>>,
     limit: Option<usize>,
 }
 
@@ -44,20 +53,29 @@ impl RedriveRequest {
         Ok(found.map(|(_, id)| id))
     }
 
-    fn query(&self) -> Result<DeadLetterQuery, ApiError> {
+    fn ids(&self) -> Result<Option<&[DeadLetterId]>, ApiError> {
+        let ids = self.dead_letter_ids.as_deref();
+        if ids.is_some_and(|ids| ids.is_empty() || ids.len() > IDS_MAX) {
+            return Err(ApiError::invalid("dead_letter_ids", format!("must have 1 to {IDS_MAX} ids")));
+        }
+        Ok(ids)
+    }
+
+    fn filter(&self) -> Result<DeadLetterFilter, ApiError> {
         let range = TimeRange::read(|name| match name {
             "start_time" => self.start_time.as_deref(),
             "since" => self.since.as_deref(),
             "end_time" => self.end_time.as_deref(),
             _ => self.until.as_deref(),
         })?;
-        Ok(DeadLetterQuery {
+        let query = DeadLetterQuery {
             subscription: self.subscription()?,
             since_ms: range.start_ms.unwrap_or(0),
             until_ms: range.end_ms,
             after: None,
             limit: 0,
-        })
+        };
+        Ok(DeadLetterFilter { query, reason: self.reason })
     }
 }
 
@@ -84,22 +102,60 @@ pub(super) async fn redrive(
         let subscription = state.subscription(id).ok_or_else(|| ApiError::not_found("subscription"))?;
         check_active(subscription)?;
     }
-    let mut query = redrive.query()?;
+    let filter = redrive.filter()?;
+    let mut query = filter.query.clone();
     let mut done = Redriven { has_more: true, ..Redriven::default() };
-    while done.redriven < limit && done.has_more {
+    if let Some(ids) = redrive.ids()? {
+        done.has_more = false;
+        let letters = named(context, customer.id(), &query, ids).await?;
+        redrive_some(context, &state, letters.into_iter().filter(|letter| filter.admits(letter)), &mut done)
+            .await?;
+    }
+    let mut looked_at = 0;
+    while done.redriven < limit && done.has_more && looked_at < REQUEST_MAX {
         query.limit = STEP.min(limit - done.redriven);
         let letters = context.store.dead_letters(customer.id(), query.clone()).await?;
+        looked_at += letters.len();
         done.has_more = letters.len() == query.limit;
         query.after = letters.last().map(|letter| letter.id).or(query.after);
-        // A delivery without an active subscription would come straight back, so it stays.
-        let (deliverable, others): (Vec<_>, Vec<_>) =
-            letters.into_iter().partition(|letter| can_be_delivered(&state, letter));
-        done.skipped += others.len();
-        done.redriven += deliverable.len();
-        done.events += deliverable.iter().map(|letter| letter.delivery.event_count()).sum::<usize>();
-        move_to_queue(context, &state, deliverable).await?;
+        redrive_some(context, &state, letters.into_iter().filter(|letter| filter.admits(letter)), &mut done)
+            .await?;
     }
     Ok(json(StatusCode::OK, &done))
+}
+
+/// The dead letters with these ids that the query chooses.
+async fn named(
+    context: &DeadLettersContext,
+    customer: CustomerId,
+    query: &DeadLetterQuery,
+    ids: &[DeadLetterId],
+) -> Result<Vec<DeadLetter>, ApiError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        // The first one behind its predecessor is the one, if it is there.
+        let after = id.as_u128().checked_sub(1).map(DeadLetterId::from_u128);
+        let next = context.store.dead_letters(customer, DeadLetterQuery { after, limit: 1, ..query.clone() });
+        found.extend(next.await?.into_iter().filter(|letter| letter.id == *id));
+    }
+    found.sort_by_key(|letter| letter.id);
+    found.dedup_by_key(|letter| letter.id);
+    Ok(found)
+}
+
+/// Redrives those that can be delivered. A delivery without an active
+/// subscription would come straight back, so it stays.
+async fn redrive_some(
+    context: &DeadLettersContext,
+    state: &CustomerState,
+    letters: impl Iterator<Item = DeadLetter>,
+    done: &mut Redriven,
+) -> Result<(), ApiError> {
+    let (deliverable, others): (Vec<_>, Vec<_>) = letters.partition(|letter| can_be_delivered(state, letter));
+    done.skipped += others.len();
+    done.redriven += deliverable.len();
+    done.events += deliverable.iter().map(|letter| letter.delivery.event_count()).sum::<usize>();
+    move_to_queue(context, state, deliverable).await
 }
 
 fn can_be_delivered(state: &CustomerState, letter: &DeadLetter) -> bool {

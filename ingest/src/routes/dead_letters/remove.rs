@@ -8,6 +8,7 @@ use crate::request::ApiRequest;
 use http::StatusCode;
 use serde_json::json;
 use sluice_model::DeadLetterId;
+use sluice_ports::event_store::DeadLetterQuery;
 
 /// `DELETE /v1/dead-letters/{id}`.
 pub(super) async fn one(
@@ -30,14 +31,19 @@ pub(super) async fn many(
     let customer = request.customer()?.id();
     let query = request.query(&FILTER)?;
     let filter = filter(&query)?;
-    if filter.subscription.is_none() && filter.until_ms.is_none() && filter.since_ms == 0 {
-        return Err(ApiError::invalid("workflow_id", "say which dead letters: workflow_id, since or until"));
+    let DeadLetterQuery { subscription, since_ms, until_ms, .. } = filter.query;
+    if subscription.is_none() && until_ms.is_none() && since_ms == 0 && filter.reason.is_none() {
+        let text = "say which dead letters: workflow_id, reason, since or until";
+        return Err(ApiError::invalid("workflow_id", text));
     }
-    let (mut deleted, mut has_more) = (0, true);
-    while deleted < REQUEST_MAX && has_more {
-        let letters = context.store.dead_letters(customer, filter.clone()).await?;
+    let (mut next, mut looked_at, mut deleted, mut has_more) = (filter.query.clone(), 0, 0, true);
+    while looked_at < REQUEST_MAX && has_more {
+        let letters = context.store.dead_letters(customer, next.clone()).await?;
+        looked_at += letters.len();
         has_more = letters.len() == STEP;
-        let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+        next.after = letters.last().map(|letter| letter.id).or(next.after);
+        let ids: Vec<_> =
+            letters.iter().filter(|letter| filter.admits(letter)).map(|letter| letter.id).collect();
         if !ids.is_empty() {
             deleted += context.store.delete_dead_letters(customer, ids).await?;
         }

@@ -3,10 +3,9 @@
 use crate::contexts::EventsContext;
 use crate::cursor::{self, CursorBinding};
 use crate::error::ApiError;
-use crate::inbox::{EventFilter, PageBudget, PageQuery, read};
+use crate::inbox::{EventFilter, PageBudget, PageQuery, StatusFilter, read};
 use crate::reply::{ApiReply, json_bytes};
 use crate::request::{ApiRequest, QueryParams};
-use crate::status::EventStatus;
 use http::StatusCode;
 use sluice_model::{CustomerId, EventId};
 use sluice_ports::event_store::Direction;
@@ -64,14 +63,15 @@ pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> R
 
 fn filter(query: &QueryParams<'_>) -> Result<EventFilter, ApiError> {
     let status = |text: &str| {
-        EventStatus::parse(text).ok_or_else(|| {
-            ApiError::invalid("status", "must be pending, delivered, failed, unmatched or acknowledged")
+        StatusFilter::parse(text).ok_or_else(|| {
+            let text = "must be pending, delivered, failed, unmatched, acknowledged or any";
+            ApiError::invalid("status", text)
         })
     };
     let text = |name| query.text(name).map(str::to_owned);
     let range = query.range()?;
     Ok(EventFilter {
-        status: query.text("status").map(status).transpose()?,
+        status: query.text("status").map(status).transpose()?.unwrap_or_default(),
         event_type: text("event_type"),
         source: text("source"),
         tag: text("tag"),

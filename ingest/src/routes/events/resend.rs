@@ -4,7 +4,7 @@ use super::find::find;
 use crate::contexts::EventsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, either};
 use crate::routes::subscriptions::{check_active, new_delivery_shape};
 use crate::trials::on_own_thread;
 use http::StatusCode;
@@ -28,6 +28,8 @@ const STEP: usize = 200;
 struct ResendRequest {
     /// By default every subscription that matches the event.
     workflow_id: Option<SubscriptionId>,
+    /// Another name of `workflow_id`.
+    subscription_id: Option<SubscriptionId>,
 }
 
 #[derive(Serialize)]
@@ -43,13 +45,14 @@ pub(super) async fn resend(
     request: &ApiRequest<'_>,
     body: Incoming,
 ) -> Result<ApiReply, ApiError> {
-    let ResendRequest { workflow_id } = request.optional_json(body).await?;
+    let ResendRequest { workflow_id, subscription_id } = request.optional_json(body).await?;
+    let named = either(("workflow_id", workflow_id), ("subscription_id", subscription_id))?;
     let customer = request.customer()?;
     let id: EventId = request.path_id()?;
     let stored = find(context, customer.id(), id).await?;
     let state = customer.state();
-    let subscriptions = match workflow_id {
-        Some(workflow_id) => {
+    let subscriptions = match named {
+        Some((_, workflow_id)) => {
             let named = state.subscription(workflow_id).ok_or_else(|| ApiError::not_found("subscription"))?;
             check_active(named)?;
             vec![Arc::clone(named)]

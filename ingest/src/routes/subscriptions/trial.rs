@@ -1,6 +1,7 @@
 //! `POST /v1/subscriptions/{id}/test`: sends a test event, or tells which of the
 //! newest events the subscription matches and why it does not match the others.
 
+mod draft;
 mod judge;
 mod send;
 
@@ -25,6 +26,14 @@ struct TrialRequest {
     last: Option<usize>,
     /// The payload of the test event.
     payload: Option<Box<RawValue>>,
+}
+
+pub(super) async fn judge_draft(
+    context: &SubscriptionsContext,
+    request: &ApiRequest<'_>,
+    body: Incoming,
+) -> Result<ApiReply, ApiError> {
+    draft::judge(context, request, body).await
 }
 
 pub(super) async fn run(

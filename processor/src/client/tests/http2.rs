@@ -45,7 +45,7 @@ async fn serve(answered: HttpTwoAnswer) -> (SocketAddr, tokio::task::JoinHandle<
 async fn reply_over_http_2(answered: HttpTwoAnswer) -> Reply {
     let (address, server) = serve(answered).await;
     let mut client = client(WebhookConfig { timeout_ms: 500, ..WebhookConfig::default() });
-    client.http = builder(&client.config, &client.guard).http2_prior_knowledge().build().unwrap();
+    client.http = builder(&client.config).http2_prior_knowledge().build().unwrap();
     let reply = post(&client, format!("http://{address}/hook")).await;
     server.abort();
     reply

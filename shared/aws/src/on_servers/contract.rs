@@ -72,7 +72,9 @@ async fn the_work_queue_keeps_its_contract() {
 #[ignore = "needs tests/stand-ins"]
 async fn rows_keep_their_contract() {
     let (config, clients) = provisioned(1).await;
-    sluice_ports::rows::contract::all(Arc::new(DynamoRows::new(&clients, &config))).await;
+    let rows = Arc::new(DynamoRows::new(&clients, &config));
+    sluice_ports::rows::contract::all(rows.clone()).await;
+    sluice_history::usage::contract::all(rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,7 @@ async fn rows_keep_their_contract() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path()).await;
     sluice_ports::rows::contract::all(engine.rows.clone()).await;
+    sluice_history::usage::contract::all(engine.rows.clone()).await;
     engine.close().await;
 }
 

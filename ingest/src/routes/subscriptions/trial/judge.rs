@@ -20,11 +20,13 @@ use std::time::Instant;
 const CLOCK_SKEW_MS: u64 = 3_600_000;
 
 #[derive(Serialize)]
-struct JudgedEvent {
-    event_id: EventId,
+pub(super) struct JudgedEvent {
+    /// Nothing for an event that is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_type: Option<String>,
-    matches: bool,
+    pub(super) matches: bool,
     /// Whether the event was accepted before the subscription counted.
     before_effective_at: bool,
     reason: String,
@@ -41,16 +43,26 @@ pub(super) async fn judge(
 ) -> Result<ApiReply, ApiError> {
     let selector = Selector::parse(&subscription.selector)
         .map_err(|error| ApiError::conflict(format!("the stored selector is not valid: {error}")))?;
-    let customer = request.customer()?;
+    judge_by(context, &*request.customer()?, selector, Some(subscription.effective_at_ms), last).await
+}
+
+/// Tells of each of the newest events whether the selector matches it.
+pub(super) async fn judge_by(
+    context: &SubscriptionsContext,
+    customer: &CustomerEntry,
+    selector: Selector,
+    effective_at_ms: Option<u64>,
+    last: usize,
+) -> Result<ApiReply, ApiError> {
     let trial = context.trials.enter(customer.id())?;
-    let newest = newest(context, &customer, last).await?;
-    let (wanted, effective_at_ms, deadline) = (newest.len(), subscription.effective_at_ms, trial.deadline());
+    let newest = newest(context, customer, last).await?;
+    let (wanted, deadline) = (newest.len(), trial.deadline());
     let judged = on_own_thread(move || judge_all(&selector, &newest, effective_at_ms, deadline)).await?;
     let body = json!({
         "looked_at": judged.len(),
         "complete": judged.len() == wanted,
         "matching": judged.iter().filter(|event| event.matches).count(),
-        "effective_at": rfc3339_string(effective_at_ms),
+        "effective_at": effective_at_ms.map(rfc3339_string),
         "events": judged,
     });
     Ok(json(StatusCode::OK, &body))
@@ -60,7 +72,7 @@ pub(super) async fn judge(
 fn judge_all(
     selector: &Selector,
     events: &[(StoredBatch, u16)],
-    effective_at_ms: u64,
+    effective_at_ms: Option<u64>,
     deadline: Instant,
 ) -> Vec<JudgedEvent> {
     let mut scratch = MatchScratch::default();
@@ -68,17 +80,30 @@ fn judge_all(
     let judge_one = |(stored, index): &(StoredBatch, u16)| {
         let batch = &stored.batch;
         let (event_type, envelope) = (batch.event_type(*index), batch.envelope(*index));
-        let explanation = selector.compiled().explain(&mut scratch.view(event_type, &envelope));
-        JudgedEvent {
-            event_id: batch.event_id(*index),
-            event_type: (!event_type.is_empty()).then(|| event_type.to_owned()),
-            matches: explanation.verdict == Verdict::Match,
-            before_effective_at: batch.id.ms() < effective_at_ms,
-            reason: explanation.reason,
-            pointer: explanation.pointer,
-        }
+        let too_early = effective_at_ms.is_some_and(|effective_at_ms| batch.id.ms() < effective_at_ms);
+        judged(selector, &mut scratch, Some(batch.event_id(*index)), event_type, &envelope, too_early)
     };
     in_time.map(judge_one).collect()
+}
+
+/// The verdict on one event.
+pub(super) fn judged(
+    selector: &Selector,
+    scratch: &mut MatchScratch,
+    event_id: Option<EventId>,
+    event_type: &str,
+    envelope: &[u8],
+    before_effective_at: bool,
+) -> JudgedEvent {
+    let explanation = selector.compiled().explain(&mut scratch.view(event_type, envelope));
+    JudgedEvent {
+        event_id,
+        event_type: (!event_type.is_empty()).then(|| event_type.to_owned()),
+        matches: explanation.verdict == Verdict::Match,
+        before_effective_at,
+        reason: explanation.reason,
+        pointer: explanation.pointer,
+    }
 }
 
 /// The newest events of all lanes, the newest first.

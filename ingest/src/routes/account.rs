@@ -1,0 +1,59 @@
+//! A customer's account: who it is, and how much it used.
+
+mod me;
+mod usage;
+
+use crate::describe::parts::{query, schema_ref};
+use crate::describe::{Operation, Tag};
+use crate::route::{Handler, Root, Route};
+use serde_json::json;
+use std::future::ready;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        name: "me",
+        methods: &["GET"],
+        path: "/me",
+        root: Root::Versioned,
+        handler: Handler::Account(|_, request, _| Box::pin(ready(me::get(request)))),
+        describe: |_| operation("The customer, and the key that asks").answers(200, "Both.", "Me"),
+    },
+    Route {
+        name: "usage",
+        methods: &["GET"],
+        path: "/usage",
+        root: Root::Versioned,
+        handler: Handler::Account(|context, request, _| Box::pin(usage::get(context, request))),
+        describe: |_| describe_usage(),
+    },
+];
+
+const fn operation(summary: &'static str) -> Operation {
+    Operation::new(Tag::Account, summary)
+}
+
+fn describe_usage() -> Operation {
+    let time = |name, text| query(name, schema_ref("QueryTime"), text);
+    let granularity = json!({ "type": "string", "enum": ["minute", "hour", "day"], "default": "hour" });
+    let group_by =
+        json!({ "type": "string", "enum": ["none", "event_type", "workflow_id"], "default": "none" });
+    operation("Events and bytes by minute, hour or day")
+        .describe(format!(
+            "Accepted events, their bytes and those that no subscription matched count when they were \
+             accepted; delivered and failed ones when their delivery ended, once for each subscription. The \
+             first three are known by `event_type`, the last two by `workflow_id`, all five without a group. \
+             What a crash makes Sluice deliver again counts once; a resend, a redrive or a replay is a new \
+             delivery. Periods without anything are left out. Counts show some seconds late. An answer has at \
+             most {} periods.",
+            usage::PERIODS_MAX
+        ))
+        .parameters([
+            time("since", "From the period on that holds this time; by default 60 minutes, 24 hours or 30 days ago."),
+            time("start_time", "Another name of `since`."),
+            time("until", "Periods that begin before this time; by default all."),
+            time("end_time", "Another name of `until`."),
+            query("granularity", granularity, "How long a period is; hours and days are those of UTC."),
+            query("group_by", group_by, "By what the counts are told apart."),
+        ])
+        .answers(200, "The periods, the oldest first.", "Usage")
+}

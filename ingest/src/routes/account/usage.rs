@@ -1,0 +1,142 @@
+//! `GET /v1/usage`.
+
+use crate::contexts::AccountContext;
+use crate::error::ApiError;
+use crate::reply::{ApiReply, json};
+use crate::request::{ApiRequest, QueryParams};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+use sluice_history::usage::{
+    Granularity, OTHER_SUBSCRIPTIONS, UsageCounts, UsageGroup, UsageGrouping, UsagePeriod, UsageWindow,
+};
+use sluice_model::clock::{now_ms, rfc3339_string};
+use sluice_model::{CustomerId, SubscriptionId};
+
+/// The most periods of an answer: a day of minutes, two months of hours.
+pub(super) const PERIODS_MAX: u64 = 1500;
+
+const PARAMETERS: [&str; 6] = ["since", "start_time", "until", "end_time", "granularity", "group_by"];
+
+/// A period as the answer shows it: what is not known of a group is left out.
+#[derive(Serialize)]
+struct PeriodView {
+    start: String,
+    /// `null` for events without a type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<Option<Box<str>>>,
+    /// `null` for subscriptions beyond the limit, counted together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_id: Option<Option<SubscriptionId>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    accepted: Option<AcceptedView>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    ended: Option<EndedView>,
+}
+
+#[derive(Serialize)]
+struct AcceptedView {
+    accepted: u64,
+    bytes: u64,
+    unmatched: u64,
+}
+
+#[derive(Serialize)]
+struct EndedView {
+    delivered: u64,
+    failed: u64,
+}
+
+fn view(period: UsagePeriod) -> PeriodView {
+    let UsageCounts { accepted, bytes, unmatched, delivered, failed } = period.counts;
+    let (accepted, ended) =
+        (Some(AcceptedView { accepted, bytes, unmatched }), Some(EndedView { delivered, failed }));
+    let start = rfc3339_string(period.start_ms);
+    let total = PeriodView { start, event_type: None, workflow_id: None, accepted, ended };
+    match period.group {
+        UsageGroup::Total => total,
+        UsageGroup::EventType(kind) => {
+            PeriodView { event_type: Some(Some(kind).filter(|kind| !kind.is_empty())), ended: None, ..total }
+        }
+        UsageGroup::Subscription(id) => {
+            let id = Some(id).filter(|id| *id != OTHER_SUBSCRIPTIONS);
+            PeriodView { workflow_id: Some(id), accepted: None, ..total }
+        }
+    }
+}
+
+/// The customer's usage in a range of time.
+pub(super) async fn get(context: &AccountContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+    let customer = request.customer()?.id();
+    let query = request.query(&PARAMETERS)?;
+    let window = window(customer, &query, now_ms())?;
+    let _turn = context.reads.lock(customer).await;
+    let periods: Vec<PeriodView> = context.usage.read(&window).await?.into_iter().map(view).collect();
+    let body = json!({
+        "granularity": query.text("granularity").unwrap_or("hour"),
+        "group_by": query.text("group_by").unwrap_or("none"),
+        "since": rfc3339_string(window.from_ms),
+        "until": rfc3339_string(window.until_ms),
+        "usage": periods,
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+fn window(customer: CustomerId, query: &QueryParams<'_>, now_ms: u64) -> Result<UsageWindow, ApiError> {
+    let (granularity, usual) = match query.text("granularity") {
+        Some("minute") => (Granularity::Minute, 60),
+        None | Some("hour") => (Granularity::Hour, 24),
+        Some("day") => (Granularity::Day, 30),
+        Some(_) => return Err(ApiError::invalid("granularity", "must be minute, hour or day")),
+    };
+    let grouping = match query.text("group_by") {
+        None | Some("none") => UsageGrouping::Total,
+        Some("event_type") => UsageGrouping::EventType,
+        Some("workflow_id") => UsageGrouping::Subscription,
+        Some(_) => return Err(ApiError::invalid("group_by", "must be none, event_type or workflow_id")),
+    };
+    let (range, length) = (query.range()?, granularity.ms());
+    let until_ms = range.end_ms.unwrap_or(now_ms + 1);
+    let from_ms = range.start_ms.unwrap_or(until_ms.saturating_sub(usual * length));
+    let from_ms = from_ms - from_ms % length;
+    if from_ms >= until_ms {
+        return Err(ApiError::invalid("until", "must be after since"));
+    }
+    let periods = (until_ms - from_ms).div_ceil(length);
+    if periods > PERIODS_MAX {
+        let text = format!(
+            "the range has {periods} periods, and an answer at most {PERIODS_MAX}: ask for a shorter range or \
+             for longer periods"
+        );
+        return Err(
+            ApiError::invalid("since", text).details(json!({ "field": "since", "limit": PERIODS_MAX }))
+        );
+    }
+    Ok(UsageWindow { customer, granularity, from_ms, until_ms, grouping })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn period(group: UsageGroup) -> serde_json::Value {
+        let counts = UsageCounts { accepted: 1, bytes: 2, unmatched: 3, delivered: 4, failed: 5 };
+        serde_json::to_value(view(UsagePeriod { start_ms: 0, group, counts })).unwrap()
+    }
+
+    #[test]
+    fn a_group_shows_what_is_known_of_it() {
+        let start = "1970-01-01T00:00:00.000Z";
+        assert_eq!(
+            period(UsageGroup::Total),
+            json!({ "start": start, "accepted": 1, "bytes": 2, "unmatched": 3, "delivered": 4, "failed": 5 })
+        );
+        let of_type = |kind: Option<&str>| json!({ "start": start, "event_type": kind, "accepted": 1, "bytes": 2, "unmatched": 3 });
+        assert_eq!(period(UsageGroup::EventType("a".into())), of_type(Some("a")));
+        assert_eq!(period(UsageGroup::EventType("".into())), of_type(None));
+        let of_subscription = |id: Option<SubscriptionId>| json!({ "start": start, "workflow_id": id, "delivered": 4, "failed": 5 });
+        let id = SubscriptionId::from_u128(7);
+        assert_eq!(period(UsageGroup::Subscription(id)), of_subscription(Some(id)));
+        assert_eq!(period(UsageGroup::Subscription(OTHER_SUBSCRIPTIONS)), of_subscription(None));
+    }
+}

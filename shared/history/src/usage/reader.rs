@@ -1,0 +1,125 @@
+//! Reading usage: the rows of a customer's periods, summed over all who counted.
+
+use super::counts::UsageCounts;
+use super::rows::{Granularity, PeriodRow, decode, partition, period_prefix, period_start};
+use super::tally::CustomerCounts;
+use sluice_model::{CustomerId, SubscriptionId};
+use sluice_ports::{PortError, Rows};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rows read at a time.
+const PAGE: usize = 500;
+
+const MINUTE_MS: u64 = 60_000;
+
+/// By what counts are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageGrouping {
+    /// By nothing.
+    Total,
+    /// By event type.
+    EventType,
+    /// By subscription.
+    Subscription,
+}
+
+/// What a count is of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UsageGroup {
+    /// All of the customer's events.
+    Total,
+    /// Those of a type: "" for events without one, [`super::OTHER_TYPES`] for those beyond the limit.
+    EventType(Box<str>),
+    /// Those of a subscription; [`super::OTHER_SUBSCRIPTIONS`] for those beyond the limit.
+    Subscription(SubscriptionId),
+}
+
+/// The periods that begin in a stretch of time.
+#[derive(Debug, Clone, Copy)]
+pub struct UsageWindow {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Of which length.
+    pub granularity: Granularity,
+    /// The first one holds this time, in milliseconds since the Unix epoch.
+    pub from_ms: u64,
+    /// The last one begins before this time, in milliseconds since the Unix epoch.
+    pub until_ms: u64,
+    /// Told apart by what.
+    pub grouping: UsageGrouping,
+}
+
+/// The counts of a group in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsagePeriod {
+    /// When the period begins, in milliseconds since the Unix epoch.
+    pub start_ms: u64,
+    /// What the counts are of.
+    pub group: UsageGroup,
+    /// The counts.
+    pub counts: UsageCounts,
+}
+
+/// Reads usage.
+#[derive(Clone)]
+pub struct UsageReader {
+    rows: Arc<dyn Rows>,
+}
+
+impl UsageReader {
+    /// Usage in these rows.
+    #[must_use]
+    pub fn new(rows: Arc<dyn Rows>) -> Self {
+        Self { rows }
+    }
+
+    /// The counts of a window, the oldest period first. Periods and groups of
+    /// which nothing was counted are left out.
+    ///
+    /// # Errors
+    /// If a store fails.
+    pub async fn read(&self, window: &UsageWindow) -> Result<Vec<UsagePeriod>, PortError> {
+        let UsageWindow { customer, granularity, from_ms, until_ms, grouping } = *window;
+        let minute = |ms: u64| u32::try_from(ms / MINUTE_MS).unwrap_or(u32::MAX);
+        let first = granularity.start(minute(from_ms));
+        let (partition, mut after) = (partition(customer), period_prefix(granularity, first));
+        let mut sums: BTreeMap<(u32, UsageGroup), UsageCounts> = BTreeMap::new();
+        loop {
+            let page = self.rows.list(&partition, Some(&after), PAGE).await?;
+            for row in &page {
+                let start = period_start(granularity, &row.key);
+                let Some(start) = start.filter(|start| u64::from(*start) * MINUTE_MS < until_ms) else {
+                    return Ok(periods(sums));
+                };
+                let counts = decode::<PeriodRow>("read usage", &row.value)?.counts;
+                for (group, counts) in groups(counts, grouping) {
+                    sums.entry((start, group)).or_default().add(&counts);
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after.clone_from(&last.key),
+                _ => return Ok(periods(sums)),
+            }
+        }
+    }
+}
+
+fn groups(counts: CustomerCounts, grouping: UsageGrouping) -> Vec<(UsageGroup, UsageCounts)> {
+    match grouping {
+        UsageGrouping::Total => vec![(UsageGroup::Total, counts.total)],
+        UsageGrouping::EventType => {
+            counts.types.into_iter().map(|(kind, counts)| (UsageGroup::EventType(kind), counts)).collect()
+        }
+        UsageGrouping::Subscription => {
+            let all = counts.subscriptions.into_iter();
+            all.map(|(id, counts)| (UsageGroup::Subscription(id), counts)).collect()
+        }
+    }
+}
+
+fn periods(sums: BTreeMap<(u32, UsageGroup), UsageCounts>) -> Vec<UsagePeriod> {
+    let period =
+        |((start, group), counts)| UsagePeriod { start_ms: u64::from(start) * MINUTE_MS, group, counts };
+    sums.into_iter().map(period).collect()
+}

@@ -1,0 +1,68 @@
+//! What one task counts beside the log, for as long as it lives.
+//!
+//! A session has rows of its own, which always hold all that it counted in their
+//! period. So writing them again changes nothing, and no other task writes them.
+
+use super::rows::{Counter, Granularity, PeriodRow, UsageRetention, period_row};
+use super::tally::UsageTally;
+use sluice_model::CustomerId;
+use sluice_ports::rows::RowChange;
+use std::collections::BTreeMap;
+
+/// Minutes that the counts of a period may come late.
+const LATE_MINUTES: u32 = 2;
+
+/// The counts of a session.
+#[derive(Debug)]
+pub struct SessionUsage {
+    counter: Counter,
+    types_max: usize,
+    retention: UsageRetention,
+    /// The newest minute that was counted.
+    newest: u32,
+    rows: BTreeMap<(CustomerId, Granularity, u32), PeriodRow>,
+}
+
+impl SessionUsage {
+    /// A session that counted nothing. No other session ever had its number.
+    #[must_use]
+    pub const fn new(number: u64, types_max: usize, retention: UsageRetention) -> Self {
+        Self { counter: Counter::Session(number), types_max, retention, newest: 0, rows: BTreeMap::new() }
+    }
+
+    /// Adds counts. The changes that make them durable come back; they may be
+    /// made more than once, and no later ones before them.
+    pub fn add(&mut self, tally: &UsageTally) -> Vec<RowChange> {
+        let mut changed = BTreeMap::new();
+        for ((customer, minute), counts) in tally.minutes() {
+            self.newest = self.newest.max(*minute);
+            // A row that was forgotten must not be begun again.
+            let minute = (*minute).max(self.oldest());
+            for granularity in Granularity::ALL {
+                let place = (*customer, granularity, granularity.start(minute));
+                let row = self.rows.entry(place).or_default();
+                row.counts.add(counts, self.types_max);
+                changed.insert(place, ());
+            }
+        }
+        let changes = changed.into_keys().filter_map(|place| {
+            let (customer, granularity, start) = place;
+            let row = self.rows.get(&place)?;
+            Some(period_row(customer, granularity, start, &self.counter, row, self.retention))
+        });
+        let changes = changes.map(RowChange::Put).collect();
+        let oldest = self.oldest();
+        self.rows.retain(|(_, granularity, start), _| start + granularity.minutes() > oldest);
+        changes
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The oldest minute that is still counted.
+    const fn oldest(&self) -> u32 {
+        self.newest.saturating_sub(LATE_MINUTES)
+    }
+}

@@ -1,0 +1,292 @@
+//! What is counted of a shard, each record once.
+
+use super::rows::{Counter, Granularity, PeriodRow, UsageRetention, decode, encode, partition, period_row};
+use super::tally::{CustomerCounts, UsageTally};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+use sluice_model::CustomerId;
+use sluice_ports::log::{Position, ShardId};
+use sluice_ports::rows::{NewRow, RowChange};
+use sluice_ports::{PortError, Rows};
+use std::collections::BTreeMap;
+
+/// Rows of customers that are changed at a time.
+const ROWS_AT_A_TIME: usize = 64;
+
+/// Tries to change a row that another owner of the shard changes at the same time.
+const TRIES: u32 = 8;
+
+/// Bytes of counts in a row, or in a part. One customer's may take more, and
+/// still fit (see [`CustomerCounts::bytes_max`]).
+const ROW_BYTES: usize = 250_000;
+
+/// Counts that wait to be added to the customers' rows, at most; more are added at once.
+const WAITING_MAX: usize = 10_000;
+
+/// Old parts that are looked for when a shard is taken over.
+const OLD_PARTS_MAX: usize = 10_000;
+
+/// The counts of a customer and minute, as they are stored.
+type TallyEntry = (CustomerId, u32, CustomerCounts);
+
+/// A shard's row: what was counted and not yet added to the customers' rows.
+#[derive(Debug, Serialize, Deserialize)]
+struct ShardRow {
+    /// The number of the addition to come, from 1.
+    addition: u64,
+    /// All records up to here are counted.
+    through: Position,
+    /// The number of this writing of the row: its parts have it in their keys.
+    writing: u64,
+    parts: u16,
+    entries: Vec<TallyEntry>,
+}
+
+/// The usage of a shard, for the shard's owner.
+#[derive(Debug)]
+pub struct ShardUsage {
+    shard: ShardId,
+    retention: UsageRetention,
+    addition: u64,
+    through: Position,
+    writing: u64,
+    waiting: UsageTally,
+    /// The stored row says what this does.
+    is_stored: bool,
+    /// Parts of earlier writings, which nothing names any more once the row is written anew.
+    old_parts: Vec<Vec<u8>>,
+    /// An addition was begun and not finished: nothing may be counted before it is.
+    is_adding: bool,
+}
+
+fn shard_partition(shard: &ShardId) -> String {
+    format!("usage-shard/{shard}")
+}
+
+const HEAD: &[u8] = b"h";
+
+fn part_key(writing: u64, number: u16) -> Vec<u8> {
+    [b"p", &writing.to_be_bytes()[..], &number.to_be_bytes()].concat()
+}
+
+impl ShardUsage {
+    /// Loads what an earlier owner counted, and adds it to the customers' rows.
+    ///
+    /// # Errors
+    /// If a store fails; damaged rows can only be begun [`anew`](Self::anew).
+    pub async fn load(
+        rows: &dyn Rows,
+        shard: &ShardId,
+        types_max: usize,
+        retention: UsageRetention,
+    ) -> Result<Self, PortError> {
+        let mut usage = Self::anew(shard, types_max, retention, 1);
+        let partition = shard_partition(shard);
+        let Some(head) = rows.get(&partition, HEAD).await? else { return Ok(usage) };
+        let head: ShardRow = decode("read the usage of a shard", &head)?;
+        let parts = rows.list(&partition, Some(HEAD), OLD_PARTS_MAX).await?;
+        usage.old_parts = parts.into_iter().map(|row| row.key).collect();
+        (usage.addition, usage.through, usage.writing) = (head.addition, head.through, head.writing);
+        let mut entries = head.entries;
+        for number in 0..head.parts {
+            let part = rows.get(&partition, &part_key(head.writing, number)).await?;
+            let what = "read a part of the usage of a shard";
+            entries.extend(decode::<Vec<TallyEntry>>(what, &part.unwrap_or_default())?);
+        }
+        for (customer, minute, counts) in &entries {
+            usage.waiting.put(*customer, *minute, counts);
+        }
+        usage.add_up(rows).await?;
+        Ok(usage)
+    }
+
+    /// Begins where nothing is known of what was counted. `addition` must be above
+    /// the number of every addition before: 1, or the time in milliseconds.
+    #[must_use]
+    pub fn anew(shard: &ShardId, types_max: usize, retention: UsageRetention, addition: u64) -> Self {
+        Self {
+            shard: shard.clone(),
+            retention,
+            addition,
+            through: Position::START,
+            writing: 0,
+            waiting: UsageTally::new(types_max),
+            is_stored: true,
+            old_parts: Vec::new(),
+            is_adding: false,
+        }
+    }
+
+    /// All records up to here are counted, whatever the checkpoint says.
+    #[must_use]
+    pub const fn through(&self) -> Position {
+        self.through
+    }
+
+    /// Whether counts wait to be added to the customers' rows.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Counts what all records up to `position` came to, durably. On an error
+    /// nothing is counted, or it is counted and not durable yet: the next call
+    /// goes on from there, with what was not taken from `counted`.
+    ///
+    /// # Errors
+    /// If a store fails.
+    pub async fn count(
+        &mut self,
+        rows: &dyn Rows,
+        counted: &mut Option<UsageTally>,
+        position: Position,
+    ) -> Result<(), PortError> {
+        if self.is_adding || self.waiting.len() > WAITING_MAX {
+            self.add_up(rows).await?;
+        }
+        if let Some(new) = counted.take() {
+            self.waiting.merge(&new);
+            self.through = self.through.max(position);
+            self.is_stored = false;
+        }
+        self.store(rows).await
+    }
+
+    /// Adds what waits to the customers' rows.
+    ///
+    /// # Errors
+    /// If a store fails; the next call goes on.
+    pub async fn add_up(&mut self, rows: &dyn Rows) -> Result<(), PortError> {
+        // Only what is stored is added: after a crash the very same is added again.
+        self.store(rows).await?;
+        if self.waiting.is_empty() {
+            self.is_adding = false;
+            return Ok(());
+        }
+        self.is_adding = true;
+        let counter = Counter::Shard(self.shard.0.clone());
+        let additions = self.by_period().into_iter().map(|(place, counts)| {
+            let (customer, granularity, start) = place;
+            let addition = Addition {
+                customer,
+                granularity,
+                start,
+                counter: &counter,
+                number: self.addition,
+                counts,
+                types_max: self.waiting.types_max(),
+                retention: self.retention,
+            };
+            async move { addition.make(rows).await }
+        });
+        stream::iter(additions).buffer_unordered(ROWS_AT_A_TIME).try_collect::<()>().await?;
+        self.addition += 1;
+        self.waiting = UsageTally::new(self.waiting.types_max());
+        (self.is_adding, self.is_stored) = (false, false);
+        self.store(rows).await
+    }
+
+    fn by_period(&self) -> BTreeMap<(CustomerId, Granularity, u32), CustomerCounts> {
+        let mut all: BTreeMap<_, CustomerCounts> = BTreeMap::new();
+        for ((customer, minute), counts) in self.waiting.minutes() {
+            for granularity in Granularity::ALL {
+                let place = (*customer, granularity, granularity.start(*minute));
+                all.entry(place).or_default().add(counts, self.waiting.types_max());
+            }
+        }
+        all
+    }
+
+    /// Writes the shard's row, if it says something else.
+    async fn store(&mut self, rows: &dyn Rows) -> Result<(), PortError> {
+        if self.is_stored {
+            return Ok(());
+        }
+        // A writing whose answer was lost may have been made: its parts stay as they are.
+        self.writing += 1;
+        let (partition, mut pages) = (shard_partition(&self.shard), self.pages());
+        let put = |key: Vec<u8>, value: Vec<u8>| {
+            let partition = partition.clone();
+            RowChange::Put(NewRow { partition, key, value, expires_at_ms: None, needs_from_ms: None })
+        };
+        let entries = if pages.is_empty() { Vec::new() } else { pages.remove(0) };
+        let parts = pages.len() as u16;
+        let head = ShardRow {
+            addition: self.addition,
+            through: self.through,
+            writing: self.writing,
+            parts,
+            entries,
+        };
+        let keys: Vec<Vec<u8>> = (0..parts).map(|number| part_key(self.writing, number)).collect();
+        let old_parts = std::mem::replace(&mut self.old_parts, keys.clone());
+        let pages = pages.iter().zip(keys).map(|(page, key)| put(key, encode(page)));
+        let mut changes: Vec<RowChange> = pages.collect();
+        // The row comes after the parts that it names, and before those go that it named before.
+        changes.push(put(HEAD.to_vec(), encode(&head)));
+        let remove = |key: &Vec<u8>| RowChange::Remove { partition: partition.clone(), key: key.clone() };
+        changes.extend(old_parts.iter().map(remove));
+        let written = rows.write(changes).await;
+        if written.is_err() {
+            self.old_parts.extend(old_parts);
+        }
+        written?;
+        self.is_stored = true;
+        Ok(())
+    }
+
+    /// What waits, in pages that each fit a row.
+    fn pages(&self) -> Vec<Vec<TallyEntry>> {
+        let (mut pages, mut room) = (Vec::new(), 0);
+        for ((customer, minute), counts) in self.waiting.minutes() {
+            let bytes = counts.bytes_max();
+            if pages.is_empty() || room < bytes {
+                pages.push(Vec::new());
+                room = ROW_BYTES;
+            }
+            room = room.saturating_sub(bytes);
+            pages.last_mut().expect("there is a page").push((*customer, *minute, counts.clone()));
+        }
+        pages
+    }
+}
+
+/// An addition to one row of a customer.
+struct Addition<'a> {
+    customer: CustomerId,
+    granularity: Granularity,
+    start: u32,
+    counter: &'a Counter,
+    number: u64,
+    counts: CustomerCounts,
+    types_max: usize,
+    retention: UsageRetention,
+}
+
+impl Addition<'_> {
+    /// Makes it, unless it was made before.
+    async fn make(&self, rows: &dyn Rows) -> Result<(), PortError> {
+        let Self { customer, granularity, start, counter, .. } = self;
+        let key = super::rows::period_key(*granularity, *start, counter);
+        for _ in 0..TRIES {
+            let known = rows.get(&partition(*customer), &key).await?;
+            let mut row = match &known {
+                Some(known) => decode::<PeriodRow>("read usage", known).unwrap_or_else(|error| {
+                    tracing::error!(%customer, %error, "usage is damaged: a period begins anew");
+                    PeriodRow::default()
+                }),
+                None => PeriodRow::default(),
+            };
+            if row.addition >= self.number {
+                return Ok(());
+            }
+            row.counts.add(&self.counts, self.types_max);
+            row.addition = self.number;
+            let row = period_row(*customer, *granularity, *start, counter, &row, self.retention);
+            if rows.put_if(row, known).await? {
+                return Ok(());
+            }
+        }
+        Err(PortError::unavailable("add up usage", "another owner of the shard adds it up, too"))
+    }
+}

@@ -1,0 +1,104 @@
+//! Usage: what was sent and what became of it, counted once.
+
+use crate::harness::endpoint::Reply;
+use crate::harness::{Customer, Endpoint, ServerConfig, wait_for, wait_until};
+use serde_json::{Value, json};
+
+/// A server whose usage shows at once.
+fn prompt() -> ServerConfig {
+    ServerConfig::default().env("SLUICE_PROCESSOR__USAGE__ADD_UP_MS", 50)
+}
+
+/// A count of a customer's usage of today and yesterday, summed.
+pub(crate) fn sum(customer: &Customer, query: &str, field: &str) -> u64 {
+    let usage = customer.get(&format!("/v1/usage?granularity=hour{query}"));
+    usage["usage"].as_array().expect("periods").iter().filter_map(|period| period[field].as_u64()).sum()
+}
+
+#[track_caller]
+pub(crate) fn wait_for_sum(customer: &Customer, field: &str, wanted: u64) {
+    wait_for(&format!("{wanted} events to be counted as {field}"), || {
+        Some(sum(customer, "", field)).filter(|sum| *sum >= wanted)
+    });
+    assert_eq!(sum(customer, "", field), wanted, "{field}");
+}
+
+/// All events of a customer that has one subscription to all of them are
+/// counted once, and all their deliveries at least.
+#[track_caller]
+pub(crate) fn counts_all_once(customer: &Customer) {
+    let stored = customer.pages("/v1/inbox?limit=1000&status=any", "events").len() as u64;
+    wait_for_sum(customer, "accepted", stored);
+    assert_eq!(sum(customer, "", "unmatched"), 0);
+    wait_until("all deliveries to be counted", || sum(customer, "", "delivered") >= stored);
+}
+
+/// The counts of a group, by its name.
+fn of_group<'u>(usage: &'u Value, field: &str, name: &Value) -> &'u Value {
+    let mut periods = usage["usage"].as_array().expect("periods").iter();
+    periods.find(|period| period[field] == *name).unwrap_or_else(|| panic!("no {name} in {usage}"))
+}
+
+#[test]
+fn usage_tells_what_was_accepted_by_type_and_what_was_delivered_by_subscription() {
+    let mut server = prompt().start();
+    let customer = Customer::new(&server);
+    let (good, bad) = (Endpoint::healthy(), Endpoint::start(|_| Reply::status(400)));
+    let subscribe = |value: &str, url: String| {
+        customer.subscribe_with(&json!({
+            "event_selector": {"type": "event_type", "value": value}, "webhook_url": url,
+            "batch": {"max_events": 10, "max_wait_ms": 10}, "retry": {"max_retries": 2, "max_delay_s": 1},
+        }))
+    };
+    let (good, bad) = (subscribe("order.*", good.url()), subscribe("order.paid", bad.url()));
+    let event = |kind: &str| json!({"event_type": kind, "payload": {"text": "x".repeat(50)}});
+    let kinds = [("order.created", 7), ("order.paid", 3), ("ticket", 2)];
+    let mut events: Vec<Value> = kinds.iter().flat_map(|(kind, count)| vec![event(kind); *count]).collect();
+    events.push(json!({"payload": 1}));
+    let ids = customer.send_all(&events);
+    // 10 to the good one, 3 to the bad one; three nobody wants.
+    wait_for_sum(&customer, "delivered", 10);
+    wait_for_sum(&customer, "failed", 3);
+    wait_for_sum(&customer, "accepted", 13);
+    wait_for_sum(&customer, "unmatched", 3);
+    let by_type = customer.get("/v1/usage?granularity=day&group_by=event_type");
+    for (kind, count) in kinds {
+        assert_eq!(of_group(&by_type, "event_type", &json!(kind))["accepted"], count, "{by_type}");
+    }
+    let untyped = of_group(&by_type, "event_type", &Value::Null);
+    assert_eq!((&untyped["accepted"], &untyped["unmatched"]), (&json!(1), &json!(1)));
+    let by_workflow = customer.get("/v1/usage?granularity=minute&group_by=workflow_id");
+    assert_eq!(of_group(&by_workflow, "workflow_id", &json!(good.id))["delivered"], 10, "{by_workflow}");
+    assert_eq!(of_group(&by_workflow, "workflow_id", &json!(bad.id))["failed"], 3, "{by_workflow}");
+    let paid = customer.get(&format!("/v1/events/{}/deliveries", ids[7]));
+    let states: Vec<_> = paid["subscriptions"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert!(states.contains(&&json!("delivered")) && states.contains(&&json!("failed")), "{paid}");
+    assert_eq!(customer.get(&format!("/v1/events/{}/deliveries", ids[12]))["subscriptions"], json!([]));
+    // All of it, and nothing twice, after both ways to stop.
+    server.terminate();
+    server.restart();
+    server.kill();
+    server.restart();
+    for (field, count) in [("accepted", 13), ("unmatched", 3), ("delivered", 10), ("failed", 3)] {
+        wait_for_sum(&customer, field, count);
+    }
+    assert!(sum(&customer, "", "bytes") > 12 * 50);
+    let other = Customer::new(&server);
+    assert_eq!(other.get("/v1/usage")["usage"], json!([]));
+}
+
+#[test]
+fn a_delivery_that_fails_first_counts_once_when_it_is_taken() {
+    let mut server = prompt().start();
+    let customer = Customer::new(&server);
+    let endpoint =
+        Endpoint::start(|seen| Reply::status(if seen.header("sluice-attempt") == "1" { 500 } else { 200 }));
+    customer.subscribe(&endpoint.url());
+    let events: Vec<Value> = (0..20).map(|n| json!({"event_type": "a", "payload": n})).collect();
+    customer.send_all(&events);
+    wait_for_sum(&customer, "delivered", 20);
+    server.terminate();
+    server.restart();
+    wait_for_sum(&customer, "delivered", 20);
+    assert_eq!((sum(&customer, "", "failed"), sum(&customer, "", "accepted")), (0, 20));
+}
