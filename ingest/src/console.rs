@@ -142,11 +142,11 @@ fn names_tag(value: &HeaderValue, tag: &str) -> bool {
 fn coding_for(headers: &HeaderMap) -> FileCoding {
     let accepts = |coding: &str| {
         let texts = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-        let named = texts.flat_map(|text| text.split(',')).filter_map(|item| {
+        let mut named = texts.flat_map(|text| text.split(',')).filter_map(|item| {
             let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
             name.trim().eq_ignore_ascii_case(coding).then(|| !is_zero(parameters))
         });
-        named.last().unwrap_or(false)
+        named.next_back().unwrap_or(false)
     };
     if accepts("br") {
         FileCoding::Brotli

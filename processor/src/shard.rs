@@ -97,7 +97,7 @@ impl ShardTask {
         let blind_since_ms = health.blind_since_ms();
         let progress = ShardProgress::new(&id.0, health, context.clock().now_ms());
         let loading = load(&context, &id);
-        let Loaded { position, usage, parked, waiting } = progress.while_waiting(&context, loading).await?;
+        let StoredShard { position, usage, parked, waiting } = progress.while_waiting(&context, loading).await?;
         tracing::info!(shard = %id, ?position, parked = parked.len(), "reading the shard");
         let now_ms = context.clock().now_ms();
         let mut outlets = Outlets::new(Arc::clone(&context));
@@ -351,7 +351,7 @@ impl ShardTask {
 }
 
 /// What the stores hold of a shard.
-struct Loaded {
+struct StoredShard {
     position: Position,
     usage: ShardUsage,
     parked: Vec<ParkedRow>,
@@ -359,14 +359,14 @@ struct Loaded {
     waiting: UnmatchedBatches,
 }
 
-async fn load(context: &Arc<Context>, id: &ShardId) -> Result<Loaded, PortError> {
+async fn load(context: &Arc<Context>, id: &ShardId) -> Result<StoredShard, PortError> {
     let position = until_answered(context, || context.stores.checkpoints.load(id)).await?;
     let usage = load_usage(context, id).await?;
     let lanes = until_answered(context, || context.log.lanes(id)).await?;
     let lanes: Vec<_> = lanes.into_iter().filter(|lane| lane.number() < context.lanes).collect();
     let parked = parked_rows::load_all(context, &lanes).await?;
     let waiting = UnmatchedBatches::load(Arc::clone(context), &lanes).await?;
-    Ok(Loaded { position, usage, parked, waiting })
+    Ok(StoredShard { position, usage, parked, waiting })
 }
 
 async fn load_usage(context: &Context, id: &ShardId) -> Result<ShardUsage, PortError> {
@@ -374,8 +374,8 @@ async fn load_usage(context: &Context, id: &ShardId) -> Result<ShardUsage, PortE
     let loading = || ShardUsage::load(rows, id, config.types_max, config.retention());
     match until_answered(context, loading).await {
         // Usage must not stop deliveries.
-        Err(error @ PortError::Damaged { .. }) => {
-            tracing::error!(shard = %id, %error, "the usage of the shard is damaged: some of it is lost");
+        Err(error @ (PortError::Damaged { .. } | PortError::Refused { .. })) => {
+            tracing::error!(shard = %id, %error, "the usage of the shard cannot be read: some of it is lost");
             Ok(ShardUsage::anew(id, config.types_max, config.retention(), context.clock().now_ms()))
         }
         loaded => loaded,

@@ -6,7 +6,7 @@ use super::PageOptions;
 use super::call::{ApiCall, Column, Id, Json, Show, Side};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use http::Method;
-use options::{BodyArg, FirstSecretArgs, SignatureArg, WebhookArgs, WebhookBody};
+use options::{BodyArg, FirstSecretArgs, SignatureArg, WebhookArgs, WebhookOptionsBody};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -216,7 +216,7 @@ struct SubscriptionBody<'a> {
     #[serde(flatten)]
     secret: Option<&'a FirstSecretArgs>,
     #[serde(flatten)]
-    webhook: Option<WebhookBody<'a>>,
+    webhook: Option<WebhookOptionsBody<'a>>,
 }
 
 #[derive(Serialize)]

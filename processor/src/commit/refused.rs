@@ -182,6 +182,9 @@ impl Commit {
                 self.dead_letters.iter().for_each(|new| one(&|commit| commit.dead_letter(new.clone())));
             }
             CommitStep::Facts => self.facts.values().for_each(|new| one(&|commit| commit.fact(new.clone()))),
+            CommitStep::Usage => {
+                self.usage.iter().for_each(|change| one(&|commit| commit.usage.push(change.clone())));
+            }
             CommitStep::Done => {
                 self.done
                     .iter()
@@ -190,6 +193,8 @@ impl Commit {
             CommitStep::Shrunk => self.shrunk.iter().for_each(|(id, change)| {
                 one(&|commit| drop(commit.shrunk.insert(id.clone(), change.clone())));
             }),
+            // The log takes any event of the product, or is away.
+            CommitStep::Notices => {}
             // It asks the catalogue once, whatever the answer.
             CommitStep::Disable => {}
         }
@@ -211,6 +216,10 @@ impl Commit {
             if let Some(delivery) = parked_events(row, now_ms) {
                 give_up(delivery, stores).await?;
             }
+        }
+        for change in self.usage {
+            let RowChange::Put(row) = change else { continue };
+            keep(SetAsideKind::Row, format!("{} {:02x?}", row.partition, row.key), row.value).await?;
         }
         for delivery in self.puts.into_values() {
             keep(SetAsideKind::Delivery, delivery.id.to_string(), bytes_of(&delivery)).await?;

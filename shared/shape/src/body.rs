@@ -2,7 +2,7 @@
 //! it can let others have a turn.
 
 use crate::limits::ShapeLimits;
-use crate::template::{EventTemplate, TransformError};
+use crate::template::{JsonTemplate, TransformError};
 use serde_json::value::RawValue;
 use sluice_model::subscription::{WebhookBody, WebhookShape};
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 #[derive(Debug)]
 pub struct ShapedBody {
     body: WebhookBody,
-    template: Option<EventTemplate>,
+    template: Option<JsonTemplate>,
     body_bytes_max: usize,
 }
 
@@ -33,7 +33,7 @@ impl ShapedBody {
     /// If its template is wrong.
     pub fn compile(shape: &WebhookShape, limits: ShapeLimits) -> Result<Self, TransformError> {
         let template =
-            shape.template.as_deref().map(|json| EventTemplate::compile(json, limits)).transpose()?;
+            shape.template.as_deref().map(|json| JsonTemplate::compile(json, limits)).transpose()?;
         Ok(Self { body: shape.body, template, body_bytes_max: limits.body_bytes_max })
     }
 

@@ -14,4 +14,4 @@ mod template;
 pub use body::{BodyDraft, ShapedBody};
 pub use limits::ShapeLimits;
 pub use shape_id::{kept_text, read_kept, shape_of};
-pub use template::{EventTemplate, TransformError};
+pub use template::{JsonTemplate, TransformError};

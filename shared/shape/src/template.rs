@@ -85,13 +85,13 @@ enum TemplateNode {
 
 /// A compiled template.
 #[derive(Debug)]
-pub struct EventTemplate {
+pub struct JsonTemplate {
     environment: Environment<'static>,
     root: TemplateNode,
     limits: ShapeLimits,
 }
 
-impl EventTemplate {
+impl JsonTemplate {
     /// Compiles a template.
     ///
     /// # Errors
@@ -250,7 +250,7 @@ fn sole_expression(text: &str) -> Option<&str> {
 
 /// One event on its way through a template.
 struct EventRendering<'a> {
-    template: &'a EventTemplate,
+    template: &'a JsonTemplate,
     variables: Value,
     fuel_left: u64,
     out: BoundedBuffer<'a>,

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use serde_json::{Value, json};
-use sluice_shape::{EventTemplate, ShapeLimits};
+use sluice_shape::{JsonTemplate, ShapeLimits};
 
 const DOCUMENT: &str = include_str!("../../../docs/transforming.md");
 
@@ -17,7 +17,7 @@ fn block(heading: &str) -> &'static str {
 fn made(heading: &str, change: impl FnOnce(&mut Value)) -> Value {
     let mut event: Value = serde_json::from_str(block("## Examples")).unwrap();
     change(&mut event);
-    let template = EventTemplate::compile(block(heading), ShapeLimits::default()).unwrap();
+    let template = JsonTemplate::compile(block(heading), ShapeLimits::default()).unwrap();
     let mut out = Vec::new();
     template.render(event.to_string().as_bytes(), &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()

@@ -74,7 +74,7 @@ struct TransformBody {
 
 /// What a request says of them: absent fields stay absent.
 #[derive(Serialize)]
-pub(super) struct WebhookBody<'a> {
+pub(super) struct WebhookOptionsBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Setting<BTreeMap<&'a str, &'a str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ pub(super) struct WebhookBody<'a> {
 }
 
 impl WebhookArgs {
-    pub(super) fn body(&self) -> anyhow::Result<WebhookBody<'_>> {
+    pub(super) fn body(&self) -> anyhow::Result<WebhookOptionsBody<'_>> {
         let headers = match self.headers.as_slice() {
             [] => None,
             [only] if only == NONE => Some(Setting::Nothing(())),
@@ -97,7 +97,7 @@ impl WebhookArgs {
         let rate = setting(self.rate_limit.as_deref(), |text| text.parse().context("--rate-limit"))?;
         let template = |text: &str| Ok(TransformBody { template: text.parse().map_err(anyhow::Error::msg)? });
         let transform = setting(self.template.as_deref(), template).context("--template")?;
-        Ok(WebhookBody { headers, rate_limit_per_second: rate, body: self.body, transform })
+        Ok(WebhookOptionsBody { headers, rate_limit_per_second: rate, body: self.body, transform })
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sluice_model::BatchPolicy;
 use sluice_model::subscription::{WebhookBody, WebhookShape};
-use sluice_shape::{EventTemplate, ShapeLimits, TransformError};
+use sluice_shape::{JsonTemplate, ShapeLimits, TransformError};
 
 /// What each event is put through.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl TransformField {
 
     /// The template's text, if it compiles.
     pub(super) fn checked(&self, limits: ShapeLimits) -> Result<String, ApiError> {
-        match EventTemplate::compile(self.template.get(), limits) {
+        match JsonTemplate::compile(self.template.get(), limits) {
             Ok(_) => Ok(self.template.get().to_owned()),
             Err(error) => Err(invalid(&error)),
         }

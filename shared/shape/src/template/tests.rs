@@ -6,7 +6,7 @@ const EVENT: &str = r#"{"event_id":"e-1","customer_id":"c-1","event_type":"order
     "name":"A \"quoted\" <name> ü","lines":[{"sku":"x","n":1},{"sku":"y","n":2}]},"timestamp":"2026-11-29T00:00:00Z"}"#;
 
 fn made_within(template: &Json, limits: ShapeLimits) -> Result<Json, TransformError> {
-    let template = EventTemplate::compile(&template.to_string(), limits)?;
+    let template = JsonTemplate::compile(&template.to_string(), limits)?;
     let (mut out, mut again) = (Vec::new(), Vec::new());
     template.render(EVENT.as_bytes(), &mut out)?;
     template.render(EVENT.as_bytes(), &mut again)?;
@@ -50,7 +50,7 @@ fn an_error_names_its_string_and_its_line() {
     let deeper = serde_json::json!("{{ payload.absent.deeper }}");
     assert!(made(&deeper).unwrap_err().message.contains("undefined"), "{:?}", made(&deeper));
     assert!(made(&serde_json::json!("{{ payload.absent }}")).unwrap_err().message.contains("undefined"));
-    let error = EventTemplate::compile("{\"a\":", ShapeLimits::default()).unwrap_err();
+    let error = JsonTemplate::compile("{\"a\":", ShapeLimits::default()).unwrap_err();
     assert!(error.to_string().starts_with("the template: EOF"), "{error}");
 }
 
@@ -121,7 +121,7 @@ fn hostile_templates_are_refused_or_end_within_their_limits_and_say_why() {
 
 #[test]
 fn deep_and_large_templates_are_refused_when_they_are_made() {
-    let compile = |json: &str| EventTemplate::compile(json, ShapeLimits::default()).map(drop);
+    let compile = |json: &str| JsonTemplate::compile(json, ShapeLimits::default()).map(drop);
     let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
     assert!(compile(&deep).unwrap_err().message.contains("nested"), "{:?}", compile(&deep));
     let long = format!("\"{}\"", "x".repeat(20_000));
@@ -150,7 +150,7 @@ fn deep_and_large_templates_are_refused_when_they_are_made() {
         let times = (STRING_BYTES_MAX - 20) / (open.len() + close.len());
         let expression = format!("{}1{}", open.repeat(times), close.repeat(times));
         let template = serde_json::json!(format!("{{{{ {expression} }}}}")).to_string();
-        let compiled = EventTemplate::compile(&template, ShapeLimits::default());
+        let compiled = JsonTemplate::compile(&template, ShapeLimits::default());
         // Where it compiles, it ends, too.
         drop(compiled.map(|template| template.render(EVENT.as_bytes(), &mut Vec::new())));
     }
@@ -177,7 +177,7 @@ proptest! {
     #[test]
     fn no_string_makes_it_panic(text in "[{}%#a-c.|()\\[\\]'\" 0-9+*~-]{0,60}") {
         let template = serde_json::json!({ "x": text }).to_string();
-        if let Ok(template) = EventTemplate::compile(&template, ShapeLimits::default()) {
+        if let Ok(template) = JsonTemplate::compile(&template, ShapeLimits::default()) {
             let mut out = Vec::new();
             if template.render(EVENT.as_bytes(), &mut out).is_ok() {
                 prop_assert!(serde_json::from_slice::<Json>(&out).is_ok());
