@@ -63,8 +63,10 @@ impl Redis {
 
     /// Ends the connection.
     pub async fn close(&self) {
-        if let Err(error) = self.client.quit().await {
-            tracing::debug!(%error, "the connection to Redis was gone already");
+        match tokio::time::timeout(COMMAND_WITHIN, self.client.quit()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the connection to Redis was gone already"),
+            Err(_elapsed) => tracing::debug!("Redis does not answer; its connection is left"),
         }
     }
 

@@ -184,7 +184,8 @@ mod tests {
         let Some(LeaseTableRow::Lease(row)) = read(&new_lease(&shard, &made(1_000_999))) else {
             panic!("a lease")
         };
-        let LeaseRow { shard, owner, counter, checkpoint, settled_ms, parents: read, stream_made_s, .. } = row;
+        let LeaseRow { shard, owner, counter, checkpoint, settled_ms, parents: read, stream_made_s, .. } =
+            row;
         assert_eq!(stream_made_s, Some(1_000));
         assert!(settled_ms.is_some(), "what arrives from now on is not settled");
         assert_eq!(

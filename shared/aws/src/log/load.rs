@@ -89,7 +89,7 @@ mod tests {
         let mut meter = LoadMeter::default();
         meter.note(0, 1 << 20);
         assert_eq!(meter.until(29_999), None);
-        assert_eq!(meter.until(40_000), Some(ShardLoad { kbps: 26, percent: 3 }));
+        assert_eq!(meter.until(32_000), Some(ShardLoad { kbps: 32, percent: 3 }));
         assert_eq!(meter.until(80_000), Some(ShardLoad { kbps: 0, percent: 0 }));
         // A clock that goes back counts nothing.
         assert_eq!(meter.until(10), None);

@@ -212,10 +212,11 @@ async fn orders_stand_in_the_row_and_bind_whoever_takes_it() {
     let (table, log) =
         (LeaseTable::new(&clients, &config), KinesisLog::open(&clients, &config).await.unwrap());
     let shard = log.describe().await.unwrap().remove(0);
-    table.create(&shard).await.unwrap();
+    let stream = log.identity().await.unwrap();
+    table.create(&shard, &stream).await.unwrap();
     let row = async || table.row(&shard.id).await.unwrap().expect("it is there");
     let taken = async |row: &LeaseRow, me: &str, from: TakeFrom| {
-        matches!(table.take(row, me, from).await.unwrap(), Written::Yes)
+        matches!(table.take(row, me, from, &stream).await.unwrap(), Written::Yes)
     };
     let fresh = row().await;
     assert_eq!((&fresh.orders, fresh.points), (&LeaseOrders::default(), Some((0, u128::MAX))));

@@ -214,13 +214,13 @@ async fn a_password_of_redis_changes_without_a_restart() {
     };
     assert!(!works().await, "the password is wrong");
     file.write("first");
-    until("the right password is read", works).await;
+    until("the right password is read", async || works().await).await;
 
     // It changes while connected: the connection goes on, and a new one takes the new password.
     set("resetpass >second").await;
     assert!(works().await);
     file.write("second");
     assert_eq!(command(&server, &format!("CLIENT KILL USER {user}")).await, ":1");
-    until("it connects again with the new password", works).await;
+    until("it connects again with the new password", async || works().await).await;
     redis.close().await;
 }

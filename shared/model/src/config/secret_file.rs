@@ -61,8 +61,8 @@ mod tests {
         assert_eq!(read(b" p@ss word\r\n").unwrap(), " p@ss word");
         assert!(matches!(read(b"\n \n"), Err(SecretFileError::Empty(_))));
         assert!(matches!(read(&[0xff, 0xfe]), Err(SecretFileError::NotText(_))));
-        assert!(matches!(read(&vec![b'x'; 65_537]), Err(SecretFileError::TooLarge(_))));
-        assert_eq!(read(&vec![b'x'; 65_536]).unwrap().len(), 65_536);
+        assert!(matches!(read(&[b'x'; 65_537]), Err(SecretFileError::TooLarge(_))));
+        assert_eq!(read(&[b'x'; 65_536]).unwrap().len(), 65_536);
         let missing = read_secret(&dir.path().join("none")).unwrap_err().to_string();
         assert!(missing.contains("none: No such file"), "{missing}");
     }
