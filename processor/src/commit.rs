@@ -10,7 +10,7 @@ mod refused;
 pub use refused::{SetAside, SetAsideKind};
 
 use crate::context::Context;
-use crate::notices::{HighBacklog, NoticeDesk, Told};
+use crate::notices::{CommitNotices, HighBacklog, NoticeDesk};
 use crate::parking::ParkedChanges;
 use crate::parking::rows::{self, RowDraft};
 use crate::shaping::KeptShape;
@@ -69,7 +69,7 @@ enum CommitStep {
 }
 
 /// In this order: a delivery that waits reads its events from the batches.
-const STEPS: [CommitStep; 9] = [
+const STEPS: [CommitStep; 10] = [
     CommitStep::Batches,
     CommitStep::Grown,
     CommitStep::Puts,
@@ -359,7 +359,7 @@ impl Commit {
         if self.dead_letters.is_empty() && self.disable.is_empty() && self.high.is_empty() {
             return Ok(());
         }
-        let told = Told {
+        let told = CommitNotices {
             dead_letters: &self.dead_letters,
             disabled: self
                 .disable

@@ -6,7 +6,7 @@
 use crate::breaker::{Breaker, BreakerPolicy, BreakerState, BreakerVerdict};
 use crate::clock;
 use crate::outcome::EndpointHealth;
-use crate::pace::{PaceRate, SendingPace};
+use crate::pace::{PaceRate, SubscriptionPace};
 use crate::target::Target;
 use crate::unsaved::UnsavedAttempts;
 use foldhash::{HashMap, HashSet};
@@ -59,7 +59,7 @@ struct EndpointState {
     worker_waits: bool,
     unsaved: UnsavedAttempts,
     /// How fast it is sent events, where it has a limit.
-    pace: SendingPace,
+    pace: SubscriptionPace,
 }
 
 /// All endpoints that were used lately.
@@ -136,7 +136,7 @@ impl Endpoints {
             }
             match (self.rate(state.target.subscription()), self.rate(subscription)) {
                 (Some(before), Some(after)) if before != after => state.pace.change(before, after),
-                (_, None) => state.pace = SendingPace::default(),
+                (_, None) => state.pace = SubscriptionPace::default(),
                 (None | Some(_), Some(_)) => {}
             }
             state.target = Arc::new(Target::new(Arc::clone(subscription)));
@@ -234,7 +234,14 @@ impl Endpoints {
 impl EndpointState {
     fn new(target: Arc<Target>) -> Self {
         let (breaker, unsaved) = (Breaker::default(), UnsavedAttempts::default());
-        Self { target, breaker, in_flight: 0, worker_waits: false, unsaved, pace: SendingPace::default() }
+        Self {
+            target,
+            breaker,
+            in_flight: 0,
+            worker_waits: false,
+            unsaved,
+            pace: SubscriptionPace::default(),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub struct HighBacklog {
 }
 
 /// What a commit has to tell.
-pub struct Told<'a> {
+pub struct CommitNotices<'a> {
     /// Deliveries that were given up.
     pub dead_letters: &'a [DeadLetter],
     /// Subscriptions that are being disabled.
@@ -95,7 +95,7 @@ impl NoticeDesk {
     }
 
     /// Tells customers what a commit is about.
-    pub(crate) async fn tell(&self, told: &Told<'_>, now_ms: u64) -> Result<(), PortError> {
+    pub(crate) async fn tell(&self, told: &CommitNotices<'_>, now_ms: u64) -> Result<(), PortError> {
         let Some(desk) = self.0.get() else { return Ok(()) };
         let notices = desk.notices(told, now_ms);
         if notices.is_empty() { Ok(()) } else { desk.events.append(&notices).await }
@@ -103,7 +103,7 @@ impl NoticeDesk {
 }
 
 impl OpenDesk {
-    fn notices(&self, told: &Told<'_>, now_ms: u64) -> Vec<ProductEvent> {
+    fn notices(&self, told: &CommitNotices<'_>, now_ms: u64) -> Vec<ProductEvent> {
         let mut notices = self.of_dead_letters(told.dead_letters, now_ms);
         let at = || rfc3339_string(now_ms);
         for (subscription, reason) in &told.disabled {

@@ -15,7 +15,7 @@ const PLAN_AHEAD_MS: u64 = 900_000;
 
 /// What a subscription is owed and what is planned for it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SendingPace {
+pub struct SubscriptionPace {
     /// When all that was sent is paid for, in milliseconds since the Unix epoch.
     paid_at_ms: f64,
     /// When something was sent last.
@@ -40,7 +40,7 @@ impl PaceRate {
     }
 }
 
-impl SendingPace {
+impl SubscriptionPace {
     /// When the next POST may begin, if that is not now.
     #[must_use]
     pub fn wait_until_ms(&self, now_ms: u64) -> Option<u64> {
@@ -88,7 +88,7 @@ mod tests {
             asks in prop::collection::vec((0u64..300, 1usize..200), 1..200)
         ) {
             let rate = PaceRate { per_second, processes };
-            let (mut pace, mut now_ms, mut sent) = (SendingPace::default(), 1_000_000_000_000, Vec::new());
+            let (mut pace, mut now_ms, mut sent) = (SubscriptionPace::default(), 1_000_000_000_000, Vec::new());
             for (after_ms, events) in asks {
                 now_ms += after_ms;
                 if pace.wait_until_ms(now_ms).is_none() {
@@ -111,7 +111,7 @@ mod tests {
         #[test]
         fn whoever_waits_as_told_may_go(events in 1usize..100_000, per_second in 1u32..100_000) {
             let rate = PaceRate { per_second, processes: 1 };
-            let mut pace = SendingPace::default();
+            let mut pace = SubscriptionPace::default();
             pace.pay(rate, events, 1_000_000_000_000);
             let until_ms = pace.wait_until_ms(1_000_000_000_000).unwrap_or(1_000_000_000_000);
             prop_assert_eq!(pace.wait_until_ms(until_ms), None);
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn waiting_deliveries_get_times_one_behind_the_other_and_not_too_far_ahead() {
-        let (mut pace, now_ms) = (SendingPace::default(), 1_000_000_000_000);
+        let (mut pace, now_ms) = (SubscriptionPace::default(), 1_000_000_000_000);
         pace.pay(TEN, 30, now_ms);
         assert_eq!(pace.wait_until_ms(now_ms), Some(now_ms + 2000), "a second's worth was saved up");
         let due: Vec<_> = (0..3).map(|_| pace.plan(TEN, 5, now_ms) - now_ms).collect();
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_higher_rate_shortens_the_wait_and_a_lower_one_does_not_lengthen_it() {
         let now_ms = 1_000_000_000_000;
-        let mut pace = SendingPace::default();
+        let mut pace = SubscriptionPace::default();
         pace.pay(TEN, 110, now_ms);
         assert_eq!(pace.wait_until_ms(now_ms), Some(now_ms + 10_000));
         let hundred = PaceRate { per_second: 100, processes: 1 };

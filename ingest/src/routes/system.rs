@@ -44,8 +44,7 @@ struct ShardView {
 
 fn get(context: &SystemContext) -> ApiReply {
     let lost = (context.readiness.lost)();
-    let stops = |lost: &sluice_ports::LostDependency| lost.stops_ingest();
-    let ready = context.readiness.check().is_ok() && !lost.iter().any(stops);
+    let ready = context.readiness.check(&lost).is_ok();
     let lost =
         lost.into_iter().map(|lost| DependencyView { name: lost.name, state: "lost", reason: lost.reason });
     let now_ms = now_ms();

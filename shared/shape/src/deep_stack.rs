@@ -2,7 +2,7 @@
 
 /// Enough for a parser that recurses at each byte of the longest string, in a
 /// build without optimisations too. Pages that are not touched take no memory.
-const STACK_BYTES: usize = 256 << 20;
+const STACK_BYTES: usize = 128 << 20;
 
 /// Runs the work on a thread of its own and waits for it. `None` if there is no
 /// thread to be had, or the work panicked.

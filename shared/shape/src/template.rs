@@ -9,7 +9,7 @@ mod allowed;
 use crate::bounded::BoundedBuffer;
 use crate::deep_stack::on_deep_stack;
 use crate::limits::ShapeLimits;
-use minijinja::machinery::parse;
+use minijinja::machinery::{parse, parse_expr};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ impl JsonTemplate {
             return Err(TransformError::new("", text));
         }
         let json: Json = serde_json::from_str(json).map_err(|e| TransformError::new("", e.to_string()))?;
-        let compile = || {
+        let compile = || -> Result<Self, TransformError> {
             let mut compiler = TemplateCompiler {
                 environment: environment(limits.fuel),
                 strings: 0,
@@ -219,8 +219,7 @@ impl TemplateCompiler {
             return Err(TransformError::new(pointer, text));
         }
         let (name, pointer) = (self.strings.to_string(), pointer.to_owned());
-        let expression = sole_expression(text)
-            .filter(|expression| self.environment.compile_expression_owned((*expression).to_owned()).is_ok());
+        let expression = sole_expression(text).filter(|expression| parse_expr(expression).is_ok());
         let source = match expression {
             Some(expression) => format!("{{% set {RESULT} = {expression} %}}"),
             None => text.to_owned(),

@@ -229,7 +229,7 @@ mod tests {
             workers in 1usize..6,
             orders in prop::collection::vec((0usize..30, 0u8..3, 0usize..6), 0..12),
         ) {
-            let mut world = World::new(shards, workers);
+            let mut world = Fleet::new(shards, workers);
             world.settle();
             for (shard, order, worker_number) in orders {
                 let lease = &mut world.leases[shard % shards];
