@@ -68,6 +68,8 @@ pub(crate) struct SubscriptionsContext {
     /// Bounds the test events that are on their way.
     pub probes: Semaphore,
     pub trials: Arc<Trials>,
+    /// Asked how much waits for a subscription.
+    pub queue: Arc<dyn WorkQueue>,
     /// The most subscriptions of a customer.
     pub customer_max: usize,
     pub allow_private_webhooks: bool,

@@ -68,8 +68,17 @@ pub(crate) struct OperationPlace<'a> {
     pub access: RouteAccess,
 }
 
+/// Whether a route is a part of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OperationKind {
+    Api,
+    /// A page for people, which the API's description leaves out.
+    Page,
+}
+
 /// An operation, as its route describes it.
 pub(crate) struct Operation {
+    kind: OperationKind,
     tag: Tag,
     summary: &'static str,
     description: Option<String>,
@@ -83,6 +92,7 @@ pub(crate) struct Operation {
 impl Operation {
     pub(crate) const fn new(tag: Tag, summary: &'static str) -> Self {
         Self {
+            kind: OperationKind::Api,
             tag,
             summary,
             description: None,
@@ -91,6 +101,19 @@ impl Operation {
             answers: Vec::new(),
             refusals: Vec::new(),
         }
+    }
+
+    /// A page for people.
+    #[cfg(feature = "console")]
+    pub(crate) const fn page(summary: &'static str) -> Self {
+        let mut page = Self::new(Tag::Health, summary);
+        page.kind = OperationKind::Page;
+        page
+    }
+
+    /// Whether the API's description has it.
+    pub(crate) const fn is_described(&self) -> bool {
+        matches!(self.kind, OperationKind::Api)
     }
 
     pub(crate) fn describe(mut self, text: impl Into<String>) -> Self {

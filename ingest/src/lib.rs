@@ -8,6 +8,8 @@ mod auth;
 mod body;
 pub mod config;
 mod connection;
+#[cfg(feature = "console")]
+mod console;
 mod contexts;
 mod cors;
 mod cursor;

@@ -55,6 +55,9 @@ fn paths<'r>(
     for route in routes {
         let Some(prefix) = route.root.prefixes(audience, config.metrics_on_public).first() else { continue };
         let path = format!("{prefix}{}", route.path);
+        if !(route.describe)(config).is_described() {
+            continue;
+        }
         for (nth, method) in route.methods.iter().enumerate() {
             let method = method.to_ascii_lowercase();
             let place = OperationPlace {

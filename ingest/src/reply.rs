@@ -94,6 +94,20 @@ pub(crate) fn no_content() -> ApiReply {
     reply
 }
 
+/// 304: the client has it.
+#[cfg(feature = "console")]
+pub(crate) fn not_modified() -> ApiReply {
+    let mut reply = no_content();
+    *reply.status_mut() = StatusCode::NOT_MODIFIED;
+    reply
+}
+
+/// An answer of a file.
+#[cfg(feature = "console")]
+pub(crate) fn bytes_of_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> ApiReply {
+    with_type(status, body, content_type)
+}
+
 fn with_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> ApiReply {
     let mut reply = Response::new(ReplyBody::Whole(Full::new(body)));
     *reply.status_mut() = status;

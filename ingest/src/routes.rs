@@ -1,5 +1,6 @@
 //! The table of routes, family by family.
 
+mod console;
 mod customers;
 mod dead_letters;
 mod events;
@@ -12,7 +13,7 @@ mod subscriptions;
 use crate::route::Route;
 
 /// The families; each declares its routes beside its handlers.
-const FAMILIES: [&[Route]; 8] = [
+const FAMILIES: [&[Route]; 9] = [
     produce::ROUTES,
     events::ROUTES,
     stream::ROUTES,
@@ -21,6 +22,7 @@ const FAMILIES: [&[Route]; 8] = [
     replays::ROUTES,
     customers::ROUTES,
     health::ROUTES,
+    console::ROUTES,
 ];
 
 const COUNT: usize = {

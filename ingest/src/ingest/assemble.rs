@@ -123,6 +123,7 @@ fn contexts(
             probe: parts.probe,
             probes: Semaphore::new(PROBES_MAX),
             trials: Arc::clone(&trials),
+            queue: Arc::clone(&queue),
             customer_max: config.subscriptions_max,
             allow_private_webhooks: config.allow_private_webhooks,
             is_development,

@@ -143,6 +143,20 @@ pub(super) const ROUTES: &[Route] = &[
         },
     },
     Route {
+        name: "subscription_health",
+        methods: &["GET"],
+        path: "/subscriptions/{id}/health",
+        root: Root::VersionedAndOperators,
+        handler: Handler::Subscriptions(|context, request, _| {
+            Box::pin(std::future::ready(read::health(context, request)))
+        }),
+        describe: |_| {
+            operation("What waits for the subscription's endpoint")
+                .describe("On the distributed engine, as far as this process put or took it itself.")
+                .answers(200, "As it is now.", "SubscriptionHealth")
+        },
+    },
+    Route {
         name: "test_subscription",
         methods: &["POST"],
         path: "/admin/test-subscription",

@@ -4,6 +4,8 @@
 mod api;
 mod bodies;
 mod connections;
+#[cfg(feature = "console")]
+mod console;
 mod contract;
 mod drain;
 mod faults;

@@ -191,6 +191,7 @@ async fn every_answer_is_as_it_is_described() {
     described.ask(Public, "POST", &format!("{path}/test"), "").await;
     described.ask(Public, "POST", &format!("{path}/test"), r#"{"last":2}"#).await;
     described.ask(Public, "GET", &format!("{path}/deliveries"), "").await;
+    described.ask(Public, "GET", &format!("{path}/health"), "").await;
     described.ask(Public, "POST", &format!("{event}/ack"), "").await;
     described.ask(Public, "POST", &format!("{event}/ack"), "").await;
     described.ask(Public, "DELETE", &format!("{event}/ack"), "").await;

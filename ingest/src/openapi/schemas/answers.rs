@@ -201,6 +201,14 @@ fn subscriptions() -> Vec<Named> {
         ("SentTrial", sent),
         ("JudgedEvent", judged),
         ("Judgement", judgement),
+        (
+            "SubscriptionHealth",
+            whole(&[
+                ("workflow_id", schema_ref("Id")),
+                ("backlog_deliveries", count()),
+                ("backlog_events", count()),
+            ]),
+        ),
         ("TrialResult", json!({ "oneOf": [schema_ref("SentTrial"), schema_ref("Judgement")] })),
         ("Attempt", attempt),
         ("Attempts", whole(&[("deliveries", list("Attempt"))])),

@@ -1,6 +1,7 @@
 //! Listing and finding subscriptions.
 
 use super::wire::view;
+use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::ApiRequest;
@@ -29,6 +30,18 @@ pub(super) fn list(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
 /// `GET /v1/subscriptions/{id}`.
 pub(super) fn get(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     Ok(json(StatusCode::OK, &view(&*find(request)?)))
+}
+
+/// `GET /v1/subscriptions/{id}/health`.
+pub(super) fn health(context: &SubscriptionsContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+    let subscription = find(request)?;
+    let backlog = context.queue.backlog(subscription.id);
+    let body = json!({
+        "workflow_id": subscription.id,
+        "backlog_deliveries": backlog.deliveries,
+        "backlog_events": backlog.events,
+    });
+    Ok(json(StatusCode::OK, &body))
 }
 
 /// The subscription that the path names.
