@@ -184,6 +184,10 @@ pub(crate) struct Demo {
     /// Events a second
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub rate: u32,
+    /// Open the web console in a browser
+    #[cfg(feature = "console")]
+    #[arg(long)]
+    pub web: bool,
 }
 
 #[derive(Debug, Args)]

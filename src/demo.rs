@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::process::stop_signal;
 use crate::up::Sluice;
 use anyhow::Context;
-use sluice_catalogue::secrets::{KeyMode, new_api_key, new_signing_secret};
+use sluice_catalogue::secrets::{KeyMode, new_admin_token, new_api_key, new_signing_secret};
 use sluice_model::clock;
 use sluice_model::{
     ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
@@ -23,6 +23,8 @@ use sluice_traffic::receiver::{
 use sluice_traffic::sender::{self, LiveCounters, LiveRun, RunConfig};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
+#[cfg(feature = "console")]
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +66,8 @@ async fn play(config: &Config, options: &Demo, data_dir: &std::path::Path) -> an
     config.edge.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.edge.admin_listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.edge.environment = "demo".into();
+    let admin_token = new_admin_token();
+    config.admin_token = Some(admin_token.clone());
     config.edge.cors_origins = vec!["*".into()];
     config.edge.allow_private_webhooks = true;
     config.processor.guard.allow_private = true;
@@ -76,6 +80,8 @@ async fn play(config: &Config, options: &Demo, data_dir: &std::path::Path) -> an
     let endpoints = endpoints()?;
     let key = sample_customer(&sluice, &endpoints, options.rate).await?;
     introduce(&sluice, &key, options);
+    #[cfg(feature = "console")]
+    show_console(&sluice, &key, &admin_token, options.web);
 
     let scene =
         Scene { sluice, endpoints, live: Arc::new(LiveRun::default()), started: Instant::now(), stop };
@@ -181,6 +187,29 @@ fn introduce(sluice: &Sluice, key: &str, options: &Demo) {
         EVENT_TYPES.len()
     );
     println!("  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n");
+}
+
+/// Says where the console is and what opens it, and has a browser show it if asked to.
+/// The key is never a part of the address: a browser would keep it.
+#[cfg(feature = "console")]
+#[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
+fn show_console(sluice: &Sluice, key: &str, admin_token: &str, open: bool) {
+    let address = format!("http://{}/console/", sluice.address());
+    println!("  console  {address}   sign in with the key {key}");
+    println!("           http://{}/console/   for operators: {admin_token}\n", sluice.admin_address());
+    if !open {
+        return;
+    }
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let opened = tokio::process::Command::new(opener)
+        .arg(&address)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Err(error) = opened {
+        println!("  {opener} cannot be run ({error}): open {address} yourself.\n");
+    }
 }
 
 impl Scene {
