@@ -15,6 +15,7 @@ use sluice_ports::{FailureClass, Log, PortError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,7 +49,7 @@ pub(crate) enum Planted {
     OldCheckpoints,
     /// A call that is denied counts as answered.
     DeniedIsAnswer,
-    /// A log that cannot be read says that it is at its end.
+    /// A log that cannot be read for a while says that it is at its end.
     FrozenLag,
 }
 
@@ -181,7 +182,8 @@ pub(crate) fn consumed(
     let log = Arc::new(Deduplicated::new(log, window));
     match world.planted {
         Some(planted @ (Planted::ForgetfulTakeover | Planted::FrozenLag)) => {
-            Arc::new(FaultyReader { planted, log, stream, window, known: Mutex::default() })
+            let (known, frozen) = (Mutex::default(), Mutex::default());
+            Arc::new(FaultyReader { planted, log, stream, window, known, frozen })
         }
         _ => log,
     }
@@ -195,9 +197,18 @@ struct FaultyReader {
     window: Duration,
     /// Where reading of each shard goes on.
     known: Mutex<HashMap<ShardId, Position>>,
+    /// Until when each shard cannot be read.
+    frozen: Mutex<HashMap<ShardId, Instant>>,
 }
 
+/// How long a shard cannot be read after a read of it failed.
+const FROZEN: Duration = Duration::from_secs(8);
+
 impl FaultyReader {
+    fn is_frozen(&self, shard: &ShardId) -> bool {
+        self.frozen.lock().get(shard).is_some_and(|until| Instant::now() < *until)
+    }
+
     /// Reads the window before a position in whole pages, and forgets all of it on an error.
     async fn learn(&self, shard: &ShardId, after: Position) -> Result<(), PortError> {
         const WHOLE_PAGE: usize = 10_000;
@@ -256,8 +267,15 @@ impl Log for FaultyReader {
         if self.planted == Planted::ForgetfulTakeover && is_new {
             self.learn(shard, after).await?;
         }
+        if self.is_frozen(shard) {
+            sleep_ms(100).await;
+            return Ok(LogPage { at_end: true, ..LogPage::default() });
+        }
         let page = match self.log.read(shard, after, max, wait).await {
-            Err(_) if self.planted == Planted::FrozenLag => LogPage { at_end: true, ..LogPage::default() },
+            Err(_) if self.planted == Planted::FrozenLag => {
+                self.frozen.lock().insert(shard.clone(), Instant::now() + FROZEN);
+                LogPage { at_end: true, ..LogPage::default() }
+            }
             page => page?,
         };
         let last = page.items.last().map_or(after, |item| match item {
