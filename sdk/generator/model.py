@@ -238,8 +238,8 @@ class Api:
         if len(rest) < len(options):
             return nullable(self.choice(rest, schema, hint) if len(rest) > 1 else self.type_of(rest[0], hint))
         if all("properties" in option for option in rest):
-            tag = next((key for key, value in rest[0]["properties"].items() if "const" in value), None)
-            if tag and all("const" in option["properties"].get(tag, {}) for option in rest):
+            tag = next((key for key, value in rest[0]["properties"].items() if is_tag(value)), None)
+            if tag and all(is_tag(option["properties"].get(tag, {})) for option in rest):
                 names = []
                 for option in rest:
                     value = option["properties"][tag]["const"]
@@ -265,6 +265,11 @@ def nullable(kind):
     return kind if kind[0] in ("nullable", "any") else ("nullable", kind)
 
 
+def is_tag(schema):
+    """Whether a property can tell the members of a union apart."""
+    return isinstance(schema, dict) and isinstance(schema.get("const"), str)
+
+
 def is_aliased(schema):
     """Whether a property is another name of its neighbour; the description may be inside `anyOf`."""
     return is_alias(schema) or any(is_alias(option) for option in schema.get("anyOf", []) if isinstance(option, dict))
@@ -278,6 +283,8 @@ def merged(options, schema):
             known = properties.setdefault(key, value)
             if known != value and "enum" in known and "enum" in value:
                 properties[key] = {**known, "enum": known["enum"] + [v for v in value["enum"] if v not in known["enum"]]}
+            elif known != value and isinstance(known.get("const", known.get("enum", [""])[0]), bool):
+                properties[key] = {"type": "boolean"}
             elif known != value:
                 properties[key] = {}
         names = set(option.get("required", []))

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let selector = Selector::EventType { value: "order.*".into() };
     let subscription =
         client.create_subscription(&NewSubscription::new(selector, "https://example.com/hook")).await?;
-    println!("secret {}", subscription.secret.starts_with("whsec_"));
+    println!("secret {:?}", subscription.secret);
     match client.get_subscription("00000000-0000-4000-8000-000000000000").await {
         Err(SdkError::Api(refused)) => println!("refused {} {}", refused.status, refused.code),
         other => println!("{other:?}"),

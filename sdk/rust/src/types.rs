@@ -487,6 +487,9 @@ pub struct EventError {
     pub code: String,
     /// `message` of the API.
     pub message: String,
+    /// Seconds after which the event may be accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<i64>,
 }
 
 /// `EventMetadata` of the API.
@@ -495,7 +498,8 @@ pub struct EventMetadata {
     /// `correlation_id` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
-    /// `idempotency_key` of the API.
+    /// The same key and fields within 24 hours: the event's first id again, in a request of many too,
+    /// whose other events are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// `priority` of the API.
@@ -566,6 +570,9 @@ pub struct EventResult {
     pub event_id: Option<String>,
     /// `index` of the API.
     pub index: i64,
+    /// The event was there before, by its own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<bool>,
 }
 
 /// `EventStatus` of the API.

@@ -146,18 +146,13 @@ export abstract class ClientMethods {
   }
 
   /** Make a new secret. */
-  rotateSecret(subscriptionId: string, body: types.Rotation = {}): Promise<types.SubscriptionWithSecret> {
-    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/rotate-secret`, body });
+  rotateSecret(subscriptionId: string): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/rotate-secret` });
   }
 
   /** Try a subscription out. */
   testEvent(subscriptionId: string, body: types.Trial = {}): Promise<types.TrialResult> {
     return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/test`, body });
-  }
-
-  /** See what a webhook of an event looks like. */
-  testTransform(subscriptionId: string, body: types.TransformTrial = {}): Promise<types.TransformResult> {
-    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/transform/test`, body });
   }
 }
 
@@ -247,17 +242,12 @@ export abstract class AdminMethods {
   }
 
   /** Make a new secret. */
-  rotateSecret(customerId: string, subscriptionId: string, body: types.Rotation = {}): Promise<types.SubscriptionWithSecret> {
-    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/rotate-secret`, body });
+  rotateSecret(customerId: string, subscriptionId: string): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/rotate-secret` });
   }
 
   /** Try a subscription out. */
   testEvent(customerId: string, subscriptionId: string, body: types.Trial = {}): Promise<types.TrialResult> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/test`, body });
-  }
-
-  /** See what a webhook of an event looks like. */
-  testTransform(customerId: string, subscriptionId: string, body: types.TransformTrial = {}): Promise<types.TransformResult> {
-    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/transform/test`, body });
   }
 }

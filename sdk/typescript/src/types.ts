@@ -137,7 +137,7 @@ export interface DeadLetterPage {
 }
 
 /** `DeadLetterReason` of the API. */
-export type DeadLetterReason = "exhausted" | "refused" | "subscription_disabled" | "backlog_full" | "poison" | "too_expensive" | "transform_failed" | Unknown;
+export type DeadLetterReason = "exhausted" | "refused" | "subscription_disabled" | "backlog_full" | "poison" | "too_expensive" | Unknown;
 
 /** `Deleted` of the API. */
 export interface Deleted {
@@ -305,16 +305,10 @@ export interface NewReplay {
 /** `NewSubscription` of the API. */
 export interface NewSubscription {
   batch?: BatchPolicy | null;
-  body?: WebhookBody | null;
   description?: string | null;
   event_selector: Selector;
-  headers?: unknown;
   ordered?: boolean | null;
-  rate_limit_per_second?: number | null;
   retry?: RetryPolicy | null;
-  secret?: string | null;
-  signature?: SignatureScheme | null;
-  transform?: Transform | null;
   /** https://…; to private addresses only where the server is told to allow it. */
   webhook_url: string;
 }
@@ -386,12 +380,6 @@ export interface RetryPolicy {
 /** `RetryPolicyClientErrors` of the API. */
 export type RetryPolicyClientErrors = "dead_letter" | "retry" | Unknown;
 
-/** `Rotation` of the API. */
-export interface Rotation {
-  keep_s?: number | null;
-  signature?: SignatureScheme | null;
-}
-
 /** At most 16384 bytes of JSON, 128 selectors in all and 32 levels of `all`, `any` and `not`. */
 export type Selector = SelectorEventType | SelectorJsonpath | SelectorCustom | SelectorAll | SelectorAny | SelectorNot;
 
@@ -455,9 +443,6 @@ export interface SentTrial {
   status_code: number | null;
 }
 
-/** Of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519. */
-export type SignatureScheme = "v1" | "v1a" | Unknown;
-
 /** `State` of the API. */
 export interface State {
   status: string;
@@ -483,24 +468,17 @@ export interface StoredEvent {
 /** `Subscription` of the API. */
 export interface Subscription {
   batch: BatchPolicy;
-  body: WebhookBody;
   created_at: string;
   customer_id: string;
   description: string | null;
   effective_at: string;
   /** As it was given. */
   event_selector: unknown;
-  headers: unknown;
   ordered: boolean;
-  /** What verifies its signatures, with `v1a`. */
-  public_key?: string;
-  rate_limit_per_second: number | null;
   retry: RetryPolicy;
-  signature: SignatureScheme;
   status: SubscriptionStatus;
   /** Why it is disabled: gone, backlog_full, by_customer. */
   status_reason?: string;
-  transform: Transform | null;
   updated_at: string;
   version: number;
   webhook_url: string;
@@ -510,15 +488,11 @@ export interface Subscription {
 /** `SubscriptionChange` of the API. */
 export interface SubscriptionChange {
   batch?: BatchPolicy | null;
-  body?: WebhookBody | null;
   description?: string | null;
   event_selector?: Selector | null;
-  headers?: unknown;
   ordered?: boolean | null;
-  rate_limit_per_second?: number | null;
   retry?: RetryPolicy | null;
   status?: SubscriptionStatus | null;
-  transform?: Transform | null;
   webhook_url?: string | null;
 }
 
@@ -536,66 +510,23 @@ export type SubscriptionStatus = "active" | "disabled" | Unknown;
 /** `SubscriptionWithSecret` of the API. */
 export interface SubscriptionWithSecret {
   batch: BatchPolicy;
-  body: WebhookBody;
   created_at: string;
   customer_id: string;
   description: string | null;
   effective_at: string;
   /** As it was given. */
   event_selector: unknown;
-  headers: unknown;
   ordered: boolean;
-  /** What verifies its signatures, with `v1a`. */
-  public_key?: string;
-  rate_limit_per_second: number | null;
   retry: RetryPolicy;
-  /** Shown this once; not with `v1a`. */
-  secret?: string;
-  signature: SignatureScheme;
+  /** Shown this once. */
+  secret: string;
   status: SubscriptionStatus;
   /** Why it is disabled: gone, backlog_full, by_customer. */
   status_reason?: string;
-  transform: Transform | null;
   updated_at: string;
   version: number;
   webhook_url: string;
   workflow_id: string;
-}
-
-/** `Transform` of the API. */
-export interface Transform {
-  /**
-   * Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a string
-   * that is one `{{ expression }}` becomes its value with its type.
-   */
-  template: unknown;
-}
-
-/** `TransformProblem` of the API. */
-export interface TransformProblem {
-  line: number | null;
-  message: string;
-  pointer: string;
-}
-
-/** `TransformResult` of the API. */
-export interface TransformResult {
-  /** The webhook's body. */
-  body?: unknown;
-  bytes?: number;
-  ok: boolean;
-  error?: TransformProblem;
-}
-
-/** `TransformTrial` of the API. */
-export interface TransformTrial {
-  body?: WebhookBody | null;
-  event_id?: string;
-  /** A template to try. */
-  template?: unknown;
-  event_type?: string | null;
-  /** Any JSON of at most 16 KiB. */
-  payload?: unknown;
 }
 
 /** `Trial` of the API. */
@@ -607,9 +538,6 @@ export interface Trial {
 
 /** `TrialResult` of the API. */
 export type TrialResult = SentTrial | Judgement;
-
-/** An array of events; or one event a webhook, without an array around it. */
-export type WebhookBody = "array" | "single" | Unknown;
 
 /** What `deleteDeadLetters` may be asked for. */
 export interface DeleteDeadLettersQuery {

@@ -179,25 +179,13 @@ class ClientMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
-    def rotate_secret(
-        self,
-        subscription_id: str,
-        body: Optional[types.Rotation] = None,
-    ) -> types.SubscriptionWithSecret:
+    def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
 
     def test_event(self, subscription_id: str, body: Optional[types.Trial] = None) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
-
-    def test_transform(
-        self,
-        subscription_id: str,
-        body: Optional[types.TransformTrial] = None,
-    ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
-        return cast("types.TransformResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
 
 class AdminMethods:
@@ -306,14 +294,9 @@ class AdminMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
-    def rotate_secret(
-        self,
-        customer_id: str,
-        subscription_id: str,
-        body: Optional[types.Rotation] = None,
-    ) -> types.SubscriptionWithSecret:
+    def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
 
     def test_event(
         self,
@@ -323,15 +306,6 @@ class AdminMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
-
-    def test_transform(
-        self,
-        customer_id: str,
-        subscription_id: str,
-        body: Optional[types.TransformTrial] = None,
-    ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
-        return cast("types.TransformResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
 
 class AsyncClientMethods:
@@ -511,13 +485,9 @@ class AsyncClientMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
-    async def rotate_secret(
-        self,
-        subscription_id: str,
-        body: Optional[types.Rotation] = None,
-    ) -> types.SubscriptionWithSecret:
+    async def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
 
     async def test_event(
         self,
@@ -526,14 +496,6 @@ class AsyncClientMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
-
-    async def test_transform(
-        self,
-        subscription_id: str,
-        body: Optional[types.TransformTrial] = None,
-    ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
-        return cast("types.TransformResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
 
 class AsyncAdminMethods:
@@ -642,14 +604,9 @@ class AsyncAdminMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
-    async def rotate_secret(
-        self,
-        customer_id: str,
-        subscription_id: str,
-        body: Optional[types.Rotation] = None,
-    ) -> types.SubscriptionWithSecret:
+    async def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
 
     async def test_event(
         self,
@@ -659,12 +616,3 @@ class AsyncAdminMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
-
-    async def test_transform(
-        self,
-        customer_id: str,
-        subscription_id: str,
-        body: Optional[types.TransformTrial] = None,
-    ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
-        return cast("types.TransformResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))

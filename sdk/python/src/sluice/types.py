@@ -10,7 +10,7 @@ from typing import Any, List, Literal, Optional, TypedDict, Union
 # Enumerations are open: a value that this version does not know arrives as it is.
 AckResultStatus = Union[Literal["acknowledged", "already_acknowledged", "not_found", "invalid_id"], str]
 CustomerStatus = Union[Literal["active", "suspended"], str]
-DeadLetterReason = Union[Literal["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive", "transform_failed"], str]
+DeadLetterReason = Union[Literal["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"], str]
 EventMetadataPriority = Union[Literal["low", "normal", "high"], str]
 EventStatus = Union[Literal["pending", "delivered", "failed", "unmatched", "acknowledged"], str]
 InboxOrder = Union[Literal["asc", "desc"], str]
@@ -19,9 +19,7 @@ NewKeyMode = Union[Literal["live", "test"], str]
 ReplayStatus = Union[Literal["running", "done", "cancelled", "stopped"], str]
 RetryPolicyClientErrors = Union[Literal["dead_letter", "retry"], str]
 SelectorFunctionOperator = Union[Literal["equals", "not_equals", "greater_than", "greater_or_equal", "less_than", "less_or_equal", "contains", "starts_with", "ends_with", "in", "not_in", "matches", "exists", "not_exists"], str]
-SignatureScheme = Union[Literal["v1", "v1a"], str]
 SubscriptionStatus = Union[Literal["active", "disabled"], str]
-WebhookBody = Union[Literal["array", "single"], str]
 
 
 class Accepted(TypedDict):
@@ -356,15 +354,9 @@ class NewSubscription(_NewSubscriptionRequired, total=False):
     """`NewSubscription` of the API."""
 
     batch: Optional[BatchPolicy]
-    body: Optional[WebhookBody]
     description: Optional[str]
-    headers: Any
     ordered: Optional[bool]
-    rate_limit_per_second: Optional[int]
     retry: Optional[RetryPolicy]
-    secret: Optional[str]
-    signature: Optional[SignatureScheme]
-    transform: Optional[Transform]
 
 
 class Redrive(TypedDict, total=False):
@@ -434,13 +426,6 @@ class RetryPolicy(TypedDict, total=False):
     client_errors: Optional[RetryPolicyClientErrors]
     max_delay_s: Optional[int]
     max_retries: Optional[int]
-
-
-class Rotation(TypedDict, total=False):
-    """`Rotation` of the API."""
-
-    keep_s: Optional[int]
-    signature: Optional[SignatureScheme]
 
 
 class SelectorAll(TypedDict):
@@ -540,20 +525,15 @@ class StoredEvent(_StoredEventRequired, total=False):
 
 class _SubscriptionRequired(TypedDict):
     batch: BatchPolicy
-    body: WebhookBody
     created_at: str
     customer_id: str
     description: Optional[str]
     effective_at: str
     # As it was given.
     event_selector: Any
-    headers: Any
     ordered: bool
-    rate_limit_per_second: Optional[int]
     retry: RetryPolicy
-    signature: SignatureScheme
     status: SubscriptionStatus
-    transform: Optional[Transform]
     updated_at: str
     version: int
     webhook_url: str
@@ -563,8 +543,6 @@ class _SubscriptionRequired(TypedDict):
 class Subscription(_SubscriptionRequired, total=False):
     """`Subscription` of the API."""
 
-    # What verifies its signatures, with `v1a`.
-    public_key: str
     # Why it is disabled: gone, backlog_full, by_customer.
     status_reason: str
 
@@ -573,15 +551,11 @@ class SubscriptionChange(TypedDict, total=False):
     """`SubscriptionChange` of the API."""
 
     batch: Optional[BatchPolicy]
-    body: Optional[WebhookBody]
     description: Optional[str]
     event_selector: Optional[Selector]
-    headers: Any
     ordered: Optional[bool]
-    rate_limit_per_second: Optional[int]
     retry: Optional[RetryPolicy]
     status: Optional[SubscriptionStatus]
-    transform: Optional[Transform]
     webhook_url: Optional[str]
 
 
@@ -596,20 +570,17 @@ class SubscriptionPage(TypedDict):
 
 class _SubscriptionWithSecretRequired(TypedDict):
     batch: BatchPolicy
-    body: WebhookBody
     created_at: str
     customer_id: str
     description: Optional[str]
     effective_at: str
     # As it was given.
     event_selector: Any
-    headers: Any
     ordered: bool
-    rate_limit_per_second: Optional[int]
     retry: RetryPolicy
-    signature: SignatureScheme
+    # Shown this once.
+    secret: str
     status: SubscriptionStatus
-    transform: Optional[Transform]
     updated_at: str
     version: int
     webhook_url: str
@@ -619,53 +590,8 @@ class _SubscriptionWithSecretRequired(TypedDict):
 class SubscriptionWithSecret(_SubscriptionWithSecretRequired, total=False):
     """`SubscriptionWithSecret` of the API."""
 
-    # What verifies its signatures, with `v1a`.
-    public_key: str
-    # Shown this once; not with `v1a`.
-    secret: str
     # Why it is disabled: gone, backlog_full, by_customer.
     status_reason: str
-
-
-class Transform(TypedDict):
-    """`Transform` of the API."""
-
-    # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a
-    # string that is one `{{ expression }}` becomes its value with its type.
-    template: Any
-
-
-class TransformProblem(TypedDict):
-    """`TransformProblem` of the API."""
-
-    line: Optional[int]
-    message: str
-    pointer: str
-
-
-class _TransformResultRequired(TypedDict):
-    ok: bool
-
-
-class TransformResult(_TransformResultRequired, total=False):
-    """`TransformResult` of the API."""
-
-    # The webhook's body.
-    body: Any
-    bytes: int
-    error: TransformProblem
-
-
-class TransformTrial(TypedDict, total=False):
-    """`TransformTrial` of the API."""
-
-    body: Optional[WebhookBody]
-    event_id: str
-    # A template to try.
-    template: Any
-    event_type: Optional[str]
-    # Any JSON of at most 16 KiB.
-    payload: Any
 
 
 class Trial(TypedDict, total=False):

@@ -145,18 +145,13 @@ module Sluice
     end
 
     # Make a new secret.
-    def rotate_secret(subscription_id, body = {})
-      Types::SubscriptionWithSecret.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/rotate-secret", body: body))
+    def rotate_secret(subscription_id)
+      Types::SubscriptionWithSecret.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/rotate-secret"))
     end
 
     # Try a subscription out.
     def test_event(subscription_id, body = {})
       call("POST", "/v1/subscriptions/#{segment(subscription_id)}/test", body: body)
-    end
-
-    # See what a webhook of an event looks like.
-    def test_transform(subscription_id, body = {})
-      Types::TransformResult.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/transform/test", body: body))
     end
   end
 
@@ -245,18 +240,13 @@ module Sluice
     end
 
     # Make a new secret.
-    def rotate_secret(customer_id, subscription_id, body = {})
-      Types::SubscriptionWithSecret.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/rotate-secret", body: body))
+    def rotate_secret(customer_id, subscription_id)
+      Types::SubscriptionWithSecret.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/rotate-secret"))
     end
 
     # Try a subscription out.
     def test_event(customer_id, subscription_id, body = {})
       call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/test", body: body)
-    end
-
-    # See what a webhook of an event looks like.
-    def test_transform(customer_id, subscription_id, body = {})
-      Types::TransformResult.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/transform/test", body: body))
     end
   end
 end

@@ -121,7 +121,7 @@ module Sluice
       field :has_more
     end
 
-    DEAD_LETTER_REASON = %w[exhausted refused subscription_disabled backlog_full poison too_expensive transform_failed].freeze
+    DEAD_LETTER_REASON = %w[exhausted refused subscription_disabled backlog_full poison too_expensive].freeze
 
     class Deleted < Record
       field :deleted
@@ -264,16 +264,10 @@ module Sluice
 
     class NewSubscription < Record
       field :batch, "BatchPolicy"
-      field :body
       field :description
       field :event_selector
-      field :headers
       field :ordered
-      field :rate_limit_per_second
       field :retry, "RetryPolicy"
-      field :secret
-      field :signature
-      field :transform, "Transform"
       # https://…; to private addresses only where the server is told to allow it.
       field :webhook_url
     end
@@ -335,11 +329,6 @@ module Sluice
 
     RETRY_POLICY_CLIENT_ERRORS = %w[dead_letter retry].freeze
 
-    class Rotation < Record
-      field :keep_s
-      field :signature
-    end
-
     class SelectorAll < Record
       field :of
     end
@@ -385,8 +374,6 @@ module Sluice
       field :status_code
     end
 
-    SIGNATURE_SCHEME = %w[v1 v1a].freeze
-
     class State < Record
       field :status
     end
@@ -409,24 +396,17 @@ module Sluice
 
     class Subscription < Record
       field :batch, "BatchPolicy"
-      field :body
       field :created_at
       field :customer_id
       field :description
       field :effective_at
       # As it was given.
       field :event_selector
-      field :headers
       field :ordered
-      # What verifies its signatures, with `v1a`.
-      field :public_key
-      field :rate_limit_per_second
       field :retry, "RetryPolicy"
-      field :signature
       field :status
       # Why it is disabled: gone, backlog_full, by_customer.
       field :status_reason
-      field :transform, "Transform"
       field :updated_at
       field :version
       field :webhook_url
@@ -435,15 +415,11 @@ module Sluice
 
     class SubscriptionChange < Record
       field :batch, "BatchPolicy"
-      field :body
       field :description
       field :event_selector
-      field :headers
       field :ordered
-      field :rate_limit_per_second
       field :retry, "RetryPolicy"
       field :status
-      field :transform, "Transform"
       field :webhook_url
     end
 
@@ -458,60 +434,23 @@ module Sluice
 
     class SubscriptionWithSecret < Record
       field :batch, "BatchPolicy"
-      field :body
       field :created_at
       field :customer_id
       field :description
       field :effective_at
       # As it was given.
       field :event_selector
-      field :headers
       field :ordered
-      # What verifies its signatures, with `v1a`.
-      field :public_key
-      field :rate_limit_per_second
       field :retry, "RetryPolicy"
-      # Shown this once; not with `v1a`.
+      # Shown this once.
       field :secret
-      field :signature
       field :status
       # Why it is disabled: gone, backlog_full, by_customer.
       field :status_reason
-      field :transform, "Transform"
       field :updated_at
       field :version
       field :webhook_url
       field :workflow_id
-    end
-
-    class Transform < Record
-      # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a
-      # string that is one `{{ expression }}` becomes its value with its type.
-      field :template
-    end
-
-    class TransformProblem < Record
-      field :line
-      field :message
-      field :pointer
-    end
-
-    class TransformResult < Record
-      # The webhook's body.
-      field :body
-      field :bytes
-      field :ok
-      field :error, "TransformProblem"
-    end
-
-    class TransformTrial < Record
-      field :body
-      field :event_id
-      # A template to try.
-      field :template
-      field :event_type
-      # Any JSON of at most 16 KiB.
-      field :payload
     end
 
     class Trial < Record
@@ -519,7 +458,5 @@ module Sluice
       # Any JSON of at most 16 KiB.
       field :payload
     end
-
-    WEBHOOK_BODY = %w[array single].freeze
   end
 end

@@ -16,9 +16,9 @@ struct Setup {
 }
 
 impl Setup {
-    async fn new(answers: Value, options: BatcherOptions) -> Self {
+    async fn new(answers: &Value, options: BatcherOptions) -> Self {
         let server = ScriptServer::start();
-        let base = server.script(&answers).await;
+        let base = server.script(answers).await;
         let batcher = batcher(&base, options);
         Self { server, base, batcher }
     }
@@ -54,7 +54,7 @@ fn echo() -> Value {
     json!({ "echo": "events", "repeat": true })
 }
 
-fn refused(status: u16, code: &str, details: Value) -> Value {
+fn refused(status: u16, code: &str, details: &Value) -> Value {
     let error = json!({ "code": code, "message": "because", "request_id": "r", "details": details });
     json!({ "status": status, "headers": { "retry-after": "0" }, "body": { "error": error } })
 }
@@ -62,7 +62,7 @@ fn refused(status: u16, code: &str, details: Value) -> Value {
 #[tokio::test]
 async fn events_go_in_order_and_each_has_its_id() {
     let options = BatcherOptions { batch_events_max: 40, queue_events_max: 60, ..Default::default() };
-    let setup = Setup::new(json!([echo()]), options).await;
+    let setup = Setup::new(&json!([echo()]), options).await;
     let mut queued = Vec::new();
     for number in 0..100 {
         queued.push(setup.batcher.send(&event(number)).await.unwrap());
@@ -81,15 +81,15 @@ async fn each_event_is_told_its_own_refusal() {
     let results =
         json!([{ "index": 0, "event_id": "a" }, { "index": 1, "error": { "code": "C1", "message": "bad" } }]);
     let some = json!({ "status": 202, "body": { "accepted": 1, "rejected": 1, "events": results } });
-    let setup = Setup::new(json!([some]), BatcherOptions::default()).await;
+    let setup = Setup::new(&json!([some]), BatcherOptions::default()).await;
     let (good, bad) =
         (setup.batcher.try_send(&event(1)).unwrap(), setup.batcher.try_send(&event(2)).unwrap());
     assert_eq!(good.await.unwrap(), "a");
     assert!(matches!(bad.await, Err(SdkError::EventRejected { code, .. }) if code == "C1"));
 
     let results = json!([{ "index": 0, "error": { "code": "C0", "message": "bad" } }]);
-    let all = refused(400, "ALL_REJECTED", json!({ "accepted": 0, "rejected": 1, "events": results }));
-    let setup = Setup::new(json!([all]), BatcherOptions::default()).await;
+    let all = refused(400, "ALL_REJECTED", &json!({ "accepted": 0, "rejected": 1, "events": results }));
+    let setup = Setup::new(&json!([all]), BatcherOptions::default()).await;
     let bad = setup.batcher.try_send(&event(1)).unwrap();
     assert!(matches!(bad.await, Err(SdkError::EventRejected { code, .. }) if code == "C0"));
 }
@@ -97,7 +97,7 @@ async fn each_event_is_told_its_own_refusal() {
 #[tokio::test]
 async fn a_batch_that_is_too_large_for_the_server_is_halved() {
     let setup = Setup::new(
-        json!([refused(413, "TOO_MANY_EVENTS", json!({})), echo()]),
+        &json!([refused(413, "TOO_MANY_EVENTS", &json!({})), echo()]),
         BatcherOptions { linger: NEVER, ..Default::default() },
     )
     .await;
@@ -111,8 +111,8 @@ async fn a_batch_that_is_too_large_for_the_server_is_halved() {
 #[tokio::test]
 async fn a_failed_batch_is_repeated_with_the_same_bytes_and_key() {
     let answers =
-        json!([refused(503, "OVERLOADED", json!({})), { "fault": "close" }, { "fault": "stall" }, echo()]);
-    let setup = Setup::new(answers, BatcherOptions::default()).await;
+        json!([refused(503, "OVERLOADED", &json!({})), { "fault": "close" }, { "fault": "stall" }, echo()]);
+    let setup = Setup::new(&answers, BatcherOptions::default()).await;
     assert_eq!(setup.batcher.send(&event(1)).await.unwrap().await.unwrap(), "id-1");
     let keys = setup.keys().await;
     assert_eq!(keys.len(), 4);
@@ -122,7 +122,7 @@ async fn a_failed_batch_is_repeated_with_the_same_bytes_and_key() {
 #[tokio::test]
 async fn a_batch_that_stays_refused_fails_each_event() {
     let setup =
-        Setup::new(json!([refused(401, "INVALID_API_KEY", json!({}))]), BatcherOptions::default()).await;
+        Setup::new(&json!([refused(401, "INVALID_API_KEY", &json!({}))]), BatcherOptions::default()).await;
     let queued = setup.batcher.send(&event(1)).await.unwrap();
     assert!(matches!(queued.await, Err(SdkError::Api(refused)) if refused.status == 401));
 }
@@ -130,7 +130,7 @@ async fn a_batch_that_stays_refused_fails_each_event() {
 #[tokio::test]
 async fn a_full_queue_waits_or_fails() {
     let options = BatcherOptions { queue_events_max: 1, ..Default::default() };
-    let setup = Setup::new(json!([{ "fault": "stall" }, echo()]), options).await;
+    let setup = Setup::new(&json!([{ "fault": "stall" }, echo()]), options).await;
     let first = setup.batcher.send(&event(0)).await.unwrap();
     assert!(matches!(setup.batcher.try_send(&event(1)), Err(SdkError::BatcherFull { events: 1, bytes: 13 })));
     let second = setup.batcher.send(&event(2)).await.unwrap();
@@ -139,7 +139,7 @@ async fn a_full_queue_waits_or_fails() {
 
 #[tokio::test]
 async fn flush_does_not_wait_for_the_linger() {
-    let setup = Setup::new(json!([echo()]), BatcherOptions { linger: NEVER, ..Default::default() }).await;
+    let setup = Setup::new(&json!([echo()]), BatcherOptions { linger: NEVER, ..Default::default() }).await;
     let queued = setup.batcher.send(&event(1)).await.unwrap();
     setup.batcher.flush().await.unwrap();
     assert_eq!(queued.await.unwrap(), "id-1");
@@ -166,7 +166,7 @@ async fn closing_in_time_fails_what_could_not_be_sent() {
 
 #[tokio::test]
 async fn dropping_it_flushes() {
-    let setup = Setup::new(json!([echo()]), BatcherOptions { linger: NEVER, ..Default::default() }).await;
+    let setup = Setup::new(&json!([echo()]), BatcherOptions { linger: NEVER, ..Default::default() }).await;
     let queued = setup.batcher.send(&event(7)).await.unwrap();
     let Setup { server, base, batcher } = setup;
     drop(batcher);
