@@ -97,7 +97,8 @@ impl ShardTask {
         let blind_since_ms = health.blind_since_ms();
         let progress = ShardProgress::new(&id.0, health, context.clock().now_ms());
         let loading = load(&context, &id);
-        let StoredShard { position, usage, parked, waiting } = progress.while_waiting(&context, loading).await?;
+        let StoredShard { position, usage, parked, waiting } =
+            progress.while_waiting(&context, loading).await?;
         tracing::info!(shard = %id, ?position, parked = parked.len(), "reading the shard");
         let now_ms = context.clock().now_ms();
         let mut outlets = Outlets::new(Arc::clone(&context));

@@ -8,6 +8,14 @@ use crate::{Admin, Client, types};
 use http::Method;
 
 impl Client {
+    /// This document for people.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn docs(&self) -> Result<(), SdkError> {
+        self.core.call_empty(Method::GET, "/docs", None::<&()>, None::<&()>).await
+    }
+
     /// That it answers, and where it is.
     ///
     /// # Errors
@@ -62,6 +70,14 @@ impl Client {
         self.core.call(Method::POST, "/v1/dead-letters/redrive", None::<&()>, Some(body)).await
     }
 
+    /// How many dead letters a filter names.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn count_dead_letters(&self, query: &types::CountDeadLettersQuery) -> Result<types::DeadLetterSummary, SdkError> {
+        self.core.call(Method::GET, "/v1/dead-letters/summary", Some(query), None::<&()>).await
+    }
+
     /// Delete a dead letter.
     ///
     /// # Errors
@@ -84,6 +100,14 @@ impl Client {
     /// As [`SdkError`] tells.
     pub async fn ack_event(&self, event_id: &str) -> Result<types::Acknowledged, SdkError> {
         self.core.call(Method::POST, &format!("/v1/events/{}/ack", segment(event_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Where an event went.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn event_deliveries(&self, event_id: &str) -> Result<types::EventDeliveries, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/events/{}/deliveries", segment(event_id)), None::<&()>, None::<&()>).await
     }
 
     /// Deliver an event anew.
@@ -114,6 +138,14 @@ impl Client {
     /// As [`SdkError`] tells.
     pub async fn ack_inbox(&self, body: &types::AckMany) -> Result<types::AckResults, SdkError> {
         self.core.call(Method::POST, "/v1/inbox/ack", None::<&()>, Some(body)).await
+    }
+
+    /// The customer, and the key that asks.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn me(&self) -> Result<types::Me, SdkError> {
+        self.core.call(Method::GET, "/v1/me", None::<&()>, None::<&()>).await
     }
 
     /// All replays, the oldest first.
@@ -176,6 +208,14 @@ impl Client {
         self.core.call(Method::POST, "/v1/subscriptions", None::<&()>, Some(body)).await
     }
 
+    /// Try a selector out, before it is stored.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn judge_selector(&self, body: &types::SelectorTrial) -> Result<types::Judgement, SdkError> {
+        self.core.call(Method::POST, "/v1/subscriptions/judge", None::<&()>, Some(body)).await
+    }
+
     /// Delete a subscription.
     ///
     /// # Errors
@@ -216,12 +256,20 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/subscriptions/{}/enable", segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
+    /// What waits for the subscription's endpoint.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn subscription_health(&self, subscription_id: &str) -> Result<types::SubscriptionHealth, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/subscriptions/{}/health", segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
     /// Make a new secret.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
-    pub async fn rotate_secret(&self, subscription_id: &str) -> Result<types::SubscriptionWithSecret, SdkError> {
-        self.core.call(Method::POST, &format!("/v1/subscriptions/{}/rotate-secret", segment(subscription_id)), None::<&()>, None::<&()>).await
+    pub async fn rotate_secret(&self, subscription_id: &str, body: &types::Rotation) -> Result<types::SubscriptionWithSecret, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/subscriptions/{}/rotate-secret", segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
     /// Try a subscription out.
@@ -230,6 +278,22 @@ impl Client {
     /// As [`SdkError`] tells.
     pub async fn test_event(&self, subscription_id: &str, body: &types::Trial) -> Result<types::TrialResult, SdkError> {
         self.core.call(Method::POST, &format!("/v1/subscriptions/{}/test", segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+
+    /// See what a webhook of an event looks like.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn test_transform(&self, subscription_id: &str, body: &types::TransformTrial) -> Result<types::TransformResult, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/subscriptions/{}/transform/test", segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Events and bytes by minute, hour or day.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn usage(&self, query: &types::UsageQuery) -> Result<types::Usage, SdkError> {
+        self.core.call(Method::GET, "/v1/usage", Some(query), None::<&()>).await
     }
 }
 
@@ -272,6 +336,106 @@ impl Admin {
         self.core.call(Method::PATCH, &format!("/admin/customers/{}", segment(customer_id)), None::<&()>, Some(body)).await
     }
 
+    /// Delete the dead letters that a filter names.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_dead_letters(&self, customer_id: &str, query: &types::DeleteDeadLettersQuery) -> Result<types::DeletedMany, SdkError> {
+        self.core.call(Method::DELETE, &format!("/admin/customers/{}/dead-letters", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// Deliveries that were given up, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_dead_letters(&self, customer_id: &str, query: &types::ListDeadLettersQuery) -> Result<types::DeadLetterPage, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/dead-letters", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// Deliveries that were given up, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_dead_letters(&self, customer_id: &str, query: &types::ListDeadLettersQuery) -> Pages<types::DeadLetter> {
+        Pages::new(self.core.clone(), &format!("/admin/customers/{}/dead-letters", segment(customer_id)), query, "dead_letters")
+    }
+
+    /// Deliver dead letters anew.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn redrive(&self, customer_id: &str, body: &types::Redrive) -> Result<types::Redriven, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/dead-letters/redrive", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
+    /// How many dead letters a filter names.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn count_dead_letters(&self, customer_id: &str, query: &types::CountDeadLettersQuery) -> Result<types::DeadLetterSummary, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/dead-letters/summary", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// Delete a dead letter.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_dead_letter(&self, customer_id: &str, dead_letter_id: &str) -> Result<types::Deleted, SdkError> {
+        self.core.call(Method::DELETE, &format!("/admin/customers/{}/dead-letters/{}", segment(customer_id), segment(dead_letter_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// One event, and where it stands.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_event(&self, customer_id: &str, event_id: &str) -> Result<types::StoredEvent, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/events/{}", segment(customer_id), segment(event_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Acknowledge an event.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn ack_event(&self, customer_id: &str, event_id: &str) -> Result<types::Acknowledged, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/events/{}/ack", segment(customer_id), segment(event_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Where an event went.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn event_deliveries(&self, customer_id: &str, event_id: &str) -> Result<types::EventDeliveries, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/events/{}/deliveries", segment(customer_id), segment(event_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// Deliver an event anew.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn resend_event(&self, customer_id: &str, event_id: &str, body: &types::Resend) -> Result<types::Resent, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/events/{}/resend", segment(customer_id), segment(event_id)), None::<&()>, Some(body)).await
+    }
+
+    /// The customer's events, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn inbox(&self, customer_id: &str, query: &types::InboxQuery) -> Result<types::InboxPage, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/inbox", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// The customer's events, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_inbox(&self, customer_id: &str, query: &types::InboxQuery) -> Pages<types::StoredEvent> {
+        Pages::new(self.core.clone(), &format!("/admin/customers/{}/inbox", segment(customer_id)), query, "events")
+    }
+
+    /// Acknowledge many events.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn ack_inbox(&self, customer_id: &str, body: &types::AckMany) -> Result<types::AckResults, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/inbox/ack", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
     /// All keys, revoked and expired ones too.
     ///
     /// # Errors
@@ -296,6 +460,52 @@ impl Admin {
         self.core.call_empty(Method::DELETE, &format!("/admin/customers/{}/keys/{}", segment(customer_id), segment(key_id)), None::<&()>, None::<&()>).await
     }
 
+    /// The customer, and the key that asks.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn me(&self, customer_id: &str) -> Result<types::Me, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/me", segment(customer_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// All replays, the oldest first.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_replays(&self, customer_id: &str, query: &types::ListReplaysQuery) -> Result<types::ReplayPage, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/replay", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// All replays, the oldest first: every item of every page.
+    #[must_use]
+    pub fn iterate_replays(&self, customer_id: &str, query: &types::ListReplaysQuery) -> Pages<types::Replay> {
+        Pages::new(self.core.clone(), &format!("/admin/customers/{}/replay", segment(customer_id)), query, "replays")
+    }
+
+    /// Deliver history again.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn create_replay(&self, customer_id: &str, body: &types::NewReplay) -> Result<types::CreateReplayAnswer, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/replay", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
+    /// End a replay.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn cancel_replay(&self, customer_id: &str, replay_id: &str) -> Result<types::Replay, SdkError> {
+        self.core.call(Method::DELETE, &format!("/admin/customers/{}/replay/{}", segment(customer_id), segment(replay_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// One replay, and how far it is.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_replay(&self, customer_id: &str, replay_id: &str) -> Result<types::Replay, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/replay/{}", segment(customer_id), segment(replay_id)), None::<&()>, None::<&()>).await
+    }
+
     /// All subscriptions, the oldest first.
     ///
     /// # Errors
@@ -316,6 +526,14 @@ impl Admin {
     /// As [`SdkError`] tells.
     pub async fn create_subscription(&self, customer_id: &str, body: &types::NewSubscription) -> Result<types::SubscriptionWithSecret, SdkError> {
         self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Try a selector out, before it is stored.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn judge_selector(&self, customer_id: &str, body: &types::SelectorTrial) -> Result<types::Judgement, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/judge", segment(customer_id)), None::<&()>, Some(body)).await
     }
 
     /// Delete a subscription.
@@ -358,12 +576,20 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/enable", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
+    /// What waits for the subscription's endpoint.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn subscription_health(&self, customer_id: &str, subscription_id: &str) -> Result<types::SubscriptionHealth, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/subscriptions/{}/health", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
+    }
+
     /// Make a new secret.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
-    pub async fn rotate_secret(&self, customer_id: &str, subscription_id: &str) -> Result<types::SubscriptionWithSecret, SdkError> {
-        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/rotate-secret", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
+    pub async fn rotate_secret(&self, customer_id: &str, subscription_id: &str, body: &types::Rotation) -> Result<types::SubscriptionWithSecret, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/rotate-secret", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
     /// Try a subscription out.
@@ -372,5 +598,29 @@ impl Admin {
     /// As [`SdkError`] tells.
     pub async fn test_event(&self, customer_id: &str, subscription_id: &str, body: &types::Trial) -> Result<types::TrialResult, SdkError> {
         self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/test", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+
+    /// See what a webhook of an event looks like.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn test_transform(&self, customer_id: &str, subscription_id: &str, body: &types::TransformTrial) -> Result<types::TransformResult, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/transform/test", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Events and bytes by minute, hour or day.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn usage(&self, customer_id: &str, query: &types::UsageQuery) -> Result<types::Usage, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/usage", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// This process: its roles, shards, dependencies and version.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn system(&self) -> Result<types::System, SdkError> {
+        self.core.call(Method::GET, "/admin/system", None::<&()>, None::<&()>).await
     }
 }

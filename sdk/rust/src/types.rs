@@ -369,6 +369,8 @@ pub enum DeadLetterReason {
     Poison,
     /// `too_expensive`
     TooExpensive,
+    /// `transform_failed`
+    TransformFailed,
     /// A value that this version does not know.
     Other(String),
 }
@@ -384,6 +386,7 @@ impl DeadLetterReason {
             Self::BacklogFull => "backlog_full",
             Self::Poison => "poison",
             Self::TooExpensive => "too_expensive",
+            Self::TransformFailed => "transform_failed",
             Self::Other(value) => value,
         }
     }
@@ -398,6 +401,7 @@ impl From<String> for DeadLetterReason {
             "backlog_full" => Self::BacklogFull,
             "poison" => Self::Poison,
             "too_expensive" => Self::TooExpensive,
+            "transform_failed" => Self::TransformFailed,
             _ => Self::Other(value),
         }
     }
@@ -413,6 +417,43 @@ impl fmt::Display for DeadLetterReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// `DeadLetterSummary` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetterSummary {
+    /// `by_reason` of the API.
+    pub by_reason: Vec<DeadLetterSummaryByReason>,
+    /// `by_workflow` of the API.
+    pub by_workflow: Vec<DeadLetterSummaryByWorkflow>,
+    /// `complete` of the API.
+    pub complete: bool,
+    /// `dead_letters` of the API.
+    pub dead_letters: i64,
+    /// `events` of the API.
+    pub events: i64,
+}
+
+/// `DeadLetterSummaryByReason` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetterSummaryByReason {
+    /// `dead_letters` of the API.
+    pub dead_letters: i64,
+    /// `events` of the API.
+    pub events: i64,
+    /// `reason` of the API.
+    pub reason: DeadLetterReason,
+}
+
+/// `DeadLetterSummaryByWorkflow` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetterSummaryByWorkflow {
+    /// `dead_letters` of the API.
+    pub dead_letters: i64,
+    /// `events` of the API.
+    pub events: i64,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
 }
 
 /// `Deleted` of the API.
@@ -478,6 +519,15 @@ impl Event {
             tags: None,
         }
     }
+}
+
+/// `EventDeliveries` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventDeliveries {
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `subscriptions` of the API.
+    pub subscriptions: Vec<EventStanding>,
 }
 
 /// `EventError` of the API.
@@ -573,6 +623,72 @@ pub struct EventResult {
     /// The event was there before, by its own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
+}
+
+/// `EventStanding` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventStanding {
+    /// `attempts` of the API.
+    pub attempts: i64,
+    /// `last_attempt` of the API.
+    #[serde(default)]
+    pub last_attempt: Option<String>,
+    /// `state` of the API.
+    pub state: EventStandingState,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
+}
+
+/// `EventStandingState` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum EventStandingState {
+    /// `delivered`
+    Delivered,
+    /// `failed`
+    Failed,
+    /// `pending`
+    Pending,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl EventStandingState {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Pending => "pending",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for EventStandingState {
+    fn from(value: String) -> Self {
+        match &*value {
+            "delivered" => Self::Delivered,
+            "failed" => Self::Failed,
+            "pending" => Self::Pending,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<EventStandingState> for String {
+    fn from(value: EventStandingState) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for EventStandingState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// `EventStatus` of the API.
@@ -712,7 +828,8 @@ pub struct JudgedEvent {
     /// `before_effective_at` of the API.
     pub before_effective_at: bool,
     /// `event_id` of the API.
-    pub event_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
     /// `event_type` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
@@ -730,7 +847,8 @@ pub struct Judgement {
     /// Whether all of them were judged in time.
     pub complete: bool,
     /// `effective_at` of the API.
-    pub effective_at: String,
+    #[serde(default)]
+    pub effective_at: Option<String>,
     /// `events` of the API.
     pub events: Vec<JudgedEvent>,
     /// `looked_at` of the API.
@@ -840,6 +958,18 @@ pub struct KeyWithText {
 pub struct Keys {
     /// `keys` of the API.
     pub keys: Vec<Key>,
+}
+
+/// `Me` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Me {
+    /// `customer` of the API.
+    pub customer: Customer,
+    /// `key` of the API.
+    #[serde(default)]
+    pub key: Option<Key>,
+    /// `version` of the API.
+    pub version: String,
 }
 
 /// `NewCustomer` of the API.
@@ -959,17 +1089,35 @@ pub struct NewSubscription {
     /// `batch` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchPolicy>,
+    /// `body` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<WebhookBody>,
     /// `description` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// `event_selector` of the API.
     pub event_selector: Selector,
+    /// `headers` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Value>,
     /// `ordered` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered: Option<bool>,
+    /// `rate_limit_per_second` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<i64>,
     /// `retry` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
+    /// `secret` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// `signature` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureScheme>,
+    /// `transform` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
     /// https://…; to private addresses only where the server is told to allow it.
     pub webhook_url: String,
 }
@@ -979,10 +1127,16 @@ impl NewSubscription {
     pub fn new(event_selector: Selector, webhook_url: impl Into<String>) -> Self {
         Self {
             batch: None,
+            body: None,
             description: None,
             event_selector,
+            headers: None,
             ordered: None,
+            rate_limit_per_second: None,
             retry: None,
+            secret: None,
+            signature: None,
+            transform: None,
             webhook_url: webhook_url.into(),
         }
     }
@@ -991,9 +1145,15 @@ impl NewSubscription {
 /// `Redrive` of the API.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Redrive {
+    /// `dead_letter_ids` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter_ids: Option<Vec<String>>,
     /// `limit` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
+    /// `reason` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DeadLetterReason>,
     /// `since` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
@@ -1199,6 +1359,17 @@ impl fmt::Display for RetryPolicyClientErrors {
     }
 }
 
+/// `Rotation` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// `keep_s` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_s: Option<i64>,
+    /// `signature` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureScheme>,
+}
+
 /// At most 16384 bytes of JSON, 128 selectors in all and 32 levels of `all`, `any` and `not`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -1364,6 +1535,50 @@ impl fmt::Display for SelectorFunctionOperator {
     }
 }
 
+/// `SelectorTrial` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelectorTrial {
+    /// `event_selector` of the API.
+    pub event_selector: Selector,
+    /// `last` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<i64>,
+    /// `event` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<SelectorTrialEvent>,
+}
+
+impl SelectorTrial {
+    /// With what is required; the rest is absent.
+    pub fn new(event_selector: Selector) -> Self {
+        Self {
+            event_selector,
+            last: None,
+            event: None,
+        }
+    }
+}
+
+/// `SelectorTrialEvent` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelectorTrialEvent {
+    /// `event_type` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// Any JSON.
+    pub payload: Value,
+}
+
+impl SelectorTrialEvent {
+    /// With what is required; the rest is absent.
+    pub fn new(payload: Value) -> Self {
+        Self {
+            event_type: None,
+            payload,
+        }
+    }
+}
+
 /// `SentTrial` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SentTrial {
@@ -1386,11 +1601,123 @@ pub struct SentTrial {
     pub status_code: Option<i64>,
 }
 
+/// Of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum SignatureScheme {
+    /// `v1`
+    V1,
+    /// `v1a`
+    V1a,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl SignatureScheme {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::V1 => "v1",
+            Self::V1a => "v1a",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for SignatureScheme {
+    fn from(value: String) -> Self {
+        match &*value {
+            "v1" => Self::V1,
+            "v1a" => Self::V1a,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<SignatureScheme> for String {
+    fn from(value: SignatureScheme) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SignatureScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// `State` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// `status` of the API.
     pub status: String,
+}
+
+/// `StatusFilter` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum StatusFilter {
+    /// `pending`
+    Pending,
+    /// `delivered`
+    Delivered,
+    /// `failed`
+    Failed,
+    /// `unmatched`
+    Unmatched,
+    /// `acknowledged`
+    Acknowledged,
+    /// `any`
+    Any,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl StatusFilter {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Unmatched => "unmatched",
+            Self::Acknowledged => "acknowledged",
+            Self::Any => "any",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for StatusFilter {
+    fn from(value: String) -> Self {
+        match &*value {
+            "pending" => Self::Pending,
+            "delivered" => Self::Delivered,
+            "failed" => Self::Failed,
+            "unmatched" => Self::Unmatched,
+            "acknowledged" => Self::Acknowledged,
+            "any" => Self::Any,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<StatusFilter> for String {
+    fn from(value: StatusFilter) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for StatusFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// `StoredEvent` of the API.
@@ -1433,6 +1760,8 @@ pub struct StoredEvent {
 pub struct Subscription {
     /// `batch` of the API.
     pub batch: BatchPolicy,
+    /// `body` of the API.
+    pub body: WebhookBody,
     /// `created_at` of the API.
     pub created_at: String,
     /// `customer_id` of the API.
@@ -1444,15 +1773,28 @@ pub struct Subscription {
     pub effective_at: String,
     /// As it was given.
     pub event_selector: Value,
+    /// `headers` of the API.
+    pub headers: Value,
     /// `ordered` of the API.
     pub ordered: bool,
+    /// What verifies its signatures, with `v1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// `rate_limit_per_second` of the API.
+    #[serde(default)]
+    pub rate_limit_per_second: Option<i64>,
     /// `retry` of the API.
     pub retry: RetryPolicy,
+    /// `signature` of the API.
+    pub signature: SignatureScheme,
     /// `status` of the API.
     pub status: SubscriptionStatus,
     /// Why it is disabled: gone, backlog_full, by_customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
+    /// `transform` of the API.
+    #[serde(default)]
+    pub transform: Option<Transform>,
     /// `updated_at` of the API.
     pub updated_at: String,
     /// `version` of the API.
@@ -1469,24 +1811,47 @@ pub struct SubscriptionChange {
     /// `batch` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchPolicy>,
+    /// `body` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<WebhookBody>,
     /// `description` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// `event_selector` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_selector: Option<Selector>,
+    /// `headers` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Value>,
     /// `ordered` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered: Option<bool>,
+    /// `rate_limit_per_second` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<i64>,
     /// `retry` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
     /// `status` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<SubscriptionStatus>,
+    /// `transform` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
     /// `webhook_url` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,
+}
+
+/// `SubscriptionHealth` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubscriptionHealth {
+    /// `backlog_deliveries` of the API.
+    pub backlog_deliveries: i64,
+    /// `backlog_events` of the API.
+    pub backlog_events: i64,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
 }
 
 /// `SubscriptionPage` of the API.
@@ -1556,6 +1921,8 @@ impl fmt::Display for SubscriptionStatus {
 pub struct SubscriptionWithSecret {
     /// `batch` of the API.
     pub batch: BatchPolicy,
+    /// `body` of the API.
+    pub body: WebhookBody,
     /// `created_at` of the API.
     pub created_at: String,
     /// `customer_id` of the API.
@@ -1567,17 +1934,31 @@ pub struct SubscriptionWithSecret {
     pub effective_at: String,
     /// As it was given.
     pub event_selector: Value,
+    /// `headers` of the API.
+    pub headers: Value,
     /// `ordered` of the API.
     pub ordered: bool,
+    /// What verifies its signatures, with `v1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// `rate_limit_per_second` of the API.
+    #[serde(default)]
+    pub rate_limit_per_second: Option<i64>,
     /// `retry` of the API.
     pub retry: RetryPolicy,
-    /// Shown this once.
-    pub secret: String,
+    /// Shown this once; not with `v1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// `signature` of the API.
+    pub signature: SignatureScheme,
     /// `status` of the API.
     pub status: SubscriptionStatus,
     /// Why it is disabled: gone, backlog_full, by_customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
+    /// `transform` of the API.
+    #[serde(default)]
+    pub transform: Option<Transform>,
     /// `updated_at` of the API.
     pub updated_at: String,
     /// `version` of the API.
@@ -1586,6 +1967,279 @@ pub struct SubscriptionWithSecret {
     pub webhook_url: String,
     /// `workflow_id` of the API.
     pub workflow_id: String,
+}
+
+/// `System` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct System {
+    /// `customers` of the API.
+    pub customers: i64,
+    /// `dead_letters` of the API.
+    pub dead_letters: i64,
+    /// `dependencies` of the API.
+    pub dependencies: Vec<SystemDependencie>,
+    /// `engine` of the API.
+    pub engine: SystemEngine,
+    /// `environment` of the API.
+    pub environment: String,
+    /// `lanes` of the API.
+    pub lanes: i64,
+    /// `queue` of the API.
+    pub queue: SystemQueue,
+    /// `ready` of the API.
+    pub ready: bool,
+    /// `roles` of the API.
+    pub roles: Vec<SystemRole>,
+    /// `shards` of the API.
+    pub shards: Vec<SystemShard>,
+    /// `started_at` of the API.
+    pub started_at: String,
+    /// `streams_open` of the API.
+    pub streams_open: i64,
+    /// `version` of the API.
+    pub version: String,
+}
+
+/// `SystemDependencie` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SystemDependencie {
+    /// `name` of the API.
+    pub name: String,
+    /// `reason` of the API.
+    pub reason: String,
+    /// `state` of the API.
+    pub state: SystemDependencieState,
+}
+
+/// `SystemDependencieState` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum SystemDependencieState {
+    /// `lost`
+    Lost,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl SystemDependencieState {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Lost => "lost",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for SystemDependencieState {
+    fn from(value: String) -> Self {
+        match &*value {
+            "lost" => Self::Lost,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<SystemDependencieState> for String {
+    fn from(value: SystemDependencieState) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SystemDependencieState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `SystemEngine` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum SystemEngine {
+    /// `embedded`
+    Embedded,
+    /// `distributed`
+    Distributed,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl SystemEngine {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Distributed => "distributed",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for SystemEngine {
+    fn from(value: String) -> Self {
+        match &*value {
+            "embedded" => Self::Embedded,
+            "distributed" => Self::Distributed,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<SystemEngine> for String {
+    fn from(value: SystemEngine) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SystemEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `SystemQueue` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SystemQueue {
+    /// `deliveries` of the API.
+    pub deliveries: i64,
+    /// `events` of the API.
+    pub events: i64,
+}
+
+/// `SystemRole` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum SystemRole {
+    /// `ingest`
+    Ingest,
+    /// `processor`
+    Processor,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl SystemRole {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Processor => "processor",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for SystemRole {
+    fn from(value: String) -> Self {
+        match &*value {
+            "ingest" => Self::Ingest,
+            "processor" => Self::Processor,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<SystemRole> for String {
+    fn from(value: SystemRole) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SystemRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `SystemShard` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SystemShard {
+    /// `lag_ms` of the API.
+    pub lag_ms: i64,
+    /// `progress_age_ms` of the API.
+    pub progress_age_ms: i64,
+    /// `restarts` of the API.
+    pub restarts: i64,
+    /// `running` of the API.
+    pub running: bool,
+    /// `shard` of the API.
+    pub shard: String,
+    /// `unsettled_events` of the API.
+    pub unsettled_events: i64,
+}
+
+/// `Transform` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transform {
+    /// Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a string
+    /// that is one `{{ expression }}` becomes its value with its type.
+    pub template: Value,
+}
+
+impl Transform {
+    /// With what is required; the rest is absent.
+    pub fn new(template: Value) -> Self {
+        Self {
+            template,
+        }
+    }
+}
+
+/// `TransformProblem` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransformProblem {
+    /// `line` of the API.
+    #[serde(default)]
+    pub line: Option<i64>,
+    /// `message` of the API.
+    pub message: String,
+    /// `pointer` of the API.
+    pub pointer: String,
+}
+
+/// `TransformResult` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransformResult {
+    /// The webhook's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// `bytes` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// `ok` of the API.
+    pub ok: bool,
+    /// `error` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<TransformProblem>,
+}
+
+/// `TransformTrial` of the API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TransformTrial {
+    /// `body` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<WebhookBody>,
+    /// `event_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// A template to try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Value>,
+    /// `event_type` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// Any JSON of at most 16 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
 }
 
 /// `Trial` of the API.
@@ -1612,12 +2266,210 @@ pub enum TrialResult {
     Other(Value),
 }
 
+/// `Usage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// `granularity` of the API.
+    pub granularity: UsageGranularity,
+    /// `group_by` of the API.
+    pub group_by: UsageGroupBy,
+    /// `since` of the API.
+    pub since: String,
+    /// `until` of the API.
+    pub until: String,
+    /// `usage` of the API.
+    pub usage: Vec<UsagePeriod>,
+}
+
+/// `UsageGranularity` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum UsageGranularity {
+    /// `minute`
+    Minute,
+    /// `hour`
+    Hour,
+    /// `day`
+    Day,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl UsageGranularity {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for UsageGranularity {
+    fn from(value: String) -> Self {
+        match &*value {
+            "minute" => Self::Minute,
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<UsageGranularity> for String {
+    fn from(value: UsageGranularity) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for UsageGranularity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `UsageGroupBy` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum UsageGroupBy {
+    /// `none`
+    None,
+    /// `event_type`
+    EventType,
+    /// `workflow_id`
+    WorkflowId,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl UsageGroupBy {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::None => "none",
+            Self::EventType => "event_type",
+            Self::WorkflowId => "workflow_id",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for UsageGroupBy {
+    fn from(value: String) -> Self {
+        match &*value {
+            "none" => Self::None,
+            "event_type" => Self::EventType,
+            "workflow_id" => Self::WorkflowId,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<UsageGroupBy> for String {
+    fn from(value: UsageGroupBy) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for UsageGroupBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `UsagePeriod` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsagePeriod {
+    /// `accepted` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<i64>,
+    /// `bytes` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// `delivered` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<i64>,
+    /// `null` for events without a type; `other` for those of types beyond the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// `failed` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<i64>,
+    /// `start` of the API.
+    pub start: String,
+    /// `unmatched` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmatched: Option<i64>,
+    /// `workflow_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+}
+
+/// An array of events; or one event a webhook, without an array around it.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum WebhookBody {
+    /// `array`
+    Array,
+    /// `single`
+    Single,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl WebhookBody {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Array => "array",
+            Self::Single => "single",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for WebhookBody {
+    fn from(value: String) -> Self {
+        match &*value {
+            "array" => Self::Array,
+            "single" => Self::Single,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<WebhookBody> for String {
+    fn from(value: WebhookBody) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for WebhookBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What `delete_dead_letters` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DeleteDeadLettersQuery {
     /// Of this subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
+    /// Given up for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DeadLetterReason>,
     /// From then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
@@ -1632,6 +2484,9 @@ pub struct ListDeadLettersQuery {
     /// Of this subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
+    /// Given up for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DeadLetterReason>,
     /// From then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
@@ -1646,12 +2501,29 @@ pub struct ListDeadLettersQuery {
     pub cursor: Option<String>,
 }
 
+/// What `count_dead_letters` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct CountDeadLettersQuery {
+    /// Of this subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+    /// Given up for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DeadLetterReason>,
+    /// From then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+}
+
 /// What `inbox` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct InboxQuery {
-    /// Where they stand.
+    /// Where they stand; `any` is anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<EventStatus>,
+    pub status: Option<StatusFilter>,
     /// Of this type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
@@ -1706,6 +2578,23 @@ pub struct ListDeliveriesQuery {
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
+}
+
+/// What `usage` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct UsageQuery {
+    /// From the period on that holds this time; by default 60 minutes, 24 hours or 30 days ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Periods that begin before this time; by default all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// How long a period is; hours and days are those of UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granularity: Option<UsageGranularity>,
+    /// By what the counts are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<UsageGroupBy>,
 }
 
 /// What `list_customers` may be asked for.

@@ -10,6 +10,11 @@ export abstract class ClientMethods {
   protected abstract call<T>(request: CallRequest): Promise<T>;
   protected abstract pages<T>(path: string, query: object, items: string): AsyncGenerator<T, void, undefined>;
 
+  /** This document for people. */
+  docs(): Promise<void> {
+    return this.call({ method: "GET", path: "/docs" });
+  }
+
   /** That it answers, and where it is. */
   health(): Promise<types.Health> {
     return this.call({ method: "GET", path: "/health" });
@@ -45,6 +50,11 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: "/v1/dead-letters/redrive", body });
   }
 
+  /** How many dead letters a filter names. */
+  countDeadLetters(query: types.CountDeadLettersQuery = {}): Promise<types.DeadLetterSummary> {
+    return this.call({ method: "GET", path: "/v1/dead-letters/summary", query });
+  }
+
   /** Delete a dead letter. */
   deleteDeadLetter(deadLetterId: string): Promise<types.Deleted> {
     return this.call({ method: "DELETE", path: `/v1/dead-letters/${segment(deadLetterId)}` });
@@ -58,6 +68,11 @@ export abstract class ClientMethods {
   /** Acknowledge an event. */
   ackEvent(eventId: string): Promise<types.Acknowledged> {
     return this.call({ method: "POST", path: `/v1/events/${segment(eventId)}/ack` });
+  }
+
+  /** Where an event went. */
+  eventDeliveries(eventId: string): Promise<types.EventDeliveries> {
+    return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}/deliveries` });
   }
 
   /** Deliver an event anew. */
@@ -78,6 +93,11 @@ export abstract class ClientMethods {
   /** Acknowledge many events. */
   ackInbox(body: types.AckMany): Promise<types.AckResults> {
     return this.call({ method: "POST", path: "/v1/inbox/ack", body });
+  }
+
+  /** The customer, and the key that asks. */
+  me(): Promise<types.Me> {
+    return this.call({ method: "GET", path: "/v1/me" });
   }
 
   /** All replays, the oldest first. */
@@ -120,6 +140,11 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: "/v1/subscriptions", body });
   }
 
+  /** Try a selector out, before it is stored. */
+  judgeSelector(body: types.SelectorTrial): Promise<types.Judgement> {
+    return this.call({ method: "POST", path: "/v1/subscriptions/judge", body });
+  }
+
   /** Delete a subscription. */
   deleteSubscription(subscriptionId: string): Promise<void> {
     return this.call({ method: "DELETE", path: `/v1/subscriptions/${segment(subscriptionId)}` });
@@ -145,14 +170,29 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/enable` });
   }
 
+  /** What waits for the subscription's endpoint. */
+  subscriptionHealth(subscriptionId: string): Promise<types.SubscriptionHealth> {
+    return this.call({ method: "GET", path: `/v1/subscriptions/${segment(subscriptionId)}/health` });
+  }
+
   /** Make a new secret. */
-  rotateSecret(subscriptionId: string): Promise<types.SubscriptionWithSecret> {
-    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/rotate-secret` });
+  rotateSecret(subscriptionId: string, body: types.Rotation = {}): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/rotate-secret`, body });
   }
 
   /** Try a subscription out. */
   testEvent(subscriptionId: string, body: types.Trial = {}): Promise<types.TrialResult> {
     return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/test`, body });
+  }
+
+  /** See what a webhook of an event looks like. */
+  testTransform(subscriptionId: string, body: types.TransformTrial = {}): Promise<types.TransformResult> {
+    return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/transform/test`, body });
+  }
+
+  /** Events and bytes by minute, hour or day. */
+  usage(query: types.UsageQuery = {}): Promise<types.Usage> {
+    return this.call({ method: "GET", path: "/v1/usage", query });
   }
 }
 
@@ -186,6 +226,71 @@ export abstract class AdminMethods {
     return this.call({ method: "PATCH", path: `/admin/customers/${segment(customerId)}`, body });
   }
 
+  /** Delete the dead letters that a filter names. */
+  deleteDeadLetters(customerId: string, query: types.DeleteDeadLettersQuery = {}): Promise<types.DeletedMany> {
+    return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/dead-letters`, query });
+  }
+
+  /** Deliveries that were given up, the oldest first. */
+  listDeadLetters(customerId: string, query: types.ListDeadLettersQuery = {}): Promise<types.DeadLetterPage> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/dead-letters`, query });
+  }
+
+  /** Deliveries that were given up, the oldest first: every item of every page. */
+  iterateDeadLetters(customerId: string, query: Omit<types.ListDeadLettersQuery, "cursor"> = {}): AsyncGenerator<types.DeadLetter, void, undefined> {
+    return this.pages(`/admin/customers/${segment(customerId)}/dead-letters`, query, "dead_letters");
+  }
+
+  /** Deliver dead letters anew. */
+  redrive(customerId: string, body: types.Redrive = {}): Promise<types.Redriven> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/dead-letters/redrive`, body });
+  }
+
+  /** How many dead letters a filter names. */
+  countDeadLetters(customerId: string, query: types.CountDeadLettersQuery = {}): Promise<types.DeadLetterSummary> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/dead-letters/summary`, query });
+  }
+
+  /** Delete a dead letter. */
+  deleteDeadLetter(customerId: string, deadLetterId: string): Promise<types.Deleted> {
+    return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/dead-letters/${segment(deadLetterId)}` });
+  }
+
+  /** One event, and where it stands. */
+  getEvent(customerId: string, eventId: string): Promise<types.StoredEvent> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}` });
+  }
+
+  /** Acknowledge an event. */
+  ackEvent(customerId: string, eventId: string): Promise<types.Acknowledged> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/ack` });
+  }
+
+  /** Where an event went. */
+  eventDeliveries(customerId: string, eventId: string): Promise<types.EventDeliveries> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/deliveries` });
+  }
+
+  /** Deliver an event anew. */
+  resendEvent(customerId: string, eventId: string, body: types.Resend = {}): Promise<types.Resent> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/resend`, body });
+  }
+
+  /** The customer's events, the oldest first. */
+  inbox(customerId: string, query: types.InboxQuery = {}): Promise<types.InboxPage> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/inbox`, query });
+  }
+
+  /** The customer's events, the oldest first: every item of every page. */
+  iterateInbox(customerId: string, query: Omit<types.InboxQuery, "cursor"> = {}): AsyncGenerator<types.StoredEvent, void, undefined> {
+    return this.pages(`/admin/customers/${segment(customerId)}/inbox`, query, "events");
+  }
+
+  /** Acknowledge many events. */
+  ackInbox(customerId: string, body: types.AckMany): Promise<types.AckResults> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/inbox/ack`, body });
+  }
+
   /** All keys, revoked and expired ones too. */
   listKeys(customerId: string): Promise<types.Keys> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/keys` });
@@ -201,6 +306,36 @@ export abstract class AdminMethods {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/keys/${segment(keyId)}` });
   }
 
+  /** The customer, and the key that asks. */
+  me(customerId: string): Promise<types.Me> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/me` });
+  }
+
+  /** All replays, the oldest first. */
+  listReplays(customerId: string, query: types.ListReplaysQuery = {}): Promise<types.ReplayPage> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/replay`, query });
+  }
+
+  /** All replays, the oldest first: every item of every page. */
+  iterateReplays(customerId: string, query: Omit<types.ListReplaysQuery, "cursor"> = {}): AsyncGenerator<types.Replay, void, undefined> {
+    return this.pages(`/admin/customers/${segment(customerId)}/replay`, query, "replays");
+  }
+
+  /** Deliver history again. */
+  createReplay(customerId: string, body: types.NewReplay): Promise<types.CreateReplayAnswer> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/replay`, body });
+  }
+
+  /** End a replay. */
+  cancelReplay(customerId: string, replayId: string): Promise<types.Replay> {
+    return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/replay/${segment(replayId)}` });
+  }
+
+  /** One replay, and how far it is. */
+  getReplay(customerId: string, replayId: string): Promise<types.Replay> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/replay/${segment(replayId)}` });
+  }
+
   /** All subscriptions, the oldest first. */
   listSubscriptions(customerId: string, query: types.ListSubscriptionsQuery = {}): Promise<types.SubscriptionPage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions`, query });
@@ -214,6 +349,11 @@ export abstract class AdminMethods {
   /** Make a subscription. */
   createSubscription(customerId: string, body: types.NewSubscription): Promise<types.SubscriptionWithSecret> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions`, body });
+  }
+
+  /** Try a selector out, before it is stored. */
+  judgeSelector(customerId: string, body: types.SelectorTrial): Promise<types.Judgement> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/judge`, body });
   }
 
   /** Delete a subscription. */
@@ -241,13 +381,33 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/enable` });
   }
 
+  /** What waits for the subscription's endpoint. */
+  subscriptionHealth(customerId: string, subscriptionId: string): Promise<types.SubscriptionHealth> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/health` });
+  }
+
   /** Make a new secret. */
-  rotateSecret(customerId: string, subscriptionId: string): Promise<types.SubscriptionWithSecret> {
-    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/rotate-secret` });
+  rotateSecret(customerId: string, subscriptionId: string, body: types.Rotation = {}): Promise<types.SubscriptionWithSecret> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/rotate-secret`, body });
   }
 
   /** Try a subscription out. */
   testEvent(customerId: string, subscriptionId: string, body: types.Trial = {}): Promise<types.TrialResult> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/test`, body });
+  }
+
+  /** See what a webhook of an event looks like. */
+  testTransform(customerId: string, subscriptionId: string, body: types.TransformTrial = {}): Promise<types.TransformResult> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/transform/test`, body });
+  }
+
+  /** Events and bytes by minute, hour or day. */
+  usage(customerId: string, query: types.UsageQuery = {}): Promise<types.Usage> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/usage`, query });
+  }
+
+  /** This process: its roles, shards, dependencies and version. */
+  system(): Promise<types.System> {
+    return this.call({ method: "GET", path: "/admin/system" });
   }
 }

@@ -137,7 +137,30 @@ export interface DeadLetterPage {
 }
 
 /** `DeadLetterReason` of the API. */
-export type DeadLetterReason = "exhausted" | "refused" | "subscription_disabled" | "backlog_full" | "poison" | "too_expensive" | Unknown;
+export type DeadLetterReason = "exhausted" | "refused" | "subscription_disabled" | "backlog_full" | "poison" | "too_expensive" | "transform_failed" | Unknown;
+
+/** `DeadLetterSummary` of the API. */
+export interface DeadLetterSummary {
+  by_reason: DeadLetterSummaryByReason[];
+  by_workflow: DeadLetterSummaryByWorkflow[];
+  complete: boolean;
+  dead_letters: number;
+  events: number;
+}
+
+/** `DeadLetterSummaryByReason` of the API. */
+export interface DeadLetterSummaryByReason {
+  dead_letters: number;
+  events: number;
+  reason: DeadLetterReason;
+}
+
+/** `DeadLetterSummaryByWorkflow` of the API. */
+export interface DeadLetterSummaryByWorkflow {
+  dead_letters: number;
+  events: number;
+  workflow_id: string;
+}
 
 /** `Deleted` of the API. */
 export interface Deleted {
@@ -168,6 +191,12 @@ export interface Event {
   payload: unknown;
   source?: string | null;
   tags?: string[] | null;
+}
+
+/** `EventDeliveries` of the API. */
+export interface EventDeliveries {
+  event_id: string;
+  subscriptions: EventStanding[];
 }
 
 /** `EventError` of the API. */
@@ -201,6 +230,17 @@ export interface EventResult {
   replayed?: boolean;
 }
 
+/** `EventStanding` of the API. */
+export interface EventStanding {
+  attempts: number;
+  last_attempt: string | null;
+  state: EventStandingState;
+  workflow_id: string;
+}
+
+/** `EventStandingState` of the API. */
+export type EventStandingState = "delivered" | "failed" | "pending" | Unknown;
+
 /** `EventStatus` of the API. */
 export type EventStatus = "pending" | "delivered" | "failed" | "unmatched" | "acknowledged" | Unknown;
 
@@ -224,7 +264,7 @@ export interface InboxPage {
 /** `JudgedEvent` of the API. */
 export interface JudgedEvent {
   before_effective_at: boolean;
-  event_id: string;
+  event_id?: string;
   event_type?: string;
   matches: boolean;
   pointer: string;
@@ -235,7 +275,7 @@ export interface JudgedEvent {
 export interface Judgement {
   /** Whether all of them were judged in time. */
   complete: boolean;
-  effective_at: string;
+  effective_at: string | null;
   events: JudgedEvent[];
   looked_at: number;
   matching: number;
@@ -275,6 +315,13 @@ export interface Keys {
   keys: Key[];
 }
 
+/** `Me` of the API. */
+export interface Me {
+  customer: Customer;
+  key: Key | null;
+  version: string;
+}
+
 /** `NewCustomer` of the API. */
 export interface NewCustomer {
   email?: string | null;
@@ -305,17 +352,25 @@ export interface NewReplay {
 /** `NewSubscription` of the API. */
 export interface NewSubscription {
   batch?: BatchPolicy | null;
+  body?: WebhookBody | null;
   description?: string | null;
   event_selector: Selector;
+  headers?: unknown;
   ordered?: boolean | null;
+  rate_limit_per_second?: number | null;
   retry?: RetryPolicy | null;
+  secret?: string | null;
+  signature?: SignatureScheme | null;
+  transform?: Transform | null;
   /** https://…; to private addresses only where the server is told to allow it. */
   webhook_url: string;
 }
 
 /** `Redrive` of the API. */
 export interface Redrive {
+  dead_letter_ids?: string[] | null;
   limit?: number | null;
+  reason?: DeadLetterReason | null;
   since?: string | null;
   until?: string | null;
   workflow_id?: string | null;
@@ -380,6 +435,12 @@ export interface RetryPolicy {
 /** `RetryPolicyClientErrors` of the API. */
 export type RetryPolicyClientErrors = "dead_letter" | "retry" | Unknown;
 
+/** `Rotation` of the API. */
+export interface Rotation {
+  keep_s?: number | null;
+  signature?: SignatureScheme | null;
+}
+
 /** At most 16384 bytes of JSON, 128 selectors in all and 32 levels of `all`, `any` and `not`. */
 export type Selector = SelectorEventType | SelectorJsonpath | SelectorCustom | SelectorAll | SelectorAny | SelectorNot;
 
@@ -432,6 +493,20 @@ export interface SelectorNot {
   of: Selector;
 }
 
+/** `SelectorTrial` of the API. */
+export interface SelectorTrial {
+  event_selector: Selector;
+  last?: number | null;
+  event?: SelectorTrialEvent;
+}
+
+/** `SelectorTrialEvent` of the API. */
+export interface SelectorTrialEvent {
+  event_type?: string | null;
+  /** Any JSON. */
+  payload: unknown;
+}
+
 /** `SentTrial` of the API. */
 export interface SentTrial {
   answer_excerpt: string | null;
@@ -443,10 +518,16 @@ export interface SentTrial {
   status_code: number | null;
 }
 
+/** Of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519. */
+export type SignatureScheme = "v1" | "v1a" | Unknown;
+
 /** `State` of the API. */
 export interface State {
   status: string;
 }
+
+/** `StatusFilter` of the API. */
+export type StatusFilter = "pending" | "delivered" | "failed" | "unmatched" | "acknowledged" | "any" | Unknown;
 
 /** `StoredEvent` of the API. */
 export interface StoredEvent {
@@ -468,17 +549,24 @@ export interface StoredEvent {
 /** `Subscription` of the API. */
 export interface Subscription {
   batch: BatchPolicy;
+  body: WebhookBody;
   created_at: string;
   customer_id: string;
   description: string | null;
   effective_at: string;
   /** As it was given. */
   event_selector: unknown;
+  headers: unknown;
   ordered: boolean;
+  /** What verifies its signatures, with `v1a`. */
+  public_key?: string;
+  rate_limit_per_second: number | null;
   retry: RetryPolicy;
+  signature: SignatureScheme;
   status: SubscriptionStatus;
   /** Why it is disabled: gone, backlog_full, by_customer. */
   status_reason?: string;
+  transform: Transform | null;
   updated_at: string;
   version: number;
   webhook_url: string;
@@ -488,12 +576,23 @@ export interface Subscription {
 /** `SubscriptionChange` of the API. */
 export interface SubscriptionChange {
   batch?: BatchPolicy | null;
+  body?: WebhookBody | null;
   description?: string | null;
   event_selector?: Selector | null;
+  headers?: unknown;
   ordered?: boolean | null;
+  rate_limit_per_second?: number | null;
   retry?: RetryPolicy | null;
   status?: SubscriptionStatus | null;
+  transform?: Transform | null;
   webhook_url?: string | null;
+}
+
+/** `SubscriptionHealth` of the API. */
+export interface SubscriptionHealth {
+  backlog_deliveries: number;
+  backlog_events: number;
+  workflow_id: string;
 }
 
 /** `SubscriptionPage` of the API. */
@@ -510,23 +609,115 @@ export type SubscriptionStatus = "active" | "disabled" | Unknown;
 /** `SubscriptionWithSecret` of the API. */
 export interface SubscriptionWithSecret {
   batch: BatchPolicy;
+  body: WebhookBody;
   created_at: string;
   customer_id: string;
   description: string | null;
   effective_at: string;
   /** As it was given. */
   event_selector: unknown;
+  headers: unknown;
   ordered: boolean;
+  /** What verifies its signatures, with `v1a`. */
+  public_key?: string;
+  rate_limit_per_second: number | null;
   retry: RetryPolicy;
-  /** Shown this once. */
-  secret: string;
+  /** Shown this once; not with `v1a`. */
+  secret?: string;
+  signature: SignatureScheme;
   status: SubscriptionStatus;
   /** Why it is disabled: gone, backlog_full, by_customer. */
   status_reason?: string;
+  transform: Transform | null;
   updated_at: string;
   version: number;
   webhook_url: string;
   workflow_id: string;
+}
+
+/** `System` of the API. */
+export interface System {
+  customers: number;
+  dead_letters: number;
+  dependencies: SystemDependencie[];
+  engine: SystemEngine;
+  environment: string;
+  lanes: number;
+  queue: SystemQueue;
+  ready: boolean;
+  roles: SystemRole[];
+  shards: SystemShard[];
+  started_at: string;
+  streams_open: number;
+  version: string;
+}
+
+/** `SystemDependencie` of the API. */
+export interface SystemDependencie {
+  name: string;
+  reason: string;
+  state: SystemDependencieState;
+}
+
+/** `SystemDependencieState` of the API. */
+export type SystemDependencieState = "lost" | Unknown;
+
+/** `SystemEngine` of the API. */
+export type SystemEngine = "embedded" | "distributed" | Unknown;
+
+/** `SystemQueue` of the API. */
+export interface SystemQueue {
+  deliveries: number;
+  events: number;
+}
+
+/** `SystemRole` of the API. */
+export type SystemRole = "ingest" | "processor" | Unknown;
+
+/** `SystemShard` of the API. */
+export interface SystemShard {
+  lag_ms: number;
+  progress_age_ms: number;
+  restarts: number;
+  running: boolean;
+  shard: string;
+  unsettled_events: number;
+}
+
+/** `Transform` of the API. */
+export interface Transform {
+  /**
+   * Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a string
+   * that is one `{{ expression }}` becomes its value with its type.
+   */
+  template: unknown;
+}
+
+/** `TransformProblem` of the API. */
+export interface TransformProblem {
+  line: number | null;
+  message: string;
+  pointer: string;
+}
+
+/** `TransformResult` of the API. */
+export interface TransformResult {
+  /** The webhook's body. */
+  body?: unknown;
+  bytes?: number;
+  ok: boolean;
+  error?: TransformProblem;
+}
+
+/** `TransformTrial` of the API. */
+export interface TransformTrial {
+  body?: WebhookBody | null;
+  event_id?: string;
+  /** A template to try. */
+  template?: unknown;
+  event_type?: string | null;
+  /** Any JSON of at most 16 KiB. */
+  payload?: unknown;
 }
 
 /** `Trial` of the API. */
@@ -539,10 +730,43 @@ export interface Trial {
 /** `TrialResult` of the API. */
 export type TrialResult = SentTrial | Judgement;
 
+/** `Usage` of the API. */
+export interface Usage {
+  granularity: UsageGranularity;
+  group_by: UsageGroupBy;
+  since: string;
+  until: string;
+  usage: UsagePeriod[];
+}
+
+/** `UsageGranularity` of the API. */
+export type UsageGranularity = "minute" | "hour" | "day" | Unknown;
+
+/** `UsageGroupBy` of the API. */
+export type UsageGroupBy = "none" | "event_type" | "workflow_id" | Unknown;
+
+/** `UsagePeriod` of the API. */
+export interface UsagePeriod {
+  accepted?: number;
+  bytes?: number;
+  delivered?: number;
+  /** `null` for events without a type; `other` for those of types beyond the limit. */
+  event_type?: string | null;
+  failed?: number;
+  start: string;
+  unmatched?: number;
+  workflow_id?: string | null;
+}
+
+/** An array of events; or one event a webhook, without an array around it. */
+export type WebhookBody = "array" | "single" | Unknown;
+
 /** What `deleteDeadLetters` may be asked for. */
 export interface DeleteDeadLettersQuery {
   /** Of this subscription. */
   workflow_id?: string;
+  /** Given up for this reason. */
+  reason?: DeadLetterReason;
   /** From then on. */
   start_time?: string;
   /** Until then. */
@@ -553,6 +777,8 @@ export interface DeleteDeadLettersQuery {
 export interface ListDeadLettersQuery {
   /** Of this subscription. */
   workflow_id?: string;
+  /** Given up for this reason. */
+  reason?: DeadLetterReason;
   /** From then on. */
   start_time?: string;
   /** Until then. */
@@ -563,10 +789,22 @@ export interface ListDeadLettersQuery {
   cursor?: string;
 }
 
+/** What `countDeadLetters` may be asked for. */
+export interface CountDeadLettersQuery {
+  /** Of this subscription. */
+  workflow_id?: string;
+  /** Given up for this reason. */
+  reason?: DeadLetterReason;
+  /** From then on. */
+  start_time?: string;
+  /** Until then. */
+  end_time?: string;
+}
+
 /** What `inbox` may be asked for. */
 export interface InboxQuery {
-  /** Where they stand. */
-  status?: EventStatus;
+  /** Where they stand; `any` is anywhere. */
+  status?: StatusFilter;
   /** Of this type. */
   event_type?: string;
   /** Of this source. */
@@ -605,6 +843,18 @@ export interface ListSubscriptionsQuery {
 export interface ListDeliveriesQuery {
   /** The most entries of a page. */
   limit?: number;
+}
+
+/** What `usage` may be asked for. */
+export interface UsageQuery {
+  /** From the period on that holds this time; by default 60 minutes, 24 hours or 30 days ago. */
+  since?: string;
+  /** Periods that begin before this time; by default all. */
+  until?: string;
+  /** How long a period is; hours and days are those of UTC. */
+  granularity?: UsageGranularity;
+  /** By what the counts are told apart. */
+  group_by?: UsageGroupBy;
 }
 
 /** What `listCustomers` may be asked for. */

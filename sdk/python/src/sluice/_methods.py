@@ -22,6 +22,10 @@ class ClientMethods:
     def _pages(self, path: str, query: Mapping[str, Any], items: str) -> Iterator[Any]:
         raise NotImplementedError
 
+    def docs(self) -> None:
+        """This document for people."""
+        self._call("GET", "/docs")
+
     def health(self) -> types.Health:
         """That it answers, and where it is."""
         return cast("types.Health", self._call("GET", "/health"))
@@ -38,38 +42,52 @@ class ClientMethods:
         self,
         *,
         workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
     ) -> types.DeletedMany:
         """Delete the dead letters that a filter names."""
-        return cast("types.DeletedMany", self._call("DELETE", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time}))
+        return cast("types.DeletedMany", self._call("DELETE", "/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     def list_dead_letters(
         self,
         *,
         workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.DeadLetterPage:
         """Deliveries that were given up, the oldest first."""
-        return cast("types.DeadLetterPage", self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+        return cast("types.DeadLetterPage", self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_dead_letters(
         self,
         *,
         workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.DeadLetter]:
         """Deliveries that were given up, the oldest first: every item of every page."""
-        return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
+        return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
 
     def redrive(self, body: Optional[types.Redrive] = None) -> types.Redriven:
         """Deliver dead letters anew."""
         return cast("types.Redriven", self._call("POST", "/v1/dead-letters/redrive", body={} if body is None else body))
+
+    def count_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeadLetterSummary:
+        """How many dead letters a filter names."""
+        return cast("types.DeadLetterSummary", self._call("GET", "/v1/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     def delete_dead_letter(self, dead_letter_id: str) -> types.Deleted:
         """Delete a dead letter."""
@@ -83,6 +101,10 @@ class ClientMethods:
         """Acknowledge an event."""
         return cast("types.Acknowledged", self._call("POST", f"/v1/events/{segment(event_id)}/ack"))
 
+    def event_deliveries(self, event_id: str) -> types.EventDeliveries:
+        """Where an event went."""
+        return cast("types.EventDeliveries", self._call("GET", f"/v1/events/{segment(event_id)}/deliveries"))
+
     def resend_event(self, event_id: str, body: Optional[types.Resend] = None) -> types.Resent:
         """Deliver an event anew."""
         return cast("types.Resent", self._call("POST", f"/v1/events/{segment(event_id)}/resend", body={} if body is None else body))
@@ -90,7 +112,7 @@ class ClientMethods:
     def inbox(
         self,
         *,
-        status: Optional[types.EventStatus] = None,
+        status: Optional[types.StatusFilter] = None,
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
@@ -106,7 +128,7 @@ class ClientMethods:
     def iterate_inbox(
         self,
         *,
-        status: Optional[types.EventStatus] = None,
+        status: Optional[types.StatusFilter] = None,
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
@@ -121,6 +143,10 @@ class ClientMethods:
     def ack_inbox(self, body: types.AckMany) -> types.AckResults:
         """Acknowledge many events."""
         return cast("types.AckResults", self._call("POST", "/v1/inbox/ack", body=body))
+
+    def me(self) -> types.Me:
+        """The customer, and the key that asks."""
+        return cast("types.Me", self._call("GET", "/v1/me"))
 
     def list_replays(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> types.ReplayPage:
         """All replays, the oldest first."""
@@ -159,6 +185,10 @@ class ClientMethods:
         """Make a subscription."""
         return cast("types.SubscriptionWithSecret", self._call("POST", "/v1/subscriptions", body=body))
 
+    def judge_selector(self, body: types.SelectorTrial) -> types.Judgement:
+        """Try a selector out, before it is stored."""
+        return cast("types.Judgement", self._call("POST", "/v1/subscriptions/judge", body=body))
+
     def delete_subscription(self, subscription_id: str) -> None:
         """Delete a subscription."""
         self._call("DELETE", f"/v1/subscriptions/{segment(subscription_id)}")
@@ -179,13 +209,40 @@ class ClientMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
-    def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
+    def subscription_health(self, subscription_id: str) -> types.SubscriptionHealth:
+        """What waits for the subscription's endpoint."""
+        return cast("types.SubscriptionHealth", self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/health"))
+
+    def rotate_secret(
+        self,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     def test_event(self, subscription_id: str, body: Optional[types.Trial] = None) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    def test_transform(
+        self,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
+
+    def usage(
+        self,
+        *,
+        since: Optional[str] = None,
+        until: Optional[str] = None,
+        granularity: Optional[types.UsageGranularity] = None,
+        group_by: Optional[types.UsageGroupBy] = None,
+    ) -> types.Usage:
+        """Events and bytes by minute, hour or day."""
+        return cast("types.Usage", self._call("GET", "/v1/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
 
 
 class AdminMethods:
@@ -224,6 +281,123 @@ class AdminMethods:
         """Change a customer; what is absent stays."""
         return cast("types.Customer", self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
 
+    def delete_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeletedMany:
+        """Delete the dead letters that a filter names."""
+        return cast("types.DeletedMany", self._call("DELETE", f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
+
+    def list_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.DeadLetterPage:
+        """Deliveries that were given up, the oldest first."""
+        return cast("types.DeadLetterPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.DeadLetter]:
+        """Deliveries that were given up, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
+
+    def redrive(self, customer_id: str, body: Optional[types.Redrive] = None) -> types.Redriven:
+        """Deliver dead letters anew."""
+        return cast("types.Redriven", self._call("POST", f"/admin/customers/{segment(customer_id)}/dead-letters/redrive", body={} if body is None else body))
+
+    def count_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeadLetterSummary:
+        """How many dead letters a filter names."""
+        return cast("types.DeadLetterSummary", self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
+
+    def delete_dead_letter(self, customer_id: str, dead_letter_id: str) -> types.Deleted:
+        """Delete a dead letter."""
+        return cast("types.Deleted", self._call("DELETE", f"/admin/customers/{segment(customer_id)}/dead-letters/{segment(dead_letter_id)}"))
+
+    def get_event(self, customer_id: str, event_id: str) -> types.StoredEvent:
+        """One event, and where it stands."""
+        return cast("types.StoredEvent", self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}"))
+
+    def ack_event(self, customer_id: str, event_id: str) -> types.Acknowledged:
+        """Acknowledge an event."""
+        return cast("types.Acknowledged", self._call("POST", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/ack"))
+
+    def event_deliveries(self, customer_id: str, event_id: str) -> types.EventDeliveries:
+        """Where an event went."""
+        return cast("types.EventDeliveries", self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/deliveries"))
+
+    def resend_event(
+        self,
+        customer_id: str,
+        event_id: str,
+        body: Optional[types.Resend] = None,
+    ) -> types.Resent:
+        """Deliver an event anew."""
+        return cast("types.Resent", self._call("POST", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/resend", body={} if body is None else body))
+
+    def inbox(
+        self,
+        customer_id: str,
+        *,
+        status: Optional[types.StatusFilter] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.InboxPage:
+        """The customer's events, the oldest first."""
+        return cast("types.InboxPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_inbox(
+        self,
+        customer_id: str,
+        *,
+        status: Optional[types.StatusFilter] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.StoredEvent]:
+        """The customer's events, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
+
+    def ack_inbox(self, customer_id: str, body: types.AckMany) -> types.AckResults:
+        """Acknowledge many events."""
+        return cast("types.AckResults", self._call("POST", f"/admin/customers/{segment(customer_id)}/inbox/ack", body=body))
+
     def list_keys(self, customer_id: str) -> types.Keys:
         """All keys, revoked and expired ones too."""
         return cast("types.Keys", self._call("GET", f"/admin/customers/{segment(customer_id)}/keys"))
@@ -235,6 +409,36 @@ class AdminMethods:
     def revoke_key(self, customer_id: str, key_id: str) -> None:
         """Revoke a key."""
         self._call("DELETE", f"/admin/customers/{segment(customer_id)}/keys/{segment(key_id)}")
+
+    def me(self, customer_id: str) -> types.Me:
+        """The customer, and the key that asks."""
+        return cast("types.Me", self._call("GET", f"/admin/customers/{segment(customer_id)}/me"))
+
+    def list_replays(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.ReplayPage:
+        """All replays, the oldest first."""
+        return cast("types.ReplayPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit, "cursor": cursor}))
+
+    def iterate_replays(self, customer_id: str, *, limit: Optional[int] = None) -> Iterator[types.Replay]:
+        """All replays, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit}, "replays")
+
+    def create_replay(self, customer_id: str, body: types.NewReplay) -> types.CreateReplayAnswer:
+        """Deliver history again."""
+        return cast("types.CreateReplayAnswer", self._call("POST", f"/admin/customers/{segment(customer_id)}/replay", body=body))
+
+    def cancel_replay(self, customer_id: str, replay_id: str) -> types.Replay:
+        """End a replay."""
+        return cast("types.Replay", self._call("DELETE", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
+
+    def get_replay(self, customer_id: str, replay_id: str) -> types.Replay:
+        """One replay, and how far it is."""
+        return cast("types.Replay", self._call("GET", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
 
     def list_subscriptions(
         self,
@@ -262,6 +466,10 @@ class AdminMethods:
     ) -> types.SubscriptionWithSecret:
         """Make a subscription."""
         return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions", body=body))
+
+    def judge_selector(self, customer_id: str, body: types.SelectorTrial) -> types.Judgement:
+        """Try a selector out, before it is stored."""
+        return cast("types.Judgement", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/judge", body=body))
 
     def delete_subscription(self, customer_id: str, subscription_id: str) -> None:
         """Delete a subscription."""
@@ -294,9 +502,18 @@ class AdminMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
-    def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
+    def subscription_health(self, customer_id: str, subscription_id: str) -> types.SubscriptionHealth:
+        """What waits for the subscription's endpoint."""
+        return cast("types.SubscriptionHealth", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/health"))
+
+    def rotate_secret(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     def test_event(
         self,
@@ -306,6 +523,31 @@ class AdminMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    def test_transform(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
+
+    def usage(
+        self,
+        customer_id: str,
+        *,
+        since: Optional[str] = None,
+        until: Optional[str] = None,
+        granularity: Optional[types.UsageGranularity] = None,
+        group_by: Optional[types.UsageGroupBy] = None,
+    ) -> types.Usage:
+        """Events and bytes by minute, hour or day."""
+        return cast("types.Usage", self._call("GET", f"/admin/customers/{segment(customer_id)}/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
+
+    def system(self) -> types.System:
+        """This process: its roles, shards, dependencies and version."""
+        return cast("types.System", self._call("GET", "/admin/system"))
 
 
 class AsyncClientMethods:
@@ -318,6 +560,10 @@ class AsyncClientMethods:
 
     def _pages(self, path: str, query: Mapping[str, Any], items: str) -> AsyncIterator[Any]:
         raise NotImplementedError
+
+    async def docs(self) -> None:
+        """This document for people."""
+        await self._call("GET", "/docs")
 
     async def health(self) -> types.Health:
         """That it answers, and where it is."""
@@ -335,38 +581,52 @@ class AsyncClientMethods:
         self,
         *,
         workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
     ) -> types.DeletedMany:
         """Delete the dead letters that a filter names."""
-        return cast("types.DeletedMany", await self._call("DELETE", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time}))
+        return cast("types.DeletedMany", await self._call("DELETE", "/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     async def list_dead_letters(
         self,
         *,
         workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.DeadLetterPage:
         """Deliveries that were given up, the oldest first."""
-        return cast("types.DeadLetterPage", await self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+        return cast("types.DeadLetterPage", await self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_dead_letters(
         self,
         *,
         workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.DeadLetter]:
         """Deliveries that were given up, the oldest first: every item of every page."""
-        return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
+        return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
 
     async def redrive(self, body: Optional[types.Redrive] = None) -> types.Redriven:
         """Deliver dead letters anew."""
         return cast("types.Redriven", await self._call("POST", "/v1/dead-letters/redrive", body={} if body is None else body))
+
+    async def count_dead_letters(
+        self,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeadLetterSummary:
+        """How many dead letters a filter names."""
+        return cast("types.DeadLetterSummary", await self._call("GET", "/v1/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     async def delete_dead_letter(self, dead_letter_id: str) -> types.Deleted:
         """Delete a dead letter."""
@@ -380,6 +640,10 @@ class AsyncClientMethods:
         """Acknowledge an event."""
         return cast("types.Acknowledged", await self._call("POST", f"/v1/events/{segment(event_id)}/ack"))
 
+    async def event_deliveries(self, event_id: str) -> types.EventDeliveries:
+        """Where an event went."""
+        return cast("types.EventDeliveries", await self._call("GET", f"/v1/events/{segment(event_id)}/deliveries"))
+
     async def resend_event(self, event_id: str, body: Optional[types.Resend] = None) -> types.Resent:
         """Deliver an event anew."""
         return cast("types.Resent", await self._call("POST", f"/v1/events/{segment(event_id)}/resend", body={} if body is None else body))
@@ -387,7 +651,7 @@ class AsyncClientMethods:
     async def inbox(
         self,
         *,
-        status: Optional[types.EventStatus] = None,
+        status: Optional[types.StatusFilter] = None,
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
@@ -403,7 +667,7 @@ class AsyncClientMethods:
     def iterate_inbox(
         self,
         *,
-        status: Optional[types.EventStatus] = None,
+        status: Optional[types.StatusFilter] = None,
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
@@ -418,6 +682,10 @@ class AsyncClientMethods:
     async def ack_inbox(self, body: types.AckMany) -> types.AckResults:
         """Acknowledge many events."""
         return cast("types.AckResults", await self._call("POST", "/v1/inbox/ack", body=body))
+
+    async def me(self) -> types.Me:
+        """The customer, and the key that asks."""
+        return cast("types.Me", await self._call("GET", "/v1/me"))
 
     async def list_replays(
         self,
@@ -461,6 +729,10 @@ class AsyncClientMethods:
         """Make a subscription."""
         return cast("types.SubscriptionWithSecret", await self._call("POST", "/v1/subscriptions", body=body))
 
+    async def judge_selector(self, body: types.SelectorTrial) -> types.Judgement:
+        """Try a selector out, before it is stored."""
+        return cast("types.Judgement", await self._call("POST", "/v1/subscriptions/judge", body=body))
+
     async def delete_subscription(self, subscription_id: str) -> None:
         """Delete a subscription."""
         await self._call("DELETE", f"/v1/subscriptions/{segment(subscription_id)}")
@@ -485,9 +757,17 @@ class AsyncClientMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
-    async def rotate_secret(self, subscription_id: str) -> types.SubscriptionWithSecret:
+    async def subscription_health(self, subscription_id: str) -> types.SubscriptionHealth:
+        """What waits for the subscription's endpoint."""
+        return cast("types.SubscriptionHealth", await self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/health"))
+
+    async def rotate_secret(
+        self,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     async def test_event(
         self,
@@ -496,6 +776,25 @@ class AsyncClientMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    async def test_transform(
+        self,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
+
+    async def usage(
+        self,
+        *,
+        since: Optional[str] = None,
+        until: Optional[str] = None,
+        granularity: Optional[types.UsageGranularity] = None,
+        group_by: Optional[types.UsageGroupBy] = None,
+    ) -> types.Usage:
+        """Events and bytes by minute, hour or day."""
+        return cast("types.Usage", await self._call("GET", "/v1/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
 
 
 class AsyncAdminMethods:
@@ -534,6 +833,123 @@ class AsyncAdminMethods:
         """Change a customer; what is absent stays."""
         return cast("types.Customer", await self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
 
+    async def delete_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeletedMany:
+        """Delete the dead letters that a filter names."""
+        return cast("types.DeletedMany", await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
+
+    async def list_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.DeadLetterPage:
+        """Deliveries that were given up, the oldest first."""
+        return cast("types.DeadLetterPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.DeadLetter]:
+        """Deliveries that were given up, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
+
+    async def redrive(self, customer_id: str, body: Optional[types.Redrive] = None) -> types.Redriven:
+        """Deliver dead letters anew."""
+        return cast("types.Redriven", await self._call("POST", f"/admin/customers/{segment(customer_id)}/dead-letters/redrive", body={} if body is None else body))
+
+    async def count_dead_letters(
+        self,
+        customer_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        reason: Optional[types.DeadLetterReason] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+    ) -> types.DeadLetterSummary:
+        """How many dead letters a filter names."""
+        return cast("types.DeadLetterSummary", await self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
+
+    async def delete_dead_letter(self, customer_id: str, dead_letter_id: str) -> types.Deleted:
+        """Delete a dead letter."""
+        return cast("types.Deleted", await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/dead-letters/{segment(dead_letter_id)}"))
+
+    async def get_event(self, customer_id: str, event_id: str) -> types.StoredEvent:
+        """One event, and where it stands."""
+        return cast("types.StoredEvent", await self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}"))
+
+    async def ack_event(self, customer_id: str, event_id: str) -> types.Acknowledged:
+        """Acknowledge an event."""
+        return cast("types.Acknowledged", await self._call("POST", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/ack"))
+
+    async def event_deliveries(self, customer_id: str, event_id: str) -> types.EventDeliveries:
+        """Where an event went."""
+        return cast("types.EventDeliveries", await self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/deliveries"))
+
+    async def resend_event(
+        self,
+        customer_id: str,
+        event_id: str,
+        body: Optional[types.Resend] = None,
+    ) -> types.Resent:
+        """Deliver an event anew."""
+        return cast("types.Resent", await self._call("POST", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/resend", body={} if body is None else body))
+
+    async def inbox(
+        self,
+        customer_id: str,
+        *,
+        status: Optional[types.StatusFilter] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.InboxPage:
+        """The customer's events, the oldest first."""
+        return cast("types.InboxPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_inbox(
+        self,
+        customer_id: str,
+        *,
+        status: Optional[types.StatusFilter] = None,
+        event_type: Optional[str] = None,
+        source: Optional[str] = None,
+        tag: Optional[str] = None,
+        order: Optional[types.InboxOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.StoredEvent]:
+        """The customer's events, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
+
+    async def ack_inbox(self, customer_id: str, body: types.AckMany) -> types.AckResults:
+        """Acknowledge many events."""
+        return cast("types.AckResults", await self._call("POST", f"/admin/customers/{segment(customer_id)}/inbox/ack", body=body))
+
     async def list_keys(self, customer_id: str) -> types.Keys:
         """All keys, revoked and expired ones too."""
         return cast("types.Keys", await self._call("GET", f"/admin/customers/{segment(customer_id)}/keys"))
@@ -545,6 +961,41 @@ class AsyncAdminMethods:
     async def revoke_key(self, customer_id: str, key_id: str) -> None:
         """Revoke a key."""
         await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/keys/{segment(key_id)}")
+
+    async def me(self, customer_id: str) -> types.Me:
+        """The customer, and the key that asks."""
+        return cast("types.Me", await self._call("GET", f"/admin/customers/{segment(customer_id)}/me"))
+
+    async def list_replays(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.ReplayPage:
+        """All replays, the oldest first."""
+        return cast("types.ReplayPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit, "cursor": cursor}))
+
+    def iterate_replays(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.Replay]:
+        """All replays, the oldest first: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit}, "replays")
+
+    async def create_replay(self, customer_id: str, body: types.NewReplay) -> types.CreateReplayAnswer:
+        """Deliver history again."""
+        return cast("types.CreateReplayAnswer", await self._call("POST", f"/admin/customers/{segment(customer_id)}/replay", body=body))
+
+    async def cancel_replay(self, customer_id: str, replay_id: str) -> types.Replay:
+        """End a replay."""
+        return cast("types.Replay", await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
+
+    async def get_replay(self, customer_id: str, replay_id: str) -> types.Replay:
+        """One replay, and how far it is."""
+        return cast("types.Replay", await self._call("GET", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
 
     async def list_subscriptions(
         self,
@@ -572,6 +1023,10 @@ class AsyncAdminMethods:
     ) -> types.SubscriptionWithSecret:
         """Make a subscription."""
         return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions", body=body))
+
+    async def judge_selector(self, customer_id: str, body: types.SelectorTrial) -> types.Judgement:
+        """Try a selector out, before it is stored."""
+        return cast("types.Judgement", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/judge", body=body))
 
     async def delete_subscription(self, customer_id: str, subscription_id: str) -> None:
         """Delete a subscription."""
@@ -604,9 +1059,18 @@ class AsyncAdminMethods:
         """Let a disabled subscription receive events again."""
         return cast("types.Subscription", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
-    async def rotate_secret(self, customer_id: str, subscription_id: str) -> types.SubscriptionWithSecret:
+    async def subscription_health(self, customer_id: str, subscription_id: str) -> types.SubscriptionHealth:
+        """What waits for the subscription's endpoint."""
+        return cast("types.SubscriptionHealth", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/health"))
+
+    async def rotate_secret(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.Rotation] = None,
+    ) -> types.SubscriptionWithSecret:
         """Make a new secret."""
-        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret"))
+        return cast("types.SubscriptionWithSecret", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/rotate-secret", body={} if body is None else body))
 
     async def test_event(
         self,
@@ -616,3 +1080,28 @@ class AsyncAdminMethods:
     ) -> types.TrialResult:
         """Try a subscription out."""
         return cast("types.TrialResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/test", body={} if body is None else body))
+
+    async def test_transform(
+        self,
+        customer_id: str,
+        subscription_id: str,
+        body: Optional[types.TransformTrial] = None,
+    ) -> types.TransformResult:
+        """See what a webhook of an event looks like."""
+        return cast("types.TransformResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
+
+    async def usage(
+        self,
+        customer_id: str,
+        *,
+        since: Optional[str] = None,
+        until: Optional[str] = None,
+        granularity: Optional[types.UsageGranularity] = None,
+        group_by: Optional[types.UsageGroupBy] = None,
+    ) -> types.Usage:
+        """Events and bytes by minute, hour or day."""
+        return cast("types.Usage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
+
+    async def system(self) -> types.System:
+        """This process: its roles, shards, dependencies and version."""
+        return cast("types.System", await self._call("GET", "/admin/system"))

@@ -10,8 +10,9 @@ from typing import Any, List, Literal, Optional, TypedDict, Union
 # Enumerations are open: a value that this version does not know arrives as it is.
 AckResultStatus = Union[Literal["acknowledged", "already_acknowledged", "not_found", "invalid_id"], str]
 CustomerStatus = Union[Literal["active", "suspended"], str]
-DeadLetterReason = Union[Literal["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive"], str]
+DeadLetterReason = Union[Literal["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive", "transform_failed"], str]
 EventMetadataPriority = Union[Literal["low", "normal", "high"], str]
+EventStandingState = Union[Literal["delivered", "failed", "pending"], str]
 EventStatus = Union[Literal["pending", "delivered", "failed", "unmatched", "acknowledged"], str]
 InboxOrder = Union[Literal["asc", "desc"], str]
 KeyStatus = Union[Literal["active", "revoked", "expired"], str]
@@ -19,7 +20,15 @@ NewKeyMode = Union[Literal["live", "test"], str]
 ReplayStatus = Union[Literal["running", "done", "cancelled", "stopped"], str]
 RetryPolicyClientErrors = Union[Literal["dead_letter", "retry"], str]
 SelectorFunctionOperator = Union[Literal["equals", "not_equals", "greater_than", "greater_or_equal", "less_than", "less_or_equal", "contains", "starts_with", "ends_with", "in", "not_in", "matches", "exists", "not_exists"], str]
+SignatureScheme = Union[Literal["v1", "v1a"], str]
+StatusFilter = Union[Literal["pending", "delivered", "failed", "unmatched", "acknowledged", "any"], str]
 SubscriptionStatus = Union[Literal["active", "disabled"], str]
+SystemDependencieState = Union[Literal["lost"], str]
+SystemEngine = Union[Literal["embedded", "distributed"], str]
+SystemRole = Union[Literal["ingest", "processor"], str]
+UsageGranularity = Union[Literal["minute", "hour", "day"], str]
+UsageGroupBy = Union[Literal["none", "event_type", "workflow_id"], str]
+WebhookBody = Union[Literal["array", "single"], str]
 
 
 class Accepted(TypedDict):
@@ -166,6 +175,32 @@ class DeadLetterPage(TypedDict):
     has_more: bool
 
 
+class DeadLetterSummary(TypedDict):
+    """`DeadLetterSummary` of the API."""
+
+    by_reason: List[DeadLetterSummaryByReason]
+    by_workflow: List[DeadLetterSummaryByWorkflow]
+    complete: bool
+    dead_letters: int
+    events: int
+
+
+class DeadLetterSummaryByReason(TypedDict):
+    """`DeadLetterSummaryByReason` of the API."""
+
+    dead_letters: int
+    events: int
+    reason: DeadLetterReason
+
+
+class DeadLetterSummaryByWorkflow(TypedDict):
+    """`DeadLetterSummaryByWorkflow` of the API."""
+
+    dead_letters: int
+    events: int
+    workflow_id: str
+
+
 class Deleted(TypedDict):
     """`Deleted` of the API."""
 
@@ -204,6 +239,13 @@ class Event(_EventRequired, total=False):
     tags: Optional[List[str]]
 
 
+class EventDeliveries(TypedDict):
+    """`EventDeliveries` of the API."""
+
+    event_id: str
+    subscriptions: List[EventStanding]
+
+
 class _EventErrorRequired(TypedDict):
     code: str
     message: str
@@ -239,6 +281,15 @@ class EventResult(_EventResultRequired, total=False):
     replayed: bool
 
 
+class EventStanding(TypedDict):
+    """`EventStanding` of the API."""
+
+    attempts: int
+    last_attempt: Optional[str]
+    state: EventStandingState
+    workflow_id: str
+
+
 class Health(TypedDict):
     """`Health` of the API."""
 
@@ -257,7 +308,6 @@ class InboxPage(TypedDict):
 
 class _JudgedEventRequired(TypedDict):
     before_effective_at: bool
-    event_id: str
     matches: bool
     pointer: str
     reason: str
@@ -266,6 +316,7 @@ class _JudgedEventRequired(TypedDict):
 class JudgedEvent(_JudgedEventRequired, total=False):
     """`JudgedEvent` of the API."""
 
+    event_id: str
     event_type: str
 
 
@@ -274,7 +325,7 @@ class Judgement(TypedDict):
 
     # Whether all of them were judged in time.
     complete: bool
-    effective_at: str
+    effective_at: Optional[str]
     events: List[JudgedEvent]
     looked_at: int
     matching: int
@@ -312,6 +363,14 @@ class Keys(TypedDict):
     """`Keys` of the API."""
 
     keys: List[Key]
+
+
+class Me(TypedDict):
+    """`Me` of the API."""
+
+    customer: Customer
+    key: Optional[Key]
+    version: str
 
 
 class _NewCustomerRequired(TypedDict):
@@ -354,15 +413,23 @@ class NewSubscription(_NewSubscriptionRequired, total=False):
     """`NewSubscription` of the API."""
 
     batch: Optional[BatchPolicy]
+    body: Optional[WebhookBody]
     description: Optional[str]
+    headers: Any
     ordered: Optional[bool]
+    rate_limit_per_second: Optional[int]
     retry: Optional[RetryPolicy]
+    secret: Optional[str]
+    signature: Optional[SignatureScheme]
+    transform: Optional[Transform]
 
 
 class Redrive(TypedDict, total=False):
     """`Redrive` of the API."""
 
+    dead_letter_ids: Optional[List[str]]
     limit: Optional[int]
+    reason: Optional[DeadLetterReason]
     since: Optional[str]
     until: Optional[str]
     workflow_id: Optional[str]
@@ -428,6 +495,13 @@ class RetryPolicy(TypedDict, total=False):
     max_retries: Optional[int]
 
 
+class Rotation(TypedDict, total=False):
+    """`Rotation` of the API."""
+
+    keep_s: Optional[int]
+    signature: Optional[SignatureScheme]
+
+
 class SelectorAll(TypedDict):
     """`SelectorAll` of the API."""
 
@@ -484,6 +558,28 @@ class SelectorNot(TypedDict):
     of: Selector
 
 
+class _SelectorTrialRequired(TypedDict):
+    event_selector: Selector
+
+
+class SelectorTrial(_SelectorTrialRequired, total=False):
+    """`SelectorTrial` of the API."""
+
+    last: Optional[int]
+    event: SelectorTrialEvent
+
+
+class _SelectorTrialEventRequired(TypedDict):
+    # Any JSON.
+    payload: Any
+
+
+class SelectorTrialEvent(_SelectorTrialEventRequired, total=False):
+    """`SelectorTrialEvent` of the API."""
+
+    event_type: Optional[str]
+
+
 class SentTrial(TypedDict):
     """`SentTrial` of the API."""
 
@@ -525,15 +621,20 @@ class StoredEvent(_StoredEventRequired, total=False):
 
 class _SubscriptionRequired(TypedDict):
     batch: BatchPolicy
+    body: WebhookBody
     created_at: str
     customer_id: str
     description: Optional[str]
     effective_at: str
     # As it was given.
     event_selector: Any
+    headers: Any
     ordered: bool
+    rate_limit_per_second: Optional[int]
     retry: RetryPolicy
+    signature: SignatureScheme
     status: SubscriptionStatus
+    transform: Optional[Transform]
     updated_at: str
     version: int
     webhook_url: str
@@ -543,6 +644,8 @@ class _SubscriptionRequired(TypedDict):
 class Subscription(_SubscriptionRequired, total=False):
     """`Subscription` of the API."""
 
+    # What verifies its signatures, with `v1a`.
+    public_key: str
     # Why it is disabled: gone, backlog_full, by_customer.
     status_reason: str
 
@@ -551,12 +654,24 @@ class SubscriptionChange(TypedDict, total=False):
     """`SubscriptionChange` of the API."""
 
     batch: Optional[BatchPolicy]
+    body: Optional[WebhookBody]
     description: Optional[str]
     event_selector: Optional[Selector]
+    headers: Any
     ordered: Optional[bool]
+    rate_limit_per_second: Optional[int]
     retry: Optional[RetryPolicy]
     status: Optional[SubscriptionStatus]
+    transform: Optional[Transform]
     webhook_url: Optional[str]
+
+
+class SubscriptionHealth(TypedDict):
+    """`SubscriptionHealth` of the API."""
+
+    backlog_deliveries: int
+    backlog_events: int
+    workflow_id: str
 
 
 class SubscriptionPage(TypedDict):
@@ -570,17 +685,20 @@ class SubscriptionPage(TypedDict):
 
 class _SubscriptionWithSecretRequired(TypedDict):
     batch: BatchPolicy
+    body: WebhookBody
     created_at: str
     customer_id: str
     description: Optional[str]
     effective_at: str
     # As it was given.
     event_selector: Any
+    headers: Any
     ordered: bool
+    rate_limit_per_second: Optional[int]
     retry: RetryPolicy
-    # Shown this once.
-    secret: str
+    signature: SignatureScheme
     status: SubscriptionStatus
+    transform: Optional[Transform]
     updated_at: str
     version: int
     webhook_url: str
@@ -590,8 +708,97 @@ class _SubscriptionWithSecretRequired(TypedDict):
 class SubscriptionWithSecret(_SubscriptionWithSecretRequired, total=False):
     """`SubscriptionWithSecret` of the API."""
 
+    # What verifies its signatures, with `v1a`.
+    public_key: str
+    # Shown this once; not with `v1a`.
+    secret: str
     # Why it is disabled: gone, backlog_full, by_customer.
     status_reason: str
+
+
+class System(TypedDict):
+    """`System` of the API."""
+
+    customers: int
+    dead_letters: int
+    dependencies: List[SystemDependencie]
+    engine: SystemEngine
+    environment: str
+    lanes: int
+    queue: SystemQueue
+    ready: bool
+    roles: List[SystemRole]
+    shards: List[SystemShard]
+    started_at: str
+    streams_open: int
+    version: str
+
+
+class SystemDependencie(TypedDict):
+    """`SystemDependencie` of the API."""
+
+    name: str
+    reason: str
+    state: SystemDependencieState
+
+
+class SystemQueue(TypedDict):
+    """`SystemQueue` of the API."""
+
+    deliveries: int
+    events: int
+
+
+class SystemShard(TypedDict):
+    """`SystemShard` of the API."""
+
+    lag_ms: int
+    progress_age_ms: int
+    restarts: int
+    running: bool
+    shard: str
+    unsettled_events: int
+
+
+class Transform(TypedDict):
+    """`Transform` of the API."""
+
+    # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a
+    # string that is one `{{ expression }}` becomes its value with its type.
+    template: Any
+
+
+class TransformProblem(TypedDict):
+    """`TransformProblem` of the API."""
+
+    line: Optional[int]
+    message: str
+    pointer: str
+
+
+class _TransformResultRequired(TypedDict):
+    ok: bool
+
+
+class TransformResult(_TransformResultRequired, total=False):
+    """`TransformResult` of the API."""
+
+    # The webhook's body.
+    body: Any
+    bytes: int
+    error: TransformProblem
+
+
+class TransformTrial(TypedDict, total=False):
+    """`TransformTrial` of the API."""
+
+    body: Optional[WebhookBody]
+    event_id: str
+    # A template to try.
+    template: Any
+    event_type: Optional[str]
+    # Any JSON of at most 16 KiB.
+    payload: Any
 
 
 class Trial(TypedDict, total=False):
@@ -600,6 +807,33 @@ class Trial(TypedDict, total=False):
     last: int
     # Any JSON of at most 16 KiB.
     payload: Any
+
+
+class Usage(TypedDict):
+    """`Usage` of the API."""
+
+    granularity: UsageGranularity
+    group_by: UsageGroupBy
+    since: str
+    until: str
+    usage: List[UsagePeriod]
+
+
+class _UsagePeriodRequired(TypedDict):
+    start: str
+
+
+class UsagePeriod(_UsagePeriodRequired, total=False):
+    """`UsagePeriod` of the API."""
+
+    accepted: int
+    bytes: int
+    delivered: int
+    # `null` for events without a type; `other` for those of types beyond the limit.
+    event_type: Optional[str]
+    failed: int
+    unmatched: int
+    workflow_id: Optional[str]
 
 
 CreateReplayAnswer = Union["DryRun", "Replay"]

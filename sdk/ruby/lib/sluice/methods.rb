@@ -8,6 +8,12 @@ require_relative "types"
 module Sluice
   # The operations that a customer's key may call.
   module ClientMethods
+    # This document for people.
+    def docs
+      call("GET", "/docs")
+      nil
+    end
+
     # That it answers, and where it is.
     def health
       Types::Health.wrap(call("GET", "/health"))
@@ -24,23 +30,28 @@ module Sluice
     end
 
     # Delete the dead letters that a filter names.
-    def delete_dead_letters(workflow_id: nil, start_time: nil, end_time: nil)
-      Types::DeletedMany.wrap(call("DELETE", "/v1/dead-letters", query: { workflow_id: workflow_id, start_time: start_time, end_time: end_time }))
+    def delete_dead_letters(workflow_id: nil, reason: nil, start_time: nil, end_time: nil)
+      Types::DeletedMany.wrap(call("DELETE", "/v1/dead-letters", query: { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time }))
     end
 
     # Deliveries that were given up, the oldest first.
-    def list_dead_letters(workflow_id: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
-      Types::DeadLetterPage.wrap(call("GET", "/v1/dead-letters", query: { workflow_id: workflow_id, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    def list_dead_letters(workflow_id: nil, reason: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::DeadLetterPage.wrap(call("GET", "/v1/dead-letters", query: { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
     end
 
     # Deliveries that were given up, the oldest first: every item of every page, given to the block or as an Enumerator.
-    def iterate_dead_letters(workflow_id: nil, start_time: nil, end_time: nil, limit: nil, &block)
-      pages("/v1/dead-letters", { workflow_id: workflow_id, start_time: start_time, end_time: end_time, limit: limit }, "dead_letters", Types::DeadLetter, &block)
+    def iterate_dead_letters(workflow_id: nil, reason: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/v1/dead-letters", { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time, limit: limit }, "dead_letters", Types::DeadLetter, &block)
     end
 
     # Deliver dead letters anew.
     def redrive(body = {})
       Types::Redriven.wrap(call("POST", "/v1/dead-letters/redrive", body: body))
+    end
+
+    # How many dead letters a filter names.
+    def count_dead_letters(workflow_id: nil, reason: nil, start_time: nil, end_time: nil)
+      Types::DeadLetterSummary.wrap(call("GET", "/v1/dead-letters/summary", query: { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time }))
     end
 
     # Delete a dead letter.
@@ -56,6 +67,11 @@ module Sluice
     # Acknowledge an event.
     def ack_event(event_id)
       Types::Acknowledged.wrap(call("POST", "/v1/events/#{segment(event_id)}/ack"))
+    end
+
+    # Where an event went.
+    def event_deliveries(event_id)
+      Types::EventDeliveries.wrap(call("GET", "/v1/events/#{segment(event_id)}/deliveries"))
     end
 
     # Deliver an event anew.
@@ -76,6 +92,11 @@ module Sluice
     # Acknowledge many events.
     def ack_inbox(body)
       Types::AckResults.wrap(call("POST", "/v1/inbox/ack", body: body))
+    end
+
+    # The customer, and the key that asks.
+    def me
+      Types::Me.wrap(call("GET", "/v1/me"))
     end
 
     # All replays, the oldest first.
@@ -118,6 +139,11 @@ module Sluice
       Types::SubscriptionWithSecret.wrap(call("POST", "/v1/subscriptions", body: body))
     end
 
+    # Try a selector out, before it is stored.
+    def judge_selector(body)
+      Types::Judgement.wrap(call("POST", "/v1/subscriptions/judge", body: body))
+    end
+
     # Delete a subscription.
     def delete_subscription(subscription_id)
       call("DELETE", "/v1/subscriptions/#{segment(subscription_id)}")
@@ -144,14 +170,29 @@ module Sluice
       Types::Subscription.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/enable"))
     end
 
+    # What waits for the subscription's endpoint.
+    def subscription_health(subscription_id)
+      Types::SubscriptionHealth.wrap(call("GET", "/v1/subscriptions/#{segment(subscription_id)}/health"))
+    end
+
     # Make a new secret.
-    def rotate_secret(subscription_id)
-      Types::SubscriptionWithSecret.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/rotate-secret"))
+    def rotate_secret(subscription_id, body = {})
+      Types::SubscriptionWithSecret.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/rotate-secret", body: body))
     end
 
     # Try a subscription out.
     def test_event(subscription_id, body = {})
       call("POST", "/v1/subscriptions/#{segment(subscription_id)}/test", body: body)
+    end
+
+    # See what a webhook of an event looks like.
+    def test_transform(subscription_id, body = {})
+      Types::TransformResult.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/transform/test", body: body))
+    end
+
+    # Events and bytes by minute, hour or day.
+    def usage(since: nil, until: nil, granularity: nil, group_by: nil)
+      Types::Usage.wrap(call("GET", "/v1/usage", query: { since: since, until: until, granularity: granularity, group_by: group_by }))
     end
   end
 
@@ -182,6 +223,71 @@ module Sluice
       Types::Customer.wrap(call("PATCH", "/admin/customers/#{segment(customer_id)}", body: body))
     end
 
+    # Delete the dead letters that a filter names.
+    def delete_dead_letters(customer_id, workflow_id: nil, reason: nil, start_time: nil, end_time: nil)
+      Types::DeletedMany.wrap(call("DELETE", "/admin/customers/#{segment(customer_id)}/dead-letters", query: { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time }))
+    end
+
+    # Deliveries that were given up, the oldest first.
+    def list_dead_letters(customer_id, workflow_id: nil, reason: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::DeadLetterPage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/dead-letters", query: { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    end
+
+    # Deliveries that were given up, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_dead_letters(customer_id, workflow_id: nil, reason: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/admin/customers/#{segment(customer_id)}/dead-letters", { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time, limit: limit }, "dead_letters", Types::DeadLetter, &block)
+    end
+
+    # Deliver dead letters anew.
+    def redrive(customer_id, body = {})
+      Types::Redriven.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/dead-letters/redrive", body: body))
+    end
+
+    # How many dead letters a filter names.
+    def count_dead_letters(customer_id, workflow_id: nil, reason: nil, start_time: nil, end_time: nil)
+      Types::DeadLetterSummary.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/dead-letters/summary", query: { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time }))
+    end
+
+    # Delete a dead letter.
+    def delete_dead_letter(customer_id, dead_letter_id)
+      Types::Deleted.wrap(call("DELETE", "/admin/customers/#{segment(customer_id)}/dead-letters/#{segment(dead_letter_id)}"))
+    end
+
+    # One event, and where it stands.
+    def get_event(customer_id, event_id)
+      Types::StoredEvent.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/events/#{segment(event_id)}"))
+    end
+
+    # Acknowledge an event.
+    def ack_event(customer_id, event_id)
+      Types::Acknowledged.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/events/#{segment(event_id)}/ack"))
+    end
+
+    # Where an event went.
+    def event_deliveries(customer_id, event_id)
+      Types::EventDeliveries.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/events/#{segment(event_id)}/deliveries"))
+    end
+
+    # Deliver an event anew.
+    def resend_event(customer_id, event_id, body = {})
+      Types::Resent.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/events/#{segment(event_id)}/resend", body: body))
+    end
+
+    # The customer's events, the oldest first.
+    def inbox(customer_id, status: nil, event_type: nil, source: nil, tag: nil, order: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::InboxPage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/inbox", query: { status: status, event_type: event_type, source: source, tag: tag, order: order, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    end
+
+    # The customer's events, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_inbox(customer_id, status: nil, event_type: nil, source: nil, tag: nil, order: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/admin/customers/#{segment(customer_id)}/inbox", { status: status, event_type: event_type, source: source, tag: tag, order: order, start_time: start_time, end_time: end_time, limit: limit }, "events", Types::StoredEvent, &block)
+    end
+
+    # Acknowledge many events.
+    def ack_inbox(customer_id, body)
+      Types::AckResults.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/inbox/ack", body: body))
+    end
+
     # All keys, revoked and expired ones too.
     def list_keys(customer_id)
       Types::Keys.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/keys"))
@@ -198,6 +304,36 @@ module Sluice
       nil
     end
 
+    # The customer, and the key that asks.
+    def me(customer_id)
+      Types::Me.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/me"))
+    end
+
+    # All replays, the oldest first.
+    def list_replays(customer_id, limit: nil, cursor: nil)
+      Types::ReplayPage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/replay", query: { limit: limit, cursor: cursor }))
+    end
+
+    # All replays, the oldest first: every item of every page, given to the block or as an Enumerator.
+    def iterate_replays(customer_id, limit: nil, &block)
+      pages("/admin/customers/#{segment(customer_id)}/replay", { limit: limit }, "replays", Types::Replay, &block)
+    end
+
+    # Deliver history again.
+    def create_replay(customer_id, body)
+      call("POST", "/admin/customers/#{segment(customer_id)}/replay", body: body)
+    end
+
+    # End a replay.
+    def cancel_replay(customer_id, replay_id)
+      Types::Replay.wrap(call("DELETE", "/admin/customers/#{segment(customer_id)}/replay/#{segment(replay_id)}"))
+    end
+
+    # One replay, and how far it is.
+    def get_replay(customer_id, replay_id)
+      Types::Replay.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/replay/#{segment(replay_id)}"))
+    end
+
     # All subscriptions, the oldest first.
     def list_subscriptions(customer_id, limit: nil, cursor: nil)
       Types::SubscriptionPage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/subscriptions", query: { limit: limit, cursor: cursor }))
@@ -211,6 +347,11 @@ module Sluice
     # Make a subscription.
     def create_subscription(customer_id, body)
       Types::SubscriptionWithSecret.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions", body: body))
+    end
+
+    # Try a selector out, before it is stored.
+    def judge_selector(customer_id, body)
+      Types::Judgement.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/judge", body: body))
     end
 
     # Delete a subscription.
@@ -239,14 +380,34 @@ module Sluice
       Types::Subscription.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/enable"))
     end
 
+    # What waits for the subscription's endpoint.
+    def subscription_health(customer_id, subscription_id)
+      Types::SubscriptionHealth.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/health"))
+    end
+
     # Make a new secret.
-    def rotate_secret(customer_id, subscription_id)
-      Types::SubscriptionWithSecret.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/rotate-secret"))
+    def rotate_secret(customer_id, subscription_id, body = {})
+      Types::SubscriptionWithSecret.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/rotate-secret", body: body))
     end
 
     # Try a subscription out.
     def test_event(customer_id, subscription_id, body = {})
       call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/test", body: body)
+    end
+
+    # See what a webhook of an event looks like.
+    def test_transform(customer_id, subscription_id, body = {})
+      Types::TransformResult.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/transform/test", body: body))
+    end
+
+    # Events and bytes by minute, hour or day.
+    def usage(customer_id, since: nil, until: nil, granularity: nil, group_by: nil)
+      Types::Usage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/usage", query: { since: since, until: until, granularity: granularity, group_by: group_by }))
+    end
+
+    # This process: its roles, shards, dependencies and version.
+    def system
+      Types::System.wrap(call("GET", "/admin/system"))
     end
   end
 end

@@ -121,7 +121,27 @@ module Sluice
       field :has_more
     end
 
-    DEAD_LETTER_REASON = %w[exhausted refused subscription_disabled backlog_full poison too_expensive].freeze
+    DEAD_LETTER_REASON = %w[exhausted refused subscription_disabled backlog_full poison too_expensive transform_failed].freeze
+
+    class DeadLetterSummary < Record
+      field :by_reason, "DeadLetterSummaryByReason"
+      field :by_workflow, "DeadLetterSummaryByWorkflow"
+      field :complete
+      field :dead_letters
+      field :events
+    end
+
+    class DeadLetterSummaryByReason < Record
+      field :dead_letters
+      field :events
+      field :reason
+    end
+
+    class DeadLetterSummaryByWorkflow < Record
+      field :dead_letters
+      field :events
+      field :workflow_id
+    end
 
     class Deleted < Record
       field :deleted
@@ -150,6 +170,11 @@ module Sluice
       field :tags
     end
 
+    class EventDeliveries < Record
+      field :event_id
+      field :subscriptions, "EventStanding"
+    end
+
     class EventError < Record
       field :code
       field :message
@@ -174,6 +199,15 @@ module Sluice
       # The event was there before, by its own key.
       field :replayed
     end
+
+    class EventStanding < Record
+      field :attempts
+      field :last_attempt
+      field :state
+      field :workflow_id
+    end
+
+    EVENT_STANDING_STATE = %w[delivered failed pending].freeze
 
     EVENT_STATUS = %w[pending delivered failed unmatched acknowledged].freeze
 
@@ -239,6 +273,12 @@ module Sluice
       field :keys, "Key"
     end
 
+    class Me < Record
+      field :customer, "Customer"
+      field :key, "Key"
+      field :version
+    end
+
     class NewCustomer < Record
       field :email
       field :fan_out
@@ -264,16 +304,24 @@ module Sluice
 
     class NewSubscription < Record
       field :batch, "BatchPolicy"
+      field :body
       field :description
       field :event_selector
+      field :headers
       field :ordered
+      field :rate_limit_per_second
       field :retry, "RetryPolicy"
+      field :secret
+      field :signature
+      field :transform, "Transform"
       # https://…; to private addresses only where the server is told to allow it.
       field :webhook_url
     end
 
     class Redrive < Record
+      field :dead_letter_ids
       field :limit
+      field :reason
       field :since
       field :until
       field :workflow_id
@@ -329,6 +377,11 @@ module Sluice
 
     RETRY_POLICY_CLIENT_ERRORS = %w[dead_letter retry].freeze
 
+    class Rotation < Record
+      field :keep_s
+      field :signature
+    end
+
     class SelectorAll < Record
       field :of
     end
@@ -364,6 +417,18 @@ module Sluice
       field :of
     end
 
+    class SelectorTrial < Record
+      field :event_selector
+      field :last
+      field :event, "SelectorTrialEvent"
+    end
+
+    class SelectorTrialEvent < Record
+      field :event_type
+      # Any JSON.
+      field :payload
+    end
+
     class SentTrial < Record
       field :answer_excerpt
       field :delivered
@@ -374,9 +439,13 @@ module Sluice
       field :status_code
     end
 
+    SIGNATURE_SCHEME = %w[v1 v1a].freeze
+
     class State < Record
       field :status
     end
+
+    STATUS_FILTER = %w[pending delivered failed unmatched acknowledged any].freeze
 
     class StoredEvent < Record
       field :acknowledged_at
@@ -396,17 +465,24 @@ module Sluice
 
     class Subscription < Record
       field :batch, "BatchPolicy"
+      field :body
       field :created_at
       field :customer_id
       field :description
       field :effective_at
       # As it was given.
       field :event_selector
+      field :headers
       field :ordered
+      # What verifies its signatures, with `v1a`.
+      field :public_key
+      field :rate_limit_per_second
       field :retry, "RetryPolicy"
+      field :signature
       field :status
       # Why it is disabled: gone, backlog_full, by_customer.
       field :status_reason
+      field :transform, "Transform"
       field :updated_at
       field :version
       field :webhook_url
@@ -415,12 +491,22 @@ module Sluice
 
     class SubscriptionChange < Record
       field :batch, "BatchPolicy"
+      field :body
       field :description
       field :event_selector
+      field :headers
       field :ordered
+      field :rate_limit_per_second
       field :retry, "RetryPolicy"
       field :status
+      field :transform, "Transform"
       field :webhook_url
+    end
+
+    class SubscriptionHealth < Record
+      field :backlog_deliveries
+      field :backlog_events
+      field :workflow_id
     end
 
     class SubscriptionPage < Record
@@ -434,23 +520,102 @@ module Sluice
 
     class SubscriptionWithSecret < Record
       field :batch, "BatchPolicy"
+      field :body
       field :created_at
       field :customer_id
       field :description
       field :effective_at
       # As it was given.
       field :event_selector
+      field :headers
       field :ordered
+      # What verifies its signatures, with `v1a`.
+      field :public_key
+      field :rate_limit_per_second
       field :retry, "RetryPolicy"
-      # Shown this once.
+      # Shown this once; not with `v1a`.
       field :secret
+      field :signature
       field :status
       # Why it is disabled: gone, backlog_full, by_customer.
       field :status_reason
+      field :transform, "Transform"
       field :updated_at
       field :version
       field :webhook_url
       field :workflow_id
+    end
+
+    class System < Record
+      field :customers
+      field :dead_letters
+      field :dependencies, "SystemDependencie"
+      field :engine
+      field :environment
+      field :lanes
+      field :queue, "SystemQueue"
+      field :ready
+      field :roles
+      field :shards, "SystemShard"
+      field :started_at
+      field :streams_open
+      field :version
+    end
+
+    class SystemDependencie < Record
+      field :name
+      field :reason
+      field :state
+    end
+
+    SYSTEM_DEPENDENCIE_STATE = %w[lost].freeze
+
+    SYSTEM_ENGINE = %w[embedded distributed].freeze
+
+    class SystemQueue < Record
+      field :deliveries
+      field :events
+    end
+
+    SYSTEM_ROLE = %w[ingest processor].freeze
+
+    class SystemShard < Record
+      field :lag_ms
+      field :progress_age_ms
+      field :restarts
+      field :running
+      field :shard
+      field :unsettled_events
+    end
+
+    class Transform < Record
+      # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a
+      # string that is one `{{ expression }}` becomes its value with its type.
+      field :template
+    end
+
+    class TransformProblem < Record
+      field :line
+      field :message
+      field :pointer
+    end
+
+    class TransformResult < Record
+      # The webhook's body.
+      field :body
+      field :bytes
+      field :ok
+      field :error, "TransformProblem"
+    end
+
+    class TransformTrial < Record
+      field :body
+      field :event_id
+      # A template to try.
+      field :template
+      field :event_type
+      # Any JSON of at most 16 KiB.
+      field :payload
     end
 
     class Trial < Record
@@ -458,5 +623,31 @@ module Sluice
       # Any JSON of at most 16 KiB.
       field :payload
     end
+
+    class Usage < Record
+      field :granularity
+      field :group_by
+      field :since
+      field :until
+      field :usage, "UsagePeriod"
+    end
+
+    USAGE_GRANULARITY = %w[minute hour day].freeze
+
+    USAGE_GROUP_BY = %w[none event_type workflow_id].freeze
+
+    class UsagePeriod < Record
+      field :accepted
+      field :bytes
+      field :delivered
+      # `null` for events without a type; `other` for those of types beyond the limit.
+      field :event_type
+      field :failed
+      field :start
+      field :unmatched
+      field :workflow_id
+    end
+
+    WEBHOOK_BODY = %w[array single].freeze
   end
 end
