@@ -221,7 +221,7 @@ fn kind(document: &Value, schema: &Value) -> String {
 fn prose(value: &Value) -> String {
     let text = text(value);
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return text;
     }
     let mut out = String::new();

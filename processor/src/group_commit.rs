@@ -30,7 +30,7 @@ pub(crate) enum GroupWrite {
 /// How a write ended, with what it took to be made.
 enum EndedWrite {
     Committed(Box<Commit>),
-    Checkpoint(CheckpointWrite),
+    Checkpoint(Box<CheckpointWrite>),
 }
 
 /// A write of a shard's checkpoint, and of the usage that goes with it.
@@ -173,7 +173,7 @@ impl GroupCommit {
         self.writing = None;
         let write = match ended? {
             EndedWrite::Committed(commit) => return Ok(GroupWrite::Committed(commit)),
-            EndedWrite::Checkpoint(write) => write,
+            EndedWrite::Checkpoint(write) => *write,
         };
         if let Some(shard) = &mut self.shard {
             shard.usage = Some(write.usage);
@@ -221,7 +221,7 @@ impl CheckpointWrite {
                 tokio::time::sleep(store_wait(&error, 0)).await;
             }
         }
-        Ok(EndedWrite::Checkpoint(self))
+        Ok(EndedWrite::Checkpoint(Box::new(self)))
     }
 
     /// Usage comes before the checkpoint that passes its records.

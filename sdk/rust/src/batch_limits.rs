@@ -154,7 +154,7 @@ mod tests {
             BatcherOptions { batch_events_max: 0, ..good.clone() },
             BatcherOptions { batch_events_max: 10_001, ..good.clone() },
             BatcherOptions { batch_bytes_max: 10, ..good.clone() },
-            BatcherOptions { queue_bytes_max: 10, ..good.clone() },
+            BatcherOptions { queue_bytes_max: 10, ..good },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

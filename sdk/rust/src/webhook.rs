@@ -38,7 +38,7 @@ pub enum WebhookError {
 }
 
 enum WebhookKey {
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
     Public(signature::UnparsedPublicKey<Vec<u8>>),
 }
 
@@ -132,7 +132,7 @@ fn key_of(secret: &str) -> Result<WebhookKey, WebhookError> {
     let decode =
         |text: &str| BASE64.decode(text).ok().filter(|bytes| !bytes.is_empty()).ok_or(WebhookError::Secret);
     if let Some(text) = secret.strip_prefix("whsec_") {
-        return Ok(WebhookKey::Shared(hmac::Key::new(hmac::HMAC_SHA256, &decode(text)?)));
+        return Ok(WebhookKey::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &decode(text)?))));
     }
     let bytes = decode(secret.strip_prefix("whpk_").ok_or(WebhookError::Secret)?)?;
     if bytes.len() != 32 {

@@ -140,7 +140,12 @@ impl Catalogue for SqliteCatalogue {
 
     async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
         let (reply, answer) = oneshot::channel();
-        self.ask("changing the catalogue", CatalogueRequest::Change { change, reply }, answer).await?
+        self.ask(
+            "changing the catalogue",
+            CatalogueRequest::Change { change: Box::new(change), reply },
+            answer,
+        )
+        .await?
     }
 }
 

@@ -141,8 +141,14 @@ mod tests {
 
     #[test]
     fn a_body_that_grows_too_long_fails() {
-        let shaped = shaped(WebhookBody::Array, Some(r#""{{ 'x' * 600 }}""#));
-        assert!(made(&shaped, r#"[{"payload":1}]"#).is_ok());
-        assert!(made(&shaped, TWO).unwrap_err().message.contains("more than 1024 bytes"));
+        let shaped = shaped(WebhookBody::Array, Some(r#""{{ payload }}""#));
+        let event = format!(r#"{{"payload":"{}"}}"#, "x".repeat(600));
+        assert!(made(&shaped, &format!("[{event}]")).is_ok());
+        assert!(
+            made(&shaped, &format!("[{event},{event}]"))
+                .unwrap_err()
+                .message
+                .contains("more than 1024 bytes")
+        );
     }
 }

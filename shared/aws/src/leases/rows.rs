@@ -121,6 +121,7 @@ pub enum LeaseOrder {
 
 /// A row of any kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most rows of the table are leases")]
 pub enum LeaseTableRow {
     /// A shard's.
     Lease(LeaseRow),
@@ -158,6 +159,7 @@ pub enum TakeFrom {
 
 /// What became of a conditional change.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one is made for each change, and not kept")]
 pub enum Written {
     /// It was made.
     Yes,

@@ -41,7 +41,7 @@ pub enum SigningKeyError {
 #[derive(Debug)]
 pub enum SigningKey {
     /// HMAC-SHA256.
-    V1(hmac::Key),
+    V1(Box<hmac::Key>),
     /// ed25519.
     V1a(Box<Ed25519KeyPair>),
 }
@@ -54,7 +54,7 @@ impl SigningKey {
     pub fn parse(text: &str) -> Result<Self, SigningKeyError> {
         match text.strip_prefix(PRIVATE_KEY_PREFIX) {
             Some(encoded) => private_key(encoded).ok_or(SigningKeyError::NoPrivateKey),
-            None => Ok(Self::V1(hmac::Key::new(hmac::HMAC_SHA256, &shared_secret(text)?))),
+            None => Ok(Self::V1(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &shared_secret(text)?)))),
         }
     }
 

@@ -19,7 +19,7 @@ const BATCH_MAX: usize = 256;
 #[derive(Debug)]
 pub(super) enum CatalogueRequest {
     Changes { since: Revision, reply: oneshot::Sender<Result<Changes, PortError>> },
-    Change { change: CatalogueChange, reply: oneshot::Sender<Result<(), CatalogueError>> },
+    Change { change: Box<CatalogueChange>, reply: oneshot::Sender<Result<(), CatalogueError>> },
     Close { reply: oneshot::Sender<Result<(), PortError>> },
 }
 
@@ -58,7 +58,7 @@ impl Writer {
             let mut changes = Vec::new();
             for request in batch.drain(..) {
                 match request {
-                    CatalogueRequest::Change { change, reply } => changes.push((change, reply)),
+                    CatalogueRequest::Change { change, reply } => changes.push((*change, reply)),
                     CatalogueRequest::Changes { since, reply } => {
                         // Changes that came before this read are made before it.
                         self.change(std::mem::take(&mut changes)).await;
