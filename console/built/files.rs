@@ -2,17 +2,17 @@
 [
     ConsoleFile {
         name: "index.html",
-        hash: "7fe90f31b2c7",
+        hash: "c349cfad6d2e",
         kind: FileKind::Html,
         gzip: include_bytes!("index.html.gz"),
         brotli: include_bytes!("index.html.br"),
     },
     ConsoleFile {
-        name: "console-27df0d59ff65.js",
-        hash: "27df0d59ff65",
+        name: "console-5e72ce841c8e.js",
+        hash: "5e72ce841c8e",
         kind: FileKind::Script,
-        gzip: include_bytes!("console-27df0d59ff65.js.gz"),
-        brotli: include_bytes!("console-27df0d59ff65.js.br"),
+        gzip: include_bytes!("console-5e72ce841c8e.js.gz"),
+        brotli: include_bytes!("console-5e72ce841c8e.js.br"),
     },
     ConsoleFile {
         name: "console-ca514709ddae.css",

@@ -453,7 +453,7 @@ export const texts = {
     p99: "p99",
     backlog: "Backlog",
     nothingWaits: "nothing waits",
-    breaker: "Breaker",
+    eventsWait: "events wait for a retry",
     testTaken: "The endpoint took the test event.",
     testRefused: "The endpoint did not take the test event.",
     secretTitle: "The signing secret",

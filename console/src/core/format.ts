@@ -36,6 +36,7 @@ export function localTime(date: Date, now = new Date()): string {
 
 /** As an axis of a chart shows it. */
 export function axisTime(date: Date, spanMs: number): string {
+  if (spanMs < 10 * 60_000) return clock.format(date);
   return spanMs > 2 * 86_400_000 ? dayOnly.format(date) : minuteClock.format(date);
 }
 

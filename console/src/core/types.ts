@@ -102,10 +102,8 @@ export interface WhereItWent {
 }
 
 export interface SubscriptionHealth {
-  backlog_deliveries?: number;
-  backlog_events?: number;
-  oldest_due?: string | null;
-  breaker?: string | null;
+  backlog_deliveries: number;
+  backlog_events: number;
 }
 
 export interface DeadLetter {

@@ -6,7 +6,7 @@ import { hostOf, useWorld } from "../core/context.ts";
 import { count, duration } from "../core/format.ts";
 import { useAction, useLoad } from "../core/load.ts";
 import { goTo, linkTo } from "../core/route.ts";
-import type { Attempt, SentTrial, Subscription } from "../core/types.ts";
+import type { Attempt, SentTrial, Subscription, SubscriptionHealth } from "../core/types.ts";
 import { Attempts } from "../parts/attempts.tsx";
 import { Button, Card, Empty, Facts, Failure, Loading, Notice, Status, StatusCode, Time, ViewHead } from "../parts/basics.tsx";
 import { Chart } from "../parts/chart.tsx";
@@ -180,7 +180,7 @@ function Settings({ one }: { one: Subscription }) {
 }
 
 /** Attempts by when they were, and the latencies among them. */
-function Health({ attempts, health }: { attempts: Attempt[] | null; health: { backlog_events?: number; backlog_deliveries?: number; oldest_due?: string | null; breaker?: string | null } | null }) {
+function Health({ attempts, health }: { attempts: Attempt[] | null; health: SubscriptionHealth | null }) {
   const t = texts.subscription;
   if (!attempts) return <Loading rows={3} />;
   const taken = attempts.filter((one) => !one.error && one.status_code !== null && one.status_code < 300);
@@ -192,8 +192,7 @@ function Health({ attempts, health }: { attempts: Attempt[] | null; health: { ba
         <Figure name={t.taken} value={attempts.length === 0 ? "–" : `${Math.round((taken.length / attempts.length) * 100)} %`} note={t.ofLast(attempts.length)} />
         <Figure name={t.p50} value={latencies.length ? duration(quantile(0.5)!) : "–"} />
         <Figure name={t.p99} value={latencies.length ? duration(quantile(0.99)!) : "–"} />
-        {health?.backlog_events !== undefined && <Figure name={t.backlog} value={count(health.backlog_events)} note={health.oldest_due ? <Time value={health.oldest_due} ago /> : t.nothingWaits} />}
-        {health?.breaker && <Figure name={t.breaker} value={<Status value={health.breaker} />} />}
+        {health && <Figure name={t.backlog} value={count(health.backlog_events)} note={health.backlog_events === 0 ? t.nothingWaits : t.eventsWait} />}
       </div>
       {attempts.length > 1 && <AttemptChart attempts={attempts} />}
     </div>
