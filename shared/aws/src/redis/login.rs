@@ -28,8 +28,7 @@ impl RedisLogin {
         let url = url.ok_or_else(|| refused("aws.redis_url", &"it is empty"))?;
         let password = SecretSource::of(&config.redis_password, config.redis_password_file.as_deref());
         let text = url.read().map_err(|error| refused("aws.redis_url_file", &error))?;
-        let mut redis =
-            Config::from_url(&text).map_err(|error| refused("aws.redis_url", &error.details()))?;
+        let mut redis = parse(&text)?;
         let login = Self { url, password, poll: Duration::from_millis(config.secrets_poll_ms) };
         (redis.username, redis.password) = login.read()?;
         let may_change = login.url.is_file() || login.password.as_ref().is_some_and(SecretSource::is_file);
@@ -38,7 +37,7 @@ impl RedisLogin {
 
     fn read(&self) -> Result<Credentials, PortError> {
         let url = self.url.read().map_err(|error| refused("aws.redis_url_file", &error))?;
-        let url = Config::from_url(&url).map_err(|error| refused("aws.redis_url", &error.details()))?;
+        let url = parse(&url)?;
         let password = self.password.as_ref().map(SecretSource::read).transpose();
         let password = password.map_err(|error| refused("aws.redis_password_file", &error))?;
         Ok((url.username, password.or(url.password)))
@@ -57,6 +56,14 @@ impl CredentialProvider for RedisLogin {
     fn refresh_interval(&self) -> Option<Duration> {
         Some(self.poll)
     }
+}
+
+/// Reads a URL; the client library itself would take any scheme.
+fn parse(url: &str) -> Result<Config, PortError> {
+    if !url.starts_with("redis") {
+        return Err(refused("aws.redis_url", &"it begins with neither redis:// nor rediss://"));
+    }
+    Config::from_url(url).map_err(|error| refused("aws.redis_url", &error.details()))
 }
 
 fn refused(field: &str, detail: &dyn std::fmt::Display) -> PortError {
