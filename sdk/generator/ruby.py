@@ -5,6 +5,10 @@ from . import model
 HEADER = "# frozen_string_literal: true\n\n# {subject}\n# Written by sdk/generate from the OpenAPI documents; do not edit.\n\n"
 
 
+# Words of the language that parameters may be named after.
+KEYWORDS = {"begin", "end", "until", "while", "if", "in", "next", "redo", "retry", "then", "when"}
+
+
 def files(api):
     yield "ruby/lib/sluice/types.rb", types(api)
     yield "ruby/lib/sluice/methods.rb", methods(api)
@@ -67,7 +71,12 @@ def path_of(operation):
 
 
 def query_of(fields):
-    return "{ " + ", ".join(f"{one.name}: {one.name}" for one in fields) + " }"
+    return "{ " + ", ".join(f"{one.name}: {value_of(one.name)}" for one in fields) + " }"
+
+
+def value_of(name):
+    """A parameter's value; one that is named like a keyword of Ruby cannot be read by its name."""
+    return f"binding.local_variable_get(:{name})" if name in KEYWORDS else name
 
 
 def signature(name, arguments):

@@ -105,10 +105,6 @@ pub(crate) enum Action {
     Deny { service: Service, for_ms: u64 },
     /// The stream is deleted and made again under its name.
     ReplaceStream,
-    /// An operator pauses a shard, and resumes it after a while.
-    PauseShard { which: usize, for_ms: u64 },
-    /// An operator hands a shard over to a process.
-    HandOver { which: usize },
 }
 
 /// How often calls of a service fail, in a thousand.
@@ -219,7 +215,7 @@ fn action(dice: &mut Dice) -> Action {
     let for_ms = dice.within(300, 4_000);
     let back_ms = dice.within(50, 3_000);
     let service = SERVICES[dice.within(0, SERVICES.len() as u64) as usize];
-    match dice.within(0, 20) {
+    match dice.within(0, 17) {
         0 | 1 => Action::KillProcessor { which, back_ms },
         2..5 => Action::PauseProcessor { which, for_ms: dice.within(300, 9_000) },
         5 => Action::StopProcessor { which, back_ms },
@@ -231,8 +227,6 @@ fn action(dice: &mut Dice) -> Action {
         12 => Action::Outage { service, for_ms },
         13 | 14 => Action::Deny { service, for_ms },
         15 => Action::ReplaceStream,
-        16 | 17 => Action::HandOver { which },
-        18 => Action::PauseShard { which, for_ms },
         _ => Action::Cut { which, service, for_ms },
     }
 }

@@ -9,7 +9,6 @@ use crate::planted::Planted;
 use crate::process::{Role, SimProcess};
 use crate::world::World;
 use parking_lot::Mutex;
-use sluice_ports::log::ShardId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,8 +33,6 @@ struct SimulatedRun {
     processes: Vec<SimProcess>,
     /// When a process of which role comes back.
     back: Vec<(u64, Role)>,
-    /// When an operator resumes which shard.
-    resumed: Vec<(u64, ShardId)>,
     next: u32,
 }
 
@@ -54,13 +51,7 @@ pub(crate) fn run(seed: u64, planted: Option<Planted>) -> RunOutcome {
 
 /// Runs a world to its end. Its thread's time and dice are set.
 pub(crate) fn run_world(world: &Arc<World>) -> RunOutcome {
-    let mut run = SimulatedRun {
-        world: Arc::clone(world),
-        processes: Vec::new(),
-        back: Vec::new(),
-        resumed: Vec::new(),
-        next: 0,
-    };
+    let mut run = SimulatedRun { world: Arc::clone(world), processes: Vec::new(), back: Vec::new(), next: 0 };
     world.tell(|| format!("{:?}", world.plan));
     (0..world.plan.processors).for_each(|_| run.start(Role::Processor));
     (0..world.plan.edges).for_each(|_| run.start(Role::Edge));
@@ -164,16 +155,6 @@ impl SimulatedRun {
                 world.ledger.lock().count("denials");
             }
             Action::ReplaceStream => world.replace_stream(),
-            Action::PauseShard { which, for_ms } => {
-                let Some(shard) = world.table.lock().pause(which, now_ms) else { return };
-                self.resumed.push((now_ms + for_ms, shard));
-                world.ledger.lock().count("shards paused");
-            }
-            Action::HandOver { which } => {
-                let Some(told) = world.table.lock().pin(which) else { return };
-                world.tell(|| told);
-                world.ledger.lock().count("shards handed over");
-            }
             Action::Cut { which, .. } => {
                 let Some(at) = self.nth(role, which) else { return };
                 world.cut(Some(self.processes[at].who), action);
@@ -193,13 +174,6 @@ impl SimulatedRun {
             self.back.iter().filter(|(at, _)| *at <= now_ms || quiet).map(|(_, role)| *role).collect();
         self.back.retain(|(at, _)| *at > now_ms && !quiet);
         due.into_iter().for_each(|role| self.start(role));
-        self.resumed.retain(|(at, shard)| {
-            let waits = *at > now_ms && !quiet;
-            if !waits {
-                world.table.lock().resume(shard);
-            }
-            waits
-        });
     }
 
     /// What must hold at every moment.

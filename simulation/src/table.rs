@@ -3,9 +3,7 @@
 use crate::plan::Service;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
-use sluice_aws::leases::{
-    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written,
-};
+use sluice_aws::leases::{LeaseOrder, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
 use sluice_aws::log::{ShardInfo, StreamIdentity};
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
@@ -18,39 +16,6 @@ pub(crate) struct Table {
     workers: BTreeMap<String, u64>,
     /// The stream that the leases are kept for.
     pub(crate) stream: Option<StreamIdentity>,
-}
-
-impl Table {
-    /// The nth shard that takes orders.
-    fn nth(&mut self, which: usize) -> Option<&mut LeaseRow> {
-        let open = self.leases.values_mut().filter(|row| row.checkpoint != Position::END);
-        let mut open: Vec<_> = open.collect();
-        let count = open.len();
-        (count > 0).then(|| open.swap_remove(which % count))
-    }
-
-    /// An operator pauses a shard.
-    pub(crate) fn pause(&mut self, which: usize, now_ms: u64) -> Option<ShardId> {
-        let row = self.nth(which)?;
-        row.orders.paused_ms = Some(now_ms);
-        Some(row.shard.clone())
-    }
-
-    /// An operator takes all orders back.
-    pub(crate) fn resume(&mut self, shard: &ShardId) {
-        if let Some(row) = self.leases.get_mut(shard) {
-            row.orders = LeaseOrders::default();
-        }
-    }
-
-    /// An operator hands a shard over to a process, which may have died.
-    pub(crate) fn pin(&mut self, which: usize) -> Option<String> {
-        let workers = self.workers.len();
-        let worker = self.workers.keys().nth(which % workers.max(1))?.clone();
-        let row = self.nth(which)?;
-        row.orders.pinned_to = Some(worker.clone());
-        Some(format!("{} is pinned to {worker}", row.shard))
-    }
 }
 
 /// The table as one process sees it.
@@ -135,7 +100,7 @@ impl LeaseRows for SimTable {
         from: TakeFrom,
         stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
-        let (me, who, seen, made_s) = (me.to_owned(), self.who, row.clone(), stream.made_s());
+        let (me, who, made_s, seen) = (me.to_owned(), self.who, stream.made_s(), row.clone());
         let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} is taken by p{who} from {:?}", row.shard, row.owner));
             world.ledger.lock().count("leases taken");
@@ -150,7 +115,7 @@ impl LeaseRows for SimTable {
         self.change(&row.shard, holds, change).await
     }
 
-    /// Operators of the simulation write their orders themselves.
+    /// Nobody gives orders in the simulation.
     async fn order(&self, seen: &LeaseRow, _: &LeaseOrder) -> Result<bool, PortError> {
         self.world.broken("processes give no orders", &seen.shard.to_string());
         Ok(false)

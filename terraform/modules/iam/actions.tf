@@ -14,6 +14,8 @@ locals {
       "kinesis:GetRecords",
       "kinesis:GetShardIterator",
       "kinesis:ListShards",
+      # Events of the product itself: dead letters, disabled subscriptions, high backlogs.
+      "kinesis:PutRecords",
     ]
     provision = [
       "kinesis:DescribeStreamSummary",

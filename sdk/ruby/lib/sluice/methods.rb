@@ -192,7 +192,7 @@ module Sluice
 
     # Events and bytes by minute, hour or day.
     def usage(since: nil, until: nil, granularity: nil, group_by: nil)
-      Types::Usage.wrap(call("GET", "/v1/usage", query: { since: since, until: until, granularity: granularity, group_by: group_by }))
+      Types::Usage.wrap(call("GET", "/v1/usage", query: { since: since, until: binding.local_variable_get(:until), granularity: granularity, group_by: group_by }))
     end
   end
 
@@ -402,7 +402,7 @@ module Sluice
 
     # Events and bytes by minute, hour or day.
     def usage(customer_id, since: nil, until: nil, granularity: nil, group_by: nil)
-      Types::Usage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/usage", query: { since: since, until: until, granularity: granularity, group_by: group_by }))
+      Types::Usage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/usage", query: { since: since, until: binding.local_variable_get(:until), granularity: granularity, group_by: group_by }))
     end
 
     # This process: its roles, shards, dependencies and version.

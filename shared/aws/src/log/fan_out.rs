@@ -109,6 +109,8 @@ impl FanOut {
             let event = match tokio::time::timeout(self.watchdog, events.recv()).await {
                 Err(_silent) => {
                     tracing::warn!(%shard, "the subscription went silent; beginning another");
+                    // The consumer may have been deregistered: the next try looks for it.
+                    *self.arn.lock().await = None;
                     return Ok(Ended::Again);
                 }
                 Ok(Ok(None)) => return Ok(Ended::Again),

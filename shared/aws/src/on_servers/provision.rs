@@ -88,7 +88,7 @@ async fn what_does_not_exist_is_named_with_the_command_that_makes_it() {
     assert!(wrong.iter().all(is_missing), "{wrong:?}");
 
     let schema = format!("none_{:016x}", random_u128() as u64);
-    let url = format!("{}?options[search_path]={schema}", config.postgres_url);
+    let url = format!("{}&options[search_path]={schema}", config.postgres_url);
     let catalogue = PostgresCatalogue::new(&AwsConfig { postgres_url: url, ..config }).unwrap();
     let error: PortError = catalogue.changes(Revision::default()).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::Denied);
