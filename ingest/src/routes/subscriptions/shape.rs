@@ -11,9 +11,27 @@ use sluice_shape::{JsonTemplate, ShapeLimits, TransformError};
 
 /// What each event is put through.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Box<RawValue>")]
 pub(super) struct TransformField {
     pub template: Box<RawValue>,
+}
+
+impl TryFrom<Box<RawValue>> for TransformField {
+    type Error = String;
+
+    /// Derived code alone would also take an array of the fields.
+    fn try_from(json: Box<RawValue>) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct TransformObject {
+            template: Box<RawValue>,
+        }
+        if !json.get().starts_with('{') {
+            return Err("`transform` must be an object".into());
+        }
+        let object: TransformObject = serde_json::from_str(json.get()).map_err(|error| error.to_string())?;
+        Ok(Self { template: object.template })
+    }
 }
 
 impl TransformField {

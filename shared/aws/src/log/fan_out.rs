@@ -45,6 +45,8 @@ pub(super) struct FanOut {
 enum Ended {
     /// Another subscription follows.
     Again,
+    /// It brought nothing at all; another one follows, after a look for the consumer.
+    Empty,
     /// The shard is closed and wholly read, or nobody listens.
     ForEver,
 }
@@ -72,6 +74,8 @@ impl FanOut {
             let again_at = Instant::now() + SUBSCRIBE_GAP;
             match self.follow(&shard, &mut after, &sender).await {
                 Ok(Ended::Again) => {}
+                // The consumer may have been deregistered: the next try registers it.
+                Ok(Ended::Empty) => *self.arn.lock().await = None,
                 Ok(Ended::ForEver) => return,
                 Err(error) => {
                     if sender.send(Err(error)).await.is_err() {
@@ -105,23 +109,23 @@ impl FanOut {
                 return Err(error);
             }
         };
+        let mut ended = Ended::Empty;
         loop {
             let event = match tokio::time::timeout(self.watchdog, events.recv()).await {
                 Err(_silent) => {
                     tracing::warn!(%shard, "the subscription went silent; beginning another");
-                    // The consumer may have been deregistered: the next try looks for it.
-                    *self.arn.lock().await = None;
-                    return Ok(Ended::Again);
+                    return Ok(ended);
                 }
-                Ok(Ok(None)) => return Ok(Ended::Again),
+                Ok(Ok(None)) => return Ok(ended),
                 Ok(Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event)))) => event,
                 Ok(Ok(Some(_other))) => continue,
                 Ok(Err(error)) => {
                     // Broken connections are a subscription's usual end.
                     tracing::debug!(%shard, %error, "the subscription broke off; beginning another");
-                    return Ok(Ended::Again);
+                    return Ok(ended);
                 }
             };
+            ended = Ended::Again;
             let continuation = Position::from_decimal(event.continuation_sequence_number());
             let page = page(event);
             let last = page.records.last().map(|record| record.position);

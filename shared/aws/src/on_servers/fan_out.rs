@@ -11,10 +11,10 @@ use sluice_ports::Log;
 use sluice_ports::log::{LogItem, Position};
 use std::time::Duration;
 
-const WAIT: Duration = Duration::from_secs(180);
+const WAIT: Duration = Duration::from_secs(240);
 
 fn pushed(config: AwsConfig) -> AwsConfig {
-    AwsConfig { fan_out_consumer: "pushed".into(), fan_out_watchdog_ms: 5000, ..config }
+    AwsConfig { fan_out_consumer: "pushed".into(), fan_out_watchdog_ms: 8000, ..config }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,11 +92,18 @@ async fn a_consumer_that_was_deregistered_is_registered_again() {
 
     let described = clients.kinesis.describe_stream_summary().stream_name(&config.stream).send().await;
     let arn = described.unwrap().stream_description_summary.unwrap().stream_arn;
-    let deregister = clients.kinesis.deregister_stream_consumer().stream_arn(arn);
-    deregister.consumer_name(&config.fan_out_consumer).send().await.unwrap();
-    // The subscription ends, and the next one needs the consumer.
+    // The subscription ends, and the next one needs the consumer. A consumer
+    // that is being deleted may still be subscribed to, so its end is awaited.
     cable.set(Mode::Cut);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let deregister = clients.kinesis.deregister_stream_consumer().stream_arn(&arn);
+    deregister.consumer_name(&config.fan_out_consumer).send().await.unwrap();
+    let gone = async {
+        let describe = || clients.kinesis.describe_stream_consumer().stream_arn(&arn);
+        while describe().consumer_name(&config.fan_out_consumer).send().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(WAIT, gone).await.expect("the consumer is deleted");
     cable.set(Mode::Open);
     append_round(&direct, &mut writers).await;
     records.extend(read(&log, &mut at, 4).await);

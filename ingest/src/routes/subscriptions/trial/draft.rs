@@ -6,6 +6,7 @@ use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use crate::request::ApiRequest;
+use crate::request::only_object;
 use crate::routes::subscriptions::checked_selector;
 use crate::trials::on_own_thread;
 use http::StatusCode;
@@ -31,6 +32,7 @@ struct JudgeRequest {
     /// How many of the newest events to judge.
     last: Option<usize>,
     /// An event that is not stored, to be judged instead.
+    #[serde(default, deserialize_with = "only_object")]
     event: Option<DraftEvent>,
 }
 
