@@ -198,6 +198,19 @@ assert first.result(0) == "id-1"
         self.run_script(base, text)
         self.assertEqual(sent(base), [[2], [1, 3]])
 
+    def test_sending_imports_nothing(self) -> None:
+        # A thread that imports at the moment of a fork leaves the module's lock held in the child for ever.
+        base = server().script(ECHO)
+        text = """
+import sys
+imported = set(sys.modules)
+with client, client.batcher() as batcher:
+    batcher.send({"payload": 1}).result(30)
+    client.send_events([{"payload": 2}, {"payload": 3}])
+assert imported == set(sys.modules), set(sys.modules) - imported
+"""
+        self.run_script(base, text)
+
     @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
     def test_forks_while_threads_send(self) -> None:
         base = server().script(ECHO)

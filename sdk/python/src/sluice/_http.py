@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  `socket` imports it at the first connect; see tests/test_batcher.py on forks
 import http.client
 import select
 import socket
