@@ -492,16 +492,19 @@ impl Catalogue for Memory {
         Ok(Changes {
             revision,
             customers: state.customers.values().cloned().collect(),
-            keys: Vec::new(),
             subscriptions: state.subscriptions.values().cloned().collect(),
             deleted_subscriptions: state.deleted.clone(),
+            ..Changes::default()
         })
     }
 
     async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
         match change {
             CatalogueChange::PutCustomer(customer) => self.set_customer(customer),
-            CatalogueChange::PutKey(_) | CatalogueChange::RevokeKey { .. } => {}
+            CatalogueChange::PutKey(_)
+            | CatalogueChange::RevokeKey { .. }
+            | CatalogueChange::PutEventType(_)
+            | CatalogueChange::DeleteEventType { .. } => {}
             CatalogueChange::PutSubscription(subscription) => {
                 self.guard("put a subscription")?;
                 let before = self.subscription(subscription.id).map_or(0, |known| known.version);

@@ -38,14 +38,14 @@ const PROPAGATION: Duration = Duration::from_secs(1);
 
 /// The versions of the schema, the oldest first.
 fn migrations() -> Migrator {
-    let first = include_str!("catalogue/migrations/0001_rows.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "rows".into(),
-        MigrationType::Simple,
-        first.into_sql_str(),
-        false,
-    )])
+    let versions = [
+        ("rows", include_str!("catalogue/migrations/0001_rows.sql")),
+        ("event types", include_str!("catalogue/migrations/0002_event_types.sql")),
+    ];
+    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(versions).map(migration).collect())
 }
 
 /// The distributed [`Catalogue`].

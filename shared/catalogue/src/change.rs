@@ -1,18 +1,22 @@
 //! The rules of a change of the catalogue: which row it makes of the row that was there.
 
-use crate::row::{CatalogueRow, CatalogueRowKey, RowSlot};
-use sluice_model::{ApiKey, Customer, CustomerId, Subscription};
+use crate::row::{CatalogueRow, CatalogueRowKey, RowSlot, event_type_id};
+use sluice_model::{ApiKey, Customer, CustomerId, EventType, Subscription};
 use sluice_ports::catalogue::{CatalogueChange, CatalogueError};
 
 /// The row that a change is about.
 #[must_use]
-pub const fn row_key(change: &CatalogueChange) -> CatalogueRowKey {
+pub fn row_key(change: &CatalogueChange) -> CatalogueRowKey {
     match change {
         CatalogueChange::PutCustomer(customer) => (RowSlot::Customer, customer.id.to_bytes()),
         CatalogueChange::PutKey(key) => (RowSlot::Key, key.id.to_bytes()),
         CatalogueChange::RevokeKey { key, .. } => (RowSlot::Key, key.to_bytes()),
         CatalogueChange::PutSubscription(subscription) => (RowSlot::Subscription, subscription.id.to_bytes()),
         CatalogueChange::DeleteSubscription { id, .. } => (RowSlot::Subscription, id.to_bytes()),
+        CatalogueChange::PutEventType(new) => (RowSlot::EventType, event_type_id(new.customer, &new.name)),
+        CatalogueChange::DeleteEventType { customer, name } => {
+            (RowSlot::EventType, event_type_id(*customer, name))
+        }
     }
 }
 
@@ -23,9 +27,11 @@ pub const fn owner(change: &CatalogueChange) -> Option<CustomerId> {
     match change {
         CatalogueChange::PutCustomer(_)
         | CatalogueChange::RevokeKey { .. }
-        | CatalogueChange::DeleteSubscription { .. } => None,
+        | CatalogueChange::DeleteSubscription { .. }
+        | CatalogueChange::DeleteEventType { .. } => None,
         CatalogueChange::PutKey(key) => Some(key.customer),
         CatalogueChange::PutSubscription(subscription) => Some(subscription.customer),
+        CatalogueChange::PutEventType(event_type) => Some(event_type.customer),
     }
 }
 
@@ -60,6 +66,13 @@ pub fn apply(
             }
             _ => Err(CatalogueError::NotFound),
         },
+        CatalogueChange::PutEventType(new) => put_event_type(new, old),
+        CatalogueChange::DeleteEventType { customer, name } => match old {
+            Some(CatalogueRow::EventType(old)) if old.customer == customer && old.name == name => {
+                Ok(Some(CatalogueRow::DeletedEventType { customer, name }))
+            }
+            _ => Err(CatalogueError::NotFound),
+        },
     }
 }
 
@@ -87,4 +100,25 @@ fn put_subscription(new: Subscription, old: Option<CatalogueRow>) -> Result<Cata
         return Err(CatalogueError::Conflict(text));
     }
     Ok(CatalogueRow::Subscription(new))
+}
+
+/// A type keeps the time at which it was declared. One that says the same again
+/// leaves the row as it is.
+fn put_event_type(new: EventType, old: Option<CatalogueRow>) -> Result<Option<CatalogueRow>, CatalogueError> {
+    match old {
+        Some(CatalogueRow::EventType(old)) if old.says_the_same_as(&new) => Ok(None),
+        Some(CatalogueRow::EventType(old)) if old.customer == new.customer && old.name == new.name => {
+            Ok(Some(CatalogueRow::EventType(EventType { created_at_ms: old.created_at_ms, ..new })))
+        }
+        Some(CatalogueRow::DeletedEventType { customer, name })
+            if customer == new.customer && name == new.name =>
+        {
+            Ok(Some(CatalogueRow::EventType(new)))
+        }
+        None => Ok(Some(CatalogueRow::EventType(new))),
+        // Two names of the same 128 bits of SHA-256.
+        Some(_) => {
+            Err(CatalogueError::Conflict(format!("event type {:?} has another one's place", new.name)))
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The directory: the customers, keys and subscriptions that a process knows.
+//! The directory: the customers, keys, subscriptions and event types that a process knows.
 //! They are in memory, are read without a lock, and are kept up to date by
 //! polling the catalogue for changes.
 //!
@@ -6,11 +6,13 @@
 //! process runs; its state is swapped when it changes. So whoever holds an entry
 //! sees changes without looking it up again, and each customer has one limiter.
 
+mod declared;
 mod entry;
 mod publish;
 mod refresher;
 mod striped_map;
 
+pub use declared::DeclaredType;
 pub use entry::{CustomerEntry, CustomerState, KeyEntry};
 pub use refresher::Refresher;
 
@@ -188,6 +190,16 @@ impl Directory {
         for (customer, id) in changes.deleted_subscriptions {
             if let Some(state) = self.touch(&mut touched, customer) {
                 state.remove_subscription(id);
+            }
+        }
+        for event_type in changes.event_types {
+            if let Some(state) = self.touch(&mut touched, event_type.customer) {
+                state.put_event_type(event_type);
+            }
+        }
+        for (customer, name) in changes.deleted_event_types {
+            if let Some(state) = self.touch(&mut touched, customer) {
+                state.remove_event_type(&name);
             }
         }
         let mut new_keys = Vec::new();

@@ -1,4 +1,4 @@
-//! The catalogue of customers, API keys and subscriptions: what a process knows
+//! The catalogue of customers, API keys, subscriptions and event types: what a process knows
 //! of it ([`directory`]), the rules by which it changes ([`change`], [`row`]), and
 //! how secrets are made and sealed ([`secrets`], [`sealing`]).
 

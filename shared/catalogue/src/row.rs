@@ -1,10 +1,12 @@
 //! A row of the catalogue as it is stored, its checksum, and the digest of many rows.
 
+use crate::secrets::sha256;
 use serde::{Deserialize, Serialize};
-use sluice_model::{ApiKey, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_model::{ApiKey, Customer, CustomerId, EventType, Subscription, SubscriptionId};
 use sluice_ports::catalogue::Changes;
 
-/// The kinds of rows. A subscription and the mark of its deletion share a slot.
+/// The kinds of rows. A subscription or an event type and the mark of its deletion
+/// share a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowSlot {
     /// A customer.
@@ -13,10 +15,12 @@ pub enum RowSlot {
     Key,
     /// A subscription, deleted or not.
     Subscription,
+    /// An event type, deleted or not.
+    EventType,
 }
 
 impl RowSlot {
-    const ALL: [Self; 3] = [Self::Customer, Self::Key, Self::Subscription];
+    const ALL: [Self; 4] = [Self::Customer, Self::Key, Self::Subscription, Self::EventType];
 
     /// The slot's name in the database.
     #[must_use]
@@ -25,6 +29,7 @@ impl RowSlot {
             Self::Customer => "customer",
             Self::Key => "key",
             Self::Subscription => "subscription",
+            Self::EventType => "event_type",
         }
     }
 
@@ -41,6 +46,7 @@ impl RowSlot {
             Self::Customer => b'c',
             Self::Key => b'k',
             Self::Subscription => b's',
+            Self::EventType => b't',
         }
     }
 
@@ -53,6 +59,14 @@ impl RowSlot {
 
 /// The place of a row: its slot and its id.
 pub type CatalogueRowKey = (RowSlot, [u8; 16]);
+
+/// The id of an event type's row: the first half of SHA-256 over the customer's id
+/// and the type's name.
+#[must_use]
+pub fn event_type_id(customer: CustomerId, name: &str) -> [u8; 16] {
+    let hash = sha256(&[&customer.to_bytes()[..], name.as_bytes()].concat());
+    hash[..16].try_into().expect("sixteen bytes of 32")
+}
 
 /// The content of a row. Its JSON is the `body` of a [`StoredRow`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,17 +85,38 @@ pub enum CatalogueRow {
         /// The subscription.
         id: SubscriptionId,
     },
+    /// An event type.
+    EventType(EventType),
+    /// The mark that an event type was deleted.
+    DeletedEventType {
+        /// The customer that declared it.
+        customer: CustomerId,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl CatalogueRow {
     /// The place of the row.
     #[must_use]
-    pub const fn key(&self) -> CatalogueRowKey {
+    pub fn key(&self) -> CatalogueRowKey {
         match self {
             Self::Customer(customer) => (RowSlot::Customer, customer.id.to_bytes()),
             Self::Key(key) => (RowSlot::Key, key.id.to_bytes()),
             Self::Subscription(subscription) => (RowSlot::Subscription, subscription.id.to_bytes()),
             Self::DeletedSubscription { id, .. } => (RowSlot::Subscription, id.to_bytes()),
+            Self::EventType(EventType { customer, name, .. }) | Self::DeletedEventType { customer, name } => {
+                (RowSlot::EventType, event_type_id(*customer, name))
+            }
+        }
+    }
+
+    /// Whether the row only says that another one is gone.
+    #[must_use]
+    pub const fn is_tombstone(&self) -> bool {
+        match self {
+            Self::DeletedSubscription { .. } | Self::DeletedEventType { .. } => true,
+            Self::Customer(_) | Self::Key(_) | Self::Subscription(_) | Self::EventType(_) => false,
         }
     }
 
@@ -92,6 +127,8 @@ impl CatalogueRow {
             Self::Key(key) => changes.keys.push(key),
             Self::Subscription(subscription) => changes.subscriptions.push(subscription),
             Self::DeletedSubscription { customer, id } => changes.deleted_subscriptions.push((customer, id)),
+            Self::EventType(event_type) => changes.event_types.push(event_type),
+            Self::DeletedEventType { customer, name } => changes.deleted_event_types.push((customer, name)),
         }
     }
 }
@@ -101,7 +138,7 @@ impl CatalogueRow {
 pub struct StoredRow {
     /// The kind of row.
     pub slot: RowSlot,
-    /// The id of the customer, key or subscription.
+    /// The id of the customer, key or subscription, or [`event_type_id`].
     pub id: [u8; 16],
     /// The catalogue's revision at which the row was last written.
     pub revision: u64,

@@ -3,7 +3,7 @@
 
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_embedded::catalogue::SqliteCatalogue;
-use sluice_model::{Customer, CustomerStatus, Subscription, SubscriptionId};
+use sluice_model::{Customer, CustomerStatus, EventType, Subscription, SubscriptionId};
 use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::catalogue::contract::Sample;
 use sluice_ports::{Catalogue, PortError};
@@ -45,6 +45,32 @@ async fn a_change_is_known_when_it_answers() {
     assert!(!key.is_valid());
     directory.delete_subscription(sample.customer.id, sample.subscription.id).await.unwrap();
     assert!(entry.state().subscriptions.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_made_of_an_event_type_is_made_once_a_version() {
+    let running = running().await;
+    let directory = &running.directory;
+    let sample = Sample::new(1);
+    directory.put_customer(&sample.customer).await.unwrap();
+    let entry = directory.customer(sample.customer.id).unwrap();
+    assert!(!entry.declares_types());
+    directory.put_event_type(&sample.event_type).await.unwrap();
+    assert!(entry.declares_types());
+    let made = || {
+        let state = entry.state();
+        let declared = state.event_type("order.created").unwrap();
+        declared.made(|event_type| (event_type.enforce, String::from("compiled")))
+    };
+    let first = made();
+    // Another change of the customer leaves it as it is.
+    directory.put_key(&sample.key).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &made()));
+    let changed = EventType { enforce: false, ..sample.event_type.clone() };
+    directory.put_event_type(&changed).await.unwrap();
+    assert_eq!((first.0, made().0), (true, false));
+    directory.delete_event_type(sample.customer.id, "order.created").await.unwrap();
+    assert!(!entry.declares_types() && entry.state().event_type("order.created").is_none());
 }
 
 #[tokio::test]

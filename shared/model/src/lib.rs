@@ -9,6 +9,7 @@ pub mod config;
 pub mod customer;
 pub mod delivery;
 pub mod event_set;
+pub mod event_type;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod ids;
@@ -22,6 +23,7 @@ pub use batch::{Batch, Claim, EventMeta};
 pub use customer::{ApiKey, Customer, CustomerStatus};
 pub use delivery::{DeadLetter, DeadLetterReason, Delivery, EventRef, Fact, LastAttempt};
 pub use event_set::{EventSet, Run};
+pub use event_type::EventType;
 pub use ids::{ApiKeyId, BatchId, CustomerId, DeadLetterId, DeliveryId, EventId, Lane, SubscriptionId};
 pub use subscription::{
     BatchPolicy, ClientErrors, DisabledReason, RetryPolicy, SignatureScheme, Subscription, SubscriptionStatus,

@@ -1,11 +1,11 @@
-//! The catalogue: customers, their keys and their subscriptions.
+//! The catalogue: customers, their keys, their subscriptions and the types of their events.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
 use super::PortError;
 use async_trait::async_trait;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, EventType, Subscription, SubscriptionId};
 use std::time::Duration;
 
 /// A number that every change of the catalogue raises.
@@ -25,6 +25,10 @@ pub struct Changes {
     pub subscriptions: Vec<Subscription>,
     /// Subscriptions that were deleted.
     pub deleted_subscriptions: Vec<(CustomerId, SubscriptionId)>,
+    /// Event types, new or changed.
+    pub event_types: Vec<EventType>,
+    /// Event types that were deleted, by their names.
+    pub deleted_event_types: Vec<(CustomerId, String)>,
 }
 
 /// Why a change of the catalogue was not made.
@@ -66,9 +70,19 @@ pub enum CatalogueChange {
         /// The subscription.
         id: SubscriptionId,
     },
+    /// Declares an event type or replaces it; the time at which it was declared stays.
+    PutEventType(EventType),
+    /// Deletes an event type. A row stays behind, so that readers learn of it; the
+    /// name may be declared again.
+    DeleteEventType {
+        /// The customer that must have declared the type.
+        customer: CustomerId,
+        /// The type's name.
+        name: String,
+    },
 }
 
-/// Customers, keys and subscriptions, with a revision to poll.
+/// Customers, keys, subscriptions and event types, with a revision to poll.
 ///
 /// - **Durability**: a change is durable when it answers.
 /// - **Order**: `changes` never shows a change without all before it.
@@ -118,5 +132,15 @@ pub trait Catalogue: Send + Sync + 'static {
         id: SubscriptionId,
     ) -> Result<(), CatalogueError> {
         self.change(CatalogueChange::DeleteSubscription { customer, id }).await
+    }
+
+    /// Declares an event type of a customer, or replaces it.
+    async fn put_event_type(&self, event_type: &EventType) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::PutEventType(event_type.clone())).await
+    }
+
+    /// Deletes an event type of a customer.
+    async fn delete_event_type(&self, customer: CustomerId, name: &str) -> Result<(), CatalogueError> {
+        self.change(CatalogueChange::DeleteEventType { customer, name: name.to_owned() }).await
     }
 }

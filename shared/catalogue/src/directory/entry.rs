@@ -1,15 +1,18 @@
 //! The directory's entries: one customer, one key.
 
+use super::DeclaredType;
 use arc_swap::ArcSwap;
 use sluice_model::clock::now_ms;
 use sluice_model::limiter::Limiter;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, Subscription, SubscriptionId};
+use sluice_model::{
+    ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, EventType, Subscription, SubscriptionId,
+};
 use sluice_ports::catalogue::Revision;
 use sluice_ports::rates::RatedCustomer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 
-/// A customer with its keys and subscriptions at one revision.
+/// A customer with its keys, subscriptions and event types at one revision.
 #[derive(Debug, Clone)]
 pub struct CustomerState {
     /// The customer.
@@ -18,7 +21,9 @@ pub struct CustomerState {
     pub keys: Vec<Arc<ApiKey>>,
     /// The customer's subscriptions, ascending by id.
     pub subscriptions: Vec<Arc<Subscription>>,
-    /// The catalogue's revision at which the customer, a key or a subscription last changed.
+    /// The event types that the customer declared, ascending by name.
+    pub event_types: Vec<Arc<DeclaredType>>,
+    /// The catalogue's revision at which any of these last changed.
     pub revision: Revision,
 }
 
@@ -43,6 +48,32 @@ impl CustomerState {
         }
     }
 
+    /// A declared event type by its name.
+    #[must_use]
+    pub fn event_type(&self, name: &str) -> Option<&Arc<DeclaredType>> {
+        let at = self.event_type_place(name).ok()?;
+        self.event_types.get(at)
+    }
+
+    pub(super) fn put_event_type(&mut self, event_type: EventType) {
+        let place = self.event_type_place(&event_type.name);
+        let declared = Arc::new(DeclaredType::new(event_type));
+        match place {
+            Ok(at) => self.event_types[at] = declared,
+            Err(at) => self.event_types.insert(at, declared),
+        }
+    }
+
+    pub(super) fn remove_event_type(&mut self, name: &str) {
+        if let Ok(at) = self.event_type_place(name) {
+            self.event_types.remove(at);
+        }
+    }
+
+    fn event_type_place(&self, name: &str) -> Result<usize, usize> {
+        self.event_types.binary_search_by(|known| known.name.as_str().cmp(name))
+    }
+
     pub(super) fn put_key(&mut self, key: Arc<ApiKey>) {
         match self.keys.binary_search_by_key(&key.id, |known| known.id) {
             Ok(at) => self.keys[at] = key,
@@ -55,8 +86,9 @@ impl CustomerState {
 #[derive(Debug)]
 pub struct CustomerEntry {
     id: CustomerId,
-    /// Copies of two fields of the state, which each request reads.
+    /// Copies of what each request reads of the state.
     active: AtomicBool,
+    declares_types: AtomicBool,
     fan_out: AtomicU16,
     limiter: Limiter,
     state: ArcSwap<CustomerState>,
@@ -67,12 +99,14 @@ impl CustomerEntry {
         Self {
             id: customer.id,
             active: AtomicBool::new(is_active(&customer)),
+            declares_types: AtomicBool::new(false),
             fan_out: AtomicU16::new(customer.fan_out),
             limiter: Limiter::new(customer.rate_limit_per_second),
             state: ArcSwap::from_pointee(CustomerState {
                 customer,
                 keys: Vec::new(),
                 subscriptions: Vec::new(),
+                event_types: Vec::new(),
                 revision,
             }),
         }
@@ -82,7 +116,10 @@ impl CustomerEntry {
         self.active.store(is_active(&state.customer), Ordering::Relaxed);
         self.fan_out.store(state.customer.fan_out, Ordering::Relaxed);
         self.limiter.change(state.customer.rate_limit_per_second, limiter_now_ns);
+        let declares_types = !state.event_types.is_empty();
         self.state.store(Arc::new(state));
+        // After the state: whoever sees the flag sees the types.
+        self.declares_types.store(declares_types, Ordering::Release);
     }
 
     /// Its id.
@@ -95,6 +132,12 @@ impl CustomerEntry {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed)
+    }
+
+    /// True if the customer declared event types.
+    #[must_use]
+    pub fn declares_types(&self) -> bool {
+        self.declares_types.load(Ordering::Acquire)
     }
 
     /// The number of lanes that the customer's new events use.

@@ -3,7 +3,7 @@
 
 use super::Directory;
 use sluice_model::clock::now_ms;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
+use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, EventType, Subscription, SubscriptionId};
 use sluice_ports::PortError;
 use sluice_ports::catalogue::CatalogueError;
 use std::time::Duration;
@@ -63,6 +63,24 @@ impl Directory {
         id: SubscriptionId,
     ) -> Result<(), CatalogueError> {
         self.catalogue.delete_subscription(customer, id).await?;
+        Ok(self.refresh().await?)
+    }
+
+    /// Declares an event type, or replaces it.
+    ///
+    /// # Errors
+    /// As [`Self::put_customer`].
+    pub async fn put_event_type(&self, event_type: &EventType) -> Result<(), CatalogueError> {
+        self.catalogue.put_event_type(event_type).await?;
+        Ok(self.refresh().await?)
+    }
+
+    /// Deletes an event type.
+    ///
+    /// # Errors
+    /// As [`Self::put_customer`].
+    pub async fn delete_event_type(&self, customer: CustomerId, name: &str) -> Result<(), CatalogueError> {
+        self.catalogue.delete_event_type(customer, name).await?;
         Ok(self.refresh().await?)
     }
 

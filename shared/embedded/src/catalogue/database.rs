@@ -12,14 +12,14 @@ use std::time::Duration;
 
 /// The versions of the schema, the oldest first.
 fn migrations() -> Migrator {
-    let first = include_str!("../../migrations/sqlite/0001_catalogue.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "catalogue".into(),
-        MigrationType::Simple,
-        first.into_sql_str(),
-        false,
-    )])
+    let versions = [
+        ("catalogue", include_str!("../../migrations/sqlite/0001_catalogue.sql")),
+        ("event types", include_str!("../../migrations/sqlite/0002_event_types.sql")),
+    ];
+    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(versions).map(migration).collect())
 }
 
 /// Why the database could not do its part.
@@ -72,6 +72,16 @@ impl From<sqlx::migrate::MigrateError> for DatabaseError {
             other => Self::Damaged(other.to_string()),
         }
     }
+}
+
+/// The database as the version before event types made it, empty.
+#[cfg(test)]
+pub(super) async fn connect_without_event_types(path: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = options.connect().await.expect("a new database");
+    let first = migrations().iter().take(1).cloned().collect();
+    Migrator::with_migrations(first).run(&mut connection).await.expect("the first version");
+    connection
 }
 
 /// Opens the file with one exclusive connection: no second process, no

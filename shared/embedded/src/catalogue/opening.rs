@@ -6,14 +6,14 @@ use super::journal::{self, Journal, JournalContents};
 use super::recovery::{self, DatabaseCondition, RecoveryPlan};
 use super::writer::Writer;
 use crate::durable_file;
-use sluice_catalogue::row::{CatalogueRow, StoredRow};
+use sluice_catalogue::row::StoredRow;
 use sqlx::{Connection, SqliteConnection};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// Rows of deleted subscriptions that a start keeps. They tell readers of an older
+/// Rows of deleted subscriptions and event types that a start keeps. They tell readers of an older
 /// revision about the deletion, and no reader is older than the start. Fewer rows
 /// are not worth a write.
 const TOMBSTONES_MAX: usize = 10_000;
@@ -150,7 +150,7 @@ impl Opening {
         Err(self.both_damaged(finding, "its rows and the database's do not add up".to_owned()))
     }
 
-    /// Removes the rows of deleted subscriptions, under a revision of its own: if a
+    /// Removes the rows of deleted subscriptions and event types, under a revision of its own: if a
     /// crash comes before the journal is rewritten, the next start finds the
     /// database ahead.
     async fn drop_tombstones(
@@ -158,8 +158,7 @@ impl Opening {
         connection: &mut SqliteConnection,
         contents: &JournalContents,
     ) -> Result<bool, DatabaseError> {
-        let tombstone =
-            |row: &&StoredRow| matches!(row.decode(), Ok(CatalogueRow::DeletedSubscription { .. }));
+        let tombstone = |row: &&StoredRow| row.decode().is_ok_and(|row| row.is_tombstone());
         let tombstones: Vec<_> = contents.rows.values().filter(tombstone).collect();
         if tombstones.len() <= TOMBSTONES_MAX {
             return Ok(false);

@@ -1,5 +1,6 @@
 use super::*;
-use sluice_model::{Subscription, SubscriptionId};
+use sluice_catalogue::row::{CatalogueDigest, CatalogueRow, StoredRow};
+use sluice_model::{ApiKey, ApiKeyId, EventType, Subscription, SubscriptionId};
 use sluice_ports::catalogue::contract::{self, Sample};
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +19,12 @@ async fn rows(catalogue: &SqliteCatalogue) -> BTreeMap<String, String> {
     let subscriptions =
         all.subscriptions.iter().map(|found| (format!("s{}", found.id), json(serde_json::json!(found))));
     let gone = all.deleted_subscriptions.iter().map(|(_, id)| (format!("d{id}"), String::new()));
-    customers.chain(keys).chain(subscriptions).chain(gone).collect()
+    let types = all.event_types.iter();
+    let types =
+        types.map(|found| (format!("t{}{}", found.customer, found.name), json(serde_json::json!(found))));
+    let gone_types = all.deleted_event_types.iter();
+    let gone_types = gone_types.map(|(customer, name)| (format!("g{customer}{name}"), String::new()));
+    customers.chain(keys).chain(subscriptions).chain(gone).chain(types).chain(gone_types).collect()
 }
 
 /// A folder as a crash leaves it: files copied while the catalogue is open.
@@ -46,6 +52,10 @@ async fn fill(catalogue: &SqliteCatalogue, customers: usize) {
         let gone = Subscription { id: SubscriptionId::new(n as u64), ..sample.subscription.clone() };
         catalogue.put_subscription(&gone).await.unwrap();
         catalogue.delete_subscription(gone.customer, gone.id).await.unwrap();
+        catalogue.put_event_type(&sample.event_type).await.unwrap();
+        let gone = EventType { name: "order.gone".to_owned(), ..sample.event_type };
+        catalogue.put_event_type(&gone).await.unwrap();
+        catalogue.delete_event_type(gone.customer, &gone.name).await.unwrap();
     }
 }
 
@@ -158,7 +168,12 @@ async fn two_damaged_copies_are_refused_by_name() {
 
 #[tokio::test]
 async fn a_damaged_database_is_put_aside() {
-    let (folder, wanted) = crashed_folder().await;
+    // Closed, so that no -wal has a newer copy of the first page.
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    fill(&catalogue, 3).await;
+    let wanted = rows(&catalogue).await;
+    catalogue.close().await.unwrap();
     let copy = damaged_copy(folder.path(), "catalogue.db", |bytes| bytes[0] ^= 1).await;
     assert!(all_there_or_refused(copy.path(), &wanted, "first byte").await);
     assert!(file_names(copy.path()).contains(&"catalogue.db.damaged".to_owned()));
@@ -235,4 +250,34 @@ async fn a_deleted_journal_is_written_anew_without_a_restart() {
     let catalogue = open(folder.path()).await;
     assert_eq!(rows(&catalogue).await, wanted);
     catalogue.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_catalogue_from_before_event_types_is_read_and_takes_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = Sample::new(1);
+    let path = folder.path().join("catalogue.db");
+    let mut connection = database::connect_without_event_types(&path).await;
+    let old = [
+        CatalogueRow::Customer(sample.customer.clone()),
+        CatalogueRow::Key(sample.key.clone()),
+        CatalogueRow::Subscription(sample.subscription.clone()),
+    ];
+    let mut digest = CatalogueDigest::default();
+    for (row, revision) in old.iter().zip(1..) {
+        let row = StoredRow::new(row, revision);
+        assert!(database::replace_row(&mut connection, None, &row, &mut digest).await.unwrap());
+    }
+    database::write_digest(&mut connection, 3, digest).await.unwrap();
+    database::close(connection).await.unwrap();
+
+    let catalogue = open(folder.path()).await;
+    let before = catalogue.changes(Revision(0)).await.unwrap();
+    assert_eq!((before.revision, &before.keys), (Revision(3), &vec![sample.key.clone()]));
+    let twin = ApiKey { id: ApiKeyId::new(9), ..sample.key };
+    assert!(catalogue.put_key(&twin).await.is_err(), "hashes of keys stay unique");
+    catalogue.put_event_type(&sample.event_type).await.unwrap();
+    let wanted = rows(&catalogue).await;
+    catalogue.close().await.unwrap();
+    assert!(all_there_or_refused(folder.path(), &wanted, "nothing").await);
 }

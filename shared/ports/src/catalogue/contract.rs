@@ -4,11 +4,11 @@
 
 use super::{Catalogue, CatalogueError, Revision};
 use sluice_model::{
-    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Subscription,
-    SubscriptionId, SubscriptionStatus,
+    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, EventType, RetryPolicy,
+    Subscription, SubscriptionId, SubscriptionStatus,
 };
 
-/// A customer with a key and a subscription.
+/// A customer with a key, a subscription and an event type.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// The customer.
@@ -17,6 +17,8 @@ pub struct Sample {
     pub key: ApiKey,
     /// Its subscription, at version 1.
     pub subscription: Subscription,
+    /// An event type that it declares.
+    pub event_type: EventType,
 }
 
 impl Sample {
@@ -65,13 +67,23 @@ impl Sample {
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
         };
-        Self { customer, key, subscription }
+        let event_type = EventType {
+            customer: id,
+            name: "order.created".to_owned(),
+            description: Some("An order \"é\"".to_owned()),
+            schema: r#"{"type": "object", "maximum": 12345678901234567890}"#.to_owned(),
+            enforce: true,
+            created_at_ms: now_ms,
+            updated_at_ms: now_ms,
+        };
+        Self { customer, key, subscription, event_type }
     }
 
     async fn put(&self, catalogue: &dyn Catalogue) {
         catalogue.put_customer(&self.customer).await.unwrap();
         catalogue.put_key(&self.key).await.unwrap();
         catalogue.put_subscription(&self.subscription).await.unwrap();
+        catalogue.put_event_type(&self.event_type).await.unwrap();
     }
 }
 
@@ -83,6 +95,8 @@ pub async fn all(catalogue: &dyn Catalogue) {
     keys_are_revoked_once_and_unique(catalogue).await;
     rows_need_their_customer(catalogue).await;
     the_largest_fan_out_is_kept(catalogue).await;
+    event_types_are_told_apart_by_customer_and_name(catalogue).await;
+    a_deleted_event_type_may_be_declared_again(catalogue).await;
 }
 
 async fn now(catalogue: &dyn Catalogue) -> Revision {
@@ -97,10 +111,12 @@ async fn changes_tell_what_changed_since(catalogue: &dyn Catalogue) {
     assert_eq!(changes.customers.first(), Some(&sample.customer));
     assert_eq!(changes.keys, [sample.key]);
     assert_eq!(changes.subscriptions, [sample.subscription]);
+    assert_eq!(changes.event_types, [sample.event_type]);
     assert!(changes.revision > before);
 
     let quiet = catalogue.changes(changes.revision).await.unwrap();
     assert!(quiet.customers.is_empty() && quiet.keys.is_empty() && quiet.subscriptions.is_empty());
+    assert!(quiet.event_types.is_empty() && quiet.deleted_event_types.is_empty());
     assert_eq!(quiet.revision, changes.revision);
 
     let suspended = Customer { status: CustomerStatus::Suspended, ..sample.customer };
@@ -126,8 +142,9 @@ async fn versions_guard_subscriptions(catalogue: &dyn Catalogue) {
 }
 
 async fn what_is_deleted_stays_deleted(catalogue: &dyn Catalogue) {
-    let Sample { customer, key, subscription } = Sample::new(4);
-    Sample { customer, key, subscription: subscription.clone() }.put(catalogue).await;
+    let sample = Sample::new(4);
+    sample.put(catalogue).await;
+    let subscription = sample.subscription;
     let (customer, id) = (subscription.customer, subscription.id);
     let stranger = catalogue.delete_subscription(CustomerId::new(5), id).await;
     assert!(matches!(stranger, Err(CatalogueError::NotFound)));
@@ -164,6 +181,8 @@ async fn rows_need_their_customer(catalogue: &dyn Catalogue) {
     assert!(matches!(catalogue.put_key(&sample.key).await, Err(CatalogueError::NotFound)));
     let orphan = catalogue.put_subscription(&sample.subscription).await;
     assert!(matches!(orphan, Err(CatalogueError::NotFound)));
+    let orphan = catalogue.put_event_type(&sample.event_type).await;
+    assert!(matches!(orphan, Err(CatalogueError::NotFound)));
 }
 
 async fn the_largest_fan_out_is_kept(catalogue: &dyn Catalogue) {
@@ -175,4 +194,43 @@ async fn the_largest_fan_out_is_kept(catalogue: &dyn Catalogue) {
     }
     let changes = catalogue.changes(before).await.unwrap();
     assert_eq!((changes.customers[0].fan_out, changes.customers[0].fan_out_ever), (4, 8));
+}
+
+async fn event_types_are_told_apart_by_customer_and_name(catalogue: &dyn Catalogue) {
+    let (one, two) = (Sample::new(12), Sample::new(13));
+    let before = now(catalogue).await;
+    one.put(catalogue).await;
+    two.put(catalogue).await;
+    let paid = EventType { name: "order.paid".to_owned(), ..one.event_type.clone() };
+    catalogue.put_event_type(&paid).await.unwrap();
+    let changes = catalogue.changes(before).await.unwrap();
+    assert_eq!(changes.event_types, [one.event_type.clone(), two.event_type.clone(), paid.clone()]);
+
+    // A replacement keeps the time of the declaration; the same again changes nothing.
+    let changed = EventType { enforce: false, created_at_ms: 99, updated_at_ms: 99, ..paid.clone() };
+    catalogue.put_event_type(&changed).await.unwrap();
+    let kept = EventType { created_at_ms: paid.created_at_ms, ..changed.clone() };
+    let after = catalogue.changes(changes.revision).await.unwrap();
+    assert_eq!(after.event_types, [kept]);
+    catalogue.put_event_type(&EventType { updated_at_ms: 100, ..changed }).await.unwrap();
+    assert_eq!(now(catalogue).await, after.revision);
+}
+
+async fn a_deleted_event_type_may_be_declared_again(catalogue: &dyn Catalogue) {
+    let sample = Sample::new(14);
+    sample.put(catalogue).await;
+    let (customer, name) = (sample.customer.id, &*sample.event_type.name);
+    let stranger = catalogue.delete_event_type(CustomerId::new(15), name).await;
+    assert!(matches!(stranger, Err(CatalogueError::NotFound)));
+    let before = now(catalogue).await;
+    catalogue.delete_event_type(customer, name).await.unwrap();
+    let changes = catalogue.changes(before).await.unwrap();
+    assert_eq!(changes.deleted_event_types, [(customer, name.to_owned())]);
+    assert!(changes.event_types.is_empty());
+    assert!(matches!(catalogue.delete_event_type(customer, name).await, Err(CatalogueError::NotFound)));
+    let again = EventType { created_at_ms: 20, updated_at_ms: 20, ..sample.event_type.clone() };
+    catalogue.put_event_type(&again).await.unwrap();
+    let changes = catalogue.changes(changes.revision).await.unwrap();
+    assert_eq!(changes.event_types, [again]);
+    assert!(changes.deleted_event_types.is_empty());
 }

@@ -12,7 +12,7 @@
 //! frame  "\xc5Row"             4     first one for each row of the snapshot, then one for each change
 //!        length                u32   of the body
 //!        revision              u64
-//!        slot                  u8    'c', 'k' or 's'
+//!        slot                  u8    'c', 'k', 's' or 't'
 //!        id                    16
 //!        crc                   u32   CRC32C of the frame's other bytes, body included
 //!        body                  length

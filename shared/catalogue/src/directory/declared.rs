@@ -1,0 +1,41 @@
+//! An event type as a process knows it, with what the process makes of its schema.
+
+use sluice_model::EventType;
+use std::any::Any;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+/// An event type; the same object until the type changes.
+pub struct DeclaredType {
+    event_type: EventType,
+    /// Made once by the role that checks events. The directory does not know what it is.
+    made: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl DeclaredType {
+    pub(super) const fn new(event_type: EventType) -> Self {
+        Self { event_type, made: OnceLock::new() }
+    }
+
+    /// What `make` makes of the type. Only the first call for this version of the
+    /// type makes it; others wait for that call and share what it made. All calls
+    /// of a process must ask for the same `T`.
+    pub fn made<T: Any + Send + Sync>(&self, make: impl FnOnce(&EventType) -> T) -> Arc<T> {
+        let made = self.made.get_or_init(|| Arc::new(make(&self.event_type)));
+        Arc::clone(made).downcast().expect("a process makes one thing of a type")
+    }
+}
+
+impl Deref for DeclaredType {
+    type Target = EventType;
+
+    fn deref(&self) -> &EventType {
+        &self.event_type
+    }
+}
+
+impl std::fmt::Debug for DeclaredType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.event_type.fmt(f)
+    }
+}
