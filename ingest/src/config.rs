@@ -1,7 +1,9 @@
 //! The configuration of the ingest role.
 
+pub use crate::type_checks::CheckLimits;
 use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
+use sluice_schema::SchemaLimits;
 use sluice_shape::ShapeLimits;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,8 @@ pub struct IngestConfig {
     pub subscriptions_max: usize,
     /// Limits of one subscription.
     pub subscription: SubscriptionLimits,
+    /// Limits of event types and of the checks of their events.
+    pub event_types: EventTypeConfig,
     /// Limits of templates: those of the processor, which runs them.
     #[serde(skip)]
     pub transform: ShapeLimits,
@@ -56,6 +60,7 @@ impl Default for IngestConfig {
             allow_private_webhooks: false,
             subscriptions_max: 20_000,
             subscription: SubscriptionLimits::default(),
+            event_types: EventTypeConfig::default(),
             transform: ShapeLimits::default(),
             http: HttpConfig::default(),
             tls: TlsConfig::default(),
@@ -81,6 +86,31 @@ pub struct SubscriptionLimits {
 impl Default for SubscriptionLimits {
     fn default() -> Self {
         Self { headers_max: 20, header_bytes_max: 8192, rotation_keep_s_max: 30 * 24 * 3600 }
+    }
+}
+
+/// Limits of event types and of the checks of their events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventTypeConfig {
+    /// The most event types of a customer.
+    pub customer_max: usize,
+    /// The most bytes of their schemas together.
+    pub customer_bytes_max: usize,
+    /// Limits of a schema.
+    pub schema: SchemaLimits,
+    /// Limits of checking events.
+    pub checks: CheckLimits,
+}
+
+impl Default for EventTypeConfig {
+    fn default() -> Self {
+        Self {
+            customer_max: 200,
+            customer_bytes_max: 1 << 20,
+            schema: SchemaLimits::default(),
+            checks: CheckLimits::default(),
+        }
     }
 }
 
@@ -255,6 +285,8 @@ impl IngestConfig {
         const HOUR_MS: i128 = 3_600_000;
         const MAX: i128 = i64::MAX as i128;
         let (http, limits, lanes) = (&self.http, &self.limits, &self.lanes);
+        let checks = self.event_types.checks;
+        within(self.event_types.schema.ranges())?;
         let (body, in_flight) = (limits.body_bytes_max as i128, limits.in_flight_bytes_max as i128);
         within([
             ("subscriptions_max", self.subscriptions_max as i128, 1, MIB),
@@ -266,6 +298,16 @@ impl IngestConfig {
                 24 * 3600,
                 366 * 24 * 3600,
             ),
+            ("event_types.customer_max", self.event_types.customer_max as i128, 0, 100_000),
+            ("event_types.customer_bytes_max", self.event_types.customer_bytes_max as i128, 2, 1024 * MIB),
+            ("event_types.checks.event_checks_max", checks.event_checks_max.into(), 1000, MAX),
+            (
+                "event_types.checks.request_checks_max",
+                checks.request_checks_max.into(),
+                checks.event_checks_max.into(),
+                MAX,
+            ),
+            ("event_types.checks.misfits_max", checks.misfits_max as i128, 1, 1000),
             ("http.connections_max", http.connections_max as i128, 1, MIB),
             ("http.backlog", http.backlog.into(), 1, 65_535),
             ("http.header_timeout_ms", http.header_timeout_ms.into(), 1, HOUR_MS),

@@ -1,7 +1,7 @@
 //! The contexts of the handlers: each family of routes has its own, which holds
 //! what its handlers need and nothing else.
 
-use crate::config::SubscriptionLimits;
+use crate::config::{EventTypeConfig, SubscriptionLimits};
 use crate::customer_locks::CustomerLocks;
 use crate::docs::DocsPage;
 use crate::ingest::WorkedShards;
@@ -26,6 +26,7 @@ pub(crate) struct Contexts {
     pub events: EventsContext,
     pub stream: StreamContext,
     pub subscriptions: SubscriptionsContext,
+    pub event_types: EventTypesContext,
     pub dead_letters: DeadLettersContext,
     pub replays: ReplaysContext,
     pub account: AccountContext,
@@ -85,6 +86,15 @@ pub(crate) struct SubscriptionsContext {
     pub transform: ShapeLimits,
     pub allow_private_webhooks: bool,
     pub is_development: bool,
+}
+
+/// Event types.
+pub(crate) struct EventTypesContext {
+    pub limits: EventTypeConfig,
+    pub event_bytes_max: usize,
+    pub trials: Arc<Trials>,
+    /// Held while a customer's types are counted and one is changed.
+    pub changes: CustomerLocks,
 }
 
 /// Dead letters.

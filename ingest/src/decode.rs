@@ -18,6 +18,7 @@ pub(crate) mod limits {
 use self::incoming::Incoming;
 pub(crate) use self::own_key::{KeyedEvent, hash};
 use crate::lanes::EventChunk;
+use crate::type_checks::{CheckCounts, CheckSession, EventMisfits, TypeChecks};
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_model::ids::ID_TEXT_LEN;
@@ -53,18 +54,21 @@ pub(crate) struct EventError {
     pub limit_bytes: Option<usize>,
     /// When to send the event again, in seconds, if it may be accepted then.
     pub retry_after_s: Option<u64>,
+    /// What of it does not fit the type that its customer declared.
+    pub misfits: Option<Box<EventMisfits>>,
 }
 
 impl EventError {
     /// An event that breaks a rule.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self { code: "INVALID_EVENT", message: message.into(), limit_bytes: None, retry_after_s: None }
+        let (code, message) = ("INVALID_EVENT", message.into());
+        Self { code, message, limit_bytes: None, retry_after_s: None, misfits: None }
     }
 
     /// An event with too many bytes.
     pub(crate) fn too_large(bytes: usize, limit: usize) -> Self {
         let message = format!("the event has {bytes} bytes; the limit is {limit}");
-        Self { code: "EVENT_TOO_LARGE", message, limit_bytes: Some(limit), retry_after_s: None }
+        Self { code: "EVENT_TOO_LARGE", limit_bytes: Some(limit), ..Self::invalid(message) }
     }
 }
 
@@ -103,6 +107,8 @@ pub(crate) struct Decoded<'a> {
     pub keyed: Vec<KeyedEvent>,
     /// The events that were left out, by their index in the request.
     pub left_out: Vec<usize>,
+    /// What came of the checks of events with declared types.
+    pub checked: CheckCounts,
 }
 
 impl Decoded<'_> {
@@ -151,19 +157,24 @@ struct Collector<'a, 'c> {
     accepted: usize,
     /// The events to leave out, ascending.
     leave_out: &'c [usize],
+    /// Checks events, if the customer declared types.
+    types: Option<&'c TypeChecks>,
+    session: Option<CheckSession<'c>>,
     /// The body's length, from which the envelopes' room is estimated.
     bytes_hint: usize,
 }
 
-/// Decodes a request's body without the events at the indexes `leave_out`, which ascend.
+/// Decodes a request's body without the events at the indexes `leave_out`, which
+/// ascend. Events are checked against the customer's declared `types`.
 pub(crate) fn decode<'a>(
     body: &'a [u8],
     form: BodyForm,
     context: EnvelopeContext<'_>,
     limits: EventLimits,
     leave_out: &[usize],
+    types: Option<&TypeChecks>,
 ) -> Result<Decoded<'a>, EventsBodyError> {
-    let mut collector = Collector::new(context, limits, leave_out, body.len());
+    let mut collector = Collector::new(context, limits, leave_out, types, body.len());
     match form {
         BodyForm::Json => collector.json(text(body)?)?,
         BodyForm::Ndjson => collector.ndjson(body)?,
@@ -171,6 +182,7 @@ pub(crate) fn decode<'a>(
     if collector.seen == 0 {
         return Err(EventsBodyError::Empty);
     }
+    collector.decoded.checked = collector.session.map(|session| session.counts).unwrap_or_default();
     Ok(collector.decoded)
 }
 
@@ -185,6 +197,7 @@ impl<'a, 'c> Collector<'a, 'c> {
         context: EnvelopeContext<'c>,
         limits: EventLimits,
         leave_out: &'c [usize],
+        types: Option<&'c TypeChecks>,
         body_len: usize,
     ) -> Self {
         let decoded = Decoded {
@@ -195,8 +208,20 @@ impl<'a, 'c> Collector<'a, 'c> {
             rejected: Vec::new(),
             keyed: Vec::new(),
             left_out: Vec::new(),
+            checked: CheckCounts::default(),
         };
-        Self { context, limits, decoded, seen: 0, accepted: 0, leave_out, bytes_hint: body_len }
+        let session = types.map(TypeChecks::session);
+        Self {
+            context,
+            limits,
+            decoded,
+            seen: 0,
+            accepted: 0,
+            leave_out,
+            types,
+            session,
+            bytes_hint: body_len,
+        }
     }
 
     fn json(&mut self, body: &'a str) -> Result<(), EventsBodyError> {
@@ -244,7 +269,7 @@ impl<'a, 'c> Collector<'a, 'c> {
         let events: Vec<&'a RawValue> = serde_json::from_str(body).map_err(|error| {
             EventsBodyError::Malformed(format!("the body is not an array of events: {error}"))
         })?;
-        *self = Self::new(self.context, self.limits, self.leave_out, self.bytes_hint);
+        *self = Self::new(self.context, self.limits, self.leave_out, self.types, self.bytes_hint);
         events.into_iter().try_for_each(|event| self.raw(event.get()))
     }
 
@@ -276,6 +301,12 @@ impl<'a, 'c> Collector<'a, 'c> {
                 let index = self.seen - 1;
                 if !self.leave_out.is_empty() && self.leave_out.binary_search(&index).is_ok() {
                     self.decoded.left_out.push(index);
+                    return Ok(());
+                }
+                if let Some(session) = &mut self.session
+                    && let Err(error) = session.check(&event.kind, event.payload())
+                {
+                    self.decoded.rejected.push((index, error));
                     return Ok(());
                 }
                 if let Some((key, body)) = event.own_key {

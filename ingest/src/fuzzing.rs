@@ -44,7 +44,7 @@ pub fn request_body(bytes: &[u8]) {
 
 /// How many events of a body are accepted, and the indexes of those refused.
 fn check(bytes: &[u8], form: BodyForm, trace: Option<TraceParent>) -> Option<(usize, Vec<usize>)> {
-    let decoded = decode::decode(bytes, form, context(trace), LIMITS, &[]).ok()?;
+    let decoded = decode::decode(bytes, form, context(trace), LIMITS, &[], None).ok()?;
     assert!(decoded.accepted() + decoded.rejected.len() <= LIMITS.request_events_max);
     assert!(decoded.choices.is_empty() || decoded.choices.len() == decoded.accepted());
     for (_, chunk) in &decoded.chunks {

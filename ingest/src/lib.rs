@@ -50,6 +50,7 @@ mod streams;
 mod testing;
 mod tls;
 mod trials;
+mod type_checks;
 
 pub use crate::metrics::METRICS;
 pub use auth::AdminTokens;

@@ -1,11 +1,13 @@
 //! The metrics of the ingest role. Their handles are cached beside the code that counts.
 
 use crate::http_metrics::{CLASSES, PROTOCOLS};
+use crate::produce::CHECK_RESULTS;
 use crate::routes;
 use sluice_telemetry::{Metric, Values};
 
 const ROUTES: Values = Values::Of(&routes::NAMES);
 const STATUSES: Values = Values::Of(&CLASSES);
+const CHECKS: Values = Values::Of(&CHECK_RESULTS);
 const RELOADS: Values = Values::Of(&["ok", "failed"]);
 const HANDSHAKES: Values = Values::Of(&["ok", "failed", "timed_out"]);
 
@@ -36,6 +38,11 @@ pub const METRICS: &[Metric] = &[
         "sluice_ingest_rejected_total",
         "Invalid events in requests whose other events were accepted.",
     ),
+    Metric::counter(
+        "sluice_ingest_type_checks_total",
+        "Events of declared types, by whether they fit: refused do not and their type is enforced, unfit do not and were accepted, unchecked were accepted unread because they would have been too much work.",
+    )
+    .by(&[("result", CHECKS)]),
     Metric::counter(
         "sluice_ingest_body_bytes_total",
         "Decompressed bytes of bodies whose events were accepted.",

@@ -14,12 +14,14 @@ mod metrics;
 mod tests;
 mod wait;
 
-pub(crate) use metrics::{AcceptedRequest, ProduceMetrics};
+use metrics::TypeMetrics;
+pub(crate) use metrics::{AcceptedRequest, CHECK_RESULTS, ProduceMetrics};
 
 use crate::decode::{
     BodyForm, Decoded, EnvelopeContext, EventError, EventLimits, EventsBodyError, LaneChoice, decode, hash,
 };
 use crate::lanes::{ClaimedEvents, Full, LaneBuffers, LaneLimits, PlacedEvents};
+use crate::type_checks::{CheckLimits, TypeChecks};
 use answer::{Ids, Runs};
 use bytes::Bytes;
 use desk::DecodingDesk;
@@ -41,6 +43,7 @@ use std::time::Duration;
 pub(crate) struct ProducerSettings {
     pub events: EventLimits,
     pub lanes: LaneLimits,
+    pub checks: CheckLimits,
     /// How many lanes the deployment has.
     pub lane_count: u16,
     /// The longest that a request waits for the log.
@@ -121,6 +124,7 @@ pub(crate) struct Producer {
     settings: ProducerSettings,
     /// Counts requests, to spread them over a customer's lanes.
     turn: AtomicU16,
+    type_metrics: TypeMetrics,
 }
 
 /// Events that were decoded, with what their answer needs.
@@ -128,6 +132,8 @@ struct DecodedRequest<'a> {
     decoded: Decoded<'a>,
     accepted_at_ms: u64,
     minimal: bool,
+    /// The declared types by which its events were checked.
+    checks: Option<TypeChecks>,
 }
 
 impl DecodedRequest<'_> {
@@ -150,7 +156,8 @@ impl Producer {
     ) -> Self {
         let lanes = Arc::new(LaneBuffers::new(log.clone(), settings.lanes));
         let (desk, turn) = (DecodingDesk::default(), AtomicU16::new(0));
-        Self { lanes, log, idempotency, rates, desk, settings, turn }
+        let type_metrics = TypeMetrics::new();
+        Self { lanes, log, idempotency, rates, desk, settings, turn, type_metrics }
     }
 
     /// The lane buffers, whose appenders the caller runs.
@@ -170,7 +177,9 @@ impl Producer {
         wishes: Wishes<'_>,
         body: &[u8],
     ) -> Result<Answer, ProduceError> {
-        let request = self.decode_without(customer, wishes, body, &[]).await?;
+        let checks = TypeChecks::of(customer, self.settings.checks);
+        let request = self.decode_without(customer, wishes, body, &[], checks).await?;
+        self.type_metrics.count(request.decoded.checked);
         if request.decoded.accepted() == 0 {
             return Err(all_rejected(request.decoded));
         }
@@ -211,8 +220,9 @@ impl Producer {
         wishes: Wishes<'_>,
         body: &'a [u8],
         leave_out: &[usize],
+        checks: Option<TypeChecks>,
     ) -> Result<DecodedRequest<'a>, ProduceError> {
-        let decode = || self.decode(customer, wishes, body, leave_out);
+        let decode = || self.decode(customer, wishes, body, leave_out, checks);
         self.work(customer.id(), body.len(), decode).await
     }
 
@@ -222,6 +232,7 @@ impl Producer {
         wishes: Wishes<'_>,
         body: &'a [u8],
         leave_out: &[usize],
+        checks: Option<TypeChecks>,
     ) -> Result<DecodedRequest<'a>, ProduceError> {
         let accepted_at_ms = clock::now_ms();
         let fan_out = customer.fan_out().clamp(1, self.settings.lane_count);
@@ -232,10 +243,10 @@ impl Producer {
             lane: if fan_out == 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % fan_out },
             trace: wishes.trace,
         };
-        let decoded = decode(body, wishes.form, context, self.settings.events, leave_out);
+        let decoded = decode(body, wishes.form, context, self.settings.events, leave_out, checks.as_ref());
         let mut decoded = decoded.map_err(ProduceError::Body)?;
         decoded.refuse(wishes.refusals);
-        Ok(DecodedRequest { decoded, accepted_at_ms, minimal: wishes.minimal })
+        Ok(DecodedRequest { decoded, accepted_at_ms, minimal: wishes.minimal, checks })
     }
 
     /// Charges the events to the customer's rate and puts them into the lanes.

@@ -20,9 +20,11 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use sluice_catalogue::directory::{CustomerEntry, Directory, KeyEntry};
 use sluice_model::CustomerId;
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,6 +47,7 @@ pub(crate) enum Principal {
 pub(crate) struct PathParams<'p> {
     pub customer: &'p str,
     pub id: &'p str,
+    pub name: &'p str,
 }
 
 /// A request whose credentials were checked.
@@ -74,6 +77,13 @@ impl ApiRequest<'_> {
     /// The id that the path names.
     pub(crate) fn path_id<T: FromStr>(&self) -> Result<T, ApiError> {
         parse_id(self.params.id, "id")
+    }
+
+    /// The name in the path, without its percent-encoding.
+    pub(crate) fn path_name(&self) -> Result<Cow<'_, str>, ApiError> {
+        percent_decode_str(self.params.name)
+            .decode_utf8()
+            .map_err(|_invalid| ApiError::invalid("name", "is not UTF-8 in percent-encoding"))
     }
 
     /// The query's parameters. Each must be one of `known` and come once.

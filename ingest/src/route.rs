@@ -5,8 +5,8 @@
 use crate::audience::{Audience, RouteAccess};
 use crate::config::IngestConfig;
 use crate::contexts::{
-    AccountContext, Contexts, DeadLettersContext, EventsContext, HealthContext, OperatorsContext,
-    ProduceContext, ReplaysContext, StreamContext, SubscriptionsContext, SystemContext,
+    AccountContext, Contexts, DeadLettersContext, EventTypesContext, EventsContext, HealthContext,
+    OperatorsContext, ProduceContext, ReplaysContext, StreamContext, SubscriptionsContext, SystemContext,
 };
 use crate::describe::Operation;
 use crate::error::ApiError;
@@ -83,6 +83,7 @@ pub(crate) enum Handler {
     Events(HandlerFn<EventsContext>),
     Stream(HandlerFn<StreamContext>),
     Subscriptions(HandlerFn<SubscriptionsContext>),
+    EventTypes(HandlerFn<EventTypesContext>),
     DeadLetters(HandlerFn<DeadLettersContext>),
     Replays(HandlerFn<ReplaysContext>),
     Account(HandlerFn<AccountContext>),
@@ -104,6 +105,7 @@ impl Handler {
             Self::Events(run) => run(&contexts.events, request, body),
             Self::Stream(run) => run(&contexts.stream, request, body),
             Self::Subscriptions(run) => run(&contexts.subscriptions, request, body),
+            Self::EventTypes(run) => run(&contexts.event_types, request, body),
             Self::DeadLetters(run) => run(&contexts.dead_letters, request, body),
             Self::Replays(run) => run(&contexts.replays, request, body),
             Self::Account(run) => run(&contexts.account, request, body),

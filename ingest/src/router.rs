@@ -67,7 +67,10 @@ impl Router {
         match by_method.iter().find(|(known, _)| known == method) {
             Some((_, entry)) => {
                 let param = |name| found.params.get(name).unwrap_or_default();
-                RouteMatch::Route(*entry, PathParams { customer: param("customer_id"), id: param("id") })
+                RouteMatch::Route(
+                    *entry,
+                    PathParams { customer: param("customer_id"), id: param("id"), name: param("name") },
+                )
             }
             None => RouteMatch::WrongMethod { allow },
         }

@@ -4,6 +4,7 @@ mod account;
 mod console;
 mod customers;
 mod dead_letters;
+mod event_types;
 mod events;
 mod health;
 mod produce;
@@ -15,11 +16,12 @@ mod system;
 use crate::route::Route;
 
 /// The families; each declares its routes beside its handlers.
-const FAMILIES: [&[Route]; 11] = [
+const FAMILIES: [&[Route]; 12] = [
     produce::ROUTES,
     events::ROUTES,
     stream::ROUTES,
     subscriptions::ROUTES,
+    event_types::ROUTES,
     dead_letters::ROUTES,
     replays::ROUTES,
     account::ROUTES,
@@ -66,6 +68,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
 pub(crate) mod limits {
     pub(crate) use super::customers::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, RATE_MAX};
     pub(crate) use super::dead_letters::IDS_MAX as DEAD_LETTER_IDS_MAX;
+    pub(crate) use super::event_types::{TYPE_DESCRIPTION_BYTES_MAX, TYPE_NAME_BYTES_MAX};
     pub(crate) use super::events::ACK_IDS_MAX;
     pub(crate) use super::subscriptions::{DESCRIPTION_BYTES_MAX, HEADER_MASK, SUBSCRIPTION_RATE_MAX};
 }

@@ -1,8 +1,11 @@
 //! What several tests make.
 
 use bytes::Bytes;
+use sluice_catalogue::directory::{CustomerEntry, Directory, DirectorySettings};
+use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_model::wire::envelope::{self, EnvelopeParts};
-use sluice_model::{Batch, CustomerId, EventId, EventMeta, Lane};
+use sluice_model::{Batch, Customer, CustomerId, CustomerStatus, EventId, EventMeta, EventType, Lane};
+use sluice_ports::Catalogue;
 use sluice_ports::event_store::StoredBatch;
 use std::sync::Arc;
 
@@ -44,4 +47,36 @@ pub(crate) fn stored_batch_at(lane: u16, ms: u64, count: u64, events: u16) -> St
     let batch =
         Batch { customer: CUSTOMER, id, types, events: metas, claims: Vec::new(), body: Bytes::from(body) };
     StoredBatch { batch: Arc::new(batch), facts: Vec::new(), acknowledged: Vec::new(), passed: false }
+}
+
+/// The entry of a customer that declared these types: name, schema, whether it is enforced.
+pub(crate) async fn declaring(types: &[(&str, &str, bool)]) -> Arc<CustomerEntry> {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
+    let customer = Customer {
+        id: CustomerId::new(1),
+        name: "Acme".to_owned(),
+        email: None,
+        status: CustomerStatus::Active,
+        rate_limit_per_second: 1000,
+        fan_out: 1,
+        fan_out_ever: 1,
+        created_at_ms: 1,
+        updated_at_ms: 1,
+    };
+    catalogue.put_customer(&customer).await.unwrap();
+    for (name, schema, enforce) in types {
+        let event_type = EventType {
+            customer: customer.id,
+            name: (*name).to_owned(),
+            description: None,
+            schema: (*schema).to_owned(),
+            enforce: *enforce,
+            created_at_ms: 1,
+            updated_at_ms: 1,
+        };
+        catalogue.put_event_type(&event_type).await.unwrap();
+    }
+    let loaded = Directory::load(Arc::new(catalogue), DirectorySettings::default()).await;
+    loaded.unwrap().0.customer(customer.id).unwrap()
 }

@@ -30,6 +30,7 @@ mod disk_faults;
 mod documents;
 mod emf;
 mod endpoint_options;
+mod event_types;
 mod first_webhook;
 mod harness;
 mod healthcheck;

@@ -203,6 +203,11 @@ impl<'a> Incoming<'a> {
 }
 
 impl CheckedEvent<'_> {
+    /// The payload's JSON.
+    pub(super) fn payload(&self) -> &str {
+        self.payload.get()
+    }
+
     /// The metadata with the request's trace, if the event has none of its own.
     pub(super) fn traced_metadata(&self, trace: &TraceParent) -> Option<Vec<u8>> {
         if self.has_trace {

@@ -14,7 +14,7 @@ fn context(fan_out: u16) -> EnvelopeContext<'static> {
 }
 
 fn json(body: &[u8]) -> Result<Decoded<'_>, EventsBodyError> {
-    decode(body, BodyForm::Json, context(1), LIMITS, &[])
+    decode(body, BodyForm::Json, context(1), LIMITS, &[], None)
 }
 
 fn rejected(body: &str) -> String {
@@ -31,7 +31,7 @@ fn one_event_an_array_and_an_object_of_events_are_told_apart() {
     let events = json(br#"{"events":[{"payload":1},{"payload":[]}]}"#).unwrap();
     assert_eq!((events.single, events.accepted()), (false, 2));
     let lines = b"{\"payload\":1}\r\n\n{\"payload\":2}\n";
-    assert_eq!(decode(lines, BodyForm::Ndjson, context(1), LIMITS, &[]).unwrap().accepted(), 2);
+    assert_eq!(decode(lines, BodyForm::Ndjson, context(1), LIMITS, &[], None).unwrap().accepted(), 2);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn events_with_one_ordering_key_share_a_lane() {
     let body: Vec<String> =
         (0..10).map(|i| format!(r#"{{"payload":{i},"ordering_key":"k{}"}}"#, i % 3)).collect();
     let body = format!("[{}]", body.join(","));
-    let decoded = decode(body.as_bytes(), BodyForm::Json, context(8), LIMITS, &[]).unwrap();
+    let decoded = decode(body.as_bytes(), BodyForm::Json, context(8), LIMITS, &[], None).unwrap();
     assert_eq!(decoded.accepted(), 10);
     assert_eq!(decoded.choices.len(), 10);
     for i in 3..10 {
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn no_body_makes_the_decoder_panic(body in prop::collection::vec(any::<u8>(), 0..200), lines: bool) {
         let form = if lines { BodyForm::Ndjson } else { BodyForm::Json };
-        let _outcome = decode(&body, form, context(2), LIMITS, &[]);
+        let _outcome = decode(&body, form, context(2), LIMITS, &[], None);
     }
 
     #[test]
@@ -132,7 +132,7 @@ fn a_request_s_trace_is_in_the_metadata_of_events_that_say_none() {
         br#"[{"payload":1}, {"payload":1,"metadata":{}}, {"payload":1,"metadata": { "priority":"low"}},
         {"payload":1,"metadata":{"x":{"traceparent":1},"traceparent":"own"}}]"#;
     let traced = EnvelopeContext { trace: Some(trace), ..context(1) };
-    let decoded = decode(body, BodyForm::Json, traced, LIMITS, &[]).unwrap();
+    let decoded = decode(body, BodyForm::Json, traced, LIMITS, &[], None).unwrap();
     assert_eq!(decoded.accepted(), 4);
     let (_, chunk) = &decoded.chunks[0];
     let envelopes = [b"[", chunk.body().as_slice(), b"]"].concat();

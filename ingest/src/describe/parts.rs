@@ -23,7 +23,8 @@ pub(crate) fn path_parameters(path: &str, names_event: bool) -> Vec<Value> {
         })
     };
     let id = if names_event { "EventId" } else { "Id" };
-    [named("customer_id", "Id", "The customer."), named("id", id, "Which one.")]
+    let name = named("name", "EventTypeName", "Its name.");
+    [named("customer_id", "Id", "The customer."), named("id", id, "Which one."), name]
         .into_iter()
         .flatten()
         .collect()

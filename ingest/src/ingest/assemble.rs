@@ -6,8 +6,8 @@ use crate::audience::Audience;
 use crate::body::{BodyIntake, BodyLimits};
 use crate::config::{IngestConfig, ms};
 use crate::contexts::{
-    AccountContext, Contexts, DeadLettersContext, Descriptions, EventsContext, HealthContext,
-    ListenerDescription, OperatorsContext, ProduceContext, ReplaysContext, StreamContext,
+    AccountContext, Contexts, DeadLettersContext, Descriptions, EventTypesContext, EventsContext,
+    HealthContext, ListenerDescription, OperatorsContext, ProduceContext, ReplaysContext, StreamContext,
     SubscriptionsContext, SystemContext,
 };
 use crate::cors::Cors;
@@ -148,6 +148,12 @@ fn contexts(
             allow_private_webhooks: config.allow_private_webhooks,
             is_development,
         },
+        event_types: EventTypesContext {
+            limits: config.event_types,
+            event_bytes_max: config.limits.event_bytes_max,
+            trials: Arc::clone(&trials),
+            changes: CustomerLocks::new(1),
+        },
         dead_letters: DeadLettersContext { store: Arc::clone(&store), queue },
         replays: ReplaysContext {
             store,
@@ -196,6 +202,7 @@ pub(crate) fn producer_settings(config: &IngestConfig, lane_count: u16) -> Produ
             customer_bytes_max: config.lanes.customer_bytes_max,
             record_bytes_max: config.lanes.record_bytes_max,
         },
+        checks: config.event_types.checks,
         lane_count,
         append_timeout: ms(config.lanes.append_timeout_ms),
     }

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::decode::{Decoded, EventError};
+use crate::type_checks::EventMisfits;
 use serde::Serialize;
 use sluice_model::clock;
 use sluice_model::ids::IdText;
@@ -92,6 +93,8 @@ struct RejectedEvent<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a EventMisfits>,
 }
 
 /// Writes the answer for events that were accepted at `accepted_at_ms`.
@@ -165,7 +168,8 @@ fn many(
         if let Some((_, error)) = error {
             out.extend_from_slice(b",\"error\":");
             let (code, message, retry_after_s) = (error.code, &*error.message, error.retry_after_s);
-            let error = RejectedEvent { code, message, retry_after_s };
+            let details = error.misfits.as_deref();
+            let error = RejectedEvent { code, message, retry_after_s, details };
             serde_json::to_writer(&mut out, &error).expect("texts can be written as JSON");
             out.push(b'}');
         } else if let Some(Told::Before { id, replayed }) = told.get(&index) {

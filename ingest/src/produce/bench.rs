@@ -5,6 +5,8 @@
 use crate::appenders::Appenders;
 use crate::decode::{BodyForm, EnvelopeContext, EventLimits, decode};
 use crate::lanes::{LaneBuffers, LaneLimits};
+use crate::testing::declaring;
+use crate::type_checks::{CheckLimits, TypeChecks};
 use sluice_embedded::{EmbeddedLog, EngineConfig};
 use sluice_model::{CustomerId, Lane};
 use std::sync::Arc;
@@ -44,11 +46,74 @@ fn bench_decode() {
         let rounds = 400_000 / events;
         let started = Instant::now();
         for _ in 0..rounds {
-            let decoded = decode(&body, BodyForm::Json, context(&id), LIMITS, &[]).unwrap();
+            let decoded = decode(&body, BodyForm::Json, context(&id), LIMITS, &[], None).unwrap();
             assert_eq!(decoded.accepted() as u64, events);
         }
         let ns = started.elapsed().as_nanos() as u64 / (rounds * events);
         println!("{events} events: decode {ns} ns an event of {} bytes", body.len() as u64 / events);
+    }
+}
+
+/// A schema of ordinary size over the events of this benchmark: ten properties with
+/// their types and limits, two objects and a list.
+const ORDER: &str = r##"{
+    "type": "object",
+    "required": ["seq", "order_id", "amount", "currency"],
+    "properties": {
+        "seq": {"type": "integer", "minimum": 0},
+        "order_id": {"type": "string", "pattern": "^ord_[0-9a-f]{16}$"},
+        "amount": {"type": "integer", "minimum": 0, "maximum": 100000},
+        "currency": {"enum": ["EUR", "USD", "GBP"]},
+        "customer": {"type": "object", "required": ["name"], "properties": {
+            "name": {"type": "string", "maxLength": 100}, "tier": {"enum": ["gold", "silver"]}
+        }},
+        "items": {"type": "array", "maxItems": 100, "items": {"$ref": "#/$defs/item"}},
+        "note": {"type": "string"}
+    },
+    "additionalProperties": false,
+    "$defs": {"item": {"type": "object", "properties": {
+        "sku": {"type": "string"}, "qty": {"type": "integer", "minimum": 0}
+    }}}
+}"##;
+
+/// What declared types cost the decoding of events, in one run: without types,
+/// with a type of another name, with a type that is not enforced, with one that is.
+#[tokio::test]
+#[ignore = "a benchmark"]
+async fn bench_types() {
+    let id = CustomerId::new(1).text();
+    let declared = [
+        ("no types", vec![]),
+        ("another type", vec![("order.paid", ORDER, true)]),
+        ("not enforced", vec![("order.created", ORDER, false)]),
+        ("enforced", vec![("order.created", ORDER, true)]),
+    ];
+    let mut checks = Vec::new();
+    for (name, types) in &declared {
+        checks.push((name, TypeChecks::of(&*declaring(types).await, CheckLimits::default())));
+    }
+    for events in [1u64, 100, 1000] {
+        let body = body(events);
+        let mut best = vec![f64::MAX; checks.len()];
+        // In turns, so that the machine's slow moments fall on all of them.
+        for _ in 0..9 {
+            for (best, (_, checks)) in best.iter_mut().zip(&checks) {
+                let rounds = 20_000 / events;
+                let started = Instant::now();
+                for _ in 0..rounds {
+                    let form = BodyForm::Json;
+                    let decoded = decode(&body, form, context(&id), LIMITS, &[], checks.as_ref()).unwrap();
+                    assert_eq!(decoded.accepted() as u64, events);
+                }
+                *best = best.min(started.elapsed().as_nanos() as f64 / (rounds * events) as f64);
+            }
+        }
+        for (ns, (name, _)) in best.iter().zip(&checks) {
+            let (rate, ratio) = (1e9 / ns, best[0] / ns);
+            println!(
+                "{events} events: {name}: {ns:.0} ns an event, {rate:.0} events/s, {ratio:.2} of no types"
+            );
+        }
     }
 }
 
@@ -75,7 +140,7 @@ fn bench_take() {
                     let id = CustomerId::from_u128(7);
                     for _ in 0..total / events / tasks {
                         let decoded =
-                            decode(&body, BodyForm::Json, context(&id.text()), LIMITS, &[]).unwrap();
+                            decode(&body, BodyForm::Json, context(&id.text()), LIMITS, &[], None).unwrap();
                         let chunks =
                             decoded.chunks.into_iter().map(|(n, chunk)| (Lane::new(n).unwrap(), chunk));
                         let placed = lanes.push(id, chunks.collect(), &[]).unwrap();

@@ -91,7 +91,8 @@ impl Producer {
         let mut request = if left_out.is_empty() {
             request
         } else {
-            self.decode_without(customer, wishes, body, &left_out).await?
+            // By the same types: their schemas may have changed meanwhile.
+            self.decode_without(customer, wishes, body, &left_out, request.checks).await?
         };
         let fresh = request.decoded.accepted();
         let claimed = header.filter(|_| first_answer.is_none());
@@ -312,17 +313,14 @@ fn fresh_ids(decoded: &Decoded<'_>, runs: &Runs) -> HashMap<usize, EventId> {
 fn mismatch() -> EventError {
     EventError {
         code: "IDEMPOTENCY_MISMATCH",
-        message: "`metadata.idempotency_key` was used with another event".into(),
-        limit_bytes: None,
-        retry_after_s: None,
+        ..EventError::invalid("`metadata.idempotency_key` was used with another event")
     }
 }
 
 fn in_flight() -> EventError {
     EventError {
         code: "IDEMPOTENCY_IN_FLIGHT",
-        message: "an event with this `metadata.idempotency_key` is in flight".into(),
-        limit_bytes: None,
         retry_after_s: Some(IN_FLIGHT_AGAIN_S),
+        ..EventError::invalid("an event with this `metadata.idempotency_key` is in flight")
     }
 }

@@ -1,5 +1,6 @@
 //! Cached handles of the metrics of accepting events, counted once a request.
 
+use crate::type_checks::CheckCounts;
 use metrics::{Counter, Histogram, counter, histogram};
 use std::time::Duration;
 
@@ -45,5 +46,32 @@ impl ProduceMetrics {
         }
         self.body_bytes.increment(request.body_bytes as u64);
         self.accept_seconds.record(request.took.as_secs_f64());
+    }
+}
+
+/// What came of checking events, in the order of [`TypeMetrics`].
+pub(crate) const CHECK_RESULTS: [&str; 4] = ["fit", "refused", "unfit", "unchecked"];
+
+/// Counts events of declared types.
+pub(super) struct TypeMetrics {
+    by_result: [Counter; CHECK_RESULTS.len()],
+}
+
+impl TypeMetrics {
+    pub(super) fn new() -> Self {
+        let by_result =
+            CHECK_RESULTS.map(|result| counter!("sluice_ingest_type_checks_total", "result" => result));
+        Self { by_result }
+    }
+
+    /// Counts what came of a request's checks, if there were any.
+    pub(super) fn count(&self, counts: CheckCounts) {
+        if counts == CheckCounts::default() {
+            return;
+        }
+        let CheckCounts { fit, refused, unfit, unchecked } = counts;
+        for (counter, count) in self.by_result.iter().zip([fit, refused, unfit, unchecked]) {
+            counter.increment(count);
+        }
     }
 }

@@ -46,6 +46,7 @@ impl Log for ScriptedLog {
 const SETTINGS: ProducerSettings = ProducerSettings {
     events: EventLimits { event_bytes_max: 10_000, request_events_max: 100 },
     lanes: LaneLimits { bytes_max: 1 << 20, customer_bytes_max: 1 << 20, record_bytes_max: 1 << 20 },
+    checks: CheckLimits { event_checks_max: 1000, request_checks_max: 1000, misfits_max: 1 },
     lane_count: 8,
     append_timeout: Duration::from_secs(10),
 };

@@ -112,7 +112,7 @@ fn the_admin_listener_serves_no_customer_and_the_public_one_no_operator() {
     assert!(is_nowhere(&public, &Method::POST, "/admin/customers"));
     let path = "/admin/customers/c/subscriptions/s/enable";
     let (name, params) = found(&admin, &Method::POST, path).unwrap();
-    assert_eq!((name, params), ("enable_subscription", PathParams { customer: "c", id: "s" }));
+    assert_eq!((name, params), ("enable_subscription", PathParams { customer: "c", id: "s", name: "" }));
     assert!(is_nowhere(&public, &Method::POST, path));
     let access = |name: &str, audience| {
         routes::all().find(|route| route.name == name).map(|route| route.root.access(audience)).unwrap()

@@ -10,6 +10,7 @@ mod console;
 mod contract;
 mod dead_letters;
 mod drain;
+mod event_types;
 mod faults;
 mod harness;
 mod more;

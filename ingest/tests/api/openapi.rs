@@ -185,6 +185,19 @@ async fn every_answer_is_as_it_is_described() {
     described.ask(Public, "PATCH", &path, options).await;
     described.ask(Public, "PATCH", &path, r#"{"headers":null,"body":"array","transform":null}"#).await;
 
+    let declared = r#"{"schema":{"type":"object"},"enforce":true}"#;
+    described.ask(Public, "PUT", "/v1/event-types/declared", declared).await;
+    described.ask(Public, "PUT", "/v1/event-types/declared", r#"{"schema":true,"description":"x"}"#).await;
+    described.ask(Public, "PUT", "/v1/event-types/declared", declared).await;
+    described.ask(Public, "PUT", "/v1/event-types/declared", r#"{"schema":7}"#).await;
+    described.ask(Public, "GET", "/v1/event-types/declared", "").await;
+    described.ask(Public, "GET", "/v1/event-types?limit=1", "").await;
+    described.ask(Public, "GET", "/v1/event-types/none", "").await;
+    described.ask(Public, "POST", "/v1/event-types/declared/test", r#"{"payload":1}"#).await;
+    described.ask(Public, "POST", "/v1/events", r#"{"event_type":"declared","payload":1}"#).await;
+    let misfit = r#"[{"event_type":"declared","payload":1},{"payload":1}]"#;
+    described.ask(Public, "POST", "/v1/events", misfit).await;
+    described.ask(Public, "DELETE", "/v1/event-types/declared", "").await;
     let sent = described.ask(Public, "POST", "/v1/events", r#"{"event_type":"a","payload":{}}"#).await;
     let event = format!("/v1/events/{}", id(&sent, "event_id"));
     described
@@ -275,6 +288,7 @@ async fn requests_may_hold_the_fields_that_are_described_and_no_others() {
                     continue;
                 }
                 let path = path.replace("{customer_id}", &ingest.customer).replace("{id}", &ingest.customer);
+                let path = path.replace("{name}", "declared");
                 let method = method.to_ascii_uppercase();
                 let body = r#"{"no_such_field":1}"#;
                 let answer = match at {

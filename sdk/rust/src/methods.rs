@@ -86,6 +86,52 @@ impl Client {
         self.core.call(Method::DELETE, &format!("/v1/dead-letters/{}", segment(dead_letter_id)), None::<&()>, None::<&()>).await
     }
 
+    /// All event types, by name.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_event_types(&self, query: &types::ListEventTypesQuery) -> Result<types::EventTypePage, SdkError> {
+        self.core.call(Method::GET, "/v1/event-types", Some(query), None::<&()>).await
+    }
+
+    /// All event types, by name: every item of every page.
+    #[must_use]
+    pub fn iterate_event_types(&self, query: &types::ListEventTypesQuery) -> Pages<types::EventType> {
+        Pages::new(self.core.clone(), "/v1/event-types", query, "event_types")
+    }
+
+    /// Delete an event type.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_event_type(&self, name: &str) -> Result<(), SdkError> {
+        self.core.call_empty(Method::DELETE, &format!("/v1/event-types/{}", segment(name)), None::<&()>, None::<&()>).await
+    }
+
+    /// One event type.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_event_type(&self, name: &str) -> Result<types::EventType, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/event-types/{}", segment(name)), None::<&()>, None::<&()>).await
+    }
+
+    /// Declare an event type, or replace it.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn put_event_type(&self, name: &str, body: &types::NewEventType) -> Result<types::EventType, SdkError> {
+        self.core.call(Method::PUT, &format!("/v1/event-types/{}", segment(name)), None::<&()>, Some(body)).await
+    }
+
+    /// See whether a payload fits.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn test_event_type(&self, name: &str, body: &types::EventTypeTrial) -> Result<types::EventTypeResult, SdkError> {
+        self.core.call(Method::POST, &format!("/v1/event-types/{}/test", segment(name)), None::<&()>, Some(body)).await
+    }
+
     /// One event, and where it stands.
     ///
     /// # Errors
@@ -380,6 +426,52 @@ impl Admin {
     /// As [`SdkError`] tells.
     pub async fn delete_dead_letter(&self, customer_id: &str, dead_letter_id: &str) -> Result<types::Deleted, SdkError> {
         self.core.call(Method::DELETE, &format!("/admin/customers/{}/dead-letters/{}", segment(customer_id), segment(dead_letter_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// All event types, by name.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_event_types(&self, customer_id: &str, query: &types::ListEventTypesQuery) -> Result<types::EventTypePage, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/event-types", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// All event types, by name: every item of every page.
+    #[must_use]
+    pub fn iterate_event_types(&self, customer_id: &str, query: &types::ListEventTypesQuery) -> Pages<types::EventType> {
+        Pages::new(self.core.clone(), &format!("/admin/customers/{}/event-types", segment(customer_id)), query, "event_types")
+    }
+
+    /// Delete an event type.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn delete_event_type(&self, customer_id: &str, name: &str) -> Result<(), SdkError> {
+        self.core.call_empty(Method::DELETE, &format!("/admin/customers/{}/event-types/{}", segment(customer_id), segment(name)), None::<&()>, None::<&()>).await
+    }
+
+    /// One event type.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn get_event_type(&self, customer_id: &str, name: &str) -> Result<types::EventType, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/event-types/{}", segment(customer_id), segment(name)), None::<&()>, None::<&()>).await
+    }
+
+    /// Declare an event type, or replace it.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn put_event_type(&self, customer_id: &str, name: &str, body: &types::NewEventType) -> Result<types::EventType, SdkError> {
+        self.core.call(Method::PUT, &format!("/admin/customers/{}/event-types/{}", segment(customer_id), segment(name)), None::<&()>, Some(body)).await
+    }
+
+    /// See whether a payload fits.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn test_event_type(&self, customer_id: &str, name: &str, body: &types::EventTypeTrial) -> Result<types::EventTypeResult, SdkError> {
+        self.core.call(Method::POST, &format!("/admin/customers/{}/event-types/{}/test", segment(customer_id), segment(name)), None::<&()>, Some(body)).await
     }
 
     /// One event, and where it stands.

@@ -535,6 +535,9 @@ pub struct EventDeliveries {
 pub struct EventError {
     /// `code` of the API.
     pub code: String,
+    /// `details` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<EventMisfits>,
     /// `message` of the API.
     pub message: String,
     /// Seconds after which the event may be accepted.
@@ -607,6 +610,15 @@ impl fmt::Display for EventMetadataPriority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Where the payload does not fit the declared type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventMisfits {
+    /// `errors` of the API.
+    pub errors: Vec<Misfit>,
+    /// `event_type` of the API.
+    pub event_type: String,
 }
 
 /// `EventResult` of the API.
@@ -748,6 +760,67 @@ impl From<EventStatus> for String {
 impl fmt::Display for EventStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// `EventType` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventType {
+    /// `created_at` of the API.
+    pub created_at: String,
+    /// `description` of the API.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// `enforce` of the API.
+    pub enforce: bool,
+    /// `name` of the API.
+    pub name: String,
+    /// As it was given.
+    pub schema: Value,
+    /// `updated_at` of the API.
+    pub updated_at: String,
+}
+
+/// `EventTypePage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventTypePage {
+    /// `cursor` of the API.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `event_types` of the API.
+    pub event_types: Vec<EventType>,
+    /// `has_more` of the API.
+    pub has_more: bool,
+    /// `total` of the API.
+    pub total: i64,
+}
+
+/// `EventTypeResult` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventTypeResult {
+    /// `errors` of the API.
+    pub errors: Vec<Misfit>,
+    /// `valid` of the API.
+    pub valid: bool,
+}
+
+/// `EventTypeTrial` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventTypeTrial {
+    /// Any JSON.
+    pub payload: Value,
+    /// `schema` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+}
+
+impl EventTypeTrial {
+    /// With what is required; the rest is absent.
+    pub fn new(payload: Value) -> Self {
+        Self {
+            payload,
+            schema: None,
+        }
     }
 }
 
@@ -972,6 +1045,15 @@ pub struct Me {
     pub version: String,
 }
 
+/// `Misfit` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Misfit {
+    /// `message` of the API.
+    pub message: String,
+    /// JSON Pointer into the payload; "" is the payload itself.
+    pub pointer: String,
+}
+
 /// `NewCustomer` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewCustomer {
@@ -1000,6 +1082,30 @@ impl NewCustomer {
             name: name.into(),
             rate_limit_per_second: None,
             status: None,
+        }
+    }
+}
+
+/// `NewEventType` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewEventType {
+    /// `description` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `enforce` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforce: Option<bool>,
+    /// `schema` of the API.
+    pub schema: Value,
+}
+
+impl NewEventType {
+    /// With what is required; the rest is absent.
+    pub fn new(schema: Value) -> Self {
+        Self {
+            description: None,
+            enforce: None,
+            schema,
         }
     }
 }
@@ -2516,6 +2622,17 @@ pub struct CountDeadLettersQuery {
     /// Until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
+}
+
+/// What `list_event_types` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListEventTypesQuery {
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// What `inbox` may be asked for.

@@ -60,6 +60,36 @@ export abstract class ClientMethods {
     return this.call({ method: "DELETE", path: `/v1/dead-letters/${segment(deadLetterId)}` });
   }
 
+  /** All event types, by name. */
+  listEventTypes(query: types.ListEventTypesQuery = {}): Promise<types.EventTypePage> {
+    return this.call({ method: "GET", path: "/v1/event-types", query });
+  }
+
+  /** All event types, by name: every item of every page. */
+  iterateEventTypes(query: Omit<types.ListEventTypesQuery, "cursor"> = {}): AsyncGenerator<types.EventType, void, undefined> {
+    return this.pages("/v1/event-types", query, "event_types");
+  }
+
+  /** Delete an event type. */
+  deleteEventType(name: string): Promise<void> {
+    return this.call({ method: "DELETE", path: `/v1/event-types/${segment(name)}` });
+  }
+
+  /** One event type. */
+  getEventType(name: string): Promise<types.EventType> {
+    return this.call({ method: "GET", path: `/v1/event-types/${segment(name)}` });
+  }
+
+  /** Declare an event type, or replace it. */
+  putEventType(name: string, body: types.NewEventType): Promise<types.EventType> {
+    return this.call({ method: "PUT", path: `/v1/event-types/${segment(name)}`, body });
+  }
+
+  /** See whether a payload fits. */
+  testEventType(name: string, body: types.EventTypeTrial): Promise<types.EventTypeResult> {
+    return this.call({ method: "POST", path: `/v1/event-types/${segment(name)}/test`, body });
+  }
+
   /** One event, and where it stands. */
   getEvent(eventId: string): Promise<types.StoredEvent> {
     return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}` });
@@ -254,6 +284,36 @@ export abstract class AdminMethods {
   /** Delete a dead letter. */
   deleteDeadLetter(customerId: string, deadLetterId: string): Promise<types.Deleted> {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/dead-letters/${segment(deadLetterId)}` });
+  }
+
+  /** All event types, by name. */
+  listEventTypes(customerId: string, query: types.ListEventTypesQuery = {}): Promise<types.EventTypePage> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/event-types`, query });
+  }
+
+  /** All event types, by name: every item of every page. */
+  iterateEventTypes(customerId: string, query: Omit<types.ListEventTypesQuery, "cursor"> = {}): AsyncGenerator<types.EventType, void, undefined> {
+    return this.pages(`/admin/customers/${segment(customerId)}/event-types`, query, "event_types");
+  }
+
+  /** Delete an event type. */
+  deleteEventType(customerId: string, name: string): Promise<void> {
+    return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}` });
+  }
+
+  /** One event type. */
+  getEventType(customerId: string, name: string): Promise<types.EventType> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}` });
+  }
+
+  /** Declare an event type, or replace it. */
+  putEventType(customerId: string, name: string, body: types.NewEventType): Promise<types.EventType> {
+    return this.call({ method: "PUT", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}`, body });
+  }
+
+  /** See whether a payload fits. */
+  testEventType(customerId: string, name: string, body: types.EventTypeTrial): Promise<types.EventTypeResult> {
+    return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}/test`, body });
   }
 
   /** One event, and where it stands. */

@@ -202,6 +202,7 @@ export interface EventDeliveries {
 /** `EventError` of the API. */
 export interface EventError {
   code: string;
+  details?: EventMisfits;
   message: string;
   /** Seconds after which the event may be accepted. */
   retry_after_s?: number;
@@ -220,6 +221,12 @@ export interface EventMetadata {
 
 /** `EventMetadataPriority` of the API. */
 export type EventMetadataPriority = "low" | "normal" | "high" | Unknown;
+
+/** Where the payload does not fit the declared type. */
+export interface EventMisfits {
+  errors: Misfit[];
+  event_type: string;
+}
 
 /** `EventResult` of the API. */
 export interface EventResult {
@@ -243,6 +250,38 @@ export type EventStandingState = "delivered" | "failed" | "pending" | Unknown;
 
 /** `EventStatus` of the API. */
 export type EventStatus = "pending" | "delivered" | "failed" | "unmatched" | "acknowledged" | Unknown;
+
+/** `EventType` of the API. */
+export interface EventType {
+  created_at: string;
+  description: string | null;
+  enforce: boolean;
+  name: string;
+  /** As it was given. */
+  schema: unknown;
+  updated_at: string;
+}
+
+/** `EventTypePage` of the API. */
+export interface EventTypePage {
+  cursor: string | null;
+  event_types: EventType[];
+  has_more: boolean;
+  total: number;
+}
+
+/** `EventTypeResult` of the API. */
+export interface EventTypeResult {
+  errors: Misfit[];
+  valid: boolean;
+}
+
+/** `EventTypeTrial` of the API. */
+export interface EventTypeTrial {
+  /** Any JSON. */
+  payload: unknown;
+  schema?: unknown;
+}
 
 /** `Health` of the API. */
 export interface Health {
@@ -322,6 +361,13 @@ export interface Me {
   version: string;
 }
 
+/** `Misfit` of the API. */
+export interface Misfit {
+  message: string;
+  /** JSON Pointer into the payload; "" is the payload itself. */
+  pointer: string;
+}
+
 /** `NewCustomer` of the API. */
 export interface NewCustomer {
   email?: string | null;
@@ -329,6 +375,13 @@ export interface NewCustomer {
   name: string;
   rate_limit_per_second?: number | null;
   status?: CustomerStatus | null;
+}
+
+/** `NewEventType` of the API. */
+export interface NewEventType {
+  description?: string | null;
+  enforce?: boolean | null;
+  schema: unknown;
 }
 
 /** `NewKey` of the API. */
@@ -799,6 +852,14 @@ export interface CountDeadLettersQuery {
   start_time?: string;
   /** Until then. */
   end_time?: string;
+}
+
+/** What `listEventTypes` may be asked for. */
+export interface ListEventTypesQuery {
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page ended. */
+  cursor?: string;
 }
 
 /** What `inbox` may be asked for. */

@@ -10,6 +10,7 @@ pub(super) fn all() -> Vec<Named> {
     all.extend(produced());
     all.extend(read());
     all.extend(subscriptions());
+    all.extend(event_types());
     all.extend(given_up_and_replayed());
     all.extend(operators());
     all.extend(account());
@@ -41,18 +42,30 @@ fn errors() -> Vec<Named> {
             ("message", json!({ "type": "string", "description": "For people." })),
             (
                 "details",
-                json!({ "description": "What is wrong, for programs: `field`, `pointer`, a limit, `outcome`." }),
+                json!({ "description": "What is wrong, for programs: `field`, `pointer`, a limit, `outcome`, `errors` of a payload." }),
             ),
             ("request_id", json!({ "type": "string", "description": "As in `X-Request-ID`." })),
         ],
         &["code", "message", "request_id"],
     );
     let retry = json!({ "type": "integer", "description": "Seconds after which the event may be accepted." });
-    let event_error =
-        open(&[("code", text()), ("message", text()), ("retry_after_s", retry)], &["code", "message"]);
+    let mut misfits = whole(&[("event_type", text()), ("errors", list("Misfit"))]);
+    misfits["description"] = json!("Where the payload does not fit the declared type.");
+    let event_error = open(
+        &[
+            ("code", text()),
+            ("message", text()),
+            ("retry_after_s", retry),
+            ("details", schema_ref("EventMisfits")),
+        ],
+        &["code", "message"],
+    );
+    let pointer = json!({ "type": "string", "description": "JSON Pointer into the payload; \"\" is the payload itself." });
     vec![
         ("Error", whole(&[("error", error)])),
         ("EventError", event_error),
+        ("EventMisfits", misfits),
+        ("Misfit", whole(&[("pointer", pointer), ("message", text())])),
         ("State", whole(&[("status", text())])),
         ("Health", whole(&[("status", json!({ "const": "healthy" })), ("environment", text())])),
     ]
@@ -247,6 +260,22 @@ fn subscriptions() -> Vec<Named> {
         ("TrialResult", json!({ "oneOf": [schema_ref("SentTrial"), schema_ref("Judgement")] })),
         ("Attempt", attempt),
         ("Attempts", whole(&[("deliveries", list("Attempt"))])),
+    ]
+}
+
+fn event_types() -> Vec<Named> {
+    let event_type = whole(&[
+        ("name", text()),
+        ("description", json!({ "type": ["string", "null"] })),
+        ("schema", json!({ "type": ["object", "boolean"], "description": "As it was given." })),
+        ("enforce", boolean()),
+        ("created_at", schema_ref("Time")),
+        ("updated_at", schema_ref("Time")),
+    ]);
+    vec![
+        ("EventType", event_type),
+        ("EventTypePage", page("event_types", "EventType", &[("total", count())])),
+        ("EventTypeResult", whole(&[("valid", boolean()), ("errors", list("Misfit"))])),
     ]
 }
 

@@ -19,6 +19,7 @@ pub(super) fn all(config: &IngestConfig) -> Vec<Named> {
     all.extend(events(config));
     all.extend(selectors());
     all.extend(subscriptions(config));
+    all.extend(event_types(config));
     all.extend(operators());
     all
 }
@@ -324,6 +325,47 @@ fn subscriptions(config: &IngestConfig) -> Vec<Named> {
         ),
     ]);
     all
+}
+
+fn event_types(config: &IngestConfig) -> Vec<Named> {
+    let limits = &config.event_types;
+    let name_max = routes::TYPE_NAME_BYTES_MAX;
+    let name = json!({
+        "type": "string", "minLength": 1, "maxLength": name_max, "pattern": "^[^*\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "format": "sluice-declared-type",
+        "description": format!(
+            "The `event_type` of its events: 1 to {name_max} bytes without `*`, not beginning with `sluice.`.",
+        ),
+    });
+    let schema = json!({
+        "type": ["object", "boolean"],
+        "description": format!(
+            "JSON Schema 2020-12 over the payload, of at most {} bytes and {} schemas inside each other or beside \
+             each other. `$ref` begins with `#`.",
+            limits.schema.bytes_max, limits.schema.subschemas_max,
+        ),
+    });
+    let description = or_null(json!({ "type": "string", "maxLength": routes::TYPE_DESCRIPTION_BYTES_MAX }));
+    let enforce = json!({
+        "type": "boolean", "default": false,
+        "description": "Whether events that do not fit are refused; else they are accepted and counted.",
+    });
+    let payload = json!({ "description": "Any JSON." });
+    vec![
+        ("EventTypeName", name),
+        ("EventSchema", schema),
+        (
+            "NewEventType",
+            closed(
+                &[("description", description), ("schema", schema_ref("EventSchema")), ("enforce", enforce)],
+                &["schema"],
+            ),
+        ),
+        (
+            "EventTypeTrial",
+            closed(&[("payload", payload), ("schema", schema_ref("EventSchema"))], &["payload"]),
+        ),
+    ]
 }
 
 /// What a subscription may say of how its webhooks are signed and what they look like.

@@ -64,7 +64,13 @@ fn bad_request(code: &'static str, message: String) -> ApiError {
 /// The refusal of a request whose one event is invalid.
 fn invalid_event(error: EventError) -> ApiError {
     match error.limit_bytes {
-        None => bad_request(error.code, error.message),
+        None => {
+            let refused = bad_request(error.code, error.message);
+            match error.misfits {
+                Some(misfits) => refused.details(json!(misfits)),
+                None => refused,
+            }
+        }
         Some(bytes) => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error.code, error.message)
             .details(json!({ "limit_bytes": bytes })),
     }

@@ -93,6 +93,35 @@ class ClientMethods:
         """Delete a dead letter."""
         return cast("types.Deleted", self._call("DELETE", f"/v1/dead-letters/{segment(dead_letter_id)}"))
 
+    def list_event_types(
+        self,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.EventTypePage:
+        """All event types, by name."""
+        return cast("types.EventTypePage", self._call("GET", "/v1/event-types", {"limit": limit, "cursor": cursor}))
+
+    def iterate_event_types(self, *, limit: Optional[int] = None) -> Iterator[types.EventType]:
+        """All event types, by name: every item of every page."""
+        return self._pages("/v1/event-types", {"limit": limit}, "event_types")
+
+    def delete_event_type(self, name: str) -> None:
+        """Delete an event type."""
+        self._call("DELETE", f"/v1/event-types/{segment(name)}")
+
+    def get_event_type(self, name: str) -> types.EventType:
+        """One event type."""
+        return cast("types.EventType", self._call("GET", f"/v1/event-types/{segment(name)}"))
+
+    def put_event_type(self, name: str, body: types.NewEventType) -> types.EventType:
+        """Declare an event type, or replace it."""
+        return cast("types.EventType", self._call("PUT", f"/v1/event-types/{segment(name)}", body=body))
+
+    def test_event_type(self, name: str, body: types.EventTypeTrial) -> types.EventTypeResult:
+        """See whether a payload fits."""
+        return cast("types.EventTypeResult", self._call("POST", f"/v1/event-types/{segment(name)}/test", body=body))
+
     def get_event(self, event_id: str) -> types.StoredEvent:
         """One event, and where it stands."""
         return cast("types.StoredEvent", self._call("GET", f"/v1/events/{segment(event_id)}"))
@@ -339,6 +368,46 @@ class AdminMethods:
     def delete_dead_letter(self, customer_id: str, dead_letter_id: str) -> types.Deleted:
         """Delete a dead letter."""
         return cast("types.Deleted", self._call("DELETE", f"/admin/customers/{segment(customer_id)}/dead-letters/{segment(dead_letter_id)}"))
+
+    def list_event_types(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.EventTypePage:
+        """All event types, by name."""
+        return cast("types.EventTypePage", self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit, "cursor": cursor}))
+
+    def iterate_event_types(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.EventType]:
+        """All event types, by name: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit}, "event_types")
+
+    def delete_event_type(self, customer_id: str, name: str) -> None:
+        """Delete an event type."""
+        self._call("DELETE", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}")
+
+    def get_event_type(self, customer_id: str, name: str) -> types.EventType:
+        """One event type."""
+        return cast("types.EventType", self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}"))
+
+    def put_event_type(self, customer_id: str, name: str, body: types.NewEventType) -> types.EventType:
+        """Declare an event type, or replace it."""
+        return cast("types.EventType", self._call("PUT", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}", body=body))
+
+    def test_event_type(
+        self,
+        customer_id: str,
+        name: str,
+        body: types.EventTypeTrial,
+    ) -> types.EventTypeResult:
+        """See whether a payload fits."""
+        return cast("types.EventTypeResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}/test", body=body))
 
     def get_event(self, customer_id: str, event_id: str) -> types.StoredEvent:
         """One event, and where it stands."""
@@ -632,6 +701,35 @@ class AsyncClientMethods:
         """Delete a dead letter."""
         return cast("types.Deleted", await self._call("DELETE", f"/v1/dead-letters/{segment(dead_letter_id)}"))
 
+    async def list_event_types(
+        self,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.EventTypePage:
+        """All event types, by name."""
+        return cast("types.EventTypePage", await self._call("GET", "/v1/event-types", {"limit": limit, "cursor": cursor}))
+
+    def iterate_event_types(self, *, limit: Optional[int] = None) -> AsyncIterator[types.EventType]:
+        """All event types, by name: every item of every page."""
+        return self._pages("/v1/event-types", {"limit": limit}, "event_types")
+
+    async def delete_event_type(self, name: str) -> None:
+        """Delete an event type."""
+        await self._call("DELETE", f"/v1/event-types/{segment(name)}")
+
+    async def get_event_type(self, name: str) -> types.EventType:
+        """One event type."""
+        return cast("types.EventType", await self._call("GET", f"/v1/event-types/{segment(name)}"))
+
+    async def put_event_type(self, name: str, body: types.NewEventType) -> types.EventType:
+        """Declare an event type, or replace it."""
+        return cast("types.EventType", await self._call("PUT", f"/v1/event-types/{segment(name)}", body=body))
+
+    async def test_event_type(self, name: str, body: types.EventTypeTrial) -> types.EventTypeResult:
+        """See whether a payload fits."""
+        return cast("types.EventTypeResult", await self._call("POST", f"/v1/event-types/{segment(name)}/test", body=body))
+
     async def get_event(self, event_id: str) -> types.StoredEvent:
         """One event, and where it stands."""
         return cast("types.StoredEvent", await self._call("GET", f"/v1/events/{segment(event_id)}"))
@@ -891,6 +989,46 @@ class AsyncAdminMethods:
     async def delete_dead_letter(self, customer_id: str, dead_letter_id: str) -> types.Deleted:
         """Delete a dead letter."""
         return cast("types.Deleted", await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/dead-letters/{segment(dead_letter_id)}"))
+
+    async def list_event_types(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.EventTypePage:
+        """All event types, by name."""
+        return cast("types.EventTypePage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit, "cursor": cursor}))
+
+    def iterate_event_types(
+        self,
+        customer_id: str,
+        *,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.EventType]:
+        """All event types, by name: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit}, "event_types")
+
+    async def delete_event_type(self, customer_id: str, name: str) -> None:
+        """Delete an event type."""
+        await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}")
+
+    async def get_event_type(self, customer_id: str, name: str) -> types.EventType:
+        """One event type."""
+        return cast("types.EventType", await self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}"))
+
+    async def put_event_type(self, customer_id: str, name: str, body: types.NewEventType) -> types.EventType:
+        """Declare an event type, or replace it."""
+        return cast("types.EventType", await self._call("PUT", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}", body=body))
+
+    async def test_event_type(
+        self,
+        customer_id: str,
+        name: str,
+        body: types.EventTypeTrial,
+    ) -> types.EventTypeResult:
+        """See whether a payload fits."""
+        return cast("types.EventTypeResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}/test", body=body))
 
     async def get_event(self, customer_id: str, event_id: str) -> types.StoredEvent:
         """One event, and where it stands."""

@@ -254,6 +254,7 @@ class _EventErrorRequired(TypedDict):
 class EventError(_EventErrorRequired, total=False):
     """`EventError` of the API."""
 
+    details: EventMisfits
     # Seconds after which the event may be accepted.
     retry_after_s: int
 
@@ -266,6 +267,13 @@ class EventMetadata(TypedDict, total=False):
     # too, whose other events are taken.
     idempotency_key: str
     priority: EventMetadataPriority
+
+
+class EventMisfits(TypedDict):
+    """Where the payload does not fit the declared type."""
+
+    errors: List[Misfit]
+    event_type: str
 
 
 class _EventResultRequired(TypedDict):
@@ -288,6 +296,45 @@ class EventStanding(TypedDict):
     last_attempt: Optional[str]
     state: EventStandingState
     workflow_id: str
+
+
+class EventType(TypedDict):
+    """`EventType` of the API."""
+
+    created_at: str
+    description: Optional[str]
+    enforce: bool
+    name: str
+    # As it was given.
+    schema: Any
+    updated_at: str
+
+
+class EventTypePage(TypedDict):
+    """`EventTypePage` of the API."""
+
+    cursor: Optional[str]
+    event_types: List[EventType]
+    has_more: bool
+    total: int
+
+
+class EventTypeResult(TypedDict):
+    """`EventTypeResult` of the API."""
+
+    errors: List[Misfit]
+    valid: bool
+
+
+class _EventTypeTrialRequired(TypedDict):
+    # Any JSON.
+    payload: Any
+
+
+class EventTypeTrial(_EventTypeTrialRequired, total=False):
+    """`EventTypeTrial` of the API."""
+
+    schema: Any
 
 
 class Health(TypedDict):
@@ -373,6 +420,14 @@ class Me(TypedDict):
     version: str
 
 
+class Misfit(TypedDict):
+    """`Misfit` of the API."""
+
+    message: str
+    # JSON Pointer into the payload; "" is the payload itself.
+    pointer: str
+
+
 class _NewCustomerRequired(TypedDict):
     name: str
 
@@ -384,6 +439,17 @@ class NewCustomer(_NewCustomerRequired, total=False):
     fan_out: Optional[int]
     rate_limit_per_second: Optional[int]
     status: Optional[CustomerStatus]
+
+
+class _NewEventTypeRequired(TypedDict):
+    schema: Any
+
+
+class NewEventType(_NewEventTypeRequired, total=False):
+    """`NewEventType` of the API."""
+
+    description: Optional[str]
+    enforce: Optional[bool]
 
 
 class NewKey(TypedDict, total=False):

@@ -59,6 +59,37 @@ module Sluice
       Types::Deleted.wrap(call("DELETE", "/v1/dead-letters/#{segment(dead_letter_id)}"))
     end
 
+    # All event types, by name.
+    def list_event_types(limit: nil, cursor: nil)
+      Types::EventTypePage.wrap(call("GET", "/v1/event-types", query: { limit: limit, cursor: cursor }))
+    end
+
+    # All event types, by name: every item of every page, given to the block or as an Enumerator.
+    def iterate_event_types(limit: nil, &block)
+      pages("/v1/event-types", { limit: limit }, "event_types", Types::EventType, &block)
+    end
+
+    # Delete an event type.
+    def delete_event_type(name)
+      call("DELETE", "/v1/event-types/#{segment(name)}")
+      nil
+    end
+
+    # One event type.
+    def get_event_type(name)
+      Types::EventType.wrap(call("GET", "/v1/event-types/#{segment(name)}"))
+    end
+
+    # Declare an event type, or replace it.
+    def put_event_type(name, body)
+      Types::EventType.wrap(call("PUT", "/v1/event-types/#{segment(name)}", body: body))
+    end
+
+    # See whether a payload fits.
+    def test_event_type(name, body)
+      Types::EventTypeResult.wrap(call("POST", "/v1/event-types/#{segment(name)}/test", body: body))
+    end
+
     # One event, and where it stands.
     def get_event(event_id)
       Types::StoredEvent.wrap(call("GET", "/v1/events/#{segment(event_id)}"))
@@ -251,6 +282,37 @@ module Sluice
     # Delete a dead letter.
     def delete_dead_letter(customer_id, dead_letter_id)
       Types::Deleted.wrap(call("DELETE", "/admin/customers/#{segment(customer_id)}/dead-letters/#{segment(dead_letter_id)}"))
+    end
+
+    # All event types, by name.
+    def list_event_types(customer_id, limit: nil, cursor: nil)
+      Types::EventTypePage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/event-types", query: { limit: limit, cursor: cursor }))
+    end
+
+    # All event types, by name: every item of every page, given to the block or as an Enumerator.
+    def iterate_event_types(customer_id, limit: nil, &block)
+      pages("/admin/customers/#{segment(customer_id)}/event-types", { limit: limit }, "event_types", Types::EventType, &block)
+    end
+
+    # Delete an event type.
+    def delete_event_type(customer_id, name)
+      call("DELETE", "/admin/customers/#{segment(customer_id)}/event-types/#{segment(name)}")
+      nil
+    end
+
+    # One event type.
+    def get_event_type(customer_id, name)
+      Types::EventType.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/event-types/#{segment(name)}"))
+    end
+
+    # Declare an event type, or replace it.
+    def put_event_type(customer_id, name, body)
+      Types::EventType.wrap(call("PUT", "/admin/customers/#{segment(customer_id)}/event-types/#{segment(name)}", body: body))
+    end
+
+    # See whether a payload fits.
+    def test_event_type(customer_id, name, body)
+      Types::EventTypeResult.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/event-types/#{segment(name)}/test", body: body))
     end
 
     # One event, and where it stands.

@@ -177,6 +177,7 @@ module Sluice
 
     class EventError < Record
       field :code
+      field :details, "EventMisfits"
       field :message
       # Seconds after which the event may be accepted.
       field :retry_after_s
@@ -191,6 +192,12 @@ module Sluice
     end
 
     EVENT_METADATA_PRIORITY = %w[low normal high].freeze
+
+    # Where the payload does not fit the declared type.
+    class EventMisfits < Record
+      field :errors, "Misfit"
+      field :event_type
+    end
 
     class EventResult < Record
       field :error, "EventError"
@@ -210,6 +217,34 @@ module Sluice
     EVENT_STANDING_STATE = %w[delivered failed pending].freeze
 
     EVENT_STATUS = %w[pending delivered failed unmatched acknowledged].freeze
+
+    class EventType < Record
+      field :created_at
+      field :description
+      field :enforce
+      field :name
+      # As it was given.
+      field :schema
+      field :updated_at
+    end
+
+    class EventTypePage < Record
+      field :cursor
+      field :event_types, "EventType"
+      field :has_more
+      field :total
+    end
+
+    class EventTypeResult < Record
+      field :errors, "Misfit"
+      field :valid
+    end
+
+    class EventTypeTrial < Record
+      # Any JSON.
+      field :payload
+      field :schema
+    end
 
     class Health < Record
       field :environment
@@ -279,12 +314,24 @@ module Sluice
       field :version
     end
 
+    class Misfit < Record
+      field :message
+      # JSON Pointer into the payload; "" is the payload itself.
+      field :pointer
+    end
+
     class NewCustomer < Record
       field :email
       field :fan_out
       field :name
       field :rate_limit_per_second
       field :status
+    end
+
+    class NewEventType < Record
+      field :description
+      field :enforce
+      field :schema
     end
 
     class NewKey < Record

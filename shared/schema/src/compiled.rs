@@ -1,0 +1,108 @@
+//! A schema that was checked and compiled.
+
+use super::cost::SchemaCost;
+use super::deep_stack::on_deep_stack;
+use super::fault::SchemaFault;
+use super::limits::SchemaLimits;
+use super::misfit::Misfit;
+use super::payload::SchemaPayload;
+use super::walk;
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+/// Bytes of the lazily built automaton of a pattern, in each thread that runs it.
+const PATTERN_CACHE_BYTES_MAX: usize = 64 << 10;
+
+/// The most checks after which all misfits of a payload are looked for. Of a larger
+/// payload only the first is told: all of them are in memory before any is told.
+const ALL_MISFITS_CHECKS_MAX: u64 = 100_000;
+
+/// A schema, ready to judge payloads.
+#[derive(Debug)]
+pub struct EventSchema {
+    validator: Validator,
+    cost: SchemaCost,
+}
+
+impl EventSchema {
+    /// Checks a schema and compiles it. May take some milliseconds.
+    ///
+    /// # Errors
+    /// If the text is no JSON Schema, uses what is not supported, or exceeds a limit.
+    pub fn compile(json: &str, limits: &SchemaLimits) -> Result<Self, SchemaFault> {
+        if json.len() > limits.bytes_max {
+            return Err(SchemaFault::whole(format!(
+                "the schema has {} bytes; the limit is {}",
+                json.len(),
+                limits.bytes_max
+            )));
+        }
+        check_depth(json, limits.depth_max)?;
+        on_deep_stack(|| compile(json, limits))
+            .unwrap_or_else(|| Err(SchemaFault::whole("the schema could not be compiled")))
+    }
+
+    /// The checks that a payload needs at most. A check takes some ten nanoseconds.
+    #[must_use]
+    pub fn checks(&self, payload: &SchemaPayload) -> u64 {
+        self.cost.checks(payload)
+    }
+
+    /// Judges a payload: what of it does not fit, at most `misfits_max` values.
+    #[must_use]
+    pub fn misfits(&self, payload: &SchemaPayload, misfits_max: usize) -> Vec<Misfit> {
+        let value = &payload.value;
+        if self.validator.is_valid(value) {
+            return Vec::new();
+        }
+        if self.cost.checks(payload) > ALL_MISFITS_CHECKS_MAX {
+            let first = self.validator.validate(value).err();
+            return first.iter().map(told).collect();
+        }
+        self.validator.iter_errors(value).take(misfits_max.max(1)).map(|error| told(&error)).collect()
+    }
+}
+
+fn told(error: &ValidationError<'_>) -> Misfit {
+    Misfit::new(error.instance_path().as_str(), &error.masked_with("the value").to_string())
+}
+
+fn compile(json: &str, limits: &SchemaLimits) -> Result<EventSchema, SchemaFault> {
+    let read = SchemaPayload::read_schema(json);
+    let mut schema = read.map_err(|misfit| SchemaFault::at(misfit.pointer, misfit.message))?;
+    let graph = walk::walk(&schema, limits)?;
+    let cost = SchemaCost::of(&graph, limits.value_checks_max)?;
+    // The schema's own name is of no use here, and must not be taken for another's.
+    if let Value::Object(keywords) = &mut schema {
+        keywords.remove("$id");
+    }
+    let patterns = PatternOptions::regex()
+        .size_limit(limits.pattern_compiled_bytes_max)
+        .dfa_size_limit(PATTERN_CACHE_BYTES_MAX);
+    let options =
+        jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(patterns).offline();
+    let validator = options.build(&schema).map_err(|error| {
+        let pointer = error.instance_path().as_str().to_owned();
+        SchemaFault::at(pointer, error.to_string())
+    })?;
+    Ok(EventSchema { validator, cost })
+}
+
+/// Refuses a schema that nests too deep, before anything recurses into it.
+fn check_depth(json: &str, depth_max: usize) -> Result<(), SchemaFault> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > depth_max {
+            return Err(SchemaFault::whole(format!("the schema nests deeper than {depth_max} levels")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Schemas of event types: JSON Schema 2020-12 over the payloads of events.
+//!
+//! The crate `jsonschema` judges. Before it sees a schema, [`walk`] refuses what
+//! leads out of it or around in a circle, and [`cost`] works out how much work a
+//! value can be at each depth of a payload. So the work of an event is known
+//! before it is done ([`EventSchema::checks`]), whatever the schema is.
+
+mod compiled;
+mod cost;
+mod deep_stack;
+mod fault;
+mod limits;
+mod misfit;
+mod pattern;
+mod payload;
+mod walk;
+
+pub use compiled::EventSchema;
+pub use fault::SchemaFault;
+pub use limits::SchemaLimits;
+pub use misfit::Misfit;
+pub use payload::SchemaPayload;
+
+/// The deepest that a payload nests: the limit of the ingest role's decoder.
+pub const PAYLOAD_DEPTH_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;
