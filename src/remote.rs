@@ -5,6 +5,7 @@ mod call;
 mod client;
 mod customer;
 mod dead_letters;
+mod event_types;
 mod events;
 mod key;
 mod replay;
@@ -84,6 +85,8 @@ pub(crate) enum Remote {
     Key(Group<key::KeyCommand>),
     /// Subscriptions: create, list, get, update, delete, test and more
     Subscription(CustomerGroup<subscription::SubscriptionCommand>),
+    /// Event types: list, get, put, delete, test
+    EventTypes(CustomerGroup<event_types::EventTypesCommand>),
     /// Events: send, get, list, acknowledge, resend
     Events(CustomerGroup<events::EventsCommand>),
     /// Dead letters: list, redrive, delete
@@ -148,6 +151,7 @@ pub(crate) fn run(remote: &Remote) -> ExitCode {
         Remote::Customer(group) => (&group.connection, group.command.call()),
         Remote::Key(group) => (&group.connection, group.command.call()),
         Remote::Subscription(group) => (&group.connection, group.whose.call(group.command.call())),
+        Remote::EventTypes(group) => (&group.connection, group.whose.call(group.command.call())),
         Remote::Events(group) => (&group.connection, group.whose.call(group.command.call())),
         Remote::DeadLetters(group) => (&group.connection, group.whose.call(group.command.call())),
         Remote::Replay(group) => (&group.connection, group.whose.call(group.command.call())),

@@ -89,7 +89,9 @@ fn fields(answer: &Value) -> String {
 fn collect(path: &str, value: &Value, all: &mut Vec<(String, String)>) {
     match value {
         // A payload is shown whole, as the JSON that it is.
-        Value::Object(fields) if path != "payload" && path != "event_selector" && !fields.is_empty() => {
+        Value::Object(fields)
+            if !matches!(path, "payload" | "event_selector" | "schema") && !fields.is_empty() =>
+        {
             for (name, value) in fields {
                 let separator = if path.is_empty() { "" } else { "." };
                 collect(&printable(&format!("{path}{separator}{name}")), value, all);

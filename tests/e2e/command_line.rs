@@ -227,6 +227,39 @@ fn dead_letters_are_listed_redriven_and_deleted_from_a_shell() {
 }
 
 #[test]
+fn event_types_are_declared_from_a_file_tried_and_deleted_from_a_shell() {
+    let server = Server::start();
+    let customer = Customer::new(&server);
+    let shell = Shell { server: &server, key: Some(customer.key) };
+    let dir = directory();
+    let path = dir.path().join("order.json");
+    std::fs::write(&path, r#"{"type": "object", "required": ["qty"]}"#).unwrap();
+    let file = path.to_str().unwrap();
+    let put = ["event-types", "put", "order.created", "--schema-file", file];
+    let made = shell.json(&[&put[..], &["--enforce", "--description", "orders"]].concat());
+    assert_eq!((&made["enforce"], &made["schema"]["required"][0]), (&json!(true), &json!("qty")));
+    shell.text(&["event-types", "put", "a/b c", "--schema", "true"]);
+    let table = shell.text(&["event-types", "list", "--limit", "1", "--all"]);
+    assert!(table.starts_with("NAME ") && table.contains("a/b c") && table.contains("orders"), "{table}");
+    let shown = shell.text(&["event-types", "get", "order.created"]);
+    assert!(shown.contains(r#"schema       {"required":["qty"],"type":"object"}"#), "{shown}");
+    let test = ["event-types", "test", "order.created", "--payload"];
+    assert_eq!(shell.json(&[&test[..], &[r#"{"qty":1}"#]].concat())["valid"], true);
+    let unfit = shell.run(&[&test[..], &["{}"]].concat());
+    assert_eq!(unfit.status.code(), Some(1));
+    assert!(stdout(&unfit).starts_with("POINTER ") && stderr(&unfit).contains("does not fit"));
+    assert_eq!(shell.json(&[&test[..], &["{}", "--schema", "{}"]].concat())["valid"], true);
+    let refused = shell.fails(1, &["event-types", "put", "x", "--schema", r#"{"type":7}"#]);
+    assert!(refused.contains("INVALID_SCHEMA") && refused.contains("/type"), "{refused}");
+    assert!(shell.fails(2, &["event-types", "put", "x"]).contains("Usage"));
+    assert!(shell.fails(2, &["event-types", "put", "x", "--schema-file", "/none"]).contains("/none"));
+    let sent = shell.fails(1, &["events", "send", "--type", "order.created", "--payload", "{}"]);
+    assert!(sent.contains("INVALID_EVENT") && sent.contains("pointer"), "{sent}");
+    shell.text(&["event-types", "delete", "order.created"]);
+    assert!(shell.fails(1, &["event-types", "get", "order.created"]).contains("404"));
+}
+
+#[test]
 fn files_are_sent_page_by_page_and_bad_events_end_in_status_1() {
     let server = Server::start();
     let customer = Customer::new(&server);
