@@ -13,8 +13,8 @@ use anyhow::Context;
 use sluice_catalogue::secrets::{KeyMode, new_admin_token, new_api_key, new_signing_secret};
 use sluice_model::clock;
 use sluice_model::{
-    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, SignatureScheme,
-    Subscription, SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
+    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Scopes,
+    SignatureScheme, Subscription, SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
 use sluice_ports::{EventStore, WorkQueue};
 use sluice_traffic::receiver::{
@@ -148,6 +148,7 @@ async fn sample_customer(sluice: &Sluice, endpoints: &[SampleEndpoint], rate: u3
         created_at_ms: now,
         expires_at_ms: None,
         revoked_at_ms: None,
+        scopes: Scopes::ALL,
     };
     directory.put_key(&key).await.context("make the sample key")?;
     for endpoint in endpoints {

@@ -4,7 +4,7 @@ use crate::config::Config;
 use anyhow::Context;
 use sluice_catalogue::directory::Directory;
 use sluice_catalogue::secrets::hash_api_key;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, clock};
+use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, Scopes, clock};
 use std::net::SocketAddr;
 
 /// The key of the development customer.
@@ -85,6 +85,7 @@ fn key(now_ms: u64) -> ApiKey {
         created_at_ms: now_ms,
         expires_at_ms: None,
         revoked_at_ms: None,
+        scopes: Scopes::ALL,
     }
 }
 

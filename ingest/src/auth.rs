@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sluice_catalogue::directory::{Directory, KeyEntry};
 use sluice_catalogue::secrets::{hash_api_key, sha256};
+use sluice_model::Scopes;
 use std::sync::Arc;
 use subtle::{Choice, ConstantTimeEq};
 
@@ -71,6 +72,11 @@ pub(crate) fn customer_key(
         return Err(ApiError::suspended());
     }
     Ok(entry)
+}
+
+/// Checks that a key has the scopes that a route needs.
+pub(crate) fn check_scopes(scopes: Scopes, needed: Scopes) -> Result<(), ApiError> {
+    if scopes.include(needed) { Ok(()) } else { Err(ApiError::missing_scopes(needed.without(scopes))) }
 }
 
 /// The operators' tokens that open the admin API: one, and the one before it

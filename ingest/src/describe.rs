@@ -5,6 +5,8 @@ pub(crate) mod parts;
 use self::parts::{error_ref, schema_ref};
 use crate::audience::{Audience, RouteAccess};
 use serde_json::{Value, json};
+use sluice_model::Scopes;
+use std::borrow::Cow;
 
 /// The subject of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +99,8 @@ pub(crate) struct OperationPlace<'a> {
     pub id: String,
     pub path: &'a str,
     pub access: RouteAccess,
+    /// The scopes that a customer's key needs.
+    pub needs: Scopes,
 }
 
 /// Whether a route is a part of the API.
@@ -117,7 +121,7 @@ pub(crate) struct Operation {
     body: Option<Value>,
     answers: Vec<(u16, &'static str, Option<Value>)>,
     /// Refusals besides those that every operation has.
-    refusals: Vec<(u16, &'static str)>,
+    refusals: Vec<(u16, Cow<'static, str>)>,
 }
 
 impl Operation {
@@ -190,7 +194,7 @@ impl Operation {
     }
 
     pub(crate) fn refuses(mut self, status: u16, text: &'static str) -> Self {
-        self.refusals.push((status, text));
+        self.refusals.push((status, text.into()));
         self
     }
 
@@ -200,10 +204,16 @@ impl Operation {
             "operationId": place.id,
             "tags": [self.tag.name()],
             "summary": self.summary,
-            "security": security(place.access),
+            "security": security(place),
         });
-        if let Some(description) = self.description.take() {
-            out["description"] = description.into();
+        let scopes = match place.access {
+            RouteAccess::Customer => scope_names(place.needs),
+            RouteAccess::Open | RouteAccess::Admin => None,
+        };
+        let needs = scopes.map(|names| format!("Needs {names}."));
+        let description: Vec<String> = self.description.take().into_iter().chain(needs).collect();
+        if !description.is_empty() {
+            out["description"] = description.join(" ").into();
         }
         let mut parameters =
             parts::path_parameters(place.path, self.tag == Tag::Events || self.tag == Tag::Inbox);
@@ -237,9 +247,9 @@ impl Operation {
 
     /// Adds the refusals that any operation of its kind has.
     fn usual_refusals(&mut self, place: &OperationPlace<'_>) {
-        let mut add = |status, text| {
+        let mut add = |status, text: &'static str| {
             if !self.refusals.iter().any(|(known, _)| *known == status) {
-                self.refusals.push((status, text));
+                self.refusals.push((status, text.into()));
             }
         };
         if place.access == RouteAccess::Open {
@@ -247,9 +257,6 @@ impl Operation {
         }
         add(400, "The request is invalid; the error says which field.");
         add(401, "No credentials, or wrong ones.");
-        if place.access == RouteAccess::Customer {
-            add(403, "The customer is suspended.");
-        }
         if place.path.contains('{') {
             add(404, "There is no such thing, or it is another customer's.");
         }
@@ -260,13 +267,29 @@ impl Operation {
         }
         add(500, "Stored data is damaged.");
         add(503, "Overload, drain, or a store that does not answer: try again after `Retry-After`.");
+        if place.access == RouteAccess::Customer {
+            let lacks = scope_names(place.needs).map(|names| format!(", or the key lacks {names}"));
+            let text = format!("The customer is suspended{}.", lacks.unwrap_or_default());
+            self.refusals.retain(|(status, _)| *status != 403);
+            self.refusals.push((403, text.into()));
+        }
     }
 }
 
-fn security(access: RouteAccess) -> Value {
-    match access {
+/// The scopes in words; `None` if there are none.
+fn scope_names(scopes: Scopes) -> Option<String> {
+    let names: Vec<String> = scopes.names().map(|name| format!("`{name}`")).collect();
+    let noun = if names.len() == 1 { "the scope" } else { "the scopes" };
+    (!names.is_empty()).then(|| format!("{noun} {}", names.join(" and ")))
+}
+
+/// For a scheme that is not OAuth the list has the roles that an operation needs
+/// (OpenAPI 3.1, 4.8.30).
+fn security(place: &OperationPlace<'_>) -> Value {
+    let scopes: Vec<&str> = place.needs.names().collect();
+    match place.access {
         RouteAccess::Open => json!([]),
-        RouteAccess::Customer => json!([{ "bearer": [] }, { "api_key": [] }]),
+        RouteAccess::Customer => json!([{ "bearer": scopes }, { "api_key": scopes }]),
         RouteAccess::Admin => json!([{ "admin_token": [] }]),
     }
 }

@@ -5,7 +5,8 @@ use crate::request_id;
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sluice_model::Scopes;
 use sluice_model::limiter::Quota;
 use sluice_ports::PortError;
 use sluice_ports::catalogue::CatalogueError;
@@ -65,8 +66,7 @@ impl ApiError {
 
     /// 400: a field is invalid.
     pub(crate) fn invalid(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
-            .details(serde_json::json!({ "field": field }))
+        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message).details(json!({ "field": field }))
     }
 
     /// 404: the customer has no such thing; another customer may.
@@ -77,6 +77,17 @@ impl ApiError {
     /// 403: the customer is suspended.
     pub(crate) fn suspended() -> Self {
         Self::new(StatusCode::FORBIDDEN, "CUSTOMER_SUSPENDED", "the customer is suspended")
+    }
+
+    /// 403: the key has not the scopes that the route needs.
+    pub(crate) fn missing_scopes(missing: Scopes) -> Self {
+        let names: Vec<&str> = missing.names().collect();
+        let message = match &names[..] {
+            [name] => format!("the key lacks the scope {name}"),
+            names => format!("the key lacks the scopes {}", names.join(" and ")),
+        };
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+            .details(json!({ "missing_scope": names.first(), "missing_scopes": names }))
     }
 
     /// 409: the thing's state does not allow the request.
@@ -226,7 +237,7 @@ mod tests {
     async fn a_refusal_has_the_shape_and_headers_of_the_api() {
         let quota = Quota { rate: 10, burst: 20, remaining: 3, reset: Duration::from_millis(1200) };
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "slow \"down\"")
-            .details(serde_json::json!({ "field": "x" }))
+            .details(json!({ "field": "x" }))
             .retry_after(Duration::from_millis(1))
             .quota(quota);
         let reply = error.into_reply(&HeaderValue::from_static("r-1"));

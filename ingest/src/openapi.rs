@@ -65,6 +65,7 @@ fn paths<'r>(
                 id: if nth == 0 { route.name.to_owned() } else { format!("{}_{method}", route.name) },
                 path: &path,
                 access: route.root.access(audience),
+                needs: route.root.needs(),
             };
             let operation = (route.describe)(config).json(&place);
             paths.entry(path.clone()).or_insert_with(|| json!({}))[method] = operation;
@@ -119,7 +120,7 @@ fn description(audience: Audience) -> &'static str {
 fn security(audience: Audience) -> Value {
     match audience {
         Audience::Customers => json!({
-            "bearer": { "type": "http", "scheme": "bearer", "description": "A customer's key, `sk_live_…` or `sk_test_…`." },
+            "bearer": { "type": "http", "scheme": "bearer", "description": "A customer's key, `sk_live_…` or `sk_test_…`. Each operation names the scopes that the key needs." },
             "api_key": { "type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key." },
         }),
         Audience::Operators => json!({

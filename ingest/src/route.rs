@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::reply::ApiReply;
 use crate::request::ApiRequest;
 use hyper::body::Incoming;
+use sluice_model::Scopes;
 use std::pin::Pin;
 
 /// A route.
@@ -28,14 +29,15 @@ pub(crate) struct Route {
     pub describe: fn(&IngestConfig) -> Operation,
 }
 
-/// Which listeners serve a route, and below which prefixes.
+/// Which listeners serve a route, below which prefixes, and the scopes that a
+/// customer's key needs there. A scope that ends in `:read` changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {
     /// For customers, below `/v1`, `/api/v1` and `/`; and for operators, below
     /// the customer that they name.
-    Aliased,
+    Aliased(Scopes),
     /// The same, without the alias below `/`.
-    Versioned,
+    Versioned(Scopes),
     /// For operators alone.
     Operators,
     /// For both, without credentials.
@@ -52,12 +54,22 @@ impl Root {
         metrics_on_public: bool,
     ) -> &'static [&'static str] {
         match (self, audience) {
-            (Self::Aliased, Audience::Customers) => &["/v1", "/api/v1", ""],
-            (Self::Versioned, Audience::Customers) => &["/v1", "/api/v1"],
-            (Self::Aliased | Self::Versioned, Audience::Operators) => &["/admin/customers/{customer_id}"],
+            (Self::Aliased(_), Audience::Customers) => &["/v1", "/api/v1", ""],
+            (Self::Versioned(_), Audience::Customers) => &["/v1", "/api/v1"],
+            (Self::Aliased(_) | Self::Versioned(_), Audience::Operators) => {
+                &["/admin/customers/{customer_id}"]
+            }
             (Self::Operators | Self::Metrics, Audience::Operators) | (Self::Everybody, _) => &[""],
             (Self::Metrics, Audience::Customers) if metrics_on_public => &[""],
             (Self::Metrics | Self::Operators, Audience::Customers) => &[],
+        }
+    }
+
+    /// The scopes that a customer's key needs.
+    pub(crate) const fn needs(self) -> Scopes {
+        match self {
+            Self::Aliased(scopes) | Self::Versioned(scopes) => scopes,
+            Self::Operators | Self::Everybody | Self::Metrics => Scopes::NONE,
         }
     }
 

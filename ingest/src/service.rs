@@ -151,7 +151,9 @@ fn principal(session: &Session, entry: RouteEntry, headers: &HeaderMap) -> Resul
     match entry.route.root.access(session.service.audience) {
         RouteAccess::Open => Ok(Principal::Anybody),
         RouteAccess::Customer => {
-            auth::customer_key(&shared.directory, &session.connection, headers).map(Principal::Customer)
+            let key = auth::customer_key(&shared.directory, &session.connection, headers)?;
+            auth::check_scopes(key.scopes(), entry.route.root.needs())?;
+            Ok(Principal::Customer(key))
         }
         RouteAccess::Admin => shared.admin_tokens.check(headers).map(|()| Principal::Operator),
     }

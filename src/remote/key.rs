@@ -9,6 +9,7 @@ const COLUMNS: &[Column] = &[
     ("ID", "/key_id"),
     ("BEGINS", "/hint"),
     ("STATUS", "/status"),
+    ("SCOPES", "/scopes"),
     ("CREATED", "/created_at"),
     ("EXPIRES", "/expires_at"),
     ("REVOKED", "/revoked_at"),
@@ -28,6 +29,9 @@ pub(crate) enum KeyCommand {
         /// When it ends, in RFC 3339
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
+        /// What it is for, more than once for more; every scope if not said
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<ScopeArg>,
     },
     /// List keys, revoked and expired ones too
     List {
@@ -51,20 +55,46 @@ pub(crate) enum KeyModeArg {
     Test,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+pub(crate) enum ScopeArg {
+    /// Send events and acknowledge them
+    #[value(name = "events:write")]
+    #[serde(rename = "events:write")]
+    EventsWrite,
+    /// Read events, the inbox, the stream and usage
+    #[value(name = "events:read")]
+    #[serde(rename = "events:read")]
+    EventsRead,
+    /// Read subscriptions, event types, deliveries, dead letters and replays
+    #[value(name = "subscriptions:read")]
+    #[serde(rename = "subscriptions:read")]
+    SubscriptionsRead,
+    /// Make, change, test and delete subscriptions and event types
+    #[value(name = "subscriptions:write")]
+    #[serde(rename = "subscriptions:write")]
+    SubscriptionsWrite,
+    /// Resend, redrive and replay, and delete dead letters
+    #[value(name = "deliveries:write")]
+    #[serde(rename = "deliveries:write")]
+    DeliveriesWrite,
+}
+
 #[derive(Serialize)]
 struct NewKeyBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<KeyModeArg>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[ScopeArg]>::is_empty")]
+    scopes: &'a [ScopeArg],
 }
 
 impl KeyCommand {
     pub(super) fn call(&self) -> anyhow::Result<ApiCall> {
         let path = |customer: &Id| format!("/admin/customers/{customer}/keys");
         match self {
-            Self::Create { customer, mode, expires_at } => {
-                let body = NewKeyBody { mode: *mode, expires_at: expires_at.as_deref() };
+            Self::Create { customer, mode, expires_at, scopes } => {
+                let body = NewKeyBody { mode: *mode, expires_at: expires_at.as_deref(), scopes };
                 ApiCall::new(Side::Admin, Method::POST, path(customer), Show::Fields).json(&body)
             }
             Self::List { customer } => {

@@ -105,7 +105,11 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
     );
 
     let key = shell.json(&["key", "create", "--customer", &customer, "--mode", "test"]);
-    let other = shell.json(&["key", "create", "--customer", &customer]);
+    let scopes = ["--scope", "events:write", "--scope", "events:read"];
+    let other = shell.json(&[&["key", "create", "--customer", &customer], &scopes[..]].concat());
+    assert_eq!(other["scopes"], json!(["events:write", "events:read"]));
+    let unknown = shell.fails(2, &["key", "create", "--customer", &customer, "--scope", "events:all"]);
+    assert!(unknown.contains("subscriptions:write"), "it names those that there are: {unknown}");
     shell.key = Some(id(&key, "api_key"));
     let keys = shell.json(&["key", "list", "--customer", &customer]);
     assert_eq!(keys["keys"].as_array().map(Vec::len), Some(2));

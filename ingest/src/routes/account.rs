@@ -7,6 +7,7 @@ use crate::describe::parts::{query, schema_ref};
 use crate::describe::{Operation, Tag};
 use crate::route::{Handler, Root, Route};
 use serde_json::json;
+use sluice_model::Scopes;
 use std::future::ready;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -14,7 +15,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "me",
         methods: &["GET"],
         path: "/me",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::NONE),
         handler: Handler::Account(|_, request, _| Box::pin(ready(me::get(request)))),
         describe: |_| operation("The customer, and the key that asks").answers(200, "Both.", "Me"),
     },
@@ -22,7 +23,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "usage",
         methods: &["GET"],
         path: "/usage",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::EVENTS_READ),
         handler: Handler::Account(|context, request, _| Box::pin(usage::get(context, request))),
         describe: |_| describe_usage(),
     },

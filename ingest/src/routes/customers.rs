@@ -74,7 +74,9 @@ pub(super) const ROUTES: &[Route] = &[
         handler: Handler::Operators(|_, request, body| Box::pin(keys::create(request, body))),
         describe: |_| {
             key_operation("Make a key")
-                .describe("`api_key` is shown this once.")
+                .describe(
+                    "`api_key` is shown this once. A key's scopes never change: for others make another key.",
+                )
                 .may_take("NewKey")
                 .answers(201, "It opens the door.", "KeyWithText")
                 .refuses(409, "The customer has as many as there may be.")

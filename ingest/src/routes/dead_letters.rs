@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::request::QueryParams;
 use crate::route::{Handler, Root, Route};
 use serde_json::Value;
-use sluice_model::{DeadLetter, DeadLetterReason};
+use sluice_model::{DeadLetter, DeadLetterReason, Scopes};
 use sluice_ports::event_store::DeadLetterQuery;
 
 pub(crate) use redrive::IDS_MAX;
@@ -27,7 +27,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "list_dead_letters",
         methods: &["GET"],
         path: "/dead-letters",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::DeadLetters(|context, request, _| Box::pin(list::list(context, request))),
         describe: |_| {
             operation("Deliveries that were given up, the oldest first")
@@ -40,7 +40,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "delete_dead_letters",
         methods: &["DELETE"],
         path: "/dead-letters",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::DeadLetters(|context, request, _| Box::pin(remove::many(context, request))),
         describe: |_| {
             operation("Delete the dead letters that a filter names")
@@ -53,7 +53,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "delete_dead_letter",
         methods: &["DELETE"],
         path: "/dead-letters/{id}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::DeadLetters(|context, request, _| Box::pin(remove::one(context, request))),
         describe: |_| operation("Delete a dead letter").answers(200, "How many.", "Deleted"),
     },
@@ -61,7 +61,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "count_dead_letters",
         methods: &["GET"],
         path: "/dead-letters/summary",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::DeadLetters(|context, request, _| Box::pin(summary::count(context, request))),
         describe: |_| {
             operation("How many dead letters a filter names")
@@ -77,7 +77,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "redrive",
         methods: &["POST"],
         path: "/dead-letters/redrive",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::DeadLetters(|context, request, body| {
             Box::pin(redrive::redrive(context, request, body))
         }),

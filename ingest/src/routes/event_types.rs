@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::route::{Handler, Root, Route};
 use http::StatusCode;
 use serde_json::json;
+use sluice_model::Scopes;
 use sluice_schema::SchemaFault;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -20,7 +21,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "list_event_types",
         methods: &["GET"],
         path: "/event-types",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::EventTypes(|_, request, _| Box::pin(std::future::ready(read::list(request)))),
         describe: |_| {
             let cursor = json!({ "type": "string", "description": "The name at which a page ended." });
@@ -33,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "get_event_type",
         methods: &["GET"],
         path: "/event-types/{name}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::EventTypes(|_, request, _| Box::pin(std::future::ready(read::get(request)))),
         describe: |_| operation("One event type").answers(200, "It.", "EventType"),
     },
@@ -41,7 +42,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "put_event_type",
         methods: &["PUT"],
         path: "/event-types/{name}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::EventTypes(|context, request, body| Box::pin(write::put(context, request, body))),
         describe: |_| {
             operation("Declare an event type, or replace it")
@@ -60,7 +61,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "delete_event_type",
         methods: &["DELETE"],
         path: "/event-types/{name}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::EventTypes(|context, request, _| Box::pin(write::delete(context, request))),
         describe: |_| operation("Delete an event type").answers_with(204, "It is gone.", None),
     },
@@ -68,7 +69,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "test_event_type",
         methods: &["POST"],
         path: "/event-types/{name}/test",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::EventTypes(|context, request, body| Box::pin(trial::test(context, request, body))),
         describe: |_| {
             operation("See whether a payload fits")

@@ -13,13 +13,14 @@ use crate::describe::parts::{page, query, schema_ref, times};
 use crate::describe::{Operation, Tag};
 use crate::route::{Handler, Root, Route};
 use serde_json::json;
+use sluice_model::Scopes;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
         name: "get_event",
         methods: &["GET"],
         path: "/events/{id}",
-        root: Root::Aliased,
+        root: Root::Aliased(Scopes::EVENTS_READ),
         handler: Handler::Events(|context, request, _| Box::pin(get::get(context, request))),
         describe: |_| {
             Operation::new(Tag::Events, "One event, and where it stands").answers(
@@ -33,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "ack_event",
         methods: &["POST", "DELETE"],
         path: "/events/{id}/ack",
-        root: Root::Aliased,
+        root: Root::Aliased(Scopes::EVENTS_WRITE),
         handler: Handler::Events(|context, request, _| Box::pin(ack::one(context, request))),
         describe: |_| {
             Operation::new(Tag::Inbox, "Acknowledge an event")
@@ -45,7 +46,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "event_deliveries",
         methods: &["GET"],
         path: "/events/{id}/deliveries",
-        root: Root::Aliased,
+        root: Root::Aliased(Scopes::EVENTS_READ),
         handler: Handler::Events(|context, request, _| Box::pin(standing::get(context, request))),
         describe: |_| {
             Operation::new(Tag::Events, "Where an event went")
@@ -57,7 +58,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "resend_event",
         methods: &["POST"],
         path: "/events/{id}/resend",
-        root: Root::Aliased,
+        root: Root::Aliased(Scopes::DELIVERIES_WRITE),
         handler: Handler::Events(|context, request, body| Box::pin(resend::resend(context, request, body))),
         describe: |_| {
             Operation::new(Tag::Events, "Deliver an event anew")
@@ -74,7 +75,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "inbox",
         methods: &["GET"],
         path: "/inbox",
-        root: Root::Aliased,
+        root: Root::Aliased(Scopes::EVENTS_READ),
         handler: Handler::Events(|context, request, _| Box::pin(inbox::list(context, request))),
         describe: |_| describe_inbox(),
     },
@@ -82,7 +83,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "ack_inbox",
         methods: &["POST"],
         path: "/inbox/ack",
-        root: Root::Aliased,
+        root: Root::Aliased(Scopes::EVENTS_WRITE),
         handler: Handler::Events(|context, request, body| Box::pin(ack::many(context, request, body))),
         describe: |_| {
             Operation::new(Tag::Inbox, "Acknowledge many events").takes("AckMany").answers(

@@ -20,8 +20,8 @@ use hyper::body::Incoming;
 use refusal::refusal;
 use serde_json::json;
 use sluice_catalogue::directory::CustomerEntry;
-use sluice_model::clock;
 use sluice_model::trace::{self, TraceParent};
+use sluice_model::{Scopes, clock};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     name: "produce",
     methods: &["POST"],
     path: "/events",
-    root: Root::Aliased,
+    root: Root::Aliased(Scopes::EVENTS_WRITE),
     handler: Handler::Produce(|context, request, body| Box::pin(produce(context, request, body))),
     describe,
 }];

@@ -9,15 +9,15 @@ use crate::describe::{Operation, Tag};
 use crate::route::{Handler, Root, Route};
 use serde::Serialize;
 use sluice_history::replay::{Replay, ReplayStatus};
-use sluice_model::SubscriptionId;
 use sluice_model::clock::rfc3339_string;
+use sluice_model::{Scopes, SubscriptionId};
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
         name: "create_replay",
         methods: &["POST"],
         path: "/replay",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::Replays(|context, request, body| Box::pin(create::create(context, request, body))),
         describe: |_| {
             operation("Deliver history again")
@@ -33,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "list_replays",
         methods: &["GET"],
         path: "/replay",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Replays(|context, request, _| Box::pin(manage::list(context, request))),
         describe: |_| {
             operation("All replays, the oldest first").parameters(page_by_id()).answers(
@@ -47,7 +47,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "get_replay",
         methods: &["GET"],
         path: "/replay/{id}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Replays(|context, request, _| Box::pin(manage::get(context, request))),
         describe: |_| operation("One replay, and how far it is").answers(200, "It.", "Replay"),
     },
@@ -55,7 +55,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "cancel_replay",
         methods: &["DELETE"],
         path: "/replay/{id}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::Replays(|context, request, _| Box::pin(manage::cancel(context, request))),
         describe: |_| {
             operation("End a replay")

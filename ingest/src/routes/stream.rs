@@ -14,6 +14,7 @@ use crate::streams::NoStreamRoom;
 use http::header::HeaderName;
 use http::{Method, StatusCode};
 use serde_json::json;
+use sluice_model::Scopes;
 use sluice_model::clock::now_ms;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     name: "stream",
     methods: &["GET"],
     path: "/stream",
-    root: Root::Versioned,
+    root: Root::Versioned(Scopes::EVENTS_READ),
     handler: Handler::Stream(|context, request, _| Box::pin(std::future::ready(open(context, request)))),
     describe,
 }];

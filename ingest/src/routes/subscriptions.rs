@@ -25,7 +25,7 @@ use http::StatusCode;
 use serde_json::json;
 use serde_json::value::RawValue;
 use sluice_model::subscription::DeliveryShape;
-use sluice_model::{Subscription, SubscriptionStatus};
+use sluice_model::{Scopes, Subscription, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
 use sluice_selector::Selector;
 
@@ -34,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "create_subscription",
         methods: &["POST"],
         path: "/subscriptions",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|context, request, body| {
             Box::pin(create::create(context, request, body))
         }),
@@ -50,7 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "list_subscriptions",
         methods: &["GET"],
         path: "/subscriptions",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(std::future::ready(read::list(request)))),
         describe: |_| {
             operation("All subscriptions, the oldest first").parameters(page_by_id()).answers(
@@ -64,7 +64,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "get_subscription",
         methods: &["GET"],
         path: "/subscriptions/{id}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(std::future::ready(read::get(request)))),
         describe: |_| operation("One subscription").answers(200, "It.", "Subscription"),
     },
@@ -72,7 +72,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "patch_subscription",
         methods: &["PATCH"],
         path: "/subscriptions/{id}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|context, request, body| {
             Box::pin(change::patch(context, request, body))
         }),
@@ -87,7 +87,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "delete_subscription",
         methods: &["DELETE"],
         path: "/subscriptions/{id}",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(change::delete(request))),
         describe: |_| operation("Delete a subscription").answers_with(204, "It is gone.", None),
     },
@@ -95,7 +95,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "rotate_secret",
         methods: &["POST"],
         path: "/subscriptions/{id}/rotate-secret",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|context, request, body| {
             Box::pin(secret::rotate(context, request, body))
         }),
@@ -111,7 +111,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "enable_subscription",
         methods: &["POST"],
         path: "/subscriptions/{id}/enable",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(change::enable(request))),
         describe: |_| {
             operation("Let a disabled subscription receive events again")
@@ -123,7 +123,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "test_event",
         methods: &["POST"],
         path: "/subscriptions/{id}/test",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|context, request, body| {
             Box::pin(trial::run(context, request, body))
         }),
@@ -141,7 +141,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "test_transform",
         methods: &["POST"],
         path: "/subscriptions/{id}/transform/test",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ.and(Scopes::EVENTS_READ)),
         handler: Handler::Subscriptions(|context, request, body| {
             Box::pin(transform::test(context, request, body))
         }),
@@ -158,7 +158,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "judge_selector",
         methods: &["POST"],
         path: "/subscriptions/judge",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::EVENTS_READ),
         handler: Handler::Subscriptions(|context, request, body| {
             Box::pin(trial::judge_draft(context, request, body))
         }),
@@ -175,7 +175,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "list_deliveries",
         methods: &["GET"],
         path: "/subscriptions/{id}/deliveries",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Subscriptions(|context, request, _| Box::pin(deliveries::list(context, request))),
         describe: |_| {
             operation("Recent attempts, the newest first").parameters([limit()]).answers(
@@ -189,7 +189,7 @@ pub(super) const ROUTES: &[Route] = &[
         name: "subscription_health",
         methods: &["GET"],
         path: "/subscriptions/{id}/health",
-        root: Root::Versioned,
+        root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Subscriptions(|context, request, _| {
             Box::pin(std::future::ready(read::health(context, request)))
         }),

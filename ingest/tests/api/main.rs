@@ -16,5 +16,6 @@ mod harness;
 mod more;
 mod openapi;
 mod operators;
+mod scopes;
 mod security;
 mod stream;

@@ -947,6 +947,8 @@ pub struct Key {
     /// `revoked_at` of the API.
     #[serde(default)]
     pub revoked_at: Option<String>,
+    /// `scopes` of the API.
+    pub scopes: Vec<Scope>,
     /// `status` of the API.
     pub status: KeyStatus,
 }
@@ -1022,6 +1024,8 @@ pub struct KeyWithText {
     /// `revoked_at` of the API.
     #[serde(default)]
     pub revoked_at: Option<String>,
+    /// `scopes` of the API.
+    pub scopes: Vec<Scope>,
     /// `status` of the API.
     pub status: KeyStatus,
 }
@@ -1119,6 +1123,9 @@ pub struct NewKey {
     /// `mode` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<NewKeyMode>,
+    /// `scopes` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<Scope>>,
 }
 
 /// `NewKeyMode` of the API.
@@ -1474,6 +1481,66 @@ pub struct Rotation {
     /// `signature` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureScheme>,
+}
+
+/// `Scope` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Scope {
+    /// `events:write`
+    EventsWrite,
+    /// `events:read`
+    EventsRead,
+    /// `subscriptions:read`
+    SubscriptionsRead,
+    /// `subscriptions:write`
+    SubscriptionsWrite,
+    /// `deliveries:write`
+    DeliveriesWrite,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl Scope {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::EventsWrite => "events:write",
+            Self::EventsRead => "events:read",
+            Self::SubscriptionsRead => "subscriptions:read",
+            Self::SubscriptionsWrite => "subscriptions:write",
+            Self::DeliveriesWrite => "deliveries:write",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for Scope {
+    fn from(value: String) -> Self {
+        match &*value {
+            "events:write" => Self::EventsWrite,
+            "events:read" => Self::EventsRead,
+            "subscriptions:read" => Self::SubscriptionsRead,
+            "subscriptions:write" => Self::SubscriptionsWrite,
+            "deliveries:write" => Self::DeliveriesWrite,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<Scope> for String {
+    fn from(value: Scope) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// At most 16384 bytes of JSON, 128 selectors in all and 32 levels of `all`, `any` and `not`.

@@ -329,6 +329,7 @@ export interface Key {
   hint: string;
   key_id: string;
   revoked_at: string | null;
+  scopes: Scope[];
   status: KeyStatus;
 }
 
@@ -346,6 +347,7 @@ export interface KeyWithText {
   hint: string;
   key_id: string;
   revoked_at: string | null;
+  scopes: Scope[];
   status: KeyStatus;
 }
 
@@ -388,6 +390,7 @@ export interface NewEventType {
 export interface NewKey {
   expires_at?: string | null;
   mode?: NewKeyMode | null;
+  scopes?: Scope[] | null;
 }
 
 /** `NewKeyMode` of the API. */
@@ -493,6 +496,9 @@ export interface Rotation {
   keep_s?: number | null;
   signature?: SignatureScheme | null;
 }
+
+/** `Scope` of the API. */
+export type Scope = "events:write" | "events:read" | "subscriptions:read" | "subscriptions:write" | "deliveries:write" | Unknown;
 
 /** At most 16384 bytes of JSON, 128 selectors in all and 32 levels of `all`, `any` and `not`. */
 export type Selector = SelectorEventType | SelectorJsonpath | SelectorCustom | SelectorAll | SelectorAny | SelectorNot;

@@ -1,6 +1,6 @@
 //! Customers and their API keys.
 
-use super::{ApiKeyId, CustomerId, Lane};
+use super::{ApiKeyId, CustomerId, Lane, Scope, Scopes};
 use serde::{Deserialize, Serialize};
 
 /// The most lanes that one customer can use: each lane carries at most 1 MB/s of
@@ -61,7 +61,13 @@ impl Customer {
 }
 
 /// An API key: its hash; the key itself is stored nowhere.
+///
+/// In rows a key with every scope is written as keys were before there were
+/// scopes. A key with fewer is written with `expires_at_ms: 0`, so that a process
+/// of a version that knows no scopes takes it for an expired key and refuses it,
+/// and with its own expiry in `restricted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredApiKey", into = "StoredApiKey")]
 pub struct ApiKey {
     /// The key's public name.
     pub id: ApiKeyId,
@@ -78,6 +84,8 @@ pub struct ApiKey {
     pub expires_at_ms: Option<u64>,
     /// When the key was revoked, in milliseconds since the Unix epoch.
     pub revoked_at_ms: Option<u64>,
+    /// What the key lets its holder do.
+    pub scopes: Scopes,
 }
 
 impl ApiKey {
@@ -85,5 +93,119 @@ impl ApiKey {
     #[must_use]
     pub fn is_valid(&self, now_ms: u64) -> bool {
         self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|at| now_ms < at)
+    }
+}
+
+/// A key as rows hold it.
+#[derive(Clone, Serialize, Deserialize)]
+struct StoredApiKey {
+    id: ApiKeyId,
+    customer: CustomerId,
+    hash: [u8; 32],
+    hint: String,
+    created_at_ms: u64,
+    expires_at_ms: Option<u64>,
+    revoked_at_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restricted: Option<RestrictedKey>,
+}
+
+/// What is particular to a key that has not every scope.
+#[derive(Clone, Serialize, Deserialize)]
+struct RestrictedKey {
+    /// By name. A name that this version does not know gives nothing.
+    scopes: Vec<String>,
+    expires_at_ms: Option<u64>,
+}
+
+impl From<StoredApiKey> for ApiKey {
+    fn from(stored: StoredApiKey) -> Self {
+        let StoredApiKey { id, customer, hash, hint, created_at_ms, revoked_at_ms, .. } = stored;
+        let (scopes, expires_at_ms) = match stored.restricted {
+            None => (Scopes::ALL, stored.expires_at_ms),
+            Some(restricted) => {
+                let known = restricted.scopes.iter().filter_map(|name| Scope::parse(name));
+                (known.collect(), restricted.expires_at_ms)
+            }
+        };
+        Self { id, customer, hash, hint, created_at_ms, expires_at_ms, revoked_at_ms, scopes }
+    }
+}
+
+impl From<ApiKey> for StoredApiKey {
+    fn from(key: ApiKey) -> Self {
+        let ApiKey { id, customer, hash, hint, created_at_ms, expires_at_ms, revoked_at_ms, scopes } = key;
+        let restricted = (scopes != Scopes::ALL)
+            .then(|| RestrictedKey { scopes: scopes.names().map(str::to_owned).collect(), expires_at_ms });
+        let expires_at_ms = if restricted.is_some() { Some(0) } else { expires_at_ms };
+        Self { id, customer, hash, hint, created_at_ms, expires_at_ms, revoked_at_ms, restricted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key's row, as the version before scopes wrote it and reads it.
+    #[derive(Debug, Serialize, Deserialize)]
+    struct KeyBeforeScopes {
+        id: ApiKeyId,
+        customer: CustomerId,
+        hash: [u8; 32],
+        hint: String,
+        created_at_ms: u64,
+        expires_at_ms: Option<u64>,
+        revoked_at_ms: Option<u64>,
+    }
+
+    fn key(scopes: Scopes, expires_at_ms: Option<u64>) -> ApiKey {
+        ApiKey {
+            id: ApiKeyId::from_u128(1),
+            customer: CustomerId::from_u128(2),
+            hash: [3; 32],
+            hint: "sk_live_abc".to_owned(),
+            created_at_ms: 4,
+            expires_at_ms,
+            revoked_at_ms: None,
+            scopes,
+        }
+    }
+
+    #[test]
+    fn a_key_reads_as_it_was_written() {
+        for bits in 0..=Scopes::ALL.bits() {
+            for expires_at_ms in [None, Some(7)] {
+                let key = key(Scopes::from_bits(bits), expires_at_ms);
+                let text = serde_json::to_string(&key).unwrap();
+                assert_eq!(serde_json::from_str::<ApiKey>(&text).unwrap(), key, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_before_scopes_have_all_and_are_still_written_so() {
+        let whole = key(Scopes::ALL, Some(7));
+        let text = serde_json::to_string(&whole).unwrap();
+        let old: KeyBeforeScopes = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&old).unwrap(), text, "byte for byte");
+        assert_eq!(serde_json::from_str::<ApiKey>(&text).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_version_without_scopes_refuses_a_key_that_has_not_all() {
+        let text = serde_json::to_string(&key(Scopes::of(&[Scope::EventsRead]), None)).unwrap();
+        let mut old: KeyBeforeScopes = serde_json::from_str(&text).unwrap();
+        assert_eq!(old.expires_at_ms, Some(0), "expired for ever");
+        // That version can revoke it, and loses its scopes then: it still opens nothing.
+        old.revoked_at_ms = Some(9);
+        let text = serde_json::to_string(&old).unwrap();
+        assert!(!serde_json::from_str::<ApiKey>(&text).unwrap().is_valid(0), "{text}");
+    }
+
+    #[test]
+    fn a_scope_of_a_later_version_gives_nothing() {
+        let text = serde_json::to_string(&key(Scopes::of(&[Scope::EventsRead]), None)).unwrap();
+        let text = text.replace("events:read", "everything:write");
+        assert_eq!(serde_json::from_str::<ApiKey>(&text).unwrap().scopes, Scopes::NONE);
     }
 }

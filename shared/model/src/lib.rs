@@ -14,6 +14,7 @@ pub mod event_type;
 pub mod fuzzing;
 pub mod ids;
 pub mod limiter;
+pub mod scope;
 pub mod subscription;
 pub mod trace;
 pub mod wire;
@@ -25,6 +26,7 @@ pub use delivery::{DeadLetter, DeadLetterReason, Delivery, EventRef, Fact, LastA
 pub use event_set::{EventSet, Run};
 pub use event_type::EventType;
 pub use ids::{ApiKeyId, BatchId, CustomerId, DeadLetterId, DeliveryId, EventId, Lane, SubscriptionId};
+pub use scope::{Scope, Scopes};
 pub use subscription::{
     BatchPolicy, ClientErrors, DisabledReason, RetryPolicy, SignatureScheme, Subscription, SubscriptionStatus,
 };

@@ -4,6 +4,7 @@ use super::{Named, boolean, count, list, one_of, open, or_null, other, text, who
 use crate::describe::parts::schema_ref;
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
+use sluice_model::Scope;
 
 pub(super) fn all() -> Vec<Named> {
     let mut all = errors();
@@ -419,6 +420,7 @@ fn operators() -> Vec<Named> {
         ("customer_id", schema_ref("Id")),
         ("hint", json!({ "type": "string", "description": "How the key begins." })),
         ("status", one_of(&["active", "revoked", "expired"])),
+        ("scopes", list("Scope")),
         ("created_at", schema_ref("Time")),
         ("expires_at", nullable("Time")),
         ("revoked_at", nullable("Time")),
@@ -428,6 +430,7 @@ fn operators() -> Vec<Named> {
     vec![
         ("Customer", customer),
         ("CustomerPage", page("customers", "Customer", &[("total", count())])),
+        ("Scope", one_of(&Scope::ALL.map(Scope::as_str))),
         ("Key", whole(&key_fields)),
         ("KeyWithText", with_text),
         ("Keys", whole(&[("keys", list("Key"))])),

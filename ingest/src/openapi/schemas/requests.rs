@@ -426,9 +426,14 @@ fn operators() -> Vec<Named> {
         ("rate_limit_per_second", within(1, routes::RATE_MAX.into())),
         ("fan_out", within(1, FAN_OUT_MAX.into())),
     ];
+    let scopes = json!({
+        "type": "array", "minItems": 1, "items": schema_ref("Scope"),
+        "description": "What the key is for; every scope if absent. A key's scopes never change.",
+    });
+    let key = [("mode", one_of(&["live", "test"])), ("expires_at", schema_ref("Time")), ("scopes", scopes)];
     vec![
         ("NewCustomer", closed(&fields, &["name"])),
         ("CustomerChange", closed(&fields, &[])),
-        ("NewKey", closed(&[("mode", one_of(&["live", "test"])), ("expires_at", schema_ref("Time"))], &[])),
+        ("NewKey", closed(&key, &[])),
     ]
 }

@@ -9,7 +9,7 @@ use crate::request::ApiRequest;
 use http::StatusCode;
 use serde_json::json;
 use sluice_catalogue::secrets::KeyMode;
-use sluice_model::Customer;
+use sluice_model::{Customer, Scopes};
 
 pub(super) async fn test_customer(
     context: &OperatorsContext,
@@ -20,6 +20,6 @@ pub(super) async fn test_customer(
     }
     let customer = Customer { rate_limit_per_second: RATE_MAX, ..with_defaults("Test customer".to_owned()) };
     request.directory.put_customer(&customer).await?;
-    let key = keys::make(request, customer.id, KeyMode::Test, None).await?;
+    let key = keys::make(request, customer.id, KeyMode::Test, None, Scopes::ALL).await?;
     Ok(json(StatusCode::CREATED, &json!({ "customer": view(&customer), "api_key": key.text })))
 }

@@ -19,6 +19,7 @@ KeyStatus = Union[Literal["active", "revoked", "expired"], str]
 NewKeyMode = Union[Literal["live", "test"], str]
 ReplayStatus = Union[Literal["running", "done", "cancelled", "stopped"], str]
 RetryPolicyClientErrors = Union[Literal["dead_letter", "retry"], str]
+Scope = Union[Literal["events:write", "events:read", "subscriptions:read", "subscriptions:write", "deliveries:write"], str]
 SelectorFunctionOperator = Union[Literal["equals", "not_equals", "greater_than", "greater_or_equal", "less_than", "less_or_equal", "contains", "starts_with", "ends_with", "in", "not_in", "matches", "exists", "not_exists"], str]
 SignatureScheme = Union[Literal["v1", "v1a"], str]
 StatusFilter = Union[Literal["pending", "delivered", "failed", "unmatched", "acknowledged", "any"], str]
@@ -388,6 +389,7 @@ class Key(TypedDict):
     hint: str
     key_id: str
     revoked_at: Optional[str]
+    scopes: List[Scope]
     status: KeyStatus
 
 
@@ -403,6 +405,7 @@ class KeyWithText(TypedDict):
     hint: str
     key_id: str
     revoked_at: Optional[str]
+    scopes: List[Scope]
     status: KeyStatus
 
 
@@ -457,6 +460,7 @@ class NewKey(TypedDict, total=False):
 
     expires_at: Optional[str]
     mode: Optional[NewKeyMode]
+    scopes: Optional[List[Scope]]
 
 
 class NewReplay(TypedDict, total=False):

@@ -286,6 +286,7 @@ module Sluice
       field :hint
       field :key_id
       field :revoked_at
+      field :scopes
       field :status
     end
 
@@ -301,6 +302,7 @@ module Sluice
       field :hint
       field :key_id
       field :revoked_at
+      field :scopes
       field :status
     end
 
@@ -337,6 +339,7 @@ module Sluice
     class NewKey < Record
       field :expires_at
       field :mode
+      field :scopes
     end
 
     NEW_KEY_MODE = %w[live test].freeze
@@ -428,6 +431,8 @@ module Sluice
       field :keep_s
       field :signature
     end
+
+    SCOPE = %w[events:write events:read subscriptions:read subscriptions:write deliveries:write].freeze
 
     class SelectorAll < Record
       field :of

@@ -5,12 +5,12 @@ use arc_swap::ArcSwap;
 use sluice_model::clock::now_ms;
 use sluice_model::limiter::Limiter;
 use sluice_model::{
-    ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, EventType, Subscription, SubscriptionId,
+    ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, EventType, Scopes, Subscription, SubscriptionId,
 };
 use sluice_ports::catalogue::Revision;
 use sluice_ports::rates::RatedCustomer;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 /// A customer with its keys, subscriptions and event types at one revision.
 #[derive(Debug, Clone)]
@@ -182,11 +182,14 @@ pub struct KeyEntry {
     /// The time from which the key is refused, in milliseconds since the Unix
     /// epoch: 0 once it is revoked, `u64::MAX` if it never expires.
     valid_until_ms: AtomicU64,
+    /// The key's scopes, as [`Scopes::bits`].
+    scopes: AtomicU8,
 }
 
 impl KeyEntry {
     pub(super) fn new(key: &ApiKey, customer: Arc<CustomerEntry>) -> Self {
-        let entry = Self { id: key.id, hash: key.hash, customer, valid_until_ms: AtomicU64::new(0) };
+        let (valid_until_ms, scopes) = (AtomicU64::new(0), AtomicU8::new(0));
+        let entry = Self { id: key.id, hash: key.hash, customer, valid_until_ms, scopes };
         entry.set(key);
         entry
     }
@@ -196,6 +199,7 @@ impl KeyEntry {
             Some(_) => 0,
             None => key.expires_at_ms.unwrap_or(u64::MAX),
         };
+        self.scopes.store(key.scopes.bits(), Ordering::Relaxed);
         self.valid_until_ms.store(until, Ordering::Relaxed);
     }
 
@@ -215,6 +219,12 @@ impl KeyEntry {
     #[must_use]
     pub const fn customer(&self) -> &Arc<CustomerEntry> {
         &self.customer
+    }
+
+    /// What the key lets its holder do.
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        Scopes::from_bits(self.scopes.load(Ordering::Relaxed))
     }
 
     /// True if requests with the key are accepted now. The clock is read only for a

@@ -4,8 +4,8 @@
 
 use super::{Catalogue, CatalogueError, Revision};
 use sluice_model::{
-    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, EventType, RetryPolicy,
-    Subscription, SubscriptionId, SubscriptionStatus,
+    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, EventType, RetryPolicy, Scope,
+    Scopes, Subscription, SubscriptionId, SubscriptionStatus,
 };
 
 /// A customer with a key, a subscription and an event type.
@@ -47,6 +47,7 @@ impl Sample {
             created_at_ms: now_ms,
             expires_at_ms: None,
             revoked_at_ms: None,
+            scopes: Scopes::ALL,
         };
         let subscription = Subscription {
             id: SubscriptionId::new(now_ms),
@@ -93,6 +94,7 @@ pub async fn all(catalogue: &dyn Catalogue) {
     versions_guard_subscriptions(catalogue).await;
     what_is_deleted_stays_deleted(catalogue).await;
     keys_are_revoked_once_and_unique(catalogue).await;
+    keys_keep_their_scopes(catalogue).await;
     rows_need_their_customer(catalogue).await;
     the_largest_fan_out_is_kept(catalogue).await;
     event_types_are_told_apart_by_customer_and_name(catalogue).await;
@@ -174,6 +176,19 @@ async fn keys_are_revoked_once_and_unique(catalogue: &dyn Catalogue) {
 
     let twin = ApiKey { id: ApiKeyId::new(9), ..sample.key };
     assert!(matches!(catalogue.put_key(&twin).await, Err(CatalogueError::Conflict(_))));
+}
+
+async fn keys_keep_their_scopes(catalogue: &dyn Catalogue) {
+    let sample = Sample::new(12);
+    catalogue.put_customer(&sample.customer).await.unwrap();
+    let before = now(catalogue).await;
+    let scopes = Scopes::of(&[Scope::EventsRead, Scope::SubscriptionsRead]);
+    let key = ApiKey { scopes, expires_at_ms: Some(13), ..sample.key };
+    catalogue.put_key(&key).await.unwrap();
+    assert_eq!(catalogue.changes(before).await.unwrap().keys.first(), Some(&key));
+    catalogue.revoke_key(key.customer, key.id, 14).await.unwrap();
+    let changes = catalogue.changes(before).await.unwrap();
+    assert_eq!(changes.keys, [ApiKey { revoked_at_ms: Some(14), ..key }]);
 }
 
 async fn rows_need_their_customer(catalogue: &dyn Catalogue) {
