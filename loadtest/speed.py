@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Measures the server on this machine and prints the README's table.
 
-    cargo build --release && loadtest/speed.py [--seconds 5] [--data-dir DIR]
+    cargo build --release --workspace --bins && loadtest/speed.py [--seconds 4] [--rounds 3] [--server PATH]
 
-Generator, receiver and server share the machine. Each row runs beside a bare
-hyper server that answers 202 (`sluice-loadtest baseline`), so that rows of
-different runs can be compared by their ratio.
+Generator, receiver and server share the machine, so only ratios of one run can
+be compared with those of another. Each ingest row alternates, round by round,
+between three servers: a bare hyper server that answers 202 (`sluice-loadtest
+baseline`), the limit of a durable edge (`baseline --durable`), and Sluice; the
+median of each is taken. With `--server` another build of `sluice` takes turns
+with this one, and its figures stand beside.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import tempfile
 import time
@@ -47,10 +51,10 @@ def started(arguments, ready):
 class Server:
     """A fresh server with some customers."""
 
-    def __init__(self, folder, customers):
+    def __init__(self, folder, customers, binary=BIN / "sluice"):
         self.data = Path(tempfile.mkdtemp(dir=folder))
         self.process = started(
-            [BIN / "sluice", "up", "--data-dir", self.data / "data", "--listen", f"127.0.0.1:{PUBLIC}",
+            [binary, "up", "--data-dir", self.data / "data", "--listen", f"127.0.0.1:{PUBLIC}",
              "--admin-listen", f"127.0.0.1:{ADMIN}", "--admin-token", TOKEN, "--allow-private-webhooks"],
             "ready")
         admin = http.client.HTTPConnection("127.0.0.1", ADMIN)
@@ -72,6 +76,15 @@ class Server:
         wait = made["effective_at"]
         time.sleep(1.5)
         return wait
+
+    def switches(self):
+        """Context switches of all threads so far."""
+        counted = 0
+        for status in Path(f"/proc/{self.process.pid}/task").glob("*/status"):
+            for line in status.read_text().splitlines():
+                if "ctxt_switches" in line:
+                    counted += int(line.split()[1])
+        return counted
 
     def memory_mb(self):
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -118,13 +131,14 @@ def to_server(server, seconds, *arguments):
                 server.process.pid], seconds, arguments)
 
 
-def bare(seconds, *arguments):
-    """The bare server's figure for the same requests."""
-    process = started([BIN / "sluice-loadtest", "baseline", "--listen", f"127.0.0.1:{BARE}"], "ready")
+def baseline(seconds, folder, arguments, durable):
+    """A baseline's figure for the same requests."""
+    options = ["--durable", "--data-dir", folder] if durable else []
+    process = started([BIN / "sluice-loadtest", "baseline", "--listen", f"127.0.0.1:{BARE}", *options], "ready")
     result = run(["--url", f"http://127.0.0.1:{BARE}", "--key", "none"], seconds, arguments)
     process.send_signal(signal.SIGTERM)
     process.wait()
-    return result
+    return result["events_per_s"]
 
 
 def sync_ms(folder):
@@ -152,33 +166,66 @@ def ms(us):
     return f"{us / 1000:.1f} ms"
 
 
-def ingest(folder, seconds, customers):
-    for batch, connections, unit, target in [(1, 64, "requests", "0.70 of bare"), (100, 16, "events", "1,500,000"),
-                                             (1000, 16, "events", "2,500,000")]:
+def median(results, figure):
+    return statistics.median(figure(result) for result in results)
+
+
+def ingest(given, folder, customers):
+    for batch, connections, unit, target in [(1, 64, "requests", "0.80 of bare"), (100, 16, "events", "0.90 of the limit"),
+                                             (1000, 16, "events", "0.90 of the limit")]:
         arguments = ["--connections", connections, "--batch", batch]
-        reference = bare(seconds, *arguments)["events_per_s"]
-        server = Server(folder, customers)
-        result = to_server(server, seconds, *arguments)
-        server.end()
+        bare, limit, ours, other = [], [], [], []
+        for _ in range(given.rounds):
+            bare.append(baseline(given.seconds, folder, arguments, durable=False))
+            limit.append(baseline(given.seconds, folder, arguments, durable=True))
+            for binary, results in [(BIN / "sluice", ours), (given.server, other)]:
+                if binary:
+                    server = Server(folder, customers, binary)
+                    results.append(to_server(server, given.seconds, *arguments))
+                    server.end()
+        figure = median(ours, lambda result: result["events_per_s"])
         row(f"{batch} a request, {connections} connections, {customers} customer(s)",
-            f"{thousands(result['events_per_s'])} {unit}/s", target, result["events_per_s"] / reference,
-            f"p99 {ms(result['latency_us']['p99'])}, {result['watched']['cores']:.2f} cores")
+            f"{thousands(figure)} {unit}/s", target, figure / statistics.median(bare), figure / statistics.median(limit),
+            f"p99 {ms(median(ours, lambda result: result['latency_us']['p99']))}, "
+            f"{median(ours, lambda result: result['watched']['cores']):.2f} cores"
+            + beside(other, figure, lambda result: result["events_per_s"]))
 
 
-def end_to_end(folder, seconds, customers):
-    reference = bare(seconds, "--connections", 16, "--batch", 1000)["events_per_s"]
-    server, sink = Server(folder, customers), Sink()
-    for key in server.keys:
-        subscribe_quickly(server, key, sink.url)
-    time.sleep(1.5)
-    sent = to_server(server, seconds, "--connections", 16, "--batch", 1000)
-    sink.wait_for(sent["whole_run"]["events_accepted"])
-    received = sink.end()
-    server.end()
-    complete(sent, received)
-    row(f"end to end, 1000 a request, {customers} customer(s)", f"{thousands(received['events_per_s'])} events/s",
-        "1,000,000", received["events_per_s"] / reference,
-        f"{received['deliveries']} deliveries, {sent['watched']['cores']:.2f} cores")
+def beside(other, figure, figure_of):
+    """How the other build did."""
+    if not other:
+        return ""
+    there = median(other, figure_of)
+    return f"; the other build {thousands(there)}, this is {figure / there:.2f} of it"
+
+
+def end_to_end(given, folder, customers):
+    def once(binary):
+        server, sink = Server(folder, customers, binary), Sink()
+        for key in server.keys:
+            subscribe_quickly(server, key, sink.url)
+        time.sleep(1.5)
+        sent = to_server(server, given.seconds, "--connections", 16, "--batch", 1000)
+        sink.wait_for(sent["whole_run"]["events_accepted"])
+        received = sink.end()
+        server.end()
+        complete(sent, received)
+        return sent, received
+
+    def rate(result):
+        return result[1]["events_per_s"]
+
+    bare, ours, other = [], [], []
+    for _ in range(given.rounds):
+        bare.append(baseline(given.seconds, folder, ["--connections", 16, "--batch", 1000], durable=False))
+        ours.append(once(BIN / "sluice"))
+        if given.server:
+            other.append(once(given.server))
+    figure = median(ours, rate)
+    row(f"end to end, 1000 a request, {customers} customer(s)", f"{thousands(figure)} events/s", "1,300,000",
+        figure / statistics.median(bare), None,
+        f"{median(ours, lambda result: result[1]['deliveries']):.0f} deliveries, "
+        f"{median(ours, lambda result: result[0]['watched']['cores']):.2f} cores" + beside(other, figure, rate))
 
 
 def subscribe_quickly(server, key, url):
@@ -194,24 +241,43 @@ def complete(sent, received):
         raise SystemExit(f"{lost} events did not arrive, {received['corrupted']} are corrupted")
 
 
-def steady(folder, seconds, customers):
-    server, sink = Server(folder, customers), Sink()
-    at_rest = server.memory_mb()
-    for key in server.keys:
-        subscribe_quickly(server, key, sink.url)
-    time.sleep(1.5)
-    sent = to_server(server, seconds, "--connections", 16, "--batch", 100, "--rate", 100_000)
-    sink.wait_for(sent["whole_run"]["events_accepted"])
-    received = sink.end()
-    server.end()
-    complete(sent, received)
+def steady(given, folder, customers):
+    def once(binary):
+        server, sink = Server(folder, customers, binary), Sink()
+        at_rest = server.memory_mb()
+        for key in server.keys:
+            subscribe_quickly(server, key, sink.url)
+        time.sleep(1.5)
+        switches = server.switches()
+        sent = to_server(server, given.seconds, "--connections", 16, "--batch", 100, "--rate", 100_000)
+        sink.wait_for(sent["whole_run"]["events_accepted"])
+        switches = server.switches() - switches
+        received = sink.end()
+        server.end()
+        complete(sent, received)
+        return {"p50": sent["latency_us"]["p50"], "p99": sent["latency_us"]["p99"],
+                "receipt_p50": received["latency_us"]["p50"], "receipt_p99": received["latency_us"]["p99"],
+                "cores": sent["watched"]["cores"], "memory": sent["watched"]["memory_bytes_max"] / 1e6,
+                "switches": switches / sent["whole_run"]["events_accepted"], "at_rest": at_rest}
+
+    ours, other = [], []
+    for _ in range(given.rounds):
+        ours.append(once(BIN / "sluice"))
+        if given.server:
+            other.append(once(given.server))
+
+    def of(results, name):
+        return median(results, lambda result: result[name])
+
     name = f"100,000 events/s, open loop, batches of 100, {customers} customer(s)"
-    row(f"{name}: to 202", f"p99 {ms(sent['latency_us']['p99'])}", "5 ms", None,
-        f"p50 {ms(sent['latency_us']['p50'])}")
-    row(f"{name}: to receipt", f"p99 {ms(received['latency_us']['p99'])}", "100 ms", None,
-        f"p50 {ms(received['latency_us']['p50'])}")
-    row(f"{name}: the server", f"{sent['watched']['cores']:.2f} cores, "
-        f"{sent['watched']['memory_bytes_max'] / 1e6:.0f} MB", "0.3 cores, 200 MB", None, f"{at_rest:.0f} MB at rest")
+    row(f"{name}: to 202", f"p99 {ms(of(ours, 'p99'))}", "3 ms", None, None, f"p50 {ms(of(ours, 'p50'))}"
+        + (f"; the other build p99 {ms(of(other, 'p99'))}" if other else ""))
+    row(f"{name}: to receipt", f"p99 {ms(of(ours, 'receipt_p99'))}", "30 ms", None, None,
+        f"p50 {ms(of(ours, 'receipt_p50'))}" + (f"; the other build p99 {ms(of(other, 'receipt_p99'))}" if other else ""))
+    row(f"{name}: the server", f"{of(ours, 'cores'):.2f} cores, {of(ours, 'memory'):.0f} MB", "0.3 cores, 100 MB", None, None,
+        f"{of(ours, 'at_rest'):.0f} MB at rest, {of(ours, 'switches'):.3f} context switches an event"
+        + (f"; the other build {of(other, 'cores'):.2f} cores, {of(other, 'memory'):.0f} MB, "
+           f"{of(other, 'switches'):.3f} switches" if other else ""))
 
 
 def many_subscriptions(folder, seconds):
@@ -230,32 +296,35 @@ def many_subscriptions(folder, seconds):
         complete(sent, received)
         rates.append(received["events_per_s"])
     row("10,000 subscriptions on distinct types, one matching", f"{thousands(rates[1])} events/s end to end",
-        "90 % of one's", None, f"{100 * rates[1] / rates[0]:.0f} % of {thousands(rates[0])} with one")
+        "90 % of one's", None, None, f"{100 * rates[1] / rates[0]:.0f} % of {thousands(rates[0])} with one")
 
 
-def row(name, figure, target, ratio, more):
-    ratio = "" if ratio is None else f"{ratio:.2f}"
-    print(f"| {name} | {figure} | {target} | {ratio} | {more} |", flush=True)
+def row(name, figure, target, of_bare, of_limit, more):
+    ratios = ["" if ratio is None else f"{ratio:.2f}" for ratio in (of_bare, of_limit)]
+    print(f"| {name} | {figure} | {target} | {ratios[0]} | {ratios[1]} | {more} |", flush=True)
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--seconds", type=int, default=5, help="measured seconds a row")
-    options.add_argument("--data-dir", default=None, help="where the server keeps its data")
+    options.add_argument("--seconds", type=int, default=4, help="measured seconds a round")
+    options.add_argument("--rounds", type=int, default=3, help="alternating rounds a row, of which the median is shown")
+    options.add_argument("--server", type=Path, default=None, help="another build of sluice to take turns with")
+    options.add_argument("--customers", default="1,1000", help="how many customers send")
+    options.add_argument("--data-dir", default=None, help="where the servers keep their data")
     options.add_argument("--only", default="ingest,end,steady,many", help="which rows")
     given = options.parse_args()
     folder = tempfile.mkdtemp(prefix="sluice-speed-", dir=given.data_dir or Path.cwd())
     only = given.only.split(",")
     try:
-        print(f"fdatasync of 4 KiB: {sync_ms(folder):.2f} ms; {os.cpu_count()} cores; {time.strftime('%Y-%m-%d')}\n")
-        print("| measure | figure | target | of bare hyper | |\n|---|---|---|---|---|")
-        for customers in [1, 1000]:
+        print(f"fdatasync of 4 KiB: {sync_ms(folder):.2f} ms; {os.cpu_count()} cores; {time.strftime('%Y-%m-%d %H:%M')}\n")
+        print("| measure | figure | target | of bare hyper | of the limit | |\n|---|---|---|---|---|---|")
+        for customers in map(int, given.customers.split(",")):
             if "ingest" in only:
-                ingest(folder, given.seconds, customers)
+                ingest(given, folder, customers)
             if "end" in only:
-                end_to_end(folder, given.seconds, customers)
+                end_to_end(given, folder, customers)
             if "steady" in only:
-                steady(folder, given.seconds, customers)
+                steady(given, folder, customers)
         if "many" in only:
             many_subscriptions(folder, given.seconds)
     finally:

@@ -59,6 +59,21 @@ fn a_closed_loop_is_measured_against_the_baseline() {
 }
 
 #[test]
+fn the_durable_baseline_takes_events_and_refuses_what_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().to_str().expect("a path in UTF-8");
+    let server = ProgramServer::start(&["baseline", "--durable", "--data-dir", dir, "--file-mib", "16"]);
+    let run = ["run", "--duration", "500ms", "--warmup", "0s", "--json", "--url", &server.url];
+    let taken = json(&output(&[&run[..], &["--batch", "100"]].concat()));
+    let total = |name: &str| taken["whole_run"][name].as_u64().expect("a count");
+    assert_eq!(total("events_accepted"), 100 * total("requests"), "{taken}");
+    let refused = output(&[&run[..], &["--body", "[{\"payload\":1},7]"]].concat());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no event was accepted"), "{refused:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0, "its file has no name");
+    server.interrupt();
+}
+
+#[test]
 fn an_open_loop_keeps_its_rate_and_reports_what_it_could_not_send() {
     let server = ProgramServer::start(&["baseline"]);
     let common = ["run", "--url", &server.url, "--duration", "500ms", "--warmup", "0s", "--json"];
