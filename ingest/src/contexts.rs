@@ -63,6 +63,8 @@ pub(crate) struct StreamContext {
     pub lanes: u16,
     pub streams: Arc<Streams>,
     pub pace: StreamPace,
+    /// Bounds the pages that a customer's streams read at a time.
+    pub reads: Arc<CustomerLocks>,
     /// Cancelled when the process drains.
     pub drain: CancellationToken,
 }
@@ -101,6 +103,9 @@ pub(crate) struct EventTypesContext {
 pub(crate) struct DeadLettersContext {
     pub store: Arc<dyn EventStore>,
     pub queue: Arc<dyn WorkQueue>,
+    /// Held while many of a customer's dead letters are counted, redriven or deleted: a second
+    /// request waits, so that it neither takes its neighbours' share nor redrives the same ones.
+    pub turns: CustomerLocks,
 }
 
 /// Replays.

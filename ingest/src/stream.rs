@@ -18,6 +18,7 @@ mod position;
 pub(crate) use position::{StreamPosition, stream_binding};
 
 use crate::connection::ClientConnection;
+use crate::customer_locks::CustomerLocks;
 use crate::inbox::{EventFilter, FoundEvent, PageBudget, PageQuery, read_as};
 use crate::item;
 use crate::reply::StreamedBody;
@@ -89,6 +90,8 @@ pub(crate) struct EventStream {
     pub position: StreamPosition,
     pub place: StreamPlace,
     pub pace: StreamPace,
+    /// Bounds the pages that a customer's streams read at a time.
+    pub reads: Arc<CustomerLocks>,
     /// Cancelled when the process drains.
     pub drain: CancellationToken,
 }
@@ -181,6 +184,7 @@ impl EventStream {
             item::write(found.envelope, &found.standing, &mut item);
             write_data(&item, out);
         };
+        let _turn = self.reads.lock(customer.id()).await;
         let page = read_as(&*self.store, query, write).await?;
         self.position.advance(page.positions);
         Ok((page.items, page.has_more))

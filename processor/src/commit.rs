@@ -5,32 +5,29 @@
 //! queue, dead letters), then the facts about them, last the removal of what is
 //! not needed any more. A crash in the middle repeats deliveries, which is legal.
 
-mod refused;
+mod apart;
+mod set_aside;
+mod writer;
 
-pub use refused::{SetAside, SetAsideKind};
+pub use set_aside::{SetAside, SetAsideKind};
 
-use crate::context::Context;
-use crate::notices::{CommitNotices, HighBacklog, NoticeDesk};
+use crate::notices::{HighBacklog, NoticeDesk};
 use crate::parking::ParkedChanges;
 use crate::parking::rows::{self, RowDraft};
 use crate::shaping::KeptShape;
 use crate::slice::{Settles, Ticket};
+use crate::store_wait::store_wait;
 use foldhash::{HashMap, HashSet};
 use sluice_history::usage::{EndedEvents, SessionUsage, UsageTally};
 use sluice_model::{
     BatchId, DeadLetter, Delivery, DeliveryId, DisabledReason, Lane, Subscription, SubscriptionId,
-    SubscriptionStatus,
 };
-use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::event_store::{NewBatch, NewFact};
 use sluice_ports::rows::{NewRow, RowChange};
-use sluice_ports::{Catalogue, Checkpoints, EventStore, FailureClass, PortError, Rows, WorkQueue};
+use sluice_ports::{Catalogue, Checkpoints, EventStore, PortError, Rows, WorkQueue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The longest that disabling a subscription holds up a commit.
-const DISABLE_WITHIN: Duration = Duration::from_secs(2);
+use writer::CommitWriter;
 
 /// The stores that a commit writes to.
 #[derive(Clone)]
@@ -51,36 +48,6 @@ pub struct CommitStores {
 
 /// A row's partition and key.
 type RowId = (String, Vec<u8>);
-
-/// One store's part of a commit.
-#[derive(Debug, Clone, Copy)]
-enum CommitStep {
-    Batches,
-    Grown,
-    Puts,
-    DeadLetters,
-    /// Events of the product about what this commit does.
-    Notices,
-    Facts,
-    Usage,
-    Done,
-    Shrunk,
-    Disable,
-}
-
-/// In this order: a delivery that waits reads its events from the batches.
-const STEPS: [CommitStep; 10] = [
-    CommitStep::Batches,
-    CommitStep::Grown,
-    CommitStep::Puts,
-    CommitStep::DeadLetters,
-    CommitStep::Notices,
-    CommitStep::Facts,
-    CommitStep::Usage,
-    CommitStep::Done,
-    CommitStep::Shrunk,
-    CommitStep::Disable,
-];
 
 /// Changes that are not durable yet.
 #[derive(Debug, Default)]
@@ -282,122 +249,6 @@ impl Commit {
         self.put_events.get(&subscription).copied().unwrap_or(0)
     }
 
-    fn forget_put(&mut self, id: DeliveryId) {
-        let Some(before) = self.puts.remove(&id) else { return };
-        if let Some(events) = self.put_events.get_mut(&before.subscription) {
-            *events -= before.event_count();
-        }
-    }
-
-    /// Whether deliveries are put into the queue.
-    #[must_use]
-    pub fn has_puts(&self) -> bool {
-        !self.puts.is_empty()
-    }
-
-    /// Makes the steps after the first `made`, and counts those that succeed.
-    /// A step that failed may be partly made: repeating it changes nothing.
-    async fn write_on(&self, stores: &CommitStores, now_ms: u64, made: &mut usize) -> Result<(), PortError> {
-        for step in STEPS.iter().skip(*made) {
-            match self.make(*step, stores, now_ms).await {
-                // The same call will be refused for ever.
-                Err(error) if error.class() == FailureClass::Refused => {
-                    tracing::warn!(%error, "a store refused a part of a commit; writing its items one by one");
-                    self.make_apart(*step, stores, now_ms).await?;
-                }
-                made => made?,
-            }
-            *made += 1;
-        }
-        Ok(())
-    }
-
-    async fn make(&self, step: CommitStep, stores: &CommitStores, now_ms: u64) -> Result<(), PortError> {
-        match step {
-            CommitStep::Batches if !self.batches.is_empty() => {
-                stores.events.put_batches(self.batches.clone()).await
-            }
-            CommitStep::Grown => {
-                self.write_shapes(stores).await?;
-                for round in self.grown_rounds() {
-                    stores.rows.write_in_any_order(round).await?;
-                }
-                Ok(())
-            }
-            CommitStep::Puts if !self.puts.is_empty() => {
-                stores.queue.put(self.puts.values().cloned().collect()).await
-            }
-            CommitStep::DeadLetters if !self.dead_letters.is_empty() => {
-                stores.events.put_dead_letters(self.dead_letters.clone()).await
-            }
-            CommitStep::Notices => self.tell(stores, now_ms).await,
-            CommitStep::Facts if !self.facts.is_empty() => {
-                stores.events.add_facts(self.facts.values().cloned().collect()).await
-            }
-            CommitStep::Usage if !self.usage.is_empty() => {
-                stores.rows.write_in_any_order(self.usage.clone()).await
-            }
-            CommitStep::Done if !self.done.is_empty() => {
-                stores.queue.done(self.done.iter().copied().collect()).await
-            }
-            CommitStep::Shrunk if !self.shrunk.is_empty() => {
-                stores.rows.write_in_any_order(self.shrunk.values().cloned().collect()).await
-            }
-            CommitStep::Disable => {
-                for (subscription, reason) in self.disable.values() {
-                    disable(stores, subscription, *reason, now_ms).await;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Tells customers what the commit is about. What it reports is durable by now,
-    /// but for subscriptions that are disabled in the last step.
-    async fn tell(&self, stores: &CommitStores, now_ms: u64) -> Result<(), PortError> {
-        if self.dead_letters.is_empty() && self.disable.is_empty() && self.high.is_empty() {
-            return Ok(());
-        }
-        let told = CommitNotices {
-            dead_letters: &self.dead_letters,
-            disabled: self
-                .disable
-                .values()
-                .map(|(subscription, reason)| (&**subscription, *reason))
-                .collect(),
-            high: self.high.values().map(|(subscription, high)| (&**subscription, high)).collect(),
-        };
-        stores.notices.tell(&told, now_ms).await
-    }
-
-    async fn write_shapes(&self, stores: &CommitStores) -> Result<(), PortError> {
-        if self.shapes.is_empty() {
-            return Ok(());
-        }
-        let rows = self.shapes.values().map(|(_, row)| RowChange::Put(row.clone())).collect();
-        stores.rows.write_in_any_order(rows).await?;
-        self.shapes.values().for_each(|(shape, row)| shape.is_durable(row));
-        Ok(())
-    }
-
-    /// The rows that grew, in rounds to be written one after the other: each
-    /// round has the next row of every list. Lists do not depend on each other,
-    /// so many of them take no more time than the longest.
-    fn grown_rounds(&self) -> Vec<Vec<RowChange>> {
-        let (mut rounds, mut list, mut round) = (Vec::<Vec<RowChange>>::new(), None, 0);
-        for ((partition, key), change) in &self.grown {
-            let next = Some((partition, rows::list_of(key)));
-            round = if next == list { round + 1 } else { 0 };
-            list = next;
-            if rounds.len() == round {
-                rounds.push(Vec::new());
-            }
-            rounds[round].push(change.clone());
-        }
-        rounds
-    }
-
     /// Writes everything, again and again while the stores are not available.
     /// An item that a store will never take is set aside. Waiting loses nothing: events are settled only once they are durable.
     ///
@@ -415,7 +266,8 @@ impl Commit {
         // While one store is away, the others are not written again at each try.
         let (mut made, mut tries) = (0, 0u32);
         loop {
-            let error = match self.write_on(stores, now_ms(), &mut made).await {
+            let writer = CommitWriter { commit: self, stores, now_ms: now_ms() };
+            let error = match writer.write_on(&mut made).await {
                 Ok(()) => return Ok(()),
                 Err(error @ PortError::Closed { .. }) => return Err(error),
                 Err(error) => error,
@@ -425,65 +277,18 @@ impl Commit {
             tries = tries.saturating_add(1);
         }
     }
-}
 
-/// How long to wait after the `tries`th failure of a store in a row.
-#[must_use]
-pub fn store_wait(error: &PortError, tries: u32) -> Duration {
-    const MAX: Duration = Duration::from_secs(5);
-    let wait = crate::backoff::exponential(Duration::from_millis(50), tries, MAX, crate::clock::random());
-    match error {
-        PortError::Unavailable { retry_after, .. } => wait.max((*retry_after).min(MAX)),
-        PortError::Refused { .. } | PortError::Damaged { .. } | PortError::Closed { .. } => wait,
-    }
-}
-
-/// Asks a store until it answers, with a growing wait. What it has answered
-/// before is not asked again.
-///
-/// # Errors
-/// If the store is closed, or the same call would fail for ever.
-pub(crate) async fn until_answered<T, F>(context: &Context, ask: impl Fn() -> F) -> Result<T, PortError>
-where
-    F: Future<Output = Result<T, PortError>>,
-{
-    let mut tries = 0;
-    loop {
-        match ask().await {
-            Err(error @ PortError::Unavailable { .. }) => {
-                context.store_failed(&error);
-                tokio::time::sleep(store_wait(&error, tries)).await;
-                tries = tries.saturating_add(1);
-            }
-            answered => return answered,
+    fn forget_put(&mut self, id: DeliveryId) {
+        let Some(before) = self.puts.remove(&id) else { return };
+        if let Some(events) = self.put_events.get_mut(&before.subscription) {
+            *events -= before.event_count();
         }
     }
-}
 
-/// Tries once to disable a subscription: a catalogue that is away must not stop
-/// deliveries, and the next 410 or full backlog asks again.
-async fn disable(
-    stores: &CommitStores,
-    subscription: &Arc<Subscription>,
-    reason: DisabledReason,
-    now_ms: u64,
-) {
-    let mut disabled = Subscription::clone(subscription);
-    disabled.version += 1;
-    disabled.updated_at_ms = now_ms;
-    disabled.status = SubscriptionStatus::Disabled { reason };
-    match tokio::time::timeout(DISABLE_WITHIN, stores.catalogue.put_subscription(&disabled)).await {
-        Ok(Ok(())) => {
-            tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), "disabled the subscription");
-        }
-        // Its owner changed or deleted it since: the owner's word counts.
-        Ok(Err(CatalogueError::Conflict(_) | CatalogueError::NotFound)) => {}
-        Ok(Err(CatalogueError::Port(error))) => {
-            tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), %error, "could not disable the subscription");
-        }
-        Err(_elapsed) => {
-            tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), "the catalogue did not answer in time");
-        }
+    /// Whether deliveries are put into the queue.
+    #[must_use]
+    pub fn has_puts(&self) -> bool {
+        !self.puts.is_empty()
     }
 }
 

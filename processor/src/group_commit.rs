@@ -3,8 +3,9 @@
 //! Usage is counted here: that of a shard's records before the checkpoint that
 //! passes them, and that of other deliveries in the commit that ends them.
 
-use crate::commit::{Commit, store_wait};
+use crate::commit::Commit;
 use crate::context::Context;
+use crate::store_wait::store_wait;
 use crate::watermark::Watermark;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;

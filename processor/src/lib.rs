@@ -47,6 +47,7 @@ mod shard;
 pub mod sign;
 pub mod signing;
 pub mod slice;
+mod store_wait;
 mod stored_body;
 pub mod target;
 mod unsaved;

@@ -1,6 +1,7 @@
 //! The processor: a task for each shard and one for the queue, each started again should it end.
 
 use crate::attempt::Courier;
+use crate::backoff;
 use crate::client::{ClientError, WebhookClient, Wire};
 use crate::clock::{self, Clock};
 use crate::commit::CommitStores;
@@ -18,8 +19,8 @@ use crate::replayer::Replayer;
 use crate::shaping::ShapingDesk;
 use crate::shard::{ShardEnd, ShardTask};
 use crate::signing::SigningDesk;
+use crate::store_wait::store_wait;
 use crate::worker::Worker;
-use crate::{backoff, commit};
 use parking_lot::RwLock;
 use sluice_catalogue::directory::Directory;
 use sluice_history::attempts::AttemptHistory;
@@ -298,7 +299,7 @@ impl Processor {
             // Giving up the wait leaves nothing half done.
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(None),
-                () = tokio::time::sleep(commit::store_wait(&error, tries)) => tries += 1,
+                () = tokio::time::sleep(store_wait(&error, tries)) => tries += 1,
             }
         }
     }

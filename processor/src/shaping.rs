@@ -9,7 +9,7 @@ mod kept;
 pub use kept::KeptShape;
 
 use crate::attempt::Job;
-use crate::commit::store_wait;
+use crate::store_wait::store_wait;
 use crate::target::Target;
 use bytes::Bytes;
 use foldhash::HashMap;

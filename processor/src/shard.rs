@@ -22,11 +22,11 @@ mod waiting;
 mod wakes;
 mod workbench;
 
-use crate::commit::until_answered;
 use crate::context::Context;
 use crate::group_commit::{GroupCommit, GroupWrite};
 use crate::health::ShardHealth;
 use crate::slice::Settles;
+use crate::store_wait::until_answered;
 use crate::watermark::Watermark;
 use flights::EndedTask;
 use intake::Intake;

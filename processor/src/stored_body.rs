@@ -1,8 +1,8 @@
 //! The body of a delivery that waited, read back from the event store.
 
 use crate::body;
-use crate::commit::store_wait;
 use crate::context::Context;
+use crate::store_wait::store_wait;
 use bytes::Bytes;
 use sluice_model::{Batch, BatchId, Delivery, EventRef};
 use sluice_ports::PortError;

@@ -132,6 +132,7 @@ fn contexts(
             lanes,
             streams,
             pace: stream_pace(&config),
+            reads: Arc::new(CustomerLocks::new(reads_at_once(config.limits.customer_reads_max))),
             drain: drain.clone(),
         },
         subscriptions: SubscriptionsContext {
@@ -154,7 +155,7 @@ fn contexts(
             trials: Arc::clone(&trials),
             changes: CustomerLocks::new(1),
         },
-        dead_letters: DeadLettersContext { store: Arc::clone(&store), queue },
+        dead_letters: DeadLettersContext { store: Arc::clone(&store), queue, turns: CustomerLocks::new(1) },
         replays: ReplaysContext {
             store,
             lanes,

@@ -2,8 +2,7 @@
 
 use super::placement::{PlacedRun, Placement};
 use sluice_model::batch::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use sluice_model::ids::IdText;
-use sluice_model::wire::envelope::{EnvelopeParts, stamp, write};
+use sluice_model::wire::envelope::{EnvelopeParts, stamp_all, write};
 use sluice_model::wire::record::{BlockCodec, BodyPart, PackedRun};
 use sluice_model::{Batch, BatchId, CustomerId, EventMeta, Lane};
 use std::borrow::Cow;
@@ -255,12 +254,7 @@ impl BatchBuilder {
     /// Gives the batch its id and writes the events' ids into their envelopes.
     pub(super) fn finish(self, id: BatchId) -> FinishedBatch {
         let (mut body, parts) = Self::body(self.parts, self.body_len);
-        let mut text = IdText::default();
-        let mut start = 0;
-        for (index, event) in self.events.iter().enumerate() {
-            stamp(&text.of(id.event(index as u16)), &mut body[start..]);
-            start = event.end as usize + 1;
-        }
+        assert!(stamp_all(id, &self.events, &mut body), "every envelope was written by `write`");
         let claims = self.placement.cut(id);
         let batch = Batch {
             customer: self.customer,

@@ -93,6 +93,7 @@ fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, A
         position,
         place,
         pace: context.pace,
+        reads: Arc::clone(&context.reads),
         drain: context.drain.clone(),
     };
     Ok(event_stream(stream.start(request.connection)))

@@ -63,3 +63,23 @@ async fn dead_letters_are_counted_and_chosen_by_reason_and_id() {
     let refused = client.request("POST", "/v1/dead-letters/redrive", r#"{"dead_letter_ids":[]}"#).await;
     assert_eq!(refused.json()["error"]["details"]["field"], "dead_letter_ids");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redrives_at_the_same_time_deliver_each_dead_letter_once() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    let subscription = subscribe(&mut client, json!({ "type": "event_type", "value": "*" }), "/a").await;
+    let event = client.post_event().await.json()["event_id"].as_str().unwrap().to_owned();
+    let letters = (0..600).map(|n| dead_letter(&ingest, &subscription, &event, n)).collect();
+    ingest.engine.events.put_dead_letters(letters).await.unwrap();
+    let mut redrives = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let mut client = ingest.client().await;
+        redrives.spawn(async move {
+            client.request("POST", "/v1/dead-letters/redrive", "{}").await.json()["redriven"]
+                .as_u64()
+                .unwrap()
+        });
+    }
+    assert_eq!(redrives.join_all().await.iter().sum::<u64>(), 600);
+}

@@ -2,7 +2,9 @@ use super::*;
 use crate::parking::{DeliveryOwner, ParkedItem};
 use crate::testing::{NeverTakes, RecordingStores, batch_id, batch_of_sizes, delivery, subscription};
 use sluice_model::{Batch, CustomerId, DeadLetterId, DeadLetterReason, EventSet, Fact};
+use sluice_ports::FailureClass;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 #[test]
 fn facts_about_the_same_events_join() {

@@ -1,8 +1,8 @@
 //! The reading end of a shard: pages of the log, and a catalogue fresh enough to match with.
 
 use super::lag::{Behind, ShardLag};
-use crate::commit::store_wait;
 use crate::context::Context;
+use crate::store_wait::store_wait;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use sluice_ports::PortError;

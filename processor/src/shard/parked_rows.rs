@@ -1,8 +1,9 @@
 //! Reads the parked lists of a shard's lanes at its start.
 
-use crate::commit::{SetAside, SetAsideKind, until_answered};
+use crate::commit::{SetAside, SetAsideKind};
 use crate::context::Context;
 use crate::parking::{DeliveryOwner, ParkedEntry, rows};
+use crate::store_wait::until_answered;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use sluice_model::Lane;

@@ -103,6 +103,7 @@ pub(super) async fn redrive(
         check_active(subscription)?;
     }
     let filter = redrive.filter()?;
+    let _turn = context.turns.lock(customer.id()).await;
     let mut query = filter.query.clone();
     let mut done = Redriven { has_more: true, ..Redriven::default() };
     if let Some(ids) = redrive.ids()? {

@@ -36,6 +36,7 @@ pub(super) async fn many(
         let text = "say which dead letters: workflow_id, reason, since or until";
         return Err(ApiError::invalid("workflow_id", text));
     }
+    let _turn = context.turns.lock(customer).await;
     let (mut next, mut looked_at, mut deleted, mut has_more) = (filter.query.clone(), 0, 0, true);
     while looked_at < REQUEST_MAX && has_more {
         let letters = context.store.dead_letters(customer, next.clone()).await?;

@@ -45,6 +45,7 @@ pub(super) async fn count(
 ) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?.id();
     let mut filter = filter(&request.query(&FILTER)?)?;
+    let _turn = context.turns.lock(customer).await;
     let (mut all, mut looked_at, mut complete) = (LetterCounts::default(), 0, false);
     let mut by_reason: BTreeMap<&str, LetterCounts> = BTreeMap::new();
     let mut by_subscription: BTreeMap<SubscriptionId, LetterCounts> = BTreeMap::new();

@@ -1,9 +1,9 @@
 //! The matching of one batch that waited, in turns with others, on threads that may block.
 
 use super::super::intake::refresh;
-use crate::commit::store_wait;
 use crate::context::Context;
 use crate::matcher::{BatchMatching, CustomerMatcher, MatchingProgress, MatchingTools, WaitingBatch};
+use crate::store_wait::store_wait;
 use sluice_model::Batch;
 use sluice_ports::PortError;
 use std::sync::Arc;

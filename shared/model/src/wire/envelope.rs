@@ -8,7 +8,8 @@
 //! The id comes first, so that its place is known and the lane's buffer can
 //! write it when the event joins a batch.
 
-use crate::ids::ID_TEXT_LEN;
+use crate::ids::{ID_TEXT_LEN, IdText};
+use crate::{BatchId, EventMeta};
 
 const BEFORE_ID: &[u8] = b"{\"event_id\":\"";
 const BEFORE_CUSTOMER: &[u8] = b"\",\"customer_id\":\"";
@@ -94,6 +95,22 @@ pub fn write(parts: &EnvelopeParts<'_>, out: &mut Vec<u8>) {
 /// If `envelope` is shorter than any envelope is.
 pub fn stamp(id: &[u8; ID_TEXT_LEN], envelope: &mut [u8]) {
     envelope[ID_OFFSET..ID_OFFSET + ID_TEXT_LEN].copy_from_slice(id);
+}
+
+/// Writes the ids of a batch's events into their envelopes, which end where
+/// `events` say. Returns false if an envelope has no room for its id, which
+/// [`write`] never makes.
+pub fn stamp_all(batch: BatchId, events: &[EventMeta], body: &mut [u8]) -> bool {
+    let (mut text, mut start) = (IdText::default(), 0);
+    for (index, event) in events.iter().enumerate() {
+        let Some(envelope) = body.get_mut(start..event.end as usize) else { return false };
+        if envelope.len() < ID_OFFSET + ID_TEXT_LEN {
+            return false;
+        }
+        stamp(&text.of(batch.event(index as u16)), envelope);
+        start = event.end as usize + 1;
+    }
+    true
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! From stored blocks to batches.
 
 use super::{BatchRow, RecordError};
-use crate::ids::IdText;
 use crate::wire::bytes_reader::BytesReader;
-use crate::wire::envelope::{ID_OFFSET, stamp};
-use crate::{Batch, BatchId, EventMeta};
+use crate::wire::envelope::stamp_all;
+use crate::{Batch, EventMeta};
 use bytes::Bytes;
 
 impl BatchRow {
@@ -44,7 +43,7 @@ impl BatchRow {
                 event.ordering = reader.u64()?;
             }
         }
-        let mut body = raw.slice(reader.position()..);
+        let body = raw.slice(reader.position()..);
         let mut last = 0;
         for (i, event) in events.iter().enumerate() {
             let start = if i == 0 { 0 } else { last + 1 };
@@ -56,24 +55,16 @@ impl BatchRow {
         if last != body.len() || events.is_empty() {
             return Err(RecordError::Malformed("a batch's events do not fill its body"));
         }
-        if self.blank_ids {
-            body = stamped(self.id, &events, &body)?;
-        }
+        let body = if self.blank_ids { self.stamped(&events, &body)? } else { body };
         Ok(Batch { customer: self.customer, id: self.id, types, events, claims: self.claims.clone(), body })
     }
-}
 
-/// The body with the events' ids written into their envelopes.
-fn stamped(id: BatchId, events: &[EventMeta], body: &[u8]) -> Result<Bytes, RecordError> {
-    let (mut body, mut text, mut start) = (body.to_vec(), IdText::default(), 0);
-    for (index, event) in events.iter().enumerate() {
-        let envelope = &mut body[start..event.end as usize];
-        let id = text.of(id.event(index as u16));
-        if envelope.len() < ID_OFFSET + id.len() {
+    /// The body with the events' ids written into their envelopes.
+    fn stamped(&self, events: &[EventMeta], body: &[u8]) -> Result<Bytes, RecordError> {
+        let mut body = body.to_vec();
+        if !stamp_all(self.id, events, &mut body) {
             return Err(RecordError::Malformed("an envelope has no room for its id"));
         }
-        stamp(&id, envelope);
-        start = event.end as usize + 1;
+        Ok(body.into())
     }
-    Ok(body.into())
 }
