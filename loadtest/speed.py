@@ -62,7 +62,10 @@ class Server:
         for nth in range(customers):
             customer = call(admin, "POST", "/admin/customers",
                             {"name": f"customer {nth}", "rate_limit_per_second": 10_000_000})
-            self.keys.append(call(admin, "POST", f"/admin/customers/{customer['customer_id']}/keys", {})["api_key"])
+            # A build of 2026-11-21 or before names them `id` and `key`.
+            customer_id = customer.get("customer_id") or customer["id"]
+            made = call(admin, "POST", f"/admin/customers/{customer_id}/keys", {})
+            self.keys.append(made.get("api_key") or made["key"])
         self.keys_file = self.data / "keys"
         self.keys_file.write_text("\n".join(self.keys) + "\n")
 
