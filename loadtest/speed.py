@@ -191,15 +191,17 @@ def ingest(given, folder, customers):
             f"{thousands(figure)} {unit}/s", target, figure / statistics.median(bare), figure / statistics.median(limit),
             f"p99 {ms(median(ours, lambda result: result['latency_us']['p99']))}, "
             f"{median(ours, lambda result: result['watched']['cores']):.2f} cores"
-            + beside(other, figure, lambda result: result["events_per_s"]))
+            + beside(ours, other, lambda result: result["events_per_s"], lambda result: result["watched"]["cores"]))
 
 
-def beside(other, figure, figure_of):
-    """How the other build did."""
+def beside(ours, other, rate, cores):
+    """How the other build did, and at what cost: events a second of one core."""
     if not other:
         return ""
-    there = median(other, figure_of)
-    return f"; the other build {thousands(there)}, this is {figure / there:.2f} of it"
+    there = median(other, rate)
+    cost = [median(results, lambda result: rate(result) / cores(result)) for results in (ours, other)]
+    return (f"; the other build {thousands(there)}, this is {median(ours, rate) / there:.2f} of it, "
+            f"{cost[0] / cost[1]:.2f} for each second of a core")
 
 
 def end_to_end(given, folder, customers):
@@ -218,6 +220,9 @@ def end_to_end(given, folder, customers):
     def rate(result):
         return result[1]["events_per_s"]
 
+    def cores(result):
+        return result[0]["watched"]["cores"]
+
     bare, ours, other = [], [], []
     for _ in range(given.rounds):
         bare.append(baseline(given.seconds, folder, ["--connections", 16, "--batch", 1000], durable=False))
@@ -228,7 +233,7 @@ def end_to_end(given, folder, customers):
     row(f"end to end, 1000 a request, {customers} customer(s)", f"{thousands(figure)} events/s", "1,300,000",
         figure / statistics.median(bare), None,
         f"{median(ours, lambda result: result[1]['deliveries']):.0f} deliveries, "
-        f"{median(ours, lambda result: result[0]['watched']['cores']):.2f} cores" + beside(other, figure, rate))
+        f"{median(ours, cores):.2f} cores" + beside(ours, other, rate, cores))
 
 
 def subscribe_quickly(server, key, url):

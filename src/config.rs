@@ -49,6 +49,9 @@ pub(crate) struct Config {
     pub admin_token_file: Option<PathBuf>,
     /// Threads that serve requests and deliver webhooks; 0 for one a core.
     pub threads: usize,
+    /// Threads of the processor where it shares a process with the ingest role, whose
+    /// requests then cannot keep it from its turns; 0 for one for every two cores.
+    pub processor_threads: usize,
     /// How long the process may take to end once it is told to, in milliseconds:
     /// less than what its supervisor grants (ECS and Kubernetes: 30 seconds). What is
     /// not done by then is cut off, as by a crash, and loses nothing.
@@ -82,6 +85,7 @@ impl Default for Config {
             admin_token_previous: None,
             admin_token_file: None,
             threads: 0,
+            processor_threads: 0,
             drain_ms: 25_000,
             engine: EngineConfig::default(),
             #[cfg(feature = "aws")]

@@ -20,6 +20,7 @@ use futures_util::future::BoxFuture;
 use sluice_ingest::ProductAppender;
 use sluice_processor::Processor;
 use sluice_telemetry::emf::EmfRole;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// `sluice ingest`.
@@ -66,7 +67,9 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     write_processor_emf(config, &mut engine, &processor);
     engine.measure_queues(config);
     let failed = CancellationToken::new();
-    let role = RunningRole::start("processor", failed.clone(), |stop| work(processor, leased, stop));
+    let role = RunningRole::start("processor", &Handle::current(), failed.clone(), |stop| {
+        work(processor, leased, stop)
+    });
     wait_for_end(&stop, &failed).await;
     let drained = role.stop().await;
     appender.stop().await;
@@ -90,7 +93,7 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     write_processor_emf(config, &mut engine, &processor);
     engine.measure_queues(config);
     println!("ready {}", bound.public_url());
-    let both = BothRoles::start(bound, processor, |processor, stop| work(processor, leased, stop));
+    let both = BothRoles::start(config, bound, processor, |processor, stop| work(processor, leased, stop))?;
     // Cancel safe: both are waits.
     tokio::select! {
         () = stop.cancelled() => tracing::info!("draining"),

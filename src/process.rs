@@ -23,6 +23,37 @@ pub(crate) fn block_on(
     runtime.enable_all().build().context("start the runtime")?.block_on(work)
 }
 
+/// A runtime of its own for one role of a process that has several. On a shared
+/// one, tasks that never wait keep the others from their turns; between runtimes
+/// the kernel shares the cores fairly.
+#[derive(Debug)]
+pub(crate) struct RoleRuntime(Option<tokio::runtime::Runtime>);
+
+impl RoleRuntime {
+    /// Starts so many threads; 0 for one for every two cores.
+    pub(crate) fn start(name: &str, threads: usize) -> anyhow::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if threads > 0 { threads } else { (cores / 2).max(1) };
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(threads).thread_name(name).enable_all();
+        Ok(Self(Some(runtime.build().with_context(|| format!("start the runtime of the {name}"))?)))
+    }
+
+    /// Where the role's tasks are spawned.
+    pub(crate) fn handle(&self) -> &tokio::runtime::Handle {
+        self.0.as_ref().expect("it is there until it is dropped").handle()
+    }
+}
+
+impl Drop for RoleRuntime {
+    fn drop(&mut self) {
+        // A runtime that waits for its tasks must not be dropped by a task.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// Names the TLS provider. rustls panics if several are linked and none is named.
 pub(crate) fn install_tls_provider() -> anyhow::Result<()> {
     rustls::crypto::aws_lc_rs::default_provider()

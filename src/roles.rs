@@ -2,7 +2,7 @@
 //! `up`, `up --distributed`, `demo`, `ingest` and `processor`.
 
 use crate::config::Config;
-use crate::process::Background;
+use crate::process::{Background, RoleRuntime};
 use anyhow::Context;
 use futures_util::future::BoxFuture;
 use sluice_catalogue::directory::{Directory, Refresher};
@@ -16,6 +16,7 @@ use sluice_telemetry::{PrometheusHandle, TelemetryConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -175,15 +176,16 @@ pub(crate) struct RunningRole {
 }
 
 impl RunningRole {
-    /// Runs a role. `failed` is cancelled if it ends by itself.
+    /// Runs a role on a runtime. `failed` is cancelled if it ends by itself.
     pub(crate) fn start(
         name: &'static str,
+        runtime: &Handle,
         failed: CancellationToken,
         role: impl FnOnce(CancellationToken) -> BoxFuture<'static, anyhow::Result<()>>,
     ) -> Self {
         let stop = CancellationToken::new();
         let (running, told, by_itself) = (role(stop.clone()), stop.clone(), failed.clone());
-        let task = tokio::spawn(async move {
+        let task = runtime.spawn(async move {
             let ended = running.await;
             if !told.is_cancelled() {
                 tracing::error!(role = name, error = ?ended.as_ref().err(), "a role ended by itself");
@@ -206,7 +208,7 @@ impl RunningRole {
 
 /// Runs the ingest role.
 pub(crate) fn run_ingest(bound: BoundIngest, failed: CancellationToken) -> RunningRole {
-    RunningRole::start("ingest", failed, |stop| {
+    RunningRole::start("ingest", &Handle::current(), failed, |stop| {
         Box::pin(async move {
             bound.run(stop).await;
             Ok(())
@@ -222,24 +224,28 @@ pub(crate) struct BothRoles {
     pub(crate) processor: Processor,
     ingest: RunningRole,
     processing: RunningRole,
+    runtime: RoleRuntime,
     failed: CancellationToken,
 }
 
 impl BothRoles {
-    /// Serves and works. `work` runs the processor until its token is cancelled.
+    /// Serves and works. `work` runs the processor, on threads of its own, until its token is cancelled.
     pub(crate) fn start(
+        config: &Config,
         bound: BoundIngest,
         processor: Processor,
         work: impl FnOnce(Processor, CancellationToken) -> BoxFuture<'static, anyhow::Result<()>>,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let failed = CancellationToken::new();
+        let runtime = RoleRuntime::start("processor", config.processor_threads)?;
         let (url, address, admin_address) =
             (bound.public_url(), bound.public_address(), bound.admin_address());
         processor.tell_through(bound.product_events());
         let ingest = run_ingest(bound, failed.clone());
         let worked = processor.clone();
-        let processing = RunningRole::start("processor", failed.clone(), |stop| work(worked, stop));
-        Self { url, address, admin_address, processor, ingest, processing, failed }
+        let processing =
+            RunningRole::start("processor", runtime.handle(), failed.clone(), |stop| work(worked, stop));
+        Ok(Self { url, address, admin_address, processor, ingest, processing, runtime, failed })
     }
 
     /// Returns when a role ended by itself: the process is of no more use.
@@ -251,6 +257,7 @@ impl BothRoles {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let served = self.ingest.stop().await;
         let worked = self.processing.stop().await;
+        drop(self.runtime);
         served.and(worked)
     }
 }

@@ -100,9 +100,9 @@ impl Sluice {
             let status = told.status();
             RoleFacts { is_ready: status.ready, shards: status.shards.len() }
         });
-        let roles = BothRoles::start(bound, processor, |processor, stop| {
+        let roles = BothRoles::start(config, bound, processor, |processor, stop| {
             Box::pin(async move { processor.run(stop).await.context("the processor") })
-        });
+        })?;
         Ok(Self { engine, catalogue, foundation, roles })
     }
 

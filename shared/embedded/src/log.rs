@@ -150,6 +150,7 @@ impl Log for EmbeddedLog {
                 let page = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
                 let page =
                     page.map_err(|error| PortError::unavailable(format!("read {}", shard.id), error))?;
+                let page = page.unpacked();
                 if !page.items.is_empty() {
                     return Ok(page);
                 }

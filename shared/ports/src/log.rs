@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use sluice_model::wire::bytes_reader::BytesReader;
 use sluice_model::wire::record::RecordDirectory;
 pub use sluice_model::wire::record::{BlockCodec, RecordDraft};
-use sluice_model::{Batch, Lane};
+use sluice_model::{Batch, EventMeta, Lane};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +145,13 @@ impl LogRecord {
         }
         let (producer, sequence) = (directory.producer, directory.sequence);
         (Some(Self { position, producer, sequence, batches }), damage)
+    }
+
+    /// About how many bytes of memory its batches hold.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let held = |batch: &Arc<Batch>| batch.body.len() + batch.events.len() * size_of::<EventMeta>();
+        self.batches.iter().map(held).sum()
     }
 }
 

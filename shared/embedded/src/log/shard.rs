@@ -61,27 +61,23 @@ impl LogShard {
         Ok(Self { id, segments, index, tail, end, writer, findings })
     }
 
-    /// Reads items from the disk. Blocks.
-    pub(super) fn read_disk(&self, after: u64, max_bytes: usize) -> io::Result<LogPage> {
-        let mut page = LogPage::default();
+    /// Reads frames from the disk, of about so many bytes once they are unpacked. Blocks.
+    pub(super) fn read_disk(&self, after: u64, max_bytes: usize) -> io::Result<DiskPage> {
+        let mut page = DiskPage { frames: Vec::new(), at_end: false };
         let (mut at, mut read) = (after, 0);
-        while page.items.is_empty() || read < max_bytes {
-            match self.segments.read(at)? {
+        while page.frames.is_empty() || read < max_bytes {
+            let (next, payload, damage) = match self.segments.read(at)? {
                 LogStep::End => {
                     page.at_end = true;
                     break;
                 }
-                LogStep::Frame { next, payload, .. } => {
-                    read += payload.len();
-                    at = next;
-                    decode_frame(&payload, next, None, &mut page.items);
-                }
-                LogStep::Damaged { next, detail, rest } => {
-                    read += rest.as_ref().map_or(0, Bytes::len);
-                    at = next;
-                    decode_frame(&rest.unwrap_or_default(), next, Some(detail), &mut page.items);
-                }
-            }
+                LogStep::Frame { next, payload, .. } => (next, payload, None),
+                LogStep::Damaged { next, detail, rest } => (next, rest.unwrap_or_default(), Some(detail)),
+            };
+            let directory = RecordDirectory::parse(&payload);
+            read += payload.len().max(directory.map_or(0, |directory| directory.raw_bytes()));
+            at = next;
+            page.frames.push((next, payload, damage));
         }
         Ok(page)
     }
@@ -129,6 +125,25 @@ impl LogShard {
             head = self.segments.read_payload(lsn, 0, end)?;
         }
         Ok(RecordDirectory::parse(&head))
+    }
+}
+
+/// Frames as they were read from the disk.
+pub(super) struct DiskPage {
+    /// The position behind each, its payload, and what is damaged of it.
+    frames: Vec<(u64, Bytes, Option<String>)>,
+    at_end: bool,
+}
+
+impl DiskPage {
+    /// Unpacks the frames. Called where the batches are used and dropped: memory
+    /// that another thread allocated would stay with that thread.
+    pub(super) fn unpacked(self) -> LogPage {
+        let mut page = LogPage { at_end: self.at_end, ..LogPage::default() };
+        for (next, payload, damage) in self.frames {
+            decode_frame(&payload, next, damage, &mut page.items);
+        }
+        page
     }
 }
 

@@ -26,7 +26,7 @@ impl Tail {
     }
 
     pub(super) fn push(&mut self, next: u64, record: LogRecord) {
-        let bytes = record.batches.iter().map(|batch| batch.body.len() + batch.events.len() * 16).sum();
+        let bytes = record.held_bytes();
         self.bytes += bytes;
         self.kept.push_back(TailRecord { after: self.end, bytes, record });
         self.end = next;

@@ -209,6 +209,12 @@ impl RecordHeader {
 }
 
 impl RecordDirectory {
+    /// Bytes of the batches once they are unpacked.
+    #[must_use]
+    pub fn raw_bytes(&self) -> usize {
+        self.batches.iter().map(|row| row.raw_len as usize).sum()
+    }
+
     /// Parses header and directory; `bytes` may end after the directory or go on.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! ids, and whoever reads the batch writes the ids into it.
 
 use super::block::{BlockCodec, Blocks, compress_here};
+use crate::wire::checksum::joined;
 use std::ops::Range;
 
 /// Envelopes of one request, joined by commas, compressed while their ids were blank.
@@ -39,8 +40,8 @@ impl PackedRun {
     /// whether the comma is left out.
     pub(super) fn append_crc(&self, before: u32, is_last: bool) -> u32 {
         match is_last {
-            true => crc32c::crc32c_combine(before, self.crc, self.raw_len),
-            false => crc32c::crc32c_combine(before, self.crc_with_comma, self.raw_len + 1),
+            true => joined(before, self.crc, self.raw_len),
+            false => joined(before, self.crc_with_comma, self.raw_len + 1),
         }
     }
 }
