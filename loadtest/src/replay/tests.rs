@@ -3,13 +3,17 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::receiver::{Receiver, ReceiverConfig, ReceiverHandle};
+use crate::receiver::{KeepLimits, Receiver, ReceiverConfig, ReceiverHandle};
 use crate::recording::Recorded;
 use crate::verify::{Arrival, OrderCheck, verify};
 
 fn receiver(ledger: Option<PathBuf>) -> ReceiverHandle {
-    Receiver::start(ReceiverConfig { ledger, keep_deliveries: 10_000, ..ReceiverConfig::default() })
-        .expect("a receiver")
+    Receiver::start(ReceiverConfig {
+        ledger,
+        keep: KeepLimits { deliveries: 10_000, ..KeepLimits::default() },
+        ..ReceiverConfig::default()
+    })
+    .expect("a receiver")
 }
 
 fn config(url: String, file: PathBuf) -> ReplayConfig {
@@ -42,7 +46,7 @@ async fn everything_is_played_in_each_customers_order_and_verified() {
     let passes = ReplayConfig { passes: 3, ledger: Some(sent.clone()), ..config(receiver.url(), file) };
     let report = play_all(passes).await;
     assert_eq!((report.played, report.customers, report.unmarked_events), (6000, 5, 0));
-    let kept = receiver.take_deliveries();
+    let kept = receiver.kept().all();
     for customer in 0..5 {
         let numbers = kept.iter().filter_map(|delivery| delivery.header("x-number")?.parse::<u64>().ok());
         let numbers: Vec<_> = numbers.filter(|number| number % 5 == customer).collect();
@@ -86,7 +90,7 @@ async fn windows_and_customers_are_chosen_and_bodies_kept_if_asked_for() {
     };
     let report = play_all(chosen).await;
     assert_eq!(report.played, 80);
-    let kept = receiver.take_deliveries();
+    let kept = receiver.kept().all();
     let first = kept.iter().find(|delivery| delivery.header("x-number") == Some("201")).expect("the first");
     assert_eq!(first.body, br#"{"payload":{"n":201}}"#);
     assert_eq!(first.header("idempotency-key"), Some("k"));

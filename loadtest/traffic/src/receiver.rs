@@ -3,7 +3,6 @@
 //! To be no bottleneck of a measurement, it searches bodies for marks instead of
 //! parsing them and locks its state once a delivery.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,17 +23,18 @@ mod behaviour;
 mod conduct;
 mod connection;
 mod judge;
+mod kept;
 mod request;
 mod signature;
 mod stats;
 mod tracker;
 
 pub use behaviour::{Behaviour, BehaviourPhase, ReceiverReply};
-pub use signature::SecretError;
+pub use kept::{KeepLimits, KeptDeliveries, KeptDelivery, SignatureVerdict};
+pub use signature::{SecretError, SignatureError, SignedHeaders, Verifier};
 pub use stats::{ReceiverStats, RunStats};
 
 use conduct::ReceiverConduct;
-use signature::Verifier;
 use tracker::Tracker;
 
 /// How often the ledger is written.
@@ -62,8 +62,8 @@ pub struct ReceiverConfig {
     pub body_bytes_max: usize,
     /// Most connections at a time; more wait to be accepted.
     pub connections_max: usize,
-    /// How many of the last deliveries are kept whole, for tests to look at.
-    pub keep_deliveries: usize,
+    /// How many of the last deliveries are kept, to look at.
+    pub keep: KeepLimits,
 }
 
 impl Default for ReceiverConfig {
@@ -77,28 +77,8 @@ impl Default for ReceiverConfig {
             ledger: None,
             body_bytes_max: 64 * 1024 * 1024,
             connections_max: 4096,
-            keep_deliveries: 0,
+            keep: KeepLimits::default(),
         }
-    }
-}
-
-/// A delivery as it came.
-#[derive(Clone, Debug)]
-pub struct KeptDelivery {
-    /// Path and query.
-    pub path: String,
-    /// Names in lower case, in the order received.
-    pub headers: Vec<(String, String)>,
-    /// The whole body.
-    pub body: Vec<u8>,
-    /// The status answered; `None` if it hung or the connection was closed.
-    pub answered: Option<u16>,
-}
-
-impl KeptDelivery {
-    /// The first header of this name (in lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -148,8 +128,7 @@ struct ReceiverShared {
     verifier: Verifier,
     ledger: Option<Mutex<LedgerWriter>>,
     ledger_failure: Mutex<Option<LedgerError>>,
-    kept: Mutex<VecDeque<KeptDelivery>>,
-    keep_deliveries: usize,
+    kept: Arc<KeptDeliveries>,
     body_bytes_max: usize,
     /// Told of every delivery.
     changed: Notify,
@@ -172,8 +151,7 @@ impl Receiver {
             verifier: Verifier::new(&secrets)?,
             ledger,
             ledger_failure: Mutex::new(None),
-            kept: Mutex::default(),
-            keep_deliveries: config.keep_deliveries,
+            kept: Arc::new(KeptDeliveries::new(config.keep)),
             body_bytes_max: config.body_bytes_max,
             changed: Notify::new(),
             stop: CancellationToken::new(),
@@ -222,10 +200,15 @@ impl ReceiverHandle {
         self.shared.behave(Behaviour::default(), phases).map_err(ReceiverError::Behaviour)
     }
 
-    /// The last deliveries, oldest first, as many as the configuration keeps;
-    /// those that were refused as well.
-    pub fn take_deliveries(&self) -> Vec<KeptDelivery> {
-        self.shared.kept.lock().drain(..).collect()
+    /// The last deliveries, as many as the configuration keeps; those that were
+    /// refused as well.
+    pub fn kept(&self) -> &Arc<KeptDeliveries> {
+        &self.shared.kept
+    }
+
+    /// How deliveries are answered now.
+    pub fn behaviour(&self) -> Behaviour {
+        self.shared.conduct.lock().now()
     }
 
     /// Waits until `reached` holds of the figures; gives them back, or those at

@@ -7,7 +7,7 @@ use super::behaviour::{Behaviour, ReceiverReply};
 use super::request::RequestHead;
 use super::signature::{SignatureError, SignedHeaders};
 use super::tracker::ReceivedDelivery;
-use super::{KeptDelivery, ReceiverShared};
+use super::{KeptDelivery, ReceiverShared, SignatureVerdict};
 use crate::random::SeededRandom;
 use crate::response::{Lines, header_value};
 use crate::scan::{ScannedMark, event_id_before, scan};
@@ -77,14 +77,15 @@ impl Judge {
     }
 
     fn deliver(&mut self, received: &ReceivedRequest<'_>, behaviour: &Behaviour) -> ReceiverAnswer {
-        let answer = if verify(&self.shared, received).is_err() {
+        let verified = verify(&self.shared, received);
+        let answer = if verified.is_err() {
             self.shared.tracker.lock().refuse_signature();
             ReceiverAnswer::Say(401, b"{}".to_vec())
         } else {
             self.reply(received, behaviour)
         };
-        if self.shared.keep_deliveries > 0 {
-            keep(&self.shared, received, &answer);
+        if self.shared.kept.limits().deliveries > 0 {
+            keep(&self.shared, received, verified, &answer);
         }
         self.shared.changed.notify_waiters();
         answer
@@ -186,28 +187,40 @@ fn failed_answer(failed: &[String]) -> Vec<u8> {
     serde_json::json!({ "failed": failed }).to_string().into_bytes()
 }
 
-fn keep(shared: &ReceiverShared, received: &ReceivedRequest<'_>, answer: &ReceiverAnswer) {
-    let ReceivedRequest { head, head_bytes, body, .. } = *received;
+fn keep(
+    shared: &ReceiverShared,
+    received: &ReceivedRequest<'_>,
+    verified: Result<(), SignatureError>,
+    answer: &ReceiverAnswer,
+) {
+    let ReceivedRequest { head, head_bytes, body, received_ns } = *received;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let header = |line: &[u8]| {
         let colon = memchr::memchr(b':', line)?;
         let value = header_value(line, &line[..colon].to_ascii_lowercase())?;
         Some((text(&line[..colon]).to_ascii_lowercase(), text(value)))
     };
+    let (answered, answer) = match answer {
+        ReceiverAnswer::Say(status, said) => (Some(*status), said.clone()),
+        ReceiverAnswer::Hang | ReceiverAnswer::Close | ReceiverAnswer::Reset | ReceiverAnswer::Cut => {
+            (None, Vec::new())
+        }
+    };
+    let limits = shared.kept.limits();
     let delivery = KeptDelivery {
+        number: 0,
+        received_ns,
         path: text(head.path),
         headers: Lines(head_bytes).skip(1).filter_map(header).collect(),
-        body: body.to_vec(),
-        answered: match answer {
-            ReceiverAnswer::Say(status, _) => Some(*status),
-            ReceiverAnswer::Hang | ReceiverAnswer::Close | ReceiverAnswer::Reset | ReceiverAnswer::Cut => {
-                None
-            }
+        body: body[..body.len().min(limits.body_bytes)].to_vec(),
+        body_bytes: body.len(),
+        signature: match verified {
+            Ok(()) if shared.verifier.is_blind() => SignatureVerdict::NotChecked,
+            Ok(()) => SignatureVerdict::Good,
+            Err(why) => SignatureVerdict::Bad(why.to_string()),
         },
+        answered,
+        answer,
     };
-    let mut kept = shared.kept.lock();
-    if kept.len() >= shared.keep_deliveries {
-        kept.pop_front();
-    }
-    kept.push_back(delivery);
+    shared.kept.push(delivery);
 }

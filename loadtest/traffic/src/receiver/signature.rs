@@ -17,37 +17,55 @@ pub struct SecretError;
 
 /// Why a delivery cannot be trusted.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
-pub(super) enum SignatureError {
+pub enum SignatureError {
+    /// A header of the signature is missing.
     #[error("webhook-id, webhook-timestamp or webhook-signature is missing")]
     Missing,
+    /// The time is too far from now, or is none.
     #[error("webhook-timestamp is not a time within {TOLERANCE_S} s of now")]
     Timestamp,
+    /// None of the secrets has signed it.
     #[error("no signature matches")]
     Mismatch,
 }
 
 /// The signed headers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SignedHeaders<'a> {
-    pub(super) id: Option<&'a [u8]>,
-    pub(super) timestamp: Option<&'a [u8]>,
-    pub(super) signature: Option<&'a [u8]>,
+pub struct SignedHeaders<'a> {
+    /// `webhook-id`.
+    pub id: Option<&'a [u8]>,
+    /// `webhook-timestamp`.
+    pub timestamp: Option<&'a [u8]>,
+    /// `webhook-signature`.
+    pub signature: Option<&'a [u8]>,
 }
 
 /// Checks that one of several secrets has signed a delivery.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub struct Verifier {
     keys: Vec<hmac::Key>,
 }
 
 impl Verifier {
-    pub(super) fn new(secrets: &[String]) -> Result<Self, SecretError> {
+    /// Knows these secrets (`whsec_…`).
+    ///
+    /// # Errors
+    /// If one is malformed.
+    pub fn new(secrets: &[String]) -> Result<Self, SecretError> {
         let keys = secrets.iter().map(|secret| key(secret)).collect::<Result<_, _>>()?;
         Ok(Self { keys })
     }
 
-    /// Checks a delivery; any is good if no secret is known.
-    pub(super) fn verify(
+    /// Whether it knows no secret, and so takes any delivery.
+    pub(super) fn is_blind(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Checks a delivery at a Unix time in seconds; any is good if no secret is known.
+    ///
+    /// # Errors
+    /// Why it cannot be trusted.
+    pub fn verify(
         &self,
         headers: &SignedHeaders<'_>,
         body: &[u8],

@@ -98,7 +98,10 @@ async fn waiting_ends_when_what_is_waited_for_has_come() {
 
 #[test]
 fn figures_are_served_reset_and_behaviour_changed_over_http() {
-    let receiver = start(ReceiverConfig { keep_deliveries: 2, ..ReceiverConfig::default() });
+    let receiver = start(ReceiverConfig {
+        keep: KeepLimits { deliveries: 2, ..KeepLimits::default() },
+        ..ReceiverConfig::default()
+    });
     let post = |path: &str| format!("POST {path} HTTP/1.1\r\nX-A: b\r\nContent-Length: 2\r\n\r\n[]");
     assert!(talk(&receiver, &post("/hook"), "{}").starts_with("HTTP/1.1 200 "));
     let stats = talk(&receiver, "GET /stats HTTP/1.1\r\nConnection: close\r\n\r\n", "");
@@ -111,7 +114,7 @@ fn figures_are_served_reset_and_behaviour_changed_over_http() {
     assert!(talk(&receiver, &put("{\"x\":1}"), "unknown").starts_with("HTTP/1.1 400 "));
     let refused = talk(&receiver, &post("/b"), "{}");
     assert!(refused.starts_with("HTTP/1.1 418 ") && refused.contains("Retry-After: 7\r\n"), "{refused}");
-    let kept = receiver.take_deliveries();
+    let kept = receiver.kept().all();
     let seen: Vec<_> = kept.iter().map(|d| (d.path.as_str(), d.answered, d.header("x-a"))).collect();
     assert_eq!(seen, [("/hook", Some(200), Some("b")), ("/b", Some(418), Some("b"))]);
     assert_eq!(kept[0].body, b"[]");
@@ -136,12 +139,15 @@ fn a_pattern_can_be_set_over_http_and_dates_are_given() {
 
 #[test]
 fn chunked_bodies_and_expectations_are_served() {
-    let receiver = start(ReceiverConfig { keep_deliveries: 1, ..ReceiverConfig::default() });
+    let receiver = start(ReceiverConfig {
+        keep: KeepLimits { deliveries: 1, ..KeepLimits::default() },
+        ..ReceiverConfig::default()
+    });
     let head =
         "POST / HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
     let said = talk(&receiver, &format!("{head}3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n"), "");
     assert!(said.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "), "{said}");
-    assert_eq!(receiver.take_deliveries()[0].body, b"[1,2]");
+    assert_eq!(receiver.kept().all()[0].body, b"[1,2]");
 }
 
 #[test]
