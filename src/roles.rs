@@ -7,8 +7,10 @@ use anyhow::Context;
 use futures_util::future::BoxFuture;
 use sluice_catalogue::directory::{Directory, Refresher};
 use sluice_catalogue::sealing::SealedCatalogue;
-use sluice_ingest::{AdminTokens, BoundIngest, IngestParts, WorkedShard};
+use sluice_ingest::{AdminTokens, BoundIngest, EndpointBreaker, IngestParts, WorkedShard};
+use sluice_model::SubscriptionId;
 use sluice_ports::{Checkpoints, EventStore, Idempotency, Log, LostDependency, Rates, Rows, WorkQueue};
+use sluice_processor::breaker::BreakerState;
 use sluice_processor::health::ShardStatus;
 use sluice_processor::{Processor, ProcessorPorts};
 use sluice_telemetry::emf::{EmfLines, EmfOutput, EmfRole, RoleFacts};
@@ -144,6 +146,7 @@ pub(crate) fn bind_ingest(
         rows: stores.rows,
         probe: probe.probe(),
         shards: Box::new(worked_shards(probe.clone())),
+        breakers: Box::new(breakers(probe.clone())),
         lanes: stores.lanes,
         admin_tokens: ports.admin_tokens,
         config: settings,
@@ -163,6 +166,16 @@ fn worked_shards(processor: Processor) -> impl Fn() -> Vec<WorkedShard> + Send +
             progress_ms: shard.progress_ms,
         };
         processor.status().shards.into_iter().map(worked).collect()
+    }
+}
+
+fn breakers(processor: Processor) -> impl Fn(SubscriptionId) -> Option<EndpointBreaker> + Send + Sync {
+    move |subscription| {
+        Some(match processor.breaker_of(subscription)? {
+            BreakerState::Closed => EndpointBreaker::Closed,
+            BreakerState::Open { until_ms } => EndpointBreaker::Open { until_ms },
+            BreakerState::HalfOpen => EndpointBreaker::HalfOpen,
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::config::{EventTypeConfig, SubscriptionLimits};
 use crate::customer_locks::CustomerLocks;
 use crate::docs::DocsPage;
-use crate::ingest::WorkedShards;
+use crate::ingest::{EndpointBreakers, WorkedShards};
 use crate::produce::{ProduceMetrics, Producer};
 use crate::readiness::Readiness;
 use crate::stream::StreamPace;
@@ -80,6 +80,8 @@ pub(crate) struct SubscriptionsContext {
     pub trials: Arc<Trials>,
     /// Asked how much waits for a subscription.
     pub queue: Arc<dyn WorkQueue>,
+    /// Asked whether webhooks go to an endpoint.
+    pub breakers: EndpointBreakers,
     /// The most subscriptions of a customer.
     pub customer_max: usize,
     /// The limits of one subscription.

@@ -14,6 +14,7 @@ use crate::tls::{Tls, TlsError};
 pub(crate) use assemble::producer_settings;
 use assemble::{Assembled, assemble};
 use sluice_catalogue::directory::Directory;
+use sluice_model::SubscriptionId;
 use sluice_ports::{EventStore, Idempotency, Log, ProductEvents, Rates, Rows, WebhookProbe, WorkQueue};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +41,24 @@ pub struct WorkedShard {
 
 /// Tells the shards that this process works; none if it has the ingest role alone.
 pub type WorkedShards = Box<dyn Fn() -> Vec<WorkedShard> + Send + Sync>;
+
+/// Whether webhooks go to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointBreaker {
+    /// They go.
+    Closed,
+    /// None goes before this time, in milliseconds since the Unix epoch.
+    Open {
+        /// When the next one may go.
+        until_ms: u64,
+    },
+    /// One is on its way, to see whether the endpoint is back.
+    HalfOpen,
+}
+
+/// Tells the breaker of a subscription's endpoint; nothing if this process has
+/// not sent to it lately.
+pub type EndpointBreakers = Box<dyn Fn(SubscriptionId) -> Option<EndpointBreaker> + Send + Sync>;
 
 /// What the binary puts together for the ingest role.
 pub struct IngestParts {
@@ -69,6 +88,8 @@ pub struct IngestParts {
     pub admin_tokens: Arc<AdminTokens>,
     /// Tells the shards that the process works.
     pub shards: WorkedShards,
+    /// Tells the breaker of a subscription's endpoint.
+    pub breakers: EndpointBreakers,
     /// Writes the metrics of the process.
     pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
 }

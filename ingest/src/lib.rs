@@ -55,7 +55,9 @@ mod type_checks;
 pub use crate::metrics::METRICS;
 pub use auth::AdminTokens;
 pub use config::IngestConfig;
-pub use ingest::{BoundIngest, IngestError, IngestParts, WorkedShard, WorkedShards};
+pub use ingest::{
+    BoundIngest, EndpointBreaker, EndpointBreakers, IngestError, IngestParts, WorkedShard, WorkedShards,
+};
 pub use product_events::ProductAppender;
 pub use readiness::LostDependencies;
 pub use server::BindError;

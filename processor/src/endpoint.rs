@@ -181,6 +181,13 @@ impl Endpoints {
         (blocked, first)
     }
 
+    /// The breaker of a subscription's endpoint, if this process sent to it lately.
+    #[must_use]
+    pub fn breaker_of(&self, id: SubscriptionId) -> Option<BreakerState> {
+        let endpoint = self.all.lock().get(&id).map(Arc::clone)?;
+        Some(endpoint.breaker_state())
+    }
+
     /// Waits until a probe ended, or a permit came back after the worker was denied one.
     pub async fn changed(&self) {
         self.changed.notified().await;

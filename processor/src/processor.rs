@@ -2,6 +2,7 @@
 
 use crate::attempt::Courier;
 use crate::backoff;
+use crate::breaker::BreakerState;
 use crate::client::{ClientError, WebhookClient, Wire};
 use crate::clock::{self, Clock};
 use crate::commit::CommitStores;
@@ -25,6 +26,7 @@ use parking_lot::RwLock;
 use sluice_catalogue::directory::Directory;
 use sluice_history::attempts::AttemptHistory;
 use sluice_history::replay::ReplayStore;
+use sluice_model::SubscriptionId;
 use sluice_model::config::ConfigError;
 use sluice_ports::leases::{Grant, Leases};
 use sluice_ports::log::ShardId;
@@ -258,6 +260,12 @@ impl Processor {
             );
             tasks.shutdown().await;
         }
+    }
+
+    /// The breaker of a subscription's endpoint, if this process sent to it lately.
+    #[must_use]
+    pub fn breaker_of(&self, subscription: SubscriptionId) -> Option<BreakerState> {
+        self.context.endpoints.breaker_of(subscription)
     }
 
     /// How the processor is doing, for readiness.

@@ -143,6 +143,7 @@ fn contexts(
             probes: Semaphore::new(PROBES_MAX),
             trials: Arc::clone(&trials),
             queue: Arc::clone(&queue),
+            breakers: parts.breakers,
             customer_max: config.subscriptions_max,
             limits: config.subscription,
             transform: config.transform,

@@ -194,8 +194,12 @@ pub(super) const ROUTES: &[Route] = &[
             Box::pin(std::future::ready(read::health(context, request)))
         }),
         describe: |_| {
-            operation("What waits for the subscription's endpoint")
-                .describe("On the distributed engine, as far as this process put or took it itself.")
+            operation("What waits for the subscription's endpoint, and whether webhooks go to it")
+                .describe(
+                    "On the distributed engine, as far as this process put or took it itself. `breaker` is null if \
+                     this process has not sent to the endpoint lately; while it is `open`, deliveries wait until \
+                     `breaker_until` without spending attempts.",
+                )
                 .answers(200, "As it is now.", "SubscriptionHealth")
         },
     },

@@ -78,6 +78,7 @@ pub(crate) async fn start_on(
         lanes: 8,
         admin_tokens: Arc::new(AdminTokens::new([ADMIN])),
         shards: Box::new(Vec::new),
+        breakers: Box::new(|_| None),
         render_metrics: Box::new(|| "# nothing\n".into()),
     });
     let bound = bound.unwrap();

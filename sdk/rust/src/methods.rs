@@ -302,7 +302,7 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/subscriptions/{}/enable", segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// What waits for the subscription's endpoint.
+    /// What waits for the subscription's endpoint, and whether webhooks go to it.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -668,7 +668,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/enable", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// What waits for the subscription's endpoint.
+    /// What waits for the subscription's endpoint, and whether webhooks go to it.
     ///
     /// # Errors
     /// As [`SdkError`] tells.

@@ -2023,6 +2023,12 @@ pub struct SubscriptionHealth {
     pub backlog_deliveries: i64,
     /// `backlog_events` of the API.
     pub backlog_events: i64,
+    /// `closed`, `open` or `half_open`
+    #[serde(default)]
+    pub breaker: Option<String>,
+    /// `breaker_until` of the API.
+    #[serde(default)]
+    pub breaker_until: Option<String>,
     /// `workflow_id` of the API.
     pub workflow_id: String,
 }

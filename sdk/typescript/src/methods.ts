@@ -200,7 +200,7 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/enable` });
   }
 
-  /** What waits for the subscription's endpoint. */
+  /** What waits for the subscription's endpoint, and whether webhooks go to it. */
   subscriptionHealth(subscriptionId: string): Promise<types.SubscriptionHealth> {
     return this.call({ method: "GET", path: `/v1/subscriptions/${segment(subscriptionId)}/health` });
   }
@@ -441,7 +441,7 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/enable` });
   }
 
-  /** What waits for the subscription's endpoint. */
+  /** What waits for the subscription's endpoint, and whether webhooks go to it. */
   subscriptionHealth(customerId: string, subscriptionId: string): Promise<types.SubscriptionHealth> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/health` });
   }

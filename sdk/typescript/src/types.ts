@@ -651,6 +651,9 @@ export interface SubscriptionChange {
 export interface SubscriptionHealth {
   backlog_deliveries: number;
   backlog_events: number;
+  /** `closed`, `open` or `half_open` */
+  breaker: string | null;
+  breaker_until: string | null;
   workflow_id: string;
 }
 

@@ -256,6 +256,11 @@ fn subscriptions() -> Vec<Named> {
                 ("workflow_id", schema_ref("Id")),
                 ("backlog_deliveries", count()),
                 ("backlog_events", count()),
+                (
+                    "breaker",
+                    json!({ "type": ["string", "null"], "description": "`closed`, `open` or `half_open`" }),
+                ),
+                ("breaker_until", json!({ "type": ["string", "null"] })),
             ]),
         ),
         ("TrialResult", json!({ "oneOf": [schema_ref("SentTrial"), schema_ref("Judgement")] })),

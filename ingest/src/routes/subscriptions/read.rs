@@ -3,10 +3,12 @@
 use super::wire::view;
 use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
+use crate::ingest::EndpointBreaker;
 use crate::reply::{ApiReply, json};
 use crate::request::ApiRequest;
 use http::StatusCode;
 use serde_json::json;
+use sluice_model::clock::rfc3339_string;
 use sluice_model::{Subscription, SubscriptionId};
 use std::sync::Arc;
 
@@ -36,10 +38,18 @@ pub(super) fn get(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
 pub(super) fn health(context: &SubscriptionsContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let subscription = find(request)?;
     let backlog = context.queue.backlog(subscription.id);
+    let (breaker, until_ms) = match (context.breakers)(subscription.id) {
+        None => (None, None),
+        Some(EndpointBreaker::Closed) => (Some("closed"), None),
+        Some(EndpointBreaker::Open { until_ms }) => (Some("open"), Some(until_ms)),
+        Some(EndpointBreaker::HalfOpen) => (Some("half_open"), None),
+    };
     let body = json!({
         "workflow_id": subscription.id,
         "backlog_deliveries": backlog.deliveries,
         "backlog_events": backlog.events,
+        "breaker": breaker,
+        "breaker_until": until_ms.map(rfc3339_string),
     });
     Ok(json(StatusCode::OK, &body))
 }

@@ -239,7 +239,7 @@ class ClientMethods:
         return cast("types.Subscription", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
     def subscription_health(self, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint."""
+        """What waits for the subscription's endpoint, and whether webhooks go to it."""
         return cast("types.SubscriptionHealth", self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/health"))
 
     def rotate_secret(
@@ -572,7 +572,7 @@ class AdminMethods:
         return cast("types.Subscription", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
     def subscription_health(self, customer_id: str, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint."""
+        """What waits for the subscription's endpoint, and whether webhooks go to it."""
         return cast("types.SubscriptionHealth", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/health"))
 
     def rotate_secret(
@@ -856,7 +856,7 @@ class AsyncClientMethods:
         return cast("types.Subscription", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
     async def subscription_health(self, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint."""
+        """What waits for the subscription's endpoint, and whether webhooks go to it."""
         return cast("types.SubscriptionHealth", await self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/health"))
 
     async def rotate_secret(
@@ -1198,7 +1198,7 @@ class AsyncAdminMethods:
         return cast("types.Subscription", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
     async def subscription_health(self, customer_id: str, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint."""
+        """What waits for the subscription's endpoint, and whether webhooks go to it."""
         return cast("types.SubscriptionHealth", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/health"))
 
     async def rotate_secret(

@@ -741,6 +741,9 @@ class SubscriptionHealth(TypedDict):
 
     backlog_deliveries: int
     backlog_events: int
+    # `closed`, `open` or `half_open`
+    breaker: Optional[str]
+    breaker_until: Optional[str]
     workflow_id: str
 
 

@@ -201,7 +201,7 @@ module Sluice
       Types::Subscription.wrap(call("POST", "/v1/subscriptions/#{segment(subscription_id)}/enable"))
     end
 
-    # What waits for the subscription's endpoint.
+    # What waits for the subscription's endpoint, and whether webhooks go to it.
     def subscription_health(subscription_id)
       Types::SubscriptionHealth.wrap(call("GET", "/v1/subscriptions/#{segment(subscription_id)}/health"))
     end
@@ -442,7 +442,7 @@ module Sluice
       Types::Subscription.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/enable"))
     end
 
-    # What waits for the subscription's endpoint.
+    # What waits for the subscription's endpoint, and whether webhooks go to it.
     def subscription_health(customer_id, subscription_id)
       Types::SubscriptionHealth.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/subscriptions/#{segment(subscription_id)}/health"))
     end

@@ -558,6 +558,9 @@ module Sluice
     class SubscriptionHealth < Record
       field :backlog_deliveries
       field :backlog_events
+      # `closed`, `open` or `half_open`
+      field :breaker
+      field :breaker_until
       field :workflow_id
     end
 
