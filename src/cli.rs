@@ -32,7 +32,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run all roles in one process on the embedded engine
     Up(Up),
-    /// Show Sluice at work: all roles, a sample customer, a receiver and traffic; ends on Ctrl-C
+    /// Show Sluice at work: all roles, a sample customer, receivers, traffic, and a program that sends e-mails;
+    /// ends on Ctrl-C
     Demo(Demo),
     /// Take events over HTTP and append them to the stream (distributed engine)
     #[cfg(feature = "aws")]
@@ -294,10 +295,21 @@ pub(crate) struct Demo {
     /// Events a second
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub rate: u32,
-    /// Open the web console in a browser
+    /// Open the web console in a browser, signed in: sample traffic, each webhook as it arrived, and the demo's
+    /// own program, which sends e-mails
     #[cfg(feature = "console")]
     #[arg(long)]
     pub web: bool,
+    /// Start no browser with --web
+    #[cfg(feature = "console")]
+    #[arg(long)]
+    pub no_open: bool,
+    /// Address of the demo: console, API, /demo/trigger, /demo/inbox; on this machine only [default: a free port]
+    #[arg(long, value_name = "HOST:PORT", value_parser = loopback)]
+    pub listen: Option<SocketAddr>,
+    /// Keep everything here, for the next start as well [default: a temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -337,6 +349,16 @@ pub(crate) struct Cost {
 fn positive(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_other| format!("`{text}` is not a number"))?;
     if value.is_finite() && value > 0.0 { Ok(value) } else { Err("must be above 0".to_owned()) }
+}
+
+/// An address that only this machine reaches.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_wrong| "an address is needed, such as 127.0.0.1:8000")?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(format!("{address} is not a loopback address: the demo is for this machine"))
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

@@ -20,6 +20,7 @@ use file::TomlFile;
 use origin::ValueOrigin;
 use serde::{Deserialize, Serialize};
 use sluice_catalogue::sealing::SealingConfig;
+use sluice_demo::mail::config::DemoConfig;
 use sluice_embedded::EngineConfig;
 use sluice_ingest::IngestConfig;
 use sluice_processor::config::ProcessorConfig;
@@ -75,6 +76,8 @@ pub(crate) struct Config {
     pub secrets: SealingConfig,
     /// Logs.
     pub telemetry: TelemetryConfig,
+    /// What `sluice demo` has besides.
+    pub demo: DemoConfig,
 }
 
 impl Default for Config {
@@ -97,6 +100,7 @@ impl Default for Config {
             processor: ProcessorConfig::default(),
             secrets: SealingConfig::default(),
             telemetry: TelemetryConfig::default(),
+            demo: DemoConfig::default(),
         }
     }
 }
@@ -139,6 +143,7 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         ("processor", config.processor.validate()),
         ("secrets", config.secrets.validate()),
         ("telemetry", config.telemetry.validate()),
+        ("demo", config.demo.validate()),
     ];
     for (section, checked) in checks {
         checked.map_err(|error| {
@@ -183,6 +188,7 @@ mod tests {
             config.processor.validate(),
             config.secrets.validate(),
             config.telemetry.validate(),
+            config.demo.validate(),
         ];
         if sections.iter().all(Result::is_ok) {
             let printed = show::text(&Loaded { config, figment }).expect("a configuration can be printed");

@@ -7,14 +7,27 @@ use sluice_model::config::read_secret;
 use std::path::Path;
 
 /// Fields whose values nobody else may see.
-pub(super) const SECRET: [&str; 5] =
-    ["admin_token", "admin_token_previous", "secrets.keys", "aws.postgres_password", "aws.redis_password"];
+pub(super) const SECRET: [&str; 7] = [
+    "admin_token",
+    "admin_token_previous",
+    "secrets.keys",
+    "aws.postgres_password",
+    "aws.redis_password",
+    "demo.mail.smtp.password",
+    "demo.mail.resend.api_key",
+];
 /// URLs that may have a password.
 pub(super) const URLS: [&str; 3] = ["aws.postgres_url", "aws.redis_url", "telemetry.otlp_endpoint"];
 /// Secrets that are any text: in the environment they are taken as they are,
 /// though they look like a number or a list.
-pub(super) const TEXTS: [&str; 4] =
-    ["admin_token", "admin_token_previous", "aws.postgres_password", "aws.redis_password"];
+pub(super) const TEXTS: [&str; 6] = [
+    "admin_token",
+    "admin_token_previous",
+    "aws.postgres_password",
+    "aws.redis_password",
+    "demo.mail.smtp.password",
+    "demo.mail.resend.api_key",
+];
 
 /// A secret that lies in a file.
 pub(super) struct SecretInFile<'a> {
@@ -30,6 +43,8 @@ pub(super) fn in_files(config: &Config) -> Vec<SecretInFile<'_>> {
     let all = [
         ("admin_token", "admin_token_file", &config.admin_token_file),
         ("secrets.keys", "secrets.keys_file", &config.secrets.keys_file),
+        ("demo.mail.smtp.password", "demo.mail.smtp.password_file", &config.demo.mail.smtp.password_file),
+        ("demo.mail.resend.api_key", "demo.mail.resend.api_key_file", &config.demo.mail.resend.api_key_file),
         #[cfg(feature = "aws")]
         ("aws.postgres_url", "aws.postgres_url_file", &config.aws.postgres_url_file),
         #[cfg(feature = "aws")]

@@ -25,6 +25,7 @@ mod command_line;
 mod control;
 mod crash;
 mod damage;
+mod demo;
 mod disk;
 mod disk_faults;
 mod documents;

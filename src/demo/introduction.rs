@@ -1,0 +1,94 @@
+//! The first lines of `sluice demo`: its addresses, and what to try.
+
+use super::{EVENT_TYPES, EVENTS_A_REQUEST};
+use crate::cli::Demo;
+use crate::up::Sluice;
+use std::net::SocketAddr;
+use std::path::Path;
+#[cfg(feature = "console")]
+use std::process::Stdio;
+
+/// What people need to begin.
+pub(super) struct Introduction<'a> {
+    pub(super) sluice: &'a Sluice,
+    /// The backend's address, which serves everything.
+    pub(super) demo: SocketAddr,
+    pub(super) key: &'a str,
+    /// Opens the console, signed in.
+    pub(super) code: &'a str,
+    pub(super) admin_token: &'a str,
+    pub(super) mail_goes_to_files: bool,
+    /// Where the data stays, if it does.
+    pub(super) data_dir: Option<&'a Path>,
+}
+
+impl Introduction<'_> {
+    #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
+    pub(super) fn print(&self, options: &Demo) {
+        let (demo, sluice) = (self.demo, self.sluice);
+        println!("Sluice demo: one process, durable, nothing else installed.");
+        #[cfg(feature = "console")]
+        println!("  open     {}", self.console());
+        println!(
+            "  try it   curl -s http://{demo}/demo/trigger --json '{{\"document_type\":\"invoice\",\"priority\":\"high\",\
+             \"description\":\"It is overdue\",\"customer_email\":\"ann@example.com\"}}'"
+        );
+        let files = if self.mail_goes_to_files { "   as files, see \"place\" there" } else { "" };
+        println!("  e-mails  http://{demo}/demo/inbox{files}");
+        println!("  API      http://{}   key {}", sluice.address(), self.key);
+        println!("  metrics  http://{}/metrics", sluice.address());
+        #[cfg(feature = "console")]
+        println!("  admin    http://{}/console/   token {}", sluice.admin_address(), self.admin_token);
+        #[cfg(not(feature = "console"))]
+        println!("  admin    http://{}   token {}", sluice.admin_address(), self.admin_token);
+        if let Some(data_dir) = self.data_dir {
+            println!("  data     {}   kept for the next start", data_dir.display());
+        }
+        println!(
+            "  traffic  {} events/s of {} types, {EVENTS_A_REQUEST} a request; webhooks of up to 100 events",
+            options.rate,
+            EVENT_TYPES.len()
+        );
+        println!("  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n");
+        #[cfg(feature = "console")]
+        if options.web && !options.no_open {
+            self.open_browser();
+        }
+    }
+
+    /// The console's address. The code is in the part that no browser sends, and the
+    /// page takes it out of the address at once; the key itself is in no address.
+    #[cfg(feature = "console")]
+    fn console(&self) -> String {
+        format!("http://{}/console/#/sign-in/{}", self.demo, self.code)
+    }
+
+    /// Has a browser show the console, where there is one.
+    #[cfg(feature = "console")]
+    #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
+    fn open_browser(&self) {
+        if !has_display() {
+            println!(
+                "  There is no screen here, so no browser was started: open the address above yourself.\n"
+            );
+            return;
+        }
+        let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        let opened = tokio::process::Command::new(opener)
+            .arg(self.console())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        if let Err(error) = opened {
+            println!("  {opener} cannot be run ({error}): open the address above yourself.\n");
+        }
+    }
+}
+
+/// Whether a browser would have somewhere to show itself.
+#[cfg(feature = "console")]
+fn has_display() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(target_os = "macos") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
