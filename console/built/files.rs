@@ -2,24 +2,24 @@
 [
     ConsoleFile {
         name: "index.html",
-        hash: "c349cfad6d2e",
+        hash: "a98c747fe709",
         kind: FileKind::Html,
         gzip: include_bytes!("index.html.gz"),
         brotli: include_bytes!("index.html.br"),
     },
     ConsoleFile {
-        name: "console-5e72ce841c8e.js",
-        hash: "5e72ce841c8e",
+        name: "console-cb0e03e43bef.js",
+        hash: "cb0e03e43bef",
         kind: FileKind::Script,
-        gzip: include_bytes!("console-5e72ce841c8e.js.gz"),
-        brotli: include_bytes!("console-5e72ce841c8e.js.br"),
+        gzip: include_bytes!("console-cb0e03e43bef.js.gz"),
+        brotli: include_bytes!("console-cb0e03e43bef.js.br"),
     },
     ConsoleFile {
-        name: "console-ca514709ddae.css",
-        hash: "ca514709ddae",
+        name: "console-6d2c14e5c9d3.css",
+        hash: "6d2c14e5c9d3",
         kind: FileKind::Style,
-        gzip: include_bytes!("console-ca514709ddae.css.gz"),
-        brotli: include_bytes!("console-ca514709ddae.css.br"),
+        gzip: include_bytes!("console-6d2c14e5c9d3.css.gz"),
+        brotli: include_bytes!("console-6d2c14e5c9d3.css.br"),
     },
     ConsoleFile {
         name: "icon-349acf2fe86d.svg",

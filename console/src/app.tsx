@@ -3,16 +3,31 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { CustomerApi, about, operators, whoAmI } from "./core/api.ts";
 import { WorldContext, type World } from "./core/context.ts";
+import { keyFor, takeCode } from "./core/demo.ts";
 import { useLoad } from "./core/load.ts";
 import { usePlace } from "./core/route.ts";
-import { type About, useCredential } from "./core/session.ts";
+import { type About, session, useCredential } from "./core/session.ts";
 import { Failure, Loading } from "./parts/basics.tsx";
 import { Frame } from "./frame.tsx";
 import { texts } from "./texts.ts";
 import { SignIn } from "./views/signin.tsx";
 
+/** Taken before anything is drawn: it leaves the address at once. */
+const code = takeCode();
+
+/** What the server says of itself; with the demo's code, somebody is signed in by then. */
+async function arrive(): Promise<About> {
+  const server = await about();
+  if (code !== null && server.demo) {
+    const key = await keyFor(code);
+    if (key === null) session.signOut(texts.signIn.otherRun);
+    else session.signIn(key);
+  }
+  return server;
+}
+
 export function App() {
-  const server = useLoad(about, []);
+  const server = useLoad(arrive, []);
   const credential = useCredential();
   if (!server.data) {
     return (

@@ -32,7 +32,7 @@ export function Frame({ place, customers, me, hasCustomer }: FrameProps) {
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLElement>(null);
   const isOperator = about.audience === "operators";
-  const entries = VIEWS.filter((entry) => entry.who === "both" || entry.who === about.audience);
+  const entries = VIEWS.filter((entry) => (entry.who === "both" || entry.who === about.audience) && (!entry.demo || about.demo === true));
   const start = isOperator && !hasCustomer ? "customers" : "overview";
   const name = place.view === "" ? start : place.view;
   const entry = entries.find((one) => one.name === name);
@@ -58,7 +58,7 @@ export function Frame({ place, customers, me, hasCustomer }: FrameProps) {
           {about.environment !== "production" && <span class="tag">{about.environment}</span>}
         </a>
         <nav aria-label={texts.frame.views}>
-          {(["see", "send", "steer", "run"] as const).map((group) => (
+          {(["demo", "see", "send", "steer", "run"] as const).map((group) => (
             <NavGroup key={group} title={texts.groups[group]} entries={entries.filter((one) => one.group === group)} current={name} disabled={!hasCustomer} />
           ))}
         </nav>

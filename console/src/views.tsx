@@ -8,6 +8,7 @@ import { Customers } from "./views/customers.tsx";
 import { DeadLetters } from "./views/deadletters.tsx";
 import { Difference } from "./views/difference.tsx";
 import { Events } from "./views/events.tsx";
+import { EventTypes, OneEventType } from "./views/eventtypes.tsx";
 import { Keys } from "./views/keys.tsx";
 import { OneEvent } from "./views/event.tsx";
 import { OneSubscription } from "./views/subscription.tsx";
@@ -18,14 +19,18 @@ import { Subscriptions } from "./views/subscriptions.tsx";
 import { SystemView } from "./views/system.tsx";
 import { LiveTail } from "./views/tail.tsx";
 import { Ticket } from "./views/ticket.tsx";
+import { TryIt } from "./views/trigger.tsx";
 import { Usage } from "./views/usage.tsx";
+import { Webhooks } from "./views/webhooks.tsx";
 
 export interface ViewEntry {
   name: string;
   icon: string;
-  group: "see" | "send" | "steer" | "run";
+  group: "demo" | "see" | "send" | "steer" | "run";
   who: Audience | "both";
   needsCustomer: boolean;
+  /** Only where `sluice demo` serves it. */
+  demo: boolean;
   draw: (place: Place) => VNode;
 }
 
@@ -35,6 +40,7 @@ const of = (name: string, group: ViewEntry["group"], draw: ViewEntry["draw"], mo
   group,
   who: "both",
   needsCustomer: true,
+  demo: group === "demo",
   draw,
   ...more,
 });
@@ -61,7 +67,10 @@ export const VIEWS: ViewEntry[] = [
   ),
   of("deadLetters", "steer", () => <DeadLetters />),
   of("replays", "steer", () => <Replays />),
+  of("eventTypes", "run", (place) => (place.id === null ? <EventTypes /> : <OneEventType name={place.id === "new" ? null : place.id} />)),
   of("keys", "run", () => <Keys />),
   of("customers", "run", () => <Customers />, { who: "operators", needsCustomer: false }),
   of("system", "run", () => <SystemView />, { needsCustomer: false }),
+  of("trigger", "demo", () => <TryIt />),
+  of("webhooks", "demo", () => <Webhooks />),
 ];

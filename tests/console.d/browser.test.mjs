@@ -72,7 +72,8 @@ async function lookAt(places, opened, name) {
 const LOOKS = ["desk", "phone"].flatMap((size) => ["light", "dark"].map((theme) => [size, theme]));
 
 test("each view of a customer shows what is there, fits, and has nothing that axe finds", async (t) => {
-  if (!(await needs(t, "/v1/usage", "/v1/subscriptions/judge", "/v1/me"))) return;
+  if (!(await needs(t, "/v1/usage", "/v1/subscriptions/judge", "/v1/me", "/v1/event-types"))) return;
+  await shop.api("PUT", "/v1/event-types/github.push", { schema: { type: "object", required: ["ref"] }, description: "A push" });
   const [push, star] = [await newestOfType("github.push"), await newestOfType("github.star")];
   const places = [
     ["overview", "/overview", ".chart"],
@@ -88,6 +89,8 @@ test("each view of a customer shows what is there, fits, and has nothing that ax
     ["new-subscription", "/subscriptions/new?type=github.push", ".judged li"],
     ["dead-letters", "/deadLetters", "tbody tr"],
     ["replay", "/replays", ".card"],
+    ["event-types", "/eventTypes", "tbody tr"],
+    ["event-type", "/eventTypes/github.push", ".side-card"],
     ["keys", "/keys", ".view-head"],
     ["system", "/system", ".figures"],
   ];
@@ -303,6 +306,73 @@ test("a subscription is made with its selector tried on the last events, tested,
   await page.getByRole("dialog", { name: "Delete made in the console?" }).getByRole("button", { name: "Delete" }).click();
   await page.getByText("takes pushes").first().waitFor();
   assert.equal(await page.getByText("made in the console").count(), 0);
+  assert.deepEqual(seen.faults, []);
+  await close();
+});
+
+test("a subscription's headers, rate, body and template have inputs, and the template is tried before it is saved", async (t) => {
+  if (!(await needs(t, "/v1/subscriptions/{id}/transform/test"))) return;
+  const { page, seen, close } = await customerPage();
+  await go(page, "/subscriptions/new");
+  await page.getByLabel("Event type", { exact: true }).fill("shaped.*");
+  await page.getByLabel("Webhook URL").fill(`${endpoint.url}/shaped`);
+  await page.getByLabel("Name", { exact: true }).fill("shaped in the console");
+  await page.getByLabel("Events a second, at most").fill("many");
+  await page.getByText("This must be a whole number.").waitFor();
+  await page.getByLabel("Events a second, at most").fill("500");
+  await page.getByLabel("Body", { exact: true }).selectOption("single");
+  await page.getByLabel("Headers").fill("X-Team billing");
+  await page.getByText("is not Name: value.").waitFor();
+  await page.getByLabel("Headers").fill("X-Team: billing\nHost: elsewhere");
+  await page.getByLabel("Template").fill('{"text": ');
+  await page.getByText("the JSON ends too early").waitFor();
+  await page.getByLabel("Template").fill('{"text": "{{ event_type }}"}');
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.getByText("`host` cannot be set").first().waitFor();
+  assert.deepEqual(await accessibilityFaults(page), []);
+  await page.getByLabel("Headers").fill("X-Team: billing");
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.getByRole("button", { name: "I have kept it" }).click();
+  await page.getByText("x-team").waitFor();
+  const made = (await shop.api("GET", "/v1/subscriptions?limit=1000")).subscriptions.find((one) => one.description === "shaped in the console");
+  assert.deepEqual([made.rate_limit_per_second, made.body, made.batch.max_events, made.transform.template], [500, "single", 1, { text: "{{ event_type }}" }]);
+  await page.getByRole("link", { name: "Change" }).click();
+  await page.getByRole("button", { name: "Try it on the last event" }).click();
+  await page.getByText("The webhook’s body:").waitFor();
+  await page.getByLabel("Events a second, at most").fill("");
+  await page.getByLabel("Template").fill("");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("x-team").waitFor();
+  const changed = await shop.api("GET", `/v1/subscriptions/${made.workflow_id}`);
+  assert.deepEqual([changed.rate_limit_per_second, changed.transform, changed.headers], [null, null, { "x-team": "********" }]);
+  await shop.api("DELETE", `/v1/subscriptions/${made.workflow_id}`);
+  assert.deepEqual(seen.faults, []);
+  await close();
+});
+
+test("an event type is declared with its schema tried on a payload, changed and deleted", async (t) => {
+  if (!(await needs(t, "/v1/event-types"))) return;
+  const { page, seen, close } = await customerPage();
+  await go(page, "/eventTypes/new");
+  await page.getByLabel("Event type", { exact: true }).fill("made.in.the.console");
+  await page.getByLabel("Payload").fill('{"order":"x"}');
+  await page.getByRole("button", { name: "Try it" }).click();
+  await page.getByText("It does not fit:").waitFor();
+  await page.getByText("/order").waitFor();
+  assert.deepEqual(await accessibilityFaults(page), []);
+  await page.getByLabel("Payload").fill('{"order":7}');
+  await page.getByRole("button", { name: "Try it" }).click();
+  await page.getByText("It fits.").waitFor();
+  await page.getByLabel("Refuse events that do not fit").check();
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.getByRole("link", { name: "made.in.the.console" }).click();
+  await page.getByLabel("Schema").fill('{"type":"objekt"}');
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.locator(".notice.bad").waitFor();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("link", { name: "github.push" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: "made.in.the.console" }).count(), 0);
   assert.deepEqual(seen.faults, []);
   await close();
 });

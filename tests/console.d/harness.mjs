@@ -111,6 +111,31 @@ export class Server {
   }
 }
 
+/** `sluice demo`, with its addresses as it printed them. */
+export class Demo {
+  static async start(...flags) {
+    const demo = new Demo();
+    demo.process = spawn(process.env.SLUICE_TEST_BINARY, ["demo", "--web", "--no-open", ...flags], { env: process.env });
+    let out = "";
+    demo.process.stdout.on("data", (chunk) => (out = (out + chunk).slice(0, 20_000)));
+    demo.process.stderr.on("data", () => undefined);
+    await until("the demo is ready", () => {
+      if (demo.process.exitCode !== null) throw new Error(`the demo ended: ${out}`);
+      return out.includes("Ctrl-C ends it");
+    });
+    demo.link = /open\s+(\S+)/.exec(out)[1];
+    demo.url = new URL(demo.link).origin;
+    demo.key = /key (sk_test_\S+)/.exec(out)[1];
+    return demo;
+  }
+
+  async end() {
+    const ended = once(this.process, "exit");
+    this.process.kill("SIGTERM");
+    await ended;
+  }
+}
+
 /** Answers as the path says, and counts the events that it took. */
 export class Endpoint {
   static async start() {

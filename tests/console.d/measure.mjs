@@ -78,7 +78,7 @@ while (Date.now() < end) {
     await customer.api("POST", "/v1/events", Array.from({ length: due }, (_, nth) => ({ event_type: "tail", payload: { nth: sent + nth } })));
     sent += due;
   } else await new Promise((resolve) => setTimeout(resolve, 20));
-  if (Date.now() - noted > 300_000) {
+  if (Date.now() - noted > 60_000) {
     noted = Date.now();
     console.log(`live tail after ${Math.round((noted - begun) / 60_000)} min: ${sent} events, ${await heap()} MB of heap`);
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -98,6 +98,16 @@ test("the agent's rule triggers on a high priority and on whole words", () => {
   assert.equal(ticket.judgeTicket("all is well", "normal").triggers, false);
   const found = ticket.judgeTicket("URGENT: angry, not hungry. Uncritical? emergency!", "low");
   assert.deepEqual(found.hits.map((hit) => hit.word), ["urgent", "angry", "emergency"]);
+});
+
+test("the agent's rule judges the cases that it shares with the demo's backend as they say", () => {
+  const cases = JSON.parse(readFileSync(join(console_, "../demo/rule-cases.json"), "utf8"));
+  assert.ok(cases.length > 10);
+  for (const { text, priority, words } of cases) {
+    const verdict = ticket.judgeTicket(text, priority);
+    assert.deepEqual([...new Set(verdict.hits.map((hit) => hit.word))], words, text);
+    assert.equal(verdict.triggers, priority === "high" || words.length > 0, text);
+  }
 });
 
 test("the form is checked field by field", () => {

@@ -115,6 +115,26 @@ export class CustomerApi {
       signal,
     });
 
+  async eventTypes(): Promise<T.EventType[]> {
+    const all: T.EventType[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { event_types: T.EventType[]; cursor: string | null; has_more: boolean } = await ask(`${this.root}/event-types`, { query: { limit: 1000, cursor } });
+      all.push(...page.event_types);
+      cursor = page.has_more ? page.cursor : null;
+    } while (cursor && all.length < 20_000);
+    return all;
+  }
+
+  private typePath = (name: string) => `${this.root}/event-types/${encodeURIComponent(name)}`;
+  eventType = (name: string) => ask<T.EventType>(this.typePath(name));
+  putEventType = (name: string, body: unknown) => ask<T.EventType>(this.typePath(name), { method: "PUT", body });
+  deleteEventType = (name: string) => ask(this.typePath(name), { method: "DELETE" });
+  tryEventType = (name: string, rawBody: string) =>
+    ask<T.EventTypeResult>(`${this.typePath(name)}/test`, { method: "POST", rawBody, headers: { "Content-Type": "application/json" } });
+
+  tryTransform = (id: string, trial: object) => this.act<T.TransformMade>(id, "/transform/test", "POST", trial);
+
   attempts = (id: string, limit = 100) =>
     ask<{ deliveries: T.Attempt[] }>(`${this.root}/subscriptions/${encodeURIComponent(id)}/deliveries`, {
       query: { limit },

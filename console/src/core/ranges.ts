@@ -13,6 +13,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 export const RANGES: Record<string, Range> = {
+  "15m": { ms: 15 * MINUTE, granularity: "minute", stepMs: MINUTE },
   "1h": { ms: HOUR, granularity: "minute", stepMs: MINUTE },
   "6h": { ms: 6 * HOUR, granularity: "minute", stepMs: MINUTE },
   "24h": { ms: DAY, granularity: "hour", stepMs: HOUR },

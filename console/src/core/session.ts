@@ -10,6 +10,8 @@ export interface About {
   audience: Audience;
   version: string;
   environment: string;
+  /** Whether the routes of `sluice demo` are beside the API. */
+  demo?: boolean;
 }
 
 const CREDENTIAL = "sluice.credential";

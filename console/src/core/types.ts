@@ -53,6 +53,13 @@ export interface Subscription {
   created_at: string;
   updated_at: string;
   secret?: string;
+  public_key?: string;
+  /** Names, with a mask for each value. */
+  headers?: Record<string, string>;
+  signature?: "v1" | "v1a";
+  rate_limit_per_second?: number | null;
+  body?: "array" | "single";
+  transform?: { template: unknown } | null;
   [more: string]: unknown;
 }
 
@@ -104,6 +111,30 @@ export interface WhereItWent {
 export interface SubscriptionHealth {
   backlog_deliveries: number;
   backlog_events: number;
+  /** Null or absent where the server does not know it. */
+  breaker?: "closed" | "open" | "half_open" | null;
+  breaker_until?: string | null;
+}
+
+export interface EventType {
+  name: string;
+  description: string | null;
+  schema: unknown;
+  enforce: boolean;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface EventTypeResult {
+  valid: boolean;
+  errors: { pointer: string; message: string }[];
+}
+
+/** What a template makes of an event. */
+export interface TransformMade {
+  ok: boolean;
+  body?: unknown;
+  error?: { message: string; pointer: string; line: number | null };
 }
 
 export interface DeadLetter {

@@ -25,9 +25,9 @@ export function Button({ look = "plain", icon, busy = false, children, ...rest }
 }
 
 const TONES: Record<string, string> = {
-  delivered: "good", active: "good", done: "good", ok: "good", healthy: "good", closed: "good",
+  delivered: "good", sent: "good", signature_good: "good", enforced: "good", active: "good", done: "good", ok: "good", healthy: "good", closed: "good",
   pending: "wait", running: "wait", half_open: "wait", connecting: "wait",
-  failed: "bad", disabled: "bad", suspended: "bad", revoked: "bad", stopped: "bad", lost: "bad", denied: "bad", open: "bad",
+  failed: "bad", refused: "bad", signature_bad: "bad", disabled: "bad", suspended: "bad", revoked: "bad", stopped: "bad", lost: "bad", denied: "bad", open: "bad",
   acknowledged: "calm",
 };
 

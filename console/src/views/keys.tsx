@@ -45,6 +45,7 @@ function OwnKey() {
 }
 
 function Scopes({ scopes }: { scopes: string[] }) {
+  if (SCOPES.every((scope) => scopes.includes(scope))) return <span class="muted">{texts.keys.allScopes}</span>;
   return (
     <>
       {scopes.map((scope) => (

@@ -19,9 +19,10 @@ const REFRESH_MS = 10_000;
 const BACKLOGS_MAX = 20;
 
 export function Overview() {
-  const { api, subscriptions } = useWorld();
+  const { about, api, subscriptions } = useWorld();
   const { filters } = usePlace();
-  const name = filters["range"] ?? "1h";
+  // Sample traffic has no history.
+  const name = filters["range"] ?? (about.demo ? "15m" : "1h");
   const range = RANGES[name] ?? RANGES["1h"]!;
   const usage = useLoad(() => readUsage(api, range), [api, name], REFRESH_MS);
   const latency = useLatency();

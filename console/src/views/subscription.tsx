@@ -3,8 +3,9 @@
 
 import { useState } from "preact/hooks";
 import { hostOf, useWorld } from "../core/context.ts";
-import { count, duration } from "../core/format.ts";
+import { clip, count, duration } from "../core/format.ts";
 import { useAction, useLoad } from "../core/load.ts";
+import { RANGES, bounds, spread } from "../core/ranges.ts";
 import { goTo, linkTo } from "../core/route.ts";
 import type { Attempt, SentTrial, Subscription, SubscriptionHealth } from "../core/types.ts";
 import { Attempts } from "../parts/attempts.tsx";
@@ -80,7 +81,7 @@ export function OneSubscription({ id }: { id: string }) {
       {trial && <Trial trial={trial} />}
       <div class="columns">
         <Card title={t.health} class="grow">
-          <Health attempts={attempts.data} health={health.data} />
+          <Health id={id} attempts={attempts.data} health={health.data} />
         </Card>
         <Card title={t.settings} class="side-card">
           <Settings one={one} />
@@ -171,6 +172,7 @@ function Settings({ one }: { one: Subscription }) {
         [t.batch, t.batchText(count(one.batch.max_events), one.batch.max_bytes, one.batch.max_wait_ms)],
         [t.retry, retry],
         [t.order, one.ordered ? t.ordered : t.unordered],
+        ...shapeRows(one),
         [t.effective, <Time value={one.effective_at} />],
         [t.created, <Time value={one.created_at} />],
         [t.version, count(one.version)],
@@ -179,8 +181,22 @@ function Settings({ one }: { one: Subscription }) {
   );
 }
 
+/** What it asks for besides, where it does. */
+function shapeRows(one: Subscription): [string, preact.ComponentChildren][] {
+  const t = texts.subscription;
+  const rows: [string, preact.ComponentChildren][] = [];
+  if (one.rate_limit_per_second) rows.push([t.rate, texts.keys.perSecond(one.rate_limit_per_second)]);
+  const headers = Object.keys(one.headers ?? {});
+  if (headers.length > 0) rows.push([t.headers, <code class="wrap">{headers.join("\n")}</code>]);
+  if (one.body === "single") rows.push([t.body, t.single]);
+  if (one.transform) rows.push([t.transform, <code class="wrap">{clip(JSON.stringify(one.transform.template), 400)}</code>]);
+  if (one.signature && one.signature !== "v1") rows.push([t.signature, `${one.signature} (ed25519)`]);
+  if (one.public_key) rows.push([t.publicKey, <span class="wrap"><code>{one.public_key}</code> <Copy text={one.public_key} /></span>]);
+  return rows;
+}
+
 /** Attempts by when they were, and the latencies among them. */
-function Health({ attempts, health }: { attempts: Attempt[] | null; health: SubscriptionHealth | null }) {
+function Health({ id, attempts, health }: { id: string; attempts: Attempt[] | null; health: SubscriptionHealth | null }) {
   const t = texts.subscription;
   if (!attempts) return <Loading rows={3} />;
   const taken = attempts.filter((one) => !one.error && one.status_code !== null && one.status_code < 300);
@@ -193,9 +209,37 @@ function Health({ attempts, health }: { attempts: Attempt[] | null; health: Subs
         <Figure name={t.p50} value={latencies.length ? duration(quantile(0.5)!) : "–"} />
         <Figure name={t.p99} value={latencies.length ? duration(quantile(0.99)!) : "–"} />
         {health && <Figure name={t.backlog} value={count(health.backlog_events)} note={health.backlog_events === 0 ? t.nothingWaits : t.eventsWait} />}
+        {health?.breaker && <Figure name={t.breaker} value={<Status value={health.breaker} />} note={health.breaker_until ? <>{t.breakerUntil} <Time value={health.breaker_until} /></> : t.breakers[health.breaker]} />}
       </div>
+      <Outcomes id={id} />
       {attempts.length > 1 && <AttemptChart attempts={attempts} />}
     </div>
+  );
+}
+
+/** What became of its events over the last hour, where the server keeps usage. */
+function Outcomes({ id }: { id: string }) {
+  const { api } = useWorld();
+  const range = RANGES["1h"]!;
+  const usage = useLoad(async () => {
+    const { since, until } = bounds(range, Date.now());
+    const all = await api.usage({ since, until, granularity: range.granularity, group_by: "workflow_id" });
+    return all && spread(all.filter((bucket) => bucket.workflow_id === id), range, since, until);
+  }, [api, id], 10_000);
+  if (!usage.data || usage.data.sums.delivered + usage.data.sums.failed === 0) return null;
+  const t = texts.overview;
+  const { times, buckets, sums } = usage.data;
+  return (
+    <Chart
+      kind="bars"
+      label={t.chartOut(count(sums.delivered), count(sums.failed), t.ranges["1h"]!)}
+      times={times}
+      height={140}
+      series={[
+        { name: t.delivered, tone: "good", values: buckets.map((one) => one?.delivered ?? 0) },
+        { name: t.failed, tone: "bad", values: buckets.map((one) => one?.failed ?? 0) },
+      ]}
+    />
   );
 }
 

@@ -1,12 +1,16 @@
 // Making or changing a subscription, with the selector tried on the last events.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { lineAndColumn } from "../core/compose.ts";
 import { useWorld } from "../core/context.ts";
+import { clip } from "../core/format.ts";
+import { JsonError, readJson } from "../core/json.ts";
 import { useAction, useLoad } from "../core/load.ts";
 import { goTo, linkTo, usePlace } from "../core/route.ts";
-import type { Selector, Subscription } from "../core/types.ts";
-import { Button, Card, Failure, Loading, ViewHead } from "../parts/basics.tsx";
+import type { Selector, Subscription, TransformMade } from "../core/types.ts";
+import { Button, Card, Failure, Loading, Notice, ViewHead } from "../parts/basics.tsx";
 import { Check, Select, TextArea, TextField } from "../parts/fields.tsx";
+import { JsonView } from "../parts/json.tsx";
 import { SelectorEditor } from "../parts/selector.tsx";
 import { Tester } from "../parts/tester.tsx";
 import { texts } from "../texts.ts";
@@ -23,18 +27,16 @@ interface Draft {
   maxRetries: string;
   maxDelayS: string;
   clientErrors: string;
-  /** Further fields as JSON: headers, signature, rate_limit_per_second, body, transform. */
-  more: string;
+  rate: string;
+  body: string;
+  signature: string;
+  /** One on a line: Name: value. */
+  headers: string;
+  /** The template as JSON, or nothing. */
+  transform: string;
 }
 
-/** Fields that the form has inputs for, or that the server sets. */
-const KNOWN = new Set([
-  "workflow_id", "customer_id", "status", "status_reason", "event_selector", "webhook_url", "batch", "retry", "ordered",
-  "description", "version", "effective_at", "created_at", "updated_at", "secret", "public_key", "headers", "signature",
-]);
-
 function draftOf(one: Subscription | null, selector: Selector): Draft {
-  const more = one ? Object.fromEntries(Object.entries(one).filter(([name, value]) => !KNOWN.has(name) && value !== null && !(name === "body" && value === "array"))) : {};
   return {
     selector: one?.event_selector ?? selector,
     url: one?.webhook_url ?? "",
@@ -46,21 +48,44 @@ function draftOf(one: Subscription | null, selector: Selector): Draft {
     maxRetries: String(one?.retry.max_retries ?? 5),
     maxDelayS: String(one?.retry.max_delay_s ?? 86_400),
     clientErrors: one?.retry.client_errors ?? "dead_letter",
-    more: Object.keys(more).length === 0 ? "" : JSON.stringify(more, null, 2),
+    rate: one?.rate_limit_per_second ? String(one.rate_limit_per_second) : "",
+    body: one?.body ?? "array",
+    signature: one?.signature ?? "v1",
+    headers: Object.entries(one?.headers ?? {}).map(([name, value]) => `${name}: ${value}`).join("\n"),
+    transform: one?.transform ? JSON.stringify(one.transform.template, null, 2) : "",
   };
 }
 
-function bodyOf(draft: Draft): Record<string, unknown> {
-  const more = draft.more.trim() === "" ? {} : (JSON.parse(draft.more) as Record<string, unknown>);
+/** Only what differs from what a subscription is without it, so that a server without these settings takes it too. */
+function bodyOf(draft: Draft, one: Subscription | null): Record<string, unknown> {
+  const { names } = readHeaders(draft.headers);
+  const single = draft.body === "single";
+  const shape: Record<string, unknown> = {};
+  if (draft.rate !== "" || one?.rate_limit_per_second) shape["rate_limit_per_second"] = draft.rate === "" ? null : Number(draft.rate);
+  if (single || one?.body === "single") shape["body"] = draft.body;
+  if (Object.keys(names).length > 0 || Object.keys(one?.headers ?? {}).length > 0) shape["headers"] = names;
+  if (draft.transform.trim() !== "" || one?.transform) shape["transform"] = draft.transform.trim() === "" ? null : { template: JSON.parse(draft.transform) as unknown };
+  if (!one && draft.signature !== "v1") shape["signature"] = draft.signature;
   return {
     event_selector: draft.selector,
     webhook_url: draft.url.trim(),
     description: draft.description.trim() || null,
     ordered: draft.ordered,
-    batch: { max_events: Number(draft.maxEvents), max_bytes: Number(draft.maxBytes), max_wait_ms: Number(draft.maxWaitMs) },
+    batch: { max_events: single ? 1 : Number(draft.maxEvents), max_bytes: Number(draft.maxBytes), max_wait_ms: Number(draft.maxWaitMs) },
     retry: { max_retries: Number(draft.maxRetries), max_delay_s: Number(draft.maxDelayS), client_errors: draft.clientErrors },
-    ...more,
+    ...shape,
   };
+}
+
+/** The headers by their names, and the first line that is none. */
+function readHeaders(text: string): { names: Record<string, string>; wrong: string | null } {
+  const names: Record<string, string> = {};
+  for (const line of text.split("\n").filter((one) => one.trim() !== "")) {
+    const colon = line.indexOf(":");
+    if (colon < 1) return { names, wrong: line };
+    names[line.slice(0, colon).trim()] = line.slice(colon + 1).trim();
+  }
+  return { names, wrong: null };
 }
 
 export function SubscriptionForm({ id }: { id?: string }) {
@@ -86,17 +111,19 @@ function Form({ one }: { one: Subscription | null }) {
       () => undefined,
     );
   }, [api]);
-  const moreFault = useMemo(() => {
-    if (draft.more.trim() === "") return null;
+  const transformFault = useMemo(() => {
+    if (draft.transform.trim() === "") return null;
     try {
-      const value: unknown = JSON.parse(draft.more);
-      return typeof value === "object" && value !== null && !Array.isArray(value) ? null : t.moreObject;
+      readJson(draft.transform);
+      return null;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      if (!(error instanceof JsonError)) throw error;
+      return texts.composer.bodyFault(error.fault, [], ...lineAndColumn(draft.transform, error.at));
     }
-  }, [draft.more]);
+  }, [draft.transform]);
+  const headerFault = readHeaders(draft.headers).wrong;
   const save = useAction(async () => {
-    const body = bodyOf(draft);
+    const body = bodyOf(draft, one);
     if (one) {
       await api.change(one.workflow_id, body);
       reloadSubscriptions();
@@ -115,7 +142,7 @@ function Form({ one }: { one: Subscription | null }) {
     <TextField label={t.labels[name]} inputMode="numeric" value={draft[name]} onText={set(name)} hint={hint} error={/^\d+$/.test(draft[name]) ? wrong(field) : t.notANumber} />
   );
   const numbersAreFine = [draft.maxEvents, draft.maxBytes, draft.maxWaitMs, draft.maxRetries, draft.maxDelayS].every((text) => /^\d+$/.test(text));
-  const ready = draft.url.trim() !== "" && !moreFault && numbersAreFine;
+  const ready = draft.url.trim() !== "" && !transformFault && !headerFault && numbersAreFine && /^\d*$/.test(draft.rate);
   return (
     <>
       <ViewHead title={one ? t.change : t.new} about={t.about} />
@@ -148,10 +175,18 @@ function Form({ one }: { one: Subscription | null }) {
               <Select label={t.labels.clientErrors} value={draft.clientErrors} choices={[["dead_letter", t.clientDead], ["retry", t.clientRetry]]} onChoice={set("clientErrors")} />
             </div>
             <Check label={t.ordered} hint={t.orderedHint} checked={draft.ordered} onCheck={set("ordered")} />
-            <details open={draft.more !== ""}>
-              <summary>{t.more}</summary>
-              <TextArea label={t.moreLabel} class="mono" rows={6} value={draft.more} onText={set("more")} error={moreFault} hint={t.moreHint} />
-            </details>
+          </Card>
+          <Card title={t.shape}>
+            <div class="grid">
+              <TextField label={t.rate} inputMode="numeric" value={draft.rate} onText={set("rate")} hint={t.rateHint} error={/^\d*$/.test(draft.rate) ? wrong("rate_limit_per_second") : t.notANumber} />
+              <Select label={t.body} value={draft.body} choices={(["array", "single"] as const).map((one) => [one, t.bodies[one]])} onChoice={set("body")} />
+              {!one && <Select label={t.signature} value={draft.signature} choices={(["v1", "v1a"] as const).map((one) => [one, t.signatures[one]])} onChoice={set("signature")} />}
+            </div>
+            <div class="stack">
+              <TextArea label={t.headers} class="mono" rows={2} value={draft.headers} onText={set("headers")} error={headerFault ? t.noHeader(clip(headerFault, 60)) : wrong("headers")} hint={t.headersHint} placeholder="X-Team: billing" />
+              <TextArea label={t.transform} class="mono" rows={4} value={draft.transform} onText={set("transform")} error={transformFault ?? wrong("transform.template")} hint={t.transformHint} />
+              {one && draft.transform.trim() !== "" && !transformFault && <TransformTrial id={one.workflow_id} template={draft.transform} body={draft.body} />}
+            </div>
           </Card>
           {refusedField !== "event_selector" && <Failure error={save.error} />}
           <div class="actions sticky">
@@ -172,6 +207,33 @@ function Form({ one }: { one: Subscription | null }) {
           secret={made.secret ?? ""}
           onClose={() => goTo(linkTo("subscriptions", made.workflow_id))}
         />
+      )}
+    </>
+  );
+}
+
+/** What the template makes of the newest event, before it is saved. */
+function TransformTrial({ id, template, body }: { id: string; template: string; body: string }) {
+  const { api } = useWorld();
+  const [made, setMade] = useState<TransformMade | null>(null);
+  const t = texts.subscriptionForm;
+  useEffect(() => setMade(null), [template, body]);
+  const { run, running, error } = useAction(async () => {
+    const newest = (await api.inbox({ status: "any", order: "desc", limit: 1 })).events[0];
+    setMade(await api.tryTransform(id, { template: JSON.parse(template) as unknown, body, ...(newest ? { event_id: newest.event_id } : {}) }));
+  });
+  return (
+    <>
+      <Button icon="play" busy={running} onClick={() => void run()}>
+        {t.transformTry}
+      </Button>
+      <Failure error={error} />
+      {made && !made.ok && <Notice tone="bad">{`${made.error?.pointer ?? ""} ${made.error?.message ?? ""}`}</Notice>}
+      {made?.ok && (
+        <>
+          <p class="fine">{t.transformMade}</p>
+          <JsonView text={JSON.stringify(made.body)} />
+        </>
       )}
     </>
   );

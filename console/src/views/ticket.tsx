@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { useWorld } from "../core/context.ts";
 import { plainText } from "../core/format.ts";
 import { useAction } from "../core/load.ts";
-import { type Priority, TRIGGER_WORDS, judgeTicket } from "../core/ticket.ts";
+import { type Priority, TRIGGER_WORDS, type TicketVerdict, judgeTicket } from "../core/ticket.ts";
 import { Button, Card, Failure, Notice, ViewHead } from "../parts/basics.tsx";
 import { Segments, TextArea, TextField } from "../parts/fields.tsx";
 import { texts } from "../texts.ts";
@@ -54,16 +54,7 @@ export function Ticket() {
             {isEmpty ? (
               <p class="muted">{t.nothing}</p>
             ) : (
-              <>
-                <p class={`verdict ${verdict.triggers ? "good" : "none"}`}>{verdict.triggers ? t.triggers : t.doesNot}</p>
-                <ul class="reasons">
-                  <li class={verdict.priorityIsHigh ? "yes" : "no"}>{t.becausePriority(texts.priorities[priority], verdict.priorityIsHigh)}</li>
-                  <li class={words.length > 0 ? "yes" : "no"}>{words.length > 0 ? t.becauseWords(words) : t.noWords(TRIGGER_WORDS)}</li>
-                </ul>
-                <p class="ticket-text">
-                  <Marked text={text} hits={verdict.hits} />
-                </p>
-              </>
+              <Verdict verdict={verdict} priority={priority} text={text} />
             )}
             <TextField class="mono" label={t.eventType} value={type} onText={setType} error={type.trim() === "" ? texts.composer.faults.missing : null} />
             {!isEmpty && !verdict.triggers && <Notice>{t.sendAnyway}</Notice>}
@@ -75,6 +66,23 @@ export function Ticket() {
           </div>
         </Card>
       </div>
+    </>
+  );
+}
+
+export function Verdict({ verdict, priority, text }: { verdict: TicketVerdict; priority: Priority; text: string }) {
+  const t = texts.ticket;
+  const words = [...new Set(verdict.hits.map((hit) => hit.word))];
+  return (
+    <>
+      <p class={`verdict ${verdict.triggers ? "good" : "none"}`}>{verdict.triggers ? t.triggers : t.doesNot}</p>
+      <ul class="reasons">
+        <li class={verdict.priorityIsHigh ? "yes" : "no"}>{t.becausePriority(texts.priorities[priority], verdict.priorityIsHigh)}</li>
+        <li class={words.length > 0 ? "yes" : "no"}>{words.length > 0 ? t.becauseWords(words) : t.noWords(TRIGGER_WORDS)}</li>
+      </ul>
+      <p class="ticket-text">
+        <Marked text={text} hits={verdict.hits} />
+      </p>
     </>
   );
 }
