@@ -2,17 +2,17 @@
 [
     ConsoleFile {
         name: "index.html",
-        hash: "a98c747fe709",
+        hash: "2cb1f6cb39ba",
         kind: FileKind::Html,
         gzip: include_bytes!("index.html.gz"),
         brotli: include_bytes!("index.html.br"),
     },
     ConsoleFile {
-        name: "console-cb0e03e43bef.js",
-        hash: "cb0e03e43bef",
+        name: "console-2d6ea51300c4.js",
+        hash: "2d6ea51300c4",
         kind: FileKind::Script,
-        gzip: include_bytes!("console-cb0e03e43bef.js.gz"),
-        brotli: include_bytes!("console-cb0e03e43bef.js.br"),
+        gzip: include_bytes!("console-2d6ea51300c4.js.gz"),
+        brotli: include_bytes!("console-2d6ea51300c4.js.br"),
     },
     ConsoleFile {
         name: "console-6d2c14e5c9d3.css",

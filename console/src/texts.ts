@@ -35,6 +35,7 @@ export const texts = {
     replays: "Replay",
     eventTypes: "Event types",
     keys: "Keys",
+    audit: "Audit log",
     customers: "Customers",
     system: "System",
     trigger: "Try it",
@@ -65,6 +66,7 @@ export const texts = {
     half_open: "Trying",
     enforced: "Enforced",
     counted: "Counted only",
+    begun: "Begun",
     sent: "Sent",
     refused: "Refused",
     not_needed: "Not needed",
@@ -362,6 +364,20 @@ export const texts = {
     noWords: (words: readonly string[]) => `It has none of the words ${words.join(", ")}.`,
     eventType: "Send as event type",
     sendAnyway: "It can be sent all the same; triggers is then false in its payload.",
+  },
+
+  audit: {
+    about: "Who changed what, when and from where.",
+    unknown: "This server keeps no audit log.",
+    none: "Nothing was changed in this range",
+    when: "When",
+    action: "What",
+    subject: "Of what",
+    actor: "By",
+    actors: { admin: "an operator", key: "the key", system: "Sluice itself" } as Record<string, string>,
+    changes: "Changes",
+    secret: "changed (secret)",
+    from: "From",
   },
 
   eventTypes: {

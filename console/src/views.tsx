@@ -3,6 +3,7 @@
 import type { VNode } from "preact";
 import type { Audience } from "./core/session.ts";
 import type { Place } from "./core/route.ts";
+import { Audit } from "./views/audit.tsx";
 import { Composer } from "./views/composer.tsx";
 import { Customers } from "./views/customers.tsx";
 import { DeadLetters } from "./views/deadletters.tsx";
@@ -69,6 +70,7 @@ export const VIEWS: ViewEntry[] = [
   of("replays", "steer", () => <Replays />),
   of("eventTypes", "run", (place) => (place.id === null ? <EventTypes /> : <OneEventType name={place.id === "new" ? null : place.id} />)),
   of("keys", "run", () => <Keys />),
+  of("audit", "run", () => <Audit />, { needsCustomer: false }),
   of("customers", "run", () => <Customers />, { who: "operators", needsCustomer: false }),
   of("system", "run", () => <SystemView />, { needsCustomer: false }),
   of("trigger", "demo", () => <TryIt />),

@@ -92,6 +92,7 @@ test("each view of a customer shows what is there, fits, and has nothing that ax
     ["event-types", "/eventTypes", "tbody tr"],
     ["event-type", "/eventTypes/github.push", ".side-card"],
     ["keys", "/keys", ".view-head"],
+    ["audit", "/audit", ".card, .notice"],
     ["system", "/system", ".figures"],
   ];
   const faults = [];
@@ -113,6 +114,7 @@ test("each view of an operator shows what is there, fits, and has nothing that a
     ["operator-subscriptions", `${of}/subscriptions`, "tbody tr"],
     ["operator-dead-letters", `${of}/deadLetters`, "tbody tr"],
     ["operator-keys", `${of}/keys`, "tbody tr"],
+    ["operator-audit", "/audit", ".card, .notice"],
   ];
   const faults = [];
   for (const [size, theme] of LOOKS) {

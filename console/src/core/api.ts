@@ -205,6 +205,10 @@ export const operators = {
   system: () => orNull(ask<T.System>("/admin/system")),
 };
 
+/** A page of the audit log, the newest first; null where the server keeps none. */
+export const auditOf = (path: string, query: Record<string, string | null>) =>
+  orNull(ask<{ audit: T.AuditEntry[]; cursor: string | null; has_more: boolean }>(path, { query: { ...query, limit: 100 } }));
+
 export const metricsText = (): Promise<string> => askText("/metrics");
 
 export const about = (): Promise<About> => ask<About>("/console/about.json");

@@ -116,6 +116,19 @@ export interface SubscriptionHealth {
   breaker_until?: string | null;
 }
 
+export interface AuditEntry {
+  audit_id: string;
+  at: string;
+  action: string;
+  actor: { kind: string; key_id: string | null };
+  customer_id: string | null;
+  subject: Record<string, string | null>;
+  changes: { field: string; before: unknown; after: unknown; secret: boolean }[];
+  outcome: string;
+  error: string | null;
+  from: { address: string | null } | null;
+}
+
 export interface EventType {
   name: string;
   description: string | null;

@@ -14,6 +14,7 @@ const PATHS = {
   usage: "M12 3v9l7 5M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18z",
   system: "M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01",
   eventTypes: "M4 4h7v7H4zM13 13h7v7h-7zM17 4v6M14 7h6M4 17h6M7 14v6",
+  audit: "M6 3h9l4 4v14H6zM9 12h7M9 16h7M9 8h3",
   trigger: "M13 2L4 14h7l-1 8 9-12h-7z",
   webhooks: "M4 13v6h16v-6M12 3v11M8 10l4 4 4-4",
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM21 21l-5-5",
