@@ -199,7 +199,9 @@ impl Desk {
     async fn route(&self, parts: &Parts, body: Incoming) -> Result<DemoAnswer, DemoRefusal> {
         let path: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
         let ok = |value: &Value| Ok(json_answer(StatusCode::OK, value));
-        match (&parts.method, path.as_slice()) {
+        // A HEAD is answered as a GET, whose body hyper leaves out.
+        let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+        match (method, path.as_slice()) {
             (&Method::GET, [""]) => Ok(to_console()),
             (&Method::GET, ["health"]) => ok(&self.health()),
             (&Method::POST, ["demo", "trigger"]) => self.trigger(parts, body).await,

@@ -15,6 +15,7 @@ pub(super) struct Introduction<'a> {
     pub(super) demo: SocketAddr,
     pub(super) key: &'a str,
     /// Opens the console, signed in.
+    #[cfg_attr(not(feature = "console"), expect(dead_code, reason = "nothing else takes it"))]
     pub(super) code: &'a str,
     pub(super) admin_token: &'a str,
     pub(super) mail_goes_to_files: bool,
