@@ -338,11 +338,14 @@ impl ShardTask {
             if !under_way && self.commits.is_idle(self.watermark.settled()) {
                 break;
             }
+            // A store that is away may keep it here for long, and nobody reads the shard meanwhile.
+            self.report(now_ms);
             // As in `run`, no branch loses anything.
             tokio::select! {
                 Some(ended) = self.outlets.next_ended(), if under_way => self.land(ended),
                 written = self.commits.next() => self.written(written?),
                 () = tokio::time::sleep_until(until), if under_way => self.outlets.abandon(),
+                () = tokio::time::sleep(Duration::from_millis(TICK_MS)) => {}
             }
         }
         self.progress.stopped();

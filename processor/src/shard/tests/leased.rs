@@ -1,12 +1,13 @@
 //! Shards that are granted, left, lost and closed; batches that must be put.
 
 use crate::testing::rig::{quick, to};
-use crate::testing::{Reaction, Rig, WebhookReceiver};
+use crate::testing::{Reaction, RecordingStores, Rig, WebhookReceiver};
 use async_trait::async_trait;
 use sluice_ports::Leases;
 use sluice_ports::leases::Grant;
 use sluice_ports::log::{Position, ShardId};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +71,29 @@ async fn nothing_is_worked_that_is_not_granted_and_what_is_left_goes_on_elsewher
     assert_eq!(all, (0..10).collect::<Vec<_>>());
     rig.stop().await;
     ended(&second).await;
+}
+
+#[tokio::test]
+async fn lag_grows_while_a_shard_cannot_be_left() {
+    // What was taken cannot be settled from then on, and nothing new is read.
+    let memory = Arc::new(OnceLock::<RecordingStores>::new());
+    let known = Arc::clone(&memory);
+    let receiver = WebhookReceiver::start(move |_, _| {
+        if let Some(memory) = known.get() {
+            memory.failing.store(true, Ordering::SeqCst);
+        }
+        Reaction::Status(200)
+    });
+    let receiver = receiver.await;
+    let (mut rig, grants) = leased(&receiver).await;
+    assert!(memory.set(rig.memory.clone()).is_ok());
+    let given = give(&grants).await;
+    rig.append(5);
+    rig.memory.until(|_| !receiver.received().is_empty()).await;
+    given.leave.cancel();
+    rig.memory.until(|_| rig.processor().status().shards[0].lag_ms > 1500).await;
+    rig.memory.failing.store(false, Ordering::SeqCst);
+    ended(&given).await;
 }
 
 #[tokio::test]
