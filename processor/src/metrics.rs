@@ -75,7 +75,8 @@ pub const METRICS: &[Metric] = &[
         .by(BY_SHARD),
     Metric::gauge(
         "sluice_processor_lag_seconds",
-        "How far matching is behind acceptance: 0 at the end of the log, and growing while the log does not answer.",
+        "How far matching is behind acceptance: 0 at the end of the log, and growing while the log does not answer. \
+         Of a shard that nobody works, such as a paused one, every process tells it.",
     )
     .by(BY_SHARD),
     Metric::gauge(

@@ -24,6 +24,7 @@ mod stream_watch;
 mod table;
 #[cfg(test)]
 mod testing;
+mod unworked;
 
 pub use held::LeaseCheckpoints;
 pub use keeper::{Keeper, ShardLeases};

@@ -9,6 +9,7 @@ use super::rows::{Changed, LeaseRow, LeaseRows, TakeFrom};
 use super::stream_watch::StreamWatch;
 #[cfg(feature = "services")]
 use super::table::LeaseTable;
+use super::unworked::UnworkedShards;
 #[cfg(feature = "services")]
 use crate::clients::Clients;
 use crate::config::{AwsConfig, OnGap};
@@ -16,6 +17,7 @@ use crate::health::{Dependency, DependencyHealth};
 use crate::log::KinesisLog;
 use crate::metrics::count_gap;
 use async_trait::async_trait;
+use sluice_model::clock;
 use sluice_model::ids::random_u128;
 use sluice_ports::leases::{Grant, Leases};
 use sluice_ports::log::{Position, ShardId};
@@ -61,6 +63,7 @@ pub struct Keeper {
     processes: Arc<AtomicUsize>,
     observed: Observed,
     stream: StreamWatch,
+    unworked: UnworkedShards,
     beats: u64,
     /// One task a lease, which ends when nothing of its shard is worked any more.
     watching: JoinSet<()>,
@@ -108,6 +111,7 @@ impl Keeper {
             grants,
             processes: Arc::clone(&processes),
             observed,
+            unworked: UnworkedShards::default(),
             beats: random_u128() as u64 >> 24,
             watching: JoinSet::new(),
             left: false,
@@ -177,6 +181,8 @@ impl Keeper {
             self.health.failed(Dependency::Kinesis, FailureClass::Denied, "work the stream", refusal);
         }
         let owned: Vec<_> = view.leases.iter().map(|row| (row, self.owner(row))).collect();
+        let worked = owned.iter().map(|(row, owner)| (*row, owner.is_some()));
+        self.unworked.tell(worked, clock::now_ms());
         if !self.stream.may_be_worked(&self.held, &owned, known).await? {
             return Ok(());
         }
