@@ -188,6 +188,13 @@ impl KinesisLog {
         self.readers.pass_over(shard, range);
     }
 
+    /// Where a reader that stands at a position goes on: at the end of the range
+    /// that is passed over, if it begins there.
+    #[must_use]
+    pub fn reached(&self, shard: &ShardId, position: Position) -> Position {
+        self.readers.skip(shard, position)
+    }
+
     /// The readers of its shards.
     pub(super) const fn readers(&self) -> &Readers {
         &self.readers

@@ -53,6 +53,10 @@ pub(super) trait ArrivalTimes: Send + Sync {
 
     /// What comes into the shard.
     fn load(&self, shard: &ShardId) -> Option<ShardLoad>;
+
+    /// The farthest position that is settled once `position` is: at the
+    /// beginning of a range that is passed over, the end of that range.
+    fn reached(&self, shard: &ShardId, position: Position) -> Position;
 }
 
 impl ArrivalTimes for KinesisLog {
@@ -62,6 +66,10 @@ impl ArrivalTimes for KinesisLog {
 
     fn load(&self, shard: &ShardId) -> Option<ShardLoad> {
         Self::load(self, shard)
+    }
+
+    fn reached(&self, shard: &ShardId, position: Position) -> Position {
+        Self::reached(self, shard, position)
     }
 }
 
@@ -141,6 +149,7 @@ impl Held {
 
     /// Renews a lease and stores its shard's checkpoint.
     pub(super) async fn checkpoint(&self, lease: &Lease, position: Position) -> Result<(), PortError> {
+        let position = self.times.reached(&lease.shard, position);
         let until_ms = self.times.arrived_until_ms(&lease.shard, position);
         let load = self.times.load(&lease.shard);
         self.write(lease, Some(Settled { position, until_ms, load })).await
@@ -251,6 +260,11 @@ mod tests {
         fn load(&self, _: &ShardId) -> Option<ShardLoad> {
             None
         }
+
+        fn reached(&self, _: &ShardId, position: Position) -> Position {
+            // Of every shard, 3 to 5 is passed over.
+            if position == Position::from_lsn(3) { Position::from_lsn(5) } else { position }
+        }
     }
 
     fn shard() -> ShardId {
@@ -299,6 +313,15 @@ mod tests {
             assert_eq!(table.lease(&shard()).settled_ms, Some(told));
         }
         assert_eq!(table.lease(&shard()).checkpoint, Position::START);
+    }
+
+    #[tokio::test]
+    async fn a_range_that_is_passed_over_is_settled_with_what_is_before_it() {
+        let (table, held, lease) = held();
+        for (settled, stored) in [(2, 2), (3, 5), (5, 5), (6, 6)] {
+            held.checkpoint(&lease, Position::from_lsn(settled)).await.unwrap();
+            assert_eq!(table.lease(&shard()).checkpoint, Position::from_lsn(stored));
+        }
     }
 
     #[tokio::test]

@@ -30,14 +30,24 @@ pub(super) struct Look {
     is_full: bool,
     /// The iterator of the next look, where that is known.
     pub(super) next: Option<String>,
+    /// When it was asked for, in milliseconds since the Unix epoch: what arrived
+    /// later need not be in it, however long the answer took.
+    pub(super) asked_ms: u64,
 }
 
 impl Look {
-    /// A page of at most `limit` records.
-    pub(super) fn new(page: ShardPage, limit: usize) -> Self {
+    /// A page of at most `limit` records, for which somebody asked at `asked_ms`.
+    pub(super) fn new(page: ShardPage, limit: usize, asked_ms: u64) -> Self {
         let ShardPage { records, behind_ms, closed, next } = page;
         let is_full = records.len() >= limit;
-        Self { records: records.into_iter().map(decode).collect(), behind_ms, closed, is_full, next }
+        Self {
+            records: records.into_iter().map(decode).collect(),
+            behind_ms,
+            closed,
+            is_full,
+            next,
+            asked_ms,
+        }
     }
 
     /// Whether it reached the end of the shard, for now.

@@ -66,9 +66,8 @@ impl KnownShard {
             loads.extend(self.load.note(arrived.at_ms, arrived.bytes));
         }
         if look.is_at_end() {
-            let now_ms = clock::now_ms();
-            self.arrivals.note(last, now_ms);
-            loads.extend(self.load.until(now_ms));
+            self.arrivals.note(last, look.asked_ms);
+            loads.extend(self.load.until(look.asked_ms));
         }
         if let Some(load) = loads.last() {
             self.metrics.set(shard, *load);
@@ -175,7 +174,7 @@ impl Readers {
     }
 
     /// Where a reader that stands at `after` goes on.
-    fn skip(&self, shard: &ShardId, after: Position) -> Position {
+    pub(super) fn skip(&self, shard: &ShardId, after: Position) -> Position {
         match self.skipped.lock().get(shard) {
             Some((from, until)) if (*from..*until).contains(&after) => *until,
             _ => after,
@@ -343,9 +342,10 @@ impl Readers {
             None => iterator.insert(self.stream.iterator(shard, from).await?).clone(),
         };
         self.with_known(shard, |known| known.pace.begins(Instant::now(), self.settings.poll));
+        let asked_ms = clock::now_ms();
         match self.stream.get(shard, &used, limit).await {
             Ok(page) => {
-                let look = Look::new(page, limit);
+                let look = Look::new(page, limit, asked_ms);
                 let (records, bytes) = (look.records.len(), look.bytes());
                 self.with_known(shard, |known| known.pace.answered(Instant::now(), records, bytes));
                 Ok(Some(look))
@@ -380,8 +380,9 @@ impl Readers {
     ) -> Result<(), PortError> {
         let position = reader.position;
         let Some(pushed) = &mut reader.pushed else { return Ok(()) };
+        let asked_ms = clock::now_ms();
         if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
-            let look = Look::new(page?, usize::MAX);
+            let look = Look::new(page?, usize::MAX, asked_ms);
             let last = look.records.last().map_or(position, |arrived| arrived.position);
             self.note_arrivals(shard, last, &look);
             reader.looked(look);
@@ -403,5 +404,26 @@ impl Readers {
     async fn is_over(&self, shard: &ShardId, after: Position, deadline: Instant) -> Result<bool, PortError> {
         let look = self.look(shard, ReadFrom::After(after), &mut None, 1, deadline).await?;
         Ok(look.is_some_and(|look| look.closed && look.records.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::stream::ShardPage;
+
+    #[test]
+    fn an_answer_that_came_late_says_nothing_of_what_arrived_meanwhile() {
+        let (shard, last, now) = (ShardId("s".into()), Position::from_lsn(3), Instant::now());
+        let mut known = KnownShard {
+            pace: ReadPace::new(now, 1),
+            arrivals: ShardArrivals::default(),
+            load: LoadMeter::default(),
+            metrics: ShardLoadMetrics::new(&shard),
+            used: now,
+        };
+        let page = ShardPage { records: Vec::new(), behind_ms: 0, closed: false, next: None };
+        known.note(&shard, last, &Look::new(page, 10, 5_000));
+        assert_eq!(known.arrivals.until_ms(last), Some(5_000));
     }
 }

@@ -4,17 +4,18 @@ use super::*;
 use crate::AwsConfig;
 use crate::health::DependencyHealth;
 use crate::leases::testing::{MemoryTable, lease_row};
-use crate::leases::{Keeper, ShardLeases};
+use crate::leases::{Keeper, LeaseCheckpoints, ShardLeases};
 use crate::log::Deduplicated;
 use crate::log::testing::{FakeStream, opened, shard_id};
 use sluice_ports::leases::Grant;
 use sluice_ports::log::LogItem;
-use sluice_ports::{Leases as _, Log as _};
+use sluice_ports::{Checkpoints as _, Leases as _, Log as _};
 use tokio_util::sync::CancellationToken;
 
 /// A process that keeps leases, and its log.
 struct KeepingProcess {
     leases: ShardLeases,
+    checkpoints: LeaseCheckpoints,
     log: Deduplicated,
     stop: CancellationToken,
 }
@@ -24,10 +25,11 @@ impl KeepingProcess {
         let (log, reading) = opened(stream).await;
         let health = Arc::new(DependencyHealth::default());
         let config = AwsConfig::default();
-        let (keeper, leases, _) = Keeper::over(Arc::clone(table) as _, name.into(), &config, log, health);
+        let (keeper, leases, checkpoints) =
+            Keeper::over(Arc::clone(table) as _, name.into(), &config, log, health);
         let stop = CancellationToken::new();
         tokio::spawn(keeper.run(stop.clone(), CancellationToken::new()));
-        Self { leases, log: reading, stop }
+        Self { leases, checkpoints, log: reading, stop }
     }
 
     async fn granted(&self) -> Option<Grant> {
@@ -195,6 +197,26 @@ async fn a_range_is_worked_again_and_what_follows_it_is_passed_over() {
         let _grant = other.granted().await.expect("it takes over");
         assert_eq!(other.read(checkpoint).await, rest);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_that_was_worked_again_is_settled_though_nothing_new_arrives_behind_it() {
+    let (stream, begin_ms, positions) = ten_seconds();
+    let table = table_at(positions[9], begin_ms + 9000);
+    let operator = operator(&stream, &table);
+    let process = KeepingProcess::start("one", &stream, &table).await;
+    let grant = process.granted().await.expect("it is worked");
+    let row = table.lease(&shard_id(0));
+    let planned = operator.plan_work_again(&row, [begin_ms + 2000, begin_ms + 4500]).await.unwrap();
+    operator.begin(&planned).await.unwrap();
+    grant.leave.cancelled().await;
+    drop(grant);
+    let _grant = process.granted().await.expect("it is taken again");
+    assert_eq!(process.read(positions[1]).await, positions[2..=4]);
+    process.checkpoints.store(&shard_id(0), positions[4]).await.unwrap();
+    let row = table.lease(&shard_id(0));
+    assert_eq!(row.checkpoint, positions[9], "what follows was settled before");
+    assert!(row.settled_ms >= Some(begin_ms + 9000), "else it falls behind until something arrives");
 }
 
 #[tokio::test(start_paused = true)]
