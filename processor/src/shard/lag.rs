@@ -47,8 +47,12 @@ impl ShardLag {
         }
     }
 
-    /// The log answered with a page.
+    /// The log answered with a page, which may say nothing.
     pub(super) fn heard(&mut self, now_ms: u64, page: &LogPage) {
+        // Reads that the stream refuses come as empty pages of which nothing is known.
+        if page.items.is_empty() && page.behind_ms.is_none() && !page.at_end && !page.closed {
+            return;
+        }
         (self.heard_ms, self.behind_ms, self.at_end) = (now_ms, page.behind_ms, page.at_end);
         self.closed = page.closed;
         let Some(last_ms) = page.items.iter().rev().find_map(accepted_ms) else { return };
@@ -134,6 +138,15 @@ mod tests {
         let lag = ShardLag::new(NOW);
         assert_eq!(behind(&lag, NOW + 500, &[]), 500);
         assert_eq!(behind(&lag, NOW + 60_000, &[]), 60_000);
+    }
+
+    #[test]
+    fn an_empty_page_that_says_nothing_of_the_shard_is_silence() {
+        let mut lag = ShardLag::new(NOW);
+        for second in 1..=10 {
+            lag.heard(NOW + second * 1000, &page(false, None, Vec::new()));
+        }
+        assert_eq!(behind(&lag, NOW + 10_500, &[]), 10_500, "the shard was never read");
     }
 
     #[test]
