@@ -1,6 +1,7 @@
 //! A simulated edge: the product's own from the request's bytes to the stream,
 //! and the producers that send to it.
 
+use crate::cells::CellDoor;
 use crate::measure;
 use crate::planted::{EarlyAnswer, OldCheckpoints, OtherBytes, Planted};
 use crate::process::Inside;
@@ -35,7 +36,7 @@ pub(crate) fn aside(world: &Arc<World>, who: Caller) -> Arc<dyn Aside> {
 }
 
 pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
-    let catalogue = Arc::new(SimCatalogue(Seat { world: Arc::clone(&world), who }));
+    let catalogue = Arc::new(SimCatalogue::new(Seat { world: Arc::clone(&world), who }));
     let loading = || Directory::load(catalogue.clone(), DirectorySettings::default());
     let (directory, refresher) = patiently(loading).await;
     tokio::spawn(refresher.run(inside.stop.clone()));
@@ -54,8 +55,8 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     } else {
         edge.lanes.record_bytes_max = RECORD_RAW_BYTES;
     }
-    let door =
-        Arc::new(SimulatedIngest::open(log, Arc::new(SimKeys::default()), directory, &edge, config.lanes));
+    let (keys, known) = (Arc::new(SimKeys::default()), Arc::clone(&directory));
+    let door = Arc::new(SimulatedIngest::open(log, keys, known, &edge, config.lanes));
     *inside.door.lock() = Some(Arc::clone(&door));
     if let Some(load) = world.plan.load {
         for customer in 0..load.customers {
@@ -63,10 +64,15 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
         }
     }
     for number in 0..world.plan.clients {
-        tokio::spawn(produce(Arc::clone(&world), who, number, Arc::clone(&door)));
+        let entry = CellDoor::new(&world, &directory, catalogue.view.clone());
+        tokio::spawn(produce(Arc::clone(&world), who, number, Arc::clone(&door), entry));
     }
     inside.stop.cancelled().await;
 }
+
+/// How often a request with a key is sent, and the time between.
+const TRIES: usize = 4;
+const AGAIN_MS: u64 = 200;
 
 #[derive(serde::Deserialize)]
 struct Listed {
@@ -78,8 +84,16 @@ struct ProducedAnswer {
     events: Vec<Listed>,
 }
 
-/// A producer: one request after the other, all with one ordering key.
-async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<SimulatedIngest>) {
+/// A producer: one request after the other, all with one ordering key. In a
+/// cell it has a key of the API, and repeats what was not answered, with the same
+/// idempotency key and at the same edge.
+async fn produce(
+    world: Arc<World>,
+    who: Caller,
+    number: usize,
+    door: Arc<SimulatedIngest>,
+    cell: Option<CellDoor>,
+) {
     let die = u64::from(who) << 16 | number as u64;
     let chain = format!("p{who}-{number}");
     let customer = world.roll("customer", die) as usize % world.plan.customers.len();
@@ -88,6 +102,9 @@ async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<Simula
         sleep_ms(1 + world.roll("pause", die) % world.plan.pause_ms).await;
         if world.now_ms() >= world.plan.traffic_until_ms {
             return;
+        }
+        if cell.as_ref().is_some_and(|cell| !cell.lets_in(number, customer)) {
+            continue;
         }
         let count = 1 + world.roll("events", die) % world.plan.events_max;
         let events: Vec<String> = (0..count)
@@ -103,7 +120,19 @@ async fn produce(world: Arc<World>, who: Caller, number: usize, door: Arc<Simula
             .collect();
         sent += count;
         let body = format!("[{}]", events.join(","));
-        match door.produce(customer_id(customer), None, body.as_bytes()).await {
+        let key = cell.as_ref().map(|_| format!("{chain}-{sent}"));
+        let mut tries = 0;
+        let answer = loop {
+            tries += 1;
+            match door.produce(customer_id(customer), key.as_deref(), body.as_bytes()).await {
+                Answered::NotTaken(_) | Answered::Unknown(_) if key.is_some() && tries < TRIES => {
+                    world.ledger.lock().count("requests repeated with their key");
+                    sleep_ms(AGAIN_MS).await;
+                }
+                answer => break answer,
+            }
+        };
+        match answer {
             Answered::Accepted { body, .. } => {
                 let ids = serde_json::from_slice::<ProducedAnswer>(&body);
                 let ids: Vec<EventId> = ids

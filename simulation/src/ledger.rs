@@ -1,11 +1,12 @@
 //! The judge: what producers were promised, what the log holds, what endpoints
 //! saw, and whether the promises of the design hold.
 
+use crate::cells::CellSeat;
 use crate::plan::{Conduct, Plan, STEP_MS, SubscriptionPlan};
 use crate::planted::Planted;
-use crate::stores::{customer_id, subscription_id};
+use crate::stores::{Stored, customer_id, subscription_id};
 use crate::world::{Caller, World};
-use sluice_aws::leases::LeaseRow;
+use sluice_aws::leases::{LeaseRestart, LeaseRow};
 use sluice_model::{Batch, CustomerId, EventId, Lane, SubscriptionId};
 use sluice_ports::log::{Position, ShardId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -52,6 +53,10 @@ pub(crate) struct Ledger {
     /// (subscription, event) that an endpoint answered 2xx.
     took: HashSet<(SubscriptionId, EventId)>,
     worked: BTreeMap<ShardId, Vec<Worked>>,
+    /// (subscription, event) that an operator wants to be delivered again.
+    again: HashSet<(SubscriptionId, EventId)>,
+    /// Shards that fell behind while they were paused.
+    behind: BTreeSet<ShardId>,
     pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 
@@ -70,6 +75,8 @@ impl Ledger {
             gone_ms: HashMap::new(),
             took: HashSet::new(),
             worked: BTreeMap::new(),
+            again: HashSet::new(),
+            behind: BTreeSet::new(),
             counts: BTreeMap::new(),
         }
     }
@@ -135,6 +142,7 @@ impl Ledger {
             if logged.customer != *customer || !self.wants(n, &logged) {
                 world.broken("a subscription gets its own events", &format!("{n} got {id} of {customer}"));
             }
+            self.again.remove(&(subscription, *id));
             if !self.posted.insert((subscription, *id)) {
                 self.count(if attempt == 1 { "events sent twice" } else { "events sent again" });
                 continue;
@@ -148,7 +156,9 @@ impl Ledger {
             }
             // A shard at its cap gives what waited a quarter of a second to the
             // queue, be it the process that stood still: that is no order.
-            if self.subscriptions[n].conduct != Conduct::Good || world.plan.unsettled_max < 1000 {
+            // The same goes for what is held because a copy of the catalogue is too old.
+            let holds = world.cell.as_ref().is_some_and(CellSeat::had_an_old_copy);
+            if self.subscriptions[n].conduct != Conduct::Good || world.plan.unsettled_max < 1000 || holds {
                 continue;
             }
             let last = self.last_first.entry((subscription, id.lane())).or_default();
@@ -180,6 +190,9 @@ impl Ledger {
     /// An endpoint answered 410.
     pub(crate) fn gone(&mut self, world: &World, n: usize) {
         self.gone_ms.entry(n).or_insert(world.now_ms());
+        if let Some(cell) = &world.cell {
+            cell.gone(n, world.now_ms());
+        }
     }
 
     pub(crate) fn works(
@@ -205,40 +218,93 @@ impl Ledger {
         }
     }
 
+    /// A process that runs and works a shard.
+    pub(crate) fn worker_of(&self, world: &World, shard: &ShardId) -> Option<Caller> {
+        let works = |work: &&Worked| {
+            !work.ended.is_cancelled() && !work.lost.is_cancelled() && world.lives(work.who, STEP_MS)
+        };
+        self.worked.get(shard)?.iter().find(works).map(|work| work.who)
+    }
+
+    /// A paused shard keeps events waiting.
+    pub(crate) fn fell_behind(&mut self, shard: &ShardId) {
+        if self.behind.insert(shard.clone()) {
+            self.count("paused shards that fell behind");
+        }
+    }
+
+    /// An operator wants these to be delivered again.
+    fn wanted_again<'a>(&mut self, batches: impl Iterator<Item = &'a Arc<Batch>>) {
+        for id in batches.flat_map(|batch| (0..batch.len()).map(|index| batch.event_id(index))) {
+            let Some(logged) = self.logged.get(&id).filter(|_| !self.lost.contains(&id)) else { continue };
+            let wanting = (0..self.subscriptions.len()).filter(|n| {
+                let lasts = !matches!(self.subscriptions[*n].conduct, Conduct::Gone { .. });
+                lasts && self.wants(*n, logged)
+            });
+            let wanting: Vec<_> = wanting.map(|n| (subscription_id(n), id)).collect();
+            self.again.extend(wanting);
+        }
+    }
+
     pub(crate) fn forget(&mut self, who: Caller) {
         self.worked.values_mut().for_each(|worked| worked.retain(|work| work.who != who));
     }
 
-    /// Events that were promised and that an endpoint neither took nor a dead letter holds.
-    fn missing(&self, world: &World) -> Vec<String> {
-        let stored = world.stored.lock();
-        let letters: HashSet<(SubscriptionId, EventId)> = stored
-            .letters
-            .values()
-            .flat_map(|letter| {
-                let subscription = letter.delivery.subscription;
-                let refs = letter.delivery.events.iter();
-                refs.flat_map(move |refs| {
-                    refs.events.iter().map(move |index| (subscription, refs.batch.event(index)))
-                })
-            })
-            .collect();
-        let mut missing = Vec::new();
+    /// Whether a subscription is owed an event: it wants it, and in a cell the
+    /// subscription had arrived there before.
+    fn owes(&self, world: &World, n: usize, id: EventId, logged: &Logged) -> bool {
+        let counts = world.cell.as_ref().is_none_or(|cell| cell.owes(n, logged.at_ms, id));
+        self.wants(n, logged) && counts
+    }
+
+    /// When a subscription first answered 410, to this world or to another cell.
+    fn gone_ms(&self, world: &World, n: usize) -> Option<u64> {
+        let elsewhere = world.cell.as_ref().and_then(|cell| cell.gone_ms(n));
+        [self.gone_ms.get(&n).copied(), elsewhere].into_iter().flatten().min()
+    }
+
+    /// Events that were answered 202, with their customers.
+    pub(crate) fn accepted_events(&self) -> impl Iterator<Item = (EventId, CustomerId)> {
+        self.accepted.iter().filter_map(|id| Some((*id, self.logged.get(id)?.customer)))
+    }
+
+    /// Events that are promised, with their subscriptions and the time since when,
+    /// and that an endpoint neither took nor a dead letter holds.
+    pub(crate) fn undelivered(&self, world: &World) -> Vec<(EventId, usize, u64)> {
+        let (mut missing, stored) = (Vec::new(), world.stored.lock());
+        let letters = letters(&stored);
         for id in self.accepted.iter().filter(|id| !self.lost.contains(id)) {
-            let Some(logged) = self.logged.get(id) else {
-                missing.push(format!("{id} is not in the log"));
-                continue;
-            };
+            let Some(logged) = self.logged.get(id) else { continue };
             for n in 0..self.subscriptions.len() {
-                let key = (subscription_id(n), *id);
-                // After a 410 the subscription has no new events.
-                let gone = self.gone_ms.get(&n).is_some_and(|gone_ms| logged.at_ms >= *gone_ms);
-                let promised = self.wants(n, logged) && (!gone || self.posted.contains(&key));
-                if promised && !self.took.contains(&key) && !letters.contains(&key) {
-                    missing.push(format!("{id} for subscription {n}, at place {}", logged.place));
+                if self.is_missing(world, n, *id, logged, &letters) {
+                    missing.push((*id, n, logged.at_ms));
                 }
             }
         }
+        missing
+    }
+
+    fn is_missing(
+        &self,
+        world: &World,
+        n: usize,
+        id: EventId,
+        logged: &Logged,
+        letters: &HashSet<(SubscriptionId, EventId)>,
+    ) -> bool {
+        let key = (subscription_id(n), id);
+        // After a 410 the subscription has no new events.
+        let gone = self.gone_ms(world, n).is_some_and(|gone_ms| logged.at_ms >= gone_ms);
+        let promised = self.owes(world, n, id, logged) && (!gone || self.posted.contains(&key));
+        promised && !self.took.contains(&key) && !letters.contains(&key)
+    }
+
+    /// Events that were promised and that an endpoint neither took nor a dead letter holds.
+    fn missing(&self, world: &World) -> Vec<String> {
+        let unlogged = self.accepted.iter().filter(|id| !self.logged.contains_key(id));
+        let mut missing: Vec<String> = unlogged.map(|id| format!("{id} is not in the log")).collect();
+        let undelivered = self.undelivered(world).into_iter();
+        missing.extend(undelivered.map(|(id, n, _)| format!("{id} for subscription {n}")));
         missing
     }
 
@@ -276,6 +342,10 @@ impl Ledger {
                 );
             }
         }
+        if let Some((subscription, id)) = self.again.iter().find(|(_, id)| !self.lost.contains(id)) {
+            let how = format!("{id} for {subscription}");
+            world.broken("what is worked again is delivered again", &how);
+        }
         let stored = world.stored.lock();
         for ((batch, subscription), fact) in &stored.facts {
             for index in fact.took.iter() {
@@ -289,7 +359,34 @@ impl Ledger {
     }
 }
 
+/// The (subscription, event) of all dead letters.
+fn letters(stored: &Stored) -> HashSet<(SubscriptionId, EventId)> {
+    let letters = stored.letters.values().flat_map(|letter| {
+        let subscription = letter.delivery.subscription;
+        let refs = letter.delivery.events.iter();
+        refs.flat_map(move |refs| {
+            refs.events.iter().map(move |index| (subscription, refs.batch.event(index)))
+        })
+    });
+    letters.collect()
+}
+
 impl World {
+    /// A shard is worked from elsewhere than from its row's checkpoint, as an operator wants it.
+    pub(crate) fn restarts(&self, row: &LeaseRow, restart: LeaseRestart) {
+        let (shards, mut ledger) = (self.shards.lock(), self.ledger.lock());
+        let Some(shard) = shards.shard_of(row) else { return };
+        let between = |after: Position, until: Position| {
+            let records = shard.records.iter().filter(move |kept| {
+                !kept.stale && kept.record.position > after && kept.record.position <= until
+            });
+            records.flat_map(|kept| &kept.batches)
+        };
+        ledger.lost(between(row.checkpoint, restart.position));
+        let until = restart.again_until.map_or(row.checkpoint, |until| until.min(row.checkpoint));
+        ledger.wanted_again(between(restart.position, until));
+    }
+
     /// A checkpoint was stored: everything before it must be settled.
     pub(crate) fn checkpointed(&self, lease: &LeaseRow, position: Position) {
         const PROMISE: &str = "the checkpoint never passes unsettled work";
@@ -311,16 +408,22 @@ impl World {
             .filter(|kept| !kept.stale && kept.record.position > before && kept.record.position <= position);
         for batch in passed.flat_map(|kept| &kept.batches) {
             for id in (0..batch.len()).map(|index| batch.event_id(index)) {
-                let Some(logged) = ledger.logged.get(&id) else { continue };
+                // What an operator skipped is nobody's to settle.
+                let known = ledger.logged.get(&id).filter(|_| !ledger.lost.contains(&id));
+                let Some(logged) = known else { continue };
                 for n in 0..ledger.subscriptions.len() {
                     let gone = matches!(ledger.subscriptions[n].conduct, Conduct::Gone { .. });
-                    if !gone && ledger.wants(n, logged) && !stored.accounts_for(id, subscription_id(n)) {
+                    if !gone
+                        && ledger.owes(self, n, id, logged)
+                        && !stored.accounts_for(id, subscription_id(n))
+                    {
                         self.broken(PROMISE, &format!("{shard} to {position:?}: {id} for subscription {n}"));
                         return;
                     }
                 }
             }
-            if !stored.batches.contains_key(&batch.id) {
+            let is_skipped = ledger.lost.contains(&batch.id.first());
+            if !is_skipped && !stored.batches.contains_key(&batch.id) {
                 self.broken(PROMISE, &format!("{shard}: batch {:?} is not stored", batch.id));
                 return;
             }

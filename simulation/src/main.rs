@@ -5,11 +5,13 @@
 //! Each seed has a process of its own, so that nothing it does depends on
 //! those before it, and a stuck one can be ended.
 
+mod cells;
 mod dice;
 mod edge;
 mod entropy;
 mod ledger;
 mod measure;
+mod operator;
 mod plan;
 mod planted;
 mod process;
@@ -40,6 +42,9 @@ struct Arguments {
     /// Seeds at one time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
+    /// Runs two cells, which are cut off, away, and lost, instead of one deployment.
+    #[arg(long)]
+    cells: bool,
     /// Plants a fault: the run succeeds when one of the seeds finds it.
     #[arg(long, value_enum)]
     planted: Option<Planted>,
@@ -58,8 +63,15 @@ fn main() -> ExitCode {
         let fine = arguments.measure.iter().all(|load| measure::measure(*load));
         return if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    if arguments.planted.is_some_and(|planted| planted.is_of_cells() && !arguments.cells) {
+        println!("this fault can only be planted in --cells");
+        return ExitCode::FAILURE;
+    }
     let Some(seed) = arguments.one else { return seeds::all(&arguments) };
-    let outcome = run::run(seed, arguments.planted);
+    let outcome = match arguments.cells {
+        true => cells::run(seed, arguments.planted),
+        false => run::run(seed, arguments.planted),
+    };
     for line in &outcome.trace {
         println!("{line}");
     }

@@ -105,6 +105,23 @@ pub(crate) enum Action {
     Deny { service: Service, for_ms: u64 },
     /// The stream is deleted and made again under its name.
     ReplaceStream,
+    /// An operator gives an order for a shard.
+    Operate(Errand),
+}
+
+/// What an operator does with `sluice leases`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// Pauses a shard, and resumes it after a while.
+    Pause { which: usize, for_ms: u64 },
+    /// Hands a shard over to another process.
+    HandOver { which: usize },
+    /// Lets a shard begin at an earlier time.
+    StartAgain { which: usize, back_ms: u64 },
+    /// Lets a shard begin behind its newest record.
+    SkipToNewest { which: usize },
+    /// Lets a range of a shard be worked again.
+    WorkAgain { which: usize, back_ms: u64, for_ms: u64 },
 }
 
 /// How often calls of a service fail, in a thousand.
@@ -185,7 +202,7 @@ impl Plan {
     }
 }
 
-fn subscription(dice: &mut Dice, customer: usize, quiet_from_ms: u64) -> SubscriptionPlan {
+pub(crate) fn subscription(dice: &mut Dice, customer: usize, quiet_from_ms: u64) -> SubscriptionPlan {
     let from_ms = START_MS + dice.within(500, 6_000);
     let conduct = match dice.within(0, 10) {
         0..4 => Conduct::Good,
@@ -205,17 +222,17 @@ fn subscription(dice: &mut Dice, customer: usize, quiet_from_ms: u64) -> Subscri
     }
 }
 
-fn rates(dice: &mut Dice, level: u64) -> FailureRates {
+pub(crate) fn rates(dice: &mut Dice, level: u64) -> FailureRates {
     let mut upto = |most: u64| dice.within(0, most * level + 1);
     FailureRates { refused: upto(20), unclear: upto(15), partial: upto(40), latency_ms: 4 + upto(15) }
 }
 
-fn action(dice: &mut Dice) -> Action {
+pub(crate) fn action(dice: &mut Dice) -> Action {
     let which = dice.within(0, 4) as usize;
     let for_ms = dice.within(300, 4_000);
     let back_ms = dice.within(50, 3_000);
     let service = SERVICES[dice.within(0, SERVICES.len() as u64) as usize];
-    match dice.within(0, 17) {
+    match dice.within(0, 23) {
         0 | 1 => Action::KillProcessor { which, back_ms },
         2..5 => Action::PauseProcessor { which, for_ms: dice.within(300, 9_000) },
         5 => Action::StopProcessor { which, back_ms },
@@ -227,6 +244,11 @@ fn action(dice: &mut Dice) -> Action {
         12 => Action::Outage { service, for_ms },
         13 | 14 => Action::Deny { service, for_ms },
         15 => Action::ReplaceStream,
+        16..18 => Action::Operate(Errand::Pause { which, for_ms: dice.within(300, 9_000) }),
+        18..20 => Action::Operate(Errand::HandOver { which }),
+        20 => Action::Operate(Errand::StartAgain { which, back_ms: for_ms }),
+        21 => Action::Operate(Errand::WorkAgain { which, back_ms: for_ms, for_ms: dice.within(200, 2_000) }),
+        22 if dice.often(500) => Action::Operate(Errand::SkipToNewest { which }),
         _ => Action::Cut { which, service, for_ms },
     }
 }

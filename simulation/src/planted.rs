@@ -51,6 +51,34 @@ pub(crate) enum Planted {
     DeniedIsAnswer,
     /// A log that cannot be read for a while says that it is at its end.
     FrozenLag,
+    /// Processes do not look at what operators paused.
+    IgnoredPause,
+    /// A shard's row says that more is settled than is.
+    SettledAhead,
+    /// Of cells: a copy of the catalogue takes rows in whatever order they come.
+    OlderRows,
+    /// Of cells: a copy counts, however old it is.
+    AgelessCopy,
+    /// Of cells: events that one accepted are delivered by the other, too.
+    BothDeliver,
+    /// Of cells: a page without a cell moves the reader's position in it.
+    ForgottenPosition,
+    /// Of cells: a page holds everything that can be read, whatever may still appear before it.
+    NoHorizon,
+}
+
+impl Planted {
+    /// Whether only a run of cells can have it.
+    pub(crate) const fn is_of_cells(self) -> bool {
+        matches!(
+            self,
+            Self::OlderRows
+                | Self::AgelessCopy
+                | Self::BothDeliver
+                | Self::ForgottenPosition
+                | Self::NoHorizon
+        )
+    }
 }
 
 /// How long a process believes in its leases, in milliseconds.

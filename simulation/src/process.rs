@@ -1,9 +1,9 @@
 //! A simulated process: a runtime of its own, which runs, stands still, or dies.
 
 use crate::entropy::{self, Now};
-use crate::plan::STEP_MS;
+use crate::plan::{Errand, STEP_MS};
 use crate::world::{Caller, World};
-use crate::{edge, worker};
+use crate::{edge, operator, worker};
 use parking_lot::Mutex;
 use sluice_ingest::simulation::SimulatedIngest;
 use sluice_processor::Processor;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) enum Role {
     Edge,
     Processor,
+    Operator(Errand),
 }
 
 /// The parts of a process that the simulation looks at.
@@ -52,6 +53,9 @@ impl SimProcess {
         match role {
             Role::Edge => drop(runtime.spawn(edge::main(Arc::clone(world), who, inside.clone()))),
             Role::Processor => drop(runtime.spawn(worker::main(Arc::clone(world), who, inside.clone()))),
+            Role::Operator(errand) => {
+                drop(runtime.spawn(operator::main(Arc::clone(world), who, inside.clone(), errand)));
+            }
         }
         let born_ms = world.now_ms();
         world.tell(|| format!("{role:?} p{who} starts"));

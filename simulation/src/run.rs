@@ -9,7 +9,7 @@ use crate::planted::Planted;
 use crate::process::{Role, SimProcess};
 use crate::world::World;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The first panic of any task.
@@ -28,17 +28,24 @@ pub(crate) struct RunOutcome {
     pub(crate) digest: u64,
 }
 
-struct SimulatedRun {
+pub(crate) struct SimulatedRun {
     world: Arc<World>,
     processes: Vec<SimProcess>,
     /// When a process of which role comes back.
     back: Vec<(u64, Role)>,
+    actions: VecDeque<(u64, Action)>,
     next: u32,
 }
 
 /// Runs a seed to its end.
-#[expect(clippy::print_stderr, reason = "a panic is told at once, should the run itself be what panics")]
 pub(crate) fn run(seed: u64, planted: Option<Planted>) -> RunOutcome {
+    prepare(seed);
+    run_world(&World::new(seed, planted))
+}
+
+/// Sets the thread's time and dice, and lets a panic be a broken promise.
+#[expect(clippy::print_stderr, reason = "a panic is told at once, should the run itself be what panics")]
+pub(crate) fn prepare(seed: u64) {
     entropy::seed(seed);
     entropy::set(Now::At(START_MS));
     std::panic::set_hook(Box::new(|panic| {
@@ -46,21 +53,47 @@ pub(crate) fn run(seed: u64, planted: Option<Planted>) -> RunOutcome {
         eprintln!("{text}");
         PANIC.lock().get_or_insert(text);
     }));
-    run_world(&World::new(seed, planted))
 }
 
 /// Runs a world to its end. Its thread's time and dice are set.
 pub(crate) fn run_world(world: &Arc<World>) -> RunOutcome {
-    let mut run = SimulatedRun { world: Arc::clone(world), processes: Vec::new(), back: Vec::new(), next: 0 };
-    world.tell(|| format!("{:?}", world.plan));
-    (0..world.plan.processors).for_each(|_| run.start(Role::Processor));
-    (0..world.plan.edges).for_each(|_| run.start(Role::Edge));
-    run.go();
-    run.processes.drain(..).for_each(|process| process.kill(world));
-    let trace = world.trace();
-    let digest = trace.iter().fold(world.seed, |sum, line| mixed(sum ^ number_of(line)));
-    let counts = world.ledger.lock().counts.clone();
-    RunOutcome { broken: world.verdict(), trace, counts, digest }
+    let mut run = SimulatedRun::new(world);
+    run.start_all();
+    let mut now_ms = START_MS;
+    while world.verdict().is_none() {
+        now_ms += STEP_MS;
+        run.step(now_ms);
+        let left = run.left(now_ms);
+        if left.as_ref().is_some_and(Vec::is_empty) {
+            world.ledger.lock().check_end(world);
+            break;
+        }
+        if let Some(left) = left.filter(|_| now_ms > world.plan.quiet_from_ms + PATIENCE_MS) {
+            world.broken(EVERY_202, &told(&left));
+        }
+    }
+    run.stop_all();
+    RunOutcome::new(world.seed, world.verdict(), world.trace(), world.ledger.lock().counts.clone())
+}
+
+/// The promise that a run waits for.
+pub(crate) const EVERY_202: &str = "every 202 ends in a 2xx or a dead letter";
+
+/// A few of what is left.
+pub(crate) fn told(left: &[String]) -> String {
+    format!("{} left: {}", left.len(), left.iter().take(6).cloned().collect::<Vec<_>>().join("; "))
+}
+
+impl RunOutcome {
+    pub(crate) fn new(
+        seed: u64,
+        broken: Option<String>,
+        trace: Vec<String>,
+        counts: BTreeMap<&'static str, u64>,
+    ) -> Self {
+        let digest = trace.iter().fold(seed, |sum, line| mixed(sum ^ number_of(line)));
+        Self { broken, trace, counts, digest }
+    }
 }
 
 impl SimulatedRun {
@@ -69,36 +102,48 @@ impl SimulatedRun {
         self.next += 1;
     }
 
-    fn go(&mut self) {
+    /// A run in which nothing is started yet.
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        world.tell(|| format!("{:?}", world.plan));
+        let actions = world.plan.actions.clone().into();
+        Self { world: Arc::clone(world), processes: Vec::new(), back: Vec::new(), actions, next: 0 }
+    }
+
+    pub(crate) fn start_all(&mut self) {
+        (0..self.world.plan.processors).for_each(|_| self.start(Role::Processor));
+        (0..self.world.plan.edges).for_each(|_| self.start(Role::Edge));
+    }
+
+    /// Kills everything; nothing comes back by itself.
+    pub(crate) fn stop_all(&mut self) {
         let world = Arc::clone(&self.world);
-        let mut actions = world.plan.actions.clone().into_iter().peekable();
-        let mut now_ms = START_MS;
-        while world.verdict().is_none() {
-            now_ms += STEP_MS;
-            entropy::set(Now::At(now_ms));
-            world.catch_up();
-            while let Some((_, action)) = actions.next_if(|(at, _)| *at <= now_ms) {
-                self.act(action, now_ms);
-            }
-            self.revive(now_ms);
-            self.processes.iter_mut().for_each(|process| process.run(&world, now_ms));
-            self.check();
-            let quiet = now_ms > world.plan.quiet_from_ms;
-            if quiet && now_ms.is_multiple_of(100) && !world.is_pending() {
-                let left = world.ledger.lock().outstanding(&world);
-                if left.is_empty() {
-                    world.ledger.lock().check_end(&world);
-                    return;
-                }
-                if now_ms > world.plan.quiet_from_ms + PATIENCE_MS {
-                    let how = left.iter().take(6).cloned().collect::<Vec<_>>().join("; ");
-                    world.broken(
-                        "every 202 ends in a 2xx or a dead letter",
-                        &format!("{} left: {how}", left.len()),
-                    );
-                }
-            }
+        self.back.clear();
+        self.processes.drain(..).for_each(|process| process.kill(&world));
+    }
+
+    /// Whether a process of that role runs.
+    pub(crate) fn has(&self, role: Role) -> bool {
+        self.processes.iter().any(|process| process.role == role)
+    }
+
+    /// Lets everything happen up to a time.
+    pub(crate) fn step(&mut self, now_ms: u64) {
+        let world = Arc::clone(&self.world);
+        entropy::set(Now::At(now_ms));
+        world.catch_up();
+        while let Some((_, action)) = self.actions.pop_front_if(|(at, _)| *at <= now_ms) {
+            self.act(action, now_ms);
         }
+        self.revive(now_ms);
+        self.processes.iter_mut().for_each(|process| process.run(&world, now_ms));
+        self.check();
+    }
+
+    /// What stands between now and the end of the run, if that is looked at now.
+    pub(crate) fn left(&self, now_ms: u64) -> Option<Vec<String>> {
+        let world = &self.world;
+        let is_looked_at = now_ms > world.plan.quiet_from_ms && now_ms.is_multiple_of(100);
+        (is_looked_at && !world.is_pending()).then(|| world.ledger.lock().outstanding(world))
     }
 
     /// The nth living process of a role.
@@ -155,6 +200,7 @@ impl SimulatedRun {
                 world.ledger.lock().count("denials");
             }
             Action::ReplaceStream => world.replace_stream(),
+            Action::Operate(errand) => self.start(Role::Operator(errand)),
             Action::Cut { which, .. } => {
                 let Some(at) = self.nth(role, which) else { return };
                 world.cut(Some(self.processes[at].who), action);
@@ -183,6 +229,7 @@ impl SimulatedRun {
             world.broken("nothing panics", &panic);
         }
         world.ledger.lock().check_exclusive(world);
+        world.check_leases();
         for process in &self.processes {
             if let Some(door) = &*process.inside.door.lock()
                 && door.bytes() > BYTES_MAX

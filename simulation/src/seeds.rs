@@ -13,6 +13,9 @@ const STUCK: Duration = Duration::from_secs(120);
 /// So many of the last lines of a trace are printed.
 const TRACE_LINES: usize = 400;
 
+/// Counts whose names end like this are not summed: the largest of all seeds is kept.
+const MOST: &str = "at the most";
+
 #[derive(serde::Deserialize)]
 struct Report {
     broken: Option<String>,
@@ -23,6 +26,9 @@ struct Report {
 fn run_one(seed: u64, arguments: &Arguments) -> std::io::Result<Option<String>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--one", &seed.to_string()]);
+    if arguments.cells {
+        command.arg("--cells");
+    }
     if let Some(planted) = arguments.planted {
         use clap::ValueEnum as _;
         let name = planted.to_possible_value().map(|value| value.get_name().to_owned());
@@ -70,7 +76,11 @@ pub(crate) fn all(arguments: &Arguments) -> ExitCode {
             match report {
                 Some(Report { broken: None, counts }) => {
                     sums.0 += 1;
-                    counts.into_iter().for_each(|(what, count)| *sums.1.entry(what).or_default() += count);
+                    for (what, count) in counts {
+                        let is_most = what.ends_with(MOST);
+                        let sum = sums.1.entry(what).or_default();
+                        *sum = if is_most { count.max(*sum) } else { *sum + count };
+                    }
                 }
                 broken => {
                     if !found.swap(true, Ordering::Relaxed) {
@@ -99,7 +109,8 @@ fn tell(seed: u64, arguments: &Arguments, text: &str, broken: Option<String>) {
     let lines: Vec<&str> = text.lines().collect();
     if arguments.planted.is_none() {
         let skipped = lines.len().saturating_sub(TRACE_LINES);
-        println!("… {skipped} lines before; all of them: sluice-simulation --one {seed}");
+        let cells = if arguments.cells { "--cells " } else { "" };
+        println!("… {skipped} lines before; all of them: sluice-simulation {cells}--one {seed}");
         lines.iter().skip(skipped).for_each(|line| println!("{line}"));
     }
     println!("seed {seed}: {}", broken.unwrap_or_else(|| "it died, or is stuck".into()));

@@ -1,7 +1,8 @@
 //! The event store, the queue, the catalogue, rows and idempotency keys, each
 //! as one process sees it: calls fail, are throttled, lose their answers.
 
-use crate::plan::{Plan, START_MS, Service};
+use crate::cells::CellView;
+use crate::plan::{Plan, START_MS, Service, SubscriptionPlan};
 use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World, sleep_ms, unavailable};
 use async_trait::async_trait;
@@ -9,8 +10,8 @@ use parking_lot::Mutex;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::{BlockCodec, RecordEncoder};
 use sluice_model::{
-    Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId, Delivery, DeliveryId,
-    EventId, Fact, Subscription, SubscriptionId, SubscriptionStatus,
+    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
+    Delivery, DeliveryId, EventId, Fact, Scopes, Subscription, SubscriptionId, SubscriptionStatus,
 };
 use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
 use sluice_ports::event_store::{
@@ -61,47 +62,8 @@ pub(crate) struct Stored {
 
 impl Stored {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let customer = |(n, fan_out): (usize, &u16)| Customer {
-            id: customer_id(n),
-            name: format!("customer {n}"),
-            email: None,
-            status: CustomerStatus::Active,
-            rate_limit_per_second: 1_000_000,
-            fan_out: *fan_out,
-            fan_out_ever: *fan_out,
-            created_at_ms: START_MS - 1_000,
-            updated_at_ms: START_MS - 1_000,
-        };
-        let subscription = |(n, plan): (usize, &crate::plan::SubscriptionPlan)| {
-            let value = plan.kind.map_or("*".to_owned(), |kind| format!("kind.k{kind}"));
-            let subscription = Subscription {
-                id: subscription_id(n),
-                customer: customer_id(plan.customer),
-                version: 1,
-                selector: format!(r#"{{"type":"event_type","value":"{value}"}}"#),
-                webhook_url: format!("https://endpoint{n}.example/hook"),
-                batch: BatchPolicy {
-                    max_events: plan.max_events,
-                    max_bytes: 262_144,
-                    max_wait_ms: plan.max_wait_ms,
-                },
-                retry: RetryPolicy { max_retries: 3, max_delay_s: 2, ..RetryPolicy::default() },
-                ordered: plan.ordered,
-                description: None,
-                status: SubscriptionStatus::Active,
-                secrets: vec![SigningSecret {
-                    text: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
-                    expires_at_ms: None,
-                }],
-                headers: Vec::new(),
-                rate_limit_per_second: None,
-                shape: Default::default(),
-                effective_at_ms: START_MS - 1_000,
-                created_at_ms: START_MS - 1_000,
-                updated_at_ms: START_MS - 1_000,
-            };
-            (1, subscription)
-        };
+        let customer = |(n, fan_out): (usize, &u16)| customer_row(n, *fan_out);
+        let subscription = |(n, plan)| (1, subscription_row(n, plan, START_MS - 1_000));
         Self {
             batches: HashMap::new(),
             facts: HashMap::new(),
@@ -150,6 +112,65 @@ impl Stored {
     }
 }
 
+/// A customer's row.
+pub(crate) fn customer_row(n: usize, fan_out: u16) -> Customer {
+    Customer {
+        id: customer_id(n),
+        name: format!("customer {n}"),
+        email: None,
+        status: CustomerStatus::Active,
+        rate_limit_per_second: 1_000_000,
+        fan_out,
+        fan_out_ever: fan_out,
+        created_at_ms: START_MS - 1_000,
+        updated_at_ms: START_MS - 1_000,
+    }
+}
+
+/// The row of a customer's nth key.
+pub(crate) fn key_row(customer: usize, n: u64) -> ApiKey {
+    let number = (customer as u128) << 32 | u128::from(n);
+    let mut hash = [7; 32];
+    hash[..16].copy_from_slice(&number.to_le_bytes());
+    ApiKey {
+        id: ApiKeyId::from_u128(0x018b_0000_0000_7000_8000_0000_0000_0000 + number),
+        customer: customer_id(customer),
+        hash,
+        hint: format!("key {n}"),
+        created_at_ms: START_MS - 1_000,
+        expires_at_ms: None,
+        revoked_at_ms: None,
+        scopes: Scopes::ALL,
+    }
+}
+
+/// A subscription's row.
+pub(crate) fn subscription_row(n: usize, plan: &SubscriptionPlan, effective_at_ms: u64) -> Subscription {
+    let value = plan.kind.map_or("*".to_owned(), |kind| format!("kind.k{kind}"));
+    Subscription {
+        id: subscription_id(n),
+        customer: customer_id(plan.customer),
+        version: 1,
+        selector: format!(r#"{{"type":"event_type","value":"{value}"}}"#),
+        webhook_url: format!("https://endpoint{n}.example/hook"),
+        batch: BatchPolicy { max_events: plan.max_events, max_bytes: 262_144, max_wait_ms: plan.max_wait_ms },
+        retry: RetryPolicy { max_retries: 3, max_delay_s: 2, ..RetryPolicy::default() },
+        ordered: plan.ordered,
+        description: None,
+        status: SubscriptionStatus::Active,
+        secrets: vec![SigningSecret {
+            text: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
+            expires_at_ms: None,
+        }],
+        headers: Vec::new(),
+        rate_limit_per_second: None,
+        shape: Default::default(),
+        effective_at_ms,
+        created_at_ms: START_MS - 1_000,
+        updated_at_ms: START_MS - 1_000,
+    }
+}
+
 pub(crate) fn customer_id(n: usize) -> CustomerId {
     CustomerId::from_u128(0x018c_0000_0000_7000_8000_0000_0000_0000 + n as u128 * 0x1_0001)
 }
@@ -189,7 +210,7 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         service: Service,
         what: &str,
@@ -383,7 +404,18 @@ impl WorkQueue for SimQueue {
     }
 }
 
-pub(crate) struct SimCatalogue(pub(crate) Seat);
+pub(crate) struct SimCatalogue {
+    seat: Seat,
+    /// What the process sees of the cell's catalogue, where its world is a cell.
+    pub(crate) view: Option<Arc<CellView>>,
+}
+
+impl SimCatalogue {
+    pub(crate) fn new(seat: Seat) -> Self {
+        let view = seat.world.cell.clone().map(|cell| Arc::new(CellView::new(cell)));
+        Self { seat, view }
+    }
+}
 
 #[async_trait]
 impl Catalogue for SimCatalogue {
@@ -392,7 +424,11 @@ impl Catalogue for SimCatalogue {
     }
 
     async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
+        let view = self.view.clone();
         let effect = move |world: &World| {
+            if let Some(view) = view {
+                return view.changes(since);
+            }
             let stored = world.stored.lock();
             let changed = stored.subscriptions.iter().filter(|(at, _)| *at > since.0);
             Changes {
@@ -402,11 +438,14 @@ impl Catalogue for SimCatalogue {
                 ..Changes::default()
             }
         };
-        self.0.ask(Service::Catalogue, "read changes", effect).await
+        self.seat.ask(Service::Catalogue, "read changes", effect).await
     }
 
     async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
         let CatalogueChange::PutSubscription(new) = change else { return Err(CatalogueError::NotFound) };
+        if let Some(cell) = &self.seat.world.cell {
+            return cell.put_subscription(&self.seat, new).await;
+        }
         let effect = move |world: &World| {
             let mut stored = world.stored.lock();
             let revision = stored.revision + 1;
@@ -419,7 +458,7 @@ impl Catalogue for SimCatalogue {
             stored.revision = revision;
             true
         };
-        let made = self.0.ask(Service::Catalogue, "put a subscription", effect).await?;
+        let made = self.seat.ask(Service::Catalogue, "put a subscription", effect).await?;
         if made { Ok(()) } else { Err(CatalogueError::Conflict("another version".into())) }
     }
 }
@@ -479,7 +518,7 @@ impl Rows for SimRows {
     }
 }
 
-/// Keys of repeatable requests, in one process: no client here sends one.
+/// Keys of repeatable requests, in one process: only producers of cells send them.
 #[derive(Default)]
 pub(crate) struct SimKeys(Mutex<HashMap<(CustomerId, KeyHash), (KeyHash, Option<Placed>)>>);
 

@@ -180,7 +180,7 @@ impl StreamShards {
 }
 
 /// Stores a record and lets the ledger know.
-fn store(world: &World, record: &PutRecord) -> ShardId {
+pub(crate) fn store(world: &World, record: &PutRecord) -> ShardId {
     let mut shards = world.shards.lock();
     shards.stored += 1;
     let position = Position::from_lsn(shards.stored);
@@ -214,6 +214,9 @@ fn store(world: &World, record: &PutRecord) -> ShardId {
     let shard = open.expect("every point falls into an open shard");
     let id = shard.info.id.clone();
     world.ledger.lock().stored(world, &batches, stale);
+    if let Some(cell) = &world.cell {
+        cell.stored(record, &batches);
+    }
     let at_ms = world.now_ms();
     shard.records.push(Kept {
         record: StoredRecord { position, bytes: record.bytes.clone(), at_ms },

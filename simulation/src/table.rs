@@ -1,13 +1,17 @@
 //! The lease table: conditional writes whose answers may be lost.
 
 use crate::plan::Service;
+use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
-use sluice_aws::leases::{LeaseOrder, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use sluice_aws::leases::{
+    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written,
+};
 use sluice_aws::log::{ShardInfo, StreamIdentity};
+use sluice_model::clock;
 use sluice_ports::PortError;
 use sluice_ports::log::{Position, ShardId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[derive(Default)]
@@ -16,6 +20,8 @@ pub(crate) struct Table {
     workers: BTreeMap<String, u64>,
     /// The stream that the leases are kept for.
     pub(crate) stream: Option<StreamIdentity>,
+    /// Shards that were left because an operator paused them.
+    pub(crate) left_paused: BTreeSet<ShardId>,
 }
 
 /// The table as one process sees it.
@@ -46,6 +52,17 @@ impl SimTable {
         holds: impl FnOnce(&LeaseRow) -> bool + Send + 'static,
         change: impl FnOnce(&mut LeaseRow, &World) + Send + 'static,
     ) -> Result<Written, PortError> {
+        self.change_and(shard, holds, change, |_, _| ()).await
+    }
+
+    /// [`Self::change`], and what else the table takes note of.
+    async fn change_and(
+        &self,
+        shard: &ShardId,
+        holds: impl FnOnce(&LeaseRow) -> bool + Send + 'static,
+        change: impl FnOnce(&mut LeaseRow, &World) + Send + 'static,
+        note: impl FnOnce(&LeaseRow, &mut Table) + Send + 'static,
+    ) -> Result<Written, PortError> {
         let shard = shard.clone();
         let effect = move |world: &World| {
             let mut table = world.table.lock();
@@ -56,6 +73,8 @@ impl SimTable {
             row.counter += 1;
             world.tally("write units, leases and checkpoints", 1);
             change(row, world);
+            let row = row.clone();
+            note(&row, &mut table);
             Written::Yes
         };
         let called = self.world.call(self.who, Service::Leases, true, effect).await;
@@ -68,7 +87,11 @@ impl LeaseRows for SimTable {
     async fn rows(&self) -> Result<Vec<LeaseTableRow>, PortError> {
         let effect = |world: &World| {
             let table = world.table.lock();
-            let leases = table.leases.values().cloned().map(LeaseTableRow::Lease);
+            let leases = table.leases.values().cloned().map(|mut row| {
+                // The fault that is planted: nobody looks at pauses.
+                row.orders.paused_ms.take_if(|_| world.planted == Some(Planted::IgnoredPause));
+                LeaseTableRow::Lease(row)
+            });
             let workers = table.workers.iter();
             let workers = workers.map(|(name, count)| LeaseTableRow::Worker(name.clone(), *count));
             leases.chain(workers).chain(table.stream.clone().map(LeaseTableRow::Stream)).collect()
@@ -85,6 +108,7 @@ impl LeaseRows for SimTable {
         let row = LeaseRow {
             parents: shard.parents.clone(),
             stream_made_s: Some(stream.made_s()),
+            settled_ms: Some(clock::now_ms()),
             ..LeaseRow::new(shard.id.clone())
         };
         let effect = move |world: &World| {
@@ -104,21 +128,63 @@ impl LeaseRows for SimTable {
         let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} is taken by p{who} from {:?}", row.shard, row.owner));
             world.ledger.lock().count("leases taken");
+            if row.orders.paused_ms.is_some() {
+                world.broken("nobody takes a paused shard", &format!("{} by p{who}", row.shard));
+            }
             row.orders.pinned_to.take_if(|pinned| *pinned != me);
             (row.owner, row.stream_made_s) = (Some(me), Some(made_s));
-            if let TakeFrom::TrimHorizon(_) = from {
-                world.tell(|| format!("{} begins at its oldest record", row.shard));
-                row.checkpoint = Position::START;
+            match from {
+                TakeFrom::Checkpoint => {}
+                TakeFrom::CheckpointWithGap(ms) => row.settled_ms = Some(ms),
+                TakeFrom::TrimHorizon(ms) => {
+                    world.tell(|| format!("{} begins at its oldest record", row.shard));
+                    (row.settled_ms, row.checkpoint) = (Some(ms), Position::START);
+                }
+                TakeFrom::Restart(restart) => {
+                    world.tell(|| format!("{} begins as ordered: {restart:?}", row.shard));
+                    world.restarts(row, restart);
+                    row.skipped = restart.skips(row.checkpoint);
+                    (row.settled_ms, row.checkpoint) = (Some(restart.settled_ms), restart.position);
+                    row.orders.restart = None;
+                }
             }
         };
-        let holds = move |row: &LeaseRow| row.counter == seen.counter && row.orders == seen.orders;
+        let ignores_pauses = self.world.planted == Some(Planted::IgnoredPause);
+        let holds = move |row: &LeaseRow| {
+            row.counter == seen.counter && (row.orders == seen.orders || ignores_pauses)
+        };
         self.change(&row.shard, holds, change).await
     }
 
-    /// Nobody gives orders in the simulation.
-    async fn order(&self, seen: &LeaseRow, _: &LeaseOrder) -> Result<bool, PortError> {
-        self.world.broken("processes give no orders", &seen.shard.to_string());
-        Ok(false)
+    async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<bool, PortError> {
+        let (seen, order) = (seen.clone(), order.clone());
+        let effect = move |world: &World| {
+            let mut table = world.table.lock();
+            let Some(row) = table.leases.get_mut(&seen.shard) else { return false };
+            let is_seen = row.owner == seen.owner;
+            let holds = row.checkpoint != Position::END
+                && match order {
+                    LeaseOrder::Pause { .. } | LeaseOrder::Resume => true,
+                    LeaseOrder::HandOver { .. } => is_seen,
+                    LeaseOrder::Restart(_) => is_seen && row.orders.restart.is_none(),
+                };
+            if !holds {
+                return false;
+            }
+            world.tell(|| format!("ordered for {}: {order:?}", row.shard));
+            match order {
+                LeaseOrder::Pause { now_ms } => drop(row.orders.paused_ms.get_or_insert(now_ms)),
+                LeaseOrder::Resume => row.orders = LeaseOrders::default(),
+                LeaseOrder::HandOver { to } => row.orders.pinned_to = Some(to),
+                LeaseOrder::Restart(restart) => row.orders.restart = Some(restart),
+            }
+            if row.orders.paused_ms.is_none() {
+                table.left_paused.remove(&seen.shard);
+            }
+            true
+        };
+        // Nothing of it is done late: a pause that comes after its resume lasts for ever.
+        self.ask("order", effect).await
     }
 
     async fn renew(
@@ -137,6 +203,9 @@ impl LeaseRows for SimTable {
             }
             row.checkpoint = settled.position;
             row.settled_ms = settled.until_ms.or(row.settled_ms);
+            if world.planted == Some(Planted::SettledAhead) {
+                row.settled_ms = Some(world.now_ms() + 2_000);
+            }
         };
         self.change(shard, holds, change).await
     }
@@ -147,8 +216,16 @@ impl LeaseRows for SimTable {
         let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} is given back by p{who}", row.shard));
             row.owner = None;
+            if row.orders.paused_ms.is_some() {
+                world.ledger.lock().count("shards left because they are paused");
+            }
         };
-        self.change(shard, holds, change).await
+        let left = move |row: &LeaseRow, table: &mut Table| {
+            if row.orders.paused_ms.is_some() {
+                table.left_paused.insert(row.shard.clone());
+            }
+        };
+        self.change_and(shard, holds, change, left).await
     }
 
     async fn reset(
@@ -162,6 +239,7 @@ impl LeaseRows for SimTable {
             world.tell(|| format!("{} belongs to a stream made anew", row.shard));
             (row.owner, row.checkpoint, row.parents) = (None, Position::START, parents);
             row.stream_made_s = Some(made_s);
+            (row.settled_ms, row.skipped, row.orders.restart) = (Some(clock::now_ms()), None, None);
         };
         self.change(&shard.id, move |row| row.counter == counter, change).await
     }

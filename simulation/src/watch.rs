@@ -4,7 +4,7 @@ use crate::plan::Service;
 use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World};
 use sluice_aws::health::DependencyHealth;
-use sluice_ports::log::ShardId;
+use sluice_ports::log::{Position, ShardId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,6 +12,9 @@ use std::sync::Arc;
 const TOLD_WITHIN_MS: u64 = 100;
 /// A lag that is not known anew must grow from this age on.
 const BLIND_MS: u64 = 4_000;
+
+/// How far the clocks of the stream and of processes are apart at the most.
+const CLOCKS_APART_MS: u64 = 500;
 
 /// What is known of all processes.
 #[derive(Default)]
@@ -68,6 +71,11 @@ impl Watch {
         self.read_ms.remove(&(who, shard.clone()));
     }
 
+    /// A process has left a shard, as it does when an operator pauses it: it reads it no more.
+    pub(crate) fn left(&mut self, who: Caller, shard: &ShardId) {
+        self.read_ms.remove(&(who, shard.clone()));
+    }
+
     /// A process has a shard from now on: its lag is not known yet.
     pub(crate) fn granted(&mut self, world: &World, who: Caller, shard: &ShardId) {
         self.read(world, who, shard.clone());
@@ -95,6 +103,36 @@ impl Watch {
             let how =
                 format!("p{who} has not read {shard} for {blind_ms} ms and reports a lag of {lag_ms} ms");
             world.broken("a lag that is not known grows", &how);
+        }
+    }
+}
+
+impl World {
+    /// What the table of leases says, beside what the stream holds: so a shard
+    /// that nobody works, such as a paused one, falls behind for all to see.
+    pub(crate) fn check_leases(&self) {
+        let (shards, table, mut ledger) = (self.shards.lock(), self.table.lock(), self.ledger.lock());
+        for row in table.leases.values() {
+            let Some(shard) = shards.shard_of(row) else { continue };
+            let is_passed = |at: Position| {
+                at <= row.checkpoint || row.skipped.is_some_and(|skip| at > skip.after && at <= skip.until)
+            };
+            let left = shard.records.iter().rev().take_while(|kept| kept.record.position > row.checkpoint);
+            let left = left.filter(|kept| !is_passed(kept.record.position)).last();
+            let Some(oldest) = left.filter(|_| row.checkpoint != Position::START) else { continue };
+            let (arrived_ms, settled_ms) = (oldest.record.at_ms, row.settled_ms.unwrap_or(0));
+            if settled_ms > arrived_ms + CLOCKS_APART_MS {
+                let how = format!("{} to {settled_ms}, though not what arrived at {arrived_ms}", row.shard);
+                self.broken("what arrived before a shard's settled time is settled", &how);
+            }
+            if table.left_paused.contains(&row.shard) && arrived_ms + 1_000 < self.now_ms() {
+                ledger.fell_behind(&row.shard);
+            }
+        }
+        for shard in &table.left_paused {
+            if let Some(who) = ledger.worker_of(self, shard) {
+                self.broken("a paused shard is worked by nobody", &format!("{shard} by p{who}"));
+            }
         }
     }
 }

@@ -67,6 +67,9 @@ impl SimWire {
         let roll = world.roll("endpoint", n as u64) >> 8;
         world.tell(|| format!("webhook to {n}, attempt {attempt}, {} events from {}", ids.len(), ids[0].0));
         world.ledger.lock().posted(world, n, attempt, &ids);
+        if let Some(cell) = &world.cell {
+            cell.posts(n, &ids);
+        }
         let good = world.plan.subscriptions[n].conduct == Conduct::Good;
         sleep_ms(1 + roll % if good { 3 } else { 20 }).await;
         let all = || ids.iter().map(|(id, _)| *id);

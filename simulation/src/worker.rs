@@ -59,6 +59,7 @@ fn processor_config(world: &World) -> ProcessorConfig {
     config.shard.read_wait_ms = 100;
     config.shard.unsettled_events_max = world.plan.unsettled_max;
     config.queue.poll_ms = 200;
+    config.queue.suspended_wait_ms = 500;
     config.shutdown.grace_ms = 200;
     config.shutdown.deadline_ms = 1_000;
     config
@@ -118,6 +119,7 @@ async fn pass_on(
             () = inner.leave.cancelled(), if !leave.is_cancelled() => leave.cancel(),
         }
     }
+    world.watch.lock().left(who, &inner.shard);
     world.tell(|| format!("p{who} has left {}", inner.shard));
 }
 
@@ -132,7 +134,7 @@ async fn tell_lost(health: Arc<DependencyHealth>, inside: Inside) {
 pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     world.watch.lock().starts(who);
     let seat = Seat { world: Arc::clone(&world), who };
-    let catalogue = Arc::new(SimCatalogue(seat.clone()));
+    let catalogue = Arc::new(SimCatalogue::new(seat.clone()));
     let loading = || Directory::load(catalogue.clone(), DirectorySettings::default());
     let (directory, refresher) = patiently(loading).await;
     let background = CancellationToken::new();

@@ -1,6 +1,7 @@
 //! What all simulated processes share: time, dice, the network, the services'
 //! state, and the ledger that judges.
 
+use crate::cells::CellSeat;
 use crate::dice::{mixed, number_of};
 use crate::entropy;
 use crate::ledger::Ledger;
@@ -58,6 +59,8 @@ pub(crate) struct World {
     pub(crate) watch: Mutex<Watch>,
     trace: Mutex<Vec<String>>,
     broken: Mutex<Option<String>>,
+    /// Which cell it is, where there are several.
+    pub(crate) cell: Option<CellSeat>,
     /// When each process last ran.
     alive: Mutex<HashMap<Caller, u64>>,
     pub(crate) shards: Mutex<StreamShards>,
@@ -72,8 +75,19 @@ impl World {
     }
 
     pub(crate) fn with_plan(seed: u64, planted: Option<Planted>, plan: Plan) -> Arc<Self> {
+        Self::in_cell(seed, planted, plan, None)
+    }
+
+    /// A world that is one cell of several.
+    pub(crate) fn in_cell(
+        seed: u64,
+        planted: Option<Planted>,
+        plan: Plan,
+        cell: Option<CellSeat>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             seed,
+            cell,
             planted,
             rolls: Mutex::default(),
             later: Mutex::default(),
@@ -140,7 +154,12 @@ impl World {
             return;
         }
         let now = self.now_ms().saturating_sub(START_MS);
-        self.trace.lock().push(format!("{:>3}.{:03} {}", now / 1000, now % 1000, line()));
+        let cell = self.cell.as_ref().map_or("", CellSeat::name);
+        let line = format!("{:>3}.{:03} {cell}{}", now / 1000, now % 1000, line());
+        match &self.cell {
+            Some(cell) => cell.cells.trace.lock().push(line),
+            None => self.trace.lock().push(line),
+        }
     }
 
     /// A promise was broken: the first time ends the run.

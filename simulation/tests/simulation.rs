@@ -1,6 +1,7 @@
 //! Some seeds of the simulation, each planted fault, and a run that is repeated.
 //! `SLUICE_SIMULATION_SEEDS=5000 cargo test --release -p sluice-simulation --features run` runs
-//! more of them; `SLUICE_SIMULATION_FROM` says where to begin.
+//! more of them, `SLUICE_SIMULATION_CELLS` of those of two cells; `SLUICE_SIMULATION_FROM` says
+//! where to begin.
 
 use std::process::Command;
 
@@ -32,6 +33,9 @@ fn every_promise_is_kept_whatever_fails() {
         "splits",
         "denials",
         "streams replaced",
+        "paused shards that fell behind",
+        "shards handed over",
+        "shards begun elsewhere",
         "first attempts in order of their key",
     ];
     for what in done {
@@ -112,10 +116,80 @@ fn a_lag_that_stands_still_is_found() {
 }
 
 #[test]
+fn a_pause_that_nobody_obeys_is_found() {
+    finds("ignored-pause", 60, "nobody takes a paused shard");
+}
+
+#[test]
+fn a_lag_that_hides_what_is_not_settled_is_found() {
+    finds("settled-ahead", 20, "what arrived before a shard's settled time is settled");
+}
+
+#[test]
+fn every_promise_of_cells_is_kept_whatever_is_cut_off_away_or_lost() {
+    let seeds = number("SLUICE_SIMULATION_CELLS", 60).to_string();
+    let from = number("SLUICE_SIMULATION_FROM", 0).to_string();
+    let (kept, said) = simulate(&["--cells", "--seeds", &seeds, "--from", &from]);
+    assert!(kept, "{said}");
+    let done = [
+        "partitions",
+        "regions away",
+        "regions lost",
+        "events lost with their region",
+        "events of a lost region that were delivered before",
+        "changes lost with their home",
+        "changes undone because their home had moved",
+        "homes moved",
+        "rows copied",
+        "requests refused because a copy is too old",
+        "inbox pages that name a missing cell",
+        "acknowledgements refused while a cell is away",
+        "first attempts in order of their key",
+    ];
+    for what in done {
+        assert!(
+            said.contains(&format!("{what} ")) && !said.contains(&format!("{what} 0")),
+            "no {what}: {said}"
+        );
+    }
+}
+
+fn finds_in_cells(planted: &str, within: u64, promise: &str) {
+    let (found, said) = simulate(&["--cells", "--planted", planted, "--seeds", &within.to_string()]);
+    assert!(found, "{planted} was not found: {said}");
+    assert!(said.contains(promise), "{planted}: {said}");
+}
+
+#[test]
+fn a_copy_of_the_catalogue_that_goes_back_is_found() {
+    finds_in_cells("older-rows", 40, "a copy never goes back");
+}
+
+#[test]
+fn a_copy_that_counts_however_old_it_is_is_found() {
+    finds_in_cells("ageless-copy", 20, "a copy that is too old");
+}
+
+#[test]
+fn an_event_that_two_cells_deliver_is_found() {
+    finds_in_cells("both-deliver", 20, "the cell that accepted an event delivers it, and no other");
+}
+
+#[test]
+fn an_inbox_that_forgets_where_it_was_in_a_missing_cell_is_found() {
+    finds_in_cells("forgotten-position", 20, "every 202 ends in a 2xx or a dead letter, and in the inbox");
+}
+
+#[test]
+fn an_event_that_appears_behind_a_reader_is_found() {
+    finds_in_cells("no-horizon", 20, "a complete inbox is in the order of time");
+}
+
+#[test]
 fn a_seed_repeats_its_run() {
-    for seed in ["1", "2", "3", "4"] {
-        let (one, two) = (simulate(&["--one", seed]), simulate(&["--one", seed]));
+    for arguments in [&["--one", "1"][..], &["--one", "2"], &["--one", "3"], &["--cells", "--one", "1"]] {
+        let (one, two) = (simulate(arguments), simulate(arguments));
         let differs = one.1.lines().zip(two.1.lines()).position(|(one, two)| one != two);
-        assert_eq!(differs.map(|at| one.1.lines().nth(at)), None, "seed {seed}");
+        assert_eq!(differs.map(|at| one.1.lines().nth(at)), None, "{arguments:?}");
     }
 }
