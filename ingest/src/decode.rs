@@ -18,7 +18,7 @@ pub(crate) mod limits {
 use self::incoming::Incoming;
 pub(crate) use self::own_key::{KeyedEvent, hash};
 use crate::lanes::EventChunk;
-use crate::type_checks::{CheckCounts, CheckSession, EventMisfits, TypeChecks};
+use crate::type_checks::{CheckCounts, CheckPlace, CheckSession, EventMisfits, TypeChecks};
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_model::ids::ID_TEXT_LEN;
@@ -109,6 +109,9 @@ pub(crate) struct Decoded<'a> {
     pub left_out: Vec<usize>,
     /// What came of the checks of events with declared types.
     pub checked: CheckCounts,
+    /// Whether the checks are too much work for the place where they were begun:
+    /// the body must be decoded at the desk.
+    pub is_too_much: bool,
 }
 
 impl Decoded<'_> {
@@ -158,7 +161,7 @@ struct Collector<'a, 'c> {
     /// The events to leave out, ascending.
     leave_out: &'c [usize],
     /// Checks events, if the customer declared types.
-    types: Option<&'c TypeChecks>,
+    types: Option<(&'c TypeChecks, CheckPlace)>,
     session: Option<CheckSession<'c>>,
     /// The body's length, from which the envelopes' room is estimated.
     bytes_hint: usize,
@@ -172,7 +175,7 @@ pub(crate) fn decode<'a>(
     context: EnvelopeContext<'_>,
     limits: EventLimits,
     leave_out: &[usize],
-    types: Option<&TypeChecks>,
+    types: Option<(&TypeChecks, CheckPlace)>,
 ) -> Result<Decoded<'a>, EventsBodyError> {
     let mut collector = Collector::new(context, limits, leave_out, types, body.len());
     match form {
@@ -182,7 +185,9 @@ pub(crate) fn decode<'a>(
     if collector.seen == 0 {
         return Err(EventsBodyError::Empty);
     }
-    collector.decoded.checked = collector.session.map(|session| session.counts).unwrap_or_default();
+    if let Some(session) = collector.session {
+        (collector.decoded.checked, collector.decoded.is_too_much) = (session.counts, session.is_too_much);
+    }
     Ok(collector.decoded)
 }
 
@@ -197,7 +202,7 @@ impl<'a, 'c> Collector<'a, 'c> {
         context: EnvelopeContext<'c>,
         limits: EventLimits,
         leave_out: &'c [usize],
-        types: Option<&'c TypeChecks>,
+        types: Option<(&'c TypeChecks, CheckPlace)>,
         body_len: usize,
     ) -> Self {
         let decoded = Decoded {
@@ -209,8 +214,9 @@ impl<'a, 'c> Collector<'a, 'c> {
             keyed: Vec::new(),
             left_out: Vec::new(),
             checked: CheckCounts::default(),
+            is_too_much: false,
         };
-        let session = types.map(TypeChecks::session);
+        let session = types.map(|(types, place)| types.session(place));
         Self {
             context,
             limits,

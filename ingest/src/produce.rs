@@ -21,7 +21,7 @@ use crate::decode::{
     BodyForm, Decoded, EnvelopeContext, EventError, EventLimits, EventsBodyError, LaneChoice, decode, hash,
 };
 use crate::lanes::{ClaimedEvents, Full, LaneBuffers, LaneLimits, PlacedEvents};
-use crate::type_checks::{CheckLimits, TypeChecks};
+use crate::type_checks::{CheckLimits, CheckPlace, TypeChecks};
 use answer::{Ids, Runs};
 use bytes::Bytes;
 use desk::DecodingDesk;
@@ -222,8 +222,17 @@ impl Producer {
         leave_out: &[usize],
         checks: Option<TypeChecks>,
     ) -> Result<DecodedRequest<'a>, ProduceError> {
-        let decode = || self.decode(customer, wishes, body, leave_out, checks);
-        self.work(customer.id(), body.len(), decode).await
+        let place = match DecodingDesk::is_inline(body.len()) {
+            true => CheckPlace::Inline,
+            false => CheckPlace::Desk,
+        };
+        let decode = |place, checks| self.decode(customer, wishes, body, leave_out, (checks, place));
+        let request = self.work(customer.id(), body.len(), || decode(place, checks)).await?;
+        if !request.decoded.is_too_much {
+            return Ok(request);
+        }
+        let checks = request.checks;
+        self.desk.huge_work(customer.id(), || decode(CheckPlace::Desk, checks)).await
     }
 
     fn decode<'a>(
@@ -232,7 +241,7 @@ impl Producer {
         wishes: Wishes<'_>,
         body: &'a [u8],
         leave_out: &[usize],
-        checks: Option<TypeChecks>,
+        (checks, place): (Option<TypeChecks>, CheckPlace),
     ) -> Result<DecodedRequest<'a>, ProduceError> {
         let accepted_at_ms = clock::now_ms();
         let fan_out = customer.fan_out().clamp(1, self.settings.lane_count);
@@ -243,7 +252,8 @@ impl Producer {
             lane: if fan_out == 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % fan_out },
             trace: wishes.trace,
         };
-        let decoded = decode(body, wishes.form, context, self.settings.events, leave_out, checks.as_ref());
+        let types = checks.as_ref().map(|checks| (checks, place));
+        let decoded = decode(body, wishes.form, context, self.settings.events, leave_out, types);
         let mut decoded = decoded.map_err(ProduceError::Body)?;
         decoded.refuse(wishes.refusals);
         Ok(DecodedRequest { decoded, accepted_at_ms, minimal: wishes.minimal, checks })

@@ -15,6 +15,10 @@ use std::sync::Arc;
 /// After so many told misfits of a request, its further events tell one each.
 const REQUEST_MISFITS_MAX: usize = 1000;
 
+/// The most checks that a request's events may need where it runs: a few
+/// milliseconds. Beyond, it is decoded anew beside the runtime's threads.
+const INLINE_CHECKS_MAX: u64 = 200_000;
+
 /// When to send an event again that found its request's checks used up, in seconds.
 const AGAIN_S: u64 = 1;
 
@@ -57,6 +61,15 @@ pub(crate) struct CheckCounts {
     pub unchecked: u64,
 }
 
+/// Where events are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CheckPlace {
+    /// On a thread of the runtime, where little work may be done.
+    Inline,
+    /// At the desk for huge bodies, where there is time.
+    Desk,
+}
+
 /// The declared types of a customer, as they were when a request came.
 #[derive(Debug, Clone)]
 pub(crate) struct TypeChecks {
@@ -68,9 +81,13 @@ pub(crate) struct TypeChecks {
 #[derive(Debug)]
 pub(crate) struct CheckSession<'c> {
     types: &'c TypeChecks,
+    place: CheckPlace,
     checks_left: u64,
     misfits_left: usize,
     pub counts: CheckCounts,
+    /// Whether the checks are too much work for their place. What was decoded is
+    /// worth nothing then.
+    pub is_too_much: bool,
 }
 
 /// Why an event is not known to fit.
@@ -91,9 +108,11 @@ impl TypeChecks {
         customer.declares_types().then(|| Self { state: customer.state(), limits })
     }
 
-    pub(crate) const fn session(&self) -> CheckSession<'_> {
+    pub(crate) const fn session(&self, place: CheckPlace) -> CheckSession<'_> {
         CheckSession {
             types: self,
+            place,
+            is_too_much: false,
             checks_left: self.limits.request_checks_max,
             misfits_left: REQUEST_MISFITS_MAX,
             counts: CheckCounts { fit: 0, refused: 0, unfit: 0, unchecked: 0 },
@@ -105,6 +124,12 @@ impl CheckSession<'_> {
     /// Checks an event's payload. An error refuses the event.
     pub(crate) fn check(&mut self, event_type: &str, payload: &str) -> Result<(), EventError> {
         let Some(declared) = self.types.state.event_type(event_type) else { return Ok(()) };
+        if self.place == CheckPlace::Inline && !declared.is_made() {
+            self.is_too_much = true;
+        }
+        if self.is_too_much {
+            return Ok(());
+        }
         let fault = match self.judge(declared, payload) {
             Ok(()) => {
                 self.counts.fit += 1;
@@ -131,6 +156,11 @@ impl CheckSession<'_> {
         let checks = schema.checks(&payload);
         if checks > limits.event_checks_max {
             return Err(CheckFault::TooMuch(checks));
+        }
+        let spent = limits.request_checks_max - self.checks_left;
+        if self.place == CheckPlace::Inline && spent.saturating_add(checks) > INLINE_CHECKS_MAX {
+            self.is_too_much = true;
+            return Ok(());
         }
         self.checks_left = self.checks_left.checked_sub(checks).ok_or(CheckFault::UsedUp)?;
         // Of an event that is accepted all the same, one misfit is as good as many.

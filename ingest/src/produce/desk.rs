@@ -30,12 +30,22 @@ impl Default for DecodingDesk {
 }
 
 impl DecodingDesk {
+    /// Whether the work that a body of so many bytes makes is done where its request runs.
+    pub(crate) const fn is_inline(bytes: usize) -> bool {
+        bytes <= INLINE_BYTES_MAX
+    }
+
     /// Does the work that a body of so many bytes makes. Cancel safe: the work
     /// is not begun, or done.
     pub(crate) async fn work<T>(&self, customer: CustomerId, bytes: usize, work: impl FnOnce() -> T) -> T {
-        if bytes <= INLINE_BYTES_MAX {
+        if Self::is_inline(bytes) {
             return work();
         }
+        self.huge_work(customer, work).await
+    }
+
+    /// Does work that is too much for where its request runs. Cancel safe as [`Self::work`].
+    pub(crate) async fn huge_work<T>(&self, customer: CustomerId, work: impl FnOnce() -> T) -> T {
         let _own = self.waiting.lock(customer).await;
         // The semaphore is never closed.
         let _turn = self.huge.acquire().await;

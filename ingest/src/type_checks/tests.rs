@@ -6,6 +6,10 @@ const QTY: &str =
     r#"{"type":"object","required":["qty"],"properties":{"qty":{"type":"integer","minimum":1}}}"#;
 
 fn decoded<'a>(body: &'a str, checks: &TypeChecks) -> Decoded<'a> {
+    decoded_at(CheckPlace::Desk, body, checks)
+}
+
+fn decoded_at<'a>(place: CheckPlace, body: &'a str, checks: &TypeChecks) -> Decoded<'a> {
     let limits = EventLimits { event_bytes_max: 100_000, request_events_max: 10_000 };
     let context = EnvelopeContext {
         customer: &[b'c'; 36],
@@ -14,7 +18,7 @@ fn decoded<'a>(body: &'a str, checks: &TypeChecks) -> Decoded<'a> {
         lane: 0,
         trace: None,
     };
-    decode(body.as_bytes(), BodyForm::Json, context, limits, &[], Some(checks)).unwrap()
+    decode(body.as_bytes(), BodyForm::Json, context, limits, &[], Some((checks, place))).unwrap()
 }
 
 fn counts(fit: u64, refused: u64, unfit: u64, unchecked: u64) -> CheckCounts {
@@ -92,4 +96,20 @@ async fn a_stored_schema_that_cannot_be_used_refuses_only_where_it_is_enforced()
     let decoded = decoded(r#"[{"event_type":"a","payload":1},{"event_type":"b","payload":1}]"#, &checks);
     assert_eq!(decoded.checked, counts(0, 1, 0, 1));
     assert!(decoded.rejected[0].1.message.contains("declare it again"));
+}
+
+#[tokio::test]
+async fn much_work_is_left_to_the_desk() {
+    let entry = declaring(&[("list", r#"{"items":{"type":"integer"}}"#, true)]).await;
+    let checks = TypeChecks::of(&entry, CheckLimits::default()).unwrap();
+    let small = r#"{"event_type":"list","payload":[1]}"#;
+    let inline = |body| decoded_at(CheckPlace::Inline, body, &checks);
+    assert!(inline(small).is_too_much, "a schema is compiled at the desk");
+    assert!(!decoded(small, &checks).is_too_much);
+    assert_eq!((inline(small).is_too_much, inline(small).checked), (false, counts(1, 0, 0, 0)));
+    let items = format!(r#"{{"event_type":"list","payload":[{}0]}}"#, "0,".repeat(9000));
+    let many = format!("[{}]", vec![items; 12].join(","));
+    let checks = TypeChecks::of(&entry, CheckLimits::default()).unwrap();
+    assert!(decoded_at(CheckPlace::Inline, &many, &checks).is_too_much);
+    assert_eq!(decoded(&many, &checks).checked, counts(12, 0, 0, 0));
 }

@@ -17,6 +17,12 @@ impl DeclaredType {
         Self { event_type, made: OnceLock::new() }
     }
 
+    /// Whether [`Self::made`] would find what an earlier call made.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        self.made.get().is_some()
+    }
+
     /// What `make` makes of the type. Only the first call for this version of the
     /// type makes it; others wait for that call and share what it made. All calls
     /// of a process must ask for the same `T`.
