@@ -7,11 +7,8 @@ use super::limits::SchemaLimits;
 use super::misfit::Misfit;
 use super::payload::SchemaPayload;
 use super::walk;
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
-
-/// Bytes of the lazily built automaton of a pattern, in each thread that runs it.
-const PATTERN_CACHE_BYTES_MAX: usize = 64 << 10;
+use sluice_validator::{Finding, SchemaValidator};
 
 /// The most checks after which all misfits of a payload are looked for. Of a larger
 /// payload only the first is told: all of them are in memory before any is told.
@@ -20,7 +17,7 @@ const ALL_MISFITS_CHECKS_MAX: u64 = 100_000;
 /// A schema, ready to judge payloads.
 #[derive(Debug)]
 pub struct EventSchema {
-    validator: Validator,
+    validator: SchemaValidator,
     cost: SchemaCost,
 }
 
@@ -56,15 +53,14 @@ impl EventSchema {
             return Vec::new();
         }
         if self.cost.checks(payload) > ALL_MISFITS_CHECKS_MAX {
-            let first = self.validator.validate(value).err();
-            return first.iter().map(told).collect();
+            return self.validator.first_misfit(value).iter().map(told).collect();
         }
-        self.validator.iter_errors(value).take(misfits_max.max(1)).map(|error| told(&error)).collect()
+        self.validator.misfits(value, misfits_max.max(1)).iter().map(told).collect()
     }
 }
 
-fn told(error: &ValidationError<'_>) -> Misfit {
-    Misfit::new(error.instance_path().as_str(), &error.masked_with("the value").to_string())
+fn told(finding: &Finding) -> Misfit {
+    Misfit::new(&finding.pointer, &finding.message)
 }
 
 fn compile(json: &str, limits: &SchemaLimits) -> Result<EventSchema, SchemaFault> {
@@ -76,15 +72,8 @@ fn compile(json: &str, limits: &SchemaLimits) -> Result<EventSchema, SchemaFault
     if let Value::Object(keywords) = &mut schema {
         keywords.remove("$id");
     }
-    let patterns = PatternOptions::regex()
-        .size_limit(limits.pattern_compiled_bytes_max)
-        .dfa_size_limit(PATTERN_CACHE_BYTES_MAX);
-    let options =
-        jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(patterns).offline();
-    let validator = options.build(&schema).map_err(|error| {
-        let pointer = error.instance_path().as_str().to_owned();
-        SchemaFault::at(pointer, error.to_string())
-    })?;
+    let compiled = SchemaValidator::compile(&schema, limits.pattern_compiled_bytes_max);
+    let validator = compiled.map_err(|finding| SchemaFault::at(finding.pointer, finding.message))?;
     Ok(EventSchema { validator, cost })
 }
 

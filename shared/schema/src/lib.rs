@@ -1,6 +1,6 @@
 //! Schemas of event types: JSON Schema 2020-12 over the payloads of events.
 //!
-//! The crate `jsonschema` judges. Before it sees a schema, [`walk`] refuses what
+//! The crate `jsonschema` judges (`sluice_validator`). Before it sees a schema, [`walk`] refuses what
 //! leads out of it or around in a circle, and [`cost`] works out how much work a
 //! value can be at each depth of a payload. So the work of an event is known
 //! before it is done ([`EventSchema::checks`]), whatever the schema is.
@@ -9,6 +9,8 @@ mod compiled;
 mod cost;
 mod deep_stack;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod limits;
 mod misfit;
 mod pattern;
