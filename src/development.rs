@@ -4,7 +4,7 @@ use crate::config::Config;
 use anyhow::Context;
 use sluice_catalogue::directory::Directory;
 use sluice_catalogue::secrets::hash_api_key;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, Scopes, clock};
+use sluice_model::{ApiKey, ApiKeyId, AuditOrigin, Customer, CustomerId, CustomerStatus, Scopes, clock};
 use std::net::SocketAddr;
 
 /// The key of the development customer.
@@ -33,10 +33,13 @@ pub(crate) fn check_addresses(config: &Config) -> anyhow::Result<()> {
 pub(crate) async fn open(directory: &Directory) -> anyhow::Result<()> {
     let now_ms = clock::now_ms();
     if directory.customer(CUSTOMER).is_none() {
-        directory.put_customer(&customer(now_ms)).await.context("make the development customer")?;
+        directory
+            .put_customer(&customer(now_ms), AuditOrigin::SYSTEM)
+            .await
+            .context("make the development customer")?;
     }
     if !directory.key(&hash()).is_some_and(|key| key.is_valid()) {
-        directory.put_key(&key(now_ms)).await.context("make the development key")?;
+        directory.put_key(&key(now_ms), AuditOrigin::SYSTEM).await.context("make the development key")?;
     }
     Ok(())
 }
@@ -45,7 +48,10 @@ pub(crate) async fn open(directory: &Directory) -> anyhow::Result<()> {
 pub(crate) async fn close(directory: &Directory) -> anyhow::Result<()> {
     if directory.key(&hash()).is_some_and(|key| key.is_valid()) {
         tracing::warn!(key = API_KEY, "revoking the key that `up --dev` made: everybody knows it");
-        directory.revoke_key(CUSTOMER, KEY).await.context("revoke the development key")?;
+        directory
+            .revoke_key(CUSTOMER, KEY, AuditOrigin::SYSTEM)
+            .await
+            .context("revoke the development key")?;
     }
     Ok(())
 }

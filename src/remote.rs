@@ -1,6 +1,7 @@
 //! The API from a shell: a command becomes a [`ApiCall`], the call is sent, and
 //! what comes back is shown as a table or as the JSON that it is.
 
+mod audit;
 mod call;
 mod client;
 mod customer;
@@ -95,6 +96,8 @@ pub(crate) enum Remote {
     Replay(CustomerGroup<replay::ReplayCommand>),
     /// Usage by minute, hour or day: accepted, delivered, failed and unmatched events, and bytes
     Usage(UsageGroup),
+    /// The audit log: who changed what, when and from where (admin API; --mine: public API)
+    Audit(AuditGroup),
 }
 
 /// A subject's commands, and whom they talk to.
@@ -128,6 +131,15 @@ pub(crate) struct UsageGroup {
     command: usage::UsageArgs,
 }
 
+/// The one command about the audit log, and whom it talks to.
+#[derive(Debug, Args)]
+pub(crate) struct AuditGroup {
+    #[command(flatten)]
+    connection: ServerOptions,
+    #[command(flatten)]
+    command: audit::AuditArgs,
+}
+
 /// Whose things a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct WhoseOptions {
@@ -156,6 +168,7 @@ pub(crate) fn run(remote: &Remote) -> ExitCode {
         Remote::DeadLetters(group) => (&group.connection, group.whose.call(group.command.call())),
         Remote::Replay(group) => (&group.connection, group.whose.call(group.command.call())),
         Remote::Usage(group) => (&group.connection, group.whose.call(Ok(group.command.call()))),
+        Remote::Audit(group) => (&group.connection, Ok(group.command.call())),
     };
     let (call, client) = match call.and_then(|call| Ok((ApiClient::new(connection, call.side)?, call))) {
         Ok((client, call)) => (call, client),

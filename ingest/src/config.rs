@@ -47,6 +47,8 @@ pub struct IngestConfig {
     pub lanes: LaneConfig,
     /// How events are streamed to readers.
     pub stream: StreamConfig,
+    /// How long the audit log is kept.
+    pub audit: AuditConfig,
 }
 
 impl Default for IngestConfig {
@@ -67,6 +69,7 @@ impl Default for IngestConfig {
             limits: LimitConfig::default(),
             lanes: LaneConfig::default(),
             stream: StreamConfig::default(),
+            audit: AuditConfig::default(),
         }
     }
 }
@@ -275,6 +278,25 @@ impl Default for StreamConfig {
     }
 }
 
+/// How long the audit log is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// Entries older than so many days are deleted.
+    pub keep_days: u32,
+    /// The most entries that are kept. Beyond it the oldest go of the customer and the
+    /// kind of actor that have the most.
+    pub rows_max: u64,
+    /// How often it is looked for entries to delete.
+    pub check_ms: u64,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { keep_days: 90, rows_max: 100_000, check_ms: 3_600_000 }
+    }
+}
+
 impl IngestConfig {
     /// Checks the values.
     ///
@@ -339,6 +361,9 @@ impl IngestConfig {
             ("stream.customer_max", self.stream.customer_max as i128, 0, MIB),
             ("stream.poll_ms", self.stream.poll_ms.into(), 10, HOUR_MS),
             ("stream.heartbeat_ms", self.stream.heartbeat_ms.into(), 10, HOUR_MS),
+            ("audit.keep_days", self.audit.keep_days.into(), 1, 10_000),
+            ("audit.rows_max", self.audit.rows_max.into(), 1, 10_000_000),
+            ("audit.check_ms", self.audit.check_ms.into(), 100, 24 * HOUR_MS),
         ])?;
         if self.tls.cert_file.is_some() != self.tls.key_file.is_some() {
             let problem = "a certificate needs its key, and a key its certificate".to_owned();

@@ -14,6 +14,7 @@ pub(crate) use sweep::{Connections, Registered, Timeouts};
 
 use parking_lot::Mutex;
 use sluice_catalogue::directory::KeyEntry;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::Waker;
@@ -40,6 +41,8 @@ pub(crate) enum HttpProtocol {
 /// What is known of a client's connection.
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
+    /// The address at the other end: behind a proxy, the proxy's.
+    pub(crate) peer: Option<IpAddr>,
     /// Set once the first bytes have told the protocol.
     http2: AtomicBool,
     phase: AtomicU8,
@@ -66,8 +69,9 @@ const BODY_LATE: u8 = 2;
 const KILL: u8 = 4;
 
 impl ClientConnection {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(peer: Option<IpAddr>) -> Self {
         Self {
+            peer,
             http2: AtomicBool::new(false),
             phase: AtomicU8::new(ConnectionPhase::Idle as u8),
             turns: AtomicU32::new(0),

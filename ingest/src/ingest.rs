@@ -3,6 +3,7 @@
 mod assemble;
 
 use crate::appenders::Appenders;
+use crate::audit_trimmer;
 use crate::auth::AdminTokens;
 use crate::config::{IngestConfig, ms};
 use crate::lanes::LaneBuffers;
@@ -109,6 +110,7 @@ pub enum IngestError {
 pub struct BoundIngest {
     config: IngestConfig,
     tls: Option<Arc<Tls>>,
+    directory: Arc<Directory>,
     public: ServedListener,
     admin: ServedListener,
     lanes: Arc<LaneBuffers>,
@@ -124,6 +126,7 @@ impl BoundIngest {
     /// If one of them cannot be bound, or the certificate cannot be used.
     pub fn bind(parts: IngestParts) -> Result<Self, IngestError> {
         let (config, lane_count) = (parts.config.clone(), parts.lanes);
+        let directory = Arc::clone(&parts.directory);
         let tls = Tls::load(&config.tls)?;
         let public = BoundListener::public(&config, tls.as_ref())?;
         let admin = BoundListener::admin(&config, tls.as_ref())?;
@@ -132,6 +135,7 @@ impl BoundIngest {
         Ok(Self {
             config,
             tls,
+            directory,
             public: ServedListener { listener: public, service: public_service },
             admin: ServedListener { listener: admin, service: admin_service },
             lanes,
@@ -177,14 +181,18 @@ impl BoundIngest {
     /// Serves until told to stop; then finishes the requests in flight, for at
     /// most the configured time, and returns.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { config, tls, public, admin, lanes, lane_count: _, occupancy, draining } = self;
+        let Self { config, tls, directory, public, admin, lanes, lane_count: _, occupancy, draining } = self;
         let appenders = Appenders::start(&lanes);
         let certificates = tls.map(|tls| tokio::spawn(tls.keep_fresh(shutdown.clone())));
+        let trimming = tokio::spawn(audit_trimmer::run(directory, config.audit, shutdown.clone()));
         let measured = CancellationToken::new();
         let measuring = tokio::spawn(occupancy.measure(measured.clone()));
         server::run(public, admin, &config.http, shutdown, &draining).await;
         if let Some(Err(error)) = join(certificates).await {
             tracing::error!(%error, "the task that exchanges certificates failed");
+        }
+        if let Err(error) = trimming.await {
+            tracing::error!(%error, "the task that trims the audit log failed");
         }
         measured.cancel();
         if let Err(error) = measuring.await {

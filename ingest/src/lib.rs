@@ -4,6 +4,8 @@
 mod admission;
 mod appenders;
 mod audience;
+mod audit_trimmer;
+mod audited;
 mod auth;
 mod body;
 pub mod config;

@@ -2,6 +2,7 @@
 
 mod field_change;
 mod object;
+mod origin;
 mod query;
 mod range;
 
@@ -16,9 +17,9 @@ use crate::connection::ClientConnection;
 use crate::error::ApiError;
 use crate::media_type::{check_charset, is_media_type};
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -54,6 +55,7 @@ pub(crate) struct PathParams<'p> {
 pub(crate) struct ApiRequest<'a> {
     pub parts: &'a Parts,
     pub params: PathParams<'a>,
+    pub request_id: &'a HeaderValue,
     /// Whom the listener serves that took the request.
     pub audience: Audience,
     pub principal: Principal,

@@ -1,6 +1,7 @@
 //! The table of routes, family by family.
 
 mod account;
+mod audit;
 mod console;
 mod customers;
 mod dead_letters;
@@ -16,7 +17,7 @@ mod system;
 use crate::route::Route;
 
 /// The families; each declares its routes beside its handlers.
-const FAMILIES: [&[Route]; 12] = [
+const FAMILIES: [&[Route]; 13] = [
     produce::ROUTES,
     events::ROUTES,
     stream::ROUTES,
@@ -25,6 +26,7 @@ const FAMILIES: [&[Route]; 12] = [
     dead_letters::ROUTES,
     replays::ROUTES,
     account::ROUTES,
+    audit::ROUTES,
     customers::ROUTES,
     system::ROUTES,
     health::ROUTES,

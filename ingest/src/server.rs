@@ -20,6 +20,7 @@ use http::StatusCode;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -112,7 +113,7 @@ impl Server {
         // Cancel safe: a cancelled `accept` loses no connection.
         while let Some(accepted) = self.stop.run_until_cancelled(tcp.accept()).await {
             match accepted {
-                Ok((stream, _)) => self.take(stream),
+                Ok((stream, peer)) => self.take(stream, peer.ip()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -121,7 +122,7 @@ impl Server {
         }
     }
 
-    fn take(self: &Arc<Self>, stream: TcpStream) {
+    fn take(self: &Arc<Self>, stream: TcpStream, peer: IpAddr) {
         if !self.connections.has_room() {
             self.service.shared.metrics.connection_refused();
             if self.tls.is_none() {
@@ -134,7 +135,7 @@ impl Server {
             tracing::debug!(%error, "a connection broke at once");
             return;
         }
-        let connection = Arc::new(ClientConnection::new());
+        let connection = Arc::new(ClientConnection::new(Some(peer.to_canonical())));
         let registered = self.connections.enter(Arc::clone(&connection));
         let server = Arc::clone(self);
         tokio::spawn(async move { server.serve(stream, connection, registered).await });

@@ -66,7 +66,7 @@ pub(crate) async fn serve(session: Arc<Session>, request: Request<Incoming>) -> 
     let mut reply = match shared.cors.preflight(&parts.method, &parts.headers) {
         Some(reply) => reply,
         None => {
-            let Handled { route, outcome } = handle(&session, &parts, body).await;
+            let Handled { route, outcome } = handle(&session, &parts, &request_id, body).await;
             let reply = outcome.unwrap_or_else(|error| {
                 shared.metrics.refused(error.code());
                 log_refusal(route, &request_id, &error);
@@ -88,7 +88,7 @@ pub(crate) async fn serve(session: Arc<Session>, request: Request<Incoming>) -> 
     Ok(reply)
 }
 
-async fn handle(session: &Session, parts: &Parts, body: Incoming) -> Handled {
+async fn handle(session: &Session, parts: &Parts, request_id: &HeaderValue, body: Incoming) -> Handled {
     let started = Instant::now();
     let Session { service, connection } = session;
     let shared = &*service.shared;
@@ -98,6 +98,7 @@ async fn handle(session: &Session, parts: &Parts, body: Incoming) -> Handled {
                 let request = ApiRequest {
                     parts,
                     params,
+                    request_id,
                     audience: service.audience,
                     principal,
                     connection,

@@ -42,17 +42,23 @@ def types(api):
 
 
 def record(definition):
-    if any(keyword.iskeyword(field.name) for field in definition.fields):
-        raise ValueError(f"{definition.name} has a field that is a keyword of Python")
-    required = [field for field in definition.fields if field.required]
+    # A class cannot have a field whose name is a keyword; its base can, written as a call.
+    keywords = [field for field in definition.fields if keyword.iskeyword(field.name)]
+    if not all(field.required for field in keywords):
+        raise ValueError(f"{definition.name} has an optional field that is a keyword of Python")
+    required = [field for field in definition.fields if field.required and field not in keywords]
     optional = [field for field in definition.fields if not field.required]
     doc = definition.doc or f"`{definition.name}` of the API."
     tag = definition.tag and f'    {definition.tag[0]}: Literal["{definition.tag[1]}"]\n'
     out = []
     base = "TypedDict"
+    if keywords:
+        base = f"_{definition.name}Keywords"
+        named = ", ".join(f'"{field.name}": "{name_of(field.type)}"' for field in keywords)
+        out.append(f'\n\n{base} = TypedDict("{base}", {{{named}}})\n')
     if optional and (required or tag):
-        base = f"_{definition.name}Required"
-        out.append(f"\n\nclass {base}(TypedDict):\n" + (tag or "") + "".join(line(field) for field in required))
+        above, base = base, f"_{definition.name}Required"
+        out.append(f"\n\nclass {base}({above}):\n" + (tag or "") + "".join(line(field) for field in required))
         tag = None
     total = ", total=False" if optional else ""
     out.append(f'\n\nclass {definition.name}({base}{total}):\n    """{wrapped(doc)}"""\n\n')

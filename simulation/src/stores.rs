@@ -10,10 +10,13 @@ use parking_lot::Mutex;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::{BlockCodec, RecordEncoder};
 use sluice_model::{
-    ApiKey, ApiKeyId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter, DeadLetterId,
-    Delivery, DeliveryId, EventId, Fact, Scopes, Subscription, SubscriptionId, SubscriptionStatus,
+    ApiKey, ApiKeyId, AuditEntry, AuditId, Batch, BatchId, Customer, CustomerId, CustomerStatus, DeadLetter,
+    DeadLetterId, Delivery, DeliveryId, EventId, Fact, Scopes, Subscription, SubscriptionId,
+    SubscriptionStatus,
 };
-use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{
+    AuditNote, AuditQuery, AuditRetention, CatalogueChange, CatalogueError, ChangeContext, Changes, Revision,
+};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
@@ -441,7 +444,7 @@ impl Catalogue for SimCatalogue {
         self.seat.ask(Service::Catalogue, "read changes", effect).await
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+    async fn change(&self, change: CatalogueChange, _: ChangeContext) -> Result<(), CatalogueError> {
         let CatalogueChange::PutSubscription(new) = change else { return Err(CatalogueError::NotFound) };
         if let Some(cell) = &self.seat.world.cell {
             return cell.put_subscription(&self.seat, new).await;
@@ -460,6 +463,18 @@ impl Catalogue for SimCatalogue {
         };
         let made = self.seat.ask(Service::Catalogue, "put a subscription", effect).await?;
         if made { Ok(()) } else { Err(CatalogueError::Conflict("another version".into())) }
+    }
+
+    async fn note(&self, _: AuditNote) -> Result<AuditId, CatalogueError> {
+        Err(CatalogueError::NotFound)
+    }
+
+    async fn audit(&self, _: AuditQuery) -> Result<Vec<AuditEntry>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn trim_audit(&self, _: AuditRetention) -> Result<u64, PortError> {
+        Ok(0)
     }
 }
 

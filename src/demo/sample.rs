@@ -7,7 +7,7 @@ use sluice_catalogue::directory::Directory;
 use sluice_catalogue::secrets::{KeyMode, hash_api_key, new_api_key, new_signing_secret};
 use sluice_model::clock::now_ms;
 use sluice_model::{
-    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Scopes,
+    ApiKey, ApiKeyId, AuditOrigin, BatchPolicy, Customer, CustomerId, CustomerStatus, RetryPolicy, Scopes,
     SignatureScheme, Subscription, SubscriptionId, SubscriptionStatus, subscription::SigningSecret,
 };
 use std::collections::BTreeMap;
@@ -89,7 +89,10 @@ impl Sample<'_> {
         };
         customer.rate_limit_per_second = rate;
         customer.updated_at_ms = now_ms();
-        self.directory.put_customer(&customer).await.context("make the sample customer")?;
+        self.directory
+            .put_customer(&customer, AuditOrigin::SYSTEM)
+            .await
+            .context("make the sample customer")?;
         self.state.customer_id = Some(customer.id.to_string());
         let key =
             self.state.api_key.as_deref().and_then(|key| self.directory.key(&hash_api_key(key.as_bytes())));
@@ -106,7 +109,7 @@ impl Sample<'_> {
                 revoked_at_ms: None,
                 scopes: Scopes::ALL,
             };
-            self.directory.put_key(&key).await.context("make the sample key")?;
+            self.directory.put_key(&key, AuditOrigin::SYSTEM).await.context("make the sample key")?;
             self.state.api_key = Some(new.text);
         }
         Ok(())
@@ -138,7 +141,10 @@ impl Sample<'_> {
                 url.clone_into(&mut moved.webhook_url);
                 moved.version += 1;
                 moved.updated_at_ms = now_ms();
-                self.directory.put_subscription(&moved).await.context("move a sample subscription")?;
+                self.directory
+                    .put_subscription(&moved, AuditOrigin::SYSTEM)
+                    .await
+                    .context("move a sample subscription")?;
                 moved.id
             }
             None => {
@@ -146,7 +152,11 @@ impl Sample<'_> {
                 if let Some(events_max) = events_max {
                     new.batch.max_events = events_max;
                 }
-                self.directory.activate(new).await.context("make a sample subscription")?.id
+                self.directory
+                    .activate(new, AuditOrigin::SYSTEM)
+                    .await
+                    .context("make a sample subscription")?
+                    .id
             }
         };
         if let Some(known) = self.state.subscriptions.get_mut(name) {

@@ -19,6 +19,7 @@
     reason = "a failed check is a panic, and a test tells what it saw"
 )]
 
+mod audit;
 mod backup;
 mod clients;
 mod command_line;

@@ -194,7 +194,7 @@ mod tests {
         act: impl Fn(u64, &Arc<ClientConnection>),
     ) -> Option<u64> {
         let connections = Arc::new(Connections::new(1));
-        let connection = Arc::new(ClientConnection::new());
+        let connection = Arc::new(ClientConnection::new(None));
         connection.speaks(protocol);
         let _registered = connections.enter(Arc::clone(&connection));
         let start = Instant::now();
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn room_is_given_once() {
         let connections = Arc::new(Connections::new(1));
-        let first = connections.enter(Arc::new(ClientConnection::new()));
+        let first = connections.enter(Arc::new(ClientConnection::new(None)));
         assert!(!connections.has_room());
         drop(first);
         assert!(connections.has_room());

@@ -5,12 +5,14 @@ mod redrive;
 mod remove;
 mod summary;
 
+use crate::audited::present;
 use crate::describe::parts::{page, query, schema_ref, times};
 use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
 use crate::request::QueryParams;
 use crate::route::{Handler, Root, Route};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sluice_model::clock::rfc3339_string;
 use sluice_model::{DeadLetter, DeadLetterReason, Scopes};
 use sluice_ports::event_store::DeadLetterQuery;
 
@@ -120,6 +122,17 @@ struct DeadLetterFilter {
 }
 
 impl DeadLetterFilter {
+    /// The filter as the audit log tells it.
+    fn told(&self) -> Value {
+        let DeadLetterQuery { since_ms, until_ms, .. } = self.query;
+        present(json!({
+            "workflow_id": self.query.subscription,
+            "since": (since_ms > 0).then(|| rfc3339_string(since_ms)),
+            "until": until_ms.map(rfc3339_string),
+            "reason": self.reason.map(DeadLetterReason::as_str),
+        }))
+    }
+
     /// Whether the filter names one that the store chose.
     fn admits(&self, letter: &DeadLetter) -> bool {
         self.reason.is_none_or(|reason| letter.reason == reason)

@@ -3,6 +3,7 @@
 
 mod account;
 mod api;
+mod audit;
 mod bodies;
 mod connections;
 #[cfg(feature = "console")]

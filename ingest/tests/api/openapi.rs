@@ -246,6 +246,9 @@ async fn every_answer_is_as_it_is_described() {
     described.ask(Public, "GET", "/v1/usage?granularity=minute&group_by=event_type", "").await;
     described.ask(Public, "GET", "/v1/usage?granularity=week", "").await;
     described.ask(Admin, "GET", "/admin/system", "").await;
+    described.ask(Public, "GET", "/v1/audit?order=asc&limit=2", "").await;
+    described.ask(Public, "GET", "/v1/audit?actor=nobody", "").await;
+    described.ask(Admin, "GET", "/admin/audit", "").await;
     described.ask(Public, "DELETE", &path, "").await;
 
     let asked: BTreeSet<_> = described.seen.keys().map(|(name, _)| name.clone()).collect();

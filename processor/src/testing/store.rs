@@ -4,10 +4,13 @@ use crate::commit::CommitStores;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_model::{
-    Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery, DeliveryId, EventId, Fact,
-    Lane, Subscription, SubscriptionId,
+    AuditEntry, AuditId, Batch, BatchId, Customer, CustomerId, DeadLetter, DeadLetterId, Delivery,
+    DeliveryId, EventId, Fact, Lane, Subscription, SubscriptionId,
 };
-use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{
+    AuditNote, AuditQuery, AuditRetention, Catalogue, CatalogueChange, CatalogueError, ChangeContext,
+    Changes, Revision,
+};
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
@@ -498,7 +501,7 @@ impl Catalogue for Memory {
         })
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+    async fn change(&self, change: CatalogueChange, _: ChangeContext) -> Result<(), CatalogueError> {
         match change {
             CatalogueChange::PutCustomer(customer) => self.set_customer(customer),
             CatalogueChange::PutKey(_)
@@ -520,6 +523,18 @@ impl Catalogue for Memory {
             }),
         }
         Ok(())
+    }
+
+    async fn note(&self, _: AuditNote) -> Result<AuditId, CatalogueError> {
+        Err(CatalogueError::NotFound)
+    }
+
+    async fn audit(&self, _: AuditQuery) -> Result<Vec<AuditEntry>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn trim_audit(&self, _: AuditRetention) -> Result<u64, PortError> {
+        Ok(0)
     }
 }
 

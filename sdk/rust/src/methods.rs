@@ -40,6 +40,20 @@ impl Client {
         self.core.call(Method::GET, "/readyz", None::<&()>, None::<&()>).await
     }
 
+    /// Who changed the customer's things, when and from where.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_audit(&self, query: &types::ListAuditQuery) -> Result<types::AuditPage, SdkError> {
+        self.core.call(Method::GET, "/v1/audit", Some(query), None::<&()>).await
+    }
+
+    /// Who changed the customer's things, when and from where: every item of every page.
+    #[must_use]
+    pub fn iterate_audit(&self, query: &types::ListAuditQuery) -> Pages<types::AuditEntry> {
+        Pages::new(self.core.clone(), "/v1/audit", query, "audit")
+    }
+
     /// Delete the dead letters that a filter names.
     ///
     /// # Errors
@@ -344,6 +358,20 @@ impl Client {
 }
 
 impl Admin {
+    /// Who changed what, when and from where.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_all_audit(&self, query: &types::ListAllAuditQuery) -> Result<types::AuditPage, SdkError> {
+        self.core.call(Method::GET, "/admin/audit", Some(query), None::<&()>).await
+    }
+
+    /// Who changed what, when and from where: every item of every page.
+    #[must_use]
+    pub fn iterate_all_audit(&self, query: &types::ListAllAuditQuery) -> Pages<types::AuditEntry> {
+        Pages::new(self.core.clone(), "/admin/audit", query, "audit")
+    }
+
     /// All customers, the oldest first.
     ///
     /// # Errors
@@ -380,6 +408,20 @@ impl Admin {
     /// As [`SdkError`] tells.
     pub async fn patch_customer(&self, customer_id: &str, body: &types::CustomerChange) -> Result<types::Customer, SdkError> {
         self.core.call(Method::PATCH, &format!("/admin/customers/{}", segment(customer_id)), None::<&()>, Some(body)).await
+    }
+
+    /// Who changed the customer's things, when and from where.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn list_audit(&self, customer_id: &str, query: &types::ListAuditQuery) -> Result<types::AuditPage, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/audit", segment(customer_id)), Some(query), None::<&()>).await
+    }
+
+    /// Who changed the customer's things, when and from where: every item of every page.
+    #[must_use]
+    pub fn iterate_audit(&self, customer_id: &str, query: &types::ListAuditQuery) -> Pages<types::AuditEntry> {
+        Pages::new(self.core.clone(), &format!("/admin/customers/{}/audit", segment(customer_id)), query, "audit")
     }
 
     /// Delete the dead letters that a filter names.

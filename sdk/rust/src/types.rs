@@ -164,6 +164,214 @@ pub struct Attempts {
     pub deliveries: Vec<Attempt>,
 }
 
+/// `AuditActor` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditActor {
+    /// `key_id` of the API.
+    #[serde(default)]
+    pub key_id: Option<String>,
+    /// `kind` of the API.
+    pub kind: AuditActorKind,
+}
+
+/// `AuditActorKind` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum AuditActorKind {
+    /// `admin`
+    Admin,
+    /// `key`
+    Key,
+    /// `system`
+    System,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl AuditActorKind {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Admin => "admin",
+            Self::Key => "key",
+            Self::System => "system",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for AuditActorKind {
+    fn from(value: String) -> Self {
+        match &*value {
+            "admin" => Self::Admin,
+            "key" => Self::Key,
+            "system" => Self::System,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<AuditActorKind> for String {
+    fn from(value: AuditActorKind) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for AuditActorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `AuditChange` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditChange {
+    /// The value since; null if it has none, or is secret.
+    pub after: Value,
+    /// The value before; null if it had none, or is secret. A long one is cut.
+    pub before: Value,
+    /// `field` of the API.
+    pub field: String,
+    /// Whether the values are secret, and so are not here.
+    pub secret: bool,
+}
+
+/// `AuditEntry` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// `action` of the API.
+    pub action: ListAuditAction,
+    /// `actor` of the API.
+    pub actor: AuditActor,
+    /// `at` of the API.
+    pub at: String,
+    /// `audit_id` of the API.
+    pub audit_id: String,
+    /// `changes` of the API.
+    pub changes: Vec<AuditChange>,
+    /// `customer_id` of the API.
+    #[serde(default)]
+    pub customer_id: Option<String>,
+    /// What else there is to say: an object with a filter, or with counts.
+    pub details: Value,
+    /// The code of the error that it failed with.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// `from` of the API.
+    #[serde(default)]
+    pub from: Option<AuditSource>,
+    /// `begun`: not known to have ended; none, a part or all of it was done.
+    pub outcome: AuditEntryOutcome,
+    /// `subject` of the API.
+    pub subject: AuditSubject,
+}
+
+/// `begun`: not known to have ended; none, a part or all of it was done.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum AuditEntryOutcome {
+    /// `begun`
+    Begun,
+    /// `done`
+    Done,
+    /// `failed`
+    Failed,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl AuditEntryOutcome {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for AuditEntryOutcome {
+    fn from(value: String) -> Self {
+        match &*value {
+            "begun" => Self::Begun,
+            "done" => Self::Done,
+            "failed" => Self::Failed,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<AuditEntryOutcome> for String {
+    fn from(value: AuditEntryOutcome) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for AuditEntryOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `AuditPage` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// `audit` of the API.
+    pub audit: Vec<AuditEntry>,
+    /// `cursor` of the API.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `has_more` of the API.
+    pub has_more: bool,
+}
+
+/// `AuditSource` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditSource {
+    /// At the other end of the socket: behind a proxy, the proxy's.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// The beginning of `X-Forwarded-For`, which anyone may claim.
+    #[serde(default)]
+    pub forwarded_for: Option<String>,
+    /// `request_id` of the API.
+    pub request_id: String,
+    /// `user_agent` of the API.
+    #[serde(default)]
+    pub user_agent: Option<String>,
+}
+
+/// `AuditSubject` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditSubject {
+    /// `customer_id` of the API.
+    #[serde(default)]
+    pub customer_id: Option<String>,
+    /// `dead_letter_id` of the API.
+    #[serde(default)]
+    pub dead_letter_id: Option<String>,
+    /// `event_type` of the API.
+    #[serde(default)]
+    pub event_type: Option<String>,
+    /// `key_id` of the API.
+    #[serde(default)]
+    pub key_id: Option<String>,
+    /// `replay_id` of the API.
+    #[serde(default)]
+    pub replay_id: Option<String>,
+    /// `workflow_id` of the API.
+    #[serde(default)]
+    pub workflow_id: Option<String>,
+}
+
 /// `BatchPolicy` of the API.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BatchPolicy {
@@ -833,54 +1041,6 @@ pub struct Health {
     pub status: String,
 }
 
-/// `InboxOrder` of the API.
-/// It is open: a value that this version does not know is `Other`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-#[non_exhaustive]
-pub enum InboxOrder {
-    /// `asc`
-    Asc,
-    /// `desc`
-    Desc,
-    /// A value that this version does not know.
-    Other(String),
-}
-
-impl InboxOrder {
-    /// The value as the API writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Asc => "asc",
-            Self::Desc => "desc",
-            Self::Other(value) => value,
-        }
-    }
-}
-
-impl From<String> for InboxOrder {
-    fn from(value: String) -> Self {
-        match &*value {
-            "asc" => Self::Asc,
-            "desc" => Self::Desc,
-            _ => Self::Other(value),
-        }
-    }
-}
-
-impl From<InboxOrder> for String {
-    fn from(value: InboxOrder) -> Self {
-        value.as_str().to_owned()
-    }
-}
-
-impl fmt::Display for InboxOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// `InboxPage` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InboxPage {
@@ -1035,6 +1195,214 @@ pub struct KeyWithText {
 pub struct Keys {
     /// `keys` of the API.
     pub keys: Vec<Key>,
+}
+
+/// `ListAuditAction` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum ListAuditAction {
+    /// `customer.created`
+    CustomerCreated,
+    /// `customer.updated`
+    CustomerUpdated,
+    /// `key.created`
+    KeyCreated,
+    /// `key.revoked`
+    KeyRevoked,
+    /// `subscription.created`
+    SubscriptionCreated,
+    /// `subscription.updated`
+    SubscriptionUpdated,
+    /// `subscription.enabled`
+    SubscriptionEnabled,
+    /// `subscription.disabled`
+    SubscriptionDisabled,
+    /// `subscription.secret_rotated`
+    SubscriptionSecretRotated,
+    /// `subscription.deleted`
+    SubscriptionDeleted,
+    /// `event_type.created`
+    EventTypeCreated,
+    /// `event_type.updated`
+    EventTypeUpdated,
+    /// `event_type.deleted`
+    EventTypeDeleted,
+    /// `dead_letters.redriven`
+    DeadLettersRedriven,
+    /// `dead_letters.deleted`
+    DeadLettersDeleted,
+    /// `replay.created`
+    ReplayCreated,
+    /// `replay.cancelled`
+    ReplayCancelled,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl ListAuditAction {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::CustomerCreated => "customer.created",
+            Self::CustomerUpdated => "customer.updated",
+            Self::KeyCreated => "key.created",
+            Self::KeyRevoked => "key.revoked",
+            Self::SubscriptionCreated => "subscription.created",
+            Self::SubscriptionUpdated => "subscription.updated",
+            Self::SubscriptionEnabled => "subscription.enabled",
+            Self::SubscriptionDisabled => "subscription.disabled",
+            Self::SubscriptionSecretRotated => "subscription.secret_rotated",
+            Self::SubscriptionDeleted => "subscription.deleted",
+            Self::EventTypeCreated => "event_type.created",
+            Self::EventTypeUpdated => "event_type.updated",
+            Self::EventTypeDeleted => "event_type.deleted",
+            Self::DeadLettersRedriven => "dead_letters.redriven",
+            Self::DeadLettersDeleted => "dead_letters.deleted",
+            Self::ReplayCreated => "replay.created",
+            Self::ReplayCancelled => "replay.cancelled",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for ListAuditAction {
+    fn from(value: String) -> Self {
+        match &*value {
+            "customer.created" => Self::CustomerCreated,
+            "customer.updated" => Self::CustomerUpdated,
+            "key.created" => Self::KeyCreated,
+            "key.revoked" => Self::KeyRevoked,
+            "subscription.created" => Self::SubscriptionCreated,
+            "subscription.updated" => Self::SubscriptionUpdated,
+            "subscription.enabled" => Self::SubscriptionEnabled,
+            "subscription.disabled" => Self::SubscriptionDisabled,
+            "subscription.secret_rotated" => Self::SubscriptionSecretRotated,
+            "subscription.deleted" => Self::SubscriptionDeleted,
+            "event_type.created" => Self::EventTypeCreated,
+            "event_type.updated" => Self::EventTypeUpdated,
+            "event_type.deleted" => Self::EventTypeDeleted,
+            "dead_letters.redriven" => Self::DeadLettersRedriven,
+            "dead_letters.deleted" => Self::DeadLettersDeleted,
+            "replay.created" => Self::ReplayCreated,
+            "replay.cancelled" => Self::ReplayCancelled,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<ListAuditAction> for String {
+    fn from(value: ListAuditAction) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for ListAuditAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `ListAuditActor` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum ListAuditActor {
+    /// `admin`
+    Admin,
+    /// `key`
+    Key,
+    /// `system`
+    System,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl ListAuditActor {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Admin => "admin",
+            Self::Key => "key",
+            Self::System => "system",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for ListAuditActor {
+    fn from(value: String) -> Self {
+        match &*value {
+            "admin" => Self::Admin,
+            "key" => Self::Key,
+            "system" => Self::System,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<ListAuditActor> for String {
+    fn from(value: ListAuditActor) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for ListAuditActor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `ListAuditOrder` of the API.
+/// It is open: a value that this version does not know is `Other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum ListAuditOrder {
+    /// `asc`
+    Asc,
+    /// `desc`
+    Desc,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl ListAuditOrder {
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Asc => "asc",
+            Self::Desc => "desc",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+impl From<String> for ListAuditOrder {
+    fn from(value: String) -> Self {
+        match &*value {
+            "asc" => Self::Asc,
+            "desc" => Self::Desc,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<ListAuditOrder> for String {
+    fn from(value: ListAuditOrder) -> Self {
+        value.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for ListAuditOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// `Me` of the API.
@@ -2640,6 +3008,35 @@ impl fmt::Display for WebhookBody {
     }
 }
 
+/// What `list_audit` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListAuditQuery {
+    /// Of this action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ListAuditAction>,
+    /// By this kind of actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<ListAuditActor>,
+    /// By this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// `desc`: the newest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<ListAuditOrder>,
+    /// From then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page of the same query ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
 /// What `delete_dead_letters` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DeleteDeadLettersQuery {
@@ -2725,7 +3122,7 @@ pub struct InboxQuery {
     pub tag: Option<String>,
     /// Which come first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<InboxOrder>,
+    pub order: Option<ListAuditOrder>,
     /// From then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
@@ -2785,6 +3182,38 @@ pub struct UsageQuery {
     /// By what the counts are told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_by: Option<UsageGroupBy>,
+}
+
+/// What `list_all_audit` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ListAllAuditQuery {
+    /// About this customer's things.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
+    /// Of this action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ListAuditAction>,
+    /// By this kind of actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<ListAuditActor>,
+    /// By this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// `desc`: the newest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<ListAuditOrder>,
+    /// From then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where a page of the same query ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// What `list_customers` may be asked for.

@@ -30,6 +30,16 @@ export abstract class ClientMethods {
     return this.call({ method: "GET", path: "/readyz" });
   }
 
+  /** Who changed the customer's things, when and from where. */
+  listAudit(query: types.ListAuditQuery = {}): Promise<types.AuditPage> {
+    return this.call({ method: "GET", path: "/v1/audit", query });
+  }
+
+  /** Who changed the customer's things, when and from where: every item of every page. */
+  iterateAudit(query: Omit<types.ListAuditQuery, "cursor"> = {}): AsyncGenerator<types.AuditEntry, void, undefined> {
+    return this.pages("/v1/audit", query, "audit");
+  }
+
   /** Delete the dead letters that a filter names. */
   deleteDeadLetters(query: types.DeleteDeadLettersQuery = {}): Promise<types.DeletedMany> {
     return this.call({ method: "DELETE", path: "/v1/dead-letters", query });
@@ -231,6 +241,16 @@ export abstract class AdminMethods {
   protected abstract call<T>(request: CallRequest): Promise<T>;
   protected abstract pages<T>(path: string, query: object, items: string): AsyncGenerator<T, void, undefined>;
 
+  /** Who changed what, when and from where. */
+  listAllAudit(query: types.ListAllAuditQuery = {}): Promise<types.AuditPage> {
+    return this.call({ method: "GET", path: "/admin/audit", query });
+  }
+
+  /** Who changed what, when and from where: every item of every page. */
+  iterateAllAudit(query: Omit<types.ListAllAuditQuery, "cursor"> = {}): AsyncGenerator<types.AuditEntry, void, undefined> {
+    return this.pages("/admin/audit", query, "audit");
+  }
+
   /** All customers, the oldest first. */
   listCustomers(query: types.ListCustomersQuery = {}): Promise<types.CustomerPage> {
     return this.call({ method: "GET", path: "/admin/customers", query });
@@ -254,6 +274,16 @@ export abstract class AdminMethods {
   /** Change a customer; what is absent stays. */
   patchCustomer(customerId: string, body: types.CustomerChange): Promise<types.Customer> {
     return this.call({ method: "PATCH", path: `/admin/customers/${segment(customerId)}`, body });
+  }
+
+  /** Who changed the customer's things, when and from where. */
+  listAudit(customerId: string, query: types.ListAuditQuery = {}): Promise<types.AuditPage> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/audit`, query });
+  }
+
+  /** Who changed the customer's things, when and from where: every item of every page. */
+  iterateAudit(customerId: string, query: Omit<types.ListAuditQuery, "cursor"> = {}): AsyncGenerator<types.AuditEntry, void, undefined> {
+    return this.pages(`/admin/customers/${segment(customerId)}/audit`, query, "audit");
   }
 
   /** Delete the dead letters that a filter names. */

@@ -64,6 +64,74 @@ export interface Attempts {
   deliveries: Attempt[];
 }
 
+/** `AuditActor` of the API. */
+export interface AuditActor {
+  key_id: string | null;
+  kind: AuditActorKind;
+}
+
+/** `AuditActorKind` of the API. */
+export type AuditActorKind = "admin" | "key" | "system" | Unknown;
+
+/** `AuditChange` of the API. */
+export interface AuditChange {
+  /** The value since; null if it has none, or is secret. */
+  after: unknown;
+  /** The value before; null if it had none, or is secret. A long one is cut. */
+  before: unknown;
+  field: string;
+  /** Whether the values are secret, and so are not here. */
+  secret: boolean;
+}
+
+/** `AuditEntry` of the API. */
+export interface AuditEntry {
+  action: ListAuditAction;
+  actor: AuditActor;
+  at: string;
+  audit_id: string;
+  changes: AuditChange[];
+  customer_id: string | null;
+  /** What else there is to say: an object with a filter, or with counts. */
+  details: unknown;
+  /** The code of the error that it failed with. */
+  error: string | null;
+  from: AuditSource | null;
+  /** `begun`: not known to have ended; none, a part or all of it was done. */
+  outcome: AuditEntryOutcome;
+  subject: AuditSubject;
+}
+
+/** `begun`: not known to have ended; none, a part or all of it was done. */
+export type AuditEntryOutcome = "begun" | "done" | "failed" | Unknown;
+
+/** `AuditPage` of the API. */
+export interface AuditPage {
+  audit: AuditEntry[];
+  cursor: string | null;
+  has_more: boolean;
+}
+
+/** `AuditSource` of the API. */
+export interface AuditSource {
+  /** At the other end of the socket: behind a proxy, the proxy's. */
+  address: string | null;
+  /** The beginning of `X-Forwarded-For`, which anyone may claim. */
+  forwarded_for: string | null;
+  request_id: string;
+  user_agent: string | null;
+}
+
+/** `AuditSubject` of the API. */
+export interface AuditSubject {
+  customer_id: string | null;
+  dead_letter_id: string | null;
+  event_type: string | null;
+  key_id: string | null;
+  replay_id: string | null;
+  workflow_id: string | null;
+}
+
 /** `BatchPolicy` of the API. */
 export interface BatchPolicy {
   max_bytes?: number | null;
@@ -289,9 +357,6 @@ export interface Health {
   status: string;
 }
 
-/** `InboxOrder` of the API. */
-export type InboxOrder = "asc" | "desc" | Unknown;
-
 /** `InboxPage` of the API. */
 export interface InboxPage {
   cursor: string | null;
@@ -355,6 +420,15 @@ export interface KeyWithText {
 export interface Keys {
   keys: Key[];
 }
+
+/** `ListAuditAction` of the API. */
+export type ListAuditAction = "customer.created" | "customer.updated" | "key.created" | "key.revoked" | "subscription.created" | "subscription.updated" | "subscription.enabled" | "subscription.disabled" | "subscription.secret_rotated" | "subscription.deleted" | "event_type.created" | "event_type.updated" | "event_type.deleted" | "dead_letters.redriven" | "dead_letters.deleted" | "replay.created" | "replay.cancelled" | Unknown;
+
+/** `ListAuditActor` of the API. */
+export type ListAuditActor = "admin" | "key" | "system" | Unknown;
+
+/** `ListAuditOrder` of the API. */
+export type ListAuditOrder = "asc" | "desc" | Unknown;
 
 /** `Me` of the API. */
 export interface Me {
@@ -823,6 +897,26 @@ export interface UsagePeriod {
 /** An array of events; or one event a webhook, without an array around it. */
 export type WebhookBody = "array" | "single" | Unknown;
 
+/** What `listAudit` may be asked for. */
+export interface ListAuditQuery {
+  /** Of this action. */
+  action?: ListAuditAction;
+  /** By this kind of actor. */
+  actor?: ListAuditActor;
+  /** By this key. */
+  key_id?: string;
+  /** `desc`: the newest first. */
+  order?: ListAuditOrder;
+  /** From then on. */
+  start_time?: string;
+  /** Until then. */
+  end_time?: string;
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page of the same query ended. */
+  cursor?: string;
+}
+
 /** What `deleteDeadLetters` may be asked for. */
 export interface DeleteDeadLettersQuery {
   /** Of this subscription. */
@@ -882,7 +976,7 @@ export interface InboxQuery {
   /** With this tag. */
   tag?: string;
   /** Which come first. */
-  order?: InboxOrder;
+  order?: ListAuditOrder;
   /** From then on. */
   start_time?: string;
   /** Until then. */
@@ -925,6 +1019,28 @@ export interface UsageQuery {
   granularity?: UsageGranularity;
   /** By what the counts are told apart. */
   group_by?: UsageGroupBy;
+}
+
+/** What `listAllAudit` may be asked for. */
+export interface ListAllAuditQuery {
+  /** About this customer's things. */
+  customer_id?: string;
+  /** Of this action. */
+  action?: ListAuditAction;
+  /** By this kind of actor. */
+  actor?: ListAuditActor;
+  /** By this key. */
+  key_id?: string;
+  /** `desc`: the newest first. */
+  order?: ListAuditOrder;
+  /** From then on. */
+  start_time?: string;
+  /** Until then. */
+  end_time?: string;
+  /** The most entries of a page. */
+  limit?: number;
+  /** Where a page of the same query ended. */
+  cursor?: string;
 }
 
 /** What `listCustomers` may be asked for. */

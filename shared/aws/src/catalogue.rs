@@ -6,8 +6,10 @@
 //! asks for what changed since a revision never misses an earlier change that
 //! commits later. The catalogue changes seldom; reading locks nothing.
 //!
-//! The rules of a change are `sluice_catalogue::change`'s.
+//! The rules of a change are `sluice_catalogue::change`'s, and those of its entry in
+//! the audit log `sluice_catalogue::audit`'s.
 
+mod audit;
 mod errors;
 mod login;
 
@@ -15,9 +17,14 @@ use super::config::AwsConfig;
 use async_trait::async_trait;
 use errors::{is_login_refused, port_error};
 use login::PostgresLogin;
+use sluice_catalogue::audit as rules;
 use sluice_catalogue::change::{self, owner, row_key};
 use sluice_catalogue::row::{CatalogueRow, CatalogueRowKey, RowSlot, StoredRow};
-use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
+use sluice_model::{AuditEntry, AuditId};
+use sluice_ports::catalogue::{
+    AuditNote, AuditQuery, AuditRetention, Catalogue, CatalogueChange, CatalogueError, ChangeContext,
+    Changes, Revision,
+};
 use sluice_ports::{FailureClass, PortError};
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -25,6 +32,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Acquire as _, PgConnection, Postgres, Row as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,6 +49,7 @@ fn migrations() -> Migrator {
     let versions = [
         ("rows", include_str!("catalogue/migrations/0001_rows.sql")),
         ("event types", include_str!("catalogue/migrations/0002_event_types.sql")),
+        ("audit", include_str!("catalogue/migrations/0003_audit.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -53,6 +62,8 @@ fn migrations() -> Migrator {
 pub struct PostgresCatalogue {
     pool: PgPool,
     login: Arc<PostgresLogin>,
+    /// Whether the schema was seen to be of this version or a later one.
+    schema_is_new: Arc<AtomicBool>,
 }
 
 impl PostgresCatalogue {
@@ -72,7 +83,7 @@ impl PostgresCatalogue {
                 Box::pin(async move { Ok(is_current) })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, login })
+        Ok(Self { pool, login, schema_is_new: Arc::default() })
     }
 
     /// A connection. If the server refuses the login, it is read again, since
@@ -128,16 +139,30 @@ impl PostgresCatalogue {
         Ok((before as usize) < migrations().iter().count())
     }
 
+    /// Makes a schema of its own that is as the first `versions` of the schema made it.
+    #[cfg(test)]
+    pub(crate) async fn make_old(&self, schema: &str, versions: usize) {
+        let mut connection = self.pool.acquire().await.expect("a connection");
+        let make = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+        sqlx::raw_sql(make).execute(&mut *connection).await.expect("a new schema");
+        let old = migrations().iter().take(versions).cloned().collect();
+        Migrator::with_migrations(old).run(&mut *connection).await.expect("the old schema");
+    }
+
     /// Ends its connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    async fn change_now(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+    async fn change_now(
+        &self,
+        change: CatalogueChange,
+        context: &ChangeContext,
+    ) -> Result<(), CatalogueError> {
         let port = |error: sqlx::Error| port_error("change the catalogue", &error);
         let mut connection = self.connection("change the catalogue").await?;
         let mut transaction = connection.begin().await.map_err(port)?;
-        let changed = make(&mut transaction, change).await?;
+        let changed = make(&mut transaction, change, context).await?;
         if changed {
             transaction.commit().await.map_err(port)?;
         } else {
@@ -145,6 +170,40 @@ impl PostgresCatalogue {
         }
         Ok(())
     }
+
+    async fn note_now(&self, note: AuditNote) -> Result<AuditId, CatalogueError> {
+        let port = |error: sqlx::Error| port_error("write the audit log", &error);
+        let mut connection = self.connection("write the audit log").await?;
+        let mut transaction = connection.begin().await.map_err(port)?;
+        lock(&mut transaction).await?;
+        let id = audit::put_note(&mut transaction, note).await?;
+        transaction.commit().await.map_err(port)?;
+        Ok(id)
+    }
+
+    /// Refuses to read a schema that is older than this program, which could not
+    /// make a change. Asked until it was seen once.
+    async fn check_schema(&self, connection: &mut PgConnection) -> Result<(), PortError> {
+        if !self.schema_is_new.load(Ordering::Relaxed) {
+            audit::check_schema(connection).await?;
+            self.schema_is_new.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Locks the revision: from here on the transaction is alone with its changes.
+async fn lock(connection: &mut PgConnection) -> Result<i64, PortError> {
+    sqlx::query("SELECT revision FROM catalogue_revision FOR UPDATE")
+        .fetch_one(connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| port_error("change the catalogue", &error))
+}
+
+/// Ends what takes too long.
+async fn within<T, E: From<PortError>>(what: &str, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    tokio::time::timeout(CALL_WITHIN, call).await.unwrap_or_else(|_elapsed| Err(silent(what).into()))
 }
 
 fn silent(what: &str) -> PortError {
@@ -152,21 +211,21 @@ fn silent(what: &str) -> PortError {
 }
 
 /// Makes a change inside a transaction; says whether anything changed.
-async fn make(connection: &mut PgConnection, change: CatalogueChange) -> Result<bool, CatalogueError> {
+async fn make(
+    connection: &mut PgConnection,
+    change: CatalogueChange,
+    context: &ChangeContext,
+) -> Result<bool, CatalogueError> {
     let port = |error: sqlx::Error| port_error("change the catalogue", &error);
-    // From here on the transaction is alone with its changes.
-    let revision: i64 = sqlx::query("SELECT revision FROM catalogue_revision FOR UPDATE")
-        .fetch_one(&mut *connection)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(port)?;
+    let revision = lock(connection).await?;
     if let Some(owner) = owner(&change)
         && row(connection, (RowSlot::Customer, owner.to_bytes())).await?.is_none()
     {
         return Err(CatalogueError::NotFound);
     }
     let old = row(connection, row_key(&change)).await?;
-    let Some(new) = change::apply(change, old)? else { return Ok(false) };
+    let Some(new) = change::apply(change, old.clone())? else { return Ok(false) };
+    let draft = rules::draft(old.as_ref(), &new, context);
     let stored = StoredRow::new(&new, revision as u64 + 1);
     put(connection, &stored, &new).await?;
     sqlx::query("UPDATE catalogue_revision SET revision = $1")
@@ -174,6 +233,10 @@ async fn make(connection: &mut PgConnection, change: CatalogueChange) -> Result<
         .execute(&mut *connection)
         .await
         .map_err(port)?;
+    if let Some(draft) = draft {
+        let id = audit::next_id(connection).await?;
+        audit::put(connection, &rules::made(id, draft, &context.origin)).await?;
+    }
     Ok(true)
 }
 
@@ -245,6 +308,7 @@ impl Catalogue for PostgresCatalogue {
         let what = "read the catalogue's changes";
         let found = async {
             let mut connection = self.connection(what).await?;
+            self.check_schema(&mut connection).await?;
             // One statement, so one snapshot; each change leaves a row of its revision.
             let found = sqlx::query(
                 "SELECT slot, id, revision, body FROM catalogue_rows WHERE revision > $1 ORDER BY revision",
@@ -253,7 +317,7 @@ impl Catalogue for PostgresCatalogue {
             .fetch_all(&mut *connection);
             found.await.map_err(|error| port_error(what, &error))
         };
-        let found = tokio::time::timeout(CALL_WITHIN, found).await.map_err(|_elapsed| silent(what))??;
+        let found = within(what, found).await?;
         let mut changes = Changes { revision: since, ..Changes::default() };
         for row in &found {
             let revision: i64 = row.try_get(2).map_err(|error| port_error("read the catalogue", &error))?;
@@ -263,9 +327,37 @@ impl Catalogue for PostgresCatalogue {
         Ok(changes)
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+    async fn change(&self, change: CatalogueChange, context: ChangeContext) -> Result<(), CatalogueError> {
         // A change that is dropped here may or may not have been made.
-        let changed = tokio::time::timeout(CALL_WITHIN, self.change_now(change)).await;
-        changed.unwrap_or_else(|_elapsed| Err(silent("change the catalogue").into()))
+        within("change the catalogue", self.change_now(change, &context)).await
+    }
+
+    async fn note(&self, note: AuditNote) -> Result<AuditId, CatalogueError> {
+        within("write the audit log", self.note_now(note)).await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, PortError> {
+        let what = "read the audit log";
+        let read = async {
+            let mut connection = self.connection(what).await?;
+            audit::read(&mut connection, &query).await
+        };
+        within(what, read).await
+    }
+
+    async fn trim_audit(&self, retention: AuditRetention) -> Result<u64, PortError> {
+        let what = "trim the audit log";
+        let trimmed = async {
+            let port = |error: sqlx::Error| port_error(what, &error);
+            let mut connection = self.connection(what).await?;
+            let mut transaction = connection.begin().await.map_err(port)?;
+            if !audit::may_trim(&mut transaction).await? {
+                return Ok(0);
+            }
+            let removed = audit::remove_old(&mut transaction, &retention).await?;
+            transaction.commit().await.map_err(port)?;
+            Ok(removed)
+        };
+        within(what, trimmed).await
     }
 }

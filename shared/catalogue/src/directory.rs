@@ -57,6 +57,8 @@ pub struct Directory {
     /// All changes made before this time are known; in nanoseconds since `started`.
     as_of_ns: AtomicU64,
     refreshes: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+    /// Changes that this process asked for, each with at most one entry in the audit log.
+    audited: AtomicU64,
 }
 
 impl Directory {
@@ -78,6 +80,7 @@ impl Directory {
             started: Instant::now(),
             as_of_ns: AtomicU64::new(0),
             refreshes,
+            audited: AtomicU64::new(0),
         });
         directory.poll().await?;
         Ok((Arc::clone(&directory), Refresher::new(directory, requests)))
@@ -87,6 +90,12 @@ impl Directory {
     #[must_use]
     pub fn catalogue(&self) -> &Arc<dyn Catalogue> {
         &self.catalogue
+    }
+
+    /// How many changes this process made that may have left an entry in the audit log.
+    #[must_use]
+    pub fn audited_changes(&self) -> u64 {
+        self.audited.load(Ordering::Relaxed)
     }
 
     /// A customer.

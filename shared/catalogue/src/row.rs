@@ -2,7 +2,7 @@
 
 use crate::secrets::sha256;
 use serde::{Deserialize, Serialize};
-use sluice_model::{ApiKey, Customer, CustomerId, EventType, Subscription, SubscriptionId};
+use sluice_model::{ApiKey, AuditEntry, Customer, CustomerId, EventType, Subscription, SubscriptionId};
 use sluice_ports::catalogue::Changes;
 
 /// The kinds of rows. A subscription or an event type and the mark of its deletion
@@ -17,10 +17,12 @@ pub enum RowSlot {
     Subscription,
     /// An event type, deleted or not.
     EventType,
+    /// An entry of the audit log; on the embedded engine only.
+    Audit,
 }
 
 impl RowSlot {
-    const ALL: [Self; 4] = [Self::Customer, Self::Key, Self::Subscription, Self::EventType];
+    const ALL: [Self; 5] = [Self::Customer, Self::Key, Self::Subscription, Self::EventType, Self::Audit];
 
     /// The slot's name in the database.
     #[must_use]
@@ -30,6 +32,7 @@ impl RowSlot {
             Self::Key => "key",
             Self::Subscription => "subscription",
             Self::EventType => "event_type",
+            Self::Audit => "audit",
         }
     }
 
@@ -47,6 +50,7 @@ impl RowSlot {
             Self::Key => b'k',
             Self::Subscription => b's',
             Self::EventType => b't',
+            Self::Audit => b'a',
         }
     }
 
@@ -94,6 +98,8 @@ pub enum CatalogueRow {
         /// Its name.
         name: String,
     },
+    /// An entry of the audit log.
+    Audit(Box<AuditEntry>),
 }
 
 impl CatalogueRow {
@@ -108,6 +114,7 @@ impl CatalogueRow {
             Self::EventType(EventType { customer, name, .. }) | Self::DeletedEventType { customer, name } => {
                 (RowSlot::EventType, event_type_id(*customer, name))
             }
+            Self::Audit(entry) => (RowSlot::Audit, entry.id.to_bytes()),
         }
     }
 
@@ -116,11 +123,15 @@ impl CatalogueRow {
     pub const fn is_tombstone(&self) -> bool {
         match self {
             Self::DeletedSubscription { .. } | Self::DeletedEventType { .. } => true,
-            Self::Customer(_) | Self::Key(_) | Self::Subscription(_) | Self::EventType(_) => false,
+            Self::Customer(_)
+            | Self::Key(_)
+            | Self::Subscription(_)
+            | Self::EventType(_)
+            | Self::Audit(_) => false,
         }
     }
 
-    /// Adds the row to a reader's changes.
+    /// Adds the row to a reader's changes. Entries of the audit log are read otherwise.
     pub fn add_to(self, changes: &mut Changes) {
         match self {
             Self::Customer(customer) => changes.customers.push(customer),
@@ -129,6 +140,7 @@ impl CatalogueRow {
             Self::DeletedSubscription { customer, id } => changes.deleted_subscriptions.push((customer, id)),
             Self::EventType(event_type) => changes.event_types.push(event_type),
             Self::DeletedEventType { customer, name } => changes.deleted_event_types.push((customer, name)),
+            Self::Audit(_) => {}
         }
     }
 }

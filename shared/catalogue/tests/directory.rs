@@ -3,7 +3,7 @@
 
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_embedded::catalogue::SqliteCatalogue;
-use sluice_model::{Customer, CustomerStatus, EventType, Subscription, SubscriptionId};
+use sluice_model::{AuditOrigin, Customer, CustomerStatus, EventType, Subscription, SubscriptionId};
 use sluice_ports::catalogue::CatalogueError;
 use sluice_ports::catalogue::contract::Sample;
 use sluice_ports::{Catalogue, PortError};
@@ -33,17 +33,20 @@ async fn a_change_is_known_when_it_answers() {
     let running = running().await;
     let directory = &running.directory;
     let sample = Sample::new(1);
-    directory.put_customer(&sample.customer).await.unwrap();
-    directory.put_key(&sample.key).await.unwrap();
-    directory.put_subscription(&sample.subscription).await.unwrap();
+    directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
+    directory.put_key(&sample.key, AuditOrigin::SYSTEM).await.unwrap();
+    directory.put_subscription(&sample.subscription, AuditOrigin::SYSTEM).await.unwrap();
     let entry = directory.customer(sample.customer.id).unwrap();
     assert_eq!(*entry.state().subscription(sample.subscription.id).unwrap().as_ref(), sample.subscription);
     let key = directory.key(&sample.key.hash).unwrap();
     assert!(Arc::ptr_eq(key.customer(), &entry));
     assert!(key.is_valid());
-    directory.revoke_key(sample.customer.id, sample.key.id).await.unwrap();
+    directory.revoke_key(sample.customer.id, sample.key.id, AuditOrigin::SYSTEM).await.unwrap();
     assert!(!key.is_valid());
-    directory.delete_subscription(sample.customer.id, sample.subscription.id).await.unwrap();
+    directory
+        .delete_subscription(sample.customer.id, sample.subscription.id, AuditOrigin::SYSTEM)
+        .await
+        .unwrap();
     assert!(entry.state().subscriptions.is_empty());
 }
 
@@ -52,10 +55,10 @@ async fn what_is_made_of_an_event_type_is_made_once_a_version() {
     let running = running().await;
     let directory = &running.directory;
     let sample = Sample::new(1);
-    directory.put_customer(&sample.customer).await.unwrap();
+    directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
     let entry = directory.customer(sample.customer.id).unwrap();
     assert!(!entry.declares_types());
-    directory.put_event_type(&sample.event_type).await.unwrap();
+    directory.put_event_type(&sample.event_type, AuditOrigin::SYSTEM).await.unwrap();
     assert!(entry.declares_types());
     let made = || {
         let state = entry.state();
@@ -64,12 +67,12 @@ async fn what_is_made_of_an_event_type_is_made_once_a_version() {
     };
     let first = made();
     // Another change of the customer leaves it as it is.
-    directory.put_key(&sample.key).await.unwrap();
+    directory.put_key(&sample.key, AuditOrigin::SYSTEM).await.unwrap();
     assert!(Arc::ptr_eq(&first, &made()));
     let changed = EventType { enforce: false, ..sample.event_type.clone() };
-    directory.put_event_type(&changed).await.unwrap();
+    directory.put_event_type(&changed, AuditOrigin::SYSTEM).await.unwrap();
     assert_eq!((first.0, made().0), (true, false));
-    directory.delete_event_type(sample.customer.id, "order.created").await.unwrap();
+    directory.delete_event_type(sample.customer.id, "order.created", AuditOrigin::SYSTEM).await.unwrap();
     assert!(!entry.declares_types() && entry.state().event_type("order.created").is_none());
 }
 
@@ -95,11 +98,11 @@ async fn entry_and_limiter_outlive_changes() {
     let running = running().await;
     let directory = &running.directory;
     let customer = Customer { rate_limit_per_second: 10_000, ..Sample::new(1).customer };
-    directory.put_customer(&customer).await.unwrap();
+    directory.put_customer(&customer, AuditOrigin::SYSTEM).await.unwrap();
     let entry = directory.customer(customer.id).unwrap();
     entry.limiter().take(10_000, 5).unwrap();
     let suspended = Customer { status: CustomerStatus::Suspended, fan_out: 4, ..customer };
-    directory.put_customer(&suspended).await.unwrap();
+    directory.put_customer(&suspended, AuditOrigin::SYSTEM).await.unwrap();
     assert!(entry.limiter().take(10_000, 5).is_err());
     assert_eq!((entry.is_active(), entry.fan_out()), (false, 4));
     assert!(Arc::ptr_eq(&entry, &directory.customer(entry.id()).unwrap()));
@@ -111,11 +114,11 @@ async fn only_customers_that_changed_have_a_new_revision() {
     let directory = &running.directory;
     let (one, two) = (Sample::new(1), Sample::new(2));
     for sample in [&one, &two] {
-        directory.put_customer(&sample.customer).await.unwrap();
+        directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
     }
     let revision = |sample: &Sample| directory.customer(sample.customer.id).unwrap().state().revision;
     let (before_one, before_two) = (revision(&one), revision(&two));
-    directory.put_subscription(&one.subscription).await.unwrap();
+    directory.put_subscription(&one.subscription, AuditOrigin::SYSTEM).await.unwrap();
     assert!(revision(&one) > before_one);
     assert_eq!(revision(&two), before_two);
 }
@@ -125,13 +128,13 @@ async fn an_activated_subscription_was_known_before_it_counts_and_counts_before_
     let running = running().await;
     let directory = &running.directory;
     let sample = Sample::new(1);
-    directory.put_customer(&sample.customer).await.unwrap();
+    directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
     let all: Vec<_> = (0..200u64)
         .map(|n| {
             let directory = Arc::clone(directory);
             let wanted = Subscription { id: SubscriptionId::new(n), ..sample.subscription.clone() };
             tokio::spawn(async move {
-                let active = directory.activate(wanted).await.unwrap();
+                let active = directory.activate(wanted, AuditOrigin::SYSTEM).await.unwrap();
                 assert!(sluice_model::clock::now_ms() >= active.effective_at_ms);
                 let state = directory.customer(active.customer).unwrap().state();
                 assert_eq!(state.subscription(active.id).unwrap().as_ref(), &active);
@@ -150,7 +153,7 @@ async fn refresh_fails_once_nobody_refreshes() {
     let (directory, refresher) =
         Directory::load(Arc::new(catalogue), DirectorySettings::default()).await.unwrap();
     drop(refresher);
-    let refused = directory.put_customer(&Sample::new(1).customer).await;
+    let refused = directory.put_customer(&Sample::new(1).customer, AuditOrigin::SYSTEM).await;
     assert!(matches!(refused, Err(CatalogueError::Port(PortError::Closed { .. }))));
 }
 

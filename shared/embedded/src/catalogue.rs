@@ -11,6 +11,7 @@
 //! synced, committed (`synchronous = FULL`) and then answered. Changes that
 //! wait meanwhile share the next sync.
 
+mod audit;
 mod database;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -21,14 +22,18 @@ mod writer;
 
 use async_trait::async_trait;
 use opening::Opening;
+use sluice_model::{AuditEntry, AuditId};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{
+    AuditNote, AuditQuery, AuditRetention, Catalogue, CatalogueChange, CatalogueError, ChangeContext,
+    Changes, Revision,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use writer::CatalogueRequest;
+use writer::{CatalogueRequest, WantedChange};
 
 /// Requests that may wait for the one writer.
 const REQUESTS_MAX: usize = 1024;
@@ -110,6 +115,12 @@ impl SqliteCatalogue {
         self.ask("closing the catalogue", CatalogueRequest::Close { reply }, answer).await?
     }
 
+    async fn want(&self, change: WantedChange) -> Result<Option<AuditId>, CatalogueError> {
+        let (reply, answer) = oneshot::channel();
+        let request = CatalogueRequest::Change { change: Box::new(change), reply };
+        self.ask("changing the catalogue", request, answer).await?
+    }
+
     async fn ask<T>(
         &self,
         what: &str,
@@ -138,14 +149,23 @@ impl Catalogue for SqliteCatalogue {
             .await?
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+    async fn change(&self, change: CatalogueChange, context: ChangeContext) -> Result<(), CatalogueError> {
+        self.want(WantedChange::Row(change, context)).await.map(|_id| ())
+    }
+
+    async fn note(&self, note: AuditNote) -> Result<AuditId, CatalogueError> {
+        let id = self.want(WantedChange::Note(note)).await?;
+        Ok(id.expect("a note has an entry"))
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, PortError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(
-            "changing the catalogue",
-            CatalogueRequest::Change { change: Box::new(change), reply },
-            answer,
-        )
-        .await?
+        self.ask("reading the audit log", CatalogueRequest::Audit { query, reply }, answer).await?
+    }
+
+    async fn trim_audit(&self, retention: AuditRetention) -> Result<u64, PortError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask("trimming the audit log", CatalogueRequest::Trim { retention, reply }, answer).await?
     }
 }
 

@@ -152,6 +152,10 @@ random_id!(
     /// A dead letter.
     DeadLetterId
 );
+random_id!(
+    /// An entry of the audit log.
+    AuditId
+);
 
 id!(
     /// An event; see the module's head for what its bits say.

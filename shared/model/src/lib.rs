@@ -3,6 +3,7 @@
 //! limiter, trace context.
 
 pub mod attempt;
+pub mod audit;
 pub mod batch;
 pub mod clock;
 pub mod config;
@@ -20,12 +21,15 @@ pub mod trace;
 pub mod wire;
 
 pub use attempt::AttemptRecord;
+pub use audit::{AuditAction, AuditActor, AuditDraft, AuditEntry, AuditOrigin, AuditOutcome};
 pub use batch::{Batch, Claim, EventMeta};
 pub use customer::{ApiKey, Customer, CustomerStatus};
 pub use delivery::{DeadLetter, DeadLetterReason, Delivery, EventRef, Fact, LastAttempt};
 pub use event_set::{EventSet, Run};
 pub use event_type::EventType;
-pub use ids::{ApiKeyId, BatchId, CustomerId, DeadLetterId, DeliveryId, EventId, Lane, SubscriptionId};
+pub use ids::{
+    ApiKeyId, AuditId, BatchId, CustomerId, DeadLetterId, DeliveryId, EventId, Lane, SubscriptionId,
+};
 pub use scope::{Scope, Scopes};
 pub use subscription::{
     BatchPolicy, ClientErrors, DisabledReason, RetryPolicy, SignatureScheme, Subscription, SubscriptionStatus,

@@ -1,11 +1,15 @@
-//! The catalogue: customers, their keys, their subscriptions and the types of their events.
+//! The catalogue: customers, their keys, their subscriptions and the types of their events, and
+//! the log of who changed what.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
 use super::PortError;
 use async_trait::async_trait;
-use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, EventType, Subscription, SubscriptionId};
+use sluice_model::{
+    ApiKey, ApiKeyId, AuditDraft, AuditEntry, AuditId, AuditOrigin, AuditOutcome, Customer, CustomerId,
+    EventType, Subscription, SubscriptionId,
+};
 use std::time::Duration;
 
 /// A number that every change of the catalogue raises.
@@ -82,9 +86,79 @@ pub enum CatalogueChange {
     },
 }
 
-/// Customers, keys, subscriptions and event types, with a revision to poll.
+/// Who asks for a change, and what of it a store cannot see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeContext {
+    /// Who asks, and from where.
+    pub origin: AuditOrigin,
+    /// The fields that change and whose values are secret: a store has them sealed,
+    /// and cannot compare them.
+    pub secret_fields: Vec<String>,
+}
+
+impl ChangeContext {
+    /// A change by the product itself, of nothing secret.
+    pub const SYSTEM: Self = Self { origin: AuditOrigin::SYSTEM, secret_fields: Vec::new() };
+}
+
+impl From<AuditOrigin> for ChangeContext {
+    fn from(origin: AuditOrigin) -> Self {
+        Self { origin, secret_fields: Vec::new() }
+    }
+}
+
+/// An entry of the audit log about a change outside of the catalogue.
+#[derive(Debug, Clone)]
+pub enum AuditNote {
+    /// The change begins.
+    Begin(AuditDraft, AuditOrigin),
+    /// The change ended.
+    End {
+        /// The entry of its beginning.
+        id: AuditId,
+        /// How it ended.
+        outcome: AuditOutcome,
+        /// The code of the error that it failed with.
+        error: Option<String>,
+        /// What to add to the entry's details.
+        details: serde_json::Map<String, serde_json::Value>,
+    },
+}
+
+/// Which entries of the audit log are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Those about this customer.
+    pub customer: Option<CustomerId>,
+    /// Those from this one on.
+    pub from: AuditId,
+    /// Those before this one.
+    pub until: AuditId,
+    /// Whether the newest come first.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// How long entries of the audit log are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditRetention {
+    /// Those before this one are deleted.
+    pub from: AuditId,
+    /// The most that are kept.
+    pub rows_max: u64,
+    /// The most that one call deletes.
+    pub step: u64,
+}
+
+/// Customers, keys, subscriptions and event types, with a revision to poll, and the
+/// audit log.
 ///
 /// - **Durability**: a change is durable when it answers.
+/// - **Audit**: a change and its entry in the audit log are made together or not at
+///   all. Ids of entries ascend in the order in which changes become visible, so
+///   who reads on from the last id misses none. A change that alters no field
+///   that the log names leaves no entry.
 /// - **Order**: `changes` never shows a change without all before it.
 /// - **Versions**: `put_subscription` is conditional on the version before;
 ///   it and `put_customer` insert where there is none.
@@ -97,50 +171,64 @@ pub trait Catalogue: Send + Sync + 'static {
     /// All that changed after `since`.
     async fn changes(&self, since: Revision) -> Result<Changes, PortError>;
 
-    /// Makes a change.
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError>;
+    /// Makes a change, with its entry in the audit log.
+    async fn change(&self, change: CatalogueChange, context: ChangeContext) -> Result<(), CatalogueError>;
 
-    /// Stores a customer, new or changed.
+    /// Adds an entry about a change outside of the catalogue, or its end; returns
+    /// the entry's id. An end whose entry is gone is `NotFound`.
+    async fn note(&self, note: AuditNote) -> Result<AuditId, CatalogueError>;
+
+    /// Entries of the audit log.
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, PortError>;
+
+    /// Deletes entries that are not to be kept, up to a step of them; returns how
+    /// many. Of those that are too many, those go first whose customer and kind of
+    /// actor have the most, the oldest first: nobody's flood of changes pushes
+    /// entries about others out, nor the operators' about its own things.
+    async fn trim_audit(&self, retention: AuditRetention) -> Result<u64, PortError>;
+
+    /// As the product itself: stores a customer, new or changed.
     async fn put_customer(&self, customer: &Customer) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutCustomer(customer.clone())).await
+        self.change(CatalogueChange::PutCustomer(customer.clone()), ChangeContext::SYSTEM).await
     }
 
-    /// Stores a key, new or changed.
+    /// As the product itself: stores a key, new or changed.
     async fn put_key(&self, key: &ApiKey) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutKey(key.clone())).await
+        self.change(CatalogueChange::PutKey(key.clone()), ChangeContext::SYSTEM).await
     }
 
-    /// Revokes a customer's key.
+    /// As the product itself: revokes a customer's key.
     async fn revoke_key(
         &self,
         customer: CustomerId,
         key: ApiKeyId,
         now_ms: u64,
     ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::RevokeKey { customer, key, now_ms }).await
+        self.change(CatalogueChange::RevokeKey { customer, key, now_ms }, ChangeContext::SYSTEM).await
     }
 
-    /// Stores a subscription whose version is one above the stored one's (1 where there is none).
+    /// As the product itself: stores a subscription whose version is one above the stored one's (1 where there is none).
     async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutSubscription(subscription.clone())).await
+        self.change(CatalogueChange::PutSubscription(subscription.clone()), ChangeContext::SYSTEM).await
     }
 
-    /// Deletes a subscription of a customer.
+    /// As the product itself: deletes a subscription of a customer.
     async fn delete_subscription(
         &self,
         customer: CustomerId,
         id: SubscriptionId,
     ) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::DeleteSubscription { customer, id }).await
+        self.change(CatalogueChange::DeleteSubscription { customer, id }, ChangeContext::SYSTEM).await
     }
 
-    /// Declares an event type of a customer, or replaces it.
+    /// As the product itself: declares an event type of a customer, or replaces it.
     async fn put_event_type(&self, event_type: &EventType) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::PutEventType(event_type.clone())).await
+        self.change(CatalogueChange::PutEventType(event_type.clone()), ChangeContext::SYSTEM).await
     }
 
-    /// Deletes an event type of a customer.
+    /// As the product itself: deletes an event type of a customer.
     async fn delete_event_type(&self, customer: CustomerId, name: &str) -> Result<(), CatalogueError> {
-        self.change(CatalogueChange::DeleteEventType { customer, name: name.to_owned() }).await
+        let change = CatalogueChange::DeleteEventType { customer, name: name.to_owned() };
+        self.change(change, ChangeContext::SYSTEM).await
     }
 }

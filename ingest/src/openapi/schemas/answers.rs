@@ -4,7 +4,7 @@ use super::{Named, boolean, count, list, one_of, open, or_null, other, text, who
 use crate::describe::parts::schema_ref;
 use crate::routes::limits as routes;
 use serde_json::{Value, json};
-use sluice_model::Scope;
+use sluice_model::{AuditAction, AuditActor, Scope};
 
 pub(super) fn all() -> Vec<Named> {
     let mut all = errors();
@@ -15,6 +15,7 @@ pub(super) fn all() -> Vec<Named> {
     all.extend(given_up_and_replayed());
     all.extend(operators());
     all.extend(account());
+    all.extend(audit());
     all.push(("System", system()));
     all
 }
@@ -379,6 +380,67 @@ fn account() -> Vec<Named> {
     ]);
     let me = whole(&[("customer", schema_ref("Customer")), ("key", nullable("Key")), ("version", text())]);
     vec![("UsagePeriod", period), ("Usage", usage), ("Me", me)]
+}
+
+fn audit() -> Vec<Named> {
+    let any = |text: &str| json!({ "description": text });
+    let text_or_null = || json!({ "type": ["string", "null"] });
+    let described = |mut schema: Value, text: &str| {
+        schema["description"] = text.into();
+        schema
+    };
+    let actor = whole(&[("kind", one_of(&AuditActor::KINDS)), ("key_id", nullable("Id"))]);
+    let subject = whole(&[
+        ("customer_id", nullable("Id")),
+        ("key_id", nullable("Id")),
+        ("workflow_id", nullable("Id")),
+        ("replay_id", nullable("Id")),
+        ("dead_letter_id", nullable("Id")),
+        ("event_type", text_or_null()),
+    ]);
+    let field = whole(&[
+        ("field", text()),
+        ("before", any("The value before; null if it had none, or is secret. A long one is cut.")),
+        ("after", any("The value since; null if it has none, or is secret.")),
+        ("secret", described(boolean(), "Whether the values are secret, and so are not here.")),
+    ]);
+    let source = whole(&[
+        (
+            "address",
+            described(text_or_null(), "At the other end of the socket: behind a proxy, the proxy's."),
+        ),
+        (
+            "forwarded_for",
+            described(text_or_null(), "The beginning of `X-Forwarded-For`, which anyone may claim."),
+        ),
+        ("request_id", text()),
+        ("user_agent", text_or_null()),
+    ]);
+    let outcome = described(
+        one_of(&["begun", "done", "failed"]),
+        "`begun`: not known to have ended; none, a part or all of it was done.",
+    );
+    let entry = whole(&[
+        ("audit_id", schema_ref("Id")),
+        ("at", schema_ref("Time")),
+        ("action", one_of(&AuditAction::ALL.map(AuditAction::as_str))),
+        ("actor", schema_ref("AuditActor")),
+        ("customer_id", nullable("Id")),
+        ("subject", schema_ref("AuditSubject")),
+        ("changes", list("AuditChange")),
+        ("details", any("What else there is to say: an object with a filter, or with counts.")),
+        ("outcome", outcome),
+        ("error", described(text_or_null(), "The code of the error that it failed with.")),
+        ("from", nullable("AuditSource")),
+    ]);
+    vec![
+        ("AuditActor", actor),
+        ("AuditSubject", subject),
+        ("AuditChange", field),
+        ("AuditSource", source),
+        ("AuditEntry", entry),
+        ("AuditPage", page("audit", "AuditEntry", &[])),
+    ]
 }
 
 fn system() -> Value {

@@ -19,7 +19,7 @@ pub(super) async fn test_customer(
         return Err(ApiError::not_found("path"));
     }
     let customer = Customer { rate_limit_per_second: RATE_MAX, ..with_defaults("Test customer".to_owned()) };
-    request.directory.put_customer(&customer).await?;
+    request.directory.put_customer(&customer, request.origin()).await?;
     let key = keys::make(request, customer.id, KeyMode::Test, None, Scopes::ALL).await?;
     Ok(json(StatusCode::CREATED, &json!({ "customer": view(&customer), "api_key": key.text })))
 }

@@ -79,7 +79,7 @@ pub(super) async fn make(
     let id = ApiKeyId::new(created_at_ms);
     let revoked_at_ms = None;
     let stored = ApiKey { id, customer, hash, hint, created_at_ms, expires_at_ms, revoked_at_ms, scopes };
-    request.directory.put_key(&stored).await?;
+    request.directory.put_key(&stored, request.origin()).await?;
     Ok(MadeKey { text, stored })
 }
 
@@ -128,7 +128,7 @@ pub(super) fn list(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
 pub(super) async fn revoke(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?;
     let key: ApiKeyId = request.path_id()?;
-    match request.directory.revoke_key(customer.id(), key).await {
+    match request.directory.revoke_key(customer.id(), key, request.origin()).await {
         Ok(()) => Ok(no_content()),
         Err(CatalogueError::NotFound) => Err(ApiError::not_found("key")),
         Err(error) => Err(error.into()),

@@ -16,7 +16,7 @@ pub(super) async fn create(
 ) -> Result<ApiReply, ApiError> {
     let customer = request.json::<NewCustomer>(body).await?.into_customer();
     check(&customer, context.lanes)?;
-    request.directory.put_customer(&customer).await?;
+    request.directory.put_customer(&customer, request.origin()).await?;
     Ok(json(StatusCode::CREATED, &view(&customer)))
 }
 
@@ -32,6 +32,6 @@ pub(super) async fn patch(
     let _lock = context.changes.lock(entry.id()).await;
     let customer = change.onto(entry.state().customer.clone());
     check(&customer, context.lanes)?;
-    request.directory.put_customer(&customer).await?;
+    request.directory.put_customer(&customer, request.origin()).await?;
     Ok(json(StatusCode::OK, &view(&customer)))
 }

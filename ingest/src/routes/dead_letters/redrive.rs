@@ -1,19 +1,21 @@
 //! `POST /v1/dead-letters/redrive`.
 
 use super::{DeadLetterFilter, REQUEST_MAX, STEP};
+use crate::audited::{audited, draft};
 use crate::contexts::DeadLettersContext;
 use crate::error::ApiError;
-use crate::reply::{ApiReply, json};
+use crate::reply::{ApiReply, json as json_reply};
 use crate::request::{ApiRequest, TimeRange, either};
 use crate::routes::subscriptions::{check_active, new_delivery_shape};
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sluice_catalogue::directory::CustomerState;
 use sluice_model::clock::now_ms;
 use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
-    CustomerId, DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, LastAttempt,
+    AuditAction, CustomerId, DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, LastAttempt,
     SubscriptionId, SubscriptionStatus,
 };
 use sluice_ports::event_store::DeadLetterQuery;
@@ -87,8 +89,7 @@ struct Redriven {
     has_more: bool,
 }
 
-/// Makes each dead letter a new delivery that is due now, and then deletes the
-/// dead letter. A crash between the two delivers twice, never not at all.
+/// Redrives the dead letters that a request names.
 pub(super) async fn redrive(
     context: &DeadLettersContext,
     request: &ApiRequest<'_>,
@@ -104,29 +105,49 @@ pub(super) async fn redrive(
     }
     let filter = redrive.filter()?;
     let _turn = context.turns.lock(customer.id()).await;
+    let ids = redrive.ids()?;
+    let subject = json!({ "workflow_id": filter.query.subscription });
+    let details = json!({ "filter": filter.told(), "dead_letter_ids": ids, "limit": limit });
+    let draft = draft(customer.id(), AuditAction::DeadLettersRedriven, subject, details);
+    let work = redrive_all(context, &state, &filter, ids, limit);
+    let told = |done: &Redriven| serde_json::to_value(done).unwrap_or_default();
+    let done = audited(request, draft, work, told).await?;
+    Ok(json_reply(StatusCode::OK, &done))
+}
+
+/// Makes each dead letter a new delivery that is due now, and then deletes the
+/// dead letter. A crash between the two delivers twice, never not at all.
+async fn redrive_all(
+    context: &DeadLettersContext,
+    state: &CustomerState,
+    filter: &DeadLetterFilter,
+    ids: Option<&[DeadLetterId]>,
+    limit: usize,
+) -> Result<Redriven, ApiError> {
+    let customer = state.customer.id;
     let mut query = filter.query.clone();
     let mut done = Redriven { has_more: true, ..Redriven::default() };
-    if let Some(ids) = redrive.ids()? {
+    if let Some(ids) = ids {
         done.has_more = false;
-        let letters = named(context, customer.id(), &query, ids).await?;
-        redrive_some(context, &state, letters.into_iter().filter(|letter| filter.admits(letter)), &mut done)
+        let letters = named(context, customer, &query, ids).await?;
+        redrive_some(context, state, letters.into_iter().filter(|letter| filter.admits(letter)), &mut done)
             .await?;
     }
     let mut looked_at = 0;
     while done.redriven < limit && done.has_more && looked_at < REQUEST_MAX {
         query.limit = STEP.min(limit - done.redriven);
-        let letters = context.store.dead_letters(customer.id(), query.clone()).await?;
+        let letters = context.store.dead_letters(customer, query.clone()).await?;
         looked_at += letters.len();
         done.has_more = letters.len() == query.limit;
         query.after = letters.last().map(|letter| letter.id).or(query.after);
-        redrive_some(context, &state, letters.into_iter().filter(|letter| filter.admits(letter)), &mut done)
+        redrive_some(context, state, letters.into_iter().filter(|letter| filter.admits(letter)), &mut done)
             .await?;
     }
-    Ok(json(StatusCode::OK, &done))
+    Ok(done)
 }
 
 /// The dead letters with these ids that the query chooses.
-async fn named(
+pub(super) async fn named(
     context: &DeadLettersContext,
     customer: CustomerId,
     query: &DeadLetterQuery,

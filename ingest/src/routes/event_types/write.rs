@@ -44,7 +44,7 @@ pub(super) async fn put(
         Some(_) => StatusCode::OK,
         None => StatusCode::CREATED,
     };
-    request.directory.put_event_type(&event_type).await.map_err(catalogue_error)?;
+    request.directory.put_event_type(&event_type, request.origin()).await.map_err(catalogue_error)?;
     // As it is stored: what says the same again changes nothing.
     let state = customer.state();
     match state.event_type(&event_type.name) {
@@ -82,7 +82,7 @@ pub(super) async fn delete(
     let name = checked_name(request)?;
     let customer = request.customer()?;
     let _turn = context.changes.lock(customer.id()).await;
-    let deleted = request.directory.delete_event_type(customer.id(), &name).await;
+    let deleted = request.directory.delete_event_type(customer.id(), &name, request.origin()).await;
     deleted.map(|()| no_content()).map_err(catalogue_error)
 }
 

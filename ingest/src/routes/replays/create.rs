@@ -1,17 +1,19 @@
 //! `POST /v1/replay`.
 
 use super::{dry_run, view};
+use crate::audited::{audited, draft};
 use crate::contexts::ReplaysContext;
 use crate::error::ApiError;
-use crate::reply::{ApiReply, json};
+use crate::reply::{ApiReply, json as json_reply};
 use crate::request::{ApiRequest, TimeRange, either, or_default};
 use crate::routes::subscriptions::check_active;
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::Deserialize;
+use serde_json::json;
 use sluice_history::replay::{RATE_DEFAULT, Replay, ReplayId, ReplayStatus};
-use sluice_model::clock::now_ms;
-use sluice_model::{CustomerId, SubscriptionId};
+use sluice_model::clock::{now_ms, rfc3339_string};
+use sluice_model::{AuditAction, CustomerId, SubscriptionId};
 
 /// Replays of a customer that may run at a time.
 const RUNNING_MAX: usize = 16;
@@ -107,8 +109,13 @@ pub(super) async fn create(
     // Held so that two requests at once do not both find room for one more replay.
     let _lock = context.starts.lock(customer.id()).await;
     check_running(context, customer.id()).await?;
-    context.replays.add(&replay).await?;
-    Ok(json(StatusCode::ACCEPTED, &view(&replay)))
+    let subject = json!({ "replay_id": replay.id.to_string(), "workflow_id": replay.subscription });
+    let (from, until) = (rfc3339_string(start_ms), rfc3339_string(end_ms));
+    let details = json!({ "start_time": from, "end_time": until, "rate_per_second": rate_per_second });
+    let draft = draft(customer.id(), AuditAction::ReplayCreated, subject, details);
+    let add = async { Ok(context.replays.add(&replay).await?) };
+    audited(request, draft, add, |()| json!({})).await?;
+    Ok(json_reply(StatusCode::ACCEPTED, &view(&replay)))
 }
 
 async fn check_running(context: &ReplaysContext, customer: CustomerId) -> Result<(), ApiError> {

@@ -1,6 +1,7 @@
 //! Listing, finding and cancelling replays.
 
 use super::{ReplayView, view};
+use crate::audited::{audited, draft};
 use crate::contexts::ReplaysContext;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
@@ -8,6 +9,7 @@ use crate::request::ApiRequest;
 use http::StatusCode;
 use serde_json::json;
 use sluice_history::replay::{Replay, ReplayId, ReplayStatus};
+use sluice_model::AuditAction;
 use sluice_model::clock::now_ms;
 
 /// How often a cancellation is tried while the replay moves on.
@@ -32,15 +34,27 @@ pub(super) async fn get(context: &ReplaysContext, request: &ApiRequest<'_>) -> R
 
 /// `DELETE /v1/replay/{id}`: queues nothing more. Deliveries in the queue go on.
 pub(super) async fn cancel(context: &ReplaysContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+    let found = find(context, request).await?;
+    if found.status != ReplayStatus::Running {
+        return Ok(json(StatusCode::OK, &view(&found)));
+    }
+    let subject = json!({ "replay_id": found.id.to_string(), "workflow_id": found.subscription });
+    let draft = draft(found.customer, AuditAction::ReplayCancelled, subject, json!({}));
+    let told = |replay: &Replay| json!({ "status": replay.status, "queued": replay.queued });
+    let replay = audited(request, draft, cancel_running(context, request), told).await?;
+    Ok(json(StatusCode::OK, &view(&replay)))
+}
+
+async fn cancel_running(context: &ReplaysContext, request: &ApiRequest<'_>) -> Result<Replay, ApiError> {
     for _ in 0..TRIES {
         let found = find(context, request).await?;
         if found.status != ReplayStatus::Running {
-            return Ok(json(StatusCode::OK, &view(&found)));
+            return Ok(found);
         }
         let status = ReplayStatus::Cancelled;
         let cancelled = Replay { status, updated_at_ms: now_ms(), ..found.clone() };
         if context.replays.change(&found, &cancelled).await? {
-            return Ok(json(StatusCode::OK, &view(&cancelled)));
+            return Ok(cancelled);
         }
     }
     Err(ApiError::conflict("the replay is being changed by others"))

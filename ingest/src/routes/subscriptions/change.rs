@@ -98,7 +98,7 @@ fn set_status(subscription: &mut Subscription, wanted: WantedStatus) -> Effectiv
 /// `DELETE /v1/subscriptions/{id}`.
 pub(super) async fn delete(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let found = find(request)?;
-    let deleted = request.directory.delete_subscription(found.customer, found.id).await;
+    let deleted = request.directory.delete_subscription(found.customer, found.id, request.origin()).await;
     deleted.map_err(catalogue_error)?;
     Ok(no_content())
 }
@@ -125,8 +125,10 @@ pub(super) async fn update(
         changed.version += 1;
         changed.updated_at_ms = now_ms().max(found.updated_at_ms);
         let stored = match effective_from {
-            EffectiveFrom::Unchanged => directory.put_subscription(&changed).await.map(|()| changed),
-            EffectiveFrom::Now => directory.activate(changed).await,
+            EffectiveFrom::Unchanged => {
+                directory.put_subscription(&changed, request.origin()).await.map(|()| changed)
+            }
+            EffectiveFrom::Now => directory.activate(changed, request.origin()).await,
         };
         match stored {
             Ok(changed) => return Ok(changed),

@@ -80,6 +80,6 @@ async fn create_for(
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
     };
-    let active = request.directory.activate(subscription).await?;
+    let active = request.directory.activate(subscription, request.origin()).await?;
     Ok(json(StatusCode::CREATED, &view_with_secret(&active)))
 }

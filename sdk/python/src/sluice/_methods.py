@@ -38,6 +38,35 @@ class ClientMethods:
         """Whether requests should be sent here."""
         return cast("types.State", self._call("GET", "/readyz"))
 
+    def list_audit(
+        self,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.AuditPage:
+        """Who changed the customer's things, when and from where."""
+        return cast("types.AuditPage", self._call("GET", "/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_audit(
+        self,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.AuditEntry]:
+        """Who changed the customer's things, when and from where: every item of every page."""
+        return self._pages("/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
+
     def delete_dead_letters(
         self,
         *,
@@ -145,7 +174,7 @@ class ClientMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
@@ -161,7 +190,7 @@ class ClientMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
@@ -285,6 +314,37 @@ class AdminMethods:
     def _pages(self, path: str, query: Mapping[str, Any], items: str) -> Iterator[Any]:
         raise NotImplementedError
 
+    def list_all_audit(
+        self,
+        *,
+        customer_id: Optional[str] = None,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.AuditPage:
+        """Who changed what, when and from where."""
+        return cast("types.AuditPage", self._call("GET", "/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_all_audit(
+        self,
+        *,
+        customer_id: Optional[str] = None,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.AuditEntry]:
+        """Who changed what, when and from where: every item of every page."""
+        return self._pages("/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
+
     def list_customers(
         self,
         *,
@@ -309,6 +369,37 @@ class AdminMethods:
     def patch_customer(self, customer_id: str, body: types.CustomerChange) -> types.Customer:
         """Change a customer; what is absent stays."""
         return cast("types.Customer", self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
+
+    def list_audit(
+        self,
+        customer_id: str,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.AuditPage:
+        """Who changed the customer's things, when and from where."""
+        return cast("types.AuditPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_audit(
+        self,
+        customer_id: str,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[types.AuditEntry]:
+        """Who changed the customer's things, when and from where: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     def delete_dead_letters(
         self,
@@ -438,7 +529,7 @@ class AdminMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
@@ -455,7 +546,7 @@ class AdminMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
@@ -646,6 +737,35 @@ class AsyncClientMethods:
         """Whether requests should be sent here."""
         return cast("types.State", await self._call("GET", "/readyz"))
 
+    async def list_audit(
+        self,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.AuditPage:
+        """Who changed the customer's things, when and from where."""
+        return cast("types.AuditPage", await self._call("GET", "/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_audit(
+        self,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.AuditEntry]:
+        """Who changed the customer's things, when and from where: every item of every page."""
+        return self._pages("/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
+
     async def delete_dead_letters(
         self,
         *,
@@ -753,7 +873,7 @@ class AsyncClientMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
@@ -769,7 +889,7 @@ class AsyncClientMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
@@ -906,6 +1026,37 @@ class AsyncAdminMethods:
     def _pages(self, path: str, query: Mapping[str, Any], items: str) -> AsyncIterator[Any]:
         raise NotImplementedError
 
+    async def list_all_audit(
+        self,
+        *,
+        customer_id: Optional[str] = None,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.AuditPage:
+        """Who changed what, when and from where."""
+        return cast("types.AuditPage", await self._call("GET", "/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_all_audit(
+        self,
+        *,
+        customer_id: Optional[str] = None,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.AuditEntry]:
+        """Who changed what, when and from where: every item of every page."""
+        return self._pages("/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
+
     async def list_customers(
         self,
         *,
@@ -930,6 +1081,37 @@ class AsyncAdminMethods:
     async def patch_customer(self, customer_id: str, body: types.CustomerChange) -> types.Customer:
         """Change a customer; what is absent stays."""
         return cast("types.Customer", await self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
+
+    async def list_audit(
+        self,
+        customer_id: str,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> types.AuditPage:
+        """Who changed the customer's things, when and from where."""
+        return cast("types.AuditPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
+
+    def iterate_audit(
+        self,
+        customer_id: str,
+        *,
+        action: Optional[types.ListAuditAction] = None,
+        actor: Optional[types.ListAuditActor] = None,
+        key_id: Optional[str] = None,
+        order: Optional[types.ListAuditOrder] = None,
+        start_time: Optional[str] = None,
+        end_time: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[types.AuditEntry]:
+        """Who changed the customer's things, when and from where: every item of every page."""
+        return self._pages(f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     async def delete_dead_letters(
         self,
@@ -1059,7 +1241,7 @@ class AsyncAdminMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
@@ -1076,7 +1258,7 @@ class AsyncAdminMethods:
         event_type: Optional[str] = None,
         source: Optional[str] = None,
         tag: Optional[str] = None,
-        order: Optional[types.InboxOrder] = None,
+        order: Optional[types.ListAuditOrder] = None,
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
         limit: Optional[int] = None,

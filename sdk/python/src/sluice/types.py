@@ -9,13 +9,17 @@ from typing import Any, List, Literal, Optional, TypedDict, Union
 
 # Enumerations are open: a value that this version does not know arrives as it is.
 AckResultStatus = Union[Literal["acknowledged", "already_acknowledged", "not_found", "invalid_id"], str]
+AuditActorKind = Union[Literal["admin", "key", "system"], str]
+AuditEntryOutcome = Union[Literal["begun", "done", "failed"], str]
 CustomerStatus = Union[Literal["active", "suspended"], str]
 DeadLetterReason = Union[Literal["exhausted", "refused", "subscription_disabled", "backlog_full", "poison", "too_expensive", "transform_failed"], str]
 EventMetadataPriority = Union[Literal["low", "normal", "high"], str]
 EventStandingState = Union[Literal["delivered", "failed", "pending"], str]
 EventStatus = Union[Literal["pending", "delivered", "failed", "unmatched", "acknowledged"], str]
-InboxOrder = Union[Literal["asc", "desc"], str]
 KeyStatus = Union[Literal["active", "revoked", "expired"], str]
+ListAuditAction = Union[Literal["customer.created", "customer.updated", "key.created", "key.revoked", "subscription.created", "subscription.updated", "subscription.enabled", "subscription.disabled", "subscription.secret_rotated", "subscription.deleted", "event_type.created", "event_type.updated", "event_type.deleted", "dead_letters.redriven", "dead_letters.deleted", "replay.created", "replay.cancelled"], str]
+ListAuditActor = Union[Literal["admin", "key", "system"], str]
+ListAuditOrder = Union[Literal["asc", "desc"], str]
 NewKeyMode = Union[Literal["live", "test"], str]
 ReplayStatus = Union[Literal["running", "done", "cancelled", "stopped"], str]
 RetryPolicyClientErrors = Union[Literal["dead_letter", "retry"], str]
@@ -98,6 +102,76 @@ class Attempts(TypedDict):
     """`Attempts` of the API."""
 
     deliveries: List[Attempt]
+
+
+class AuditActor(TypedDict):
+    """`AuditActor` of the API."""
+
+    key_id: Optional[str]
+    kind: AuditActorKind
+
+
+class AuditChange(TypedDict):
+    """`AuditChange` of the API."""
+
+    # The value since; null if it has none, or is secret.
+    after: Any
+    # The value before; null if it had none, or is secret. A long one is cut.
+    before: Any
+    field: str
+    # Whether the values are secret, and so are not here.
+    secret: bool
+
+
+_AuditEntryKeywords = TypedDict("_AuditEntryKeywords", {"from": "Optional[AuditSource]"})
+
+
+class AuditEntry(_AuditEntryKeywords):
+    """`AuditEntry` of the API."""
+
+    action: ListAuditAction
+    actor: AuditActor
+    at: str
+    audit_id: str
+    changes: List[AuditChange]
+    customer_id: Optional[str]
+    # What else there is to say: an object with a filter, or with counts.
+    details: Any
+    # The code of the error that it failed with.
+    error: Optional[str]
+    # `begun`: not known to have ended; none, a part or all of it was done.
+    outcome: AuditEntryOutcome
+    subject: AuditSubject
+
+
+class AuditPage(TypedDict):
+    """`AuditPage` of the API."""
+
+    audit: List[AuditEntry]
+    cursor: Optional[str]
+    has_more: bool
+
+
+class AuditSource(TypedDict):
+    """`AuditSource` of the API."""
+
+    # At the other end of the socket: behind a proxy, the proxy's.
+    address: Optional[str]
+    # The beginning of `X-Forwarded-For`, which anyone may claim.
+    forwarded_for: Optional[str]
+    request_id: str
+    user_agent: Optional[str]
+
+
+class AuditSubject(TypedDict):
+    """`AuditSubject` of the API."""
+
+    customer_id: Optional[str]
+    dead_letter_id: Optional[str]
+    event_type: Optional[str]
+    key_id: Optional[str]
+    replay_id: Optional[str]
+    workflow_id: Optional[str]
 
 
 class BatchPolicy(TypedDict, total=False):

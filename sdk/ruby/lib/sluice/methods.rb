@@ -29,6 +29,16 @@ module Sluice
       Types::State.wrap(call("GET", "/readyz"))
     end
 
+    # Who changed the customer's things, when and from where.
+    def list_audit(action: nil, actor: nil, key_id: nil, order: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::AuditPage.wrap(call("GET", "/v1/audit", query: { action: action, actor: actor, key_id: key_id, order: order, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    end
+
+    # Who changed the customer's things, when and from where: every item of every page, given to the block or as an Enumerator.
+    def iterate_audit(action: nil, actor: nil, key_id: nil, order: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/v1/audit", { action: action, actor: actor, key_id: key_id, order: order, start_time: start_time, end_time: end_time, limit: limit }, "audit", Types::AuditEntry, &block)
+    end
+
     # Delete the dead letters that a filter names.
     def delete_dead_letters(workflow_id: nil, reason: nil, start_time: nil, end_time: nil)
       Types::DeletedMany.wrap(call("DELETE", "/v1/dead-letters", query: { workflow_id: workflow_id, reason: reason, start_time: start_time, end_time: end_time }))
@@ -229,6 +239,16 @@ module Sluice
 
   # The operations that the admin token may call.
   module AdminMethods
+    # Who changed what, when and from where.
+    def list_all_audit(customer_id: nil, action: nil, actor: nil, key_id: nil, order: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::AuditPage.wrap(call("GET", "/admin/audit", query: { customer_id: customer_id, action: action, actor: actor, key_id: key_id, order: order, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    end
+
+    # Who changed what, when and from where: every item of every page, given to the block or as an Enumerator.
+    def iterate_all_audit(customer_id: nil, action: nil, actor: nil, key_id: nil, order: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/admin/audit", { customer_id: customer_id, action: action, actor: actor, key_id: key_id, order: order, start_time: start_time, end_time: end_time, limit: limit }, "audit", Types::AuditEntry, &block)
+    end
+
     # All customers, the oldest first.
     def list_customers(limit: nil, cursor: nil)
       Types::CustomerPage.wrap(call("GET", "/admin/customers", query: { limit: limit, cursor: cursor }))
@@ -252,6 +272,16 @@ module Sluice
     # Change a customer; what is absent stays.
     def patch_customer(customer_id, body)
       Types::Customer.wrap(call("PATCH", "/admin/customers/#{segment(customer_id)}", body: body))
+    end
+
+    # Who changed the customer's things, when and from where.
+    def list_audit(customer_id, action: nil, actor: nil, key_id: nil, order: nil, start_time: nil, end_time: nil, limit: nil, cursor: nil)
+      Types::AuditPage.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/audit", query: { action: action, actor: actor, key_id: key_id, order: order, start_time: start_time, end_time: end_time, limit: limit, cursor: cursor }))
+    end
+
+    # Who changed the customer's things, when and from where: every item of every page, given to the block or as an Enumerator.
+    def iterate_audit(customer_id, action: nil, actor: nil, key_id: nil, order: nil, start_time: nil, end_time: nil, limit: nil, &block)
+      pages("/admin/customers/#{segment(customer_id)}/audit", { action: action, actor: actor, key_id: key_id, order: order, start_time: start_time, end_time: end_time, limit: limit }, "audit", Types::AuditEntry, &block)
     end
 
     # Delete the dead letters that a filter names.

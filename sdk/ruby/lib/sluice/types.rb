@@ -60,6 +60,66 @@ module Sluice
       field :deliveries, "Attempt"
     end
 
+    class AuditActor < Record
+      field :key_id
+      field :kind
+    end
+
+    AUDIT_ACTOR_KIND = %w[admin key system].freeze
+
+    class AuditChange < Record
+      # The value since; null if it has none, or is secret.
+      field :after
+      # The value before; null if it had none, or is secret. A long one is cut.
+      field :before
+      field :field
+      # Whether the values are secret, and so are not here.
+      field :secret
+    end
+
+    class AuditEntry < Record
+      field :action
+      field :actor, "AuditActor"
+      field :at
+      field :audit_id
+      field :changes, "AuditChange"
+      field :customer_id
+      # What else there is to say: an object with a filter, or with counts.
+      field :details
+      # The code of the error that it failed with.
+      field :error
+      field :from, "AuditSource"
+      # `begun`: not known to have ended; none, a part or all of it was done.
+      field :outcome
+      field :subject, "AuditSubject"
+    end
+
+    AUDIT_ENTRY_OUTCOME = %w[begun done failed].freeze
+
+    class AuditPage < Record
+      field :audit, "AuditEntry"
+      field :cursor
+      field :has_more
+    end
+
+    class AuditSource < Record
+      # At the other end of the socket: behind a proxy, the proxy's.
+      field :address
+      # The beginning of `X-Forwarded-For`, which anyone may claim.
+      field :forwarded_for
+      field :request_id
+      field :user_agent
+    end
+
+    class AuditSubject < Record
+      field :customer_id
+      field :dead_letter_id
+      field :event_type
+      field :key_id
+      field :replay_id
+      field :workflow_id
+    end
+
     class BatchPolicy < Record
       field :max_bytes
       field :max_events
@@ -251,8 +311,6 @@ module Sluice
       field :status
     end
 
-    INBOX_ORDER = %w[asc desc].freeze
-
     class InboxPage < Record
       field :cursor
       field :events, "StoredEvent"
@@ -309,6 +367,12 @@ module Sluice
     class Keys < Record
       field :keys, "Key"
     end
+
+    LIST_AUDIT_ACTION = %w[customer.created customer.updated key.created key.revoked subscription.created subscription.updated subscription.enabled subscription.disabled subscription.secret_rotated subscription.deleted event_type.created event_type.updated event_type.deleted dead_letters.redriven dead_letters.deleted replay.created replay.cancelled].freeze
+
+    LIST_AUDIT_ACTOR = %w[admin key system].freeze
+
+    LIST_AUDIT_ORDER = %w[asc desc].freeze
 
     class Me < Record
       field :customer, "Customer"

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use sluice_model::ids::random_u128;
+use sluice_ports::catalogue::contract::Sample;
 use sluice_ports::catalogue::{Catalogue, Revision};
 use sluice_ports::{FailureClass, PortError};
 
@@ -94,4 +95,20 @@ async fn what_does_not_exist_is_named_with_the_command_that_makes_it() {
     assert_eq!(error.class(), FailureClass::Denied);
     assert!(error.to_string().contains("run `sluice provision`"), "{error}");
     assert_eq!(error.to_string().lines().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn a_role_names_a_schema_that_is_older_and_goes_on_once_it_is_brought_up_to_date() {
+    let config = super::config();
+    let schema = format!("old_{:016x}", random_u128() as u64);
+    let url = format!("{}&options[search_path]={schema}", config.postgres_url);
+    let catalogue = PostgresCatalogue::new(&AwsConfig { postgres_url: url, ..config }).unwrap();
+    catalogue.make_old(&schema, 2).await;
+    let error: PortError = catalogue.changes(Revision::default()).await.unwrap_err();
+    assert_eq!(error.class(), FailureClass::Denied);
+    assert!(error.to_string().contains("older than this program: run `sluice provision`"), "{error}");
+    assert!(catalogue.migrate().await.unwrap());
+    catalogue.changes(Revision::default()).await.unwrap();
+    catalogue.put_customer(&Sample::new(1).customer).await.unwrap();
 }

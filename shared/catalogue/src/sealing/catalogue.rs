@@ -2,9 +2,12 @@
 
 use super::{SealError, Sealer};
 use async_trait::async_trait;
-use sluice_model::{Subscription, SubscriptionId};
+use sluice_model::{AuditEntry, AuditId, Subscription, SubscriptionId};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{Catalogue, CatalogueChange, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{
+    AuditNote, AuditQuery, AuditRetention, Catalogue, CatalogueChange, CatalogueError, ChangeContext,
+    Changes, Revision,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +92,7 @@ impl Catalogue for SealedCatalogue {
         Ok(changes)
     }
 
-    async fn change(&self, change: CatalogueChange) -> Result<(), CatalogueError> {
+    async fn change(&self, change: CatalogueChange, context: ChangeContext) -> Result<(), CatalogueError> {
         let change = match change {
             CatalogueChange::PutSubscription(subscription) if self.sealer.seals() => {
                 let sealed = self.sealer.sealed(&subscription).map_err(|error| {
@@ -100,6 +103,18 @@ impl Catalogue for SealedCatalogue {
             }
             other => other,
         };
-        self.inner.change(change).await
+        self.inner.change(change, context).await
+    }
+
+    async fn note(&self, note: AuditNote) -> Result<AuditId, CatalogueError> {
+        self.inner.note(note).await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, PortError> {
+        self.inner.audit(query).await
+    }
+
+    async fn trim_audit(&self, retention: AuditRetention) -> Result<u64, PortError> {
+        self.inner.trim_audit(retention).await
     }
 }

@@ -15,6 +15,7 @@ fn migrations() -> Migrator {
     let versions = [
         ("catalogue", include_str!("../../migrations/sqlite/0001_catalogue.sql")),
         ("event types", include_str!("../../migrations/sqlite/0002_event_types.sql")),
+        ("audit", include_str!("../../migrations/sqlite/0003_audit.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -157,6 +158,21 @@ pub(super) async fn write_digest(
     Ok(())
 }
 
+/// Rows that readers of the catalogue know and that changed after `since`, by revision.
+pub(super) async fn changed_since(
+    connection: &mut SqliteConnection,
+    since: u64,
+) -> Result<Vec<StoredRow>, DatabaseError> {
+    let rows = sqlx::query(
+        "SELECT slot, id, revision, body, crc FROM rows WHERE revision > ? AND slot <> 'audit'
+         ORDER BY revision",
+    )
+    .bind(since as i64)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read_row).collect()
+}
+
 /// All rows that changed after `since`, by revision.
 pub(super) async fn rows_since(
     connection: &mut SqliteConnection,
@@ -238,7 +254,7 @@ pub(super) async fn remove_row(
     Ok(())
 }
 
-fn read_row(row: &SqliteRow) -> Result<StoredRow, DatabaseError> {
+pub(super) fn read_row(row: &SqliteRow) -> Result<StoredRow, DatabaseError> {
     let slot: &str = row.try_get(0)?;
     let id: &[u8] = row.try_get(1)?;
     let damaged = |what: String| DatabaseError::Damaged(what);
@@ -255,4 +271,27 @@ fn read_row(row: &SqliteRow) -> Result<StoredRow, DatabaseError> {
 /// Ends the connection, after the content of the -wal file was moved to the database.
 pub(super) async fn close(connection: SqliteConnection) -> Result<(), DatabaseError> {
     connection.close().await.map_err(DatabaseError::from)
+}
+
+/// Makes a database what the version before the audit log made.
+#[cfg(test)]
+pub(super) async fn undo_audit(path: &Path) {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.expect("the database opens");
+    let undo = "CREATE TABLE old (
+             slot     TEXT    NOT NULL CHECK (slot IN ('customer', 'key', 'subscription', 'event_type')),
+             id       BLOB    NOT NULL CHECK (length(id) = 16),
+             revision INTEGER NOT NULL,
+             body     TEXT    NOT NULL,
+             crc      INTEGER NOT NULL,
+             PRIMARY KEY (slot, id)
+         ) STRICT, WITHOUT ROWID;
+         INSERT INTO old SELECT slot, id, revision, body, crc FROM rows;
+         DROP TABLE rows;
+         ALTER TABLE old RENAME TO rows;
+         CREATE UNIQUE INDEX rows_by_revision ON rows (revision);
+         CREATE UNIQUE INDEX key_hash ON rows (body ->> '$.row.hash') WHERE slot = 'key';
+         DELETE FROM _sqlx_migrations WHERE version > 2;";
+    sqlx::raw_sql(undo).execute(&mut connection).await.expect("the schema of before");
+    connection.close().await.expect("closed");
 }

@@ -62,9 +62,9 @@ impl Journal {
 
     /// Appends rows and syncs them. The caller then keeps them with [`Self::keep`],
     /// or takes them back with [`Self::trim`]; after an error it must trim.
-    pub(super) fn append(&mut self, rows: &[StoredRow]) -> io::Result<AppendedRows> {
+    pub(super) fn append(&mut self, rows: &[StagedRow]) -> io::Result<AppendedRows> {
         let mut bytes = Vec::new();
-        rows.iter().for_each(|row| write_frame(&mut bytes, row));
+        rows.iter().for_each(|staged| write_frame(&mut bytes, &staged.row, staged.with_next));
         self.file.seek(SeekFrom::Start(self.len))?;
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
@@ -100,6 +100,15 @@ impl Journal {
     pub(super) const fn is_long(&self, rows: u64) -> bool {
         self.frames > 4 * rows + 4096
     }
+}
+
+/// A row to append.
+#[derive(Debug)]
+pub(super) struct StagedRow {
+    pub(super) row: StoredRow,
+    /// Whether it is one change with the row behind it: after a crash both are
+    /// there, or none.
+    pub(super) with_next: bool,
 }
 
 /// The size of an append, to be kept or trimmed.

@@ -1,6 +1,6 @@
 use super::*;
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRow, StoredRow};
-use sluice_model::{ApiKey, ApiKeyId, EventType, Subscription, SubscriptionId};
+use sluice_model::{ApiKey, ApiKeyId, AuditEntry, AuditId, EventType, Subscription, SubscriptionId};
 use sluice_ports::catalogue::contract::{self, Sample};
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,23 @@ async fn rows(catalogue: &SqliteCatalogue) -> BTreeMap<String, String> {
         types.map(|found| (format!("t{}{}", found.customer, found.name), json(serde_json::json!(found))));
     let gone_types = all.deleted_event_types.iter();
     let gone_types = gone_types.map(|(customer, name)| (format!("g{customer}{name}"), String::new()));
-    customers.chain(keys).chain(subscriptions).chain(gone).chain(types).chain(gone_types).collect()
+    let entries = audit(catalogue).await;
+    let entries = entries.iter().map(|entry| (format!("a{}", entry.id), json(serde_json::json!(entry))));
+    let things = customers.chain(keys).chain(subscriptions).chain(gone).chain(types).chain(gone_types);
+    things.chain(entries).collect()
+}
+
+/// The whole audit log, the oldest first.
+async fn audit(catalogue: &SqliteCatalogue) -> Vec<AuditEntry> {
+    let (from, until) = (AuditId::from_u128(0), AuditId::from_u128(u128::MAX));
+    let query = AuditQuery { customer: None, from, until, newest_first: false, limit: usize::MAX };
+    catalogue.audit(query).await.unwrap()
+}
+
+/// Deletes entries of the audit log until there are at most `rows_max`.
+async fn trim(catalogue: &SqliteCatalogue, rows_max: u64) {
+    let retention = AuditRetention { from: AuditId::from_u128(0), rows_max, step: 1000 };
+    while catalogue.trim_audit(retention).await.unwrap() > 0 {}
 }
 
 /// A folder as a crash leaves it: files copied while the catalogue is open.
@@ -205,11 +221,16 @@ async fn a_long_journal_is_made_short_while_it_serves() {
             change.await.unwrap().unwrap();
         }
         longest = longest.max(fs::metadata(folder.path().join("catalogue.journal")).unwrap().len());
+        // Else the audit log's rows would keep the journal long, rightly.
+        if batch % 10 == 9 {
+            trim(&catalogue, 0).await;
+        }
     }
     let wanted = rows(&catalogue).await;
     catalogue.close().await.unwrap();
     let (contents, condition) = journal::load(&folder.path().join("catalogue.journal")).unwrap();
-    assert_eq!((condition, contents.revision), (journal::JournalCondition::Intact, 6400));
+    assert_eq!(condition, journal::JournalCondition::Intact);
+    assert!(contents.revision > 2 * 6400, "a row and an entry for each change: {}", contents.revision);
     assert!(contents.frames < 4096, "{} frames", contents.frames);
     assert!(longest < 2_500_000, "{longest}");
     assert!(all_there_or_refused(folder.path(), &wanted, "nothing").await);
@@ -243,7 +264,7 @@ async fn a_deleted_journal_is_written_anew_without_a_restart() {
     catalogue.put_customer(&Sample::new(8).customer).await.unwrap();
     assert!(journal.exists());
     let wanted = rows(&catalogue).await;
-    assert_eq!(wanted.len(), known.len() + 1);
+    assert_eq!(wanted.len(), known.len() + 2, "a customer and its entry");
     catalogue.close().await.unwrap();
     // The journal alone has everything.
     fs::remove_file(folder.path().join("catalogue.db")).unwrap();
@@ -280,4 +301,90 @@ async fn a_catalogue_from_before_event_types_is_read_and_takes_some() {
     let wanted = rows(&catalogue).await;
     catalogue.close().await.unwrap();
     assert!(all_there_or_refused(folder.path(), &wanted, "nothing").await);
+}
+
+#[tokio::test]
+async fn a_trimmed_audit_log_is_whole_in_both_copies() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    fill(&catalogue, 4).await;
+    let whole = audit(&catalogue).await;
+    trim(&catalogue, 7).await;
+    let left = audit(&catalogue).await;
+    assert_eq!(left.len(), 7);
+    assert!(left.iter().all(|entry| whole.contains(entry)));
+    // It goes on, and a crash at any time finds both copies alike.
+    fill(&catalogue, 1).await;
+    let wanted = rows(&catalogue).await;
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(folder.path(), copy.path());
+    assert!(all_there_or_refused(copy.path(), &wanted, "a crash after a trim").await);
+    for lost in ["catalogue.journal", "catalogue.db"] {
+        let copy = damaged_copy(folder.path(), lost, |bytes| bytes.truncate(0)).await;
+        if lost == "catalogue.db" {
+            fs::remove_file(copy.path().join("catalogue.db-wal")).unwrap();
+        }
+        assert!(all_there_or_refused(copy.path(), &wanted, &format!("{lost} is lost")).await, "{lost}");
+    }
+    catalogue.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_crash_between_a_trim_and_its_journal_brings_no_entry_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    fill(&catalogue, 2).await;
+    let before = tempfile::tempdir().unwrap();
+    copy_files(folder.path(), before.path());
+    trim(&catalogue, 3).await;
+    let wanted = rows(&catalogue).await;
+    catalogue.close().await.unwrap();
+    // The database of after, with the journal of before.
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(folder.path(), copy.path());
+    fs::copy(before.path().join("catalogue.journal"), copy.path().join("catalogue.journal")).unwrap();
+    assert!(all_there_or_refused(copy.path(), &wanted, "a crash between the two").await);
+}
+
+#[tokio::test]
+async fn a_change_and_its_entry_are_taken_over_from_the_journal_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    fill(&catalogue, 1).await;
+    let before = tempfile::tempdir().unwrap();
+    copy_files(folder.path(), before.path());
+    let journal = folder.path().join("catalogue.journal");
+    let known = fs::metadata(&journal).unwrap().len() as usize;
+    catalogue.put_customer(&Sample::new(9).customer).await.unwrap();
+    let (wanted, bytes) = (rows(&catalogue).await, fs::read(&journal).unwrap());
+    // A crash while the frames of the change and its entry are written: whatever
+    // has reached the disk, both are there, or, torn, the change alone is cut off too.
+    for end in (known..=bytes.len()).step_by(7).chain([bytes.len()]) {
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(before.path(), copy.path());
+        fs::write(copy.path().join("catalogue.journal"), &bytes[..end]).unwrap();
+        let opened = open(copy.path()).await;
+        let found = rows(&opened).await;
+        let customers = found.keys().filter(|key| key.starts_with('c')).count();
+        let made = audit(&opened).await.iter().filter(|entry| entry.action == "customer.created").count();
+        assert_eq!(customers, made, "cut at {end} of {}", bytes.len());
+        assert!(end < bytes.len() || found == wanted);
+        opened.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_catalogue_of_before_the_audit_log_is_read_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = open(folder.path()).await;
+    fill(&catalogue, 2).await;
+    trim(&catalogue, 0).await;
+    let wanted = rows(&catalogue).await;
+    catalogue.close().await.unwrap();
+    database::undo_audit(&folder.path().join("catalogue.db")).await;
+    let catalogue = open(folder.path()).await;
+    assert_eq!(rows(&catalogue).await, wanted);
+    catalogue.put_customer(&Sample::new(5).customer).await.unwrap();
+    assert_eq!(audit(&catalogue).await.len(), 1);
+    catalogue.close().await.unwrap();
 }

@@ -1,11 +1,16 @@
 //! The one task that owns both copies of the catalogue and changes them.
 
+use super::audit;
 use super::database::{self, DatabaseError};
-use super::journal::{AppendedRows, Journal};
-use sluice_catalogue::change;
-use sluice_catalogue::row::{CatalogueDigest, RowSlot, StoredRow};
+use super::journal::{AppendedRows, Journal, StagedRow};
+use sluice_catalogue::row::{CatalogueDigest, CatalogueRow, RowSlot, StoredRow};
+use sluice_catalogue::{audit as rules, change};
+use sluice_model::clock::now_ms;
+use sluice_model::{AuditEntry, AuditId};
 use sluice_ports::PortError;
-use sluice_ports::catalogue::{CatalogueChange, CatalogueError, Changes, Revision};
+use sluice_ports::catalogue::{
+    AuditNote, AuditQuery, AuditRetention, CatalogueChange, CatalogueError, ChangeContext, Changes, Revision,
+};
 use sqlx::{Connection, SqliteConnection};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,11 +24,22 @@ const BATCH_MAX: usize = 256;
 #[derive(Debug)]
 pub(super) enum CatalogueRequest {
     Changes { since: Revision, reply: oneshot::Sender<Result<Changes, PortError>> },
-    Change { change: Box<CatalogueChange>, reply: oneshot::Sender<Result<(), CatalogueError>> },
+    Change { change: Box<WantedChange>, reply: ChangeReply },
+    Audit { query: AuditQuery, reply: oneshot::Sender<Result<Vec<AuditEntry>, PortError>> },
+    Trim { retention: AuditRetention, reply: oneshot::Sender<Result<u64, PortError>> },
     Close { reply: oneshot::Sender<Result<(), PortError>> },
 }
 
-type ChangeReply = oneshot::Sender<Result<(), CatalogueError>>;
+/// A change of the rows, or of the audit log alone.
+#[derive(Debug)]
+pub(super) enum WantedChange {
+    Row(CatalogueChange, ChangeContext),
+    Note(AuditNote),
+}
+
+/// Tells how a change ended, with the id of the entry that it left, if any.
+type ChangeReply = oneshot::Sender<ChangeOutcome>;
+type ChangeOutcome = Result<Option<AuditId>, CatalogueError>;
 
 /// The database, the journal and the digest of their rows.
 #[derive(Debug)]
@@ -64,6 +80,20 @@ impl Writer {
                         self.change(std::mem::take(&mut changes)).await;
                         answer(reply, self.changes(since).await);
                     }
+                    CatalogueRequest::Audit { query, reply } => {
+                        self.change(std::mem::take(&mut changes)).await;
+                        let entries = audit::read(&mut self.connection, &query).await;
+                        answer(reply, entries.map_err(|error| port("reading the audit log", error)));
+                    }
+                    CatalogueRequest::Trim { retention, reply } => {
+                        self.change(std::mem::take(&mut changes)).await;
+                        let trimmed = self.trim(&retention).await;
+                        let what = "trimming the audit log";
+                        answer(
+                            reply,
+                            trimmed.map_err(|error| PortError::unavailable(what, error.to_string())),
+                        );
+                    }
                     CatalogueRequest::Close { reply } => {
                         self.change(std::mem::take(&mut changes)).await;
                         let closed = database::close(self.connection).await;
@@ -81,7 +111,7 @@ impl Writer {
 
     async fn changes(&mut self, since: Revision) -> Result<Changes, PortError> {
         let what = "reading the catalogue's changes";
-        let rows = database::rows_since(&mut self.connection, since.0).await.map_err(|e| port(what, e))?;
+        let rows = database::changed_since(&mut self.connection, since.0).await.map_err(|e| port(what, e))?;
         let mut changes =
             Changes { revision: Revision(self.revision.load(Ordering::Acquire)), ..Changes::default() };
         for stored in &rows {
@@ -92,7 +122,7 @@ impl Writer {
     }
 
     /// Makes changes durable together and answers each.
-    async fn change(&mut self, changes: Vec<(CatalogueChange, ChangeReply)>) {
+    async fn change(&mut self, changes: Vec<(WantedChange, ChangeReply)>) {
         if changes.is_empty() {
             return;
         }
@@ -114,10 +144,7 @@ impl Writer {
 
     /// Makes changes in one transaction: applies the rules, stores the rows and the
     /// digest, appends to the journal, commits.
-    async fn commit(
-        &mut self,
-        changes: Vec<CatalogueChange>,
-    ) -> Result<Vec<Result<(), CatalogueError>>, BatchError> {
+    async fn commit(&mut self, changes: Vec<WantedChange>) -> Result<Vec<ChangeOutcome>, BatchError> {
         if self.journal.is_none() {
             self.rewrite_journal().await?;
             tracing::warn!("catalogue.journal was written anew after a failure");
@@ -128,14 +155,14 @@ impl Writer {
             self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(DatabaseError::from)?;
         let (mut outcomes, mut rows) = (Vec::with_capacity(changes.len()), Vec::new());
         for change in changes {
-            outcomes.push(match stage(&mut transaction, change, revision + 1, &mut digest).await? {
-                Ok(staged) => {
-                    revision += u64::from(staged.is_some());
-                    rows.extend(staged);
-                    Ok(())
-                }
-                Err(refused) => Err(refused),
-            });
+            let mut staging = Staging { connection: &mut transaction, revision, digest };
+            let mut staged = Vec::new();
+            let outcome = staging.stage(change, &mut staged).await?;
+            if outcome.is_ok() {
+                (revision, digest) = (staging.revision, staging.digest);
+                rows.append(&mut staged);
+            }
+            outcomes.push(outcome);
         }
         if rows.is_empty() {
             transaction.rollback().await.map_err(DatabaseError::from)?;
@@ -153,6 +180,31 @@ impl Writer {
         self.digest = digest;
         self.revision.store(revision, Ordering::Release);
         Ok(outcomes)
+    }
+
+    /// Removes entries of the audit log that are not to be kept, under a revision of
+    /// its own, and writes the journal anew without them: no frame of it tells of a
+    /// row that is gone. If a crash comes between the two, the next start finds the
+    /// database ahead.
+    async fn trim(&mut self, retention: &AuditRetention) -> Result<u64, BatchError> {
+        let (revision, mut digest) = (self.revision.load(Ordering::Acquire) + 1, self.digest);
+        let mut transaction =
+            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(DatabaseError::from)?;
+        let removed = audit::remove_old(&mut transaction, retention, &mut digest).await?;
+        if removed == 0 {
+            transaction.rollback().await.map_err(DatabaseError::from)?;
+            return Ok(0);
+        }
+        database::write_digest(&mut transaction, revision, digest).await?;
+        transaction.commit().await.map_err(DatabaseError::from)?;
+        self.digest = digest;
+        self.revision.store(revision, Ordering::Release);
+        if let Err(error) = self.rewrite_journal().await {
+            // The old one lacks this revision: no change may be appended to it.
+            self.journal = None;
+            return Err(error);
+        }
+        Ok(removed)
     }
 
     /// Rewrites the journal if most of its frames are outdated. A failure costs
@@ -182,34 +234,101 @@ impl Writer {
     }
 }
 
-/// Applies one change inside the transaction. The inner error refuses the
-/// change alone; the outer one the transaction.
-async fn stage(
-    connection: &mut SqliteConnection,
-    change: CatalogueChange,
+/// A transaction with the revision and the digest that it leads to.
+struct Staging<'c> {
+    connection: &'c mut SqliteConnection,
     revision: u64,
-    digest: &mut CatalogueDigest,
-) -> Result<Result<Option<StoredRow>, CatalogueError>, DatabaseError> {
-    if let Some(owner) = change::owner(&change)
-        && database::row(connection, (RowSlot::Customer, owner.to_bytes())).await?.is_none()
-    {
-        return Ok(Err(CatalogueError::NotFound));
+    digest: CatalogueDigest,
+}
+
+impl Staging<'_> {
+    /// Applies one change inside the transaction and adds the rows that it wrote. The
+    /// inner error refuses the change alone, before it wrote a row; the outer one
+    /// refuses the transaction.
+    async fn stage(
+        &mut self,
+        change: WantedChange,
+        staged: &mut Vec<StagedRow>,
+    ) -> Result<ChangeOutcome, DatabaseError> {
+        match change {
+            WantedChange::Row(change, context) => self.stage_row(change, &context, staged).await,
+            WantedChange::Note(note) => self.stage_note(note, staged).await,
+        }
     }
-    let old = database::row(connection, change::row_key(&change)).await?;
-    let decoded = old.as_ref().map(StoredRow::decode).transpose().map_err(DatabaseError::Damaged)?;
-    let row = match change::apply(change, decoded) {
-        Ok(Some(row)) => StoredRow::new(&row, revision),
-        Ok(None) => return Ok(Ok(None)),
-        Err(refused) => return Ok(Err(refused)),
-    };
-    if !database::replace_row(connection, old.as_ref(), &row, digest).await? {
-        return Ok(Err(CatalogueError::Conflict("another key has the same hash".to_owned())));
+
+    async fn stage_row(
+        &mut self,
+        change: CatalogueChange,
+        context: &ChangeContext,
+        staged: &mut Vec<StagedRow>,
+    ) -> Result<ChangeOutcome, DatabaseError> {
+        if let Some(owner) = change::owner(&change)
+            && database::row(self.connection, (RowSlot::Customer, owner.to_bytes())).await?.is_none()
+        {
+            return Ok(Err(CatalogueError::NotFound));
+        }
+        let old = database::row(self.connection, change::row_key(&change)).await?;
+        let decoded = old.as_ref().map(StoredRow::decode).transpose().map_err(DatabaseError::Damaged)?;
+        let new = match change::apply(change, decoded.clone()) {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(Ok(None)),
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let draft = rules::draft(decoded.as_ref(), &new, context);
+        if !self.put(old.as_ref(), &new, draft.is_some(), staged).await? {
+            return Ok(Err(CatalogueError::Conflict("another key has the same hash".to_owned())));
+        }
+        let Some(draft) = draft else { return Ok(Ok(None)) };
+        let id = audit::next_id(self.connection, now_ms()).await?;
+        let entry = rules::made(id, draft, &context.origin);
+        self.put(None, &CatalogueRow::Audit(Box::new(entry)), false, staged).await?;
+        Ok(Ok(Some(id)))
     }
-    Ok(Ok(Some(row)))
+
+    async fn stage_note(
+        &mut self,
+        note: AuditNote,
+        staged: &mut Vec<StagedRow>,
+    ) -> Result<ChangeOutcome, DatabaseError> {
+        let old = match &note {
+            AuditNote::Begin(..) => None,
+            AuditNote::End { id, .. } => {
+                database::row(self.connection, (RowSlot::Audit, id.to_bytes())).await?
+            }
+        };
+        let before = old.as_ref().map(audit::entry).transpose()?;
+        let next = audit::next_id(self.connection, now_ms()).await?;
+        let entry = match rules::noted(note, || next, before) {
+            Ok(entry) => entry,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let id = entry.id;
+        self.put(old.as_ref(), &CatalogueRow::Audit(Box::new(entry)), false, staged).await?;
+        Ok(Ok(Some(id)))
+    }
+
+    /// Stores a row at the next revision; with `with_next` it is one change with the
+    /// row that is put after it. Returns false if another row has the same
+    /// value in a column that must be unique.
+    async fn put(
+        &mut self,
+        old: Option<&StoredRow>,
+        row: &CatalogueRow,
+        with_next: bool,
+        staged: &mut Vec<StagedRow>,
+    ) -> Result<bool, DatabaseError> {
+        let row = StoredRow::new(row, self.revision + 1);
+        if !database::replace_row(self.connection, old, &row, &mut self.digest).await? {
+            return Ok(false);
+        }
+        self.revision += 1;
+        staged.push(StagedRow { row, with_next });
+        Ok(true)
+    }
 }
 
 /// Appends to the journal on a blocking thread. A failed append is trimmed away.
-async fn append(slot: &mut Option<Journal>, rows: Vec<StoredRow>) -> Result<AppendedRows, BatchError> {
+async fn append(slot: &mut Option<Journal>, rows: Vec<StagedRow>) -> Result<AppendedRows, BatchError> {
     let Some(mut journal) = slot.take() else { return Err(BatchError::ThreadEnded) };
     let (journal, done) = blocking(move || {
         let done = journal.append(&rows);

@@ -1,11 +1,16 @@
 //! What every [`Catalogue`] must do. Each adapter's tests call [`all`] on an
 //! empty catalogue.
-#![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed check is a panic")]
 
-use super::{Catalogue, CatalogueError, Revision};
+use super::{
+    AuditNote, AuditQuery, AuditRetention, Catalogue, CatalogueChange, CatalogueError, ChangeContext,
+    Revision,
+};
+use sluice_model::audit::AuditSource;
 use sluice_model::{
-    ApiKey, ApiKeyId, BatchPolicy, Customer, CustomerId, CustomerStatus, EventType, RetryPolicy, Scope,
-    Scopes, Subscription, SubscriptionId, SubscriptionStatus,
+    ApiKey, ApiKeyId, AuditAction, AuditActor, AuditDraft, AuditEntry, AuditId, AuditOrigin, AuditOutcome,
+    BatchPolicy, Customer, CustomerId, CustomerStatus, DisabledReason, EventType, RetryPolicy, Scope, Scopes,
+    Subscription, SubscriptionId, SubscriptionStatus,
 };
 
 /// A customer with a key, a subscription and an event type.
@@ -99,6 +104,10 @@ pub async fn all(catalogue: &dyn Catalogue) {
     the_largest_fan_out_is_kept(catalogue).await;
     event_types_are_told_apart_by_customer_and_name(catalogue).await;
     a_deleted_event_type_may_be_declared_again(catalogue).await;
+    a_change_leaves_one_entry_and_a_refused_one_none(catalogue).await;
+    notes_begin_and_end(catalogue).await;
+    entries_are_read_in_order_and_by_customer(catalogue).await;
+    old_and_too_many_entries_go(catalogue).await;
 }
 
 async fn now(catalogue: &dyn Catalogue) -> Revision {
@@ -248,4 +257,183 @@ async fn a_deleted_event_type_may_be_declared_again(catalogue: &dyn Catalogue) {
     let changes = catalogue.changes(changes.revision).await.unwrap();
     assert_eq!(changes.event_types, [again]);
     assert!(changes.deleted_event_types.is_empty());
+}
+
+/// All entries about a customer, the oldest first.
+async fn entries(catalogue: &dyn Catalogue, customer: CustomerId) -> Vec<AuditEntry> {
+    catalogue.audit(query(Some(customer))).await.unwrap()
+}
+
+fn query(customer: Option<CustomerId>) -> AuditQuery {
+    let (from, until) = (AuditId::from_u128(0), AuditId::from_u128(u128::MAX));
+    AuditQuery { customer, from, until, newest_first: false, limit: 10_000 }
+}
+
+fn actions(entries: &[AuditEntry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.action.as_str()).collect()
+}
+
+/// Someone with a key, at an address.
+fn origin() -> AuditOrigin {
+    let from = AuditSource {
+        address: Some([192, 0, 2, 1].into()),
+        forwarded_for: None,
+        request_id: "request".to_owned(),
+        user_agent: Some("agent".to_owned()),
+    };
+    AuditOrigin { actor: AuditActor::Key { key_id: ApiKeyId::from_u128(77) }, from: Some(from) }
+}
+
+async fn a_change_leaves_one_entry_and_a_refused_one_none(catalogue: &dyn Catalogue) {
+    let Sample { customer, key, subscription, .. } = Sample::new(20);
+    let orphan = catalogue.change(CatalogueChange::PutKey(key.clone()), origin().into()).await;
+    assert!(matches!(orphan, Err(CatalogueError::NotFound)));
+    assert_eq!(entries(catalogue, customer.id).await, [], "what was not made is not told");
+    let change = |change| catalogue.change(change, origin().into());
+    change(CatalogueChange::PutCustomer(customer.clone())).await.unwrap();
+    change(CatalogueChange::PutKey(key.clone())).await.unwrap();
+    change(CatalogueChange::PutSubscription(subscription.clone())).await.unwrap();
+    let next = Subscription { version: 2, ordered: true, ..subscription.clone() };
+    change(CatalogueChange::PutSubscription(next.clone())).await.unwrap();
+    let again = change(CatalogueChange::PutSubscription(next.clone())).await;
+    assert!(matches!(again, Err(CatalogueError::Conflict(_))));
+    // A new version that alters nothing that the log names.
+    let silent = Subscription { version: 3, effective_at_ms: 99, ..next };
+    change(CatalogueChange::PutSubscription(silent.clone())).await.unwrap();
+    let context = ChangeContext { origin: origin(), secret_fields: vec!["secret".to_owned()] };
+    let rotated = Subscription { version: 4, ..silent };
+    catalogue.change(CatalogueChange::PutSubscription(rotated.clone()), context).await.unwrap();
+    let status = SubscriptionStatus::Disabled { reason: DisabledReason::Gone };
+    let disabled = Subscription { version: 5, status, ..rotated };
+    catalogue.put_subscription(&disabled).await.unwrap();
+    let (customer, id) = (customer.id, subscription.id);
+    change(CatalogueChange::DeleteSubscription { customer, id }).await.unwrap();
+    change(CatalogueChange::RevokeKey { customer, key: key.id, now_ms: 21 }).await.unwrap();
+    change(CatalogueChange::RevokeKey { customer, key: key.id, now_ms: 22 }).await.unwrap();
+
+    let found = entries(catalogue, customer).await;
+    assert_eq!(
+        actions(&found),
+        [
+            "customer.created",
+            "key.created",
+            "subscription.created",
+            "subscription.updated",
+            "subscription.secret_rotated",
+            "subscription.disabled",
+            "subscription.deleted",
+            "key.revoked",
+        ]
+    );
+    assert!(found.is_sorted_by(|a, b| a.id < b.id));
+    for entry in &found {
+        let by_itself = entry.action == "subscription.disabled";
+        let wanted = if by_itself { AuditOrigin::SYSTEM } else { origin() };
+        assert_eq!((entry.actor, &entry.from), (wanted.actor, &wanted.from), "{entry:?}");
+        assert_eq!((entry.outcome, &entry.error), (AuditOutcome::Done, &None));
+        assert_eq!(entry.customer, Some(customer));
+    }
+    assert_eq!(found[1].subject["key_id"], key.id.to_string());
+    assert_eq!(found[3].subject["workflow_id"], id.to_string());
+    let [change] = &found[3].changes[..] else { panic!("{:?}", found[3]) };
+    assert_eq!(
+        (change.field.as_str(), &change.before, &change.after),
+        ("ordered", &Some(false.into()), &Some(true.into()))
+    );
+    let [change] = &found[4].changes[..] else { panic!("{:?}", found[4]) };
+    assert!(change.secret && change.field == "secret" && change.before.is_none() && change.after.is_none());
+}
+
+fn draft(customer: CustomerId) -> AuditDraft {
+    let details = [("filter".to_owned(), "all".into())].into_iter().collect();
+    AuditDraft {
+        customer: Some(customer),
+        action: AuditAction::DeadLettersRedriven,
+        subject: Default::default(),
+        changes: Vec::new(),
+        details,
+    }
+}
+
+async fn notes_begin_and_end(catalogue: &dyn Catalogue) {
+    let customer = CustomerId::new(30);
+    let before = now(catalogue).await;
+    let id = catalogue.note(AuditNote::Begin(draft(customer), origin())).await.unwrap();
+    let [begun] = &entries(catalogue, customer).await[..] else { panic!("one entry") };
+    assert_eq!((begun.id, begun.outcome), (id, AuditOutcome::Begun));
+    let end = |id| AuditNote::End {
+        id,
+        outcome: AuditOutcome::Failed,
+        error: Some("UNAVAILABLE".to_owned()),
+        details: [("redriven".to_owned(), 3.into())].into_iter().collect(),
+    };
+    assert_eq!(catalogue.note(end(id)).await.unwrap(), id);
+    let [ended] = &entries(catalogue, customer).await[..] else { panic!("one entry") };
+    assert_eq!(
+        (ended.id, ended.outcome, ended.error.as_deref()),
+        (id, AuditOutcome::Failed, Some("UNAVAILABLE"))
+    );
+    assert_eq!((&ended.details["filter"], &ended.details["redriven"]), (&"all".into(), &3.into()));
+    assert_eq!(ended.from, origin().from);
+    let gone = catalogue.note(end(AuditId::from_u128(1))).await;
+    assert!(matches!(gone, Err(CatalogueError::NotFound)), "{gone:?}");
+    let changes = catalogue.changes(before).await.unwrap();
+    assert!(changes.customers.is_empty() && changes.keys.is_empty() && changes.subscriptions.is_empty());
+}
+
+async fn entries_are_read_in_order_and_by_customer(catalogue: &dyn Catalogue) {
+    let (one, other) = (CustomerId::new(40), CustomerId::new(41));
+    for customer in [one, other, one, one, other] {
+        catalogue.note(AuditNote::Begin(draft(customer), AuditOrigin::SYSTEM)).await.unwrap();
+    }
+    let all = entries(catalogue, one).await;
+    assert_eq!((all.len(), entries(catalogue, other).await.len()), (3, 2));
+    let read = |query| async move {
+        catalogue.audit(query).await.unwrap().into_iter().map(|entry| entry.id).collect::<Vec<_>>()
+    };
+    let ids: Vec<AuditId> = all.iter().map(|entry| entry.id).collect();
+    assert_eq!(read(AuditQuery { from: ids[1], ..query(Some(one)) }).await, ids[1..]);
+    assert_eq!(read(AuditQuery { until: ids[1], ..query(Some(one)) }).await, ids[..1]);
+    assert_eq!(read(AuditQuery { limit: 2, ..query(Some(one)) }).await, ids[..2]);
+    let newest = read(AuditQuery { newest_first: true, limit: 2, ..query(Some(one)) }).await;
+    assert_eq!(newest, [ids[2], ids[1]]);
+    let both = read(AuditQuery { from: ids[0], ..query(None) }).await;
+    assert!(both.len() == 5 && both.is_sorted(), "{both:?}");
+    let newest = read(AuditQuery { from: ids[0], newest_first: true, ..query(None) }).await;
+    assert!(newest.iter().rev().eq(&both), "{newest:?}");
+}
+
+async fn old_and_too_many_entries_go(catalogue: &dyn Catalogue) {
+    let (loud, quiet) = (CustomerId::new(50), CustomerId::new(51));
+    let note = |customer, origin| catalogue.note(AuditNote::Begin(draft(customer), origin));
+    let old = note(quiet, origin()).await.unwrap();
+    let from = AuditId::from_u128(old.as_u128() + 1);
+    // Age alone, a step at a time.
+    let retention = AuditRetention { from, rows_max: u64::MAX, step: 3 };
+    let mut steps = Vec::new();
+    while let deleted @ 1.. = catalogue.trim_audit(retention).await.unwrap() {
+        steps.push(deleted);
+    }
+    assert!(steps.iter().all(|deleted| *deleted <= 3) && steps.len() > 2, "{steps:?}");
+    assert_eq!(catalogue.audit(query(None)).await.unwrap(), []);
+
+    // A flood by one customer's keys pushes out its own entries, and neither others'
+    // nor those of operators about it.
+    let admin = AuditOrigin { actor: AuditActor::Admin, from: None };
+    note(loud, admin).await.unwrap();
+    note(quiet, origin()).await.unwrap();
+    for _ in 0..20 {
+        note(loud, origin()).await.unwrap();
+    }
+    let newest = note(loud, origin()).await.unwrap();
+    let retention = AuditRetention { from, rows_max: 10, step: 1000 };
+    while catalogue.trim_audit(retention).await.unwrap() > 0 {}
+    let left = catalogue.audit(query(None)).await.unwrap();
+    assert_eq!(left.len(), 10);
+    assert_eq!(left.iter().filter(|entry| entry.customer == Some(quiet)).count(), 1);
+    assert_eq!(left.iter().filter(|entry| entry.actor == AuditActor::Admin).count(), 1);
+    assert_eq!(left.last().map(|entry| entry.id), Some(newest), "the oldest go");
+    // What goes on is told behind what was there.
+    assert!(note(quiet, origin()).await.unwrap() > newest);
+    assert_eq!(catalogue.trim_audit(AuditRetention { rows_max: 11, ..retention }).await.unwrap(), 0);
 }

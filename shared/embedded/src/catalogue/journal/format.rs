@@ -12,7 +12,8 @@
 //! frame  "\xc5Row"             4     first one for each row of the snapshot, then one for each change
 //!        length                u32   of the body
 //!        revision              u64
-//!        slot                  u8    'c', 'k', 's' or 't'
+//!        slot                  u8    'c', 'k', 's', 't' or 'a'; with the highest bit, if the frame is
+//!                                    one change with the frame behind it
 //!        id                    16
 //!        crc                   u32   CRC32C of the frame's other bytes, body included
 //!        body                  length
@@ -20,7 +21,8 @@
 //!
 //! Snapshot frames ascend by revision and add up to the head's digest. Change
 //! frames follow, with revisions one apart. So a missing frame is noticed, except
-//! at the very end; the database tells whether one is missing there.
+//! at the very end; the database tells whether one is missing there. Of a change
+//! with two frames (a row, and its entry in the audit log) both count or none.
 
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
 use sluice_model::wire::bytes_reader::BytesReader;
@@ -30,6 +32,8 @@ const HEAD_MAGIC: &[u8; 8] = b"SLUICECJ";
 const VERSION: u32 = 1;
 const HEAD_LEN: usize = 8 + 4 + 8 + 8 + 8 + 4;
 const FRAME_MAGIC: &[u8; 4] = b"\xc5Row";
+/// The bit of a slot's byte that joins the frame to the one behind it.
+const WITH_NEXT: u8 = 0x80;
 #[cfg(any(test, feature = "fuzzing"))]
 const FRAME_HEAD_LEN: usize = 4 + 4 + 8 + 1 + 16 + 4;
 
@@ -85,29 +89,36 @@ pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCond
     };
     let mut at = HEAD_LEN;
     contents.good_len = at as u64;
+    // The first half of a change, until its other half is read.
+    let mut half: Option<StoredRow> = None;
     while at < bytes.len() {
         let in_snapshot = contents.frames < snapshot.rows;
-        let Some((row, len)) = read_frame(&bytes[at..]) else {
+        let known = half.as_ref().map_or(contents.revision, |row| row.revision);
+        let Some(Frame { row, with_next, len }) = read_frame(&bytes[at..]) else {
             let after = highest_after(bytes, at + 1);
             let finding = format!("no frame at byte {at}");
             let condition = if in_snapshot || after > 0 {
-                JournalCondition::Damaged { finding, highest: after.max(contents.revision) }
+                JournalCondition::Damaged { finding, highest: after.max(known) }
             } else {
                 JournalCondition::Torn(finding)
             };
             return (contents, condition);
         };
         let follows = match in_snapshot {
-            true => row.revision > contents.revision && row.revision <= revision,
-            false => contents.revision.checked_add(1) == Some(row.revision),
+            true => row.revision > known && row.revision <= revision && !with_next,
+            false => known.checked_add(1) == Some(row.revision) && !(with_next && half.is_some()),
         };
         if !follows {
             let finding = format!("frame of revision {} at byte {at} is out of line", row.revision);
-            let condition = damaged(&contents, finding, at);
+            let condition = damaged(&contents, finding, contents.good_len as usize);
             return (contents, condition);
         }
-        contents.put(row);
         at += len;
+        if with_next {
+            half = Some(row);
+            continue;
+        }
+        half.take().into_iter().chain([row]).for_each(|row| contents.put(row));
         contents.good_len = at as u64;
         if contents.frames == snapshot.rows && in_snapshot {
             if contents.digest != snapshot {
@@ -123,6 +134,10 @@ pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCond
         return (contents, JournalCondition::Damaged { finding, highest });
     }
     contents.revision = contents.revision.max(revision);
+    if half.is_some() {
+        let finding = format!("half a change at byte {}", contents.good_len);
+        return (contents, JournalCondition::Torn(finding));
+    }
     (contents, JournalCondition::Intact)
 }
 
@@ -134,9 +149,9 @@ fn highest_after(bytes: &[u8], from: usize) -> u64 {
     {
         at += found;
         match read_frame(&bytes[at..]) {
-            Some((row, len)) => {
-                highest = highest.max(row.revision);
-                at += len;
+            Some(frame) => {
+                highest = highest.max(frame.row.revision);
+                at += frame.len;
             }
             None => at += 1,
         }
@@ -163,8 +178,17 @@ fn write_head(out: &mut Vec<u8>, revision: u64, digest: CatalogueDigest) {
     out.extend_from_slice(&crc.to_le_bytes());
 }
 
-/// The frame that `bytes` begins with, and its length.
-fn read_frame(bytes: &[u8]) -> Option<(StoredRow, usize)> {
+/// A frame that was read.
+struct Frame {
+    row: StoredRow,
+    /// Whether it is one change with the frame behind it.
+    with_next: bool,
+    /// Its length.
+    len: usize,
+}
+
+/// The frame that `bytes` begins with.
+fn read_frame(bytes: &[u8]) -> Option<Frame> {
     let mut reader = BytesReader::new(bytes);
     if reader.array().ok()? != *FRAME_MAGIC {
         return None;
@@ -177,16 +201,19 @@ fn read_frame(bytes: &[u8]) -> Option<(StoredRow, usize)> {
     if frame_crc(head, body) != crc {
         return None;
     }
-    let (slot, body) = (RowSlot::from_code(slot)?, std::str::from_utf8(body).ok()?.to_owned());
-    Some((StoredRow { slot, id, revision, body }, reader.position()))
+    let with_next = slot & WITH_NEXT != 0;
+    let slot = RowSlot::from_code(slot & !WITH_NEXT)?;
+    let row = StoredRow { slot, id, revision, body: std::str::from_utf8(body).ok()?.to_owned() };
+    Some(Frame { row, with_next, len: reader.position() })
 }
 
-pub(in crate::catalogue) fn write_frame(out: &mut Vec<u8>, row: &StoredRow) {
+/// Writes a frame; with `with_next` it is one change with the frame behind it.
+pub(in crate::catalogue) fn write_frame(out: &mut Vec<u8>, row: &StoredRow, with_next: bool) {
     let start = out.len();
     out.extend_from_slice(FRAME_MAGIC);
     out.extend_from_slice(&(row.body.len() as u32).to_le_bytes());
     out.extend_from_slice(&row.revision.to_le_bytes());
-    out.push(row.slot.code());
+    out.push(row.slot.code() | if with_next { WITH_NEXT } else { 0 });
     out.extend_from_slice(&row.id);
     let crc = frame_crc(&out[start..], row.body.as_bytes());
     out.extend_from_slice(&crc.to_le_bytes());
@@ -231,7 +258,7 @@ pub(in crate::catalogue) fn snapshot_bytes(rows: &mut [StoredRow], revision: u64
     rows.iter().for_each(|row| digest.add(row));
     let mut out = Vec::new();
     write_head(&mut out, revision, digest);
-    rows.iter().for_each(|row| write_frame(&mut out, row));
+    rows.iter().for_each(|row| write_frame(&mut out, row, false));
     out
 }
 
@@ -248,18 +275,45 @@ mod tests {
         let mut bytes = snapshot_bytes(&mut [row(1)], u64::MAX);
         let snapshot = bytes.len();
         assert_eq!(parse(&bytes).1, JournalCondition::Intact);
-        write_frame(&mut bytes, &row(0));
+        write_frame(&mut bytes, &row(0), false);
         let (contents, condition) = parse(&bytes);
         assert!(matches!(condition, JournalCondition::Damaged { .. }), "{condition:?}");
         assert_eq!((contents.revision, contents.good_len), (u64::MAX, snapshot as u64));
     }
 
     #[test]
+    fn half_a_change_does_not_count() {
+        let mut bytes = snapshot_bytes(&mut [row(1)], 1);
+        write_frame(&mut bytes, &row(2), false);
+        let whole = bytes.len();
+        write_frame(&mut bytes, &row(3), true);
+        let half = bytes.len();
+        write_frame(&mut bytes, &row(4), false);
+        for cut in whole + 1..bytes.len() {
+            let (contents, condition) = parse(&bytes[..cut]);
+            assert!(matches!(condition, JournalCondition::Torn(_)), "{cut}: {condition:?}");
+            assert_eq!(
+                (contents.revision, contents.good_len),
+                (2, whole as u64),
+                "cut at {cut}, half at {half}"
+            );
+        }
+        let (contents, condition) = parse(&bytes);
+        assert_eq!((contents.revision, contents.frames, condition), (4, 4, JournalCondition::Intact));
+        // Damage in its second half, with more behind it.
+        write_frame(&mut bytes, &row(5), false);
+        bytes[half + FRAME_HEAD_LEN] ^= 1;
+        let (contents, condition) = parse(&bytes);
+        assert_eq!(contents.revision, 2);
+        assert!(matches!(condition, JournalCondition::Damaged { highest: 5, .. }), "{condition:?}");
+    }
+
+    #[test]
     fn a_resealed_journal_reads_with_what_was_changed_in_it() {
         let mut bytes = snapshot_bytes(&mut [], 0);
         let head = bytes.len();
-        write_frame(&mut bytes, &row(1));
-        write_frame(&mut bytes, &row(2));
+        write_frame(&mut bytes, &row(1), false);
+        write_frame(&mut bytes, &row(2), false);
         let whole = bytes.clone();
         bytes[HEAD_LEN - 1] ^= 1;
         bytes[head + FRAME_HEAD_LEN] ^= 1;
