@@ -99,7 +99,7 @@ fn describe_inbox() -> Operation {
     let text = |name, text| query(name, schema_ref("FilterText"), text);
     let order = json!({ "type": "string", "enum": ["asc", "desc"], "default": "asc" });
     Operation::new(Tag::Inbox, "The customer's events, the oldest first")
-        .describe("Without `status`, all that are not acknowledged. Nothing appears behind a cursor.")
+        .describe("Without `status`, all that are not acknowledged.")
         .parameters([
             query("status", schema_ref("StatusFilter"), "Where they stand; `any` is anywhere."),
             text("event_type", "Of this type."),
