@@ -2,7 +2,7 @@
 """Measures a quiet customer's latencies, alone and beside a customer that is a burden.
 
     cargo build --release && loadtest/neighbour.py [--binary PATH] [--seconds 20] [--expensive-rate 73]
-    loadtest/neighbour.py --scenario decoding|signing|inbox|replays|streams|redrives|tests|slow|all [--rounds 3]
+    loadtest/neighbour.py --scenario decoding|signing|inbox|replays|streams|redrives|tests|slow|templates|all [--rounds 3]
 
 Without a scenario the burden is a customer with ten subscriptions on
 `$..[?@..[?@.x == n]]` that sends events of about 24 KB. The scenarios are in

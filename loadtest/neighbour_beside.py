@@ -254,7 +254,25 @@ async def slow(site):
     return attack
 
 
-SCENARIOS = {attack.__name__: attack for attack in (decoding, signing, inbox, replays, streams, redrives, tests, slow)}
+async def templates(site):
+    """A thousand subscriptions, each with a template that works as long as a template may."""
+    busy = "{% for a in range(40) %}{% for b in range(40) %}{{ a ~ b }}{% endfor %}{% endfor %}"
+    for n in range(1000):
+        site.subscribe(f"/{n}", transform={"template": {"text": busy}}, batch={"max_events": 10, "max_wait_ms": 5})
+    body = json.dumps([small(n) for n in range(10)]).encode()
+
+    async def attack(until):
+        while time.monotonic() < until:
+            connection = await site.connect()
+            status, _ = await site.request(connection, "POST", "/v1/events", body, "content-type: application/json\r\n")
+            connection[1].close()
+            site.count(str(status))
+            await asyncio.sleep(0.2)
+
+    return attack
+
+
+SCENARIOS = {attack.__name__: attack for attack in (decoding, signing, inbox, replays, streams, redrives, tests, slow, templates)}
 
 
 def answer(path):

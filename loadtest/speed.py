@@ -236,11 +236,11 @@ def end_to_end(given, folder, customers):
         f"{median(ours, cores):.2f} cores" + beside(ours, other, rate, cores))
 
 
-def subscribe_quickly(server, key, url):
+def subscribe_quickly(server, key, url, **more):
     public = http.client.HTTPConnection("127.0.0.1", PUBLIC)
     call(public, "POST", "/v1/subscriptions", {
         "event_selector": {"type": "event_type", "value": "*"}, "webhook_url": url,
-        "batch": {"max_events": 1000, "max_wait_ms": 10}}, key)
+        "batch": {"max_events": 1000, "max_wait_ms": 10}, **more}, key)
 
 
 def complete(sent, received):
@@ -288,6 +288,59 @@ def steady(given, folder, customers):
            f"{of(other, 'switches'):.3f} switches" if other else ""))
 
 
+TEMPLATE = {"event_id": "{{ event_id }}", "event_type": "{{ event_type }}", "payload": "{{ payload }}",
+            "text": "{{ payload.user }} bought {{ payload.item|upper }} for {{ payload.amount }}"}
+SCHEMA = {"type": "object", "required": ["mark", "user", "amount"], "properties": {
+    "mark": {"type": "string"}, "user": {"type": "string", "pattern": "^u-"}, "amount": {"type": "number"},
+    "item": {"type": "string", "maxLength": 200}, "note": {"type": "string"}}}
+
+
+def declare(key, event_type, enforce):
+    public = http.client.HTTPConnection("127.0.0.1", PUBLIC)
+    call(public, "PUT", f"/v1/event-types/{event_type}", {"schema": SCHEMA, "enforce": enforce}, key)
+
+
+def schemas(given, folder):
+    """Ingest with event types declared, in turns with none."""
+    kinds = {"none": [], "another type": [("no.such", True)], "not enforced": [(given.event_type, False)],
+             "enforced": [(given.event_type, True)]}
+    rates = {name: [] for name in kinds}
+    for _ in range(given.rounds):
+        for name, types in kinds.items():
+            server = Server(folder, 1)
+            for event_type, enforce in types:
+                declare(server.keys[0], event_type, enforce)
+            time.sleep(0.5)
+            result = to_server(server, given.seconds, "--connections", 16, "--batch", 100)
+            rates[name].append(result["events_per_s"])
+            server.end()
+    none = statistics.median(rates["none"])
+    for name in list(kinds)[1:]:
+        figure = statistics.median(rates[name])
+        row(f"100 a request, a schema declared: {name}", f"{thousands(figure)} events/s", "", None, None,
+            f"{100 * figure / none:.0f} % of {thousands(none)} without")
+
+
+def templates(given, folder):
+    """End to end at a rate, with a template and without: what an event costs the server."""
+    shapes = {"without": {}, "with a template": {"transform": {"template": TEMPLATE}}}
+    costs = {name: [] for name in shapes}
+    for _ in range(given.rounds):
+        for name, more in shapes.items():
+            server, sink = Server(folder, 1), Sink()
+            subscribe_quickly(server, server.keys[0], sink.url, **more)
+            time.sleep(1.5)
+            sent = to_server(server, given.seconds, "--connections", 16, "--batch", 100, "--rate", 20_000)
+            sink.wait_for(sent["whole_run"]["events_accepted"])
+            received = sink.end()
+            server.end()
+            complete(sent, received)
+            costs[name].append((1e6 * sent["watched"]["cores"] / 20_000, received["latency_us"]["p99"]))
+    for name, results in costs.items():
+        row(f"20,000 events/s to receipt, {name}", f"{statistics.median(cost for cost, _ in results):.1f} µs an event", "",
+            None, None, f"p99 {ms(statistics.median(late for _, late in results))} from the event to its receipt")
+
+
 def many_subscriptions(folder, seconds):
     rates = []
     for others in [0, 9_999]:
@@ -319,7 +372,8 @@ def main():
     options.add_argument("--server", type=Path, default=None, help="another build of sluice to take turns with")
     options.add_argument("--customers", default="1,1000", help="how many customers send")
     options.add_argument("--data-dir", default=None, help="where the servers keep their data")
-    options.add_argument("--only", default="ingest,end,steady,many", help="which rows")
+    options.add_argument("--only", default="ingest,end,steady,many", help="which rows; also: schemas, templates")
+    options.add_argument("--event-type", default="demo.event", help="the type of the generator's events")
     given = options.parse_args()
     folder = tempfile.mkdtemp(prefix="sluice-speed-", dir=given.data_dir or Path.cwd())
     only = given.only.split(",")
@@ -333,6 +387,10 @@ def main():
                 end_to_end(given, folder, customers)
             if "steady" in only:
                 steady(given, folder, customers)
+        if "schemas" in only:
+            schemas(given, folder)
+        if "templates" in only:
+            templates(given, folder)
         if "many" in only:
             many_subscriptions(folder, given.seconds)
     finally:
