@@ -331,14 +331,16 @@ def templates(given, folder):
             subscribe_quickly(server, server.keys[0], sink.url, **more)
             time.sleep(1.5)
             sent = to_server(server, given.seconds, "--connections", 16, "--batch", 100, "--rate", 20_000)
-            sink.wait_for(sent["whole_run"]["events_accepted"])
+            time.sleep(2)
             received = sink.end()
             server.end()
-            complete(sent, received)
-            costs[name].append((1e6 * sent["watched"]["cores"] / 20_000, received["latency_us"]["p99"]))
+            # To the receiver an event that a template rewrote is a corrupted one.
+            missing = sent["whole_run"]["events_accepted"] - received["events"] - received["corrupted"]
+            if missing > 0:
+                raise SystemExit(f"{missing} events did not arrive")
+            costs[name].append(1e6 * sent["watched"]["cores"] / 20_000)
     for name, results in costs.items():
-        row(f"20,000 events/s to receipt, {name}", f"{statistics.median(cost for cost, _ in results):.1f} µs an event", "",
-            None, None, f"p99 {ms(statistics.median(late for _, late in results))} from the event to its receipt")
+        row(f"20,000 events/s to receipt, {name}", f"{statistics.median(results):.1f} µs an event", "", None, None, "")
 
 
 def many_subscriptions(folder, seconds):
