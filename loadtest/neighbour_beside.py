@@ -237,10 +237,8 @@ async def tests(site):
     return attack
 
 
-async def slow(site):
-    """Endpoints that answer after 29 seconds, on each of fifty subscriptions."""
-    for n in range(50):
-        site.subscribe(f"/slow/{n}", batch={"max_events": 10, "max_wait_ms": 5})
+def sends_ten_every(site, seconds):
+    """One request of ten small events after each such pause."""
     body = json.dumps([small(n) for n in range(10)]).encode()
 
     async def attack(until):
@@ -249,9 +247,16 @@ async def slow(site):
             status, _ = await site.request(connection, "POST", "/v1/events", body, "content-type: application/json\r\n")
             connection[1].close()
             site.count(str(status))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(seconds)
 
     return attack
+
+
+async def slow(site):
+    """Endpoints that answer after 29 seconds, on each of fifty subscriptions."""
+    for n in range(50):
+        site.subscribe(f"/slow/{n}", batch={"max_events": 10, "max_wait_ms": 5})
+    return sends_ten_every(site, 0.02)
 
 
 async def templates(site):
@@ -259,17 +264,7 @@ async def templates(site):
     busy = "{% for a in range(40) %}{% for b in range(40) %}{{ a ~ b }}{% endfor %}{% endfor %}"
     for n in range(1000):
         site.subscribe(f"/{n}", transform={"template": {"text": busy}}, batch={"max_events": 10, "max_wait_ms": 5})
-    body = json.dumps([small(n) for n in range(10)]).encode()
-
-    async def attack(until):
-        while time.monotonic() < until:
-            connection = await site.connect()
-            status, _ = await site.request(connection, "POST", "/v1/events", body, "content-type: application/json\r\n")
-            connection[1].close()
-            site.count(str(status))
-            await asyncio.sleep(0.2)
-
-    return attack
+    return sends_ten_every(site, 0.2)
 
 
 SCENARIOS = {attack.__name__: attack for attack in (decoding, signing, inbox, replays, streams, redrives, tests, slow, templates)}

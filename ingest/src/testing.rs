@@ -49,11 +49,9 @@ pub(crate) fn stored_batch_at(lane: u16, ms: u64, count: u64, events: u16) -> St
     StoredBatch { batch: Arc::new(batch), facts: Vec::new(), acknowledged: Vec::new(), passed: false }
 }
 
-/// The entry of a customer that declared these types: name, schema, whether it is enforced.
-pub(crate) async fn declaring(types: &[(&str, &str, bool)]) -> Arc<CustomerEntry> {
-    let folder = tempfile::tempdir().unwrap();
-    let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
-    let customer = Customer {
+/// A customer with one lane.
+pub(crate) fn acme() -> Customer {
+    Customer {
         id: CustomerId::new(1),
         name: "Acme".to_owned(),
         email: None,
@@ -63,7 +61,14 @@ pub(crate) async fn declaring(types: &[(&str, &str, bool)]) -> Arc<CustomerEntry
         fan_out_ever: 1,
         created_at_ms: 1,
         updated_at_ms: 1,
-    };
+    }
+}
+
+/// The entry of a customer that declared these types: name, schema, whether it is enforced.
+pub(crate) async fn declaring(types: &[(&str, &str, bool)]) -> Arc<CustomerEntry> {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
+    let customer = acme();
     catalogue.put_customer(&customer).await.unwrap();
     for (name, schema, enforce) in types {
         let event_type = EventType {

@@ -2,9 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sluice_schema::nests_deeper_than;
 
-/// How deep a payload may nest: the limit of the matcher's parser.
-pub(super) const DEPTH_MAX: usize = 64;
+/// How deep a payload may nest.
+pub(super) const DEPTH_MAX: usize = sluice_schema::PAYLOAD_DEPTH_MAX;
 
 /// Refuses a field that nests too deep.
 pub(super) fn check_depth(field: &str, json: &str) -> Result<(), String> {
@@ -12,19 +13,8 @@ pub(super) fn check_depth(field: &str, json: &str) -> Result<(), String> {
     if opening_brackets(json.as_bytes()) <= DEPTH_MAX {
         return Ok(());
     }
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            return Err(format!("`{field}` nests deeper than {DEPTH_MAX} levels"));
-        }
+    if nests_deeper_than(json, DEPTH_MAX) {
+        return Err(format!("`{field}` nests deeper than {DEPTH_MAX} levels"));
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 use super::*;
 use crate::appenders::Appenders;
+use crate::testing::acme;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_catalogue::rates::LocalRates;
 use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_embedded::{EmbeddedEngine, EngineConfig};
-use sluice_model::{Customer, CustomerId, CustomerStatus, Lane};
+use sluice_model::Lane;
 use sluice_ports::Catalogue;
 use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
 
@@ -65,17 +66,7 @@ async fn in_turn<const N: usize>(
     let folder = tempfile::tempdir().unwrap();
     let engine = EmbeddedEngine::open(folder.path(), EngineConfig::default().settings()).await.unwrap();
     let catalogue = SqliteCatalogue::open(folder.path()).await.unwrap();
-    let customer = Customer {
-        id: CustomerId::new(1),
-        name: "Acme".to_owned(),
-        email: None,
-        status: CustomerStatus::Active,
-        rate_limit_per_second: 1000,
-        fan_out: 1,
-        fan_out_ever: 1,
-        created_at_ms: 1,
-        updated_at_ms: 1,
-    };
+    let customer = acme();
     catalogue.put_customer(&customer).await.unwrap();
     let loaded = Directory::load(Arc::new(catalogue), DirectorySettings::default()).await;
     let directory = loaded.unwrap().0;

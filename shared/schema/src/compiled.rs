@@ -5,6 +5,7 @@ use super::deep_stack::on_deep_stack;
 use super::fault::SchemaFault;
 use super::limits::SchemaLimits;
 use super::misfit::Misfit;
+use super::nesting::nests_deeper_than;
 use super::payload::SchemaPayload;
 use super::walk;
 use serde_json::Value;
@@ -79,19 +80,8 @@ fn compile(json: &str, limits: &SchemaLimits) -> Result<EventSchema, SchemaFault
 
 /// Refuses a schema that nests too deep, before anything recurses into it.
 fn check_depth(json: &str, depth_max: usize) -> Result<(), SchemaFault> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > depth_max {
-            return Err(SchemaFault::whole(format!("the schema nests deeper than {depth_max} levels")));
-        }
+    if nests_deeper_than(json, depth_max) {
+        return Err(SchemaFault::whole(format!("the schema nests deeper than {depth_max} levels")));
     }
     Ok(())
 }

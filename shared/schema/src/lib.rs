@@ -13,6 +13,7 @@ mod fault;
 pub mod fuzzing;
 mod limits;
 mod misfit;
+mod nesting;
 mod pattern;
 mod payload;
 mod walk;
@@ -21,9 +22,11 @@ pub use compiled::EventSchema;
 pub use fault::SchemaFault;
 pub use limits::SchemaLimits;
 pub use misfit::Misfit;
+pub use nesting::nests_deeper_than;
 pub use payload::SchemaPayload;
 
-/// The deepest that a payload nests: the limit of the ingest role's decoder.
+/// The deepest that a payload nests: the ingest role's decoder refuses what nests deeper,
+/// and the work of a schema is bounded up to here. It is the limit of the matcher's parser.
 pub const PAYLOAD_DEPTH_MAX: usize = 64;
 
 #[cfg(test)]
