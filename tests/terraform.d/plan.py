@@ -1,4 +1,4 @@
-"""Asserts over the plan of an example: plan.py EXAMPLE FILE, where FILE is what
+"""Asserts over the plan of a deployment: plan.py ENVIRONMENT FILE, where FILE is what
 `terraform test -json -verbose` wrote.
 
 Nothing is public but the load balancer, everything is encrypted, no policy names
@@ -333,25 +333,25 @@ ASSERTIONS = [
     each_role_has_the_rights_of_its_list, tasks_are_hardened_and_configured, the_program_takes_its_environment, secrets_are_in_no_value,
     stores_are_as_the_program_needs_them, the_program_writes_the_metrics_of_alarms_and_dashboard, alarms_tell_somebody_what_to_do,
 ]
-OF_EXAMPLE = {"development": [development_is_cheap], "production": [production_survives]}
+OF_ENVIRONMENT = {"development": [development_is_cheap], "production": [production_survives]}
 
 
-def main(example, path):
+def main(environment, path):
     plan = Plan(path)
     failed = []
-    for assertion in ASSERTIONS + OF_EXAMPLE[example]:
+    for assertion in ASSERTIONS + OF_ENVIRONMENT[environment]:
         try:
             assertion(plan)
         except (AssertionError, LookupError, TypeError) as error:
             place = error.__traceback__
             while place.tb_next:
                 place = place.tb_next
-            failed.append(f"{example}: {assertion.__name__}, line {place.tb_lineno}: {error!r}")
+            failed.append(f"{environment}: {assertion.__name__}, line {place.tb_lineno}: {error!r}")
     for line in failed:
         print(f"tests/terraform: {line}", file=sys.stderr)
     if failed:
         raise SystemExit(1)
-    print(f"{example}: {len(plan.resources)} resources, {len(ASSERTIONS + OF_EXAMPLE[example])} assertions hold", file=sys.stderr)
+    print(f"{environment}: {len(plan.resources)} resources, {len(ASSERTIONS + OF_ENVIRONMENT[environment])} assertions hold", file=sys.stderr)
 
 
 if __name__ == "__main__":

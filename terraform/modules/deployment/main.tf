@@ -1,5 +1,5 @@
 # A whole deployment in one region: the modules beside this one, put together.
-# The examples call it; so may you.
+# terraform/deployment calls it; so may you.
 
 locals {
   names = {

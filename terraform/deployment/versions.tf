@@ -12,6 +12,6 @@ terraform {
 provider "aws" {
   region = var.region
   default_tags {
-    tags = { Deployment = var.name, Environment = "development" }
+    tags = { Deployment = var.name, Environment = var.environment }
   }
 }

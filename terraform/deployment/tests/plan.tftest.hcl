@@ -1,4 +1,4 @@
-# Plans the example with the real provider and keys that are none: nothing is asked
+# Plans a deployment with the real provider and keys that are none: nothing is asked
 # of AWS. What only AWS knows is given below, so that policies and task definitions
 # are known in the plan; tests/terraform asserts over that plan's JSON too.
 
@@ -12,13 +12,14 @@ provider "aws" {
   skip_region_validation      = true
 }
 
+# What an environment says comes from its file: tests/terraform names it.
 variables {
   domain          = "events.example.com"
   certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/00000000-0000-4000-8000-000000000001"
-  admin_cidrs     = ["10.8.0.0/16"]
+  admin_cidrs     = ["203.0.113.7/32"]
   image_tag       = "1.0.0"
   alarm_mails     = ["operators@example.com"]
-  fan_out         = true
+  name            = "sluice"
 }
 
 override_data {
