@@ -80,13 +80,12 @@ impl EmbeddedIdempotency {
         Ok((Self { kv, log, reads, pending, mark, keep_ms: keep.as_millis() as u64 }, recovered))
     }
 
-    /// Stores recovered claims, unless something newer is known of their keys.
+    /// Stores recovered claims, unless something newer is known of their keys, and
+    /// how far they were recovered: a process that dies young again and again must
+    /// not read more of the log at each start.
     pub(crate) async fn store(&self, recovered: RecoveredClaims) -> Result<(), PortError> {
-        if recovered.0.is_empty() {
-            return Ok(());
-        }
         let stage = move |staged: &mut StagedChanges<'_>| {
-            for ((customer, key), found) in recovered.0 {
+            for ((customer, key), found) in recovered.claims {
                 let key = keys::idempotency(customer, &key);
                 let known = staged.get(&key)?.map(|value| StoredClaim::decode(&value)).transpose()?;
                 let is_newer = |known: StoredClaim| {
@@ -96,7 +95,7 @@ impl EmbeddedIdempotency {
                     staged.put(key, keys::encode(&found));
                 }
             }
-            Ok(())
+            stage_progress(staged, &recovered.ends)
         };
         self.kv.update(stage).await
     }
@@ -147,17 +146,9 @@ impl EmbeddedIdempotency {
             reached
         };
         let Some((_, ends)) = reached else { return Ok(()) };
-        let shards: Vec<ShardId> = self.log.all_shards().iter().map(|shard| shard.id.clone()).collect();
-        let stage = move |staged: &mut StagedChanges<'_>| {
-            for (shard, end) in shards.iter().zip(ends) {
-                let (key, end) = (keys::claims_progress(shard), keys::encode(&end));
-                if staged.get(&key)?.as_deref() != Some(&end[..]) {
-                    staged.put(key, end);
-                }
-            }
-            Ok(())
-        };
-        self.kv.update(stage).await
+        let shards = self.log.all_shards().iter().map(|shard| shard.id.clone());
+        let ends: Vec<(ShardId, u64)> = shards.zip(ends).collect();
+        self.kv.update(move |staged: &mut StagedChanges<'_>| stage_progress(staged, &ends)).await
     }
 
     /// Removes keys that have been kept for long enough.
@@ -183,6 +174,17 @@ impl EmbeddedIdempotency {
         }
         Ok(())
     }
+}
+
+/// Notes that the claims below these positions are in the state store.
+fn stage_progress(staged: &mut StagedChanges<'_>, ends: &[(ShardId, u64)]) -> Result<(), PortError> {
+    for (shard, end) in ends {
+        let (key, end) = (keys::claims_progress(shard), keys::encode(end));
+        if staged.get(&key)?.as_deref() != Some(&end[..]) {
+            staged.put(key, end);
+        }
+    }
+    Ok(())
 }
 
 /// Some keys that were accepted before `horizon_ms`, and where to go on if there may be more.

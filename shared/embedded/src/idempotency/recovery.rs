@@ -14,7 +14,12 @@ use sluice_ports::log::ShardId;
 use std::collections::BTreeMap;
 
 /// Completed claims that were found in the log.
-pub(crate) struct RecoveredClaims(pub(super) HashMap<ClaimKey, StoredClaim>);
+pub(crate) struct RecoveredClaims {
+    pub(super) claims: HashMap<ClaimKey, StoredClaim>,
+    /// The position up to which each shard was read. No request is in flight,
+    /// so a claim below it that is not complete never will be.
+    pub(super) ends: Vec<(ShardId, u64)>,
+}
 
 /// A claim with the batch of its events.
 type FoundClaim = (CustomerId, BatchId, Claim);
@@ -27,7 +32,7 @@ pub(crate) fn read_progress(view: &KvView, shard: &ShardId) -> Result<u64, PortE
 
 /// Reads the log from each shard's progress on. Blocks.
 pub(super) fn recover(view: &KvView, log: &EmbeddedLog) -> Result<RecoveredClaims, PortError> {
-    let mut claims = Vec::new();
+    let (mut claims, mut ends) = (Vec::new(), Vec::new());
     for shard in log.all_shards() {
         let mut at = read_progress(view, &shard.id)?;
         loop {
@@ -45,8 +50,9 @@ pub(super) fn recover(view: &KvView, log: &EmbeddedLog) -> Result<RecoveredClaim
                 }
             }
         }
+        ends.push((shard.id.clone(), at));
     }
-    Ok(RecoveredClaims(complete(claims)))
+    Ok(RecoveredClaims { claims: complete(claims), ends })
 }
 
 fn collect(payload: &[u8], claims: &mut Vec<FoundClaim>) {

@@ -66,15 +66,23 @@ async fn keys_left_behind_by_failed_appends_do_not_refuse_others_for_ever() {
     engine.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_claim_that_nobody_waits_for_gives_the_key_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let engine = open(dir.path()).await;
-    let (keys, key) = (&engine.idempotency, key());
-    let polled = futures_util::poll!(Box::pin(claim(keys, key)));
-    assert!(polled.is_pending(), "the state store is asked on another thread");
-    assert_eq!(claim(keys, key).await.unwrap(), ClaimOutcome::Claimed);
-    engine.close().await;
+#[test]
+fn a_claim_that_nobody_waits_for_gives_the_key_back() {
+    // One thread reads the state store, and it is busy when the key is claimed.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+    runtime.unwrap().block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(dir.path()).await;
+        let (keys, key) = (&engine.idempotency, key());
+        let (free, freed) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || freed.recv());
+        let polled = futures_util::poll!(Box::pin(claim(keys, key)));
+        assert!(polled.is_pending(), "the state store is asked on another thread");
+        free.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        assert_eq!(claim(keys, key).await.unwrap(), ClaimOutcome::Claimed);
+        engine.close().await;
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,4 +137,21 @@ fn a_request_is_compared_with_what_has_the_key_and_never_with_a_look_up() {
     assert_eq!(pending.placed_before(now, 9).len(), 0);
     pending.remove(key);
     assert_eq!(pending.begin(key, BODY, now), Begun::LookUp);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_does_not_read_again_what_the_start_before_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let engine = open(dir.path()).await;
+        for shard in engine.log.all_shards() {
+            let recovered = recovery::read_progress(engine.kv.view(), &shard.id).unwrap();
+            assert_eq!(recovered, shard.segments.end(), "{} was recovered whole", shard.id);
+        }
+        for number in 0..4 {
+            append(&*engine.log, vec![Batches::new(lane(number)).next(1, 10)]).await.unwrap();
+        }
+        // It dies before keys are tidied.
+        engine.close().await;
+    }
 }
