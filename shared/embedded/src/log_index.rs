@@ -7,11 +7,13 @@
 mod segment_index;
 
 use super::durable_file;
+use super::segment::read_up_to;
 use super::segments::LogSegments;
 use parking_lot::{Mutex, RwLock};
-use segment_index::{FrameRow, SegmentIndex};
+use segment_index::{FrameRow, HEAD_LEN, SegmentIndex, is_first_version, read_times};
 use sluice_model::{Batch, CustomerId};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +37,7 @@ pub(crate) struct LogIndex {
 }
 
 impl LogIndex {
-    /// Loads the index of each segment, and builds those that are missing.
+    /// Reads the times of each segment's index, and builds the indexes that are missing.
     pub(crate) fn open(segments: Arc<LogSegments>) -> io::Result<Self> {
         let this = Self { segments, entries: RwLock::default(), loaded: Mutex::default() };
         let all = this.segments.all();
@@ -45,7 +47,7 @@ impl LogIndex {
                 let index = SegmentIndex::scan(&this.segments, segment.base, segment.end())?;
                 (index.times(), Some(index))
             } else {
-                (this.sealed(segment.base)?.times(), None)
+                (this.sealed_times(segment.base)?, None)
             };
             let (min_ms, max_ms) = times;
             this.entries.write().push(IndexedSegment { base: segment.base, min_ms, max_ms, open });
@@ -153,13 +155,34 @@ impl LogIndex {
         Ok(())
     }
 
+    fn sealed_times(&self, base: u64) -> io::Result<(u64, u64)> {
+        let mut head = [0; HEAD_LEN];
+        let read = match File::open(self.path(base)) {
+            Ok(file) => read_up_to(&file, &mut head, 0)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        match read_times(&head[..read]) {
+            Some(times) => Ok(times),
+            None => Ok(self.sealed(base)?.times()),
+        }
+    }
+
     fn sealed(&self, base: u64) -> io::Result<Arc<SegmentIndex>> {
         if let Some((_, index)) = self.loaded.lock().iter().find(|(kept, _)| *kept == base) {
             return Ok(index.clone());
         }
         let path = self.path(base);
         let stored = match std::fs::read(&path) {
-            Ok(bytes) => SegmentIndex::decode(&bytes),
+            Ok(bytes) => {
+                let index = SegmentIndex::decode(&bytes);
+                if is_first_version(&bytes)
+                    && let Some(index) = &index
+                {
+                    self.store(base, index);
+                }
+                index
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };

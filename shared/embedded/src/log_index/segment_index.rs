@@ -5,8 +5,20 @@
 //! to find a batch. Rows and frame numbers cost some tens of nanoseconds each,
 //! where an entry for each batch in a key-value store would cost microseconds.
 //!
-//! The file `<first LSN, 20 digits>.idx` holds the CRC32C (4 bytes, little-endian)
-//! of what follows, then [`SegmentIndex`] in postcard.
+//! The file `<first LSN, 20 digits>.idx`, little-endian:
+//!
+//! ```text
+//!  0  8  magic "SLINDEX\x02"
+//!  8  8  smallest id time of the segment's batches, in milliseconds; 2^64 - 1 without batches
+//! 16  8  largest id time; 0 without batches
+//! 24  4  CRC32C of bytes 0..24
+//! 28  4  CRC32C of bytes 32..
+//! 32     [`SegmentIndex`] in postcard
+//! ```
+//!
+//! A start reads the first 28 bytes of each file, so that it takes hardly longer if
+//! more events are kept. A file of the first version is the CRC32C of the rest and
+//! the index in postcard; it is read, and written again in this one.
 
 use crate::segments::{LogSegments, LogStep};
 use foldhash::HashMap;
@@ -14,6 +26,26 @@ use serde::{Deserialize, Serialize};
 use sluice_model::wire::record::RecordDirectory;
 use sluice_model::{BatchId, CustomerId};
 use std::io;
+
+const MAGIC: [u8; 8] = *b"SLINDEX\x02";
+/// Bytes of a file that tell its times.
+pub(super) const HEAD_LEN: usize = 28;
+
+/// Whether a file is of the first version, or damaged at its beginning.
+pub(super) fn is_first_version(bytes: &[u8]) -> bool {
+    !bytes.starts_with(&MAGIC)
+}
+
+/// The times that the head of a file tells; `None` if it is damaged.
+pub(super) fn read_times(head: &[u8]) -> Option<(u64, u64)> {
+    let (fields, crc) = head.get(..HEAD_LEN)?.split_last_chunk::<4>()?;
+    let times = fields.strip_prefix(&MAGIC)?;
+    if crc32c::crc32c(fields) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    let (min, max) = times.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*min), u64::from_le_bytes(max.try_into().ok()?)))
+}
 
 /// The place of a frame and the id times of its batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,13 +97,19 @@ impl SegmentIndex {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let body = postcard::to_allocvec(self).expect("an index is plain data");
-        let mut out = crc32c::crc32c(&body).to_le_bytes().to_vec();
+        let (min, max) = self.times();
+        let mut out = [MAGIC, min.to_le_bytes(), max.to_le_bytes()].concat();
+        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
+        out.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
         out.extend_from_slice(&body);
         out
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (crc, body) = bytes.split_first_chunk::<4>()?;
+        let (crc, body) = match is_first_version(bytes) {
+            true => bytes.split_first_chunk::<4>()?,
+            false => bytes.get(HEAD_LEN..)?.split_first_chunk::<4>()?,
+        };
         if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
             return None;
         }
@@ -102,5 +140,56 @@ impl SegmentIndex {
             }
         }
         Ok(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::Lane;
+    use sluice_model::ids::BatchIds;
+
+    fn sample() -> SegmentIndex {
+        let (mut index, mut ids) = (SegmentIndex::default(), BatchIds::new(Lane::new(3).unwrap(), 0));
+        for frame in 0..20 {
+            let customers = [frame % 3, frame % 7].map(|n| CustomerId::from_u128(n.into()));
+            let batches: Vec<_> =
+                customers.iter().map(|customer| (customer, ids.next(1000 + frame))).collect();
+            index.push(frame * 100, batches);
+        }
+        index
+    }
+
+    #[test]
+    fn a_file_tells_its_times_and_its_index() {
+        for index in [SegmentIndex::default(), sample()] {
+            let bytes = index.encode();
+            assert_eq!(read_times(&bytes[..HEAD_LEN]), Some(index.times()));
+            assert_eq!(SegmentIndex::decode(&bytes), Some(index));
+        }
+    }
+
+    #[test]
+    fn a_changed_or_missing_byte_is_noticed() {
+        let bytes = sample().encode();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x20;
+            let noticed = match at < HEAD_LEN {
+                true => read_times(&changed).is_none(),
+                false => SegmentIndex::decode(&changed).is_none(),
+            };
+            assert!(noticed, "byte {at}");
+            assert_eq!(SegmentIndex::decode(&bytes[..at]), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_read() {
+        let index = sample();
+        let body = postcard::to_allocvec(&index).unwrap();
+        let bytes = [&crc32c::crc32c(&body).to_le_bytes()[..], &body].concat();
+        assert!(is_first_version(&bytes) && read_times(&bytes).is_none());
+        assert_eq!(SegmentIndex::decode(&bytes), Some(index));
     }
 }
