@@ -30,7 +30,8 @@ use sluice_ports::Log;
 use sluice_ports::log::RecordDraft;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 
 /// Limits of the lane buffers.
@@ -53,12 +54,19 @@ pub(crate) enum Full {
     Customer,
 }
 
+/// How often waiting requests look whether their time is over. They set no timers
+/// of their own: on the hot path a timer for each request would cost more than
+/// its rate limit and its place in a lane together.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
+
 /// Outcomes of one unit that may wait until the requests are woken.
 const OUTCOMES_MAX: usize = 16;
 
 #[derive(Default)]
 struct AppendUnit {
     buffer: Mutex<UnitBuffer>,
+    /// The batches of the record that is being appended.
+    in_flight: Mutex<Vec<Arc<Placement>>>,
     filled: Notify,
 }
 
@@ -153,7 +161,7 @@ impl LaneBuffers {
 
     /// Appends one unit's records for ever, and sends what became of each to `outcomes`.
     pub(crate) async fn run_unit(&self, unit: usize, outcomes: mpsc::Sender<RecordOutcome>) {
-        let AppendUnit { buffer, filled } = &self.units[unit];
+        let AppendUnit { buffer, in_flight, filled } = &self.units[unit];
         let mut cutter = Cutter::new(self.log.recovered_ms());
         for sequence in 0.. {
             let taken = loop {
@@ -172,15 +180,30 @@ impl LaneBuffers {
                 parts: cut.parts,
             };
             let bytes = cut.bytes;
+            *in_flight.lock() = cut.placements;
             let began = Instant::now();
             let appended = self.log.append(unit, record).await;
-            self.metrics.appended(cut.placements.len(), began.elapsed());
+            let placements = std::mem::take(&mut *in_flight.lock());
+            self.metrics.appended(placements.len(), began.elapsed());
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            let outcome = RecordOutcome { placements: cut.placements, outcome: appended.into() };
+            let outcome = RecordOutcome { placements, outcome: appended.into() };
             if outcomes.send(outcome).await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Wakes the requests that wait, so that each looks whether its time is over.
+    pub(crate) fn wake_waiting(&self) {
+        for AppendUnit { buffer, in_flight, .. } in &self.units {
+            buffer.lock().placements().for_each(Placement::wake);
+            in_flight.lock().iter().for_each(|placement| placement.wake());
+        }
+    }
+
+    /// Where the log wants a unit's appender to run.
+    pub(crate) fn append_runtime(&self, unit: usize) -> Option<Handle> {
+        self.log.append_runtime(unit)
     }
 
     /// How many append units the log has.

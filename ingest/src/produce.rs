@@ -46,7 +46,7 @@ pub(crate) struct ProducerSettings {
     pub checks: CheckLimits,
     /// How many lanes the deployment has.
     pub lane_count: u16,
-    /// The longest that a request waits for the log.
+    /// The longest that a request waits for the log, up to `lanes::LOOK_EVERY` more.
     pub append_timeout: Duration,
 }
 
@@ -202,8 +202,8 @@ impl Producer {
     ) -> Result<Answer, ProduceError> {
         let events = request.events();
         let placed = self.admit(customer, &mut request.decoded, &[]).await?;
-        let waited = tokio::time::timeout(self.settings.append_timeout, wait::runs(&placed.runs)).await;
-        let runs = waited.unwrap_or_else(|_elapsed| Err(wait::timed_out()));
+        let waited = wait::for_at_most(self.settings.append_timeout, wait::runs(&placed.runs)).await;
+        let runs = waited.unwrap_or_else(|| Err(wait::timed_out()));
         let runs = runs.inspect_err(|error| self.refund(customer, events, error))?;
         Ok(request.answer(&runs))
     }

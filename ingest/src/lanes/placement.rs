@@ -53,6 +53,11 @@ impl Placement {
         std::mem::take(&mut state.claims)
     }
 
+    /// Wakes every request that waits for the batch, though nothing is known yet.
+    pub(super) fn wake(&self) {
+        self.state.lock().waiting.iter().for_each(Waker::wake_by_ref);
+    }
+
     /// Wakes every request that waits for the batch.
     pub(super) fn finish(&self, outcome: AppendOutcome) {
         let waiting = {
@@ -82,7 +87,8 @@ impl PlacedRun {
         state.claims.push(claim);
     }
 
-    /// Waits for the batch's outcome; returns it with the batch's id.
+    /// Waits for the batch's outcome; returns it with the batch's id. Polled again
+    /// within [`LOOK_EVERY`](super::LOOK_EVERY), so that its caller can give up in time.
     ///
     /// Cancel safe: to stop waiting changes nothing.
     pub(crate) async fn outcome(&self) -> (Option<BatchId>, AppendOutcome) {

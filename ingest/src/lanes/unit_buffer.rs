@@ -1,7 +1,7 @@
 //! The batches that wait for one append unit of the log.
 
 use super::batch_builder::{BatchBuilder, EventChunk};
-use super::placement::PlacedRun;
+use super::placement::{PlacedRun, Placement};
 use foldhash::HashMap;
 use sluice_model::{CustomerId, Lane};
 use std::collections::VecDeque;
@@ -52,6 +52,11 @@ impl UnitBuffer {
             batch.take(piece);
             placed.push(batch.placed(count));
         }
+    }
+
+    /// The batches as the requests that wait for them see them.
+    pub(super) fn placements(&self) -> impl Iterator<Item = &Placement> {
+        self.customers.values().flat_map(|waiting| &waiting.batches).map(|batch| &*batch.placement)
     }
 
     /// Takes batches for a record of about `bytes_max`, one of each customer in turn.

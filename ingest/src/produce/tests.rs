@@ -13,7 +13,16 @@ use sluice_ports::log::{AppendError, LogPage, Position, RecordDraft, ShardId};
 
 /// A log whose next append ends as the script says.
 struct ScriptedLog {
-    next: Mutex<Option<AppendError>>,
+    next: Mutex<NextAppend>,
+}
+
+/// How an append ends.
+#[derive(Default)]
+enum NextAppend {
+    #[default]
+    Succeeds,
+    Fails(AppendError),
+    NeverEnds,
 }
 
 #[async_trait]
@@ -25,7 +34,12 @@ impl Log for ScriptedLog {
         0
     }
     async fn append(&self, _: usize, _: RecordDraft) -> Result<(), AppendError> {
-        self.next.lock().take().map_or(Ok(()), Err)
+        let next = std::mem::take(&mut *self.next.lock());
+        match next {
+            NextAppend::Succeeds => Ok(()),
+            NextAppend::Fails(error) => Err(error),
+            NextAppend::NeverEnds => std::future::pending().await,
+        }
     }
     fn accepting(&self) -> Result<(), AppendError> {
         Ok(())
@@ -49,17 +63,17 @@ const SETTINGS: ProducerSettings = ProducerSettings {
     lanes: LaneLimits { bytes_max: 1 << 20, customer_bytes_max: 1 << 20, record_bytes_max: 1 << 20 },
     checks: CheckLimits { event_checks_max: 1000, request_checks_max: 1000, misfits_max: 1 },
     lane_count: 8,
-    append_timeout: Duration::from_secs(10),
+    append_timeout: Duration::from_millis(600),
 };
 
 /// The results of a keyed request whose append ends so, and of the same request again.
 async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
-    in_turn(first_append, Some("k"), [r#"{"payload":1}"#; 2]).await
+    in_turn(NextAppend::Fails(first_append), Some("k"), [r#"{"payload":1}"#; 2]).await
 }
 
 /// The results of requests of which the first one's append ends so.
 async fn in_turn<const N: usize>(
-    first_append: AppendError,
+    first_append: NextAppend,
     idempotency_key: Option<&str>,
     bodies: [&str; N],
 ) -> [Result<Answer, ProduceError>; N] {
@@ -72,7 +86,7 @@ async fn in_turn<const N: usize>(
     let directory = loaded.unwrap().0;
     let customer = directory.customer(customer.id).unwrap();
 
-    let log = Arc::new(ScriptedLog { next: Mutex::new(Some(first_append)) });
+    let log = Arc::new(ScriptedLog { next: Mutex::new(first_append) });
     let rates = Arc::new(LocalRates::new(directory));
     let producer = Producer::new(log, engine.idempotency.clone(), rates, SETTINGS);
     let appenders = Appenders::start(producer.lanes());
@@ -113,7 +127,7 @@ async fn an_event_whose_key_is_in_flight_is_refused_alone() {
     let unknown = AppendError::Unknown { detail: "perhaps".into() };
     let alone = format!("[{OWN_KEY}]");
     let beside = format!(r#"[{OWN_KEY},{{"payload":2}},{OWN_KEY}]"#);
-    let [first, again, beside] = in_turn(unknown, None, [&alone, &alone, &beside]).await;
+    let [first, again, beside] = in_turn(NextAppend::Fails(unknown), None, [&alone, &alone, &beside]).await;
     assert!(matches!(first, Err(ProduceError::Unknown { .. })), "{first:?}");
     // Refused as a whole with 400 its sender would give it up.
     assert!(matches!(again, Err(ProduceError::InFlight)), "{again:?}");
@@ -127,8 +141,18 @@ async fn an_event_whose_key_is_in_flight_is_refused_alone() {
 async fn the_key_of_an_event_that_was_not_taken_is_free_again() {
     let refusal = AppendError::NotTaken { detail: "full".into(), retry_after: Duration::from_secs(1) };
     let alone = format!("[{OWN_KEY}]");
-    let [first, again, once_more] = in_turn(refusal, Some("header"), [&alone, &alone, &alone]).await;
+    let [first, again, once_more] =
+        in_turn(NextAppend::Fails(refusal), Some("header"), [&alone, &alone, &alone]).await;
     assert!(matches!(first, Err(ProduceError::NotTaken { .. })), "{first:?}");
     assert!(again.is_ok_and(|answer| !answer.replayed && answer.accepted == 1));
     assert!(once_more.is_ok_and(|answer| answer.replayed && answer.accepted == 1));
+}
+
+#[tokio::test]
+async fn requests_give_up_a_log_that_does_not_answer() {
+    // The first event is being appended; the second waits for the record after it.
+    let [appended, waited] = in_turn(NextAppend::NeverEnds, None, [r#"{"payload":1}"#; 2]).await;
+    for given_up in [appended, waited] {
+        assert!(matches!(given_up, Err(ProduceError::Unknown { .. })), "{given_up:?}");
+    }
 }

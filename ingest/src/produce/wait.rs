@@ -3,6 +3,28 @@
 use super::ProduceError;
 use super::answer::Runs;
 use crate::lanes::{AppendOutcome, PlacedRun};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Waits for something that is polled every now and then; `None` once a poll finds
+/// that the time is over. It sets no timer.
+pub(super) async fn for_at_most<T>(time: Duration, waits: impl Future<Output = T>) -> Option<T> {
+    let (mut waits, mut until) = (pin!(waits), None);
+    poll_fn(|context| match waits.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => {
+            let now = Instant::now();
+            match now >= *until.get_or_insert(now + time) {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            }
+        }
+    })
+    .await
+}
 
 /// The places of all events, once they are durable.
 pub(super) async fn runs(placed: &[PlacedRun]) -> Result<Runs, ProduceError> {

@@ -20,6 +20,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// A consumer that is at the end of a busy shard gets its records at most this
+/// often, so that its thread wakes once for several. After a pause it gets a
+/// record at once.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// The layout and the limits of the log.
 #[derive(Debug, Clone)]
@@ -100,6 +106,10 @@ impl Log for EmbeddedLog {
         usize::from(lane.number()) % self.shards.len()
     }
 
+    fn append_runtime(&self, unit: usize) -> Option<Handle> {
+        Some(self.shards[unit].writer.runtime().clone())
+    }
+
     fn body_codec(&self) -> Option<BlockCodec> {
         Some(self.codec)
     }
@@ -142,6 +152,7 @@ impl Log for EmbeddedLog {
             let durable = *end.borrow_and_update();
             if let Some(page) = shard.tail.lock().read(after, max_bytes) {
                 if !page.items.is_empty() {
+                    shard.gave();
                     return Ok(page);
                 }
             } else if after < durable {
@@ -154,6 +165,10 @@ impl Log for EmbeddedLog {
                 if !page.items.is_empty() {
                     return Ok(page);
                 }
+            }
+            let gather = GATHER.saturating_sub(shard.since_given()).min(wait);
+            if !gather.is_zero() {
+                tokio::time::sleep(gather).await;
             }
             match tokio::time::timeout_at(deadline, end.changed()).await {
                 Ok(Ok(())) => {}

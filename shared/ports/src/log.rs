@@ -9,6 +9,7 @@ use sluice_model::{Batch, EventMeta, Lane};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -203,6 +204,13 @@ pub trait Log: Send + Sync + 'static {
 
     /// The unit that a lane's batches are appended to.
     fn append_unit(&self, lane: Lane) -> usize;
+
+    /// Where a task that appends to the unit runs best: appends from there need no
+    /// change of thread. `None` if it is the same everywhere. Tasks there must never
+    /// block, and use no timers.
+    fn append_runtime(&self, _unit: usize) -> Option<Handle> {
+        None
+    }
 
     /// How bodies may be compressed before they are appended; `None` if the log
     /// compresses whole records better itself.

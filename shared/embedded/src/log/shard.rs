@@ -15,6 +15,8 @@ use sluice_ports::log::{LogItem, LogPage, LogRecord, Position, ShardId};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// An open shard.
@@ -26,6 +28,10 @@ pub(crate) struct LogShard {
     /// The position at which the durable log ends.
     pub(super) end: watch::Receiver<u64>,
     pub(super) writer: LogWriter,
+    /// When it was opened.
+    opened: Instant,
+    /// When records were last given out, in microseconds since then.
+    given: AtomicU64,
     /// The damage that was found when the shard was opened.
     pub(super) findings: Vec<String>,
 }
@@ -58,7 +64,19 @@ impl LogShard {
         let encoder = RecordEncoder::new(settings.codec)?;
         let writer = LogWriter::start(number, writer, encoder, readers)?;
         let (id, findings) = (shard_id(number), recovered.findings);
-        Ok(Self { id, segments, index, tail, end, writer, findings })
+        let (opened, given) = (Instant::now(), AtomicU64::new(0));
+        Ok(Self { id, segments, index, tail, end, writer, opened, given, findings })
+    }
+
+    /// Notes that newest records are given out now.
+    pub(super) fn gave(&self) {
+        self.given.store(self.opened.elapsed().as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// How long ago newest records were given out.
+    pub(super) fn since_given(&self) -> Duration {
+        let given = Duration::from_micros(self.given.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(given)
     }
 
     /// Reads frames from the disk, of about so many bytes once they are unpacked. Blocks.

@@ -1,9 +1,10 @@
 //! The thread that appends records to one shard of the log.
 //!
 //! An append hands its record to the thread through a bounded channel and waits
-//! for a oneshot: one change of thread each way, and no caller's thread blocks.
-//! The thread encodes the record, writes and syncs it, and publishes it to the
-//! readers before it answers.
+//! for a oneshot, so no caller's thread blocks. The thread encodes the record,
+//! writes and syncs it, and publishes it to the readers before it answers. It is
+//! a runtime of one thread: a task that was spawned there appends record after
+//! record without a change of thread, so the disk does not wait for it.
 
 use super::tail::Tail;
 use crate::log_index::LogIndex;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Records that wait for the thread. The port's callers have one append of a
@@ -45,6 +47,7 @@ pub(super) struct LogWriter {
     /// `None` after the log was closed.
     requests: Mutex<Option<mpsc::Sender<AppendRequest>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    runtime: Handle,
     state: Arc<WriterState>,
     preparer: PreparerStatus,
 }
@@ -68,10 +71,18 @@ impl LogWriter {
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let (state, preparer) = (Arc::new(WriterState::default()), writer.status());
         let thread = LogThread { writer, encoder, readers, state: state.clone() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new()
             .name(format!("sluice-log-{number}"))
-            .spawn(move || thread.run(receiver))?;
-        Ok(Self { requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)), state, preparer })
+            .spawn(move || runtime.block_on(thread.run(receiver)))?;
+        let (requests, thread) = (Mutex::new(Some(requests)), Mutex::new(Some(thread)));
+        Ok(Self { requests, thread, runtime: handle, state, preparer })
+    }
+
+    /// The runtime of the thread. Its tasks end when the log is closed.
+    pub(super) const fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Appends a record and waits until it is durable. A dropped call may or may
@@ -110,7 +121,9 @@ impl LogWriter {
     pub(super) fn close(&self) {
         self.requests.lock().take();
         let thread = self.thread.lock().take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
+        // A task of the thread may hold the log's last handle: it ends by itself then.
+        let other = thread.filter(|thread| thread.thread().id() != std::thread::current().id());
+        if other.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("a thread of the log ended in a panic");
         }
     }
@@ -132,8 +145,9 @@ struct LogThread {
 }
 
 impl LogThread {
-    fn run(mut self, mut requests: mpsc::Receiver<AppendRequest>) {
-        while let Some(AppendRequest { record, outcome }) = requests.blocking_recv() {
+    /// Blocks the thread for each append: its other tasks wait for appends, too.
+    async fn run(mut self, mut requests: mpsc::Receiver<AppendRequest>) {
+        while let Some(AppendRequest { record, outcome }) = requests.recv().await {
             let appended = self.append(record);
             // A caller that has gone away does not need the outcome.
             let _gone = outcome.send(appended);
