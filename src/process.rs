@@ -56,7 +56,7 @@ impl Drop for RoleRuntime {
 
 /// Names the TLS provider. rustls panics if several are linked and none is named.
 pub(crate) fn install_tls_provider() -> anyhow::Result<()> {
-    rustls::crypto::aws_lc_rs::default_provider()
+    rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_installed| anyhow::anyhow!("a TLS provider is already installed"))
 }

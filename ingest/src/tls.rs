@@ -8,7 +8,7 @@ use crate::connection::HttpProtocol;
 use certificate::{Certificate, CertificateError};
 use metrics::{Counter, counter};
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,13 +71,13 @@ impl Tls {
     pub(crate) fn load(config: &TlsConfig) -> Result<Option<Arc<Self>>, TlsError> {
         let Some((cert_file, key_file)) = config.files() else { return Ok(None) };
         let certificate = Arc::new(Certificate::load(PathBuf::from(cert_file), PathBuf::from(key_file))?);
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(ring::default_provider());
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificate) as _);
         server.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
-        server.ticketer = aws_lc_rs::Ticketer::new()?;
+        server.ticketer = ring::Ticketer::new()?;
         Ok(Some(Arc::new(Self {
             acceptor: TlsAcceptor::from(Arc::new(server)),
             certificate,

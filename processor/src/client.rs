@@ -165,7 +165,7 @@ fn builder(config: &WebhookConfig) -> reqwest::ClientBuilder {
     // reqwest takes the process's provider and panics without one. Losing
     // the race to install it is fine: somebody else's is there then.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        drop(rustls::crypto::ring::default_provider().install_default());
     }
     reqwest::Client::builder()
         .user_agent(&config.user_agent)

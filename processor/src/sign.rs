@@ -4,10 +4,10 @@
 //! scheme (`v1`: HMAC-SHA256, `v1a`: ed25519), a comma and the base64 of the
 //! signature for each secret, separated by spaces.
 
-use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use ring::hmac;
 use sluice_catalogue::secrets::{SigningKey, SigningKeyError};
 use sluice_model::subscription::SigningSecret;
 
@@ -81,8 +81,8 @@ impl Signer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
     use proptest::prelude::*;
+    use ring::signature::{ED25519, UnparsedPublicKey};
     use sluice_catalogue::secrets::new_signing_secret;
     use sluice_model::SignatureScheme;
 

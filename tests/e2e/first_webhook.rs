@@ -1,9 +1,9 @@
 //! The README's first webhook, and what every webhook carries.
 
 use crate::harness::{Customer, Endpoint, Request, Seen, Server, ServerConfig, reference, wait_for};
-use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
 use serde_json::{Value, json};
 
 /// What `curl --json` sends; the README uses it.

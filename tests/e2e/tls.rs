@@ -23,7 +23,7 @@ struct Authority {
 impl Authority {
     fn new() -> Self {
         // Reqwest comes without a provider; another test may have installed it.
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "An authority of a test");

@@ -2,7 +2,7 @@
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -113,7 +113,7 @@ fn parse(files: &Files, cert_file: &Path, key_file: &Path) -> Result<CertifiedKe
     }
     let key = PrivateKeyDer::from_pem_slice(&files.key)
         .map_err(|error| bad(key_file, "private key", error.to_string()))?;
-    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+    CertifiedKey::from_der(chain, key, &ring::default_provider())
         .map_err(|source| CertificateError::Unusable { path: key_file.to_owned(), source })
 }
 

@@ -80,7 +80,7 @@ impl TlsClient {
     ) -> Result<Self, ClientTlsError> {
         let name =
             ServerName::try_from(host.to_owned()).map_err(|_why| ClientTlsError::Name(host.to_owned()))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
         let builder = match settings.check {

@@ -120,7 +120,7 @@ impl SetAside<'_> {
 
 /// The first half of the SHA-256 of an item: its place among those that were set aside.
 fn digest(item: &[u8], bytes: &[u8]) -> [u8; 16] {
-    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
     hash.update(item);
     hash.update(&[0]);
     hash.update(bytes);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// are looked for only if the server is `https`.
 pub(crate) fn tls_config(is_secure: bool) -> Result<rustls::ClientConfig, SdkError> {
     let roots = if is_secure { roots()? } else { rustls::RootCertStore::empty() };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| SdkError::Setting(format!("no version of TLS: {error}")))?;

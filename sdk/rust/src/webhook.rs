@@ -1,10 +1,10 @@
 //! Verifies webhooks (Standard Webhooks 1.0: `v1` is HMAC-SHA256, `v1a` is ed25519).
 
-use aws_lc_rs::{hmac, signature};
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
+use ring::{hmac, signature};
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 

@@ -17,9 +17,10 @@ mod tests;
 
 pub use catalogue::{OpenError, SealedCatalogue};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 use sluice_model::Subscription;
 use sluice_model::config::ConfigError;
@@ -101,17 +102,19 @@ pub enum SealError {
 
 struct SealingKey {
     id: String,
-    key: RandomizedNonceKey,
+    key: LessSafeKey,
 }
 
 impl SealingKey {
     /// The text sealed, bound to `aad`.
     fn seal(&self, plain: &str, aad: Vec<u8>) -> Result<String, SealError> {
+        let failed = |_unspecified| SealError::Failed;
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).map_err(failed)?;
         let mut bytes = plain.as_bytes().to_vec();
-        let nonce = self.key.seal_in_place_append_tag(Aad::from(aad), &mut bytes);
-        let mut whole = nonce.map_err(|_unspecified| SealError::Failed)?.as_ref().to_vec();
-        whole.append(&mut bytes);
-        Ok(format!("{PREFIX}{}:{}", self.id, STANDARD.encode(whole)))
+        let once = Nonce::assume_unique_for_key(nonce);
+        self.key.seal_in_place_append_tag(once, Aad::from(aad), &mut bytes).map_err(failed)?;
+        Ok(format!("{PREFIX}{}:{}", self.id, STANDARD.encode([&nonce[..], &bytes].concat())))
     }
 }
 
@@ -222,7 +225,7 @@ fn parse(line: &str) -> Option<SealingKey> {
         return None;
     }
     let bytes = STANDARD.decode(text.trim()).ok().filter(|bytes| bytes.len() == KEY_BYTES)?;
-    let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok()?;
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).ok()?);
     Some(SealingKey { id: id.to_owned(), key })
 }
 

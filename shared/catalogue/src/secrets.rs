@@ -4,10 +4,10 @@ mod signing_key;
 
 pub use signing_key::{SigningKey, SigningKeyError, new_signing_secret};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// Random bytes of a key or a secret.
 const SECRET_BYTES: usize = 32;
@@ -69,7 +69,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 fn random() -> [u8; SECRET_BYTES] {
     let mut bytes = [0; SECRET_BYTES];
-    rand::fill(&mut bytes).expect("the operating system has randomness");
+    SystemRandom::new().fill(&mut bytes).expect("the operating system has randomness");
     bytes
 }
 

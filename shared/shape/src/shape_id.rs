@@ -1,7 +1,7 @@
 //! The identity of a shape, and the text in which a shape is kept for the
 //! deliveries that are pinned to it.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use ring::digest::{SHA256, digest};
 use sluice_model::subscription::{DeliveryShape, ShapeId, WebhookShape};
 
 /// The shape of a new delivery: the first 16 bytes of the SHA-256 of its kept text.

@@ -28,7 +28,7 @@ struct ResendStandIn {
 
 impl ResendStandIn {
     async fn start() -> (Arc<Self>, String) {
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Arc::new(Self::default());
@@ -188,7 +188,7 @@ async fn each_refusal_says_whether_it_is_for_good() {
 
 #[tokio::test]
 async fn no_answer_and_half_an_answer_are_for_later() {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let error = mailer(&url, "re_right").send(&sample("k")).await.unwrap_err();

@@ -45,7 +45,7 @@ struct Session {
 impl SmtpServer {
     async fn start(protection: Protection, wants_login: bool) -> Self {
         // The provider may have been installed by another test.
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let directory = tempfile::tempdir().unwrap();
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let ca_file = directory.path().join("ca.pem");

@@ -118,7 +118,7 @@ struct MutualTls {
 
 impl MutualTls {
     fn new() -> Self {
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

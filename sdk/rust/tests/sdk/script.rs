@@ -20,7 +20,7 @@ pub(crate) struct ScriptServer {
 impl ScriptServer {
     pub(crate) fn start() -> Self {
         // The test's own requests go through a client that asks for the process's provider.
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let mut child = Command::new("python3")
             .arg(format!("{VECTORS}/server.py"))
             .stdin(Stdio::piped())

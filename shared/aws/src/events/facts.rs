@@ -37,7 +37,7 @@ mod set;
 use super::layout;
 use crate::attribute::{Item, bytes_in};
 use crate::table::damaged;
-use aws_lc_rs::digest;
+use ring::digest;
 use sluice_model::wire::bytes_reader::BytesReader;
 use sluice_model::{BatchId, CustomerId, EventSet, Fact, SubscriptionId};
 use sluice_ports::PortError;

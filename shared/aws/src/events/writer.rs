@@ -8,10 +8,10 @@
 use crate::attribute::{Item, bytes_in};
 use crate::refused_items::RefusedItems;
 use crate::table::{ItemKey, ItemTable, RefusedWrite, put, put_item};
-use aws_lc_rs::digest;
 use aws_sdk_dynamodb::types::WriteRequest;
 use foldhash::HashSet;
 use parking_lot::Mutex;
+use ring::digest;
 use sluice_ports::PortError;
 use std::collections::VecDeque;
 use std::sync::Arc;

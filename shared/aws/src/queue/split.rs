@@ -4,7 +4,7 @@
 //! its events. They are new deliveries with ids of their own, which follow from
 //! the id that was split: whoever splits it again makes the same two.
 
-use aws_lc_rs::digest;
+use ring::digest;
 use sluice_model::{Delivery, DeliveryId, EventRef, LastAttempt};
 
 /// What a delivery can become whose message is too large.

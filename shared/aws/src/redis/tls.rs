@@ -1,7 +1,7 @@
 //! TLS to Redis with certificates of our own choice: those of a private authority.
 
 use fred::types::config::{TlsConfig, TlsConnector};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -23,7 +23,7 @@ pub(super) fn trusting(file: &Path) -> Result<TlsConfig, PortError> {
     if roots.is_empty() {
         return Err(refused("it holds no certificate in PEM".to_owned()));
     }
-    let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| refused(error.to_string()))?
         .with_root_certificates(roots)

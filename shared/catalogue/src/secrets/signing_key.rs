@@ -8,10 +8,10 @@
 //! ```
 
 use super::random;
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use sluice_model::SignatureScheme;
 use sluice_model::subscription::PRIVATE_KEY_PREFIX;
 use std::ops::RangeInclusive;
