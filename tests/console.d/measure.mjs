@@ -68,6 +68,7 @@ say("scrolling back at 20,000 px a frame", await scroll(-20_000, 10));
 await go(page, "/tail");
 await page.locator(".live.open").waitFor();
 const before = await heap();
+const said = () => page.getByText(/^[\d,]+ received/).innerText();
 const end = Date.now() + TAIL_SECONDS * 1000;
 let sent = 0;
 const begun = Date.now();
@@ -80,10 +81,10 @@ while (Date.now() < end) {
   } else await new Promise((resolve) => setTimeout(resolve, 20));
   if (Date.now() - noted > 60_000) {
     noted = Date.now();
-    console.log(`live tail after ${Math.round((noted - begun) / 60_000)} min: ${sent} events, ${await heap()} MB of heap`);
+    console.log(`live tail after ${Math.round((noted - begun) / 60_000)} min: ${sent} events sent, the page says "${await said()}", ${await heap()} MB of heap`);
   }
 }
 await page.getByText(`${sent.toLocaleString("en-US")} received`).waitFor();
-console.log(`live tail of ${sent} events in ${TAIL_SECONDS} s: ${before} MB of heap before, ${await heap()} MB after`);
+console.log(`live tail of ${sent} events in ${Math.round((Date.now() - begun) / 1000)} s: ${before} MB of heap before, ${await heap()} MB after`);
 await browser.close();
 await server.end();
