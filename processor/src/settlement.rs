@@ -5,8 +5,8 @@ use crate::outcome::Outcome;
 use crate::slice::{Ticket, TicketShare};
 use sluice_history::usage::EndedEvents;
 use sluice_model::{
-    BatchId, CustomerId, DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, DisabledReason,
-    EventId, EventRef, EventSet, Fact, Subscription, SubscriptionId, SubscriptionStatus,
+    BatchId, DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, DisabledReason, EventId,
+    EventRef, EventSet, Fact, Subscription, SubscriptionStatus,
 };
 use sluice_ports::event_store::NewFact;
 use std::collections::HashMap;
@@ -75,37 +75,48 @@ impl Settlement {
                 }
                 DeliveryEnding::Taken => (share.events - left, 0),
             };
-            (share.ticket, ended(subscription.customer, subscription.id, at_ms, delivered, gave_up))
+            let counted = EndedEvents {
+                customer: subscription.customer,
+                subscription: subscription.id,
+                accepted_ms: share.batch.ms(),
+                at_ms,
+                delivered: delivered as u32,
+                failed: gave_up as u32,
+            };
+            (share.ticket, counted)
         })
     }
 }
 
-fn ended(
-    customer: CustomerId,
-    subscription: SubscriptionId,
-    at_ms: u64,
-    delivered: usize,
-    failed: usize,
-) -> EndedEvents {
-    let (delivered, failed) = (delivered as u32, failed as u32);
-    EndedEvents { customer, subscription, at_ms, delivered, failed }
-}
-
-/// Counts the end of a delivery, unless the log holds it: then it is counted with its log entries.
+/// Counts events of a delivery that ended, unless the log holds it: then it is
+/// counted with its log entries.
 fn count(
     commit: &mut Commit,
     delivery: &Delivery,
     held: HeldBy,
     at_ms: u64,
-    delivered: usize,
-    failed: usize,
+    events: &[EventRef],
+    ending: DeliveryEnding,
 ) {
     match held {
-        HeldBy::Log => {}
-        HeldBy::Queue | HeldBy::ParkedList => {
-            let (customer, subscription) = (delivery.customer, delivery.subscription);
-            commit.count_beside_log(&ended(customer, subscription, at_ms, delivered, failed));
-        }
+        HeldBy::Log => return,
+        HeldBy::Queue | HeldBy::ParkedList => {}
+    }
+    for part in events {
+        let events = part.events.len() as u32;
+        let (delivered, failed) = match ending {
+            DeliveryEnding::Taken => (events, 0),
+            DeliveryEnding::GaveUp(_) => (0, events),
+            DeliveryEnding::Waits => (0, 0),
+        };
+        commit.count_beside_log(&EndedEvents {
+            customer: delivery.customer,
+            subscription: delivery.subscription,
+            accepted_ms: part.batch.ms(),
+            at_ms,
+            delivered,
+            failed,
+        });
     }
 }
 
@@ -136,8 +147,7 @@ pub fn settle(
             let new = Delivery { id: DeliveryId::new(now_ms), events: left.clone(), ..delivery.clone() };
             let rest = settle(commit, new, outcome_of_failed, &[], outcome_of_failed, HeldBy::Log, now_ms);
             if let DeliveryEnding::GaveUp(_) = rest.ending {
-                let events = left.iter().map(|part| part.events.len()).sum();
-                count(commit, &delivery, held, now_ms, 0, events);
+                count(commit, &delivery, held, now_ms, &left, rest.ending);
             }
             let ending_of_failed = Some(rest.ending);
             Settlement { ending: DeliveryEnding::Taken, ending_of_failed, rest: rest.rest, failed: left }
@@ -167,7 +177,7 @@ fn take(
     now_ms: u64,
 ) -> Vec<EventRef> {
     let (took, left) = split(&delivery.events, failed);
-    count(commit, delivery, held, now_ms, took.iter().map(|part| part.events.len()).sum(), 0);
+    count(commit, delivery, held, now_ms, &took, DeliveryEnding::Taken);
     if held == HeldBy::Queue {
         commit.done(delivery.subscription, delivery.id);
     }
@@ -206,7 +216,7 @@ pub fn wait(commit: &mut Commit, delivery: Delivery, due_ms: u64) {
 /// Makes a delivery a dead letter.
 pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason, held: HeldBy, now_ms: u64) {
     NewFact::given_up(&delivery).for_each(|new| commit.fact(new));
-    count(commit, &delivery, held, now_ms, 0, delivery.event_count());
+    count(commit, &delivery, held, now_ms, &delivery.events, DeliveryEnding::GaveUp(reason));
     if held == HeldBy::Queue {
         commit.done(delivery.subscription, delivery.id);
     }

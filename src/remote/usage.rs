@@ -13,6 +13,8 @@ const COLUMNS: &[Column] = &[
     ("UNMATCHED", "/unmatched"),
     ("DELIVERED", "/delivered"),
     ("FAILED", "/failed"),
+    ("P50_MS", "/receipt_ms/p50"),
+    ("P99_MS", "/receipt_ms/p99"),
 ];
 
 #[derive(Debug, Args)]

@@ -83,6 +83,10 @@ fn usage_tells_what_was_accepted_by_type_and_what_was_delivered_by_subscription(
         wait_for_sum(&customer, field, count);
     }
     assert!(sum(&customer, "", "bytes") > 12 * 50);
+    let by_workflow = customer.get("/v1/usage?granularity=minute&group_by=workflow_id");
+    let receipts = by_workflow["receipts"].as_array().unwrap();
+    let [receipt] = &receipts[..] else { panic!("only one took events: {by_workflow}") };
+    assert_eq!((&receipt["workflow_id"], &receipt["events"]), (&json!(good.id), &json!(10)));
     let other = Customer::new(&server);
     assert_eq!(other.get("/v1/usage")["usage"], json!([]));
 }
@@ -101,4 +105,12 @@ fn a_delivery_that_fails_first_counts_once_when_it_is_taken() {
     server.restart();
     wait_for_sum(&customer, "delivered", 20);
     assert_eq!((sum(&customer, "", "failed"), sum(&customer, "", "accepted")), (0, 20));
+    // Each counts with the time that it truly took: its retry came a second or more later.
+    let usage = customer.get("/v1/usage");
+    let receipts = &usage["receipts"][0];
+    assert_eq!(receipts["events"], 20, "{usage}");
+    assert!(receipts["receipt_ms"]["p50"].as_f64().unwrap() >= 500.0, "{usage}");
+    let buckets = receipts["buckets"].as_array().unwrap();
+    assert_eq!(buckets.iter().filter_map(|one| one["events"].as_u64()).sum::<u64>(), 20);
+    assert_eq!(usage["usage"][0]["receipt_ms"], receipts["receipt_ms"], "one period holds all");
 }

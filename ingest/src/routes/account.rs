@@ -45,8 +45,15 @@ fn describe_usage() -> Operation {
              first three are known by `event_type`, the last two by `workflow_id`, all five without a group. \
              What a crash makes Sluice deliver again counts once; a resend, a redrive or a replay is a new \
              delivery. Periods without anything are left out. Counts show some seconds late. An answer has at \
-             most {} periods.",
-            usage::PERIODS_MAX
+             most {} periods.\n\n\
+             `receipt_ms` is how long the delivered events took from their acceptance to the 2xx, retries \
+             included: of a period, and in `receipts` of the whole range, with the buckets from which it is \
+             made. The buckets are always the same (0, 1, 2, 3, 4, 6, 8, 12, 16, … ms), so those of several \
+             answers can be added. A quantile is off by less than half of the true one, or by less than 1 ms, \
+             and usually by a few hundredths. An event that is resent, redriven or replayed counts with the time since it \
+             was accepted. {} subscriptions of a customer are told apart in a period.",
+            usage::PERIODS_MAX,
+            sluice_history::usage::RECEIPT_SUBSCRIPTIONS_MAX
         ))
         .parameters([
             time("since", "From the period on that holds this time; by default 60 minutes, 24 hours or 30 days ago."),

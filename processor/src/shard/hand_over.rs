@@ -86,12 +86,14 @@ fn give_up(bench: &mut Workbench<'_>, leaving: Leaving, reason: DeadLetterReason
     let ended = EndedEvents {
         customer: delivery.customer,
         subscription: delivery.subscription,
+        accepted_ms: 0,
         at_ms: bench.now_ms,
         delivered: 0,
         failed: 0,
     };
     for share in &tickets {
-        bench.commit.count(share.ticket, EndedEvents { failed: share.events as u32, ..ended });
+        let (accepted_ms, failed) = (share.batch.ms(), share.events as u32);
+        bench.commit.count(share.ticket, EndedEvents { accepted_ms, failed, ..ended });
     }
     bench.context.metrics().ending(DeliveryEnding::GaveUp(reason), delivery.event_count());
     settlement::give_up(bench.commit, delivery, reason, HeldBy::Log, bench.now_ms);

@@ -243,8 +243,10 @@ impl Matching {
         delivery.last.error = Some(why.text(self.context.config.matching.event_steps_max));
         delivery.last.at_ms = to.now_ms;
         let reason = why.reason();
-        let (customer, at_ms, failed) = (batch.customer, to.now_ms, count as u32);
-        to.commit.count(to.ticket, EndedEvents { customer, subscription, at_ms, delivered: 0, failed });
+        let (customer, accepted_ms) = (batch.customer, batch.id.ms());
+        let (at_ms, failed) = (to.now_ms, count as u32);
+        let ended = EndedEvents { customer, subscription, accepted_ms, at_ms, delivered: 0, failed };
+        to.commit.count(to.ticket, ended);
         self.context.metrics().ending(DeliveryEnding::GaveUp(reason), count);
         settlement::give_up(to.commit, delivery, reason, HeldBy::Log, to.now_ms);
         to.commit.settle(to.ticket, count);

@@ -1623,6 +1623,42 @@ impl NewSubscription {
     }
 }
 
+/// `ReceiptBucket` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptBucket {
+    /// `null` for the last bucket, from 12.4 days on.
+    #[serde(default)]
+    pub below_ms: Option<i64>,
+    /// `events` of the API.
+    pub events: i64,
+    /// `from_ms` of the API.
+    pub from_ms: i64,
+}
+
+/// `ReceiptMs` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptMs {
+    /// Half of the events took no longer.
+    pub p50: f64,
+    /// Of a hundred events 99 took no longer.
+    pub p99: f64,
+}
+
+/// `Receipts` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipts {
+    /// `buckets` of the API.
+    pub buckets: Vec<ReceiptBucket>,
+    /// `events` of the API.
+    pub events: i64,
+    /// `receipt_ms` of the API.
+    #[serde(default)]
+    pub receipt_ms: Option<ReceiptMs>,
+    /// `workflow_id` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+}
+
 /// `Redrive` of the API.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Redrive {
@@ -2820,6 +2856,8 @@ pub struct Usage {
     pub granularity: UsageGranularity,
     /// `group_by` of the API.
     pub group_by: UsageGroupBy,
+    /// `receipts` of the API.
+    pub receipts: Vec<Receipts>,
     /// `since` of the API.
     pub since: String,
     /// `until` of the API.
@@ -2950,6 +2988,9 @@ pub struct UsagePeriod {
     /// `failed` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<i64>,
+    /// `receipt_ms` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_ms: Option<ReceiptMs>,
     /// `start` of the API.
     pub start: String,
     /// `unmatched` of the API.

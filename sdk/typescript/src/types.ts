@@ -496,6 +496,30 @@ export interface NewSubscription {
   webhook_url: string;
 }
 
+/** `ReceiptBucket` of the API. */
+export interface ReceiptBucket {
+  /** `null` for the last bucket, from 12.4 days on. */
+  below_ms: number | null;
+  events: number;
+  from_ms: number;
+}
+
+/** `ReceiptMs` of the API. */
+export interface ReceiptMs {
+  /** Half of the events took no longer. */
+  p50: number;
+  /** Of a hundred events 99 took no longer. */
+  p99: number;
+}
+
+/** `Receipts` of the API. */
+export interface Receipts {
+  buckets: ReceiptBucket[];
+  events: number;
+  receipt_ms: ReceiptMs | null;
+  workflow_id?: string | null;
+}
+
 /** `Redrive` of the API. */
 export interface Redrive {
   dead_letter_ids?: string[] | null;
@@ -870,6 +894,7 @@ export type TrialResult = SentTrial | Judgement;
 export interface Usage {
   granularity: UsageGranularity;
   group_by: UsageGroupBy;
+  receipts: Receipts[];
   since: string;
   until: string;
   usage: UsagePeriod[];
@@ -889,6 +914,7 @@ export interface UsagePeriod {
   /** `null` for events without a type; `other` for those of types beyond the limit. */
   event_type?: string | null;
   failed?: number;
+  receipt_ms?: ReceiptMs | null;
   start: string;
   unmatched?: number;
   workflow_id?: string | null;

@@ -7,9 +7,12 @@
 //! | unmatched | events that no subscription matched | as accepted; an event whose matching had to wait, when it was matched |
 //! | delivered | events that an endpoint took, once for each subscription | when the webhook ended |
 //! | failed | events that became part of a dead letter, once for each subscription | when they did |
+//! | receipts | the delivered, by the time from their acceptance to the 2xx ([`ReceiptTimes`]) | as delivered |
 //!
-//! The first three are known by event type, the last two by subscription; all
-//! are known in total.
+//! The first three are known by event type, the last three by subscription; all
+//! are known in total. What became of events is not told by type: a webhook that
+//! waited in the queue is ended without its events' types at hand, and one that
+//! did not would have to be gone through event by event.
 //!
 //! **Counted once.** What a shard settles is counted in a row of the shard,
 //! which says up to which position it counts ([`ShardUsage`]). The row is
@@ -29,6 +32,7 @@
 pub mod contract;
 mod counts;
 mod reader;
+mod receipts;
 mod rows;
 mod session;
 mod shard;
@@ -36,6 +40,7 @@ mod tally;
 
 pub use counts::UsageCounts;
 pub use reader::{UsageGroup, UsageGrouping, UsagePeriod, UsageReader, UsageWindow};
+pub use receipts::{RECEIPT_SUBSCRIPTIONS_MAX, ReceiptBucket, ReceiptTimes};
 pub use rows::{Granularity, OTHER_SUBSCRIPTIONS, OTHER_TYPES, UsageRetention};
 pub use session::SessionUsage;
 pub use shard::ShardUsage;

@@ -368,8 +368,31 @@ fn account() -> Vec<Named> {
             ("unmatched", count()),
             ("delivered", count()),
             ("failed", count()),
+            ("receipt_ms", nullable("ReceiptMs")),
         ],
         &["start"],
+    );
+    let ms = |text| json!({ "type": "number", "minimum": 0, "description": text });
+    let receipt_ms = whole(&[
+        ("p50", ms("Half of the events took no longer.")),
+        ("p99", ms("Of a hundred events 99 took no longer.")),
+    ]);
+    let bucket = whole(&[
+        ("from_ms", count()),
+        (
+            "below_ms",
+            json!({ "type": ["integer", "null"], "description": "`null` for the last bucket, from 12.4 days on." }),
+        ),
+        ("events", count()),
+    ]);
+    let receipts = open(
+        &[
+            ("workflow_id", nullable("Id")),
+            ("events", count()),
+            ("receipt_ms", nullable("ReceiptMs")),
+            ("buckets", list("ReceiptBucket")),
+        ],
+        &["events", "receipt_ms", "buckets"],
     );
     let usage = whole(&[
         ("granularity", one_of(&["minute", "hour", "day"])),
@@ -377,9 +400,17 @@ fn account() -> Vec<Named> {
         ("since", schema_ref("Time")),
         ("until", schema_ref("Time")),
         ("usage", list("UsagePeriod")),
+        ("receipts", list("Receipts")),
     ]);
     let me = whole(&[("customer", schema_ref("Customer")), ("key", nullable("Key")), ("version", text())]);
-    vec![("UsagePeriod", period), ("Usage", usage), ("Me", me)]
+    vec![
+        ("ReceiptMs", receipt_ms),
+        ("ReceiptBucket", bucket),
+        ("Receipts", receipts),
+        ("UsagePeriod", period),
+        ("Usage", usage),
+        ("Me", me),
+    ]
 }
 
 fn audit() -> Vec<Named> {

@@ -2,12 +2,18 @@
 
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Rig, WebhookReceiver};
-use sluice_history::usage::{Granularity, UsageCounts, UsageGrouping, UsageReader, UsageWindow};
+use sluice_history::usage::{
+    Granularity, ReceiptTimes, UsageCounts, UsageGrouping, UsageReader, UsageWindow,
+};
 use sluice_model::CustomerId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 async fn counted(rig: &Rig) -> UsageCounts {
+    known(rig).await.0
+}
+
+async fn known(rig: &Rig) -> (UsageCounts, ReceiptTimes) {
     let window = UsageWindow {
         customer: CustomerId::from_u128(1),
         granularity: Granularity::Minute,
@@ -16,8 +22,11 @@ async fn counted(rig: &Rig) -> UsageCounts {
         grouping: UsageGrouping::Total,
     };
     let periods = UsageReader::new(Arc::clone(&rig.memory.0) as _).read(&window).await.unwrap();
-    let mut sum = UsageCounts::default();
-    periods.iter().for_each(|period| sum.add(&period.counts));
+    let mut sum = (UsageCounts::default(), ReceiptTimes::default());
+    for period in periods {
+        sum.0.add(&period.counts);
+        sum.1.add(&period.receipts);
+    }
     sum
 }
 
@@ -57,6 +66,7 @@ async fn each_event_counts_once_however_often_the_processor_is_killed() {
     rig.settled().await;
     let sum = delivered(&rig, events).await;
     assert_eq!((sum.accepted, sum.delivered, sum.unmatched, sum.failed), (events, events, 0, 0));
+    assert_eq!(known(&rig).await.1.events(), events, "each has the time that it took");
     assert!(receiver.received().iter().map(|webhook| webhook.numbers().len() as u64).sum::<u64>() >= events);
 }
 
@@ -77,4 +87,5 @@ async fn what_leaves_the_log_is_counted_where_it_ends() {
     rig.settled().await;
     let sum = delivered(&rig, 6).await;
     assert_eq!((sum.accepted, sum.delivered, sum.failed, sum.unmatched), (4, 6, 2, 0));
+    assert_eq!(known(&rig).await.1.events(), 6);
 }

@@ -568,6 +568,36 @@ class NewSubscription(_NewSubscriptionRequired, total=False):
     transform: Optional[Transform]
 
 
+class ReceiptBucket(TypedDict):
+    """`ReceiptBucket` of the API."""
+
+    # `null` for the last bucket, from 12.4 days on.
+    below_ms: Optional[int]
+    events: int
+    from_ms: int
+
+
+class ReceiptMs(TypedDict):
+    """`ReceiptMs` of the API."""
+
+    # Half of the events took no longer.
+    p50: float
+    # Of a hundred events 99 took no longer.
+    p99: float
+
+
+class _ReceiptsRequired(TypedDict):
+    buckets: List[ReceiptBucket]
+    events: int
+    receipt_ms: Optional[ReceiptMs]
+
+
+class Receipts(_ReceiptsRequired, total=False):
+    """`Receipts` of the API."""
+
+    workflow_id: Optional[str]
+
+
 class Redrive(TypedDict, total=False):
     """`Redrive` of the API."""
 
@@ -961,6 +991,7 @@ class Usage(TypedDict):
 
     granularity: UsageGranularity
     group_by: UsageGroupBy
+    receipts: List[Receipts]
     since: str
     until: str
     usage: List[UsagePeriod]
@@ -979,6 +1010,7 @@ class UsagePeriod(_UsagePeriodRequired, total=False):
     # `null` for events without a type; `other` for those of types beyond the limit.
     event_type: Optional[str]
     failed: int
+    receipt_ms: Optional[ReceiptMs]
     unmatched: int
     workflow_id: Optional[str]
 

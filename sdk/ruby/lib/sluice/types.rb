@@ -432,6 +432,27 @@ module Sluice
       field :webhook_url
     end
 
+    class ReceiptBucket < Record
+      # `null` for the last bucket, from 12.4 days on.
+      field :below_ms
+      field :events
+      field :from_ms
+    end
+
+    class ReceiptMs < Record
+      # Half of the events took no longer.
+      field :p50
+      # Of a hundred events 99 took no longer.
+      field :p99
+    end
+
+    class Receipts < Record
+      field :buckets, "ReceiptBucket"
+      field :events
+      field :receipt_ms, "ReceiptMs"
+      field :workflow_id
+    end
+
     class Redrive < Record
       field :dead_letter_ids
       field :limit
@@ -746,6 +767,7 @@ module Sluice
     class Usage < Record
       field :granularity
       field :group_by
+      field :receipts, "Receipts"
       field :since
       field :until
       field :usage, "UsagePeriod"
@@ -762,6 +784,7 @@ module Sluice
       # `null` for events without a type; `other` for those of types beyond the limit.
       field :event_type
       field :failed
+      field :receipt_ms, "ReceiptMs"
       field :start
       field :unmatched
       field :workflow_id

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{
-    AcceptedEvents, EndedEvents, Granularity, SessionUsage, ShardUsage, USAGE_TYPES_MAX, UsageCounts,
-    UsageGroup, UsageGrouping, UsageReader, UsageRetention, UsageTally, UsageWindow,
+    AcceptedEvents, EndedEvents, Granularity, ReceiptTimes, SessionUsage, ShardUsage, USAGE_TYPES_MAX,
+    UsageCounts, UsageGroup, UsageGrouping, UsageReader, UsageRetention, UsageTally, UsageWindow,
 };
 use sluice_model::{CustomerId, SubscriptionId};
 use sluice_ports::Rows;
@@ -57,14 +57,17 @@ async fn counts_are_kept_by_period_type_and_subscription(rows: &Arc<dyn Rows>) {
     tally.merge(&accepted(customer, "", TEN + MINUTE, 2));
     tally.merge(&accepted(other, "a", TEN, 99));
     let subscription = SubscriptionId::new(TEN);
-    tally.ended(&EndedEvents { customer, subscription, at_ms: TEN + MINUTE, delivered: 3, failed: 1 });
+    let at_ms = TEN + MINUTE;
+    let ended =
+        EndedEvents { customer, subscription, accepted_ms: at_ms - 5, at_ms, delivered: 3, failed: 1 };
+    tally.ended(&ended);
     usage.count(&**rows, &mut Some(tally), Position::from_lsn(1)).await.unwrap();
     assert!(read(rows, customer, Granularity::Minute, UsageGrouping::Total).await.is_empty());
     usage.add_up(&**rows).await.unwrap();
 
     let mut session = SessionUsage::new(7, 10, KEPT);
     let mut late = UsageTally::default();
-    late.ended(&EndedEvents { customer, subscription, at_ms: TEN + MINUTE, delivered: 5, failed: 0 });
+    late.ended(&EndedEvents { accepted_ms: TEN, delivered: 5, failed: 0, ..ended });
     let changes = session.add(&late);
     // Written twice, as after a lost answer; then with more in the same period.
     rows.write(changes.clone()).await.unwrap();
@@ -105,6 +108,18 @@ async fn counts_are_kept_by_period_type_and_subscription(rows: &Arc<dyn Rows>) {
         read(rows, customer, Granularity::Hour, UsageGrouping::Subscription).await,
         [(TEN, UsageGroup::Subscription(subscription), counts(0, 0, 13, 1))]
     );
+    // 3 took 5 ms, and 10 a minute; the shard and the session are added.
+    let mut times = ReceiptTimes::default();
+    times.count(5, 3);
+    times.count(MINUTE, 10);
+    for (grouping, granularity) in
+        [(UsageGrouping::Total, Granularity::Hour), (UsageGrouping::Subscription, Granularity::Minute)]
+    {
+        let (from_ms, until_ms) = (TEN, TEN + 2 * MINUTE);
+        let window = UsageWindow { customer, granularity, from_ms, until_ms, grouping };
+        let periods = UsageReader::new(Arc::clone(rows)).read(&window).await.unwrap();
+        assert_eq!(periods.last().map(|period| &period.receipts), Some(&times), "{grouping:?}");
+    }
     let theirs = read(rows, other, Granularity::Hour, UsageGrouping::Total).await;
     assert_eq!(theirs[0].2.accepted, 99);
 }

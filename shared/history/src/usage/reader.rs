@@ -1,7 +1,8 @@
 //! Reading usage: the rows of a customer's periods, summed over all who counted.
 
 use super::counts::UsageCounts;
-use super::rows::{Granularity, PeriodRow, decode, partition, period_prefix, period_start};
+use super::receipts::ReceiptTimes;
+use super::rows::{Granularity, decode_period, partition, period_prefix, period_start};
 use super::tally::CustomerCounts;
 use sluice_model::{CustomerId, SubscriptionId};
 use sluice_ports::{PortError, Rows};
@@ -59,6 +60,8 @@ pub struct UsagePeriod {
     pub group: UsageGroup,
     /// The counts.
     pub counts: UsageCounts,
+    /// How long the delivered took; nothing of a type.
+    pub receipts: ReceiptTimes,
 }
 
 /// Reads usage.
@@ -84,7 +87,7 @@ impl UsageReader {
         let minute = |ms: u64| u32::try_from(ms / MINUTE_MS).unwrap_or(u32::MAX);
         let first = granularity.start(minute(from_ms));
         let (partition, mut after) = (partition(customer), period_prefix(granularity, first));
-        let mut sums: BTreeMap<(u32, UsageGroup), UsageCounts> = BTreeMap::new();
+        let mut sums: Sums = BTreeMap::new();
         loop {
             let page = self.rows.list(&partition, Some(&after), PAGE).await?;
             for row in &page {
@@ -92,9 +95,11 @@ impl UsageReader {
                 let Some(start) = start.filter(|start| u64::from(*start) * MINUTE_MS < until_ms) else {
                     return Ok(periods(sums));
                 };
-                let counts = decode::<PeriodRow>("read usage", &row.value)?.counts;
-                for (group, counts) in groups(counts, grouping) {
-                    sums.entry((start, group)).or_default().add(&counts);
+                let counts = decode_period(&row.value)?.counts;
+                for (group, (counts, receipts)) in groups(counts, grouping) {
+                    let sum = sums.entry((start, group)).or_default();
+                    sum.0.add(&counts);
+                    sum.1.add(&receipts);
                 }
             }
             match page.last() {
@@ -105,21 +110,37 @@ impl UsageReader {
     }
 }
 
-fn groups(counts: CustomerCounts, grouping: UsageGrouping) -> Vec<(UsageGroup, UsageCounts)> {
+/// What is known of a group.
+type Known = (UsageCounts, ReceiptTimes);
+
+type Sums = BTreeMap<(u32, UsageGroup), Known>;
+
+fn groups(counts: CustomerCounts, grouping: UsageGrouping) -> Vec<(UsageGroup, Known)> {
     match grouping {
-        UsageGrouping::Total => vec![(UsageGroup::Total, counts.total)],
+        UsageGrouping::Total => vec![(UsageGroup::Total, (counts.total, counts.receipts.total))],
         UsageGrouping::EventType => {
-            counts.types.into_iter().map(|(kind, counts)| (UsageGroup::EventType(kind), counts)).collect()
+            let all = counts.types.into_iter();
+            all.map(|(kind, counts)| (UsageGroup::EventType(kind), (counts, ReceiptTimes::default())))
+                .collect()
         }
         UsageGrouping::Subscription => {
-            let all = counts.subscriptions.into_iter();
-            all.map(|(id, counts)| (UsageGroup::Subscription(id), counts)).collect()
+            let none = |counts| (counts, ReceiptTimes::default());
+            let mut all: BTreeMap<SubscriptionId, Known> =
+                counts.subscriptions.into_iter().map(|(id, counts)| (id, none(counts))).collect();
+            for (id, receipts) in counts.receipts.subscriptions {
+                all.entry(id).or_default().1 = receipts;
+            }
+            all.into_iter().map(|(id, known)| (UsageGroup::Subscription(id), known)).collect()
         }
     }
 }
 
-fn periods(sums: BTreeMap<(u32, UsageGroup), UsageCounts>) -> Vec<UsagePeriod> {
-    let period =
-        |((start, group), counts)| UsagePeriod { start_ms: u64::from(start) * MINUTE_MS, group, counts };
+fn periods(sums: Sums) -> Vec<UsagePeriod> {
+    let period = |((start, group), (counts, receipts))| UsagePeriod {
+        start_ms: u64::from(start) * MINUTE_MS,
+        group,
+        counts,
+        receipts,
+    };
     sums.into_iter().map(period).collect()
 }

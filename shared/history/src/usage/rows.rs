@@ -4,14 +4,20 @@
 //! usage/<customer>     granularity u8 (0 minute, 1 hour, 2 day), start in minutes since
 //!                      the Unix epoch u32, big-endian, then who counts: 'k' and the
 //!                      shard's name, or 's' and a session's number u64, big-endian
-//!                      → format u8 = 1, postcard of `PeriodRow`
-//! usage-shard/<shard>  'h'   → format u8 = 1, postcard of `ShardRow`
+//!                      → format u8 = 1, postcard of `PeriodRow`, postcard of `CustomerReceipts`
+//! usage-shard/<shard>  'h'   → format u8 = 1, postcard of `ShardRow`, postcard of a
+//!                      `Vec<CustomerReceipts>`: those of its entries, in their order
 //!                      'p', writing u64, number u16, big-endian → a part of the counts, where
-//!                      they do not fit the row: format u8 = 1, postcard of `Vec<TallyEntry>`
+//!                      they do not fit the row: format u8 = 1, postcard of `Vec<TallyEntry>`,
+//!                      postcard of a `Vec<CustomerReceipts>`, as above
 //! ```
 //!
 //! So a customer's periods of one granularity are a range of keys.
+//!
+//! Rows that were stored before there were receipts end before them, and are read
+//! as rows without receipts. A program of that time reads a newer row up to there.
 
+use super::receipts::CustomerReceipts;
 use super::tally::CustomerCounts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -141,21 +147,122 @@ pub(super) fn period_row(
     NewRow {
         partition: partition(customer),
         key: period_key(granularity, start, counter),
-        value: encode(row),
+        value: encode_period(row),
         expires_at_ms: Some(retention.expires_at_ms(granularity, start)),
         needs_from_ms: None,
     }
 }
 
-pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_extend(value, vec![FORMAT]).expect("counts are plain data")
+/// A row of a customer's period.
+fn encode_period(row: &PeriodRow) -> Vec<u8> {
+    encode(row, &row.counts.receipts)
 }
 
-pub(super) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, PortError> {
+/// Reads a row of a customer's period.
+pub(super) fn decode_period(bytes: &[u8]) -> Result<PeriodRow, PortError> {
+    let (mut row, receipts) = decode::<PeriodRow, CustomerReceipts>("read usage", bytes)?;
+    row.counts.receipts = receipts;
+    Ok(row)
+}
+
+/// A row of two values.
+pub(super) fn encode(value: &impl Serialize, more: &impl Serialize) -> Vec<u8> {
+    postcard::to_extend(&(value, more), vec![FORMAT]).expect("counts are plain data")
+}
+
+/// Reads a row of two values; the second is missing in older rows.
+pub(super) fn decode<T: DeserializeOwned, M: DeserializeOwned + Default>(
+    what: &str,
+    bytes: &[u8],
+) -> Result<(T, M), PortError> {
     let damaged = |detail: String| PortError::Damaged { what: what.to_owned(), detail };
+    let unreadable = |error: postcard::Error| damaged(error.to_string());
     match bytes.split_first() {
-        Some((&FORMAT, value)) => postcard::from_bytes(value).map_err(|error| damaged(error.to_string())),
+        Some((&FORMAT, value)) => {
+            let (value, more) = postcard::take_from_bytes(value).map_err(unreadable)?;
+            let more = if more.is_empty() { Ok(M::default()) } else { postcard::from_bytes(more) };
+            Ok((value, more.map_err(unreadable)?))
+        }
         Some((format, _)) => Err(damaged(format!("format {format} is newer than this program"))),
         None => Err(damaged("the row is empty".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::{EndedEvents, RECEIPT_SUBSCRIPTIONS_MAX, USAGE_TYPES_MAX, UsageCounts};
+    use sluice_ports::rows::VALUE_BYTES_MAX;
+
+    /// As it was stored before there were receipts: an addition, the total, a type and a subscription.
+    const OLD: [u8; 24] = [1, 3, 10, 0xe8, 7, 5, 2, 1, 1, 1, b'a', 10, 0xe8, 7, 5, 0, 0, 1, 7, 0, 0, 0, 2, 1];
+
+    /// The receipts behind it: two events that took from 6 to 8 ms, in total and at the subscription.
+    const RECEIPTS: [u8; 8] = [1, 5, 2, 1, 7, 1, 5, 2];
+
+    fn row() -> PeriodRow {
+        let types =
+            [("a".into(), UsageCounts { accepted: 10, bytes: 1000, unmatched: 5, delivered: 0, failed: 0 })];
+        let subscription = SubscriptionId::from_u128(7);
+        let ended = UsageCounts { delivered: 2, failed: 1, ..UsageCounts::default() };
+        let counts = CustomerCounts {
+            total: UsageCounts { accepted: 10, bytes: 1000, unmatched: 5, delivered: 2, failed: 1 },
+            types: types.into(),
+            subscriptions: [(subscription, ended)].into(),
+            receipts: CustomerReceipts::default(),
+        };
+        PeriodRow { addition: 3, counts }
+    }
+
+    #[test]
+    fn a_row_without_receipts_is_still_read() {
+        assert_eq!(decode_period(&OLD).unwrap(), row());
+    }
+
+    #[test]
+    fn a_row_has_its_receipts_behind_what_an_older_program_reads() {
+        let mut row = row();
+        row.counts.receipts.count(SubscriptionId::from_u128(7), 7, 2);
+        let stored = encode_period(&row);
+        assert_eq!(stored, [&OLD[..], &RECEIPTS].concat());
+        assert_eq!(decode_period(&stored).unwrap(), row);
+        // As that program reads it.
+        let old: PeriodRow = postcard::from_bytes(&stored[1..]).unwrap();
+        assert_eq!((old.addition, old.counts.total), (3, row.counts.total));
+    }
+
+    #[test]
+    fn the_largest_row_fits_a_store() {
+        let mut tally = crate::usage::UsageTally::new(USAGE_TYPES_MAX);
+        let customer = CustomerId::from_u128(u128::MAX);
+        for number in 0..5000u128 {
+            let subscription = SubscriptionId::from_u128(u128::MAX - number);
+            let receipts = if number < 2 * RECEIPT_SUBSCRIPTIONS_MAX as u128 { 0..31 } else { 0..1 };
+            for power in receipts {
+                let (at_ms, accepted_ms) = (1 << 31, (1 << 31) - (1 << power));
+                let line = EndedEvents {
+                    customer,
+                    subscription,
+                    accepted_ms,
+                    at_ms,
+                    delivered: u32::MAX,
+                    failed: 1,
+                };
+                tally.ended(&line);
+                tally.ended(&EndedEvents { accepted_ms: accepted_ms - (1 << power) / 2, ..line });
+            }
+        }
+        let (_, counts) = tally.minutes().first_key_value().unwrap();
+        let mut counts = counts.clone();
+        let most =
+            UsageCounts { accepted: u64::MAX, bytes: u64::MAX, unmatched: u64::MAX, delivered: 0, failed: 0 };
+        for kind in 0..=USAGE_TYPES_MAX {
+            counts.types.insert(format!("{kind:0256}").into(), most);
+        }
+        assert_eq!(counts.receipts.subscriptions.len(), RECEIPT_SUBSCRIPTIONS_MAX + 1);
+        let (bytes_max, stored) =
+            (counts.bytes_max(), encode_period(&PeriodRow { addition: u64::MAX, counts }));
+        assert!(stored.len() <= bytes_max, "{} bytes, not {bytes_max}", stored.len());
+        assert!(bytes_max <= VALUE_BYTES_MAX, "{bytes_max} bytes");
     }
 }

@@ -1,6 +1,9 @@
 //! What is counted of a shard, each record once.
 
-use super::rows::{Counter, Granularity, PeriodRow, UsageRetention, decode, encode, partition, period_row};
+use super::receipts::CustomerReceipts;
+use super::rows::{
+    Counter, Granularity, PeriodRow, UsageRetention, decode, decode_period, encode, partition, period_row,
+};
 use super::tally::{CustomerCounts, UsageTally};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -69,6 +72,18 @@ fn part_key(writing: u64, number: u16) -> Vec<u8> {
     [b"p", &writing.to_be_bytes()[..], &number.to_be_bytes()].concat()
 }
 
+/// The receipts of entries, which are stored behind them.
+fn receipts_of(entries: &[TallyEntry]) -> Vec<&CustomerReceipts> {
+    entries.iter().map(|(_, _, counts)| &counts.receipts).collect()
+}
+
+fn with_receipts(mut entries: Vec<TallyEntry>, receipts: Vec<CustomerReceipts>) -> Vec<TallyEntry> {
+    for ((_, _, counts), receipts) in entries.iter_mut().zip(receipts) {
+        counts.receipts = receipts;
+    }
+    entries
+}
+
 impl ShardUsage {
     /// Loads what an earlier owner counted, and adds it to the customers' rows.
     ///
@@ -83,15 +98,16 @@ impl ShardUsage {
         let mut usage = Self::anew(shard, types_max, retention, 1);
         let partition = shard_partition(shard);
         let Some(head) = rows.get(&partition, HEAD).await? else { return Ok(usage) };
-        let head: ShardRow = decode("read the usage of a shard", &head)?;
+        let (mut head, receipts) = decode::<ShardRow, _>("read the usage of a shard", &head)?;
+        let mut entries = with_receipts(std::mem::take(&mut head.entries), receipts);
         let parts = rows.list(&partition, Some(HEAD), OLD_PARTS_MAX).await?;
         usage.old_parts = parts.into_iter().map(|row| row.key).collect();
         (usage.addition, usage.through, usage.writing) = (head.addition, head.through, head.writing);
-        let mut entries = head.entries;
         for number in 0..head.parts {
             let part = rows.get(&partition, &part_key(head.writing, number)).await?;
             let what = "read a part of the usage of a shard";
-            entries.extend(decode::<Vec<TallyEntry>>(what, &part.unwrap_or_default())?);
+            let (part, receipts) = decode(what, &part.unwrap_or_default())?;
+            entries.extend(with_receipts(part, receipts));
         }
         for (customer, minute, counts) in &entries {
             usage.waiting.put(*customer, *minute, counts);
@@ -220,10 +236,10 @@ impl ShardUsage {
         };
         let keys: Vec<Vec<u8>> = (0..parts).map(|number| part_key(self.writing, number)).collect();
         let old_parts = std::mem::replace(&mut self.old_parts, keys.clone());
-        let pages = pages.iter().zip(keys).map(|(page, key)| put(key, encode(page)));
+        let pages = pages.iter().zip(keys).map(|(page, key)| put(key, encode(page, &receipts_of(page))));
         let mut changes: Vec<RowChange> = pages.collect();
         // The row comes after the parts that it names, and before those go that it named before.
-        changes.push(put(HEAD.to_vec(), encode(&head)));
+        changes.push(put(HEAD.to_vec(), encode(&head, &receipts_of(&head.entries))));
         let remove = |key: &Vec<u8>| RowChange::Remove { partition: partition.clone(), key: key.clone() };
         changes.extend(old_parts.iter().map(remove));
         let written = rows.write(changes).await;
@@ -271,7 +287,7 @@ impl Addition<'_> {
         for _ in 0..TRIES {
             let known = rows.get(&partition(*customer), &key).await?;
             let mut row = match &known {
-                Some(known) => decode::<PeriodRow>("read usage", known).unwrap_or_else(|error| {
+                Some(known) => decode_period(known).unwrap_or_else(|error| {
                     tracing::error!(%customer, %error, "usage is damaged: a period begins anew");
                     PeriodRow::default()
                 }),

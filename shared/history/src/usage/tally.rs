@@ -1,6 +1,7 @@
 //! Counting: lines, and what they sum up to for each customer and minute. Pure.
 
 use super::counts::UsageCounts;
+use super::receipts::CustomerReceipts;
 use super::rows::{OTHER_SUBSCRIPTIONS, OTHER_TYPES};
 use serde::{Deserialize, Serialize};
 use sluice_model::{CustomerId, SubscriptionId};
@@ -15,6 +16,9 @@ const TYPE_BYTES_MAX: usize = 256;
 
 /// Bytes that counts take at most, with an id: postcard's integers have seven bits a byte.
 const COUNTS_BYTES: usize = 19 + 5 * 10;
+
+/// Bytes that the counts of a subscription take at most, with its id: only two of them are not 0.
+const SUBSCRIPTION_BYTES: usize = 19 + 3 + 2 * 10;
 
 /// The most types that a configuration may tell apart: with all subscriptions, a row fits a store's item.
 pub const USAGE_TYPES_MAX: usize = 200;
@@ -46,6 +50,8 @@ pub struct EndedEvents {
     pub customer: CustomerId,
     /// The subscription.
     pub subscription: SubscriptionId,
+    /// When the events were accepted, in milliseconds since the Unix epoch.
+    pub accepted_ms: u64,
     /// When the delivery ended, in milliseconds since the Unix epoch.
     pub at_ms: u64,
     /// How many of them the endpoint took.
@@ -70,6 +76,9 @@ pub(super) struct CustomerCounts {
     /// By event type: "" for events without one, [`OTHER_TYPES`] for those beyond the limit.
     pub types: BTreeMap<Box<str>, UsageCounts>,
     pub subscriptions: BTreeMap<SubscriptionId, UsageCounts>,
+    /// Stored apart (see [`super::rows`]).
+    #[serde(skip)]
+    pub receipts: CustomerReceipts,
 }
 
 impl CustomerCounts {
@@ -81,6 +90,7 @@ impl CustomerCounts {
         for (subscription, counts) in &other.subscriptions {
             self.add_subscription(*subscription, counts);
         }
+        self.receipts.add(&other.receipts);
     }
 
     fn add_subscription(&mut self, subscription: SubscriptionId, counts: &UsageCounts) {
@@ -93,7 +103,8 @@ impl CustomerCounts {
     /// At most so many bytes are stored for them.
     pub(super) fn bytes_max(&self) -> usize {
         let types: usize = self.types.keys().map(|kind| kind.len() + COUNTS_BYTES).sum();
-        COUNTS_BYTES + types + self.subscriptions.len() * COUNTS_BYTES
+        let subscriptions = self.subscriptions.len() * SUBSCRIPTION_BYTES;
+        COUNTS_BYTES + types + subscriptions + self.receipts.bytes_max()
     }
 
     /// Adds the counts of a type. One beyond the limit, or with a long name, counts as another one.
@@ -157,7 +168,7 @@ impl UsageTally {
 
     /// Counts events whose delivery ended.
     pub fn ended(&mut self, line: &EndedEvents) {
-        let (delivered, failed) = (line.delivered.into(), line.failed.into());
+        let (delivered, failed) = (u64::from(line.delivered), u64::from(line.failed));
         let counts = UsageCounts { delivered, failed, ..UsageCounts::default() };
         if counts.is_zero() {
             return;
@@ -165,6 +176,10 @@ impl UsageTally {
         let minute = self.minute(line.customer, line.at_ms);
         minute.total.add(&counts);
         minute.add_subscription(line.subscription, &counts);
+        if delivered > 0 {
+            let took_ms = line.at_ms.saturating_sub(line.accepted_ms);
+            minute.receipts.count(line.subscription, took_ms, delivered);
+        }
     }
 
     /// Adds what another tally counted.
@@ -177,7 +192,10 @@ impl UsageTally {
     /// How many counts there are: about what a stored tally takes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.minutes.values().map(|counts| 1 + counts.types.len() + counts.subscriptions.len()).sum()
+        let each = |counts: &CustomerCounts| {
+            1 + counts.types.len() + counts.subscriptions.len() + counts.receipts.subscriptions.len()
+        };
+        self.minutes.values().map(each).sum()
     }
 
     pub(super) fn put(&mut self, customer: CustomerId, minute: u32, counts: &CustomerCounts) {

@@ -116,7 +116,14 @@ fn record(lsn: u64) -> UsageTally {
         accepted(customer(lsn), ["a", "b"][lsn as usize % 2], TEN + lsn * MINUTE / 4, lsn as u32 + 2);
     let subscription = SubscriptionId::from_u128(u128::from(lsn % 2));
     let at_ms = TEN + lsn * MINUTE / 3;
-    tally.ended(&EndedEvents { customer: customer(lsn), subscription, at_ms, delivered: 2, failed: 1 });
+    tally.ended(&EndedEvents {
+        customer: customer(lsn),
+        subscription,
+        accepted_ms: at_ms - lsn * 10,
+        at_ms,
+        delivered: 2,
+        failed: 1,
+    });
     tally
 }
 
@@ -157,12 +164,23 @@ impl Owner {
 }
 
 async fn sums(rows: &Arc<FaultyRows>, granularity: Granularity, grouping: UsageGrouping) -> UsageCounts {
+    known(rows, granularity, grouping).await.0
+}
+
+async fn known(
+    rows: &Arc<FaultyRows>,
+    granularity: Granularity,
+    grouping: UsageGrouping,
+) -> (UsageCounts, ReceiptTimes) {
     let reader = UsageReader::new(rows.clone());
-    let mut sum = UsageCounts::default();
+    let mut sum = (UsageCounts::default(), ReceiptTimes::default());
     for customer in (0..3).map(customer) {
         let (from_ms, until_ms) = (TEN, TEN + 1000 * MINUTE);
         let window = UsageWindow { customer, granularity, from_ms, until_ms, grouping };
-        reader.read(&window).await.unwrap().iter().for_each(|period| sum.add(&period.counts));
+        for period in reader.read(&window).await.unwrap() {
+            sum.0.add(&period.counts);
+            sum.1.add(&period.receipts);
+        }
     }
     sum
 }
@@ -187,8 +205,9 @@ async fn run(turns: Vec<Turn>) -> Result<(), TestCaseError> {
     owner.settle(end - owner.settled);
     owner.write(false).await.unwrap();
     owner.usage.add_up(&*rows).await.unwrap();
-    let mut all = UsageCounts::default();
+    let (mut all, mut receipts) = (UsageCounts::default(), ReceiptTimes::default());
     for lsn in 1..=end {
+        receipts.count(lsn * 10, 2);
         let events = lsn + 2;
         all.add(&UsageCounts {
             accepted: events,
@@ -199,12 +218,14 @@ async fn run(turns: Vec<Turn>) -> Result<(), TestCaseError> {
         });
     }
     for granularity in [Granularity::Minute, Granularity::Hour, Granularity::Day] {
-        prop_assert_eq!(sums(&rows, granularity, UsageGrouping::Total).await, all, "{:?}", granularity);
+        let total = known(&rows, granularity, UsageGrouping::Total).await;
+        prop_assert_eq!(total, (all, receipts.clone()), "{:?}", granularity);
     }
     let by_type = sums(&rows, Granularity::Minute, UsageGrouping::EventType).await;
     prop_assert_eq!((by_type.accepted, by_type.unmatched), (all.accepted, all.unmatched));
-    let by_subscription = sums(&rows, Granularity::Minute, UsageGrouping::Subscription).await;
+    let (by_subscription, times) = known(&rows, Granularity::Minute, UsageGrouping::Subscription).await;
     prop_assert_eq!((by_subscription.delivered, by_subscription.failed), (all.delivered, all.failed));
+    prop_assert_eq!(times, receipts);
     Ok(())
 }
 
@@ -251,7 +272,14 @@ fn the_rows_of_a_session_hold_all_of_their_period_and_are_forgotten_after_it() {
     let ended = |at_ms| {
         let mut tally = UsageTally::default();
         let subscription = SubscriptionId::from_u128(1);
-        tally.ended(&EndedEvents { customer: customer(0), subscription, at_ms, delivered: 1, failed: 0 });
+        tally.ended(&EndedEvents {
+            customer: customer(0),
+            subscription,
+            accepted_ms: at_ms,
+            at_ms,
+            delivered: 1,
+            failed: 0,
+        });
         tally
     };
     assert_eq!(session.add(&ended(TEN)).len(), 3);
