@@ -223,6 +223,12 @@ pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason
     commit.dead_letter(DeadLetter { id: DeadLetterId::new(now_ms), reason, delivery });
 }
 
+/// Counts a delivery of the queue that the queue itself made a dead letter of, and ends it there.
+pub fn count_given_up(commit: &mut Commit, delivery: &Delivery, reason: DeadLetterReason, now_ms: u64) {
+    count(commit, delivery, HeldBy::Queue, now_ms, &delivery.events, DeliveryEnding::GaveUp(reason));
+    commit.done(delivery.subscription, delivery.id);
+}
+
 /// The reason of the dead letters of a subscription that receives nothing;
 /// its status is `None` where it was deleted.
 #[must_use]

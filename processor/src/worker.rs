@@ -65,7 +65,7 @@ pub(crate) struct Worker {
     served: Option<SubscriptionId>,
     shares: Shares,
     attempts: QueueAttempts,
-    taking: Option<BoxFuture<'static, Vec<Delivery>>>,
+    taking: Option<BoxFuture<'static, TakenFromQueue>>,
     /// When to look at the queue again.
     take_at_ms: u64,
     took_at_ms: u64,
@@ -74,6 +74,14 @@ pub(crate) struct Worker {
     /// How late the latest delivery was that was taken, and since when that counts.
     late_ms: u64,
     late_since_ms: u64,
+}
+
+/// What the queue gave out.
+#[derive(Default)]
+struct TakenFromQueue {
+    deliveries: Vec<Delivery>,
+    /// Those that the queue made dead letters of.
+    given_up: Vec<Delivery>,
 }
 
 /// What became of a delivery that was to be started.
@@ -182,10 +190,15 @@ impl Worker {
         }
     }
 
-    fn took(&mut self, deliveries: Vec<Delivery>) {
+    fn took(&mut self, taken: TakenFromQueue) {
         // After deliveries there may be more. A queue that said a delivery is due
         // and gave none is asked again a little later.
-        let now_ms = self.now_ms();
+        let (now_ms, deliveries) = (self.now_ms(), taken.deliveries);
+        for delivery in taken.given_up {
+            let reason = DeadLetterReason::Poison;
+            self.context.metrics().ending(DeliveryEnding::GaveUp(reason), delivery.event_count());
+            settlement::count_given_up(&mut self.commits.pending, &delivery, reason, now_ms);
+        }
         self.take_at_ms = if deliveries.is_empty() { now_ms + TAKE_AGAIN_MS } else { 0 };
         for delivery in deliveries {
             self.late_ms = self.late_ms.max(now_ms.saturating_sub(delivery.due_ms));
@@ -391,11 +404,11 @@ impl Worker {
     }
 }
 
-async fn taken(taking: &mut Option<BoxFuture<'static, Vec<Delivery>>>) -> Vec<Delivery> {
+async fn taken(taking: &mut Option<BoxFuture<'static, TakenFromQueue>>) -> TakenFromQueue {
     let Some(running) = taking else { return std::future::pending().await };
-    let deliveries = running.await;
+    let taken = running.await;
     *taking = None;
-    deliveries
+    taken
 }
 
 /// Takes due deliveries. A queue that fails gives none; the next look comes soon.
@@ -404,15 +417,15 @@ async fn take(
     now_ms: u64,
     max: usize,
     blocked: HashSet<SubscriptionId>,
-) -> Vec<Delivery> {
+) -> TakenFromQueue {
     let max_per_subscription = context.config.queue.taken_per_subscription_max;
     let request = TakeRequest { now_ms, max, max_per_subscription, blocked: &blocked };
     match context.stores.queue.take(request).await {
-        Ok(deliveries) => deliveries,
+        Ok(deliveries) => TakenFromQueue { deliveries, given_up: context.stores.queue.take_given_up() },
         Err(error) => {
             context.store_failed(&error);
             tokio::time::sleep(Duration::from_millis(context.config.queue.poll_ms)).await;
-            Vec::new()
+            TakenFromQueue::default()
         }
     }
 }

@@ -68,6 +68,8 @@ struct MemoryState {
     dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     queue: BTreeMap<DeliveryId, Delivery>,
     taken: HashSet<DeliveryId>,
+    /// Deliveries of the queue that it makes dead letters of.
+    given_up: HashSet<DeliveryId>,
     done: Vec<DeliveryId>,
     log: Vec<LogItem>,
     batches: HashMap<BatchId, bool>,
@@ -155,6 +157,13 @@ impl Memory {
                     record.batches.retain(|batch| batch.id != id);
                 }
             }
+        });
+    }
+
+    /// Makes the queue give a delivery up.
+    pub(crate) fn give_up(&self, id: DeliveryId) {
+        self.change(|state| {
+            state.given_up.insert(id);
         });
     }
 
@@ -430,6 +439,7 @@ impl WorkQueue for Memory {
         due.retain(|delivery| {
             let count = counts.entry(delivery.subscription).or_default();
             let take = !state.taken.contains(&delivery.id)
+                && !state.given_up.contains(&delivery.id)
                 && !request.blocked.contains(&delivery.subscription)
                 && *count < request.max_per_subscription;
             *count += usize::from(take);
@@ -438,6 +448,12 @@ impl WorkQueue for Memory {
         due.truncate(request.max);
         state.taken.extend(due.iter().map(|delivery| delivery.id));
         Ok(due)
+    }
+
+    fn take_given_up(&self) -> Vec<Delivery> {
+        let state = &mut *self.state.lock();
+        let (taken, all) = (&mut state.taken, &state.given_up);
+        state.queue.values().filter(|one| all.contains(&one.id) && taken.insert(one.id)).cloned().collect()
     }
 
     fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64> {

@@ -133,9 +133,9 @@ pub struct AwsConfig {
     /// The longest that a due delivery stays away whose subscription is blocked
     /// or has its share. It is three seconds unless very many wait.
     pub postpone_s_max: u32,
-    /// A delivery that was received this often, and neither put again nor
-    /// ended, becomes a dead letter; a message that is none of ours goes to
-    /// the dead-letter queue by the queue's own policy.
+    /// A message that was received this often goes to the dead-letter queue by the
+    /// queue's own policy. A delivery that was neither put again nor ended becomes a
+    /// dead letter one receive earlier.
     pub receives_max: u32,
     /// A delivery that was taken comes back to the queue after this long, should its process die.
     pub visibility_s: i32,

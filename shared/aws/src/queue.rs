@@ -66,6 +66,8 @@ struct QueueState {
     book: Mutex<Book>,
     postponed: Mutex<Postponed>,
     undeleted: Mutex<Undeleted>,
+    /// Taken deliveries that became dead letters and are not counted yet.
+    given_up: Mutex<Vec<Delivery>>,
     events: Arc<dyn EventStore>,
     visibility_s: i32,
     /// How long a take waits for something to come: well within an attempt's
@@ -91,6 +93,7 @@ impl SqsQueue {
             book: Mutex::new(Book::new(u64::from(config.visibility_s.unsigned_abs()) * 1000)),
             postponed: Mutex::new(Postponed::new(config.postpone_s_max.into())),
             undeleted: Mutex::default(),
+            given_up: Mutex::default(),
             events,
             visibility_s: config.visibility_s,
             wait_s: (config.attempt_timeout_ms / 2000).min(WAIT_S_MAX) as i32,
@@ -286,6 +289,10 @@ impl WorkQueue for SqsQueue {
             Ok(taken) => Ok(taken?.take_over()),
             Err(_died) => Err(PortError::unavailable("take deliveries", "the task died")),
         }
+    }
+
+    fn take_given_up(&self) -> Vec<Delivery> {
+        std::mem::take(&mut self.inner.given_up.lock())
     }
 
     /// SQS does not tell: at any time there may be something.

@@ -50,6 +50,13 @@ pub trait WorkQueue: Send + Sync + 'static {
     /// Takes deliveries that are due, the oldest due first within a subscription.
     async fn take(&self, request: TakeRequest<'_>) -> Result<Vec<Delivery>, PortError>;
 
+    /// Takes the deliveries that were taken again and again and never ended, and that
+    /// the queue made dead letters of. The caller counts each and says that it is done.
+    /// As with [`Self::take`], one that is not done may be given out again.
+    fn take_given_up(&self) -> Vec<Delivery> {
+        Vec::new()
+    }
+
     /// When the next delivery is due that is neither taken nor of a blocked
     /// subscription, in milliseconds since the Unix epoch.
     fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64>;

@@ -1,11 +1,12 @@
 //! Usage through kills.
 
 use crate::testing::rig::{quick, to};
-use crate::testing::{Reaction, Rig, WebhookReceiver};
+use crate::testing::{Reaction, Rig, WebhookReceiver, delivery};
 use sluice_history::usage::{
     Granularity, ReceiptTimes, UsageCounts, UsageGrouping, UsageReader, UsageWindow,
 };
 use sluice_model::CustomerId;
+use sluice_ports::WorkQueue as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -88,4 +89,23 @@ async fn what_leaves_the_log_is_counted_where_it_ends() {
     let sum = delivered(&rig, 6).await;
     assert_eq!((sum.accepted, sum.delivered, sum.failed, sum.unmatched), (4, 6, 2, 0));
     assert_eq!(known(&rig).await.1.events(), 6);
+}
+
+#[tokio::test]
+async fn a_delivery_that_the_queue_gave_up_is_counted_once_and_ended() {
+    let mut rig = Rig::new(quick(), vec![]).await;
+    let delivery = delivery(1, 5);
+    rig.memory.put(vec![delivery.clone()]).await.unwrap();
+    rig.memory.give_up(delivery.id);
+    rig.start();
+    rig.memory.until(|memory| memory.done().contains(&delivery.id)).await;
+    let begun = Instant::now();
+    while counted(&rig).await.failed < 5 && begun.elapsed() < Duration::from_secs(60) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    rig.kill().await;
+    rig.start();
+    rig.settled().await;
+    assert_eq!(counted(&rig).await.failed, 5);
+    assert!(rig.memory.dead_letters().is_empty(), "the queue makes it");
 }

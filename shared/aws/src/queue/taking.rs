@@ -124,7 +124,14 @@ impl QueueState {
             }
             MessageVerdict::GiveUp(delivery) => {
                 tracing::error!(delivery = %delivery.id, receives = self.receives_max, "nobody ends this delivery");
-                (SideCall::GiveUp, self.give_up(delivery).await)
+                match self.give_up(delivery.clone()).await {
+                    // Its message stays until the dead letter is counted.
+                    Ok(()) => return self.given_up.lock().push(delivery),
+                    Err(error) => {
+                        self.book.lock().give_back(&[delivery]);
+                        (SideCall::GiveUp, Err(error))
+                    }
+                }
             }
             MessageVerdict::Revive(letter) => (SideCall::Revive, self.revive(&letter).await),
         };

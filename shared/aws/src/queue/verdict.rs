@@ -29,7 +29,8 @@ pub(super) enum MessageVerdict {
     /// The same, and it is sent anew: waiting must not count as failing by the
     /// queue's own policy.
     PostponeAnew(Delivery),
-    /// Nobody who received it came to an end with it: its delivery becomes a dead letter.
+    /// Nobody who received it came to an end with it: its delivery, which is taken
+    /// now, becomes a dead letter.
     GiveUp(Delivery),
     /// It is a dead letter that was moved back.
     Revive(DeadLetterRef),
@@ -72,10 +73,8 @@ impl<'a> MessageJudge<'a> {
             return if is_anew { MessageVerdict::PostponeAnew(delivery) } else { MessageVerdict::Postpone };
         }
         match book.received(&delivery, content(&received.body), received.receipt.clone(), self.now_ms) {
-            Met::New if received.receives >= self.receives_max => {
-                book.give_back(std::slice::from_ref(&delivery));
-                MessageVerdict::GiveUp(delivery)
-            }
+            // One receive is left for whoever follows, if this process dies meanwhile.
+            Met::New if received.receives + 1 >= self.receives_max => MessageVerdict::GiveUp(delivery),
             Met::New => {
                 self.given_out += 1;
                 *self.per_subscription.entry(delivery.subscription).or_default() += 1;
@@ -124,6 +123,7 @@ mod tests {
         assert!(matches!(verdict(&received(&delivery(1, NOW_MS + 1000), 1)), MessageVerdict::SendOn(_)));
         assert!(matches!(verdict(&received(&delivery(9, NOW_MS), 4)), MessageVerdict::Postpone));
         assert!(matches!(verdict(&received(&delivery(9, NOW_MS), 5)), MessageVerdict::PostponeAnew(_)));
+        assert!(matches!(verdict(&received(&delivery(2, NOW_MS), 9)), MessageVerdict::GiveUp(_)));
         assert!(matches!(verdict(&received(&delivery(2, NOW_MS), 10)), MessageVerdict::GiveUp(_)));
         assert!(matches!(verdict(&received(&delivery(1, NOW_MS), 1)), MessageVerdict::GiveOut(_)));
         assert!(
