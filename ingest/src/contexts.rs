@@ -52,6 +52,8 @@ pub(crate) struct EventsContext {
     /// Bounds the pages that a customer reads at a time: a filter that matches
     /// nothing looks at many events.
     pub reads: CustomerLocks,
+    /// Asked for the attempts to deliver an event.
+    pub history: Arc<AttemptHistory>,
     /// The queue that takes resent events.
     pub queue: Arc<dyn WorkQueue>,
     pub trials: Arc<Trials>,
@@ -73,7 +75,7 @@ pub(crate) struct StreamContext {
 pub(crate) struct SubscriptionsContext {
     pub store: Arc<dyn EventStore>,
     pub lanes: u16,
-    pub history: AttemptHistory,
+    pub history: Arc<AttemptHistory>,
     pub probe: Arc<dyn WebhookProbe>,
     /// Bounds the test events that are on their way.
     pub probes: Semaphore,

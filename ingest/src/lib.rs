@@ -3,6 +3,7 @@
 
 mod admission;
 mod appenders;
+mod attempt_view;
 mod audience;
 mod audit_trimmer;
 mod audited;

@@ -125,6 +125,7 @@ impl Courier {
     pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
         let events = job.event_count();
         let (delivery, number, target) = (job.delivery, job.number, Arc::clone(&job.target));
+        let carried = Arc::clone(&job.events);
         // What most webhooks do not need stays out of their futures.
         let (prepared, _room) = match job.shape {
             DeliveryShape::Plain => (self.sign(&job).await, None),
@@ -157,6 +158,7 @@ impl Courier {
             events,
             error: attempted.reply.error.clone(),
             excerpt: attempted.reply.excerpt.clone(),
+            carried,
         };
         if let Some((own, parent)) = trace {
             let (kind, status) = (SpanKind::Webhook, attempted.reply.status());

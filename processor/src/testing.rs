@@ -88,6 +88,7 @@ pub(crate) fn attempt_record() -> AttemptRecord {
         events: 1,
         error: None,
         excerpt: String::new(),
+        carried: Arc::default(),
     }
 }
 

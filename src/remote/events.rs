@@ -24,6 +24,17 @@ const COLUMNS: &[Column] = &[
 const SENT: &[Column] = &[("INDEX", "/index"), ("ID", "/event_id"), ("ERROR", "/error/message")];
 const ACKS: &[Column] = &[("ID", "/event_id"), ("RESULT", "/status"), ("ACKNOWLEDGED", "/acknowledged_at")];
 
+const ATTEMPTS: &[Column] = &[
+    ("TIME", "/timestamp"),
+    ("SUBSCRIPTION", "/workflow_id"),
+    ("WEBHOOK", "/delivery_id"),
+    ("ATTEMPT", "/attempt"),
+    ("STATUS", "/status_code"),
+    ("MS", "/latency_ms"),
+    ("ERROR", "/error"),
+    ("ANSWER", "/answer_excerpt"),
+];
+
 const RESENT: &[Column] = &[("SUBSCRIPTION", "/workflow_id"), ("WEBHOOK", "/delivery_id")];
 
 /// Commands about events.
@@ -39,6 +50,13 @@ pub(crate) enum EventsCommand {
     Ack {
         #[arg(required = true, num_args = 1..=1000)]
         ids: Vec<Id>,
+    },
+    /// The attempts to deliver an event that are kept, the newest first
+    Attempts {
+        id: Id,
+        /// At this subscription alone
+        #[arg(long, value_name = "ID")]
+        subscription: Option<Id>,
     },
     /// Deliver an event anew, to one subscription or to all that match it
     Resend {
@@ -171,6 +189,10 @@ impl EventsCommand {
                 let show = Show::List { list: "results", columns: ACKS };
                 let call = ApiCall::new(Side::Public, Method::POST, "/v1/inbox/ack", show);
                 Ok(call.json(&AckRequest { event_ids: ids })?.fails(not_acknowledged))
+            }
+            Self::Attempts { id, subscription } => {
+                let show = Show::List { list: "attempts", columns: ATTEMPTS };
+                Ok(get(format!("/v1/events/{id}/attempts"), show).param("workflow_id", subscription.as_ref()))
             }
             Self::Resend { id, subscription } => {
                 let show = Show::List { list: "deliveries", columns: RESENT };

@@ -1,7 +1,7 @@
 //! Usage: what was sent and what became of it, counted once.
 
 use crate::harness::endpoint::Reply;
-use crate::harness::{Customer, Endpoint, ServerConfig, wait_for, wait_until};
+use crate::harness::{Customer, Endpoint, Request, ServerConfig, wait_for, wait_until};
 use serde_json::{Value, json};
 
 /// A server whose usage shows at once.
@@ -113,4 +113,52 @@ fn a_delivery_that_fails_first_counts_once_when_it_is_taken() {
     let buckets = receipts["buckets"].as_array().unwrap();
     assert_eq!(buckets.iter().filter_map(|one| one["events"].as_u64()).sum::<u64>(), 20);
     assert_eq!(usage["usage"][0]["receipt_ms"], receipts["receipt_ms"], "one period holds all");
+}
+
+#[test]
+fn an_event_has_the_attempts_of_the_webhooks_that_carried_it_and_no_others() {
+    let mut server = prompt().start();
+    let customer = Customer::new(&server);
+    let endpoint =
+        Endpoint::start(|seen| Reply::status(if seen.header("sluice-attempt") == "1" { 500 } else { 200 }));
+    let (all, one) = (Endpoint::healthy(), endpoint);
+    let subscribe = |value: &str, url: String| {
+        customer.subscribe_with(&json!({
+            "event_selector": {"type": "event_type", "value": value}, "webhook_url": url,
+            "batch": {"max_events": 3, "max_wait_ms": 10}, "retry": {"max_retries": 2, "max_delay_s": 1},
+        }))
+    };
+    let (all, one) = (subscribe("*", all.url()), subscribe("order.paid", one.url()));
+    let event = |kind: &str| json!({"event_type": kind, "payload": 1});
+    let ids = customer.send_all(&[event("order.paid"), event("order.created"), event("order.created")]);
+    let others = customer.send_all(&[event("order.created")]);
+    let attempts = |id: &str, query: &str| customer.get(&format!("/v1/events/{id}/attempts{query}"));
+    let seen = |id: &str, query: &str| {
+        let answer = attempts(id, query);
+        let shown = answer["attempts"].as_array().unwrap().iter();
+        shown.map(|one| (one["workflow_id"].clone(), one["status_code"].clone())).collect::<Vec<_>>()
+    };
+    wait_until("all attempts to be kept", || {
+        seen(&ids[0], "").len() >= 3 && seen(&others[0], "").len() == 1 && seen(&ids[2], "").len() == 1
+    });
+    let by_one = [(json!(one.id), json!(200)), (json!(one.id), json!(500))];
+    assert_eq!(seen(&ids[0], &format!("?workflow_id={}", one.id)), by_one);
+    assert_eq!(seen(&ids[0], &format!("?workflow_id={}", all.id)), [(json!(all.id), json!(200))]);
+    assert_eq!(seen(&ids[0], "").len(), 3);
+    assert_eq!(seen(&ids[1], ""), [(json!(all.id), json!(200))]);
+    assert_eq!(seen(&ids[0], "?limit=1").len(), 1);
+    assert_eq!(attempts(&ids[0], "?limit=1")["has_more"], true);
+    assert_eq!(attempts(&ids[0], "")["has_more"], false);
+    // As the subscription's own list shows it.
+    let kept = customer.get(&format!("/v1/subscriptions/{}/deliveries", one.id));
+    let mut shown = attempts(&ids[0], &format!("?workflow_id={}", one.id))["attempts"].clone();
+    for attempt in shown.as_array_mut().unwrap() {
+        attempt.as_object_mut().unwrap().remove("workflow_id");
+    }
+    assert_eq!(shown, kept["deliveries"]);
+    server.kill();
+    server.restart();
+    assert_eq!(seen(&ids[0], &format!("?workflow_id={}", one.id)), by_one, "they outlive a crash");
+    let stranger = Customer::new(&server);
+    stranger.call(Request::get(format!("/v1/events/{}/attempts", ids[0])), 404);
 }

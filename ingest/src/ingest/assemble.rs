@@ -92,6 +92,7 @@ fn contexts(
     let IngestParts { config, directory, events: store, queue, log, rows, lanes, .. } = parts;
     let trials = Arc::new(Trials::new(config.limits.trials_max, ms(config.limits.trial_timeout_ms)));
     let is_development = config.is_development();
+    let history = Arc::new(AttemptHistory::new(Arc::clone(&rows), 0));
     let readiness = Arc::new(Readiness { drain: drain.clone(), directory, log, lost: parts.lost });
     Contexts {
         system: SystemContext {
@@ -123,6 +124,7 @@ fn contexts(
         events: EventsContext {
             store: Arc::clone(&store),
             lanes,
+            history: Arc::clone(&history),
             reads: CustomerLocks::new(reads_at_once(config.limits.customer_reads_max)),
             queue: Arc::clone(&queue),
             trials: Arc::clone(&trials),
@@ -138,7 +140,7 @@ fn contexts(
         subscriptions: SubscriptionsContext {
             store: Arc::clone(&store),
             lanes,
-            history: AttemptHistory::new(Arc::clone(&rows), 0),
+            history,
             probe: parts.probe,
             probes: Semaphore::new(PROBES_MAX),
             trials: Arc::clone(&trials),

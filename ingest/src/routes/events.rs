@@ -1,6 +1,7 @@
 //! Reading and acknowledging events.
 
 mod ack;
+mod attempts;
 mod find;
 mod get;
 mod inbox;
@@ -9,7 +10,7 @@ mod standing;
 
 pub(crate) use ack::ACK_IDS_MAX;
 
-use crate::describe::parts::{page, query, schema_ref, times};
+use crate::describe::parts::{limit, page, query, schema_ref, times};
 use crate::describe::{Operation, Tag};
 use crate::route::{Handler, Root, Route};
 use serde_json::json;
@@ -55,6 +56,14 @@ pub(super) const ROUTES: &[Route] = &[
         },
     },
     Route {
+        name: "event_attempts",
+        methods: &["GET"],
+        path: "/events/{id}/attempts",
+        root: Root::Aliased(Scopes::EVENTS_READ),
+        handler: Handler::Events(|context, request, _| Box::pin(attempts::get(context, request))),
+        describe: |_| describe_attempts(),
+    },
+    Route {
         name: "resend_event",
         methods: &["POST"],
         path: "/events/{id}/resend",
@@ -94,6 +103,25 @@ pub(super) const ROUTES: &[Route] = &[
         },
     },
 ];
+
+fn describe_attempts() -> Operation {
+    Operation::new(Tag::Events, "The attempts to deliver an event")
+        .describe(format!(
+            "Those that are kept, the newest first: an attempt is listed only if its webhook surely carried \
+             the event, and there may have been more. Attempts are kept for 7 days, as long as a \
+             subscription has not too many: of a second at most 16, of which those that failed go first, and \
+             of each process those of the last 128 seconds in which it made any. Where the webhooks of a second carried events of \
+             many batches (about 150), it is not kept which. At most {} subscriptions are looked at; \
+             `has_more` says that there are more of them or of the attempts, and `workflow_id` asks for those \
+             of one.",
+            attempts::SUBSCRIPTIONS_MAX
+        ))
+        .parameters([
+            query("workflow_id", schema_ref("Id"), "Only those of this subscription."),
+            limit(),
+        ])
+        .answers(200, "The attempts.", "EventAttempts")
+}
 
 fn describe_inbox() -> Operation {
     let text = |name, text| query(name, schema_ref("FilterText"), text);

@@ -121,6 +121,7 @@ async fn a_selector_is_tried_before_it_is_stored() {
     assert_eq!(client.get("/v1/subscriptions").await.json()["total"], 0, "nothing was stored");
 }
 
+/// An attempt to deliver events that nobody knows.
 fn attempt(n: u32, now: u64) -> Arc<AttemptRecord> {
     Arc::new(AttemptRecord {
         delivery: DeliveryId::new(now),
@@ -131,6 +132,7 @@ fn attempt(n: u32, now: u64) -> Arc<AttemptRecord> {
         events: 2,
         error: (n % 2 == 1).then(|| "refused".to_owned()),
         excerpt: "no".into(),
+        carried: Arc::default(),
     })
 }
 

@@ -207,6 +207,8 @@ async fn every_answer_is_as_it_is_described() {
     described.ask(Public, "GET", &event, "").await;
     described.ask(Public, "POST", &format!("{event}/resend"), "").await;
     described.ask(Public, "GET", &format!("{event}/deliveries"), "").await;
+    described.ask(Public, "GET", &format!("{event}/attempts?limit=1"), "").await;
+    described.ask(Public, "GET", &format!("{event}/attempts?workflow_id=x"), "").await;
     described.ask(Public, "GET", "/v1/inbox?limit=1", "").await;
     described.ask(Public, "GET", "/v1/inbox?limit=x", "").await;
     described.ask(Public, "POST", &format!("{path}/test"), "").await;

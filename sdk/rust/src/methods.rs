@@ -162,6 +162,14 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/events/{}/ack", segment(event_id)), None::<&()>, None::<&()>).await
     }
 
+    /// The attempts to deliver an event.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn event_attempts(&self, event_id: &str, query: &types::EventAttemptsQuery) -> Result<types::EventAttempts, SdkError> {
+        self.core.call(Method::GET, &format!("/v1/events/{}/attempts", segment(event_id)), Some(query), None::<&()>).await
+    }
+
     /// Where an event went.
     ///
     /// # Errors
@@ -530,6 +538,14 @@ impl Admin {
     /// As [`SdkError`] tells.
     pub async fn ack_event(&self, customer_id: &str, event_id: &str) -> Result<types::Acknowledged, SdkError> {
         self.core.call(Method::POST, &format!("/admin/customers/{}/events/{}/ack", segment(customer_id), segment(event_id)), None::<&()>, None::<&()>).await
+    }
+
+    /// The attempts to deliver an event.
+    ///
+    /// # Errors
+    /// As [`SdkError`] tells.
+    pub async fn event_attempts(&self, customer_id: &str, event_id: &str, query: &types::EventAttemptsQuery) -> Result<types::EventAttempts, SdkError> {
+        self.core.call(Method::GET, &format!("/admin/customers/{}/events/{}/attempts", segment(customer_id), segment(event_id)), Some(query), None::<&()>).await
     }
 
     /// Where an event went.

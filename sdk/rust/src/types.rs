@@ -729,6 +729,43 @@ impl Event {
     }
 }
 
+/// `EventAttempt` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventAttempt {
+    /// `answer_excerpt` of the API.
+    #[serde(default)]
+    pub answer_excerpt: Option<String>,
+    /// `attempt` of the API.
+    pub attempt: i64,
+    /// `delivery_id` of the API.
+    pub delivery_id: String,
+    /// `error` of the API.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// `event_count` of the API.
+    pub event_count: i64,
+    /// `latency_ms` of the API.
+    pub latency_ms: i64,
+    /// `status_code` of the API.
+    #[serde(default)]
+    pub status_code: Option<i64>,
+    /// `timestamp` of the API.
+    pub timestamp: String,
+    /// `workflow_id` of the API.
+    pub workflow_id: String,
+}
+
+/// `EventAttempts` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventAttempts {
+    /// `attempts` of the API.
+    pub attempts: Vec<EventAttempt>,
+    /// `event_id` of the API.
+    pub event_id: String,
+    /// `has_more` of the API.
+    pub has_more: bool,
+}
+
 /// `EventDeliveries` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventDeliveries {
@@ -3144,6 +3181,17 @@ pub struct ListEventTypesQuery {
     /// Where a page ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+/// What `event_attempts` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct EventAttemptsQuery {
+    /// Only those of this subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+    /// The most entries of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
 }
 
 /// What `inbox` may be asked for.

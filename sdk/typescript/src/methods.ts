@@ -110,6 +110,11 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: `/v1/events/${segment(eventId)}/ack` });
   }
 
+  /** The attempts to deliver an event. */
+  eventAttempts(eventId: string, query: types.EventAttemptsQuery = {}): Promise<types.EventAttempts> {
+    return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}/attempts`, query });
+  }
+
   /** Where an event went. */
   eventDeliveries(eventId: string): Promise<types.EventDeliveries> {
     return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}/deliveries` });
@@ -354,6 +359,11 @@ export abstract class AdminMethods {
   /** Acknowledge an event. */
   ackEvent(customerId: string, eventId: string): Promise<types.Acknowledged> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/ack` });
+  }
+
+  /** The attempts to deliver an event. */
+  eventAttempts(customerId: string, eventId: string, query: types.EventAttemptsQuery = {}): Promise<types.EventAttempts> {
+    return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/attempts`, query });
   }
 
   /** Where an event went. */

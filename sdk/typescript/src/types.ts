@@ -261,6 +261,26 @@ export interface Event {
   tags?: string[] | null;
 }
 
+/** `EventAttempt` of the API. */
+export interface EventAttempt {
+  answer_excerpt: string | null;
+  attempt: number;
+  delivery_id: string;
+  error: string | null;
+  event_count: number;
+  latency_ms: number;
+  status_code: number | null;
+  timestamp: string;
+  workflow_id: string;
+}
+
+/** `EventAttempts` of the API. */
+export interface EventAttempts {
+  attempts: EventAttempt[];
+  event_id: string;
+  has_more: boolean;
+}
+
 /** `EventDeliveries` of the API. */
 export interface EventDeliveries {
   event_id: string;
@@ -989,6 +1009,14 @@ export interface ListEventTypesQuery {
   limit?: number;
   /** Where a page ended. */
   cursor?: string;
+}
+
+/** What `eventAttempts` may be asked for. */
+export interface EventAttemptsQuery {
+  /** Only those of this subscription. */
+  workflow_id?: string;
+  /** The most entries of a page. */
+  limit?: number;
 }
 
 /** What `inbox` may be asked for. */

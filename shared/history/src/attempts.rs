@@ -5,12 +5,26 @@
 //! delivers for it: new attempts overwrite the oldest row, so nothing needs to be
 //! deleted. Attempts of one write share a row, since a store bills by the row; a
 //! row is a JSON array of attempts (in older data one attempt as an object).
+//!
+//! Besides the fields of [`AttemptRecord`] an attempt has `carried`, if it is known
+//! which events its webhook carried: in base64 without padding, the postcard of a
+//! list with the id (16 bytes, big-endian) and the [`EventSet`] of each batch.
+//! Where those of a row's attempts would take more than [`CARRIED_BYTES_MAX`], some
+//! attempts have none: they are listed for their subscription, and not for an event.
+//! Older attempts have none, either.
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use sluice_model::wire::bytes_reader::BytesReader;
-use sluice_model::{AttemptRecord, SubscriptionId};
+use sluice_model::{AttemptRecord, BatchId, EventId, EventRef, EventSet, SubscriptionId};
 use sluice_ports::PortError;
 use sluice_ports::rows::{NewRow, RowChange, Rows};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,6 +34,10 @@ pub const SLOTS: u16 = 128;
 /// The most attempts of a row. With their excerpts they stay far below the most
 /// bytes of a row (`VALUE_BYTES_MAX` of the rows port).
 const ROW_ATTEMPTS_MAX: usize = 16;
+
+/// Bytes of a row that say which events its attempts carried, at most; those of
+/// attempts that failed come first.
+pub const CARRIED_BYTES_MAX: usize = 4096;
 
 /// How long an attempt is kept.
 const KEPT_MS: u64 = 7 * 24 * 3_600_000;
@@ -42,18 +60,68 @@ fn partition(subscription: SubscriptionId) -> String {
     format!("attempts/{subscription}")
 }
 
+/// An attempt as a row holds it.
+#[derive(Serialize, Deserialize)]
+struct StoredAttempt<'a> {
+    #[serde(flatten)]
+    record: Cow<'a, AttemptRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    carried: Option<String>,
+}
+
+impl StoredAttempt<'_> {
+    fn read(self) -> Result<AttemptRecord, PortError> {
+        let mut record = self.record.into_owned();
+        if let Some(carried) = self.carried {
+            let bytes = STANDARD_NO_PAD.decode(carried).map_err(damaged)?;
+            let parts: Vec<([u8; 16], EventSet)> = postcard::from_bytes(&bytes).map_err(damaged)?;
+            let parts = parts.into_iter();
+            record.carried =
+                parts.map(|(id, events)| EventRef { batch: BatchId::from_bytes(id), events }).collect();
+        }
+        Ok(record)
+    }
+}
+
+fn damaged(error: impl std::fmt::Display) -> PortError {
+    PortError::Damaged { what: "read attempts".into(), detail: error.to_string() }
+}
+
 /// The attempts of a row, the oldest first.
 fn decode(value: &[u8]) -> Result<Vec<AttemptRecord>, PortError> {
-    let read = match value.first() {
+    let read: Result<Vec<StoredAttempt<'_>>, _> = match value.first() {
         Some(b'{') => serde_json::from_slice(value).map(|one| vec![one]),
         _ => serde_json::from_slice(value),
     };
-    read.map_err(|error| PortError::Damaged { what: "read attempts".into(), detail: error.to_string() })
+    read.map_err(damaged)?.into_iter().map(StoredAttempt::read).collect()
 }
 
 fn encode(records: &[Arc<AttemptRecord>]) -> Vec<u8> {
-    let records: Vec<&AttemptRecord> = records.iter().map(|record| &**record).collect();
-    serde_json::to_vec(&records).expect("an attempt is plain data")
+    let mut stored: Vec<StoredAttempt<'_>> = records
+        .iter()
+        .map(|record| StoredAttempt { record: Cow::Borrowed(&**record), carried: None })
+        .collect();
+    let mut left = CARRIED_BYTES_MAX;
+    for taken in [false, true] {
+        for one in stored.iter_mut().filter(|one| one.record.is_taken() == taken) {
+            one.carried = carried(&one.record.carried, left);
+            left -= one.carried.as_ref().map_or(0, String::len);
+        }
+    }
+    serde_json::to_vec(&stored).expect("an attempt is plain data")
+}
+
+/// Which events a webhook carried, as a row says it, in at most so many bytes.
+fn carried(events: &[EventRef], bytes_max: usize) -> Option<String> {
+    // Each batch takes 18 bytes at least: a list that is far too long is not written first.
+    if events.is_empty() || events.len() > bytes_max / 18 {
+        return None;
+    }
+    let parts: Vec<([u8; 16], &EventSet)> =
+        events.iter().map(|part| (part.batch.to_bytes(), &part.events)).collect();
+    let bytes = postcard::to_allocvec(&parts).expect("ids and indexes are plain data");
+    let text = STANDARD_NO_PAD.encode(bytes);
+    (text.len() <= bytes_max).then_some(text)
 }
 
 impl AttemptHistory {
@@ -123,11 +191,97 @@ impl AttemptHistory {
         subscription: SubscriptionId,
         limit: usize,
     ) -> Result<Vec<AttemptRecord>, PortError> {
-        let rows = self.rows.list(&partition(subscription), None, READ_MAX).await?;
-        let read = rows.iter().map(|row| decode(&row.value)).collect::<Result<Vec<_>, _>>()?;
-        let mut all: Vec<AttemptRecord> = read.into_iter().flatten().collect();
-        all.sort_by_key(|attempt| std::cmp::Reverse((attempt.at_ms, attempt.delivery, attempt.attempt)));
+        let mut all = self.kept(subscription, |_| true).await?;
         all.truncate(limit);
         Ok(all)
+    }
+
+    /// The attempts of a subscription that are kept and surely carried an event,
+    /// the newest first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn of_event(
+        &self,
+        subscription: SubscriptionId,
+        event: EventId,
+    ) -> Result<Vec<AttemptRecord>, PortError> {
+        self.kept(subscription, |attempt| attempt.surely_carried(event)).await
+    }
+
+    async fn kept(
+        &self,
+        subscription: SubscriptionId,
+        wanted: impl Fn(&AttemptRecord) -> bool,
+    ) -> Result<Vec<AttemptRecord>, PortError> {
+        let mut kept = Vec::new();
+        for row in self.rows.list(&partition(subscription), None, READ_MAX).await? {
+            kept.extend(decode(&row.value)?.into_iter().filter(&wanted));
+        }
+        kept.sort_by_key(|attempt| std::cmp::Reverse((attempt.at_ms, attempt.delivery, attempt.attempt)));
+        Ok(kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::DeliveryId;
+
+    fn attempt(number: u32, status: u16, carried: Vec<EventRef>) -> Arc<AttemptRecord> {
+        Arc::new(AttemptRecord {
+            delivery: DeliveryId::from_u128(1),
+            at_ms: number.into(),
+            status: Some(status),
+            latency_ms: 3,
+            attempt: number,
+            events: carried.iter().map(|part| part.events.len()).sum(),
+            error: None,
+            excerpt: String::new(),
+            carried: carried.into(),
+        })
+    }
+
+    fn part(batch: u8, start: u16, end: u16) -> EventRef {
+        let mut id = [0; 16];
+        id[0] = batch;
+        EventRef { batch: BatchId::from_bytes(id), events: EventSet::range(start, end) }
+    }
+
+    #[test]
+    fn a_row_says_which_events_each_attempt_carried() {
+        let records = [attempt(1, 500, vec![part(1, 0, 3), part(2, 300, 301)]), attempt(2, 200, vec![])];
+        let row = encode(&records);
+        let text = std::str::from_utf8(&row).unwrap();
+        let carried = r#""excerpt":"","carried":"AgEAAAAAAAAAAAAAAAAAAAABAAMCAAAAAAAAAAAAAAAAAAAAAawCrQI"}"#;
+        assert!(text.contains(carried), "{text}");
+        let read = decode(&row).unwrap();
+        assert_eq!(read, records.iter().map(|one| (**one).clone()).collect::<Vec<_>>());
+        let event = |batch: u8, index| part(batch, 0, 1).batch.event(index);
+        let carried = |event| read.iter().filter(|one| one.surely_carried(event)).count();
+        assert_eq!([event(1, 2), event(1, 3), event(2, 300), event(2, 0)].map(carried), [1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_row_from_before_this_was_kept_is_read() {
+        let row = br#"[{"delivery":"00000000-0000-0000-0000-000000000001","at_ms":1,"status":500,"latency_ms":3,"attempt":1,"events":0,"error":null,"excerpt":""}]"#;
+        assert_eq!(decode(row).unwrap(), [(*attempt(1, 500, vec![])).clone()]);
+    }
+
+    #[test]
+    fn a_row_is_bounded_whatever_its_attempts_carried_and_failures_are_known_first() {
+        let many = || (0..100).map(|batch| part(batch, 0, 1)).collect::<Vec<_>>();
+        let endless = (0..=u16::MAX).map(|index| part((index % 256) as u8, index, index + 1));
+        let records = [
+            attempt(1, 200, many()),
+            attempt(2, 200, vec![part(7, 0, 1)]),
+            attempt(3, 500, many()),
+            attempt(4, 500, endless.take(60_000).collect()),
+            attempt(5, 200, vec![part(8, 0, 1)]),
+        ];
+        let row = encode(&records);
+        assert!(row.len() < CARRIED_BYTES_MAX + 5 * 200, "{} bytes", row.len());
+        let known: Vec<bool> = decode(&row).unwrap().iter().map(|one| !one.carried.is_empty()).collect();
+        assert_eq!(known, [false, true, true, false, true]);
     }
 }

@@ -1,7 +1,8 @@
 //! One attempt of a delivery, as the API's list of recent attempts shows it.
 
-use super::DeliveryId;
+use super::{DeliveryId, EventId, EventRef};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One attempt after it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,10 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     /// The beginning of the answer's body; the processor's configuration limits its length.
     pub excerpt: String,
+    /// The events that the webhook carried; none where that is not known. The
+    /// history stores them apart from the rest.
+    #[serde(skip)]
+    pub carried: Arc<[EventRef]>,
 }
 
 impl AttemptRecord {
@@ -29,5 +34,12 @@ impl AttemptRecord {
     #[must_use]
     pub fn is_taken(&self) -> bool {
         self.error.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
+    /// Whether the webhook is known to have carried an event.
+    #[must_use]
+    pub fn surely_carried(&self, event: EventId) -> bool {
+        let holds = |part: &EventRef| part.batch == event.batch() && part.events.contains(event.index());
+        self.carried.iter().any(holds)
     }
 }

@@ -232,7 +232,7 @@ fn subscriptions() -> Vec<Named> {
         ("effective_at", nullable("Time")),
         ("events", list("JudgedEvent")),
     ]);
-    let attempt = whole(&[
+    let attempt = [
         ("delivery_id", schema_ref("Id")),
         ("timestamp", schema_ref("Time")),
         ("attempt", count()),
@@ -241,7 +241,7 @@ fn subscriptions() -> Vec<Named> {
         ("latency_ms", count()),
         ("error", json!({ "type": ["string", "null"] })),
         ("answer_excerpt", json!({ "type": ["string", "null"] })),
-    ]);
+    ];
     vec![
         ("Subscription", with(&[])),
         ("SubscriptionWithSecret", with_secret),
@@ -265,7 +265,16 @@ fn subscriptions() -> Vec<Named> {
             ]),
         ),
         ("TrialResult", json!({ "oneOf": [schema_ref("SentTrial"), schema_ref("Judgement")] })),
-        ("Attempt", attempt),
+        ("Attempt", whole(&attempt)),
+        (
+            "EventAttempts",
+            whole(&[
+                ("event_id", schema_ref("EventId")),
+                ("attempts", list("EventAttempt")),
+                ("has_more", boolean()),
+            ]),
+        ),
+        ("EventAttempt", whole(&[&[("workflow_id", schema_ref("Id"))], &attempt[..]].concat())),
         ("Attempts", whole(&[("deliveries", list("Attempt"))])),
     ]
 }

@@ -40,7 +40,7 @@ pub(super) async fn get(context: &EventsContext, request: &ApiRequest<'_>) -> Re
 }
 
 /// Where an event of the batch stands; nothing where the subscription did not match it.
-fn state(fact: &Fact, index: u16) -> Option<&'static str> {
+pub(super) fn state(fact: &Fact, index: u16) -> Option<&'static str> {
     match (fact.took.contains(index), fact.gave_up.contains(index)) {
         (true, _) => Some("delivered"),
         (false, true) => Some("failed"),

@@ -159,6 +159,16 @@ class ClientMethods:
         """Acknowledge an event."""
         return cast("types.Acknowledged", self._call("POST", f"/v1/events/{segment(event_id)}/ack"))
 
+    def event_attempts(
+        self,
+        event_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> types.EventAttempts:
+        """The attempts to deliver an event."""
+        return cast("types.EventAttempts", self._call("GET", f"/v1/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
+
     def event_deliveries(self, event_id: str) -> types.EventDeliveries:
         """Where an event went."""
         return cast("types.EventDeliveries", self._call("GET", f"/v1/events/{segment(event_id)}/deliveries"))
@@ -507,6 +517,17 @@ class AdminMethods:
     def ack_event(self, customer_id: str, event_id: str) -> types.Acknowledged:
         """Acknowledge an event."""
         return cast("types.Acknowledged", self._call("POST", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/ack"))
+
+    def event_attempts(
+        self,
+        customer_id: str,
+        event_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> types.EventAttempts:
+        """The attempts to deliver an event."""
+        return cast("types.EventAttempts", self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
 
     def event_deliveries(self, customer_id: str, event_id: str) -> types.EventDeliveries:
         """Where an event went."""
@@ -857,6 +878,16 @@ class AsyncClientMethods:
     async def ack_event(self, event_id: str) -> types.Acknowledged:
         """Acknowledge an event."""
         return cast("types.Acknowledged", await self._call("POST", f"/v1/events/{segment(event_id)}/ack"))
+
+    async def event_attempts(
+        self,
+        event_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> types.EventAttempts:
+        """The attempts to deliver an event."""
+        return cast("types.EventAttempts", await self._call("GET", f"/v1/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
 
     async def event_deliveries(self, event_id: str) -> types.EventDeliveries:
         """Where an event went."""
@@ -1219,6 +1250,17 @@ class AsyncAdminMethods:
     async def ack_event(self, customer_id: str, event_id: str) -> types.Acknowledged:
         """Acknowledge an event."""
         return cast("types.Acknowledged", await self._call("POST", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/ack"))
+
+    async def event_attempts(
+        self,
+        customer_id: str,
+        event_id: str,
+        *,
+        workflow_id: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> types.EventAttempts:
+        """The attempts to deliver an event."""
+        return cast("types.EventAttempts", await self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
 
     async def event_deliveries(self, customer_id: str, event_id: str) -> types.EventDeliveries:
         """Where an event went."""

@@ -314,6 +314,28 @@ class Event(_EventRequired, total=False):
     tags: Optional[List[str]]
 
 
+class EventAttempt(TypedDict):
+    """`EventAttempt` of the API."""
+
+    answer_excerpt: Optional[str]
+    attempt: int
+    delivery_id: str
+    error: Optional[str]
+    event_count: int
+    latency_ms: int
+    status_code: Optional[int]
+    timestamp: str
+    workflow_id: str
+
+
+class EventAttempts(TypedDict):
+    """`EventAttempts` of the API."""
+
+    attempts: List[EventAttempt]
+    event_id: str
+    has_more: bool
+
+
 class EventDeliveries(TypedDict):
     """`EventDeliveries` of the API."""
 

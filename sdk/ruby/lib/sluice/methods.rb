@@ -110,6 +110,11 @@ module Sluice
       Types::Acknowledged.wrap(call("POST", "/v1/events/#{segment(event_id)}/ack"))
     end
 
+    # The attempts to deliver an event.
+    def event_attempts(event_id, workflow_id: nil, limit: nil)
+      Types::EventAttempts.wrap(call("GET", "/v1/events/#{segment(event_id)}/attempts", query: { workflow_id: workflow_id, limit: limit }))
+    end
+
     # Where an event went.
     def event_deliveries(event_id)
       Types::EventDeliveries.wrap(call("GET", "/v1/events/#{segment(event_id)}/deliveries"))
@@ -353,6 +358,11 @@ module Sluice
     # Acknowledge an event.
     def ack_event(customer_id, event_id)
       Types::Acknowledged.wrap(call("POST", "/admin/customers/#{segment(customer_id)}/events/#{segment(event_id)}/ack"))
+    end
+
+    # The attempts to deliver an event.
+    def event_attempts(customer_id, event_id, workflow_id: nil, limit: nil)
+      Types::EventAttempts.wrap(call("GET", "/admin/customers/#{segment(customer_id)}/events/#{segment(event_id)}/attempts", query: { workflow_id: workflow_id, limit: limit }))
     end
 
     # Where an event went.

@@ -230,6 +230,24 @@ module Sluice
       field :tags
     end
 
+    class EventAttempt < Record
+      field :answer_excerpt
+      field :attempt
+      field :delivery_id
+      field :error
+      field :event_count
+      field :latency_ms
+      field :status_code
+      field :timestamp
+      field :workflow_id
+    end
+
+    class EventAttempts < Record
+      field :attempts, "EventAttempt"
+      field :event_id
+      field :has_more
+    end
+
     class EventDeliveries < Record
       field :event_id
       field :subscriptions, "EventStanding"

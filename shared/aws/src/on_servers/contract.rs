@@ -74,7 +74,8 @@ async fn rows_keep_their_contract() {
     let (config, clients) = provisioned(1).await;
     let rows = Arc::new(DynamoRows::new(&clients, &config));
     sluice_ports::rows::contract::all(rows.clone()).await;
-    sluice_history::usage::contract::all(rows).await;
+    sluice_history::usage::contract::all(rows.clone()).await;
+    sluice_history::attempts::contract::all(rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,7 @@ async fn rows_keep_their_contract() {
     let engine = open(dir.path()).await;
     sluice_ports::rows::contract::all(engine.rows.clone()).await;
     sluice_history::usage::contract::all(engine.rows.clone()).await;
+    sluice_history::attempts::contract::all(engine.rows.clone()).await;
     engine.close().await;
 }
 
