@@ -2,24 +2,24 @@
 [
     ConsoleFile {
         name: "index.html",
-        hash: "2cb1f6cb39ba",
+        hash: "7d4dd62fa066",
         kind: FileKind::Html,
         gzip: include_bytes!("index.html.gz"),
         brotli: include_bytes!("index.html.br"),
     },
     ConsoleFile {
-        name: "console-2d6ea51300c4.js",
-        hash: "2d6ea51300c4",
+        name: "console-ff3318d9935c.js",
+        hash: "ff3318d9935c",
         kind: FileKind::Script,
-        gzip: include_bytes!("console-2d6ea51300c4.js.gz"),
-        brotli: include_bytes!("console-2d6ea51300c4.js.br"),
+        gzip: include_bytes!("console-ff3318d9935c.js.gz"),
+        brotli: include_bytes!("console-ff3318d9935c.js.br"),
     },
     ConsoleFile {
-        name: "console-6d2c14e5c9d3.css",
-        hash: "6d2c14e5c9d3",
+        name: "console-41a9b404823f.css",
+        hash: "41a9b404823f",
         kind: FileKind::Style,
-        gzip: include_bytes!("console-6d2c14e5c9d3.css.gz"),
-        brotli: include_bytes!("console-6d2c14e5c9d3.css.br"),
+        gzip: include_bytes!("console-41a9b404823f.css.gz"),
+        brotli: include_bytes!("console-41a9b404823f.css.br"),
     },
     ConsoleFile {
         name: "icon-349acf2fe86d.svg",

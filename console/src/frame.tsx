@@ -180,7 +180,7 @@ function ChooseCustomer({ customers, view }: { customers: Loaded<Customer[]>; vi
       <Failure error={customers.error} retry={customers.reload} />
       <Empty icon="customers" title={all.length === 0 ? texts.customers.none : texts.customers.choose}>
         {all.length === 0 ? (
-          <a href={formatPlace({ customer: null, view: "customers", id: null, filters: {} })}>{texts.customers.add}</a>
+          <a href={formatPlace({ customer: null, view: "customers", id: null, filters: {} })}>{texts.customers.make}</a>
         ) : (
           <ul class="choose">
             {all.slice(0, 50).map((one) => (

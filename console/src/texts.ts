@@ -171,16 +171,16 @@ export const texts = {
     delivered: "Delivered",
     deliveredNote: "event × subscription",
     failed: "Given up",
-    letters: (n: string) => `${n} dead letters now`,
+    letters: (n: number) => `${many(n, "dead letter", "dead letters")} now`,
     unmatched: "Unmatched",
     matched: "Matched",
     share: (part: number, all: number) => (all === 0 ? "" : `${((part / all) * 100).toFixed(part * 100 < all * 10 ? 1 : 0)} % of events`),
     receipt: "p50 / p99",
     p50: "p50",
     p99: "p99",
-    latencyServer: "to receipt, all customers",
-    latencyEndpoints: "for endpoints to answer",
-    noLatency: "nothing delivered yet",
+    receiptNote: "from acceptance to receipt",
+    noReceipt: "nothing delivered in this range",
+    receiptOf: (p50: string, p99: string) => `p50 ${p50}, p99 ${p99}`,
     backlog: "Backlog",
     backlogNote: "events wait for endpoints",
     in: "Events in",
@@ -196,6 +196,8 @@ export const texts = {
     noneDo: "Send one with the composer, or choose a longer range.",
     noneRange: "Figures come at most a few seconds after the events.",
   },
+
+  listing: { cut: (shown: string, all: string) => `${shown} of ${all} are shown. Search to see others.` },
 
   chart: { point: (time: string, values: string[]) => `${time}: ${values.join(", ")}` },
 
@@ -251,7 +253,8 @@ export const texts = {
     unmatched: "No subscription matched it when it came.",
     unmatchedDo: "Make a subscription for events like it",
     attemptsOf: (n: number) => many(n, "attempt", "attempts"),
-    nearby: "The subscription’s attempts at about that time:",
+    kept: (kept: number, made: number) => `${kept} of ${many(made, "attempt", "attempts")} kept`,
+    keptAbout: "Of a busy subscription some attempts are not kept, or not which events they carried.",
   },
 
   attempts: {
@@ -382,7 +385,9 @@ export const texts = {
 
   eventTypes: {
     about: "What events of a type must look like.",
-    new: "New event type",
+    make: "New event type",
+    search: "Search by name or description",
+    noneMatch: "None matches.",
     none: "No event types yet",
     noneAbout: "Events of any type are taken. Give a type a schema, and events that do not fit it are refused or counted.",
     notFound: "There is no such event type",
@@ -520,18 +525,17 @@ export const texts = {
 
   subscriptions: {
     count: (n: string) => `${n} in all`,
-    new: "New subscription",
+    make: "New subscription",
+    search: "Search by name, address or selector",
     none: "No subscriptions yet",
     noneAbout: "A subscription sends the events that it selects to your webhook, in signed batches.",
     noneMatch: "None matches.",
-    search: "Search by name, address or selector",
     status: "Status",
     name: "Name",
     selector: "Events",
     webhook: "Sent to",
     changed: "Changed",
     ordered: "ordered",
-    cut: (shown: string, all: string) => `${shown} of ${all} are shown. Search to see others.`,
   },
 
   subscription: {
@@ -733,7 +737,7 @@ export const texts = {
 
   customers: {
     about: (n: string) => `${n} in all`,
-    add: "Add a customer",
+    make: "Add a customer",
     none: "No customers yet",
     noneAbout: "A customer has its own keys, subscriptions, events and rate limit.",
     noneMatch: "None matches.",

@@ -409,6 +409,61 @@ test("an event says where it went and is sent again", async (t) => {
   await close();
 });
 
+test("an event lists the attempts of its own webhooks, with what the endpoint said", async (t) => {
+  if (!(await needs(t, "/v1/events/{id}/attempts"))) return;
+  const issue = await newestOfType("github.issues");
+  const kept = async () => (await shop.api("GET", `/v1/events/${issue.event_id}/attempts`)).attempts;
+  await until("its attempts are kept", async () => (await kept()).length > 0);
+  const { page, seen, close } = await customerPage();
+  await go(page, `/events/${issue.event_id}`);
+  await page.locator(".went").getByText("is down").waitFor();
+  const rows = page.locator(".went tbody tr");
+  await until("each is a line", async () => (await rows.count()) === (await kept()).length);
+  await rows.first().getByText("500").waitFor();
+  await rows.first().getByText("the database is being upgraded").waitFor();
+  // Another event went in other webhooks: it has none of these.
+  const star = await newestOfType("github.star");
+  await go(page, `/events/${star.event_id}`);
+  await page.locator(".went").getByText("refuses all").waitFor();
+  await until("its own attempt is shown", async () => (await rows.count()) > 0);
+  assert.equal(await page.getByText("the database is being upgraded").count(), 0);
+  assert.deepEqual(seen.faults, []);
+  await close();
+});
+
+test("the overview tells how long events took to their endpoints, in all and by endpoint", async (t) => {
+  if (!(await needs(t, "/v1/usage"))) return;
+  const receipts = async () => (await shop.api("GET", "/v1/usage?granularity=hour")).receipts;
+  await until("it is counted", async () => (await receipts()).length > 0);
+  const { page, seen, close } = await customerPage();
+  await go(page, "/overview");
+  await page.getByText("from acceptance to receipt").first().waitFor();
+  await page.getByRole("img", { name: "From acceptance to receipt" }).waitFor();
+  await page.getByText(/p50 [\d.]+ \w+, p99 [\d.]+ \w+/).first().waitFor();
+  assert.deepEqual(seen.faults, []);
+  await close();
+});
+
+test("a list is searched, held to a status, and opened with the keys", async () => {
+  const { page, seen, close } = await customerPage();
+  await go(page, "/subscriptions");
+  await page.locator("tbody tr").nth(2).waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("is down");
+  await until("one is left", async () => (await page.locator("tbody tr").count()) === 1);
+  await page.getByLabel("Status").selectOption("disabled");
+  await page.getByText("None matches.").waitFor();
+  await page.getByLabel("Status").selectOption("");
+  await page.locator("tbody tr").first().waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("h1").click();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await until("it is opened", () => page.evaluate((id) => location.hash.includes(id), subscriptions.failing.workflow_id));
+  assert.deepEqual(seen.faults, []);
+  await close();
+});
+
 test("dead letters are counted before they are redriven or deleted, some or all", async (t) => {
   if (!(await needs(t, "/v1/dead-letters/summary"))) return;
   const count = async (query = "") => (await shop.api("GET", `/v1/dead-letters?limit=1000${query}`)).dead_letters.length;

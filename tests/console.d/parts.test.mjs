@@ -132,13 +132,11 @@ test("a copied command says the same to a shell, whatever is in it", () => {
   assert.deepEqual(shown.split("\0").slice(0, -1), ["-sS", "-X", "POST", "http://x/'", "-H", "Authorization: Bearer k", "-H", "A: b'c", "--data-binary", odd]);
 });
 
-test("quantiles of a histogram lie within their bucket", () => {
-  const text = 'h_bucket{le="0.01"} 50\nh_bucket{le="0.1"} 99\nh_bucket{le="+Inf"} 100\n# HELP x\nlag{shard="a\\"b"} 3\n';
-  const samples = prometheus.readSamples(text);
-  assert.equal(prometheus.quantileOf(samples, "h", 0.5), 0.01);
-  assert.ok(Math.abs(prometheus.quantileOf(samples, "h", 0.99) - 0.1) < 1e-9);
-  assert.equal(prometheus.quantileOf(samples, "nothing", 0.5), null);
-  assert.equal(prometheus.sumOf(samples, "lag"), 3);
+test("metrics are read with their labels", () => {
+  const samples = prometheus.readSamples('# HELP x\nlag{shard="a\\"b"} 3\nlag{shard="c"} 4\n');
+  assert.equal(prometheus.sumOf(samples, "lag"), 7);
+  assert.equal(prometheus.sumOf(samples, "lag", { shard: "c" }), 4);
+  assert.equal(prometheus.sumOf(samples, "nothing"), null);
 });
 
 test("usage is spread over every step of the range", () => {

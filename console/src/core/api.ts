@@ -66,6 +66,9 @@ export class CustomerApi {
       ask<{ subscriptions: T.WhereItWent[] }>(`${this.root}/events/${encodeURIComponent(id)}/deliveries`),
     );
 
+  attemptsOf = (id: string) =>
+    orNull(ask<{ attempts: T.EventAttempt[] }>(`${this.root}/events/${encodeURIComponent(id)}/attempts`, { query: { limit: 1000 } }));
+
   resend = (id: string, workflowId: string | null) =>
     ask<{ deliveries: { workflow_id: string; delivery_id: string }[] }>(
       `${this.root}/events/${encodeURIComponent(id)}/resend`,
@@ -176,7 +179,7 @@ export class CustomerApi {
     ask<T.Replay>(`${this.root}/replay/${encodeURIComponent(id)}`, { method: "DELETE" });
 
   usage = (query: { since: string; until: string; granularity: string; group_by?: string }) =>
-    orNull(ask<{ usage: T.UsageBucket[] }>(`${this.root}/usage`, { query })).then((answer) => answer?.usage ?? null);
+    orNull(ask<T.Usage>(`${this.root}/usage`, { query }));
 }
 
 /** What only operators ask for. */

@@ -26,23 +26,3 @@ export function sumOf(samples: Sample[], name: string, where: Record<string, str
   );
   return found.length === 0 ? null : found.reduce((sum, sample) => sum + sample.value, 0);
 }
-
-/** A quantile of a histogram since the process began, in the histogram's unit. */
-export function quantileOf(samples: Sample[], name: string, quantile: number): number | null {
-  const buckets = samples
-    .filter((sample) => sample.name === `${name}_bucket`)
-    .map((sample) => ({ le: sample.labels["le"] === "+Inf" ? Infinity : Number(sample.labels["le"]), count: sample.value }))
-    .sort((a, b) => a.le - b.le);
-  const total = buckets.at(-1)?.count ?? 0;
-  if (total === 0) return null;
-  const rank = quantile * total;
-  let [below, belowCount] = [0, 0];
-  for (const { le, count } of buckets) {
-    if (count >= rank) {
-      if (le === Infinity) return below;
-      return below + ((le - below) * (rank - belowCount)) / Math.max(count - belowCount, 1);
-    }
-    [below, belowCount] = [le, count];
-  }
-  return below;
-}

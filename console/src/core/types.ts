@@ -105,7 +105,11 @@ export interface WhereItWent {
   state: "delivered" | "failed" | "pending";
   attempts: number;
   last_attempt: string | null;
-  recent?: Attempt[];
+}
+
+/** An attempt whose webhook carried the event. */
+export interface EventAttempt extends Attempt {
+  workflow_id: string;
 }
 
 export interface SubscriptionHealth {
@@ -236,7 +240,19 @@ export interface UsageBucket {
   /** Not known of an event type. */
   delivered?: number;
   failed?: number;
-  receipt_ms?: { p50: number; p99: number };
+  receipt_ms?: ReceiptMs | null;
+}
+
+/** Of the delivered events, how long half and nearly all took from acceptance to receipt. */
+export interface ReceiptMs {
+  p50: number;
+  p99: number;
+}
+
+export interface Usage {
+  usage: UsageBucket[];
+  /** Of the whole range: one in all, or one for each subscription. */
+  receipts: { workflow_id?: string | null; events: number; receipt_ms: ReceiptMs | null }[];
 }
 
 export interface System {

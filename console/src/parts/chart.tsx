@@ -21,7 +21,9 @@ export interface ChartProps {
   height?: number;
 }
 
-const LEFT = 44;
+/** Room for the axis' labels: at least, and for each character. */
+const LEFT_MIN = 44;
+const LABEL_CHARACTER = 7;
 const BOTTOM = 22;
 const TOP = 8;
 
@@ -38,15 +40,16 @@ export function Chart({ label, times, series, kind, format = shortCount, height 
     kind === "bars" ? series.reduce((sum, one) => sum + (one.values[index] ?? 0), 0) : Math.max(...series.map((one) => one.values[index] ?? 0)),
   );
   const top = niceTop(Math.max(...sums, 0));
-  const [plotWidth, plotHeight] = [width - LEFT, height - TOP - BOTTOM];
+  const left = Math.max(LEFT_MIN, 10 + LABEL_CHARACTER * Math.max(...[0, 0.5, 1].map((share) => format(top * share).length)));
+  const [plotWidth, plotHeight] = [width - left, height - TOP - BOTTOM];
   const step = plotWidth / Math.max(times.length, 1);
-  const x = (index: number) => LEFT + index * step;
+  const x = (index: number) => left + index * step;
   const y = (value: number) => TOP + plotHeight * (1 - value / top);
   const span = times.length > 1 ? times.at(-1)!.getTime() - times[0]!.getTime() : 0;
   const ticks = tickIndexes(times.length, Math.max(2, Math.floor(plotWidth / 90)));
   const point = (clientX: number) => {
-    const left = frame.current!.getBoundingClientRect().left;
-    const index = Math.floor((clientX - left - LEFT) / step);
+    const frameLeft = frame.current!.getBoundingClientRect().left;
+    const index = Math.floor((clientX - frameLeft - left) / step);
     setAt(index >= 0 && index < times.length ? index : null);
   };
   const moveBy = (by: number) => setAt((old) => Math.min(times.length - 1, Math.max(0, (old ?? times.length) + by)));
@@ -78,8 +81,8 @@ export function Chart({ label, times, series, kind, format = shortCount, height 
       >
         {[0, 0.5, 1].map((share) => (
           <g key={share}>
-            <line class="grid" x1={LEFT} x2={width} y1={y(top * share)} y2={y(top * share)} />
-            <text class="axis" x={LEFT - 8} y={y(top * share) + 4} text-anchor="end">
+            <line class="grid" x1={left} x2={width} y1={y(top * share)} y2={y(top * share)} />
+            <text class="axis" x={left - 8} y={y(top * share) + 4} text-anchor="end">
               {format(top * share)}
             </text>
           </g>

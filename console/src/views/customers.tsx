@@ -2,80 +2,56 @@
 
 import { useState } from "preact/hooks";
 import { operators } from "../core/api.ts";
-import { count } from "../core/format.ts";
-import { useKeys } from "../core/keys.ts";
 import { useLoad } from "../core/load.ts";
-import { formatPlace, setFilters, usePlace } from "../core/route.ts";
+import { formatPlace } from "../core/route.ts";
 import type { Customer } from "../core/types.ts";
-import { Button, Card, Empty, Failure, Loading, Status, Table, Time, ViewHead } from "../parts/basics.tsx";
+import { Button, Status, Time } from "../parts/basics.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Select, TextField } from "../parts/fields.tsx";
-import { Icon } from "../parts/icons.tsx";
+import { Listing } from "../parts/listing.tsx";
 import { texts } from "../texts.ts";
 
-const SHOWN_MAX = 500;
+const placeOf = (one: Customer) => formatPlace({ customer: one.customer_id, view: "overview", id: null, filters: {} });
 
 export function Customers() {
-  const { filters } = usePlace();
   const customers = useLoad(() => operators.customers(), [], 30_000);
   const [editing, setEditing] = useState<Customer | "new" | null>(null);
   const t = texts.customers;
-  useKeys({ n: () => setEditing("new") });
-  const text = (filters["q"] ?? "").toLowerCase();
-  const all = customers.data ?? [];
-  const wanted = all.filter((one) => `${one.name} ${one.email ?? ""} ${one.customer_id}`.toLowerCase().includes(text));
   return (
     <>
-      <ViewHead title={texts.views["customers"]} about={customers.data ? t.about(count(all.length)) : undefined}>
-        <Button look="primary" icon="plus" onClick={() => setEditing("new")}>
-          {t.add}
-        </Button>
-      </ViewHead>
-      <Failure error={customers.error} retry={customers.reload} />
-      {!customers.data && !customers.error && <Loading />}
-      {customers.data && all.length === 0 && (
-        <Empty icon="customers" title={t.none}>
-          <p>{t.noneAbout}</p>
-        </Empty>
-      )}
-      {all.length > 0 && (
-        <>
-          <div class="filters row">
-            <div class="search grow">
-              <Icon name="search" />
-              <input type="search" data-search aria-label={t.search} placeholder={t.search} value={filters["q"] ?? ""} onInput={(event) => setFilters({ q: event.currentTarget.value })} />
-              <kbd>/</kbd>
-            </div>
-          </div>
-          <Card pad={false}>
-            <Table label={texts.views["customers"]!} head={[texts.filters.status, t.name, t.email, t.rate, t.fanOut, t.created, ""]}>
-              {wanted.slice(0, SHOWN_MAX).map((one) => (
-                <tr key={one.customer_id}>
-                  <td>
-                    <Status value={one.status} />
-                  </td>
-                  <td>
-                    <a href={formatPlace({ customer: one.customer_id, view: "overview", id: null, filters: {} })}>{one.name}</a>
-                  </td>
-                  <td>{one.email ?? <span class="muted">–</span>}</td>
-                  <td class="number">{texts.keys.perSecond(one.rate_limit_per_second)}</td>
-                  <td class="number">{one.fan_out}</td>
-                  <td class="nowrap">
-                    <Time value={one.created_at} />
-                  </td>
-                  <td>
-                    <Button look="quiet" onClick={() => setEditing(one)}>
-                      {t.change}
-                    </Button>
-                  </td>
-                </tr>
-              ))}
-            </Table>
-          </Card>
-          {wanted.length === 0 && <p class="muted">{t.noneMatch}</p>}
-          {wanted.length > SHOWN_MAX && <p class="muted">{texts.subscriptions.cut(count(SHOWN_MAX), count(wanted.length))}</p>}
-        </>
-      )}
+      <Listing
+        view="customers"
+        loaded={customers}
+        about={t.about}
+        words={t}
+        make={() => setEditing("new")}
+        head={[texts.filters.status, t.name, t.email, t.rate, t.fanOut, t.created, ""]}
+        idOf={(one) => one.customer_id}
+        searched={(one) => `${one.name} ${one.email ?? ""} ${one.customer_id}`}
+        statuses={{ choices: ["active", "suspended"], of: (one) => one.status }}
+        link={placeOf}
+        cells={(one) => (
+          <>
+            <td>
+              <Status value={one.status} />
+            </td>
+            <td>
+              <a href={placeOf(one)}>{one.name}</a>
+            </td>
+            <td>{one.email ?? <span class="muted">–</span>}</td>
+            <td class="number">{texts.keys.perSecond(one.rate_limit_per_second)}</td>
+            <td class="number">{one.fan_out}</td>
+            <td class="nowrap">
+              <Time value={one.created_at} />
+            </td>
+            <td>
+              <Button look="quiet" onClick={() => setEditing(one)}>
+                {t.change}
+              </Button>
+            </td>
+          </>
+        )}
+      />
       {editing && <Edit one={editing === "new" ? null : editing} onClose={() => setEditing(null)} onSaved={customers.reload} />}
     </>
   );
@@ -91,8 +67,8 @@ function Edit({ one, onClose, onSaved }: { one: Customer | null; onClose: () => 
   const isNumber = (text: string) => /^[1-9]\d*$/.test(text);
   return (
     <Confirm
-      title={one ? t.changeTitle(one.name) : t.add}
-      action={one ? texts.subscriptionForm.save : t.add}
+      title={one ? t.changeTitle(one.name) : t.make}
+      action={one ? texts.subscriptionForm.save : t.make}
       danger={one?.status === "active" && status === "suspended"}
       ready={name.trim() !== "" && isNumber(rate) && isNumber(fanOut)}
       onClose={onClose}

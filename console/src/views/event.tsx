@@ -8,7 +8,7 @@ import { curlOf } from "../core/curl.ts";
 import { useKeys } from "../core/keys.ts";
 import { useLoad } from "../core/load.ts";
 import { linkTo } from "../core/route.ts";
-import type { Attempt, StoredEvent, WhereItWent } from "../core/types.ts";
+import type { Attempt, EventAttempt, StoredEvent, WhereItWent } from "../core/types.ts";
 import { Button, Card, Empty, Facts, Failure, Loading, Notice, Status, Time, ViewHead } from "../parts/basics.tsx";
 import { Attempts } from "../parts/attempts.tsx";
 import { Copy, Id } from "../parts/copy.tsx";
@@ -20,7 +20,7 @@ import { texts } from "../texts.ts";
 export function OneEvent({ id }: { id: string }) {
   const { api, about, subscriptions } = useWorld();
   const loaded = useLoad(() => api.event(id), [api, id]);
-  const went = useLoad(() => api.whereItWent(id), [api, id], 5000);
+  const went = useLoad(() => Promise.all([api.whereItWent(id), api.attemptsOf(id)]), [api, id], 5000);
   const [resending, setResending] = useState(false);
   const [resent, setResent] = useState<number | null>(null);
   const t = texts.event;
@@ -74,7 +74,7 @@ export function OneEvent({ id }: { id: string }) {
       </div>
       <Card title={t.went} pad={false}>
         <Failure error={went.error} retry={went.reload} />
-        <Went event={event} went={went.data?.subscriptions ?? null} payload={payload} isLoading={went.data === null && went.loading} />
+        <Went event={event} went={went.data?.[0]?.subscriptions ?? null} attempts={went.data?.[1]?.attempts ?? []} payload={payload} isLoading={went.data === null && went.loading} />
       </Card>
       {resending && (
         <Resend
@@ -111,8 +111,16 @@ function EventFacts({ event, bytes }: { event: StoredEvent; bytes: number }) {
   );
 }
 
-function Went({ event, went, payload, isLoading }: { event: StoredEvent; went: WhereItWent[] | null; payload: string; isLoading: boolean }) {
-  const { api, subscriptions } = useWorld();
+interface WentProps {
+  event: StoredEvent;
+  went: WhereItWent[] | null;
+  attempts: EventAttempt[];
+  payload: string;
+  isLoading: boolean;
+}
+
+function Went({ event, went, attempts, payload, isLoading }: WentProps) {
+  const { subscriptions } = useWorld();
   const t = texts.event;
   if (isLoading) return <Loading rows={2} />;
   if (went === null) return <p class="inside muted">{t.wentUnknown(event.delivery_attempts ?? 0)}</p>;
@@ -128,40 +136,29 @@ function Went({ event, went, payload, isLoading }: { event: StoredEvent; went: W
     <ul class="went">
       {went.map((one) => {
         const subscription = subscriptions.find((known) => known.workflow_id === one.workflow_id);
+        const name = nameOf(subscriptions, one.workflow_id);
+        const kept = attempts.filter((attempt) => attempt.workflow_id === one.workflow_id);
         return (
           <li key={one.workflow_id}>
             <div class="row inside">
               <Status value={one.state} />
               <a class="grow" href={linkTo("subscriptions", one.workflow_id)}>
-                {nameOf(subscriptions, one.workflow_id)}
+                {name}
               </a>
               <span class="muted">{subscription?.webhook_url}</span>
-              <span class="muted">{t.attemptsOf(one.attempts)}</span>
+              {kept.length < one.attempts ? (
+                <span class="muted" title={t.keptAbout}>
+                  {t.kept(kept.length, one.attempts)}
+                </span>
+              ) : (
+                <span class="muted">{t.attemptsOf(kept.length)}</span>
+              )}
             </div>
-            {one.recent ? (
-              one.recent.length > 0 && <Attempts of={nameOf(subscriptions, one.workflow_id)} attempts={one.recent} curl={subscription && ((attempt) => webhookCurl(subscription.webhook_url, subscription.workflow_id, attempt, event, payload))} />
-            ) : (
-              <Nearby id={one.workflow_id} at={one.last_attempt} key={api.root} curl={subscription && ((attempt) => webhookCurl(subscription.webhook_url, subscription.workflow_id, attempt, event, payload))} />
-            )}
+            {kept.length > 0 && <Attempts of={name} attempts={kept} curl={subscription && ((attempt) => webhookCurl(subscription.webhook_url, subscription.workflow_id, attempt, event, payload))} />}
           </li>
         );
       })}
     </ul>
-  );
-}
-
-/** The subscription's attempts about that time, where the server does not say which carried the event. */
-function Nearby({ id, at, curl }: { id: string; at: string | null; curl: ((attempt: Attempt) => string) | undefined }) {
-  const { api, subscriptions } = useWorld();
-  const loaded = useLoad(() => api.attempts(id), [id]);
-  if (!loaded.data || !at) return null;
-  const near = loaded.data.filter((attempt) => Math.abs(Date.parse(attempt.timestamp) - Date.parse(at)) < 60_000).slice(0, 5);
-  if (near.length === 0) return null;
-  return (
-    <>
-      <p class="inside fine">{texts.event.nearby}</p>
-      <Attempts of={nameOf(subscriptions, id)} attempts={near} curl={curl} />
-    </>
   );
 }
 

@@ -3,15 +3,15 @@
 import { useEffect, useState } from "preact/hooks";
 import { lineAndColumn } from "../core/compose.ts";
 import { useWorld } from "../core/context.ts";
-import { count, plainText } from "../core/format.ts";
+import { plainText } from "../core/format.ts";
 import { JsonError, readJson } from "../core/json.ts";
-import { useKeys } from "../core/keys.ts";
 import { useAction, useLoad } from "../core/load.ts";
 import { goTo, linkTo } from "../core/route.ts";
 import type { EventType, EventTypeResult } from "../core/types.ts";
-import { Button, Card, Empty, Failure, Loading, Notice, Status, Table, Time, ViewHead } from "../parts/basics.tsx";
+import { Button, Card, Empty, Failure, Loading, Notice, Status, Time, ViewHead } from "../parts/basics.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Check, TextArea, TextField } from "../parts/fields.tsx";
+import { Listing } from "../parts/listing.tsx";
 import { texts } from "../texts.ts";
 
 const EXAMPLE = { type: "object", required: ["order"], properties: { order: { type: "integer" } } };
@@ -20,38 +20,32 @@ export function EventTypes() {
   const { api } = useWorld();
   const loaded = useLoad(() => api.eventTypes(), [api]);
   const t = texts.eventTypes;
-  useKeys({ n: () => goTo(linkTo("eventTypes", "new")) });
   return (
-    <>
-      <ViewHead title={texts.views["eventTypes"]} about={t.about}>
-        <a class="button primary" href={linkTo("eventTypes", "new")}>
-          {t.new}
-        </a>
-      </ViewHead>
-      <Failure error={loaded.error} retry={loaded.reload} />
-      {!loaded.data && !loaded.error && <Loading />}
-      {loaded.data?.length === 0 && <Empty icon="eventTypes" title={t.none}>{t.noneAbout}</Empty>}
-      {loaded.data && loaded.data.length > 0 && (
-        <Card pad={false} title={count(loaded.data.length)}>
-          <Table label={texts.views["eventTypes"]!} head={[t.name, t.enforced, t.description, t.changed]}>
-            {loaded.data.map((one) => (
-              <tr key={one.name}>
-                <td>
-                  <a href={linkTo("eventTypes", one.name)}>{plainText(one.name)}</a>
-                </td>
-                <td>
-                  <Status value={one.enforce ? "enforced" : "counted"} />
-                </td>
-                <td>{plainText(one.description ?? "") || <span class="muted">–</span>}</td>
-                <td class="nowrap">
-                  <Time value={one.updated_at} ago />
-                </td>
-              </tr>
-            ))}
-          </Table>
-        </Card>
+    <Listing
+      view="eventTypes"
+      loaded={loaded}
+      about={() => t.about}
+      words={t}
+      make={linkTo("eventTypes", "new")}
+      head={[t.name, t.enforced, t.description, t.changed]}
+      idOf={(one) => one.name}
+      searched={(one) => `${one.name} ${one.description ?? ""}`}
+      link={(one) => linkTo("eventTypes", one.name)}
+      cells={(one) => (
+        <>
+          <td>
+            <a href={linkTo("eventTypes", one.name)}>{plainText(one.name)}</a>
+          </td>
+          <td>
+            <Status value={one.enforce ? "enforced" : "counted"} />
+          </td>
+          <td>{plainText(one.description ?? "") || <span class="muted">–</span>}</td>
+          <td class="nowrap">
+            <Time value={one.updated_at} ago />
+          </td>
+        </>
       )}
-    </>
+    />
   );
 }
 
@@ -101,7 +95,7 @@ function TypeForm({ one }: { one: EventType | null }) {
   const refused = save.error?.details.field;
   return (
     <>
-      <ViewHead title={one ? plainText(one.name) : t.new} about={t.formAbout}>
+      <ViewHead title={one ? plainText(one.name) : t.make} about={t.formAbout}>
         {one && (
           <Button look="danger" icon="trash" onClick={() => setDeleting(true)}>
             {t.delete}

@@ -5,9 +5,10 @@ import { metricsText, operators, orNull } from "../core/api.ts";
 import { nameOf, useWorld } from "../core/context.ts";
 import { bytes, count, duration, shortCount } from "../core/format.ts";
 import { useLoad } from "../core/load.ts";
-import { quantileOf, readSamples, sumOf } from "../core/prometheus.ts";
+import { readSamples, sumOf } from "../core/prometheus.ts";
 import { RANGES, type Range, bounds, spread, sumBy } from "../core/ranges.ts";
 import { linkTo, setFilters, usePlace } from "../core/route.ts";
+import type { ReceiptMs } from "../core/types.ts";
 import { Card, Empty, Failure, Loading, Notice, ViewHead } from "../parts/basics.tsx";
 import { Chart, ShareList } from "../parts/chart.tsx";
 import { Segments } from "../parts/fields.tsx";
@@ -25,12 +26,13 @@ export function Overview() {
   const name = filters["range"] ?? (about.demo ? "15m" : "1h");
   const range = RANGES[name] ?? RANGES["1h"]!;
   const usage = useLoad(() => readUsage(api, range), [api, name], REFRESH_MS);
-  const latency = useLatency();
   const backlog = useBacklog();
   const letters = useLoad(() => orNull(api.deadLetterCount({})), [api], REFRESH_MS);
   const t = texts.overview;
   const data = usage.data === "unknown" ? null : usage.data;
-  const series = useMemo(() => data && spread(data.all, range, data.since, data.until), [data]);
+  const receipt = data?.all.receipts[0]?.receipt_ms;
+  const receiptOf = (id: string) => data?.byEndpoint.receipts.find((one) => one.workflow_id === id)?.receipt_ms;
+  const series = useMemo(() => data && spread(data.all.usage, range, data.since, data.until), [data]);
   return (
     <>
       <ViewHead title={texts.views["overview"]}>
@@ -42,7 +44,6 @@ export function Overview() {
         <>
           <Notice>{texts.usage.unknown}</Notice>
           <section class="figures strip" aria-label={t.figures}>
-            <Figure name={t.receipt} value={latency ? between(latency.p50, latency.p99) : "–"} note={latency ? latency.note : t.noLatency} />
             <Figure name={t.backlog} value={backlog === null ? "–" : shortCount(backlog)} note={t.backlogNote} />
             <Figure name={texts.views["subscriptions"]!} value={<a href={linkTo("subscriptions")}>{count(subscriptions.length)}</a>} />
           </section>
@@ -54,9 +55,9 @@ export function Overview() {
           <section class="figures strip" aria-label={t.figures}>
             <Figure name={t.accepted} value={shortCount(series.sums.accepted)} note={bytes(series.sums.bytes)} />
             <Figure name={t.delivered} value={shortCount(series.sums.delivered)} note={t.deliveredNote} />
-            <Figure name={t.failed} value={<a href={linkTo("deadLetters")}>{shortCount(series.sums.failed)}</a>} note={letters.data ? t.letters(count(letters.data.dead_letters)) : undefined} />
+            <Figure name={t.failed} value={<a href={linkTo("deadLetters")}>{shortCount(series.sums.failed)}</a>} note={letters.data ? t.letters(letters.data.dead_letters) : undefined} />
             <Figure name={t.unmatched} value={shortCount(series.sums.unmatched)} note={t.share(series.sums.unmatched, series.sums.accepted)} />
-            <Figure name={t.receipt} value={latency ? between(latency.p50, latency.p99) : "–"} note={latency ? latency.note : t.noLatency} />
+            <Figure name={t.receipt} value={receipt ? between(receipt) : "–"} note={receipt ? t.receiptNote : t.noReceipt} />
             <Figure name={t.backlog} value={backlog === null ? "–" : shortCount(backlog)} note={t.backlogNote} />
           </section>
           <div class="columns even">
@@ -83,7 +84,7 @@ export function Overview() {
               />
             </Card>
           </div>
-          {data.all.some((one) => one.receipt_ms) && (
+          {receipt && (
             <Card title={t.receiptChart}>
               <Chart
                 kind="lines"
@@ -101,7 +102,7 @@ export function Overview() {
             <Card title={t.byType}>
               <ShareList
                 empty={t.nothing}
-                rows={sumBy(data.byType, (one) => one.event_type ?? texts.events.noType)
+                rows={sumBy(data.byType.usage, (one) => one.event_type ?? texts.events.noType)
                   .slice(0, 8)
                   .map(([type, sums]) => ({ name: type, value: sums.accepted, href: linkTo("events", null, { event_type: type }) }))}
               />
@@ -109,10 +110,10 @@ export function Overview() {
             <Card title={t.byEndpoint}>
               <ShareList
                 empty={t.nothing}
-                rows={sumBy(data.byEndpoint, (one) => one.workflow_id ?? "")
+                rows={sumBy(data.byEndpoint.usage, (one) => one.workflow_id ?? "")
                   .filter(([id]) => id !== "")
                   .slice(0, 8)
-                  .map(([id, sums]) => ({ name: nameOf(subscriptions, id), value: sums.delivered, href: linkTo("subscriptions", id), ...(sums.failed > 0 ? { note: t.failedNote(shortCount(sums.failed)) } : {}) }))}
+                  .map(([id, sums]) => ({ name: nameOf(subscriptions, id), value: sums.delivered, href: linkTo("subscriptions", id), note: endpointNote(receiptOf(id), sums.failed) }))}
               />
             </Card>
           </div>
@@ -123,8 +124,13 @@ export function Overview() {
 }
 
 /** Two durations, with their unit once where it is the same. */
-function between(low: number, high: number): string {
-  return high < 1000 ? `${duration(low).replace(" ms", "")} / ${duration(high)}` : `${duration(low)} / ${duration(high)}`;
+function between({ p50, p99 }: ReceiptMs): string {
+  return p99 < 1000 ? `${duration(p50).replace(" ms", "")} / ${duration(p99)}` : `${duration(p50)} / ${duration(p99)}`;
+}
+
+function endpointNote(receipt: ReceiptMs | null | undefined, failed: number): string {
+  const t = texts.overview;
+  return [...(receipt ? [t.receiptOf(duration(receipt.p50), duration(receipt.p99))] : []), ...(failed > 0 ? [t.failedNote(shortCount(failed))] : [])].join("; ");
 }
 
 type Api = ReturnType<typeof useWorld>["api"];
@@ -138,31 +144,6 @@ async function readUsage(api: Api, range: Range) {
     api.usage({ ...query, group_by: "workflow_id" }),
   ]);
   return all && byType && byEndpoint ? { since, until, all, byType, byEndpoint } : "unknown";
-}
-
-/** From acceptance to receipt: of the whole server for operators; for a customer,
- *  how long its endpoints took to answer. */
-function useLatency(): { p50: number; p99: number; note: string } | null {
-  const { about, api, subscriptions } = useWorld();
-  const ids = subscriptions.slice(0, 10).map((one) => one.workflow_id);
-  const loaded = useLoad(
-    async () => {
-      if (about.audience === "operators") {
-        const samples = readSamples(await metricsText());
-        const quantile = (share: number) => quantileOf(samples, "sluice_processor_receipt_seconds", share);
-        const [p50, p99] = [quantile(0.5), quantile(0.99)];
-        return p50 === null || p99 === null ? null : { p50: p50 * 1000, p99: p99 * 1000, note: texts.overview.latencyServer };
-      }
-      const attempts = (await Promise.all(ids.map((id) => api.attempts(id, 100)))).flat();
-      const sorted = attempts.map((one) => one.latency_ms).sort((a, b) => a - b);
-      if (sorted.length === 0) return null;
-      const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
-      return { p50: at(0.5), p99: at(0.99), note: texts.overview.latencyEndpoints };
-    },
-    [about.audience, api, ids.join()],
-    REFRESH_MS,
-  );
-  return loaded.data;
 }
 
 /** Events that wait for an endpoint. */
@@ -198,7 +179,7 @@ function Nothing({ hasSubscriptions }: { hasSubscriptions: boolean }) {
         </a>
         {!hasSubscriptions && (
           <a class="button" href={linkTo("subscriptions", "new")}>
-            {texts.subscriptions.new}
+            {texts.subscriptions.make}
           </a>
         )}
       </div>

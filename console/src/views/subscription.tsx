@@ -224,7 +224,7 @@ function Outcomes({ id }: { id: string }) {
   const usage = useLoad(async () => {
     const { since, until } = bounds(range, Date.now());
     const all = await api.usage({ since, until, granularity: range.granularity, group_by: "workflow_id" });
-    return all && spread(all.filter((bucket) => bucket.workflow_id === id), range, since, until);
+    return all && spread(all.usage.filter((bucket) => bucket.workflow_id === id), range, since, until);
   }, [api, id], 10_000);
   if (!usage.data || usage.data.sums.delivered + usage.data.sums.failed === 0) return null;
   const t = texts.overview;

@@ -28,8 +28,8 @@ export function Usage() {
     30_000,
   );
   const data = loaded.data === "unknown" ? null : loaded.data;
-  const series = data && spread(data.all, range, data.since, data.until);
-  const rows = data ? sumBy(data.grouped, (one) => (by === "event_type" ? one.event_type : one.workflow_id) ?? "") : [];
+  const series = data && spread(data.all.usage, range, data.since, data.until);
+  const rows = data ? sumBy(data.grouped.usage, (one) => (by === "event_type" ? one.event_type : one.workflow_id) ?? "") : [];
   const label = (key: string) => (key === "" ? t.nobody : by === "event_type" ? key : nameOf(subscriptions, key));
   const href = (key: string) => (by === "event_type" ? linkTo("events", null, { event_type: key }) : linkTo("subscriptions", key));
   return (
@@ -61,7 +61,7 @@ export function Usage() {
             ))}
             <tr class="total">
               <td>{t.total}</td>
-              <Numbers sums={data.all.reduce(addSums, noSums())} by="none" />
+              <Numbers sums={data.all.usage.reduce(addSums, noSums())} by="none" />
             </tr>
           </Table>
         </Card>
