@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::process::stop_signal;
 use crate::up::Sluice;
 use anyhow::Context;
-use sample::{Sample, SampleState};
+use sample::{DemoSample, SampleState};
 use scene::Scene;
 use sluice_catalogue::secrets::new_admin_token;
 use sluice_demo::mail::{self, MailVia};
@@ -89,7 +89,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &Path) -> anyhow::Resul
     let backend = Backend::bind(listen).await?;
     let address = backend.address();
 
-    let mut sample = Sample { directory: sluice.directory(), state };
+    let mut sample = DemoSample { directory: sluice.directory(), state };
     sample.customer(options.rate).await?;
     let mut receivers = Vec::new();
     for endpoint in &endpoints {

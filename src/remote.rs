@@ -95,7 +95,7 @@ pub(crate) enum Remote {
     /// Deliver history again: start, list, get, cancel
     Replay(CustomerGroup<replay::ReplayCommand>),
     /// Usage by minute, hour or day: accepted, delivered, failed and unmatched events, and bytes
-    Usage(UsageGroup),
+    Usage(UsageCommand),
     /// The audit log: who changed what, when and from where (admin API; --mine: public API)
     Audit(AuditGroup),
 }
@@ -122,7 +122,7 @@ pub(crate) struct CustomerGroup<C: Subcommand> {
 
 /// The one command about usage, and whom it talks to.
 #[derive(Debug, Args)]
-pub(crate) struct UsageGroup {
+pub(crate) struct UsageCommand {
     #[command(flatten)]
     whose: WhoseOptions,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use crate::answer::DemoRefusal;
 use crate::mail::MailAddress;
-use crate::rule::{Priority, TriggerReason};
+use crate::rule::{DocumentPriority, TriggerReason};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ const NAME_CHARS_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Document {
     document_type: String,
-    pub(crate) priority: Priority,
+    pub(crate) priority: DocumentPriority,
     pub(crate) description: String,
     customer_email: MailAddress,
     customer_name: Option<String>,
@@ -107,9 +107,9 @@ fn document_type(given: Option<&str>) -> Result<String, DemoRefusal> {
     Err(refuse("document_type", fault))
 }
 
-fn priority(fields: &Map<String, Value>) -> Result<Priority, DemoRefusal> {
-    let Some(given) = text(fields, "priority")? else { return Ok(Priority::default()) };
-    let known = Priority::ALL.iter().find(|(name, _)| *name == given).map(|(_, priority)| *priority);
+fn priority(fields: &Map<String, Value>) -> Result<DocumentPriority, DemoRefusal> {
+    let Some(given) = text(fields, "priority")? else { return Ok(DocumentPriority::default()) };
+    let known = DocumentPriority::ALL.iter().find(|(name, _)| *name == given).map(|(_, priority)| *priority);
     known.ok_or_else(|| refuse("priority", "must be low, normal or high"))
 }
 
@@ -201,6 +201,6 @@ mod tests {
     #[test]
     fn the_priority_is_normal_where_none_is_given() {
         let document = Document::read(&body(|value| value["priority"] = Value::Null)).unwrap();
-        assert_eq!(document.priority, Priority::Normal);
+        assert_eq!(document.priority, DocumentPriority::Normal);
     }
 }

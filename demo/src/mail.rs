@@ -15,7 +15,7 @@ mod smtp;
 pub use address::{AddressFault, MailAddress};
 pub use config::{MailConfig, MailVia, ResendConfig, SmtpConfig, SmtpSecurity};
 pub use folder::MailFolder;
-pub use letter::Sender;
+pub use letter::MailSender;
 pub use resend::ResendMailer;
 pub use smtp::SmtpMailer;
 
@@ -157,7 +157,7 @@ pub trait Mailer: Send + Sync {
 /// # Errors
 /// If it cannot be set up.
 pub fn open(config: &MailConfig, data_dir: &Path) -> Result<Arc<dyn Mailer>, MailError> {
-    let sender = Sender::parse(&config.from).map_err(|fault| MailError::Refused(fault.to_string()))?;
+    let sender = MailSender::parse(&config.from).map_err(|fault| MailError::Refused(fault.to_string()))?;
     Ok(match config.via {
         MailVia::Folder => {
             let folder = config.folder.clone().unwrap_or_else(|| data_dir.join("mail"));

@@ -7,7 +7,7 @@
 //! key, which a folder and Resend take for the same mail.
 
 use crate::mail::{Mail, MailAddress, MailError, Mailer};
-use crate::rule::{Priority, judge};
+use crate::rule::{DocumentPriority, judge};
 use crate::webhook::WebhookEvent;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ pub(crate) enum MailOutcome {
 /// Sends mails for events, and lists them.
 pub struct Mailroom {
     mailer: Arc<dyn Mailer>,
-    journal: Arc<Mutex<Journal>>,
+    journal: Arc<Mutex<MailJournal>>,
     /// Events whose mail is on its way.
     sending: Mutex<HashSet<String>>,
 }
@@ -95,7 +95,8 @@ impl Mailroom {
         entries_max: usize,
     ) -> Result<Self, MailroomError> {
         let path = directory.join("mails.jsonl");
-        let journal = Journal::open(&path, entries_max).map_err(|source| MailroomError { path, source })?;
+        let journal =
+            MailJournal::open(&path, entries_max).map_err(|source| MailroomError { path, source })?;
         Ok(Self { mailer, journal: Arc::new(Mutex::new(journal)), sending: Mutex::default() })
     }
 
@@ -117,7 +118,7 @@ impl Mailroom {
     /// Sends the mail of an event, unless it was sent before. Cancelled, it may have
     /// been sent, and the event's next delivery sends it under the same key.
     pub(crate) async fn handle(&self, event: &WebhookEvent) -> MailOutcome {
-        let Some(_turn) = Turn::take(&self.sending, &event.event_id) else {
+        let Some(_turn) = EventTurn::take(&self.sending, &event.event_id) else {
             let what = "the mail of this event is on its way already".to_owned();
             return MailOutcome::Later(what, Some(Duration::from_secs(5)));
         };
@@ -179,12 +180,12 @@ impl Mailroom {
 }
 
 /// One event's turn; another delivery of it waits.
-struct Turn<'a> {
+struct EventTurn<'a> {
     sending: &'a Mutex<HashSet<String>>,
     id: &'a str,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> EventTurn<'a> {
     fn take(sending: &'a Mutex<HashSet<String>>, id: &'a str) -> Option<Self> {
         let is_first = sending.lock().insert(id.to_owned());
         // Made only then: dropping one gives the turn back.
@@ -192,7 +193,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for EventTurn<'_> {
     fn drop(&mut self) {
         self.sending.lock().remove(self.id);
     }
@@ -204,9 +205,9 @@ fn compose(event: &WebhookEvent) -> Result<Mail, String> {
     let field = |name: &str| event.payload.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
     let address = field("customer_email");
     let to = MailAddress::parse(address.trim()).map_err(|fault| format!("payload.customer_email {fault}"))?;
-    let priority = Priority::ALL.iter().find(|(name, _)| *name == field("priority"));
+    let priority = DocumentPriority::ALL.iter().find(|(name, _)| *name == field("priority"));
     let description = field("description");
-    let reasons = judge(priority.map_or(Priority::Normal, |(_, priority)| *priority), description);
+    let reasons = judge(priority.map_or(DocumentPriority::Normal, |(_, priority)| *priority), description);
     if reasons.is_empty() {
         return Err("the agent's rule does not ask for a mail".to_owned());
     }
@@ -238,7 +239,7 @@ fn one_line(text: &str, chars_max: usize) -> String {
 
 /// The entries, in memory and in a file.
 #[derive(Debug)]
-struct Journal {
+struct MailJournal {
     path: PathBuf,
     file: File,
     lines: usize,
@@ -247,7 +248,7 @@ struct Journal {
     entries: VecDeque<MailEntry>,
 }
 
-impl Journal {
+impl MailJournal {
     fn open(path: &Path, entries_max: usize) -> io::Result<Self> {
         let file = append_to(path)?;
         let mut journal =

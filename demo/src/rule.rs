@@ -31,14 +31,14 @@ static TRIGGER: LazyLock<Regex> = LazyLock::new(|| {
 /// How much a document presses.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Priority {
+pub(crate) enum DocumentPriority {
     Low,
     #[default]
     Normal,
     High,
 }
 
-impl Priority {
+impl DocumentPriority {
     pub(crate) const ALL: [(&'static str, Self); 3] =
         [("low", Self::Low), ("normal", Self::Normal), ("high", Self::High)];
 
@@ -69,9 +69,9 @@ impl TriggerReason {
 }
 
 /// Why a document triggers; empty if it does not.
-pub(crate) fn judge(priority: Priority, description: &str) -> Vec<TriggerReason> {
+pub(crate) fn judge(priority: DocumentPriority, description: &str) -> Vec<TriggerReason> {
     let mut reasons = Vec::new();
-    if priority == Priority::High {
+    if priority == DocumentPriority::High {
         reasons.push(TriggerReason::Priority { value: priority.name() });
     }
     let mut words: Vec<(String, usize)> = Vec::new();
@@ -87,7 +87,7 @@ pub(crate) fn judge(priority: Priority, description: &str) -> Vec<TriggerReason>
 }
 
 /// The verdict in one sentence.
-pub(crate) fn sentence(priority: Priority, reasons: &[TriggerReason]) -> String {
+pub(crate) fn sentence(priority: DocumentPriority, reasons: &[TriggerReason]) -> String {
     if reasons.is_empty() {
         return format!(
             "Nothing is triggered: the priority is {}, not high, and the description has none of the words {}.",
@@ -106,7 +106,7 @@ mod tests {
     #[derive(Deserialize)]
     struct RuleCase {
         text: String,
-        priority: Priority,
+        priority: DocumentPriority,
         words: Vec<String>,
     }
 
@@ -126,20 +126,21 @@ mod tests {
                 .collect();
             assert_eq!(words, case.words, "{}", case.text);
             let is_high = reasons.iter().any(|reason| matches!(reason, TriggerReason::Priority { .. }));
-            assert_eq!(is_high, case.priority == Priority::High, "{}", case.text);
+            assert_eq!(is_high, case.priority == DocumentPriority::High, "{}", case.text);
         }
     }
 
     #[test]
     fn the_verdict_says_why() {
-        let reasons = judge(Priority::High, "Urgent, urgent! Our angry boss");
+        let reasons = judge(DocumentPriority::High, "Urgent, urgent! Our angry boss");
         assert_eq!(
-            sentence(Priority::High, &reasons),
+            sentence(DocumentPriority::High, &reasons),
             "It triggers because its priority is high and it says \u{201c}urgent\u{201d} 2 times and it says \
              \u{201c}angry\u{201d}."
         );
         assert!(
-            sentence(Priority::Low, &judge(Priority::Low, "calm")).contains("the priority is low, not high")
+            sentence(DocumentPriority::Low, &judge(DocumentPriority::Low, "calm"))
+                .contains("the priority is low, not high")
         );
     }
 

@@ -72,12 +72,12 @@ impl SampleState {
 }
 
 /// Makes what is missing of the sample.
-pub(super) struct Sample<'a> {
+pub(super) struct DemoSample<'a> {
     pub(super) directory: &'a Arc<Directory>,
     pub(super) state: SampleState,
 }
 
-impl Sample<'_> {
+impl DemoSample<'_> {
     /// The customer and a key of it.
     pub(super) async fn customer(&mut self, rate: u32) -> anyhow::Result<()> {
         let rate = rate.saturating_mul(2).max(1000);

@@ -24,14 +24,14 @@ pub(crate) enum DeadLettersCommand {
     /// List them, the oldest first
     List {
         #[command(flatten)]
-        filter: DeadLetterFilter,
+        filter: DeadLetterSelection,
         #[command(flatten)]
         page: PageOptions,
     },
     /// Deliver them anew
     Redrive {
         #[command(flatten)]
-        filter: DeadLetterFilter,
+        filter: DeadLetterSelection,
         /// At most so many (1 to 10000)
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: Option<u16>,
@@ -42,12 +42,12 @@ pub(crate) enum DeadLettersCommand {
         #[arg(conflicts_with_all = ["subscription", "since", "until"], required_unless_present_any = ["subscription", "since", "until"])]
         id: Option<Id>,
         #[command(flatten)]
-        filter: DeadLetterFilter,
+        filter: DeadLetterSelection,
     },
 }
 
 #[derive(Debug, Args, Serialize)]
-pub(crate) struct DeadLetterFilter {
+pub(crate) struct DeadLetterSelection {
     /// Of this subscription
     #[arg(long, value_name = "ID")]
     #[serde(rename = "workflow_id", skip_serializing_if = "Option::is_none")]
@@ -65,12 +65,12 @@ pub(crate) struct DeadLetterFilter {
 #[derive(Serialize)]
 struct RedriveBody<'a> {
     #[serde(flatten)]
-    filter: &'a DeadLetterFilter,
+    filter: &'a DeadLetterSelection,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u16>,
 }
 
-impl DeadLetterFilter {
+impl DeadLetterSelection {
     fn onto(&self, call: ApiCall) -> ApiCall {
         call.param("workflow_id", self.subscription.as_ref())
             .param("since", self.since.as_ref())

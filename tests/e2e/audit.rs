@@ -2,12 +2,12 @@
 //! `kill -9`.
 
 use crate::harness::customer::text;
-use crate::harness::endpoint::Reply;
-use crate::harness::{Customer, Endpoint, Request, Server, ServerConfig, wait_until};
+use crate::harness::endpoint::EndpointReply;
+use crate::harness::{Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_until};
 use serde_json::{Value, json};
 
 /// All entries that a path leads to, page by page, and their bytes.
-fn entries(server: &Server, path: &str) -> (Vec<Value>, String) {
+fn entries(server: &TestServer, path: &str) -> (Vec<Value>, String) {
     let separator = if path.contains('?') { '&' } else { '?' };
     let (mut all, mut bytes, mut cursor) = (Vec::new(), String::new(), String::new());
     loop {
@@ -27,7 +27,7 @@ fn actions(entries: &[Value]) -> Vec<&str> {
 }
 
 /// Makes each kind of change once; gives the secrets that were in them.
-fn change_everything(server: &Server, customer: &Customer) -> Vec<String> {
+fn change_everything(server: &TestServer, customer: &TestCustomer) -> Vec<String> {
     let below = format!("/admin/customers/{}", customer.id);
     let body = json!({"name": "Other", "rate_limit_per_second": 5000});
     server.admin_call(Request::new("PATCH", below.as_str()).json(&body), 200);
@@ -36,7 +36,7 @@ fn change_everything(server: &Server, customer: &Customer) -> Vec<String> {
         server.admin_call(Request::post(keys.as_str()).json(&json!({"scopes": ["events:read"]})), 201);
     server.admin_call(Request::new("DELETE", format!("{keys}/{}", text(&other, "key_id"))), 204);
 
-    let endpoint = Endpoint::start(|_| Reply::status(400));
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(400));
     let made = json!({
         "event_selector": {"type": "event_type", "value": "*"},
         "webhook_url": format!("{}?token=query-of-a-url", endpoint.url()),
@@ -71,7 +71,7 @@ fn change_everything(server: &Server, customer: &Customer) -> Vec<String> {
     server.admin_call(Request::new("DELETE", replay), 200);
 
     // By the product itself.
-    endpoint.answer(|_| Reply::status(410));
+    endpoint.answer(|_| EndpointReply::status(410));
     customer.send(&json!({"payload": {"n": 2}}));
     wait_until("the subscription to be disabled", || customer.get(&path)["status"] == "disabled");
     customer.call(Request::post(format!("{path}/enable")), 200);
@@ -114,7 +114,7 @@ fn each_change_is_told_once_by_whom_it_was_and_never_a_secret_through_kill_9() {
         let config = ServerConfig::default();
         let config = if sealed { config.env("SLUICE_SECRETS__KEYS", sealing) } else { config };
         let mut server = config.start();
-        let customer = Customer::new(&server);
+        let customer = TestCustomer::new(&server);
         let secrets = change_everything(&server, &customer);
         let all = format!("/admin/audit?customer_id={}&order=asc", customer.id);
         let (before, bytes) = entries(&server, &all);
@@ -155,7 +155,7 @@ fn each_change_is_told_once_by_whom_it_was_and_never_a_secret_through_kill_9() {
 }
 
 /// What single entries say.
-fn check_entries(entries: &[Value], customer: &Customer) {
+fn check_entries(entries: &[Value], customer: &TestCustomer) {
     let one = |action: &str| entries.iter().rfind(|entry| entry["action"] == action).expect("an entry");
     for entry in entries {
         assert_eq!(entry["customer_id"], *customer.id, "{entry}");
@@ -192,7 +192,7 @@ fn entries_beyond_the_limit_go_while_it_serves_and_the_rest_outlives_a_kill_9() 
         .env("SLUICE_EDGE__AUDIT__ROWS_MAX", 20)
         .env("SLUICE_EDGE__AUDIT__CHECK_MS", 100);
     let mut server = config.start();
-    let (customer, quiet) = (Customer::new(&server), Customer::new(&server));
+    let (customer, quiet) = (TestCustomer::new(&server), TestCustomer::new(&server));
     let path = format!("/admin/customers/{}", customer.id);
     for n in 1..=60 {
         server.admin_call(Request::new("PATCH", path.as_str()).json(&json!({"fan_out": n % 2 + 1})), 200);

@@ -2,7 +2,7 @@
 //! directory as it was at one moment, and a server that goes on from the copy.
 
 use crate::harness::traffic::receiver_at;
-use crate::harness::{Customer, Server, ServerConfig, Traffic, check, directory, ports, turn};
+use crate::harness::{ServerConfig, TestCustomer, TestServer, Traffic, check, directory, ports, turn};
 use sluice_loadtest::receiver::Behaviour;
 use sluice_loadtest::sender::RunConfig;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success(), "copy {} to {}", from.display(), to.display());
 }
 
-fn traffic(server: &Server, customer: &Customer, ledger: &str) -> Traffic {
+fn traffic(server: &TestServer, customer: &TestCustomer, ledger: &str) -> Traffic {
     let config = RunConfig {
         keys: vec![customer.key.clone()],
         connections: 4,
@@ -29,7 +29,7 @@ fn traffic(server: &Server, customer: &Customer, ledger: &str) -> Traffic {
 /// Events are accepted whose webhooks nobody takes; `copies` makes the backup
 /// while others arrive; the server dies. What the backup has is delivered by a
 /// server that starts from it.
-fn restores(copies: impl FnOnce(&mut Server, &Path)) {
+fn restores(copies: impl FnOnce(&mut TestServer, &Path)) {
     let _turn = turn::heavy();
     let small = |config: ServerConfig| {
         config
@@ -37,7 +37,7 @@ fn restores(copies: impl FnOnce(&mut Server, &Path)) {
             .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 1 << 20)
     };
     let mut server = small(ServerConfig::default()).start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let endpoint = ports::reserved_address();
     customer.subscribe(&format!("http://{endpoint}/hook"));
 
@@ -46,7 +46,7 @@ fn restores(copies: impl FnOnce(&mut Server, &Path)) {
     let sent = before.ledger().to_owned();
     before.finish();
     // The copy is made while the log, the queue and the tables are written.
-    let after = traffic(&server, &Customer::new(&server), "after");
+    let after = traffic(&server, &TestCustomer::new(&server), "after");
     after.wait_for_accepted(1000);
     let kept = directory();
     let backup = kept.path().join("backup");

@@ -1,7 +1,7 @@
 //! Clients that others wrote: the CloudEvents SDKs, the Standard Webhooks
 //! libraries and readers of server-sent events, in Python and JavaScript.
 
-use crate::harness::{Customer, Endpoint, Server, node_modules, python_packages, wait_until};
+use crate::harness::{TestCustomer, TestEndpoint, TestServer, node_modules, python_packages, wait_until};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
@@ -37,8 +37,8 @@ fn lines(mut command: Command) -> Vec<Value> {
 
 #[test]
 fn cloud_events_of_the_python_and_javascript_sdks_are_taken() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let url = format!("{}/v1/events", server.url());
     let arguments = [url.as_str(), &customer.key];
     let answers = [lines(python("cloud_events.py", &arguments)), lines(node("cloud_events.js", &arguments))];
@@ -71,9 +71,9 @@ fn cloud_events_of_the_python_and_javascript_sdks_are_taken() {
 
 #[test]
 fn webhooks_are_verified_by_the_python_library() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let subscription = customer.subscribe(&endpoint.url());
     customer.send(&json!({"payload": {"text": "\u{fc}\u{1F980}"}}));
     let webhook = endpoint.wait_for(1)[0].clone();
@@ -132,8 +132,8 @@ impl Drop for Reader {
 
 #[test]
 fn a_stream_s_reader_goes_on_where_it_was_after_kill_9() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let url = format!("{}/v1/stream", server.url());
     let reader = Reader::start(node("stream.js", &[url.as_str(), &customer.key]));
     wait_until("the stream to open", || reader.opened() == 1);

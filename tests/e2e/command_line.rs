@@ -1,16 +1,16 @@
 //! The commands that talk to a server, and those about the configuration: the
 //! real binary as a shell runs it.
 
-use crate::harness::endpoint::Reply;
+use crate::harness::endpoint::EndpointReply;
 use crate::harness::server::{ADMIN_TOKEN, binary};
-use crate::harness::{Customer, Endpoint, Server, ServerConfig, directory, ports, wait_for};
+use crate::harness::{ServerConfig, TestCustomer, TestEndpoint, TestServer, directory, ports, wait_for};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// A shell beside a server.
 struct Shell<'s> {
-    server: &'s Server,
+    server: &'s TestServer,
     key: Option<String>,
 }
 
@@ -89,7 +89,7 @@ fn webhooks_take_shape(shell: &Shell<'_>, subscription: &str) {
 
 #[test]
 fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
-    let server = Server::start();
+    let server = TestServer::start();
     let mut shell = Shell { server: &server, key: None };
 
     let made = shell.json(&["customer", "create", "--name", "Acme", "--rate-limit", "50000"]);
@@ -116,7 +116,7 @@ fn an_operator_and_a_customer_do_all_of_it_from_a_shell() {
     shell.text(&["key", "revoke", &id(&other, "key_id"), "--customer", &customer]);
     assert!(shell.text(&["key", "list", "--customer", &customer]).contains("revoked"));
 
-    let endpoint = Endpoint::healthy();
+    let endpoint = TestEndpoint::healthy();
     let url = endpoint.url();
     let policy = ["--max-wait-ms", "10", "--description", "orders"];
     let create = ["subscription", "create", "--event-type", "order.*", "--webhook-url", &url];
@@ -167,8 +167,8 @@ fn with_customer<'a>(arguments: &[&'a str], customer: &'a str) -> Vec<&'a str> {
 #[test]
 fn an_operator_resends_and_reads_the_usage_of_a_customer_from_a_shell() {
     let server = ServerConfig::default().env("SLUICE_PROCESSOR__USAGE__ADD_UP_MS", 50).start();
-    let endpoint = Endpoint::healthy();
-    let customer = Customer::new(&server);
+    let endpoint = TestEndpoint::healthy();
+    let customer = TestCustomer::new(&server);
     let subscription = customer.subscribe(&endpoint.url());
     // No key: it is an operator who names the customer.
     let shell = Shell { server: &server, key: None };
@@ -213,9 +213,9 @@ fn an_operator_resends_and_reads_the_usage_of_a_customer_from_a_shell() {
 
 #[test]
 fn dead_letters_are_listed_redriven_and_deleted_from_a_shell() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(400));
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(400));
     let subscription = customer.subscribe(&endpoint.url());
     let shell = Shell { server: &server, key: Some(customer.key.clone()) };
     customer.send(&json!({"payload": 1}));
@@ -232,8 +232,8 @@ fn dead_letters_are_listed_redriven_and_deleted_from_a_shell() {
 
 #[test]
 fn event_types_are_declared_from_a_file_tried_and_deleted_from_a_shell() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let shell = Shell { server: &server, key: Some(customer.key) };
     let dir = directory();
     let path = dir.path().join("order.json");
@@ -265,8 +265,8 @@ fn event_types_are_declared_from_a_file_tried_and_deleted_from_a_shell() {
 
 #[test]
 fn files_are_sent_page_by_page_and_bad_events_end_in_status_1() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let shell = Shell { server: &server, key: Some(customer.key) };
     let dir = directory();
     let path = dir.path().join("events.ndjson");
@@ -300,8 +300,8 @@ fn files_are_sent_page_by_page_and_bad_events_end_in_status_1() {
 
 #[test]
 fn what_fails_ends_with_1_what_is_used_wrongly_with_2_and_both_say_why() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let shell = Shell { server: &server, key: Some(customer.key) };
     let unknown = shell.fails(1, &["events", "get", "019a0000-0000-7000-8000-000000000000"]);
     assert!(unknown.starts_with("sluice: 404 NOT_FOUND: there is no such event (request "), "{unknown}");
@@ -448,8 +448,8 @@ fn a_refused_value_is_named_with_where_it_came_from() {
 fn webhook_secrets_are_sealed_on_disk_and_need_their_key() {
     const KEY: &str = "[\"one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]";
     let mut server = ServerConfig::default().env("SLUICE_SECRETS__KEYS", KEY).start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let subscription = customer.subscribe(&endpoint.url());
     let event = customer.send(&json!({"payload": 1}));
     customer.wait_for_status(&event, "delivered");

@@ -1,13 +1,15 @@
 //! Controls: the judges of the other tests find what is planted for them.
 
-use crate::harness::endpoint::Reply;
+use crate::harness::endpoint::EndpointReply;
 use crate::harness::traffic::{receiver_at, wait_received};
-use crate::harness::{Customer, Endpoint, Request, Server, Traffic, check, ports, traffic, wait_until};
+use crate::harness::{
+    Request, TestCustomer, TestEndpoint, TestServer, Traffic, check, ports, traffic, wait_until,
+};
 use sluice_loadtest::receiver::Behaviour;
 use sluice_loadtest::sender::RunConfig;
 use std::path::{Path, PathBuf};
 
-fn run(server: &Server, customer: &Customer, ledger: &Path) -> u64 {
+fn run(server: &TestServer, customer: &TestCustomer, ledger: &Path) -> u64 {
     let config = RunConfig {
         keys: vec![customer.key.clone()],
         connections: 2,
@@ -21,8 +23,8 @@ fn run(server: &Server, customer: &Customer, ledger: &Path) -> u64 {
 
 #[test]
 fn a_receiver_that_forgets_some_of_what_it_took_is_found_out() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let path = |name: &str| -> PathBuf { server.scratch().join(name) };
     let address = ports::reserved_address();
     let first = receiver_at(address, &path("first"), &[], Behaviour::default());
@@ -46,18 +48,18 @@ fn a_receiver_that_forgets_some_of_what_it_took_is_found_out() {
 
 #[test]
 fn an_altered_byte_on_the_way_to_the_receiver_is_found_out() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let received = server.scratch().join("received");
     let receiver = traffic::receiver(&received, &[]);
     let address = receiver.address();
     // Stands between: hands on what it gets, one letter of each webhook changed.
-    let altering = Endpoint::start(move |seen| {
+    let altering = TestEndpoint::start(move |seen| {
         let mut body = seen.body.clone();
         let at = body.windows(8).position(|part| part == b"\"user\":\"").expect("a marked event") + 12;
         body[at] = if body[at] == b'x' { b'y' } else { b'x' };
         Request::post("/").body(body).expect(address, 200);
-        Reply::status(200)
+        EndpointReply::status(200)
     });
     customer.subscribe(&altering.url());
     let sent = server.scratch().join("sent");
@@ -70,8 +72,8 @@ fn an_altered_byte_on_the_way_to_the_receiver_is_found_out() {
 
 #[test]
 fn a_receiver_with_another_secret_takes_nothing() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let other =
         traffic::receiver(&server.scratch().join("other"), &["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]);
     customer.subscribe(&other.url());

@@ -1,7 +1,9 @@
 //! `kill -9` under load: what was acknowledged arrives, whenever it strikes.
 
 use crate::harness::customer::text;
-use crate::harness::{Customer, Random, Server, ServerConfig, Traffic, check, setting, traffic, turn};
+use crate::harness::{
+    Random, ServerConfig, TestCustomer, TestServer, Traffic, check, setting, traffic, turn,
+};
 use crate::usage;
 use sluice_loadtest::receiver::ReceiverHandle;
 use sluice_loadtest::sender::{RunConfig, RunReport};
@@ -18,15 +20,15 @@ fn kills() -> usize {
 
 /// A customer with traffic of its own and a receiver for it.
 struct CrashFlow {
-    customer: Customer,
+    customer: TestCustomer,
     traffic: Traffic,
     receiver: ReceiverHandle,
     received: PathBuf,
 }
 
 impl CrashFlow {
-    fn start(server: &Server, name: &str, shape: impl FnOnce(RunConfig) -> RunConfig) -> Self {
-        let customer = Customer::new(server);
+    fn start(server: &TestServer, name: &str, shape: impl FnOnce(RunConfig) -> RunConfig) -> Self {
+        let customer = TestCustomer::new(server);
         let received = server.scratch().join(format!("{name}.received"));
         let receiver = traffic::receiver(&received, &[]);
         customer.subscribe(&receiver.url());
@@ -41,7 +43,7 @@ impl CrashFlow {
     }
 
     /// Stops sending and judges.
-    fn judge(self, name: &str) -> (Customer, RunReport) {
+    fn judge(self, name: &str) -> (TestCustomer, RunReport) {
         let sent = self.traffic.ledger().to_owned();
         let run = self.traffic.finish();
         let report = check::nothing_lost(&sent, &self.received);
@@ -113,7 +115,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
 fn a_request_repeated_with_its_key_through_kill_9_is_stored_once() {
     let _turn = turn::heavy();
     let mut random = Random::new("crash with keys");
-    let mut server = Server::start();
+    let mut server = TestServer::start();
     let flow = CrashFlow::start(&server, "keyed", |run| RunConfig {
         connections: 8,
         batch: 5,

@@ -4,7 +4,7 @@
 use crate::harness::http::Connection;
 use crate::harness::ports::reserved_address;
 use crate::harness::server::binary;
-use crate::harness::{Answer, Request, directory, turn, wait_for, wait_until};
+use crate::harness::{HttpAnswer, Request, directory, turn, wait_for, wait_until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -56,7 +56,7 @@ impl DemoProcess {
         request.header("host", self.address.to_string())
     }
 
-    fn expect(&self, request: Request, status: u16) -> Answer {
+    fn expect(&self, request: Request, status: u16) -> HttpAnswer {
         // The harness names another host first, which the demo must not take for its own.
         let bytes = String::from_utf8(self.request(request).bytes()).unwrap().replacen(
             "host: sluice.test\r\n",
@@ -68,7 +68,7 @@ impl DemoProcess {
         connection.read_answer().expect("an answer").expect(status)
     }
 
-    fn trigger(&self, document: &Value, status: u16) -> Answer {
+    fn trigger(&self, document: &Value, status: u16) -> HttpAnswer {
         self.expect(Request::post("/demo/trigger").json(document), status)
     }
 
@@ -121,7 +121,7 @@ fn letters(data_dir: &Path) -> Vec<(PathBuf, String)> {
     paths.map(|path| (path.clone(), std::fs::read_to_string(&path).expect("a letter"))).collect()
 }
 
-fn event_id(answer: &Answer) -> String {
+fn event_id(answer: &HttpAnswer) -> String {
     answer.json()["event_id"].as_str().expect("an event").to_owned()
 }
 

@@ -1,9 +1,9 @@
 //! A full disk: refused at the door, nothing lost, and over when there is room again.
 
 use crate::harness::traffic::wait_received;
-use crate::harness::{Answer, Server, Traffic};
+use crate::harness::{HttpAnswer, TestServer, Traffic};
 use crate::harness::{
-    Customer, Request, ServerConfig, check, directory, tell, traffic, turn, wait_for, wait_until,
+    Request, ServerConfig, TestCustomer, check, directory, tell, traffic, turn, wait_for, wait_until,
 };
 use serde_json::json;
 use sluice_loadtest::sender::RunConfig;
@@ -40,7 +40,7 @@ impl Drop for SmallDisk {
     }
 }
 
-fn send(server: &Server, customer: &Customer, kilobytes: usize) -> Answer {
+fn send(server: &TestServer, customer: &TestCustomer, kilobytes: usize) -> HttpAnswer {
     let mut state = 1_u64;
     let noise: String = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -66,7 +66,7 @@ fn a_full_disk_is_503_at_the_door_loses_nothing_and_ends_when_there_is_room() {
         .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 1 << 20)
         .data_dir(&disk.path().join("data"))
         .start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let received = server.scratch().join("received");
     let receiver = traffic::receiver(&received, &[]);
     customer.subscribe(&receiver.url());

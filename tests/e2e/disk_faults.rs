@@ -3,8 +3,8 @@
 
 use crate::harness::traffic::wait_received;
 use crate::harness::{
-    Answer, Customer, Request, Server, ServerConfig, Traffic, check, tell, traffic, turn, wait_for,
-    wait_until,
+    HttpAnswer, Request, ServerConfig, TestCustomer, TestServer, Traffic, check, tell, traffic, turn,
+    wait_for, wait_until,
 };
 use serde_json::json;
 use sluice_loadtest::receiver::ReceiverHandle;
@@ -22,12 +22,12 @@ fn config() -> ServerConfig {
 /// A server whose writes can be made to fail: the kernel refuses those behind
 /// the file size limit, wherever they go. The signal that comes with it would
 /// end the process, so it is ignored.
-fn start() -> Server {
+fn start() -> TestServer {
     config().shell("trap '' XFSZ").start()
 }
 
 /// Lets every write fail, or lifts that.
-fn set_file_size_limit(server: &Server, limit: &str) {
+fn set_file_size_limit(server: &TestServer, limit: &str) {
     let mut prlimit = Command::new("prlimit");
     prlimit.args(["--pid", &server.pid().to_string(), &format!("--fsize={limit}:unlimited")]);
     assert!(prlimit.status().expect("run prlimit").success(), "the limit was not set");
@@ -35,15 +35,15 @@ fn set_file_size_limit(server: &Server, limit: &str) {
 
 /// A customer with a subscription, traffic and a receiver.
 struct FaultedFlow {
-    customer: Customer,
+    customer: TestCustomer,
     receiver: ReceiverHandle,
     received: PathBuf,
     traffic: Traffic,
 }
 
 impl FaultedFlow {
-    fn start(server: &Server) -> Self {
-        let customer = Customer::new(server);
+    fn start(server: &TestServer) -> Self {
+        let customer = TestCustomer::new(server);
         let received = server.scratch().join("received");
         let receiver = traffic::receiver(&received, &[]);
         customer.subscribe(&receiver.url());
@@ -77,12 +77,12 @@ impl FaultedFlow {
 }
 
 /// A request that must be answered before the client gives up, whatever the answer.
-fn answer(request: &Request, address: SocketAddr) -> Answer {
+fn answer(request: &Request, address: SocketAddr) -> HttpAnswer {
     request.clone().send(address).expect("an answer")
 }
 
 #[track_caller]
-fn assert_refused(answer: &Answer, what: &str) {
+fn assert_refused(answer: &HttpAnswer, what: &str) {
     assert_eq!(answer.status, 503, "{what}: {}", answer.text());
     answer.error_code();
     assert!(answer.header("retry-after").is_some(), "{what}: {:?}", answer.headers);
@@ -91,8 +91,8 @@ fn assert_refused(answer: &Answer, what: &str) {
 /// What a customer and an operator ask for that must be stored: an event, an
 /// acknowledgement, a subscription, a customer.
 fn writes(
-    server: &Server,
-    customer: &Customer,
+    server: &TestServer,
+    customer: &TestCustomer,
     event_id: &str,
 ) -> [(&'static str, Request, SocketAddr, u16); 4] {
     let key = &customer.key;
@@ -157,7 +157,7 @@ fn writes_that_fail_are_503_and_everything_goes_on_when_they_succeed_again() {
 fn an_idempotency_key_whose_append_failed_can_be_used_again_without_a_restart() {
     let _turn = turn::heavy();
     let server = config().env("SLUICE_ENGINE__IDEMPOTENCY_IN_FLIGHT_MAX", 8).shell("trap '' XFSZ").start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     customer.send(&json!({"payload": "before"}));
     let keyed = |key: usize| {
         let request = Request::post("/v1/events").bearer(&customer.key).json(&json!({"payload": key}));
@@ -194,7 +194,7 @@ fn an_idempotency_key_whose_append_failed_can_be_used_again_without_a_restart() 
 #[test]
 fn a_log_directory_that_is_removed_is_told_and_used_again_once_it_is_there() {
     let mut server = config().start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     customer.send(&json!({"payload": "before"}));
     let shard = server.data_dir().join("log/shard-0");
     std::fs::remove_dir_all(&shard).expect("remove the log's directory");
@@ -248,7 +248,7 @@ fn a_state_directory_that_is_removed_is_told_and_loses_nothing_once_it_is_there(
 #[test]
 fn a_log_of_its_own_that_cannot_be_written_does_not_stop_the_server() {
     let server = config().shell("exec 2>/dev/full").start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     for nth in 0..20 {
         customer.send(&json!({"payload": nth}));
     }

@@ -1,9 +1,9 @@
 //! Metrics for CloudWatch on standard output: a line an interval for each role.
 
-use crate::harness::{Customer, Endpoint, Seen, Server, ServerConfig, wait_for};
+use crate::harness::{Seen, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_for};
 use serde_json::{Value, json};
 
-fn lines(server: &Server, role: &str) -> Vec<Value> {
+fn lines(server: &TestServer, role: &str) -> Vec<Value> {
     let read = |line: String| {
         line.starts_with('{')
             .then(|| serde_json::from_str::<Value>(&line).expect("a line is one JSON object"))
@@ -22,7 +22,7 @@ fn each_role_writes_lines_that_add_up_to_what_happened_until_the_end() {
         .env("SLUICE_TELEMETRY__EMF_INTERVAL_S", 1)
         .env("SLUICE_TELEMETRY__EMF_NAMESPACE", "Sluice/test");
     let mut server = config.start();
-    let (customer, endpoint) = (Customer::new(&server), Endpoint::healthy());
+    let (customer, endpoint) = (TestCustomer::new(&server), TestEndpoint::healthy());
     customer.subscribe(&endpoint.url());
     let send = || customer.send(&json!({"event_type": "a.b", "payload": 1}));
     send();
@@ -51,8 +51,8 @@ fn each_role_writes_lines_that_add_up_to_what_happened_until_the_end() {
 
 #[test]
 fn nothing_is_written_unless_it_is_asked_for() {
-    let mut server = Server::start();
-    Customer::new(&server).send(&json!({"event_type": "a.b", "payload": 1}));
+    let mut server = TestServer::start();
+    TestCustomer::new(&server).send(&json!({"event_type": "a.b", "payload": 1}));
     server.terminate();
     assert!(server.output().iter().all(|line| line.starts_with("ready ")), "{:?}", server.output());
 }

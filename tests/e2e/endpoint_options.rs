@@ -2,8 +2,8 @@
 //! ed25519 signatures, rotation, pace.
 
 use crate::harness::customer::text;
-use crate::harness::endpoint::{Reply, Seen};
-use crate::harness::{Customer, Endpoint, Request, Server, ServerConfig, wait_until};
+use crate::harness::endpoint::{EndpointReply, Seen};
+use crate::harness::{Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_until};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -34,9 +34,9 @@ fn verifies(public_key: &str, webhook: &Seen) -> bool {
 fn headers_go_with_each_webhook_and_are_shown_to_nobody() {
     let key = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let mut server = ServerConfig::default().env("SLUICE_SECRETS__KEYS", format!("[\"{key}\"]")).start();
-    let customer = Customer::new(&server);
-    let elsewhere = Endpoint::healthy();
-    let endpoint = Endpoint::healthy();
+    let customer = TestCustomer::new(&server);
+    let elsewhere = TestEndpoint::healthy();
+    let endpoint = TestEndpoint::healthy();
     let headers = json!({"headers": {"X-Api-Key": "hush-4711", "Authorization": "Bearer hush-4712"}});
     let made = customer.subscribe_with(&subscription(&endpoint.url(), &headers));
     let path = format!("/v1/subscriptions/{}", made.id);
@@ -53,12 +53,12 @@ fn headers_go_with_each_webhook_and_are_shown_to_nobody() {
 
     // A redirect to another host does not get them.
     let to = elsewhere.url();
-    endpoint.answer(move |_| Reply::status(307).header("location", to.clone()));
+    endpoint.answer(move |_| EndpointReply::status(307).header("location", to.clone()));
     customer.send(&json!({"payload": 2}));
     let redirected = &elsewhere.wait_for(1)[0];
     assert!(redirected.headers.iter().all(|(_, value)| !value.contains("hush")), "{redirected:?}");
     redirected.header("webhook-signature");
-    endpoint.answer(|_| Reply::status(200));
+    endpoint.answer(|_| EndpointReply::status(200));
 
     // A masked value in a change keeps what is stored; null removes all.
     let change = json!({"headers": {"x-api-key": "********", "x-new": "plain"}});
@@ -91,9 +91,9 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn a_secret_of_ones_own_signs_and_a_bad_one_is_refused() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let secret = format!("whsec_{}", STANDARD.encode([7; 24]));
     let made = customer.subscribe_with(&subscription(&endpoint.url(), &json!({"secret": secret})));
     assert_eq!(made.secret, secret);
@@ -121,9 +121,9 @@ fn sluice_traffic_accepts(secret: &str, webhook: &Seen) -> bool {
 
 #[test]
 fn an_ed25519_key_signs_and_its_public_half_is_all_that_is_shown() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let body = subscription(&endpoint.url(), &json!({"signature": "v1a"}));
     let made = customer.call(Request::post("/v1/subscriptions").json(&body), 201).json();
     assert!(made.get("secret").is_none() && made["signature"] == "v1a", "{made}");
@@ -162,9 +162,9 @@ fn an_ed25519_key_signs_and_its_public_half_is_all_that_is_shown() {
 #[test]
 fn a_paced_subscription_is_sent_its_rate_and_loses_nothing() {
     const EVENTS: usize = 60;
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let (slow, fast) = (Endpoint::healthy(), Endpoint::healthy());
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let (slow, fast) = (TestEndpoint::healthy(), TestEndpoint::healthy());
     let paced = customer.subscribe_with(&subscription(&slow.url(), &json!({"rate_limit_per_second": 10})));
     customer.subscribe_with(&subscription(&fast.url(), &json!({})));
     let events: Vec<Value> = (0..EVENTS).map(|n| json!({"payload": n})).collect();

@@ -1,12 +1,12 @@
 //! Event types on the real binary: a restart keeps them, what does not fit reaches
 //! nobody, and a customer with costly schemas does not hold up its neighbours.
 
-use crate::harness::{Customer, Endpoint, Request, Server, ServerConfig, wait_until};
+use crate::harness::{Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-fn put(customer: &Customer, name: &str, schema: &Value, enforce: bool) {
+fn put(customer: &TestCustomer, name: &str, schema: &Value, enforce: bool) {
     let request = Request::new("PUT", format!("/v1/event-types/{name}"));
     customer.call(request.json(&json!({"schema": schema, "enforce": enforce})), 201);
 }
@@ -23,14 +23,14 @@ fn order() -> Value {
 }
 
 /// The events that an endpoint received, those that came twice once.
-fn received(endpoint: &Endpoint) -> BTreeSet<String> {
+fn received(endpoint: &TestEndpoint) -> BTreeSet<String> {
     endpoint.seen().iter().flat_map(|seen| seen.events()).map(|event| event.to_string()).collect()
 }
 
 #[test]
 fn events_of_declared_types_are_counted_by_what_came_of_them() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     put(&customer, "enforced", &json!({"type": "integer"}), true);
     put(&customer, "loose", &json!({"type": "integer"}), false);
     let event = |kind: &str, payload: Value| json!({"event_type": kind, "payload": payload});
@@ -52,9 +52,9 @@ fn events_of_declared_types_are_counted_by_what_came_of_them() {
 
 #[test]
 fn a_restart_keeps_event_types_and_what_does_not_fit_reaches_nobody() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     customer.subscribe(&endpoint.url());
     put(&customer, "order.created", &order(), true);
     put(&customer, "order.seen", &order(), false);
@@ -95,7 +95,7 @@ fn a_restart_keeps_event_types_and_what_does_not_fit_reaches_nobody() {
 #[test]
 fn a_customer_s_costly_schemas_do_not_hold_up_its_neighbours() {
     let server = ServerConfig::default().start();
-    let (costly, quiet) = (Customer::new(&server), Customer::new(&server));
+    let (costly, quiet) = (TestCustomer::new(&server), TestCustomer::new(&server));
     let branches: Vec<Value> = (0..200).map(|n| json!({"const": n})).collect();
     put(&costly, "t", &json!({"items": {"not": {"anyOf": branches}}}), true);
     let payload = vec![-1; 60_000];

@@ -1,6 +1,8 @@
 //! The README's first webhook, and what every webhook carries.
 
-use crate::harness::{Customer, Endpoint, Request, Seen, Server, ServerConfig, reference, wait_for};
+use crate::harness::{
+    Request, Seen, ServerConfig, TestCustomer, TestEndpoint, TestServer, reference, wait_for,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
@@ -25,7 +27,7 @@ fn the_readme_s_first_webhook_arrives() {
         let request = Request::post(path).bearer(key).header("content-type", CURL).body(body);
         request.expect(server.public(), status).json()
     };
-    let endpoint = Endpoint::healthy();
+    let endpoint = TestEndpoint::healthy();
     let subscription = json!({
         "event_selector": {"type": "event_type", "value": "order.*"},
         "webhook_url": endpoint.url(),
@@ -41,9 +43,9 @@ fn the_readme_s_first_webhook_arrives() {
 
 #[test]
 fn a_webhook_has_the_body_and_the_headers_of_the_contract() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let subscription = customer.subscribe(&endpoint.url());
     let full = json!({
         "event_type": "order.created", "source": "shop", "tags": ["a", "ü"],
@@ -84,9 +86,9 @@ fn a_webhook_has_the_body_and_the_headers_of_the_contract() {
 
 #[test]
 fn a_webhook_s_signature_holds_by_hand_and_by_the_reference_library() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let subscription = customer.subscribe(&endpoint.url());
     customer.send(&json!({"payload": {"text": "\u{fc}\u{1F980}"}}));
     let first = endpoint.wait_for(1)[0].clone();
@@ -99,9 +101,9 @@ fn a_webhook_s_signature_holds_by_hand_and_by_the_reference_library() {
 
 #[test]
 fn a_rotated_secret_signs_beside_the_old_one() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let old = customer.subscribe(&endpoint.url());
     let path = format!("/v1/subscriptions/{}/rotate-secret", old.id);
     let rotated = customer.call(Request::post(path), 200).json();

@@ -13,11 +13,11 @@ pub(crate) mod traffic;
 pub(crate) mod turn;
 pub(crate) mod wait;
 
-pub(crate) use customer::{Customer, Subscription};
-pub(crate) use endpoint::{Endpoint, Seen};
-pub(crate) use http::{Answer, Request};
+pub(crate) use customer::{TestCustomer, TestSubscription};
+pub(crate) use endpoint::{Seen, TestEndpoint};
+pub(crate) use http::{HttpAnswer, Request};
 pub(crate) use random::Random;
-pub(crate) use server::{Server, ServerConfig};
+pub(crate) use server::{ServerConfig, TestServer};
 pub(crate) use tell::tell;
 pub(crate) use traffic::Traffic;
 pub(crate) use wait::{wait_for, wait_until};

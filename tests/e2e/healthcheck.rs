@@ -1,7 +1,7 @@
 //! `sluice healthcheck` against the real binary: ready, draining, frozen, gone.
 
 use crate::harness::server::binary;
-use crate::harness::{Customer, Request, ServerConfig, directory, ports, wait_for};
+use crate::harness::{Request, ServerConfig, TestCustomer, directory, ports, wait_for};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -52,7 +52,7 @@ fn a_process_that_does_not_answer_is_not_ready() {
 #[test]
 fn a_process_that_drains_is_not_ready_and_the_reason_is_told() {
     let mut server = ServerConfig::default().start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     // A request under way keeps the drain going: its body is not whole.
     let event = json!({ "event_type": "a.b", "payload": {} });
     let request = Request::post("/v1/events").bearer(&customer.key).json(&event).bytes();

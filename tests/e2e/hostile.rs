@@ -2,7 +2,7 @@
 
 use crate::harness::customer::accepted_ids;
 use crate::harness::http::Connection;
-use crate::harness::{Customer, Request, Server, ServerConfig, wait_until};
+use crate::harness::{Request, ServerConfig, TestCustomer, TestServer, wait_until};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn post(body: impl Into<Vec<u8>>) -> Request {
     Request::post("/v1/events").header("content-type", "application/json").body(body)
 }
 
-fn refused(customer: &Customer, request: Request, status: u16, code: &str) -> Value {
+fn refused(customer: &TestCustomer, request: Request, status: u16, code: &str) -> Value {
     let answer = customer.call(request, status);
     assert_eq!(answer.error_code(), code, "{}", answer.text());
     answer.json()
@@ -26,8 +26,8 @@ fn gzip_of_zeros(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn what_is_too_large_is_refused_with_the_limit() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let text = |bytes: usize| json!({"payload": "x".repeat(bytes)}).to_string();
     let said = |answer: &Value, limit: &str| {
         assert!(answer.to_string().contains(limit), "the limit {limit} is not named: {answer}");
@@ -54,8 +54,8 @@ fn what_is_too_large_is_refused_with_the_limit() {
 
 #[test]
 fn a_bad_event_is_refused_by_its_field_and_its_neighbours_are_taken() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     for (event, named) in [
         (json!({"event_type": "a"}), "payload"),
         (json!({"payload": 1, "paylaod": 2}), "paylaod"),
@@ -84,8 +84,8 @@ fn a_bad_event_is_refused_by_its_field_and_its_neighbours_are_taken() {
 
 #[test]
 fn bytes_that_are_no_events_are_refused_and_the_connection_goes_on() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let deep = format!("{{\"payload\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_alone = "[".repeat(1 << 20);
     let mut connection = customer.connect();
@@ -120,8 +120,8 @@ fn bytes_that_are_no_events_are_refused_and_the_connection_goes_on() {
 
 #[test]
 fn who_may_not_and_what_is_not_are_told_apart() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let expect = |request: Request, status: u16, code: &str| {
         let answer = request.expect(server.public(), status);
         assert_eq!(answer.error_code(), code);
@@ -164,9 +164,9 @@ fn who_may_not_and_what_is_not_are_told_apart() {
 
 #[test]
 fn more_than_the_rate_is_429_with_the_time_to_wait() {
-    let server = Server::start();
-    let customer = Customer::with(&server, &json!({"name": "Slow", "rate_limit_per_second": 10}));
-    let other = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::with(&server, &json!({"name": "Slow", "rate_limit_per_second": 10}));
+    let other = TestCustomer::new(&server);
     // A request that is larger than the burst passes while the whole burst is there, and is paid for afterwards.
     customer.send_all(&vec![json!({"payload": 1}); 10_000]);
     let answer = customer.call(post(json!(vec![json!({"payload": 1}); 5000]).to_string()), 429);
@@ -183,7 +183,7 @@ fn a_client_that_trickles_its_request_is_cut_and_others_are_served() {
         .env("SLUICE_EDGE__HTTP__HEADER_TIMEOUT_MS", 300)
         .env("SLUICE_EDGE__HTTP__BODY_TIMEOUT_MS", 300)
         .start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let whole = post(r#"{"payload":1}"#).bearer(&customer.key).bytes();
     let body_at = whole.len() - 5;
     let stalled: Vec<(&str, Connection)> = [("head", 30), ("body", body_at)]
@@ -206,8 +206,8 @@ fn a_client_that_trickles_its_request_is_cut_and_others_are_served() {
 
 #[test]
 fn requests_that_are_not_http_or_smuggle_are_refused() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let key = &customer.key;
     let head = format!("POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n");
     let long = format!("{head}x-long: {}\r\n\r\n", "y".repeat(100_000));

@@ -1,6 +1,6 @@
 //! Idempotency keys: a repeated request is answered again, not done again.
 
-use crate::harness::{Customer, Request, Server};
+use crate::harness::{Request, TestCustomer, TestServer};
 use serde_json::{Value, json};
 use std::thread;
 
@@ -10,8 +10,8 @@ fn keyed(key: &str, body: &Value) -> Request {
 
 #[test]
 fn a_repeated_request_gets_its_first_answer_and_nothing_is_stored_twice() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let single = json!({"event_type": "a", "payload": {"n": 1}});
     let many = json!([{"payload": 1}, {"payload": 2}, {"nonsense": true}]);
     for (key, body) in [("one", &single), ("many", &many)] {
@@ -30,8 +30,8 @@ fn a_repeated_request_gets_its_first_answer_and_nothing_is_stored_twice() {
 
 #[test]
 fn a_key_is_its_customer_s_own() {
-    let server = Server::start();
-    let (ours, theirs) = (Customer::new(&server), Customer::new(&server));
+    let server = TestServer::start();
+    let (ours, theirs) = (TestCustomer::new(&server), TestCustomer::new(&server));
     let our_id = ours.call(keyed("k", &json!({"payload": 1})), 202).json()["event_id"].clone();
     let their = theirs.call(keyed("k", &json!({"payload": 2})), 202);
     assert_eq!(their.header("idempotent-replayed"), None);
@@ -40,8 +40,8 @@ fn a_key_is_its_customer_s_own() {
 
 #[test]
 fn an_event_s_own_key_in_its_metadata_counts() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let event = json!({"payload": 1, "metadata": {"idempotency_key": "m-1"}});
     let request = || Request::post("/v1/events").json(&event);
     let first = customer.call(request(), 202);
@@ -52,15 +52,15 @@ fn an_event_s_own_key_in_its_metadata_counts() {
 
 #[test]
 fn keys_are_remembered_through_kill_9_and_through_a_clean_stop() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let bodies: Vec<Value> = (0..20).map(|n| json!([{"payload": n}, {"payload": "second"}])).collect();
     let answers: Vec<Value> = bodies
         .iter()
         .enumerate()
         .map(|(n, body)| customer.call(keyed(&format!("k-{n}"), body), 202).json())
         .collect();
-    for stop in [Server::kill, Server::terminate] {
+    for stop in [TestServer::kill, TestServer::terminate] {
         stop(&mut server);
         server.restart();
         for (n, (body, first)) in bodies.iter().zip(&answers).enumerate() {
@@ -75,8 +75,8 @@ fn keys_are_remembered_through_kill_9_and_through_a_clean_stop() {
 
 #[test]
 fn of_many_equal_requests_at_once_one_is_done() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let body = json!({"payload": "once"});
     let answers: Vec<_> = thread::scope(|scope| {
         let send = || keyed("same", &body).bearer(&customer.key).send(server.public()).expect("an answer");
@@ -99,8 +99,8 @@ fn of_many_equal_requests_at_once_one_is_done() {
 
 #[test]
 fn a_key_that_cannot_be_one_is_refused() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     for key in ["", &"k".repeat(257)] {
         customer.call(keyed(key, &json!({"payload": 1})), 400).error_code();
     }
@@ -117,8 +117,8 @@ fn ids(answer: &Value) -> Vec<Option<&str>> {
 
 #[test]
 fn keys_of_single_events_count_in_arrays_and_lines() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let send = |body: &Value| customer.call(Request::post("/v1/events").json(body), 202).json();
     let first = send(&own("one", "1"))["event_id"].clone();
     let many = json!([own("one", "1"), own("two", "2"), {"payload": "no key"}, own("two", "2"), own("two", "other"), 7]);
@@ -154,8 +154,8 @@ fn keys_of_single_events_count_in_arrays_and_lines() {
 
 #[test]
 fn keys_of_single_events_are_remembered_through_kill_9() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let events: Vec<Value> = (0..500).map(|n| own(&format!("k-{n}"), "x")).collect();
     let body = Value::from(events);
     let send = |key: Option<&str>| {
@@ -177,15 +177,15 @@ fn keys_of_single_events_are_remembered_through_kill_9() {
 /// The header's key stands for the events without a key of their own.
 #[test]
 fn a_header_s_key_and_keys_of_events_go_together() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let before =
         customer.call(Request::post("/v1/events").json(&own("b", "b")), 202).json()["event_id"].clone();
     let body =
         json!([{"payload": 1}, own("b", "b"), {"payload": 2}, own("c", "c"), {"bad": true}, {"payload": 3}]);
     let first = customer.call(keyed("h", &body), 202).json();
     assert_eq!((&first["accepted"], &first["events"][1]["event_id"]), (&json!(5), &before), "{first}");
-    for stop in [None, Some(Server::kill as fn(&mut Server)), None] {
+    for stop in [None, Some(TestServer::kill as fn(&mut TestServer)), None] {
         if let Some(stop) = stop {
             stop(&mut server);
             server.restart();
@@ -201,8 +201,8 @@ fn a_header_s_key_and_keys_of_events_go_together() {
 /// The lane of events without an ordering key differs from request to request.
 #[test]
 fn a_request_over_several_lanes_is_answered_again_with_its_first_ids() {
-    let server = Server::start();
-    let customer = Customer::with(&server, &json!({"name": "Wide", "fan_out": 4}));
+    let server = TestServer::start();
+    let customer = TestCustomer::with(&server, &json!({"name": "Wide", "fan_out": 4}));
     let event = |n: usize| match n % 3 {
         0 => json!({"payload": n}),
         _ => json!({"payload": n, "ordering_key": format!("o-{}", n % 7)}),

@@ -1,7 +1,7 @@
 //! A bad endpoint costs its own subscription only.
 
 use crate::harness::traffic::{receiver_as, receiver_at, wait_received};
-use crate::harness::{Customer, ServerConfig, Traffic, check, ports, traffic, turn, wait_until};
+use crate::harness::{ServerConfig, TestCustomer, Traffic, check, ports, traffic, turn, wait_until};
 use sluice_loadtest::LatencySummary;
 use sluice_loadtest::receiver::{Behaviour, ReceiverHandle, ReceiverReply};
 use sluice_loadtest::sender::RunConfig;
@@ -13,7 +13,7 @@ const EVENTS: u64 = 6000;
 /// comes this late, and no machine is so busy that it adds as much.
 const TIMEOUT_MS: u64 = 10_000;
 
-fn traffic_to(customer: &Customer, url: &str, ledger: &Path) -> u64 {
+fn traffic_to(customer: &TestCustomer, url: &str, ledger: &Path) -> u64 {
     let config = RunConfig {
         keys: vec![customer.key.clone()],
         connections: 2,
@@ -48,7 +48,7 @@ fn endpoints_that_hang_fail_or_are_gone_cost_the_healthy_one_nothing() {
         // On a machine this busy, a pause is not a sign that the endpoint falls behind.
         .env("SLUICE_PROCESSOR__SHARD__OVERTAKE_AFTER_MS", 10_000)
         .start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let scratch = server.scratch();
     let healthy = traffic::receiver(&scratch.join("healthy"), &[]);
     customer.subscribe(&healthy.url());
@@ -90,7 +90,7 @@ fn an_endpoint_that_never_mends_leaves_dead_letters_that_a_redrive_delivers() {
         .env("SLUICE_PROCESSOR__BREAKER__OPEN_MS", 100)
         .env("SLUICE_PROCESSOR__BREAKER__OPEN_MAX_MS", 100)
         .start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let received = server.scratch().join("received");
     let receiver = receiver_as(&received, Behaviour::status(500));
     let subscription = customer.subscribe_with(&serde_json::json!({

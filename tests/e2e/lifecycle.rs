@@ -3,7 +3,7 @@
 use crate::harness::http::Connection;
 use crate::harness::server::binary;
 use crate::harness::{
-    Customer, Request, Server, ServerConfig, Traffic, check, directory, traffic, turn, wait_until,
+    Request, ServerConfig, TestCustomer, TestServer, Traffic, check, directory, traffic, turn, wait_until,
 };
 use serde_json::{Value, json};
 use sluice_loadtest::sender::RunConfig;
@@ -19,7 +19,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn sighup_does_not_end_a_server_that_has_no_files_to_read_again() {
-    let mut server = Server::start();
+    let mut server = TestServer::start();
     server.hang_up();
     // A signal is handled before the next one.
     Request::get("/healthz").expect(server.public(), 200);
@@ -28,8 +28,8 @@ fn sighup_does_not_end_a_server_that_has_no_files_to_read_again() {
 
 #[test]
 fn sigterm_answers_what_is_in_flight_and_ends_well() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let request = Request::post("/v1/events").bearer(&customer.key).json(&json!({"payload": "in flight"}));
     let bytes = request.bytes();
     let (first, rest) = bytes.split_at(bytes.len() - 5);
@@ -56,8 +56,8 @@ fn a_stop_under_load_loses_nothing_and_the_next_start_finds_a_clean_state() {
     const CONNECTIONS: usize = 4;
     const BATCH: usize = 10;
     let _turn = turn::heavy();
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let received = server.scratch().join("received");
     let receiver = traffic::receiver(&received, &[]);
     customer.subscribe(&receiver.url());
@@ -127,18 +127,18 @@ fn a_development_server_refuses_addresses_that_others_reach() {
 
 #[test]
 fn a_second_process_on_the_same_data_is_refused() {
-    let server = Server::start();
+    let server = TestServer::start();
     let second = ServerConfig::default().data_dir(server.data_dir()).try_start();
     let failure = second.expect_err("the second is refused");
     assert_eq!(failure.status.and_then(|status| status.code()), Some(1));
     let directory = server.data_dir().display().to_string();
     assert!(failure.log.contains(&directory) && failure.log.contains("another"), "{}", failure.log);
-    Customer::new(&server);
+    TestCustomer::new(&server);
 }
 
 #[test]
 fn an_address_in_use_is_named() {
-    let server = Server::start();
+    let server = TestServer::start();
     let other = crate::harness::ports::reserved_address();
     let second = ServerConfig::default().addresses(server.public(), other).try_start();
     let failure = second.expect_err("the second is refused");
@@ -233,7 +233,7 @@ fn the_demo_shows_events_retries_and_dead_letters_and_ends_well() {
 #[test]
 fn health_says_what_the_process_is_and_metrics_count_what_it_did() {
     let server = ServerConfig::default().env("SLUICE_EDGE__ENVIRONMENT", "staging").start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     customer.send_all(&vec![json!({"payload": 1}); 3]);
     let get = |path: &str| Request::get(path).expect(server.public(), 200);
     let health: Value = get("/health").json();

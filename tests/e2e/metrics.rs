@@ -1,7 +1,7 @@
 //! Metrics: declared, documented, bounded; and dashboards that ask for nothing else.
 
-use crate::harness::endpoint::Reply;
-use crate::harness::{Customer, Endpoint, Request, Server, setting, tell, wait_for};
+use crate::harness::endpoint::EndpointReply;
+use crate::harness::{Request, TestCustomer, TestEndpoint, TestServer, setting, tell, wait_for};
 use serde_json::{Value, json};
 use sluice_telemetry::{self, Metric, MetricKind, Values};
 use std::collections::BTreeSet;
@@ -65,13 +65,13 @@ fn the_page_of_metrics_is_what_the_code_declares() {
 
 /// A selector in an expression: its series, and its labels with what they must be.
 #[derive(Debug, PartialEq)]
-struct Selector {
+struct SeriesSelector {
     series: String,
     labels: Vec<(String, String)>,
 }
 
 /// The selectors of Sluice's series in an expression of Prometheus.
-fn selectors(expression: &str) -> Vec<Selector> {
+fn selectors(expression: &str) -> Vec<SeriesSelector> {
     let mut all = Vec::new();
     let mut rest = expression;
     while let Some(at) = rest.find("sluice_") {
@@ -85,7 +85,7 @@ fn selectors(expression: &str) -> Vec<Selector> {
             let value = matcher[at..].trim_start_matches(['=', '!', '~']).trim().trim_matches('"');
             Some((matcher[..at].trim().to_owned(), value.to_owned()))
         });
-        all.push(Selector { series: series.to_owned(), labels: labels.collect() });
+        all.push(SeriesSelector { series: series.to_owned(), labels: labels.collect() });
         rest = after;
     }
     all
@@ -94,7 +94,7 @@ fn selectors(expression: &str) -> Vec<Selector> {
 /// What is wrong with an expression.
 fn faults(expression: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    for Selector { series, labels } in selectors(expression) {
+    for SeriesSelector { series, labels } in selectors(expression) {
         let Some(metric) = metric_of(&series) else {
             faults.push(format!("there is no {series}"));
             continue;
@@ -160,10 +160,10 @@ fn a_wrong_expression_is_found_out() {
 }
 
 /// A server that has seen good and bad requests, deliveries and dead letters.
-fn busy_server() -> Server {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let (good, bad) = (Endpoint::healthy(), Endpoint::start(|_| Reply::status(400)));
+fn busy_server() -> TestServer {
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let (good, bad) = (TestEndpoint::healthy(), TestEndpoint::start(|_| EndpointReply::status(400)));
     customer.subscribe(&good.url());
     customer.subscribe(&bad.url());
     customer.send(&json!({"event_type": "a.b", "payload": 1}));
@@ -173,7 +173,7 @@ fn busy_server() -> Server {
     server
 }
 
-fn scrape(server: &Server) -> String {
+fn scrape(server: &TestServer) -> String {
     Request::get("/metrics").expect(server.admin(), 200).text()
 }
 

@@ -3,14 +3,14 @@
 
 use crate::harness::http::Connection;
 use crate::harness::server::{ADMIN_TOKEN, binary};
-use crate::harness::{Customer, Request, Server, ServerConfig, directory, wait_until};
+use crate::harness::{Request, ServerConfig, TestCustomer, TestServer, directory, wait_until};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
 
 #[test]
 fn nothing_of_the_admin_api_answers_on_the_public_listener() {
-    let server = Server::start();
+    let server = TestServer::start();
     let described = Request::get("/openapi.json").expect(server.admin(), 200).json();
     let paths = described["paths"].as_object().unwrap().iter();
     let mut asked = 0;
@@ -35,7 +35,7 @@ fn nothing_of_the_admin_api_answers_on_the_public_listener() {
     Request::get("/admin/customers").bearer(ADMIN_TOKEN).expect(server.admin(), 200);
 }
 
-fn opens(server: &Server, token: &str) -> bool {
+fn opens(server: &TestServer, token: &str) -> bool {
     let answer = Request::get("/admin/customers").bearer(token).send(server.admin()).unwrap();
     assert!([200, 401].contains(&answer.status), "{}", answer.status);
     answer.status == 200
@@ -74,7 +74,7 @@ fn a_process_that_hangs_ends_when_its_time_is_over() {
         .env("SLUICE_EDGE__HTTP__BODY_TIMEOUT_MS", 600_000)
         .env("SLUICE_DRAIN_MS", 1000);
     let mut server = config.start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let request = Request::post("/v1/events").bearer(&customer.key).json(&json!({"payload": "never whole"}));
     let bytes = request.bytes();
     let mut connection = Connection::open(server.public()).unwrap();

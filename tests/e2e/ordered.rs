@@ -2,9 +2,10 @@
 //! one, whatever the receiver refuses and whenever the server is killed.
 
 use crate::harness::customer::text;
-use crate::harness::endpoint::Reply;
+use crate::harness::endpoint::EndpointReply;
 use crate::harness::{
-    Customer, Endpoint, Random, Seen, Server, ServerConfig, Traffic, traffic, turn, wait_for, wait_until,
+    Random, Seen, ServerConfig, TestCustomer, TestEndpoint, TestServer, Traffic, traffic, turn, wait_for,
+    wait_until,
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ fn no_key_is_overtaken_when_the_receiver_refuses_and_the_server_is_killed() {
         .env("SLUICE_PROCESSOR__SHARD__AGE_CAP_MS", 500)
         .env("SLUICE_PROCESSOR__SHARD__OVERTAKE_AFTER_MS", 50)
         .start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let received = server.scratch().join("received");
     // It refuses deliveries and is slow at times. (Where it named single events
     // as failed, it would take later ones of their keys by its own choice.)
@@ -76,9 +77,9 @@ fn no_key_is_overtaken_when_the_receiver_refuses_and_the_server_is_killed() {
 
 /// What an endpoint took, by key.
 #[derive(Default)]
-struct Taken(HashMap<String, Vec<u64>>);
+struct TakenByKey(HashMap<String, Vec<u64>>);
 
-impl Taken {
+impl TakenByKey {
     fn take(&mut self, seen: &Seen) {
         for event in seen.events() {
             let number = event["payload"].as_u64().expect("a number");
@@ -98,22 +99,22 @@ fn event(key: &str, number: u64) -> Value {
 #[test]
 fn a_poisoned_key_waits_alone_through_kill_9_and_goes_on_after_its_dead_letter() {
     let _turn = turn::heavy();
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
-    let taken = Arc::new(Mutex::new(Taken::default()));
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let taken = Arc::new(Mutex::new(TakenByKey::default()));
     let poison: Arc<Mutex<HashSet<(String, u64)>>> =
         Arc::new(Mutex::new(HashSet::from([("bad".to_owned(), 3), ("worse".to_owned(), 0)])));
     let (books, poisoned) = (Arc::clone(&taken), Arc::clone(&poison));
-    let endpoint = Endpoint::start(move |seen| {
+    let endpoint = TestEndpoint::start(move |seen| {
         let is_poison = |event: &Value| {
             let number = event["payload"].as_u64().expect("a number");
             poisoned.lock().contains(&(text(event, "event_type"), number))
         };
         if seen.events().iter().any(is_poison) {
-            return Reply::status(500);
+            return EndpointReply::status(500);
         }
         books.lock().take(seen);
-        Reply::status(200)
+        EndpointReply::status(200)
     });
     // One event a webhook, so that nobody shares the poison's fate.
     let retry = json!({"max_retries": 100, "max_delay_s": 1});
@@ -165,12 +166,12 @@ fn a_poisoned_key_waits_alone_through_kill_9_and_goes_on_after_its_dead_letter()
 #[test]
 fn a_webhook_of_an_ordered_subscription_is_alone_on_its_way() {
     let _turn = turn::heavy();
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     // Slow enough that a second webhook would want to go beside the first.
-    let endpoint = Endpoint::start(|_| {
+    let endpoint = TestEndpoint::start(|_| {
         std::thread::sleep(Duration::from_millis(3));
-        Reply::status(200)
+        EndpointReply::status(200)
     });
     customer.subscribe_with(&ordered(&endpoint.url(), 5, &json!({"max_retries": 5})));
     for number in 0..100 {

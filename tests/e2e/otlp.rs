@@ -1,8 +1,10 @@
 //! Spans to an OpenTelemetry collector: the binary built with `otel`, and a
 //! collector that answers as a test says.
 
-use crate::harness::endpoint::Reply;
-use crate::harness::{Customer, Endpoint, Request, Seen, Server, ServerConfig, wait_for, wait_until};
+use crate::harness::endpoint::EndpointReply;
+use crate::harness::{
+    Request, Seen, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_for, wait_until,
+};
 use serde_json::{Value, json};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -12,7 +14,7 @@ fn traceparent(flags: &str) -> String {
     format!("00-{TRACE}-{PARENT}-{flags}")
 }
 
-fn start(collector: &Endpoint) -> Server {
+fn start(collector: &TestEndpoint) -> TestServer {
     let url = format!("http://{}/", collector.address());
     ServerConfig::default().env("SLUICE_TELEMETRY__OTLP_ENDPOINT", url).start()
 }
@@ -41,17 +43,17 @@ fn spans(seen: &Seen) -> Vec<Value> {
     all
 }
 
-fn collected(collector: &Endpoint) -> Vec<Value> {
+fn collected(collector: &TestEndpoint) -> Vec<Value> {
     collector.seen().iter().flat_map(spans).collect()
 }
 
 /// Waits for so many spans.
-fn wait_for_spans(collector: &Endpoint, count: usize) -> Vec<Value> {
+fn wait_for_spans(collector: &TestEndpoint, count: usize) -> Vec<Value> {
     wait_for(&format!("{count} spans"), || Some(collected(collector)).filter(|all| all.len() >= count))
 }
 
 /// How many events an endpoint was sent.
-fn events(endpoint: &Endpoint) -> usize {
+fn events(endpoint: &TestEndpoint) -> usize {
     endpoint.seen().iter().map(|seen| seen.events().len()).sum()
 }
 
@@ -73,13 +75,13 @@ fn check(spans: &[Value]) {
 
 #[test]
 fn a_traced_request_and_its_webhooks_are_spans_of_one_trace() {
-    let collector = Endpoint::healthy();
+    let collector = TestEndpoint::healthy();
     let mut server = start(&collector);
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     let mut refusals = 1;
-    let endpoint = Endpoint::start(move |_| {
+    let endpoint = TestEndpoint::start(move |_| {
         refusals -= 1;
-        Reply::status(if refusals >= 0 { 503 } else { 200 })
+        EndpointReply::status(if refusals >= 0 { 503 } else { 200 })
     });
     customer.subscribe(&endpoint.url());
     let body = json!([{"payload": 1}, {"payload": 2}]);
@@ -123,16 +125,16 @@ fn a_traced_request_and_its_webhooks_are_spans_of_one_trace() {
 
 #[test]
 fn a_collector_that_refuses_costs_spans_and_nothing_else() {
-    let collector = Endpoint::start(|_| Reply::status(503));
+    let collector = TestEndpoint::start(|_| EndpointReply::status(503));
     let mut server = start(&collector);
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     customer.subscribe(&endpoint.url());
     let traced = Request::post("/v1/events").header("traceparent", traceparent("01"));
     customer.call(traced.clone().json(&json!({"payload": 1})), 202);
     wait_until("the loss is told", || server.log().contains("spans were not taken by the collector"));
     // It takes them again: later spans come.
-    collector.answer(|_| Reply::status(200));
+    collector.answer(|_| EndpointReply::status(200));
     let before = collector.seen().len();
     customer.call(traced.json(&json!({"payload": 2})), 202);
     wait_until("both", || events(&endpoint) == 2);
@@ -143,11 +145,11 @@ fn a_collector_that_refuses_costs_spans_and_nothing_else() {
 
 #[test]
 fn a_collector_that_is_away_holds_up_neither_events_nor_the_drain() {
-    let gone = Endpoint::healthy();
+    let gone = TestEndpoint::healthy();
     let mut server = start(&gone);
     drop(gone);
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     customer.subscribe(&endpoint.url());
     for n in 0..3 {
         let traced = Request::post("/v1/events").header("traceparent", traceparent("01"));

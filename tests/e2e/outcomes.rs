@@ -1,13 +1,15 @@
 //! What an endpoint's answer does to a delivery.
 
 use crate::harness::customer::text;
-use crate::harness::endpoint::{Reply, Seen};
-use crate::harness::{Customer, Endpoint, Request, Server, ServerConfig, Subscription, wait_for, wait_until};
+use crate::harness::endpoint::{EndpointReply, Seen};
+use crate::harness::{
+    Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, TestSubscription, wait_for, wait_until,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Retries at once, as far as a test can tell.
-fn subscribe(customer: &Customer, url: &str, max_retries: u32) -> Subscription {
+fn subscribe(customer: &TestCustomer, url: &str, max_retries: u32) -> TestSubscription {
     customer.subscribe_with(&json!({
         "event_selector": {"type": "event_type", "value": "*"},
         "webhook_url": url,
@@ -23,9 +25,9 @@ fn ids_of(letters: &[Value]) -> Vec<&str> {
 
 #[test]
 fn status_410_disables_the_subscription_and_its_events_become_dead_letters() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(410));
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(410));
     let subscription = customer.subscribe(&endpoint.url());
     let event = customer.send(&json!({"payload": 1}));
     let path = format!("/v1/subscriptions/{}", subscription.id);
@@ -35,7 +37,7 @@ fn status_410_disables_the_subscription_and_its_events_become_dead_letters() {
     assert_eq!(letters[0]["last_status"], 410);
     customer.wait_for_status(&event, "failed");
 
-    endpoint.answer(|_| Reply::status(204));
+    endpoint.answer(|_| EndpointReply::status(204));
     customer.call(Request::post(format!("{path}/enable")), 200);
     wait_until("the redriven event to arrive", || {
         customer.redrive(&subscription.id);
@@ -46,9 +48,9 @@ fn status_410_disables_the_subscription_and_its_events_become_dead_letters() {
 
 #[test]
 fn status_400_is_a_dead_letter_at_once() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(400).body("we take no such thing"));
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(400).body("we take no such thing"));
     let subscription = customer.subscribe(&endpoint.url());
     let event = customer.send(&json!({"payload": 1}));
     let letters = customer.wait_for_dead_letters("refused", 1);
@@ -67,8 +69,8 @@ fn status_400_is_a_dead_letter_at_once() {
 #[test]
 fn retries_keep_the_webhook_id_and_end_in_a_dead_letter_that_a_redrive_delivers() {
     let server = ServerConfig::default().env("SLUICE_PROCESSOR__BREAKER__CONSECUTIVE_FAILURES", 100).start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(500));
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(500));
     let subscription = subscribe(&customer, &endpoint.url(), 2);
     let sent = customer.send_all(&[json!({"payload": 1}), json!({"payload": 2})]);
     let seen = endpoint.wait_for(3);
@@ -81,7 +83,7 @@ fn retries_keep_the_webhook_id_and_end_in_a_dead_letter_that_a_redrive_delivers(
         assert_eq!(attempt.event_ids(), sent);
     }
     customer.wait_for_status(&sent[0], "failed");
-    endpoint.answer(|_| Reply::status(200));
+    endpoint.answer(|_| EndpointReply::status(200));
     customer.redrive(&subscription.id);
     let redriven = endpoint.wait_for(4);
     assert_eq!(redriven[3].event_ids(), sent);
@@ -92,12 +94,12 @@ fn retries_keep_the_webhook_id_and_end_in_a_dead_letter_that_a_redrive_delivers(
 
 #[test]
 fn retry_after_is_honoured() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let mut first = true;
-    let endpoint = Endpoint::start(move |_| {
+    let endpoint = TestEndpoint::start(move |_| {
         let busy = std::mem::take(&mut first);
-        if busy { Reply::status(503).header("retry-after", "4") } else { Reply::status(200) }
+        if busy { EndpointReply::status(503).header("retry-after", "4") } else { EndpointReply::status(200) }
     });
     customer.subscribe_with(&json!({
         "event_selector": {"type": "event_type", "value": "*"},
@@ -114,15 +116,15 @@ fn retry_after_is_honoured() {
 
 #[test]
 fn the_events_that_an_answer_names_as_failed_are_sent_again_alone() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let mut first = true;
-    let endpoint = Endpoint::start(move |seen| {
+    let endpoint = TestEndpoint::start(move |seen| {
         let ids = seen.event_ids();
         if std::mem::take(&mut first) {
-            Reply::status(200).body(json!({"failed": [ids[1], ids[3]]}).to_string())
+            EndpointReply::status(200).body(json!({"failed": [ids[1], ids[3]]}).to_string())
         } else {
-            Reply::status(200)
+            EndpointReply::status(200)
         }
     });
     subscribe(&customer, &endpoint.url(), 5);
@@ -138,19 +140,20 @@ fn the_events_that_an_answer_names_as_failed_are_sent_again_alone() {
 
 #[test]
 fn a_permanent_redirect_of_the_method_is_followed_and_others_are_not() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let target = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let target = TestEndpoint::healthy();
     let location = target.url();
     let to_target = location.clone();
-    let endpoint = Endpoint::start(move |_| Reply::status(308).header("location", to_target.clone()));
+    let endpoint =
+        TestEndpoint::start(move |_| EndpointReply::status(308).header("location", to_target.clone()));
     subscribe(&customer, &endpoint.url(), 5);
     let event = customer.send(&json!({"payload": 1}));
     let followed = target.wait_for(1);
     assert_eq!(followed[0].event_ids(), [event.as_str()]);
     customer.wait_for_status(&event, "delivered");
 
-    endpoint.answer(move |_| Reply::status(302).header("location", location.clone()));
+    endpoint.answer(move |_| EndpointReply::status(302).header("location", location.clone()));
     let event = customer.send(&json!({"payload": 2}));
     let letters = customer.wait_for_dead_letters("refused", 1);
     assert_eq!(ids_of(&letters), [event.as_str()]);
@@ -159,9 +162,9 @@ fn a_permanent_redirect_of_the_method_is_followed_and_others_are_not() {
 
 #[test]
 fn redirects_without_end_are_given_up() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(307).header("location", "/again"));
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(307).header("location", "/again"));
     subscribe(&customer, &endpoint.url(), 0);
     customer.send(&json!({"payload": 1}));
     customer.wait_for_dead_letters("refused", 1);
@@ -170,10 +173,11 @@ fn redirects_without_end_are_given_up() {
 
 #[test]
 fn a_redirect_to_a_guarded_address_is_refused() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint =
-        Endpoint::start(|_| Reply::status(307).header("location", "http://169.254.169.254/latest/meta-data"));
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| {
+        EndpointReply::status(307).header("location", "http://169.254.169.254/latest/meta-data")
+    });
     subscribe(&customer, &endpoint.url(), 0);
     customer.send(&json!({"payload": 1}));
     let letters = customer.wait_for_dead_letters("refused", 1);
@@ -184,7 +188,7 @@ fn a_redirect_to_a_guarded_address_is_refused() {
 #[test]
 fn private_addresses_are_refused_unless_allowed() {
     let server = ServerConfig::default().private_webhooks(false).start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     for host in [
         "127.0.0.1",
         "10.0.0.1",
@@ -208,9 +212,9 @@ fn private_addresses_are_refused_unless_allowed() {
 
 #[test]
 fn an_address_is_guarded_when_it_is_dialled_and_not_only_when_it_is_given() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     subscribe(&customer, &endpoint.url(), 0);
     let by_name = format!("http://localhost:{}/hook", endpoint.address().port());
     subscribe(&customer, &by_name, 0);
@@ -224,12 +228,12 @@ fn an_address_is_guarded_when_it_is_dialled_and_not_only_when_it_is_given() {
 
 #[test]
 fn a_replay_delivers_history_once_more_at_its_rate_and_attempts_are_listed() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let sent: Vec<_> =
         (0..30).map(|n| json!({"event_type": if n % 3 == 0 { "a" } else { "b" }, "payload": n})).collect();
     let ids = customer.send_all(&sent);
-    let endpoint = Endpoint::healthy();
+    let endpoint = TestEndpoint::healthy();
     let subscription = customer.subscribe_with(&json!({
         "event_selector": {"type": "event_type", "value": "b"}, "webhook_url": endpoint.url(),
         "batch": {"max_events": 5, "max_wait_ms": 10},

@@ -1,7 +1,7 @@
 //! The data directory holds customers' events and secrets: only its owner reads it.
 
 use crate::harness::traffic::wait_received;
-use crate::harness::{Customer, Server, ServerConfig, Traffic, traffic};
+use crate::harness::{ServerConfig, TestCustomer, TestServer, Traffic, traffic};
 use sluice_loadtest::sender::RunConfig;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -37,7 +37,7 @@ fn assert_private(data: &Path) {
 }
 
 /// Events enough for several segments of the log, delivered.
-fn fill(server: &Server, customer: &Customer) {
+fn fill(server: &TestServer, customer: &TestCustomer) {
     let received = server.scratch().join("received");
     let receiver = traffic::receiver(&received, &[]);
     customer.subscribe(&receiver.url());
@@ -65,7 +65,7 @@ fn config() -> ServerConfig {
 fn what_the_server_stores_is_private_whatever_the_umask() {
     for umask in ["000", "022", "077"] {
         let mut server = config().shell(&format!("umask {umask}")).make_admin_token().start();
-        let customer = Customer::new(&server);
+        let customer = TestCustomer::new(&server);
         fill(&server, &customer);
         assert_private(server.data_dir());
         server.terminate();
@@ -76,7 +76,7 @@ fn what_the_server_stores_is_private_whatever_the_umask() {
 #[test]
 fn what_others_could_read_is_made_private_at_the_next_start() {
     let mut server = config().start();
-    let customer = Customer::new(&server);
+    let customer = TestCustomer::new(&server);
     fill(&server, &customer);
     server.terminate();
     for (path, mode) in modes(server.data_dir()) {

@@ -2,11 +2,13 @@
 //! subscriptions, and who is sent it.
 
 use crate::harness::customer::text;
-use crate::harness::endpoint::Reply;
-use crate::harness::{Customer, Endpoint, Request, Server, ServerConfig, Subscription, wait_for, wait_until};
+use crate::harness::endpoint::EndpointReply;
+use crate::harness::{
+    Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, TestSubscription, wait_for, wait_until,
+};
 use serde_json::{Value, json};
 
-fn subscribe(customer: &Customer, url: &str, event_type: &str) -> Subscription {
+fn subscribe(customer: &TestCustomer, url: &str, event_type: &str) -> TestSubscription {
     customer.subscribe_with(&json!({
         "event_selector": {"type": "event_type", "value": event_type}, "webhook_url": url,
         "batch": {"max_events": 1, "max_wait_ms": 0}, "retry": {"max_retries": 1, "max_delay_s": 1},
@@ -14,25 +16,25 @@ fn subscribe(customer: &Customer, url: &str, event_type: &str) -> Subscription {
 }
 
 /// The product's events of a type that the endpoint was sent.
-fn told(endpoint: &Endpoint, event_type: &str) -> Vec<Value> {
+fn told(endpoint: &TestEndpoint, event_type: &str) -> Vec<Value> {
     let all = endpoint.seen().into_iter().flat_map(|seen| seen.events());
     all.filter(|event| event["event_type"] == event_type).collect()
 }
 
-fn in_inbox(customer: &Customer, event_type: &str) -> usize {
+fn in_inbox(customer: &TestCustomer, event_type: &str) -> usize {
     customer.get(&format!("/v1/inbox?limit=1000&event_type={event_type}"))["events"].as_array().unwrap().len()
 }
 
 #[test]
 fn a_customer_is_told_of_dead_letters_and_disabled_subscriptions() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let (refusing, gone, alarm) = (
-        Endpoint::start(|_| Reply::status(400)),
-        Endpoint::start(|_| Reply::status(410)),
-        Endpoint::healthy(),
+        TestEndpoint::start(|_| EndpointReply::status(400)),
+        TestEndpoint::start(|_| EndpointReply::status(410)),
+        TestEndpoint::healthy(),
     );
-    let all = Endpoint::healthy();
+    let all = TestEndpoint::healthy();
     let refused = subscribe(&customer, &refusing.url(), "order.refused");
     let disabled = subscribe(&customer, &gone.url(), "order.gone");
     subscribe(&customer, &alarm.url(), "sluice.*");
@@ -76,8 +78,8 @@ fn a_customer_is_told_of_dead_letters_and_disabled_subscriptions() {
 
 #[test]
 fn nobody_else_sends_them_and_a_failed_one_makes_no_other() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     for event in [
         json!({"event_type": "sluice.backlog.high", "payload": {}}),
         json!({"payload": {"event_type": "sluice.anything"}}),
@@ -85,8 +87,10 @@ fn nobody_else_sends_them_and_a_failed_one_makes_no_other() {
         let answer = customer.call(Request::post("/v1/events").json(&event), 400).json();
         assert!(answer["error"]["message"].as_str().unwrap().contains("`event_type`"), "{answer}");
     }
-    let (refusing, broken) =
-        (Endpoint::start(|_| Reply::status(400)), Endpoint::start(|_| Reply::status(400)));
+    let (refusing, broken) = (
+        TestEndpoint::start(|_| EndpointReply::status(400)),
+        TestEndpoint::start(|_| EndpointReply::status(400)),
+    );
     subscribe(&customer, &refusing.url(), "order.*");
     let alarm = subscribe(&customer, &broken.url(), "sluice.*");
     customer.send(&json!({"event_type": "order.one", "payload": 1}));
@@ -108,8 +112,8 @@ fn a_customer_is_told_once_that_its_backlog_is_high() {
         .env("SLUICE_PROCESSOR__BREAKER__OPEN_MS", 600_000)
         .env("SLUICE_PROCESSOR__BREAKER__OPEN_MAX_MS", 600_000)
         .start();
-    let customer = Customer::new(&server);
-    let (down, alarm) = (Endpoint::start(|_| Reply::status(500)), Endpoint::healthy());
+    let customer = TestCustomer::new(&server);
+    let (down, alarm) = (TestEndpoint::start(|_| EndpointReply::status(500)), TestEndpoint::healthy());
     let backlogged = subscribe(&customer, &down.url(), "order.*");
     subscribe(&customer, &alarm.url(), "sluice.backlog.high");
     customer.send(&json!({"event_type": "order.first", "payload": 0}));

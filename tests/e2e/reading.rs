@@ -1,7 +1,7 @@
 //! Reading: events by id, the inbox, acknowledgements.
 
 use crate::harness::customer::text;
-use crate::harness::{Customer, Endpoint, Request, Server, Traffic};
+use crate::harness::{Request, TestCustomer, TestEndpoint, TestServer, Traffic};
 use serde_json::{Value, json};
 use sluice_loadtest::sender::RunConfig;
 use std::collections::HashSet;
@@ -12,8 +12,8 @@ fn ids(events: &[Value]) -> Vec<String> {
 
 #[test]
 fn an_inbox_read_while_events_arrive_has_no_gap_and_no_repeat() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let config = RunConfig {
         keys: vec![customer.key.clone()],
         connections: 4,
@@ -49,8 +49,8 @@ fn an_inbox_read_while_events_arrive_has_no_gap_and_no_repeat() {
 
 #[test]
 fn an_acknowledged_event_leaves_the_inbox_and_can_be_acknowledged_once() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let sent = customer.send_all(&vec![json!({"payload": 1}); 5]);
     let ack = |id: &str| Request::post(format!("/v1/events/{id}/ack"));
     customer.call(ack(&sent[1]), 200);
@@ -75,9 +75,9 @@ fn an_acknowledged_event_leaves_the_inbox_and_can_be_acknowledged_once() {
 
 #[test]
 fn acknowledgements_and_status_survive_kill_9() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     customer.subscribe(&endpoint.url());
     let sent = customer.send_all(&vec![json!({"payload": 1}); 3]);
     customer.wait_for_status(&sent[2], "delivered");
@@ -92,8 +92,8 @@ fn acknowledgements_and_status_survive_kill_9() {
 
 #[test]
 fn the_inbox_filters_by_every_field() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let send = |event_type: &str, source: &str, tags: Value| {
         customer.send(&json!({"event_type": event_type, "source": source, "tags": tags, "payload": {}}))
     };
@@ -118,8 +118,8 @@ fn the_inbox_filters_by_every_field() {
 
 #[test]
 fn an_inbox_that_is_asked_wrongly_says_what_is_wrong() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     customer.send(&json!({"payload": 1}));
     for (query, named) in [
         ("limit=0", "limit"),
@@ -139,9 +139,9 @@ fn an_inbox_that_is_asked_wrongly_says_what_is_wrong() {
 
 #[test]
 fn a_customer_sees_nothing_of_another() {
-    let server = Server::start();
-    let (ours, theirs) = (Customer::new(&server), Customer::new(&server));
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let (ours, theirs) = (TestCustomer::new(&server), TestCustomer::new(&server));
+    let endpoint = TestEndpoint::healthy();
     let subscription = theirs.subscribe(&endpoint.url());
     let event = theirs.send(&json!({"payload": "secret"}));
     endpoint.wait_for(1);

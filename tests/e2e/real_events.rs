@@ -2,7 +2,9 @@
 //! collected by npm's `@octokit/webhooks-examples`.
 
 use crate::harness::customer::accepted_ids;
-use crate::harness::{Customer, Endpoint, Request, Seen, Server, node_modules, reference, wait_for};
+use crate::harness::{
+    Request, Seen, TestCustomer, TestEndpoint, TestServer, node_modules, reference, wait_for,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -41,9 +43,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn real_events_sent_in_any_form_arrive_equal_once_and_in_order() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let subscription = customer.subscribe(&endpoint.url());
     let examples = examples();
     let made = |source: &str| examples.iter().map(|one| event(source, one)).collect::<Vec<_>>();
@@ -90,7 +92,11 @@ fn real_events_sent_in_any_form_arrive_equal_once_and_in_order() {
     every_event_can_be_read(&customer, &examples, &sent);
 }
 
-fn every_event_can_be_read(customer: &Customer, examples: &[(String, Value)], sent: &[(&str, Vec<String>)]) {
+fn every_event_can_be_read(
+    customer: &TestCustomer,
+    examples: &[(String, Value)],
+    sent: &[(&str, Vec<String>)],
+) {
     let (_, singles) = &sent[sent.len() - 1];
     for (id, (_, payload)) in singles.iter().zip(examples) {
         let event = customer.event(id);
@@ -109,8 +115,8 @@ fn every_event_can_be_read(customer: &Customer, examples: &[(String, Value)], se
 
 #[test]
 fn cloud_events_arrive_in_each_of_their_forms() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
     let post = || Request::post("/v1/events");
     let one = |id: &str| {
         json!({

@@ -2,11 +2,13 @@
 //! bytes of later attempts.
 
 use crate::harness::customer::text;
-use crate::harness::endpoint::Reply;
-use crate::harness::{Customer, Endpoint, Request, Server, ServerConfig, Subscription, wait_for, wait_until};
+use crate::harness::endpoint::EndpointReply;
+use crate::harness::{
+    Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, TestSubscription, wait_for, wait_until,
+};
 use serde_json::{Value, json};
 
-fn subscribe(customer: &Customer, url: &str, more: &Value) -> Subscription {
+fn subscribe(customer: &TestCustomer, url: &str, more: &Value) -> TestSubscription {
     let mut body = json!({
         "event_selector": {"type": "event_type", "value": "*"}, "webhook_url": url,
         "batch": {"max_wait_ms": 10}, "retry": {"max_retries": 100, "max_delay_s": 1},
@@ -15,7 +17,7 @@ fn subscribe(customer: &Customer, url: &str, more: &Value) -> Subscription {
     customer.subscribe_with(&body)
 }
 
-fn patch(customer: &Customer, subscription: &Subscription, change: &Value) -> Value {
+fn patch(customer: &TestCustomer, subscription: &TestSubscription, change: &Value) -> Value {
     let path = format!("/v1/subscriptions/{}", subscription.id);
     customer.call(Request::new("PATCH", path).json(change), 200).json()
 }
@@ -26,9 +28,10 @@ fn body(seen: &crate::harness::endpoint::Seen) -> Value {
 
 #[test]
 fn a_single_body_is_one_event_and_a_template_makes_it_anything() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let (single, shaped, listed) = (Endpoint::healthy(), Endpoint::healthy(), Endpoint::healthy());
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let (single, shaped, listed) =
+        (TestEndpoint::healthy(), TestEndpoint::healthy(), TestEndpoint::healthy());
     subscribe(&customer, &single.url(), &json!({"body": "single"}));
     let template = json!({"text": "{{ event_type }}: {{ payload.n }}", "n": "{{ payload.n }}", "ok": true});
     subscribe(&customer, &shaped.url(), &json!({"body": "single", "transform": {"template": template}}));
@@ -59,8 +62,8 @@ fn a_single_body_is_one_event_and_a_template_makes_it_anything() {
 fn attempts_of_one_delivery_carry_the_same_bytes_whatever_becomes_of_the_template() {
     let mut server =
         ServerConfig::default().env("SLUICE_PROCESSOR__BREAKER__CONSECUTIVE_FAILURES", 100).start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(500));
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(500));
     let first = json!({"v": 1, "n": "{{ payload.n }}"});
     let subscription = subscribe(&customer, &endpoint.url(), &json!({"transform": {"template": first}}));
     customer.send(&json!({"payload": {"n": 7}}));
@@ -75,7 +78,7 @@ fn attempts_of_one_delivery_carry_the_same_bytes_whatever_becomes_of_the_templat
     patch(&customer, &subscription, &json!({"body": "array", "transform": null}));
     let attempts = endpoint.seen().len();
     endpoint.wait_for(attempts + 2);
-    endpoint.answer(|_| Reply::status(200));
+    endpoint.answer(|_| EndpointReply::status(200));
     let attempts = endpoint.seen().len();
     let seen = endpoint.wait_for(attempts + 1);
     for attempt in &seen {
@@ -83,7 +86,7 @@ fn attempts_of_one_delivery_carry_the_same_bytes_whatever_becomes_of_the_templat
         assert_eq!(String::from_utf8_lossy(&attempt.body), r#"[{"n":7,"v":1}]"#);
     }
     // New deliveries have the new shape.
-    endpoint.answer(|_| Reply::status(200));
+    endpoint.answer(|_| EndpointReply::status(200));
     let id = customer.send(&json!({"payload": {"n": 8}}));
     wait_until("the next event as it is", || {
         endpoint.seen().iter().any(|seen| body(seen)[0]["event_id"] == id.as_str())
@@ -92,9 +95,9 @@ fn attempts_of_one_delivery_carry_the_same_bytes_whatever_becomes_of_the_templat
 
 #[test]
 fn a_template_that_fails_makes_a_dead_letter_that_a_redrive_delivers_after_a_fix() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let template = json!({"a": {"b": "line one\n{{ payload.absent.deeper }}"}});
     let subscription = subscribe(&customer, &endpoint.url(), &json!({"transform": {"template": template}}));
     let sent = customer.send_all(&[json!({"payload": {"n": 1}}), json!({"payload": {"n": 2}})]);
@@ -131,9 +134,9 @@ fn a_template_that_fails_makes_a_dead_letter_that_a_redrive_delivers_after_a_fix
 
 #[test]
 fn a_template_is_checked_when_it_is_stored_and_can_be_tried() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     let make = |template: Value| {
         json!({
             "event_selector": {"type": "event_type", "value": "*"}, "webhook_url": endpoint.url(),
@@ -187,10 +190,10 @@ fn a_template_is_checked_when_it_is_stored_and_can_be_tried() {
 
 #[test]
 fn hostile_templates_of_one_customer_leave_its_neighbours_alone() {
-    let server = Server::start();
-    let (customer, neighbour) = (Customer::new(&server), Customer::new(&server));
-    let endpoint = Endpoint::healthy();
-    let (plain, shaped) = (Endpoint::healthy(), Endpoint::healthy());
+    let server = TestServer::start();
+    let (customer, neighbour) = (TestCustomer::new(&server), TestCustomer::new(&server));
+    let endpoint = TestEndpoint::healthy();
+    let (plain, shaped) = (TestEndpoint::healthy(), TestEndpoint::healthy());
     let heavy =
         "{% for a in range(400) %}{% for b in range(40) %}{% if a == b %}{% endif %}{% endfor %}{% endfor %}";
     let growing = "{% for a in range(9000) %}{{ customer_id }}{% endfor %}";

@@ -1,7 +1,7 @@
 //! TLS at the public listener: real clients, real certificates, and their exchange.
 
 use crate::harness::server::binary;
-use crate::harness::{Request, Server, ServerConfig, directory, ports, wait_for, wait_until};
+use crate::harness::{Request, ServerConfig, TestServer, directory, ports, wait_for, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use reqwest::Version;
 use reqwest::tls::TlsInfo;
@@ -50,7 +50,7 @@ impl Authority {
         certificate.der().to_vec()
     }
 
-    fn server(&self) -> Server {
+    fn server(&self) -> TestServer {
         ServerConfig::default()
             .env("SLUICE_EDGE__TLS__CERT_FILE", self.file("cert.pem").display())
             .env("SLUICE_EDGE__TLS__KEY_FILE", self.file("key.pem").display())
@@ -72,19 +72,19 @@ fn replace(path: &Path, text: &str) {
     std::fs::rename(&beside, path).unwrap();
 }
 
-fn https(server: &Server, path: &str) -> String {
+fn https(server: &TestServer, path: &str) -> String {
     format!("https://{}{path}", server.public())
 }
 
 /// A key of a new customer; the admin listener speaks plain HTTP.
-fn key(server: &Server) -> String {
+fn key(server: &TestServer) -> String {
     let customer = server.admin_call(Request::post("/admin/customers").json(&json!({"name": "Acme"})), 201);
     let path = format!("/admin/customers/{}/keys", customer["customer_id"].as_str().unwrap());
     server.admin_call(Request::post(path).json(&json!({})), 201)["api_key"].as_str().unwrap().to_owned()
 }
 
 /// The value of one series, 0 where there is none.
-fn metric(server: &Server, series: &str) -> f64 {
+fn metric(server: &TestServer, series: &str) -> f64 {
     let text = Request::get("/metrics").expect(server.admin(), 200).text();
     let value = text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
     value.unwrap_or(0.0)
@@ -130,7 +130,7 @@ fn the_command_line_talks_tls_with_a_ca_file() {
     assert_eq!(send(&[]).status.code(), Some(1));
 }
 
-async fn certificate_of(authority: &Authority, server: &Server) -> Vec<u8> {
+async fn certificate_of(authority: &Authority, server: &TestServer) -> Vec<u8> {
     let client = authority.client().build().unwrap();
     let answer = client.get(https(server, "/healthz")).send().await.expect("an answer");
     let info = answer.extensions().get::<TlsInfo>().expect("what was seen of TLS");
@@ -156,7 +156,7 @@ async fn a_bad_certificate_leaves_the_old_one_in_use_and_is_told() {
     let authority = Authority::new();
     let server = authority.server();
     let good = certificate_of(&authority, &server).await;
-    let failed = |server: &Server| metric(server, r#"sluice_tls_reloads_total{outcome="failed"}"#);
+    let failed = |server: &TestServer| metric(server, r#"sluice_tls_reloads_total{outcome="failed"}"#);
     // A key that is not the certificate's.
     let other = KeyPair::generate().unwrap().serialize_pem();
     replace(&authority.file("key.pem"), &other);

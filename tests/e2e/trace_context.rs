@@ -1,10 +1,10 @@
 //! W3C Trace Context from a request to the webhooks that carry its events, and
 //! logs that say which request was which and nothing that is secret.
 
-use crate::harness::endpoint::Reply;
+use crate::harness::endpoint::EndpointReply;
 use crate::harness::http::Connection;
 use crate::harness::server::ADMIN_TOKEN;
-use crate::harness::{Customer, Endpoint, Request, Seen, Server, ServerConfig, wait_for};
+use crate::harness::{Request, Seen, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_for};
 use serde_json::{Value, json};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -21,9 +21,9 @@ fn trace_of(seen: &Seen) -> Option<Vec<&str>> {
 
 #[test]
 fn a_request_s_trace_reaches_its_webhooks_through_retries_and_restarts() {
-    let mut server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(503));
+    let mut server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(503));
     customer.subscribe(&endpoint.url());
     let body = json!([{"payload": 1, "metadata": {"correlation_id": "c"}}, {"payload": 2}]);
     let request = Request::post("/v1/events").header("traceparent", traceparent()).json(&body);
@@ -31,7 +31,7 @@ fn a_request_s_trace_reaches_its_webhooks_through_retries_and_restarts() {
     endpoint.wait_for(2);
     server.terminate();
     server.restart();
-    endpoint.answer(|_| Reply::status(200));
+    endpoint.answer(|_| EndpointReply::status(200));
     let before = endpoint.seen().len();
     let seen =
         wait_for("the retry after the restart", || Some(endpoint.seen()).filter(|seen| seen.len() > before));
@@ -54,9 +54,9 @@ fn a_request_s_trace_reaches_its_webhooks_through_retries_and_restarts() {
 
 #[test]
 fn without_a_valid_trace_there_is_none() {
-    let server = Server::start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::healthy();
+    let server = TestServer::start();
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::healthy();
     customer.subscribe(&endpoint.url());
     customer.call(Request::post("/v1/events").json(&json!({"payload": 1})), 202);
     let wrong = Request::post("/v1/events").header("traceparent", "00-nonsense").json(&json!({"payload": 2}));
@@ -81,8 +81,8 @@ fn logs_name_requests_and_hold_no_secret_and_no_payload() {
         )
         .env("SLUICE_TELEMETRY__LOG_FORMAT", "json")
         .start();
-    let customer = Customer::new(&server);
-    let endpoint = Endpoint::start(|_| Reply::status(500).body(ANSWER));
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|_| EndpointReply::status(500).body(ANSWER));
     let subscription = customer.subscribe(&endpoint.url());
     let event = json!({"payload": PAYLOAD, "metadata": {"idempotency_key": "the-key-of-an-event"}});
     customer.call(Request::post("/v1/events").header("x-request-id", "request-7").json(&event), 202);

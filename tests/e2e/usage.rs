@@ -1,7 +1,7 @@
 //! Usage: what was sent and what became of it, counted once.
 
-use crate::harness::endpoint::Reply;
-use crate::harness::{Customer, Endpoint, Request, ServerConfig, wait_for, wait_until};
+use crate::harness::endpoint::EndpointReply;
+use crate::harness::{Request, ServerConfig, TestCustomer, TestEndpoint, wait_for, wait_until};
 use serde_json::{Value, json};
 
 /// A server whose usage shows at once.
@@ -10,13 +10,13 @@ fn prompt() -> ServerConfig {
 }
 
 /// A count of a customer's usage of today and yesterday, summed.
-pub(crate) fn sum(customer: &Customer, query: &str, field: &str) -> u64 {
+pub(crate) fn sum(customer: &TestCustomer, query: &str, field: &str) -> u64 {
     let usage = customer.get(&format!("/v1/usage?granularity=hour{query}"));
     usage["usage"].as_array().expect("periods").iter().filter_map(|period| period[field].as_u64()).sum()
 }
 
 #[track_caller]
-pub(crate) fn wait_for_sum(customer: &Customer, field: &str, wanted: u64) {
+pub(crate) fn wait_for_sum(customer: &TestCustomer, field: &str, wanted: u64) {
     wait_for(&format!("{wanted} events to be counted as {field}"), || {
         Some(sum(customer, "", field)).filter(|sum| *sum >= wanted)
     });
@@ -26,7 +26,7 @@ pub(crate) fn wait_for_sum(customer: &Customer, field: &str, wanted: u64) {
 /// All events of a customer that has one subscription to all of them are
 /// counted once, and all their deliveries at least.
 #[track_caller]
-pub(crate) fn counts_all_once(customer: &Customer) {
+pub(crate) fn counts_all_once(customer: &TestCustomer) {
     let stored = customer.pages("/v1/inbox?limit=1000&status=any", "events").len() as u64;
     wait_for_sum(customer, "accepted", stored);
     assert_eq!(sum(customer, "", "unmatched"), 0);
@@ -42,8 +42,8 @@ fn of_group<'u>(usage: &'u Value, field: &str, name: &Value) -> &'u Value {
 #[test]
 fn usage_tells_what_was_accepted_by_type_and_what_was_delivered_by_subscription() {
     let mut server = prompt().start();
-    let customer = Customer::new(&server);
-    let (good, bad) = (Endpoint::healthy(), Endpoint::start(|_| Reply::status(400)));
+    let customer = TestCustomer::new(&server);
+    let (good, bad) = (TestEndpoint::healthy(), TestEndpoint::start(|_| EndpointReply::status(400)));
     let subscribe = |value: &str, url: String| {
         customer.subscribe_with(&json!({
             "event_selector": {"type": "event_type", "value": value}, "webhook_url": url,
@@ -87,16 +87,17 @@ fn usage_tells_what_was_accepted_by_type_and_what_was_delivered_by_subscription(
     let receipts = by_workflow["receipts"].as_array().unwrap();
     let [receipt] = &receipts[..] else { panic!("only one took events: {by_workflow}") };
     assert_eq!((&receipt["workflow_id"], &receipt["events"]), (&json!(good.id), &json!(10)));
-    let other = Customer::new(&server);
+    let other = TestCustomer::new(&server);
     assert_eq!(other.get("/v1/usage")["usage"], json!([]));
 }
 
 #[test]
 fn a_delivery_that_fails_first_counts_once_when_it_is_taken() {
     let mut server = prompt().start();
-    let customer = Customer::new(&server);
-    let endpoint =
-        Endpoint::start(|seen| Reply::status(if seen.header("sluice-attempt") == "1" { 500 } else { 200 }));
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|seen| {
+        EndpointReply::status(if seen.header("sluice-attempt") == "1" { 500 } else { 200 })
+    });
     customer.subscribe(&endpoint.url());
     let events: Vec<Value> = (0..20).map(|n| json!({"event_type": "a", "payload": n})).collect();
     customer.send_all(&events);
@@ -118,10 +119,11 @@ fn a_delivery_that_fails_first_counts_once_when_it_is_taken() {
 #[test]
 fn an_event_has_the_attempts_of_the_webhooks_that_carried_it_and_no_others() {
     let mut server = prompt().start();
-    let customer = Customer::new(&server);
-    let endpoint =
-        Endpoint::start(|seen| Reply::status(if seen.header("sluice-attempt") == "1" { 500 } else { 200 }));
-    let (all, one) = (Endpoint::healthy(), endpoint);
+    let customer = TestCustomer::new(&server);
+    let endpoint = TestEndpoint::start(|seen| {
+        EndpointReply::status(if seen.header("sluice-attempt") == "1" { 500 } else { 200 })
+    });
+    let (all, one) = (TestEndpoint::healthy(), endpoint);
     let subscribe = |value: &str, url: String| {
         customer.subscribe_with(&json!({
             "event_selector": {"type": "event_type", "value": value}, "webhook_url": url,
@@ -159,6 +161,6 @@ fn an_event_has_the_attempts_of_the_webhooks_that_carried_it_and_no_others() {
     server.kill();
     server.restart();
     assert_eq!(seen(&ids[0], &format!("?workflow_id={}", one.id)), by_one, "they outlive a crash");
-    let stranger = Customer::new(&server);
+    let stranger = TestCustomer::new(&server);
     stranger.call(Request::get(format!("/v1/events/{}/attempts", ids[0])), 404);
 }

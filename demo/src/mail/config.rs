@@ -1,6 +1,6 @@
 //! Where the demo's mails go: the section `demo.mail` of the configuration.
 
-use super::Sender;
+use super::MailSender;
 use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, within};
 use std::net::IpAddr;
@@ -146,7 +146,7 @@ impl MailConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let wrong =
             |field: &'static str, problem: &str| Err(ConfigError { field, problem: problem.to_owned() });
-        if let Err(fault) = Sender::parse(&self.from) {
+        if let Err(fault) = MailSender::parse(&self.from) {
             return wrong("mail.from", &format!("{} {fault}", self.from));
         }
         within([

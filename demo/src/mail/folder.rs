@@ -3,7 +3,7 @@
 //! A file is written under a hidden name, synced, and then renamed, so a whole file
 //! is there or none. The newest files stay; keys ascend with time.
 
-use super::letter::{Sender, letter};
+use super::letter::{MailSender, letter};
 use super::{Mail, MailError, Mailer};
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Writes mails into a folder.
 pub struct MailFolder {
     folder: Arc<OpenFolder>,
-    sender: Sender,
+    sender: MailSender,
 }
 
 struct OpenFolder {
@@ -32,7 +32,7 @@ impl MailFolder {
     ///
     /// # Errors
     /// If it cannot be made or read.
-    pub fn open(path: &Path, files_max: usize, sender: Sender) -> Result<Self, MailError> {
+    pub fn open(path: &Path, files_max: usize, sender: MailSender) -> Result<Self, MailError> {
         let failed =
             |error: io::Error| MailError::later(format!("open the folder {}: {error}", path.display()));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn open(path: &Path, files_max: usize) -> MailFolder {
-        MailFolder::open(path, files_max, Sender::parse("Demo <demo@sluice.example>").unwrap()).unwrap()
+        MailFolder::open(path, files_max, MailSender::parse("Demo <demo@sluice.example>").unwrap()).unwrap()
     }
 
     #[tokio::test]

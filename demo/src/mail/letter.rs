@@ -7,12 +7,12 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 
 /// Whom mails come from: a name and an address.
 #[derive(Clone, Debug)]
-pub struct Sender {
+pub struct MailSender {
     name: Option<String>,
     address: MailAddress,
 }
 
-impl Sender {
+impl MailSender {
     /// Reads `Name <address>` or an address.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ fn mailbox(name: Option<&String>, address: &MailAddress) -> Result<Mailbox, Mail
 }
 
 /// The mail with its headers. Two letters of one mail have the same `Message-ID`.
-pub(super) fn letter(mail: &Mail, sender: &Sender) -> Result<Message, MailError> {
+pub(super) fn letter(mail: &Mail, sender: &MailSender) -> Result<Message, MailError> {
     Message::builder()
         .from(mailbox(sender.name.as_ref(), &sender.address)?)
         .to(mailbox(mail.to_name.as_ref(), &mail.to)?)
@@ -80,7 +80,7 @@ mod tests {
             (" demo@sluice.example ", "demo@sluice.example"),
             ("<demo@sluice.example>", "demo@sluice.example"),
         ] {
-            assert_eq!(Sender::parse(text).unwrap().text(), shown);
+            assert_eq!(MailSender::parse(text).unwrap().text(), shown);
         }
         for bad in [
             "",
@@ -90,7 +90,7 @@ mod tests {
             "\"A\" <a@b.example>",
             "A <a@b.example> x",
         ] {
-            assert!(Sender::parse(bad).is_err(), "{bad:?}");
+            assert!(MailSender::parse(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -6,7 +6,7 @@
 //! seconds; then the webhook fails and Sluice tries again.
 
 use super::config::ResendConfig;
-use super::letter::Sender;
+use super::letter::MailSender;
 use super::{Mail, MailError, Mailer};
 use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -60,7 +60,7 @@ impl ResendMailer {
     ///
     /// # Errors
     /// If the key cannot be read.
-    pub fn new(config: &ResendConfig, sender: &Sender) -> Result<Self, MailError> {
+    pub fn new(config: &ResendConfig, sender: &MailSender) -> Result<Self, MailError> {
         let key = match &config.api_key_file {
             Some(path) => read_secret(path).map_err(|error| MailError::Refused(error.to_string()))?,
             None => config.api_key.clone().unwrap_or_default(),

@@ -5,7 +5,7 @@
 //! mail cannot help.
 
 use super::config::{SmtpConfig, SmtpSecurity};
-use super::letter::{Sender, letter};
+use super::letter::{MailSender, letter};
 use super::{Mail, MailError, Mailer};
 use async_trait::async_trait;
 use lettre::transport::smtp::authentication::Credentials;
@@ -21,7 +21,7 @@ const LOGIN_ANSWERS: [u16; 4] = [530, 534, 535, 538];
 /// Sends mails to an SMTP server.
 pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
-    sender: Sender,
+    sender: MailSender,
     server: String,
     within: Duration,
 }
@@ -31,7 +31,7 @@ impl SmtpMailer {
     ///
     /// # Errors
     /// If a file of the configuration cannot be read.
-    pub fn new(config: &SmtpConfig, sender: Sender) -> Result<Self, MailError> {
+    pub fn new(config: &SmtpConfig, sender: MailSender) -> Result<Self, MailError> {
         let within = Duration::from_millis(config.timeout_ms);
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
             .port(config.port)

@@ -16,7 +16,7 @@ struct Described<'e> {
 
 /// The listener that is asked.
 #[derive(Clone, Copy, PartialEq)]
-enum AskedListener {
+enum ApiListener {
     Public,
     Admin,
 }
@@ -29,15 +29,15 @@ impl<'e> Described<'e> {
         Self { ingest, public: public.json(), admin: admin.json(), seen: SeenAnswers::new() }
     }
 
-    fn document(&self, at: AskedListener) -> &Value {
-        if at == AskedListener::Public { &self.public } else { &self.admin }
+    fn document(&self, at: ApiListener) -> &Value {
+        if at == ApiListener::Public { &self.public } else { &self.admin }
     }
 
     /// Sends a request, and holds the answer against the description.
-    async fn ask(&mut self, at: AskedListener, method: &str, path: &str, body: &str) -> Value {
+    async fn ask(&mut self, at: ApiListener, method: &str, path: &str, body: &str) -> Value {
         let answer = match at {
-            AskedListener::Public => self.ingest.client().await.request(method, path, body).await,
-            AskedListener::Admin => self.ingest.admin().await.admin(method, path, body).await,
+            ApiListener::Public => self.ingest.client().await.request(method, path, body).await,
+            ApiListener::Admin => self.ingest.admin().await.admin(method, path, body).await,
         };
         let (name, operation) = self.operation(at, method, path);
         let described = &operation["responses"][answer.status.to_string()];
@@ -56,7 +56,7 @@ impl<'e> Described<'e> {
         value
     }
 
-    fn operation(&self, at: AskedListener, method: &str, path: &str) -> (String, Value) {
+    fn operation(&self, at: ApiListener, method: &str, path: &str) -> (String, Value) {
         let path = path.split('?').next().unwrap();
         let paths = self.document(at)["paths"].as_object().unwrap();
         // The router prefers literal segments to parameters.
@@ -137,7 +137,7 @@ fn id(answer: &Value, field: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_as_it_is_described() {
-    use AskedListener::{Admin, Public};
+    use ApiListener::{Admin, Public};
     let ingest = start(config()).await;
     let mut described = Described::new(&ingest).await;
     let nobody = "019a0000-0000-7000-8000-000000000000";
@@ -284,7 +284,7 @@ async fn requests_may_hold_the_fields_that_are_described_and_no_others() {
     let ingest = start(config()).await;
     let described = Described::new(&ingest).await;
     let mut checked = 0;
-    for at in [AskedListener::Public, AskedListener::Admin] {
+    for at in [ApiListener::Public, ApiListener::Admin] {
         let document = described.document(at);
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
@@ -297,8 +297,8 @@ async fn requests_may_hold_the_fields_that_are_described_and_no_others() {
                 let method = method.to_ascii_uppercase();
                 let body = r#"{"no_such_field":1}"#;
                 let answer = match at {
-                    AskedListener::Public => ingest.client().await.request(&method, &path, body).await,
-                    AskedListener::Admin => ingest.admin().await.admin(&method, &path, body).await,
+                    ApiListener::Public => ingest.client().await.request(&method, &path, body).await,
+                    ApiListener::Admin => ingest.admin().await.admin(&method, &path, body).await,
                 };
                 assert_eq!(answer.status, 400, "{method} {path}: {answer:?}");
                 let json = answer.json();
@@ -318,7 +318,7 @@ async fn requests_may_hold_the_fields_that_are_described_and_no_others() {
 async fn functions_of_selectors_compare_with_what_is_described_and_nothing_else() {
     let ingest = start(config()).await;
     let described = Described::new(&ingest).await;
-    let document = described.document(AskedListener::Public);
+    let document = described.document(ApiListener::Public);
     let schema = json!({ "$ref": "#/components/schemas/Selector" });
     let values = [
         json!(1),

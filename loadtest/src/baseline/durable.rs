@@ -44,7 +44,7 @@ impl DurableWork {
     /// # Errors
     /// If the body is not JSON of events, or the disk refuses.
     pub async fn keep(&self, body: Bytes) -> Result<(), DurableError> {
-        let compressed = Blocks::of_body(&body)?;
+        let compressed = PackedBlocks::of_body(&body)?;
         drop(body);
         if self.disk.write(compressed).await { Ok(()) } else { Err(DurableError::Disk) }
     }
@@ -52,13 +52,13 @@ impl DurableWork {
 
 /// Envelopes, compressed block by block.
 #[derive(Default)]
-struct Blocks {
+struct PackedBlocks {
     raw: Vec<u8>,
     compressed: Vec<u8>,
     events: u64,
 }
 
-impl Blocks {
+impl PackedBlocks {
     fn of_body(body: &Bytes) -> Result<Vec<u8>, DurableError> {
         let mut blocks = Self { raw: Vec::with_capacity(BLOCK_BYTES + 4096), ..Self::default() };
         if body.first() == Some(&b'[') {
@@ -132,7 +132,8 @@ mod tests {
         let events: Vec<String> = (0..2_000)
             .map(|n| format!(r#"{{"event_type":"a.b","payload":{{"n":{n},"s":"]}}\\"}}}}"#))
             .collect();
-        let text = read_back(&Blocks::of_body(&Bytes::from(format!("[{}]", events.join(",")))).unwrap());
+        let text =
+            read_back(&PackedBlocks::of_body(&Bytes::from(format!("[{}]", events.join(",")))).unwrap());
         for (nth, event) in events.iter().enumerate() {
             let fields = &event[1..event.len() - 1];
             assert!(
@@ -141,14 +142,15 @@ mod tests {
                 ))
             );
         }
-        let single = read_back(&Blocks::of_body(&Bytes::from_static(br#"{"payload": {"a":1}}"#)).unwrap());
+        let single =
+            read_back(&PackedBlocks::of_body(&Bytes::from_static(br#"{"payload": {"a":1}}"#)).unwrap());
         assert!(single.contains(r#","payload":{"a":1},"timestamp""#), "{single}");
     }
 
     #[test]
     fn a_body_that_is_no_json_of_events_is_refused() {
         for bad in ["", "[", "[1]", "{", "[{\"payload\":}]", "7"] {
-            assert!(Blocks::of_body(&Bytes::from_static(bad.as_bytes())).is_err(), "{bad}");
+            assert!(PackedBlocks::of_body(&Bytes::from_static(bad.as_bytes())).is_err(), "{bad}");
         }
     }
 }

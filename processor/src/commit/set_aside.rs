@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! partition            key                                       value
-//! set-aside/<kind>     digest of the item 16, piece u16 (BE)     version 1, postcard of [`Piece`]
+//! set-aside/<kind>     digest of the item 16, piece u16 (BE)     version 1, postcard of [`ItemPart`]
 //! ```
 
 use crate::metrics;
@@ -53,7 +53,7 @@ impl SetAsideKind {
 
 /// A part of an item that was set aside.
 #[derive(Debug, Serialize)]
-struct Piece<'a> {
+struct ItemPart<'a> {
     /// The item's id or key.
     item: &'a str,
     /// What the store said.
@@ -105,7 +105,7 @@ impl SetAside<'_> {
         let pieces = u16::try_from(chunks.len()).unwrap_or(u16::MAX);
         let digest = digest(self.item.as_bytes(), &self.bytes);
         let row = |(number, bytes): (usize, &[u8])| {
-            let piece = Piece { item: &self.item, reason: &reason, pieces, bytes };
+            let piece = ItemPart { item: &self.item, reason: &reason, pieces, bytes };
             RowChange::Put(NewRow {
                 partition: format!("set-aside/{}", self.kind.as_str()),
                 key: [&digest[..], &(number as u16).to_be_bytes()].concat(),

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use fred::prelude::Error;
-use held::{HeldClaim, HeldClaims};
+use held::{ClaimsInMemory, HeldClaim};
 use parking_lot::Mutex;
 use sluice_model::CustomerId;
 use sluice_model::ids::random_u128;
@@ -63,7 +63,7 @@ pub struct RedisIdempotency {
     redis: Redis,
     lease: Duration,
     keep: Duration,
-    held: Mutex<HeldClaims>,
+    held: Mutex<ClaimsInMemory>,
     /// Room for completions that wait for Redis to come back.
     late: Arc<Semaphore>,
 }
@@ -77,7 +77,7 @@ impl RedisIdempotency {
             redis,
             lease,
             keep: Duration::from_secs(u64::from(config.idempotency_hours) * 3600),
-            held: Mutex::new(HeldClaims::new(lease * 2, config.idempotency_in_flight_max)),
+            held: Mutex::new(ClaimsInMemory::new(lease * 2, config.idempotency_in_flight_max)),
             late: Arc::new(Semaphore::new(LATE_MAX)),
         }
     }

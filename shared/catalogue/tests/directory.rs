@@ -5,7 +5,7 @@ use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_embedded::catalogue::SqliteCatalogue;
 use sluice_model::{AuditOrigin, Customer, CustomerStatus, EventType, Subscription, SubscriptionId};
 use sluice_ports::catalogue::CatalogueError;
-use sluice_ports::catalogue::contract::Sample;
+use sluice_ports::catalogue::contract::CatalogueSample;
 use sluice_ports::{Catalogue, PortError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn running() -> RunningDirectory {
 async fn a_change_is_known_when_it_answers() {
     let running = running().await;
     let directory = &running.directory;
-    let sample = Sample::new(1);
+    let sample = CatalogueSample::new(1);
     directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
     directory.put_key(&sample.key, AuditOrigin::SYSTEM).await.unwrap();
     directory.put_subscription(&sample.subscription, AuditOrigin::SYSTEM).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_change_is_known_when_it_answers() {
 async fn what_is_made_of_an_event_type_is_made_once_a_version() {
     let running = running().await;
     let directory = &running.directory;
-    let sample = Sample::new(1);
+    let sample = CatalogueSample::new(1);
     directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
     let entry = directory.customer(sample.customer.id).unwrap();
     assert!(!entry.declares_types());
@@ -79,7 +79,7 @@ async fn what_is_made_of_an_event_type_is_made_once_a_version() {
 #[tokio::test]
 async fn a_change_made_elsewhere_is_polled() {
     let running = running().await;
-    let sample = Sample::new(1);
+    let sample = CatalogueSample::new(1);
     let before = running.directory.revision();
     running.catalogue.put_customer(&sample.customer).await.unwrap();
     // Nobody asks for a refresh, and a poll wakes nobody: the test looks again.
@@ -97,7 +97,7 @@ async fn a_change_made_elsewhere_is_polled() {
 async fn entry_and_limiter_outlive_changes() {
     let running = running().await;
     let directory = &running.directory;
-    let customer = Customer { rate_limit_per_second: 10_000, ..Sample::new(1).customer };
+    let customer = Customer { rate_limit_per_second: 10_000, ..CatalogueSample::new(1).customer };
     directory.put_customer(&customer, AuditOrigin::SYSTEM).await.unwrap();
     let entry = directory.customer(customer.id).unwrap();
     entry.limiter().take(10_000, 5).unwrap();
@@ -112,11 +112,12 @@ async fn entry_and_limiter_outlive_changes() {
 async fn only_customers_that_changed_have_a_new_revision() {
     let running = running().await;
     let directory = &running.directory;
-    let (one, two) = (Sample::new(1), Sample::new(2));
+    let (one, two) = (CatalogueSample::new(1), CatalogueSample::new(2));
     for sample in [&one, &two] {
         directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
     }
-    let revision = |sample: &Sample| directory.customer(sample.customer.id).unwrap().state().revision;
+    let revision =
+        |sample: &CatalogueSample| directory.customer(sample.customer.id).unwrap().state().revision;
     let (before_one, before_two) = (revision(&one), revision(&two));
     directory.put_subscription(&one.subscription, AuditOrigin::SYSTEM).await.unwrap();
     assert!(revision(&one) > before_one);
@@ -127,7 +128,7 @@ async fn only_customers_that_changed_have_a_new_revision() {
 async fn an_activated_subscription_was_known_before_it_counts_and_counts_before_the_answer() {
     let running = running().await;
     let directory = &running.directory;
-    let sample = Sample::new(1);
+    let sample = CatalogueSample::new(1);
     directory.put_customer(&sample.customer, AuditOrigin::SYSTEM).await.unwrap();
     let all: Vec<_> = (0..200u64)
         .map(|n| {
@@ -153,7 +154,7 @@ async fn refresh_fails_once_nobody_refreshes() {
     let (directory, refresher) =
         Directory::load(Arc::new(catalogue), DirectorySettings::default()).await.unwrap();
     drop(refresher);
-    let refused = directory.put_customer(&Sample::new(1).customer, AuditOrigin::SYSTEM).await;
+    let refused = directory.put_customer(&CatalogueSample::new(1).customer, AuditOrigin::SYSTEM).await;
     assert!(matches!(refused, Err(CatalogueError::Port(PortError::Closed { .. }))));
 }
 

@@ -7,7 +7,7 @@ use sluice_model::Subscription;
 use sluice_model::subscription::SigningSecret;
 use sluice_ports::Catalogue;
 use sluice_ports::catalogue::Revision;
-use sluice_ports::catalogue::contract::{self, Sample};
+use sluice_ports::catalogue::contract::{self, CatalogueSample};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ fn sealer(keys: &[&str]) -> Sealer {
     Sealer::load(&config).unwrap()
 }
 
-fn with_secret(mut sample: Sample) -> Sample {
+fn with_secret(mut sample: CatalogueSample) -> CatalogueSample {
     let secret = SigningSecret { text: "whsec_c2VjcmV0IG9mIGEgdGVzdA==".to_owned(), expires_at_ms: None };
     sample.subscription.secrets = vec![secret];
     sample
@@ -59,7 +59,7 @@ async fn a_sealed_catalogue_is_a_catalogue() {
 async fn no_file_has_a_secret_and_without_the_key_nothing_starts() {
     let dir = tempfile::tempdir().unwrap();
     let catalogue = open(dir.path(), &[ONE]).await.unwrap();
-    let sample = with_secret(Sample::new(1));
+    let sample = with_secret(CatalogueSample::new(1));
     catalogue.put_customer(&sample.customer).await.unwrap();
     catalogue.put_subscription(&sample.subscription).await.unwrap();
     assert_eq!(stored(&catalogue).await, std::slice::from_ref(&sample.subscription));
@@ -78,7 +78,7 @@ async fn no_file_has_a_secret_and_without_the_key_nothing_starts() {
 #[tokio::test]
 async fn what_was_plain_or_sealed_with_an_old_key_is_sealed_with_the_first() {
     let dir = tempfile::tempdir().unwrap();
-    let sample = with_secret(Sample::new(1));
+    let sample = with_secret(CatalogueSample::new(1));
     let catalogue = open(dir.path(), &[]).await.unwrap();
     catalogue.put_customer(&sample.customer).await.unwrap();
     catalogue.put_subscription(&sample.subscription).await.unwrap();

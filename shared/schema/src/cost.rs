@@ -149,36 +149,36 @@ fn all_inside(schema: &Subschema) -> impl Iterator<Item = usize> + '_ {
 /// value on its behalf.
 fn in_place_order(graph: &SchemaGraph) -> Result<Vec<usize>, SchemaFault> {
     #[derive(Clone, Copy, PartialEq)]
-    enum Mark {
+    enum VisitMark {
         New,
         Open,
         Done,
     }
-    let mut marks = vec![Mark::New; graph.nodes.len()];
+    let mut marks = vec![VisitMark::New; graph.nodes.len()];
     let mut order = Vec::with_capacity(graph.nodes.len());
     // A schema, and how many of those beside it were looked at.
     let mut open: Vec<(usize, usize)> = Vec::new();
     for start in 0..graph.nodes.len() {
-        if marks[start] == Mark::New {
-            marks[start] = Mark::Open;
+        if marks[start] == VisitMark::New {
+            marks[start] = VisitMark::Open;
             open.push((start, 0));
         }
         while let Some((at, seen)) = open.last_mut() {
             let schema = &graph.nodes[*at];
             let Some(next) = schema.in_place.get(*seen).copied() else {
-                marks[*at] = Mark::Done;
+                marks[*at] = VisitMark::Done;
                 order.push(*at);
                 open.pop();
                 continue;
             };
             *seen += 1;
             match marks[next] {
-                Mark::Done => {}
-                Mark::New => {
-                    marks[next] = Mark::Open;
+                VisitMark::Done => {}
+                VisitMark::New => {
+                    marks[next] = VisitMark::Open;
                     open.push((next, 0));
                 }
-                Mark::Open => {
+                VisitMark::Open => {
                     let message =
                         "leads back to itself without looking into the value, so it would never end";
                     return Err(SchemaFault::at(schema.pointer.clone(), message));

@@ -1,7 +1,7 @@
 //! Changes of the catalogue that customers ask for, at any cell.
 
 use super::copy::{RowContent, RowKey};
-use super::plan::{CustomerChange, REGIONS};
+use super::plan::{HomeChange, REGIONS};
 use super::region::Region;
 use super::run::{ASK_MS, CellsRun};
 use crate::stores::{customer_id, key_row, subscription_id, subscription_row};
@@ -9,14 +9,14 @@ use sluice_model::{CustomerId, SubscriptionId};
 
 impl CellsRun {
     /// A customer asks a cell for a change, which asks the customer's home.
-    pub(super) fn ask_for(&mut self, at: Region, change: CustomerChange, now_ms: u64) {
+    pub(super) fn ask_for(&mut self, at: Region, change: HomeChange, now_ms: u64) {
         let at = if self.cells.is_up(at) { at } else { REGIONS[1 - at.place()] };
         let subscriptions = &self.cells.plan.cells[0].subscriptions;
         let customer = match change {
-            CustomerChange::Subscribe { n }
-            | CustomerChange::Note { n }
-            | CustomerChange::Unsubscribe { n } => subscriptions[n].customer,
-            CustomerChange::AddKey { customer } | CustomerChange::RevokeKeys { customer } => customer,
+            HomeChange::Subscribe { n } | HomeChange::Note { n } | HomeChange::Unsubscribe { n } => {
+                subscriptions[n].customer
+            }
+            HomeChange::AddKey { customer } | HomeChange::RevokeKeys { customer } => customer,
         };
         let home = self.cells.catalogue(at).lock().home(customer_id(customer)).map(|(home, _)| home);
         let reached = home.filter(|home| self.cells.reaches(at, *home));
@@ -31,7 +31,7 @@ impl CellsRun {
     }
 
     /// Makes a change where the cell takes itself for the customer's home.
-    fn change(&self, home: Region, customer: usize, change: CustomerChange, now_ms: u64) -> bool {
+    fn change(&self, home: Region, customer: usize, change: HomeChange, now_ms: u64) -> bool {
         let id = customer_id(customer);
         let is_home = self.cells.catalogue(home).lock().home(id).is_some_and(|(region, _)| region == home);
         if !is_home {
@@ -42,13 +42,13 @@ impl CellsRun {
             self.cells.judge().count("changes at a home that was moved away from");
         }
         match change {
-            CustomerChange::Subscribe { n } => {
+            HomeChange::Subscribe { n } => {
                 let plan = &self.cells.plan.cells[0].subscriptions[n];
                 let row = subscription_row(n, plan, now_ms + 1_000);
                 self.put(home, id, RowKey::Subscription(row.id), RowContent::Subscription(row));
             }
-            CustomerChange::Note { n } => self.note(home, id, subscription_id(n), now_ms),
-            CustomerChange::Unsubscribe { n } => {
+            HomeChange::Note { n } => self.note(home, id, subscription_id(n), now_ms),
+            HomeChange::Unsubscribe { n } => {
                 let key = RowKey::Subscription(subscription_id(n));
                 if self.cells.catalogue(home).lock().row(id, key).is_some() {
                     self.put(home, id, key, RowContent::Deleted);
@@ -57,14 +57,14 @@ impl CellsRun {
                     }
                 }
             }
-            CustomerChange::AddKey { .. } => {
+            HomeChange::AddKey { .. } => {
                 let mut keys = self.cells.keys.lock();
                 let key = key_row(customer, keys[customer]);
                 keys[customer] += 1;
                 drop(keys);
                 self.put(home, id, RowKey::Key(key.id), RowContent::Key(key));
             }
-            CustomerChange::RevokeKeys { .. } => self.revoke(home, id, now_ms),
+            HomeChange::RevokeKeys { .. } => self.revoke(home, id, now_ms),
         }
         true
     }

@@ -47,7 +47,7 @@ pub(crate) enum RowContent {
 
 /// A row as cells tell it each other.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct CatalogueRow {
+pub(crate) struct CopiedRow {
     pub(crate) customer: CustomerId,
     pub(crate) key: RowKey,
     pub(crate) home: Region,
@@ -60,7 +60,7 @@ pub(crate) struct CatalogueRow {
 pub(crate) struct CopyAnswer {
     pub(crate) since: u64,
     pub(crate) revision: u64,
-    pub(crate) rows: Vec<CatalogueRow>,
+    pub(crate) rows: Vec<CopiedRow>,
 }
 
 /// How far the copy of a home's rows is.
@@ -79,7 +79,7 @@ pub(crate) struct CellCatalogue {
     /// Raised by every change of any row: what the cell's processes poll.
     revision: u64,
     /// With the cell's own revision.
-    rows: BTreeMap<(CustomerId, RowKey), (u64, CatalogueRow)>,
+    rows: BTreeMap<(CustomerId, RowKey), (u64, CopiedRow)>,
     copies: BTreeMap<Region, CopyState>,
 }
 
@@ -107,23 +107,23 @@ impl CellCatalogue {
     }
 
     /// A row as it is now.
-    pub(crate) fn row(&self, customer: CustomerId, key: RowKey) -> Option<&CatalogueRow> {
+    pub(crate) fn row(&self, customer: CustomerId, key: RowKey) -> Option<&CopiedRow> {
         self.rows.get(&(customer, key)).map(|(_, row)| row)
     }
 
     /// All rows.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &CatalogueRow> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &CopiedRow> {
         self.rows.values().map(|(_, row)| row)
     }
 
     /// The rows that changed after a revision of this cell, and the revision that they lead to.
-    pub(crate) fn changed_since(&self, since: u64) -> (u64, Vec<&CatalogueRow>) {
+    pub(crate) fn changed_since(&self, since: u64) -> (u64, Vec<&CopiedRow>) {
         let changed = self.rows.values().filter(|(revision, _)| *revision > since);
         (self.revision, changed.map(|(_, row)| row).collect())
     }
 
     /// Stores a row as it is, whatever was there.
-    pub(super) fn put(&mut self, row: CatalogueRow) {
+    pub(super) fn put(&mut self, row: CopiedRow) {
         self.revision += 1;
         self.rows.insert((row.customer, row.key), (self.revision, row));
     }
@@ -133,7 +133,7 @@ impl CellCatalogue {
         let version = RowVersion { epoch: 1, revision: self.revision + 1 };
         let (id, home) = (customer.id, self.me);
         let content = RowContent::Customer(customer);
-        self.put(CatalogueRow { customer: id, key: RowKey::Customer, home, version, content });
+        self.put(CopiedRow { customer: id, key: RowKey::Customer, home, version, content });
     }
 
     /// Changes a row of a customer whose home is here; else says where it is.
@@ -146,7 +146,7 @@ impl CellCatalogue {
         match self.home(customer) {
             Some((home, epoch)) if home == self.me => {
                 let version = RowVersion { epoch, revision: self.revision + 1 };
-                self.put(CatalogueRow { customer, key, home, version, content });
+                self.put(CopiedRow { customer, key, home, version, content });
                 Ok(())
             }
             home => Err(home.map(|(region, _)| region)),
@@ -163,7 +163,7 @@ impl CellCatalogue {
             // The customer's own row comes first, so `epoch` is the new one for the rest.
             let epoch = if row.key == RowKey::Customer { epoch + 1 } else { epoch };
             let version = RowVersion { epoch, revision: self.revision + 1 };
-            self.put(CatalogueRow { home: self.me, version, ..row });
+            self.put(CopiedRow { home: self.me, version, ..row });
         }
         homes
     }
@@ -217,11 +217,11 @@ impl CellCatalogue {
     fn drop_former(&mut self, customer: CustomerId) -> usize {
         let Some((home, epoch)) = self.home(customer) else { return 0 };
         let former = self.rows().filter(|row| row.customer == customer && row.version.epoch < epoch);
-        let former: Vec<CatalogueRow> = former.cloned().collect();
+        let former: Vec<CopiedRow> = former.cloned().collect();
         for row in &former {
             let version = RowVersion { epoch, ..row.version };
             let content = RowContent::Deleted;
-            self.put(CatalogueRow { home, version, content, ..row.clone() });
+            self.put(CopiedRow { home, version, content, ..row.clone() });
         }
         former.len()
     }

@@ -1,7 +1,7 @@
 //! The judge of what cells promise together: who delivers an event, which rows
 //! count where and since when, and what a lost region takes with it.
 
-use super::copy::{CatalogueRow, CellCatalogue, RowContent, RowKey, RowVersion};
+use super::copy::{CellCatalogue, CopiedRow, RowContent, RowKey, RowVersion};
 use super::plan::{CellsPlan, REGIONS};
 use super::region::Region;
 use crate::plan::START_MS;
@@ -140,7 +140,7 @@ impl Judge {
     }
 
     /// When a row in a cell's database got its present version.
-    pub(super) fn changed_ms(&self, region: Region, row: &CatalogueRow) -> u64 {
+    pub(super) fn changed_ms(&self, region: Region, row: &CopiedRow) -> u64 {
         self.versions[region.place()].get(&(row.customer, row.key)).map_or(0, |(_, ms)| *ms)
     }
 

@@ -10,7 +10,7 @@ const LATE_MS: u64 = 3_000;
 
 /// A message about the copy of a catalogue.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(super) enum LinkMessage {
     /// What changed in your catalogue since?
     Ask { since: u64 },
     /// That.
@@ -24,7 +24,7 @@ pub(super) struct Letter {
     pub(super) to: Region,
     /// When the question was asked to which this belongs.
     pub(super) asked_ms: u64,
-    pub(super) message: Message,
+    pub(super) message: LinkMessage,
 }
 
 /// The network between two cells.

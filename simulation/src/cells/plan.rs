@@ -10,7 +10,7 @@ pub(super) const REGIONS: [Region; 2] =
 
 /// A change of the catalogue that a customer asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CustomerChange {
+pub(super) enum HomeChange {
     /// Makes a subscription that did not exist before.
     Subscribe { n: usize },
     /// Changes a subscription's note, which changes nothing else.
@@ -37,7 +37,7 @@ pub(super) enum CellAction {
     /// A producer goes to a cell.
     Producer { number: usize, to: Region },
     /// A customer asks a cell for a change.
-    Change { at: Region, change: CustomerChange },
+    Change { at: Region, change: HomeChange },
 }
 
 /// A run of two cells.
@@ -168,23 +168,23 @@ fn actions(dice: &mut Dice, base: &Plan, first_subscriptions: usize) -> Vec<(u64
     }
     for n in first_subscriptions..base.subscriptions.len() {
         let (at, at_ms) = (REGIONS[dice.within(0, 2) as usize], dice.within(START_MS + 500, last - 2_000));
-        actions.push((at_ms, CellAction::Change { at, change: CustomerChange::Subscribe { n } }));
+        actions.push((at_ms, CellAction::Change { at, change: HomeChange::Subscribe { n } }));
     }
     for _ in 0..dice.within(2, 7) {
         let at = REGIONS[dice.within(0, 2) as usize];
         let n = dice.within(0, base.subscriptions.len() as u64) as usize;
         let customer = dice.within(0, base.customers.len() as u64) as usize;
         let change = match dice.within(0, 4) {
-            0 => CustomerChange::Unsubscribe { n },
-            1 | 2 => CustomerChange::AddKey { customer },
-            _ => CustomerChange::RevokeKeys { customer },
+            0 => HomeChange::Unsubscribe { n },
+            1 | 2 => HomeChange::AddKey { customer },
+            _ => HomeChange::RevokeKeys { customer },
         };
         actions.push((dice.within(START_MS + 500, last), CellAction::Change { at, change }));
     }
     for _ in 0..dice.within(5, 20) {
         let at = REGIONS[dice.within(0, 2) as usize];
         let n = dice.within(0, base.subscriptions.len() as u64) as usize;
-        let change = CustomerChange::Note { n };
+        let change = HomeChange::Note { n };
         actions.push((dice.within(START_MS + 500, last), CellAction::Change { at, change }));
     }
     actions.sort_by_key(|(at, _)| *at);

@@ -2,8 +2,8 @@
 //! was promised is accounted for.
 
 use super::copy::RowContent;
-use super::link::{Letter, Message};
-use super::plan::{CellAction, CellsPlan, CustomerChange, REGIONS};
+use super::link::{Letter, LinkMessage};
+use super::plan::{CellAction, CellsPlan, HomeChange, REGIONS};
 use super::reader::{InboxReader, POLL_MS};
 use super::region::Region;
 use super::{CellSeat, Cells};
@@ -36,7 +36,7 @@ pub(super) struct CellsRun {
     pub(super) lost: BTreeSet<Region>,
     pub(super) declared: BTreeSet<Region>,
     /// Changes that customers ask for again.
-    pub(super) asked_again: VecDeque<(u64, Region, CustomerChange)>,
+    pub(super) asked_again: VecDeque<(u64, Region, HomeChange)>,
 }
 
 /// Runs a seed to its end.
@@ -183,7 +183,10 @@ impl CellsRun {
         }
         if self.cells.is_up(region) && self.runs[region.place()].has(Role::Edge) {
             let since = catalogue.copy(to).revision;
-            self.send(Letter { from: region, to, asked_ms: now_ms, message: Message::Ask { since } }, now_ms);
+            self.send(
+                Letter { from: region, to, asked_ms: now_ms, message: LinkMessage::Ask { since } },
+                now_ms,
+            );
         }
     }
 
@@ -203,12 +206,12 @@ impl CellsRun {
                 continue;
             }
             match message {
-                Message::Ask { since } => {
+                LinkMessage::Ask { since } => {
                     let answer = self.cells.catalogue(to).lock().answer(since);
-                    let message = Message::Answer(answer);
+                    let message = LinkMessage::Answer(answer);
                     self.send(Letter { from: to, to: from, asked_ms, message }, now_ms);
                 }
-                Message::Answer(answer) => {
+                LinkMessage::Answer(answer) => {
                     let applied = self.cells.with(to, |catalogue| {
                         if self.cells.planted == Some(Planted::OlderRows) {
                             answer.rows.iter().for_each(|row| catalogue.put(row.clone()));

@@ -6,7 +6,7 @@
 //! does not reach its database judges by an ever older copy.
 
 use super::CellSeat;
-use super::copy::{CatalogueRow, CopyState, RowContent, RowKey};
+use super::copy::{CopiedRow, CopyState, RowContent, RowKey};
 use super::region::Region;
 use parking_lot::Mutex;
 use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, clock};
@@ -84,7 +84,7 @@ impl CellView {
 }
 
 impl ToldRows {
-    fn take(&mut self, row: &CatalogueRow, changes: &mut Changes) {
+    fn take(&mut self, row: &CopiedRow, changes: &mut Changes) {
         self.homes.insert(row.customer, row.home);
         match (&row.content, row.key) {
             (RowContent::Customer(customer), _) => {

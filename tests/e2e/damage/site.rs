@@ -2,7 +2,7 @@
 
 use crate::harness::traffic::{receiver_at, wait_received};
 use crate::harness::wait::try_for;
-use crate::harness::{Customer, Request, Server, ServerConfig, Traffic, check, directory, ports};
+use crate::harness::{Request, ServerConfig, TestCustomer, TestServer, Traffic, check, directory, ports};
 use serde_json::json;
 use sluice_loadtest::receiver::{Behaviour, ReceiverHandle};
 use sluice_loadtest::sender::RunConfig;
@@ -55,7 +55,7 @@ struct ReceiverPlace {
 /// The stopped server.
 pub(crate) struct DamageSite {
     own: TempDir,
-    customer: Customer,
+    customer: TestCustomer,
     subscriptions: Vec<String>,
     places: Vec<ReceiverPlace>,
     addresses: (SocketAddr, SocketAddr),
@@ -75,7 +75,7 @@ impl DamageSite {
         let addresses = (ports::reserved_address(), ports::reserved_address());
         let data = own.path().join("data");
         let mut server = config().data_dir(&data).addresses(addresses.0, addresses.1).start();
-        let customer = Customer::new(&server);
+        let customer = TestCustomer::new(&server);
         let place =
             |name: &str| ReceiverPlace { address: ports::reserved_address(), ledger: own.path().join(name) };
         let places = vec![place("ready.received"), place("busy.received")];
@@ -164,7 +164,7 @@ impl DamageSite {
     }
 
     /// Waits until nothing more arrives, and counts what was lost.
-    fn watch(&self, server: &Server, taken: &[PathBuf], receivers: &[ReceiverHandle]) -> DamageEnd {
+    fn watch(&self, server: &TestServer, taken: &[PathBuf], receivers: &[ReceiverHandle]) -> DamageEnd {
         let sent = self.own.path().join("sent");
         let lost = || taken.iter().map(|ledger| check::compare(&sent, ledger).lost).sum::<u64>();
         let lost = self.settle(server, lost);
@@ -174,7 +174,7 @@ impl DamageSite {
 
     /// Waits until nothing is lost, or nothing more will come: the server has
     /// nothing to do, and redrives bring nothing.
-    fn settle(&self, server: &Server, lost: impl Fn() -> u64) -> u64 {
+    fn settle(&self, server: &TestServer, lost: impl Fn() -> u64) -> u64 {
         let mut rounds = 0;
         let mut before = u64::MAX;
         let mut redriven = None::<Instant>;
@@ -198,7 +198,7 @@ impl DamageSite {
     }
 
     /// Dead letters count as delivered if a redrive delivers them.
-    fn redrive(&self, server: &Server) {
+    fn redrive(&self, server: &TestServer) {
         for subscription in &self.subscriptions {
             let body = json!({"workflow_id": subscription});
             let request = Request::post("/v1/dead-letters/redrive").json(&body);
@@ -207,7 +207,7 @@ impl DamageSite {
         }
     }
 
-    fn takes_new(&self, server: &Server, unmarked: impl Fn() -> u64) -> bool {
+    fn takes_new(&self, server: &TestServer, unmarked: impl Fn() -> u64) -> bool {
         let before = unmarked();
         let request = Request::post("/v1/events").json(&json!({"payload": "new"}));
         let answer = request.bearer(&self.customer.key).send(server.public());
@@ -217,7 +217,7 @@ impl DamageSite {
 }
 
 /// Whether a server has nothing left to match and nothing left to deliver.
-fn is_idle(server: &Server) -> bool {
+fn is_idle(server: &TestServer) -> bool {
     let Ok(metrics) = Request::get("/metrics").send(server.public()) else { return false };
     let text = metrics.text();
     let none = |name: &str| {

@@ -1,7 +1,7 @@
 //! A customer of a server: its key, its subscriptions, its requests.
 
-use super::http::{Answer, Connection, Request};
-use super::server::Server;
+use super::http::{Connection, HttpAnswer, Request};
+use super::server::TestServer;
 use super::wait::{wait_for, wait_until};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ const RATE: u64 = 10_000_000;
 
 /// A customer and its key.
 #[derive(Debug, Clone)]
-pub(crate) struct Customer {
+pub(crate) struct TestCustomer {
     pub(crate) id: String,
     pub(crate) key: String,
     public: SocketAddr,
@@ -19,20 +19,20 @@ pub(crate) struct Customer {
 
 /// A subscription as it was answered when it was made.
 #[derive(Debug, Clone)]
-pub(crate) struct Subscription {
+pub(crate) struct TestSubscription {
     pub(crate) id: String,
     pub(crate) secret: String,
 }
 
-impl Customer {
+impl TestCustomer {
     /// A customer whose rate limit is out of the way.
     #[track_caller]
-    pub(crate) fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &TestServer) -> Self {
         Self::with(server, &json!({"name": "Acme", "rate_limit_per_second": RATE}))
     }
 
     #[track_caller]
-    pub(crate) fn with(server: &Server, body: &Value) -> Self {
+    pub(crate) fn with(server: &TestServer, body: &Value) -> Self {
         let customer = server.admin_call(Request::post("/admin/customers").json(body), 201);
         let id = text(&customer, "customer_id");
         let path = format!("/admin/customers/{id}/keys");
@@ -41,13 +41,13 @@ impl Customer {
     }
 
     /// The same customer at another server, which has its catalogue.
-    pub(crate) fn at(&self, server: &Server) -> Self {
+    pub(crate) fn at(&self, server: &TestServer) -> Self {
         Self { public: server.public(), ..self.clone() }
     }
 
     /// A request with the customer's key; the status must be this one.
     #[track_caller]
-    pub(crate) fn call(&self, request: Request, status: u16) -> Answer {
+    pub(crate) fn call(&self, request: Request, status: u16) -> HttpAnswer {
         request.bearer(&self.key).expect(self.public, status)
     }
 
@@ -58,7 +58,7 @@ impl Customer {
 
     /// Everything to `url`.
     #[track_caller]
-    pub(crate) fn subscribe(&self, url: &str) -> Subscription {
+    pub(crate) fn subscribe(&self, url: &str) -> TestSubscription {
         self.subscribe_with(&json!({
             "event_selector": {"type": "event_type", "value": "*"},
             "webhook_url": url,
@@ -70,13 +70,13 @@ impl Customer {
 
     /// Makes a subscription and waits until it counts.
     #[track_caller]
-    pub(crate) fn subscribe_with(&self, body: &Value) -> Subscription {
+    pub(crate) fn subscribe_with(&self, body: &Value) -> TestSubscription {
         let made = self.call(Request::post("/v1/subscriptions").json(body), 201).json();
         assert_eq!(made["status"], "active", "{made}");
         let effective_at: jiff::Timestamp =
             text(&made, "effective_at").parse().expect("effective_at is RFC 3339");
         wait_until("the subscription to count", || jiff::Timestamp::now() >= effective_at);
-        Subscription { id: text(&made, "workflow_id"), secret: text(&made, "secret") }
+        TestSubscription { id: text(&made, "workflow_id"), secret: text(&made, "secret") }
     }
 
     /// Sends one event; gives its id.

@@ -41,13 +41,13 @@ impl Seen {
 
 /// What to answer: a status, headers, a body.
 #[derive(Debug, Clone)]
-pub(crate) struct Reply {
+pub(crate) struct EndpointReply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
 }
 
-impl Reply {
+impl EndpointReply {
     pub(crate) fn status(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: String::new() }
     }
@@ -63,7 +63,7 @@ impl Reply {
     }
 }
 
-type Rule = Box<dyn FnMut(&Seen) -> Reply + Send>;
+type Rule = Box<dyn FnMut(&Seen) -> EndpointReply + Send>;
 
 #[derive(Default)]
 struct Shared {
@@ -74,14 +74,14 @@ struct Shared {
 }
 
 /// A running endpoint; it stops when this is dropped.
-pub(crate) struct Endpoint {
+pub(crate) struct TestEndpoint {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
-impl Endpoint {
+impl TestEndpoint {
     /// Answers each request as `rule` says.
-    pub(crate) fn start(rule: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn start(rule: impl FnMut(&Seen) -> EndpointReply + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared { rule: Mutex::new(Some(Box::new(rule))), ..Shared::default() });
@@ -102,7 +102,7 @@ impl Endpoint {
 
     /// Takes everything.
     pub(crate) fn healthy() -> Self {
-        Self::start(|_| Reply::status(200))
+        Self::start(|_| EndpointReply::status(200))
     }
 
     pub(crate) fn url(&self) -> String {
@@ -114,7 +114,7 @@ impl Endpoint {
     }
 
     /// From now on, another rule.
-    pub(crate) fn answer(&self, rule: impl FnMut(&Seen) -> Reply + Send + 'static) {
+    pub(crate) fn answer(&self, rule: impl FnMut(&Seen) -> EndpointReply + Send + 'static) {
         *self.shared.rule.lock() = Some(Box::new(rule));
     }
 
@@ -137,7 +137,7 @@ impl Endpoint {
     }
 }
 
-impl Drop for Endpoint {
+impl Drop for TestEndpoint {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         // Wakes the listener, to see that it is to stop.
@@ -153,7 +153,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let reply = {
             let mut rule = shared.rule.lock();
             shared.seen.lock().push(seen.clone());
-            rule.as_mut().map_or_else(|| Reply::status(200), |rule| rule(&seen))
+            rule.as_mut().map_or_else(|| EndpointReply::status(200), |rule| rule(&seen))
         };
         let mut answer = format!("HTTP/1.1 {} Said\r\n", reply.status);
         for (name, value) in &reply.headers {

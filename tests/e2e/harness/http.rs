@@ -64,13 +64,13 @@ impl Request {
     }
 
     /// Sends it on a connection of its own.
-    pub(crate) fn send(&self, to: SocketAddr) -> io::Result<Answer> {
+    pub(crate) fn send(&self, to: SocketAddr) -> io::Result<HttpAnswer> {
         Connection::open(to)?.call(self)
     }
 
     /// Sends it and expects this status.
     #[track_caller]
-    pub(crate) fn expect(&self, to: SocketAddr, status: u16) -> Answer {
+    pub(crate) fn expect(&self, to: SocketAddr, status: u16) -> HttpAnswer {
         match self.send(to) {
             Ok(answer) => answer.expect(status),
             Err(error) => panic!("{} {}: {error}", self.method, self.path),
@@ -80,13 +80,13 @@ impl Request {
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// A header's value, by its name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -141,7 +141,7 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer.
-    pub(crate) fn call(&mut self, request: &Request) -> io::Result<Answer> {
+    pub(crate) fn call(&mut self, request: &Request) -> io::Result<HttpAnswer> {
         // A server may answer and close before it has read all of a body that
         // it will not take: what it said counts.
         let written = self.write(&request.bytes());
@@ -158,14 +158,14 @@ impl Connection {
     }
 
     /// Reads one answer; `UnexpectedEof` if the server closed before it.
-    pub(crate) fn read_answer(&mut self) -> io::Result<Answer> {
+    pub(crate) fn read_answer(&mut self) -> io::Result<HttpAnswer> {
         loop {
             let (status, headers) = self.read_head()?;
             // 100 Continue is no answer.
             if status >= 200 {
-                let answer = Answer { status, headers, body: Vec::new() };
+                let answer = HttpAnswer { status, headers, body: Vec::new() };
                 let body = self.read_body(&answer)?;
-                return Ok(Answer { body, ..answer });
+                return Ok(HttpAnswer { body, ..answer });
             }
         }
     }
@@ -187,7 +187,7 @@ impl Connection {
         Ok((status, lines.filter_map(pair).collect()))
     }
 
-    fn read_body(&mut self, head: &Answer) -> io::Result<Vec<u8>> {
+    fn read_body(&mut self, head: &HttpAnswer) -> io::Result<Vec<u8>> {
         if head.status == 204 || head.status == 304 {
             return Ok(Vec::new());
         }

@@ -1,6 +1,6 @@
 //! The server under test: a process that can be stopped, killed and brought back.
 
-use super::http::{Answer, Request};
+use super::http::{HttpAnswer, Request};
 use super::{directory, ports, wait::try_for};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
@@ -100,21 +100,29 @@ impl ServerConfig {
     }
 
     #[track_caller]
-    pub(crate) fn start(self) -> Server {
+    pub(crate) fn start(self) -> TestServer {
         match self.try_start() {
             Ok(server) => server,
             Err(failure) => panic!("the server did not start: {failure:?}"),
         }
     }
 
-    pub(crate) fn try_start(self) -> Result<Server, StartFailure> {
+    pub(crate) fn try_start(self) -> Result<TestServer, StartFailure> {
         let own = directory();
         let data_dir = self.data_dir.clone().unwrap_or_else(|| own.path().join("data"));
         let (public, admin) =
             self.addresses.unwrap_or_else(|| (ports::reserved_address(), ports::reserved_address()));
         let log = own.path().join("log");
-        let mut server =
-            Server { config: self, data_dir, public, admin, log, child: None, output: Arc::default(), own };
+        let mut server = TestServer {
+            config: self,
+            data_dir,
+            public,
+            admin,
+            log,
+            child: None,
+            output: Arc::default(),
+            own,
+        };
         server.try_restart()?;
         Ok(server)
     }
@@ -131,7 +139,7 @@ pub(crate) struct StartFailure {
 
 /// A running (or killed) server; it is killed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct TestServer {
     config: ServerConfig,
     data_dir: PathBuf,
     public: SocketAddr,
@@ -143,7 +151,7 @@ pub(crate) struct Server {
     own: TempDir,
 }
 
-impl Server {
+impl TestServer {
     #[track_caller]
     pub(crate) fn start() -> Self {
         ServerConfig::default().start()
@@ -187,7 +195,7 @@ impl Server {
     /// Sends a request to the admin API.
     #[track_caller]
     pub(crate) fn admin_call(&self, request: Request, status: u16) -> Value {
-        let answer: Answer = request.bearer(&self.admin_token()).expect(self.admin, status);
+        let answer: HttpAnswer = request.bearer(&self.admin_token()).expect(self.admin, status);
         if answer.body.is_empty() { Value::Null } else { answer.json() }
     }
 
@@ -333,7 +341,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for TestServer {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             // Gone already, or gone now: there is nobody left to tell.

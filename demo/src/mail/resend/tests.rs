@@ -124,7 +124,7 @@ fn mailer(url: &str, key: &str) -> ResendMailer {
         timeout_ms: 1000,
         ..ResendConfig::default()
     };
-    ResendMailer::new(&config, &Sender::parse("Demo <demo@sluice.example>").unwrap()).unwrap()
+    ResendMailer::new(&config, &MailSender::parse("Demo <demo@sluice.example>").unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const PASSWORD: &str = "pass word";
 
 /// What a server was told in one mail.
 #[derive(Clone, Debug, Default)]
-struct Taken {
+struct TakenMail {
     from: String,
     to: String,
     letter: Vec<u8>,
@@ -30,13 +30,13 @@ enum Protection {
 /// A server that speaks as much of SMTP as a real client asks for.
 struct SmtpServer {
     port: u16,
-    taken: Arc<Mutex<Vec<Taken>>>,
+    taken: Arc<Mutex<Vec<TakenMail>>>,
     ca_file: PathBuf,
     _directory: tempfile::TempDir,
 }
 
-struct Session {
-    taken: Arc<Mutex<Vec<Taken>>>,
+struct SmtpSession {
+    taken: Arc<Mutex<Vec<TakenMail>>>,
     acceptor: TlsAcceptor,
     protection: Protection,
     wants_login: bool,
@@ -63,7 +63,7 @@ impl SmtpServer {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 let session =
-                    Session { taken: kept.clone(), acceptor: acceptor.clone(), protection, wants_login };
+                    SmtpSession { taken: kept.clone(), acceptor: acceptor.clone(), protection, wants_login };
                 tokio::spawn(session.run(stream));
             }
         });
@@ -80,7 +80,7 @@ impl SmtpServer {
             ..SmtpConfig::default()
         };
         change(&mut config);
-        SmtpMailer::new(&config, Sender::parse("Démo <demo@sluice.example>").unwrap()).unwrap()
+        SmtpMailer::new(&config, MailSender::parse("Démo <demo@sluice.example>").unwrap()).unwrap()
     }
 
     fn arrived(&self) -> Vec<ArrivedMail> {
@@ -88,7 +88,7 @@ impl SmtpServer {
     }
 }
 
-impl Session {
+impl SmtpSession {
     async fn run(self, stream: tokio::net::TcpStream) {
         if self.protection == Protection::Tls {
             if let Ok(stream) = self.acceptor.accept(stream).await {
@@ -111,7 +111,7 @@ impl Session {
         encrypted: bool,
         greets: bool,
     ) -> bool {
-        let mut mail = Taken { encrypted, ..Taken::default() };
+        let mut mail = TakenMail { encrypted, ..TakenMail::default() };
         if greets {
             say(stream, "220 test ESMTP").await;
         }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::ReceiverShared;
 use super::behaviour::Behaviour;
-use super::judge::{Judge, ReceivedRequest, ReceiverAnswer, is_delivery};
+use super::judge::{ReceivedRequest, ReceiverAnswer, RequestJudge, is_delivery};
 use super::request::{self, BodyLength, RequestError, parse_head};
 use crate::calendar::http_date;
 use crate::chunked::{ChunkError, ChunkedBody};
@@ -25,7 +25,7 @@ const CHUNK_ROOM: usize = 64 * 1024;
 struct ReceiverConnection {
     stream: TcpStream,
     shared: Arc<ReceiverShared>,
-    judge: Judge,
+    judge: RequestJudge,
     input: ReadBuffer,
     head: Vec<u8>,
     chunked: Vec<u8>,
@@ -59,7 +59,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<ReceiverShared>, number
     stream.set_nodelay(true).ok();
     let mut connection = ReceiverConnection {
         stream,
-        judge: Judge::new(Arc::clone(&shared), number),
+        judge: RequestJudge::new(Arc::clone(&shared), number),
         shared,
         input: ReadBuffer::new(BUFFER_BYTES),
         head: Vec::new(),

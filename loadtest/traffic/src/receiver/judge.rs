@@ -38,13 +38,13 @@ pub(super) fn is_delivery(head: &RequestHead<'_>) -> bool {
 
 /// Judges the requests of one connection; has room for marks, and dice.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct RequestJudge {
     shared: Arc<ReceiverShared>,
     random: SeededRandom,
     marks: Vec<ScannedMark>,
 }
 
-impl Judge {
+impl RequestJudge {
     pub(super) fn new(shared: Arc<ReceiverShared>, seed: u64) -> Self {
         Self { shared, random: SeededRandom::new(seed), marks: Vec::new() }
     }

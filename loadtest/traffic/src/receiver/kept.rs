@@ -73,11 +73,11 @@ impl KeptDelivery {
 #[derive(Debug)]
 pub struct KeptDeliveries {
     limits: KeepLimits,
-    inner: Mutex<Kept>,
+    inner: Mutex<KeptState>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptState {
     all: VecDeque<Arc<KeptDelivery>>,
     bytes: usize,
     last_number: u64,

@@ -16,14 +16,14 @@ pub(super) struct HeldClaim {
 
 /// Claims by key, and by when they were made.
 #[derive(Debug)]
-pub(super) struct HeldClaims {
+pub(super) struct ClaimsInMemory {
     claims: HashMap<ClaimKey, (Instant, HeldClaim)>,
     by_age: BTreeSet<(Instant, ClaimKey)>,
     forget_after: Duration,
     max: usize,
 }
 
-impl HeldClaims {
+impl ClaimsInMemory {
     /// At most `max` claims; one is forgotten once its lease has surely ended.
     pub(super) fn new(forget_after: Duration, max: usize) -> Self {
         Self { claims: HashMap::default(), by_age: BTreeSet::new(), forget_after, max }
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn claims_that_nobody_settles_do_not_refuse_others_for_ever() {
         let (lease, began) = (Duration::from_secs(60), Instant::now());
-        let mut held = HeldClaims::new(lease, 3);
+        let mut held = ClaimsInMemory::new(lease, 3);
         let key = |n: u8| (CustomerId::from_u128(1), [n; 16]);
         let claim = |n: u8| HeldClaim { token: n.to_string(), body: [n; 16] };
         for n in 0..3 {

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use sluice_model::ids::random_u128;
-use sluice_ports::catalogue::contract::Sample;
+use sluice_ports::catalogue::contract::CatalogueSample;
 use sluice_ports::catalogue::{Catalogue, Revision};
 use sluice_ports::{FailureClass, PortError};
 
@@ -110,5 +110,5 @@ async fn a_role_names_a_schema_that_is_older_and_goes_on_once_it_is_brought_up_t
     assert!(error.to_string().contains("older than this program: run `sluice provision`"), "{error}");
     assert!(catalogue.migrate().await.unwrap());
     catalogue.changes(Revision::default()).await.unwrap();
-    catalogue.put_customer(&Sample::new(1).customer).await.unwrap();
+    catalogue.put_customer(&CatalogueSample::new(1).customer).await.unwrap();
 }

@@ -1,13 +1,13 @@
 use super::*;
 use sluice_model::subscription::{SigningSecret, WebhookHeader};
 use sluice_model::{AuditActor, DisabledReason, Scopes};
-use sluice_ports::catalogue::contract::Sample;
+use sluice_ports::catalogue::contract::CatalogueSample;
 
 /// Texts that no entry may hold.
 const SECRETS: [&str; 4] = ["whsec_hidden", "Bearer hidden", "token=hidden", "routing-hidden"];
 
 fn subscription() -> Subscription {
-    let mut subscription = Sample::new(1).subscription;
+    let mut subscription = CatalogueSample::new(1).subscription;
     subscription.webhook_url = "https://example.com/hook?token=hidden".to_owned();
     subscription.secrets = vec![SigningSecret { text: "whsec_hidden".to_owned(), expires_at_ms: None }];
     let (name, value) = ("authorization".to_owned(), "Bearer hidden".to_owned());
@@ -114,7 +114,7 @@ fn secrets_that_are_sealed_anew_leave_no_entry() {
 
 #[test]
 fn a_key_is_told_by_its_hint_and_its_scopes() {
-    let mut key = Sample::new(1).key;
+    let mut key = CatalogueSample::new(1).key;
     key.scopes = Scopes::EVENTS_READ;
     let context = ChangeContext::from(AuditOrigin { actor: AuditActor::Admin, from: None });
     let made = draft(None, &CatalogueRow::Key(key.clone()), &context).unwrap();
@@ -129,7 +129,7 @@ fn a_key_is_told_by_its_hint_and_its_scopes() {
 
 #[test]
 fn long_values_are_cut_and_an_entry_stays_small() {
-    let old = Sample::new(1).customer;
+    let old = CatalogueSample::new(1).customer;
     let new = Customer { name: "é".repeat(5000), ..old.clone() };
     let rows = (CatalogueRow::Customer(old), CatalogueRow::Customer(new));
     let draft = draft(Some(&rows.0), &rows.1, &ChangeContext::SYSTEM).unwrap();

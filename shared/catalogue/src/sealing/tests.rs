@@ -2,7 +2,7 @@ use super::*;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use sluice_model::subscription::{SigningSecret, WebhookHeader};
-use sluice_ports::catalogue::contract::Sample;
+use sluice_ports::catalogue::contract::CatalogueSample;
 
 const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const TWO: &str = "two:HxwdHhsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
@@ -12,14 +12,14 @@ fn sealer(keys: &[&str]) -> Sealer {
     Sealer::from_lines(keys.iter().copied()).unwrap()
 }
 
-fn with_secret(mut sample: Sample) -> Sample {
+fn with_secret(mut sample: CatalogueSample) -> CatalogueSample {
     let secret = SigningSecret { text: "whsec_c2VjcmV0IG9mIGEgdGVzdA==".to_owned(), expires_at_ms: None };
     sample.subscription.secrets = vec![secret];
     sample
 }
 
 fn subscription() -> Subscription {
-    with_secret(Sample::new(1)).subscription
+    with_secret(CatalogueSample::new(1)).subscription
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
     assert_ne!(sealed.secrets, sealer.sealed(&plain).unwrap().secrets, "the same nonce twice");
     assert_eq!(sealer.opened(sealed.clone()).unwrap(), plain);
 
-    let other = Sample::new(2).subscription;
+    let other = CatalogueSample::new(2).subscription;
     let moved = Subscription { secrets: sealed.secrets.clone(), ..other };
     assert!(matches!(sealer.opened(moved), Err(SealError::NotOpened(_))));
     let error = self::sealer(&[ANOTHER_ONE]).opened(sealed.clone()).unwrap_err();

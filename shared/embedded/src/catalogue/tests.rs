@@ -1,7 +1,7 @@
 use super::*;
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRow, StoredRow};
 use sluice_model::{ApiKey, ApiKeyId, AuditEntry, AuditId, EventType, Subscription, SubscriptionId};
-use sluice_ports::catalogue::contract::{self, Sample};
+use sluice_ports::catalogue::contract::{self, CatalogueSample};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -61,7 +61,7 @@ async fn crashed_folder() -> (tempfile::TempDir, BTreeMap<String, String>) {
 
 async fn fill(catalogue: &SqliteCatalogue, customers: usize) {
     for n in 0..customers {
-        let sample = Sample::new(n as u64);
+        let sample = CatalogueSample::new(n as u64);
         catalogue.put_customer(&sample.customer).await.unwrap();
         catalogue.put_key(&sample.key).await.unwrap();
         catalogue.put_subscription(&sample.subscription).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_second_process_is_refused() {
 async fn a_long_journal_is_made_short_while_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = open(folder.path()).await;
-    let mut customer = Sample::new(1).customer;
+    let mut customer = CatalogueSample::new(1).customer;
     let mut longest = 0;
     for batch in 0..50u32 {
         let changes: Vec<_> = (0..128u32)
@@ -243,7 +243,7 @@ async fn a_change_only_the_journal_has_is_taken_over() {
     fill(&catalogue, 1).await;
     let before = tempfile::tempdir().unwrap();
     copy_files(folder.path(), before.path());
-    let late = Sample::new(9).customer;
+    let late = CatalogueSample::new(9).customer;
     catalogue.put_customer(&late).await.unwrap();
     let wanted = rows(&catalogue).await;
     fs::copy(folder.path().join("catalogue.journal"), before.path().join("catalogue.journal")).unwrap();
@@ -258,10 +258,10 @@ async fn a_deleted_journal_is_written_anew_without_a_restart() {
     let journal = folder.path().join("catalogue.journal");
     fs::remove_file(&journal).unwrap();
     // What was appended to the deleted file would be lost: the change is not made.
-    let refused = catalogue.put_customer(&Sample::new(7).customer).await;
+    let refused = catalogue.put_customer(&CatalogueSample::new(7).customer).await;
     assert!(refused.is_err(), "{refused:?}");
     let known = rows(&catalogue).await;
-    catalogue.put_customer(&Sample::new(8).customer).await.unwrap();
+    catalogue.put_customer(&CatalogueSample::new(8).customer).await.unwrap();
     assert!(journal.exists());
     let wanted = rows(&catalogue).await;
     assert_eq!(wanted.len(), known.len() + 2, "a customer and its entry");
@@ -276,7 +276,7 @@ async fn a_deleted_journal_is_written_anew_without_a_restart() {
 #[tokio::test]
 async fn a_catalogue_from_before_event_types_is_read_and_takes_some() {
     let folder = tempfile::tempdir().unwrap();
-    let sample = Sample::new(1);
+    let sample = CatalogueSample::new(1);
     let path = folder.path().join("catalogue.db");
     let mut connection = database::connect_without_event_types(&path).await;
     let old = [
@@ -355,7 +355,7 @@ async fn a_change_and_its_entry_are_taken_over_from_the_journal_together() {
     copy_files(folder.path(), before.path());
     let journal = folder.path().join("catalogue.journal");
     let known = fs::metadata(&journal).unwrap().len() as usize;
-    catalogue.put_customer(&Sample::new(9).customer).await.unwrap();
+    catalogue.put_customer(&CatalogueSample::new(9).customer).await.unwrap();
     let (wanted, bytes) = (rows(&catalogue).await, fs::read(&journal).unwrap());
     // A crash while the frames of the change and its entry are written: whatever
     // has reached the disk, both are there, or, torn, the change alone is cut off too.
@@ -384,7 +384,7 @@ async fn a_catalogue_of_before_the_audit_log_is_read_and_goes_on() {
     database::undo_audit(&folder.path().join("catalogue.db")).await;
     let catalogue = open(folder.path()).await;
     assert_eq!(rows(&catalogue).await, wanted);
-    catalogue.put_customer(&Sample::new(5).customer).await.unwrap();
+    catalogue.put_customer(&CatalogueSample::new(5).customer).await.unwrap();
     assert_eq!(audit(&catalogue).await.len(), 1);
     catalogue.close().await.unwrap();
 }

@@ -14,11 +14,11 @@ use std::sync::Arc;
 #[derive(Default)]
 struct FaultyRows {
     rows: Mutex<BTreeMap<(String, Vec<u8>), Vec<u8>>>,
-    fault: Mutex<Option<Fault>>,
+    fault: Mutex<Option<PlantedFault>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Fault {
+struct PlantedFault {
     /// Calls that still succeed.
     after: u8,
     /// Whether the call that fails does its work first.
@@ -31,8 +31,8 @@ impl FaultyRows {
         let mut fault = self.fault.lock();
         match &mut *fault {
             None => (true, true),
-            Some(Fault { after: 0, made }) => (*made, false),
-            Some(Fault { after, .. }) => {
+            Some(PlantedFault { after: 0, made }) => (*made, false),
+            Some(PlantedFault { after, .. }) => {
                 *after -= 1;
                 (true, true)
             }
@@ -91,18 +91,19 @@ impl Rows for FaultyRows {
 
 /// One turn of a shard's owner.
 #[derive(Debug, Clone)]
-struct Turn {
+struct OwnerTurn {
     settles: u64,
-    fault: Option<Fault>,
+    fault: Option<PlantedFault>,
     adds_up: bool,
     /// It dies before the checkpoint, or after it, or not at all.
     dies: Option<bool>,
 }
 
-fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let fault = prop::option::of((0u8..12, any::<bool>()).prop_map(|(after, made)| Fault { after, made }));
+fn turns() -> impl Strategy<Value = Vec<OwnerTurn>> {
+    let fault =
+        prop::option::of((0u8..12, any::<bool>()).prop_map(|(after, made)| PlantedFault { after, made }));
     let turn = (0u64..5, fault, any::<bool>(), prop::option::weighted(0.3, any::<bool>()));
-    let turn = turn.prop_map(|(settles, fault, adds_up, dies)| Turn { settles, fault, adds_up, dies });
+    let turn = turn.prop_map(|(settles, fault, adds_up, dies)| OwnerTurn { settles, fault, adds_up, dies });
     prop::collection::vec(turn, 1..25)
 }
 
@@ -185,7 +186,7 @@ async fn known(
     sum
 }
 
-async fn run(turns: Vec<Turn>) -> Result<(), TestCaseError> {
+async fn run(turns: Vec<OwnerTurn>) -> Result<(), TestCaseError> {
     let rows = Arc::new(FaultyRows::default());
     let mut owner = Owner::new(rows.clone(), 0).await;
     let mut end = 0;

@@ -15,7 +15,7 @@ use sluice_model::{
 
 /// A customer with a key, a subscription and an event type.
 #[derive(Debug, Clone)]
-pub struct Sample {
+pub struct CatalogueSample {
     /// The customer.
     pub customer: Customer,
     /// Its key.
@@ -26,7 +26,7 @@ pub struct Sample {
     pub event_type: EventType,
 }
 
-impl Sample {
+impl CatalogueSample {
     /// One made at `now_ms`, with ids of its own.
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
@@ -115,7 +115,7 @@ async fn now(catalogue: &dyn Catalogue) -> Revision {
 }
 
 async fn changes_tell_what_changed_since(catalogue: &dyn Catalogue) {
-    let sample = Sample::new(1);
+    let sample = CatalogueSample::new(1);
     let before = now(catalogue).await;
     sample.put(catalogue).await;
     let changes = catalogue.changes(before).await.unwrap();
@@ -138,7 +138,7 @@ async fn changes_tell_what_changed_since(catalogue: &dyn Catalogue) {
 }
 
 async fn versions_guard_subscriptions(catalogue: &dyn Catalogue) {
-    let sample = Sample::new(2);
+    let sample = CatalogueSample::new(2);
     sample.put(catalogue).await;
     let next = Subscription { version: 2, ordered: true, ..sample.subscription.clone() };
     let again = catalogue.put_subscription(&sample.subscription).await;
@@ -153,7 +153,7 @@ async fn versions_guard_subscriptions(catalogue: &dyn Catalogue) {
 }
 
 async fn what_is_deleted_stays_deleted(catalogue: &dyn Catalogue) {
-    let sample = Sample::new(4);
+    let sample = CatalogueSample::new(4);
     sample.put(catalogue).await;
     let subscription = sample.subscription;
     let (customer, id) = (subscription.customer, subscription.id);
@@ -172,7 +172,7 @@ async fn what_is_deleted_stays_deleted(catalogue: &dyn Catalogue) {
 }
 
 async fn keys_are_revoked_once_and_unique(catalogue: &dyn Catalogue) {
-    let sample = Sample::new(6);
+    let sample = CatalogueSample::new(6);
     sample.put(catalogue).await;
     let (customer, id) = (sample.customer.id, sample.key.id);
     let stranger = catalogue.revoke_key(CustomerId::new(7), id, 8).await;
@@ -188,7 +188,7 @@ async fn keys_are_revoked_once_and_unique(catalogue: &dyn Catalogue) {
 }
 
 async fn keys_keep_their_scopes(catalogue: &dyn Catalogue) {
-    let sample = Sample::new(12);
+    let sample = CatalogueSample::new(12);
     catalogue.put_customer(&sample.customer).await.unwrap();
     let before = now(catalogue).await;
     let scopes = Scopes::of(&[Scope::EventsRead, Scope::SubscriptionsRead]);
@@ -201,7 +201,7 @@ async fn keys_keep_their_scopes(catalogue: &dyn Catalogue) {
 }
 
 async fn rows_need_their_customer(catalogue: &dyn Catalogue) {
-    let sample = Sample::new(10);
+    let sample = CatalogueSample::new(10);
     assert!(matches!(catalogue.put_key(&sample.key).await, Err(CatalogueError::NotFound)));
     let orphan = catalogue.put_subscription(&sample.subscription).await;
     assert!(matches!(orphan, Err(CatalogueError::NotFound)));
@@ -210,7 +210,7 @@ async fn rows_need_their_customer(catalogue: &dyn Catalogue) {
 }
 
 async fn the_largest_fan_out_is_kept(catalogue: &dyn Catalogue) {
-    let customer = Sample::new(11).customer;
+    let customer = CatalogueSample::new(11).customer;
     let before = now(catalogue).await;
     for fan_out in [2, 8, 4] {
         let changed = Customer { fan_out, fan_out_ever: fan_out, ..customer.clone() };
@@ -221,7 +221,7 @@ async fn the_largest_fan_out_is_kept(catalogue: &dyn Catalogue) {
 }
 
 async fn event_types_are_told_apart_by_customer_and_name(catalogue: &dyn Catalogue) {
-    let (one, two) = (Sample::new(12), Sample::new(13));
+    let (one, two) = (CatalogueSample::new(12), CatalogueSample::new(13));
     let before = now(catalogue).await;
     one.put(catalogue).await;
     two.put(catalogue).await;
@@ -241,7 +241,7 @@ async fn event_types_are_told_apart_by_customer_and_name(catalogue: &dyn Catalog
 }
 
 async fn a_deleted_event_type_may_be_declared_again(catalogue: &dyn Catalogue) {
-    let sample = Sample::new(14);
+    let sample = CatalogueSample::new(14);
     sample.put(catalogue).await;
     let (customer, name) = (sample.customer.id, &*sample.event_type.name);
     let stranger = catalogue.delete_event_type(CustomerId::new(15), name).await;
@@ -285,7 +285,7 @@ fn origin() -> AuditOrigin {
 }
 
 async fn a_change_leaves_one_entry_and_a_refused_one_none(catalogue: &dyn Catalogue) {
-    let Sample { customer, key, subscription, .. } = Sample::new(20);
+    let CatalogueSample { customer, key, subscription, .. } = CatalogueSample::new(20);
     let orphan = catalogue.change(CatalogueChange::PutKey(key.clone()), origin().into()).await;
     assert!(matches!(orphan, Err(CatalogueError::NotFound)));
     assert_eq!(entries(catalogue, customer.id).await, [], "what was not made is not told");
