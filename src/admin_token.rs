@@ -39,7 +39,7 @@ impl AdminTokenSource {
             return Ok(Self { tokens, file: Some(TokenFile { path: path.clone(), known }) });
         }
         let token = match (&config.admin_token, data_dir) {
-            (Some(token), _) => token.clone(),
+            (Some(token), _) => token.to_string(),
             (None, Some(data_dir)) => stored_or_new(data_dir)?,
             (None, None) => anyhow::bail!(
                 "no admin token: give --admin-token, SLUICE_ADMIN_TOKEN or SLUICE_ADMIN_TOKEN_FILE, the same to \

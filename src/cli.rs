@@ -2,6 +2,7 @@
 
 use crate::remote::Remote;
 use clap::{Args, Parser, Subcommand};
+use sluice_model::config::SecretValue;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -115,7 +116,7 @@ pub(crate) struct IngestFlags {
     /// in the data directory if none is given; on the distributed engine it must be given, the same to
     /// every ingest process
     #[arg(long, value_name = "TOKEN")]
-    pub admin_token: Option<String>,
+    pub admin_token: Option<SecretValue>,
     /// Read that token from this file instead, and from a second line the one before it, which opens too;
     /// the file is read again when it changes
     #[arg(long, value_name = "FILE", conflicts_with = "admin_token")]

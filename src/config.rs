@@ -13,7 +13,6 @@ pub(crate) mod show;
 
 use crate::cli::{Command, Global, Purpose, ShowConfig};
 use crate::development;
-use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Serialized};
 use file::TomlFile;
@@ -23,6 +22,7 @@ use sluice_catalogue::sealing::SealingConfig;
 use sluice_demo::mail::config::DemoConfig;
 use sluice_embedded::EngineConfig;
 use sluice_ingest::IngestConfig;
+use sluice_model::config::SecretValue;
 use sluice_processor::config::ProcessorConfig;
 use sluice_telemetry::TelemetryConfig;
 use std::net::SocketAddr;
@@ -40,10 +40,10 @@ pub(crate) struct Config {
     pub data_dir: PathBuf,
     /// The admin API's token; made and kept in the data directory where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub admin_token: Option<String>,
+    pub admin_token: Option<SecretValue>,
     /// The token before it, which opens too while operators change over.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub admin_token_previous: Option<String>,
+    pub admin_token_previous: Option<SecretValue>,
     /// A file that holds the token, and on a second line the one before it. It
     /// is read again while the process runs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +134,8 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
     for flag in flags::of(command) {
         figment = figment.merge(flag);
     }
-    let config: Config = figment.extract().context("configuration")?;
+    let config: Config =
+        figment.extract().map_err(|error| anyhow::anyhow!(secrets::told(error)).context("configuration"))?;
     let checks = [
         ("engine", config.engine.validate()),
         #[cfg(feature = "aws")]
@@ -194,6 +195,44 @@ mod tests {
             let printed = show::text(&Loaded { config, figment }).expect("a configuration can be printed");
             toml::from_str::<toml::Table>(&printed).expect("what is printed is TOML");
         }
+    }
+
+    #[test]
+    fn no_error_and_no_print_for_debugging_shows_a_secret() {
+        let wrong = |text: &str| {
+            let file = TomlFile::parse(text, "sluice.toml".as_ref()).unwrap();
+            let figment = Figment::from(Serialized::defaults(Config::default())).merge(file);
+            secrets::told(figment.extract::<Config>().unwrap_err())
+        };
+        let texts = [
+            "secrets.keys = \"k1:hush\"",
+            "secrets = \"hush\"",
+            "[secrets]\nkeys = [{ hush = 1 }]",
+            "admin_token = [\"hush\"]",
+            "demo.mail.smtp.password = [\"hush\"]",
+            "demo = \"hush\"",
+        ];
+        for text in texts {
+            let told = wrong(text);
+            assert!(!told.contains("hush") && told.contains("secret"), "{text}: {told}");
+        }
+        assert!(wrong("threads = \"many\"").contains("many"), "what is no secret is shown");
+        for text in ["admin_token = \"hush", "admin_token = hush", "[secrets]\nkeys = [hush"] {
+            let error = TomlFile::parse(text, "sluice.toml".as_ref()).err().expect("it is no TOML");
+            let told = format!("{error:?} {error:#}");
+            assert!(!told.contains("hush") && told.contains("line "), "{told}");
+        }
+        let config = Config {
+            admin_token: Some("hush".into()),
+            admin_token_previous: Some("hush".into()),
+            secrets: SealingConfig { keys: vec!["k1:hush".into()], keys_file: None },
+            telemetry: TelemetryConfig {
+                otlp_endpoint: Some("https://me:hush@host".into()),
+                ..TelemetryConfig::default()
+            },
+            ..Config::default()
+        };
+        assert!(!format!("{config:?}").contains("hush"));
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn demo_config(config: &Config, data_dir: &Path, admin_token: &str) -> Config {
     config.edge.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.edge.admin_listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.edge.environment = "demo".into();
-    config.admin_token = Some(admin_token.to_owned());
+    config.admin_token = Some(admin_token.into());
     config.edge.cors_origins = vec!["*".into()];
     config.edge.allow_private_webhooks = true;
     config.processor.guard.allow_private = true;

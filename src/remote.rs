@@ -21,6 +21,7 @@ use call::{ApiCall, Id, Show};
 use clap::{Args, Subcommand};
 use client::ApiClient;
 use serde_json::Value;
+use sluice_model::config::SecretValue;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -48,10 +49,10 @@ pub(crate) struct ServerOptions {
     admin_url: String,
     /// A customer's key, for the public API
     #[arg(long, global = true, value_name = "KEY", env = "SLUICE_API_KEY", hide_env_values = true)]
-    api_key: Option<String>,
+    api_key: Option<SecretValue>,
     /// The admin token, for the admin API
     #[arg(long, global = true, value_name = "TOKEN", env = "SLUICE_ADMIN_TOKEN", hide_env_values = true)]
-    admin_token: Option<String>,
+    admin_token: Option<SecretValue>,
     /// Trust the certificates of this PEM file, beside the system's
     #[arg(long, global = true, value_name = "FILE", env = "SLUICE_CA_FILE")]
     ca_file: Option<PathBuf>,

@@ -23,9 +23,17 @@ impl TomlFile {
         Self::parse(&text, path).with_context(|| format!("the configuration file {}", path.display()))
     }
 
-    /// Reads the text of a file that lies at `path`.
+    /// Reads the text of a file that lies at `path`. The error does not show the
+    /// line, which may hold a secret.
     pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Self> {
-        let table: toml::Table = toml::from_str(text)?;
+        let table: toml::Table = toml::from_str(text).map_err(|error| {
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let (line, column) = (
+                1 + before.matches('\n').count(),
+                1 + before.rsplit('\n').next().unwrap_or_default().chars().count(),
+            );
+            anyhow::anyhow!("not TOML at line {line}, column {column}: {}", error.message())
+        })?;
         let values = match Value::serialize(table)? {
             Value::Dict(_, values) => values,
             _ => Dict::new(),

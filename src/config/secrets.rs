@@ -2,7 +2,8 @@
 
 use super::Config;
 use super::origin::ValueOrigin;
-use figment::Figment;
+use figment::error::{Actual, Kind};
+use figment::{Error, Figment};
 use sluice_model::config::read_secret;
 use std::path::Path;
 
@@ -59,6 +60,33 @@ pub(super) fn in_files(config: &Config) -> Vec<SecretInFile<'_>> {
         found.extend(file.as_deref().map(|file| SecretInFile { secret, field, file }));
     }
     found
+}
+
+/// An error of the configuration in words, without the value of a secret that is
+/// not of its type.
+pub(super) fn told(error: Error) -> String {
+    let lines: Vec<String> = error.into_iter().map(|error| without_secret(error).to_string()).collect();
+    lines.join("\n")
+}
+
+fn without_secret(mut error: Error) -> Error {
+    let path = error.path.join(".");
+    let is_secret =
+        SECRET.iter().chain(&URLS).any(|field| field.starts_with(&path) || path.starts_with(field));
+    if is_secret {
+        let hidden = || Actual::Other("another value, which may be secret".to_owned());
+        error.kind = match error.kind {
+            Kind::InvalidType(_, expected) => Kind::InvalidType(hidden(), expected),
+            Kind::InvalidValue(_, expected) => Kind::InvalidValue(hidden(), expected),
+            Kind::Unsupported(_) => Kind::Unsupported(hidden()),
+            Kind::UnsupportedKey(_, expected) => Kind::UnsupportedKey(hidden(), expected),
+            Kind::UnknownVariant(_, known) => {
+                Kind::UnknownVariant("a value that may be secret".to_owned(), known)
+            }
+            kind => kind,
+        };
+    }
+    error
 }
 
 /// Checks the secrets: each is given in one place, and its file can be read.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 const FILE: &str = "sample.json";
 
 /// What the next start needs to know, in a file that only its owner reads.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct SampleState {
     customer_id: Option<String>,
     api_key: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct SampleState {
     subscriptions: BTreeMap<String, SampleSubscription>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct SampleSubscription {
     workflow_id: Option<String>,
     secret: String,

@@ -5,6 +5,7 @@ use super::call::{ApiCall, Side};
 use anyhow::Context;
 use reqwest::{Certificate, Url, redirect};
 use serde_json::Value;
+use sluice_model::config::SecretValue;
 
 /// The most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -13,7 +14,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub(super) struct ApiClient {
     http: reqwest::Client,
     url: Url,
-    credentials: String,
+    credentials: SecretValue,
 }
 
 impl ApiClient {
@@ -57,7 +58,7 @@ impl ApiClient {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
-        let mut request = self.http.request(call.method.clone(), url.clone()).bearer_auth(&self.credentials);
+        let mut request = self.http.request(call.method.clone(), url.clone()).bearer_auth(&*self.credentials);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }

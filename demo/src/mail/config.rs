@@ -2,7 +2,7 @@
 
 use super::MailSender;
 use serde::{Deserialize, Serialize};
-use sluice_model::config::{ConfigError, within};
+use sluice_model::config::{ConfigError, SecretValue, within};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -85,7 +85,7 @@ pub struct SmtpConfig {
     pub user: Option<String>,
     /// The login's password.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
+    pub password: Option<SecretValue>,
     /// A file that holds the password instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
@@ -116,7 +116,7 @@ pub struct ResendConfig {
     pub url: String,
     /// The API key (`re_…`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key: Option<String>,
+    pub api_key: Option<SecretValue>,
     /// A file that holds the key instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<PathBuf>,

@@ -63,7 +63,7 @@ impl ResendMailer {
     pub fn new(config: &ResendConfig, sender: &MailSender) -> Result<Self, MailError> {
         let key = match &config.api_key_file {
             Some(path) => read_secret(path).map_err(|error| MailError::Refused(error.to_string()))?,
-            None => config.api_key.clone().unwrap_or_default(),
+            None => config.api_key.as_deref().unwrap_or_default().to_owned(),
         };
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", key.trim()))
             .map_err(|_odd| MailError::Refused("the key of Resend has characters that no key has".into()))?;

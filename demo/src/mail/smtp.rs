@@ -69,7 +69,7 @@ fn login(config: &SmtpConfig) -> Result<Option<Credentials>, MailError> {
     let Some(user) = &config.user else { return Ok(None) };
     let password = match &config.password_file {
         Some(path) => read_secret(path).map_err(|error| MailError::Refused(error.to_string()))?,
-        None => config.password.clone().unwrap_or_default(),
+        None => config.password.as_deref().unwrap_or_default().to_owned(),
     };
     Ok(Some(Credentials::new(user.clone(), password)))
 }

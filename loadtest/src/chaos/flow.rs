@@ -35,7 +35,6 @@ pub struct FlowReport {
 }
 
 /// A flow whose customers and receiver exist.
-#[derive(Debug)]
 pub(super) struct TrafficFlow {
     pub(super) config: FlowConfig,
     pub(super) receiver: ReceiverHandle,
@@ -43,6 +42,13 @@ pub(super) struct TrafficFlow {
     keys: Vec<String>,
     sent: PathBuf,
     received: PathBuf,
+}
+
+/// Without its secrets.
+impl std::fmt::Debug for TrafficFlow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrafficFlow").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl TrafficFlow {

@@ -34,13 +34,19 @@ pub(super) struct ServerPlan {
 }
 
 /// A server process; it is killed when this is dropped.
-#[derive(Debug)]
 pub(super) struct ScenarioServer {
     plan: ServerPlan,
     token: String,
     public: SocketAddr,
     admin: SocketAddr,
     child: Child,
+}
+
+/// Without its secrets.
+impl std::fmt::Debug for ScenarioServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScenarioServer").field("plan", &self.plan).finish_non_exhaustive()
+    }
 }
 
 impl ScenarioServer {

@@ -23,7 +23,7 @@ use super::{output, stop_signal};
 ///
 /// Events are told apart by the mark that `run` puts into them. Latency is from
 /// the time at which `run` meant to send, by the same machine's clock.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub(super) struct ReceiveArgs {
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
@@ -79,6 +79,13 @@ pub(super) struct ReceiveArgs {
     /// Print the result as one line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Without its secrets.
+impl std::fmt::Debug for ReceiveArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiveArgs").field("listen", &self.listen).finish_non_exhaustive()
+    }
 }
 
 impl ReceiveArgs {

@@ -7,7 +7,7 @@ use super::error::ReplayError;
 use crate::tls::TlsSettings;
 
 /// Which recordings to play, against which server, how fast.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReplayConfig {
     /// `http[s]://host:port`; the paths are those of the recording.
     pub url: String,
@@ -52,6 +52,13 @@ pub struct ReplayConfig {
     pub retry_unknown: bool,
     /// The file for outcomes, if they are to be verified; not with `keep`.
     pub ledger: Option<PathBuf>,
+}
+
+/// Without its secrets.
+impl std::fmt::Debug for ReplayConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReplayConfig").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl ReplayConfig {

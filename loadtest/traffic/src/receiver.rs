@@ -43,7 +43,7 @@ const LEDGER_PERIOD: Duration = Duration::from_millis(200);
 const WAIT_PERIOD: Duration = Duration::from_millis(2);
 
 /// Where to listen and what to check.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReceiverConfig {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
@@ -64,6 +64,13 @@ pub struct ReceiverConfig {
     pub connections_max: usize,
     /// How many of the last deliveries are kept, to look at.
     pub keep: KeepLimits,
+}
+
+/// Without its secrets.
+impl std::fmt::Debug for ReceiverConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiverConfig").field("listen", &self.listen).finish_non_exhaustive()
+    }
 }
 
 impl Default for ReceiverConfig {

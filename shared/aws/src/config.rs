@@ -1,7 +1,7 @@
 //! What of the distributed engine can be configured.
 
 use serde::{Deserialize, Serialize};
-use sluice_model::config::{ConfigError, within};
+use sluice_model::config::{ConfigError, SecretValue, within};
 use sluice_model::ids::LANES_MAX;
 use std::path::PathBuf;
 
@@ -44,12 +44,12 @@ pub struct AwsConfig {
     pub dead_letter_queue: String,
     /// Where the catalogue is: `postgres://user:password@host/database`, with
     /// `?sslmode=verify-full&sslrootcert=FILE` over TLS.
-    pub postgres_url: String,
+    pub postgres_url: SecretValue,
     /// A file that holds that URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres_url_file: Option<PathBuf>,
     /// The password at Postgres, in place of the URL's.
-    pub postgres_password: String,
+    pub postgres_password: SecretValue,
     /// A file that holds the password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres_password_file: Option<PathBuf>,
@@ -57,13 +57,13 @@ pub struct AwsConfig {
     pub postgres_connections_max: u32,
     /// Where idempotency keys and rates are: `redis://user:password@host:port`,
     /// `rediss://` over TLS.
-    pub redis_url: String,
+    pub redis_url: SecretValue,
     /// A file that holds that URL. Of a change only the login is used; another
     /// host needs a restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis_url_file: Option<PathBuf>,
     /// The password at Redis, in place of the URL's.
-    pub redis_password: String,
+    pub redis_password: SecretValue,
     /// A file that holds the password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis_password_file: Option<PathBuf>,
@@ -160,11 +160,11 @@ impl Default for AwsConfig {
             postgres_url: "postgres://sluice@127.0.0.1/sluice".into(),
             postgres_connections_max: 4,
             postgres_url_file: None,
-            postgres_password: String::new(),
+            postgres_password: SecretValue::default(),
             postgres_password_file: None,
             redis_url: "redis://127.0.0.1:6379".into(),
             redis_url_file: None,
-            redis_password: String::new(),
+            redis_password: SecretValue::default(),
             redis_password_file: None,
             redis_ca_file: None,
             secrets_poll_ms: 5000,
@@ -273,5 +273,18 @@ mod tests {
         AwsConfig::default().validate().unwrap();
         let absurd = AwsConfig { lease_renew_ms: 5000, ..AwsConfig::default() };
         assert_eq!(absurd.validate().unwrap_err().field, "lease_ms");
+    }
+
+    #[test]
+    fn no_secret_is_shown_with_the_configuration() {
+        let config = AwsConfig {
+            postgres_url: "postgres://user:secret-1@host/database".into(),
+            postgres_password: "secret-2".into(),
+            redis_url: "rediss://user:secret-3@host:6379".into(),
+            redis_password: "secret-4".into(),
+            ..AwsConfig::default()
+        };
+        let shown = format!("{config:?}");
+        assert!(shown.contains("postgres_url: ********") && !shown.contains("secret-"), "{shown}");
     }
 }

@@ -1,8 +1,10 @@
 //! Checks of a configuration's values, and secrets that lie in files.
 
 mod secret_file;
+mod secret_value;
 
 pub use secret_file::{SecretFileError, read_secret};
+pub use secret_value::SecretValue;
 
 /// A configured value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ pub use metrics_exporter_prometheus::PrometheusHandle;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde::{Deserialize, Serialize};
-use sluice_model::config::{ConfigError, within};
+use sluice_model::config::{ConfigError, SecretValue, within};
 use std::io::IsTerminal;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ pub struct TelemetryConfig {
     /// Where spans of sampled traces go: the base URL of an OpenTelemetry
     /// collector that takes OTLP over HTTP. Needs a binary built with `otel`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub otlp_endpoint: Option<String>,
+    pub otlp_endpoint: Option<SecretValue>,
     /// Whether each role writes its metrics for CloudWatch to standard output,
     /// a line of Embedded Metric Format an interval.
     pub emf: bool,

@@ -28,7 +28,7 @@ pub(crate) enum BodyArg {
 }
 
 /// The first secret of a subscription.
-#[derive(Debug, Args, Serialize)]
+#[derive(Args, Serialize)]
 pub(crate) struct FirstSecretArgs {
     /// A secret of your own: `whsec_` and base64 of 24 to 64 bytes
     #[arg(long, value_name = "SECRET", env = "SLUICE_WEBHOOK_SECRET", hide_env_values = true)]
@@ -38,6 +38,13 @@ pub(crate) struct FirstSecretArgs {
     #[arg(long, value_name = "SCHEME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<SignatureArg>,
+}
+
+/// Without the secret.
+impl std::fmt::Debug for FirstSecretArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FirstSecretArgs").finish_non_exhaustive()
+    }
 }
 
 /// How webhooks are sent and what they look like.

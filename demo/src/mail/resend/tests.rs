@@ -120,7 +120,7 @@ impl ResendStandIn {
 fn mailer(url: &str, key: &str) -> ResendMailer {
     let config = ResendConfig {
         url: url.to_owned(),
-        api_key: Some(key.to_owned()),
+        api_key: Some(key.into()),
         timeout_ms: 1000,
         ..ResendConfig::default()
     };

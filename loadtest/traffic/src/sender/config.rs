@@ -48,7 +48,7 @@ pub struct PlainRequest {
 }
 
 /// Which requests to send, where to, how fast and for how long.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunConfig {
     /// `http[s]://host:port`, with `/v1/events` understood unless a path is given
     /// or `plain` requests are sent.
@@ -132,6 +132,13 @@ pub struct RunConfig {
     pub seed: u64,
     /// Identifies this run's events; random unless given.
     pub run: Option<u64>,
+}
+
+/// Without its secrets.
+impl std::fmt::Debug for RunConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunConfig").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl RunConfig {

@@ -119,7 +119,7 @@ mod tests {
     use sqlx::postgres::PgSslMode;
 
     fn config(url: &str) -> AwsConfig {
-        AwsConfig { postgres_url: url.to_owned(), ..AwsConfig::default() }
+        AwsConfig { postgres_url: url.into(), ..AwsConfig::default() }
     }
 
     #[test]

@@ -105,7 +105,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 #[ignore = "needs tests/stand-ins"]
 async fn postgres_is_verified_against_the_certificate_that_is_named() {
     let config = |host: &str, query: &str| AwsConfig {
-        postgres_url: format!("postgres://sluice@{}?{query}", postgres_at(host)),
+        postgres_url: format!("postgres://sluice@{}?{query}", postgres_at(host)).into(),
         ..super::config()
     };
     let verified = format!("sslmode=verify-full&sslrootcert={}", setting("CA"));
@@ -125,7 +125,7 @@ async fn redis_is_verified_against_the_certificate_that_is_named() {
     let ca = Some(PathBuf::from(setting("CA")));
     let port = setting("REDIS_TLS_PORT");
     let config = |host: &str, redis_ca_file| AwsConfig {
-        redis_url: format!("rediss://{host}:{port}"),
+        redis_url: format!("rediss://{host}:{port}").into(),
         redis_ca_file,
         ..super::config()
     };
@@ -146,7 +146,7 @@ async fn redis_is_verified_against_the_certificate_that_is_named() {
 async fn a_password_of_postgres_changes_without_a_restart() {
     let (role, file) = (TestRole::new("first").await, PasswordFile::new("first"));
     let config = AwsConfig {
-        postgres_url: format!("postgres://{}@{}", role.name, postgres_place()),
+        postgres_url: format!("postgres://{}@{}", role.name, postgres_place()).into(),
         postgres_password_file: Some(file.path.clone()),
         secrets_poll_ms: 3_600_000,
         ..super::config()
@@ -201,7 +201,7 @@ async fn a_password_of_redis_changes_without_a_restart() {
     set("on >first ~* +@all").await;
     let file = PasswordFile::new("wrong");
     let config = AwsConfig {
-        redis_url: format!("redis://{user}@{server}"),
+        redis_url: format!("redis://{user}@{server}").into(),
         redis_password_file: Some(file.path.clone()),
         secrets_poll_ms: 100,
         ..super::config()

@@ -89,8 +89,8 @@ async fn what_does_not_exist_is_named_with_the_command_that_makes_it() {
     assert!(wrong.iter().all(is_missing), "{wrong:?}");
 
     let schema = format!("none_{:016x}", random_u128() as u64);
-    let url = format!("{}&options[search_path]={schema}", config.postgres_url);
-    let catalogue = PostgresCatalogue::new(&AwsConfig { postgres_url: url, ..config }).unwrap();
+    let url = format!("{}&options[search_path]={schema}", &*config.postgres_url);
+    let catalogue = PostgresCatalogue::new(&AwsConfig { postgres_url: url.into(), ..config }).unwrap();
     let error: PortError = catalogue.changes(Revision::default()).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::Denied);
     assert!(error.to_string().contains("run `sluice provision`"), "{error}");
@@ -102,8 +102,8 @@ async fn what_does_not_exist_is_named_with_the_command_that_makes_it() {
 async fn a_role_names_a_schema_that_is_older_and_goes_on_once_it_is_brought_up_to_date() {
     let config = super::config();
     let schema = format!("old_{:016x}", random_u128() as u64);
-    let url = format!("{}&options[search_path]={schema}", config.postgres_url);
-    let catalogue = PostgresCatalogue::new(&AwsConfig { postgres_url: url, ..config }).unwrap();
+    let url = format!("{}&options[search_path]={schema}", &*config.postgres_url);
+    let catalogue = PostgresCatalogue::new(&AwsConfig { postgres_url: url.into(), ..config }).unwrap();
     catalogue.make_old(&schema, 2).await;
     let error: PortError = catalogue.changes(Revision::default()).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::Denied);

@@ -122,7 +122,7 @@ async fn a_slow_customer_is_refused_its_next_event_on_every_edge_and_a_large_req
 async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
     let server = super::variable("REDIS_URL").trim_start_matches("redis://").to_owned();
     let cable = Cable::to(server).await;
-    let config = AwsConfig { redis_url: format!("redis://{}", cable.address), ..super::config() };
+    let config = AwsConfig { redis_url: format!("redis://{}", cable.address).into(), ..super::config() };
     let (edges, stop) = ([edge(&config).await, edge(&config).await], CancellationToken::new());
     for edge in &edges {
         let (edge, stop) = (Arc::clone(edge), stop.clone());

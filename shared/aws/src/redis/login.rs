@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn a_password_stands_in_place_of_the_url_s() {
         let config = |url: &str, password: &str| AwsConfig {
-            redis_url: url.to_owned(),
-            redis_password: password.to_owned(),
+            redis_url: url.into(),
+            redis_password: password.into(),
             ..AwsConfig::default()
         };
         let login = |url: &str, password: &str| {
@@ -99,7 +99,7 @@ mod tests {
         let path = dir.path().join("password");
         std::fs::write(&path, "one\n").unwrap();
         let config = AwsConfig {
-            redis_url: "redis://a@h:1".to_owned(),
+            redis_url: "redis://a@h:1".into(),
             redis_password_file: Some(path.clone()),
             ..AwsConfig::default()
         };

@@ -1,0 +1,64 @@
+//! A secret that is given in the configuration.
+
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+/// A configured secret, or a URL that may have a password. No log, panic or error that
+/// shows the configuration shows it: it has no `Display`, and `Debug` says only
+/// whether there is one. It is written as it is where it is serialised: whoever prints
+/// a configuration masks its fields.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretValue(String);
+
+impl Deref for SecretValue {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretValue {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for SecretValue {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl FromStr for SecretValue {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.into())
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "********" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_shown_nowhere_and_stored_as_it_is() {
+        let secret = SecretValue::from("p@ss");
+        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "******** Some(\n    ********,\n)");
+        assert_eq!(format!("{:?}", SecretValue::default()), "none");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"p@ss\"");
+        assert_eq!(serde_json::from_str::<SecretValue>("\"p@ss\"").unwrap(), secret);
+        assert_eq!(&*secret, "p@ss");
+    }
+}
