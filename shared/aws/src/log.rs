@@ -92,7 +92,10 @@ impl KinesisLog {
     #[cfg(feature = "services")]
     pub async fn open(clients: &Clients, config: &AwsConfig) -> Result<Self, PortError> {
         let stream = Arc::new(kinesis::KinesisStream::new(&clients.kinesis, config));
-        Self::over(stream, Arc::new(aside::RowsAside::new(clients, config)), config).await
+        let aside = Arc::new(aside::RowsAside::new(clients, config));
+        let mut log = Self::over(stream, aside, config).await?;
+        log.readers.health = Some(Arc::clone(clients.health()));
+        Ok(log)
     }
 
     /// The log on any such stream; what of it cannot be read is set aside.
@@ -200,6 +203,8 @@ impl KinesisLog {
         &self.readers
     }
 
+    /// In the first version of records: processes of any version may read them, so
+    /// no block is LZ4 and no body is compressed before (`body_codec`).
     fn encode(&self, record: &RecordDraft) -> Result<Vec<u8>, AppendError> {
         let kept = self.encoders.lock().pop();
         let mut encoder = kept

@@ -189,3 +189,18 @@ fn write(dir: &Path, format: DataDirFormat) -> io::Result<()> {
     durable_file::replace(&dir.join("format"), &bytes)?;
     durable_file::replace(&dir.join("format.copy"), &bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::wire::record::VERSION_PACKED;
+
+    /// Who raises the version of records raises the directory's with it: then an older
+    /// build refuses to start, before it accepts an event or deletes a segment. Version
+    /// 2 has no format of its own: builds that do not read it refuse the catalogue's
+    /// schema, which is newer than they are.
+    #[test]
+    fn a_new_version_of_records_has_a_new_format_of_the_directory() {
+        assert_eq!((VERSION_PACKED, VERSION), (2, 1));
+    }
+}

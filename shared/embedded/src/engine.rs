@@ -170,7 +170,8 @@ impl EmbeddedEngine {
     #[must_use]
     pub fn lost(&self) -> Vec<LostDependency> {
         let lost = |name, reason| LostDependency { name, reason };
-        let log = self.log.accepting().err().map(|error| lost("log", error.to_string()));
+        let refused = self.log.accepting().err().map(|error| error.to_string());
+        let log = refused.or_else(|| self.log.newer()).map(|reason| lost("log", reason));
         let state = self.kv.failing().map(|detail| lost("state", detail.to_string()));
         log.into_iter().chain(state).collect()
     }

@@ -5,6 +5,7 @@
 //! see [`writer`]. The newest records are kept in memory, so that a consumer
 //! that keeps up never reads the disk.
 
+pub(crate) mod known;
 mod shard;
 mod tail;
 mod writer;
@@ -12,10 +13,11 @@ mod writer;
 pub(crate) use shard::{LogShard, shard_id};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sluice_model::Lane;
 use sluice_model::ids::LANES_MAX;
-use sluice_ports::PortError;
 use sluice_ports::log::{AppendError, BlockCodec, Log, LogPage, Position, RecordDraft, ShardId};
+use sluice_ports::{FailureClass, PortError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub struct EmbeddedLog {
     shards: Vec<Arc<LogShard>>,
     codec: BlockCodec,
     recovered_ms: u64,
+    /// The record of a newer version at which a reader stopped last.
+    newer: Mutex<Option<String>>,
 }
 
 impl EmbeddedLog {
@@ -60,7 +64,7 @@ impl EmbeddedLog {
             })
             .collect::<io::Result<_>>()?;
         let recovered_ms = shards.iter().map(|shard| shard.index.max_ms()).max().unwrap_or(0);
-        Ok(Self { shards, codec: settings.codec, recovered_ms })
+        Ok(Self { shards, codec: settings.codec, recovered_ms, newer: Mutex::default() })
     }
 
     /// The shard that holds a lane.
@@ -75,6 +79,11 @@ impl EmbeddedLog {
     /// The damage that was found when the log was opened.
     pub(crate) fn findings(&self) -> impl Iterator<Item = &String> {
         self.shards.iter().flat_map(|shard| &shard.findings)
+    }
+
+    /// Why a reader cannot go on, if it met a record of a newer version.
+    pub(crate) fn newer(&self) -> Option<String> {
+        self.newer.lock().clone()
     }
 
     /// Whether the log may or may not hold a record whose append ended in `Unknown`.
@@ -159,8 +168,13 @@ impl Log for EmbeddedLog {
                 let reader = shard.clone();
                 let read = tokio::task::spawn_blocking(move || reader.read_disk(after, max_bytes));
                 let page = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-                let page =
-                    page.map_err(|error| PortError::unavailable(format!("read {}", shard.id), error))?;
+                let page = page.map_err(|error| {
+                    let error = known::log_error(format!("read {}", shard.id), error);
+                    if error.class() == FailureClass::Denied {
+                        *self.newer.lock() = Some(error.to_string());
+                    }
+                    error
+                })?;
                 let page = page.unpacked();
                 if !page.items.is_empty() {
                     return Ok(page);

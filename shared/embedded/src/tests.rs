@@ -2,5 +2,6 @@
 
 mod contract;
 pub(crate) mod harness;
+mod newer;
 mod recovery;
 mod retention;

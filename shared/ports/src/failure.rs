@@ -19,7 +19,8 @@ pub enum FailureClass {
     Ambiguous,
     /// The service knows the call and does not allow it (access, an expired
     /// token, a clock that differs, an unknown key, a missing table or
-    /// stream): an operator must act; try again slowly.
+    /// stream), or stored bytes are of a newer version of Sluice: an operator
+    /// must act; try again slowly.
     Denied,
     /// The service will never take this call as it is (too large, invalid):
     /// split it, or set it aside.
@@ -132,6 +133,15 @@ impl PortError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::failed(FailureClass::Away, what, source)
+    }
+
+    /// Stored data that a newer version of Sluice wrote. It is not damaged: it must
+    /// neither be passed nor given up, and a newer process can read it.
+    pub fn newer(
+        what: impl Into<String>,
+        finding: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::failed(FailureClass::Denied, what, finding)
     }
 
     /// The class of the failure.

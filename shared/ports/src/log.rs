@@ -3,8 +3,8 @@
 use super::PortError;
 use async_trait::async_trait;
 use sluice_model::wire::bytes_reader::BytesReader;
-use sluice_model::wire::record::RecordDirectory;
 pub use sluice_model::wire::record::{BlockCodec, RecordDraft};
+use sluice_model::wire::record::{RecordDirectory, RecordError};
 use sluice_model::{Batch, EventMeta, Lane};
 use std::fmt;
 use std::sync::Arc;
@@ -128,11 +128,15 @@ pub struct LogRecord {
 
 impl LogRecord {
     /// Reads the bytes of a record: what is whole of it, and what is not, in words.
-    #[must_use]
-    pub fn read(bytes: &[u8], position: Position) -> (Option<Self>, Vec<String>) {
+    ///
+    /// # Errors
+    /// If a newer version of Sluice wrote it. Then it is whole, and whoever passed
+    /// it would lose its events.
+    pub fn read(bytes: &[u8], position: Position) -> Result<(Option<Self>, Vec<String>), RecordError> {
         let directory = match RecordDirectory::parse(bytes) {
             Ok(directory) => directory,
-            Err(error) => return (None, vec![error.to_string()]),
+            Err(error) if error.is_newer() => return Err(error),
+            Err(error) => return Ok((None, vec![error.to_string()])),
         };
         let (mut batches, mut damage) = (Vec::with_capacity(directory.batches.len()), Vec::new());
         for (row, batch) in directory.read_all(bytes) {
@@ -145,7 +149,7 @@ impl LogRecord {
             }
         }
         let (producer, sequence) = (directory.producer, directory.sequence);
-        (Some(Self { position, producer, sequence, batches }), damage)
+        Ok((Some(Self { position, producer, sequence, batches }), damage))
     }
 
     /// About how many bytes of memory its batches hold.
@@ -194,6 +198,8 @@ pub struct LogPage {
 /// - **Order**: records of one append unit are in the log in the order of
 ///   their `append` calls. The caller has one append per unit in flight.
 /// - **Async**: no call blocks the thread that polls it.
+/// - **Newer records**: `read` ends before a record that a newer version of
+///   Sluice wrote, and fails with [`PortError::newer`] where that is the next one.
 /// - **Idempotency**: appending twice stores twice.
 /// - **Cancel safety**: a dropped `append` may or may not take effect; a
 ///   dropped `read` has none.

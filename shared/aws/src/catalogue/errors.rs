@@ -73,7 +73,14 @@ pub(super) fn migration_error(attempted: &str, error: MigrateError) -> PortError
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             port_error(attempted, &error)
         }
-        // The database has a schema that this program does not know.
+        MigrateError::VersionMissing(version) => {
+            let left = "it is left as it is, and processes of this version work with it";
+            PortError::newer(
+                attempted,
+                format!("a newer Sluice made its schema (migration {version}): {left}"),
+            )
+        }
+        // The database has another schema of that name.
         error => PortError::failed(FailureClass::Denied, attempted, one_line(&error.to_string())),
     }
 }
@@ -81,6 +88,15 @@ pub(super) fn migration_error(attempted: &str, error: MigrateError) -> PortError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newer_schema_is_told_from_a_foreign_one() {
+        let told = migration_error("migrate the catalogue", MigrateError::VersionMissing(4)).to_string();
+        assert!(told.contains("a newer Sluice made its schema (migration 4): it is left as it is"), "{told}");
+        let foreign = migration_error("migrate the catalogue", MigrateError::Dirty(4));
+        assert_eq!(foreign.class(), FailureClass::Denied);
+        assert!(!foreign.to_string().contains("newer"));
+    }
 
     #[test]
     fn codes_have_their_classes() {

@@ -20,7 +20,8 @@ use std::cell::RefCell;
 
 /// The most bytes of a batch in one item: an item has 400 KB (409,600 bytes) with its names and keys.
 const ITEM_BYTES_MAX: usize = 400_000;
-/// The zstd level: batches are written once and kept long.
+/// The zstd level: batches are written once and kept long. With zstd records are
+/// of the first version, which ingest processes and processors of any version read.
 const ZSTD_LEVEL: i32 = 3;
 
 thread_local! {
@@ -110,7 +111,12 @@ fn record_bytes(item: &Item) -> Result<&[u8], PortError> {
 fn decode(head: &Item, encoded: &[u8]) -> Result<Batch, PortError> {
     let id = layout::batch_id(head)?;
     let wrong = |error: &dyn std::fmt::Display| damaged(format!("batch {}: {error}", id.first()));
-    let directory = RecordDirectory::parse(encoded).map_err(|error| wrong(&error))?;
+    let directory = match RecordDirectory::parse(encoded) {
+        Err(error) if error.is_newer() => {
+            return Err(PortError::newer(format!("read batch {}", id.first()), error));
+        }
+        parsed => parsed.map_err(|error| wrong(&error))?,
+    };
     let batch = directory.read_all(encoded).next().ok_or_else(|| wrong(&"the record is empty"))?;
     let batch = batch.1.map_err(|error| wrong(&error))?;
     if batch.id == id { Ok(batch) } else { Err(wrong(&"the item holds another batch")) }
@@ -134,6 +140,8 @@ mod tests {
     use base64::engine::general_purpose::STANDARD as BASE64;
     use sluice_model::Lane;
     use sluice_model::ids::random_u128;
+    use sluice_model::wire::record::{VERSION_FIRST, version};
+    use sluice_ports::FailureClass;
     use sluice_ports::sample::Batches;
     use std::sync::Arc;
 
@@ -151,7 +159,19 @@ mod tests {
             assert_eq!(parts.is_empty(), !split);
             let read = if split { batch_from_parts(&head, &parts) } else { super::batch(&head) };
             assert_eq!(read.unwrap(), *batch);
+            let first = parts.first().unwrap_or(&head);
+            assert_eq!(version(record_bytes(first).unwrap()), Ok(VERSION_FIRST), "every version reads it");
             assert_eq!((part_count(&head).unwrap_or(0), matched(&head)), (parts.len(), true));
         }
+    }
+
+    #[test]
+    fn a_batch_that_a_newer_process_stored_is_not_damaged() {
+        let batch = Batches::new(Lane::new(3).unwrap()).next(1, 10);
+        let mut head = items(&NewBatch { batch, matched: true }, 7).unwrap().head;
+        let golden = include_bytes!("../../../model/tests/data/record-future.bin");
+        head.insert("v".into(), bytes(golden));
+        let error = super::batch(&head).unwrap_err();
+        assert_eq!(error.class(), FailureClass::Denied, "a retry waits for a process that reads it: {error}");
     }
 }

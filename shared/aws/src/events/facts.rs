@@ -120,7 +120,10 @@ fn decode(body: &[u8]) -> Result<Vec<(SubscriptionId, Fact)>, PortError> {
     let mut reader = BytesReader::new(body);
     match reader.u8() {
         Ok(VERSION) => {}
-        Ok(version) => return Err(wrong(format!("version {version} is newer than this program"))),
+        Ok(version) => {
+            let finding = format!("a newer Sluice wrote them: they have version {version}");
+            return Err(PortError::newer("read facts", finding));
+        }
         Err(error) => return Err(wrong(error.to_string())),
     }
     let mut rows = Vec::new();

@@ -11,6 +11,8 @@ pub(super) struct Arrived {
     pub(super) at_ms: u64,
     /// Of a record that cannot be read, or not all of it.
     pub(super) damage: Option<RecordDamage>,
+    /// Of a record that a newer version of Sluice wrote: why it is not passed.
+    pub(super) newer: Option<String>,
 }
 
 /// A record as it came, and what is wrong with it.
@@ -63,12 +65,18 @@ impl Look {
 /// A stored record's items; what is damaged of it is named.
 fn decode(record: StoredRecord) -> Arrived {
     let (position, at_ms, bytes) = (record.position, record.at_ms, record.bytes.len());
-    let (whole, damage) = LogRecord::read(&record.bytes, position);
+    let (whole, damage) = match LogRecord::read(&record.bytes, position) {
+        Ok(read) => read,
+        Err(newer) => {
+            let newer = Some(format!("record {}: {newer}", position.to_decimal()));
+            return Arrived { items: Vec::new(), position, bytes, at_ms, damage: None, newer };
+        }
+    };
     let mut items: Vec<LogItem> = whole.map(LogItem::Record).into_iter().collect();
     let damage = (!damage.is_empty()).then(|| {
         let detail = format!("record {} of {bytes} bytes: {}", position.to_decimal(), damage.join("; "));
         items.push(LogItem::Damaged { position, detail: detail.clone() });
         RecordDamage { record, detail }
     });
-    Arrived { items, position, bytes, at_ms, damage }
+    Arrived { items, position, bytes, at_ms, damage, newer: None }
 }

@@ -5,6 +5,7 @@ use super::load::{LoadMeter, ShardLoad};
 use super::look::{Arrived, Look, RecordDamage};
 use super::read_pace::ReadPace;
 use super::stream::{Aside, ReadFrom, ShardSubscription, Stream};
+use crate::health::{Dependency, DependencyHealth};
 use crate::metrics::{LogMetrics, ShardLoadMetrics};
 use parking_lot::Mutex;
 use sluice_model::clock;
@@ -42,6 +43,8 @@ pub(crate) struct Readers {
     aside: Arc<dyn Aside>,
     pub(super) settings: ReaderSettings,
     pub(super) metrics: LogMetrics,
+    /// Where it tells that it must not go on, if anybody asks.
+    pub(super) health: Option<Arc<DependencyHealth>>,
     shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReader>>>>,
     /// Ranges that are passed over: behind the first position, up to the second.
     skipped: Mutex<HashMap<ShardId, (Position, Position)>>,
@@ -124,10 +127,19 @@ impl ShardReader {
         Some(behind_ms + if since > fresh { since.as_millis() as u64 } else { 0 })
     }
 
-    /// What is at hand, about `max_bytes` of it.
+    /// Why the next record must not be passed, if that is so.
+    fn newer(&self) -> Option<&String> {
+        self.buffered.front()?.newer.as_ref()
+    }
+
+    /// What is at hand before the next record that must not be passed, about
+    /// `max_bytes` of it.
     fn take(&mut self, max_bytes: usize, fresh: Duration) -> LogPage {
         let (mut page, mut bytes) = (LogPage::default(), 0);
         while bytes < max_bytes || page.items.is_empty() {
+            if self.newer().is_some() {
+                break;
+            }
             let Some(arrived) = self.buffered.pop_front() else { break };
             bytes += arrived.bytes;
             self.position = arrived.position;
@@ -144,7 +156,7 @@ impl ShardReader {
 impl Readers {
     pub(super) fn new(stream: Arc<dyn Stream>, aside: Arc<dyn Aside>, settings: ReaderSettings) -> Self {
         let (shards, skipped, known) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { stream, aside, settings, metrics: LogMetrics::new(), shards, skipped, known }
+        Self { stream, aside, settings, metrics: LogMetrics::new(), health: None, shards, skipped, known }
     }
 
     fn reader(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
@@ -257,6 +269,9 @@ impl Readers {
         loop {
             let fresh = if reader.pushed.is_some() { PUSH_EVERY } else { self.settings.poll * 2 };
             self.drop_skipped(shard, &mut reader);
+            if let Some(newer) = reader.newer() {
+                return Err(self.must_not_pass(shard, newer));
+            }
             if !reader.buffered.is_empty() {
                 self.set_aside(shard, &mut reader).await?;
                 return Ok(reader.take(max_bytes, fresh));
@@ -283,6 +298,15 @@ impl Readers {
         *reader = ShardReader::new(after);
         self.note_arrivals(shard, look.records.last().map_or(after, |arrived| arrived.position), &look);
         reader.looked(look);
+    }
+
+    /// A record is for newer processes: the shard waits for one, and all see it.
+    fn must_not_pass(&self, shard: &ShardId, newer: &str) -> PortError {
+        let operation = format!("read {shard}");
+        if let Some(health) = &self.health {
+            health.failed(Dependency::Kinesis, FailureClass::Denied, &operation, newer);
+        }
+        PortError::newer(operation, newer)
     }
 
     /// Stores what cannot be read before anybody passes it.

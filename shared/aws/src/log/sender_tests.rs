@@ -4,6 +4,7 @@ use super::KinesisLog;
 use super::stream::PutAnswer;
 use super::testing::{FakeStream, opened};
 use sluice_model::Lane;
+use sluice_model::wire::record::{VERSION_FIRST, version};
 use sluice_ports::log::{AppendError, RecordDraft};
 use sluice_ports::sample::Batches;
 use sluice_ports::{FailureClass, Log as _};
@@ -58,4 +59,15 @@ async fn a_lost_answer_is_repeated_and_what_then_fails_is_unknown() {
     assert!(matches!(unknown, Err(AppendError::Unknown { .. })), "{unknown:?}");
     stream.answer_puts([Err(FailureClass::Away), Err(FailureClass::Busy)]);
     append(&log, 1).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_are_of_the_version_that_processes_of_every_version_read() {
+    let stream = FakeStream::new();
+    let (log, deduplicated) = opened(&stream).await;
+    assert!(log.body_codec().is_none() && deduplicated.body_codec().is_none());
+    append(&log, 1).await.unwrap();
+    let sent = stream.sent_bytes();
+    assert_eq!(sent.len(), 1);
+    assert!(sent.iter().all(|bytes| version(bytes) == Ok(VERSION_FIRST)));
 }

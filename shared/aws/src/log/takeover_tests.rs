@@ -1,8 +1,8 @@
 //! A shard that another owner takes over, whatever its reads meet.
 
-use super::testing::{FakeStream, consume, opened};
-use sluice_ports::FailureClass;
+use super::testing::{FakeStream, consume, opened, shard_id};
 use sluice_ports::log::{LogRecord, Position};
+use sluice_ports::{FailureClass, Log as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,4 +150,42 @@ async fn a_reader_that_is_dropped_half_way_learns_nothing_twice() {
         }
     }
     panic!("it begins anew each time: {:?}", stream.asked());
+}
+
+/// An upgrade in the wrong order, or a downgrade: a record that a newer process wrote.
+#[tokio::test(start_paused = true)]
+async fn a_record_of_a_newer_version_is_neither_passed_nor_set_aside() {
+    let (stream, begun_ms) = (FakeStream::new(), recent_ms());
+    for n in 1..=3 {
+        stream.store(0, n, begun_ms + n);
+    }
+    let golden = include_bytes!("../../../model/tests/data/record-future.bin");
+    let newer = stream.store_bytes(0, golden.to_vec(), begun_ms + 4);
+    stream.store(0, 5, begun_ms + 5);
+
+    // What is before it is delivered, and nothing else. Whoever sets it aside panics.
+    let (_, log) = opened(&stream).await;
+    let records = consume(&log, 0, Position::START, 5).await;
+    assert_eq!(delivered(&records), [1, 2, 3]);
+    let before = records.last().unwrap().1.position;
+    let refused = log.read(&shard_id(0), before, 1 << 20, Duration::ZERO).await.unwrap_err();
+    assert_eq!(refused.class(), FailureClass::Denied, "an operator must act");
+    let told = refused.to_string();
+    assert!(
+        told.contains(&newer.to_decimal()) && told.contains("a newer Sluice wrote this record"),
+        "{told}"
+    );
+
+    // Another owner begins there, or learns what came before, and stops there too.
+    let (_, log) = opened(&stream).await;
+    assert_eq!(delivered(&consume(&log, 0, before, 1).await), [0_u64; 0]);
+
+    // An operator skips it (`sluice leases start`); what follows is delivered.
+    let (_, log) = opened(&stream).await;
+    assert_eq!(delivered(&consume(&log, 0, newer, 1).await), [5]);
+
+    // A newer process reads all of it, and all that follows.
+    stream.understand(0, newer, 4);
+    let (_, log) = opened(&stream).await;
+    assert_eq!(delivered(&consume(&log, 0, before, 2).await), [4, 5]);
 }

@@ -113,18 +113,41 @@ impl FakeStream {
         state.shards.push(FakeShard { info, records: Vec::new(), free_at, reads: VecDeque::new() });
     }
 
-    /// Stores a record of the producer's count that arrives at that time.
-    pub(crate) fn store(&self, shard: usize, sequence: u64, at_ms: u64) -> Position {
+    fn encoded(&self, sequence: u64) -> Vec<u8> {
         let batches = vec![Arc::clone(&self.batch)];
         let draft =
             RecordDraft { lane: Some(self.batch.lane()), producer: 7, sequence, batches, parts: Vec::new() };
         let mut bytes = Vec::new();
         RecordEncoder::new(BlockCodec::Zstd(1)).unwrap().encode(&draft, &mut bytes);
+        bytes
+    }
+
+    /// Stores a record of the producer's count that arrives at that time.
+    pub(crate) fn store(&self, shard: usize, sequence: u64, at_ms: u64) -> Position {
+        self.store_bytes(shard, self.encoded(sequence), at_ms)
+    }
+
+    /// Stores bytes that arrive at that time.
+    pub(crate) fn store_bytes(&self, shard: usize, bytes: Vec<u8>, at_ms: u64) -> Position {
         let mut state = self.state.lock();
         let count: usize = state.shards.iter().map(|shard| shard.records.len()).sum();
         let position = Position::from_lsn(1 + count as u64);
         state.shards[shard].records.push(StoredRecord { position, bytes: bytes.into(), at_ms });
         position
+    }
+
+    /// Another reader understands the record at a position: it is the producer's of
+    /// that count.
+    pub(super) fn understand(&self, shard: usize, position: Position, sequence: u64) {
+        let bytes = self.encoded(sequence);
+        let mut state = self.state.lock();
+        let mut records = state.shards[shard].records.iter_mut();
+        records.find(|record| record.position == position).expect("it is stored").bytes = bytes.into();
+    }
+
+    /// The bytes of all records that were sent.
+    pub(super) fn sent_bytes(&self) -> Vec<bytes::Bytes> {
+        self.state.lock().sent.iter().flatten().map(|record| record.bytes.clone()).collect()
     }
 
     pub(super) fn fail_reads(&self, failures: impl IntoIterator<Item = FailureClass>) {

@@ -1,9 +1,14 @@
 //! The bodies of messages.
 //!
 //! ```text
-//! delivery     "sluice1:" and base64 of the delivery (postcard)
+//! delivery     "sluice1:" and base64 of the delivery (postcard); "sluice2:" if it has a shape
 //! dead letter  JSON, for people and tools: see `DeadLetterRef`
 //! ```
+//!
+//! A process that does not know how a message begins leaves it to others, and at
+//! last to the dead-letter queue, from where it can be moved back. So what older
+//! processes would misread begins otherwise: those of before shapes would take the
+//! mark of a shape for a time. Builds that marked shapes under "sluice1:" are read.
 //!
 //! A delivery has at most 10,000 events, a reference at most 30 bytes each:
 //! less than half of the 1 MiB that a message may have by default. A queue may
@@ -12,11 +17,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use sluice_model::subscription::DeliveryShape;
 use sluice_model::{CustomerId, DeadLetter, DeadLetterId, Delivery, EventId, SubscriptionId};
 
 /// Event ids that a dead letter's message lists, where they fit.
 pub(super) const IDS_MAX: usize = 1000;
 const PREFIX: &str = "sluice1:";
+const PREFIX_SHAPED: &str = "sluice2:";
 
 /// A message to be sent.
 #[derive(Debug, Clone)]
@@ -64,8 +71,12 @@ pub(super) struct MessageBodyError(String);
 /// A delivery's message, delayed until it is due, or as far towards that as it can be.
 pub(super) fn outgoing(delivery: &Delivery, now_ms: u64, delay_s_max: u32) -> Outgoing {
     let bytes = postcard::to_stdvec(delivery).expect("a delivery has no maps");
+    let prefix = match delivery.shape {
+        DeliveryShape::Plain => PREFIX,
+        DeliveryShape::Pinned(_) | DeliveryShape::Unpinned => PREFIX_SHAPED,
+    };
     Outgoing {
-        body: format!("{PREFIX}{}", BASE64.encode(bytes)),
+        body: format!("{prefix}{}", BASE64.encode(bytes)),
         delay_s: delivery.due_ms.saturating_sub(now_ms).div_ceil(1000).min(delay_s_max.into()) as i32,
         group: delivery.subscription.to_string(),
     }
@@ -94,10 +105,14 @@ pub(super) fn dead_letter(letter: &DeadLetter, ids_max: usize) -> Outgoing {
 /// Reads the body of a message.
 pub(super) fn read(body: &str) -> Result<MessageBody, MessageBodyError> {
     let wrong = |error: &dyn std::fmt::Display| MessageBodyError(error.to_string());
-    match body.strip_prefix(PREFIX) {
+    match body.strip_prefix(PREFIX).or_else(|| body.strip_prefix(PREFIX_SHAPED)) {
         Some(encoded) => {
             let bytes = BASE64.decode(encoded).map_err(|error| wrong(&error))?;
-            postcard::from_bytes(&bytes).map(MessageBody::Delivery).map_err(|error| wrong(&error))
+            match postcard::take_from_bytes(&bytes).map_err(|error| wrong(&error))? {
+                (delivery, []) => Ok(MessageBody::Delivery(delivery)),
+                // Put again, it would be less than it was.
+                _ => Err(wrong(&"a delivery with more than this build knows")),
+            }
         }
         None => serde_json::from_str(body).map(MessageBody::DeadLetter).map_err(|error| wrong(&error)),
     }
@@ -106,6 +121,7 @@ pub(super) fn read(body: &str) -> Result<MessageBody, MessageBodyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_model::subscription::ShapeId;
     use sluice_model::{DeadLetterReason, EventRef, EventSet, Lane};
     use sluice_ports::sample::{self, Batches};
 
@@ -128,8 +144,26 @@ mod tests {
             (read_back.id, read_back.event_count, read_back.event_ids.len()),
             (letter.id, 10_000, IDS_MAX)
         );
-        for bad in ["", "{}", "sluice1:!", "sluice1:AAAA"] {
+        let longer = [postcard::to_stdvec(&letter.delivery).unwrap(), vec![0]].concat();
+        let longer = format!("{PREFIX}{}", BASE64.encode(longer));
+        for bad in ["", "{}", "sluice1:!", "sluice1:AAAA", "sluice2:AAAA", "sluice3:AAAA", &*longer] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_with_a_shape_is_none_that_processes_of_before_shapes_would_misread() {
+        let batch = Batches::new(Lane::new(1).unwrap()).next(2, 1);
+        let plain = sample::delivery(&batch, SubscriptionId::from_u128(7), 2, 5);
+        assert!(outgoing(&plain, 0, 900).body.starts_with("sluice1:"));
+        for shape in [DeliveryShape::Unpinned, DeliveryShape::Pinned(ShapeId::from_bytes([7; 16]))] {
+            let shaped = Delivery { shape, ..plain.clone() };
+            let body = outgoing(&shaped, 0, 900).body;
+            assert!(body.starts_with("sluice2:"), "{body}");
+            // As builds before wrote it.
+            for body in [body.replace("sluice2:", "sluice1:"), body] {
+                assert!(matches!(read(&body), Ok(MessageBody::Delivery(read)) if read == shaped));
+            }
         }
     }
 

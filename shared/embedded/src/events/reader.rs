@@ -6,6 +6,7 @@ use crate::clock::EngineClock;
 use crate::keys;
 use crate::kv::KvView;
 use crate::log::EmbeddedLog;
+use crate::log::known::log_error;
 use foldhash::HashMap;
 use sluice_model::{Batch, BatchId, CustomerId, Fact, SubscriptionId};
 use sluice_ports::PortError;
@@ -32,7 +33,7 @@ pub(super) struct LocatedBatch {
 }
 
 fn disk_error(error: io::Error) -> PortError {
-    PortError::unavailable("read events", error)
+    log_error("read events", error)
 }
 
 impl EventReader {

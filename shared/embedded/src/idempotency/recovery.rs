@@ -4,14 +4,15 @@ use super::{ClaimKey, StoredClaim};
 use crate::keys;
 use crate::kv::KvView;
 use crate::log::EmbeddedLog;
+use crate::log::known::{log_error, parse_known};
 use crate::segments::LogStep;
 use foldhash::HashMap;
-use sluice_model::wire::record::RecordDirectory;
 use sluice_model::{BatchId, Claim, CustomerId};
 use sluice_ports::PortError;
 use sluice_ports::idempotency::{KeyHash, Placed};
 use sluice_ports::log::ShardId;
 use std::collections::BTreeMap;
+use std::io;
 
 /// Completed claims that were found in the log.
 pub(crate) struct RecoveredClaims {
@@ -36,16 +37,18 @@ pub(super) fn recover(view: &KvView, log: &EmbeddedLog) -> Result<RecoveredClaim
     for shard in log.all_shards() {
         let mut at = read_progress(view, &shard.id)?;
         loop {
-            let step = shard.segments.read(at);
-            match step.map_err(|error| PortError::unavailable("recover idempotency keys", error))? {
+            let failed = |error| log_error("recover idempotency keys", error);
+            let place = || shard.segments.name(at);
+            match shard.segments.read(at).map_err(failed)? {
                 LogStep::End => break,
                 LogStep::Frame { next, payload, .. } => {
-                    collect(&payload, &mut claims);
+                    collect(&payload, place, &mut claims).map_err(failed)?;
                     at = next;
                 }
                 // The shard's consumer reports the damage.
                 LogStep::Damaged { next, rest, .. } => {
-                    rest.iter().for_each(|rest| collect(rest, &mut claims));
+                    let rest = rest.unwrap_or_default();
+                    collect(&rest, place, &mut claims).map_err(failed)?;
                     at = next;
                 }
             }
@@ -55,12 +58,13 @@ pub(super) fn recover(view: &KvView, log: &EmbeddedLog) -> Result<RecoveredClaim
     Ok(RecoveredClaims { claims: complete(claims), ends })
 }
 
-fn collect(payload: &[u8], claims: &mut Vec<FoundClaim>) {
-    if let Ok(directory) = RecordDirectory::parse(payload) {
+fn collect(payload: &[u8], place: impl FnOnce() -> String, claims: &mut Vec<FoundClaim>) -> io::Result<()> {
+    if let Ok(directory) = parse_known(payload, place)? {
         for row in &directory.batches {
             claims.extend(row.claims.iter().map(|claim| (row.customer, row.id, *claim)));
         }
     }
+    Ok(())
 }
 
 /// Puts together the requests whose every part is in the log. A part that is

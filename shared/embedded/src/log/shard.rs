@@ -2,6 +2,7 @@
 //! thread that appends to it.
 
 use super::LogSettings;
+use super::known::{newer, parse_known};
 use super::tail::Tail;
 use super::writer::{LogReaders, LogWriter};
 use crate::log_index::LogIndex;
@@ -79,7 +80,8 @@ impl LogShard {
         self.opened.elapsed().saturating_sub(given)
     }
 
-    /// Reads frames from the disk, of about so many bytes once they are unpacked. Blocks.
+    /// Reads frames from the disk, of about so many bytes once they are unpacked. Ends
+    /// before a record that a newer Sluice wrote, and fails if it begins there. Blocks.
     pub(super) fn read_disk(&self, after: u64, max_bytes: usize) -> io::Result<DiskPage> {
         let mut page = DiskPage { frames: Vec::new(), at_end: false };
         let (mut at, mut read) = (after, 0);
@@ -92,7 +94,10 @@ impl LogShard {
                 LogStep::Frame { next, payload, .. } => (next, payload, None),
                 LogStep::Damaged { next, detail, rest } => (next, rest.unwrap_or_default(), Some(detail)),
             };
-            let directory = RecordDirectory::parse(&payload);
+            let directory = match parse_known(&payload, || self.segments.name(at)) {
+                Err(_newer) if !page.frames.is_empty() => break,
+                parsed => parsed?,
+            };
             read += payload.len().max(directory.map_or(0, |directory| directory.raw_bytes()));
             at = next;
             page.frames.push((next, payload, damage));
@@ -116,6 +121,7 @@ impl LogShard {
         };
         let directory = match directory {
             Ok(directory) => directory,
+            Err(error) if error.is_newer() => return Err(newer(self.segments.name(lsn), error)),
             Err(error) => return Ok(vec![Err(damaged(error))]),
         };
         let mut batches = Vec::new();
@@ -169,7 +175,9 @@ impl DiskPage {
 /// and one item that describes the damage.
 fn decode_frame(payload: &[u8], next: u64, damage: Option<String>, items: &mut Vec<LogItem>) {
     let position = Position::from_lsn(next);
-    let (whole, damaged) = LogRecord::read(payload, position);
+    // The reader of the disk ends before a newer record.
+    let (whole, damaged) =
+        LogRecord::read(payload, position).unwrap_or_else(|newer| (None, vec![newer.to_string()]));
     items.extend(whole.map(LogItem::Record));
     let details: Vec<String> = damage.into_iter().chain(damaged).collect();
     if !details.is_empty() {

@@ -20,10 +20,10 @@
 //! more events are kept. A file of the first version is the CRC32C of the rest and
 //! the index in postcard; it is read, and written again in this one.
 
+use crate::log::known::parse_known;
 use crate::segments::{LogSegments, LogStep};
 use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
-use sluice_model::wire::record::RecordDirectory;
 use sluice_model::{BatchId, CustomerId};
 use std::io;
 
@@ -116,7 +116,8 @@ impl SegmentIndex {
         postcard::from_bytes(body).ok()
     }
 
-    /// Reads the directories of a segment's frames.
+    /// Reads the directories of a segment's frames. Fails at a record that a newer
+    /// Sluice wrote: an index without it would hide its batches from that, too.
     pub(super) fn scan(segments: &LogSegments, base: u64, end: u64) -> io::Result<Self> {
         let mut index = Self::default();
         let mut at = base;
@@ -124,14 +125,15 @@ impl SegmentIndex {
             match segments.read(at)? {
                 LogStep::Frame { lsn, .. } if lsn >= end => break,
                 LogStep::Frame { lsn, next, payload, .. } => {
-                    if let Ok(directory) = RecordDirectory::parse(&payload) {
+                    if let Ok(directory) = parse_known(&payload, || segments.name(lsn))? {
                         index.push(lsn, directory.batches.iter().map(|row| (&row.customer, row.id)));
                     }
                     at = next;
                 }
                 // A reader of the log reports the damage. The whole batches can still be found.
                 LogStep::Damaged { next, rest, .. } => {
-                    if let Some(directory) = rest.and_then(|rest| RecordDirectory::parse(&rest).ok()) {
+                    let rest = rest.map(|rest| parse_known(&rest, || segments.name(at))).transpose()?;
+                    if let Some(Ok(directory)) = rest {
                         index.push(at, directory.batches.iter().map(|row| (&row.customer, row.id)));
                     }
                     at = next;

@@ -24,6 +24,12 @@
 //! blocks, one after the other
 //! ```
 //!
+//! A later version keeps what tells a record of it from damage: the length of the
+//! header, its magic, the version's place and the header's checksum. Whatever
+//! older builds would misread (an encoding, a flag, a field) needs a version of
+//! its own. Whoever meets a version that it does not know passes nothing of the
+//! record, and leaves it to a newer build.
+//!
 //! A batch with blank ids was compressed before its events had ids: whoever
 //! reads it writes the ids into the envelopes, after the checksum is compared.
 //!
@@ -71,10 +77,11 @@ pub const HEADER_LEN: usize = 48;
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 const MAGIC: [u8; 4] = *b"SLR1";
-/// The version of records that every build reads.
-const VERSION_FIRST: u8 = 1;
-/// The version of records with LZ4 blocks or blank ids.
-const VERSION_PACKED: u8 = 2;
+/// The version of records that every build reads. What several processes read, of
+/// which some may be older than the writer, is written in this version alone.
+pub const VERSION_FIRST: u8 = 1;
+/// The version of records with LZ4 blocks or blank ids; the newest that this build reads.
+pub const VERSION_PACKED: u8 = 2;
 /// A batch row's flag: the envelopes' ids are blank.
 const FLAG_BLANK_IDS: u16 = 1;
 const LANE_MIXED: u16 = 0xffff;
@@ -88,8 +95,11 @@ pub enum RecordError {
     /// The bytes do not begin with a record's magic.
     #[error("not a record: wrong magic")]
     Magic,
-    /// A version that this build does not know.
-    #[error("record version {0} is not known to this build")]
+    /// A version that this build does not know: a newer one wrote the record,
+    /// which is whole.
+    #[error(
+        "a newer Sluice wrote this record: it has version {0}, and this build reads {VERSION_FIRST} to {VERSION_PACKED}"
+    )]
     Version(u8),
     /// The bytes end inside a field.
     #[error("record {0}")]
@@ -100,6 +110,26 @@ pub enum RecordError {
     /// A field contradicts another field or passes a limit.
     #[error("record is malformed: {0}")]
     Malformed(&'static str),
+}
+
+impl RecordError {
+    /// Whether the record is whole and a newer build can read it.
+    #[must_use]
+    pub const fn is_newer(&self) -> bool {
+        matches!(self, Self::Version(_))
+    }
+}
+
+/// The version of a record, known or not.
+///
+/// # Errors
+/// If the bytes do not begin with a record's header.
+pub fn version(bytes: &[u8]) -> Result<u8, RecordError> {
+    match RecordHeader::parse(bytes) {
+        Ok(head) => Ok(head.version),
+        Err(RecordError::Version(version)) => Ok(version),
+        Err(error) => Err(error),
+    }
 }
 
 /// The batches of one append unit, cut at one moment: what is appended to the log.
@@ -170,6 +200,7 @@ pub fn directory_end(header: &[u8]) -> Result<usize, RecordError> {
 }
 
 struct RecordHeader {
+    version: u8,
     producer: u64,
     sequence: u64,
     batches: u32,
@@ -191,12 +222,13 @@ impl RecordHeader {
         if BytesReader::new(crc).u32()? != crc32c::crc32c(fields) {
             return Err(RecordError::Checksum("record header"));
         }
-        match reader.u8()? {
-            VERSION_FIRST | VERSION_PACKED => {}
+        let version = match reader.u8()? {
+            known @ (VERSION_FIRST | VERSION_PACKED) => known,
             other => return Err(RecordError::Version(other)),
-        }
+        };
         reader.take(3)?;
         Ok(Self {
+            version,
             producer: reader.u64()?,
             sequence: reader.u64()?,
             batches: reader.u32()?,

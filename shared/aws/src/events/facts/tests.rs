@@ -3,6 +3,7 @@ use crate::attribute::{number, text_in};
 use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
 use sluice_model::EventId;
+use sluice_ports::FailureClass;
 use std::collections::HashMap;
 
 const CUSTOMER: CustomerId = CustomerId::from_u128(1);
@@ -176,4 +177,10 @@ fn bytes_of_the_first_version_still_read() {
     let hex = |body: &[u8]| body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(encode(&wanted).iter().map(|body| hex(body)).collect::<Vec<_>>(), [hex(&body)]);
     assert_eq!(decode(&body).unwrap(), wanted.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn facts_of_a_newer_version_are_not_damaged() {
+    let error = decode(&[VERSION + 1, 7, 7]).unwrap_err();
+    assert_eq!(error.class(), FailureClass::Denied, "{error}");
 }

@@ -256,6 +256,28 @@ fn the_golden_records_of_version_2_still_read() {
     }
 }
 
+/// A record of a version that does not exist yet, whose layout behind the header is
+/// another: whole, so neither damage nor anything that this build may pass.
+#[test]
+fn the_golden_record_of_the_future_is_told_from_damage() {
+    let golden = include_bytes!("../../../tests/data/record-future.bin");
+    let refused = RecordDirectory::parse(golden).unwrap_err();
+    assert_eq!(refused, RecordError::Version(9));
+    assert!(refused.is_newer());
+    assert_eq!(directory_end(golden).unwrap_err(), refused);
+    assert_eq!(
+        refused.to_string(),
+        "a newer Sluice wrote this record: it has version 9, and this build reads 1 to 2"
+    );
+    assert_eq!(version(golden), Ok(9));
+    for at in 0..HEADER_LEN {
+        let mut damaged = golden.to_vec();
+        damaged[at] ^= 1;
+        assert!(!RecordDirectory::parse(&damaged).unwrap_err().is_newer(), "byte {at}");
+    }
+    assert_eq!(version(include_bytes!("../../../tests/data/record-v1.bin")), Ok(VERSION_FIRST));
+}
+
 #[test]
 fn a_batch_with_flags_that_this_build_does_not_know_is_refused() {
     let mut record = encode(vec![batch(1, 1, &[10], &["a"], false)]);
