@@ -2,17 +2,17 @@
 [
     ConsoleFile {
         name: "index.html",
-        hash: "7d4dd62fa066",
+        hash: "b0bc086e465b",
         kind: FileKind::Html,
         gzip: include_bytes!("index.html.gz"),
         brotli: include_bytes!("index.html.br"),
     },
     ConsoleFile {
-        name: "console-ff3318d9935c.js",
-        hash: "ff3318d9935c",
+        name: "console-d3bd62315227.js",
+        hash: "d3bd62315227",
         kind: FileKind::Script,
-        gzip: include_bytes!("console-ff3318d9935c.js.gz"),
-        brotli: include_bytes!("console-ff3318d9935c.js.br"),
+        gzip: include_bytes!("console-d3bd62315227.js.gz"),
+        brotli: include_bytes!("console-d3bd62315227.js.br"),
     },
     ConsoleFile {
         name: "console-41a9b404823f.css",

@@ -125,7 +125,9 @@ export function Overview() {
 
 /** Two durations, with their unit once where it is the same. */
 function between({ p50, p99 }: ReceiptMs): string {
-  return p99 < 1000 ? `${duration(p50).replace(" ms", "")} / ${duration(p99)}` : `${duration(p50)} / ${duration(p99)}`;
+  // A line ends between the two, not before a unit.
+  const whole = (ms: number) => duration(ms).replace(" ", "\u00a0");
+  return p99 < 1000 ? `${duration(p50).replace(" ms", "")} / ${whole(p99)}` : `${whole(p50)} / ${whole(p99)}`;
 }
 
 function endpointNote(receipt: ReceiptMs | null | undefined, failed: number): string {
