@@ -1,9 +1,11 @@
 //! Reading a customer's events over all its lanes, in the order of their ids.
 //!
 //! A reader has a position in each lane, and a page repeatedly takes the next
-//! event of all lanes. Ids ascend within a lane, so an event that arrives while
-//! somebody reads lies beyond the position in its lane: this page or a later
-//! one returns it, and no event is returned twice.
+//! event of all lanes. A page stops at each lane's horizon: whatever the store gets
+//! later has a place beyond it. So an event that arrives while somebody reads lies
+//! beyond the position in its lane: this page or a later one returns it, and no event
+//! is returned twice. An event's place is its id, but for the few that came out of
+//! their time (`sluice_ports::EventStore::scan_inbox`).
 
 mod filter;
 mod lane_reader;
@@ -15,7 +17,7 @@ use crate::status::Standing;
 use futures_util::future::try_join_all;
 use lane_reader::LaneReader;
 use sluice_model::{CustomerId, EventId, Lane};
-use sluice_ports::event_store::Direction;
+use sluice_ports::event_store::{Direction, Horizons};
 use sluice_ports::{EventStore, PortError};
 
 /// Events that a page looks at before other tasks have their turn.
@@ -45,9 +47,11 @@ impl PageBudget {
 pub(crate) struct PageQuery<'a> {
     pub customer: CustomerId,
     pub lanes: Vec<Lane>,
-    /// The last event seen in each lane that has one.
+    /// The place of the last event seen in each lane that has one.
     pub positions: Vec<EventId>,
-    /// Events with earlier id times are skipped, whatever the filter says.
+    /// How far each lane may be read.
+    pub horizons: Horizons,
+    /// Events at earlier places are skipped, whatever the filter says.
     pub not_before_ms: u64,
     pub direction: Direction,
     pub filter: &'a EventFilter,
@@ -61,7 +65,7 @@ pub(crate) struct EventPage {
     pub items: Vec<u8>,
     /// How many events.
     pub count: usize,
-    /// The last event seen in each lane that has one.
+    /// The place of the last event seen in each lane that has one.
     pub positions: Vec<EventId>,
     /// Whether more events may follow.
     pub has_more: bool,
@@ -77,7 +81,7 @@ pub(crate) struct FoundEvent<'a> {
 }
 
 impl FoundEvent<'_> {
-    /// The last event seen in each lane, this event included.
+    /// The place of the last event seen in each lane, this event included.
     pub(crate) fn positions(&self) -> impl Iterator<Item = EventId> {
         self.readers.iter().filter_map(LaneReader::position)
     }
@@ -100,13 +104,14 @@ pub(crate) async fn read_as(
     query: PageQuery<'_>,
     mut write: impl FnMut(&FoundEvent<'_>, &mut Vec<u8>) + Send,
 ) -> Result<EventPage, PortError> {
-    let PageQuery { customer, lanes, positions, not_before_ms, direction, filter, budget } = query;
+    let PageQuery { customer, lanes, positions, horizons, not_before_ms, direction, filter, budget } = query;
     let (from_ms, until_ms) = filter.id_times();
     let from_ms = from_ms.max(not_before_ms);
     let mut readers: Vec<LaneReader> = lanes
         .into_iter()
         .map(|lane| {
             let position = positions.iter().find(|id| id.lane() == lane).copied();
+            let until_ms = until_ms.min(horizons.of(lane));
             LaneReader::new(customer, lane, position, direction, from_ms, until_ms)
         })
         .collect();

@@ -4,14 +4,77 @@
 use crate::appenders::Appenders;
 use crate::config::IngestConfig;
 use crate::decode::BodyForm;
+use crate::inbox::{EventFilter, PageBudget, PageQuery, StatusFilter, read_as};
 use crate::ingest::producer_settings;
 use crate::produce::{ProduceError, Producer, Wishes};
 use bytes::Bytes;
 use sluice_catalogue::directory::Directory;
 use sluice_catalogue::rates::LocalRates;
-use sluice_model::CustomerId;
-use sluice_ports::{Idempotency, Log};
+use sluice_model::ids::ID_TEXT_LEN;
+use sluice_model::wire::envelope;
+use sluice_model::{CustomerId, EventId};
+use sluice_ports::event_store::Direction;
+use sluice_ports::{EventStore, Idempotency, Log, PortError};
 use std::sync::Arc;
+
+/// Reads a customer's inbox as an ingest process does.
+pub struct SimulatedInbox {
+    store: Arc<dyn EventStore>,
+    directory: Arc<Directory>,
+    lanes: u16,
+}
+
+/// A page of an inbox.
+#[derive(Debug)]
+pub struct SimulatedPage {
+    /// The events, in the page's order.
+    pub events: Vec<EventId>,
+    /// What the page's cursor holds.
+    pub cursor: Vec<EventId>,
+}
+
+impl SimulatedInbox {
+    /// An inbox of a deployment with so many lanes.
+    #[must_use]
+    pub fn new(store: Arc<dyn EventStore>, directory: Arc<Directory>, lanes: u16) -> Self {
+        Self { store, directory, lanes }
+    }
+
+    /// The page behind a cursor, of at most `limit` events.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn page(
+        &self,
+        customer: CustomerId,
+        cursor: Vec<EventId>,
+        limit: usize,
+    ) -> Result<SimulatedPage, PortError> {
+        let Some(entry) = self.directory.customer(customer) else {
+            return Ok(SimulatedPage { events: Vec::new(), cursor });
+        };
+        let filter = EventFilter { status: StatusFilter::Any, ..EventFilter::default() };
+        let query = PageQuery {
+            customer,
+            lanes: entry.state().customer.lanes_ever(self.lanes).collect(),
+            positions: cursor,
+            horizons: self.store.horizons().await?,
+            not_before_ms: 0,
+            direction: Direction::Ascending,
+            filter: &filter,
+            budget: PageBudget::for_page(limit),
+        };
+        let mut events = Vec::new();
+        let page = read_as(&*self.store, query, |found, _| events.extend(event_id(found.envelope))).await?;
+        Ok(SimulatedPage { events, cursor: page.positions })
+    }
+}
+
+/// The id that an envelope begins with.
+fn event_id(envelope: &[u8]) -> Option<EventId> {
+    let text = envelope.get(envelope::ID_OFFSET..envelope::ID_OFFSET + ID_TEXT_LEN)?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
 
 /// What became of a request.
 #[derive(Debug)]

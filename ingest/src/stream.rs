@@ -166,11 +166,13 @@ impl EventStream {
         let customer = self.reader.customer();
         let binding = stream_binding(customer.id(), &self.filter);
         let from_ms = self.position.from_ms;
+        let _turn = self.reads.lock(customer.id()).await;
         let query = PageQuery {
             customer: customer.id(),
             // Read each time, since the customer may use more lanes by now.
             lanes: customer.state().customer.lanes_ever(self.lanes).collect(),
             positions: self.position.lanes.clone(),
+            horizons: self.store.horizons().await?,
             not_before_ms: from_ms,
             direction: Direction::Ascending,
             filter: &self.filter,
@@ -184,7 +186,6 @@ impl EventStream {
             item::write(found.envelope, &found.standing, &mut item);
             write_data(&item, out);
         };
-        let _turn = self.reads.lock(customer.id()).await;
         let page = read_as(&*self.store, query, write).await?;
         self.position.advance(page.positions);
         Ok((page.items, page.has_more))

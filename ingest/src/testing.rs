@@ -46,7 +46,13 @@ pub(crate) fn stored_batch_at(lane: u16, ms: u64, count: u64, events: u16) -> St
     let types = ["t0", "t1", "t2"].map(Box::from).to_vec();
     let batch =
         Batch { customer: CUSTOMER, id, types, events: metas, claims: Vec::new(), body: Bytes::from(body) };
-    StoredBatch { batch: Arc::new(batch), facts: Vec::new(), acknowledged: Vec::new(), passed: false }
+    StoredBatch {
+        batch: Arc::new(batch),
+        place: id,
+        facts: Vec::new(),
+        acknowledged: Vec::new(),
+        passed: false,
+    }
 }
 
 /// A customer with one lane.

@@ -121,6 +121,12 @@ impl Commit {
         self.batches.push(new);
     }
 
+    /// Whether batches are made readable.
+    #[must_use]
+    pub fn has_batches(&self) -> bool {
+        !self.batches.is_empty()
+    }
+
     /// Puts a delivery into the queue; the last word on an id counts.
     pub fn put(&mut self, delivery: Delivery) {
         self.forget_put(delivery.id);

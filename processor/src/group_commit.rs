@@ -58,6 +58,17 @@ struct KeptShard {
     add_up_due_ms: u64,
 }
 
+/// Up to where the batches of a shard are in the event store.
+#[derive(Debug)]
+struct ReadableMark {
+    /// The batches of all records up to here are in the pending commit or an earlier one.
+    reached: Position,
+    /// Those up to here are in the commit under way or an earlier one.
+    writing: Option<Position>,
+    /// Those up to here are durable.
+    stored: Position,
+}
+
 /// Pending changes, the write under way, and the checkpoint.
 pub(crate) struct GroupCommit {
     context: Arc<Context>,
@@ -69,6 +80,7 @@ pub(crate) struct GroupCommit {
     /// Since when `pending` is not empty.
     since_ms: Option<u64>,
     writing: Option<BoxFuture<'static, Result<EndedWrite, PortError>>>,
+    readable: ReadableMark,
     checkpointed: Position,
     checkpoint_due_ms: u64,
 }
@@ -90,6 +102,8 @@ impl GroupCommit {
             pending: Commit::numbered(1),
             since_ms: None,
             writing: None,
+            // What is settled is stored.
+            readable: ReadableMark { reached: checkpointed, writing: None, stored: checkpointed },
             checkpointed,
             checkpoint_due_ms: 0,
         }
@@ -120,6 +134,7 @@ impl GroupCommit {
             let next = Commit::numbered(self.pending.generation + 1);
             let mut commit = std::mem::replace(&mut self.pending, next);
             commit.count_in(&mut self.session);
+            self.readable.writing = Some(self.readable.reached);
             self.writing = Some(write(Arc::clone(&self.context), commit).boxed());
             return;
         }
@@ -156,6 +171,19 @@ impl GroupCommit {
         commit.into_iter().chain(checkpoint).chain(add_up).min()
     }
 
+    /// The batches of the record at `position`, and of all before it, are in the
+    /// pending commit or an earlier one.
+    pub(crate) fn reach(&mut self, position: Position) {
+        self.readable.reached = position;
+    }
+
+    /// The batches of all records up to this position are in the event store.
+    pub(crate) fn readable(&self) -> Position {
+        // Commits are written one after the other.
+        let is_all = self.readable.writing.is_none() && !self.pending.has_batches();
+        if is_all { self.readable.reached } else { self.readable.stored }
+    }
+
     /// Whether nothing is pending or under way, and all that is settled is checkpointed.
     pub(crate) fn is_idle(&self, settled: Position) -> bool {
         self.pending.is_empty() && self.writing.is_none() && settled <= self.checkpointed
@@ -173,7 +201,12 @@ impl GroupCommit {
         let ended = writing.await;
         self.writing = None;
         let write = match ended? {
-            EndedWrite::Committed(commit) => return Ok(GroupWrite::Committed(commit)),
+            EndedWrite::Committed(commit) => {
+                if let Some(stored) = self.readable.writing.take() {
+                    self.readable.stored = stored;
+                }
+                return Ok(GroupWrite::Committed(commit));
+            }
             EndedWrite::Checkpoint(write) => *write,
         };
         if let Some(shard) = &mut self.shard {

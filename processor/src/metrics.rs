@@ -39,6 +39,10 @@ pub const METRICS: &[Metric] = &[
         "sluice_processor_events_handed_over_total",
         "(Event × subscription) handed to the work queue before a first attempt ended.",
     ),
+    Metric::counter(
+        "sluice_processor_batches_out_of_time_total",
+        "Batches that the stream got so late, or so early, after their ids' times that readers of the inbox meet them at places of their own: a slow stream, or an ingest process whose clock is off.",
+    ),
     Metric::counter("sluice_processor_log_damage_total", "Places of the log that could not be read."),
     Metric::counter("sluice_processor_retries_total", "Deliveries that will be tried again."),
     Metric::counter("sluice_processor_breaker_opens_total", "Endpoints' breakers that opened."),
@@ -111,6 +115,8 @@ pub struct Metrics {
     pub events_delivered: Counter,
     /// (event × subscription) handed over to the work queue before a first attempt ended.
     pub events_handed_over: Counter,
+    /// Batches that readers of the inbox meet at places of their own.
+    pub batches_out_of_time: Counter,
     /// Places of the log that could not be read.
     pub damaged: Counter,
     /// Deliveries that will be tried again.
@@ -195,6 +201,7 @@ impl Metrics {
             events_waiting: counter!("sluice_processor_events_waiting_total"),
             events_delivered: counter!("sluice_processor_events_delivered_total"),
             events_handed_over: counter!("sluice_processor_events_handed_over_total"),
+            batches_out_of_time: counter!("sluice_processor_batches_out_of_time_total"),
             damaged: counter!("sluice_processor_log_damage_total"),
             retries: counter!("sluice_processor_retries_total"),
             breaker_opens: counter!("sluice_processor_breaker_opens_total"),

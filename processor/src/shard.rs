@@ -64,6 +64,8 @@ pub(crate) struct ShardTask {
     orphans: Orphans,
     commits: GroupCommit,
     progress: ShardProgress,
+    /// Up to where the leases were told that batches can be read.
+    readable: Position,
     /// The catalogue's revision that outlets were compared with.
     revision: Revision,
     tick_ms: u64,
@@ -111,6 +113,7 @@ impl ShardTask {
             outlets,
             commits: GroupCommit::new(Arc::clone(&context), Some((id.clone(), usage)), position),
             progress,
+            readable: Position::START,
             revision: Revision::default(),
             tick_ms: 0,
             context,
@@ -164,8 +167,18 @@ impl ShardTask {
         }
         self.waiting.start();
         self.outlets.pump(&mut self.commits.pending, now_ms);
+        self.tell_readable();
         self.commits.start(now_ms, self.watermark.settled(), Some(&mut self.watermark), false);
         turn
+    }
+
+    /// Tells the leases how far the inbox can be read, before the checkpoint that passes it.
+    fn tell_readable(&mut self) {
+        let readable = self.commits.readable();
+        if readable > self.readable {
+            self.readable = readable;
+            self.context.stores.checkpoints.readable(&self.id, readable);
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -215,6 +228,7 @@ impl ShardTask {
                     tracing::error!(shard = %self.id, ?position, detail, "passing a damaged place of the log");
                     self.context.metrics().damaged.increment(1);
                     self.watermark.push(position, 0, 0);
+                    self.commits.reach(position);
                 }
             }
         }
@@ -232,6 +246,7 @@ impl ShardTask {
         let counts = self.watermark.counts(record.position);
         let MatchedRecord { outstanding, usage } = self.matching.match_record(record, counts, &mut to);
         self.watermark.push_counted(record.position, outstanding.events, outstanding.bytes, usage);
+        self.commits.reach(record.position);
     }
 
     /// Deals with the end of a task that matched a batch that waited.
@@ -333,6 +348,7 @@ impl ShardTask {
         let until = Instant::now() + Duration::from_millis(self.context.config.shutdown.grace_ms);
         loop {
             let now_ms = self.now_ms();
+            self.tell_readable();
             self.commits.start(now_ms, self.watermark.settled(), Some(&mut self.watermark), true);
             let under_way = self.outlets.any_under_way();
             if !under_way && self.commits.is_idle(self.watermark.settled()) {

@@ -5,6 +5,7 @@ use crate::cells::CellDoor;
 use crate::measure;
 use crate::planted::{EarlyAnswer, OldCheckpoints, OtherBytes, Planted};
 use crate::process::Inside;
+use crate::reader;
 use crate::stores::{Seat, SimCatalogue, SimKeys, customer_id};
 use crate::stream::SimStream;
 use crate::worker::{aws_config, patiently};
@@ -58,6 +59,9 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let (keys, known) = (Arc::new(SimKeys::default()), Arc::clone(&directory));
     let door = Arc::new(SimulatedIngest::open(log, keys, known, &edge, config.lanes));
     *inside.door.lock() = Some(Arc::clone(&door));
+    if world.plan.load.is_none() && world.cell.is_none() {
+        reader::start(&world, who, &directory, &config);
+    }
     if let Some(load) = world.plan.load {
         for customer in 0..load.customers {
             tokio::spawn(measure::send(Arc::clone(&world), load, customer, Arc::clone(&door)));

@@ -7,7 +7,7 @@ use crate::planted::Planted;
 use crate::stores::{Stored, customer_id, subscription_id};
 use crate::world::{Caller, World};
 use sluice_aws::leases::{LeaseRestart, LeaseRow};
-use sluice_model::{Batch, CustomerId, EventId, Lane, SubscriptionId};
+use sluice_model::{Batch, BatchId, CustomerId, EventId, Lane, SubscriptionId};
 use sluice_ports::log::{Position, ShardId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -110,6 +110,20 @@ impl Ledger {
     pub(crate) fn lost<'a>(&mut self, batches: impl Iterator<Item = &'a Arc<Batch>>) {
         for batch in batches {
             self.lost.extend((0..batch.len()).map(|index| batch.event_id(index)));
+        }
+    }
+
+    /// A batch can be read from now on, at a place of the inbox.
+    pub(crate) fn appears(&mut self, world: &World, batch: &Batch, place: BatchId) {
+        self.count("batches in the inbox");
+        if place != batch.id {
+            self.count("batches at places of their own");
+        }
+        // What an operator skipped, and has worked later, is where it would have been.
+        let is_skipped = self.lost.contains(&batch.id.first());
+        if !is_skipped && world.readers.lock().is_behind(batch.customer, batch.id, place) {
+            let how = format!("{} of {} at {}", batch.id.first(), batch.customer, place.first());
+            world.broken("nothing appears behind a reader of the inbox", &how);
         }
     }
 
@@ -326,6 +340,11 @@ impl Ledger {
             if settled < last {
                 left.push(format!("{} is settled to {settled:?} of {last:?}", shard.info.id));
             }
+        }
+        if world.cell.is_none() {
+            let readable = self.accepted_events().filter(|(id, _)| !self.lost.contains(id));
+            let readers = world.readers.lock();
+            left.extend(readers.unread(readable).map(|id| format!("{id} is not read from the inbox")));
         }
         left
     }

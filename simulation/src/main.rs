@@ -15,6 +15,7 @@ mod operator;
 mod plan;
 mod planted;
 mod process;
+mod reader;
 mod run;
 mod seeds;
 mod stores;

@@ -55,6 +55,10 @@ pub(crate) enum Planted {
     IgnoredPause,
     /// A shard's row says that more is settled than is.
     SettledAhead,
+    /// Readers of the inbox read all that is stored, whatever may still appear before it.
+    EndlessInbox,
+    /// A batch that came late is where its id is, though readers may have passed it.
+    LateInPlace,
     /// Of cells: a copy of the catalogue takes rows in whatever order they come.
     OlderRows,
     /// Of cells: a copy counts, however old it is.

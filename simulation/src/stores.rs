@@ -7,6 +7,7 @@ use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World, sleep_ms, unavailable};
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use sluice_aws::leases::LaneHorizons;
 use sluice_model::subscription::{BatchPolicy, RetryPolicy, SigningSecret};
 use sluice_model::wire::record::{BlockCodec, RecordEncoder};
 use sluice_model::{
@@ -18,7 +19,7 @@ use sluice_ports::catalogue::{
     AuditNote, AuditQuery, AuditRetention, CatalogueChange, CatalogueError, ChangeContext, Changes, Revision,
 };
 use sluice_ports::event_store::{
-    AckOutcome, DeadLetterQuery, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
+    AckOutcome, DeadLetterQuery, Horizons, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
 use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
 use sluice_ports::log::RecordDraft;
@@ -53,6 +54,8 @@ struct TakenDelivery {
 /// What all stores hold.
 pub(crate) struct Stored {
     pub(crate) batches: HashMap<BatchId, Arc<Batch>>,
+    /// Where readers of the inbox meet each batch.
+    places: BTreeMap<(CustomerId, BatchId), BatchId>,
     pub(crate) facts: HashMap<(BatchId, SubscriptionId), Fact>,
     pub(crate) letters: BTreeMap<DeadLetterId, DeadLetter>,
     pub(crate) queue: BTreeMap<DeliveryId, Message>,
@@ -69,6 +72,7 @@ impl Stored {
         let subscription = |(n, plan)| (1, subscription_row(n, plan, START_MS - 1_000));
         Self {
             batches: HashMap::new(),
+            places: BTreeMap::new(),
             facts: HashMap::new(),
             letters: BTreeMap::new(),
             queue: BTreeMap::new(),
@@ -242,7 +246,8 @@ impl Seat {
     }
 }
 
-pub(crate) struct SimEvents(pub(crate) Seat);
+/// The event store, and how far the inbox can be read where it is.
+pub(crate) struct SimEvents(pub(crate) Seat, pub(crate) Option<LaneHorizons>);
 
 #[async_trait]
 impl EventStore for SimEvents {
@@ -253,8 +258,19 @@ impl EventStore for SimEvents {
     async fn put_batches(&self, batches: Vec<NewBatch>) -> Result<(), PortError> {
         let effect = move |world: &World| {
             world.tally_batches(&batches);
-            let mut stored = world.stored.lock();
-            batches.into_iter().for_each(|new| drop(stored.batches.insert(new.batch.id, new.batch)));
+            let (mut stored, mut ledger) = (world.stored.lock(), world.ledger.lock());
+            for NewBatch { batch, matched: _, place } in batches {
+                // The fault that is planted: late or not, a batch is where its id is.
+                let place = place.filter(|_| world.planted != Some(Planted::LateInPlace));
+                let (customer, id, place) = (batch.customer, batch.id, place.unwrap_or(batch.id));
+                if place != id {
+                    stored.places.remove(&(customer, id));
+                }
+                if stored.places.insert((customer, place), id).is_none() {
+                    ledger.appears(world, &batch, place);
+                }
+                stored.batches.insert(id, batch);
+            }
         };
         self.0.ask(Service::Events, "put batches", effect).await
     }
@@ -290,6 +306,43 @@ impl EventStore for SimEvents {
 
     async fn scan(&self, _: LaneScan) -> Result<LanePage, PortError> {
         Ok(LanePage { batches: Vec::new(), exhausted: true })
+    }
+
+    /// Of readers that go forward: no other reads here.
+    async fn scan_inbox(&self, scan: LaneScan) -> Result<LanePage, PortError> {
+        let effect = move |world: &World| {
+            let stored = world.stored.lock();
+            let low = scan.after.map_or(BatchId::from_bytes([0; 16]), EventId::batch);
+            let from = stored.places.range((scan.customer, low)..);
+            let of_customer = from.take_while(|((customer, _), _)| *customer == scan.customer);
+            let in_time = |place: &BatchId| (scan.from_ms..scan.until_ms).contains(&place.ms());
+            let wanted = of_customer.filter(|((_, place), _)| place.lane() == scan.lane && in_time(place));
+            let read = wanted.filter_map(|((_, place), id)| {
+                let batch = stored.batches.get(id)?;
+                let last = place.event(batch.len() - 1);
+                scan.after.is_none_or(|after| last > after).then(|| StoredBatch {
+                    batch: Arc::clone(batch),
+                    place: *place,
+                    facts: Vec::new(),
+                    acknowledged: Vec::new(),
+                    passed: true,
+                })
+            });
+            let mut batches: Vec<_> = read.take(scan.max_batches + 1).collect();
+            let exhausted = batches.len() <= scan.max_batches;
+            batches.truncate(scan.max_batches);
+            LanePage { batches, exhausted }
+        };
+        self.0.ask(Service::Events, "read the inbox", effect).await
+    }
+
+    async fn horizons(&self) -> Result<Horizons, PortError> {
+        match &self.1 {
+            // The fault that is planted: nobody asks how far the inbox can be read.
+            Some(_) if self.0.world.planted == Some(Planted::EndlessInbox) => Ok(Horizons::default()),
+            Some(horizons) => horizons.get().await,
+            None => Err(unavailable("read the inbox", NoAnswer::Refused)),
+        }
     }
 
     async fn acknowledge(

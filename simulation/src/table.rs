@@ -5,7 +5,7 @@ use crate::planted::Planted;
 use crate::world::{Caller, NoAnswer, World, unavailable};
 use async_trait::async_trait;
 use sluice_aws::leases::{
-    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written,
+    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Readable, Settled, TakeFrom, Written,
 };
 use sluice_aws::log::{ShardInfo, StreamIdentity};
 use sluice_model::clock;
@@ -109,6 +109,7 @@ impl LeaseRows for SimTable {
             parents: shard.parents.clone(),
             stream_made_s: Some(stream.made_s()),
             settled_ms: Some(clock::now_ms()),
+            points: Some((shard.first, shard.last)),
             ..LeaseRow::new(shard.id.clone())
         };
         let effect = move |world: &World| {
@@ -138,6 +139,7 @@ impl LeaseRows for SimTable {
                 TakeFrom::CheckpointWithGap(ms) => row.settled_ms = Some(ms),
                 TakeFrom::TrimHorizon(ms) => {
                     world.tell(|| format!("{} begins at its oldest record", row.shard));
+                    row.forget_position();
                     (row.settled_ms, row.checkpoint) = (Some(ms), Position::START);
                 }
                 TakeFrom::Restart(restart) => {
@@ -193,10 +195,12 @@ impl LeaseRows for SimTable {
         me: &str,
         counter: u64,
         settled: Option<Settled>,
+        readable: Readable,
     ) -> Result<Written, PortError> {
         let me = me.to_owned();
         let holds = move |row: &LeaseRow| row.counter == counter && row.owner.as_deref() == Some(&*me);
         let change = move |row: &mut LeaseRow, world: &World| {
+            row.readable = Some(readable);
             let Some(settled) = settled else { return };
             if settled.position != row.checkpoint {
                 world.checkpointed(row, settled.position);
@@ -235,11 +239,14 @@ impl LeaseRows for SimTable {
         stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
         let (parents, made_s) = (shard.parents.clone(), stream.made_s());
+        let points = (shard.first, shard.last);
         let change = move |row: &mut LeaseRow, world: &World| {
             world.tell(|| format!("{} belongs to a stream made anew", row.shard));
             (row.owner, row.checkpoint, row.parents) = (None, Position::START, parents);
             row.stream_made_s = Some(made_s);
             (row.settled_ms, row.skipped, row.orders.restart) = (Some(clock::now_ms()), None, None);
+            row.forget_position();
+            row.points = Some(points);
         };
         self.change(&shard.id, move |row| row.counter == counter, change).await
     }

@@ -44,6 +44,8 @@ pub(crate) fn aws_config(world: &World, who: Caller) -> AwsConfig {
         shard_sync_ms: 1_000,
         lease_ms: planted::lease_ms(world.planted, who, 3_000),
         lease_renew_ms: 300,
+        inbox_late_ms: 300,
+        inbox_look_ms: 100,
         ..AwsConfig::default()
     }
 }
@@ -152,7 +154,7 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let window = Duration::from_millis(config.resend_window_ms);
     let ports = ProcessorPorts {
         log: planted::consumed(&world, Arc::clone(&stream), log, window),
-        events: Arc::new(SimEvents(seat.clone())),
+        events: Arc::new(SimEvents(seat.clone(), None)),
         checkpoints: Arc::new(checkpoints),
         queue: Arc::new(SimQueue(seat.clone())),
         catalogue,

@@ -7,6 +7,7 @@ use crate::entropy;
 use crate::ledger::Ledger;
 use crate::plan::{Action, FailureRates, Plan, SERVICES, START_MS, Service};
 use crate::planted::Planted;
+use crate::reader::Readers;
 use crate::stores::Stored;
 use crate::stream::StreamShards;
 use crate::table::Table;
@@ -66,6 +67,7 @@ pub(crate) struct World {
     pub(crate) shards: Mutex<StreamShards>,
     pub(crate) table: Mutex<Table>,
     pub(crate) stored: Mutex<Stored>,
+    pub(crate) readers: Mutex<Readers>,
     pub(crate) ledger: Mutex<Ledger>,
 }
 
@@ -101,6 +103,7 @@ impl World {
             shards: Mutex::new(StreamShards::new(plan.shards)),
             table: Mutex::default(),
             stored: Mutex::new(Stored::new(&plan)),
+            readers: Mutex::default(),
             ledger: Mutex::new(Ledger::new(&plan)),
             plan,
         })

@@ -37,6 +37,8 @@ fn every_promise_is_kept_whatever_fails() {
         "shards handed over",
         "shards begun elsewhere",
         "first attempts in order of their key",
+        "events read from the inbox",
+        "batches at places of their own",
     ];
     for what in done {
         assert!(said.contains(what), "no {what}: {said}");
@@ -123,6 +125,16 @@ fn a_pause_that_nobody_obeys_is_found() {
 #[test]
 fn a_lag_that_hides_what_is_not_settled_is_found() {
     finds("settled-ahead", 20, "what arrived before a shard's settled time is settled");
+}
+
+#[test]
+fn a_reader_of_the_inbox_that_reads_all_that_is_stored_is_found() {
+    finds("endless-inbox", 60, "nothing appears behind a reader of the inbox");
+}
+
+#[test]
+fn a_late_batch_that_is_shown_where_readers_have_passed_is_found() {
+    finds("late-in-place", 100, "nothing appears behind a reader of the inbox");
 }
 
 #[test]

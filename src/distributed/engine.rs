@@ -11,7 +11,7 @@ use anyhow::Context;
 use sluice_aws::catalogue::PostgresCatalogue;
 use sluice_aws::events::DynamoEvents;
 use sluice_aws::idempotency::RedisIdempotency;
-use sluice_aws::leases::{Keeper, LeaseCheckpoints, LeaseTable, ShardLeases};
+use sluice_aws::leases::{Keeper, LaneHorizons, LeaseCheckpoints, LeaseTable, ShardLeases};
 use sluice_aws::log::{Deduplicated, KinesisLog, RECORD_RAW_BYTES};
 use sluice_aws::provision;
 use sluice_aws::queue::{DeadLetterCarrier, QueueDepths, SqsQueue};
@@ -128,7 +128,8 @@ impl Engine {
     ) -> anyhow::Result<Stores> {
         let (clients, aws) = (&self.clients, &config.aws);
         let carrier = patiently(stop, waiting, || DeadLetterCarrier::open(clients, aws)).await?;
-        let events = Arc::new(DynamoEvents::new(clients, aws, Some(carrier)));
+        let horizons = LaneHorizons::new(Arc::new(LeaseTable::new(clients, aws)), aws);
+        let events = Arc::new(DynamoEvents::new(clients, aws, Some(carrier)).with_horizons(horizons));
         let queue = patiently(stop, waiting, || SqsQueue::open(clients, aws, events.clone())).await?;
         Ok(Stores {
             log,

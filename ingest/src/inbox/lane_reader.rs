@@ -13,7 +13,7 @@ const BATCHES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct LaneReader {
     scan: LaneScan,
-    /// The last event that was taken.
+    /// The place of the last event that was taken.
     position: Option<EventId>,
     /// Batches that were read and whose events are not all taken.
     batches: VecDeque<StoredBatch>,
@@ -39,7 +39,7 @@ impl LaneReader {
     pub(super) async fn fill(&mut self, store: &dyn EventStore) -> Result<(), PortError> {
         while self.head().is_none() && !self.exhausted {
             self.batches.clear();
-            let page = store.scan(self.scan).await?;
+            let page = store.scan_inbox(self.scan).await?;
             // An empty page that claims to have a successor would be asked for again for ever.
             self.exhausted = page.exhausted || page.batches.is_empty();
             self.batches_read += page.batches.len();
@@ -48,7 +48,7 @@ impl LaneReader {
                     Direction::Ascending => last.batch.len().saturating_sub(1),
                     Direction::Descending => 0,
                 };
-                self.scan.after = Some(last.batch.event_id(far_index));
+                self.scan.after = Some(last.place_of(far_index));
             }
             self.scan.max_batches = (self.scan.max_batches * 2).min(BATCHES_MAX);
             self.batches = page.batches.into();
@@ -57,17 +57,17 @@ impl LaneReader {
         Ok(())
     }
 
-    /// The next event of the batches at hand.
+    /// The place of the next event of the batches at hand.
     pub(super) fn head(&self) -> Option<EventId> {
-        let batch = &self.batches.front()?.batch;
-        Some(batch.event_id(self.next_index(batch.id.first(), batch.len())?))
+        let stored = self.batches.front()?;
+        Some(stored.place_of(self.next_index(stored.place.first(), stored.batch.len())?))
     }
 
     /// Takes the next event.
     pub(super) fn take(&mut self, look: impl FnOnce(&StoredBatch, u16)) {
-        let (Some(id), Some(stored)) = (self.head(), self.batches.front()) else { return };
-        look(stored, id.index());
-        self.position = Some(id);
+        let (Some(place), Some(stored)) = (self.head(), self.batches.front()) else { return };
+        look(stored, place.index());
+        self.position = Some(place);
         self.drop_taken();
     }
 

@@ -9,14 +9,20 @@ use sluice_ports::event_store::{AckOutcome, DeadLetterQuery, LanePage, LaneScan,
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Batches in memory, scanned as the port says.
+/// Batches in memory by their places, scanned as the port says, and the horizon of all lanes.
 #[derive(Default)]
-struct MemoryBatches(Mutex<BTreeMap<BatchId, StoredBatch>>);
+struct MemoryBatches(Mutex<BTreeMap<BatchId, StoredBatch>>, Mutex<Option<u64>>);
 
 impl MemoryBatches {
     fn put(&self, lane: u16, ms: u64, count: u64, events: u16) {
+        self.put_at(ms, lane, ms, count, events);
+    }
+
+    /// Puts a batch that readers meet at another time than its id's.
+    fn put_at(&self, place_ms: u64, lane: u16, ms: u64, count: u64, events: u16) {
         let stored = stored_batch_at(lane, ms, count, events);
-        self.0.lock().insert(stored.batch.id, stored);
+        let place = EventId::new(place_ms, stored.batch.lane(), count, 0).batch();
+        self.0.lock().insert(place, StoredBatch { place, ..stored });
     }
 
     fn ids(&self) -> Vec<String> {
@@ -35,13 +41,13 @@ impl EventStore for MemoryBatches {
         let all = self.0.lock();
         let beyond = |stored: &&StoredBatch| match (scan.after, scan.direction) {
             (None, _) => true,
-            (Some(after), Direction::Ascending) => stored.batch.event_id(stored.batch.len() - 1) > after,
-            (Some(after), Direction::Descending) => stored.batch.event_id(0) < after,
+            (Some(after), Direction::Ascending) => stored.place_of(stored.batch.len() - 1) > after,
+            (Some(after), Direction::Descending) => stored.place_of(0) < after,
         };
         let mut found: Vec<StoredBatch> = all
             .values()
             .filter(|stored| stored.batch.lane() == scan.lane && stored.batch.customer == scan.customer)
-            .filter(|stored| (scan.from_ms..scan.until_ms).contains(&stored.batch.id.ms()))
+            .filter(|stored| (scan.from_ms..scan.until_ms).contains(&stored.place.ms()))
             .filter(beyond)
             .cloned()
             .collect();
@@ -51,6 +57,11 @@ impl EventStore for MemoryBatches {
         let exhausted = found.len() <= scan.max_batches;
         found.truncate(scan.max_batches);
         Ok(LanePage { batches: found, exhausted })
+    }
+
+    async fn horizons(&self) -> Result<Horizons, PortError> {
+        let horizon_ms = *self.1.lock();
+        Ok(horizon_ms.map_or_else(Horizons::default, |ms| Horizons::of_lanes(vec![ms; 4])))
     }
 
     async fn add_facts(&self, _: Vec<NewFact>) -> Result<(), PortError> {
@@ -92,8 +103,17 @@ async fn page(
     budget: PageBudget,
 ) -> (Vec<String>, EventPage) {
     let lanes = (0..4).map(|lane| Lane::new(lane).unwrap()).collect();
-    let not_before_ms = 0;
-    let query = PageQuery { customer: CUSTOMER, lanes, positions, not_before_ms, direction, filter, budget };
+    let (not_before_ms, horizons) = (0, store.horizons().await.unwrap());
+    let query = PageQuery {
+        customer: CUSTOMER,
+        lanes,
+        positions,
+        horizons,
+        not_before_ms,
+        direction,
+        filter,
+        budget,
+    };
     let page = read(store, query).await.unwrap();
     let text = format!("[{}]", String::from_utf8(page.items.clone()).unwrap());
     let items: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -149,6 +169,44 @@ proptest! {
             wanted.sort();
             prop_assert_eq!(&read, &wanted);
             prop_assert!(before.iter().all(|id| read.contains(id)));
+            Ok(())
+        })?;
+    }
+}
+
+proptest! {
+    /// Batches come with ids of any age, each at a place that is not before the horizon of
+    /// its time: a reader that goes on from its cursor reads every event once.
+    #[test]
+    fn nothing_appears_behind_a_reader_that_stops_at_the_horizon(
+        arrivals in prop::collection::vec((0u16..4, 0u64..30, 1u16..5, 0u64..4), 1..60),
+        limit in 1usize..12,
+    ) {
+        block_on(async {
+            let (store, filter) = (MemoryBatches::default(), EventFilter::default());
+            let (mut read, mut positions, mut horizon_ms) = (Vec::new(), Vec::new(), 100);
+            let budget = PageBudget::for_page(limit);
+            for (count, (lane, age_ms, events, passes_ms)) in arrivals.into_iter().enumerate() {
+                horizon_ms += passes_ms;
+                *store.1.lock() = Some(horizon_ms);
+                let id_ms = horizon_ms + 10 - age_ms;
+                store.put_at(id_ms.max(horizon_ms), lane, id_ms, count as u64, events);
+                let (ids, page) = page(&store, positions, Direction::Ascending, &filter, budget).await;
+                prop_assert!(page.positions.iter().all(|position| position.ms() < horizon_ms));
+                positions = page.positions;
+                read.extend(ids);
+            }
+            *store.1.lock() = None;
+            loop {
+                let (ids, page) = page(&store, positions, Direction::Ascending, &filter, budget).await;
+                positions = page.positions;
+                read.extend(ids);
+                if !page.has_more {
+                    break;
+                }
+            }
+            read.sort();
+            prop_assert_eq!(&read, &store.ids());
             Ok(())
         })?;
     }

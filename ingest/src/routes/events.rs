@@ -127,7 +127,12 @@ fn describe_inbox() -> Operation {
     let text = |name, text| query(name, schema_ref("FilterText"), text);
     let order = json!({ "type": "string", "enum": ["asc", "desc"], "default": "asc" });
     Operation::new(Tag::Inbox, "The customer's events, the oldest first")
-        .describe("Without `status`, all that are not acknowledged.")
+        .describe(
+            "Without `status`, all that are not acknowledged. Nothing appears behind a cursor. On the \
+             distributed engine a page reaches up to `readable_until`, usually two to three seconds ago, \
+             earlier while a part of the log lags; `has_more` says whether there is more up to then. The \
+             embedded engine has every event from its 202 on, and no `readable_until`.",
+        )
         .parameters([
             query("status", schema_ref("StatusFilter"), "Where they stand; `any` is anywhere."),
             text("event_type", "Of this type."),

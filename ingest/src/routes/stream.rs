@@ -14,8 +14,10 @@ use crate::streams::NoStreamRoom;
 use http::header::HeaderName;
 use http::{Method, StatusCode};
 use serde_json::json;
+use sluice_catalogue::directory::CustomerEntry;
 use sluice_model::Scopes;
 use sluice_model::clock::now_ms;
+use sluice_ports::PortError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     methods: &["GET"],
     path: "/stream",
     root: Root::Versioned(Scopes::EVENTS_READ),
-    handler: Handler::Stream(|context, request, _| Box::pin(std::future::ready(open(context, request)))),
+    handler: Handler::Stream(|context, request, _| Box::pin(open(context, request))),
     describe,
 }];
 
@@ -48,7 +50,7 @@ const INBOX_PARAMETERS: [(&str, &str); 6] = [
 
 /// Streams the customer's events: from now on, from a time on, or from where an
 /// earlier stream ended.
-fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
+async fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let reader = match &request.principal {
         Principal::Customer(key) => StreamReader::Customer(Arc::clone(key)),
         Principal::Operator | Principal::Anybody => StreamReader::Operator(request.customer()?),
@@ -76,7 +78,7 @@ fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, A
         }
         // A stream with a start time skips earlier events by its filter.
         None if filter.start_ms.is_some() => StreamPosition { from_ms: 0, lanes: Vec::new() },
-        None => StreamPosition { from_ms: now_ms(), lanes: Vec::new() },
+        None => StreamPosition { from_ms: begin_ms(context, reader.customer()).await?, lanes: Vec::new() },
     };
     if request.parts.method == Method::HEAD {
         return Ok(no_content());
@@ -97,6 +99,22 @@ fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, A
         drain: context.drain.clone(),
     };
     Ok(event_stream(stream.start(request.connection)))
+}
+
+/// A stream that begins now begins at most this long ago.
+const BEGIN_BEFORE_MS: u64 = 60_000;
+
+/// Where a stream begins that begins now. Where the store gets events after their 202, those
+/// of the last seconds may still come, and another process' clock may be behind this one's:
+/// it begins where the customer's lanes cannot be read yet. What waits in a part of the log
+/// that is far behind was accepted long before, and is not sent.
+async fn begin_ms(context: &StreamContext, customer: &CustomerEntry) -> Result<u64, PortError> {
+    let now_ms = now_ms();
+    let horizons = context.store.horizons().await?;
+    let state = customer.state();
+    let lanes = state.customer.lanes_ever(context.lanes);
+    let readable_ms = lanes.map(|lane| horizons.of(lane)).max().unwrap_or(now_ms);
+    Ok(readable_ms.clamp(now_ms.saturating_sub(BEGIN_BEFORE_MS), now_ms))
 }
 
 fn no_room(context: &StreamContext, full: NoStreamRoom) -> ApiError {
@@ -129,7 +147,8 @@ fn describe(config: &IngestConfig) -> Operation {
             "Each message is one event with an `id`, from which a later stream goes on: the header \
              `Last-Event-ID`, which browsers send by themselves, or `last_event_id`. Without either, or \
              `start_time`, it begins now. It has neither a `status` nor an `end_time`, which are refused: \
-             each event comes once, when it is accepted, and there is no end. A quiet stream says so every \
+             each event comes once, when it is accepted, and there is no end. On the distributed engine it \
+             comes usually two to three seconds after its 202. A quiet stream says so every \
              {} ms; one whose reader takes nothing for {} ms is ended. A customer may have {} streams.",
             config.stream.heartbeat_ms, config.http.idle_timeout_ms, config.stream.customer_max
         ))

@@ -40,7 +40,7 @@ async fn what_is_durable_is_not_written_again_while_another_store_is_away() {
     let (events, queue) = (RecordingStores::default(), RecordingStores::default());
     let stores = CommitStores { queue: queue.stores().queue, ..events.stores() };
     let mut commit = Commit::default();
-    commit.batch(NewBatch { batch: Arc::new(batch_of_sizes(&[9])), matched: true });
+    commit.batch(NewBatch::new(Arc::new(batch_of_sizes(&[9])), true));
     commit.put(delivery(1, 1));
     queue.failing.store(true, Ordering::SeqCst);
     let failures = AtomicU32::new(0);
@@ -123,7 +123,7 @@ async fn what_a_store_never_takes_is_set_aside_and_stops_no_neighbour() {
     let batches = [batch_id(1, 1), batch_id(1, 2), batch_id(1, 3)];
     for id in batches {
         let batch = Batch { id, ..batch_of_sizes(&[9, 9]) };
-        commit.batch(NewBatch { batch: Arc::new(batch), matched: true });
+        commit.batch(NewBatch::new(Arc::new(batch), true));
     }
     let puts = [delivery(1, 1), delivery(2, 2), delivery(3, 3)];
     puts.iter().for_each(|delivery| commit.put(delivery.clone()));

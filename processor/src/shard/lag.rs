@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::testing::{batch, batch_id};
     use sluice_model::CustomerId;
-    use sluice_ports::log::{LogRecord, Position};
+    use sluice_ports::log::{IdTimes, LogRecord, Position};
     use std::sync::Arc;
 
     const NOW: u64 = 1_800_000_000_000;
@@ -122,7 +122,13 @@ mod tests {
     fn record(ms: u64, events: u16) -> LogItem {
         let envelopes = vec![("", "{}".to_owned()); usize::from(events)];
         let batches = vec![Arc::new(batch(CustomerId::from_u128(1), batch_id(ms, 1), &envelopes))];
-        LogItem::Record(LogRecord { position: Position::START, producer: 1, sequence: 1, batches })
+        LogItem::Record(LogRecord {
+            position: Position::START,
+            producer: 1,
+            sequence: 1,
+            batches,
+            id_times: IdTimes::ALL,
+        })
     }
 
     fn page(at_end: bool, behind_ms: Option<u64>, items: Vec<LogItem>) -> LogPage {

@@ -12,10 +12,12 @@ use crate::matcher::{
 use crate::parking::DeliveryOwner;
 use crate::settlement::{self, DeliveryEnding, HeldBy};
 use crate::slice::{Slice, Ticket};
+use foldhash::HashMap;
 use sluice_history::usage::{EndedEvents, UsageLine};
-use sluice_model::{Batch, DeadLetterReason, EventRef, EventSet, SubscriptionId};
+use sluice_model::ids::BatchIds;
+use sluice_model::{Batch, BatchId, DeadLetterReason, EventRef, EventSet, Lane, SubscriptionId};
 use sluice_ports::event_store::NewBatch;
-use sluice_ports::log::LogRecord;
+use sluice_ports::log::{IdTimes, LogRecord};
 use std::sync::Arc;
 
 /// Matches records.
@@ -24,6 +26,7 @@ pub(super) struct Matching {
     tools: MatchingTools,
     shares: MatchingShares,
     usage: UsageCounter,
+    places: Places,
 }
 
 /// A record that was matched.
@@ -72,7 +75,7 @@ impl Matching {
     pub(super) fn new(context: Arc<Context>) -> Self {
         let config = &context.config.matching;
         let (tools, shares) = (MatchingTools::new(config.limits()), MatchingShares::new(config.clone()));
-        Self { context, tools, shares, usage: UsageCounter::default() }
+        Self { context, tools, shares, usage: UsageCounter::default(), places: Places::default() }
     }
 
     /// Matches a record. Its events are at their outlets then, or wait to be matched.
@@ -104,7 +107,11 @@ impl Matching {
             }
             if stores {
                 // Its writing is one more thing that must be durable before the record is settled.
-                to.commit.batch(NewBatch { batch: Arc::clone(batch), matched });
+                let place = self.places.of(batch.id, record.id_times);
+                if place.is_some() {
+                    self.context.metrics().batches_out_of_time.increment(1);
+                }
+                to.commit.batch(NewBatch { batch: Arc::clone(batch), matched, place });
                 to.commit.settle(to.ticket, 1);
                 outstanding.events += 1;
             }
@@ -250,6 +257,20 @@ impl Matching {
         self.context.metrics().ending(DeliveryEnding::GaveUp(reason), count);
         settlement::give_up(to.commit, delivery, reason, HeldBy::Log, to.now_ms);
         to.commit.settle(to.ticket, count);
+    }
+}
+
+/// Gives the batches that cannot be at their ids' places others, ascending in each lane as
+/// the log is.
+#[derive(Debug, Default)]
+struct Places(HashMap<Lane, BatchIds>);
+
+impl Places {
+    /// The place of a batch, where that is not its id's.
+    fn of(&mut self, id: BatchId, times: IdTimes) -> Option<BatchId> {
+        let place_ms = times.place_ms(id.ms())?;
+        let lane = id.lane();
+        Some(self.0.entry(lane).or_insert_with(|| BatchIds::new(lane, 0)).next(place_ms))
     }
 }
 

@@ -14,7 +14,9 @@ use sluice_ports::catalogue::{
 use sluice_ports::event_store::{
     AckOutcome, DeadLetterQuery, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
 };
-use sluice_ports::log::{AppendError, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId};
+use sluice_ports::log::{
+    AppendError, IdTimes, Log, LogItem, LogPage, LogRecord, Position, RecordDraft, ShardId,
+};
 use sluice_ports::rows::{NewRow, Row, RowChange, Rows};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
 use sluice_ports::{Checkpoints, FailureClass, PortError};
@@ -74,6 +76,8 @@ struct MemoryState {
     log: Vec<LogItem>,
     batches: HashMap<BatchId, bool>,
     checkpoint: Option<Position>,
+    readable: Option<Position>,
+    places: HashMap<BatchId, BatchId>,
     customers: HashMap<CustomerId, Customer>,
     subscriptions: HashMap<SubscriptionId, Subscription>,
     deleted: Vec<(CustomerId, SubscriptionId)>,
@@ -81,6 +85,17 @@ struct MemoryState {
     rows: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     /// The keys of the rows that were put, in the order of the writes.
     put_rows: Vec<Vec<u8>>,
+}
+
+impl MemoryState {
+    /// Asserts that all batches up to a position are stored.
+    fn check_stored(&self, position: Position, what: &str) {
+        let passed = self.log.iter().filter_map(|item| match item {
+            LogItem::Record(record) if record.position <= position => Some(&record.batches),
+            _ => None,
+        });
+        assert!(passed.flatten().all(|batch| self.batches.contains_key(&batch.id)), "{what}");
+    }
 }
 
 impl Memory {
@@ -133,9 +148,20 @@ impl Memory {
 
     /// Appends a record of these batches to the one shard.
     pub(crate) fn append(&self, batches: Vec<Arc<Batch>>) -> Position {
+        self.append_in_time(batches, IdTimes::ALL)
+    }
+
+    /// The same, where readers meet batches with these times at their ids' places.
+    pub(crate) fn append_in_time(&self, batches: Vec<Arc<Batch>>, id_times: IdTimes) -> Position {
         self.change(|state| {
             let position = Position::from_lsn(state.log.len() as u64 + 1);
-            state.log.push(LogItem::Record(LogRecord { position, producer: 1, sequence: 1, batches }));
+            state.log.push(LogItem::Record(LogRecord {
+                position,
+                producer: 1,
+                sequence: 1,
+                batches,
+                id_times,
+            }));
             position
         })
     }
@@ -214,6 +240,16 @@ impl Memory {
 
     pub(crate) fn checkpointed(&self) -> Position {
         self.state.lock().checkpoint.unwrap_or(Position::START)
+    }
+
+    /// Up to where readers were told that they may read.
+    pub(crate) fn readable(&self) -> Option<Position> {
+        self.state.lock().readable
+    }
+
+    /// The places of batches that are not at their ids'.
+    pub(crate) fn places(&self) -> HashMap<BatchId, BatchId> {
+        self.state.lock().places.clone()
     }
 
     pub(crate) fn subscription(&self, id: SubscriptionId) -> Option<Subscription> {
@@ -300,7 +336,10 @@ impl EventStore for Memory {
     async fn put_batches(&self, batches: Vec<NewBatch>) -> Result<(), PortError> {
         self.guard("put batches")?;
         self.refuse("put batches", |never| batches.iter().any(|new| Some(new.batch.id) == never.batch))?;
-        self.change(|state| state.batches.extend(batches.iter().map(|new| (new.batch.id, new.matched))));
+        self.change(|state| {
+            state.batches.extend(batches.iter().map(|new| (new.batch.id, new.matched)));
+            state.places.extend(batches.iter().filter_map(|new| Some((new.batch.id, new.place?))));
+        });
         Ok(())
     }
 
@@ -347,6 +386,7 @@ impl EventStore for Memory {
         });
         let stored = |batch: &Arc<Batch>| StoredBatch {
             batch: Arc::clone(batch),
+            place: batch.id,
             facts: Vec::new(),
             acknowledged: Vec::new(),
             passed: true,
@@ -395,16 +435,20 @@ impl Checkpoints for Memory {
         self.change(|state| {
             assert!(state.checkpoint.is_none_or(|before| before <= position), "a checkpoint goes back");
             if self.takes_batches() {
-                let passed = state.log.iter().filter_map(|item| match item {
-                    LogItem::Record(record) if record.position <= position => Some(&record.batches),
-                    _ => None,
-                });
-                let stored = passed.flatten().all(|batch| state.batches.contains_key(&batch.id));
-                assert!(stored, "a checkpoint passes a batch that is not stored");
+                state.check_stored(position, "a checkpoint passes a batch that is not stored");
             }
             state.checkpoint = Some(position);
         });
         Ok(())
+    }
+
+    fn readable(&self, _: &ShardId, position: Position) {
+        self.change(|state| {
+            if self.takes_batches() {
+                state.check_stored(position, "readers are told of a batch that is not stored");
+            }
+            state.readable = Some(position);
+        });
     }
 
     async fn load(&self, _: &ShardId) -> Result<Position, PortError> {

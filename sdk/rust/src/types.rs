@@ -1088,6 +1088,9 @@ pub struct InboxPage {
     pub events: Vec<StoredEvent>,
     /// `has_more` of the API.
     pub has_more: bool,
+    /// `readable_until` of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readable_until: Option<String>,
     /// `total` of the API.
     pub total: i64,
 }

@@ -382,6 +382,7 @@ export interface InboxPage {
   cursor: string | null;
   events: StoredEvent[];
   has_more: boolean;
+  readable_until?: string;
   total: number;
 }
 

@@ -119,6 +119,15 @@ pub struct AwsConfig {
     pub lease_ms: u64,
     /// How often leases are renewed and the table is read.
     pub lease_renew_ms: u64,
+    /// How much later than its id's time a batch may come into the stream, or earlier, for
+    /// readers of the inbox to meet it at its id's place. Others get a place behind what
+    /// readers may have read, so nothing appears behind a reader; every event is readable
+    /// later by this. Clocks that are off by more, and records that the stream took late,
+    /// cost a small item each.
+    pub inbox_late_ms: u64,
+    /// While somebody reads the inbox or a stream, an ingest process reads how far that
+    /// may go, from the table of leases, at most this often.
+    pub inbox_look_ms: u64,
     /// How long events are kept, in days.
     pub retention_days: u32,
     /// How many hours an idempotency key is kept.
@@ -188,6 +197,8 @@ impl Default for AwsConfig {
             shard_sync_ms: 30_000,
             lease_ms: 10_000,
             lease_renew_ms: 1000,
+            inbox_late_ms: 1000,
+            inbox_look_ms: 500,
             retention_days: 90,
             idempotency_hours: 24,
             idempotency_lease_ms: 60_000,
@@ -229,6 +240,8 @@ impl AwsConfig {
             ("shard_sync_ms", self.shard_sync_ms.into(), 100, 3_600_000),
             ("lease_ms", self.lease_ms.into(), (self.lease_renew_ms * 3).into(), 600_000),
             ("lease_renew_ms", self.lease_renew_ms.into(), 50, 60_000),
+            ("inbox_late_ms", self.inbox_late_ms.into(), 0, 600_000),
+            ("inbox_look_ms", self.inbox_look_ms.into(), 10, 60_000),
             ("retention_days", self.retention_days.into(), 1, 3650),
             ("idempotency_hours", self.idempotency_hours.into(), 1, 24 * 30),
             (

@@ -14,6 +14,7 @@ mod writer;
 use super::attribute::Item;
 use super::clients::Clients;
 use super::config::AwsConfig;
+use super::leases::LaneHorizons;
 use super::queue::DeadLetterCarrier;
 use super::table::{ItemTable, KeyRange, lives};
 use async_trait::async_trait;
@@ -25,7 +26,8 @@ use sluice_model::clock;
 use sluice_model::{Batch, BatchId, CustomerId, DeadLetter, DeadLetterId, EventId};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{
-    AckOutcome, DeadLetterQuery, Direction, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
+    AckOutcome, DeadLetterQuery, Direction, EventStore, Horizons, LanePage, LaneScan, NewBatch, NewFact,
+    StoredBatch,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -37,6 +39,8 @@ pub struct DynamoEvents {
     table: Arc<ItemTable>,
     writer: Arc<ItemWriter>,
     dead_letters: DeadLetterItems,
+    /// How far the inbox can be read, where this process reads it.
+    horizons: Option<LaneHorizons>,
     requests_max: usize,
     keep_s: u64,
 }
@@ -58,7 +62,13 @@ impl DynamoEvents {
             requests_max,
             count: AtomicI64::new(0),
         };
-        Self { table, writer, dead_letters, requests_max, keep_s }
+        Self { table, writer, dead_letters, horizons: None, requests_max, keep_s }
+    }
+
+    /// The same, whose inbox can be read as far as these say.
+    #[must_use]
+    pub fn with_horizons(self, horizons: LaneHorizons) -> Self {
+        Self { horizons: Some(horizons), ..self }
     }
 
     /// When an item that is written now may be deleted, in seconds since the Unix epoch.
@@ -69,7 +79,7 @@ impl DynamoEvents {
     /// The item by which a batch is found, if there is one that has not expired.
     async fn head(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Item>, PortError> {
         let head = self.table.get(layout::key(ItemKind::Batch, customer, batch)).await?;
-        Ok(head.filter(|head| lives(head, now_s())))
+        Ok(head.filter(|head| lives(head, now_s()) && batch_items::placed(head).is_none()))
     }
 
     /// The batch of a head, from its parts where it has some.
@@ -99,25 +109,32 @@ impl DynamoEvents {
         let facts = facts::read(facts)?;
         let acknowledged = acks.map(acks::read).transpose()?.unwrap_or_default();
         let passed = !batch_items::matched(head) || !facts.is_empty();
-        Ok(Some(StoredBatch { batch: Arc::new(batch), facts, acknowledged, passed }))
+        Ok(Some(StoredBatch { place: batch.id, batch: Arc::new(batch), facts, acknowledged, passed }))
     }
 
     /// How many events a customer's batch has; none where there is no such batch.
     async fn event_count(&self, customer: CustomerId, batch: BatchId) -> Result<u16, PortError> {
         let key = layout::key(ItemKind::Batch, customer, batch);
-        let head = self.table.get_attributes(key, Some("n, #ttl")).await?;
-        Ok(head.filter(|head| lives(head, now_s())).map_or(0, |head| batch_items::event_count(&head)))
+        let head = self.table.get_attributes(key, Some("n, place_of, #ttl")).await?;
+        let head = head.filter(|head| lives(head, now_s()) && batch_items::placed(head).is_none());
+        Ok(head.map_or(0, |head| batch_items::event_count(&head)))
     }
 
-    /// The heads of a scan's batches, and whether there are no more.
-    async fn scan_heads(&self, scan: &LaneScan, range: &KeyRange) -> Result<(Vec<Item>, bool), PortError> {
+    /// The items of a scan that `wants` one, and whether there are no more.
+    async fn scan_heads(
+        &self,
+        scan: &LaneScan,
+        range: &KeyRange,
+        wants: impl Fn(&Item) -> bool,
+    ) -> Result<(Vec<Item>, bool), PortError> {
         let ascending = scan.direction == Direction::Ascending;
         let (mut heads, mut from, now_s) = (Vec::new(), None, now_s());
         loop {
             // One more tells whether there is more, and one may lie behind `after`.
             let limit = Some(scan.max_batches + 2);
             let page = self.table.query(range, ascending, limit, from).await?;
-            let wanted = |head: &Item| !batch_items::is_behind(scan, head) && lives(head, now_s);
+            let wanted =
+                |head: &Item| !batch_items::is_behind(scan, head) && lives(head, now_s) && wants(head);
             heads.extend(page.items.into_iter().filter(wanted));
             from = page.next;
             if from.is_none() || !heads.is_empty() {
@@ -126,6 +143,45 @@ impl DynamoEvents {
                 return Ok((heads, exhausted));
             }
         }
+    }
+
+    /// Reads the batches of the items that a scan wants.
+    async fn scan_items(
+        &self,
+        scan: LaneScan,
+        wants: impl Fn(&Item) -> bool + Send,
+    ) -> Result<LanePage, PortError> {
+        let Some((low, high)) = layout::id_range(&scan) else {
+            return Ok(LanePage { batches: Vec::new(), exhausted: true });
+        };
+        let range =
+            |kind, low, high| layout::range(kind, layout::partition(scan.customer, scan.lane), low, high);
+        let (heads, exhausted) = self.scan_heads(&scan, &range(ItemKind::Batch, low, high), wants).await?;
+        let (Some(first), Some(last)) = (heads.first(), heads.last()) else {
+            return Ok(LanePage { batches: Vec::new(), exhausted });
+        };
+        let (first, last) = (layout::batch_id(first)?, layout::batch_id(last)?);
+        let (low, high) = (first.min(last), first.max(last));
+        let (facts_range, acks_range) = (range(ItemKind::Facts, low, high), range(ItemKind::Acks, low, high));
+        let beside = futures_util::future::try_join(
+            self.table.query_all(&facts_range),
+            self.table.query_all(&acks_range),
+        );
+        let (facts, acks) = beside.await?;
+        let (facts, acks) = (layout::by_batch(facts)?, layout::by_batch(acks)?);
+        let mut batches = Vec::with_capacity(heads.len());
+        for head in &heads {
+            let id = layout::batch_id(head)?;
+            if let Some(placed) = batch_items::placed(head) {
+                let stored = self.get(scan.customer, placed?).await?;
+                batches.extend(stored.map(|stored| StoredBatch { place: id, ..stored }));
+                continue;
+            }
+            let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
+            let acks = acks.get(&id).and_then(|items| items.first());
+            batches.extend(self.stored(scan.customer, head, facts, acks).await?);
+        }
+        Ok(LanePage { batches, exhausted })
     }
 
     /// Acknowledges events of one batch; returns which it has and which of those were acknowledged before.
@@ -170,15 +226,18 @@ impl EventStore for DynamoEvents {
 
     async fn put_batches(&self, batches: Vec<NewBatch>) -> Result<(), PortError> {
         let ttl = self.ttl();
-        let (mut all_parts, mut heads) = (Vec::new(), BTreeMap::new());
+        let (mut all_parts, mut heads, mut places) = (Vec::new(), BTreeMap::new(), Vec::new());
         for new in batches {
-            let BatchItems { parts, head } = batch_items::items(&new, ttl)?;
+            let BatchItems { parts, head, place } = batch_items::items(&new, ttl)?;
             if heads.insert((new.batch.customer, new.batch.id), head).is_none() {
                 all_parts.extend(parts);
+                places.extend(place);
             }
         }
         self.writer.store(all_parts).await?;
-        self.writer.store(heads.into_values().collect()).await
+        self.writer.store(heads.into_values().collect()).await?;
+        // A place without its batch would be passed by readers.
+        self.writer.store(places).await
     }
 
     async fn add_facts(&self, new: Vec<NewFact>) -> Result<(), PortError> {
@@ -204,32 +263,18 @@ impl EventStore for DynamoEvents {
     }
 
     async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError> {
-        let Some((low, high)) = layout::id_range(&scan) else {
-            return Ok(LanePage { batches: Vec::new(), exhausted: true });
-        };
-        let range =
-            |kind, low, high| layout::range(kind, layout::partition(scan.customer, scan.lane), low, high);
-        let (heads, exhausted) = self.scan_heads(&scan, &range(ItemKind::Batch, low, high)).await?;
-        let (Some(first), Some(last)) = (heads.first(), heads.last()) else {
-            return Ok(LanePage { batches: Vec::new(), exhausted });
-        };
-        let (first, last) = (layout::batch_id(first)?, layout::batch_id(last)?);
-        let (low, high) = (first.min(last), first.max(last));
-        let (facts_range, acks_range) = (range(ItemKind::Facts, low, high), range(ItemKind::Acks, low, high));
-        let beside = futures_util::future::try_join(
-            self.table.query_all(&facts_range),
-            self.table.query_all(&acks_range),
-        );
-        let (facts, acks) = beside.await?;
-        let (facts, acks) = (layout::by_batch(facts)?, layout::by_batch(acks)?);
-        let mut batches = Vec::with_capacity(heads.len());
-        for head in &heads {
-            let id = layout::batch_id(head)?;
-            let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
-            let acks = acks.get(&id).and_then(|items| items.first());
-            batches.extend(self.stored(scan.customer, head, facts, acks).await?);
+        self.scan_items(scan, |item| batch_items::placed(item).is_none()).await
+    }
+
+    async fn scan_inbox(&self, scan: LaneScan) -> Result<LanePage, PortError> {
+        self.scan_items(scan, |item| !batch_items::is_moved(item)).await
+    }
+
+    async fn horizons(&self) -> Result<Horizons, PortError> {
+        match &self.horizons {
+            Some(horizons) => horizons.get().await,
+            None => Err(PortError::unavailable("read the inbox", "this process reads no leases")),
         }
-        Ok(LanePage { batches, exhausted })
     }
 
     async fn acknowledge(

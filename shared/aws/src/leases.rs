@@ -6,11 +6,15 @@
 //! who was first. A lease is renewed each tick; one that was not renewed for
 //! `lease_ms`, by the reader's own monotonic clock, is anybody's. An owner
 //! that could not renew gives up earlier than that by itself.
+//!
+//! The rows also tell readers of the inbox how far they may read ([`Readable`],
+//! [`LaneHorizons`]), so that nothing appears behind them.
 
 mod decide;
 mod fence;
 mod gap;
 mod held;
+mod horizon;
 mod keeper;
 #[cfg(all(test, feature = "paused-time"))]
 mod keeper_tests;
@@ -27,10 +31,11 @@ mod testing;
 mod unworked;
 
 pub use held::LeaseCheckpoints;
+pub use horizon::LaneHorizons;
 pub use keeper::{Keeper, ShardLeases};
 pub use rows::{
-    LeaseOrder, LeaseOrders, LeaseRestart, LeaseRow, LeaseRows, LeaseTableRow, Settled, SkippedRange,
-    TakeFrom, Written,
+    LeaseOrder, LeaseOrders, LeaseRestart, LeaseRow, LeaseRows, LeaseTableRow, Readable, Settled,
+    SkippedRange, TakeFrom, Written,
 };
 #[cfg(feature = "services")]
 pub use table::LeaseTable;

@@ -43,6 +43,7 @@ pub use stream::{
 #[cfg(feature = "services")]
 use super::clients::Clients;
 use super::config::AwsConfig;
+use super::leases::Readable;
 use append_door::AppendDoor;
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -122,6 +123,7 @@ impl KinesisLog {
                 bytes_per_s: config.shard_bytes_per_s,
                 watchdog: Duration::from_millis(config.fan_out_watchdog_ms),
                 learn: Duration::from_millis(config.learn_ms_max),
+                late_ms: config.inbox_late_ms,
             },
         );
         Ok(Self {
@@ -166,6 +168,17 @@ impl KinesisLog {
     #[must_use]
     pub fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
         self.readers.arrived_until_ms(shard, position)
+    }
+
+    /// No record of the shard behind `position` gives its batches a place in the inbox
+    /// before that time (ms since the Unix epoch), as far as this process read the shard.
+    pub(crate) fn readable_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
+        self.readers.readable_ms(shard, position)
+    }
+
+    /// This process works the shard from now on. Readers of the inbox were told `told` of it.
+    pub(crate) fn take_up(&self, shard: &ShardId, told: Readable) {
+        self.readers.take_up(shard, told);
     }
 
     /// Forgets where its shards are read: the stream was made anew, and its

@@ -45,6 +45,18 @@ pub struct NewBatch {
     /// True if any subscription matched any of its events. As long as there are no
     /// facts, the events are pending if so, else unmatched.
     pub matched: bool,
+    /// The place that it has among its lane's batches for readers of the inbox, where
+    /// that is not its id's: the log got the batch too late, or its id's time is far
+    /// ahead ([`IdTimes`](crate::log::IdTimes)).
+    pub place: Option<BatchId>,
+}
+
+impl NewBatch {
+    /// A batch at its id's place.
+    #[must_use]
+    pub const fn new(batch: Arc<Batch>, matched: bool) -> Self {
+        Self { batch, matched, place: None }
+    }
 }
 
 /// A batch with the facts about it.
@@ -52,6 +64,9 @@ pub struct NewBatch {
 pub struct StoredBatch {
     /// The batch.
     pub batch: Arc<Batch>,
+    /// Its place among its lane's batches: its id, unless [`EventStore::scan_inbox`]
+    /// says otherwise.
+    pub place: BatchId,
     /// One fact for each subscription that matched.
     pub facts: Vec<(SubscriptionId, Fact)>,
     /// Acknowledged events: index in the batch, and time in milliseconds since the
@@ -60,6 +75,43 @@ pub struct StoredBatch {
     /// True if the batch has been matched. Its events are then unmatched if there
     /// are no facts.
     pub passed: bool,
+}
+
+impl StoredBatch {
+    /// Where readers of the inbox meet an event of the batch.
+    #[must_use]
+    pub const fn place_of(&self, index: u16) -> EventId {
+        self.place.event(index)
+    }
+}
+
+/// Up to which time the inbox can be read in each lane: every batch that a lane
+/// will ever have at an earlier place is in the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Horizons(Option<Arc<[u64]>>);
+
+impl Horizons {
+    /// The horizon of each lane, by its number, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn of_lanes(horizons_ms: Vec<u64>) -> Self {
+        Self(Some(horizons_ms.into()))
+    }
+
+    /// The time (ms since the Unix epoch) of a place from which on the lane must not be
+    /// read yet; the end of time where the store holds every batch that was accepted.
+    #[must_use]
+    pub fn of(&self, lane: Lane) -> u64 {
+        match &self.0 {
+            None => u64::MAX,
+            Some(all) => all.get(usize::from(lane.number())).copied().unwrap_or(0),
+        }
+    }
+
+    /// Whether the store holds every batch that was accepted.
+    #[must_use]
+    pub const fn is_everything(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 /// The direction of a scan.
@@ -134,7 +186,8 @@ pub struct DeadLetterQuery {
 ///   and sets aside what is refused alone; it never repeats the call as it was.
 /// - **Facts only grow**: `add_facts` joins; repeating or reordering calls changes nothing.
 /// - **Order**: a batch is readable here as soon as the log has acknowledged
-///   it (embedded), or after a short delay (distributed).
+///   it (embedded), or after a short delay (distributed). A reader that goes on behind
+///   what it has read stops at the [`horizons`](EventStore::horizons).
 /// - **Cancel safety**: a dropped write may or may not take effect.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
@@ -158,8 +211,21 @@ pub trait EventStore: Send + Sync + 'static {
     /// The batch alone, to be delivered again.
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError>;
 
-    /// A customer's batches of one lane by time.
+    /// A customer's batches of one lane by their ids.
     async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError>;
+
+    /// A customer's batches of one lane by their places: `after` and the times of the
+    /// scan are those of places. A batch without a place of its own is at its id's.
+    async fn scan_inbox(&self, scan: LaneScan) -> Result<LanePage, PortError> {
+        self.scan(scan).await
+    }
+
+    /// How far each lane can be read by [`scan_inbox`](Self::scan_inbox), so that nothing
+    /// appears behind a reader: no batch ever gets a place before its lane's horizon that
+    /// is not there already. A horizon never goes back.
+    async fn horizons(&self) -> Result<Horizons, PortError> {
+        Ok(Horizons::default())
+    }
 
     /// Marks events as acknowledged by their reader.
     async fn acknowledge(

@@ -62,6 +62,14 @@ pub trait Checkpoints: Send + Sync + 'static {
     /// Stores how far a shard is settled: nothing at or before `position` needs to be read again.
     async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError>;
 
+    /// Takes note that all batches of a shard up to `position` are in the event store,
+    /// and so can be read. It is told with a later `store`, or by itself within a moment,
+    /// so that the inbox need not wait for webhooks; an engine whose readers see what the
+    /// log has acknowledged needs no note.
+    fn readable(&self, shard: &ShardId, position: Position) {
+        let _ = (shard, position);
+    }
+
     /// How far a shard is settled: [`Position::START`] if nothing was ever stored.
     async fn load(&self, shard: &ShardId) -> Result<Position, PortError>;
 }

@@ -124,6 +124,32 @@ pub struct LogRecord {
     pub sequence: u64,
     /// Its batches.
     pub batches: Vec<Arc<Batch>>,
+    /// The times at which readers of the inbox can meet them.
+    pub id_times: IdTimes,
+}
+
+/// The times that the ids of a record's batches may have for their readers to meet
+/// them at the ids' places, in milliseconds since the Unix epoch. Readers may have
+/// passed earlier times; they would have to wait long for later ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdTimes {
+    /// The earliest.
+    pub from_ms: u64,
+    /// The latest.
+    pub until_ms: u64,
+}
+
+impl IdTimes {
+    /// Every time: nobody reads a batch before the log has acknowledged it.
+    pub const ALL: Self = Self { from_ms: 0, until_ms: u64::MAX };
+
+    /// The time of the place that a batch with an id of this time gets; none if it is
+    /// met at its id's.
+    #[must_use]
+    pub fn place_ms(&self, id_ms: u64) -> Option<u64> {
+        let place_ms = id_ms.min(self.until_ms).max(self.from_ms);
+        (place_ms != id_ms).then_some(place_ms)
+    }
 }
 
 impl LogRecord {
@@ -149,7 +175,7 @@ impl LogRecord {
             }
         }
         let (producer, sequence) = (directory.producer, directory.sequence);
-        Ok((Some(Self { position, producer, sequence, batches }), damage))
+        Ok((Some(Self { position, producer, sequence, batches, id_times: IdTimes::ALL }), damage))
     }
 
     /// About how many bytes of memory its batches hold.
@@ -266,6 +292,17 @@ mod tests {
             prop_assert_eq!(one.cmp(&two), a[0].cmp(&a[1]));
             prop_assert_eq!(Position::from_decimal(&b.to_string()), Some(Position::from_lsn(b)));
         }
+    }
+
+    #[test]
+    fn a_batch_that_is_out_of_time_gets_the_nearest_place_that_is_not() {
+        let times = IdTimes { from_ms: 100, until_ms: 200 };
+        let places = [99, 100, 150, 200, 201].map(|id_ms| times.place_ms(id_ms));
+        assert_eq!(places, [Some(100), None, None, None, Some(200)]);
+        assert_eq!((IdTimes::ALL.place_ms(0), IdTimes::ALL.place_ms(u64::MAX)), (None, None));
+        // What readers may have passed counts more than how long they wait.
+        let late = IdTimes { from_ms: 300, until_ms: 200 };
+        assert_eq!([100, 250, 400].map(|id_ms| late.place_ms(id_ms)), [Some(300), Some(300), Some(300)]);
     }
 
     #[test]

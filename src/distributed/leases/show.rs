@@ -72,6 +72,7 @@ pub(super) fn json(listing: &LeaseListing, now_ms: u64) -> anyhow::Result<String
             "owner": row.owner,
             "behind_ms": behind_ms(row, now_ms),
             "settled_until": row.settled_ms.map(rfc3339_string),
+            "inbox_readable_until": row.readable.map(|readable| rfc3339_string(readable.ms)),
             "checkpoint": checkpoint(row.checkpoint),
             "parents": row.parents,
             "load_percent": row.load.map(|load| load.percent),

@@ -56,6 +56,7 @@ locals {
   leases_table = {
     ingest = [
       "dynamodb:DescribeTable",
+      "dynamodb:Scan",
     ]
     processor = [
       "dynamodb:DeleteItem",

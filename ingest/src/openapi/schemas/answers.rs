@@ -34,6 +34,13 @@ fn page(list_name: &'static str, item: &str, more: &[Named]) -> Value {
     whole(&fields)
 }
 
+fn inbox_page() -> Value {
+    let mut page = page("events", "StoredEvent", &[("total", count())]);
+    // Only where events come into the store after their 202.
+    page["properties"]["readable_until"] = schema_ref("Time");
+    page
+}
+
 fn errors() -> Vec<Named> {
     let error = open(
         &[
@@ -154,7 +161,7 @@ fn read() -> Vec<Named> {
         ("ResentDelivery", resent),
         ("Resent", whole(&[("event_id", schema_ref("EventId")), ("deliveries", list("ResentDelivery"))])),
         ("StoredEvent", event),
-        ("InboxPage", page("events", "StoredEvent", &[("total", count())])),
+        ("InboxPage", inbox_page()),
         ("Acknowledged", acknowledged),
         ("AckResult", result),
         ("AckResults", whole(&[("acknowledged", count()), ("results", list("AckResult"))])),

@@ -32,7 +32,7 @@ pub(super) async fn one(context: &EventsContext, request: &ApiRequest<'_>) -> Re
             Err(ApiError::new(StatusCode::CONFLICT, "ALREADY_ACKNOWLEDGED", message)
                 .details(json!({ "acknowledged_at": rfc3339_string(*ms) })))
         }
-        Some(AckOutcome::Unknown) | None => Err(not_found(context, id)),
+        Some(AckOutcome::Unknown) | None => Err(not_found(context, id).await),
     }
 }
 

@@ -7,8 +7,9 @@ use crate::inbox::{EventFilter, PageBudget, PageQuery, StatusFilter, read};
 use crate::reply::{ApiReply, json_bytes};
 use crate::request::{ApiRequest, QueryParams};
 use http::StatusCode;
-use sluice_model::{CustomerId, EventId};
-use sluice_ports::event_store::Direction;
+use sluice_model::clock::rfc3339_string;
+use sluice_model::{CustomerId, EventId, Lane};
+use sluice_ports::event_store::{Direction, Horizons};
 use std::io::Write;
 
 const PARAMETERS: [&str; 11] = [
@@ -41,24 +42,38 @@ pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> R
         None => Vec::new(),
         Some(text) => open(&binding, text)?,
     };
+    let _turn = context.reads.lock(customer.id()).await;
+    let horizons = context.store.horizons().await?;
+    let lanes: Vec<Lane> = customer.state().customer.lanes_ever(context.lanes).collect();
+    let readable_ms = readable_until(&horizons, &lanes);
     let page_query = PageQuery {
         customer: customer.id(),
-        lanes: customer.state().customer.lanes_ever(context.lanes).collect(),
+        lanes,
         positions,
+        horizons,
         not_before_ms: 0,
         direction,
         filter: &filter,
         budget: PageBudget::for_page(limit),
     };
-    let _turn = context.reads.lock(customer.id()).await;
     let page = read(&*context.store, page_query).await?;
     let mut out = Vec::with_capacity(page.items.len() + 2048);
     out.extend_from_slice(b"{\"events\":[");
     out.extend_from_slice(&page.items);
     let cursor = binding.seal(&cursor::write_positions(page.positions.into_iter()));
-    write!(out, "],\"total\":{},\"cursor\":\"{cursor}\",\"has_more\":{}}}", page.count, page.has_more)
+    write!(out, "],\"total\":{},\"cursor\":\"{cursor}\",\"has_more\":{}", page.count, page.has_more)
         .expect("a vector accepts every byte");
+    if let Some(ms) = readable_ms {
+        write!(out, ",\"readable_until\":\"{}\"", rfc3339_string(ms)).expect("a vector accepts every byte");
+    }
+    out.push(b'}');
     Ok(json_bytes(StatusCode::OK, out.into()))
+}
+
+/// The time up to which all of the lanes can be read; none where there is no such limit.
+fn readable_until(horizons: &Horizons, lanes: &[Lane]) -> Option<u64> {
+    let lowest = lanes.iter().map(|lane| horizons.of(*lane)).min();
+    lowest.filter(|_| !horizons.is_everything())
 }
 
 fn filter(query: &QueryParams<'_>) -> Result<EventFilter, ApiError> {

@@ -1,11 +1,12 @@
 //! Shards that are granted, left, lost and closed; batches that must be put.
 
 use crate::testing::rig::{quick, to};
-use crate::testing::{Reaction, RecordingStores, Rig, WebhookReceiver};
+use crate::testing::{Reaction, RecordingStores, Rig, WebhookReceiver, batch_id, batch_of_sizes};
 use async_trait::async_trait;
+use sluice_model::Batch;
 use sluice_ports::Leases;
 use sluice_ports::leases::Grant;
-use sluice_ports::log::{Position, ShardId};
+use sluice_ports::log::{IdTimes, Position, ShardId};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -131,6 +132,50 @@ async fn a_closed_shard_is_settled_for_ever_once_all_of_it_is() {
     let again = give(&grants).await;
     ended(&again).await;
     rig.stop().await;
+}
+
+#[tokio::test]
+async fn readers_are_told_what_is_stored_whatever_the_webhooks_do() {
+    let receiver = WebhookReceiver::start(|_, _| Reaction::Hang).await;
+    let mut rig = Rig::new(quick(), vec![to(receiver.url(), 1, 10)]).await;
+    rig.memory.takes_batches.store(true, Ordering::SeqCst);
+    rig.start();
+    for _ in 0..3 {
+        rig.append(2);
+        rig.memory.until(|memory| memory.readable() == Some(memory.end())).await;
+    }
+    assert!(rig.memory.checkpointed() < rig.memory.end());
+    // A record without batches, such as one that is there twice, is passed as well.
+    rig.memory.append(Vec::new());
+    rig.memory.until(|memory| memory.readable() == Some(memory.end())).await;
+    rig.memory.failing.store(true, Ordering::SeqCst);
+    let told = rig.memory.readable();
+    rig.append(1);
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(rig.memory.readable(), told);
+    rig.memory.failing.store(false, Ordering::SeqCst);
+    rig.memory.until(|memory| memory.readable() == Some(memory.end())).await;
+}
+
+#[tokio::test]
+async fn batches_that_come_out_of_their_time_get_places_in_the_order_of_the_log() {
+    let mut rig = Rig::new(quick(), Vec::new()).await;
+    rig.memory.takes_batches.store(true, Ordering::SeqCst);
+    rig.start();
+    let (from_ms, until_ms) = (5_000, 9_000);
+    let batch = |ms, count| Arc::new(Batch { id: batch_id(ms, count), ..batch_of_sizes(&[9]) });
+    let times = [(4_999, 9), (5_000, 1), (4_000, 7), (9_000, 2), (9_001, 3), (4_998, 1)];
+    let batches: Vec<_> = times.into_iter().map(|(ms, count)| batch(ms, count)).collect();
+    for batch in &batches {
+        let id_times = IdTimes { from_ms, until_ms };
+        rig.memory.append_in_time(vec![Arc::clone(batch)], id_times);
+    }
+    rig.settled().await;
+    let placed = rig.memory.places();
+    assert!(!placed.contains_key(&batches[1].id) && !placed.contains_key(&batches[3].id));
+    let places: Vec<_> = batches.iter().filter_map(|batch| placed.get(&batch.id)).collect();
+    assert!(places.is_sorted() && places.iter().all(|place| place.lane() == batches[0].lane()));
+    assert_eq!(places.iter().map(|place| place.ms()).collect::<Vec<_>>(), [5_000, 5_000, 9_000, 9_000]);
 }
 
 #[tokio::test]

@@ -441,13 +441,17 @@ class Health(TypedDict):
     status: str
 
 
-class InboxPage(TypedDict):
-    """`InboxPage` of the API."""
-
+class _InboxPageRequired(TypedDict):
     cursor: Optional[str]
     events: List[StoredEvent]
     has_more: bool
     total: int
+
+
+class InboxPage(_InboxPageRequired, total=False):
+    """`InboxPage` of the API."""
+
+    readable_until: str
 
 
 class _JudgedEventRequired(TypedDict):

@@ -333,6 +333,7 @@ module Sluice
       field :cursor
       field :events, "StoredEvent"
       field :has_more
+      field :readable_until
       field :total
     end
 

@@ -5,14 +5,22 @@
 //! m      whether a subscription matched any of them
 //! v      the batch as a record of its own (`wire::record`: compressed, with a checksum)
 //! parts  in place of `v`: how many items hold the record, each a part of it in `v`
+//! moved  the place where readers of the inbox meet the batch, if that is not its key
+//! ```
+//!
+//! A batch with a place of its own has an item there too, which names it:
+//!
+//! ```text
+//! n         events
+//! place_of  the batch's id
 //! ```
 
 use super::layout::{self, ItemKind};
-use crate::attribute::{Item, bytes, bytes_in, number, number_in};
+use crate::attribute::{Item, bytes, bytes_in, number, number_in, text, text_in};
 use crate::table::damaged;
 use aws_sdk_dynamodb::types::AttributeValue;
-use sluice_model::Batch;
 use sluice_model::wire::record::{BlockCodec, RecordDirectory, RecordEncoder};
+use sluice_model::{Batch, BatchId, EventId};
 use sluice_ports::PortError;
 use sluice_ports::event_store::{Direction, LaneScan, NewBatch};
 use sluice_ports::log::RecordDraft;
@@ -37,6 +45,8 @@ pub(super) struct BatchItems {
     pub(super) parts: Vec<Item>,
     /// The item by which the batch is found.
     pub(super) head: Item,
+    /// The item by which readers of the inbox find it, where that is another.
+    pub(super) place: Option<Item>,
 }
 
 fn encode(record: &RecordDraft) -> std::io::Result<Vec<u8>> {
@@ -65,9 +75,16 @@ pub(super) fn items(new: &NewBatch, ttl: u64) -> Result<BatchItems, PortError> {
     let mut head = layout::keyed(layout::key(ItemKind::Batch, batch.customer, batch.id), ttl);
     head.insert("n".into(), number(batch.len()));
     head.insert("m".into(), AttributeValue::Bool(new.matched));
+    let place = new.place.map(|place| {
+        head.insert("moved".into(), text(place.first().to_string()));
+        let mut item = layout::keyed(layout::key(ItemKind::Batch, batch.customer, place), ttl);
+        item.insert("n".into(), number(batch.len()));
+        item.insert("place_of".into(), text(batch.id.first().to_string()));
+        item
+    });
     if encoded.len() <= ITEM_BYTES_MAX {
         head.insert("v".into(), bytes(encoded));
-        return Ok(BatchItems { parts: Vec::new(), head });
+        return Ok(BatchItems { parts: Vec::new(), head, place });
     }
     let part = |(part, body): (usize, &[u8])| {
         let mut item = layout::keyed(layout::part_key(batch.customer, batch.id, part), ttl);
@@ -76,7 +93,19 @@ pub(super) fn items(new: &NewBatch, ttl: u64) -> Result<BatchItems, PortError> {
     };
     let parts: Vec<Item> = encoded.chunks(ITEM_BYTES_MAX).enumerate().map(part).collect();
     head.insert("parts".into(), number(parts.len()));
-    Ok(BatchItems { parts, head })
+    Ok(BatchItems { parts, head, place })
+}
+
+/// The batch that is met at an item's place, where the item is not the batch's own.
+pub(super) fn placed(item: &Item) -> Option<Result<BatchId, PortError>> {
+    let id = text_in(item, "place_of")?;
+    let parsed = id.parse::<EventId>().map(EventId::batch);
+    Some(parsed.map_err(|_| damaged(format!("`{id}` is not the id of a batch"))))
+}
+
+/// Whether readers of the inbox meet the batch elsewhere.
+pub(super) fn is_moved(head: &Item) -> bool {
+    head.contains_key("moved")
 }
 
 /// How many other items hold the batch, if it is not in its head.
@@ -154,8 +183,8 @@ mod tests {
         large.types = (0..2900).map(|_| noise().into()).collect();
         for (batch, split) in [(large, true), (Batch::clone(&batches.next(9, 500)), false)] {
             let batch = Arc::new(batch);
-            let BatchItems { parts, head } =
-                items(&NewBatch { batch: Arc::clone(&batch), matched: true }, 7).unwrap();
+            let BatchItems { parts, head, place: _ } =
+                items(&NewBatch::new(Arc::clone(&batch), true), 7).unwrap();
             assert_eq!(parts.is_empty(), !split);
             let read = if split { batch_from_parts(&head, &parts) } else { super::batch(&head) };
             assert_eq!(read.unwrap(), *batch);
@@ -168,7 +197,7 @@ mod tests {
     #[test]
     fn a_batch_that_a_newer_process_stored_is_not_damaged() {
         let batch = Batches::new(Lane::new(3).unwrap()).next(1, 10);
-        let mut head = items(&NewBatch { batch, matched: true }, 7).unwrap().head;
+        let mut head = items(&NewBatch { batch, matched: true, place: None }, 7).unwrap().head;
         let golden = include_bytes!("../../../model/tests/data/record-future.bin");
         head.insert("v".into(), bytes(golden));
         let error = super::batch(&head).unwrap_err();

@@ -3,6 +3,7 @@
 //! ```text
 //! pk                 sk                   attributes
 //! <customer>#<lane>  b#<batch id>         a batch: see `batch_items`
+//!                    b#<place>            where readers of the inbox meet a batch with another id
 //!                    p#<batch id>#<k>     the k-th part of a batch that does not fit one item
 //!                    f#<batch id>#<hash>  facts about a batch: see `facts`
 //!                    f#<batch id>         facts as earlier versions wrote them

@@ -1,6 +1,6 @@
 //! The leases that this process holds, and checkpoints fenced by them.
 
-use super::rows::{Changed, LeaseRow, LeaseRows, Settled, Written};
+use super::rows::{Changed, LeaseRow, LeaseRows, Readable, Settled, Written};
 use crate::log::{KinesisLog, ShardLoad};
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -35,6 +35,8 @@ struct LeaseState {
     /// The farthest position that was ever to be written: an earlier write may
     /// have been stored though its answer was lost.
     asked: Position,
+    /// Up to where batches are stored, and the latest time that was ever to be told.
+    readable: Readable,
 }
 
 impl LeaseState {
@@ -51,6 +53,10 @@ pub(super) trait ArrivalTimes: Send + Sync {
     /// in the shard is at `position` or before it.
     fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64>;
 
+    /// No record of the shard behind `position` gives its batches a place in the inbox
+    /// before that time, in milliseconds since the Unix epoch.
+    fn readable_ms(&self, shard: &ShardId, position: Position) -> Option<u64>;
+
     /// What comes into the shard.
     fn load(&self, shard: &ShardId) -> Option<ShardLoad>;
 
@@ -62,6 +68,10 @@ pub(super) trait ArrivalTimes: Send + Sync {
 impl ArrivalTimes for KinesisLog {
     fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
         Self::arrived_until_ms(self, shard, position)
+    }
+
+    fn readable_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
+        Self::readable_ms(self, shard, position)
     }
 
     fn load(&self, shard: &ShardId) -> Option<ShardLoad> {
@@ -79,6 +89,20 @@ const SETTLED_EVERY_MS: u64 = 60_000;
 impl Lease {
     pub(super) fn checkpoint(&self) -> Position {
         self.state.lock().settled.position
+    }
+
+    /// Takes note of how far the shard's batches are stored.
+    fn stored(&self, position: Position) {
+        let mut state = self.state.lock();
+        state.readable.at = state.readable.at.max(position);
+    }
+
+    /// What to tell readers of the inbox; it never goes back.
+    fn readable(&self, times: &dyn ArrivalTimes) -> Readable {
+        let mut state = self.state.lock();
+        let known_ms = times.readable_ms(&self.shard, state.readable.at).unwrap_or(0);
+        state.readable.ms = state.readable.ms.max(known_ms);
+        state.readable
     }
 
     /// How long ago the lease was surely ours.
@@ -112,13 +136,13 @@ impl Held {
         self.leases.lock().remove(shard);
     }
 
-    /// Takes note of a lease that was just taken: its row's count, when the
-    /// take was begun, and the tokens of its grant.
+    /// Takes note of a lease that was just taken: its row's count and what it has of the
+    /// shard, when the take was begun, and the tokens of its grant.
     pub(super) fn insert(
         &self,
         shard: ShardId,
         counter: u64,
-        checkpoint: Position,
+        (checkpoint, readable): (Position, Readable),
         begun: Instant,
         [lost, leave, ended]: [CancellationToken; 3],
     ) {
@@ -129,6 +153,7 @@ impl Held {
                 renewed: begun,
                 settled: Settled { position: checkpoint, until_ms: None, load: None },
                 asked: checkpoint,
+                readable,
             }),
             lost,
             leave,
@@ -169,7 +194,8 @@ impl Held {
                 return Err(PortError::unavailable(attempted(), "the lease is lost"));
             }
             let begun = Instant::now();
-            match self.table.renew(&lease.shard, &self.me, *counter, settled).await? {
+            let readable = lease.readable(&*self.times);
+            match self.table.renew(&lease.shard, &self.me, *counter, settled, readable).await? {
                 Written::Yes => {
                     *counter += 1;
                     let mut state = lease.state.lock();
@@ -237,6 +263,12 @@ impl Checkpoints for LeaseCheckpoints {
         }
     }
 
+    fn readable(&self, shard: &ShardId, position: Position) {
+        if let Some(lease) = self.held.as_ref().and_then(|held| held.get(shard)) {
+            lease.stored(position);
+        }
+    }
+
     async fn load(&self, shard: &ShardId) -> Result<Position, PortError> {
         Ok(self.table.row(shard).await?.map_or(Position::START, |row| row.checkpoint))
     }
@@ -257,6 +289,11 @@ mod tests {
             Some(self.0.load(Ordering::SeqCst)).filter(|ms| *ms > 0)
         }
 
+        fn readable_ms(&self, _: &ShardId, position: Position) -> Option<u64> {
+            // The record at each position arrived at that time.
+            Some(position.lsn())
+        }
+
         fn load(&self, _: &ShardId) -> Option<ShardLoad> {
             None
         }
@@ -275,7 +312,8 @@ mod tests {
         let table = Arc::new(MemoryTable::with([lease_row("s", Some("me"), Position::START)]));
         let held = Held::new(table.clone(), "me".into(), Arc::new(Quiet::default()));
         let tokens = std::array::from_fn(|_| CancellationToken::new());
-        held.insert(shard(), 7, Position::START, Instant::now(), tokens);
+        let readable = Readable { at: Position::from_lsn(40), ms: 45 };
+        held.insert(shard(), 7, (Position::START, readable), Instant::now(), tokens);
         let lease = held.get(&shard()).unwrap();
         (table, held, lease)
     }
@@ -322,6 +360,24 @@ mod tests {
             held.checkpoint(&lease, Position::from_lsn(settled)).await.unwrap();
             assert_eq!(table.lease(&shard()).checkpoint, Position::from_lsn(stored));
         }
+    }
+
+    #[tokio::test]
+    async fn each_renewal_tells_how_far_the_inbox_can_be_read_and_none_goes_back() {
+        let (table, held, lease) = held();
+        let held = Arc::new(held);
+        let checkpoints = LeaseCheckpoints::fenced(&held);
+        let at = Position::from_lsn;
+        // What an earlier owner told counts, and so does what it had stored.
+        for (stored, told) in [(30, (40, 45)), (50, (50, 50)), (49, (50, 50)), (60, (60, 60))] {
+            checkpoints.readable(&shard(), at(stored));
+            held.keep(&lease).await.unwrap();
+            assert_eq!(table.lease(&shard()).readable, Some(Readable { at: at(told.0), ms: told.1 }));
+        }
+        checkpoints.readable(&shard(), at(70));
+        held.checkpoint(&lease, at(6)).await.unwrap();
+        let row = table.lease(&shard());
+        assert_eq!((row.checkpoint, row.readable), (at(6), Some(Readable { at: at(70), ms: 70 })));
     }
 
     #[tokio::test]

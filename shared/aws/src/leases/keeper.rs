@@ -5,7 +5,7 @@ use super::fence::fence;
 use super::gap::LogGap;
 use super::held::{Held, LeaseCheckpoints};
 use super::observed::Observed;
-use super::rows::{Changed, LeaseRow, LeaseRows, TakeFrom};
+use super::rows::{Changed, LeaseRow, LeaseRows, Readable, TakeFrom};
 use super::stream_watch::StreamWatch;
 #[cfg(feature = "services")]
 use super::table::LeaseTable;
@@ -271,12 +271,16 @@ impl Keeper {
                 self.health.failed(Dependency::Kinesis, FailureClass::Denied, &operation, &gap.to_string());
                 continue;
             }
-            self.take(row, gap).await?;
+            let told = row.parents.iter().filter_map(|parent| rows.get(parent)?.readable);
+            let told_ms = told.map(|readable| readable.ms).max().unwrap_or(0);
+            self.take(row, gap, told_ms).await?;
         }
         Ok(())
     }
 
-    async fn take(&mut self, row: &LeaseRow, gap: Option<LogGap>) -> Result<(), PortError> {
+    /// Takes a lease. Readers of the inbox were told of its parents that they can be read
+    /// up to `told_ms`.
+    async fn take(&mut self, row: &LeaseRow, gap: Option<LogGap>, told_ms: u64) -> Result<(), PortError> {
         let (shard, me) = (&row.shard, &*self.held.me);
         let from = match (row.orders.restart, gap) {
             (Some(restart), _) => TakeFrom::Restart(restart),
@@ -284,8 +288,8 @@ impl Keeper {
             (None, None) => TakeFrom::Checkpoint,
         };
         let begun = Instant::now();
-        let Some(stream) = self.stream.stream() else { return Ok(()) };
-        let written = self.held.table.take(row, me, from, stream).await?;
+        let Some(stream) = self.stream.stream().cloned() else { return Ok(()) };
+        let written = self.held.table.take(row, me, from, &stream).await?;
         let ours = |now: &LeaseRow| now.owner.as_deref() == Some(me);
         let Changed::Yes(counter) = Changed::from_write(written, row.counter, ours) else { return Ok(()) };
         tracing::info!(%shard, "took the lease");
@@ -302,10 +306,17 @@ impl Keeper {
             TakeFrom::Checkpoint | TakeFrom::CheckpointWithGap(_) => (row.checkpoint, row.skipped),
         };
         self.stream.pass_over(shard, skipped.filter(|range| checkpoint < range.until));
+        // What came before the stream was made is in no shard of it.
+        let told_ms = told_ms.max(stream.created_ms);
+        let before = row.readable.unwrap_or(Readable { at: Position::START, ms: told_ms });
+        let is_anew = matches!(from, TakeFrom::TrimHorizon(_));
+        let at = if is_anew { Position::START } else { before.at };
+        let readable = Readable { at, ms: before.ms.max(told_ms) };
+        self.stream.take_up(shard, readable);
         let (grant, ended) = Grant::new(shard.clone());
         let tokens = [grant.lost.clone(), grant.leave.clone(), ended.clone()];
         self.watching.spawn(ended.cancelled_owned());
-        self.held.insert(shard.clone(), counter, checkpoint, begun, tokens);
+        self.held.insert(shard.clone(), counter, (checkpoint, readable), begun, tokens);
         // A processor that is gone drops the grant, which gives the lease back.
         drop(self.grants.send(grant).await);
         Ok(())

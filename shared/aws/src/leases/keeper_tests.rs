@@ -2,7 +2,7 @@
 //! does not know, and of leases whose owner died.
 
 use super::testing::{MemoryTable, lease_row};
-use super::{Keeper, LeaseRow, ShardLeases};
+use super::{Keeper, LeaseRow, Readable, ShardLeases};
 use crate::health::{Dependency, DependencyHealth};
 use crate::log::KinesisLog;
 use crate::log::testing::{FakeStream, opened, shard_id};
@@ -90,6 +90,23 @@ async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
     drop(again);
     let more = first.granted(Duration::from_secs(20)).await.expect("given back and taken again");
     assert!(!more.lost.is_cancelled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_goes_on_where_readers_of_its_parents_were_told_to_stop() {
+    let stream = FakeStream::new();
+    let last = stream.store(0, 1, 1_000);
+    stream.add_shard(vec![shard_id(0)]);
+    let told = Some(Readable { at: last, ms: 70_000 });
+    let parent = LeaseRow { readable: told, ..worked(Position::END, sluice_model::clock::now_ms()) };
+    let child = LeaseRow { parents: vec![shard_id(0)], ..lease_row(&shard_id(1).0, None, Position::START) };
+    let table = Arc::new(MemoryTable::with([parent, child]));
+    let running = start(&stream, &table, OnGap::TrimHorizon).await;
+    let grant = running.granted(Duration::from_secs(5)).await.expect("it is worked");
+    assert_eq!(grant.shard, shard_id(1));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let readable = table.lease(&shard_id(1)).readable;
+    assert_eq!(readable, Some(Readable { at: Position::START, ms: 70_000 }));
 }
 
 #[tokio::test(start_paused = true)]

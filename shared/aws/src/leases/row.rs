@@ -12,6 +12,8 @@
 //! entityType                     S   LEASE
 //! throughputKBps                 N   what came in lately, as the owner saw it
 //! settledMs                      N   ours alone: everything that arrived up to then is settled
+//! readableMs                     N   ours alone: no batch gets a place in the inbox before that time any more
+//! readableAt                     S   ours alone: but for those up to that sequence number, which are stored
 //! streamMadeS                    N   ours alone: the second in which the shard's stream was made
 //! loadPercent                    N   ours alone: that as a share of what the shard takes
 //! ```
@@ -33,7 +35,7 @@
 //! has one, of entityType SLUICE_STREAM, with its ARN and the time it was made:
 //! a stream that is made anew under the same name is noticed by it.
 
-use super::rows::{LeaseOrders, LeaseRestart, LeaseRow, LeaseTableRow, SkippedRange};
+use super::rows::{LeaseOrders, LeaseRestart, LeaseRow, LeaseTableRow, Readable, SkippedRange};
 use crate::attribute::{Item, number, number_in, text, text_in, texts_in};
 use crate::log::{ShardInfo, ShardLoad, StreamIdentity};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -83,6 +85,7 @@ pub(super) fn read(item: &Item) -> Option<LeaseTableRow> {
             counter,
             checkpoint: text_in(item, "checkpoint").map_or(Position::START, position),
             settled_ms: number_in(item, "settledMs"),
+            readable: readable(item),
             parents: texts_in(item, "parentShardId").map(|id| ShardId(id.into())).collect(),
             stream_made_s: number_in(item, "streamMadeS"),
             orders: orders(item),
@@ -106,6 +109,11 @@ fn orders(item: &Item) -> LeaseOrders {
         pinned_to: text_in(item, "pinnedTo").map(str::to_owned),
         restart,
     }
+}
+
+fn readable(item: &Item) -> Option<Readable> {
+    let at = text_in(item, "readableAt").map_or(Position::START, position);
+    Some(Readable { at, ms: number_in(item, "readableMs")? })
 }
 
 fn load(item: &Item) -> Option<ShardLoad> {
@@ -202,7 +210,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let row = read_lease(&item);
-        assert_eq!((row.orders, row.skipped), (LeaseOrders::default(), None));
+        assert_eq!((row.orders, row.skipped, row.readable), (LeaseOrders::default(), None, None));
         item.extend([
             ("pausedMs".into(), number(5)),
             ("pinnedTo".into(), text("w")),
@@ -211,6 +219,8 @@ mod tests {
             ("workAgainUntil".into(), text("40")),
             ("skipAfter".into(), text("10")),
             ("skipUntil".into(), text("20")),
+            ("readableMs".into(), number(8)),
+            ("readableAt".into(), text("95")),
             ("throughputKBps".into(), number(700)),
             ("loadPercent".into(), number(68)),
             ("startingHashKey".into(), text("0")),
@@ -222,6 +232,7 @@ mod tests {
         let pinned_to = Some("w".to_owned());
         assert_eq!(row.orders, LeaseOrders { paused_ms: Some(5), pinned_to, restart: Some(restart) });
         assert_eq!(row.skipped, Some(SkippedRange { after: at(10), until: at(20) }));
+        assert_eq!(row.readable, Some(Readable { at: at(95), ms: 8 }));
         assert_eq!(row.load, Some(ShardLoad { kbps: 700, percent: 68 }));
         assert_eq!(row.points, Some((0, u128::MAX)));
         // The range ends where the checkpoint was when it was left.

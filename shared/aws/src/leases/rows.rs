@@ -23,6 +23,9 @@ pub struct LeaseRow {
     /// Everything that arrived in the shard up to that time (ms since the Unix
     /// epoch) is settled. Rows of other programs lack it.
     pub settled_ms: Option<u64>,
+    /// How far the inbox can be read in the shard. Rows of shards that nobody has worked
+    /// yet, and of other programs, lack it.
+    pub readable: Option<Readable>,
     /// Whom the shard was split off from, or merged from.
     pub parents: Vec<ShardId>,
     /// The second in which the stream was made whose shard this is. Rows of
@@ -48,12 +51,20 @@ impl LeaseRow {
             counter: 0,
             checkpoint: Position::START,
             settled_ms: None,
+            readable: None,
             parents: Vec::new(),
             stream_made_s: None,
             orders: LeaseOrders::default(),
             skipped: None,
             load: None,
             points: None,
+        }
+    }
+
+    /// Its positions are those of a stream that is no more.
+    pub fn forget_position(&mut self) {
+        if let Some(readable) = &mut self.readable {
+            readable.at = Position::START;
         }
     }
 }
@@ -142,6 +153,15 @@ pub struct Settled {
     pub load: Option<ShardLoad>,
 }
 
+/// How far the inbox can be read in a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readable {
+    /// Every batch of the shard up to there is in the event store.
+    pub at: Position,
+    /// No other batch of the shard gets a place before that time (ms since the Unix epoch).
+    pub ms: u64,
+}
+
 /// From where the new owner of a lease works the shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakeFrom {
@@ -196,18 +216,20 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// before it. The count stays: an order renews no lease.
     async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<bool, PortError>;
 
-    /// Counts up, and stores how far the shard is settled where that is given,
-    /// if the owner is `me` and the count is `counter`.
+    /// Counts up, and stores how far the inbox can be read in the shard, and how far the
+    /// shard is settled where that is given, if the owner is `me` and the count is `counter`.
     async fn renew(
         &self,
         shard: &ShardId,
         me: &str,
         counter: u64,
         settled: Option<Settled>,
+        readable: Readable,
     ) -> Result<Written, PortError>;
 
-    /// Makes the row that of a shard of `stream` with the same id, without an owner
-    /// and with `START` as its checkpoint, and counts up, if the count is `counter`.
+    /// Makes the row that of a shard of `stream` with the same id, without an owner and with
+    /// `START` as its checkpoint and the position of [`Readable`], and counts up, if the count
+    /// is `counter`.
     async fn reset(
         &self,
         shard: &ShardInfo,

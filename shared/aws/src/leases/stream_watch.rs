@@ -3,7 +3,7 @@
 
 use super::gap::LogGap;
 use super::held::Held;
-use super::rows::{LeaseRow, SkippedRange};
+use super::rows::{LeaseRow, Readable, SkippedRange};
 use crate::config::{AwsConfig, OnGap};
 use crate::log::{KinesisLog, ShardInfo, StreamIdentity};
 use crate::metrics::{GapCause, count_gap};
@@ -86,6 +86,11 @@ impl StreamWatch {
     /// Has a range of a shard passed over where it is read from now on; nothing of it where there is none.
     pub(super) fn pass_over(&self, shard: &ShardId, range: Option<SkippedRange>) {
         self.log.pass_over(shard, range.map(|SkippedRange { after, until }| (after, until)));
+    }
+
+    /// The shard is worked here from now on, and readers of the inbox were told that much of it.
+    pub(super) fn take_up(&self, shard: &ShardId, told: Readable) {
+        self.log.take_up(shard, told);
     }
 
     /// The shard is not worked here any more.

@@ -2,7 +2,8 @@
 
 use super::row::{self, WORKER, checkpoint_text, new_lease, parents};
 use super::rows::{
-    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, SkippedRange, TakeFrom, Written,
+    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Readable, Settled, SkippedRange, TakeFrom,
+    Written,
 };
 use crate::attribute::{Item, number, text};
 use crate::clients::Clients;
@@ -115,6 +116,7 @@ impl LeaseRows for LeaseTable {
             }
             TakeFrom::TrimHorizon(settled_ms) => {
                 sets += ", settledMs = :settled, checkpoint = :start";
+                removes.push("readableAt");
                 values.push((":settled", number(settled_ms)));
                 values.push((":start", text(checkpoint_text(Position::START))));
             }
@@ -202,8 +204,9 @@ impl LeaseRows for LeaseTable {
         me: &str,
         counter: u64,
         settled: Option<Settled>,
+        readable: Readable,
     ) -> Result<Written, PortError> {
-        let mut update = "SET leaseCounter = :next".to_owned();
+        let mut update = "SET leaseCounter = :next, readableMs = :readable, readableAt = :stored".to_owned();
         if settled.is_some() {
             update += ", checkpoint = :at, checkpointOwner = :me, checkpointSubSequenceNumber = :zero, \
                        ownerSwitchesSinceCheckpoint = :zero";
@@ -216,7 +219,10 @@ impl LeaseRows for LeaseTable {
         if load.is_some() {
             update += ", throughputKBps = :kbps, loadPercent = :percent";
         }
-        let mut request = self.update(&shard.0, counter, &update);
+        let request = self.update(&shard.0, counter, &update);
+        let request = request.expression_attribute_values(":readable", number(readable.ms));
+        let stored = text(checkpoint_text(readable.at));
+        let mut request = request.expression_attribute_values(":stored", stored);
         if let Some(load) = load {
             request = request.expression_attribute_values(":kbps", number(load.kbps));
             request = request.expression_attribute_values(":percent", number(load.percent));
@@ -245,14 +251,17 @@ impl LeaseRows for LeaseTable {
             false => (", parentShardId = :parents", ""),
         };
         let update = format!(
-            "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled, streamMadeS = :made{sets} \
-             REMOVE leaseOwner, restartAt, restartSettledMs, workAgainUntil, skipAfter, skipUntil{removes}"
+            "SET leaseCounter = :next, checkpoint = :start, settledMs = :settled, streamMadeS = :made, \
+             startingHashKey = :first, endingHashKey = :last{sets} \
+             REMOVE leaseOwner, readableAt, restartAt, restartSettledMs, workAgainUntil, skipAfter, skipUntil{removes}"
         );
         let request = self.update(&shard.id.0, counter, &update);
         let mut request = request.expression_attribute_values(":made", number(stream.made_s()));
         if !shard.parents.is_empty() {
             request = request.expression_attribute_values(":parents", parents(shard));
         }
+        let request = request.expression_attribute_values(":first", text(shard.first.to_string()));
+        let request = request.expression_attribute_values(":last", text(shard.last.to_string()));
         let request = request.expression_attribute_values(":start", text(checkpoint_text(Position::START)));
         let request = request.expression_attribute_values(":settled", number(clock::now_ms()));
         written(request.condition_expression("leaseCounter = :known"), &shard.id).await

@@ -1,6 +1,8 @@
 //! A lease table in memory, which loses an answer when it is told to.
 
-use super::rows::{LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Settled, TakeFrom, Written};
+use super::rows::{
+    LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Readable, Settled, TakeFrom, Written,
+};
 use crate::log::{ShardInfo, StreamIdentity};
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -16,6 +18,8 @@ pub(super) struct MemoryTable {
     pub(super) stream: Mutex<Option<StreamIdentity>>,
     /// The next change is made, and its answer is lost.
     pub(super) mute: AtomicBool,
+    /// Its rows are not told.
+    pub(super) silent: AtomicBool,
 }
 
 pub(super) fn lease_row(shard: &str, owner: Option<&str>, checkpoint: Position) -> LeaseRow {
@@ -56,6 +60,9 @@ impl MemoryTable {
 #[async_trait]
 impl LeaseRows for MemoryTable {
     async fn rows(&self) -> Result<Vec<LeaseTableRow>, PortError> {
+        if self.silent.load(Ordering::SeqCst) {
+            return Err(PortError::unavailable("read the leases", "it is silent"));
+        }
         let leases = self.leases.lock().values().cloned().map(LeaseTableRow::Lease).collect::<Vec<_>>();
         let workers = self.workers.lock().clone().into_iter();
         let workers = workers.map(|(name, count)| LeaseTableRow::Worker(name, count));
@@ -91,6 +98,7 @@ impl LeaseRows for MemoryTable {
                 TakeFrom::Checkpoint => {}
                 TakeFrom::CheckpointWithGap(ms) => row.settled_ms = Some(ms),
                 TakeFrom::TrimHorizon(ms) => {
+                    row.forget_position();
                     (row.settled_ms, row.checkpoint) = (Some(ms), Position::START);
                 }
                 TakeFrom::Restart(restart) => {
@@ -130,11 +138,13 @@ impl LeaseRows for MemoryTable {
         me: &str,
         counter: u64,
         settled: Option<Settled>,
+        readable: Readable,
     ) -> Result<Written, PortError> {
         let holds = |row: &LeaseRow| row.owner.as_deref() == Some(me) && row.counter == counter;
         self.change(shard, holds, |row| {
             row.checkpoint = settled.map_or(row.checkpoint, |settled| settled.position);
             row.settled_ms = settled.and_then(|settled| settled.until_ms).or(row.settled_ms);
+            row.readable = Some(readable);
         })
     }
 
@@ -146,7 +156,8 @@ impl LeaseRows for MemoryTable {
     ) -> Result<Written, PortError> {
         let change = |row: &mut LeaseRow| {
             (row.owner, row.checkpoint, row.parents) = (None, Position::START, shard.parents.clone());
-            row.stream_made_s = Some(stream.made_s());
+            (row.stream_made_s, row.points) = (Some(stream.made_s()), Some((shard.first, shard.last)));
+            row.forget_position();
         };
         self.change(&shard.id, |row| row.counter == counter, change)
     }

@@ -8,9 +8,9 @@ use sluice_ports::log::Position;
 use std::collections::VecDeque;
 
 /// Pairs that are kept.
-const PAIRS_MAX: usize = 1024;
-/// From one pair to the next, in milliseconds.
-const STEP_MS: u64 = 1000;
+const PAIRS_MAX: usize = 4096;
+/// From one pair to the next, in milliseconds: readers of the inbox wait for it.
+const STEP_MS: u64 = 250;
 
 /// The times of a shard's positions.
 #[derive(Debug, Default)]
@@ -32,6 +32,11 @@ impl ShardArrivals {
         }
     }
 
+    /// The latest time that was noted.
+    pub(super) fn latest_ms(&self) -> u64 {
+        self.pairs.back().map_or(0, |(_, ms)| *ms)
+    }
+
     /// The latest time up to which all that arrived is at `position` or before it.
     pub(super) fn until_ms(&self, position: Position) -> Option<u64> {
         self.pairs.iter().rev().find(|(place, _)| *place <= position).map(|(_, ms)| *ms)
@@ -47,7 +52,7 @@ mod tests {
         let (mut arrivals, at) = (ShardArrivals::default(), Position::from_lsn);
         assert_eq!(arrivals.until_ms(at(5)), None);
         arrivals.note(at(10), 1_000);
-        arrivals.note(at(11), 1_500);
+        arrivals.note(at(11), 1_200);
         arrivals.note(at(20), 2_500);
         assert_eq!(arrivals.until_ms(at(9)), None);
         assert_eq!(arrivals.until_ms(at(19)), Some(1_000));

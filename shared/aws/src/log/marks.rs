@@ -52,12 +52,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use sluice_model::Lane;
+    use sluice_ports::log::IdTimes;
     use sluice_ports::log::Position;
     use sluice_ports::sample::Batches;
 
     fn record(producer: u64, lane: u16, sequence: u64) -> LogRecord {
         let batches = vec![Batches::new(Lane::new(lane).unwrap()).next(1, 1)];
-        LogRecord { position: Position::START, producer, sequence, batches }
+        LogRecord { position: Position::START, producer, sequence, batches, id_times: IdTimes::ALL }
     }
 
     proptest! {

@@ -6,10 +6,11 @@ use super::look::{Arrived, Look, RecordDamage};
 use super::read_pace::ReadPace;
 use super::stream::{Aside, ReadFrom, ShardSubscription, Stream};
 use crate::health::{Dependency, DependencyHealth};
+use crate::leases::Readable;
 use crate::metrics::{LogMetrics, ShardLoadMetrics};
 use parking_lot::Mutex;
 use sluice_model::clock;
-use sluice_ports::log::{LogPage, Position, ShardId};
+use sluice_ports::log::{IdTimes, LogItem, LogPage, Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,6 +36,9 @@ pub(super) struct ReaderSettings {
     pub(super) watchdog: Duration,
     /// How long a new owner may look for records that were sent twice before it delivers.
     pub(super) learn: Duration,
+    /// How much later or earlier than its arrival a batch's id may be, in milliseconds, for
+    /// readers of the inbox to meet the batch at its id's place.
+    pub(super) late_ms: u64,
 }
 
 /// Reads shards.
@@ -57,14 +61,49 @@ struct KnownShard {
     arrivals: ShardArrivals,
     load: LoadMeter,
     metrics: ShardLoadMetrics,
+    /// What readers of the inbox were told of the shard before this process worked it;
+    /// none while it does not.
+    told: Option<Readable>,
     used: Instant,
 }
 
 impl KnownShard {
+    fn new(shard: &ShardId, bytes_per_s: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            pace: ReadPace::new(now, bytes_per_s),
+            arrivals: ShardArrivals::default(),
+            load: LoadMeter::default(),
+            metrics: ShardLoadMetrics::new(shard),
+            told: None,
+            used: now,
+        }
+    }
+
+    /// The times at which readers of the inbox can meet the batches of the next record. As
+    /// long as a record is not stored, they are told of no time beyond what arrived before it.
+    fn id_times(&self, arrived: &Arrived, late_ms: u64) -> IdTimes {
+        // A stream that does not tell when a record arrived makes no id too early.
+        let until_ms = if arrived.at_ms == 0 { u64::MAX } else { arrived.at_ms.saturating_add(late_ms) };
+        let told = self.told.unwrap_or(Readable { at: Position::START, ms: 0 });
+        if arrived.position <= told.at {
+            // It was stored by an earlier owner, before readers were told so.
+            return IdTimes { from_ms: 0, until_ms };
+        }
+        let before_ms = self.arrivals.latest_ms().saturating_sub(late_ms);
+        IdTimes { from_ms: before_ms.max(told.ms), until_ms }
+    }
+
     /// Everything that was read up to a look: a record each, and at the end of the shard time alone.
-    fn note(&mut self, shard: &ShardId, last: Position, look: &Look) {
+    fn note(&mut self, shard: &ShardId, last: Position, look: &mut Look, late_ms: u64) {
         let mut loads = Vec::new();
-        for arrived in &look.records {
+        for arrived in &mut look.records {
+            let id_times = self.id_times(arrived, late_ms);
+            for item in &mut arrived.items {
+                if let LogItem::Record(record) = item {
+                    record.id_times = id_times;
+                }
+            }
             self.arrivals.note(arrived.position, arrived.at_ms);
             loads.extend(self.load.note(arrived.at_ms, arrived.bytes));
         }
@@ -214,15 +253,8 @@ impl Readers {
         let now = Instant::now();
         let mut known = self.known.lock();
         if !known.contains_key(shard) {
-            known.retain(|_, shard| shard.used.elapsed() < IDLE);
-            let new = KnownShard {
-                pace: ReadPace::new(now, self.settings.bytes_per_s),
-                arrivals: ShardArrivals::default(),
-                load: LoadMeter::default(),
-                metrics: ShardLoadMetrics::new(shard),
-                used: now,
-            };
-            known.insert(shard.clone(), new);
+            known.retain(|_, shard| shard.told.is_some() || shard.used.elapsed() < IDLE);
+            known.insert(shard.clone(), KnownShard::new(shard, self.settings.bytes_per_s));
         }
         let shard = known.get_mut(shard).expect("just inserted");
         shard.used = now;
@@ -233,6 +265,17 @@ impl Readers {
     /// `position` or before it, as far as this process read it.
     pub(super) fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
         self.known.lock().get(shard)?.arrivals.until_ms(position)
+    }
+
+    /// No record of the shard behind `position` gives its batches a place in the inbox before
+    /// that time, as far as this process read the shard.
+    pub(super) fn readable_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
+        Some(self.arrived_until_ms(shard, position)?.saturating_sub(self.settings.late_ms))
+    }
+
+    /// This process works the shard from now on. Readers of the inbox were told `told` of it.
+    pub(super) fn take_up(&self, shard: &ShardId, told: Readable) {
+        self.with_known(shard, |known| known.told = Some(told));
     }
 
     /// What comes into the shard, as far as it was read here lately.
@@ -246,6 +289,7 @@ impl Readers {
         self.skipped.lock().remove(shard);
         if let Some(known) = self.known.lock().get_mut(shard) {
             (known.load, known.metrics) = (LoadMeter::default(), ShardLoadMetrics::new(shard));
+            known.told = None;
         }
     }
 
@@ -292,11 +336,12 @@ impl Readers {
     }
 
     /// Goes on with what somebody read behind `after`.
-    pub(super) async fn resume(&self, shard: &ShardId, after: Position, look: Look) {
+    pub(super) async fn resume(&self, shard: &ShardId, after: Position, mut look: Look) {
         let reader = self.reader(shard, after);
         let mut reader = reader.lock().await;
         *reader = ShardReader::new(after);
-        self.note_arrivals(shard, look.records.last().map_or(after, |arrived| arrived.position), &look);
+        let last = look.records.last().map_or(after, |arrived| arrived.position);
+        self.note_arrivals(shard, last, &mut look);
         reader.looked(look);
     }
 
@@ -331,9 +376,9 @@ impl Readers {
     ) -> Result<(), PortError> {
         let limit = self.limit(shard, self.settings.bytes_max);
         let from = ReadFrom::After(reader.position);
-        if let Some(look) = self.look(shard, from, &mut reader.iterator, limit, deadline).await? {
+        if let Some(mut look) = self.look(shard, from, &mut reader.iterator, limit, deadline).await? {
             let last = look.records.last().map_or(reader.position, |arrived| arrived.position);
-            self.note_arrivals(shard, last, &look);
+            self.note_arrivals(shard, last, &mut look);
             reader.looked(look);
         }
         Ok(())
@@ -389,9 +434,10 @@ impl Readers {
         }
     }
 
-    /// Notes up to which time the shard is read at a position.
-    fn note_arrivals(&self, shard: &ShardId, last: Position, look: &Look) {
-        self.with_known(shard, |known| known.note(shard, last, look));
+    /// Notes up to which time the shard is read at a position, and at which times readers of
+    /// the inbox can meet what was read.
+    fn note_arrivals(&self, shard: &ShardId, last: Position, look: &mut Look) {
+        self.with_known(shard, |known| known.note(shard, last, look, self.settings.late_ms));
     }
 
     /// Waits for the next push, at most until the deadline. Cancel safe: what
@@ -406,9 +452,9 @@ impl Readers {
         let Some(pushed) = &mut reader.pushed else { return Ok(()) };
         let asked_ms = clock::now_ms();
         if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
-            let look = Look::new(page?, usize::MAX, asked_ms);
+            let mut look = Look::new(page?, usize::MAX, asked_ms);
             let last = look.records.last().map_or(position, |arrived| arrived.position);
-            self.note_arrivals(shard, last, &look);
+            self.note_arrivals(shard, last, &mut look);
             reader.looked(look);
         }
         if !reader.buffered.is_empty() {
@@ -434,20 +480,66 @@ impl Readers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::stream::ShardPage;
+    use crate::log::stream::{ShardPage, StoredRecord};
+    use sluice_ports::log::LogRecord;
+
+    const LATE_MS: u64 = 100;
+
+    fn look(records: impl IntoIterator<Item = (u64, u64)>, asked_ms: u64) -> Look {
+        let stored = |(position, at_ms)| {
+            let (position, at_ms) = (Position::from_lsn(position), at_ms);
+            StoredRecord { position, bytes: Vec::new().into(), at_ms }
+        };
+        let records = records.into_iter().map(stored).collect();
+        let mut look =
+            Look::new(ShardPage { records, behind_ms: 0, closed: false, next: None }, 10, asked_ms);
+        for arrived in &mut look.records {
+            let (position, id_times) = (arrived.position, IdTimes::ALL);
+            let record = LogRecord { position, producer: 1, sequence: 1, batches: Vec::new(), id_times };
+            arrived.items = vec![LogItem::Record(record)];
+        }
+        look
+    }
+
+    fn times(look: &Look) -> Vec<(u64, u64)> {
+        let items = look.records.iter().flat_map(|arrived| &arrived.items);
+        let times = items.filter_map(|item| match item {
+            LogItem::Record(record) => Some((record.id_times.from_ms, record.id_times.until_ms)),
+            LogItem::Damaged { .. } => None,
+        });
+        times.collect()
+    }
 
     #[test]
     fn an_answer_that_came_late_says_nothing_of_what_arrived_meanwhile() {
-        let (shard, last, now) = (ShardId("s".into()), Position::from_lsn(3), Instant::now());
-        let mut known = KnownShard {
-            pace: ReadPace::new(now, 1),
-            arrivals: ShardArrivals::default(),
-            load: LoadMeter::default(),
-            metrics: ShardLoadMetrics::new(&shard),
-            used: now,
-        };
-        let page = ShardPage { records: Vec::new(), behind_ms: 0, closed: false, next: None };
-        known.note(&shard, last, &Look::new(page, 10, 5_000));
+        let (shard, last) = (ShardId("s".into()), Position::from_lsn(3));
+        let mut known = KnownShard::new(&shard, 1);
+        known.note(&shard, last, &mut look([], 5_000), LATE_MS);
         assert_eq!(known.arrivals.until_ms(last), Some(5_000));
+    }
+
+    #[test]
+    fn a_record_s_batches_come_behind_what_readers_may_have_been_told_before_it() {
+        let (shard, last) = (ShardId("s".into()), Position::from_lsn);
+        let mut known = KnownShard::new(&shard, 1);
+        known.told = Some(Readable { at: last(2), ms: 4_000 });
+        let mut first = look([(2, 3_000), (3, 4_050), (4, 9_000), (5, 9_500)], 10_000);
+        known.note(&shard, last(5), &mut first, LATE_MS);
+        assert_eq!(
+            times(&first),
+            [
+                // It was stored before readers were told.
+                (0, 3_100),
+                // What an earlier owner told counts, while nothing later is known.
+                (4_000, 4_150),
+                (4_000, 9_100),
+                (8_900, 9_600)
+            ]
+        );
+        // Nothing more had come by then, and readers may have been told so.
+        known.note(&shard, last(5), &mut look([], 12_000), LATE_MS);
+        let mut late = look([(6, 11_990), (7, 12_400)], 12_500);
+        known.note(&shard, last(7), &mut late, LATE_MS);
+        assert_eq!(times(&late), [(11_900, 12_090), (11_900, 12_500)]);
     }
 }

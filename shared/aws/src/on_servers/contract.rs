@@ -46,7 +46,7 @@ async fn the_event_store_keeps_its_contract() {
     let shared = store.clone();
     let put = move |batch| -> futures_util::future::BoxFuture<'static, ()> {
         let store = shared.clone();
-        Box::pin(async move { store.put_batches(vec![NewBatch { batch, matched: true }]).await.unwrap() })
+        Box::pin(async move { store.put_batches(vec![NewBatch::new(batch, true)]).await.unwrap() })
     };
     sluice_ports::event_store::contract::all(&*store, &put).await;
 }

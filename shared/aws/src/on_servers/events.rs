@@ -46,7 +46,7 @@ fn noisy(batches: &mut Batches, bytes: usize) -> Arc<Batch> {
 }
 
 fn new_batch(batch: &Arc<Batch>) -> NewBatch {
-    NewBatch { batch: Arc::clone(batch), matched: true }
+    NewBatch::new(Arc::clone(batch), true)
 }
 
 /// Facts of 48 subscriptions that matched and took every second event of a

@@ -3,12 +3,13 @@
 use super::provisioned;
 use crate::leases::operator::LeaseOperator;
 use crate::leases::{
-    Keeper, LeaseCheckpoints, LeaseOrder, LeaseOrders, LeaseRestart, LeaseRow, LeaseRows as _, LeaseTable,
-    ShardLeases, SkippedRange, TakeFrom, Written,
+    Keeper, LaneHorizons, LeaseCheckpoints, LeaseOrder, LeaseOrders, LeaseRestart, LeaseRow, LeaseRows as _,
+    LeaseTable, Readable, Settled, ShardLeases, SkippedRange, TakeFrom, Written,
 };
-use crate::log::KinesisLog;
+use crate::log::{KinesisLog, ShardInfo};
 use crate::{AwsConfig, Clients};
 use parking_lot::Mutex;
+use sluice_model::Lane;
 use sluice_ports::Checkpoints as _;
 use sluice_ports::Leases;
 use sluice_ports::leases::Grant;
@@ -252,6 +253,43 @@ async fn orders_stand_in_the_row_and_bind_whoever_takes_it() {
 
     table.store_checkpoint(&shard.id, Position::END).await.unwrap();
     assert!(!table.order(&row().await, &LeaseOrder::Resume).await.unwrap(), "wholly settled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tests/stand-ins"]
+async fn each_renewal_tells_how_far_the_inbox_can_be_read_and_no_change_of_the_stream_takes_it_back() {
+    let (config, clients) = provisioned(1).await;
+    let (table, log) =
+        (Arc::new(LeaseTable::new(&clients, &config)), KinesisLog::open(&clients, &config).await.unwrap());
+    let shard = log.describe().await.unwrap().remove(0);
+    let stream = log.identity().await.unwrap();
+    table.create(&shard, &stream).await.unwrap();
+    let row = async || table.row(&shard.id).await.unwrap().expect("it is there");
+    let taken = async |from: TakeFrom| {
+        let taken = table.take(&row().await, "one", from, &stream).await.unwrap();
+        assert!(matches!(taken, Written::Yes), "{taken:?}");
+    };
+    let horizon_ms = async || {
+        let horizons = LaneHorizons::new(Arc::clone(&table) as _, &config).get().await.unwrap();
+        horizons.of(Lane::new(config.lanes - 1).unwrap())
+    };
+    taken(TakeFrom::Checkpoint).await;
+    assert_eq!((row().await.readable, horizon_ms().await), (None, 0));
+    let (at, counter) = (Position::from_lsn(40), row().await.counter);
+    let settled = Settled { position: Position::from_lsn(30), until_ms: Some(5), load: None };
+    for (n, settled) in [None, Some(settled)].into_iter().enumerate() {
+        let readable = Readable { at, ms: 7 + n as u64 };
+        let told = table.renew(&shard.id, "one", counter + n as u64, settled, readable).await.unwrap();
+        assert!(matches!(told, Written::Yes), "{told:?}");
+        assert_eq!((row().await.readable, horizon_ms().await), (Some(readable), readable.ms));
+    }
+    let anew = Some(Readable { at: Position::START, ms: 8 });
+    taken(TakeFrom::TrimHorizon(9)).await;
+    assert_eq!(row().await.readable, anew);
+    let half = ShardInfo { last: u128::MAX / 2, ..shard.clone() };
+    assert!(matches!(table.reset(&half, row().await.counter, &stream).await.unwrap(), Written::Yes));
+    assert_eq!((row().await.readable, row().await.points), (anew, Some((0, u128::MAX / 2))));
+    assert_eq!(horizon_ms().await, 0, "the last lane is another shard's now");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,7 +120,7 @@ impl EventReader {
         let shard = self.log.shard_of(batch.lane());
         let settled = self.checkpoints.of_shard(&shard.id);
         let passed = lsn < settled.lsn();
-        Ok(StoredBatch { batch: Arc::new(batch), facts, acknowledged, passed })
+        Ok(StoredBatch { place: batch.id, batch: Arc::new(batch), facts, acknowledged, passed })
     }
 
     pub(super) fn scan(&self, scan: &LaneScan) -> Result<LanePage, PortError> {

@@ -12,7 +12,7 @@ use crate::segment_prepare::PreparerStatus;
 use crate::segment_writer::{SegmentWriter, WriteError};
 use parking_lot::Mutex;
 use sluice_model::wire::record::RecordEncoder;
-use sluice_ports::log::{AppendError, LogRecord, Position, RecordDraft};
+use sluice_ports::log::{AppendError, IdTimes, LogRecord, Position, RecordDraft};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -173,6 +173,7 @@ impl LogThread {
             producer: record.producer,
             sequence: record.sequence,
             batches: record.batches,
+            id_times: IdTimes::ALL,
         };
         tail.lock().push(appended.next, record);
         end.send_replace(appended.next);

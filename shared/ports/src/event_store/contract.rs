@@ -2,7 +2,9 @@
 //! store need not be empty.
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
-use super::{AckOutcome, DeadLetterQuery, Direction, EventStore, LaneScan, NewFact, StoredBatch};
+use super::{
+    AckOutcome, DeadLetterQuery, Direction, EventStore, LanePage, LaneScan, NewBatch, NewFact, StoredBatch,
+};
 use crate::FailureClass;
 use crate::sample::{self, Batches};
 use futures_util::future::BoxFuture;
@@ -26,6 +28,7 @@ pub async fn all(store: &dyn EventStore, put: PutBatch<'_>) {
     a_batch_is_its_customers_alone(store, put).await;
     facts_only_grow(store, put).await;
     scans_see_every_batch_of_their_window_once(store, put).await;
+    readers_of_the_inbox_meet_a_batch_at_its_place(store, put).await;
     an_event_is_acknowledged_once(store, put).await;
     dead_letters_are_listed_until_deleted(store, put).await;
     a_dead_letter_that_can_never_be_stored_stops_no_other(store, put).await;
@@ -152,6 +155,59 @@ async fn scans_see_every_batch_of_their_window_once(store: &dyn EventStore, put:
     );
     let other = LaneScan { lane: Lane::new(12).unwrap(), ..scan(None, 0, u64::MAX, Direction::Ascending, 9) };
     assert!(store.scan(other).await.unwrap().batches.is_empty());
+}
+
+async fn readers_of_the_inbox_meet_a_batch_at_its_place(store: &dyn EventStore, put: PutBatch<'_>) {
+    let batches = put_some(store, put, 3).await;
+    let customer = batches[0].customer;
+    let scan = |after, from_ms, until_ms, direction| LaneScan {
+        customer,
+        lane: LANE,
+        after,
+        from_ms,
+        until_ms,
+        direction,
+        max_batches: 100,
+    };
+    let ids = |page: &LanePage| page.batches.iter().map(|stored| stored.batch.id).collect::<Vec<_>>();
+    let all = scan(None, 0, u64::MAX, Direction::Ascending);
+    let page = store.scan_inbox(all).await.unwrap();
+    assert!(page.batches.iter().all(|stored| stored.place == stored.batch.id));
+    assert!(ids(&page).into_iter().eq(batches.iter().map(|batch| batch.id)));
+    if !store.takes_batches() {
+        // The log has acknowledged them, so all of them can be read.
+        let horizons = store.horizons().await.unwrap();
+        assert!(horizons.is_everything() && horizons.of(LANE) == u64::MAX);
+        return;
+    }
+    // The second came late: readers may have passed it.
+    let [first, late, last] = [0, 1, 2].map(|n: usize| batches[n].id);
+    let mut others = Batches::new(LANE);
+    let place = others.next_at(last.ms() + 5, 1, 1).id;
+    let moved = NewBatch { batch: Arc::clone(&batches[1]), matched: true, place: Some(place) };
+    for _ in 0..2 {
+        store.put_batches(vec![moved.clone()]).await.unwrap();
+    }
+    assert_eq!(ids(&store.scan(all).await.unwrap()), [first, late, last], "by its id it is where it was");
+    let page = store.scan_inbox(all).await.unwrap();
+    assert_eq!(ids(&page), [first, last, late]);
+    assert_eq!((page.batches[2].place, &page.batches[2].batch), (place, &batches[1]));
+    let downwards = scan(None, 0, u64::MAX, Direction::Descending);
+    assert_eq!(ids(&store.scan_inbox(downwards).await.unwrap()), [late, last, first]);
+    // Cursors and windows are of places.
+    let within = scan(Some(place.event(1)), 0, u64::MAX, Direction::Ascending);
+    assert_eq!(ids(&store.scan_inbox(within).await.unwrap()), [late]);
+    let behind = scan(Some(place.event(3)), 0, u64::MAX, Direction::Ascending);
+    assert!(store.scan_inbox(behind).await.unwrap().batches.is_empty());
+    let before = scan(None, first.ms(), place.ms(), Direction::Ascending);
+    assert_eq!(ids(&store.scan_inbox(before).await.unwrap()), [first, last]);
+    // It is found, and known, by its id.
+    let acked = store.acknowledge(customer, vec![late.event(1), place.event(1)], 70).await.unwrap();
+    assert_eq!(acked, [AckOutcome::Acknowledged, AckOutcome::Unknown]);
+    assert_eq!(store.scan_inbox(within).await.unwrap().batches[0].acknowledged, [(1, 70)]);
+    assert_eq!(stored(store, customer, late).await.place, late);
+    assert!(store.get(customer, place).await.unwrap().is_none());
+    assert!(store.batch(customer, place).await.unwrap().is_none());
 }
 
 async fn an_event_is_acknowledged_once(store: &dyn EventStore, put: PutBatch<'_>) {
