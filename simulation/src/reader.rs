@@ -19,16 +19,16 @@ const PAGE_EVENTS: u64 = 20;
 
 /// A reader: where it is, and what it has read.
 #[derive(Default)]
-struct Reader {
+struct InboxReader {
     cursor: Vec<EventId>,
     seen: HashSet<EventId>,
 }
 
 /// All readers, by customer.
 #[derive(Default)]
-pub(crate) struct Readers(BTreeMap<CustomerId, Reader>);
+pub(crate) struct InboxReaders(BTreeMap<CustomerId, InboxReader>);
 
-impl Readers {
+impl InboxReaders {
     fn cursor(&mut self, customer: CustomerId) -> Vec<EventId> {
         self.0.entry(customer).or_default().cursor.clone()
     }

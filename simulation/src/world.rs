@@ -7,7 +7,7 @@ use crate::entropy;
 use crate::ledger::Ledger;
 use crate::plan::{Action, FailureRates, Plan, SERVICES, START_MS, Service};
 use crate::planted::Planted;
-use crate::reader::Readers;
+use crate::reader::InboxReaders;
 use crate::stores::Stored;
 use crate::stream::StreamShards;
 use crate::table::Table;
@@ -67,7 +67,7 @@ pub(crate) struct World {
     pub(crate) shards: Mutex<StreamShards>,
     pub(crate) table: Mutex<Table>,
     pub(crate) stored: Mutex<Stored>,
-    pub(crate) readers: Mutex<Readers>,
+    pub(crate) readers: Mutex<InboxReaders>,
     pub(crate) ledger: Mutex<Ledger>,
 }
 
