@@ -403,7 +403,11 @@ impl World {
         };
         ledger.lost(between(row.checkpoint, restart.position));
         let until = restart.again_until.map_or(row.checkpoint, |until| until.min(row.checkpoint));
-        ledger.wanted_again(between(restart.position, until));
+        // The second copy of a record from before is dropped, as it was the first time.
+        let before: HashSet<BatchId> =
+            between(Position::START, restart.position).map(|batch| batch.id).collect();
+        let again = between(restart.position, until).filter(|batch| !before.contains(&batch.id));
+        ledger.wanted_again(again);
     }
 
     /// A checkpoint was stored: everything before it must be settled.
