@@ -187,6 +187,14 @@ fn an_operator_resends_and_reads_the_usage_of_a_customer_from_a_shell() {
     let table = shell.text(&with_customer(&["events", "resend", &event], &customer.id));
     assert!(table.starts_with("SUBSCRIPTION ") && table.contains(&subscription.id), "{table}");
     endpoint.wait_for(3);
+    let attempts = wait_for("its attempts to be kept", || {
+        let kept = shell.json(&with_customer(&["events", "attempts", &event], &customer.id));
+        kept["attempts"].as_array().is_some_and(|kept| kept.len() == 3).then_some(kept)
+    });
+    assert_eq!(attempts["attempts"][0]["workflow_id"], json!(subscription.id));
+    let options = ["events", "attempts", &event, "--subscription", &subscription.id];
+    let table = shell.text(&with_customer(&options, &customer.id));
+    assert!(table.starts_with("TIME ") && table.lines().count() == 4, "{table}");
     let counted = wait_for("all three to be counted", || {
         let usage = shell.json(&with_customer(&["usage", "--granularity", "day"], &customer.id));
         (usage["usage"][0]["delivered"] == 3).then_some(usage)
