@@ -122,6 +122,8 @@ async fn postgres_is_verified_against_the_certificate_that_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/stand-ins"]
 async fn redis_is_verified_against_the_certificate_that_is_named() {
+    // As every process does: the SDKs link a second provider, and rustls wants one named.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let ca = Some(PathBuf::from(setting("CA")));
     let port = setting("REDIS_TLS_PORT");
     let config = |host: &str, redis_ca_file| AwsConfig {
