@@ -58,8 +58,8 @@ def rights_are_those_that_the_code_needs():
     services = set()
     for role in ("ingest", "processor"):
         services |= set().union(*allowed[role].values())
-    made = re.search(r"`sluice provision` itself makes them, and needs besides ((?:`[^`]+`[, and]*)+)", readme)
-    assert made, "README does not say what `sluice provision` needs besides"
+    made = re.search(r"`sluice provision` makes them, and also needs ((?:`[^`]+`[, and]*)+)", readme)
+    assert made, "README does not say which other rights `sluice provision` needs"
     making = {
         f"{service}:{action}"
         for words in re.findall(r"`([^`]+)`", made[1])
