@@ -11,7 +11,7 @@ task_zones          = 1
 nat_in_each_zone    = false
 interface_endpoints = false
 
-# On port 8443 of the public load balancer, for your own addresses alone.
+# On port 8443 of the public load balancer, only for your own addresses.
 admin_access = "allow_list"
 
 ingest    = { cpu = 256, memory = 1024, tasks_min = 1, tasks_max = 2 }

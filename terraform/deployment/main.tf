@@ -1,4 +1,4 @@
-# A deployment: what differs from one to the next is in its terraform.tfvars, which
+# A deployment. The settings in which deployments differ are in terraform.tfvars, which
 # begins as a copy of development.tfvars or production.tfvars beside this file.
 
 module "sluice" {

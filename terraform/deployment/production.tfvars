@@ -1,6 +1,5 @@
-# A deployment for customers: three zones, everything that may die twice, backups,
-# and nothing that one command deletes. docs/operate.md says which sizes carry
-# which load.
+# A deployment for customers: three zones, two of everything that may fail, backups,
+# and protection from deletion. docs/operate.md says which sizes carry which load.
 
 name        = "sluice"
 environment = "production"

@@ -1,4 +1,4 @@
-# Of this deployment alone.
+# Settings of this deployment only.
 
 variable "domain" {
   description = "The name that customers use, such as events.example.com."
@@ -6,19 +6,19 @@ variable "domain" {
 }
 
 variable "zone_id" {
-  description = "The Route 53 zone of that name; empty where names and certificate are made elsewhere."
+  description = "The Route 53 zone of that name; empty if names and certificate are made elsewhere."
   type        = string
   default     = ""
 }
 
 variable "certificate_arn" {
-  description = "A certificate of ACM for that name and, where admin_access is internal, admin.<name>; empty to have one made in zone_id."
+  description = "A certificate of ACM for that name and, if admin_access is internal, admin.<name>; empty to have one made in zone_id."
   type        = string
   default     = ""
 }
 
 variable "admin_cidrs" {
-  description = "The addresses that alone reach the admin API: your own, such as [\"203.0.113.7/32\"], or those of the operator's network."
+  description = "The only addresses that reach the admin API: your own, such as [\"203.0.113.7/32\"], or those of the operator's network."
   type        = list(string)
 }
 
@@ -40,20 +40,20 @@ variable "alarm_mails" {
 }
 
 variable "runbook_url" {
-  description = "Where docs/runbook.md is; alarms name their section of it."
+  description = "The URL of docs/runbook.md; alarms name their section of it."
   type        = string
   default     = "docs/runbook.md"
 }
 
-# Of an environment: development.tfvars and production.tfvars say them.
+# Settings of an environment, given in development.tfvars and production.tfvars.
 
 variable "name" {
-  description = "The deployment's name, in all that it is made of."
+  description = "The deployment's name: part of the names of its resources."
   type        = string
 }
 
 variable "environment" {
-  description = "What /health says of the environment. development also has the routes of test customers."
+  description = "The environment that /health states. development also has the routes of test customers."
   type        = string
 }
 
@@ -68,7 +68,7 @@ variable "zones" {
 }
 
 variable "task_zones" {
-  description = "In how many of these zones, from the first on, tasks run."
+  description = "In how many of these zones tasks run, counted from the first."
   type        = number
 }
 
@@ -88,7 +88,7 @@ variable "admin_access" {
 }
 
 variable "ingest" {
-  description = "An ingest task's CPU units and MiB; how many tasks; and requests of one in a minute from which on another is started."
+  description = "An ingest task's CPU units and MiB; how many tasks; and the requests a minute of one task above which another is started."
   type = object({
     cpu                 = number
     memory              = number

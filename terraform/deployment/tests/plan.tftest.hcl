@@ -1,6 +1,6 @@
-# Plans a deployment with the real provider and keys that are none: nothing is asked
-# of AWS. What only AWS knows is given below, so that policies and task definitions
-# are known in the plan; tests/terraform asserts over that plan's JSON too.
+# Plans a deployment with the real provider and made-up keys, so AWS is not asked.
+# Values that only AWS knows are given below, so that policies and task definitions
+# are known in the plan; tests/terraform also asserts over that plan's JSON.
 
 provider "aws" {
   region                      = "eu-central-1"
@@ -12,7 +12,7 @@ provider "aws" {
   skip_region_validation      = true
 }
 
-# What an environment says comes from its file: tests/terraform names it.
+# The settings of an environment come from its file, which tests/terraform names.
 variables {
   domain          = "events.example.com"
   certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/00000000-0000-4000-8000-000000000001"

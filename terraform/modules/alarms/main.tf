@@ -1,5 +1,5 @@
-# Alarms for people, to one SNS topic. Each description names its section of
-# docs/runbook.md: what it means, what to look at, what to do.
+# Alarms for people, to one SNS topic. Each description names the alarm's section of
+# docs/runbook.md, which says what it means, where to look and what to do.
 
 resource "aws_sns_topic" "this" {
   name              = "${var.name}-alarms"

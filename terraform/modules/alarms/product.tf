@@ -1,6 +1,6 @@
-# Alarms on what the program says of itself, in a line a minute (telemetry.emf;
-# docs/metrics.md). A count that nobody reported is no reason for an alarm, but
-# that no process reports is: see "processors-down".
+# Alarms on the program's own metrics, which it writes in a line a minute
+# (telemetry.emf; docs/metrics.md). A missing count is no reason for an alarm, but
+# a missing process is: see "processors-down".
 
 locals {
   own = {
@@ -101,7 +101,7 @@ locals {
       periods   = 5
     })
     side-calls-failing = merge(local.own, local.processor, {
-      says    = "For a quarter of an hour calls of SQS beside a delivery's own path failed"
+      says    = "For a quarter of an hour calls to SQS that only tidy up failed"
       section = "sqs-side-calls-fail"
       metric  = "SideCallsFailed"
       periods = 15

@@ -1,4 +1,4 @@
-# Alarms on what AWS says of its services.
+# Alarms on the metrics of AWS's services.
 
 locals {
   stream  = { namespace = "AWS/Kinesis", dimensions = { StreamName = var.stream }, statistic = "Sum" }
@@ -7,7 +7,7 @@ locals {
   theirs  = { period = 60, periods = 1, threshold = 0, below = false, missing = "notBreaching" }
 
   service_alarms = {
-    # No healthy task, or nobody left who could say so.
+    # No healthy task, or no data at all.
     api-down = merge(local.theirs, local.targets, {
       says      = "No ingest task is ready to take events"
       section   = "the-api-is-down"
@@ -94,7 +94,7 @@ locals {
     })
   }
 
-  # Full: with noeviction it then refuses writes, and keyed requests are answered 503.
+  # With noeviction a full cache refuses writes, and keyed requests are answered 503.
   cache_alarms = {
     for node in var.cache_nodes : "cache-memory-${node}" => merge(local.theirs, {
       says       = "The cache ${node} is almost full"
@@ -111,7 +111,7 @@ locals {
   metric_alarms = merge(local.product_alarms, local.service_alarms, local.table_alarms, local.cache_alarms)
 
   expression_alarms = {
-    # Of few requests one failure would be many percent.
+    # With few requests, one failure would be many percent.
     errors = {
       says       = "More than 5 % of the requests were answered 5xx for ten minutes"
       section    = "requests-fail"

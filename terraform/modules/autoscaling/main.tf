@@ -1,6 +1,6 @@
-# How many tasks run. Ingest tasks follow requests and CPU; processors follow the
-# age of what they have not read, and never outnumber the stream's shards: a
-# processor without a shard would only wait.
+# The number of tasks. Ingest tasks follow requests and CPU; processors follow the age
+# of the records that they have not read, and never outnumber the stream's shards,
+# since a processor without a shard would only wait.
 
 resource "aws_appautoscaling_target" "ingest" {
   service_namespace  = "ecs"
@@ -126,7 +126,7 @@ resource "aws_cloudwatch_metric_alarm" "behind" {
   alarm_actions       = [aws_appautoscaling_policy.processor_out.arn]
 }
 
-# Not behind, and with time to spare: a processor goes.
+# Not behind, and with time to spare: a processor is ended.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   alarm_name          = "${var.name}-scale-processors-in"
   alarm_description   = "Ends a processor that is not needed; not an alarm for people. See docs/runbook.md#the-stream-is-behind"
@@ -136,7 +136,7 @@ resource "aws_cloudwatch_metric_alarm" "idle" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_appautoscaling_policy.processor_in.arn]
 
-  # While the processors are behind, they are as good as busy.
+  # While the processors are behind, they count as busy.
   metric_query {
     id          = "load"
     expression  = "IF(age > 5000, 100, cpu)"

@@ -1,8 +1,8 @@
-# What runs in a task: the program with one role's command. All three read the
-# same configuration, and each gets the secrets that its role needs.
+# The container of a task: the program with one role's command. All three roles read
+# the same configuration, and each gets only the secrets that it needs.
 
 locals {
-  # A whole URL but for the password, which comes as a secret of its own.
+  # A whole URL except the password, which comes as a secret of its own.
   postgres_url = "postgres://sluice@${var.postgres_host}:5432/sluice?sslmode=verify-full&sslrootcert=${var.postgres_ca_path}"
 
   secrets = {
@@ -36,7 +36,7 @@ locals {
     SLUICE_TELEMETRY__LOG_FORMAT         = "json"
   }
 
-  # One line of metrics a minute, from which CloudWatch makes those of the alarms.
+  # One line of metrics a minute, from which CloudWatch makes the alarms' metrics.
   metrics_environment = {
     SLUICE_TELEMETRY__EMF           = "true"
     SLUICE_TELEMETRY__EMF_NAMESPACE = var.metrics_namespace
@@ -107,8 +107,8 @@ locals {
         },
         # The one-off ends by itself.
         role == "provision" ? {} : {
-          # ECS ends a task that fails it, which helps nobody who waits for a dependency:
-          # so it asks whether the task lives. Whether it is ready is the load balancer's question.
+          # ECS ends a task that fails this check, which would not help a task that waits for
+          # a dependency: so it asks whether the task lives. The load balancer asks whether it is ready.
           healthCheck = {
             command     = ["CMD", var.program, "healthcheck", "--alive"]
             interval    = 15

@@ -3,7 +3,7 @@
 data "aws_region" "current" {}
 
 locals {
-  # Where the processes listen inside their tasks.
+  # The ports on which the processes listen inside their tasks.
   api_port       = 8080
   admin_port     = 8081
   processor_port = 8082
@@ -57,8 +57,8 @@ resource "aws_ecs_service" "ingest" {
   desired_count                      = var.ingest.tasks_min
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
-  # A task may wait so long for what it needs (the first time: for the schema) before
-  # it counts as one that cannot start; tasks that were there go on meanwhile.
+  # A task may wait this long for its dependencies (the first time: for the schema) before
+  # it counts as one that cannot start; existing tasks go on meanwhile.
   health_check_grace_period_seconds = 600
   availability_zone_rebalancing     = "ENABLED"
 

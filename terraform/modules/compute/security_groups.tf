@@ -1,10 +1,10 @@
-# Who reaches the tasks, and what the tasks reach.
+# The connections to the tasks and from the tasks.
 
 locals {
   # The one-off reaches the database and AWS, as the services do.
   groups = toset(["ingest", "processor", "provision"])
 
-  # What posts webhooks: processors, and the ingest role for the test events that customers ask for.
+  # The roles that post webhooks: processors, and the ingest role for test events that customers ask for.
   webhook_ports = {
     for pair in setproduct(["ingest", "processor"], var.webhook_ports) : "${pair[0]}-${pair[1]}" => { role = pair[0], port = pair[1] }
   }

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "environment" {
-  description = "What /health says of the environment; development also has the routes of test customers."
+  description = "The environment that /health states; development also has the routes of test customers."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "image" {
 }
 
 variable "program" {
-  description = "Where the program is in the image, for the health check."
+  description = "The path of the program in the image, for the health check."
   type        = string
 }
 
@@ -98,7 +98,7 @@ variable "execution_role_arns" {
 }
 
 variable "services" {
-  description = "Names and settings of what the tasks use, as the section aws of the configuration has them."
+  description = "Names and settings of the services that the tasks use, as in the section aws of the configuration."
   type = object({
     stream                 = string
     stream_retention_hours = number
@@ -120,7 +120,7 @@ variable "postgres_host" {
 }
 
 variable "postgres_ca_path" {
-  description = "Where the image has the certificates of RDS."
+  description = "The path of the certificates of RDS in the image."
   type        = string
 }
 
@@ -130,7 +130,7 @@ variable "redis_host" {
 }
 
 variable "redis_password_secret_arn" {
-  description = "A secret with the cache's token, or empty where it has none."
+  description = "A secret with the cache's token, or empty if it has none."
   type        = string
 }
 
@@ -146,7 +146,7 @@ variable "secrets" {
 }
 
 variable "keep_previous_admin_token" {
-  description = "Whether the token before the current one is accepted too."
+  description = "Whether the previous token is accepted too."
   type        = bool
 }
 

@@ -1,4 +1,4 @@
-# One page: what comes in, what goes out, what waits, and who is in trouble.
+# One page: events in, deliveries out, backlogs, and failures.
 
 data "aws_region" "current" {}
 

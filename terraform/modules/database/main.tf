@@ -1,7 +1,7 @@
 # Postgres: customers, keys, subscriptions.
 
-# The password that was stored, so that a run that ended half-way cannot give the
-# database another one than the tasks have.
+# The stored password, so that an apply that broke off cannot give the database another
+# password than the tasks have.
 ephemeral "aws_secretsmanager_secret_version" "password" {
   secret_id  = var.stored_password.arn
   version_id = var.stored_password.version_id
@@ -43,7 +43,7 @@ resource "aws_db_parameter_group" "this" {
     value = "1000"
   }
 
-  # Definitions of tables and the like; statements with data are never logged.
+  # Logs definitions of tables and the like; statements with data are never logged.
   parameter {
     name  = "log_statement"
     value = "ddl"

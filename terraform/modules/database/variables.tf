@@ -39,7 +39,7 @@ variable "engine_version" {
 }
 
 variable "instance_class" {
-  description = "The instance's class. The catalogue is small and read from memory: the smallest will do for long."
+  description = "The instance's class. The catalogue is small and read from memory, so the smallest is enough for long."
   type        = string
 }
 

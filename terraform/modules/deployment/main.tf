@@ -1,5 +1,5 @@
-# A whole deployment in one region: the modules beside this one, put together.
-# terraform/deployment calls it; so may you.
+# A whole deployment in one region: puts the modules beside this one together.
+# terraform/deployment calls it, and so can your own configuration.
 
 locals {
   names = {

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The deployment's name: part of every name of its own. Never change it."
+  description = "The deployment's name: part of the names of its resources. Never change it."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name)) && !strcontains(var.name, "--")
@@ -8,7 +8,7 @@ variable "name" {
 }
 
 variable "environment" {
-  description = "What /health says of the environment. development also has the routes of test customers."
+  description = "The environment that /health states. development also has the routes of test customers."
   type        = string
 }
 
@@ -24,7 +24,7 @@ variable "zones" {
 }
 
 variable "task_zones" {
-  description = "In how many of these zones, from the first on, tasks run."
+  description = "In how many of these zones tasks run, counted from the first."
   type        = number
   validation {
     condition     = var.task_zones >= 1 && var.task_zones <= length(var.zones)
@@ -111,7 +111,7 @@ variable "admin_token_version" {
 }
 
 variable "keep_previous_admin_token" {
-  description = "Whether the admin token before the current one is accepted too; only after admin_token_version has grown."
+  description = "Whether the previous admin token is accepted too; only after admin_token_version has grown."
   type        = bool
   default     = false
 }
@@ -128,7 +128,7 @@ variable "domain" {
 }
 
 variable "zone_id" {
-  description = "The Route 53 zone of that name; empty where names and certificate are made elsewhere."
+  description = "The Route 53 zone of that name; empty if names and certificate are made elsewhere."
   type        = string
   default     = ""
 }
@@ -145,7 +145,7 @@ variable "admin_access" {
 }
 
 variable "admin_cidrs" {
-  description = "The operator's addresses, which alone reach the admin API."
+  description = "The operator's addresses, the only ones that reach the admin API."
   type        = list(string)
 }
 
@@ -173,7 +173,7 @@ variable "architecture" {
 }
 
 variable "ingest" {
-  description = "An ingest task's CPU units and MiB; how many tasks; and requests of one in a minute from which on another is started."
+  description = "An ingest task's CPU units and MiB; how many tasks; and the requests a minute of one task above which another is started."
   type = object({
     cpu                 = number
     memory              = number
@@ -215,7 +215,7 @@ variable "alarm_mails" {
 }
 
 variable "runbook_url" {
-  description = "Where docs/runbook.md is; alarms name their section of it."
+  description = "The URL of docs/runbook.md; alarms name their section of it."
   type        = string
   default     = "docs/runbook.md"
 }

@@ -1,6 +1,6 @@
-# The admin API, for the operator's network alone: on a load balancer inside the
-# network, which a VPN or a peering reaches, or (to try things out) on port 8443
-# of the public one, which a list of addresses reaches.
+# The admin API, only for the operator's network: on a load balancer inside the
+# network, reached by a VPN or a peering, or (to try things out) on port 8443 of the
+# public load balancer, reached by a list of addresses.
 
 locals {
   admin_port      = 8443

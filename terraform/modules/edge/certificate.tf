@@ -1,4 +1,4 @@
-# The certificate and the names: made here where the zone is Route 53's, given otherwise.
+# The certificate and the names: made here if the zone is in Route 53, else given.
 
 locals {
   makes_certificate = var.certificate_arn == ""

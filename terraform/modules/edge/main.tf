@@ -1,5 +1,5 @@
-# The load balancer in front of the ingest tasks: the only thing of a deployment
-# that the Internet reaches.
+# The load balancer in front of the ingest tasks: the only part of a deployment that
+# the Internet reaches.
 
 resource "aws_security_group" "public" {
   name        = "${var.name}-edge"
@@ -80,8 +80,8 @@ resource "aws_lb_target_group" "api" {
   deregistration_delay = 30
 
   # A task that cannot take events leaves rotation and comes back by itself. It is
-  # replaced only when it is not ready for 150 s; while all are not ready, the load
-  # balancer asks all, and each says for itself what it can still do.
+  # replaced only when it is not ready for 150 s. While no task is ready, the load
+  # balancer sends requests to all, and each answers those that it still can.
   health_check {
     path                = "/readyz"
     port                = "traffic-port"

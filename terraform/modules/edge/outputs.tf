@@ -19,12 +19,12 @@ output "admin_dns_name" {
 }
 
 output "public_security_group_id" {
-  description = "From which the public API of tasks is reached."
+  description = "The security group that may reach the public API of tasks."
   value       = aws_security_group.public.id
 }
 
 output "admin_security_group_id" {
-  description = "From which the admin API of tasks is reached."
+  description = "The security group that may reach the admin API of tasks."
   value       = local.admin_group_id
 }
 

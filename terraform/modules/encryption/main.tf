@@ -1,4 +1,4 @@
-# The key that everything of a deployment is encrypted with.
+# The key that encrypts all data of a deployment.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}

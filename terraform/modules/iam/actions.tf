@@ -1,6 +1,6 @@
-# What each role may call, by what it calls it on. tests/terraform compares this
-# with the calls in the code and with README's table; tests/distributed compares
-# it with what the roles really call.
+# The calls that each role may make, by resource. tests/terraform compares this list
+# with the calls in the code and with README's table; tests/distributed compares it
+# with the calls of running processes.
 
 locals {
   stream = {
@@ -22,7 +22,7 @@ locals {
     ]
   }
 
-  # Only where shards push their records: on the stream, and on its consumer.
+  # Only if shards push their records: on the stream, and on its consumer.
   fan_out_stream   = ["kinesis:DescribeStreamConsumer", "kinesis:RegisterStreamConsumer"]
   fan_out_consumer = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"]
 
@@ -111,7 +111,7 @@ locals {
     ]
   }
 
-  # Not called by the program: the services use the key in its name.
+  # The program does not call these: services use the key on its behalf.
   key = {
     ingest    = ["kms:Decrypt", "kms:GenerateDataKey"]
     processor = ["kms:Decrypt", "kms:GenerateDataKey"]

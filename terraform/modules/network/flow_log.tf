@@ -1,4 +1,4 @@
-# Who talked to whom, for an investigation afterwards.
+# A log of connections, for later investigations.
 
 resource "aws_cloudwatch_log_group" "flow" {
   #checkov:skip=CKV_AWS_338: how long flow logs are kept is the deployment's choice (log_retention_days)

@@ -115,7 +115,7 @@ resource "aws_route_table_association" "data" {
   subnet_id      = aws_subnet.data[each.key].id
 }
 
-# They cost nothing and keep DynamoDB's traffic and the layers of images off the NAT gateways.
+# These endpoints cost nothing and keep DynamoDB's traffic and the layers of images off the NAT gateways.
 resource "aws_vpc_endpoint" "gateway" {
   for_each          = toset(["dynamodb", "s3"])
   vpc_id            = aws_vpc.this.id
@@ -125,7 +125,7 @@ resource "aws_vpc_endpoint" "gateway" {
   tags              = { Name = "${var.name}-${each.key}" }
 }
 
-# These cost by the hour and zone; without them the traffic goes through the NAT gateways.
+# These endpoints cost by the hour and zone; without them the traffic goes through the NAT gateways.
 resource "aws_vpc_endpoint" "interface" {
   for_each            = toset(var.interface_endpoints ? local.interface_services : [])
   vpc_id              = aws_vpc.this.id

@@ -32,7 +32,7 @@ variable "nat_in_each_zone" {
 }
 
 variable "interface_endpoints" {
-  description = "Whether Kinesis, SQS and what starting a task needs is reached inside the network."
+  description = "Whether Kinesis, SQS and the services that start tasks are reached inside the network."
   type        = bool
 }
 

@@ -1,6 +1,6 @@
-# The queues, as `sluice provision` would make them but for one setting: this
-# provider knows no message above 256 KiB. `sluice provision` raises that to
-# SQS's 1 MiB; until then deliveries that are larger are split.
+# The queues, as `sluice provision` would make them except for one setting: this
+# provider knows no message above 256 KiB. `sluice provision` raises the limit to
+# SQS's 1 MiB; until then larger deliveries are split.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -36,7 +36,7 @@ resource "aws_sqs_queue" "deliveries" {
   kms_master_key_id                 = var.key_arn
   kms_data_key_reuse_period_seconds = 300
 
-  # The last net: what is no message of Sluice's goes there.
+  # The last net: messages that are not Sluice's go there.
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
     maxReceiveCount     = var.receives_max

@@ -1,5 +1,5 @@
 variable "deliveries_name" {
-  description = "The name of the queue of deliveries that wait."
+  description = "The name of the queue of waiting deliveries."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "key_arn" {
 }
 
 variable "visibility_s" {
-  description = "How long a delivery that was taken stays away, should its process die (aws.visibility_s)."
+  description = "After how long a taken delivery comes back if its process dies (aws.visibility_s)."
   type        = number
 }
 

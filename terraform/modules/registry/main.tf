@@ -15,7 +15,7 @@ resource "aws_ecr_repository" "this" {
   }
 }
 
-# What is in use or may be gone back to is among the last images.
+# Images in use, and those that a rollback may need, are among the last ones.
 resource "aws_ecr_lifecycle_policy" "this" {
   repository = aws_ecr_repository.this.name
 

@@ -1,7 +1,7 @@
 # The secrets of a deployment. Their values are made by AWS, written without
 # passing through the state or a plan, and read by ECS when a task starts.
 
-# Unknown until it exists, so that nothing is asked of AWS before the first apply.
+# Unknown until it exists, so that AWS is not asked before the first apply.
 resource "terraform_data" "length" {
   input = 64
 }
@@ -53,7 +53,7 @@ resource "aws_secretsmanager_secret_version" "postgres_password" {
   secret_string_wo_version = var.postgres_password_version
 }
 
-# What is stored, known only once it is: the database reads its password there.
+# The stored secret, known only once it is stored: the database reads its password there.
 resource "terraform_data" "postgres_password" {
   input = {
     arn        = aws_secretsmanager_secret_version.postgres_password.arn
