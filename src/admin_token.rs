@@ -1,5 +1,5 @@
-//! The admin tokens: given, in a file that may change, or one that was made once
-//! and is kept in the data directory.
+//! The admin tokens: given in the configuration, read from a file that may change,
+//! or made once and kept in the data directory.
 
 use crate::config::Config;
 use anyhow::Context;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const MADE: &str = "admin-token";
-/// How often the file is read again.
+/// How often the file of tokens is read again.
 const READ_EVERY: Duration = Duration::from_secs(5);
 
 /// The tokens, and where they come from.
@@ -23,7 +23,7 @@ pub(crate) struct AdminTokenSource {
     file: Option<TokenFile>,
 }
 
-/// A file of tokens, and what it said last.
+/// A file of tokens, and the tokens that were read last.
 struct TokenFile {
     path: PathBuf,
     known: Vec<String>,
@@ -80,7 +80,7 @@ impl AdminTokenSource {
     }
 }
 
-/// The tokens of a file: one, and on a second line the one before it, if that still opens.
+/// The tokens of a file: the current one, and on a second line the previous one, if it is still accepted.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let text = read_secret(path)?;
     let tokens: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();

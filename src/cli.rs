@@ -45,21 +45,21 @@ pub(crate) enum Command {
     /// Make the stream, tables, queues and schema that are missing (development, emulators)
     #[cfg(feature = "aws")]
     Provision(Provision),
-    /// Ask whether the process on this machine is ready (or alive): exit status 0 if it is, 1 with the reasons if not
+    /// Ask whether the process on this machine is ready or alive: exit status 0 if so, else 1 with the reasons
     Healthcheck(Healthcheck),
-    /// Show which process works which shard, and steer it (distributed engine)
+    /// Show which process works which shard, and move, pause or restart shards (distributed engine)
     #[cfg(feature = "aws")]
     Leases(LeasesCommand),
     #[command(flatten)]
     Remote(Remote),
-    /// Print the effective configuration as TOML, with where each value comes from; secrets masked
+    /// Print the configuration in effect as TOML, and where each value comes from; secrets are masked
     Config(ShowConfig),
     /// Print a completion script: `sluice completions bash > /etc/bash_completion.d/sluice`
     Completions {
-        /// For which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
-    /// Write the man pages into a directory; for packages
+    /// Write the man pages into a directory, for packages
     #[command(hide = true)]
     Man {
         /// An existing directory
@@ -77,21 +77,21 @@ pub(crate) struct Up {
     #[arg(long)]
     #[cfg_attr(feature = "aws", arg(conflicts_with = "distributed"))]
     pub dev: bool,
-    /// Run it on the distributed engine instead: Kinesis, DynamoDB, SQS, Postgres, Redis
+    /// Run on the distributed engine instead: Kinesis, DynamoDB, SQS, Postgres, Redis
     #[cfg(feature = "aws")]
     #[arg(long)]
     pub distributed: bool,
-    /// Where everything durable is kept [default: ./sluice-data]
+    /// Directory of all durable data [default: ./sluice-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub ingest: IngestFlags,
 }
 
-/// What a server is run for.
+/// The use that a server is run for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Whatever the configuration says.
+    /// Service, as the configuration says.
     Service,
     /// Development on one machine.
     Development,
@@ -103,7 +103,7 @@ impl Up {
     }
 }
 
-/// Flags of whatever takes events.
+/// Flags of the commands that run the ingest role.
 #[derive(Debug, Args)]
 pub(crate) struct IngestFlags {
     /// Address of the public API (host and port) [default: 127.0.0.1:8080]
@@ -112,13 +112,13 @@ pub(crate) struct IngestFlags {
     /// Address of the admin API [default: 127.0.0.1:8081]
     #[arg(long, value_name = "HOST:PORT")]
     pub admin_listen: Option<SocketAddr>,
-    /// Token of the admin API, or SLUICE_ADMIN_TOKEN. `up` on the embedded engine makes one and keeps it
-    /// in the data directory if none is given; on the distributed engine it must be given, the same to
-    /// every ingest process
+    /// Token of the admin API, or SLUICE_ADMIN_TOKEN. If none is given, `up` on the embedded engine makes a
+    /// token and keeps it in the data directory; on the distributed engine every ingest process needs the
+    /// same token
     #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<SecretValue>,
-    /// Read that token from this file instead, and from a second line the one before it, which opens too;
-    /// the file is read again when it changes
+    /// Read the token from the first line of this file instead, and from a second line the previous token,
+    /// which is accepted too; the file is read again when it changes
     #[arg(long, value_name = "FILE", conflicts_with = "admin_token")]
     pub admin_token_file: Option<PathBuf>,
     /// Serve the public API over TLS with this certificate chain (PEM)
@@ -140,7 +140,7 @@ pub(crate) struct Logs {
     /// How logs are written: for people, or one JSON object a line [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
     pub log_format: Option<String>,
-    /// Which logs: a level, or directives such as info,sluice_processor=debug
+    /// Which logs to write: a level, or directives such as info,sluice_processor=debug
     #[arg(long, value_name = "FILTER")]
     pub log_filter: Option<String>,
 }
@@ -149,7 +149,7 @@ pub(crate) struct Logs {
 pub(crate) struct ShowConfig {
     #[command(flatten)]
     pub flags: Up,
-    /// Print JSON: each field with its value and where that comes from
+    /// Print JSON: each field with its value and the value's origin
     #[arg(long)]
     pub json: bool,
 }
@@ -170,7 +170,7 @@ pub(crate) struct ProcessorFlags {
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
 pub(crate) struct Provision {
-    /// Shards of the stream; without it a new stream has one, and a stream that is there keeps its own
+    /// Shards of the stream [default: 1 for a new stream; an existing stream keeps its own]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub shards: Option<u32>,
     /// Print JSON
@@ -181,9 +181,9 @@ pub(crate) struct Provision {
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without a command it lists the shards of the stream. An order stands in the shard's row of \
-the lease table until it is done; the running processes obey within a few seconds. `resume` takes back what is not \
-done yet, and unpins."
+    after_help = "Without a command it lists the shards of the stream. An order stays in the shard's row of \
+the lease table until it is done; the running processes obey within a few seconds. `resume` takes back the orders \
+that are not done yet, and pins."
 )]
 pub(crate) struct LeasesCommand {
     /// Print JSON
@@ -196,7 +196,7 @@ pub(crate) struct LeasesCommand {
 #[cfg(feature = "aws")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum LeaseAction {
-    /// Move a shard to another process, where it stays as long as that lives
+    /// Move a shard to another process, where it stays as long as that process lives
     HandOver {
         /// The shard
         shard: String,
@@ -204,17 +204,17 @@ pub(crate) enum LeaseAction {
         #[arg(long, value_name = "WORKER")]
         to: Option<String>,
     },
-    /// Stop all work on a shard; its events wait in the stream, no longer than that keeps them
+    /// Stop all work on a shard; its events wait in the stream, for no longer than the stream's retention
     Pause {
         /// The shard
         shard: String,
     },
-    /// Work a shard again; takes back every order that is not done yet
+    /// Work a paused shard again; takes back every order that is not done yet, and pins
     Resume {
         /// The shard
         shard: String,
     },
-    /// Work a shard from somewhere else: events between are skipped, or delivered again
+    /// Work a shard from another place: events in between are skipped, or delivered again
     #[command(group = clap::ArgGroup::new("where").required(true))]
     Start {
         /// The shard
@@ -232,14 +232,14 @@ pub(crate) enum LeaseAction {
         #[arg(long)]
         yes: bool,
     },
-    /// Deliver again what arrived in a shard in a range of time, then go on where it was
+    /// Deliver the events again that arrived in a shard in a range of time, then go on at its checkpoint
     WorkAgain {
         /// The shard
         shard: String,
-        /// From this time on (RFC 3339)
+        /// Events that arrived at this time or later (RFC 3339)
         #[arg(long, value_name = "TIME", value_parser = parse_past)]
         from: u64,
-        /// Before this time (RFC 3339)
+        /// Events that arrived before this time (RFC 3339)
         #[arg(long, value_name = "TIME", value_parser = parse_past)]
         to: u64,
         /// Do not ask
@@ -248,27 +248,27 @@ pub(crate) enum LeaseAction {
     },
 }
 
-/// A time that is over, in milliseconds since the Unix epoch.
+/// Parses a time in the past, in milliseconds since the Unix epoch.
 #[cfg(feature = "aws")]
 fn parse_past(text: &str) -> Result<u64, String> {
     let ms = sluice_model::clock::parse_rfc3339(text)
         .ok_or_else(|| format!("`{text}` is not a time like 2026-11-29T12:00:00Z"))?;
-    if ms > sluice_model::clock::now_ms() { Err(format!("`{text}` is not over yet")) } else { Ok(ms) }
+    if ms > sluice_model::clock::now_ms() { Err(format!("`{text}` is in the future")) } else { Ok(ms) }
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without --role and --url it asks edge.admin_listen and processor_listen: at least \
-one must be listened at, and every process that answers must be ready. It reads the same configuration file \
-and environment as the process; it does not know the flags that the process was started with. \
+#[command(after_help = "Without --role and --url it asks edge.admin_listen and processor_listen: a process \
+must listen at one of them at least, and every process that answers must be ready. It reads the same configuration \
+file and environment as the process, but does not know the flags that the process was started with. \
 A TLS certificate is not verified: nothing secret is sent.")]
 pub(crate) struct Healthcheck {
-    /// Ask the listener of this role alone
+    /// Ask only the listener of this role
     #[arg(long, value_name = "ROLE", conflicts_with = "url")]
     pub role: Option<CheckedRole>,
     /// Ask this listener instead, such as http://127.0.0.1:8081
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// Ask only whether it is alive: for an orchestrator that ends a process that is not. A process
+    /// Ask only whether the process is alive, for an orchestrator that ends dead processes. A process
     /// that waits for a dependency is alive, and not ready
     #[arg(long)]
     pub alive: bool,
@@ -301,14 +301,14 @@ pub(crate) struct Demo {
     #[cfg(feature = "console")]
     #[arg(long)]
     pub web: bool,
-    /// Start no browser with --web
+    /// With --web, print the address and start no browser
     #[cfg(feature = "console")]
     #[arg(long)]
     pub no_open: bool,
     /// Address of the demo: console, API, /demo/trigger, /demo/inbox; on this machine only [default: a free port]
     #[arg(long, value_name = "HOST:PORT", value_parser = loopback)]
     pub listen: Option<SocketAddr>,
-    /// Keep everything here, for the next start as well [default: a temporary directory, removed at the end]
+    /// Keep all data here for the next start [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -321,7 +321,7 @@ pub(crate) struct Cost {
     /// Bytes of an event's envelope
     #[arg(long, value_name = "B", value_parser = positive)]
     pub bytes: f64,
-    /// Raw bytes for each byte stored [default: as measured of real events in batches of that size]
+    /// Raw bytes for each byte stored [default: measured with real events, by the size of batches]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub compression: Option<f64>,
     /// Customers that send at the same time
@@ -336,10 +336,10 @@ pub(crate) struct Cost {
     /// Share of deliveries that are retried
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     pub failed_share: f64,
-    /// From one record of a lane to the next, in milliseconds: what a PutRecords takes
+    /// Time from one record of a lane to the next, in milliseconds: the duration of a PutRecords call
     #[arg(long, value_name = "MS", default_value_t = 25.0, value_parser = positive)]
     pub cycle_ms: f64,
-    /// Processor processes
+    /// Number of processors
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub processors: u32,
     /// Print one line of JSON
@@ -352,7 +352,7 @@ fn positive(text: &str) -> Result<f64, String> {
     if value.is_finite() && value > 0.0 { Ok(value) } else { Err("must be above 0".to_owned()) }
 }
 
-/// An address that only this machine reaches.
+/// Parses an address that only this machine reaches.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_wrong| "an address is needed, such as 127.0.0.1:8000")?;

@@ -2,7 +2,7 @@
 //!
 //! Every field can be given in the environment as `SLUICE_` and its path with
 //! `__` between the parts: `SLUICE_EDGE__LISTEN=0.0.0.0:80`. Unknown keys and
-//! absurd values refuse to start, naming where they came from.
+//! absurd values are refused at the start, with an error that names their origin.
 
 mod file;
 mod flags;
@@ -28,36 +28,36 @@ use sluice_telemetry::TelemetryConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Variables of the same prefix that are not configuration of a server; nor
-/// are the tests' own, `SLUICE_TEST_…`.
+/// Variables with the prefix that are not configuration of a server; the
+/// variables of the tests (`SLUICE_TEST_…`) are not either.
 const NOT_CONFIG: [&str; 6] = ["config", "api_key", "url", "admin_url", "ca_file", "webhook_secret"];
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Where everything durable is kept.
+    /// The directory of all durable data.
     pub data_dir: PathBuf,
-    /// The admin API's token; made and kept in the data directory where there is none.
+    /// The admin API's token; if there is none, one is made and kept in the data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_token: Option<SecretValue>,
-    /// The token before it, which opens too while operators change over.
+    /// The previous token, which is accepted too while operators change over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_token_previous: Option<SecretValue>,
-    /// A file that holds the token, and on a second line the one before it. It
+    /// A file that holds the token, and on a second line the previous token. It
     /// is read again while the process runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_token_file: Option<PathBuf>,
     /// Threads that serve requests and deliver webhooks; 0 for one a core.
     pub threads: usize,
-    /// Threads of the processor where it shares a process with the ingest role, whose
-    /// requests then cannot keep it from its turns; 0 for one for every two cores.
+    /// Threads of the processor if it shares a process with the ingest role, so that
+    /// requests cannot keep it from its turns; 0 for one for every two cores.
     pub processor_threads: usize,
     /// How long the process may take to end once it is told to, in milliseconds:
-    /// less than what its supervisor grants (ECS and Kubernetes: 30 seconds). What is
-    /// not done by then is cut off, as by a crash, and loses nothing.
+    /// less than its supervisor grants (ECS and Kubernetes: 30 seconds). Work that is
+    /// not done by then is cut off as by a crash, which loses nothing.
     pub drain_ms: u64,
-    /// Where a processor of its own says how it is.
+    /// The address at which `sluice processor` answers probes and scrapers.
     pub processor_listen: SocketAddr,
     /// The embedded engine.
     pub engine: EngineConfig,
@@ -72,11 +72,11 @@ pub(crate) struct Config {
     pub edge: IngestConfig,
     /// Matching and delivery.
     pub processor: ProcessorConfig,
-    /// How webhook secrets are kept.
+    /// The keys that seal webhook secrets.
     pub secrets: SealingConfig,
     /// Logs.
     pub telemetry: TelemetryConfig,
-    /// What `sluice demo` has besides.
+    /// The program of `sluice demo`.
     pub demo: DemoConfig,
 }
 
@@ -177,7 +177,8 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
 mod tests {
     use super::*;
 
-    /// A file as the whole configuration: what is taken prints as what it is.
+    /// Reads a file as the whole configuration, and checks that a configuration that
+    /// is accepted can be printed and read again.
     fn config(bytes: &[u8]) {
         let Ok(text) = std::str::from_utf8(bytes) else { return };
         let Ok(file) = TomlFile::parse(text, "sluice.toml".as_ref()) else { return };

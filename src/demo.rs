@@ -1,10 +1,10 @@
 //! `sluice demo`: the whole pipeline at work on sample traffic, with its figures.
 //!
-//! One customer, four subscriptions: one endpoint takes everything, one fails now and
-//! then (retries), one refuses (dead letters), and one is the demo's backend, which
-//! sends e-mails (`sluice_demo`). A sender posts events over HTTP; everything is as
-//! durable as in `sluice up`, in a data directory that is removed at the end unless
-//! people chose their own.
+//! There is one customer with four subscriptions: one endpoint takes everything, one
+//! sometimes fails (retries), one refuses (dead letters), and one is the demo's
+//! backend, which sends e-mails (`sluice_demo`). A sender posts events over HTTP.
+//! Everything is as durable as in `sluice up`, in a data directory that is removed at
+//! the end unless the user named one.
 
 mod introduction;
 mod sample;
@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 const EVENTS_A_REQUEST: usize = 10;
 const EVENT_TYPES: [&str; 4] = ["order.created", "order.paid", "payment.captured", "refund.requested"];
 
-/// An endpoint for the sample traffic, and what it is to show.
+/// An endpoint for the sample traffic, and how it behaves.
 struct SampleEndpoint {
     name: &'static str,
     title: &'static str,
@@ -55,7 +55,7 @@ pub(crate) async fn run(config: &Config, options: &Demo) -> anyhow::Result<()> {
         .and(outcome)
 }
 
-/// The configuration, as far as the demo chooses it.
+/// The configuration with the demo's own choices.
 fn demo_config(config: &Config, data_dir: &Path, admin_token: &str) -> Config {
     let mut config = config.clone();
     config.data_dir = data_dir.to_owned();
@@ -100,7 +100,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &Path) -> anyhow::Resul
         receivers.push(DemoReceiver { name: endpoint.name, title: endpoint.title, workflow_id, kind });
     }
     let (title, url) = ("e-mails the customer", format!("http://{address}{WEBHOOK_PATH}"));
-    // One event a webhook: each mail has its own answer, and its own retries.
+    // One event a webhook, so each mail has its own answer and its own retries.
     let workflow_id = sample.subscribe("mail", title, ESCALATION_SELECTOR, &url, Some(1)).await?;
     receivers.push(DemoReceiver {
         name: "mail",

@@ -14,10 +14,10 @@ pub(crate) const API_KEY: &str = "test-api-key-12345";
 const CUSTOMER: CustomerId = CustomerId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_d001);
 const KEY: ApiKeyId = ApiKeyId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_d002);
 
-/// Events a second: more than a laptop sends.
+/// The customer's rate limit in events a second: more than a laptop sends.
 const RATE: u32 = 1_000_000;
 
-/// Refuses an address that other machines reach: they could use the key.
+/// Refuses an address that other machines reach, since they could use the key.
 pub(crate) fn check_addresses(config: &Config) -> anyhow::Result<()> {
     for (field, address) in config.edge_addresses() {
         anyhow::ensure!(
@@ -29,7 +29,7 @@ pub(crate) fn check_addresses(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the development customer and its key, where they are missing or the key was revoked.
+/// Makes the development customer and its key if they are missing or the key was revoked.
 pub(crate) async fn open(directory: &Directory) -> anyhow::Result<()> {
     let now_ms = clock::now_ms();
     if directory.customer(CUSTOMER).is_none() {
@@ -56,7 +56,7 @@ pub(crate) async fn close(directory: &Directory) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a developer needs to begin, for the terminal.
+/// The text that tells a developer how to begin, for the terminal.
 pub(crate) fn introduction(url: &str, admin: SocketAddr) -> String {
     format!(
         "development, on this machine only: customer {CUSTOMER}, key {API_KEY}, admin API at http://{admin}\n\

@@ -32,7 +32,7 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     let mut engine = Engine::open(config, &stop, &waiting).await?;
     let stores = engine.stores(config, &stop, &waiting).await?;
     let (ports, redis) = engine.ingest_ports(config, tokens).await?;
-    // It works no shard: it sends the test events that customers ask for.
+    // This processor works no shard: it sends the test events that customers ask for.
     let prober = roles::processor(config, &engine.foundation, &stores)?;
     waiting.close().await;
     let bound = roles::bind_ingest(config, &engine.foundation, &stores, ports, &prober)?;
@@ -105,7 +105,7 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     drained
 }
 
-/// Writes the processor's metrics for CloudWatch, where the configuration asks for them.
+/// Writes the processor's metrics for CloudWatch, if the configuration asks for them.
 fn write_processor_emf(config: &Config, engine: &mut Engine, processor: &Processor) {
     let (processor, lost) = (processor.clone(), engine.lost());
     let facts = move || processor_probes::facts(&processor, &lost());
@@ -132,8 +132,8 @@ fn work(
         let keeper_stop = CancellationToken::new();
         let keeping = tokio::spawn(keeper.run(keeper_stop.clone(), stop.clone()));
         processor.run_leased(&leases, stop).await;
-        // No shard is worked any more: what is left of the leases, and the
-        // shards that were granted last, can go to other processes.
+        // No shard is worked any more, so the remaining leases, and shards that were
+        // granted last, can go to other processes.
         drop(leases);
         keeper_stop.cancel();
         keeping.await.context("the keeper of the leases")

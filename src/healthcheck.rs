@@ -23,7 +23,7 @@ struct AskedListener {
     url: Url,
 }
 
-/// Asks; the error says who is not ready and why.
+/// Asks the listeners; the error says which process is not ready and why.
 #[expect(clippy::print_stdout, reason = "Docker keeps what a check prints")]
 pub(crate) fn run(options: &Healthcheck, config: &Config) -> anyhow::Result<()> {
     let state = if options.alive { CheckedState::Alive } else { CheckedState::Ready };
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Healthcheck, config: &Config) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The URL to ask, where the user named the listener.
+/// The URL to ask, if the user named the listener.
 fn given_url(text: &str, state: CheckedState) -> anyhow::Result<Url> {
     let mut url = Url::parse(text).with_context(|| format!("--url {text}"))?;
     anyhow::ensure!(

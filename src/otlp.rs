@@ -79,7 +79,7 @@ mod export {
     const WAITING_MAX: usize = 8192;
     /// Spans of a request.
     const BATCH_MAX: usize = 512;
-    /// How long spans wait for company.
+    /// How long a span waits for others to share its request.
     const LINGER: Duration = Duration::from_secs(1);
     const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -90,7 +90,7 @@ mod export {
     }
 
     impl Exporter {
-        /// Sends to the configured collector; does nothing where there is none.
+        /// Sends to the configured collector; does nothing if none is configured.
         pub(crate) fn start(config: &TelemetryConfig) -> anyhow::Result<Self> {
             let stop = CancellationToken::new();
             let Some(endpoint) = &config.otlp_endpoint else { return Ok(Self { stop, task: None }) };
@@ -111,7 +111,7 @@ mod export {
             Ok(Self { stop, task })
         }
 
-        /// Sends what waits and ends.
+        /// Sends the waiting spans and ends.
         pub(crate) async fn stop(self) {
             self.stop.cancel();
             if let Some(task) = self.task

@@ -1,5 +1,5 @@
-//! A small HTTP listener for probes and scrapers: whatever it is asked, the
-//! answer is at hand, so nothing it does can wait.
+//! A small HTTP listener for probes and scrapers. Every answer is computed from
+//! memory, so no request waits.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ const CONNECTIONS_MAX: usize = 64;
 const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
 /// How long the head of a request may take.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// The pause after an accept that failed, for lack of descriptors perhaps.
+/// The pause after an accept that failed, perhaps for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The answer to one request.

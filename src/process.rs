@@ -1,5 +1,5 @@
-//! What a process needs whatever it runs: a runtime, one TLS provider, a signal
-//! to stop, and tasks in the background that end with it.
+//! The parts of every process: a runtime, one TLS provider, a signal to stop, and
+//! background tasks that end with the process.
 
 use crate::config::Config;
 use anyhow::Context;
@@ -24,13 +24,13 @@ pub(crate) fn block_on(
 }
 
 /// A runtime of its own for one role of a process that has several. On a shared
-/// one, tasks that never wait keep the others from their turns; between runtimes
+/// runtime, tasks that never wait keep the others from their turns; between runtimes
 /// the kernel shares the cores fairly.
 #[derive(Debug)]
 pub(crate) struct RoleRuntime(Option<tokio::runtime::Runtime>);
 
 impl RoleRuntime {
-    /// Starts so many threads; 0 for one for every two cores.
+    /// Starts `threads` threads; 0 for one for every two cores.
     pub(crate) fn start(name: &str, threads: usize) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if threads > 0 { threads } else { (cores / 2).max(1) };
@@ -82,18 +82,18 @@ pub(crate) fn stop_signal(config: &Config) -> anyhow::Result<CancellationToken> 
     Ok(token)
 }
 
-/// SIGHUP asks a service to read its files again, so it must not end one that
-/// has no such files. A terminal that is closed still ends what runs in it.
+/// SIGHUP asks a service to read its files again, so it must not end a service that
+/// has no such files. Closing a terminal still ends a process that runs in it.
 fn keep_through_hang_up() -> anyhow::Result<()> {
     if !stdin().is_terminal() {
-        // Whoever listens once has replaced the signal's default for good.
+        // Listening once replaces the signal's default action for good.
         drop(signal(SignalKind::hangup()).context("listen for SIGHUP")?);
     }
     Ok(())
 }
 
-/// Ends the process after that time if it has not ended by itself. A thread
-/// does it, which no task can hold up.
+/// Ends the process after `drain` if it has not ended by itself. A thread does this,
+/// since no task can hold up a thread.
 fn end_within(drain: Duration) {
     let watchdog = std::thread::Builder::new().name("drain".into()).spawn(move || {
         std::thread::sleep(drain);
@@ -108,7 +108,7 @@ fn end_within(drain: Duration) {
     }
 }
 
-/// Tasks that serve the roles of a process until these have ended.
+/// Background tasks that serve the roles of a process until the roles have ended.
 #[derive(Debug, Default)]
 pub(crate) struct Background {
     stop: CancellationToken,

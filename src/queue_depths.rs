@@ -1,4 +1,4 @@
-//! Measures the queues now and then: how much is in them, and how old it is.
+//! Measures the queues at intervals: how much is in them, and how old it is.
 
 use metrics::{Gauge, gauge};
 use sluice_model::clock;
@@ -6,16 +6,16 @@ use sluice_ports::PortError;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// What is in one queue.
+/// The content of one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueSample {
     pub(crate) depth: u64,
-    /// When its oldest content began, in milliseconds since the Unix epoch:
-    /// nothing where it is empty, or the engine does not know.
+    /// The time of its oldest entry, in milliseconds since the Unix epoch; `None` if
+    /// the queue is empty or the engine does not know.
     pub(crate) oldest_ms: Option<u64>,
 }
 
-/// What is in both queues.
+/// The content of both queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueSamples {
     pub(crate) deliveries: QueueSample,

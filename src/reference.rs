@@ -1,5 +1,4 @@
-//! Files for shells and readers, made from the definition of the commands:
-//! completion scripts and man pages.
+//! Completion scripts and man pages, made from the definition of the commands.
 
 use crate::cli::{Cli, fail};
 use anyhow::Context;

@@ -1,5 +1,5 @@
-//! The API from a shell: a command becomes a [`ApiCall`], the call is sent, and
-//! what comes back is shown as a table or as the JSON that it is.
+//! The API from a shell: a command becomes an [`ApiCall`], the call is sent, and the
+//! answer is shown as a table or as its JSON.
 
 mod audit;
 mod call;
@@ -26,10 +26,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// What the commands that talk to a server have in common.
+/// The options of every command that talks to a server.
 #[derive(Debug, Args)]
 pub(crate) struct ServerOptions {
-    /// The public API
+    /// URL of the public API
     #[arg(
         long,
         global = true,
@@ -38,7 +38,7 @@ pub(crate) struct ServerOptions {
         default_value = "http://127.0.0.1:8080"
     )]
     url: String,
-    /// The admin API
+    /// URL of the admin API
     #[arg(
         long,
         global = true,
@@ -53,13 +53,13 @@ pub(crate) struct ServerOptions {
     /// The admin token, for the admin API
     #[arg(long, global = true, value_name = "TOKEN", env = "SLUICE_ADMIN_TOKEN", hide_env_values = true)]
     admin_token: Option<SecretValue>,
-    /// Trust the certificates of this PEM file, beside the system's
+    /// Trust the certificates of this PEM file too, beside the system's
     #[arg(long, global = true, value_name = "FILE", env = "SLUICE_CA_FILE")]
     ca_file: Option<PathBuf>,
     /// Give up on an answer after this many seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
-    /// Print the answer's JSON, one line each
+    /// Print each answer as one line of JSON
     #[arg(long, global = true)]
     json: bool,
 }
@@ -67,13 +67,13 @@ pub(crate) struct ServerOptions {
 /// A page of a list.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PageOptions {
-    /// At most so many on a page (1 to 1000)
+    /// Entries of a page, at most (1 to 1000)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: Option<u16>,
-    /// Go on from where a page ended
+    /// Continue after the page that printed this cursor
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
-    /// All pages
+    /// Fetch all pages
     #[arg(long)]
     all: bool,
 }
@@ -101,7 +101,7 @@ pub(crate) enum Remote {
     Audit(AuditGroup),
 }
 
-/// A subject's commands, and whom they talk to.
+/// A subject's commands, and the server that they talk to.
 #[derive(Debug, Args)]
 pub(crate) struct Group<C: Subcommand> {
     #[command(flatten)]
@@ -110,7 +110,7 @@ pub(crate) struct Group<C: Subcommand> {
     command: C,
 }
 
-/// A subject's commands that are about a customer: the key's, or one that an operator names.
+/// A subject's commands that are about a customer: the key's own, or one that an operator names.
 #[derive(Debug, Args)]
 pub(crate) struct CustomerGroup<C: Subcommand> {
     #[command(flatten)]
@@ -121,7 +121,7 @@ pub(crate) struct CustomerGroup<C: Subcommand> {
     command: C,
 }
 
-/// The one command about usage, and whom it talks to.
+/// The command about usage, and the server that it talks to.
 #[derive(Debug, Args)]
 pub(crate) struct UsageCommand {
     #[command(flatten)]
@@ -132,7 +132,7 @@ pub(crate) struct UsageCommand {
     command: usage::UsageArgs,
 }
 
-/// The one command about the audit log, and whom it talks to.
+/// The command about the audit log, and the server that it talks to.
 #[derive(Debug, Args)]
 pub(crate) struct AuditGroup {
     #[command(flatten)]
@@ -141,10 +141,11 @@ pub(crate) struct AuditGroup {
     command: audit::AuditArgs,
 }
 
-/// Whose things a command is about.
+/// The customer that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct WhoseOptions {
-    /// For operators: this customer's, over the admin API; else the key's own, over the public API
+    /// For operators: act for this customer, over the admin API [default: the key's own customer, over the
+    /// public API]
     #[arg(long, global = true, value_name = "ID")]
     customer: Option<Id>,
 }
@@ -158,7 +159,7 @@ impl WhoseOptions {
     }
 }
 
-/// Runs one; says how the process ends.
+/// Runs a command; returns the exit status of the process.
 pub(crate) fn run(remote: &Remote) -> ExitCode {
     let (connection, call) = match remote {
         Remote::Customer(group) => (&group.connection, group.command.call()),
@@ -186,7 +187,7 @@ fn send(client: &ApiClient, connection: &ServerOptions, call: ApiCall) -> anyhow
     runtime.context("start the runtime")?.block_on(send_pages(client, connection, call))
 }
 
-/// Sends the call; where all pages are wanted, again for each that follows.
+/// Sends the call, and with `--all` again for each further page.
 #[expect(clippy::print_stderr, reason = "how to see the next page, beside the table")]
 async fn send_pages(client: &ApiClient, connection: &ServerOptions, mut call: ApiCall) -> anyhow::Result<()> {
     let mut first = true;
@@ -205,7 +206,7 @@ async fn send_pages(client: &ApiClient, connection: &ServerOptions, mut call: Ap
             (Some(cursor), Show::List { .. }) if call.all => call.at_cursor(cursor),
             (Some(cursor), Show::List { .. }) => {
                 if !connection.json {
-                    eprintln!("there is more: --cursor {cursor}, or --all");
+                    eprintln!("there are more: --cursor {cursor}, or --all");
                 }
                 return Ok(());
             }

@@ -22,11 +22,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Tells the dependencies that are lost now.
+/// Lists the dependencies that are lost now.
 pub(crate) type Lost = Arc<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 
-/// What every process has, whatever its roles: the catalogue as it knows it,
-/// its metrics, and the tasks that keep both.
+/// The parts of every process, whatever its roles: its copy of the catalogue, its
+/// metrics, and the tasks that keep both up to date.
 pub(crate) struct Foundation {
     pub(crate) sealed: Arc<SealedCatalogue>,
     pub(crate) directory: Arc<Directory>,
@@ -35,7 +35,7 @@ pub(crate) struct Foundation {
 }
 
 impl Foundation {
-    /// Runs what keeps the directory and the metrics.
+    /// Starts the tasks that keep the directory and the metrics.
     pub(crate) fn new(
         metrics: PrometheusHandle,
         sealed: Arc<SealedCatalogue>,
@@ -50,7 +50,7 @@ impl Foundation {
 }
 
 impl Foundation {
-    /// Writes a role's metrics for CloudWatch, where the configuration asks for them.
+    /// Writes a role's metrics for CloudWatch, if the configuration asks for them.
     pub(crate) fn write_emf(
         &mut self,
         telemetry: &TelemetryConfig,
@@ -93,7 +93,7 @@ pub(crate) struct Stores {
     pub(crate) instance: u64,
 }
 
-/// What an engine offers to the ingest role alone.
+/// The ports of an engine that only the ingest role uses.
 pub(crate) struct IngestPorts {
     pub(crate) idempotency: Arc<dyn Idempotency>,
     pub(crate) rates: Arc<dyn Rates>,
@@ -101,7 +101,7 @@ pub(crate) struct IngestPorts {
     pub(crate) admin_tokens: Arc<AdminTokens>,
 }
 
-/// A processor over the stores, not yet running.
+/// Makes a processor over the stores, which does not run yet.
 pub(crate) fn processor(
     config: &Config,
     foundation: &Foundation,
@@ -122,7 +122,7 @@ pub(crate) fn processor(
     Processor::new(ports, config.processor.clone()).context("start the processor")
 }
 
-/// An ingest role that listens and does not serve yet. `probe` sends the test
+/// Makes an ingest role that listens but does not serve yet. `probe` sends the test
 /// events that customers ask for.
 pub(crate) fn bind_ingest(
     config: &Config,
@@ -179,7 +179,7 @@ fn breakers(processor: Processor) -> impl Fn(SubscriptionId) -> Option<EndpointB
     }
 }
 
-/// A running role: ends in order when its token is cancelled.
+/// A running role, which drains and ends when its token is cancelled.
 pub(crate) struct RunningRole {
     name: &'static str,
     stop: CancellationToken,
@@ -242,7 +242,7 @@ pub(crate) struct BothRoles {
 }
 
 impl BothRoles {
-    /// Serves and works. `work` runs the processor, on threads of its own, until its token is cancelled.
+    /// Starts both roles. `work` runs the processor, on threads of its own, until its token is cancelled.
     pub(crate) fn start(
         config: &Config,
         bound: BoundIngest,
@@ -261,7 +261,7 @@ impl BothRoles {
         Ok(Self { url, address, admin_address, processor, ingest, processing, runtime, failed })
     }
 
-    /// Returns when a role ended by itself: the process is of no more use.
+    /// Returns when a role ended by itself; the process must then end.
     pub(crate) async fn failed(&self) {
         self.failed.cancelled().await;
     }

@@ -128,17 +128,17 @@ impl Sluice {
         &self.engine.queue
     }
 
-    /// The number of (event × subscription) that were matched and are not settled yet.
+    /// The number of (event, subscription) pairs that were matched and are not settled yet.
     pub(crate) fn unsettled(&self) -> u64 {
         self.roles.processor.status().shards.iter().map(|shard| shard.unsettled_events).sum()
     }
 
-    /// Returns when a role ended by itself: the process is of no more use.
+    /// Returns when a role ended by itself; the process must then end.
     pub(crate) async fn failed(&self) {
         self.roles.failed().await;
     }
 
-    /// Drains: no more requests, then no more deliveries, then everything is on disk.
+    /// Drains: ends requests first, then deliveries, then writes everything to disk.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let drained = self.roles.stop().await;
         self.foundation.background.end().await?;
@@ -148,7 +148,7 @@ impl Sluice {
     }
 }
 
-/// What is in the queues of the engine, exactly.
+/// The exact contents of the engine's queues.
 async fn queue_samples(engine: Arc<EmbeddedEngine>) -> Result<QueueSamples, PortError> {
     let (queue, events) = (&engine.queue, &engine.events);
     let deliveries = QueueSample { depth: queue.total().deliveries, oldest_ms: queue.oldest_event_ms() };

@@ -1,6 +1,6 @@
 //! The listeners of a process that is still opening its engine. `/healthz` says
-//! that the process lives, `/readyz` what it waits for, and everything else is
-//! 503: so an orchestrator neither kills the process nor sends it traffic.
+//! that the process lives, `/readyz` says what it waits for, and every other path is
+//! 503, so an orchestrator neither kills the process nor sends it traffic.
 
 use crate::probe_listener::{ListenerAnswer, ListenerAnswers, ProbeListener};
 use http::StatusCode;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Answers for a process that is not ready.
+/// Answers requests while the process is not ready.
 pub(crate) struct WaitingRoom {
     waits_for: Arc<Mutex<String>>,
     stop: CancellationToken,

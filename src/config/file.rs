@@ -1,4 +1,4 @@
-//! The configuration file, as a source of values that is known by its path.
+//! The configuration file as a source of values, named by its path.
 
 use anyhow::Context;
 use figment::value::{Dict, Map, Value};

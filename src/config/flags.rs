@@ -1,4 +1,4 @@
-//! Flags as a source of configuration that is known by name.
+//! Flags as a source of configuration, each named in errors.
 
 use crate::cli::{Command, IngestFlags, Logs, Up};
 use figment::providers::Serialized;
@@ -6,14 +6,14 @@ use figment::value::{Dict, Map, Value};
 use figment::{Error, Metadata, Profile, Provider};
 use serde::Serialize;
 
-/// How the sources that are flags begin their names.
+/// The beginning of the name of a source that is a flag.
 pub(super) const FLAG: &str = "flag ";
 
-/// What lets webhooks go to this machine. The ingest role delivers too: the test
-/// events that customers ask for.
+/// The fields that let webhooks go to this machine. The ingest role delivers too: it
+/// sends the test events that customers ask for.
 const PRIVATE_WEBHOOKS: [&str; 2] = ["edge.allow_private_webhooks", "processor.guard.allow_private"];
 
-/// One field that a flag says.
+/// One field that a flag sets.
 pub(super) struct Flag {
     name: &'static str,
     field: &'static str,
@@ -79,13 +79,13 @@ impl GivenFlags {
     }
 }
 
-/// What a command's flags say.
+/// The fields that a command's flags set.
 pub(super) fn of(command: &Command) -> Vec<Flag> {
     let mut given = GivenFlags(Vec::new());
     match command {
         Command::Up(flags) => given.up(flags),
         Command::Config(options) => given.up(&options.flags),
-        // Its figures are what is to be seen; failures still come through.
+        // The demo shows figures instead of logs; failures are still logged.
         Command::Demo(_) => given.set("demo", "telemetry.log_filter", Some("warn")),
         #[cfg(feature = "aws")]
         Command::Ingest(flags) => given.ingest(flags),

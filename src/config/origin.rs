@@ -9,15 +9,15 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "from", content = "name", rename_all = "snake_case")]
 pub(super) enum ValueOrigin {
-    /// Nobody said anything.
+    /// The default.
     Default,
-    /// This file.
+    /// The configuration file.
     File(String),
-    /// This variable.
+    /// A variable of the environment.
     Environment(String),
-    /// This flag, or the command itself.
+    /// A flag, or the command itself.
     Flag(String),
-    /// The file of a secret.
+    /// A file that holds only this secret.
     SecretFile(String),
 }
 

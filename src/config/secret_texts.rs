@@ -1,4 +1,4 @@
-//! Secrets in the environment, taken as they are: a password of digits is no number.
+//! Secrets in the environment, taken as text: a password of digits is no number.
 
 use super::secrets::TEXTS;
 use figment::providers::Env;

@@ -1,4 +1,4 @@
-//! The secrets of the configuration, and the files that they may lie in.
+//! The secrets of the configuration, and the files that may hold them.
 
 use super::Config;
 use super::origin::ValueOrigin;
@@ -19,8 +19,8 @@ pub(super) const SECRET: [&str; 7] = [
 ];
 /// URLs that may have a password.
 pub(super) const URLS: [&str; 3] = ["aws.postgres_url", "aws.redis_url", "telemetry.otlp_endpoint"];
-/// Secrets that are any text: in the environment they are taken as they are,
-/// though they look like a number or a list.
+/// Secrets that are text: a value in the environment is taken as text even if it
+/// looks like a number or a list.
 pub(super) const TEXTS: [&str; 6] = [
     "admin_token",
     "admin_token_previous",
@@ -30,7 +30,7 @@ pub(super) const TEXTS: [&str; 6] = [
     "demo.mail.resend.api_key",
 ];
 
-/// A secret that lies in a file.
+/// A secret that a file holds.
 pub(super) struct SecretInFile<'a> {
     /// The field whose value the file holds.
     pub(super) secret: &'static str,
@@ -39,7 +39,7 @@ pub(super) struct SecretInFile<'a> {
     pub(super) file: &'a Path,
 }
 
-/// The secrets that lie in files.
+/// The secrets that files hold.
 pub(super) fn in_files(config: &Config) -> Vec<SecretInFile<'_>> {
     let all = [
         ("admin_token", "admin_token_file", &config.admin_token_file),
@@ -62,8 +62,8 @@ pub(super) fn in_files(config: &Config) -> Vec<SecretInFile<'_>> {
     found
 }
 
-/// An error of the configuration in words, without the value of a secret that is
-/// not of its type.
+/// The message of a configuration error. If a secret has the wrong type, its value
+/// is not shown.
 pub(super) fn told(error: Error) -> String {
     let lines: Vec<String> = error.into_iter().map(|error| without_secret(error).to_string()).collect();
     lines.join("\n")
@@ -94,7 +94,7 @@ pub(super) fn check(config: &Config, figment: &Figment) -> anyhow::Result<()> {
     for SecretInFile { secret, field, file } in in_files(config) {
         let origin = ValueOrigin::of(figment, field);
         let given = ValueOrigin::of(figment, secret);
-        // Keys of both places are used.
+        // Sealing keys of the field and of the file are used together.
         anyhow::ensure!(
             given == ValueOrigin::Default || secret == "secrets.keys",
             "configuration: both {secret} (from {given}) and {field} (from {origin}) are given: give one of them"

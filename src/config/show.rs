@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Stands for what nobody else may see.
+/// Printed in place of a secret.
 const MASKED: &str = "********";
 
 /// One field of the configuration.
@@ -20,7 +20,7 @@ struct ConfigField {
     origin: ValueOrigin,
 }
 
-/// Prints it: TOML with comments, or JSON.
+/// Prints the configuration: TOML with comments, or JSON.
 #[expect(clippy::print_stdout, reason = "printing is the command's work")]
 pub(crate) fn print(loaded: &Loaded, json: bool) -> anyhow::Result<()> {
     let fields = fields(loaded)?;
@@ -32,7 +32,7 @@ pub(crate) fn print(loaded: &Loaded, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What it prints, as TOML.
+/// The configuration that is printed, as TOML.
 #[cfg(test)]
 pub(super) fn text(loaded: &Loaded) -> anyhow::Result<String> {
     toml(&fields(loaded)?)
@@ -47,7 +47,7 @@ fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
         all.push(ConfigField { field, value, origin });
     });
     for SecretInFile { secret, file, .. } in in_files(&loaded.config) {
-        // Keys of both places are used; any other secret is in its file alone.
+        // Sealing keys of both places are used; any other secret is only in its file.
         all.retain(|known| known.field != secret || secret == "secrets.keys" && is_given(known));
         let origin = ValueOrigin::SecretFile(file.display().to_string());
         if !all.iter().any(|known| known.field == secret) {
@@ -64,7 +64,7 @@ fn fields(loaded: &Loaded) -> anyhow::Result<Vec<ConfigField>> {
     Ok(all)
 }
 
-/// Whether anything was said of a field.
+/// Whether a value was given for a field.
 fn is_given(field: &ConfigField) -> bool {
     field.origin != ValueOrigin::Default
 }
@@ -104,7 +104,7 @@ fn masked_url(url: &str) -> String {
     }
 }
 
-/// TOML: the fields of each table together, each with where it came from.
+/// TOML: the fields of each table together, each with its origin.
 fn toml(fields: &[ConfigField]) -> anyhow::Result<String> {
     let mut tables: Vec<(&str, Vec<(&str, &ConfigField)>)> = vec![("", Vec::new())];
     for field in fields {

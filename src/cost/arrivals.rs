@@ -1,14 +1,15 @@
-//! How requests that come independently of each other gather: pure arithmetic.
+//! How many requests gather in a record if they come independently of each other:
+//! pure arithmetic.
 //!
-//! A lane sends its next record when the one before is stored. Of what comes
-//! at random (Poisson) meanwhile, the next record is made; where nothing came,
-//! the lane rests until a request comes, which is then alone in its record.
+//! A lane sends its next record when the record before is stored. The requests that
+//! came meanwhile, at random (Poisson), make the next record. If none came, the lane
+//! rests until a request comes, which is then alone in its record.
 
-/// From here on a number of arrivals is as good as its mean.
+/// Above this mean a random number of arrivals is as good as its mean.
 const STEADY: f64 = 10_000.0;
 
-/// What `each` comes to over `groups` groups in which a random number of
-/// requests gathered, `mean` on average; `each` is asked where there are some.
+/// The sum of `each` over `groups` groups in which a random number of requests
+/// gathered, `mean` on average. Empty groups count nothing.
 pub(super) fn gathered(groups: f64, mean: f64, each: impl Fn(f64) -> f64) -> f64 {
     if mean > STEADY {
         return groups * each(mean);
@@ -29,7 +30,7 @@ pub(super) struct LaneTraffic {
     pub(super) records_per_s: f64,
     /// The share of records that a single request began after a rest.
     rested: f64,
-    /// Requests that gather in a lane, and of one customer in it, while a record is stored.
+    /// Requests that gather in a lane while a record is stored.
     in_lane: f64,
     of_customer: f64,
     /// Customers of a lane.
@@ -37,8 +38,8 @@ pub(super) struct LaneTraffic {
 }
 
 impl LaneTraffic {
-    /// `requests_per_s` of `customers` in so many `lanes`, of which each
-    /// stores a record in `cycle_s`.
+    /// The traffic of `requests_per_s` from `customers` in `lanes` lanes, each of
+    /// which stores a record in `cycle_s`.
     pub(super) fn new(requests_per_s: f64, customers: f64, lanes: f64, cycle_s: f64) -> Self {
         // Customers fall on lanes by a hash: some share one.
         let used = lanes * (1.0 - (1.0 - 1.0 / lanes).powf(customers));
@@ -54,12 +55,13 @@ impl LaneTraffic {
         }
     }
 
-    /// What `each` of a record with so many requests comes to, a second.
+    /// The sum of `each` (of a record's number of requests) over all records of a second.
     pub(super) fn over_records(&self, each: impl Fn(f64) -> f64) -> f64 {
         self.records_per_s * (self.rested * each(1.0) + gathered(1.0, self.in_lane, each))
     }
 
-    /// What `each` of a customer's part of a record comes to, a second.
+    /// The sum of `each` (of the number of requests in a customer's part of a record)
+    /// over all batches of a second.
     pub(super) fn over_batches(&self, each: impl Fn(f64) -> f64) -> f64 {
         self.records_per_s * (self.rested * each(1.0) + gathered(self.customers, self.of_customer, each))
     }

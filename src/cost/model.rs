@@ -34,25 +34,25 @@ const SHARD_RECORDS_PER_S: f64 = 1000.0;
 /// How full a shard may be: lanes are not quite even, and load varies.
 const SHARD_FILL: f64 = 0.7;
 const LANES: f64 = 128.0;
-/// Of a batch: its tables, keys and names in the item.
+/// Overhead of a batch's item: tables, keys and names.
 const ITEM_OVERHEAD_BYTES: f64 = 160.0;
-/// An item of facts: its keys and names, and for each subscription its id, its
-/// sets of events and its attempts. A subscription that matches every second
-/// event has a bit an event more.
+/// Bytes of an item of facts: its keys and names, and for each subscription its id,
+/// its sets of events and its attempts. A subscription that matches only some of the
+/// events takes a bit an event more.
 const FACTS_OVERHEAD_BYTES: f64 = 150.0;
 const FACTS_ROW_BYTES: f64 = 36.0;
-/// Of a record: header and directory.
+/// Overhead of a record: header and directory.
 const RECORD_OVERHEAD_BYTES: f64 = 48.0;
 const BATCH_OVERHEAD_BYTES: f64 = 68.0;
-/// A batch holds no more raw bytes or events.
+/// The most raw bytes and events of a batch.
 const BATCH_BYTES_MAX: f64 = 350_000.0;
 const BATCH_EVENTS_MAX: f64 = 4096.0;
 /// Events of one webhook, by default.
 const WEBHOOK_EVENTS: f64 = 100.0;
 /// Messages of one SQS request.
 const MESSAGES_A_REQUEST: f64 = 10.0;
-/// From one write of a processor to the next: what fails meanwhile is put into
-/// the queue together.
+/// Time from one write of a processor to the next: deliveries that fail meanwhile are
+/// put into the queue together.
 const COMMIT_S: f64 = 0.1;
 /// Receive requests of a processor whose queue is empty: four every two seconds.
 const RECEIVES_PER_S: f64 = 2.0;
@@ -60,12 +60,12 @@ const RECEIVES_PER_S: f64 = 2.0;
 const TICKS_PER_S: f64 = 1.0;
 /// Checkpoints of a shard on which something is settled, a second.
 const CHECKPOINTS_PER_S: f64 = 2.0;
-/// From one read of a shard to the next: what came meanwhile comes at once, and
-/// goes into a customer's webhooks together.
+/// Time from one read of a shard to the next: events that came meanwhile are read
+/// together, and go into a customer's webhooks together.
 const POLL_S: f64 = 0.22;
-/// The history of attempts: a row of a subscription for what a processor made
-/// since it last wrote, a second and the rows' own time before; of more than
-/// so many attempts and subscriptions the rest is left out or waits.
+/// The history of attempts: a processor writes a row for each subscription with the
+/// attempts since its last write, a second and the time of that write before. Attempts
+/// beyond the limit of a row are left out; subscriptions beyond the limit of a write wait.
 const HISTORY_WRITE_S: f64 = 1.0;
 const HISTORY_ROW_S: f64 = 0.005;
 const HISTORY_ATTEMPTS: f64 = 16.0;
@@ -74,12 +74,12 @@ const HISTORY_SUBSCRIPTIONS: f64 = 256.0;
 const ATTEMPT_BYTES: f64 = 150.0;
 const HISTORY_ROW_BYTES: f64 = 120.0;
 
-/// What comes in.
+/// The load that comes in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CostLoad {
     pub(super) events_per_s: f64,
     pub(super) event_bytes: f64,
-    /// Raw bytes for each byte stored; as measured where it is not given.
+    /// Raw bytes for each byte stored; measured values if it is not given.
     pub(super) compression: Option<f64>,
     pub(super) customers: f64,
     /// Events of one request.
@@ -88,7 +88,7 @@ pub(super) struct CostLoad {
     pub(super) subscriptions: f64,
     /// Deliveries that fail and are retried once.
     pub(super) failed_share: f64,
-    /// From one record of a lane to the next: what a PutRecords takes.
+    /// Time from one record of a lane to the next: the duration of a PutRecords call.
     pub(super) cycle_s: f64,
     pub(super) processors: f64,
 }
@@ -112,13 +112,13 @@ const MEASURED: [(f64, [(f64, f64); 7]); 2] = [
     ),
 ];
 
-/// Between two rows or columns on a logarithmic scale, at the ends beyond them.
+/// Interpolates on a logarithmic scale; beyond the ends, the value of the nearer end.
 fn between(at: f64, (x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> f64 {
     let share = ((at / x0).ln() / (x1 / x0).ln()).clamp(0.0, 1.0);
     y0 + (y1 - y0) * share
 }
 
-/// How well real events of this size compress in batches of so many.
+/// How well real events of this size compress in batches of this many events.
 pub(super) fn measured_compression(event_bytes: f64, events_per_batch: f64) -> f64 {
     let of_row = |row: &[(f64, f64); 7]| {
         let above = row.partition_point(|(events, _)| *events <= events_per_batch).clamp(1, row.len() - 1);
@@ -128,7 +128,7 @@ pub(super) fn measured_compression(event_bytes: f64, events_per_batch: f64) -> f
     between(event_bytes, (*small, of_row(small_row)), (*large, of_row(large_row)))
 }
 
-/// What it comes to.
+/// The bill of a load.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Bill {
     pub(super) compression: f64,
@@ -144,7 +144,7 @@ pub(super) struct Bill {
     pub(super) classic_usd_per_million_events: f64,
 }
 
-/// The bill of a load.
+/// Computes the bill of a load.
 pub(super) fn bill(load: &CostLoad) -> Bill {
     let (request, requests_per_s) = (load.request_events, load.events_per_s / load.request_events);
     let lanes = LaneTraffic::new(requests_per_s, load.customers, LANES, load.cycle_s);
@@ -220,11 +220,11 @@ pub(super) fn bill(load: &CostLoad) -> Bill {
     }
 }
 
-/// Webhooks, and what follows from them.
+/// Webhooks, and the numbers that follow from them.
 struct Deliveries {
     per_s: f64,
     retries_per_s: f64,
-    /// Webhooks that are full end within a batch: what is left of it is in the next one.
+    /// Batches that two webhooks share, because a full webhook ends within a batch.
     cut_batches_per_s: f64,
     retried_batches_per_s: f64,
 }
@@ -244,9 +244,8 @@ impl Deliveries {
         Self { per_s, retries_per_s, cut_batches_per_s, retried_batches_per_s }
     }
 
-    /// Facts are items of their own, put once: a write costs its own size,
-    /// whatever is known of the batch already. (As one item that grows, each
-    /// further write would cost the size of all that was written before.)
+    /// Facts are items of their own, put once: a write costs only its own size. (If
+    /// they were one growing item, each write would cost the size of all facts so far.)
     fn fact_units_per_s(&self, load: &CostLoad, batches_per_s: f64) -> f64 {
         let bytes = |subscriptions: f64| FACTS_OVERHEAD_BYTES + FACTS_ROW_BYTES * subscriptions;
         let of_all = units(bytes(load.subscriptions.max(1.0)), WRITE_UNIT_KB);
@@ -265,14 +264,14 @@ impl Deliveries {
         gathered(subscriptions, attempts, row) / interval_s
     }
 
-    /// Sent and deleted, those together that come together.
+    /// Requests to send and to delete; messages that come together share a request.
     fn queue_requests_per_s(&self, load: &CostLoad) -> f64 {
         let together = self.retries_per_s / load.processors * COMMIT_S;
         2.0 * gathered(load.processors, together, |n| (n / MESSAGES_A_REQUEST).ceil()) / COMMIT_S
     }
 }
 
-/// The units of so many KB that bytes begin.
+/// The number of units of `unit_kb` that `bytes` begin.
 fn units(bytes: f64, unit_kb: f64) -> f64 {
     (bytes / 1024.0 / unit_kb).ceil().max(1.0)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 #[cfg(feature = "console")]
 use std::process::Stdio;
 
-/// What people need to begin.
+/// The facts that the first lines show.
 pub(super) struct Introduction<'a> {
     pub(super) sluice: &'a Sluice,
     /// The backend's address, which serves everything.
@@ -19,7 +19,7 @@ pub(super) struct Introduction<'a> {
     pub(super) code: &'a str,
     pub(super) admin_token: &'a str,
     pub(super) mail_goes_to_files: bool,
-    /// Where the data stays, if it does.
+    /// The data directory, if it is kept.
     pub(super) data_dir: Option<&'a Path>,
 }
 
@@ -57,14 +57,14 @@ impl Introduction<'_> {
         }
     }
 
-    /// The console's address. The code is in the part that no browser sends, and the
-    /// page takes it out of the address at once; the key itself is in no address.
+    /// The console's address. The code is in the part after `#`, which no browser sends,
+    /// and the page takes it out of the address at once; the key itself is in no address.
     #[cfg(feature = "console")]
     fn console(&self) -> String {
         format!("http://{}/console/#/sign-in/{}", self.demo, self.code)
     }
 
-    /// Has a browser show the console, where there is one.
+    /// Opens the console in a browser, if there is one.
     #[cfg(feature = "console")]
     #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
     fn open_browser(&self) {
@@ -87,7 +87,7 @@ impl Introduction<'_> {
     }
 }
 
-/// Whether a browser would have somewhere to show itself.
+/// Whether there is a screen for a browser.
 #[cfg(feature = "console")]
 fn has_display() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -1,5 +1,5 @@
-//! The sample customer of the demo, its key and its subscriptions. With a data
-//! directory of one's own they are found again at the next start.
+//! The sample customer of the demo, its key and its subscriptions. In a data
+//! directory that is kept they are found again at the next start.
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -18,12 +18,12 @@ use std::sync::Arc;
 
 const FILE: &str = "sample.json";
 
-/// What the next start needs to know, in a file that only its owner reads.
+/// The state that the next start needs, in a file that only its owner can read.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct SampleState {
     customer_id: Option<String>,
     api_key: Option<String>,
-    /// By the receiver's name.
+    /// Subscriptions by the receiver's name.
     subscriptions: BTreeMap<String, SampleSubscription>,
 }
 
@@ -49,7 +49,7 @@ impl SampleState {
         }
     }
 
-    /// Keeps the state, and gives the key.
+    /// Writes the state, and returns the customer's API key.
     pub(super) fn store(&self, directory: &Path) -> anyhow::Result<String> {
         let (path, hidden) = (directory.join(FILE), directory.join(".sample.part"));
         let write = || -> anyhow::Result<()> {
@@ -63,7 +63,7 @@ impl SampleState {
         self.api_key.clone().context("the sample customer has a key")
     }
 
-    /// The secret that signs what a receiver gets.
+    /// The secret that signs a receiver's webhooks.
     pub(super) fn secret(&mut self, name: &str) -> String {
         let new =
             || SampleSubscription { workflow_id: None, secret: new_signing_secret(SignatureScheme::V1) };
@@ -71,14 +71,14 @@ impl SampleState {
     }
 }
 
-/// Makes what is missing of the sample.
+/// Makes the missing parts of the sample.
 pub(super) struct DemoSample<'a> {
     pub(super) directory: &'a Arc<Directory>,
     pub(super) state: SampleState,
 }
 
 impl DemoSample<'_> {
-    /// The customer and a key of it.
+    /// Makes the customer and its key, if they are missing.
     pub(super) async fn customer(&mut self, rate: u32) -> anyhow::Result<()> {
         let rate = rate.saturating_mul(2).max(1000);
         let known = self.state.customer_id.as_deref().and_then(|id| id.parse().ok());
@@ -115,7 +115,7 @@ impl DemoSample<'_> {
         Ok(())
     }
 
-    /// A subscription that sends to that URL: the one of an earlier start, or a new one.
+    /// A subscription that sends to `url`: the subscription of an earlier start, or a new one.
     pub(super) async fn subscribe(
         &mut self,
         name: &str,

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often the figures move.
+/// How often the figures are drawn.
 const TICK: Duration = Duration::from_secs(1);
-/// How long the end waits for what is under way.
+/// How long the end waits for deliveries in flight.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// The running demo, as far as its figures need it.
@@ -87,11 +87,11 @@ impl Scene {
         lines
     }
 
-    /// Waits for what is under way, sums up, and ends the pipeline.
+    /// Waits for deliveries in flight, prints the sums, and ends the pipeline.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         let accepted = self.live.counters().events_accepted;
         let done = async {
-            // What is on its way from one place to the other is in neither: look twice.
+            // A delivery that moves from one place to the other is in neither: look twice.
             let mut looks = 0;
             while looks < 2 {
                 looks = if self.is_settled() { looks + 1 } else { 0 };
@@ -125,7 +125,7 @@ impl Scene {
     }
 }
 
-/// Draws over what was drawn before on a terminal; elsewhere a line a second.
+/// On a terminal, draws over the lines drawn before; elsewhere prints a line a second.
 fn draw(lines: &[String], drawn: &mut usize) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if out.is_terminal() {

@@ -1,6 +1,6 @@
-//! Opens the services of the distributed engine. A service that is late must
-//! not end a process that the others will need, so each is asked again until it
-//! answers; the waiting room says meanwhile which of them is missing, and why.
+//! Opens the services of the distributed engine. A service that does not answer yet
+//! must not end the process, so each is asked again until it answers. Meanwhile the
+//! waiting room says which service is missing, and why.
 
 use crate::admin_token::AdminTokenSource;
 use crate::config::Config;
@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-/// The pause before a service that was not there at the start is asked again.
+/// The pause before a service that did not answer at the start is asked again.
 const START_AGAIN: Duration = Duration::from_secs(1);
 
 /// The leases of a process that works shards.
@@ -63,7 +63,8 @@ impl Engine {
         let (watched, aws) = (clients.clone(), config.aws.clone());
         foundation.background.spawn(|stop| async move { watched.watch(&aws, stop).await });
         let aws = config.aws.clone();
-        // Clients of its own: settings that it may not read make nobody unready.
+        // With clients of their own, so that settings that the role may not read do not
+        // make the process unready.
         foundation.background.spawn(|stop| async move {
             provision::watch_settings(&Clients::new(&aws).await, &aws, stop).await;
         });
@@ -75,7 +76,8 @@ impl Engine {
         let every = Duration::from_secs(config.telemetry.queue_sample_s);
         let aws = config.aws.clone();
         self.foundation.background.spawn(move |stop| async move {
-            // Clients of their own: a queue that does not tell its depth makes nobody unready.
+            // With clients of their own, so that a queue that does not tell its depth does not
+            // make the process unready.
             let clients = Clients::new(&aws).await;
             let queues = OnceCell::new();
             let sample = || queue_samples(&queues, &clients, &aws);
@@ -144,7 +146,7 @@ impl Engine {
         })
     }
 
-    /// What the ingest role needs beside the stores: it lives in Redis.
+    /// The ports that only the ingest role needs; they are in Redis.
     pub(super) async fn ingest_ports(
         &mut self,
         config: &Config,
@@ -161,8 +163,8 @@ impl Engine {
         Ok((IngestPorts { idempotency, rates, lost: self.lost(), admin_tokens }, redis))
     }
 
-    /// Tells the dependencies that are lost, and why. Postgres is lost when the
-    /// directory is too old to match with.
+    /// A function that lists the lost dependencies, each with its reason. Postgres is
+    /// lost when the directory is too old to match with.
     pub(super) fn lost(&self) -> Lost {
         let (health, directory) = (Arc::clone(self.clients.health()), Arc::clone(&self.foundation.directory));
         Arc::new(move || {
@@ -176,7 +178,7 @@ impl Engine {
         })
     }
 
-    /// Ends what served the roles, and the connections.
+    /// Ends the background tasks, and the connections.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         self.foundation.background.end().await?;
         self.catalogue.close().await;
@@ -184,7 +186,7 @@ impl Engine {
     }
 }
 
-/// What SQS says about its queues.
+/// The depths of the queues, as SQS reports them.
 async fn queue_samples(
     queues: &OnceCell<QueueDepths>,
     clients: &Clients,
@@ -212,7 +214,7 @@ async fn patiently<T, F: Future<Output = Result<T, PortError>>>(
     }
 }
 
-/// Says what the start waits for, and waits before the next try.
+/// Reports the service that the start waits for, and waits before the next try.
 async fn pause(stop: &CancellationToken, waiting: &WaitingRoom, error: &PortError) -> anyhow::Result<()> {
     tracing::warn!(%error, "not ready to start; trying again");
     waiting.waits_for(error.to_string());
@@ -241,7 +243,7 @@ async fn open_once(config: &Config, catalogue: &Arc<PostgresCatalogue>) -> Catal
     }
 }
 
-/// The catalogue with its secrets: waits for the store, not for a key that is missing.
+/// Opens the catalogue with its secrets: waits for the store, but fails if a key is missing.
 async fn open_sealed(
     config: &Config,
     catalogue: &Arc<PostgresCatalogue>,

@@ -15,7 +15,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Lists, or gives an order and says what will come of it.
+/// Lists the leases, or gives an order and says what it will do.
 #[expect(clippy::print_stdout, reason = "saying what was done is the command's work")]
 pub(crate) async fn leases(config: &Config, options: &LeasesCommand) -> anyhow::Result<()> {
     let clients = Clients::new(&config.aws).await;
@@ -36,12 +36,12 @@ pub(crate) async fn leases(config: &Config, options: &LeasesCommand) -> anyhow::
     Ok(())
 }
 
-/// How long the table must be watched to tell who lives: every process counts up each tick.
+/// How long the table must be watched to tell which processes live: each counts up every tick.
 fn watched(aws: &AwsConfig) -> Duration {
     Duration::from_millis((aws.lease_renew_ms * 3).min(aws.lease_ms)).max(Duration::from_millis(500))
 }
 
-/// Gives an order. Returns what will come of it; nothing where the operator declined.
+/// Gives an order. Returns a text that says what it will do; `None` if the operator declined.
 async fn order(
     operator: &LeaseOperator,
     listing: &LeaseListing,
@@ -86,7 +86,7 @@ async fn order(
     Ok(Some(text))
 }
 
-/// Gives a planned order once the operator agrees to what will come of it.
+/// Gives a planned order once the operator agrees to its consequence.
 async fn begin(
     operator: &LeaseOperator,
     planned: &PlannedRestart,
@@ -100,7 +100,7 @@ async fn begin(
     Ok(Some(consequence.to_owned()))
 }
 
-/// Asks the operator.
+/// Shows the consequence to the operator and asks whether to go on.
 #[expect(clippy::print_stderr, reason = "a question to the operator is no output of the command")]
 fn agrees(consequence: &str) -> anyhow::Result<bool> {
     anyhow::ensure!(std::io::stdin().is_terminal(), "{consequence}\nNothing was done: say --yes to do it");

@@ -1,4 +1,4 @@
-//! What a processor of its own answers to probes and to the scraper.
+//! The answers of `sluice processor` to probes and to the scraper.
 
 use crate::probe_listener::{ListenerAnswer, ListenerAnswers};
 use crate::roles::Lost;
@@ -26,7 +26,7 @@ pub(super) fn answers(processor: Processor, lost: Lost, metrics: PrometheusHandl
 }
 
 /// The reason why the processor does not work its shards, if there is one. A
-/// processor without a shard is ready: others have them all.
+/// processor without a shard is ready: other processes have all shards.
 fn unready(status: &ProcessorStatus, lost: &[LostDependency]) -> Option<&'static str> {
     let working = status.ready || (status.shards.is_empty() && status.worker_running);
     match (lost.is_empty(), working) {
@@ -36,7 +36,7 @@ fn unready(status: &ProcessorStatus, lost: &[LostDependency]) -> Option<&'static
     }
 }
 
-/// What a processor tells CloudWatch of itself.
+/// The facts of a processor for its line of CloudWatch metrics.
 pub(super) fn facts(processor: &Processor, lost: &[LostDependency]) -> RoleFacts {
     let status = processor.status();
     RoleFacts { is_ready: unready(&status, lost).is_none(), shards: status.shards.len() }

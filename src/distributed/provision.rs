@@ -6,7 +6,7 @@ use sluice_aws::catalogue::PostgresCatalogue;
 use sluice_aws::provision::{Difference, ProvisionOutcome, ProvisionStep};
 use sluice_aws::{Clients, provision as aws_provision};
 
-/// Makes and mends what the engine needs in AWS and Postgres, and says what it did.
+/// Makes and corrects the resources that the engine needs in AWS and Postgres, and says what it did.
 #[expect(clippy::print_stdout, reason = "saying what was done is the command's work")]
 pub(crate) async fn provision(config: &Config, options: &Provision) -> anyhow::Result<()> {
     let clients = Clients::new(&config.aws).await;

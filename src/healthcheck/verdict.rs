@@ -1,12 +1,12 @@
-//! What the answers of `/readyz` and `/healthz` mean together: pure rules.
+//! The verdict over the answers of `/readyz` and `/healthz`: pure rules.
 
 use crate::remote::printable;
 use serde_json::Value;
 
-/// What a process is asked.
+/// The question to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckedState {
-    /// Whether it lives: it may wait for what it needs.
+    /// Whether it lives; it may wait for a dependency.
     Alive,
     /// Whether it does its work.
     Ready,
@@ -30,10 +30,10 @@ impl CheckedState {
     }
 }
 
-/// What became of asking one listener, with its name and URL.
+/// The result of asking one listener, with its name and URL.
 #[derive(Debug)]
 pub(super) enum ListenerVerdict {
-    /// The process is ready; the text may name dependencies that it lost all the same.
+    /// The process is ready; the text may name lost dependencies that it can do without.
     Ready(String),
     /// A process listens and is not ready, or gives no answer, or is not Sluice.
     NotReady(String),
@@ -41,7 +41,7 @@ pub(super) enum ListenerVerdict {
     NobodyListens(String),
 }
 
-/// Ready if somebody answered and everybody who answered is ready.
+/// Ready if at least one process answered and all that answered are ready.
 ///
 /// # Errors
 /// The reasons, for people.
@@ -69,14 +69,14 @@ pub(super) fn read(state: CheckedState, status: u16, body: &[u8]) -> Result<Stri
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return Err(format!("status {status}, and not JSON: is this Sluice?"));
     };
-    // The ingest role puts what it lost into the details of an error.
+    // The ingest role puts its lost dependencies into the details of an error.
     let (message, facts) = match body.get("error") {
         Some(error) => (&error["message"], &error["details"]),
         None => (&body["reason"], &body),
     };
     let lost = lost(facts);
     let says_ready = match state {
-        // The word of the ingest role, and that of a processor and of a process that starts.
+        // The ingest role says `live`; a processor and a starting process say `alive`.
         CheckedState::Alive => body["status"] == "live" || body["status"] == "alive",
         CheckedState::Ready => body["status"] == "ready" || body["ready"] == true,
     };

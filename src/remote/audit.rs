@@ -19,28 +19,28 @@ const COLUMNS: &[Column] = &[
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
-    /// From then on, in RFC 3339
+    /// Entries of this time or later, in RFC 3339
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Before then, in RFC 3339
+    /// Entries before this time, in RFC 3339
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// About this customer's things (admin API)
+    /// Entries about this customer (admin API)
     #[arg(long, value_name = "ID")]
     customer: Option<Id>,
-    /// About the things of the key's own customer, over the public API
+    /// Entries about the key's own customer, over the public API
     #[arg(long, conflicts_with = "customer")]
     mine: bool,
-    /// Of this action, such as subscription.updated
+    /// Entries of this action, such as subscription.updated
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// By this kind of actor
+    /// Changes by this kind of actor
     #[arg(long)]
     actor: Option<ActorArg>,
-    /// By this key
+    /// Changes by this key
     #[arg(long, value_name = "ID")]
     key: Option<Id>,
-    /// The oldest first
+    /// List the oldest first
     #[arg(long)]
     oldest_first: bool,
     #[command(flatten)]

@@ -29,7 +29,7 @@ pub(super) enum Show {
     Done(String),
 }
 
-/// Judges an answer that came with a good status: why it is a failure all the same.
+/// Returns why an answer with a good status is a failure all the same, if it is one.
 pub(super) type FailureRule = fn(&Value) -> Option<String>;
 
 /// A request, and how its answer is shown.
@@ -63,7 +63,7 @@ impl ApiCall {
         }
     }
 
-    /// Adds a parameter, where there is one.
+    /// Adds a parameter, if it has a value.
     pub(super) fn param(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
         self.query.extend(value.map(|value| (name, value.to_string())));
         self
@@ -84,7 +84,7 @@ impl ApiCall {
         self
     }
 
-    /// The same about a customer that an operator names, on the admin API.
+    /// The same call on the admin API, for a customer that an operator names.
     pub(super) fn for_operator(mut self, customer: &Id) -> Self {
         if let Some(rest) = self.path.strip_prefix("/v1") {
             self.path = format!("/admin/customers/{customer}{rest}");
@@ -93,7 +93,7 @@ impl ApiCall {
         self
     }
 
-    /// The same, from there on.
+    /// The same call, for the page behind `cursor`.
     pub(super) fn at_cursor(&mut self, cursor: &str) {
         self.query.retain(|(name, _)| *name != "cursor");
         self.query.push(("cursor", cursor.to_owned()));

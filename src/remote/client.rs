@@ -18,7 +18,7 @@ pub(super) struct ApiClient {
 }
 
 impl ApiClient {
-    /// Checks what the call needs to be sent at all.
+    /// Checks the URL and the credentials that the calls need.
     pub(super) fn new(connection: &ServerOptions, side: Side) -> anyhow::Result<Self> {
         let (url, flag, credentials, missing) = match side {
             Side::Public => {
@@ -51,7 +51,7 @@ impl ApiClient {
         Ok(Self { http: http.build().context("make the HTTP client")?, url, credentials })
     }
 
-    /// Sends a call; its answer's JSON, null where it has none.
+    /// Sends a call; returns the answer's JSON, or null if it has no body.
     pub(super) async fn send(&self, call: &ApiCall) -> anyhow::Result<Value> {
         let mut url = self.url.clone();
         url.set_path(&format!("{}{}", self.url.path().trim_end_matches('/'), call.path));
@@ -85,7 +85,7 @@ impl ApiClient {
     }
 }
 
-/// What a refusal says, on one line.
+/// The text of a refusal, on one line.
 fn refusal(status: u16, answer: &Value) -> String {
     let error = &answer["error"];
     let text = |name: &str| error[name].as_str().unwrap_or("?");

@@ -30,9 +30,9 @@ pub(crate) enum CustomerCommand {
     },
     /// List customers, the oldest first
     List(PageOptions),
-    /// Show one
+    /// Show a customer
     Get { id: Id },
-    /// Change one; what is not given stays
+    /// Change a customer; options that are not given leave their fields as they are
     Update {
         id: Id,
         /// Its name
@@ -49,7 +49,7 @@ pub(crate) struct CustomerFields {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    /// Whether its keys open the door
+    /// Whether its keys are accepted
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<CustomerStatusArg>,

@@ -21,22 +21,22 @@ const COLUMNS: &[Column] = &[
 /// Commands about dead letters.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
-    /// List them, the oldest first
+    /// List dead letters, the oldest first
     List {
         #[command(flatten)]
         filter: DeadLetterSelection,
         #[command(flatten)]
         page: PageOptions,
     },
-    /// Deliver them anew
+    /// Deliver dead letters anew
     Redrive {
         #[command(flatten)]
         filter: DeadLetterSelection,
-        /// At most so many (1 to 10000)
+        /// Dead letters to redrive, at most (1 to 10000)
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: Option<u16>,
     },
-    /// Delete one, or those that a filter names
+    /// Delete a dead letter, or those that a filter names
     #[command(arg_required_else_help = true)]
     Delete {
         #[arg(conflicts_with_all = ["subscription", "since", "until"], required_unless_present_any = ["subscription", "since", "until"])]
@@ -48,15 +48,15 @@ pub(crate) enum DeadLettersCommand {
 
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct DeadLetterSelection {
-    /// Of this subscription
+    /// Dead letters of this subscription
     #[arg(long, value_name = "ID")]
     #[serde(rename = "workflow_id", skip_serializing_if = "Option::is_none")]
     subscription: Option<Id>,
-    /// Given up from then on, in RFC 3339
+    /// Given up at this time or later, in RFC 3339
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// Given up before then, in RFC 3339
+    /// Given up before this time, in RFC 3339
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,

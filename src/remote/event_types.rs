@@ -1,4 +1,4 @@
-//! `sluice event-types`: what the payloads of events look like.
+//! `sluice event-types`: schemas of the payloads of events.
 
 use super::PageOptions;
 use super::call::{ApiCall, Column, Json, Show, Side};
@@ -26,26 +26,26 @@ const MISFITS: &[Column] = &[("POINTER", "/pointer"), ("MESSAGE", "/message")];
 pub(crate) enum EventTypesCommand {
     /// List event types, by name
     List(PageOptions),
-    /// Show one
+    /// Show an event type
     Get { name: String },
-    /// Declare one, or replace it
+    /// Declare an event type, or replace it
     #[command(group = ArgGroup::new("what").required(true))]
     Put {
         name: String,
         /// The JSON Schema of payloads
         #[arg(long, value_name = "JSON", group = "what")]
         schema: Option<Json>,
-        /// A file with it; `-` is standard input
+        /// A file with the schema; `-` is standard input
         #[arg(long, value_name = "FILE", group = "what")]
         schema_file: Option<PathBuf>,
         /// Refuse events that do not fit; without it they are accepted and counted
         #[arg(long)]
         enforce: bool,
-        /// A note about it
+        /// A note about the type
         #[arg(long)]
         description: Option<String>,
     },
-    /// Delete one
+    /// Delete an event type
     Delete { name: String },
     /// See whether a payload fits; exit status 1 if it does not
     #[command(group = ArgGroup::new("what").required(true))]
@@ -54,13 +54,13 @@ pub(crate) enum EventTypesCommand {
         /// The payload
         #[arg(long, value_name = "JSON", group = "what")]
         payload: Option<Json>,
-        /// A file with it; `-` is standard input
+        /// A file with the payload; `-` is standard input
         #[arg(long, value_name = "FILE", group = "what")]
         payload_file: Option<PathBuf>,
         /// A schema to try instead of the stored one
         #[arg(long, value_name = "JSON", conflicts_with = "schema_file")]
         schema: Option<Json>,
-        /// A file with it
+        /// A file with that schema
         #[arg(long, value_name = "FILE")]
         schema_file: Option<PathBuf>,
     },
@@ -110,7 +110,7 @@ impl EventTypesCommand {
     }
 }
 
-/// The path of a type. Nothing of its name can lead to another path.
+/// The path of a type. Its name is escaped, so it cannot lead to another path.
 fn path(name: &str) -> String {
     format!("{PATH}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
@@ -119,7 +119,7 @@ fn does_not_fit(answer: &Value) -> Option<String> {
     (answer["valid"] != Value::Bool(true)).then(|| "the payload does not fit".to_owned())
 }
 
-/// JSON that is an argument, or in a file.
+/// JSON from an argument or from a file.
 fn given(argument: Option<&Json>, file: Option<&Path>) -> anyhow::Result<Option<Json>> {
     let Some(file) = file else { return Ok(argument.cloned()) };
     let mut text = String::new();

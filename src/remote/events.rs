@@ -40,28 +40,28 @@ const RESENT: &[Column] = &[("SUBSCRIPTION", "/workflow_id"), ("WEBHOOK", "/deli
 /// Commands about events.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
-    /// Send one event, or those of a file
+    /// Send one event, or the events of a file
     Send(SendArgs),
-    /// Show one event and where it stands
+    /// Show an event and its status
     Get { id: Id },
-    /// The inbox: events not yet acknowledged, the oldest first
+    /// List the inbox: events that are not acknowledged yet, the oldest first
     List(ListArgs),
     /// Acknowledge events
     Ack {
         #[arg(required = true, num_args = 1..=1000)]
         ids: Vec<Id>,
     },
-    /// The attempts to deliver an event that are kept, the newest first
+    /// List the kept attempts to deliver an event, the newest first
     Attempts {
         id: Id,
-        /// At this subscription alone
+        /// Only attempts for this subscription
         #[arg(long, value_name = "ID")]
         subscription: Option<Id>,
     },
     /// Deliver an event anew, to one subscription or to all that match it
     Resend {
         id: Id,
-        /// To this subscription alone
+        /// Only to this subscription
         #[arg(long, value_name = "ID")]
         subscription: Option<Id>,
     },
@@ -69,16 +69,16 @@ pub(crate) enum EventsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// What the event carries
+    /// The event's payload
     #[arg(long, value_name = "JSON", required_unless_present = "file", conflicts_with = "file")]
     payload: Option<Json>,
     /// Events from a file, `-` for standard input: an event, an array, or one event a line
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Its type, such as order.created
+    /// The event's type, such as order.created
     #[arg(long = "type", value_name = "TYPE", conflicts_with = "file")]
     event_type: Option<String>,
-    /// Where it comes from
+    /// The event's source
     #[arg(long, conflicts_with = "file")]
     source: Option<String>,
     /// A tag; may be given several times
@@ -87,7 +87,7 @@ pub(crate) struct SendArgs {
     /// Events with the same key keep their order
     #[arg(long, value_name = "KEY", conflicts_with = "file")]
     ordering_key: Option<String>,
-    /// Sending again with the same key takes the events once
+    /// Idempotency key: the events are accepted once, however often they are sent with it
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
@@ -96,25 +96,25 @@ pub(crate) struct SendArgs {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     page: PageOptions,
-    /// Where they stand
+    /// Events with this status
     #[arg(long)]
     status: Option<EventStatusArg>,
-    /// Of this type
+    /// Events of this type
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
-    /// Of this source
+    /// Events of this source
     #[arg(long)]
     source: Option<String>,
-    /// With this tag
+    /// Events with this tag
     #[arg(long)]
     tag: Option<String>,
-    /// Accepted from then on, in RFC 3339
+    /// Accepted at this time or later, in RFC 3339
     #[arg(long, value_name = "TIME")]
     start_time: Option<String>,
-    /// Accepted before then, in RFC 3339
+    /// Accepted before this time, in RFC 3339
     #[arg(long, value_name = "TIME")]
     end_time: Option<String>,
-    /// Which come first
+    /// Which events come first
     #[arg(long)]
     order: Option<OrderArg>,
 }
@@ -126,7 +126,7 @@ pub(crate) enum EventStatusArg {
     Failed,
     Unmatched,
     Acknowledged,
-    /// Anywhere
+    /// Any status
     Any,
 }
 
@@ -239,9 +239,9 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// How a file holds its events, and whether it is one event alone. Anything
-/// that is not one JSON value is taken for lines, so that the server says
-/// which of them is bad.
+/// The content type of a file's events, and whether it holds a single event. A file
+/// that is not one JSON value is sent as lines, so that the server says which line
+/// is bad.
 fn form(body: &[u8]) -> (&'static str, bool) {
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(fields)) => ("application/json", !fields.contains_key("events")),

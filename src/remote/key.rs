@@ -20,26 +20,26 @@ const COLUMNS: &[Column] = &[
 pub(crate) enum KeyCommand {
     /// Make a key; it is shown this once
     Create {
-        /// Whose key
+        /// The key's customer
         #[arg(long, value_name = "ID")]
         customer: Id,
-        /// What its prefix says of its use
+        /// The use that the key's prefix names
         #[arg(long)]
         mode: Option<KeyModeArg>,
-        /// When it ends, in RFC 3339
+        /// When the key expires, in RFC 3339
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
-        /// What it is for, more than once for more; every scope if not said
+        /// A scope of the key; may be given several times [default: every scope]
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<ScopeArg>,
     },
-    /// List keys, revoked and expired ones too
+    /// List keys, including revoked and expired ones
     List {
-        /// Whose keys
+        /// The keys' customer
         #[arg(long, value_name = "ID")]
         customer: Id,
     },
-    /// Revoke a key: within seconds it opens nothing
+    /// Revoke a key: within seconds it is refused everywhere
     Revoke {
         /// Whose key
         #[arg(long, value_name = "ID")]

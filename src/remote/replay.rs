@@ -20,31 +20,31 @@ const COLUMNS: &[Column] = &[
 /// Commands about replays.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReplayCommand {
-    /// Start one
+    /// Start a replay
     Start(StartReplay),
-    /// List them
+    /// List replays
     List(PageOptions),
-    /// Show one and how far it is
+    /// Show a replay and how far it is
     Get { id: Id },
-    /// Stop one: nothing more is queued
+    /// Cancel a replay: no further events are queued
     Cancel { id: Id },
 }
 
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct StartReplay {
-    /// To which subscription
+    /// The subscription to deliver to
     #[arg(long, value_name = "ID")]
     #[serde(rename = "workflow_id")]
     subscription: Id,
-    /// Events accepted from then on, in RFC 3339 [default: all]
+    /// Events accepted at this time or later, in RFC 3339 [default: all]
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<String>,
-    /// Events accepted before then, in RFC 3339 [default: now]
+    /// Events accepted before this time, in RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<String>,
-    /// Only count what would be delivered
+    /// Only count the events that would be delivered
     #[arg(long)]
     dry_run: bool,
     /// Events a second, at the most

@@ -1,5 +1,5 @@
-//! Answers for people and for programs. What a server says, or an endpoint
-//! made it say, reaches the terminal without its control characters.
+//! Answers for people and for programs. Text of a server, or of an endpoint, reaches
+//! the terminal without its control characters.
 
 use super::call::{Column, Show};
 use serde_json::Value;
@@ -9,12 +9,12 @@ use std::io::Write as _;
 /// Characters of a cell; the rest is in `--json`.
 const CELL_MAX: usize = 80;
 
-/// The answer, on one line; nothing where there is none.
+/// Prints the answer on one line; prints nothing if there is none.
 pub(super) fn json(answer: &Value) -> anyhow::Result<()> {
     if answer.is_null() { Ok(()) } else { print(&format!("{answer}\n")) }
 }
 
-/// The answer as `show` says; a table's titles only on its first page.
+/// Prints the answer as `show` says; a table's titles only on its first page.
 pub(super) fn people(show: &Show, answer: &Value, first_page: bool) -> anyhow::Result<()> {
     match show {
         Show::Done(text) => print(&format!("{text}\n")),
@@ -28,7 +28,7 @@ pub(super) fn people(show: &Show, answer: &Value, first_page: bool) -> anyhow::R
 
 fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // A reader such as `head` has seen enough.
+        // A reader such as `head` has closed the pipe.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
@@ -65,7 +65,7 @@ fn cell(value: &Value) -> String {
     cut
 }
 
-/// A value on one line: text as it is, nothing as a dash, the rest as JSON.
+/// A value on one line: text as it is, null as a dash, the rest as JSON.
 fn line(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -88,7 +88,7 @@ fn fields(answer: &Value) -> String {
 
 fn collect(path: &str, value: &Value, all: &mut Vec<(String, String)>) {
     match value {
-        // A payload is shown whole, as the JSON that it is.
+        // A payload is shown whole, as its JSON.
         Value::Object(fields)
             if !matches!(path, "payload" | "event_selector" | "schema") && !fields.is_empty() =>
         {
@@ -116,7 +116,7 @@ pub(crate) fn printable(text: &str) -> String {
     })
 }
 
-/// Control characters, and those that turn the direction of text around.
+/// Control characters, and characters that reverse the direction of text.
 fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

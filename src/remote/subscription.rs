@@ -1,4 +1,4 @@
-//! `sluice subscription`: what is delivered, where and how.
+//! `sluice subscription`: which events are delivered, where and how.
 
 mod options;
 
@@ -46,7 +46,7 @@ pub(crate) enum SubscriptionCommand {
         /// Where webhooks go
         #[arg(long)]
         webhook_url: String,
-        /// Keep the order of events with the same ordering key, over failures too
+        /// Keep the order of events with the same ordering key, even through failures
         #[arg(long)]
         ordered: bool,
         #[command(flatten)]
@@ -58,9 +58,9 @@ pub(crate) enum SubscriptionCommand {
     },
     /// List subscriptions, the oldest first
     List(PageOptions),
-    /// Show one
+    /// Show a subscription
     Get(OneSubscription),
-    /// Change one; what is not given stays
+    /// Change a subscription; options that are not given leave their fields as they are
     #[command(group = ArgGroup::new("what"))]
     Update {
         #[command(flatten)]
@@ -81,57 +81,57 @@ pub(crate) enum SubscriptionCommand {
         #[command(flatten)]
         policy: PolicyArgs,
     },
-    /// Delete one
+    /// Delete a subscription
     Delete(OneSubscription),
-    /// Make a new secret, shown this once; the old ones sign too for a day
+    /// Make a new secret, shown this once; the old secrets sign too for a day
     RotateSecret {
         #[command(flatten)]
         one: OneSubscription,
-        /// How long the old secrets sign too, instead of a day; 0 for one that is known to others
+        /// How long the old secrets sign too, instead of a day; 0 if a secret has leaked
         #[arg(long, value_name = "SECONDS")]
         keep_s: Option<u64>,
         /// How the new secret signs
         #[arg(long, value_name = "SCHEME")]
         signature: Option<SignatureArg>,
     },
-    /// Let a disabled one receive events again
+    /// Enable a disabled subscription again
     Enable(OneSubscription),
-    /// Send a test event; or say which of the newest events it would take, and why not the others
+    /// Send a test event; or say which of the newest events match, and why the others do not
     Test {
         #[command(flatten)]
         one: OneSubscription,
-        /// Look at so many of the newest events and send nothing
+        /// Look at this many of the newest events and send nothing
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
         last: Option<u16>,
-        /// What the test event carries
+        /// The test event's payload
         #[arg(long, value_name = "JSON", conflicts_with = "last")]
         payload: Option<Json>,
     },
-    /// See what a webhook of an event looks like, or why its template fails; nothing is sent
+    /// Show the webhook that an event would make, or why its template fails; nothing is sent
     TestTransform {
         #[command(flatten)]
         one: OneSubscription,
-        /// A stored event; without it one is made up
+        /// A stored event [default: a made-up event]
         #[arg(long, value_name = "ID", conflicts_with_all = ["event_type", "payload"])]
         event: Option<Id>,
         /// The type of the made-up event
         #[arg(long, value_name = "TYPE")]
         event_type: Option<String>,
-        /// What the made-up event carries
+        /// The payload of the made-up event
         #[arg(long, value_name = "JSON")]
         payload: Option<Json>,
         /// A template to try instead of the stored one
         #[arg(long, value_name = "JSON")]
         template: Option<Json>,
-        /// How the body holds the event, instead of the stored way
+        /// A form of the body to try instead of the stored one
         #[arg(long, value_name = "FORM")]
         body: Option<BodyArg>,
     },
-    /// Recent attempts, the newest first
+    /// List recent attempts, the newest first
     Deliveries {
         #[command(flatten)]
         one: OneSubscription,
-        /// At most so many (1 to 1000)
+        /// Attempts to list, at most (1 to 1000)
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: Option<u16>,
     },
@@ -163,7 +163,7 @@ pub(crate) struct PolicyArgs {
     /// Bytes of a webhook, at the most
     #[arg(long, value_name = "N")]
     max_bytes: Option<u32>,
-    /// How long an event waits for company
+    /// How long an event waits for others to share its webhook
     #[arg(long, value_name = "MS")]
     max_wait_ms: Option<u32>,
     /// Attempts after the first
@@ -172,10 +172,10 @@ pub(crate) struct PolicyArgs {
     /// The longest wait between two attempts
     #[arg(long, value_name = "SECONDS")]
     max_delay_s: Option<u32>,
-    /// What becomes of a delivery that is answered with a final 4xx
+    /// What to do with a delivery that is answered with a final 4xx
     #[arg(long, value_name = "WAY")]
     client_errors: Option<ClientErrorsArg>,
-    /// Words about it
+    /// A note about the subscription
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }
@@ -196,7 +196,7 @@ pub(crate) enum SubscriptionStatusArg {
     Disabled,
 }
 
-/// What requests say: absent fields stay absent.
+/// The body of a request; fields that are not given are left out.
 #[derive(Default, Serialize)]
 struct SubscriptionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -383,13 +383,13 @@ impl SubscriptionCommand {
     }
 }
 
-/// A template that failed on the event.
+/// Says why the template failed on the event, if it did.
 fn not_transformed(answer: &Value) -> Option<String> {
     let message = answer["error"]["message"].as_str().unwrap_or("the template failed");
     (answer["ok"] == Value::Bool(false)).then(|| message.to_owned())
 }
 
-/// A test event that the endpoint did not take.
+/// Says why the endpoint did not accept the test event, if it did not.
 fn not_delivered(answer: &Value) -> Option<String> {
     (answer["delivered"] == Value::Bool(false)).then(|| "the endpoint did not take the test event".to_owned())
 }

@@ -1,4 +1,4 @@
-//! `sluice usage`: what a customer sent, and what became of it.
+//! `sluice usage`: the events that a customer sent, and their outcomes.
 
 use super::call::{ApiCall, Column, Show, Side};
 use clap::{Args, ValueEnum};
@@ -19,16 +19,16 @@ const COLUMNS: &[Column] = &[
 
 #[derive(Debug, Args)]
 pub(crate) struct UsageArgs {
-    /// From the period that holds this time on, in RFC 3339 [default: 60 minutes, 24 hours or 30 days ago]
+    /// Periods from the one that holds this time, in RFC 3339 [default: 60 minutes, 24 hours or 30 days ago]
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Periods that begin before this time, in RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// How long a period is
+    /// The length of a period
     #[arg(long, default_value = "hour")]
     granularity: GranularityArg,
-    /// By what the counts are told apart
+    /// How to group the counts
     #[arg(long, value_name = "WHAT", default_value = "none")]
     group_by: GroupByArg,
 }
@@ -42,12 +42,12 @@ pub(crate) enum GranularityArg {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum GroupByArg {
-    /// By nothing
+    /// In total
     None,
-    /// By event type: what was accepted
+    /// Accepted events by event type
     #[value(name = "event_type")]
     EventType,
-    /// By subscription: what was delivered
+    /// Deliveries by subscription
     #[value(name = "workflow_id")]
     WorkflowId,
 }

@@ -29,7 +29,7 @@ fn checkpoint(position: Position) -> String {
     }
 }
 
-/// How long ago what is settled up to now arrived, in milliseconds.
+/// The age of the newest event up to which everything is settled, in milliseconds.
 fn behind_ms(row: &LeaseRow, now_ms: u64) -> Option<u64> {
     let settled_ms = row.settled_ms.filter(|_| row.checkpoint != Position::END)?;
     Some(now_ms.saturating_sub(settled_ms))
@@ -128,7 +128,7 @@ pub(super) fn text(listing: &LeaseListing, now_ms: u64) -> String {
     out
 }
 
-/// A time as people say it.
+/// A duration for people.
 fn time(ms: u64) -> String {
     match ms / 1000 {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -137,7 +137,7 @@ fn time(ms: u64) -> String {
     }
 }
 
-/// What will come of beginning elsewhere.
+/// The consequence of beginning elsewhere.
 pub(super) fn start(planned: &PlannedRestart, from: StartAt) -> String {
     let shard = &planned.row.shard;
     let settled = planned.row.settled_ms.map_or_else(
@@ -162,7 +162,7 @@ pub(super) fn start(planned: &PlannedRestart, from: StartAt) -> String {
     }
 }
 
-/// What will come of working a range again.
+/// The consequence of working a range again.
 pub(super) fn work_again(planned: &PlannedRestart, [from_ms, to_ms]: [u64; 2]) -> String {
     let (shard, from, to) = (&planned.row.shard, rfc3339_string(from_ms), rfc3339_string(to_ms));
     format!(

@@ -1,4 +1,4 @@
-//! What a subscription says of its webhooks: headers, signature, pace and shape.
+//! The options of a subscription's webhooks: headers, signature, rate and shape.
 
 use crate::remote::call::Json;
 use anyhow::Context;
@@ -12,9 +12,9 @@ const NONE: &str = "none";
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SignatureArg {
-    /// HMAC-SHA256 with a secret that both sides have
+    /// HMAC-SHA256 with a shared secret
     V1,
-    /// ed25519, verified with the public key that is shown
+    /// ed25519, verified with a public key
     V1a,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct FirstSecretArgs {
     signature: Option<SignatureArg>,
 }
 
-/// Without the secret.
+/// Shows everything but the secret.
 impl std::fmt::Debug for FirstSecretArgs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FirstSecretArgs").finish_non_exhaustive()
@@ -50,17 +50,17 @@ impl std::fmt::Debug for FirstSecretArgs {
 /// How webhooks are sent and what they look like.
 #[derive(Debug, Args)]
 pub(crate) struct WebhookArgs {
-    /// A header of each webhook, as `Name: value`; may be given again. Given once, the
-    /// stored headers are replaced; `none` removes them
+    /// A header of each webhook, as `Name: value`; may be given several times. The given
+    /// headers replace all stored ones; `none` removes them
     #[arg(long = "header", value_name = "HEADER")]
     headers: Vec<String>,
-    /// Events a second that it is sent, at the most; `none` for no limit
+    /// Events a second to send, at most; `none` for no limit
     #[arg(long, value_name = "N")]
     rate_limit: Option<String>,
-    /// What a webhook's body holds
+    /// The form of a webhook's body
     #[arg(long, value_name = "FORM")]
     body: Option<BodyArg>,
-    /// The template that each event is put through: JSON whose strings are minijinja;
+    /// The template that transforms each event: JSON whose strings are minijinja;
     /// `none` for events as they are
     #[arg(long, value_name = "JSON")]
     template: Option<String>,
@@ -79,7 +79,7 @@ struct TransformBody {
     template: Json,
 }
 
-/// What a request says of them: absent fields stay absent.
+/// The options in a request's body; fields that are not given are left out.
 #[derive(Serialize)]
 pub(super) struct WebhookOptionsBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
