@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The body of an answer: made here, or passed on from Sluice as it comes.
+/// The body of an answer: made here, or streamed on from Sluice.
 pub(crate) type DemoBody = BoxBody<Bytes, hyper::Error>;
 /// An answer.
 pub(crate) type DemoAnswer = Response<DemoBody>;
@@ -58,7 +58,7 @@ impl DemoRefusal {
     }
 }
 
-/// A JSON answer, which no browser shows as anything else.
+/// A JSON answer, marked so that no browser takes it for another type.
 pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> DemoAnswer {
     let text = serde_json::to_vec(body).expect("answers are plain data");
     let mut answer = Response::new(whole(text));
@@ -86,7 +86,7 @@ pub(crate) fn request_id() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A code that nobody guesses: 128 random bits in hexadecimal.
+/// A code that cannot be guessed: 128 random bits in hexadecimal.
 ///
 /// # Errors
 /// If the system has no random numbers.

@@ -1,16 +1,16 @@
 //! The demo's backend: its routes, and the tasks that serve them.
 //!
-//! | route | what it is |
+//! | route | purpose |
 //! |---|---|
 //! | `POST /demo/trigger` | judges a document and sends it to Sluice |
 //! | `GET /demo/inbox` | the mails, the newest first |
 //! | `GET /health` | whether it serves |
 //! | `POST /demo/webhook` | Sluice's webhooks, signed |
-//! | `POST /demo/session` | the console's sign-in: the code of the printed address for the key |
+//! | `POST /demo/session` | the console's sign-in: exchanges the code of the printed address for the key |
 //! | `GET /demo/receivers`, `PUT /demo/receivers/{name}` | the receivers, and how one answers |
-//! | `GET /demo/requests`, `GET /demo/requests/{id}`, `DELETE /demo/requests` | the webhooks that they got |
+//! | `GET /demo/requests`, `GET /demo/requests/{id}`, `DELETE /demo/requests` | the webhooks that the receivers got |
 //!
-//! The last two rows ask for the customer's key. All other paths are Sluice's.
+//! The routes of the last two rows need the customer's key. All other paths are passed on to Sluice.
 
 use crate::answer::{DemoAnswer, DemoRefusal, json_answer, request_id, whole};
 use crate::document::Document;
@@ -42,32 +42,32 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The path that the subscription of mails sends to.
+/// The path of the webhooks that ask for mails.
 pub const WEBHOOK_PATH: &str = "/demo/webhook";
 
 /// Most connections at a time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// The pause after an accept that failed, for lack of descriptors perhaps.
+/// The pause after an accept that failed, perhaps for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 const BODY_BYTES_MAX: usize = 64 << 10;
 const WEBHOOK_BYTES_MAX: usize = 9 << 20;
 const LIST_MAX: usize = 200;
 const KEY_BYTES_MAX: usize = 255;
 
-/// What the backend serves with.
+/// The parts that the backend needs to serve.
 pub struct BackendConfig {
     /// Sluice's public listener.
     pub sluice: SocketAddr,
     /// The sample customer's key.
     pub api_key: String,
-    /// What the printed address opens the console with.
+    /// The code in the printed address, which opens the console.
     pub code: String,
     /// All receivers of the demo.
     pub receivers: Vec<DemoReceiver>,
     /// The receiver of mails.
     pub mail_receiver: Arc<MailReceiver>,
-    /// What sends the mails.
+    /// The sender of the mails.
     pub mailroom: Mailroom,
 }
 
@@ -88,7 +88,7 @@ pub struct Backend {
     address: SocketAddr,
 }
 
-/// What every request needs.
+/// The parts that every request needs.
 struct Desk {
     sluice: SluiceClient,
     proxy: Proxy,
@@ -134,7 +134,7 @@ impl Backend {
             mailroom: config.mailroom,
         });
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        // Cancelling loses nothing: a place is given back, and `accept` is cancel safe.
+        // Cancelling loses nothing: the permit is given back, and `accept` is cancel safe.
         while let Some(accepted) = stop
             .run_until_cancelled(async {
                 let place = Arc::clone(&places).acquire_owned().await;
@@ -284,7 +284,7 @@ impl Desk {
         Ok(reply)
     }
 
-    /// Gives the key for the code, which only whoever sees the terminal has.
+    /// Gives the key in exchange for the code, which only the terminal shows.
     async fn session(&self, parts: &Parts, body: Incoming) -> Result<DemoAnswer, DemoRefusal> {
         let body = json_body(&parts.headers, body, BODY_BYTES_MAX).await?;
         let request: SessionRequest = read("code", &body)?;
@@ -306,7 +306,7 @@ impl Desk {
     }
 }
 
-/// Compares without telling by its time where two texts differ.
+/// Compares two texts in constant time.
 fn is_same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
@@ -342,7 +342,7 @@ fn limit(parts: &Parts) -> Result<usize, DemoRefusal> {
     }
 }
 
-/// The caller's key, or a new one: the backend's own repeats need it too.
+/// The caller's idempotency key, or a new one: the backend's own retries need one too.
 fn idempotency_key(headers: &HeaderMap) -> Result<String, DemoRefusal> {
     let Some(given) = headers.get("idempotency-key") else {
         return Ok(format!("demo-{}{}", request_id(), request_id()));

@@ -1,4 +1,4 @@
-//! The document that `POST /demo/trigger` takes, and what is wrong with one.
+//! The document that `POST /demo/trigger` takes, and its checks.
 
 use crate::answer::DemoRefusal;
 use crate::mail::MailAddress;
@@ -27,7 +27,7 @@ impl Document {
     /// Reads a request's body.
     ///
     /// # Errors
-    /// What is wrong, naming the field.
+    /// The fault and its field.
     pub(crate) fn read(body: &[u8]) -> Result<Self, DemoRefusal> {
         let value: Value = serde_json::from_slice(body).map_err(|error| {
             DemoRefusal::new(
@@ -54,7 +54,7 @@ impl Document {
         })
     }
 
-    /// The event that it becomes.
+    /// The event that is sent for the document.
     pub(crate) fn event(&self, reasons: &[TriggerReason]) -> Value {
         let mut payload = json!({
             "document_type": self.document_type,

@@ -1,5 +1,5 @@
-//! The backend of `sluice demo`: a small program of the kind that people build on
-//! Sluice, with its page and a view of every webhook that arrives.
+//! The backend of `sluice demo`: an example of a program built on Sluice, with its
+//! page and a view of every webhook that arrives.
 //!
 //! `POST /demo/trigger` judges a document by the agent's [`rule`] and sends it to
 //! Sluice as an event. Sluice delivers it to `POST /demo/webhook` ([`webhook`]),
@@ -8,7 +8,7 @@
 //! people choose how it answers. Everything else is passed on to Sluice ([`proxy`]),
 //! so one address serves the console, the API and the demo.
 //!
-//! It knows Sluice by HTTP alone, as any program of a customer does.
+//! It uses Sluice only over HTTP, as any program of a customer does.
 
 mod answer;
 mod backend;

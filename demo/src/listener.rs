@@ -1,8 +1,8 @@
-//! The demo's listener: who may ask, how much, and for how long.
+//! The demo's listener: which requests it takes, how large, and for how long.
 //!
-//! It is for this machine's browser: it listens on loopback, takes no request that
-//! names another host (a page of another site could have its name point here), and
-//! none that a page of another site sends to the demo's own routes.
+//! It is for this machine's browser: it listens on loopback, and refuses requests that
+//! name another host (a page of another site could have its name point here) and
+//! requests of other sites' pages to the demo's own routes.
 
 use crate::answer::{DemoAnswer, DemoRefusal};
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub(crate) fn admit(method: &Method, headers: &HeaderMap, is_demo_route: bool) -
     let Some(origin) = headers.get(ORIGIN).filter(|_| is_demo_route) else { return Ok(()) };
     let is_own = origin.to_str().is_ok_and(|origin| origin.strip_prefix("http://") == Some(host));
     if is_own || matches!(*method, Method::GET | Method::HEAD) {
-        // Without CORS headers in the answer, a browser shows it to no other site.
+        // Without CORS headers in the answer, a browser shows it to no page of another site.
         return Ok(());
     }
     Err(DemoRefusal::new(StatusCode::FORBIDDEN, "OTHER_ORIGIN", "pages of other sites may not use the demo"))
@@ -36,7 +36,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Whether a `Host` names this machine, with whatever port: it may be forwarded.
+/// Whether a `Host` names this machine. Any port is allowed, since it may be forwarded.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -45,7 +45,7 @@ fn is_loopback(host: &str) -> bool {
     matches!(name, "127.0.0.1" | "localhost" | "[::1]")
 }
 
-/// Reads a JSON body of at most that many bytes.
+/// Reads a JSON body of at most `bytes_max` bytes.
 pub(crate) async fn json_body(
     headers: &HeaderMap,
     body: Incoming,
@@ -53,7 +53,7 @@ pub(crate) async fn json_body(
 ) -> Result<Bytes, DemoRefusal> {
     let kind = text(headers, CONTENT_TYPE.as_str()).split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        // Also what keeps a form of another site out.
+        // This check also keeps out forms of other sites.
         let message = "the body must be JSON, with Content-Type: application/json";
         return Err(DemoRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message));
     }

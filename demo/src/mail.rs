@@ -1,4 +1,4 @@
-//! The e-mail port: what a mail is, and what whoever sends it promises.
+//! The e-mail port: the type of a mail, and the contract of an adapter that sends it.
 //!
 //! Adapters: [`folder`] (files, the default), [`smtp`] and [`resend`]. Each passes
 //! the suite in `contract`.
@@ -30,7 +30,7 @@ const NAME_CHARS_MAX: usize = 100;
 const TEXT_BYTES_MAX: usize = 256 << 10;
 const KEY_BYTES_MAX: usize = 64;
 
-/// A mail that may be sent: nothing in it can become a header of its own.
+/// A mail that may be sent: no text in it can become a header.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mail {
     key: String,
@@ -40,13 +40,13 @@ pub struct Mail {
     text: String,
 }
 
-/// Why a text is no part of a mail.
+/// Why a text cannot be a part of a mail.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum MailFault {
     /// A line break would begin another header.
     #[error("the {0} has a line break or another control character")]
     ControlCharacter(&'static str),
-    /// It is longer than a mail's may be.
+    /// It is longer than that part of a mail may be.
     #[error("the {0} is too long")]
     TooLong(&'static str),
     /// A key names a file and goes into a header.
@@ -55,10 +55,10 @@ pub enum MailFault {
 }
 
 impl Mail {
-    /// A mail with a key: sent again with the same key it is the same mail.
+    /// A mail with a key. A mail that is sent again with the same key is the same mail.
     ///
     /// # Errors
-    /// What is not allowed in it.
+    /// The part that is not allowed.
     pub fn new(
         key: &str,
         to: MailAddress,
@@ -87,12 +87,12 @@ impl Mail {
         Ok(Self { key: key.to_owned(), to, to_name, subject, text })
     }
 
-    /// What makes it the same mail.
+    /// The key that identifies the mail.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// To whom it goes.
+    /// Its recipient.
     pub fn to(&self) -> &MailAddress {
         &self.to
     }
@@ -111,16 +111,16 @@ impl Mail {
 /// Why a mail was not sent.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum MailError {
-    /// It may be sent again, after that time where one is known: the server is
-    /// busy, away, or does not let us in at present.
+    /// It may be sent again, after `after` if that is known: the server is busy, away,
+    /// or refuses the login for now.
     #[error("{what}")]
     Later {
-        /// What was attempted, and what came of it.
+        /// The attempted call, and its failure.
         what: String,
         /// How long to wait.
         after: Option<Duration>,
     },
-    /// It is never sent as it is.
+    /// It can never be sent as it is.
     #[error("{0}")]
     Refused(String),
 }
@@ -133,11 +133,11 @@ impl MailError {
 
 /// Sends mails.
 ///
-/// - `Ok` means that the mail is safe with whoever delivers it: on disk, or accepted
-///   by the server. Its text is what the other side calls it.
-/// - A mail sent again with the same key arrives once, where the other side can tell
+/// - `Ok` means that the mail is on disk, or accepted by the server. The text is the
+///   other side's name for the mail.
+/// - A mail sent again with the same key arrives once if the other side can tell
 ///   (a folder, Resend for a day); over SMTP it has the same `Message-ID`.
-/// - Text arrives as it is, but for the form of its line ends and blanks before them.
+/// - Text arrives unchanged, except for the form of line ends and blanks before them.
 /// - A call ends within the adapter's own time limit. A call that is cancelled may
 ///   have sent the mail.
 #[async_trait]
@@ -145,14 +145,14 @@ pub trait Mailer: Send + Sync {
     /// Sends one mail.
     ///
     /// # Errors
-    /// Whether it may be sent again.
+    /// The error says whether the mail may be sent again.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
 
     /// Where mails go, for people.
     fn place(&self) -> String;
 }
 
-/// The adapter that the configuration names; files go below `data_dir` unless it says where.
+/// Opens the adapter that the configuration names; files go below `data_dir` unless it names a folder.
 ///
 /// # Errors
 /// If it cannot be set up.

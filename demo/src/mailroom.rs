@@ -1,10 +1,10 @@
-//! One mail for each event that the agent's rule picks, and the list of them.
+//! Sends one mail for each event that the agent's rule selects, and lists the mails.
 //!
-//! A webhook may come again (after a crash, a lost answer, a replay), so the mailroom
-//! remembers which events it sent a mail for, on disk: `mails.jsonl`, a line for each
-//! change, the last line of an event counts. A mail is sent, then written down, then
-//! the webhook is answered: after a crash in between, it is sent again with the same
-//! key, which a folder and Resend take for the same mail.
+//! A webhook may be repeated (after a crash, a lost answer, a replay), so the mailroom
+//! remembers on disk the events that it sent a mail for: `mails.jsonl` has a line for
+//! each change, and the last line of an event counts. A mail is sent, then recorded,
+//! then the webhook is answered. After a crash in between, the mail is sent again with
+//! the same key, which a folder and Resend take for the same mail.
 
 use crate::mail::{Mail, MailAddress, MailError, Mailer};
 use crate::rule::{DocumentPriority, judge};
@@ -23,7 +23,7 @@ use thiserror::Error;
 
 /// How long a mail may take, below the 30 s that a webhook may.
 const SEND_WITHIN: Duration = Duration::from_secs(25);
-/// The file is written anew when it has this many times the lines that count.
+/// The file is rewritten when it has this many times as many lines as entries.
 const LINES_FACTOR: usize = 4;
 /// Characters of the description that a mail quotes.
 const QUOTED_CHARS_MAX: usize = 2000;
@@ -36,7 +36,7 @@ pub struct MailroomError {
     source: io::Error,
 }
 
-/// Where a mail stands.
+/// The state of a mail.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MailState {
@@ -46,7 +46,7 @@ pub(crate) enum MailState {
     Failed,
     /// It is never sent; the event is a dead letter.
     Refused,
-    /// The event asks for none.
+    /// The event needs no mail.
     NotNeeded,
 }
 
@@ -60,19 +60,19 @@ pub(crate) struct MailEntry {
     pub(crate) to: String,
     pub(crate) subject: String,
     pub(crate) text: String,
-    /// What the other side calls it, or why it was not sent.
+    /// The other side's name for it, or why it was not sent.
     pub(crate) note: String,
     pub(crate) attempts: u32,
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, PartialEq)]
 pub(crate) enum MailOutcome {
     /// A mail was sent, now or earlier, or none is needed.
     Done,
-    /// It is to come again, after that time if one is known.
+    /// The event should be delivered again, after that time if it is known.
     Later(String, Option<Duration>),
-    /// It is never to come again.
+    /// The event should not be delivered again.
     Refused(String),
 }
 
@@ -80,12 +80,12 @@ pub(crate) enum MailOutcome {
 pub struct Mailroom {
     mailer: Arc<dyn Mailer>,
     journal: Arc<Mutex<MailJournal>>,
-    /// Events whose mail is on its way.
+    /// Events whose mail is being sent.
     sending: Mutex<HashSet<String>>,
 }
 
 impl Mailroom {
-    /// Reads what was sent before from a directory.
+    /// Reads the list of earlier mails from a directory.
     ///
     /// # Errors
     /// If its file cannot be read or written.
@@ -115,8 +115,8 @@ impl Mailroom {
         self.journal.lock().entries.iter().filter(|entry| entry.state == MailState::Sent).count()
     }
 
-    /// Sends the mail of an event, unless it was sent before. Cancelled, it may have
-    /// been sent, and the event's next delivery sends it under the same key.
+    /// Sends the mail of an event, unless it was sent before. If this is cancelled, the
+    /// mail may have been sent; the event's next delivery sends it under the same key.
     pub(crate) async fn handle(&self, event: &WebhookEvent) -> MailOutcome {
         let Some(_turn) = EventTurn::take(&self.sending, &event.event_id) else {
             let what = "the mail of this event is on its way already".to_owned();
@@ -174,12 +174,12 @@ impl Mailroom {
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        // The mail itself is sent: only a repeat after a restart would not be known.
+        // The mail itself is sent; only a repeat after a restart would not be noticed.
         tracing::warn!(event_id = id, error = failure, "a mail could not be written down");
     }
 }
 
-/// One event's turn; another delivery of it waits.
+/// The right to send one event's mail; another delivery of the event waits.
 struct EventTurn<'a> {
     sending: &'a Mutex<HashSet<String>>,
     id: &'a str,
@@ -188,7 +188,7 @@ struct EventTurn<'a> {
 impl<'a> EventTurn<'a> {
     fn take(sending: &'a Mutex<HashSet<String>>, id: &'a str) -> Option<Self> {
         let is_first = sending.lock().insert(id.to_owned());
-        // Made only then: dropping one gives the turn back.
+        // Made only if the turn was taken, since dropping it gives the turn back.
         is_first.then(|| Self { sending, id })
     }
 }
@@ -199,8 +199,8 @@ impl Drop for EventTurn<'_> {
     }
 }
 
-/// The mail of an event; or why it needs none. The event may come from anybody who
-/// has a key, so nothing in it is trusted.
+/// The mail of an event, or why it needs none. The event may come from anybody with a
+/// key, so nothing in it is trusted.
 fn compose(event: &WebhookEvent) -> Result<Mail, String> {
     let field = |name: &str| event.payload.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
     let address = field("customer_email");
@@ -231,7 +231,7 @@ fn compose(event: &WebhookEvent) -> Result<Mail, String> {
     Mail::new(&event.event_id, to, name, subject, text).map_err(|fault| fault.to_string())
 }
 
-/// A text without line breaks and control characters, and not longer than that.
+/// The text without line breaks and control characters, cut to `chars_max` characters.
 fn one_line(text: &str, chars_max: usize) -> String {
     let plain: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(chars_max).collect()
@@ -254,7 +254,7 @@ impl MailJournal {
         let mut journal =
             Self { path: path.to_owned(), file, lines: 0, entries_max, entries: VecDeque::new() };
         for line in BufReader::new(File::open(path)?).split(b'\n') {
-            // A crash may have cut the last line; its mail is sent again.
+            // A crash may have cut the last line; that mail is sent again.
             if let Ok(entry) = serde_json::from_slice(&line?) {
                 journal.replace(entry);
             }
@@ -267,7 +267,7 @@ impl MailJournal {
         self.entries.iter().rev().find(|entry| entry.event_id == event_id)
     }
 
-    /// Puts an entry in memory in place of the former one of its event.
+    /// Replaces the entry of the same event in memory.
     fn replace(&mut self, entry: MailEntry) {
         self.entries.retain(|known| known.event_id != entry.event_id);
         self.entries.push_back(entry);

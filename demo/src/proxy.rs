@@ -1,5 +1,5 @@
 //! Passes requests on to Sluice, so that the console, the API and the demo have one
-//! address and the page's policy need allow no other.
+//! origin, and the page's policy needs to allow no other.
 
 use crate::answer::{DemoAnswer, DemoRefusal};
 use http::header::{
@@ -40,7 +40,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Passes a request on, and its answer back as it comes: a stream stays one.
+    /// Passes a request on, and its answer back as it comes, so streams work.
     pub(crate) async fn pass(&self, mut request: Request<Incoming>) -> DemoAnswer {
         let is_about = request.uri().path() == ABOUT;
         without_connection(request.headers_mut());
@@ -70,7 +70,7 @@ impl Proxy {
         let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
         let stop = self.stop.clone();
         self.connections.spawn(async move {
-            // Cancelling it ends what is passed on, at the end of the demo alone.
+            // Cancelled only at the end of the demo, which ends the requests that are passed on.
             if let Some(Err(error)) = stop.run_until_cancelled(connection).await {
                 tracing::debug!(%error, "a connection to Sluice broke");
             }
@@ -85,7 +85,7 @@ fn without_connection(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells the console that the routes of the demo are beside it.
+/// Adds `demo: true` to an answer, so that the console shows the demo's views.
 async fn with_demo(answer: Response<Incoming>) -> DemoAnswer {
     let (mut parts, body) = answer.into_parts();
     let read = Limited::new(body, ABOUT_BYTES_MAX).collect().await.ok();

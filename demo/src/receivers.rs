@@ -1,4 +1,4 @@
-//! The demo's receivers as people see them: what each got, and how it answers.
+//! The demo's receivers as the console shows them: the webhooks that each got, and how it answers.
 
 use crate::answer::DemoRefusal;
 use crate::webhook::{BUSY_S, SLOW};
@@ -13,7 +13,7 @@ use sluice_traffic::receiver::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is kept of the webhooks of one receiver.
+/// The limits on the webhooks that are kept of one receiver.
 pub const KEEP: KeepLimits = KeepLimits { deliveries: 100, bytes: 8 << 20, body_bytes: 128 << 10 };
 
 /// How a receiver answers.
@@ -22,7 +22,7 @@ pub const KEEP: KeepLimits = KeepLimits { deliveries: 100, bytes: 8 << 20, body_
 pub enum AnswerMode {
     /// 200.
     Take,
-    /// 500 now and then.
+    /// Sometimes 500.
     Sometimes,
     /// 500.
     Error,
@@ -34,14 +34,14 @@ pub enum AnswerMode {
     Busy,
     /// 200 after three seconds.
     Slow,
-    /// 200 that says that some events failed.
+    /// 200, with a list of some events that failed.
     Part,
     /// No answer.
     Hang,
 }
 
 impl AnswerMode {
-    /// What a receiver of marked traffic does.
+    /// The behaviour of a receiver of marked traffic in this mode.
     pub fn behaviour(self) -> Behaviour {
         let base = Behaviour::default();
         match self {
@@ -60,17 +60,17 @@ impl AnswerMode {
 
 /// A receiver of the demo.
 pub struct DemoReceiver {
-    /// Its name in addresses.
+    /// Its name in paths.
     pub name: &'static str,
     /// Its name for people.
     pub title: &'static str,
     /// The subscription that sends to it.
     pub workflow_id: String,
-    /// What it is.
+    /// Its kind.
     pub kind: ReceiverKind,
 }
 
-/// What a receiver is.
+/// The kinds of receivers.
 pub enum ReceiverKind {
     /// It counts the sample traffic.
     Traffic(Arc<ReceiverHandle>, Mutex<AnswerMode>),
@@ -157,7 +157,7 @@ impl Receivers {
         self.0.iter().find(|receiver| receiver.name == name).ok_or_else(|| DemoRefusal::not_found("receiver"))
     }
 
-    /// Has a receiver answer in that way from now on.
+    /// Makes a receiver answer in this mode from now on.
     pub(crate) fn behave(&self, name: &str, mode: AnswerMode) -> Result<Value, DemoRefusal> {
         let receiver = self.find(name)?;
         match &receiver.kind {

@@ -2,18 +2,18 @@
 //! its description has one of a few words.
 //!
 //! `console/src/core/ticket.ts` has the same rule for the page; the cases of
-//! `demo/rule-cases.json` hold both to it.
+//! `demo/rule-cases.json` test both.
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
-/// Words that trigger, in any case, as whole words.
+/// Words that trigger, as whole words, in upper or lower case.
 pub const TRIGGER_WORDS: [&str; 5] = ["angry", "urgent", "critical", "escalate", "emergency"];
 
-/// The rule as a selector of a subscription: documents that were sent to Sluice
-/// past the backend (by the console's composer, say) are judged alike. `\\b` takes `_`
-/// for a letter, and costs less of a selector's room than classes of letters do.
+/// The rule as a selector of a subscription, so that documents which were sent directly
+/// to Sluice (for example by the console's composer) are judged by the same rule. `\\b`
+/// takes `_` for a letter, but makes a shorter selector than classes of letters.
 pub const ESCALATION_SELECTOR: &str = r#"{"type":"all","of":[
   {"type":"event_type","value":"document.*"},
   {"type":"any","of":[
@@ -28,7 +28,7 @@ static TRIGGER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("^(?i:angry|urgent|critical|escalate|emergency)$").expect("a valid expression")
 });
 
-/// How much a document presses.
+/// How urgent a document is.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DocumentPriority {
@@ -53,12 +53,12 @@ impl DocumentPriority {
 pub(crate) enum TriggerReason {
     /// Its priority is high.
     Priority { value: &'static str },
-    /// Its description has this word, so many times.
+    /// Its description has this word, `times` times.
     Word { word: String, times: usize },
 }
 
 impl TriggerReason {
-    /// The reason as people read it.
+    /// The reason in words.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Priority { value } => format!("its priority is {value}"),
@@ -68,7 +68,7 @@ impl TriggerReason {
     }
 }
 
-/// Why a document triggers; empty if it does not.
+/// The reasons why a document triggers; empty if it does not.
 pub(crate) fn judge(priority: DocumentPriority, description: &str) -> Vec<TriggerReason> {
     let mut reasons = Vec::new();
     if priority == DocumentPriority::High {
@@ -110,7 +110,7 @@ mod tests {
         words: Vec<String>,
     }
 
-    /// The page is held to the same cases by `tests/console.d/parts.test.mjs`.
+    /// `tests/console.d/parts.test.mjs` tests the page with the same cases.
     #[test]
     fn the_shared_cases_are_judged_as_they_say() {
         let cases: Vec<RuleCase> = serde_json::from_str(include_str!("../rule-cases.json")).unwrap();

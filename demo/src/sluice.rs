@@ -1,4 +1,4 @@
-//! Sluice as the demo's backend knows it: its API, with a customer's key.
+//! The backend's client of Sluice: the API, with a customer's key.
 
 use crate::answer::DemoRefusal;
 use http::StatusCode;
@@ -45,7 +45,7 @@ impl SluiceClient {
         Ok(Self { client, url: url.to_owned(), key: key.to_owned() })
     }
 
-    /// Sends an event and gives its id, once Sluice has it on disk.
+    /// Sends an event and returns its id once Sluice has it on disk.
     pub(crate) async fn send(&self, event: &Value, idempotency_key: &str) -> Result<String, DemoRefusal> {
         let body = event.to_string();
         let mut left = TRIES;
@@ -89,7 +89,7 @@ impl SluiceClient {
             Ok(Refused { error }) => (error.code, error.message),
             Err(_other) => ("UNKNOWN".to_owned(), String::new()),
         };
-        // Its 401 would read as if the caller's own credential were wrong.
+        // Sluice's 401 would read as if the caller's own credential were wrong.
         let shown = if status.is_client_error() && status != StatusCode::UNAUTHORIZED {
             status
         } else {

@@ -1,5 +1,5 @@
-//! `POST /demo/webhook`: what Sluice calls for each event that the agent's rule
-//! picks. It verifies the signature, has the mail sent and answers what became of it,
+//! `POST /demo/webhook`: Sluice calls it for each event that the agent's rule selects.
+//! It verifies the signature, has the mail sent and answers with the mail's outcome,
 //! so that Sluice's retries and dead letters are those of the mails.
 //!
 //! | outcome | answer | what Sluice does |
@@ -20,10 +20,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) const SLOW: Duration = Duration::from_secs(3);
 /// How long `hang` waits: longer than a webhook may take.
 const HANG: Duration = Duration::from_secs(60);
-/// What `busy` asks for.
+/// The `Retry-After` of `busy`.
 pub(crate) const BUSY_S: u32 = 5;
 
-/// An event as a webhook has it; the fields that the demo looks at.
+/// The fields of a webhook's event that the demo uses.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct WebhookEvent {
     pub(crate) event_id: String,
@@ -46,7 +46,7 @@ impl WebhookAnswer {
     }
 }
 
-/// Takes a webhook and keeps it to be looked at.
+/// Takes a webhook, and keeps it for the console.
 pub(crate) async fn take(
     receiver: &MailReceiver,
     room: &Mailroom,
@@ -88,7 +88,7 @@ pub(crate) async fn take(
     answer
 }
 
-/// Answers as people chose, or sends the mails.
+/// Answers in the chosen mode, or sends the mails.
 async fn act(mode: AnswerMode, room: &Mailroom, body: &[u8]) -> WebhookAnswer {
     match mode {
         AnswerMode::Take => send_all(room, body, |_| false).await,
@@ -142,8 +142,9 @@ async fn send_all(room: &Mailroom, body: &[u8], fails: impl Fn(&WebhookEvent) ->
     answer(events.len(), &failed, &refused, wait)
 }
 
-/// The subscription of mails has one event a webhook, so each gets its own answer.
-/// More of them, if somebody changes that, are taken but for those that failed.
+/// The subscription of mails has one event a webhook, so each mail has its own answer.
+/// If somebody changes that, a webhook of several events is answered with the list of
+/// those that failed.
 fn answer(
     all: usize,
     failed: &[(&WebhookEvent, String)],
@@ -168,7 +169,7 @@ fn answer(
     }
 }
 
-/// True in that share of calls.
+/// Returns true in `share` of calls.
 fn coin(share: f64) -> bool {
     let mut byte = [0];
     getrandom::fill(&mut byte).is_ok() && f64::from(byte[0]) < share * 256.0

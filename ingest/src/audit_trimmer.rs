@@ -1,5 +1,5 @@
-//! Deletes entries of the audit log that are not to be kept: now and then, and
-//! soon after this process made many.
+//! Deletes entries of the audit log beyond the retention: at intervals, and soon after
+//! this process made many entries.
 
 use crate::config::{AuditConfig, ms};
 use sluice_catalogue::directory::Directory;
@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often it is looked whether it is time.
+/// How often the task checks whether to trim.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Entries of this process after which it is time, whatever the clock says. So
-/// many, for each process, may be too many for a moment.
+/// Entries of this process after which it trims before the interval is over. So each
+/// process may exceed the limit by this many for a moment.
 const ENTRIES_MAX: u64 = 5000;
 
 /// The most entries that one call deletes.

@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 use sluice_model::{AuditAction, AuditDraft, AuditOutcome, CustomerId};
 use sluice_ports::catalogue::AuditNote;
 
-/// What the entry says from the beginning.
+/// The entry as it begins, without an outcome.
 pub(crate) fn draft(customer: CustomerId, action: AuditAction, subject: Value, details: Value) -> AuditDraft {
     let customer = Some(customer);
     AuditDraft { customer, action, subject: object(subject), changes: Vec::new(), details: object(details) }
 }
 
-/// Makes a change; `told` says of what was done what the entry shows.
+/// Makes a change and records its outcome; `told` turns the result into the entry's details.
 pub(crate) async fn audited<T>(
     request: &ApiRequest<'_>,
     draft: AuditDraft,

@@ -79,19 +79,19 @@ pub(crate) fn check_scopes(scopes: Scopes, needed: Scopes) -> Result<(), ApiErro
     if scopes.include(needed) { Ok(()) } else { Err(ApiError::missing_scopes(needed.without(scopes))) }
 }
 
-/// The operators' tokens that open the admin API: one, and the one before it
-/// while operators change over. Only their hashes are kept.
+/// The operators' tokens that open the admin API: the current one, and the previous
+/// one while operators change over. Only their hashes are kept.
 #[derive(Debug)]
 pub struct AdminTokens(ArcSwap<Vec<[u8; 32]>>);
 
 impl AdminTokens {
-    /// Opens with these tokens.
+    /// Makes the set of accepted tokens.
     #[must_use]
     pub fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Self {
         Self(ArcSwap::from_pointee(hashes(tokens)))
     }
 
-    /// Opens with these tokens from now on, and with no other.
+    /// Replaces the accepted tokens.
     pub fn replace<'a>(&self, tokens: impl IntoIterator<Item = &'a str>) {
         self.0.store(Arc::new(hashes(tokens)));
     }

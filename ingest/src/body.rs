@@ -103,7 +103,7 @@ pub(crate) async fn discard(
     limits: BodyLimits,
     bytes: u64,
 ) {
-    // A client that waits for `100 Continue` has sent nothing, and is not told to.
+    // A client that waits for `100 Continue` has sent nothing, and will not.
     if headers.contains_key(EXPECT) {
         return;
     }

@@ -34,7 +34,7 @@ pub struct IngestConfig {
     pub subscription: SubscriptionLimits,
     /// Limits of event types and of the checks of their events.
     pub event_types: EventTypeConfig,
-    /// Limits of templates: those of the processor, which runs them.
+    /// Limits of templates, copied from the processor, which runs them.
     #[serde(skip)]
     pub transform: ShapeLimits,
     /// How connections are served.
@@ -160,7 +160,7 @@ impl TlsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
-    /// The most connections of customers; operators may have 64 besides.
+    /// The most connections of customers; operators may have another 64.
     pub connections_max: usize,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
@@ -211,9 +211,9 @@ pub struct LimitConfig {
     /// Pages of the inbox that are read for one customer at a time, at most half as
     /// many as the machine has cores; others wait.
     pub customer_reads_max: usize,
-    /// Tests of selectors, dry runs and resends under way at a time, one of a customer.
+    /// The most tests of selectors, dry runs and resends at a time; each customer may have one.
     pub trials_max: usize,
-    /// How long one of them may judge events.
+    /// How long one of these may judge events.
     pub trial_timeout_ms: u64,
 }
 
@@ -282,12 +282,12 @@ impl Default for StreamConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditConfig {
-    /// Entries older than so many days are deleted.
+    /// Entries older than this are deleted.
     pub keep_days: u32,
-    /// The most entries that are kept. Beyond it the oldest go of the customer and the
-    /// kind of actor that have the most.
+    /// The most entries that are kept. Beyond it, the oldest entries of the customer and
+    /// kind of actor with the most entries are deleted.
     pub rows_max: u64,
-    /// How often it is looked for entries to delete.
+    /// How often entries are deleted.
     pub check_ms: u64,
 }
 

@@ -1,4 +1,4 @@
-//! One client's connection: what it is doing, and the orders it must obey.
+//! One client's connection: its state, and the orders it must obey.
 //!
 //! The hot path sets no timer. A connection counts its progress in plain
 //! atomics, and a sweep over all connections, four times in the shortest
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::Waker;
 
-/// What an HTTP/1 connection is doing. On HTTP/2, requests in flight are counted instead.
+/// The phase of an HTTP/1 connection. On HTTP/2, requests in flight are counted instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ConnectionPhase {
@@ -38,7 +38,7 @@ pub(crate) enum HttpProtocol {
     Http2,
 }
 
-/// What is known of a client's connection.
+/// The state of a client's connection.
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
     /// The address at the other end: behind a proxy, the proxy's.

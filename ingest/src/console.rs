@@ -1,6 +1,5 @@
-//! The console's files, which the binary carries compressed, and how they are
-//! served: the coding that the client takes, how long it may keep them, and what
-//! the page may do.
+//! Serves the console's files, which the binary carries compressed: in the coding that
+//! the client takes, with how long it may keep them and what the page may do.
 //!
 //! `console/build.mjs` makes them from `console/src`. Every file but the page is
 //! named by its content, so it may be kept for ever.

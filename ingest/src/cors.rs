@@ -1,4 +1,4 @@
-//! Cross-origin requests: which pages may use the API, and how browsers are told.
+//! Cross-origin requests: which pages may use the API, and the headers that say so.
 
 use crate::reply::{ApiReply, no_content};
 use http::header::{
@@ -9,7 +9,7 @@ use http::header::{
 use http::{HeaderMap, Method};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-/// Headers that the API reads by name. A preflight's own headers are allowed besides.
+/// Headers that the API reads by name. The headers that a preflight asks for are allowed too.
 const HEADERS: &str = "authorization, x-api-key, content-type, content-encoding, idempotency-key, prefer, \
                        traceparent, tracestate, x-request-id, last-event-id";
 const EXPOSED: HeaderValue = HeaderValue::from_static(

@@ -17,7 +17,7 @@ const SEAL_LEN: usize = 8;
 /// Longer texts were not made here: positions of 64 lanes need a third of this.
 const TEXT_MAX: usize = 4096;
 
-/// What a cursor is good for: a kind of reader, a customer, a filter.
+/// The query that a cursor is valid for: a kind of reader, a customer, a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CursorBinding {
     /// The parts, each after its length.

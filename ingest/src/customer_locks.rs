@@ -1,5 +1,5 @@
-//! Turns of each customer: a lock with one or several holders, which exists while
-//! somebody holds it or waits for it.
+//! A lock for each customer, with one or several holders. It exists while a task holds
+//! it or waits for it.
 
 use foldhash::HashMap;
 use parking_lot::Mutex;
@@ -24,7 +24,7 @@ pub(crate) struct CustomerLock<'a> {
 }
 
 impl CustomerLocks {
-    /// Locks that so many may hold at a time.
+    /// Locks that `holders` tasks may hold at a time.
     pub(crate) fn new(holders: usize) -> Self {
         Self { holders, locks: Mutex::default() }
     }

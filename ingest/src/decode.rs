@@ -54,7 +54,7 @@ pub(crate) struct EventError {
     pub limit_bytes: Option<usize>,
     /// When to send the event again, in seconds, if it may be accepted then.
     pub retry_after_s: Option<u64>,
-    /// What of it does not fit the type that its customer declared.
+    /// The parts that do not fit the type that the customer declared.
     pub misfits: Option<Box<EventMisfits>>,
 }
 
@@ -107,10 +107,10 @@ pub(crate) struct Decoded<'a> {
     pub keyed: Vec<KeyedEvent>,
     /// The events that were left out, by their index in the request.
     pub left_out: Vec<usize>,
-    /// What came of the checks of events with declared types.
+    /// The results of the checks of events with declared types.
     pub checked: CheckCounts,
-    /// Whether the checks are too much work for the place where they were begun:
-    /// the body must be decoded at the desk.
+    /// Whether the checks are too much work for a thread of the runtime, so that the
+    /// body must be decoded at the desk.
     pub is_too_much: bool,
 }
 

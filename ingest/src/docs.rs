@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("docs/style.css");
 /// Methods as OpenAPI writes them, in the order in which a path's are shown.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// How deep the fields of a body are shown: what is deeper is named by its schema.
+/// How deep the fields of a body are shown; deeper objects are named by their schema.
 const DEPTH_MAX: usize = 3;
 
 /// A page, and the policy that it is sent with.
@@ -28,7 +28,7 @@ pub(crate) struct DocsPage {
 }
 
 impl DocsPage {
-    /// The page that tells what a description says.
+    /// The page for an OpenAPI document.
     pub(crate) fn new(document: &Value) -> Self {
         let style = STANDARD.encode(sha256(STYLE.as_bytes()));
         let policy = format!(
@@ -179,7 +179,7 @@ fn resolved<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
     target.unwrap_or(schema)
 }
 
-/// What a value may be, in a few words.
+/// The type of a value, in a few words.
 fn kind(document: &Value, schema: &Value) -> String {
     let schema = resolved(document, schema);
     if let Some(values) = schema["enum"].as_array() {

@@ -16,7 +16,7 @@ use std::time::Duration;
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Why a request was refused, as the client is told.
+/// The refusal of a request, as the client sees it.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<ErrorParts>);
 
@@ -30,7 +30,7 @@ struct ErrorParts {
     quota: Option<Quota>,
     header: Option<(HeaderName, HeaderValue)>,
     close: bool,
-    /// For the log; the client is not told.
+    /// For the log only; the client does not see it.
     cause: Option<String>,
 }
 

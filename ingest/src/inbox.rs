@@ -1,11 +1,11 @@
 //! Reading a customer's events over all its lanes, in the order of their ids.
 //!
 //! A reader has a position in each lane, and a page repeatedly takes the next
-//! event of all lanes. A page stops at each lane's horizon: whatever the store gets
-//! later has a place beyond it. So an event that arrives while somebody reads lies
-//! beyond the position in its lane: this page or a later one returns it, and no event
-//! is returned twice. An event's place is its id, but for the few that came out of
-//! their time (`sluice_ports::EventStore::scan_inbox`).
+//! event of all lanes. A page stops at each lane's horizon: every event that the store
+//! gets later has a place beyond it. So an event that arrives while a reader reads lies
+//! beyond the reader's position in its lane: this page or a later one returns it, and no
+//! event is returned twice. An event's place is its id, except for the few that arrived
+//! late (`sluice_ports::EventStore::scan_inbox`).
 
 mod filter;
 mod lane_reader;
@@ -42,7 +42,7 @@ impl PageBudget {
     }
 }
 
-/// Which page is asked for.
+/// The page that a request asks for.
 #[derive(Debug)]
 pub(crate) struct PageQuery<'a> {
     pub customer: CustomerId,

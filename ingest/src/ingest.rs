@@ -33,7 +33,7 @@ pub struct WorkedShard {
     pub restarts: u64,
     /// How far matching lags behind acceptance, in milliseconds.
     pub lag_ms: u64,
-    /// (event × subscription) that are matched and not settled.
+    /// The number of (event, subscription) pairs that are matched and not settled.
     pub unsettled_events: u64,
     /// When it last settled something or had nothing to settle, in milliseconds
     /// since the Unix epoch.
@@ -43,17 +43,17 @@ pub struct WorkedShard {
 /// Tells the shards that this process works; none if it has the ingest role alone.
 pub type WorkedShards = Box<dyn Fn() -> Vec<WorkedShard> + Send + Sync>;
 
-/// Whether webhooks go to an endpoint.
+/// The breaker of an endpoint: whether webhooks are sent to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointBreaker {
-    /// They go.
+    /// They are sent.
     Closed,
-    /// None goes before this time, in milliseconds since the Unix epoch.
+    /// None is sent for now.
     Open {
-        /// When the next one may go.
+        /// When the next one may be sent, in milliseconds since the Unix epoch.
         until_ms: u64,
     },
-    /// One is on its way, to see whether the endpoint is back.
+    /// One is in flight, to test whether the endpoint is back.
     HalfOpen,
 }
 
@@ -61,11 +61,11 @@ pub enum EndpointBreaker {
 /// not sent to it lately.
 pub type EndpointBreakers = Box<dyn Fn(SubscriptionId) -> Option<EndpointBreaker> + Send + Sync>;
 
-/// What the binary puts together for the ingest role.
+/// The parts that the binary gives to the ingest role.
 pub struct IngestParts {
     /// The configuration, validated.
     pub config: IngestConfig,
-    /// What the process knows of the catalogue; the caller runs its refresher.
+    /// The process's copy of the catalogue; the caller runs its refresher.
     pub directory: Arc<Directory>,
     /// The store from which events are read.
     pub events: Arc<dyn EventStore>,
@@ -145,7 +145,7 @@ impl BoundIngest {
         })
     }
 
-    /// What appends events of the product, while the role runs.
+    /// Appends Sluice's own events while the role runs.
     #[must_use]
     pub fn product_events(&self) -> Arc<dyn ProductEvents> {
         let timeout = ms(self.config.lanes.append_timeout_ms);

@@ -54,9 +54,9 @@ pub(crate) enum Full {
     Customer,
 }
 
-/// How often waiting requests look whether their time is over. They set no timers
-/// of their own: on the hot path a timer for each request would cost more than
-/// its rate limit and its place in a lane together.
+/// How often waiting requests check whether their time is over. They set no timers
+/// of their own: on the hot path a timer would cost more for each request than its
+/// rate limit and its place in a lane together.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Outcomes of one unit that may wait until the requests are woken.
@@ -70,7 +70,7 @@ struct AppendUnit {
     filled: Notify,
 }
 
-/// What became of a record, and the batches that requests wait for.
+/// The outcome of a record, and the batches that requests wait for.
 pub(crate) struct RecordOutcome {
     placements: Vec<Arc<Placement>>,
     outcome: AppendOutcome,
@@ -81,7 +81,7 @@ pub(crate) fn outcomes() -> (mpsc::Sender<RecordOutcome>, mpsc::Receiver<RecordO
     mpsc::channel(OUTCOMES_MAX)
 }
 
-/// Tells the waiting requests what became of their batches, until the unit ends.
+/// Tells the waiting requests the outcome of their batches, until the unit ends.
 /// This is a task of its own, so that the next record is handed to the log before
 /// hundreds of requests are woken.
 pub(crate) async fn tell(mut outcomes: mpsc::Receiver<RecordOutcome>) {
@@ -149,7 +149,7 @@ impl LaneBuffers {
         Ok(placed)
     }
 
-    /// Puts an event of the product into its lane, whatever the buffers hold: there
+    /// Puts one of Sluice's own events into its lane, even if the buffers are full: there
     /// is at most one for each commit, subscription and reason, and its caller waits for it.
     pub(crate) fn push_own(&self, customer: CustomerId, lane: Lane, chunk: EventChunk<'_>) -> Vec<PlacedRun> {
         self.bytes.fetch_add(chunk.bytes(), Ordering::Relaxed);
@@ -159,7 +159,7 @@ impl LaneBuffers {
         placed
     }
 
-    /// Appends one unit's records for ever, and sends what became of each to `outcomes`.
+    /// Appends one unit's records for ever, and sends the outcome of each to `outcomes`.
     pub(crate) async fn run_unit(&self, unit: usize, outcomes: mpsc::Sender<RecordOutcome>) {
         let AppendUnit { buffer, in_flight, filled } = &self.units[unit];
         let mut cutter = Cutter::new(self.log.recovered_ms());
@@ -193,7 +193,7 @@ impl LaneBuffers {
         }
     }
 
-    /// Wakes the requests that wait, so that each looks whether its time is over.
+    /// Wakes the requests that wait, so that each checks whether its time is over.
     pub(crate) fn wake_waiting(&self) {
         for AppendUnit { buffer, in_flight, .. } in &self.units {
             buffer.lock().placements().for_each(Placement::wake);
@@ -201,7 +201,7 @@ impl LaneBuffers {
         }
     }
 
-    /// Where the log wants a unit's appender to run.
+    /// The runtime on which the log wants a unit's appender to run, if it wants one.
     pub(crate) fn append_runtime(&self, unit: usize) -> Option<Handle> {
         self.log.append_runtime(unit)
     }

@@ -3,7 +3,7 @@
 use crate::error::ApiError;
 use http::StatusCode;
 
-/// Whether a `Content-Type` is this media type, whatever its parameters.
+/// Whether a `Content-Type` is this media type; its parameters do not matter.
 pub(crate) fn is_media_type(value: &[u8], media_type: &str) -> bool {
     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
     value[..end].trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
@@ -19,7 +19,7 @@ fn charsets(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether a `Content-Type` names no charset but such whose text is UTF-8.
+/// Whether every charset that a `Content-Type` names has text that is also UTF-8.
 pub(crate) fn is_utf8(value: &[u8]) -> bool {
     let known: [&[u8]; 3] = [b"utf-8", b"utf8", b"us-ascii"];
     charsets(value).all(|charset| known.iter().any(|known| charset.eq_ignore_ascii_case(known)))

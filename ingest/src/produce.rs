@@ -50,7 +50,7 @@ pub(crate) struct ProducerSettings {
     pub append_timeout: Duration,
 }
 
-/// What a request says about itself, besides its body.
+/// The properties of a request besides its body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wishes<'a> {
     /// How the body holds its events.
@@ -208,7 +208,7 @@ impl Producer {
         Ok(request.answer(&runs))
     }
 
-    /// Does the work that a body of so many bytes makes, without holding up others.
+    /// Does the work of a body of `bytes` bytes without holding up other requests.
     pub(crate) async fn work<T>(&self, customer: CustomerId, bytes: usize, work: impl FnOnce() -> T) -> T {
         self.desk.work(customer, bytes, work).await
     }
@@ -288,7 +288,7 @@ impl Producer {
         }
     }
 
-    /// Puts the events into their lanes. Cancel safe: nothing or all of them are there.
+    /// Puts the events into their lanes. Cancel safe: it puts all of them or none.
     async fn push(
         &self,
         customer: &CustomerEntry,

@@ -1,6 +1,6 @@
-//! Events of the product itself, appended to their customer's lane like any
-//! other event. They count towards no rate and no share: a customer that floods
-//! its lanes must not keep what it is told about itself from being durable.
+//! Sluice's own events, appended to their customer's lane like any other event. They
+//! count towards no rate and no share: a customer that floods its lanes must not
+//! prevent events about itself from becoming durable.
 
 use crate::appenders::Appenders;
 use crate::config::{IngestConfig, ms};
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 const SOURCE: &[u8] = b"\"sluice\"";
 
-/// Appends events of the product through lane buffers that run elsewhere.
+/// Appends Sluice's own events through the lane buffers of the ingest role.
 pub(crate) struct LaneProductEvents {
     pub(crate) lanes: Arc<LaneBuffers>,
     /// How many lanes the deployment has.
@@ -71,8 +71,8 @@ fn failed(detail: String) -> PortError {
     PortError::unavailable("append events of the product", detail)
 }
 
-/// Appends events of the product in a process without an ingest role: a producer
-/// of its own.
+/// Appends Sluice's own events in a process without an ingest role, as a producer of
+/// its own.
 pub struct ProductAppender {
     events: Arc<LaneProductEvents>,
     appenders: Appenders,
@@ -90,13 +90,13 @@ impl ProductAppender {
         Self { events, appenders }
     }
 
-    /// What appends.
+    /// The port through which events are appended.
     #[must_use]
     pub fn events(&self) -> Arc<dyn ProductEvents> {
         Arc::clone(&self.events) as _
     }
 
-    /// Ends the tasks. Call this once nothing appends any more.
+    /// Ends the tasks. Call this once nobody appends any more.
     pub async fn stop(self) {
         self.appenders.stop().await;
     }

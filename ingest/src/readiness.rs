@@ -5,7 +5,7 @@ use sluice_ports::{Log, LostDependency};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Tells the dependencies that are lost now.
+/// Lists the dependencies that are lost now.
 pub type LostDependencies = Box<dyn Fn() -> Vec<LostDependency> + Send + Sync>;
 
 /// Knows whether requests should be sent to this process.

@@ -22,7 +22,7 @@ pub(crate) type ApiReply = Response<ReplyBody>;
 pub(crate) enum ReplyBody {
     /// All of its bytes are known.
     Whole(Full<Bytes>),
-    /// Its bytes come as events happen.
+    /// Its bytes are written while events happen.
     Streamed(StreamedBody),
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn no_content() -> ApiReply {
     reply
 }
 
-/// 304: the client has it.
+/// 304: the client has the file already.
 #[cfg(feature = "console")]
 pub(crate) fn not_modified() -> ApiReply {
     let mut reply = no_content();

@@ -56,7 +56,7 @@ pub(crate) struct ApiRequest<'a> {
     pub parts: &'a Parts,
     pub params: PathParams<'a>,
     pub request_id: &'a HeaderValue,
-    /// Whom the listener serves that took the request.
+    /// The audience of the listener that took the request.
     pub audience: Audience,
     pub principal: Principal,
     pub connection: &'a Arc<ClientConnection>,
@@ -98,7 +98,7 @@ impl ApiRequest<'_> {
         object::parse(&self.small_body(body).await?)
     }
 
-    /// The same; an absent body stands for `{}`.
+    /// The body like [`Self::json`], where an absent body stands for `{}`.
     pub(crate) async fn optional_json<T: DeserializeOwned>(&self, body: Incoming) -> Result<T, ApiError> {
         let bytes = self.small_body(body).await?;
         object::parse(if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes })

@@ -1,5 +1,5 @@
-//! `X-Request-ID`: the caller's id where it is sane, else a new id made of a
-//! random prefix of this process and a count.
+//! `X-Request-ID`: the caller's id if it is valid, else a new id made of a random
+//! prefix of this process and a count.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_model::ids::random_u128;

@@ -1,6 +1,5 @@
-//! A row of the table of routes. Everything that is said about a route is said
-//! in its row: the router, the labels of metrics and the API's description are
-//! made from it.
+//! A row of the table of routes. The router, the labels of metrics and the API's
+//! description are made from these rows.
 
 use crate::audience::{Audience, RouteAccess};
 use crate::config::IngestConfig;
@@ -38,7 +37,7 @@ pub(crate) enum Root {
     Aliased(Scopes),
     /// The same, without the alias below `/`.
     Versioned(Scopes),
-    /// For operators alone.
+    /// For operators only.
     Operators,
     /// For both, without credentials.
     Everybody,

@@ -1,5 +1,5 @@
-//! One listener's connections: accepting them up to a cap, serving them, ending
-//! those that stand still, and the drain.
+//! One listener's connections: accepts them up to a cap, serves them, ends those that
+//! stand still, and drains.
 
 mod listener;
 mod protocol;
@@ -29,19 +29,19 @@ use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-/// An HTTP/2 connection ends if a ping, sent so often, stays unanswered for as long.
+/// How often an HTTP/2 connection is pinged, and how long a ping may stay unanswered.
 const PING: Duration = Duration::from_secs(20);
 
-/// How long to wait after an accept that failed, for lack of descriptors perhaps.
+/// How long to wait after an accept that failed, perhaps for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long operators' requests may take to finish at the end.
+/// How long operators' requests may take to finish at the end of the process.
 const OPERATORS_DRAIN: Duration = Duration::from_millis(500);
 
-/// How long ended connections may take to be gone.
+/// How long connections that were told to end may take to close.
 const KILLED_WITHIN: Duration = Duration::from_secs(1);
 
-/// A listener, and what answers its requests.
+/// A listener, and the service that answers its requests.
 pub(crate) struct ServedListener {
     pub listener: BoundListener,
     pub service: Arc<ListenerService>,
@@ -126,7 +126,7 @@ impl Server {
         if !self.connections.has_room() {
             self.service.shared.metrics.connection_refused();
             if self.tls.is_none() {
-                // Whether the client is still there to read it does not matter.
+                // It does not matter if the client has gone.
                 stream.try_write(listener::over_the_cap().as_bytes()).ok();
             }
             return;

@@ -1,5 +1,5 @@
-//! One request: its route is found, its credentials are checked, and it is
-//! handled, answered and counted.
+//! Serves one request: finds its route, checks its credentials, handles it, answers and
+//! counts it.
 
 use crate::audience::{Audience, RouteAccess};
 use crate::auth::{self, AdminTokens};
@@ -28,7 +28,7 @@ use std::time::Instant;
 /// its refusal and can use the connection again.
 const UNREAD_BYTES_MAX: u64 = 256 << 10;
 
-/// What the listeners share.
+/// The state that the listeners share.
 pub(crate) struct SharedState {
     pub contexts: Contexts,
     pub directory: Arc<Directory>,
@@ -160,8 +160,8 @@ fn principal(session: &Session, entry: RouteEntry, headers: &HeaderMap) -> Resul
     }
 }
 
-/// Logs a refusal, as a warning or an error if it has a cause on this side. What
-/// the client sent is not logged.
+/// Logs a refusal, as a warning or an error if its cause is on this side. The client's
+/// data are not logged.
 fn log_refusal(route: usize, request_id: &HeaderValue, error: &ApiError) {
     let (status, code, route) = (error.status().as_u16(), error.code(), routes::NAMES[route]);
     let request_id = request_id::text(request_id);

@@ -1,5 +1,5 @@
-//! The ingest role without its sockets, for simulations: requests go straight to
-//! the producer, and get the outcome from which the routes would make an answer.
+//! The ingest role without its sockets, for simulations: requests go straight to the
+//! producer, and get the outcome that the routes would turn into an answer.
 
 use crate::appenders::Appenders;
 use crate::config::IngestConfig;
@@ -29,12 +29,12 @@ pub struct SimulatedInbox {
 pub struct SimulatedPage {
     /// The events, in the page's order.
     pub events: Vec<EventId>,
-    /// What the page's cursor holds.
+    /// The positions in the page's cursor.
     pub cursor: Vec<EventId>,
 }
 
 impl SimulatedInbox {
-    /// An inbox of a deployment with so many lanes.
+    /// An inbox of a deployment with this many lanes.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, directory: Arc<Directory>, lanes: u16) -> Self {
         Self { store, directory, lanes }
@@ -76,7 +76,7 @@ fn event_id(envelope: &[u8]) -> Option<EventId> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub enum Answered {
     /// 202 with this body.

@@ -42,7 +42,7 @@ impl EventStatus {
     }
 }
 
-/// What is known about one event.
+/// The facts about one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub status: EventStatus,
@@ -53,7 +53,7 @@ pub(crate) struct Standing {
     pub acknowledged_at_ms: Option<u64>,
 }
 
-/// What is known about the event at `index` of its batch.
+/// The facts about the event at `index` of its batch.
 pub(crate) fn standing(stored: &StoredBatch, index: u16) -> Standing {
     let (mut matched, mut took, mut waits) = (false, false, false);
     let (mut attempts, mut last_attempt_ms) = (0u32, 0);

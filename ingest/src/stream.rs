@@ -3,7 +3,7 @@
 //! ```text
 //! retry: 1000                      first of all
 //!
-//! id: <cursor>                     one event; the cursor tells what was seen in each lane
+//! id: <cursor>                     one event; the cursor holds the position in each lane
 //! data: <the event as the inbox shows it>
 //!
 //! : still here                     while nothing happens; with the cursor if it moved
@@ -36,9 +36,9 @@ use tokio_util::sync::CancellationToken;
 /// How much is read at a time.
 const PAGE: PageBudget = PageBudget { limit: 256, events: 20_000, batches: 512, bytes: 256 << 10 };
 
-/// How long a stream waits after it has read all there was: news that come
-/// meanwhile are read together. Without this pause many streams of a busy
-/// customer would read the store for each of its requests.
+/// How long a stream waits after it has read everything, so that events that come
+/// meanwhile are read together. Without this pause many streams of a busy customer
+/// would read the store for each of its requests.
 const NEWS_PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest pause between two failed reads of the store.
@@ -47,7 +47,7 @@ const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How streams are paced.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamPace {
-    /// How often a stream looks for events of which it was not told.
+    /// How often a stream looks for events without being woken.
     pub poll: Duration,
     /// How often a stream without events sends a sign of life.
     pub heartbeat: Duration,
@@ -191,7 +191,8 @@ impl EventStream {
         Ok((page.items, page.has_more))
     }
 
-    /// A comment. With a cursor, which a client keeps without being given an event.
+    /// A comment as a sign of life. If the position moved, it comes with a cursor, which a
+    /// client keeps although there is no event.
     fn heartbeat(&self, moved: bool) -> Bytes {
         let mut text = ": still here\n".to_owned();
         if moved {

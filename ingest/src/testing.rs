@@ -1,4 +1,4 @@
-//! What several tests make.
+//! Batches and customers for tests.
 
 use bytes::Bytes;
 use sluice_catalogue::directory::{CustomerEntry, Directory, DirectorySettings};
@@ -12,13 +12,13 @@ use std::sync::Arc;
 /// The customer of every batch made here.
 pub(crate) const CUSTOMER: CustomerId = CustomerId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
-/// A batch of `events` in lane 1 that nothing is known of.
+/// A batch of `events` in lane 1, without facts.
 pub(crate) fn stored_batch(events: u16) -> StoredBatch {
     stored_batch_at(1, 1000, 1, events)
 }
 
-/// A batch in a lane with an id of that millisecond and count. Its events'
-/// types go round `t0`, `t1`, `t2`, their sources `s0`, `s1`.
+/// A batch in a lane, whose id has this millisecond and count. Its events' types cycle
+/// through `t0`, `t1`, `t2`, their sources through `s0`, `s1`.
 pub(crate) fn stored_batch_at(lane: u16, ms: u64, count: u64, events: u16) -> StoredBatch {
     let id = EventId::new(ms, Lane::new(lane).unwrap(), count, 0).batch();
     let mut body = Vec::new();

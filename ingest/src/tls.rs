@@ -87,7 +87,7 @@ impl Tls {
         })))
     }
 
-    /// Shakes hands with a client; nothing if that fails or takes too long.
+    /// Shakes hands with a client; returns `None` if that fails or takes too long.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,

@@ -1,7 +1,6 @@
-//! Work that a customer asks for and that may take long: judging events by a
-//! selector, and counting what a replay would deliver. It runs on threads of its
-//! own, so that requests do not wait behind it; once at a time for a customer;
-//! and for a limited time.
+//! Work for a customer that may take long: judging events by a selector, and counting
+//! what a replay would deliver. It runs on threads of its own, so that requests do not
+//! wait behind it, one trial at a time for a customer, and for a limited time.
 
 use crate::error::ApiError;
 use parking_lot::Mutex;

@@ -2,8 +2,8 @@
 //!
 //! A customer without declared types costs one branch a request. A declared type's
 //! schema is compiled when its first event comes, once for each version of the type.
-//! The work of an event is known before it is done, so an event that would need too
-//! much is refused unread, and a request ends when its events have used up its share.
+//! The work of an event is known beforehand: an event that would need too much is
+//! refused unread, and a request's further checks end when its share is used up.
 
 use crate::decode::EventError;
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use sluice_model::EventType;
 use sluice_schema::{EventSchema, Misfit, SchemaFault, SchemaLimits, SchemaPayload};
 use std::sync::Arc;
 
-/// After so many told misfits of a request, its further events tell one each.
+/// Once a request has listed this many misfits, each further event lists only one.
 const REQUEST_MISFITS_MAX: usize = 1000;
 
-/// The most checks that a request's events may need where it runs: a few
-/// milliseconds. Beyond, it is decoded anew beside the runtime's threads.
+/// The most checks that a request's events may need on a thread of the runtime: a few
+/// milliseconds. With more, the request is decoded anew beside the runtime's threads.
 const INLINE_CHECKS_MAX: u64 = 200_000;
 
-/// When to send an event again that found its request's checks used up, in seconds.
+/// After how many seconds to send an event again if its request's checks were used up.
 const AGAIN_S: u64 = 1;
 
 /// The limits of checking events.
@@ -30,7 +30,7 @@ pub struct CheckLimits {
     pub event_checks_max: u64,
     /// The most checks that the events of a request may need together.
     pub request_checks_max: u64,
-    /// The most misfits that are told of one event.
+    /// The most misfits that are listed for one event.
     pub misfits_max: usize,
 }
 
@@ -40,14 +40,14 @@ impl Default for CheckLimits {
     }
 }
 
-/// What of an event does not fit its type.
+/// The parts of an event that do not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct EventMisfits {
     event_type: Box<str>,
     errors: Vec<Misfit>,
 }
 
-/// What came of the checks of events with declared types.
+/// The results of the checks of events with declared types.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CheckCounts {
     /// Events that fit.
@@ -85,12 +85,12 @@ pub(crate) struct CheckSession<'c> {
     checks_left: u64,
     misfits_left: usize,
     pub counts: CheckCounts,
-    /// Whether the checks are too much work for their place. What was decoded is
-    /// worth nothing then.
+    /// Whether the checks are too much work for their place. If so, the decoded events
+    /// must not be used.
     pub is_too_much: bool,
 }
 
-/// Why an event is not known to fit.
+/// Why an event does not fit, or could not be checked.
 enum CheckFault {
     /// It does not fit.
     Unfit(Vec<Misfit>),
@@ -163,7 +163,7 @@ impl CheckSession<'_> {
             return Ok(());
         }
         self.checks_left = self.checks_left.checked_sub(checks).ok_or(CheckFault::UsedUp)?;
-        // Of an event that is accepted all the same, one misfit is as good as many.
+        // If the event is accepted all the same, one misfit is enough.
         let told_max = if declared.enforce { limits.misfits_max.min(self.misfits_left) } else { 1 };
         let misfits = schema.misfits(&payload, told_max);
         if misfits.is_empty() { Ok(()) } else { Err(CheckFault::Unfit(misfits)) }
@@ -206,7 +206,7 @@ fn shown(event_type: &str) -> String {
 /// The compiled schema of a type.
 fn schema_of(declared: &DeclaredType) -> Arc<Result<EventSchema, SchemaFault>> {
     declared.made(|event_type: &EventType| {
-        // It was within the limits when it was declared; they may be others now.
+        // It was within the limits when it was declared; the limits may have changed since.
         EventSchema::compile(&event_type.schema, &SchemaLimits::WIDEST).inspect_err(|fault| {
             let (customer, name) = (event_type.customer, &event_type.name);
             tracing::error!(%customer, name, %fault, "a stored schema cannot be used; its events are refused if it is enforced");

@@ -10,14 +10,14 @@ const LOCAL_BYTES_MAX: usize = 64;
 /// Longest part of a domain between dots (RFC 1035, 2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// An address of one person; it has no character that means anything to a header.
+/// An address of one person; it has no character with a meaning in a header.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MailAddress(String);
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum AddressFault {
-    /// There is none.
+    /// The text is empty.
     #[error("is missing: an e-mail address is needed")]
     Missing,
     /// It is longer than an address may be.
@@ -32,7 +32,7 @@ impl MailAddress {
     /// Reads an address.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of the text.
     pub fn parse(text: &str) -> Result<Self, AddressFault> {
         if text.is_empty() {
             return Err(AddressFault::Missing);

@@ -32,7 +32,7 @@ pub struct MailConfig {
     pub folder: Option<PathBuf>,
     /// Most files in the folder; the oldest go first.
     pub folder_files_max: usize,
-    /// Most mails that `/demo/inbox` remembers, and of which a repeat is known.
+    /// Most mails that `/demo/inbox` remembers. A repeat of a forgotten mail is not noticed.
     pub inbox_max: usize,
     /// The SMTP server.
     pub smtp: SmtpConfig,
@@ -77,7 +77,7 @@ pub struct SmtpConfig {
     pub port: u16,
     /// `starttls`, `tls` or `none`.
     pub security: SmtpSecurity,
-    /// A further certificate authority (PEM) for its certificate.
+    /// A further certificate authority (PEM) to trust.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
     /// The login, if it asks for one.
@@ -122,7 +122,7 @@ pub struct ResendConfig {
     pub api_key_file: Option<PathBuf>,
     /// How long each try may take, in milliseconds.
     pub timeout_ms: u64,
-    /// Tries of one mail after 429, 5xx or no answer, before it waits for Sluice's own retry.
+    /// Tries of one mail after 429, 5xx or no answer, before the webhook fails and Sluice retries.
     pub tries: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The suite that every adapter of the e-mail port passes, and what it reads mails with.
+//! The suite that every adapter of the e-mail port passes, and its reader of mails.
 
 use super::{Mail, MailAddress, Mailer};
 use base64::Engine;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// A mail as it arrived on the other side.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct ArrivedMail {
-    /// What makes two of them the same to the other side.
+    /// The identity by which the other side recognises a repeat.
     pub(super) identity: String,
     pub(super) to: String,
     pub(super) subject: String,
@@ -27,7 +27,7 @@ fn mail(key: &str, subject: &str, text: &str) -> Mail {
     Mail::new(key, to, Some("Ann Example".into()), subject.into(), text.into()).unwrap()
 }
 
-/// What every adapter does; `arrived` gives what the other side has.
+/// Checks the contract; `arrived` returns the mails that the other side has.
 pub(super) async fn suite(mailer: &dyn Mailer, arrived: impl Fn() -> Vec<ArrivedMail>) {
     assert!(!mailer.place().is_empty());
 
@@ -38,12 +38,12 @@ pub(super) async fn suite(mailer: &dyn Mailer, arrived: impl Fn() -> Vec<Arrived
     assert_eq!((all[0].to.as_str(), all[0].subject.as_str()), ("ann@example.com", "We are on it"));
     assert_eq!(lines(&all[0].text), lines("Hello,\n\nthis is a mail.\n"));
 
-    // Sent again with its key it is the same mail to the other side.
+    // A mail that is sent again with its key is the same mail to the other side.
     mailer.send(&sample("first")).await.unwrap();
     let identities: BTreeSet<_> = arrived().into_iter().map(|mail| mail.identity).collect();
     assert_eq!(identities.len(), 1);
 
-    // Subjects and texts of all kinds come whole, and bring no header of their own.
+    // Subjects and texts of all kinds arrive whole, and add no header.
     let long = "long words ".repeat(22);
     let texts = [
         "ends without a line's end",
@@ -79,7 +79,7 @@ pub(super) async fn suite(mailer: &dyn Mailer, arrived: impl Fn() -> Vec<Arrived
     assert!(subjects.contains("one") && subjects.contains("two"));
 }
 
-/// Lines without how they end.
+/// Lines without their line ends.
 fn lines(text: &str) -> Vec<String> {
     text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect()
 }

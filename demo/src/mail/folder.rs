@@ -1,7 +1,7 @@
 //! Mails as files: `<key>.eml` in a folder, which any mail program opens.
 //!
-//! A file is written under a hidden name, synced, and then renamed, so a whole file
-//! is there or none. The newest files stay; keys ascend with time.
+//! A file is written under a hidden name, synced, and then renamed, so a file is
+//! there whole or not at all. The newest files are kept; keys ascend with time.
 
 use super::letter::{MailSender, letter};
 use super::{Mail, MailError, Mailer};
@@ -68,7 +68,7 @@ impl OpenFolder {
     fn write(&self, key: &str, bytes: &[u8]) -> Result<String, MailError> {
         let name = format!("{key}.eml");
         let path = self.path.join(&name);
-        // Held while it is written: two mails of one key make one file.
+        // Locked while the file is written: two mails with one key make one file.
         let mut names = self.names.lock();
         let shown = path.display().to_string();
         if path.exists() {

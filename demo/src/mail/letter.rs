@@ -5,7 +5,7 @@ use lettre::Message;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 
-/// Whom mails come from: a name and an address.
+/// The sender of mails: a name and an address.
 #[derive(Clone, Debug)]
 pub struct MailSender {
     name: Option<String>,
@@ -59,7 +59,7 @@ pub(super) fn letter(mail: &Mail, sender: &MailSender) -> Result<Message, MailEr
         .to(mailbox(mail.to_name.as_ref(), &mail.to)?)
         .subject(mail.subject.as_str())
         .message_id(Some(format!("<{}@{}>", mail.key, sender.domain())))
-        // No automatic answer is to come back (RFC 3834, section 5).
+        // Asks for no automatic answer (RFC 3834, section 5).
         .raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),

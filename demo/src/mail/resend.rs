@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_millis(300);
 /// The longest `Retry-After` that is waited for here.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// How long a key or a domain that is refused is left alone.
+/// How long to wait before a refused key or domain is tried again.
 const DENIED_FOR: Duration = Duration::from_secs(60);
 /// A refusal of a key whose first request is still under way.
 const STILL_UNDER_WAY: &str = "concurrent_idempotent_requests";
@@ -136,7 +136,7 @@ impl Mailer for ResendMailer {
     }
 }
 
-/// What a status that is no success means.
+/// The error of an answer whose status is no success.
 fn refusal(url: &str, status: StatusCode, after: Option<Duration>, body: &[u8]) -> MailError {
     let told: ResendRefusal = serde_json::from_slice(body).unwrap_or_default();
     let message: String = told.message.chars().filter(|letter| !letter.is_control()).take(300).collect();

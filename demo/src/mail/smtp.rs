@@ -1,8 +1,8 @@
 //! Mails over SMTP (RFC 5321), with TLS from the start or STARTTLS.
 //!
-//! A connection a mail: the demo sends few. The server's answer decides: 4xx and no
-//! answer mean later, 5xx mean never, except where the login was refused, which the
-//! mail cannot help.
+//! Each mail has its own connection, since the demo sends few. The server's answer
+//! decides: 4xx and no answer mean later, 5xx means never, except if the login was
+//! refused, which is not the mail's fault.
 
 use super::config::{SmtpConfig, SmtpSecurity};
 use super::letter::{MailSender, letter};
@@ -15,7 +15,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use sluice_model::config::read_secret;
 use std::time::Duration;
 
-/// Answers that speak of the login, not of the mail (RFC 4954, section 6).
+/// Answers about the login, not about the mail (RFC 4954, section 6).
 const LOGIN_ANSWERS: [u16; 4] = [530, 534, 535, 538];
 
 /// Sends mails to an SMTP server.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 const ID: &str = "019ad000-0000-7000-8000-000000000001";
 
-/// Sends nothing, and answers as it is told to.
+/// Sends nothing, and returns scripted results.
 #[derive(Default)]
 struct ToldMailer {
     sent: Mutex<Vec<Mail>>,

@@ -14,7 +14,7 @@ use sluice_selector::PRODUCT_TYPES;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The most bytes of `event_type` and of `source`: what CloudEvents may have.
+/// The most bytes of `event_type` and of `source`, as in CloudEvents.
 pub(crate) const NAME_BYTES_MAX: usize = 2048;
 /// The most bytes of `ordering_key`, a tag, and of each text in `metadata`.
 pub(crate) const TEXT_BYTES_MAX: usize = 256;
@@ -268,7 +268,7 @@ fn check_tags(raw: &RawValue) -> Result<(), EventError> {
     Ok(())
 }
 
-/// What the metadata say that the product acts on.
+/// The fields of the metadata that Sluice itself uses.
 #[derive(Debug, Default)]
 struct OwnMetadata<'a> {
     has_trace: bool,

@@ -10,15 +10,15 @@ use sluice_ports::event_store::StoredBatch;
 /// request may wait for the log; the clock may have been set back between the two.
 const ID_AFTER_TIMESTAMP_MS: u64 = 60_000;
 
-/// Where wanted events may stand.
+/// The statuses of wanted events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum StatusFilter {
-    /// Anywhere but acknowledged.
+    /// Every status but acknowledged.
     #[default]
     NotAcknowledged,
-    /// Anywhere.
+    /// Every status.
     Any,
-    /// Here alone.
+    /// Only this status.
     Only(EventStatus),
 }
 
@@ -57,7 +57,7 @@ impl EventFilter {
         (from, until)
     }
 
-    /// The event's standing if it is wanted. Cheap conditions are checked first.
+    /// The event's standing, if the filter admits it. Cheap conditions are checked first.
     pub(super) fn admits(&self, stored: &StoredBatch, index: u16) -> Option<Standing> {
         if self.event_type.as_ref().is_some_and(|wanted| stored.batch.event_type(index) != wanted) {
             return None;

@@ -126,8 +126,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    /// Pages of any size and budget, with events that come between them, show
-    /// every event once, and where nothing comes between, in order.
+    /// Pages of any size and budget show every event once, even if events arrive between
+    /// them; if none arrive, they show the events in order.
     #[test]
     fn pages_miss_nothing_and_repeat_nothing(
         batches in prop::collection::vec((0u16..4, 1u64..40, 1u16..9), 1..60),

@@ -212,8 +212,8 @@ pub(crate) fn producer_settings(config: &IngestConfig, lane_count: u16) -> Produ
     }
 }
 
-/// How many scans of one customer may run at a time: with as many as there are
-/// cores, the requests of all others would wait for these.
+/// How many scans of one customer may run at a time: fewer than there are cores, or
+/// all other requests would wait for them.
 fn reads_at_once(configured: usize) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     configured.min((cores / 2).max(1))

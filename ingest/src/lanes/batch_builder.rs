@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct EventChunk<'a> {
     pieces: Vec<Piece<'a>>,
-    /// Bytes of envelopes that may follow; room is made for them.
+    /// Bytes of envelopes that may follow, for which room is reserved.
     expected: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Where a request's events went, and which of them belong to which idempotency key.
+//! The places of a request's events, and which of them belong to which idempotency key.
 
 use super::placement::PlacedRun;
 use sluice_model::Claim;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 pub(crate) struct ClaimedEvents {
     /// The hash of the key.
     pub key: KeyHash,
-    /// The hash of what the key stands for: the request's body, or the event's fields.
+    /// The hash of the content under the key: the request's body, or the event's fields.
     pub body: KeyHash,
     /// The chunk of each event and its place in it, in the request's order.
     pub places: Vec<(usize, usize)>,
 }
 
-/// Where a request's events went.
+/// The places of a request's events.
 #[derive(Debug, Default)]
 pub(crate) struct PlacedEvents {
     /// All of them, chunk by chunk.

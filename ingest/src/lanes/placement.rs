@@ -1,4 +1,4 @@
-//! Which batches the events of a request joined, and what became of those batches.
+//! The batches that the events of a request joined, and the outcomes of those batches.
 
 use parking_lot::Mutex;
 use sluice_model::{BatchId, Claim};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Clone)]
 pub(crate) enum AppendOutcome {
     /// It is durable.
@@ -45,7 +45,7 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// Notes the id that the batch got and returns its claims. It takes no more.
+    /// Notes the id that the batch got and returns its claims. It takes no more events.
     pub(super) fn cut(&self, id: BatchId) -> Vec<Claim> {
         let mut state = self.state.lock();
         state.id = Some(id);

@@ -20,10 +20,10 @@ impl From<&StoredPlaces> for Runs {
     }
 }
 
-/// What is told of an event that was not appended.
+/// The answer for an event that was not appended.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// It was there before, by its own key (then it is marked) or by the header's.
+    /// It was accepted before, under its own key (then it is marked) or the header's.
     Before { id: EventId, replayed: bool },
     /// It is refused.
     Refused(EventError),
@@ -40,7 +40,7 @@ pub(super) struct Ids<'a> {
 }
 
 impl<'a> Ids<'a> {
-    /// Of runs that are chunk by chunk.
+    /// The ids of runs that are listed chunk by chunk.
     pub(super) fn of(decoded: &'a Decoded<'_>, runs: &'a Runs) -> Self {
         let order: Vec<(u16, usize)> = if decoded.order.is_empty() {
             decoded.chunks.iter().map(|(choice, chunk)| (*choice, chunk.len())).collect()
@@ -60,7 +60,7 @@ impl<'a> Ids<'a> {
         Self { runs: &runs.0, lanes, choices: &decoded.choices, yielded: 0, text: IdText::default() }
     }
 
-    /// Of runs that are in the request's order, as an idempotency key keeps them.
+    /// The ids of runs in the request's order, as an idempotency key keeps them.
     pub(super) fn listed(runs: &'a Runs) -> Self {
         Self { runs: &runs.0, lanes: vec![(0, 0, 0)], choices: &[], yielded: 0, text: IdText::default() }
     }
@@ -108,7 +108,7 @@ pub(super) fn write(
     write_told(decoded, &BTreeMap::new(), ids, accepted_at_ms, minimal, replayed)
 }
 
-/// The same, where some events were not appended.
+/// Writes the answer if some events were not appended.
 pub(super) fn write_told(
     decoded: &Decoded<'_>,
     told: &BTreeMap<usize, Told>,

@@ -76,8 +76,8 @@ const ORDER: &str = r##"{
     }}}
 }"##;
 
-/// What declared types cost the decoding of events, in one run: without types,
-/// with a type of another name, with a type that is not enforced, with one that is.
+/// The cost of declared types when events are decoded, in one run: without types,
+/// with a type of another name, with a type that is not enforced, and with one that is.
 #[tokio::test]
 #[ignore = "a benchmark"]
 async fn bench_types() {

@@ -1,9 +1,9 @@
-//! Idempotency keys that a request has claimed, until it is known what became of their events.
+//! Idempotency keys that a request has claimed, until the outcome of their events is known.
 //!
 //! A claim is completed with the places of its events, or released if none was
 //! accepted. If it is not known whether they were accepted, the key stays
-//! claimed: a second try could store them twice. A restart then learns from
-//! the log what became of the first try.
+//! claimed, since a second try could store them twice. A restart then learns the
+//! outcome of the first try from the log.
 
 use super::answer::Runs;
 use super::{ProduceError, wait};
@@ -17,14 +17,14 @@ use sluice_ports::{Idempotency, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Calls of the store of keys that one request makes at a time.
+/// The most concurrent calls to the store of keys for one request.
 const CALLS_MAX: usize = 64;
 
 /// Keys that are claimed. Dropping it releases them: nothing of their events was taken.
 pub(super) struct HeldClaims {
     idempotency: Arc<dyn Idempotency>,
     customer: CustomerId,
-    /// Noted the moment a claim succeeds, so that none is forgotten when nobody waits any more.
+    /// Noted the moment a claim succeeds, so that no claim is forgotten if its request is cancelled.
     keys: Mutex<Vec<KeyHash>>,
 }
 
@@ -33,7 +33,7 @@ impl HeldClaims {
         Self { idempotency: Arc::clone(idempotency), customer, keys: Mutex::default() }
     }
 
-    /// Claims a key; it is held from now on if nobody had it.
+    /// Claims a key; if the claim succeeds, the key is held from now on.
     pub(super) async fn claim(
         &self,
         key: KeyHash,
@@ -44,7 +44,7 @@ impl HeldClaims {
         Ok(outcomes.swap_remove(0))
     }
 
-    /// Claims keys that differ, with the body of each; an outcome for each.
+    /// Claims distinct keys, each with its body. Returns an outcome for each.
     pub(super) async fn claim_all(
         &self,
         keys: &[(KeyHash, KeyHash)],
@@ -69,9 +69,9 @@ impl HeldClaims {
         release_all(&*self.idempotency, self.customer, keys).await
     }
 
-    /// Waits for the events of each key and settles its claim. Returns what
-    /// became of all `runs` of the request. The task goes on when the client
-    /// hangs up or the time is over, so that no claim is left open.
+    /// Waits for the events of each key and settles its claim. Returns the outcome of
+    /// all `runs` of the request. The task goes on if the client hangs up or the time
+    /// is over, so that no claim is left open.
     pub(super) async fn settle(
         self,
         keyed: Vec<(KeyHash, Vec<PlacedRun>)>,

@@ -1,8 +1,8 @@
 //! Decodes and compresses huge bodies without holding up others.
 //!
-//! A body of megabytes keeps a thread for tens of milliseconds, and longer if
-//! it was made to. Such bodies are worked on beside the runtime's threads, one at
-//! a time, and customers take turns.
+//! A body of megabytes occupies a thread for tens of milliseconds, and a hostile one
+//! for longer. Such bodies are worked on beside the runtime's threads, one at a time,
+//! and customers take turns.
 
 use crate::customer_locks::CustomerLocks;
 use sluice_model::CustomerId;
@@ -18,8 +18,8 @@ const INLINE_BYTES_MAX: usize = 400 << 10;
 pub(crate) struct DecodingDesk {
     /// The right to decode a huge body now.
     huge: Semaphore,
-    /// A customer waits for the right once at a time, so that its many bodies
-    /// are no more turns than another's one.
+    /// Each customer waits for the right with one body at a time, so that a customer
+    /// with many bodies gets no more turns than one with a single body.
     waiting: CustomerLocks,
 }
 
@@ -30,13 +30,13 @@ impl Default for DecodingDesk {
 }
 
 impl DecodingDesk {
-    /// Whether the work that a body of so many bytes makes is done where its request runs.
+    /// Whether the work of a body of `bytes` bytes is done where its request runs.
     pub(crate) const fn is_inline(bytes: usize) -> bool {
         bytes <= INLINE_BYTES_MAX
     }
 
-    /// Does the work that a body of so many bytes makes. Cancel safe: the work
-    /// is not begun, or done.
+    /// Does the work of a body of `bytes` bytes. Cancel safe: the work is either not
+    /// begun or done.
     pub(crate) async fn work<T>(&self, customer: CustomerId, bytes: usize, work: impl FnOnce() -> T) -> T {
         if Self::is_inline(bytes) {
             return work();
@@ -44,13 +44,13 @@ impl DecodingDesk {
         self.huge_work(customer, work).await
     }
 
-    /// Does work that is too much for where its request runs. Cancel safe as [`Self::work`].
+    /// Does work that is too much for a thread of the runtime. Cancel safe like [`Self::work`].
     pub(crate) async fn huge_work<T>(&self, customer: CustomerId, work: impl FnOnce() -> T) -> T {
         let _own = self.waiting.lock(customer).await;
         // The semaphore is never closed.
         let _turn = self.huge.acquire().await;
         match Handle::current().runtime_flavor() {
-            // The runtime's other tasks go on on another thread.
+            // The runtime's other tasks continue on another thread.
             RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
             _ => work(),
         }
@@ -64,8 +64,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Huge bodies are worked on one at a time, and meanwhile as many small
-    /// ones as come, though the huge ones fill each thread of the runtime.
+    /// Huge bodies are worked on one at a time. Meanwhile small bodies are not held up,
+    /// even if there are as many huge bodies as the runtime has threads.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn huge_bodies_leave_the_threads_to_others() {
         let (desk, customer) = (Arc::new(DecodingDesk::default()), CustomerId::from_u128(1));

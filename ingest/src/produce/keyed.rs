@@ -1,9 +1,9 @@
 //! Requests with an idempotency key, and events with keys of their own.
 //!
 //! Keys are claimed before anything is appended ([`HeldClaims`]). The header's
-//! key stands for the events of the request that have none of their own. An
-//! event that was there before is left out and answered with its first id; its
-//! neighbours are taken.
+//! key covers the events of the request that have no key of their own. An event
+//! that was accepted before is left out and answered with its first id; the other
+//! events are accepted.
 
 use super::answer::{Ids, Runs, Told};
 use super::claims::HeldClaims;
@@ -18,14 +18,14 @@ use std::collections::BTreeMap;
 
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 256;
-/// When to send an event again whose key is in flight, in seconds.
+/// After how many seconds to send an event again whose key is in flight.
 const IN_FLIGHT_AGAIN_S: u64 = 1;
 
-/// What is known of an event with a key of its own before anything is appended.
+/// The state of an event with a key of its own, before anything is appended.
 enum OwnKey {
-    /// Nobody had the key: the event is appended.
+    /// The key is new: the event is appended.
     Fresh,
-    /// The event was there before.
+    /// The event was accepted before.
     Before(EventId),
     /// An earlier event of the request has the same key and the same fields.
     Twin(usize),
@@ -91,7 +91,7 @@ impl Producer {
         let mut request = if left_out.is_empty() {
             request
         } else {
-            // By the same types: their schemas may have changed meanwhile.
+            // Checked by the same types as before: their schemas may have changed meanwhile.
             self.decode_without(customer, wishes, body, &left_out, request.checks).await?
         };
         let fresh = request.decoded.accepted();
@@ -123,7 +123,7 @@ impl Producer {
         Ok(answer::write_told(&request.decoded, &told, &mut ids, at_ms, minimal, fresh == 0))
     }
 
-    /// Claims the events' own keys. Of events with one key the first counts.
+    /// Claims the events' own keys. If several events have the same key, the first counts.
     async fn claim_own(
         &self,
         held: &HeldClaims,
@@ -183,7 +183,7 @@ impl Producer {
         settled.inspect_err(|error| self.refund(customer, events, error))
     }
 
-    /// All events were there before: the header's key stands for none.
+    /// All events were accepted before, so the header's key covers no event.
     async fn settle_nothing(
         &self,
         held: HeldClaims,
@@ -204,7 +204,7 @@ pub(super) fn header_key(key: &str) -> Result<KeyHash, ProduceError> {
 }
 
 /// The events that are not appended, ascending. If the header's key was answered
-/// before, these are all without a key of their own, too.
+/// before, they include all events without a key of their own.
 fn left_out(decoded: &Decoded<'_>, own: &BTreeMap<usize, OwnKey>, is_answered: bool) -> Vec<usize> {
     let total = decoded.accepted() + decoded.rejected.len();
     let is_rejected =
@@ -217,7 +217,7 @@ fn left_out(decoded: &Decoded<'_>, own: &BTreeMap<usize, OwnKey>, is_answered: b
     (0..total).filter(is_left_out).collect()
 }
 
-/// The keys of the events that are appended: those of their own, and the header's for all others.
+/// The keys of the events that are appended: their own, and the header's for events without one.
 fn claims(decoded: &Decoded<'_>, header: Option<(KeyHash, KeyHash)>) -> Vec<ClaimedEvents> {
     let places = places_of(decoded, 0..decoded.accepted());
     let own = decoded.keyed.iter().map(|event| ClaimedEvents {
@@ -251,7 +251,7 @@ fn places_of(decoded: &Decoded<'_>, events: std::ops::Range<usize>) -> Vec<(usiz
     events.map(|ordinal| place(chunk_of(ordinal))).collect()
 }
 
-/// What is told of the events that were not appended, by their index.
+/// The answers for the events that were not appended, by their index.
 fn tell(
     decoded: &Decoded<'_>,
     own: &BTreeMap<usize, OwnKey>,

@@ -4,7 +4,7 @@ use crate::type_checks::CheckCounts;
 use metrics::{Counter, Histogram, counter, histogram};
 use std::time::Duration;
 
-/// What a request with events came to.
+/// The figures of a request with events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AcceptedRequest {
     pub accepted: usize,
@@ -49,7 +49,7 @@ impl ProduceMetrics {
     }
 }
 
-/// What came of checking events, in the order of [`TypeMetrics`].
+/// The results of checking events, in the order of [`TypeMetrics`].
 pub(crate) const CHECK_RESULTS: [&str; 4] = ["fit", "refused", "unfit", "unchecked"];
 
 /// Counts events of declared types.
@@ -64,7 +64,7 @@ impl TypeMetrics {
         Self { by_result }
     }
 
-    /// Counts what came of a request's checks, if there were any.
+    /// Counts the results of a request's checks, if there were any.
     pub(super) fn count(&self, counts: CheckCounts) {
         if counts == CheckCounts::default() {
             return;

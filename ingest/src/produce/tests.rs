@@ -66,12 +66,12 @@ const SETTINGS: ProducerSettings = ProducerSettings {
     append_timeout: Duration::from_millis(600),
 };
 
-/// The results of a keyed request whose append ends so, and of the same request again.
+/// The results of a keyed request whose append ends as given, and of the same request again.
 async fn twice(first_append: AppendError) -> [Result<Answer, ProduceError>; 2] {
     in_turn(NextAppend::Fails(first_append), Some("k"), [r#"{"payload":1}"#; 2]).await
 }
 
-/// The results of requests of which the first one's append ends so.
+/// The results of several requests; the append of the first ends as given.
 async fn in_turn<const N: usize>(
     first_append: NextAppend,
     idempotency_key: Option<&str>,
@@ -129,7 +129,7 @@ async fn an_event_whose_key_is_in_flight_is_refused_alone() {
     let beside = format!(r#"[{OWN_KEY},{{"payload":2}},{OWN_KEY}]"#);
     let [first, again, beside] = in_turn(NextAppend::Fails(unknown), None, [&alone, &alone, &beside]).await;
     assert!(matches!(first, Err(ProduceError::Unknown { .. })), "{first:?}");
-    // Refused as a whole with 400 its sender would give it up.
+    // If it were refused as a whole with 400, its sender would give it up.
     assert!(matches!(again, Err(ProduceError::InFlight)), "{again:?}");
     let beside = beside.unwrap();
     assert_eq!((beside.accepted, beside.rejected, beside.replayed), (1, 2, false));

@@ -1,4 +1,4 @@
-//! Waiting until it is known what became of a request's events.
+//! Waiting for the outcome of a request's events.
 
 use super::ProduceError;
 use super::answer::Runs;
@@ -9,8 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Waits for something that is polled every now and then; `None` once a poll finds
-/// that the time is over. It sets no timer.
+/// Waits for a future that others poll regularly; returns `None` once a poll finds that
+/// the time is over. It sets no timer.
 pub(super) async fn for_at_most<T>(time: Duration, waits: impl Future<Output = T>) -> Option<T> {
     let (mut waits, mut until) = (pin!(waits), None);
     poll_fn(|context| match waits.as_mut().poll(context) {

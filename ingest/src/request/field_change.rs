@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer};
 
-/// What a request says about a field that may be absent from the thing itself.
-/// Mark such a field with `#[serde(default)]`.
+/// The change that a request makes to an optional field. Mark such a field with
+/// `#[serde(default)]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum FieldChange<T> {
     /// The request does not have the field.

@@ -1,4 +1,4 @@
-//! Bodies that are objects, parsed as their description says: an array of an
+//! Bodies that are objects, parsed as the API's description says: an array of an
 //! object's fields is refused (derived code would accept it), `null` stands for an
 //! absent field, and `24.0` is a whole number (JSON Schema calls it an integer, and
 //! some languages have no other numbers).

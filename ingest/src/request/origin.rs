@@ -1,4 +1,4 @@
-//! Who asks for a change, and from where, as the audit log tells it.
+//! Who asks for a change, and from where, for the audit log.
 
 use super::{ApiRequest, Principal};
 use crate::request_id;

@@ -1,5 +1,5 @@
-//! The web console: its page, its files, and what it asks before anyone is signed
-//! in. It is one program on both listeners; the API that it uses asks for
+//! The web console: its page, its files, and the question that the page asks before
+//! anyone is signed in. It is one program on both listeners; the API that it uses needs
 //! credentials, the program itself does not.
 
 #[cfg(feature = "console")]
@@ -35,7 +35,7 @@ mod serve {
         console::answer(name, &request.parts.headers).ok_or_else(|| ApiError::not_found("file"))
     }
 
-    /// Whom this listener serves, and which server this is.
+    /// The audience of this listener, and which server this is.
     pub(super) fn about(context: &HealthContext, request: &ApiRequest<'_>) -> ApiReply {
         let audience = match request.audience {
             Audience::Customers => "customers",

@@ -116,13 +116,13 @@ const FILTER: [&str; 7] =
 /// Which dead letters a request is about.
 #[derive(Debug, Clone)]
 struct DeadLetterFilter {
-    /// What the store chooses by, a step of them.
+    /// The query to the store, for one step.
     query: DeadLetterQuery,
     reason: Option<DeadLetterReason>,
 }
 
 impl DeadLetterFilter {
-    /// The filter as the audit log tells it.
+    /// The filter as the audit log records it.
     fn told(&self) -> Value {
         let DeadLetterQuery { since_ms, until_ms, .. } = self.query;
         present(json!({
@@ -133,7 +133,7 @@ impl DeadLetterFilter {
         }))
     }
 
-    /// Whether the filter names one that the store chose.
+    /// Whether the filter admits a dead letter that the store chose.
     fn admits(&self, letter: &DeadLetter) -> bool {
         self.reason.is_none_or(|reason| letter.reason == reason)
     }

@@ -1,4 +1,4 @@
-//! Event types: what the payloads of a customer's events look like.
+//! Event types: schemas of the payloads of a customer's events.
 
 mod read;
 mod trial;

@@ -84,17 +84,17 @@ const fn operation(summary: &'static str) -> Operation {
     Operation::new(Tag::Health, summary)
 }
 
-/// That the process answers, and in which environment.
+/// Says that the process answers, and in which environment.
 fn health(context: &HealthContext) -> ApiReply {
     json(StatusCode::OK, &json!({ "status": "healthy", "environment": context.environment }))
 }
 
-/// That the process lives.
+/// Says that the process lives.
 fn live() -> ApiReply {
     json(StatusCode::OK, &json!({ "status": "live" }))
 }
 
-/// Whether requests should be sent here, and which dependencies are lost. The
+/// Says whether requests should be sent here, and which dependencies are lost. The
 /// loss of some dependencies makes only a part of the API unavailable.
 fn ready(context: &HealthContext) -> Result<ApiReply, ApiError> {
     let lost = (context.readiness.lost)();

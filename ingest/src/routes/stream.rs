@@ -32,10 +32,10 @@ pub(super) const ROUTES: &[Route] = &[Route {
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// A page's script cannot set `Last-Event-ID` the first time, so the query may hold it.
+/// A browser's `EventSource` cannot set `Last-Event-ID` at first, so the query may hold it.
 const PARAMETERS: [&str; 6] = ["event_type", "source", "tag", "start_time", "since", "last_event_id"];
 
-/// Parameters of the inbox that a stream does not have, and why.
+/// Parameters of the inbox that a stream refuses, and why.
 const INBOX_PARAMETERS: [(&str, &str); 6] = [
     (
         "status",
@@ -48,8 +48,8 @@ const INBOX_PARAMETERS: [(&str, &str); 6] = [
     ("order", "a stream is in the order of acceptance"),
 ];
 
-/// Streams the customer's events: from now on, from a time on, or from where an
-/// earlier stream ended.
+/// Streams the customer's events: from now, from a given time, or from where an earlier
+/// stream ended.
 async fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let reader = match &request.principal {
         Principal::Customer(key) => StreamReader::Customer(Arc::clone(key)),
@@ -104,10 +104,11 @@ async fn open(context: &StreamContext, request: &ApiRequest<'_>) -> Result<ApiRe
 /// A stream that begins now begins at most this long ago.
 const BEGIN_BEFORE_MS: u64 = 60_000;
 
-/// Where a stream begins that begins now. Where the store gets events after their 202, those
-/// of the last seconds may still come, and another process' clock may be behind this one's:
-/// it begins where the customer's lanes cannot be read yet. What waits in a part of the log
-/// that is far behind was accepted long before, and is not sent.
+/// The id time from which a stream without a start time begins. If the store gets events
+/// after their 202, events of the last seconds may still come, and another process's clock
+/// may be behind this one's: so the stream begins at the highest horizon of the customer's
+/// lanes, but at most [`BEGIN_BEFORE_MS`] ago, since older events of a shard that lags
+/// were accepted long before.
 async fn begin_ms(context: &StreamContext, customer: &CustomerEntry) -> Result<u64, PortError> {
     let now_ms = now_ms();
     let horizons = context.store.horizons().await?;

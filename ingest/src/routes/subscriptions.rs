@@ -229,8 +229,8 @@ pub(super) fn check_active(subscription: &Subscription) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// The shape of a delivery that goes into the queue: the one that its
-/// subscription has when it is first taken.
+/// The shape of a delivery that the API queues: the shape that its subscription has
+/// when a worker first takes the delivery.
 pub(super) fn new_delivery_shape(subscription: &Subscription) -> DeliveryShape {
     if subscription.shape.is_plain() { DeliveryShape::Plain } else { DeliveryShape::Unpinned }
 }

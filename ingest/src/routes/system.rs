@@ -1,4 +1,4 @@
-//! `GET /admin/system`: this process, and what it knows of the rest.
+//! `GET /admin/system`: this process, and what it knows of the deployment.
 
 use crate::contexts::SystemContext;
 use crate::describe::{Operation, Tag};

@@ -1,4 +1,4 @@
-//! Which protocol a connection without TLS speaks.
+//! Detects the protocol of a connection without TLS.
 
 use crate::connection::HttpProtocol;
 use std::time::Duration;
@@ -11,7 +11,7 @@ const HTTP2: &[u8; 4] = b"PRI ";
 /// How long to wait for the rest of [`HTTP2`]: a peek returns its beginning at once.
 const PEEK_PAUSE: Duration = Duration::from_millis(5);
 
-/// The protocol by the first bytes, which stay in the socket. Nothing if the
+/// Returns the protocol by the first bytes, which stay in the socket; `None` if the
 /// connection ends before, or leaves `PRI ` incomplete for longer than `patience`.
 pub(super) async fn first_bytes(stream: &TcpStream, patience: Duration) -> Option<HttpProtocol> {
     let mut begun_at: Option<Instant> = None;

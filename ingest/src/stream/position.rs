@@ -1,10 +1,10 @@
-//! Where a stream is, and the cursors that tell it.
+//! The position of a stream, and its cursors.
 
 use crate::cursor::{self, CursorBinding};
 use crate::inbox::EventFilter;
 use sluice_model::{CustomerId, EventId};
 
-/// Where a stream is.
+/// The position of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StreamPosition {
     /// Events with earlier id times are skipped.
@@ -14,7 +14,7 @@ pub(crate) struct StreamPosition {
 }
 
 impl StreamPosition {
-    /// The position that a cursor tells, if it was sealed with this binding.
+    /// The position in a cursor, if the cursor was sealed with this binding.
     pub(crate) fn open(text: &str, binding: &CursorBinding) -> Option<Self> {
         let payload = binding.open(text)?;
         let (from_ms, lanes) = payload.split_first_chunk::<8>()?;

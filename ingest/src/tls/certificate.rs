@@ -27,7 +27,7 @@ pub enum CertificateError {
     Pem {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// The kind of PEM that it should hold.
         expected: &'static str,
         /// The fault.
         detail: String,

@@ -1,4 +1,4 @@
-//! The requests of customers and operators, and whose things they may touch.
+//! The requests of customers and operators, and whose data they may touch.
 
 use crate::harness::{RawClient, RunningIngest, config, start};
 use serde_json::{Value, json};

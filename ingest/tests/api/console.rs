@@ -1,4 +1,4 @@
-//! The web console, as browsers get it from both listeners, and what is there for it.
+//! The web console, as browsers get it from both listeners, and the routes made for it.
 
 use crate::harness::{RawAnswer, RawClient, config, start};
 use serde_json::json;
@@ -91,7 +91,7 @@ async fn what_waits_for_an_endpoint_is_told_to_its_customer_alone() {
     let made = client.request("POST", "/v1/subscriptions", subscription.to_string()).await.json();
     let id = made["workflow_id"].as_str().unwrap();
     let path = format!("/v1/subscriptions/{id}/health");
-    // No processor runs here, so nobody knows the breaker.
+    // No processor runs here, so the breaker is not known.
     let waiting = |count: u64| {
         json!({
             "workflow_id": id, "backlog_deliveries": count, "backlog_events": count,

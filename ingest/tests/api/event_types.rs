@@ -1,4 +1,4 @@
-//! Event types: declaring them, and what becomes of events that do not fit.
+//! Event types: declaring them, and refusing events that do not fit.
 
 use crate::api::customer;
 use crate::harness::{RawClient, config, start};

@@ -1,4 +1,4 @@
-//! Faults that users of such APIs report, each held by a test.
+//! Tests for faults that users of such APIs report.
 
 use crate::api::customer;
 use crate::harness::{RawClient, RunningIngest, config, start};

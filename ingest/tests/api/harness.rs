@@ -50,7 +50,7 @@ pub(crate) async fn start_without_customer(config: IngestConfig) -> RunningInges
     start_on(config, |log| log).await
 }
 
-/// A running ingest role whose log is what `change` makes of the engine's.
+/// A running ingest role whose log is made by `change` from the engine's.
 pub(crate) async fn start_on(
     config: IngestConfig,
     change: impl FnOnce(Arc<dyn Log>) -> Arc<dyn Log>,

@@ -1,4 +1,4 @@
-//! The API's description, held against what requests may hold and answers do hold.
+//! Compares the API's description with the requests that are accepted and the answers that are given.
 
 use crate::harness::{RunningIngest, config, start};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What operators do for a customer, below `/admin/customers/{customer_id}`.
+//! The routes by which operators act for a customer, below `/admin/customers/{customer_id}`.
 
 use crate::api::dead_letter;
 use crate::harness::{ADMIN, RawClient, RunningIngest, config, start};

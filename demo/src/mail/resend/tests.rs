@@ -13,14 +13,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// An answer that the stand-in gives before it takes anything.
+/// An answer that the stand-in gives before it accepts a mail.
 type Told = (u16, Option<u64>, Value);
 
 /// Resend as its documentation describes it: `POST /emails`, keys that are known
 /// for a day, errors with `statusCode`, `name` and `message`.
 #[derive(Default)]
 struct ResendStandIn {
-    /// By its key: the body and the answer.
+    /// The body and the answer of each key.
     taken: Mutex<HashMap<String, (Value, Value)>>,
     told: Mutex<Vec<Told>>,
     requests: Mutex<usize>,

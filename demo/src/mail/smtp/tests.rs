@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 const USER: &str = "me";
 const PASSWORD: &str = "pass word";
 
-/// What a server was told in one mail.
+/// One mail as a server received it.
 #[derive(Clone, Debug, Default)]
 struct TakenMail {
     from: String,
@@ -27,7 +27,7 @@ enum Protection {
     Tls,
 }
 
-/// A server that speaks as much of SMTP as a real client asks for.
+/// A server that speaks the part of SMTP that a real client uses.
 struct SmtpServer {
     port: u16,
     taken: Arc<Mutex<Vec<TakenMail>>>,
@@ -167,7 +167,7 @@ impl SmtpSession {
 }
 
 async fn say<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) {
-    // A client that is gone is none of the server's concern.
+    // It does not matter if the client is gone.
     stream.write_all(format!("{text}\r\n").as_bytes()).await.ok();
     stream.flush().await.ok();
 }
@@ -241,11 +241,11 @@ async fn the_servers_answer_says_whether_a_mail_may_be_sent_again() {
 #[tokio::test]
 async fn a_server_that_is_away_silent_or_not_to_be_trusted_is_tried_later() {
     let server = SmtpServer::start(Protection::Starttls, false).await;
-    // Its certificate is of nobody that the system knows.
+    // Its certificate is from no authority that the system knows.
     let distrusted = server.mailer(SmtpSecurity::Starttls, |smtp| smtp.ca_file = None);
     let error = distrusted.send(&sample("k")).await.unwrap_err();
     assert!(matches!(error, MailError::Later { .. }), "{error:?}");
-    // It does not offer what is asked for: nothing is sent in the clear.
+    // It does not offer STARTTLS, so nothing is sent in the clear.
     let plain = SmtpServer::start(Protection::None, false).await;
     let error = plain.mailer(SmtpSecurity::Starttls, |_| {}).send(&sample("k")).await.unwrap_err();
     assert!(matches!(error, MailError::Later { .. }), "{error:?}");

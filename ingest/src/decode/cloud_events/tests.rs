@@ -123,8 +123,8 @@ fn missing_and_invalid_attributes_are_named() {
 }
 
 proptest! {
-    /// Whatever comes, the result is JSON that our own decoder can be given,
-    /// with a refusal for each event that is not one.
+    /// For any input the result is JSON that our own decoder accepts, with a refusal
+    /// for each element that is no event.
     #[test]
     fn any_bytes_are_translated_or_refused(body in prop::collection::vec(any::<u8>(), 0..200), value in "[ -~]{0,40}") {
         for form in [CloudForm::Structured, CloudForm::Batch] {

@@ -20,7 +20,7 @@ pub(super) const PERIODS_MAX: u64 = 1500;
 
 const PARAMETERS: [&str; 6] = ["since", "start_time", "until", "end_time", "granularity", "group_by"];
 
-/// A period as the answer shows it: what is not known of a group is left out.
+/// A period as the answer shows it; figures that are not known for a group are left out.
 #[derive(Serialize)]
 struct PeriodView {
     start: String,
@@ -47,18 +47,18 @@ struct AcceptedView {
 struct EndedView {
     delivered: u64,
     failed: u64,
-    /// `null` where nothing was delivered, or before this was counted.
+    /// `null` if nothing was delivered, or before this was counted.
     receipt_ms: Option<ReceiptView>,
 }
 
-/// How long delivered events took, in milliseconds.
+/// The time from acceptance to delivery, in milliseconds.
 #[derive(Debug, PartialEq, Serialize)]
 struct ReceiptView {
     p50: f64,
     p99: f64,
 }
 
-/// How long a group's delivered events of the whole range took.
+/// The times from acceptance to delivery of a group's events, over the whole range.
 #[derive(Serialize)]
 struct ReceiptsView {
     /// `null` for subscriptions beyond the limit, counted together.

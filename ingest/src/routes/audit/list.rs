@@ -37,8 +37,7 @@ struct AuditFilter {
     newest_first: bool,
 }
 
-/// The entries about the customer's things. What operators' requests came from is
-/// shown to operators alone.
+/// The entries about the customer. Only operators see where operators' requests came from.
 pub(super) async fn of_customer(
     context: &AccountContext,
     request: &ApiRequest<'_>,
@@ -48,7 +47,7 @@ pub(super) async fn of_customer(
     list(request, &request.query(&PARAMETERS)?, Some(customer)).await
 }
 
-/// All entries, or those about the customer that is named.
+/// All entries, or those about a named customer.
 pub(super) async fn of_all(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let query = request.query(&[&PARAMETERS[..], &["customer_id"]].concat())?;
     let customer = query.id("customer_id")?;
@@ -103,14 +102,14 @@ impl AuditFilter {
         })
     }
 
-    /// What a cursor of the query is good for.
+    /// The query that its cursors are bound to.
     fn binding(&self) -> CursorBinding {
         let Self { customer, from, until, action, actor, key, newest_first } = self;
         let text = format!("{customer:?} {from} {until} {action:?} {actor:?} {key:?} {newest_first}");
         CursorBinding::new(&[b"audit", text.as_bytes()])
     }
 
-    /// What the store is asked for, behind the last entry that was looked at.
+    /// The query to the store for entries behind the last one that was looked at.
     fn query(&self, last: Option<AuditId>) -> AuditQuery {
         let Self { customer, mut from, mut until, newest_first, .. } = *self;
         match last {

@@ -36,7 +36,7 @@ pub(in crate::routes) struct KeyView<'a> {
     created_at: String,
     expires_at: Option<String>,
     revoked_at: Option<String>,
-    /// The key's text, in the one answer that shows it.
+    /// The key's text, only in the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'a str>,
 }

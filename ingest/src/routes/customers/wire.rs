@@ -109,7 +109,7 @@ pub(super) fn with_defaults(name: String) -> Customer {
     }
 }
 
-/// Checks a customer of a deployment with so many lanes.
+/// Checks a customer of a deployment with `lanes` lanes.
 pub(super) fn check(customer: &Customer, lanes: u16) -> Result<(), ApiError> {
     let Customer { name, email, rate_limit_per_second: rate, fan_out, .. } = customer;
     if name.trim().is_empty() || name.len() > NAME_BYTES_MAX {

@@ -28,7 +28,7 @@ pub(super) async fn patch(
 ) -> Result<ApiReply, ApiError> {
     let change: CustomerChange = request.json(body).await?;
     let entry = request.customer()?;
-    // Of two changes at once the later one applies to the result of the earlier one.
+    // Locked so that the later of two concurrent changes applies to the result of the earlier.
     let _lock = context.changes.lock(entry.id()).await;
     let customer = change.onto(entry.state().customer.clone());
     check(&customer, context.lanes)?;

@@ -36,7 +36,7 @@ struct RedriveRequest {
     until: Option<String>,
     end_time: Option<String>,
     reason: Option<DeadLetterReason>,
-    /// These alone, as far as the other fields admit them.
+    /// Only these, as far as the other fields admit them.
     dead_letter_ids: Option<Vec<DeadLetterId>>,
     limit: Option<usize>,
 }
@@ -115,8 +115,8 @@ pub(super) async fn redrive(
     Ok(json_reply(StatusCode::OK, &done))
 }
 
-/// Makes each dead letter a new delivery that is due now, and then deletes the
-/// dead letter. A crash between the two delivers twice, never not at all.
+/// Queues a new delivery of each dead letter, due now, and then deletes the dead
+/// letter. A crash between the two delivers twice, and loses nothing.
 async fn redrive_all(
     context: &DeadLettersContext,
     state: &CustomerState,
@@ -155,7 +155,7 @@ pub(super) async fn named(
 ) -> Result<Vec<DeadLetter>, ApiError> {
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
-        // The first one behind its predecessor is the one, if it is there.
+        // If the dead letter exists, it is the first behind the id before its own.
         let after = id.as_u128().checked_sub(1).map(DeadLetterId::from_u128);
         let next = context.store.dead_letters(customer, DeadLetterQuery { after, limit: 1, ..query.clone() });
         found.extend(next.await?.into_iter().filter(|letter| letter.id == *id));
@@ -165,8 +165,8 @@ pub(super) async fn named(
     Ok(found)
 }
 
-/// Redrives those that can be delivered. A delivery without an active
-/// subscription would come straight back, so it stays.
+/// Redrives the dead letters whose subscription is active. Any other would become a
+/// dead letter again at once, so it stays.
 async fn redrive_some(
     context: &DeadLettersContext,
     state: &CustomerState,

@@ -26,7 +26,7 @@ pub(super) async fn one(
     let draft = draft(customer, AuditAction::DeadLettersDeleted, json!({ "dead_letter_id": id }), json!({}));
     let work = async {
         match context.store.delete_dead_letters(customer, vec![id]).await? {
-            // Another request was faster.
+            // Another request deleted it first.
             0 => Err(ApiError::not_found("dead letter")),
             deleted => Ok(deleted),
         }
@@ -57,7 +57,7 @@ pub(super) async fn many(
     Ok(json(StatusCode::OK, &json!({ "deleted": deleted, "has_more": has_more })))
 }
 
-/// Deletes what the filter names; says how many, and whether there may be more.
+/// Deletes the dead letters that the filter admits. Returns how many, and whether there may be more.
 async fn remove_all(
     context: &DeadLettersContext,
     customer: CustomerId,

@@ -23,7 +23,7 @@ struct EventTypeTrial {
     schema: Option<Box<RawValue>>,
 }
 
-/// What came of it.
+/// The result of the test.
 #[derive(Serialize)]
 struct EventTypeResult {
     valid: bool,

@@ -9,7 +9,7 @@ use sluice_model::clock::rfc3339_string;
 use sluice_selector::PRODUCT_TYPES;
 use std::borrow::Cow;
 
-/// The most bytes of a declared type's name: what a selector may name.
+/// The most bytes of a declared type's name, as in selectors.
 pub(crate) const TYPE_NAME_BYTES_MAX: usize = 256;
 /// The most bytes of a type's description.
 pub(crate) const TYPE_DESCRIPTION_BYTES_MAX: usize = 1024;
@@ -60,7 +60,7 @@ pub(super) fn view(event_type: &EventType) -> Result<EventTypeView<'_>, ApiError
     })
 }
 
-/// The name in the path, if types can have it.
+/// The name in the path, if it is valid for a type.
 pub(super) fn checked_name<'r>(request: &'r ApiRequest<'_>) -> Result<Cow<'r, str>, ApiError> {
     let invalid = |message: String| Err(ApiError::invalid("name", message));
     let name = request.path_name()?;

@@ -45,7 +45,7 @@ pub(super) async fn put(
         None => StatusCode::CREATED,
     };
     request.directory.put_event_type(&event_type, request.origin()).await.map_err(catalogue_error)?;
-    // As it is stored: what says the same again changes nothing.
+    // Compared with the stored type: the same declaration again changes nothing.
     let state = customer.state();
     match state.event_type(&event_type.name) {
         Some(stored) => Ok(json(status, &view(stored)?)),

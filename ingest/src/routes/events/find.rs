@@ -8,11 +8,11 @@ use sluice_ports::PortError;
 use sluice_ports::event_store::StoredBatch;
 use std::time::Duration;
 
-/// An event younger than this may not be in the store yet, if another process writes the
-/// store; nor may one whose lane cannot be read so far.
+/// An event younger than this may not be in the store yet if another process writes the
+/// store. The same holds for an event beyond its lane's horizon.
 const YOUNG_MS: u64 = 30_000;
 
-/// The batch of the event, which holds it.
+/// The batch that holds the event.
 pub(super) async fn find(
     context: &EventsContext,
     customer: CustomerId,
@@ -36,8 +36,8 @@ pub(super) async fn not_found(context: &EventsContext, id: EventId) -> ApiError 
     }
 }
 
-/// Whether the event may be on its way: a store that takes batches is written by the
-/// processor, after the 202.
+/// Whether the event may still reach the store: on the distributed engine the processor
+/// writes it there, after the 202.
 async fn may_come(context: &EventsContext, id: EventId) -> Result<bool, PortError> {
     let (id_ms, now_ms) = (id.batch().ms(), now_ms());
     if !context.store.takes_batches() || id_ms > now_ms + YOUNG_MS {

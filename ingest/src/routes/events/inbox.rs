@@ -70,7 +70,7 @@ pub(super) async fn list(context: &EventsContext, request: &ApiRequest<'_>) -> R
     Ok(json_bytes(StatusCode::OK, out.into()))
 }
 
-/// The time up to which all of the lanes can be read; none where there is no such limit.
+/// The time up to which all of the lanes can be read; `None` if there is no such limit.
 fn readable_until(horizons: &Horizons, lanes: &[Lane]) -> Option<u64> {
     let lowest = lanes.iter().map(|lane| horizons.of(*lane)).min();
     lowest.filter(|_| !horizons.is_everything())

@@ -38,8 +38,8 @@ struct ResentDelivery {
     delivery_id: DeliveryId,
 }
 
-/// Delivers an event anew, whatever became of its earlier deliveries: to the
-/// named subscription, or to every active one that matches it.
+/// Delivers an event anew, whatever the outcome of its earlier deliveries: to the named
+/// subscription, or to every active subscription that matches it.
 pub(super) async fn resend(
     context: &EventsContext,
     request: &ApiRequest<'_>,

@@ -1,4 +1,4 @@
-//! `GET /v1/events/{id}/deliveries`: where one event went.
+//! `GET /v1/events/{id}/deliveries`: the state of one event at each subscription.
 
 use super::find::find;
 use crate::contexts::EventsContext;
@@ -11,7 +11,7 @@ use serde_json::json;
 use sluice_model::clock::rfc3339_string;
 use sluice_model::{EventId, Fact, SubscriptionId};
 
-/// What became of an event at one subscription.
+/// The state of an event at one subscription.
 #[derive(Debug, Serialize)]
 struct SubscriptionStanding {
     workflow_id: SubscriptionId,
@@ -21,7 +21,7 @@ struct SubscriptionStanding {
     last_attempt: Option<String>,
 }
 
-/// The subscriptions that matched an event, and what became of it at each.
+/// The subscriptions that matched an event, and its state at each.
 pub(super) async fn get(context: &EventsContext, request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?;
     let id: EventId = request.path_id()?;
@@ -39,7 +39,7 @@ pub(super) async fn get(context: &EventsContext, request: &ApiRequest<'_>) -> Re
     Ok(json(StatusCode::OK, &body))
 }
 
-/// Where an event of the batch stands; nothing where the subscription did not match it.
+/// The state of an event of the batch; `None` if the subscription did not match it.
 pub(super) fn state(fact: &Fact, index: u16) -> Option<&'static str> {
     match (fact.took.contains(index), fact.gave_up.contains(index)) {
         (true, _) => Some("delivered"),

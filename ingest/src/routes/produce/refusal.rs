@@ -1,4 +1,4 @@
-//! Why events are not accepted, as the client is told.
+//! The refusals of requests with events.
 
 use crate::decode::{EventError, EventsBodyError};
 use crate::error::ApiError;

@@ -1,4 +1,4 @@
-//! Counting what a replay would deliver.
+//! Counting the events that a replay would deliver.
 
 use crate::contexts::ReplaysContext;
 use crate::error::ApiError;
@@ -18,7 +18,7 @@ const EVENTS_MAX: u64 = 200_000;
 /// Batches that are read at a time.
 const PAGE_BATCHES: usize = 64;
 
-/// What a dry run has counted so far, and the tools for going on.
+/// The counts of a dry run so far, and the state for going on.
 struct DryRunCount {
     selector: Selector,
     scratch: MatchScratch,

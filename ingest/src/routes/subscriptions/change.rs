@@ -17,11 +17,11 @@ use sluice_shape::ShapeLimits;
 /// How often a change is tried while others change the same subscription.
 const TRIES: u32 = 8;
 
-/// From when on a changed subscription counts.
+/// The `effective_at` of a changed subscription.
 pub(super) enum EffectiveFrom {
-    /// From when it counted before the change.
+    /// As before the change.
     Unchanged,
-    /// From now on.
+    /// The present time.
     Now,
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn patch(
     Ok(json_reply(StatusCode::OK, &view(&changed)))
 }
 
-/// What becomes of the template, if the new one compiles.
+/// The template after the change, if a new one compiles.
 fn checked_template(
     change: &FieldChange<shape::TransformField>,
     limits: ShapeLimits,

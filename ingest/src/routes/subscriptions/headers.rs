@@ -1,5 +1,5 @@
-//! The headers that a customer wants to be sent with each webhook: which may be
-//! set, and how answers show them.
+//! The headers that a customer adds to each webhook: which may be set, and how answers
+//! show them.
 
 use crate::config::SubscriptionLimits;
 use crate::error::ApiError;

@@ -15,13 +15,13 @@ use sluice_model::SignatureScheme;
 use sluice_model::clock::{now_ms, rfc3339_string};
 use sluice_model::subscription::SigningSecret;
 
-/// How long an old secret signs beside its successor, where the request says nothing.
+/// How long an old secret signs beside its successor, by default.
 const KEEP_S_DEFAULT: u64 = 24 * 3600;
 
 /// The most secrets of a subscription. A rotation that would need one more is refused.
 const SECRETS_MAX: usize = 4;
 
-/// The first secret of a subscription: the customer's own, if it is one of that
+/// The first secret of a subscription: the customer's own, if it is valid for the
 /// scheme, or a new one.
 pub(super) fn first(own: Option<String>, scheme: SignatureScheme) -> Result<SigningSecret, ApiError> {
     let text = match own {
@@ -66,8 +66,8 @@ pub(super) async fn rotate(
     Ok(json_reply(StatusCode::OK, &view_with_secret(&changed)))
 }
 
-/// Puts a new secret before the old ones. Without `keep_s` no old secret ends
-/// earlier than it would have; a caller who gives it wants all of them to end by then.
+/// Puts a new secret before the old ones. Without `keep_s` no old secret ends earlier
+/// than it would have; with `keep_s` all of them end by then.
 fn rotated(
     secrets: &mut Vec<SigningSecret>,
     fresh: SigningSecret,
@@ -118,7 +118,7 @@ mod tests {
         let mut secrets = Vec::new();
         assert!(rotate(&mut secrets, "a", None, 0) && rotate(&mut secrets, "b", None, 1000));
         assert_eq!(ends(&secrets), [("b", None), ("a", Some(86_401_000))]);
-        // A longer time does not prolong what was to end earlier.
+        // A longer time does not prolong a secret that ends earlier.
         assert!(rotate(&mut secrets, "c", Some(172_800), 2000));
         assert_eq!(ends(&secrets), [("c", None), ("b", Some(172_802_000)), ("a", Some(86_401_000))]);
         assert!(rotate(&mut secrets, "d", Some(60), 3000));

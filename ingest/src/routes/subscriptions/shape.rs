@@ -9,7 +9,7 @@ use sluice_model::BatchPolicy;
 use sluice_model::subscription::{WebhookBody, WebhookShape};
 use sluice_shape::{JsonTemplate, ShapeLimits, TransformError};
 
-/// What each event is put through.
+/// The template that transforms each event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Box<RawValue>")]
 pub(super) struct TransformField {
@@ -56,8 +56,8 @@ fn invalid(error: &TransformError) -> ApiError {
     }))
 }
 
-/// The policy of a subscription after a change: webhooks of a single event have
-/// one event, whatever the batch says otherwise. `given` is the number of events
+/// The batch policy of a subscription after a change: with `single` bodies it is one
+/// event a webhook, whatever the stored policy says. `given` is the number of events
 /// that the request asks for.
 pub(super) fn batch_of_body(
     policy: BatchPolicy,

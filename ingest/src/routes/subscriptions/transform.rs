@@ -1,5 +1,5 @@
-//! `POST /v1/subscriptions/{id}/transform/test`: what a webhook of one event looks
-//! like, or why there is none. Nothing is sent and nothing is stored.
+//! `POST /v1/subscriptions/{id}/transform/test`: shows the webhook of one event, or why
+//! there is none. Nothing is sent and nothing is stored.
 
 use super::read::find;
 use super::shape::TransformField;
@@ -28,11 +28,11 @@ struct TransformTrial {
     payload: Option<Box<RawValue>>,
     /// A template to try instead of the stored one.
     template: Option<Box<RawValue>>,
-    /// How the body holds the event, instead of the stored way.
+    /// The form of the body to try instead of the stored one.
     body: Option<WebhookBody>,
 }
 
-/// What came of it.
+/// The result of the test.
 #[derive(Serialize)]
 struct TransformAnswer {
     ok: bool,

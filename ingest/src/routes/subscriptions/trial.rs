@@ -1,5 +1,5 @@
-//! `POST /v1/subscriptions/{id}/test`: sends a test event, or tells which of the
-//! newest events the subscription matches and why it does not match the others.
+//! `POST /v1/subscriptions/{id}/test`: sends a test event, or says which of the newest
+//! events the subscription matches and why it does not match the others.
 
 mod draft;
 mod judge;

@@ -1,7 +1,7 @@
 //! Checks a webhook's URL when a subscription is made or changed.
 //!
-//! The processor guards the addresses that it dials. The checks here refuse at
-//! once a URL that can never work, so that its author is told.
+//! The processor guards the addresses that it dials. The checks here refuse a URL that
+//! can never work at once, so that its author learns of it.
 
 use crate::error::ApiError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -245,16 +245,16 @@ pub(super) fn view(subscription: &Subscription) -> SubscriptionView<'_> {
     }
 }
 
-/// A subscription with its newest secret, for the one answer that shows it. The
-/// receiver of an ed25519 signature needs the public key only, so the private one
-/// is never shown.
+/// A subscription with its newest secret, for the answer that made the secret. The
+/// receiver of an ed25519 signature needs only the public key, so the private key is
+/// never shown.
 pub(super) fn view_with_secret(subscription: &Subscription) -> SubscriptionView<'_> {
     let newest = subscription.secrets.first();
     let shared = newest.filter(|secret| secret.scheme() == SignatureScheme::V1);
     SubscriptionView { secret: shared.map(|secret| secret.text.as_str()), ..view(subscription) }
 }
 
-/// The public half of the newest key, where it has one.
+/// The public half of the newest key, if it has one.
 fn public_key(subscription: &Subscription) -> Option<String> {
     let newest = subscription.secrets.first().filter(|secret| secret.scheme() == SignatureScheme::V1a)?;
     SigningKey::parse(&newest.text).ok()?.public_key()

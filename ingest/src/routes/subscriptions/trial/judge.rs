@@ -21,20 +21,20 @@ const CLOCK_SKEW_MS: u64 = 3_600_000;
 
 #[derive(Serialize)]
 pub(super) struct JudgedEvent {
-    /// Nothing for an event that is not stored.
+    /// `None` for an event that is not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<EventId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_type: Option<String>,
     pub(super) matches: bool,
-    /// Whether the event was accepted before the subscription counted.
+    /// Whether the event was accepted before the subscription's `effective_at`.
     before_effective_at: bool,
     reason: String,
     /// A JSON Pointer into the selector.
     pointer: String,
 }
 
-/// Tells of each of the newest events whether the subscription matches it.
+/// Says for each of the newest events whether the subscription matches it.
 pub(super) async fn judge(
     context: &SubscriptionsContext,
     request: &ApiRequest<'_>,
@@ -46,7 +46,7 @@ pub(super) async fn judge(
     judge_by(context, &*request.customer()?, selector, Some(subscription.effective_at_ms), last).await
 }
 
-/// Tells of each of the newest events whether the selector matches it.
+/// Says for each of the newest events whether the selector matches it.
 pub(super) async fn judge_by(
     context: &SubscriptionsContext,
     customer: &CustomerEntry,
