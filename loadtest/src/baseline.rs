@@ -1,7 +1,7 @@
 //! The yardsticks: a bare hyper server, HTTP/1.1 and h2c, that reads each request
-//! and answers 202 with a fixed body, and the same with the least work that makes
-//! the events durable first ([`durable`]). No HTTP edge on the same stack can be
-//! faster than the first, and no durable one faster than the second.
+//! and answers 202 with a fixed body; and the same server with the least work that
+//! makes the events durable first ([`durable`]). No HTTP server on the same stack can
+//! be faster than the first, and no durable server faster than the second.
 
 pub mod disk;
 pub mod durable;
@@ -43,7 +43,7 @@ pub async fn serve(listener: TcpListener, work: Option<DurableWork>, stop: Cance
         };
         match accepted {
             Ok((stream, _)) => drop(connections.spawn(serve_connection(stream, work.clone(), stop.clone()))),
-            // Mostly for want of file descriptors: some connections must end first.
+            // Usually file descriptors have run out: some connections must end first.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
         }
     }

@@ -35,7 +35,7 @@ use flow::TrafficFlow;
 use server::{ScenarioServer, ServerPlan};
 use victims::Victims;
 
-/// How long to wait after a subscription was made: it counts after a second at most.
+/// How long to wait after a subscription was made: it takes effect within a second.
 const SUBSCRIBED: Duration = Duration::from_millis(1500);
 
 /// Which server a scenario is run against, and where.
@@ -139,7 +139,7 @@ async fn stage(
     let ended = CancellationToken::new();
     let live = flows.first().map(|flow| flow.live.clone()).unwrap_or_default();
     let sending = async {
-        // However the sending ends, the watching ends with it.
+        // The watching ends when the sending ends, in whatever way.
         let _ended = ended.clone().drop_guard();
         let mut runs: Vec<Option<RunReport>> = vec![None; flows.len()];
         while let Some(joined) = senders.join_next().await {
@@ -186,7 +186,7 @@ async fn stage(
     conclude(scenario, config.seed, first, reports, happened)
 }
 
-/// Does one fault after another until the traffic's time is over.
+/// Injects one fault after another until the traffic's time is over.
 async fn torment(
     mut victims: Victims<'_>,
     scenario: &Scenario,

@@ -20,12 +20,12 @@ mod run;
 mod search;
 mod verify;
 
-/// Drives, receives and verifies event traffic.
+/// Sends, receives and verifies event traffic.
 ///
 /// Works with any pipeline that takes events and delivers webhooks as Sluice
 /// does, and measures any HTTP server. Exit status: 0 done, 1 failed, 2 used
-/// wrongly. Failed are also a limit that does not hold or has nothing to judge,
-/// and a verification that finds a fault.
+/// wrongly. A limit that does not hold or has no data to judge, and a
+/// verification that finds a fault, count as failed.
 #[derive(Debug, Parser)]
 #[command(name = "sluice-loadtest", version)]
 pub(crate) struct LoadtestCli {

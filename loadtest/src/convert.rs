@@ -1,13 +1,13 @@
-//! Makes recordings of the files of other programs.
+//! Makes recordings from the files of other programs.
 //!
 //! | from | becomes |
 //! |---|---|
 //! | HAR 1.2 | each request with a body, as [`record`](crate::record) would have written it |
-//! | access log | common or combined log format, with a virtual host in front or not; each line is one event, `http.request`, that says what the line says |
+//! | access log | common or combined log format, with a virtual host in front or not; each line becomes one event, `http.request`, with the line's fields |
 //!
-//! An access log has no events of a producer in it, and none are made up: the
-//! requests that it lists are the events. Bots and browsers aside, it is a
-//! real pattern of arrivals, customers and sizes.
+//! An access log has no events of a producer in it, and none are invented: the
+//! requests that it lists are the events. Its pattern of arrivals, customers and
+//! sizes is real.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -53,7 +53,7 @@ pub enum ConvertError {
     /// The recording cannot be written.
     #[error("writing {}", .0.display())]
     Write(PathBuf, #[source] io::Error),
-    /// The recording would replace the file it is made of.
+    /// The recording would replace the file that it is made from.
     #[error("{} is the file to convert: give another one for the recording", .0.display())]
     Same(PathBuf),
     /// It is no HTTP archive.
@@ -61,7 +61,7 @@ pub enum ConvertError {
     Har {
         /// Which file.
         path: PathBuf,
-        /// Why it is none.
+        /// Why it is not one.
         reason: String,
     },
     /// There is nothing in it to record.
@@ -76,9 +76,9 @@ pub enum ConvertError {
     },
 }
 
-/// Converts a file into a recording; compressed if it ends in `.gz` or `.zst`.
-/// The recording takes its place when it is whole: after an error there is none,
-/// and a former file of that name is as it was.
+/// Converts a file into a recording, compressed if its name ends in `.gz` or `.zst`.
+/// The recording gets its name only when it is whole: after an error there is none,
+/// and an existing file of that name is unchanged.
 pub fn convert(
     from: &Path,
     format: ConvertFormat,

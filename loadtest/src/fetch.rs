@@ -1,4 +1,4 @@
-//! Single HTTP requests beside the load: for metrics, figures, administration.
+//! Single HTTP requests outside the load, for metrics, figures and administration.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! Makes a page of a result that needs no other file and no network.
+//! Makes a page of a result. The page needs no other file and no network.
 
 use serde_json::Value;
 
 const PAGE: &str = include_str!("html/report.html");
-/// The text in the page that the result replaces.
+/// The placeholder in the page that the result replaces.
 const PLACE: &str = "\"RESULT\"";
 
 /// The page of a result of `run`, `replay` or `chaos`.

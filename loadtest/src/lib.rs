@@ -1,12 +1,12 @@
 //! Load generator, receiver and verifier for event pipelines.
 //!
 //! [`sender`], [`receiver`] and [`ledger`] come from the crate
-//! `sluice-traffic`. This crate adds what is made of them: [`verify`] compares
-//! the ledgers of a sender and a receiver, [`record`], [`convert`] and
-//! [`replay`] work with recorded traffic, [`metric`] judges results, [`merge`]
-//! adds up those of several generators, [`search`] looks for the highest rate
-//! that meets limits, and [`chaos`] runs scenarios with faults. [`baseline`] is
-//! the server that no pipeline can beat.
+//! `sluice-traffic`. This crate builds on them: [`verify`] compares the ledgers of
+//! a sender and a receiver, [`record`], [`convert`] and [`replay`] work with
+//! recorded traffic, [`metric`] judges results, [`merge`] adds up those of several
+//! generators, [`search`] looks for the highest rate that meets limits, and
+//! [`chaos`] runs scenarios with faults. [`baseline`] is the server that no
+//! pipeline can beat.
 
 pub mod baseline;
 pub mod chaos;

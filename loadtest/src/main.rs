@@ -10,7 +10,7 @@ mod cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Clap ends the process with status 2 where the command line is wrong.
+    // Clap ends the process with status 2 if the command line is wrong.
     match cli::run(cli::LoadtestCli::parse()) {
         Ok(code) => code,
         Err(error) => cli::output::report(&error),

@@ -1,14 +1,14 @@
 //! Figures of a result by name, limits on them, and differences between two.
 //!
 //! A figure is named by its path in the result's JSON (`latency_us.p99`,
-//! `whole_run.timeouts`) or shortly: `p50`, `p90`, `p95`, `p99`, `p999`, `max`,
+//! `whole_run.timeouts`) or by a short name: `p50`, `p90`, `p95`, `p99`, `p999`, `max`,
 //! `mean`, `min` of the latency, `service_p99` and so on of the service time,
 //! `error_rate` (refused, unknown and unanswered requests, as a share of all;
 //! rejected events count by their share of an acknowledged request),
 //! `unsent`.
 //!
-//! A figure that nothing was measured for does not exist, so that a limit on it
-//! fails: a percentile of no requests, a rate or an error rate of none.
+//! A figure without measurements does not exist, so that a limit on it fails: a
+//! percentile, a rate or an error rate of no requests.
 
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ mod known;
 pub use change::{ChangeLimit, change};
 pub use known::{KnownFigures, ResultKind};
 
-/// Why a text is no limit.
+/// Why a text is not a limit.
 #[derive(Debug, Error, Eq, PartialEq)]
 pub enum MetricError {
     /// Not `NAME<VALUE` or the like.
@@ -55,7 +55,7 @@ pub enum MetricError {
 
 pub(crate) const LATENCIES: [&str; 8] = ["p50", "p90", "p95", "p99", "p999", "max", "mean", "min"];
 
-/// The figure of this name in a result; `None` if it has no such number or
+/// The figure of this name in a result; `None` if the result has no such number or
 /// nothing was measured for it.
 pub fn figure(result: &Value, name: &str) -> Option<f64> {
     let at = |path: &str| path.split('.').try_fold(result, |value, member| value.get(member))?.as_f64();
@@ -133,7 +133,7 @@ pub struct Threshold {
 pub struct CheckedLimit {
     /// The limit as it was given.
     pub expression: String,
-    /// The figure; none if nothing was measured for it, which is a failure.
+    /// The figure; `None` if nothing was measured for it, which is a failure.
     pub value: Option<f64>,
     /// True if the limit holds.
     pub ok: bool,
@@ -208,9 +208,8 @@ impl Threshold {
         &self.text
     }
 
-    /// Returns true if the limit, once broken, is not expected to hold at the
-    /// end of a run: counts still grow, so that a lower limit on them means
-    /// nothing before.
+    /// Returns true if a broken limit is not expected to hold at the end of the run.
+    /// Counts still grow, so a lower limit on a count cannot be judged early.
     pub fn can_be_judged_early(&self) -> bool {
         match self.relation {
             Relation::Less | Relation::AtMost => true,

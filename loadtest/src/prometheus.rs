@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &str) -> BTreeMap<String, f64> {
     let mut sums = BTreeMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let Some((name, value)) = sample(line) else { continue };
-        // Quantiles of a summary do not add up, nor do buckets say much alone.
+        // Quantiles of a summary do not add up, and buckets alone say little.
         if name.ends_with("_bucket") || line.contains("quantile=\"") {
             continue;
         }

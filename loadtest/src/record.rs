@@ -1,11 +1,11 @@
-//! A proxy that records the requests it passes on, as [`recording`](crate::recording)
-//! has them.
+//! A proxy that records the requests it passes on, in the format of
+//! [`recording`](crate::recording).
 //!
-//! A request is recorded when it is whole, before it is passed on: lines stand
-//! in the order of arrival. Answers are passed on as they come. Credentials are
-//! never written; customers are told apart by a hash of theirs. Where lines
-//! cannot be written as fast as requests come, requests wait: nothing is left
-//! out in silence.
+//! A request is recorded when it is whole, before it is passed on, so lines are in
+//! the order of arrival. Answers are passed on as they come. Credentials are never
+//! written; customers are told apart by a hash of their credentials. If lines cannot
+//! be written as fast as requests come, requests wait, and nothing is left out
+//! silently.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -73,8 +73,8 @@ pub struct RecordConfig {
 pub struct RecordStats {
     /// Requests written to the recording.
     pub recorded: u64,
-    /// Requests passed on and not written, because fields were to be redacted
-    /// in a body that is not understood.
+    /// Requests passed on and not written, because fields should be redacted in a
+    /// body that is not understood.
     pub unrecorded: u64,
     /// Requests that the server did not answer; they are recorded.
     pub failed: u64,
@@ -83,7 +83,7 @@ pub struct RecordStats {
 /// Why nothing can be recorded.
 #[derive(Debug, Error)]
 pub enum RecorderError {
-    /// The server's URL is not one.
+    /// The server's URL is not valid.
     #[error(transparent)]
     Target(#[from] TargetError),
     /// The recording cannot be written.
@@ -140,7 +140,7 @@ pub async fn record(
                     ended.run_until_cancelled(serving).await;
                 });
             }
-            // Mostly for want of file descriptors: some connections must end first.
+            // Usually file descriptors have run out: some connections must end first.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
@@ -161,7 +161,7 @@ pub async fn record(
     Ok(stats)
 }
 
-/// Each client connection has a server connection of its own, so that requests
+/// Serves a client connection over a server connection of its own, so that requests
 /// stay in their order.
 async fn serve(stream: TcpStream, recorder: Arc<Recorder>) {
     // If the client is gone, the next read fails.
@@ -238,7 +238,7 @@ pub(crate) fn line(
     Some(line)
 }
 
-/// A name for whoever has these credentials: a hash, which does not give them away.
+/// A name for the customer with these credentials: a hash, which does not reveal them.
 fn customer(headers: &HeaderMap) -> String {
     let other = || headers.iter().find(|(name, _)| is_secret(name.as_str())).map(|(_, value)| value);
     let credential = headers.get("x-api-key").or_else(|| headers.get(AUTHORIZATION)).or_else(other);

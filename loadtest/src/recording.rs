@@ -2,12 +2,12 @@
 //!
 //! | member | content |
 //! |---|---|
-//! | `at` | when it came: Unix time in seconds, with fractions, or in ms, µs or ns, as its size tells; without it, with the line before |
+//! | `at` | when it came: Unix time in seconds, with fractions, or in ms, µs or ns, recognised by its size; without it, at the time of the line before |
 //! | `customer` | any name; the requests of one customer keep their order |
 //! | `method`, `path` | `POST` and `/v1/events` unless given |
 //! | `headers` | an object of names and values; credentials are left out by `record` |
 //! | `body` | the request's body as text ... |
-//! | `body_base64` | ... or base64, where it is no UTF-8 |
+//! | `body_base64` | ... or base64, if it is not UTF-8 |
 //! | `event` | instead of a body: one event as a producer POSTs it |
 //!
 //! Other members are ignored. A file may be compressed with gzip or zstd; it is read as it is played.
@@ -34,11 +34,11 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 /// A request as it was recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    /// Unix time in seconds, whatever the unit in the file.
+    /// Unix time in seconds; the file may have another unit.
     pub at: Option<f64>,
     /// The customer's name.
     pub customer: String,
-    /// `POST`, mostly.
+    /// The method, usually `POST`.
     pub method: String,
     /// Path and query.
     pub path: String,
@@ -59,14 +59,14 @@ pub enum RecordingError {
         /// Why it failed.
         source: io::Error,
     },
-    /// A line is no recorded request.
+    /// A line is not a recorded request.
     #[error("{} line {line}: {reason}", path.display())]
     Line {
         /// Which file.
         path: PathBuf,
         /// The line's number, from 1.
         line: u64,
-        /// Why the line is no request.
+        /// Why the line is not a request.
         reason: String,
     },
     /// The last line has no end and is no request, or the compressed file has
@@ -140,7 +140,7 @@ impl RecordingLine {
     }
 }
 
-/// Reads a time in whichever unit puts it before the year 5138.
+/// Reads a time in the unit that puts it before the year 5138.
 fn unix_seconds(at: f64) -> Result<f64, String> {
     let units = [(1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (9e18, 1e9)];
     let unit = units.iter().find(|(limit, _)| (0.0..*limit).contains(&at));

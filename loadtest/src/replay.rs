@@ -1,9 +1,9 @@
 //! Plays recorded traffic against a server, at its own speed or another.
 //!
-//! A thread reads ahead, a bounded number of requests; a task puts each into
-//! its customer's queue when it is due; players, each with a connection, take
-//! from the queues. A customer has one request in flight at most, so its
-//! requests keep their order and its slowness delays no other customer.
+//! A thread reads a bounded number of requests ahead; a task puts each into its
+//! customer's queue when it is due; players, each with a connection, take from the
+//! queues. A customer has one request in flight at most, so its requests keep their
+//! order, and a slow customer delays no other.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ async fn play(shared: Rc<ReplayShared>, live: &LiveRun) -> Result<ReplayReport, 
     let mut dispatcher = Dispatcher::new(Rc::clone(&shared));
     let playing = async {
         let dispatched = dispatcher.dispatch(&ticker, &mut planned).await;
-        // Nothing more is read once nobody takes it.
+        // Stops the reader, since nobody takes further requests.
         drop(planned);
         shared.waiting.close();
         let mut players = std::pin::pin!(dispatcher.wait_for_players());

@@ -1,9 +1,9 @@
-//! Looks for the highest rate at which a server keeps its limits: rules only,
-//! the runs are the caller's.
+//! Searches for the highest rate at which a server keeps its limits. These are only the
+//! rules; the caller makes the runs.
 
 use serde::Serialize;
 
-/// The state of a search: double until a rate fails, then halve the distance.
+/// The state of a search: it doubles the rate until one fails, then bisects.
 #[derive(Clone, Copy, Debug)]
 pub struct RateSearch {
     low: f64,
@@ -22,7 +22,7 @@ pub struct SearchStep {
     pub ok: bool,
     /// Events accepted per second.
     pub events_per_s: f64,
-    /// 99th percentile of the latency, µs; none if nothing was measured.
+    /// 99th percentile of the latency, µs; `None` if nothing was measured.
     pub p99_us: Option<f64>,
     /// Why the rate failed, in words.
     pub reasons: Vec<String>,

@@ -13,12 +13,12 @@ use crate::seq_set::SequenceSet;
 /// How many stretches of lost events are listed.
 const LOST_LISTED_MAX: usize = 20;
 
-/// Where an acknowledged event must have arrived.
+/// The subscriptions at which an acknowledged event must have arrived.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Arrival {
     /// At every subscription that received any event of its stream.
     EverySubscription,
-    /// At any subscription: right where several share a stream by event type.
+    /// At any one subscription: for several subscriptions that share a stream by event type.
     AnySubscription,
 }
 
@@ -74,12 +74,12 @@ pub struct LostStretch {
     pub first: u64,
     /// How many.
     pub count: u64,
-    /// The hash of the subscription that lacks it; none if no subscription
-    /// received anything of the stream, or any would have done.
+    /// The hash of the subscription that lacks it; `None` if no subscription received
+    /// any event of the stream, or any one subscription would be enough.
     pub subscription: Option<String>,
 }
 
-/// Ledgers are written by this program: their keys need no defence against collisions.
+/// This program writes the ledgers itself, so their keys need no defence against collisions.
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A run and a stream of it.
@@ -101,7 +101,7 @@ struct Books {
     report: VerifyReport,
 }
 
-/// What is asked of the order of events.
+/// The requirement on the order of events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OrderCheck {
     /// Disorder is only counted.

@@ -13,15 +13,15 @@ use crate::prometheus;
 use crate::sender::{LiveCounters, LiveRun};
 use crate::tls::TlsSettings;
 
-/// Most points kept; when there are more, each two become one.
+/// Most points kept; when there are more, each two are merged.
 const POINTS_MAX: usize = 1200;
-/// How long to wait for figures of the server or the receiver; a point goes
-/// without them after that.
+/// How long to wait for figures of the server or the receiver; after that the point
+/// lacks them.
 const FETCH_LIMIT: Duration = Duration::from_secs(1);
 /// The last point is left out if it would be shorter than this.
 const LAST_MIN: Duration = Duration::from_millis(50);
 
-/// Which servers to ask beside the sender's own figures.
+/// The servers to ask for figures, beside the sender's own.
 #[derive(Clone, Debug)]
 pub struct WatchConfig {
     /// How servers are trusted.
@@ -171,8 +171,8 @@ impl Timeline {
         self.server.values_mut().for_each(|series| series.resize(points, None));
     }
 
-    /// Makes one of each two points when there are many: rates are averaged,
-    /// and of two percentiles the worse one is kept.
+    /// Merges each two points when there are many: rates are averaged, and the worse of
+    /// two percentiles is kept.
     fn thin(&mut self) {
         if self.points.len() < POINTS_MAX {
             return;

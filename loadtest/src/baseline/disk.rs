@@ -1,4 +1,4 @@
-//! One thread that writes to a file of zeros, past the page cache.
+//! One thread that writes to a file of zeros and bypasses the page cache.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Direct writes begin and end at multiples of this, in the file and in memory.
 const PAGE: usize = 4096;
-/// Writes that may wait; each belongs to a connection, which waits too.
+/// The most writes that may wait; each belongs to a connection, which waits too.
 const WAITING_MAX: usize = 1024;
-/// Bytes taken into one write, unless one alone is larger.
+/// The most bytes in one write, unless a single request is larger.
 const WRITE_BYTES_MAX: usize = 4 << 20;
 
 struct Write {
@@ -51,7 +51,7 @@ impl DiskThread {
     pub fn start(dir: &Path, file_bytes: u64) -> io::Result<Self> {
         let path = dir.join(format!(".sluice-baseline-{}", std::process::id()));
         let opened = zeroed(&path, file_bytes).and_then(|()| open(&path));
-        // Unnamed from here on: the space is free again however the process ends.
+        // Unnamed from here on, so the space is freed however the process ends.
         let removed = std::fs::remove_file(&path);
         let (file, direct) = opened?;
         removed?;
@@ -62,7 +62,7 @@ impl DiskThread {
         Ok(Self { writes, thread, direct })
     }
 
-    /// Whether writes go past the page cache; if not, each is followed by `fdatasync`.
+    /// Whether writes bypass the page cache; if not, each is followed by `fdatasync`.
     pub fn is_direct(&self) -> bool {
         self.direct
     }
@@ -105,7 +105,7 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
     }
 }
 
-/// Writes everything that waits at once, page after page, and answers.
+/// Writes all waiting requests in one write, page after page, and answers them.
 fn write_all(file: &File, file_bytes: u64, mut waiting: mpsc::Receiver<Write>) -> io::Result<()> {
     let (mut position, mut pages) = (0, Vec::new());
     let mut answers = Vec::new();
@@ -135,7 +135,7 @@ fn write_all(file: &File, file_bytes: u64, mut waiting: mpsc::Receiver<Write>) -
     Ok(())
 }
 
-/// The bytes, padded with zeros, where memory begins a page.
+/// Returns the bytes padded with zeros, in memory that is aligned to a page.
 fn aligned<'a>(pages: &'a mut Vec<u8>, bytes: &[u8], len: usize) -> &'a [u8] {
     if pages.len() < len + PAGE {
         *pages = vec![0; len.next_power_of_two() + PAGE];

@@ -1,10 +1,10 @@
 //! The least work that makes events durable, as a limit to measure against.
 //!
-//! A request's task walks the JSON once, skipping over payloads, writes each
-//! event's envelope, and compresses blocks with LZ4. One thread writes what the
-//! tasks hand it, past the page cache, into a file of zeros, and starts again at
-//! its beginning when it is full. Nothing reads the file. A server that checks,
-//! routes, indexes or delivers anything does more than this.
+//! A request's task walks the JSON once, skipping over payloads, writes each event's
+//! envelope, and compresses blocks with LZ4. One thread writes these blocks into a file
+//! of zeros, bypassing the page cache, and starts again at the file's beginning when it
+//! is full. Nothing reads the file. A server that checks, routes, indexes or delivers
+//! anything does more work than this.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! A small disk that can be filled: a tmpfs, where this user may mount one.
+//! A small disk that can be filled: a tmpfs, if this user may mount one.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ pub(super) struct FillableDisk {
 }
 
 impl FillableDisk {
-    /// None where this user may not mount.
+    /// Mounts the disk; `None` if this user may not mount.
     pub(super) fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).ok()?;
         let mut mount = Command::new("mount");

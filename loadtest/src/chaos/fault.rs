@@ -27,8 +27,8 @@ pub enum FaultKind {
 pub struct ScenarioFault {
     /// When, from the start of the traffic, in seconds.
     pub at_s: f64,
-    /// Which.
+    /// Its kind.
     pub what: FaultKind,
-    /// How long, the way back included, in seconds.
+    /// How long it lasted, recovery included, in seconds.
     pub lasted_s: f64,
 }

@@ -84,7 +84,7 @@ impl TrafficFlow {
     ) -> impl Future<Output = Result<RunReport, ChaosError>> + 'static {
         let (config, live, url) = (self.config.clone(), Arc::clone(&self.live), server.url());
         let (keys, sent) = (self.keys.clone(), self.sent.clone());
-        // A server that is killed comes back as another process.
+        // A killed server is restarted as another process.
         let one_process = !scenario.faults.kinds.contains(&FaultKind::Kill);
         let watch_pid = one_process.then(|| server.pid());
         let (warmup, duration) = (scenario.warmup, scenario.duration.saturating_sub(scenario.warmup));
@@ -124,8 +124,7 @@ impl TrafficFlow {
                 ledger: Some(sent),
                 ..ReplayConfig::new(url, vec![file])
             };
-            // Played again and again until the traffic's time is over, which is
-            // its planned end.
+            // Played again and again until its planned end, when the traffic's time is over.
             let ends = stop.child_token();
             let timer = async {
                 tokio::time::sleep(duration + warmup).await;

@@ -16,7 +16,7 @@ use crate::receiver::Behaviour;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// A few words for people.
+    /// A title for people.
     pub title: String,
     /// How long traffic flows, warm-up included.
     #[serde(deserialize_with = "duration_text")]
@@ -33,7 +33,7 @@ pub struct Scenario {
     /// The faults, if any.
     #[serde(default)]
     pub faults: FaultConfig,
-    /// Limits on the result, as of `run --threshold`; names are of the first
+    /// Limits on the result, as in `run --threshold`; a name is a figure of the first
     /// flow, or `flows.NAME.…`.
     #[serde(default, deserialize_with = "threshold_texts")]
     pub thresholds: Vec<Threshold>,
@@ -52,7 +52,7 @@ pub struct FlowConfig {
     pub customers: usize,
     /// Exponent of the customers' Zipf distribution; 0 for taking turns.
     pub skew: f64,
-    /// The rate, as `run --rate` has it; as fast as answered without one.
+    /// The rate, as in `run --rate`; without it, as fast as answered.
     #[serde(deserialize_with = "rate_text")]
     pub rate: Option<RateProfile>,
     /// Events a request.
@@ -69,7 +69,7 @@ pub struct FlowConfig {
     pub receiver: Behaviour,
     /// A recording to play instead; relative to the scenario's file.
     pub replay: Option<PathBuf>,
-    /// Times its recorded speed; without it as fast as answered.
+    /// A multiple of the recorded speed; without it, as fast as answered.
     pub speed: Option<f64>,
 }
 
@@ -96,7 +96,7 @@ impl Default for FlowConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultConfig {
-    /// Each fault is drawn from these kinds, all as likely.
+    /// Each fault is drawn from these kinds, with equal probability.
     pub kinds: Vec<FaultKind>,
     /// Longest time from one fault's end to the next one's start.
     #[serde(deserialize_with = "duration_text")]

@@ -24,7 +24,7 @@ const LOOK_PERIOD: Duration = Duration::from_millis(20);
 /// A customer's rate limit: the highest that the server takes.
 const RATE_LIMIT: u64 = 10_000_000;
 
-/// How the server is started, again and again.
+/// How the server is started, at first and after each kill.
 #[derive(Clone, Debug)]
 pub(super) struct ServerPlan {
     pub(super) binary: PathBuf,
@@ -148,7 +148,7 @@ impl ScenarioServer {
             "webhook_url": webhook_url,
             "ordered": ordered,
             "batch": {"max_events": max_events, "max_wait_ms": 20},
-            // Receivers that are broken are mended within the run: retry until then.
+            // Broken receivers are restored within the run: retry until then.
             "retry": {"max_retries": 100, "max_delay_s": 1},
         });
         call(&format!("{}/v1/subscriptions", self.url()), key, &body).await.map(|_| ())

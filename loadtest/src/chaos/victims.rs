@@ -1,4 +1,4 @@
-//! Breaks the server, its disk or the receivers for a while, then mends them.
+//! Breaks the server, its disk or the receivers for a while, then restores them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::server::ScenarioServer;
 use crate::random::SeededRandom;
 use crate::receiver::{Behaviour, ReceiverReply};
 
-/// The server, disk and flows that faults are done to.
+/// The server, disk and flows that faults hit.
 #[derive(Debug)]
 pub(super) struct Victims<'a> {
     pub(super) server: &'a mut ScenarioServer,
@@ -19,7 +19,7 @@ pub(super) struct Victims<'a> {
 }
 
 impl Victims<'_> {
-    /// Breaks something for `lasting`, then mends it.
+    /// Injects a fault for `lasting`, then restores normal operation.
     pub(super) async fn suffer(
         &mut self,
         kind: FaultKind,

@@ -14,8 +14,8 @@ use sluice_loadtest::baseline::durable::DurableWork;
 use super::{output, stop_signal};
 
 /// Serves as the yardstick: a bare hyper HTTP/1.1 server that reads each
-/// request and answers 202 with a small fixed JSON body; or, with `--durable`,
-/// the same behind the least work that makes events durable.
+/// request and answers 202 with a small fixed JSON body; with `--durable`, it
+/// first does the least work that makes the events durable.
 ///
 /// Prints `ready http://ADDR` once it listens; ends on Ctrl-C or SIGTERM.
 #[derive(Args, Debug)]
@@ -27,11 +27,11 @@ pub(super) struct BaselineArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
     /// Answers once the request's events are on the disk: walks the JSON once, writes envelopes,
-    /// compresses them with LZ4, and appends them by one thread, past the page cache. It checks nothing,
-    /// keeps no index and delivers nothing: the limit of a durable edge.
+    /// compresses them with LZ4, and appends them by one thread, bypassing the page cache. It checks
+    /// nothing, keeps no index and delivers nothing: the limit of a durable server.
     #[arg(long)]
     durable: bool,
-    /// Folder for the file of `--durable`; the file has no name and is gone at the end.
+    /// Folder for the file of `--durable`; the file has no name and is removed at the end.
     #[arg(long, value_name = "DIR", default_value = ".", requires = "durable")]
     data_dir: PathBuf,
     /// Size of that file, in MiB; writes start again at its beginning when it is full.
@@ -66,7 +66,7 @@ pub(super) fn run(args: &BaselineArgs) -> anyhow::Result<ExitCode> {
         tokio::spawn(baseline::serve(listener, work, stop)).await.context("serving")?;
         anyhow::Ok(())
     })?;
-    drop(runtime); // and with it every writer to the disk
+    drop(runtime); // drops every writer to the disk too
     if let Some(disk) = disk {
         disk.join().context("writing to the disk")?;
     }

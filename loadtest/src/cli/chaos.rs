@@ -11,24 +11,25 @@ use sluice_loadtest::chaos::{ChaosConfig, Scenario, beside_this_program, chaos};
 use super::run::live_view::{LiveView, Progress};
 use super::{output, stop_signal};
 
-/// Runs a scenario against a server that it starts: customers, subscriptions,
-/// traffic and receivers; faults at random moments; a verification at the end.
+/// Runs a scenario against a server that it starts: makes customers,
+/// subscriptions, traffic and receivers, injects faults at random moments, and
+/// verifies at the end.
 ///
 /// Exit status 1 if an event is lost, corrupted or out of a promised order, if
 /// a flow has no acknowledged event, if the server fails, if no fault happened
 /// or the run was interrupted, or if a limit of the scenario does not hold.
 #[derive(Args, Debug)]
 pub(super) struct ChaosArgs {
-    /// The scenario, TOML: see loadtest/scenarios/.
+    /// The scenario, a TOML file: see loadtest/scenarios/.
     scenario: PathBuf,
     /// The server's binary [default: `sluice` beside this program].
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
-    /// Where data, ledgers and the server's log go, and stay; must not exist
-    /// [default: a temporary directory, removed if all is well].
+    /// Directory for data, ledgers and the server's log, which is kept; must not
+    /// exist [default: a temporary directory, removed if all is well].
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Seed of moments, faults and traffic.
+    /// Seed of the moments, faults and traffic.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write the result to this file: .json, .html or .prom; repeatable.

@@ -11,7 +11,7 @@ use sluice_loadtest::metric::{ChangeLimit, CheckedLimit, change, figure, show};
 
 use super::output;
 
-/// Sets two results beside each other.
+/// Compares two results.
 ///
 /// Exit status 1 if a figure moved further than --fail-on allows, or was not
 /// measured in both, or if one of the files is no result or measured nothing.
@@ -60,7 +60,7 @@ struct ComparedFigure {
     name: String,
     before: f64,
     after: f64,
-    /// Relative; none if the figure was 0 before.
+    /// The relative change; `None` if the figure was 0 before.
     change: Option<f64>,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct TlsArgs {
     /// PEM file with the private key of --cert.
     #[arg(long, value_name = "FILE", requires = "cert")]
     cert_key: Option<PathBuf>,
-    /// Take any certificate of the server: only for tests against your own.
+    /// Accept any certificate of the server: only for tests against your own.
     #[arg(long)]
     insecure: bool,
 }

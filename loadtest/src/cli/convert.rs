@@ -11,12 +11,12 @@ use sluice_loadtest::record::Redaction;
 
 use super::output;
 
-/// Makes a recording for `replay` of another program's file.
+/// Makes a recording for `replay` from another program's file.
 ///
-/// From an HTTP archive come its requests with a body, without credentials
-/// and cookies. An access log (common or combined format, with virtual hosts or
+/// An HTTP archive gives its requests with a body, without credentials and
+/// cookies. An access log (common or combined format, with virtual hosts or
 /// without) has no events in it: each of its lines becomes one event
-/// `http.request` that says what the line says, hosts and paths included.
+/// `http.request` with the line's fields, hosts and paths included.
 ///
 /// Exit status 1 if there is nothing to record; no file is made or changed then.
 #[derive(Args, Debug)]
@@ -26,7 +26,7 @@ pub(super) struct ConvertArgs {
     /// Its form.
     #[arg(long, value_enum)]
     from: ConvertFrom,
-    /// The recording; compressed if it ends in .gz or .zst. A file that is there is replaced.
+    /// The recording; compressed if its name ends in .gz or .zst. An existing file is replaced.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Leave out this header as well; repeatable.

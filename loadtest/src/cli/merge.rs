@@ -12,7 +12,7 @@ use sluice_loadtest::sender::RunReport;
 
 use super::output::{self, WantedOutput};
 
-/// Puts the results of several generators that ran at the same time together.
+/// Merges the results of several generators that ran at the same time.
 ///
 /// Counts and rates add up; percentiles are those of all requests, from the
 /// histograms in the files. Exit status 1 if a limit does not hold.
@@ -36,7 +36,7 @@ pub(super) struct MergeArgs {
 struct MergedResult {
     #[serde(flatten)]
     report: RunReport,
-    /// How many results there were.
+    /// The number of merged results.
     generators: usize,
     thresholds: Vec<CheckedLimit>,
 }

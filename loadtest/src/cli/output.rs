@@ -21,7 +21,7 @@ pub(crate) fn result(json: bool, value: &impl Serialize, text: &str) -> anyhow::
     }
 }
 
-/// Where a run's result goes, and which limits it must keep.
+/// The files for a run's result, and the limits that it must keep.
 pub(crate) struct WantedOutput<'a> {
     pub(crate) json: bool,
     pub(crate) out: &'a [PathBuf],
@@ -43,8 +43,8 @@ impl WantedOutput<'_> {
         Ok(self.thresholds.iter().map(|threshold| threshold.check(&json)).collect())
     }
 
-    /// Writes and prints a result that was checked. It fails if a limit does
-    /// not hold or if there is a reason why it proves nothing.
+    /// Writes and prints a checked result. Fails if a limit does not hold, or if
+    /// there is a reason why the result proves nothing.
     pub(crate) fn conclude(
         &self,
         value: &impl Serialize,
@@ -92,7 +92,7 @@ pub(crate) fn check_files(paths: &[PathBuf]) -> anyhow::Result<()> {
             .open(path)
             .with_context(|| format!("{} cannot be written", path.display()))?;
         if !there {
-            // It was made only to see whether it can be.
+            // It was made only to check that it can be written.
             std::fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
         }
     }
@@ -157,6 +157,6 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 
 /// Prints a line on stderr.
 pub(crate) fn tell(text: &str) {
-    // If stderr is closed, nobody can be told.
+    // If stderr is closed, nobody can read it.
     writeln!(io::stderr(), "{text}").ok();
 }

@@ -14,15 +14,15 @@ use sluice_loadtest::receiver::{Behaviour, BehaviourPhase, Receiver, ReceiverCon
 use super::{output, stop_signal};
 
 /// Receives webhooks: counts events, finds loss, repetition, disorder and
-/// damage, checks signatures, and answers badly if told to.
+/// damage, checks signatures, and misbehaves if told to.
 ///
 /// Prints `ready http://ADDR` once it listens and the result when it ends, on
-/// Ctrl-C or SIGTERM. Meanwhile `GET /stats` answers the result so far as JSON,
-/// `POST /reset` starts anew and `PUT /behaviour` changes how deliveries are
-/// answered; every other POST is a delivery.
+/// Ctrl-C or SIGTERM. Meanwhile `GET /stats` answers with the result so far as
+/// JSON, `POST /reset` starts anew and `PUT /behaviour` changes how deliveries
+/// are answered; every other POST is a delivery.
 ///
-/// Events are told apart by the mark that `run` puts into them. Latency is from
-/// the time at which `run` meant to send, by the same machine's clock.
+/// Events are recognised by the mark that `run` puts into them. Latency counts
+/// from the time at which `run` meant to send, by the same machine's clock.
 #[derive(Args)]
 pub(super) struct ReceiveArgs {
     /// Address and port to listen on; port 0 takes a free one.
@@ -31,7 +31,7 @@ pub(super) struct ReceiveArgs {
     /// Threads.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
-    /// Signing secret (whsec_...); repeat it for several, of which one must match.
+    /// Signing secret (whsec_...); repeatable: one of them must match.
     #[arg(long, value_name = "SECRET", env = "SLUICE_WEBHOOK_SECRET", hide_env_values = true)]
     secret: Vec<String>,
     /// How long each answer waits, in milliseconds; 20..500 for any time between.
@@ -65,15 +65,15 @@ pub(super) struct ReceiveArgs {
     /// Reset the connection (RST) instead of answering, likewise.
     #[arg(long, group = "bad")]
     reset: bool,
-    /// Break off within the answer, likewise.
+    /// Break off in the middle of the answer, likewise.
     #[arg(long, group = "bad")]
     cut: bool,
-    /// Behave in phases that come back, instead: 10s:200,2s:503,1s:hang,1s:close;
+    /// Behave in repeated phases instead: 10s:200,2s:503,1s:hang,1s:close;
     /// a phase is LENGTH:ANSWER, with ANSWER a status, hang, close, reset or cut.
     /// PUT /pattern changes it: [{"for_ms":1000,"reply":{"status":503}}, ...].
     #[arg(long, value_name = "PHASES", value_delimiter = ',', value_parser = phase)]
     pattern: Vec<BehaviourPhase>,
-    /// Write every receipt to this file, for `verify`; an existing ledger goes on.
+    /// Write every receipt to this file, for `verify`; an existing ledger is continued.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
     /// Print the result as one line of JSON.
@@ -167,7 +167,7 @@ pub(super) fn run(args: &ReceiveArgs) -> anyhow::Result<ExitCode> {
         let stop = stop_signal().context("handling signals")?;
         let receiver = Receiver::start(config)?;
         output::line(&format!("ready {}", receiver.url()))?;
-        // Whichever comes first ends the wait; neither is needed after it.
+        // The first to end ends the wait; the other is not needed any more.
         tokio::select! {
             () = stop.cancelled() => {}
             () = receiver.ended() => {}

@@ -16,7 +16,7 @@ use super::{output, stop_signal};
 ///
 /// Prints `ready http://ADDR` once it listens; ends on Ctrl-C or SIGTERM.
 /// Answers are passed on as they come. Credentials and cookies are never
-/// written; customers are told apart by a hash of theirs.
+/// written; customers are told apart by a hash of their credentials.
 #[derive(Args, Debug)]
 pub(super) struct RecordArgs {
     /// Address and port to listen on; port 0 takes a free one.
@@ -27,8 +27,8 @@ pub(super) struct RecordArgs {
     upstream: String,
     #[command(flatten)]
     tls: TlsArgs,
-    /// Where to record; compressed if it ends in .gz or .zst. A file that is
-    /// there is replaced.
+    /// The recording; compressed if its name ends in .gz or .zst. An existing file
+    /// is replaced.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Leave out this header as well; repeatable.

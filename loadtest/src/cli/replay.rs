@@ -21,14 +21,14 @@ use super::output::{self, WantedOutput};
 use super::run::live_view::{LiveView, Progress};
 use super::stop_signal;
 
-/// Plays recorded traffic: a JSON object a line, plain, gzip or zstd, larger
-/// than memory if need be. `record` writes such files; the README describes
-/// them.
+/// Plays recorded traffic: files with a JSON object a line, plain, gzip or
+/// zstd, which may be larger than memory. `record` writes such files; the README
+/// describes them.
 ///
-/// Requests keep their gaps (or --speed), and each customer's requests their
+/// Requests keep their gaps (see --speed), and each customer's requests their
 /// order; a slow customer delays no other. Payloads get a mark as their first
-/// member, ids and times become those of this run; or all is sent as it was
-/// recorded (--keep).
+/// member, and ids and times become those of this run; with --keep everything
+/// is sent as it was recorded.
 ///
 /// Exit status 1 if nothing was acknowledged, if a recording could not be read
 /// to its end (the result is written all the same), or if a limit does not hold.
@@ -54,17 +54,17 @@ pub(super) struct ReplayArgs {
     /// How fast: 10x, 0.5x, or max for as fast as answered.
     #[arg(long, default_value = "1x", value_parser = speed)]
     speed: Speed,
-    /// How often to play it.
+    /// How many times to play the recordings.
     #[arg(long = "loop", value_name = "N", default_value_t = 1)]
     passes: u64,
-    /// Skip what came before this time from the start of the recording.
+    /// Skip the recording up to this time from its start.
     #[arg(long, default_value = "0s", value_parser = duration::parse)]
     from: Duration,
     /// Stop at this time from the start of the recording.
     #[arg(long, value_parser = duration::parse)]
     to: Option<Duration>,
     /// Longest recorded silence to wait for; a time that is further from both
-    /// its neighbours is not believed.
+    /// its neighbours is ignored.
     #[arg(long, default_value = "60s", value_parser = duration::parse)]
     max_gap: Duration,
     /// Play this customer only; repeatable.
@@ -76,8 +76,8 @@ pub(super) struct ReplayArgs {
     /// Most connections, each with one request in flight; a customer has one.
     #[arg(long, value_name = "N", default_value_t = 256)]
     connections: usize,
-    /// Most requests that may be due and wait, for a connection or for their
-    /// customer's request before.
+    /// Most requests that may be due and wait for a connection or for their
+    /// customer's previous request.
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     waiting: usize,
     /// Limit on connecting and on each answer (ms, s, m, h).
@@ -106,7 +106,7 @@ pub(super) struct ReplayArgs {
     json: bool,
 }
 
-/// A multiple of the recorded speed; none for as fast as answered.
+/// A multiple of the recorded speed; `None` for as fast as answered.
 #[derive(Clone, Copy, Debug)]
 struct Speed(Option<f64>);
 

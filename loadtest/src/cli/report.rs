@@ -9,7 +9,7 @@ use sluice_loadtest::metric::Threshold;
 
 use super::output;
 
-/// Makes a page (or Prometheus metrics) of a result that `run --out FILE.json`
+/// Makes a page or Prometheus metrics from a result that `run --out FILE.json`
 /// or `--json` wrote, and checks limits on it.
 ///
 /// The page needs no other file and no network. Exit status 1 if a limit does
@@ -19,7 +19,7 @@ pub(super) struct ReportArgs {
     /// The result, JSON.
     #[arg(value_name = "RESULT")]
     result: PathBuf,
-    /// Write it to this file, as its name ends: .html, .prom or .json; repeatable.
+    /// Write it to this file, in the form of its ending: .html, .prom or .json; repeatable.
     #[arg(long, value_name = "FILE")]
     out: Vec<PathBuf>,
     /// Fail (exit status 1) unless this holds, as in p99<10ms; repeatable.

@@ -27,7 +27,7 @@ use live_view::LiveView;
 
 /// How long a receiver may go without an event before it counts as settled.
 const SETTLED: Duration = Duration::from_secs(3);
-/// How long a receiver is waited for at most.
+/// The longest wait for a receiver to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 
 /// A run's result, with its timeline and the receiver's figures. The field names
@@ -112,7 +112,7 @@ pub(super) async fn drive(
 
 /// Judges limits while a run goes on.
 struct LimitGuard<'a> {
-    /// Once so much time was measured; never without it.
+    /// Judge once this much time was measured; never, if `None`.
     after: Option<Duration>,
     warmup: Duration,
     limits: &'a [Threshold],

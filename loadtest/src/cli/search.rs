@@ -15,10 +15,10 @@ use sluice_loadtest::sender::{RunConfig, RunReport};
 use super::run::{RunArgs, drive};
 use super::{output, stop_signal};
 
-/// Looks for the highest rate that keeps every --threshold.
+/// Searches for the highest rate that keeps every --threshold.
 ///
-/// Doubles the rate from the lowest on until a limit fails, then halves the
-/// distance. Each step is a run of its own with the arguments of `run`
+/// Doubles the rate, from the lowest, until a limit fails, then bisects.
+/// Each step is a run of its own with the arguments of `run`
 /// (--duration is the length of a step). A step also fails if more than one in
 /// a hundred of its requests could not be sent in time.
 ///
@@ -29,7 +29,7 @@ pub(super) struct SearchArgs {
     /// Range of events per second, as in 1000..200000.
     #[arg(long, value_name = "LOW..HIGH", value_parser = rates)]
     rates: (f64, f64),
-    /// How near to the highest good rate to come, in percent of it.
+    /// Precision of the result, in percent of the highest good rate.
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     precision: f64,
     #[command(flatten)]

@@ -11,25 +11,25 @@ use sluice_loadtest::verify::{Arrival, OrderCheck, verify};
 use super::output;
 
 /// Compares the ledgers of `run` and `receive`: every event answered 2xx must
-/// have been taken, intact.
+/// have been received intact.
 ///
 /// Exit status 0 if so, 1 if an event is lost or corrupted, if none was
 /// answered 2xx, or if a ledger cannot be read. Duplicates, disorder and events
-/// that arrived although they were refused are counted only. Numbers are of
+/// that arrived although they were refused are only counted. All numbers count
 /// events.
 #[derive(Args, Debug)]
 pub(super) struct VerifyArgs {
-    /// Ledger written by `run --ledger`; of several runs, if they shared it.
+    /// Ledger written by `run --ledger`, by one run or several.
     #[arg(long, value_name = "FILE")]
     sent: PathBuf,
     /// Ledger written by `receive --ledger`.
     #[arg(long, value_name = "FILE")]
     received: PathBuf,
-    /// Let an event count as arrived if any subscription took it. By default
-    /// every subscription that took anything of its stream must have it.
+    /// Let an event count as arrived if any subscription received it. By default
+    /// every subscription that received any event of its stream must have it.
     #[arg(long)]
     any_subscription: bool,
-    /// Fail as well if an acknowledged event was first taken after a later one
+    /// Fail also if an acknowledged event was first received after a later event
     /// of its stream: for `ordered` subscriptions.
     #[arg(long)]
     ordered: bool,

@@ -67,8 +67,8 @@ pub(super) fn line(text: &str) -> Option<RecordingLine> {
     })
 }
 
-/// The virtual host, the client's host and the user. A name with a port stands
-/// before an address only where the log has virtual hosts.
+/// The virtual host, the client's host and the user. Only a log with virtual hosts has
+/// a name with a port before an address.
 fn parties(front: &str) -> Option<(Option<&str>, &str, &str)> {
     let (first, rest) = front.split_once(' ')?;
     let port = first.rsplit_once(':').is_some_and(|(name, port)| {

@@ -1,6 +1,6 @@
 //! HTTP archives (HAR 1.2, <http://www.softwareishard.com/blog/har-12-spec/>),
 //! as programs really write them: with a byte order mark, in UTF-16, with null
-//! members, with damaged entries among good ones.
+//! members, and with damaged entries among good ones.
 
 use std::io::Read;
 
@@ -73,7 +73,7 @@ pub(super) fn read(mut source: impl Read) -> Result<Vec<Result<HarEntry, String>
     Ok(parsed)
 }
 
-/// The text, whatever its Unicode encoding; a byte order mark tells it.
+/// Decodes the text; a byte order mark names its Unicode encoding.
 fn decode(bytes: &[u8]) -> Result<String, String> {
     let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.as_chunks().0.iter().map(|pair| unit(*pair));
@@ -119,7 +119,7 @@ impl HarEntry {
             head = head.header("content-type", &body.mime_type);
         }
         let (mut head, ()) = head.body(()).map_err(|error| wrong(&error))?.into_parts();
-        // Archives have the text that the body means, without its coding.
+        // Archives hold the decoded text of a body.
         head.headers.remove("content-encoding");
         let body = match body.encoding.as_str() {
             "base64" => STANDARD.decode(&body.text).map_err(|error| wrong(&error))?,

@@ -1,5 +1,5 @@
-//! Which figures the result of a command can have, so that a limit on another
-//! name is refused before anything runs.
+//! The figures that the result of a command can have, so that a limit on another name
+//! is refused before anything runs.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::receiver::ReceiverStats;
 use crate::sender::RunReport;
 use crate::verify::VerifyReport;
 
-/// Which command makes the result.
+/// The command that makes the result.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ResultKind {
     /// `run` or `search`.

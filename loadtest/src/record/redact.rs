@@ -23,7 +23,7 @@ const SECRET_WORDS: [&str; 13] = [
     "accesskey",
     "jwt",
 ];
-/// These are credentials as whole names, in which `-` and `_` do not count.
+/// Whole names of credentials; `-` and `_` are ignored.
 const SECRET_NAMES: [&str; 5] = ["key", "sig", "code", "csrf", "xcsrf"];
 /// Headers that are written anew with each request.
 const OWN_HEADERS: [&str; 2] = ["host", "content-length"];

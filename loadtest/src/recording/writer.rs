@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 
 use super::RecordingLine;
 
-/// Writes lines, compressed as the file's name asks for.
+/// Writes lines, compressed according to the file's name.
 pub(crate) struct LineWriter {
     sink: Sink,
     text: Vec<u8>,

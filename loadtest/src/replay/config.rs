@@ -17,20 +17,20 @@ pub struct ReplayConfig {
     pub headers: Vec<(String, String)>,
     /// Recordings, merged by their times.
     pub files: Vec<PathBuf>,
-    /// API keys, given to customers in the order in which they appear, again
-    /// from the first when there are more customers; without any, recorded
+    /// API keys, given to customers in the order in which they appear, starting
+    /// again from the first if there are more customers; without keys, recorded
     /// credentials are sent.
     pub keys: Vec<String>,
     /// A multiple of the recorded speed; as fast as answered without one.
     pub speed: Option<f64>,
     /// How often to play the recordings.
     pub passes: u64,
-    /// Skips what came before this time from the start of the recording.
+    /// Skips the recording up to this time from its start.
     pub from: Duration,
     /// Stops at this time from the start of the recording.
     pub to: Option<Duration>,
-    /// Longest recorded silence that is waited for, and how far a time may be
-    /// from its neighbours to be believed.
+    /// Longest recorded silence that is waited for. A time that is further than this
+    /// from both its neighbours is ignored.
     pub gap_max: Duration,
     /// Plays these customers only; all, if there are none.
     pub customers: Vec<String>,
@@ -42,9 +42,9 @@ pub struct ReplayConfig {
     /// requests find none free.
     pub connections: usize,
     /// Most requests that may be due and wait for a connection or for their
-    /// customer's request before; further ones wait in the file.
+    /// customer's previous request; further ones wait in the file.
     pub waiting_max: usize,
-    /// Most bytes of bodies that may wait so.
+    /// Most bytes of the bodies of these requests.
     pub waiting_bytes_max: usize,
     /// Limit on connecting and on each answer.
     pub timeout: Duration,

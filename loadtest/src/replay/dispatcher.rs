@@ -55,7 +55,7 @@ impl Dispatcher {
             let due = match request.offset {
                 None => None,
                 Some(offset) => match self.shared.started.checked_add(offset) {
-                    // A time beyond every clock never comes.
+                    // A time beyond the range of the clock never comes.
                     None => continue,
                     due => due,
                 },
@@ -88,7 +88,7 @@ impl Dispatcher {
             }
         }
         match self.behind {
-            // The server's fault, not the generator's.
+            // This lateness is the server's fault, not the generator's.
             true => self.held_back += 1,
             false => self.lag.record(due.elapsed()),
         }

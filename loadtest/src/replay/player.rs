@@ -14,9 +14,9 @@ use crate::request::Rendered;
 use crate::sender::client::{ExchangeError, LoadClient};
 use crate::sender::{ConnectionEvent, RequestDone, RequestOutcome};
 
-/// Before a request is sent again, or a connection made again.
+/// The pause before a request is sent again, or a connection made again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longest body that is made one of this run, in bytes.
+/// Longest body whose ids and times are replaced, in bytes.
 const PLAIN_BYTES_MAX: u64 = 256 << 20;
 
 /// One connection of a replay.
@@ -79,8 +79,8 @@ impl Player {
         shared.note(customer_number, first, marked, ending.outcome);
     }
 
-    /// Makes ids and times of a request those of this run and marks its
-    /// events. Returns how many there are, and how many are marked.
+    /// Replaces the ids and times of a request by those of this run and marks its
+    /// events. Returns how many events there are, and how many are marked.
     fn make_own(
         &self,
         request: &mut Recorded,
@@ -178,8 +178,8 @@ impl Player {
         }
     }
 
-    /// Connects if need be, for as long as an answer may take, or as often as
-    /// it takes where outcomes must become known; false if it gave up.
+    /// Connects if needed: for as long as an answer may take, or until it succeeds if
+    /// outcomes must become known. Returns false if it gave up.
     async fn connect(&mut self) -> bool {
         let (shared, started) = (Rc::clone(&self.shared), Instant::now());
         if self.client.drop_if_stale() {
@@ -214,7 +214,7 @@ const CONNECTION_HEADERS: [&str; 9] = [
     "proxy-connection",
 ];
 
-/// How many events there are in a body that is sent as it was recorded.
+/// The number of events in a body that is sent as it was recorded.
 fn count_events(request: &Recorded) -> u64 {
     let body = &request.body;
     if request.header("content-type").is_some_and(|kind| kind.contains("ndjson")) {

@@ -19,7 +19,7 @@ pub(super) struct Planned {
     /// When the request is due, from the start of the replay; `None` if it is
     /// sent as fast as answered.
     pub(super) offset: Option<Duration>,
-    /// Customers are numbered as they appear.
+    /// The customer's number; customers are numbered as they appear.
     pub(super) customer_number: u32,
     /// How often the recordings were played before.
     pub(super) pass: u64,
@@ -96,7 +96,7 @@ pub(super) fn read(
     findings
 }
 
-/// Any number of seconds; a time beyond every clock is never.
+/// Converts any number of seconds; a value beyond the range of durations becomes the longest one.
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
@@ -106,8 +106,8 @@ fn open_all(config: &ReplayConfig) -> Result<Vec<OpenRecording>, RecordingError>
     config.files.iter().map(|file| OpenRecording::open(file, gap_max_s)).collect()
 }
 
-/// The next request of all recordings: of those that start with a request
-/// without any time the first, else the one with the earliest time.
+/// The next request of all recordings: the first recording whose next request has no
+/// time comes first, else the request with the earliest time.
 fn take_earliest(files: &mut [OpenRecording]) -> Option<(Recorded, Option<f64>)> {
     let time = |file: &OpenRecording| file.next.as_ref().map(|(_, at)| at.unwrap_or(f64::NEG_INFINITY));
     let earliest = files

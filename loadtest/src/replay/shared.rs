@@ -32,7 +32,7 @@ pub(super) struct ReplayShared {
     pub(super) unmarked: Cell<u64>,
 }
 
-/// Counts beside those of the tally.
+/// Counts that the tally does not have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReplayCounts {
     pub(super) played: u64,
@@ -101,7 +101,7 @@ impl ReplayShared {
         let Some(ledger) = &self.ledger else { return };
         let entries = self.entries.borrow_mut().take();
         if let Err(error) = ledger.borrow_mut().append(&entries) {
-            // A replay whose ledger has holes proves nothing: end it.
+            // A replay whose ledger has holes proves nothing, so it ends.
             self.ledger_failure.borrow_mut().get_or_insert(error);
             self.stop.cancel();
         }

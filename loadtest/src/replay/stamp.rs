@@ -17,7 +17,7 @@ pub(super) struct ReplayStamp<'a> {
     pub(super) stream: u32,
     pub(super) first_sequence: u64,
     pub(super) sent_ns: u64,
-    /// Appended to ids, so that they are of this run.
+    /// Appended to ids, which makes them unique to this run.
     pub(super) suffix: &'a str,
 }
 

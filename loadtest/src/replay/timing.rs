@@ -1,10 +1,10 @@
 //! When recorded requests are due: rules only, no I/O.
 //!
-//! Recorded times can be wrong. A time that is far from both its neighbours in
-//! its file is replaced by the time before it; a clock that was set back goes
-//! on from where it was; a silence longer than the limit is shortened to it.
+//! Recorded times can be wrong. A time that is far from both its neighbours in its
+//! file is replaced by the time before it. If a clock was set back, its times continue
+//! from the latest one. A silence longer than the limit is shortened to the limit.
 
-/// Times below this (in 1973) are of a recording that counts from 0, or missing.
+/// A time below this (in 1973) is missing, or its recording counts from 0.
 const UNIX_TIME_MIN: f64 = 1e8;
 
 /// Makes the times of one file usable.
@@ -69,7 +69,7 @@ pub(super) struct Offsets {
     latest_offset: f64,
     /// Silence that was left out.
     pub(super) skipped_s: f64,
-    /// Where this pass starts.
+    /// The offset at which this pass starts.
     pub(super) pass_start: f64,
     /// Requests of this pass with a time of their own.
     timed: u64,
@@ -98,7 +98,7 @@ impl Offsets {
         if at > latest {
             (self.latest, self.latest_offset) = (Some(at), offset);
         }
-        // One from before the first came out of order: it is due at once.
+        // A request from before the first is out of order: it is due at once.
         offset.max(0.0)
     }
 

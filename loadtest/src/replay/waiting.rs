@@ -19,7 +19,7 @@ pub(super) struct DueRequest {
     pub(super) planned: Planned,
 }
 
-/// How much may wait.
+/// The limits of the queues.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WaitingLimits {
     pub(super) requests: usize,
@@ -126,13 +126,13 @@ impl WaitingRequests {
         }
     }
 
-    /// No more requests will be added.
+    /// Notes that no more requests will be added.
     pub(super) fn close(&self) {
         self.queues.borrow_mut().closed = true;
         self.work.notify_waiters();
     }
 
-    /// Takes away everything that waits.
+    /// Removes all waiting requests and returns them.
     pub(super) fn drain(&self) -> Vec<DueRequest> {
         let mut queues = self.queues.borrow_mut();
         queues.ready.clear();

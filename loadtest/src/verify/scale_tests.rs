@@ -8,7 +8,7 @@ const RUN: u64 = 5;
 const SUBSCRIPTION: u64 = 9;
 const STREAMS: u32 = 1000;
 
-/// What was put into the ledgers, event by event.
+/// The counts of the events that were put into the ledgers.
 #[derive(Debug, Default, PartialEq)]
 struct PlantedFaults {
     acknowledged: u64,
@@ -48,7 +48,7 @@ impl Ledgers {
         }
     }
 
-    /// `count` events from `first` are acknowledged; what became of them is drawn.
+    /// Acknowledges `count` events from `first`; their fate is drawn at random.
     fn batch(&mut self, stream: u32, first: u64, count: u64) {
         let code = Code::Acknowledged;
         self.sent_entries.push(LedgerEntry { run: RUN, group: 0, stream, first, count: count as u32, code });
@@ -130,7 +130,7 @@ fn a_million_events_with_faults_are_compared_exactly() {
     every_fault_is_counted_exactly(1_000_000);
 }
 
-/// Run it alone, so that the memory is this test's:
+/// Run this test alone, so that the measured memory is its own:
 /// `cargo test --release -p sluice-loadtest --lib -- --ignored --nocapture a_hundred_million`.
 #[test]
 #[ignore = "writes a gigabyte and takes half a minute"]

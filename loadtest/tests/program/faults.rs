@@ -1,6 +1,6 @@
 //! The exit status and the percentiles of `run` against servers that hang, die,
 //! refuse, answer in chunks or close idle connections. The program must never
-//! say "ok" when it has nothing to say it of.
+//! say "ok" when nothing was measured.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -94,7 +94,7 @@ fn a_server_that_stops_answering_shows_in_every_percentile() {
     let load = ["--rate", "200", "--duration", "2s", "--timeout", "1s", "--connections", "10"];
     let (status, result) = run(&server.url, &[&LIMITS[..], &load].concat());
     assert_eq!((status, kept(&result)), (Some(1), vec![]), "{result}");
-    // A hundred of four hundred were answered; the rest waited a second or to the end.
+    // A hundred of four hundred requests were answered; the rest waited a second or to the end.
     assert!(number(&result, "unsent_requests") > 100.0, "{result}");
     assert_eq!(
         number(&result, "latency_us.count"),

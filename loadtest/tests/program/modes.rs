@@ -1,4 +1,4 @@
-//! The ways of sending, as the command line offers them, and what is made of results.
+//! The ways of sending, as the command line offers them, and the forms of results.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Any HTTP target, and what else a run can be asked for.
+//! Runs against any HTTP target, and further options of a run.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

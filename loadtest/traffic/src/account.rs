@@ -1,8 +1,8 @@
-//! The account of one stream as one subscription received it.
+//! The record of one stream as one subscription received it.
 
 use crate::seq_set::{SequenceSet, TooFarAhead};
 
-/// Which events came, and how often they came twice or too late.
+/// The events of a stream that came.
 #[derive(Clone, Debug, Default)]
 pub struct StreamAccount {
     seen: SequenceSet,
@@ -17,7 +17,7 @@ pub struct TakenCounts {
     pub new: u64,
     /// Received before.
     pub duplicates: u64,
-    /// New ones that came after a later event of their stream.
+    /// New events that came after a later event of their stream.
     pub out_of_order: u64,
 }
 
@@ -33,7 +33,7 @@ impl TakenCounts {
 impl StreamAccount {
     /// Takes `first..first + count`, received in this order.
     pub fn take(&mut self, first: u64, count: u64) -> Result<TakenCounts, TooFarAhead> {
-        // Those below the end so far are late if they are new; the rest is in order.
+        // Events below the end so far are late if they are new; the rest is in order.
         let late = self.end.saturating_sub(first).min(count);
         let out_of_order = if late > 0 { self.seen.insert_range(first, late)? } else { 0 };
         let in_order = self.seen.insert_range(first + late, count - late)?;

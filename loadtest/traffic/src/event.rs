@@ -1,9 +1,9 @@
 //! One generated event: built once, then patched in place for each send.
 //!
-//! The payload is `{"mark":"…","user":"u-…","amount":…,"item":"…","note":"…"}`,
-//! of which user, amount, item and part of the note change with every send, so
-//! that the traffic compresses about as well as real events do, not absurdly;
-//! or it is a template ([`template`]) behind a mark.
+//! The payload is `{"mark":"…","user":"u-…","amount":…,"item":"…","note":"…"}`, or a
+//! template ([`template`]) behind a mark. User, amount, item and part of the note
+//! change with every send, so that the traffic compresses about as well as real events
+//! do.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub use template::{BodyTemplate, PayloadTemplate, TemplateError};
 
 use template::{EventStamp, TemplateField};
 
-/// Which JSON object is wrapped around the payload.
+/// The JSON object around the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventEnvelope {
     /// As a producer POSTs it: `event_type`, `payload`, perhaps `ordering_key`.
@@ -37,9 +37,9 @@ pub struct EventShape {
     /// Size of the event's JSON in bytes; raised to the smallest possible.
     /// An event with a template has the template's size instead.
     pub event_bytes: usize,
-    /// The payload without its mark; a made-up one if there is none.
+    /// The payload without its mark; without a template, a made-up payload.
     pub template: Option<Arc<PayloadTemplate>>,
-    /// Names each event's stream as its `ordering_key`.
+    /// Gives each event its stream's name as `ordering_key`.
     pub ordering_key: bool,
 }
 
@@ -49,7 +49,7 @@ pub enum EventShapeError {
     /// The type would need JSON escapes or is empty.
     #[error("event type {0:?} must be 1 to 256 of letters, digits and . _ - / :")]
     Type(String),
-    /// More than a mark's checksum can cover.
+    /// The event has more bytes than a mark's checksum can cover.
     #[error("events of {0} bytes are too large: at most {TAIL_BYTES_MAX}")]
     Size(usize),
 }
@@ -129,7 +129,7 @@ impl EventTemplate {
         &self.bytes
     }
 
-    /// Makes `event`, a copy of [`bytes`](Self::bytes), the given one of its stream.
+    /// Turns `event`, a copy of [`bytes`](Self::bytes), into the event that the stamp names.
     pub(crate) fn stamp(
         &self,
         event: &mut [u8],

@@ -1,5 +1,5 @@
-//! Fixed-width lower-case hexadecimal, eight digits a step without a table or
-//! a branch: the sender writes and the receiver reads five numbers an event.
+//! Fixed-width lower-case hexadecimal, eight digits a step without a table or a branch,
+//! since the sender writes and the receiver reads five numbers an event.
 
 const LOW_BYTES: u64 = 0x0101_0101_0101_0101;
 
@@ -30,7 +30,7 @@ pub(crate) fn decode_8(digits: [u8; 8]) -> Option<u32> {
     nibbles = (nibbles | (nibbles >> 4)) & 0x00ff_00ff_00ff_00ff;
     nibbles = (nibbles | (nibbles >> 8)) & 0x0000_ffff_0000_ffff;
     let value = (nibbles | (nibbles >> 16)) as u32;
-    // Bytes that are no digits decode to something that encodes otherwise.
+    // Bytes that are not digits decode to a value that encodes to other bytes.
     (encode_8(value) == digits).then_some(value)
 }
 

@@ -28,11 +28,10 @@
 //! | 32 | code, see [`Code`] |
 //! | 33..40 | zero |
 //!
-//! Entries of one stream stand in the order in which things happened. A killed
-//! process may leave a frame cut short at the end of the file: it is ignored
-//! when read and cut off when the file is opened to be continued. Frames are
-//! written at least every 200 ms and not synced: they survive the process,
-//! not the machine.
+//! Entries of one stream are in the order of their outcomes. A killed process may
+//! leave a frame cut short at the end of the file: readers ignore it, and it is cut
+//! off when the file is continued. Frames are written at least every 200 ms and not
+//! synced: they survive the process, not the machine.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -51,7 +50,7 @@ const ENTRY_BYTES: usize = 40;
 /// Most entries in a frame.
 pub const FRAME_ENTRIES_MAX: usize = 8192;
 
-/// Which side wrote a ledger.
+/// The side that wrote a ledger.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LedgerKind {
     /// Outcomes of requests.
@@ -67,7 +66,7 @@ pub enum Code {
     Acknowledged,
     /// Sender: answered 4xx, must not arrive.
     Refused,
-    /// Sender: no answer, or one that leaves it open; may arrive.
+    /// Sender: no answer, or no definite one; may arrive.
     Unknown,
     /// Receiver: taken (answered 2xx) in a delivery whose id was new.
     Taken,
@@ -164,7 +163,7 @@ pub enum LedgerError {
         /// Why it failed.
         source: io::Error,
     },
-    /// The file is no ledger, or one of another version or kind.
+    /// The file is not a ledger, or has another version or kind.
     #[error("{} is not a ledger of this version of {expected}", path.display())]
     Header {
         /// Which file.

@@ -5,8 +5,8 @@
 //! the webhooks and finds loss, repetition, disorder and damage by the mark in
 //! each event ([`mark`]); [`ledger`] keeps both sides' accounts on disk.
 //!
-//! The crate `sluice-loadtest` makes a program of it, with recordings, results,
-//! comparisons and scenarios; `sluice demo` needs no more than this crate.
+//! The crate `sluice-loadtest` builds a program on it, with recordings, results,
+//! comparisons and scenarios; `sluice demo` needs only this crate.
 
 pub mod account;
 pub mod calendar;
@@ -39,7 +39,7 @@ pub use process::ProcessUse;
 pub use response::EventCounts;
 pub use summary::{CurvePoint, Latencies, LatencySummary};
 
-/// An id that no other run has: 64 random bits.
+/// An id for a run: 64 random bits.
 pub fn fresh_id() -> u64 {
     use std::hash::BuildHasher;
     std::hash::RandomState::new().hash_one(std::time::SystemTime::now())

@@ -6,9 +6,9 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 0..6 | `!slt1.`: what to search for, with the format's version |
+//! | 0..6 | `!slt1.`: the prefix to search for, with the format's version |
 //! | 6..22, `.` | run: 64 bits, drawn by each sender when it starts |
-//! | 23..31, `.` | stream: 32 bits, what one connection sends for one customer |
+//! | 23..31, `.` | stream: 32 bits, the events of one connection for one customer |
 //! | 32..44, `.` | seq: 48 bits, counts a stream's events from 0 without gaps |
 //! | 45..61, `.` | `sent_ns`: 64 bits, Unix time in ns at which the event was meant to be sent |
 //! | 62..68, `.` | tail length: 24 bits, how many bytes after the mark the checksum covers |
@@ -40,7 +40,7 @@ const CHECKSUM: usize = 69;
 pub struct Mark {
     /// The sender's run.
     pub run: u64,
-    /// What one connection sends for one customer.
+    /// The stream: the events of one connection for one customer.
     pub stream: u32,
     /// Place in the stream, from 0.
     pub sequence: u64,

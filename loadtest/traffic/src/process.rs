@@ -1,4 +1,4 @@
-//! Processor time and memory of another process on this machine, mostly the server.
+//! Processor time and memory of another process on this machine, usually the server.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ impl ProcessMeter {
         Self { pid, first: None, last: None, memory_bytes_max: 0 }
     }
 
-    /// Looks at the process; one that is gone keeps its former figures.
+    /// Reads the process's figures; if it is gone, the last figures stay.
     pub(crate) fn sample(&mut self) {
         if let Some(used) = self.read("stat").as_deref().and_then(processor_time) {
             let sample = (Instant::now(), used);

@@ -38,7 +38,7 @@ pub enum ArrivalSpread {
     Poisson,
 }
 
-/// Why a text is no profile.
+/// Why a text is not a profile.
 #[derive(Debug, Error, Eq, PartialEq)]
 #[error("{text:?} is not a rate over time: {reason}")]
 pub struct ProfileError {
@@ -46,7 +46,7 @@ pub struct ProfileError {
     reason: String,
 }
 
-/// Most events per second that can be asked for.
+/// The highest rate, in events per second.
 const RATE_MAX: f64 = 1e9;
 
 impl RateProfile {

@@ -1,4 +1,4 @@
-//! Random-looking numbers, eight bytes in a nanosecond: good enough to defeat a
+//! Pseudorandom numbers, eight bytes in a nanosecond: good enough to defeat a
 //! compressor, reproducible from a seed, not for secrets.
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number

@@ -1,4 +1,4 @@
-//! Bytes that were read from a connection and are not used yet, in one reused allocation.
+//! A buffer of bytes that were read from a connection and are not used yet, in one reused allocation.
 
 use std::io;
 

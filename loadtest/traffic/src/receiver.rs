@@ -1,7 +1,7 @@
 //! A webhook endpoint that counts and checks deliveries and, if told to, misbehaves.
 //!
-//! To be no bottleneck of a measurement, it searches bodies for marks instead of
-//! parsing them and locks its state once a delivery.
+//! So as not to be the bottleneck of a measurement, it searches bodies for marks
+//! instead of parsing them, and locks its state once a delivery.
 
 use std::io;
 use std::net::SocketAddr;
@@ -49,12 +49,12 @@ pub struct ReceiverConfig {
     pub listen: SocketAddr,
     /// Threads; one receives some millions of events a second.
     pub threads: usize,
-    /// Secrets (`whsec_…`) of which one must have signed each delivery; without
-    /// any, signatures are not looked at.
+    /// Secrets (`whsec_…`), one of which must have signed each delivery; without
+    /// secrets, signatures are not checked.
     pub secrets: Vec<String>,
     /// How deliveries are answered, until it is changed.
     pub behaviour: Behaviour,
-    /// Behaviours that follow one another, again and again, instead.
+    /// Behaviours that follow one another in a cycle, instead of `behaviour`.
     pub pattern: Vec<BehaviourPhase>,
     /// The file for receipts, if they are to be verified.
     pub ledger: Option<PathBuf>,
@@ -62,7 +62,7 @@ pub struct ReceiverConfig {
     pub body_bytes_max: usize,
     /// Most connections at a time; more wait to be accepted.
     pub connections_max: usize,
-    /// How many of the last deliveries are kept, to look at.
+    /// How many of the last deliveries are kept for inspection.
     pub keep: KeepLimits,
 }
 
@@ -192,23 +192,22 @@ impl ReceiverHandle {
         self.shared.tracker.lock().stats()
     }
 
-    /// Forgets everything but the behaviour; the ledger goes on.
+    /// Forgets everything but the behaviour; the ledger is continued.
     pub fn reset(&self) {
         self.shared.reset();
     }
 
-    /// Answers deliveries in this way from now on.
+    /// Changes how deliveries are answered from now on.
     pub fn set_behaviour(&self, behaviour: Behaviour) -> Result<(), ReceiverError> {
         self.shared.behave(behaviour, Vec::new()).map_err(ReceiverError::Behaviour)
     }
 
-    /// Answers deliveries by phases, again and again, from now on.
+    /// Answers deliveries by a cycle of phases from now on.
     pub fn set_pattern(&self, phases: Vec<BehaviourPhase>) -> Result<(), ReceiverError> {
         self.shared.behave(Behaviour::default(), phases).map_err(ReceiverError::Behaviour)
     }
 
-    /// The last deliveries, as many as the configuration keeps; those that were
-    /// refused as well.
+    /// The last deliveries, as many as the configuration keeps, including refused ones.
     pub fn kept(&self) -> &Arc<KeptDeliveries> {
         &self.shared.kept
     }
@@ -218,8 +217,8 @@ impl ReceiverHandle {
         self.shared.conduct.lock().now()
     }
 
-    /// Waits until `reached` holds of the figures; gives them back, or those at
-    /// the end of the wait in the error. Cancel safe.
+    /// Waits until `reached` holds for the figures, and returns them; the error has the
+    /// figures at the end of the wait. Cancel safe.
     pub async fn wait_until(
         &self,
         timeout: Duration,
@@ -241,7 +240,7 @@ impl ReceiverHandle {
         waited.map_err(|_elapsed| ReceiverError::WaitedInVain(timeout, Box::new(self.stats())))
     }
 
-    /// Waits until the receiver ends by itself, for want of its ledger;
+    /// Waits until the receiver ends by itself, because it cannot write its ledger;
     /// [`stop`](Self::stop) says why. Cancel safe.
     pub async fn ended(&self) {
         self.shared.stop.cancelled().await;
@@ -283,7 +282,7 @@ impl ReceiverShared {
         let mut ledger = ledger.lock();
         let entries = self.tracker.lock().take_entries();
         if let Err(error) = ledger.append(&entries) {
-            // A ledger with holes proves nothing: end, and say why when asked.
+            // A ledger with holes proves nothing, so the receiver ends; `stop` says why.
             self.ledger_failure.lock().get_or_insert(error);
             self.stop.cancel();
         }
@@ -313,7 +312,7 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<ReceiverShared>, con
             let place = Arc::clone(&places).acquire_owned().await;
             (place, listener.accept().await)
         };
-        // Cancelling loses nothing: a place is given back, `accept` and the
+        // Cancelling loses nothing: the permit is given back, and `accept` and the
         // interval are cancel safe.
         let (place, accepted) = tokio::select! {
             () = shared.stop.cancelled() => break,
@@ -334,7 +333,7 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<ReceiverShared>, con
                 });
                 number += 1;
             }
-            // Mostly for want of file descriptors: some connections must end first.
+            // Usually file descriptors have run out: some connections must end first.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }

@@ -1,5 +1,5 @@
-//! Requests kept ready to send: head and body lie side by side in one buffer, and
-//! each send patches only the bytes that differ from the last.
+//! Requests kept ready to send: head and body are side by side in one buffer, and each
+//! send patches only the bytes that differ from the last.
 
 use crate::coding;
 use crate::event::{BodyTemplate, EventShape, EventShapeError, EventTemplate};
@@ -16,7 +16,7 @@ pub enum BodyFormat {
     Json,
     /// One JSON object a line.
     NdJson,
-    /// A JSON array, however few events, as a webhook receives them.
+    /// A JSON array even for one event, as in a webhook.
     JsonArray,
 }
 
@@ -41,7 +41,7 @@ pub struct RequestShape {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// Further headers; each stands in place of one that would be written by itself.
+    /// Further headers; each replaces a default header of the same name.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub content: RequestContent,
@@ -65,7 +65,7 @@ pub enum RequestContent {
         /// How bodies are compressed.
         encoding: BodyEncoding,
     },
-    /// The user's body, or none: for servers that do not take events.
+    /// The user's body, or none, for servers that do not take events.
     Plain(Option<BodyTemplate>),
 }
 
@@ -91,7 +91,7 @@ impl RequestShape {
     }
 }
 
-/// Which events a request carries, and for whom.
+/// The events that a request carries, and their customer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct RequestStamp<'a> {
     /// The customer's API key, if any is needed.
@@ -117,8 +117,8 @@ impl Rendered<'_> {
     }
 }
 
-/// Bodies that no server may take: cut short, of the wrong types, without a
-/// required member, not UTF-8, no event at all. Each is as bad as an NDJSON line.
+/// Bodies that no server may accept: cut short, of the wrong types, without a required
+/// member, not UTF-8, no event at all. Each is equally invalid as an NDJSON line.
 const BAD_BODIES: [&[u8]; 5] = [
     br#"{"event_type":"bad.event","payload":{"a":"#,
     br#"{"event_type":7,"payload":{}}"#,
@@ -138,7 +138,7 @@ pub(crate) struct RequestBuffer {
     bodies: Vec<PreparedBody>,
     next_body: usize,
     head: Vec<u8>,
-    /// The last rendered request, if it does not stand in its body's buffer.
+    /// The last rendered request, if it is not in its body's buffer.
     compressed: Vec<u8>,
 }
 
@@ -205,7 +205,7 @@ impl RequestBuffer {
         put_together(&mut self.compressed, &self.head, &packed)
     }
 
-    /// The nth request that no server may take (they take turns).
+    /// The nth request that no server may accept (the bodies take turns).
     pub(crate) fn render_bad(&mut self, stamp: &RequestStamp<'_>, nth: usize) -> Rendered<'_> {
         let body = BAD_BODIES[nth % BAD_BODIES.len()];
         let mut shape = self.shape.clone();

@@ -1,5 +1,5 @@
-//! Reads the heads of HTTP/1.1 answers: the status, where the body ends,
-//! whether the connection stays open.
+//! Reads the heads of HTTP/1.1 answers: the status, where the body ends, and whether
+//! the connection stays open.
 
 use std::sync::LazyLock;
 
@@ -108,7 +108,7 @@ fn ends_in_chunked(coding: &[u8]) -> bool {
 
 static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\r\n\r\n"));
 
-/// Where the lines of a head end: at the line end before its empty line.
+/// The end of a head's lines: the line end before its empty line.
 pub(crate) fn find_head_end(bytes: &[u8]) -> Option<usize> {
     HEAD_END.find(bytes)
 }
@@ -164,7 +164,7 @@ fn parse_number(digits: &[u8]) -> Option<usize> {
     })
 }
 
-/// How many events of a request its answer says were taken and refused.
+/// The numbers of accepted and refused events in an answer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct EventCounts {
     /// Taken.

@@ -18,8 +18,8 @@ pub struct ScannedMark {
     pub at: usize,
 }
 
-/// Puts the body's marks into `marks`, in order. Returns how many places look
-/// like the start of a mark and are none, which is damage.
+/// Puts the body's marks into `marks`, in order. Returns how many places look like the
+/// start of a mark but are not, which is damage.
 pub fn scan(body: &[u8], marks: &mut Vec<ScannedMark>) -> u64 {
     marks.clear();
     let (mut from, mut garbled) = (0, 0);

@@ -1,10 +1,9 @@
-//! The times at which an open loop sends: a fixed plan that does not wait for
-//! answers, so that a slow server cannot slow the measurement of itself.
+//! The times at which an open loop sends: a fixed plan that does not wait for answers,
+//! so that a slow server cannot slow its own measurement.
 //!
-//! Requests have places on the line of all that are due, counted from 0. Evenly
-//! spread ones stand at 0, 1, 2, …; those of a Poisson process at the sums of
-//! exponential gaps of mean 1. A request is due when the rate's integral reaches
-//! its place.
+//! Each request has a place on a line that starts at 0. Evenly spread requests are at
+//! 0, 1, 2, …; those of a Poisson process at the sums of exponential gaps of mean 1. A
+//! request is due when the rate's integral reaches its place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,21 +20,21 @@ pub(crate) struct Schedule {
     /// Requests of this worker for each event of the profile.
     share: f64,
     places: Places,
-    /// The stage that the last place fell into, and where it begins.
+    /// The stage of the last place, and where that stage begins.
     stage: usize,
     start_s: f64,
     start_place: f64,
     due: Duration,
 }
 
-/// Where requests stand on the line.
+/// The places of requests on the line.
 #[derive(Clone, Debug)]
 enum Places {
     Even { next: u64, phase: f64 },
     Poisson { at: f64, random: SeededRandom },
 }
 
-/// Which part of a profile a worker sends.
+/// A worker's part of a profile.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScheduleShare {
     /// Requests for each event of the profile.

@@ -1,4 +1,4 @@
-//! Sends requests, mostly with generated events, and measures the answers.
+//! Sends requests, usually with generated events, and measures the answers.
 //!
 //! The sender is cheap, because it shares the machine with the server: each
 //! worker is one thread with its own runtime and connections, a request is one
@@ -53,8 +53,8 @@ use report::RunFacts;
 
 /// Sends until the configured duration or number of requests is reached or
 /// `stop` is cancelled, then waits for the answers that are due and reports.
-/// `live` moves all the while. A server that is not there (yet, or any more) is
-/// waited for, not an error.
+/// `live` is kept up to date meanwhile. A server that does not listen is no error: the
+/// run waits for it.
 pub async fn run(
     config: RunConfig,
     live: Arc<LiveRun>,

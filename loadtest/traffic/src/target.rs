@@ -1,4 +1,4 @@
-//! Where requests go: an `http://` or `https://` URL, and connections to the
+//! The target of requests: an `http://` or `https://` URL, and connections to the
 //! addresses of its host.
 
 use std::io;
@@ -34,7 +34,7 @@ pub enum TargetError {
     Tls(#[from] ClientTlsError),
 }
 
-/// Which of the versions of HTTP a connection is made for.
+/// The version of HTTP that a connection is made for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HttpVersion {
     /// HTTP/1.1.
@@ -155,8 +155,8 @@ impl SendTarget {
         }
     }
 
-    /// The host's addresses. A name is looked up again now and then, since it
-    /// may move; if that fails the known addresses stand.
+    /// The host's addresses. A name is looked up again at intervals, since its addresses
+    /// may change; if that fails, the known addresses are used.
     async fn addresses(&self) -> Vec<SocketAddr> {
         let known = self.lookup.lock().clone();
         if self.url.is_literal() || known.at.elapsed() < LOOKUP_AGE_MAX {

@@ -1,4 +1,4 @@
-//! A timer that is right to a tenth of a millisecond. Tokio's rounds up to whole
+//! A timer that is exact to a tenth of a millisecond. Tokio's timer rounds up to whole
 //! milliseconds, which would be most of the latency that an open loop measures.
 
 use std::io;

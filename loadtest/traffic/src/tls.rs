@@ -1,4 +1,4 @@
-//! TLS as a client: whom to trust, and which certificate to show.
+//! TLS as a client: the authorities to trust, and the certificate to show.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,14 +33,14 @@ pub enum CertificateCheck {
     /// It must be valid, for this name, and signed by a trusted authority.
     #[default]
     Full,
-    /// Any certificate will do: for tests against servers of one's own.
+    /// Any certificate is accepted, for tests against your own servers.
     None,
 }
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
 pub enum ClientTlsError {
-    /// A PEM file cannot be read or holds nothing of the kind.
+    /// A PEM file cannot be read or does not hold the expected PEM.
     #[error("reading certificates or a key from {}: {reason}", path.display())]
     Pem {
         /// Which file.

@@ -19,9 +19,9 @@ pub enum ServerStream {
 }
 
 impl ServerStream {
-    /// Returns true if a connection without a request in flight can take the
-    /// next one. A server that closed it meanwhile, or sent anything unasked
-    /// (some say 408 before they close), makes it useless.
+    /// Returns true if a connection without a request in flight can take the next
+    /// request. It cannot if the server closed it meanwhile, or sent anything unasked
+    /// (some servers send 408 before they close).
     pub(crate) fn is_fresh(&mut self) -> bool {
         let tcp = match self {
             Self::Plain(stream) => SockRef::from(&*stream),
@@ -37,7 +37,7 @@ impl ServerStream {
         }
     }
 
-    /// Reads what is there; returns true if no bytes of an answer are among it.
+    /// Reads the bytes that have arrived; returns true if none belong to an answer.
     fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
         let mut context = Context::from_waker(Waker::noop());

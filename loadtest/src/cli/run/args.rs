@@ -18,12 +18,12 @@ use super::live_view::Progress;
 use super::parse::{Burst, Sizes, read_body, read_keys, read_templates};
 use crate::cli::connect::{TlsArgs, header};
 
-/// How long to measure if nothing says so.
+/// How long to measure by default.
 const DURATION: Duration = Duration::from_secs(10);
-/// How long to send before measuring, if nothing says so.
+/// How long to send before measuring, by default.
 const WARMUP: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 64;
-/// How many connections an open loop may make if nothing says so.
+/// How many connections an open loop may make by default.
 const CONNECTIONS_MAX: usize = 1024;
 /// Methods whose requests have no body unless one is given.
 const BODILESS: [&str; 5] = ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"];
@@ -32,18 +32,18 @@ const BODILESS: [&str; 5] = ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"];
 ///
 /// With --rate it is an open loop: requests are due at fixed times, whatever
 /// the answers, and latency counts from those times, so that a stall shows in
-/// every request it delayed. Without, it is a closed loop: each connection
+/// every request it delayed. Without --rate it is a closed loop: each connection
 /// sends its next request when the last is answered.
 ///
 /// Each event carries a mark (run, stream, sequence number, time due in ns,
 /// checksum) by which `receive` and `verify` find loss, repetition, disorder
-/// and damage. A stream is what one connection sends for one customer: within
-/// it an event is sent after the 202 of the one before.
+/// and damage. A stream is the events that one connection sends for one
+/// customer: each is sent after the 202 of the event before it.
 ///
-/// A server that is down is waited for, as long as for an answer (--timeout).
-/// Latencies are of requests that were acknowledged and of those without an
-/// answer, which count at least as long as they waited; refusals and failures
-/// are told apart by status. Events of requests without a definite answer
+/// If the server is down, the run waits for it as long as for an answer
+/// (--timeout). Latencies are of requests that were acknowledged and of those
+/// without an answer, which count at least as long as they waited; refusals and
+/// failures are listed by status. Events of requests without a definite answer
 /// (5xx, lost connection, timeout) count as unknown.
 ///
 /// Exit status 1 if no request of the measured time was acknowledged, or if a
@@ -60,7 +60,7 @@ pub(in crate::cli) struct RunArgs {
     /// events but plain requests, without a body unless --body gives one.
     #[arg(long, default_value = "POST")]
     method: String,
-    /// Header of every request, in place of the one written otherwise; repeatable.
+    /// Header of every request; replaces a default header of the same name; repeatable.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(String, String)>,
     /// Body to send instead of events, or @FILE with it; the fields of
@@ -80,14 +80,14 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, default_value_t = 1.0)]
     zipf_exponent: f64,
     /// Connections, each with one request in flight (or --streams) [default:
-    /// 64; with --rate more are made while requests find none free, up to 1024].
+    /// 64; with --rate up to 1024, made while requests find none free].
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
-    /// With --rate: up to how many connections are made while requests find
-    /// none free [default: --connections if that is given].
+    /// With --rate: the most connections, made while requests find none free
+    /// [default: --connections if that is given].
     #[arg(long, value_name = "N")]
     connections_max: Option<usize>,
-    /// HTTP/2; without TLS by prior knowledge.
+    /// Use HTTP/2; without TLS by prior knowledge.
     #[arg(long)]
     http2: bool,
     /// With --http2: requests in flight on each connection.
@@ -110,8 +110,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, value_enum, default_value_t = EnvelopeArg::Produced)]
     envelope: EnvelopeArg,
     /// Events per second (open loop); without it, as fast as answered. Stages
-    /// are separated by commas: 5000 (from then on), 5000/10s (for 10 s),
-    /// 1000..50000/30s (a ramp).
+    /// are separated by commas: 5000/10s (for 10 s), 1000..50000/30s (a ramp),
+    /// 5000 (to the end).
     #[arg(long, value_name = "RATE")]
     pub(in crate::cli) rate: Option<RateProfile>,
     /// Bursts above a constant --rate: 10x/1s/10s is ten times the rate in the
@@ -136,7 +136,7 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, default_value = "10s", value_parser = duration::parse)]
     timeout: Duration,
     /// Size of an event's JSON in bytes, at least about 206; 200..4000 for
-    /// different sizes, with as many events in each doubling of the size.
+    /// different sizes, with equally many events in each doubling of the size.
     #[arg(long, value_name = "BYTES", default_value = "220")]
     event_bytes: Sizes,
     /// File with payloads to send instead: a JSON object, or one a line, with
@@ -144,7 +144,7 @@ pub(in crate::cli) struct RunArgs {
     /// {{stream}} {{sent_ms}} {{pick:a|b|c}} {{int:LOW..HIGH}}.
     #[arg(long, value_name = "FILE", conflicts_with = "event_bytes")]
     template: Option<PathBuf>,
-    /// Event type; several, separated by commas, take turns.
+    /// Event types, separated by commas, which take turns.
     #[arg(long, value_name = "TYPES", default_value = "demo.event", value_delimiter = ',')]
     event_type: Vec<String>,
     /// Give each event its stream's name as ordering_key.
@@ -175,15 +175,15 @@ pub(in crate::cli) struct RunArgs {
     /// Measure processor time and memory of this process (the server's) as well.
     #[arg(long, value_name = "PID")]
     pub(super) watch_pid: Option<u32>,
-    /// Seed of all that is drawn: fields, customers, sizes, arrivals, bad requests.
+    /// Seed of all random choices: fields, customers, sizes, arrivals, bad requests.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Fail (exit status 1) unless this holds, as in p99<10ms, error_rate<=0.1%,
     /// events_per_s>=100k, or any number of --json by its path; repeatable.
     #[arg(long, value_name = "LIMIT")]
     pub(in crate::cli) threshold: Vec<Threshold>,
-    /// Stop as soon as a --threshold does not hold, once so much time was
-    /// measured. Lower limits on counts are judged at the end only.
+    /// Stop as soon as a --threshold does not hold, once this much time was
+    /// measured. Lower limits on counts are judged only at the end.
     #[arg(long, value_name = "AFTER", num_args = 0..=1, default_missing_value = "2s",
         value_parser = duration::parse, requires = "threshold")]
     pub(super) fail_fast: Option<Duration>,
@@ -191,12 +191,12 @@ pub(in crate::cli) struct RunArgs {
     /// /metrics at --url, if the flag stands alone].
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     scrape: Option<String>,
-    /// A `receive` of this program, http://HOST:PORT, to which the webhooks go:
-    /// its figures go into the result, and how far it is behind is shown.
+    /// URL of the `sluice-loadtest receive` that gets the webhooks: its figures
+    /// go into the result, and its backlog is shown.
     #[arg(long, value_name = "URL")]
     pub(super) receiver: Option<String>,
-    /// Write the result to this file, as its name ends: .json, .html (a page)
-    /// or .prom (Prometheus); repeatable.
+    /// Write the result to this file, in the form of its ending: .json, .html (a
+    /// page) or .prom (Prometheus); repeatable.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) out: Vec<PathBuf>,
     /// How progress is shown, on stderr.
@@ -211,7 +211,7 @@ pub(in crate::cli) struct RunArgs {
 enum KeyPick {
     /// Customers take turns; each connection starts with another one.
     Cycle,
-    /// All customers are as likely.
+    /// All customers are equally likely.
     Uniform,
     /// The nth customer has a likelihood of 1/n^exponent.
     Zipf,
@@ -234,7 +234,7 @@ enum EncodingArg {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ArrivalsArg {
-    /// At equal distances.
+    /// At equal intervals.
     Even,
     /// Independently of one another (a Poisson process), as from many users.
     Poisson,

@@ -1,5 +1,5 @@
-//! Shows a run while it runs, on stderr: two lines that are redrawn on a
-//! terminal, a line now and then elsewhere.
+//! Shows the progress of a run on stderr: two lines that are redrawn on a terminal,
+//! elsewhere a line every few seconds.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use clap::ValueEnum;
 use sluice_loadtest::sender::LiveCounters;
 use sluice_loadtest::watch::TimelinePoint;
 
-/// Points from one line to the next where there is no terminal.
+/// Points from one line to the next without a terminal.
 const PLAIN_EVERY: u32 = 5;
 const BAR_CELLS: usize = 40;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Progress {
-    /// Drawn over on a terminal, plain lines elsewhere.
+    /// Redrawn on a terminal, plain lines elsewhere.
     Auto,
     /// A line a second.
     Plain,

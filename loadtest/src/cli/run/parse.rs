@@ -73,7 +73,7 @@ pub(in crate::cli) fn read_keys(file: &Path) -> anyhow::Result<Vec<String>> {
     Ok(keys)
 }
 
-/// The body of plain requests: the text, or what stands in `@FILE`.
+/// The body of plain requests: the text, or the content of `@FILE`.
 pub(super) fn read_body(text: &str) -> anyhow::Result<String> {
     match text.strip_prefix('@') {
         Some(file) => std::fs::read_to_string(file).with_context(|| format!("reading {file}")),

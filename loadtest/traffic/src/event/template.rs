@@ -12,9 +12,9 @@
 //! | `{{pick:a\|b\|c}}` | one of the alternatives | for each variant |
 //! | `{{int:LOW..HIGH}}` | a whole number, both ends included | for each variant |
 //!
-//! Events are patched in place, so fields that are drawn for each event have a
-//! fixed width. The others are drawn when a template is read; a run reads it
-//! several times and its events take turns with the variants.
+//! Events are patched in place, so fields that are drawn for each event have a fixed
+//! width. The other fields are drawn when a template is read; a run reads it several
+//! times, and the resulting variants take turns.
 
 use thiserror::Error;
 
@@ -30,7 +30,7 @@ pub struct PayloadTemplate {
     fields: Vec<TemplateField>,
 }
 
-/// Why a text is no template.
+/// Why a text is not a template.
 #[derive(Debug, Error, Eq, PartialEq)]
 pub enum TemplateError {
     /// A field is unknown.
@@ -44,7 +44,7 @@ pub enum TemplateError {
     /// With its fields filled in, the template is not JSON.
     #[error("with its fields filled in the template is not JSON: {0}")]
     Json(String),
-    /// The template is no JSON object, or has a mark already.
+    /// The template is not a JSON object, or has a mark already.
     #[error("a payload template must be a JSON object, without a member \"mark\"")]
     Object,
 }
@@ -84,7 +84,7 @@ enum ParsedField {
     Drawn(String),
 }
 
-/// Any text with fields that are filled in.
+/// A text with fields that are filled in.
 #[derive(Clone, Debug, Default)]
 pub struct BodyTemplate {
     bytes: Vec<u8>,

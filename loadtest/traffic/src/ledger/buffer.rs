@@ -2,8 +2,8 @@
 
 use super::{FRAME_ENTRIES_MAX, LedgerEntry};
 
-/// Entries that are not in the file yet. Entries of one slot (a connection, a
-/// stream) that continue one another become one.
+/// Entries that are not in the file yet. Entries of one slot (a connection, a stream)
+/// that continue one another are merged.
 #[derive(Debug, Default)]
 pub struct LedgerBuffer {
     growing: Vec<Option<LedgerEntry>>,

@@ -32,7 +32,7 @@ pub struct Behaviour {
     pub reply: ReceiverReply,
     /// How long each answer waits, in ms.
     pub delay_ms: u64,
-    /// If given, answers wait any time from `delay_ms` to this, all as likely.
+    /// If given, each answer waits a random time from `delay_ms` to this, uniformly drawn.
     pub delay_max_ms: Option<u64>,
     /// Share of deliveries (0 to 1) that get `fail_reply` instead.
     pub fail_share: f64,

@@ -7,7 +7,7 @@ use super::behaviour::{Behaviour, BehaviourPhase};
 /// Most phases of a pattern.
 const PHASES_MAX: usize = 1000;
 
-/// A behaviour, or several that follow one another again and again.
+/// A behaviour, or several that follow one another in a cycle.
 #[derive(Debug)]
 pub(super) struct ReceiverConduct {
     behaviour: Behaviour,

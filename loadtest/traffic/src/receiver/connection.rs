@@ -195,7 +195,7 @@ impl ReceiverConnection {
                 return Err(ServeEnd::Closed);
             }
             ReceiverAnswer::Hang => {
-                // Until the sender gives up; bytes that it still sends are dropped.
+                // Reads until the sender gives up, and drops the bytes that it still sends.
                 loop {
                     self.input.clear();
                     self.fill().await?;

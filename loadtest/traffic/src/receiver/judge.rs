@@ -36,7 +36,7 @@ pub(super) fn is_delivery(head: &RequestHead<'_>) -> bool {
     head.method == b"POST" && head.path != b"/reset"
 }
 
-/// Judges the requests of one connection; has room for marks, and dice.
+/// Decides on the requests of one connection; holds a buffer for marks and a random generator.
 #[derive(Debug)]
 pub(super) struct RequestJudge {
     shared: Arc<ReceiverShared>,

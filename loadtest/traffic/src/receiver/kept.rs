@@ -1,5 +1,5 @@
-//! The last deliveries that came, kept whole for people and tests to look at,
-//! bounded in number and in bytes.
+//! The last deliveries, kept whole for people and tests to inspect, bounded in number
+//! and in bytes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ impl Default for KeepLimits {
     }
 }
 
-/// What the signature of a delivery is worth.
+/// The verdict on the signature of a delivery.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SignatureVerdict {
-    /// No secret is known, so it was not looked at.
+    /// No secret is known, so the signature was not checked.
     NotChecked,
     /// One of the known secrets has signed it.
     Good,
-    /// It cannot be trusted, and why.
+    /// The signature is not valid; the text says why.
     Bad(String),
 }
 
@@ -49,7 +49,7 @@ pub struct KeptDelivery {
     pub body: Vec<u8>,
     /// Bytes of the whole body.
     pub body_bytes: usize,
-    /// What its signature is worth.
+    /// The verdict on its signature.
     pub signature: SignatureVerdict,
     /// The status answered; `None` if it hung or the connection was closed.
     pub answered: Option<u16>,
@@ -84,7 +84,7 @@ struct KeptState {
 }
 
 impl KeptDeliveries {
-    /// Keeps nothing yet.
+    /// An empty store with these limits.
     pub fn new(limits: KeepLimits) -> Self {
         Self { limits, inner: Mutex::default() }
     }
@@ -113,7 +113,7 @@ impl KeptDeliveries {
         self.inner.lock().all.iter().cloned().collect()
     }
 
-    /// How many are kept, and how many were let go.
+    /// How many deliveries are kept, and how many were dropped.
     pub fn count(&self) -> (usize, u64) {
         let kept = self.inner.lock();
         (kept.all.len(), kept.last_number - kept.all.len() as u64)

@@ -89,7 +89,7 @@ pub(super) fn parse_head(head: &[u8]) -> Result<RequestHead<'_>, RequestError> {
     Ok(request)
 }
 
-/// Looks at a name only if its first letter can be that of one that matters.
+/// Reads a header. Compares its name only if the first letter is that of a header that matters.
 fn read_header<'a>(
     line: &'a [u8],
     request: &mut RequestHead<'a>,

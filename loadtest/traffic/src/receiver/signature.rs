@@ -22,7 +22,7 @@ pub enum SignatureError {
     /// A header of the signature is missing.
     #[error("webhook-id, webhook-timestamp or webhook-signature is missing")]
     Missing,
-    /// The time is too far from now, or is none.
+    /// The time is too far from now, or is not a time.
     #[error("webhook-timestamp is not a time within {TOLERANCE_S} s of now")]
     Timestamp,
     /// None of the secrets has signed it.
@@ -48,7 +48,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Knows these secrets (`whsec_…`).
+    /// A verifier with these secrets (`whsec_…`).
     ///
     /// # Errors
     /// If one is malformed.
@@ -57,7 +57,7 @@ impl Verifier {
         Ok(Self { keys })
     }
 
-    /// Whether it knows no secret, and so takes any delivery.
+    /// Whether it has no secret, and so accepts any delivery.
     pub(super) fn is_blind(&self) -> bool {
         self.keys.is_empty()
     }

@@ -30,8 +30,8 @@ pub struct ReceiverStats {
     pub duplicates_other_delivery: u64,
     /// Events that came after a later one of their stream.
     pub out_of_order: u64,
-    /// Sequence numbers below the highest of their stream that have not come:
-    /// lost, refused at the door, or on their way.
+    /// Sequence numbers below the highest of their stream that have not come: lost,
+    /// refused by the server, or in flight.
     pub missing: u64,
     /// Events whose checksum does not hold.
     pub corrupted: u64,
@@ -39,7 +39,7 @@ pub struct ReceiverStats {
     pub unmarked: u64,
     /// Events of deliveries (or parts of them) that were not taken.
     pub events_refused: u64,
-    /// Events that could not be followed for want of room.
+    /// Events that could not be tracked, because too many streams are tracked already.
     pub untracked: u64,
     /// Most events in a delivery.
     pub largest_delivery: u64,

@@ -10,7 +10,7 @@ use crate::summary::Latencies;
 
 use super::stats::{ReceiverStats, RunStats};
 
-/// Streams followed at most; the events of more are counted as untracked.
+/// The most streams that are tracked; events of further streams count as untracked.
 const STREAMS_MAX: usize = 1 << 20;
 /// Delivery ids remembered, to tell a repeated delivery from a new one.
 const DELIVERY_IDS_MAX: usize = 1 << 20;
@@ -27,7 +27,7 @@ pub(super) struct ReceivedDelivery<'a> {
     pub(super) body_bytes: u64,
     /// When the body was read, Unix time in ns.
     pub(super) received_ns: u64,
-    /// How many places look like marks and are none.
+    /// The number of places that look like marks but are not.
     pub(super) garbled: u64,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct ReceivedDelivery<'a> {
 pub(super) struct Tracker {
     index: HashMap<StreamKey, usize, foldhash::fast::RandomState>,
     streams: Vec<TrackedStream>,
-    /// The stream looked up last: events mostly come in runs of one stream.
+    /// The stream looked up last: events usually come in runs of one stream.
     last: Option<(StreamKey, usize)>,
     subscriptions: HashSet<u64>,
     delivery_ids: RecentIds,
@@ -61,7 +61,7 @@ struct TrackedStream {
     sums: TakenCounts,
 }
 
-/// Consecutive events of one stream, sent at one time.
+/// Consecutive events of one stream with one send time.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     mark: Mark,
@@ -234,7 +234,7 @@ impl Tracker {
 }
 
 impl Stretch {
-    /// Takes `mark` in if it is the next of the stream, sent at the same time.
+    /// Adds `mark` if it is the next of the stream and has the same send time.
     fn extend(&mut self, mark: &Mark) -> bool {
         let next = Mark { sequence: self.mark.sequence + self.count, ..self.mark };
         let continues = next == *mark;

@@ -33,8 +33,8 @@ pub enum ExchangeError {
     /// The server closed the connection before its answer was whole.
     #[error("the server closed the connection before it answered")]
     Closed,
-    /// A connection that was kept open was closed by the server before any
-    /// byte of an answer: it may have been idle for too long.
+    /// The server closed a kept-open connection before the first byte of an answer: it
+    /// may have been idle for too long.
     #[error("the server closed a connection that was kept open, without an answer")]
     Stale,
     /// The answer is malformed.
@@ -57,10 +57,10 @@ pub struct ServerAnswer<'a> {
     pub body: &'a [u8],
 }
 
-/// Of longer bodies only so many bytes are kept.
+/// The most bytes of a body that are kept.
 const BODY_KEPT_MAX: usize = 64 * 1024;
 const BUFFER_BYTES: usize = 4096;
-/// A connection that was idle for less needs no look before it is used again.
+/// A connection that was idle for less is used again without a check.
 const IDLE_MIN: Duration = Duration::from_millis(1);
 
 /// Sends requests one after another, on a connection that is made anew after
@@ -165,7 +165,7 @@ impl Http1Client {
         started: Instant,
     ) -> Result<ServerAnswer<'_>, ExchangeError> {
         self.input.clear();
-        // Taken out, so that any way of ending but the good one closes it.
+        // Taken out, so that the connection is closed unless the exchange succeeds.
         let mut stream = self.stream.take().ok_or(ExchangeError::Closed)?;
         let mut answer = AnswerReader { input: &mut self.input, kept: Vec::new(), chunked: false };
         let exchange = async {
@@ -286,7 +286,7 @@ impl AnswerReader<'_> {
             match self.input.fill(stream).await {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
-                // TLS servers often close without saying so.
+                // TLS servers often close without a `close_notify`.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
                 Err(error) => return Err(ExchangeError::Lost(error)),
             }

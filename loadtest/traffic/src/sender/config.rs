@@ -47,17 +47,17 @@ pub struct PlainRequest {
     pub body: Option<String>,
 }
 
-/// Which requests to send, where to, how fast and for how long.
+/// The requests to send, the target, the rate and the duration.
 #[derive(Clone)]
 pub struct RunConfig {
-    /// `http[s]://host:port`, with `/v1/events` understood unless a path is given
-    /// or `plain` requests are sent.
+    /// `http[s]://host:port`; `/v1/events` is added unless a path is given or `plain`
+    /// requests are sent.
     pub url: String,
     /// How servers are trusted, and how this client shows who it is.
     pub tls: TlsSettings,
     /// The method of the requests.
     pub method: String,
-    /// Further headers; each stands in place of one that would be written by itself.
+    /// Further headers; each replaces a default header of the same name.
     pub headers: Vec<(String, String)>,
     /// Any requests, instead of events.
     pub plain: Option<PlainRequest>,
@@ -68,8 +68,8 @@ pub struct RunConfig {
     /// Connections, spread over the threads; each with one request in flight,
     /// or with HTTP/2 as many as it has streams.
     pub connections: usize,
-    /// In an open loop, how many connections there may be: more are made while
-    /// due requests find none free. Without it their number stays.
+    /// In an open loop, the most connections; they are made while due requests find none
+    /// free. Without it their number does not grow.
     pub connections_max: Option<usize>,
     /// How requests are put on connections.
     pub protocol: RequestProtocol,
@@ -100,15 +100,15 @@ pub struct RunConfig {
     pub timeout: Duration,
     /// Size of an event's JSON in bytes.
     pub event_bytes: usize,
-    /// If given, sizes vary from `event_bytes` to this, and each doubling of the
-    /// size has as many events.
+    /// If given, sizes vary from `event_bytes` to this, with equally many events in each
+    /// doubling of the size.
     pub event_bytes_max: Option<usize>,
     /// Templates of payloads ([`PayloadTemplate`](crate::event::PayloadTemplate)), taking turns, instead of
     /// payloads of a size.
     pub templates: Vec<String>,
     /// Event types, taking turns.
     pub event_types: Vec<String>,
-    /// Names each event's stream as its `ordering_key`.
+    /// Gives each event its stream's name as `ordering_key`.
     pub ordering_key: bool,
     /// Asks for short answers (`Prefer: return=minimal`).
     pub prefer_minimal: bool,
@@ -116,7 +116,7 @@ pub struct RunConfig {
     pub idempotency_keys: bool,
     /// Sends a request without a definite answer again, byte for byte.
     pub retry_unknown: bool,
-    /// Share of requests (0 to 1) that no server may take: they are malformed.
+    /// Share of requests (0 to 1) that are malformed, so that no server may accept them.
     pub bad_share: f64,
     /// Share of acknowledged requests (0 to 1) that are sent once more, byte
     /// for byte; with `idempotency_keys`.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-/// For the price of one timer a limit's length: the timer is only moved when it
+/// Costs one timer for each length of the limit, since the timer is only moved when it
 /// fires.
 #[derive(Debug)]
 pub(crate) struct Deadline {

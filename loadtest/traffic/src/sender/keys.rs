@@ -7,7 +7,7 @@ use crate::random::SeededRandom;
 pub enum KeyChoice {
     /// Customers take turns; each connection starts with another one.
     Cycle,
-    /// All customers are as likely.
+    /// All customers are equally likely.
     Uniform,
     /// The nth customer with a likelihood of 1/n to the power of the exponent:
     /// few large customers and many small ones.
@@ -34,7 +34,7 @@ enum Picking {
 }
 
 impl KeyPicker {
-    /// Picks among `keys` keys, of which there may be none (then always 0).
+    /// Picks among `keys` keys; without any, always picks 0.
     pub(crate) fn new(choice: KeyChoice, keys: usize, connection: usize, seed: u64) -> Self {
         let choice = match choice {
             _ if keys < 2 => Picking::Cycle(0),

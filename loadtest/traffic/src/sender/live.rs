@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::totals::Totals;
 use crate::summary::{Latencies, LatencySummary};
 
-/// Watches a run from outside; filled in ten times a second.
+/// The figures of a run for an observer; updated ten times a second.
 #[derive(Debug, Default)]
 pub struct LiveRun {
     workers: Mutex<Vec<Arc<LiveWorker>>>,

@@ -1,4 +1,4 @@
-//! Tells from an answer, or from its absence, whether a request's events were taken.
+//! Decides from an answer, or from its absence, whether a request's events were accepted.
 
 use crate::ledger::Code;
 use crate::response::{EventCounts, parse_counts};
@@ -6,7 +6,7 @@ use crate::response::{EventCounts, parse_counts};
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestOutcome {
-    /// 2xx: so many events were taken and so many refused.
+    /// 2xx, with the numbers of accepted and refused events.
     Acknowledged(EventCounts),
     /// 4xx: nothing was taken.
     Refused,

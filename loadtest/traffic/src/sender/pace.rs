@@ -24,7 +24,7 @@ const RELEASE_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct SendingPace {
     started: Instant,
-    /// Requests due then or later are not of this run.
+    /// Requests due at this time or later do not belong to this run.
     end: Option<Instant>,
     stopping: Cell<bool>,
     stopped: CancellationToken,
@@ -44,7 +44,7 @@ struct OpenLoop {
     counts: Cell<(u64, u64)>,
     /// How late each release was: the generator's own lateness.
     lag: RefCell<Latencies>,
-    /// Told when requests wait although the senders had time to take them.
+    /// Notified when requests wait although the senders had time to take them.
     crowded: Notify,
 }
 
@@ -148,8 +148,8 @@ impl SendingPace {
         self.quota.used_up().await;
     }
 
-    /// Ends the run. Tells `unsent` when each request was due that will not be
-    /// sent, from the run's start, and returns their number.
+    /// Ends the run. Calls `unsent` with the due time, from the run's start, of each
+    /// request that will not be sent, and returns their number.
     pub(super) fn stop(&self, mut unsent: impl FnMut(Duration)) -> u64 {
         self.stopping.set(true);
         self.stopped.cancel();

@@ -13,7 +13,7 @@ use crate::ledger::LedgerWriter;
 use crate::request::RequestShape;
 use crate::target::SendTarget;
 
-/// Which part of a run is measured, from its start.
+/// The part of a run that is measured, from its start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MeasuredWindow {
     pub(super) from: Duration,
@@ -43,7 +43,7 @@ pub(super) struct RequestQuota {
 }
 
 impl RequestQuota {
-    /// Without `requests` there is no end.
+    /// A budget of `requests` requests; unlimited without them.
     pub(super) fn new(requests: Option<u64>) -> Arc<Self> {
         Arc::new(Self { left: requests.map(AtomicU64::new), used_up: CancellationToken::new() })
     }

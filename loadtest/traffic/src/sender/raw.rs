@@ -1,4 +1,4 @@
-//! Every single result as a line of a CSV file, for other tools to look at.
+//! Writes every single result as a line of a CSV file, for other tools.
 //!
 //! | column | content |
 //! |---|---|
@@ -55,7 +55,7 @@ impl RawWriter {
 #[derive(Debug, Default)]
 pub(super) struct RawLines(Vec<u8>);
 
-/// So many bytes should be written at once.
+/// Lines are written once they have this many bytes.
 const LINES_BYTES: usize = 1 << 20;
 
 impl RawLines {

@@ -88,8 +88,8 @@ pub struct RunReport {
     pub events_per_s: f64,
     /// Request bytes per second, heads included.
     pub bytes_per_s: f64,
-    /// Counts of the measured window; the fields about connections, timeouts
-    /// and retries are 0 here and stand in `whole_run`.
+    /// Counts of the measured window; the fields about connections, timeouts and retries
+    /// are 0 here and are in `whole_run`.
     pub measured: Totals,
     /// Counts of the whole run, with the warm-up and the requests in flight at its end.
     pub whole_run: Totals,
@@ -99,8 +99,8 @@ pub struct RunReport {
     /// From when a request was due to its answer, µs. In a closed loop a
     /// request is due when it is sent.
     pub latency_us: LatencySummary,
-    /// From writing a request to its answer, µs; from when it was due if no
-    /// connection came about.
+    /// From writing a request to its answer, µs; from when it was due if no connection
+    /// was made.
     pub service_time_us: LatencySummary,
     /// From when requests were due to their answers, by HTTP status, µs; `none`
     /// for requests without an answer.
@@ -119,12 +119,12 @@ pub struct RunReport {
     pub excerpts: Vec<AnswerExcerpt>,
     /// The first failure of a connection.
     pub first_failure: Option<String>,
-    /// Processor time of the generator, in cores (1.0 is one core), while
-    /// measuring; none if the system does not tell.
+    /// Processor time of the generator, in cores (1.0 is one core), while measuring;
+    /// `None` if the system does not tell.
     pub generator_cores: Option<f64>,
     /// Processor time and memory of the watched process while measuring.
     pub watched: Option<ProcessUse>,
-    /// Why the figures may say more about the generator than about the server.
+    /// Reasons why the figures may say more about the generator than about the server.
     pub warnings: Vec<String>,
     /// All latencies, so that results of several generators can be merged.
     pub histograms: Histograms,
@@ -175,7 +175,7 @@ impl RunFacts {
     }
 }
 
-/// Puts the results of a run's workers together.
+/// Combines the results of a run's workers.
 pub fn report(facts: RunFacts, results: Vec<WorkerResult>) -> RunReport {
     let mut gathered = Gathered::default();
     results.into_iter().for_each(|result| gathered.add_worker(result));
@@ -201,8 +201,8 @@ pub fn report(facts: RunFacts, results: Vec<WorkerResult>) -> RunReport {
 }
 
 impl RunReport {
-    /// Puts the results of several generators that ran at the same time
-    /// together: counts and rates add up, percentiles are of all requests.
+    /// Merges the results of several generators that ran at the same time: counts and
+    /// rates add up, percentiles are of all requests.
     pub fn merge(reports: Vec<Self>) -> Result<Self, HistogramError> {
         let (mut gathered, mut merged) = (Gathered::default(), Self::default());
         for (nth, report) in reports.into_iter().enumerate() {
@@ -222,8 +222,8 @@ impl RunReport {
         Ok(gathered.fill(merged))
     }
 
-    /// Returns true if there is anything to judge: a request of the measured
-    /// window was acknowledged, and not each of its events rejected.
+    /// Returns true if there is anything to judge: requests of the measured window were
+    /// acknowledged, and not all of their events rejected.
     pub fn has_measured(&self) -> bool {
         let measured = &self.measured;
         measured.requests_acknowledged > 0 && (measured.events_accepted > 0 || measured.events_rejected == 0)

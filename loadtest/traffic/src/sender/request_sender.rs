@@ -1,5 +1,5 @@
-//! One sender's loop: when a request is due, build it, send it, count it. With
-//! HTTP/1.1 a sender has a connection, with HTTP/2 one stream of it at a time.
+//! One sender's loop: when a request is due, build it, send it, count it. With HTTP/1.1
+//! a sender has a connection of its own, with HTTP/2 one stream of a shared connection.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::request::{Rendered, RequestBuffer, RequestContent, RequestStamp};
 
 const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(10);
 const CONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
-/// Before the next request of a closed loop, when the server is overloaded or
-/// failing: sending on at once would only measure how fast it says no.
+/// The pause before the next request of a closed loop while the server is overloaded or
+/// failing: without it, the run would only measure how fast the server refuses.
 const UNHAPPY_PAUSE: Duration = Duration::from_millis(10);
 
-/// One sender of a worker and the streams of events it sends, one a customer.
+/// One sender of a worker, with a stream of events for each customer.
 #[derive(Debug)]
 pub(super) struct RequestSender {
     number: usize,
@@ -53,7 +53,7 @@ impl SendEnding {
         Self { sent, outcome: RequestOutcome::Unanswered, status: None, body_sum: None }
     }
 
-    /// Returns true if the server asked for less, or fails.
+    /// Returns true if the server asked for a lower rate, or fails.
     fn is_unhappy(&self) -> bool {
         self.outcome.is_uncertain() || self.status == Some(429)
     }
@@ -215,8 +215,8 @@ async fn send(shared: &WorkerShared, client: &mut LoadClient, request: &Rendered
     }
 }
 
-/// Connects if need be, for as long as an answer may take, or as often as it
-/// takes where outcomes must become known; false if it gave up or the run ended.
+/// Connects if needed: for as long as an answer may take, or until it succeeds if
+/// outcomes must become known. Returns false if it gave up or the run ended.
 async fn connect(shared: &WorkerShared, client: &mut LoadClient) -> bool {
     if client.drop_if_stale() {
         shared.tally.borrow_mut().happened(ConnectionEvent::ClosedIdle);

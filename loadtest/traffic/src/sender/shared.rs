@@ -62,7 +62,7 @@ impl WorkerShared {
         })
     }
 
-    /// Shows the figures and writes to the files.
+    /// Publishes the figures and writes to the files.
     pub(super) fn keep_up(&self, live: &LiveWorker) {
         self.tally.borrow_mut().publish(live);
         self.write_entries();
@@ -85,7 +85,7 @@ impl WorkerShared {
         }
     }
 
-    /// Ends the run: files with holes in them prove nothing.
+    /// Ends the run after a failed write, since files with holes prove nothing.
     fn fail(&self, error: RunError) {
         self.failure.borrow_mut().get_or_insert(error);
         self.plan.stop.cancel();

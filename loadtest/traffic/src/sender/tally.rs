@@ -14,7 +14,7 @@ use crate::summary::Latencies;
 pub struct RequestDone {
     /// When it was due.
     pub due: Instant,
-    /// When it was (last) written; `None` if no connection came about.
+    /// When it was (last) written; `None` if no connection was made.
     pub sent: Option<Instant>,
     /// When the answer came, or was given up.
     pub ended: Instant,
@@ -28,7 +28,7 @@ pub struct RequestDone {
     pub request_bytes: usize,
 }
 
-/// Something else that happened to a connection.
+/// An event of a connection, beside requests with outcomes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ConnectionEvent {
     /// It was made.
@@ -45,7 +45,7 @@ pub enum ConnectionEvent {
     Retried,
 }
 
-/// How many kinds of answers that are not 2xx are quoted.
+/// The most answers, of different statuses that are not 2xx, that are quoted.
 const EXCERPTS_MAX: usize = 8;
 const EXCERPT_BYTES_MAX: usize = 500;
 /// How many different statuses have latencies of their own.
@@ -112,7 +112,7 @@ impl Tally {
             self.measured.count(done.outcome, done.batch, written);
         }
         let latency = self.at_least_the_limit(done, done.due);
-        // A request for which no connection came about was not served either.
+        // A request for which no connection was made was not served either.
         let service_time = self.at_least_the_limit(done, done.sent.unwrap_or(done.due));
         if matches!(done.outcome, RequestOutcome::Acknowledged(_) | RequestOutcome::Unanswered) {
             self.recent.record(latency);
@@ -127,9 +127,9 @@ impl Tally {
         }
     }
 
-    /// How long a request took since `from`. One that was written and never
-    /// answered took longer than anyone waits: a connection that breaks at
-    /// once must not look fast.
+    /// How long a request took since `from`. A request that was written and never
+    /// answered counts at least the time limit, so that a connection that breaks at once
+    /// does not look fast.
     fn at_least_the_limit(&self, done: &RequestDone, from: Instant) -> Duration {
         let took = done.ended.saturating_duration_since(from);
         let unanswered = done.outcome == RequestOutcome::Unanswered && done.sent.is_some();
@@ -162,7 +162,7 @@ impl Tally {
         self.all.repeats_answered_otherwise += u64::from(!same);
     }
 
-    /// Counts what happened to a connection.
+    /// Counts an event of a connection.
     pub fn happened(&mut self, event: ConnectionEvent) {
         let totals = &mut self.all;
         *match event {
@@ -195,7 +195,7 @@ impl Tally {
         }
     }
 
-    /// Counts a failure for want of a working connection.
+    /// Counts a request that failed because of its connection.
     pub fn failed(&mut self, event: ConnectionEvent, error: &dyn std::error::Error) {
         self.happened(event);
         if self.first_failure.is_none() {
@@ -203,7 +203,7 @@ impl Tally {
         }
     }
 
-    /// Shows the counts and the latencies since this was last called.
+    /// Publishes the counts, and the latencies since the last call.
     pub fn publish(&mut self, live: &LiveWorker) {
         live.publish(&self.all, &self.recent);
         live.publish_measured(&self.measured, &self.latency, &self.service_time);

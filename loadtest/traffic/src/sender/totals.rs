@@ -32,7 +32,7 @@ pub struct Totals {
     pub connects: u64,
     /// Connections that could not be made.
     pub connect_failures: u64,
-    /// Connections lost, or useless after an answer that could not be read.
+    /// Connections lost, or closed after an answer that could not be read.
     pub connections_lost: u64,
     /// Connections that the server closed while no request was on them: no fault.
     pub connections_closed_idle: u64,
@@ -40,7 +40,7 @@ pub struct Totals {
     pub timeouts: u64,
     /// Bad requests sent on purpose; they count nowhere else but in `answers`.
     pub bad_requests: u64,
-    /// The bad requests that were answered 2xx: each is a fault of the server.
+    /// Bad requests that were answered 2xx: each is a fault of the server.
     pub bad_accepted: u64,
     /// The bad requests without a definite answer.
     pub bad_unknown: u64,

@@ -1,4 +1,4 @@
-//! The different events of a run: types, sizes and templates, taking turns.
+//! The variants of a run's events: types, sizes and templates that take turns.
 
 use std::sync::Arc;
 

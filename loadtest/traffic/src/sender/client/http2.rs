@@ -81,7 +81,7 @@ impl Http2Connection {
             .await
             .map_err(io::Error::other)?;
         let driver = tokio::task::spawn_local(async move {
-            // Every request on it says how it failed.
+            // Every request on the connection reports its own failure.
             connection.await.ok();
         });
         self.open.replace(Some(OpenHttp2 { requests, driver: driver.abort_handle() }));

@@ -151,7 +151,7 @@ impl Gathered {
         };
     }
 
-    /// Completes a report that says how it came about.
+    /// Adds the figures to a report that has the settings of its run.
     pub(super) fn fill(self, facts: RunReport) -> RunReport {
         let [requests_per_s, events_per_s, bytes_per_s] = self.rates;
         let mut report = RunReport {

@@ -1,4 +1,4 @@
-//! Puts a run's result into words.
+//! Writes a run's result as text.
 
 use std::fmt::Write as _;
 

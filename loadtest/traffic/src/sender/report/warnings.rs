@@ -1,4 +1,4 @@
-//! Says when a measurement may be of the generator rather than of the server.
+//! Warns if a measurement may be of the generator rather than of the server.
 
 use super::{LoopKind, RunEnd, RunReport};
 
@@ -6,7 +6,7 @@ use super::{LoopKind, RunEnd, RunReport};
 const BUSY: f64 = 0.9;
 /// Lateness of the generator itself (99th percentile) that is worth a warning, in µs.
 const LATE_US: u64 = 1000;
-/// That lateness is told only if it is at least this share of the latency's percentile.
+/// The generator's lateness is reported only if it is at least this share of the latency's percentile.
 const LATE_SHARE: f64 = 0.25;
 
 pub(super) fn warnings(report: &RunReport) -> Vec<String> {
