@@ -1,4 +1,4 @@
-"""What loadtest/neighbour.py runs beside the quiet customer: one scenario a process.
+"""The burdens that loadtest/neighbour.py runs beside the quiet customer, one scenario a process.
 
     neighbour_beside.py SCENARIO PUBLIC_URL ADMIN_URL TOKEN
 
@@ -89,7 +89,7 @@ class Site:
         return await asyncio.open_connection(host, int(port), limit=1 << 25)
 
     async def again_and_again(self, until, method, path, body=b"", headers="content-type: application/json\r\n", connections=CONNECTIONS):
-        """The same request, on so many connections, one after the other."""
+        """The same request, one after the other, on each of several connections."""
 
         async def one():
             connection = None
@@ -156,7 +156,7 @@ async def signing(site):
 
 
 def history(site, events):
-    """Sends so many events, with something for an expensive selector to look at."""
+    """Sends events with content for an expensive selector."""
     for first in range(0, events, 2_000):
         site.send([small(n, items=[{"x": 20, "y": [n]}] * 8) for n in range(first, first + 2_000)])
 
@@ -238,7 +238,7 @@ async def tests(site):
 
 
 def sends_ten_every(site, seconds):
-    """One request of ten small events after each such pause."""
+    """Sends one request of ten small events after each pause."""
     body = json.dumps([small(n) for n in range(10)]).encode()
 
     async def attack(until):

@@ -1,4 +1,4 @@
-"""What AWS bills of a request: requests, entries and units, by operation and kind of row.
+"""Computes what AWS bills for a request: requests, entries and units, by operation and kind of row.
 
 Kinesis: a PUT unit is 25 KB of a record, begun. DynamoDB: a write unit is 1 KB
 of an item (a condition that fails costs the same), a read unit 4 KB, half of
@@ -109,7 +109,7 @@ def row_kind(table, key):
 
 
 class Counts:
-    """What a route's requests came to, by operation and what it was done to."""
+    """The sums of a route's requests, by operation and resource."""
 
     def __init__(self):
         self.rows = {}
@@ -134,7 +134,7 @@ class Counts:
         stream = request.get("StreamName") or request.get("StreamARN", "").rpartition("/")[2]
         if operation == "PutRecords":
             sizes = [base64_size(one["Data"]) + len(one["PartitionKey"]) for one in request["Records"]]
-            # What was refused is not billed.
+            # Refused requests are not billed.
             refused = json.loads(answer).get("Records", []) if b"ErrorCode" in answer else []
             sizes = [size for place, size in enumerate(sizes) if not (refused and refused[place].get("ErrorCode"))]
             self.add(operation, stream, 1, len(sizes), sum(units(size, PUT_UNIT) for size in sizes), sum(sizes), seconds)

@@ -1,12 +1,12 @@
-//! The audit log: each change once, by whom it was, never a secret, through
-//! `kill -9`.
+//! The audit log: it has each change once, with its actor and without secrets, even
+//! after `kill -9`.
 
 use crate::harness::customer::text;
 use crate::harness::endpoint::EndpointReply;
 use crate::harness::{Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_until};
 use serde_json::{Value, json};
 
-/// All entries that a path leads to, page by page, and their bytes.
+/// All entries of a path, read page by page, and their bytes.
 fn entries(server: &TestServer, path: &str) -> (Vec<Value>, String) {
     let separator = if path.contains('?') { '&' } else { '?' };
     let (mut all, mut bytes, mut cursor) = (Vec::new(), String::new(), String::new());
@@ -26,7 +26,7 @@ fn actions(entries: &[Value]) -> Vec<&str> {
     entries.iter().map(|entry| entry["action"].as_str().expect("an action")).collect()
 }
 
-/// Makes each kind of change once; gives the secrets that were in them.
+/// Makes each kind of change once; returns the secrets that were in them.
 fn change_everything(server: &TestServer, customer: &TestCustomer) -> Vec<String> {
     let below = format!("/admin/customers/{}", customer.id);
     let body = json!({"name": "Other", "rate_limit_per_second": 5000});
@@ -51,7 +51,7 @@ fn change_everything(server: &TestServer, customer: &TestCustomer) -> Vec<String
     customer
         .call(Request::new("PATCH", path.as_str()).json(&change).header("user-agent", "audit-test/1"), 200);
     let rotated = customer.call(Request::post(format!("{path}/rotate-secret")).json(&json!({})), 200).json();
-    // Nothing changes: nothing is told.
+    // A change that alters nothing leaves no entry.
     customer.call(Request::new("PATCH", path.as_str()).json(&json!({"description": "changed"})), 200);
 
     customer.send(&json!({"payload": {"n": 1}}));
@@ -70,7 +70,7 @@ fn change_everything(server: &TestServer, customer: &TestCustomer) -> Vec<String
     let replay = format!("{below}/replay/{}", text(&replay, "replay_id"));
     server.admin_call(Request::new("DELETE", replay), 200);
 
-    // By the product itself.
+    // A change by Sluice itself.
     endpoint.answer(|_| EndpointReply::status(410));
     customer.send(&json!({"payload": {"n": 2}}));
     wait_until("the subscription to be disabled", || customer.get(&path)["status"] == "disabled");
@@ -88,7 +88,7 @@ fn change_everything(server: &TestServer, customer: &TestCustomer) -> Vec<String
     ]
 }
 
-/// Each kind of change, by whom it was.
+/// Each kind of change, with its actor.
 const CHANGES: [(&str, &str); 15] = [
     ("customer.created", "admin"),
     ("key.created", "admin"),
@@ -154,7 +154,7 @@ fn each_change_is_told_once_by_whom_it_was_and_never_a_secret_through_kill_9() {
     }
 }
 
-/// What single entries say.
+/// Checks the content of single entries.
 fn check_entries(entries: &[Value], customer: &TestCustomer) {
     let one = |action: &str| entries.iter().rfind(|entry| entry["action"] == action).expect("an entry");
     for entry in entries {

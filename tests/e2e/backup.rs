@@ -26,9 +26,9 @@ fn traffic(server: &TestServer, customer: &TestCustomer, ledger: &str) -> Traffi
     Traffic::start(config, &server.scratch().join(ledger))
 }
 
-/// Events are accepted whose webhooks nobody takes; `copies` makes the backup
-/// while others arrive; the server dies. What the backup has is delivered by a
-/// server that starts from it.
+/// Accepts events that cannot be delivered yet. `copies` makes the backup while other
+/// events arrive, and the server dies. A server that starts from the backup delivers
+/// the backup's events.
 fn restores(copies: impl FnOnce(&mut TestServer, &Path)) {
     let _turn = turn::heavy();
     let small = |config: ServerConfig| {
@@ -58,7 +58,7 @@ fn restores(copies: impl FnOnce(&mut TestServer, &Path)) {
     let received = restored.scratch().join("received");
     let receiver = receiver_at(endpoint, &received, &[], Behaviour::default());
     check::nothing_lost(&sent, &received);
-    // The key of the customer works, and what it sends now arrives, too.
+    // The customer's key works, and events that it sends now arrive, too.
     let again = traffic(&restored, &customer.at(&restored), "again");
     again.wait_for_accepted(500);
     let sent = again.ledger().to_owned();

@@ -1,5 +1,5 @@
-//! Clients that others wrote: the CloudEvents SDKs, the Standard Webhooks
-//! libraries and readers of server-sent events, in Python and JavaScript.
+//! Third-party clients: the CloudEvents SDKs, the Standard Webhooks libraries and
+//! readers of server-sent events, in Python and JavaScript.
 
 use crate::harness::{TestCustomer, TestEndpoint, TestServer, node_modules, python_packages, wait_until};
 use base64::Engine;
@@ -26,7 +26,7 @@ fn node(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a command prints, a line each; it must end well.
+/// Runs a command, which must succeed; returns the lines that it prints.
 #[track_caller]
 fn lines(mut command: Command) -> Vec<Value> {
     let output = command.stderr(Stdio::inherit()).output().expect("run the client");
@@ -92,7 +92,7 @@ fn webhooks_are_verified_by_the_python_library() {
     assert_eq!(serde_json::from_slice::<Vec<bool>>(&said.stdout).unwrap(), [true, false]);
 }
 
-/// A reader that goes on by itself, and what it has read.
+/// A reader that reconnects by itself, and the events that it has read.
 struct Reader {
     child: Child,
     lines: Arc<Mutex<Vec<Value>>>,
@@ -124,7 +124,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // Gone already, or gone now.
+        // The process may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -156,7 +156,7 @@ fn a_stream_s_reader_goes_on_where_it_was_after_kill_9() {
     assert_eq!(reader.numbers(), (0..150).collect::<Vec<_>>(), "each once, in order");
     drop(reader);
 
-    // The other library is told where it left off.
+    // The other library needs the position to continue from.
     let all = format!("{url}?start_time=0");
     let first = lines(python("stream.py", &[&all, &customer.key, "", "60"]));
     let last_id = first.last().unwrap()["last_id"].as_str().expect("where it left off").to_owned();

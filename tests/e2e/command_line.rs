@@ -31,7 +31,7 @@ impl Shell<'_> {
         self.command(arguments).output().expect("run the binary")
     }
 
-    /// What it prints for people.
+    /// The output for people.
     #[track_caller]
     fn text(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -39,7 +39,7 @@ impl Shell<'_> {
         stdout(&output)
     }
 
-    /// What it prints for programs: one line of JSON.
+    /// The output for programs: one line of JSON.
     #[track_caller]
     fn json(&self, arguments: &[&str]) -> Value {
         let text = self.text(&[arguments, &["--json"]].concat());
@@ -47,7 +47,7 @@ impl Shell<'_> {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// What it says where it fails; nothing on stdout.
+    /// The error of a command that fails; it must print nothing on stdout.
     #[track_caller]
     fn fails(&self, status: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -68,7 +68,7 @@ fn id(answer: &Value, field: &str) -> String {
     answer[field].as_str().unwrap_or_else(|| panic!("no {field} in {answer}")).to_owned()
 }
 
-/// Headers, pace, signature and shape of a subscription, as far as they leave its events alone.
+/// Changes the headers, rate, signature and shape of a subscription; its events stay the same.
 fn webhooks_take_shape(shell: &Shell<'_>, subscription: &str) {
     let options =
         ["--header", "X-Key: hush", "--header", "x-b: c", "--rate-limit", "900", "--body", "single"];
@@ -170,7 +170,7 @@ fn an_operator_resends_and_reads_the_usage_of_a_customer_from_a_shell() {
     let endpoint = TestEndpoint::healthy();
     let customer = TestCustomer::new(&server);
     let subscription = customer.subscribe(&endpoint.url());
-    // No key: it is an operator who names the customer.
+    // Without a key, since an operator names the customer.
     let shell = Shell { server: &server, key: None };
     let sent =
         shell.json(&with_customer(&["events", "send", "--type", "a.b", "--payload", "1"], &customer.id));
@@ -348,7 +348,7 @@ fn every_command_has_help_and_every_shell_its_completions() {
         .skip_while(|line| !line.starts_with("Commands:"))
         .skip(1)
         .take_while(|line| !line.is_empty())
-        // A line that is indented further goes on with the one before.
+        // A line that is indented further continues the line before.
         .filter_map(|line| line.strip_prefix("  ").filter(|name| !name.starts_with(' ')))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")

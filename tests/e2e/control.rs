@@ -1,4 +1,4 @@
-//! Controls: the judges of the other tests find what is planted for them.
+//! Controls: the checks of the other tests find faults that are planted for them.
 
 use crate::harness::endpoint::EndpointReply;
 use crate::harness::traffic::{receiver_at, wait_received};
@@ -34,7 +34,7 @@ fn a_receiver_that_forgets_some_of_what_it_took_is_found_out() {
     first.stop().expect("the first receiver's ledger");
     assert!(check::nothing_lost(&path("sent"), &path("first")).ok);
 
-    // The same sender's ledger goes on; a receiver with an empty one takes the rest.
+    // The sender's ledger is continued; a receiver with an empty ledger takes the rest.
     let second = receiver_at(address, &path("second"), &[], Behaviour::default());
     let late = run(&server, &customer, &path("sent"));
     wait_received(&second, "the second part", |stats| stats.events >= late);
@@ -53,7 +53,7 @@ fn an_altered_byte_on_the_way_to_the_receiver_is_found_out() {
     let received = server.scratch().join("received");
     let receiver = traffic::receiver(&received, &[]);
     let address = receiver.address();
-    // Stands between: hands on what it gets, one letter of each webhook changed.
+    // A proxy that passes each webhook on with one letter changed.
     let altering = TestEndpoint::start(move |seen| {
         let mut body = seen.body.clone();
         let at = body.windows(8).position(|part| part == b"\"user\":\"").expect("a marked event") + 12;

@@ -1,4 +1,4 @@
-//! `kill -9` under load: what was acknowledged arrives, whenever it strikes.
+//! `kill -9` under load: acknowledged events arrive, whenever the process is killed.
 
 use crate::harness::customer::text;
 use crate::harness::{
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Kills of the default run: enough to strike twice in the same place rarely.
+/// Kills in the default run: few enough to rarely hit the same place twice.
 const KILLS: usize = 10;
 
 fn kills() -> usize {
@@ -42,7 +42,7 @@ impl CrashFlow {
         Self { customer, traffic, receiver, received }
     }
 
-    /// Stops sending and judges.
+    /// Stops sending and compares the ledgers.
     fn judge(self, name: &str) -> (TestCustomer, RunReport) {
         let sent = self.traffic.ledger().to_owned();
         let run = self.traffic.finish();
@@ -89,7 +89,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         ),
     ];
     for nth in 0..kills() {
-        // Progress first, so that a start is not all that is ever killed; then any moment.
+        // Progress first, so that not only starts are killed; then any moment.
         flows.iter().for_each(|(_, flow)| flow.traffic.wait_for_accepted(random.below(2000)));
         std::thread::sleep(Duration::from_millis(random.below(150)));
         server.kill();
@@ -105,7 +105,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         flow.judge(name);
     }
     let log = server.log();
-    // Of a machine that stands still, requests time out.
+    // Requests time out while the machine stands still.
     let is_damage = |line: &&str| line.contains("ERROR") && !line.contains("did not answer in time");
     let damaged: Vec<&str> = log.lines().filter(is_damage).collect();
     assert!(damaged.is_empty(), "a kill is no damage: {damaged:?}");

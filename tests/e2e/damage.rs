@@ -1,10 +1,10 @@
-//! Damaged files: whatever is lost is named, and the rest is delivered.
+//! Damaged files: every loss is reported with its file, and the rest is delivered.
 //!
 //! A server takes events and is stopped, in both ways, while deliveries of two
-//! subscriptions are outstanding. Then each file of its data directory is
-//! damaged in turn, on a copy, and the server started on it: either everything
-//! acknowledged arrives, or the log names the damaged file, or the server
-//! refuses to start and says why. The ledgers of sender and receivers judge.
+//! subscriptions are outstanding. Then each file of its data directory is damaged in
+//! turn, on a copy, and a server starts on the copy: either all acknowledged events
+//! arrive, or the log names the damaged file, or the server refuses to start and says
+//! why. The ledgers of sender and receivers decide.
 
 mod site;
 

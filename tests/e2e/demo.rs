@@ -1,5 +1,5 @@
-//! The demo's own program: a document in, an event, a webhook, an e-mail out; each
-//! error of its fields; a kill; and the webhooks as people look at them.
+//! The demo's own program: a document becomes an event, a webhook and an e-mail; each
+//! invalid field is refused; a kill loses nothing; and the console can show webhooks.
 
 use crate::harness::http::Connection;
 use crate::harness::ports::reserved_address;
@@ -57,7 +57,7 @@ impl DemoProcess {
     }
 
     fn expect(&self, request: Request, status: u16) -> HttpAnswer {
-        // The harness names another host first, which the demo must not take for its own.
+        // The harness names another host, which the demo would refuse.
         let bytes = String::from_utf8(self.request(request).bytes()).unwrap().replacen(
             "host: sluice.test\r\n",
             "",
@@ -133,7 +133,7 @@ fn a_document_becomes_an_event_a_webhook_and_one_e_mail_and_a_kill_loses_none_of
     let health = demo.expect(Request::get("/health"), 200).json();
     assert_eq!((&health["status"], &health["environment"]), (&json!("healthy"), &json!("demo")));
 
-    // What the rule does not pick is told why, and sent nowhere.
+    // A document that the rule does not select gets the reason, and is sent nowhere.
     let calm =
         demo.trigger(&document(|document| document["description"] = json!("All is well.")), 200).json();
     assert_eq!(calm["triggered"], false);
@@ -235,7 +235,7 @@ fn each_request_that_cannot_be_taken_is_told_why() {
         Request::post("/demo/trigger").header("origin", "https://evil.example").json(&document(|_| {}));
     assert_eq!(demo.expect(from_elsewhere, 403).error_code(), "OTHER_ORIGIN");
     assert_eq!(Request::get("/demo/inbox").expect(demo.address, 421).error_code(), "OTHER_HOST");
-    // Nobody but Sluice may have mails sent, and what people look at needs the key.
+    // Only Sluice may ask for mails, and reading webhooks needs the key.
     let forged =
         Request::post("/demo/webhook").json(&json!([{ "event_id": "e-1", "payload": document(|_| {}) }]));
     demo.expect(forged, 401);
@@ -290,7 +290,7 @@ fn a_receiver_answers_as_it_is_told_and_its_webhooks_can_be_looked_at() {
     assert_eq!(events[0]["event_id"], taken["first_event_id"]);
     let headers = whole["headers"].as_array().unwrap();
     assert!(headers.iter().any(|pair| pair[0] == "webhook-signature"), "{headers:?}");
-    // A failure is retried, and told as what it is.
+    // A failure is retried, and shown as a failure.
     demo.answer_with("orders", "error");
     wait_until("a failed webhook", || demo.webhooks("orders").iter().any(|one| one["status"] == 500));
     let id =

@@ -1,4 +1,4 @@
-//! A full disk: refused at the door, nothing lost, and over when there is room again.
+//! A full disk: requests are refused, nothing is lost, and the server recovers when there is room again.
 
 use crate::harness::traffic::wait_received;
 use crate::harness::{HttpAnswer, TestServer, Traffic};
@@ -89,7 +89,7 @@ fn a_full_disk_is_503_at_the_door_loses_nothing_and_ends_when_there_is_room() {
     wait_until("the traffic to be refused as well", || {
         traffic.counters().events_rejected + traffic.counters().events_unknown > 0
     });
-    // What was there before can still be read, and the process is alive.
+    // Earlier events can still be read, and the process is alive.
     assert!(!customer.get("/v1/inbox?limit=1")["events"].as_array().unwrap().is_empty());
 
     std::fs::remove_file(&ballast).expect("make room");
@@ -100,7 +100,7 @@ fn a_full_disk_is_503_at_the_door_loses_nothing_and_ends_when_there_is_room() {
     assert_eq!(run.answers.keys().filter(|status| !matches!(status, 202 | 503)).count(), 0, "{}", run.text());
     check::nothing_lost(&sent, &received);
 
-    // And once more through a crash on the nearly full disk.
+    // Once more, with a crash on the nearly full disk.
     server.kill();
     server.restart();
     let before = receiver.stats().events;

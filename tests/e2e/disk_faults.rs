@@ -1,5 +1,5 @@
-//! A disk that takes nothing, and directories that go: each is told at the door
-//! and is over without a restart once the cause is gone.
+//! A disk that refuses writes, and directories that are removed: requests are refused,
+//! and the server recovers without a restart once the cause is gone.
 
 use crate::harness::traffic::wait_received;
 use crate::harness::{
@@ -19,14 +19,14 @@ fn config() -> ServerConfig {
         .env("SLUICE_ENGINE__STATE_SEGMENT_BYTES", 1 << 20)
 }
 
-/// A server whose writes can be made to fail: the kernel refuses those behind
-/// the file size limit, wherever they go. The signal that comes with it would
-/// end the process, so it is ignored.
+/// A server whose writes can be made to fail: the kernel refuses writes beyond the file
+/// size limit, to any file. The signal that it also sends would end the process, so it
+/// is ignored.
 fn start() -> TestServer {
     config().shell("trap '' XFSZ").start()
 }
 
-/// Lets every write fail, or lifts that.
+/// Makes every write fail, or lifts the limit.
 fn set_file_size_limit(server: &TestServer, limit: &str) {
     let mut prlimit = Command::new("prlimit");
     prlimit.args(["--pid", &server.pid().to_string(), &format!("--fsize={limit}:unlimited")]);
@@ -88,7 +88,7 @@ fn assert_refused(answer: &HttpAnswer, what: &str) {
     assert!(answer.header("retry-after").is_some(), "{what}: {:?}", answer.headers);
 }
 
-/// What a customer and an operator ask for that must be stored: an event, an
+/// Requests of a customer and an operator that must be stored: an event, an
 /// acknowledgement, a subscription, a customer.
 fn writes(
     server: &TestServer,
@@ -129,17 +129,17 @@ fn writes_that_fail_are_503_and_everything_goes_on_when_they_succeed_again() {
     for round in 0..2 {
         set_file_size_limit(&server, "1");
         for (what, request, address, _) in writes(&server, &flow.customer, &event_id) {
-            // The first try may be of a change that the disk took before.
+            // The disk may still have accepted the change of the first try.
             let refused = wait_for("a refusal", || {
                 Some(answer(&request, address)).filter(|answer| answer.status == 503)
             });
             assert_refused(&refused, &format!("{what}, round {round}"));
         }
-        // What was stored before is still read.
+        // Stored events can still be read.
         assert_eq!(flow.customer.event(&event_id)["event_id"], event_id.as_str());
         set_file_size_limit(&server, "unlimited");
         for (what, request, address, good) in writes(&server, &flow.customer, &event_id) {
-            // An acknowledgement that was on its way counts.
+            // An acknowledgement that was in flight counts.
             let is_done = |status| status == good || (what == "an acknowledgement" && status == 409);
             wait_until(&format!("{what} to be taken again without a restart"), || {
                 is_done(answer(&request, address).status)
@@ -164,7 +164,7 @@ fn an_idempotency_key_whose_append_failed_can_be_used_again_without_a_restart() 
         request.header("idempotency-key", format!("key-{key}"))
     };
     set_file_size_limit(&server, "1");
-    // More keys than may be in flight: those that are left behind would refuse the others.
+    // More keys than may be in flight: if keys were left behind, the others would be refused.
     for key in 0..24 {
         let refused = answer(&keyed(key), server.public());
         assert_eq!(refused.status, 503, "{}", refused.text());
@@ -236,7 +236,7 @@ fn a_state_directory_that_is_removed_is_told_and_loses_nothing_once_it_is_there(
     wait_until("the acknowledgement to be taken", || {
         matches!(answer(&ack(), server.public()).status, 200 | 409)
     });
-    // Everything true is written again: a crash and the loss of the cache then cost nothing.
+    // The whole state is written again, so a crash and the loss of the cache cost nothing.
     wait_until("the state to be written again", || server.log().contains("is written again"));
     server.kill();
     std::fs::remove_dir_all(server.data_dir().join("state/cache")).expect("remove the cache");

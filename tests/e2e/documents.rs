@@ -1,4 +1,4 @@
-//! The documents are true: the tests, routes and files that they name exist.
+//! Checks the documents: the tests, routes and files that they name exist.
 
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -57,7 +57,7 @@ fn every_test_that_the_table_names_exists() {
         let place = place.replacen("e2e/", "tests/e2e/", usize::from(place.starts_with("e2e/")));
         let source = files.entry(place.clone()).or_insert_with(|| read(&format!("{place}.rs")));
         let Some(at) = source.find(&format!("fn {test}(")) else { panic!("{place}.rs has no test {test}") };
-        // Its attribute is not far above it; a property's stands over the macro's function.
+        // The test's attribute is a few lines above it, also within a property test's macro.
         let head = &source[..at];
         let attribute = head.rfind("#[test]").max(head.rfind("#[tokio::test")).expect("an attribute");
         assert!(!head[attribute..].contains("\n}\n"), "{place}.rs: {test} is no test");

@@ -30,7 +30,7 @@ fn each_role_writes_lines_that_add_up_to_what_happened_until_the_end() {
         let told = ["ingest", "processor"].map(|role| lines(&server, role));
         told.iter().all(|lines| lines.iter().filter(|line| line["Ready"] == 1).count() >= 2).then_some(())
     });
-    // What happens after the last full interval is in the line of the end.
+    // Events after the last full interval are in the line that is written at the end.
     for _ in 0..9 {
         send();
     }

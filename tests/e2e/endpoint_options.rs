@@ -1,5 +1,5 @@
-//! What a subscription says of how it is sent to: headers, its own secret,
-//! ed25519 signatures, rotation, pace.
+//! The sending options of a subscription: headers, its own secret, ed25519 signatures,
+//! rotation, rate limit.
 
 use crate::harness::customer::text;
 use crate::harness::endpoint::{EndpointReply, Seen};
@@ -136,7 +136,7 @@ fn an_ed25519_key_signs_and_its_public_half_is_all_that_is_shown() {
     let seen = endpoint.wait_for(1);
     assert!(verifies(&public, &seen[0]), "{:?}", seen[0].headers);
 
-    // To the other scheme and back: while they rotate, both sign.
+    // Rotates to the other scheme and back; meanwhile both schemes sign.
     let rotated = customer.call(
         Request::post(format!("{path}/rotate-secret")).json(&json!({"signature": "v1", "keep_s": 3600})),
         200,
@@ -180,7 +180,7 @@ fn a_paced_subscription_is_sent_its_rate_and_loses_nothing() {
     let mut sent = sent;
     sent.sort();
     assert_eq!(ids, sent, "each event came");
-    // One second's rate at once and one POST more; what the clock says cannot be less.
+    // One second's rate may go at once, and one POST more, so it cannot take less time.
     let took = seen[EVENTS - 1].at.duration_since(seen[0].at);
     let least = std::time::Duration::from_millis((EVENTS as u64 - 11) * 100 - 500);
     assert!(took >= least, "{EVENTS} events at 10 a second took {took:?}");

@@ -1,4 +1,4 @@
-//! Event types on the real binary: a restart keeps them, what does not fit reaches
+//! Event types on the real binary: a restart keeps them, events that do not fit reach
 //! nobody, and a customer with costly schemas does not hold up its neighbours.
 
 use crate::harness::{Request, ServerConfig, TestCustomer, TestEndpoint, TestServer, wait_until};
@@ -22,7 +22,7 @@ fn order() -> Value {
     })
 }
 
-/// The events that an endpoint received, those that came twice once.
+/// The distinct events that an endpoint received.
 fn received(endpoint: &TestEndpoint) -> BTreeSet<String> {
     endpoint.seen().iter().flat_map(|seen| seen.events()).map(|event| event.to_string()).collect()
 }
@@ -90,8 +90,8 @@ fn a_restart_keeps_event_types_and_what_does_not_fit_reaches_nobody() {
     customer.send(&json!({"event_type": "order.created", "payload": "anything"}));
 }
 
-/// The most expensive that a customer may declare, on the largest events that it may
-/// send, beside a customer that sends single events.
+/// The most expensive schema that a customer may declare, on the largest events that it
+/// may send, beside a customer that sends single events.
 #[test]
 fn a_customer_s_costly_schemas_do_not_hold_up_its_neighbours() {
     let server = ServerConfig::default().start();

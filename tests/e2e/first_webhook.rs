@@ -1,4 +1,4 @@
-//! The README's first webhook, and what every webhook carries.
+//! The README's first webhook, and the body and headers of every webhook.
 
 use crate::harness::{
     Request, Seen, ServerConfig, TestCustomer, TestEndpoint, TestServer, reference, wait_for,
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use serde_json::{Value, json};
 
-/// What `curl --json` sends; the README uses it.
+/// The content type of `curl --json`, which the README uses.
 const CURL: &str = "application/json";
 
 #[test]
@@ -95,7 +95,7 @@ fn a_webhook_s_signature_holds_by_hand_and_by_the_reference_library() {
     assert_eq!(first.header("webhook-signature"), sign(&subscription.secret, &first));
     let mut altered = first.clone();
     altered.body[10] ^= 1;
-    // The altered one shows that the check is able to fail.
+    // The altered webhook shows that the check can fail.
     assert_eq!(reference::accepts(&subscription.secret, [&first, &altered]), [true, false]);
 }
 

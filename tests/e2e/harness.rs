@@ -1,4 +1,4 @@
-//! What the tests share.
+//! The parts that the tests share.
 
 pub(crate) mod check;
 pub(crate) mod customer;
@@ -35,7 +35,7 @@ pub(crate) fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the test")
 }
 
-/// Where PyPI's packages are.
+/// The directory of PyPI's packages.
 pub(crate) fn python_packages() -> PathBuf {
     let path = setting("SLUICE_TEST_PYTHON").map(PathBuf::from);
     path.expect(
@@ -43,7 +43,7 @@ pub(crate) fn python_packages() -> PathBuf {
     )
 }
 
-/// Where npm's packages are.
+/// The directory of npm's packages.
 pub(crate) fn node_modules() -> PathBuf {
     let path = setting("SLUICE_TEST_NODE_MODULES").map(PathBuf::from);
     path.expect(

@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
 
-/// Asks the listeners of a configuration; nobody listens at the processor's
-/// address unless a test does.
+/// Asks the listeners of a configuration. Nobody listens at the processor's address
+/// unless a test does.
 fn check(admin: SocketAddr, processor: SocketAddr, more: &[&str]) -> (Option<i32>, String, String) {
     let output: Output = binary()
         .arg("healthcheck")
@@ -32,7 +32,7 @@ fn a_process_that_runs_is_ready_and_one_that_is_gone_is_not() {
     let url = server.url();
     assert_eq!(check(nobody, nobody, &["--url", &url]).0, Some(0));
     let (status, _, told) = check(server.admin(), nobody, &["--role", "processor"]);
-    // A binary without the distributed engine knows the role, too.
+    // A binary without the distributed engine also knows the role.
     assert_eq!((status, told.contains("nobody listens at processor_listen")), (Some(1), true), "{told}");
     server.terminate();
     let (status, out, told) = check(server.admin(), nobody, &[]);
@@ -53,12 +53,12 @@ fn a_process_that_does_not_answer_is_not_ready() {
 fn a_process_that_drains_is_not_ready_and_the_reason_is_told() {
     let mut server = ServerConfig::default().start();
     let customer = TestCustomer::new(&server);
-    // A request under way keeps the drain going: its body is not whole.
+    // A request whose body is not whole keeps the drain going.
     let event = json!({ "event_type": "a.b", "payload": {} });
     let request = Request::post("/v1/events").bearer(&customer.key).json(&event).bytes();
     let mut held = TcpStream::connect(server.public()).unwrap();
     held.write_all(&request[..request.len() - 1]).unwrap();
-    // A request of later than that was served, so this one was taken, too.
+    // A later request was served, so this one was accepted, too.
     customer.call(Request::post("/v1/events").json(&event), 202);
     server.ask_to_stop();
     let nobody = ports::reserved_address();

@@ -1,4 +1,4 @@
-//! Limits and clients that mean harm: refused with a reason, and nobody else is hurt.
+//! Limits, and hostile clients: they are refused with a reason, and nobody else is hurt.
 
 use crate::harness::customer::accepted_ids;
 use crate::harness::http::Connection;
@@ -196,7 +196,7 @@ fn a_client_that_trickles_its_request_is_cut_and_others_are_served() {
         .collect();
     customer.send(&json!({"payload": "others are served"}));
     for (part, mut connection) in stalled {
-        // 408 and a closed connection, or only the latter: what matters is that it is over.
+        // The server answers 408 and closes the connection, or only closes it.
         while let Ok(answer) = connection.read_answer() {
             assert_eq!(answer.status, 408, "a stalled {part}: {}", answer.text());
         }

@@ -133,7 +133,7 @@ fn keys_of_single_events_count_in_arrays_and_lines() {
     assert_eq!(events[5]["error"]["code"], "INVALID_EVENT");
     assert_eq!(customer.pages("/v1/inbox?limit=10", "events").len(), 3);
 
-    // Only what is new is taken, in lines too, and only new events count for the rate.
+    // Only new events are accepted, also in lines, and only new events count for the rate.
     let lines = format!("{}\n{}\n{}\n", own("two", "2"), own("three", "3"), own("one", "1"));
     let request =
         || Request::post("/v1/events").header("content-type", "application/x-ndjson").body(lines.clone());
@@ -146,7 +146,7 @@ fn keys_of_single_events_count_in_arrays_and_lines() {
     assert_eq!(ids(&again.json()), ids(&three));
     assert_eq!(customer.pages("/v1/inbox?limit=10", "events").len(), 4);
 
-    // Nothing but mismatches is nothing accepted.
+    // If all events are mismatches, nothing is accepted.
     let refused =
         customer.call(Request::post("/v1/events").json(&json!([own("one", "x"), own("two", "x")])), 400);
     assert_eq!(refused.error_code(), "ALL_REJECTED");
@@ -174,7 +174,7 @@ fn keys_of_single_events_are_remembered_through_kill_9() {
     assert_eq!(customer.pages("/v1/inbox?limit=1000", "events").len(), 500);
 }
 
-/// The header's key stands for the events without a key of their own.
+/// The header's key covers the events without a key of their own.
 #[test]
 fn a_header_s_key_and_keys_of_events_go_together() {
     let mut server = TestServer::start();

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const EVENTS: u64 = 6000;
-/// How long the server waits for an endpoint that hangs: what waits behind one
-/// comes this late, and no machine is so busy that it adds as much.
+/// How long the server waits for an endpoint that hangs. Events that wait behind a hanging
+/// request would be this late, which is far more than a busy machine adds.
 const TIMEOUT_MS: u64 = 10_000;
 
 fn traffic_to(customer: &TestCustomer, url: &str, ledger: &Path) -> u64 {
@@ -26,7 +26,7 @@ fn traffic_to(customer: &TestCustomer, url: &str, ledger: &Path) -> u64 {
     traffic.finish().whole_run.events_accepted
 }
 
-/// Everything arrived, in order; gives the latency from event to receipt.
+/// Checks that everything arrived in order; returns the latency from event to receipt.
 #[track_caller]
 fn all_well(receiver: &ReceiverHandle, events: u64, beside: &str) -> LatencySummary {
     let stats = wait_received(receiver, "the healthy endpoint to have all", |stats| stats.events >= events);
@@ -66,7 +66,7 @@ fn endpoints_that_hang_fail_or_are_gone_cost_the_healthy_one_nothing() {
     let beside = traffic_to(&customer, &server.url(), &sent);
     let latency_beside = all_well(&healthy, beside, "beside three bad endpoints");
     assert!(latency_beside.max < TIMEOUT_MS * 1000, "nothing waited behind a bad one: {latency_beside:?}");
-    // The healthy one's ledger goes back to before the others came.
+    // The healthy receiver's ledger begins before the others came.
     let report = check::settle_all(&sent, &scratch.join("healthy"));
     assert_eq!(report.unlisted, alone, "{}", report.text());
     assert_eq!((hanging.stats().events, failing.stats().events), (0, 0), "they took nothing");

@@ -35,7 +35,7 @@ fn sigterm_answers_what_is_in_flight_and_ends_well() {
     let (first, rest) = bytes.split_at(bytes.len() - 5);
     let mut connection = Connection::open(server.public()).expect("connect");
     connection.write(first).unwrap();
-    // Served: the head, at least, has been read once a later request is answered.
+    // Once a later request is answered, at least the head of this one has been read.
     customer.send(&json!({"payload": "before"}));
     let mut idle = customer.connect();
     idle.call(&Request::get("/healthz")).expect("an answer");
@@ -101,13 +101,13 @@ fn a_development_server_has_its_key_on_loopback_and_loses_it_in_service() {
     let body =
         json!({"customer_id": made["customer"]["customer_id"], "webhook_url": "http://127.0.0.1:9/hook"});
     server.admin_call(Request::post("/admin/test-subscription").json(&body), 201);
-    // The customer, its key and what it sent are still there after a restart.
+    // The customer, its key and its events are still there after a restart.
     server.terminate();
     server.restart();
     let stored = Request::get(format!("/v1/events/{id}")).bearer("test-api-key-12345");
     stored.expect(server.public(), 200);
     server.terminate();
-    // Whoever runs the same data as a service does not let everybody in.
+    // Without --dev, a server on the same data refuses the key that everybody knows.
     let mut server = ServerConfig::default().data_dir(data.path()).start();
     assert_eq!(stored.expect(server.public(), 401).error_code(), "INVALID_API_KEY");
     server.terminate();

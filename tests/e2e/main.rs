@@ -1,7 +1,7 @@
 //! End to end: the real binary, over real sockets, with real receivers.
 //!
-//! Each module is one subject; what they share (servers that can be killed and
-//! come back, HTTP, receivers, traffic with ledgers) is in [`harness`].
+//! Each module has one subject. The parts that they share (servers that can be killed
+//! and restarted, HTTP, receivers, traffic with ledgers) are in [`harness`].
 //!
 //! Settings, all optional:
 //!
@@ -9,8 +9,8 @@
 //! |---|---|
 //! | `SLUICE_TEST_SEED` | repeats a run's random choices; each test prints the seed it used |
 //! | `SLUICE_TEST_KILLS` | how often the crash test kills the server |
-//! | `SLUICE_TEST_DAMAGE` | `all`: damage every file in every way, not one way each; else a part of the path of the only files to damage |
-//! | `SLUICE_TEST_NODE_MODULES`, `SLUICE_TEST_PYTHON` | where others' libraries are; `tests/run` sets them |
+//! | `SLUICE_TEST_DAMAGE` | `all`: damage every file in every way, not each in one way; any other value: damage only files whose path contains it |
+//! | `SLUICE_TEST_NODE_MODULES`, `SLUICE_TEST_PYTHON` | directories of third-party libraries; `tests/run` sets them |
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Metrics: declared, documented, bounded; and dashboards that ask for nothing else.
+//! Metrics are declared, documented and bounded, and dashboards and rules use only declared metrics.
 
 use crate::harness::endpoint::EndpointReply;
 use crate::harness::{Request, TestCustomer, TestEndpoint, TestServer, setting, tell, wait_for};
@@ -63,7 +63,7 @@ fn the_page_of_metrics_is_what_the_code_declares() {
     assert_eq!(names.len(), declared().len(), "a metric is declared twice");
 }
 
-/// A selector in an expression: its series, and its labels with what they must be.
+/// A selector in an expression: its series, and its labels with their required values.
 #[derive(Debug, PartialEq)]
 struct SeriesSelector {
     series: String,
@@ -91,7 +91,7 @@ fn selectors(expression: &str) -> Vec<SeriesSelector> {
     all
 }
 
-/// What is wrong with an expression.
+/// The faults of an expression.
 fn faults(expression: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for SeriesSelector { series, labels } in selectors(expression) {
@@ -259,7 +259,7 @@ fn promtool_finds_nothing_wrong_with_the_metrics() {
     }
 }
 
-/// What follows `key` in a file of rules or of their tests, up to a comma or the line's end.
+/// The values after `key` in a file of rules or of their tests, up to a comma or the line's end.
 fn values_of<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     let after = text.split(key).skip(1);
     after.filter_map(|rest| rest.split([',', '\n']).next().map(str::trim)).collect()

@@ -1,5 +1,5 @@
-//! What operators rely on: an admin API of their own, tokens that change over,
-//! secrets in files, an end in time.
+//! Features for operators: the separate admin API, the exchange of tokens, secrets in
+//! files, and a timely shutdown.
 
 use crate::harness::http::Connection;
 use crate::harness::server::{ADMIN_TOKEN, binary};
@@ -79,7 +79,7 @@ fn a_process_that_hangs_ends_when_its_time_is_over() {
     let bytes = request.bytes();
     let mut connection = Connection::open(server.public()).unwrap();
     connection.write(&bytes[..bytes.len() - 5]).unwrap();
-    // Served: the head, at least, has been read once a later request is answered.
+    // Once a later request is answered, at least the head of this one has been read.
     customer.send(&json!({"payload": "before"}));
     server.ask_to_stop();
     assert_eq!(server.wait().code(), Some(1));

@@ -1,5 +1,5 @@
-//! Ordered subscriptions: no event of a key is first taken before an earlier
-//! one, whatever the receiver refuses and whenever the server is killed.
+//! Ordered subscriptions: no event of a key is first received before an earlier event of
+//! the key, whatever the receiver refuses and whenever the server is killed.
 
 use crate::harness::customer::text;
 use crate::harness::endpoint::EndpointReply;
@@ -38,8 +38,8 @@ fn no_key_is_overtaken_when_the_receiver_refuses_and_the_server_is_killed() {
         .start();
     let customer = TestCustomer::new(&server);
     let received = server.scratch().join("received");
-    // It refuses deliveries and is slow at times. (Where it named single events
-    // as failed, it would take later ones of their keys by its own choice.)
+    // The receiver refuses some deliveries and is sometimes slow. (If it named single
+    // events as failed, it would itself take later events of their keys.)
     let behaviour = Behaviour { fail_share: 0.15, delay_max_ms: Some(20), ..Behaviour::default() };
     let receiver = traffic::receiver_as(&received, behaviour);
     let retry = json!({"max_retries": 100, "max_delay_s": 1});
@@ -75,7 +75,7 @@ fn no_key_is_overtaken_when_the_receiver_refuses_and_the_server_is_killed() {
     receiver.stop().expect("the receiver's ledger");
 }
 
-/// What an endpoint took, by key.
+/// The events that an endpoint took, by key.
 #[derive(Default)]
 struct TakenByKey(HashMap<String, Vec<u64>>);
 
@@ -84,7 +84,7 @@ impl TakenByKey {
         for event in seen.events() {
             let number = event["payload"].as_u64().expect("a number");
             let of_key = self.0.entry(text(&event, "event_type")).or_default();
-            // First receipts are what is promised.
+            // Only first receipts have a promised order.
             if !of_key.contains(&number) {
                 of_key.push(number);
             }
@@ -116,7 +116,7 @@ fn a_poisoned_key_waits_alone_through_kill_9_and_goes_on_after_its_dead_letter()
         books.lock().take(seen);
         EndpointReply::status(200)
     });
-    // One event a webhook, so that nobody shares the poison's fate.
+    // One event a webhook, so that no other event fails with the poisonous one.
     let retry = json!({"max_retries": 100, "max_delay_s": 1});
     let subscription = customer.subscribe_with(&ordered(&endpoint.url(), 1, &retry));
     let keys = ["good", "bad", "fine", "worse"];
@@ -133,7 +133,7 @@ fn a_poisoned_key_waits_alone_through_kill_9_and_goes_on_after_its_dead_letter()
     send(10..20);
     wait_until("the neighbours to go on", || has("good", 20) && has("fine", 20));
     assert!(has("bad", 3) && has("worse", 0), "{:?}", taken.lock().0);
-    // Twice more, so that what was parked before and after the first kill is there in its order.
+    // Twice more, so that events parked before and after the first kill keep their order.
     for _ in 0..2 {
         server.kill();
         server.restart();
@@ -142,15 +142,15 @@ fn a_poisoned_key_waits_alone_through_kill_9_and_goes_on_after_its_dead_letter()
     wait_until("the neighbours to go on", || has("good", 25) && has("fine", 25));
     assert!(has("bad", 3) && has("worse", 0), "{:?}", taken.lock().0);
 
-    // A mended event lets its key go on, in order.
+    // When the endpoint accepts the event, its key goes on, in order.
     poison.lock().remove(&("bad".to_owned(), 3));
     wait_until("the mended key", || has("bad", 25));
-    // One that is given up does as well.
+    // When an event is given up, its key goes on as well.
     let path = format!("/v1/subscriptions/{}", subscription.id);
     let change = json!({"retry": {"max_retries": 0}});
     customer.call(crate::harness::Request::new("PATCH", path).json(&change), 200);
     wait_until("the key of the dead letter", || has("worse", 24) && !customer.dead_letters().is_empty());
-    // What was read again after a kill can be given up twice: it is the same event.
+    // An event that was read again after a kill can be given up twice.
     let letters = customer.dead_letters();
     assert!(letters.iter().all(|letter| letter["reason"] == "exhausted"), "{letters:?}");
     let dead: HashSet<String> = letters.iter().map(|letter| letter["event_ids"].to_string()).collect();
@@ -181,7 +181,7 @@ fn a_webhook_of_an_ordered_subscription_is_alone_on_its_way() {
         let ids: HashSet<String> = endpoint.seen().iter().flat_map(Seen::event_ids).collect();
         (ids.len() == 300).then_some(())
     });
-    // A second one on its way would have needed a second connection.
+    // A second webhook in flight would have needed a second connection.
     assert_eq!(endpoint.connections(), 1);
     server.terminate();
 }

@@ -26,7 +26,7 @@ fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
     found.map_or(&Value::Null, |attribute| &attribute["value"])
 }
 
-/// The spans of a request to the collector, after a look at what is around them.
+/// The spans of a request to the collector, after checking the envelope around them.
 fn spans(seen: &Seen) -> Vec<Value> {
     assert_eq!(seen.line, "POST /v1/traces HTTP/1.1");
     assert_eq!(seen.header("content-type"), "application/json");
@@ -47,7 +47,7 @@ fn collected(collector: &TestEndpoint) -> Vec<Value> {
     collector.seen().iter().flat_map(spans).collect()
 }
 
-/// Waits for so many spans.
+/// Waits for `count` spans.
 fn wait_for_spans(collector: &TestEndpoint, count: usize) -> Vec<Value> {
     wait_for(&format!("{count} spans"), || Some(collected(collector)).filter(|all| all.len() >= count))
 }
@@ -57,7 +57,7 @@ fn events(endpoint: &TestEndpoint) -> usize {
     endpoint.seen().iter().map(|seen| seen.events().len()).sum()
 }
 
-/// Every span is of the trace, has an id of its own and ends after it began.
+/// Checks that every span belongs to the trace, has an id of its own and ends after it began.
 fn check(spans: &[Value]) {
     let mut ids: Vec<&str> = Vec::new();
     for span in spans {
@@ -88,7 +88,7 @@ fn a_traced_request_and_its_webhooks_are_spans_of_one_trace() {
     let produce = |flags: &str| Request::post("/v1/events").header("traceparent", traceparent(flags));
     customer.call(produce("01").json(&body), 202);
     let seen = endpoint.wait_for(2);
-    // A request, an attempt that failed and one that did not.
+    // A request, a failed attempt and a successful one.
     let spans = wait_for_spans(&collector, 3);
     check(&spans);
     let (requests, attempts): (Vec<&Value>, Vec<&Value>) = spans.iter().partition(|span| span["kind"] == 2);
@@ -104,16 +104,16 @@ fn a_traced_request_and_its_webhooks_are_spans_of_one_trace() {
     assert_eq!((&attempts[0]["status"], &attempts[1]["status"]), (&json!({"code": 2}), &json!({})));
     for (span, webhook) in attempts.iter().zip(&seen) {
         assert_eq!(span["parentSpanId"], request["spanId"], "an attempt is the request's");
-        // What the receiver goes on with is the attempt's span.
+        // The receiver's parent is the attempt's span.
         let span_id = webhook.header("traceparent").split('-').nth(2).expect("a parent");
         assert_eq!(span["spanId"], span_id);
     }
-    // A refused request is told too; what is not sampled, or not traced, never.
+    // A refused request has a span too; a request that is not sampled or not traced has none.
     customer.call(produce("00").json(&body), 202);
     customer.call(Request::post("/v1/events").json(&body), 202);
     customer.call(produce("01").json(&json!({"payload": 1, "tags": 7})), 400);
     wait_until("all events", || events(&endpoint) == 4 * 2);
-    // A drain sends what waits.
+    // A drain sends the waiting spans.
     server.terminate();
     let spans = collected(&collector);
     check(&spans);

@@ -1,4 +1,4 @@
-//! What an endpoint's answer does to a delivery.
+//! The effects of an endpoint's answers on deliveries.
 
 use crate::harness::customer::text;
 use crate::harness::endpoint::{EndpointReply, Seen};
@@ -8,7 +8,7 @@ use crate::harness::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Retries at once, as far as a test can tell.
+/// Makes a subscription that retries almost at once.
 fn subscribe(customer: &TestCustomer, url: &str, max_retries: u32) -> TestSubscription {
     customer.subscribe_with(&json!({
         "event_selector": {"type": "event_type", "value": "*"},

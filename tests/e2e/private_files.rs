@@ -1,4 +1,4 @@
-//! The data directory holds customers' events and secrets: only its owner reads it.
+//! The data directory holds customers' events and secrets, so only its owner can read it.
 
 use crate::harness::traffic::wait_received;
 use crate::harness::{ServerConfig, TestCustomer, TestServer, Traffic, traffic};
@@ -36,7 +36,7 @@ fn assert_private(data: &Path) {
     }
 }
 
-/// Events enough for several segments of the log, delivered.
+/// Sends and delivers enough events for several segments of the log.
 fn fill(server: &TestServer, customer: &TestCustomer) {
     let received = server.scratch().join("received");
     let receiver = traffic::receiver(&received, &[]);
@@ -83,7 +83,7 @@ fn what_others_could_read_is_made_private_at_the_next_start() {
         let open = if path.is_dir() { 0o777 } else { mode | 0o066 };
         std::fs::set_permissions(&path, Permissions::from_mode(open)).expect("open a file to others");
     }
-    // A file of somebody else's in the directory is left alone.
+    // A foreign file in the directory is left alone.
     let foreign = server.data_dir().join("notes.txt");
     std::fs::write(&foreign, "mine").expect("a foreign file");
     std::fs::set_permissions(&foreign, Permissions::from_mode(0o644)).expect("a foreign file's mode");

@@ -1,5 +1,5 @@
-//! Events of the product itself: what a customer is told about its own
-//! subscriptions, and who is sent it.
+//! Sluice's own events: what they tell a customer about its subscriptions, and who
+//! receives them.
 
 use crate::harness::customer::text;
 use crate::harness::endpoint::EndpointReply;
@@ -15,7 +15,7 @@ fn subscribe(customer: &TestCustomer, url: &str, event_type: &str) -> TestSubscr
     }))
 }
 
-/// The product's events of a type that the endpoint was sent.
+/// Sluice's own events of a type that the endpoint received.
 fn told(endpoint: &TestEndpoint, event_type: &str) -> Vec<Value> {
     let all = endpoint.seen().into_iter().flat_map(|seen| seen.events());
     all.filter(|event| event["event_type"] == event_type).collect()
@@ -64,7 +64,7 @@ fn a_customer_is_told_of_dead_letters_and_disabled_subscriptions() {
     assert_eq!(in_inbox(&customer, "sluice.subscription.disabled"), 1);
     assert_eq!(customer.event(&text(&dead, "event_id"))["event_type"], "sluice.delivery.dead_lettered");
 
-    // `*` does not want them.
+    // `*` does not match them.
     let other = customer.send(&json!({"event_type": "order.fine", "payload": 3}));
     wait_until("the event for all", || all.seen().iter().any(|seen| seen.event_ids().contains(&other)));
     let types: Vec<Value> = all

@@ -1,5 +1,5 @@
-//! Real events, in every form they may be sent in: GitHub's webhooks as
-//! collected by npm's `@octokit/webhooks-examples`.
+//! Real events, in every form in which they may be sent: GitHub's webhooks, collected
+//! in npm's `@octokit/webhooks-examples`.
 
 use crate::harness::customer::accepted_ids;
 use crate::harness::{
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::Write;
 
-/// Each example with its type, `github.push` say.
+/// Each example with its type, such as `github.push`.
 fn examples() -> Vec<(String, Value)> {
     let path = node_modules().join("@octokit/webhooks-examples/api.github.com/index.json");
     let text =

@@ -1,5 +1,5 @@
-//! What webhooks look like: single bodies, templates, their failures, and the
-//! bytes of later attempts.
+//! Shapes of webhooks: single bodies, templates, failing templates, and the bytes of
+//! later attempts.
 
 use crate::harness::customer::text;
 use crate::harness::endpoint::EndpointReply;

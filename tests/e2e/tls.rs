@@ -1,4 +1,4 @@
-//! TLS at the public listener: real clients, real certificates, and their exchange.
+//! TLS at the public listener, with real clients, and certificates that are exchanged.
 
 use crate::harness::server::binary;
 use crate::harness::{Request, ServerConfig, TestServer, directory, ports, wait_for, wait_until};
@@ -39,7 +39,7 @@ impl Authority {
         self.dir.path().join(name)
     }
 
-    /// Puts a new certificate where the server looks; gives its DER.
+    /// Writes a new certificate to the server's files; returns its DER.
     fn issue(&self) -> Vec<u8> {
         let key = KeyPair::generate().expect("a key");
         let names = ["localhost".to_owned(), ports::reserved_address().ip().to_string()];
@@ -65,7 +65,7 @@ impl Authority {
     }
 }
 
-/// As careful tools do: written beside, then moved.
+/// Replaces a file as careful tools do: writes beside it, then renames.
 fn replace(path: &Path, text: &str) {
     let beside = path.with_extension("new");
     std::fs::write(&beside, text).unwrap();
@@ -83,7 +83,7 @@ fn key(server: &TestServer) -> String {
     server.admin_call(Request::post(path).json(&json!({})), 201)["api_key"].as_str().unwrap().to_owned()
 }
 
-/// The value of one series, 0 where there is none.
+/// The value of one series, 0 if it does not exist.
 fn metric(server: &TestServer, series: &str) -> f64 {
     let text = Request::get("/metrics").expect(server.admin(), 200).text();
     let value = text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
@@ -110,7 +110,7 @@ async fn clients_of_both_protocols_send_events_over_tls() {
     let inbox = authority.client().build().unwrap();
     let inbox = inbox.get(https(&server, "/v1/inbox")).bearer_auth(&key).send().await.unwrap();
     assert!(inbox.text().await.unwrap().contains(r#""total":6"#));
-    // Who does not trust the authority does not talk to the server.
+    // A client that does not trust the authority refuses the server.
     let stranger = reqwest::Client::builder().no_proxy().build().unwrap();
     assert!(stranger.get(https(&server, "/health")).send().await.is_err());
     server.terminate();
@@ -212,7 +212,7 @@ fn a_server_does_not_start_with_a_certificate_that_it_cannot_use() {
     assert!(failure.log.contains("cert.pem"), "{}", failure.log);
 }
 
-/// Another stack than ours: curl and OpenSSL, where they are there.
+/// Another TLS stack than ours: curl and OpenSSL, if they are installed.
 #[test]
 fn curl_talks_http2_over_tls() {
     let authority = Authority::new();

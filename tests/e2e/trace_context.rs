@@ -1,5 +1,5 @@
-//! W3C Trace Context from a request to the webhooks that carry its events, and
-//! logs that say which request was which and nothing that is secret.
+//! W3C Trace Context from a request to the webhooks that carry its events, and logs
+//! that identify requests and hold no secrets.
 
 use crate::harness::endpoint::EndpointReply;
 use crate::harness::http::Connection;

@@ -1,4 +1,4 @@
-//! Usage: what was sent and what became of it, counted once.
+//! Usage: events and their outcomes are counted once.
 
 use crate::harness::endpoint::EndpointReply;
 use crate::harness::{Request, ServerConfig, TestCustomer, TestEndpoint, wait_for, wait_until};
@@ -23,8 +23,8 @@ pub(crate) fn wait_for_sum(customer: &TestCustomer, field: &str, wanted: u64) {
     assert_eq!(sum(customer, "", field), wanted, "{field}");
 }
 
-/// All events of a customer that has one subscription to all of them are
-/// counted once, and all their deliveries at least.
+/// Checks that all events of a customer with one subscription to all of them are counted
+/// once, and all their deliveries at least once.
 #[track_caller]
 pub(crate) fn counts_all_once(customer: &TestCustomer) {
     let stored = customer.pages("/v1/inbox?limit=1000&status=any", "events").len() as u64;
@@ -56,7 +56,7 @@ fn usage_tells_what_was_accepted_by_type_and_what_was_delivered_by_subscription(
     let mut events: Vec<Value> = kinds.iter().flat_map(|(kind, count)| vec![event(kind); *count]).collect();
     events.push(json!({"payload": 1}));
     let ids = customer.send_all(&events);
-    // 10 to the good one, 3 to the bad one; three nobody wants.
+    // 10 for the good subscription, 3 for the bad one; three match no subscription.
     wait_for_sum(&customer, "delivered", 10);
     wait_for_sum(&customer, "failed", 3);
     wait_for_sum(&customer, "accepted", 13);
@@ -74,7 +74,7 @@ fn usage_tells_what_was_accepted_by_type_and_what_was_delivered_by_subscription(
     let states: Vec<_> = paid["subscriptions"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
     assert!(states.contains(&&json!("delivered")) && states.contains(&&json!("failed")), "{paid}");
     assert_eq!(customer.get(&format!("/v1/events/{}/deliveries", ids[12]))["subscriptions"], json!([]));
-    // All of it, and nothing twice, after both ways to stop.
+    // Everything is counted, and nothing twice, after both ways to stop.
     server.terminate();
     server.restart();
     server.kill();

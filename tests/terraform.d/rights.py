@@ -1,4 +1,4 @@
-"""What each role may call, and what the code calls.
+"""Lists the AWS calls that each role may make, and the calls in the code.
 
 The rights are read from terraform/modules/iam/actions.tf, the calls from the
 adapters' source. tests/distributed compares the rights with what the processes
@@ -8,7 +8,7 @@ import os, re
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 ROLES = ("ingest", "processor", "provision")
-# Of the map's names in actions.tf, what the rights are on.
+# The resource of each name in the map of actions.tf.
 THINGS = {
     "stream": "stream",
     "events_table": "table of events",

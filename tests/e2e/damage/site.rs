@@ -15,13 +15,13 @@ const CONNECTIONS: usize = 4;
 const BATCH: usize = 5;
 /// The events of two log records, for two subscriptions: the most that one damage may cost.
 pub(crate) const RECORD_EVENTS_MAX: u64 = 2 * 2 * (CONNECTIONS * BATCH) as u64;
-/// Events before the stop; with the payload's size, more than a segment.
+/// Events before the stop; together more than a segment.
 const EVENTS: u64 = 3000;
 const EVENT_BYTES: usize = 900;
 /// How long a server with damaged files may take to deliver what it has.
 const ARRIVAL: Duration = Duration::from_secs(20);
-/// The time between two redrives of dead letters. It is longer than the second that
-/// the queue takes to look at them, and than a receiver's ledger lags.
+/// The time between two redrives of dead letters. It is longer than the second after
+/// which the queue looks at them, and longer than the lag of a receiver's ledger.
 const ROUND: Duration = Duration::from_millis(1500);
 /// After how many redrives without effect a server with nothing to do is done.
 const ROUNDS: usize = 2;
@@ -40,12 +40,12 @@ pub(crate) struct DamageEnd {
     pub(crate) lost: Option<u64>,
     /// Whether a server that did not start ended by its own decision.
     pub(crate) refused_well: bool,
-    /// Whether it takes and delivers a new event.
+    /// Whether the server takes and delivers a new event.
     pub(crate) takes_new: bool,
     pub(crate) log: String,
 }
 
-/// A subscription's receiver: its address, and the ledger of what it took before the stop.
+/// A subscription's receiver: its address, and the ledger of the events that it took before the stop.
 #[derive(Debug)]
 struct ReceiverPlace {
     address: SocketAddr,
@@ -158,7 +158,7 @@ impl DamageSite {
                 DamageEnd { lost: None, refused_well, takes_new: false, log: failure.log }
             }
         };
-        // Waited for: the next case listens on the same addresses.
+        // Waits for their end, since the next case listens on the same addresses.
         receivers.into_iter().for_each(|receiver| drop(receiver.stop().expect("a receiver's ledger")));
         end
     }
@@ -202,7 +202,7 @@ impl DamageSite {
         for subscription in &self.subscriptions {
             let body = json!({"workflow_id": subscription});
             let request = Request::post("/v1/dead-letters/redrive").json(&body);
-            // A damaged catalogue may know neither key nor subscription: the ledgers tell.
+            // A damaged catalogue may know neither key nor subscription; the ledgers show it.
             request.bearer(&self.customer.key).send(server.public()).ok();
         }
     }

@@ -1,12 +1,12 @@
-//! The judge: what a sender was told against what a receiver took.
+//! Compares the answers that a sender got with the events that a receiver took.
 
 use super::wait::try_for;
 use sluice_loadtest::verify::{Arrival, OrderCheck, VerifyReport, verify};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long what is under way may take to arrive: retries, breakers and a busy
-/// machine included. Longer only where something is lost.
+/// How long events in flight may take to arrive, with retries, breakers and a busy
+/// machine. Only lost events take longer.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Compares the ledgers as they are now.
@@ -14,13 +14,13 @@ pub(crate) fn compare(sent: &Path, received: &Path) -> VerifyReport {
     verify(sent, received, Arrival::EverySubscription, OrderCheck::Counted).expect("readable ledgers")
 }
 
-/// Waits until nothing that was acknowledged is missing, or `limit`.
+/// Waits until no acknowledged event is missing, for at most `limit`.
 pub(crate) fn settle(sent: &Path, received: &Path, limit: Duration) -> VerifyReport {
     let complete = try_for(limit, || Some(compare(sent, received)).filter(|report| report.lost == 0));
     complete.unwrap_or_else(|| compare(sent, received))
 }
 
-/// Everything acknowledged arrives, and nothing arrives damaged.
+/// Checks that every acknowledged event arrives, and none arrives damaged.
 #[track_caller]
 pub(crate) fn settle_all(sent: &Path, received: &Path) -> VerifyReport {
     let report = settle(sent, received, ARRIVAL_LIMIT);
@@ -29,7 +29,7 @@ pub(crate) fn settle_all(sent: &Path, received: &Path) -> VerifyReport {
     report
 }
 
-/// Everything acknowledged arrives, and nothing else does.
+/// Checks that every acknowledged event arrives, and no other.
 #[track_caller]
 pub(crate) fn nothing_lost(sent: &Path, received: &Path) -> VerifyReport {
     let report = settle_all(sent, received);

@@ -6,7 +6,7 @@ use super::wait::{wait_for, wait_until};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
-/// More than any test sends.
+/// The rate limit: more than any test sends.
 const RATE: u64 = 10_000_000;
 
 /// A customer and its key.
@@ -45,7 +45,7 @@ impl TestCustomer {
         Self { public: server.public(), ..self.clone() }
     }
 
-    /// A request with the customer's key; the status must be this one.
+    /// Sends a request with the customer's key, which must be answered with this status.
     #[track_caller]
     pub(crate) fn call(&self, request: Request, status: u16) -> HttpAnswer {
         request.bearer(&self.key).expect(self.public, status)
@@ -56,7 +56,7 @@ impl TestCustomer {
         self.call(Request::get(path), 200).json()
     }
 
-    /// Everything to `url`.
+    /// Makes a subscription that sends every event to `url`.
     #[track_caller]
     pub(crate) fn subscribe(&self, url: &str) -> TestSubscription {
         self.subscribe_with(&json!({
@@ -68,7 +68,7 @@ impl TestCustomer {
         }))
     }
 
-    /// Makes a subscription and waits until it counts.
+    /// Makes a subscription and waits until it takes effect.
     #[track_caller]
     pub(crate) fn subscribe_with(&self, body: &Value) -> TestSubscription {
         let made = self.call(Request::post("/v1/subscriptions").json(body), 201).json();
@@ -79,14 +79,14 @@ impl TestCustomer {
         TestSubscription { id: text(&made, "workflow_id"), secret: text(&made, "secret") }
     }
 
-    /// Sends one event; gives its id.
+    /// Sends one event; returns its id.
     #[track_caller]
     pub(crate) fn send(&self, event: &Value) -> String {
         let answer = self.call(Request::post("/v1/events").json(event), 202).json();
         text(&answer, "event_id")
     }
 
-    /// Sends events in one request; gives their ids in order.
+    /// Sends events in one request; returns their ids in order.
     #[track_caller]
     pub(crate) fn send_all(&self, events: &[Value]) -> Vec<String> {
         let answer = self.call(Request::post("/v1/events").json(&json!(events)), 202).json();
@@ -117,7 +117,7 @@ impl TestCustomer {
         self.pages("/v1/dead-letters?limit=100", "dead_letters")
     }
 
-    /// All of a list, page by page; the path has a query.
+    /// All entries of a list, read page by page; the path has a query.
     #[track_caller]
     pub(crate) fn pages(&self, path: &str, list: &str) -> Vec<Value> {
         let mut all = Vec::new();

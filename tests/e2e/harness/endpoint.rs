@@ -39,7 +39,7 @@ impl Seen {
     }
 }
 
-/// What to answer: a status, headers, a body.
+/// The answer to a request: a status, headers, a body.
 #[derive(Debug, Clone)]
 pub(crate) struct EndpointReply {
     status: u16,
@@ -93,7 +93,7 @@ impl TestEndpoint {
                 }
                 *serving.connections.lock() += 1;
                 let shared = serving.clone();
-                // A connection that breaks is the server's to notice.
+                // The server notices a broken connection itself.
                 std::thread::spawn(move || serve(stream, &shared).ok());
             }
         });
@@ -113,7 +113,7 @@ impl TestEndpoint {
         self.address
     }
 
-    /// From now on, another rule.
+    /// Answers by another rule from now on.
     pub(crate) fn answer(&self, rule: impl FnMut(&Seen) -> EndpointReply + Send + 'static) {
         *self.shared.rule.lock() = Some(Box::new(rule));
     }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// For connecting, and for each read and write.
+/// The time limit of connecting, and of each read and write.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -49,7 +49,7 @@ impl Request {
         self
     }
 
-    /// As it goes on the wire.
+    /// The bytes on the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: sluice.test\r\n", self.method, self.path);
         for (name, value) in &self.headers {
@@ -78,7 +78,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
@@ -110,7 +110,7 @@ impl HttpAnswer {
         self
     }
 
-    /// Checks the one shape of refusals, and gives the code.
+    /// Checks the shape that all refusals have, and returns the code.
     #[track_caller]
     pub(crate) fn error_code(&self) -> String {
         let json = self.json();
@@ -142,8 +142,8 @@ impl Connection {
 
     /// Sends a request and reads its answer.
     pub(crate) fn call(&mut self, request: &Request) -> io::Result<HttpAnswer> {
-        // A server may answer and close before it has read all of a body that
-        // it will not take: what it said counts.
+        // A server may answer and close before it has read all of a body that it refuses:
+        // its answer counts.
         let written = self.write(&request.bytes());
         let answer = self.read_answer();
         if answer.is_err() {
@@ -152,7 +152,7 @@ impl Connection {
         answer
     }
 
-    /// Writes whatever it is.
+    /// Writes any bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -161,7 +161,7 @@ impl Connection {
     pub(crate) fn read_answer(&mut self) -> io::Result<HttpAnswer> {
         loop {
             let (status, headers) = self.read_head()?;
-            // 100 Continue is no answer.
+            // 100 Continue is not the answer.
             if status >= 200 {
                 let answer = HttpAnswer { status, headers, body: Vec::new() };
                 let body = self.read_body(&answer)?;

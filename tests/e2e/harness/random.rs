@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Says on stderr how to make the same choices again.
+    /// Prints the seed on stderr, so that the choices can be repeated.
     pub(crate) fn new(test: &str) -> Self {
         let given =
             setting("SLUICE_TEST_SEED").map(|seed| seed.parse().expect("SLUICE_TEST_SEED is a number"));
@@ -17,7 +17,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Choices that follow from another's.
+    /// Choices that follow from a given seed.
     pub(crate) const fn from(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,4 +1,4 @@
-//! What npm's `standardwebhooks`, the reference, says of webhooks.
+//! Verifies webhooks with npm's `standardwebhooks`, the reference implementation.
 
 use super::{Seen, node_modules};
 use base64::Engine;

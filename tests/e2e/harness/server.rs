@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_sluice");
 pub(crate) const ADMIN_TOKEN: &str = "the-admin-token-of-a-test";
-/// A start recovers what a crash left, and may wait for a busy machine.
+/// How long a start may take: it recovers after a crash, perhaps on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Lines of the server's log that a failed test shows.
@@ -26,7 +26,7 @@ const LOG_LINES: usize = 150;
 pub(crate) struct ServerConfig {
     /// Flags beside those that every server has.
     flags: Vec<String>,
-    /// Beyond the flags, in the environment.
+    /// Further settings, in the environment.
     env: Vec<(String, String)>,
     private_webhooks: bool,
     admin_token: bool,
@@ -54,15 +54,15 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// A variable of the server's environment.
-    #[expect(clippy::needless_pass_by_value, reason = "numbers, mostly")]
+    /// Sets a variable of the server's environment.
+    #[expect(clippy::needless_pass_by_value, reason = "values are usually numbers")]
     pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// One more flag.
+    /// Adds a flag.
     pub(crate) fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
         self
@@ -131,7 +131,7 @@ impl ServerConfig {
 /// A server that ended before it was ready.
 #[derive(Debug)]
 pub(crate) struct StartFailure {
-    /// None if it neither ended nor became ready in time.
+    /// `None` if it neither ended nor became ready in time.
     pub(crate) status: Option<ExitStatus>,
     /// Its stderr.
     pub(crate) log: String,
@@ -173,12 +173,12 @@ impl TestServer {
         &self.data_dir
     }
 
-    /// A directory beside the data, gone with the server.
+    /// A directory beside the data, removed with the server.
     pub(crate) fn scratch(&self) -> &Path {
         self.own.path()
     }
 
-    /// What it has written to stderr, over all its lives.
+    /// Its output on stderr, over all its lives.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -199,7 +199,7 @@ impl TestServer {
         if answer.body.is_empty() { Value::Null } else { answer.json() }
     }
 
-    /// The token that was given to the server, or that it has made.
+    /// The admin token that was given to the server, or that it made.
     fn admin_token(&self) -> String {
         if self.config.admin_token {
             return ADMIN_TOKEN.to_owned();
@@ -226,7 +226,7 @@ impl TestServer {
         self.signal("-HUP");
     }
 
-    /// Stops it where it is, as a snapshot would see it, until [`Self::thaw`].
+    /// Stops it at once (SIGSTOP), as a snapshot would see it, until [`Self::thaw`].
     pub(crate) fn freeze(&self) {
         self.signal("-STOP");
         let stat = format!("/proc/{}/stat", self.pid());
@@ -258,7 +258,7 @@ impl TestServer {
         }
     }
 
-    /// SIGTERM; it must end well.
+    /// Sends SIGTERM; the server must end with status 0.
     #[track_caller]
     pub(crate) fn terminate(&mut self) {
         self.ask_to_stop();
@@ -344,7 +344,7 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Gone already, or gone now: there is nobody left to tell.
+            // The process may have ended already.
             child.kill().ok();
             child.wait().ok();
         }

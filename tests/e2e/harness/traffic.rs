@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A sender at work; it stops when this is dropped.
+/// A running sender; it stops when this is dropped.
 pub(crate) struct Traffic {
     live: Arc<LiveRun>,
     stop: CancellationToken,
@@ -45,7 +45,7 @@ impl Traffic {
         &self.ledger
     }
 
-    /// Waits until so many events more are answered 202.
+    /// Waits until this many more events are answered 202.
     #[track_caller]
     pub(crate) fn wait_for_accepted(&self, more: u64) {
         let enough = self.accepted() + more;
@@ -72,12 +72,12 @@ pub(crate) fn receiver(ledger: &Path, secrets: &[&str]) -> ReceiverHandle {
     receiver_at(ANY_PORT, ledger, secrets, Behaviour::default())
 }
 
-/// A receiver that behaves so.
+/// A receiver with this behaviour.
 pub(crate) fn receiver_as(ledger: &Path, behaviour: Behaviour) -> ReceiverHandle {
     receiver_at(ANY_PORT, ledger, &[], behaviour)
 }
 
-/// A receiver at an address of the test's choice.
+/// A receiver at a given address.
 pub(crate) fn receiver_at(
     listen: SocketAddr,
     ledger: &Path,
@@ -94,7 +94,7 @@ pub(crate) fn receiver_at(
     .expect("start a receiver")
 }
 
-/// Waits until it holds of the receiver's figures.
+/// Waits until the condition holds for the receiver's figures.
 #[track_caller]
 pub(crate) fn wait_received(
     receiver: &ReceiverHandle,
