@@ -1,4 +1,4 @@
-//! Sends EVENTS events through the batcher and writes what became of each to RESULTS.
+//! Sends EVENTS events through the batcher and writes the result of each to RESULTS.
 
 use sluice_sdk::types::Event;
 use sluice_sdk::{BatcherOptions, Client, ClientOptions};

@@ -20,7 +20,7 @@ pub struct BatcherOptions {
     pub linger: Duration,
     /// Attempts of a batch after the first; with the waits between them, about two and a half minutes.
     pub max_retries: u32,
-    /// How long dropping the batcher waits for what is queued.
+    /// How long dropping the batcher waits for queued events.
     pub exit_timeout: Duration,
 }
 
@@ -63,7 +63,7 @@ impl BatcherOptions {
     }
 }
 
-/// How many of the first events make a batch: always one, and more while they fit.
+/// How many of the first events make a batch: at least one, and more while they fit.
 pub(crate) fn cut(sizes: impl Iterator<Item = usize>, events_max: usize, bytes_max: usize) -> usize {
     let (mut count, mut total) = (0, 2);
     for size in sizes {

@@ -1,8 +1,8 @@
-//! A bounded queue that sends single events in batches, and tells what became of each.
+//! A bounded queue that sends single events in batches, and reports the result of each.
 //!
-//! One batch is sent at a time, so events keep their order. A batch is repeated
-//! with the same bytes and the same `Idempotency-Key` until it is taken, refused,
-//! or out of retries. A thread of its own sends, so the caller's runtime may end.
+//! One batch is sent at a time, so events keep their order. A batch is repeated with the
+//! same bytes and the same `Idempotency-Key` until it is accepted, refused, or out of
+//! retries. A thread of the batcher's own sends, so the caller's runtime may end.
 
 mod worker;
 
@@ -17,11 +17,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use worker::{Entry, QueueState, Shared, Worker};
 
-/// Made by `Client::batcher`; threads and tasks may share it.
+/// A batcher, made by `Client::batcher`; threads and tasks may share it.
 ///
-/// Dropping it closes it, and waits up to `exit_timeout` for what is queued. A forked
-/// child starts with an empty queue and a thread of its own: what the parent queued is
-/// sent by the parent, once.
+/// Dropping it closes it, and waits up to `exit_timeout` for queued events. A forked
+/// child starts with an empty queue and a thread of its own: only the parent sends the
+/// events that the parent queued.
 #[derive(Debug)]
 pub struct Batcher {
     core: Arc<Core>,
@@ -29,7 +29,7 @@ pub struct Batcher {
     worker: Mutex<Worker>,
 }
 
-/// What becomes of a queued event: the event's id once it is durable.
+/// The result of a queued event: the event's id once it is durable.
 ///
 /// It fails with [`SdkError::EventRejected`], [`SdkError::Api`], [`SdkError::Network`] or
 /// [`SdkError::BatcherClosed`]. Dropping it does not take the event back.
@@ -49,7 +49,7 @@ impl Queued {
     /// Waits for the result on a thread that runs no tasks.
     ///
     /// # Errors
-    /// As awaiting it.
+    /// The errors of awaiting it.
     pub fn wait(self) -> Result<String, SdkError> {
         self.0.blocking_recv().unwrap_or(Err(SdkError::BatcherClosed { maybe_accepted: true }))
     }
@@ -92,7 +92,7 @@ impl Batcher {
         })
     }
 
-    /// Sends what is queued without lingering; returns once all of it has a result.
+    /// Sends the queued events without lingering; returns once all of them have a result.
     ///
     /// # Errors
     /// If the thread that sends cannot be started.
@@ -105,8 +105,8 @@ impl Batcher {
         Ok(())
     }
 
-    /// Takes no more events and flushes; what has no result after `timeout` fails with
-    /// [`SdkError::BatcherClosed`].
+    /// Accepts no more events and flushes; events without a result after `timeout` fail
+    /// with [`SdkError::BatcherClosed`].
     ///
     /// # Errors
     /// If the thread that sends cannot be started.

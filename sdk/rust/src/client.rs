@@ -12,14 +12,14 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a client is set up: `ClientOptions::default()`, then what is to be other.
+/// The options of a client: start from `ClientOptions::default()` and change fields.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Where the server is; this machine if absent.
+    /// The server's URL; this machine if absent.
     pub base_url: Option<String>,
-    /// For a whole attempt.
+    /// The time limit of a whole attempt.
     pub timeout: Duration,
-    /// For connecting.
+    /// The time limit of connecting.
     pub connect_timeout: Duration,
     /// Which requests are repeated, and how.
     pub retry: RetryLimits,
@@ -52,8 +52,9 @@ impl ClientOptions {
     }
 }
 
-/// A customer's client; clones share their connections. Requests that may be repeated are, as
-/// `retry` says; those that send events always carry an `Idempotency-Key`, so they are accepted once.
+/// A customer's client; clones share their connections. Failed requests that may be repeated are
+/// retried as `retry` says. Requests that send events always carry an `Idempotency-Key`, so the
+/// events are accepted once.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) core: Arc<Core>,
@@ -62,15 +63,15 @@ pub struct Client {
 /// Which events a stream has, and where it begins.
 #[derive(Debug, Clone, Serialize)]
 pub struct StreamOptions {
-    /// Of this type.
+    /// Events of this type.
     pub event_type: Option<String>,
-    /// Of this source.
+    /// Events of this source.
     pub source: Option<String>,
-    /// With this tag.
+    /// Events with this tag.
     pub tag: Option<String>,
-    /// RFC 3339; now if absent.
+    /// Where the stream begins, in RFC 3339; now if absent.
     pub start_time: Option<String>,
-    /// Where an earlier stream with the same filter was.
+    /// The position of an earlier stream with the same filter.
     #[serde(skip)]
     pub last_event_id: Option<String>,
     /// Failures in a row before the stream fails.
@@ -138,7 +139,7 @@ impl Client {
         Batcher::new(Arc::clone(&self.core), options)
     }
 
-    /// Events as they are accepted, without end; a broken stream goes on where it was.
+    /// Events as they are accepted, without end; a broken stream resumes where it was.
     ///
     /// # Errors
     /// If the options cannot be written as a query.

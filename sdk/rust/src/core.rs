@@ -1,4 +1,4 @@
-//! Sends requests, and repeats what failed.
+//! Sends requests, and retries failed ones.
 
 use crate::error::{FaultKind, SdkError};
 use crate::request::{IDEMPOTENCY_KEY, PreparedRequest, QueryPairs, RequestTarget, WholeAnswer};
@@ -20,7 +20,7 @@ pub(crate) struct CoreSettings {
     pub retry: RetryLimits,
 }
 
-/// What the clients of both listeners share.
+/// The part that the clients of both listeners share.
 #[derive(Debug)]
 pub(crate) struct Core {
     http: reqwest::Client,
@@ -192,7 +192,7 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// An Idempotency-Key that nothing else has.
+/// A unique Idempotency-Key.
 fn fresh_key() -> Result<String, SdkError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| SdkError::Setting(format!("no random bytes: {error}")))?;

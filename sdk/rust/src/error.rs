@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The errors of the SDK.
 
 use serde_json::Value;
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub enum SdkError {
     /// The server refused the request, or could not do it.
     #[error("{0}")]
     Api(Box<RefusedRequest>),
-    /// No whole answer came.
+    /// No complete answer came.
     #[error("{message}")]
     Network {
         /// How it failed.
@@ -29,7 +29,7 @@ pub enum SdkError {
     /// An event has more bytes than the batcher may send.
     #[error("the event has {bytes} bytes, and event_bytes_max is {max}")]
     EventTooLarge {
-        /// Of the event's JSON.
+        /// The bytes of the event's JSON.
         bytes: usize,
         /// The limit.
         max: usize,
@@ -37,9 +37,9 @@ pub enum SdkError {
     /// The batcher's queue has no room.
     #[error("the queue has {events} events and {bytes} bytes")]
     BatcherFull {
-        /// That wait or are being sent.
+        /// The events that wait or are being sent.
         events: usize,
-        /// Of those events.
+        /// The bytes of those events.
         bytes: usize,
     },
     /// The batcher was closed before the event had a result.
@@ -59,7 +59,7 @@ pub enum SdkError {
     Answer(String),
 }
 
-/// A refusal, as the server told it.
+/// A refusal by the server.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{status} {code}: {message} (request {})", .request_id.as_deref().unwrap_or("unknown"))]
 #[non_exhaustive]
@@ -70,11 +70,11 @@ pub struct RefusedRequest {
     pub code: String,
     /// For people.
     pub message: String,
-    /// What is wrong, for programs: `field`, `pointer`, a limit, `outcome`.
+    /// Details for programs: `field`, `pointer`, a limit, `outcome`.
     pub details: Value,
-    /// As in `X-Request-ID`.
+    /// The request's id, as in `X-Request-ID`.
     pub request_id: Option<String>,
-    /// When the server asks to be asked again.
+    /// After how long the server asks for a retry.
     pub retry_after: Option<Duration>,
     /// `Retry-After`, as it came.
     pub(crate) retry_after_text: Option<String>,
@@ -104,7 +104,7 @@ impl SdkError {
         Self::Network { fault, message: message.into() }
     }
 
-    /// Whether the server may have done what was asked, though no success was told.
+    /// Whether the server may have done the request although it reported no success.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         match self {

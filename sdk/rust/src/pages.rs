@@ -1,4 +1,4 @@
-//! Lists that come in pages, as one.
+//! Reads a list that comes in pages, item by item.
 
 use crate::core::Core;
 use crate::error::SdkError;
@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Every item of every page; the pages are asked for as the items are taken.
+/// Every item of every page; a page is fetched when its first item is needed.
 #[derive(Debug)]
 pub struct Pages<T> {
     core: Arc<Core>,

@@ -34,10 +34,10 @@ impl PreparedRequest {
     }
 }
 
-/// Where requests go, and as whom.
+/// The target and the credential of requests.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestTarget {
-    /// Without a slash at its end.
+    /// The base URL, without a slash at its end.
     base: String,
     headers: HeaderMap,
     gzip_min_bytes: usize,

@@ -48,7 +48,7 @@ impl RetryLimits {
 /// Why an attempt failed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum FailedAttempt<'a> {
-    /// No whole answer.
+    /// No complete answer.
     Fault(FaultKind),
     /// An answer that is no success.
     Refusal { status: u16, code: &'a str, retry_after: Option<&'a str>, outcome_unknown: bool },
@@ -69,7 +69,7 @@ impl<'a> FailedAttempt<'a> {
         }
     }
 
-    /// Whether a repeat can help and cannot do the same thing twice.
+    /// Whether a repeat can help and is safe.
     fn is_repeatable(self, method: &str, keyed: bool, has_retry_after: bool) -> bool {
         let safe = keyed || matches!(method, "GET" | "HEAD" | "PUT" | "PATCH" | "DELETE");
         match self {
@@ -79,7 +79,7 @@ impl<'a> FailedAttempt<'a> {
             Self::Refusal { status: 500, outcome_unknown, .. } => safe && outcome_unknown,
             // The first attempt is still being worked on.
             Self::Refusal { status: 409, code, .. } => keyed && code == "IDEMPOTENCY_IN_FLIGHT",
-            // An event that is too young for the store to have seen.
+            // The event may be too young to be in the store.
             Self::Refusal { status: 404, .. } => method == "GET" && has_retry_after,
             Self::Refusal { .. } => false,
         }

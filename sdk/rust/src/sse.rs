@@ -12,7 +12,7 @@ pub(crate) struct SseMessage {
     pub data: Option<String>,
 }
 
-/// Takes chunks, and keeps the messages that are whole.
+/// Takes chunks, and keeps the complete messages.
 #[derive(Debug, Default)]
 pub(crate) struct SseParser {
     rest: Vec<u8>,

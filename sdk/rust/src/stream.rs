@@ -1,4 +1,4 @@
-//! The event stream (`GET /v1/stream`): reads it, and goes on where it broke.
+//! The event stream (`GET /v1/stream`): reads it, and resumes where it broke.
 
 use crate::client::StreamOptions;
 use crate::core::{Core, fault_of, next_wait, whole};
@@ -42,7 +42,7 @@ impl EventStream {
         }
     }
 
-    /// Where the stream is: give it to a later stream to go on there.
+    /// The position of the stream: give it to a later stream to resume there.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref()
@@ -69,7 +69,7 @@ impl EventStream {
         }
     }
 
-    /// Reads a chunk, and connects first if need be.
+    /// Reads a chunk, and connects first if needed.
     async fn read(&mut self, request: &PreparedRequest) -> Result<(), SdkError> {
         let late = |_| SdkError::network(FaultKind::Timeout, "the stream was silent for too long");
         if self.response.is_none() {

@@ -8,7 +8,7 @@ use ring::{hmac, signature};
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 
-/// The most signatures of a header that are looked at.
+/// The most signatures of a header that are checked.
 const SIGNATURES_MAX: usize = 16;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -16,7 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Why a webhook is not to be trusted.
+/// Why a webhook must not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
@@ -73,7 +73,7 @@ impl Verifier {
         }
     }
 
-    /// With another tolerance.
+    /// Uses another tolerance.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = tolerance;
@@ -83,7 +83,7 @@ impl Verifier {
     /// The value of a webhook's body, as it came, if one of the secrets signed it.
     ///
     /// # Errors
-    /// If the webhook is not to be trusted, or its body is not a `T`.
+    /// If the webhook must not be trusted, or its body is not a `T`.
     pub fn verify<T: DeserializeOwned>(&self, body: &[u8], headers: &HeaderMap) -> Result<T, WebhookError> {
         self.verify_at(body, headers, SystemTime::now())
     }

@@ -51,13 +51,13 @@ fn orders(row: &LeaseRow) -> Vec<String> {
 fn advice(advice: &ShardAdvice) -> String {
     match advice {
         ShardAdvice::Split { shard, percent } => {
-            format!("split {shard}: {percent} % of what a shard takes comes into it")
+            format!("split {shard}: it is written to at {percent} % of a shard's limit")
         }
         ShardAdvice::Merge { shards: [one, other], percent } => {
-            format!("merge {one} and {other}: {percent} % of what a shard takes comes into both together")
+            format!("merge {one} and {other}: together they are written to at {percent} % of one shard's limit")
         }
         ShardAdvice::Count { now, wanted } => {
-            format!("for what comes in now, spread evenly, {wanted} would be enough; shards now: {now}")
+            format!("{wanted} shards would be enough for the present load, spread evenly; there are {now}")
         }
     }
 }
@@ -152,7 +152,7 @@ pub(super) fn start(planned: &PlannedRestart, from: StartAt) -> String {
     match (planned.skips(), planned.restart.position == planned.row.checkpoint) {
         (_, true) => format!("{shard} begins where it is; nothing is skipped or delivered again"),
         (true, _) => format!(
-            "{shard} begins at {place}: events that arrived between {settled} and then and were not delivered yet \
+            "{shard} begins at {place}: events that arrived between {settled} and that place and were not delivered yet \
              are SKIPPED; they stay in the stream and no subscription gets them"
         ),
         (false, _) => format!(
@@ -216,8 +216,8 @@ behind TRIM_HORIZON
 s2     settled  -      -       -     SHARD_END
 
 processes: w1 (1)
-advice: split s0: 82 % of what a shard takes comes into it
-advice: for what comes in now, spread evenly, 2 would be enough; shards now: 1
+advice: split s0: it is written to at 82 % of a shard's limit
+advice: 2 shards would be enough for the present load, spread evenly; there are 1
 ";
         assert_eq!(text, wanted);
     }

@@ -20,11 +20,11 @@ pub(super) struct Entry {
     pub done: oneshot::Sender<Result<String, SdkError>>,
 }
 
-/// What waits, and what is being sent.
+/// The events that wait or are being sent.
 #[derive(Debug, Default)]
 pub(super) struct QueueState {
     queue: VecDeque<Entry>,
-    /// That wait or are being sent.
+    /// The number of events that wait or are being sent.
     pub events: usize,
     pub bytes: usize,
     pub waiting_bytes: usize,
@@ -64,7 +64,7 @@ pub(super) struct Shared {
     state: Mutex<QueueState>,
     /// Wakes the thread.
     pub work: Notify,
-    /// Wakes those who wait for room or for the end.
+    /// Wakes callers that wait for room or for the end.
     pub room: Notify,
     /// Ends the thread's wait between two attempts.
     stop: Notify,
@@ -75,7 +75,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns once the state is as wanted.
+    /// Returns once the condition `wanted` holds.
     pub(super) async fn until(&self, wanted: impl Fn(&QueueState) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.room.notified());
@@ -93,7 +93,7 @@ impl Shared {
         self.room.notify_waiters();
     }
 
-    /// Ends what cannot be sent any more.
+    /// Fails the events that cannot be sent any more.
     pub(super) fn abandon(&self) {
         let abandoned = {
             let mut state = self.lock();
@@ -272,7 +272,7 @@ impl Batches {
             let Some(wait) = next_wait(&limits, &request, failures, &error) else { return Err(error) };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                // The batch is given up: its events are told so.
+                // The batch is given up, and its events get this error.
                 () = self.shared.stop.notified() => return Err(SdkError::BatcherClosed { maybe_accepted: true }),
             }
             if self.shared.lock().is_stopped {
@@ -282,7 +282,7 @@ impl Batches {
     }
 }
 
-/// Tells each event its result. Whoever dropped the other end does not want to know it.
+/// Delivers each event's result. A caller that dropped the other end does not want it.
 fn settle(batch: Vec<Entry>, results: &[EventResult]) {
     let mut by_index = vec![None; batch.len()];
     for result in results {
@@ -331,7 +331,7 @@ mod tests {
         parent.lock().push(Entry { body: b"1".to_vec(), done });
         assert!(Arc::ptr_eq(&parent, &worker.shared(&core, &options).unwrap()));
 
-        // In a child only the number of the process is another.
+        // In a child only the process id differs.
         worker.process += 1;
         let child = worker.shared(&core, &options).unwrap();
         assert!(!Arc::ptr_eq(&parent, &child));

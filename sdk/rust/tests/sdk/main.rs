@@ -1,4 +1,4 @@
-//! The SDK against `vectors/server.py`, a server that answers as it is told.
+//! Tests the SDK against `vectors/server.py`, a server with scripted answers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed check is a panic")]
 
 mod batcher;

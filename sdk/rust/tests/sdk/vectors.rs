@@ -1,4 +1,4 @@
-//! The vectors that need a server; those of pure rules are tested beside the rules.
+//! The vectors that need a server; the vectors of pure rules are tested beside the rules.
 
 use crate::script::{ScriptServer, is_part, vectors};
 use serde::Serialize;
@@ -49,7 +49,7 @@ async fn call(client: &Client, case: &Value) -> Result<Value, SdkError> {
     }
 }
 
-/// What records of this crate keep: fields that it does not know are not among it.
+/// The part of a value that this crate's records keep: fields that it does not know are dropped.
 fn known_part(part: &Value) -> Value {
     let mut part = part.clone();
     if let Some(fields) = part.as_object_mut() {
