@@ -1,4 +1,4 @@
-// Who is there: asks the server what it is, has people sign in, and draws the frame.
+// The start of the page: asks the server what it is, shows the sign-in, then the frame.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { CustomerApi, about, operators, whoAmI } from "./core/api.ts";
@@ -15,7 +15,7 @@ import { SignIn } from "./views/signin.tsx";
 /** Taken before anything is drawn: it leaves the address at once. */
 const code = takeCode();
 
-/** What the server says of itself; with the demo's code, somebody is signed in by then. */
+/** The server's description of itself; with the demo's code, this also signs in. */
 async function arrive(): Promise<About> {
   const server = await about();
   if (code !== null && server.demo) {

@@ -1,5 +1,5 @@
-// The frame around every view: the way to the others, the customer that is looked
-// at, search, theme, help and sign-out.
+// The frame around every view: navigation, the chosen customer, search, theme, help and
+// sign-out.
 
 import { Component, type ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -214,7 +214,7 @@ function Help({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** A view that breaks says so, and leaves the others in use. */
+/** Shows the error of a view that breaks; the other views still work. */
 class Guard extends Component<{ children: ComponentChildren }, { error: unknown }> {
   override state = { error: null as unknown };
   override componentDidCatch(error: unknown): void {

@@ -1,5 +1,5 @@
-// The API's routes. A customer's are below /v1; an operator's below the customer
-// that is looked at.
+// The API's routes. A customer's are below /v1; an operator's below the chosen
+// customer.
 
 import { type Ask, ApiFailure, ask, askText } from "./http.ts";
 import type { Audience, About } from "./session.ts";
@@ -30,7 +30,7 @@ export interface RawEvent {
   text: string;
 }
 
-/** What one customer's things are asked for. */
+/** The requests about one customer. */
 export class CustomerApi {
   constructor(readonly root: string) {}
 
@@ -182,7 +182,7 @@ export class CustomerApi {
     orNull(ask<T.Usage>(`${this.root}/usage`, { query }));
 }
 
-/** What only operators ask for. */
+/** The requests that only operators make. */
 export const operators = {
   async customers(): Promise<T.Customer[]> {
     const all: T.Customer[] = [];
@@ -208,7 +208,7 @@ export const operators = {
   system: () => orNull(ask<T.System>("/admin/system")),
 };
 
-/** A page of the audit log, the newest first; null where the server keeps none. */
+/** A page of the audit log, the newest first; null if the server keeps none. */
 export const auditOf = (path: string, query: Record<string, string | null>) =>
   orNull(ask<{ audit: T.AuditEntry[]; cursor: string | null; has_more: boolean }>(path, { query: { ...query, limit: 100 } }));
 
@@ -218,7 +218,7 @@ export const about = (): Promise<About> => ask<About>("/console/about.json");
 
 export const whoAmI = (): Promise<T.Me | null> => orNull(ask<T.Me>("/v1/me"));
 
-/** Whether the credential opens the door, before it is kept. */
+/** Checks that the server accepts the credential, before it is kept. */
 export async function tryCredential(audience: Audience, credential: string): Promise<void> {
   const options: Ask = { credential, query: { limit: 1 } };
   await ask(audience === "operators" ? "/admin/customers" : "/v1/subscriptions", options);
@@ -233,7 +233,7 @@ export function rawEvent(text: string): RawEvent {
   };
 }
 
-/** Null where this server does not have the route. */
+/** Null if this server does not have the route. */
 export async function orNull<R>(answer: Promise<R>): Promise<R | null> {
   try {
     return await answer;

@@ -1,4 +1,4 @@
-// What the composer sends, and whether it may be sent.
+// The events that the composer sends, and their checks.
 
 import { JsonError, type JsonFault, readJson } from "./json.ts";
 import type { Priority } from "./ticket.ts";
@@ -14,7 +14,7 @@ export type FormFault = "missing" | "too_long" | "not_an_address" | "odd_type";
 
 const DESCRIPTION_MAX = 10_000;
 
-/** What is wrong with each field; an empty object if nothing is. */
+/** The fault of each field; an empty object if there is none. */
 export function checkForm(form: FormEvent): Partial<Record<keyof FormEvent, FormFault>> {
   const faults: Partial<Record<keyof FormEvent, FormFault>> = {};
   if (form.documentType.trim() === "") faults.documentType = "missing";
@@ -26,7 +26,7 @@ export function checkForm(form: FormEvent): Partial<Record<keyof FormEvent, Form
   return faults;
 }
 
-/** As the `type=email` of HTML has it, with a dot in the domain. */
+/** The rule of HTML's `type=email`, with a dot in the domain. */
 function isAddress(text: string): boolean {
   return text.length <= 254 && /^[\w.!#$%&'*+/=?^`{|}~-]+@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/i.test(text);
 }
@@ -62,7 +62,7 @@ export interface BodyFault {
   at: number;
 }
 
-/** What is wrong with a body; null if it may be sent. The server checks the rest. */
+/** The fault of a body; null if it may be sent. The server checks the rest. */
 export function checkBody(kind: BodyForm, text: string): BodyFault | null {
   try {
     const node = readJson(text);

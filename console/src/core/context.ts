@@ -1,4 +1,4 @@
-// What every view knows: the server, whose things are looked at, and its API.
+// The context of every view: the server, the chosen customer, and its API.
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
@@ -9,7 +9,7 @@ import type { Subscription } from "./types.ts";
 export interface World {
   about: About;
   api: CustomerApi;
-  /** The customer's id, where it is known. */
+  /** The customer's id, if it is known. */
   customerId: string | null;
   customerName: string;
   /** The customer's subscriptions, for their names. */

@@ -1,5 +1,5 @@
-// The command that does the same from a shell. The credential is a variable,
-// so a copied command holds no secret.
+// The curl command that sends the same request. The credential is a shell variable, so
+// a copied command holds no secret.
 
 export interface CurlRequest {
   method: string;

@@ -13,7 +13,7 @@ export interface DemoReceiver {
   answer: AnswerMode;
   taken: number;
   refused: number;
-  /** Of the sample traffic alone. */
+  /** Only for the sample traffic. */
   events: number | null;
   kept: number;
   let_go: number;
@@ -25,7 +25,7 @@ export interface WebhookLine {
   receiver: string;
   time: string;
   path: string;
-  /** Null where it was not answered. */
+  /** Null if it was not answered. */
   status: number | null;
   signature: "good" | "bad" | "not_checked";
   signature_fault: string | null;
@@ -91,7 +91,7 @@ export function takeCode(): string | null {
   return code;
 }
 
-/** The key for the code; null where the code is of another run of the demo. */
+/** The key for the code; null if the code belongs to another run of the demo. */
 export async function keyFor(code: string): Promise<string | null> {
   try {
     return (await ask<{ api_key: string }>("/demo/session", { method: "POST", body: { code } })).api_key;

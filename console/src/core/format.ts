@@ -1,4 +1,4 @@
-// Numbers, sizes, times and odd text, as people read them.
+// Formats numbers, sizes, times and odd text for people.
 
 const whole = new Intl.NumberFormat();
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
@@ -29,12 +29,12 @@ const dayAndClock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", ti
 const minuteClock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const dayOnly = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
-/** The time of today's moments, the day too for others, in one's own zone. */
+/** The time in the local zone, with the day unless it is today. */
 export function localTime(date: Date, now = new Date()): string {
   return date.toDateString() === now.toDateString() ? clock.format(date) : dayAndClock.format(date);
 }
 
-/** As an axis of a chart shows it. */
+/** A time on the axis of a chart. */
 export function axisTime(date: Date, spanMs: number): string {
   if (spanMs < 10 * 60_000) return clock.format(date);
   return spanMs > 2 * 86_400_000 ? dayOnly.format(date) : minuteClock.format(date);

@@ -1,4 +1,4 @@
-// Requests to the API, and their failures as people read them.
+// Requests to the API, and messages for their failures.
 
 import { session } from "./session.ts";
 import { texts } from "../texts.ts";
@@ -18,7 +18,7 @@ export interface FailureDetails {
 /** A request that failed: the server's refusal, or no answer at all. */
 export class ApiFailure extends Error {
   constructor(
-    /** The HTTP status; 0 where there was no answer. */
+    /** The HTTP status; 0 if there was no answer. */
     readonly status: number,
     readonly code: string,
     message: string,
@@ -102,7 +102,7 @@ export async function ask<T>(path: string, options: Ask = {}): Promise<T> {
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }
 
-/** The answer's text, for what must be shown as it came. */
+/** The answer's text, for payloads that must be shown as they came. */
 export async function askText(path: string, options: Ask = {}): Promise<string> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;

@@ -37,7 +37,7 @@ export function readJson(text: string): JsonNode {
   return node;
 }
 
-/** The field of an object, the last one where it is doubled. */
+/** The field of an object; the last one if it is doubled. */
 export function fieldOf(node: JsonNode | undefined, key: string): JsonNode | undefined {
   return node?.children?.findLast((child) => child.key === key);
 }

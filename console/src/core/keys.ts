@@ -1,4 +1,4 @@
-// Keys: one listener for the page; a view's keys go before the page's.
+// Keyboard shortcuts: one listener for the page; a view's shortcuts go before the page's.
 
 import { useEffect, useRef } from "preact/hooks";
 

@@ -1,4 +1,4 @@
-// Asking for something while a view is shown: loading, failed or there.
+// Loads data while a view is shown: loading, failed or loaded.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiFailure, isAborted } from "./http.ts";
@@ -55,7 +55,7 @@ export function asFailure(error: unknown): ApiFailure {
   return new ApiFailure(0, "CONSOLE", error instanceof Error ? error.message : String(error), {}, null, null);
 }
 
-/** One action at a time: whether it runs, and how it failed. */
+/** Runs one action at a time; tells whether it runs, and how it failed. */
 export function useAction<A extends unknown[]>(
   act: (...args: A) => Promise<void>,
 ): { run: (...args: A) => Promise<void>; running: boolean; error: ApiFailure | null; clear: () => void } {

@@ -1,6 +1,5 @@
-// An endless list, read page by page. Pages far from the reader are let go and
-// read again by their cursors, so a list of a million takes no more memory than
-// a short one.
+// An endless list, read page by page. Pages far from the view are dropped and read
+// again by their cursors, so a list of a million takes no more memory than a short one.
 
 import type { InboxPage } from "./types.ts";
 import { type EventLine, lineOf } from "./tail.ts";
@@ -40,7 +39,7 @@ export class EventPages {
     this.controller.abort();
   }
 
-  /** Whether there is more than `length`. */
+  /** Whether there are more lines than `length`. */
   get hasMore(): boolean {
     return this.next !== null;
   }
@@ -59,7 +58,7 @@ export class EventPages {
     return page.lines?.[index - page.first] ?? null;
   }
 
-  /** Reads on when the reader comes near the end. */
+  /** Reads the next page when the view comes near the end. */
   want(index: number): void {
     if (index >= this.length - PAGE_EVENTS / 2) void this.extend();
   }

@@ -1,4 +1,4 @@
-// Where one is: the part of the URL after #. It names the customer (operators
+// The current view, from the part of the URL after #. It names the customer (operators
 // only), the view, its id, and the view's filters, so each state is a link.
 //
 //   #/c/<customer id>/events?type=order.created      operators
@@ -48,7 +48,7 @@ export function currentPlace(): Place {
   return parsePlace(location.hash);
 }
 
-/** A link to a view of the customer that is looked at. */
+/** A link to a view of the chosen customer. */
 export function linkTo(view: string, id: string | null = null, filters: Filters = {}): string {
   return formatPlace({ customer: currentPlace().customer, view, id, filters });
 }

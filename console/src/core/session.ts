@@ -1,11 +1,11 @@
-// Who is signed in. The credential lives in the tab's session storage and goes
-// into the Authorization header of requests, never into a URL.
+// The session. The credential is in the tab's session storage and goes into the
+// Authorization header of requests, never into a URL.
 
 import { useEffect, useState } from "preact/hooks";
 
 export type Audience = "customers" | "operators";
 
-/** What the server says of itself, before anyone is signed in. */
+/** The server's description of itself, before anyone is signed in. */
 export interface About {
   audience: Audience;
   version: string;

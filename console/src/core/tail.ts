@@ -1,5 +1,5 @@
-// The live tail: reads the stream of events, and goes on after a break from the
-// last event that it has. What it keeps is bounded.
+// The live tail: reads the stream of events, and after a break resumes from the last
+// event that it has. It keeps a bounded number of events.
 
 import type { StoredEvent } from "./types.ts";
 import { ApiFailure, isAborted, send } from "./http.ts";
@@ -7,11 +7,11 @@ import { SseReader } from "./sse.ts";
 
 export type TailState = "connecting" | "open" | "waiting" | "refused";
 
-/** The most events that are kept; older ones are let go. */
+/** The most events that are kept; older ones are dropped. */
 export const KEPT_MAX = 1000;
 /** Characters of a payload that are kept for its line. */
 const PREVIEW_MAX = 200;
-/** A stream says something at least every 15 s; one that is silent for longer is dead. */
+/** A stream sends something at least every 15 s; after a longer silence it is dead. */
 const SILENCE_MAX_MS = 45_000;
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 10_000;
@@ -134,7 +134,7 @@ export class Tail {
   }
 }
 
-/** Aborts a request whose answer says nothing for too long. */
+/** Aborts a request whose answer is silent for too long. */
 class Silence {
   private readonly controller = new AbortController();
   readonly signal = this.controller.signal;

@@ -1,4 +1,4 @@
-// Light or dark: as the system has it, unless one chose in this tab.
+// Light or dark: the system's theme, unless the user chose one in this tab.
 
 export type Theme = "light" | "dark";
 

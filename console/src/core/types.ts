@@ -1,4 +1,4 @@
-// What the API answers, as its description (/openapi.json) says.
+// The types of the API's answers, as its description (/openapi.json) has them.
 
 export type EventStatus = "pending" | "delivered" | "failed" | "unmatched" | "acknowledged";
 
@@ -115,7 +115,7 @@ export interface EventAttempt extends Attempt {
 export interface SubscriptionHealth {
   backlog_deliveries: number;
   backlog_events: number;
-  /** Null or absent where the server does not know it. */
+  /** Null or absent if the server does not know it. */
   breaker?: "closed" | "open" | "half_open" | null;
   breaker_until?: string | null;
 }
@@ -147,7 +147,7 @@ export interface EventTypeResult {
   errors: { pointer: string; message: string }[];
 }
 
-/** What a template makes of an event. */
+/** The result of a template for an event. */
 export interface TransformMade {
   ok: boolean;
   body?: unknown;
@@ -233,17 +233,17 @@ export interface UsageBucket {
   start: string;
   event_type?: string | null;
   workflow_id?: string | null;
-  /** Not known of a subscription. */
+  /** Not known for a subscription. */
   accepted?: number;
   unmatched?: number;
   bytes?: number;
-  /** Not known of an event type. */
+  /** Not known for an event type. */
   delivered?: number;
   failed?: number;
   receipt_ms?: ReceiptMs | null;
 }
 
-/** Of the delivered events, how long half and nearly all took from acceptance to receipt. */
+/** The p50 and p99 of the delivered events' time from acceptance to receipt. */
 export interface ReceiptMs {
   p50: number;
   p99: number;
@@ -251,7 +251,7 @@ export interface ReceiptMs {
 
 export interface Usage {
   usage: UsageBucket[];
-  /** Of the whole range: one in all, or one for each subscription. */
+  /** For the whole range: one in total, or one for each subscription. */
   receipts: { workflow_id?: string | null; events: number; receipt_ms: ReceiptMs | null }[];
 }
 

@@ -1,4 +1,4 @@
-// Attempts to deliver: when, what came back, how long it took.
+// Attempts to deliver: time, answer, duration.
 
 import { useState } from "preact/hooks";
 import { clip, count, duration, plainText } from "../core/format.ts";

@@ -67,7 +67,7 @@ function Ago({ date }: { date: Date }) {
   return <>{texts.ago(now - date.getTime())}</>;
 }
 
-/** What went wrong, and what to do. */
+/** A failure, and what to do about it. */
 export function Failure({ error, retry }: { error: ApiFailure | null; retry?: (() => void) | undefined }) {
   if (!error) return null;
   const where = error.details.field ? `${error.details.field}${error.details.pointer ?? ""}: ` : "";
@@ -97,7 +97,7 @@ export function Notice({ tone = "calm", children }: { tone?: "calm" | "good" | "
   );
 }
 
-/** Nothing there: what it means and what to do. */
+/** An empty list: what that means and what to do. */
 export function Empty({ icon, title, children }: { icon: IconName; title: string; children?: ComponentChildren }) {
   return (
     <div class="empty">

@@ -1,4 +1,4 @@
-// Copying text, with a word that it is done.
+// Copies text, and confirms it.
 
 import { useEffect, useState } from "preact/hooks";
 import { texts } from "../texts.ts";

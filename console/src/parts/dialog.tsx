@@ -36,7 +36,7 @@ export function Dialog({ title, onClose, children, wide = false }: { title: stri
   );
 }
 
-/** Asks before something that cannot be undone; the button names what it does and to how many. */
+/** Asks before an action that cannot be undone; the button names the action and the count. */
 export function Confirm({ title, action, danger = true, act, onClose, children, ready = true }: { title: string; action: string; danger?: boolean; act: () => Promise<void>; onClose: () => void; children: ComponentChildren; ready?: boolean }) {
   const { run, running, error } = useAction(async () => {
     await act();

@@ -1,4 +1,4 @@
-// Form fields: a label, the control, a hint, and what is wrong with it.
+// Form fields: a label, the control, a hint, and the fault of the value.
 
 import type { ComponentChildren, JSX } from "preact";
 import { useId, useState } from "preact/hooks";
@@ -89,7 +89,7 @@ export function Select({ label, value, choices, onChoice, hint }: { label: strin
   );
 }
 
-/** One of a few, all of them seen. */
+/** A choice of a few values, all of them visible. */
 export function Segments({ label, value, choices, onChoice }: { label: string; value: string; choices: readonly Choice[]; onChoice: (value: string) => void }) {
   return (
     <div class="segments" role="group" aria-label={label}>

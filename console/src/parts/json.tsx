@@ -1,5 +1,5 @@
-// A JSON value as a tree that opens where it is asked to. Everything is text:
-// nothing of a payload becomes markup.
+// A JSON value as a tree whose branches open on demand. Everything is drawn as text, so
+// no part of a payload becomes markup.
 
 import { useMemo, useState } from "preact/hooks";
 import { clip, plainText } from "../core/format.ts";

@@ -1,5 +1,5 @@
-// A view that lists things of one kind: searched, moved through with the keys, each
-// with a page or a dialog of its own.
+// A view that lists items of one kind, with search and keyboard navigation; each item
+// has a page or a dialog of its own.
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
@@ -20,15 +20,15 @@ export interface ListingProps<T> {
   loaded: Loaded<T[]>;
   about: (number: string) => string;
   words: { search: string; make: string; none: string; noneAbout: string; noneMatch: string };
-  /** Where, or how, a new one is made. */
+  /** The link or the action that makes a new item. */
   make: string | (() => void);
   head: string[];
   idOf: (one: T) => string;
   /** The text that is searched. */
   searched: (one: T) => string;
-  /** The statuses that the list can be held to. */
+  /** The statuses that the list can be filtered by. */
   statuses?: { choices: string[]; of: (one: T) => string };
-  /** Where a line leads to. */
+  /** The link of a line. */
   link: (one: T) => string;
   /** The line's cells. */
   cells: (one: T) => ComponentChildren;

@@ -1,5 +1,5 @@
-// The editor of a selector: by event type, by a field, by a JSONPath, or several
-// of them together; or as JSON, for what the form cannot say.
+// The editor of a selector: by event type, by a field, by a JSONPath, or a combination
+// of these; or as JSON, for selectors that the form cannot express.
 
 import { useState } from "preact/hooks";
 import type { Selector } from "../core/types.ts";
@@ -135,7 +135,7 @@ function Fields({ value, onChange }: EditorProps & { depth: number }) {
   );
 }
 
-/** Keeps the text as it is typed: `1.0` is on its way to `1.05`. */
+/** Keeps the text as it is typed: `1.0` may become `1.05`. */
 function ValueField({ value, operator, onValue }: { value: unknown; operator: string; onValue: (value: unknown) => void }) {
   const [text, setText] = useState(() => valueText(value));
   const t = texts.selector;
@@ -180,7 +180,7 @@ function valueText(value: unknown): string {
   return value === undefined ? "" : JSON.stringify(value);
 }
 
-/** Numbers, true, false, null and lists are themselves; everything else is text. */
+/** Numbers, true, false, null and lists are read as JSON; everything else is text. */
 export function readValue(text: string, operator: string): unknown {
   if (["contains", "starts_with", "ends_with", "matches"].includes(operator)) return text;
   if (/^\s*["[\d-]/.test(text) || ["true", "false", "null"].includes(text.trim())) {

@@ -1,5 +1,5 @@
-// The selector tester: the last events, each with whether the selector matches
-// and why it does not.
+// The selector tester: for each of the last events, whether the selector matches, and
+// why not.
 
 import { useEffect, useState } from "preact/hooks";
 import { useWorld } from "../core/context.ts";

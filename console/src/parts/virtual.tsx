@@ -1,7 +1,7 @@
-// A list of which only the lines in view are drawn.
+// A list that draws only the lines in view.
 //
 // Browsers cap an element's height (Chromium near 33 million pixels), so beyond
-// SPACE_MAX the scroll bar stands for the list in proportion.
+// SPACE_MAX the scroll bar is proportional to the list.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";

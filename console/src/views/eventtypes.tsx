@@ -90,7 +90,7 @@ function TypeForm({ one }: { one: EventType | null }) {
     await api.putEventType(typed, { description: description.trim() || null, schema: JSON.parse(schema) as unknown, enforce });
     goTo(linkTo("eventTypes"));
   });
-  // The texts go as they are: a number that JavaScript cannot hold stays what it is.
+  // The texts are sent unparsed, since JavaScript would round large numbers.
   const attempt = useAction(async () => setTried(await api.tryEventType(typed, `{"payload":${payload},"schema":${schema}}`)));
   const refused = save.error?.details.field;
   return (

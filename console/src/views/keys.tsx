@@ -1,5 +1,5 @@
-// Keys: an operator makes and revokes a customer's; a customer sees the one that
-// it signed in with.
+// Keys: an operator makes and revokes a customer's keys; a customer sees the key that it
+// signed in with.
 
 import { useState } from "preact/hooks";
 import { operators, whoAmI } from "../core/api.ts";

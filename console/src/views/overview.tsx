@@ -1,4 +1,4 @@
-// The overview: what came in, what went out, what failed, how fast, and what waits.
+// The overview: events in, deliveries out, failures, times to receipt, and the backlog.
 
 import { useMemo } from "preact/hooks";
 import { metricsText, operators, orNull } from "../core/api.ts";
@@ -16,7 +16,7 @@ import { texts } from "../texts.ts";
 import { Figure } from "./subscription.tsx";
 
 const REFRESH_MS = 10_000;
-/** Subscriptions whose backlog is asked for. */
+/** The most subscriptions whose backlog is requested. */
 const BACKLOGS_MAX = 20;
 
 export function Overview() {
@@ -123,7 +123,7 @@ export function Overview() {
   );
 }
 
-/** Two durations, with their unit once where it is the same. */
+/** Two durations; the unit is written once if both have the same. */
 function between({ p50, p99 }: ReceiptMs): string {
   // A line ends between the two, not before a unit.
   const whole = (ms: number) => duration(ms).replace(" ", "\u00a0");

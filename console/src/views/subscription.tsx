@@ -1,5 +1,5 @@
-// One subscription: its health over time, its backlog, its attempts, and what one
-// can do to it.
+// One subscription: its health over time, its backlog, its attempts, and the actions on
+// it.
 
 import { useState } from "preact/hooks";
 import { hostOf, useWorld } from "../core/context.ts";
@@ -181,7 +181,7 @@ function Settings({ one }: { one: Subscription }) {
   );
 }
 
-/** What it asks for besides, where it does. */
+/** The subscription's optional settings, if it has any. */
 function shapeRows(one: Subscription): [string, preact.ComponentChildren][] {
   const t = texts.subscription;
   const rows: [string, preact.ComponentChildren][] = [];
@@ -217,7 +217,7 @@ function Health({ id, attempts, health }: { id: string; attempts: Attempt[] | nu
   );
 }
 
-/** What became of its events over the last hour, where the server keeps usage. */
+/** The outcomes of its events over the last hour, if the server keeps usage. */
 function Outcomes({ id }: { id: string }) {
   const { api } = useWorld();
   const range = RANGES["1h"]!;

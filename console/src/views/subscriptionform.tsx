@@ -56,7 +56,7 @@ function draftOf(one: Subscription | null, selector: Selector): Draft {
   };
 }
 
-/** Only what differs from what a subscription is without it, so that a server without these settings takes it too. */
+/** Only the fields that differ from the defaults, so that a server without these settings accepts the request too. */
 function bodyOf(draft: Draft, one: Subscription | null): Record<string, unknown> {
   const { names } = readHeaders(draft.headers);
   const single = draft.body === "single";
@@ -77,7 +77,7 @@ function bodyOf(draft: Draft, one: Subscription | null): Record<string, unknown>
   };
 }
 
-/** The headers by their names, and the first line that is none. */
+/** The headers by their names, and the first line that is not a header. */
 function readHeaders(text: string): { names: Record<string, string>; wrong: string | null } {
   const names: Record<string, string> = {};
   for (const line of text.split("\n").filter((one) => one.trim() !== "")) {
@@ -212,7 +212,7 @@ function Form({ one }: { one: Subscription | null }) {
   );
 }
 
-/** What the template makes of the newest event, before it is saved. */
+/** The template's result for the newest event, before the template is saved. */
 function TransformTrial({ id, template, body }: { id: string; template: string; body: string }) {
   const { api } = useWorld();
   const [made, setMade] = useState<TransformMade | null>(null);

@@ -1,4 +1,4 @@
-// Subscriptions: what is delivered where, and how it goes.
+// Subscriptions: which events are delivered where, and how well.
 
 import { hostOf, useWorld } from "../core/context.ts";
 import { clip } from "../core/format.ts";

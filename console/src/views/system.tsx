@@ -1,5 +1,5 @@
-// The system: roles, shards, lag, dependencies, version. What a server does not
-// tell by itself is read from its metrics.
+// The system: roles, shards, lag, dependencies, version. Figures that a server's API
+// does not have are read from its metrics.
 
 import { metricsText, operators, orNull } from "../core/api.ts";
 import { useWorld } from "../core/context.ts";
@@ -104,7 +104,7 @@ function shardsOf(samples: Sample[]): System["shards"] {
   });
 }
 
-/** What the server says of its shards goes before what its metrics say. */
+/** Joins the shards of the API and of the metrics; the API's figures win. */
 function joinShards(measured: System["shards"], told: System["shards"]): System["shards"] {
   const known = new Map(measured.map((one) => [one.shard, one]));
   for (const one of told) known.set(one.shard, { ...known.get(one.shard), ...one });

@@ -1,4 +1,4 @@
-// The live tail: events as they come. Pausing keeps reading and counts what is new.
+// The live tail: events as they come. While paused, it keeps reading and counts new events.
 
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { useWorld } from "../core/context.ts";
@@ -42,7 +42,7 @@ export function LiveTail() {
 
   const reading = tail.current;
   const hold = () => reading && setPaused({ lines: reading.lines.slice(), received: reading.received });
-  // Reading back is pausing: lines must not move away under the reader.
+  // Scrolling back pauses, so that lines do not move away under the reader.
   useEffect(() => {
     if (away && !paused) hold();
   }, [away]);

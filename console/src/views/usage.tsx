@@ -1,4 +1,4 @@
-// Usage: what was accepted and delivered in a range, by type or by subscription.
+// Usage: events accepted and delivered in a range, by type or by subscription.
 
 import { nameOf, useWorld } from "../core/context.ts";
 import { bytes, count } from "../core/format.ts";
@@ -70,7 +70,7 @@ export function Usage() {
   );
 }
 
-/** What is known of a group: types are counted at acceptance, subscriptions at delivery. */
+/** The figures of a group: types are counted at acceptance, subscriptions at delivery. */
 function Numbers({ sums, by }: { sums: ReturnType<typeof noSums>; by: "event_type" | "workflow_id" | "none" }) {
   const accepted = by !== "workflow_id";
   const ended = by !== "event_type";
