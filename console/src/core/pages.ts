@@ -90,7 +90,7 @@ export class EventPages {
     }
     this.extending = false;
     this.changed();
-    // A page of a rare filter may be empty although there is more.
+    // A page of a rare filter may be empty although more pages follow.
     if (this.length === 0 && this.next && !this.failure && !this.controller.signal.aborted) await this.extend();
   }
 

@@ -51,10 +51,10 @@ fn orders(row: &LeaseRow) -> Vec<String> {
 fn advice(advice: &ShardAdvice) -> String {
     match advice {
         ShardAdvice::Split { shard, percent } => {
-            format!("split {shard}: it is written to at {percent} % of a shard's limit")
+            format!("split {shard}: it takes {percent} % of a shard's limit")
         }
         ShardAdvice::Merge { shards: [one, other], percent } => {
-            format!("merge {one} and {other}: together they are written to at {percent} % of one shard's limit")
+            format!("merge {one} and {other}: together they take {percent} % of one shard's limit")
         }
         ShardAdvice::Count { now, wanted } => {
             format!("{wanted} shards would be enough for the present load, spread evenly; there are {now}")
@@ -152,7 +152,7 @@ pub(super) fn start(planned: &PlannedRestart, from: StartAt) -> String {
     match (planned.skips(), planned.restart.position == planned.row.checkpoint) {
         (_, true) => format!("{shard} begins where it is; nothing is skipped or delivered again"),
         (true, _) => format!(
-            "{shard} begins at {place}: events that arrived between {settled} and that place and were not delivered yet \
+            "{shard} begins at {place}: events that arrived between {settled} and there and were not delivered yet \
              are SKIPPED; they stay in the stream and no subscription gets them"
         ),
         (false, _) => format!(
@@ -216,7 +216,7 @@ behind TRIM_HORIZON
 s2     settled  -      -       -     SHARD_END
 
 processes: w1 (1)
-advice: split s0: it is written to at 82 % of a shard's limit
+advice: split s0: it takes 82 % of a shard's limit
 advice: 2 shards would be enough for the present load, spread evenly; there are 1
 ";
         assert_eq!(text, wanted);
