@@ -182,13 +182,13 @@ mod tests {
 
     #[test]
     fn a_listener_at_all_addresses_is_asked_at_loopback() {
-        let at = |address: &str| {
+        let url_for = |address: &str| {
             let address = address.parse().unwrap();
             asked(Some(CheckedRole::Processor), |config| config.processor_listen = address).unwrap()
         };
-        assert_eq!(at("0.0.0.0:9"), ["http://127.0.0.1:9/readyz"]);
-        assert_eq!(at("[::]:9"), ["http://[::1]:9/readyz"]);
-        assert_eq!(at("10.1.2.3:9"), ["http://10.1.2.3:9/readyz"]);
+        assert_eq!(url_for("0.0.0.0:9"), ["http://127.0.0.1:9/readyz"]);
+        assert_eq!(url_for("[::]:9"), ["http://[::1]:9/readyz"]);
+        assert_eq!(url_for("10.1.2.3:9"), ["http://10.1.2.3:9/readyz"]);
     }
 
     #[test]

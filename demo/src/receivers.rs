@@ -174,12 +174,12 @@ impl Receivers {
 
     /// The newest webhooks of one receiver or of all, the newest first.
     pub(crate) fn list(&self, name: Option<&str>, limit: usize) -> Result<Value, DemoRefusal> {
-        let of = match name {
+        let chosen = match name {
             Some(name) => std::slice::from_ref(self.find(name)?),
             None => &self.0,
         };
         let mut all: Vec<(&DemoReceiver, Arc<KeptDelivery>)> = Vec::new();
-        for receiver in of {
+        for receiver in chosen {
             all.extend(
                 receiver.kept().all().into_iter().rev().take(limit).map(|delivery| (receiver, delivery)),
             );

@@ -342,8 +342,8 @@ impl<'a, 'c> Collector<'a, 'c> {
         } else {
             self.decoded.choices.push(choice);
         }
-        let at = match self.decoded.chunks.iter().position(|(lane, _)| *lane == choice) {
-            Some(at) => at,
+        let index = match self.decoded.chunks.iter().position(|(lane, _)| *lane == choice) {
+            Some(index) => index,
             None => {
                 // The envelopes of small events are about 1.5 times as long as the events.
                 let bytes = if self.decoded.chunks.is_empty() { self.bytes_hint * 7 / 4 + 256 } else { 4096 };
@@ -351,7 +351,7 @@ impl<'a, 'c> Collector<'a, 'c> {
                 self.decoded.chunks.len() - 1
             }
         };
-        let chunk = &mut self.decoded.chunks[at].1;
+        let chunk = &mut self.decoded.chunks[index].1;
         let traced = self.context.trace.and_then(|trace| event.traced_metadata(&trace));
         let mut envelope = event.envelope(self.context.customer, self.context.timestamp);
         envelope.metadata = traced.as_deref().or(envelope.metadata);

@@ -158,9 +158,9 @@ fn fields(document: &Value, schema: &Value, path: &str, depth: usize, out: &mut 
             }
         }
     }
-    for one in ["anyOf", "oneOf"].into_iter().flat_map(|several| schema[several].as_array()).flatten() {
-        if depth < DEPTH_MAX && !resolved(document, one)["properties"].is_null() {
-            fields(document, one, path, depth + 1, out);
+    for option in ["anyOf", "oneOf"].into_iter().flat_map(|several| schema[several].as_array()).flatten() {
+        if depth < DEPTH_MAX && !resolved(document, option)["properties"].is_null() {
+            fields(document, option, path, depth + 1, out);
         }
     }
 }

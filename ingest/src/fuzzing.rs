@@ -82,8 +82,8 @@ pub fn cloud_events(bytes: &[u8]) {
 
 /// CloudEvents in headers: lines `name: value`, an empty line, the data.
 pub fn cloud_event_headers(bytes: &[u8]) {
-    let at = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
-    let (lines, data) = (&bytes[..at], bytes.get(at + 2..).unwrap_or_default());
+    let head_end = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
+    let (lines, data) = (&bytes[..head_end], bytes.get(head_end + 2..).unwrap_or_default());
     let mut headers = HeaderMap::new();
     for line in lines.split(|byte| *byte == b'\n').take(64) {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());

@@ -12,8 +12,8 @@ pub(crate) fn is_media_type(value: &[u8], media_type: &str) -> bool {
 /// The charsets that a `Content-Type` names: of two a proxy may read one and this process the other.
 fn charsets(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b';').skip(1).filter_map(|parameter| {
-        let at = parameter.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = (parameter[..at].trim_ascii(), parameter[at + 1..].trim_ascii());
+        let name_end = parameter.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (parameter[..name_end].trim_ascii(), parameter[name_end + 1..].trim_ascii());
         let unquoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
         name.eq_ignore_ascii_case(b"charset").then_some(unquoted)
     })

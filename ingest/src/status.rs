@@ -70,7 +70,7 @@ pub(crate) fn standing(stored: &StoredBatch, index: u16) -> Standing {
     }
     let acknowledged =
         stored.acknowledged.binary_search_by_key(&index, |(acknowledged, _)| *acknowledged).ok();
-    let acknowledged_at_ms = acknowledged.and_then(|at| stored.acknowledged.get(at)).map(|(_, ms)| *ms);
+    let acknowledged_at_ms = acknowledged.and_then(|nth| stored.acknowledged.get(nth)).map(|(_, ms)| *ms);
     let status = match (acknowledged_at_ms, took, matched) {
         (Some(_), ..) => EventStatus::Acknowledged,
         (None, true, _) => EventStatus::Delivered,

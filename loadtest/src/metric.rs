@@ -58,26 +58,26 @@ pub(crate) const LATENCIES: [&str; 8] = ["p50", "p90", "p95", "p99", "p999", "ma
 /// The figure of this name in a result; `None` if the result has no such number or
 /// nothing was measured for it.
 pub fn figure(result: &Value, name: &str) -> Option<f64> {
-    let at = |path: &str| path.split('.').try_fold(result, |value, member| value.get(member))?.as_f64();
+    let number = |path: &str| path.split('.').try_fold(result, |value, member| value.get(member))?.as_f64();
     let path = full_name(name);
     match (name, path.rsplit_once('.')) {
         ("error_rate", _) => {
-            let failed = at("measured.requests_refused")? + at("measured.requests_unknown")?;
+            let failed = number("measured.requests_refused")? + number("measured.requests_unknown")?;
             // An acknowledged request whose events were rejected is an error in part.
-            let events = |name: &str| at(&format!("measured.events_{name}")).unwrap_or(0.0);
+            let events = |name: &str| number(&format!("measured.events_{name}")).unwrap_or(0.0);
             let (accepted, rejected) = (events("accepted"), events("rejected"));
             let share = if rejected > 0.0 { rejected / (accepted + rejected) } else { 0.0 };
-            let failed = failed + share * at("measured.requests_acknowledged").unwrap_or(0.0);
-            at("measured.requests").filter(|requests| *requests > 0.0).map(|requests| failed / requests)
+            let failed = failed + share * number("measured.requests_acknowledged").unwrap_or(0.0);
+            number("measured.requests").filter(|requests| *requests > 0.0).map(|requests| failed / requests)
         }
         // A summary of nothing has zeros.
         (_, Some((summary, part)))
-            if LATENCIES.contains(&part) && at(&format!("{summary}.count")) == Some(0.0) =>
+            if LATENCIES.contains(&part) && number(&format!("{summary}.count")) == Some(0.0) =>
         {
             None
         }
-        (_, None) if path.ends_with("_per_s") && at("measured.requests") == Some(0.0) => None,
-        _ => at(&path),
+        (_, None) if path.ends_with("_per_s") && number("measured.requests") == Some(0.0) => None,
+        _ => number(&path),
     }
 }
 
@@ -146,8 +146,8 @@ impl FromStr for Threshold {
 
     fn from_str(text: &str) -> Result<Self, MetricError> {
         let wrong = || MetricError::Threshold(text.to_owned());
-        let at = text.find(['<', '>', '=']).ok_or_else(wrong)?;
-        let (name, rest) = (text[..at].trim(), &text[at..]);
+        let name_end = text.find(['<', '>', '=']).ok_or_else(wrong)?;
+        let (name, rest) = (text[..name_end].trim(), &text[name_end..]);
         let relations = [
             ("<=", Relation::AtMost),
             (">=", Relation::AtLeast),

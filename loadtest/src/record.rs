@@ -186,13 +186,13 @@ async fn handle(
     upstream: &Upstream,
     request: Request<Incoming>,
 ) -> Response<PassedBody> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let received_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_too_long_or_broken) => return say(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
     };
-    match line(&recorder.redaction, at, &head, &body) {
+    match line(&recorder.redaction, received_s, &head, &body) {
         Some(line) => {
             if recorder.lines.send(line).await.is_err() {
                 return say(StatusCode::SERVICE_UNAVAILABLE, "the recording cannot be written");

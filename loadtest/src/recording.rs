@@ -141,10 +141,10 @@ impl RecordingLine {
 }
 
 /// Reads a time in the unit that puts it before the year 5138.
-fn unix_seconds(at: f64) -> Result<f64, String> {
+fn unix_seconds(time: f64) -> Result<f64, String> {
     let units = [(1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (9e18, 1e9)];
-    let unit = units.iter().find(|(limit, _)| (0.0..*limit).contains(&at));
-    unit.map(|(_, per_second)| at / per_second).ok_or_else(|| format!("at is not a Unix time: {at:e}"))
+    let unit = units.iter().find(|(limit, _)| (0.0..*limit).contains(&time));
+    unit.map(|(_, per_second)| time / per_second).ok_or_else(|| format!("at is not a Unix time: {time:e}"))
 }
 
 impl Recorded {

@@ -40,9 +40,9 @@ impl GivenFlags {
         }
     }
 
-    fn switch(&mut self, name: &'static str, fields: &[&'static str], on: bool) {
+    fn switch(&mut self, name: &'static str, fields: &[&'static str], is_given: bool) {
         for &field in fields {
-            self.set(name, field, on.then_some(true));
+            self.set(name, field, is_given.then_some(true));
         }
     }
 

@@ -113,8 +113,8 @@ const MEASURED: [(f64, [(f64, f64); 7]); 2] = [
 ];
 
 /// Interpolates on a logarithmic scale; beyond the ends, the value of the nearer end.
-fn between(at: f64, (x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> f64 {
-    let share = ((at / x0).ln() / (x1 / x0).ln()).clamp(0.0, 1.0);
+fn between(x: f64, (x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> f64 {
+    let share = ((x / x0).ln() / (x1 / x0).ln()).clamp(0.0, 1.0);
     y0 + (y1 - y0) * share
 }
 

@@ -41,7 +41,7 @@ fn table(columns: &[Column], rows: &[Value], titles: bool) -> String {
     });
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
     let widths: Vec<usize> = (0..columns.len())
-        .map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0))
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
         .collect();
     let mut out = String::new();
     for line in lines.iter().skip(usize::from(!titles)) {

@@ -31,11 +31,11 @@ fn opening_brackets(json: &[u8]) -> usize {
 /// would refuse the whole webhook with all of its events.
 pub(super) fn is_unicode(json: &str) -> bool {
     let bytes = json.as_bytes();
-    let mut at = 0;
-    while let Some(found) = memchr::memchr(b'\\', bytes.get(at..).unwrap_or_default()) {
-        at += found;
-        at += match code_unit(bytes, at) {
-            Some(0xd800..=0xdbff) if matches!(code_unit(bytes, at + 6), Some(0xdc00..=0xdfff)) => 12,
+    let mut position = 0;
+    while let Some(found) = memchr::memchr(b'\\', bytes.get(position..).unwrap_or_default()) {
+        position += found;
+        position += match code_unit(bytes, position) {
+            Some(0xd800..=0xdbff) if matches!(code_unit(bytes, position + 6), Some(0xdc00..=0xdfff)) => 12,
             Some(0xd800..=0xdfff) => return false,
             Some(_) => 6,
             None => 2,
@@ -44,9 +44,9 @@ pub(super) fn is_unicode(json: &str) -> bool {
     true
 }
 
-/// The code unit of the `\uXXXX` at `at`.
-fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
-    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+/// The code unit of the `\uXXXX` at `position`.
+fn code_unit(bytes: &[u8], position: usize) -> Option<u16> {
+    let digits = bytes.get(position..position + 6)?.strip_prefix(b"\\u")?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 

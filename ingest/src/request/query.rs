@@ -82,7 +82,7 @@ pub(crate) fn parse_time(text: &str, field: &str) -> Result<u64, ApiError> {
 
 /// The text with the `+` of its offset, which arrives as a space if it was not escaped.
 fn with_plus(text: &str) -> Cow<'_, str> {
-    match text.len().checked_sub("+00:00".len()).and_then(|at| text.split_at_checked(at)) {
+    match text.len().checked_sub("+00:00".len()).and_then(|time_len| text.split_at_checked(time_len)) {
         Some((time, offset)) if offset.starts_with(' ') => Cow::Owned(format!("{time}+{}", &offset[1..])),
         _ => Cow::Borrowed(text),
     }

@@ -198,6 +198,6 @@ fn free_addresses() -> io::Result<(SocketAddr, SocketAddr)> {
 
 /// The server's binary beside this program; `None` if there is none.
 pub fn beside_this_program() -> Option<PathBuf> {
-    let this = std::env::current_exe().ok()?;
-    this.parent().map(|directory| directory.join("sluice")).filter(|path: &PathBuf| Path::exists(path))
+    let program = std::env::current_exe().ok()?;
+    program.parent().map(|directory| directory.join("sluice")).filter(|path: &PathBuf| Path::exists(path))
 }

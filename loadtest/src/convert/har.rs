@@ -125,8 +125,8 @@ impl HarEntry {
             "base64" => STANDARD.decode(&body.text).map_err(|error| wrong(&error))?,
             _ => body.text.clone().into_bytes(),
         };
-        let at = self.started_date_time.as_nanosecond() as f64 / 1e9;
-        let recorded = line(redaction, at, &head, &Bytes::from(body));
+        let began_s = self.started_date_time.as_nanosecond() as f64 / 1e9;
+        let recorded = line(redaction, began_s, &head, &Bytes::from(body));
         recorded.ok_or_else(|| "members must be left out of its body, which is not understood".to_owned())
     }
 }

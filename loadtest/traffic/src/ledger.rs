@@ -125,8 +125,8 @@ impl LedgerEntry {
     }
 
     fn decode(bytes: &[u8; ENTRY_BYTES]) -> Option<Self> {
-        let number = |at: usize| bytes[at..].first_chunk().map(|field| u64::from_le_bytes(*field));
-        let short = |at: usize| bytes[at..].first_chunk().map(|field| u32::from_le_bytes(*field));
+        let number = |offset: usize| bytes[offset..].first_chunk().map(|field| u64::from_le_bytes(*field));
+        let short = |offset: usize| bytes[offset..].first_chunk().map(|field| u32::from_le_bytes(*field));
         Some(Self {
             run: number(0)?,
             group: number(8)?,

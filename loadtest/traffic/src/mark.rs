@@ -58,12 +58,12 @@ pub struct FoundMark {
 }
 
 /// Writes the parts that stay the same for a whole run.
-pub fn write_fixed(at: &mut [u8; MARK_BYTES], run: u64, tail_bytes: usize) {
+pub fn write_fixed(mark: &mut [u8; MARK_BYTES], run: u64, tail_bytes: usize) {
     debug_assert!(tail_bytes <= TAIL_BYTES_MAX, "the event's size is checked");
-    at.fill(b'.');
-    at[..RUN].copy_from_slice(PREFIX);
-    at[RUN..RUN + 16].copy_from_slice(&hex::encode_16(run));
-    at[TAIL..TAIL + 6].copy_from_slice(&hex::encode_8(tail_bytes as u32)[2..]);
+    mark.fill(b'.');
+    mark[..RUN].copy_from_slice(PREFIX);
+    mark[RUN..RUN + 16].copy_from_slice(&hex::encode_16(run));
+    mark[TAIL..TAIL + 6].copy_from_slice(&hex::encode_8(tail_bytes as u32)[2..]);
 }
 
 /// Writes the parts that differ between events. `event` starts with a mark

@@ -53,10 +53,10 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// Two letters a look-up: 8 KiB, which stays in the first-level cache.
 static PAIRS: [[u8; 2]; 4096] = {
     let mut pairs = [[0; 2]; 4096];
-    let mut at = 0;
-    while at < pairs.len() {
-        pairs[at] = [ALPHABET[at & 63], ALPHABET[at >> 6]];
-        at += 1;
+    let mut index = 0;
+    while index < pairs.len() {
+        pairs[index] = [ALPHABET[index & 63], ALPHABET[index >> 6]];
+        index += 1;
     }
     pairs
 };

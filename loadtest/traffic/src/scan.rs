@@ -24,24 +24,24 @@ pub fn scan(body: &[u8], marks: &mut Vec<ScannedMark>) -> u64 {
     marks.clear();
     let (mut from, mut garbled) = (0, 0);
     while let Some(offset) = MARK_FINDER.find(&body[from..]) {
-        let at = from + offset;
-        match mark::read(&body[at..]) {
+        let start = from + offset;
+        match mark::read(&body[start..]) {
             Some(found) => {
-                marks.push(ScannedMark { found, at });
-                from = at + MARK_BYTES;
+                marks.push(ScannedMark { found, at: start });
+                from = start + MARK_BYTES;
             }
             None => {
                 garbled += 1;
-                from = at + PREFIX.len();
+                from = start + PREFIX.len();
             }
         }
     }
     garbled
 }
 
-/// The last `event_id` between `from` and the mark at `at`.
-pub fn event_id_before(body: &[u8], from: usize, at: usize) -> Option<&[u8]> {
-    let event = body.get(from..at)?;
+/// The last `event_id` between `from` and the mark at `mark_start`.
+pub fn event_id_before(body: &[u8], from: usize, mark_start: usize) -> Option<&[u8]> {
+    let event = body.get(from..mark_start)?;
     let name = EVENT_ID_FINDER.find_iter(event).last()?;
     let rest = event[name + EVENT_ID_FINDER.needle().len()..].trim_ascii_start();
     let value = rest.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;

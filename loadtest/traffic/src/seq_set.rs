@@ -69,11 +69,11 @@ impl SequenceSet {
 
     /// The stretches of this set that `other` lacks, in order, as first and count.
     pub fn missing_from<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u64, u64)> + 'a {
-        let mut at = 0;
+        let mut position = 0;
         std::iter::from_fn(move || {
-            let first = self.next_difference(other, at, true)?;
+            let first = self.next_difference(other, position, true)?;
             let end = self.next_difference(other, first, false).unwrap_or_else(|| self.end());
-            at = end;
+            position = end;
             Some((first, end - first))
         })
     }

@@ -64,16 +64,16 @@ impl Latencies {
 
     /// Its percentiles.
     pub fn summary(&self) -> LatencySummary {
-        let at = |quantile| self.0.value_at_quantile(quantile);
+        let value = |quantile| self.0.value_at_quantile(quantile);
         LatencySummary {
             count: self.0.len(),
             min: self.0.min(),
             mean: self.0.mean(),
-            p50: at(0.5),
-            p90: at(0.9),
-            p95: at(0.95),
-            p99: at(0.99),
-            p999: at(0.999),
+            p50: value(0.5),
+            p90: value(0.9),
+            p95: value(0.95),
+            p99: value(0.99),
+            p999: value(0.999),
             max: self.0.max(),
         }
     }

@@ -74,11 +74,11 @@ fn value_text(name: &str, value: &HeaderValue) -> Result<String, EventError> {
         _ => bytes.to_vec(),
     };
     let mut out = Vec::with_capacity(unquoted.len());
-    let mut at = 0;
-    while let Some(byte) = unquoted.get(at) {
-        let hex = unquoted.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(hex_byte);
+    let mut position = 0;
+    while let Some(byte) = unquoted.get(position) {
+        let hex = unquoted.get(position + 1..position + 3).filter(|_| *byte == b'%').and_then(hex_byte);
         out.push(hex.unwrap_or(*byte));
-        at += if hex.is_some() { 3 } else { 1 };
+        position += if hex.is_some() { 3 } else { 1 };
     }
     String::from_utf8(out).map_err(|_other| invalid(format!("the header `ce-{name}` is not UTF-8")))
 }

@@ -188,14 +188,14 @@ fn view(entry: AuditEntry, shows_operators: bool) -> AuditView {
         AuditActor::Key { key_id } => Some(key_id),
         AuditActor::Admin | AuditActor::System => None,
     };
-    let mut of = |name| subject.remove(name);
+    let mut take = |name| subject.remove(name);
     let subject = SubjectView {
-        customer_id: of("customer_id"),
-        key_id: of("key_id"),
-        workflow_id: of("workflow_id"),
-        replay_id: of("replay_id"),
-        dead_letter_id: of("dead_letter_id"),
-        event_type: of("event_type"),
+        customer_id: take("customer_id"),
+        key_id: take("key_id"),
+        workflow_id: take("workflow_id"),
+        replay_id: take("replay_id"),
+        dead_letter_id: take("dead_letter_id"),
+        event_type: take("event_type"),
     };
     let field = |AuditedField { field, before, after, secret }| FieldView { field, before, after, secret };
     let source = |AuditSource { address, forwarded_for, request_id, user_agent }| SourceView {

@@ -244,14 +244,14 @@ fn write_hex(digits: &mut [u8], random: &mut SeededRandom) {
 fn write_uuid(room: &mut [u8], random: &mut SeededRandom) {
     let (high, low) = (hex::encode_16(random.next_u64()), hex::encode_16(random.next_u64()));
     let parts: [&[u8]; 5] = [&high[..8], &high[8..12], &high[12..], &low[..4], &low[4..]];
-    let mut at = 0;
+    let mut position = 0;
     for part in parts {
-        if at > 0 {
-            room[at] = b'-';
-            at += 1;
+        if position > 0 {
+            room[position] = b'-';
+            position += 1;
         }
-        room[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
+        room[position..position + part.len()].copy_from_slice(part);
+        position += part.len();
     }
     // RFC 9562: version 4, variant 10.
     room[14] = b'4';

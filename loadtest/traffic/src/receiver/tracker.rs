@@ -165,13 +165,13 @@ impl Tracker {
     }
 
     fn find(&mut self, key: StreamKey) -> Option<usize> {
-        if let Some((last, at)) = self.last
+        if let Some((last, position)) = self.last
             && last == key
         {
-            return Some(at);
+            return Some(position);
         }
-        let at = match self.index.get(&key) {
-            Some(&at) => at,
+        let position = match self.index.get(&key) {
+            Some(&position) => position,
             None if self.streams.len() < STREAMS_MAX => {
                 self.streams.push(TrackedStream {
                     key,
@@ -183,8 +183,8 @@ impl Tracker {
             }
             None => return None,
         };
-        self.last = Some((key, at));
-        Some(at)
+        self.last = Some((key, position));
+        Some(position)
     }
 
     /// Counts a delivery that was read and not taken.

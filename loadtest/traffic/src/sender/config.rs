@@ -250,7 +250,7 @@ impl RunConfig {
             return Err(RunError::Header(name.clone()));
         }
         let visible = |key: &String| !key.is_empty() && key.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-        self.keys.iter().position(|key| !visible(key)).map_or(Ok(()), |at| Err(RunError::Key(at + 1)))
+        self.keys.iter().position(|key| !visible(key)).map_or(Ok(()), |index| Err(RunError::Key(index + 1)))
     }
 }
 

@@ -56,9 +56,9 @@ fn templates(config: &RunConfig, random: &mut SeededRandom) -> Result<Vec<Payloa
     let variants = if drawn { variants_of(longest).max(texts.len()) } else { texts.len() };
     (0..variants)
         .map(|nth| {
-            let at = nth % texts.len();
-            let template = PayloadTemplate::parse(&texts[at], random);
-            let template = template.map_err(|error| RunError::Template(at + 1, error))?;
+            let index = nth % texts.len();
+            let template = PayloadTemplate::parse(&texts[index], random);
+            let template = template.map_err(|error| RunError::Template(index + 1, error))?;
             Ok(Payload { event_bytes: 0, template: Some(Arc::new(template)) })
         })
         .collect()

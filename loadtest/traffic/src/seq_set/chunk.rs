@@ -52,8 +52,8 @@ impl SequenceChunk {
             Self::Empty => false,
             Self::Full => true,
             Self::Runs(runs) => {
-                let at = runs.partition_point(|run| run.last < number);
-                runs.get(at).is_some_and(|run| run.first <= number)
+                let index = runs.partition_point(|run| run.last < number);
+                runs.get(index).is_some_and(|run| run.first <= number)
             }
             Self::Bits(bits) => bits.words[usize::from(number / 64)] & (1 << (number % 64)) != 0,
         }
