@@ -30,9 +30,9 @@ pub const METRICS: &[Metric] = &[
     Metric::gauge("sluice_http_open_connections", "Open connections of customers."),
     Metric::counter("sluice_tls_handshakes_total", "TLS handshakes, by how they ended.")
         .by(&[("outcome", HANDSHAKES)]),
-    Metric::counter("sluice_tls_reloads_total", "New TLS certificates found, by whether they are used.")
+    Metric::counter("sluice_tls_reloads_total", "New TLS certificates found, by whether they could be loaded.")
         .by(&[("outcome", RELOADS)]),
-    Metric::histogram("sluice_ingest_accept_seconds", "From a request's head to the 202 of its events."),
+    Metric::histogram("sluice_ingest_accept_seconds", "Time from a request's head to the 202 of its events."),
     Metric::counter("sluice_ingest_accepted_total", "Events accepted: durable and answered 202."),
     Metric::counter(
         "sluice_ingest_rejected_total",
@@ -40,7 +40,7 @@ pub const METRICS: &[Metric] = &[
     ),
     Metric::counter(
         "sluice_ingest_type_checks_total",
-        "Events of declared types, by whether they fit: refused do not and their type is enforced, unfit do not and were accepted, unchecked were accepted unread because they would have been too much work.",
+        "Events of declared types, by the result of the check against the type's schema: fit; refused, because the type is enforced; unfit, but accepted; unchecked, accepted because the check would have been too much work.",
     )
     .by(&[("result", CHECKS)]),
     Metric::counter(
