@@ -47,18 +47,18 @@ impl Tag {
 
     const fn description(self) -> &'static str {
         match self {
-            Self::Events => "Sending events and looking one up.",
-            Self::Inbox => "Reading events instead of being sent them.",
-            Self::Subscriptions => "What is delivered, where and how.",
-            Self::EventTypes => "What the payloads of events look like.",
-            Self::DeadLetters => "Deliveries that were given up.",
-            Self::Replays => "History delivered again.",
-            Self::Account => "Who the customer is, and how much it used.",
+            Self::Events => "Sending events, and looking them up.",
+            Self::Inbox => "Reading events instead of receiving webhooks.",
+            Self::Subscriptions => "Which events are delivered, where and how.",
+            Self::EventTypes => "The declared types of events, and the schemas of their payloads.",
+            Self::DeadLetters => "Deliveries that Sluice gave up.",
+            Self::Replays => "Past events delivered again.",
+            Self::Account => "The customer itself, and its usage.",
             Self::Audit => "Who changed what, when and from where.",
-            Self::System => "The process, for those who run it.",
+            Self::System => "The state of this process, for operators.",
             Self::Customers => "Tenants: who sends and receives events.",
-            Self::Keys => "What opens the door to a customer's programs.",
-            Self::Development => "There only where the environment is `development` or `demo`.",
+            Self::Keys => "The keys of customers' programs.",
+            Self::Development => "Only if the environment is `development` or `demo`.",
             Self::Health => "For load balancers, monitors and tools.",
         }
     }
@@ -260,15 +260,15 @@ impl Operation {
         if place.access == RouteAccess::Open {
             return add(404, "There is nothing at this path.");
         }
-        add(400, "The request is invalid; the error says which field.");
+        add(400, "The request is invalid; the error names the field.");
         add(401, "No credentials, or wrong ones.");
         if place.path.contains('{') {
-            add(404, "There is no such thing, or it is another customer's.");
+            add(404, "The customer has nothing with this id or name.");
         }
         if self.body.is_some() {
             add(408, "The body took too long.");
-            add(413, "The body is too large; the error says the limit.");
-            add(415, "The body's type or coding is not one that is taken.");
+            add(413, "The body is too large; the error names the limit.");
+            add(415, "The body's media type or content coding is not accepted.");
         }
         add(500, "Stored data is damaged.");
         add(503, "Overload, drain, or a store that does not answer: try again after `Retry-After`.");

@@ -33,7 +33,7 @@ pub(crate) fn document<'r>(
             "description": description(audience),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
-        "externalDocs": { "description": "The same for people", "url": "/docs" },
+        "externalDocs": { "description": "This document as a page for people", "url": "/docs" },
         // Relative (OpenAPI 3.1, 4.8.5): this listener, whatever its address.
         "servers": [{ "url": "/" }],
         "tags": describe::tags(audience),
@@ -102,17 +102,17 @@ fn note_references(value: &Value, prefix: &str, all: &Map<String, Value>, used: 
 fn description(audience: Audience) -> &'static str {
     match audience {
         Audience::Customers => {
-            "Events in over HTTP, durable before they are answered 202; batched signed webhooks out. \
-             `/api/v1/…` answers as `/v1/…` does, and `/events` and `/inbox` (with what is below them) \
-             as `/v1/events` and `/v1/inbox`. Operators have a listener of their own, which describes \
-             itself at its own `/openapi.json`. Bytes that are not HTTP, a target or a head that is too \
-             long are refused by a status alone (400, 414, 431), and the connection ends. \
-             `/docs` shows all of this for people."
+            "Sluice takes events over HTTP, stores them durably before it answers 202, and delivers them in \
+             batched, signed webhooks. `/api/v1/…` is the same as `/v1/…`; `/events` and `/inbox` and the \
+             paths below them are the same as `/v1/events` and `/v1/inbox`. Operators have a listener of \
+             their own, which describes itself at its own `/openapi.json`. Bytes that are not HTTP, and a \
+             target or a head that is too long, get a status without a body (400, 414, 431), and the \
+             connection ends. `/docs` shows this description as a page."
         }
         Audience::Operators => {
-            "Customers and their keys; and below `/admin/customers/{customer_id}` all that a customer can \
-             do itself at the public listener, for an operator who names the customer. A suspended \
-             customer's things can be read and changed there, but it gets no new events."
+            "The API for operators: customers and their keys, and below `/admin/customers/{customer_id}` \
+             everything that the customer itself can do at the public listener. What a suspended customer \
+             has can be read and changed there, but no new events are accepted for it."
         }
     }
 }

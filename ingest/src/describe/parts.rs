@@ -23,8 +23,8 @@ pub(crate) fn path_parameters(path: &str, names_event: bool) -> Vec<Value> {
         })
     };
     let id = if names_event { "EventId" } else { "Id" };
-    let name = named("name", "EventTypeName", "Its name.");
-    [named("customer_id", "Id", "The customer."), named("id", id, "Which one."), name]
+    let name = named("name", "EventTypeName", "The event type's name.");
+    [named("customer_id", "Id", "The customer's id."), named("id", id, "The id."), name]
         .into_iter()
         .flatten()
         .collect()
@@ -56,21 +56,21 @@ pub(crate) fn limit() -> Value {
 /// The parameters of a list whose cursors are opaque.
 pub(crate) fn page() -> [Value; 2] {
     let schema = json!({ "type": "string", "format": "sluice-cursor" });
-    [limit(), query("cursor", schema, "Where a page of the same query ended.")]
+    [limit(), query("cursor", schema, "The cursor of the page before, from the same query.")]
 }
 
 /// The parameters of a list whose cursors are ids.
 pub(crate) fn page_by_id() -> [Value; 2] {
-    [limit(), query("cursor", schema_ref("Id"), "Where a page ended.")]
+    [limit(), query("cursor", schema_ref("Id"), "The cursor of the page before.")]
 }
 
 /// The parameters of a range of time.
 pub(crate) fn times() -> [Value; 4] {
     let time = |name, text| query(name, schema_ref("QueryTime"), text);
     [
-        time("start_time", "From then on."),
+        time("start_time", "At this time or later."),
         time("since", "Another name of `start_time`."),
-        time("end_time", "Until then."),
+        time("end_time", "Up to this time."),
         time("until", "Another name of `end_time`."),
     ]
 }
@@ -80,17 +80,17 @@ pub(crate) fn headers() -> Map<String, Value> {
     let text = |text: &str| json!({ "description": text, "schema": { "type": "string" } });
     let all = json!({
         "X-Request-ID": {
-            "description": "The caller's, where it is 1 to 128 visible ASCII characters, else a new one. It is in the logs.",
+            "description": "The caller's id if it is 1 to 128 visible ASCII characters, else a new one. It is in the logs.",
             "required": true,
             "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
         },
         "Retry-After": {
-            "description": "Seconds to wait.",
+            "description": "Seconds to wait before the next try.",
             "schema": { "type": "integer", "minimum": 0 },
         },
-        "RateLimit": text("What is left: `\"events\";r=<events>;t=<seconds until it is full>`."),
+        "RateLimit": text("The rest of the limit: `\"events\";r=<events>;t=<seconds until it is full>`."),
         "RateLimit-Policy": text("The limit: `\"events\";q=<events>;w=1;burst=<events>`."),
-        "Idempotent-Replayed": text("`true` where this is the first answer again."),
+        "Idempotent-Replayed": text("`true` if this is the first answer again."),
     });
     all.as_object().cloned().unwrap_or_default()
 }

@@ -25,7 +25,7 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| {
             customer_operation("Make a customer").takes("NewCustomer").answers(
                 201,
-                "It is there.",
+                "The customer was made.",
                 "Customer",
             )
         },
@@ -37,9 +37,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Operators,
         handler: Handler::Operators(|_, request, _| Box::pin(ready(read::list(request)))),
         describe: |_| {
-            customer_operation("All customers, the oldest first").parameters(page_by_id()).answers(
+            customer_operation("List customers, the oldest first").parameters(page_by_id()).answers(
                 200,
-                "A page.",
+                "A page of customers.",
                 "CustomerPage",
             )
         },
@@ -50,7 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/admin/customers/{customer_id}",
         root: Root::Operators,
         handler: Handler::Operators(|_, request, _| Box::pin(ready(read::get(request)))),
-        describe: |_| customer_operation("One customer").answers(200, "It.", "Customer"),
+        describe: |_| customer_operation("Get a customer").answers(200, "The customer.", "Customer"),
     },
     Route {
         name: "patch_customer",
@@ -59,11 +59,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Operators,
         handler: Handler::Operators(|context, request, body| Box::pin(write::patch(context, request, body))),
         describe: |_| {
-            customer_operation("Change a customer; what is absent stays").takes("CustomerChange").answers(
-                200,
-                "As it is now.",
-                "Customer",
-            )
+            customer_operation("Change a customer; absent fields stay as they are")
+                .takes("CustomerChange")
+                .answers(200, "The customer after the change.", "Customer")
         },
     },
     Route {
@@ -75,11 +73,12 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| {
             key_operation("Make a key")
                 .describe(
-                    "`api_key` is shown this once. A key's scopes never change: for others make another key.",
+                    "`api_key` is shown only in this answer. A key's scopes never change: for other scopes make \
+                     another key.",
                 )
                 .may_take("NewKey")
-                .answers(201, "It opens the door.", "KeyWithText")
-                .refuses(409, "The customer has as many as there may be.")
+                .answers(201, "The key was made.", "KeyWithText")
+                .refuses(409, "The customer has the most keys that it may have.")
         },
     },
     Route {
@@ -89,7 +88,11 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Operators,
         handler: Handler::Operators(|_, request, _| Box::pin(ready(keys::list(request)))),
         describe: |_| {
-            key_operation("All keys, revoked and expired ones too").answers(200, "All of them.", "Keys")
+            key_operation("List all keys, including revoked and expired ones").answers(
+                200,
+                "All keys of the customer.",
+                "Keys",
+            )
         },
     },
     Route {
@@ -99,11 +102,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Operators,
         handler: Handler::Operators(|_, request, _| Box::pin(keys::revoke(request))),
         describe: |_| {
-            key_operation("Revoke a key").describe("Within seconds it opens nothing.").answers_with(
-                204,
-                "It is revoked.",
-                None,
-            )
+            key_operation("Revoke a key")
+                .describe("Within seconds every process refuses the key.")
+                .answers_with(204, "The key is revoked.", None)
         },
     },
     Route {
@@ -115,9 +116,9 @@ pub(super) const ROUTES: &[Route] = &[
             Box::pin(development::test_customer(context, request))
         }),
         describe: |_| {
-            Operation::new(Tag::Development, "A customer with a key")
-                .answers(201, "Both.", "TestCustomer")
-                .refuses(404, "Not in this environment.")
+            Operation::new(Tag::Development, "Make a customer with a key")
+                .answers(201, "The customer and its key.", "TestCustomer")
+                .refuses(404, "This environment does not have the route.")
         },
     },
 ];

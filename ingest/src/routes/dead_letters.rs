@@ -32,10 +32,10 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::DeadLetters(|context, request, _| Box::pin(list::list(context, request))),
         describe: |_| {
-            operation("Deliveries that were given up, the oldest first")
+            operation("List deliveries that were given up, the oldest first")
                 .parameters(filter_parameters())
                 .parameters(page())
-                .answers(200, "A page.", "DeadLetterPage")
+                .answers(200, "A page of dead letters.", "DeadLetterPage")
         },
     },
     Route {
@@ -46,9 +46,9 @@ pub(super) const ROUTES: &[Route] = &[
         handler: Handler::DeadLetters(|context, request, _| Box::pin(remove::many(context, request))),
         describe: |_| {
             operation("Delete the dead letters that a filter names")
-                .describe("At least one of the parameters is needed.")
+                .describe("At least one of the parameters is required.")
                 .parameters(filter_parameters())
-                .answers(200, "How many.", "DeletedMany")
+                .answers(200, "The number of deleted dead letters.", "DeletedMany")
         },
     },
     Route {
@@ -57,7 +57,9 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/dead-letters/{id}",
         root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::DeadLetters(|context, request, _| Box::pin(remove::one(context, request))),
-        describe: |_| operation("Delete a dead letter").answers(200, "How many.", "Deleted"),
+        describe: |_| {
+            operation("Delete a dead letter").answers(200, "The dead letter was deleted.", "Deleted")
+        },
     },
     Route {
         name: "count_dead_letters",
@@ -66,10 +68,10 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::DeadLetters(|context, request, _| Box::pin(summary::count(context, request))),
         describe: |_| {
-            operation("How many dead letters a filter names")
+            operation("Count the dead letters that a filter names")
                 .describe(format!(
-                    "In all, by reason and by subscription. At most {REQUEST_MAX} are looked at; with more, \
-                     `complete` is false."
+                    "Counts them in total, by reason and by subscription. At most {REQUEST_MAX} are counted; if \
+                     there are more, `complete` is false."
                 ))
                 .parameters(filter_parameters())
                 .answers(200, "The counts.", "DeadLetterSummary")
@@ -85,9 +87,9 @@ pub(super) const ROUTES: &[Route] = &[
         }),
         describe: |_| {
             operation("Deliver dead letters anew")
-                .describe("Each becomes a new delivery, due now, with its attempts before it.")
+                .describe("Each dead letter becomes a new delivery that is due now and has all its attempts.")
                 .may_take("Redrive")
-                .answers(200, "What was redriven.", "Redriven")
+                .answers(200, "The numbers of redriven deliveries and events.", "Redriven")
                 .refuses(404, "There is no such subscription.")
                 .refuses(409, "The subscription is disabled.")
         },
@@ -101,7 +103,7 @@ const fn operation(summary: &'static str) -> Operation {
 fn filter_parameters() -> impl Iterator<Item = Value> {
     let subscription = |name, text| query(name, schema_ref("Id"), text);
     [
-        subscription("workflow_id", "Of this subscription."),
+        subscription("workflow_id", "Dead letters of this subscription."),
         subscription("subscription_id", "Another name of `workflow_id`."),
         query("reason", schema_ref("DeadLetterReason"), "Given up for this reason."),
     ]

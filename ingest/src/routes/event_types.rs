@@ -25,9 +25,9 @@ pub(super) const ROUTES: &[Route] = &[
         handler: Handler::EventTypes(|_, request, _| Box::pin(std::future::ready(read::list(request)))),
         describe: |_| {
             let cursor = json!({ "type": "string", "description": "The name at which a page ended." });
-            operation("All event types, by name")
-                .parameters([limit(), query("cursor", cursor, "Where a page ended.")])
-                .answers(200, "A page.", "EventTypePage")
+            operation("List event types, by name")
+                .parameters([limit(), query("cursor", cursor, "The cursor of the page before.")])
+                .answers(200, "A page of event types.", "EventTypePage")
         },
     },
     Route {
@@ -36,7 +36,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/event-types/{name}",
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::EventTypes(|_, request, _| Box::pin(std::future::ready(read::get(request)))),
-        describe: |_| operation("One event type").answers(200, "It.", "EventType"),
+        describe: |_| operation("Get an event type").answers(200, "The event type.", "EventType"),
     },
     Route {
         name: "put_event_type",
@@ -48,13 +48,13 @@ pub(super) const ROUTES: &[Route] = &[
             operation("Declare an event type, or replace it")
                 .describe(
                     "The schema is JSON Schema 2020-12 over the payload. With `enforce` an event of the type \
-                     that does not fit is refused; else it is accepted and counted. `$ref` leads to places \
-                     inside the schema only, and `format` is a note.",
+                     that does not fit is refused; else it is accepted and counted. `$ref` may only refer to \
+                     places inside the schema, and `format` is a note.",
                 )
                 .takes("NewEventType")
-                .answers(200, "It was replaced.", "EventType")
-                .answers(201, "It is there.", "EventType")
-                .refuses(409, "The customer has as many as there may be.")
+                .answers(200, "The event type was replaced.", "EventType")
+                .answers(201, "The event type was made.", "EventType")
+                .refuses(409, "The customer has the most event types that it may have.")
         },
     },
     Route {
@@ -63,7 +63,9 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/event-types/{name}",
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::EventTypes(|context, request, _| Box::pin(write::delete(context, request))),
-        describe: |_| operation("Delete an event type").answers_with(204, "It is gone.", None),
+        describe: |_| {
+            operation("Delete an event type").answers_with(204, "The event type was deleted.", None)
+        },
     },
     Route {
         name: "test_event_type",
@@ -72,13 +74,13 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::EventTypes(|context, request, body| Box::pin(trial::test(context, request, body))),
         describe: |_| {
-            operation("See whether a payload fits")
+            operation("Check whether a payload fits")
                 .describe(
-                    "Nothing is sent and nothing is counted. With `schema`, that one is tried instead of the \
+                    "Nothing is sent and nothing is counted. A `schema` in the request is tried instead of the \
                      stored one; then the type need not exist.",
                 )
                 .takes("EventTypeTrial")
-                .answers(200, "Whether it fits, and what does not.", "EventTypeResult")
+                .answers(200, "Whether the payload fits, and the places that do not.", "EventTypeResult")
         },
     },
 ];

@@ -24,7 +24,7 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Aliased(Scopes::EVENTS_READ),
         handler: Handler::Events(|context, request, _| Box::pin(get::get(context, request))),
         describe: |_| {
-            Operation::new(Tag::Events, "One event, and where it stands").answers(
+            Operation::new(Tag::Events, "Get an event with its status").answers(
                 200,
                 "The event.",
                 "StoredEvent",
@@ -39,8 +39,8 @@ pub(super) const ROUTES: &[Route] = &[
         handler: Handler::Events(|context, request, _| Box::pin(ack::one(context, request))),
         describe: |_| {
             Operation::new(Tag::Inbox, "Acknowledge an event")
-                .answers(200, "It is acknowledged.", "Acknowledged")
-                .refuses(409, "It was acknowledged before.")
+                .answers(200, "The event is acknowledged.", "Acknowledged")
+                .refuses(409, "The event was acknowledged before.")
         },
     },
     Route {
@@ -50,9 +50,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Aliased(Scopes::EVENTS_READ),
         handler: Handler::Events(|context, request, _| Box::pin(standing::get(context, request))),
         describe: |_| {
-            Operation::new(Tag::Events, "Where an event went")
-                .describe("`attempts` are those of the event's batch at the subscription.")
-                .answers(200, "The subscriptions that matched it.", "EventDeliveries")
+            Operation::new(Tag::Events, "List the subscriptions that an event went to")
+                .describe("`attempts` counts the attempts to deliver the event's batch to the subscription.")
+                .answers(200, "The subscriptions that matched the event.", "EventDeliveries")
         },
     },
     Route {
@@ -72,8 +72,8 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| {
             Operation::new(Tag::Events, "Deliver an event anew")
                 .describe(
-                    "To the subscription that `workflow_id` names, or to every active one that matches: a new \
-                     delivery, whatever became of earlier ones.",
+                    "Makes a new delivery to the subscription that `workflow_id` names, or to every active \
+                     subscription that matches, whatever the outcome of earlier deliveries.",
                 )
                 .may_take("Resend")
                 .answers(202, "The deliveries that were queued.", "Resent")
@@ -97,7 +97,7 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| {
             Operation::new(Tag::Inbox, "Acknowledge many events").takes("AckMany").answers(
                 200,
-                "A result for each, in their order.",
+                "A result for each event, in the request's order.",
                 "AckResults",
             )
         },
@@ -105,19 +105,18 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 fn describe_attempts() -> Operation {
-    Operation::new(Tag::Events, "The attempts to deliver an event")
+    Operation::new(Tag::Events, "List the attempts to deliver an event")
         .describe(format!(
-            "Those that are kept, the newest first: an attempt is listed only if its webhook surely carried \
-             the event, and there may have been more. Attempts are kept for 7 days, as long as a \
-             subscription has not too many: of a second at most 16, of which those that failed go first, and \
-             of each process those of the last 128 seconds in which it made any. Where the webhooks of a second carried events of \
-             many batches (about 150), it is not kept which. At most {} subscriptions are looked at; \
-             `has_more` says that there are more of them or of the attempts, and `workflow_id` asks for those \
-             of one.",
+            "Lists the kept attempts, the newest first. An attempt is listed only if its webhook surely carried \
+             the event, so there may have been more. Attempts are kept for 7 days. For a busy subscription fewer \
+             are kept: at most 16 a second, failed ones first, and for each process those of the last 128 seconds \
+             that had attempts. If the webhooks of a second carried events of more than about 150 batches, their \
+             events are not kept. At most {} subscriptions are looked at; `has_more` is true if there are more \
+             subscriptions or attempts. `workflow_id` limits the list to one subscription.",
             attempts::SUBSCRIPTIONS_MAX
         ))
         .parameters([
-            query("workflow_id", schema_ref("Id"), "Only those of this subscription."),
+            query("workflow_id", schema_ref("Id"), "Only attempts for this subscription."),
             limit(),
         ])
         .answers(200, "The attempts.", "EventAttempts")
@@ -126,21 +125,21 @@ fn describe_attempts() -> Operation {
 fn describe_inbox() -> Operation {
     let text = |name, text| query(name, schema_ref("FilterText"), text);
     let order = json!({ "type": "string", "enum": ["asc", "desc"], "default": "asc" });
-    Operation::new(Tag::Inbox, "The customer's events, the oldest first")
+    Operation::new(Tag::Inbox, "List the customer's events, the oldest first")
         .describe(
-            "Without `status`, all that are not acknowledged. Nothing appears behind a cursor. On the \
-             distributed engine a page reaches up to `readable_until`, usually two to three seconds ago, \
-             earlier while a part of the log lags; `has_more` says whether there is more up to then. The \
-             embedded engine has every event from its 202 on, and no `readable_until`.",
+            "Without `status`, lists all events that are not acknowledged. Nothing appears behind a cursor. On \
+             the distributed engine a page reaches up to `readable_until`: usually two to three seconds ago, \
+             earlier while a part of the log lags; `has_more` says whether there are more events up to then. \
+             The embedded engine shows every event from its 202 on, and has no `readable_until`.",
         )
         .parameters([
-            query("status", schema_ref("StatusFilter"), "Where they stand; `any` is anywhere."),
-            text("event_type", "Of this type."),
-            text("source", "Of this source."),
-            text("tag", "With this tag."),
-            query("order", order, "Which come first."),
+            query("status", schema_ref("StatusFilter"), "Events with this status; `any` means every status."),
+            text("event_type", "Events of this type."),
+            text("source", "Events of this source."),
+            text("tag", "Events with this tag."),
+            query("order", order, "Which events come first."),
         ])
         .parameters(times())
         .parameters(page())
-        .answers(200, "A page.", "InboxPage")
+        .answers(200, "A page of events.", "InboxPage")
 }

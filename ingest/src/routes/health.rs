@@ -19,7 +19,13 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/health",
         root: Root::Everybody,
         handler: Handler::Health(|context, _, _| Box::pin(answer(Ok(health(context))))),
-        describe: |_| operation("That it answers, and where it is").answers(200, "It does.", "Health"),
+        describe: |_| {
+            operation("Check that the process answers, and its environment").answers(
+                200,
+                "The process answers.",
+                "Health",
+            )
+        },
     },
     Route {
         name: "live",
@@ -27,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/healthz",
         root: Root::Everybody,
         handler: Handler::Health(|_, _, _| Box::pin(answer(Ok(live())))),
-        describe: |_| operation("Whether the process lives").answers(200, "It does.", "State"),
+        describe: |_| operation("Check that the process lives").answers(200, "The process lives.", "State"),
     },
     Route {
         name: "ready",
@@ -36,9 +42,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Everybody,
         handler: Handler::Health(|context, _, _| Box::pin(answer(ready(context)))),
         describe: |_| {
-            operation("Whether requests should be sent here")
-                .answers(200, "They should.", "State")
-                .refuses(503, "They should not: it drains, or lost what it needs.")
+            operation("Check whether requests should be sent to this process")
+                .answers(200, "The process is ready.", "State")
+                .refuses(503, "The process is not ready: it drains, or lost a dependency that it needs.")
         },
     },
     Route {
@@ -51,7 +57,7 @@ pub(super) const ROUTES: &[Route] = &[
         }),
         describe: |_| {
             let text = json!({ "text/plain": { "schema": { "type": "string" } } });
-            operation("Prometheus metrics").answers_with(200, "Text.", Some(text))
+            operation("Prometheus metrics").answers_with(200, "The metrics, as text.", Some(text))
         },
     },
     Route {
@@ -62,7 +68,7 @@ pub(super) const ROUTES: &[Route] = &[
         handler: Handler::Health(|context, request, _| Box::pin(answer(Ok(openapi(context, request))))),
         describe: |_| {
             let document = json!({ "application/json": { "schema": { "type": "object" } } });
-            operation("This document").answers_with(200, "OpenAPI 3.1.", Some(document))
+            operation("This document").answers_with(200, "This document, in OpenAPI 3.1.", Some(document))
         },
     },
     Route {
@@ -75,7 +81,11 @@ pub(super) const ROUTES: &[Route] = &[
         }),
         describe: |_| {
             let page = json!({ "text/html": { "schema": { "type": "string" } } });
-            operation("This document for people").answers_with(200, "A page without scripts.", Some(page))
+            operation("This document as a page for people").answers_with(
+                200,
+                "A page without scripts.",
+                Some(page),
+            )
         },
     },
 ];

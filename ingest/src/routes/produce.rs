@@ -134,7 +134,7 @@ fn describe(config: &IngestConfig) -> Operation {
     let text = |text: &str| json!({ "schema": { "type": "string", "description": text } });
     let content = json!({
         "application/json": { "schema": schema_ref("EventsBody") },
-        "application/x-ndjson": text("One event a line, each as in `Event`."),
+        "application/x-ndjson": text("One event per line, each as in `Event`."),
         "application/cloudevents+json": { "schema": schema_ref("CloudEvent") },
         "application/cloudevents-batch+json": { "schema": { "type": "array", "items": schema_ref("CloudEvent") } },
     });
@@ -143,17 +143,18 @@ fn describe(config: &IngestConfig) -> Operation {
     let trace = json!({ "type": "string", "format": "sluice-traceparent" });
     Operation::new(Tag::Events, "Send events")
         .describe(format!(
-            "Answered 202 once every accepted event is durable. A body may have {} bytes (decompressed) and \
-             {} events of {} bytes. CloudEvents 1.0 are taken in binary mode too (`ce-…` headers). \
-             `Content-Encoding` may be `gzip` or `zstd`. A bad event among good ones is refused alone.",
+            "The answer is 202 once every accepted event is durable. A body may have {} bytes (decompressed) \
+             and {} events of {} bytes each. CloudEvents 1.0 may come in binary mode too (`ce-…` headers). \
+             `Content-Encoding` may be `gzip` or `zstd`. If one of many events is bad, only that event is \
+             refused.",
             limits.body_bytes_max, limits.request_events_max, limits.event_bytes_max
         ))
         .parameters([
-            header("Idempotency-Key", key, "The same key and body within 24 hours: the first answer again. Of many events it stands for those without a `metadata.idempotency_key` of their own."),
+            header("Idempotency-Key", key, "A request with the same key and body within 24 hours gets the first answer again. In a request of many events the key holds for those without a `metadata.idempotency_key` of their own."),
             header(
                 "Prefer",
                 json!({ "type": "string" }),
-                "`return=minimal`: counts and refused events only.",
+                "With `return=minimal` the answer has only counts and the refused events.",
             ),
             header(
                 "traceparent",
@@ -162,7 +163,7 @@ fn describe(config: &IngestConfig) -> Operation {
             ),
         ])
         .takes_any(content, true)
-        .answers(202, "Durable.", "AcceptedBody")
+        .answers(202, "The accepted events are durable.", "AcceptedBody")
         .refuses(403, "The customer is suspended.")
         .refuses(409, "A request with this `Idempotency-Key` is in flight.")
         .refuses(422, "This `Idempotency-Key` was used with another body.")

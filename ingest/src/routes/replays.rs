@@ -20,11 +20,11 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::Replays(|context, request, body| Box::pin(create::create(context, request, body))),
         describe: |_| {
-            operation("Deliver history again")
-                .describe("With `dry_run`, only counts what would be delivered.")
+            operation("Start a replay: deliver events of the past again")
+                .describe("With `dry_run`, only counts the events that would be delivered.")
                 .takes("NewReplay")
-                .answers(200, "A dry run's counts.", "DryRun")
-                .answers(202, "It runs.", "Replay")
+                .answers(200, "The counts of a dry run.", "DryRun")
+                .answers(202, "The replay runs.", "Replay")
                 .refuses(404, "There is no such subscription.")
                 .refuses(409, "The subscription is disabled, or too many replays run.")
         },
@@ -36,9 +36,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Replays(|context, request, _| Box::pin(manage::list(context, request))),
         describe: |_| {
-            operation("All replays, the oldest first").parameters(page_by_id()).answers(
+            operation("List replays, the oldest first").parameters(page_by_id()).answers(
                 200,
-                "A page.",
+                "A page of replays.",
                 "ReplayPage",
             )
         },
@@ -49,7 +49,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/replay/{id}",
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Replays(|context, request, _| Box::pin(manage::get(context, request))),
-        describe: |_| operation("One replay, and how far it is").answers(200, "It.", "Replay"),
+        describe: |_| operation("Get a replay and its progress").answers(200, "The replay.", "Replay"),
     },
     Route {
         name: "cancel_replay",
@@ -58,10 +58,10 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::DELIVERIES_WRITE),
         handler: Handler::Replays(|context, request, _| Box::pin(manage::cancel(context, request))),
         describe: |_| {
-            operation("End a replay")
-                .describe("Nothing more is queued; what is in the queue goes on.")
-                .answers(200, "As it is now.", "Replay")
-                .refuses(409, "Others change it at the same time.")
+            operation("Cancel a replay")
+                .describe("No further events are queued; deliveries in the queue go on.")
+                .answers(200, "The replay after the change.", "Replay")
+                .refuses(409, "Other requests change the replay at the same time.")
         },
     },
 ];

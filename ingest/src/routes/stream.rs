@@ -145,26 +145,26 @@ fn describe(config: &IngestConfig) -> Operation {
     let resume = || json!({ "type": "string" });
     Operation::new(Tag::Inbox, "The customer's events as they come, as server-sent events")
         .describe(format!(
-            "Each message is one event with an `id`, from which a later stream goes on: the header \
-             `Last-Event-ID`, which browsers send by themselves, or `last_event_id`. Without either, or \
-             `start_time`, it begins now. It has neither a `status` nor an `end_time`, which are refused: \
-             each event comes once, when it is accepted, and there is no end. On the distributed engine it \
-             comes usually two to three seconds after its 202. A quiet stream says so every \
-             {} ms; one whose reader takes nothing for {} ms is ended. A customer may have {} streams.",
+            "Each message is one event with an `id`. A later stream goes on after the id given in the header \
+             `Last-Event-ID`, which browsers send by themselves, or in `last_event_id`. Without an id or a \
+             `start_time` the stream begins now. `status` and `end_time` are refused: each event comes once, \
+             when it is accepted, and the stream has no end. On the distributed engine an event usually comes \
+             two to three seconds after its 202. A stream without events sends a comment every {} ms. A \
+             stream whose reader takes nothing for {} ms is ended. A customer may have {} streams.",
             config.stream.heartbeat_ms, config.http.idle_timeout_ms, config.stream.customer_max
         ))
         .parameters([
-            text("event_type", "Of this type."),
-            text("source", "Of this source."),
-            text("tag", "With this tag."),
-            query("last_event_id", resume(), "Where an earlier stream with the same filter ended."),
-            header("Last-Event-ID", resume(), "The same; it goes before the query's."),
+            text("event_type", "Only events of this type."),
+            text("source", "Only events of this source."),
+            text("tag", "Only events with this tag."),
+            query("last_event_id", resume(), "The last id of an earlier stream with the same filter."),
+            header("Last-Event-ID", resume(), "The same as `last_event_id`; if both are given, the header counts."),
         ])
         .parameters(times().into_iter().take(2))
         .answers_with(
             200,
-            "Until one side ends it.",
+            "The stream, until one side ends it.",
             Some(json!({ "text/event-stream": { "schema": { "type": "string" } } })),
         )
-        .refuses(429, "The customer has as many streams as there may be.")
+        .refuses(429, "The customer has as many streams as it may have.")
 }

@@ -40,10 +40,13 @@ pub(super) const ROUTES: &[Route] = &[
         }),
         describe: |_| {
             operation("Make a subscription")
-                .describe("Events accepted from `effective_at` on count. `secret` is shown this once.")
+                .describe(
+                    "It gets the events that are accepted from `effective_at` on. `secret` is shown only in \
+                     this answer.",
+                )
                 .takes("NewSubscription")
-                .answers(201, "It is there.", "SubscriptionWithSecret")
-                .refuses(409, "The customer has as many as there may be.")
+                .answers(201, "The subscription was made.", "SubscriptionWithSecret")
+                .refuses(409, "The customer has the most subscriptions that it may have.")
         },
     },
     Route {
@@ -53,9 +56,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(std::future::ready(read::list(request)))),
         describe: |_| {
-            operation("All subscriptions, the oldest first").parameters(page_by_id()).answers(
+            operation("List subscriptions, the oldest first").parameters(page_by_id()).answers(
                 200,
-                "A page.",
+                "A page of subscriptions.",
                 "SubscriptionPage",
             )
         },
@@ -66,7 +69,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/subscriptions/{id}",
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(std::future::ready(read::get(request)))),
-        describe: |_| operation("One subscription").answers(200, "It.", "Subscription"),
+        describe: |_| operation("Get a subscription").answers(200, "The subscription.", "Subscription"),
     },
     Route {
         name: "patch_subscription",
@@ -77,10 +80,10 @@ pub(super) const ROUTES: &[Route] = &[
             Box::pin(change::patch(context, request, body))
         }),
         describe: |_| {
-            operation("Change a subscription; what is absent stays")
+            operation("Change a subscription; absent fields stay as they are")
                 .takes("SubscriptionChange")
-                .answers(200, "As it is now.", "Subscription")
-                .refuses(409, "Others change it at the same time.")
+                .answers(200, "The subscription after the change.", "Subscription")
+                .refuses(409, "Other requests change the subscription at the same time.")
         },
     },
     Route {
@@ -89,7 +92,9 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/subscriptions/{id}",
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(change::delete(request))),
-        describe: |_| operation("Delete a subscription").answers_with(204, "It is gone.", None),
+        describe: |_| {
+            operation("Delete a subscription").answers_with(204, "The subscription was deleted.", None)
+        },
     },
     Route {
         name: "rotate_secret",
@@ -101,10 +106,14 @@ pub(super) const ROUTES: &[Route] = &[
         }),
         describe: |_| {
             operation("Make a new secret")
-                .describe("The old ones sign too for 24 hours, or for `keep_s` seconds at the most.")
+                .describe("The old secrets also sign for 24 hours, or for at most `keep_s` seconds.")
                 .may_take("Rotation")
-                .answers(200, "With its new secret, shown this once.", "SubscriptionWithSecret")
-                .refuses(409, "Others change it at the same time.")
+                .answers(
+                    200,
+                    "The subscription with its new secret, which only this answer shows.",
+                    "SubscriptionWithSecret",
+                )
+                .refuses(409, "Other requests change the subscription at the same time.")
         },
     },
     Route {
@@ -114,9 +123,9 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_WRITE),
         handler: Handler::Subscriptions(|_, request, _| Box::pin(change::enable(request))),
         describe: |_| {
-            operation("Let a disabled subscription receive events again")
-                .answers(200, "As it is now.", "Subscription")
-                .refuses(409, "Others change it at the same time.")
+            operation("Enable a disabled subscription")
+                .answers(200, "The subscription after the change.", "Subscription")
+                .refuses(409, "Other requests change the subscription at the same time.")
         },
     },
     Route {
@@ -130,10 +139,10 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| {
             operation("Try a subscription out")
                 .describe(
-                    "Sends a test event; or, with `last`, says which of the newest events it would take.",
+                    "Sends a test event; or, with `last`, says which of the newest events the subscription matches.",
                 )
                 .may_take("Trial")
-                .answers(200, "What came of it.", "TrialResult")
+                .answers(200, "The endpoint's answer, or the verdicts.", "TrialResult")
                 .refuses(409, "The stored selector is not valid any more.")
         },
     },
@@ -146,9 +155,9 @@ pub(super) const ROUTES: &[Route] = &[
             Box::pin(transform::test(context, request, body))
         }),
         describe: |_| {
-            operation("See what a webhook of an event looks like")
+            operation("Show the webhook that an event would make")
                 .describe(
-                    "Nothing is sent. With `template` or `body`, those are tried instead of the stored ones.",
+                    "Nothing is sent. A `template` or `body` in the request is tried instead of the stored one.",
                 )
                 .may_take("TransformTrial")
                 .answers(200, "The webhook's body, or why there is none.", "TransformResult")
@@ -165,7 +174,8 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| {
             operation("Try a selector out, before it is stored")
                 .describe(
-                    "Says which of the newest events it matches and why, or judges the `event` that is sent.",
+                    "Says which of the newest events the selector matches and why the others do not, or judges \
+                     the `event` in the request.",
                 )
                 .takes("SelectorTrial")
                 .answers(200, "The verdicts.", "Judgement")
@@ -178,7 +188,7 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Versioned(Scopes::SUBSCRIPTIONS_READ),
         handler: Handler::Subscriptions(|context, request, _| Box::pin(deliveries::list(context, request))),
         describe: |_| {
-            operation("Recent attempts, the newest first").parameters([limit()]).answers(
+            operation("List recent attempts, the newest first").parameters([limit()]).answers(
                 200,
                 "Attempts of the last week.",
                 "Attempts",
@@ -194,13 +204,13 @@ pub(super) const ROUTES: &[Route] = &[
             Box::pin(std::future::ready(read::health(context, request)))
         }),
         describe: |_| {
-            operation("What waits for the subscription's endpoint, and whether webhooks go to it")
+            operation("Get the backlog and the breaker of a subscription's endpoint")
                 .describe(
-                    "On the distributed engine, as far as this process put or took it itself. `breaker` is null if \
-                     this process has not sent to the endpoint lately; while it is `open`, deliveries wait until \
-                     `breaker_until` without spending attempts.",
+                    "On the distributed engine the backlog counts only deliveries that this process put into or \
+                     took from the queue. `breaker` is null if this process has not sent to the endpoint lately; \
+                     while it is `open`, deliveries wait until `breaker_until` without spending attempts.",
                 )
-                .answers(200, "As it is now.", "SubscriptionHealth")
+                .answers(200, "The present backlog and breaker.", "SubscriptionHealth")
         },
     },
     Route {
@@ -212,11 +222,11 @@ pub(super) const ROUTES: &[Route] = &[
             Box::pin(create::test_subscription(context, request, body))
         }),
         describe: |_| {
-            Operation::new(Tag::Development, "A subscription that takes everything, or what it is told")
+            Operation::new(Tag::Development, "Make a subscription to every event, or to a given selector")
                 .takes("TestSubscription")
-                .answers(201, "It is there.", "SubscriptionWithSecret")
-                .refuses(404, "Not in this environment, or there is no such customer.")
-                .refuses(409, "The customer has as many as there may be.")
+                .answers(201, "The subscription was made.", "SubscriptionWithSecret")
+                .refuses(404, "This environment does not have the route, or there is no such customer.")
+                .refuses(409, "The customer has the most subscriptions that it may have.")
         },
     },
 ];

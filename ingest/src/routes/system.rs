@@ -16,12 +16,12 @@ pub(super) const ROUTES: &[Route] = &[Route {
     root: Root::Operators,
     handler: Handler::System(|context, _, _| Box::pin(std::future::ready(Ok(get(context))))),
     describe: |_| {
-        Operation::new(Tag::System, "This process: its roles, shards, dependencies and version")
+        Operation::new(Tag::System, "Get this process: its roles, shards, dependencies and version")
             .describe(
-                "Of several processes each tells of itself: the shards that it works, and what it put into \
-                 and took from the queue and the dead letters, if they are shared.",
+                "Each process reports only itself: the shards that it works and, if the queues are shared with \
+                 other processes, the deliveries and dead letters that it put there or took from there itself.",
             )
-            .answers(200, "As it is now.", "System")
+            .answers(200, "The present state of the process.", "System")
     },
 }];
 

@@ -8,7 +8,7 @@ use crate::{Admin, Client, types};
 use http::Method;
 
 impl Client {
-    /// This document for people.
+    /// This document as a page for people.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -16,7 +16,7 @@ impl Client {
         self.core.call_empty(Method::GET, "/docs", None::<&()>, None::<&()>).await
     }
 
-    /// That it answers, and where it is.
+    /// Check that the process answers, and its environment.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -24,7 +24,7 @@ impl Client {
         self.core.call(Method::GET, "/health", None::<&()>, None::<&()>).await
     }
 
-    /// Whether the process lives.
+    /// Check that the process lives.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -32,7 +32,7 @@ impl Client {
         self.core.call(Method::GET, "/healthz", None::<&()>, None::<&()>).await
     }
 
-    /// Whether requests should be sent here.
+    /// Check whether requests should be sent to this process.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -40,7 +40,7 @@ impl Client {
         self.core.call(Method::GET, "/readyz", None::<&()>, None::<&()>).await
     }
 
-    /// Who changed the customer's things, when and from where.
+    /// List who changed the customer's settings, when and from where.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -48,7 +48,7 @@ impl Client {
         self.core.call(Method::GET, "/v1/audit", Some(query), None::<&()>).await
     }
 
-    /// Who changed the customer's things, when and from where: every item of every page.
+    /// List who changed the customer's settings, when and from where: every item of every page.
     #[must_use]
     pub fn iterate_audit(&self, query: &types::ListAuditQuery) -> Pages<types::AuditEntry> {
         Pages::new(self.core.clone(), "/v1/audit", query, "audit")
@@ -62,7 +62,7 @@ impl Client {
         self.core.call(Method::DELETE, "/v1/dead-letters", Some(query), None::<&()>).await
     }
 
-    /// Deliveries that were given up, the oldest first.
+    /// List deliveries that were given up, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -70,7 +70,7 @@ impl Client {
         self.core.call(Method::GET, "/v1/dead-letters", Some(query), None::<&()>).await
     }
 
-    /// Deliveries that were given up, the oldest first: every item of every page.
+    /// List deliveries that were given up, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_dead_letters(&self, query: &types::ListDeadLettersQuery) -> Pages<types::DeadLetter> {
         Pages::new(self.core.clone(), "/v1/dead-letters", query, "dead_letters")
@@ -84,7 +84,7 @@ impl Client {
         self.core.call(Method::POST, "/v1/dead-letters/redrive", None::<&()>, Some(body)).await
     }
 
-    /// How many dead letters a filter names.
+    /// Count the dead letters that a filter names.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -100,7 +100,7 @@ impl Client {
         self.core.call(Method::DELETE, &format!("/v1/dead-letters/{}", segment(dead_letter_id)), None::<&()>, None::<&()>).await
     }
 
-    /// All event types, by name.
+    /// List event types, by name.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -108,7 +108,7 @@ impl Client {
         self.core.call(Method::GET, "/v1/event-types", Some(query), None::<&()>).await
     }
 
-    /// All event types, by name: every item of every page.
+    /// List event types, by name: every item of every page.
     #[must_use]
     pub fn iterate_event_types(&self, query: &types::ListEventTypesQuery) -> Pages<types::EventType> {
         Pages::new(self.core.clone(), "/v1/event-types", query, "event_types")
@@ -122,7 +122,7 @@ impl Client {
         self.core.call_empty(Method::DELETE, &format!("/v1/event-types/{}", segment(name)), None::<&()>, None::<&()>).await
     }
 
-    /// One event type.
+    /// Get an event type.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -138,7 +138,7 @@ impl Client {
         self.core.call(Method::PUT, &format!("/v1/event-types/{}", segment(name)), None::<&()>, Some(body)).await
     }
 
-    /// See whether a payload fits.
+    /// Check whether a payload fits.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -146,7 +146,7 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/event-types/{}/test", segment(name)), None::<&()>, Some(body)).await
     }
 
-    /// One event, and where it stands.
+    /// Get an event with its status.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -162,7 +162,7 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/events/{}/ack", segment(event_id)), None::<&()>, None::<&()>).await
     }
 
-    /// The attempts to deliver an event.
+    /// List the attempts to deliver an event.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -170,7 +170,7 @@ impl Client {
         self.core.call(Method::GET, &format!("/v1/events/{}/attempts", segment(event_id)), Some(query), None::<&()>).await
     }
 
-    /// Where an event went.
+    /// List the subscriptions that an event went to.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -186,7 +186,7 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/events/{}/resend", segment(event_id)), None::<&()>, Some(body)).await
     }
 
-    /// The customer's events, the oldest first.
+    /// List the customer's events, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -194,7 +194,7 @@ impl Client {
         self.core.call(Method::GET, "/v1/inbox", Some(query), None::<&()>).await
     }
 
-    /// The customer's events, the oldest first: every item of every page.
+    /// List the customer's events, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_inbox(&self, query: &types::InboxQuery) -> Pages<types::StoredEvent> {
         Pages::new(self.core.clone(), "/v1/inbox", query, "events")
@@ -208,7 +208,7 @@ impl Client {
         self.core.call(Method::POST, "/v1/inbox/ack", None::<&()>, Some(body)).await
     }
 
-    /// The customer, and the key that asks.
+    /// Get the customer and the key that the request carries.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -216,7 +216,7 @@ impl Client {
         self.core.call(Method::GET, "/v1/me", None::<&()>, None::<&()>).await
     }
 
-    /// All replays, the oldest first.
+    /// List replays, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -224,13 +224,13 @@ impl Client {
         self.core.call(Method::GET, "/v1/replay", Some(query), None::<&()>).await
     }
 
-    /// All replays, the oldest first: every item of every page.
+    /// List replays, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_replays(&self, query: &types::ListReplaysQuery) -> Pages<types::Replay> {
         Pages::new(self.core.clone(), "/v1/replay", query, "replays")
     }
 
-    /// Deliver history again.
+    /// Start a replay: deliver events of the past again.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -238,7 +238,7 @@ impl Client {
         self.core.call(Method::POST, "/v1/replay", None::<&()>, Some(body)).await
     }
 
-    /// End a replay.
+    /// Cancel a replay.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -246,7 +246,7 @@ impl Client {
         self.core.call(Method::DELETE, &format!("/v1/replay/{}", segment(replay_id)), None::<&()>, None::<&()>).await
     }
 
-    /// One replay, and how far it is.
+    /// Get a replay and its progress.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -254,7 +254,7 @@ impl Client {
         self.core.call(Method::GET, &format!("/v1/replay/{}", segment(replay_id)), None::<&()>, None::<&()>).await
     }
 
-    /// All subscriptions, the oldest first.
+    /// List subscriptions, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -262,7 +262,7 @@ impl Client {
         self.core.call(Method::GET, "/v1/subscriptions", Some(query), None::<&()>).await
     }
 
-    /// All subscriptions, the oldest first: every item of every page.
+    /// List subscriptions, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_subscriptions(&self, query: &types::ListSubscriptionsQuery) -> Pages<types::Subscription> {
         Pages::new(self.core.clone(), "/v1/subscriptions", query, "subscriptions")
@@ -292,7 +292,7 @@ impl Client {
         self.core.call_empty(Method::DELETE, &format!("/v1/subscriptions/{}", segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// One subscription.
+    /// Get a subscription.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -300,7 +300,7 @@ impl Client {
         self.core.call(Method::GET, &format!("/v1/subscriptions/{}", segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// Change a subscription; what is absent stays.
+    /// Change a subscription; absent fields stay as they are.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -308,7 +308,7 @@ impl Client {
         self.core.call(Method::PATCH, &format!("/v1/subscriptions/{}", segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
-    /// Recent attempts, the newest first.
+    /// List recent attempts, the newest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -316,7 +316,7 @@ impl Client {
         self.core.call(Method::GET, &format!("/v1/subscriptions/{}/deliveries", segment(subscription_id)), Some(query), None::<&()>).await
     }
 
-    /// Let a disabled subscription receive events again.
+    /// Enable a disabled subscription.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -324,7 +324,7 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/subscriptions/{}/enable", segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// What waits for the subscription's endpoint, and whether webhooks go to it.
+    /// Get the backlog and the breaker of a subscription's endpoint.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -348,7 +348,7 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/subscriptions/{}/test", segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
-    /// See what a webhook of an event looks like.
+    /// Show the webhook that an event would make.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -356,7 +356,7 @@ impl Client {
         self.core.call(Method::POST, &format!("/v1/subscriptions/{}/transform/test", segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
-    /// Events and bytes by minute, hour or day.
+    /// Get numbers of events and bytes by minute, hour or day.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -366,7 +366,7 @@ impl Client {
 }
 
 impl Admin {
-    /// Who changed what, when and from where.
+    /// List who changed what, when and from where.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -374,13 +374,13 @@ impl Admin {
         self.core.call(Method::GET, "/admin/audit", Some(query), None::<&()>).await
     }
 
-    /// Who changed what, when and from where: every item of every page.
+    /// List who changed what, when and from where: every item of every page.
     #[must_use]
     pub fn iterate_all_audit(&self, query: &types::ListAllAuditQuery) -> Pages<types::AuditEntry> {
         Pages::new(self.core.clone(), "/admin/audit", query, "audit")
     }
 
-    /// All customers, the oldest first.
+    /// List customers, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -388,7 +388,7 @@ impl Admin {
         self.core.call(Method::GET, "/admin/customers", Some(query), None::<&()>).await
     }
 
-    /// All customers, the oldest first: every item of every page.
+    /// List customers, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_customers(&self, query: &types::ListCustomersQuery) -> Pages<types::Customer> {
         Pages::new(self.core.clone(), "/admin/customers", query, "customers")
@@ -402,7 +402,7 @@ impl Admin {
         self.core.call(Method::POST, "/admin/customers", None::<&()>, Some(body)).await
     }
 
-    /// One customer.
+    /// Get a customer.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -410,7 +410,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}", segment(customer_id)), None::<&()>, None::<&()>).await
     }
 
-    /// Change a customer; what is absent stays.
+    /// Change a customer; absent fields stay as they are.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -418,7 +418,7 @@ impl Admin {
         self.core.call(Method::PATCH, &format!("/admin/customers/{}", segment(customer_id)), None::<&()>, Some(body)).await
     }
 
-    /// Who changed the customer's things, when and from where.
+    /// List who changed the customer's settings, when and from where.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -426,7 +426,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/audit", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// Who changed the customer's things, when and from where: every item of every page.
+    /// List who changed the customer's settings, when and from where: every item of every page.
     #[must_use]
     pub fn iterate_audit(&self, customer_id: &str, query: &types::ListAuditQuery) -> Pages<types::AuditEntry> {
         Pages::new(self.core.clone(), &format!("/admin/customers/{}/audit", segment(customer_id)), query, "audit")
@@ -440,7 +440,7 @@ impl Admin {
         self.core.call(Method::DELETE, &format!("/admin/customers/{}/dead-letters", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// Deliveries that were given up, the oldest first.
+    /// List deliveries that were given up, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -448,7 +448,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/dead-letters", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// Deliveries that were given up, the oldest first: every item of every page.
+    /// List deliveries that were given up, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_dead_letters(&self, customer_id: &str, query: &types::ListDeadLettersQuery) -> Pages<types::DeadLetter> {
         Pages::new(self.core.clone(), &format!("/admin/customers/{}/dead-letters", segment(customer_id)), query, "dead_letters")
@@ -462,7 +462,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/dead-letters/redrive", segment(customer_id)), None::<&()>, Some(body)).await
     }
 
-    /// How many dead letters a filter names.
+    /// Count the dead letters that a filter names.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -478,7 +478,7 @@ impl Admin {
         self.core.call(Method::DELETE, &format!("/admin/customers/{}/dead-letters/{}", segment(customer_id), segment(dead_letter_id)), None::<&()>, None::<&()>).await
     }
 
-    /// All event types, by name.
+    /// List event types, by name.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -486,7 +486,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/event-types", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// All event types, by name: every item of every page.
+    /// List event types, by name: every item of every page.
     #[must_use]
     pub fn iterate_event_types(&self, customer_id: &str, query: &types::ListEventTypesQuery) -> Pages<types::EventType> {
         Pages::new(self.core.clone(), &format!("/admin/customers/{}/event-types", segment(customer_id)), query, "event_types")
@@ -500,7 +500,7 @@ impl Admin {
         self.core.call_empty(Method::DELETE, &format!("/admin/customers/{}/event-types/{}", segment(customer_id), segment(name)), None::<&()>, None::<&()>).await
     }
 
-    /// One event type.
+    /// Get an event type.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -516,7 +516,7 @@ impl Admin {
         self.core.call(Method::PUT, &format!("/admin/customers/{}/event-types/{}", segment(customer_id), segment(name)), None::<&()>, Some(body)).await
     }
 
-    /// See whether a payload fits.
+    /// Check whether a payload fits.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -524,7 +524,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/event-types/{}/test", segment(customer_id), segment(name)), None::<&()>, Some(body)).await
     }
 
-    /// One event, and where it stands.
+    /// Get an event with its status.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -540,7 +540,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/events/{}/ack", segment(customer_id), segment(event_id)), None::<&()>, None::<&()>).await
     }
 
-    /// The attempts to deliver an event.
+    /// List the attempts to deliver an event.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -548,7 +548,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/events/{}/attempts", segment(customer_id), segment(event_id)), Some(query), None::<&()>).await
     }
 
-    /// Where an event went.
+    /// List the subscriptions that an event went to.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -564,7 +564,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/events/{}/resend", segment(customer_id), segment(event_id)), None::<&()>, Some(body)).await
     }
 
-    /// The customer's events, the oldest first.
+    /// List the customer's events, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -572,7 +572,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/inbox", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// The customer's events, the oldest first: every item of every page.
+    /// List the customer's events, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_inbox(&self, customer_id: &str, query: &types::InboxQuery) -> Pages<types::StoredEvent> {
         Pages::new(self.core.clone(), &format!("/admin/customers/{}/inbox", segment(customer_id)), query, "events")
@@ -586,7 +586,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/inbox/ack", segment(customer_id)), None::<&()>, Some(body)).await
     }
 
-    /// All keys, revoked and expired ones too.
+    /// List all keys, including revoked and expired ones.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -610,7 +610,7 @@ impl Admin {
         self.core.call_empty(Method::DELETE, &format!("/admin/customers/{}/keys/{}", segment(customer_id), segment(key_id)), None::<&()>, None::<&()>).await
     }
 
-    /// The customer, and the key that asks.
+    /// Get the customer and the key that the request carries.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -618,7 +618,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/me", segment(customer_id)), None::<&()>, None::<&()>).await
     }
 
-    /// All replays, the oldest first.
+    /// List replays, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -626,13 +626,13 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/replay", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// All replays, the oldest first: every item of every page.
+    /// List replays, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_replays(&self, customer_id: &str, query: &types::ListReplaysQuery) -> Pages<types::Replay> {
         Pages::new(self.core.clone(), &format!("/admin/customers/{}/replay", segment(customer_id)), query, "replays")
     }
 
-    /// Deliver history again.
+    /// Start a replay: deliver events of the past again.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -640,7 +640,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/replay", segment(customer_id)), None::<&()>, Some(body)).await
     }
 
-    /// End a replay.
+    /// Cancel a replay.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -648,7 +648,7 @@ impl Admin {
         self.core.call(Method::DELETE, &format!("/admin/customers/{}/replay/{}", segment(customer_id), segment(replay_id)), None::<&()>, None::<&()>).await
     }
 
-    /// One replay, and how far it is.
+    /// Get a replay and its progress.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -656,7 +656,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/replay/{}", segment(customer_id), segment(replay_id)), None::<&()>, None::<&()>).await
     }
 
-    /// All subscriptions, the oldest first.
+    /// List subscriptions, the oldest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -664,7 +664,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/subscriptions", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// All subscriptions, the oldest first: every item of every page.
+    /// List subscriptions, the oldest first: every item of every page.
     #[must_use]
     pub fn iterate_subscriptions(&self, customer_id: &str, query: &types::ListSubscriptionsQuery) -> Pages<types::Subscription> {
         Pages::new(self.core.clone(), &format!("/admin/customers/{}/subscriptions", segment(customer_id)), query, "subscriptions")
@@ -694,7 +694,7 @@ impl Admin {
         self.core.call_empty(Method::DELETE, &format!("/admin/customers/{}/subscriptions/{}", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// One subscription.
+    /// Get a subscription.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -702,7 +702,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/subscriptions/{}", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// Change a subscription; what is absent stays.
+    /// Change a subscription; absent fields stay as they are.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -710,7 +710,7 @@ impl Admin {
         self.core.call(Method::PATCH, &format!("/admin/customers/{}/subscriptions/{}", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
-    /// Recent attempts, the newest first.
+    /// List recent attempts, the newest first.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -718,7 +718,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/subscriptions/{}/deliveries", segment(customer_id), segment(subscription_id)), Some(query), None::<&()>).await
     }
 
-    /// Let a disabled subscription receive events again.
+    /// Enable a disabled subscription.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -726,7 +726,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/enable", segment(customer_id), segment(subscription_id)), None::<&()>, None::<&()>).await
     }
 
-    /// What waits for the subscription's endpoint, and whether webhooks go to it.
+    /// Get the backlog and the breaker of a subscription's endpoint.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -750,7 +750,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/test", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
-    /// See what a webhook of an event looks like.
+    /// Show the webhook that an event would make.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -758,7 +758,7 @@ impl Admin {
         self.core.call(Method::POST, &format!("/admin/customers/{}/subscriptions/{}/transform/test", segment(customer_id), segment(subscription_id)), None::<&()>, Some(body)).await
     }
 
-    /// Events and bytes by minute, hour or day.
+    /// Get numbers of events and bytes by minute, hour or day.
     ///
     /// # Errors
     /// As [`SdkError`] tells.
@@ -766,7 +766,7 @@ impl Admin {
         self.core.call(Method::GET, &format!("/admin/customers/{}/usage", segment(customer_id)), Some(query), None::<&()>).await
     }
 
-    /// This process: its roles, shards, dependencies and version.
+    /// Get this process: its roles, shards, dependencies and version.
     ///
     /// # Errors
     /// As [`SdkError`] tells.

@@ -229,13 +229,13 @@ impl fmt::Display for AuditActorKind {
 /// `AuditChange` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditChange {
-    /// The value since; null if it has none, or is secret.
+    /// The value after; null if there is none, or if it is secret.
     pub after: Value,
-    /// The value before; null if it had none, or is secret. A long one is cut.
+    /// The value before; null if there was none, or if it is secret. A long value is cut.
     pub before: Value,
     /// `field` of the API.
     pub field: String,
-    /// Whether the values are secret, and so are not here.
+    /// Whether the values are secret, and so are not shown.
     pub secret: bool,
 }
 
@@ -255,21 +255,21 @@ pub struct AuditEntry {
     /// `customer_id` of the API.
     #[serde(default)]
     pub customer_id: Option<String>,
-    /// What else there is to say: an object with a filter, or with counts.
+    /// More about the change: an object with a filter, or with counts.
     pub details: Value,
-    /// The code of the error that it failed with.
+    /// The code of the error with which the change failed.
     #[serde(default)]
     pub error: Option<String>,
     /// `from` of the API.
     #[serde(default)]
     pub from: Option<AuditSource>,
-    /// `begun`: not known to have ended; none, a part or all of it was done.
+    /// `begun`: the change is not known to have ended; none, a part or all of it was done.
     pub outcome: AuditEntryOutcome,
     /// `subject` of the API.
     pub subject: AuditSubject,
 }
 
-/// `begun`: not known to have ended; none, a part or all of it was done.
+/// `begun`: the change is not known to have ended; none, a part or all of it was done.
 /// It is open: a value that this version does not know is `Other`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -336,10 +336,10 @@ pub struct AuditPage {
 /// `AuditSource` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditSource {
-    /// At the other end of the socket: behind a proxy, the proxy's.
+    /// The address at the other end of the socket: behind a proxy, the proxy's.
     #[serde(default)]
     pub address: Option<String>,
-    /// The beginning of `X-Forwarded-For`, which anyone may claim.
+    /// The beginning of `X-Forwarded-For`, which a client may make up.
     #[serde(default)]
     pub forwarded_for: Option<String>,
     /// `request_id` of the API.
@@ -514,7 +514,7 @@ pub struct DeadLetter {
     pub dead_letter_id: String,
     /// `event_count` of the API.
     pub event_count: i64,
-    /// Where there are at most 1000.
+    /// Only if there are at most 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_ids: Option<Vec<String>>,
     /// `event_range` of the API.
@@ -683,7 +683,7 @@ pub struct DeletedMany {
 /// `DryRun` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DryRun {
-    /// Whether all of the history was looked at.
+    /// Whether all events of the range were looked at.
     pub complete: bool,
     /// `dry_run` of the API.
     pub dry_run: bool,
@@ -796,8 +796,8 @@ pub struct EventMetadata {
     /// `correlation_id` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
-    /// The same key and fields within 24 hours: the event's first id again, in a request of many too,
-    /// whose other events are taken.
+    /// An event with the same key and fields within 24 hours is not accepted again: the answer has the
+    /// first event's id. This holds for one event among many too; the others are accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// `priority` of the API.
@@ -857,7 +857,7 @@ impl fmt::Display for EventMetadataPriority {
     }
 }
 
-/// Where the payload does not fit the declared type.
+/// The places where the payload does not fit the declared type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventMisfits {
     /// `errors` of the API.
@@ -877,7 +877,7 @@ pub struct EventResult {
     pub event_id: Option<String>,
     /// `index` of the API.
     pub index: i64,
-    /// The event was there before, by its own key.
+    /// The event was accepted before, under its own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
 }
@@ -1020,7 +1020,7 @@ pub struct EventType {
     pub enforce: bool,
     /// `name` of the API.
     pub name: String,
-    /// As it was given.
+    /// The schema as it was given.
     pub schema: Value,
     /// `updated_at` of the API.
     pub updated_at: String,
@@ -1117,7 +1117,7 @@ pub struct JudgedEvent {
 /// `Judgement` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// Whether all of them were judged in time.
+    /// Whether all events were judged in time.
     pub complete: bool,
     /// `effective_at` of the API.
     #[serde(default)]
@@ -1140,7 +1140,7 @@ pub struct Key {
     /// `expires_at` of the API.
     #[serde(default)]
     pub expires_at: Option<String>,
-    /// How the key begins.
+    /// The beginning of the key.
     pub hint: String,
     /// `key_id` of the API.
     pub key_id: String,
@@ -1208,7 +1208,7 @@ impl fmt::Display for KeyStatus {
 /// `KeyWithText` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeyWithText {
-    /// Shown this once.
+    /// Shown only in this answer.
     pub api_key: String,
     /// `created_at` of the API.
     pub created_at: String,
@@ -1217,7 +1217,7 @@ pub struct KeyWithText {
     /// `expires_at` of the API.
     #[serde(default)]
     pub expires_at: Option<String>,
-    /// How the key begins.
+    /// The beginning of the key.
     pub hint: String,
     /// `key_id` of the API.
     pub key_id: String,
@@ -1639,7 +1639,7 @@ pub struct NewSubscription {
     /// `transform` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transform: Option<Transform>,
-    /// https://…; to private addresses only where the server is told to allow it.
+    /// https://…; private addresses are refused unless the server is configured to allow them.
     pub webhook_url: String,
 }
 
@@ -1680,7 +1680,7 @@ pub struct ReceiptBucket {
 pub struct ReceiptMs {
     /// Half of the events took no longer.
     pub p50: f64,
-    /// Of a hundred events 99 took no longer.
+    /// 99 of a hundred events took no longer.
     pub p99: f64,
 }
 
@@ -1995,7 +1995,7 @@ pub enum Selector {
     /// `event_type`
     #[serde(rename = "event_type")]
     EventType {
-        /// A type; `*` stands for a segment, and at the end for all that follow.
+        /// A type; `*` stands for one segment, and at the end for all further segments.
         value: String,
     },
     /// `jsonpath`
@@ -2218,7 +2218,7 @@ pub struct SentTrial {
     pub status_code: Option<i64>,
 }
 
-/// Of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519.
+/// The schemes of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519.
 /// It is open: a value that this version does not know is `Other`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -2358,7 +2358,7 @@ pub struct StoredEvent {
     /// `metadata` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
-    /// As it was sent.
+    /// The payload as it was sent.
     pub payload: Value,
     /// `source` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -2388,13 +2388,13 @@ pub struct Subscription {
     pub description: Option<String>,
     /// `effective_at` of the API.
     pub effective_at: String,
-    /// As it was given.
+    /// The selector as it was given.
     pub event_selector: Value,
     /// `headers` of the API.
     pub headers: Value,
     /// `ordered` of the API.
     pub ordered: bool,
-    /// What verifies its signatures, with `v1a`.
+    /// The key that verifies its signatures, with `v1a`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
     /// `rate_limit_per_second` of the API.
@@ -2555,13 +2555,13 @@ pub struct SubscriptionWithSecret {
     pub description: Option<String>,
     /// `effective_at` of the API.
     pub effective_at: String,
-    /// As it was given.
+    /// The selector as it was given.
     pub event_selector: Value,
     /// `headers` of the API.
     pub headers: Value,
     /// `ordered` of the API.
     pub ordered: bool,
-    /// What verifies its signatures, with `v1a`.
+    /// The key that verifies its signatures, with `v1a`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
     /// `rate_limit_per_second` of the API.
@@ -2569,7 +2569,7 @@ pub struct SubscriptionWithSecret {
     pub rate_limit_per_second: Option<i64>,
     /// `retry` of the API.
     pub retry: RetryPolicy,
-    /// Shown this once; not with `v1a`.
+    /// Shown only in this answer; not with `v1a`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// `signature` of the API.
@@ -2803,8 +2803,9 @@ pub struct SystemShard {
 /// `Transform` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transform {
-    /// Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a string
-    /// that is one `{{ expression }}` becomes its value with its type.
+    /// Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event. A string
+    /// that is nothing but `{{ expression }}` becomes the expression's value and keeps that value's
+    /// type.
     pub template: Value,
 }
 
@@ -3022,7 +3023,7 @@ pub struct UsagePeriod {
     /// `delivered` of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<i64>,
-    /// `null` for events without a type; `other` for those of types beyond the limit.
+    /// `null` for events without a type; `other` for events of types beyond the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
     /// `failed` of the API.
@@ -3041,7 +3042,7 @@ pub struct UsagePeriod {
     pub workflow_id: Option<String>,
 }
 
-/// An array of events; or one event a webhook, without an array around it.
+/// `array`: an array of events. `single`: one event per webhook, without an array around it.
 /// It is open: a value that this version does not know is `Other`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -3092,28 +3093,28 @@ impl fmt::Display for WebhookBody {
 /// What `list_audit` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ListAuditQuery {
-    /// Of this action.
+    /// Entries of this action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ListAuditAction>,
-    /// By this kind of actor.
+    /// Changes by this kind of actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<ListAuditActor>,
-    /// By this key.
+    /// Changes by this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     /// `desc`: the newest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<ListAuditOrder>,
-    /// From then on.
+    /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Until then.
+    /// Up to this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page of the same query ended.
+    /// The cursor of the page before, from the same query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -3121,16 +3122,16 @@ pub struct ListAuditQuery {
 /// What `delete_dead_letters` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DeleteDeadLettersQuery {
-    /// Of this subscription.
+    /// Dead letters of this subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
     /// Given up for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DeadLetterReason>,
-    /// From then on.
+    /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Until then.
+    /// Up to this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
 }
@@ -3138,22 +3139,22 @@ pub struct DeleteDeadLettersQuery {
 /// What `list_dead_letters` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ListDeadLettersQuery {
-    /// Of this subscription.
+    /// Dead letters of this subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
     /// Given up for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DeadLetterReason>,
-    /// From then on.
+    /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Until then.
+    /// Up to this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page of the same query ended.
+    /// The cursor of the page before, from the same query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -3161,16 +3162,16 @@ pub struct ListDeadLettersQuery {
 /// What `count_dead_letters` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct CountDeadLettersQuery {
-    /// Of this subscription.
+    /// Dead letters of this subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
     /// Given up for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DeadLetterReason>,
-    /// From then on.
+    /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Until then.
+    /// Up to this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
 }
@@ -3181,7 +3182,7 @@ pub struct ListEventTypesQuery {
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page ended.
+    /// The cursor of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -3189,7 +3190,7 @@ pub struct ListEventTypesQuery {
 /// What `event_attempts` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct EventAttemptsQuery {
-    /// Only those of this subscription.
+    /// Only attempts for this subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
     /// The most entries of a page.
@@ -3200,31 +3201,31 @@ pub struct EventAttemptsQuery {
 /// What `inbox` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct InboxQuery {
-    /// Where they stand; `any` is anywhere.
+    /// Events with this status; `any` means every status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusFilter>,
-    /// Of this type.
+    /// Events of this type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
-    /// Of this source.
+    /// Events of this source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// With this tag.
+    /// Events with this tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// Which come first.
+    /// Which events come first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<ListAuditOrder>,
-    /// From then on.
+    /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Until then.
+    /// Up to this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page of the same query ended.
+    /// The cursor of the page before, from the same query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -3235,7 +3236,7 @@ pub struct ListReplaysQuery {
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page ended.
+    /// The cursor of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -3246,7 +3247,7 @@ pub struct ListSubscriptionsQuery {
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page ended.
+    /// The cursor of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -3262,16 +3263,16 @@ pub struct ListDeliveriesQuery {
 /// What `usage` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct UsageQuery {
-    /// From the period on that holds this time; by default 60 minutes, 24 hours or 30 days ago.
+    /// Periods from the one that holds this time; by default 60 minutes, 24 hours or 30 days ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// Periods that begin before this time; by default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    /// How long a period is; hours and days are those of UTC.
+    /// The length of a period; hours and days are those of UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granularity: Option<UsageGranularity>,
-    /// By what the counts are told apart.
+    /// How to group the counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_by: Option<UsageGroupBy>,
 }
@@ -3279,31 +3280,31 @@ pub struct UsageQuery {
 /// What `list_all_audit` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ListAllAuditQuery {
-    /// About this customer's things.
+    /// Entries about this customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<String>,
-    /// Of this action.
+    /// Entries of this action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ListAuditAction>,
-    /// By this kind of actor.
+    /// Changes by this kind of actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<ListAuditActor>,
-    /// By this key.
+    /// Changes by this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     /// `desc`: the newest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<ListAuditOrder>,
-    /// From then on.
+    /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Until then.
+    /// Up to this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page of the same query ended.
+    /// The cursor of the page before, from the same query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -3314,7 +3315,7 @@ pub struct ListCustomersQuery {
     /// The most entries of a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Where a page ended.
+    /// The cursor of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }

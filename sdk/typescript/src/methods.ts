@@ -10,32 +10,32 @@ export abstract class ClientMethods {
   protected abstract call<T>(request: CallRequest): Promise<T>;
   protected abstract pages<T>(path: string, query: object, items: string): AsyncGenerator<T, void, undefined>;
 
-  /** This document for people. */
+  /** This document as a page for people. */
   docs(): Promise<void> {
     return this.call({ method: "GET", path: "/docs" });
   }
 
-  /** That it answers, and where it is. */
+  /** Check that the process answers, and its environment. */
   health(): Promise<types.Health> {
     return this.call({ method: "GET", path: "/health" });
   }
 
-  /** Whether the process lives. */
+  /** Check that the process lives. */
   live(): Promise<types.State> {
     return this.call({ method: "GET", path: "/healthz" });
   }
 
-  /** Whether requests should be sent here. */
+  /** Check whether requests should be sent to this process. */
   ready(): Promise<types.State> {
     return this.call({ method: "GET", path: "/readyz" });
   }
 
-  /** Who changed the customer's things, when and from where. */
+  /** List who changed the customer's settings, when and from where. */
   listAudit(query: types.ListAuditQuery = {}): Promise<types.AuditPage> {
     return this.call({ method: "GET", path: "/v1/audit", query });
   }
 
-  /** Who changed the customer's things, when and from where: every item of every page. */
+  /** List who changed the customer's settings, when and from where: every item of every page. */
   iterateAudit(query: Omit<types.ListAuditQuery, "cursor"> = {}): AsyncGenerator<types.AuditEntry, void, undefined> {
     return this.pages("/v1/audit", query, "audit");
   }
@@ -45,12 +45,12 @@ export abstract class ClientMethods {
     return this.call({ method: "DELETE", path: "/v1/dead-letters", query });
   }
 
-  /** Deliveries that were given up, the oldest first. */
+  /** List deliveries that were given up, the oldest first. */
   listDeadLetters(query: types.ListDeadLettersQuery = {}): Promise<types.DeadLetterPage> {
     return this.call({ method: "GET", path: "/v1/dead-letters", query });
   }
 
-  /** Deliveries that were given up, the oldest first: every item of every page. */
+  /** List deliveries that were given up, the oldest first: every item of every page. */
   iterateDeadLetters(query: Omit<types.ListDeadLettersQuery, "cursor"> = {}): AsyncGenerator<types.DeadLetter, void, undefined> {
     return this.pages("/v1/dead-letters", query, "dead_letters");
   }
@@ -60,7 +60,7 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: "/v1/dead-letters/redrive", body });
   }
 
-  /** How many dead letters a filter names. */
+  /** Count the dead letters that a filter names. */
   countDeadLetters(query: types.CountDeadLettersQuery = {}): Promise<types.DeadLetterSummary> {
     return this.call({ method: "GET", path: "/v1/dead-letters/summary", query });
   }
@@ -70,12 +70,12 @@ export abstract class ClientMethods {
     return this.call({ method: "DELETE", path: `/v1/dead-letters/${segment(deadLetterId)}` });
   }
 
-  /** All event types, by name. */
+  /** List event types, by name. */
   listEventTypes(query: types.ListEventTypesQuery = {}): Promise<types.EventTypePage> {
     return this.call({ method: "GET", path: "/v1/event-types", query });
   }
 
-  /** All event types, by name: every item of every page. */
+  /** List event types, by name: every item of every page. */
   iterateEventTypes(query: Omit<types.ListEventTypesQuery, "cursor"> = {}): AsyncGenerator<types.EventType, void, undefined> {
     return this.pages("/v1/event-types", query, "event_types");
   }
@@ -85,7 +85,7 @@ export abstract class ClientMethods {
     return this.call({ method: "DELETE", path: `/v1/event-types/${segment(name)}` });
   }
 
-  /** One event type. */
+  /** Get an event type. */
   getEventType(name: string): Promise<types.EventType> {
     return this.call({ method: "GET", path: `/v1/event-types/${segment(name)}` });
   }
@@ -95,12 +95,12 @@ export abstract class ClientMethods {
     return this.call({ method: "PUT", path: `/v1/event-types/${segment(name)}`, body });
   }
 
-  /** See whether a payload fits. */
+  /** Check whether a payload fits. */
   testEventType(name: string, body: types.EventTypeTrial): Promise<types.EventTypeResult> {
     return this.call({ method: "POST", path: `/v1/event-types/${segment(name)}/test`, body });
   }
 
-  /** One event, and where it stands. */
+  /** Get an event with its status. */
   getEvent(eventId: string): Promise<types.StoredEvent> {
     return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}` });
   }
@@ -110,12 +110,12 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: `/v1/events/${segment(eventId)}/ack` });
   }
 
-  /** The attempts to deliver an event. */
+  /** List the attempts to deliver an event. */
   eventAttempts(eventId: string, query: types.EventAttemptsQuery = {}): Promise<types.EventAttempts> {
     return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}/attempts`, query });
   }
 
-  /** Where an event went. */
+  /** List the subscriptions that an event went to. */
   eventDeliveries(eventId: string): Promise<types.EventDeliveries> {
     return this.call({ method: "GET", path: `/v1/events/${segment(eventId)}/deliveries` });
   }
@@ -125,12 +125,12 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: `/v1/events/${segment(eventId)}/resend`, body });
   }
 
-  /** The customer's events, the oldest first. */
+  /** List the customer's events, the oldest first. */
   inbox(query: types.InboxQuery = {}): Promise<types.InboxPage> {
     return this.call({ method: "GET", path: "/v1/inbox", query });
   }
 
-  /** The customer's events, the oldest first: every item of every page. */
+  /** List the customer's events, the oldest first: every item of every page. */
   iterateInbox(query: Omit<types.InboxQuery, "cursor"> = {}): AsyncGenerator<types.StoredEvent, void, undefined> {
     return this.pages("/v1/inbox", query, "events");
   }
@@ -140,42 +140,42 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: "/v1/inbox/ack", body });
   }
 
-  /** The customer, and the key that asks. */
+  /** Get the customer and the key that the request carries. */
   me(): Promise<types.Me> {
     return this.call({ method: "GET", path: "/v1/me" });
   }
 
-  /** All replays, the oldest first. */
+  /** List replays, the oldest first. */
   listReplays(query: types.ListReplaysQuery = {}): Promise<types.ReplayPage> {
     return this.call({ method: "GET", path: "/v1/replay", query });
   }
 
-  /** All replays, the oldest first: every item of every page. */
+  /** List replays, the oldest first: every item of every page. */
   iterateReplays(query: Omit<types.ListReplaysQuery, "cursor"> = {}): AsyncGenerator<types.Replay, void, undefined> {
     return this.pages("/v1/replay", query, "replays");
   }
 
-  /** Deliver history again. */
+  /** Start a replay: deliver events of the past again. */
   createReplay(body: types.NewReplay): Promise<types.CreateReplayAnswer> {
     return this.call({ method: "POST", path: "/v1/replay", body });
   }
 
-  /** End a replay. */
+  /** Cancel a replay. */
   cancelReplay(replayId: string): Promise<types.Replay> {
     return this.call({ method: "DELETE", path: `/v1/replay/${segment(replayId)}` });
   }
 
-  /** One replay, and how far it is. */
+  /** Get a replay and its progress. */
   getReplay(replayId: string): Promise<types.Replay> {
     return this.call({ method: "GET", path: `/v1/replay/${segment(replayId)}` });
   }
 
-  /** All subscriptions, the oldest first. */
+  /** List subscriptions, the oldest first. */
   listSubscriptions(query: types.ListSubscriptionsQuery = {}): Promise<types.SubscriptionPage> {
     return this.call({ method: "GET", path: "/v1/subscriptions", query });
   }
 
-  /** All subscriptions, the oldest first: every item of every page. */
+  /** List subscriptions, the oldest first: every item of every page. */
   iterateSubscriptions(query: Omit<types.ListSubscriptionsQuery, "cursor"> = {}): AsyncGenerator<types.Subscription, void, undefined> {
     return this.pages("/v1/subscriptions", query, "subscriptions");
   }
@@ -195,27 +195,27 @@ export abstract class ClientMethods {
     return this.call({ method: "DELETE", path: `/v1/subscriptions/${segment(subscriptionId)}` });
   }
 
-  /** One subscription. */
+  /** Get a subscription. */
   getSubscription(subscriptionId: string): Promise<types.Subscription> {
     return this.call({ method: "GET", path: `/v1/subscriptions/${segment(subscriptionId)}` });
   }
 
-  /** Change a subscription; what is absent stays. */
+  /** Change a subscription; absent fields stay as they are. */
   patchSubscription(subscriptionId: string, body: types.SubscriptionChange): Promise<types.Subscription> {
     return this.call({ method: "PATCH", path: `/v1/subscriptions/${segment(subscriptionId)}`, body });
   }
 
-  /** Recent attempts, the newest first. */
+  /** List recent attempts, the newest first. */
   listDeliveries(subscriptionId: string, query: types.ListDeliveriesQuery = {}): Promise<types.Attempts> {
     return this.call({ method: "GET", path: `/v1/subscriptions/${segment(subscriptionId)}/deliveries`, query });
   }
 
-  /** Let a disabled subscription receive events again. */
+  /** Enable a disabled subscription. */
   enableSubscription(subscriptionId: string): Promise<types.Subscription> {
     return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/enable` });
   }
 
-  /** What waits for the subscription's endpoint, and whether webhooks go to it. */
+  /** Get the backlog and the breaker of a subscription's endpoint. */
   subscriptionHealth(subscriptionId: string): Promise<types.SubscriptionHealth> {
     return this.call({ method: "GET", path: `/v1/subscriptions/${segment(subscriptionId)}/health` });
   }
@@ -230,12 +230,12 @@ export abstract class ClientMethods {
     return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/test`, body });
   }
 
-  /** See what a webhook of an event looks like. */
+  /** Show the webhook that an event would make. */
   testTransform(subscriptionId: string, body: types.TransformTrial = {}): Promise<types.TransformResult> {
     return this.call({ method: "POST", path: `/v1/subscriptions/${segment(subscriptionId)}/transform/test`, body });
   }
 
-  /** Events and bytes by minute, hour or day. */
+  /** Get numbers of events and bytes by minute, hour or day. */
   usage(query: types.UsageQuery = {}): Promise<types.Usage> {
     return this.call({ method: "GET", path: "/v1/usage", query });
   }
@@ -246,22 +246,22 @@ export abstract class AdminMethods {
   protected abstract call<T>(request: CallRequest): Promise<T>;
   protected abstract pages<T>(path: string, query: object, items: string): AsyncGenerator<T, void, undefined>;
 
-  /** Who changed what, when and from where. */
+  /** List who changed what, when and from where. */
   listAllAudit(query: types.ListAllAuditQuery = {}): Promise<types.AuditPage> {
     return this.call({ method: "GET", path: "/admin/audit", query });
   }
 
-  /** Who changed what, when and from where: every item of every page. */
+  /** List who changed what, when and from where: every item of every page. */
   iterateAllAudit(query: Omit<types.ListAllAuditQuery, "cursor"> = {}): AsyncGenerator<types.AuditEntry, void, undefined> {
     return this.pages("/admin/audit", query, "audit");
   }
 
-  /** All customers, the oldest first. */
+  /** List customers, the oldest first. */
   listCustomers(query: types.ListCustomersQuery = {}): Promise<types.CustomerPage> {
     return this.call({ method: "GET", path: "/admin/customers", query });
   }
 
-  /** All customers, the oldest first: every item of every page. */
+  /** List customers, the oldest first: every item of every page. */
   iterateCustomers(query: Omit<types.ListCustomersQuery, "cursor"> = {}): AsyncGenerator<types.Customer, void, undefined> {
     return this.pages("/admin/customers", query, "customers");
   }
@@ -271,22 +271,22 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: "/admin/customers", body });
   }
 
-  /** One customer. */
+  /** Get a customer. */
   getCustomer(customerId: string): Promise<types.Customer> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}` });
   }
 
-  /** Change a customer; what is absent stays. */
+  /** Change a customer; absent fields stay as they are. */
   patchCustomer(customerId: string, body: types.CustomerChange): Promise<types.Customer> {
     return this.call({ method: "PATCH", path: `/admin/customers/${segment(customerId)}`, body });
   }
 
-  /** Who changed the customer's things, when and from where. */
+  /** List who changed the customer's settings, when and from where. */
   listAudit(customerId: string, query: types.ListAuditQuery = {}): Promise<types.AuditPage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/audit`, query });
   }
 
-  /** Who changed the customer's things, when and from where: every item of every page. */
+  /** List who changed the customer's settings, when and from where: every item of every page. */
   iterateAudit(customerId: string, query: Omit<types.ListAuditQuery, "cursor"> = {}): AsyncGenerator<types.AuditEntry, void, undefined> {
     return this.pages(`/admin/customers/${segment(customerId)}/audit`, query, "audit");
   }
@@ -296,12 +296,12 @@ export abstract class AdminMethods {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/dead-letters`, query });
   }
 
-  /** Deliveries that were given up, the oldest first. */
+  /** List deliveries that were given up, the oldest first. */
   listDeadLetters(customerId: string, query: types.ListDeadLettersQuery = {}): Promise<types.DeadLetterPage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/dead-letters`, query });
   }
 
-  /** Deliveries that were given up, the oldest first: every item of every page. */
+  /** List deliveries that were given up, the oldest first: every item of every page. */
   iterateDeadLetters(customerId: string, query: Omit<types.ListDeadLettersQuery, "cursor"> = {}): AsyncGenerator<types.DeadLetter, void, undefined> {
     return this.pages(`/admin/customers/${segment(customerId)}/dead-letters`, query, "dead_letters");
   }
@@ -311,7 +311,7 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/dead-letters/redrive`, body });
   }
 
-  /** How many dead letters a filter names. */
+  /** Count the dead letters that a filter names. */
   countDeadLetters(customerId: string, query: types.CountDeadLettersQuery = {}): Promise<types.DeadLetterSummary> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/dead-letters/summary`, query });
   }
@@ -321,12 +321,12 @@ export abstract class AdminMethods {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/dead-letters/${segment(deadLetterId)}` });
   }
 
-  /** All event types, by name. */
+  /** List event types, by name. */
   listEventTypes(customerId: string, query: types.ListEventTypesQuery = {}): Promise<types.EventTypePage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/event-types`, query });
   }
 
-  /** All event types, by name: every item of every page. */
+  /** List event types, by name: every item of every page. */
   iterateEventTypes(customerId: string, query: Omit<types.ListEventTypesQuery, "cursor"> = {}): AsyncGenerator<types.EventType, void, undefined> {
     return this.pages(`/admin/customers/${segment(customerId)}/event-types`, query, "event_types");
   }
@@ -336,7 +336,7 @@ export abstract class AdminMethods {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}` });
   }
 
-  /** One event type. */
+  /** Get an event type. */
   getEventType(customerId: string, name: string): Promise<types.EventType> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}` });
   }
@@ -346,12 +346,12 @@ export abstract class AdminMethods {
     return this.call({ method: "PUT", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}`, body });
   }
 
-  /** See whether a payload fits. */
+  /** Check whether a payload fits. */
   testEventType(customerId: string, name: string, body: types.EventTypeTrial): Promise<types.EventTypeResult> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/event-types/${segment(name)}/test`, body });
   }
 
-  /** One event, and where it stands. */
+  /** Get an event with its status. */
   getEvent(customerId: string, eventId: string): Promise<types.StoredEvent> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}` });
   }
@@ -361,12 +361,12 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/ack` });
   }
 
-  /** The attempts to deliver an event. */
+  /** List the attempts to deliver an event. */
   eventAttempts(customerId: string, eventId: string, query: types.EventAttemptsQuery = {}): Promise<types.EventAttempts> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/attempts`, query });
   }
 
-  /** Where an event went. */
+  /** List the subscriptions that an event went to. */
   eventDeliveries(customerId: string, eventId: string): Promise<types.EventDeliveries> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/deliveries` });
   }
@@ -376,12 +376,12 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/events/${segment(eventId)}/resend`, body });
   }
 
-  /** The customer's events, the oldest first. */
+  /** List the customer's events, the oldest first. */
   inbox(customerId: string, query: types.InboxQuery = {}): Promise<types.InboxPage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/inbox`, query });
   }
 
-  /** The customer's events, the oldest first: every item of every page. */
+  /** List the customer's events, the oldest first: every item of every page. */
   iterateInbox(customerId: string, query: Omit<types.InboxQuery, "cursor"> = {}): AsyncGenerator<types.StoredEvent, void, undefined> {
     return this.pages(`/admin/customers/${segment(customerId)}/inbox`, query, "events");
   }
@@ -391,7 +391,7 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/inbox/ack`, body });
   }
 
-  /** All keys, revoked and expired ones too. */
+  /** List all keys, including revoked and expired ones. */
   listKeys(customerId: string): Promise<types.Keys> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/keys` });
   }
@@ -406,42 +406,42 @@ export abstract class AdminMethods {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/keys/${segment(keyId)}` });
   }
 
-  /** The customer, and the key that asks. */
+  /** Get the customer and the key that the request carries. */
   me(customerId: string): Promise<types.Me> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/me` });
   }
 
-  /** All replays, the oldest first. */
+  /** List replays, the oldest first. */
   listReplays(customerId: string, query: types.ListReplaysQuery = {}): Promise<types.ReplayPage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/replay`, query });
   }
 
-  /** All replays, the oldest first: every item of every page. */
+  /** List replays, the oldest first: every item of every page. */
   iterateReplays(customerId: string, query: Omit<types.ListReplaysQuery, "cursor"> = {}): AsyncGenerator<types.Replay, void, undefined> {
     return this.pages(`/admin/customers/${segment(customerId)}/replay`, query, "replays");
   }
 
-  /** Deliver history again. */
+  /** Start a replay: deliver events of the past again. */
   createReplay(customerId: string, body: types.NewReplay): Promise<types.CreateReplayAnswer> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/replay`, body });
   }
 
-  /** End a replay. */
+  /** Cancel a replay. */
   cancelReplay(customerId: string, replayId: string): Promise<types.Replay> {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/replay/${segment(replayId)}` });
   }
 
-  /** One replay, and how far it is. */
+  /** Get a replay and its progress. */
   getReplay(customerId: string, replayId: string): Promise<types.Replay> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/replay/${segment(replayId)}` });
   }
 
-  /** All subscriptions, the oldest first. */
+  /** List subscriptions, the oldest first. */
   listSubscriptions(customerId: string, query: types.ListSubscriptionsQuery = {}): Promise<types.SubscriptionPage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions`, query });
   }
 
-  /** All subscriptions, the oldest first: every item of every page. */
+  /** List subscriptions, the oldest first: every item of every page. */
   iterateSubscriptions(customerId: string, query: Omit<types.ListSubscriptionsQuery, "cursor"> = {}): AsyncGenerator<types.Subscription, void, undefined> {
     return this.pages(`/admin/customers/${segment(customerId)}/subscriptions`, query, "subscriptions");
   }
@@ -461,27 +461,27 @@ export abstract class AdminMethods {
     return this.call({ method: "DELETE", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}` });
   }
 
-  /** One subscription. */
+  /** Get a subscription. */
   getSubscription(customerId: string, subscriptionId: string): Promise<types.Subscription> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}` });
   }
 
-  /** Change a subscription; what is absent stays. */
+  /** Change a subscription; absent fields stay as they are. */
   patchSubscription(customerId: string, subscriptionId: string, body: types.SubscriptionChange): Promise<types.Subscription> {
     return this.call({ method: "PATCH", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}`, body });
   }
 
-  /** Recent attempts, the newest first. */
+  /** List recent attempts, the newest first. */
   listDeliveries(customerId: string, subscriptionId: string, query: types.ListDeliveriesQuery = {}): Promise<types.Attempts> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/deliveries`, query });
   }
 
-  /** Let a disabled subscription receive events again. */
+  /** Enable a disabled subscription. */
   enableSubscription(customerId: string, subscriptionId: string): Promise<types.Subscription> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/enable` });
   }
 
-  /** What waits for the subscription's endpoint, and whether webhooks go to it. */
+  /** Get the backlog and the breaker of a subscription's endpoint. */
   subscriptionHealth(customerId: string, subscriptionId: string): Promise<types.SubscriptionHealth> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/health` });
   }
@@ -496,17 +496,17 @@ export abstract class AdminMethods {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/test`, body });
   }
 
-  /** See what a webhook of an event looks like. */
+  /** Show the webhook that an event would make. */
   testTransform(customerId: string, subscriptionId: string, body: types.TransformTrial = {}): Promise<types.TransformResult> {
     return this.call({ method: "POST", path: `/admin/customers/${segment(customerId)}/subscriptions/${segment(subscriptionId)}/transform/test`, body });
   }
 
-  /** Events and bytes by minute, hour or day. */
+  /** Get numbers of events and bytes by minute, hour or day. */
   usage(customerId: string, query: types.UsageQuery = {}): Promise<types.Usage> {
     return this.call({ method: "GET", path: `/admin/customers/${segment(customerId)}/usage`, query });
   }
 
-  /** This process: its roles, shards, dependencies and version. */
+  /** Get this process: its roles, shards, dependencies and version. */
   system(): Promise<types.System> {
     return this.call({ method: "GET", path: "/admin/system" });
   }

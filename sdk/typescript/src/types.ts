@@ -75,12 +75,12 @@ export type AuditActorKind = "admin" | "key" | "system" | Unknown;
 
 /** `AuditChange` of the API. */
 export interface AuditChange {
-  /** The value since; null if it has none, or is secret. */
+  /** The value after; null if there is none, or if it is secret. */
   after: unknown;
-  /** The value before; null if it had none, or is secret. A long one is cut. */
+  /** The value before; null if there was none, or if it is secret. A long value is cut. */
   before: unknown;
   field: string;
-  /** Whether the values are secret, and so are not here. */
+  /** Whether the values are secret, and so are not shown. */
   secret: boolean;
 }
 
@@ -92,17 +92,17 @@ export interface AuditEntry {
   audit_id: string;
   changes: AuditChange[];
   customer_id: string | null;
-  /** What else there is to say: an object with a filter, or with counts. */
+  /** More about the change: an object with a filter, or with counts. */
   details: unknown;
-  /** The code of the error that it failed with. */
+  /** The code of the error with which the change failed. */
   error: string | null;
   from: AuditSource | null;
-  /** `begun`: not known to have ended; none, a part or all of it was done. */
+  /** `begun`: the change is not known to have ended; none, a part or all of it was done. */
   outcome: AuditEntryOutcome;
   subject: AuditSubject;
 }
 
-/** `begun`: not known to have ended; none, a part or all of it was done. */
+/** `begun`: the change is not known to have ended; none, a part or all of it was done. */
 export type AuditEntryOutcome = "begun" | "done" | "failed" | Unknown;
 
 /** `AuditPage` of the API. */
@@ -114,9 +114,9 @@ export interface AuditPage {
 
 /** `AuditSource` of the API. */
 export interface AuditSource {
-  /** At the other end of the socket: behind a proxy, the proxy's. */
+  /** The address at the other end of the socket: behind a proxy, the proxy's. */
   address: string | null;
-  /** The beginning of `X-Forwarded-For`, which anyone may claim. */
+  /** The beginning of `X-Forwarded-For`, which a client may make up. */
   forwarded_for: string | null;
   request_id: string;
   user_agent: string | null;
@@ -180,7 +180,7 @@ export interface DeadLetter {
   created_at: string;
   dead_letter_id: string;
   event_count: number;
-  /** Where there are at most 1000. */
+  /** Only if there are at most 1000. */
   event_ids?: string[];
   event_range?: DeadLetterEventRange;
   first_attempt: string | null;
@@ -243,7 +243,7 @@ export interface DeletedMany {
 
 /** `DryRun` of the API. */
 export interface DryRun {
-  /** Whether all of the history was looked at. */
+  /** Whether all events of the range were looked at. */
   complete: boolean;
   dry_run: boolean;
   scanned: number;
@@ -300,8 +300,8 @@ export interface EventError {
 export interface EventMetadata {
   correlation_id?: string;
   /**
-   * The same key and fields within 24 hours: the event's first id again, in a request of many too,
-   * whose other events are taken.
+   * An event with the same key and fields within 24 hours is not accepted again: the answer has the
+   * first event's id. This holds for one event among many too; the others are accepted.
    */
   idempotency_key?: string;
   priority?: EventMetadataPriority;
@@ -310,7 +310,7 @@ export interface EventMetadata {
 /** `EventMetadataPriority` of the API. */
 export type EventMetadataPriority = "low" | "normal" | "high" | Unknown;
 
-/** Where the payload does not fit the declared type. */
+/** The places where the payload does not fit the declared type. */
 export interface EventMisfits {
   errors: Misfit[];
   event_type: string;
@@ -321,7 +321,7 @@ export interface EventResult {
   error?: EventError;
   event_id?: string;
   index: number;
-  /** The event was there before, by its own key. */
+  /** The event was accepted before, under its own key. */
   replayed?: boolean;
 }
 
@@ -345,7 +345,7 @@ export interface EventType {
   description: string | null;
   enforce: boolean;
   name: string;
-  /** As it was given. */
+  /** The schema as it was given. */
   schema: unknown;
   updated_at: string;
 }
@@ -398,7 +398,7 @@ export interface JudgedEvent {
 
 /** `Judgement` of the API. */
 export interface Judgement {
-  /** Whether all of them were judged in time. */
+  /** Whether all events were judged in time. */
   complete: boolean;
   effective_at: string | null;
   events: JudgedEvent[];
@@ -411,7 +411,7 @@ export interface Key {
   created_at: string;
   customer_id: string;
   expires_at: string | null;
-  /** How the key begins. */
+  /** The beginning of the key. */
   hint: string;
   key_id: string;
   revoked_at: string | null;
@@ -424,12 +424,12 @@ export type KeyStatus = "active" | "revoked" | "expired" | Unknown;
 
 /** `KeyWithText` of the API. */
 export interface KeyWithText {
-  /** Shown this once. */
+  /** Shown only in this answer. */
   api_key: string;
   created_at: string;
   customer_id: string;
   expires_at: string | null;
-  /** How the key begins. */
+  /** The beginning of the key. */
   hint: string;
   key_id: string;
   revoked_at: string | null;
@@ -513,7 +513,7 @@ export interface NewSubscription {
   secret?: string | null;
   signature?: SignatureScheme | null;
   transform?: Transform | null;
-  /** https://…; to private addresses only where the server is told to allow it. */
+  /** https://…; private addresses are refused unless the server is configured to allow them. */
   webhook_url: string;
 }
 
@@ -529,7 +529,7 @@ export interface ReceiptBucket {
 export interface ReceiptMs {
   /** Half of the events took no longer. */
   p50: number;
-  /** Of a hundred events 99 took no longer. */
+  /** 99 of a hundred events took no longer. */
   p99: number;
 }
 
@@ -643,7 +643,7 @@ export interface SelectorCustom {
 /** `SelectorEventType` of the API. */
 export interface SelectorEventType {
   type: "event_type";
-  /** A type; `*` stands for a segment, and at the end for all that follow. */
+  /** A type; `*` stands for one segment, and at the end for all further segments. */
   value: string;
 }
 
@@ -696,7 +696,7 @@ export interface SentTrial {
   status_code: number | null;
 }
 
-/** Of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519. */
+/** The schemes of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519. */
 export type SignatureScheme = "v1" | "v1a" | Unknown;
 
 /** `State` of the API. */
@@ -716,7 +716,7 @@ export interface StoredEvent {
   event_type?: string;
   last_delivery_timestamp: string | null;
   metadata?: unknown;
-  /** As it was sent. */
+  /** The payload as it was sent. */
   payload: unknown;
   source?: string;
   status: EventStatus;
@@ -732,11 +732,11 @@ export interface Subscription {
   customer_id: string;
   description: string | null;
   effective_at: string;
-  /** As it was given. */
+  /** The selector as it was given. */
   event_selector: unknown;
   headers: unknown;
   ordered: boolean;
-  /** What verifies its signatures, with `v1a`. */
+  /** The key that verifies its signatures, with `v1a`. */
   public_key?: string;
   rate_limit_per_second: number | null;
   retry: RetryPolicy;
@@ -795,15 +795,15 @@ export interface SubscriptionWithSecret {
   customer_id: string;
   description: string | null;
   effective_at: string;
-  /** As it was given. */
+  /** The selector as it was given. */
   event_selector: unknown;
   headers: unknown;
   ordered: boolean;
-  /** What verifies its signatures, with `v1a`. */
+  /** The key that verifies its signatures, with `v1a`. */
   public_key?: string;
   rate_limit_per_second: number | null;
   retry: RetryPolicy;
-  /** Shown this once; not with `v1a`. */
+  /** Shown only in this answer; not with `v1a`. */
   secret?: string;
   signature: SignatureScheme;
   status: SubscriptionStatus;
@@ -868,8 +868,9 @@ export interface SystemShard {
 /** `Transform` of the API. */
 export interface Transform {
   /**
-   * Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a string
-   * that is one `{{ expression }}` becomes its value with its type.
+   * Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event. A string
+   * that is nothing but `{{ expression }}` becomes the expression's value and keeps that value's
+   * type.
    */
   template: unknown;
 }
@@ -932,7 +933,7 @@ export interface UsagePeriod {
   accepted?: number;
   bytes?: number;
   delivered?: number;
-  /** `null` for events without a type; `other` for those of types beyond the limit. */
+  /** `null` for events without a type; `other` for events of types beyond the limit. */
   event_type?: string | null;
   failed?: number;
   receipt_ms?: ReceiptMs | null;
@@ -941,66 +942,66 @@ export interface UsagePeriod {
   workflow_id?: string | null;
 }
 
-/** An array of events; or one event a webhook, without an array around it. */
+/** `array`: an array of events. `single`: one event per webhook, without an array around it. */
 export type WebhookBody = "array" | "single" | Unknown;
 
 /** What `listAudit` may be asked for. */
 export interface ListAuditQuery {
-  /** Of this action. */
+  /** Entries of this action. */
   action?: ListAuditAction;
-  /** By this kind of actor. */
+  /** Changes by this kind of actor. */
   actor?: ListAuditActor;
-  /** By this key. */
+  /** Changes by this key. */
   key_id?: string;
   /** `desc`: the newest first. */
   order?: ListAuditOrder;
-  /** From then on. */
+  /** At this time or later. */
   start_time?: string;
-  /** Until then. */
+  /** Up to this time. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page of the same query ended. */
+  /** The cursor of the page before, from the same query. */
   cursor?: string;
 }
 
 /** What `deleteDeadLetters` may be asked for. */
 export interface DeleteDeadLettersQuery {
-  /** Of this subscription. */
+  /** Dead letters of this subscription. */
   workflow_id?: string;
   /** Given up for this reason. */
   reason?: DeadLetterReason;
-  /** From then on. */
+  /** At this time or later. */
   start_time?: string;
-  /** Until then. */
+  /** Up to this time. */
   end_time?: string;
 }
 
 /** What `listDeadLetters` may be asked for. */
 export interface ListDeadLettersQuery {
-  /** Of this subscription. */
+  /** Dead letters of this subscription. */
   workflow_id?: string;
   /** Given up for this reason. */
   reason?: DeadLetterReason;
-  /** From then on. */
+  /** At this time or later. */
   start_time?: string;
-  /** Until then. */
+  /** Up to this time. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page of the same query ended. */
+  /** The cursor of the page before, from the same query. */
   cursor?: string;
 }
 
 /** What `countDeadLetters` may be asked for. */
 export interface CountDeadLettersQuery {
-  /** Of this subscription. */
+  /** Dead letters of this subscription. */
   workflow_id?: string;
   /** Given up for this reason. */
   reason?: DeadLetterReason;
-  /** From then on. */
+  /** At this time or later. */
   start_time?: string;
-  /** Until then. */
+  /** Up to this time. */
   end_time?: string;
 }
 
@@ -1008,13 +1009,13 @@ export interface CountDeadLettersQuery {
 export interface ListEventTypesQuery {
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page ended. */
+  /** The cursor of the page before. */
   cursor?: string;
 }
 
 /** What `eventAttempts` may be asked for. */
 export interface EventAttemptsQuery {
-  /** Only those of this subscription. */
+  /** Only attempts for this subscription. */
   workflow_id?: string;
   /** The most entries of a page. */
   limit?: number;
@@ -1022,23 +1023,23 @@ export interface EventAttemptsQuery {
 
 /** What `inbox` may be asked for. */
 export interface InboxQuery {
-  /** Where they stand; `any` is anywhere. */
+  /** Events with this status; `any` means every status. */
   status?: StatusFilter;
-  /** Of this type. */
+  /** Events of this type. */
   event_type?: string;
-  /** Of this source. */
+  /** Events of this source. */
   source?: string;
-  /** With this tag. */
+  /** Events with this tag. */
   tag?: string;
-  /** Which come first. */
+  /** Which events come first. */
   order?: ListAuditOrder;
-  /** From then on. */
+  /** At this time or later. */
   start_time?: string;
-  /** Until then. */
+  /** Up to this time. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page of the same query ended. */
+  /** The cursor of the page before, from the same query. */
   cursor?: string;
 }
 
@@ -1046,7 +1047,7 @@ export interface InboxQuery {
 export interface ListReplaysQuery {
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page ended. */
+  /** The cursor of the page before. */
   cursor?: string;
 }
 
@@ -1054,7 +1055,7 @@ export interface ListReplaysQuery {
 export interface ListSubscriptionsQuery {
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page ended. */
+  /** The cursor of the page before. */
   cursor?: string;
 }
 
@@ -1066,35 +1067,35 @@ export interface ListDeliveriesQuery {
 
 /** What `usage` may be asked for. */
 export interface UsageQuery {
-  /** From the period on that holds this time; by default 60 minutes, 24 hours or 30 days ago. */
+  /** Periods from the one that holds this time; by default 60 minutes, 24 hours or 30 days ago. */
   since?: string;
   /** Periods that begin before this time; by default all. */
   until?: string;
-  /** How long a period is; hours and days are those of UTC. */
+  /** The length of a period; hours and days are those of UTC. */
   granularity?: UsageGranularity;
-  /** By what the counts are told apart. */
+  /** How to group the counts. */
   group_by?: UsageGroupBy;
 }
 
 /** What `listAllAudit` may be asked for. */
 export interface ListAllAuditQuery {
-  /** About this customer's things. */
+  /** Entries about this customer. */
   customer_id?: string;
-  /** Of this action. */
+  /** Entries of this action. */
   action?: ListAuditAction;
-  /** By this kind of actor. */
+  /** Changes by this kind of actor. */
   actor?: ListAuditActor;
-  /** By this key. */
+  /** Changes by this key. */
   key_id?: string;
   /** `desc`: the newest first. */
   order?: ListAuditOrder;
-  /** From then on. */
+  /** At this time or later. */
   start_time?: string;
-  /** Until then. */
+  /** Up to this time. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page of the same query ended. */
+  /** The cursor of the page before, from the same query. */
   cursor?: string;
 }
 
@@ -1102,6 +1103,6 @@ export interface ListAllAuditQuery {
 export interface ListCustomersQuery {
   /** The most entries of a page. */
   limit?: number;
-  /** Where a page ended. */
+  /** The cursor of the page before. */
   cursor?: string;
 }

@@ -51,15 +51,18 @@ fn errors() -> Vec<Named> {
             ("message", json!({ "type": "string", "description": "For people." })),
             (
                 "details",
-                json!({ "description": "What is wrong, for programs: `field`, `pointer`, a limit, `outcome`, `errors` of a payload." }),
+                json!({ "description": "Details for programs: `field`, `pointer`, a limit, `outcome`, `errors` of a payload." }),
             ),
-            ("request_id", json!({ "type": "string", "description": "As in `X-Request-ID`." })),
+            (
+                "request_id",
+                json!({ "type": "string", "description": "The request's id, as in `X-Request-ID`." }),
+            ),
         ],
         &["code", "message", "request_id"],
     );
     let retry = json!({ "type": "integer", "description": "Seconds after which the event may be accepted." });
     let mut misfits = whole(&[("event_type", text()), ("errors", list("Misfit"))]);
-    misfits["description"] = json!("Where the payload does not fit the declared type.");
+    misfits["description"] = json!("The places where the payload does not fit the declared type.");
     let event_error = open(
         &[
             ("code", text()),
@@ -93,7 +96,7 @@ fn produced() -> Vec<Named> {
             ("event_id", schema_ref("EventId")),
             (
                 "replayed",
-                json!({ "const": true, "description": "The event was there before, by its own key." }),
+                json!({ "const": true, "description": "The event was accepted before, under its own key." }),
             ),
             ("error", schema_ref("EventError")),
         ],
@@ -117,7 +120,7 @@ fn read() -> Vec<Named> {
             ("source", text()),
             ("tags", json!({ "type": "array", "items": text() })),
             ("metadata", json!({ "type": "object" })),
-            ("payload", json!({ "description": "As it was sent." })),
+            ("payload", json!({ "description": "The payload as it was sent." })),
             ("timestamp", schema_ref("Time")),
             ("status", schema_ref("EventStatus")),
             ("delivery_attempts", count()),
@@ -173,7 +176,10 @@ fn subscription_fields() -> Vec<Named> {
         ("workflow_id", schema_ref("Id")),
         ("customer_id", schema_ref("Id")),
         ("status", one_of(&["active", "disabled"])),
-        ("event_selector", json!({ "type": ["object", "null"], "description": "As it was given." })),
+        (
+            "event_selector",
+            json!({ "type": ["object", "null"], "description": "The selector as it was given." }),
+        ),
         ("webhook_url", text()),
         ("batch", schema_ref("BatchPolicy")),
         ("retry", schema_ref("RetryPolicy")),
@@ -196,14 +202,13 @@ fn subscriptions() -> Vec<Named> {
         let mut schema = whole(&[&subscription_fields()[..], more].concat());
         schema["properties"]["public_key"] = json!({
             "type": "string", "pattern": "^whpk_",
-            "description": "What verifies its signatures, with `v1a`.",
+            "description": "The key that verifies its signatures, with `v1a`.",
         });
         schema["properties"]["status_reason"] = json!({ "type": "string", "description": "Why it is disabled: gone, backlog_full, by_customer." });
         schema
     };
     let mut with_secret = with(&[]);
-    with_secret["properties"]["secret"] =
-        json!({ "type": "string", "pattern": "^whsec_", "description": "Shown this once; not with `v1a`." });
+    with_secret["properties"]["secret"] = json!({ "type": "string", "pattern": "^whsec_", "description": "Shown only in this answer; not with `v1a`." });
     let problem =
         whole(&[("message", text()), ("pointer", text()), ("line", json!({ "type": ["integer", "null"] }))]);
     let made = whole(&[
@@ -234,7 +239,7 @@ fn subscriptions() -> Vec<Named> {
     );
     let judgement = whole(&[
         ("looked_at", count()),
-        ("complete", json!({ "type": "boolean", "description": "Whether all of them were judged in time." })),
+        ("complete", json!({ "type": "boolean", "description": "Whether all events were judged in time." })),
         ("matching", count()),
         ("effective_at", nullable("Time")),
         ("events", list("JudgedEvent")),
@@ -290,7 +295,7 @@ fn event_types() -> Vec<Named> {
     let event_type = whole(&[
         ("name", text()),
         ("description", json!({ "type": ["string", "null"] })),
-        ("schema", json!({ "type": ["object", "boolean"], "description": "As it was given." })),
+        ("schema", json!({ "type": ["object", "boolean"], "description": "The schema as it was given." })),
         ("enforce", boolean()),
         ("created_at", schema_ref("Time")),
         ("updated_at", schema_ref("Time")),
@@ -317,7 +322,7 @@ fn given_up_and_replayed() -> Vec<Named> {
         ("last_attempt", nullable("Time")),
         ("created_at", schema_ref("Time")),
     ]);
-    letter["properties"]["event_ids"] = json!({ "type": "array", "items": schema_ref("EventId"), "description": "Where there are at most 1000." });
+    letter["properties"]["event_ids"] = json!({ "type": "array", "items": schema_ref("EventId"), "description": "Only if there are at most 1000." });
     letter["properties"]["event_range"] =
         whole(&[("first", schema_ref("EventId")), ("last", schema_ref("EventId"))]);
     let counts = [("dead_letters", count()), ("events", count())];
@@ -352,7 +357,7 @@ fn given_up_and_replayed() -> Vec<Named> {
         ("would_match", count()),
         (
             "complete",
-            json!({ "type": "boolean", "description": "Whether all of the history was looked at." }),
+            json!({ "type": "boolean", "description": "Whether all events of the range were looked at." }),
         ),
     ]);
     let redriven =
@@ -376,7 +381,7 @@ fn account() -> Vec<Named> {
             ("start", schema_ref("Time")),
             (
                 "event_type",
-                json!({ "type": ["string", "null"], "description": "`null` for events without a type; `other` for those of types beyond the limit." }),
+                json!({ "type": ["string", "null"], "description": "`null` for events without a type; `other` for events of types beyond the limit." }),
             ),
             ("workflow_id", nullable("Id")),
             ("accepted", count()),
@@ -391,7 +396,7 @@ fn account() -> Vec<Named> {
     let ms = |text| json!({ "type": "number", "minimum": 0, "description": text });
     let receipt_ms = whole(&[
         ("p50", ms("Half of the events took no longer.")),
-        ("p99", ms("Of a hundred events 99 took no longer.")),
+        ("p99", ms("99 of a hundred events took no longer.")),
     ]);
     let bucket = whole(&[
         ("from_ms", count()),
@@ -447,25 +452,28 @@ fn audit() -> Vec<Named> {
     ]);
     let field = whole(&[
         ("field", text()),
-        ("before", any("The value before; null if it had none, or is secret. A long one is cut.")),
-        ("after", any("The value since; null if it has none, or is secret.")),
-        ("secret", described(boolean(), "Whether the values are secret, and so are not here.")),
+        ("before", any("The value before; null if there was none, or if it is secret. A long value is cut.")),
+        ("after", any("The value after; null if there is none, or if it is secret.")),
+        ("secret", described(boolean(), "Whether the values are secret, and so are not shown.")),
     ]);
     let source = whole(&[
         (
             "address",
-            described(text_or_null(), "At the other end of the socket: behind a proxy, the proxy's."),
+            described(
+                text_or_null(),
+                "The address at the other end of the socket: behind a proxy, the proxy's.",
+            ),
         ),
         (
             "forwarded_for",
-            described(text_or_null(), "The beginning of `X-Forwarded-For`, which anyone may claim."),
+            described(text_or_null(), "The beginning of `X-Forwarded-For`, which a client may make up."),
         ),
         ("request_id", text()),
         ("user_agent", text_or_null()),
     ]);
     let outcome = described(
         one_of(&["begun", "done", "failed"]),
-        "`begun`: not known to have ended; none, a part or all of it was done.",
+        "`begun`: the change is not known to have ended; none, a part or all of it was done.",
     );
     let entry = whole(&[
         ("audit_id", schema_ref("Id")),
@@ -475,9 +483,9 @@ fn audit() -> Vec<Named> {
         ("customer_id", nullable("Id")),
         ("subject", schema_ref("AuditSubject")),
         ("changes", list("AuditChange")),
-        ("details", any("What else there is to say: an object with a filter, or with counts.")),
+        ("details", any("More about the change: an object with a filter, or with counts.")),
         ("outcome", outcome),
-        ("error", described(text_or_null(), "The code of the error that it failed with.")),
+        ("error", described(text_or_null(), "The code of the error with which the change failed.")),
         ("from", nullable("AuditSource")),
     ]);
     vec![
@@ -532,14 +540,14 @@ fn operators() -> Vec<Named> {
     let key_fields = [
         ("key_id", schema_ref("Id")),
         ("customer_id", schema_ref("Id")),
-        ("hint", json!({ "type": "string", "description": "How the key begins." })),
+        ("hint", json!({ "type": "string", "description": "The beginning of the key." })),
         ("status", one_of(&["active", "revoked", "expired"])),
         ("scopes", list("Scope")),
         ("created_at", schema_ref("Time")),
         ("expires_at", nullable("Time")),
         ("revoked_at", nullable("Time")),
     ];
-    let shown = json!({ "type": "string", "pattern": "^sk_(live|test)_", "description": "Shown this once." });
+    let shown = json!({ "type": "string", "pattern": "^sk_(live|test)_", "description": "Shown only in this answer." });
     let with_text = whole(&[&key_fields[..], &[("api_key", shown.clone())]].concat());
     vec![
         ("Customer", customer),

@@ -35,7 +35,7 @@ fn basics() -> Vec<Named> {
         ("Id", json!({ "type": "string", "pattern": id, "description": "A UUID." })),
         (
             "EventId",
-            json!({ "type": "string", "pattern": event_id, "description": "A UUIDv7 that says where the event lives." }),
+            json!({ "type": "string", "pattern": event_id, "description": "A UUIDv7 that also says where the event is stored." }),
         ),
         ("Time", time("RFC 3339, from 1970 on.")),
         ("QueryTime", json!({ "anyOf": [time("RFC 3339, from 1970 on."), ms] })),
@@ -59,8 +59,8 @@ fn events(config: &IngestConfig) -> Vec<Named> {
     let any_text = json!({ "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX });
     let mut own_key = any_text.clone();
     own_key["description"] = json!(
-        "The same key and fields within 24 hours: the event's first id again, in a request of many too, whose \
-         other events are taken."
+        "An event with the same key and fields within 24 hours is not accepted again: the answer has the first \
+         event's id. This holds for one event among many too; the others are accepted."
     );
     let metadata = open(
         &[
@@ -87,8 +87,9 @@ fn events(config: &IngestConfig) -> Vec<Named> {
     let attribute = json!({ "type": "string", "minLength": 1 });
     let cloud = json!({
         "type": "object",
-        "description": "CloudEvents 1.0, JSON format. `type` and `source` become the event's; `data` its payload; \
-                        `partitionkey` its ordering key; there is one of `data` and `data_base64`; all others are in `metadata.cloudevents`.",
+        "description": "CloudEvents 1.0, JSON format. `type` and `source` become the event's; `data` or \
+                        `data_base64` (one of the two) its payload; `partitionkey` its ordering key. All other \
+                        attributes go to `metadata.cloudevents`.",
         "required": ["specversion", "id", "type", "source"],
         "properties": {
             "specversion": { "const": "1.0" }, "id": attribute, "type": schema_ref("Name"), "source": schema_ref("Name"),
@@ -127,7 +128,7 @@ fn selectors() -> Vec<Named> {
                 "value",
                 json!({
                     "type": "string", "format": "sluice-event-type", "minLength": 1,
-                    "description": "A type; `*` stands for a segment, and at the end for all that follow.",
+                    "description": "A type; `*` stands for one segment, and at the end for all further segments.",
                 }),
             ),
         ],
@@ -204,7 +205,7 @@ fn function(limits: &SelectorLimits) -> Value {
 fn subscriptions(config: &IngestConfig) -> Vec<Named> {
     let url = json!({
         "type": "string", "format": "uri", "maxLength": 2048,
-        "description": "https://…; to private addresses only where the server is told to allow it.",
+        "description": "https://…; private addresses are refused unless the server is configured to allow them.",
     });
     let batch = closed(
         &[
@@ -241,7 +242,7 @@ fn subscriptions(config: &IngestConfig) -> Vec<Named> {
     };
     let own_secret = json!({
         "type": "string", "format": "sluice-signing-secret",
-        "description": "One of one's own: `whsec_` and base64 of 24 to 64 bytes; with `v1a`, `whsk_` and base64 of \
+        "description": "A secret of your own: `whsec_` and base64 of 24 to 64 bytes; with `v1a`, `whsk_` and base64 of \
                         an ed25519 seed and its public key.",
     });
     let signing = [("secret", own_secret), ("signature", schema_ref("SignatureScheme"))];
@@ -334,14 +335,14 @@ fn event_types(config: &IngestConfig) -> Vec<Named> {
         "type": "string", "minLength": 1, "maxLength": name_max, "pattern": "^[^*\\u0000-\\u001f\\u007f-\\u009f]+$",
         "format": "sluice-declared-type",
         "description": format!(
-            "The `event_type` of its events: 1 to {name_max} bytes without `*`, not beginning with `sluice.`.",
+            "The `event_type` that events carry: 1 to {name_max} bytes without `*`, not beginning with `sluice.`.",
         ),
     });
     let schema = json!({
         "type": ["object", "boolean"],
         "description": format!(
-            "JSON Schema 2020-12 over the payload, of at most {} bytes and {} schemas inside each other or beside \
-             each other. `$ref` begins with `#`.",
+            "A JSON Schema (2020-12) for the payload, of at most {} bytes and {} subschemas. `$ref` begins \
+             with `#`.",
             limits.schema.bytes_max, limits.schema.subschemas_max,
         ),
     });
@@ -368,7 +369,7 @@ fn event_types(config: &IngestConfig) -> Vec<Named> {
     ]
 }
 
-/// What a subscription may say of how its webhooks are signed and what they look like.
+/// The signing, the headers and the body of a subscription's webhooks.
 fn shapes(config: &IngestConfig) -> Vec<Named> {
     let limits = &config.subscription;
     let headers = json!({
@@ -376,14 +377,14 @@ fn shapes(config: &IngestConfig) -> Vec<Named> {
         "propertyNames": { "type": "string", "format": "sluice-header-name" },
         "additionalProperties": { "type": "string", "format": "sluice-header-value" },
         "description": format!(
-            "Sent with each webhook; at most {} bytes of names and values. Not those that HTTP or Sluice sets. \
-             Answers show `{}` for each value; in a change it keeps the stored one.",
+            "Headers sent with each webhook: at most {} bytes of names and values, and none that HTTP or Sluice \
+             sets. Answers show `{}` in place of each value; a change that sends it keeps the stored value.",
             limits.header_bytes_max, routes::HEADER_MASK,
         ),
     });
     let template = json!({ "description": format!(
-        "Any JSON of at most {} bytes. Its strings are minijinja templates over the event; a string that is one \
-         `{{{{ expression }}}}` becomes its value with its type.",
+        "Any JSON of at most {} bytes. Its strings are minijinja templates over the event. A string that is \
+         nothing but `{{{{ expression }}}}` becomes the expression's value and keeps that value's type.",
         config.transform.template_bytes_max,
     ) });
     let made_up = [
@@ -400,14 +401,14 @@ fn shapes(config: &IngestConfig) -> Vec<Named> {
             "SignatureScheme",
             json!({
                 "type": "string", "enum": ["v1", "v1a"],
-                "description": "Of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519.",
+                "description": "The schemes of Standard Webhooks: `v1` is HMAC-SHA256, `v1a` is ed25519.",
             }),
         ),
         (
             "WebhookBody",
             json!({
                 "type": "string", "enum": ["array", "single"],
-                "description": "An array of events; or one event a webhook, without an array around it.",
+                "description": "`array`: an array of events. `single`: one event per webhook, without an array around it.",
             }),
         ),
         ("Transform", closed(&[("template", template)], &["template"])),
@@ -428,7 +429,7 @@ fn operators() -> Vec<Named> {
     ];
     let scopes = json!({
         "type": "array", "minItems": 1, "items": schema_ref("Scope"),
-        "description": "What the key is for; every scope if absent. A key's scopes never change.",
+        "description": "The key's scopes; every scope if absent. A key's scopes never change.",
     });
     let key = [("mode", one_of(&["live", "test"])), ("expires_at", schema_ref("Time")), ("scopes", scopes)];
     vec![

@@ -23,19 +23,19 @@ class ClientMethods:
         raise NotImplementedError
 
     def docs(self) -> None:
-        """This document for people."""
+        """This document as a page for people."""
         self._call("GET", "/docs")
 
     def health(self) -> types.Health:
-        """That it answers, and where it is."""
+        """Check that the process answers, and its environment."""
         return cast("types.Health", self._call("GET", "/health"))
 
     def live(self) -> types.State:
-        """Whether the process lives."""
+        """Check that the process lives."""
         return cast("types.State", self._call("GET", "/healthz"))
 
     def ready(self) -> types.State:
-        """Whether requests should be sent here."""
+        """Check whether requests should be sent to this process."""
         return cast("types.State", self._call("GET", "/readyz"))
 
     def list_audit(
@@ -50,7 +50,7 @@ class ClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.AuditPage:
-        """Who changed the customer's things, when and from where."""
+        """List who changed the customer's settings, when and from where."""
         return cast("types.AuditPage", self._call("GET", "/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_audit(
@@ -64,7 +64,7 @@ class ClientMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.AuditEntry]:
-        """Who changed the customer's things, when and from where: every item of every page."""
+        """List who changed the customer's settings, when and from where: every item of every page."""
         return self._pages("/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     def delete_dead_letters(
@@ -88,7 +88,7 @@ class ClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.DeadLetterPage:
-        """Deliveries that were given up, the oldest first."""
+        """List deliveries that were given up, the oldest first."""
         return cast("types.DeadLetterPage", self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_dead_letters(
@@ -100,7 +100,7 @@ class ClientMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.DeadLetter]:
-        """Deliveries that were given up, the oldest first: every item of every page."""
+        """List deliveries that were given up, the oldest first: every item of every page."""
         return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
 
     def redrive(self, body: Optional[types.Redrive] = None) -> types.Redriven:
@@ -115,7 +115,7 @@ class ClientMethods:
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
     ) -> types.DeadLetterSummary:
-        """How many dead letters a filter names."""
+        """Count the dead letters that a filter names."""
         return cast("types.DeadLetterSummary", self._call("GET", "/v1/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     def delete_dead_letter(self, dead_letter_id: str) -> types.Deleted:
@@ -128,11 +128,11 @@ class ClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.EventTypePage:
-        """All event types, by name."""
+        """List event types, by name."""
         return cast("types.EventTypePage", self._call("GET", "/v1/event-types", {"limit": limit, "cursor": cursor}))
 
     def iterate_event_types(self, *, limit: Optional[int] = None) -> Iterator[types.EventType]:
-        """All event types, by name: every item of every page."""
+        """List event types, by name: every item of every page."""
         return self._pages("/v1/event-types", {"limit": limit}, "event_types")
 
     def delete_event_type(self, name: str) -> None:
@@ -140,7 +140,7 @@ class ClientMethods:
         self._call("DELETE", f"/v1/event-types/{segment(name)}")
 
     def get_event_type(self, name: str) -> types.EventType:
-        """One event type."""
+        """Get an event type."""
         return cast("types.EventType", self._call("GET", f"/v1/event-types/{segment(name)}"))
 
     def put_event_type(self, name: str, body: types.NewEventType) -> types.EventType:
@@ -148,11 +148,11 @@ class ClientMethods:
         return cast("types.EventType", self._call("PUT", f"/v1/event-types/{segment(name)}", body=body))
 
     def test_event_type(self, name: str, body: types.EventTypeTrial) -> types.EventTypeResult:
-        """See whether a payload fits."""
+        """Check whether a payload fits."""
         return cast("types.EventTypeResult", self._call("POST", f"/v1/event-types/{segment(name)}/test", body=body))
 
     def get_event(self, event_id: str) -> types.StoredEvent:
-        """One event, and where it stands."""
+        """Get an event with its status."""
         return cast("types.StoredEvent", self._call("GET", f"/v1/events/{segment(event_id)}"))
 
     def ack_event(self, event_id: str) -> types.Acknowledged:
@@ -166,11 +166,11 @@ class ClientMethods:
         workflow_id: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> types.EventAttempts:
-        """The attempts to deliver an event."""
+        """List the attempts to deliver an event."""
         return cast("types.EventAttempts", self._call("GET", f"/v1/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
 
     def event_deliveries(self, event_id: str) -> types.EventDeliveries:
-        """Where an event went."""
+        """List the subscriptions that an event went to."""
         return cast("types.EventDeliveries", self._call("GET", f"/v1/events/{segment(event_id)}/deliveries"))
 
     def resend_event(self, event_id: str, body: Optional[types.Resend] = None) -> types.Resent:
@@ -190,7 +190,7 @@ class ClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.InboxPage:
-        """The customer's events, the oldest first."""
+        """List the customer's events, the oldest first."""
         return cast("types.InboxPage", self._call("GET", "/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_inbox(
@@ -205,7 +205,7 @@ class ClientMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.StoredEvent]:
-        """The customer's events, the oldest first: every item of every page."""
+        """List the customer's events, the oldest first: every item of every page."""
         return self._pages("/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
 
     def ack_inbox(self, body: types.AckMany) -> types.AckResults:
@@ -213,27 +213,27 @@ class ClientMethods:
         return cast("types.AckResults", self._call("POST", "/v1/inbox/ack", body=body))
 
     def me(self) -> types.Me:
-        """The customer, and the key that asks."""
+        """Get the customer and the key that the request carries."""
         return cast("types.Me", self._call("GET", "/v1/me"))
 
     def list_replays(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> types.ReplayPage:
-        """All replays, the oldest first."""
+        """List replays, the oldest first."""
         return cast("types.ReplayPage", self._call("GET", "/v1/replay", {"limit": limit, "cursor": cursor}))
 
     def iterate_replays(self, *, limit: Optional[int] = None) -> Iterator[types.Replay]:
-        """All replays, the oldest first: every item of every page."""
+        """List replays, the oldest first: every item of every page."""
         return self._pages("/v1/replay", {"limit": limit}, "replays")
 
     def create_replay(self, body: types.NewReplay) -> types.CreateReplayAnswer:
-        """Deliver history again."""
+        """Start a replay: deliver events of the past again."""
         return cast("types.CreateReplayAnswer", self._call("POST", "/v1/replay", body=body))
 
     def cancel_replay(self, replay_id: str) -> types.Replay:
-        """End a replay."""
+        """Cancel a replay."""
         return cast("types.Replay", self._call("DELETE", f"/v1/replay/{segment(replay_id)}"))
 
     def get_replay(self, replay_id: str) -> types.Replay:
-        """One replay, and how far it is."""
+        """Get a replay and its progress."""
         return cast("types.Replay", self._call("GET", f"/v1/replay/{segment(replay_id)}"))
 
     def list_subscriptions(
@@ -242,11 +242,11 @@ class ClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.SubscriptionPage:
-        """All subscriptions, the oldest first."""
+        """List subscriptions, the oldest first."""
         return cast("types.SubscriptionPage", self._call("GET", "/v1/subscriptions", {"limit": limit, "cursor": cursor}))
 
     def iterate_subscriptions(self, *, limit: Optional[int] = None) -> Iterator[types.Subscription]:
-        """All subscriptions, the oldest first: every item of every page."""
+        """List subscriptions, the oldest first: every item of every page."""
         return self._pages("/v1/subscriptions", {"limit": limit}, "subscriptions")
 
     def create_subscription(self, body: types.NewSubscription) -> types.SubscriptionWithSecret:
@@ -262,23 +262,23 @@ class ClientMethods:
         self._call("DELETE", f"/v1/subscriptions/{segment(subscription_id)}")
 
     def get_subscription(self, subscription_id: str) -> types.Subscription:
-        """One subscription."""
+        """Get a subscription."""
         return cast("types.Subscription", self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}"))
 
     def patch_subscription(self, subscription_id: str, body: types.SubscriptionChange) -> types.Subscription:
-        """Change a subscription; what is absent stays."""
+        """Change a subscription; absent fields stay as they are."""
         return cast("types.Subscription", self._call("PATCH", f"/v1/subscriptions/{segment(subscription_id)}", body=body))
 
     def list_deliveries(self, subscription_id: str, *, limit: Optional[int] = None) -> types.Attempts:
-        """Recent attempts, the newest first."""
+        """List recent attempts, the newest first."""
         return cast("types.Attempts", self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
 
     def enable_subscription(self, subscription_id: str) -> types.Subscription:
-        """Let a disabled subscription receive events again."""
+        """Enable a disabled subscription."""
         return cast("types.Subscription", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
     def subscription_health(self, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint, and whether webhooks go to it."""
+        """Get the backlog and the breaker of a subscription's endpoint."""
         return cast("types.SubscriptionHealth", self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/health"))
 
     def rotate_secret(
@@ -298,7 +298,7 @@ class ClientMethods:
         subscription_id: str,
         body: Optional[types.TransformTrial] = None,
     ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
+        """Show the webhook that an event would make."""
         return cast("types.TransformResult", self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
     def usage(
@@ -309,7 +309,7 @@ class ClientMethods:
         granularity: Optional[types.UsageGranularity] = None,
         group_by: Optional[types.UsageGroupBy] = None,
     ) -> types.Usage:
-        """Events and bytes by minute, hour or day."""
+        """Get numbers of events and bytes by minute, hour or day."""
         return cast("types.Usage", self._call("GET", "/v1/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
 
 
@@ -337,7 +337,7 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.AuditPage:
-        """Who changed what, when and from where."""
+        """List who changed what, when and from where."""
         return cast("types.AuditPage", self._call("GET", "/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_all_audit(
@@ -352,7 +352,7 @@ class AdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.AuditEntry]:
-        """Who changed what, when and from where: every item of every page."""
+        """List who changed what, when and from where: every item of every page."""
         return self._pages("/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     def list_customers(
@@ -361,11 +361,11 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.CustomerPage:
-        """All customers, the oldest first."""
+        """List customers, the oldest first."""
         return cast("types.CustomerPage", self._call("GET", "/admin/customers", {"limit": limit, "cursor": cursor}))
 
     def iterate_customers(self, *, limit: Optional[int] = None) -> Iterator[types.Customer]:
-        """All customers, the oldest first: every item of every page."""
+        """List customers, the oldest first: every item of every page."""
         return self._pages("/admin/customers", {"limit": limit}, "customers")
 
     def create_customer(self, body: types.NewCustomer) -> types.Customer:
@@ -373,11 +373,11 @@ class AdminMethods:
         return cast("types.Customer", self._call("POST", "/admin/customers", body=body))
 
     def get_customer(self, customer_id: str) -> types.Customer:
-        """One customer."""
+        """Get a customer."""
         return cast("types.Customer", self._call("GET", f"/admin/customers/{segment(customer_id)}"))
 
     def patch_customer(self, customer_id: str, body: types.CustomerChange) -> types.Customer:
-        """Change a customer; what is absent stays."""
+        """Change a customer; absent fields stay as they are."""
         return cast("types.Customer", self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
 
     def list_audit(
@@ -393,7 +393,7 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.AuditPage:
-        """Who changed the customer's things, when and from where."""
+        """List who changed the customer's settings, when and from where."""
         return cast("types.AuditPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_audit(
@@ -408,7 +408,7 @@ class AdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.AuditEntry]:
-        """Who changed the customer's things, when and from where: every item of every page."""
+        """List who changed the customer's settings, when and from where: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     def delete_dead_letters(
@@ -434,7 +434,7 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.DeadLetterPage:
-        """Deliveries that were given up, the oldest first."""
+        """List deliveries that were given up, the oldest first."""
         return cast("types.DeadLetterPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_dead_letters(
@@ -447,7 +447,7 @@ class AdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.DeadLetter]:
-        """Deliveries that were given up, the oldest first: every item of every page."""
+        """List deliveries that were given up, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
 
     def redrive(self, customer_id: str, body: Optional[types.Redrive] = None) -> types.Redriven:
@@ -463,7 +463,7 @@ class AdminMethods:
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
     ) -> types.DeadLetterSummary:
-        """How many dead letters a filter names."""
+        """Count the dead letters that a filter names."""
         return cast("types.DeadLetterSummary", self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     def delete_dead_letter(self, customer_id: str, dead_letter_id: str) -> types.Deleted:
@@ -477,7 +477,7 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.EventTypePage:
-        """All event types, by name."""
+        """List event types, by name."""
         return cast("types.EventTypePage", self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit, "cursor": cursor}))
 
     def iterate_event_types(
@@ -486,7 +486,7 @@ class AdminMethods:
         *,
         limit: Optional[int] = None,
     ) -> Iterator[types.EventType]:
-        """All event types, by name: every item of every page."""
+        """List event types, by name: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit}, "event_types")
 
     def delete_event_type(self, customer_id: str, name: str) -> None:
@@ -494,7 +494,7 @@ class AdminMethods:
         self._call("DELETE", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}")
 
     def get_event_type(self, customer_id: str, name: str) -> types.EventType:
-        """One event type."""
+        """Get an event type."""
         return cast("types.EventType", self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}"))
 
     def put_event_type(self, customer_id: str, name: str, body: types.NewEventType) -> types.EventType:
@@ -507,11 +507,11 @@ class AdminMethods:
         name: str,
         body: types.EventTypeTrial,
     ) -> types.EventTypeResult:
-        """See whether a payload fits."""
+        """Check whether a payload fits."""
         return cast("types.EventTypeResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}/test", body=body))
 
     def get_event(self, customer_id: str, event_id: str) -> types.StoredEvent:
-        """One event, and where it stands."""
+        """Get an event with its status."""
         return cast("types.StoredEvent", self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}"))
 
     def ack_event(self, customer_id: str, event_id: str) -> types.Acknowledged:
@@ -526,11 +526,11 @@ class AdminMethods:
         workflow_id: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> types.EventAttempts:
-        """The attempts to deliver an event."""
+        """List the attempts to deliver an event."""
         return cast("types.EventAttempts", self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
 
     def event_deliveries(self, customer_id: str, event_id: str) -> types.EventDeliveries:
-        """Where an event went."""
+        """List the subscriptions that an event went to."""
         return cast("types.EventDeliveries", self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/deliveries"))
 
     def resend_event(
@@ -556,7 +556,7 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.InboxPage:
-        """The customer's events, the oldest first."""
+        """List the customer's events, the oldest first."""
         return cast("types.InboxPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_inbox(
@@ -572,7 +572,7 @@ class AdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[types.StoredEvent]:
-        """The customer's events, the oldest first: every item of every page."""
+        """List the customer's events, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
 
     def ack_inbox(self, customer_id: str, body: types.AckMany) -> types.AckResults:
@@ -580,7 +580,7 @@ class AdminMethods:
         return cast("types.AckResults", self._call("POST", f"/admin/customers/{segment(customer_id)}/inbox/ack", body=body))
 
     def list_keys(self, customer_id: str) -> types.Keys:
-        """All keys, revoked and expired ones too."""
+        """List all keys, including revoked and expired ones."""
         return cast("types.Keys", self._call("GET", f"/admin/customers/{segment(customer_id)}/keys"))
 
     def create_key(self, customer_id: str, body: Optional[types.NewKey] = None) -> types.KeyWithText:
@@ -592,7 +592,7 @@ class AdminMethods:
         self._call("DELETE", f"/admin/customers/{segment(customer_id)}/keys/{segment(key_id)}")
 
     def me(self, customer_id: str) -> types.Me:
-        """The customer, and the key that asks."""
+        """Get the customer and the key that the request carries."""
         return cast("types.Me", self._call("GET", f"/admin/customers/{segment(customer_id)}/me"))
 
     def list_replays(
@@ -602,23 +602,23 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.ReplayPage:
-        """All replays, the oldest first."""
+        """List replays, the oldest first."""
         return cast("types.ReplayPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit, "cursor": cursor}))
 
     def iterate_replays(self, customer_id: str, *, limit: Optional[int] = None) -> Iterator[types.Replay]:
-        """All replays, the oldest first: every item of every page."""
+        """List replays, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit}, "replays")
 
     def create_replay(self, customer_id: str, body: types.NewReplay) -> types.CreateReplayAnswer:
-        """Deliver history again."""
+        """Start a replay: deliver events of the past again."""
         return cast("types.CreateReplayAnswer", self._call("POST", f"/admin/customers/{segment(customer_id)}/replay", body=body))
 
     def cancel_replay(self, customer_id: str, replay_id: str) -> types.Replay:
-        """End a replay."""
+        """Cancel a replay."""
         return cast("types.Replay", self._call("DELETE", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
 
     def get_replay(self, customer_id: str, replay_id: str) -> types.Replay:
-        """One replay, and how far it is."""
+        """Get a replay and its progress."""
         return cast("types.Replay", self._call("GET", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
 
     def list_subscriptions(
@@ -628,7 +628,7 @@ class AdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.SubscriptionPage:
-        """All subscriptions, the oldest first."""
+        """List subscriptions, the oldest first."""
         return cast("types.SubscriptionPage", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit, "cursor": cursor}))
 
     def iterate_subscriptions(
@@ -637,7 +637,7 @@ class AdminMethods:
         *,
         limit: Optional[int] = None,
     ) -> Iterator[types.Subscription]:
-        """All subscriptions, the oldest first: every item of every page."""
+        """List subscriptions, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit}, "subscriptions")
 
     def create_subscription(
@@ -657,7 +657,7 @@ class AdminMethods:
         self._call("DELETE", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}")
 
     def get_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
-        """One subscription."""
+        """Get a subscription."""
         return cast("types.Subscription", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}"))
 
     def patch_subscription(
@@ -666,7 +666,7 @@ class AdminMethods:
         subscription_id: str,
         body: types.SubscriptionChange,
     ) -> types.Subscription:
-        """Change a subscription; what is absent stays."""
+        """Change a subscription; absent fields stay as they are."""
         return cast("types.Subscription", self._call("PATCH", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}", body=body))
 
     def list_deliveries(
@@ -676,15 +676,15 @@ class AdminMethods:
         *,
         limit: Optional[int] = None,
     ) -> types.Attempts:
-        """Recent attempts, the newest first."""
+        """List recent attempts, the newest first."""
         return cast("types.Attempts", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
 
     def enable_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
-        """Let a disabled subscription receive events again."""
+        """Enable a disabled subscription."""
         return cast("types.Subscription", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
     def subscription_health(self, customer_id: str, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint, and whether webhooks go to it."""
+        """Get the backlog and the breaker of a subscription's endpoint."""
         return cast("types.SubscriptionHealth", self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/health"))
 
     def rotate_secret(
@@ -711,7 +711,7 @@ class AdminMethods:
         subscription_id: str,
         body: Optional[types.TransformTrial] = None,
     ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
+        """Show the webhook that an event would make."""
         return cast("types.TransformResult", self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
     def usage(
@@ -723,11 +723,11 @@ class AdminMethods:
         granularity: Optional[types.UsageGranularity] = None,
         group_by: Optional[types.UsageGroupBy] = None,
     ) -> types.Usage:
-        """Events and bytes by minute, hour or day."""
+        """Get numbers of events and bytes by minute, hour or day."""
         return cast("types.Usage", self._call("GET", f"/admin/customers/{segment(customer_id)}/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
 
     def system(self) -> types.System:
-        """This process: its roles, shards, dependencies and version."""
+        """Get this process: its roles, shards, dependencies and version."""
         return cast("types.System", self._call("GET", "/admin/system"))
 
 
@@ -743,19 +743,19 @@ class AsyncClientMethods:
         raise NotImplementedError
 
     async def docs(self) -> None:
-        """This document for people."""
+        """This document as a page for people."""
         await self._call("GET", "/docs")
 
     async def health(self) -> types.Health:
-        """That it answers, and where it is."""
+        """Check that the process answers, and its environment."""
         return cast("types.Health", await self._call("GET", "/health"))
 
     async def live(self) -> types.State:
-        """Whether the process lives."""
+        """Check that the process lives."""
         return cast("types.State", await self._call("GET", "/healthz"))
 
     async def ready(self) -> types.State:
-        """Whether requests should be sent here."""
+        """Check whether requests should be sent to this process."""
         return cast("types.State", await self._call("GET", "/readyz"))
 
     async def list_audit(
@@ -770,7 +770,7 @@ class AsyncClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.AuditPage:
-        """Who changed the customer's things, when and from where."""
+        """List who changed the customer's settings, when and from where."""
         return cast("types.AuditPage", await self._call("GET", "/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_audit(
@@ -784,7 +784,7 @@ class AsyncClientMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.AuditEntry]:
-        """Who changed the customer's things, when and from where: every item of every page."""
+        """List who changed the customer's settings, when and from where: every item of every page."""
         return self._pages("/v1/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     async def delete_dead_letters(
@@ -808,7 +808,7 @@ class AsyncClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.DeadLetterPage:
-        """Deliveries that were given up, the oldest first."""
+        """List deliveries that were given up, the oldest first."""
         return cast("types.DeadLetterPage", await self._call("GET", "/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_dead_letters(
@@ -820,7 +820,7 @@ class AsyncClientMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.DeadLetter]:
-        """Deliveries that were given up, the oldest first: every item of every page."""
+        """List deliveries that were given up, the oldest first: every item of every page."""
         return self._pages("/v1/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
 
     async def redrive(self, body: Optional[types.Redrive] = None) -> types.Redriven:
@@ -835,7 +835,7 @@ class AsyncClientMethods:
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
     ) -> types.DeadLetterSummary:
-        """How many dead letters a filter names."""
+        """Count the dead letters that a filter names."""
         return cast("types.DeadLetterSummary", await self._call("GET", "/v1/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     async def delete_dead_letter(self, dead_letter_id: str) -> types.Deleted:
@@ -848,11 +848,11 @@ class AsyncClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.EventTypePage:
-        """All event types, by name."""
+        """List event types, by name."""
         return cast("types.EventTypePage", await self._call("GET", "/v1/event-types", {"limit": limit, "cursor": cursor}))
 
     def iterate_event_types(self, *, limit: Optional[int] = None) -> AsyncIterator[types.EventType]:
-        """All event types, by name: every item of every page."""
+        """List event types, by name: every item of every page."""
         return self._pages("/v1/event-types", {"limit": limit}, "event_types")
 
     async def delete_event_type(self, name: str) -> None:
@@ -860,7 +860,7 @@ class AsyncClientMethods:
         await self._call("DELETE", f"/v1/event-types/{segment(name)}")
 
     async def get_event_type(self, name: str) -> types.EventType:
-        """One event type."""
+        """Get an event type."""
         return cast("types.EventType", await self._call("GET", f"/v1/event-types/{segment(name)}"))
 
     async def put_event_type(self, name: str, body: types.NewEventType) -> types.EventType:
@@ -868,11 +868,11 @@ class AsyncClientMethods:
         return cast("types.EventType", await self._call("PUT", f"/v1/event-types/{segment(name)}", body=body))
 
     async def test_event_type(self, name: str, body: types.EventTypeTrial) -> types.EventTypeResult:
-        """See whether a payload fits."""
+        """Check whether a payload fits."""
         return cast("types.EventTypeResult", await self._call("POST", f"/v1/event-types/{segment(name)}/test", body=body))
 
     async def get_event(self, event_id: str) -> types.StoredEvent:
-        """One event, and where it stands."""
+        """Get an event with its status."""
         return cast("types.StoredEvent", await self._call("GET", f"/v1/events/{segment(event_id)}"))
 
     async def ack_event(self, event_id: str) -> types.Acknowledged:
@@ -886,11 +886,11 @@ class AsyncClientMethods:
         workflow_id: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> types.EventAttempts:
-        """The attempts to deliver an event."""
+        """List the attempts to deliver an event."""
         return cast("types.EventAttempts", await self._call("GET", f"/v1/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
 
     async def event_deliveries(self, event_id: str) -> types.EventDeliveries:
-        """Where an event went."""
+        """List the subscriptions that an event went to."""
         return cast("types.EventDeliveries", await self._call("GET", f"/v1/events/{segment(event_id)}/deliveries"))
 
     async def resend_event(self, event_id: str, body: Optional[types.Resend] = None) -> types.Resent:
@@ -910,7 +910,7 @@ class AsyncClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.InboxPage:
-        """The customer's events, the oldest first."""
+        """List the customer's events, the oldest first."""
         return cast("types.InboxPage", await self._call("GET", "/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_inbox(
@@ -925,7 +925,7 @@ class AsyncClientMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.StoredEvent]:
-        """The customer's events, the oldest first: every item of every page."""
+        """List the customer's events, the oldest first: every item of every page."""
         return self._pages("/v1/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
 
     async def ack_inbox(self, body: types.AckMany) -> types.AckResults:
@@ -933,7 +933,7 @@ class AsyncClientMethods:
         return cast("types.AckResults", await self._call("POST", "/v1/inbox/ack", body=body))
 
     async def me(self) -> types.Me:
-        """The customer, and the key that asks."""
+        """Get the customer and the key that the request carries."""
         return cast("types.Me", await self._call("GET", "/v1/me"))
 
     async def list_replays(
@@ -942,23 +942,23 @@ class AsyncClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.ReplayPage:
-        """All replays, the oldest first."""
+        """List replays, the oldest first."""
         return cast("types.ReplayPage", await self._call("GET", "/v1/replay", {"limit": limit, "cursor": cursor}))
 
     def iterate_replays(self, *, limit: Optional[int] = None) -> AsyncIterator[types.Replay]:
-        """All replays, the oldest first: every item of every page."""
+        """List replays, the oldest first: every item of every page."""
         return self._pages("/v1/replay", {"limit": limit}, "replays")
 
     async def create_replay(self, body: types.NewReplay) -> types.CreateReplayAnswer:
-        """Deliver history again."""
+        """Start a replay: deliver events of the past again."""
         return cast("types.CreateReplayAnswer", await self._call("POST", "/v1/replay", body=body))
 
     async def cancel_replay(self, replay_id: str) -> types.Replay:
-        """End a replay."""
+        """Cancel a replay."""
         return cast("types.Replay", await self._call("DELETE", f"/v1/replay/{segment(replay_id)}"))
 
     async def get_replay(self, replay_id: str) -> types.Replay:
-        """One replay, and how far it is."""
+        """Get a replay and its progress."""
         return cast("types.Replay", await self._call("GET", f"/v1/replay/{segment(replay_id)}"))
 
     async def list_subscriptions(
@@ -967,11 +967,11 @@ class AsyncClientMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.SubscriptionPage:
-        """All subscriptions, the oldest first."""
+        """List subscriptions, the oldest first."""
         return cast("types.SubscriptionPage", await self._call("GET", "/v1/subscriptions", {"limit": limit, "cursor": cursor}))
 
     def iterate_subscriptions(self, *, limit: Optional[int] = None) -> AsyncIterator[types.Subscription]:
-        """All subscriptions, the oldest first: every item of every page."""
+        """List subscriptions, the oldest first: every item of every page."""
         return self._pages("/v1/subscriptions", {"limit": limit}, "subscriptions")
 
     async def create_subscription(self, body: types.NewSubscription) -> types.SubscriptionWithSecret:
@@ -987,7 +987,7 @@ class AsyncClientMethods:
         await self._call("DELETE", f"/v1/subscriptions/{segment(subscription_id)}")
 
     async def get_subscription(self, subscription_id: str) -> types.Subscription:
-        """One subscription."""
+        """Get a subscription."""
         return cast("types.Subscription", await self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}"))
 
     async def patch_subscription(
@@ -995,19 +995,19 @@ class AsyncClientMethods:
         subscription_id: str,
         body: types.SubscriptionChange,
     ) -> types.Subscription:
-        """Change a subscription; what is absent stays."""
+        """Change a subscription; absent fields stay as they are."""
         return cast("types.Subscription", await self._call("PATCH", f"/v1/subscriptions/{segment(subscription_id)}", body=body))
 
     async def list_deliveries(self, subscription_id: str, *, limit: Optional[int] = None) -> types.Attempts:
-        """Recent attempts, the newest first."""
+        """List recent attempts, the newest first."""
         return cast("types.Attempts", await self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
 
     async def enable_subscription(self, subscription_id: str) -> types.Subscription:
-        """Let a disabled subscription receive events again."""
+        """Enable a disabled subscription."""
         return cast("types.Subscription", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/enable"))
 
     async def subscription_health(self, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint, and whether webhooks go to it."""
+        """Get the backlog and the breaker of a subscription's endpoint."""
         return cast("types.SubscriptionHealth", await self._call("GET", f"/v1/subscriptions/{segment(subscription_id)}/health"))
 
     async def rotate_secret(
@@ -1031,7 +1031,7 @@ class AsyncClientMethods:
         subscription_id: str,
         body: Optional[types.TransformTrial] = None,
     ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
+        """Show the webhook that an event would make."""
         return cast("types.TransformResult", await self._call("POST", f"/v1/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
     async def usage(
@@ -1042,7 +1042,7 @@ class AsyncClientMethods:
         granularity: Optional[types.UsageGranularity] = None,
         group_by: Optional[types.UsageGroupBy] = None,
     ) -> types.Usage:
-        """Events and bytes by minute, hour or day."""
+        """Get numbers of events and bytes by minute, hour or day."""
         return cast("types.Usage", await self._call("GET", "/v1/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
 
 
@@ -1070,7 +1070,7 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.AuditPage:
-        """Who changed what, when and from where."""
+        """List who changed what, when and from where."""
         return cast("types.AuditPage", await self._call("GET", "/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_all_audit(
@@ -1085,7 +1085,7 @@ class AsyncAdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.AuditEntry]:
-        """Who changed what, when and from where: every item of every page."""
+        """List who changed what, when and from where: every item of every page."""
         return self._pages("/admin/audit", {"customer_id": customer_id, "action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     async def list_customers(
@@ -1094,11 +1094,11 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.CustomerPage:
-        """All customers, the oldest first."""
+        """List customers, the oldest first."""
         return cast("types.CustomerPage", await self._call("GET", "/admin/customers", {"limit": limit, "cursor": cursor}))
 
     def iterate_customers(self, *, limit: Optional[int] = None) -> AsyncIterator[types.Customer]:
-        """All customers, the oldest first: every item of every page."""
+        """List customers, the oldest first: every item of every page."""
         return self._pages("/admin/customers", {"limit": limit}, "customers")
 
     async def create_customer(self, body: types.NewCustomer) -> types.Customer:
@@ -1106,11 +1106,11 @@ class AsyncAdminMethods:
         return cast("types.Customer", await self._call("POST", "/admin/customers", body=body))
 
     async def get_customer(self, customer_id: str) -> types.Customer:
-        """One customer."""
+        """Get a customer."""
         return cast("types.Customer", await self._call("GET", f"/admin/customers/{segment(customer_id)}"))
 
     async def patch_customer(self, customer_id: str, body: types.CustomerChange) -> types.Customer:
-        """Change a customer; what is absent stays."""
+        """Change a customer; absent fields stay as they are."""
         return cast("types.Customer", await self._call("PATCH", f"/admin/customers/{segment(customer_id)}", body=body))
 
     async def list_audit(
@@ -1126,7 +1126,7 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.AuditPage:
-        """Who changed the customer's things, when and from where."""
+        """List who changed the customer's settings, when and from where."""
         return cast("types.AuditPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_audit(
@@ -1141,7 +1141,7 @@ class AsyncAdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.AuditEntry]:
-        """Who changed the customer's things, when and from where: every item of every page."""
+        """List who changed the customer's settings, when and from where: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/audit", {"action": action, "actor": actor, "key_id": key_id, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "audit")
 
     async def delete_dead_letters(
@@ -1167,7 +1167,7 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.DeadLetterPage:
-        """Deliveries that were given up, the oldest first."""
+        """List deliveries that were given up, the oldest first."""
         return cast("types.DeadLetterPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_dead_letters(
@@ -1180,7 +1180,7 @@ class AsyncAdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.DeadLetter]:
-        """Deliveries that were given up, the oldest first: every item of every page."""
+        """List deliveries that were given up, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/dead-letters", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time, "limit": limit}, "dead_letters")
 
     async def redrive(self, customer_id: str, body: Optional[types.Redrive] = None) -> types.Redriven:
@@ -1196,7 +1196,7 @@ class AsyncAdminMethods:
         start_time: Optional[str] = None,
         end_time: Optional[str] = None,
     ) -> types.DeadLetterSummary:
-        """How many dead letters a filter names."""
+        """Count the dead letters that a filter names."""
         return cast("types.DeadLetterSummary", await self._call("GET", f"/admin/customers/{segment(customer_id)}/dead-letters/summary", {"workflow_id": workflow_id, "reason": reason, "start_time": start_time, "end_time": end_time}))
 
     async def delete_dead_letter(self, customer_id: str, dead_letter_id: str) -> types.Deleted:
@@ -1210,7 +1210,7 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.EventTypePage:
-        """All event types, by name."""
+        """List event types, by name."""
         return cast("types.EventTypePage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit, "cursor": cursor}))
 
     def iterate_event_types(
@@ -1219,7 +1219,7 @@ class AsyncAdminMethods:
         *,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.EventType]:
-        """All event types, by name: every item of every page."""
+        """List event types, by name: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/event-types", {"limit": limit}, "event_types")
 
     async def delete_event_type(self, customer_id: str, name: str) -> None:
@@ -1227,7 +1227,7 @@ class AsyncAdminMethods:
         await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}")
 
     async def get_event_type(self, customer_id: str, name: str) -> types.EventType:
-        """One event type."""
+        """Get an event type."""
         return cast("types.EventType", await self._call("GET", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}"))
 
     async def put_event_type(self, customer_id: str, name: str, body: types.NewEventType) -> types.EventType:
@@ -1240,11 +1240,11 @@ class AsyncAdminMethods:
         name: str,
         body: types.EventTypeTrial,
     ) -> types.EventTypeResult:
-        """See whether a payload fits."""
+        """Check whether a payload fits."""
         return cast("types.EventTypeResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/event-types/{segment(name)}/test", body=body))
 
     async def get_event(self, customer_id: str, event_id: str) -> types.StoredEvent:
-        """One event, and where it stands."""
+        """Get an event with its status."""
         return cast("types.StoredEvent", await self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}"))
 
     async def ack_event(self, customer_id: str, event_id: str) -> types.Acknowledged:
@@ -1259,11 +1259,11 @@ class AsyncAdminMethods:
         workflow_id: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> types.EventAttempts:
-        """The attempts to deliver an event."""
+        """List the attempts to deliver an event."""
         return cast("types.EventAttempts", await self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/attempts", {"workflow_id": workflow_id, "limit": limit}))
 
     async def event_deliveries(self, customer_id: str, event_id: str) -> types.EventDeliveries:
-        """Where an event went."""
+        """List the subscriptions that an event went to."""
         return cast("types.EventDeliveries", await self._call("GET", f"/admin/customers/{segment(customer_id)}/events/{segment(event_id)}/deliveries"))
 
     async def resend_event(
@@ -1289,7 +1289,7 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.InboxPage:
-        """The customer's events, the oldest first."""
+        """List the customer's events, the oldest first."""
         return cast("types.InboxPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit, "cursor": cursor}))
 
     def iterate_inbox(
@@ -1305,7 +1305,7 @@ class AsyncAdminMethods:
         end_time: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.StoredEvent]:
-        """The customer's events, the oldest first: every item of every page."""
+        """List the customer's events, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/inbox", {"status": status, "event_type": event_type, "source": source, "tag": tag, "order": order, "start_time": start_time, "end_time": end_time, "limit": limit}, "events")
 
     async def ack_inbox(self, customer_id: str, body: types.AckMany) -> types.AckResults:
@@ -1313,7 +1313,7 @@ class AsyncAdminMethods:
         return cast("types.AckResults", await self._call("POST", f"/admin/customers/{segment(customer_id)}/inbox/ack", body=body))
 
     async def list_keys(self, customer_id: str) -> types.Keys:
-        """All keys, revoked and expired ones too."""
+        """List all keys, including revoked and expired ones."""
         return cast("types.Keys", await self._call("GET", f"/admin/customers/{segment(customer_id)}/keys"))
 
     async def create_key(self, customer_id: str, body: Optional[types.NewKey] = None) -> types.KeyWithText:
@@ -1325,7 +1325,7 @@ class AsyncAdminMethods:
         await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/keys/{segment(key_id)}")
 
     async def me(self, customer_id: str) -> types.Me:
-        """The customer, and the key that asks."""
+        """Get the customer and the key that the request carries."""
         return cast("types.Me", await self._call("GET", f"/admin/customers/{segment(customer_id)}/me"))
 
     async def list_replays(
@@ -1335,7 +1335,7 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.ReplayPage:
-        """All replays, the oldest first."""
+        """List replays, the oldest first."""
         return cast("types.ReplayPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit, "cursor": cursor}))
 
     def iterate_replays(
@@ -1344,19 +1344,19 @@ class AsyncAdminMethods:
         *,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.Replay]:
-        """All replays, the oldest first: every item of every page."""
+        """List replays, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/replay", {"limit": limit}, "replays")
 
     async def create_replay(self, customer_id: str, body: types.NewReplay) -> types.CreateReplayAnswer:
-        """Deliver history again."""
+        """Start a replay: deliver events of the past again."""
         return cast("types.CreateReplayAnswer", await self._call("POST", f"/admin/customers/{segment(customer_id)}/replay", body=body))
 
     async def cancel_replay(self, customer_id: str, replay_id: str) -> types.Replay:
-        """End a replay."""
+        """Cancel a replay."""
         return cast("types.Replay", await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
 
     async def get_replay(self, customer_id: str, replay_id: str) -> types.Replay:
-        """One replay, and how far it is."""
+        """Get a replay and its progress."""
         return cast("types.Replay", await self._call("GET", f"/admin/customers/{segment(customer_id)}/replay/{segment(replay_id)}"))
 
     async def list_subscriptions(
@@ -1366,7 +1366,7 @@ class AsyncAdminMethods:
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> types.SubscriptionPage:
-        """All subscriptions, the oldest first."""
+        """List subscriptions, the oldest first."""
         return cast("types.SubscriptionPage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit, "cursor": cursor}))
 
     def iterate_subscriptions(
@@ -1375,7 +1375,7 @@ class AsyncAdminMethods:
         *,
         limit: Optional[int] = None,
     ) -> AsyncIterator[types.Subscription]:
-        """All subscriptions, the oldest first: every item of every page."""
+        """List subscriptions, the oldest first: every item of every page."""
         return self._pages(f"/admin/customers/{segment(customer_id)}/subscriptions", {"limit": limit}, "subscriptions")
 
     async def create_subscription(
@@ -1395,7 +1395,7 @@ class AsyncAdminMethods:
         await self._call("DELETE", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}")
 
     async def get_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
-        """One subscription."""
+        """Get a subscription."""
         return cast("types.Subscription", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}"))
 
     async def patch_subscription(
@@ -1404,7 +1404,7 @@ class AsyncAdminMethods:
         subscription_id: str,
         body: types.SubscriptionChange,
     ) -> types.Subscription:
-        """Change a subscription; what is absent stays."""
+        """Change a subscription; absent fields stay as they are."""
         return cast("types.Subscription", await self._call("PATCH", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}", body=body))
 
     async def list_deliveries(
@@ -1414,15 +1414,15 @@ class AsyncAdminMethods:
         *,
         limit: Optional[int] = None,
     ) -> types.Attempts:
-        """Recent attempts, the newest first."""
+        """List recent attempts, the newest first."""
         return cast("types.Attempts", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/deliveries", {"limit": limit}))
 
     async def enable_subscription(self, customer_id: str, subscription_id: str) -> types.Subscription:
-        """Let a disabled subscription receive events again."""
+        """Enable a disabled subscription."""
         return cast("types.Subscription", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/enable"))
 
     async def subscription_health(self, customer_id: str, subscription_id: str) -> types.SubscriptionHealth:
-        """What waits for the subscription's endpoint, and whether webhooks go to it."""
+        """Get the backlog and the breaker of a subscription's endpoint."""
         return cast("types.SubscriptionHealth", await self._call("GET", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/health"))
 
     async def rotate_secret(
@@ -1449,7 +1449,7 @@ class AsyncAdminMethods:
         subscription_id: str,
         body: Optional[types.TransformTrial] = None,
     ) -> types.TransformResult:
-        """See what a webhook of an event looks like."""
+        """Show the webhook that an event would make."""
         return cast("types.TransformResult", await self._call("POST", f"/admin/customers/{segment(customer_id)}/subscriptions/{segment(subscription_id)}/transform/test", body={} if body is None else body))
 
     async def usage(
@@ -1461,9 +1461,9 @@ class AsyncAdminMethods:
         granularity: Optional[types.UsageGranularity] = None,
         group_by: Optional[types.UsageGroupBy] = None,
     ) -> types.Usage:
-        """Events and bytes by minute, hour or day."""
+        """Get numbers of events and bytes by minute, hour or day."""
         return cast("types.Usage", await self._call("GET", f"/admin/customers/{segment(customer_id)}/usage", {"since": since, "until": until, "granularity": granularity, "group_by": group_by}))
 
     async def system(self) -> types.System:
-        """This process: its roles, shards, dependencies and version."""
+        """Get this process: its roles, shards, dependencies and version."""
         return cast("types.System", await self._call("GET", "/admin/system"))

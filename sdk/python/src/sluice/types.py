@@ -114,12 +114,12 @@ class AuditActor(TypedDict):
 class AuditChange(TypedDict):
     """`AuditChange` of the API."""
 
-    # The value since; null if it has none, or is secret.
+    # The value after; null if there is none, or if it is secret.
     after: Any
-    # The value before; null if it had none, or is secret. A long one is cut.
+    # The value before; null if there was none, or if it is secret. A long value is cut.
     before: Any
     field: str
-    # Whether the values are secret, and so are not here.
+    # Whether the values are secret, and so are not shown.
     secret: bool
 
 
@@ -135,11 +135,11 @@ class AuditEntry(_AuditEntryKeywords):
     audit_id: str
     changes: List[AuditChange]
     customer_id: Optional[str]
-    # What else there is to say: an object with a filter, or with counts.
+    # More about the change: an object with a filter, or with counts.
     details: Any
-    # The code of the error that it failed with.
+    # The code of the error with which the change failed.
     error: Optional[str]
-    # `begun`: not known to have ended; none, a part or all of it was done.
+    # `begun`: the change is not known to have ended; none, a part or all of it was done.
     outcome: AuditEntryOutcome
     subject: AuditSubject
 
@@ -155,9 +155,9 @@ class AuditPage(TypedDict):
 class AuditSource(TypedDict):
     """`AuditSource` of the API."""
 
-    # At the other end of the socket: behind a proxy, the proxy's.
+    # The address at the other end of the socket: behind a proxy, the proxy's.
     address: Optional[str]
-    # The beginning of `X-Forwarded-For`, which anyone may claim.
+    # The beginning of `X-Forwarded-For`, which a client may make up.
     forwarded_for: Optional[str]
     request_id: str
     user_agent: Optional[str]
@@ -230,7 +230,7 @@ class _DeadLetterRequired(TypedDict):
 class DeadLetter(_DeadLetterRequired, total=False):
     """`DeadLetter` of the API."""
 
-    # Where there are at most 1000.
+    # Only if there are at most 1000.
     event_ids: List[str]
     event_range: DeadLetterEventRange
 
@@ -292,7 +292,7 @@ class DeletedMany(TypedDict):
 class DryRun(TypedDict):
     """`DryRun` of the API."""
 
-    # Whether all of the history was looked at.
+    # Whether all events of the range were looked at.
     complete: bool
     dry_run: bool
     scanned: int
@@ -360,14 +360,15 @@ class EventMetadata(TypedDict, total=False):
     """`EventMetadata` of the API."""
 
     correlation_id: str
-    # The same key and fields within 24 hours: the event's first id again, in a request of many
-    # too, whose other events are taken.
+    # An event with the same key and fields within 24 hours is not accepted again: the answer
+    # has the first event's id. This holds for one event among many too; the others are
+    # accepted.
     idempotency_key: str
     priority: EventMetadataPriority
 
 
 class EventMisfits(TypedDict):
-    """Where the payload does not fit the declared type."""
+    """The places where the payload does not fit the declared type."""
 
     errors: List[Misfit]
     event_type: str
@@ -382,7 +383,7 @@ class EventResult(_EventResultRequired, total=False):
 
     error: EventError
     event_id: str
-    # The event was there before, by its own key.
+    # The event was accepted before, under its own key.
     replayed: bool
 
 
@@ -402,7 +403,7 @@ class EventType(TypedDict):
     description: Optional[str]
     enforce: bool
     name: str
-    # As it was given.
+    # The schema as it was given.
     schema: Any
     updated_at: str
 
@@ -471,7 +472,7 @@ class JudgedEvent(_JudgedEventRequired, total=False):
 class Judgement(TypedDict):
     """`Judgement` of the API."""
 
-    # Whether all of them were judged in time.
+    # Whether all events were judged in time.
     complete: bool
     effective_at: Optional[str]
     events: List[JudgedEvent]
@@ -485,7 +486,7 @@ class Key(TypedDict):
     created_at: str
     customer_id: str
     expires_at: Optional[str]
-    # How the key begins.
+    # The beginning of the key.
     hint: str
     key_id: str
     revoked_at: Optional[str]
@@ -496,12 +497,12 @@ class Key(TypedDict):
 class KeyWithText(TypedDict):
     """`KeyWithText` of the API."""
 
-    # Shown this once.
+    # Shown only in this answer.
     api_key: str
     created_at: str
     customer_id: str
     expires_at: Optional[str]
-    # How the key begins.
+    # The beginning of the key.
     hint: str
     key_id: str
     revoked_at: Optional[str]
@@ -575,7 +576,7 @@ class NewReplay(TypedDict, total=False):
 
 class _NewSubscriptionRequired(TypedDict):
     event_selector: Selector
-    # https://…; to private addresses only where the server is told to allow it.
+    # https://…; private addresses are refused unless the server is configured to allow them.
     webhook_url: str
 
 
@@ -608,7 +609,7 @@ class ReceiptMs(TypedDict):
 
     # Half of the events took no longer.
     p50: float
-    # Of a hundred events 99 took no longer.
+    # 99 of a hundred events took no longer.
     p99: float
 
 
@@ -727,7 +728,7 @@ class SelectorEventType(TypedDict):
     """`SelectorEventType` of the API."""
 
     type: Literal["event_type"]
-    # A type; `*` stands for a segment, and at the end for all that follow.
+    # A type; `*` stands for one segment, and at the end for all further segments.
     value: str
 
 
@@ -804,7 +805,7 @@ class _StoredEventRequired(TypedDict):
     delivery_attempts: int
     event_id: str
     last_delivery_timestamp: Optional[str]
-    # As it was sent.
+    # The payload as it was sent.
     payload: Any
     status: EventStatus
     timestamp: str
@@ -826,7 +827,7 @@ class _SubscriptionRequired(TypedDict):
     customer_id: str
     description: Optional[str]
     effective_at: str
-    # As it was given.
+    # The selector as it was given.
     event_selector: Any
     headers: Any
     ordered: bool
@@ -844,7 +845,7 @@ class _SubscriptionRequired(TypedDict):
 class Subscription(_SubscriptionRequired, total=False):
     """`Subscription` of the API."""
 
-    # What verifies its signatures, with `v1a`.
+    # The key that verifies its signatures, with `v1a`.
     public_key: str
     # Why it is disabled: gone, backlog_full, by_customer.
     status_reason: str
@@ -893,7 +894,7 @@ class _SubscriptionWithSecretRequired(TypedDict):
     customer_id: str
     description: Optional[str]
     effective_at: str
-    # As it was given.
+    # The selector as it was given.
     event_selector: Any
     headers: Any
     ordered: bool
@@ -911,9 +912,9 @@ class _SubscriptionWithSecretRequired(TypedDict):
 class SubscriptionWithSecret(_SubscriptionWithSecretRequired, total=False):
     """`SubscriptionWithSecret` of the API."""
 
-    # What verifies its signatures, with `v1a`.
+    # The key that verifies its signatures, with `v1a`.
     public_key: str
-    # Shown this once; not with `v1a`.
+    # Shown only in this answer; not with `v1a`.
     secret: str
     # Why it is disabled: gone, backlog_full, by_customer.
     status_reason: str
@@ -966,8 +967,9 @@ class SystemShard(TypedDict):
 class Transform(TypedDict):
     """`Transform` of the API."""
 
-    # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a
-    # string that is one `{{ expression }}` becomes its value with its type.
+    # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event. A
+    # string that is nothing but `{{ expression }}` becomes the expression's value and keeps
+    # that value's type.
     template: Any
 
 
@@ -1033,7 +1035,7 @@ class UsagePeriod(_UsagePeriodRequired, total=False):
     accepted: int
     bytes: int
     delivered: int
-    # `null` for events without a type; `other` for those of types beyond the limit.
+    # `null` for events without a type; `other` for events of types beyond the limit.
     event_type: Optional[str]
     failed: int
     receipt_ms: Optional[ReceiptMs]

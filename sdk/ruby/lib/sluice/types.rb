@@ -68,12 +68,12 @@ module Sluice
     AUDIT_ACTOR_KIND = %w[admin key system].freeze
 
     class AuditChange < Record
-      # The value since; null if it has none, or is secret.
+      # The value after; null if there is none, or if it is secret.
       field :after
-      # The value before; null if it had none, or is secret. A long one is cut.
+      # The value before; null if there was none, or if it is secret. A long value is cut.
       field :before
       field :field
-      # Whether the values are secret, and so are not here.
+      # Whether the values are secret, and so are not shown.
       field :secret
     end
 
@@ -84,12 +84,12 @@ module Sluice
       field :audit_id
       field :changes, "AuditChange"
       field :customer_id
-      # What else there is to say: an object with a filter, or with counts.
+      # More about the change: an object with a filter, or with counts.
       field :details
-      # The code of the error that it failed with.
+      # The code of the error with which the change failed.
       field :error
       field :from, "AuditSource"
-      # `begun`: not known to have ended; none, a part or all of it was done.
+      # `begun`: the change is not known to have ended; none, a part or all of it was done.
       field :outcome
       field :subject, "AuditSubject"
     end
@@ -103,9 +103,9 @@ module Sluice
     end
 
     class AuditSource < Record
-      # At the other end of the socket: behind a proxy, the proxy's.
+      # The address at the other end of the socket: behind a proxy, the proxy's.
       field :address
-      # The beginning of `X-Forwarded-For`, which anyone may claim.
+      # The beginning of `X-Forwarded-For`, which a client may make up.
       field :forwarded_for
       field :request_id
       field :user_agent
@@ -159,7 +159,7 @@ module Sluice
       field :created_at
       field :dead_letter_id
       field :event_count
-      # Where there are at most 1000.
+      # Only if there are at most 1000.
       field :event_ids
       field :event_range, "DeadLetterEventRange"
       field :first_attempt
@@ -213,7 +213,7 @@ module Sluice
     end
 
     class DryRun < Record
-      # Whether all of the history was looked at.
+      # Whether all events of the range were looked at.
       field :complete
       field :dry_run
       field :scanned
@@ -263,15 +263,16 @@ module Sluice
 
     class EventMetadata < Record
       field :correlation_id
-      # The same key and fields within 24 hours: the event's first id again, in a request of many
-      # too, whose other events are taken.
+      # An event with the same key and fields within 24 hours is not accepted again: the answer
+      # has the first event's id. This holds for one event among many too; the others are
+      # accepted.
       field :idempotency_key
       field :priority
     end
 
     EVENT_METADATA_PRIORITY = %w[low normal high].freeze
 
-    # Where the payload does not fit the declared type.
+    # The places where the payload does not fit the declared type.
     class EventMisfits < Record
       field :errors, "Misfit"
       field :event_type
@@ -281,7 +282,7 @@ module Sluice
       field :error, "EventError"
       field :event_id
       field :index
-      # The event was there before, by its own key.
+      # The event was accepted before, under its own key.
       field :replayed
     end
 
@@ -301,7 +302,7 @@ module Sluice
       field :description
       field :enforce
       field :name
-      # As it was given.
+      # The schema as it was given.
       field :schema
       field :updated_at
     end
@@ -347,7 +348,7 @@ module Sluice
     end
 
     class Judgement < Record
-      # Whether all of them were judged in time.
+      # Whether all events were judged in time.
       field :complete
       field :effective_at
       field :events, "JudgedEvent"
@@ -359,7 +360,7 @@ module Sluice
       field :created_at
       field :customer_id
       field :expires_at
-      # How the key begins.
+      # The beginning of the key.
       field :hint
       field :key_id
       field :revoked_at
@@ -370,12 +371,12 @@ module Sluice
     KEY_STATUS = %w[active revoked expired].freeze
 
     class KeyWithText < Record
-      # Shown this once.
+      # Shown only in this answer.
       field :api_key
       field :created_at
       field :customer_id
       field :expires_at
-      # How the key begins.
+      # The beginning of the key.
       field :hint
       field :key_id
       field :revoked_at
@@ -447,7 +448,7 @@ module Sluice
       field :secret
       field :signature
       field :transform, "Transform"
-      # https://…; to private addresses only where the server is told to allow it.
+      # https://…; private addresses are refused unless the server is configured to allow them.
       field :webhook_url
     end
 
@@ -461,7 +462,7 @@ module Sluice
     class ReceiptMs < Record
       # Half of the events took no longer.
       field :p50
-      # Of a hundred events 99 took no longer.
+      # 99 of a hundred events took no longer.
       field :p99
     end
 
@@ -551,7 +552,7 @@ module Sluice
     end
 
     class SelectorEventType < Record
-      # A type; `*` stands for a segment, and at the end for all that follow.
+      # A type; `*` stands for one segment, and at the end for all further segments.
       field :value
     end
 
@@ -611,7 +612,7 @@ module Sluice
       field :event_type
       field :last_delivery_timestamp
       field :metadata
-      # As it was sent.
+      # The payload as it was sent.
       field :payload
       field :source
       field :status
@@ -626,11 +627,11 @@ module Sluice
       field :customer_id
       field :description
       field :effective_at
-      # As it was given.
+      # The selector as it was given.
       field :event_selector
       field :headers
       field :ordered
-      # What verifies its signatures, with `v1a`.
+      # The key that verifies its signatures, with `v1a`.
       field :public_key
       field :rate_limit_per_second
       field :retry, "RetryPolicy"
@@ -684,15 +685,15 @@ module Sluice
       field :customer_id
       field :description
       field :effective_at
-      # As it was given.
+      # The selector as it was given.
       field :event_selector
       field :headers
       field :ordered
-      # What verifies its signatures, with `v1a`.
+      # The key that verifies its signatures, with `v1a`.
       field :public_key
       field :rate_limit_per_second
       field :retry, "RetryPolicy"
-      # Shown this once; not with `v1a`.
+      # Shown only in this answer; not with `v1a`.
       field :secret
       field :signature
       field :status
@@ -748,8 +749,9 @@ module Sluice
     end
 
     class Transform < Record
-      # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event; a
-      # string that is one `{{ expression }}` becomes its value with its type.
+      # Any JSON of at most 16384 bytes. Its strings are minijinja templates over the event. A
+      # string that is nothing but `{{ expression }}` becomes the expression's value and keeps
+      # that value's type.
       field :template
     end
 
@@ -800,7 +802,7 @@ module Sluice
       field :accepted
       field :bytes
       field :delivered
-      # `null` for events without a type; `other` for those of types beyond the limit.
+      # `null` for events without a type; `other` for events of types beyond the limit.
       field :event_type
       field :failed
       field :receipt_ms, "ReceiptMs"
