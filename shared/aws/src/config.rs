@@ -86,6 +86,10 @@ pub struct AwsConfig {
     pub append_deadline_ms: u64,
     /// PutRecords requests on their way.
     pub put_requests_max: usize,
+    /// The shortest time between two PutRecords requests. Records that come meanwhile
+    /// share the next request, since a request costs as much as dozens of its records.
+    /// After a pause a record is sent at once.
+    pub put_gap_ms: u64,
     /// Records of one PutRecords request, at most 500.
     pub put_records_max: usize,
     /// Bytes of one PutRecords request, at most 10 MiB.
@@ -183,6 +187,7 @@ impl Default for AwsConfig {
             pool_idle_ms: 20_000,
             append_deadline_ms: 20_000,
             put_requests_max: 8,
+            put_gap_ms: 5,
             put_records_max: 500,
             put_bytes_max: 5 << 20,
             poll_ms: 220,
@@ -228,6 +233,7 @@ impl AwsConfig {
             ("append_deadline_ms", self.append_deadline_ms.into(), 1000, 300_000),
             ("stream_retention_hours", self.stream_retention_hours.into(), 24, 8760),
             ("put_requests_max", self.put_requests_max as i128, 1, 256),
+            ("put_gap_ms", self.put_gap_ms.into(), 0, 1000),
             ("put_records_max", self.put_records_max as i128, 1, 500),
             ("put_bytes_max", self.put_bytes_max as i128, MIB, 10 * MIB),
             ("poll_ms", self.poll_ms.into(), 5, 60_000),

@@ -75,6 +75,11 @@ impl<T> PutOutbox<T> {
         self.lanes.entry(entry.lane).or_default().push_back(entry);
     }
 
+    /// Whether no record waits to be sent.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
     /// Gives a record back that is to be sent again, before all others of its lane.
     pub(super) fn give_back(&mut self, entry: Entry<T>) {
         self.flying.remove(&entry.lane);

@@ -52,6 +52,9 @@ pub(super) struct Sender {
     lanes: u16,
     limits: RequestLimits,
     requests_max: usize,
+    gap: Duration,
+    /// No request is sent before then.
+    next_put: Instant,
     deadline_ms: u64,
     submissions: mpsc::Receiver<Submission>,
     outbox: PutOutbox<AppendReply>,
@@ -80,6 +83,8 @@ impl Sender {
             lanes: config.lanes,
             limits: RequestLimits { records: config.put_records_max, bytes: config.put_bytes_max },
             requests_max: config.put_requests_max,
+            gap: Duration::from_millis(config.put_gap_ms),
+            next_put: Instant::now(),
             deadline_ms: config.append_deadline_ms,
             submissions,
             outbox: PutOutbox::default(),
@@ -142,20 +147,28 @@ impl Sender {
             give_up(late, "it was not stored in time");
         }
         self.refresh_map();
-        let mut wake = self.outbox.next_deadline_ms();
-        while self.flying.len() < self.requests_max {
+        let now = Instant::now();
+        let latest = now + MAP_AGE_MAX;
+        let (mut wake, mut wake_ms) = (latest, None);
+        while self.flying.len() < self.requests_max && !self.outbox.is_empty() {
+            if now < self.next_put {
+                wake = self.next_put;
+                break;
+            }
             match self.outbox.cut(&self.map, &mut self.pacer, self.limits, now_ms) {
                 Ok(entries) => {
+                    self.next_put = now + self.gap;
                     self.flying.spawn(put(Arc::clone(&self.stream), entries));
                 }
-                Err(at) => {
-                    wake = wake.into_iter().chain(at).min();
+                Err(paced_until_ms) => {
+                    wake_ms = paced_until_ms;
                     break;
                 }
             }
         }
-        let wait = wake.map_or(MAP_AGE_MAX, |at| Duration::from_millis(at.saturating_sub(now_ms).max(1)));
-        Instant::now() + wait.min(MAP_AGE_MAX)
+        let wakes_ms = [wake_ms, self.outbox.next_deadline_ms()];
+        let in_ms = wakes_ms.into_iter().flatten().min().map(|at_ms| at_ms.saturating_sub(now_ms).max(1));
+        in_ms.map_or(latest, |ms| now + Duration::from_millis(ms)).min(wake)
     }
 
     fn refresh_map(&mut self) {

@@ -71,3 +71,21 @@ async fn records_are_of_the_version_that_processes_of_every_version_read() {
     assert_eq!(sent.len(), 1);
     assert!(sent.iter().all(|bytes| version(bytes) == Ok(VERSION_FIRST)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn records_that_come_soon_after_a_request_share_the_next() {
+    let stream = FakeStream::new();
+    let (log, _) = opened(&stream).await;
+    append(&log, 0).await.unwrap();
+    let later = async |lane: u16| {
+        tokio::time::sleep(Duration::from_millis(u64::from(lane))).await;
+        append(&log, lane).await
+    };
+    let appended = tokio::join!(later(1), later(2), later(3));
+    assert!(appended.0.is_ok() && appended.1.is_ok() && appended.2.is_ok(), "{appended:?}");
+    assert_eq!(stream.sent(), [vec![0], vec![1, 2, 3]], "one request within the gap");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let before = tokio::time::Instant::now();
+    append(&log, 4).await.unwrap();
+    assert_eq!(before.elapsed(), Duration::ZERO, "after a pause a record does not wait");
+}
