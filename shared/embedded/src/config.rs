@@ -66,7 +66,7 @@ impl Default for EngineConfig {
             log_segment_bytes: 128 << 20,
             compression: LogCompression::Lz4,
             zstd_level: 1,
-            log_tail_bytes: 48 << 20,
+            log_tail_bytes: 128 << 20,
             state_segment_bytes: 32 << 20,
             state_linger_ms: 5,
             state_cache_bytes: 16 << 20,
