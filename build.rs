@@ -7,7 +7,7 @@ use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let is = |name: &str, value: &str| var(name).is_ok_and(|it| it == value);
+    let is = |name: &str, value: &str| var(name).is_ok_and(|text| text == value);
     // The profile `profiling` has debug information.
     if is("PROFILE", "release") && is("DEBUG", "false") && is("CARGO_CFG_TARGET_OS", "linux") {
         println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
