@@ -2,17 +2,17 @@
 [
     ConsoleFile {
         name: "index.html",
-        hash: "b0bc086e465b",
+        hash: "5f47c6ca42d2",
         kind: FileKind::Html,
         gzip: include_bytes!("index.html.gz"),
         brotli: include_bytes!("index.html.br"),
     },
     ConsoleFile {
-        name: "console-d3bd62315227.js",
-        hash: "d3bd62315227",
+        name: "console-a2c52b8b3b09.js",
+        hash: "a2c52b8b3b09",
         kind: FileKind::Script,
-        gzip: include_bytes!("console-d3bd62315227.js.gz"),
-        brotli: include_bytes!("console-d3bd62315227.js.br"),
+        gzip: include_bytes!("console-a2c52b8b3b09.js.gz"),
+        brotli: include_bytes!("console-a2c52b8b3b09.js.br"),
     },
     ConsoleFile {
         name: "console-41a9b404823f.css",
