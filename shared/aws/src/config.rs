@@ -187,7 +187,7 @@ impl Default for AwsConfig {
             pool_idle_ms: 20_000,
             append_deadline_ms: 20_000,
             put_requests_max: 8,
-            put_gap_ms: 5,
+            put_gap_ms: 10,
             put_records_max: 500,
             put_bytes_max: 5 << 20,
             poll_ms: 220,

@@ -83,7 +83,7 @@ async fn records_that_come_soon_after_a_request_share_the_next() {
     };
     let appended = tokio::join!(later(1), later(2), later(3));
     assert!(appended.0.is_ok() && appended.1.is_ok() && appended.2.is_ok(), "{appended:?}");
-    assert_eq!(stream.sent(), [vec![0], vec![1, 2, 3]], "one request within the gap");
+    assert_eq!(stream.sent(), [vec![0], vec![1, 2, 3]], "one request within the gap of 10 ms");
     tokio::time::sleep(Duration::from_millis(50)).await;
     let before = tokio::time::Instant::now();
     append(&log, 4).await.unwrap();
