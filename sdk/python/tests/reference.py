@@ -1,4 +1,4 @@
-"""The reference library of Standard Webhooks judges the vectors as this package does. It knows `v1` only."""
+"""Checks that the reference library of Standard Webhooks judges the vectors as this package does. It knows `v1` only."""
 
 from __future__ import annotations
 

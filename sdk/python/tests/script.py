@@ -1,4 +1,4 @@
-"""Starts `vectors/server.py` and talks to it."""
+"""Starts `vectors/server.py`, scripts its answers, and reads the requests that it received."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ScriptServer:
         self._process.communicate()
 
     def script(self, answers: List[Dict[str, Any]]) -> str:
-        """The base URL below which these answers are given."""
+        """Scripts these answers; returns the base URL of the requests that get them."""
         body = json.dumps({"answers": answers}).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_script", body, method="POST")
         with urllib.request.urlopen(request) as answer:

@@ -1,4 +1,4 @@
-"""The batcher: bounded, tells each event's result, flushes at the end, survives forks."""
+"""The batcher: it is bounded, reports each event's result, flushes at the end, and survives forks."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ assert first.result(0) == "id-1"
         self.assertEqual(sent(base), [[2], [1, 3]])
 
     def test_sending_imports_nothing(self) -> None:
-        # A thread that imports at the moment of a fork leaves the module's lock held in the child for ever.
+        # If a thread imports a module at the moment of a fork, the module's lock stays locked in the child for ever.
         base = server().script(ECHO)
         text = """
 import sys

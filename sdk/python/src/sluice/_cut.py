@@ -26,7 +26,7 @@ class BatcherOptions:
     when_full: str = "wait"
     #: Attempts of a batch after the first; with the waits between them, about two and a half minutes.
     max_retries: int = 20
-    #: How long the end of the process waits for what is queued.
+    #: How long the end of the process waits for queued events, in seconds.
     exit_timeout: float = 30.0
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class BatcherOptions:
 
 
 def cut(sizes: Iterable[int], events_max: int, bytes_max: int) -> int:
-    """How many of the first events make a batch: always one, and more while they fit."""
+    """How many of the first events make a batch: at least one, and more while they fit."""
     count, total = 0, 2
     for size in sizes:
         total += size + (1 if count else 0)

@@ -1,8 +1,8 @@
-"""Keeps clients and batchers whole when the process forks.
+"""Keeps clients and batchers working when the process forks.
 
-A child has the memory of its parent but none of its threads. Everything that
-registers is told to start anew in the child; what the parent had queued stays
-the parent's.
+A child has the memory of its parent but none of the parent's threads. Every
+registered object is told to start empty in the child; events that the parent
+had queued are sent by the parent only.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _held: List[Any] = []
 
 
 def register(thing: Any) -> None:
-    """`thing` has `_after_fork_in_child`, and maybe `_before_fork` and `_after_fork_in_parent`."""
+    """Registers `thing`, which has `_after_fork_in_child`, and may have `_before_fork` and `_after_fork_in_parent`."""
     _registered.add(thing)
 
 
 def _before() -> None:
-    # A lock that is held at the fork would be held in the child for ever.
+    # A lock that another thread holds at the fork would stay locked in the child for ever.
     _held[:] = list(_registered)
     for thing in _held:
         if hasattr(thing, "_before_fork"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  `socket` imports it at the first connect; see tests/test_batcher.py on forks
+import encodings.idna  # noqa: F401  `socket` would import it at the first connect; test_batcher.py tells why sending must not import
 import http.client
 import select
 import socket
@@ -34,7 +34,7 @@ class Transport:
         _fork.register(self)
 
     def send(self, request: Prepared) -> Answer:
-        """One attempt; `timeout` is for all of it."""
+        """One attempt; the transport's `timeout` limits the whole attempt."""
         deadline = time.monotonic() + self._timeout
         connection = self._take()
         keep = False
@@ -50,7 +50,7 @@ class Transport:
             self._give_back(connection, keep)
 
     def open(self, request: Prepared, idle_timeout: float) -> OpenAnswer:
-        """One attempt whose answer is read as it comes; the timeout is for each read."""
+        """One attempt whose answer is read in pieces; `idle_timeout` limits each read."""
         connection = self._take()
         try:
             response = _exchange(connection, request, time.monotonic() + self._timeout)
@@ -68,7 +68,7 @@ class Transport:
             connection.close()
 
     def _after_fork_in_child(self) -> None:
-        # The parent's connections are its own; dropping them here closes only the child's copies.
+        # The connections belong to the parent; dropping them here closes only the child's copies.
         self._lock = threading.Lock()
         self._idle = []
 
@@ -116,7 +116,7 @@ class OpenAnswer:
         self.headers = {name.lower(): value for name, value in response.getheaders()}
 
     def read_some(self) -> bytes:
-        """The next bytes; none at the end."""
+        """The next bytes; empty at the end."""
         try:
             return self._response.read1(_CHUNK)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -127,7 +127,7 @@ class OpenAnswer:
 
 
 def _usable(connection: http.client.HTTPConnection) -> bool:
-    """Whether an idle connection is still open: one that can be read from has ended."""
+    """Whether an idle connection is still open: if it can be read from, the server has closed it."""
     try:
         return connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]
     except (OSError, ValueError):
@@ -144,7 +144,7 @@ def _exchange(connection: http.client.HTTPConnection, request: Prepared, deadlin
 def _arm(connection: Any, deadline: float) -> None:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise socket.timeout("the time of the request is over")
+        raise socket.timeout("the time limit of the request has passed")
     if connection.sock is not None:
         connection.sock.settimeout(left)
 
@@ -163,7 +163,7 @@ def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResp
     # `read1` returns nothing both at the end and where the connection broke.
     if response.length:
         raise http.client.IncompleteRead(b"".join(chunks), response.length)
-    response.close()  # else the connection waits for the rest of an answer that has none
+    response.close()  # otherwise the connection counts the answer as unread and cannot be used again
     return b"".join(chunks)
 
 

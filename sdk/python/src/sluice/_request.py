@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go, and as whom."""
+    """The target and the credential of requests."""
 
     secure: bool
     host: str
@@ -103,12 +103,12 @@ def query_text(value: Any) -> str:
 
 
 def json_bytes(value: Any) -> bytes:
-    """JSON text in UTF-8; what JSON cannot say (NaN, lone surrogates) is a ValueError."""
+    """JSON text in UTF-8; a value that JSON cannot express (NaN, lone surrogates) raises ValueError."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
 def fresh_key() -> str:
-    """An Idempotency-Key that nothing else has."""
+    """A unique Idempotency-Key."""
     return str(uuid.uuid4())
 
 

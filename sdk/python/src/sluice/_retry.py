@@ -30,7 +30,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Fault:
-    """No whole answer: `connect` (certainly not sent), `timeout` or `broken`."""
+    """No complete answer: `connect` (certainly not sent), `timeout` or `broken`."""
 
     kind: str
 
@@ -68,7 +68,7 @@ def wait_ms(
 
 
 def repeatable(method: str, keyed: bool, failure: Union[Fault, Refusal], has_retry_after: bool) -> bool:
-    """Whether a repeat can help and cannot do the same thing twice."""
+    """Whether a repeat can help and is safe."""
     safe = keyed or method in ("GET", "HEAD", "PUT", "PATCH", "DELETE")
     if isinstance(failure, Fault):
         return safe or failure.kind == "connect"
@@ -81,7 +81,7 @@ def repeatable(method: str, keyed: bool, failure: Union[Fault, Refusal], has_ret
     if failure.status == 409:
         # The first attempt is still being worked on.
         return keyed and failure.code == "IDEMPOTENCY_IN_FLIGHT"
-    # An event that is too young for the store to have seen.
+    # The event may be too young to be in the store.
     return failure.status == 404 and method == "GET" and has_retry_after
 
 

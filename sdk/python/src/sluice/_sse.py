@@ -18,7 +18,7 @@ class Message:
 
 
 class Parser:
-    """Feed it chunks; it yields the messages that are whole."""
+    """Takes chunks, and yields the complete messages."""
 
     def __init__(self) -> None:
         self._rest = b""

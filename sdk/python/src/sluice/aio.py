@@ -1,4 +1,4 @@
-"""The same client for asyncio: `pip install "sluice-sdk[async]"` brings its HTTP client, httpx."""
+"""The client for asyncio. It needs httpx, which `pip install "sluice-sdk[async]"` installs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _AsyncBase:
         self._http = httpx.AsyncClient(timeout=limits, verify=ssl_context or True, trust_env=False)
 
     async def aclose(self) -> None:
-        """Closes kept connections, and the client."""
+        """Closes the client and its connections."""
         await self._http.aclose()
 
     async def _attempt(self, request: Prepared) -> Answer:

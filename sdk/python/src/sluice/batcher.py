@@ -1,7 +1,7 @@
-"""A bounded queue that sends single events in batches, and tells what became of each.
+"""A bounded queue that sends single events in batches, and reports the result of each.
 
 One thread sends one batch at a time, so events keep their order. A batch is
-repeated with the same bytes and the same `Idempotency-Key` until it is taken,
+repeated with the same bytes and the same `Idempotency-Key` until it is accepted,
 refused, or out of retries.
 """
 
@@ -29,10 +29,10 @@ Produce = Callable[[bytes, Optional[str], RetryPolicy, Callable[[float], object]
 
 
 class Batcher:
-    """Made by `Client.batcher()`. Threads may share it; use it as a context manager, or `close` it.
+    """A batcher, made by `Client.batcher()`. Threads may share it; use it as a context manager, or `close` it.
 
-    A forked child starts with an empty queue and a thread of its own: what the parent queued is
-    sent by the parent, once, and its futures are resolved there only.
+    A forked child starts with an empty queue and a thread of its own: only the parent sends the
+    events that the parent queued, and resolves their futures.
     """
 
     def __init__(self, produce: Produce, options: BatcherOptions) -> None:
@@ -57,11 +57,12 @@ class Batcher:
     def send(self, event: types.Event, *, timeout: Optional[float] = None) -> Future[str]:
         """Queues an event. The future's result is the event's id, once the event is durable.
 
-        A full queue waits for room (at most `timeout` seconds), or raises `BatcherFull`. The
-        future fails with `EventRejected`, `ApiError`, `NetworkError` or `BatcherClosed`. A future
-        that is cancelled before its batch is sent takes the event out of it. Its callbacks run in
-        the batcher's thread, so they must not wait for room. To await the future, use
-        `asyncio.wrap_future`, with `when_full="raise"`, since waiting would block the loop.
+        When the queue is full, `send` waits for room (at most `timeout` seconds), or raises
+        `BatcherFull`. The future fails with `EventRejected`, `ApiError`, `NetworkError` or
+        `BatcherClosed`. Cancelling the future before its batch is sent takes the event out of the
+        batch. The future's callbacks run in the batcher's thread, so they must not wait for room.
+        To await the future, use `asyncio.wrap_future` and `when_full="raise"`, because waiting for
+        room would block the event loop.
         """
         body = json_bytes(event)
         if len(body) > self._options.event_bytes_max:
@@ -88,7 +89,7 @@ class Batcher:
         return future
 
     def flush(self, timeout: Optional[float] = None) -> bool:
-        """Sends what is queued without lingering; returns whether all of it has a result."""
+        """Sends the queued events without lingering; returns whether all of them have a result."""
         with self._changed:
             self._flushing += 1
             self._changed.notify_all()
@@ -98,7 +99,7 @@ class Batcher:
                 self._flushing -= 1
 
     def close(self, timeout: Optional[float] = 30.0) -> None:
-        """Takes no more events and flushes; what has no result after `timeout` fails with `BatcherClosed`."""
+        """Accepts no more events and flushes; events without a result after `timeout` seconds fail with `BatcherClosed`."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -184,7 +185,7 @@ class Batcher:
             if error.code == "ALL_REJECTED" and isinstance(error.details, dict) and "events" in error.details:
                 self._settle(batch, results=error.details["events"])
             elif error.status == 413 and len(batch) > 1:
-                # The server's limit is lower than this batch; nothing of it was taken.
+                # The server's limit is lower than this batch; none of its events was accepted.
                 middle = len(batch) // 2
                 self._deliver(batch[:middle])
                 self._deliver(batch[middle:])
@@ -197,7 +198,7 @@ class Batcher:
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
-            raise BatcherClosed("the batcher was closed while the batch was being retried; it may have been accepted")
+            raise BatcherClosed("the batcher was closed while the batch was being retried; the event may have been accepted")
 
     def _settle(self, batch: List[Entry], results: Any = (), error: Optional[SluiceError] = None) -> None:
         """Resolves each event's future."""
@@ -208,7 +209,7 @@ class Batcher:
             if failure is None and "error" in result:
                 failure = EventRejected(result["error"]["code"], result["error"]["message"])
             elif failure is None and not isinstance(result.get("event_id"), str):
-                failure = SluiceError("the answer does not tell what became of the event")
+                failure = SluiceError("the answer has no result for the event")
             if future.cancelled():
                 continue
             if failure is None:

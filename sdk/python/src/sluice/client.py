@@ -1,4 +1,4 @@
-"""The client: sends requests, repeats what failed, reads answers."""
+"""The client: sends requests, retries failed ones, reads answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Sleep = Callable[[float], object]
 
 
 class _Core:
-    """What the clients of both listeners share."""
+    """The part that the clients of both listeners share."""
 
     def __init__(
         self,
@@ -96,9 +96,9 @@ class _Base:
 class Client(_Base, ClientMethods):
     """A customer's client. Threads may share it.
 
-    `timeout` (seconds) is for a whole attempt. Requests that may be repeated are, as `retry` says;
-    those that send events always carry an `Idempotency-Key`, so they are accepted once. (On a
-    server that uses Redis, see the server's README for the exceptions.)
+    `timeout` is the time limit of a whole attempt, in seconds. Failed requests that may be repeated
+    are retried as `retry` says. Requests that send events always carry an `Idempotency-Key`, so the
+    events are accepted once. (The server's README lists the exceptions on a server that uses Redis.)
     """
 
     def __init__(
@@ -144,10 +144,10 @@ class Client(_Base, ClientMethods):
         max_retries: int = 20,
         idle_timeout: float = 60.0,
     ) -> EventStream:
-        """Events as they are accepted, without end; a broken stream goes on where it was.
+        """Events as they are accepted, without end; a broken stream resumes where it was.
 
-        `max_retries` bounds failures in a row. To go on in another process, keep the stream's
-        `last_event_id` and give it here.
+        The stream fails after more than `max_retries` failures in a row. To resume in another
+        process, keep the stream's `last_event_id` and give it here.
         """
         query = {"event_type": event_type, "source": source, "tag": tag, "start_time": start_time}
         return EventStream(self._core, query, last_event_id, max_retries, idle_timeout)

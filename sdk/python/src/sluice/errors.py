@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions. All of them are a `SluiceError`."""
+"""The exceptions of the SDK. `SluiceError` is the base of all others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ApiError(SluiceError):
         #: Stable: programs may rely on it. `UNKNOWN` if the answer was not in the API's shape.
         self.code = code
         self.message = message
-        #: What is wrong, for programs: `field`, `pointer`, a limit, `outcome`.
+        #: Details for programs: `field`, `pointer`, a limit, `outcome`.
         self.details = details
         self.request_id = request_id
         self.retry_after_ms = retry_after_ms
@@ -38,7 +38,7 @@ class ApiError(SluiceError):
 
 
 class NetworkError(SluiceError):
-    """No whole answer came, after all retries.
+    """No complete answer came, after all retries.
 
     `fault` is `connect` (the request was certainly not sent), `timeout` or `broken`.
     """
@@ -49,7 +49,7 @@ class NetworkError(SluiceError):
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether the server may have done what was asked."""
+        """Whether the server may have done the request although it reported no success."""
         return self.fault != "connect"
 
 
@@ -67,7 +67,7 @@ class EventTooLarge(SluiceError):
 
 
 class BatcherFull(SluiceError):
-    """The batcher's queue has no room, or had none in time."""
+    """The batcher's queue has no room, or none became free in time."""
 
 
 class BatcherClosed(SluiceError):
@@ -75,7 +75,7 @@ class BatcherClosed(SluiceError):
 
 
 class WebhookError(SluiceError):
-    """A webhook is not to be trusted.
+    """A webhook must not be trusted.
 
     `reason` is `header` (absent or malformed), `timestamp` (too old or too new), `signature`
     (no signature is by one of the secrets), `secret` (a secret is malformed or there is none)

@@ -1,4 +1,4 @@
-"""The event stream (`GET /v1/stream`): reads it, and goes on where it broke."""
+"""The event stream (`GET /v1/stream`): reads it, and resumes where it broke."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class EventStream:
         self._parser = Parser()
         self._whole: Deque[Message] = deque()
         self._closed = False
-        #: Where the stream is: give it to a later stream to go on there.
+        #: The position of the stream: give it to a later stream to resume there.
         self.last_event_id = last_event_id
 
     def __iter__(self) -> Iterator[types.StoredEvent]:

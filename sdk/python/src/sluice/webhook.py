@@ -14,7 +14,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 from . import _ed25519
 from .errors import WebhookError
 
-#: The most signatures of a header that are looked at.
+#: The most signatures of a header that are checked.
 SIGNATURES_MAX = 16
 
 
