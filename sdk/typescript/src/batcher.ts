@@ -1,7 +1,7 @@
-// A bounded queue that sends single events in batches, and tells what became of each.
+// A bounded queue that sends single events in batches, and reports the result of each.
 //
 // One batch is sent at a time, so events keep their order. A batch is repeated with the same bytes
-// and the same `Idempotency-Key` until it is taken, refused, or out of retries.
+// and the same `Idempotency-Key` until it is accepted, refused, or out of retries.
 
 import type { Sleep } from "./core.js";
 import type { BatcherOptions } from "./cut.js";
@@ -35,8 +35,8 @@ interface Runtime {
 const runtime = (globalThis as { process?: Partial<Runtime> }).process;
 
 /**
- * Made by `Client.batcher()`; close it at the end. In Node it also flushes when the process has nothing
- * else to do (not on `process.exit()` or a signal: close it before).
+ * A batcher, made by `Client.batcher()`; close it at the end. In Node it also flushes when the process has nothing
+ * else to do (not on `process.exit()` or a signal: close the batcher before).
  */
 export class Batcher {
   readonly #produce: Produce;
@@ -51,7 +51,7 @@ export class Batcher {
   #closed = false;
   readonly #stop = new AbortController();
   #wakeRunner: (() => void) | undefined;
-  #waiters: (() => void)[] = []; // for room, or for the queue's end
+  #waiters: (() => void)[] = []; // callers that wait for room or for the end
   readonly #atExit = () => void this.flush();
 
   constructor(produce: Produce, options: Partial<BatcherOptions>) {
@@ -61,7 +61,7 @@ export class Batcher {
     runtime?.on?.("beforeExit", this.#atExit);
   }
 
-  /** Queues an event, once there is room. `await` the result's `result` to know what became of it. */
+  /** Queues an event, once there is room, or throws BatcherFull. Await the returned `result` for the event's id. */
   async send(event: Event): Promise<Queued> {
     const body = new TextEncoder().encode(JSON.stringify(event));
     const { eventBytesMax, whenFull } = this.#options;
@@ -75,7 +75,7 @@ export class Batcher {
       await this.#progress();
     }
     const result = new Promise<string>((resolve, reject) => this.#queue.push({ body, resolve, reject }));
-    // Whoever does not look at a result does not want the process to end for it.
+    // A caller that ignores the result does not want an unhandled rejection to end the process.
     result.catch(() => undefined);
     this.#events++;
     this.#bytes += body.length;
@@ -85,7 +85,7 @@ export class Batcher {
     return { result };
   }
 
-  /** Sends what is queued without lingering; resolves once all of it has a result. */
+  /** Sends the queued events without lingering; resolves once all of them have a result. */
   async flush(): Promise<void> {
     this.#hurry++;
     this.#wakeRunner?.();
@@ -93,7 +93,7 @@ export class Batcher {
     this.#hurry--;
   }
 
-  /** Takes no more events and flushes; what has no result after `timeoutMs` rejects with BatcherClosed. */
+  /** Accepts no more events and flushes; events without a result after `timeoutMs` fail with BatcherClosed. */
   async close(timeoutMs = 30_000): Promise<void> {
     this.#closed = true;
     this.#wake();
@@ -125,14 +125,14 @@ export class Batcher {
     for (const entry of this.#queue) yield entry.body.length;
   }
 
-  /** Waits for more events, unless the batch is full or somebody flushes. */
+  /** Waits for more events, unless the batch is full or a flush is under way. */
   async #linger(): Promise<void> {
     if (this.#batchIsFull() || this.#hurry > 0 || this.#closed) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       this.#wakeRunner = resolve;
       timer = setTimeout(resolve, this.#options.lingerMs);
-      // A process with nothing else to do ends the linger by `beforeExit`.
+      // If the process has nothing else to do, `beforeExit` flushes and so ends the linger.
       if (runtime?.on && typeof timer === "object") (timer as { unref?(): void }).unref?.();
     });
     clearTimeout(timer);
@@ -157,7 +157,7 @@ export class Batcher {
       if (caught instanceof ApiError && caught.code === "ALL_REJECTED" && resultsOf(caught.details).length > 0) {
         this.#settle(batch, resultsOf(caught.details));
       } else if (caught instanceof ApiError && caught.status === 413 && batch.length > 1) {
-        // The server's limit is lower than this batch; nothing of it was taken.
+        // The server's limit is lower than this batch; none of its events was accepted.
         const middle = Math.floor(batch.length / 2);
         await this.#deliver(batch.slice(0, middle));
         await this.#deliver(batch.slice(middle));
@@ -172,7 +172,7 @@ export class Batcher {
     new Promise((resolve, reject) => {
       const stopped = () => {
         clearTimeout(timer);
-        reject(new BatcherClosed("the batcher was closed while the batch was being retried; it may have been accepted"));
+        reject(new BatcherClosed("the batcher was closed while the batch was being retried; the event may have been accepted"));
       };
       const timer = setTimeout(() => {
         this.#stop.signal.removeEventListener("abort", stopped);
@@ -191,7 +191,7 @@ export class Batcher {
       if (error !== undefined) entry.reject(error);
       else if (isRecord(refused)) entry.reject(new EventRejected(String(refused["code"]), String(refused["message"])));
       else if (typeof result["event_id"] === "string") entry.resolve(result["event_id"]);
-      else entry.reject(new SluiceError("the answer does not tell what became of the event"));
+      else entry.reject(new SluiceError("the answer has no result for the event"));
     });
   }
 

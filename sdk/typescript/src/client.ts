@@ -11,13 +11,16 @@ import type { StreamOptions } from "./stream.js";
 import { EventStream } from "./stream.js";
 import type { Accepted, AcceptedMany, Event, StoredEvent } from "./types.js";
 
-/** What may be said of a request with events. */
+/** The options of a request that sends events. */
 export interface SendOptions {
-  /** The same key and events within 24 hours: accepted once. A fresh one if absent. */
+  /** Events that are sent again with the same key within 24 hours are accepted once. A unique key if absent. */
   idempotencyKey?: string;
 }
 
-/** A customer's client. Requests that may be repeated are, as `retry` says. */
+/**
+ * A customer's client. Failed requests that may be repeated are retried as `retry` says. Requests that send
+ * events always carry an `Idempotency-Key`, so the events are accepted once.
+ */
 export class Client extends ClientMethods {
   readonly #core: Core;
 
@@ -41,7 +44,7 @@ export class Client extends ClientMethods {
     return new Batcher((body, policy, sleep) => this.#produce(body, undefined, policy, sleep), options);
   }
 
-  /** Events as they are accepted, without end; a broken stream goes on where it was. */
+  /** Events as they are accepted, without end; a broken stream resumes where it was. */
   stream(options: StreamOptions = {}): EventStream<StoredEvent> {
     return new EventStream<StoredEvent>(this.#core, options);
   }

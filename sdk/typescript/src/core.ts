@@ -1,4 +1,4 @@
-// Sends requests with fetch, and repeats what failed.
+// Sends requests with fetch, and retries failed ones.
 
 import { ApiError, NetworkError } from "./errors.js";
 import type { Answer, CallRequest, Prepared } from "./request.js";
@@ -9,32 +9,32 @@ import { retryPolicy, waitMs } from "./retry.js";
 /** An answer with a longer body is refused. */
 const ANSWER_BYTES_MAX = 64 << 20;
 
-/** The faults of fetch in which nothing was sent. */
+/** The error codes of fetch that mean that nothing was sent. */
 const CONNECT_CODES = new Set([
   "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT", "ConnectionRefused",
 ]);
 
-/** How a client is set up. */
+/** The options of a client. */
 export interface ClientOptions {
-  /** Where the server is. */
+  /** The server's URL; this machine if absent. */
   baseUrl?: string;
-  /** For a whole attempt; connecting is part of it. */
+  /** The time limit of a whole attempt, connecting included. */
   timeoutMs?: number;
   retry?: Partial<RetryPolicy>;
   /** Bodies from this size on are sent as gzip. */
   gzipMinBytes?: number;
-  /** Another fetch, for proxies and tests. */
+  /** A replacement for the global fetch, for proxies and tests. */
   fetch?: typeof fetch;
 }
 
 export const CLIENT_DEFAULTS = { timeoutMs: 30_000, gzipMinBytes: 1024 };
 
-/** Waits, or ends early with the signal's reason. */
+/** Waits; rejects early if the caller stops the wait. */
 export type Sleep = (ms: number) => Promise<void>;
 
 const sleepFor: Sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What the clients of both listeners share. */
+/** The part that the clients of both listeners share. */
 export class Core {
   readonly target: Target;
   readonly retry: RetryPolicy;
@@ -96,7 +96,7 @@ export class Core {
     }
   }
 
-  /** One attempt, up to the head of the answer; ends when `abort` does. */
+  /** One attempt, up to the head of the answer; `abort` ends it. */
   async open(request: Prepared, abort: AbortController): Promise<Response> {
     const { method, url, headers, body } = request;
     try {
@@ -125,7 +125,7 @@ async function readWhole(response: Response): Promise<Uint8Array> {
   return body;
 }
 
-/** What fetch threw, as a fault. */
+/** An error that fetch threw, as a NetworkError. */
 export function faultOf(caught: unknown, abort: AbortController): NetworkError {
   if (caught instanceof NetworkError) return caught;
   if (abort.signal.aborted) return new NetworkError("timeout", "the server did not answer in time", { cause: caught });

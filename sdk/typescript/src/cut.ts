@@ -31,7 +31,7 @@ export const BATCHER_DEFAULTS: BatcherOptions = {
   maxRetries: 20,
 };
 
-/** The options with these changes; absurd ones are a RangeError. */
+/** The default options with these changes; throws RangeError if an option is absurd. */
 export function batcherOptions(changes: Partial<BatcherOptions>): BatcherOptions {
   const options = { ...BATCHER_DEFAULTS, ...changes };
   for (const name of ["batchEventsMax", "eventBytesMax", "queueEventsMax", "queueBytesMax"] as const) {
@@ -47,7 +47,7 @@ export function batcherOptions(changes: Partial<BatcherOptions>): BatcherOptions
   return options;
 }
 
-/** How many of the first events make a batch: always one, and more while they fit. */
+/** How many of the first events make a batch: at least one, and more while they fit. */
 export function cut(sizes: Iterable<number>, eventsMax: number, bytesMax: number): number {
   let count = 0;
   let total = 2;

@@ -1,6 +1,6 @@
-// What can go wrong. All of them are a `SluiceError`.
+// The errors of the client and the batcher. `SluiceError` is the base of all others.
 
-/** The base of every error of this package. */
+/** The base of every error of the client and the batcher. */
 export class SluiceError extends Error {
   override name = "SluiceError";
 }
@@ -15,7 +15,7 @@ export class ApiError extends SluiceError {
     readonly code: string,
     /** For people. */
     readonly reason: string,
-    /** What is wrong, for programs: `field`, `pointer`, a limit, `outcome`. */
+    /** Details for programs: `field`, `pointer`, a limit, `outcome`. */
     readonly details: unknown,
     readonly requestId: string | undefined,
     readonly retryAfterMs: number | undefined,
@@ -29,10 +29,10 @@ export class ApiError extends SluiceError {
   }
 }
 
-/** How a request failed without a whole answer; `connect`: it was certainly not sent. */
+/** How a request failed without a complete answer; `connect`: it was certainly not sent. */
 export type FaultKind = "connect" | "timeout" | "broken";
 
-/** No whole answer came, after all retries. */
+/** No complete answer came, after all retries. */
 export class NetworkError extends SluiceError {
   override name = "NetworkError";
 
@@ -44,7 +44,7 @@ export class NetworkError extends SluiceError {
     super(message, options);
   }
 
-  /** Whether the server may have done what was asked. */
+  /** Whether the server may have done the request although it reported no success. */
   get outcomeUnknown(): boolean {
     return this.fault !== "connect";
   }

@@ -30,7 +30,7 @@ export interface Answer {
   body: Uint8Array;
 }
 
-/** Where requests go, and as whom. */
+/** The target and the credential of requests. */
 export class Target {
   readonly #base: string;
   readonly #headers: Record<string, string>;
@@ -108,7 +108,7 @@ export function errorOf(answer: Answer, nowMs: number): ApiError {
     const value: unknown = JSON.parse(text);
     if (isRecord(value) && isRecord(value["error"])) fields = value["error"];
   } catch {
-    // Not the API's shape; the excerpt is the message.
+    // The answer is not in the API's shape, so an excerpt of it is the message.
   }
   return new ApiError(
     answer.status,

@@ -16,12 +16,12 @@ export interface RetryPolicy {
 
 export const RETRY_DEFAULTS: RetryPolicy = { maxRetries: 5, baseMs: 500, capMs: 10_000, retryAfterMaxMs: 60_000 };
 
-/** Why an attempt failed: no whole answer, or one that is no success. */
+/** Why an attempt failed: no complete answer came, or an answer that is no success. */
 export type Failure =
   | { fault: FaultKind }
   | { status: number; code: string; retryAfter: string | null; outcomeUnknown: boolean };
 
-/** The policy with these changes; a negative or absurd number is a RangeError. */
+/** The default policy with these changes; throws RangeError if a number is negative or not a number. */
 export function retryPolicy(changes: Partial<RetryPolicy>): RetryPolicy {
   const policy = { ...RETRY_DEFAULTS, ...changes };
   for (const [name, value] of Object.entries(policy)) {
@@ -50,7 +50,7 @@ export function waitMs(
   return longest * (0.5 + 0.5 * random);
 }
 
-/** Whether a repeat can help and cannot do the same thing twice. */
+/** Whether a repeat can help and is safe. */
 function repeatable(method: string, keyed: boolean, failure: Failure, hasRetryAfter: boolean): boolean {
   const safe = keyed || ["GET", "HEAD", "PUT", "PATCH", "DELETE"].includes(method);
   if ("fault" in failure) return safe || failure.fault === "connect";
@@ -66,7 +66,7 @@ function repeatable(method: string, keyed: boolean, failure: Failure, hasRetryAf
       return safe && failure.outcomeUnknown;
     case 409: // The first attempt is still being worked on.
       return keyed && failure.code === "IDEMPOTENCY_IN_FLIGHT";
-    case 404: // An event that is too young for the store to have seen.
+    case 404: // The event may be too young to be in the store.
       return method === "GET" && hasRetryAfter;
     default:
       return false;

@@ -9,7 +9,7 @@ export interface Message {
   data: string | undefined;
 }
 
-/** Feed it chunks; it returns the messages that are whole. */
+/** Takes chunks, and returns the complete messages. */
 export class Parser {
   #rest = "";
   #data: string[] = [];

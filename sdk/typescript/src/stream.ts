@@ -1,4 +1,4 @@
-// The event stream (`GET /v1/stream`): reads it, and goes on where it broke.
+// The event stream (`GET /v1/stream`): reads it, and resumes where it broke.
 
 import type { Core } from "./core.js";
 import { faultOf } from "./core.js";
@@ -12,10 +12,13 @@ import { Parser } from "./sse.js";
 
 /** Which events a stream has, and where it begins. */
 export interface StreamOptions {
+  /** Events of this type. */
   event_type?: string;
+  /** Events of this source. */
   source?: string;
+  /** Events with this tag. */
   tag?: string;
-  /** RFC 3339; now if absent. */
+  /** Where the stream begins, in RFC 3339; now if absent. */
   start_time?: string;
   /** The `lastEventId` of an earlier stream with the same filter. */
   lastEventId?: string;
@@ -52,7 +55,7 @@ export class EventStream<T> implements AsyncIterable<T> {
     this.#idleTimeoutMs = idleTimeoutMs;
   }
 
-  /** Where the stream is: give it to a later stream to go on there. */
+  /** The position of the stream: give it to a later stream to resume there. */
   get lastEventId(): string | undefined {
     return this.#lastEventId;
   }
@@ -76,7 +79,7 @@ export class EventStream<T> implements AsyncIterable<T> {
     }
   }
 
-  /** The next messages; none after a fault that was overcome. */
+  /** The next messages; an empty list after a failure that will be retried. */
   async #read(): Promise<Message[]> {
     try {
       const connection = (this.#connection ??= await this.#connect());

@@ -1,12 +1,12 @@
 // Verifies webhooks (Standard Webhooks 1.0: `v1` is HMAC-SHA256, `v1a` is ed25519), with WebCrypto only.
 
-/** Why a webhook is not to be trusted. */
+/** Why a webhook must not be trusted. */
 export type WebhookReason = "header" | "timestamp" | "signature" | "secret" | "body";
 
 /**
- * A webhook is not to be trusted: a header is absent or malformed; its timestamp is too old or too new; no
- * signature is by one of the secrets; a secret is malformed, or there is none; or all is right but the
- * body is not JSON.
+ * A webhook must not be trusted. `reason` is `header` (absent or malformed), `timestamp` (too old or too new),
+ * `signature` (no signature is by one of the secrets), `secret` (a secret is malformed or there is none) or
+ * `body` (the signature is right, but the body is not JSON).
  */
 export class WebhookError extends Error {
   override name = "WebhookError";
@@ -19,14 +19,14 @@ export class WebhookError extends Error {
   }
 }
 
-/** The most signatures of a header that are looked at. */
+/** The most signatures of a header that are checked. */
 const SIGNATURES_MAX = 16;
 
 export const TOLERANCE_S = 300;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** The headers of a request, as `fetch` or Node's `http` has them. */
+/** The headers of a request, as `fetch` or Node's `http` gives them. */
 export type WebhookHeaders = Headers | Record<string, string | string[] | undefined>;
 
 export interface VerifyOptions {

@@ -1,4 +1,4 @@
-// The batcher: bounded, tells each event's result, flushes at the end.
+// The batcher: it is bounded, reports each event's result, and flushes at the end.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,4 +1,4 @@
-// The reference library of Standard Webhooks judges the vectors as this package does. It knows `v1` only.
+// Checks that the reference library of Standard Webhooks judges the vectors as this package does. It knows `v1` only.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

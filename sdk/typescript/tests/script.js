@@ -1,4 +1,4 @@
-// Starts `vectors/server.py` and talks to it.
+// Starts `vectors/server.py`, scripts its answers, and reads the requests that it received.
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ after(() => child.kill());
 
 const origin = `http://127.0.0.1:${port}`;
 
-/** The base URL below which these answers are given. */
+/** Scripts these answers; returns the base URL of the requests that get them. */
 export async function script(answers) {
   const answer = await fetch(`${origin}/_script`, { method: "POST", body: JSON.stringify({ answers }) });
   return origin + (await answer.json()).base;
