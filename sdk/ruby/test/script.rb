@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Starts `vectors/server.py` and talks to it.
+# Starts `vectors/server.py`, scripts its answers, and reads the requests that it received.
 
 $LOAD_PATH.unshift(File.expand_path("../lib", __dir__))
 require "json"
@@ -19,7 +19,7 @@ module Script
     JSON.parse(File.read("#{VECTORS}/#{name}.json", encoding: "UTF-8"))
   end
 
-  # The base URL below which these answers are given.
+  # Scripts these answers; returns the base URL of the requests that get them.
   def script(answers)
     answer = Net::HTTP.post(URI("#{ORIGIN}/_script"), JSON.generate({ answers: answers }), "content-type" => "application/json")
     ORIGIN + JSON.parse(answer.body)["base"]

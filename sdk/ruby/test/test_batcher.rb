@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# The batcher: bounded, tells each event's result, flushes at the end, survives forks.
+# The batcher: it is bounded, reports each event's result, flushes at the end, and survives forks.
 
 require_relative "script"
 require "minitest/autorun"

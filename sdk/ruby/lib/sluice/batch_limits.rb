@@ -12,8 +12,8 @@ module Sluice
       queue_bytes_max: 16 << 20, # the most bytes that wait or are being sent
       linger_ms: 20, # how long the first event of a batch waits for others
       when_full: :wait, # what a full queue does: :wait for room, or :raise BatcherFull
-      max_retries: 20, # attempts of a batch after the first; about two and a half minutes
-      exit_timeout: 30 # how many seconds the end of the process waits for what is queued
+      max_retries: 20, # attempts of a batch after the first; with the waits between them, about two and a half minutes
+      exit_timeout: 30 # how many seconds the end of the process waits for queued events
     }.freeze
 
     attr_reader(*DEFAULTS.keys)
@@ -26,7 +26,7 @@ module Sluice
       check
     end
 
-    # How many of the first events make a batch: always one, and more while they fit.
+    # How many of the first events make a batch: at least one, and more while they fit.
     def self.cut(sizes, events_max, bytes_max)
       count = 0
       total = 2

@@ -7,14 +7,14 @@ require_relative "errors"
 require_relative "retry_policy"
 
 module Sluice
-  # A bounded queue that sends single events in batches, and tells what became of each.
+  # A bounded queue that sends single events in batches, and reports the result of each.
   #
   # One thread sends one batch at a time, so events keep their order. A batch is repeated with the
-  # same bytes and the same `Idempotency-Key` until it is taken, refused, or out of retries. Threads
-  # may share a batcher. A forked child starts with an empty queue and a thread of its own: what the
-  # parent queued is sent by the parent, once.
+  # same bytes and the same `Idempotency-Key` until it is accepted, refused, or out of retries.
+  # Threads may share a batcher. A forked child starts with an empty queue and a thread of its own:
+  # only the parent sends the events that the parent queued.
   class Batcher
-    # What becomes of one event.
+    # The result of a queued event.
     class Queued
       attr_reader :body
 
@@ -39,7 +39,7 @@ module Sluice
         @lock.synchronize { !!@done }
       end
 
-      # For the batcher.
+      # Sets the result; only the batcher calls this.
       def settle(id, error)
         @lock.synchronize do
           @id = id
@@ -60,8 +60,8 @@ module Sluice
       at_exit { Batcher.close_at_exit(weak, timeout) }
     end
 
-    # Queues an event and returns a Queued. A full queue waits for room (at most `timeout` seconds),
-    # or raises BatcherFull.
+    # Queues an event and returns a Queued. When the queue is full, `add` waits for room (at most
+    # `timeout` seconds), or raises BatcherFull.
     def add(event, timeout: nil)
       queued = Queued.new(JSON.generate(event))
       size = queued.body.bytesize
@@ -81,7 +81,7 @@ module Sluice
       queued
     end
 
-    # Sends what is queued without lingering; returns whether all of it has a result.
+    # Sends the queued events without lingering; returns whether all of them have a result.
     def flush(timeout = nil)
       start_empty if @pid != Process.pid
       deadline = timeout && (now + timeout)
@@ -99,7 +99,8 @@ module Sluice
       end
     end
 
-    # Takes no more events and flushes; what has no result after `timeout` seconds fails with BatcherClosed.
+    # Accepts no more events and flushes; events without a result after `timeout` seconds fail with
+    # BatcherClosed.
     def close(timeout = 30)
       start_empty if @pid != Process.pid
       thread = @lock.synchronize do
@@ -124,7 +125,7 @@ module Sluice
     def self.close_at_exit(weak, timeout)
       weak.close(timeout) if weak.weakref_alive?
     rescue WeakRef::RefError
-      nil # it was not used any more
+      nil # the batcher was garbage-collected
     end
 
     private
@@ -132,8 +133,8 @@ module Sluice
     def start_empty
       @pid = Process.pid
       @lock = Mutex.new
-      @work = ConditionVariable.new # for the thread
-      @room = ConditionVariable.new # for those who wait for room or for the end
+      @work = ConditionVariable.new # for the thread that sends
+      @room = ConditionVariable.new # for callers that wait for room or for the end
       @stop = ConditionVariable.new
       @queue = []
       @events = @bytes = @waiting_bytes = @flushing = 0 # events and bytes that wait or are being sent
@@ -217,7 +218,7 @@ module Sluice
       if error.code == "ALL_REJECTED" && error.details.is_a?(Hash) && error.details["events"]
         settle(batch, error.details["events"])
       elsif error.status == 413 && batch.size > 1
-        # The server's limit is lower than this batch; nothing of it was taken.
+        # The server's limit is lower than this batch; none of its events was accepted.
         middle = batch.size / 2
         deliver(batch[0...middle])
         deliver(batch[middle..])
@@ -232,11 +233,11 @@ module Sluice
         while !@stopped && (left = deadline - now).positive?
           @stop.wait(@lock, left)
         end
-        raise BatcherClosed, "the batcher was closed while the batch was being retried; it may have been accepted" if @stopped
+        raise BatcherClosed, "the batcher was closed while the batch was being retried; the event may have been accepted" if @stopped
       end
     end
 
-    # Tells each event its result.
+    # Sets each event's result.
     def settle(batch, results, error = nil)
       by_index = results.to_h { |result| [result["index"], result] }
       batch.each_with_index do |queued, index|
@@ -245,7 +246,7 @@ module Sluice
         if failure.nil? && result["error"]
           failure = EventRejected.new(result["error"]["code"], result["error"]["message"])
         elsif failure.nil? && result["event_id"].nil?
-          failure = Error.new("the answer does not tell what became of the event")
+          failure = Error.new("the answer has no result for the event")
         end
         queued.settle(result["event_id"], failure)
       end

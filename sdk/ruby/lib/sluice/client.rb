@@ -6,9 +6,9 @@ require_relative "batcher"
 require_relative "stream"
 
 module Sluice
-  # What the clients of both listeners share. Threads may share a client.
+  # The part that the clients of both listeners share. Threads may share a client.
   class BaseClient
-    # `timeout` (seconds) is for a whole attempt.
+    # `timeout` is the time limit of a whole attempt, in seconds.
     def initialize(key, base_url:, timeout: 30, connect_timeout: 5, retry_policy: RetryPolicy.new, gzip_min_bytes: 1024)
       @core = Core.new(key, base_url: base_url, timeout: timeout, connect_timeout: connect_timeout,
                             retry_policy: retry_policy, gzip_min_bytes: gzip_min_bytes)
@@ -19,7 +19,7 @@ module Sluice
       @core.transport.close
     end
 
-    # Without the key.
+    # The name of the class only, so that the key is not shown.
     def inspect
       "#<#{self.class.name}>"
     end
@@ -41,8 +41,8 @@ module Sluice
     end
   end
 
-  # A customer's client. Requests that may be repeated are, as `retry_policy` says; those that send
-  # events always carry an `Idempotency-Key`, so they are accepted once.
+  # A customer's client. Failed requests that may be repeated are retried as `retry_policy` says.
+  # Requests that send events always carry an `Idempotency-Key`, so the events are accepted once.
   class Client < BaseClient
     include ClientMethods
 
@@ -61,7 +61,7 @@ module Sluice
     end
 
     # A queue that sends single events in batches; see Batcher::DEFAULTS for the options. With a
-    # block, it is closed at the block's end.
+    # block, the batcher is closed at the block's end.
     def batcher(**options)
       batcher = Batcher.new(@core, **options)
       return batcher unless block_given?
@@ -73,7 +73,7 @@ module Sluice
       end
     end
 
-    # Events as they are accepted, without end; a broken stream goes on where it was.
+    # Events as they are accepted, without end; a broken stream resumes where it was.
     def stream(event_type: nil, source: nil, tag: nil, start_time: nil, last_event_id: nil, max_retries: 20, idle_timeout: 60)
       query = { event_type: event_type, source: source, tag: tag, start_time: start_time }
       EventStream.new(@core, query, last_event_id: last_event_id, max_retries: max_retries, idle_timeout: idle_timeout)

@@ -4,7 +4,7 @@ require "securerandom"
 require_relative "transport"
 
 module Sluice
-  # Sends requests, repeats what failed, reads answers. The clients of both listeners share it.
+  # Sends requests, retries failed ones, reads answers. The clients of both listeners use it.
   class Core
     attr_reader :target, :transport, :retry_policy
 
@@ -55,7 +55,7 @@ module Sluice
 
     private
 
-    # One attempt: yields the value of a success, or returns the error and why it failed.
+    # One attempt: yields the value of a success, or returns the error and the reason for the retry rules.
     def attempt(request)
       answer = transport.call(request)
       yield answer.value if answer.success?

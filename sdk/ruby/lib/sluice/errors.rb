@@ -1,13 +1,13 @@
 # frozen_string_literal: true
 
-# What can go wrong. All of them are a Sluice::Error.
+# The errors of the SDK. Sluice::Error is the base of all others.
 module Sluice
   class Error < StandardError; end
 
   # The server refused the request, or could not do it after all retries.
   class ApiError < Error
     # `code` is stable: programs may rely on it; UNKNOWN if the answer was not in the API's shape.
-    # `details` says what is wrong, for programs: `field`, `pointer`, a limit, `outcome`.
+    # `details` is for programs: `field`, `pointer`, a limit, `outcome`.
     attr_reader :status, :code, :reason, :details, :request_id, :retry_after_ms
 
     def initialize(status, code, reason, details: nil, request_id: nil, retry_after_ms: nil)
@@ -26,7 +26,7 @@ module Sluice
     end
   end
 
-  # No whole answer came, after all retries. `fault` is :connect (the request was certainly not
+  # No complete answer came, after all retries. `fault` is :connect (the request was certainly not
   # sent), :timeout or :broken.
   class NetworkError < Error
     attr_reader :fault
@@ -36,7 +36,7 @@ module Sluice
       @fault = fault
     end
 
-    # Whether the server may have done what was asked.
+    # Whether the server may have done the request although it reported no success.
     def outcome_unknown?
       fault != :connect
     end
@@ -56,15 +56,15 @@ module Sluice
   # An event has more bytes than the batcher may send.
   class EventTooLarge < Error; end
 
-  # The batcher's queue has no room, or had none in time.
+  # The batcher's queue has no room, or none became free in time.
   class BatcherFull < Error; end
 
   # The batcher was closed before the event was sent.
   class BatcherClosed < Error; end
 
-  # A webhook is not to be trusted. `reason` is :header (absent or malformed), :timestamp (too old
-  # or too new), :signature (none is by one of the secrets), :secret (malformed, or there is none)
-  # or :body (the signature is right, but the body is not JSON).
+  # A webhook must not be trusted. `reason` is :header (absent or malformed), :timestamp (too old or
+  # too new), :signature (no signature is by one of the secrets), :secret (a secret is malformed or
+  # there is none) or :body (the signature is right, but the body is not JSON).
   class WebhookError < Error
     attr_reader :reason
 

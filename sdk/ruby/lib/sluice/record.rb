@@ -1,10 +1,10 @@
 # frozen_string_literal: true
 
 module Sluice
-  # What the API answers: a hash whose known fields have readers, and whose unknown ones are kept.
+  # A value that the API answers: a hash with a reader for each known field; unknown fields are kept.
   class Record
     class << self
-      # Declares a field; `type` names the record that its value is, or is a list of.
+      # Declares a field; `type` names the record type of its value, or of the items of its value if that is a list.
       def field(name, type = nil)
         define_method(name) do
           value = @fields[name.to_s]
@@ -12,7 +12,7 @@ module Sluice
         end
       end
 
-      # The value as records: a hash is one, a list is of many, anything else is itself.
+      # Turns a hash into a record, and each hash of a list; returns any other value as it is.
       def wrap(value)
         case value
         when Hash then new(value)

@@ -60,7 +60,7 @@ module Sluice
     end
   end
 
-  # Where requests go, and as whom: turns a call into the exact bytes of a request.
+  # The target and the credential of requests; turns a call into the exact bytes of a request.
   class Target
     attr_reader :host, :port, :secure
 

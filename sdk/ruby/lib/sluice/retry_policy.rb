@@ -9,7 +9,7 @@ module Sluice
   # `base_ms`; it doubles with each, up to `cap_ms`. If `Retry-After` asks for more than
   # `retry_after_max_ms`, the request fails at once.
   class RetryPolicy
-    # No whole answer: :connect (certainly not sent), :timeout or :broken.
+    # No complete answer: :connect (certainly not sent), :timeout or :broken.
     Fault = Struct.new(:kind)
     # An answer that is no success.
     Refusal = Struct.new(:status, :code, :retry_after, :outcome_unknown)
@@ -32,7 +32,7 @@ module Sluice
       RetryPolicy.new(max_retries: count, base_ms: base_ms, cap_ms: cap_ms, retry_after_max_ms: retry_after_max_ms)
     end
 
-    # How long to wait before the next attempt, or nil to give up. `failures` counts the failed
+    # Returns how long to wait before the next attempt, or nil to give up. `failures` counts the failed
     # attempts, this one included; `random` is in [0, 1).
     def wait_ms(method, keyed, failures, failure, now_ms, random)
       after = failure.is_a?(Refusal) ? RetryPolicy.retry_after_ms(failure.retry_after, now_ms) : nil
@@ -56,7 +56,7 @@ module Sluice
 
     private
 
-    # Whether a repeat can help and cannot do the same thing twice.
+    # Whether a repeat can help and is safe.
     def repeatable?(method, keyed, failure, has_retry_after)
       safe = keyed || SAFE.include?(method)
       return safe || failure.kind == :connect if failure.is_a?(Fault)
@@ -66,7 +66,7 @@ module Sluice
       when 408, 502, 504 then safe
       when 500 then safe && failure.outcome_unknown
       when 409 then keyed && failure.code == "IDEMPOTENCY_IN_FLIGHT" # the first attempt is still being worked on
-      when 404 then method == "GET" && has_retry_after # an event that is too young for the store to have seen
+      when 404 then method == "GET" && has_retry_after # the event may be too young to be in the store
       else false
       end
     end

@@ -15,7 +15,7 @@ module Sluice
       @id = nil
     end
 
-    # Takes a chunk and returns the messages that are whole.
+    # Takes a chunk, and returns the complete messages.
     def feed(chunk)
       @rest << chunk.b
       lines = @rest.split("\n", -1)

@@ -7,12 +7,12 @@ require_relative "sse"
 require_relative "types"
 
 module Sluice
-  # The event stream (`GET /v1/stream`): reads it, and goes on where it broke. `each` yields events
-  # without end; leave it with `break`. `max_retries` bounds failures in a row.
+  # The event stream (`GET /v1/stream`): reads it, and resumes where it broke. `each` yields events
+  # without end; leave it with `break`. It fails after more than `max_retries` failures in a row.
   class EventStream
     include Enumerable
 
-    # Where the stream is: give it to a later stream to go on there.
+    # The position of the stream: give it to a later stream to resume there.
     attr_reader :last_event_id
 
     def initialize(core, query, last_event_id:, max_retries:, idle_timeout:)
@@ -56,7 +56,7 @@ module Sluice
       return unless message.data
 
       event = Types::StoredEvent.wrap(JSON.parse(message.data))
-      @in_block = true # an error of the caller's block is no fault of the stream
+      @in_block = true # an error of the caller's block is not a failure of the stream
       yield event
       @in_block = false
     end

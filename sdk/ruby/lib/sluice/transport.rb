@@ -24,7 +24,7 @@ module Sluice
       start_empty
     end
 
-    # One attempt; `timeout` is for all of it.
+    # One attempt; the transport's `timeout` limits the whole attempt.
     def call(request)
       deadline = now + @timeout
       connection = take
@@ -39,7 +39,7 @@ module Sluice
             connection.read_timeout = left(deadline)
           end
         end
-        # Some versions of net/http take a body that breaks off for a whole one.
+        # Some versions of net/http return a body that broke off as if it were complete.
         raise EOFError, "the answer broke off" if response.content_length && response.content_length != body.bytesize
 
         keep = connection.started?
@@ -49,7 +49,8 @@ module Sluice
       give_back(connection, keep) if connection
     end
 
-    # One attempt whose answer is read as it comes: yields the answer's head, and a reader that yields chunks.
+    # One attempt whose answer is read in pieces; `idle_timeout` limits each read. Yields the answer's
+    # head, and a reader that yields chunks.
     def open(request, idle_timeout)
       connection = take
       faults do
@@ -96,7 +97,7 @@ module Sluice
       response.each_header.to_h
     end
 
-    # An idle connection that can be read from has ended.
+    # Whether an idle connection is still open: if it can be read from, the server has closed it.
     def usable?(connection)
       socket = connection.instance_variable_get(:@socket)
       connection.started? && (socket.nil? || !socket.io.wait_readable(0))
@@ -105,7 +106,7 @@ module Sluice
     end
 
     def take
-      start_empty if @pid != Process.pid # the parent's connections stay the parent's
+      start_empty if @pid != Process.pid # the connections belong to the parent
       while (connection = @lock.synchronize { @idle.pop })
         return connection if usable?(connection)
 

@@ -6,12 +6,12 @@ require_relative "errors"
 
 # Verifies webhooks (Standard Webhooks 1.0: `v1` is HMAC-SHA256, `v1a` is ed25519).
 module Sluice
-  # The details of Sluice.verify.
+  # The parts of Sluice.verify.
   module Webhook
     TOLERANCE_S = 300
-    # The most signatures of a header that are looked at.
+    # The most signatures of a header that are checked.
     SIGNATURES_MAX = 16
-    # What comes before the 32 bytes of an ed25519 key in its DER form (RFC 8410, 4).
+    # The bytes before the 32 bytes of an ed25519 key in its DER form (RFC 8410, 4).
     ED25519_DER = ["302a300506032b6570032100"].pack("H*").freeze
 
     Key = Struct.new(:version, :bytes) do
@@ -39,7 +39,7 @@ module Sluice
 
       bytes = base64(text)
       if bytes.nil? || bytes.empty? || (version == "v1a" && bytes.bytesize != 32)
-        raise WebhookError.new(:secret, "a secret is not base64, or a public key has not 32 bytes")
+        raise WebhookError.new(:secret, "a secret is not base64, or a public key is not 32 bytes long")
       end
       Key.new(version, bytes)
     end
