@@ -1,4 +1,4 @@
-"""What the OpenAPI documents say, in the few words that the writers need.
+"""A model of the API: the parts of the OpenAPI documents that the writers need.
 
 A type is one of these tuples:
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 STRING, ANY = ("string",), ("any",)
 
-# Operations that each SDK has by hand, or has no use for.
+# Operations that each SDK implements by hand, or does not offer.
 BY_HAND = {
     "produce": "send_event, send_events and the batcher",
     "stream": "stream",
@@ -23,7 +23,7 @@ BY_HAND = {
     "test_customer": "development only",
     "test_subscription": "development only",
 }
-# Schemas that only such operations use.
+# Schemas that only those operations use.
 UNUSED = {"CloudEvent", "EventsBody", "AcceptedBody", "Error", "TestCustomer", "TestSubscription"}
 # Schemas that the hand-written parts use.
 USED_BY_HAND = ["Event", "Accepted", "AcceptedMany", "EventResult", "StoredEvent"]
@@ -100,7 +100,7 @@ def is_alias(thing):
 
 
 class Api:
-    """Both documents: definitions shared, operations of customers and of operators apart."""
+    """Both documents: they share the definitions; the operations of customers and of operators are apart."""
 
     def __init__(self, public, admin):
         self.schemas = {**admin["components"]["schemas"], **public["components"]["schemas"]}
@@ -162,7 +162,7 @@ class Api:
         return kinds[0] if kinds else None
 
     def page(self, operation):
-        """The one list of an answer that has a cursor."""
+        """The list that a page of answers holds; None if the operation has no cursor or no single list."""
         record = self.definitions.get(operation.answer[1]) if operation.answer and operation.answer[0] == "ref" else None
         if not isinstance(record, Record) or not any(one.name == "cursor" for one in operation.query):
             return None
@@ -174,7 +174,7 @@ class Api:
     # Types
 
     def named(self, name):
-        """The type that a `$ref` stands for; the definition is made the first time."""
+        """The type that a `$ref` stands for; makes its definition at the first call."""
         if name not in self.definitions:
             schema = self.schemas[name]
             if name in UNUSED:
@@ -187,7 +187,7 @@ class Api:
         return ("ref", name)
 
     def type_of(self, schema, hint):
-        """The type of a schema; `hint` names it if it needs a definition of its own."""
+        """The type of a schema; if the type needs a definition of its own, `hint` is its name."""
         if schema is True or not schema:
             return ANY
         if "$ref" in schema:
@@ -276,7 +276,7 @@ def is_aliased(schema):
 
 
 def merged(options, schema):
-    """One record that holds any of several: what all of them require is required."""
+    """One record that can hold each of several: a field is required if all of them require it."""
     properties, required = {}, None
     for option in options:
         for key, value in option["properties"].items():

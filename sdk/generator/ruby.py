@@ -15,7 +15,7 @@ def files(api):
 
 
 def wraps(api, kind):
-    """The record that a value is read as, if any."""
+    """The record type that a value is read as, if any."""
     while kind[0] in ("nullable", "list"):
         kind = kind[1]
     return kind[1] if kind[0] == "ref" and isinstance(api.definitions[kind[1]], model.Record) else None
@@ -75,7 +75,7 @@ def query_of(fields):
 
 
 def value_of(name):
-    """A parameter's value; one that is named like a keyword of Ruby cannot be read by its name."""
+    """A parameter's value. A parameter that is named like a keyword of Ruby cannot be read by its name."""
     return f"binding.local_variable_get(:{name})" if name in KEYWORDS else name
 
 

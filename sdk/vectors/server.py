@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""A server that answers as it is told, for the tests of every SDK. Standard library only.
+"""A server with scripted answers, for the tests of every SDK. Standard library only.
 
     sdk/vectors/server.py             prints `listening PORT`, then serves until its input ends
 
 `POST /_script {"answers": [...]}` answers `{"base": "/s/1"}`. Requests below that base get the
-answers one after the other. `GET /_seen/s/1` lists the requests: `method`, `target` (without the
-base), `headers` (names in lower case), `wire` (the body as it came, in base64), `text` (the body
-after gzip) and `coding`.
+answers in order. If the last answer has a field `repeat`, all later requests get it too.
+`GET /_seen/s/1` lists the requests: `method`, `target` (without the base), `headers` (names in
+lower case), `wire` (the body as it came, in base64), `text` (the body after gzip) and `coding`.
 
-An answer is {"status": 200, "headers": {...}, "body": any JSON}, or one of
+An answer is {"status": 200, "headers": {...}, "body": any JSON}, or one of these:
 
     {"fault": "close"}    the connection is closed without an answer
     {"fault": "cut"}      the answer breaks off inside its body
     {"fault": "stall"}    no answer
-    {"stream": ["...", …]}  these texts as the body of a stream, then the connection is closed
-    {"echo": "events"}    202 with an id for each event of the body, which is in the event's payload
+    {"stream": [texts]}   the texts are sent as the body of a stream, then the connection is closed
+    {"echo": "events"}    202 with an id for each event of the body; the id of payload 1 is "id-1"
 """
 
 import base64
@@ -125,4 +125,4 @@ if __name__ == "__main__":
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"listening {server.server_address[1]}", flush=True)
-    sys.stdin.read()  # whoever started it is gone
+    sys.stdin.read()  # returns when the process that started this server has ended
