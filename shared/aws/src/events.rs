@@ -1,8 +1,8 @@
 //! The event store on DynamoDB. The keys of its items: `layout`.
 //!
-//! A batch is written once, by its shard's consumer, and never again. What
-//! becomes known later goes into small items beside it, each put once: see
-//! `facts`. So no write reads, and none rewrites what was stored before.
+//! The consumer of a shard writes each of its batches once. Later facts about a
+//! batch go into small items beside it, each put once: see `facts`. So no write
+//! reads, and none rewrites stored data.
 
 mod acks;
 mod batch_items;
@@ -39,15 +39,15 @@ pub struct DynamoEvents {
     table: Arc<ItemTable>,
     writer: Arc<ItemWriter>,
     dead_letters: DeadLetterItems,
-    /// How far the inbox can be read, where this process reads it.
+    /// How far the inbox can be read; `None` in a process that does not serve the inbox.
     horizons: Option<LaneHorizons>,
     requests_max: usize,
     keep_s: u64,
 }
 
 impl DynamoEvents {
-    /// A store over the configured table. Dead letters are carried to the
-    /// queue of dead letters where there is a carrier.
+    /// A store over the configured table. With a `carrier`, dead letters are also
+    /// copied to the dead-letter queue.
     #[must_use]
     pub fn new(clients: &Clients, config: &AwsConfig, carrier: Option<DeadLetterCarrier>) -> Self {
         let table = Arc::new(ItemTable::new(clients.dynamodb.clone(), config.events_table.clone()));
@@ -65,24 +65,24 @@ impl DynamoEvents {
         Self { table, writer, dead_letters, horizons: None, requests_max, keep_s }
     }
 
-    /// The same, whose inbox can be read as far as these say.
+    /// The same store with an inbox, readable up to `horizons`.
     #[must_use]
     pub fn with_horizons(self, horizons: LaneHorizons) -> Self {
         Self { horizons: Some(horizons), ..self }
     }
 
-    /// When an item that is written now may be deleted, in seconds since the Unix epoch.
+    /// The expiry of an item that is written now, in seconds since the Unix epoch.
     fn ttl(&self) -> u64 {
         now_s() + self.keep_s
     }
 
-    /// The item by which a batch is found, if there is one that has not expired.
+    /// The head item of a batch, unless it is missing or expired.
     async fn head(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Item>, PortError> {
         let head = self.table.get(layout::key(ItemKind::Batch, customer, batch)).await?;
         Ok(head.filter(|head| lives(head, now_s()) && batch_items::placed(head).is_none()))
     }
 
-    /// The batch of a head, from its parts where it has some.
+    /// The batch of a head item, put together from its parts if it has parts.
     async fn read_batch(&self, customer: CustomerId, head: &Item) -> Result<Option<Batch>, PortError> {
         let Some(count) = batch_items::part_count(head) else { return batch_items::batch(head).map(Some) };
         let id = layout::batch_id(head)?;
@@ -92,12 +92,12 @@ impl DynamoEvents {
                 .buffered(self.requests_max)
                 .try_collect()
                 .await?;
-        // A part that is gone has expired; the others follow.
+        // A missing part has expired, and the other parts are about to.
         let Some(parts) = parts.into_iter().collect::<Option<Vec<Item>>>() else { return Ok(None) };
         batch_items::batch_from_parts(head, &parts).map(Some)
     }
 
-    /// A batch with all that is known of it, if its items are all there.
+    /// A batch with all its facts and acknowledgements; `None` if one of its items is missing.
     async fn stored(
         &self,
         customer: CustomerId,
@@ -112,7 +112,7 @@ impl DynamoEvents {
         Ok(Some(StoredBatch { place: batch.id, batch: Arc::new(batch), facts, acknowledged, passed }))
     }
 
-    /// How many events a customer's batch has; none where there is no such batch.
+    /// The number of events of a customer's batch; 0 if there is no such batch.
     async fn event_count(&self, customer: CustomerId, batch: BatchId) -> Result<u16, PortError> {
         let key = layout::key(ItemKind::Batch, customer, batch);
         let head = self.table.get_attributes(key, Some("n, place_of, #ttl")).await?;
@@ -120,7 +120,7 @@ impl DynamoEvents {
         Ok(head.map_or(0, |head| batch_items::event_count(&head)))
     }
 
-    /// The items of a scan that `wants` one, and whether there are no more.
+    /// The items of a scan that `wants` accepts, and whether the scan is exhausted.
     async fn scan_heads(
         &self,
         scan: &LaneScan,
@@ -130,7 +130,7 @@ impl DynamoEvents {
         let ascending = scan.direction == Direction::Ascending;
         let (mut heads, mut from, now_s) = (Vec::new(), None, now_s());
         loop {
-            // One more tells whether there is more, and one may lie behind `after`.
+            // One extra item tells whether there are more; another extra one may lie behind `after`.
             let limit = Some(scan.max_batches + 2);
             let page = self.table.query(range, ascending, limit, from).await?;
             let wanted =
@@ -145,7 +145,7 @@ impl DynamoEvents {
         }
     }
 
-    /// Reads the batches of the items that a scan wants.
+    /// Reads the batches of the scanned items that `wants` accepts.
     async fn scan_items(
         &self,
         scan: LaneScan,
@@ -184,7 +184,8 @@ impl DynamoEvents {
         Ok(LanePage { batches, exhausted })
     }
 
-    /// Acknowledges events of one batch; returns which it has and which of those were acknowledged before.
+    /// Acknowledges events of one batch. Returns the events that the batch has, and
+    /// those of them that were acknowledged before.
     async fn acknowledge_batch(
         &self,
         customer: CustomerId,
@@ -210,11 +211,11 @@ fn now_s() -> u64 {
     clock::now_ms() / 1000
 }
 
-/// What became of the acknowledgements of one batch's events.
+/// The outcome of acknowledging events of one batch.
 struct BatchAcks {
     /// Events that the batch has.
     known: Vec<u16>,
-    /// Events that were acknowledged before, and when.
+    /// The events that were acknowledged before, each with its time.
     before: BTreeMap<u16, u64>,
 }
 
@@ -236,7 +237,7 @@ impl EventStore for DynamoEvents {
         }
         self.writer.store(all_parts).await?;
         self.writer.store(heads.into_values().collect()).await?;
-        // A place without its batch would be passed by readers.
+        // The places come last: readers skip a place whose batch is missing.
         self.writer.store(places).await
     }
 

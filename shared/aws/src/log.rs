@@ -1,10 +1,9 @@
 //! The log on Kinesis.
 //!
 //! An append unit is a lane. One task gathers the records of all lanes into
-//! PutRecords requests; a lane has one record on its way. A record that was
-//! throttled, or of which nobody knows, is sent again with the same bytes
-//! until its deadline. So a record may be in the stream twice: whoever needs
-//! them once reads through [`Deduplicated`].
+//! PutRecords requests; a lane has one record in flight. A record that was throttled,
+//! or whose answer was lost, is sent again with the same bytes until its deadline.
+//! So the stream may hold a record twice; [`Deduplicated`] reads each record once.
 
 mod append_door;
 mod arrivals;
@@ -60,10 +59,10 @@ use tokio::task::JoinHandle;
 
 /// A record with its partition key has at most 1 MiB (Kinesis' default quota).
 const RECORD_BYTES_MAX: usize = (1 << 20) - 16;
-/// Raw bytes after which a record should be cut: with one batch more and its
-/// tables it fits, even if nothing of it compresses.
+/// The raw bytes at which a record should be cut: one more batch and its tables
+/// still fit, even if nothing compresses.
 pub const RECORD_RAW_BYTES: usize = 600_000;
-/// Encoders that are kept for the next record.
+/// The most encoders that are kept for later records.
 const ENCODERS_MAX: usize = 16;
 
 /// The log on Kinesis.
@@ -78,7 +77,7 @@ pub struct KinesisLog {
     sender: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The configured stream, for those who neither write to it nor work its shards.
+/// The configured stream, for a process that neither writes to it nor works its shards.
 #[cfg(feature = "services")]
 #[must_use]
 pub fn configured_stream(clients: &Clients, config: &AwsConfig) -> Arc<dyn Stream> {
@@ -99,7 +98,7 @@ impl KinesisLog {
         Ok(log)
     }
 
-    /// The log on any such stream; what of it cannot be read is set aside.
+    /// The log on any stream. Records that cannot be read are set aside.
     ///
     /// # Errors
     /// If the stream cannot be described.
@@ -146,7 +145,7 @@ impl KinesisLog {
         self.stream.shards().await
     }
 
-    /// Which stream it is.
+    /// The identity of the stream.
     ///
     /// # Errors
     /// If the stream cannot be described.
@@ -154,16 +153,16 @@ impl KinesisLog {
         self.stream.identity().await
     }
 
-    /// Whether the stream can be read behind a position: a position that it
-    /// does not know is [`PortError::Refused`].
+    /// Checks that the stream can be read behind a position. If the stream does not know
+    /// the position, the error is [`PortError::Refused`].
     ///
     /// # Errors
-    /// If it cannot, or does not answer.
+    /// If it cannot be read, or does not answer.
     pub async fn can_read_behind(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         self.stream.iterator(shard, ReadFrom::After(position)).await.map(drop)
     }
 
-    /// The latest time up to which all that arrived in the shard is at
+    /// The latest time such that every record of the shard that arrived by then is at
     /// `position` or before it, as far as this process read the shard.
     #[must_use]
     pub fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
@@ -176,48 +175,48 @@ impl KinesisLog {
         self.readers.readable_ms(shard, position)
     }
 
-    /// This process works the shard from now on. Readers of the inbox were told `told` of it.
+    /// Begins to work the shard. `told` is how far readers of the inbox may have read it.
     pub(crate) fn take_up(&self, shard: &ShardId, told: Readable) {
         self.readers.take_up(shard, told);
     }
 
-    /// Forgets where its shards are read: the stream was made anew, and its
-    /// shards have the names of those before.
+    /// Forgets the reading positions: the stream was made anew, and its shards have the
+    /// names of the earlier stream's shards.
     pub(crate) fn forget_shards(&self) {
         self.readers.forget();
     }
 
-    /// What comes into the shard, as far as this process read it lately.
+    /// The recent load of the shard, as far as this process read it.
     #[must_use]
     pub fn load(&self, shard: &ShardId) -> Option<ShardLoad> {
         self.readers.load(shard)
     }
 
-    /// Forgets what is known of a shard: another process reads it from now on.
+    /// Forgets a shard that another process reads from now on.
     pub fn leave(&self, shard: &ShardId) {
         self.readers.leave(shard);
     }
 
-    /// Passes over the records of a shard behind the first position, up to the
-    /// second, whoever reads it here from now on; over none where there is no range.
+    /// Makes every reader of this process skip the shard's records behind the first
+    /// position, up to the second. `None` ends the skipping.
     pub fn pass_over(&self, shard: &ShardId, range: Option<(Position, Position)>) {
         self.readers.pass_over(shard, range);
     }
 
-    /// Where a reader that stands at a position goes on: at the end of the range
-    /// that is passed over, if it begins there.
+    /// The position where a reader at `position` continues: the end of the skipped range
+    /// if `position` is in it, else `position`.
     #[must_use]
     pub fn reached(&self, shard: &ShardId, position: Position) -> Position {
         self.readers.skip(shard, position)
     }
 
-    /// The readers of its shards.
+    /// The readers of the shards.
     pub(super) const fn readers(&self) -> &Readers {
         &self.readers
     }
 
-    /// In the first version of records: processes of any version may read them, so
-    /// no block is LZ4 and no body is compressed before (`body_codec`).
+    /// Encodes a record in the first version, which processes of any version read: no
+    /// block is LZ4, and no body is compressed beforehand (`body_codec`).
     fn encode(&self, record: &RecordDraft) -> Result<Vec<u8>, AppendError> {
         let kept = self.encoders.lock().pop();
         let mut encoder = kept
@@ -238,7 +237,7 @@ impl KinesisLog {
 
 impl Drop for KinesisLog {
     fn drop(&mut self) {
-        // Nobody waits for an append any more: each holds a reference.
+        // No append is waiting any more, since each holds a reference.
         if let Some(sender) = self.sender.lock().take() {
             sender.abort();
         }

@@ -24,9 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// A consumer that is at the end of a busy shard gets its records at most this
-/// often, so that its thread wakes once for several. After a pause it gets a
-/// record at once.
+/// A consumer at the end of a busy shard gets records at most this often, so that its
+/// thread wakes once for several of them. After a pause it gets a record at once.
 const GATHER: Duration = Duration::from_millis(1);
 
 /// The layout and the limits of the log.

@@ -1,4 +1,4 @@
-//! The index of a shard: which frames hold a customer's batches of some times.
+//! The index of a shard: the frames that hold a customer's batches in a range of time.
 //!
 //! The index of the segment that is written is in memory. When the segment is
 //! full, its index is stored beside it, see [`segment_index`]. A missing or

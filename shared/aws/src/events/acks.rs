@@ -1,6 +1,6 @@
 //! The items of acknowledgements: pure.
 //!
-//! A batch has one, with an attribute for each acknowledged event:
+//! A batch has one such item, with an attribute for each acknowledged event:
 //!
 //! ```text
 //! i<index>  when the event was acknowledged, in milliseconds since the Unix epoch
@@ -14,10 +14,10 @@ use crate::table::{ItemUpdate, damaged, with_ttl};
 use sluice_ports::PortError;
 use std::collections::HashMap;
 
-/// Events of one update: its expression may have 4 KB.
+/// The most events of one update, whose expression may have 4 KB.
 pub(super) const EVENTS_A_REQUEST: usize = 64;
 
-/// The update that marks events as acknowledged where they are not.
+/// The update that marks events as acknowledged, except those that already are.
 pub(super) fn update(indexes: &[u16], now_ms: u64, ttl: u64) -> ItemUpdate {
     let sets = indexes.iter().map(|index| format!("i{index} = if_not_exists(i{index}, :now)"));
     let expression = format!("SET #ttl = :ttl, {}", sets.collect::<Vec<_>>().join(", "));
@@ -25,7 +25,7 @@ pub(super) fn update(indexes: &[u16], now_ms: u64, ttl: u64) -> ItemUpdate {
     with_ttl(ItemUpdate { expression, names: HashMap::new(), values }, ttl)
 }
 
-/// Acknowledged events and when, ascending by index.
+/// The acknowledged events and their times, ascending by index.
 pub(super) fn read(item: &Item) -> Result<Vec<(u16, u64)>, PortError> {
     let all = item.iter().filter_map(|(name, value)| Some((name.strip_prefix('i')?, value)));
     let mut acks = all

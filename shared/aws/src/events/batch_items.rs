@@ -5,10 +5,10 @@
 //! m      whether a subscription matched any of them
 //! v      the batch as a record of its own (`wire::record`: compressed, with a checksum)
 //! parts  in place of `v`: how many items hold the record, each a part of it in `v`
-//! moved  the place where readers of the inbox meet the batch, if that is not its key
+//! moved  the place at which inbox readers find the batch, if it is not the batch's key
 //! ```
 //!
-//! A batch with a place of its own has an item there too, which names it:
+//! A batch with another place also has an item at that place:
 //!
 //! ```text
 //! n         events
@@ -26,26 +26,27 @@ use sluice_ports::event_store::{Direction, LaneScan, NewBatch};
 use sluice_ports::log::RecordDraft;
 use std::cell::RefCell;
 
-/// The most bytes of a batch in one item: an item has 400 KB (409,600 bytes) with its names and keys.
+/// The most bytes of a batch in one item. An item may have 400 KB (409,600 bytes), keys and
+/// attribute names included.
 const ITEM_BYTES_MAX: usize = 400_000;
-/// The zstd level: batches are written once and kept long. With zstd records are
-/// of the first version, which ingest processes and processors of any version read.
+/// The zstd level: batches are written once and kept long. Records with zstd have
+/// the first version, which ingest processes and processors of any version read.
 const ZSTD_LEVEL: i32 = 3;
 
 thread_local! {
-    /// Kept, because making one costs more than encoding a batch.
+    /// Reused, because making an encoder costs more than encoding a batch.
     static ENCODER: RefCell<Option<RecordEncoder>> = const { RefCell::new(None) };
 }
 
 /// The items of a batch.
 #[derive(Debug)]
 pub(super) struct BatchItems {
-    /// The items that hold its record, where one item cannot. They are written
-    /// first: an item whose parts are not there would be half a batch.
+    /// The items that hold the record if it does not fit one item. They are written
+    /// before the head, so a crash never leaves a head without its parts.
     pub(super) parts: Vec<Item>,
     /// The item by which the batch is found.
     pub(super) head: Item,
-    /// The item by which readers of the inbox find it, where that is another.
+    /// The item at the place where inbox readers find the batch, if that is not its key.
     pub(super) place: Option<Item>,
 }
 
@@ -96,19 +97,19 @@ pub(super) fn items(new: &NewBatch, ttl: u64) -> Result<BatchItems, PortError> {
     Ok(BatchItems { parts, head, place })
 }
 
-/// The batch that is met at an item's place, where the item is not the batch's own.
+/// The batch that an item of a place names; `None` for an item of another kind.
 pub(super) fn placed(item: &Item) -> Option<Result<BatchId, PortError>> {
     let id = text_in(item, "place_of")?;
     let parsed = id.parse::<EventId>().map(EventId::batch);
     Some(parsed.map_err(|_| damaged(format!("`{id}` is not the id of a batch"))))
 }
 
-/// Whether readers of the inbox meet the batch elsewhere.
+/// Whether inbox readers find the batch at another place than its key.
 pub(super) fn is_moved(head: &Item) -> bool {
     head.contains_key("moved")
 }
 
-/// How many other items hold the batch, if it is not in its head.
+/// The number of parts of the batch, if it has parts.
 pub(super) fn part_count(head: &Item) -> Option<usize> {
     number_in(head, "parts")
 }
@@ -123,7 +124,7 @@ pub(super) fn event_count(head: &Item) -> u16 {
     number_in(head, "n").unwrap_or(0)
 }
 
-/// The batch of a head that has no parts.
+/// The batch of a head without parts.
 pub(super) fn batch(head: &Item) -> Result<Batch, PortError> {
     decode(head, record_bytes(head)?)
 }
@@ -151,7 +152,7 @@ fn decode(head: &Item, encoded: &[u8]) -> Result<Batch, PortError> {
     if batch.id == id { Ok(batch) } else { Err(wrong(&"the item holds another batch")) }
 }
 
-/// Whether all events of a batch lie behind the place where a scan goes on.
+/// Whether all events of a batch lie behind the end of the scan's previous page.
 pub(super) fn is_behind(scan: &LaneScan, head: &Item) -> bool {
     let is_its_batch =
         |after: &sluice_model::EventId| layout::batch_id(head).is_ok_and(|id| id == after.batch());
@@ -178,7 +179,7 @@ mod tests {
     fn a_batch_that_does_not_fit_one_item_comes_back_from_its_parts() {
         let mut batches = Batches::new(Lane::new(3).unwrap());
         let mut large = Batch::clone(&batches.next(1, 10));
-        // Types that hardly compress: as long as a batch may make them.
+        // Event types that hardly compress, as long as a batch allows.
         let noise = || BASE64.encode((0..11).flat_map(|_| random_u128().to_be_bytes()).collect::<Vec<u8>>());
         large.types = (0..2900).map(|_| noise().into()).collect();
         for (batch, split) in [(large, true), (Batch::clone(&batches.next(9, 500)), false)] {

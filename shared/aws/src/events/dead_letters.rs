@@ -1,4 +1,4 @@
-//! Dead letters: their items, and the queue that they are carried to.
+//! Dead letters: their items, and their copies in the dead-letter queue.
 //!
 //! ```text
 //! v    the dead letter (postcard)
@@ -6,8 +6,8 @@
 //! ttl
 //! ```
 //!
-//! The item is the truth. The queue carries a copy for alarms, for tools, and
-//! for AWS's own redrive.
+//! The item is the truth. The copy in the queue is for alarms, tools and AWS's
+//! own redrive.
 
 use super::layout::{self, MS_MAX};
 use super::writer::ItemWriter;
@@ -23,7 +23,7 @@ use sluice_ports::event_store::DeadLetterQuery;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Items of one page of a list.
+/// The most items of one page of a list.
 const PAGE_ITEMS_MAX: usize = 500;
 
 /// The dead letters of all customers.
@@ -33,7 +33,7 @@ pub(super) struct DeadLetterItems {
     pub(super) writer: Arc<ItemWriter>,
     pub(super) carrier: Option<DeadLetterCarrier>,
     pub(super) requests_max: usize,
-    /// Dead letters that this process put, less those that it deleted.
+    /// The number of dead letters that this process put, less those that it deleted.
     pub(super) count: AtomicI64,
 }
 
@@ -90,7 +90,7 @@ impl DeadLetterItems {
         Ok(letters)
     }
 
-    /// Deletes dead letters; returns how many there were.
+    /// Deletes dead letters. Returns how many of them existed.
     pub(super) async fn delete(
         &self,
         customer: CustomerId,
@@ -126,7 +126,7 @@ fn read(item: &Item) -> Result<DeadLetter, PortError> {
     postcard::from_bytes(encoded).map_err(|error| damaged(format!("a dead letter: {error}")))
 }
 
-/// The keys of a query of dead letters; nothing where its window is empty.
+/// The keys of a query of dead letters; `None` if its window is empty.
 fn range(customer: CustomerId, query: &DeadLetterQuery) -> Option<KeyRange> {
     let id = |bits: u128| EventId::from_u128(bits).to_string();
     let after = query.after.map_or(0, |after| after.as_u128());

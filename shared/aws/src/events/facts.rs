@@ -1,10 +1,9 @@
 //! The items of facts: pure.
 //!
-//! Each write of facts about a batch is an item of its own beside the batch,
-//! put once and never changed: no write reads, none rewrites what was stored,
-//! and no item grows. What is known of a batch is the union of its items, in
-//! any order, however often each was written: an item's key ends in a hash of
-//! its bytes, so a repeated write puts the same item again.
+//! Each write of facts about a batch puts an item of its own beside the batch,
+//! which never changes: no write reads, none rewrites stored data, and no item
+//! grows. The facts of a batch are the union of its items, in any order. An item's
+//! key ends in a hash of its bytes, so a repeated write puts the same item again.
 //!
 //! The attribute `v` of an item:
 //!
@@ -29,7 +28,7 @@
 //! ```
 //!
 //! Earlier versions of Sluice kept all facts of a batch in one item of number
-//! sets, which is still read: see `number_sets`.
+//! sets, which can still be read: see `number_sets`.
 
 mod number_sets;
 mod set;
@@ -45,7 +44,8 @@ use sluice_ports::event_store::NewFact;
 use std::collections::BTreeMap;
 
 const VERSION: u8 = 1;
-/// Facts of one item, in bytes. One subscription's are less than 2 KB, since a batch has at most 4,096 events.
+/// The most bytes of facts in one item. The facts of one subscription have less than 2 KB, since
+/// a batch has at most 4,096 events.
 const ITEM_BYTES_MAX: usize = 16 << 10;
 
 /// The items that hold new facts.
@@ -99,7 +99,7 @@ fn encode_row(subscription: SubscriptionId, fact: &Fact) -> Vec<u8> {
     row
 }
 
-/// What a batch's items say together: a row for each subscription, by its id.
+/// The union of the facts in a batch's items: a row for each subscription, by its id.
 pub(super) fn read(items: &[Item]) -> Result<Vec<(SubscriptionId, Fact)>, PortError> {
     let mut facts: BTreeMap<SubscriptionId, Fact> = BTreeMap::new();
     for item in items {

@@ -3,16 +3,16 @@
 //! ```text
 //! pk                 sk                   attributes
 //! <customer>#<lane>  b#<batch id>         a batch: see `batch_items`
-//!                    b#<place>            where readers of the inbox meet a batch with another id
+//!                    b#<place>            where inbox readers find a batch whose id is another
 //!                    p#<batch id>#<k>     the k-th part of a batch that does not fit one item
 //!                    f#<batch id>#<hash>  facts about a batch: see `facts`
 //!                    f#<batch id>         facts as earlier versions wrote them
 //!                    a#<batch id>         acknowledgements: see `acks`
 //! d#<customer>       <dead letter id>     a dead letter: see `dead_letters`
-//! x#<day>            <ms>#<random>#<k>    what DynamoDB refused: see `aside`
+//! x#<day>            <ms>#<random>#<k>    an item that DynamoDB refused: see `aside`
 //! ```
 //!
-//! Every item has `ttl`, the second from which on it is not read any more and
+//! Every item has `ttl`, the second at which it expires: it is no longer read, and
 //! DynamoDB may delete it. Ids sort as their texts do, so a range of keys is a
 //! range of time.
 
@@ -29,7 +29,7 @@ pub(super) const MS_MAX: u64 = (1 << 48) - 1;
 /// The length of an id as text.
 const ID_LEN: usize = 36;
 
-/// What the items of a lane's partition are, by the first letter of their sort keys.
+/// The kinds of items in a lane's partition, told by the first letter of their sort keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ItemKind {
     Batch,
@@ -55,7 +55,7 @@ fn sort_key(kind: ItemKind, batch: BatchId) -> String {
     format!("{}#{}", kind.letter(), batch.first())
 }
 
-/// The key of the one item of this kind that a batch has.
+/// The key of a batch's item, for the kinds of which a batch has one item.
 pub(super) fn key(kind: ItemKind, customer: CustomerId, batch: BatchId) -> ItemKey {
     ItemKey { partition: partition(customer, batch.lane()), sort: sort_key(kind, batch) }
 }
@@ -66,9 +66,9 @@ pub(super) fn part_key(customer: CustomerId, batch: BatchId, part: usize) -> Ite
     ItemKey { partition: partition(customer, batch.lane()), sort }
 }
 
-/// The keys of all items of this kind that the batches from `low` to `high` have.
+/// The keys of all items of this kind of the batches from `low` to `high`.
 pub(super) fn range(kind: ItemKind, partition: String, low: BatchId, high: BatchId) -> KeyRange {
-    // `$` is the character behind `#`: above every key that goes on behind the id.
+    // `$` follows `#`, so this key is above all keys that continue with `#` after the id.
     KeyRange { partition, low: sort_key(kind, low), high: format!("{}$", sort_key(kind, high)) }
 }
 
@@ -86,14 +86,14 @@ pub(super) fn facts_item(customer: CustomerId, batch: BatchId, hash: &str, body:
     item
 }
 
-/// The batch that an item is about, by its key.
+/// The id of an item's batch, from the item's key.
 pub(super) fn batch_id(item: &Item) -> Result<BatchId, PortError> {
     let key = text_in(item, "sk").ok_or_else(|| damaged("the item has no key"))?;
     let id = key.get(2..2 + ID_LEN).and_then(|id| id.parse::<EventId>().ok());
     id.map(EventId::batch).ok_or_else(|| damaged(format!("`{key}` is not the key of a batch's item")))
 }
 
-/// Items by the batches that they are about.
+/// Groups items by their batches.
 pub(super) fn by_batch(items: Vec<Item>) -> Result<BTreeMap<BatchId, Vec<Item>>, PortError> {
     let mut by_batch: BTreeMap<BatchId, Vec<Item>> = BTreeMap::new();
     for item in items {
@@ -102,7 +102,7 @@ pub(super) fn by_batch(items: Vec<Item>) -> Result<BTreeMap<BatchId, Vec<Item>>,
     Ok(by_batch)
 }
 
-/// The least and the largest batch id that a scan may meet; nothing where its window is empty.
+/// The lowest and the highest batch id of a scan; `None` if its window is empty.
 pub(super) fn id_range(scan: &LaneScan) -> Option<(BatchId, BatchId)> {
     let first_of = |ms: u64| EventId::from_u128(u128::from(ms) << 80).batch();
     let last_of = |ms: u64| EventId::from_u128(u128::from(ms) << 80 | ((1 << 80) - 1)).batch();
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_range_of_batches_holds_all_their_items_and_no_others() {
-        // Version 7 and the variant, as in every id.
+        // The bits of version 7 and of the variant, which every id has.
         let batch = |ms: u128| EventId::from_u128(ms << 80 | 7 << 76 | 2 << 62).batch();
         let customer = CustomerId::from_u128(7);
         let range = range(ItemKind::Facts, "p".into(), batch(5), batch(6));

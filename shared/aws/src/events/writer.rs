@@ -1,9 +1,9 @@
 //! Writing items that never change once they are written: batches and facts.
 //!
-//! A call that fails half-way is repeated by its caller as a whole. The writer
-//! remembers which items of a failed call are stored, so the repetition writes
-//! only the rest: a partition that takes 1,000 write units a second gets on by
-//! that much each second instead of storing the same items again and again.
+//! The caller repeats a call that failed half-way as a whole. The writer remembers
+//! the items of a failed call that are stored, and the repetition writes only the
+//! rest. So a partition that takes 1,000 write units a second advances by that much
+//! each second, instead of storing the same items again and again.
 
 use crate::attribute::{Item, bytes_in};
 use crate::refused_items::RefusedItems;
@@ -16,7 +16,7 @@ use sluice_ports::PortError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Items of failed calls that are remembered as stored; the oldest are forgotten first.
+/// The most items of failed calls that are remembered as stored; the oldest are forgotten first.
 const REMEMBERED_MAX: usize = 100_000;
 
 /// Writes items that never change.
@@ -29,14 +29,14 @@ pub(super) struct ItemWriter {
 }
 
 impl ItemWriter {
-    /// What is set aside is kept for `keep_s` seconds.
+    /// Refused items are set aside for `keep_s` seconds.
     pub(super) fn new(table: Arc<ItemTable>, requests_max: usize, keep_s: u64) -> Self {
         let refused = RefusedItems::new(Arc::clone(&table), requests_max, keep_s);
         Self { table, requests_max, refused, stored: Mutex::default() }
     }
 
-    /// Stores items, whatever was there before. An item that DynamoDB refuses
-    /// for good is set aside and counts as stored.
+    /// Stores items, overwriting earlier ones. An item that DynamoDB refuses for good is
+    /// set aside and counts as stored.
     pub(super) async fn store(&self, items: Vec<Item>) -> Result<(), PortError> {
         let items = self.stored.lock().without_stored(items);
         if items.is_empty() {
@@ -56,17 +56,17 @@ impl ItemWriter {
         Err(error)
     }
 
-    /// Sets aside an item that was refused where it was written alone.
+    /// Sets aside an item that was refused although it was written alone.
     pub(super) async fn set_aside(&self, item: Item, reason: String) -> Result<(), PortError> {
         let refused = RefusedWrite { write: put(item), reason };
         self.refused.keep(vec![refused]).await.error.map_or(Ok(()), Err)
     }
 }
 
-/// An item's key and bytes, hashed.
+/// The hash of an item's key and bytes.
 type Fingerprint = [u8; 16];
 
-/// Items that failed calls stored: pure.
+/// The items that failed calls stored: pure.
 #[derive(Debug, Default)]
 struct StoredItems {
     known: HashSet<Fingerprint>,
@@ -87,7 +87,7 @@ impl StoredItems {
         }
     }
 
-    /// The items that are not known to be stored.
+    /// Drops the items that are known to be stored.
     fn without_stored(&self, mut items: Vec<Item>) -> Vec<Item> {
         if !self.known.is_empty() {
             items.retain(|item| !self.known.contains(&fingerprint(item)));
@@ -124,7 +124,7 @@ mod tests {
     fn what_a_failed_call_stored_is_not_stored_again() {
         let mut stored = StoredItems::default();
         stored.remember([new_item(1, 1, 5), new_item(2, 1, 5)].iter());
-        // A later repetition has a later time to live.
+        // The repetition comes later, so its items have a later time to live.
         let again = (1..4).map(|sort| new_item(sort, 1, 6)).chain([new_item(1, 2, 6)]).collect();
         assert_eq!(stored.without_stored(again), [new_item(3, 1, 6), new_item(1, 2, 6)]);
     }

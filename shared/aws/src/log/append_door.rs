@@ -1,4 +1,4 @@
-//! Whether the log takes new records now.
+//! Refusing appends for a while after the stream failed.
 
 use parking_lot::Mutex;
 use sluice_ports::FailureClass;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the door stays shut after the stream did not answer.
+/// How long appends are refused after the stream did not answer.
 const SHUT: Duration = Duration::from_millis(500);
-/// How long it stays shut after the stream denied a request: an operator must act.
+/// How long appends are refused after the stream denied a request: an operator must act.
 const SHUT_DENIED: Duration = Duration::from_secs(5);
 
-/// Shut for a moment after each failure of the stream.
+/// Closed for a while after each failure of the stream.
 #[derive(Debug, Default)]
 pub(super) struct AppendDoor {
     shut: Mutex<Option<(Instant, Arc<str>)>>,
 }
 
 impl AppendDoor {
-    /// Shuts the door after a request of that class failed.
+    /// Closes the door after a request failed with this class.
     pub(super) fn shut(&self, class: FailureClass, detail: &str) {
         let shut = if class == FailureClass::Denied { SHUT_DENIED } else { SHUT };
         *self.shut.lock() = Some((Instant::now() + shut, detail.into()));
@@ -30,7 +30,7 @@ impl AppendDoor {
     }
 
     /// # Errors
-    /// While it is shut: why, and when to come again.
+    /// While the door is closed: the reason, and when to try again.
     pub(super) fn accepting(&self) -> Result<(), AppendError> {
         match &*self.shut.lock() {
             Some((until, detail)) if Instant::now() < *until => {

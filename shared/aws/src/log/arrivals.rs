@@ -1,15 +1,15 @@
-//! Up to which time a shard is read at a position: pure.
+//! The times of a shard's positions: pure.
 //!
-//! A checkpoint says a place, and what a stream forgets goes by time. So a few
-//! (position, time) pairs of what was read are kept: everything that arrived
-//! up to that time is at that position or before it.
+//! A checkpoint is a position, and a stream forgets records by their time. So the
+//! reader keeps (position, time) pairs: every record that arrived by the time is at
+//! the position or before it.
 
 use sluice_ports::log::Position;
 use std::collections::VecDeque;
 
-/// Pairs that are kept.
+/// The most pairs that are kept.
 const PAIRS_MAX: usize = 4096;
-/// From one pair to the next, in milliseconds: readers of the inbox wait for it.
+/// The least time between two pairs, in milliseconds. Readers of the inbox wait that much longer.
 const STEP_MS: u64 = 250;
 
 /// The times of a shard's positions.
@@ -19,10 +19,10 @@ pub(super) struct ShardArrivals {
 }
 
 impl ShardArrivals {
-    /// Everything that arrived up to `ms` is at `position` or before it.
+    /// Notes that every record that arrived by `ms` is at `position` or before it.
     pub(super) fn note(&mut self, position: Position, ms: u64) {
         match self.pairs.back_mut() {
-            // A checkpoint in between must still find an earlier pair.
+            // The earlier pairs stay, for checkpoints before this position.
             Some(last) if last.0 == position => last.1 = last.1.max(ms),
             Some(last) if ms < last.1 + STEP_MS || position < last.0 => {}
             _ => self.pairs.push_back((position, ms)),
@@ -32,12 +32,12 @@ impl ShardArrivals {
         }
     }
 
-    /// The latest time that was noted.
+    /// The latest noted time.
     pub(super) fn latest_ms(&self) -> u64 {
         self.pairs.back().map_or(0, |(_, ms)| *ms)
     }
 
-    /// The latest time up to which all that arrived is at `position` or before it.
+    /// The latest time such that every record that arrived by then is at `position` or before it.
     pub(super) fn until_ms(&self, position: Position) -> Option<u64> {
         self.pairs.iter().rev().find(|(place, _)| *place <= position).map(|(_, ms)| *ms)
     }
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(arrivals.until_ms(at(9)), None);
         assert_eq!(arrivals.until_ms(at(19)), Some(1_000));
         assert_eq!(arrivals.until_ms(at(20)), Some(2_500));
-        // At the end of a quiet shard time goes on without records.
+        // At the end of a quiet shard the time advances without records.
         arrivals.note(at(20), 90_000);
         assert_eq!(arrivals.until_ms(at(20)), Some(90_000));
         assert_eq!(arrivals.until_ms(at(19)), Some(1_000));

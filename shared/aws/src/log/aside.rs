@@ -1,6 +1,6 @@
-//! Records that cannot be read, set aside as they came, so that somebody can
-//! look at them when the stream has forgotten them. They are durable before
-//! the reader passes them.
+//! Setting aside records that cannot be read: their bytes are kept for people to look
+//! at after the stream has forgotten them. They are durable before the reader passes
+//! the record.
 //!
 //! ```text
 //! pk          sk                          attributes
@@ -17,10 +17,10 @@ use sluice_model::clock;
 use sluice_ports::PortError;
 use sluice_ports::log::ShardId;
 
-/// Bytes of a part: an item may have 400 KB.
+/// Bytes of a part; an item may have 400 KB.
 const PART_BYTES: usize = 300_000;
 
-/// Unreadable records in the table of the events.
+/// The table of events as the store of unreadable records.
 pub(super) struct RowsAside {
     client: aws_sdk_dynamodb::Client,
     table: String,
@@ -42,7 +42,7 @@ impl Aside for RowsAside {
     async fn put(&self, shard: &ShardId, record: &StoredRecord, detail: &str) -> Result<(), PortError> {
         let sequence = record.position.to_decimal();
         let now_ms = clock::now_ms();
-        // A record without bytes has one part.
+        // A record without bytes still has one part.
         let parts = record.bytes.chunks(PART_BYTES).chain(record.bytes.is_empty().then_some(&[][..]));
         for (part, part_bytes) in parts.enumerate() {
             let request = self.client.put_item().table_name(&self.table);

@@ -1,8 +1,8 @@
-//! Reading each record once, though it may be in the stream twice.
+//! Reading each record once, although the stream may hold it twice.
 //!
-//! The reader remembers which records it saw. A new owner of a shard learns it
-//! first ([`Learning`]). A second copy that it does not know is delivered
-//! again, which is legal.
+//! The reader remembers the records that it saw. A new owner of a shard first learns
+//! the records before its checkpoint ([`Learning`]). A repeated record that it does
+//! not know is delivered again, which is legal.
 
 use super::KinesisLog;
 use super::learning::{Learning, Learnt};
@@ -17,21 +17,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What is known of a shard that nobody read for this long is forgotten.
+/// The marks of a shard are forgotten when nobody read it for this long.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What is known of a shard that is being read.
+/// The records of a shard that are known as seen.
 enum Known {
     /// Nothing yet.
     Nothing,
-    /// It is being learnt.
+    /// The reader is learning them.
     Learning(Box<Learning>),
-    /// The records seen up to a position, where the next read goes on.
+    /// The records up to `position`, where the next read continues.
     Marks { position: Position, marks: Marks },
 }
 
 impl Known {
-    /// Whether it is of a reader that goes on behind `after`.
+    /// Whether a reader that continues behind `after` can use this.
     fn is_behind(&self, after: Position) -> bool {
         match self {
             Self::Nothing => false,
@@ -55,7 +55,7 @@ pub struct Deduplicated {
 }
 
 impl Deduplicated {
-    /// Drops what is there twice within `window`.
+    /// Drops repeats of a record that come within `window`.
     #[must_use]
     pub fn new(log: Arc<KinesisLog>, window: Duration) -> Self {
         Self { log, window, shards: Mutex::default() }
@@ -71,8 +71,8 @@ impl Deduplicated {
         Arc::clone(reading.or_insert_with(|| Arc::new(tokio::sync::Mutex::new(new()))))
     }
 
-    /// Learns what came before `after`, until `until` at the latest. Returns
-    /// whether all is learnt. Whatever it learnt is kept in `known`.
+    /// Learns the records before `after`, until `until` at the latest. Returns whether all
+    /// are learnt. Those learnt so far are kept in `known`.
     async fn learn(
         &self,
         shard: &ShardId,
@@ -105,8 +105,8 @@ impl Deduplicated {
         }
     }
 
-    /// Leaves the place of a record that was seen before as a record without
-    /// batches, so that the checkpoint passes it.
+    /// Replaces a record that was seen before by a record without batches, so that the
+    /// checkpoint passes it.
     fn drop_seen(&self, shard: &ShardId, page: &mut LogPage, position: &mut Position, marks: &mut Marks) {
         let window_ms = self.window.as_millis() as u64;
         for item in &mut page.items {
@@ -114,7 +114,7 @@ impl Deduplicated {
                 LogItem::Damaged { position: place, .. } => *position = *place,
                 LogItem::Record(record) => {
                     *position = record.position;
-                    // Ids carry the time of the cut, which is what a resend repeats.
+                    // An id carries the time of the cut, from which the window of repeats runs.
                     let at_ms = record.batches.first().map_or(0, |batch| batch.id.ms());
                     if !marks.is_new(record, at_ms, window_ms) {
                         tracing::debug!(%shard, ?position, "a record that is there twice");
@@ -175,7 +175,7 @@ impl Log for Deduplicated {
         }
         let left = until.saturating_duration_since(Instant::now());
         let mut page = self.log.read(shard, after, max_bytes, left).await?;
-        // Nothing is awaited from here on: a reader that is dropped loses no mark.
+        // No `.await` follows, so a dropped reader loses no mark.
         if let Known::Marks { position, marks } = &mut reading.known {
             self.drop_seen(shard, &mut page, position, marks);
         }

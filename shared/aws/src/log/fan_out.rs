@@ -1,11 +1,11 @@
-//! Enhanced fan-out: shards that push their records to this deployment's own
-//! consumer, instead of being polled at five reads a second for all readers.
+//! Enhanced fan-out: Kinesis pushes the shards' records to a consumer of this
+//! deployment, which else would share five reads a second and shard with all readers.
 //!
-//! A subscription ends by itself after five minutes and may go silent without
-//! an end (Kinesis sends an event at least every few seconds, if an empty
-//! one): a subscription that is silent for the watchdog's time is given up. In
-//! both cases the next one begins where the last event said, a second apart at
-//! the least. A consumer that somebody deregisters is registered again.
+//! A subscription ends after five minutes, and may fall silent earlier. Kinesis sends
+//! an event, perhaps empty, at least every few seconds, so a subscription that is
+//! silent for the watchdog's time is given up. In both cases the next subscription
+//! begins behind the last event, at least a second after the previous one. A consumer
+//! that was deregistered is registered again.
 
 use super::kinesis::stored;
 use super::stream::{ShardPage, ShardSubscription};
@@ -23,11 +23,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-/// From one subscription to the next: Kinesis takes one a second of a consumer and shard.
+/// The least time between two subscriptions: Kinesis takes one a second of each consumer and shard.
 const SUBSCRIBE_GAP: Duration = Duration::from_secs(1);
-/// Events that were pushed and not read yet; beyond it the connection waits.
+/// The most pushed events that wait to be read. When they are full, the connection waits.
 const EVENTS_MAX: usize = 4;
-/// How often, and how long, a new consumer is waited for.
+/// How often a new consumer's state is asked for, and how long it may take to become active.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -41,13 +41,13 @@ pub(super) struct FanOut {
     arn: Mutex<Option<String>>,
 }
 
-/// How a subscription ended.
+/// Why a subscription ended.
 enum Ended {
     /// Another subscription follows.
     Again,
-    /// It brought nothing at all; another one follows, after a look for the consumer.
+    /// It brought no event. The consumer is looked up before the next subscription.
     Empty,
-    /// The shard is closed and wholly read, or nobody listens.
+    /// The shard is closed and wholly read, or nobody reads it any more.
     ForEver,
 }
 
@@ -56,7 +56,7 @@ impl FanOut {
         Self { client, stream, consumer, watchdog, arn: Mutex::default() }
     }
 
-    /// Subscribes to a shard, again and again until what is returned is dropped.
+    /// Keeps subscribing to a shard until the returned value is dropped.
     pub(super) fn subscribe(self: &Arc<Self>, shard: ShardId, after: Position) -> ShardSubscription {
         let (sender, pushed) = mpsc::channel(EVENTS_MAX);
         let fan_out = Arc::clone(self);
@@ -87,7 +87,7 @@ impl FanOut {
         }
     }
 
-    /// One subscription, from its beginning to its end.
+    /// Runs one subscription to its end.
     async fn follow(
         &self,
         shard: &ShardId,
@@ -98,7 +98,7 @@ impl FanOut {
         let request = self.client.subscribe_to_shard().consumer_arn(arn).shard_id(&*shard.0);
         let mut events = match request.starting_position(starting(*after)).send().await {
             Ok(answer) => answer.event_stream,
-            // An earlier subscription is not over yet.
+            // Kinesis still counts an earlier subscription.
             Err(error) if error.code() == Some("ResourceInUseException") => return Ok(Ended::Again),
             Err(error) => {
                 let error = failure::port_error(format!("subscribe to {shard}"), &error);
@@ -120,7 +120,7 @@ impl FanOut {
                 Ok(Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event)))) => event,
                 Ok(Ok(Some(_other))) => continue,
                 Ok(Err(error)) => {
-                    // Broken connections are a subscription's usual end.
+                    // Most subscriptions end with a broken connection.
                     tracing::debug!(%shard, %error, "the subscription broke off; beginning another");
                     return Ok(ended);
                 }
@@ -137,7 +137,7 @@ impl FanOut {
         }
     }
 
-    /// The consumer's ARN: known, or found by registering it.
+    /// The consumer's ARN, which is looked up or registered the first time.
     async fn consumer_arn(&self) -> Result<String, PortError> {
         let mut known = self.arn.lock().await;
         if let Some(arn) = &*known {
@@ -148,7 +148,7 @@ impl FanOut {
         Ok(arn)
     }
 
-    /// Finds the consumer, or makes it; waits until it can be used.
+    /// Finds or registers the consumer, and waits until it can be used.
     async fn register(&self) -> Result<String, PortError> {
         let attempted = || format!("register the consumer {}", self.consumer);
         let described = self.client.describe_stream_summary().stream_name(&self.stream).send().await;

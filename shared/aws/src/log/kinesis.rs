@@ -1,4 +1,4 @@
-//! The stream on Kinesis: the requests, and what their answers say.
+//! The stream on Kinesis: its requests and their answers.
 
 use super::fan_out::FanOut;
 use super::shard_map::ShardInfo;
@@ -54,7 +54,7 @@ impl Stream for KinesisStream {
         let (mut shards, mut next) = (Vec::new(), None::<String>);
         loop {
             let request = self.client.list_shards();
-            // The API takes one or the other.
+            // The API takes the name or a token, not both.
             let request = match next.take() {
                 None => request.stream_name(&self.name),
                 Some(token) => request.next_token(token),
@@ -152,7 +152,8 @@ fn page(answer: GetRecordsOutput) -> ShardPage {
 
 pub(super) fn stored(record: Record) -> StoredRecord {
     StoredRecord {
-        // A number that is none of ours is below every position: it is read again, never skipped.
+        // A number that is not a position counts as below all positions: the record is read
+        // again, never skipped.
         position: Position::from_decimal(&record.sequence_number).unwrap_or(Position::START),
         at_ms: record.approximate_arrival_timestamp.and_then(|at| at.to_millis().ok()).unwrap_or(0) as u64,
         bytes: record.data.into_inner().into(),

@@ -1,16 +1,16 @@
-//! What a new owner of a shard learns before it delivers: which records came
-//! before its checkpoint, so that it knows a second copy of one when it reads it.
+//! Learning which records came before the checkpoint, so that a new owner of a shard
+//! recognises their repeats.
 //!
-//! A record may be sent again for one resend window, so the records of that
-//! window before the checkpoint are read, and those at the end of the shard's
-//! parents: a record whose first copy went to a parent may have its second in
-//! a child. A shard gives 2 MiB a second, and a full one holds 60 MB a window:
-//! so the whole is bounded in time. A sample tells how fast the shard is
-//! written to; where the window does not fit, only its end is read. A copy of
-//! a record that was not learnt is delivered again, which is legal.
+//! A record may be sent again for one resend window. So the owner reads the records of
+//! that window before the checkpoint, and those at the end of the shard's parents: a
+//! record whose first copy went to a parent may be repeated in a child. A shard gives
+//! 2 MiB a second, and a full shard holds 60 MB a window, so the learning has a
+//! deadline. A sample tells how fast the shard is written to; if the window does not
+//! fit, only its end is read. The repeat of a record that was not learnt is delivered
+//! again, which is legal.
 //!
-//! Every step keeps what it learnt and its iterator, whatever fails. The last
-//! page usually reaches beyond the checkpoint: the reader goes on with it.
+//! Each step keeps its progress and its iterator, whatever fails. The last page
+//! usually reaches beyond the checkpoint, and the reader continues with it.
 
 use super::look::Look;
 use super::marks::Marks;
@@ -22,10 +22,10 @@ use sluice_ports::log::{LogItem, Position, ShardId};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Bytes of the sample: enough records to tell a rate, few enough to cost little.
+/// Bytes of the sample: enough records to tell the rate, and cheap to read.
 const SAMPLE_BYTES: usize = 128 << 10;
 
-/// Learning in progress.
+/// The state of learning.
 pub(super) struct Learning {
     pub(super) after: Position,
     window_ms: u64,
@@ -36,42 +36,41 @@ pub(super) struct Learning {
     parents: Vec<ShardId>,
 }
 
-/// What is read now.
+/// What is being read.
 enum LearningStep {
-    /// When the record at the checkpoint arrived; the oldest record where there is no checkpoint.
+    /// Finds when the record at the checkpoint arrived; without a checkpoint, the oldest record.
     Anchor { iterator: Option<String> },
-    /// The end of the window, of a parent or of the shard itself.
+    /// Reads the end of the window, of a parent or of the shard itself.
     Window(Window),
 }
 
-/// The records of one shard that arrived from a time on, up to a position.
+/// The records of one shard that arrived after a time, up to a position.
 struct Window {
     shard: ShardId,
     until: Position,
     from_ms: u64,
-    /// When the window ends: the arrival of the record at the checkpoint.
+    /// The end of the window: when the record at the checkpoint arrived.
     to_ms: u64,
     iterator: Option<String>,
-    /// How much of the window can be read in time, in milliseconds, once a
-    /// sample told it.
+    /// How many milliseconds of the window can be read in time; known after the sample.
     readable_ms: Option<u64>,
-    /// Where the whole window begins.
+    /// The beginning of the whole window.
     whole_from_ms: u64,
-    /// Whether nothing was found since the beginning was set.
+    /// Whether nothing was found since the last change of the beginning.
     is_empty: bool,
 }
 
-/// How far a step came.
+/// The progress of a step.
 pub(super) enum Learnt {
-    /// There is more to do.
+    /// There is more to learn.
     NotYet,
-    /// All that could be learnt in time. What was read beyond the checkpoint
-    /// comes with it.
+    /// All records that could be learnt in time, and the page that was read beyond the
+    /// checkpoint.
     Everything(Option<Look>),
 }
 
 impl Learning {
-    /// Begins for a shard of a stream with these shards, to be read behind `after`.
+    /// Begins for a shard that will be read behind `after`; `shards` are the stream's shards.
     pub(super) fn new(
         shard: &ShardId,
         after: Position,
@@ -80,7 +79,7 @@ impl Learning {
         within: Duration,
     ) -> Self {
         let own = shards.iter().find(|info| info.id == *shard);
-        // A parent that the stream no longer has is older than any window.
+        // A parent that the stream no longer lists is older than any window.
         let kept = |parent: &&ShardId| shards.iter().any(|info| info.id == **parent);
         Self {
             after,
@@ -92,22 +91,22 @@ impl Learning {
         }
     }
 
-    /// What it learnt.
+    /// The marks of the learnt records.
     pub(super) fn into_marks(self) -> Marks {
         self.marks
     }
 
-    /// Reads on, until `until` at the latest.
+    /// Reads until `until` at the latest.
     ///
     /// # Errors
-    /// If the log fails. Nothing that was learnt is lost.
+    /// If the log fails. Nothing learnt is lost.
     pub(super) async fn advance(
         &mut self,
         readers: &Readers,
         shard: &ShardId,
         until: Instant,
     ) -> Result<Learnt, PortError> {
-        // A parent that is being read is no longer among those to be read.
+        // The parent that is being read is no longer in `parents`.
         let begins = matches!(self.step, LearningStep::Anchor { .. });
         let nothing_before = begins && self.after == Position::START && self.parents.is_empty();
         if nothing_before || self.after == Position::END {
@@ -132,13 +131,14 @@ impl Learning {
                 *iterator = look.next;
                 match look.records.first() {
                     Some(first) => Ok(self.next_window(shard, first.at_ms)),
-                    // Neither the record nor any behind it: nothing is so young that it may be sent again.
+                    // Neither this record nor a later one exists, so no record is young enough to
+                    // be sent again.
                     None if is_at_end => Ok(Learnt::Everything(None)),
                     None => Ok(Learnt::NotYet),
                 }
             }
             LearningStep::Window(window) => {
-                // Each parent gets its part of the time that is left.
+                // The parents share the remaining time.
                 let left = self.deadline.saturating_duration_since(Instant::now());
                 let share = left / (self.parents.len() as u32 + 1);
                 let limit = readers.limit(&window.shard, window.wanted(readers.settings.bytes_max));
@@ -158,7 +158,7 @@ impl Learning {
         }
     }
 
-    /// Goes on to the window of the next parent, or of the shard itself.
+    /// Continues with the window of the next parent, or of the shard itself.
     fn next_window(&mut self, shard: &ShardId, to_ms: u64) -> Learnt {
         let (shard, until) = match self.parents.pop() {
             Some(parent) => (parent, Position::END),
@@ -186,7 +186,7 @@ impl Window {
         if self.readable_ms.is_some() { page_bytes } else { SAMPLE_BYTES }
     }
 
-    /// Marks what a look found. Returns what it found beyond the window, once it is read.
+    /// Marks the records of a look. When the window is read, returns the records beyond it.
     fn learn(
         &mut self,
         mut look: Look,
@@ -219,8 +219,9 @@ impl Window {
         None
     }
 
-    /// The end of the window held nothing: a parent was closed some time
-    /// before its child's first record. Returns whether there is more of it.
+    /// Begins earlier after the end of the window was empty: a parent may have been closed
+    /// some time before its child's first record. Returns false if the window has no
+    /// earlier part.
     fn begin_earlier(&mut self) -> bool {
         let Some(readable_ms) = self.readable_ms.filter(|_| self.from_ms > self.whole_from_ms) else {
             return false;
@@ -230,8 +231,8 @@ impl Window {
         true
     }
 
-    /// Begins later where the rest is more than the `readable_bytes` of the
-    /// time that is left: `bytes` were read of what arrived up to `last_ms`.
+    /// Begins later if the rest of the window has more than the `readable_bytes` that fit
+    /// the remaining time. `bytes` of it were read, which arrived up to `last_ms`.
     fn fit(&mut self, bytes: usize, last_ms: u64, readable_bytes: f64) {
         let bytes_per_ms = bytes as f64 / last_ms.saturating_sub(self.from_ms).max(1) as f64;
         let readable_ms = (readable_bytes / bytes_per_ms.max(f64::MIN_POSITIVE)) as u64;

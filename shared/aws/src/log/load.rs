@@ -1,30 +1,30 @@
-//! How much of what a shard takes comes into it: pure.
+//! The load of a shard, as a share of what a shard takes: pure.
 //!
 //! A shard takes 1 MiB and 1,000 records a second (Kinesis, "Quotas and
-//! limits"). Its owner counts what it reads by the time of arrival, so the
-//! figure is that of the producers whether the owner is behind or not.
+//! limits"). Its owner counts the records by their time of arrival, so the load is
+//! that of the producers even if the owner is behind.
 
 use std::time::Duration;
 
-/// What a shard takes a second.
+/// Bytes that a shard takes a second.
 const BYTES_PER_S: f64 = (1 << 20) as f64;
 const RECORDS_PER_S: f64 = 1000.0;
-/// A figure is the mean over about this long, in milliseconds.
+/// The load is the mean over about this many milliseconds.
 const WINDOW_MS: u64 = 30_000;
 
-/// What comes into a shard, as its owner saw it lately.
+/// The recent load of a shard, as its owner saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardLoad {
     /// KB (1,024 bytes) a second.
     pub kbps: u64,
-    /// The share of what the shard takes, in percent: of bytes or of records, whichever is larger.
+    /// The load in percent of what the shard takes, in bytes or in records, whichever is larger.
     pub percent: u64,
 }
 
-/// Counts what arrives.
+/// Counts arriving records.
 #[derive(Debug, Default)]
 pub(super) struct LoadMeter {
-    /// When the window began, by the times of arrival.
+    /// The beginning of the window, as a time of arrival.
     since_ms: Option<u64>,
     bytes: u64,
     records: u64,
@@ -32,7 +32,7 @@ pub(super) struct LoadMeter {
 }
 
 impl LoadMeter {
-    /// A record arrived. Returns the load of the window that ended with it, if one did.
+    /// Counts a record. Returns the load of a window that ended before it.
     pub(super) fn note(&mut self, at_ms: u64, bytes: usize) -> Option<ShardLoad> {
         let ended = self.until(at_ms);
         self.since_ms.get_or_insert(at_ms);
@@ -41,7 +41,7 @@ impl LoadMeter {
         ended
     }
 
-    /// Nothing more arrived up to that time.
+    /// Notes that nothing more arrived by `now_ms`.
     pub(super) fn until(&mut self, now_ms: u64) -> Option<ShardLoad> {
         let since_ms = *self.since_ms.get_or_insert(now_ms);
         let span = Duration::from_millis(now_ms.saturating_sub(since_ms));
@@ -56,7 +56,7 @@ impl LoadMeter {
         Some(load)
     }
 
-    /// The load of the last whole window.
+    /// The load of the last complete window.
     pub(super) const fn latest(&self) -> Option<ShardLoad> {
         self.latest
     }

@@ -1,44 +1,44 @@
-//! One look at a shard: its records decoded, and what cannot be read named.
+//! One read of a shard, with its records decoded and their damage described.
 
 use super::stream::{ShardPage, StoredRecord};
 use sluice_ports::log::{LogItem, LogRecord, Position};
 
-/// A record's items, its size, and when it arrived.
+/// The decoded items of a record, its size, and its time of arrival.
 pub(super) struct Arrived {
     pub(super) items: Vec<LogItem>,
     pub(super) position: Position,
     pub(super) bytes: usize,
     pub(super) at_ms: u64,
-    /// Of a record that cannot be read, or not all of it.
+    /// The damage of a record that cannot be read in whole or in part.
     pub(super) damage: Option<RecordDamage>,
-    /// Of a record that a newer version of Sluice wrote: why it is not passed.
+    /// For a record that a newer version of Sluice wrote: why it must not be passed.
     pub(super) newer: Option<String>,
 }
 
-/// A record as it came, and what is wrong with it.
+/// A stored record and a description of its damage.
 pub(super) struct RecordDamage {
     pub(super) record: StoredRecord,
     pub(super) detail: String,
 }
 
-/// One look at a shard.
+/// One read of a shard.
 pub(super) struct Look {
     pub(super) records: Vec<Arrived>,
-    /// How far its end is behind the end of the shard, in milliseconds.
+    /// How far the end of the page is behind the end of the shard, in milliseconds.
     pub(super) behind_ms: u64,
-    /// Whether the shard is closed and this is the last of it.
+    /// Whether the shard is closed and this is its last page.
     pub(super) closed: bool,
-    /// Whether it gave as many records as were asked for: there may be more.
+    /// Whether it has as many records as were asked for: there may be more.
     is_full: bool,
-    /// The iterator of the next look, where that is known.
+    /// The iterator of the next look, if it is known.
     pub(super) next: Option<String>,
-    /// When it was asked for, in milliseconds since the Unix epoch: what arrived
-    /// later need not be in it, however long the answer took.
+    /// When the request was sent, in milliseconds since the Unix epoch. Records that
+    /// arrived later may be missing, however long the answer took.
     pub(super) asked_ms: u64,
 }
 
 impl Look {
-    /// A page of at most `limit` records, for which somebody asked at `asked_ms`.
+    /// A page of at most `limit` records, requested at `asked_ms`.
     pub(super) fn new(page: ShardPage, limit: usize, asked_ms: u64) -> Self {
         let ShardPage { records, behind_ms, closed, next } = page;
         let is_full = records.len() >= limit;
@@ -62,7 +62,7 @@ impl Look {
     }
 }
 
-/// A stored record's items; what is damaged of it is named.
+/// Decodes a stored record and describes its damage.
 fn decode(record: StoredRecord) -> Arrived {
     let (position, at_ms, bytes) = (record.position, record.at_ms, record.bytes.len());
     let (whole, damage) = match LogRecord::read(&record.bytes, position) {

@@ -1,9 +1,9 @@
-//! Which records were seen, so that one sent twice is worked once: pure.
+//! Recognising records that were sent twice: pure.
 //!
-//! A producer counts its records of a lane and sends them one after the other,
-//! so a record is new if its count is above the largest one seen of its
-//! (producer, lane). A mark is needed for as long as the producer may send
-//! again: one resend window.
+//! A producer counts its records of a lane and sends them one after the other. So a
+//! record is new if its count is above the largest count seen of its producer and
+//! lane. A mark is needed for as long as the producer may send a record again: one
+//! resend window.
 
 use sluice_ports::log::LogRecord;
 use std::collections::HashMap;
@@ -62,8 +62,8 @@ mod tests {
     }
 
     proptest! {
-        /// Records of three producers and lanes, each resent any number of
-        /// times within the window: each is worked once.
+        /// Records of three producers and lanes, each sent any number of times within the
+        /// window: each is worked once.
         #[test]
         fn what_is_sent_again_within_the_window_is_worked_once(
             sends in prop::collection::vec((0u64..3, 0u16..3, any::<bool>()), 1..200)

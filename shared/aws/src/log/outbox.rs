@@ -1,8 +1,8 @@
-//! What waits to be put into the stream, and what goes into the next request: pure.
+//! The records that wait to be sent, and the choice of those for the next request: pure.
 //!
-//! Of a lane one record is on its way at a time, and its bytes are the same
-//! each time they are sent, so a lane's order holds whatever the service
-//! answers. Lanes do not wait for each other.
+//! A lane has one record in flight, and a record has the same bytes each time it is
+//! sent, so a lane's order holds whatever the service answers. Lanes do not wait for
+//! each other.
 
 use super::pace::Pacer;
 use super::shard_map::ShardMap;
@@ -10,25 +10,25 @@ use bytes::Bytes;
 use sluice_ports::log::ShardId;
 use std::collections::{BTreeMap, VecDeque};
 
-/// What is known of a record's attempts so far.
+/// What is known of a record after its attempts so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempts {
-    /// The stream surely does not hold it.
+    /// The stream does not hold it.
     NotStored,
-    /// An attempt ended without an answer that says so.
+    /// An attempt ended without an answer, so the stream may hold it.
     MaybeStored,
 }
 
-/// With which others a record may be sent.
+/// Whether a record may share a request with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Company {
-    /// With any.
+    /// With any others.
     Any,
-    /// Alone: a request that it was part of was refused.
+    /// Alone: a request with this record was refused.
     Alone,
 }
 
-/// A record that waits or is on its way.
+/// A record that waits or is in flight.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) lane: u16,
@@ -37,15 +37,15 @@ pub(super) struct Entry<T> {
     pub(super) attempts: Attempts,
     pub(super) company: Company,
     pub(super) failures: u32,
-    /// Not sent again before then.
+    /// It is not sent before this time.
     pub(super) not_before_ms: u64,
-    /// Given up when it is not stored by then.
+    /// It is given up if it is not stored by this time.
     pub(super) deadline_ms: u64,
-    /// Whoever waits for it.
+    /// The caller that waits for the outcome.
     pub(super) waiter: T,
 }
 
-/// How large a request may be.
+/// The limits of one request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestLimits {
     pub(super) records: usize,
@@ -55,11 +55,11 @@ pub(super) struct RequestLimits {
 /// The records of all lanes.
 #[derive(Debug)]
 pub(super) struct PutOutbox<T> {
-    /// Those of a lane in order; absent where there are none.
+    /// The waiting records of each lane, in order; lanes without records are absent.
     lanes: BTreeMap<u16, VecDeque<Entry<T>>>,
-    /// Lanes with a record on its way.
+    /// The lanes with a record in flight.
     flying: std::collections::HashSet<u16>,
-    /// The lane to begin the next request with, so that no lane starves.
+    /// The lane with which the next request begins, so that no lane starves.
     next: u16,
 }
 
@@ -70,7 +70,7 @@ impl<T> Default for PutOutbox<T> {
 }
 
 impl<T> PutOutbox<T> {
-    /// Adds a record behind those of its lane.
+    /// Adds a record behind the others of its lane.
     pub(super) fn push(&mut self, entry: Entry<T>) {
         self.lanes.entry(entry.lane).or_default().push_back(entry);
     }
@@ -80,19 +80,19 @@ impl<T> PutOutbox<T> {
         self.lanes.is_empty()
     }
 
-    /// Gives a record back that is to be sent again, before all others of its lane.
+    /// Returns a record that is to be sent again, before all others of its lane.
     pub(super) fn give_back(&mut self, entry: Entry<T>) {
         self.flying.remove(&entry.lane);
         self.lanes.entry(entry.lane).or_default().push_front(entry);
     }
 
-    /// A lane's record is no longer on its way.
+    /// Notes that the lane's record is no longer in flight.
     pub(super) fn landed(&mut self, lane: u16) {
         self.flying.remove(&lane);
     }
 
-    /// Takes what a request can carry now. Else says when to ask again, if
-    /// anything waits for a time.
+    /// Takes the records of a request that can be sent now. If there are none, returns
+    /// when to ask again, if a record waits for a time.
     pub(super) fn cut(
         &mut self,
         map: &ShardMap,
@@ -123,7 +123,7 @@ impl<T> PutOutbox<T> {
                 break;
             }
             if head.company == Company::Alone && !cut.is_empty() {
-                // A request of its own follows at once.
+                // The next request carries it alone.
                 continue;
             }
             let shard = map.shard_of(head.point).unwrap_or(&unknown);
@@ -152,7 +152,7 @@ impl<T> PutOutbox<T> {
         entry
     }
 
-    /// Takes what waits beyond its deadline.
+    /// Takes the waiting records whose deadline has passed.
     pub(super) fn expired(&mut self, now_ms: u64) -> Vec<Entry<T>> {
         let late: Vec<u16> = self
             .lanes
@@ -163,7 +163,7 @@ impl<T> PutOutbox<T> {
         late.into_iter().filter_map(|lane| self.pop(lane)).collect()
     }
 
-    /// When the first deadline of a lane's first record passes.
+    /// The earliest deadline of the lanes' first records.
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         self.lanes.values().filter_map(VecDeque::front).map(|head| head.deadline_ms).min()
     }
@@ -189,8 +189,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is resent, and when, the stream has each lane's records
-        /// in order, each request is within its limits, and all arrive.
+        /// Whatever is sent again, and when, the stream has each lane's records in order, each
+        /// request is within its limits, and all records arrive.
         #[test]
         fn order_holds_whatever_is_resent(
             lanes in prop::collection::vec((0u16..6, 1usize..400), 1..60), verdicts in prop::collection::vec(any::<bool>(), 1..50)
@@ -212,11 +212,11 @@ mod tests {
                     }
                     flying.push(cut);
                 }
-                // Several requests are on their way and end in any order.
+                // Several requests are in flight and end in any order.
                 if flying.len() > 2 || turn % 3 == 0 {
                     let request = if flying.is_empty() { continue } else { flying.swap_remove(turn % flying.len()) };
                     for mut entry in request {
-                        // Every fifth time all is taken, so that it ends.
+                        // Every fifth request is stored in full, so that the test ends.
                         if verdicts.next().unwrap_or(true) || turn % 5 == 0 {
                             stored.push((entry.lane, entry.waiter));
                             outbox.landed(entry.lane);

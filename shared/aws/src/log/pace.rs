@@ -1,10 +1,11 @@
 //! How fast an edge writes to each shard: pure.
 //!
 //! A shard takes 1,000 records and 1 MB a second (Kinesis quotas) of all edges
-//! together, and no edge knows the others. So each keeps a share of both
-//! limits for each shard: it grows by a little while the shard takes what
-//! comes, and shrinks by a factor when the shard throttles (additive increase,
-//! multiplicative decrease). What a lane has to wait for is gathered into its
+//! together, and no edge knows the others. So each edge keeps a share of both limits
+//! for each shard. The share grows a little while the shard takes the records, and
+//! shrinks by a factor when the shard throttles (additive increase, multiplicative
+//! decrease). Events of a lane that waits join its next record, so a smaller share
+//! makes larger records, not a queue.
 //! next record, so a smaller share makes larger records, not a queue.
 
 use sluice_ports::log::ShardId;
@@ -14,15 +15,15 @@ use std::collections::HashMap;
 const RECORDS_PER_S: f64 = 1000.0;
 /// Bytes a second that a shard takes.
 const BYTES_PER_S: f64 = 1_048_576.0;
-/// What can be sent at once after a rest, in seconds' worth: Kinesis allows bursts of a second.
+/// The burst after a rest, in seconds' worth of the share; Kinesis allows bursts of a second.
 const BURST_S: f64 = 0.5;
-/// The least share: sixteen edges or more may write to one shard.
+/// The least share; it lets more than sixteen edges write to one shard.
 const SHARE_MIN: f64 = 0.03;
-/// How much of the whole a share grows a second.
+/// By how much of the whole limits a share grows each second.
 const GROWTH_PER_S: f64 = 0.05;
-/// What is left of a share when it is throttled.
+/// The factor by which a throttled share shrinks.
 const CUT: f64 = 0.7;
-/// One burst of throttled records cuts a share once.
+/// A share is cut at most once in this time, so one burst of throttled records cuts it once.
 const CUT_GAP_MS: u64 = 200;
 
 /// One shard's share.
@@ -57,8 +58,8 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
-    /// Takes room for a record, or says when to ask again. A record larger
-    /// than a burst passes when nothing else is owed.
+    /// Takes room for a record, or returns when to ask again. A record larger than a burst
+    /// passes when no debt is left.
     pub(super) fn admit(&mut self, shard: &ShardId, bytes: usize, now_ms: u64) -> Result<(), u64> {
         if !self.shares.contains_key(shard) {
             self.shares.insert(shard.clone(), ShardShare::new(now_ms));
@@ -67,7 +68,7 @@ impl Pacer {
         share.refill(now_ms);
         if share.records >= 1.0 && share.bytes >= 0.0 {
             share.records -= 1.0;
-            // May go below zero: the debt is waited for by what comes next.
+            // May go below zero: later records wait until the debt is paid.
             share.bytes -= bytes as f64;
             return Ok(());
         }
@@ -76,7 +77,7 @@ impl Pacer {
         Err(now_ms + (ms.ceil() as u64).max(1))
     }
 
-    /// The shard throttled a record that was sent.
+    /// Shrinks the share of a shard that throttled a record.
     pub(super) fn throttled(&mut self, shard: &ShardId, now_ms: u64) {
         let Some(share) = self.shares.get_mut(shard) else { return };
         if now_ms >= share.cut_ms + CUT_GAP_MS {
@@ -87,7 +88,7 @@ impl Pacer {
         }
     }
 
-    /// Forgets shards that are no more.
+    /// Forgets the shards that are no longer open.
     pub(super) fn retain(&mut self, open: impl Fn(&ShardId) -> bool) {
         self.shares.retain(|id, _| open(id));
     }
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A shard that several pacers write to, as Kinesis counts: by the second.
+    /// A shard that several pacers write to, which counts records in each second as Kinesis does.
     fn run(edges: usize, seconds: u64, bytes: usize) -> (u64, u64) {
         let shard = ShardId("s".into());
         let mut pacers: Vec<Pacer> = (0..edges).map(|_| Pacer::default()).collect();

@@ -1,19 +1,18 @@
-//! How soon a shard may be read again, and how much of it at a time: pure.
+//! When a shard may be read again, and how many records to ask for: pure.
 //!
-//! Kinesis allows five reads a second of a shard, and after an answer of B
-//! bytes refuses that shard's reads for B / 2 MiB seconds. A read that fetches
-//! 10 MB therefore stops the shard for five seconds, so pages are kept small:
-//! the limit of a read, which counts records, follows from the mean size of
-//! the records that came before.
+//! Kinesis allows five reads a second of a shard, and refuses the shard's reads for
+//! B / 2 MiB seconds after an answer of B bytes. A read of 10 MB therefore blocks the
+//! shard for five seconds, so pages are kept small. The limit of a read counts
+//! records, so it is computed from the mean size of the previous records.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Records of the first read, before their size is known.
+/// The limit of the first read, before the size of records is known.
 const RECORDS_FIRST: usize = 64;
-/// A page may have this many times the records of the one before.
+/// The most records of a page, as a multiple of the page before.
 const GROWTH: usize = 8;
-/// The pause after a refused read; doubled each time up to the longest.
+/// The pause after a refused read, doubled each time up to the longest pause.
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -21,9 +20,9 @@ const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct ReadPace {
     next: Instant,
-    /// Bytes a second that the shard gives to all its readers.
+    /// The bytes a second that the shard gives to all its readers.
     bytes_per_s: u64,
-    /// The mean size of the last page's records; 0 before there was one.
+    /// The mean size of the last page's records; 0 before the first page.
     record_bytes: usize,
     records_max: usize,
     refusals: u32,
@@ -45,12 +44,12 @@ impl ReadPace {
         fitting.min(self.records_max).clamp(1, records_max.max(1))
     }
 
-    /// A read begins: the next one comes `gap` later at the earliest.
+    /// Notes that a read begins; the next read may begin `gap` later.
     pub(super) fn begins(&mut self, now: Instant, gap: Duration) {
         self.next = now + gap;
     }
 
-    /// A read was answered with so many records and bytes.
+    /// Notes the size of an answer.
     pub(super) fn answered(&mut self, now: Instant, records: usize, bytes: usize) {
         self.refusals = 0;
         let pause = Duration::from_secs_f64(bytes as f64 / self.bytes_per_s as f64);
@@ -61,7 +60,7 @@ impl ReadPace {
         }
     }
 
-    /// A read was refused: somebody read the shard too fast.
+    /// Notes that a read was refused, because the shard was read too fast.
     pub(super) fn refused(&mut self, now: Instant) {
         let pause = (REFUSED_PAUSE * (1 << self.refusals.min(8))).min(REFUSED_PAUSE_MAX);
         self.refusals = self.refusals.saturating_add(1);
@@ -79,8 +78,8 @@ mod tests {
     const BYTES_PER_S: u64 = 2 << 20;
 
     proptest! {
-        /// Kinesis' two limits on a shard whose records have any sizes: no
-        /// read is refused, and a backlog is read at 2 MiB a second.
+        /// Under Kinesis' two limits, with records of any sizes, no read is refused and a
+        /// backlog is read at 2 MiB a second.
         #[test]
         fn a_backlog_is_read_as_fast_as_the_shard_allows_and_never_faster(
             sizes in prop::collection::vec(prop::sample::select(vec![200usize, 5_000, 40_000, 300_000]), 400..800)

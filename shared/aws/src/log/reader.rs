@@ -1,4 +1,4 @@
-//! Reading shards: by polling, paced to what a shard allows, or as they push.
+//! Reading shards, by polling at the pace that a shard allows, or by push.
 
 use super::arrivals::ShardArrivals;
 use super::load::{LoadMeter, ShardLoad};
@@ -17,42 +17,43 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A reader that was not asked for this long is forgotten.
+/// A reader is forgotten when nobody used it for this long.
 const IDLE: Duration = Duration::from_secs(60);
-/// Kinesis pushes an event, if an empty one, every few seconds: a lag that is
-/// older than this is no longer what the stream says, and grows.
+/// Kinesis pushes an event, perhaps empty, every few seconds. A lag that the stream told
+/// longer ago than this grows by the time since then.
 const PUSH_EVERY: Duration = Duration::from_secs(10);
 
-/// How shards are read.
+/// Settings of the readers.
 pub(super) struct ReaderSettings {
     /// The shortest time between two reads of a shard.
     pub(super) poll: Duration,
     pub(super) records_max: usize,
-    /// Bytes that a read is to fetch, about.
+    /// About how many bytes a read fetches.
     pub(super) bytes_max: usize,
-    /// Bytes a second that a shard gives.
+    /// The bytes a second that a shard gives.
     pub(super) bytes_per_s: u64,
-    /// After so long without a pushed record the reader asks whether the shard is over.
+    /// After this long without a pushed record the reader asks whether the shard has ended.
     pub(super) watchdog: Duration,
-    /// How long a new owner may look for records that were sent twice before it delivers.
+    /// How long a new owner may spend on learning before it delivers.
     pub(super) learn: Duration,
-    /// How much later or earlier than its arrival a batch's id may be, in milliseconds, for
-    /// readers of the inbox to meet the batch at its id's place.
+    /// How many milliseconds a batch's id may differ from its arrival for readers of the
+    /// inbox to find the batch at its id's place.
     pub(super) late_ms: u64,
 }
 
-/// Reads shards.
+/// The readers of the shards.
 pub(crate) struct Readers {
     stream: Arc<dyn Stream>,
     aside: Arc<dyn Aside>,
     pub(super) settings: ReaderSettings,
     pub(super) metrics: LogMetrics,
-    /// Where it tells that it must not go on, if anybody asks.
+    /// Where the readers report that they may not continue, if anybody asks.
     pub(super) health: Option<Arc<DependencyHealth>>,
     shards: Mutex<HashMap<ShardId, Arc<tokio::sync::Mutex<ShardReader>>>>,
-    /// Ranges that are passed over: behind the first position, up to the second.
+    /// Ranges that are skipped: behind the first position, up to the second.
     skipped: Mutex<HashMap<ShardId, (Position, Position)>>,
-    /// What of a shard outlives its readers: how fast it is read, and when its positions arrived.
+    /// Data of a shard that outlives its readers: the pace of reads, and the arrival times of
+    /// positions.
     known: Mutex<HashMap<ShardId, KnownShard>>,
 }
 
@@ -61,8 +62,8 @@ struct KnownShard {
     arrivals: ShardArrivals,
     load: LoadMeter,
     metrics: ShardLoadMetrics,
-    /// What readers of the inbox were told of the shard before this process worked it;
-    /// none while it does not.
+    /// How far readers of the inbox may have read the shard before this process took it up;
+    /// `None` while this process does not work the shard.
     told: Option<Readable>,
     used: Instant,
 }
@@ -80,21 +81,22 @@ impl KnownShard {
         }
     }
 
-    /// The times at which readers of the inbox can meet the batches of the next record. As
-    /// long as a record is not stored, they are told of no time beyond what arrived before it.
+    /// The times at which readers of the inbox may find the batches of the next record.
+    /// Until a record is stored, readers are told of no time later than the arrival of the
+    /// record before it.
     fn id_times(&self, arrived: &Arrived, late_ms: u64) -> IdTimes {
-        // A stream that does not tell when a record arrived makes no id too early.
+        // Without an arrival time, no id counts as too late.
         let until_ms = if arrived.at_ms == 0 { u64::MAX } else { arrived.at_ms.saturating_add(late_ms) };
         let told = self.told.unwrap_or(Readable { at: Position::START, ms: 0 });
         if arrived.position <= told.at {
-            // It was stored by an earlier owner, before readers were told so.
+            // An earlier owner stored the record before readers were told this.
             return IdTimes { from_ms: 0, until_ms };
         }
         let before_ms = self.arrivals.latest_ms().saturating_sub(late_ms);
         IdTimes { from_ms: before_ms.max(told.ms), until_ms }
     }
 
-    /// Everything that was read up to a look: a record each, and at the end of the shard time alone.
+    /// Notes the records of a look, and at the end of the shard the time of the look.
     fn note(&mut self, shard: &ShardId, last: Position, look: &mut Look, late_ms: u64) {
         let mut loads = Vec::new();
         for arrived in &mut look.records {
@@ -117,18 +119,18 @@ impl KnownShard {
     }
 }
 
-/// Where the reading of a shard stands.
+/// The state of reading one shard.
 struct ShardReader {
     position: Position,
     buffered: VecDeque<Arrived>,
     iterator: Option<String>,
     pushed: Option<ShardSubscription>,
-    /// How far the stream said that the last good answer was behind, and when it said so.
+    /// How far the last good answer was behind, as the stream said, and when it said so.
     behind: Option<(u64, Instant)>,
     /// Whether that answer ended at the end of the shard.
     at_end: bool,
     closed: bool,
-    /// When a record was pushed last, or the reader asked whether the shard is over.
+    /// When a record was last pushed, or the reader last asked whether the shard has ended.
     moved: Instant,
     asked: Instant,
 }
@@ -149,7 +151,7 @@ impl ShardReader {
         }
     }
 
-    /// Takes over what came.
+    /// Adds the records of a look.
     fn looked(&mut self, look: Look) {
         self.behind = Some((look.behind_ms, Instant::now()));
         self.at_end = look.is_at_end();
@@ -158,21 +160,20 @@ impl ShardReader {
         self.buffered = look.records.into();
     }
 
-    /// How far the reader is behind the end of the shard: what the stream said
-    /// last, and the time since then where that is longer than `fresh`.
+    /// How far the reader is behind the end of the shard: the lag that the stream told last,
+    /// and the time since then if it is longer than `fresh`.
     fn behind_ms(&self, fresh: Duration) -> Option<u64> {
         let (behind_ms, said) = self.behind?;
         let since = said.elapsed();
         Some(behind_ms + if since > fresh { since.as_millis() as u64 } else { 0 })
     }
 
-    /// Why the next record must not be passed, if that is so.
+    /// Why the next record must not be passed; `None` if it may.
     fn newer(&self) -> Option<&String> {
         self.buffered.front()?.newer.as_ref()
     }
 
-    /// What is at hand before the next record that must not be passed, about
-    /// `max_bytes` of it.
+    /// Takes about `max_bytes` of the records before the next one that must not be passed.
     fn take(&mut self, max_bytes: usize, fresh: Duration) -> LogPage {
         let (mut page, mut bytes) = (LogPage::default(), 0);
         while bytes < max_bytes || page.items.is_empty() {
@@ -208,14 +209,14 @@ impl Readers {
         Arc::clone(reader.or_insert_with(new))
     }
 
-    /// Forgets all that is known of shards: they are another stream's.
+    /// Forgets all shards: the stream was replaced.
     pub(super) fn forget(&self) {
         self.shards.lock().clear();
         self.known.lock().clear();
         self.skipped.lock().clear();
     }
 
-    /// Passes over a range of a shard from now on, or over none.
+    /// Skips a range of a shard from now on; `None` ends the skipping.
     pub(super) fn pass_over(&self, shard: &ShardId, range: Option<(Position, Position)>) {
         let mut skipped = self.skipped.lock();
         match range {
@@ -224,7 +225,7 @@ impl Readers {
         }
     }
 
-    /// Where a reader that stands at `after` goes on.
+    /// Where a reader at `after` continues.
     pub(super) fn skip(&self, shard: &ShardId, after: Position) -> Position {
         match self.skipped.lock().get(shard) {
             Some((from, until)) if (*from..*until).contains(&after) => *until,
@@ -232,14 +233,14 @@ impl Readers {
         }
     }
 
-    /// Drops what is at hand of a range that is passed over; then the reader
-    /// stands at the end of the range.
+    /// Drops the buffered records of a skipped range. After them the reader is at the end of
+    /// the range.
     fn drop_skipped(&self, shard: &ShardId, reader: &mut ShardReader) {
         let Some((from, until)) = self.skipped.lock().get(shard).copied() else { return };
         let is_skipped = |arrived: &Arrived| arrived.position > from && arrived.position <= until;
         match reader.buffered.iter().position(is_skipped) {
             Some(0) => *reader = ShardReader::new(until),
-            // What is before it is delivered first; then it reads on from there.
+            // The records before the range are delivered first; then reading continues after it.
             Some(at) => {
                 reader.buffered.truncate(at);
                 (reader.iterator, reader.pushed) = (None, None);
@@ -261,8 +262,8 @@ impl Readers {
         act(shard)
     }
 
-    /// The latest time up to which all that arrived in the shard is at
-    /// `position` or before it, as far as this process read it.
+    /// The latest time such that every record of the shard that arrived by then is at
+    /// `position` or before it, as far as this process read the shard.
     pub(super) fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64> {
         self.known.lock().get(shard)?.arrivals.until_ms(position)
     }
@@ -273,18 +274,18 @@ impl Readers {
         Some(self.arrived_until_ms(shard, position)?.saturating_sub(self.settings.late_ms))
     }
 
-    /// This process works the shard from now on. Readers of the inbox were told `told` of it.
+    /// Begins to work the shard. `told` is how far readers of the inbox may have read it.
     pub(super) fn take_up(&self, shard: &ShardId, told: Readable) {
         self.with_known(shard, |known| known.told = Some(told));
     }
 
-    /// What comes into the shard, as far as it was read here lately.
+    /// The recent load of the shard, as far as this process read it.
     pub(super) fn load(&self, shard: &ShardId) -> Option<ShardLoad> {
         self.known.lock().get(shard)?.load.latest()
     }
 
-    /// Another process tells of a shard from now on. How fast it was read is
-    /// kept, since Kinesis counts that whoever reads.
+    /// Forgets a shard that another process works from now on. The pace of its reads is
+    /// kept, since Kinesis counts the reads of all processes.
     pub(super) fn leave(&self, shard: &ShardId) {
         self.skipped.lock().remove(shard);
         if let Some(known) = self.known.lock().get_mut(shard) {
@@ -335,7 +336,7 @@ impl Readers {
         }
     }
 
-    /// Goes on with what somebody read behind `after`.
+    /// Continues with a look that was read behind `after`.
     pub(super) async fn resume(&self, shard: &ShardId, after: Position, mut look: Look) {
         let reader = self.reader(shard, after);
         let mut reader = reader.lock().await;
@@ -345,7 +346,8 @@ impl Readers {
         reader.looked(look);
     }
 
-    /// A record is for newer processes: the shard waits for one, and all see it.
+    /// The error at a record of a newer version: the shard waits for a newer process, and
+    /// the health says so.
     fn must_not_pass(&self, shard: &ShardId, newer: &str) -> PortError {
         let operation = format!("read {shard}");
         if let Some(health) = &self.health {
@@ -354,7 +356,7 @@ impl Readers {
         PortError::newer(operation, newer)
     }
 
-    /// Stores what cannot be read before anybody passes it.
+    /// Stores the bytes of unreadable records before anybody passes them.
     async fn set_aside(&self, shard: &ShardId, reader: &mut ShardReader) -> Result<(), PortError> {
         for arrived in &mut reader.buffered {
             if let Some(RecordDamage { record, detail }) = &arrived.damage {
@@ -365,9 +367,8 @@ impl Readers {
         Ok(())
     }
 
-    /// Reads once, if the shard's pace allows it before the deadline. Dropping
-    /// the future loses nothing: the iterator is kept until an answer with a
-    /// newer one has come.
+    /// Reads once, if the shard's pace allows it before the deadline. Cancel safe: the
+    /// iterator is kept until an answer brings a newer one.
     async fn poll_once(
         &self,
         shard: &ShardId,
@@ -384,15 +385,14 @@ impl Readers {
         Ok(())
     }
 
-    /// How many records to ask a shard for, so that about `bytes` come.
+    /// How many records to ask for to get about `bytes`.
     pub(super) fn limit(&self, shard: &ShardId, bytes: usize) -> usize {
         self.with_known(shard, |known| known.pace.limit(bytes, self.settings.records_max))
     }
 
-    /// Reads once when the shard's pace allows it; nothing where that is not
-    /// before `until`, or the shard refused because it is read too fast.
-    /// `iterator` is made from `from` where there is none, and kept for the
-    /// next call unless it expired.
+    /// Reads once, when the shard's pace allows it. Returns `None` if that is after `until`,
+    /// or if the shard refused the read as too fast. If `iterator` is empty it is made from
+    /// `from`; it is kept for the next call unless it expired.
     pub(super) async fn look(
         &self,
         shard: &ShardId,
@@ -425,7 +425,7 @@ impl Readers {
                 Ok(None)
             }
             Err(error) => {
-                // It expired; the next look makes another.
+                // The iterator expired; the next look makes another.
                 if error.class() == FailureClass::Refused {
                     *iterator = None;
                 }
@@ -434,14 +434,14 @@ impl Readers {
         }
     }
 
-    /// Notes up to which time the shard is read at a position, and at which times readers of
-    /// the inbox can meet what was read.
+    /// Notes the arrival times of the records of a look, and the times at which readers of
+    /// the inbox may find them.
     fn note_arrivals(&self, shard: &ShardId, last: Position, look: &mut Look) {
         self.with_known(shard, |known| known.note(shard, last, look, self.settings.late_ms));
     }
 
-    /// Waits for the next push, at most until the deadline. Cancel safe: what
-    /// was not received stays where it is.
+    /// Waits for the next push, until the deadline at the latest. Cancel safe: a push that
+    /// was not received stays in the subscription.
     async fn receive_once(
         &self,
         shard: &ShardId,
@@ -461,7 +461,7 @@ impl Readers {
             reader.moved = Instant::now();
         } else if !reader.closed && reader.moved.elapsed() >= self.settings.watchdog {
             reader.moved = Instant::now();
-            // An end that was not told would stop the shard's children for ever.
+            // Ask, because a missed end would block the shard's children for ever.
             match self.is_over(shard, position, deadline).await {
                 Ok(over) => reader.closed = over,
                 Err(error) => tracing::debug!(%shard, %error, "whether the shard is over is not known"),
@@ -470,7 +470,7 @@ impl Readers {
         Ok(())
     }
 
-    /// Whether a shard is closed and has nothing behind a position.
+    /// Whether a shard is closed and has no record behind a position.
     async fn is_over(&self, shard: &ShardId, after: Position, deadline: Instant) -> Result<bool, PortError> {
         let look = self.look(shard, ReadFrom::After(after), &mut None, 1, deadline).await?;
         Ok(look.is_some_and(|look| look.closed && look.records.is_empty()))
@@ -528,15 +528,15 @@ mod tests {
         assert_eq!(
             times(&first),
             [
-                // It was stored before readers were told.
+                // An earlier owner stored it before readers were told.
                 (0, 3_100),
-                // What an earlier owner told counts, while nothing later is known.
+                // The time that an earlier owner told counts as long as nothing later is known.
                 (4_000, 4_150),
                 (4_000, 9_100),
                 (8_900, 9_600)
             ]
         );
-        // Nothing more had come by then, and readers may have been told so.
+        // Nothing more had arrived by then, and readers may have been told so.
         known.note(&shard, last(5), &mut look([], 12_000), LATE_MS);
         let mut late = look([(6, 11_990), (7, 12_400)], 12_500);
         known.note(&shard, last(7), &mut late, LATE_MS);

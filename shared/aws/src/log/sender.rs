@@ -1,5 +1,5 @@
-//! The task that writes to the stream: many lanes a request, several requests
-//! on their way, each record's outcome told to whoever waits for it.
+//! The task that writes to the stream: a request carries many lanes, several requests
+//! are in flight, and each caller is told the outcome of its record.
 
 use super::ShardId;
 use super::append_door::AppendDoor;
@@ -21,32 +21,32 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// The first pause before a record is sent again; doubled each time, up to the longest.
+/// The first pause before a record is sent again, doubled each time up to the longest.
 const BACKOFF_MS: u64 = 25;
 const BACKOFF_MAX_MS: u64 = 2000;
-/// After so many unanswered requests in a row the door is shut: a single
-/// broken connection shuts nobody out.
+/// After this many unanswered requests in a row, appends are refused for a while. A
+/// single broken connection is not enough.
 const DOOR_FAILURES: u32 = 3;
-/// The shard map is read anew at most this often, and at least this often.
+/// The least time between two reads of the shard map, and the most.
 const MAP_GAP: Duration = Duration::from_secs(1);
 const MAP_AGE_MAX: Duration = Duration::from_secs(60);
 
 type AppendReply = oneshot::Sender<Result<(), AppendError>>;
 
-/// A record to be stored.
+/// A record to store.
 pub(super) struct Submission {
     pub(super) lane: u16,
     pub(super) bytes: Bytes,
     pub(super) reply: AppendReply,
 }
 
-/// A request that ended: the records it carried, and what became of each.
+/// A finished request: its records, and the outcome of each.
 struct Sent {
     entries: Vec<Entry<AppendReply>>,
     outcome: Result<Vec<PutAnswer>, (FailureClass, String)>,
 }
 
-/// The task's state.
+/// The state of the task.
 pub(super) struct Sender {
     stream: Arc<dyn Stream>,
     lanes: u16,
@@ -65,7 +65,7 @@ pub(super) struct Sender {
     mapping: JoinSet<Option<ShardMap>>,
     flying: JoinSet<Sent>,
     door: Arc<AppendDoor>,
-    /// Requests without an answer since the last that had one.
+    /// Unanswered requests since the last answered one.
     failures: u32,
     metrics: LogMetrics,
 }
@@ -100,12 +100,12 @@ impl Sender {
         }
     }
 
-    /// Writes until nobody can submit any more and everything is answered.
+    /// Runs until nobody can submit records any more and all are answered.
     pub(super) async fn run(mut self) {
         let mut open = true;
         while open || !self.flying.is_empty() || self.outbox.next_deadline_ms().is_some() {
             let wake = self.turn();
-            // Every branch is cancel safe: what is not received stays where it is.
+            // Every branch is cancel safe: a message that is not received stays in its channel.
             tokio::select! {
                 submission = self.submissions.recv(), if open => match submission {
                     Some(submission) => self.take(submission),
@@ -113,7 +113,7 @@ impl Sender {
                 },
                 Some(sent) = self.flying.join_next() => match sent {
                     Ok(sent) => self.landed(sent),
-                    // Its waiters are told by the drop of their senders: unknown.
+                    // Its waiters learn from their dropped senders that the outcome is unknown.
                     Err(error) => tracing::error!(%error, "a request to the stream died"),
                 },
                 Some(map) = self.mapping.join_next() => self.mapped(map.ok().flatten()),
@@ -140,7 +140,7 @@ impl Sender {
         });
     }
 
-    /// Sends what can be sent now. Returns when to look again.
+    /// Sends the records that can be sent now. Returns when to look again.
     fn turn(&mut self) -> Instant {
         let now_ms = clock::now_ms();
         for late in self.outbox.expired(now_ms) {
@@ -212,12 +212,12 @@ impl Sender {
         }
     }
 
-    /// A whole request failed.
+    /// Handles the failure of a whole request.
     fn request_failed(&mut self, entries: Vec<Entry<AppendReply>>, class: FailureClass, detail: &str) {
         tracing::warn!(%class, detail, records = entries.len(), "records were not stored");
         match class {
             FailureClass::Away | FailureClass::Ambiguous => self.failures += 1,
-            // Nothing is stored before an operator acts.
+            // Nothing can be stored before an operator acts.
             FailureClass::Denied => self.failures = DOOR_FAILURES,
             FailureClass::Busy | FailureClass::Refused => self.failures = 0,
         }
@@ -235,7 +235,7 @@ impl Sender {
                     self.metrics.records_refused.increment(1);
                     self.refused(entry, detail);
                 }
-                // One of them is at fault, and which is not told: each is sent by itself.
+                // One record is at fault, and the answer does not tell which: each is sent alone.
                 FailureClass::Refused => {
                     self.outbox.give_back(Entry { company: Company::Alone, ..entry });
                 }
@@ -243,7 +243,7 @@ impl Sender {
         }
     }
 
-    /// Gives up a record that the stream does not take.
+    /// Gives up a record that the stream refuses.
     fn refused(&mut self, entry: Entry<AppendReply>, detail: &str) {
         self.outbox.landed(entry.lane);
         give_up(entry, detail);
@@ -258,7 +258,7 @@ impl Sender {
                 drop(entry.waiter.send(Ok(())));
             }
             Some(PutAnswer::Throttled) => self.throttled(entry),
-            // An answer that lacks a row says nothing of that record.
+            // A row that is missing in the answer tells nothing about its record.
             Some(PutAnswer::Unclear) | None => self.again(entry, Attempts::MaybeStored),
         }
     }
@@ -285,13 +285,13 @@ impl Sender {
     }
 }
 
-/// Full jitter: anything up to a bound that doubles.
+/// Full jitter: a random pause up to a bound that doubles.
 fn jittered(failures: u32, random: u64) -> u64 {
     let bound = (BACKOFF_MS << failures.min(10)).min(BACKOFF_MAX_MS);
     random % (bound + 1)
 }
 
-/// Tells whoever waits what is known of a record that is not sent again.
+/// Tells the caller what is known of a record that is not sent again.
 fn give_up(entry: Entry<AppendReply>, detail: &str) {
     let detail: Arc<str> = format!("the stream: {detail}").into();
     let error = match entry.attempts {

@@ -1,4 +1,4 @@
-//! What becomes of records whose request fails.
+//! The outcomes of records whose request failed.
 
 use super::KinesisLog;
 use super::stream::PutAnswer;
@@ -22,7 +22,7 @@ async fn a_record_that_the_stream_refuses_for_good_takes_no_neighbour_with_it() 
     let stream = FakeStream::new();
     let (log, _) = opened(&stream).await;
     let stored = || Ok(vec![PutAnswer::Stored(None)]);
-    // All of the request is refused, then one record of it.
+    // First the whole request is refused, then one of its records.
     let refused = || Err(FailureClass::Refused);
     stream.answer_puts([stored(), refused(), stored(), refused(), stored()]);
     append(&log, 0).await.unwrap();

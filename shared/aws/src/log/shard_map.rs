@@ -1,8 +1,8 @@
-//! Which shard a lane falls into: pure.
+//! Which shard holds a lane: pure.
 //!
-//! A lane stands for a fixed point of Kinesis' hash ring, sent as the explicit
-//! hash key of its records, so that a record falls whole into one shard
-//! through any split, and the lanes of an even stream are spread evenly.
+//! A lane has a fixed point on Kinesis' hash ring, which is the explicit hash key of its
+//! records. So a record falls whole into one shard through any split, and the lanes
+//! are spread evenly over an even stream.
 
 use sluice_model::Lane;
 use sluice_ports::log::ShardId;
@@ -19,33 +19,33 @@ pub fn point_of(lane: Lane, lanes: u16) -> u128 {
 pub struct ShardInfo {
     /// Its id.
     pub id: ShardId,
-    /// Whom it was split off from, or merged from.
+    /// The shards that it was split from or merged from.
     pub parents: Vec<ShardId>,
     /// The first point of the ring that falls into it.
     pub first: u128,
-    /// The last.
+    /// The last point of the ring that falls into it.
     pub last: u128,
     /// Whether it takes no more records.
     pub closed: bool,
 }
 
 impl ShardInfo {
-    /// The lanes that fall into it, in a deployment with `lanes` lanes.
+    /// The lanes of this shard, in a deployment with `lanes` lanes.
     pub fn lanes(&self, lanes: u16) -> impl Iterator<Item = Lane> + '_ {
         let all = (0..lanes).filter_map(Lane::new);
         all.filter(move |lane| (self.first..=self.last).contains(&point_of(*lane, lanes)))
     }
 }
 
-/// The open shards by the points that fall into them.
+/// The open shards by their ranges of points.
 #[derive(Debug, Clone, Default)]
 pub struct ShardMap {
-    /// First point, last point and id, by the first.
+    /// First point, last point and id, sorted by the first point.
     ranges: Vec<(u128, u128, ShardId)>,
 }
 
 impl ShardMap {
-    /// A map of the open ones of these.
+    /// A map of the open ones among `shards`.
     #[must_use]
     pub fn new(shards: &[ShardInfo]) -> Self {
         let open = shards.iter().filter(|shard| !shard.closed);
@@ -54,7 +54,7 @@ impl ShardMap {
         Self { ranges }
     }
 
-    /// The shard of a point, where it is known.
+    /// The shard that holds a point, if it is known.
     #[must_use]
     pub fn shard_of(&self, point: u128) -> Option<&ShardId> {
         let after = self.ranges.partition_point(|(first, _, _)| *first <= point);

@@ -1,4 +1,4 @@
-//! What the log asks of a stream: Kinesis, or what a simulation puts in its place.
+//! The interface between the log and a stream: Kinesis, or a simulation in its place.
 
 use super::shard_map::ShardInfo;
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A record to be stored.
+/// A record to store.
 #[derive(Debug, Clone)]
 pub struct PutRecord {
     /// Its lane, which is its partition key.
@@ -21,29 +21,29 @@ pub struct PutRecord {
     pub bytes: Bytes,
 }
 
-/// What became of one record of a request.
+/// The outcome of one record of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutAnswer {
-    /// It has a sequence number, in this shard where the answer said so.
+    /// It was stored, in this shard if the answer named it.
     Stored(Option<ShardId>),
-    /// The shard takes no more now; the record was not stored.
+    /// The shard takes no more now, and the record was not stored.
     Throttled,
-    /// Nobody knows whether the record was stored.
+    /// The record may or may not be stored.
     Unclear,
 }
 
-/// Where reading of a shard begins.
+/// The record with which reading of a shard begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// Behind a position; at the oldest record for `START`.
+    /// The record behind a position; the oldest record for `START`.
     After(Position),
-    /// At the record of that position.
+    /// The record at a position.
     At(Position),
-    /// At the first record that arrived at that time (ms since the Unix epoch) or later.
+    /// The first record that arrived at this time (ms since the Unix epoch) or later.
     Time(u64),
 }
 
-/// A record as the stream stores it.
+/// A record as it is stored in the stream.
 #[derive(Debug, Clone)]
 pub struct StoredRecord {
     /// Its sequence number.
@@ -54,21 +54,21 @@ pub struct StoredRecord {
     pub at_ms: u64,
 }
 
-/// What one read of a shard gave, or one push of it.
+/// The answer to one read of a shard, or one push.
 #[derive(Debug, Clone, Default)]
 pub struct ShardPage {
-    /// In the shard's order. A page without records is not the end of a shard.
+    /// The records, in the shard's order. A page without records does not mean the end of the shard.
     pub records: Vec<StoredRecord>,
     /// How far the page is behind the end of the shard.
     pub behind_ms: u64,
-    /// Whether the shard is closed and this is the last of it.
+    /// Whether the shard is closed and this is its last page.
     pub closed: bool,
     /// The iterator of the next read.
     pub next: Option<String>,
 }
 
-/// Which stream this is: one that was deleted and made again under the same
-/// name is another.
+/// The identity of a stream. A stream that was deleted and made again under the same
+/// name is another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamIdentity {
     /// Its ARN.
@@ -80,19 +80,19 @@ pub struct StreamIdentity {
 }
 
 impl StreamIdentity {
-    /// Whether both name the same stream. Times may be told rounded to seconds.
+    /// Whether both are the same stream. Their times may be rounded to seconds.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.arn == other.arn && self.created_ms.abs_diff(other.created_ms) < 1000
     }
 
-    /// Whether this stream took the place of the other under its name.
+    /// Whether this stream replaced the other under its name.
     #[must_use]
     pub fn is_made_after(&self, other: &Self) -> bool {
         self.arn == other.arn && !self.is_same(other) && self.created_ms > other.created_ms
     }
 
-    /// The second in which it was made: rows of the lease table are marked with it.
+    /// The second in which the stream was made, with which rows of the lease table are marked.
     #[must_use]
     pub const fn made_s(&self) -> u64 {
         self.created_ms / 1000
@@ -106,7 +106,7 @@ impl fmt::Display for StreamIdentity {
     }
 }
 
-/// A shard's records as they are pushed, until it is dropped.
+/// A subscription to a shard, which ends when it is dropped.
 pub struct ShardSubscription {
     pub(super) pushed: mpsc::Receiver<Result<ShardPage, PortError>>,
     pub(super) _pump: AbortOnDropHandle<()>,
@@ -116,47 +116,47 @@ impl ShardSubscription {
     /// The next push. Cancel safe.
     ///
     /// # Errors
-    /// If the subscription failed for now; it goes on.
+    /// If the subscription failed for now; a later call may succeed.
     pub async fn next(&mut self) -> Result<ShardPage, PortError> {
         let ended = || PortError::unavailable("read a shard", "its subscription ended");
         self.pushed.recv().await.unwrap_or_else(|| Err(ended()))
     }
 }
 
-/// A stream of records in shards, as Kinesis is one: records of one shard
-/// are read in the order in which they were stored, closed shards take no more,
-/// and what is in their part of the ring then goes to their children.
+/// A stream of records in shards, as in Kinesis: the records of a shard are read in the
+/// order in which they were stored; a closed shard takes no more, and later records of
+/// its part of the ring go to its children.
 #[async_trait]
 pub trait Stream: Send + Sync + 'static {
-    /// Which stream it is.
+    /// The identity of the stream.
     async fn identity(&self) -> Result<StreamIdentity, PortError>;
 
     /// Its shards as they are now, closed ones included.
     async fn shards(&self) -> Result<Vec<ShardInfo>, PortError>;
 
-    /// Stores records. Each is stored or not by itself; the answers are in the
-    /// order of the records. An error says what is known of all of them.
+    /// Stores records. Each may succeed or fail alone; the answers are in the order of the
+    /// records. An error holds for all of them.
     async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (FailureClass, String)>;
 
-    /// An iterator of a shard; it expires after a few minutes. A position that
-    /// the stream does not know is [`PortError::Refused`].
+    /// An iterator of a shard, which expires after a few minutes. For a position that the
+    /// stream does not know the error is [`PortError::Refused`].
     async fn iterator(&self, shard: &ShardId, from: ReadFrom) -> Result<String, PortError>;
 
-    /// Reads at most `limit` records once, without a pause. An iterator that
-    /// expired is [`PortError::Refused`]; a shard that is read too fast is
-    /// [`FailureClass::Busy`], and the iterator stays good.
+    /// Reads at most `limit` records once, without a pause. The error is
+    /// [`PortError::Refused`] if the iterator expired, and [`FailureClass::Busy`] if the
+    /// shard is read too fast; then the iterator can still be used.
     async fn get(&self, shard: &ShardId, iterator: &str, limit: usize) -> Result<ShardPage, PortError>;
 
-    /// Has a shard's records pushed, where the stream does that; else it is polled.
+    /// Subscribes to a shard's records. `None` if the stream does not push: then it is polled.
     fn subscribe(&self, shard: &ShardId, after: Position) -> Option<ShardSubscription> {
         let _ = (shard, after);
         None
     }
 }
 
-/// Keeps records that cannot be read, as they came.
+/// A store for records that cannot be read.
 #[async_trait]
 pub trait Aside: Send + Sync + 'static {
-    /// Stores a record; once more changes nothing.
+    /// Stores the bytes of a record. Idempotent.
     async fn put(&self, shard: &ShardId, record: &StoredRecord, detail: &str) -> Result<(), PortError>;
 }

@@ -1,4 +1,4 @@
-//! A shard that another owner takes over, whatever its reads meet.
+//! Taking over a shard from another owner, with failing and empty reads.
 
 use super::testing::{FakeStream, consume, opened, shard_id};
 use sluice_ports::log::{LogRecord, Position};
@@ -6,14 +6,14 @@ use sluice_ports::{FailureClass, Log as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// From one record of 64 KB, compressed, to the next: 0.8 MB a second.
+/// The time between two records of 64 KB, compressed: 0.8 MB a second.
 const STEP_MS: u64 = 80;
-/// The owner had settled what arrived in two minutes.
+/// The number of settled records: those that arrived in the first two minutes.
 const SETTLED: u64 = 120_000 / STEP_MS;
-/// What arrived until another has the lease.
+/// The number of records that arrived before another process had the lease.
 const WAITING: u64 = 12_000 / STEP_MS;
 
-/// When the first record arrived: the last ones arrive about now.
+/// When the first record arrived, chosen so that the last arrive about now.
 fn begin_ms() -> u64 {
     sluice_model::clock::now_ms() - (SETTLED + WAITING) * STEP_MS
 }
@@ -23,7 +23,7 @@ fn recent_ms() -> u64 {
     sluice_model::clock::now_ms() - 30_000
 }
 
-/// A full shard, and the checkpoint of its former owner.
+/// A full shard, and the checkpoint of its previous owner.
 fn busy_shard() -> (Arc<FakeStream>, Position) {
     let stream = FakeStream::new();
     let (mut checkpoint, begin_ms) = (Position::START, begin_ms());
@@ -44,7 +44,7 @@ fn delivered(records: &[(Duration, LogRecord)]) -> Vec<u64> {
 #[tokio::test(start_paused = true)]
 async fn a_busy_shard_is_delivered_again_within_two_seconds_and_at_its_full_rate() {
     let (stream, checkpoint) = busy_shard();
-    // The former owner had just read a page of 1 MiB.
+    // The previous owner had just read a page of 1 MiB.
     stream.read_by_another(0, 1 << 20);
     let (_, log) = opened(&stream).await;
     let records = consume(&log, 0, checkpoint, WAITING as usize).await;
@@ -56,7 +56,7 @@ async fn a_busy_shard_is_delivered_again_within_two_seconds_and_at_its_full_rate
     assert!(last < fastest + Duration::from_secs(2), "{bytes} bytes took {last:?}");
     let refused = stream.asked().refused;
     assert!(refused <= 2, "{refused} reads refused: more than the former owner's page costs");
-    // It learnt no more than it could read in its time: a second, and the last page.
+    // It learnt no more than it could read in a second, and the last page.
     let learnt = bytes - WAITING as usize * stream.record_bytes();
     assert!(learnt < 4 << 20, "{learnt} bytes of what came before");
 }
@@ -64,7 +64,7 @@ async fn a_busy_shard_is_delivered_again_within_two_seconds_and_at_its_full_rate
 #[tokio::test(start_paused = true)]
 async fn what_was_sent_again_just_before_the_takeover_is_delivered_once() {
     let (stream, checkpoint) = busy_shard();
-    // The edge had no answer for the last settled record and sent it again.
+    // The edge got no answer for the last settled record and sent it again.
     stream.store(0, SETTLED + WAITING, begin_ms() + (SETTLED + WAITING) * STEP_MS);
     let (other, begun_ms) = (FakeStream::new(), recent_ms());
     for n in 1..=20 {
@@ -75,7 +75,7 @@ async fn what_was_sent_again_just_before_the_takeover_is_delivered_once() {
     other.store(0, 22, begun_ms + 23 * STEP_MS);
     let (_, log) = opened(&other).await;
     assert_eq!(delivered(&consume(&log, 0, settled, 2).await), [22]);
-    // On a full shard too: the end of the window is learnt.
+    // So it is on a full shard: the end of the window is learnt.
     let (_, log) = opened(&stream).await;
     let records = consume(&log, 0, checkpoint, WAITING as usize + 1).await;
     assert_eq!(delivered(&records).len(), WAITING as usize);
@@ -85,7 +85,7 @@ async fn what_was_sent_again_just_before_the_takeover_is_delivered_once() {
 async fn a_quiet_shard_is_learnt_for_the_whole_resend_window() {
     let (stream, begun_ms) = (FakeStream::new(), recent_ms());
     stream.store(0, 1, begun_ms);
-    // The second copy comes 18 s later, with a quiet shard's few records between.
+    // The repeat comes 18 s later, with a quiet shard's few records between.
     let settled = stream.store(0, 2, begun_ms + 1_000);
     stream.store(0, 2, begun_ms + 19_000);
     stream.store(0, 3, begun_ms + 19_001);
@@ -120,12 +120,12 @@ async fn an_empty_page_is_not_the_end_of_what_is_to_be_learnt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_child_learns_the_end_of_its_parent_alone() {
-    // The child's first record comes at once, or some seconds later.
+    // The child's first record comes at once, or several seconds later.
     for later_ms in [50, 7_000] {
         let (stream, _) = busy_shard();
         stream.add_shard(vec![super::testing::shard_id(0)]);
         let first_ms = stream.last_ms(0) + later_ms;
-        // The second copy of the parent's last record falls into the child.
+        // The last record of the parent is repeated in the child.
         stream.store(1, SETTLED + WAITING, first_ms);
         stream.store(1, SETTLED + WAITING + 1, first_ms + 50);
         let (_, log) = opened(&stream).await;
@@ -152,7 +152,7 @@ async fn a_reader_that_is_dropped_half_way_learns_nothing_twice() {
     panic!("it begins anew each time: {:?}", stream.asked());
 }
 
-/// An upgrade in the wrong order, or a downgrade: a record that a newer process wrote.
+/// After a downgrade, or an upgrade in the wrong order: a record of a newer process.
 #[tokio::test(start_paused = true)]
 async fn a_record_of_a_newer_version_is_neither_passed_nor_set_aside() {
     let (stream, begun_ms) = (FakeStream::new(), recent_ms());
@@ -163,7 +163,7 @@ async fn a_record_of_a_newer_version_is_neither_passed_nor_set_aside() {
     let newer = stream.store_bytes(0, golden.to_vec(), begun_ms + 4);
     stream.store(0, 5, begun_ms + 5);
 
-    // What is before it is delivered, and nothing else. Whoever sets it aside panics.
+    // Only the records before it are delivered. Setting a record aside panics.
     let (_, log) = opened(&stream).await;
     let records = consume(&log, 0, Position::START, 5).await;
     assert_eq!(delivered(&records), [1, 2, 3]);
@@ -176,7 +176,7 @@ async fn a_record_of_a_newer_version_is_neither_passed_nor_set_aside() {
         "{told}"
     );
 
-    // Another owner begins there, or learns what came before, and stops there too.
+    // Another owner, which begins there or learns what came before, stops there too.
     let (_, log) = opened(&stream).await;
     assert_eq!(delivered(&consume(&log, 0, before, 1).await), [0_u64; 0]);
 
@@ -184,7 +184,7 @@ async fn a_record_of_a_newer_version_is_neither_passed_nor_set_aside() {
     let (_, log) = opened(&stream).await;
     assert_eq!(delivered(&consume(&log, 0, newer, 1).await), [5]);
 
-    // A newer process reads all of it, and all that follows.
+    // A newer process reads it and all that follows.
     stream.understand(0, newer, 4);
     let (_, log) = opened(&stream).await;
     assert_eq!(delivered(&consume(&log, 0, before, 2).await), [4, 5]);

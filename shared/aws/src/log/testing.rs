@@ -18,21 +18,21 @@ use tokio::time::Instant;
 
 /// Bytes of the payload of each record.
 const RECORD_BYTES: usize = 80_000;
-/// A page has this many bytes at the most.
+/// The most bytes of a page.
 const PAGE_BYTES_MAX: usize = 10 << 20;
-/// An iterator is good for this long.
+/// How long an iterator is valid.
 const ITERATOR_LIFE: Duration = Duration::from_secs(300);
 
-/// A shard's records and how its reads are bounded.
+/// A shard's records, and the state of its read limits.
 struct FakeShard {
     info: ShardInfo,
     records: Vec<StoredRecord>,
-    /// No read is allowed before then.
+    /// No read is allowed before this time.
     free_at: Instant,
     reads: VecDeque<Instant>,
 }
 
-/// What was asked of the stream.
+/// The requests that the stream got.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Asked {
     pub(super) reads: usize,
@@ -44,9 +44,9 @@ pub(super) struct Asked {
 struct FakeState {
     shards: Vec<FakeShard>,
     iterators: HashMap<String, (usize, usize, Instant)>,
-    /// Answers to the next reads.
+    /// Failures of the next reads.
     failures: VecDeque<FailureClass>,
-    /// Every other page is empty, though it is not the end.
+    /// Whether every other page is empty, though it is not the end.
     gappy: bool,
     asked: Asked,
     puts: VecDeque<Result<Vec<PutAnswer>, FailureClass>>,
@@ -86,7 +86,7 @@ impl FakeStream {
         Arc::new(stream)
     }
 
-    /// Deletes the stream and makes it again, with so many shards.
+    /// Deletes the stream and makes it again with this many shards.
     pub(crate) fn replace(&self, shards: usize) {
         {
             let mut state = self.state.lock();
@@ -97,7 +97,7 @@ impl FakeStream {
         (0..shards).for_each(|_| self.add_shard(Vec::new()));
     }
 
-    /// Positions below this are of another stream.
+    /// Makes positions below `lsn` unknown, as those of another stream.
     pub(crate) fn forget_below(&self, lsn: u64) {
         self.state.lock().known_from = lsn;
     }
@@ -122,12 +122,12 @@ impl FakeStream {
         bytes
     }
 
-    /// Stores a record of the producer's count that arrives at that time.
+    /// Stores a record with the producer's count `sequence`, arriving at `at_ms`.
     pub(crate) fn store(&self, shard: usize, sequence: u64, at_ms: u64) -> Position {
         self.store_bytes(shard, self.encoded(sequence), at_ms)
     }
 
-    /// Stores bytes that arrive at that time.
+    /// Stores bytes that arrive at `at_ms`.
     pub(crate) fn store_bytes(&self, shard: usize, bytes: Vec<u8>, at_ms: u64) -> Position {
         let mut state = self.state.lock();
         let count: usize = state.shards.iter().map(|shard| shard.records.len()).sum();
@@ -136,8 +136,8 @@ impl FakeStream {
         position
     }
 
-    /// Another reader understands the record at a position: it is the producer's of
-    /// that count.
+    /// Makes the record at a position readable, as the producer's record with the count
+    /// `sequence`.
     pub(super) fn understand(&self, shard: usize, position: Position, sequence: u64) {
         let bytes = self.encoded(sequence);
         let mut state = self.state.lock();
@@ -184,7 +184,7 @@ impl FakeStream {
         self.state.lock().asked.clone()
     }
 
-    /// A shard's reads are refused for a while: its former owner read a large page.
+    /// Refuses a shard's reads for a while, as if its previous owner had read a large page.
     pub(super) fn read_by_another(&self, shard: usize, bytes: usize) {
         self.state.lock().shards[shard].free_at =
             Instant::now() + Duration::from_secs_f64(bytes as f64 / f64::from(2 << 20));
@@ -225,7 +225,7 @@ impl Stream for FakeStream {
     }
 
     async fn iterator(&self, shard: &ShardId, from: ReadFrom) -> Result<String, PortError> {
-        // The way there and back.
+        // The way to the stream and back.
         tokio::time::sleep(Duration::from_millis(5)).await;
         let mut state = self.state.lock();
         state.asked.iterators += 1;
@@ -289,7 +289,7 @@ impl Stream for FakeStream {
     }
 }
 
-/// Nothing of these tests is damaged.
+/// Panics, since no record of these tests is damaged.
 struct NothingAside;
 
 #[async_trait]
@@ -299,7 +299,7 @@ impl Aside for NothingAside {
     }
 }
 
-/// The log over such a stream, as a new owner of its shards opens it.
+/// The log over a stream, as a new owner of its shards opens it.
 pub(crate) async fn opened(stream: &Arc<FakeStream>) -> (Arc<KinesisLog>, Deduplicated) {
     let config = AwsConfig::default();
     let log = KinesisLog::over(Arc::clone(stream) as _, Arc::new(NothingAside), &config).await;
@@ -308,8 +308,8 @@ pub(crate) async fn opened(stream: &Arc<FakeStream>) -> (Arc<KinesisLog>, Dedupl
     (Arc::clone(&log), Deduplicated::new(log, window))
 }
 
-/// Reads a shard as its consumer does: errors are waited out. Returns the
-/// records with their times since the beginning, until `wanted` are there.
+/// Reads a shard as its consumer does, waiting after errors. Returns the first `wanted`
+/// records with their times since the beginning.
 pub(super) async fn consume(
     log: &Deduplicated,
     shard: usize,

@@ -1,6 +1,6 @@
-//! Records of versions that this build reads, told from those that a newer Sluice
-//! wrote. These are whole: whoever passed one would lose its events. So the log does
-//! not open where it meets one then, and is not read past one that it meets later.
+//! Telling the records of known versions from those that a newer Sluice wrote. A newer
+//! record is whole, and passing it would lose its events. So the log does not open if
+//! it holds one, and reading stops at one that is met later.
 
 use sluice_model::wire::record::{RecordDirectory, RecordError};
 use sluice_ports::PortError;
@@ -28,12 +28,12 @@ pub(crate) fn parse_known(
     }
 }
 
-/// The error of whoever met such a record.
+/// The error of a reader that met such a record.
 pub(crate) fn newer(place: String, found: RecordError) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, NewerRecord { place, found })
 }
 
-/// The port's error for one of the log's files.
+/// The port's error for a failure of one of the log's files.
 pub(crate) fn log_error(attempted: impl Into<String>, error: io::Error) -> PortError {
     if error.get_ref().is_some_and(|cause| cause.is::<NewerRecord>()) {
         PortError::newer(attempted, error)

@@ -80,8 +80,8 @@ impl LogShard {
         self.opened.elapsed().saturating_sub(given)
     }
 
-    /// Reads frames from the disk, of about so many bytes once they are unpacked. Ends
-    /// before a record that a newer Sluice wrote, and fails if it begins there. Blocks.
+    /// Reads frames of about `max_bytes` unpacked bytes from the disk. Ends before a record
+    /// that a newer Sluice wrote, and fails if the first record is one. Blocks.
     pub(super) fn read_disk(&self, after: u64, max_bytes: usize) -> io::Result<DiskPage> {
         let mut page = DiskPage { frames: Vec::new(), at_end: false };
         let (mut at, mut read) = (after, 0);
@@ -152,9 +152,9 @@ impl LogShard {
     }
 }
 
-/// Frames as they were read from the disk.
+/// Frames that were read from the disk.
 pub(super) struct DiskPage {
-    /// The position behind each, its payload, and what is damaged of it.
+    /// The position behind each frame, its payload, and its damage.
     frames: Vec<(u64, Bytes, Option<String>)>,
     at_end: bool,
 }

@@ -4,7 +4,7 @@ use sluice_ports::log::{LogItem, LogPage, LogRecord};
 use std::collections::VecDeque;
 
 struct TailRecord {
-    /// The position before the record: a reader that has come so far reads it next.
+    /// The position before the record; a reader that stands there reads it next.
     after: u64,
     bytes: usize,
     record: LogRecord,

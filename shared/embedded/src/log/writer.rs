@@ -27,13 +27,13 @@ const REQUESTS_MAX: usize = 1;
 /// When a caller may try a refused append again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A record to append, and who waits for its outcome.
+/// A record to append, and the caller that waits for its outcome.
 struct AppendRequest {
     record: RecordDraft,
     outcome: oneshot::Sender<Result<(), AppendError>>,
 }
 
-/// The state of the thread that callers may ask for at any time.
+/// State of the thread that callers may read at any time.
 #[derive(Default)]
 struct WriterState {
     /// The last append found no segment to write to.
@@ -85,8 +85,8 @@ impl LogWriter {
         &self.runtime
     }
 
-    /// Appends a record and waits until it is durable. A dropped call may or may
-    /// not take effect.
+    /// Appends a record and waits until it is durable. If the call is dropped, the record
+    /// may or may not be appended.
     pub(super) async fn append(&self, record: RecordDraft) -> Result<(), AppendError> {
         let closed = || not_taken("the log is closed");
         let requests = self.requests.lock().clone().ok_or_else(closed)?;

@@ -16,9 +16,9 @@
 //! 32     [`SegmentIndex`] in postcard
 //! ```
 //!
-//! A start reads the first 28 bytes of each file, so that it takes hardly longer if
-//! more events are kept. A file of the first version is the CRC32C of the rest and
-//! the index in postcard; it is read, and written again in this one.
+//! A start reads the first 28 bytes of each file, so more kept events hardly slow it
+//! down. A file of the first version is the CRC32C of the rest and the index in
+//! postcard; it is read, and rewritten in this version.
 
 use crate::log::known::parse_known;
 use crate::segments::{LogSegments, LogStep};
@@ -28,7 +28,7 @@ use sluice_model::{BatchId, CustomerId};
 use std::io;
 
 const MAGIC: [u8; 8] = *b"SLINDEX\x02";
-/// Bytes of a file that tell its times.
+/// The length of the part of a file that tells its times.
 pub(super) const HEAD_LEN: usize = 28;
 
 /// Whether a file is of the first version, or damaged at its beginning.

@@ -1,10 +1,10 @@
-//! Facts as number sets: the form that earlier versions of Sluice wrote. Only read.
+//! Reading facts as number sets, the form that earlier versions of Sluice wrote.
 //!
 //! A batch had one item, `f#<batch id>`, with up to four sets for each
 //! subscription, named by a letter and the subscription's id without hyphens:
 //!
 //! ```text
-//! m t g  runs of events that it matched, took, was given up on: start * 65536 + end
+//! m t g  runs of events that it matched, took, or that were given up: start * 65536 + end
 //! a      attempts: count * 2^48 + when the last of them ended, in ms
 //! ```
 

@@ -1,4 +1,4 @@
-//! Sets of events in the bytes of facts: whichever of runs and bitmap is
+//! Sets of events in the bytes of facts, as runs or as a bitmap, whichever is
 //! shorter. The format: see `facts`.
 
 use sluice_model::EventSet;
@@ -9,21 +9,21 @@ const RUNS: u8 = 1;
 const BITMAP: u8 = 2;
 const AGAIN: u8 = 3;
 
-/// Why bytes are no set.
+/// Why bytes are not a set.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SetError {
     /// The bytes end too early.
     #[error("{0}")]
     TooShort(#[from] TooShort),
-    /// A number is larger than its field can be.
+    /// A number is larger than its field allows.
     #[error("a number is too large")]
     TooLarge,
-    /// There is no such form of a set.
+    /// The form byte is unknown.
     #[error("a set of the unknown form {0}")]
     UnknownForm(u8),
 }
 
-/// Appends a set; `before` is the set before it in the row.
+/// Appends a set; `before` is the previous set of the row.
 pub(super) fn write(out: &mut Vec<u8>, set: &EventSet, before: &EventSet) {
     let (Some(first), Some(last)) = (set.runs().first(), set.runs().last()) else {
         return out.push(EMPTY);
@@ -60,7 +60,7 @@ fn encode_runs(set: &EventSet) -> Vec<u8> {
     out
 }
 
-/// Reads a set; `before` is the set before it in the row.
+/// Reads a set; `before` is the previous set of the row.
 pub(super) fn read(reader: &mut BytesReader<'_>, before: &EventSet) -> Result<EventSet, SetError> {
     match reader.u8()? {
         EMPTY => Ok(EventSet::new()),
@@ -107,7 +107,7 @@ pub(super) fn read_varint(reader: &mut BytesReader<'_>) -> Result<u64, SetError>
     for shift in (0..64).step_by(7) {
         let byte = reader.u8()?;
         let bits = u64::from(byte & 0x7f);
-        // Of the tenth byte only one bit is left.
+        // A u64 has room for one bit of the tenth byte.
         if shift == 63 && bits > 1 {
             break;
         }

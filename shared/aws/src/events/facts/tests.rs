@@ -36,7 +36,7 @@ fn new_fact(subscription: u128, fact: &Fact) -> NewFact {
     NewFact { customer: CUSTOMER, batch: batch(), subscription, fact: fact.clone() }
 }
 
-/// A subscription that matched and took every second event of a batch, by
+/// A subscription that matched and took every second event of a batch, in
 /// deliveries of 100 events each.
 fn every_second(subscription: u128, events: u16) -> Vec<NewFact> {
     let matched: EventSet = (0..events).step_by(2).collect();
@@ -52,8 +52,8 @@ fn every_second(subscription: u128, events: u16) -> Vec<NewFact> {
 }
 
 proptest! {
-    /// In any order, any number of times, in one write or several: the read
-    /// facts are the join of all that was written.
+    /// Whether facts are written in any order, repeatedly, in one call or several: the
+    /// facts that are read are the join of all that were written.
     #[test]
     fn facts_join_in_the_table_as_in_memory(
         facts in prop::collection::vec(fact(), 1..12),
@@ -119,7 +119,7 @@ fn the_largest_facts_of_many_subscriptions_are_split_over_items() {
     assert!(read.iter().all(|(_, known)| *known == fact));
 }
 
-/// An item as earlier versions of Sluice wrote it: one for all facts of a batch.
+/// An item of an earlier version of Sluice, with all facts of a batch.
 fn item_of_number_sets() -> Item {
     let numbers = |numbers: &[&str]| AttributeValue::Ns(numbers.iter().map(|text| (*text).into()).collect());
     Item::from([
@@ -147,7 +147,7 @@ fn facts_in_number_sets_still_read_and_join_with_newer_items() {
     assert_eq!(read(&stored).unwrap(), wanted);
 }
 
-/// One row of each form of a set: runs, a bitmap, the same again, none.
+/// One row with each form of a set: runs, a bitmap, the previous set again, none.
 const GOLDEN: &str = "0100000000000000000000000000000007010200030a02030002ffffffffdf01\
     000000000000000000000000000000080205024955010102010003e0d403";
 
