@@ -1,4 +1,4 @@
-//! DynamoDB's attribute values, made and read.
+//! Writing and reading DynamoDB's attribute values.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -39,7 +39,7 @@ pub(super) fn bytes_in<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]> {
     item.get(name)?.as_b().ok().map(AsRef::as_ref)
 }
 
-/// The strings of a set, none where the item lacks it.
+/// The strings of a set attribute; none if the item lacks it.
 pub(super) fn texts_in<'a>(item: &'a Item, name: &str) -> impl Iterator<Item = &'a str> {
     item.get(name).and_then(|value| value.as_ss().ok()).into_iter().flatten().map(String::as_str)
 }

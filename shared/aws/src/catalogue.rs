@@ -1,13 +1,13 @@
 //! The catalogue on Postgres.
 //!
-//! One table of rows, each with the revision of its last change, and one row
-//! that counts revisions. A change locks the count first, so changes are made
-//! one after the other and commit in the order of their revisions: whoever
-//! asks for what changed since a revision never misses an earlier change that
-//! commits later. The catalogue changes seldom; reading locks nothing.
+//! One table holds the rows, each with the revision of its last change, and another
+//! row counts the revisions. A change locks the count first, so changes commit in the
+//! order of their revisions: a reader of the changes since a revision never misses an
+//! earlier change that commits later. The catalogue changes seldom; reading locks
+//! nothing.
 //!
-//! The rules of a change are `sluice_catalogue::change`'s, and those of its entry in
-//! the audit log `sluice_catalogue::audit`'s.
+//! The rules of a change are in `sluice_catalogue::change`, those of its entry in the
+//! audit log in `sluice_catalogue::audit`.
 
 mod audit;
 mod errors;
@@ -38,10 +38,10 @@ use tokio::time::Instant;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
-/// A call ends after this long, though the server be silent for good.
+/// How long a call may take, even if the server never answers.
 const CALL_WITHIN: Duration = Duration::from_secs(5);
-/// How long until every process knows a change: two polls of half a second and
-/// what a process may be late. No snapshot older than a second is matched with.
+/// How long until every process knows a change: two polls of half a second, and a
+/// process' own delay. No snapshot older than a second is used for matching.
 const PROPAGATION: Duration = Duration::from_secs(1);
 
 /// The versions of the schema, the oldest first.
@@ -62,15 +62,15 @@ fn migrations() -> Migrator {
 pub struct PostgresCatalogue {
     pool: PgPool,
     login: Arc<PostgresLogin>,
-    /// Whether the schema was seen to be of this version or a later one.
+    /// Whether the schema was seen to have this program's version or a later one.
     schema_is_new: Arc<AtomicBool>,
 }
 
 impl PostgresCatalogue {
-    /// Makes a pool; connects when it is first used.
+    /// Makes a pool, which connects when it is first used.
     ///
     /// # Errors
-    /// If the URL is none, or a file of the login cannot be read.
+    /// If the URL is not valid, or a file of the login cannot be read.
     pub fn new(config: &AwsConfig) -> Result<Self, PortError> {
         let (login, options) = PostgresLogin::new(config)?;
         let login = Arc::new(login);
@@ -86,8 +86,8 @@ impl PostgresCatalogue {
         Ok(Self { pool, login, schema_is_new: Arc::default() })
     }
 
-    /// A connection. If the server refuses the login, it is read again, since
-    /// it may have been exchanged.
+    /// A connection. If the server refuses the login, the login is read again, since it
+    /// may have been exchanged.
     async fn connection(&self, attempted: &str) -> Result<PoolConnection<Postgres>, PortError> {
         if self.login.is_due()
             && let Err(error) = self.read_login_again().await
@@ -105,7 +105,7 @@ impl PostgresCatalogue {
         acquired.map_err(|error| port_error(attempted, &error))
     }
 
-    /// Reads the login again; says whether it changed.
+    /// Reads the login again. Returns whether it changed.
     async fn read_login_again(&self) -> Result<bool, PortError> {
         let login = Arc::clone(&self.login);
         let read = tokio::task::spawn_blocking(move || login.read_again()).await;
@@ -116,7 +116,7 @@ impl PostgresCatalogue {
         Ok(true)
     }
 
-    /// Brings the schema up to date; says whether it was not.
+    /// Brings the schema up to date. Returns whether it was out of date.
     ///
     /// # Errors
     /// If the database cannot be reached, or has another schema of that name.
@@ -139,7 +139,7 @@ impl PostgresCatalogue {
         Ok((before as usize) < migrations().iter().count())
     }
 
-    /// Makes a schema of its own that is as the first `versions` of the schema made it.
+    /// Makes a schema of another name with the first `versions` migrations only.
     #[cfg(test)]
     pub(crate) async fn make_old(&self, schema: &str, versions: usize) {
         let mut connection = self.pool.acquire().await.expect("a connection");
@@ -149,7 +149,7 @@ impl PostgresCatalogue {
         Migrator::with_migrations(old).run(&mut *connection).await.expect("the old schema");
     }
 
-    /// Ends its connections.
+    /// Closes the connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -181,8 +181,8 @@ impl PostgresCatalogue {
         Ok(id)
     }
 
-    /// Refuses to read a schema that is older than this program, which could not
-    /// make a change. Asked until it was seen once.
+    /// Refuses a schema that is older than this program and could not take its changes.
+    /// Asked until the schema was seen to be current.
     async fn check_schema(&self, connection: &mut PgConnection) -> Result<(), PortError> {
         if !self.schema_is_new.load(Ordering::Relaxed) {
             audit::check_schema(connection).await?;
@@ -192,7 +192,7 @@ impl PostgresCatalogue {
     }
 }
 
-/// Locks the revision: from here on the transaction is alone with its changes.
+/// Locks the revision, so the transaction is the only one that makes changes.
 async fn lock(connection: &mut PgConnection) -> Result<i64, PortError> {
     sqlx::query("SELECT revision FROM catalogue_revision FOR UPDATE")
         .fetch_one(connection)
@@ -201,7 +201,7 @@ async fn lock(connection: &mut PgConnection) -> Result<i64, PortError> {
         .map_err(|error| port_error("change the catalogue", &error))
 }
 
-/// Ends what takes too long.
+/// Ends a call that takes too long.
 async fn within<T, E: From<PortError>>(what: &str, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     tokio::time::timeout(CALL_WITHIN, call).await.unwrap_or_else(|_elapsed| Err(silent(what).into()))
 }
@@ -210,7 +210,7 @@ fn silent(what: &str) -> PortError {
     PortError::failed(FailureClass::Ambiguous, what, format!("no answer within {CALL_WITHIN:?}"))
 }
 
-/// Makes a change inside a transaction; says whether anything changed.
+/// Makes a change inside a transaction. Returns whether anything changed.
 async fn make(
     connection: &mut PgConnection,
     change: CatalogueChange,
@@ -309,7 +309,7 @@ impl Catalogue for PostgresCatalogue {
         let found = async {
             let mut connection = self.connection(what).await?;
             self.check_schema(&mut connection).await?;
-            // One statement, so one snapshot; each change leaves a row of its revision.
+            // One statement reads one snapshot; each change leaves a row with its revision.
             let found = sqlx::query(
                 "SELECT slot, id, revision, body FROM catalogue_rows WHERE revision > $1 ORDER BY revision",
             )
@@ -328,7 +328,7 @@ impl Catalogue for PostgresCatalogue {
     }
 
     async fn change(&self, change: CatalogueChange, context: ChangeContext) -> Result<(), CatalogueError> {
-        // A change that is dropped here may or may not have been made.
+        // If this future is dropped, the change may or may not be made.
         within("change the catalogue", self.change_now(change, &context)).await
     }
 

@@ -1,5 +1,5 @@
-//! The SDKs' clients: credentials and region from AWS's usual chain, our own
-//! timeouts, and retries where a call may be repeated by the SDK itself.
+//! The clients of the SDKs: credentials and region from AWS's usual chain, our own
+//! timeouts, and the SDK's retries for calls that may be repeated.
 
 use super::config::AwsConfig;
 use super::health::{Dependency, DependencyHealth};
@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often a dependency that does not answer is asked again.
+/// How often a dependency that does not answer is called to see whether it is back.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// Attempts that the SDK makes of calls that may be repeated.
+/// The most attempts that the SDK makes of a call that may be repeated.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// One client a service.
+/// One client for each service.
 #[derive(Debug, Clone)]
 pub struct Clients {
     pub(super) kinesis: aws_sdk_kinesis::Client,
@@ -29,7 +29,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients as configured. Nothing is asked of AWS yet but credentials, when they are needed.
+    /// The configured clients. Only credentials are asked of AWS, and only when a call needs them.
     pub async fn new(config: &AwsConfig) -> Self {
         let attempt = Duration::from_millis(config.attempt_timeout_ms);
         let timeouts = TimeoutConfig::builder()
@@ -45,7 +45,7 @@ impl Clients {
             loader = loader.region(aws_config::Region::new(config.region.clone()));
         }
         let shared = loader.load().await;
-        // Records are resent by our own rules, which know what was stored.
+        // Our own rules send records again, since they know which were stored.
         let mut kinesis =
             aws_sdk_kinesis::config::Builder::from(&shared).retry_config(RetryConfig::disabled());
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
@@ -73,18 +73,18 @@ impl Clients {
         }
     }
 
-    /// How the services are, as these clients' calls show.
+    /// The health of the services, according to these clients' calls.
     #[must_use]
     pub const fn health(&self) -> &Arc<DependencyHealth> {
         &self.health
     }
 
-    /// Reports which services are lost, and asks those whose calls failed, so
-    /// that their return is noticed though nobody calls them, until told to stop.
+    /// Reports which services are lost, and calls those whose calls failed, so that their
+    /// return is noticed even if nobody else calls them. Runs until told to stop.
     pub async fn watch(&self, config: &AwsConfig, stop: CancellationToken) {
         let metrics = HealthMetrics::default();
         let mut ticks = tokio::time::interval(ASK_AGAIN);
-        // Cancel safe: a wait. The interceptors tell the health how each question ends.
+        // Cancel safe: a wait. The interceptors report the outcome of each call to the health.
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.health.report(&metrics);
             if self.health.is_troubled(Dependency::Kinesis) {

@@ -1,12 +1,12 @@
-//! What of the distributed engine can be configured.
+//! The configuration of the distributed engine.
 
 use serde::{Deserialize, Serialize};
 use sluice_model::config::{ConfigError, SecretValue, within};
 use sluice_model::ids::LANES_MAX;
 use std::path::PathBuf;
 
-/// What to do with a shard of which a part is lost: its stream was made anew,
-/// or its records grew older than the stream keeps them.
+/// What to do with a shard of which a part is lost, because its stream was made anew or
+/// its records grew older than the stream keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnGap {

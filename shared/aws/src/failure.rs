@@ -1,5 +1,4 @@
-//! Puts every failed SDK call into one of the five classes of
-//! [`FailureClass`], and says in one line why it failed.
+//! The class ([`FailureClass`]) of each failed SDK call, and its description in one line.
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::RequestId as _;
@@ -7,7 +6,7 @@ use sluice_ports::{FailureClass, PortError};
 use std::error::Error;
 use std::io;
 
-/// Codes of services that refuse a call for now.
+/// Error codes of services that refuse a call for now.
 const BUSY: [&str; 11] = [
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
@@ -22,12 +21,12 @@ const BUSY: [&str; 11] = [
     "SlowDown",
 ];
 
-/// Codes of calls on a stream or table that is being made, changed or deleted:
-/// nothing was done, and the same call may pass later.
+/// Error codes of calls on a stream or table that is being made, changed or deleted:
+/// nothing was done, and the same call may succeed later.
 const CHANGING: [&str; 2] = ["ResourceInUseException", "TableInUseException"];
 
-/// Codes of calls that wait for an operator: who calls, with which key, at
-/// which time, and on what that does not exist.
+/// Error codes of calls that only an operator can mend: the caller's identity, key,
+/// clock or rights, or a missing resource.
 const DENIED: [&str; 29] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -60,7 +59,7 @@ const DENIED: [&str; 29] = [
     "UnrecognizedClientException",
 ];
 
-/// The class of an answer that reports an error: by its code, else by its status.
+/// The class of an error answer, by its code, else by its status.
 pub(super) fn class_of_answer(code: Option<&str>, status: u16) -> FailureClass {
     // Some services write a namespace before the code and a link behind it.
     let code = code.map(|code| code.rsplit('#').next().unwrap_or(code));
@@ -72,15 +71,15 @@ pub(super) fn class_of_answer(code: Option<&str>, status: u16) -> FailureClass {
         _ => match status {
             401 | 403 => FailureClass::Denied,
             429 => FailureClass::Busy,
-            // An error that the service explains, and blames on the call, has changed nothing.
+            // The service blames the call, so the call changed nothing.
             400..=499 => FailureClass::Refused,
-            // A 503 may have come from a proxy behind which the call was made.
+            // A 503 may come from a proxy behind which the call was done.
             _ => FailureClass::Ambiguous,
         },
     }
 }
 
-/// The class of a call that has no answer, by what the client met.
+/// The class of a call without an answer, by the client's error.
 pub(super) fn class_of_silence(error: &(dyn Error + 'static)) -> FailureClass {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -93,7 +92,7 @@ pub(super) fn class_of_silence(error: &(dyn Error + 'static)) -> FailureClass {
         if text.contains("credential") || text.contains("sso token") {
             return FailureClass::Denied;
         }
-        // A name that does not resolve: no connection was made.
+        // The name did not resolve, so no connection was made.
         if text.contains("dns error") || text.contains("failed to lookup address") {
             return FailureClass::Away;
         }
@@ -112,14 +111,14 @@ pub(super) fn class_of<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         }
         SdkError::ConstructionFailure(_) => match class_of_silence(error) {
             FailureClass::Denied => FailureClass::Denied,
-            // The call does not make sense to the SDK itself; it was not sent.
+            // The SDK itself refused the call and did not send it.
             _ => FailureClass::Refused,
         },
         error => class_of_silence(error),
     }
 }
 
-/// Why a call failed, in one line: what the service said, its code and the request's id.
+/// Why a call failed, in one line: the service's message, its code and the request's id.
 pub(super) fn describe<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
     error: &SdkError<E>,
 ) -> String {
@@ -133,7 +132,7 @@ pub(super) fn describe<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
     }
 }
 
-/// One line of an answer that reports an error.
+/// An error answer in one line.
 pub(super) fn describe_answer(
     code: Option<&str>,
     status: u16,
@@ -146,7 +145,7 @@ pub(super) fn describe_answer(
     one_line(&format!("{code}{message}{request}"))
 }
 
-/// The innermost cause of an error: what the machine said.
+/// The innermost cause of an error, which is the system's own message.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(cause) = error.source() {
@@ -155,7 +154,7 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     error.to_string()
 }
 
-/// A text without line breaks, cut where it grows long.
+/// A text without line breaks, cut if it is long.
 pub(super) fn one_line(text: &str) -> String {
     const CHARS_MAX: usize = 400;
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -166,7 +165,7 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
-/// The port's error for a failed SDK call. `attempted` names the call and the id it was made on.
+/// The port's error for a failed SDK call. `attempted` names the call and the id of its object.
 pub(super) fn port_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
     attempted: impl Into<String>,
     error: &SdkError<E>,

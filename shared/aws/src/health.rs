@@ -1,10 +1,10 @@
-//! Which dependency answers, which does not, and which refuses this process:
-//! for readiness, metrics and alerts. Every call writes here; anyone reads.
+//! Which dependencies answer, which do not, and which refuse this process, for
+//! readiness, metrics and alerts. Every call reports here.
 //!
-//! A dependency is **lost** when its calls have failed for three seconds and
-//! none between was answered. It is **denied** at once when it refuses a call
-//! for a reason that only an operator can mend, and stays so until the same
-//! operation succeeds, whatever other operations do.
+//! A dependency is **lost** when all its calls have failed without an answer for three
+//! seconds. It is **denied** at once when it refuses a call for a reason that only an
+//! operator can mend, and stays denied until the same operation succeeds, whatever
+//! other operations do.
 
 use super::metrics::HealthMetrics;
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a process of the distributed engine depends on.
+/// A service that a process of the distributed engine depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dependency {
     /// The stream.
@@ -40,31 +40,31 @@ const ALL: [(Dependency, &str); 5] = [
 
 /// A dependency whose calls have failed for this long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);
-/// A denied operation that nobody tried for this long is forgotten: an edge
-/// that gets no requests, since it is not ready, would else never try again.
+/// A denied operation that nobody tried for this long is forgotten. An edge that is not
+/// ready gets no requests, so else it would never try the operation again.
 const DENIAL_KEPT: Duration = Duration::from_secs(20);
-/// Operations of one dependency that are remembered as denied.
+/// The most denied operations that are remembered of one dependency.
 const DENIALS_MAX: usize = 32;
 
-/// An operation that is denied.
+/// A denied operation.
 #[derive(Debug)]
 struct Denial {
     reason: String,
     tried: Instant,
 }
 
-/// How one dependency is.
+/// The state of one dependency.
 #[derive(Debug, Default)]
 struct DependencyState {
-    /// Since when all calls fail without an answer, and how the last one failed.
+    /// Since when all calls have failed without an answer, and the last failure.
     silent: Mutex<Option<(Instant, String)>>,
-    /// Whether `silent` or `denials` hold anything: else a call that succeeds takes no lock.
+    /// Whether `silent` or `denials` hold anything; if not, a successful call takes no lock.
     troubled: AtomicBool,
-    /// By operation.
+    /// The denied operations, by name.
     denials: Mutex<BTreeMap<String, Denial>>,
 }
 
-/// How the dependencies are.
+/// The health of all dependencies.
 #[derive(Debug, Default)]
 pub struct DependencyHealth {
     states: [DependencyState; ALL.len()],
@@ -80,14 +80,14 @@ impl DependencyHealth {
         &self.states[dependency as usize]
     }
 
-    /// Whether a call of the dependency failed lately: then those that
-    /// succeed must be told with their operation.
+    /// Whether a call of the dependency failed lately. If so, successful calls must be
+    /// reported with their operation.
     #[must_use]
     pub fn is_troubled(&self, dependency: Dependency) -> bool {
         self.state(dependency).troubled.load(Ordering::Relaxed)
     }
 
-    /// A call succeeded. `operation` names it, with the table, stream or queue.
+    /// Notes a successful call. `operation` names it, with the table, stream or queue.
     pub fn succeeded(&self, dependency: Dependency, operation: &str) {
         let state = self.state(dependency);
         if !state.troubled.load(Ordering::Relaxed) {
@@ -101,12 +101,12 @@ impl DependencyHealth {
         }
     }
 
-    /// A call failed.
+    /// Notes a failed call.
     pub fn failed(&self, dependency: Dependency, class: FailureClass, operation: &str, reason: &str) {
         let state = self.state(dependency);
         let now = Instant::now();
         match class {
-            // An answer: the service does its part.
+            // The service answered, so it works.
             FailureClass::Busy | FailureClass::Refused => *state.silent.lock() = None,
             FailureClass::Away | FailureClass::Ambiguous => {
                 let mut silent = state.silent.lock();
@@ -146,16 +146,16 @@ impl DependencyHealth {
         Some(format!("denied: {operation}: {}{more}", denial.reason))
     }
 
-    /// How long the dependency has not answered and how its last call failed,
-    /// if that is long enough to call it lost.
+    /// How long the dependency has not answered and the last failure, if it is long enough
+    /// to call the dependency lost.
     fn silent(&self, dependency: Dependency) -> Option<String> {
         let silent = self.state(dependency).silent.lock();
         let (since, reason) = silent.as_ref().filter(|(since, _)| since.elapsed() >= LOST_AFTER)?;
         Some(format!("no answer for {} s: {reason}", since.elapsed().as_secs()))
     }
 
-    /// Writes the metrics: where leases cannot be kept no shard is worked, so
-    /// no shard's metric tells it.
+    /// Sets the metrics. While leases cannot be kept no shard is worked, so no shard's
+    /// metric would show the reason.
     pub fn report(&self, metrics: &HealthMetrics) {
         for (dependency, name) in ALL {
             let denied = self.denied(dependency).is_some();

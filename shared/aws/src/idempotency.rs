@@ -6,14 +6,14 @@
 //!        C <token> <body hash> <answer>     answered; expires with the day
 //! ```
 //!
-//! Each change is one script, fenced by the claim's token: a request whose
-//! lease ran out cannot undo or answer for the one that claimed the key since.
-//! The lease outlives the append's deadline, so a claim ends before its
-//! request is surely over only if its edge died. Then, and where Redis loses
-//! its data, a repeated request within the day can be taken twice.
+//! Each change is one script, fenced by the claim's token: a request whose lease ran
+//! out cannot undo the later claim of another request, or answer for it. The lease
+//! outlives the append's deadline, so a claim ends before its request has surely ended
+//! only if its edge died. Then, or if Redis loses its data, a request that is repeated
+//! within the day can be taken twice.
 //!
-//! Of a request whose outcome is unknown nobody completes or releases the key:
-//! it stays claimed until its lease ends, in Redis and here.
+//! If the outcome of a request is unknown, its key is neither completed nor released: it
+//! stays claimed until its lease ends, in Redis and in this process.
 
 mod held;
 
@@ -51,7 +51,7 @@ local known = redis.call('GET', KEYS[1])
 if known and string.sub(known, 1, #ARGV[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 0";
 
-/// Completions that wait for Redis, how often they are tried, and for how long.
+/// Completions that wait for Redis: how many, how often each is tried, and for how long.
 const LATE_MAX: usize = 10_000;
 const LATE_EVERY: Duration = Duration::from_millis(500);
 const LATE_FOR: Duration = Duration::from_secs(600);
@@ -64,7 +64,7 @@ pub struct RedisIdempotency {
     lease: Duration,
     keep: Duration,
     held: Mutex<ClaimsInMemory>,
-    /// Room for completions that wait for Redis to come back.
+    /// Permits for completions that wait until Redis is back.
     late: Arc<Semaphore>,
 }
 
@@ -93,8 +93,8 @@ impl RedisIdempotency {
 }
 
 impl RedisIdempotency {
-    /// The events are taken, but Redis does not know: it is told once it is
-    /// back, or a repeated request would be taken again.
+    /// Completes a key once Redis is back: the events are taken, and without the completion
+    /// a repeated request would be taken again.
     fn complete_later(&self, key: ClaimKey, args: Vec<String>, error: &Error) -> Result<(), PortError> {
         let Ok(room) = Arc::clone(&self.late).try_acquire_owned() else {
             return Err(port_error("complete an idempotency key", error));
@@ -128,7 +128,8 @@ fn completed(held: &HeldClaim, placed: &Placed) -> String {
     format!("C {} {} {}", held.token, BASE64.encode(held.body), BASE64.encode(answer))
 }
 
-/// What a stored value means for a request with this body; nothing if it is no claim.
+/// The outcome that a stored value means for a request with this body; `None` if the value is not
+/// a claim.
 fn outcome(value: &str, body: KeyHash) -> Option<ClaimOutcome> {
     let mut parts = value.split(' ');
     let (state, _token, known) = (parts.next()?, parts.next()?, parts.next()?);
@@ -196,7 +197,7 @@ impl Idempotency for RedisIdempotency {
         released.map(|_zero| ()).map_err(|error| port_error("release an idempotency key", &error))
     }
 
-    /// The claim's lease ends by itself.
+    /// Does nothing: the claim's lease ends by itself.
     async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError> {
         drop(self.held.lock().take(&(customer, key)));
         Ok(())

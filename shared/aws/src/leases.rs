@@ -1,11 +1,11 @@
 //! Leases on DynamoDB, in the Kinesis Client Library's table format.
 //!
-//! Each process reads the table once a tick, and each decides alone, by the
-//! same pure rule (`decide`), which shards it should have. It hands over what
-//! it has too many of and takes what nobody has; conditional writes settle
-//! who was first. A lease is renewed each tick; one that was not renewed for
-//! `lease_ms`, by the reader's own monotonic clock, is anybody's. An owner
-//! that could not renew gives up earlier than that by itself.
+//! Each process reads the table once a tick and decides alone, by the same pure rule
+//! (`decide`), which shards it should have. It hands over its surplus and takes leases
+//! without an owner; if two processes take the same lease, the conditional write of one
+//! fails. A lease is renewed each tick. One that was not renewed for `lease_ms`, by the
+//! observer's own monotonic clock, may be taken by any process. An owner that could not
+//! renew gives up before that time.
 //!
 //! The rows also tell readers of the inbox how far they may read ([`Readable`],
 //! [`LaneHorizons`]), so that nothing appears behind them.

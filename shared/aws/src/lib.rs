@@ -1,4 +1,4 @@
-//! The distributed engine: every port past one machine.
+//! The distributed engine: the adapters of every port for more than one machine.
 //!
 //! | port | on | here |
 //! |---|---|---|
@@ -11,10 +11,9 @@
 //! | rows | DynamoDB, in the table of the events | `rows` |
 //! | leases, checkpoints | DynamoDB, in the Kinesis Client Library's table format | `leases` |
 //!
-//! The SDKs' and drivers' types stay inside. What has none of them, the rules
-//! of the log and of the leases, is built for simulations (feature
-//! `services` off) too: over any [`Stream`](log::Stream) and any
-//! [`LeaseRows`](leases::LeaseRows).
+//! The types of SDKs and drivers stay inside. Modules without any, the rules of the log
+//! and of the leases, are also built for simulations (feature `services` off), over any
+//! [`Stream`](log::Stream) and any [`LeaseRows`](leases::LeaseRows).
 
 #[cfg(feature = "services")]
 mod attribute;

@@ -1,5 +1,4 @@
-//! The metrics of the distributed engine, as handles made once.
-//! `telemetry::METRICS` declares them.
+//! Handles of the distributed engine's metrics. `telemetry::METRICS` declares them.
 
 use super::health::DependencyHealth;
 use super::log::ShardLoad;
@@ -9,9 +8,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How each dependency is.
+/// Metrics of the dependencies' health.
 pub struct HealthMetrics {
-    /// By the dependency's name: whether it is lost, whether it denies a call.
+    /// By the dependency's name: whether it is lost, and whether it denies a call.
     gauges: HashMap<&'static str, (Gauge, Gauge)>,
 }
 
@@ -55,7 +54,7 @@ impl GapCause {
     }
 }
 
-/// What the log counts.
+/// Metrics of the log.
 pub(super) struct LogMetrics {
     pub(super) reads_refused: Counter,
     pub(super) records_refused: Counter,
@@ -72,13 +71,13 @@ impl LogMetrics {
     }
 }
 
-/// From this load on a shard is told to be hot, in percent.
+/// From this load on, in percent, a shard is logged as hot.
 const HOT_PERCENT: u64 = 80;
-/// A hot shard is told this often.
+/// How often a hot shard is logged.
 const HOT_TOLD_EVERY: Duration = Duration::from_secs(600);
 
-/// What comes into one shard. Dropping this sets it to 0: from then on another
-/// process tells of the shard.
+/// The load of one shard. Dropping this sets it to 0: from then on another process tells
+/// the shard's load.
 pub(super) struct ShardLoadMetrics {
     load: Gauge,
     told: Option<Instant>,
@@ -91,7 +90,7 @@ impl ShardLoadMetrics {
         Self { load, told: None }
     }
 
-    /// Takes note of a shard's load, and logs it where it is too high.
+    /// Sets a shard's load, and logs it if it is too high.
     pub(super) fn set(&mut self, shard: &ShardId, load: ShardLoad) {
         self.load.set(load.percent as f64 / 100.0);
         let may_tell = self.told.is_none_or(|told| told.elapsed() >= HOT_TOLD_EVERY);

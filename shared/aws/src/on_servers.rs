@@ -1,6 +1,6 @@
-//! The adapters against real servers and stand-ins. `tests/stand-ins` starts
-//! them and says in the environment where they are, so these tests are
-//! ignored elsewhere: `tests/stand-ins cargo test … -- --ignored`.
+//! Tests of the adapters on real servers and stand-ins, which `tests/stand-ins` starts
+//! and names in the environment. Elsewhere these tests are ignored:
+//! `tests/stand-ins cargo test … -- --ignored`.
 
 mod cable;
 mod contract;
@@ -41,7 +41,7 @@ fn config() -> AwsConfig {
         leases_table: name("leases"),
         queue: name("queue"),
         dead_letter_queue: name("dead"),
-        // Whatever else the machine does.
+        // Long enough for a busy machine.
         attempt_timeout_ms: 20_000,
         lanes: 16,
         poll_ms: 20,

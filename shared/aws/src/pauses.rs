@@ -1,12 +1,12 @@
-//! Pauses between the tries of a request.
+//! Pauses between the attempts of a request.
 
 use sluice_model::ids::random_u128;
 use std::time::Duration;
 
-/// The first pause of a row, before its jitter.
+/// The first pause, before its jitter.
 const FIRST: Duration = Duration::from_millis(25);
 
-/// Pauses that double until progress is made, and end after so many in a row.
+/// Pauses that double until there is progress, limited in number.
 #[derive(Debug)]
 pub(crate) struct Pauses {
     made: u32,
@@ -19,24 +19,24 @@ impl Pauses {
         Self { made: 0, max }
     }
 
-    /// Something was done: the next pause is a short one again.
+    /// Notes progress: the next pause is short again.
     pub(crate) const fn progress(&mut self) {
         self.made = 0;
     }
 
-    /// The length of the next pause; nothing where there were enough in a row.
+    /// The length of the next pause; `None` after the last pause.
     fn next(&mut self) -> Option<Duration> {
         if self.made == self.max {
             return None;
         }
         let pause = FIRST * 2u32.pow(self.made.min(10));
         self.made += 1;
-        // Between half and one and a half of it, so that writers that were
+        // A random length from half to one and a half of the pause, so that writers that were
         // refused together do not come back together.
         Some(pause.mul_f64(0.5 + (random_u128() as u32) as f64 / f64::from(u32::MAX)))
     }
 
-    /// Waits; returns false, at once, where there were enough pauses in a row.
+    /// Waits. Returns false at once after the last pause.
     pub(crate) async fn pause(&mut self) -> bool {
         match self.next() {
             Some(pause) => {

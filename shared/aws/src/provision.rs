@@ -1,11 +1,10 @@
-//! Making what the engine needs in AWS (the stream, the tables, the queues) and
-//! keeping its settings right.
+//! Making the engine's resources in AWS (stream, tables, queues) and keeping their
+//! settings right.
 //!
-//! `provision` compares everything with what it should be, each time it runs:
-//! it makes what is missing, mends what is wrong, and names what it may not
-//! change. So a run that was killed or denied half-way is finished by the next.
-//! The roles make the same comparison at their start and every hour, change
-//! nothing, and warn.
+//! Each run of `provision` compares every resource with its wanted settings: it makes
+//! missing ones, mends wrong settings, and names those that it may not change. So the
+//! next run finishes one that was killed or denied half-way. The roles make the same
+//! comparison at their start and every hour; they change nothing and only warn.
 
 mod difference;
 mod queues;
@@ -29,12 +28,12 @@ use tokio_util::sync::CancellationToken;
 /// How often the roles compare the settings.
 const COMPARE_EVERY: Duration = Duration::from_secs(3600);
 
-/// Makes and mends the stream, the tables and the queues. `shards` are the
-/// stream's, where the caller cares: a new stream has one otherwise, and one
-/// that is there keeps what it has.
+/// Makes and mends the stream, the tables and the queues. `shards` is the wanted number of
+/// the stream's shards; if it is `None`, a new stream has one shard and an existing one
+/// keeps its number.
 ///
 /// # Errors
-/// The first thing that could not be made or mended; what was done before it stays.
+/// The first resource that could not be made or mended; earlier changes stay.
 pub async fn provision(
     clients: &Clients,
     config: &AwsConfig,
@@ -49,8 +48,8 @@ pub async fn provision(
     ])
 }
 
-/// Compares the settings of the stream, the tables and the queues with what
-/// they should be; returns a line for each that is wrong or cannot be read.
+/// Compares the stream, the tables and the queues with their wanted settings. Returns a
+/// line for each setting that is wrong or cannot be read.
 pub async fn wrong_settings(clients: &Clients, config: &AwsConfig) -> Vec<String> {
     let stream = StreamThing { clients, config, shards: None };
     let (events, leases) = (TableThing::events(clients, config), TableThing::leases(clients, config));
@@ -73,7 +72,7 @@ async fn lines(thing: &impl Thing) -> Vec<String> {
 /// Warns of wrong settings, at once and every hour, until told to stop.
 pub async fn watch_settings(clients: &Clients, config: &AwsConfig, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(COMPARE_EVERY);
-    // Cancel safe: a wait, or requests that change nothing.
+    // Cancel safe: a wait, and requests that change nothing.
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let Some(wrong) = stop.run_until_cancelled(wrong_settings(clients, config)).await else { return };
         for line in &wrong {

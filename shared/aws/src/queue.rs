@@ -1,13 +1,13 @@
 //! The work queue on SQS, and the queue that dead letters are carried to.
 //!
-//! A delivery is a message: sent again, with a new delay, each time it is put;
-//! the message by which it was taken is deleted afterwards, so a crash between
-//! the two delivers twice and never not at all. SQS delays a message by fifteen
-//! minutes at the most: a longer wait is several messages, one after the other.
-//! The message group is the subscription, so that SQS is fair over them.
+//! A delivery is a message, which is sent again with a new delay each time the delivery
+//! is put. Then the message by which the delivery was taken is deleted, so a crash
+//! between the two delivers twice, never not at all. SQS delays a message by at most
+//! fifteen minutes, so a longer wait is several messages, one after the other. The
+//! message group is the subscription, so that SQS is fair over subscriptions.
 //!
-//! SQS does not tell how much waits of a subscription; this process tells what
-//! it knows itself: see `book`.
+//! SQS does not tell how large a subscription's backlog is, so a process tells the part
+//! that it knows: see `book`.
 
 mod book;
 mod carrier;
@@ -51,7 +51,7 @@ use tokio::sync::oneshot;
 use undeleted::Undeleted;
 use verdict::WantedDeliveries;
 
-/// The longest that a take waits for something to come, in seconds.
+/// The longest wait of a take for a message, in seconds.
 const WAIT_S_MAX: u64 = 2;
 
 /// The work queue on SQS.
@@ -60,7 +60,7 @@ pub struct SqsQueue {
     keeping: OnceLock<()>,
 }
 
-/// What the queue's callers and its own tasks share.
+/// The state that the queue's callers and its own tasks share.
 struct QueueState {
     queue: Queue,
     book: Mutex<Book>,
@@ -70,16 +70,16 @@ struct QueueState {
     given_up: Mutex<Vec<Delivery>>,
     events: Arc<dyn EventStore>,
     visibility_s: i32,
-    /// How long a take waits for something to come: well within an attempt's
-    /// time, or what comes at its end would be given out to nobody.
+    /// How long a take waits for a message: well within an attempt's time, so that a message
+    /// that comes last still reaches the caller.
     wait_s: i32,
     delay_s_max: u32,
     receives_max: u32,
 }
 
 impl SqsQueue {
-    /// The configured queue. `events` tells whether a dead letter that was
-    /// moved back is still one, and takes deliveries that no message can hold.
+    /// The configured queue. `events` tells whether a dead letter that was moved back still
+    /// exists, and keeps deliveries that no message can hold.
     ///
     /// # Errors
     /// If there is no such queue.
@@ -103,8 +103,8 @@ impl SqsQueue {
         Ok(Self { inner: Arc::new(inner), keeping: OnceLock::new() })
     }
 
-    /// Starts the task that keeps taken deliveries invisible to others and
-    /// deletes what could not be deleted before, once.
+    /// Starts, once, the task that keeps taken deliveries invisible to others and deletes
+    /// messages that could not be deleted before.
     fn keep_taken(&self) {
         self.keeping.get_or_init(|| {
             let inner = Arc::downgrade(&self.inner);
@@ -114,7 +114,7 @@ impl SqsQueue {
                     tokio::time::sleep(every).await;
                     let Some(inner) = inner.upgrade() else { return };
                     let receipts = inner.book.lock().receipts();
-                    // A delivery that is not kept comes again: a legal duplicate.
+                    // If this fails, a delivery comes again: a legal duplicate.
                     inner.set_visibility(receipts, inner.visibility_s).await;
                     let undeleted = inner.undeleted.lock().take();
                     inner.delete(undeleted).await;
@@ -124,12 +124,12 @@ impl SqsQueue {
     }
 }
 
-/// What becomes of a message of the same content that the queue has already.
+/// What to do with a message of the same content that is already in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StoredMessages {
-    /// It stays, so it need not be sent again.
+    /// Keep it and do not send another.
     Kept,
-    /// The caller deletes it: another takes its place.
+    /// Send another; the caller deletes the old one.
     Replaced,
 }
 
@@ -138,8 +138,8 @@ impl QueueState {
         message::outgoing(delivery, clock::now_ms(), self.delay_s_max)
     }
 
-    /// Puts deliveries. What a failed call stored is in the book, so that the
-    /// same call made again sends only the rest.
+    /// Puts deliveries. The book notes those that a failed call stored, so the same call made
+    /// again sends only the rest.
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError> {
         self.put_over(deliveries, StoredMessages::Kept).await
     }
@@ -154,7 +154,7 @@ impl QueueState {
             }
         };
         if put.is_ok() {
-            // In place of these deliveries others are stored.
+            // Other deliveries replaced these.
             let mut book = self.book.lock();
             for id in ended {
                 replaced.extend(book.receipt(id));
@@ -165,9 +165,9 @@ impl QueueState {
         put
     }
 
-    /// Sends deliveries; returns what those became that are too large. `ended`
-    /// gets the deliveries that others replace, `replaced` the receipts of
-    /// messages that newer ones replace.
+    /// Sends deliveries. Returns the smaller deliveries that replace too large ones. `ended`
+    /// gets the deliveries that were replaced, `replaced` the receipts of messages that newer
+    /// ones replace.
     async fn put_round(
         &self,
         round: Vec<Delivery>,
@@ -201,7 +201,7 @@ impl QueueState {
         report.error.map_or(Ok(smaller), Err)
     }
 
-    /// What a delivery becomes that the queue will never take as it is.
+    /// Replaces a delivery that the queue will never take as it is.
     async fn make_smaller(
         &self,
         delivery: Delivery,
@@ -225,37 +225,37 @@ impl QueueState {
         }
     }
 
-    /// Makes a dead letter of a delivery, with its item, before the queue's
-    /// own policy would move its message away without one.
+    /// Makes a dead letter of a delivery, with its item, before the queue's own policy would
+    /// move its message away without an item.
     async fn give_up(&self, delivery: Delivery) -> Result<(), PortError> {
         let facts = NewFact::given_up(&delivery).collect();
-        // The id is the delivery's: given up twice, it is one dead letter.
+        // The dead letter has the delivery's id, so giving up twice makes one dead letter.
         let id = DeadLetterId::from_u128(delivery.id.as_u128());
         let letter = DeadLetter { id, reason: DeadLetterReason::Poison, delivery };
         self.events.put_dead_letters(vec![letter]).await?;
         self.events.add_facts(facts).await
     }
 
-    /// Sends a delivery on its way to when it is due. Its message is deleted
-    /// afterwards, so another is sent even if it says the same.
+    /// Sends a delivery on, towards the time when it is due. Its received message is deleted
+    /// afterwards, so another is sent even if the content is the same.
     async fn send_on(&self, delivery: Delivery) -> Result<(), PortError> {
         self.put_over(vec![delivery], StoredMessages::Replaced).await
     }
 
-    /// A dead letter that was moved back is delivered if it still is one.
+    /// Delivers a dead letter that was moved back, if it still exists.
     async fn revive(&self, moved: &DeadLetterRef) -> Result<(), PortError> {
         let before = DeadLetterId::from_u128(moved.id.as_u128().saturating_sub(1));
         let query = DeadLetterQuery { after: Some(before), limit: 1, ..DeadLetterQuery::default() };
         let found = self.events.dead_letters(moved.customer_id, query).await?.pop();
         let Some(letter) = found.filter(|letter| letter.id == moved.id) else { return Ok(()) };
         let delivery = Delivery {
-            // Its own for ever: moved back twice, it is one delivery.
+            // The id follows from the dead letter's, so moving it back twice makes one delivery.
             id: DeliveryId::from_u128(letter.id.as_u128()),
             attempts: 0,
             first_attempt_ms: 0,
             last: LastAttempt::default(),
             due_ms: clock::now_ms(),
-            // The subscription may have changed since, as a redrive would see.
+            // As in a redrive, the subscription's current settings apply.
             shape: DeliveryShape::Unpinned,
             ..letter.delivery
         };
@@ -282,8 +282,8 @@ impl WorkQueue for SqsQueue {
         };
         let (reply, answer) = oneshot::channel();
         let inner = Arc::clone(&self.inner);
-        // In a task of its own, so that dropping this future cuts nothing short;
-        // what nobody waits for any more goes back when it is dropped.
+        // The task finishes even if this future is dropped. Deliveries that no caller receives
+        // go back to the queue when they are dropped.
         tokio::spawn(async move { reply.send(inner.take(&wanted).await).ok() });
         match answer.await {
             Ok(taken) => Ok(taken?.take_over()),
@@ -295,7 +295,7 @@ impl WorkQueue for SqsQueue {
         std::mem::take(&mut self.inner.given_up.lock())
     }
 
-    /// SQS does not tell: at any time there may be something.
+    /// SQS does not tell when the next delivery is due.
     fn next_due_ms(&self, _blocked: &HashSet<SubscriptionId>) -> Option<u64> {
         Some(0)
     }

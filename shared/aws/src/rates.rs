@@ -1,22 +1,21 @@
 //! Rate limits over several edges, on Redis.
 //!
-//! A customer's rate is one GCRA state in Redis, with the rule of
-//! [`Limiter`]: a bucket of one second's rate; a request that is larger than the
-//! bucket passes when the bucket is full, and is paid for afterwards. An ingest
-//! process takes parts of the rate in advance: one script leases the events that
-//! a request needs and [`LEASE`] of the rate more, so that the next requests ask
-//! nobody. Events that were leased and not used within [`LEASE_LIFE`] are lost to
-//! the customer. So all processes together let through, in any window, at most
-//! one burst (or one larger request) and the rate's share of the window and of
-//! one `LEASE_LIFE` more.
+//! The rate of a customer is one GCRA state in Redis, with the rule of [`Limiter`]: a
+//! bucket of one second's rate; a request that is larger than the bucket passes when the
+//! bucket is full, and is paid for afterwards. An ingest process takes parts of the rate
+//! in advance: one script leases the events that a request needs and [`LEASE`] of the
+//! rate more, so that the next requests need no script. Leased events that are not used
+//! within [`LEASE_LIFE`] are lost to the customer. So in any window all processes
+//! together let through at most one burst (or one larger request) and the rate for the
+//! window and one more `LEASE_LIFE`.
 //!
 //! ```text
-//! sluice:rate:<customer>  when what was leased is paid for, in µs of Redis' clock
-//! sluice:edges            sorted set: edges, by when each was last there, in ms
+//! sluice:rate:<customer>  when the leased events are paid for, in µs of Redis' clock
+//! sluice:edges            sorted set: edges, by their last beat, in ms
 //! ```
 //!
-//! While Redis is away, a process goes on with its share: the rate divided by the
-//! number of processes that it last knew of.
+//! While Redis is away, a process enforces its share: the rate divided by the last known
+//! number of processes.
 
 use super::redis::Redis;
 use async_trait::async_trait;
@@ -32,25 +31,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How much of the rate is leased beyond what a request needs.
+/// How much of the rate is leased beyond the need of a request.
 const LEASE: Duration = Duration::from_millis(100);
-/// How long a lease is good for.
+/// How long a lease is valid.
 pub(super) const LEASE_LIFE: Duration = Duration::from_secs(1);
-/// Where Redis gave less than was wanted, it is asked again after this long at
-/// the soonest: a customer at its limit costs no script an event.
+/// The least time before Redis is asked again after it gave less than was wanted, so that
+/// a customer at its limit does not cost a script for each event.
 const ASK_GAP: Duration = Duration::from_millis(50);
-/// How often an edge says that it is there, and after how long it is not.
+/// How often an edge beats, and how long after its last beat it still counts.
 const BEAT: Duration = Duration::from_secs(1);
 const GONE_MS: u64 = 5000;
-/// After a failure Redis is left alone for this long.
+/// How long Redis is not asked after a failure.
 const AWAY: Duration = Duration::from_millis(500);
-/// Customers whose state is kept; beyond it those that hold nothing are forgotten.
+/// The most customers whose state is kept; beyond it those without leased events are forgotten.
 const CUSTOMERS_MAX: usize = 100_000;
 
-/// Arguments: µs an event (a decimal), the bucket in µs, events needed, events
-/// wanted, events that the asking process holds already.
-/// Answers how many events are given, and else how many µs to wait for those needed.
-/// Events that the process holds count as not taken when the bucket must be full.
+/// Arguments: µs an event (a decimal), the bucket in µs, events needed, events wanted,
+/// events that the asking process still holds. Answers how many events are given; if
+/// none, how many µs to wait for the needed ones. Events that the process holds count as
+/// not taken when the bucket must be full.
 const LEASE_SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -88,14 +87,14 @@ return redis.call('ZCARD', KEYS[1])";
 struct RateLease {
     events: u64,
     good_until: Option<Instant>,
-    /// Redis will not give so many events, or more, before then.
+    /// Redis will not give this many events, or more, before this time.
     refused: Option<(u64, Instant)>,
 }
 
 #[derive(Debug)]
 struct CustomerRate {
     lease: Mutex<RateLease>,
-    /// Held by the one request that asks Redis; others wait and find what its script brought.
+    /// Held by the one request that asks Redis; the others wait and use what its script brought.
     asking: tokio::sync::Mutex<()>,
     /// The edge's share while Redis is away.
     share: Limiter,
@@ -107,13 +106,13 @@ pub struct RedisRates {
     started: Instant,
     away_until: Mutex<Option<Instant>>,
     edges: AtomicU32,
-    /// Scripts that leased, or tried to.
+    /// How many scripts were run to lease events.
     asked: AtomicU64,
     customers: RwLock<HashMap<CustomerId, Arc<CustomerRate>>>,
 }
 
 impl RedisRates {
-    /// Rates of which nothing is leased yet.
+    /// The rates, with nothing leased yet.
     #[must_use]
     pub fn new(redis: Redis) -> Self {
         Self {
@@ -126,15 +125,14 @@ impl RedisRates {
         }
     }
 
-    /// Says again and again that this edge is there, and learns how many are,
-    /// until told to stop.
+    /// Beats for this edge and learns the number of edges, until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
         let me = format!("{:016x}", random_u128() as u64);
         let mut ticks = tokio::time::interval(BEAT);
         // Cancel safe: a wait.
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let args = vec![me.clone(), GONE_MS.to_string()];
-            // Where it fails, the number from before is the best guess.
+            // After a failure the last number is the best guess.
             if let Ok(edges) = self.redis.run::<u32>(BEAT_SCRIPT, "sluice:edges".into(), args).await {
                 self.edges.store(edges.max(1), Ordering::Relaxed);
             }
@@ -158,13 +156,13 @@ impl RedisRates {
         Arc::clone(customers.entry(id).or_insert_with(|| Arc::new(new())))
     }
 
-    /// How many scripts leased, or tried to, so far.
+    /// How many scripts were run so far to lease events.
     #[must_use]
     pub fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// How many edges there are, as far as this one knows.
+    /// The number of edges, as far as this one knows.
     #[must_use]
     pub fn edges(&self) -> u32 {
         self.edges.load(Ordering::Relaxed)
@@ -174,7 +172,7 @@ impl RedisRates {
         self.away_until.lock().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Takes from the share that this edge has while Redis is away.
+    /// Takes events from this edge's share, while Redis is away.
     fn take_share(&self, state: &CustomerRate, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
         let whole = entry.limiter.quota(0);
         let edges = u64::from(self.edges());
@@ -189,7 +187,7 @@ impl RedisRates {
         let cost = 1_000_000.0 / rate as f64;
         let more = rate * LEASE.as_millis() as u64 / 1000;
         let asked = Instant::now();
-        // The events at hand go to this request; the others that it needs are asked for.
+        // The events at hand go to this request, and the missing ones are asked for.
         let at_hand = state.lease.lock().empty(asked).min(events);
         let needed = events - at_hand;
         let args = vec![
@@ -226,7 +224,7 @@ impl RedisRates {
 }
 
 impl RateLease {
-    /// Drops the events whose time is over.
+    /// Drops the events if their time is over.
     fn expire(&mut self, now: Instant) {
         if self.good_until.is_none_or(|until| until <= now) {
             self.events = 0;
@@ -239,7 +237,7 @@ impl RateLease {
         std::mem::take(&mut self.events)
     }
 
-    /// Takes events if so many are at hand.
+    /// Takes events if enough are at hand.
     fn take(&mut self, events: u64, now: Instant) -> Taken {
         self.expire(now);
         if self.events >= events {
@@ -269,7 +267,7 @@ impl Rates for RedisRates {
     async fn lease(&self, customer: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
         let state = self.customer(customer.id);
         let _asking = state.asking.lock().await;
-        // The request that asked before may have brought enough, or a refusal.
+        // The previous request that asked may have brought enough events, or a refusal.
         match self.take(customer, events) {
             Taken::Yes => Ok(()),
             Taken::No(denied) => Err(denied),

@@ -1,4 +1,4 @@
-//! The connection to Redis: one for all that an edge asks of it.
+//! The connection to Redis that all calls of an edge share.
 
 mod login;
 mod tls;
@@ -12,12 +12,12 @@ use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Commands that wait for the connection.
+/// The most commands that wait for the connection.
 const COMMANDS_MAX: usize = 10_000;
 /// How long a command may take.
 const COMMAND_WITHIN: Duration = Duration::from_millis(1000);
 
-/// A connection that comes back by itself. Clones share it.
+/// A connection that reconnects by itself. Clones share it.
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
@@ -25,11 +25,10 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Connects in the background, again and again: a Redis that is away costs
-    /// its callers a refusal, and nothing else.
+    /// Connects in the background, again and again. While Redis is away, callers are refused.
     ///
     /// # Errors
-    /// If the URL is none, or a file of the login or of certificates cannot be used.
+    /// If the URL is not valid, or a file of the login or of certificates cannot be used.
     pub fn new(config: &AwsConfig, health: Arc<DependencyHealth>) -> Result<Self, PortError> {
         let what = "connect to Redis";
         let failed = |error: Error| PortError::unavailable(what, error);
@@ -40,7 +39,7 @@ impl Redis {
             redis.tls = Some(tls::trusting(file)?);
         }
         redis.credential_provider = login.map(|login| Arc::new(login) as _);
-        // A login that is refused at first may be exchanged.
+        // A login that is refused at first may be replaced later.
         redis.fail_fast = false;
         let client = Builder::from_config(redis)
             .with_performance_config(|performance| {
@@ -56,7 +55,7 @@ impl Redis {
             .set_policy(ReconnectPolicy::new_exponential(0, 50, 1000, 2))
             .build()
             .map_err(failed)?;
-        // Its task ends with the last handle; what it meets comes back from each command.
+        // The task ends with the last handle; each command returns the errors that it meets.
         drop(client.connect());
         Ok(Self { client, health })
     }
@@ -70,7 +69,7 @@ impl Redis {
         }
     }
 
-    /// Returns once it is connected, or after the time that a command may take.
+    /// Returns once connected, or after the time limit of a command.
     pub async fn connected(&self) {
         let connected = tokio::time::timeout(COMMAND_WITHIN, self.client.wait_for_connect());
         if !matches!(connected.await, Ok(Ok(()))) {
@@ -78,8 +77,8 @@ impl Redis {
         }
     }
 
-    /// Runs a script, unless Redis is known to be away: then each command
-    /// would cost its caller all the time that it may take.
+    /// Runs a script. Fails at once if Redis is known to be away, since each command would
+    /// else take its whole time limit.
     pub(super) async fn run<R: fred::types::FromValue>(
         &self,
         script: &str,
@@ -101,7 +100,7 @@ impl Redis {
 
 /// The class of a failed command.
 fn class_of(error: &Error) -> FailureClass {
-    // What the server answered begins with a word for it.
+    // The server's error begins with a code word.
     match error.details().split_whitespace().next().unwrap_or_default() {
         "NOAUTH" | "WRONGPASS" | "NOPERM" => FailureClass::Denied,
         "OOM" | "BUSY" | "LOADING" | "TRYAGAIN" => FailureClass::Busy,
@@ -110,7 +109,7 @@ fn class_of(error: &Error) -> FailureClass {
             ErrorKind::Auth => FailureClass::Denied,
             ErrorKind::Backpressure => FailureClass::Busy,
             ErrorKind::InvalidCommand | ErrorKind::InvalidArgument => FailureClass::Refused,
-            // The command may have been made.
+            // The command may have been done.
             ErrorKind::Timeout => FailureClass::Ambiguous,
             _ => FailureClass::Away,
         },

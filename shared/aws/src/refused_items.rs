@@ -1,17 +1,17 @@
-//! What DynamoDB will never take as it is, set aside in the same table.
+//! Setting aside items that DynamoDB will never take as they are, in the same table.
 //!
 //! ```text
 //! pk   x#<day>              2026-11-29
 //! sk   <ms>#<random>#<k>    the k-th piece
 //! of   the refused item's key, `pk` and `sk` with a space between them
-//! why  what DynamoDB said
+//! why  DynamoDB's message
 //! v    a piece of the refused item's bytes `v`
 //! ttl
 //! ```
 //!
-//! `aws dynamodb query` on `x#<day>` lists what was refused on a day. The
-//! pieces of one item, put together by `k`, are the bytes that the refused item
-//! had: a batch's record, facts, a dead letter or a row.
+//! `aws dynamodb query` on `x#<day>` lists the items that were refused on a day. The
+//! pieces of one item, put together by `k`, are its bytes: a batch's record, facts, a
+//! dead letter or a row.
 
 use crate::attribute::{Item, bytes, bytes_in, number, text};
 use crate::store_metrics::{self as metrics, RefusedKind};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// Bytes of one piece: well below the 400 KB of an item.
 const PIECE_BYTES_MAX: usize = 200_000;
-/// Of DynamoDB's words.
+/// The most bytes that are kept of DynamoDB's message.
 const REASON_BYTES_MAX: usize = 2000;
 
 /// Writes that could not be set aside, and why.
@@ -34,7 +34,7 @@ pub(crate) struct NotKept {
     pub(crate) error: Option<PortError>,
 }
 
-/// Keeps what DynamoDB refuses for good.
+/// Keeps the items that DynamoDB refuses for good.
 #[derive(Debug)]
 pub(crate) struct RefusedItems {
     table: Arc<ItemTable>,
@@ -43,7 +43,7 @@ pub(crate) struct RefusedItems {
 }
 
 impl RefusedItems {
-    /// Keeps it for `keep_s` seconds.
+    /// Keeps items for `keep_s` seconds.
     pub(crate) const fn new(table: Arc<ItemTable>, requests_max: usize, keep_s: u64) -> Self {
         Self { table, requests_max, keep_s }
     }
@@ -68,8 +68,8 @@ impl RefusedItems {
         if let Some(error) = written.error {
             return Err(error);
         }
-        // Where not even this is taken the table is wrong, not the item:
-        // nothing is dropped, and the caller tries again.
+        // If the table refuses even this, the table is wrong and not the item: nothing is
+        // dropped, and the caller tries again.
         if let Some(piece) = written.refused.pop() {
             let what = "set a refused item aside";
             return Err(PortError::failed(FailureClass::Denied, what, piece.reason));
@@ -82,7 +82,7 @@ impl RefusedItems {
     }
 }
 
-/// What an item is, by its key.
+/// The kind of an item, by its key.
 fn kind(key: &str) -> RefusedKind {
     let sort = key.split(' ').nth(1).unwrap_or_default();
     match (key.get(..2), sort.get(..2)) {
@@ -93,13 +93,13 @@ fn kind(key: &str) -> RefusedKind {
     }
 }
 
-/// The items that keep a refused write; none where it stored no item.
+/// The items that keep a refused write; none if it stored no item.
 fn items(refused: &RefusedWrite, now_ms: u64, ttl: u64) -> Vec<Item> {
     let Some(item) = put_item(&refused.write) else { return Vec::new() };
     let key = ItemKey::in_item(item).map_or_else(String::new, |key| key.to_string());
     let random = random_u128() as u32;
     let body = bytes_in(item, "v").unwrap_or_default();
-    // An item without bytes leaves one piece, which has its key and the reason.
+    // An item without bytes leaves one piece, with its key and the reason.
     let pieces = body.chunks(PIECE_BYTES_MAX).chain(body.is_empty().then_some(body));
     let reason = truncated(&refused.reason, REASON_BYTES_MAX);
     pieces
@@ -118,7 +118,7 @@ fn items(refused: &RefusedWrite, now_ms: u64, ttl: u64) -> Vec<Item> {
         .collect()
 }
 
-/// The longest beginning of a text that has at most so many bytes.
+/// The longest beginning of a text with at most `bytes_max` bytes.
 fn truncated(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {

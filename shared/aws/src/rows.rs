@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! pk             sk             attributes
-//! r#<partition>  <key in hex>   v the value, t the write's token,
+//! r#<partition>  <key in hex>   v the value, t the token of the write,
 //!                               x when it expires in ms, ttl the same in s
 //! ```
 //!
-//! What `needs_from_ms` asks for holds by itself: events expire by their age
-//! alone, and whoever writes rows lets none outlive them.
+//! `needs_from_ms` needs no work here: events expire only by their age, and no row is
+//! written that outlives its events.
 
 use super::attribute::{Item, bytes, number, number_in, text, text_in};
 use super::clients::Clients;
@@ -42,8 +42,7 @@ impl DynamoRows {
         Self { table, refused, requests_max }
     }
 
-    /// Makes changes of which no two are of one row. Changes that DynamoDB
-    /// refuses for good are set aside.
+    /// Makes changes of different rows. Changes that DynamoDB refuses for good are set aside.
     async fn change(&self, changes: Vec<WriteRequest>) -> Result<(), PortError> {
         let written = self.table.write_all(changes, self.requests_max).await;
         let not_kept = self.refused.keep(written.refused).await;
@@ -54,7 +53,7 @@ impl DynamoRows {
 #[async_trait]
 impl Rows for DynamoRows {
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
-        // One after the other: that is the order in which they become durable.
+        // One after the other, because they must become durable in this order.
         for change in changes {
             let (_key, change) = write_request(change);
             self.change(vec![change]).await?;
@@ -63,7 +62,7 @@ impl Rows for DynamoRows {
     }
 
     async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
-        // DynamoDB refuses requests that have a key twice: the last change counts.
+        // DynamoDB refuses requests that name a key twice; the last change counts.
         let changes: HashMap<ItemKey, WriteRequest> = changes.into_iter().map(write_request).collect();
         self.change(changes.into_values().collect()).await
     }
@@ -79,7 +78,7 @@ impl Rows for DynamoRows {
         let condition = ItemCondition { expression: expression.into(), values };
         match self.table.put_where(item(row, &token), condition).await? {
             ConditionalPut::Stored => Ok(true),
-            // A lost answer was sent again: the row that is there is this very write's.
+            // Our write was sent twice because its answer was lost: the row in place is ours.
             ConditionalPut::Not(found) => Ok(text_in(&found, "t") == Some(token.as_str())),
         }
     }
@@ -90,7 +89,7 @@ impl Rows for DynamoRows {
     }
 
     async fn list(&self, partition: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, PortError> {
-        // Keys are hexadecimal, so all of them sort below this.
+        // Keys are hexadecimal, so all of them sort between these bounds.
         let all = KeyRange { partition: partition_key(partition), low: " ".into(), high: "g".into() };
         let mut rows = Vec::new();
         let mut from = after.map(|key| item_key(partition, key).into_item());

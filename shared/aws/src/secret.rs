@@ -1,4 +1,4 @@
-//! A secret of a service: given in the configuration, or in a file that may change.
+//! A secret of a service, from the configuration or from a file that may change.
 
 use sluice_model::config::{SecretFileError, read_secret};
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 pub(super) enum SecretSource {
     /// In the configuration.
     Given(String),
-    /// In this file, each time that it is asked for.
+    /// In this file, which is read each time.
     File(PathBuf),
 }
 
 impl SecretSource {
-    /// The secret of a field and the file beside it. An empty field is none.
+    /// The secret of a field, or of the file beside it. An empty field counts as missing.
     pub(super) fn of(given: &str, file: Option<&Path>) -> Option<Self> {
         match (file, given) {
             (Some(path), _) => Some(Self::File(path.to_owned())),

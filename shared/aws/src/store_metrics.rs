@@ -2,20 +2,20 @@
 
 use metrics::counter;
 
-/// A request that follows a delivery's own path and whose failure holds up nothing.
+/// A request beside a delivery's own path, whose failure delays nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SideCall {
     /// Telling SQS how long messages stay invisible.
     ChangeVisibility,
-    /// Deleting messages that are of no use any more.
+    /// Deleting messages that are no longer needed.
     DeleteMessages,
     /// Sending on a message that came before its time, or that must wait.
     SendOn,
-    /// Making a dead letter of a delivery that nobody ends.
+    /// Making a dead letter of a delivery that nobody finishes.
     GiveUp,
     /// Delivering a dead letter that was moved back.
     Revive,
-    /// Sending dead letters to their queue.
+    /// Copying dead letters to their queue.
     CarryDeadLetters,
 }
 
@@ -32,7 +32,7 @@ impl SideCall {
     }
 }
 
-/// What a store refused for good.
+/// A kind of item that a store refused for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RefusedKind {
     /// A batch, or a part of one.
@@ -41,7 +41,7 @@ pub(super) enum RefusedKind {
     Facts,
     /// A dead letter.
     DeadLetter,
-    /// A delivery's message.
+    /// The message of a delivery.
     Delivery,
     /// A row, such as a parked delivery.
     Row,

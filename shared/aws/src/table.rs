@@ -16,11 +16,11 @@ use std::collections::HashMap;
 /// One page of a query.
 pub(crate) struct ItemPage {
     pub(crate) items: Vec<Item>,
-    /// Where to go on, if there is more.
+    /// Where the next page begins, if there is one.
     pub(crate) next: Option<Item>,
 }
 
-/// Which items of a partition a query is about: those between two sort keys, both included.
+/// The items of a partition between two sort keys, both included.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyRange {
     pub(crate) partition: String,
@@ -36,30 +36,30 @@ pub(crate) struct ItemUpdate {
     pub(crate) values: HashMap<String, AttributeValue>,
 }
 
-/// How an item was put that must not replace another.
+/// The outcome of putting an item that must not replace another.
 #[derive(Debug)]
 pub(crate) enum PutNew {
     /// It is stored now.
     Stored,
-    /// There was one with its key.
+    /// There is an item with its key already.
     WasThere,
-    /// The service will never take it, and why.
+    /// The service will never take it; the reason.
     Refused(String),
 }
 
-/// What must hold of the item that is there for another to replace it.
+/// The condition that the stored item must meet to be replaced.
 #[derive(Debug)]
 pub(crate) struct ItemCondition {
     pub(crate) expression: String,
     pub(crate) values: HashMap<String, AttributeValue>,
 }
 
-/// How a conditional put ended.
+/// The outcome of a conditional put.
 #[derive(Debug)]
 pub(crate) enum ConditionalPut {
     /// The item is stored.
     Stored,
-    /// The condition does not hold; this is the item that is there.
+    /// The condition does not hold; the stored item.
     Not(Item),
 }
 
@@ -80,8 +80,8 @@ impl ItemTable {
         self.get_attributes(key, None).await
     }
 
-    /// Some attributes of an item as it is now, named by an expression, in
-    /// which `#ttl` stands for `ttl`; all attributes without one.
+    /// Some attributes of an item as it is now, or all of them. `attributes` is an expression
+    /// in which `#ttl` stands for `ttl`.
     pub(crate) async fn get_attributes(
         &self,
         key: ItemKey,
@@ -97,7 +97,7 @@ impl ItemTable {
         Ok(request.send().await.map_err(|error| failure::port_error(what, &error))?.item)
     }
 
-    /// Puts an item where there is none with its key.
+    /// Puts an item unless there is one with its key.
     pub(crate) async fn put_new(&self, item: Item) -> Result<PutNew, PortError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
         match request.condition_expression("attribute_not_exists(pk)").send().await {
@@ -116,7 +116,7 @@ impl ItemTable {
         }
     }
 
-    /// Puts an item where a condition holds of the item that is there.
+    /// Puts an item if the stored item meets a condition.
     pub(crate) async fn put_where(
         &self,
         item: Item,
@@ -138,7 +138,7 @@ impl ItemTable {
         Err(failure::port_error(format!("write item {key}"), &error))
     }
 
-    /// Updates an item, made where there is none; gives its attributes as they were before.
+    /// Updates an item, which is made if it is missing. Returns its attributes before the update.
     pub(crate) async fn update(&self, key: ItemKey, update: ItemUpdate) -> Result<Item, PortError> {
         let what = format!("update item {key}");
         let request = self.client.update_item().table_name(&self.name);
@@ -152,7 +152,7 @@ impl ItemTable {
         Ok(answer.attributes.unwrap_or_default())
     }
 
-    /// Deletes an item; gives it as it was, if it was there.
+    /// Deletes an item. Returns it, if it existed.
     pub(crate) async fn delete(&self, key: ItemKey) -> Result<Option<Item>, PortError> {
         let what = format!("delete item {key}");
         let request = self.client.delete_item().table_name(&self.name).return_values(ReturnValue::AllOld);
@@ -198,7 +198,7 @@ impl ItemTable {
     }
 }
 
-/// The value of `:ttl` and the name `#ttl` that an update's expression may use.
+/// Adds the value of `:ttl` and the name `#ttl`, which an update's expression may use.
 pub(crate) fn with_ttl(mut update: ItemUpdate, ttl: u64) -> ItemUpdate {
     update.names.insert("#ttl".into(), "ttl".into());
     update.values.insert(":ttl".into(), number(ttl));

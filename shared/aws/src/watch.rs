@@ -1,4 +1,4 @@
-//! Tells [`DependencyHealth`] how the SDKs' calls end.
+//! Reporting the outcomes of the SDKs' calls to [`DependencyHealth`].
 
 use super::failure::{class_of_answer, class_of_silence, describe_answer, innermost, one_line};
 use super::health::{Dependency, DependencyHealth};
@@ -9,7 +9,7 @@ use aws_sdk_kinesis::error::BoxError;
 use sluice_ports::FailureClass;
 use std::sync::Arc;
 
-/// Fields of a request that name the thing it is about.
+/// Fields of a request that name its table, stream or queue.
 const RESOURCES: [&str; 5] = ["TableName", "StreamName", "StreamARN", "QueueUrl", "QueueName"];
 
 /// Watches the calls of one service's client.
@@ -24,7 +24,7 @@ impl Intercept for CallWatch {
         "SluiceDependencyHealth"
     }
 
-    /// Runs after the last try of a call.
+    /// Runs after the last attempt of a call.
     fn read_after_execution(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
@@ -41,7 +41,7 @@ impl Intercept for CallWatch {
         let (class, reason) = match (context.response(), context.output_or_error()) {
             (Some(response), _) => answered(response),
             (None, Some(Err(error))) => (class_of_silence(error), one_line(&innermost(error))),
-            // The caller dropped the call before anything came of it.
+            // The caller dropped the call before it ended.
             (None, _) => return Ok(()),
         };
         self.health.failed(self.dependency, class, &operation(context.request()), &reason);
@@ -49,7 +49,7 @@ impl Intercept for CallWatch {
     }
 }
 
-/// The class of an answer that is an error, and the line that says why.
+/// The class of an error answer, and a line with its reason.
 fn answered(response: &HttpResponse) -> (FailureClass, String) {
     let body = response.body().bytes().and_then(|body| serde_json::from_slice(body).ok());
     let body: serde_json::Value = body.unwrap_or_default();
@@ -68,7 +68,7 @@ fn answered(response: &HttpResponse) -> (FailureClass, String) {
     )
 }
 
-/// `PutItem sluice-events`: the operation, and the thing it is about.
+/// `PutItem sluice-events`: the operation, and its table, stream or queue.
 fn operation(request: Option<&HttpRequest>) -> String {
     let Some(request) = request else { return "call".into() };
     let target = request.headers().get("x-amz-target").unwrap_or_default();

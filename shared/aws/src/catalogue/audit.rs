@@ -1,6 +1,6 @@
 //! The audit log in Postgres: a table of its own, written in the transaction of the
-//! change. The lock on the revision is held meanwhile, so ids ascend in the order of
-//! the commits, and their time is the database's: one clock for all processes.
+//! change. That transaction holds the lock on the revision, so ids ascend in the order
+//! of the commits. Times come from the database, one clock for all processes.
 
 use super::errors::port_error;
 use sluice_catalogue::audit;
@@ -27,7 +27,7 @@ fn damaged(detail: String) -> PortError {
     PortError::Damaged { what: READING.to_owned(), detail }
 }
 
-/// The id behind the last entry's. The caller holds the lock on the revision.
+/// The next id after the last entry's. The caller holds the lock on the revision.
 pub(super) async fn next_id(connection: &mut PgConnection) -> Result<AuditId, PortError> {
     let row = sqlx::query(
         "SELECT (SELECT id FROM catalogue_audit ORDER BY id DESC LIMIT 1), \
@@ -57,7 +57,7 @@ pub(super) async fn put(connection: &mut PgConnection, entry: &AuditEntry) -> Re
     Ok(())
 }
 
-/// Stores what a note says. The caller holds the lock on the revision.
+/// Stores a note. The caller holds the lock on the revision.
 pub(super) async fn put_note(
     connection: &mut PgConnection,
     note: AuditNote,
@@ -79,7 +79,7 @@ pub(super) async fn put_note(
     Ok(entry.id)
 }
 
-/// The entries that a query wants.
+/// The entries that a query asks for.
 pub(super) async fn read(
     connection: &mut PgConnection,
     query: &AuditQuery,
@@ -109,7 +109,7 @@ pub(super) async fn read(
     rows.iter().map(entry).collect()
 }
 
-/// Whether no other process trims, which then waits for the end of this transaction.
+/// Takes the right to trim until the end of this transaction. Returns false if another process has it.
 pub(super) async fn may_trim(connection: &mut PgConnection) -> Result<bool, PortError> {
     sqlx::query("SELECT pg_try_advisory_xact_lock(hashtext('sluice: trim catalogue_audit'))")
         .fetch_one(connection)
@@ -118,7 +118,7 @@ pub(super) async fn may_trim(connection: &mut PgConnection) -> Result<bool, Port
         .map_err(writing)
 }
 
-/// Deletes entries that are not to be kept, up to a step of them; returns how many.
+/// Deletes entries that are no longer kept, up to a step of them. Returns how many.
 pub(super) async fn remove_old(
     connection: &mut PgConnection,
     retention: &AuditRetention,
@@ -138,8 +138,8 @@ pub(super) async fn remove_old(
     if over <= 0 {
         return Ok(removed);
     }
-    // Of the customer and kind of actor that have the most, the oldest; no more than
-    // would make it half of what it was, so that the next ones take their turn.
+    // The oldest entries of the customer and kind of actor with the most entries, at most
+    // half of them, so that the next ones get their turn.
     let flood = sqlx::query(
         "WITH most AS (SELECT customer, actor, count(*) AS entries FROM catalogue_audit \
              GROUP BY customer, actor ORDER BY entries DESC LIMIT 1) \
@@ -151,7 +151,7 @@ pub(super) async fn remove_old(
     Ok(removed + flood.execute(connection).await.map_err(writing)?.rows_affected())
 }
 
-/// Fails where the schema is older than this program.
+/// Fails if the schema is older than this program.
 pub(super) async fn check_schema(connection: &mut PgConnection) -> Result<(), PortError> {
     let known = sqlx::query("SELECT to_regclass('catalogue_audit')::text").fetch_one(connection).await;
     let known: Option<String> = known.and_then(|row| row.try_get(0)).map_err(reading)?;

@@ -1,10 +1,10 @@
-//! The classes of Postgres' errors.
+//! The failure classes of Postgres' errors.
 
 use crate::failure::{innermost, one_line};
 use sluice_ports::{FailureClass, PortError};
 use sqlx::migrate::MigrateError;
 
-/// The errors for a table and a column that do not exist: PostgreSQL, appendix A.
+/// The SQLSTATEs of a missing table and of a missing column: PostgreSQL, appendix A.
 const UNDEFINED_TABLE: &str = "42P01";
 const UNDEFINED_COLUMN: &str = "42703";
 
@@ -26,7 +26,7 @@ fn class_of(error: &sqlx::Error) -> FailureClass {
         sqlx::Error::Configuration(_) => FailureClass::Denied,
         sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => FailureClass::Away,
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => FailureClass::Away,
-        // A connection that breaks does not tell whether a commit was made.
+        // A broken connection does not tell whether a commit was made.
         _ => FailureClass::Ambiguous,
     }
 }

@@ -1,9 +1,9 @@
 //! The login at Postgres, which may change while the process runs.
 //!
-//! The files of the login are read again every `secrets_poll_ms` while
-//! connections are asked for, and at once when the server refuses a login. A
-//! change is for new connections; those that are open are closed when they come
-//! back to the pool, so that none outlives the old password for long.
+//! The files of the login are read again every `secrets_poll_ms` while connections are
+//! asked for, and at once when the server refuses a login. New connections use the
+//! changed login; an open connection is closed when it comes back to the pool, so none
+//! outlives the old password for long.
 
 use crate::config::AwsConfig;
 use crate::secret::SecretSource;
@@ -14,10 +14,10 @@ use std::str::FromStr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A statement ends after this long, so that a lost server costs no more.
+/// The time limit of a statement, which bounds the cost of a lost server.
 const STATEMENT_WITHIN: &str = "3000";
 
-/// What a login was read as.
+/// The contents of a login.
 #[derive(Clone, PartialEq, Eq)]
 struct LoginText {
     url: String,
@@ -40,11 +40,11 @@ struct LoginState {
     text: LoginText,
     /// When the files were last read.
     looked: Instant,
-    /// When what they say changed last.
+    /// When their contents last changed.
     changed: Instant,
 }
 
-/// The login, and where it is read from.
+/// The login and the files it is read from.
 pub(super) struct PostgresLogin {
     url: SecretSource,
     password: Option<SecretSource>,
@@ -66,7 +66,7 @@ impl PostgresLogin {
         Ok((Self { url, password, poll, state }, options))
     }
 
-    /// Whether the files should be looked at again by now.
+    /// Whether the files should be read again by now.
     pub(super) fn is_due(&self) -> bool {
         self.may_change() && self.state.lock().looked.elapsed() >= self.poll
     }
@@ -75,7 +75,7 @@ impl PostgresLogin {
         self.url.is_file() || self.password.as_ref().is_some_and(SecretSource::is_file)
     }
 
-    /// Reads the files again: how to connect from now on, if that changed.
+    /// Reads the files again. Returns the new options if the login changed.
     pub(super) fn read_again(&self) -> Result<Option<PgConnectOptions>, PortError> {
         if !self.may_change() {
             return Ok(None);
@@ -91,12 +91,12 @@ impl PostgresLogin {
         Ok(Some(options))
     }
 
-    /// Whether the login changed at that time or later.
+    /// Whether the login changed at `time` or later.
     pub(super) fn has_changed_since(&self, time: Instant) -> bool {
         self.state.lock().changed >= time
     }
 
-    /// Whether a connection of that age was made with this login.
+    /// Whether a connection of this age was made with the current login.
     pub(super) fn is_current(&self, age: Duration) -> bool {
         age <= self.state.lock().changed.elapsed()
     }

@@ -14,7 +14,7 @@ pub(super) struct HeldClaim {
     pub(super) body: KeyHash,
 }
 
-/// Claims by key, and by when they were made.
+/// Claims by key, and in the order in which they were made.
 #[derive(Debug)]
 pub(super) struct ClaimsInMemory {
     claims: HashMap<ClaimKey, (Instant, HeldClaim)>,
@@ -24,7 +24,7 @@ pub(super) struct ClaimsInMemory {
 }
 
 impl ClaimsInMemory {
-    /// At most `max` claims; one is forgotten once its lease has surely ended.
+    /// Holds at most `max` claims. A claim is forgotten once its lease has surely ended.
     pub(super) fn new(forget_after: Duration, max: usize) -> Self {
         Self { claims: HashMap::default(), by_age: BTreeSet::new(), forget_after, max }
     }

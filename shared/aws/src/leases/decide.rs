@@ -1,16 +1,16 @@
-//! Which leases a process should take and which hand over: pure.
+//! Which leases a process should take, and which it should hand over: pure.
 //!
-//! Every process applies this to what it sees of the table. The rule: with
-//! `n` shards to work and `w` processes, each has `n / w`, and the first
-//! `n % w` of them one more, where "first" prefers those that have more
-//! already. So a balanced fleet moves nothing, and one process more or less
-//! moves what it must. A process with too many hands over its surplus; one
-//! with too few takes what nobody has.
+//! Every process applies the rule to its view of the table. With `n` shards to work and
+//! `w` processes, each has `n / w` shards, and the first `n % w` of them have one more;
+//! processes that have more shards already come first. So a balanced fleet moves no
+//! shard, and if a process comes or goes only the necessary shards move. A process
+//! with too many shards hands over its surplus; one with too few takes leases without
+//! an owner.
 //!
-//! Operators' orders come first. A paused shard is left and nobody takes it. A
-//! pinned one goes to its process, whatever that one has already, and stays
-//! there while the process lives. One that is to begin elsewhere is left, so
-//! that whoever takes it begins there.
+//! Operators' orders come first. A paused shard is left and nobody takes it. A pinned
+//! shard goes to its process, however many that one has, and stays there while the
+//! process lives. A shard that should restart elsewhere is left, and its next owner
+//! begins at the ordered place.
 
 use sluice_ports::log::ShardId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,38 +20,38 @@ use std::hash::BuildHasher;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SeenLease {
     pub(super) shard: ShardId,
-    /// Who has it, as long as the lease is renewed.
+    /// The owner, if it renews the lease.
     pub(super) owner: Option<String>,
     /// Whether the shard is wholly settled.
     pub(super) finished: bool,
     pub(super) parents: Vec<ShardId>,
-    /// Nobody may work it.
+    /// Whether an operator paused the shard.
     pub(super) is_paused: bool,
-    /// Its next owner begins elsewhere than at the checkpoint.
+    /// Whether its next owner begins elsewhere than at the checkpoint.
     pub(super) restarts: bool,
-    /// The process that should work it, as long as that one lives.
+    /// The process to which an operator pinned it.
     pub(super) pinned_to: Option<String>,
 }
 
 impl SeenLease {
-    /// The living process that should work it, if an operator named one.
+    /// The process to which an operator pinned the shard, if it lives.
     fn pin<'a>(&'a self, workers: &BTreeSet<String>) -> Option<&'a str> {
         self.pinned_to.as_deref().filter(|name| workers.contains(*name))
     }
 }
 
-/// What to do.
+/// The leases to take and to hand over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Decision {
     /// Leases to take.
     pub(super) take: Vec<ShardId>,
-    /// Leases to hand over in order.
+    /// Leases to hand over gracefully.
     pub(super) hand_over: Vec<ShardId>,
 }
 
-/// Whether a shard may be worked: it is not paused, and each parent is settled, or the stream no
-/// longer has it. A parent whose lease is missing though the stream has it
-/// blocks: its lease is about to be made.
+/// Whether a shard may be worked: it is not paused, and each parent is settled or no
+/// longer in the stream. A parent in the stream without a lease blocks, since its lease
+/// is about to be made.
 fn may_be_worked(
     seen: &SeenLease,
     all: &BTreeMap<&ShardId, &SeenLease>,
@@ -74,8 +74,8 @@ fn shares(counts: &BTreeMap<&str, usize>, shards: usize) -> BTreeMap<String, usi
     order.into_iter().enumerate().map(share).collect()
 }
 
-/// What `me` should do, given all leases, the processes that live (`me` among
-/// them) and the shards that the stream has.
+/// The decision of the process `me`, given all leases, the living processes (`me` among
+/// them) and the shards of the stream.
 pub(super) fn decide(
     me: &str,
     leases: &[SeenLease],
@@ -106,7 +106,7 @@ pub(super) fn decide(
     let (pinned, mut free): (Vec<_>, Vec<_>) = free
         .filter(|seen| seen.pin(workers).is_none_or(|pin| pin == me))
         .partition(|seen| is_pinned_here(seen));
-    // Each process prefers others, so that they seldom meet at one.
+    // Each process has its own order of preference, so that two seldom try the same shard.
     free.sort_by_key(|seen| rank(me, &seen.shard));
     kept.sort_by_key(|seen| (!is_pinned_here(seen), rank(me, &seen.shard)));
     let missing = share.saturating_sub(kept.len() + pinned.len());
@@ -118,7 +118,7 @@ pub(super) fn decide(
     }
 }
 
-/// A place in a process' own order of shards, the same in each process.
+/// A shard's rank in a process' own order, which is the same each time.
 fn rank(me: &str, shard: &ShardId) -> u64 {
     foldhash::fast::FixedState::with_seed(0).hash_one((me, shard))
 }
@@ -164,7 +164,7 @@ mod tests {
             self.leases.iter().map(|seen| seen.shard.clone()).collect()
         }
 
-        /// Every process looks, then all act: as conditional writes would have it.
+        /// All processes decide, then all act, as conditional writes would allow.
         fn round(&mut self) {
             let view = self.leases.clone();
             for me in self.workers.clone() {
@@ -210,7 +210,7 @@ mod tests {
             world.round();
             prop_assert_eq!(world.moves, before, "a balanced fleet moves nothing");
 
-            // Some come, or some die with their leases.
+            // Some processes come, or some die with their leases.
             let kept: BTreeSet<String> = (0..then).map(worker).collect();
             for lease in &mut world.leases {
                 lease.owner = lease.owner.take().filter(|owner| kept.contains(owner));
@@ -236,7 +236,7 @@ mod tests {
                 match order {
                     0 => lease.is_paused = true,
                     1 => lease.restarts = true,
-                    // A process that does not live pins nothing.
+                    // A pin to a process that does not live has no effect.
                     _ => lease.pinned_to = Some(worker(worker_number)),
                 }
             }

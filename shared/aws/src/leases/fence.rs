@@ -1,4 +1,4 @@
-//! Gives leases up that could not be renewed, before others may take them.
+//! Giving up leases that could not be renewed, before other processes may take them.
 
 use super::held::{Held, Lease};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Watches all leases until told to stop.
 pub(super) async fn fence(held: Arc<Held>, lease: Duration, stop: CancellationToken) {
-    // Others wait for the whole of it, by clocks that run a little differently.
+    // Other processes wait for the whole lease, by clocks that run a little differently.
     let give_up = lease * 3 / 4;
     let look = (lease / 40).max(Duration::from_millis(10));
     while stop.run_until_cancelled(tokio::time::sleep(look)).await.is_some() {

@@ -1,9 +1,9 @@
-//! Whether a part of a shard is lost to its new owner: pure.
+//! Detecting that a part of a shard is lost to its new owner: pure.
 //!
-//! A stream keeps a record for its retention. A lease's row says up to which
-//! time everything that arrived is settled; where that is before the oldest
-//! time that the stream still has, what arrived between is lost. A checkpoint
-//! that the stream does not know belongs to another stream.
+//! A stream keeps a record for its retention. The row of a lease tells a time such that
+//! everything that arrived by then is settled. If the stream's oldest records are
+//! later, those that arrived in between are lost. A checkpoint that the stream does not
+//! know belongs to another stream.
 
 use super::rows::{LeaseRow, TakeFrom};
 use crate::metrics::GapCause;
@@ -14,21 +14,22 @@ use std::time::Duration;
 /// A part of a shard that cannot be read any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogGap {
-    /// What arrived between the two times (ms since the Unix epoch) grew older than the stream keeps it.
+    /// Records that arrived between the two times (ms since the Unix epoch) are older than the
+    /// retention.
     Retention { from_ms: u64, to_ms: u64 },
-    /// The stream does not know the checkpoint: what followed it is lost.
+    /// The stream does not know the checkpoint, so the records behind it are lost.
     UnknownPosition { checkpoint: Position, now_ms: u64 },
 }
 
 impl LogGap {
-    /// The gap that a stream's retention has torn behind a lease's checkpoint.
+    /// The gap between a lease's checkpoint and the oldest record of the stream's retention.
     pub(super) fn by_retention(row: &LeaseRow, retention: Duration, now_ms: u64) -> Option<Self> {
         let settled_ms = row.settled_ms.filter(|_| row.checkpoint != Position::END)?;
         let horizon_ms = now_ms.checked_sub(retention.as_millis() as u64).filter(|_| !retention.is_zero())?;
         (settled_ms < horizon_ms).then_some(Self::Retention { from_ms: settled_ms, to_ms: horizon_ms })
     }
 
-    /// From where the shard is worked nevertheless.
+    /// Where the shard is worked from in spite of the gap.
     pub(super) const fn take_from(self) -> TakeFrom {
         match self {
             Self::Retention { to_ms, .. } => TakeFrom::CheckpointWithGap(to_ms),
@@ -80,7 +81,7 @@ mod tests {
         assert_eq!(gap(None), None, "rows of other programs do not say");
         let finished = row(Position::END, Some(0));
         assert_eq!(LogGap::by_retention(&finished, day, now_ms), None);
-        // A shard that nobody ever worked loses what it had, too.
+        // A shard that nobody ever worked lost its records, too.
         assert!(LogGap::by_retention(&row(Position::START, Some(5)), day, now_ms).is_some());
         assert_eq!(
             lost.to_string(),

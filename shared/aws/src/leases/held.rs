@@ -16,52 +16,52 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) shard: ShardId,
-    /// One write of the row at a time; its count as we know it.
+    /// The row's count as this process knows it. The lock allows one write of the row at a time.
     counter: tokio::sync::Mutex<u64>,
     state: Mutex<LeaseState>,
-    /// Cancelled when the lease may be another's.
+    /// Cancelled when another process may own the lease.
     pub(super) lost: CancellationToken,
-    /// Cancelled to hand it over in order.
+    /// Cancelled to have the shard handed over gracefully.
     pub(super) leave: CancellationToken,
-    /// Cancelled when nothing of the shard is worked here any more.
+    /// Cancelled when this process no longer works the shard.
     pub(super) ended: CancellationToken,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct LeaseState {
-    /// When the last write that succeeded was begun: the lease holds from then on.
+    /// When the last successful write began: the lease holds from then on.
     renewed: Instant,
     settled: Settled,
-    /// The farthest position that was ever to be written: an earlier write may
-    /// have been stored though its answer was lost.
+    /// The farthest position that this process tried to write. An earlier write may have
+    /// been stored although its answer was lost.
     asked: Position,
-    /// Up to where batches are stored, and the latest time that was ever to be told.
+    /// How far batches are stored, and the latest time that this process tried to tell.
     readable: Readable,
 }
 
 impl LeaseState {
-    /// What to write, so that the row never goes back.
+    /// The values to write, such that the row never goes back.
     fn newest(&mut self, settled: Settled) -> Settled {
         self.asked = self.asked.max(settled.position);
         Settled { position: self.asked, ..settled }
     }
 }
 
-/// What arrived of shards, and up to which time it is read: asked where a checkpoint is stored.
+/// The reading progress of shards, which is stored with each checkpoint.
 pub(super) trait ArrivalTimes: Send + Sync {
-    /// The latest time (ms since the Unix epoch) up to which all that arrived
-    /// in the shard is at `position` or before it.
+    /// The latest time (ms since the Unix epoch) such that every record of the shard that
+    /// arrived by then is at `position` or before it.
     fn arrived_until_ms(&self, shard: &ShardId, position: Position) -> Option<u64>;
 
     /// No record of the shard behind `position` gives its batches a place in the inbox
     /// before that time, in milliseconds since the Unix epoch.
     fn readable_ms(&self, shard: &ShardId, position: Position) -> Option<u64>;
 
-    /// What comes into the shard.
+    /// The recent load of the shard.
     fn load(&self, shard: &ShardId) -> Option<ShardLoad>;
 
-    /// The farthest position that is settled once `position` is: at the
-    /// beginning of a range that is passed over, the end of that range.
+    /// The farthest position that is settled once `position` is: the end of a skipped range
+    /// if `position` is at its beginning, else `position`.
     fn reached(&self, shard: &ShardId, position: Position) -> Position;
 }
 
@@ -83,7 +83,7 @@ impl ArrivalTimes for KinesisLog {
     }
 }
 
-/// A quiet shard's row says this often, in milliseconds, that nothing more came.
+/// How often, in milliseconds, the row of a quiet shard is told that no record came.
 const SETTLED_EVERY_MS: u64 = 60_000;
 
 impl Lease {
@@ -91,13 +91,13 @@ impl Lease {
         self.state.lock().settled.position
     }
 
-    /// Takes note of how far the shard's batches are stored.
+    /// Notes how far the shard's batches are stored.
     fn stored(&self, position: Position) {
         let mut state = self.state.lock();
         state.readable.at = state.readable.at.max(position);
     }
 
-    /// What to tell readers of the inbox; it never goes back.
+    /// How far readers of the inbox may read the shard. Never goes back.
     fn readable(&self, times: &dyn ArrivalTimes) -> Readable {
         let mut state = self.state.lock();
         let known_ms = times.readable_ms(&self.shard, state.readable.at).unwrap_or(0);
@@ -105,7 +105,7 @@ impl Lease {
         state.readable
     }
 
-    /// How long ago the lease was surely ours.
+    /// The time since the lease was last surely ours.
     pub(super) fn age(&self) -> Duration {
         self.state.lock().renewed.elapsed()
     }
@@ -136,8 +136,8 @@ impl Held {
         self.leases.lock().remove(shard);
     }
 
-    /// Takes note of a lease that was just taken: its row's count and what it has of the
-    /// shard, when the take was begun, and the tokens of its grant.
+    /// Adds a lease that was just taken, with the row's count and positions, the time when
+    /// the take began, and the tokens of its grant.
     pub(super) fn insert(
         &self,
         shard: ShardId,
@@ -162,8 +162,8 @@ impl Held {
         self.leases.lock().insert(shard, Arc::new(lease));
     }
 
-    /// Renews a lease. Now and then the row of a quiet shard is told that
-    /// nothing more came.
+    /// Renews a lease. At intervals the row of a quiet shard is also told that no record
+    /// came.
     pub(super) async fn keep(&self, lease: &Lease) -> Result<(), PortError> {
         let known = lease.state.lock().settled;
         let until_ms = self.times.arrived_until_ms(&lease.shard, known.position);
@@ -180,11 +180,11 @@ impl Held {
         self.write(lease, Some(Settled { position, until_ms, load })).await
     }
 
-    /// Counts the row up.
+    /// Renews the lease by counting its row up.
     ///
-    /// The row may be one write ahead of what we know: our own, whose answer
-    /// was lost. Then this one is made on top of it. To take that one for this
-    /// would count the lease from now on, though others count it from then.
+    /// The row may be one write ahead of our count, if the answer to our last write was
+    /// lost. Then this write follows that one. Taking the earlier write for this one would
+    /// count the lease from now on, while other processes count it from the earlier write.
     async fn write(&self, lease: &Lease, settled: Option<Settled>) -> Result<(), PortError> {
         let attempted = || format!("checkpoint {}", lease.shard);
         let mut counter = lease.counter.lock().await;
@@ -214,7 +214,7 @@ impl Held {
         Err(PortError::unavailable(attempted(), "the lease is another's"))
     }
 
-    /// Gives a lease back, though an earlier write of ours had no answer.
+    /// Gives a lease back, even if the answer to our last write was lost.
     pub(super) async fn release(&self, lease: &Lease) -> Result<Changed, PortError> {
         let mut counter = lease.counter.lock().await;
         loop {
@@ -228,20 +228,20 @@ impl Held {
         }
     }
 
-    /// Whether the row is what an unanswered write of ours made of it.
+    /// Whether our last write, whose answer was lost, made the row this way.
     fn is_ours_unanswered(&self, now: &LeaseRow, counter: u64) -> bool {
         now.owner.as_deref() == Some(&*self.me) && now.counter == counter + 1
     }
 }
 
-/// Where checkpoints go: to the rows of leases that this process holds.
+/// The store of checkpoints, in the rows of leases that this process holds.
 pub struct LeaseCheckpoints {
     table: Arc<dyn LeaseRows>,
     held: Option<Arc<Held>>,
 }
 
 impl LeaseCheckpoints {
-    /// Of a process that works no shards: it stores checkpoints whoever has the lease (tools, tests).
+    /// For tools and tests, which work no shards: stores checkpoints whoever owns the lease.
     #[must_use]
     pub fn unfenced(table: impl LeaseRows) -> Self {
         Self { table: Arc::new(table), held: None }
@@ -254,7 +254,7 @@ impl LeaseCheckpoints {
 
 #[async_trait]
 impl Checkpoints for LeaseCheckpoints {
-    /// Fails as unavailable if the lease is not held here, or no longer.
+    /// Fails as unavailable if this process does not hold the lease.
     async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError> {
         let Some(held) = &self.held else { return self.table.store_checkpoint(shard, position).await };
         match held.get(shard) {
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// A shard of which nothing comes, seen at its end at that time.
+    /// The times of a shard whose end was reached at this time, and which gets no records.
     #[derive(Default)]
     struct Quiet(AtomicU64);
 
@@ -299,7 +299,7 @@ mod tests {
         }
 
         fn reached(&self, _: &ShardId, position: Position) -> Position {
-            // Of every shard, 3 to 5 is passed over.
+            // In every shard, 3 to 5 is skipped.
             if position == Position::from_lsn(3) { Position::from_lsn(5) } else { position }
         }
     }
@@ -330,7 +330,7 @@ mod tests {
             9,
             "others must see a change, or they count from the lost one"
         );
-        // The same where the second one says more than the first.
+        // So it is if the second write has more to say than the first.
         table.mute.store(true, Ordering::SeqCst);
         assert!(held.keep(&lease).await.is_err());
         held.checkpoint(&lease, Position::from_lsn(5)).await.unwrap();
@@ -368,7 +368,7 @@ mod tests {
         let held = Arc::new(held);
         let checkpoints = LeaseCheckpoints::fenced(&held);
         let at = Position::from_lsn;
-        // What an earlier owner told counts, and so does what it had stored.
+        // The time that an earlier owner told counts, and so does how far it had stored.
         for (stored, told) in [(30, (40, 45)), (50, (50, 50)), (49, (50, 50)), (60, (60, 60))] {
             checkpoints.readable(&shard(), at(stored));
             held.keep(&lease).await.unwrap();

@@ -1,9 +1,9 @@
-//! Up to which time the inbox can be read in each lane, by the rows of the leases.
+//! How far the inbox can be read in each lane, computed from the rows of the leases.
 //!
-//! A lane falls into one shard at a time, and a shard is worked once its parents are
-//! settled. Whoever works a shard lets no batch get a place before the time that the
-//! shard's row, or a parent's, has ever told ([`Readable`](super::Readable)). So of all
-//! rows that a lane ever fell into, the latest time counts.
+//! A lane is in one shard at a time, and a shard is worked once its parents are settled.
+//! The owner of a shard gives no batch a place before a time that the row of the shard
+//! or of a parent has told ([`Readable`](super::Readable)). So the horizon of a lane is
+//! the latest time in the rows of all shards that the lane was ever in.
 
 use super::rows::{LeaseRow, LeaseRows, LeaseTableRow};
 use crate::config::AwsConfig;
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a reader waits for the table before it goes on with what was known.
+/// How long a reader waits for the table before it continues with the last horizons.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
-/// What the last look at the table gave.
+/// The result of the last look at the table.
 #[derive(Debug, Clone)]
 struct KnownHorizons {
     lanes_ms: Vec<u64>,
@@ -29,7 +29,7 @@ struct KnownHorizons {
 }
 
 /// The horizons of all lanes. The table of leases is read only while somebody asks for
-/// them, and by one at a time.
+/// them, by one caller at a time.
 #[derive(Debug)]
 pub struct LaneHorizons {
     table: Arc<dyn LeaseRows>,
@@ -40,7 +40,7 @@ pub struct LaneHorizons {
 }
 
 impl LaneHorizons {
-    /// Nothing is known yet.
+    /// Nothing is read yet.
     #[must_use]
     pub fn new(table: Arc<dyn LeaseRows>, config: &AwsConfig) -> Self {
         let look_every = Duration::from_millis(config.inbox_look_ms);
@@ -53,8 +53,8 @@ impl LaneHorizons {
         }
     }
 
-    /// The horizons as they were a moment ago. While the table does not answer they stay as
-    /// they were: an older horizon is a lower one, so nothing appears behind a reader.
+    /// The horizons as they were a moment ago. If the table does not answer, the last ones
+    /// are returned: an older horizon is lower, so nothing appears behind a reader.
     ///
     /// # Errors
     /// If the table does not answer and never has.
@@ -63,7 +63,7 @@ impl LaneHorizons {
         if let Some(known) = known.as_ref().filter(|known| known.asked.elapsed() < self.look_every) {
             return Ok(known.horizons.clone());
         }
-        // Others go on with what is known, rather than wait for the one that looks.
+        // While one caller reads the table, others continue with the last horizons.
         let _turn = match (self.turn.try_lock(), known) {
             (Ok(turn), _) => turn,
             (Err(_), Some(known)) => return Ok(known.horizons),
@@ -92,8 +92,8 @@ impl LaneHorizons {
     }
 }
 
-/// The horizon of each lane: that of a lane of which no row says anything is what was
-/// known before, else the beginning of time.
+/// The horizon of each lane. If no row tells one for a lane, it keeps the one that was
+/// known before, else it is the beginning of time.
 fn latest(rows: &[LeaseTableRow], lanes: u16, known: Option<&[u64]>) -> Vec<u64> {
     let leases: Vec<&LeaseRow> = rows
         .iter()
@@ -143,7 +143,7 @@ mod tests {
         let rows = [
             lease(row("parent", (0, u128::MAX), Some(100))),
             lease(row("left", (0, HALF), Some(170))),
-            // Not worked yet: its parent has told that much.
+            // Nobody worked it yet; its parent told this time.
             lease(row("right", (HALF + 1, u128::MAX), None)),
             lease(LeaseRow { points: None, ..row("of another program", (0, 0), Some(900)) }),
             LeaseTableRow::Worker("w".into(), 7),
@@ -174,7 +174,7 @@ mod tests {
         unasked(&lanes);
         table.silent.store(false, Ordering::SeqCst);
         assert_eq!(of_lanes(&lanes.get().await.unwrap()), [9; 4]);
-        // A reader that never knew one must not take silence for an empty inbox.
+        // A reader that never knew a horizon must not take silence for an empty inbox.
         table.silent.store(true, Ordering::SeqCst);
         horizons(&table).get().await.unwrap_err();
     }

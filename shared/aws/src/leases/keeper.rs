@@ -1,4 +1,4 @@
-//! The task that keeps this process' leases: looks, decides, takes, renews, hands over.
+//! The task that keeps this process' leases: it decides, takes, renews and hands over.
 
 use super::decide::{Decision, SeenLease, decide};
 use super::fence::fence;
@@ -31,10 +31,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Grants that wait for the processor to take them up.
+/// The most grants that wait for the processor.
 const GRANTS_MAX: usize = 64;
 
-/// The processor's end: grants as they come.
+/// Receives this process' grants, for the processor.
 pub struct ShardLeases {
     grants: Mutex<mpsc::Receiver<Grant>>,
     processes: Arc<AtomicUsize>,
@@ -59,21 +59,21 @@ pub struct Keeper {
     lease: Duration,
     renew_every: Duration,
     grants: mpsc::Sender<Grant>,
-    /// The processes that work shards, as they were last seen.
+    /// The number of processes that work shards, as last seen.
     processes: Arc<AtomicUsize>,
     observed: Observed,
     stream: StreamWatch,
     unworked: UnworkedShards,
     beats: u64,
-    /// One task a lease, which ends when nothing of its shard is worked any more.
+    /// A task for each lease, which ends when its shard is no longer worked.
     watching: JoinSet<()>,
-    /// The process ends: nothing is taken any more, and others know it.
+    /// Whether the process is ending: it takes no more leases, and other processes know.
     left: bool,
 }
 
 impl Keeper {
-    /// A keeper for this process, the leases that it will grant, and where
-    /// their checkpoints go.
+    /// A keeper for this process, the leases that it will grant, and the store of their
+    /// checkpoints.
     #[cfg(feature = "services")]
     #[must_use]
     pub fn new(
@@ -86,7 +86,7 @@ impl Keeper {
         Self::over(table, me, config, log, Arc::clone(clients.health()))
     }
 
-    /// [`Self::new`] over any such table, as the process of that name.
+    /// [`Self::new`] over any table, as the process `me`.
     #[must_use]
     pub fn over(
         table: Arc<dyn LeaseRows>,
@@ -119,9 +119,9 @@ impl Keeper {
         (keeper, ShardLeases { grants: Mutex::new(receiver), processes }, checkpoints)
     }
 
-    /// Keeps leases until told to stop; then gives all back, once nothing of
-    /// their shards is worked here any more. From `leaving` on it takes no
-    /// more, and gives each back as soon as its shard is left.
+    /// Keeps leases until told to stop; then gives all back, once none of their shards is
+    /// worked here. After `leaving` it takes no more leases, and gives each back as soon as
+    /// its shard is left.
     pub async fn run(mut self, stop: CancellationToken, leaving: CancellationToken) {
         let fencing = CancellationToken::new();
         let fence = tokio::spawn(fence(Arc::clone(&self.held), self.lease, fencing.clone()));
@@ -129,15 +129,15 @@ impl Keeper {
         loop {
             if Instant::now() >= next {
                 next = Instant::now() + self.renew_every;
-                // A table that does not answer must not hold up the next try;
-                // the fence keeps the time meanwhile.
+                // A table that does not answer must not delay the next try. The fence watches the
+                // leases meanwhile.
                 let ticked = tokio::time::timeout(self.lease / 2, self.tick(&leaving)).await;
                 match ticked {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "leases could not be kept; trying again"),
                     Err(_elapsed) => tracing::warn!("the lease table does not answer; trying again"),
                 }
-                // A lease that expires before the next tick is taken at once.
+                // The next tick comes early if another process' lease expires before it.
                 next = next.min(self.observed.next_expiry(Instant::now()).unwrap_or(next));
             }
             // Cancel safe: waits.
@@ -164,7 +164,7 @@ impl Keeper {
             return self.held.table.delete(&self.held.me).await;
         }
         self.beats += 1;
-        // What is held comes first.
+        // The leases that are held come first.
         self.renew_all().await;
         self.hand_back_ended().await;
         self.held.table.beat(&self.held.me, self.beats).await?;
@@ -202,8 +202,8 @@ impl Keeper {
         futures_util::future::join_all(renewals).await;
     }
 
-    /// Gives back leases whose shard is no longer worked here; those of
-    /// settled shards let their children begin.
+    /// Gives back the leases of shards that are no longer worked here. If such a shard is
+    /// settled, its children can begin.
     async fn hand_back_ended(&mut self) {
         for lease in self.held.all() {
             if !lease.ended.is_cancelled() {
@@ -218,7 +218,7 @@ impl Keeper {
                 }
             }
             if lease.checkpoint() == Position::END {
-                // Its children may be new to us.
+                // The stream may have children of this shard that are not listed yet.
                 self.stream.list_again();
             }
             tracing::info!(shard = %lease.shard, "gave the lease back");
@@ -227,13 +227,13 @@ impl Keeper {
         }
     }
 
-    /// Who works a shard: an owner that does not renew is none.
+    /// The owner of a shard, if it renews its lease.
     fn owner(&self, row: &LeaseRow) -> Option<String> {
         let idle = self.observed.idle(&row.shard, Instant::now());
         match self.held.get(&row.shard) {
             Some(_) => Some(self.held.me.clone()),
-            // A row that names us, of a shard that we do not hold, has no
-            // owner: the answer to a take of ours was lost.
+            // A row that names us, of a shard that we do not hold, has no owner: we took it and
+            // the answer was lost.
             None => row.owner.clone().filter(|owner| *owner != self.held.me && idle < self.lease),
         }
     }
@@ -257,7 +257,7 @@ impl Keeper {
         let wanted = decision.take.iter().filter_map(|shard| rows.get(shard).copied());
         let stream = &self.stream;
         let gaps = wanted.map(|row| async move {
-            // Where an operator says where to begin, the checkpoint does not matter.
+            // If an operator ordered where to begin, the checkpoint does not matter.
             let gap = if row.orders.restart.is_some() { None } else { stream.find_gap(row).await };
             (row, gap)
         });
@@ -278,8 +278,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Takes a lease. Readers of the inbox were told of its parents that they can be read
-    /// up to `told_ms`.
+    /// Takes a lease. `told_ms` is how far readers of the inbox may have read the shard's
+    /// parents.
     async fn take(&mut self, row: &LeaseRow, gap: Option<LogGap>, told_ms: u64) -> Result<(), PortError> {
         let (shard, me) = (&row.shard, &*self.held.me);
         let from = match (row.orders.restart, gap) {
@@ -306,7 +306,7 @@ impl Keeper {
             TakeFrom::Checkpoint | TakeFrom::CheckpointWithGap(_) => (row.checkpoint, row.skipped),
         };
         self.stream.pass_over(shard, skipped.filter(|range| checkpoint < range.until));
-        // What came before the stream was made is in no shard of it.
+        // Records from before the stream was made are in none of its shards.
         let told_ms = told_ms.max(stream.created_ms);
         let before = row.readable.unwrap_or(Readable { at: Position::START, ms: told_ms });
         let is_anew = matches!(from, TakeFrom::TrimHorizon(_));
@@ -317,18 +317,18 @@ impl Keeper {
         let tokens = [grant.lost.clone(), grant.leave.clone(), ended.clone()];
         self.watching.spawn(ended.cancelled_owned());
         self.held.insert(shard.clone(), counter, (checkpoint, readable), begun, tokens);
-        // A processor that is gone drops the grant, which gives the lease back.
+        // If the processor is gone, it drops the grant, which gives the lease back.
         drop(self.grants.send(grant).await);
         Ok(())
     }
 
-    /// Ends in order: all shards are left, all leases given back.
+    /// Ends gracefully: all shards are left, then all leases are given back.
     async fn leave(mut self) {
         let leases = self.held.all();
         leases.iter().for_each(|lease| lease.leave.cancel());
         let all = async {
             for lease in &leases {
-                // A lost one is nobody's to wait for.
+                // A lost lease is not waited for.
                 tokio::select! {
                     () = lease.ended.cancelled() => {}
                     () = lease.lost.cancelled() => {}
@@ -345,14 +345,14 @@ impl Keeper {
                 tracing::warn!(%error, "this process' row was not deleted; it will expire");
             }
         };
-        // A table that does not answer must not keep the process from ending in time.
+        // A table that does not answer must not delay the end of the process.
         if tokio::time::timeout(within, given_back).await.is_err() {
             tracing::warn!("the lease table does not answer; leases that are left will expire");
         }
     }
 }
 
-/// A row as the rule wants it.
+/// A row in the form that the rule takes.
 fn see(row: &LeaseRow, owner: Option<String>) -> SeenLease {
     let finished = row.checkpoint == Position::END;
     SeenLease {

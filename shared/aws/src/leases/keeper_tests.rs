@@ -1,5 +1,5 @@
-//! What the keeper does of a stream made anew, of checkpoints that the stream
-//! does not know, and of leases whose owner died.
+//! The keeper with a stream that was made anew, with checkpoints that the stream does
+//! not know, and with leases whose owner died.
 
 use super::testing::{MemoryTable, lease_row};
 use super::{Keeper, LeaseRow, Readable, ShardLeases};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 const DAY_MS: u64 = 86_400_000;
 
-/// A keeper that runs.
+/// A running keeper.
 struct RunningKeeper {
     leases: ShardLeases,
     health: Arc<DependencyHealth>,
@@ -69,7 +69,7 @@ fn worked(checkpoint: Position, settled_ms: u64) -> LeaseRow {
 async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
     let stream = FakeStream::new();
     let settled = stream.store(0, 1, 1_000);
-    // The former stream had a child of this shard, whose id the new one has, too.
+    // The previous stream had a child of this shard with an id that the new one also has.
     let child = LeaseRow { parents: vec![shard_id(0)], ..lease_row(&shard_id(1).0, None, settled) };
     let table = Arc::new(MemoryTable::with([worked(settled, sluice_model::clock::now_ms()), child]));
     let first = start(&stream, &table, OnGap::TrimHorizon).await;
@@ -86,7 +86,7 @@ async fn leases_of_a_stream_made_anew_begin_at_its_oldest_record() {
     for number in [0, 1] {
         assert_eq!(table.lease(&shard_id(number)).checkpoint, Position::START);
     }
-    // Once is enough.
+    // The next owner does not begin anew again.
     drop(again);
     let more = first.granted(Duration::from_secs(20)).await.expect("given back and taken again");
     assert!(!more.lost.is_cancelled());
@@ -174,7 +174,7 @@ async fn a_stream_made_anew_is_not_worked_where_an_operator_wants_to_decide() {
     assert!(first.granted(Duration::from_secs(300)).await.is_none());
     assert!(first.denied().contains("whose shards the leases are of"), "{}", first.denied());
     assert_eq!(table.lease(&shard_id(0)).checkpoint, settled, "nothing is changed");
-    // Another process of the same configuration does no better.
+    // Another process of the same configuration refuses, too.
     let second = start(&stream, &table, OnGap::Refuse).await;
     assert!(second.granted(Duration::from_secs(60)).await.is_none());
 }

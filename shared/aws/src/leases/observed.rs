@@ -1,5 +1,5 @@
-//! Who renewed a row of the table last, and when this process saw it: by its
-//! own monotonic clock, whatever the clocks of others say.
+//! Which rows of the table are still renewed, by this process' own monotonic clock and
+//! independent of other processes' clocks.
 
 use super::rows::{LeaseRow, LeaseTableRow};
 use crate::log::StreamIdentity;
@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A process' row that was not counted up for this many leases' time is deleted.
+/// The row of a process that was not counted up for this many leases' time is deleted.
 const DEAD_LEASES: u32 = 6;
 
 /// The rows of the table by kind.
@@ -23,7 +23,7 @@ pub(super) struct TableView {
     pub(super) stream: Option<StreamIdentity>,
 }
 
-/// A row's count, and since when it has it.
+/// The count of a row, and since when the row has it.
 #[derive(Debug, Clone, Copy)]
 struct Count {
     count: u64,
@@ -32,7 +32,7 @@ struct Count {
     is_others: bool,
 }
 
-/// What was seen of the table.
+/// The counts of the rows at the last look.
 #[derive(Debug)]
 pub(super) struct Observed {
     me: String,
@@ -41,8 +41,8 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// Nothing yet. `me` is this process, `lease` the time after which a row
-    /// that is not renewed counts for nothing.
+    /// `me` is this process, `lease` the time after which a row that is not renewed no
+    /// longer counts.
     pub(super) fn new(me: String, lease: Duration) -> Self {
         Self { me, lease, counts: HashMap::new() }
     }
@@ -78,7 +78,7 @@ impl Observed {
         view
     }
 
-    /// How long a shard's row was not renewed.
+    /// How long a shard's row has not been renewed.
     pub(super) fn idle(&self, shard: &ShardId, now: Instant) -> Duration {
         self.counts.get(&*shard.0).map_or(Duration::ZERO, |count| now.saturating_duration_since(count.since))
     }

@@ -1,8 +1,8 @@
-//! What operators see of the leases and want of them: `sluice leases`.
+//! Listing the leases and giving orders about them, for `sluice leases`.
 //!
-//! An order is written into a shard's row, under the condition that the row
-//! still is as the operator saw it; the processes obey at their next look. So
-//! an order outlives whoever gave it, and no order is lost or given twice.
+//! An order is written into a shard's row, on condition that the row is still as the
+//! operator saw it; the processes obey at their next look. So an order outlives the
+//! command, and no order is lost or given twice.
 
 mod advice;
 mod place;
@@ -23,13 +23,13 @@ use std::time::Duration;
 /// Why an order was not given.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseOrderError {
-    /// The table or the stream did not answer, or refused.
+    /// The table or the stream did not answer, or refused the call.
     #[error(transparent)]
     Port(#[from] PortError),
     /// There is no lease of that shard.
     #[error("there is no shard {0}: `sluice leases` lists them")]
     NoSuchShard(ShardId),
-    /// The shard was split or merged, and everything of it is settled.
+    /// The shard was split or merged, and is wholly settled.
     #[error(
         "{0} is closed and wholly settled: nobody works it any more; to deliver its events again, start a replay"
     )]
@@ -37,7 +37,7 @@ pub enum LeaseOrderError {
     /// No process of that name lives.
     #[error("no process {0} lives: `sluice leases` lists those that do")]
     NoSuchWorker(String),
-    /// It works the shard already.
+    /// The process works the shard already, and there is no other.
     #[error("{worker} works {shard} already, and no other process lives that could take it")]
     NobodyElse {
         /// The process.
@@ -48,7 +48,7 @@ pub enum LeaseOrderError {
     /// Somebody changed the lease since it was read.
     #[error("the lease of {0} changed meanwhile, or an order to begin elsewhere is not done yet: look again")]
     Changed(ShardId),
-    /// The range has no end behind its beginning, or holds nothing.
+    /// The range is empty.
     #[error("nothing of {0} arrived in that range")]
     NothingThere(ShardId),
 }
@@ -72,10 +72,10 @@ pub struct LeaseListing {
 }
 
 impl LeaseListing {
-    /// A shard's lease that can take orders.
+    /// The lease of a shard that can take orders.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is none, or the shard is wholly settled.
     pub fn lease(&self, shard: &ShardId) -> Result<&ListedLease, LeaseOrderError> {
         let found = self.leases.iter().find(|lease| lease.row.shard == *shard);
         let found = found.ok_or_else(|| LeaseOrderError::NoSuchShard(shard.clone()))?;
@@ -85,8 +85,8 @@ impl LeaseListing {
         Ok(found)
     }
 
-    /// The process that should take a shard over: the one that is named, else
-    /// the one that works fewest of those that do not have it.
+    /// The process that should take a shard over: the `named` one, else the one with the
+    /// fewest shards of those that do not have it.
     ///
     /// # Errors
     /// If there is no such process.
@@ -120,37 +120,38 @@ pub enum StartAt {
     Time(u64),
 }
 
-/// An order to begin elsewhere, which is not given yet.
+/// An order to begin elsewhere that is planned but not given yet.
 #[derive(Debug, Clone)]
 pub struct PlannedRestart {
     /// The row that it was planned for.
     pub row: LeaseRow,
-    /// Where the shard would be worked from.
+    /// Where the shard would begin.
     pub restart: LeaseRestart,
 }
 
 impl PlannedRestart {
-    /// Whether events are passed over that nobody has settled.
+    /// Whether the order skips events that nobody settled.
     #[must_use]
     pub fn skips(&self) -> bool {
         self.restart.position > self.row.checkpoint
     }
 }
 
-/// Reads and orders.
+/// Reads the leases and gives orders.
 pub struct LeaseOperator {
     table: Arc<dyn LeaseRows>,
     stream: Arc<dyn Stream>,
 }
 
 impl LeaseOperator {
-    /// Over a table of leases and the stream that they are of.
+    /// Over a table of leases and their stream.
     #[must_use]
     pub fn new(table: Arc<dyn LeaseRows>, stream: Arc<dyn Stream>) -> Self {
         Self { table, stream }
     }
 
-    /// Reads the table twice, `apart` from each other: what was counted up between lives.
+    /// Reads the table twice, `apart` from each other: owners whose rows were counted up in
+    /// between live.
     ///
     /// # Errors
     /// If the table does not answer.
@@ -164,7 +165,7 @@ impl LeaseOperator {
         tokio::time::sleep(apart).await;
         let mut listing = LeaseListing::default();
         let rows = self.table.rows().await?;
-        // A row that was made meanwhile is new, so it lives.
+        // A row that was made in between is new, so it lives.
         let moved = |row: &LeaseTableRow| {
             counted(row).is_some_and(|(key, counter)| before.get(&key) != Some(&counter))
         };
@@ -189,10 +190,10 @@ impl LeaseOperator {
         Ok(listing)
     }
 
-    /// Gives an order for a shard as `seen`.
+    /// Gives an order for the shard of `seen`.
     ///
     /// # Errors
-    /// If the lease is not as it was seen.
+    /// If the lease is no longer as `seen`.
     pub async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<(), LeaseOrderError> {
         match self.table.order(seen, order).await? {
             true => Ok(()),
@@ -200,7 +201,7 @@ impl LeaseOperator {
         }
     }
 
-    /// Where a shard would begin.
+    /// Plans where a shard would begin.
     ///
     /// # Errors
     /// If the stream does not answer.
@@ -215,8 +216,8 @@ impl LeaseOperator {
         Ok(PlannedRestart { row: row.clone(), restart })
     }
 
-    /// A range that would be worked again: what arrived from the first time on
-    /// and before the second one, in milliseconds since the Unix epoch.
+    /// Plans to work a range again: the records that arrived from the first time on and
+    /// before the second one, in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// If the stream does not answer, or nothing arrived in the range.
@@ -237,7 +238,7 @@ impl LeaseOperator {
     /// Gives a planned order.
     ///
     /// # Errors
-    /// If the lease is not as it was planned for.
+    /// If the lease is no longer as it was when the order was planned.
     pub async fn begin(&self, planned: &PlannedRestart) -> Result<(), LeaseOrderError> {
         self.order(&planned.row, &LeaseOrder::Restart(planned.restart)).await
     }

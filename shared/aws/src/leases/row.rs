@@ -3,37 +3,39 @@
 //! ```text
 //! leaseKey                       S   the shard's id
 //! leaseOwner, checkpointOwner    S   absent where there is none
-//! leaseCounter                   N   one up with every write of the row
+//! leaseCounter                   N   counts up with every write of the row
 //! ownerSwitchesSinceCheckpoint   N
 //! checkpoint                     S   a sequence number, TRIM_HORIZON or SHARD_END
 //! checkpointSubSequenceNumber    N   0
 //! parentShardId                  SS
 //! startingHashKey, endingHashKey S
 //! entityType                     S   LEASE
-//! throughputKBps                 N   what came in lately, as the owner saw it
-//! settledMs                      N   ours alone: everything that arrived up to then is settled
-//! readableMs                     N   ours alone: no batch gets a place in the inbox before that time any more
-//! readableAt                     S   ours alone: but for those up to that sequence number, which are stored
+//! throughputKBps                 N   the recent load, as the owner saw it
+//! settledMs                      N   ours alone: everything that arrived by then is settled
+//! readableMs                     N   ours alone: no batch gets a place in the inbox before that
+//! time any more,
+//! readableAt                     S   ours alone: except batches up to that sequence number,
+//! which are stored
 //! streamMadeS                    N   ours alone: the second in which the shard's stream was made
-//! loadPercent                    N   ours alone: that as a share of what the shard takes
+//! loadPercent                    N   ours alone: the load in percent of what a shard takes
 //! ```
 //!
-//! What operators want of a shard is ours alone too; each is absent where there
-//! is nothing of the kind:
+//! The orders of operators are ours alone, too; each attribute is absent without such
+//! an order:
 //!
 //! ```text
-//! pausedMs                       N   nobody works the shard, since then
+//! pausedMs                       N   since when nobody may work the shard
 //! pinnedTo                       S   the process that should work it
-//! restartAt                      S   the checkpoint that its next owner begins behind
-//! restartSettledMs               N   settledMs from then on
-//! workAgainUntil                 S   where a range that is worked again ends
-//! skipAfter, skipUntil           S   records that are passed over: that range was followed by them
+//! restartAt                      S   the checkpoint behind which the next owner begins
+//! restartSettledMs               N   the settledMs of that checkpoint
+//! workAgainUntil                 S   the end of a range that is worked again
+//! skipAfter, skipUntil           S   the records behind such a range, which are skipped
 //! ```
 //!
-//! A process has a row of its own, of entityType SLUICE_WORKER, which it
-//! counts up each tick: so others know it before it has a lease. The stream
-//! has one, of entityType SLUICE_STREAM, with its ARN and the time it was made:
-//! a stream that is made anew under the same name is noticed by it.
+//! A process has a row of entityType SLUICE_WORKER, which it counts up each tick, so
+//! that others know it before it has a lease. The stream has a row of entityType
+//! SLUICE_STREAM with its ARN and the time when it was made, by which a stream that was
+//! made anew under the same name is noticed.
 
 use super::rows::{LeaseOrders, LeaseRestart, LeaseRow, LeaseTableRow, Readable, SkippedRange};
 use crate::attribute::{Item, number, number_in, text, text_in, texts_in};
@@ -50,7 +52,7 @@ pub(super) const WORKER: &str = "SLUICE_WORKER";
 const STREAM: &str = "SLUICE_STREAM";
 const STREAM_KEY: &str = "sluice-stream";
 
-/// A position as the table writes it.
+/// A position as it is written in the table.
 pub(super) fn checkpoint_text(position: Position) -> String {
     match position {
         Position::START => TRIM_HORIZON.into(),
@@ -59,8 +61,8 @@ pub(super) fn checkpoint_text(position: Position) -> String {
     }
 }
 
-/// A checkpoint's position. What others write and we do not (LATEST, a
-/// timestamp) is read from the start: late is better than never.
+/// The position of a checkpoint. Forms that other programs write and we do not (LATEST,
+/// a timestamp) are read from the start: late is better than never.
 fn position(text: &str) -> Position {
     match text {
         SHARD_END => Position::END,
@@ -68,7 +70,7 @@ fn position(text: &str) -> Position {
     }
 }
 
-/// What an item says, if it is one of ours or the library's.
+/// Reads an item that we or the library wrote; `None` for others.
 pub(super) fn read(item: &Item) -> Option<LeaseTableRow> {
     let key = text_in(item, "leaseKey")?;
     let counter = number_in(item, "leaseCounter").unwrap_or(0);
@@ -97,7 +99,7 @@ pub(super) fn read(item: &Item) -> Option<LeaseTableRow> {
     }
 }
 
-/// What operators want of a shard.
+/// The orders of operators in an item.
 fn orders(item: &Item) -> LeaseOrders {
     let restart = text_in(item, "restartAt").map(|at| LeaseRestart {
         position: position(at),
@@ -141,12 +143,12 @@ pub(super) fn stream(identity: &StreamIdentity) -> Item {
     ])
 }
 
-/// A shard's parents as an attribute; a set is never empty.
+/// A shard's parents as an attribute; `None` without parents, since a set is never empty.
 pub(super) fn parents(shard: &ShardInfo) -> AttributeValue {
     AttributeValue::Ss(shard.parents.iter().map(ToString::to_string).collect())
 }
 
-/// The row of a shard that nobody has worked yet.
+/// The row of a shard that nobody worked yet.
 pub(super) fn new_lease(shard: &ShardInfo, stream: &StreamIdentity) -> Item {
     let mut item = Item::from([
         ("leaseKey".into(), text(shard.id.to_string())),
@@ -235,7 +237,7 @@ mod tests {
         assert_eq!(row.readable, Some(Readable { at: at(95), ms: 8 }));
         assert_eq!(row.load, Some(ShardLoad { kbps: 700, percent: 68 }));
         assert_eq!(row.points, Some((0, u128::MAX)));
-        // The range ends where the checkpoint was when it was left.
+        // The range ends at the checkpoint at which the shard was left.
         assert_eq!(restart.skips(at(90)), Some(SkippedRange { after: at(40), until: at(90) }));
         assert_eq!(restart.skips(at(40)), None);
         assert_eq!(LeaseRestart { again_until: None, ..restart }.skips(at(90)), None);
@@ -245,7 +247,7 @@ mod tests {
     fn the_stream_s_row_tells_a_stream_from_one_made_anew() {
         let Some(LeaseTableRow::Stream(read)) = read(&stream(&made(1_000_000))) else { panic!("a stream") };
         assert!(read.is_same(&made(1_000_000)));
-        // Some services tell whole seconds.
+        // Some services round to seconds.
         assert!(read.is_same(&made(1_000_999)));
         assert!(!read.is_same(&made(1_002_000)));
     }

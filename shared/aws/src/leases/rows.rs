@@ -1,8 +1,8 @@
-//! What the leases ask of their table: DynamoDB, or what a simulation puts in its place.
+//! The interface between the leases and their table: DynamoDB, or a simulation in its place.
 //!
-//! Each change is conditional on the row as its writer knew it; where the
-//! condition fails, the row comes back and shows whether it was our own write,
-//! whose answer was lost, that changed it.
+//! Each change is conditional on the row as its writer knew it. If the condition fails,
+//! the row is returned, and shows whether our own write, whose answer was lost,
+//! changed it.
 
 use crate::log::{ShardInfo, ShardLoad, StreamIdentity};
 use async_trait::async_trait;
@@ -14,28 +14,27 @@ use sluice_ports::log::{Position, ShardId};
 pub struct LeaseRow {
     /// The shard.
     pub shard: ShardId,
-    /// Whose it is; nobody's where it was given back.
+    /// The owner; `None` if the lease was given back.
     pub owner: Option<String>,
     /// One up with every write of the row.
     pub counter: u64,
     /// How far the shard is settled.
     pub checkpoint: Position,
-    /// Everything that arrived in the shard up to that time (ms since the Unix
-    /// epoch) is settled. Rows of other programs lack it.
+    /// Everything that arrived in the shard up to this time (ms since the Unix epoch) is
+    /// settled. Rows of other programs lack it.
     pub settled_ms: Option<u64>,
-    /// How far the inbox can be read in the shard. Rows of shards that nobody has worked
-    /// yet, and of other programs, lack it.
+    /// How far the inbox can be read in the shard. Rows of shards that nobody worked yet, and
+    /// of other programs, lack it.
     pub readable: Option<Readable>,
-    /// Whom the shard was split off from, or merged from.
+    /// The shards that it was split from or merged from.
     pub parents: Vec<ShardId>,
-    /// The second in which the stream was made whose shard this is. Rows of
-    /// other programs lack it.
+    /// The second in which the shard's stream was made. Rows of other programs lack it.
     pub stream_made_s: Option<u64>,
-    /// What operators want of the shard.
+    /// The orders of operators.
     pub orders: LeaseOrders,
-    /// What is passed over when the shard is read: a range behind it was worked again.
+    /// The range that its readers skip, because a range before it was worked again.
     pub skipped: Option<SkippedRange>,
-    /// What came in lately, as its owner saw it.
+    /// The recent load, as its owner saw it.
     pub load: Option<ShardLoad>,
     /// The shard's first and last point of the hash ring.
     pub points: Option<(u128, u128)>,
@@ -61,7 +60,7 @@ impl LeaseRow {
         }
     }
 
-    /// Its positions are those of a stream that is no more.
+    /// Clears the positions: they belong to a stream that no longer exists.
     pub fn forget_position(&mut self) {
         if let Some(readable) = &mut self.readable {
             readable.at = Position::START;
@@ -69,31 +68,31 @@ impl LeaseRow {
     }
 }
 
-/// What operators want of a shard. It stands in the row until it is done, and
-/// every process obeys it at its next look at the table.
+/// The orders of operators about a shard. They stay in the row until they are done, and
+/// every process obeys them at its next look at the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeaseOrders {
-    /// Nobody may work the shard, since that time (ms since the Unix epoch).
+    /// Since when nobody may work the shard (ms since the Unix epoch).
     pub paused_ms: Option<u64>,
-    /// The process that should work it, as long as that one lives.
+    /// The process that should work it, as long as that process lives.
     pub pinned_to: Option<String>,
-    /// Its next owner begins elsewhere than at the checkpoint.
+    /// Where its next owner begins, if not at the checkpoint.
     pub restart: Option<LeaseRestart>,
 }
 
 /// Where the next owner of a shard begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseRestart {
-    /// The checkpoint that it begins behind.
+    /// The checkpoint behind which it begins.
     pub position: Position,
-    /// Up to which time (ms since the Unix epoch) everything that arrived then counts as settled.
+    /// Everything that arrived up to this time (ms since the Unix epoch) counts as settled.
     pub settled_ms: u64,
-    /// Where a range that is worked again ends: from there it goes on at the
-    /// checkpoint that the shard had. None: everything is worked from there on.
+    /// The end of a range that is worked again: behind it the owner continues at the
+    /// previous checkpoint. `None`: everything behind `position` is worked.
     pub again_until: Option<Position>,
 }
 
-/// Records that are passed over: those behind `after`, up to `until`.
+/// Records that are skipped: those behind `after`, up to `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SkippedRange {
     /// The last record before the range.
@@ -103,7 +102,7 @@ pub struct SkippedRange {
 }
 
 impl LeaseRestart {
-    /// What its owner will pass over, given the checkpoint that is left behind.
+    /// The range that the owner will skip, given the checkpoint at which the shard was left.
     #[must_use]
     pub fn skips(&self, checkpoint: Position) -> Option<SkippedRange> {
         let after = self.again_until.filter(|after| *after < checkpoint)?;
@@ -119,26 +118,26 @@ pub enum LeaseOrder {
         /// The time now, in milliseconds since the Unix epoch.
         now_ms: u64,
     },
-    /// All orders that are not done yet are taken back.
+    /// Takes back all orders that are not done yet.
     Resume,
-    /// This process works it from now on, as long as it lives.
+    /// This process works the shard from now on, as long as it lives.
     HandOver {
         /// The process' name.
         to: String,
     },
-    /// It is worked from somewhere else.
+    /// The next owner begins elsewhere.
     Restart(LeaseRestart),
 }
 
-/// A row of any kind.
+/// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "most rows of the table are leases")]
 pub enum LeaseTableRow {
-    /// A shard's.
+    /// The row of a shard.
     Lease(LeaseRow),
     /// A process and its count.
     Worker(String, u64),
-    /// The stream that is worked. Leases of another one are left and made anew.
+    /// The stream that is worked. Leases of another stream are left and made anew.
     Stream(StreamIdentity),
 }
 
@@ -147,48 +146,48 @@ pub enum LeaseTableRow {
 pub struct Settled {
     /// The checkpoint.
     pub position: Position,
-    /// Up to which time everything that arrived is settled, where it is known.
+    /// Everything that arrived up to this time is settled; `None` if that is not known.
     pub until_ms: Option<u64>,
-    /// What comes into the shard, where it is known.
+    /// The load of the shard, if it is known.
     pub load: Option<ShardLoad>,
 }
 
 /// How far the inbox can be read in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readable {
-    /// Every batch of the shard up to there is in the event store.
+    /// Every batch of the shard up to this position is in the event store.
     pub at: Position,
-    /// No other batch of the shard gets a place before that time (ms since the Unix epoch).
+    /// No other batch of the shard gets a place before this time (ms since the Unix epoch).
     pub ms: u64,
 }
 
-/// From where the new owner of a lease works the shard.
+/// Where the new owner of a lease begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakeFrom {
     /// From the row's checkpoint.
     Checkpoint,
-    /// From the same checkpoint, of which the stream no longer has what
-    /// arrived before that time (ms since the Unix epoch).
+    /// From the checkpoint, although the stream no longer has the records that arrived
+    /// before this time (ms since the Unix epoch).
     CheckpointWithGap(u64),
-    /// From the oldest record that the stream has: the row's checkpoint is
-    /// replaced by `START`, which settles everything before that time.
+    /// From the oldest record of the stream: `START` replaces the row's checkpoint, and
+    /// everything before this time counts as settled.
     TrimHorizon(u64),
-    /// From where an operator wants it, in place of the row's checkpoint.
+    /// From the place that an operator ordered.
     Restart(LeaseRestart),
 }
 
-/// What became of a conditional change.
+/// The outcome of a conditional change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one is made for each change, and not kept")]
 pub enum Written {
     /// It was made.
     Yes,
-    /// The condition did not hold: the row as it is, if there is one.
+    /// The condition did not hold; the row as it is, if it exists.
     Refused(Option<LeaseRow>),
 }
 
-/// A table of leases. Every read sees every write that was answered before it.
-/// A call that fails may have been done.
+/// A table of leases. Every read sees every write that was answered before it. A call
+/// that fails may have been done.
 #[async_trait]
 pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// All rows.
@@ -197,12 +196,12 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// A shard's row.
     async fn row(&self, shard: &ShardId) -> Result<Option<LeaseRow>, PortError>;
 
-    /// Makes the row of a shard of the stream where there is none.
+    /// Makes the row of a shard of the stream, unless it exists.
     async fn create(&self, shard: &ShardInfo, stream: &StreamIdentity) -> Result<(), PortError>;
 
-    /// Makes `me` the owner if the row's count and its orders are still those
-    /// of `row`, and counts up. A pin to another process ends. From then on the
-    /// row is marked as one of `stream`.
+    /// Makes `me` the owner and counts up, if the row's count and orders are still those of
+    /// `row`. A pin to another process ends. From then on the row is marked as one of
+    /// `stream`.
     async fn take(
         &self,
         row: &LeaseRow,
@@ -211,13 +210,13 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
         stream: &StreamIdentity,
     ) -> Result<Written, PortError>;
 
-    /// Writes an order into the row, if the shard is not wholly settled and,
-    /// beside a pause, still has the owner that `seen` has and no other restart
-    /// before it. The count stays: an order renews no lease.
+    /// Writes an order into the row, if the shard is not wholly settled and, for orders
+    /// other than a pause, has the same owner as `seen` and no pending restart. The count
+    /// stays, since an order does not renew a lease.
     async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<bool, PortError>;
 
-    /// Counts up, and stores how far the inbox can be read in the shard, and how far the
-    /// shard is settled where that is given, if the owner is `me` and the count is `counter`.
+    /// Counts up and stores how far the inbox can be read in the shard and, if given, how far
+    /// the shard is settled, if the owner is `me` and the count is `counter`.
     async fn renew(
         &self,
         shard: &ShardId,
@@ -227,9 +226,9 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
         readable: Readable,
     ) -> Result<Written, PortError>;
 
-    /// Makes the row that of a shard of `stream` with the same id, without an owner and with
-    /// `START` as its checkpoint and the position of [`Readable`], and counts up, if the count
-    /// is `counter`.
+    /// Turns the row into that of a shard of `stream` with the same id, without an owner, with
+    /// `START` as its checkpoint and as the position of [`Readable`], and counts up, if the
+    /// count is `counter`.
     async fn reset(
         &self,
         shard: &ShardInfo,
@@ -237,14 +236,14 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
         stream: &StreamIdentity,
     ) -> Result<Written, PortError>;
 
-    /// Marks a row that has no mark, such as another program's, as one of `stream`.
+    /// Marks a row without a mark, such as another program's, as one of `stream`.
     async fn adopt(&self, shard: &ShardId, stream: &StreamIdentity) -> Result<(), PortError>;
 
-    /// Deletes the row of a shard that is no more, if the count is `counter`.
+    /// Deletes the row of a shard that no longer exists, if the count is `counter`.
     async fn remove(&self, shard: &ShardId, counter: u64) -> Result<Written, PortError>;
 
-    /// Remembers the stream, if the table remembers `known` or, where that is
-    /// none, no stream. Returns whether it did.
+    /// Remembers the stream, if the table remembers `known` (no stream if it is `None`).
+    /// Returns whether it did.
     async fn remember_stream(
         &self,
         stream: &StreamIdentity,
@@ -255,31 +254,31 @@ pub trait LeaseRows: std::fmt::Debug + Send + Sync + 'static {
     /// and the count is `counter`.
     async fn release(&self, shard: &ShardId, me: &str, counter: u64) -> Result<Written, PortError>;
 
-    /// Stores a checkpoint whoever has the lease, making the row where there is none.
+    /// Stores a checkpoint whoever owns the lease, and makes the row if it is missing.
     async fn store_checkpoint(&self, shard: &ShardId, position: Position) -> Result<(), PortError>;
 
-    /// Says that a process lives.
+    /// Shows the other processes that this process lives.
     async fn beat(&self, me: &str, count: u64) -> Result<(), PortError>;
 
     /// Deletes the row of a process that ends or died.
     async fn delete(&self, name: &str) -> Result<(), PortError>;
 }
 
-/// What a change that counts the row up from `counter` came to.
+/// The outcome of a change that counts the row up from `counter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Changed {
     /// The row is as wanted, with this count.
     Yes(u64),
-    /// It is another's, or was changed by somebody else.
+    /// Another process owns or changed the row.
     No,
 }
 
 impl Changed {
-    /// Reads what a conditional change from `counter` came to.
+    /// The outcome of a conditional change from `counter`.
     pub(super) fn from_write(written: Written, counter: u64, is_wanted: impl Fn(&LeaseRow) -> bool) -> Self {
         match written {
             Written::Yes => Self::Yes(counter + 1),
-            // An earlier try of this very change: only its answer was lost.
+            // An earlier try of the same change succeeded, and its answer was lost.
             Written::Refused(Some(now)) if now.counter == counter + 1 && is_wanted(&now) => {
                 Self::Yes(counter + 1)
             }

@@ -1,5 +1,5 @@
-//! The stream as the keeper of leases knows it: which stream it is, its shards,
-//! and whether a part of one is lost.
+//! The keeper's knowledge of the stream: its identity, its shards, and whether a part of
+//! a shard is lost.
 
 use super::gap::LogGap;
 use super::held::Held;
@@ -16,16 +16,16 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How long a take may wait to hear whether the stream knows the checkpoint.
+/// How long taking a lease may wait for the stream to tell whether it knows the checkpoint.
 const PROBE_WITHIN: Duration = Duration::from_millis(1000);
 
-/// The stream as it was listed.
+/// The identity and the shards of the stream.
 struct Listing {
     stream: StreamIdentity,
     shards: Vec<ShardInfo>,
 }
 
-/// Lists the stream. It may be made anew meanwhile: then the shards are nobody's.
+/// Lists the stream. Fails if it was made anew in between, since the shards could be either's.
 async fn list(log: &KinesisLog) -> Result<Listing, PortError> {
     let before = log.identity().await?;
     let shards = log.describe().await?;
@@ -36,22 +36,22 @@ async fn list(log: &KinesisLog) -> Result<Listing, PortError> {
     Ok(Listing { stream, shards })
 }
 
-/// Lists the stream now and then, and keeps the table of leases in step with it.
+/// Lists the stream at intervals, and keeps the table of leases in step with it.
 pub(super) struct StreamWatch {
     log: Arc<KinesisLog>,
     on_gap: OnGap,
     sync_every: Duration,
-    /// The stream as it was listed last; none until then.
+    /// The stream as last listed; `None` before the first listing.
     stream: Option<StreamIdentity>,
     listed_shards: Vec<ShardInfo>,
     shards: BTreeSet<ShardId>,
-    /// Leases of a former stream that nobody had at the last look, with their counts.
+    /// Leases of the previous stream that had no owner at the last look, with their counts.
     former: BTreeMap<ShardId, u64>,
-    /// Why no shard is worked, where an operator must decide.
+    /// Why no shard is worked, if an operator must decide.
     refusal: Option<String>,
-    /// When the last listing began that did not fail.
+    /// When the last successful listing began.
     begun: Option<Instant>,
-    /// The listing under way: a stream that does not answer holds up no lease.
+    /// The listing under way, in a task: a stream that does not answer delays no lease.
     listing: JoinSet<Result<Listing, PortError>>,
     listed: Option<Listing>,
 }
@@ -73,32 +73,32 @@ impl StreamWatch {
         }
     }
 
-    /// The stream; none until it was listed.
+    /// The stream; `None` before it was listed.
     pub(super) const fn stream(&self) -> Option<&StreamIdentity> {
         self.stream.as_ref()
     }
 
-    /// The shards that the stream has.
+    /// The shards of the stream.
     pub(super) const fn shards(&self) -> &BTreeSet<ShardId> {
         &self.shards
     }
 
-    /// Has a range of a shard passed over where it is read from now on; nothing of it where there is none.
+    /// Makes this process skip a range of a shard; `None` ends the skipping.
     pub(super) fn pass_over(&self, shard: &ShardId, range: Option<SkippedRange>) {
         self.log.pass_over(shard, range.map(|SkippedRange { after, until }| (after, until)));
     }
 
-    /// The shard is worked here from now on, and readers of the inbox were told that much of it.
+    /// Begins to work the shard. `told` is how far readers of the inbox may have read it.
     pub(super) fn take_up(&self, shard: &ShardId, told: Readable) {
         self.log.take_up(shard, told);
     }
 
-    /// The shard is not worked here any more.
+    /// Notes that this process no longer works the shard.
     pub(super) fn leave(&self, shard: &ShardId) {
         self.log.leave(shard);
     }
 
-    /// Why no shard is worked, where an operator must decide.
+    /// Why no shard is worked, if an operator must decide.
     pub(super) fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
     }
@@ -108,7 +108,7 @@ impl StreamWatch {
         self.begun = None;
     }
 
-    /// Returns once the stream is listed anew. Cancel safe: the listing goes on.
+    /// Returns when the listing under way ends. Cancel safe: the listing continues.
     pub(super) async fn listed(&mut self) {
         loop {
             match self.listing.join_next().await {
@@ -121,14 +121,14 @@ impl StreamWatch {
                     self.begun = None;
                 }
                 Some(Err(error)) => tracing::error!(%error, "listing the stream's shards died"),
-                // Nothing is listed now.
+                // No listing is under way.
                 None => return std::future::pending().await,
             }
         }
     }
 
-    /// Brings the table in step with the last listing, and begins another one
-    /// when it is time. `known` is the stream that the table remembers.
+    /// Brings the table in step with the last listing, and begins another listing when it is
+    /// due. `known` is the stream that the table remembers.
     pub(super) async fn sync(
         &mut self,
         held: &Held,
@@ -147,8 +147,8 @@ impl StreamWatch {
         Ok(())
     }
 
-    /// Makes leases for shards that have none, and deletes those of settled
-    /// shards that the stream has forgotten.
+    /// Makes leases for shards without one, and deletes those of settled shards that the
+    /// stream has forgotten.
     async fn sync_with(
         &mut self,
         held: &Held,
@@ -158,7 +158,7 @@ impl StreamWatch {
     ) -> Result<(), PortError> {
         match known {
             Some(known) if known.is_made_after(&stream) => {
-                // Another process saw the newer stream while this one listed the former.
+                // Another process saw a newer stream while this one listed the previous one.
                 self.begun = None;
                 return Ok(());
             }
@@ -185,7 +185,7 @@ impl StreamWatch {
         Ok(())
     }
 
-    /// This is the stream, with these shards.
+    /// Sets the stream and its shards.
     fn is(&mut self, stream: StreamIdentity, shards: Vec<ShardInfo>) {
         if self.stream.as_ref().is_some_and(|before| !before.is_same(&stream)) {
             self.log.forget_shards();
@@ -194,8 +194,8 @@ impl StreamWatch {
         (self.stream, self.listed_shards) = (Some(stream), shards);
     }
 
-    /// The stream was deleted and made again: checkpoints point nowhere. All
-    /// processes are told by the table, or an operator must decide.
+    /// Handles a stream that was deleted and made again, whose checkpoints are of no use. All
+    /// processes learn of it by the table, or an operator must decide.
     async fn replaced(
         &mut self,
         held: &Held,
@@ -213,25 +213,25 @@ impl StreamWatch {
         }
         if held.table.remember_stream(&stream, Some(known)).await? {
             tracing::error!("{replaced}: what was not settled is lost; going on from the oldest records");
-            // The one process that is first counts.
+            // Only the process that was first counts the gaps.
             leases.iter().for_each(|_| count_gap(GapCause::StreamReplaced));
         }
         Ok(())
     }
 
-    /// Ends the work on a stream that is no more. Returns whether leases may be
-    /// taken: none may while a process may still work a lease of the former
-    /// stream, since the same lanes are in shards of the new one.
+    /// Ends the work on a stream that no longer exists. Returns whether leases may be taken:
+    /// not while a process may still work a lease of the previous stream, since the same
+    /// lanes are in shards of the new one.
     ///
-    /// `seen` are the rows, each with its owner if that renews it, and `known`
-    /// is the stream that the table remembers.
+    /// `seen` are the rows, each with its owner if that one renews it; `known` is the stream
+    /// that the table remembers.
     pub(super) async fn may_be_worked(
         &mut self,
         held: &Held,
         seen: &[(&LeaseRow, Option<String>)],
         known: Option<&StreamIdentity>,
     ) -> Result<bool, PortError> {
-        // Which shards may be worked is not known yet.
+        // The stream's shards are not known yet.
         let Some(stream) = self.stream.clone() else { return Ok(false) };
         if known.is_some_and(|known| !known.is_same(&stream)) {
             // Another process saw a newer stream, or an operator must decide.
@@ -250,8 +250,8 @@ impl StreamWatch {
                     held.get(&row.shard).inspect(|lease| lease.leave.cancel());
                 }
                 Some(_) => {}
-                // Rows are not read at one moment: a row that is newer than the
-                // stream's row was may only seem to be a former stream's.
+                // Rows are not read at one moment: if a row changed after the stream's row was read, it
+                // may only seem to be a previous stream's.
                 None if seen_before.get(&row.shard) != Some(&row.counter) => {
                     self.former.insert(row.shard.clone(), row.counter);
                 }
@@ -261,7 +261,7 @@ impl StreamWatch {
         Ok(former.is_empty())
     }
 
-    /// Makes a row of the former stream, which nobody works, one of this stream.
+    /// Turns a row of the previous stream, which nobody works, into one of this stream.
     async fn renew_former(
         &self,
         held: &Held,
@@ -277,8 +277,8 @@ impl StreamWatch {
         .map(drop)
     }
 
-    /// The part of the shard that is lost, if one is. A stream that does not
-    /// answer delays nothing.
+    /// The lost part of a shard, if there is one. A stream that does not answer delays
+    /// nothing.
     pub(super) async fn find_gap(&self, row: &LeaseRow) -> Option<LogGap> {
         let now_ms = clock::now_ms();
         let retention = self.stream.as_ref().map_or(Duration::ZERO, |stream| stream.retention);

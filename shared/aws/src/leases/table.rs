@@ -152,7 +152,7 @@ impl LeaseRows for LeaseTable {
     }
 
     async fn order(&self, seen: &LeaseRow, order: &LeaseOrder) -> Result<bool, PortError> {
-        // A row that is not there, or of a shard that is wholly settled, takes no order.
+        // A missing row, and the row of a wholly settled shard, take no order.
         let mut conditions = "attribute_exists(checkpoint) AND checkpoint <> :end".to_owned();
         let mut values = vec![(":end", text(checkpoint_text(Position::END)))];
         let update = match order {
@@ -245,7 +245,7 @@ impl LeaseRows for LeaseTable {
         counter: u64,
         stream: &StreamIdentity,
     ) -> Result<Written, PortError> {
-        // Other shards of the former stream may have been this one's parents.
+        // The parents may have been other shards of the previous stream.
         let (sets, removes) = match shard.parents.is_empty() {
             true => ("", ", parentShardId"),
             false => (", parentShardId = :parents", ""),

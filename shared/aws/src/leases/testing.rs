@@ -1,4 +1,4 @@
-//! A lease table in memory, which loses an answer when it is told to.
+//! A lease table in memory that can lose answers.
 
 use super::rows::{
     LeaseOrder, LeaseOrders, LeaseRow, LeaseRows, LeaseTableRow, Readable, Settled, TakeFrom, Written,
@@ -16,9 +16,9 @@ pub(super) struct MemoryTable {
     pub(super) leases: Mutex<BTreeMap<ShardId, LeaseRow>>,
     workers: Mutex<BTreeMap<String, u64>>,
     pub(super) stream: Mutex<Option<StreamIdentity>>,
-    /// The next change is made, and its answer is lost.
+    /// Whether the next change is made but its answer lost.
     pub(super) mute: AtomicBool,
-    /// Its rows are not told.
+    /// Whether reads of its rows fail.
     pub(super) silent: AtomicBool,
 }
 

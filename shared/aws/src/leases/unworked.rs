@@ -1,8 +1,8 @@
-//! Shards that nobody works, such as paused ones, and how far behind they are.
+//! The lag of shards that nobody works, such as paused ones.
 //!
-//! A shard's lag is told by the process that works it. Of a shard that has been
-//! nobody's for a while each process tells it, by the shard's row: else a
-//! pause that was forgotten would show nowhere until the stream forgot events.
+//! The process that works a shard tells its lag. If a shard had no owner for a while,
+//! every process tells its lag, by the shard's row. Else a forgotten pause would show
+//! nowhere until the stream forgot events.
 
 use super::rows::LeaseRow;
 use metrics::{Gauge, gauge};
@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A shard between two owners is no news. Of a quiet shard the row is up to a minute old.
+/// How long a shard must be without an owner: longer than a hand-over. The row of a quiet shard
+/// may be a minute old.
 const NOBODYS_FOR: Duration = Duration::from_secs(15);
 
 /// The shards without an owner, as one process sees them.
@@ -22,8 +23,8 @@ pub(super) struct UnworkedShards {
 }
 
 impl UnworkedShards {
-    /// Takes note of all rows, each with whether somebody works its shard.
-    /// Returns how far behind those are that nobody works, in milliseconds.
+    /// Notes all rows, each with whether its shard is worked. Returns the lag in
+    /// milliseconds of each shard that nobody has worked for a while.
     fn look<'a>(
         &mut self,
         rows: impl Iterator<Item = (&'a LeaseRow, bool)>,
@@ -42,7 +43,7 @@ impl UnworkedShards {
         behind
     }
 
-    /// Tells the lag of shards that nobody works, and no more of those that are worked again.
+    /// Sets the lag of shards that nobody works, and removes that of shards that are worked again.
     pub(super) fn tell<'a>(&mut self, rows: impl Iterator<Item = (&'a LeaseRow, bool)>, now_ms: u64) {
         let behind = self.look(rows, Instant::now(), now_ms);
         self.told.retain(|shard, gauge| {

@@ -1,4 +1,4 @@
-//! A way to a server that can be cut or go silent.
+//! A connection to a server that can be cut or made silent.
 
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
@@ -8,9 +8,9 @@ use tokio::sync::watch;
 pub(super) enum Mode {
     /// Bytes go through.
     Open,
-    /// Connections break, and new ones do at once.
+    /// Connections break, and new ones break at once.
     Cut,
-    /// Connections stay, nothing goes through.
+    /// Connections stay, but no bytes go through.
     Silent,
 }
 

@@ -1,4 +1,4 @@
-//! The adapters keep what their ports promise.
+//! The adapters pass the contract suites of their ports.
 
 use super::provisioned;
 use crate::AwsConfig;

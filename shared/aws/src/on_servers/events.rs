@@ -1,5 +1,5 @@
-//! The event store where DynamoDB keeps its bounds: items of 400 KB, partition
-//! keys of so many write units a second, and items that have expired.
+//! The event store at DynamoDB's limits: items of 400 KB, the write units a second of a
+//! partition key, and expired items.
 
 use super::contract::events;
 use super::provisioned;
@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What DynamoDB takes of one item.
+/// The most bytes of one item.
 const ITEM_BYTES_MAX: usize = 409_600;
 
 async fn behind_a_proxy() -> (FaultyProxy, Clients, Arc<DynamoEvents>) {
@@ -73,7 +73,7 @@ async fn facts_of_many_subscriptions_fit_whatever_dynamodb_takes_of_one_item() {
     proxy.fault("dynamodb", json!({ "item_bytes_max": ITEM_BYTES_MAX })).await;
     let batch = Batches::new(Lane::new(1).unwrap()).next(2000, 5);
     store.put_batches(vec![new_batch(&batch)]).await.unwrap();
-    // As a processor writes them: some of each subscription at a time.
+    // As a processor writes them: some facts of each subscription at a time.
     let facts = facts_of_many(&batch);
     for turn in 0..20 {
         let some = facts.iter().skip(turn).step_by(20).cloned().collect();
@@ -90,7 +90,7 @@ async fn facts_of_many_subscriptions_fit_whatever_dynamodb_takes_of_one_item() {
 #[ignore = "needs tests/stand-ins"]
 async fn an_item_that_dynamodb_refuses_for_good_is_set_aside_and_stops_nobody() {
     let (proxy, clients, store) = behind_a_proxy().await;
-    // As if DynamoDB took less: the large batch's one item is refused.
+    // The proxy takes less than DynamoDB, so the large batch's one item is refused.
     proxy.fault("dynamodb", json!({ "item_bytes_max": 250_000 })).await;
     let mut batches = Batches::new(Lane::new(2).unwrap());
     let (large, small): (_, Vec<_>) =
@@ -151,7 +151,7 @@ async fn a_hot_partition_is_written_at_its_rate_and_nothing_twice() {
         assert!(name.contains(" b"), "{name}");
     }
     assert_eq!(entries, 60, "each item was stored once; {calls} calls failed");
-    // The whole burst, and then the rate: a partition that is not let idle.
+    // The burst, and then the full rate: the partition is never idle.
     assert!(took < 2.0 * units / 150.0 + 2.0, "{took} s for {units} units; {calls} calls failed");
 }
 

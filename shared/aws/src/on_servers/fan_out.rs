@@ -1,5 +1,5 @@
-//! Shards that push: through splits and merges, and over connections that
-//! break or go silent.
+//! Reading shards by push, through splits and merges, and over connections that break or
+//! go silent.
 
 use super::cable::{Cable, Mode};
 use super::log::{LaneWriter, append_round, assert_in_order, read_all, split_and_merge};
@@ -30,7 +30,7 @@ async fn lanes_that_are_pushed_keep_their_order_through_a_split_and_a_merge() {
     assert_in_order(&records, &writers);
 }
 
-/// Reads the only shard until `count` records came, from `at` on.
+/// Reads the only shard from `at` on, until `count` records came.
 async fn read(log: &KinesisLog, at: &mut Position, count: usize) -> Vec<sluice_ports::log::LogRecord> {
     let shard = log.shards().await.unwrap().remove(0);
     let mut records = Vec::new();
@@ -67,7 +67,7 @@ async fn a_subscription_that_breaks_or_goes_silent_is_begun_anew_where_it_was() 
     for trouble in [Mode::Cut, Mode::Silent] {
         cable.set(trouble);
         append_round(&direct, &mut writers).await;
-        // The watchdog's time passes; nothing comes, or an error does.
+        // The watchdog's time passes, with no record or with an error.
         let shard = direct.shards().await.unwrap().remove(0);
         let none = log.read(&shard, at, 1 << 20, Duration::from_secs(2)).await;
         assert!(none.is_err() || none.is_ok_and(|page| page.items.is_empty()), "{trouble:?}");

@@ -1,4 +1,4 @@
-//! Leases over a real table: several keepers, one that dies, one that is cut off.
+//! Leases on a real table: several keepers, one of which dies and one of which is cut off.
 
 use super::provisioned;
 use crate::leases::operator::LeaseOperator;
@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(20);
 
 type Working = Arc<Mutex<BTreeMap<ShardId, usize>>>;
 
-/// A process: keeps leases, and "works" the shards that it is granted.
+/// A process that keeps leases and pretends to work the shards that it is granted.
 struct LeaseProcess {
     number: usize,
     stop: CancellationToken,
@@ -34,11 +34,11 @@ struct LeaseProcess {
     checkpoints: Arc<LeaseCheckpoints>,
 }
 
-/// Works a shard until it is to be left: nobody else may at the same time.
+/// Works a shard until it must be left. Fails if another process works it, too.
 async fn work(grant: Grant, number: usize, working: Working) {
     let before = working.lock().insert(grant.shard.clone(), number);
     assert_eq!(before, None, "{} is worked by two", grant.shard);
-    // Whichever comes first ends the work.
+    // The first of the tokens ends the work.
     tokio::select! {
         () = grant.leave.cancelled() => tokio::time::sleep(Duration::from_millis(30)).await,
         () = grant.lost.cancelled() => {}
@@ -77,7 +77,7 @@ impl LeaseProcess {
         self.worker.await.unwrap();
     }
 
-    /// As `kill -9`: nothing is given back.
+    /// Ends like `kill -9`: no lease is given back.
     fn kill(self, working: &Working) {
         self.keeper.abort();
         self.worker.abort();
@@ -115,7 +115,7 @@ async fn processes_share_the_shards_whoever_comes_ends_or_dies() {
     let three = LeaseProcess::start(3, &clients, &config, &working).await;
     balanced(&working, &[1, 2, 3], 6).await;
 
-    // What one holds nobody else can checkpoint; it can, and the next owner reads it.
+    // Only the owner can checkpoint its shard, and the next owner reads the checkpoint.
     let shard = working.lock().iter().find(|(_, number)| **number == 2).unwrap().0.clone();
     let position = Position::from_lsn(77);
     assert!(one.checkpoints.store(&shard, position).await.is_err());
@@ -140,14 +140,14 @@ async fn a_process_that_leaves_gives_back_each_shard_that_it_left_and_takes_no_m
     let one = LeaseProcess::start(1, &clients, &config, &working).await;
     let two = LeaseProcess::start(2, &clients, &config, &working).await;
     balanced(&working, &[1, 2], 4).await;
-    // Told to end: its work stops, its keeper has not been told to yet.
+    // The process is told to end: its work stops, but its keeper is not told yet.
     two.leaving.cancel();
     let began = std::time::Instant::now();
     two.worker.abort();
     working.lock().retain(|_, number| *number != 2);
     balanced(&working, &[1], 4).await;
     assert!(began.elapsed() < Duration::from_millis(config.lease_ms), "given back, not expired");
-    // Alone again it would have its share, if it still took any.
+    // Alone again, it would take its share, if it still took any.
     one.kill(&working);
     tokio::time::sleep(Duration::from_millis(config.lease_ms * 2)).await;
     assert!(working.lock().is_empty());

@@ -1,4 +1,4 @@
-//! The log beyond its contract: splits and merges, resends, a stream that is away.
+//! The log beyond its contract: splits and merges, repeated records, a lost stream.
 
 use super::provisioned;
 use crate::AwsConfig;
@@ -47,7 +47,7 @@ pub(super) async fn append_round(log: &KinesisLog, writers: &mut [LaneWriter]) {
     futures_util::future::join_all(appends).await;
 }
 
-/// Reads shards, parents before children, until each is at its end.
+/// Reads all shards to their ends, parents before children.
 pub(super) async fn read_all(log: &dyn Log, described: &KinesisLog) -> Vec<LogRecord> {
     let (mut records, mut done) = (Vec::new(), BTreeSet::<ShardId>::new());
     let shards = described.describe().await.unwrap();
@@ -153,7 +153,7 @@ async fn what_is_sent_twice_is_read_once_by_whoever_takes_over() {
         let unit = log.append_unit(draft.lane.unwrap());
         log.append(unit, draft.clone()).await.unwrap();
     }
-    // The last ones again: what a resend after a lost answer leaves.
+    // The last ones again, as a retry after a lost answer leaves them.
     for draft in &drafts[6..] {
         log.append(log.append_unit(draft.lane.unwrap()), draft.clone()).await.unwrap();
     }
@@ -163,7 +163,7 @@ async fn what_is_sent_twice_is_read_once_by_whoever_takes_over() {
     assert_eq!(records.len(), 14, "each leaves its place");
     assert_in_order(&records, &writers);
 
-    // A new owner begins behind the first copies and learns what they were.
+    // A new owner begins behind the first copies and learns them.
     let shard = log.shards().await.unwrap().remove(0);
     let taken_over = Deduplicated::new(log.clone(), window);
     let page = taken_over.read(&shard, records[9].position, PAGE, Duration::from_secs(2)).await.unwrap();

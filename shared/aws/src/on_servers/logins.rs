@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-/// A change is known after a few looks at the file, however busy the machine.
+/// How long a change may take to be known, on a busy machine: several looks at the file.
 const WAIT: Duration = Duration::from_secs(60);
 
 fn setting(name: &str) -> String {
@@ -23,13 +23,13 @@ fn setting(name: &str) -> String {
     value.into_string().expect("it is UTF-8")
 }
 
-/// Where Postgres listens, and which database it has.
+/// The address of Postgres and the name of its database.
 fn postgres_place() -> String {
     let url = super::variable("POSTGRES_URL");
     url.rsplit_once('@').unwrap().1.split('?').next().unwrap().to_owned()
 }
 
-/// The same with another host name.
+/// The same address with another host name.
 fn postgres_at(host: &str) -> String {
     postgres_place().replacen("127.0.0.1", host, 1)
 }
@@ -61,7 +61,7 @@ impl TestRole {
         execute(&self.admin, format!("ALTER ROLE {} PASSWORD '{password}'", self.name)).await;
     }
 
-    /// Breaks its connections, as a failover does.
+    /// Breaks the role's connections, as a failover does.
     async fn disconnect(&self) {
         let statement =
             format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{}'", self.name);
@@ -112,7 +112,7 @@ async fn postgres_is_verified_against_the_certificate_that_is_named() {
     let good = PostgresCatalogue::new(&config("localhost", &verified)).unwrap();
     good.migrate().await.unwrap();
     good.changes(Revision(0)).await.unwrap();
-    // The name does not fit, or nobody known signed it.
+    // The host name does not match, or no known authority signed the certificate.
     for bad in [config("127.0.0.1", &verified), config("localhost", "sslmode=verify-full")] {
         let error = PostgresCatalogue::new(&bad).unwrap().changes(Revision(0)).await.unwrap_err();
         assert!(error.to_string().contains("certificate"), "{error}");
@@ -167,7 +167,7 @@ async fn a_password_of_postgres_changes_without_a_restart() {
     file.write("second");
     catalogue.changes(Revision(0)).await.expect("a refused login reads the file again");
 
-    // The file changes first: connections that were made before are left.
+    // The file changes first: connections that were made before are closed.
     let eager = AwsConfig { secrets_poll_ms: 100, ..config };
     let catalogue = PostgresCatalogue::new(&eager).unwrap();
     catalogue.changes(Revision(0)).await.unwrap();
@@ -177,13 +177,13 @@ async fn a_password_of_postgres_changes_without_a_restart() {
     until("no old connection is left", async || {
         catalogue.changes(Revision(0)).await.expect("nothing is refused");
         let now = role.backends().await;
-        // The first catalogue's are there still: nobody asked it for a connection.
+        // The first catalogue's connections are still there: nobody asked it for one.
         now.iter().any(|pid| !before.contains(pid))
     })
     .await;
 }
 
-/// Sends Redis one command (RESP, "Inline commands"): the first line of its answer.
+/// Sends Redis one command (RESP, "Inline commands"). Returns the first line of its answer.
 async fn command(server: &str, command: &str) -> String {
     let mut connection = BufReader::new(TcpStream::connect(server).await.unwrap());
     connection.write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
@@ -218,7 +218,7 @@ async fn a_password_of_redis_changes_without_a_restart() {
     file.write("first");
     until("the right password is read", async || works().await).await;
 
-    // It changes while connected: the connection goes on, and a new one takes the new password.
+    // The password changes while connected: the connection stays, and a new one uses the new password.
     set("resetpass >second").await;
     assert!(works().await);
     file.write("second");

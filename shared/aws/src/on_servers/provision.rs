@@ -1,5 +1,5 @@
-//! `provision` after a run that was ended half-way, and what the roles say of
-//! settings that are wrong.
+//! `provision` after a run that ended half-way, and the roles' warnings of wrong
+//! settings.
 
 use crate::catalogue::PostgresCatalogue;
 use crate::provision::{ProvisionOutcome, provision, wrong_settings};
@@ -25,7 +25,7 @@ async fn make_table(clients: &Clients, name: &str, keys: &[(&str, KeyType)]) {
     request.send().await.unwrap();
 }
 
-/// What an old deployment, or a run that was killed, may have left.
+/// The leftovers of an old deployment, or of a run that was killed.
 async fn half_made(clients: &Clients, config: &AwsConfig) {
     clients.kinesis.create_stream().stream_name(&config.stream).shard_count(2).send().await.unwrap();
     make_table(clients, &config.events_table, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]).await;
@@ -71,7 +71,7 @@ async fn provision_mends_what_a_run_before_left_and_names_what_it_may_not_change
     let summary = summary.stream_description_summary.unwrap();
     assert_eq!((summary.open_shard_count, summary.retention_period_hours), (3, 72));
 
-    // Once more: there is nothing left but what may not be changed.
+    // In a second run only the settings that may not be changed are left.
     let again = provision(&clients, &config, None).await.unwrap();
     assert!(again.iter().all(|step| step.outcome == ProvisionOutcome::WasThere), "{again:#?}");
     let wrong = wrong_settings(&clients, &config).await;

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 const PROXY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/faulty-proxy");
 
-/// A proxy, which ends with this.
+/// A running proxy, which ends when it is dropped.
 pub(super) struct FaultyProxy {
     control: u16,
     /// The configuration that goes through it.
@@ -47,12 +47,12 @@ impl FaultyProxy {
         self.ask("POST", "/", &faults.to_string()).await;
     }
 
-    /// What was done so far, by route and fault.
+    /// The faults that were injected so far, by route and fault.
     pub(super) async fn done(&self) -> Value {
         self.ask("GET", "/", "").await
     }
 
-    /// What AWS would bill, by route and kind of row.
+    /// The calls that AWS would bill, by route and kind of row.
     pub(super) async fn counts(&self) -> Value {
         self.ask("GET", "/counts", "").await
     }

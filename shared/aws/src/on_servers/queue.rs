@@ -1,5 +1,5 @@
-//! The queue beyond its contract: long waits, dead letters that are moved
-//! back, messages that nobody can work.
+//! The queue beyond its contract: long waits, dead letters that are moved back, messages
+//! that no process can work.
 
 use super::contract::events;
 use crate::AwsConfig;
@@ -57,7 +57,7 @@ impl Queues {
         self.clients.sqs.get_queue_url().queue_name(name).send().await.unwrap().queue_url.unwrap()
     }
 
-    /// Receives one message as anybody can.
+    /// Receives one message directly from SQS.
     async fn receive(&self, name: &str) -> aws_sdk_sqs::types::Message {
         let url = self.url(name).await;
         let wait = async {
@@ -142,7 +142,7 @@ async fn a_dead_letter_that_aws_moves_back_is_delivered_once_if_its_row_is_still
     assert_eq!(group, Some(&dead.subscription.to_string()), "fair over subscriptions");
     let moved = carried.body.unwrap();
 
-    // What StartMessageMoveTask does: the same body, in the queue that it came from.
+    // As StartMessageMoveTask does: the same body, in the queue that it came from.
     queues.send(&queues.config.queue, &moved).await;
     queues.send(&queues.config.queue, &moved).await;
     let again = queues.next().await;
@@ -158,7 +158,7 @@ async fn a_dead_letter_that_aws_moves_back_is_delivered_once_if_its_row_is_still
     queues.queue.done(vec![(again.subscription, again.id)]).await.unwrap();
     queues.takes_nothing().await;
 
-    // Redriven or deleted by our API before AWS moves it: the row is the truth.
+    // Redriven or deleted by our API before AWS moves the message: the row is the truth.
     queues.events.put_dead_letters(vec![deleted.clone()]).await.unwrap();
     queues.events.delete_dead_letters(customer, vec![deleted.id]).await.unwrap();
     let late = loop {
@@ -191,7 +191,7 @@ async fn what_nobody_can_work_goes_to_the_dead_letters_by_the_queue_s_own_policy
     };
     let dead = tokio::time::timeout(WAIT, wait).await.expect("it is moved");
     assert_eq!(dead.body.as_deref(), Some("no delivery of ours"));
-    // What only waited for its endpoint as long was sent anew, and is still there.
+    // A delivery that only waited for its endpoint as long was sent anew, and is still there.
     let taken = queues.next().await;
     assert_eq!((taken.id, &taken.events), (waits.id, &waits.events));
 }
@@ -205,7 +205,7 @@ async fn a_delivery_that_nobody_ends_is_a_dead_letter_with_a_row() {
     let url = queues.url(&queues.config.queue).await;
     let mut deaths = 0;
     let dying = async {
-        // Others take it and die: it comes back.
+        // Other processes take it and die, and it comes back.
         while deaths < 2 {
             let request = queues.clients.sqs.receive_message().queue_url(&url).visibility_timeout(0);
             deaths += request.send().await.unwrap().messages.unwrap_or_default().len();
@@ -223,7 +223,7 @@ async fn a_delivery_that_nobody_ends_is_a_dead_letter_with_a_row() {
     };
     let given_up = tokio::time::timeout(WAIT, giving_up).await.expect("it is given up");
     assert_eq!((given_up.id, &given_up.events), (sent.id, &sent.events));
-    // The dead letter is there before whoever took it counts it.
+    // The dead letter exists before it is counted.
     let query = DeadLetterQuery { limit: 10, ..DeadLetterQuery::default() };
     let letters = queues.events.dead_letters(sent.customer, query).await.unwrap();
     let [letter] = &letters[..] else { panic!("one dead letter, not {letters:?}") };

@@ -1,5 +1,5 @@
-//! The work queue where SQS fails beside the deliveries' own path, and where
-//! the queue holds less than a delivery needs.
+//! The work queue when SQS fails in calls beside the deliveries' own path, and when a
+//! message holds less than a delivery needs.
 
 use super::contract::events;
 use super::provisioned;
@@ -44,11 +44,11 @@ impl Faulty {
 
     async fn take(&self, blocked: &HashSet<SubscriptionId>) -> Vec<Delivery> {
         let request = TakeRequest { now_ms: clock::now_ms(), max: 40, max_per_subscription: 40, blocked };
-        // A take that fails is made again.
+        // A failed take is repeated.
         self.queue.take(request).await.unwrap_or_default()
     }
 
-    /// Takes until so many deliveries came; each at most once.
+    /// Takes until `count` deliveries came, each at most once.
     async fn take_all(&self, count: usize, blocked: &HashSet<SubscriptionId>) -> Vec<Delivery> {
         let (began, mut taken) = (Instant::now(), Vec::new());
         while taken.len() < count {
@@ -89,7 +89,7 @@ async fn deliveries_come_though_nothing_can_be_made_invisible() {
     assert!(taken.iter().all(|delivery| delivery.subscription == SubscriptionId::from_u128(1)));
     faulty.done(&taken).await;
     faulty.fail(&[]).await;
-    // The blocked ones come once they are visible again.
+    // The blocked deliveries come once they are visible again.
     faulty.take_all(40, &HashSet::new()).await;
 }
 
@@ -120,7 +120,7 @@ async fn deliveries_come_and_end_though_no_message_can_be_deleted() {
 async fn a_delivery_that_cannot_be_sent_on_holds_up_no_other() {
     let (config, _) = provisioned(1).await;
     let faulty = Faulty::over(AwsConfig { delay_s_max: 1, ..config }).await;
-    // A message is delayed by a second at most: these come before their time.
+    // A message is delayed by at most a second, so these come before their time.
     let due_ms = clock::now_ms() + 5000;
     let early: Vec<Delivery> =
         deliveries(1, 5).into_iter().map(|delivery| Delivery { due_ms, ..delivery }).collect();
@@ -135,7 +135,7 @@ async fn a_delivery_that_cannot_be_sent_on_holds_up_no_other() {
     assert!(late.iter().all(|delivery| delivery.due_ms == due_ms) && clock::now_ms() + 100 >= due_ms);
 }
 
-/// A delivery of single events of many batches.
+/// A delivery with one event of each of many batches.
 fn large(subscription: u128, batches: usize) -> Delivery {
     let mut sample_batches = Batches::new(Lane::new(1).unwrap());
     let first = sample_batches.next(2, 1);
@@ -147,7 +147,7 @@ fn large(subscription: u128, batches: usize) -> Delivery {
     delivery
 }
 
-/// Takes until so many events came, in as many deliveries as there are.
+/// Takes until `count` events came, in however many deliveries.
 async fn take_events(faulty: &Faulty, count: usize) -> Vec<Delivery> {
     let (began, mut taken) = (Instant::now(), Vec::<Delivery>::new());
     while taken.iter().map(Delivery::event_count).sum::<usize>() < count {
@@ -168,7 +168,7 @@ fn batches(deliveries: &[Delivery]) -> Vec<String> {
 #[ignore = "needs tests/stand-ins"]
 async fn a_delivery_larger_than_the_queue_s_messages_is_split() {
     let (config, clients) = provisioned(1).await;
-    // The queue was made before, for smaller messages.
+    // The queue was made earlier, for smaller messages.
     let faulty = Faulty::over(config.clone()).await;
     faulty.set_message_bytes_max(8192).await;
     drop(clients);
@@ -204,7 +204,7 @@ async fn a_message_that_the_queue_refuses_is_split_though_its_size_was_thought_t
 async fn what_a_failed_put_stored_is_not_sent_again() {
     let faulty = Faulty::new().await;
     let all = deliveries(1, 200);
-    // Half of each batch is not done, again and again: some puts fail.
+    // Half of each batch is left undone, so some puts fail.
     faulty.proxy.fault("sqs", json!({ "partial": 1.0 })).await;
     let mut failures = 0;
     while faulty.queue.put(all.clone()).await.is_err() {

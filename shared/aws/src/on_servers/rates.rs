@@ -1,4 +1,4 @@
-//! Rates over several edges: the bound, what it costs, and Redis away.
+//! Rates over several edges: the bound, the cost, and the time without Redis.
 
 use super::cable::{Cable, Mode};
 use crate::AwsConfig;
@@ -51,8 +51,8 @@ async fn take(rates: &RedisRates, customer: &TestCustomer, events: u64) -> bool 
     }
 }
 
-/// Three edges, each asked for more than the whole rate by several requests at
-/// a time; what passes, over how long.
+/// Asks three edges for more than the whole rate, by several requests at a time. Returns
+/// how many events passed, and in how many seconds.
 async fn storm(edges: &[Arc<RedisRates>], customer: &Arc<TestCustomer>, sizes: &'static [u64]) -> (u64, f64) {
     let (passed, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let mut tasks = tokio::task::JoinSet::new();
@@ -105,7 +105,7 @@ async fn a_slow_customer_is_refused_its_next_event_on_every_edge_and_a_large_req
     for turn in 0..30 {
         passed += u64::from(take(&edges[turn % 2], &customer, 1).await);
     }
-    // A part of a second's rate may come back while the script runs.
+    // A few events may come back while the script runs.
     assert!((5..=7).contains(&passed), "{passed} of a burst of 5");
     assert!(!take(&edges[0], &customer, 100).await, "the bucket is not full");
     tokio::time::sleep(Duration::from_millis(1200) + LEASE_LIFE).await;
@@ -138,7 +138,7 @@ async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the edges know of each other");
-    // Claimed before Redis goes away, taken meanwhile.
+    // Claimed before Redis goes away, and completed while it is away.
     let (key, taken) = ((CustomerId::new(2), [7; 16]), Placed { runs: Vec::new(), accepted_at_ms: 5 });
     assert_eq!(keys.claim(key.0, key.1, [1; 16], 0).await.unwrap(), ClaimOutcome::Claimed);
 

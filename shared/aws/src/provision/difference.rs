@@ -1,11 +1,11 @@
-//! Things that are made or mended, and how they differ from what they should be.
+//! Making and mending resources by their differences from the wanted settings.
 
 use async_trait::async_trait;
 use sluice_ports::{FailureClass, PortError};
 use std::fmt;
 use std::time::Duration;
 
-/// How long to wait until a thing that was made or changed is ready.
+/// How long to wait until a new or changed resource is ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -14,18 +14,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub enum Remedy {
     /// `sluice provision` mends it.
     Mend,
-    /// It may not, and why, or what to do.
+    /// It may not be mended; the reason, or what to do.
     Forbidden(&'static str),
 }
 
-/// A setting that is not as it should be.
+/// A setting with a wrong value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The setting, in the service's own word.
+    /// The setting, as the service names it.
     pub setting: &'static str,
     /// Its value.
     pub found: String,
-    /// The value that it should have.
+    /// The wanted value.
     pub wanted: String,
     /// Whether it may be mended.
     pub remedy: Remedy,
@@ -61,14 +61,14 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What was done about one thing.
+/// What was done about one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProvisionOutcome {
     /// It was made.
     Made,
-    /// It was there, and some of it was changed.
+    /// It existed, and some settings were changed.
     Mended,
-    /// It was there, and nothing was changed.
+    /// It existed, and nothing was changed.
     WasThere,
 }
 
@@ -84,29 +84,29 @@ impl ProvisionOutcome {
     }
 }
 
-/// One thing, and what was done about it.
+/// One resource, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProvisionStep {
-    /// The thing: `stream sluice-events`.
+    /// The resource: `stream sluice-events`.
     pub thing: String,
     /// What was done.
     pub outcome: ProvisionOutcome,
-    /// What was mended.
+    /// The settings that were mended.
     pub mended: Vec<Difference>,
-    /// What is wrong and may not be changed.
+    /// The wrong settings that may not be changed.
     pub left: Vec<Difference>,
 }
 
-/// A thing in AWS.
+/// A resource in AWS.
 #[async_trait]
 pub(super) trait Thing: Sync {
     /// Its kind and its name.
     fn name(&self) -> String;
 
-    /// Makes it where it is not; returns whether it was made.
+    /// Makes it if it does not exist. Returns whether it was made.
     async fn make(&self) -> Result<bool, PortError>;
 
-    /// How it differs from what it should be; nothing where it does not exist.
+    /// Its wrong settings; `None` if it does not exist.
     async fn differences(&self) -> Result<Option<Vec<Difference>>, PortError>;
 
     /// Mends a difference that may be mended.

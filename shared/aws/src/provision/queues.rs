@@ -1,5 +1,5 @@
-//! The queues: the size of messages, how long they are kept and stay invisible,
-//! and where they go that were received too often.
+//! The settings of the queues: the size of messages, how long they are kept and stay
+//! invisible, and where those go that were received too often.
 
 use super::difference::{Difference, Thing};
 use crate::clients::Clients;
@@ -60,7 +60,7 @@ impl<'a> QueueThing<'a> {
         Ok(Some(QueueSettings::read(&attributes.unwrap_or_default())))
     }
 
-    /// What the settings should be.
+    /// The wanted settings.
     async fn wanted(&self) -> Result<WantedSettings, PortError> {
         let redrive = match self.role {
             QueueRole::DeadLetters => None,

@@ -1,4 +1,4 @@
-//! The stream: its shards and how long it keeps records.
+//! The settings of the stream: its shards and how long it keeps records.
 
 use super::difference::{Difference, Thing, wait_until_ready};
 use crate::clients::Clients;
@@ -14,7 +14,7 @@ const RETENTION: &str = "the retention in hours";
 pub(super) struct StreamThing<'a> {
     pub(super) clients: &'a Clients,
     pub(super) config: &'a AwsConfig,
-    /// How many shards it should have, where the caller cares.
+    /// The wanted number of shards, if the caller wants one.
     pub(super) shards: Option<u32>,
 }
 
@@ -33,7 +33,7 @@ impl StreamThing<'_> {
         }
     }
 
-    /// Kinesis goes to twice or half as many shards at a time.
+    /// Changes the number of shards, at most doubling or halving it in each step as Kinesis requires.
     async fn reshard(&self, wanted: u32) -> Result<(), PortError> {
         loop {
             let found = self.describe().await?.map_or(0, |stream| stream.open_shard_count.unsigned_abs());
@@ -55,7 +55,7 @@ fn next_shard_count(found: u32, wanted: u32) -> u32 {
     wanted.clamp(found.div_ceil(2), (found * 2).max(1))
 }
 
-/// How a stream differs from what it should be.
+/// The settings of a stream that are not as wanted.
 fn compare(stream: &StreamDescriptionSummary, config: &AwsConfig, shards: Option<u32>) -> Vec<Difference> {
     let mut differences = Vec::new();
     let found = stream.open_shard_count.unsigned_abs();
@@ -68,7 +68,7 @@ fn compare(stream: &StreamDescriptionSummary, config: &AwsConfig, shards: Option
             Difference::mendable(SHARDS, found, wanted)
         });
     }
-    // A longer retention is somebody's wish.
+    // A longer retention is a choice of the operator.
     let (found, wanted) = (stream.retention_period_hours.unsigned_abs(), config.stream_retention_hours);
     if found < wanted {
         differences.push(Difference::mendable(RETENTION, found, wanted));
@@ -89,7 +89,7 @@ impl Thing for StreamThing<'_> {
         let request = self.clients.kinesis.create_stream().stream_name(&self.config.stream);
         match request.shard_count(self.shards.unwrap_or(1) as i32).send().await {
             Ok(_) => Ok(true),
-            // Somebody else made it meanwhile.
+            // Another process made it in the meantime.
             Err(error)
                 if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) =>
             {
@@ -117,7 +117,7 @@ impl Thing for StreamThing<'_> {
     async fn is_ready(&self) -> Result<bool, PortError> {
         match self.describe().await {
             Ok(stream) => Ok(stream.is_some_and(|stream| stream.stream_status == StreamStatus::Active)),
-            // Describing is allowed ten times a second for all of the account.
+            // The whole account may describe streams ten times a second.
             Err(error) if error.class() == FailureClass::Busy => Ok(false),
             Err(error) => Err(error),
         }

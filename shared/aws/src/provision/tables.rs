@@ -1,4 +1,4 @@
-//! The tables: their keys, and the items that expire.
+//! The settings of the tables: their keys, and the expiry of items.
 
 use super::difference::{Difference, Thing};
 use crate::clients::Clients;
@@ -14,7 +14,7 @@ use sluice_ports::PortError;
 
 const KEYS: &str = "the key";
 const EXPIRY: &str = "the attribute by which items expire";
-/// The attribute that says when an item may be deleted.
+/// The attribute with the time when an item may be deleted.
 const EXPIRY_ATTRIBUTE: &str = "ttl";
 
 /// The keys of a table, which are all strings.
@@ -142,7 +142,7 @@ impl Thing for TableThing<'_> {
         }
         match request.send().await {
             Ok(_) => Ok(true),
-            // Somebody else made it meanwhile.
+            // Another process made it in the meantime.
             Err(error)
                 if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) =>
             {
@@ -173,7 +173,7 @@ impl Thing for TableThing<'_> {
 
     async fn is_ready(&self) -> Result<bool, PortError> {
         let status = self.describe().await?.and_then(|table| table.table_status);
-        // A table that is being updated is read and written as before.
+        // A table can be read and written while it is being updated.
         Ok(matches!(status, Some(TableStatus::Active | TableStatus::Updating)))
     }
 }

@@ -1,9 +1,8 @@
-//! What this process knows of the queue's deliveries: pure.
+//! This process' knowledge of the queue's deliveries: pure.
 //!
-//! It knows the deliveries that it put until a while after they fall due (from
-//! then on another process may have taken them), and the deliveries that it has
-//! taken. A subscription's backlog is the sum over all processes; each process
-//! sees its own part.
+//! A process knows the deliveries that it put, until a while after they fall due (then
+//! another process may have taken them), and the deliveries that it has taken. A
+//! subscription's backlog is the sum over all processes, and each sees its own part.
 
 use foldhash::HashMap;
 use sluice_model::{Delivery, DeliveryId, SubscriptionId};
@@ -11,7 +10,8 @@ use sluice_ports::work_queue::Backlog;
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 
-/// Deliveries that ended while a message of them is in the queue; of more the oldest are forgotten.
+/// The most deliveries that are remembered as ended while the queue still has a message of them;
+/// the oldest are forgotten first.
 const ENDED_MAX: usize = 100_000;
 
 #[derive(Debug)]
@@ -19,35 +19,35 @@ struct BookEntry {
     subscription: SubscriptionId,
     events: u64,
     due_ms: u64,
-    /// The hash of its message.
+    /// The hash of its message's body.
     content: u64,
-    /// Of the message by which it was taken.
+    /// The receipt of the message by which it was taken.
     receipt: Option<String>,
 }
 
-/// What a received message is about.
+/// How a received message relates to the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Met {
-    /// A delivery to give out; it is taken now.
+    /// Its delivery is not taken yet; it is taken now and must be given out.
     New,
-    /// A delivery that is taken already: its message came once more.
+    /// Its delivery is already taken: the message came once more.
     Taken,
-    /// A delivery that ended, or an earlier state of a delivery that was put again.
+    /// Its delivery ended, or was put again in a later state.
     Stale,
 }
 
-/// The hash by which the book knows a message again.
+/// The hash by which the book recognises a message.
 pub(super) fn content(body: &str) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     body.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Deliveries that this process put or took.
+/// The deliveries that this process put or took.
 #[derive(Debug)]
 pub(super) struct Book {
     entries: HashMap<DeliveryId, BookEntry>,
-    /// Those that are not taken, by when they are due.
+    /// The deliveries that are not taken, by when they are due.
     waiting: BTreeSet<(u64, DeliveryId)>,
     by_subscription: HashMap<SubscriptionId, Backlog>,
     total: Backlog,
@@ -97,7 +97,7 @@ impl Book {
         Some(entry)
     }
 
-    /// A delivery's message with this content was sent; returns the receipt of the message that it replaces.
+    /// Notes a sent message of a delivery. Returns the receipt of the message that it replaces.
     pub(super) fn put(&mut self, delivery: &Delivery, content: u64, now_ms: u64) -> Option<String> {
         self.forget_due(now_ms);
         let receipt = self.remove(delivery.id).and_then(|entry| entry.receipt);
@@ -105,12 +105,12 @@ impl Book {
         receipt
     }
 
-    /// Whether this very message of a delivery is in the queue and not taken.
+    /// Whether the queue has a message of the delivery with this content that is not taken.
     pub(super) fn holds(&self, id: DeliveryId, content: u64) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.receipt.is_none() && entry.content == content)
     }
 
-    /// A delivery's message with this content came.
+    /// Notes a received message of a delivery.
     pub(super) fn received(
         &mut self,
         delivery: &Delivery,
@@ -123,7 +123,7 @@ impl Book {
             return Met::Stale;
         }
         match self.entries.get_mut(&delivery.id) {
-            // Each retry falls due later than the one before.
+            // Each retry falls due later than the previous one.
             Some(entry) if delivery.due_ms < entry.due_ms => Met::Stale,
             Some(entry) if entry.receipt.is_some() => {
                 entry.receipt = Some(receipt);
@@ -137,7 +137,7 @@ impl Book {
         }
     }
 
-    /// Makes taken deliveries takeable again; returns their receipts.
+    /// Marks taken deliveries as not taken. Returns their receipts.
     pub(super) fn give_back(&mut self, deliveries: &[Delivery]) -> Vec<String> {
         let mut receipts = Vec::new();
         for delivery in deliveries {
@@ -156,13 +156,13 @@ impl Book {
         self.entries.get(&id)?.receipt.clone()
     }
 
-    /// The receipts of all that is taken.
+    /// The receipts of all taken deliveries.
     pub(super) fn receipts(&self) -> Vec<String> {
         self.entries.values().filter_map(|entry| entry.receipt.clone()).collect()
     }
 
-    /// A delivery ended. If it is not taken, or its message could not be
-    /// deleted, the message is still there and will be known as stale.
+    /// Notes that a delivery ended. If it is not taken, or its message could not be deleted,
+    /// the message is still in the queue and will be recognised as stale.
     pub(super) fn done(&mut self, id: DeliveryId, is_deleted: bool) {
         let Some(entry) = self.remove(id) else { return };
         if (entry.receipt.is_none() || !is_deleted) && self.ended_set.insert(id) {
@@ -220,8 +220,8 @@ mod tests {
     }
 
     proptest! {
-        /// The backlog is what was put or taken and has not ended; a taken
-        /// delivery is not given out again, and an earlier state of one never.
+        /// The backlog consists of the deliveries that were put or taken and have not ended. A
+        /// taken delivery is not given out again, and an earlier state of a delivery never.
         #[test]
         fn the_book_is_right_about_what_it_put(steps in prop::collection::vec(step(), 1..80)) {
             let batch = Batches::new(Lane::new(1).unwrap()).next(4, 1);
@@ -232,7 +232,7 @@ mod tests {
             for (now, step) in steps.into_iter().enumerate() {
                 let now = now as u64;
                 match step {
-                    // Ended ones are never put again by anybody.
+                    // No process puts a delivery again after it ended.
                     BookStep::Put(which, wait) if state[which] != Some("ended") => {
                         all[which].due_ms = all[which].due_ms.max(now) + wait;
                         versions[which].push(all[which].clone());

@@ -1,4 +1,4 @@
-//! Carrying dead letters to their queue, for alarms, tools and AWS's own redrive.
+//! Copying dead letters to their queue, for alarms, tools and AWS's own redrive.
 
 use super::message::{self, IDS_MAX, Outgoing};
 use super::requests::Queue;
@@ -23,8 +23,8 @@ impl DeadLetterCarrier {
         Ok(Self { queue: Queue::open(clients.sqs.clone(), &config.dead_letter_queue).await? })
     }
 
-    /// Sends dead letters whose items are stored. The items are the truth: a
-    /// queue that refuses the messages or denies access holds up nothing.
+    /// Sends dead letters whose items are stored. The items are the truth, so a queue that
+    /// refuses the messages or denies access delays nothing.
     pub(crate) async fn carry(&self, letters: &[DeadLetter]) -> Result<(), PortError> {
         let mut ids_max = IDS_MAX;
         let mut left: Vec<&DeadLetter> = letters.iter().collect();
@@ -47,7 +47,7 @@ impl DeadLetterCarrier {
                 tracing::warn!(count, reason, "the queue of dead letters refuses some that are stored");
                 return Ok(());
             }
-            // They may be too large: again with fewer ids.
+            // The messages may be too large: try again with fewer ids.
             ids_max /= 4;
             left = report.refused.iter().map(|(place, _)| left[*place]).collect();
         }

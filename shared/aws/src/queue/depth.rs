@@ -1,4 +1,4 @@
-//! How many messages the queues have, as SQS says: about that many.
+//! The approximate number of messages in the queues, as SQS tells it.
 
 use super::requests::Queue;
 use crate::clients::Clients;
@@ -7,7 +7,8 @@ use crate::failure;
 use aws_sdk_sqs::types::QueueAttributeName;
 use sluice_ports::PortError;
 
-/// What is counted: messages that can be received, that were and are worked, and that wait for their time.
+/// The counted messages: those that can be received, those that are being worked, and those that
+/// are delayed.
 const COUNTED: [QueueAttributeName; 3] = [
     QueueAttributeName::ApproximateNumberOfMessages,
     QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -33,7 +34,7 @@ impl QueueDepths {
         })
     }
 
-    /// The messages of deliveries.
+    /// The number of messages of deliveries.
     ///
     /// # Errors
     /// If SQS does not answer.
@@ -41,7 +42,7 @@ impl QueueDepths {
         depth(&self.deliveries).await
     }
 
-    /// The messages of dead letters.
+    /// The number of messages of dead letters.
     ///
     /// # Errors
     /// If SQS does not answer.

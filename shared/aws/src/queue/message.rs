@@ -5,10 +5,10 @@
 //! dead letter  JSON, for people and tools: see `DeadLetterRef`
 //! ```
 //!
-//! A process that does not know how a message begins leaves it to others, and at
-//! last to the dead-letter queue, from where it can be moved back. So what older
-//! processes would misread begins otherwise: those of before shapes would take the
-//! mark of a shape for a time. Builds that marked shapes under "sluice1:" are read.
+//! A process that does not know a message's prefix leaves it to others; at last it goes to
+//! the dead-letter queue, from where it can be moved back. So a format that older
+//! processes would misread has another prefix: processes from before shapes would read
+//! the mark of a shape as a time. Builds that marked shapes under "sluice1:" are read.
 //!
 //! A delivery has at most 10,000 events, a reference at most 30 bytes each:
 //! less than half of the 1 MiB that a message may have by default. A queue may
@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 use sluice_model::subscription::DeliveryShape;
 use sluice_model::{CustomerId, DeadLetter, DeadLetterId, Delivery, EventId, SubscriptionId};
 
-/// Event ids that a dead letter's message lists, where they fit.
+/// The most event ids that a dead letter's message lists.
 pub(super) const IDS_MAX: usize = 1000;
 const PREFIX: &str = "sluice1:";
 const PREFIX_SHAPED: &str = "sluice2:";
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug, Clone)]
 pub(super) struct Outgoing {
     pub(super) body: String,
@@ -49,14 +49,14 @@ pub(super) struct DeadLetterRef {
     pub(super) event_ids: Vec<EventId>,
 }
 
-/// Tells a dead letter from other JSON.
+/// The JSON tag of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum DeadLetterTag {
     #[serde(rename = "sluice1")]
     Version1,
 }
 
-/// What a message is about.
+/// The content of a message.
 #[derive(Debug)]
 pub(super) enum MessageBody {
     Delivery(Delivery),
@@ -68,7 +68,7 @@ pub(super) enum MessageBody {
 #[error("not a delivery and not a dead letter: {0}")]
 pub(super) struct MessageBodyError(String);
 
-/// A delivery's message, delayed until it is due, or as far towards that as it can be.
+/// The message of a delivery, delayed until the delivery is due, or for the longest delay.
 pub(super) fn outgoing(delivery: &Delivery, now_ms: u64, delay_s_max: u32) -> Outgoing {
     let bytes = postcard::to_stdvec(delivery).expect("a delivery has no maps");
     let prefix = match delivery.shape {
@@ -82,7 +82,7 @@ pub(super) fn outgoing(delivery: &Delivery, now_ms: u64, delay_s_max: u32) -> Ou
     }
 }
 
-/// A dead letter's message, which lists at most so many of its events.
+/// The message of a dead letter, which lists at most `ids_max` of its events.
 pub(super) fn dead_letter(letter: &DeadLetter, ids_max: usize) -> Outgoing {
     let delivery = &letter.delivery;
     let ids = delivery.events.iter().flat_map(|part| part.events.iter().map(|index| part.batch.event(index)));
@@ -110,7 +110,7 @@ pub(super) fn read(body: &str) -> Result<MessageBody, MessageBodyError> {
             let bytes = BASE64.decode(encoded).map_err(|error| wrong(&error))?;
             match postcard::take_from_bytes(&bytes).map_err(|error| wrong(&error))? {
                 (delivery, []) => Ok(MessageBody::Delivery(delivery)),
-                // Put again, it would be less than it was.
+                // Putting it again would lose what this build does not know.
                 _ => Err(wrong(&"a delivery with more than this build knows")),
             }
         }
@@ -160,7 +160,7 @@ mod tests {
             let shaped = Delivery { shape, ..plain.clone() };
             let body = outgoing(&shaped, 0, 900).body;
             assert!(body.starts_with("sluice2:"), "{body}");
-            // As builds before wrote it.
+            // As earlier builds wrote it.
             for body in [body.replace("sluice2:", "sluice1:"), body] {
                 assert!(matches!(read(&body), Ok(MessageBody::Delivery(read)) if read == shaped));
             }

@@ -1,32 +1,32 @@
-//! How long due deliveries stay away that must wait: pure.
+//! How long due deliveries that must wait stay invisible: pure.
 //!
-//! A subscription that is blocked or has its share may have tens of thousands
-//! of due messages. SQS gives them out again and again before others, so the
-//! more of them wait, the longer each stays away.
+//! A subscription that is blocked or has used its share may have tens of thousands of due
+//! messages. SQS gives them out again and again before others, so the more of them wait,
+//! the longer each stays invisible.
 
 use std::collections::VecDeque;
 
-/// The shortest stay, in seconds.
+/// The shortest time that a message stays invisible, in seconds.
 pub(super) const SHORTEST_S: u64 = 3;
-/// So many postponed messages come back a second: few beside what one process receives.
+/// How many postponed messages become visible a second: few beside those that a process receives.
 const COME_BACK_PER_S: u64 = 200;
 
-/// The messages that this process postponed and that are still away.
+/// The messages that this process postponed and that are still invisible.
 #[derive(Debug)]
 pub(super) struct Postponed {
-    /// When some come back, ascending, and how many.
+    /// When messages become visible again, ascending, and how many.
     away: VecDeque<(u64, u64)>,
     count: u64,
     longest_s: u64,
 }
 
 impl Postponed {
-    /// No message stays away longer than `longest_s`.
+    /// No message stays invisible longer than `longest_s`.
     pub(super) const fn new(longest_s: u64) -> Self {
         Self { away: VecDeque::new(), count: 0, longest_s }
     }
 
-    /// Postpones some messages; returns for how many seconds.
+    /// Postpones some messages. Returns for how many seconds.
     pub(super) fn postpone(&mut self, messages: usize, now_ms: u64) -> u64 {
         while let Some((until_ms, count)) = self.away.front().copied() {
             if until_ms > now_ms {
@@ -52,7 +52,7 @@ mod tests {
     fn few_stay_away_shortly_and_many_do_not_come_back_all_the_time() {
         let mut postponed = Postponed::new(300);
         assert_eq!(postponed.postpone(10, 0), SHORTEST_S);
-        // 40 messages every 10 ms: what a process receives of 50,000 that are due.
+        // 40 messages every 10 ms: what a process receives if 50,000 are due.
         let mut back_by_s = [0u64; 900];
         for turn in 0..1250u64 {
             let now_ms = turn * 10;
@@ -62,7 +62,7 @@ mod tests {
         // After the first moments, a quarter of what can be received at most.
         assert!(back_by_s[20..].iter().all(|count| *count <= 1000), "{back_by_s:?}");
         assert!(back_by_s.iter().sum::<u64>() == 50_000);
-        // Once all came back, stays are short again.
+        // After all became visible again, times are short.
         assert_eq!(postponed.postpone(10, 900_000), SHORTEST_S);
         assert_eq!(postponed.count, 10);
     }
@@ -74,7 +74,7 @@ mod tests {
         const BLOCKED: u64 = 50_000;
         let mut postponed = Postponed::new(300);
         let mut visible: Vec<Option<u64>> = vec![None; BLOCKED as usize];
-        // Others come all the time: the receive before which each was sent.
+        // Others come all the time; the number is the receive before which each was sent.
         visible.extend((0..100).map(|_| Some(0)));
         let (mut away, mut waits, mut seed) =
             (std::collections::BTreeMap::<u64, u64>::new(), Vec::new(), 7u64);

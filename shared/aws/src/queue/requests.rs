@@ -11,25 +11,25 @@ use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use sluice_ports::{FailureClass, PortError};
 
-/// Messages that one request receives at the most.
+/// The most messages that one request receives.
 pub(super) const RECEIVED_MAX: usize = 10;
-/// Messages of one batch request.
+/// The most messages of one batch request.
 pub(super) const BATCH_MAX: usize = 10;
-/// Requests at a time.
+/// The most requests at a time.
 pub(super) const REQUESTS_MAX: usize = 8;
-/// Tries in a row of which none did anything.
+/// The most attempts in a row without progress.
 pub(super) const TRIES: u32 = 5;
 
-/// A message that came.
+/// A received message.
 #[derive(Debug)]
 pub(super) struct ReceivedMessage {
     pub(super) body: String,
     pub(super) receipt: String,
-    /// How often it has come, this time included.
+    /// How often it was received, this time included.
     pub(super) receives: u32,
 }
 
-/// What a batch request did not do, and why.
+/// What a batch request left undone, and why.
 #[derive(Debug, Default)]
 pub(super) struct Undone {
     pub(super) receipts: Vec<String>,
@@ -42,12 +42,12 @@ pub(crate) struct Queue {
     pub(super) client: aws_sdk_sqs::Client,
     pub(super) url: String,
     pub(super) name: String,
-    /// What the queue said of itself when it was opened, if it did.
+    /// The queue's settings when it was opened, if it told them.
     pub(crate) settings: QueueSettings,
 }
 
 impl Queue {
-    /// The queue of that name.
+    /// Finds the queue `name`.
     pub(crate) async fn open(client: aws_sdk_sqs::Client, name: &str) -> Result<Self, PortError> {
         let what = || format!("find the queue {name}");
         let sent = client.get_queue_url().queue_name(name).send().await;
@@ -57,7 +57,7 @@ impl Queue {
         let asked = client.get_queue_attributes().queue_url(&url);
         let attributes = match asked.attribute_names(QueueAttributeName::All).send().await {
             Ok(answer) => answer.attributes.unwrap_or_default(),
-            // Nothing depends on it: a message that is too large is split when it is refused.
+            // Nothing depends on the settings: a message that is too large is split when it is refused.
             Err(error) => {
                 let error = failure::port_error(format!("read the settings of the queue {name}"), &error);
                 tracing::warn!(%error, "the queue's settings cannot be checked");
@@ -88,8 +88,8 @@ impl Queue {
         Ok(messages.filter_map(received).collect())
     }
 
-    /// Deletes messages. A message whose receipt no longer counts has gone to
-    /// somebody else or is gone, and counts as deleted.
+    /// Deletes messages. A message whose receipt is no longer valid was received by another
+    /// process or is gone, and counts as deleted.
     pub(super) async fn delete(&self, receipts: Vec<String>) -> Undone {
         let undone = stream::iter(chunks(&receipts)).map(|chunk| self.delete_batch(chunk));
         undone.buffer_unordered(REQUESTS_MAX).fold(Undone::default(), |all, one| ready(all.join(one))).await
@@ -111,7 +111,7 @@ impl Queue {
                     return Undone { receipts: left, error: Some(failure::port_error(what(), &error)) };
                 }
             };
-            // What is the sender's fault will not get better.
+            // A fault of the sender will not go away.
             let failed = answer.failed().iter().filter(|failed| !failed.sender_fault());
             let before = left.len();
             left =
@@ -130,8 +130,8 @@ impl Queue {
         }
     }
 
-    /// Sets how long messages stay invisible from now on. A message of which
-    /// that fails comes back too early or too late, which does no harm.
+    /// Sets how long messages stay invisible from now on. If it fails for a message, the
+    /// message comes back too early or too late, which does no harm.
     pub(super) async fn set_visibility(&self, receipts: Vec<String>, seconds: i32) -> Result<(), PortError> {
         let change = stream::iter(chunks(&receipts)).map(|chunk| self.set_visibility_batch(chunk, seconds));
         let first_error = |all: Result<(), PortError>, one| ready(all.and(one));

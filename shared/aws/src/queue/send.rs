@@ -1,5 +1,5 @@
-//! Sending messages: ten a request; what the queue leaves undone is sent again,
-//! and what it refuses for good is told to the caller.
+//! Sending messages, ten in a request. Messages that the queue leaves undone are sent
+//! again; those that it refuses for good are returned to the caller.
 
 use super::message::Outgoing;
 use super::requests::{BATCH_MAX, Queue, REQUESTS_MAX, TRIES};
@@ -10,16 +10,16 @@ use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use sluice_ports::{FailureClass, PortError};
 
-/// Bytes of one batch request: SQS takes 1 MiB.
+/// The most bytes of one batch request: SQS takes 1 MiB.
 const BATCH_BYTES_MAX: usize = 900 << 10;
 
-/// What became of messages, by their places in what was sent.
+/// The outcomes of messages, by their places in the call.
 #[derive(Debug, Default)]
 pub(super) struct SendReport {
     pub(super) stored: Vec<usize>,
-    /// The queue will never take these, and why.
+    /// The messages that the queue will never take, each with the reason.
     pub(super) refused: Vec<(usize, String)>,
-    /// Why the others are not stored, where there are others.
+    /// Why other messages are not stored, if there are any.
     pub(super) error: Option<PortError>,
 }
 
@@ -31,7 +31,7 @@ impl SendReport {
     }
 }
 
-/// How one request ended.
+/// The outcome of one request.
 enum SendAnswer {
     Batch { stored: Vec<usize>, refused: Vec<(usize, String)>, why_left: String },
     RefusedForGood(String),
@@ -139,7 +139,7 @@ fn reason(failed: &BatchResultErrorEntry) -> String {
     }
 }
 
-/// The places of messages, in requests of a size that SQS takes.
+/// Groups the places of messages into requests of a size that SQS takes.
 fn batches(messages: &[Outgoing]) -> Vec<Vec<usize>> {
     let (mut batches, mut bytes): (Vec<Vec<usize>>, usize) = (Vec::new(), 0);
     for (place, message) in messages.iter().enumerate() {

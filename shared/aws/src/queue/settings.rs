@@ -4,17 +4,17 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// What a message may have at most, in bytes: 1 MiB.
+/// The most bytes of a message: 1 MiB.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// Where messages go that were received too often.
+/// The queue for messages that were received too often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RedriveTarget {
     pub(crate) target_arn: String,
     pub(crate) receives_max: u32,
 }
 
-/// A queue's settings; nothing where the queue did not tell them.
+/// A queue's settings; `None` where the queue did not tell them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct QueueSettings {
     pub(crate) arn: Option<String>,
@@ -24,7 +24,7 @@ pub(crate) struct QueueSettings {
     pub(crate) redrive: Option<RedriveTarget>,
 }
 
-/// The JSON of a redrive policy; AWS takes and gives its number as a text or as a number.
+/// The JSON of a redrive policy. AWS takes and gives its number as a text or as a number.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RedrivePolicy {

@@ -1,18 +1,18 @@
 //! Deliveries that do not fit one message: pure.
 //!
-//! A delivery that is too large for the queue becomes two, each with half of
-//! its events. They are new deliveries with ids of their own, which follow from
-//! the id that was split: whoever splits it again makes the same two.
+//! A delivery that is too large for the queue becomes two, each with half of its events.
+//! Their new ids follow from the id of the whole, so splitting it again makes the same
+//! two deliveries.
 
 use ring::digest;
 use sluice_model::{Delivery, DeliveryId, EventRef, LastAttempt};
 
-/// What a delivery can become whose message is too large.
+/// How a delivery with a too large message can be made smaller.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Smaller {
     /// Two deliveries of half the events each.
     Halves(Box<[Delivery; 2]>),
-    /// The same delivery without the words of its last attempt's error.
+    /// The same delivery without the text of its last attempt's error.
     WithoutWords(Box<Delivery>),
     /// It cannot be smaller.
     Nothing,
@@ -47,7 +47,7 @@ fn split_events(events: &[EventRef], count: usize) -> (Vec<EventRef>, Vec<EventR
     (first, second)
 }
 
-/// The id of a half: the time and the version of the whole's, other random bits.
+/// The id of a half: the time and the version of the whole's, and other random bits.
 fn part_id(whole: DeliveryId, name: u8) -> DeliveryId {
     const RANDOM_BITS: u128 = (1 << 62) - 1;
     let hash = digest::digest(&digest::SHA256, &[&whole.to_bytes()[..], &[name]].concat());

@@ -1,9 +1,9 @@
-//! Taking deliveries: receiving messages and doing what their verdicts say.
+//! Taking deliveries: receiving messages and carrying out their verdicts.
 //!
-//! Nothing that is received can be stranded: a delivery counts as taken only as
-//! long as a [`TakenDeliveries`] holds it, which gives back what it still has when it is
-//! dropped; and a request beside a delivery's own path that fails is counted
-//! and warned about, and holds up nothing.
+//! No received delivery can be stranded: it counts as taken only while a
+//! [`TakenDeliveries`] holds it, which gives back the deliveries that it still has when it
+//! is dropped. If a request beside a delivery's own path fails, the failure is counted
+//! and logged, and delays nothing.
 
 use super::QueueState;
 use super::requests::{RECEIVED_MAX, ReceivedMessage};
@@ -14,10 +14,10 @@ use sluice_model::clock;
 use sluice_ports::PortError;
 use std::sync::Arc;
 
-/// Receive requests of one take.
+/// The most receive requests of one take.
 const RECEIVES_MAX: usize = 4;
 
-/// Deliveries that are taken. Those that nobody took over go back to the queue.
+/// Taken deliveries. Those that nobody takes over go back to the queue.
 pub(super) struct TakenDeliveries {
     deliveries: Vec<Delivery>,
     inner: Arc<QueueState>,
@@ -28,7 +28,7 @@ impl TakenDeliveries {
         Self { deliveries: Vec::new(), inner }
     }
 
-    /// The deliveries: whoever has them puts them again or ends them.
+    /// Gives the deliveries to the caller, who must put them again or end them.
     pub(super) fn take_over(mut self) -> Vec<Delivery> {
         std::mem::take(&mut self.deliveries)
     }
@@ -40,14 +40,14 @@ impl Drop for TakenDeliveries {
             return;
         }
         let receipts = self.inner.book.lock().give_back(&self.deliveries);
-        // Where the runtime ends, they come back once they are visible again.
+        // If the runtime is ending, the deliveries come back once they are visible again.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let inner = Arc::clone(&self.inner);
         runtime.spawn(async move { inner.set_visibility(receipts, 0).await });
     }
 }
 
-/// Messages to be handled together once all were looked at.
+/// Messages to handle together once all verdicts are known.
 #[derive(Default)]
 struct Leftovers {
     delete: Vec<String>,
@@ -55,7 +55,7 @@ struct Leftovers {
 }
 
 impl QueueState {
-    /// Receives messages, and does what is to be done with each.
+    /// Receives messages and carries out their verdicts.
     pub(super) async fn take(
         self: Arc<Self>,
         wanted: &WantedDeliveries,
@@ -90,7 +90,7 @@ impl QueueState {
 
     async fn receive(&self, max: usize) -> (Vec<ReceivedMessage>, Option<PortError>) {
         let receives = max.div_ceil(RECEIVED_MAX).clamp(1, RECEIVES_MAX);
-        // Only one waits: the others take what is there.
+        // Only the first request waits; the others take the messages that are there.
         let received = (0..receives).map(|turn| {
             let wait_s = if turn == 0 { self.wait_s } else { 0 };
             self.queue.receive(max.min(RECEIVED_MAX), wait_s, self.visibility_s)
@@ -105,8 +105,7 @@ impl QueueState {
         (messages, failed)
     }
 
-    /// Does what a verdict says. A message of which that fails stays in the
-    /// queue and comes again.
+    /// Carries out a verdict. If that fails, the message stays in the queue and comes again.
     async fn act(&self, verdict: MessageVerdict, receipt: String, leftovers: &mut Leftovers) {
         let (call, done) = match verdict {
             MessageVerdict::GiveOut(_) | MessageVerdict::Ignore => return,
@@ -144,8 +143,8 @@ impl QueueState {
         }
     }
 
-    /// Deletes messages; returns whether all are deleted. The others are
-    /// deleted later, and may come again before.
+    /// Deletes messages. Returns whether all are deleted. The others are deleted later, and
+    /// may come again before.
     pub(super) async fn delete(&self, receipts: Vec<String>) -> bool {
         if receipts.is_empty() {
             return true;

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-/// Receipts that are kept; of more the oldest are forgotten: their messages
-/// come again and are known as stale, or are delivered twice.
+/// The most receipts that are kept; the oldest are forgotten first. The messages of
+/// forgotten receipts come again and are recognised as stale, or delivered twice.
 const RECEIPTS_MAX: usize = 100_000;
 
-/// Receipts of messages that are to be deleted.
+/// Receipts of messages that are still to be deleted.
 #[derive(Debug, Default)]
 pub(super) struct Undeleted {
     receipts: VecDeque<String>,
@@ -19,7 +19,7 @@ impl Undeleted {
         self.receipts.drain(..excess);
     }
 
-    /// Takes all of them, to try again.
+    /// Takes all receipts, to try again.
     pub(super) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.receipts).into()
     }

@@ -1,4 +1,4 @@
-//! What becomes of a message that was received: pure.
+//! What to do with a received message: pure.
 
 use super::book::{Book, Met, content};
 use super::message::{self, DeadLetterRef, MessageBody};
@@ -6,7 +6,7 @@ use super::requests::ReceivedMessage;
 use sluice_model::{Delivery, SubscriptionId};
 use std::collections::{HashMap, HashSet};
 
-/// How far before its time a delivery is given out rather than sent on.
+/// A delivery that is due within this time is given out rather than sent on.
 const EARLY_MS: u64 = 50;
 
 /// A [`TakeRequest`](sluice_ports::work_queue::TakeRequest) that a task can own.
@@ -17,28 +17,28 @@ pub(super) struct WantedDeliveries {
     pub(super) blocked: HashSet<SubscriptionId>,
 }
 
-/// What becomes of a message.
+/// What to do with a message.
 #[derive(Debug)]
 pub(super) enum MessageVerdict {
-    /// Its delivery is given out.
+    /// Give out its delivery.
     GiveOut(Delivery),
-    /// It came before its time: it is sent on, with a new delay.
+    /// It came before its time: send it on, with a new delay.
     SendOn(Delivery),
-    /// Its delivery is due but must wait: it stays invisible for a while.
+    /// Its delivery is due but must wait: keep the message invisible for a while.
     Postpone,
-    /// The same, and it is sent anew: waiting must not count as failing by the
+    /// As `Postpone`, but send the message anew: waiting must not count as failing by the
     /// queue's own policy.
     PostponeAnew(Delivery),
-    /// Nobody who received it came to an end with it: its delivery, which is taken
-    /// now, becomes a dead letter.
+    /// Nobody who received it finished it: make a dead letter of its delivery, which is
+    /// taken now.
     GiveUp(Delivery),
-    /// It is a dead letter that was moved back.
+    /// It is a dead letter that was moved back: deliver it.
     Revive(DeadLetterRef),
-    /// Its delivery is taken already.
+    /// Its delivery is already taken.
     Ignore,
-    /// It is of no use any more.
+    /// It is no longer needed.
     Delete,
-    /// It cannot be read: the queue's own policy moves it to the dead letters.
+    /// It cannot be read. The queue's own policy moves it to the dead letters.
     Unreadable(String),
 }
 
@@ -57,7 +57,7 @@ impl<'a> MessageJudge<'a> {
         Self { wanted, receives_max, now_ms, given_out: 0, per_subscription: HashMap::new() }
     }
 
-    /// What becomes of a message; the book knows it then.
+    /// Judges a message, and notes it in the book.
     pub(super) fn judge(&mut self, received: &ReceivedMessage, book: &mut Book) -> MessageVerdict {
         let delivery = match message::read(&received.body) {
             Ok(MessageBody::Delivery(delivery)) => delivery,
@@ -68,12 +68,12 @@ impl<'a> MessageJudge<'a> {
             return MessageVerdict::SendOn(delivery);
         }
         if self.must_wait(delivery.subscription) {
-            // Before half of its receives were waits.
+            // Send anew before waits make up half of the allowed receives.
             let is_anew = received.receives >= self.receives_max / 2;
             return if is_anew { MessageVerdict::PostponeAnew(delivery) } else { MessageVerdict::Postpone };
         }
         match book.received(&delivery, content(&received.body), received.receipt.clone(), self.now_ms) {
-            // One receive is left for whoever follows, if this process dies meanwhile.
+            // One receive stays for another process, in case this one dies now.
             Met::New if received.receives + 1 >= self.receives_max => MessageVerdict::GiveUp(delivery),
             Met::New => {
                 self.given_out += 1;

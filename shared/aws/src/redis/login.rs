@@ -1,6 +1,5 @@
-//! The login at Redis, which may change while the process runs: it is read for
-//! each connection that is made, and the open one logs in again every
-//! `secrets_poll_ms`.
+//! The login at Redis, which may change while the process runs: it is read for each new
+//! connection, and the open connection logs in again every `secrets_poll_ms`.
 
 use crate::config::AwsConfig;
 use crate::secret::SecretSource;
@@ -10,10 +9,10 @@ use fred::types::config::{CredentialProvider, Server};
 use sluice_ports::{FailureClass, PortError};
 use std::time::Duration;
 
-/// A user's name and password, as far as they are given.
+/// A user's name and password, if they are given.
 type Credentials = (Option<String>, Option<String>);
 
-/// Where the login is read from.
+/// The files that the login is read from.
 #[derive(Debug, Clone)]
 pub(super) struct RedisLogin {
     url: SecretSource,
@@ -22,7 +21,7 @@ pub(super) struct RedisLogin {
 }
 
 impl RedisLogin {
-    /// How to connect, and the login where it may change.
+    /// How to connect, and the login if it may change.
     pub(super) fn new(config: &AwsConfig) -> Result<(Option<Self>, Config), PortError> {
         let url = SecretSource::of(&config.redis_url, config.redis_url_file.as_deref());
         let url = url.ok_or_else(|| refused("aws.redis_url", &"it is empty"))?;
@@ -58,7 +57,7 @@ impl CredentialProvider for RedisLogin {
     }
 }
 
-/// Reads a URL; the client library itself would take any scheme.
+/// Parses a URL, since the client library would take any scheme.
 fn parse(url: &str) -> Result<Config, PortError> {
     if !url.starts_with("redis") {
         return Err(refused("aws.redis_url", &"it begins with neither redis:// nor rediss://"));

@@ -1,4 +1,4 @@
-//! TLS to Redis with certificates of our own choice: those of a private authority.
+//! TLS to Redis with certificates of a private authority.
 
 use fred::types::config::{TlsConfig, TlsConnector};
 use rustls::crypto::ring;
@@ -9,7 +9,7 @@ use sluice_ports::{FailureClass, PortError};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A client that trusts the certificates of a file, and no other.
+/// A client that trusts only the certificates in a file.
 pub(super) fn trusting(file: &Path) -> Result<TlsConfig, PortError> {
     let refused = |detail: String| {
         let attempted = format!("read aws.redis_ca_file {}", file.display());

@@ -14,13 +14,13 @@ pub(crate) struct ItemKey {
 }
 
 impl ItemKey {
-    /// The key that an item has, if its key attributes are texts.
+    /// The key of an item, if its key attributes are texts.
     pub(crate) fn in_item(item: &Item) -> Option<Self> {
         let (partition, sort) = (text_in(item, "pk")?.to_owned(), text_in(item, "sk")?.to_owned());
         Some(Self { partition, sort })
     }
 
-    /// An item that has nothing but this key.
+    /// An item with this key and nothing else.
     pub(crate) fn into_item(self) -> Item {
         Item::from([("pk".into(), text(self.partition)), ("sk".into(), text(self.sort))])
     }
@@ -32,13 +32,13 @@ impl std::fmt::Display for ItemKey {
     }
 }
 
-/// The error for an item that is not as it was written.
+/// The error for an item that is not in the form in which items are written.
 pub(crate) fn damaged(detail: impl Into<String>) -> PortError {
     PortError::Damaged { what: "read an item of the table".into(), detail: detail.into() }
 }
 
-/// Whether an item's time to live has not passed: DynamoDB deletes expired
-/// items up to some days later and returns them until then.
+/// Whether an item has not expired. DynamoDB deletes expired items up to some days later
+/// and returns them until then.
 pub(crate) fn lives(item: &Item, now_s: u64) -> bool {
     number_in::<u64>(item, "ttl").is_none_or(|ttl| ttl > now_s)
 }

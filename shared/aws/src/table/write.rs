@@ -1,5 +1,5 @@
-//! Many writes of a table, in any order: what the service leaves undone is
-//! sent again, and what it refuses for good is found by halving the request.
+//! Many writes of a table, in any order. Writes that the service leaves undone are sent
+//! again; those that it refuses for good are found by halving the request.
 
 use super::{ItemKey, ItemTable};
 use crate::attribute::Item;
@@ -10,10 +10,10 @@ use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use sluice_ports::{FailureClass, PortError};
 
-/// Writes of one BatchWriteItem, and their bytes: the service takes 25 and 16 MB.
+/// The most writes of one BatchWriteItem, and their bytes: the service takes 25 and 16 MB.
 const WRITES_MAX: usize = 25;
 const BYTES_MAX: usize = 8 << 20;
-/// Tries in a row of which none did anything.
+/// The most attempts in a row without progress.
 const TRIES: u32 = 7;
 
 /// A write that the service will never take as it is.
@@ -23,13 +23,13 @@ pub(crate) struct RefusedWrite {
     pub(crate) reason: String,
 }
 
-/// What became of some writes.
+/// The outcome of several writes.
 #[derive(Debug, Default)]
 pub(crate) struct WriteOutcome {
-    /// Not made, because of `error`.
+    /// Writes that were not made, because of `error`.
     pub(crate) left: Vec<WriteRequest>,
     pub(crate) refused: Vec<RefusedWrite>,
-    /// Why writes are left, where some are.
+    /// Why writes are left, if some are.
     pub(crate) error: Option<PortError>,
 }
 
@@ -41,33 +41,33 @@ impl WriteOutcome {
     }
 }
 
-/// How one request ended.
+/// The outcome of one request.
 enum BatchWriteEnd {
-    /// These writes are left to be made.
+    /// These writes are still to be made.
     Left(Vec<WriteRequest>),
     RefusedForGood(String),
     Failed(PortError),
 }
 
-/// A write that stores an item, whatever was there.
+/// A write that stores an item, whether or not its key exists.
 pub(crate) fn put(item: Item) -> WriteRequest {
     let put = PutRequest::builder().set_item(Some(item)).build().expect("the item is set");
     WriteRequest::builder().put_request(put).build()
 }
 
-/// The item that a write stores, if it stores one.
+/// The item that a write stores; `None` for a deletion.
 pub(crate) fn put_item(write: &WriteRequest) -> Option<&Item> {
     write.put_request.as_ref().map(|put| &put.item)
 }
 
-/// A write that deletes an item, if it is there.
+/// A write that deletes an item, if it exists.
 pub(crate) fn delete(key: ItemKey) -> WriteRequest {
     let delete = DeleteRequest::builder().set_key(Some(key.into_item())).build().expect("the key is set");
     WriteRequest::builder().delete_request(delete).build()
 }
 
 impl ItemTable {
-    /// Makes writes in any order, of which no two may have the same key.
+    /// Makes writes in any order. No two of them may have the same key.
     pub(crate) async fn write_all(&self, writes: Vec<WriteRequest>, requests_max: usize) -> WriteOutcome {
         stream::iter(chunks(writes))
             .map(|chunk| self.write_chunk(chunk))
@@ -134,7 +134,7 @@ impl ItemTable {
     }
 }
 
-/// Writes in requests of a size that the service takes.
+/// Groups writes into requests of a size that the service takes.
 fn chunks(writes: Vec<WriteRequest>) -> Vec<Vec<WriteRequest>> {
     let (mut chunks, mut bytes): (Vec<Vec<WriteRequest>>, usize) = (Vec::new(), 0);
     for write in writes {

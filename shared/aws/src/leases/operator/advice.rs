@@ -1,37 +1,37 @@
-//! Advice on hot shards and on their number: pure.
+//! Advice to split or merge shards, and on their number: pure.
 
 use super::ListedLease;
 use sluice_ports::log::{Position, ShardId};
 
-/// From this load on, in percent, a shard should be split: a peak would be throttled.
+/// From this load on, in percent, a shard should be split, since a peak would be throttled.
 const HOT: u64 = 70;
-/// Two neighbours that together have at most this load can be one shard.
+/// Two neighbours with at most this load together can be one shard.
 const COLD: u64 = 25;
-/// The load that shards should have at the most for their number to be right.
+/// The highest load that shards should have when the load is spread evenly.
 const WANTED: u64 = 50;
 
-/// What should be done about the shards.
+/// A change that the shards should get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShardAdvice {
-    /// The shard has too much.
+    /// The shard has too much load.
     Split {
         /// The shard.
         shard: ShardId,
         /// Its load, in percent.
         percent: u64,
     },
-    /// Two shards beside each other have little.
+    /// Two neighbouring shards have little load.
     Merge {
         /// The two.
         shards: [ShardId; 2],
         /// Their load together, in percent.
         percent: u64,
     },
-    /// The number of shards that the load of all would need, spread evenly.
+    /// The number of shards for the whole load, spread evenly.
     Count {
-        /// Those that take records now.
+        /// The number of shards that take records now.
         now: usize,
-        /// Those that would be enough.
+        /// The number that would be enough.
         wanted: usize,
     },
 }
@@ -72,7 +72,7 @@ mod tests {
     use crate::leases::LeaseRow;
     use crate::log::ShardLoad;
 
-    /// Shards side by side with these loads.
+    /// Neighbouring shards with these loads.
     fn leases(loads: &[u64]) -> Vec<ListedLease> {
         let row = |(n, percent): (usize, &u64)| {
             let points = Some((n as u128 * 10, n as u128 * 10 + 9));

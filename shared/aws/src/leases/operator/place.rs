@@ -1,5 +1,5 @@
-//! Finds places of a shard by time. A stream can be read from a time on, but
-//! not back from it, so it is read from ever earlier times until something is found.
+//! Finding a position of a shard by time. A stream can be read only forwards from a
+//! time, so it is read from ever earlier times until a record is found.
 
 use crate::log::{ReadFrom, Stream};
 use sluice_model::clock;
@@ -7,17 +7,17 @@ use sluice_ports::log::{Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
 use std::time::Duration;
 
-/// How long before the wanted time to look: what is found first was near.
+/// How long before the wanted time reading begins; each try begins earlier.
 const BACK_MS: [u64; 4] = [60_000, 3_600_000, 24 * 3_600_000, 8 * 24 * 3_600_000];
-/// Between two reads of a shard: it has five a second for all its readers.
+/// The time between two reads of a shard, which has five a second for all its readers.
 const READ_EVERY: Duration = Duration::from_millis(300);
-/// Records of one read.
+/// The limit of one read.
 const RECORDS: usize = 1000;
-/// Reads in a row that may be refused because the shard is read too fast.
+/// How many reads in a row may be refused as too fast.
 const BUSY_MAX: u32 = 30;
 
-/// The last record of a shard that arrived before a time (ms since the Unix
-/// epoch); `START` where there is none that the stream still has.
+/// The last record of a shard that arrived before a time (ms since the Unix epoch);
+/// `START` if the stream has no such record.
 pub(super) async fn last_before(
     stream: &dyn Stream,
     shard: &ShardId,
@@ -33,7 +33,7 @@ pub(super) async fn last_before(
     Ok(Position::START)
 }
 
-/// The last record from there on that arrived before `ms`.
+/// The last record that arrived before `ms`, reading from a time on.
 async fn last_in(
     stream: &dyn Stream,
     shard: &ShardId,

@@ -64,7 +64,7 @@ fn operator(stream: &Arc<FakeStream>, table: &Arc<MemoryTable>) -> LeaseOperator
     LeaseOperator::new(Arc::clone(table) as _, Arc::clone(stream) as _)
 }
 
-/// A stream with ten records, one a second, and the time of the first.
+/// A stream with ten records, one a second, the time of the first, and their positions.
 fn ten_seconds() -> (Arc<FakeStream>, u64, Vec<Position>) {
     let (stream, begin_ms) = (FakeStream::new(), clock::now_ms() - 600_000);
     let positions = (0..10).map(|n| stream.store(0, n, begin_ms + n * 1000)).collect();
@@ -123,11 +123,11 @@ async fn a_shard_is_handed_over_to_the_process_that_is_named_and_stays_there_whi
     let _taken = two.granted().await.expect("the other one takes it");
     assert_eq!(table.lease(&shard_id(0)).orders.pinned_to.as_deref(), Some("two"));
     assert!(one.granted().await.is_none());
-    // An order for the row as it was before is not given.
+    // An order for an older state of the row is refused.
     let late = operator.order(row, &LeaseOrder::HandOver { to: "one".into() }).await;
     assert!(matches!(late, Err(LeaseOrderError::Changed(_))));
 
-    // The pin ends with the process.
+    // The pin ends when the process does.
     drop(two);
     let _back = tokio::time::timeout(Duration::from_secs(120), one.leases.granted()).await.unwrap();
     assert_eq!(table.lease(&shard_id(0)).orders.pinned_to, None);
@@ -185,7 +185,7 @@ async fn a_range_is_worked_again_and_what_follows_it_is_passed_over() {
     let _grant = process.granted().await.expect("it is taken again");
     let again = [&positions[2..=4], &positions[8..]].concat();
     assert_eq!(process.read(table.lease(&shard_id(0)).checkpoint).await, again);
-    // Another process that takes over in the range, or at its end, passes the same over.
+    // A process that takes over within the range, or at its end, skips the same records.
     process.stop.cancel();
     for (checkpoint, rest) in [
         (positions[3], [&positions[4..=4], &positions[8..]].concat()),
