@@ -2,8 +2,8 @@
 //! or last file is missing would look like one that begins later or ends earlier.
 //!
 //! The file `bounds`, overwritten in place (a full disk cannot keep it from
-//! changing), little-endian:
-//!
+//! The file `bounds`, little-endian. It is overwritten in place, which needs no space on
+//! a full disk:
 //! ```text
 //!  0  8  magic "SLBOUND\x01"
 //!  8  8  first LSN of the oldest segment
@@ -41,7 +41,7 @@ pub(crate) enum NotedBounds {
     Known(SegmentBounds),
     /// The file is empty: the log is new, or the file was deleted.
     Missing,
-    /// The file is not what was written.
+    /// The file is damaged.
     Damaged,
 }
 

@@ -1,15 +1,14 @@
 //! The catalogue on one machine: SQLite, and a journal of the same rows.
 //!
-//! If a subscription were lost silently, its events would be lost silently. So
-//! every row is kept twice, with checksums, in two files: `catalogue.db` (with
-//! its `-wal`), which is read, and `catalogue.journal`, which is only appended
-//! to. Opening checks every byte of both. A damaged one is made anew from the
-//! other, and an error is logged. If neither proves to be whole, opening fails
-//! and names both.
+//! A lost subscription would lose its events silently. So every row is kept twice, with
+//! checksums, in two files: `catalogue.db` (with its `-wal`), which is read, and
+//! `catalogue.journal`, which is only appended to. Opening checks every byte of both. A
+//! damaged file is made anew from the other, and an error is logged. If neither proves
+//! to be whole, opening fails and names both.
 //!
-//! A change is checked and staged in a transaction, appended to the journal and
-//! synced, committed (`synchronous = FULL`) and then answered. Changes that
-//! wait meanwhile share the next sync.
+//! A change is checked and staged in a transaction, appended to the journal and synced,
+//! committed (`synchronous = FULL`) and then answered. Changes that arrive in the
+//! meantime share the next sync.
 
 mod audit;
 mod database;
@@ -35,13 +34,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use writer::{CatalogueRequest, WantedChange};
 
-/// Requests that may wait for the one writer.
+/// How many requests may wait for the writer.
 const REQUESTS_MAX: usize = 1024;
 
 /// Why the catalogue could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenCatalogueError {
-    /// The system refused a file.
+    /// The system refused access to a file.
     #[error("catalogue: {path}: {source}")]
     Io {
         /// The file.
@@ -49,10 +48,10 @@ pub enum OpenCatalogueError {
         /// The cause.
         source: std::io::Error,
     },
-    /// Another process has the catalogue.
+    /// Another process has the catalogue open.
     #[error("catalogue: {0} is open in another process")]
     InUse(PathBuf),
-    /// A newer version of the program wrote it.
+    /// A newer version of the program wrote the catalogue.
     #[error("catalogue: {path} has schema version {version}, newer than this program")]
     Newer {
         /// The file.
@@ -75,7 +74,7 @@ pub enum OpenCatalogueError {
         /// What is wrong with it.
         journal_finding: String,
     },
-    /// SQLite failed for a reason that is not the file's content.
+    /// SQLite failed for another reason than the file's content.
     #[error("catalogue: {path}: {source}")]
     Sql {
         /// The file.
@@ -93,8 +92,8 @@ pub struct SqliteCatalogue {
 }
 
 impl SqliteCatalogue {
-    /// Opens the catalogue in `folder`, making it where there is none, and
-    /// starts the task that owns it.
+    /// Opens the catalogue in `folder`, or makes it if there is none, and starts the task
+    /// that owns it.
     ///
     /// # Errors
     /// If a file cannot be used, or neither copy is whole.

@@ -11,7 +11,7 @@ use sluice_ports::log::{Position, ShardId};
 use sluice_ports::{Checkpoints, PortError};
 use std::sync::Arc;
 
-/// How far each shard is settled. One process works all shards, so nobody is fenced off.
+/// The checkpoints of all shards. One process works all shards, so no owner is fenced off.
 pub struct EmbeddedCheckpoints {
     kv: Arc<Kv>,
     known: Arc<Mutex<HashMap<ShardId, Position>>>,

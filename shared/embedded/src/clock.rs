@@ -1,10 +1,10 @@
-//! The engine's clock, injected so that tests decide what time it is.
+//! The engine's clock, which tests set.
 
 use sluice_model::clock;
 use std::fmt;
 use std::sync::Arc;
 
-/// Milliseconds since the Unix epoch: the machine's, or a test's.
+/// Milliseconds since the Unix epoch, from the machine or from a test.
 #[derive(Clone)]
 pub struct EngineClock(Arc<dyn Fn() -> u64 + Send + Sync>);
 

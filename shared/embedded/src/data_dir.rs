@@ -30,7 +30,7 @@ pub enum DataDirError {
     /// Another process has it open.
     #[error("{0}: another Sluice process is using this data directory")]
     Locked(PathBuf),
-    /// Made by another version.
+    /// A version with another format made it.
     #[error("{0}: the data directory has format {1}; this build knows format {VERSION}")]
     Version(PathBuf, u16),
     /// Both copies of the format file are damaged or missing.
@@ -60,9 +60,8 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens `path`, or makes it with these numbers of lanes and shards. Files
-    /// that this process makes from then on are private (umask 077), and those
-    /// of the directory become so.
+    /// Opens `path`, or makes it with these numbers of lanes and shards. From then on this
+    /// process makes private files (umask 077), and the directory's own files become private.
     ///
     /// # Errors
     /// See [`DataDirError`].
@@ -125,13 +124,13 @@ impl DataDir {
     }
 }
 
-/// How the names of the engine's and the server's own files begin.
+/// The prefixes of the names of the engine's and the server's files.
 const OWN_NAMES: [&str; 6] = ["lock", "format", "log", "state", "catalogue.", "admin-token"];
 /// The mode bit of directories that many users share, like `/tmp`.
 const STICKY: u32 = 0o1000;
 
-/// Takes the permissions of everybody but the owner from the directory and from
-/// its own files, whatever else lies there.
+/// Takes the permissions of everybody but the owner from the directory and from its own
+/// files; other files in it stay as they are.
 fn make_private(path: &Path) -> io::Result<()> {
     if std::fs::metadata(path)?.permissions().mode() & STICKY != 0 {
         tracing::warn!(path = %path.display(), "the data directory is shared with other users");
@@ -195,10 +194,10 @@ mod tests {
     use super::*;
     use sluice_model::wire::record::VERSION_PACKED;
 
-    /// Who raises the version of records raises the directory's with it: then an older
-    /// build refuses to start, before it accepts an event or deletes a segment. Version
-    /// 2 has no format of its own: builds that do not read it refuse the catalogue's
-    /// schema, which is newer than they are.
+    /// A new version of records raises the directory's version, too, so that an older build
+    /// refuses to start before it accepts an event or deletes a segment. Version 2 has no
+    /// directory format of its own: builds that do not read it refuse the catalogue's newer
+    /// schema.
     #[test]
     fn a_new_version_of_records_has_a_new_format_of_the_directory() {
         assert_eq!((VERSION_PACKED, VERSION), (2, 1));

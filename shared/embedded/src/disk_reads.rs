@@ -16,8 +16,8 @@ impl DiskReads {
         Self(Arc::new(Semaphore::new(READS_MAX)))
     }
 
-    /// Runs `read` on a thread that may block. Cancel safe: a read that nobody
-    /// waits for still ends, and counts until then.
+    /// Runs `read` on a thread that may block. Cancel safe: a read whose caller is gone still
+    /// ends, and counts as running until then.
     pub(crate) async fn run<R: Send + 'static>(
         &self,
         what: &'static str,

@@ -1,5 +1,5 @@
-//! Small files and directories that outlive a power cut, and that only their
-//! owner reads: they hold customers' events and secrets.
+//! Small files and directories that outlive a power cut and that only their owner can
+//! read, since they hold customers' events and secrets.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ use std::path::Path;
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
-/// Replaces a file by these bytes. After a crash it is the old or the new one.
+/// Replaces a file by these bytes. After a crash it is the old file or the new one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
     let written = write_synced(temporary, bytes);
     if written.is_err() {
-        // What was allocated goes back: a full disk must not stay full for nothing.
+        // Frees the allocated space: a full disk must not stay full because of a failed write.
         remove(temporary)?;
     }
     written?;
@@ -35,12 +35,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Lets a file that is made be read by its owner alone.
+/// Makes a new file readable by its owner alone.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(FILE_MODE)
 }
 
-/// Makes a directory and those missing above it.
+/// Makes a directory, and its missing parents.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -56,9 +56,9 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Takes the permissions of everybody but the owner from a file, or from a
-/// directory and all in it: an earlier version, or a copy, may have left them.
-/// Links inside a directory are not followed.
+/// Takes the permissions of everybody but the owner from a file, or from a directory and
+/// all in it, which an earlier version or a copy may have left. Links inside a directory
+/// are not followed.
 pub(crate) fn mend_permissions(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         return restrict(path, FILE_MODE);
@@ -78,7 +78,7 @@ pub(crate) fn restrict_dir(path: &Path) -> io::Result<()> {
     restrict(path, DIR_MODE)
 }
 
-/// Sets a mode, unless nobody but the owner has permissions already.
+/// Sets a mode, unless only the owner has permissions already.
 fn restrict(path: &Path, mode: u32) -> io::Result<()> {
     let others = std::fs::metadata(path)?.permissions().mode() & 0o077;
     if others == 0 {

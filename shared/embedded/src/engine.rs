@@ -1,4 +1,4 @@
-//! The engine: opens all ports on one data directory, keeps them tidy, closes them.
+//! The engine: opening all ports on one data directory, maintaining and closing them.
 
 use super::checkpoints::{self, EmbeddedCheckpoints};
 use super::clock::EngineClock;
@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 /// The layout and the limits of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// Lanes of a new deployment.
+    /// The number of lanes of a new deployment.
     pub lanes: u16,
-    /// Log shards of a new deployment.
+    /// The number of log shards of a new deployment.
     pub shards: u16,
     /// The log.
     pub log: LogSettings,
@@ -37,7 +37,7 @@ pub struct EngineSettings {
     pub clock: EngineClock,
 }
 
-/// Why the engine does not open.
+/// Why the engine cannot open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenEngineError {
     /// The data directory is not usable.
@@ -74,16 +74,16 @@ pub struct EmbeddedEngine {
 }
 
 impl EmbeddedEngine {
-    /// Opens or makes the engine in `path` and recovers what a crash left.
+    /// Opens or makes the engine in `path`, and recovers from a crash.
     ///
     /// # Errors
-    /// If the directory is in use, of another format, unreadable or damaged
-    /// beyond what can be recovered.
+    /// If the directory is in use, has another format, is unreadable, or is damaged beyond
+    /// recovery.
     pub async fn open(path: &Path, settings: EngineSettings) -> Result<Self, OpenEngineError> {
         let path = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
             match Self::open_blocking(&path, settings.clone()) {
-                // The damaged cache is marked now: the second try makes it anew from the ledger.
+                // The damaged cache is marked now, so the second attempt makes it anew from the ledger.
                 Err(OpenEngineError::Port(PortError::Damaged { what, detail })) => {
                     tracing::error!(what, detail, "the state cannot be read; opening it once more");
                     Self::open_blocking(&path, settings)
@@ -166,7 +166,7 @@ impl EmbeddedEngine {
         &self.findings
     }
 
-    /// The parts of the engine that take nothing now, and why, for readiness.
+    /// The parts of the engine that accept nothing now, each with the reason, for readiness.
     #[must_use]
     pub fn lost(&self) -> Vec<LostDependency> {
         let lost = |name, reason| LostDependency { name, reason };

@@ -64,7 +64,7 @@ impl EmbeddedEvents {
         self.read(|reader| {
             let mut oldest_ms: Option<u64> = None;
             let mut from = Vec::new();
-            // The ids of a customer ascend with time: its first is its oldest.
+            // A customer's ids ascend with time, so its first dead letter is its oldest.
             loop {
                 let mut first = None;
                 reader.view.scan(&[keys::DEAD_LETTER], &from, |_, value| {
@@ -90,9 +90,9 @@ impl EmbeddedEvents {
         self.reads.run("read the event store", move || read(&reader)).await
     }
 
-    /// Deletes facts, acknowledgements and dead letters of events that the log
-    /// no longer holds. Returns how many dead letters these were. A dead letter
-    /// goes with the first of its events.
+    /// Deletes facts, acknowledgements and dead letters of events that the log no longer
+    /// holds. Returns how many dead letters were deleted. A dead letter is deleted with the
+    /// first of its events.
     pub(crate) async fn expire(&self, horizon: &Horizon) -> Result<u64, PortError> {
         let (mut letters, mut from) = (0, Some(Vec::new()));
         while let Some(key) = from {
@@ -132,7 +132,7 @@ impl EventStore for EmbeddedEvents {
             for new in facts {
                 let key = keys::fact(new.customer, new.batch, new.subscription);
                 let known = staged.get(&key)?;
-                // One that cannot be read is replaced, or it would be in the way for ever.
+                // A fact that cannot be read is replaced, or it would block its key for ever.
                 let known = known.and_then(|value| match keys::decode::<Fact>("read a fact", &value) {
                     Ok(known) => Some(known),
                     Err(error) => {

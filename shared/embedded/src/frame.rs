@@ -4,7 +4,7 @@
 //!  0  4  magic "SFR1"
 //!  4  4  payload length
 //!  8  8  LSN of the frame, so that bytes copied from another place of the
-//!        log are not taken for a frame
+//!        log do not pass for a frame
 //! 16  8  when it was appended, in milliseconds since the Unix epoch
 //! 24  4  CRC32C of the payload
 //! 28  4  CRC32C of bytes 0..28
@@ -29,7 +29,7 @@ pub(crate) struct FrameHeader {
     pub payload_crc: u32,
 }
 
-/// The bytes at a place where a frame may begin.
+/// The content of a place where a frame may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FoundFrame {
     /// A frame's header.

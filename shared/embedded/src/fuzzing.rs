@@ -1,4 +1,4 @@
-//! Fuzz targets of the files of a data directory.
+//! Fuzz targets for the files of a data directory.
 
 use super::catalogue::fuzzing::read_journal;
 use super::frame::{FRAME_HEADER_LEN, FoundFrame, FrameHeader};
@@ -11,12 +11,12 @@ use std::path::PathBuf;
 pub const TARGETS: &[Target] =
     &[("segment", segment), ("catalogue_journal", catalogue_journal), ("state_changes", state_changes)];
 
-/// Frames that a reader meets before the input is given up as endless.
+/// The most frames that a reader may meet; an input with more is endless.
 const STEPS_MAX: usize = 10_000;
 
-/// Opens the bytes as a segment file and reads it to its end, which must always go
-/// forward: first as they are, then with correct checksums in the file's header
-/// and in the first frame.
+/// Opens the bytes as a segment file and reads it to its end. Each step must go forward.
+/// Reads them as they are, and then with correct checksums in the file's header and in
+/// the first frame.
 pub fn segment(bytes: &[u8]) {
     read_segment(bytes);
     let mut bytes = bytes.to_vec();
@@ -33,7 +33,7 @@ pub fn segment(bytes: &[u8]) {
     read_segment(&bytes);
 }
 
-/// Writes the checksum of `len` bytes from `at` on behind them.
+/// Writes the checksum of the `len` bytes at `at` behind them.
 fn seal(bytes: &mut [u8], at: usize, len: usize) {
     let crc = crc32c::crc32c(&bytes[at..at + len]);
     bytes[at + len..at + len + 4].copy_from_slice(&crc.to_le_bytes());
@@ -63,7 +63,7 @@ fn read_segment(bytes: &[u8]) {
     std::fs::remove_dir_all(&dir).ok();
 }
 
-/// An empty directory of this thread, in memory if the system has such a place.
+/// An empty directory of this thread, in memory if the system has a directory in memory.
 fn scratch() -> PathBuf {
     let shm = PathBuf::from("/dev/shm");
     let parent = if shm.is_dir() { shm } else { std::env::temp_dir() };

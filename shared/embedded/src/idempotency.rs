@@ -1,7 +1,6 @@
-//! Idempotency on one machine: keys of requests in flight are in memory, those
-//! of answered requests in the state store. The log's records carry the claims
-//! of their events, so a key that a crash kept from the state store is read
-//! back from the log.
+//! Idempotency on one machine. Keys of requests in flight are in memory, those of answered
+//! requests in the state store. The log's records carry the claims of their events, so if
+//! a crash kept a key from the state store, it is read back from the log.
 
 mod pending;
 mod recovery;
@@ -25,16 +24,16 @@ use sluice_ports::log::ShardId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Keys that one look at the pending ones stores again.
+/// The most answered keys that one look stores again.
 const STORED_AGAIN_MAX: usize = 1000;
-/// Stored keys that one step of the search for expired ones looks at.
+/// The most rows that one step of the search for expired keys reads.
 const EXPIRY_ROWS: usize = 10_000;
 /// How long an answered key waits for the state store before it is stored again.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 type ClaimKey = (CustomerId, KeyHash);
 
-/// An answered key as the state store holds it.
+/// An answered key in the state store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct StoredClaim {
     body: KeyHash,
@@ -42,7 +41,7 @@ struct StoredClaim {
 }
 
 impl StoredClaim {
-    /// What a later request with this body and the same key is told.
+    /// The outcome for a later request with the same key and this body.
     fn outcome(&self, body: KeyHash) -> ClaimOutcome {
         match self.body == body {
             true => ClaimOutcome::Completed(self.placed.clone()),
@@ -61,13 +60,13 @@ pub struct EmbeddedIdempotency {
     log: Arc<EmbeddedLog>,
     reads: DiskReads,
     pending: Arc<Mutex<PendingClaims>>,
-    /// Where the log's shards ended at a moment.
+    /// The ends of the log's shards at a moment.
     mark: Mutex<Option<(Instant, Vec<u64>)>>,
     keep_ms: u64,
 }
 
 impl EmbeddedIdempotency {
-    /// Opens the keys, with the claims of the log that the state store missed. Blocks.
+    /// Opens the keys, and recovers claims from the log that the state store missed. Blocks.
     pub(crate) fn open(
         kv: Arc<Kv>,
         log: Arc<EmbeddedLog>,
@@ -80,9 +79,9 @@ impl EmbeddedIdempotency {
         Ok((Self { kv, log, reads, pending, mark, keep_ms: keep.as_millis() as u64 }, recovered))
     }
 
-    /// Stores recovered claims, unless something newer is known of their keys, and
-    /// how far they were recovered: a process that dies young again and again must
-    /// not read more of the log at each start.
+    /// Stores recovered claims, unless something newer is known of their keys, and how far
+    /// they were recovered: a process that dies soon after each start must not read more of
+    /// the log each time.
     pub(crate) async fn store(&self, recovered: RecoveredClaims) -> Result<(), PortError> {
         let stage = move |staged: &mut StagedChanges<'_>| {
             for ((customer, key), found) in recovered.claims {
@@ -100,8 +99,8 @@ impl EmbeddedIdempotency {
         self.kv.update(stage).await
     }
 
-    /// Settles pending keys that their requests left behind, and saves how far
-    /// the log's claims are in the state store. Call it every second or so.
+    /// Settles pending keys that their requests left behind, and saves how far the log's
+    /// claims are in the state store. Called about every second.
     pub(crate) async fn tidy(&self) -> Result<(), PortError> {
         self.free_decided();
         if self.kv.failing().is_some() {
@@ -114,7 +113,7 @@ impl EmbeddedIdempotency {
     /// Frees the keys of failed appends once the log has decided that it does
     /// not hold their records. A restart does the same.
     fn free_decided(&self) {
-        // The keys first: a later one's append may have failed after the log was asked.
+        // Read the keys first: the append of a later key may fail after the log was asked.
         let undecided = self.pending.lock().all_undecided();
         if undecided.is_empty() || self.log.is_undecided() {
             return;
@@ -133,8 +132,8 @@ impl EmbeddedIdempotency {
         store_placed(self.kv.clone(), self.pending.clone(), placed).await
     }
 
-    /// Saves where the log ended at a moment before every pending claim: the
-    /// claims below are in the state store.
+    /// Saves where the log ended before every pending claim: the claims below that are in
+    /// the state store.
     async fn save_progress(&self) -> Result<(), PortError> {
         let ends: Vec<u64> = self.log.all_shards().iter().map(|shard| shard.segments.end()).collect();
         let now = Instant::now();
@@ -151,7 +150,7 @@ impl EmbeddedIdempotency {
         self.kv.update(move |staged: &mut StagedChanges<'_>| stage_progress(staged, &ends)).await
     }
 
-    /// Removes keys that have been kept for long enough.
+    /// Removes keys that were kept long enough.
     pub(crate) async fn expire(&self, now_ms: u64) -> Result<(), PortError> {
         let horizon_ms = now_ms.saturating_sub(self.keep_ms);
         let mut from = Some(Vec::new());
@@ -187,7 +186,7 @@ fn stage_progress(staged: &mut StagedChanges<'_>, ends: &[(ShardId, u64)]) -> Re
     Ok(())
 }
 
-/// Some keys that were accepted before `horizon_ms`, and where to go on if there may be more.
+/// Keys that were accepted before `horizon_ms`, and where the next step begins if there may be more.
 fn expired(
     view: &KvView,
     from: &[u8],
@@ -227,8 +226,8 @@ async fn store_placed(
     kv.update_then(stage, stored).await.map(|_claims| ())
 }
 
-/// A key that is reserved while the state store is asked for it. The key is
-/// given back if nobody waits for the answer any more.
+/// A key that is reserved while the state store is read. It is given back if the caller
+/// no longer waits for the answer.
 struct Reserved<'a> {
     pending: &'a Mutex<PendingClaims>,
     key: ClaimKey,

@@ -47,9 +47,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use upkeep::Upkeep;
 
-/// How many changes wait for the ledger's thread at the most; more callers wait.
+/// How many changes may wait for the ledger's thread; further callers wait.
 const JOBS_MAX: usize = 4096;
-/// Bytes of values that are written to the ledger again in one change.
+/// About how many bytes of values are written to the ledger again in one change.
 const AGAIN_BYTES: usize = 1 << 20;
 
 /// The layout and the limits of the store.
@@ -57,9 +57,9 @@ const AGAIN_BYTES: usize = 1 << 20;
 pub struct KvSettings {
     /// Bytes of a ledger segment.
     pub segment_bytes: u64,
-    /// The longest that a change waits for others to be committed with it.
+    /// The longest that a change waits to be committed with others.
     pub linger: Duration,
-    /// Bytes of the cache's blocks in memory.
+    /// The memory for the cache's blocks, in bytes.
     pub cache_bytes: u64,
     /// Ledger bytes between two flushes of the cache to its tables. Up to four
     /// times this is kept in memory, and replayed at a start.
@@ -162,8 +162,8 @@ impl Kv {
         self.failing.borrow().clone()
     }
 
-    /// Makes durable what `compute` stages, all or nothing. No other change is
-    /// made meanwhile. If `compute` fails, nothing is staged.
+    /// Makes the changes durable that `compute` stages, all or none. No other change is made
+    /// meanwhile. If `compute` fails, nothing is staged.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         compute: impl FnOnce(&mut StagedChanges<'_>) -> Result<R, PortError> + Send + 'static,
@@ -171,13 +171,13 @@ impl Kv {
         self.update_then(compute, |_| {}).await
     }
 
-    /// [`update`](Self::update), and `then` once the change is durable and in
-    /// the view: whether or not the caller still waits, and before any later
-    /// change's `then`.
+    /// As [`update`](Self::update), and runs `then` once the change is durable and in the
+    /// view, whether or not the caller still waits, and before the `then` of any later
+    /// change.
     ///
-    /// While the disk refuses changes this fails at once. A change that was
-    /// handed over before is made once the disk takes it, though its caller is
-    /// told that the store is unavailable.
+    /// Fails at once while the disk refuses changes. A change that was handed over before is
+    /// made once the disk takes it, although its caller is told that the store is
+    /// unavailable.
     pub(crate) async fn update_then<R: Send + 'static>(
         &self,
         compute: impl FnOnce(&mut StagedChanges<'_>) -> Result<R, PortError> + Send + 'static,
@@ -194,7 +194,7 @@ impl Kv {
             jobs.send(LedgerJob { stage }).await.map_err(|_closed| closed())?;
             outcome.await.map_err(|_gone| closed())?
         };
-        // Cancel safe: whatever was handed over is made all the same.
+        // Cancel safe: a change that was handed over is made anyway.
         tokio::select! {
             biased;
             result = made => result,
@@ -214,8 +214,8 @@ impl Kv {
         }
     }
 
-    /// Keeps the ledger small and whole: writes all current values to it again if
-    /// that is due, and deletes segments that nothing needs.
+    /// Keeps the ledger small and whole: writes all current values to it again when that is
+    /// due, and deletes segments that are no longer needed.
     pub(crate) async fn compact(&self) -> Result<(), PortError> {
         let failed = |error| PortError::unavailable("look for the segments of the ledger", error);
         let complete_from = self.complete_from.load(Ordering::Acquire);
@@ -233,7 +233,7 @@ impl Kv {
             self.complete_from.store(start, Ordering::Release);
             self.heal.store(false, Ordering::Release);
         }
-        // Only below the flushed LSN: else a replay could miss the removal of a key.
+        // Only below the flushed LSN, or a replay could miss the removal of a key.
         let droppable = self.complete_from.load(Ordering::Acquire).min(self.upkeep.flushed());
         for segment in self.segments.all().iter().take_while(|segment| segment.limit() <= droppable) {
             let removed = self.segments.remove_oldest(segment.base);
@@ -263,8 +263,8 @@ impl Drop for Kv {
     }
 }
 
-/// Works a change out on the ledger's thread. Whether or not its caller still
-/// waits, a change that was worked out counts.
+/// Computes a change on the ledger's thread. A computed change counts whether or not its
+/// caller still waits.
 fn staged_job<R: Send + 'static>(
     staged: &mut StagedChanges<'_>,
     compute: impl FnOnce(&mut StagedChanges<'_>) -> Result<R, PortError>,

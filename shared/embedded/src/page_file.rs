@@ -1,10 +1,9 @@
 //! Writing whole pages to a file, past the page cache.
 //!
-//! Appended frames are seldom read back from the file. A copy of them in the
-//! page cache would cost more than the writing itself (measured, with
-//! `fdatasync`: 4.0 ms a MiB of which 3.3 ms are CPU time, against 0.6 and 0.1
-//! past the cache) and push out pages that others read. A file system without
-//! direct writes gets ordinary ones.
+//! Appended frames are seldom read back from the file. A copy of them in the page cache
+//! would cost more than the writing itself (measured with `fdatasync`: 4.0 ms a MiB, 3.3 ms
+//! of it CPU time, against 0.6 and 0.1 ms past the cache) and push out other pages. A file
+//! system without direct writes gets ordinary writes.
 
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
@@ -16,13 +15,13 @@ use std::path::Path;
 /// and in memory.
 pub(crate) const PAGE: usize = 4096;
 
-/// Buffers larger than this are freed when a smaller one is enough again.
+/// A buffer larger than this is freed once a smaller one is enough.
 const KEEP_BYTES: usize = 8 << 20;
 
 /// Opens a file for direct, synced writes, if the file system has them.
 pub(crate) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     match options.custom_flags((OFlags::DIRECT | OFlags::DSYNC).bits().cast_signed()).open(path) {
-        // The refused call may have made the file.
+        // The refused call may have made the file already.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             options.custom_flags(0).create_new(false).create(true).open(path)
         }
@@ -37,7 +36,7 @@ pub(crate) struct PageBuffer {
 }
 
 impl PageBuffer {
-    /// `len` bytes of the buffer, with any content.
+    /// `len` bytes of the buffer, with unspecified content.
     pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() < len + PAGE || self.bytes.len() > KEEP_BYTES.max(len + PAGE) {
             self.bytes = vec![0; len.next_power_of_two() + PAGE];
@@ -47,8 +46,8 @@ impl PageBuffer {
     }
 }
 
-/// Appends to a file of zeros. The last, part-filled page is written again with
-/// the bytes that follow; its old bytes stay the same.
+/// Appends to a file of zeros. The last, partly filled page is written again with the new
+/// bytes; its old bytes stay the same.
 #[derive(Debug)]
 pub(crate) struct PageAppender {
     file: File,
@@ -75,9 +74,9 @@ impl PageAppender {
         Ok(Self { file, at, begun, buffer })
     }
 
-    /// Appends bytes and waits until they are on the disk. A file that was
-    /// deleted meanwhile is an error: what is written to it would be lost. After
-    /// an error the content of the file from there on is unknown.
+    /// Appends bytes and waits until they are on the disk. Fails if the file was deleted,
+    /// since its content would be lost. After an error the content of the file from the end
+    /// of the last append on is unknown.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let begun = self.begun.len();
         let end = begun + bytes.len();

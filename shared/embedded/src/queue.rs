@@ -1,7 +1,7 @@
-//! The work queue on one machine. Deliveries are in the state store. Memory holds
-//! some hundred bytes of each: when it is due, how many events it has and how old
-//! they are. So the store is never searched for due deliveries, and a blocked
-//! subscription costs nothing, however many deliveries it has waiting.
+//! The work queue on one machine. Deliveries are in the state store. Memory holds some
+//! hundred bytes of each: its due time, its number of events and their age. So the store
+//! is never searched for due deliveries, and the backlog of a blocked subscription costs
+//! nothing.
 
 use super::disk_reads::DiskReads;
 use super::keys;
@@ -18,7 +18,7 @@ mod waiting;
 
 use waiting::WaitingDeliveries;
 
-/// When a delivery that could not be read is taken again, in milliseconds.
+/// How long a delivery that could not be read waits before the next attempt, in milliseconds.
 const UNREADABLE_AGAIN_MS: u64 = 5000;
 
 type TakenIds = Vec<(SubscriptionId, DeliveryId)>;
@@ -55,7 +55,7 @@ impl EmbeddedQueue {
     }
 }
 
-/// Taken deliveries, which go back unless they reach the caller.
+/// Taken deliveries, which go back to the queue unless they reach the caller.
 struct GiveBack {
     waiting: Arc<Mutex<WaitingDeliveries>>,
     taken: TakenIds,
@@ -74,11 +74,11 @@ impl Drop for GiveBack {
 struct ReadDeliveries {
     deliveries: Vec<Delivery>,
     unreadable: TakenIds,
-    /// Why the last unreadable one could not be read.
+    /// Why the last unreadable delivery could not be read.
     error: Option<PortError>,
 }
 
-/// Reads taken deliveries. One that cannot be read does not hold up the others.
+/// Reads taken deliveries. An unreadable delivery does not delay the others.
 fn read(view: &KvView, taken: &TakenIds) -> ReadDeliveries {
     let (mut deliveries, mut unreadable, mut failed) = (Vec::with_capacity(taken.len()), Vec::new(), None);
     for (subscription, id) in taken {
@@ -119,7 +119,7 @@ impl WorkQueue for EmbeddedQueue {
         }
         let back = GiveBack { waiting: self.waiting.clone(), taken: taken.clone() };
         let view = self.kv.view().clone();
-        // Cancel safe: the deliveries go back if nobody waits for them any more.
+        // Cancel safe: the deliveries go back if the caller no longer waits.
         let read = move || Ok((read(&view, &taken), back));
         let (read, mut back) = self.reads.run("take deliveries that are due", read).await?;
         back.taken.clear();

@@ -1,11 +1,11 @@
 //! Deleting old log segments, whole and the oldest first, with the facts,
 //! acknowledgements and dead letters of their events.
 //!
-//! A segment is deleted when it is older than the retention or the log is larger
-//! than allowed, but never while it holds events at or above the checkpoint, or
-//! events that a waiting delivery or a row needs. Dead letters do not keep
-//! segments: a dead letter is deleted just before the first of its events, so
-//! that one that exists can be redriven whole.
+//! A segment is deleted if it is older than the retention or the log is larger than
+//! allowed, but never while it holds events at or above the checkpoint, or events that a
+//! waiting delivery or a row needs. Dead letters do not keep segments: a dead letter is
+//! deleted just before the first of its events, so every existing one can be redriven
+//! whole.
 
 use super::checkpoints::EmbeddedCheckpoints;
 use super::events::{EmbeddedEvents, Horizon};
@@ -27,7 +27,7 @@ pub struct RetentionSettings {
     pub shard_bytes: u64,
 }
 
-/// Deletes old segments, and what is stored about their events.
+/// Deletes old segments and the data about their events.
 pub(super) struct Retention {
     log: Arc<EmbeddedLog>,
     checkpoints: Arc<EmbeddedCheckpoints>,
@@ -87,7 +87,7 @@ impl Retention {
 
     fn delete(&self, shard: &LogShard, segments: &[Arc<LogSegment>]) -> Result<(), PortError> {
         for segment in segments {
-            // A redrive may have put older events into the queue since.
+            // A redrive may have put older events into the queue in the meantime.
             if is_needed(shard, segment, self.needed_ms()) {
                 break;
             }
@@ -115,7 +115,7 @@ fn due_count(
 ) -> usize {
     let mut bytes: u64 = segments.iter().map(|segment| segment.size).sum();
     let mut count = 0;
-    // The last segment is still written.
+    // The last segment is still being written.
     for segment in segments.iter().take(segments.len().saturating_sub(1)) {
         // A segment whose times cannot be read counts as old as the next one.
         let is_old = shard.index.newest_ms(segment.base).is_some_and(|newest_ms| newest_ms < keep_from_ms);

@@ -19,10 +19,10 @@ use std::sync::Arc;
 const KIND: u8 = b'r';
 const HEAD: usize = 16;
 const NEEDS_NOTHING: u64 = u64::MAX;
-/// Rows that one step of the search for expired ones looks at.
+/// The most rows that one step of the search for expired rows reads.
 const SWEEP_ROWS: usize = 10_000;
 
-/// The times from which on rows need events, with the number of rows each.
+/// The times from which on rows need events, each with the number of rows.
 #[derive(Debug, Default)]
 struct NeededTimes(BTreeMap<u64, usize>);
 
@@ -119,8 +119,8 @@ fn stage_remove(staged: &mut StagedChanges<'_>, key: Vec<u8>, shift: &mut Shift)
     Ok(())
 }
 
-/// From when on a stored row needs events. One that cannot be read needs none,
-/// and may be replaced and removed like any other.
+/// The time from which on a stored row needs events. An unreadable row needs none, and
+/// can be replaced and removed like any other.
 fn needed_by(stored: Option<&[u8]>) -> Option<u64> {
     stored.and_then(|bytes| parse(bytes).ok()).map(|row| row.needs_from_ms)
 }
@@ -151,7 +151,7 @@ impl EmbeddedRows {
             if !gone.is_empty() {
                 self.change(move |staged, shift| {
                     for key in gone {
-                        // A row may have been put again since it was found.
+                        // A row may have been put again after it was found.
                         let is_gone = match staged.get(&key)? {
                             Some(value) => parse(&value)?.is_gone(now_ms),
                             None => false,
@@ -190,7 +190,7 @@ impl EmbeddedRows {
     }
 }
 
-/// Keys of rows that have expired, and where to go on if there may be more.
+/// Keys of expired rows, and where the next step begins if there may be more.
 fn expired(view: &KvView, from: &[u8], now_ms: u64) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), PortError> {
     let (mut gone, mut next, mut seen) = (Vec::new(), None, 0);
     view.scan(&[KIND], from, |key, value| {

@@ -1,9 +1,9 @@
 //! Making the next segment ahead of the writer.
 //!
-//! A thread prepares the next segment, so that a full disk is met there and not
-//! half-way through a frame: an append to a prepared segment never needs space.
-//! While no segment can be made, appends are refused and the thread tries again.
-//! Some space of the disk is left free for others that write to it.
+//! A thread prepares the next segment, so that a full disk is noticed there and not in the
+//! middle of a frame: an append to a prepared segment never needs space. While no segment
+//! can be made, appends are refused and the thread tries again. Some space of the disk is
+//! left free for other programs.
 
 use super::durable_file;
 use super::page_file::{self, PageBuffer};
@@ -18,21 +18,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long between two tries to prepare a segment.
+/// The time between two attempts to prepare a segment.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Bytes of zeros written at a time.
+/// The bytes of zeros that are written at a time.
 const ZEROS_LEN: usize = 1 << 20;
 
 const PREPARED: &str = "prepared.tmp";
 const OVERSIZED: &str = "oversized.tmp";
 
-/// How far the next segment is.
+/// The state of the next segment.
 #[derive(Debug)]
 enum PreparedState {
-    /// It is to be made.
+    /// It must be made.
     Wanted,
-    /// It is made.
+    /// It is ready.
     Ready,
     /// It cannot be made now, for this reason.
     Failing(io::ErrorKind, Arc<str>),
@@ -53,7 +53,7 @@ pub(crate) struct PreparerStatus(Arc<PreparerShared>);
 struct PreparerShared {
     dir: PathBuf,
     size: u64,
-    /// Bytes of the disk that stay free.
+    /// The bytes of the disk that stay free.
     reserve_bytes: u64,
     state: Mutex<PreparedState>,
     changed: Condvar,
@@ -83,7 +83,7 @@ impl Preparer {
     pub(crate) fn adopt(&self, header: SegmentHeader) -> io::Result<File> {
         self.shared.wait()?;
         let adopted = adopt(&self.shared.dir, PREPARED, header);
-        // Whether the prepared segment was used or spoiled, another one is needed.
+        // Whether the prepared segment was used or spoiled, the next one is needed.
         *self.shared.state.lock() = PreparedState::Wanted;
         self.shared.changed.notify_all();
         adopted
@@ -179,7 +179,7 @@ impl PreparerShared {
         let path = self.dir.join(name);
         let made = self.write_zeros(&path, size);
         if made.is_err() {
-            // What was allocated goes back: a full disk must not stay full for nothing.
+            // Frees the allocated space: a full disk must not stay full because of a failed write.
             if let Err(left) = durable_file::remove(&path) {
                 tracing::warn!(path = %path.display(), %left, "a half-made segment stays behind");
             }
@@ -208,8 +208,8 @@ impl PreparerShared {
     }
 }
 
-/// Makes a prepared file part of the log. If this fails after the file got its
-/// name, the next try replaces the file, which never held a frame.
+/// Makes a prepared file part of the log. If this fails after the file was renamed, the
+/// next attempt replaces the file, which never held a frame.
 fn adopt(dir: &Path, name: &str, header: SegmentHeader) -> io::Result<File> {
     let made = dir.join(name);
     let file = OpenOptions::new().read(true).write(true).open(&made)?;

@@ -50,15 +50,15 @@ pub(crate) struct SegmentWriter {
     /// The segment that is written. If `None`, the next frame starts a segment.
     active: Option<Active>,
     at: u64,
-    /// The last write failed, and no segment was started since.
+    /// Whether the last write failed and no segment was started since.
     undecided: bool,
     buffer: Vec<u8>,
     preparer: Preparer,
 }
 
 impl SegmentWriter {
-    /// A writer that goes on at the recovered end of the log, or at `beyond` if
-    /// that is higher. It leaves `reserve_bytes` of the disk free.
+    /// A writer that continues at the recovered end of the log, or at `beyond` if that is
+    /// higher. It leaves `reserve_bytes` of the disk free.
     pub(crate) fn start(
         segments: Arc<LogSegments>,
         recovered: &RecoveredEnd,
@@ -121,10 +121,10 @@ impl SegmentWriter {
         self.undecided
     }
 
-    /// Leaves a segment after a failed write. The content of its file is unknown
-    /// and a later sync could claim success for lost pages, so it is never
-    /// written again. Once the next segment's header says that this one ended
-    /// before the failed frame, the frame is certainly not in the log.
+    /// Leaves a segment after a failed write. The content of its file is unknown, and a later
+    /// sync could report success for lost pages, so the segment is never written again. Once
+    /// the next segment's header says that this one ended before the failed frame, the frame
+    /// is certainly not in the log.
     fn leave_segment(&mut self, error: &io::Error) -> WriteError {
         let left = self.active.take().expect("a segment was written");
         self.at = left.segment.limit();
@@ -137,7 +137,7 @@ impl SegmentWriter {
         }
     }
 
-    /// Goes on with a new segment that has room for a frame of `frame_len` bytes.
+    /// Starts a new segment that has room for a frame of `frame_len` bytes.
     fn start_segment(&mut self, frame_len: u64) -> io::Result<()> {
         let previous = self.segments.last();
         let limit = previous.as_ref().map_or(0, |last| last.limit());
@@ -160,7 +160,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Frees the buffer after a huge frame.
+    /// Frees the buffer if a huge frame made it large.
     fn shrink(&mut self) {
         const KEEP: usize = 8 << 20;
         if self.buffer.capacity() > KEEP {

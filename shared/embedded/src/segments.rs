@@ -1,11 +1,10 @@
 //! All segments of one log, and reading its frames by LSN.
 //!
-//! Bytes that are not what was written are reported with their place, and
-//! reading goes on at the next whole frame: nothing is skipped silently. A
-//! missing file, a cut file and a wiped frame are all told from the log's end:
-//! segments tile the LSN space, each header says where the segment before it
-//! ended, files never change their size, and `bounds` names the first and the
-//! last segment.
+//! Damaged bytes are reported with their place, and reading continues at the next whole
+//! frame: nothing is skipped silently. A missing file, a cut file and a wiped frame are all
+//! told from the log's end: segments tile the LSN space, each header says where the
+//! previous segment ended, files never change their size, and `bounds` names the first and
+//! the last segment.
 
 mod recovery;
 #[cfg(test)]
@@ -28,14 +27,14 @@ use std::sync::Arc;
 pub(crate) enum LogStep {
     /// A whole frame; the next one is at `next` or beyond.
     Frame { lsn: u64, next: u64, payload: Bytes },
-    /// Bytes that are not what was written. If the header of a frame is whole,
-    /// `rest` is the readable part of its payload.
+    /// Damaged bytes. If the header of a frame is whole, `rest` is the readable part of its
+    /// payload.
     Damaged { next: u64, detail: String, rest: Option<Bytes> },
     /// The end of the log.
     End,
 }
 
-/// The place at which reading goes on, and the range of missing LSNs before it.
+/// The place at which reading continues, and the range of missing LSNs before it.
 struct FramePlace {
     segment: Arc<LogSegment>,
     lsn: u64,
@@ -66,8 +65,8 @@ impl LogSegments {
         let mut recovered = recovery::recover_tail(dir, &segments, findings)?;
         if let Some(last) = segments.values().next_back() {
             last.set_end(recovered.end);
-            // Frames that a killed process wrote may not be on disk yet. From here on
-            // they count as durable.
+            // Frames of a killed process may not be on disk yet. From here on they count as
+            // durable.
             last.file.sync_data()?;
         }
         let (bounds, noted) = BoundsFile::open(dir)?;
@@ -113,8 +112,7 @@ impl LogSegments {
             if noted.oldest < there.oldest {
                 findings.push(self.missing(noted.oldest, there.oldest));
             }
-            // A crash may have come after a segment was made or deleted and before the
-            // note was changed.
+            // A crash may come between making or deleting a segment and changing the note.
             let oldest = noted.oldest.min(there.oldest);
             self.bounds.change(|bounds| *bounds = SegmentBounds { oldest, ..there })?;
         }
@@ -213,7 +211,7 @@ impl LogSegments {
         None
     }
 
-    /// Reads the frame at `lsn`, or the first one behind it. Blocks on the disk.
+    /// Reads the frame at `lsn`, or the next one behind it. Blocks on the disk.
     pub(crate) fn read(&self, lsn: u64) -> io::Result<LogStep> {
         let Some(FramePlace { segment, lsn: at, missing }) = self.place(lsn) else { return Ok(LogStep::End) };
         if let Some((from, to)) = missing {
@@ -242,8 +240,8 @@ impl LogSegments {
         }
     }
 
-    /// Reads bytes of a frame's payload without checking the frame's checksum:
-    /// the payload has checksums of its own. `NotFound` if the segment was deleted.
+    /// Reads bytes of a frame's payload without checking the frame's checksum, since the
+    /// payload has its own. `NotFound` if the segment was deleted.
     pub(crate) fn read_payload(&self, lsn: u64, offset: usize, len: usize) -> io::Result<Vec<u8>> {
         let segment = self.by_base.read().range(..=lsn).next_back().map(|(_, segment)| segment.clone());
         let segment = segment.filter(|segment| lsn < segment.limit()).ok_or(io::ErrorKind::NotFound)?;

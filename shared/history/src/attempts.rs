@@ -6,12 +6,11 @@
 //! deleted. Attempts of one write share a row, since a store bills by the row; a
 //! row is a JSON array of attempts (in older data one attempt as an object).
 //!
-//! Besides the fields of [`AttemptRecord`] an attempt has `carried`, if it is known
-//! which events its webhook carried: in base64 without padding, the postcard of a
-//! list with the id (16 bytes, big-endian) and the [`EventSet`] of each batch.
-//! Where those of a row's attempts would take more than [`CARRIED_BYTES_MAX`], some
-//! attempts have none: they are listed for their subscription, and not for an event.
-//! Older attempts have none, either.
+//! Besides the fields of [`AttemptRecord`] an attempt has `carried`, which tells the events
+//! of its webhook: in base64 without padding, the postcard of a list with the id (16 bytes,
+//! big-endian) and the [`EventSet`] of each batch. If those of a row would take more than
+//! [`CARRIED_BYTES_MAX`], some attempts have no `carried`: they are listed for their
+//! subscription, but not for an event. Older attempts have none, either.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -35,8 +34,8 @@ pub const SLOTS: u16 = 128;
 /// bytes of a row (`VALUE_BYTES_MAX` of the rows port).
 const ROW_ATTEMPTS_MAX: usize = 16;
 
-/// Bytes of a row that say which events its attempts carried, at most; those of
-/// attempts that failed come first.
+/// The most bytes of a row that tell which events its attempts carried; failed attempts
+/// come first.
 pub const CARRIED_BYTES_MAX: usize = 4096;
 
 /// How long an attempt is kept.
@@ -45,13 +44,13 @@ const KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// The most subscriptions whose next slot is remembered.
 const KNOWN_MAX: usize = 100_000;
 
-/// The most rows that a reader looks at, of all processes together.
+/// The most rows that a reader reads, of all processes together.
 const READ_MAX: usize = 4096;
 
 /// Writes and reads attempts.
 pub struct AttemptHistory {
     rows: Arc<dyn Rows>,
-    /// This process's number: its rings are those rows that begin with it.
+    /// This process's number, with which the keys of its rings begin.
     writer: u64,
     next: Mutex<HashMap<SubscriptionId, u16>>,
 }
@@ -60,7 +59,7 @@ fn partition(subscription: SubscriptionId) -> String {
     format!("attempts/{subscription}")
 }
 
-/// An attempt as a row holds it.
+/// An attempt as it is stored in a row.
 #[derive(Serialize, Deserialize)]
 struct StoredAttempt<'a> {
     #[serde(flatten)]
@@ -111,9 +110,9 @@ fn encode(records: &[Arc<AttemptRecord>]) -> Vec<u8> {
     serde_json::to_vec(&stored).expect("an attempt is plain data")
 }
 
-/// Which events a webhook carried, as a row says it, in at most so many bytes.
+/// The events of a webhook as they are stored, if they fit `bytes_max` bytes.
 fn carried(events: &[EventRef], bytes_max: usize) -> Option<String> {
-    // Each batch takes 18 bytes at least: a list that is far too long is not written first.
+    // Each batch takes at least 18 bytes: a list that is far too long is not encoded at all.
     if events.is_empty() || events.len() > bytes_max / 18 {
         return None;
     }
@@ -125,8 +124,8 @@ fn carried(events: &[EventRef], bytes_max: usize) -> Option<String> {
 }
 
 impl AttemptHistory {
-    /// The history as process `writer` writes it. A process that keeps its number
-    /// over restarts goes on with its rings.
+    /// The history with process `writer` as its writer. A process that keeps its number over
+    /// restarts continues its rings.
     #[must_use]
     pub fn new(rows: Arc<dyn Rows>, writer: u64) -> Self {
         Self { rows, writer, next: Mutex::default() }

@@ -1,5 +1,5 @@
-//! Past deliveries: the attempts of the last week ([`attempts`]), replays, which
-//! deliver past events again ([`replay`]), and how much there was ([`usage`]).
+//! Past deliveries: the attempts of the last week ([`attempts`]), replays of past events
+//! ([`replay`]), and the amounts ([`usage`]).
 
 pub mod attempts;
 pub mod replay;

@@ -1,4 +1,4 @@
-//! Replays: history delivered again to one subscription.
+//! Replays: past events that are delivered again to one subscription.
 //!
 //! A replay is a row with the wanted range of time and the progress so far. A
 //! processor claims the row for a moment, reads a page of history, puts the
@@ -21,7 +21,7 @@ use sluice_ports::event_store::{Direction, LaneScan};
 use sluice_ports::{EventStore, PortError};
 use sluice_selector::{MatchScratch, Selector, Verdict};
 
-/// Events a second, unless the request names another rate.
+/// The rate in events a second, unless the request names another.
 pub const RATE_DEFAULT: u32 = 1000;
 
 /// The most batches of one page.
@@ -31,7 +31,7 @@ pub const PAGE_BATCHES: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayStatus {
-    /// Its history is being read.
+    /// Its history is still being read.
     Running,
     /// All of its history has been put into the queue.
     Done,
@@ -60,7 +60,7 @@ pub struct Replay {
     pub rate_per_second: u32,
     /// The state.
     pub status: ReplayStatus,
-    /// Which of the customer's lanes is being read, from 0.
+    /// The index of the customer's lane that is being read, from 0.
     pub lane: u16,
     /// The last event read in that lane.
     pub after: Option<EventId>,
@@ -72,7 +72,7 @@ pub struct Replay {
     pub next_ms: u64,
     /// The number of the process that reads its history.
     pub owner: u64,
-    /// Until when no other process does, in milliseconds since the Unix epoch.
+    /// Until when no other process may read it, in milliseconds since the Unix epoch.
     pub owned_until_ms: u64,
     /// When the replay was requested, in milliseconds since the Unix epoch.
     pub created_at_ms: u64,
@@ -118,12 +118,12 @@ impl std::str::FromStr for ReplayId {
     }
 }
 
-/// A page of history, judged by a selector.
+/// The result of reading a page of history.
 #[derive(Debug, Default)]
 pub struct HistoryPage {
     /// The events that match, in the order of the lane.
     pub matched: Vec<EventRef>,
-    /// Events that could not be judged within the budget, counted as matching.
+    /// The number of events that could not be judged within the budget; they count as matching.
     pub undecided: u64,
     /// The number of events read.
     pub scanned: u64,
@@ -140,17 +140,18 @@ pub struct HistoryWindow {
     pub customer: CustomerId,
     /// The lane.
     pub lane: Lane,
-    /// Events after this one only.
+    /// Only events after this one.
     pub after: Option<EventId>,
     /// The earliest time of an event's id, in milliseconds since the Unix epoch.
     pub start_ms: u64,
-    /// The time of an event's id before which the range ends, in milliseconds since the Unix epoch.
+    /// The exclusive end of the range, as a time of an event's id, in milliseconds since the Unix
+    /// epoch.
     pub end_ms: u64,
 }
 
-/// Reads a page and finds the events that match. Matching lets other tasks run
-/// every few milliseconds; where it takes long, the page ends early, and the
-/// next page goes on after its last event.
+/// Reads a page and finds the events that match. Matching lets other tasks run every few
+/// milliseconds. If it takes long the page ends early, and the next page begins after its
+/// last event.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -1,5 +1,5 @@
-//! Entries of the audit log in `catalogue.db`: rows of their own slot, in the order
-//! of their ids.
+//! Entries of the audit log in `catalogue.db`: rows of the slot `audit`, in the order of
+//! their ids.
 
 use super::database::{self, DatabaseError, read_row};
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRow, RowSlot, StoredRow};
@@ -7,7 +7,7 @@ use sluice_model::{AuditEntry, AuditId};
 use sluice_ports::catalogue::{AuditQuery, AuditRetention};
 use sqlx::{Row as _, SqliteConnection};
 
-/// The id behind the last entry's.
+/// The next id after the last entry's.
 pub(super) async fn next_id(
     connection: &mut SqliteConnection,
     now_ms: u64,
@@ -19,7 +19,7 @@ pub(super) async fn next_id(
     Ok(AuditId::behind(last, now_ms))
 }
 
-/// The entries that a query wants.
+/// The entries that a query asks for.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     query: &AuditQuery,
@@ -63,7 +63,7 @@ pub(super) fn entry(row: &StoredRow) -> Result<AuditEntry, DatabaseError> {
     }
 }
 
-/// Removes entries that are not to be kept, up to a step of them; returns how many.
+/// Removes entries that are no longer kept, up to a step of them. Returns how many.
 pub(super) async fn remove_old(
     connection: &mut SqliteConnection,
     retention: &AuditRetention,
@@ -105,8 +105,8 @@ async fn ids_before(
     rows.iter().map(|row| id(row.try_get(0)?)).collect()
 }
 
-/// The oldest entries of the customer and kind of actor that have the most; no more
-/// than would make it half of what it was, so that the next ones take their turn.
+/// The oldest entries of the customer and kind of actor with the most entries, at most
+/// half of them, so that the next ones get their turn.
 async fn ids_of_the_most(
     connection: &mut SqliteConnection,
     from: AuditId,

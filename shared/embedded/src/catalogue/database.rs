@@ -23,10 +23,10 @@ fn migrations() -> Migrator {
     Migrator::with_migrations((1..).zip(versions).map(migration).collect())
 }
 
-/// Why the database could not do its part.
+/// Why a call on the database failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DatabaseError {
-    /// The file's bytes are not what was written.
+    /// The file is damaged.
     #[error("{0}")]
     Damaged(String),
     /// Another process has the file open.
@@ -35,13 +35,13 @@ pub(super) enum DatabaseError {
     /// A newer version of the program wrote the file.
     #[error("schema version {0} is newer than this program")]
     Newer(i64),
-    /// The system failed or refused: a full disk, missing permissions.
+    /// The system failed or refused the call: a full disk, missing permissions.
     #[error(transparent)]
     Sql(sqlx::Error),
 }
 
-// SQLite's result codes (sqlite.org/rescode.html) that tell nothing about the
-// file's content, and so must not lead to its being made anew.
+// SQLite's result codes (sqlite.org/rescode.html) that tell nothing about the file's
+// content, and so must not lead to a new file.
 const BUSY: i64 = 5;
 const LOCKED: i64 = 6;
 const NOT_CONTENT: [i64; 6] = [3, 4, 7, 9, 10, 13]; // PERM ABORT NOMEM INTERRUPT IOERR FULL
@@ -268,12 +268,12 @@ pub(super) fn read_row(row: &SqliteRow) -> Result<StoredRow, DatabaseError> {
     if i64::from(stored.crc()) == crc { Ok(stored) } else { Err(damaged(format!("{stored}: bad checksum"))) }
 }
 
-/// Ends the connection, after the content of the -wal file was moved to the database.
+/// Moves the content of the -wal file to the database and closes the connection.
 pub(super) async fn close(connection: SqliteConnection) -> Result<(), DatabaseError> {
     connection.close().await.map_err(DatabaseError::from)
 }
 
-/// Makes a database what the version before the audit log made.
+/// Turns a database into one of the version before the audit log.
 #[cfg(test)]
 pub(super) async fn undo_audit(path: &Path) {
     let options = SqliteConnectOptions::new().filename(path);

@@ -1,6 +1,5 @@
-//! `catalogue.journal`: every row of the catalogue a second time, in a file
-//! that shares nothing with the database but the disk. Its bytes are described
-//! in [`format`].
+//! `catalogue.journal`: a second copy of every row of the catalogue, in a file that shares
+//! only the disk with the database. Its bytes are described in [`format`].
 
 mod format;
 
@@ -60,8 +59,8 @@ impl Journal {
         Ok(Self { file, len: bytes.len() as u64, frames: rows.len() as u64 })
     }
 
-    /// Appends rows and syncs them. The caller then keeps them with [`Self::keep`],
-    /// or takes them back with [`Self::trim`]; after an error it must trim.
+    /// Appends rows and syncs them. The caller then keeps them with [`Self::keep`] or removes
+    /// them with [`Self::trim`]; after an error it must trim.
     pub(super) fn append(&mut self, rows: &[StagedRow]) -> io::Result<AppendedRows> {
         let mut bytes = Vec::new();
         rows.iter().for_each(|staged| write_frame(&mut bytes, &staged.row, staged.with_next));
@@ -72,7 +71,7 @@ impl Journal {
         Ok(AppendedRows { len: bytes.len() as u64, frames: rows.len() as u64 })
     }
 
-    /// Fails if the file was deleted: what is written to it would be lost.
+    /// Fails if the file was deleted, since its content would be lost.
     fn check_exists(&self) -> io::Result<()> {
         match rustix::fs::fstat(&self.file)?.st_nlink {
             0 => Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted")),
@@ -80,7 +79,7 @@ impl Journal {
         }
     }
 
-    /// Counts what was appended as part of the journal.
+    /// Counts appended rows as part of the journal.
     pub(super) const fn keep(&mut self, appended: AppendedRows) {
         self.len += appended.len;
         self.frames += appended.frames;
@@ -106,12 +105,12 @@ impl Journal {
 #[derive(Debug)]
 pub(super) struct StagedRow {
     pub(super) row: StoredRow,
-    /// Whether it is one change with the row behind it: after a crash both are
-    /// there, or none.
+    /// Whether this row and the next are one change: after a crash both are there, or
+    /// neither.
     pub(super) with_next: bool,
 }
 
-/// The size of an append, to be kept or trimmed.
+/// The size of an append that is still to be kept or trimmed.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub(super) struct AppendedRows {

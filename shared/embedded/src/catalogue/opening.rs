@@ -1,4 +1,4 @@
-//! Opening the catalogue: look at both copies, decide, mend.
+//! Opening the catalogue: checking both copies, deciding how to recover, and recovering.
 
 use super::OpenCatalogueError;
 use super::database::{self, DatabaseError};
@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// Rows of deleted subscriptions and event types that a start keeps. They tell readers of an older
-/// revision about the deletion, and no reader is older than the start. Fewer rows
-/// are not worth a write.
+/// How many rows of deleted subscriptions and event types a start keeps. They tell readers
+/// of an older revision about the deletion, and no reader is older than the start. Fewer
+/// rows are not worth a write.
 const TOMBSTONES_MAX: usize = 10_000;
 
 /// The two copies that are opened.
@@ -113,7 +113,7 @@ impl Opening {
         if let Some(connection) = connection {
             return Ok(connection);
         }
-        // A -wal file without a database belongs to a database that is gone.
+        // A -wal file without a database belongs to a database that no longer exists.
         self.put_aside().map_err(|e| self.io(&self.database, e))?;
         durable_file::private(OpenOptions::new().write(true).create(true))
             .open(&self.database)
@@ -150,8 +150,8 @@ impl Opening {
         Err(self.both_damaged(finding, "its rows and the database's do not add up".to_owned()))
     }
 
-    /// Removes the rows of deleted subscriptions and event types, under a revision of its own: if a
-    /// crash comes before the journal is rewritten, the next start finds the
+    /// Removes the rows of deleted subscriptions and event types, under a revision of its
+    /// own. If a crash comes before the journal is rewritten, the next start finds the
     /// database ahead.
     async fn drop_tombstones(
         &self,

@@ -8,9 +8,9 @@ use sluice_catalogue::row::CatalogueDigest;
 pub(super) enum DatabaseCondition {
     /// No file, or an empty one.
     Absent,
-    /// The rows are what was written, up to this revision.
+    /// The rows are whole, up to this revision.
     Intact { revision: u64, digest: CatalogueDigest },
-    /// The file is not what was written.
+    /// The file is damaged.
     Damaged(String),
 }
 
@@ -19,7 +19,7 @@ pub(super) enum DatabaseCondition {
 pub(super) enum RecoveryPlan {
     /// Start empty.
     Fresh,
-    /// Both agree. Cut off the journal's torn end, if it has one.
+    /// Both agree. Cut off the torn end of the journal, if there is one.
     Keep,
     /// The database is whole: write the journal anew from it.
     RewriteJournal(Option<String>),

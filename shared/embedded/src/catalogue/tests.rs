@@ -43,11 +43,11 @@ async fn trim(catalogue: &SqliteCatalogue, rows_max: u64) {
     while catalogue.trim_audit(retention).await.unwrap() > 0 {}
 }
 
-/// A folder as a crash leaves it: files copied while the catalogue is open.
+/// A folder as a crash leaves it: files that were copied while the catalogue is open.
 async fn crashed_folder() -> (tempfile::TempDir, BTreeMap<String, String>) {
     let live = tempfile::tempdir().unwrap();
     let catalogue = open(live.path()).await;
-    // Part of it in the database file, part in its -wal.
+    // Some rows are in the database file, some in its -wal.
     fill(&catalogue, 3).await;
     catalogue.close().await.unwrap();
     let catalogue = open(live.path()).await;
@@ -82,8 +82,8 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
-/// Opens what is in `folder`; all rows are there, or it was refused by name.
-/// Answers whether it opened.
+/// Opens the catalogue in `folder`. Fails unless all rows are there, or opening was refused
+/// with the names of the files. Returns whether it opened.
 async fn all_there_or_refused(folder: &Path, wanted: &BTreeMap<String, String>, harm: &str) -> bool {
     match SqliteCatalogue::open(folder).await {
         Ok(catalogue) => {
@@ -139,7 +139,7 @@ async fn a_flipped_byte_anywhere_loses_no_row() {
     let (mut opened, mut refused) = (0, 0);
     for name in file_names(folder.path()) {
         let len = fs::metadata(folder.path().join(&name)).unwrap().len() as usize;
-        // Every byte of the first kilobyte, where the heads are; then a sample.
+        // Every byte of the first kilobyte, which holds the heads; then a sample.
         let step = if std::env::var_os("SLUICE_EXHAUSTIVE").is_some() { 1 } else { len / 150 + 1 };
         let places = (0..len.min(128)).chain((128..len).step_by(step));
         for at in places {
@@ -184,7 +184,7 @@ async fn two_damaged_copies_are_refused_by_name() {
 
 #[tokio::test]
 async fn a_damaged_database_is_put_aside() {
-    // Closed, so that no -wal has a newer copy of the first page.
+    // Closed, so that no -wal file has a newer copy of the first page.
     let folder = tempfile::tempdir().unwrap();
     let catalogue = open(folder.path()).await;
     fill(&catalogue, 3).await;
@@ -221,7 +221,7 @@ async fn a_long_journal_is_made_short_while_it_serves() {
             change.await.unwrap().unwrap();
         }
         longest = longest.max(fs::metadata(folder.path().join("catalogue.journal")).unwrap().len());
-        // Else the audit log's rows would keep the journal long, rightly.
+        // Else the audit log's rows would rightly keep the journal long.
         if batch % 10 == 9 {
             trim(&catalogue, 0).await;
         }
@@ -257,7 +257,7 @@ async fn a_deleted_journal_is_written_anew_without_a_restart() {
     fill(&catalogue, 2).await;
     let journal = folder.path().join("catalogue.journal");
     fs::remove_file(&journal).unwrap();
-    // What was appended to the deleted file would be lost: the change is not made.
+    // The change is refused, because it would be lost with the deleted file.
     let refused = catalogue.put_customer(&CatalogueSample::new(7).customer).await;
     assert!(refused.is_err(), "{refused:?}");
     let known = rows(&catalogue).await;
@@ -313,7 +313,7 @@ async fn a_trimmed_audit_log_is_whole_in_both_copies() {
     let left = audit(&catalogue).await;
     assert_eq!(left.len(), 7);
     assert!(left.iter().all(|entry| whole.contains(entry)));
-    // It goes on, and a crash at any time finds both copies alike.
+    // Later changes are made, and a crash at any time finds equal copies.
     fill(&catalogue, 1).await;
     let wanted = rows(&catalogue).await;
     let copy = tempfile::tempdir().unwrap();
@@ -339,7 +339,7 @@ async fn a_crash_between_a_trim_and_its_journal_brings_no_entry_back() {
     trim(&catalogue, 3).await;
     let wanted = rows(&catalogue).await;
     catalogue.close().await.unwrap();
-    // The database of after, with the journal of before.
+    // The database from after the trim, with the journal from before it.
     let copy = tempfile::tempdir().unwrap();
     copy_files(folder.path(), copy.path());
     fs::copy(before.path().join("catalogue.journal"), copy.path().join("catalogue.journal")).unwrap();
@@ -357,8 +357,8 @@ async fn a_change_and_its_entry_are_taken_over_from_the_journal_together() {
     let known = fs::metadata(&journal).unwrap().len() as usize;
     catalogue.put_customer(&CatalogueSample::new(9).customer).await.unwrap();
     let (wanted, bytes) = (rows(&catalogue).await, fs::read(&journal).unwrap());
-    // A crash while the frames of the change and its entry are written: whatever
-    // has reached the disk, both are there, or, torn, the change alone is cut off too.
+    // A crash while the frames of the change and its entry are written: whichever bytes
+    // reached the disk, both rows are there or neither.
     for end in (known..=bytes.len()).step_by(7).chain([bytes.len()]) {
         let copy = tempfile::tempdir().unwrap();
         copy_files(before.path(), copy.path());

@@ -45,13 +45,13 @@ type ChangeOutcome = Result<Option<AuditId>, CatalogueError>;
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
-    /// `None` while a blocking thread has it, and after a failure that left its
-    /// end unknown: it is written anew before the next change.
+    /// `None` while a blocking thread has it, and after a failure with an unknown outcome:
+    /// then it is written anew before the next change.
     pub(super) journal: Option<Journal>,
     pub(super) journal_path: PathBuf,
     pub(super) digest: CatalogueDigest,
-    /// The revision of the database. Callers read it, so that idle polls do not
-    /// reach the task.
+    /// The revision of the database. Callers read it, so idle polls do not reach the
+    /// task.
     pub(super) revision: Arc<AtomicU64>,
 }
 
@@ -67,7 +67,7 @@ enum BatchError {
 }
 
 impl Writer {
-    /// Serves until it is closed or all callers are gone.
+    /// Serves requests until it is closed or all callers are gone.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<CatalogueRequest>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -76,7 +76,7 @@ impl Writer {
                 match request {
                     CatalogueRequest::Change { change, reply } => changes.push((*change, reply)),
                     CatalogueRequest::Changes { since, reply } => {
-                        // Changes that came before this read are made before it.
+                        // Changes that arrived before this read are made before it.
                         self.change(std::mem::take(&mut changes)).await;
                         answer(reply, self.changes(since).await);
                     }
@@ -182,10 +182,9 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// Removes entries of the audit log that are not to be kept, under a revision of
-    /// its own, and writes the journal anew without them: no frame of it tells of a
-    /// row that is gone. If a crash comes between the two, the next start finds the
-    /// database ahead.
+    /// Removes entries of the audit log that are no longer kept, under a revision of its own,
+    /// and writes the journal anew without them, so no frame tells of a removed row. If a
+    /// crash comes between the two, the next start finds the database ahead.
     async fn trim(&mut self, retention: &AuditRetention) -> Result<u64, BatchError> {
         let (revision, mut digest) = (self.revision.load(Ordering::Acquire) + 1, self.digest);
         let mut transaction =
@@ -200,15 +199,15 @@ impl Writer {
         self.digest = digest;
         self.revision.store(revision, Ordering::Release);
         if let Err(error) = self.rewrite_journal().await {
-            // The old one lacks this revision: no change may be appended to it.
+            // The old journal lacks this revision, so no change may be appended to it.
             self.journal = None;
             return Err(error);
         }
         Ok(removed)
     }
 
-    /// Rewrites the journal if most of its frames are outdated. A failure costs
-    /// nothing but disk space.
+    /// Rewrites the journal if most of its frames are outdated. A failure costs only disk
+    /// space.
     async fn shorten_journal(&mut self) {
         if !self.journal.as_ref().is_some_and(|journal| journal.is_long(self.digest.rows)) {
             return;
@@ -222,7 +221,7 @@ impl Writer {
         let rows = database::rows_since(&mut self.connection, 0).await?;
         let revision = self.revision.load(Ordering::Acquire);
         let (path, old) = (self.journal_path.clone(), self.journal.take());
-        // Until the new journal has the name, the old one still counts.
+        // The old journal counts until the new one has its name.
         let (journal, done) = blocking(move || match Journal::rewrite(&path, rows, revision) {
             Ok(fresh) => (Some(fresh), Ok(())),
             Err(error) => (old, Err(error)),
@@ -234,7 +233,7 @@ impl Writer {
     }
 }
 
-/// A transaction with the revision and the digest that it leads to.
+/// A transaction, and the revision and the digest after it.
 struct Staging<'c> {
     connection: &'c mut SqliteConnection,
     revision: u64,
@@ -307,9 +306,9 @@ impl Staging<'_> {
         Ok(Ok(Some(id)))
     }
 
-    /// Stores a row at the next revision; with `with_next` it is one change with the
-    /// row that is put after it. Returns false if another row has the same
-    /// value in a column that must be unique.
+    /// Stores a row at the next revision. With `with_next`, it and the next row are one
+    /// change. Returns false if another row has the same value in a column that must be
+    /// unique.
     async fn put(
         &mut self,
         old: Option<&StoredRow>,
@@ -343,9 +342,9 @@ async fn append(slot: &mut Option<Journal>, rows: Vec<StagedRow>) -> Result<Appe
     Ok(done?)
 }
 
-/// Takes back rows that were appended and not kept. If that fails the journal is
-/// given up: it is written anew before the next change, or the next start finds
-/// it ahead of the database and decides.
+/// Removes rows that were appended and not kept. If that fails the journal is given up:
+/// it is written anew before the next change, or the next start finds it ahead of the
+/// database and decides.
 async fn trim(slot: &mut Option<Journal>) {
     let Some(mut journal) = slot.take() else { return };
     match blocking(move || journal.trim().map(|()| journal)).await {
@@ -357,8 +356,8 @@ async fn trim(slot: &mut Option<Journal>) {
     }
 }
 
-/// Runs file work on a thread that may block. Returns nothing if the work panicked
-/// or the runtime ends.
+/// Runs file work on a thread that may block. Returns `None` if the work panicked or the
+/// runtime is ending.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
 }

@@ -6,7 +6,7 @@ use crate::kv::KvView;
 use sluice_model::{BatchId, CustomerId, DeadLetter};
 use sluice_ports::PortError;
 
-/// Rows that one step of the search looks at.
+/// The most rows that one step of the search reads.
 const ROWS_MAX: usize = 10_000;
 
 /// The smallest id time that each shard of the log holds.
@@ -19,8 +19,8 @@ impl Horizon {
     }
 }
 
-/// Some keys that belong to deleted events, from the key `from` on, and the key to
-/// go on with if there may be more.
+/// Keys of deleted events, from the key `from` on, and the key at which the next step
+/// begins if there may be more.
 pub(super) fn expired(
     view: &KvView,
     horizon: &Horizon,
@@ -42,7 +42,7 @@ pub(super) fn expired(
                 };
                 let batch = BatchId::from_bytes(id);
                 let gone = if kind == keys::DEAD_LETTER {
-                    // The key has the time of the verdict, not that of the events.
+                    // The key has the time when the dead letter was made, not that of the events.
                     let letter: DeadLetter = keys::decode("read a dead letter", value)?;
                     letter.delivery.events.iter().any(|event| horizon.is_gone(event.batch))
                 } else if batch.ms() < above_all {

@@ -1,5 +1,5 @@
-//! Reading events: batches from the log's segments, with their facts and
-//! acknowledgements from the state store. All of it blocks on the disk.
+//! Reading events: batches from the log's segments, facts and acknowledgements from the
+//! state store. All reads block on the disk.
 
 use crate::checkpoints::EmbeddedCheckpoints;
 use crate::clock::EngineClock;
@@ -37,7 +37,7 @@ fn disk_error(error: io::Error) -> PortError {
 }
 
 impl EventReader {
-    /// The id time from which on events can be read.
+    /// The earliest id time of an event that can be read.
     fn kept_from_ms(&self) -> u64 {
         self.clock.now_ms().saturating_sub(self.keep_ms)
     }
@@ -89,7 +89,7 @@ impl EventReader {
                 found = Some(located);
                 ControlFlow::Break(())
             }
-            // The damaged batch may be another one of the same millisecond.
+            // The damaged batch may be another batch of the same millisecond.
             Err(detail) => {
                 damage.get_or_insert(detail);
                 ControlFlow::Continue(())
@@ -144,7 +144,7 @@ impl EventReader {
         let each = |located: Result<LocatedBatch, String>| {
             let located = match located {
                 Ok(located) => located,
-                // One damaged batch must not hide those behind it.
+                // A damaged batch must not hide those behind it.
                 Err(detail) => {
                     tracing::error!(customer = %scan.customer, detail, "a batch cannot be read");
                     return ControlFlow::Continue(());
@@ -172,7 +172,7 @@ impl EventReader {
         failed.map_or(Ok(page), Err)
     }
 
-    /// The numbers of events of those batches that the customer has.
+    /// The numbers of events of those batches that belong to the customer.
     pub(super) fn lengths(
         &self,
         customer: CustomerId,

@@ -5,16 +5,16 @@ use foldhash::HashMap;
 use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
 use std::time::Instant;
 
-/// How far the request of a key has come.
+/// The progress of a key's request.
 #[derive(Debug)]
 enum PendingState {
-    /// The state store is asked whether it knows the key.
+    /// The state store is being read for the key.
     LookedUp,
     /// The request is in flight.
     InFlight(KeyHash),
-    /// The append ended without a known outcome; the log decides it later.
+    /// The append ended with an unknown outcome, which the log decides later.
     Undecided(KeyHash),
-    /// The events are durable, and the key is on its way to the state store.
+    /// The events are durable, and the key is being stored.
     Placed(StoredClaim),
 }
 
@@ -23,14 +23,14 @@ struct PendingClaim {
     since: Instant,
 }
 
-/// What a claim of a key starts with.
+/// The first step of a claim.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Begun {
     /// Another request has the key.
     Known(ClaimOutcome),
-    /// As many keys as are allowed are in flight.
+    /// The limit of keys in flight is reached.
     Full,
-    /// The key is reserved; now the state store must be asked.
+    /// The key is reserved; the state store must be read next.
     LookUp,
 }
 
@@ -49,7 +49,7 @@ impl PendingClaims {
     pub(super) fn begin(&mut self, key: ClaimKey, body: KeyHash, now: Instant) -> Begun {
         if let Some(claim) = self.claims.get(&key) {
             return Begun::Known(match &claim.state {
-                // The other request may be refused for its body: this one's is not compared with it.
+                // The other request may be refused for its body, so the bodies are not compared yet.
                 PendingState::LookedUp => ClaimOutcome::InFlight,
                 PendingState::InFlight(known) | PendingState::Undecided(known) => match *known == body {
                     true => ClaimOutcome::InFlight,
@@ -65,14 +65,14 @@ impl PendingClaims {
         Begun::LookUp
     }
 
-    /// Gives the reserved key to the request with this body: the state store does not know it.
+    /// Gives a reserved key to the request with this body, because the state store does not know it.
     pub(super) fn claim(&mut self, key: ClaimKey, body: KeyHash) {
         if let Some(claim) = self.claims.get_mut(&key) {
             claim.state = PendingState::InFlight(body);
         }
     }
 
-    /// The request's events are durable; returns what to store.
+    /// Notes that the request's events are durable. Returns the claim to store.
     pub(super) fn place(&mut self, key: ClaimKey, placed: Placed) -> Option<StoredClaim> {
         let claim = self.claims.get_mut(&key)?;
         let (PendingState::InFlight(body) | PendingState::Undecided(body)) = claim.state else { return None };
@@ -81,7 +81,7 @@ impl PendingClaims {
         Some(stored)
     }
 
-    /// The append of the request ended without a known outcome.
+    /// Notes that the append of the request ended with an unknown outcome.
     pub(super) fn undecided(&mut self, key: ClaimKey) {
         if let Some(claim) = self.claims.get_mut(&key)
             && let PendingState::InFlight(body) = claim.state
@@ -90,7 +90,7 @@ impl PendingClaims {
         }
     }
 
-    /// Forgets an answered key that the state store has now.
+    /// Forgets an answered key that is now in the state store.
     pub(super) fn stored(&mut self, key: ClaimKey) {
         if self.claims.get(&key).is_some_and(|claim| matches!(claim.state, PendingState::Placed(_))) {
             self.claims.remove(&key);
@@ -102,13 +102,13 @@ impl PendingClaims {
         self.claims.remove(&key);
     }
 
-    /// The keys whose append ended without a known outcome.
+    /// The keys whose append ended with an unknown outcome.
     pub(super) fn all_undecided(&self) -> Vec<ClaimKey> {
         let undecided = |claim: &PendingClaim| matches!(claim.state, PendingState::Undecided(_));
         self.claims.iter().filter(|(_, claim)| undecided(claim)).map(|(key, _)| *key).collect()
     }
 
-    /// Up to `limit` keys that wait for the state store since before `since`.
+    /// Up to `limit` keys that have waited for the state store since before `since`.
     pub(super) fn placed_before(&self, since: Instant, limit: usize) -> Vec<(ClaimKey, StoredClaim)> {
         let old = self.claims.iter().filter(|(_, claim)| claim.since < since);
         let placed = old.filter_map(|(key, claim)| match &claim.state {

@@ -17,8 +17,8 @@ use std::io;
 /// Completed claims that were found in the log.
 pub(crate) struct RecoveredClaims {
     pub(super) claims: HashMap<ClaimKey, StoredClaim>,
-    /// The position up to which each shard was read. No request is in flight,
-    /// so a claim below it that is not complete never will be.
+    /// The position up to which each shard was read. No request is in flight, so an
+    /// incomplete claim below it is never completed.
     pub(super) ends: Vec<(ShardId, u64)>,
 }
 
@@ -67,9 +67,8 @@ fn collect(payload: &[u8], place: impl FnOnce() -> String, claims: &mut Vec<Foun
     Ok(())
 }
 
-/// Puts together the requests whose every part is in the log. A part that is
-/// there twice was sent twice, and a request that is there twice was made
-/// twice: its later answer counts.
+/// The requests of which every part is in the log. A part that is there twice was sent
+/// twice. A request that is there twice was made twice, and its later answer counts.
 fn complete(claims: Vec<FoundClaim>) -> HashMap<ClaimKey, StoredClaim> {
     type ClaimingRequest = (CustomerId, KeyHash, KeyHash, u16);
     let mut requests: HashMap<ClaimingRequest, BTreeMap<u16, (BatchId, Claim)>> = HashMap::default();

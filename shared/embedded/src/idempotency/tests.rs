@@ -31,7 +31,7 @@ async fn an_undecided_key_is_held_until_the_log_has_decided() {
     append(&*engine.log, vec![Batches::new(lane(0)).next(1, 10)]).await.unwrap();
     let (keys, key) = (&engine.idempotency, key());
     assert_eq!(claim(keys, key).await.unwrap(), ClaimOutcome::Claimed);
-    // The append of the request fails, and no segment can be made that would decide it.
+    // The append fails, and no segment can be made that would decide the outcome.
     let shard = dir.path().join("log/shard-0");
     fs::remove_dir_all(&shard).unwrap();
     let failed = append(&*engine.log, vec![Batches::new(lane(0)).next(1, 10)]).await;
@@ -39,7 +39,7 @@ async fn an_undecided_key_is_held_until_the_log_has_decided() {
     keys.undecided(key.0, key.1).await.unwrap();
     keys.tidy().await.unwrap();
     assert_eq!(claim(keys, key).await.unwrap(), ClaimOutcome::InFlight);
-    // An append that succeeds decides it.
+    // The next successful append decides the outcome.
     fs::create_dir(&shard).unwrap();
     while append(&*engine.log, vec![Batches::new(lane(0)).next(1, 10)]).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -68,7 +68,7 @@ async fn keys_left_behind_by_failed_appends_do_not_refuse_others_for_ever() {
 
 #[test]
 fn a_claim_that_nobody_waits_for_gives_the_key_back() {
-    // One thread reads the state store, and it is busy when the key is claimed.
+    // The only thread that reads the state store is busy when the key is claimed.
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
     runtime.unwrap().block_on(async {
         let dir = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ async fn a_start_does_not_read_again_what_the_start_before_read() {
         for number in 0..4 {
             append(&*engine.log, vec![Batches::new(lane(number)).next(1, 10)]).await.unwrap();
         }
-        // It dies before keys are tidied.
+        // The engine dies before keys are tidied.
         engine.close().await;
     }
 }

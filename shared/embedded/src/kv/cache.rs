@@ -60,7 +60,7 @@ impl Cache {
         self.tree.range(from.., NEWEST, None).map(Guard::into_inner)
     }
 
-    /// Sets values, or removes them.
+    /// Sets or removes values.
     pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (Slice, Option<Slice>)>) {
         let seqno = self.seqno.next();
         for (key, value) in changes {
@@ -71,7 +71,7 @@ impl Cache {
         }
     }
 
-    /// Writes all values applied before into tables, durably.
+    /// Writes all applied values into tables, durably.
     pub(crate) fn flush(&self) -> lsm_tree::Result<Proof> {
         self.tree.rotate_memtable();
         self.without_leftovers(|tree, newest| {
@@ -89,7 +89,7 @@ impl Cache {
         Ok((after != before).then_some(after))
     }
 
-    /// Makes a change of the tree. If it fails, the tables that it began are deleted.
+    /// Changes the tree. If the change fails, the tables that it began are deleted.
     fn without_leftovers(
         &self,
         change: impl FnOnce(&AnyTree, SeqNo) -> lsm_tree::Result<()>,

@@ -1,7 +1,7 @@
-//! The LSN up to which the ledger is in the state cache's tables, and a proof of
-//! which tables these are.
+//! The file `flushed`: the LSN up to which the ledger is in the state cache's tables, and a
+//! proof of these tables.
 //!
-//! The file `flushed`, little-endian:
+//! Little-endian:
 //!
 //! ```text
 //!  0  8  magic "SLFLUSH\x01"

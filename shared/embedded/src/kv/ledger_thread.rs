@@ -1,4 +1,4 @@
-//! The thread that writes the ledger, and alone changes the cache's values.
+//! The thread that writes the ledger. It alone changes the cache's values.
 
 use super::KvView;
 use super::staged::{ChangedValues, StagedChanges};
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
-/// Bytes of changes after which a frame of the ledger takes no more.
+/// A frame of the ledger takes no more changes beyond this many bytes.
 const FRAME_BYTES_MAX: usize = 4 << 20;
-/// How long between two tries to make a frame durable.
+/// The time between two attempts to make a frame durable.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// How a change ended.
+/// The outcome of a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CommitEnd {
     /// The change is durable and applied.
@@ -23,12 +23,12 @@ pub(super) enum CommitEnd {
     GivenUp,
 }
 
-/// Tells the caller of a change how it ended.
+/// Tells the caller the outcome of its change.
 pub(super) type FinishChange = Box<dyn FnOnce(CommitEnd) + Send>;
 
 /// A change that waits for the thread.
 pub(super) struct LedgerJob {
-    /// Works the change out; returns nothing if that came to an error.
+    /// Computes the change; returns `None` if that failed.
     pub(super) stage: Box<dyn FnOnce(&mut StagedChanges<'_>) -> Option<FinishChange> + Send>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct LedgerJob {
 pub(super) struct LedgerThread {
     pub(super) writer: SegmentWriter,
     pub(super) view: KvView,
-    /// How long a change waits for others at the most.
+    /// The longest that a change waits for others.
     pub(super) linger: Duration,
     pub(super) closing: Arc<AtomicBool>,
     /// Why changes cannot be made durable now.
@@ -64,8 +64,8 @@ impl LedgerThread {
         }
     }
 
-    /// Commits all waiting changes as one frame. Returns the new end of the
-    /// ledger if it grew.
+    /// Commits all waiting changes as one frame. Returns the new end of the ledger if it
+    /// grew.
     fn commit(&mut self, first: LedgerJob, jobs: &mut mpsc::Receiver<LedgerJob>) -> Option<u64> {
         let (mut frame, mut changes, mut waiting) = (Vec::new(), ChangedValues::default(), Vec::new());
         let mut next = Some(first);
@@ -92,7 +92,7 @@ impl LedgerThread {
         end
     }
 
-    /// Waits where the cache's tables are far behind the ledger.
+    /// Waits while the cache's tables are far behind the ledger.
     fn bound_memory(&self, end: u64) {
         self.upkeep.applied(end, |detail| {
             self.failing.send_replace(Some(detail.into()));

@@ -1,4 +1,4 @@
-//! Changes that are worked out but not durable yet.
+//! Changes that are computed but not durable yet.
 
 use super::KvView;
 use super::cache::Slice;
@@ -11,13 +11,13 @@ pub(super) type ChangedValues = HashMap<Slice, Option<Slice>>;
 
 const REMOVED: u32 = u32::MAX;
 
-/// The current values as one change sees them: with the changes before it in the
-/// frame, and with its own.
+/// The current values as one change sees them, with the earlier changes of its frame and
+/// its own.
 pub(crate) struct StagedChanges<'a> {
     view: &'a KvView,
     frame: &'a ChangedValues,
     own: ChangedValues,
-    /// Encoded current values that are written to the ledger once more.
+    /// Encoded current values to write to the ledger again.
     again: Vec<u8>,
 }
 
@@ -41,8 +41,8 @@ impl<'a> StagedChanges<'a> {
         self.own.insert(key.into(), None);
     }
 
-    /// Writes about `bytes_max` bytes of current values to the ledger again, from
-    /// the key `from` on. Returns the key to go on with if there are more.
+    /// Writes about `bytes_max` bytes of current values to the ledger again, from the key
+    /// `from` on. Returns the key at which the next call begins, if there are more.
     pub(super) fn write_again(
         &mut self,
         from: &[u8],

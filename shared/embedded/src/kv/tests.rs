@@ -48,7 +48,7 @@ fn all(kv: &Kv) -> Result<KvModel, PortError> {
     Ok(found)
 }
 
-/// Opens as the engine does: a second time, where the first finds the cache unreadable.
+/// Opens as the engine does: a second time if the first finds the cache unreadable.
 fn open_and_read(dir: &Path) -> (KvModel, Vec<String>) {
     let kv = Kv::open(dir, &settings()).unwrap();
     let (read, findings) = (all(&kv), kv.findings().to_vec());
@@ -75,7 +75,7 @@ fn copy(from: &Path, to: &Path) {
     for file in files(from) {
         let target = to.join(file.strip_prefix(from).unwrap());
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        // A file may go while others write.
+        // A file may be deleted while others write.
         let _gone = std::fs::copy(&file, &target);
     }
 }
@@ -240,7 +240,7 @@ async fn changes_are_refused_while_the_disk_refuses_them() {
             Ok(())
         }
     };
-    // The first change is in the thread's hands, the second one is refused at the door.
+    // The thread has taken the first change; the second is refused at once.
     for key in [&b"in hand"[..], b"refused"] {
         let refused = kv.update(set(key)).await.unwrap_err();
         assert!(matches!(refused, PortError::Unavailable { .. }), "{refused}");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long between two tries to flush.
+/// The time between two attempts to flush.
 const RETRY: Duration = Duration::from_secs(1);
 /// Unflushed bytes at which changes wait, in units of `flush_bytes`.
 const WAIT_AT: u64 = 4;
@@ -21,7 +21,7 @@ const MERGES_MAX: usize = 16;
 struct UpkeepState {
     /// All changes below this LSN are in the tables.
     flushed: u64,
-    /// All changes below this LSN are applied to the cache and to be flushed.
+    /// All changes below this LSN are applied to the cache and must be flushed.
     wanted: u64,
     /// Why the last flush failed, until a flush succeeds.
     failing: Option<String>,
@@ -56,9 +56,9 @@ impl Upkeep {
         self.state.lock().flushed
     }
 
-    /// Tells that all changes below `lsn` are applied. If the tables are far
-    /// behind, this waits, so that memory is bounded. If the tables cannot be
-    /// written, `stuck` is told why.
+    /// Notes that all changes below `lsn` are applied. If the tables are far behind, this
+    /// waits, so that memory is bounded. If the tables cannot be written, it calls `stuck`
+    /// with the reason.
     pub(super) fn applied(&self, lsn: u64, stuck: impl Fn(&str)) {
         let mut state = self.state.lock();
         if lsn.saturating_sub(state.flushed.max(state.wanted)) >= self.flush_bytes {
@@ -86,7 +86,7 @@ impl Upkeep {
         }
     }
 
-    /// Ends all waiting for the tables.
+    /// Ends all waits for the tables.
     pub(super) fn release(&self) {
         self.state.lock().stopped = true;
         self.changed.notify_all();
@@ -118,7 +118,7 @@ impl Upkeep {
         }
     }
 
-    /// Flushes if enough is applied. For the replay, before the thread starts.
+    /// Flushes if enough changes are applied. For the replay, before the thread starts.
     pub(super) fn flush_if_due(&self, lsn: u64) -> io::Result<()> {
         if lsn.saturating_sub(self.flushed()) < self.flush_bytes {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The waiting deliveries in memory, in the order in which they fall due.
+//! The waiting deliveries in memory, ordered by due time.
 
 use foldhash::HashMap;
 use sluice_model::{Delivery, DeliveryId, SubscriptionId};
@@ -29,7 +29,7 @@ struct SubscriptionQueue {
 pub(super) struct WaitingDeliveries {
     rows: BTreeMap<SubscriptionId, SubscriptionQueue>,
     total: Backlog,
-    /// The subscription that was served last. The next take goes on behind it.
+    /// The subscription that was served last, after which the next take begins.
     last: Option<SubscriptionId>,
 }
 
@@ -65,8 +65,7 @@ impl WaitingDeliveries {
         }
     }
 
-    /// Takes due deliveries: the subscriptions in turn, and of each the longest
-    /// due first.
+    /// Takes due deliveries from the subscriptions in turn, the longest due of each first.
     pub(super) fn take(&mut self, request: &TakeRequest<'_>) -> Vec<(SubscriptionId, DeliveryId)> {
         let mut taken = Vec::new();
         let last = self.last.unwrap_or(SubscriptionId::from_u128(0));
@@ -99,7 +98,7 @@ impl WaitingDeliveries {
         taken
     }
 
-    /// Makes a taken delivery takeable again.
+    /// Returns a taken delivery to the queue.
     pub(super) fn give_back(&mut self, subscription: SubscriptionId, id: DeliveryId) {
         let Some(row) = self.rows.get_mut(&subscription) else { return };
         let Some(entry) = row.entries.get_mut(&id).filter(|entry| entry.taken) else { return };
@@ -107,7 +106,7 @@ impl WaitingDeliveries {
         row.by_due.insert((entry.due_ms, id));
     }
 
-    /// Makes a taken delivery takeable again from `due_ms` on.
+    /// Returns a taken delivery to the queue, due at `due_ms`.
     pub(super) fn put_off(&mut self, subscription: SubscriptionId, id: DeliveryId, due_ms: u64) {
         let Some(queue) = self.rows.get_mut(&subscription) else { return };
         if let Some(delivery) = queue.entries.get_mut(&id) {
@@ -173,7 +172,7 @@ mod tests {
         (0..3).for_each(|n| waiting.put(&delivery(&batch, other, 1, 50 + n)));
         let blocked = HashSet::from([blocked_one]);
         assert_eq!(waiting.next_due_ms(&HashSet::from([blocked_one, busy_one])), Some(50));
-        // Though their deliveries are due for longer, one take brings all of the other's.
+        // Though its deliveries were due later, one take brings all of the other subscription's.
         let taken =
             waiting.take(&TakeRequest { now_ms: 60, max: 100, max_per_subscription: 10, blocked: &blocked });
         let of = |wanted| taken.iter().filter(|(subscription, _)| *subscription == wanted).count();

@@ -7,20 +7,20 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-/// The end of a log as it was found when the log was opened.
+/// The end of a log, found when the log was opened.
 pub(crate) struct RecoveredEnd {
     /// The LSN at which the log ends.
     pub end: u64,
-    /// Whether the last segment may be written further. If not, the next frame
-    /// starts a new segment.
+    /// Whether the last segment may be written further. If not, the next frame starts a new
+    /// segment.
     pub clean: bool,
     /// The damage that was found, each with its place.
     pub findings: Vec<String>,
 }
 
-/// Sets where each segment but the last ends: at the LSN in the next segment's
-/// header, or behind its last written byte if that header is damaged or does
-/// not belong to the next segment.
+/// Sets where each segment but the last ends: at the LSN in the next segment's header, or
+/// behind its last written byte if that header is damaged or is not that of the next
+/// segment.
 pub(super) fn set_ends(segments: &ByBase, headers: &BTreeMap<u64, SegmentHeader>) -> io::Result<()> {
     for (segment, next) in segments.values().zip(segments.keys().skip(1)) {
         let end = match headers.get(next).map(|header| header.previous_end) {

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 const SEGMENT_BYTES: u64 = 4096;
 
-/// A log with what was acknowledged of it, by LSN.
+/// A log, and its acknowledged frames by LSN.
 struct LogModel {
     dir: TempDir,
     acknowledged: BTreeMap<u64, Vec<u8>>,
@@ -27,7 +27,7 @@ impl LogModel {
         Self { dir: tempfile::tempdir_in(memory_dir()).unwrap(), acknowledged: BTreeMap::new() }
     }
 
-    /// With frames of these lengths.
+    /// A model with frames of these lengths.
     fn with(lens: &[usize]) -> Self {
         let mut this = Self::new();
         let (_, mut writer, _) = open_writer(this.dir.path(), 0);
@@ -50,8 +50,8 @@ impl LogModel {
         files
     }
 
-    /// Opens the log and reads it: what of the acknowledged is there, what is
-    /// not, and what is said of the damage. Nothing else may be there.
+    /// Opens the log and reads it. Returns how many acknowledged frames are there, which are
+    /// missing, and the reported damage. Other frames may not be there.
     fn read(&self, from: u64) -> (usize, Vec<u64>, Vec<String>) {
         let (segments, recovered) = LogSegments::open(self.dir.path()).unwrap();
         let (frames, damage) = read_all(&segments, from);
@@ -64,7 +64,7 @@ impl LogModel {
     }
 }
 
-/// Where flipping thousands of bytes does not wait for a disk.
+/// A directory in which flipping thousands of bytes does not wait for a disk.
 pub(crate) fn memory_dir() -> PathBuf {
     let shared = PathBuf::from("/dev/shm");
     if shared.is_dir() { shared } else { std::env::temp_dir() }
@@ -175,7 +175,7 @@ fn any_missing_file_is_named_to_openers_and_readers() {
         let (segments, mut writer, findings) = open_writer(model.dir.path(), 0);
         assert!(!findings.is_empty(), "{} is missing and nobody noticed", name(path));
         if name(path).ends_with(".seg") {
-            // Once the log goes on, its reader is told too.
+            // Once the log grows, its reader is told too.
             let appended = writer.append(|out| out.extend_from_slice(b"new")).unwrap();
             let (_, damage) = read_all(&segments, 0);
             assert!(damage.iter().any(|detail| detail.contains("missing")), "{}: {damage:?}", name(path));
@@ -220,7 +220,7 @@ fn deleted_segments_are_not_missing_but_lost_ones_are() {
         let (_, missing, findings) = model.read(from);
         assert_eq!((missing, findings), (vec![], vec![]), "from {from}");
     }
-    // The next one is lost: whoever read up to before it, or from the start, is told.
+    // The next segment is lost: a reader from before it, or from the start, is told.
     let lost = LogSegments::open(model.dir.path()).unwrap().0.all()[0].clone();
     std::fs::remove_file(segment_path(model.dir.path(), lost.base)).unwrap();
     for from in [0, oldest.end(), lost.base + 100] {
@@ -264,7 +264,7 @@ fn a_failed_write_is_not_in_the_log_once_a_new_segment_says_so() {
     model.append(&mut writer, 100);
     let first = segments.last().unwrap();
     let path = segment_path(model.dir.path(), first.base);
-    // A write to a deleted file fails, though its bytes arrive.
+    // A write to a deleted file fails, although its bytes arrive.
     std::fs::remove_file(&path).unwrap();
     let failed = writer.append(|out| out.extend_from_slice(b"perhaps"));
     assert!(matches!(failed, Err(WriteError::NotTaken(_))), "{failed:?}");
@@ -285,7 +285,7 @@ fn a_failed_write_is_undecided_while_no_segment_can_be_made() {
     let mut model = LogModel::new();
     let (segments, mut writer, _) = open_writer(model.dir.path(), 0);
     model.append(&mut writer, 100);
-    // The next segment may be made while its directory is emptied.
+    // The next segment may be made while its directory is being emptied.
     while std::fs::remove_dir_all(model.dir.path()).is_err() && model.dir.path().exists() {
         std::thread::yield_now();
     }

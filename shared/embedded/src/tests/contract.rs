@@ -1,4 +1,4 @@
-//! The adapters keep what their ports promise.
+//! The adapters pass the contract suites of their ports.
 
 use super::harness::{append, open};
 use sluice_ports::work_queue::contract::Order;

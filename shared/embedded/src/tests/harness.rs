@@ -1,4 +1,4 @@
-//! An engine with small files, and what its tests do with it.
+//! An engine with small files, and helpers of its tests.
 
 use crate::{EmbeddedEngine, EngineClock, EngineSettings, KvSettings, LogSettings, RetentionSettings};
 use sluice_model::{Batch, Lane};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 10;
 
-/// Small files, so that a test sees many of them.
+/// Settings with small files, so that a test has many of them.
 pub(crate) fn settings() -> EngineSettings {
     EngineSettings {
         lanes: 16,
@@ -44,7 +44,7 @@ pub(crate) async fn append(log: &dyn Log, batches: Vec<Arc<Batch>>) -> Result<()
     log.append(unit, RecordDraft { lane: None, producer: 7, sequence: 0, batches, parts: Vec::new() }).await
 }
 
-/// All that a shard's log says, from a position on.
+/// All items of a shard's log from a position on.
 pub(crate) async fn read_from(log: &dyn Log, shard: &ShardId, mut at: Position) -> Vec<LogItem> {
     let mut items = Vec::new();
     loop {
@@ -61,7 +61,7 @@ pub(crate) async fn read_from(log: &dyn Log, shard: &ShardId, mut at: Position) 
     }
 }
 
-/// What the whole log says: its batches, and what is damaged.
+/// The batches of the whole log, and its damage.
 #[derive(Debug, Default)]
 pub(crate) struct Everything {
     pub(crate) batches: BTreeMap<sluice_model::BatchId, Arc<Batch>>,

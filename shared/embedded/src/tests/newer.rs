@@ -1,5 +1,5 @@
-//! Records that a newer version of Sluice wrote: after a downgrade of the program
-//! alone nothing of them is passed, and the newer version finds all of them.
+//! Records of a newer version of Sluice, after a downgrade of the program alone: none of
+//! them is passed, and the newer version finds all of them.
 
 use super::harness::{SEGMENT_BYTES, append, lane, open, read_from, settings};
 use crate::EmbeddedEngine;
@@ -21,7 +21,7 @@ use std::time::Duration;
 const GOLDEN: &[u8] = include_bytes!("../../../model/tests/data/record-future.bin");
 const TOLD: &str = "a newer Sluice wrote this record: it has version 9, and this build reads 1 to 2";
 
-/// An engine of which one lane was written until its first segments were full.
+/// An engine with one lane, written until its first segments were full.
 async fn filled(dir: &Path) -> Vec<Arc<Batch>> {
     let engine = open(dir).await;
     let mut batches = Batches::new(lane(0));
@@ -31,14 +31,14 @@ async fn filled(dir: &Path) -> Vec<Arc<Batch>> {
         append(&*engine.log, vec![Arc::clone(&batch)]).await.unwrap();
         appended.push(batch);
     }
-    // The claims of the log so far are noted, so a start does not read it again.
+    // The claims of the log so far are noted, so that a start does not read it again.
     engine.idempotency.tidy().await.unwrap();
     engine.idempotency.tidy().await.unwrap();
     engine.close().await;
     appended
 }
 
-/// Exchanges a frame's payload by one of the same length; returns what was there.
+/// Exchanges a frame's payload for one of the same length. Returns the old payload.
 fn exchange(shard: &Path, lsn: u64, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let (segments, _) = LogSegments::open(shard).unwrap();
     let Ok(LogStep::Frame { lsn, payload, .. }) = segments.read(lsn) else { panic!("a whole frame") };
@@ -102,7 +102,7 @@ async fn a_record_of_a_newer_version_is_not_passed_and_a_newer_version_reads_it(
     let before = all[3];
     let known = exchange(&shard_dir, before.lsn(), make_newer);
 
-    // The segment is full and its index is stored, so the log opens.
+    // The segment is full and its index is stored, so that the log opens.
     let engine = open(dir.path()).await;
     assert!(engine.lost().is_empty(), "nobody met it yet");
     let mut read = Vec::new();
@@ -132,7 +132,7 @@ async fn a_record_of_a_newer_version_is_not_passed_and_a_newer_version_reads_it(
     engine.close().await;
     drop(engine);
 
-    // The newer version reads it: here, what the header said before.
+    // The newer version reads it: here, after its old header is restored.
     exchange(&shard_dir, before.lsn(), |record| record.copy_from_slice(&known));
     let engine = open(dir.path()).await;
     assert_eq!(positions(&read_from(&*engine.log, &shard, before).await), all[4..]);

@@ -1,4 +1,4 @@
-//! What a crash, or a lost folder, leaves of the engine.
+//! The engine after a crash, or after the loss of a folder.
 
 use super::harness::{SEGMENT_BYTES, append, lane, open, read_all};
 use crate::EmbeddedEngine;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 type Batched = BTreeMap<BatchId, Arc<Batch>>;
 
-/// An engine with several segments in each shard, and what was appended.
+/// An engine with several segments in each shard, and the appended batches.
 async fn sample() -> (TempDir, EmbeddedEngine, Batched) {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path()).await;
@@ -69,7 +69,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
     let all = read_all(&*engine.log).await;
     assert_eq!((all.batches, all.damage), (appended.clone(), vec![]));
     assert_readable(&engine, &appended).await;
-    // It goes on where it ended.
+    // The log continues where it ended.
     let next = Batches::new(lane(1)).next(2, 50);
     append(&*engine.log, vec![next.clone()]).await.unwrap();
     appended.insert(next.id, next);

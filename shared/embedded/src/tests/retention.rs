@@ -1,4 +1,4 @@
-//! What is deleted, and what is no longer read, by age.
+//! Deletion by age, and reads of events that are too old.
 
 use super::harness::{SEGMENT_BYTES, append, lane, settings};
 use crate::{EmbeddedEngine, EngineClock, EngineSettings};

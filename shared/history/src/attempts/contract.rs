@@ -1,4 +1,4 @@
-//! What the history of attempts promises, over any rows.
+//! The contract suite of the history of attempts, over any rows.
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{AttemptHistory, SLOTS};
@@ -20,7 +20,7 @@ fn attempt(number: u32, at_ms: u64, carried: Vec<EventRef>) -> Arc<AttemptRecord
     })
 }
 
-/// All of it, for a subscription that the rows do not know yet.
+/// Runs the suite, for a subscription that the rows do not know yet.
 ///
 /// # Panics
 /// If a promise is broken.

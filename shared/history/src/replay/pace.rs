@@ -1,5 +1,5 @@
-//! How a page of history is matched without holding up others: an expensive
-//! selector may take milliseconds for each of a hundred thousand events.
+//! Matching a page of history without delaying other tasks: an expensive selector may take
+//! milliseconds for each of a hundred thousand events.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How long events are matched before other tasks get the thread.
 const SLICE: Duration = Duration::from_millis(2);
 
-/// How long one page is matched: it ends early then, where it is.
+/// How long one page may be matched before it ends early.
 const PAGE: Duration = Duration::from_millis(200);
 
 /// The time that one page has taken.
@@ -17,7 +17,7 @@ pub(super) struct Pace {
     slice_began: Instant,
 }
 
-/// Whether a page goes on.
+/// Whether a page continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PageTurn {
     GoesOn,
@@ -30,7 +30,7 @@ impl Pace {
         Self { began: now, slice_began: now }
     }
 
-    /// To be called after each event: lets other tasks run where it is time to.
+    /// Lets other tasks run if it is time to. Called after each event.
     pub(super) async fn pass(&mut self) -> PageTurn {
         let now = Instant::now();
         if now.duration_since(self.slice_began) >= SLICE {
@@ -44,7 +44,7 @@ impl Pace {
     }
 }
 
-/// Gives the thread to other tasks once.
+/// Lets other tasks run once.
 async fn let_others_run() {
     let mut given = false;
     poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! Where replays are kept: a row each, and a pointer to each that is not ended.
+//! The stored replays: a row for each, and a pointer to each that has not ended.
 //!
 //! ```text
 //! replays/<customer>   replay id 16             the replay
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 const OPEN: &str = "replays-open";
 
-/// How long a replay is remembered after it was asked for.
+/// How long a replay is kept after it was requested.
 const KEPT_MS: u64 = 30 * 24 * 3_600_000;
 
 /// Stores replays.
@@ -50,7 +50,7 @@ fn row(replay: &Replay) -> NewRow {
 }
 
 impl ReplayStore {
-    /// Replays in these rows.
+    /// The replays in these rows.
     #[must_use]
     pub fn new(rows: Arc<dyn Rows>) -> Self {
         Self { rows }
@@ -71,7 +71,7 @@ impl ReplayStore {
         self.rows.write(vec![RowChange::Put(row(replay)), RowChange::Put(pointer)]).await
     }
 
-    /// Moves a replay on, if it is still as it was; says whether.
+    /// Updates a replay if it has not changed since `before`. Returns whether it did.
     ///
     /// # Errors
     /// If it cannot be stored.
@@ -83,7 +83,7 @@ impl ReplayStore {
         Ok(changed)
     }
 
-    /// Takes a replay that has ended off the list of those to work.
+    /// Takes an ended replay off the list of open ones.
     ///
     /// # Errors
     /// If that cannot be stored; the next look tries again.

@@ -25,7 +25,7 @@ proptest! {
     }
 }
 
-/// Rows of before this version must read back.
+/// Rows of earlier versions must read back.
 #[test]
 fn a_stored_replay_reads_back() {
     let json = r#"{"id":"01890000-0000-7000-8000-000000000001","customer":"01890000-0000-7000-8000-000000000002","subscription":"01890000-0000-7000-8000-000000000003","start_ms":1,"end_ms":9,"rate_per_second":1000,"status":"running","lane":0,"after":"01890000-0000-7000-8000-000000000004","scanned":5,"queued":4,"next_ms":3,"owner":7,"owned_until_ms":8,"created_at_ms":1,"updated_at_ms":2}"#;

@@ -1,4 +1,4 @@
-//! What usage promises, over any rows: every adapter of the port is put to it.
+//! The contract suite of usage, which every adapter of the rows port must pass.
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{
@@ -10,7 +10,7 @@ use sluice_ports::Rows;
 use sluice_ports::log::{Position, ShardId};
 use std::sync::Arc;
 
-/// Long enough for the times of these suites.
+/// Longer than the times of these tests.
 pub(super) const KEPT: UsageRetention =
     UsageRetention { minute_days: 20_000, hour_days: 20_000, day_days: 20_000 };
 
@@ -38,7 +38,7 @@ async fn read(
     periods.into_iter().map(|period| (period.start_ms, period.group, period.counts)).collect()
 }
 
-/// All of it, for customers and shards that the rows do not know yet.
+/// Runs the suite, for customers and shards that the rows do not know yet.
 ///
 /// # Panics
 /// If a promise is broken.
@@ -69,7 +69,7 @@ async fn counts_are_kept_by_period_type_and_subscription(rows: &Arc<dyn Rows>) {
     let mut late = UsageTally::default();
     late.ended(&EndedEvents { accepted_ms: TEN, delivered: 5, failed: 0, ..ended });
     let changes = session.add(&late);
-    // Written twice, as after a lost answer; then with more in the same period.
+    // Written twice, as after a lost answer; then with more counts in the same period.
     rows.write(changes.clone()).await.unwrap();
     rows.write(changes).await.unwrap();
     rows.write(session.add(&late)).await.unwrap();
@@ -108,7 +108,7 @@ async fn counts_are_kept_by_period_type_and_subscription(rows: &Arc<dyn Rows>) {
         read(rows, customer, Granularity::Hour, UsageGrouping::Subscription).await,
         [(TEN, UsageGroup::Subscription(subscription), counts(0, 0, 13, 1))]
     );
-    // 3 took 5 ms, and 10 a minute; the shard and the session are added.
+    // The shard counted 3 that took 5 ms, the session 10 that took a minute; they add up.
     let mut times = ReceiptTimes::default();
     times.count(5, 3);
     times.count(MINUTE, 10);
@@ -129,11 +129,11 @@ async fn what_was_counted_before_a_crash_is_not_counted_again(rows: &Arc<dyn Row
     let shard = ShardId(format!("usage-{customer}").into());
     let mut first = ShardUsage::load(&**rows, &shard, 10, KEPT).await.unwrap();
     first.count(&**rows, &mut Some(accepted(customer, "a", TEN, 10)), Position::from_lsn(5)).await.unwrap();
-    // Its owner dies before it stores the checkpoint; the next one knows how far it counted.
+    // Its owner dies before it stores the checkpoint. The next owner knows how far it counted.
     let mut second = ShardUsage::load(&**rows, &shard, 10, KEPT).await.unwrap();
     assert_eq!(second.through(), Position::from_lsn(5));
     second.count(&**rows, &mut Some(accepted(customer, "a", TEN, 1)), Position::from_lsn(6)).await.unwrap();
-    // The first one comes back and adds up what it knew: that was added before.
+    // The first owner comes back and adds up its counts, which were added before.
     first.add_up(&**rows).await.unwrap();
     second.add_up(&**rows).await.unwrap();
     let total = read(rows, customer, Granularity::Hour, UsageGrouping::Total).await;

@@ -1,4 +1,4 @@
-//! The counts of one customer, type or subscription in a stretch of time.
+//! The counts of one customer, type or subscription in a period.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Reading usage: the rows of a customer's periods, summed over all who counted.
+//! Reading usage: the rows of a customer's periods, summed over all counters.
 
 use super::counts::UsageCounts;
 use super::receipts::ReceiptTimes;
@@ -14,10 +14,10 @@ const PAGE: usize = 500;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// By what counts are told apart.
+/// How counts are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageGrouping {
-    /// By nothing.
+    /// Not at all.
     Total,
     /// By event type.
     EventType,
@@ -25,29 +25,30 @@ pub enum UsageGrouping {
     Subscription,
 }
 
-/// What a count is of.
+/// The group of a count.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UsageGroup {
     /// All of the customer's events.
     Total,
-    /// Those of a type: "" for events without one, [`super::OTHER_TYPES`] for those beyond the limit.
+    /// The events of a type: "" for events without one, [`super::OTHER_TYPES`] for those beyond
+    /// the limit.
     EventType(Box<str>),
-    /// Those of a subscription; [`super::OTHER_SUBSCRIPTIONS`] for those beyond the limit.
+    /// The events of a subscription; [`super::OTHER_SUBSCRIPTIONS`] for those beyond the limit.
     Subscription(SubscriptionId),
 }
 
-/// The periods that begin in a stretch of time.
+/// The periods of a customer in a range of time.
 #[derive(Debug, Clone, Copy)]
 pub struct UsageWindow {
-    /// Whose.
+    /// The customer.
     pub customer: CustomerId,
-    /// Of which length.
+    /// The length of the periods.
     pub granularity: Granularity,
     /// The first one holds this time, in milliseconds since the Unix epoch.
     pub from_ms: u64,
     /// The last one begins before this time, in milliseconds since the Unix epoch.
     pub until_ms: u64,
-    /// Told apart by what.
+    /// How the counts are grouped.
     pub grouping: UsageGrouping,
 }
 
@@ -56,11 +57,11 @@ pub struct UsageWindow {
 pub struct UsagePeriod {
     /// When the period begins, in milliseconds since the Unix epoch.
     pub start_ms: u64,
-    /// What the counts are of.
+    /// The group.
     pub group: UsageGroup,
     /// The counts.
     pub counts: UsageCounts,
-    /// How long the delivered took; nothing of a type.
+    /// The times of the delivered events; empty for an event type.
     pub receipts: ReceiptTimes,
 }
 
@@ -71,14 +72,14 @@ pub struct UsageReader {
 }
 
 impl UsageReader {
-    /// Usage in these rows.
+    /// The usage in these rows.
     #[must_use]
     pub fn new(rows: Arc<dyn Rows>) -> Self {
         Self { rows }
     }
 
-    /// The counts of a window, the oldest period first. Periods and groups of
-    /// which nothing was counted are left out.
+    /// The counts of a window, the oldest period first. Periods and groups without counts are
+    /// left out.
     ///
     /// # Errors
     /// If a store fails.
@@ -110,7 +111,7 @@ impl UsageReader {
     }
 }
 
-/// What is known of a group.
+/// The sums of a group.
 type Known = (UsageCounts, ReceiptTimes);
 
 type Sums = BTreeMap<(u32, UsageGroup), Known>;

@@ -1,12 +1,11 @@
-//! How long events took from their acceptance to an endpoint's 2xx, counted in
-//! buckets that never change: so the counts of any periods, shards and processes
-//! can be added.
+//! The times from the acceptance of events to an endpoint's 2xx, counted in buckets that
+//! never change, so that the counts of any periods, shards and processes can be added.
 //!
 //! | bucket | times |
 //! |---|---|
 //! | 0, 1 | below 1 ms; from 1 to 2 ms |
 //! | 2 and 3, 4 and 5, … | the lower and the upper half of a power of two: from 2 to 3 ms, to 4, 6, 8, 12, 16, … |
-//! | 60 | from 2^30 ms, 12.4 days, on |
+//! | 60 | 2^30 ms (12.4 days) and longer |
 //!
 //! A quantile is interpolated within its bucket. No bucket from 2 ms on is wider
 //! than half of the time at which it begins, so a quantile is off by less than
@@ -21,11 +20,11 @@ use super::rows::OTHER_SUBSCRIPTIONS;
 /// The last bucket, which has no end.
 const LAST: u8 = 60;
 
-/// Subscriptions of a customer whose times are told apart in one period. With
-/// all that a row holds besides, it fits a store's item.
+/// The most subscriptions of a customer whose times are counted separately in one period.
+/// So a row fits a store's item with all its other content.
 pub const RECEIPT_SUBSCRIPTIONS_MAX: usize = 100;
 
-/// Bytes that a count and the number of its bucket take at most in postcard.
+/// The most bytes of a count and the number of its bucket in postcard.
 const ENTRY_BYTES: usize = 1 + 10;
 
 /// The bucket of a time.
@@ -52,16 +51,16 @@ const fn start_ms(bucket: u8) -> u64 {
 pub struct ReceiptBucket {
     /// The shortest time, in milliseconds.
     pub from_ms: u64,
-    /// Every time is shorter, in milliseconds; `None` for the last bucket.
+    /// The first longer time, in milliseconds; `None` for the last bucket.
     pub below_ms: Option<u64>,
-    /// How many events took so long.
+    /// How many events took a time of this bucket.
     pub events: u64,
 }
 
-/// How many events took how long, by bucket.
+/// The numbers of events by the time that they took, in buckets.
 ///
-/// It is stored as a list of pairs: the bucket's number and its events, the
-/// lowest bucket first, those without events left out.
+/// Stored as a list of pairs, the bucket's number and its events, the lowest bucket first.
+/// Buckets without events are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(u8, u64)>")]
 pub struct ReceiptTimes(Vec<(u8, u64)>);
@@ -75,7 +74,7 @@ impl From<Vec<(u8, u64)>> for ReceiptTimes {
 }
 
 impl ReceiptTimes {
-    /// Counts events that took so many milliseconds.
+    /// Counts events that took `ms` milliseconds.
     pub fn count(&mut self, ms: u64, events: u64) {
         self.put(bucket_of(ms), events);
     }
@@ -116,9 +115,9 @@ impl ReceiptTimes {
         })
     }
 
-    /// The time in milliseconds that this share of the events, from 0 to 1, did
-    /// not exceed (see the module for its error); nothing where none was counted.
-    /// Of the last bucket it is the bucket's beginning.
+    /// The time in milliseconds that this share of the events, from 0 to 1, did not exceed (see
+    /// the module for its error); `None` without events. In the last bucket it is the bucket's
+    /// beginning.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let (rank, mut below) = (share * self.events() as f64, 0.0);
@@ -135,17 +134,17 @@ impl ReceiptTimes {
         last
     }
 
-    /// At most so many bytes are stored for them.
+    /// The most bytes of these counts when stored.
     pub(super) const fn bytes_max(&self) -> usize {
         1 + self.0.len() * ENTRY_BYTES
     }
 }
 
-/// The times of one customer in a stretch of time: in total, and by subscription.
+/// The times of one customer in a period: in total, and by subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CustomerReceipts {
     pub total: ReceiptTimes,
-    /// [`OTHER_SUBSCRIPTIONS`] for those beyond the limit.
+    /// With [`OTHER_SUBSCRIPTIONS`] for subscriptions beyond the limit.
     pub subscriptions: BTreeMap<SubscriptionId, ReceiptTimes>,
 }
 
@@ -168,7 +167,7 @@ impl CustomerReceipts {
         self.subscriptions.entry(if has_room { subscription } else { OTHER_SUBSCRIPTIONS }).or_default()
     }
 
-    /// At most so many bytes are stored for them.
+    /// The most bytes of these counts when stored.
     pub(super) fn bytes_max(&self) -> usize {
         const ID_BYTES: usize = 19;
         let each = self.subscriptions.values().map(|times| ID_BYTES + times.bytes_max());

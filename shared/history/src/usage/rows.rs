@@ -2,20 +2,20 @@
 //!
 //! ```text
 //! usage/<customer>     granularity u8 (0 minute, 1 hour, 2 day), start in minutes since
-//!                      the Unix epoch u32, big-endian, then who counts: 'k' and the
+//!                      the Unix epoch u32, big-endian, then the counter: 'k' and the
 //!                      shard's name, or 's' and a session's number u64, big-endian
 //!                      → format u8 = 1, postcard of `PeriodRow`, postcard of `CustomerReceipts`
 //! usage-shard/<shard>  'h'   → format u8 = 1, postcard of `ShardRow`, postcard of a
-//!                      `Vec<CustomerReceipts>`: those of its entries, in their order
-//!                      'p', writing u64, number u16, big-endian → a part of the counts, where
+//!                      `Vec<CustomerReceipts>`: the receipts of its entries, in their order
+//!                      'p', writing u64, number u16, big-endian → a part of the counts, if
 //!                      they do not fit the row: format u8 = 1, postcard of `Vec<TallyEntry>`,
 //!                      postcard of a `Vec<CustomerReceipts>`, as above
 //! ```
 //!
 //! So a customer's periods of one granularity are a range of keys.
 //!
-//! Rows that were stored before there were receipts end before them, and are read
-//! as rows without receipts. A program of that time reads a newer row up to there.
+//! Rows from before there were receipts end before them, and are read as rows without
+//! receipts. A program of that time reads a newer row up to the receipts.
 
 use super::receipts::CustomerReceipts;
 use super::tally::CustomerCounts;
@@ -28,7 +28,7 @@ use sluice_ports::rows::NewRow;
 /// The name under which types beyond the limit are counted together.
 pub const OTHER_TYPES: &str = "other";
 
-/// Stands for subscriptions beyond the limit, counted together.
+/// The id under which subscriptions beyond the limit are counted together.
 pub const OTHER_SUBSCRIPTIONS: SubscriptionId = SubscriptionId::from_u128(0);
 
 const FORMAT: u8 = 1;
@@ -93,15 +93,15 @@ impl UsageRetention {
     }
 }
 
-/// A customer's counts of a period, as one counter knows them.
+/// A customer's counts in a period, from one counter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PeriodRow {
-    /// The number of the shard's newest addition that is in them; 0 for a session.
+    /// The number of the shard's newest addition in these counts; 0 for a session.
     pub addition: u64,
     pub counts: CustomerCounts,
 }
 
-/// Who counts: a period has a row for each.
+/// A counter: each has its own row for a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Counter {
     Shard(Box<str>),
@@ -153,7 +153,7 @@ pub(super) fn period_row(
     }
 }
 
-/// A row of a customer's period.
+/// Encodes a row of a customer's period.
 fn encode_period(row: &PeriodRow) -> Vec<u8> {
     encode(row, &row.counts.receipts)
 }
@@ -165,7 +165,7 @@ pub(super) fn decode_period(bytes: &[u8]) -> Result<PeriodRow, PortError> {
     Ok(row)
 }
 
-/// A row of two values.
+/// Encodes a row of two values.
 pub(super) fn encode(value: &impl Serialize, more: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(&(value, more), vec![FORMAT]).expect("counts are plain data")
 }
@@ -194,10 +194,12 @@ mod tests {
     use crate::usage::{EndedEvents, RECEIPT_SUBSCRIPTIONS_MAX, USAGE_TYPES_MAX, UsageCounts};
     use sluice_ports::rows::VALUE_BYTES_MAX;
 
-    /// As it was stored before there were receipts: an addition, the total, a type and a subscription.
+    /// A stored period from before there were receipts: an addition, the total, a type and a
+    /// subscription.
     const OLD: [u8; 24] = [1, 3, 10, 0xe8, 7, 5, 2, 1, 1, 1, b'a', 10, 0xe8, 7, 5, 0, 0, 1, 7, 0, 0, 0, 2, 1];
 
-    /// The receipts behind it: two events that took from 6 to 8 ms, in total and at the subscription.
+    /// The receipts that follow in newer rows: two events that took from 6 to 8 ms, in total and
+    /// at the subscription.
     const RECEIPTS: [u8; 8] = [1, 5, 2, 1, 7, 1, 5, 2];
 
     fn row() -> PeriodRow {
@@ -226,7 +228,7 @@ mod tests {
         let stored = encode_period(&row);
         assert_eq!(stored, [&OLD[..], &RECEIPTS].concat());
         assert_eq!(decode_period(&stored).unwrap(), row);
-        // As that program reads it.
+        // As a program from before receipts reads it.
         let old: PeriodRow = postcard::from_bytes(&stored[1..]).unwrap();
         assert_eq!((old.addition, old.counts.total), (3, row.counts.total));
     }

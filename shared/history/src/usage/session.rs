@@ -1,7 +1,7 @@
-//! What one task counts beside the log, for as long as it lives.
+//! Counting by one task beside the log, for as long as the task lives.
 //!
-//! A session has rows of its own, which always hold all that it counted in their
-//! period. So writing them again changes nothing, and no other task writes them.
+//! A session has its own rows, each with all that the session counted in a period. So
+//! writing a row again changes nothing, and no other task writes it.
 
 use super::rows::{Counter, Granularity, PeriodRow, UsageRetention, period_row};
 use super::tally::UsageTally;
@@ -9,7 +9,7 @@ use sluice_model::CustomerId;
 use sluice_ports::rows::RowChange;
 use std::collections::BTreeMap;
 
-/// Minutes that the counts of a period may come late.
+/// How many minutes late the counts of a period may come.
 const LATE_MINUTES: u32 = 2;
 
 /// The counts of a session.
@@ -24,19 +24,19 @@ pub struct SessionUsage {
 }
 
 impl SessionUsage {
-    /// A session that counted nothing. No other session ever had its number.
+    /// A session without counts. `number` must be new.
     #[must_use]
     pub const fn new(number: u64, types_max: usize, retention: UsageRetention) -> Self {
         Self { counter: Counter::Session(number), types_max, retention, newest: 0, rows: BTreeMap::new() }
     }
 
-    /// Adds counts. The changes that make them durable come back; they may be
-    /// made more than once, and no later ones before them.
+    /// Adds counts. Returns the changes that make them durable; they may be made more than
+    /// once, but no later changes before them.
     pub fn add(&mut self, tally: &UsageTally) -> Vec<RowChange> {
         let mut changed = BTreeMap::new();
         for ((customer, minute), counts) in tally.minutes() {
             self.newest = self.newest.max(*minute);
-            // A row that was forgotten must not be begun again.
+            // A row that was forgotten must not be started again.
             let minute = (*minute).max(self.oldest());
             for granularity in Granularity::ALL {
                 let place = (*customer, granularity, granularity.start(minute));

@@ -1,4 +1,4 @@
-//! What is counted of a shard, each record once.
+//! Counting the events of a shard, each record once.
 
 use super::receipts::CustomerReceipts;
 use super::rows::{
@@ -13,33 +13,33 @@ use sluice_ports::rows::{NewRow, RowChange};
 use sluice_ports::{PortError, Rows};
 use std::collections::BTreeMap;
 
-/// Rows of customers that are changed at a time.
+/// How many rows of customers are changed at a time.
 const ROWS_AT_A_TIME: usize = 64;
 
-/// Tries to change a row that another owner of the shard changes at the same time.
+/// How often a change of a row is tried while another owner of the shard changes the row.
 const TRIES: u32 = 8;
 
-/// Bytes of counts in a row, or in a part. One customer's may take more, and
+/// The bytes of counts in a row, or in a part. One customer's counts may take more, and
 /// still fit (see [`CustomerCounts::bytes_max`]).
 const ROW_BYTES: usize = 250_000;
 
-/// Counts that wait to be added to the customers' rows, at most; more are added at once.
+/// The most counts that wait to be added to the customers' rows; beyond it they are added at once.
 const WAITING_MAX: usize = 10_000;
 
-/// Old parts that are looked for when a shard is taken over.
+/// How many old parts are looked for when a shard is taken over.
 const OLD_PARTS_MAX: usize = 10_000;
 
-/// The counts of a customer and minute, as they are stored.
+/// The counts of a customer and minute, in the form that is stored.
 type TallyEntry = (CustomerId, u32, CustomerCounts);
 
-/// A shard's row: what was counted and not yet added to the customers' rows.
+/// A shard's row: the counts that were not yet added to the customers' rows.
 #[derive(Debug, Serialize, Deserialize)]
 struct ShardRow {
-    /// The number of the addition to come, from 1.
+    /// The number of the next addition, from 1.
     addition: u64,
-    /// All records up to here are counted.
+    /// All records up to this position are counted.
     through: Position,
-    /// The number of this writing of the row: its parts have it in their keys.
+    /// The number of this writing of the row, which is in the keys of its parts.
     writing: u64,
     parts: u16,
     entries: Vec<TallyEntry>,
@@ -54,11 +54,11 @@ pub struct ShardUsage {
     through: Position,
     writing: u64,
     waiting: UsageTally,
-    /// The stored row says what this does.
+    /// Whether the stored row is up to date.
     is_stored: bool,
-    /// Parts of earlier writings, which nothing names any more once the row is written anew.
+    /// Parts of earlier writings, which are not needed once the row is written again.
     old_parts: Vec<Vec<u8>>,
-    /// An addition was begun and not finished: nothing may be counted before it is.
+    /// Whether an addition was begun and not finished: nothing may be counted before it is.
     is_adding: bool,
 }
 
@@ -72,7 +72,7 @@ fn part_key(writing: u64, number: u16) -> Vec<u8> {
     [b"p", &writing.to_be_bytes()[..], &number.to_be_bytes()].concat()
 }
 
-/// The receipts of entries, which are stored behind them.
+/// The receipts of entries, which are stored after them.
 fn receipts_of(entries: &[TallyEntry]) -> Vec<&CustomerReceipts> {
     entries.iter().map(|(_, _, counts)| &counts.receipts).collect()
 }
@@ -85,10 +85,11 @@ fn with_receipts(mut entries: Vec<TallyEntry>, receipts: Vec<CustomerReceipts>) 
 }
 
 impl ShardUsage {
-    /// Loads what an earlier owner counted, and adds it to the customers' rows.
+    /// Loads the counts of an earlier owner and adds them to the customers' rows.
     ///
     /// # Errors
-    /// If a store fails; damaged rows can only be begun [`anew`](Self::anew).
+    /// If a store fails, or rows are damaged; damaged rows can only be replaced by
+    /// [`anew`](Self::anew).
     pub async fn load(
         rows: &dyn Rows,
         shard: &ShardId,
@@ -116,8 +117,8 @@ impl ShardUsage {
         Ok(usage)
     }
 
-    /// Begins where nothing is known of what was counted. `addition` must be above
-    /// the number of every addition before: 1, or the time in milliseconds.
+    /// Begins without earlier counts. `addition` must be above the number of every earlier
+    /// addition: 1, or the time in milliseconds.
     #[must_use]
     pub fn anew(shard: &ShardId, types_max: usize, retention: UsageRetention, addition: u64) -> Self {
         Self {
@@ -133,7 +134,7 @@ impl ShardUsage {
         }
     }
 
-    /// All records up to here are counted, whatever the checkpoint says.
+    /// All records up to this position are counted, whatever the checkpoint says.
     #[must_use]
     pub const fn through(&self) -> Position {
         self.through
@@ -145,9 +146,9 @@ impl ShardUsage {
         !self.waiting.is_empty()
     }
 
-    /// Counts what all records up to `position` came to, durably. On an error
-    /// nothing is counted, or it is counted and not durable yet: the next call
-    /// goes on from there, with what was not taken from `counted`.
+    /// Counts the usage of all records up to `position`, durably. After an error the counts
+    /// may be taken from `counted` but not durable yet; the next call continues with them and
+    /// with the rest of `counted`.
     ///
     /// # Errors
     /// If a store fails.
@@ -168,12 +169,12 @@ impl ShardUsage {
         self.store(rows).await
     }
 
-    /// Adds what waits to the customers' rows.
+    /// Adds waiting counts to the customers' rows.
     ///
     /// # Errors
-    /// If a store fails; the next call goes on.
+    /// If a store fails; the next call continues.
     pub async fn add_up(&mut self, rows: &dyn Rows) -> Result<(), PortError> {
-        // Only what is stored is added: after a crash the very same is added again.
+        // Only stored counts are added, so that after a crash the same counts are added again.
         self.store(rows).await?;
         if self.waiting.is_empty() {
             self.is_adding = false;
@@ -213,12 +214,12 @@ impl ShardUsage {
         all
     }
 
-    /// Writes the shard's row, if it says something else.
+    /// Writes the shard's row, if it changed.
     async fn store(&mut self, rows: &dyn Rows) -> Result<(), PortError> {
         if self.is_stored {
             return Ok(());
         }
-        // A writing whose answer was lost may have been made: its parts stay as they are.
+        // A writing whose answer was lost may have been made, so its parts stay.
         self.writing += 1;
         let (partition, mut pages) = (shard_partition(&self.shard), self.pages());
         let put = |key: Vec<u8>, value: Vec<u8>| {
@@ -238,7 +239,7 @@ impl ShardUsage {
         let old_parts = std::mem::replace(&mut self.old_parts, keys.clone());
         let pages = pages.iter().zip(keys).map(|(page, key)| put(key, encode(page, &receipts_of(page))));
         let mut changes: Vec<RowChange> = pages.collect();
-        // The row comes after the parts that it names, and before those go that it named before.
+        // The row is written after the parts that it names, and before old parts are deleted.
         changes.push(put(HEAD.to_vec(), encode(&head, &receipts_of(&head.entries))));
         let remove = |key: &Vec<u8>| RowChange::Remove { partition: partition.clone(), key: key.clone() };
         changes.extend(old_parts.iter().map(remove));
@@ -251,7 +252,7 @@ impl ShardUsage {
         Ok(())
     }
 
-    /// What waits, in pages that each fit a row.
+    /// The waiting counts, in pages that each fit a row.
     fn pages(&self) -> Vec<Vec<TallyEntry>> {
         let (mut pages, mut room) = (Vec::new(), 0);
         for ((customer, minute), counts) in self.waiting.minutes() {
@@ -280,7 +281,7 @@ struct Addition<'a> {
 }
 
 impl Addition<'_> {
-    /// Makes it, unless it was made before.
+    /// Makes the addition, unless it was made before.
     async fn make(&self, rows: &dyn Rows) -> Result<(), PortError> {
         let Self { customer, granularity, start, counter, .. } = self;
         let key = super::rows::period_key(*granularity, *start, counter);

@@ -1,4 +1,4 @@
-//! Counting: lines, and what they sum up to for each customer and minute. Pure.
+//! Counting lines of usage, summed up for each customer and minute: pure.
 
 use super::counts::UsageCounts;
 use super::receipts::CustomerReceipts;
@@ -14,39 +14,40 @@ const MINUTE_MS: u64 = 60_000;
 /// The longest type that is counted by its name.
 const TYPE_BYTES_MAX: usize = 256;
 
-/// Bytes that counts take at most, with an id: postcard's integers have seven bits a byte.
+/// The most bytes of counts with an id: postcard's integers have seven bits a byte.
 const COUNTS_BYTES: usize = 19 + 5 * 10;
 
-/// Bytes that the counts of a subscription take at most, with its id: only two of them are not 0.
+/// The most bytes of a subscription's counts with its id: only two of them are not 0.
 const SUBSCRIPTION_BYTES: usize = 19 + 3 + 2 * 10;
 
-/// The most types that a configuration may tell apart: with all subscriptions, a row fits a store's item.
+/// The highest limit of types that a configuration may set: with all subscriptions, a row fits a
+/// store's item.
 pub const USAGE_TYPES_MAX: usize = 200;
 
-/// Subscriptions of a customer that are told apart in one period.
+/// The most subscriptions of a customer that are counted separately in one period.
 const SUBSCRIPTIONS_MAX: usize = 4000;
 
 /// Events of one type of a batch that was read from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedEvents {
-    /// Whose events they are.
+    /// The customer.
     pub customer: CustomerId,
     /// When they were accepted, in milliseconds since the Unix epoch.
     pub at_ms: u64,
     /// Their type; "" for events without one.
     pub kind: Arc<str>,
-    /// How many they are.
+    /// The number of events.
     pub events: u32,
     /// Bytes of their envelopes.
     pub bytes: u64,
-    /// How many of them no subscription matched.
+    /// The number of events that no subscription matched.
     pub unmatched: u32,
 }
 
 /// Events of one subscription whose delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndedEvents {
-    /// Whose events they are.
+    /// The customer.
     pub customer: CustomerId,
     /// The subscription.
     pub subscription: SubscriptionId,
@@ -54,29 +55,29 @@ pub struct EndedEvents {
     pub accepted_ms: u64,
     /// When the delivery ended, in milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// How many of them the endpoint took.
+    /// The number of events that the endpoint took.
     pub delivered: u32,
-    /// How many of them were given up.
+    /// The number of events that were given up.
     pub failed: u32,
 }
 
 /// One thing to count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UsageLine {
-    /// Events came.
+    /// Events were accepted.
     Accepted(AcceptedEvents),
     /// A delivery ended.
     Ended(EndedEvents),
 }
 
-/// The counts of a customer in a stretch of time: in total, by type and by subscription.
+/// The counts of a customer in a period: in total, by type and by subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CustomerCounts {
     pub total: UsageCounts,
     /// By event type: "" for events without one, [`OTHER_TYPES`] for those beyond the limit.
     pub types: BTreeMap<Box<str>, UsageCounts>,
     pub subscriptions: BTreeMap<SubscriptionId, UsageCounts>,
-    /// Stored apart (see [`super::rows`]).
+    /// Stored separately (see [`super::rows`]).
     #[serde(skip)]
     pub receipts: CustomerReceipts,
 }
@@ -100,14 +101,15 @@ impl CustomerCounts {
         self.subscriptions.entry(subscription).or_default().add(counts);
     }
 
-    /// At most so many bytes are stored for them.
+    /// The most bytes of these counts when stored.
     pub(super) fn bytes_max(&self) -> usize {
         let types: usize = self.types.keys().map(|kind| kind.len() + COUNTS_BYTES).sum();
         let subscriptions = self.subscriptions.len() * SUBSCRIPTION_BYTES;
         COUNTS_BYTES + types + subscriptions + self.receipts.bytes_max()
     }
 
-    /// Adds the counts of a type. One beyond the limit, or with a long name, counts as another one.
+    /// Adds the counts of a type. A type beyond the limit, or with a long name, counts as
+    /// [`OTHER_TYPES`].
     fn add_type(&mut self, kind: &str, counts: &UsageCounts, types_max: usize) {
         if let Some(known) = self.types.get_mut(kind) {
             return known.add(counts);
@@ -132,7 +134,7 @@ impl Default for UsageTally {
 }
 
 impl UsageTally {
-    /// Nothing was counted. For a customer and minute so many types are told apart.
+    /// A tally without counts. For each customer and minute `types_max` types are counted separately.
     #[must_use]
     pub const fn new(types_max: usize) -> Self {
         Self { types_max, minutes: BTreeMap::new() }
@@ -152,7 +154,7 @@ impl UsageTally {
         }
     }
 
-    /// Counts events that came.
+    /// Counts accepted events.
     pub fn accepted(&mut self, line: &AcceptedEvents) {
         let counts = UsageCounts {
             accepted: line.events.into(),
@@ -182,14 +184,14 @@ impl UsageTally {
         }
     }
 
-    /// Adds what another tally counted.
+    /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &Self) {
         for ((customer, minute), counts) in &other.minutes {
             self.put(*customer, *minute, counts);
         }
     }
 
-    /// How many counts there are: about what a stored tally takes.
+    /// The number of counts, which is about the size of the stored tally.
     #[must_use]
     pub fn len(&self) -> usize {
         let each = |counts: &CustomerCounts| {

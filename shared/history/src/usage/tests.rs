@@ -10,7 +10,7 @@ use sluice_ports::{PortError, Rows};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Rows in memory that can fail, before or after a change is made.
+/// Rows in memory whose calls can fail, before or after the change is made.
 #[derive(Default)]
 struct FaultyRows {
     rows: Mutex<BTreeMap<(String, Vec<u8>), Vec<u8>>>,
@@ -19,14 +19,14 @@ struct FaultyRows {
 
 #[derive(Debug, Clone, Copy)]
 struct PlantedFault {
-    /// Calls that still succeed.
+    /// The number of calls that still succeed.
     after: u8,
-    /// Whether the call that fails does its work first.
+    /// Whether the failing call makes its change first.
     made: bool,
 }
 
 impl FaultyRows {
-    /// Whether the call is made, and whether it is answered.
+    /// Whether the call makes its change, and whether it succeeds.
     fn fate(&self) -> (bool, bool) {
         let mut fault = self.fault.lock();
         match &mut *fault {
@@ -95,7 +95,7 @@ struct OwnerTurn {
     settles: u64,
     fault: Option<PlantedFault>,
     adds_up: bool,
-    /// It dies before the checkpoint, or after it, or not at all.
+    /// Whether the owner dies: before the checkpoint (false), after it (true), or not at all (`None`).
     dies: Option<bool>,
 }
 
@@ -111,7 +111,7 @@ fn customer(lsn: u64) -> CustomerId {
     CustomerId::from_u128(1 + u128::from(lsn % 3))
 }
 
-/// What the record at this position comes to.
+/// The usage of the record at this position.
 fn record(lsn: u64) -> UsageTally {
     let mut tally =
         accepted(customer(lsn), ["a", "b"][lsn as usize % 2], TEN + lsn * MINUTE / 4, lsn as u32 + 2);
@@ -128,7 +128,7 @@ fn record(lsn: u64) -> UsageTally {
     tally
 }
 
-/// A shard's owner, and what outlives it.
+/// A shard's owner, and the state that outlives it.
 struct Owner {
     rows: Arc<FaultyRows>,
     checkpoint: u64,
@@ -155,7 +155,7 @@ impl Owner {
         }
     }
 
-    /// Moves the checkpoint; returns whether usage was counted first.
+    /// Moves the checkpoint. Returns whether usage was counted first.
     async fn write(&mut self, adds_up: bool) -> Result<(), PortError> {
         if adds_up {
             self.usage.add_up(&*self.rows).await?;

@@ -12,17 +12,17 @@
 //! frame  "\xc5Row"             4     first one for each row of the snapshot, then one for each change
 //!        length                u32   of the body
 //!        revision              u64
-//!        slot                  u8    'c', 'k', 's', 't' or 'a'; with the highest bit, if the frame is
-//!                                    one change with the frame behind it
+//!        slot                  u8    'c', 'k', 's', 't' or 'a'; with the highest bit if the frame and
+//!                                    the next frame are one change
 //!        id                    16
 //!        crc                   u32   CRC32C of the frame's other bytes, body included
 //!        body                  length
 //! ```
 //!
-//! Snapshot frames ascend by revision and add up to the head's digest. Change
-//! frames follow, with revisions one apart. So a missing frame is noticed, except
-//! at the very end; the database tells whether one is missing there. Of a change
-//! with two frames (a row, and its entry in the audit log) both count or none.
+//! Snapshot frames ascend by revision and add up to the head's digest. Change frames
+//! follow, with consecutive revisions. So a missing frame is noticed, except at the very
+//! end; the database tells whether one is missing there. A change with two frames (a row,
+//! and its entry in the audit log) counts as a whole or not at all.
 
 use sluice_catalogue::row::{CatalogueDigest, CatalogueRowKey, RowSlot, StoredRow};
 use sluice_model::wire::bytes_reader::BytesReader;
@@ -32,7 +32,7 @@ const HEAD_MAGIC: &[u8; 8] = b"SLUICECJ";
 const VERSION: u32 = 1;
 const HEAD_LEN: usize = 8 + 4 + 8 + 8 + 8 + 4;
 const FRAME_MAGIC: &[u8; 4] = b"\xc5Row";
-/// The bit of a slot's byte that joins the frame to the one behind it.
+/// The bit of a slot's byte that joins the frame to the next one.
 const WITH_NEXT: u8 = 0x80;
 #[cfg(any(test, feature = "fuzzing"))]
 const FRAME_HEAD_LEN: usize = 4 + 4 + 8 + 1 + 16 + 4;
@@ -67,11 +67,11 @@ pub(in crate::catalogue) enum JournalCondition {
     Absent,
     /// The journal is whole, as far as it alone can tell.
     Intact,
-    /// Its last bytes are not a frame: a crash came while they were written, or they
-    /// are damaged.
+    /// Its last bytes are not a frame: a crash came while they were written, or they are
+    /// damaged.
     Torn(String),
-    /// The journal is not what was written. `highest` is the highest revision of any
-    /// frame before or behind the damage.
+    /// The journal is damaged. `highest` is the highest revision of any frame before or
+    /// behind the damage.
     Damaged { finding: String, highest: u64 },
 }
 
@@ -181,13 +181,13 @@ fn write_head(out: &mut Vec<u8>, revision: u64, digest: CatalogueDigest) {
 /// A frame that was read.
 struct Frame {
     row: StoredRow,
-    /// Whether it is one change with the frame behind it.
+    /// Whether this frame and the next are one change.
     with_next: bool,
     /// Its length.
     len: usize,
 }
 
-/// The frame that `bytes` begins with.
+/// The frame at the beginning of `bytes`.
 fn read_frame(bytes: &[u8]) -> Option<Frame> {
     let mut reader = BytesReader::new(bytes);
     if reader.array().ok()? != *FRAME_MAGIC {
@@ -207,7 +207,7 @@ fn read_frame(bytes: &[u8]) -> Option<Frame> {
     Some(Frame { row, with_next, len: reader.position() })
 }
 
-/// Writes a frame; with `with_next` it is one change with the frame behind it.
+/// Writes a frame; with `with_next`, it and the next frame are one change.
 pub(in crate::catalogue) fn write_frame(out: &mut Vec<u8>, row: &StoredRow, with_next: bool) {
     let start = out.len();
     out.extend_from_slice(FRAME_MAGIC);
@@ -224,8 +224,8 @@ fn frame_crc(head: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(head), body)
 }
 
-/// Corrects the checksums of a journal, to test what a damaged one with good
-/// checksums does.
+/// Corrects the checksums of a journal, to test the reading of a damaged journal with
+/// good checksums.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::catalogue) fn reseal(bytes: &mut [u8]) {
     if bytes.len() < HEAD_LEN {
@@ -243,7 +243,7 @@ pub(in crate::catalogue) fn reseal(bytes: &mut [u8]) {
     }
 }
 
-/// The length of the body of the frame that `bytes` begins with.
+/// The length of the body of the frame at the beginning of `bytes`.
 #[cfg(any(test, feature = "fuzzing"))]
 fn body_len(bytes: &[u8]) -> usize {
     let mut reader = BytesReader::new(bytes);
@@ -300,7 +300,7 @@ mod tests {
         }
         let (contents, condition) = parse(&bytes);
         assert_eq!((contents.revision, contents.frames, condition), (4, 4, JournalCondition::Intact));
-        // Damage in its second half, with more behind it.
+        // Damage in the second half of a change, with more frames behind it.
         write_frame(&mut bytes, &row(5), false);
         bytes[half + FRAME_HEAD_LEN] ^= 1;
         let (contents, condition) = parse(&bytes);
