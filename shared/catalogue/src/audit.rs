@@ -1,8 +1,8 @@
 //! The rules of the audit log: the entry that a change of a row leaves.
 //!
-//! An entry names the fields that a change altered, with their values before and
-//! since. Secrets, the values of headers and templates (which may hold keys) are
-//! named only, and of a URL the query is left out.
+//! An entry names the fields that a change altered, with their values before and after.
+//! Secrets, the values of headers, and templates (which may hold keys) are only named, and
+//! a URL is shown without its query.
 
 use crate::row::CatalogueRow;
 use serde_json::{Map, Value, json};
@@ -14,13 +14,13 @@ use sluice_model::{
 };
 use sluice_ports::catalogue::{AuditNote, CatalogueError, ChangeContext};
 
-/// The most bytes of a value; of a longer one the beginning is kept, as text.
+/// The most bytes of a value; a longer value is cut and kept as text.
 const VALUE_BYTES_MAX: usize = 1024;
 
 /// The name under which an entry tells of a new signing secret.
 const SECRET: &str = "secret";
 
-/// What a change of a row leaves in the audit log; `None` if it alters no field
+/// The entry that a change of a row leaves in the audit log; `None` if it alters no field
 /// that the log names.
 #[must_use]
 pub fn draft(old: Option<&CatalogueRow>, new: &CatalogueRow, context: &ChangeContext) -> Option<AuditDraft> {
@@ -37,10 +37,10 @@ pub fn draft(old: Option<&CatalogueRow>, new: &CatalogueRow, context: &ChangeCon
     Some(AuditDraft { customer: Some(customer), action, subject, changes, details: Map::new() })
 }
 
-/// The entry that a note makes, or makes of the one that was there.
+/// The entry of a note: a new one, or the stored one with its outcome.
 ///
 /// # Errors
-/// `NotFound` if the entry that is to be ended is gone.
+/// `NotFound` if the note ends an entry that is gone.
 pub fn noted(
     note: AuditNote,
     new_id: impl FnOnce() -> AuditId,
@@ -56,7 +56,7 @@ pub fn noted(
     }
 }
 
-/// The entry of a change that was made.
+/// The entry of a change that succeeded.
 #[must_use]
 pub fn made(id: AuditId, draft: AuditDraft, origin: &AuditOrigin) -> AuditEntry {
     AuditEntry::new(id, draft, origin, AuditOutcome::Done)
@@ -135,7 +135,7 @@ struct RowField {
     shown: Shown,
 }
 
-/// How much of a value the log shows.
+/// How much of a value an entry shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
     /// All of it, up to [`VALUE_BYTES_MAX`].
@@ -159,7 +159,7 @@ impl Shown {
     }
 }
 
-/// The fields that the log names, always the same ones in the same order.
+/// The fields that the log names, always in the same order.
 fn fields(row: &CatalogueRow) -> Vec<RowField> {
     match row {
         CatalogueRow::Customer(customer) => fields_of_customer(customer),
@@ -226,7 +226,7 @@ fn fields_of_event_type(event_type: &EventType) -> Vec<RowField> {
     ]
 }
 
-/// The fields that differ. A row that is gone, or that was not there, has no values.
+/// The fields that differ. A missing row has no values.
 fn compared(old: Vec<RowField>, new: Vec<RowField>) -> Vec<AuditedField> {
     let (mut old, mut new) = (old.into_iter(), new.into_iter());
     let mut changes = Vec::new();
@@ -249,7 +249,7 @@ fn compared(old: Vec<RowField>, new: Vec<RowField>) -> Vec<AuditedField> {
     }
 }
 
-/// The value as an entry holds it: nothing for null, and of a long one the beginning.
+/// The value as an entry stores it: `None` for null, and a long value cut.
 fn cut(value: Value) -> Option<Value> {
     if value.is_null() {
         return None;

@@ -1,4 +1,4 @@
-//! The rules of a change of the catalogue: which row it makes of the row that was there.
+//! The rules of a change of the catalogue: the new row, made from the stored one.
 
 use crate::row::{CatalogueRow, CatalogueRowKey, RowSlot, event_type_id};
 use sluice_model::{ApiKey, Customer, CustomerId, EventType, Subscription};
@@ -20,8 +20,8 @@ pub fn row_key(change: &CatalogueChange) -> CatalogueRowKey {
     }
 }
 
-/// The customer whose row must exist for a change to be made, where the
-/// change itself does not show that it does.
+/// The customer whose row must exist for a change to be made, unless the change itself
+/// shows that it exists.
 #[must_use]
 pub const fn owner(change: &CatalogueChange) -> Option<CustomerId> {
     match change {
@@ -35,11 +35,11 @@ pub const fn owner(change: &CatalogueChange) -> Option<CustomerId> {
     }
 }
 
-/// The row as a change leaves it; `None` if the change alters nothing.
+/// The row after a change; `None` if the change alters nothing.
 ///
 /// # Errors
 /// `NotFound` if the row does not exist or is another customer's;
-/// `Conflict` if the stored row rules the change out.
+/// `Conflict` if the stored row does not allow the change.
 pub fn apply(
     change: CatalogueChange,
     old: Option<CatalogueRow>,
@@ -76,7 +76,7 @@ pub fn apply(
     }
 }
 
-/// A customer's largest fan-out ever only grows: readers look into so many lanes.
+/// A customer's largest fan-out never shrinks: it tells readers how many lanes to read.
 fn put_customer(mut new: Customer, old: Option<&CatalogueRow>) -> CatalogueRow {
     let ever = match old {
         Some(CatalogueRow::Customer(old)) => old.fan_out_ever,
@@ -102,7 +102,7 @@ fn put_subscription(new: Subscription, old: Option<CatalogueRow>) -> Result<Cata
     Ok(CatalogueRow::Subscription(new))
 }
 
-/// A type keeps the time at which it was declared. One that says the same again
+/// A type keeps the time at which it was declared. A declaration that changes nothing
 /// leaves the row as it is.
 fn put_event_type(new: EventType, old: Option<CatalogueRow>) -> Result<Option<CatalogueRow>, CatalogueError> {
     match old {
@@ -116,7 +116,7 @@ fn put_event_type(new: EventType, old: Option<CatalogueRow>) -> Result<Option<Ca
             Ok(Some(CatalogueRow::EventType(new)))
         }
         None => Ok(Some(CatalogueRow::EventType(new))),
-        // Two names of the same 128 bits of SHA-256.
+        // Two names have the same first 128 bits of SHA-256.
         Some(_) => {
             Err(CatalogueError::Conflict(format!("event type {:?} has another one's place", new.name)))
         }

@@ -2,9 +2,9 @@
 //! They are in memory, are read without a lock, and are kept up to date by
 //! polling the catalogue for changes.
 //!
-//! A customer's [`CustomerEntry`] stays the same object for as long as the
-//! process runs; its state is swapped when it changes. So whoever holds an entry
-//! sees changes without looking it up again, and each customer has one limiter.
+//! A customer's [`CustomerEntry`] is the same object for as long as the process runs; its
+//! state is swapped when it changes. So the holder of an entry sees changes without
+//! another lookup, and each customer has one limiter.
 
 mod declared;
 mod entry;
@@ -44,25 +44,25 @@ impl Default for DirectorySettings {
     }
 }
 
-/// The catalogue as this process knows it.
+/// The catalogue in this process' memory.
 pub struct Directory {
     catalogue: Arc<dyn Catalogue>,
     settings: DirectorySettings,
     customers: StripedMap<Arc<CustomerEntry>>,
     /// By the first 16 bytes of the key's hash.
     keys: StripedMap<Arc<KeyEntry>>,
-    /// The revision that is known.
+    /// The revision up to which all changes are known.
     revision: AtomicU64,
     started: Instant,
     /// All changes made before this time are known; in nanoseconds since `started`.
     as_of_ns: AtomicU64,
     refreshes: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
-    /// Changes that this process asked for, each with at most one entry in the audit log.
+    /// How many changes this process made; each has at most one entry in the audit log.
     audited: AtomicU64,
 }
 
 impl Directory {
-    /// Loads the catalogue. Run the refresher, or later changes stay unknown.
+    /// Loads the catalogue. Later changes stay unknown unless the refresher runs.
     ///
     /// # Errors
     /// If the catalogue cannot be read.
@@ -104,7 +104,7 @@ impl Directory {
         self.customers.get(id.as_u128())
     }
 
-    /// All customers, the oldest first. Costs as much as there are customers.
+    /// All customers, the oldest first. Takes time in proportion to their number.
     #[must_use]
     pub fn customers(&self) -> Vec<Arc<CustomerEntry>> {
         let mut all = self.customers.values();
@@ -119,13 +119,13 @@ impl Directory {
         self.keys.get(key_place(hash)).filter(|entry| entry.hash() == hash)
     }
 
-    /// The revision that is known.
+    /// The revision up to which all changes are known.
     #[must_use]
     pub fn revision(&self) -> Revision {
         Revision(self.revision.load(Ordering::Acquire))
     }
 
-    /// How old the knowledge is: all changes made before so long ago are known.
+    /// The age of the directory: all changes made before that long ago are known.
     #[must_use]
     pub fn age(&self) -> Duration {
         let as_of = Duration::from_nanos(self.as_of_ns.load(Ordering::Acquire));
@@ -150,7 +150,7 @@ impl Directory {
         answer.await.map_err(|_| closed())?.map_err(|text| PortError::unavailable(what, text))
     }
 
-    /// Returns once the knowledge is no older than `age`.
+    /// Returns once the directory is no older than `age`.
     ///
     /// # Errors
     /// As [`Self::refresh`].

@@ -6,7 +6,7 @@ use sluice_model::fuzzing::Target;
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("sealed_secret", sealed_secret)];
 
-/// A sealed secret's text.
+/// Opens any text as a sealed secret.
 pub fn sealed_secret(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         sealing::open_anything(text);

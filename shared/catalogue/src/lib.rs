@@ -1,7 +1,7 @@
-//! The catalogue of customers, API keys, subscriptions and event types: what a process knows
-//! of it ([`directory`]), the rules by which it changes ([`change`], [`row`]), what
-//! the audit log says of a change ([`audit`]), and how secrets are made and sealed
-//! ([`secrets`], [`sealing`]).
+//! The catalogue of customers, API keys, subscriptions and event types: its copy in the
+//! memory of a process ([`directory`]), the rules of its changes ([`change`], [`row`]), their
+//! entries in the audit log ([`audit`]), and how secrets are made and sealed ([`secrets`],
+//! [`sealing`]).
 
 pub mod audit;
 pub mod change;

@@ -1,5 +1,5 @@
-//! The rate limits of a deployment with one ingest process: each customer's
-//! limiter in the directory is all there is.
+//! The rate limits of a deployment with one ingest process: the customers' limiters in the
+//! directory.
 
 use crate::directory::Directory;
 use async_trait::async_trait;

@@ -118,7 +118,7 @@ impl CatalogueRow {
         }
     }
 
-    /// Whether the row only says that another one is gone.
+    /// Whether the row only marks a deletion.
     #[must_use]
     pub const fn is_tombstone(&self) -> bool {
         match self {
@@ -131,7 +131,7 @@ impl CatalogueRow {
         }
     }
 
-    /// Adds the row to a reader's changes. Entries of the audit log are read otherwise.
+    /// Adds the row to a reader's changes, unless it is an entry of the audit log.
     pub fn add_to(self, changes: &mut Changes) {
         match self {
             Self::Customer(customer) => changes.customers.push(customer),
@@ -185,7 +185,7 @@ impl StoredRow {
     /// Reads the body.
     ///
     /// # Errors
-    /// In words, if the body is no row, or belongs to another place.
+    /// A description, if the body is not a row or belongs to another place.
     pub fn decode(&self) -> Result<CatalogueRow, String> {
         let row: CatalogueRow = serde_json::from_str(&self.body).map_err(|e| format!("{self}: {e}"))?;
         if row.key() == self.key() { Ok(row) } else { Err(format!("{self}: the body is another row's")) }

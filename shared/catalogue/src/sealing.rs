@@ -1,15 +1,15 @@
-//! Webhook secrets, and the values of webhooks' headers, at rest: sealed with
-//! AES-256-GCM where a key is configured.
+//! Webhook secrets, and the values of webhooks' headers, at rest: sealed with AES-256-GCM if
+//! a key is configured.
 //!
-//! A sealed secret is a text that stands where the plain one would:
+//! A sealed secret is a text in the place of the plain one:
 //!
 //! ```text
 //! sealed:v1:<id of the key>:<base64 of 12 bytes nonce, ciphertext, 16 bytes tag>
 //! ```
 //!
-//! It is bound to its customer and subscription: moved to another row it does
-//! not open. A header's value is bound to the header's name, too. The nonce is random, which is sound far past 2³² secrets a key
-//! would ever seal (NIST SP 800-38D, 8.3).
+//! It is bound to its customer and subscription, so it does not open in another row. A
+//! header's value is also bound to the header's name. The nonce is random, which is sound
+//! for up to 2³² secrets of a key (NIST SP 800-38D, 8.3), more than it would ever seal.
 
 mod catalogue;
 #[cfg(test)]
@@ -88,8 +88,8 @@ pub enum SealError {
         "the secret is sealed with the key `{0}`, which is neither in secrets.keys nor in secrets.keys_file"
     )]
     NoKey(String),
-    /// The secret does not open: it is damaged, was moved from another row, or the
-    /// key is another one with the same id.
+    /// The secret does not open: it is damaged, was moved from another row, or was sealed with
+    /// another key of the same id.
     #[error("it does not open with the key `{0}`: another key of that id, or a damaged secret")]
     NotOpened(String),
     /// The text begins like a sealed secret and is none.
@@ -106,7 +106,7 @@ struct SealingKey {
 }
 
 impl SealingKey {
-    /// The text sealed, bound to `aad`.
+    /// Seals a text, bound to `aad`.
     fn seal(&self, plain: &str, aad: Vec<u8>) -> Result<String, SealError> {
         let failed = |_unspecified| SealError::Failed;
         let mut nonce = [0; NONCE_LEN];
@@ -118,7 +118,7 @@ impl SealingKey {
     }
 }
 
-/// Seals with its first key, opens with any.
+/// Seals with the first key, opens with any.
 #[derive(Default)]
 pub struct Sealer {
     keys: Vec<SealingKey>,
@@ -157,7 +157,7 @@ impl Sealer {
         !self.keys.is_empty()
     }
 
-    /// The subscription as it is stored.
+    /// The subscription with its secrets sealed.
     fn sealed(&self, plain: &Subscription) -> Result<Subscription, SealError> {
         let mut sealed = plain.clone();
         let Some(first) = self.keys.first() else { return Ok(sealed) };
@@ -170,7 +170,7 @@ impl Sealer {
         Ok(sealed)
     }
 
-    /// The subscription as it is used.
+    /// The subscription with its secrets opened.
     fn opened(&self, mut stored: Subscription) -> Result<Subscription, SealError> {
         let aad = secret_aad(&stored);
         for secret in &mut stored.secrets {

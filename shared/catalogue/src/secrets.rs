@@ -1,4 +1,4 @@
-//! Makes API keys and webhook secrets, and hashes keys for their lookup.
+//! Making API keys and webhook secrets, and hashing keys for their lookup.
 
 mod signing_key;
 
@@ -12,11 +12,11 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 /// Random bytes of a key or a secret.
 const SECRET_BYTES: usize = 32;
 
-/// Characters of a key that are kept for people to tell keys apart: the
-/// prefix and 24 of 256 bits.
+/// The characters of a key that are kept so that people can tell keys apart: the prefix
+/// and 24 of 256 bits.
 const HINT_LEN: usize = 12;
 
-/// What a key's prefix says of its use.
+/// The use of a key, told by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyMode {
@@ -26,13 +26,13 @@ pub enum KeyMode {
     Test,
 }
 
-/// A key just made; its text is shown once and not kept.
+/// A new key. Its text is shown once and not kept.
 pub struct NewApiKey {
     /// The key.
     pub text: String,
-    /// What is stored in its place.
+    /// The hash that is stored.
     pub hash: [u8; 32],
-    /// Its first characters.
+    /// Its first characters, which are stored.
     pub hint: String,
 }
 
@@ -54,8 +54,8 @@ pub fn new_admin_token() -> String {
     format!("adm_{}", URL_SAFE_NO_PAD.encode(random()))
 }
 
-/// What a key is looked up by: SHA-256 of its text. Keys are random, so a
-/// slow hash would add nothing.
+/// The hash by which a key is looked up: SHA-256 of its text. Keys are random, so a slow
+/// hash would add nothing.
 #[must_use]
 pub fn hash_api_key(text: &[u8]) -> [u8; 32] {
     sha256(text)

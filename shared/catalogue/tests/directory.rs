@@ -66,7 +66,7 @@ async fn what_is_made_of_an_event_type_is_made_once_a_version() {
         declared.made(|event_type| (event_type.enforce, String::from("compiled")))
     };
     let first = made();
-    // Another change of the customer leaves it as it is.
+    // Another change of the customer does not derive it again.
     directory.put_key(&sample.key, AuditOrigin::SYSTEM).await.unwrap();
     assert!(Arc::ptr_eq(&first, &made()));
     let changed = EventType { enforce: false, ..sample.event_type.clone() };
@@ -82,7 +82,7 @@ async fn a_change_made_elsewhere_is_polled() {
     let sample = CatalogueSample::new(1);
     let before = running.directory.revision();
     running.catalogue.put_customer(&sample.customer).await.unwrap();
-    // Nobody asks for a refresh, and a poll wakes nobody: the test looks again.
+    // Nobody asks for a refresh, and nothing tells of a poll, so the test looks again and again.
     let polled = async {
         while running.directory.customer(sample.customer.id).is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;

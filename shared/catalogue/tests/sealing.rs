@@ -26,7 +26,7 @@ fn with_secret(mut sample: CatalogueSample) -> CatalogueSample {
     sample
 }
 
-/// The files of a catalogue, one after the other.
+/// The bytes of all files of a catalogue.
 fn bytes_of(dir: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {

@@ -1,9 +1,9 @@
 //! The first and the last segment of a log. Without this note, a log whose first
 //! or last file is missing would look like one that begins later or ends earlier.
 //!
-//! The file `bounds`, overwritten in place (a full disk cannot keep it from
 //! The file `bounds`, little-endian. It is overwritten in place, which needs no space on
 //! a full disk:
+//!
 //! ```text
 //!  0  8  magic "SLBOUND\x01"
 //!  8  8  first LSN of the oldest segment

@@ -4,13 +4,10 @@
 //! | count | meaning | its time |
 //! |---|---|---|
 //! | accepted, bytes | events in the log, and the bytes of their envelopes | when they were accepted |
-//! | unmatched | events that no subscription matched | when they were accepted; for events whose
-//! matching had to wait, when they were matched |
+//! | unmatched | events that no subscription matched | when they were accepted; for events whose matching had to wait, when they were matched |
 //! | delivered | events that an endpoint took, once for each subscription | when the webhook ended |
-//! | failed | events that became part of a dead letter, once for each subscription | when the
-//! dead letter was made |
-//! | receipts | the delivered events, by the time from their acceptance to the 2xx
-//! ([`ReceiptTimes`]) | as delivered |
+//! | failed | events that became part of a dead letter, once for each subscription | when the dead letter was made |
+//! | receipts | the delivered events, by the time from their acceptance to the 2xx ([`ReceiptTimes`]) | as delivered |
 //!
 //! The first three are counted by event type, the last three by subscription, and all in
 //! total. Delivered and failed events are not counted by type: a webhook from the queue

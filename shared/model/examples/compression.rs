@@ -1,8 +1,8 @@
-//! How well records of real events compress: what `sluice cost` reckons with.
+//! Measures how well records of real events compress, for the estimates of `sluice cost`.
 //!
-//! The events are GitHub's webhooks as collected by npm's
-//! `@octokit/webhooks-examples`, whole and cut to about 1 KB (their first
-//! fields), in batches of so many, each batch in a record of its own:
+//! The events are GitHub's webhooks as collected by npm's `@octokit/webhooks-examples`,
+//! whole and cut to about 1 KB (their first fields), in batches of several sizes, each batch
+//! in a record of its own:
 //!
 //! `cargo run --release -p sluice-model --example compression -- .../@octokit/webhooks-examples/api.github.com/index.json`
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints its figures")]
@@ -13,14 +13,14 @@ use sluice_model::wire::record::{BlockCodec, RecordDraft, RecordEncoder};
 use sluice_model::{Batch, CustomerId, EventId, EventMeta, Lane};
 use std::sync::Arc;
 
-/// The distributed log's level.
+/// The zstd level of the distributed log.
 const LEVEL: i32 = 1;
 /// Raw bytes of a cut event, its envelope included.
 const CUT_BYTES: usize = 1024;
-/// What an envelope takes beside its payload.
+/// The bytes of an envelope without its payload.
 const ENVELOPE_BYTES: usize = 260;
 
-/// Each example with its type.
+/// The examples with their types.
 fn examples(path: &str) -> Vec<(String, Value)> {
     let kinds: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let of_kind = |kind: &Value| {
@@ -30,7 +30,7 @@ fn examples(path: &str) -> Vec<(String, Value)> {
     kinds.iter().flat_map(of_kind).collect()
 }
 
-/// The first fields of a value, as deep as they go, within so many bytes.
+/// The first fields of a value, as deep as they go, within `room` bytes.
 fn cut(value: &Value, room: usize) -> Value {
     let Value::Object(fields) = value else { return value.clone() };
     let (mut kept, mut used) = (Map::new(), 2);

@@ -23,8 +23,8 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     /// The beginning of the answer's body; the processor's configuration limits its length.
     pub excerpt: String,
-    /// The events that the webhook carried; none where that is not known. The
-    /// history stores them apart from the rest.
+    /// The events that the webhook carried; empty if they are not known. The history stores
+    /// them separately.
     #[serde(skip)]
     pub carried: Arc<[EventRef]>,
 }

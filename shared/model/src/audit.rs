@@ -1,9 +1,9 @@
 //! The audit log: who changed what, when and from where.
 //!
-//! An entry is made in the transaction of the change that it tells of, or, for a
-//! change outside of the catalogue, before the change begins; then its outcome
-//! is added. Its JSON is what the catalogue stores. Actions are stored as text, so
-//! that a version reads what a later one did.
+//! An entry is made in the transaction of its change. For a change outside of the catalogue
+//! the entry is made before the change begins, and its outcome is added later. The
+//! catalogue stores an entry as JSON. Actions are stored as text, so that a version can
+//! read the actions of later ones.
 
 use crate::{ApiKeyId, AuditId, CustomerId};
 use serde::{Deserialize, Serialize};
@@ -104,7 +104,7 @@ pub enum AuditActor {
     Admin,
     /// A customer's key.
     Key {
-        /// Which one.
+        /// The key.
         key_id: ApiKeyId,
     },
     /// The product itself.
@@ -131,12 +131,12 @@ impl AuditActor {
 pub struct AuditSource {
     /// The address at the other end of the socket: behind a proxy, the proxy's.
     pub address: Option<IpAddr>,
-    /// What `X-Forwarded-For` said, which anyone may claim.
+    /// The value of `X-Forwarded-For`, which anyone may claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded_for: Option<String>,
     /// The request's id.
     pub request_id: String,
-    /// The beginning of what the client calls itself.
+    /// The beginning of the client's user agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
 }
@@ -146,7 +146,7 @@ pub struct AuditSource {
 pub struct AuditOrigin {
     /// Who.
     pub actor: AuditActor,
-    /// From where; nothing if no request asked.
+    /// From where; `None` if no request asked.
     pub from: Option<AuditSource>,
 }
 
@@ -163,10 +163,10 @@ pub struct AuditedField {
     /// Its value before; absent if it had none, or if it is secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// Its value since; absent if it has none, or if it is secret.
+    /// Its value after; absent if it has none, or if it is secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
-    /// Whether the values are secret, and so are not here.
+    /// Whether the values are secret and therefore left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secret: bool,
 }
@@ -175,8 +175,8 @@ pub struct AuditedField {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditOutcome {
-    /// It began. If it stays so, the process ended or its client hung up
-    /// meanwhile: none, a part or all of it was done.
+    /// It began. If it stays so, the process ended or its client hung up meanwhile: all, part
+    /// or none of it was done.
     Begun,
     /// It was made.
     Done,
@@ -184,43 +184,43 @@ pub enum AuditOutcome {
     Failed,
 }
 
-/// What an entry tells, besides who made the change and when.
+/// The content of an entry, except who made the change and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditDraft {
-    /// Whose things were changed.
+    /// The customer whose data was changed.
     pub customer: Option<CustomerId>,
     /// What was done.
     pub action: AuditAction,
-    /// The ids of what was changed, by their names in the API.
+    /// The ids of the changed things, by their names in the API.
     pub subject: Map<String, Value>,
-    /// The fields that it altered.
+    /// The altered fields.
     pub changes: Vec<AuditedField>,
-    /// What else there is to say of it: a filter, counts.
+    /// Further details: a filter, counts.
     pub details: Map<String, Value>,
 }
 
-/// An entry.
+/// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// The entry's id: ids ascend in the order in which entries were made.
     pub id: AuditId,
-    /// Whose things were changed.
+    /// The customer whose data was changed.
     pub customer: Option<CustomerId>,
     /// What was done: the text of an [`AuditAction`].
     pub action: String,
     /// Who did it.
     pub actor: AuditActor,
-    /// The ids of what was changed, by their names in the API.
+    /// The ids of the changed things, by their names in the API.
     pub subject: Map<String, Value>,
-    /// The fields that it altered.
+    /// The altered fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<AuditedField>,
-    /// What else there is to say of it.
+    /// Further details.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
     /// How it ended.
     pub outcome: AuditOutcome,
-    /// The code of the error that it failed with.
+    /// The error code of a failed change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Where the request came from.
@@ -248,8 +248,8 @@ impl AuditEntry {
 }
 
 impl AuditId {
-    /// The id of an entry that is made now, behind the last one that there is. A
-    /// clock that went back, or two entries in a millisecond, change no order.
+    /// The id of an entry that is made now, above the last entry's. A clock that goes back, or
+    /// two entries in a millisecond, do not disturb the order.
     #[must_use]
     pub fn behind(last: Option<Self>, now_ms: u64) -> Self {
         match last {
@@ -258,7 +258,7 @@ impl AuditId {
         }
     }
 
-    /// The least id of that time.
+    /// The least id of a time.
     #[must_use]
     pub const fn at_ms(ms: u64) -> Self {
         Self::from_u128((ms as u128) << 80)

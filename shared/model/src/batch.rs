@@ -26,8 +26,7 @@ pub struct EventMeta {
     pub ordering: u64,
 }
 
-/// The mark that a request with an idempotency key leaves on the events that it
-/// put into a batch.
+/// The mark of a request with an idempotency key on the events that it put into a batch.
 ///
 /// Such a request may span batches (`part` of `parts`); the claims of all its
 /// parts together tell which events its first answer named.

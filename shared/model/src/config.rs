@@ -1,4 +1,4 @@
-//! Checks of a configuration's values, and secrets that lie in files.
+//! Checks of a configuration's values, and secrets that are kept in files.
 
 mod secret_file;
 mod secret_value;

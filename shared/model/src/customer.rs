@@ -32,7 +32,7 @@ pub struct Customer {
     pub rate_limit_per_second: u32,
     /// How many lanes its new events use, 1 to [`FAN_OUT_MAX`].
     pub fan_out: u16,
-    /// The largest `fan_out` that the customer ever had: readers look into all these lanes.
+    /// The largest `fan_out` that the customer ever had: readers read all these lanes.
     pub fan_out_ever: u16,
     /// When the row was made, in milliseconds since the Unix epoch.
     pub created_at_ms: u64,
@@ -42,9 +42,9 @@ pub struct Customer {
 
 /// The `n`th lane (from 0) of a customer in a deployment with `lanes` lanes.
 ///
-/// The list is fixed by the customer's id: it starts at a lane that the id's
-/// hash chooses and goes on with the following ones, so all lanes of a customer
-/// differ as long as `n` stays below `lanes`.
+/// The list is fixed by the customer's id: it begins at a lane that the id's hash chooses
+/// and continues with the following lanes, so all lanes of a customer differ as long as `n`
+/// is below `lanes`.
 #[must_use]
 pub fn lane_of(customer: CustomerId, n: u16, lanes: u16) -> Lane {
     let bits = customer.as_u128();
@@ -62,10 +62,9 @@ impl Customer {
 
 /// An API key: its hash; the key itself is stored nowhere.
 ///
-/// In rows a key with every scope is written as keys were before there were
-/// scopes. A key with fewer is written with `expires_at_ms: 0`, so that a process
-/// of a version that knows no scopes takes it for an expired key and refuses it,
-/// and with its own expiry in `restricted`.
+/// A key with every scope is stored as keys were stored before there were scopes. A key with
+/// fewer scopes is stored with `expires_at_ms: 0`, and with its own expiry in `restricted`,
+/// so that a process of a version without scopes refuses it as expired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredApiKey", into = "StoredApiKey")]
 pub struct ApiKey {
@@ -96,7 +95,7 @@ impl ApiKey {
     }
 }
 
-/// A key as rows hold it.
+/// A key as it is stored in a row.
 #[derive(Clone, Serialize, Deserialize)]
 struct StoredApiKey {
     id: ApiKeyId,
@@ -110,10 +109,10 @@ struct StoredApiKey {
     restricted: Option<RestrictedKey>,
 }
 
-/// What is particular to a key that has not every scope.
+/// The additional fields of a key that lacks a scope.
 #[derive(Clone, Serialize, Deserialize)]
 struct RestrictedKey {
-    /// By name. A name that this version does not know gives nothing.
+    /// The scopes by name. A name that this version does not know grants nothing.
     scopes: Vec<String>,
     expires_at_ms: Option<u64>,
 }
@@ -146,7 +145,7 @@ impl From<ApiKey> for StoredApiKey {
 mod tests {
     use super::*;
 
-    /// A key's row, as the version before scopes wrote it and reads it.
+    /// A key's row, as the version before scopes writes and reads it.
     #[derive(Debug, Serialize, Deserialize)]
     struct KeyBeforeScopes {
         id: ApiKeyId,
@@ -196,7 +195,7 @@ mod tests {
         let text = serde_json::to_string(&key(Scopes::of(&[Scope::EventsRead]), None)).unwrap();
         let mut old: KeyBeforeScopes = serde_json::from_str(&text).unwrap();
         assert_eq!(old.expires_at_ms, Some(0), "expired for ever");
-        // That version can revoke it, and loses its scopes then: it still opens nothing.
+        // If that version revokes it, its scopes are lost; the key still grants nothing.
         old.revoked_at_ms = Some(9);
         let text = serde_json::to_string(&old).unwrap();
         assert!(!serde_json::from_str::<ApiKey>(&text).unwrap().is_valid(0), "{text}");

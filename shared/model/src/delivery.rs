@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 pub struct EventRef {
     /// The batch that holds the events.
     pub batch: BatchId,
-    /// The events of that batch that are meant.
+    /// The events of that batch.
     pub events: EventSet,
 }
 
-/// What is known of one batch and one subscription. Facts only grow: two facts
-/// are joined to the union of their sets, the larger attempt count and the later
-/// time, so repeating or reordering writes changes nothing.
+/// The progress of one batch at one subscription. Facts only grow: joining two facts takes
+/// the union of their sets, the larger attempt count and the later time, so repeating or
+/// reordering writes changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// The events that the subscription matched.
@@ -51,7 +51,7 @@ impl Fact {
 pub struct LastAttempt {
     /// The HTTP status, if an answer came.
     pub status: Option<u16>,
-    /// What went wrong, in words for people. Whoever makes the text bounds its length.
+    /// What went wrong, for people. The code that makes the text bounds its length.
     pub error: Option<String>,
     /// When the attempt ended, in milliseconds since the Unix epoch.
     pub at_ms: u64,
@@ -100,7 +100,7 @@ impl Delivery {
 pub enum DeadLetterReason {
     /// Every retry failed.
     Exhausted,
-    /// The endpoint answered with a 4xx that asks for no other try.
+    /// The endpoint answered with a 4xx that does not ask for another attempt.
     Refused,
     /// The subscription was disabled or deleted.
     SubscriptionDisabled,

@@ -3,7 +3,7 @@
 use super::CustomerId;
 use serde::{Deserialize, Serialize};
 
-/// A type of events that a customer declared: what the payloads of its events look like.
+/// A type of events that a customer declared, with the schema of their payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventType {
     /// The customer that declared the type.
@@ -23,7 +23,7 @@ pub struct EventType {
 }
 
 impl EventType {
-    /// Whether both say the same of events; their times do not count.
+    /// Whether both have the same content, apart from their times.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let content = |of: &Self| (of.customer, of.enforce);

@@ -1,5 +1,5 @@
-//! Fuzz targets of the wire formats and of small texts, and the function
-//! [`rounds`] by which the ordinary tests of every crate run their targets.
+//! Fuzz targets of the wire formats and of small texts, and the function [`rounds`] with
+//! which the ordinary tests of every crate run their targets.
 //!
 //! A target takes any bytes and asserts what must hold of the result. `fuzz/`
 //! runs the targets under libFuzzer; the tests run the same functions over
@@ -19,7 +19,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("record", record), ("header_texts", header_texts)];
 
-/// A record of the log: as it is, and with its checksums put right, so that the
+/// Reads bytes as a record of the log: as they are, and with correct checksums, so that the
 /// fields behind the checksums are reached.
 pub fn record(bytes: &[u8]) {
     read_record(bytes);
@@ -44,7 +44,7 @@ fn read_record(bytes: &[u8]) {
     }
 }
 
-/// Small texts of headers and queries.
+/// Reads bytes as small texts of headers and queries.
 pub fn header_texts(bytes: &[u8]) {
     if let Some(trace) = TraceParent::parse(bytes) {
         assert_eq!(TraceParent::parse(trace.as_str().as_bytes()), Some(trace));

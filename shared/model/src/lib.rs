@@ -1,6 +1,5 @@
-//! The words of Sluice as types, the bytes that outlive a process, and the
-//! small rules that every other crate needs: clock, configuration ranges, rate
-//! limiter, trace context.
+//! The terms of Sluice as types, the formats of stored and sent bytes, and the small rules
+//! that every other crate needs: clock, configuration ranges, rate limiter, trace context.
 
 pub mod attempt;
 pub mod audit;

@@ -1,12 +1,12 @@
-//! A customer's rate limit: so many events a second, kept in one atomic.
+//! A customer's rate limit in events a second, kept in one atomic.
 //!
-//! The limit is a bucket that holds one second's rate and fills at the rate. A
-//! request that fits into the bucket passes if the bucket holds enough. A larger
-//! request passes if the bucket is full, and leaves a debt: nothing passes until
-//! it is paid. So no size of request is refused for ever.
+//! The limit is a bucket that holds one second's rate and fills at the rate. A request that
+//! fits into the bucket passes if the bucket holds enough. A larger request passes if the
+//! bucket is full, and leaves a debt: nothing passes until the debt is paid. So no size of
+//! request is refused for ever.
 //!
-//! The algorithm is GCRA (ITU-T I.371). Its state is the time at which all that
-//! was taken will be paid. Taking moves that time on.
+//! The algorithm is GCRA (ITU-T I.371). Its state is the time at which all taken events
+//! will be paid; taking events moves that time forward.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Denied {
     pub retry_after: Duration,
 }
 
-/// How much of its rate a customer has left, as the `RateLimit` headers say it.
+/// What a customer has left of its rate, for the `RateLimit` headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// Events a second.
@@ -41,14 +41,14 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// A limit of so many events a second, at least one.
+    /// A limit of `rate` events a second, at least one.
     #[must_use]
     pub fn new(rate: u32) -> Self {
         Self { paid_at_ns: AtomicU64::new(0), rate: AtomicU64::new(u64::from(rate.max(1))) }
     }
 
-    /// Changes the rate. What was taken stays taken, counted in events, but
-    /// nobody waits longer than the new rate takes to fill the bucket.
+    /// Changes the rate. Events that were taken stay taken, but nobody waits longer than the
+    /// new rate takes to fill the bucket.
     pub fn change(&self, rate: u32, now_ns: u64) {
         let after = u64::from(rate.max(1));
         let before = self.rate.swap(after, Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl Limiter {
         });
     }
 
-    /// Takes `events` at once, or none.
+    /// Takes all `events` at once, or none.
     ///
     /// # Errors
     /// If the rate does not allow them now.
@@ -69,7 +69,7 @@ impl Limiter {
         let cost = self.cost(events);
         // A request that is larger than the bucket needs all of it.
         let needed = cost.min(SECOND_NS);
-        // Costs are rounded up, so the takes of one bucket may come to so many nanoseconds more.
+        // Costs are rounded up, so the takes of one bucket may add up to this many nanoseconds more.
         let depth = SECOND_NS + self.rate.load(Ordering::Relaxed);
         let mut paid_at = self.paid_at_ns.load(Ordering::Relaxed);
         loop {
@@ -86,7 +86,7 @@ impl Limiter {
         }
     }
 
-    /// Gives back events that were taken and then not accepted.
+    /// Gives back events that were taken but not accepted.
     pub fn give_back(&self, events: u64) {
         let cost = self.cost(events);
         self.paid_at_ns.update(Ordering::Relaxed, Ordering::Relaxed, |paid_at| paid_at.saturating_sub(cost));
@@ -116,8 +116,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// In any window no more passes than the rate's share of it and one
-        /// burst, or one request that is larger than the burst.
+        /// In any window at most the rate's share and one burst pass, or one request that is
+        /// larger than the burst.
         #[test]
         fn no_window_lets_more_through_than_a_burst_and_the_rate(
             rate in 1u32..5000,
@@ -220,7 +220,7 @@ mod tests {
         limiter.change(1_000_000, SECOND_NS);
         assert_eq!(limiter.quota(SECOND_NS).remaining, 1_000_000 - 10);
         limiter.take(900_000, SECOND_NS).unwrap();
-        // A large debt at a high rate is no sentence at a low one.
+        // A large debt at a high rate does not become a long wait at a low one.
         limiter.change(2, SECOND_NS);
         let wait = limiter.take(1, SECOND_NS).unwrap_err().retry_after;
         assert!(wait <= Duration::from_secs(1), "{wait:?}");

@@ -1,9 +1,9 @@
 //! Scopes: what an API key lets its holder do.
 //!
-//! A scope that ends in `:read` changes nothing. Their names are part of the
-//! API and of stored rows: they never change.
+//! A scope that ends in `:read` allows no changes. The names of scopes are part of the API
+//! and of stored rows: they never change.
 
-/// One thing that a key may be for.
+/// A permission of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Scope {
@@ -53,7 +53,7 @@ impl Scope {
     }
 }
 
-/// A set of scopes: those that a key has, or those that a route needs.
+/// A set of scopes, of a key or needed by a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scopes(u8);
 
@@ -90,13 +90,13 @@ impl Scopes {
         self.0
     }
 
-    /// The set of that number; bits that stand for no scope are dropped.
+    /// The set of such a number; bits without a scope are dropped.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits & Self::ALL.0)
     }
 
-    /// Those of both sets.
+    /// The scopes that are in both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -108,13 +108,13 @@ impl Scopes {
         self.0 & needed.0 == needed.0
     }
 
-    /// Those of the set that are not in `other`.
+    /// The scopes of this set that are not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0

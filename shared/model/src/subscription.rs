@@ -1,4 +1,4 @@
-//! Subscriptions: what a customer wants delivered, where and how.
+//! Subscriptions: which events a customer wants delivered, where and how.
 
 mod header;
 mod shape;
@@ -9,8 +9,8 @@ pub use shape::{DeliveryShape, ShapeId, WebhookBody, WebhookShape};
 use super::{CustomerId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
-/// When a webhook is cut: at the first of these limits that its events reach.
-/// What values a customer can set is checked by the API.
+/// When a webhook is cut: when its events reach the first of these limits. The API checks
+/// the values that a customer sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchPolicy {
@@ -42,11 +42,11 @@ pub struct RetryPolicy {
     pub max_retries: u32,
     /// The longest wait between two attempts, in seconds.
     pub max_delay_s: u32,
-    /// Whether an answer of 4xx, other than those that ask for another try, is final.
+    /// How a 4xx answer is treated, other than those that ask for another attempt.
     pub client_errors: ClientErrors,
 }
 
-/// What becomes of a delivery that is answered with a 4xx which does not ask for another try.
+/// How to treat a delivery whose 4xx answer does not ask for another attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientErrors {
@@ -84,7 +84,7 @@ pub enum DisabledReason {
     ByCustomer,
     /// Its endpoint answered 410: it is gone for good.
     Gone,
-    /// More events waited for it than may.
+    /// Its backlog grew beyond the limit.
     BacklogFull,
 }
 
@@ -167,10 +167,10 @@ pub struct Subscription {
     /// The headers that go with each of its webhooks, ascending by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<WebhookHeader>,
-    /// The most events a second that it is sent; `None`: as many as there are.
+    /// The most events a second that it is sent; `None`: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_second: Option<u32>,
-    /// What its webhooks look like.
+    /// The shape of its webhooks.
     #[serde(default, skip_serializing_if = "WebhookShape::is_plain")]
     pub shape: WebhookShape,
     /// The subscription receives the events accepted from this time on, in

@@ -1,11 +1,10 @@
-//! W3C Trace Context (<https://www.w3.org/TR/trace-context/>): from a request
-//! to the webhooks that carry its events.
+//! W3C Trace Context (<https://www.w3.org/TR/trace-context/>), from a request to the
+//! webhooks that carry its events.
 //!
-//! A request's `traceparent` is written into `metadata.traceparent` of each of
-//! its events, in the envelope that the edge writes anyway: it is stored,
-//! delivered, retried and replayed with the event, and costs nothing where
-//! there is none. A webhook's own header continues the trace of its first
-//! event; a receiver that wants those of the others finds them in the body.
+//! A request's `traceparent` is written into `metadata.traceparent` of each of its events, in
+//! the envelope that the edge writes anyway. So it is stored, delivered, retried and replayed
+//! with the event, and costs nothing if there is none. The header of a webhook continues the
+//! trace of its first event; the traces of its other events are in the body.
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
@@ -21,7 +20,7 @@ pub const HEADER: &str = "traceparent";
 
 /// Bytes of a `traceparent`: version, trace id, parent id and flags in hexadecimal.
 const LEN: usize = 55;
-/// Where the parent's id stands.
+/// The place of the parent's id.
 const PARENT: std::ops::Range<usize> = 36..52;
 
 /// A valid `traceparent` of version 00.
@@ -88,15 +87,14 @@ impl TraceParent {
         self
     }
 
-    /// The trace of the first event of a webhook's body; `body` begins with the
-    /// event's envelope or with the array's bracket. Reads no further than to
-    /// the payload, before which the metadata stands.
+    /// The trace of the first event of a webhook's body, which begins with the event's envelope
+    /// or with the array's bracket. Reads up to the payload, which follows the metadata.
     #[must_use]
     pub fn of_envelope(body: &[u8]) -> Option<Self> {
         let envelope = body.strip_prefix(b"[").unwrap_or(body);
         let mut found = None;
         let mut json = serde_json::Deserializer::from_slice(envelope);
-        // The visitor ends early by an error, which is not one.
+        // The visitor ends reading early by returning an error.
         Head(&mut found).deserialize(&mut json).ok();
         found
     }
@@ -140,7 +138,7 @@ impl<'de> Visitor<'de> for Head<'_> {
                     *self.0 = metadata.traceparent.and_then(|text| TraceParent::parse(text.as_bytes()));
                     return Err(A::Error::custom("seen"));
                 }
-                // It comes after the metadata: there is none.
+                // The payload follows the metadata, so there is no trace.
                 "payload" => return Err(A::Error::custom("seen")),
                 _ => {
                     fields.next_value::<IgnoredAny>()?;

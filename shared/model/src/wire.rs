@@ -1,4 +1,4 @@
-//! Bytes that outlive a process or leave it.
+//! Formats of bytes that are stored or sent.
 
 pub mod bytes_reader;
 mod checksum;

@@ -1,5 +1,5 @@
-//! The catalogue: customers, their keys, their subscriptions and the types of their events, and
-//! the log of who changed what.
+//! The catalogue: customers, their keys, their subscriptions and the types of their events;
+//! and the audit log.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -16,10 +16,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub u64);
 
-/// The changes since a revision: rows as they are now, and deletions.
+/// The changes after a revision: rows as they are now, and deletions.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// The revision that the changes lead to.
+    /// The revision after these changes.
     pub revision: Revision,
     /// Customers, new or changed.
     pub customers: Vec<Customer>,
@@ -41,7 +41,8 @@ pub enum CatalogueError {
     /// There is no such row.
     #[error("not found")]
     NotFound,
-    /// The row changed since the version that the caller saw, or breaks a rule of uniqueness.
+    /// The row changed since the version that the caller saw, or a value that must be unique
+    /// exists already.
     #[error("conflict: {0}")]
     Conflict(String),
     /// The store failed.
@@ -49,12 +50,12 @@ pub enum CatalogueError {
     Port(#[from] PortError),
 }
 
-/// A change that a caller asked for.
+/// A change that a caller asks for.
 #[derive(Debug, Clone)]
 pub enum CatalogueChange {
-    /// Creates the customer or replaces it.
+    /// Creates or replaces a customer.
     PutCustomer(Customer),
-    /// Creates the key or replaces it; its customer and its hash never change.
+    /// Creates or replaces a key; its customer and its hash never change.
     PutKey(ApiKey),
     /// Revokes a key for ever. A key that is revoked already stays as it is.
     RevokeKey {
@@ -67,7 +68,7 @@ pub enum CatalogueChange {
     },
     /// Creates a subscription (version 1) or replaces it (the stored version plus one).
     PutSubscription(Subscription),
-    /// Deletes a subscription. A row stays behind, so that readers learn of it.
+    /// Deletes a subscription. A mark of the deletion stays, so that readers learn of it.
     DeleteSubscription {
         /// The customer that must own the subscription.
         customer: CustomerId,
@@ -76,7 +77,7 @@ pub enum CatalogueChange {
     },
     /// Declares an event type or replaces it; the time at which it was declared stays.
     PutEventType(EventType),
-    /// Deletes an event type. A row stays behind, so that readers learn of it; the
+    /// Deletes an event type. A mark of the deletion stays, so that readers learn of it; the
     /// name may be declared again.
     DeleteEventType {
         /// The customer that must have declared the type.
@@ -86,18 +87,18 @@ pub enum CatalogueChange {
     },
 }
 
-/// Who asks for a change, and what of it a store cannot see.
+/// Who asks for a change, and the part of it that a store cannot see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeContext {
     /// Who asks, and from where.
     pub origin: AuditOrigin,
-    /// The fields that change and whose values are secret: a store has them sealed,
-    /// and cannot compare them.
+    /// The changed fields with secret values: a store has these sealed and cannot compare
+    /// them.
     pub secret_fields: Vec<String>,
 }
 
 impl ChangeContext {
-    /// A change by the product itself, of nothing secret.
+    /// A change by the product itself, of no secret field.
     pub const SYSTEM: Self = Self { origin: AuditOrigin::SYSTEM, secret_fields: Vec::new() };
 }
 
@@ -114,36 +115,36 @@ pub enum AuditNote {
     Begin(AuditDraft, AuditOrigin),
     /// The change ended.
     End {
-        /// The entry of its beginning.
+        /// The entry that is ended.
         id: AuditId,
         /// How it ended.
         outcome: AuditOutcome,
-        /// The code of the error that it failed with.
+        /// The error code of a failed change.
         error: Option<String>,
-        /// What to add to the entry's details.
+        /// Additions to the entry's details.
         details: serde_json::Map<String, serde_json::Value>,
     },
 }
 
-/// Which entries of the audit log are wanted.
+/// A selection of entries of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Those about this customer.
+    /// Only entries about this customer.
     pub customer: Option<CustomerId>,
-    /// Those from this one on.
+    /// Entries from this one on.
     pub from: AuditId,
-    /// Those before this one.
+    /// Entries before this one.
     pub until: AuditId,
     /// Whether the newest come first.
     pub newest_first: bool,
-    /// At most so many.
+    /// At most this many.
     pub limit: usize,
 }
 
 /// How long entries of the audit log are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditRetention {
-    /// Those before this one are deleted.
+    /// Entries before this one are deleted.
     pub from: AuditId,
     /// The most that are kept.
     pub rows_max: u64,
@@ -155,36 +156,36 @@ pub struct AuditRetention {
 /// audit log.
 ///
 /// - **Durability**: a change is durable when it answers.
-/// - **Audit**: a change and its entry in the audit log are made together or not at
-///   all. Ids of entries ascend in the order in which changes become visible, so
-///   who reads on from the last id misses none. A change that alters no field
-///   that the log names leaves no entry.
-/// - **Order**: `changes` never shows a change without all before it.
-/// - **Versions**: `put_subscription` is conditional on the version before;
-///   it and `put_customer` insert where there is none.
+/// - **Audit**: a change and its entry in the audit log are made together or not at all.
+///   Ids of entries ascend in the order in which changes become visible, so a reader that
+///   continues from the last id misses none. A change that alters no field that the log
+///   names leaves no entry.
+/// - **Order**: `changes` never shows a change without all earlier ones.
+/// - **Versions**: `put_subscription` is conditional on the previous version. It and
+///   `put_customer` insert the row if it does not exist.
 /// - **Cancel safety**: a dropped change may or may not take effect.
 #[async_trait]
 pub trait Catalogue: Send + Sync + 'static {
-    /// How long after a change every process of the deployment knows it, at the most.
+    /// The longest time until every process of the deployment knows a change.
     fn propagation(&self) -> Duration;
 
-    /// All that changed after `since`.
+    /// All changes after `since`.
     async fn changes(&self, since: Revision) -> Result<Changes, PortError>;
 
     /// Makes a change, with its entry in the audit log.
     async fn change(&self, change: CatalogueChange, context: ChangeContext) -> Result<(), CatalogueError>;
 
-    /// Adds an entry about a change outside of the catalogue, or its end; returns
-    /// the entry's id. An end whose entry is gone is `NotFound`.
+    /// Adds an entry about a change outside of the catalogue, or ends one. Returns the entry's
+    /// id. If the entry to end is gone, the error is `NotFound`.
     async fn note(&self, note: AuditNote) -> Result<AuditId, CatalogueError>;
 
     /// Entries of the audit log.
     async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, PortError>;
 
-    /// Deletes entries that are not to be kept, up to a step of them; returns how
-    /// many. Of those that are too many, those go first whose customer and kind of
-    /// actor have the most, the oldest first: nobody's flood of changes pushes
-    /// entries about others out, nor the operators' about its own things.
+    /// Deletes entries that are no longer kept, up to a step of them. Returns how many. If there
+    /// are too many, those of the customer and kind of actor with the most entries go first, the
+    /// oldest first: so nobody's flood of changes pushes out entries about others, nor a
+    /// customer's flood those of operators about it.
     async fn trim_audit(&self, retention: AuditRetention) -> Result<u64, PortError>;
 
     /// As the product itself: stores a customer, new or changed.
@@ -207,7 +208,8 @@ pub trait Catalogue: Send + Sync + 'static {
         self.change(CatalogueChange::RevokeKey { customer, key, now_ms }, ChangeContext::SYSTEM).await
     }
 
-    /// As the product itself: stores a subscription whose version is one above the stored one's (1 where there is none).
+    /// As the product itself: stores a subscription whose version is one above the stored one's
+    /// (1 for a new one).
     async fn put_subscription(&self, subscription: &Subscription) -> Result<(), CatalogueError> {
         self.change(CatalogueChange::PutSubscription(subscription.clone()), ChangeContext::SYSTEM).await
     }

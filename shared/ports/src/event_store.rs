@@ -1,4 +1,4 @@
-//! The event store: batches by id and by time, the facts about them, and dead letters.
+//! The event store: batches by id and by time, facts about them, and dead letters.
 
 use super::PortError;
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ pub struct NewFact {
 }
 
 impl NewFact {
-    /// The facts that a delivery was given up on: one for each of its batches.
+    /// The facts that a delivery's events were given up: one for each of its batches.
     pub fn given_up(delivery: &Delivery) -> impl Iterator<Item = Self> {
         let (customer, subscription) = (delivery.customer, delivery.subscription);
         let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
@@ -42,12 +42,12 @@ impl NewFact {
 pub struct NewBatch {
     /// The batch.
     pub batch: Arc<Batch>,
-    /// True if any subscription matched any of its events. As long as there are no
-    /// facts, the events are pending if so, else unmatched.
+    /// Whether any subscription matched any of its events. As long as there are no facts, the
+    /// events are pending if so, else unmatched.
     pub matched: bool,
-    /// The place that it has among its lane's batches for readers of the inbox, where
-    /// that is not its id's: the log got the batch too late, or its id's time is far
-    /// ahead ([`IdTimes`](crate::log::IdTimes)).
+    /// The place at which readers of the inbox find it among its lane's batches, if that is
+    /// not its id's: the log got the batch too late, or its id's time is far ahead
+    /// ([`IdTimes`](crate::log::IdTimes)).
     pub place: Option<BatchId>,
 }
 
@@ -64,29 +64,29 @@ impl NewBatch {
 pub struct StoredBatch {
     /// The batch.
     pub batch: Arc<Batch>,
-    /// Its place among its lane's batches: its id, unless [`EventStore::scan_inbox`]
-    /// says otherwise.
+    /// Its place among its lane's batches: its id, unless the batch has another place in
+    /// [`EventStore::scan_inbox`].
     pub place: BatchId,
     /// One fact for each subscription that matched.
     pub facts: Vec<(SubscriptionId, Fact)>,
     /// Acknowledged events: index in the batch, and time in milliseconds since the
     /// Unix epoch; ascending by index.
     pub acknowledged: Vec<(u16, u64)>,
-    /// True if the batch has been matched. Its events are then unmatched if there
-    /// are no facts.
+    /// Whether the batch was matched. If it was and there are no facts, its events are
+    /// unmatched.
     pub passed: bool,
 }
 
 impl StoredBatch {
-    /// Where readers of the inbox meet an event of the batch.
+    /// The place at which readers of the inbox find an event of the batch.
     #[must_use]
     pub const fn place_of(&self, index: u16) -> EventId {
         self.place.event(index)
     }
 }
 
-/// Up to which time the inbox can be read in each lane: every batch that a lane
-/// will ever have at an earlier place is in the store.
+/// The time up to which the inbox can be read in each lane: every batch that the lane will
+/// ever have at an earlier place is in the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Horizons(Option<Arc<[u64]>>);
 
@@ -97,8 +97,8 @@ impl Horizons {
         Self(Some(horizons_ms.into()))
     }
 
-    /// The time (ms since the Unix epoch) of a place from which on the lane must not be
-    /// read yet; the end of time where the store holds every batch that was accepted.
+    /// The time (ms since the Unix epoch) of the first place of the lane that must not be read
+    /// yet; the end of time if the store holds every accepted batch.
     #[must_use]
     pub fn of(&self, lane: Lane) -> u64 {
         match &self.0 {
@@ -107,7 +107,7 @@ impl Horizons {
         }
     }
 
-    /// Whether the store holds every batch that was accepted.
+    /// Whether the store holds every accepted batch.
     #[must_use]
     pub const fn is_everything(&self) -> bool {
         self.0.is_none()
@@ -128,11 +128,11 @@ pub enum Direction {
 pub struct LaneScan {
     /// The customer whose events are wanted.
     pub customer: CustomerId,
-    /// The lane to look in.
+    /// The lane to scan.
     pub lane: Lane,
     /// Start after this event; `None` starts at the first event of the direction.
     pub after: Option<EventId>,
-    /// The earliest time of an event's id that is wanted, in milliseconds since the Unix epoch.
+    /// The earliest wanted time of an event's id, in milliseconds since the Unix epoch.
     pub from_ms: u64,
     /// The time of an event's id before which the scan stops, in milliseconds since the Unix epoch.
     pub until_ms: u64,
@@ -145,9 +145,10 @@ pub struct LaneScan {
 /// The batches that a scan found.
 #[derive(Debug, Clone, Default)]
 pub struct LanePage {
-    /// In the scan's direction. The batch of `after` comes first if it has events beyond it.
+    /// The batches in the scan's direction. The batch of `after` comes first if it has events
+    /// beyond `after`.
     pub batches: Vec<StoredBatch>,
-    /// True if there is nothing more in that direction now.
+    /// Whether there are no more batches in that direction now.
     pub exhausted: bool,
 }
 
@@ -162,42 +163,42 @@ pub enum AckOutcome {
     Unknown,
 }
 
-/// A choice of dead letters.
+/// A selection of dead letters.
 #[derive(Debug, Clone, Default)]
 pub struct DeadLetterQuery {
-    /// Only those of this subscription.
+    /// Only dead letters of this subscription.
     pub subscription: Option<SubscriptionId>,
-    /// Only deliveries given up on at this time or later, in milliseconds since the Unix epoch.
+    /// Only those given up at this time or later, in milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// Only deliveries given up on before this time, in milliseconds since the Unix epoch.
+    /// Only those given up before this time, in milliseconds since the Unix epoch.
     pub until_ms: Option<u64>,
-    /// Only dead letters after this one.
+    /// Only those after this one.
     pub after: Option<DeadLetterId>,
     /// At most this many.
     pub limit: usize,
 }
 
-/// Batches by id and time, the facts about them, and dead letters.
+/// Batches by id and time, facts about them, and dead letters.
 ///
 /// - **Durability**: every write is durable when it answers.
-/// - **Refusals**: an item that the store will never take stops no other. Either the
-///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the
-///   call is [`PortError::Refused`]. Then the caller makes it again in smaller pieces,
-///   and sets aside what is refused alone; it never repeats the call as it was.
+/// - **Refusals**: an item that the store will never take does not stop others. Either the
+///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the call
+///   is [`PortError::Refused`]. Then the caller repeats it in smaller pieces and sets aside
+///   those that are refused alone; it never repeats the call unchanged.
 /// - **Facts only grow**: `add_facts` joins; repeating or reordering calls changes nothing.
-/// - **Order**: a batch is readable here as soon as the log has acknowledged
-///   it (embedded), or after a short delay (distributed). A reader that goes on behind
-///   what it has read stops at the [`horizons`](EventStore::horizons).
+/// - **Order**: a batch is readable here as soon as the log has acknowledged it (embedded),
+///   or after a short delay (distributed). A reader that continues behind the events it has
+///   read stops at the [`horizons`](EventStore::horizons).
 /// - **Cancel safety**: a dropped write may or may not take effect.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
-    /// Whether batches come to the store by [`put_batches`](Self::put_batches);
-    /// else the log itself is where they are read.
+    /// Whether batches come to the store by [`put_batches`](Self::put_batches); if not, they
+    /// are read from the log itself.
     fn takes_batches(&self) -> bool {
         false
     }
 
-    /// Makes matched batches readable. Repeating it changes nothing.
+    /// Makes matched batches readable. Idempotent.
     async fn put_batches(&self, _batches: Vec<NewBatch>) -> Result<(), PortError> {
         Ok(())
     }
@@ -205,24 +206,24 @@ pub trait EventStore: Send + Sync + 'static {
     /// Joins new facts to the stored ones.
     async fn add_facts(&self, facts: Vec<NewFact>) -> Result<(), PortError>;
 
-    /// One batch of a customer with the facts about it.
+    /// A batch of a customer with the facts about it.
     async fn get(&self, customer: CustomerId, batch: BatchId) -> Result<Option<StoredBatch>, PortError>;
 
     /// The batch alone, to be delivered again.
     async fn batch(&self, customer: CustomerId, batch: BatchId) -> Result<Option<Arc<Batch>>, PortError>;
 
-    /// A customer's batches of one lane by their ids.
+    /// A customer's batches of one lane, by their ids.
     async fn scan(&self, scan: LaneScan) -> Result<LanePage, PortError>;
 
-    /// A customer's batches of one lane by their places: `after` and the times of the
-    /// scan are those of places. A batch without a place of its own is at its id's.
+    /// A customer's batches of one lane, by their places: `after` and the times of the scan are
+    /// those of places. A batch without another place is at its id's.
     async fn scan_inbox(&self, scan: LaneScan) -> Result<LanePage, PortError> {
         self.scan(scan).await
     }
 
-    /// How far each lane can be read by [`scan_inbox`](Self::scan_inbox), so that nothing
-    /// appears behind a reader: no batch ever gets a place before its lane's horizon that
-    /// is not there already. A horizon never goes back.
+    /// How far each lane can be read by [`scan_inbox`](Self::scan_inbox), so that nothing appears
+    /// behind a reader: before its horizon a lane gets no further batches. A horizon never goes
+    /// back.
     async fn horizons(&self) -> Result<Horizons, PortError> {
         Ok(Horizons::default())
     }
@@ -245,19 +246,19 @@ pub trait EventStore: Send + Sync + 'static {
         query: DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, PortError>;
 
-    /// Deletes dead letters; returns how many of them there were.
+    /// Deletes dead letters. Returns how many of them existed.
     async fn delete_dead_letters(
         &self,
         customer: CustomerId,
         ids: Vec<DeadLetterId>,
     ) -> Result<usize, PortError>;
 
-    /// How many dead letters all customers have, as far as this process knows:
-    /// where several share a store, those that it put less those that it deleted.
+    /// The number of dead letters of all customers, as far as this process knows: if several
+    /// processes share a store, those that this one put less those that it deleted.
     fn dead_letter_count(&self) -> u64;
 }
 
-/// The number of events that `refs` name.
+/// The number of events in `refs`.
 #[must_use]
 pub fn event_count(refs: &[EventRef]) -> usize {
     refs.iter().map(|reference| reference.events.len()).sum()

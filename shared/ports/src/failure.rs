@@ -3,24 +3,22 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What kind of failure a call of a store, a stream or a queue met. The
-/// adapter decides it once, where it knows the service's own errors.
+/// The class of a failed call of a store, a stream or a queue. The adapter decides it once,
+/// since it knows the service's own errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// The service refused the call for now and did nothing (throttled, over a
-    /// quota): try again later, with jitter, and in smaller pieces where the
-    /// size may be the cause.
+    /// The service refused the call for now and did nothing (throttled, over a quota): try
+    /// again later, with jitter, and in smaller pieces if the size may be the cause.
     Busy,
-    /// The service could not be reached, or a read had no answer; nothing was
-    /// done: try again with back-off.
+    /// The service could not be reached, or a read had no answer; nothing was done: try again
+    /// with back-off.
     Away,
-    /// The call may or may not have been done (its answer was lost, or said
-    /// 5xx): read back, or repeat the same idempotent bytes.
+    /// The call may or may not have been done (its answer was lost, or was a 5xx): read back, or
+    /// repeat the same idempotent bytes.
     Ambiguous,
-    /// The service knows the call and does not allow it (access, an expired
-    /// token, a clock that differs, an unknown key, a missing table or
-    /// stream), or stored bytes are of a newer version of Sluice: an operator
-    /// must act; try again slowly.
+    /// The service does not allow the call (access, an expired token, a clock that differs, an
+    /// unknown key, a missing table or stream), or stored bytes are of a newer version of
+    /// Sluice: an operator must act; try again slowly.
     Denied,
     /// The service will never take this call as it is (too large, invalid):
     /// split it, or set it aside.
@@ -40,7 +38,7 @@ impl FailureClass {
         }
     }
 
-    /// How long to wait at least before the same call is made again.
+    /// The least wait before the same call is repeated.
     #[must_use]
     pub const fn retry_after(self) -> Duration {
         match self {
@@ -57,7 +55,7 @@ impl fmt::Display for FailureClass {
     }
 }
 
-/// A dependency that cannot be used, and why: what readiness tells.
+/// A dependency that cannot be used, and why, as readiness reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostDependency {
     /// Its name: `kinesis`, `dynamodb`, `sqs`, `redis` or `postgres`.
@@ -67,14 +65,14 @@ pub struct LostDependency {
 }
 
 impl LostDependency {
-    /// Whether an ingest process takes no events without it; it does without the others.
+    /// Whether an ingest process cannot take events without it.
     #[must_use]
     pub fn stops_ingest(&self) -> bool {
         matches!(self.name, "kinesis" | "postgres")
     }
 }
 
-/// The error of a port.
+/// Why a call of a port failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// The same call may succeed later.
@@ -84,7 +82,7 @@ pub enum PortError {
         what: String,
         /// Any class but [`FailureClass::Refused`].
         class: FailureClass,
-        /// How long to wait before the next try.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -97,7 +95,7 @@ pub enum PortError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Stored bytes are not what was written; trying again will not help.
+    /// Stored bytes are damaged; trying again will not help.
     #[error("{what}: stored data is damaged: {detail}")]
     Damaged {
         /// What was attempted, on which id.
@@ -135,8 +133,8 @@ impl PortError {
         Self::failed(FailureClass::Away, what, source)
     }
 
-    /// Stored data that a newer version of Sluice wrote. It is not damaged: it must
-    /// neither be passed nor given up, and a newer process can read it.
+    /// Stored data that a newer version of Sluice wrote. It is not damaged: it must be neither
+    /// passed nor given up, and a newer process can read it.
     pub fn newer(
         what: impl Into<String>,
         finding: impl Into<Box<dyn std::error::Error + Send + Sync>>,

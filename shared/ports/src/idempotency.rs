@@ -22,8 +22,8 @@ pub struct Placed {
 /// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// The key belongs to this request now, which must complete it, release it or
-    /// call it undecided.
+    /// The key belongs to this request now, which must complete, release or call it
+    /// undecided.
     Claimed,
     /// The same request was answered before, with these places.
     Completed(Placed),
@@ -35,10 +35,9 @@ pub enum ClaimOutcome {
 
 /// Keys of requests that may be repeated, kept for a day by default.
 ///
-/// - **Exclusive**: of several claims of one key at one time, one is `Claimed`.
-/// - **Durability**: a completed claim survives a crash as its events do. A claim
-///   that is not completed ends with the process or, if several processes share
-///   the keys, with its lease.
+/// - **Exclusive**: of several concurrent claims of one key, one is `Claimed`.
+/// - **Durability**: a completed claim survives a crash as its events do. A claim that is not
+///   completed ends with the process or, if several processes share the keys, with its lease.
 /// - **Cancel safety**: a dropped `claim` may leave the key claimed until its lease ends.
 #[async_trait]
 pub trait Idempotency: Send + Sync + 'static {
@@ -54,12 +53,11 @@ pub trait Idempotency: Send + Sync + 'static {
     /// Stores the places of the request's events, once they are durable.
     async fn complete(&self, customer: CustomerId, key: KeyHash, placed: Placed) -> Result<(), PortError>;
 
-    /// Gives a claimed key back, since nothing of the request was taken.
+    /// Gives a claimed key back, because nothing of the request was taken.
     async fn release(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError>;
 
-    /// Says that the append of the request ended without a known outcome. The
-    /// key stays claimed as long as its events may turn out to be in the log;
-    /// after that the adapter frees it. An adapter whose claims have leases
-    /// lets the lease end, and forgets the claim.
+    /// Notes that the append of the request ended with an unknown outcome. The key stays
+    /// claimed as long as its events may turn out to be in the log; then the adapter frees it.
+    /// An adapter whose claims have leases forgets the claim and lets the lease end.
     async fn undecided(&self, customer: CustomerId, key: KeyHash) -> Result<(), PortError>;
 }

@@ -8,16 +8,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
-/// A shard to work, until one of its tokens says otherwise. Dropping it says
-/// that nothing of the shard is worked here any more.
+/// A shard to work, until one of its tokens is cancelled. Dropping the grant says that this
+/// process no longer works the shard.
 #[derive(Debug)]
 pub struct Grant {
     /// The shard.
     pub shard: ShardId,
-    /// Cancelled when the shard should be left in order, soon.
+    /// Cancelled when the shard should be left gracefully, soon.
     pub leave: CancellationToken,
-    /// Cancelled when the shard may be another's: whatever is under way must
-    /// stop at once, and nothing more may be written for it.
+    /// Cancelled when another process may own the shard: all work must stop at once, and
+    /// nothing more may be written for the shard.
     pub lost: CancellationToken,
     _ended: DropGuard,
 }
@@ -32,18 +32,18 @@ impl Grant {
     }
 }
 
-/// Gives out shards, one process at a time each.
+/// Gives each shard to one process at a time.
 ///
-/// - **Exclusive**: a shard is granted to one process at a time, as far as
-///   clocks run at about the same speed; checkpoints are refused to all others.
+/// - **Exclusive**: a shard is granted to one process at a time, as far as clocks run at
+///   about the same speed; checkpoints of all others are refused.
 /// - **Order**: a shard is granted only when its parents are wholly settled.
 /// - **Cancel safety**: a dropped `granted` loses no grant.
 #[async_trait]
 pub trait Leases: Send + Sync + 'static {
-    /// The next shard to work; nothing when there will never be another.
+    /// The next shard to work; `None` when there will be no more.
     async fn granted(&self) -> Option<Grant>;
 
-    /// How many processes work shards now, as far as this one knows; it counts itself.
+    /// The number of processes that work shards now, as far as this one knows, itself included.
     fn processes(&self) -> usize {
         1
     }
@@ -62,10 +62,10 @@ pub trait Checkpoints: Send + Sync + 'static {
     /// Stores how far a shard is settled: nothing at or before `position` needs to be read again.
     async fn store(&self, shard: &ShardId, position: Position) -> Result<(), PortError>;
 
-    /// Takes note that all batches of a shard up to `position` are in the event store,
-    /// and so can be read. It is told with a later `store`, or by itself within a moment,
-    /// so that the inbox need not wait for webhooks; an engine whose readers see what the
-    /// log has acknowledged needs no note.
+    /// Notes that all batches of a shard up to `position` are in the event store, and so can be
+    /// read. The note is stored with a later `store` or, within a moment, by itself, so that the
+    /// inbox need not wait for webhooks. An engine whose readers see every acknowledged event
+    /// needs no note.
     fn readable(&self, shard: &ShardId, position: Position) {
         let _ = (shard, position);
     }

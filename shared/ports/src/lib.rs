@@ -1,5 +1,5 @@
-//! Ports: the traits through which the roles store and read, and which each
-//! engine implements.
+//! Ports: the traits through which the roles store and read, and which each engine
+//! implements.
 //!
 //! A port is coarse (one call for a batch), and its doc comment states its
 //! contract: durability, order, idempotency, cancel safety. Every port has an

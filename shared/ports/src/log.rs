@@ -24,9 +24,9 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// A place in a shard. Positions of one shard are ordered as the log is; their
-/// other meaning is the adapter's own (a log sequence number, or a Kinesis
-/// sequence number, which fits 192 bits).
+/// A place in a shard. Positions of one shard are ordered as the log is. Otherwise their
+/// meaning is the adapter's (a log sequence number, or a Kinesis sequence number, which fits
+/// 192 bits).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Position([u8; 24]);
 
@@ -36,7 +36,7 @@ impl Position {
     /// After the last record of a shard that is closed and wholly read.
     pub const END: Self = Self([0xff; 24]);
 
-    /// The position of a decimal number; `None` if the text is no number below 2^192.
+    /// The position of a decimal number; `None` if the text is not a number below 2^192.
     #[must_use]
     pub fn from_decimal(text: &str) -> Option<Self> {
         if text.is_empty() {
@@ -97,26 +97,26 @@ impl fmt::Debug for Position {
 /// Why an append did not make a record durable.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// Nothing of the record is or will be in the log.
+    /// No part of the record is or will be in the log.
     #[error("the log takes nothing now: {detail}")]
     NotTaken {
-        /// What the log said.
+        /// The log's reason.
         detail: Arc<str>,
-        /// How long to wait before the next try.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
     },
     /// The record may or may not be in the log.
     #[error("the outcome of the append is unknown: {detail}")]
     Unknown {
-        /// What the log said.
+        /// The log's reason.
         detail: Arc<str>,
     },
 }
 
-/// A record as it was read.
+/// A record that was read.
 #[derive(Debug, Clone)]
 pub struct LogRecord {
-    /// Where it stands; to go on, read from here.
+    /// Its place; reading continues from here.
     pub position: Position,
     /// The edge process that wrote it.
     pub producer: u64,
@@ -124,27 +124,27 @@ pub struct LogRecord {
     pub sequence: u64,
     /// Its batches.
     pub batches: Vec<Arc<Batch>>,
-    /// The times at which readers of the inbox can meet them.
+    /// The times at which readers of the inbox may find the batches.
     pub id_times: IdTimes,
 }
 
-/// The times that the ids of a record's batches may have for their readers to meet
-/// them at the ids' places, in milliseconds since the Unix epoch. Readers may have
-/// passed earlier times; they would have to wait long for later ones.
+/// The times that batches' ids may have for readers of the inbox to find the batches at their
+/// ids' places, in milliseconds since the Unix epoch. Readers may have passed earlier times,
+/// and would have to wait long for later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdTimes {
-    /// The earliest.
+    /// The earliest time.
     pub from_ms: u64,
-    /// The latest.
+    /// The latest time.
     pub until_ms: u64,
 }
 
 impl IdTimes {
-    /// Every time: nobody reads a batch before the log has acknowledged it.
+    /// Every time, for a log whose batches nobody reads before they are acknowledged.
     pub const ALL: Self = Self { from_ms: 0, until_ms: u64::MAX };
 
-    /// The time of the place that a batch with an id of this time gets; none if it is
-    /// met at its id's.
+    /// The time of the place that a batch with an id of this time gets; `None` if its place is
+    /// its id's.
     #[must_use]
     pub fn place_ms(&self, id_ms: u64) -> Option<u64> {
         let place_ms = id_ms.min(self.until_ms).max(self.from_ms);
@@ -153,11 +153,11 @@ impl IdTimes {
 }
 
 impl LogRecord {
-    /// Reads the bytes of a record: what is whole of it, and what is not, in words.
+    /// Reads the bytes of a record: its whole batches, and descriptions of the damage.
     ///
     /// # Errors
-    /// If a newer version of Sluice wrote it. Then it is whole, and whoever passed
-    /// it would lose its events.
+    /// If a newer version of Sluice wrote it. The record is whole then, and passing it would
+    /// lose its events.
     pub fn read(bytes: &[u8], position: Position) -> Result<(Option<Self>, Vec<String>), RecordError> {
         let directory = match RecordDirectory::parse(bytes) {
             Ok(directory) => directory,
@@ -178,7 +178,7 @@ impl LogRecord {
         Ok((Some(Self { position, producer, sequence, batches, id_times: IdTimes::ALL }), damage))
     }
 
-    /// About how many bytes of memory its batches hold.
+    /// About how many bytes of memory its batches use.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let held = |batch: &Arc<Batch>| batch.body.len() + batch.events.len() * size_of::<EventMeta>();
@@ -186,15 +186,15 @@ impl LogRecord {
     }
 }
 
-/// One thing read from the log.
+/// An item of a page of the log.
 #[derive(Debug, Clone)]
 pub enum LogItem {
     /// A whole record.
     Record(LogRecord),
-    /// Bytes that are not what was written, or part of a record whose other
-    /// batches come beside it. Named, counted, never skipped silently.
+    /// Damaged bytes, or the damaged part of a record whose other batches come beside it.
+    /// Always reported and counted, never skipped silently.
     Damaged {
-        /// Where reading goes on after it.
+        /// The place behind it, where reading continues.
         position: Position,
         /// The file, place and finding.
         detail: String,
@@ -204,48 +204,47 @@ pub enum LogItem {
 /// The outcome of a read.
 #[derive(Debug, Clone, Default)]
 pub struct LogPage {
-    /// The items after the position asked for, in log order.
+    /// The items after the requested position, in log order.
     pub items: Vec<LogItem>,
     /// True if the page ends at the end of the log.
     pub at_end: bool,
-    /// How far the page's end is behind the shard's end, in milliseconds, as the
-    /// log itself says; it grows while the log says nothing new. `None` if the log
-    /// does not know.
+    /// How far the page's end is behind the shard's end, in milliseconds, according to the log
+    /// itself; it grows while the log tells nothing new. `None` if the log does not know.
     pub behind_ms: Option<u64>,
-    /// True if nothing will ever follow: the shard was split or merged, and later
-    /// records are in its children.
+    /// Whether nothing will ever follow: the shard was split or merged, and later records are
+    /// in its children.
     pub closed: bool,
 }
 
 /// A partitioned, durable, ordered log.
 ///
-/// - **Durability**: `append` answers `Ok` only when the whole record is on
-///   disk, or acknowledged by a service that promises the same.
-/// - **Order**: records of one append unit are in the log in the order of
-///   their `append` calls. The caller has one append per unit in flight.
+/// - **Durability**: `append` answers `Ok` only when the whole record is on disk, or
+///   acknowledged by a service that promises the same.
+/// - **Order**: records of one append unit are in the log in the order of their `append`
+///   calls. The caller has one append of a unit in flight.
 /// - **Async**: no call blocks the thread that polls it.
-/// - **Newer records**: `read` ends before a record that a newer version of
-///   Sluice wrote, and fails with [`PortError::newer`] where that is the next one.
+/// - **Newer records**: `read` ends before a record that a newer version of Sluice wrote, and
+///   fails with [`PortError::newer`] if that record is the next.
 /// - **Idempotency**: appending twice stores twice.
-/// - **Cancel safety**: a dropped `append` may or may not take effect; a
-///   dropped `read` has none.
+/// - **Cancel safety**: a dropped `append` may or may not take effect; a dropped `read` has
+///   no effect.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
-    /// How many independent append units there are; fixed while it is open.
+    /// The number of independent append units; fixed while the log is open.
     fn append_units(&self) -> usize;
 
-    /// The unit that a lane's batches are appended to.
+    /// The unit to which a lane's batches are appended.
     fn append_unit(&self, lane: Lane) -> usize;
 
-    /// Where a task that appends to the unit runs best: appends from there need no
-    /// change of thread. `None` if it is the same everywhere. Tasks there must never
-    /// block, and use no timers.
+    /// The runtime on which a task that appends to the unit runs best, without a change of
+    /// thread for each append. `None` if all are equal. Tasks on it must never block, and use no
+    /// timers.
     fn append_runtime(&self, _unit: usize) -> Option<Handle> {
         None
     }
 
-    /// How bodies may be compressed before they are appended; `None` if the log
-    /// compresses whole records better itself.
+    /// How bodies may be compressed before they are appended; `None` if the log itself
+    /// compresses whole records better.
     fn body_codec(&self) -> Option<BlockCodec> {
         None
     }
@@ -253,10 +252,10 @@ pub trait Log: Send + Sync + 'static {
     /// Makes a record durable.
     async fn append(&self, unit: usize, record: RecordDraft) -> Result<(), AppendError>;
 
-    /// Refuses if the log would not take a record now. Asked before a request is read.
+    /// Fails if the log would not take a record now. Called before a request is read.
     fn accepting(&self) -> Result<(), AppendError>;
 
-    /// The largest id time that the log holds, so that new ids go above it.
+    /// The largest id time in the log, above which new ids must be.
     fn recovered_ms(&self) -> u64;
 
     /// The shards that can be read.
@@ -265,8 +264,8 @@ pub trait Log: Send + Sync + 'static {
     /// The lanes whose records a shard holds now.
     async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError>;
 
-    /// Reads about `max_bytes` after `after`, but at least one item if there is any;
-    /// waits for one up to `wait`.
+    /// Reads about `max_bytes` after `after`, and at least one item if there is any; waits for an
+    /// item up to `wait`.
     async fn read(
         &self,
         shard: &ShardId,
@@ -300,7 +299,7 @@ mod tests {
         let places = [99, 100, 150, 200, 201].map(|id_ms| times.place_ms(id_ms));
         assert_eq!(places, [Some(100), None, None, None, Some(200)]);
         assert_eq!((IdTimes::ALL.place_ms(0), IdTimes::ALL.place_ms(u64::MAX)), (None, None));
-        // What readers may have passed counts more than how long they wait.
+        // Not appearing behind readers is more important than how long they wait.
         let late = IdTimes { from_ms: 300, until_ms: 200 };
         assert_eq!([100, 250, 400].map(|id_ms| late.place_ms(id_ms)), [Some(300), Some(300), Some(300)]);
     }

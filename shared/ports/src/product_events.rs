@@ -1,18 +1,17 @@
-//! Events of the product itself: what Sluice tells a customer about its own
-//! subscriptions, as events of the customer.
+//! Events that the product itself sends a customer about the customer's subscriptions.
 
 use super::PortError;
 use async_trait::async_trait;
 use sluice_model::CustomerId;
 
-/// What an event of the product is about.
+/// The subject of a product event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProductEventKind {
-    /// A subscription was disabled for its endpoint's sake.
+    /// A subscription was disabled because of its endpoint.
     SubscriptionDisabled,
     /// Deliveries were given up.
     DeliveryDeadLettered,
-    /// Many events wait for a subscription.
+    /// A subscription's backlog is large.
     BacklogHigh,
 }
 
@@ -28,21 +27,21 @@ impl ProductEventKind {
     }
 }
 
-/// An event of the product.
+/// A product event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductEvent {
-    /// The customer whose event it is.
+    /// The customer that gets it.
     pub customer: CustomerId,
-    /// What it is about.
+    /// Its subject.
     pub kind: ProductEventKind,
     /// Its payload, as JSON.
     pub payload: String,
 }
 
-/// Takes events of the product into the log, in the customer's lane.
+/// Appends product events to the log, in the customer's lane.
 ///
 /// - **Durability**: `append` answers `Ok` when all the events are durable.
-/// - **Idempotency**: appending twice stores twice; the payload says what is reported.
+/// - **Idempotency**: appending twice stores twice; the payload names the reported fact.
 /// - **Cancel safety**: a dropped `append` may or may not take effect.
 #[async_trait]
 pub trait ProductEvents: Send + Sync + 'static {

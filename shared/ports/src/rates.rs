@@ -13,24 +13,24 @@ pub struct RatedCustomer<'a> {
     pub limiter: &'a Limiter,
 }
 
-/// The outcome of taking without waiting.
+/// The outcome of taking events without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// The events are taken.
     Yes,
     /// The rate does not allow the events now.
     No(Denied),
-    /// This process has leased too little of the rate: ask with [`Rates::lease`].
+    /// This process has not leased enough of the rate: call [`Rates::lease`].
     Lease,
 }
 
 /// The rate limits of all customers.
 ///
-/// - **Bound**: in any window, all processes together let through at most a
-///   customer's burst and its rate times the window; one second's rate more if
-///   they lease their parts of the rate.
-/// - **Cancel safety**: a dropped `lease` may have leased a part of the rate; it
-///   has taken no events.
+/// - **Bound**: in any window, all processes together let through at most a customer's burst
+///   and its rate times the window, and one second's rate more if they lease their parts of
+///   the rate.
+/// - **Cancel safety**: a dropped `lease` may have leased a part of the rate, but has taken no
+///   events.
 #[async_trait]
 pub trait Rates: Send + Sync + 'static {
     /// Takes events of a customer's rate, all or none, without waiting.
@@ -42,7 +42,7 @@ pub trait Rates: Send + Sync + 'static {
     /// If the rate does not allow the events now.
     async fn lease(&self, customer: RatedCustomer<'_>, events: u64) -> Result<(), Denied>;
 
-    /// Gives back events that were taken and then not accepted.
+    /// Gives back events that were taken but not accepted.
     fn give_back(&self, customer: RatedCustomer<'_>, events: u64);
 
     /// What a customer has left, as far as this process knows.

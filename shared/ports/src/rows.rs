@@ -22,7 +22,7 @@ pub struct Row {
     pub value: Vec<u8>,
 }
 
-/// A row to be stored.
+/// A row to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRow {
     /// The partition's name.
@@ -31,11 +31,11 @@ pub struct NewRow {
     pub key: Vec<u8>,
     /// The row's value, at most [`VALUE_BYTES_MAX`] bytes.
     pub value: Vec<u8>,
-    /// The time from which the row is not read any more and may be deleted, in
-    /// milliseconds since the Unix epoch.
+    /// The time from which the row is no longer read and may be deleted, in milliseconds since
+    /// the Unix epoch.
     pub expires_at_ms: Option<u64>,
-    /// The id time of the oldest event that the row needs: that event and all
-    /// later ones are kept as long as the row is.
+    /// The id time of the oldest event that the row needs: that event and all later ones are
+    /// kept as long as the row.
     pub needs_from_ms: Option<u64>,
 }
 
@@ -56,28 +56,28 @@ pub enum RowChange {
 /// Durable rows in named partitions.
 ///
 /// - **Durability**: a change is durable when it answers.
-/// - **Order**: of one `write`, no change becomes durable without all those before it.
+/// - **Order**: no change of a `write` becomes durable without all those before it.
 /// - **Idempotency**: repeating a `write` changes nothing.
-/// - **Refusals**: an item that the store will never take stops no other. Either the
-///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the
-///   call is [`PortError::Refused`]. Then the caller makes it again in smaller pieces,
-///   and sets aside what is refused alone; it never repeats the call as it was.
-/// - **Exclusive**: of several `put_if` with the same `expected` at one time, one is made.
+/// - **Refusals**: an item that the store will never take does not stop others. Either the
+///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the call
+///   is [`PortError::Refused`]. Then the caller repeats it in smaller pieces and sets aside
+///   those that are refused alone; it never repeats the call unchanged.
+/// - **Exclusive**: of several concurrent `put_if` with the same `expected`, one is made.
 /// - **Cancel safety**: a dropped change may or may not take effect.
 #[async_trait]
 pub trait Rows: Send + Sync + 'static {
     /// Makes changes, in their order.
     async fn write(&self, changes: Vec<RowChange>) -> Result<(), PortError>;
 
-    /// Makes changes that do not depend on each other, in any order and many at
-    /// a time. Of two changes of one row the last counts. After an error some
-    /// changes may have been made; repeating the call changes nothing.
+    /// Makes changes that do not depend on each other, in any order and many at a time. If two
+    /// change the same row, the last counts. After an error some changes may have been made;
+    /// repeating the call is safe.
     async fn write_in_any_order(&self, changes: Vec<RowChange>) -> Result<(), PortError> {
         self.write(changes).await
     }
 
-    /// Stores a row if the stored value is `expected` (`None`: if there is no such
-    /// row). True if the row was stored.
+    /// Stores a row if the stored value is `expected` (`None`: if there is no such row). Returns
+    /// whether it did.
     async fn put_if(&self, row: NewRow, expected: Option<Vec<u8>>) -> Result<bool, PortError>;
 
     /// A row's value.

@@ -1,4 +1,4 @@
-//! What the contract suites store.
+//! Samples of stored data for the contract suites.
 
 use bytes::Bytes;
 use sluice_model::clock;
@@ -13,25 +13,25 @@ use std::sync::Arc;
 /// Makes ascending batches of one customer in one lane.
 #[derive(Debug, Clone)]
 pub struct Batches {
-    /// Whose they are.
+    /// The customer.
     pub customer: CustomerId,
     ids: BatchIds,
 }
 
 impl Batches {
-    /// Of a new customer, with ids from now on.
+    /// Batches of a new customer, with ids from now on.
     #[must_use]
     pub fn new(lane: Lane) -> Self {
         let now_ms = clock::now_ms();
         Self { customer: CustomerId::new(now_ms), ids: BatchIds::new(lane, now_ms) }
     }
 
-    /// A batch of `events` events with some `bytes` each, of the present.
+    /// A batch of `events` events of about `bytes` bytes each, made now.
     pub fn next(&mut self, events: u16, bytes: usize) -> Arc<Batch> {
         self.next_at(clock::now_ms(), events, bytes)
     }
 
-    /// A batch with an id time of `ms`, or the least that is above the one before.
+    /// A batch with the id time `ms`, or the least time above the previous batch's.
     pub fn next_at(&mut self, ms: u64, events: u16, bytes: usize) -> Arc<Batch> {
         let id = self.ids.next(ms);
         let (mut body, mut metas) = (Vec::new(), Vec::new());
@@ -54,7 +54,7 @@ impl Batches {
     }
 }
 
-/// `batch` with a claim of all its events: part `part` of `parts` of a request.
+/// `batch` with a claim of all its events, as part `part` of `parts` of a request.
 #[must_use]
 pub fn claimed(batch: &Batch, key: [u8; 16], body: [u8; 16], part: u16, parts: u16) -> Arc<Batch> {
     let claim = Claim { key, body, first: 0, count: batch.len(), part, parts };
@@ -77,8 +77,8 @@ pub fn delivery(batch: &Batch, subscription: SubscriptionId, events: u16, due_ms
     }
 }
 
-/// A delivery that takes more bytes than one item of any networked store:
-/// every second event of many batches.
+/// A delivery with more bytes than one item of any networked store: every second event of
+/// many batches.
 #[must_use]
 pub fn huge_delivery(batch: &Batch, subscription: SubscriptionId) -> Delivery {
     let mut ids = BatchIds::new(batch.id.lane(), batch.id.ms());

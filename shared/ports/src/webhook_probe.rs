@@ -1,14 +1,14 @@
-//! Test webhooks: one POST whose answer the caller wants to see.
+//! Test webhooks: one POST, whose answer is returned to the caller.
 //!
-//! No store is behind this port. The ingest role asks, and the processor role
-//! sends; it is a port because neither role knows the other.
+//! There is no store behind this port. The ingest role asks and the processor role sends; it
+//! is a port because neither role knows the other.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sluice_model::{DeliveryId, Subscription};
 use std::sync::Arc;
 
-/// The answer to a test webhook.
+/// The outcome of a test webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeAnswer {
     /// `webhook-id`.
@@ -23,9 +23,8 @@ pub struct ProbeAnswer {
     pub excerpt: String,
 }
 
-/// Sends one webhook, once, as a delivery is sent: signed, with its address
-/// checked, within the configured timeout. Nothing is stored, and no breaker
-/// counts the outcome.
+/// Sends one webhook, once, as a delivery is sent: signed, with its address checked, within
+/// the configured timeout. Nothing is stored, and the breaker does not count the outcome.
 #[async_trait]
 pub trait WebhookProbe: Send + Sync + 'static {
     /// Sends `body`, a JSON array of one event.

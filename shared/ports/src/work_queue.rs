@@ -17,48 +17,48 @@ pub struct Backlog {
     pub events: u64,
 }
 
-/// Which deliveries to take.
+/// A selection of deliveries to take.
 #[derive(Debug, Clone)]
 pub struct TakeRequest<'a> {
     /// Take deliveries that are due at this time, in milliseconds since the Unix epoch.
     pub now_ms: u64,
-    /// At most this many.
+    /// At most this many deliveries.
     pub max: usize,
     /// At most this many of one subscription, if the queue can tell them apart.
     pub max_per_subscription: usize,
-    /// Take none of these subscriptions, if the queue can tell them apart.
+    /// No delivery of these subscriptions, if the queue can tell them apart.
     pub blocked: &'a HashSet<SubscriptionId>,
 }
 
 /// A durable queue of deliveries by due time.
 ///
 /// - **Durability**: a delivery that `put` acknowledged stays until `done`, through crashes.
-/// - **At least once**: a taken delivery is not given out again until it is
-///   put again or done, but may be after a restart or a lost take.
-/// - **Refusals**: an item that the store will never take stops no other. Either the
-///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the
-///   call is [`PortError::Refused`]. Then the caller makes it again in smaller pieces,
-///   and sets aside what is refused alone; it never repeats the call as it was.
-/// - **Idempotency**: `put` of an id replaces it; `done` of an unknown id is no error.
+/// - **At least once**: a taken delivery is not given out again until it is put again or done,
+///   except after a restart or a lost take.
+/// - **Refusals**: an item that the store will never take does not stop others. Either the
+///   adapter splits it or sets it aside with its bytes, and the call succeeds, or the call
+///   is [`PortError::Refused`]. Then the caller repeats it in smaller pieces and sets aside
+///   those that are refused alone; it never repeats the call unchanged.
+/// - **Idempotency**: `put` of an id replaces it; `done` of an unknown id succeeds.
 /// - **Cancel safety**: a dropped `put` or `done` may or may not take effect.
 #[async_trait]
 pub trait WorkQueue: Send + Sync + 'static {
-    /// Stores deliveries, new or changed. One that was taken can be taken again from
+    /// Stores deliveries, new or changed. A taken delivery that is put can be taken again from
     /// its due time on.
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), PortError>;
 
     /// Takes deliveries that are due, the oldest due first within a subscription.
     async fn take(&self, request: TakeRequest<'_>) -> Result<Vec<Delivery>, PortError>;
 
-    /// Takes the deliveries that were taken again and again and never ended, and that
-    /// the queue made dead letters of. The caller counts each and says that it is done.
-    /// As with [`Self::take`], one that is not done may be given out again.
+    /// Takes the deliveries of which the queue made dead letters, because they were taken again
+    /// and again and never ended. The caller counts each and calls `done`. As with
+    /// [`Self::take`], a delivery that is not done may be given out again.
     fn take_given_up(&self) -> Vec<Delivery> {
         Vec::new()
     }
 
-    /// When the next delivery is due that is neither taken nor of a blocked
-    /// subscription, in milliseconds since the Unix epoch.
+    /// The due time of the next delivery that is neither taken nor of a blocked subscription,
+    /// in milliseconds since the Unix epoch.
     fn next_due_ms(&self, blocked: &HashSet<SubscriptionId>) -> Option<u64>;
 
     /// Forgets deliveries that ended.

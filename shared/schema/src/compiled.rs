@@ -1,4 +1,4 @@
-//! A schema that was checked and compiled.
+//! A schema, checked and compiled.
 
 use super::cost::SchemaCost;
 use super::deep_stack::on_deep_stack;
@@ -11,8 +11,8 @@ use super::walk;
 use serde_json::Value;
 use sluice_validator::{Finding, SchemaValidator};
 
-/// The most checks after which all misfits of a payload are looked for. Of a larger
-/// payload only the first is told: all of them are in memory before any is told.
+/// Up to this many checks, all misfits of a payload are looked for. For a larger payload only
+/// the first is told, since all of them are in memory before any is told.
 const ALL_MISFITS_CHECKS_MAX: u64 = 100_000;
 
 /// A schema, ready to judge payloads.
@@ -26,7 +26,7 @@ impl EventSchema {
     /// Checks a schema and compiles it. May take some milliseconds.
     ///
     /// # Errors
-    /// If the text is no JSON Schema, uses what is not supported, or exceeds a limit.
+    /// If the text is not a JSON Schema, uses something unsupported, or exceeds a limit.
     pub fn compile(json: &str, limits: &SchemaLimits) -> Result<Self, SchemaFault> {
         if json.len() > limits.bytes_max {
             return Err(SchemaFault::whole(format!(
@@ -40,13 +40,13 @@ impl EventSchema {
             .unwrap_or_else(|| Err(SchemaFault::whole("the schema could not be compiled")))
     }
 
-    /// The checks that a payload needs at most. A check takes some ten nanoseconds.
+    /// The most checks that a payload needs. A check takes some ten nanoseconds.
     #[must_use]
     pub fn checks(&self, payload: &SchemaPayload) -> u64 {
         self.cost.checks(payload)
     }
 
-    /// Judges a payload: what of it does not fit, at most `misfits_max` values.
+    /// Judges a payload. Returns the values that do not fit, at most `misfits_max`.
     #[must_use]
     pub fn misfits(&self, payload: &SchemaPayload, misfits_max: usize) -> Vec<Misfit> {
         let value = &payload.value;
@@ -69,7 +69,7 @@ fn compile(json: &str, limits: &SchemaLimits) -> Result<EventSchema, SchemaFault
     let mut schema = read.map_err(|misfit| SchemaFault::at(misfit.pointer, misfit.message))?;
     let graph = walk::walk(&schema, limits)?;
     let cost = SchemaCost::of(&graph, limits.value_checks_max)?;
-    // The schema's own name is of no use here, and must not be taken for another's.
+    // The schema's own name is not needed, and must not be taken for another schema's.
     if let Value::Object(keywords) = &mut schema {
         keywords.remove("$id");
     }
@@ -78,7 +78,7 @@ fn compile(json: &str, limits: &SchemaLimits) -> Result<EventSchema, SchemaFault
     Ok(EventSchema { validator, cost })
 }
 
-/// Refuses a schema that nests too deep, before anything recurses into it.
+/// Refuses a schema that nests too deep, before a function recurses into it.
 fn check_depth(json: &str, depth_max: usize) -> Result<(), SchemaFault> {
     if nests_deeper_than(json, depth_max) {
         return Err(SchemaFault::whole(format!("the schema nests deeper than {depth_max} levels")));

@@ -1,31 +1,31 @@
-//! How much work a schema can be, for each value at each depth of a payload.
+//! The cost of a schema, for each value at each depth of a payload.
 //!
-//! A schema looks at a value once for each way that leads to it: two branches of an
-//! `allOf` that each have a schema for the same member look at that member twice,
-//! and when this repeats at each level, 2^n times at depth n. So the ways are
-//! counted, from the inside out:
+//! A schema looks at a value once for each way that leads to it: two branches of an `allOf`
+//! that each have a schema for the same member look at that member twice, and if this
+//! repeats at each level, 2^n times at depth n. So the ways are counted, from the innermost
+//! values outwards:
 //!
-//! - at depth 0, a schema costs its own checks and those of the schemas that look at
-//!   the same value (`allOf`, `$ref` and so on);
-//! - at depth n, it costs what those do at depth n, and what the schemas of a member
-//!   or of an item do at depth n − 1: of those that exclude each other the most
-//!   expensive, of those that may all look at it the sum.
+//! - at depth 0, a schema costs its own checks and those of the schemas that look at the
+//!   same value (`allOf`, `$ref` and so on);
+//! - at depth n, it costs what those schemas cost at depth n, and what the schemas of a member
+//!   or of an item cost at depth n − 1: the most expensive of those that exclude each other,
+//!   the sum of those that may all look at it.
 //!
-//! All branches count, also those that would not be taken, so what a payload really
-//! costs is at most what is counted.
+//! All branches count, also those that are not taken, so a payload costs at most what is
+//! counted.
 
 use super::fault::SchemaFault;
 use super::payload::{DEPTHS, SchemaPayload};
 use super::walk::{SchemaGraph, Subschema};
 
-/// The most schemas that may look at a value inside each other, from the payload
-/// to the innermost value: the stack of the thread that judges must hold them.
+/// The most schemas that may look at a value inside each other, from the payload to the
+/// innermost value: they must fit the stack of the thread that judges.
 const NESTED_MAX: u64 = 300;
 
 /// The most schemas that are compiled a second time, for the sake of `unevaluated…`.
 const ASKED_AGAIN_MAX: u64 = 10_000;
 
-/// What one value can cost, or each byte of its text.
+/// The cost of one value, or of each byte of its text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct ValueCost {
     checks: u64,
@@ -63,14 +63,14 @@ impl ValueCost {
     }
 }
 
-/// What a value costs at most, by its depth in the payload.
+/// The highest cost of a value, by its depth in the payload.
 #[derive(Debug, Clone)]
 pub(crate) struct SchemaCost {
     by_depth: [ValueCost; DEPTHS],
 }
 
 impl SchemaCost {
-    /// Works out the cost of a schema.
+    /// Computes the cost of a schema.
     ///
     /// # Errors
     /// If a schema leads back to itself without looking into a value, schemas nest
@@ -113,11 +113,11 @@ impl SchemaCost {
         Ok(Self { by_depth })
     }
 
-    /// The checks that a payload needs at most.
+    /// The most checks that a payload needs.
     pub(crate) fn checks(&self, payload: &SchemaPayload) -> u64 {
         let (mut sum, mut whole) = (0_u64, 0_u64);
         for (cost, count) in self.by_depth.iter().zip(&payload.counts) {
-            // Who looks at a value as a whole looks at all values below it.
+            // A check of a whole value looks at all values below it.
             whole = whole.saturating_add(cost.whole);
             let values = count.values.saturating_mul(cost.checks.saturating_add(whole));
             let texts = count.text_bytes.saturating_mul(cost.text_positions) / 2;
@@ -129,7 +129,7 @@ impl SchemaCost {
     }
 }
 
-/// What the schemas of a member or an item cost, whichever is the more expensive.
+/// The cost of the schemas of a member or of an item, whichever is higher.
 fn inside(schema: &Subschema, above: &[ValueCost]) -> ValueCost {
     let any = |all: &[usize]| all.iter().fold(ValueCost::default(), |most, at| most.or(above[*at]));
     let all = |all: &[usize]| all.iter().fold(ValueCost::default(), |sum, at| sum.and(above[*at]));
@@ -145,8 +145,8 @@ fn all_inside(schema: &Subschema) -> impl Iterator<Item = usize> + '_ {
     members.into_iter().chain(items).flatten().copied()
 }
 
-/// The schemas in an order in which each comes after those that look at the same
-/// value on its behalf.
+/// The schemas ordered such that each comes after those that look at the same value on its
+/// behalf.
 fn in_place_order(graph: &SchemaGraph) -> Result<Vec<usize>, SchemaFault> {
     #[derive(Clone, Copy, PartialEq)]
     enum VisitMark {
@@ -156,7 +156,7 @@ fn in_place_order(graph: &SchemaGraph) -> Result<Vec<usize>, SchemaFault> {
     }
     let mut marks = vec![VisitMark::New; graph.nodes.len()];
     let mut order = Vec::with_capacity(graph.nodes.len());
-    // A schema, and how many of those beside it were looked at.
+    // A schema, and how many of those of the same value were looked at.
     let mut open: Vec<(usize, usize)> = Vec::new();
     for start in 0..graph.nodes.len() {
         if marks[start] == VisitMark::New {

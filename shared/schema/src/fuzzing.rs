@@ -6,10 +6,10 @@ use sluice_model::fuzzing::Target;
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("event_schema", event_schema)];
 
-/// Payloads that need more checks are not judged: the ingest role refuses them.
+/// Payloads that need more checks are not judged, since the ingest role refuses them.
 const CHECKS_MAX: u64 = 100_000;
 
-/// A schema on the first line, a payload after it.
+/// Judges a payload by a schema: the schema is the first line, the payload the rest.
 pub fn event_schema(bytes: &[u8]) {
     let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (schema, payload) = bytes.split_at(line);

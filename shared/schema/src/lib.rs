@@ -1,9 +1,9 @@
 //! Schemas of event types: JSON Schema 2020-12 over the payloads of events.
 //!
-//! The crate `jsonschema` judges (`sluice_validator`). Before it sees a schema, [`walk`] refuses what
-//! leads out of it or around in a circle, and [`cost`] works out how much work a
-//! value can be at each depth of a payload. So the work of an event is known
-//! before it is done ([`EventSchema::checks`]), whatever the schema is.
+//! The crate `jsonschema` judges (`sluice_validator`). Before it gets a schema, [`walk`] refuses
+//! references that lead out of the schema or in a circle, and [`cost`] computes how much work
+//! a value can be at each depth of a payload. So the work of an event is known before it is
+//! done ([`EventSchema::checks`]), whatever the schema is.
 
 mod compiled;
 mod cost;
@@ -25,8 +25,8 @@ pub use misfit::Misfit;
 pub use nesting::nests_deeper_than;
 pub use payload::SchemaPayload;
 
-/// The deepest that a payload nests: the ingest role's decoder refuses what nests deeper,
-/// and the work of a schema is bounded up to here. It is the limit of the matcher's parser.
+/// The most levels of a payload: the ingest role's decoder refuses deeper ones, and the work of
+/// a schema is bounded up to here. It is the limit of the matcher's parser.
 pub const PAYLOAD_DEPTH_MAX: usize = 64;
 
 #[cfg(test)]

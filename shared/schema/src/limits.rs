@@ -1,4 +1,4 @@
-//! The limits of schemas, and of the work that they may be.
+//! The limits of schemas and of their work.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,8 @@ impl Default for SchemaLimits {
 }
 
 impl SchemaLimits {
-    /// The largest values that can be configured. Schemas that were stored were
-    /// checked when they were declared, maybe with other limits than now.
+    /// The largest values that can be configured. Stored schemas were checked when they were
+    /// declared, perhaps with other limits.
     pub const WIDEST: Self = Self {
         bytes_max: 512 << 10,
         depth_max: 100,

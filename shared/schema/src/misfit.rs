@@ -1,9 +1,9 @@
-//! What of a payload does not fit its schema.
+//! The values of a payload that do not fit its schema.
 
 use super::fault::below;
 use serde::Serialize;
 
-/// The most bytes of a pointer and of a message that are told.
+/// The most bytes of a pointer, and of a message.
 const TOLD_BYTES_MAX: usize = 256;
 
 /// A value of a payload that does not fit.
@@ -20,7 +20,7 @@ impl Misfit {
         Self { pointer: cut(pointer), message: cut(message) }
     }
 
-    /// A misfit at the place to which these names and numbers lead.
+    /// A misfit at the place to which these names and numbers lead, the innermost first.
     pub(crate) fn on_trail(trail: &[String], message: &str) -> Self {
         Self::new(&trail.iter().fold(String::new(), |pointer, token| below(&pointer, token)), message)
     }

@@ -1,6 +1,6 @@
-//! How deep a JSON text nests, found without parsing it.
+//! The depth of a JSON text, found without parsing it.
 
-/// Whether lists and objects nest deeper than so many levels anywhere in a JSON text.
+/// Whether lists and objects nest deeper than `levels` anywhere in a JSON text.
 #[must_use]
 pub fn nests_deeper_than(json: &str, levels: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

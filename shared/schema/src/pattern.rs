@@ -1,19 +1,19 @@
-//! Regular expressions of schemas: their size, and what a byte can cost.
+//! Regular expressions of schemas: their size, and the cost of a byte of text.
 //!
-//! The `regex` engine runs them: in time linear in the text, with no backtracking.
-//! Look-around and back-references, which it does not have, are refused.
+//! The `regex` engine runs them in time linear in the text, without backtracking.
+//! Look-around and back-references, which it lacks, are refused.
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind, Literal};
 
-/// Groups inside each other.
+/// The most groups inside each other.
 const NESTING_MAX: u32 = 64;
 
-/// Returns how many of a pattern's positions can be alive at once: at worst, a byte
-/// of text costs one step for each.
+/// Returns how many positions of a pattern can be alive at once: at worst, a byte of text
+/// costs one step for each.
 ///
 /// # Errors
-/// Says why the pattern is refused.
+/// The reason why the pattern is refused.
 pub(crate) fn positions(pattern: &str) -> Result<u64, String> {
     let translated = jsonschema_regex::to_rust_regex(pattern).map_err(|()| "is not a regular expression")?;
     let parsed = ParserBuilder::new().nest_limit(NESTING_MAX).build().parse(&translated);
@@ -25,8 +25,8 @@ pub(crate) fn positions(pattern: &str) -> Result<u64, String> {
     })
 }
 
-/// One position for each class, repetitions written out. Recurses within the
-/// levels that the parser allowed.
+/// One position for each class, with repetitions written out. Recurses within the levels
+/// that the parser allows.
 fn alive(pattern: &Hir) -> u64 {
     match pattern.kind() {
         HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => 1,

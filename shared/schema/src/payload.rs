@@ -1,9 +1,8 @@
-//! A payload as schemas judge it, with the counts that its price is worked out from.
+//! A payload in the form that schemas judge, with the counts from which its price is computed.
 //!
-//! Numbers are 64-bit integers where they are written as such and fit, and
-//! doubles otherwise. The event itself keeps the digits that were sent. A name
-//! that comes twice in an object is refused: this reader and a receiver might
-//! take different ones of its values.
+//! Numbers are 64-bit integers if they are written as such and fit, and doubles otherwise.
+//! The event itself keeps the digits that were sent. A name that comes twice in an object is
+//! refused, since this reader and a receiver might take different ones of its values.
 
 use super::PAYLOAD_DEPTH_MAX;
 use super::misfit::Misfit;
@@ -25,7 +24,7 @@ pub(crate) struct DepthCount {
     pub name_bytes: u64,
 }
 
-/// A payload that was read.
+/// A payload, parsed.
 #[derive(Debug)]
 pub struct SchemaPayload {
     pub(crate) value: Value,
@@ -34,7 +33,7 @@ pub struct SchemaPayload {
 
 struct ReadState {
     counts: [DepthCount; DEPTHS],
-    /// Names and numbers from the failed place upwards.
+    /// The names and numbers from the failed place outwards.
     trail: Vec<String>,
     depth_max: usize,
 }
@@ -68,7 +67,7 @@ fn read(json: &str, depth_max: usize) -> Result<SchemaPayload, Misfit> {
     read.map(|value| SchemaPayload { value, counts: state.counts }).map_err(|error| {
         state.trail.reverse();
         let text = error.to_string();
-        // The parser's place is one in the payload, not in the request.
+        // The parser's line and column are those in the payload, not in the request.
         let message = text.split(" at line ").next().unwrap_or_default();
         Misfit::on_trail(&state.trail, message)
     })

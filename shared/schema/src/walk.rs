@@ -1,10 +1,9 @@
-//! The schemas inside a schema, which of them look at the same value, and which at
-//! the values inside it.
+//! The schemas inside a schema: which of them look at the same value, and which look at the
+//! values inside it.
 //!
-//! Only what the specification calls an applicator leads from one schema to
-//! another: JSON Schema 2020-12, Core, sections 8.2.3 and 10. What would lead out
-//! of the schema (`$ref` to another document) or depends on the way by which it was
-//! reached (`$dynamicRef`) is refused.
+//! Only the keywords that the specification calls applicators lead from one schema to another:
+//! JSON Schema 2020-12, Core, sections 8.2.3 and 10. Keywords that would lead out of the schema
+//! (`$ref` to another document) or depend on the way to them (`$dynamicRef`) are refused.
 
 use super::fault::{SchemaFault, below};
 use super::limits::SchemaLimits;
@@ -26,7 +25,7 @@ const REFUSED: [(&str, &str); 8] = [
     ("contentSchema", "is not supported"),
 ];
 
-/// What a schema itself costs, apart from the schemas inside it.
+/// The cost of a schema itself, without the schemas inside it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct OwnCost {
     /// Checks of a value that it looks at.
@@ -38,8 +37,8 @@ pub(crate) struct OwnCost {
     /// How often a value is looked at together with all that is inside it
     /// (`uniqueItems`, `enum` and `const` with arrays or objects).
     pub whole: u64,
-    /// Whether it must know what its neighbours looked at (`unevaluated…`), which
-    /// are then asked again.
+    /// Whether it must know what its neighbours looked at (`unevaluated…`), which are then asked
+    /// again.
     pub asks_again: bool,
 }
 
@@ -50,15 +49,15 @@ pub(crate) struct Subschema {
     pub own: OwnCost,
     /// Schemas of the same value.
     pub in_place: Vec<usize>,
-    /// Schemas of members by their names, of which each member has at most one.
+    /// Schemas of members by name; a member has at most one.
     pub named: Vec<usize>,
-    /// Schemas of members without a name above, of which each has at most one.
+    /// Schemas of members without such a name; a member has at most one.
     pub other_members: Vec<usize>,
-    /// Schemas that all may look at the same member.
+    /// Schemas that may all look at the same member.
     pub each_member: Vec<usize>,
-    /// Schemas of items by their places, and of all further ones: each item has at most one.
+    /// Schemas of items by place, and of all further items; an item has at most one.
     pub placed: Vec<usize>,
-    /// Schemas that all may look at the same item.
+    /// Schemas that may all look at the same item.
     pub each_item: Vec<usize>,
 }
 
@@ -72,15 +71,15 @@ struct SchemaWalk<'a> {
     limits: &'a SchemaLimits,
     nodes: Vec<Subschema>,
     by_pointer: HashMap<String, usize>,
-    /// Schemas that were found and not read.
+    /// Schemas that were found and not read yet.
     found: Vec<(usize, &'a Value)>,
     anchors: HashMap<&'a str, String>,
-    /// `$ref`s: the schema that has one, and the text.
+    /// `$ref`s: the schema with the `$ref`, and its text.
     references: Vec<(usize, &'a str)>,
     patterns: usize,
 }
 
-/// Walks through a schema.
+/// Finds all schemas inside a schema.
 pub(crate) fn walk(root: &Value, limits: &SchemaLimits) -> Result<SchemaGraph, SchemaFault> {
     let mut walk = SchemaWalk {
         root,
@@ -97,7 +96,7 @@ pub(crate) fn walk(root: &Value, limits: &SchemaLimits) -> Result<SchemaGraph, S
         while let Some((at, schema)) = walk.found.pop() {
             walk.read(at, schema)?;
         }
-        // The target of a `$ref` may be a schema that nothing else leads to.
+        // A `$ref` may lead to a schema to which nothing else leads.
         let Some((at, reference)) = walk.references.pop() else { break };
         let target = walk.resolve(at, reference)?;
         walk.nodes[at].in_place.push(target);
@@ -106,7 +105,7 @@ pub(crate) fn walk(root: &Value, limits: &SchemaLimits) -> Result<SchemaGraph, S
 }
 
 impl<'a> SchemaWalk<'a> {
-    /// The index of the schema at a place.
+    /// The index of the schema at a place, which is added if it is new.
     fn node(&mut self, pointer: String, schema: &'a Value) -> Result<usize, SchemaFault> {
         if let Some(known) = self.by_pointer.get(&pointer) {
             return Ok(*known);
@@ -141,7 +140,7 @@ impl<'a> SchemaWalk<'a> {
         Ok(())
     }
 
-    /// The keywords that say what the schema is, and those that are refused.
+    /// Reads the keywords that identify the schema, and those that are refused.
     fn identity(&mut self, pointer: &str, keywords: &'a Map<String, Value>) -> Result<(), SchemaFault> {
         for (keyword, reason) in REFUSED {
             if keywords.contains_key(keyword) {
@@ -239,7 +238,7 @@ impl<'a> SchemaWalk<'a> {
         Ok(())
     }
 
-    /// Notes what a keyword costs.
+    /// Notes the cost of a keyword.
     fn assertion(&mut self, at: usize, keyword: &str, value: &Value, place: &str) -> Result<(), SchemaFault> {
         let count = |of: &Value| of.as_array().map_or(1, |all| all.len().max(1) as u64);
         let is_container = |of: &Value| of.is_array() || of.is_object();
@@ -274,7 +273,7 @@ impl<'a> SchemaWalk<'a> {
         Ok(())
     }
 
-    /// The positions of a pattern that is within its limits.
+    /// The positions of a pattern, which must be within its limits.
     fn pattern(&mut self, text: &str, place: &str) -> Result<u64, SchemaFault> {
         let SchemaLimits { patterns_max, pattern_bytes_max, .. } = *self.limits;
         self.patterns += 1;

@@ -1,5 +1,5 @@
-//! A whole webhook's body in a shape, made event by event so that whoever makes
-//! it can let others have a turn.
+//! The body of a webhook in a shape, made event by event so that its maker can let others
+//! have a turn.
 
 use crate::limits::ShapeLimits;
 use crate::template::{JsonTemplate, TransformError};
@@ -20,7 +20,7 @@ pub struct ShapedBody {
 pub struct BodyDraft {
     /// The plain body: an array of envelopes.
     envelopes: Vec<u8>,
-    /// Where the envelopes lie in it.
+    /// The ranges of the envelopes in it.
     places: Vec<std::ops::Range<usize>>,
     next: usize,
     out: Vec<u8>,
@@ -37,16 +37,16 @@ impl ShapedBody {
         Ok(Self { body: shape.body, template, body_bytes_max: limits.body_bytes_max })
     }
 
-    /// True if making a body is work that is worth a thread of its own.
+    /// Whether making a body is enough work for a thread of its own.
     #[must_use]
     pub const fn has_template(&self) -> bool {
         self.template.is_some()
     }
 
-    /// Begins a body of these events: an array of their envelopes.
+    /// Begins a body of events; `envelopes` is an array of their envelopes.
     ///
     /// # Errors
-    /// If a body of single events has several, or the events cannot be read.
+    /// If a body for single events has several, or the events cannot be read.
     pub fn begin(&self, envelopes: Vec<u8>) -> Result<BodyDraft, TransformError> {
         let failed = |message: String| TransformError { pointer: String::new(), line: None, message };
         let raw: Vec<&RawValue> = serde_json::from_slice(&envelopes)
@@ -63,10 +63,10 @@ impl ShapedBody {
         Ok(BodyDraft { envelopes, places, next: 0, out: Vec::new() })
     }
 
-    /// Makes the next event's part of the body; returns the body after the last.
+    /// Makes the next event's part of the body. Returns the body after the last.
     ///
     /// # Errors
-    /// If the template fails on the event, or the body grows too long.
+    /// If the template fails on the event, or the body grows too large.
     pub fn step(&self, draft: &mut BodyDraft) -> Result<ControlFlow<Vec<u8>>, TransformError> {
         let is_array = self.body == WebhookBody::Array;
         if let Some(place) = draft.places.get(draft.next).cloned() {
@@ -94,7 +94,7 @@ impl ShapedBody {
         Ok(ControlFlow::Break(std::mem::take(&mut draft.out)))
     }
 
-    /// The whole body of these events: an array of their envelopes.
+    /// Makes the whole body of events; `envelopes` is an array of their envelopes.
     ///
     /// # Errors
     /// As [`Self::begin`] and [`Self::step`].

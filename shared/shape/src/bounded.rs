@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Writes to the end of a buffer, at most so many bytes.
+/// Writes to the end of a buffer, up to a limit of bytes.
 pub(crate) struct BoundedBuffer<'a> {
     out: &'a mut Vec<u8>,
     room: usize,

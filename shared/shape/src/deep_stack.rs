@@ -1,11 +1,11 @@
-//! Work that may recurse deeply, on a thread whose stack is large enough.
+//! Running work that may recurse deeply, on a thread with a large stack.
 
-/// Enough for a parser that recurses at each byte of the longest string, in a
-/// build without optimisations too. Pages that are not touched take no memory.
+/// Enough for a parser that recurses at each byte of the longest string, also in a build
+/// without optimisations. Untouched pages take no memory.
 const STACK_BYTES: usize = 128 << 20;
 
-/// Runs the work on a thread of its own and waits for it. `None` if there is no
-/// thread to be had, or the work panicked.
+/// Runs the work on a thread of its own and waits for it. `None` if the thread cannot be
+/// started or the work panics.
 pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("template".into()).stack_size(STACK_BYTES);

@@ -1,8 +1,8 @@
-//! Shapes of webhooks: what a webhook's body is made of its events.
+//! Shapes of webhooks: how a webhook's body is made of its events.
 //!
-//! A template is a JSON value whose strings are minijinja templates over an
-//! event. It has no clock, no randomness, no includes and no macros: the same
-//! event gives the same bytes, always. Fuel bounds its time and its memory.
+//! A template is a JSON value whose strings are minijinja templates over an event. It has no
+//! clock, no randomness, no includes and no macros, so the same event always gives the same
+//! bytes. Fuel bounds its time and its memory.
 
 mod body;
 mod bounded;

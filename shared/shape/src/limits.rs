@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The limits of templates and of what they make, in bytes where nothing else is said.
+/// The limits of templates and of their results, in bytes unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShapeLimits {
@@ -10,8 +10,8 @@ pub struct ShapeLimits {
     pub template_bytes_max: usize,
     /// The most strings of a template that are not constant.
     pub strings_max: usize,
-    /// The most work that a template may be for one event: about one unit for each
-    /// instruction, and one for each 64 bytes that it makes or looks at.
+    /// The most work of a template for one event: about one unit for each instruction, and one
+    /// for each 64 bytes that it makes or reads.
     pub fuel: u64,
     /// The most bytes that a template may make of one event.
     pub event_bytes_max: usize,
@@ -19,7 +19,7 @@ pub struct ShapeLimits {
     pub body_bytes_max: usize,
     /// The most bytes of transformed webhooks in flight, in one process.
     pub in_flight_bytes_max: usize,
-    /// The most of `in_flight_bytes_max` that one customer has, in percent.
+    /// The most of `in_flight_bytes_max` that one customer may use, in percent.
     pub customer_share_percent: u8,
     /// Threads that run templates, in one process.
     pub threads: usize,

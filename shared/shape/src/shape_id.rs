@@ -1,5 +1,5 @@
-//! The identity of a shape, and the text in which a shape is kept for the
-//! deliveries that are pinned to it.
+//! The identity of a shape, and the text in which a shape is kept for the deliveries that are
+//! pinned to it.
 
 use ring::digest::{SHA256, digest};
 use sluice_model::subscription::{DeliveryShape, ShapeId, WebhookShape};
@@ -24,7 +24,7 @@ pub fn kept_text(shape: &WebhookShape) -> String {
 /// Reads a kept shape.
 ///
 /// # Errors
-/// In words, if the text is no shape.
+/// A description, if the text is not a shape.
 pub fn read_kept(text: &[u8]) -> Result<WebhookShape, String> {
     serde_json::from_slice(text).map_err(|error| error.to_string())
 }

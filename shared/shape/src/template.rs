@@ -18,8 +18,8 @@ use std::io::Write as _;
 /// The most levels of arrays and objects of a template.
 const DEPTH_MAX: usize = 32;
 
-/// The longest string of a template that is not constant, in bytes: a parser may
-/// recurse at each of them.
+/// The longest string of a template that is not constant, in bytes: a parser may recurse at
+/// each byte.
 const STRING_BYTES_MAX: usize = 4096;
 
 /// How deep loops and expressions may be nested.
@@ -31,7 +31,7 @@ const RESULT: &str = "sluice_result";
 /// The longest description of an error, in bytes.
 const MESSAGE_BYTES_MAX: usize = 240;
 
-/// A template that is wrong, or that failed on an event.
+/// Why a template is wrong, or failed on an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}: {message}", place(pointer), line.map(|line| format!(", line {line}")).unwrap_or_default())]
 pub struct TransformError {
@@ -67,7 +67,7 @@ impl TransformError {
 /// A compiled part of a template.
 #[derive(Debug)]
 enum TemplateNode {
-    /// JSON that is the same for each event.
+    /// JSON that is the same for all events.
     Constant(String),
     /// A string that renders to text; its name in the environment, and its place.
     Text {
@@ -95,7 +95,7 @@ impl JsonTemplate {
     /// Compiles a template.
     ///
     /// # Errors
-    /// If it is no JSON, too large, or one of its strings is no template.
+    /// If it is not JSON, is too large, or one of its strings is not a template.
     pub fn compile(json: &str, limits: ShapeLimits) -> Result<Self, TransformError> {
         if json.len() > limits.template_bytes_max {
             let text = format!("it has {} bytes; {} is the most", json.len(), limits.template_bytes_max);
@@ -114,10 +114,10 @@ impl JsonTemplate {
         on_deep_stack(compile).unwrap_or_else(|| Err(TransformError::new("", "it cannot be compiled now")))
     }
 
-    /// Adds to `out` the JSON that the template makes of an event's envelope.
+    /// Appends to `out` the JSON that the template makes of an event's envelope.
     ///
     /// # Errors
-    /// If the template fails on the event. `out` may have a part of the JSON then.
+    /// If the template fails on the event. Then `out` may hold a part of the JSON.
     pub fn render(&self, envelope: &[u8], out: &mut Vec<u8>) -> Result<(), TransformError> {
         let fields: BTreeMap<String, Value> = serde_json::from_slice(envelope)
             .map_err(|error| TransformError::new("", format!("the event cannot be read: {error}")))?;
@@ -142,7 +142,7 @@ impl JsonTemplate {
     }
 }
 
-/// What templates may use: minijinja's filters and tests, within the fuel.
+/// The filters and tests of minijinja that templates may use, with the fuel.
 fn environment(fuel: u64) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -240,14 +240,14 @@ impl TemplateCompiler {
     }
 }
 
-/// What is between the braces of a string that may be one expression.
+/// The text between the braces of a string that may be one expression.
 fn sole_expression(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.strip_prefix('-').unwrap_or(inner);
     Some(inner.strip_suffix('-').unwrap_or(inner))
 }
 
-/// One event on its way through a template.
+/// The state of rendering one event.
 struct EventRendering<'a> {
     template: &'a JsonTemplate,
     variables: Value,
@@ -288,7 +288,7 @@ impl EventRendering<'_> {
         }
     }
 
-    /// Runs a string: its text, and the value that its expression has.
+    /// Runs a string. Returns its text, and the value of its expression.
     fn run(&mut self, name: &str, pointer: &str) -> Result<(String, Option<Value>), TransformError> {
         let of = |error: minijinja::Error| TransformError::of(pointer, &error);
         let template = self.template.environment.get_template(name).map_err(of)?;

@@ -1,5 +1,5 @@
-//! The examples of docs/transforming.md make what the services take. The shapes
-//! asserted here were written from the services' public descriptions.
+//! The examples of docs/transforming.md make what the services take. The asserted shapes were
+//! written from the services' public descriptions.
 
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 

@@ -1,15 +1,15 @@
-//! Metrics for CloudWatch: one line of its Embedded Metric Format an interval
-//! for each role of the process, on standard output, where the agent of a
-//! container finds it. No permission and no process beside ours is needed.
+//! Metrics for CloudWatch: each interval, a line of its Embedded Metric Format for each role of
+//! the process, on standard output, where a container's agent finds it. No permission and no
+//! other process is needed.
 //!
 //! The format: AWS, "Specification: Embedded metric format"
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
-//! A line is an object whose member `_aws` names the members that are metrics
-//! and dimensions. The only dimension is the role: all processes of a role write
-//! to the same metrics, so alarms add counts up and take the maximum of gauges.
+//! A line is an object whose member `_aws` names the members that are metrics and dimensions.
+//! The only dimension is the role: all processes of a role write to the same metrics, so alarms
+//! take the sum of counts and the maximum of gauges.
 //!
-//! Everything comes from the text of `/metrics`, once an interval; nothing is
-//! counted anew for it.
+//! All values come from the text of `/metrics`, read once an interval; nothing is counted
+//! separately.
 
 mod buckets;
 mod output;
@@ -24,7 +24,7 @@ use serde_json::{Map, Number, Value, json};
 use std::collections::HashMap;
 use table::{EmfMetric, EmfSource};
 
-/// The role that a line tells of.
+/// The role of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmfRole {
     /// Takes events.
@@ -42,7 +42,7 @@ impl EmfRole {
     }
 }
 
-/// What a role says of itself beside its metrics.
+/// Facts about a role that are not in its metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleFacts {
     /// Whether `/readyz` would be 200.
@@ -51,7 +51,7 @@ pub struct RoleFacts {
     pub shards: usize,
 }
 
-/// The lines of one role. What was counted up to the last line is remembered.
+/// The lines of one role. Remembers the counts up to the last line.
 #[derive(Debug)]
 pub struct EmfLines {
     namespace: String,
@@ -61,7 +61,7 @@ pub struct EmfLines {
 }
 
 impl EmfLines {
-    /// Nothing was told yet: the first line counts from the start of the process.
+    /// No line was written yet: the first one counts from the start of the process.
     #[must_use]
     pub fn new(namespace: String, role: EmfRole) -> Self {
         Self { namespace, role, counted: HashMap::new(), observed: HashMap::new() }
@@ -83,7 +83,7 @@ impl EmfLines {
         Value::Object(line).to_string()
     }
 
-    /// A metric's value; none where nothing was observed.
+    /// A metric's value; `None` without observations.
     fn value(&mut self, metric: &EmfMetric, samples: &[Sample<'_>], facts: RoleFacts) -> Option<f64> {
         match metric.source {
             EmfSource::Process => Some(1.0),
@@ -107,7 +107,7 @@ impl EmfLines {
         }
     }
 
-    /// What a histogram observed since the last line.
+    /// The observations of a histogram since the last line.
     fn observe(&mut self, metric: &EmfMetric, histogram: &str, samples: &[Sample<'_>]) -> Buckets {
         let mut now = Buckets::default();
         let buckets = samples.iter().filter(|sample| sample.name.strip_suffix("_bucket") == Some(histogram));
@@ -121,7 +121,7 @@ impl EmfLines {
     }
 }
 
-/// A value as JSON writes it: whole where it is.
+/// A value as a JSON number: an integer if it is whole.
 fn number(value: f64) -> Option<Number> {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         return Some(Number::from(value as i64));

@@ -1,5 +1,5 @@
-//! Reads the text that `/metrics` serves (Prometheus, "Text-based format"):
-//! the registry of the process has no other way out.
+//! Reading the text that `/metrics` serves (Prometheus, "Text-based format"), because the
+//! process' registry gives its values in no other form.
 
 /// One sample: a series and its value.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,7 @@ impl Sample<'_> {
     }
 }
 
-/// The samples of a text; lines that are no sample are passed over.
+/// The samples of a text; other lines are skipped.
 pub(crate) fn samples(text: &str) -> impl Iterator<Item = Sample<'_>> {
     text.lines().filter(|line| !line.starts_with('#')).filter_map(sample)
 }

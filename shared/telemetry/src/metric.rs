@@ -1,5 +1,5 @@
-//! The declaration of a metric, from which `/metrics`, `docs/metrics.md` and the
-//! tests of both are made.
+//! The declaration of a metric, from which `/metrics`, `docs/metrics.md` and their tests are
+//! made.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 
@@ -31,7 +31,7 @@ impl MetricKind {
 pub enum Values {
     /// One of these.
     Of(&'static [&'static str]),
-    /// One of a set that is bounded elsewhere; the text names it.
+    /// One value of a set that is bounded elsewhere; the text names the set.
     Bounded(&'static str),
 }
 
@@ -40,7 +40,7 @@ pub enum Values {
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// How it moves.
+    /// Its type.
     pub kind: MetricKind,
     /// Its meaning, in one sentence.
     pub help: &'static str,
@@ -67,14 +67,14 @@ impl Metric {
         Self { name, kind: MetricKind::Histogram, help, labels: &[] }
     }
 
-    /// With labels.
+    /// The same metric with labels.
     #[must_use]
     pub const fn by(self, labels: &'static [(&'static str, Values)]) -> Self {
         Self { labels, ..self }
     }
 }
 
-/// What the distributed engine depends on.
+/// The services that the distributed engine depends on.
 const DEPENDENCIES: &[&str] = &["kinesis", "dynamodb", "sqs", "redis", "postgres"];
 
 /// The metrics of any process.

@@ -1,10 +1,10 @@
 //! The validator of JSON Schema 2020-12: the crate `jsonschema`, with the `regex`
 //! engine and without resolvers.
 //!
-//! A crate of its own for the sake of the build. All of `jsonschema` is generic over
-//! how values are represented, so with full optimisations it would be compiled anew
-//! in the crate that uses it. Both are compiled with fewer (see `Cargo.toml` of the
-//! workspace), and share the one copy; judging is as fast.
+//! It is a crate of its own for the sake of the build. All of `jsonschema` is generic over the
+//! representation of values, so with full optimisations it would be compiled anew in the crate
+//! that uses it. Both are compiled with fewer optimisations (see the workspace's `Cargo.toml`)
+//! and share one copy; judging is as fast.
 
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
@@ -26,11 +26,11 @@ pub struct Finding {
 pub struct SchemaValidator(Validator);
 
 impl SchemaValidator {
-    /// Compiles a schema. Nothing is fetched. Recurses as deep as the schema nests,
-    /// and bounds nothing but the size of compiled patterns.
+    /// Compiles a schema. Nothing is fetched. Recurses as deep as the schema nests, and bounds
+    /// only the size of compiled patterns.
     ///
     /// # Errors
-    /// If the value is no JSON Schema 2020-12.
+    /// If the value is not a JSON Schema 2020-12.
     pub fn compile(schema: &Value, pattern_compiled_bytes_max: usize) -> Result<Self, Finding> {
         let patterns = PatternOptions::regex()
             .size_limit(pattern_compiled_bytes_max)
@@ -55,8 +55,8 @@ impl SchemaValidator {
         self.0.validate(value).err().map(|error| told(&error))
     }
 
-    /// The places that do not fit, at most so many. All of them are in memory before
-    /// the first is told.
+    /// The places that do not fit, at most `max`. All of them are in memory before the first is
+    /// returned.
     #[must_use]
     pub fn misfits(&self, value: &Value, max: usize) -> Vec<Finding> {
         self.0.iter_errors(value).take(max).map(|error| told(&error)).collect()

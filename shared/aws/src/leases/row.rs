@@ -12,10 +12,8 @@
 //! entityType                     S   LEASE
 //! throughputKBps                 N   the recent load, as the owner saw it
 //! settledMs                      N   ours alone: everything that arrived by then is settled
-//! readableMs                     N   ours alone: no batch gets a place in the inbox before that
-//! time any more,
-//! readableAt                     S   ours alone: except batches up to that sequence number,
-//! which are stored
+//! readableMs                     N   ours alone: no batch gets a place in the inbox before that time any more,
+//! readableAt                     S   ours alone: except batches up to that sequence number, which are stored
 //! streamMadeS                    N   ours alone: the second in which the shard's stream was made
 //! loadPercent                    N   ours alone: the load in percent of what a shard takes
 //! ```

@@ -6,7 +6,6 @@
 //! shrinks by a factor when the shard throttles (additive increase, multiplicative
 //! decrease). Events of a lane that waits join its next record, so a smaller share
 //! makes larger records, not a queue.
-//! next record, so a smaller share makes larger records, not a queue.
 
 use sluice_ports::log::ShardId;
 use std::collections::HashMap;

@@ -16,7 +16,7 @@ fn subscription() -> Subscription {
     subscription
 }
 
-/// The entry of a change of a subscription, and what it says as text.
+/// The entry of a change of a subscription, and its text.
 fn changed(old: Option<&Subscription>, new: &Subscription) -> (Option<AuditDraft>, String) {
     let secret_fields = old.map_or_else(Vec::new, |old| secret_fields(old, new));
     let context = ChangeContext { origin: AuditOrigin::SYSTEM, secret_fields };

@@ -1,4 +1,4 @@
-//! An event type as a process knows it, with what the process makes of its schema.
+//! An event type in the directory, with a value that the process derives from its schema.
 
 use sluice_model::EventType;
 use std::any::Any;
@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 /// An event type; the same object until the type changes.
 pub struct DeclaredType {
     event_type: EventType,
-    /// Made once by the role that checks events. The directory does not know what it is.
+    /// The derived value, made once by the role that checks events. The directory does not know
+    /// its type.
     made: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -17,15 +18,15 @@ impl DeclaredType {
         Self { event_type, made: OnceLock::new() }
     }
 
-    /// Whether [`Self::made`] would find what an earlier call made.
+    /// Whether [`Self::made`] has its value already.
     #[must_use]
     pub fn is_made(&self) -> bool {
         self.made.get().is_some()
     }
 
-    /// What `make` makes of the type. Only the first call for this version of the
-    /// type makes it; others wait for that call and share what it made. All calls
-    /// of a process must ask for the same `T`.
+    /// The value that `make` derives from the type. The first call for this version of the
+    /// type derives it; other calls wait for it and share it. All calls of a process must ask
+    /// for the same `T`.
     pub fn made<T: Any + Send + Sync>(&self, make: impl FnOnce(&EventType) -> T) -> Arc<T> {
         let made = self.made.get_or_init(|| Arc::new(make(&self.event_type)));
         Arc::clone(made).downcast().expect("a process makes one thing of a type")

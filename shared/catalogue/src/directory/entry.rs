@@ -86,7 +86,7 @@ impl CustomerState {
 #[derive(Debug)]
 pub struct CustomerEntry {
     id: CustomerId,
-    /// Copies of what each request reads of the state.
+    /// Copies of those parts of the state that each request reads.
     active: AtomicBool,
     declares_types: AtomicBool,
     fan_out: AtomicU16,
@@ -118,7 +118,7 @@ impl CustomerEntry {
         self.limiter.change(state.customer.rate_limit_per_second, limiter_now_ns);
         let declares_types = !state.event_types.is_empty();
         self.state.store(Arc::new(state));
-        // After the state: whoever sees the flag sees the types.
+        // Stored after the state, so that a reader who sees the flag sees the types.
         self.declares_types.store(declares_types, Ordering::Release);
     }
 
@@ -153,13 +153,13 @@ impl CustomerEntry {
         &self.limiter
     }
 
-    /// The customer as the rate limits take it.
+    /// The customer in the form that the rate limits take.
     #[must_use]
     pub const fn rated(&self) -> RatedCustomer<'_> {
         RatedCustomer { id: self.id, limiter: &self.limiter }
     }
 
-    /// The customer with keys and subscriptions as they are known now.
+    /// The customer with its keys and subscriptions as they are known now.
     #[must_use]
     pub fn state(&self) -> Arc<CustomerState> {
         self.state.load_full()

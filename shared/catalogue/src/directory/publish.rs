@@ -1,5 +1,5 @@
-//! Changes that this process makes. Each is stored in the catalogue, with its entry
-//! in the audit log, then read back into the directory, then answered.
+//! Changes that this process makes. Each is stored in the catalogue with its entry in the
+//! audit log, then read back into the directory, and then answered.
 
 use super::Directory;
 use crate::audit;
@@ -12,12 +12,12 @@ use sluice_ports::catalogue::{AuditNote, CatalogueChange, CatalogueError, Change
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// If every process knows a change within this time, a new subscription is
-/// answered once it counts; else at once, with the time from which it will.
+/// If every process knows a change within this time, the answer for a new subscription
+/// waits until the subscription counts; else it comes at once and names that time.
 const WORTH_WAITING: Duration = Duration::from_millis(100);
 
-/// Tries at making a subscription known before the time from which it is promised
-/// to count; each try allows twice as long as the one before.
+/// The most attempts at making a subscription known before its promised time; each allows
+/// twice as long as the one before.
 const TRIES: u32 = 7;
 
 impl Directory {
@@ -51,7 +51,7 @@ impl Directory {
         self.change(change, origin.into()).await
     }
 
-    /// Stores a change of a subscription that goes on receiving events.
+    /// Stores a change of a subscription that continues to receive events.
     ///
     /// # Errors
     /// As [`Self::put_customer`].
@@ -60,7 +60,7 @@ impl Directory {
         subscription: &Subscription,
         origin: AuditOrigin,
     ) -> Result<(), CatalogueError> {
-        // The catalogue takes the change only if this is the version before.
+        // The catalogue takes the change only if the stored version is the one before it.
         let state = self.customer(subscription.customer).map(|customer| customer.state());
         let old = state.as_ref().and_then(|state| state.subscription(subscription.id));
         let secret_fields = old.map_or_else(Vec::new, |old| audit::secret_fields(old, subscription));
@@ -87,8 +87,8 @@ impl Directory {
         Ok(self.refresh().await?)
     }
 
-    /// Adds an entry to the audit log about a change outside of the catalogue, or
-    /// its end.
+    /// Adds an entry to the audit log about a change outside of the catalogue, or ends such an
+    /// entry.
     ///
     /// # Errors
     /// As the catalogue.

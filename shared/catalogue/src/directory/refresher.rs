@@ -31,13 +31,13 @@ impl Refresher {
         let mut waiting = Vec::new();
         let mut failing = false;
         loop {
-            // Each branch is cancel safe; a poll, once begun, is finished.
+            // Each branch is cancel safe; a poll that has begun is finished.
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = ticks.tick() => {}
                 _ = self.requests.recv_many(&mut waiting, REQUESTS_MAX) => {}
             }
-            // Callers that come after this wait for the next poll.
+            // Callers that come later wait for the next poll.
             while let Ok(more) = self.requests.try_recv() {
                 waiting.push(more);
             }

@@ -28,8 +28,8 @@ impl<V: Clone> StripedMap<V> {
         self.stripes.iter().flat_map(|stripe| stripe.load().values().cloned().collect::<Vec<_>>()).collect()
     }
 
-    /// Adds entries; each stripe that gets any is copied once. Only one caller at
-    /// a time: of two concurrent calls one could lose its entries.
+    /// Adds entries; each stripe that gets any is copied once. Callers must take turns: one of
+    /// two concurrent calls could lose its entries.
     pub(super) fn insert_all(&self, mut entries: Vec<(u128, V)>) {
         entries.sort_unstable_by_key(|(key, _)| place(*key));
         for group in entries.chunk_by(|(a, _), (b, _)| place(*a) == place(*b)) {

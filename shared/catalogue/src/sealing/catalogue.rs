@@ -1,4 +1,4 @@
-//! A catalogue whose webhook secrets are sealed: any adapter, wrapped.
+//! A wrapper that seals the webhook secrets of any catalogue.
 
 use super::{SealError, Sealer};
 use async_trait::async_trait;
@@ -11,13 +11,13 @@ use sluice_ports::catalogue::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a catalogue's secrets are not to be had.
+/// Why the secrets of a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A secret does not open.
     #[error("the webhook secret of subscription {subscription}: {source}")]
     Secret {
-        /// Whose.
+        /// The subscription.
         subscription: SubscriptionId,
         /// The cause.
         source: SealError,
@@ -33,7 +33,7 @@ impl From<PortError> for OpenError {
     }
 }
 
-/// Seals what goes in, opens what comes out.
+/// Seals the secrets of rows that go in, opens those of rows that come out.
 pub struct SealedCatalogue {
     inner: Arc<dyn Catalogue>,
     sealer: Sealer,
@@ -61,7 +61,8 @@ impl SealedCatalogue {
         Ok(this)
     }
 
-    /// Says whether it was done: whoever changed the row meanwhile sealed it.
+    /// Returns whether the secrets were sealed; if another process changed the row meanwhile,
+    /// that process sealed them.
     async fn seal_anew(&self, plain: Subscription) -> Result<bool, OpenError> {
         let next = Subscription { version: plain.version + 1, ..plain };
         match self.put_subscription(&next).await {

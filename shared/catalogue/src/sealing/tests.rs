@@ -67,7 +67,7 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
 #[test]
 fn a_sealed_header_opens_only_under_its_name() {
     let (mut plain, sealer) = (subscription(), sealer(&[ONE]));
-    // A value that looks sealed is a value like any other.
+    // A header's value that looks sealed is sealed like any other.
     let header = |name: &str, value: &str| WebhookHeader { name: name.into(), value: value.into() };
     plain.headers = vec![header("authorization", "Bearer a"), header("x-key", "sealed:v1:one:AAAA")];
     let sealed = sealer.sealed(&plain).unwrap();

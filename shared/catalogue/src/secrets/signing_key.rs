@@ -23,13 +23,13 @@ const SEED_BYTES: usize = 32;
 /// The lengths of a shared secret that a customer may bring.
 const SECRET_LENGTHS: RangeInclusive<usize> = 24..=64;
 
-/// A text that is no key.
+/// Why a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SigningKeyError {
-    /// No shared secret.
+    /// It is not a shared secret.
     #[error("a signing secret is not `whsec_` followed by base64")]
     NoSecret,
-    /// No private key.
+    /// It is not a private key.
     #[error("an ed25519 key is not `whsk_` followed by base64 of 64 bytes: a seed and its public key")]
     NoPrivateKey,
     /// A shared secret that is too short or too long.
@@ -58,10 +58,10 @@ impl SigningKey {
         }
     }
 
-    /// Checks a text that a customer wants as the key of a scheme.
+    /// Checks a text that a customer brings as the key of a scheme.
     ///
     /// # Errors
-    /// If it is no key of that scheme.
+    /// If it is not a key of that scheme.
     pub fn check(text: &str, scheme: SignatureScheme) -> Result<(), SigningKeyError> {
         match scheme {
             SignatureScheme::V1 => match shared_secret(text)?.len() {
@@ -75,7 +75,7 @@ impl SigningKey {
         }
     }
 
-    /// The public key's text, where there is one.
+    /// The public key's text, if the scheme has one.
     #[must_use]
     pub fn public_key(&self) -> Option<String> {
         match self {

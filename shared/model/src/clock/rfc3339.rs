@@ -1,4 +1,4 @@
-//! Reads times of RFC 3339: all that section 5.6 allows, and nothing else.
+//! Reading times of RFC 3339: all that section 5.6 allows, and nothing else.
 
 /// The first instant of year 0, in milliseconds since the Unix epoch.
 const FIRST_MS: i64 = -62_167_219_200_000;
@@ -33,13 +33,13 @@ pub fn parse_rfc3339_signed(text: &str) -> Option<i64> {
     (FIRST_MS..END_MS).contains(&ms).then_some(ms)
 }
 
-/// The number that `len` digits at `at` make.
+/// The number that the `len` digits at `at` form.
 fn digits(text: &str, at: usize, len: usize) -> Option<i64> {
     let digits = text.get(at..at + len)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
-/// Splits a fraction of any length from the offset behind it.
+/// Splits a fraction of any length from the offset that follows it.
 fn fraction(rest: &str) -> Option<(i64, &str)> {
     let Some(fraction) = rest.strip_prefix('.') else { return Some((0, rest)) };
     let len = fraction.bytes().take_while(u8::is_ascii_digit).count();
@@ -48,7 +48,7 @@ fn fraction(rest: &str) -> Option<(i64, &str)> {
     (len > 0).then_some((ms, offset))
 }
 
-/// The seconds by which an offset is ahead of UTC.
+/// The seconds by which a local time is ahead of UTC.
 fn offset_s(offset: &str) -> Option<i64> {
     if matches!(offset, "Z" | "z") {
         return Some(0);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     proptest! {
-        /// An implementation of others agrees on every time that both read.
+        /// The crate `jiff` agrees on every time that both read.
         #[test]
         fn another_reader_agrees(ms in FIRST_MS + DAY_S * 1000..END_MS - DAY_S * 1000, offset_min in -1439i64..1440) {
             let at = jiff::Timestamp::from_millisecond(ms + offset_min * 60_000).unwrap();

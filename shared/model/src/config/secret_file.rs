@@ -1,13 +1,13 @@
-//! A secret that lies in a file, which may be exchanged while the process runs.
+//! Reading a secret from a file, which may be exchanged while the process runs.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// No secret is longer, in bytes: a larger file is another one.
+/// The most bytes of a secret: a larger file is not a secret.
 const BYTES_MAX: u64 = 64 << 10;
 
-/// Why a file gives no secret. The message never shows what the file holds.
+/// Why a secret could not be read. The message never shows the file's content.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
     /// It cannot be read.
@@ -18,13 +18,13 @@ pub enum SecretFileError {
         /// The cause.
         source: io::Error,
     },
-    /// It holds nothing.
+    /// The file is empty.
     #[error("{0} is empty")]
     Empty(PathBuf),
-    /// It holds more than any secret.
+    /// The file is larger than any secret.
     #[error("{0} is larger than {BYTES_MAX} bytes: it holds no secret")]
     TooLarge(PathBuf),
-    /// It holds bytes that are no text.
+    /// The file is not text.
     #[error("{0} is not UTF-8 text")]
     NotText(PathBuf),
 }

@@ -1,4 +1,4 @@
-//! A secret that is given in the configuration.
+//! A secret in the configuration.
 
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -6,10 +6,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-/// A configured secret, or a URL that may have a password. No log, panic or error that
-/// shows the configuration shows it: it has no `Display`, and `Debug` says only
-/// whether there is one. It is written as it is where it is serialised: whoever prints
-/// a configuration masks its fields.
+/// A configured secret, or a URL that may contain a password. No log, panic or error shows
+/// it: it has no `Display`, and its `Debug` tells only whether it is set. Serialising it
+/// shows it, so a printed configuration must mask its field.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretValue(String);

@@ -7,9 +7,9 @@
 //! shape    0 and 16 bytes: pinned to that shape; 1: not pinned yet
 //! ```
 //!
-//! Without the bit the body is an array of events as they are. So deliveries that
-//! were stored before there were shapes read as what they were, and a delivery
-//! without a shape takes no byte more.
+//! Without the bit the body is an array of unchanged events. So deliveries that were stored
+//! before there were shapes read correctly, and a delivery without a shape takes no more
+//! bytes.
 
 use super::{Delivery, EventRef, LastAttempt};
 use crate::subscription::{DeliveryShape, ShapeId};

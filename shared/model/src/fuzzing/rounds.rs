@@ -1,5 +1,5 @@
-//! A short run of fuzz targets without a fuzzer: the corpus, and inputs made
-//! from it with fixed seeds, so that a failure comes again.
+//! A short run of fuzz targets without a fuzzer: over the corpus, and over inputs made from
+//! it with fixed seeds, so that failures can be repeated.
 
 use super::Target;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 /// The most bytes of an input.
 const LEN_MAX: usize = 64 << 10;
 
-/// Bytes and words that formats stumble over.
+/// Bytes and words that often break parsers.
 const TOKENS: [&[u8]; 20] = [
     b"\0",
     b"\xff\xff\xff\xff",
@@ -34,8 +34,8 @@ const TOKENS: [&[u8]; 20] = [
 /// Runs each target over its corpus, and over `count` inputs made from it.
 ///
 /// # Panics
-/// If a corpus is missing or empty, or a target panics: the message before it
-/// names the target and the seed.
+/// If a corpus is missing or empty, or a target panics: a message before the panic names
+/// the target and the seed.
 pub fn rounds(targets: &[Target], corpora: &str, count: u64) {
     for (name, target) in targets {
         let corpus = read(&Path::new(corpora).join(name));

@@ -1,4 +1,4 @@
-//! The ids of events and batches, and how batch ids are given out.
+//! The ids of events and batches, and how batch ids are made.
 
 use super::text::{IdError, parse_uuid};
 use super::{EventId, Lane, random_u128};
@@ -123,7 +123,7 @@ impl BatchIds {
         Self { lane, last_ms: recovered_ms, counter: COUNTER_MASK }
     }
 
-    /// The next id, above all before it.
+    /// The next id, above all previous ones.
     pub fn next(&mut self, now_ms: u64) -> BatchId {
         if now_ms > self.last_ms {
             self.start(now_ms);
@@ -137,7 +137,7 @@ impl BatchIds {
 
     fn start(&mut self, ms: u64) {
         self.last_ms = ms;
-        // Half the space is left to count in: 2^45 batches a millisecond.
+        // The random start leaves half of the space to count in: 2^45 batches a millisecond.
         self.counter = random_u128() as u64 & (COUNTER_MASK >> 1);
     }
 }

@@ -5,7 +5,7 @@ use super::{BatchId, EventId};
 /// Bytes of an id in its text form, a hyphenated UUID (RFC 9562).
 pub const ID_TEXT_LEN: usize = 36;
 
-/// The text is not a hyphenated UUID, or not a UUID of the kind wanted.
+/// The text is not a hyphenated UUID, or not one of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid id: expected a hyphenated UUID of 36 characters")]
 pub struct IdError;

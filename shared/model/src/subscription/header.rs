@@ -1,9 +1,9 @@
-//! A header that a customer wants to be sent with each webhook.
+//! A header that a customer wants sent with each webhook.
 
 use serde::{Deserialize, Serialize};
 
-/// A header of a subscription. The API checks name and value; the value is as
-/// secret as a signing secret.
+/// A header of a subscription. The API checks its name and value. The value is as secret as
+/// a signing secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookHeader {
     /// The header's name in lower case.

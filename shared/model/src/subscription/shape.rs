@@ -1,4 +1,4 @@
-//! The shape of webhooks: what a webhook's body is made of its events.
+//! The shape of webhooks: how a webhook's body is made of its events.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,20 +14,20 @@ pub enum WebhookBody {
     Single,
 }
 
-/// What a subscription's webhooks look like.
+/// How a subscription's webhooks are made of events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WebhookShape {
     /// How the body holds the events.
     pub body: WebhookBody,
-    /// The JSON of the template that each event is put through, which was checked
-    /// when it was stored; `None`: events are sent as they are.
+    /// The JSON of the template that transforms each event, which was checked when it was
+    /// stored; `None`: events are sent unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
 }
 
 impl WebhookShape {
-    /// True for the shape of most subscriptions: an array of events as they are.
+    /// True for the shape of most subscriptions: an array of unchanged events.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
@@ -58,16 +58,16 @@ impl fmt::Debug for ShapeId {
     }
 }
 
-/// The shape of a delivery's body. All attempts of a delivery have the same one,
-/// whatever becomes of its subscription, so that they carry the same bytes.
+/// The shape of a delivery's body. All attempts of a delivery have the same shape and so the
+/// same bytes, even if the subscription changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DeliveryShape {
-    /// An array of events as they are.
+    /// An array of unchanged events.
     #[default]
     Plain,
     /// This shape, which is kept as long as the delivery may be.
     Pinned(ShapeId),
-    /// The shape that the subscription has when the delivery is first taken from
-    /// the queue. It is pinned then, before the first attempt.
+    /// The shape that the subscription has when the delivery is first taken from the queue.
+    /// It is pinned before the first attempt.
     Unpinned,
 }

@@ -1,9 +1,8 @@
-//! Spans: the times of traced requests and of traced webhook attempts, handed to
-//! a listener (the binary's exporter, feature `otel`).
+//! Spans: the times of traced requests and of traced webhook attempts, for a listener (the
+//! binary's exporter, feature `otel`).
 //!
-//! Only sampled traces have spans: the caller decides by the flag of its header
-//! (Trace Context, 3.2.2.5). Without a listener or a sampled trace, the cost is
-//! one look at each.
+//! Only sampled traces have spans; the caller decides by the flag of its header (Trace
+//! Context, 3.2.2.5). Without a listener or a sampled trace, the cost is one check of each.
 
 use super::TraceParent;
 use crate::ids::random_u128;
@@ -42,20 +41,20 @@ type SpanListener = Box<dyn Fn(Span) + Send + Sync>;
 
 static LISTENER: OnceLock<SpanListener> = OnceLock::new();
 
-/// Hands every span to `listener`, from now to the process's end. A process has
-/// one listener: false if it had one before, which then stays.
+/// Hands every span to `listener`, from now to the process's end. Returns false if the
+/// process has a listener already, which stays.
 pub fn listen(listener: impl Fn(Span) + Send + Sync + 'static) -> bool {
     LISTENER.set(Box::new(listener)).is_ok()
 }
 
-/// Begins a span below `parent`: the trace to go on with. `None` if there is no
-/// listener or the trace is not sampled.
+/// Begins a span below `parent`, and returns the trace to continue with. `None` if there is
+/// no listener or the trace is not sampled.
 #[must_use]
 pub fn begin(parent: TraceParent) -> Option<TraceParent> {
     (LISTENER.get().is_some() && parent.is_sampled()).then(|| parent.child(random_u128() as u64))
 }
 
-/// Hands a span that has ended to the listener, if its trace is sampled.
+/// Hands an ended span to the listener, if its trace is sampled.
 pub fn tell(span: Span) {
     if let Some(listener) = LISTENER.get()
         && span.own.is_sampled()

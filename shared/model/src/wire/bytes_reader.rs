@@ -1,6 +1,6 @@
-//! The reader of fixed-width fields: the one place where stored bytes become
-//! integers. The formats of the disk and the log are little-endian; keys that
-//! must sort as their numbers do are big-endian (`…_be`).
+//! The reader of fixed-width fields, the only place where stored bytes become integers. The
+//! formats of the disk and the log are little-endian; keys that must sort as their numbers
+//! do are big-endian (`…_be`).
 
 /// The bytes ended before a field did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ impl<'a> BytesReader<'a> {
     /// The next `length` bytes.
     ///
     /// # Errors
-    /// If fewer are left; then none is read. So for all methods below.
+    /// If fewer are left; then none is read. The same holds for all methods below.
     pub fn take(&mut self, length: usize) -> Result<&'a [u8], TooShort> {
         let short = TooShort { length: self.bytes.len(), wanted: length };
         let end = self.position.checked_add(length).ok_or(short)?;

@@ -1,10 +1,10 @@
 //! Joining CRC32C checksums without reading the bytes again.
 //!
-//! A CRC is a polynomial over GF(2) modulo P. To put `len` bytes behind a
-//! message multiplies its CRC by x^(8·len); the CRC of both is the sum of that
-//! and the second's. The power is a product of the powers x^(2^n), one for each
-//! bit of the exponent, so a join takes a few hundred steps. (The library's own
-//! squares matrices: ten times as many.)
+//! A CRC is a polynomial over GF(2) modulo P. Appending `len` bytes to a message multiplies
+//! its CRC by x^(8·len), and the CRC of the whole is the sum of that product and the CRC of
+//! the appended bytes. The power is a product of the powers x^(2^n), one for each bit of the
+//! exponent, so a join takes a few hundred steps. (The library's own function squares
+//! matrices, which takes ten times as many.)
 
 /// The reflected polynomial of CRC32C (RFC 3720, appendix B.4).
 const POLYNOMIAL: u32 = 0x82f6_3b78;
@@ -39,7 +39,7 @@ const fn product(left: u32, mut right: u32) -> u32 {
     sum
 }
 
-/// The CRC32C of two messages, one behind the other. `len` is the length of the
+/// The CRC32C of two messages, the second appended to the first. `len` is the length of the
 /// second in bytes.
 pub(crate) fn joined(first: u32, second: u32, len: usize) -> u32 {
     let mut power = ONE;

@@ -1,12 +1,12 @@
-//! The envelope: one event as a webhook carries it, written once at the edge.
+//! The envelope: one event in the bytes that a webhook carries, written once at the edge.
 //!
 //! ```text
 //! {"event_id":"<36>","customer_id":"<36>"[,"event_type":…][,"source":…][,"tags":[…]]
 //!  [,"metadata":{…}],"payload":<as it came>,"timestamp":"<24>"}
 //! ```
 //!
-//! The id comes first, so that its place is known and the lane's buffer can
-//! write it when the event joins a batch.
+//! The id comes first, so that its place is known and the lane's buffer can write it when the
+//! event joins a batch.
 
 use crate::ids::{ID_TEXT_LEN, IdText};
 use crate::{BatchId, EventMeta};
@@ -24,7 +24,7 @@ const END: &[u8] = b"\"}";
 /// Where the id's text begins in an envelope.
 pub const ID_OFFSET: usize = BEFORE_ID.len();
 
-/// What an envelope says, beside its id. The JSON fields are copied as they are.
+/// The content of an envelope, apart from its id. The JSON fields are copied unchanged.
 #[derive(Debug, Clone, Copy)]
 pub struct EnvelopeParts<'a> {
     /// `"customer_id":"…"`: the text of the id.
@@ -92,14 +92,14 @@ pub fn write(parts: &EnvelopeParts<'_>, out: &mut Vec<u8>) {
 /// Writes an event's id into its envelope.
 ///
 /// # Panics
-/// If `envelope` is shorter than any envelope is.
+/// If `envelope` is too short for an id.
 pub fn stamp(id: &[u8; ID_TEXT_LEN], envelope: &mut [u8]) {
     envelope[ID_OFFSET..ID_OFFSET + ID_TEXT_LEN].copy_from_slice(id);
 }
 
-/// Writes the ids of a batch's events into their envelopes, which end where
-/// `events` say. Returns false if an envelope has no room for its id, which
-/// [`write`] never makes.
+/// Writes the ids of a batch's events into their envelopes, which end where `events` say.
+/// Returns false if an envelope has no room for its id, which never happens to an envelope
+/// of [`write`].
 pub fn stamp_all(batch: BatchId, events: &[EventMeta], body: &mut [u8]) -> bool {
     let (mut text, mut start) = (IdText::default(), 0);
     for (index, event) in events.iter().enumerate() {

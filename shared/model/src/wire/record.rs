@@ -1,4 +1,4 @@
-//! The record: what the log holds. Little-endian throughout.
+//! The record: the unit that the log stores. Little-endian throughout.
 //!
 //! ```text
 //! header, 48 bytes
@@ -24,19 +24,18 @@
 //! blocks, one after the other
 //! ```
 //!
-//! A later version keeps what tells a record of it from damage: the length of the
-//! header, its magic, the version's place and the header's checksum. Whatever
-//! older builds would misread (an encoding, a flag, a field) needs a version of
-//! its own. Whoever meets a version that it does not know passes nothing of the
-//! record, and leaves it to a newer build.
+//! Every later version keeps the fields by which it is told from damage: the length of the
+//! header, its magic, the version's place and the header's checksum. Everything that older
+//! builds would misread (an encoding, a flag, a field) needs a new version. A reader that
+//! does not know the version passes nothing of the record, and leaves it to a newer build.
 //!
-//! A batch with blank ids was compressed before its events had ids: whoever
-//! reads it writes the ids into the envelopes, after the checksum is compared.
+//! A batch with blank ids was compressed before its events had ids: its reader writes the
+//! ids into the envelopes after comparing the checksum.
 //!
-//! A batch's raw bytes are its tables and its body, cut over one or more
-//! blocks of at most 64 KiB raw. Small batches share a block; a batch larger
-//! than what a block has left starts a new one. So a batch is read without its
-//! neighbours, and a damaged block costs the batches in it only.
+//! A batch's raw bytes are its tables and its body, cut into one or more blocks of at most
+//! 64 KiB raw. Small batches share a block; a batch larger than the room left in a block
+//! starts a new one. So a batch is read without its neighbours, and a damaged block costs
+//! only the batches in it.
 //!
 //! ```text
 //! raw bytes of a batch
@@ -77,8 +76,8 @@ pub const HEADER_LEN: usize = 48;
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 const MAGIC: [u8; 4] = *b"SLR1";
-/// The version of records that every build reads. What several processes read, of
-/// which some may be older than the writer, is written in this version alone.
+/// The version of records that every build reads. Records that several processes read, of
+/// which some may be older than the writer, are written in this version only.
 pub const VERSION_FIRST: u8 = 1;
 /// The version of records with LZ4 blocks or blank ids; the newest that this build reads.
 pub const VERSION_PACKED: u8 = 2;
@@ -89,14 +88,13 @@ const BLOCK_ROW_LEN: usize = 12;
 /// The most raw bytes of a batch: its body and the largest tables it can have.
 const RAW_BYTES_MAX: usize = BATCH_BYTES_MAX * 2 + BATCH_EVENTS_MAX * 16 + 1;
 
-/// Why bytes are not a record, or a batch of it cannot be read.
+/// Why bytes are not a record, or why a batch of a record cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The bytes do not begin with a record's magic.
     #[error("not a record: wrong magic")]
     Magic,
-    /// A version that this build does not know: a newer one wrote the record,
-    /// which is whole.
+    /// A version that this build does not know: a newer build wrote the record, which is whole.
     #[error(
         "a newer Sluice wrote this record: it has version {0}, and this build reads {VERSION_FIRST} to {VERSION_PACKED}"
     )]
@@ -104,10 +102,10 @@ pub enum RecordError {
     /// The bytes end inside a field.
     #[error("record {0}")]
     TooShort(#[from] TooShort),
-    /// A checksum does not fit.
+    /// A checksum does not match.
     #[error("checksum of the {0} does not fit")]
     Checksum(&'static str),
-    /// A field contradicts another field or passes a limit.
+    /// A field contradicts another field or exceeds a limit.
     #[error("record is malformed: {0}")]
     Malformed(&'static str),
 }
@@ -143,12 +141,12 @@ pub struct RecordDraft {
     pub sequence: u64,
     /// The batches, ascending by id within a lane.
     pub batches: Vec<Arc<Batch>>,
-    /// The parts of the batches' bodies, by the batch's index, if some were
-    /// compressed before; without parts the body is compressed as a whole.
+    /// The parts of the batches' bodies, by the batch's index, if some were compressed
+    /// earlier; a body without parts is compressed as a whole.
     pub parts: Vec<Vec<BodyPart>>,
 }
 
-/// Where a record's batches and blocks are.
+/// The places of a record's batches and blocks.
 #[derive(Debug, Clone)]
 pub struct RecordDirectory {
     /// The edge process that cut the record.
@@ -160,7 +158,7 @@ pub struct RecordDirectory {
     blocks: Vec<BlockRow>,
 }
 
-/// What the directory says of a batch.
+/// The directory's row of a batch.
 #[derive(Debug, Clone)]
 pub struct BatchRow {
     /// The customer whose events the batch holds.
@@ -188,12 +186,11 @@ struct BlockRow {
     encoding: BlockEncoding,
 }
 
-/// The length of header and directory together: so many bytes must be read
-/// before [`RecordDirectory::parse`] can succeed. `header` needs the first
-/// [`HEADER_LEN`] bytes.
+/// The length of header and directory together, which is how many bytes
+/// [`RecordDirectory::parse`] needs. `header` must hold the first [`HEADER_LEN`] bytes.
 ///
 /// # Errors
-/// If they are not a record's header.
+/// If the bytes are not a record's header.
 pub fn directory_end(header: &[u8]) -> Result<usize, RecordError> {
     let head = RecordHeader::parse(header)?;
     Ok(HEADER_LEN + head.directory_len as usize)
@@ -247,10 +244,10 @@ impl RecordDirectory {
         self.batches.iter().map(|row| row.raw_len as usize).sum()
     }
 
-    /// Parses header and directory; `bytes` may end after the directory or go on.
+    /// Parses header and directory; `bytes` may end after the directory or continue.
     ///
     /// # Errors
-    /// If a checksum does not fit, or a field contradicts another one.
+    /// If a checksum does not match, or a field contradicts another one.
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
         let head = RecordHeader::parse(bytes)?;
         let end = HEADER_LEN + head.directory_len as usize;
@@ -321,8 +318,7 @@ impl RecordDirectory {
         Ok(BatchRow { customer, id, events, claims, types, first_block, offset, raw_len, blank_ids, crc })
     }
 
-    /// Where the blocks of a batch lie in the record: the bytes that
-    /// [`read`](Self::read) needs.
+    /// The range of a batch's blocks in the record, whose bytes [`read`](Self::read) needs.
     ///
     /// # Errors
     /// If the row points past the record's blocks.
@@ -348,7 +344,8 @@ impl RecordDirectory {
     /// Reads one batch from `data`, the record's bytes of [`data_range`](Self::data_range).
     ///
     /// # Errors
-    /// If a block does not unpack, the checksum does not fit, or the batch's tables contradict its body.
+    /// If a block does not unpack, the checksum does not match, or the batch's tables contradict
+    /// its body.
     pub fn read(&self, row: &BatchRow, data: &[u8]) -> Result<Batch, RecordError> {
         let blocks = self.blocks_of(row)?;
         row.cut(&self.unpack(blocks, data)?)
@@ -369,12 +366,12 @@ impl RecordDirectory {
         Ok(raw.into())
     }
 
-    /// Reads every batch of a whole record; a damaged one is an error among its neighbours.
+    /// Reads every batch of a whole record; a damaged batch gives an error beside its neighbours.
     pub fn read_all<'a>(
         &'a self,
         record: &'a [u8],
     ) -> impl Iterator<Item = (&'a BatchRow, Result<Batch, RecordError>)> {
-        // Small batches share blocks: what was unpacked for one serves the next.
+        // Small batches share blocks: the blocks unpacked for a batch serve the next one.
         let mut unpacked: Option<(Range<usize>, Result<Bytes, RecordError>)> = None;
         self.batches.iter().map(move |row| {
             let batch = self.blocks_of(row).and_then(|blocks| {

@@ -1,5 +1,5 @@
-//! What every [`Catalogue`] must do. Each adapter's tests call [`all`] on an
-//! empty catalogue.
+//! The contract suite of [`Catalogue`]. Each adapter's tests call [`all`] on an empty
+//! catalogue.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed check is a panic")]
 
 use super::{
@@ -27,7 +27,7 @@ pub struct CatalogueSample {
 }
 
 impl CatalogueSample {
-    /// One made at `now_ms`, with ids of its own.
+    /// A sample made at `now_ms`, with ids of its own.
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
         let id = CustomerId::new(now_ms);
@@ -93,7 +93,7 @@ impl CatalogueSample {
     }
 }
 
-/// Every check.
+/// Runs every check.
 pub async fn all(catalogue: &dyn Catalogue) {
     changes_tell_what_changed_since(catalogue).await;
     versions_guard_subscriptions(catalogue).await;
@@ -230,7 +230,7 @@ async fn event_types_are_told_apart_by_customer_and_name(catalogue: &dyn Catalog
     let changes = catalogue.changes(before).await.unwrap();
     assert_eq!(changes.event_types, [one.event_type.clone(), two.event_type.clone(), paid.clone()]);
 
-    // A replacement keeps the time of the declaration; the same again changes nothing.
+    // A replacement keeps the time of the declaration, and an equal one changes nothing.
     let changed = EventType { enforce: false, created_at_ms: 99, updated_at_ms: 99, ..paid.clone() };
     catalogue.put_event_type(&changed).await.unwrap();
     let kept = EventType { created_at_ms: paid.created_at_ms, ..changed.clone() };
@@ -273,7 +273,7 @@ fn actions(entries: &[AuditEntry]) -> Vec<&str> {
     entries.iter().map(|entry| entry.action.as_str()).collect()
 }
 
-/// Someone with a key, at an address.
+/// A key's holder at an address.
 fn origin() -> AuditOrigin {
     let from = AuditSource {
         address: Some([192, 0, 2, 1].into()),
@@ -297,7 +297,7 @@ async fn a_change_leaves_one_entry_and_a_refused_one_none(catalogue: &dyn Catalo
     change(CatalogueChange::PutSubscription(next.clone())).await.unwrap();
     let again = change(CatalogueChange::PutSubscription(next.clone())).await;
     assert!(matches!(again, Err(CatalogueError::Conflict(_))));
-    // A new version that alters nothing that the log names.
+    // A new version that alters no field that the log names.
     let silent = Subscription { version: 3, effective_at_ms: 99, ..next };
     change(CatalogueChange::PutSubscription(silent.clone())).await.unwrap();
     let context = ChangeContext { origin: origin(), secret_fields: vec!["secret".to_owned()] };
@@ -417,8 +417,8 @@ async fn old_and_too_many_entries_go(catalogue: &dyn Catalogue) {
     assert!(steps.iter().all(|deleted| *deleted <= 3) && steps.len() > 2, "{steps:?}");
     assert_eq!(catalogue.audit(query(None)).await.unwrap(), []);
 
-    // A flood by one customer's keys pushes out its own entries, and neither others'
-    // nor those of operators about it.
+    // A flood by one customer's keys pushes out its own entries, but not those of others, nor
+    // those of operators about it.
     let admin = AuditOrigin { actor: AuditActor::Admin, from: None };
     note(loud, admin).await.unwrap();
     note(quiet, origin()).await.unwrap();
@@ -433,7 +433,7 @@ async fn old_and_too_many_entries_go(catalogue: &dyn Catalogue) {
     assert_eq!(left.iter().filter(|entry| entry.customer == Some(quiet)).count(), 1);
     assert_eq!(left.iter().filter(|entry| entry.actor == AuditActor::Admin).count(), 1);
     assert_eq!(left.last().map(|entry| entry.id), Some(newest), "the oldest go");
-    // What goes on is told behind what was there.
+    // Later entries have ids above the earlier ones.
     assert!(note(quiet, origin()).await.unwrap() > newest);
     assert_eq!(catalogue.trim_audit(AuditRetention { rows_max: 11, ..retention }).await.unwrap(), 0);
 }

@@ -1,5 +1,5 @@
-//! What every [`EventStore`] must do. Each adapter's tests call [`all`]; the
-//! store need not be empty.
+//! The contract suite of [`EventStore`]. Each adapter's tests call [`all`]; the store need
+//! not be empty.
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{
@@ -19,8 +19,8 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(30);
 const LANE: Lane = Lane::new(11).expect("a lane");
 
-/// Makes a batch known to the store as the deployment does: through the log,
-/// or by the consumer's first write.
+/// Makes a batch known to the store as the deployment does: through the log, or by the
+/// consumer's first write.
 pub type PutBatch<'a> = &'a (dyn Fn(Arc<Batch>) -> BoxFuture<'static, ()> + Sync);
 
 /// Runs every check.
@@ -34,7 +34,7 @@ pub async fn all(store: &dyn EventStore, put: PutBatch<'_>) {
     a_dead_letter_that_can_never_be_stored_stops_no_other(store, put).await;
 }
 
-/// A batch, once the store has it.
+/// Waits until the store has a batch, and returns it.
 async fn stored(store: &dyn EventStore, customer: CustomerId, id: BatchId) -> StoredBatch {
     let wait = async {
         loop {
@@ -90,7 +90,7 @@ async fn facts_only_grow(store: &dyn EventStore, put: PutBatch<'_>) {
     let second = fact(EventSet::range(2, 3), EventSet::range(3, 4), 1, 90);
     let other = fact(EventSet::range(0, 4), EventSet::new(), 1, 80);
 
-    // Two of one pair in one call, then one of them again: it is their union throughout.
+    // Two facts of one pair in one call, then one of them again: the store always has their union.
     let pair = vec![new(subscriptions[0], second.clone()), new(subscriptions[0], first.clone())];
     store.add_facts(pair).await.unwrap();
     let again = vec![new(subscriptions[1], other.clone()), new(subscriptions[0], first)];
@@ -142,7 +142,7 @@ async fn scans_see_every_batch_of_their_window_once(store: &dyn EventStore, put:
         }
     }
 
-    // From within a batch on, it is the first of the page; beyond a window's ends there is nothing.
+    // A scan that begins within a batch has that batch first; beyond a window's ends there is nothing.
     let within = Some(batches[2].event_id(1));
     let page = store.scan(scan(within, 0, u64::MAX, Direction::Ascending, 100)).await.unwrap();
     assert!(page.batches.iter().map(|stored| stored.batch.id).eq(ids[2..].iter().copied()));
@@ -175,12 +175,12 @@ async fn readers_of_the_inbox_meet_a_batch_at_its_place(store: &dyn EventStore, 
     assert!(page.batches.iter().all(|stored| stored.place == stored.batch.id));
     assert!(ids(&page).into_iter().eq(batches.iter().map(|batch| batch.id)));
     if !store.takes_batches() {
-        // The log has acknowledged them, so all of them can be read.
+        // The log has acknowledged the batches, so all of them can be read.
         let horizons = store.horizons().await.unwrap();
         assert!(horizons.is_everything() && horizons.of(LANE) == u64::MAX);
         return;
     }
-    // The second came late: readers may have passed it.
+    // The second batch came late: readers may have passed its id's place.
     let [first, late, last] = [0, 1, 2].map(|n: usize| batches[n].id);
     let mut others = Batches::new(LANE);
     let place = others.next_at(last.ms() + 5, 1, 1).id;
@@ -194,14 +194,14 @@ async fn readers_of_the_inbox_meet_a_batch_at_its_place(store: &dyn EventStore, 
     assert_eq!((page.batches[2].place, &page.batches[2].batch), (place, &batches[1]));
     let downwards = scan(None, 0, u64::MAX, Direction::Descending);
     assert_eq!(ids(&store.scan_inbox(downwards).await.unwrap()), [late, last, first]);
-    // Cursors and windows are of places.
+    // Cursors and windows count places.
     let within = scan(Some(place.event(1)), 0, u64::MAX, Direction::Ascending);
     assert_eq!(ids(&store.scan_inbox(within).await.unwrap()), [late]);
     let behind = scan(Some(place.event(3)), 0, u64::MAX, Direction::Ascending);
     assert!(store.scan_inbox(behind).await.unwrap().batches.is_empty());
     let before = scan(None, first.ms(), place.ms(), Direction::Ascending);
     assert_eq!(ids(&store.scan_inbox(before).await.unwrap()), [first, last]);
-    // It is found, and known, by its id.
+    // The batch is still found by its id.
     let acked = store.acknowledge(customer, vec![late.event(1), place.event(1)], 70).await.unwrap();
     assert_eq!(acked, [AckOutcome::Acknowledged, AckOutcome::Unknown]);
     assert_eq!(store.scan_inbox(within).await.unwrap().batches[0].acknowledged, [(1, 70)]);
@@ -274,7 +274,7 @@ async fn a_dead_letter_that_can_never_be_stored_stops_no_other(store: &dyn Event
     ];
     if let Err(error) = store.put_dead_letters(letters.clone()).await {
         assert_eq!(error.class(), FailureClass::Refused, "{error}");
-        // As a caller does: each in a call of its own.
+        // As a caller does after a refusal: each in a call of its own.
         for letter in &letters {
             drop(store.put_dead_letters(vec![letter.clone()]).await);
         }

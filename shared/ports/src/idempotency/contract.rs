@@ -1,4 +1,4 @@
-//! What every [`Idempotency`] must do. Each adapter's tests call [`all`].
+//! The contract suite of [`Idempotency`]. Each adapter's tests call [`all`].
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{ClaimOutcome, Idempotency, KeyHash, Placed};

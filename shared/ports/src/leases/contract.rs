@@ -1,4 +1,4 @@
-//! The contract that every adapter of [`Checkpoints`] keeps.
+//! The contract suite of [`Checkpoints`].
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::Checkpoints;

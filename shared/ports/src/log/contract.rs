@@ -1,5 +1,5 @@
-//! What every [`Log`] must do. Each adapter's tests call [`all`] on a log that
-//! others leave alone; it need not be empty.
+//! The contract suite of [`Log`]. Each adapter's tests call [`all`] on a log that nobody else
+//! uses; it need not be empty.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed check is a panic")]
 
 use super::{Log, LogItem, LogRecord, Position, RecordDraft, ShardId};
@@ -9,7 +9,7 @@ use sluice_model::ids::random_u128;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Long enough for a stand-in that is slow beside other tests.
+/// Long enough for a stand-in that is slowed down by other tests.
 const WAIT: Duration = Duration::from_secs(120);
 const NO_WAIT: Duration = Duration::ZERO;
 const PAGE_BYTES: usize = 1 << 20;
@@ -26,7 +26,7 @@ pub async fn all(log: &dyn Log) {
     a_shard_says_the_lanes_that_it_holds(log).await;
 }
 
-/// No other open shard says them: whoever works a lane's parked list must be alone.
+/// Each lane is named by one open shard: the worker of a lane's parked list must be alone.
 async fn a_shard_says_the_lanes_that_it_holds(log: &dyn Log) {
     let mut of_lane = BTreeMap::new();
     for shard in log.shards().await.unwrap() {
@@ -89,7 +89,7 @@ impl<'a> Appender<'a> {
     }
 }
 
-/// Where every shard ends.
+/// The end of every shard.
 async fn ends(log: &dyn Log) -> BTreeMap<ShardId, Position> {
     let mut ends = BTreeMap::new();
     for shard in log.shards().await.unwrap() {
@@ -113,7 +113,7 @@ fn position(item: &LogItem) -> Position {
     }
 }
 
-/// What a producer appended behind `ends`, once there are `count` records of it.
+/// The records that a producer appended behind `ends`, once there are `count` of them.
 async fn read_of(
     log: &dyn Log,
     ends: &BTreeMap<ShardId, Position>,

@@ -1,5 +1,5 @@
-//! What every [`Rows`] must do. Each adapter's tests call [`all`]; the store
-//! need not be empty.
+//! The contract suite of [`Rows`]. Each adapter's tests call [`all`]; the store need not be
+//! empty.
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 use super::{NewRow, Row, RowChange, Rows, VALUE_BYTES_MAX};
@@ -49,7 +49,7 @@ async fn rows_are_listed_in_the_order_of_their_keys(rows: &dyn Rows) {
 
 async fn a_row_is_its_partitions_alone(rows: &dyn Rows) {
     let partition = name();
-    // One name begins with the other.
+    // The name of one partition begins with the other's.
     let longer = format!("{partition}/x");
     rows.write(vec![RowChange::Put(row(&partition, b"/xk", b"1")), RowChange::Put(row(&longer, b"k", b"2"))])
         .await
@@ -138,7 +138,7 @@ async fn a_row_that_can_never_be_stored_stops_no_other(rows: &dyn Rows) {
     let changes = vec![put(b"a", b"1"), put(b"large", &value), put(b"b", b"1")];
     match rows.write_in_any_order(changes.clone()).await {
         Ok(()) => {}
-        // As a caller does: each in a call of its own.
+        // As a caller does after a refusal: each in a call of its own.
         Err(error) => {
             assert_eq!(error.class(), FailureClass::Refused, "{error}");
             for change in changes {

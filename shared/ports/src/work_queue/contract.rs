@@ -1,5 +1,5 @@
-//! What every [`WorkQueue`] must do. Each adapter's tests call [`all`] on an
-//! empty queue that others leave alone.
+//! The contract suite of [`WorkQueue`]. Each adapter's tests call [`all`] on an empty queue
+//! that nobody else uses.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed check is a panic")]
 
 use super::{Backlog, TakeRequest, WorkQueue};
@@ -14,14 +14,13 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(30);
 const HOUR_MS: u64 = 3_600_000;
 
-/// Whether the queue can tell subscriptions and due times apart when it gives
-/// out deliveries.
+/// Whether the queue gives out deliveries by subscription and due time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// It can: the oldest due first, blocked ones left alone.
+    /// It does: the oldest due come first, and blocked ones stay.
     PerSubscription,
-    /// It gives out what it has, and does not know when more falls due: it
-    /// may be asked at any time.
+    /// It does not, and does not know when the next delivery is due: it may be asked at any
+    /// time.
     None,
 }
 
@@ -47,7 +46,7 @@ fn request(blocked: &HashSet<SubscriptionId>) -> TakeRequest<'_> {
     TakeRequest { now_ms: clock::now_ms(), max: 100, max_per_subscription: 100, blocked }
 }
 
-/// Takes until `count` were given out.
+/// Takes until `count` deliveries were given out.
 async fn take(queue: &dyn WorkQueue, count: usize) -> Vec<Delivery> {
     let none = HashSet::new();
     let wait = async {
@@ -84,7 +83,7 @@ async fn what_is_due_is_given_out_once(queue: &dyn WorkQueue) {
     assert_eq!(taken, put);
     take_nothing(queue).await;
     finish(queue, &taken).await;
-    // Of what is unknown or done, `done` is no error.
+    // `done` of unknown or ended deliveries succeeds.
     finish(queue, &taken).await;
     queue.done(vec![(subscription, DeliveryId::new(1))]).await.unwrap();
     take_nothing(queue).await;
@@ -184,12 +183,12 @@ async fn a_delivery_that_can_never_be_stored_stops_no_other(queue: &dyn WorkQueu
     let deliveries = vec![small(), sample::huge_delivery(&batch, subscription), small()];
     if let Err(error) = queue.put(deliveries.clone()).await {
         assert_eq!(error.class(), FailureClass::Refused, "{error}");
-        // As a caller does: each in a call of its own.
+        // As a caller does after a refusal: each in a call of its own.
         for delivery in &deliveries {
             drop(queue.put(vec![delivery.clone()]).await);
         }
     }
-    // The large one may come whole, in parts, or not at all.
+    // The large delivery may come whole, in parts, or not at all.
     let mut wanted = HashSet::from([deliveries[0].id, deliveries[2].id]);
     let none = HashSet::new();
     let wait = async {

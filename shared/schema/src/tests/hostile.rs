@@ -1,9 +1,9 @@
-//! Schemas and payloads that are made to cost much, lead out, or go around in circles.
+//! Schemas and payloads that are made to be expensive, to lead out, or to go in circles.
 
 use super::*;
 use std::time::{Duration, Instant};
 
-/// Far above what a compilation or a judgement takes, without optimisations too.
+/// Far above the time of a compilation or a judgement, also without optimisations.
 const SOON: Duration = Duration::from_secs(20);
 
 #[track_caller]
@@ -48,7 +48,7 @@ fn references_lead_nowhere_else_and_not_in_a_circle() {
     ] {
         refused_soon(circle, "would never end");
     }
-    // One that looks into the value ends with the value.
+    // A circle that looks into the value ends with the value.
     let tree = r##"{"type":"object","properties":{"left":{"$ref":"#"},"right":{"$ref":"#"}},"additionalProperties":false}"##;
     assert!(fits(tree, r#"{"left":{"right":{}},"right":{}}"#));
     assert!(!fits(tree, r#"{"left":{"right":{"up":{}}}}"#));
@@ -116,13 +116,13 @@ fn patterns_do_not_backtrack_and_stay_small() {
         assert_eq!(refused_soon(&format!(r#"{{"pattern":"{pattern}"}}"#), "").pointer, pointer, "{pattern}");
     }
     assert_eq!(refused(r#"{"patternProperties":{"(?!a)":{}}}"#).pointer, "/patternProperties/(?!a)");
-    // The classic that takes a backtracking engine years.
+    // The classic pattern that takes a backtracking engine years.
     let bomb = compiled(r#"{"pattern":"^(a+)+$"}"#);
     let started = Instant::now();
     let text = format!(r#""{}!""#, "a".repeat(200_000));
     assert_eq!(misfits(&bomb, &text).len(), 1);
     assert!(started.elapsed() < SOON);
-    // One whose automaton has 2^200 states is priced by its positions.
+    // A pattern whose automaton has 2^200 states is priced by its positions.
     let wide = compiled(r#"{"pattern":"[01]*1[01]{200}$"}"#);
     let text = read(&format!(r#""{}""#, "01".repeat(100_000)));
     assert!(wide.checks(&text) > 10_000_000, "{}", wide.checks(&text));
@@ -166,7 +166,7 @@ fn a_chain_of_schemas_is_as_long_as_the_stack_holds() {
         )
     };
     refused_soon(&chain(200, "allOf"), "inside each other");
-    // The longest that is taken, on the deepest payload, with the stack of a runtime's thread.
+    // The longest chain that is taken, on the deepest payload, with the stack of a runtime's thread.
     let longest = (1..200)
         .rev()
         .find_map(|links| EventSchema::compile(&chain(links, "anyOf"), &SchemaLimits::default()).ok());

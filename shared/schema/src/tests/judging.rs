@@ -1,4 +1,4 @@
-//! What fits, and what is told of the rest.
+//! Payloads that fit, and the misfits of others.
 
 use super::*;
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn numbers_are_judged_as_they_are_written() {
     assert!(fits(r#"{"const":18446744073709551615}"#, "18446744073709551615"));
     assert!(!fits(r#"{"const":18446744073709551615}"#, "18446744073709551614"));
     assert!(fits(r#"{"type":"integer"}"#, "1.0"), "JSON Schema calls it an integer");
-    // Beyond 64 bits they are doubles.
+    // Integers beyond 64 bits are doubles.
     assert!(fits(r#"{"type":"integer"}"#, "123456789012345678901234567890"));
     assert!(fits(r#"{"multipleOf":0.01}"#, "19.99"));
     let beyond = SchemaPayload::read(r#"{"a":[1,1e400]}"#).unwrap_err();

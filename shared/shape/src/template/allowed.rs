@@ -1,15 +1,14 @@
-//! What a string of a template may do.
+//! The statements, expressions and filters that a template's strings may use.
 //!
-//! Fuel bounds what a template does itself, but not what is printed, compared or
-//! dropped of a value that holds the same list many times over: ten nested lists
-//! of ten lists are ten billion items in a few words. So no expression can put a
-//! container into a container. Lists and objects come from the event, from
-//! constants, and from filters that make no more of them than they are given;
-//! structure is what the JSON around the strings is for.
+//! Fuel bounds the work of a template itself, but not the printing, comparing or dropping of a
+//! value that holds the same list many times over: ten nested lists of ten lists are ten billion
+//! items in a few words. So no expression can put a container into a container. Lists and
+//! objects come from the event, from constants, and from filters that make no more of them than
+//! they are given; structure comes from the JSON around the strings.
 
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 
-/// Filters whose result and whose work grow no faster than what they are given.
+/// Filters whose results and work grow no faster than their arguments.
 const FILTERS: [&str; 39] = [
     "abs",
     "attr",
@@ -52,10 +51,10 @@ const FILTERS: [&str; 39] = [
     "upper",
 ];
 
-/// Filters whose result is a number, whatever they are given.
+/// Filters whose result is always a number.
 const NUMBERS: [&str; 6] = ["abs", "count", "float", "int", "length", "round"];
 
-/// Something that a template may not do: the line, and what it is.
+/// A forbidden part of a template: its line and a description.
 pub(super) struct NotAllowed {
     pub(super) line: usize,
     pub(super) what: String,
@@ -164,7 +163,7 @@ fn expression(checked: &Expr<'_>) -> Result<(), NotAllowed> {
 fn arguments(given: &[CallArg<'_>]) -> Result<(), NotAllowed> {
     given.iter().try_for_each(|argument| match argument {
         CallArg::Pos(value) | CallArg::Kwarg(_, value) => match value {
-            // The name of a filter that `map` is to use.
+            // The name of the filter that `map` applies.
             Expr::Const(name) if name.value.as_str().is_some_and(|name| REMOVED.contains(&name)) => {
                 refused(value, "there is no such filter")
             }
@@ -180,7 +179,7 @@ pub(super) const REMOVED: [&str; 11] = [
     "zip",
 ];
 
-/// A list or an object in an expression is made of constants.
+/// Lists and objects in an expression must be made of constants.
 fn constant(whole: &Expr<'_>, items: &[Expr<'_>]) -> Result<(), NotAllowed> {
     if items.iter().all(|item| matches!(item, Expr::Const(_))) {
         return Ok(());

@@ -82,7 +82,7 @@ fn hostile_templates_are_refused_or_end_within_their_limits_and_say_why() {
     for text in [
         nested_loops,
         doubling,
-        // The same container many times over, in each way to put one into another.
+        // The same container many times over, by each way to put a container into another.
         "{% set a = [1,1,1] %}{% set b = [a,a,a] %}{{ [b,b,b] }}",
         "{{ {'a': payload} }}",
         "{{ (payload, payload)|string }}",
@@ -146,12 +146,12 @@ fn deep_and_large_templates_are_refused_when_they_are_made() {
         ("1<", ""),
         ("", "(1)"),
     ] {
-        // As deep as the longest string lets it be.
+        // As deep as the longest string allows.
         let times = (STRING_BYTES_MAX - 20) / (open.len() + close.len());
         let expression = format!("{}1{}", open.repeat(times), close.repeat(times));
         let template = serde_json::json!(format!("{{{{ {expression} }}}}")).to_string();
         let compiled = JsonTemplate::compile(&template, ShapeLimits::default());
-        // Where it compiles, it ends, too.
+        // If it compiles, rendering ends, too.
         drop(compiled.map(|template| template.render(EVENT.as_bytes(), &mut Vec::new())));
     }
     for (open, close) in [

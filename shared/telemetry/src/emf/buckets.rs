@@ -1,4 +1,4 @@
-//! What a histogram observed since the last look: pure.
+//! The observations of a histogram since the last line: pure.
 
 /// The cumulative counts of a histogram's buckets.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -8,7 +8,7 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// Adds the count of observations up to a bound; several series of one histogram add up.
+    /// Adds the count of observations up to a bound; series of one histogram are summed.
     pub(super) fn add(&mut self, bound: f64, count: u64) {
         match self.bounds.binary_search_by(|(known, _)| known.total_cmp(&bound)) {
             Ok(at) => self.bounds[at].1 += count,
@@ -16,7 +16,7 @@ impl Buckets {
         }
     }
 
-    /// The observations that `before` does not have.
+    /// The observations that are not in `before`.
     pub(super) fn since(&self, before: &Self) -> Self {
         let new = |&(bound, count): &(f64, u64)| (bound, count.saturating_sub(before.up_to(bound)));
         Self { bounds: self.bounds.iter().map(new).collect() }
@@ -32,9 +32,8 @@ impl Buckets {
         self.bounds.last().map_or(0, |(_, count)| *count)
     }
 
-    /// A quantile, interpolated in its bucket as Prometheus' `histogram_quantile`
-    /// does; past the last finite bound it is that bound. Nothing where nothing
-    /// was observed.
+    /// A quantile, interpolated in its bucket as by Prometheus' `histogram_quantile`; past the
+    /// last finite bound it is that bound. `None` without observations.
     pub(super) fn quantile(&self, quantile: f64) -> Option<f64> {
         let total = self.total();
         let rank = total as f64 * quantile;

@@ -1,4 +1,4 @@
-//! Writes lines to standard output, each interval and once at the end.
+//! Writing lines to standard output, each interval and once at the end.
 
 use super::{EmfLines, RoleFacts};
 use sluice_model::clock;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// How long the last line may take to be written.
 const LAST_WITHIN: Duration = Duration::from_secs(1);
 
-/// A line, and whom to tell that it is written.
+/// A line, and the channel that tells when it is written.
 struct OutputLine {
     text: String,
     done: oneshot::Sender<()>,
@@ -21,28 +21,27 @@ struct OutputLine {
 
 /// Writes a role's lines.
 pub struct EmfOutput<Render, Facts> {
-    /// What to write.
+    /// Makes the lines.
     pub lines: EmfLines,
     /// The time from one line to the next.
     pub interval: Duration,
-    /// The text of `/metrics`.
+    /// Gives the text of `/metrics`.
     pub render: Render,
-    /// What the role says of itself.
+    /// Gives the facts about the role.
     pub facts: Facts,
 }
 
 impl<Render: Fn() -> String, Facts: Fn() -> RoleFacts> EmfOutput<Render, Facts> {
-    /// Writes a line an interval until told to stop, and then one more, so
-    /// that what was counted since is not lost.
+    /// Writes a line each interval until told to stop, and then a last one, so that the newest
+    /// counts are not lost.
     ///
-    /// A reader of the output that stands still holds nothing up: while a line
-    /// is not written the next one is not made, and the one after that counts
-    /// for both.
+    /// A reader of the output that stands still delays nothing: while a line is not written the
+    /// next one is not made, and a later line counts for both.
     pub async fn run(mut self, stop: CancellationToken) {
         let (sender, receiver) = sync_channel(1);
         let busy = Arc::new(AtomicBool::new(false));
         let working = Arc::clone(&busy);
-        // A thread of its own, which nobody waits for: a full pipe may block it for good.
+        // Nobody waits for this thread: a full pipe may block it for good.
         let spawned =
             std::thread::Builder::new().name("emf".into()).spawn(move || write_all(&receiver, &working));
         if let Err(error) = spawned {
@@ -50,7 +49,7 @@ impl<Render: Fn() -> String, Facts: Fn() -> RoleFacts> EmfOutput<Render, Facts> 
             return;
         }
         let mut ticks = tokio::time::interval(self.interval);
-        // The first tick is due at once, and there is nothing to tell yet.
+        // The first tick is due at once, before there is anything to tell.
         ticks.tick().await;
         // Cancel safe: a wait.
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -66,7 +65,7 @@ impl<Render: Fn() -> String, Facts: Fn() -> RoleFacts> EmfOutput<Render, Facts> 
         }
     }
 
-    /// Makes the next line and gives it to the thread, if that is free.
+    /// Makes the next line and gives it to the thread, if the thread is free.
     fn write_next(
         &mut self,
         sender: &SyncSender<OutputLine>,
@@ -81,7 +80,7 @@ impl<Render: Fn() -> String, Facts: Fn() -> RoleFacts> EmfOutput<Render, Facts> 
     }
 }
 
-/// Writes lines until there will be no more.
+/// Writes lines until the channel is closed.
 fn write_all(lines: &Receiver<OutputLine>, busy: &AtomicBool) {
     while let Ok(OutputLine { mut text, done }) = lines.recv() {
         text.push('\n');
@@ -92,7 +91,7 @@ fn write_all(lines: &Receiver<OutputLine>, busy: &AtomicBool) {
         }
         drop(output);
         busy.store(false, Ordering::Release);
-        // Whoever waited may be gone.
+        // The waiting task may be gone.
         done.send(()).ok();
     }
 }

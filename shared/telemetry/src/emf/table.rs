@@ -1,9 +1,9 @@
-//! The metrics of each role's line: what the alarms of `terraform/` look at.
+//! The metrics of each role's line, which the alarms of `terraform/` use.
 
 use super::EmfRole;
 use crate::exposition::Sample;
 
-/// A unit of CloudWatch.
+/// A unit of CloudWatch's metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EmfUnit {
     Count,
@@ -23,14 +23,14 @@ impl EmfUnit {
     }
 }
 
-/// A label that a series must have, or must not.
+/// A condition on a label of a series.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LabelRule {
     Is(&'static str, &'static str),
     IsNot(&'static str, &'static str),
 }
 
-/// The series of a metric of `/metrics` that follow all rules.
+/// The series of a metric of `/metrics` that meet all rules.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EmfSeries {
     name: &'static str,
@@ -51,7 +51,7 @@ impl EmfSeries {
     }
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum EmfSource {
     /// Always 1: the sum over a minute is the number of processes.
@@ -60,18 +60,18 @@ pub(super) enum EmfSource {
     Ready,
     /// How many shards it works.
     Shards,
-    /// What counters went up by since the last line.
+    /// The increase of counters since the last line.
     Added(&'static [EmfSeries]),
     /// The sum of gauges.
     Sum(EmfSeries),
-    /// The largest of gauges; 0 where there is none.
+    /// The largest of gauges; 0 if there is none.
     Max(EmfSeries),
     /// The number of new observations of a histogram.
     Observed(&'static str),
-    /// Those above a bound of one of its buckets.
+    /// The number of new observations above a bound of one of the buckets.
     ObservedAbove(&'static str, f64),
-    /// A quantile of the new observations of a histogram of seconds, in
-    /// milliseconds; left out where nothing was observed.
+    /// A quantile of the new observations of a histogram of seconds, in milliseconds; left out
+    /// without observations.
     QuantileMs(&'static str, f64),
 }
 
@@ -102,7 +102,7 @@ const fn only(name: &'static str, rules: &'static [LabelRule]) -> EmfSeries {
 const REQUESTS: &str = "sluice_http_requests_total";
 const RECEIPT_SECONDS: &str = "sluice_processor_receipt_seconds";
 const POSTS: &str = "sluice_processor_posts_total";
-/// A receipt later than this is slow; it is a bound of the histogram's buckets.
+/// A later receipt is slow. This is a bound of the histogram's buckets.
 pub(super) const SLOW_S: f64 = 5.0;
 
 const LOST: EmfMetric = count("DependenciesLost", EmfSource::Sum(all("sluice_dependency_lost")));
@@ -190,11 +190,10 @@ pub(super) const fn of(role: EmfRole) -> &'static [EmfMetric] {
     }
 }
 
-/// A series of `/metrics` that a line is made from, and the labels it asks for
-/// with their values.
+/// A series of `/metrics` that a line uses, and the required labels with their values.
 pub(super) type EmfSeriesUse = (&'static str, Vec<(&'static str, &'static str)>);
 
-/// The series that all lines are made from: each must be declared somewhere.
+/// The series that all lines use: each must be declared somewhere.
 #[must_use]
 pub fn series() -> Vec<EmfSeriesUse> {
     let used = |series: &EmfSeries| {

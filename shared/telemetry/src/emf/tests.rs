@@ -1,4 +1,4 @@
-//! Lines against the specification of the format.
+//! Lines compared with the specification of the format.
 
 use super::*;
 use crate::emf::table::SLOW_S;
@@ -6,7 +6,7 @@ use crate::emf::table::SLOW_S;
 const FACTS: RoleFacts = RoleFacts { is_ready: true, shards: 2 };
 const NOW_MS: u64 = 1_790_000_000_000;
 
-/// What `/metrics` of an ingest process says after a while.
+/// The text of `/metrics` of an ingest process.
 const INGEST: &str = r#"# TYPE sluice_http_requests_total counter
 sluice_http_requests_total{route="produce",status="2xx"} 118
 sluice_http_requests_total{route="produce",status="5xx"} 2
@@ -24,7 +24,7 @@ sluice_dependency_lost{dependency="redis"} 1
 sluice_dependency_denied{dependency="redis"} 0
 "#;
 
-/// What `/metrics` of a processor says after a while.
+/// The text of `/metrics` of a processor.
 const PROCESSOR: &str = r#"sluice_processor_events_total{result="matched"} 10
 sluice_processor_events_total{result="unmatched"} 5
 sluice_processor_receipt_seconds_bucket{le="2.5"} 90
@@ -48,8 +48,8 @@ fn lines(role: EmfRole) -> EmfLines {
     EmfLines::new("Sluice/test".to_owned(), role)
 }
 
-/// Checks a line against the specification, as far as its schema and its text
-/// go: required members, types, targets on the root, limits.
+/// Checks a line by the schema and the text of the specification: required members, types,
+/// targets on the root, limits.
 fn check(line: &str) -> Map<String, Value> {
     const UNITS: [&str; 6] = ["Count", "Bytes", "Seconds", "Milliseconds", "Percent", "None"];
     assert!(line.len() < 256 << 10 && !line.contains('\n'), "one event of CloudWatch Logs");
@@ -91,7 +91,7 @@ fn a_line_of_each_role_is_the_golden_one() {
     ] {
         let line = lines(role).next(text, FACTS, NOW_MS);
         check(&line);
-        // The order of an object's members means nothing.
+        // The order of an object's members does not matter.
         let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(read(&line), read(golden), "{role:?}: {line}");
     }

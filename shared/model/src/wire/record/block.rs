@@ -13,7 +13,7 @@ pub enum BlockCodec {
     Zstd(i32),
 }
 
-/// The encoding of a stored block, as its row says it.
+/// The encoding of a stored block, told by its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BlockEncoding {
     Stored,
@@ -48,7 +48,7 @@ pub(super) struct BlockCompressor {
     codec: BlockCodec,
     /// `None` for LZ4.
     zstd: Option<Compressor<'static>>,
-    /// Room for any block, compressed.
+    /// A buffer with room for any compressed block.
     packed: Vec<u8>,
 }
 
@@ -77,7 +77,7 @@ impl BlockCompressor {
         }
     }
 
-    /// Compresses `raw` into `packed`; returns how many bytes that are.
+    /// Compresses `raw` into `packed`. Returns the number of compressed bytes.
     fn try_compress(&mut self, raw: &[u8]) -> Option<(BlockEncoding, usize)> {
         match &mut self.zstd {
             Some(zstd) => {
@@ -92,12 +92,12 @@ impl BlockCompressor {
     }
 }
 
-/// Compressed blocks with their rows.
+/// Compressed blocks and their rows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Blocks {
     pub(super) rows: Vec<u8>,
     pub(super) data: Vec<u8>,
-    /// Whether a block is encoded in a way that version 1 of the record does not have.
+    /// Whether a block has an encoding that version 1 of the record lacks.
     pub(super) has_lz4: bool,
 }
 
@@ -133,7 +133,7 @@ impl Blocks {
 }
 
 thread_local! {
-    /// The thread's compressor, for the codec that it was last asked for.
+    /// The thread's compressor, for the codec of the last call.
     static COMPRESSOR: RefCell<Option<BlockCompressor>> = const { RefCell::new(None) };
     /// The thread's zstd context: making one costs as much as unpacking a block.
     static DECOMPRESSOR: RefCell<Decompressor<'static>> =

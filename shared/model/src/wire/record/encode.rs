@@ -70,7 +70,7 @@ impl RecordEncoder {
     fn push_batch(&mut self, batch: &Batch, parts: &[BodyPart]) {
         let tables = tables(batch);
         let raw_len = tables.len() + batch.body.len();
-        // Bytes that begin in the open block: a part that is compressed already begins a block.
+        // The bytes that begin in the open block: a compressed part begins a block of its own.
         let begin_len = if parts.is_empty() { raw_len } else { tables.len() };
         if self.open.len() + begin_len > BLOCK_BYTES_MAX {
             self.close_block();
@@ -137,7 +137,7 @@ impl RecordEncoder {
     fn push_raw(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.open.is_empty() && bytes.len() >= BLOCK_BYTES_MAX {
-                // A full block straight from the body, without a copy.
+                // A full block is compressed straight from the body, without a copy.
                 let (block, rest) = bytes.split_at(BLOCK_BYTES_MAX);
                 self.blocks.compress(block, &mut self.compressor);
                 bytes = rest;

@@ -1,8 +1,8 @@
 //! Bodies that are compressed before their record is encoded.
 //!
-//! A request compresses its own events, in parallel with other requests, before
-//! they join a batch. The events have no ids then, so the log keeps the blank
-//! ids, and whoever reads the batch writes the ids into it.
+//! A request compresses its own events, in parallel with other requests, before they join a
+//! batch. The events have no ids yet, so the log keeps blank ids, and the reader of the
+//! batch writes the ids.
 
 use super::block::{BlockCodec, Blocks, compress_here};
 use crate::wire::checksum::joined;
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Envelopes of one request, joined by commas, compressed while their ids were blank.
 #[derive(Debug, Clone)]
 pub struct PackedRun {
-    /// Holds a comma after the last envelope, which is not read if nothing follows.
+    /// With a comma after the last envelope, which is not read if nothing follows.
     pub(super) blocks: Blocks,
     raw_len: usize,
     crc: u32,
@@ -19,10 +19,10 @@ pub struct PackedRun {
 }
 
 impl PackedRun {
-    /// Compresses envelopes; `body` is the same afterwards.
+    /// Compresses envelopes; `body` is unchanged afterwards.
     ///
     /// # Errors
-    /// If zstd refuses the level, or memory is at its end.
+    /// If zstd refuses the level, or memory runs out.
     pub fn new(body: &mut Vec<u8>, codec: BlockCodec) -> std::io::Result<Self> {
         let crc = crc32c::crc32c(body);
         body.push(b',');
@@ -36,7 +36,7 @@ impl PackedRun {
         })
     }
 
-    /// The checksum of the bytes before these and of these; `is_last` says
+    /// The checksum of these bytes appended to bytes with the checksum `before`; `is_last` tells
     /// whether the comma is left out.
     pub(super) fn append_crc(&self, before: u32, is_last: bool) -> u32 {
         match is_last {

@@ -1,15 +1,15 @@
-//! Puts the checksums of a damaged record right, so that tests reach the fields
-//! that the checksums protect.
+//! Correcting the checksums of a damaged record, so that tests reach the fields that the
+//! checksums protect.
 
 use super::{BLOCK_ROW_LEN, HEADER_LEN, RecordDirectory};
 use crate::wire::bytes_reader::BytesReader;
 
-/// Bytes of a batch's row before its claims, and of each of these.
+/// The bytes of a batch's row before its claims, and of a claim's row.
 const BATCH_ROW_LEN: usize = 56;
 const CLAIM_LEN: usize = 40;
 
-/// Puts the checksums of header and directory right, then those of the
-/// batches whose blocks can be unpacked.
+/// Corrects the checksums of header and directory, and those of the batches whose blocks can
+/// be unpacked.
 pub fn reseal(record: &mut [u8]) {
     if record.len() < HEADER_LEN {
         return;
@@ -52,7 +52,7 @@ mod tests {
         let mut record = whole.to_vec();
         reseal(&mut record);
         assert_eq!(record, whole, "right checksums stay");
-        // A checksum of a batch, the directory's and the header's are lost.
+        // The checksums of a batch, of the directory and of the header are destroyed.
         let directory = RecordDirectory::parse(whole).unwrap();
         let row = HEADER_LEN + directory.blocks.len() * BLOCK_ROW_LEN;
         record[row + 52] ^= 1;
@@ -60,7 +60,7 @@ mod tests {
         record[45] ^= 1;
         reseal(&mut record);
         assert_eq!(record, whole);
-        // Another customer in it is what is read.
+        // A changed customer is read as it is.
         record[row] ^= 1;
         reseal(&mut record);
         let changed = RecordDirectory::parse(&record).unwrap();

@@ -56,8 +56,8 @@ fn encode_parts(codec: BlockCodec, batches: Vec<Batch>, parts: Vec<Vec<BodyPart>
     out
 }
 
-/// A batch of envelopes whose ids are written, and its parts: of each two runs
-/// of events the second is compressed with blank ids.
+/// A batch of envelopes whose ids are written, and its parts: in each pair of runs the second
+/// is compressed with blank ids.
 fn packed_batch(ms: u64, runs: &[(usize, usize)], codec: BlockCodec) -> (Batch, Vec<BodyPart>) {
     let mut batch = batch(ms, 1, &[1], &["a"], false);
     let (mut body, mut parts) = (Vec::new(), Vec::new());
@@ -143,7 +143,7 @@ proptest! {
         let bytes = encode_parts(codec, batches.clone(), parts);
         let read: Vec<Batch> = decode(&bytes).into_iter().map(Result::unwrap).collect();
         prop_assert!(read == batches);
-        // Each is read alone as well.
+        // Each batch reads the same alone.
         let directory = RecordDirectory::parse(&bytes).unwrap();
         for (row, batch) in directory.batches.iter().zip(&batches) {
             let read = directory.read(row, &bytes[directory.data_range(row).unwrap()]).unwrap();
@@ -183,7 +183,7 @@ fn any_flipped_byte_is_noticed_and_costs_only_its_block() {
                 let read: Vec<_> = directory.read_all(&bad).map(|(_, batch)| batch).collect();
                 let good =
                     read.iter().zip(&batches).filter(|(read, batch)| read.as_ref() == Ok(*batch)).count();
-                // The padding of a zstd frame may not matter; nothing wrong is ever read.
+                // The padding of a zstd frame may be unused; nothing wrong is ever read.
                 assert!(read.iter().zip(&batches).all(|(r, b)| r.as_ref().is_err() || r.as_ref() == Ok(b)));
                 assert!(good >= 2, "byte {at} cost {} batches", 3 - good);
             }
@@ -202,7 +202,7 @@ fn any_flipped_byte_of_a_packed_record_is_noticed() {
             bad[at] ^= 0x10;
             if let Ok(directory) = RecordDirectory::parse(&bad) {
                 let read: Vec<_> = directory.read_all(&bad).map(|(_, read)| read).collect();
-                // What is not refused is what was written: a byte of a frame that nothing depends on.
+                // If the change is not noticed, the byte was unused and the batch reads correctly.
                 assert!(read.iter().all(|read| read.is_err() || read.as_ref() == Ok(&batch)), "byte {at}");
             }
         }
@@ -256,8 +256,8 @@ fn the_golden_records_of_version_2_still_read() {
     }
 }
 
-/// A record of a version that does not exist yet, whose layout behind the header is
-/// another: whole, so neither damage nor anything that this build may pass.
+/// A record of a future version, with another layout behind the header: it is whole, so it is
+/// not damage, and this build must not pass it.
 #[test]
 fn the_golden_record_of_the_future_is_told_from_damage() {
     let golden = include_bytes!("../../../tests/data/record-future.bin");

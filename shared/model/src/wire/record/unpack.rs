@@ -1,4 +1,4 @@
-//! From stored blocks to batches.
+//! Reading batches from stored blocks.
 
 use super::{BatchRow, RecordError};
 use crate::wire::bytes_reader::BytesReader;
