@@ -1,4 +1,4 @@
-//! Lets the program's `getrandom` be found by those who look it up while it runs.
+//! Exports the program's `getrandom`, so that code which looks it up at run time finds it.
 
 fn main() {
     println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol=getrandom");

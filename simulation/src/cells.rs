@@ -1,9 +1,9 @@
-//! Two cells (`docs/multi-region.md`) in one simulated time: each a whole
-//! deployment with processes and stores of its own, that tell each other little
-//! over a network that is late, loses, and is cut.
+//! Two cells (`docs/multi-region.md`) in one simulated time. Each is a whole deployment with its
+//! own processes and stores, and tells the other little, over a network that is late, loses
+//! messages, and is cut.
 //!
-//! The rules that a product of several regions would take over are pure, and
-//! have a file each: `region` (ids), `copy` (the catalogue), `inbox` (merged pages).
+//! The rules that a product of several regions would take over are pure and have a file each:
+//! `region` (ids), `copy` (the catalogue), `inbox` (merged pages).
 
 mod changes;
 mod copy;
@@ -38,15 +38,16 @@ use sluice_ports::catalogue::CatalogueError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// A copy that was too old lately may still be refused by processes that have not heard of the new one.
+/// How long a copy that was too old may still be refused, by processes that have not heard of the
+/// new one.
 const FRESH_MS: u64 = 5_000;
 
-/// What all cells of a run share: their catalogues, the network between them, and the judge.
+/// The state that all cells of a run share: their catalogues, the network between them, and the judge.
 pub(crate) struct Cells {
     plan: CellsPlan,
     planted: Option<Planted>,
     catalogues: [Mutex<CellCatalogue>; 2],
-    /// Whether each cell's processes run.
+    /// Whether each cell's processes are running.
     up: [AtomicBool; 2],
     link: Mutex<Link>,
     /// The cell that each producer sends to.
@@ -55,7 +56,7 @@ pub(crate) struct Cells {
     keys: Mutex<Vec<u64>>,
     /// When each cell last had an old copy.
     old_ms: [AtomicU64; 2],
-    /// Records that the other cell stores as well, where that fault is planted.
+    /// Records that the other cell stores as well, if that fault is planted.
     mirrored: Mutex<Vec<(Region, PutRecord)>>,
     dice: Mutex<Dice>,
     judge: Mutex<Judge>,
@@ -85,7 +86,7 @@ impl Cells {
         cells
     }
 
-    /// Every second customer's home is in the other cell; each cell has copied the other's rows.
+    /// Makes every second customer's home the other cell; each cell has copied the other's rows.
     fn fill(&self) {
         let plan = &self.plan.cells[0];
         for (n, fan_out) in plan.customers.iter().enumerate() {
@@ -138,7 +139,7 @@ impl Cells {
         self.trace.lock().push(format!("{:>3}.{:03} {}", now / 1000, now % 1000, line()));
     }
 
-    /// A promise was broken: the first time ends the run.
+    /// Notes a broken promise. The first one ends the run.
     fn broken(&self, promise: &str, how: &str) {
         self.tell(|| format!("BROKEN {promise}: {how}"));
         self.broken.lock().get_or_insert_with(|| format!("{promise}: {how}"));
@@ -150,7 +151,7 @@ impl Cells {
         }
     }
 
-    /// Changes a cell's database, and looks at it afterwards.
+    /// Changes a cell's database, and judges it afterwards.
     fn with<R>(&self, region: Region, change: impl FnOnce(&mut CellCatalogue) -> R) -> R {
         let mut catalogue = self.catalogue(region).lock();
         let changed = change(&mut catalogue);
@@ -169,19 +170,19 @@ impl Cells {
         from == to || (self.is_up(from) && self.is_up(to) && !self.link.lock().is_cut(Self::now_ms()))
     }
 
-    /// Whether a message between cells is lost.
+    /// Whether the next message between cells is lost.
     fn loses(&self) -> bool {
         let is_quiet = Self::now_ms() >= self.plan.quiet_from_ms();
         !is_quiet && self.roll() % 1000 < self.plan.lost
     }
 
-    /// Where a customer's home is, as its latest epoch says.
+    /// A customer's home, according to its latest epoch.
     fn true_home(&self, customer: CustomerId) -> Option<Region> {
         let homes = REGIONS.iter().filter_map(|region| self.catalogue(*region).lock().home(customer));
         homes.max_by_key(|(_, epoch)| *epoch).map(|(home, _)| home)
     }
 
-    /// How old a cell's copy of a customer's rows is; 0 in what it takes for the home.
+    /// The age of a cell's copy of a customer's rows; 0 if the cell takes itself for the home.
     fn age_ms(&self, region: Region, customer: CustomerId) -> u64 {
         let catalogue = self.catalogue(region).lock();
         catalogue.home(customer).map_or(0, |(home, _)| catalogue.age_ms(home, Self::now_ms()))
@@ -196,12 +197,12 @@ pub(crate) struct CellSeat {
 }
 
 impl CellSeat {
-    /// Begins the lines of the cell in the trace.
+    /// The prefix of the cell's lines in the trace.
     pub(crate) const fn name(&self) -> &'static str {
         if self.region.place() == 0 { "A " } else { "B " }
     }
 
-    /// The cell's stream stored a record.
+    /// Notes that the cell's stream stored a record.
     pub(crate) fn stored(&self, record: &PutRecord, batches: &[Arc<Batch>]) {
         let mut judge = self.cells.judge();
         for batch in batches {
@@ -219,7 +220,7 @@ impl CellSeat {
         self.cells.old_ms[self.region.place()].load(Relaxed) > 0
     }
 
-    /// Whether the cell owes an event to a subscription that wants its kind.
+    /// Whether the cell owes an event to a subscription that wants its type.
     pub(crate) fn owes(&self, n: usize, stored_ms: u64, id: EventId) -> bool {
         self.cells.judge().owes(self.region, n, stored_ms, id)
     }
@@ -232,7 +233,7 @@ impl CellSeat {
         self.cells.judge().gone_ms(n)
     }
 
-    /// The cell sends events to a subscription.
+    /// Notes that the cell sends events to a subscription.
     pub(crate) fn posts(&self, n: usize, ids: &[(EventId, CustomerId)]) {
         let Some((_, customer)) = ids.first() else { return };
         let age_ms = self.cells.age_ms(self.region, *customer);
@@ -241,7 +242,7 @@ impl CellSeat {
         self.cells.break_if(broken);
     }
 
-    /// A process changes a subscription: its cell sends that on to the customer's home.
+    /// Changes a subscription for a process: its cell forwards the change to the customer's home.
     pub(crate) async fn put_subscription(
         &self,
         seat: &Seat,
@@ -277,7 +278,7 @@ impl CellSeat {
     }
 }
 
-/// The door of an edge in a cell: which producers come to it, and which keys it takes.
+/// The door of an edge in a cell: which producers it lets in, and which keys it takes.
 pub(crate) struct CellDoor {
     seat: CellSeat,
     directory: Arc<Directory>,
@@ -285,7 +286,7 @@ pub(crate) struct CellDoor {
 }
 
 impl CellDoor {
-    /// The door of an edge, where its world is a cell.
+    /// The door of an edge, if its world is a cell.
     pub(crate) fn new(
         world: &World,
         directory: &Arc<Directory>,
@@ -295,7 +296,7 @@ impl CellDoor {
         Some(Self { seat, directory: Arc::clone(directory), view })
     }
 
-    /// Whether a producer sends to this cell, and has a key that is taken here.
+    /// Whether a producer sends to this cell and has a key that the cell takes.
     pub(crate) fn lets_in(&self, number: usize, customer: usize) -> bool {
         let (cells, me) = (&self.seat.cells, self.seat.region);
         let wanted = cells.producers.lock()[number];

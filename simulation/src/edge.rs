@@ -1,5 +1,5 @@
-//! A simulated edge: the product's own from the request's bytes to the stream,
-//! and the producers that send to it.
+//! A simulated edge, which runs the product's own code from the request's bytes to the stream, and
+//! the producers that send to it.
 
 use crate::cells::CellDoor;
 use crate::measure;
@@ -20,7 +20,7 @@ use sluice_ports::Log;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes that wait in an edge's lane buffers at the most.
+/// The most bytes that wait in an edge's lane buffers.
 pub(crate) const BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) fn stream(world: &Arc<World>, who: Caller) -> Arc<dyn Stream> {
@@ -51,7 +51,7 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     if world.plan.load.is_none() {
         edge.lanes.bytes_max = BYTES_MAX;
         edge.lanes.customer_bytes_max = BYTES_MAX / 2;
-        // Small records, so that requests fall into several.
+        // Small records, so that requests are spread over several.
         edge.lanes.record_bytes_max = 4_000;
     } else {
         edge.lanes.record_bytes_max = RECORD_RAW_BYTES;
@@ -74,7 +74,7 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     inside.stop.cancelled().await;
 }
 
-/// How often a request with a key is sent, and the time between.
+/// How often a request with a key is sent, and the time between two attempts.
 const TRIES: usize = 4;
 const AGAIN_MS: u64 = 200;
 
@@ -88,9 +88,8 @@ struct ProducedAnswer {
     events: Vec<Listed>,
 }
 
-/// A producer: one request after the other, all with one ordering key. In a
-/// cell it has a key of the API, and repeats what was not answered, with the same
-/// idempotency key and at the same edge.
+/// Runs a producer: one request after the other, all with one ordering key. In a cell it has an
+/// API key, and repeats unanswered requests with the same idempotency key at the same edge.
 async fn produce(
     world: Arc<World>,
     who: Caller,

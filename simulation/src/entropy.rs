@@ -1,9 +1,9 @@
-//! What time it is and what is random, decided by the simulation: for hash
-//! maps, ids, jitter and the runtime's choices alike.
+//! The time and the random numbers that the simulation decides, for hash maps, ids, jitter and
+//! the runtime's choices alike.
 //!
-//! The program defines `getrandom` and `clock_gettime` itself, so the standard
-//! library and all crates call these instead of the C library's. On a thread
-//! that simulates nothing they answer as the system does.
+//! The program defines `getrandom` and `clock_gettime` itself, so the standard library and all
+//! crates call these instead of the C library's. On a thread that does not simulate, they answer
+//! as the system does.
 #![expect(unsafe_code, reason = "two functions of the C library are replaced; nothing else here is unsafe")]
 
 use crate::dice::Dice;
@@ -17,19 +17,19 @@ thread_local! {
     static NOW: Cell<Now> = const { Cell::new(Now::Real) };
 }
 
-/// What the wall clock of this thread shows.
+/// The time that the wall clock of this thread shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Now {
-    /// What the machine's does.
+    /// The machine's time.
     Real,
-    /// This, in milliseconds since the Unix epoch.
+    /// This time, in milliseconds since the Unix epoch.
     At(u64),
-    /// The clock of a simulated process: its runtime's, which showed `base_ms`
-    /// at `epoch`, and is wrong by `skew_ms`.
+    /// The clock of a simulated process: the clock of its runtime, which showed `base_ms` at
+    /// `epoch`, off by `skew_ms`.
     Of { epoch: Instant, base_ms: u64, skew_ms: i64 },
 }
 
-/// Makes everything random on this thread follow from a seed, from now on.
+/// From now on, all random numbers on this thread follow from a seed.
 pub(crate) fn seed(seed: u64) {
     DICE.with(|dice| *dice.borrow_mut() = Some(Dice::new(seed)));
 }
@@ -58,7 +58,7 @@ fn wall_ns() -> Option<i64> {
     }
 }
 
-/// The C library's `getrandom`, from the thread's dice where it has any.
+/// The C library's `getrandom`, from the thread's dice if it has any.
 ///
 /// # Safety
 /// As the C library's: `buffer` holds `length` bytes.
@@ -94,7 +94,7 @@ struct Timespec {
     nanoseconds: i64,
 }
 
-/// The C library's `clock_gettime`, with the thread's wall clock where it is simulated.
+/// The C library's `clock_gettime`, with the thread's simulated wall clock if it has one.
 ///
 /// # Safety
 /// As the C library's: `out` points to a `struct timespec`.

@@ -1,5 +1,5 @@
-//! The judge: what producers were promised, what the log holds, what endpoints
-//! saw, and whether the promises of the design hold.
+//! The judge of a run: from the accepted events, the log and the requests that endpoints got, it
+//! tells whether the promises of the design hold.
 
 use crate::cells::CellSeat;
 use crate::plan::{Conduct, Plan, STEP_MS, SubscriptionPlan};
@@ -25,7 +25,7 @@ struct Logged {
     at_ms: u64,
 }
 
-/// A shard that a process works.
+/// The owner of a shard.
 struct Worked {
     who: Caller,
     lost: CancellationToken,
@@ -34,26 +34,26 @@ struct Worked {
 
 pub(crate) struct Ledger {
     subscriptions: Vec<SubscriptionPlan>,
-    /// Answered 202.
+    /// Events that were answered 202.
     accepted: BTreeSet<EventId>,
-    /// Accepted one after the other with one ordering key.
+    /// Accepted events of each ordering key, in the order of their requests.
     chains: BTreeMap<String, Vec<EventId>>,
     logged: HashMap<EventId, Logged>,
     places: u64,
-    /// (subscription, event) that were ever POSTed.
+    /// Each (subscription, event) that was ever POSTed.
     posted: HashSet<(SubscriptionId, EventId)>,
     /// The last first attempt of each subscription and lane.
     last_first: HashMap<(SubscriptionId, Lane), u64>,
     /// The last first attempt of each ordered subscription, customer and ordering key.
     last_of_key: HashMap<(SubscriptionId, CustomerId, u64), u64>,
-    /// Events that a stream took with it when it was deleted.
+    /// Events that were lost when their stream was deleted.
     lost: HashSet<EventId>,
     /// When a subscription first answered 410.
     gone_ms: HashMap<usize, u64>,
-    /// (subscription, event) that an endpoint answered 2xx.
+    /// Each (subscription, event) that an endpoint answered 2xx.
     took: HashSet<(SubscriptionId, EventId)>,
     worked: BTreeMap<ShardId, Vec<Worked>>,
-    /// (subscription, event) that an operator wants to be delivered again.
+    /// Each (subscription, event) that an operator wants delivered again.
     again: HashSet<(SubscriptionId, EventId)>,
     /// Shards that fell behind while they were paused.
     behind: BTreeSet<ShardId>,
@@ -85,7 +85,7 @@ impl Ledger {
         *self.counts.entry(what).or_default() += 1;
     }
 
-    /// The stream stored these.
+    /// Notes batches that the stream stored.
     pub(crate) fn stored(&mut self, world: &World, batches: &[Arc<Batch>], stale: bool) {
         self.count(if stale { "stale records" } else { "records" });
         for batch in batches {
@@ -106,20 +106,21 @@ impl Ledger {
         }
     }
 
-    /// A stream that was deleted took these with it, before they were settled.
+    /// Notes batches that were lost with a deleted stream before they were settled.
     pub(crate) fn lost<'a>(&mut self, batches: impl Iterator<Item = &'a Arc<Batch>>) {
         for batch in batches {
             self.lost.extend((0..batch.len()).map(|index| batch.event_id(index)));
         }
     }
 
-    /// A batch can be read from now on, at a place of the inbox.
+    /// Notes that a batch can be read at a place of the inbox from now on.
     pub(crate) fn appears(&mut self, world: &World, batch: &Batch, place: BatchId) {
         self.count("batches in the inbox");
         if place != batch.id {
             self.count("batches at places of their own");
         }
-        // What an operator skipped, and has worked later, is where it would have been.
+        // Batches that an operator skipped, and has worked later, get the place that they would
+        // have had.
         let is_skipped = self.lost.contains(&batch.id.first());
         if !is_skipped && world.readers.lock().is_behind(batch.customer, batch.id, place) {
             let how = format!("{} of {} at {}", batch.id.first(), batch.customer, place.first());
@@ -127,7 +128,7 @@ impl Ledger {
         }
     }
 
-    /// A producer was answered 202 for these, in this order.
+    /// Notes that a producer was answered 202 for these events, in this order.
     pub(crate) fn accepted(&mut self, world: &World, chain: &str, ids: Vec<EventId>) {
         for id in &ids {
             self.count("events accepted");
@@ -144,7 +145,7 @@ impl Ledger {
             && plan.kind.is_none_or(|kind| logged.kind == format!("kind.k{kind}"))
     }
 
-    /// A webhook begins: its events are looked at.
+    /// Judges the events of a webhook that begins.
     pub(crate) fn posted(&mut self, world: &World, n: usize, attempt: u32, ids: &[(EventId, CustomerId)]) {
         let subscription = subscription_id(n);
         self.count("webhooks");
@@ -161,16 +162,17 @@ impl Ledger {
                 self.count(if attempt == 1 { "events sent twice" } else { "events sent again" });
                 continue;
             }
-            // A process that stood still may have read it from a stream that is no more.
+            // A process that stood still may have read the event from a deleted stream.
             if self.lost.contains(id) {
                 continue;
             }
             if self.subscriptions[n].ordered {
                 self.check_key_order(world, n, *id, &logged);
             }
-            // A shard at its cap gives what waited a quarter of a second to the
-            // queue, be it the process that stood still: that is no order.
-            // The same goes for what is held because a copy of the catalogue is too old.
+            // A shard at its cap hands events that waited a quarter of a second over to the
+            // queue, which
+            // ends their order. A process that stood still may be the reason. The same holds for events
+            // that were held because a copy of the catalogue is too old.
             let holds = world.cell.as_ref().is_some_and(CellSeat::had_an_old_copy);
             if self.subscriptions[n].conduct != Conduct::Good || world.plan.unsettled_max < 1000 || holds {
                 continue;
@@ -184,7 +186,7 @@ impl Ledger {
         }
     }
 
-    /// An ordered subscription first receives the events of a key in the order of the log.
+    /// Judges that an ordered subscription first receives the events of a key in the order of the log.
     fn check_key_order(&mut self, world: &World, n: usize, id: EventId, logged: &Logged) {
         let key = (subscription_id(n), logged.customer, logged.key);
         let last = self.last_of_key.entry(key).or_default();
@@ -196,12 +198,12 @@ impl Ledger {
         self.count("first attempts in order of their key");
     }
 
-    /// An endpoint answered 2xx for these.
+    /// Notes events that an endpoint answered 2xx.
     pub(crate) fn took(&mut self, n: usize, ids: impl Iterator<Item = EventId>) {
         self.took.extend(ids.map(|id| (subscription_id(n), id)));
     }
 
-    /// An endpoint answered 410.
+    /// Notes that an endpoint answered 410.
     pub(crate) fn gone(&mut self, world: &World, n: usize) {
         self.gone_ms.entry(n).or_insert(world.now_ms());
         if let Some(cell) = &world.cell {
@@ -219,7 +221,7 @@ impl Ledger {
         self.worked.entry(shard).or_default().push(Worked { who, lost, ended });
     }
 
-    /// One process at a time works a shard, of those that run.
+    /// Judges that at most one running process works a shard.
     pub(crate) fn check_exclusive(&mut self, world: &World) {
         for (shard, worked) in &mut self.worked {
             worked.retain(|work| !work.ended.is_cancelled() && !work.lost.is_cancelled());
@@ -232,7 +234,7 @@ impl Ledger {
         }
     }
 
-    /// A process that runs and works a shard.
+    /// The running process that works a shard.
     pub(crate) fn worker_of(&self, world: &World, shard: &ShardId) -> Option<Caller> {
         let works = |work: &&Worked| {
             !work.ended.is_cancelled() && !work.lost.is_cancelled() && world.lives(work.who, STEP_MS)
@@ -240,14 +242,14 @@ impl Ledger {
         self.worked.get(shard)?.iter().find(works).map(|work| work.who)
     }
 
-    /// A paused shard keeps events waiting.
+    /// Notes that a paused shard keeps events waiting.
     pub(crate) fn fell_behind(&mut self, shard: &ShardId) {
         if self.behind.insert(shard.clone()) {
             self.count("paused shards that fell behind");
         }
     }
 
-    /// An operator wants these to be delivered again.
+    /// Notes batches that an operator wants delivered again.
     fn wanted_again<'a>(&mut self, batches: impl Iterator<Item = &'a Arc<Batch>>) {
         for id in batches.flat_map(|batch| (0..batch.len()).map(|index| batch.event_id(index))) {
             let Some(logged) = self.logged.get(&id).filter(|_| !self.lost.contains(&id)) else { continue };
@@ -264,8 +266,8 @@ impl Ledger {
         self.worked.values_mut().for_each(|worked| worked.retain(|work| work.who != who));
     }
 
-    /// Whether a subscription is owed an event: it wants it, and in a cell the
-    /// subscription had arrived there before.
+    /// Whether a subscription is owed an event: it wants the event and, in a cell, was there
+    /// before it.
     fn owes(&self, world: &World, n: usize, id: EventId, logged: &Logged) -> bool {
         let counts = world.cell.as_ref().is_none_or(|cell| cell.owes(n, logged.at_ms, id));
         self.wants(n, logged) && counts
@@ -277,13 +279,13 @@ impl Ledger {
         [self.gone_ms.get(&n).copied(), elsewhere].into_iter().flatten().min()
     }
 
-    /// Events that were answered 202, with their customers.
+    /// Events that were answered 202, each with its customer.
     pub(crate) fn accepted_events(&self) -> impl Iterator<Item = (EventId, CustomerId)> {
         self.accepted.iter().filter_map(|id| Some((*id, self.logged.get(id)?.customer)))
     }
 
-    /// Events that are promised, with their subscriptions and the time since when,
-    /// and that an endpoint neither took nor a dead letter holds.
+    /// Promised events that neither an endpoint took nor a dead letter holds, each with its
+    /// subscription and the time since which it was promised.
     pub(crate) fn undelivered(&self, world: &World) -> Vec<(EventId, usize, u64)> {
         let (mut missing, stored) = (Vec::new(), world.stored.lock());
         let letters = letters(&stored);
@@ -307,13 +309,13 @@ impl Ledger {
         letters: &HashSet<(SubscriptionId, EventId)>,
     ) -> bool {
         let key = (subscription_id(n), id);
-        // After a 410 the subscription has no new events.
+        // After a 410 the subscription gets no new events.
         let gone = self.gone_ms(world, n).is_some_and(|gone_ms| logged.at_ms >= gone_ms);
         let promised = self.owes(world, n, id, logged) && (!gone || self.posted.contains(&key));
         promised && !self.took.contains(&key) && !letters.contains(&key)
     }
 
-    /// Events that were promised and that an endpoint neither took nor a dead letter holds.
+    /// Promised events that neither an endpoint took nor a dead letter holds.
     fn missing(&self, world: &World) -> Vec<String> {
         let unlogged = self.accepted.iter().filter(|id| !self.logged.contains_key(id));
         let mut missing: Vec<String> = unlogged.map(|id| format!("{id} is not in the log")).collect();
@@ -322,7 +324,7 @@ impl Ledger {
         missing
     }
 
-    /// What stands between now and the end of the run.
+    /// What the run still waits for.
     pub(crate) fn outstanding(&self, world: &World) -> Vec<String> {
         let mut left = self.missing(world);
         left.extend(
@@ -349,7 +351,7 @@ impl Ledger {
         left
     }
 
-    /// What is looked at once, at the end.
+    /// Judges at the end of the run.
     pub(crate) fn check_end(&mut self, world: &World) {
         for (chain, ids) in &self.chains {
             let places: Vec<u64> =
@@ -378,7 +380,7 @@ impl Ledger {
     }
 }
 
-/// The (subscription, event) of all dead letters.
+/// Each (subscription, event) of all dead letters.
 fn letters(stored: &Stored) -> HashSet<(SubscriptionId, EventId)> {
     let letters = stored.letters.values().flat_map(|letter| {
         let subscription = letter.delivery.subscription;
@@ -391,7 +393,7 @@ fn letters(stored: &Stored) -> HashSet<(SubscriptionId, EventId)> {
 }
 
 impl World {
-    /// A shard is worked from elsewhere than from its row's checkpoint, as an operator wants it.
+    /// Notes that a shard restarts elsewhere than at its row's checkpoint, as an operator ordered.
     pub(crate) fn restarts(&self, row: &LeaseRow, restart: LeaseRestart) {
         let (shards, mut ledger) = (self.shards.lock(), self.ledger.lock());
         let Some(shard) = shards.shard_of(row) else { return };
@@ -403,14 +405,14 @@ impl World {
         };
         ledger.lost(between(row.checkpoint, restart.position));
         let until = restart.again_until.map_or(row.checkpoint, |until| until.min(row.checkpoint));
-        // The second copy of a record from before is dropped, as it was the first time.
+        // The second copy of an earlier record is dropped, as it was the first time.
         let before: HashSet<BatchId> =
             between(Position::START, restart.position).map(|batch| batch.id).collect();
         let again = between(restart.position, until).filter(|batch| !before.contains(&batch.id));
         ledger.wanted_again(again);
     }
 
-    /// A checkpoint was stored: everything before it must be settled.
+    /// Judges that everything before a stored checkpoint is settled.
     pub(crate) fn checkpointed(&self, lease: &LeaseRow, position: Position) {
         const PROMISE: &str = "the checkpoint never passes unsettled work";
         let (shard, before) = (&lease.shard, lease.checkpoint);
@@ -431,7 +433,7 @@ impl World {
             .filter(|kept| !kept.stale && kept.record.position > before && kept.record.position <= position);
         for batch in passed.flat_map(|kept| &kept.batches) {
             for id in (0..batch.len()).map(|index| batch.event_id(index)) {
-                // What an operator skipped is nobody's to settle.
+                // Events that an operator skipped need not be settled.
                 let known = ledger.logged.get(&id).filter(|_| !ledger.lost.contains(&id));
                 let Some(logged) = known else { continue };
                 for n in 0..ledger.subscriptions.len() {

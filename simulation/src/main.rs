@@ -1,9 +1,8 @@
-//! Runs edges and processors of the distributed engine over simulated services
-//! that fail, in simulated time, one seed after the other, and judges them by
-//! the promises of the design.
+//! Runs edges and processors of the distributed engine over simulated services that fail, in
+//! simulated time, one seed after the other, and judges the runs by the promises of the design.
 //!
-//! Each seed has a process of its own, so that nothing it does depends on
-//! those before it, and a stuck one can be ended.
+//! Each seed runs in a process of its own, so that it does not depend on earlier seeds, and can be
+//! ended if it is stuck.
 
 mod cells;
 mod dice;
@@ -34,13 +33,13 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "sluice-simulation", version)]
 struct Arguments {
-    /// How many seeds are run.
+    /// The number of seeds.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
-    /// The first of them.
+    /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Seeds at one time.
+    /// The number of seeds that run at the same time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
     /// Runs two cells, which are cut off, away, and lost, instead of one deployment.
@@ -49,7 +48,7 @@ struct Arguments {
     /// Plants a fault: the run succeeds when one of the seeds finds it.
     #[arg(long, value_enum)]
     planted: Option<Planted>,
-    /// Counts what a load of single 1 KB events asks of the services, without faults.
+    /// Counts the requests of a load of single 1 KB events to the services, without faults.
     #[arg(long, value_name = "EVENTS_PER_S:CUSTOMERS", value_parser = measure::Load::parse)]
     measure: Vec<measure::Load>,
     /// Runs this one seed and prints its whole trace.

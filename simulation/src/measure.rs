@@ -1,5 +1,5 @@
-//! Counts what a load asks of the services, without faults, beside what the
-//! product's own code gathers: requests, records, items and units.
+//! Counting the requests, records, items and units that a load asks of the services, without
+//! faults, with the product's own batching.
 
 use crate::entropy::{self, Now};
 use crate::plan::{Conduct, FailureRates, Plan, START_MS, SubscriptionPlan};
@@ -8,9 +8,9 @@ use crate::world::World;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Events of a measurement at the most, and its shortest and longest traffic.
+/// The most events of a measurement, and the shortest and longest time of its traffic.
 const EVENTS_MAX: u64 = 150_000;
-/// When traffic begins: leases are taken then.
+/// When the traffic begins, after leases are taken.
 const BEGIN_MS: u64 = 3_000;
 
 /// A load: single events, evenly over customers with one subscription each.
@@ -48,7 +48,7 @@ impl Load {
             max_wait_ms: 50,
         };
         let until_ms = START_MS + BEGIN_MS + self.traffic_ms();
-        // A PutRecords takes some 20 ms, the stores some 5.
+        // A PutRecords takes some 20 ms, a call of a store some 5.
         let latency =
             |at| FailureRates { latency_ms: if at == 0 { 40 } else { 10 }, ..FailureRates::default() };
         Plan {
@@ -70,7 +70,7 @@ impl Load {
     }
 }
 
-/// Sends a customer's part of the load: single events, each on its own.
+/// Sends a customer's part of the load, each event in a request of its own.
 pub(crate) async fn send(
     world: Arc<World>,
     load: Load,
@@ -111,7 +111,7 @@ pub(crate) async fn send(
     }
 }
 
-/// Runs a load and prints its counts for each million of events.
+/// Runs a load and prints its counts per million events.
 #[expect(clippy::print_stdout, reason = "printing is the command's work")]
 pub(crate) fn measure(load: Load) -> bool {
     entropy::seed(1);

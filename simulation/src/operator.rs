@@ -1,5 +1,5 @@
-//! A simulated operator: gives an order for a shard as `sluice leases` does, over
-//! a table and a stream that fail, and takes a pause back.
+//! A simulated operator, which gives orders for shards as `sluice leases` does, over a table and a
+//! stream that fail, and takes a pause back.
 
 use crate::edge;
 use crate::plan::Errand;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Between the two looks at the table: processes count up at each renewal.
+/// The time between the two looks at the table; processes count up at each renewal.
 const APART: Duration = Duration::from_millis(700);
-/// How often an operator looks again where the lease changed meanwhile.
+/// How often an operator tries again after the lease changed in between.
 const TRIES: usize = 5;
-/// Between two tries.
+/// The time between two attempts.
 const AGAIN_MS: u64 = 100;
 
 pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside, errand: Errand) {
@@ -37,7 +37,7 @@ async fn give(world: &World, operator: &LeaseOperator, errand: Errand) {
         | Errand::WorkAgain { which, .. } => which,
     };
     for _ in 0..TRIES {
-        // No fault begins later, so no order does.
+        // No fault begins from now on, so no order does.
         if world.is_quiet() {
             return;
         }
@@ -56,7 +56,7 @@ async fn give(world: &World, operator: &LeaseOperator, errand: Errand) {
     }
 }
 
-/// The nth shard that takes orders.
+/// A shard that takes orders, chosen by `which`.
 fn open(listing: &LeaseListing, which: usize) -> Option<LeaseRow> {
     let rows = listing.leases.iter().map(|lease| &lease.row);
     let open: Vec<&LeaseRow> = rows.filter(|row| row.checkpoint != Position::END).collect();
@@ -78,7 +78,7 @@ async fn order(
                 let until_ms = (world.now_ms() + for_ms).min(world.plan.quiet_from_ms);
                 sleep_ms(until_ms.saturating_sub(world.now_ms())).await;
             }
-            // A pause that was not answered may have been written all the same.
+            // A pause may have been written although it was not answered.
             resume(operator, row).await;
             return paused;
         }
@@ -115,7 +115,7 @@ async fn begin(
     Ok(())
 }
 
-/// Takes the orders back, however long that takes.
+/// Takes the orders back, however long it takes.
 async fn resume(operator: &LeaseOperator, row: &LeaseRow) {
     while let Err(LeaseOrderError::Port(_)) = operator.order(row, &LeaseOrder::Resume).await {
         sleep_ms(AGAIN_MS).await;

@@ -1,4 +1,4 @@
-//! What happens in a run: all of it follows from the seed.
+//! The plan of a run, which follows from the seed.
 
 use crate::dice::Dice;
 use crate::measure::Load;
@@ -6,13 +6,13 @@ use sluice_aws::health::Dependency;
 
 /// When simulated time begins, in milliseconds since the Unix epoch.
 pub(crate) const START_MS: u64 = 1_800_000_000_000;
-/// How far simulated time goes at a step. Processes take turns at each.
+/// The simulated time of one step. Processes take turns in each step.
 pub(crate) const STEP_MS: u64 = 5;
-/// Lanes of the deployment: few, so that customers meet in them.
+/// The lanes of the deployment: few, so that customers share them.
 const LANES: u16 = 8;
-/// Lanes where a load is measured: the default.
+/// The lanes for measuring a load: the default.
 const LANES_MEASURED: u16 = 128;
-/// After the last fault everything must be accounted for within this time.
+/// How long after the last fault everything must be accounted for.
 pub(crate) const PATIENCE_MS: u64 = 120_000;
 
 /// A service that processes call over the network.
@@ -27,7 +27,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The dependency that stands behind it.
+    /// The dependency that the service belongs to.
     pub(crate) const fn dependency(self) -> Dependency {
         match self {
             Self::Stream => Dependency::Kinesis,
@@ -37,7 +37,7 @@ impl Service {
         }
     }
 
-    /// The name that readiness gives to that dependency.
+    /// The name of that dependency in readiness.
     pub(crate) const fn reported(self) -> &'static str {
         match self {
             Self::Stream => "kinesis",
@@ -58,11 +58,11 @@ pub(crate) enum Conduct {
     Good,
     /// It answers 5xx, hangs, loses its answer, takes a part.
     Flaky,
-    /// It is away for a while.
+    /// It is away from one time to another.
     Away { from_ms: u64, until_ms: u64 },
-    /// It refuses some with 400.
+    /// It answers some webhooks with 400.
     Refusing,
-    /// It answers 410 from then on.
+    /// It answers 410 from a time on.
     Gone { from_ms: u64 },
 }
 
@@ -70,7 +70,7 @@ pub(crate) enum Conduct {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SubscriptionPlan {
     pub(crate) customer: usize,
-    /// The type it wants; all where there is none.
+    /// The event type that it wants; `None`: all.
     pub(crate) kind: Option<u64>,
     pub(crate) conduct: Conduct,
     pub(crate) ordered: bool,
@@ -78,18 +78,18 @@ pub(crate) struct SubscriptionPlan {
     pub(crate) max_wait_ms: u32,
 }
 
-/// A fault or a change that befalls the world.
+/// A fault or a change in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A processor dies, and another comes after a while.
+    /// A processor dies, and another starts after a while.
     KillProcessor { which: usize, back_ms: u64 },
     /// A processor stands still.
     PauseProcessor { which: usize, for_ms: u64 },
-    /// A processor is told to end, and another comes after a while.
+    /// A processor is told to end, and another starts after a while.
     StopProcessor { which: usize, back_ms: u64 },
-    /// One processor more.
+    /// One more processor starts.
     AddProcessor,
-    /// An edge dies, and another comes after a while.
+    /// An edge dies, and another starts after a while.
     KillEdge { which: usize, back_ms: u64 },
     /// An edge stands still.
     PauseEdge { which: usize, for_ms: u64 },
@@ -99,7 +99,7 @@ pub(crate) enum Action {
     Merge { which: u64 },
     /// A service answers nobody.
     Outage { service: Service, for_ms: u64 },
-    /// A processor does not reach a service.
+    /// A processor cannot reach a service.
     Cut { which: usize, service: Service, for_ms: u64 },
     /// A service denies every call: a role or a key was taken away.
     Deny { service: Service, for_ms: u64 },
@@ -109,39 +109,39 @@ pub(crate) enum Action {
     Operate(Errand),
 }
 
-/// What an operator does with `sluice leases`.
+/// A task of an operator with `sluice leases`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Errand {
     /// Pauses a shard, and resumes it after a while.
     Pause { which: usize, for_ms: u64 },
     /// Hands a shard over to another process.
     HandOver { which: usize },
-    /// Lets a shard begin at an earlier time.
+    /// Makes a shard begin at an earlier time.
     StartAgain { which: usize, back_ms: u64 },
-    /// Lets a shard begin behind its newest record.
+    /// Makes a shard begin behind its newest record.
     SkipToNewest { which: usize },
-    /// Lets a range of a shard be worked again.
+    /// Makes a range of a shard be worked again.
     WorkAgain { which: usize, back_ms: u64, for_ms: u64 },
 }
 
-/// How often calls of a service fail, in a thousand.
+/// How often calls of a service fail, per thousand.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FailureRates {
-    /// Refused, nothing done.
+    /// The call is refused, and nothing is done.
     pub(crate) refused: u64,
-    /// No answer: done, not done, or done later.
+    /// The call has no answer: it is done, not done, or done later.
     pub(crate) unclear: u64,
-    /// Of a request's records one that is throttled, or unclear.
+    /// One record of a request is throttled, or its outcome is unclear.
     pub(crate) partial: u64,
     /// The longest that a call usually takes.
     pub(crate) latency_ms: u64,
 }
 
-/// A run.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) shards: usize,
-    /// Lanes of each customer.
+    /// The lanes of each customer.
     pub(crate) customers: Vec<u16>,
     pub(crate) subscriptions: Vec<SubscriptionPlan>,
     pub(crate) edges: usize,
@@ -150,14 +150,14 @@ pub(crate) struct Plan {
     pub(crate) pause_ms: u64,
     pub(crate) events_max: u64,
     pub(crate) traffic_until_ms: u64,
-    /// No fault begins or lasts beyond this.
+    /// The time after which no fault begins or lasts.
     pub(crate) quiet_from_ms: u64,
     pub(crate) rates: [FailureRates; SERVICES.len()],
-    /// When each action happens, in order.
+    /// The actions by their times, in order.
     pub(crate) actions: Vec<(u64, Action)>,
-    /// The most (event × subscription) unsettled on a shard.
+    /// The most unsettled (event × subscription) of a shard.
     pub(crate) unsettled_max: usize,
-    /// A load to be measured instead.
+    /// A load to measure instead.
     pub(crate) load: Option<Load>,
 }
 
@@ -216,7 +216,7 @@ pub(crate) fn subscription(dice: &mut Dice, customer: usize, quiet_from_ms: u64)
         kind: dice.often(500).then(|| dice.within(0, 3)),
         conduct,
         ordered: dice.often(250),
-        // One that takes events one by one does not keep up, however good it is.
+        // A subscription that takes events one by one cannot keep up, however good its endpoint is.
         max_events: dice.within(if conduct == Conduct::Good { 5 } else { 1 }, 20) as u32,
         max_wait_ms: dice.within(1, 60) as u32,
     }

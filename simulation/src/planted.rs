@@ -1,5 +1,5 @@
-//! Faults planted on purpose, one a run: the simulation must find each.
-//! They wrap ports and rules; the product's code has no switch for them.
+//! Faults that are planted on purpose, one in a run: the simulation must find each. They wrap
+//! ports and rules; the product's code has no switch for them.
 
 use crate::world::{Caller, World, sleep_ms};
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A fault.
+/// A planted fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Planted {
     /// Facts, dead letters and queued deliveries are acknowledged before they
@@ -25,54 +25,54 @@ pub(crate) enum Planted {
     EarlyCheckpoint,
     /// A process does not leave its shards before its leases expire.
     NoFence,
-    /// A record is acknowledged, stored by a retry later, behind the next one.
+    /// A record is acknowledged, but stored by a later retry, behind the next record.
     ReorderedRetry,
-    /// A webhook counts as taken and is sent by a retry later, behind the next one.
+    /// A webhook counts as taken, but is sent by a later retry, behind the next one.
     HeldAttempt,
     /// Requests are answered 202 before their records have sequence numbers.
     EarlyAnswer,
-    /// What is sent again is not what was sent before.
+    /// A record is sent again with other bytes.
     OtherBytes,
-    /// A new owner of a shard reads whole pages to learn what came before, and
-    /// begins anew after each error.
+    /// A new owner of a shard reads whole pages to learn the earlier records, and begins anew
+    /// after each error.
     ForgetfulTakeover,
-    /// A store refuses a write for good, and its adapter says that it may be
-    /// tried again.
+    /// A store refuses a write for good, and its adapter says that the write may be tried
+    /// again.
     RefusedForEver,
-    /// Deliveries that were taken are forgotten when a side call fails.
+    /// Taken deliveries are forgotten when a side call fails.
     StrandedDeliveries,
-    /// The queue refuses what is too large for it, and its adapter says that
-    /// it may be tried again.
+    /// The queue refuses a too large message, and its adapter says that it may be tried
+    /// again.
     TooLargeForQueue,
-    /// A stream that was made anew is taken for the one before, and a position
-    /// that it does not know for a failure that passes.
+    /// A stream that was made anew is taken for the previous one, and a position that it does not
+    /// know for a passing failure.
     OldCheckpoints,
-    /// A call that is denied counts as answered.
+    /// A denied call counts as answered.
     DeniedIsAnswer,
-    /// A log that cannot be read for a while says that it is at its end.
+    /// A log that cannot be read for a while reports that it is at its end.
     FrozenLag,
-    /// Processes do not look at what operators paused.
+    /// Processes ignore operators' pauses.
     IgnoredPause,
-    /// A shard's row says that more is settled than is.
+    /// A shard's row claims that more is settled than is.
     SettledAhead,
-    /// Readers of the inbox read all that is stored, whatever may still appear before it.
+    /// Readers of the inbox read everything that is stored, although earlier events may still appear.
     EndlessInbox,
-    /// A batch that came late is where its id is, though readers may have passed it.
+    /// A late batch gets its id's place, although readers may have passed it.
     LateInPlace,
-    /// Of cells: a copy of the catalogue takes rows in whatever order they come.
+    /// In cells: a copy of the catalogue applies rows in the order in which they arrive.
     OlderRows,
-    /// Of cells: a copy counts, however old it is.
+    /// In cells: a copy counts, however old it is.
     AgelessCopy,
-    /// Of cells: events that one accepted are delivered by the other, too.
+    /// In cells: events that one cell accepted are also delivered by the other.
     BothDeliver,
-    /// Of cells: a page without a cell moves the reader's position in it.
+    /// In cells: a page without a cell moves the reader's position in that cell.
     ForgottenPosition,
-    /// Of cells: a page holds everything that can be read, whatever may still appear before it.
+    /// In cells: a page holds everything that can be read, although earlier events may still appear.
     NoHorizon,
 }
 
 impl Planted {
-    /// Whether only a run of cells can have it.
+    /// Whether only a run of cells can have this fault.
     pub(crate) const fn is_of_cells(self) -> bool {
         matches!(
             self,
@@ -85,7 +85,7 @@ impl Planted {
     }
 }
 
-/// How long a process believes in its leases, in milliseconds.
+/// How long a process trusts its leases, in milliseconds.
 pub(crate) fn lease_ms(planted: Option<Planted>, who: Caller, lease_ms: u64) -> u64 {
     if planted == Some(Planted::NoFence) && who.is_multiple_of(2) { lease_ms * 20 } else { lease_ms }
 }
@@ -129,7 +129,7 @@ impl Log for EarlyAnswer {
     }
 }
 
-/// A stream to which a record is sent without its last batch when it is sent again.
+/// A stream to which a repeated record is sent without its last batch.
 pub(crate) struct OtherBytes<S> {
     pub(crate) stream: S,
     pub(crate) sent: Mutex<HashMap<u16, Bytes>>,
@@ -203,8 +203,7 @@ impl<S: Stream> Stream for OldCheckpoints<S> {
     }
 }
 
-/// The log that a processor consumes: the product's own, unless a fault is
-/// planted in it.
+/// The log that a processor consumes: the product's own, unless a fault is planted in it.
 pub(crate) fn consumed(
     world: &World,
     stream: Arc<dyn Stream>,
@@ -227,9 +226,9 @@ struct FaultyReader {
     log: Arc<Deduplicated>,
     stream: Arc<dyn Stream>,
     window: Duration,
-    /// Where reading of each shard goes on.
+    /// Where reading of each shard continues.
     known: Mutex<HashMap<ShardId, Position>>,
-    /// Until when each shard cannot be read.
+    /// The time until which each shard cannot be read.
     frozen: Mutex<HashMap<ShardId, Instant>>,
 }
 
@@ -241,7 +240,7 @@ impl FaultyReader {
         self.frozen.lock().get(shard).is_some_and(|until| Instant::now() < *until)
     }
 
-    /// Reads the window before a position in whole pages, and forgets all of it on an error.
+    /// Reads the window before a position in whole pages, and forgets it all after an error.
     async fn learn(&self, shard: &ShardId, after: Position) -> Result<(), PortError> {
         const WHOLE_PAGE: usize = 10_000;
         let at = self.stream.iterator(shard, ReadFrom::At(after)).await?;

@@ -1,4 +1,4 @@
-//! A simulated process: a runtime of its own, which runs, stands still, or dies.
+//! A simulated process: a runtime of its own, which can run, stand still, or die.
 
 use crate::entropy::{self, Now};
 use crate::plan::{Errand, STEP_MS};
@@ -73,12 +73,12 @@ impl SimProcess {
         }
     }
 
-    /// Whether it ran without a pause for this long.
+    /// Whether it has run without a pause for this long.
     pub(crate) fn is_awake(&self, for_ms: u64) -> bool {
         self.at_ms >= self.born_ms + for_ms && self.at_ms >= self.asleep_until_ms + for_ms
     }
 
-    /// Runs until `to_ms`, unless it stands still.
+    /// Runs until `to_ms`, unless the process stands still.
     pub(crate) fn run(&mut self, world: &World, to_ms: u64) {
         let Some(runtime) = &self.runtime else { return };
         if self.asleep_until_ms >= to_ms {
@@ -100,7 +100,7 @@ impl SimProcess {
         self.inside.ended.load(Ordering::Relaxed)
     }
 
-    /// Nothing of it gets to say anything any more.
+    /// Kills the process, so that nothing of it is heard again.
     pub(crate) fn kill(mut self, world: &World) {
         drop(self.runtime.take());
         world.died(self.who);

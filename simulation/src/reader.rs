@@ -1,5 +1,5 @@
-//! Readers of the inbox: each customer has one, which goes on from its cursor at
-//! whichever edge it comes to, and misses nothing.
+//! Readers of the inbox: each customer has one, which continues from its cursor at one edge after
+//! another, and must miss nothing.
 
 use crate::stores::{Seat, SimEvents, customer_id};
 use crate::table::SimTable;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 /// The longest pause between two pages of a reader at one edge.
 const PAUSE_MS: u64 = 150;
-/// Events of a page at the most.
+/// The most events of a page.
 const PAGE_EVENTS: u64 = 20;
 
-/// A reader: where it is, and what it has read.
+/// A reader's position, and the events that it has read.
 #[derive(Default)]
 struct InboxReader {
     cursor: Vec<EventId>,
@@ -33,15 +33,15 @@ impl InboxReaders {
         self.0.entry(customer).or_default().cursor.clone()
     }
 
-    /// A reader got the page behind a cursor, unless it has gone on elsewhere meanwhile.
-    /// Returns how many of its events it had read before.
+    /// Notes that a reader got the page behind a cursor, unless it has continued elsewhere in the
+    /// meantime. Returns how many of the events it had read before.
     fn read(&mut self, customer: CustomerId, behind: &[EventId], page: SimulatedPage) -> Option<usize> {
         let reader = self.0.get_mut(&customer).filter(|reader| reader.cursor == behind)?;
         reader.cursor = page.cursor;
         Some(page.events.into_iter().filter(|id| !reader.seen.insert(*id)).count())
     }
 
-    /// Whether a batch that can be read from now on is behind its reader.
+    /// Whether the reader has passed a batch that becomes readable now.
     pub(crate) fn is_behind(&self, customer: CustomerId, batch: BatchId, place: BatchId) -> bool {
         let Some(reader) = self.0.get(&customer) else { return false };
         let passed = reader.cursor.iter().find(|position| position.lane() == place.lane());

@@ -1,5 +1,5 @@
-//! One run: steps of simulated time, in which every process gets its turn,
-//! until everything that was promised is accounted for.
+//! One run: steps of simulated time, in each of which every process has its turn, until every
+//! promise is accounted for.
 
 use crate::dice::{mixed, number_of};
 use crate::edge::BYTES_MAX;
@@ -15,35 +15,35 @@ use std::sync::Arc;
 /// The first panic of any task.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Processors that run at one time at the most.
+/// The most processors that run at the same time.
 const PROCESSORS_MAX: usize = 4;
 
-/// What a run came to.
+/// The result of a run.
 pub(crate) struct RunOutcome {
     /// The promise that was broken, if one was.
     pub(crate) broken: Option<String>,
     pub(crate) trace: Vec<String>,
     pub(crate) counts: BTreeMap<&'static str, u64>,
-    /// A number that stands for the whole trace.
+    /// A number that follows from the whole trace.
     pub(crate) digest: u64,
 }
 
 pub(crate) struct SimulatedRun {
     world: Arc<World>,
     processes: Vec<SimProcess>,
-    /// When a process of which role comes back.
+    /// The time at which a process comes back, and its role.
     back: Vec<(u64, Role)>,
     actions: VecDeque<(u64, Action)>,
     next: u32,
 }
 
-/// Runs a seed to its end.
+/// Runs a seed.
 pub(crate) fn run(seed: u64, planted: Option<Planted>) -> RunOutcome {
     prepare(seed);
     run_world(&World::new(seed, planted))
 }
 
-/// Sets the thread's time and dice, and lets a panic be a broken promise.
+/// Sets the thread's time and dice, and turns a panic into a broken promise.
 #[expect(clippy::print_stderr, reason = "a panic is told at once, should the run itself be what panics")]
 pub(crate) fn prepare(seed: u64) {
     entropy::seed(seed);
@@ -55,7 +55,7 @@ pub(crate) fn prepare(seed: u64) {
     }));
 }
 
-/// Runs a world to its end. Its thread's time and dice are set.
+/// Runs a world to its end. The thread's time and dice must be set.
 pub(crate) fn run_world(world: &Arc<World>) -> RunOutcome {
     let mut run = SimulatedRun::new(world);
     run.start_all();
@@ -79,7 +79,7 @@ pub(crate) fn run_world(world: &Arc<World>) -> RunOutcome {
 /// The promise that a run waits for.
 pub(crate) const EVERY_202: &str = "every 202 ends in a 2xx or a dead letter";
 
-/// A few of what is left.
+/// A few of the remaining things.
 pub(crate) fn told(left: &[String]) -> String {
     format!("{} left: {}", left.len(), left.iter().take(6).cloned().collect::<Vec<_>>().join("; "))
 }
@@ -102,7 +102,7 @@ impl SimulatedRun {
         self.next += 1;
     }
 
-    /// A run in which nothing is started yet.
+    /// A run without processes yet.
     pub(crate) fn new(world: &Arc<World>) -> Self {
         world.tell(|| format!("{:?}", world.plan));
         let actions = world.plan.actions.clone().into();
@@ -114,19 +114,19 @@ impl SimulatedRun {
         (0..self.world.plan.edges).for_each(|_| self.start(Role::Edge));
     }
 
-    /// Kills everything; nothing comes back by itself.
+    /// Kills all processes; none comes back by itself.
     pub(crate) fn stop_all(&mut self) {
         let world = Arc::clone(&self.world);
         self.back.clear();
         self.processes.drain(..).for_each(|process| process.kill(&world));
     }
 
-    /// Whether a process of that role runs.
+    /// Whether a process of that role is running.
     pub(crate) fn has(&self, role: Role) -> bool {
         self.processes.iter().any(|process| process.role == role)
     }
 
-    /// Lets everything happen up to a time.
+    /// Simulates everything up to a time.
     pub(crate) fn step(&mut self, now_ms: u64) {
         let world = Arc::clone(&self.world);
         entropy::set(Now::At(now_ms));
@@ -139,14 +139,14 @@ impl SimulatedRun {
         self.check();
     }
 
-    /// What stands between now and the end of the run, if that is looked at now.
+    /// What the run still waits for; `None` between two looks.
     pub(crate) fn left(&self, now_ms: u64) -> Option<Vec<String>> {
         let world = &self.world;
         let is_looked_at = now_ms > world.plan.quiet_from_ms && now_ms.is_multiple_of(100);
         (is_looked_at && !world.is_pending()).then(|| world.ledger.lock().outstanding(world))
     }
 
-    /// The nth living process of a role.
+    /// A living process of a role, chosen by `which`.
     fn nth(&self, role: Role, which: usize) -> Option<usize> {
         let alike: Vec<usize> =
             (0..self.processes.len()).filter(|at| self.processes[*at].role == role).collect();
@@ -209,7 +209,7 @@ impl SimulatedRun {
         }
     }
 
-    /// Processes that ended make room, and others come for them.
+    /// Starts processes in the place of those that ended.
     fn revive(&mut self, now_ms: u64) {
         let world = Arc::clone(&self.world);
         while let Some(at) = self.processes.iter().position(SimProcess::has_ended) {
@@ -222,7 +222,7 @@ impl SimulatedRun {
         due.into_iter().for_each(|role| self.start(role));
     }
 
-    /// What must hold at every moment.
+    /// Judges the promises that must hold at every moment.
     fn check(&self) {
         let world = &self.world;
         if let Some(panic) = PANIC.lock().take() {
@@ -249,7 +249,7 @@ impl SimulatedRun {
                 for shard in status.shards.iter().filter(|_| process.is_awake(5_000)) {
                     watch.check_lag(world, process.who, &shard.shard, shard.lag_ms);
                 }
-                // Reading pauses at the cap: one record may go beyond it.
+                // Reading pauses at the cap, which one record may exceed.
                 let most = world.plan.unsettled_max as u64 + 500;
                 for shard in status.shards.iter().filter(|shard| shard.unsettled_events > most) {
                     let how = format!("{} of {}", shard.unsettled_events, shard.shard);

@@ -1,4 +1,4 @@
-//! Many seeds, a process each.
+//! Running many seeds, each in a process of its own.
 
 use crate::Arguments;
 use parking_lot::Mutex;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 /// A seed that takes longer than this is stuck.
 const STUCK: Duration = Duration::from_secs(120);
-/// So many of the last lines of a trace are printed.
+/// How many of the last lines of a trace are printed.
 const TRACE_LINES: usize = 400;
 
-/// Counts whose names end like this are not summed: the largest of all seeds is kept.
+/// Counts whose names end with this text are not summed: the largest of all seeds is kept.
 const MOST: &str = "at the most";
 
 #[derive(serde::Deserialize)]
@@ -22,7 +22,7 @@ struct Report {
     counts: BTreeMap<String, u64>,
 }
 
-/// Runs one seed elsewhere: its output, unless it is stuck.
+/// Runs one seed in another process. Returns its output, or `None` if it is stuck.
 fn run_one(seed: u64, arguments: &Arguments) -> std::io::Result<Option<String>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--one", &seed.to_string()]);
@@ -53,7 +53,7 @@ fn run_one(seed: u64, arguments: &Arguments) -> std::io::Result<Option<String>> 
     Ok((!stuck).then_some(text))
 }
 
-/// Runs all seeds that were asked for, and says what was found.
+/// Runs all seeds, and prints what was found.
 #[expect(clippy::print_stdout, reason = "saying what was found is the program's work")]
 pub(crate) fn all(arguments: &Arguments) -> ExitCode {
     let next = AtomicU64::new(arguments.from);
@@ -96,7 +96,7 @@ pub(crate) fn all(arguments: &Arguments) -> ExitCode {
     let mut most: Vec<_> = counts.iter().collect();
     most.sort();
     println!("{}", most.iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", "));
-    // A planted fault that nobody finds is the failure.
+    // With a planted fault, not finding it is the failure.
     if found.load(Ordering::Relaxed) == arguments.planted.is_some() {
         ExitCode::SUCCESS
     } else {

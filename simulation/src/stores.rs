@@ -1,5 +1,5 @@
-//! The event store, the queue, the catalogue, rows and idempotency keys, each
-//! as one process sees it: calls fail, are throttled, lose their answers.
+//! The event store, the queue, the catalogue, rows and idempotency keys, each as one process sees
+//! it: calls fail, are throttled, or lose their answers.
 
 use crate::cells::CellView;
 use crate::plan::{Plan, START_MS, Service, SubscriptionPlan};
@@ -31,10 +31,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A taken delivery is given out again after this long, should its taker stand
-/// still, or never have learnt that it took it.
+/// A taken delivery is given out again after this long, if its taker stands still or never learnt
+/// that it took the delivery.
 const VISIBILITY_MS: u64 = 4_000;
-/// How long a look at an empty queue takes.
+/// How long it takes to find the queue empty.
 const LOOK_MS: u64 = 100;
 
 /// A delivery in the queue.
@@ -43,24 +43,24 @@ pub(crate) struct Message {
     taken: Option<TakenDelivery>,
 }
 
-/// Who took a delivery and when, and whether the answer came to its taker,
-/// which then keeps it.
+/// The process that took a delivery, when it did, and whether it got the answer and so keeps the
+/// delivery.
 struct TakenDelivery {
     by: Caller,
     at_ms: u64,
     kept: bool,
 }
 
-/// What all stores hold.
+/// The content of all stores.
 pub(crate) struct Stored {
     pub(crate) batches: HashMap<BatchId, Arc<Batch>>,
-    /// Where readers of the inbox meet each batch.
+    /// The place at which readers of the inbox find each batch.
     places: BTreeMap<(CustomerId, BatchId), BatchId>,
     pub(crate) facts: HashMap<(BatchId, SubscriptionId), Fact>,
     pub(crate) letters: BTreeMap<DeadLetterId, DeadLetter>,
     pub(crate) queue: BTreeMap<DeliveryId, Message>,
     pub(crate) customers: Vec<Customer>,
-    /// With the revision of their last change.
+    /// The subscriptions, each with the revision of its last change.
     pub(crate) subscriptions: Vec<(u64, Subscription)>,
     revision: u64,
     rows: BTreeMap<(String, Vec<u8>), Vec<u8>>,
@@ -83,7 +83,7 @@ impl Stored {
         }
     }
 
-    /// Whether an event is taken by a subscription, given up, or waits for it in the queue.
+    /// Whether a subscription took an event, gave it up, or has it in the queue.
     pub(crate) fn accounts_for(&self, event: EventId, subscription: SubscriptionId) -> bool {
         let (batch, index) = (event.batch(), event.index());
         let fact = self.facts.get(&(batch, subscription));
@@ -187,8 +187,8 @@ pub(crate) fn subscription_id(n: usize) -> SubscriptionId {
 }
 
 impl World {
-    /// Counts the items of new batches: each compressed by itself, with 160
-    /// bytes of keys, names and numbers, in units of 1 KB.
+    /// Counts the items of new batches: each compressed by itself, with 160 bytes of keys, names and
+    /// numbers, in units of 1 KB.
     fn tally_batches(&self, batches: &[NewBatch]) {
         let Some(mut encoder) = self.plan.load.and_then(|_| RecordEncoder::new(BlockCodec::Zstd(1)).ok())
         else {
@@ -209,7 +209,7 @@ impl World {
     }
 }
 
-/// Who asks which world.
+/// The calling process, and its world.
 #[derive(Clone)]
 pub(crate) struct Seat {
     pub(crate) world: Arc<World>,
@@ -226,8 +226,8 @@ impl Seat {
         self.world.ask(self.who, service, what, effect).await
     }
 
-    /// [`Self::ask`] of a write that must be durable before anything is
-    /// settled; where that fault is planted, it is said to be, and is made later.
+    /// [`Self::ask`] for a write that must be durable before anything is settled. With the planted
+    /// fault it is acknowledged at once and made later.
     async fn write(
         &self,
         service: Service,
@@ -246,7 +246,7 @@ impl Seat {
     }
 }
 
-/// The event store, and how far the inbox can be read where it is.
+/// The event store, and the horizons of the inbox if it serves the inbox.
 pub(crate) struct SimEvents(pub(crate) Seat, pub(crate) Option<LaneHorizons>);
 
 #[async_trait]
@@ -260,7 +260,7 @@ impl EventStore for SimEvents {
             world.tally_batches(&batches);
             let (mut stored, mut ledger) = (world.stored.lock(), world.ledger.lock());
             for NewBatch { batch, matched: _, place } in batches {
-                // The fault that is planted: late or not, a batch is where its id is.
+                // The planted fault: a late batch has its id's place.
                 let place = place.filter(|_| world.planted != Some(Planted::LateInPlace));
                 let (customer, id, place) = (batch.customer, batch.id, place.unwrap_or(batch.id));
                 if place != id {
@@ -308,7 +308,7 @@ impl EventStore for SimEvents {
         Ok(LanePage { batches: Vec::new(), exhausted: true })
     }
 
-    /// Of readers that go forward: no other reads here.
+    /// For readers that go forward: no others read here.
     async fn scan_inbox(&self, scan: LaneScan) -> Result<LanePage, PortError> {
         let effect = move |world: &World| {
             let stored = world.stored.lock();
@@ -338,7 +338,7 @@ impl EventStore for SimEvents {
 
     async fn horizons(&self) -> Result<Horizons, PortError> {
         match &self.1 {
-            // The fault that is planted: nobody asks how far the inbox can be read.
+            // The planted fault: the horizons are ignored.
             Some(_) if self.0.world.planted == Some(Planted::EndlessInbox) => Ok(Horizons::default()),
             Some(horizons) => horizons.get().await,
             None => Err(unavailable("read the inbox", NoAnswer::Refused)),
@@ -414,7 +414,7 @@ impl WorkQueue for SimQueue {
                 .collect::<Vec<_>>()
         };
         let taken = self.0.ask(Service::Queue, "take deliveries", effect).await?;
-        // The fault that is planted: what was taken is forgotten when a side call fails.
+        // The planted fault: taken deliveries are forgotten when a side call fails.
         let strands = self.0.world.planted == Some(Planted::StrandedDeliveries)
             && self.0.world.roll("side call", 0).is_multiple_of(8);
         if taken.is_empty() {
@@ -462,7 +462,7 @@ impl WorkQueue for SimQueue {
 
 pub(crate) struct SimCatalogue {
     seat: Seat,
-    /// What the process sees of the cell's catalogue, where its world is a cell.
+    /// The process' view of the cell's catalogue, if its world is a cell.
     pub(crate) view: Option<Arc<CellView>>,
 }
 
@@ -586,7 +586,7 @@ impl Rows for SimRows {
     }
 }
 
-/// Keys of repeatable requests, in one process: only producers of cells send them.
+/// The idempotency keys of one process: only producers of cells send them.
 #[derive(Default)]
 pub(crate) struct SimKeys(Mutex<HashMap<(CustomerId, KeyHash), (KeyHash, Option<Placed>)>>);
 

@@ -1,5 +1,5 @@
-//! The stream: shards that are split and merged, records that are throttled,
-//! stored without an answer, or stored late.
+//! The stream: its shards are split and merged; its records are throttled, stored without an
+//! answer, or stored late.
 
 use crate::plan::{START_MS, Service};
 use crate::planted::Planted;
@@ -19,21 +19,21 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A stored record, and what it holds.
+/// A stored record and its content.
 pub(crate) struct Kept {
     pub(crate) record: StoredRecord,
     pub(crate) batches: Vec<Arc<Batch>>,
-    /// An earlier count of its producer and lane than one that is stored
-    /// already: readers may drop it, and nobody was promised it.
+    /// Whether its producer and lane already stored a later count: readers may drop it, and it was
+    /// not promised to anybody.
     pub(crate) stale: bool,
 }
 
 pub(crate) struct Shard {
     pub(crate) info: ShardInfo,
     pub(crate) records: Vec<Kept>,
-    /// No read is allowed before then: the last one's answer was large.
+    /// The time before which no read is allowed, because the last answer was large.
     free_at_ms: u64,
-    /// When it was read lately.
+    /// When it was recently read.
     reads_ms: VecDeque<u64>,
 }
 
@@ -50,31 +50,31 @@ impl Shard {
         admits
     }
 
-    /// An answer of so many bytes was given.
+    /// Notes that an answer of `bytes` bytes was given.
     fn gave(&mut self, now_ms: u64, bytes: usize) {
         self.free_at_ms = now_ms + bytes as u64 * 1000 / SHARD_BYTES_PER_S;
     }
 }
 
-/// Reads of a shard a second, and bytes a second that it gives: Kinesis'
-/// limits, in proportion to the times and loads of the simulation.
+/// The reads a second and the bytes a second of a shard: Kinesis' limits, scaled to the times and
+/// loads of the simulation.
 const READS_PER_S: usize = 20;
 pub(crate) const SHARD_BYTES_PER_S: u64 = 24 << 10;
 
-/// All shards there ever were.
+/// All shards that ever were.
 pub(crate) struct StreamShards {
     pub(crate) all: Vec<Shard>,
     stored: u64,
-    /// The largest count stored of each producer and lane.
+    /// The largest stored count of each producer and lane.
     counts: HashMap<(u64, u16), u64>,
     /// Each record's bytes, by producer, lane and count.
     bytes: HashMap<(u64, u16, u64), bytes::Bytes>,
-    /// When the stream was made, and the last position of the one before it.
+    /// When the stream was made, and the last position of the previous stream.
     made_ms: u64,
     former: u64,
 }
 
-/// Positions of a stream made anew are this far above those of the one before.
+/// How far the positions of a new stream are above those of the previous one.
 const POSITIONS_APART: u64 = 1_000_000;
 
 impl StreamShards {
@@ -104,12 +104,12 @@ impl StreamShards {
     fn replace(&mut self, count: usize, now_ms: u64) {
         self.all.clear();
         self.stored += POSITIONS_APART;
-        // Streams that are made within a second cannot be told apart.
+        // Streams that are made within the same second cannot be told apart.
         (self.former, self.made_ms) = (self.stored, now_ms.max(self.made_ms + 1_000));
         self.open_all(count);
     }
 
-    /// Which stream this is.
+    /// The identity of the stream.
     pub(crate) fn identity(&self) -> StreamIdentity {
         let retention = Duration::from_secs(24 * 3600);
         StreamIdentity { arn: "simulated".into(), created_ms: self.made_ms, retention }
@@ -130,8 +130,8 @@ impl StreamShards {
         self.all.iter().find(|shard| shard.info.id == *id)
     }
 
-    /// The shard that a lease is of. What the lease of a deleted stream says is
-    /// never believed: it is made anew before its shard is worked.
+    /// The shard of a lease. The lease of a deleted stream is never believed: it is made anew before
+    /// its shard is worked.
     pub(crate) fn shard_of(&self, lease: &LeaseRow) -> Option<&Shard> {
         self.shard(&lease.shard).filter(|_| lease.stream_made_s == Some(self.identity().made_s()))
     }
@@ -148,7 +148,7 @@ impl StreamShards {
         open
     }
 
-    /// Splits an open shard between two lanes, so that both halves have some.
+    /// Splits an open shard between two of its lanes.
     pub(crate) fn split(&mut self, which: u64) -> Option<String> {
         let open = self.open_ones();
         let at = open[which as usize % open.len()];
@@ -163,7 +163,7 @@ impl StreamShards {
         Some(format!("split {id}"))
     }
 
-    /// Merges an open shard with the one behind it.
+    /// Merges an open shard with the next one.
     pub(crate) fn merge(&mut self, which: u64) -> Option<String> {
         let open = self.open_ones();
         let place = which as usize % open.len();
@@ -179,7 +179,7 @@ impl StreamShards {
     }
 }
 
-/// Stores a record and lets the ledger know.
+/// Stores a record and tells the ledger.
 pub(crate) fn store(world: &World, record: &PutRecord) -> ShardId {
     let mut shards = world.shards.lock();
     shards.stored += 1;
@@ -332,7 +332,7 @@ impl Stream for SimStream {
     }
 }
 
-/// The stream refuses a call.
+/// The error of a call that the stream refuses.
 fn refused(class: FailureClass, shard: &ShardId, why: &str) -> PortError {
     PortError::failed(class, format!("read {shard}"), why.to_owned())
 }
@@ -347,7 +347,7 @@ impl World {
         let place = place.parse::<usize>().map_err(|_| expired)?;
         let begun = begun.parse::<u64>().map_err(|_| expired)?;
         let made_ms = shards.made_ms;
-        // Sooner than Kinesis' five minutes, so that it happens.
+        // Sooner than Kinesis' five minutes, so that it happens in a run.
         if stream != made_ms.to_string() || begun + 20_000 < self.now_ms() {
             return Err(expired);
         }
@@ -356,7 +356,7 @@ impl World {
         if bounded && !shard.admits(self.now_ms()) {
             return Err(FailureClass::Busy);
         }
-        // A page may be shorter than it could be, and empty without being the end.
+        // A page may be shorter than possible, and empty without being the end.
         let roll = self.roll("page", begun % 7) as usize;
         let short = if roll.is_multiple_of(8) { 0 } else { 1 + roll % 40 };
         let most = if bounded { short.min(limit) } else { limit };
@@ -370,7 +370,7 @@ impl World {
         Ok(ShardPage { records, behind_ms, closed, next })
     }
 
-    /// Deletes the stream and makes it again. What was not settled of it is lost.
+    /// Deletes the stream and makes it again. Its unsettled records are lost.
     pub(crate) fn replace_stream(&self) {
         let (mut shards, table) = (self.shards.lock(), self.table.lock());
         let mut ledger = self.ledger.lock();
@@ -386,7 +386,7 @@ impl World {
 
 #[async_trait]
 impl Aside for SimStream {
-    /// Nothing here damages a record.
+    /// Fails the run, since nothing here damages a record.
     async fn put(&self, _shard: &ShardId, _record: &StoredRecord, detail: &str) -> Result<(), PortError> {
         self.world.broken("what was stored can be read", detail);
         Ok(())

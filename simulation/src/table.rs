@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(crate) struct Table {
     pub(crate) leases: BTreeMap<ShardId, LeaseRow>,
     workers: BTreeMap<String, u64>,
-    /// The stream that the leases are kept for.
+    /// The stream of the leases.
     pub(crate) stream: Option<StreamIdentity>,
     /// Shards that were left because an operator paused them.
     pub(crate) left_paused: BTreeSet<ShardId>,
@@ -45,7 +45,7 @@ impl SimTable {
         self.world.ask(self.who, Service::Leases, attempted, effect).await
     }
 
-    /// Changes a lease if `holds`; may be done late.
+    /// Changes a lease if `holds`; the change may be made late.
     async fn change(
         &self,
         shard: &ShardId,
@@ -55,7 +55,7 @@ impl SimTable {
         self.change_and(shard, holds, change, |_, _| ()).await
     }
 
-    /// [`Self::change`], and what else the table takes note of.
+    /// As [`Self::change`], and notes more in the table.
     async fn change_and(
         &self,
         shard: &ShardId,
@@ -88,7 +88,7 @@ impl LeaseRows for SimTable {
         let effect = |world: &World| {
             let table = world.table.lock();
             let leases = table.leases.values().cloned().map(|mut row| {
-                // The fault that is planted: nobody looks at pauses.
+                // The planted fault: pauses are ignored.
                 row.orders.paused_ms.take_if(|_| world.planted == Some(Planted::IgnoredPause));
                 LeaseTableRow::Lease(row)
             });
@@ -185,7 +185,7 @@ impl LeaseRows for SimTable {
             }
             true
         };
-        // Nothing of it is done late: a pause that comes after its resume lasts for ever.
+        // Orders are never made late: a pause after its resume would last for ever.
         self.ask("order", effect).await
     }
 

@@ -1,4 +1,4 @@
-//! What processes are told of their dependencies, and whether they say so.
+//! The failures that processes meet, and whether their readiness and metrics tell them.
 
 use crate::plan::Service;
 use crate::planted::Planted;
@@ -8,15 +8,15 @@ use sluice_ports::log::{Position, ShardId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How soon a process that is denied must say so.
+/// How soon a denied process must report it.
 const TOLD_WITHIN_MS: u64 = 100;
-/// A lag that is not known anew must grow from this age on.
+/// From this age on, a lag that is not updated must grow.
 const BLIND_MS: u64 = 4_000;
 
-/// How far the clocks of the stream and of processes are apart at the most.
+/// The largest difference between the clocks of the stream and of processes.
 const CLOCKS_APART_MS: u64 = 500;
 
-/// What is known of all processes.
+/// The knowledge about all processes.
 #[derive(Default)]
 pub(crate) struct Watch {
     healths: HashMap<Caller, Arc<DependencyHealth>>,
@@ -27,18 +27,18 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A process starts: until it has joined it is not ready, whatever it is denied.
+    /// Notes that a process starts. It is not ready until it has joined.
     pub(crate) fn starts(&mut self, who: Caller) {
         self.healths.remove(&who);
     }
 
-    /// A process tells its health from now on.
+    /// Notes that a process reports its health from now on.
     pub(crate) fn joined(&mut self, who: Caller, health: Arc<DependencyHealth>) {
         self.denied_since.retain(|(caller, _), _| *caller != who);
         self.healths.insert(who, health);
     }
 
-    /// A call ended: the process learns it as its interceptors would tell it.
+    /// Notes the end of a call, and tells the process as its interceptors would.
     pub(crate) fn ended(&mut self, world: &World, who: Caller, service: Service, why: Option<NoAnswer>) {
         let denied = (who, service);
         match why {
@@ -52,7 +52,7 @@ impl Watch {
         let Some(health) = self.healths.get(&who) else { return };
         let (dependency, operation) = (service.dependency(), format!("{service:?}"));
         match why {
-            // The fault that is planted: a refusal is an answer like any other.
+            // The planted fault: a denial is an answer like any other.
             Some(NoAnswer::Denied) if world.planted == Some(Planted::DeniedIsAnswer) => {
                 health.succeeded(dependency, &operation);
             }
@@ -61,27 +61,27 @@ impl Watch {
         }
     }
 
-    /// A process read a shard.
+    /// Notes that a process read a shard.
     pub(crate) fn read(&mut self, world: &World, who: Caller, shard: ShardId) {
         self.read_ms.insert((who, shard), world.now_ms());
     }
 
-    /// A process read a closed shard to its end: nobody reads it any more.
+    /// Notes that a process read a closed shard to its end: nobody reads it any more.
     pub(crate) fn read_to_its_end(&mut self, who: Caller, shard: &ShardId) {
         self.read_ms.remove(&(who, shard.clone()));
     }
 
-    /// A process has left a shard, as it does when an operator pauses it: it reads it no more.
+    /// Notes that a process has left a shard, for example a paused one, and reads it no more.
     pub(crate) fn left(&mut self, who: Caller, shard: &ShardId) {
         self.read_ms.remove(&(who, shard.clone()));
     }
 
-    /// A process has a shard from now on: its lag is not known yet.
+    /// Notes that a process owns a shard from now on: its lag is not known yet.
     pub(crate) fn granted(&mut self, world: &World, who: Caller, shard: &ShardId) {
         self.read(world, who, shard.clone());
     }
 
-    /// A process that is denied says so, of what it is denied.
+    /// Judges that a denied process reports which dependency denies it.
     pub(crate) fn check_denials(&self, world: &World, who: Caller, lost: &[&str]) {
         if !self.healths.contains_key(&who) {
             return;
@@ -95,7 +95,7 @@ impl Watch {
         }
     }
 
-    /// A lag of which nothing was heard grows.
+    /// Judges that a lag without news grows.
     pub(crate) fn check_lag(&self, world: &World, who: Caller, shard: &str, lag_ms: u64) {
         let Some(read_ms) = self.read_ms.get(&(who, ShardId(shard.into()))) else { return };
         let blind_ms = world.now_ms().saturating_sub(*read_ms);
@@ -108,8 +108,8 @@ impl Watch {
 }
 
 impl World {
-    /// What the table of leases says, beside what the stream holds: so a shard
-    /// that nobody works, such as a paused one, falls behind for all to see.
+    /// Compares the table of leases with the stream, such that the lag of a shard that nobody works,
+    /// for example a paused one, is visible.
     pub(crate) fn check_leases(&self) {
         let (shards, table, mut ledger) = (self.shards.lock(), self.table.lock(), self.ledger.lock());
         for row in table.leases.values() {

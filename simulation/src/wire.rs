@@ -1,4 +1,4 @@
-//! The endpoints: what they answer, and what they saw.
+//! The endpoints: their answers, and the webhooks that they got.
 
 use crate::plan::Conduct;
 use crate::planted::Planted;
@@ -11,7 +11,7 @@ use sluice_processor::outcome::{Fault, PostResult};
 use sluice_processor::target::Target;
 use std::sync::Arc;
 
-/// How long an attempt takes at the most.
+/// The longest time of an attempt.
 const TIMEOUT_MS: u64 = 2_000;
 
 pub(crate) struct SimWire {
@@ -24,13 +24,13 @@ struct PostedEnvelope {
     customer_id: CustomerId,
 }
 
-/// What an endpoint does with a webhook.
+/// An endpoint's treatment of a webhook.
 enum WebhookVerdict {
     Answer(u16),
-    /// 200, naming so many events as failed.
+    /// 200, naming this many events as failed.
     Part(usize),
     Hang,
-    /// It takes the webhook, and its answer is lost.
+    /// It takes the webhook, but its answer is lost.
     Mute,
     /// It takes nothing, and the connection breaks.
     Break,
@@ -61,7 +61,7 @@ impl SimWire {
         }
     }
 
-    /// The webhook arrives and is judged.
+    /// A webhook arrives and is judged.
     async fn arrive(&self, n: usize, attempt: u32, ids: Vec<(EventId, CustomerId)>) -> Reply {
         let world = &self.world;
         let roll = world.roll("endpoint", n as u64) >> 8;
@@ -125,7 +125,7 @@ impl Wire for SimWire {
         }
         let attempt = header("sluice-attempt").unwrap_or(0);
         if self.world.planted == Some(Planted::HeldAttempt) && self.world.roll("hold", n as u64) % 8 < 2 {
-            // Says that it is done, and tries by itself, later.
+            // The planted fault: it reports success, and sends by itself later.
             let wire = Self { world: Arc::clone(&self.world) };
             tokio::spawn(async move {
                 sleep_ms(300).await;

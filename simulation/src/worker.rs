@@ -1,5 +1,5 @@
-//! A simulated processor: the product's own, leases, log, shards, outboxes,
-//! retries and commits, over ports that fail.
+//! A simulated processor, which runs the product's own leases, log, shards, outboxes, retries and
+//! commits over ports that fail.
 
 use crate::edge;
 use crate::planted;
@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The distributed engine's configuration, with times about a third of the default's.
+/// The configuration of the distributed engine, with times about a third of the default's.
 pub(crate) fn aws_config(world: &World, who: Caller) -> AwsConfig {
     let lanes = world.plan.lanes();
     if world.plan.load.is_some() {
@@ -67,7 +67,7 @@ fn processor_config(world: &World) -> ProcessorConfig {
     config
 }
 
-/// Asks until it is answered.
+/// Repeats a call until it succeeds.
 pub(crate) async fn patiently<T, F: Future<Output = Result<T, PortError>>>(ask: impl Fn() -> F) -> T {
     loop {
         if let Ok(answer) = ask().await {
@@ -77,7 +77,7 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, PortError>>>(ask: 
     }
 }
 
-/// Leases whose grants the ledger sees.
+/// Leases whose grants are noted in the ledger.
 struct Watched {
     leases: ShardLeases,
     world: Arc<World>,
@@ -125,7 +125,7 @@ async fn pass_on(
     world.tell(|| format!("p{who} has left {}", inner.shard));
 }
 
-/// Tells what the process' readiness says, a few times a second.
+/// Copies the process' readiness for the simulation, a few times a second.
 async fn tell_lost(health: Arc<DependencyHealth>, inside: Inside) {
     loop {
         *inside.lost.lock() = health.lost().into_iter().map(|lost| lost.name).collect();

@@ -1,5 +1,5 @@
-//! What all simulated processes share: time, dice, the network, the services'
-//! state, and the ledger that judges.
+//! The state that all simulated processes share: time, dice, the network, the services, and the
+//! ledger that judges.
 
 use crate::cells::CellSeat;
 use crate::dice::{mixed, number_of};
@@ -18,28 +18,28 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a caller waits for an answer that does not come.
+/// How long a caller waits for a lost answer.
 const TIMEOUT_MS: u64 = 500;
-/// The latest that something takes effect of which no answer came.
+/// The latest time at which a call without an answer takes effect.
 const LATE_MS: u64 = 2_500;
 
-/// Who calls: a process, one of its lives.
+/// A caller: one life of a process.
 pub(crate) type Caller = u32;
 
-/// Why a call was not answered as it should be.
+/// Why a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
-    /// The service refused it: nothing was done.
+    /// The service refused the call: nothing was done.
     Refused,
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unclear,
-    /// The service does not allow it: nothing was done.
+    /// The service does not allow the call: nothing was done.
     Denied,
 }
 
 type Effect = Box<dyn FnOnce(&World) + Send>;
 
-/// A time during which a caller (or everybody) does not reach a service.
+/// A time during which one caller, or everybody, cannot reach a service.
 #[derive(Debug, Clone, Copy)]
 struct UnreachableTime {
     who: Option<Caller>,
@@ -55,12 +55,12 @@ pub(crate) struct World {
     later: Mutex<BTreeMap<(u64, u64), Effect>>,
     tallies: Mutex<BTreeMap<&'static str, u64>>,
     gaps: Mutex<Vec<UnreachableTime>>,
-    /// Until when each service denies every call.
+    /// The time until which each service denies every call.
     denied_until: Mutex<HashMap<Service, u64>>,
     pub(crate) watch: Mutex<Watch>,
     trace: Mutex<Vec<String>>,
     broken: Mutex<Option<String>>,
-    /// Which cell it is, where there are several.
+    /// Which cell it is, if there are several.
     pub(crate) cell: Option<CellSeat>,
     /// When each process last ran.
     alive: Mutex<HashMap<Caller, u64>>,
@@ -114,8 +114,8 @@ impl World {
         entropy::true_ms()
     }
 
-    /// The next number of a die of its own: what one part of the world rolls
-    /// does not depend on how often others did.
+    /// The next number of a named die. Each die is independent, so the rolls of one part of the world
+    /// do not change those of another.
     pub(crate) fn roll(&self, die: &str, number: u64) -> u64 {
         let key = (number_of(die), number);
         let mut rolls = self.rolls.lock();
@@ -128,7 +128,7 @@ impl World {
         )
     }
 
-    /// Whether faults still happen.
+    /// Whether faults are over.
     pub(crate) fn is_quiet(&self) -> bool {
         self.now_ms() >= self.plan.quiet_from_ms
     }
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// Counts requests, units or bytes that a service was asked for.
+    /// Counts requests, units or bytes that were asked of a service.
     pub(crate) fn tally(&self, counted: &'static str, count: usize) {
         *self.tallies.lock().entry(counted).or_default() += count as u64;
     }
@@ -151,7 +151,7 @@ impl World {
         self.tallies.lock().clone()
     }
 
-    /// Writes a line into the run's trace; a load that is measured has none.
+    /// Writes a line into the run's trace, except when a load is measured.
     pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
         if self.plan.load.is_some() {
             return;
@@ -165,7 +165,7 @@ impl World {
         }
     }
 
-    /// A promise was broken: the first time ends the run.
+    /// Notes a broken promise. The first one ends the run.
     pub(crate) fn broken(&self, promise: &str, how: &str) {
         self.tell(|| format!("BROKEN {promise}: {how}"));
         self.broken.lock().get_or_insert_with(|| format!("{promise}: {how}"));
@@ -187,7 +187,7 @@ impl World {
         self.alive.lock().remove(&who);
     }
 
-    /// Whether a process ran within this time.
+    /// Whether a process has run within this time.
     pub(crate) fn lives(&self, who: Caller, within_ms: u64) -> bool {
         self.alive.lock().get(&who).is_some_and(|at| at + within_ms >= self.now_ms())
     }
@@ -200,7 +200,7 @@ impl World {
         self.gaps.lock().push(UnreachableTime { who, service, until_ms });
     }
 
-    /// From now on a service denies every call, for a while.
+    /// Makes a service deny every call for a while.
     pub(crate) fn deny(&self, service: Service, for_ms: u64) {
         let until_ms = (self.now_ms() + for_ms).min(self.plan.quiet_from_ms);
         self.denied_until.lock().insert(service, until_ms);
@@ -217,7 +217,7 @@ impl World {
         !gaps.iter().any(|gap| gap.service == service && gap.who.is_none_or(|cut| cut == who))
     }
 
-    /// Lets happen what was to happen by now.
+    /// Lets everything take effect that is due by now.
     pub(crate) fn catch_up(&self) {
         loop {
             let due = {
@@ -234,20 +234,20 @@ impl World {
         }
     }
 
-    /// Whether something is still to happen.
+    /// Whether an effect is still due.
     pub(crate) fn is_pending(&self) -> bool {
         !self.later.lock().is_empty()
     }
 
-    /// Lets something happen in a while.
+    /// Lets an effect happen after a while.
     pub(crate) fn later(&self, in_ms: u64, effect: Effect) {
         let mut later = self.later.lock();
         let number = later.len() as u64 + self.roll("order", 0) % 1_000_000 * 1_000;
         later.insert((self.now_ms() + in_ms, number), effect);
     }
 
-    /// A call of a service: it takes its time, may be refused, may have no
-    /// answer. `may_be_late`: what has no answer may still be done later.
+    /// Calls a service: the call takes time, may be refused, and may have no answer. With
+    /// `may_be_late`, a call without an answer may still be done later.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         who: Caller,
@@ -297,7 +297,7 @@ impl World {
         Ok(answer)
     }
 
-    /// [`Self::call`] of a store, whose callers know one kind of failure.
+    /// [`Self::call`] of a store, whose callers know only one kind of failure.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         who: Caller,
@@ -310,7 +310,7 @@ impl World {
 }
 
 impl NoAnswer {
-    /// How an adapter classes it.
+    /// The failure class that an adapter would give it.
     pub(crate) const fn class(self) -> FailureClass {
         match self {
             Self::Refused => FailureClass::Busy,
@@ -320,7 +320,7 @@ impl NoAnswer {
     }
 }
 
-/// The error of a port whose call had no answer.
+/// The error of a port whose call failed.
 pub(crate) fn unavailable(attempted: &str, why: NoAnswer) -> PortError {
     PortError::Unavailable {
         what: attempted.into(),

@@ -1,7 +1,7 @@
-//! Some seeds of the simulation, each planted fault, and a run that is repeated.
+//! Runs some seeds of the simulation, each planted fault, and one seed twice.
 //! `SLUICE_SIMULATION_SEEDS=5000 cargo test --release -p sluice-simulation --features run` runs
-//! more of them, `SLUICE_SIMULATION_CELLS` of those of two cells; `SLUICE_SIMULATION_FROM` says
-//! where to begin.
+//! more seeds, `SLUICE_SIMULATION_CELLS` sets the number of those with two cells, and
+//! `SLUICE_SIMULATION_FROM` the first seed.
 
 use std::process::Command;
 
@@ -22,7 +22,7 @@ fn every_promise_is_kept_whatever_fails() {
     let from = number("SLUICE_SIMULATION_FROM", 0).to_string();
     let (kept, said) = simulate(&["--seeds", &seeds, "--from", &from]);
     assert!(kept, "{said}");
-    // It did what it is there for.
+    // All kinds of faults happened in the runs.
     let done = [
         "events accepted",
         "webhooks",
@@ -63,7 +63,7 @@ fn a_process_that_keeps_its_shards_beyond_its_leases_is_found() {
 
 #[test]
 fn a_retry_that_reorders_the_log_is_found() {
-    // A reader takes what comes late for a second copy.
+    // A reader takes a late record for a second copy.
     finds("reordered-retry", 20, "every 202 ends in a 2xx or a dead letter");
 }
 

@@ -1,8 +1,8 @@
-//! What matching costs: `cargo run --release -p sluice-selector --example selector_bench`.
+//! Measures the cost of matching: `cargo run --release -p sluice-selector --example selector_bench`.
 //!
-//! Prints nanoseconds an event, best of several rounds, and the ratios that
-//! matter: our tape against simd-json's, a match against its parse, an index of
-//! 10,000 subscriptions against one of 1 and against evaluating all 10,000.
+//! Prints the best nanoseconds an event of several rounds, and ratios: our tape against
+//! simd-json's, a match against its parse, an index of 10,000 subscriptions against one of
+//! 1 and against evaluating all 10,000.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its figures")]
 
 use std::hint::black_box;
@@ -69,7 +69,7 @@ fn jsonpath(expression: &str) -> String {
     format!(r#"{{"type":"jsonpath","expression":"{expression}"}}"#)
 }
 
-/// One event judged by these selectors, its envelope parsed once.
+/// Judges one event by these selectors, with its envelope parsed once.
 fn evaluation(selectors: &[&str], envelope: &str) -> f64 {
     let selectors: Vec<_> = selectors.iter().map(|json| Selector::parse(json).unwrap()).collect();
     let mut scratch = MatchScratch::default();
@@ -79,7 +79,7 @@ fn evaluation(selectors: &[&str], envelope: &str) -> f64 {
     })
 }
 
-/// simd-json parses in place, so a copy belongs to its cost.
+/// simd-json parses in place, so its cost includes a copy.
 fn simd_json_tape(envelope: &str) -> f64 {
     let mut buffers = simd_json::Buffers::with_max_depth(envelope.len(), 64);
     let mut copy = Vec::new();
@@ -114,8 +114,8 @@ fn bench_types() {
     }
 }
 
-/// Ten thousand subscriptions of the usual kinds on one customer, one of which
-/// wants the event.
+/// Ten thousand subscriptions of the usual kinds of one customer, one of which wants the
+/// event.
 fn bench_ordinary() {
     println!("10,000 subscriptions of one customer, one matching, payload of 4 items");
     let envelope = envelope(&payload(4));
@@ -187,7 +187,7 @@ fn bench_hostile() {
     }
 }
 
-/// Nanoseconds and steps of one event judged by an index.
+/// The nanoseconds and steps of judging one event by an index.
 fn judged(index: &SubscriptionIndex<usize>, envelope: &str, matches: usize) -> (f64, u32) {
     let candidates = index.for_type("order.created");
     let mut verdicts = EventVerdicts::default();

@@ -1,15 +1,14 @@
-//! Budgets: how many steps an evaluation may take.
+//! Budgets: the steps that an evaluation may take.
 
 /// The budget is spent: the evaluation has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
-/// The steps that the selectors of a customer may still spend on an event, all
-/// of them together. A step is about one JSON node looked at, or 64 bytes of a
-/// string compared: 5 to 25 ns.
+/// The steps that all selectors of a customer together may still spend on an event. A step
+/// is about one visited JSON node, or 64 compared bytes of a string: 5 to 25 ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatchBudget {
-    /// Steps left; 0 leaves every selector that looks inside the event undecided.
+    /// The remaining steps; 0 leaves every selector that looks inside the event undecided.
     pub steps_left: u32,
 }
 
@@ -34,13 +33,12 @@ impl StepBudget {
         left.map(|_| ()).ok_or(Exhausted)
     }
 
-    /// Spends the cost of reading so many bytes of a string.
+    /// Spends the cost of reading `bytes` bytes of a string.
     pub(super) fn spend_bytes(&mut self, bytes: usize) -> Result<(), Exhausted> {
         self.spend(1 + bytes / 64)
     }
 
-    /// Leaves at most `steps`. The steps kept back are returned; give them back
-    /// with [`Self::give_back`].
+    /// Leaves at most `steps`. Returns the steps kept back, for [`Self::give_back`].
     pub(super) fn keep_back(&mut self, steps: u32) -> u32 {
         let kept_back = self.left.saturating_sub(steps);
         self.left -= kept_back;

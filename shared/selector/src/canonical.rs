@@ -1,11 +1,11 @@
-//! Canonical JSON: no spaces, members sorted by name, strings escaped no more
-//! than JSON requires, numbers as they were written.
+//! Canonical JSON: no spaces, members sorted by name, strings with only the escapes that
+//! JSON requires, numbers as they were written.
 
 use std::collections::BTreeMap;
 
 use super::json::{Shape, Value};
 
-/// Appends a value. Recurses once a level of nesting, which the parser has bounded.
+/// Appends a value. Recurses once for each level of nesting, which the parser has bounded.
 pub(super) fn write_value(value: Value<'_>, json: &mut String) {
     match value.shape() {
         Shape::Null => json.push_str("null"),

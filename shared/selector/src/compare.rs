@@ -6,10 +6,10 @@ use super::budget::{Exhausted, StepBudget};
 use super::json::{Shape, Value};
 use super::number;
 
-/// True if both are the same value: numbers by value, arrays in order,
-/// objects whatever the order of their members.
+/// Whether both are the same value: numbers by value, arrays in order, objects with their
+/// members in any order.
 ///
-/// Recurses once a level of nesting, which the parser has bounded.
+/// Recurses once for each level of nesting, which the parser has bounded.
 pub(super) fn equal(left: Value<'_>, right: Value<'_>, budget: &mut StepBudget) -> Result<bool, Exhausted> {
     match (left.shape(), right.shape()) {
         (Shape::Array(left_count), Shape::Array(right_count)) => {
@@ -42,7 +42,7 @@ pub(super) fn equal(left: Value<'_>, right: Value<'_>, budget: &mut StepBudget) 
     }
 }
 
-/// [`equal`] for what is not an array or object; false if either is one.
+/// [`equal`] for values other than arrays and objects; false if either is one of these.
 pub(super) fn scalars_equal(
     left: Shape<'_>,
     right: Shape<'_>,
@@ -59,8 +59,8 @@ pub(super) fn scalars_equal(
     })
 }
 
-/// The order of two numbers or two strings (by Unicode code point); `None`
-/// for anything else.
+/// The order of two numbers or two strings (by Unicode code point); `None` for other
+/// values.
 pub(super) fn order(
     left: Shape<'_>,
     right: Shape<'_>,

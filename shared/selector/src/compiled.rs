@@ -16,8 +16,8 @@ pub enum Verdict {
     Match,
     /// The event is not wanted.
     NoMatch,
-    /// Not known: the evaluation's budget ran out, or the envelope is not JSON
-    /// within the depth limit. The caller must not drop the event silently.
+    /// Unknown: the evaluation's budget ran out, or the envelope is not JSON within the depth
+    /// limit. The caller must not drop the event silently.
     Undecided,
 }
 
@@ -41,7 +41,7 @@ impl From<bool> for Verdict {
 #[derive(Debug, Clone)]
 pub struct CompiledSelector {
     root: Arc<SelectorNode>,
-    /// Whether it names types of events of the product itself.
+    /// Whether it names types of product events.
     names_product: bool,
 }
 
@@ -50,7 +50,7 @@ impl CompiledSelector {
         Self { root: Arc::new(root), names_product }
     }
 
-    /// False for events of the product itself, unless the selector names them.
+    /// False for product events, unless the selector names their types.
     pub(super) fn may_want(&self, event_type: &str) -> bool {
         self.names_product || !event_type.starts_with(PRODUCT_TYPES)
     }
@@ -59,38 +59,38 @@ impl CompiledSelector {
         self.names_product
     }
 
-    /// True if some part of it looks inside the event rather than at its type.
+    /// Whether a part of it looks inside the event rather than at its type.
     #[must_use]
     pub fn needs_payload(&self) -> bool {
         self.root.needs_payload()
     }
 
-    /// A superset of the event types that can match.
+    /// A superset of the event types that it can match.
     #[must_use]
     pub fn event_types(&self) -> EventTypes {
         self.root.event_types()
     }
 
-    /// The answer for every event of this type ("": without a type), if the
-    /// type alone settles it.
+    /// The answer for every event of this type ("": without a type), if the type alone decides
+    /// it.
     #[must_use]
     pub fn decided_by_type(&self, event_type: &str) -> Option<bool> {
         if self.may_want(event_type) { self.root.decided_by_type(event_type) } else { Some(false) }
     }
 
-    /// Judges one event, within what the view's budget has left and at most
+    /// Judges one event, within the view's budget and at most
     /// [`selector_steps_max`](super::EvaluationLimits::selector_steps_max).
     pub fn evaluate(&self, event: &mut EventView<'_>) -> Verdict {
         self.judge(event).verdict
     }
 
-    /// True if the event is certainly wanted; [`Self::evaluate`] has the third
-    /// answer too.
+    /// Whether the event is certainly wanted; [`Self::evaluate`] also tells whether it is
+    /// undecided.
     pub fn matches(&self, event: &mut EventView<'_>) -> bool {
         self.evaluate(event) == Verdict::Match
     }
 
-    /// Judges one event with what is known of it from selectors before.
+    /// Judges one event, using the results that earlier selectors left.
     pub(super) fn judge(&self, event: &mut EventView<'_>) -> Judgement {
         let mut budget = event.selector_budget();
         let given = budget.left();
@@ -129,8 +129,8 @@ pub(super) fn judge(node: &SelectorNode, event: &mut EventView<'_>, budget: &mut
     }
 }
 
-/// Judges by what is inside the event, parsing it if no one has, unless the
-/// answer is known from an equal part of another selector.
+/// Judges by the event's content. Parses it if it is not parsed yet, unless the answer is
+/// known from an equal part of another selector.
 fn inside(
     slot: &Slot,
     event: &mut EventView<'_>,
@@ -152,7 +152,7 @@ fn inside(
             holds.into()
         }
         Err(Exhausted) => {
-            // Where a whole selector's budget did not suffice, another's will not.
+            // Where a whole selector's budget did not suffice, another's would not either.
             if steps_before >= selector_steps_max {
                 opened.memo.keep_verdict(slot, Verdict::Undecided);
             }
@@ -161,8 +161,8 @@ fn inside(
     }
 }
 
-/// One `settling` part settles the whole; else one undecided part leaves it
-/// undecided (Kleene's logic).
+/// One `settling` part decides the whole; else one undecided part leaves it undecided
+/// (Kleene's logic).
 fn unless(
     parts: &[SelectorNode],
     settling: Verdict,

@@ -1,6 +1,6 @@
-//! Why a selector was refused, and where.
+//! Why a selector is refused, and where.
 
-/// A refused selector.
+/// Why a selector is refused, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("selector{}{pointer}: {fault}", if .pointer.is_empty() { "" } else { " at " })]
 pub struct SelectorError {
@@ -14,7 +14,7 @@ pub struct SelectorError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectorFault {
-    /// The text is not JSON, or nested deeper than a selector can be.
+    /// The text is not JSON, or nests deeper than a selector can.
     #[error("not JSON at byte {offset}: {reason}")]
     Json {
         /// Byte offset into the selector's text.
@@ -22,38 +22,38 @@ pub enum SelectorFault {
         /// Why the text is not JSON there.
         reason: &'static str,
     },
-    /// A limit of [`SelectorLimits`](super::SelectorLimits) is passed.
+    /// A limit of [`SelectorLimits`](super::SelectorLimits) is exceeded.
     #[error("{what}: {found}, at most {max}")]
     Limit {
-        /// The thing counted and its unit, such as `bytes of the field`.
+        /// The counted thing and its unit, such as `bytes of the field`.
         what: &'static str,
-        /// How many there are.
+        /// The number found.
         found: usize,
         /// The limit.
         max: usize,
     },
-    /// A value of another JSON type, or not one of the words allowed.
+    /// A value has another JSON type, or is not one of the allowed words.
     #[error("expected {0}")]
     Expected(&'static str),
     /// A member is missing from the object.
     #[error("`{0}` is missing")]
     Missing(&'static str),
-    /// A member that this object does not have.
+    /// The object has no such member.
     #[error("no such member here")]
     UnknownMember,
-    /// A member given twice.
+    /// A member is given twice.
     #[error("given twice")]
     DuplicateMember,
     /// `exists` and `not_exists` take no value.
     #[error("`{0}` takes no value")]
     ValueNotTaken(&'static str),
-    /// Not an event type or pattern.
+    /// The text is not an event type or pattern.
     #[error("{0}")]
     EventType(&'static str),
-    /// Not a field path.
+    /// The text is not a field path.
     #[error("{0}")]
     Field(&'static str),
-    /// Not a JSONPath query nor a logical expression.
+    /// The text is neither a JSONPath query nor a logical expression.
     #[error("character {offset}: {reason}")]
     Expression {
         /// Byte offset into the expression.
@@ -61,7 +61,7 @@ pub enum SelectorFault {
         /// Why the expression is refused there.
         reason: String,
     },
-    /// A regular expression that does not compile, or is too large compiled.
+    /// A regular expression does not compile, or is too large when compiled.
     #[error("regular expression: {0}")]
     Regex(String),
 }

@@ -1,14 +1,14 @@
-//! The event as a selector sees it, parsed once and only if need be.
+//! The event as selectors see it, parsed once and only when needed.
 
 use super::EvaluationLimits;
 use super::budget::{MatchBudget, StepBudget};
 use super::json::{Tape, Value};
 use super::memo::Memo;
 
-/// Bytes of an envelope whose parsing costs about as much as one step.
+/// The bytes of an envelope whose parsing costs about one step.
 const PARSED_BYTES_A_STEP: usize = 8;
 
-/// Buffers reused from event to event; one for each task that matches.
+/// Buffers that are reused from event to event; each task that matches has one.
 #[derive(Debug, Default)]
 pub struct MatchScratch {
     limits: EvaluationLimits,
@@ -23,17 +23,16 @@ impl MatchScratch {
         Self { limits, ..Self::default() }
     }
 
-    /// Looks at one event, given its type ("" for none) and its envelope: the
-    /// JSON object that the webhook carries. Nothing is parsed yet. All
-    /// selectors that look through the view share one budget:
-    /// [`EvaluationLimits::event_steps_max`].
+    /// A view of one event, given its type ("" for none) and its envelope: the JSON object that
+    /// the webhook carries. Nothing is parsed yet. All selectors that use the view share one
+    /// budget: [`EvaluationLimits::event_steps_max`].
     pub fn view<'a>(&'a mut self, event_type: &'a str, envelope: &'a [u8]) -> EventView<'a> {
         let steps_left = self.limits.event_steps_max;
         self.view_within(event_type, envelope, MatchBudget { steps_left })
     }
 
-    /// The same within a smaller budget, such as the steps that the earlier events
-    /// of a page have left of the page's budget.
+    /// The same with a smaller budget, such as the steps that earlier events of a page left of
+    /// the page's budget.
     pub fn view_within<'a>(
         &'a mut self,
         event_type: &'a str,
@@ -52,15 +51,15 @@ impl MatchScratch {
     }
 }
 
-/// One event under the eyes of its candidate selectors: whichever first needs
-/// the payload parses the envelope, the others reuse that.
+/// One event with its candidate selectors: the first that needs the payload parses the
+/// envelope, and the others reuse the result.
 #[derive(Debug)]
 pub struct EventView<'a> {
     event_type: &'a str,
     envelope: &'a [u8],
     scratch: &'a mut MatchScratch,
     parsed: ParseState<'a>,
-    /// The budget at first.
+    /// The initial budget.
     steps: u32,
     steps_left: u32,
 }
@@ -72,14 +71,14 @@ enum ParseState<'a> {
     NotJson,
 }
 
-/// The event's two faces: the envelope and the payload inside it.
+/// The envelope of an event, and the payload inside it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventJson<'v> {
     pub(super) envelope: Value<'v>,
     pub(super) payload: Value<'v>,
 }
 
-/// A parsed event, the results known for it, and the limits of evaluation.
+/// A parsed event, its known results, and the limits of evaluation.
 #[derive(Debug)]
 pub(super) struct Opened<'v> {
     pub(super) json: EventJson<'v>,
@@ -100,7 +99,7 @@ impl<'a> EventView<'a> {
         self.event_type
     }
 
-    /// Steps spent on this event so far: by its parsing and by all selectors.
+    /// The steps that were spent on this event, by its parsing and by all selectors.
     #[must_use]
     pub fn steps_spent(&self) -> u32 {
         self.steps - self.steps_left
@@ -125,20 +124,20 @@ impl<'a> EventView<'a> {
         StepBudget::new(self.limits().selector_steps_max.min(self.steps_left))
     }
 
-    /// All that the event has left.
+    /// The budget that the event has left.
     pub(super) fn event_budget(&self) -> StepBudget {
         StepBudget::new(self.steps_left)
     }
 
-    /// Takes the steps that an evaluation spent of its budget off the event's.
+    /// Subtracts the steps that an evaluation spent from the event's budget.
     pub(super) fn charge(&mut self, given: u32, budget: &StepBudget) -> u32 {
         let spent = given - budget.left();
         self.steps_left = self.steps_left.saturating_sub(spent);
         spent
     }
 
-    /// True if the envelope is JSON that can be looked into; parses it unless
-    /// that has been done. False also if the event's budget does not suffice.
+    /// Parses the envelope, unless that was done already. Fails if it is not JSON, or if the
+    /// event's budget does not suffice.
     pub(super) fn parse(&mut self) -> Result<(), Unparsed> {
         if let ParseState::NotYet = self.parsed {
             let steps = u32::try_from(1 + self.envelope.len() / PARSED_BYTES_A_STEP).unwrap_or(u32::MAX);
@@ -155,8 +154,8 @@ impl<'a> EventView<'a> {
         }
     }
 
-    /// The parsed event with the results known for it and the limits; `None`
-    /// unless [`Self::parse`] succeeded.
+    /// The parsed event with its known results and the limits; `None` unless [`Self::parse`]
+    /// succeeded.
     pub(super) fn opened(&mut self) -> Option<Opened<'_>> {
         let ParseState::Envelope { text, payload_at } = self.parsed else { return None };
         let MatchScratch { tape, memo, limits } = &mut *self.scratch;
@@ -165,7 +164,7 @@ impl<'a> EventView<'a> {
     }
 
     fn parsed(&mut self) -> ParseState<'a> {
-        // The envelope itself is one level.
+        // The envelope itself is one more level.
         let depth_max = self.scratch.limits.payload_depth_max + 1;
         let tape = &mut self.scratch.tape;
         let Ok(text) = std::str::from_utf8(self.envelope) else { return ParseState::NotJson };
@@ -179,10 +178,10 @@ impl<'a> EventView<'a> {
     }
 }
 
-/// Why an event cannot be looked into.
+/// Why an event cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unparsed {
-    /// The envelope is not UTF-8, not JSON, deeper than the limit or without a payload.
+    /// The envelope is not UTF-8, not JSON, deeper than the limit or has no payload.
     NotJson,
     /// The event's budget does not suffice for parsing it.
     TooExpensive,

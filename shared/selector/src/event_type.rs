@@ -1,16 +1,16 @@
-//! Event types by segment, and the set of types a selector can match.
+//! Patterns of event types, and the set of types that a selector can match.
 
 use super::{SelectorFault, SelectorLimits};
 
-/// The beginning of the types of events of the product itself. Only a selector
-/// that has this text somewhere wants any of them.
+/// The prefix of the types of product events. Only a selector that contains this text wants
+/// any of them.
 pub const PRODUCT_TYPES: &str = "sluice.";
 
 /// Which event types an `event_type` selector accepts. A type's segments are
 /// the texts between its dots; an event without a type has the type "".
 ///
 /// - `order.created`: that type exactly.
-/// - `*`: every event, one without a type included, but none of the product itself.
+/// - `*`: every event, also one without a type, but no product event.
 /// - `*` as a segment stands for exactly one segment: `order.*.failed` accepts
 ///   `order.payment.failed`, not `order.failed`.
 /// - a last segment `.*` stands for one or more: `order.*` accepts
@@ -26,8 +26,8 @@ impl EventTypePattern {
     /// Checks a pattern.
     ///
     /// # Errors
-    /// Empty, too long, an empty segment beside a `*`, or a `*` that is only
-    /// part of a segment.
+    /// If it is empty, too long, has an empty segment beside a `*`, or a `*` that is only part
+    /// of a segment.
     pub fn parse(text: &str, limits: &SelectorLimits) -> Result<Self, SelectorFault> {
         let max = limits.event_type_bytes_max;
         if text.is_empty() {
@@ -53,7 +53,7 @@ impl EventTypePattern {
         &self.text
     }
 
-    /// True if the pattern holds no `*`.
+    /// Whether the pattern has no `*`.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         !self.text.contains('*')
@@ -65,8 +65,8 @@ impl EventTypePattern {
         &*self.text == "*"
     }
 
-    /// True if an event of this type ("": it has none) is accepted. A `*` in place
-    /// of the first segment does not stand for the product's own.
+    /// Whether an event of this type ("": without a type) is accepted. A `*` as the first
+    /// segment does not stand for that of product events.
     #[must_use]
     pub fn accepts(&self, event_type: &str) -> bool {
         if self.text.starts_with('*') && event_type.starts_with(PRODUCT_TYPES) {
@@ -90,13 +90,13 @@ impl EventTypePattern {
     }
 }
 
-/// A superset of the event types a selector can match, for indexing.
+/// A superset of the event types that a selector can match, for indexing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventTypes {
     /// Any type, or none at all.
     Any,
-    /// Only types that one of these accepts, sorted; an empty list matches
-    /// nothing. None of them is `*`.
+    /// Only types that one of these patterns accepts, sorted; an empty list matches nothing.
+    /// None of them is `*`.
     Only(Vec<EventTypePattern>),
 }
 
@@ -105,7 +105,7 @@ impl EventTypes {
         if pattern.is_any() { Self::Any } else { Self::Only(vec![pattern.clone()]) }
     }
 
-    /// True if a selector with these types could match an event of this one.
+    /// Whether a selector with these types could match an event of this type.
     #[must_use]
     pub fn include(&self, event_type: &str) -> bool {
         match self {
@@ -114,7 +114,7 @@ impl EventTypes {
         }
     }
 
-    /// At least one of both.
+    /// The types that are in at least one of both.
     pub(super) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Only(mut patterns), Self::Only(more)) => {
@@ -127,7 +127,7 @@ impl EventTypes {
         }
     }
 
-    /// Both at once. Where both hold patterns the smaller list stands for the
+    /// The types that are in both. If both have patterns, the smaller list stands for the
     /// intersection, which it contains.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {

@@ -1,4 +1,4 @@
-//! Why an event is or is not wanted, in words for people.
+//! Explanations why an event is or is not wanted, for people.
 
 use super::budget::{Exhausted, StepBudget};
 use super::compiled::{CompiledSelector, judge};
@@ -7,23 +7,23 @@ use super::json::{Shape, Value};
 use super::node::SelectorNode;
 use super::{EventView, Verdict};
 
-/// A verdict with the part of the selector that settled it.
+/// A verdict with the part of the selector that decided it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// The answer.
     pub verdict: Verdict,
-    /// JSON Pointer to the part of the selector that settled it.
+    /// JSON Pointer to the part of the selector that decided it.
     pub pointer: String,
-    /// What that part found in the event, in words for people.
+    /// What that part found in the event, for people.
     pub reason: String,
 }
 
-/// Values longer than this are cut.
+/// Longer values are cut.
 const SHOWN_MAX: usize = 80;
 
 impl CompiledSelector {
-    /// Judges one event and says why. The reason is found with the steps that the
-    /// verdict leaves of the view's budget.
+    /// Judges one event and explains the verdict. The reason is found with the steps of the
+    /// view's budget that the verdict left.
     pub fn explain(&self, event: &mut EventView<'_>) -> Explanation {
         if !self.may_want(event.event_type()) {
             let reason = NOT_NAMED.to_owned();
@@ -87,7 +87,7 @@ fn explain(
     }
 }
 
-/// The first part that settles the list, else the list itself.
+/// The first part that decides the list, else the list itself.
 fn list(
     node: &SelectorNode,
     parts: &[SelectorNode],

@@ -4,10 +4,9 @@ use super::SelectorFault;
 use super::budget::{Exhausted, StepBudget};
 use super::json::{Shape, Value};
 
-/// A field of the payload: a dotted path (`order.items.0.sku`) or, if it
-/// begins with `/`, a JSON Pointer (RFC 6901: `/order/items/0/sku`). A step
-/// names an object's member or, written as an array index, an element. Names
-/// that contain a dot need the pointer.
+/// A field of the payload: a dotted path (`order.items.0.sku`) or, if it begins with `/`, a
+/// JSON Pointer (RFC 6901: `/order/items/0/sku`). A step names an object's member or, if it
+/// is written as an array index, an element. Names that contain a dot need the pointer.
 #[derive(Debug, Clone)]
 pub(super) struct FieldPath {
     text: Box<str>,
@@ -41,8 +40,8 @@ impl FieldPath {
         &self.text
     }
 
-    /// The steps from the payload to the field. They are equal for two spellings of
-    /// one field.
+    /// The steps from the payload to the field, which are equal for two spellings of one
+    /// field.
     pub(super) fn steps(&self) -> &[FieldStep] {
         &self.steps
     }

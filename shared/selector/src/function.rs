@@ -40,16 +40,16 @@ pub(super) enum Operator {
     Matches,
 }
 
-/// The condition on a field that exists. `not_equals`, `not_in` and
-/// `not_exists` are the exact negations of what they negate, so they hold for
-/// a field that is missing.
+/// The condition on the value of a field that exists. `not_equals`, `not_in` and
+/// `not_exists` are the exact negations of `equals`, `in` and `exists`, so they hold for a
+/// missing field.
 #[derive(Debug)]
 pub(super) enum Predicate {
     Exists,
     Equals(Constant),
-    /// Holds for numbers with numbers and strings with strings.
+    /// Compares numbers with numbers, and strings with strings.
     Order(Constant),
-    /// A string has this string within; an array has this element.
+    /// A string contains this string, or an array this element.
     Contains(Constant),
     StartsWith(Box<str>),
     EndsWith(Box<str>),
@@ -117,7 +117,7 @@ impl Operator {
     }
 }
 
-/// Functions are equal if they ask the same of the same field.
+/// Functions are equal if they have the same condition on the same field.
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
         self.operator == other.operator
@@ -151,7 +151,7 @@ impl Function {
         Ok(satisfied != self.operator.negates())
     }
 
-    /// The field's value, unless another function with that field has found it.
+    /// The field's value, which another function with that field may have found already.
     fn find<'v>(
         &self,
         field: &Slot,
@@ -211,7 +211,7 @@ fn contains(value: Value<'_>, wanted: Value<'_>, budget: &mut StepBudget) -> Res
     }
 }
 
-/// A JSON value of the selector's own.
+/// A JSON value of the selector itself.
 #[derive(Debug)]
 pub(super) struct Constant {
     text: Box<str>,
@@ -230,7 +230,7 @@ impl Constant {
     }
 }
 
-/// The list of `in` and `not_in`: strings are searched by halving.
+/// The list of `in` and `not_in`; strings are found by binary search.
 #[derive(Debug)]
 pub(super) struct OneOf {
     list: Constant,

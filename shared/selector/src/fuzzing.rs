@@ -6,7 +6,7 @@ use sluice_model::fuzzing::Target;
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("selector", selector)];
 
-/// A selector on the first line, an event's envelope after it.
+/// Judges an event by a selector: the selector is the first line, the event's envelope the rest.
 pub fn selector(bytes: &[u8]) {
     let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (selector, envelope) = bytes.split_at(line);
@@ -14,7 +14,7 @@ pub fn selector(bytes: &[u8]) {
     let Ok(selector) = Selector::parse(text) else { return };
     let again = Selector::parse(selector.canonical()).expect("the canonical form is a selector");
     assert_eq!(again.canonical(), selector.canonical(), "the canonical form is not canonical");
-    // Twice, so that all of it is shared.
+    // The selector twice, so that all its parts are shared.
     let index = SubscriptionIndex::new([&selector, &again].map(|selector| (selector.compiled().clone(), ())));
     let mut scratch = MatchScratch::default();
     let envelope = envelope.get(1..).unwrap_or_default();
@@ -34,7 +34,7 @@ pub fn selector(bytes: &[u8]) {
     }
 }
 
-/// The verdict of both selectors of an index, if they have one.
+/// The verdict of the two equal selectors of an index, if they have one.
 fn judged(
     index: &SubscriptionIndex<()>,
     scratch: &mut MatchScratch,

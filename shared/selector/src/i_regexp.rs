@@ -1,18 +1,18 @@
 //! I-Regexp (RFC 9485), the regular expressions of JSONPath's `match` and
 //! `search`, translated into the syntax of the `regex` crate.
 //!
-//! The two languages look alike and differ: in a class, `&&`, `--`, `~~` and
-//! `[` are operators of the `regex` crate and ordinary characters (or faults)
-//! here; `\d`, `(?i)`, lazy quantifiers and classes inside classes do not
-//! exist here. So the whole grammar is read, and every literal character is
-//! written as its code point, which means the same in both.
+//! The two languages look alike but differ: in a class, `&&`, `--`, `~~` and `[` are
+//! operators of the `regex` crate and ordinary characters (or errors) here; `\d`, `(?i)`,
+//! lazy quantifiers and classes inside classes do not exist here. So the whole grammar is
+//! parsed, and every literal character is written as its code point, which means the same in
+//! both.
 //!
-//! `^` and `$` outside a class are anchors, as RFC 9485's translations for
-//! other engines (section 5) and the JSONPath compliance suite have them; its
-//! grammar alone calls them ordinary characters. `[$]` and `\^` are literals.
+//! `^` and `$` outside a class are anchors, as in RFC 9485's translations for other engines
+//! (section 5) and in the JSONPath compliance suite; its grammar alone calls them ordinary
+//! characters. `[$]` and `\^` are literals.
 
-/// Writes an I-Regexp in the syntax of the `regex` crate. Parentheses may be
-/// `nesting_max` deep, which bounds the recursion here and there.
+/// Translates an I-Regexp into the syntax of the `regex` crate. Parentheses may be
+/// `nesting_max` deep, which bounds the recursion here and in the crate.
 ///
 /// # Errors
 /// If RFC 9485 does not allow the text, or parentheses are deeper.
@@ -27,7 +27,7 @@ pub(super) fn translate(source: &str, nesting_max: usize) -> Result<String, NotI
     }
 }
 
-/// The text is no I-Regexp; says why.
+/// The reason why a text is not an I-Regexp.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotIRegexp(pub(super) String);
 
@@ -105,7 +105,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// `*`, `+`, `?`, `{n}`, `{n,}` or `{n,m}`, at most one.
+    /// `*`, `+`, `?`, `{n}`, `{n,}` or `{n,m}`, at most one of them.
     fn quantifier(&mut self) -> Translation {
         match self.peek() {
             Some(sign @ ('*' | '+' | '?')) => {
@@ -134,7 +134,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// A number; one too large for the `regex` crate is left for it to refuse.
+    /// A number. A number that is too large is left for the `regex` crate to refuse.
     fn digits(&mut self) -> Option<u64> {
         let rest = self.source.get(self.next..).unwrap_or_default();
         let count = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -245,8 +245,8 @@ impl Translator<'_> {
         }
     }
 
-    /// Every ASCII character that is no letter or digit is written as a code
-    /// point, so that the `regex` crate sees no syntax in it.
+    /// Writes every ASCII character that is not a letter or digit as a code point, so that the
+    /// `regex` crate sees no syntax in it.
     fn write_literal(&mut self, character: char) {
         if character.is_ascii() && !character.is_ascii_alphanumeric() {
             self.written.push_str(&format!("\\x{{{:x}}}", u32::from(character)));
@@ -277,7 +277,7 @@ impl Translator<'_> {
 /// The meaning of a backslash and the characters after it.
 enum Escape {
     Character(char),
-    /// Written in the syntax of the `regex` crate.
+    /// A category, in the syntax of the `regex` crate.
     Category(String),
 }
 

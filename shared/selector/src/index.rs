@@ -1,13 +1,12 @@
 //! One customer's subscriptions, ready to judge events.
 //!
-//! Ten thousand subscriptions cost an event hardly more than those that want
-//! it, since most are never looked at:
-//! - those whose selector names event types are found by the type;
-//! - those that ask for one value of a single field, or for the field to exist,
-//!   are found by path and value, and settled by that alone where it is all
-//!   they ask;
-//! - the others are evaluated, the cheap ones first, and parts that several of
-//!   them have in common are evaluated once.
+//! Ten thousand subscriptions cost an event hardly more than the few that want it, since most
+//! are never looked at:
+//! - selectors that name event types are found by the type;
+//! - selectors that ask for one value of a single field, or for the field to exist, are found
+//!   by path and value, and decided by that alone if they ask for nothing else;
+//! - the others are evaluated, the cheap ones first, and parts that several of them share are
+//!   evaluated once.
 
 mod cost;
 mod fields;
@@ -32,16 +31,16 @@ pub struct SubscriptionIndex<T> {
     entries: Vec<IndexEntry<T>>,
     types: TypeIndex,
     fields: FieldIndex,
-    /// The positions that `fields` holds.
+    /// The positions of the selectors in `fields`.
     guarded: Vec<u32>,
-    /// Results that are remembered for an event.
+    /// The number of results that are remembered for an event.
     slots: usize,
 }
 
 #[derive(Debug)]
 struct IndexEntry<T> {
     selector: CompiledSelector,
-    /// How the selector's cost grows with the event.
+    /// How the cost of the selector grows with the event.
     growth: u32,
     subscription: T,
 }
@@ -74,13 +73,13 @@ impl<T> SubscriptionIndex<T> {
         index
     }
 
-    /// How many subscriptions there are.
+    /// The number of subscriptions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True if there are none.
+    /// Whether there are no subscriptions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -109,10 +108,10 @@ impl<T> SubscriptionIndex<T> {
         candidates
     }
 
-    /// Judges one event by all subscriptions but those that its type settles
-    /// ([`TypeCandidates::always`]). `candidates` are those of the event's type;
-    /// `counts` says whether a subscription counts for this event at all, and
-    /// is asked before anything is spent on it. `verdicts` is emptied first.
+    /// Judges one event by all subscriptions except those that its type decides
+    /// ([`TypeCandidates::always`]). `candidates` are those of the event's type. `counts` tells
+    /// whether a subscription counts for this event at all, and is asked before anything is
+    /// spent on it. `verdicts` is emptied first.
     pub fn judge(
         &self,
         candidates: &TypeCandidates,
@@ -139,9 +138,8 @@ impl<T> SubscriptionIndex<T> {
         verdicts.undecided.sort_unstable_by_key(|undecided| undecided.position);
     }
 
-    /// Finds the selectors that the event's fields call for: those that this
-    /// settles are matches, the others are admitted to evaluation. If the event
-    /// cannot be looked into, all are.
+    /// Finds the selectors whose fields the event has. Those that are decided by that match; the
+    /// others are to be evaluated. If the event cannot be parsed, all are to be evaluated.
     fn call(
         &self,
         event: &mut EventView<'_>,
@@ -157,7 +155,7 @@ impl<T> SubscriptionIndex<T> {
         hits.clear();
         let complete = self.hits(event, &mut hits);
         if complete {
-            // Settling hits come first, so that one hides the others of its selector.
+            // Deciding hits come first, so that one hides the other hits of its selector.
             hits.sort_unstable();
             hits.dedup_by_key(|hit| hit.position);
         } else {
@@ -177,7 +175,7 @@ impl<T> SubscriptionIndex<T> {
         verdicts.hits = hits;
     }
 
-    /// False if the event cannot be looked into, or not within its budget.
+    /// Returns false if the event cannot be parsed, or not within its budget.
     fn hits(&self, event: &mut EventView<'_>, hits: &mut Vec<Hit>) -> bool {
         if event.parse().is_err() {
             return false;
@@ -219,7 +217,7 @@ fn evaluate<T>(
     }
 }
 
-/// Two ascending sequences as one.
+/// Merges two ascending sequences.
 fn merged(
     left: impl Iterator<Item = (u32, u32)>,
     right: impl Iterator<Item = (u32, u32)>,
@@ -233,7 +231,7 @@ fn merged(
 }
 
 impl CompiledSelector {
-    /// A copy whose parts are shared with no other selector yet.
+    /// A copy whose parts are not shared with other selectors yet.
     fn unshared(&self) -> Self {
         Self::new(SelectorNode::clone(self.root()), self.names_product())
     }

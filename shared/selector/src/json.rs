@@ -1,16 +1,15 @@
-//! JSON as a flat tape over its own text, with buffers that are reused.
+//! JSON as a flat tape over its own text, with reused buffers.
 //!
-//! One node per value and per member name, in document order, each pointing
-//! into the text. A container's node says how many children it has and where
-//! the node after its last descendant is, so a subtree is a range, skipping it
-//! is one step and visiting it needs no recursion.
+//! The tape has one node for each value and each member name, in document order, which points
+//! into the text. A container's node has the number of its children and the place of the node
+//! after its last descendant. So a subtree is a range, skipping it is one step, and visiting
+//! it needs no recursion.
 //!
-//! Why not simd-json: it rewrites its input (a copy per
-//! event here), refuses integers past 64 bits and lone surrogates, and rounds
-//! numbers to `f64`. This one takes every JSON text, keeps numbers as written
-//! so that they compare exactly, and is no slower on events of a usual size
-//! (`examples/selector_bench.rs`). Lone surrogates read as U+FFFD. A name that
-//! occurs twice in an object means its last value.
+//! Why not simd-json: it rewrites its input (a copy for each event here), refuses integers past
+//! 64 bits and lone surrogates, and rounds numbers to `f64`. This parser takes every JSON text,
+//! keeps numbers as written so that they compare exactly, and is no slower on events of a usual
+//! size (`examples/selector_bench.rs`). Lone surrogates read as U+FFFD. A name that occurs
+//! twice in an object has its last value.
 
 mod parser;
 mod value;
@@ -19,7 +18,7 @@ use parser::JsonParser;
 
 pub(super) use value::{Shape, Value};
 
-/// Why a text is not JSON that we take.
+/// Why a text is not taken as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct JsonFault {
     /// Byte offset into the text.
@@ -52,7 +51,7 @@ struct Node {
     to: u32,
 }
 
-/// A parsed text's structure; the text itself stays with its owner.
+/// The structure of a parsed text. The text itself stays with its owner.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tape {
     nodes: Vec<Node>,
@@ -61,7 +60,7 @@ pub(super) struct Tape {
 }
 
 impl Tape {
-    /// Parses `text`; the tape's earlier document is forgotten.
+    /// Parses `text`, replacing the tape's earlier document.
     pub(super) fn parse(&mut self, text: &str, depth_max: usize) -> Result<(), JsonFault> {
         self.clear();
         let result = JsonParser::new(self, text, depth_max).document();

@@ -1,11 +1,10 @@
 //! JSONPath (RFC 9535) over the tape.
 //!
-//! Our own evaluator rather than `serde_json_path`, which needs a second
-//! parse into `serde_json::Value` (3 to 4 times the tape's cost), overflows
-//! the stack on 1,024 parentheses, recompiles the regular expressions of
-//! `match` and `search` for each node, and cannot be stopped half way through
-//! `$[?count($..*) > 3]`. It is the oracle of our tests, beside the RFC's
-//! compliance suite.
+//! This is our own evaluator rather than `serde_json_path`, which needs a second parse into
+//! `serde_json::Value` (3 to 4 times the tape's cost), overflows the stack on 1,024 parentheses,
+//! recompiles the regular expressions of `match` and `search` for each node, and cannot be
+//! stopped half-way through `$[?count($..*) > 3]`. It is the oracle of our tests, beside the
+//! RFC's compliance suite.
 
 mod evaluate;
 mod parse;
@@ -23,7 +22,7 @@ pub(super) use slice::element_position;
 pub(super) enum Expression {
     /// A query over the payload: true if it selects anything.
     Query(PathQuery),
-    /// A bare logical expression; `@` does not occur outside its filters.
+    /// A bare logical expression, in which `@` occurs only inside filters.
     Logical(Logical),
 }
 
@@ -38,23 +37,23 @@ pub(super) struct PathQuery {
 pub(super) enum QueryOrigin {
     /// `$`: the payload.
     Root,
-    /// `$` and then a name, in a bare logical expression: the payload's
-    /// member, else the event's field of that name.
+    /// `$` and then a name, in a bare logical expression: the payload's member, else the event's
+    /// field of that name.
     RootOrEvent,
-    /// `@`: the node under the filter.
+    /// `@`: the node to which the filter applies.
     Current,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PathSegment {
-    /// Applies to the node and all its descendants rather than to it alone.
+    /// Whether it applies to the node and all its descendants rather than to the node alone.
     descendant: bool,
     pub(super) selectors: Vec<PathStep>,
     /// The nodes that the query selects up to and including this segment.
     pub(super) slot: Slot,
 }
 
-/// RFC 9535's selectors; the word is taken here.
+/// RFC 9535's selectors, under another name because selectors are something else here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum PathStep {
     Name(Box<str>),
@@ -67,9 +66,9 @@ pub(super) enum PathStep {
 /// A logical expression.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Logical {
-    /// Boxed, so that the parser's frames stay small.
+    /// Boxed to keep the parser's frames small.
     pub(super) term: Box<Term>,
-    /// Set only outside filters, where the answer is one for the whole event.
+    /// Used only outside filters, where the whole event has one answer.
     pub(super) slot: Slot,
 }
 
@@ -99,7 +98,7 @@ pub(super) enum CompareOperator {
     GreaterOrEqual,
 }
 
-/// An operand of a comparison: it yields one value or nothing.
+/// An operand of a comparison, which has one value or none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Comparable {
     Literal(Literal),
@@ -124,9 +123,9 @@ pub(super) enum Literal {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Expected {
     Pattern(Pattern),
-    /// A literal that is not a string: matches nothing.
+    /// A literal that is not a string, which matches nothing.
     Nothing,
-    /// A pattern out of the payload, compiled as it is met.
+    /// A pattern from the payload, compiled when it is met.
     Found(Comparable, Extent),
 }
 

@@ -1,43 +1,41 @@
 //! Selectors: which events a subscription wants.
 //!
-//! A selector arrives as JSON, is checked once when the subscription is
-//! created, and is then evaluated against every event that might match it.
+//! A selector arrives as JSON, is checked once when the subscription is created, and is then
+//! evaluated on every event that might match it.
 //!
 //! | kind | JSON | true if |
 //! |---|---|---|
-//! | event type | `{"type":"event_type","value":"order.*"}` | the event's type fits, by segment ([`EventTypePattern`]) |
+//! | event type | `{"type":"event_type","value":"order.*"}` | the event's type fits the pattern, by segment ([`EventTypePattern`]) |
 //! | JSONPath | `{"type":"jsonpath","expression":"$.items[?@.qty > 2]"}` | the RFC 9535 query selects anything in the payload |
 //! | | `{"type":"jsonpath","expression":"$.total > 100 && $.source == 'shop'"}` | the bare logical expression holds (below) |
 //! | function | `{"type":"custom","function":{"field":"amount","operator":"greater_than","value":100}}` | the operator holds for that field of the payload |
-//! | all, any | `{"type":"all","of":[…]}` | every one, at least one |
+//! | all, any | `{"type":"all","of":[…]}` | all parts hold, at least one part holds |
 //! | not | `{"type":"not","of":{…}}` | the inner one is false |
 //!
-//! # What `$` means in a bare logical expression
-//! `$.name` is the payload's top-level member `name` if it has one; else the
-//! event's field of that name, as its webhook shows it (`event_type`,
-//! `source`, `tags`, `metadata`, `payload`, `event_id`, `customer_id`,
-//! `timestamp`); else nothing. So `$.event_type == 'order.created'` works
-//! whether the type was sent inside the payload or beside it, and
-//! `$.payload.total` is `$.total` wherever the payload has no `payload` of its
-//! own. The rule is for a name right after `$`, also where that `$` stands in a
-//! filter; `$[0]`, `$.*`, `$..x` and every plain query see the payload alone.
+//! # The meaning of `$` in a bare logical expression
+//! `$.name` is the payload's top-level member `name` if it has one; else the event's field of
+//! that name, as its webhook shows it (`event_type`, `source`, `tags`, `metadata`, `payload`,
+//! `event_id`, `customer_id`, `timestamp`); else nothing. So `$.event_type == 'order.created'`
+//! works whether the type was sent inside the payload or beside it, and `$.payload.total` is
+//! `$.total` unless the payload has a `payload` of its own. The rule holds for a name right
+//! after `$`, also if that `$` is inside a filter; `$[0]`, `$.*`, `$..x` and every plain query
+//! see only the payload.
 //!
 //! # Missing values
-//! An absent field satisfies `not_exists`, `not_equals`, `not_in` and nothing
-//! else; `null` is a value that exists. RFC 9535 says the same of `!=`.
+//! A missing field satisfies `not_exists`, `not_equals`, `not_in` and nothing else; `null` is a
+//! value that exists. RFC 9535 has the same rule for `!=`.
 //!
 //! # Numbers
-//! Compared by their exact decimal value, of any size: `1e2` equals `100`,
+//! Numbers are compared by their exact decimal value, of any size: `1e2` equals `100`,
 //! `18446744073709551617` differs from `18446744073709551616`, and `-0` is `0`.
 //!
 //! # Cost
-//! Limits at creation ([`SelectorLimits`]) keep a selector small. At evaluation
-//! all selectors that look at one event share a budget of steps
-//! ([`EvaluationLimits`], [`MatchBudget`]); where it ends first the answer is
-//! [`Verdict::Undecided`], never a guess. A [`SubscriptionIndex`] evaluates
-//! the parts that selectors have in common once for each event, and finds the
-//! selectors that ask for one value of one field without evaluating the others. Nothing here
-//! panics or recurses deeper than the limits.
+//! Limits at creation ([`SelectorLimits`]) keep a selector small. At evaluation all selectors
+//! that look at one event share a budget of steps ([`EvaluationLimits`], [`MatchBudget`]); if it
+//! runs out the answer is [`Verdict::Undecided`], never a guess. A [`SubscriptionIndex`]
+//! evaluates the parts that selectors share once for each event, and finds the selectors that
+//! ask for one value of one field without evaluating the others. Nothing here panics, or
+//! recurses deeper than the limits.
 
 mod budget;
 mod canonical;
@@ -89,7 +87,7 @@ impl Selector {
     /// Parses and checks a selector under the default limits.
     ///
     /// # Errors
-    /// The first fault found, and where it is.
+    /// The first fault, and where it is.
     pub fn parse(json: &str) -> Result<Self, SelectorError> {
         Self::parse_within(json, &SelectorLimits::default())
     }
@@ -97,7 +95,7 @@ impl Selector {
     /// Parses and checks a selector under the given limits.
     ///
     /// # Errors
-    /// The first fault found, and where it is.
+    /// The first fault, and where it is.
     pub fn parse_within(json: &str, limits: &SelectorLimits) -> Result<Self, SelectorError> {
         let root = parse::parse(json, limits)?;
         let mut canonical = String::new();
@@ -112,8 +110,8 @@ impl Selector {
         &self.original
     }
 
-    /// The same selector in canonical form: no spaces, members in a fixed
-    /// order, strings escaped no more than they must be.
+    /// The same selector in canonical form: no spaces, members in a fixed order, strings with only
+    /// the escapes that they need.
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
@@ -126,7 +124,7 @@ impl Selector {
     }
 }
 
-/// Selectors are equal if they say the same thing the same way.
+/// Selectors are equal if they are written with the same meaning in the same way.
 impl PartialEq for Selector {
     fn eq(&self, other: &Self) -> bool {
         self.canonical == other.canonical
@@ -143,8 +141,8 @@ impl Serialize for Selector {
     }
 }
 
-/// Reads and checks under the default limits. From JSON text only: numbers
-/// are kept as written.
+/// Parses and checks under the default limits, from JSON text only: numbers are kept as
+/// written.
 impl<'de> Deserialize<'de> for Selector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;

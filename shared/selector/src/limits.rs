@@ -1,13 +1,13 @@
-//! The limits on selectors and on what their evaluation may cost.
+//! The limits of selectors and of their evaluation.
 
-/// Limits on a selector, checked when it is created.
+/// The limits of a selector, checked when it is created. Each is the most that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectorLimits {
     /// Bytes of the whole selector's JSON.
     pub json_bytes_max: usize,
-    /// Depth of `all`, `any` and `not` inside each other.
+    /// Levels of `all`, `any` and `not` inside each other.
     pub nesting_max: usize,
-    /// Selectors in all, combinators included.
+    /// Selectors in total, combinators included.
     pub selectors_max: usize,
     /// Entries of one `of` list.
     pub of_max: usize,
@@ -15,8 +15,8 @@ pub struct SelectorLimits {
     pub event_type_bytes_max: usize,
     /// Bytes of a JSONPath expression.
     pub expression_bytes_max: usize,
-    /// Depth of brackets, parentheses and filters inside each other in a
-    /// JSONPath expression.
+    /// Levels of brackets, parentheses and filters inside each other in a JSONPath
+    /// expression.
     pub expression_nesting_max: usize,
     /// Bytes of a function's field path.
     pub field_bytes_max: usize,
@@ -24,7 +24,7 @@ pub struct SelectorLimits {
     pub in_max: usize,
     /// Bytes of a regular expression as written.
     pub regex_bytes_max: usize,
-    /// Bytes of a regular expression once compiled.
+    /// Bytes of a compiled regular expression.
     pub regex_compiled_bytes_max: usize,
 }
 
@@ -46,26 +46,25 @@ impl Default for SelectorLimits {
     }
 }
 
-/// Limits on judging one event. A step is about one JSON node looked at; a
-/// million take 5 to 25 ms.
+/// The limits of judging one event. A step is about one visited JSON node; a million take 5 to
+/// 25 ms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvaluationLimits {
-    /// Steps that all selectors which look at one event may spend together,
-    /// parsing included.
+    /// The steps that all selectors of one event may spend together, parsing included.
     pub event_steps_max: u32,
-    /// Steps of these that one selector may spend, so that a single expensive
-    /// selector leaves some for the others.
+    /// The steps of these that one selector may spend, so that a single expensive selector leaves
+    /// some for the others.
     pub selector_steps_max: u32,
-    /// Steps of these that listing the nodes of a path which selectors share
-    /// may take; past them each selector follows the path on its own.
+    /// The steps of these that listing the nodes of a shared path may take; beyond them each
+    /// selector follows the path by itself.
     pub shared_path_steps_max: u32,
-    /// Depth of a payload's arrays and objects inside each other. The edge
-    /// refuses deeper ones.
+    /// The levels of a payload's arrays and objects inside each other. The edge refuses deeper
+    /// payloads.
     pub payload_depth_max: usize,
-    /// Bytes of a regular expression that `match` or `search` takes from the
-    /// event, as written. A longer one leaves the selector undecided.
+    /// The bytes of a regular expression that `match` or `search` takes from the event, as
+    /// written. A longer one leaves the selector undecided.
     pub found_regex_bytes_max: usize,
-    /// Bytes of such a regular expression once compiled.
+    /// The bytes of such a compiled regular expression.
     pub found_regex_compiled_bytes_max: usize,
 }
 

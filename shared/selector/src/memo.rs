@@ -1,5 +1,5 @@
-//! Results for the event at hand: a part that several selectors of an index have
-//! in common is evaluated once for each event.
+//! Results for the current event, so that a part that several selectors of an index share is
+//! evaluated once for each event.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Verdict;
 
-/// Where the result of a part is remembered. A selector of its own has none;
-/// an index gives the same slot to all equal parts of its selectors.
+/// The slot in which the result of a part is remembered. A selector by itself has none; an
+/// index gives the same slot to all equal parts of its selectors.
 ///
-/// A slot says nothing about a selector's meaning: all slots are equal, and a
-/// clone has none.
+/// A slot is no part of a selector's meaning: all slots are equal, and a clone has none.
 #[derive(Debug)]
 pub(super) struct Slot(AtomicU32);
 
@@ -54,19 +53,19 @@ impl Hash for Slot {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-/// The nodes that a path selects in the event at hand.
+/// The nodes that a path selects in the current event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KnownNodes {
     /// A range of [`Memo::node`].
     Selected(Range<u32>),
-    /// Listing them all costs more than it can save.
+    /// Listing all nodes would cost more than it can save.
     TooMany,
 }
 
 /// The results of shared parts for one event; its buffers are reused.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
-    /// Entries of another round are of another event.
+    /// Entries of another round belong to another event.
     round: u32,
     entries: Vec<MemoEntry>,
     /// Positions on the event's tape.
@@ -88,7 +87,7 @@ enum KnownResult {
 }
 
 impl Memo {
-    /// Forgets everything and makes room for the results of so many slots.
+    /// Forgets all results and makes room for `slots` results.
     pub(super) fn begin(&mut self, slots: usize) {
         self.nodes.clear();
         self.round = self.round.wrapping_add(1);
@@ -132,7 +131,7 @@ impl Memo {
         self.keep(slot, KnownResult::TooMany);
     }
 
-    /// The position of one of the nodes kept.
+    /// The position of one of the remembered nodes.
     pub(super) fn node(&self, index: u32) -> Option<u32> {
         self.nodes.get(index as usize).copied()
     }

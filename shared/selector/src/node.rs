@@ -1,4 +1,4 @@
-//! The checked tree behind a selector.
+//! The checked tree of a selector.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl SelectorNode {
         }
     }
 
-    /// The answer for all events of a type, where the type settles it.
+    /// The answer for all events of a type, if the type decides it.
     pub(super) fn decided_by_type(&self, event_type: &str) -> Option<bool> {
         match self {
             Self::EventType(pattern) => Some(pattern.accepts(event_type)),
@@ -90,8 +90,8 @@ impl SelectorNode {
     }
 }
 
-/// `all` is settled by one false and `any` by one true; either also by all of
-/// its parts being settled.
+/// One false part decides `all` and one true part decides `any`; else they are decided if all
+/// their parts are.
 fn decided_unless(parts: &[SelectorNode], event_type: &str, settling: bool) -> Option<bool> {
     let mut answer = Some(!settling);
     for node in parts {

@@ -1,9 +1,9 @@
-//! JSON numbers compared by their exact decimal value, as they are written.
+//! Comparing JSON numbers by their exact decimal value, as they are written.
 
 use std::cmp::Ordering;
 
-/// Orders two numbers written in JSON's grammar. Exact for every exponent
-/// below 4×10¹⁸ in size; linear in their length; allocates nothing.
+/// Orders two numbers in JSON's grammar. Exact for every exponent below 4×10¹⁸ in size; linear
+/// in their length; allocates nothing.
 pub(super) fn compare(left: &str, right: &str) -> Ordering {
     if let (Some(left), Some(right)) = (Short::read(left), Short::read(right)) {
         return left.cmp(&right);
@@ -11,9 +11,9 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
     Decimal::read(left).cmp(&Decimal::read(right))
 }
 
-/// Writes a number so that equal numbers, and no others, are written alike:
-/// its digits without zeros at either end, and the power of ten to multiply
-/// `0.digits` by. Linear in its length.
+/// Writes a number such that equal numbers, and no others, are written alike: its digits
+/// without zeros at either end, and the power of ten to multiply `0.digits` by. Linear in its
+/// length.
 pub(super) fn write_canonical(text: &str, canonical: &mut String) {
     let number = Decimal::read(text);
     if number.sign() == 0 {
@@ -31,8 +31,8 @@ pub(super) fn write_canonical(text: &str, canonical: &mut String) {
     canonical.push_str(&number.exponent.to_string());
 }
 
-/// A number of at most 18 digits without exponent, as nearly all are:
-/// `digits` × 10^-`scale`.
+/// A number of at most 18 digits without exponent, like nearly all numbers: `digits` ×
+/// 10^-`scale`.
 struct Short {
     digits: i64,
     scale: u32,
@@ -70,7 +70,7 @@ impl Short {
         if self.scale == other.scale {
             return self.digits.cmp(&other.digits);
         }
-        // Below 10^18 × 10^17: no overflow.
+        // Below 10^18 × 10^17, so nothing overflows.
         let scaled = |number: &Self, scale: u32| i128::from(number.digits) * 10_i128.pow(scale);
         scaled(self, other.scale).cmp(&scaled(other, self.scale))
     }
@@ -80,7 +80,7 @@ impl Short {
 struct Decimal<'t> {
     negative: bool,
     exponent: i64,
-    /// Digits before the point, then those after it; d₁ is the first of both.
+    /// The digits before the point, then those after it; d₁ is the first of both.
     whole: &'t [u8],
     fraction: &'t [u8],
 }
@@ -148,7 +148,7 @@ fn without_leading_zeros(digits: &[u8]) -> &[u8] {
     digits.get(zeros..).unwrap_or_default()
 }
 
-/// Far beyond any length of digits, and far from overflowing when one is added.
+/// Far beyond any number of digits, and far from an overflow when one is added.
 const EXPONENT_MAX: i64 = 4_000_000_000_000_000_000;
 
 fn read_exponent(text: &str) -> i64 {

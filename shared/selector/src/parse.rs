@@ -1,4 +1,4 @@
-//! From JSON to a checked selector, refusing anything not understood.
+//! Parsing a selector's JSON, refusing everything that is not understood.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::node::SelectorNode;
 use super::pattern::{Pattern, PatternFault};
 use super::{EventTypePattern, SelectorError, SelectorFault, SelectorLimits};
 
-/// Levels of JSON that a function's value may add to those of its selector.
+/// How many levels of JSON a function's value may add to those of its selector.
 const VALUE_DEPTH_MAX: usize = 32;
 
 pub(super) fn parse(json: &str, limits: &SelectorLimits) -> Result<SelectorNode, SelectorError> {
@@ -31,7 +31,7 @@ pub(super) fn parse(json: &str, limits: &SelectorLimits) -> Result<SelectorNode,
 }
 
 struct SelectorReader<'l> {
-    /// Where the reader is.
+    /// The place of the reader.
     pointer: String,
     depth: usize,
     selectors: usize,

@@ -1,5 +1,5 @@
-//! Regular expressions, their size bounded when compiled and their work
-//! bounded when run.
+//! Regular expressions, with their size bounded when compiled and their work bounded when
+//! run.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

@@ -1,9 +1,8 @@
-//! Finds what the selectors of an index have in common, and gives equal parts
-//! one slot.
+//! Finding the parts that the selectors of an index share, and giving equal parts one slot.
 //!
-//! Shared are whole expressions and functions, a function's field, the terms of
-//! a bare logical expression, and the leading segments of queries from `$`.
-//! Nothing under `@` is, since its answer is one for each node.
+//! The shared parts are whole expressions and functions, a function's field, the terms of a bare
+//! logical expression, and the leading segments of queries from `$`. Nothing under `@` is
+//! shared, since it has an answer for each node.
 
 use std::collections::HashMap;
 
@@ -15,7 +14,7 @@ use super::jsonpath::{
 use super::memo::Slot;
 use super::node::SelectorNode;
 
-/// A part whose result is one for the whole event.
+/// A part with one result for the whole event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum SharedPart<'s> {
     Expression(&'s Expression),
@@ -25,14 +24,14 @@ enum SharedPart<'s> {
     Path(QueryOrigin, &'s [PathSegment]),
 }
 
-/// Gives slots to the parts that are found under more than one other part, and
-/// says how many slots there are.
+/// Gives slots to the parts that occur under more than one other part. Returns the number of
+/// slots.
 #[expect(clippy::mutable_key_type, reason = "slots, which change, are no part of equality and hash")]
 pub(super) fn share<'s>(selectors: impl Iterator<Item = &'s SelectorNode> + Clone) -> usize {
     let mut found: HashMap<SharedPart<'s>, Occurrence> = HashMap::new();
     let mut slots = 0;
     for selector in selectors.clone() {
-        // A part that was met before is known with all that is inside it.
+        // If a part was met before, all that is inside it is known.
         walk(selector, &mut |part, _| match found.get_mut(&part) {
             None => {
                 found.insert(part, Occurrence::Once);
@@ -63,7 +62,7 @@ enum Occurrence {
     Shared(u32),
 }
 
-/// Whether the parts inside a part are to be visited.
+/// Whether the parts inside a part are visited.
 #[derive(PartialEq, Eq)]
 enum Descent {
     Visit,
@@ -97,7 +96,7 @@ fn walk<'s>(node: &'s SelectorNode, visitor: &mut Visitor<'_, 's>) {
     }
 }
 
-/// Where a logical expression stands.
+/// Where a logical expression is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Surroundings {
     /// It has one answer for the whole event.
@@ -142,8 +141,8 @@ fn walk_comparable<'s>(comparable: &'s Comparable, visitor: &mut Visitor<'_, 's>
     }
 }
 
-/// From the whole path to its first segment: a part of a path is under the next
-/// longer part.
+/// Visits the whole path first and its first segment last, since a part of a path is under the
+/// next longer part.
 fn walk_query<'s>(query: &'s PathQuery, visitor: &mut Visitor<'_, 's>) {
     for length in (1..=query.segments.len()).rev() {
         let Some(path @ [.., last]) = query.segments.get(..length) else { return };

@@ -1,4 +1,4 @@
-//! Selectors as users meet them: JSON in, a verdict or an error out.
+//! Selectors as users see them: JSON in, a verdict or an error out.
 
 mod budgets;
 mod hostile;
@@ -29,7 +29,7 @@ fn envelope(event_type: &str, payload: &str) -> String {
     )
 }
 
-/// The verdict on an event of type `order.created` with this payload.
+/// The verdict for an event of type `order.created` with this payload.
 #[track_caller]
 fn judge(selector: &str, payload: &str) -> Verdict {
     let selector = Selector::parse(selector).unwrap_or_else(|error| panic!("{selector}: {error}"));

@@ -1,4 +1,4 @@
-//! Changes of the catalogue that customers ask for, at any cell.
+//! Changes of the catalogue that customers request at any cell.
 
 use super::copy::{RowContent, RowKey};
 use super::plan::{HomeChange, REGIONS};
@@ -8,7 +8,7 @@ use crate::stores::{customer_id, key_row, subscription_id, subscription_row};
 use sluice_model::{CustomerId, SubscriptionId};
 
 impl CellsRun {
-    /// A customer asks a cell for a change, which asks the customer's home.
+    /// A customer requests a change at a cell, which forwards it to the customer's home.
     pub(super) fn ask_for(&mut self, at: Region, change: HomeChange, now_ms: u64) {
         let at = if self.cells.is_up(at) { at } else { REGIONS[1 - at.place()] };
         let subscriptions = &self.cells.plan.cells[0].subscriptions;
@@ -30,7 +30,7 @@ impl CellsRun {
         self.asked_again.push_back((now_ms + ASK_MS, at, change));
     }
 
-    /// Makes a change where the cell takes itself for the customer's home.
+    /// Makes a change, if the cell takes itself for the customer's home.
     fn change(&self, home: Region, customer: usize, change: HomeChange, now_ms: u64) -> bool {
         let id = customer_id(customer);
         let is_home = self.cells.catalogue(home).lock().home(id).is_some_and(|(region, _)| region == home);
@@ -76,7 +76,7 @@ impl CellsRun {
         }
     }
 
-    /// Changes a subscription's note, if there is such a subscription.
+    /// Changes a subscription's note, if the subscription exists.
     fn note(&self, home: Region, customer: CustomerId, id: SubscriptionId, now_ms: u64) {
         let key = RowKey::Subscription(id);
         let known = self.cells.catalogue(home).lock().row(customer, key).map(|row| row.content.clone());

@@ -1,24 +1,23 @@
-//! The catalogue of a cell: rows of its own customers, and copies of the others'. Pure.
+//! The catalogue of a cell: rows of its own customers, and copies of the others' rows. Pure.
 //!
-//! Each customer has a home, which alone changes its rows, each change under
-//! a revision of its own. Other cells ask a home for what changed since a
-//! revision and apply the answer. Answers may come twice, late and in any order.
+//! Each customer has a home, which alone changes its rows, each change under a new revision.
+//! Other cells ask a home for its changes since a revision and apply the answer. Answers may
+//! come twice, late and in any order.
 //!
-//! - A row's version is the epoch of its customer's home, then the home's
-//!   revision. A version never goes back.
-//! - A home that moves gets a new epoch, and all rows of the customer get new
-//!   revisions in the new home. So an answer that brings a new epoch of a
-//!   customer brings all its rows: rows that it does not name are of a former
-//!   home, were never copied to the new one, and go.
-//! - An answer to "since 7" is applied only where everything up to 7 is known.
-//! - A copy is as old as the question whose answer it is: no clock of another
-//!   region is compared with.
+//! - A row's version is the epoch of its customer's home, then the home's revision. A version
+//!   never goes back.
+//! - A home that moves gets a new epoch, and all rows of the customer get new revisions in the
+//!   new home. So an answer with a new epoch of a customer has all its rows; other rows belong
+//!   to a previous home, were never copied to the new one, and are deleted.
+//! - An answer to "since 7" is applied only if everything up to 7 is known.
+//! - The age of a copy counts from the question that it answers, so no clock of another region
+//!   is used.
 
 use super::region::Region;
 use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, Subscription, SubscriptionId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which of two states of a row is the newer one.
+/// The version of a row's state, by which the newer of two states is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RowVersion {
     /// How often the customer's home moved.
@@ -35,17 +34,17 @@ pub(crate) enum RowKey {
     Subscription(SubscriptionId),
 }
 
-/// What a row holds.
+/// The content of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RowContent {
     Customer(Customer),
     Key(ApiKey),
     Subscription(Subscription),
-    /// The row was deleted, or its home was moved away from before anybody copied it.
+    /// The row was deleted, or was at a previous home from which nobody copied it.
     Deleted,
 }
 
-/// A row as cells tell it each other.
+/// A row as cells send it to each other.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CopiedRow {
     pub(crate) customer: CustomerId,
@@ -55,7 +54,7 @@ pub(crate) struct CopiedRow {
     pub(crate) content: RowContent,
 }
 
-/// What a home answers.
+/// The answer of a home.
 #[derive(Debug, Clone)]
 pub(crate) struct CopyAnswer {
     pub(crate) since: u64,
@@ -63,12 +62,12 @@ pub(crate) struct CopyAnswer {
     pub(crate) rows: Vec<CopiedRow>,
 }
 
-/// How far the copy of a home's rows is.
+/// How much of a home's rows is copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CopyState {
     pub(crate) revision: u64,
-    /// Everything that the home had at this time is here: when the question
-    /// was asked, on this cell's clock.
+    /// Everything that the home had at this time is copied: the time of the question, on this
+    /// cell's clock.
     pub(crate) as_of_ms: u64,
 }
 
@@ -76,21 +75,21 @@ pub(crate) struct CopyState {
 #[derive(Debug)]
 pub(crate) struct CellCatalogue {
     me: Region,
-    /// Raised by every change of any row: what the cell's processes poll.
+    /// Raised by every change of any row; the cell's processes poll it.
     revision: u64,
-    /// With the cell's own revision.
+    /// Each row with the cell's own revision.
     rows: BTreeMap<(CustomerId, RowKey), (u64, CopiedRow)>,
     copies: BTreeMap<Region, CopyState>,
 }
 
-/// What applying an answer did.
+/// The effect of applying an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct AppliedAnswer {
     /// Rows that are newer now.
     pub(crate) rows: usize,
-    /// Rows of a former home, which were left out.
+    /// Rows of a previous home, which were left out.
     pub(crate) of_former_homes: usize,
-    /// Rows here that nobody copied before their home moved: changes that are undone.
+    /// Rows here that nobody copied before their home moved: their changes are undone.
     pub(crate) undone: usize,
 }
 
@@ -116,13 +115,13 @@ impl CellCatalogue {
         self.rows.values().map(|(_, row)| row)
     }
 
-    /// The rows that changed after a revision of this cell, and the revision that they lead to.
+    /// The rows that changed after a revision of this cell, and the revision after them.
     pub(crate) fn changed_since(&self, since: u64) -> (u64, Vec<&CopiedRow>) {
         let changed = self.rows.values().filter(|(revision, _)| *revision > since);
         (self.revision, changed.map(|(_, row)| row).collect())
     }
 
-    /// Stores a row as it is, whatever was there.
+    /// Stores a row unchanged, replacing an earlier one.
     pub(super) fn put(&mut self, row: CopiedRow) {
         self.revision += 1;
         self.rows.insert((row.customer, row.key), (self.revision, row));
@@ -136,7 +135,7 @@ impl CellCatalogue {
         self.put(CopiedRow { customer: id, key: RowKey::Customer, home, version, content });
     }
 
-    /// Changes a row of a customer whose home is here; else says where it is.
+    /// Changes a row of a customer whose home is here; else returns its home.
     pub(crate) fn change(
         &mut self,
         customer: CustomerId,
@@ -153,14 +152,14 @@ impl CellCatalogue {
         }
     }
 
-    /// Makes this cell the home of all customers of another one that is lost.
-    /// All their rows get a new epoch and revisions of this cell.
+    /// Makes this cell the home of all customers of another, lost cell. All their rows get a new
+    /// epoch and revisions of this cell.
     pub(crate) fn adopt_all_of(&mut self, lost: Region) -> usize {
         let rows = self.rows().filter(|row| row.home == lost).cloned().collect::<Vec<_>>();
         let homes = rows.iter().filter(|row| row.key == RowKey::Customer).count();
         for row in rows {
             let Some((_, epoch)) = self.home(row.customer) else { continue };
-            // The customer's own row comes first, so `epoch` is the new one for the rest.
+            // The customer's own row comes first, so `epoch` is the new epoch for the other rows.
             let epoch = if row.key == RowKey::Customer { epoch + 1 } else { epoch };
             let version = RowVersion { epoch, revision: self.revision + 1 };
             self.put(CopiedRow { home: self.me, version, ..row });
@@ -168,18 +167,18 @@ impl CellCatalogue {
         homes
     }
 
-    /// Answers another cell: rows of this home that changed since.
+    /// Answers another cell: the rows of this home that changed since a revision.
     pub(crate) fn answer(&self, since: u64) -> CopyAnswer {
         let own = self.rows().filter(|row| row.home == self.me && row.version.revision > since);
         CopyAnswer { since, revision: self.revision, rows: own.cloned().collect() }
     }
 
-    /// How far the copy of a home is.
+    /// How much of a home is copied.
     pub(crate) fn copy(&self, home: Region) -> CopyState {
         self.copies.get(&home).copied().unwrap_or_default()
     }
 
-    /// Applies what a home answered to a question that was asked at `asked_ms`.
+    /// Applies a home's answer to the question asked at `asked_ms`.
     pub(crate) fn apply(&mut self, from: Region, answer: &CopyAnswer, asked_ms: u64) -> AppliedAnswer {
         let mut applied = AppliedAnswer::default();
         let known = self.copy(from);
@@ -213,7 +212,7 @@ impl CellCatalogue {
         applied
     }
 
-    /// Deletes the rows of a customer that its present home does not have.
+    /// Deletes the rows of a customer that are not at its present home.
     fn drop_former(&mut self, customer: CustomerId) -> usize {
         let Some((home, epoch)) = self.home(customer) else { return 0 };
         let former = self.rows().filter(|row| row.customer == customer && row.version.epoch < epoch);
@@ -226,7 +225,7 @@ impl CellCatalogue {
         former.len()
     }
 
-    /// How old the copy of a customer's rows is; 0 where its home is here.
+    /// The age of the copy of a customer's rows; 0 if its home is here.
     pub(crate) fn age_ms(&self, home: Region, now_ms: u64) -> u64 {
         if home == self.me { 0 } else { now_ms.saturating_sub(self.copy(home).as_of_ms) }
     }
@@ -247,7 +246,7 @@ mod tests {
         (RowKey::Key(row.id), RowContent::Key(row))
     }
 
-    /// Two cells, the customer's home here, copied there.
+    /// Two cells: the customer's home, and a cell with the copy.
     fn cells() -> (CellCatalogue, CellCatalogue) {
         let (mut here, mut there) = (CellCatalogue::new(HERE), CellCatalogue::new(THERE));
         here.make(customer_row(0, 1));
@@ -308,7 +307,7 @@ mod tests {
         let (alone, lost) = key(2);
         here.change(customer_id(0), alone, lost).expect("its home");
         assert_eq!(there.adopt_all_of(HERE), 1);
-        // It comes back, and is asked before it hears of the move.
+        // The home comes back, and is asked before it hears of the move.
         let stale = there.apply(HERE, &here.answer(0), START_MS + 1);
         assert_eq!(stale, AppliedAnswer { of_former_homes: 3, ..AppliedAnswer::default() });
         let heard = here.apply(THERE, &there.answer(0), START_MS + 2);

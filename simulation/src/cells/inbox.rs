@@ -1,26 +1,26 @@
-//! One page of an inbox that lies in several cells: pure.
+//! Merging a page of an inbox that is spread over several cells: pure.
 //!
-//! Each cell answers with its events behind the reader's position in that
-//! cell, in the order of their ids, and with its horizon: nothing with an
-//! earlier id time appears there any more. The merged page ends at the lowest
-//! horizon, so that later pages go on behind it. A cell that does not answer,
-//! or whose horizon is long ago, stops nobody: it is named, and its position stays.
+//! Each cell answers with its events behind the reader's position in that cell, in the order of
+//! their ids, and with its horizon: no event with an earlier id time appears there any more. The
+//! merged page ends at the lowest horizon, so that later pages continue behind it. A cell that
+//! does not answer, or whose horizon is old, stops nobody: the page names it, and the reader's
+//! position there stays.
 
 use super::region::Region;
 use sluice_model::EventId;
 use std::collections::BTreeMap;
 
-/// A reader's position in each cell that it has read from: the last event seen.
+/// A reader's position in each cell that it has read from: the last seen event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RegionalCursor(BTreeMap<Region, EventId>);
 
 impl RegionalCursor {
-    /// The position in a cell; `None` where nothing of it was seen.
+    /// The position in a cell; `None` if no event of it was seen.
     pub(crate) fn position(&self, region: Region) -> Option<EventId> {
         self.0.get(&region).copied()
     }
 
-    /// Goes on behind this event.
+    /// Moves the position behind this event.
     pub(crate) fn advance(&mut self, region: Region, to: EventId) {
         self.0.insert(region, to);
     }
@@ -29,9 +29,9 @@ impl RegionalCursor {
 /// A cell's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CellPage {
-    /// Behind the position, ascending, all below the horizon.
+    /// The events behind the position, ascending, all below the horizon.
     pub(crate) events: Vec<EventId>,
-    /// Nothing with an id time before this appears in the cell any more.
+    /// No event with an id time before this appears in the cell any more.
     pub(crate) horizon_ms: u64,
     /// Whether there is more below the horizon.
     pub(crate) has_more: bool,
@@ -41,14 +41,14 @@ pub(crate) struct CellPage {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct MergedPage {
     pub(crate) events: Vec<(Region, EventId)>,
-    /// Cells of which nothing is here: their events come later, out of the order of time.
+    /// Cells without events on this page: theirs come later, out of the order of time.
     pub(crate) incomplete: Vec<Region>,
 }
 
-/// Merges the cells' answers and moves the cursor behind the page.
+/// Merges the cells' answers, and moves the cursor behind the page.
 ///
-/// `late_ms`: a cell whose horizon is before this time counts as one that did
-/// not answer, so that a cell whose matching stands still stops no other.
+/// `late_ms`: a cell whose horizon is before this time counts as not answering, so that a cell
+/// whose matching stands still does not stop others.
 pub(crate) fn merge(
     cursor: &mut RegionalCursor,
     answers: &BTreeMap<Region, Option<CellPage>>,
@@ -63,14 +63,14 @@ pub(crate) fn merge(
             _ => page.incomplete.push(*region),
         }
     }
-    // A page that is cut off says nothing of what lies behind its last event.
+    // A page that is cut off does not tell what follows its last event.
     let end = |answer: &CellPage| match answer.events.last() {
         Some(last) if answer.has_more => last.ms().min(answer.horizon_ms),
         _ => answer.horizon_ms,
     };
     let end_ms = timely.iter().map(|(_, answer)| end(answer)).min().unwrap_or(0);
     let cut = timely.iter().filter(|(_, answer)| answer.has_more);
-    // What the cut-off page itself holds of that millisecond may be returned.
+    // The cut-off page's own events of that millisecond may be returned.
     let last_of_cut = cut.filter_map(|(_, answer)| answer.events.last()).min().copied();
     for (region, answer) in timely {
         let wanted = answer.events.iter().filter(|id| {
@@ -97,7 +97,7 @@ mod tests {
         Region::new(number as u8).expect("a region")
     }
 
-    /// A cell: ids, each with the time from which it can be read.
+    /// A cell: ids, each with the time at which it becomes readable.
     struct Cell(Vec<(u64, EventId)>);
 
     impl Cell {

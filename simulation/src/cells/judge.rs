@@ -1,5 +1,5 @@
-//! The judge of what cells promise together: who delivers an event, which rows
-//! count where and since when, and what a lost region takes with it.
+//! The judge of the promises of cells together: which cell delivers an event, where and since
+//! when rows count, and what is lost with a region.
 
 use super::copy::{CellCatalogue, CopiedRow, RowContent, RowKey, RowVersion};
 use super::plan::{CellsPlan, REGIONS};
@@ -9,28 +9,29 @@ use crate::stores::{customer_id, subscription_id};
 use sluice_model::{ApiKeyId, CustomerId, EventId};
 use std::collections::{BTreeMap, HashMap};
 
-/// A process knows its cell's database this soon, however its polls fail.
+/// How soon a process knows its cell's database, even if its polls fail.
 const KNOWN_WITHIN_MS: u64 = 5_000;
-/// A snapshot that is matched with is no older than a second; clocks are apart, too.
+/// How old a change can be and still be unknown to a matching process: snapshots are at most a
+/// second old, and clocks differ.
 const MATCHED_WITHIN_MS: u64 = 1_500;
 
-/// How far two clocks of a cell are apart at the most.
+/// The largest difference between two clocks of a cell.
 const CLOCKS_APART_MS: u64 = 500;
 
-/// A broken promise, and how.
+/// A broken promise, with details.
 pub(super) type Broken = (&'static str, String);
 
-/// A subscription in the database of one cell.
+/// The history of a subscription in the database of one cell.
 #[derive(Debug, Clone, Copy, Default)]
 struct SubscriptionLife {
-    /// Since when it is there, without a break.
+    /// Since when it has existed without a break.
     since_ms: Option<u64>,
-    /// Since when it is there no more.
+    /// Since when it no longer exists.
     ended_ms: Option<u64>,
     effective_ms: u64,
 }
 
-/// A key in the database of one cell.
+/// The history of a key in the database of one cell.
 #[derive(Debug, Clone, Copy)]
 struct KeyLife {
     since_ms: u64,
@@ -45,7 +46,7 @@ pub(crate) struct Judge {
     customers: Vec<usize>,
     lives: Vec<[SubscriptionLife; 2]>,
     keys: [HashMap<ApiKeyId, KeyLife>; 2],
-    /// Each row's version, and since when it is in the cell.
+    /// The version of each row, and since when the cell has it.
     versions: [HashMap<(CustomerId, RowKey), (RowVersion, u64)>; 2],
     /// When each subscription was deleted at its customer's home.
     deleted_ms: HashMap<usize, u64>,
@@ -77,18 +78,18 @@ impl Judge {
         *self.counts.entry(what).or_default() += count;
     }
 
-    /// Keeps the largest of what is measured, not the sum.
+    /// Keeps the largest of the measured values, not their sum.
     pub(super) fn most(&mut self, what: &'static str, measured: u64) {
         let known = self.counts.entry(what).or_default();
         *known = measured.max(*known);
     }
 
-    /// A cell's stream stored an event.
+    /// Notes that a cell's stream stored an event.
     pub(crate) fn stored(&mut self, region: Region, id: EventId) {
         self.owners.entry(id).or_insert(region);
     }
 
-    /// An endpoint answered 410 to one of the cells: the subscription ends in all.
+    /// Notes that an endpoint answered 410 to one of the cells: the subscription ends in all.
     pub(crate) fn gone(&mut self, n: usize, now_ms: u64) {
         self.gone_ms.entry(n).or_insert(now_ms);
     }
@@ -97,12 +98,12 @@ impl Judge {
         self.gone_ms.get(&n).copied()
     }
 
-    /// A customer's home deleted a subscription.
+    /// Notes that a customer's home deleted a subscription.
     pub(super) fn deleted(&mut self, n: usize, now_ms: u64) {
         self.deleted_ms.insert(n, now_ms);
     }
 
-    /// Looks at a cell's database after it changed.
+    /// Judges a cell's database after it changed.
     pub(super) fn look(&mut self, region: Region, catalogue: &CellCatalogue, now_ms: u64) -> Option<Broken> {
         let place = region.place();
         for row in catalogue.rows() {
@@ -139,21 +140,21 @@ impl Judge {
         None
     }
 
-    /// When a row in a cell's database got its present version.
+    /// When a row in a cell's database got its current version.
     pub(super) fn changed_ms(&self, region: Region, row: &CopiedRow) -> u64 {
         self.versions[region.place()].get(&(row.customer, row.key)).map_or(0, |(_, ms)| *ms)
     }
 
-    /// Whether a cell owes an event to a subscription, if it wants its kind.
+    /// Whether a cell owes an event to a subscription that wants its type.
     pub(crate) fn owes(&self, region: Region, n: usize, stored_ms: u64, id: EventId) -> bool {
         let life = self.lives[n][region.place()];
         let counts = life.since_ms.is_some_and(|since_ms| stored_ms >= since_ms + MATCHED_WITHIN_MS);
-        // The cell's own clocks decide what is before or after `effective_at`.
+        // The cell's own clocks decide whether an event is before or after `effective_at`.
         counts && id.ms() >= life.effective_ms + CLOCKS_APART_MS
     }
 
-    /// A cell sends events to a subscription. `age_ms`: of the copy that it has of
-    /// the customer's home, 0 where it is the home itself.
+    /// Judges that a cell sends events to a subscription. `age_ms` is the age of its copy from the
+    /// customer's home; 0 at the home itself.
     pub(super) fn posts(
         &mut self,
         region: Region,
@@ -191,7 +192,7 @@ impl Judge {
         None
     }
 
-    /// A cell takes events by a key, and by a copy of that age.
+    /// Judges that a cell takes events with a key, and with a copy of that age.
     pub(super) fn admits(&self, region: Region, key: ApiKeyId, age_ms: u64, now_ms: u64) -> Option<Broken> {
         if age_ms > self.copy_age_max_ms + CLOCKS_APART_MS {
             let how = format!("{region:?} by a copy that is {age_ms} ms old");
@@ -201,7 +202,7 @@ impl Judge {
         if let Some(ms) = revoked_ms(region.place()).filter(|ms| now_ms > ms + KNOWN_WITHIN_MS) {
             return Some(("a revoked key is refused", format!("{region:?}, revoked at {ms}")));
         }
-        // A home that came back and has not heard of its move yet knows of no other's changes.
+        // A home that came back and has not heard of its move knows no changes of the other.
         let elsewhere =
             REGIONS.iter().filter(|_| age_ms > 0).filter_map(|home| revoked_ms(home.place())).min();
         let ms = elsewhere.filter(|ms| now_ms > ms + self.copy_age_max_ms + CLOCKS_APART_MS)?;
@@ -209,7 +210,7 @@ impl Judge {
         Some(("a revoked key stops counting by the copy's age", how))
     }
 
-    /// A cell refused all keys of a customer, of which this one is valid.
+    /// Judges that a cell refused all keys of a customer, of which this one is valid.
     pub(super) fn refuses(&self, region: Region, key: ApiKeyId, now_ms: u64) -> Option<Broken> {
         let life = self.keys[region.place()].get(&key)?;
         let since_ms = life.since_ms + KNOWN_WITHIN_MS;

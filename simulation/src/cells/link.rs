@@ -1,28 +1,28 @@
-//! What cells tell each other: messages that are late, lost, or stopped by a partition.
+//! Messages between cells, which can be late, lost, or stopped by a partition.
 
 use super::copy::CopyAnswer;
 use super::region::Region;
 use std::collections::BTreeMap;
 
-/// One in so many messages is late by up to this much.
+/// One message in this many is late, by up to `LATE_MS`.
 const LATE_ONE_IN: u64 = 16;
 const LATE_MS: u64 = 3_000;
 
 /// A message about the copy of a catalogue.
 #[derive(Debug)]
 pub(super) enum LinkMessage {
-    /// What changed in your catalogue since?
+    /// Asks for changes of the catalogue since a revision.
     Ask { since: u64 },
-    /// That.
+    /// Answers such a question.
     Answer(CopyAnswer),
 }
 
-/// A message on its way.
+/// A message in flight.
 #[derive(Debug)]
 pub(super) struct Letter {
     pub(super) from: Region,
     pub(super) to: Region,
-    /// When the question was asked to which this belongs.
+    /// When the question was asked to which this message belongs.
     pub(super) asked_ms: u64,
     pub(super) message: LinkMessage,
 }
@@ -36,7 +36,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Nothing gets through until then.
+    /// Stops all messages until a time.
     pub(super) fn cut(&mut self, until_ms: u64) {
         self.cut_until_ms = self.cut_until_ms.max(until_ms);
     }
@@ -45,7 +45,7 @@ impl Link {
         now_ms < self.cut_until_ms
     }
 
-    /// Sends a letter, which takes up to `latency_ms` and now and then much longer.
+    /// Sends a letter, which takes up to `latency_ms` and sometimes much longer.
     pub(super) fn send(&mut self, letter: Letter, now_ms: u64, latency_ms: u64, roll: u64) {
         let late = if roll.is_multiple_of(LATE_ONE_IN) { roll / LATE_ONE_IN % LATE_MS } else { 0 };
         self.sent += 1;
@@ -53,7 +53,7 @@ impl Link {
         self.letters.insert((at_ms, self.sent), letter);
     }
 
-    /// The next letter that arrives by now; a partition stops those that arrive while it lasts.
+    /// The next letter that has arrived by now; a partition stops those that arrive during it.
     pub(super) fn arrived(&mut self, now_ms: u64) -> Option<Letter> {
         loop {
             let first = self.letters.first_entry()?;

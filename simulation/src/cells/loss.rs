@@ -1,4 +1,4 @@
-//! What a lost region takes with it, and the new home of its customers.
+//! The losses with a lost region, and the new home of its customers.
 
 use super::Cells;
 use super::plan::REGIONS;
@@ -8,11 +8,11 @@ use crate::stores::subscription_id;
 use sluice_ports::log::Position;
 use std::collections::BTreeSet;
 
-/// How far settled times may be wrong: clocks are apart.
+/// How far settled times may be wrong, because clocks differ.
 const CLOCKS_APART_MS: u64 = 500;
 
 impl CellsRun {
-    /// Says what a region takes with it, and judges it by what the region's own figures said.
+    /// Reports what is lost with a region, and judges it by the region's own figures.
     pub(super) fn tell_loss(&self, region: Region, now_ms: u64) {
         let world = &self.worlds[region.place()];
         let undelivered = world.ledger.lock().undelivered(world);
@@ -58,7 +58,7 @@ impl CellsRun {
         }
     }
 
-    /// Changes that were made at a home and that nobody copied before it was declared lost.
+    /// Reports changes that were made at a home and not copied before the home was declared lost.
     fn tell_lost_changes(&self, from: Region, to: Region) {
         let (home, copy) = (self.cells.catalogue(from).lock(), self.cells.catalogue(to).lock());
         let as_of_ms = copy.copy(from).as_of_ms;

@@ -1,4 +1,4 @@
-//! What happens to two cells in a run: all of it follows from the seed.
+//! The plan of a run of two cells, which follows from the seed.
 
 use super::region::Region;
 use crate::dice::Dice;
@@ -23,12 +23,12 @@ pub(super) enum HomeChange {
     RevokeKeys { customer: usize },
 }
 
-/// What befalls the cells.
+/// An event in the run of the cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellAction {
-    /// The cells do not reach each other; both run.
+    /// The cells cannot reach each other; both run.
     CutOff { for_ms: u64 },
-    /// A cell is away: nothing of it runs, its stores are kept.
+    /// A cell is away: none of its processes runs, and its stores are kept.
     Away { region: Region, for_ms: u64 },
     /// A cell is lost for good, with its stores.
     Lose { region: Region },
@@ -43,15 +43,15 @@ pub(super) enum CellAction {
 /// A run of two cells.
 #[derive(Debug, Clone)]
 pub(crate) struct CellsPlan {
-    /// What each cell's processes and services go through.
+    /// The faults of each cell's processes and services.
     pub(super) cells: [Plan; 2],
     /// How many of the subscriptions exist from the beginning.
     pub(super) first_subscriptions: usize,
-    /// A copy older than this counts no more.
+    /// A copy older than this no longer counts.
     pub(super) copy_age_max_ms: u64,
     /// The longest that a message between cells usually takes.
     pub(super) latency_ms: u64,
-    /// Messages between cells that are lost, in a thousand.
+    /// Messages between cells that are lost, per thousand.
     pub(super) lost: u64,
     pub(super) actions: Vec<(u64, CellAction)>,
 }
@@ -110,8 +110,8 @@ impl CellsPlan {
     }
 }
 
-/// Faults inside one cell that leave alone what is judged here: how soon a
-/// process hears of its cell's catalogue, and which events are promised.
+/// Whether a fault inside one cell disturbs nothing that is judged here: how soon a process
+/// hears of its cell's catalogue, and which events are promised.
 const fn may_befall_a_cell(action: Action) -> bool {
     match action {
         Action::PauseProcessor { .. } | Action::PauseEdge { .. } => false,
@@ -138,7 +138,7 @@ fn actions(dice: &mut Dice, base: &Plan, first_subscriptions: usize) -> Vec<(u64
         3..6 => {
             let for_ms = dice.within(1_000, 9_000);
             actions.push((early, CellAction::Away { region, for_ms }));
-            // An operator who takes a cell for lost that comes back.
+            // An operator may declare a cell lost that comes back.
             if dice.often(500) {
                 let at_ms = early + dice.within(200, for_ms);
                 actions.push((at_ms, CellAction::Move { from: region }));
@@ -155,7 +155,7 @@ fn actions(dice: &mut Dice, base: &Plan, first_subscriptions: usize) -> Vec<(u64
                 actions.push((before_ms, CellAction::CutOff { for_ms: 4_000 }));
             }
             actions.push((at_ms, CellAction::Lose { region }));
-            // No earlier than that the cell's processes would have noticed, and after everything else.
+            // Not before the cell's processes would have noticed, and after everything else.
             let moved_ms = at_ms + dice.within(300, 5_000);
             actions.push((moved_ms.min(base.quiet_from_ms - 500), CellAction::Move { from: region }));
         }

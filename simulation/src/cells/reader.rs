@@ -1,5 +1,5 @@
-//! A reader of a customer's inbox in two cells: it asks one of them, which
-//! asks the other, and acknowledges what it reads at whichever it asks.
+//! A reader of a customer's inbox in two cells: it asks one of them, which asks the other, and
+//! acknowledges events at the cell that it asks.
 
 use super::Cells;
 use super::inbox::{CellPage, RegionalCursor, merge};
@@ -11,14 +11,14 @@ use sluice_model::{CustomerId, EventId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// An event that is accepted is in its stream this soon after its id was given
-/// out: the edge's deadline of an append, its linger, and clocks that are apart.
+/// How soon after its id was made an accepted event is in its stream: the edge's deadline of an
+/// append, its linger, and the difference of clocks.
 const APPENDED_WITHIN_MS: u64 = 6_900;
-/// A cell whose horizon is longer ago than that is late.
+/// A cell whose horizon is older than this is late.
 const LATE_MS: u64 = APPENDED_WITHIN_MS + 4_000;
-/// Events of a page.
+/// The most events of a page.
 const LIMIT: usize = 40;
-/// Between two pages.
+/// The time between two pages.
 pub(super) const POLL_MS: u64 = 300;
 
 pub(super) struct InboxReader {
@@ -29,11 +29,11 @@ pub(super) struct InboxReader {
     /// The last event of the last page, as long as no page was incomplete.
     in_order: Option<EventId>,
     was_incomplete: bool,
-    /// Read and not acknowledged, by the ids that everybody knows.
+    /// Events that were read and not acknowledged, by the ids with their region.
     unacknowledged: BTreeSet<EventId>,
 }
 
-/// A cell's part of a page: what can be read there now, below the horizon.
+/// A cell's part of a page: the events that can be read there now, below the horizon.
 fn page(world: &World, customer: CustomerId, after: Option<EventId>) -> CellPage {
     let (shards, table, stored) = (world.shards.lock(), world.table.lock(), world.stored.lock());
     let unread = shards.all.iter().flat_map(|shard| {
@@ -69,8 +69,8 @@ impl InboxReader {
         }
     }
 
-    /// Acknowledges what was read before, and reads a page. `regions`: those that the
-    /// deployment has, less those that an operator declared lost.
+    /// Acknowledges the events that were read before, and reads a page. `regions` are those of the
+    /// deployment, except those that an operator declared lost.
     pub(super) fn poll(&mut self, cells: &Cells, worlds: &[Arc<World>; 2], regions: &[Region]) {
         if cells.roll().is_multiple_of(8) || !cells.is_up(self.asked) {
             self.asked = REGIONS[1 - self.asked.place()];
@@ -109,8 +109,7 @@ impl InboxReader {
         }
     }
 
-    /// Sends each acknowledgement to the cell that its id names; those of a cell
-    /// that is away stay for later.
+    /// Sends each acknowledgement to the cell that the id names; those for a cell that is away wait.
     fn acknowledge(&mut self, cells: &Cells, worlds: &[Arc<World>; 2]) {
         let sent: Vec<EventId> = self.unacknowledged.iter().take(LIMIT).copied().collect();
         for told in sent {
@@ -129,12 +128,12 @@ impl InboxReader {
         }
     }
 
-    /// Forgets what it would acknowledge to a cell that is lost.
+    /// Forgets the acknowledgements for a lost cell.
     pub(super) fn forget(&mut self, lost: Region) {
         self.unacknowledged.retain(|told| Region::of(*told).0 != lost);
     }
 
-    /// What it has not read of a cell, or not acknowledged.
+    /// The events of a cell that are not read, or not acknowledged.
     pub(super) fn left(&self, world: &World, region: Region) -> Vec<String> {
         let ledger = world.ledger.lock();
         let own = ledger.accepted_events().filter(|(_, customer)| *customer == self.customer);

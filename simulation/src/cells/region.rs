@@ -2,7 +2,8 @@
 
 use sluice_model::EventId;
 
-/// The bits of an id that hold the region: they are zero in every id of a deployment of one region.
+/// The position of the region's bits in an id: they are zero in every id of a deployment with one
+/// region.
 const SHIFT: u32 = 12;
 const MASK: u128 = 0xf << SHIFT;
 
@@ -16,17 +17,17 @@ impl Region {
         if number < 16 { Some(Self(number)) } else { None }
     }
 
-    /// Its place in a list of regions.
+    /// Its index in a list of regions.
     pub(crate) const fn place(self) -> usize {
         self.0 as usize
     }
 
-    /// The id as everybody outside the region knows it.
+    /// The id as it is known outside the region.
     pub(crate) const fn told(self, id: EventId) -> EventId {
         EventId::from_u128(id.as_u128() & !MASK | (self.0 as u128) << SHIFT)
     }
 
-    /// The region of an id that was told, and the id inside that region.
+    /// The region of an id that is known outside, and the id inside that region.
     pub(crate) const fn of(told: EventId) -> (Self, EventId) {
         let bits = told.as_u128();
         (Self((bits >> SHIFT) as u8 & 0xf), EventId::from_u128(bits & !MASK))

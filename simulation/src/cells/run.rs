@@ -1,5 +1,4 @@
-//! A run of two cells: what befalls them, step by step, until everything that
-//! was promised is accounted for.
+//! A run of two cells: faults and changes, step by step, until every promise is accounted for.
 
 use super::copy::RowContent;
 use super::link::{Letter, LinkMessage};
@@ -19,9 +18,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// How often a cell asks another one for changes, and a customer asks again.
+/// How often a cell asks another for changes, and how often a customer repeats a request.
 pub(super) const ASK_MS: u64 = 500;
-/// Copies of a cell that ask at the same time: a task in each of its processes.
+/// The tasks of a cell that ask at the same time, one in each of its processes.
 const COPIERS: u64 = 2;
 
 pub(super) struct CellsRun {
@@ -30,16 +29,16 @@ pub(super) struct CellsRun {
     runs: [SimulatedRun; 2],
     pub(super) readers: Vec<InboxReader>,
     actions: VecDeque<(u64, CellAction)>,
-    /// When which cell comes back.
+    /// The time at which each cell that is away comes back.
     back: Vec<(u64, Region)>,
-    /// Cells that are gone for good, and those that an operator took for it.
+    /// Cells that are lost for good, and those that an operator declared lost.
     pub(super) lost: BTreeSet<Region>,
     pub(super) declared: BTreeSet<Region>,
-    /// Changes that customers ask for again.
+    /// Changes that customers request again.
     pub(super) asked_again: VecDeque<(u64, Region, HomeChange)>,
 }
 
-/// Runs a seed to its end.
+/// Runs a seed.
 pub(crate) fn run(seed: u64, planted: Option<Planted>) -> RunOutcome {
     prepare(seed);
     let plan = CellsPlan::from_seed(seed);
@@ -133,7 +132,7 @@ impl CellsRun {
         for (to, record) in mirrored.into_iter().filter(|(to, _)| self.cells.is_up(*to)) {
             stream::store(&self.worlds[to.place()], &record);
         }
-        // What a mirrored record would be mirrored to again.
+        // Drops the copies that storing the mirrored records made in turn.
         self.cells.mirrored.lock().clear();
     }
 
@@ -173,7 +172,7 @@ impl CellsRun {
         self.runs[region.place()].start_all();
     }
 
-    /// One of a cell's copiers asks the other cell for what changed.
+    /// Lets one of a cell's copiers ask the other cell for changes.
     fn ask_home(&self, region: Region, now_ms: u64) {
         let catalogue = self.cells.catalogue(region).lock();
         let to = REGIONS[1 - region.place()];
@@ -197,7 +196,7 @@ impl CellsRun {
         }
     }
 
-    /// Lets letters arrive.
+    /// Delivers letters that have arrived.
     fn deliver(&self, now_ms: u64) {
         loop {
             let arrived = self.cells.link.lock().arrived(now_ms);
@@ -235,7 +234,7 @@ impl CellsRun {
         }
     }
 
-    /// What stands between now and the end of the run, if that is looked at now.
+    /// What the run still waits for; `None` between two looks.
     fn left(&self, now_ms: u64) -> Option<Vec<String>> {
         let kept: Vec<Region> = REGIONS.into_iter().filter(|region| !self.lost.contains(region)).collect();
         if kept.iter().any(|region| !self.cells.is_up(*region)) || !self.actions.is_empty() {
@@ -258,7 +257,7 @@ impl CellsRun {
         Some(left)
     }
 
-    /// Customers whose rows are not the same in both cells.
+    /// Customers whose rows differ between the cells.
     fn copies_that_differ(&self) -> Vec<String> {
         let [one, two] = REGIONS.map(|region| self.cells.catalogue(region).lock());
         let rows = |catalogue: &super::CellCatalogue| {

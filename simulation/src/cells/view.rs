@@ -1,9 +1,8 @@
 //! The catalogue of a cell as one of its processes sees it.
 //!
-//! A customer whose home's rows are an old copy counts as suspended: its keys
-//! are refused, its webhooks are held, and nothing is lost. The age is judged
-//! where the rows are used, by what the process last heard, so a process that
-//! does not reach its database judges by an ever older copy.
+//! If the copy of the home's rows is old, the customer counts as suspended: its keys are refused,
+//! its webhooks are held, and nothing is lost. The age is judged where the rows are used, by what
+//! the process last heard, so for a process that cannot reach its database the copy grows older.
 
 use super::CellSeat;
 use super::copy::{CopiedRow, CopyState, RowContent, RowKey};
@@ -13,10 +12,10 @@ use sluice_model::{ApiKey, ApiKeyId, Customer, CustomerId, CustomerStatus, clock
 use sluice_ports::catalogue::{Changes, Revision};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Bits of a revision that count how often the old copies changed.
+/// The bits of a revision that count how often the set of old copies changed.
 const FLIP_BITS: u32 = 20;
 
-/// What a process was told.
+/// The rows that a process knows.
 #[derive(Default)]
 struct ToldRows {
     /// Homes whose copies are too old.
@@ -28,7 +27,7 @@ struct ToldRows {
     keys: HashMap<ApiKeyId, ApiKey>,
 }
 
-/// One process' view.
+/// The view of one process.
 pub(crate) struct CellView {
     seat: CellSeat,
     told: Mutex<ToldRows>,
@@ -39,7 +38,7 @@ impl CellView {
         Self { seat, told: Mutex::default() }
     }
 
-    /// What changed in the cell's database since, with customers of old copies suspended.
+    /// The changes of the cell's database since a revision, with customers of old copies suspended.
     pub(crate) fn changes(&self, since: Revision) -> Changes {
         let (cells, me) = (&self.seat.cells, self.seat.region);
         let catalogue = cells.catalogue(me).lock();
@@ -76,7 +75,7 @@ impl CellView {
         home != self.seat.region && age_ms > self.seat.cells.copy_age_max_ms()
     }
 
-    /// Whether a customer's rows are too old to accept events by.
+    /// Whether a customer's rows are too old for accepting events.
     pub(crate) fn refuses(&self, customer: CustomerId) -> bool {
         let told = self.told.lock();
         told.homes.get(&customer).is_some_and(|home| self.is_old(&told, *home))
@@ -99,7 +98,7 @@ impl ToldRows {
             (RowContent::Deleted, RowKey::Subscription(id)) => {
                 changes.deleted_subscriptions.push((row.customer, id));
             }
-            // A key that its customer's home does not know is no key.
+            // A key that its customer's home does not know is not a key.
             (RowContent::Deleted, RowKey::Key(id)) => {
                 let known = self.keys.get(&id).cloned();
                 changes.keys.extend(known.map(|key| ApiKey { revoked_at_ms: Some(0), ..key }));

@@ -1,5 +1,5 @@
-//! Each rule of RFC 9485 by example, and all of them against a small matcher
-//! that follows the grammar by trying every way to match.
+//! Each rule of RFC 9485 by example, and all rules against a small matcher that follows the
+//! grammar by trying every way to match.
 
 use super::super::budget::StepBudget;
 use super::super::pattern::{Extent, Pattern, PatternFault};
@@ -209,7 +209,7 @@ fn a_search_finds_the_pattern_anywhere() {
     assert!(!found("^a$", "b\na\nb"), "`^` and `$` are the ends of the string, not of a line");
 }
 
-/// An I-Regexp as its grammar has it.
+/// An I-Regexp, in the terms of its grammar.
 #[derive(Debug, Clone)]
 enum Tree {
     Literal(char),
@@ -294,14 +294,14 @@ fn any_tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// The tree as text; a character that may be escaped is where it must be.
+/// The tree as text. Characters that may be escaped are escaped only where they must be.
 fn render(tree: &Tree) -> String {
     match tree {
         Tree::Literal(character) => escaped(*character, r"()*+.?[]\^{}|"),
         Tree::Any => ".".to_owned(),
         Tree::Class { negated, parts } => {
             let parts: String = parts.iter().map(render_part).collect();
-            // A class that starts with a bare `^` would be a negated one.
+            // A class that begins with a bare `^` would be a negated class.
             let parts = if parts.starts_with('^') { format!("\\{parts}") } else { parts };
             format!("[{}{parts}]", if *negated { "^" } else { "" })
         }
@@ -310,7 +310,7 @@ fn render(tree: &Tree) -> String {
         Tree::Choice(trees) => format!("({})", trees.iter().map(render).collect::<Vec<_>>().join("|")),
         Tree::Repeat(tree, least, most) => {
             let tree = render(tree);
-            // A quantifier takes one atom, and a repetition is none.
+            // A quantifier applies to an atom, and a repetition is not an atom.
             format!("({tree}){}", render_quantifier(*least, *most))
         }
     }
@@ -349,7 +349,7 @@ fn escaped(character: char, special: &str) -> String {
     }
 }
 
-/// Every place where a match of the tree from `start` can end.
+/// Every place at which a match of the tree from `start` can end.
 fn ends(tree: &Tree, text: &[char], start: usize) -> Vec<usize> {
     let one = |fits: bool| if fits { vec![start + 1] } else { Vec::new() };
     let character = text.get(start).copied();
@@ -375,7 +375,7 @@ fn ends(tree: &Tree, text: &[char], start: usize) -> Vec<usize> {
                 reached = after_each(tree, text, &reached);
             }
             let mut all = reached.clone();
-            // More rounds than characters find nothing new.
+            // More rounds than there are characters find nothing new.
             for _ in 0..most.map_or(text.len() + 1, |most| most - least) {
                 reached = after_each(tree, text, &reached);
                 all.extend(&reached);

@@ -1,11 +1,11 @@
-//! How the cost of a selector grows with the event, told without an event.
+//! Estimating how the cost of a selector grows with the event.
 
 use super::super::function::{Function, Predicate};
 use super::super::jsonpath::{Comparable, Expected, Expression, Logical, PathQuery, PathStep, Term};
 use super::super::node::SelectorNode;
 
-/// The exponent of the cost: 0 if the selector looks at single fields, 1 if it
-/// goes through the nodes of the event once, 2 if it does so for each node, …
+/// The exponent of the cost: 0 if the selector looks at single fields, 1 if it visits the
+/// nodes of the event once, 2 if it does so for each node, …
 pub(super) fn growth(selector: &SelectorNode) -> u32 {
     match selector {
         SelectorNode::EventType(_) => 0,
@@ -24,8 +24,8 @@ fn of_function(function: &Function) -> u32 {
     }
 }
 
-/// Each segment that can select several nodes multiplies; a filter multiplies
-/// what its own expression costs.
+/// Each segment that can select several nodes multiplies the cost; a filter multiplies it by
+/// the cost of its own expression.
 fn of_query(query: &PathQuery) -> u32 {
     let mut nodes = 0;
     let mut filters = 0;

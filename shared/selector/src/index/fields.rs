@@ -1,9 +1,8 @@
-//! Selectors by the fields that they ask for: a trie of paths, and at the end of
-//! each path the values that selectors want there.
+//! Selectors by the fields that they ask for: a trie of paths, with the wanted values at the
+//! end of each path.
 //!
-//! One walk along event and trie finds all selectors whose guard holds. Its cost
-//! grows with the event's members on indexed paths, not with the number of
-//! selectors.
+//! One walk along event and trie finds all selectors whose guard holds. Its cost grows with
+//! the event's members on indexed paths, not with the number of selectors.
 
 use std::collections::HashMap;
 
@@ -14,11 +13,11 @@ use super::super::jsonpath::element_position;
 use super::super::number;
 use super::guard::{FieldKey, KeyGuard, KeyStart, KeyStep, Strength, WantedValue};
 
-/// Up to so many member names are each looked for in an object; of more, each
+/// Up to this many indexed names are each searched in an object; if there are more, each
 /// member of the object is looked up.
 const NAMES_SCANNED_MAX: usize = 4;
 
-/// A selector that the event calls for.
+/// A selector whose guard the event meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hit {
     pub(super) position: u32,
@@ -28,14 +27,14 @@ pub(super) struct Hit {
 /// Selectors by the fields that they ask for.
 #[derive(Debug)]
 pub(super) struct FieldIndex {
-    /// The first two are where paths start: the payload, and payload or event.
+    /// The first two are where paths begin: the payload, and the payload or else the event.
     places: Vec<TrieNode>,
 }
 
 const PAYLOAD: u32 = 0;
 const PAYLOAD_OR_EVENT: u32 = 1;
 
-/// The end of one path, and the steps that lead on from there.
+/// The end of one path, and the steps that continue it.
 #[derive(Debug, Default)]
 struct TrieNode {
     names: HashMap<Box<str>, u32>,
@@ -43,14 +42,14 @@ struct TrieNode {
     wanted: Option<Box<SelectorsByValue>>,
 }
 
-/// The selectors that ask for a value at one place.
+/// The selectors by the value that they want at one place.
 #[derive(Debug, Default)]
 struct SelectorsByValue {
     exists: Vec<Hit>,
     null: Vec<Hit>,
     no: Vec<Hit>,
     yes: Vec<Hit>,
-    /// By canonical text.
+    /// By their canonical text.
     numbers: HashMap<Box<str>, Vec<Hit>>,
     strings: HashMap<Box<str>, Vec<Hit>>,
     /// Longer strings are not looked up.
@@ -99,7 +98,7 @@ impl FieldIndex {
         next
     }
 
-    /// Adds the selectors that the event calls for; some may be there twice.
+    /// Adds the selectors whose guard the event meets, some perhaps twice.
     pub(super) fn hits(
         &self,
         event: EventJson<'_>,
@@ -181,7 +180,7 @@ impl<'w> Walk<'w> {
         self.visit_found(object, found)
     }
 
-    /// The payload's member of a name, or else the envelope's.
+    /// The payload's member of a name, else the envelope's.
     fn visit_event(&mut self, event: EventJson<'_>) -> Result<(), Exhausted> {
         let Some(place) = self.index.places.get(PAYLOAD_OR_EVENT as usize) else { return Ok(()) };
         if place.names.is_empty() {
@@ -206,7 +205,7 @@ impl<'w> Walk<'w> {
         self.visit_found(envelope, found)
     }
 
-    /// The members that the trie knows, each as its next place and its position.
+    /// The members that are in the trie, each as its next place and its position.
     fn collect_members(
         &mut self,
         place: &TrieNode,
@@ -223,7 +222,7 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    /// Of several members with one name the last counts.
+    /// If several members have one name, the last counts.
     fn visit_found(&mut self, object: Value<'_>, mut found: Vec<(u32, u32)>) -> Result<(), Exhausted> {
         found.sort_unstable();
         let mut rest = found.iter().peekable();

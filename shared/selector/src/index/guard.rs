@@ -11,14 +11,14 @@ use super::super::jsonpath::{
 use super::super::node::SelectorNode;
 use super::super::number;
 
-/// An event that has none of the keys does not match.
+/// An event that meets none of the keys does not match.
 #[derive(Debug, Clone)]
 pub(super) struct KeyGuard {
     pub(super) keys: Vec<FieldKey>,
     pub(super) strength: Strength,
 }
 
-/// What is known of a selector once the event has one of its guard's keys.
+/// What follows if the event meets one of the guard's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Strength {
     /// The selector matches.
@@ -27,7 +27,7 @@ pub(super) enum Strength {
     Admits,
 }
 
-/// A field, and what the event must have there.
+/// A field, and the value that the event must have there.
 #[derive(Debug, Clone)]
 pub(super) struct FieldKey {
     pub(super) start: KeyStart,
@@ -35,7 +35,7 @@ pub(super) struct FieldKey {
     pub(super) wanted: WantedValue,
 }
 
-/// Where a key's path starts.
+/// Where the path of a key begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyStart {
     Payload,
@@ -57,13 +57,13 @@ pub(super) enum WantedValue {
     Exists,
     Null,
     Boolean(bool),
-    /// As [`number::write_canonical`] has it.
+    /// A number, as written by [`number::write_canonical`].
     Number(Box<str>),
     String(Box<str>),
 }
 
-/// Steps of one field that may name a member as well as an element: each
-/// doubles the paths that are indexed.
+/// How many steps of one field may name a member as well as an element: each doubles the
+/// indexed paths.
 const AMBIGUOUS_STEPS_MAX: usize = 3;
 
 /// The guard of a selector, if it has one.
@@ -78,8 +78,8 @@ pub(super) fn guard(selector: &SelectorNode) -> Option<KeyGuard> {
     }
 }
 
-/// All parts must hold, so the guard of any one of them will do: the best is
-/// one for few values.
+/// All parts must hold, so the guard of any one of them suffices; the best is one for few
+/// values.
 fn all(guards: impl Iterator<Item = Option<KeyGuard>>) -> Option<KeyGuard> {
     let mut best: Option<KeyGuard> = None;
     let mut parts = 0;
@@ -115,8 +115,7 @@ fn one(key: Option<FieldKey>, strength: Strength) -> Option<KeyGuard> {
     key.map(|key| KeyGuard { keys: vec![key], strength })
 }
 
-/// A query that selects anything passes through the nodes of its leading
-/// segments.
+/// A query that selects anything passes through the nodes of its leading segments.
 fn of_query(query: &PathQuery) -> Option<KeyGuard> {
     let singular = query.segments.iter().take_while(|segment| segment.singular_step().is_some()).count();
     let strength = if singular == query.segments.len() { Strength::Settles } else { Strength::Admits };
@@ -141,7 +140,7 @@ fn of_logical(logical: &Logical) -> Option<KeyGuard> {
     }
 }
 
-/// Nothing is neither equal to a literal nor less nor greater; it is unequal.
+/// A missing value is neither equal to, less than nor greater than a literal; it is unequal.
 fn of_comparison(comparison: CompareOperator, query: &PathQuery, literal: &Literal) -> Option<KeyGuard> {
     match comparison {
         CompareOperator::NotEqual => None,
@@ -165,8 +164,7 @@ fn exists(query: &PathQuery) -> Option<KeyGuard> {
     one(key_of(query, query.segments.len(), WantedValue::Exists), Strength::Admits)
 }
 
-/// The key of a query's first `length` segments, each of which selects one node
-/// at most.
+/// The key of a query's first `length` segments, each of which selects at most one node.
 fn key_of(query: &PathQuery, length: usize, wanted: WantedValue) -> Option<FieldKey> {
     let start = match query.origin {
         QueryOrigin::Root => KeyStart::Payload,
@@ -206,7 +204,7 @@ fn of_function(function: &Function) -> Option<KeyGuard> {
     Some(KeyGuard { keys: keys.collect(), strength })
 }
 
-/// Arrays and objects are no keys: the field must exist, and be evaluated.
+/// An array or object cannot be a key: its field must exist, and the selector is evaluated.
 fn wanted_values<'v>(values: impl Iterator<Item = Value<'v>>) -> (Vec<WantedValue>, Strength) {
     let scalars = values.map(|value| match value.shape() {
         Shape::Null => Some(WantedValue::Null),

@@ -1,5 +1,5 @@
-//! Which selectors could want an event of a given type: exact types by hash,
-//! patterns by a trie of segments, the rest by a list.
+//! The selectors that could want events of a given type: exact types by hash, patterns by a
+//! trie of segments, the rest by a list.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ impl TypeIndex {
         }
     }
 
-    /// Those that could want an event of this type, ascending.
+    /// The selectors that could want an event of this type, ascending.
     pub(super) fn positions(&self, event_type: &str) -> Vec<u32> {
         let mut positions = self.any.clone();
         positions.extend(self.exact.get(event_type).into_iter().flatten());
@@ -39,15 +39,15 @@ impl TypeIndex {
     }
 }
 
-/// The patterns that begin with the segments on the way here.
+/// The patterns that begin with the segments on the way to this node.
 #[derive(Debug, Default)]
 struct TypeSegments {
     named: HashMap<Box<str>, TypeSegments>,
     /// `*` followed by more segments.
     one: Option<Box<TypeSegments>>,
-    /// Those that end here.
+    /// The patterns that end here.
     end: Vec<u32>,
-    /// Those that go on with a last `*`: one segment or more.
+    /// The patterns that continue with a final `*`: one segment or more.
     tail: Vec<u32>,
 }
 
@@ -68,7 +68,7 @@ impl TypeSegments {
         here.end.push(position);
     }
 
-    /// Recurses once a segment of a pattern, and visits each node at most once.
+    /// Recurses once for each segment of a pattern, and visits each node at most once.
     fn collect(&self, rest: &str, positions: &mut Vec<u32>) {
         positions.extend(&self.tail);
         let (segment, after) = match rest.split_once('.') {

@@ -6,22 +6,22 @@ use super::fields::Hit;
 #[derive(Debug, Clone, Default)]
 pub struct TypeCandidates {
     pub(super) always: Vec<u32>,
-    /// Selectors to be evaluated for each event: growth of their cost, and
-    /// position. Ascending.
+    /// Selectors to evaluate for each event: the growth of their cost, and their position.
+    /// Ascending.
     pub(super) evaluate: Vec<(u32, u32)>,
-    /// Some selectors are found by the event's fields.
+    /// Whether some selectors are found by the event's fields.
     pub(super) may_be_called: bool,
 }
 
 impl TypeCandidates {
-    /// The positions of those that want every event of this type, ascending.
+    /// The positions of the subscriptions that want every event of this type, ascending.
     #[must_use]
     pub fn always(&self) -> &[u32] {
         &self.always
     }
 
-    /// True if no other subscription can want an event of this type, so that
-    /// none of them needs to be judged.
+    /// Whether no other subscription can want an event of this type, so that nothing needs to
+    /// be judged.
     #[must_use]
     pub fn decided(&self) -> bool {
         self.evaluate.is_empty() && !self.may_be_called
@@ -31,16 +31,16 @@ impl TypeCandidates {
 /// The answers for one event. Reuse it from event to event.
 #[derive(Debug, Default)]
 pub struct EventVerdicts {
-    /// Positions of the subscriptions that want the event, ascending; without
+    /// Positions of the subscriptions that want the event, ascending, without those of
     /// [`TypeCandidates::always`].
     pub matched: Vec<u32>,
-    /// Subscriptions that may want the event, ascending by position: the event
-    /// must not be dropped silently for them.
+    /// Subscriptions that may want the event, ascending by position: the event must not be
+    /// dropped silently for them.
     pub undecided: Vec<UndecidedSelector>,
     /// Steps spent on the event, parsing included.
     pub steps: u32,
-    /// The selector that spent the most of them: the one to name if the budget
-    /// did not suffice.
+    /// The selector that spent the most steps, which is to blame if the budget did not
+    /// suffice.
     pub costliest: Option<SelectorCost>,
     pub(super) hits: Vec<Hit>,
     pub(super) admitted: Vec<(u32, u32)>,
@@ -72,8 +72,8 @@ pub enum UndecidedCause {
     /// [`EventVerdicts::costliest`] names the one that spent the most.
     EventBudget,
     /// This selector alone spent
-    /// [`selector_steps_max`](crate::EvaluationLimits::selector_steps_max), or
-    /// took a regular expression from the event that is too large.
+    /// [`selector_steps_max`](crate::EvaluationLimits::selector_steps_max), or the event has a
+    /// regular expression for it that is too large.
     SelectorBudget,
     /// The event's envelope is not JSON within the depth limit.
     Unreadable,
@@ -84,6 +84,6 @@ pub enum UndecidedCause {
 pub struct SelectorCost {
     /// The subscription's position.
     pub position: u32,
-    /// Steps; a part that several selectors share is counted for the first.
+    /// The steps. A part that several selectors share is counted for the first.
     pub steps: u32,
 }

@@ -1,4 +1,4 @@
-//! Reads JSON's grammar (RFC 8259) onto a tape, without recursion.
+//! Parsing JSON's grammar (RFC 8259) into a tape, without recursion.
 
 use super::{JsonFault, Node, NodeKind, Tape};
 
@@ -30,8 +30,8 @@ impl<'p> JsonParser<'p> {
         if self.at == self.text.len() { Ok(()) } else { Err(self.fault("text after the end of the value")) }
     }
 
-    /// Reads one scalar or the opening of a container; true if a value must
-    /// follow because a container was opened and is not empty.
+    /// Reads one scalar or the opening of a container. Returns true if a value must follow
+    /// because a container was opened and is not empty.
     fn value(&mut self) -> Result<bool, JsonFault> {
         self.skip_space();
         match self.peek() {
@@ -70,8 +70,8 @@ impl<'p> JsonParser<'p> {
         Ok(true)
     }
 
-    /// Counts the value just read into its container and closes the containers that end
-    /// here; true if another value follows.
+    /// Counts the value just read into its container, and closes the containers that end here.
+    /// Returns true if another value follows.
     fn after_value(&mut self) -> Result<bool, JsonFault> {
         while let Some(&index) = self.tape.open.last() {
             self.skip_space();
@@ -153,7 +153,7 @@ impl<'p> JsonParser<'p> {
         Ok(())
     }
 
-    /// Reads a string at its opening quote; `plain` or `escaped` and its range.
+    /// Reads a string at its opening quote. Returns `plain` or `escaped`, and its range.
     fn string(&mut self, plain: NodeKind, escaped: NodeKind) -> Result<(NodeKind, u32, u32), JsonFault> {
         self.at += 1;
         let from = self.at;
@@ -266,7 +266,7 @@ impl<'p> JsonParser<'p> {
     }
 }
 
-/// Bytes before the first quote, backslash or control character: eight at a
+/// The number of bytes before the first quote, backslash or control character: eight at a
 /// time, by the usual zero-byte trick (the lowest marked byte is exact).
 fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;

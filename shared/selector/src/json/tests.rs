@@ -1,4 +1,4 @@
-//! The tape against `serde_json`, and the inputs on which they differ by design.
+//! The tape compared with `serde_json`, and inputs on which they differ by design.
 
 use super::super::canonical::write_value;
 use super::*;

@@ -1,4 +1,4 @@
-//! Walks a parsed document.
+//! Walking a parsed document.
 
 use super::{Node, NodeKind, Tape};
 
@@ -19,9 +19,9 @@ pub(in super::super) enum Shape<'d> {
     Number(&'d str),
     /// Unescaped.
     String(&'d str),
-    /// How many elements.
+    /// The number of elements.
     Array(usize),
-    /// How many members.
+    /// The number of members.
     Object(usize),
 }
 
@@ -62,7 +62,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// Children of an array or object, without their names.
+    /// The number of children of an array or object, not counting names.
     pub(in super::super) fn child_count(self) -> usize {
         match self.shape() {
             Shape::Array(count) | Shape::Object(count) => count,
@@ -70,8 +70,8 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// The member of that name, the last one where several have it. The
-    /// hottest loop of matching, so it reads nodes rather than values.
+    /// The member of that name, the last one if several have it. This is the hottest loop of
+    /// matching, so it reads nodes rather than values.
     pub(in super::super) fn member(self, name: &str) -> Option<Value<'d>> {
         let Some(Node { kind: NodeKind::Object, to, .. }) = self.node() else { return None };
         let nodes = self.tape.nodes.get(..*to as usize).unwrap_or_default();
@@ -89,7 +89,7 @@ impl<'d> Value<'d> {
         found
     }
 
-    /// The element at that position.
+    /// The element at a position.
     pub(in super::super) fn element(self, index: usize) -> Option<Value<'d>> {
         match self.shape() {
             Shape::Array(count) if index < count => self.children().nth(index),
@@ -97,7 +97,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// An object's members in document order; none for anything else.
+    /// An object's members in document order; none for other values.
     pub(in super::super) fn members(self) -> impl Iterator<Item = (&'d str, Value<'d>)> {
         let children =
             if matches!(self.shape(), Shape::Object(_)) { self.children() } else { self.nothing() };
@@ -165,7 +165,7 @@ pub(in super::super) struct Children<'d> {
     parent: Value<'d>,
     at: u32,
     to: u32,
-    /// Nodes before each child: 1 for the name in an object, 0 in an array.
+    /// The nodes before each child: 1 for the name in an object, 0 in an array.
     names: u32,
 }
 

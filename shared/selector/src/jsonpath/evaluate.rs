@@ -1,8 +1,8 @@
-//! Runs a checked expression against one event, within a budget.
+//! Evaluating an expression on one event, within a budget.
 //!
-//! Recursion: one frame or two for each segment and parenthesis of the
-//! expression, which its length bounds; never one for each level of the
-//! payload, whose subtrees are ranges of the tape.
+//! It recurses by one frame or two for each segment and parenthesis of the expression, which the
+//! expression's length bounds, and never by the levels of the payload, whose subtrees are ranges
+//! of the tape.
 
 mod follow;
 mod shared;
@@ -19,20 +19,20 @@ use super::super::{EvaluationLimits, Verdict, compare};
 use super::{Comparable, CompareOperator, Expected, Expression, Literal, Logical, PathQuery, Term};
 use follow::Stop;
 
-/// Steps that compiling a pattern found in a payload costs: some 0.1 ms.
+/// The cost in steps of compiling a pattern from a payload: some 0.1 ms.
 const COMPILE_STEPS: usize = 20_000;
 
-/// One run of an expression.
+/// One evaluation of an expression.
 pub(in super::super) struct Evaluation<'v, 'b> {
     event: EventJson<'v>,
     memo: &'v mut Memo,
     limits: &'v EvaluationLimits,
     budget: &'b mut StepBudget,
-    /// The last pattern found in the payload; `None` inside if it is invalid.
+    /// The last pattern from the payload; `None` inside if it is invalid.
     found_pattern: Option<(&'v str, Extent, Option<Pattern>)>,
 }
 
-/// What a comparable yields.
+/// The value of a comparable.
 enum Yield<'v, 'q> {
     Nothing,
     Node(Value<'v>),
@@ -57,7 +57,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         Self { event: json, memo, limits, budget, found_pattern: None }
     }
 
-    /// True if the query selects anything, or the logical expression holds.
+    /// Whether the query selects anything, or the logical expression holds.
     pub(in super::super) fn run(&mut self, expression: &Expression) -> Result<bool, Exhausted> {
         match expression {
             Expression::Query(query) => self.selects(query, self.event.payload),
@@ -65,7 +65,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         }
     }
 
-    /// Every node that a query selects, in order.
+    /// All nodes that a query selects, in order.
     #[cfg(test)]
     pub(super) fn select(&mut self, query: &PathQuery) -> Result<Vec<Value<'v>>, Exhausted> {
         let mut nodes = Vec::new();
@@ -185,7 +185,7 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         }
     }
 
-    /// Nothing equals nothing, and nothing else.
+    /// A missing value equals only a missing value.
     fn equal(&mut self, left: &Yield<'_, '_>, right: &Yield<'_, '_>) -> Result<bool, Exhausted> {
         match (left, right) {
             (Yield::Node(left), Yield::Node(right)) => compare::equal(*left, *right, self.budget),
@@ -226,8 +226,8 @@ impl<'v, 'b> Evaluation<'v, 'b> {
         }
     }
 
-    /// An invalid pattern matches nothing (RFC 9535, 2.4.6); one too large to
-    /// be tried has no answer.
+    /// An invalid pattern matches nothing (RFC 9535, 2.4.6); a pattern that is too large to be
+    /// tried has no answer.
     fn matches_found(&mut self, text: &str, source: &'v str, extent: Extent) -> Result<bool, Exhausted> {
         let is_known =
             matches!(&self.found_pattern, Some((known, within, _)) if *known == source && *within == extent);

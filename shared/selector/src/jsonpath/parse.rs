@@ -1,4 +1,4 @@
-//! RFC 9535's grammar and its typing rules, by recursive descent.
+//! Parsing RFC 9535's grammar and typing rules, by recursive descent.
 //!
 //! The expression's length and nesting are bounded before anything recurses.
 
@@ -13,7 +13,7 @@ use super::{Expression, PathQuery, PathSegment, PathStep, QueryOrigin};
 pub(in super::super) struct ExpressionFault {
     /// Byte offset into the expression.
     pub(in super::super) offset: usize,
-    /// What was wrong there.
+    /// What is wrong there.
     pub(in super::super) reason: String,
 }
 
@@ -29,7 +29,7 @@ pub(in super::super) fn parse(text: &str, limits: &SelectorLimits) -> Expression
     let mut parser = ExpressionParser { text, at: 0, depth: 0, filters: 0, is_bare: true, limits };
     match parser.logical().and_then(|logical| parser.end().map(|()| logical)) {
         Ok(logical) => Ok(Expression::Logical(logical)),
-        // Whichever reading came further says more.
+        // The reading that came further explains more.
         Err(as_logical) if as_logical.offset > as_query.offset => Err(as_logical),
         Err(as_logical) if !text.starts_with('$') => Err(as_logical),
         Err(_) => Err(as_query),
@@ -39,11 +39,11 @@ pub(in super::super) fn parse(text: &str, limits: &SelectorLimits) -> Expression
 struct ExpressionParser<'t> {
     text: &'t str,
     at: usize,
-    /// Parentheses, filters and function calls open here.
+    /// The number of open parentheses, filters and function calls.
     depth: usize,
-    /// Filters open here: where `@` has a meaning.
+    /// The number of open filters, inside which `@` has a meaning.
     filters: usize,
-    /// Reading a bare logical expression rather than a query.
+    /// Whether a bare logical expression is read rather than a query.
     is_bare: bool,
     limits: &'t SelectorLimits,
 }
@@ -195,7 +195,7 @@ impl ExpressionParser<'_> {
         found
     }
 
-    /// Skips blanks and the token, or nothing.
+    /// Skips blanks and the token, or nothing at all.
     fn skip_after_blank(&mut self, token: &str) -> bool {
         let resume = self.at;
         self.skip_blank();

@@ -1,13 +1,13 @@
 //! Positions in arrays, counted from either end.
 
-/// An index from the start, or from the end if negative.
+/// The position of an index, which counts from the end if negative.
 pub(in super::super) fn element_position(index: i64, elements: usize) -> Option<usize> {
     let position = if index < 0 { index.saturating_add_unsigned(elements as u64) } else { index };
     usize::try_from(position).ok().filter(|position| *position < elements)
 }
 
-/// The elements of a slice: `lower..upper`, every `stride`-th from its first
-/// or, backwards, from its last.
+/// The elements of a slice: `lower..upper`, every `stride`-th from the first or, backwards,
+/// from the last.
 pub(super) struct SliceBounds {
     pub(super) lower: usize,
     pub(super) upper: usize,

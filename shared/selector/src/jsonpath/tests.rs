@@ -151,7 +151,7 @@ fn selected_by_oracle(query: &str, payload: &serde_json::Value) -> Vec<serde_jso
     serde_json_path::JsonPath::parse(query).unwrap().query(payload).all().into_iter().cloned().collect()
 }
 
-/// In any order: where RFC 9535 leaves it open, so do both.
+/// Sorted, because RFC 9535 leaves some orders open and both use that freedom.
 fn sorted(nodes: impl IntoIterator<Item = serde_json::Value>) -> Vec<String> {
     let mut nodes: Vec<_> = nodes.into_iter().map(|node| node.to_string()).collect();
     nodes.sort_unstable();
@@ -185,7 +185,7 @@ proptest! {
         let _parsed = parse(&text, &SelectorLimits::default());
     }
 
-    // No blanks: the oracle refuses the one that the grammar allows before `..`.
+    // No blanks: the oracle refuses a blank before `..`, which the grammar allows.
     #[test]
     fn what_the_oracle_takes_we_take_and_no_more(text in any_query(), cut in 0_usize..40, insert in "[.\\[\\]()*?'a0-]?") {
         let mut text = text;
@@ -194,7 +194,7 @@ proptest! {
         let theirs = serde_json_path::JsonPath::parse(&text).is_ok();
         match parse(&text, &SelectorLimits::default()) {
             Ok(Expression::Query(_)) => prop_assert!(theirs, "{}", text),
-            // A bare expression is ours alone; patterns the oracle checks when it runs.
+            // Bare expressions are our own, and the oracle checks patterns only when it evaluates.
             Ok(Expression::Logical(_)) => prop_assert!(!theirs, "{}", text),
             Err(fault) => prop_assert!(!theirs || fault.reason.starts_with("regular"), "{} {:?}", text, fault),
         }

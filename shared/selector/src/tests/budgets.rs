@@ -1,4 +1,4 @@
-//! What all selectors of a customer may cost an event, and what they share.
+//! The cost of all selectors of a customer for an event, and the work that they share.
 
 use super::indexing::index;
 use super::*;
@@ -28,7 +28,7 @@ fn steps(selectors: &[String], payload: &str) -> u32 {
 
 #[test]
 fn all_selectors_of_an_event_share_one_budget() {
-    // Distinct, so that nothing is shared.
+    // All different, so that nothing is shared.
     let selectors: Vec<_> = (0..50).map(|n| jsonpath(&format!("$..[?@..[?@.x == {n}]]"))).collect();
     let verdicts = judge_within(&index(&selectors), EvaluationLimits::default(), &expensive_payload());
     assert!(verdicts.steps <= EvaluationLimits::default().event_steps_max);
@@ -122,7 +122,7 @@ fn a_path_that_selectors_share_is_followed_once() {
         let one = steps(&[jsonpath(&format!("{prefix}.n"))], &expensive_payload());
         let selectors: Vec<_> = (0..20).map(|n| jsonpath(&format!("{prefix}.n{n}"))).collect();
         let twenty = steps(&selectors, &expensive_payload());
-        // What is left for each is to look at the nodes that the shared path selects.
+        // The rest of each selector's cost is to look at the nodes that the shared path selects.
         let nodes = steps(&[jsonpath(&format!("count({prefix}) < 0"))], &expensive_payload());
         assert!(
             twenty < one + 20 * nodes.min(10_000),

@@ -1,21 +1,21 @@
-//! Selectors and payloads made to stall or crash a worker.
+//! Selectors and payloads that are made to stall or crash a worker.
 
 use super::*;
 use std::time::{Duration, Instant};
 
-/// No pair may take a core for longer than this, slow machine included; most
-/// take microseconds.
+/// No pair may take a core for longer than this, even on a slow machine; most take
+/// microseconds.
 const STALL: Duration = Duration::from_secs(1);
 
-/// The time that this thread has run, which other work on the machine does not
-/// lengthen; where the kernel does not tell it, the time since `started`.
+/// The CPU time of this thread, which other work on the machine does not lengthen; if the
+/// kernel does not tell it, the time since `started`.
 fn time_run(started: Instant) -> Duration {
     let run = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanoseconds = run.as_deref().and_then(|run| run.split_whitespace().next()?.parse().ok());
     nanoseconds.map_or_else(|| started.elapsed(), Duration::from_nanos)
 }
 
-/// 256 KiB of payload in the shapes that cost the most.
+/// Payloads of 256 KiB in the most expensive shapes.
 fn payloads() -> Vec<String> {
     const BYTES: usize = 256 * 1024;
     let wide = format!("[{}1]", "1,".repeat(BYTES / 2 - 2));

@@ -1,4 +1,4 @@
-//! The index answers what evaluating each selector alone answers.
+//! The index gives the same answers as evaluating each selector alone.
 
 use super::*;
 use crate::{EventVerdicts, SubscriptionIndex, UndecidedCause};
@@ -40,7 +40,7 @@ fn any_function() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A JSON scalar, in spellings that differ.
+/// A JSON scalar, in different spellings.
 fn any_literal() -> impl Strategy<Value = String> + Clone {
     prop::sample::select(vec![
         "0", "-0", "1", "1.0", "1e0", "10", "1e1", "\"\"", "\"a\"", "\"ab\"", "true", "false", "null",
@@ -48,7 +48,7 @@ fn any_literal() -> impl Strategy<Value = String> + Clone {
     .prop_map(str::to_owned)
 }
 
-/// Plain queries and bare expressions; few names, so that many parts are equal.
+/// Plain queries and bare expressions, with few names so that many parts are equal.
 fn any_expression() -> impl Strategy<Value = String> {
     let path = prop_oneof![
         4 => "\\$(\\.[a-c]|\\[0\\]|\\[-1\\]){0,3}",
@@ -101,7 +101,7 @@ pub(super) fn index(selectors: &[String]) -> SubscriptionIndex<usize> {
     SubscriptionIndex::new(compiled.zip(0..))
 }
 
-/// The positions that want the event, and those without an answer.
+/// The positions that want the event, and those that are undecided.
 fn judged(index: &SubscriptionIndex<usize>, event_type: &str, envelope: &str) -> (Vec<u32>, Vec<u32>) {
     let candidates = index.for_type(event_type);
     let mut verdicts = EventVerdicts::default();
@@ -117,7 +117,7 @@ fn judged(index: &SubscriptionIndex<usize>, event_type: &str, envelope: &str) ->
     (matched, verdicts.undecided.iter().map(|undecided| undecided.position).collect())
 }
 
-/// The same by evaluating each selector alone.
+/// The same, found by evaluating each selector alone.
 fn judged_alone(selectors: &[String], event_type: &str, envelope: &str) -> (Vec<u32>, Vec<u32>) {
     let (mut matched, mut undecided) = (Vec::new(), Vec::new());
     for (position, json) in (0..).zip(selectors) {

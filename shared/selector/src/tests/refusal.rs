@@ -1,4 +1,4 @@
-//! Every way to be refused, and where the error points.
+//! Every reason for refusing a selector, and where its error points.
 
 use super::*;
 use crate::SelectorLimits;

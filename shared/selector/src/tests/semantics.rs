@@ -1,4 +1,4 @@
-//! What each kind of selector and each operator means.
+//! The meaning of each kind of selector and each operator.
 
 use super::*;
 use crate::EventTypes;

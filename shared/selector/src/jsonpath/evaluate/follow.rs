@@ -1,4 +1,4 @@
-//! Follows the segments of a query from node to node.
+//! Following the segments of a query from node to node.
 
 use std::ops::{ControlFlow, Range};
 
@@ -8,7 +8,7 @@ use super::super::slice::{SliceBounds, element_position};
 use super::super::{PathQuery, PathSegment, PathStep, QueryOrigin};
 use super::Evaluation;
 
-/// Why a visit ends before all nodes are seen.
+/// Why a visit ends before all nodes were seen.
 pub(super) enum Stop {
     Enough,
     Exhausted,
@@ -23,7 +23,7 @@ impl From<Exhausted> for Stop {
 }
 
 impl<'v> Evaluation<'v, '_> {
-    /// Where a query starts, and the segments still to follow from there.
+    /// Where a query begins, and the segments to follow from there.
     pub(super) fn origin<'q>(
         &mut self,
         query: &'q PathQuery,
@@ -42,13 +42,13 @@ impl<'v> Evaluation<'v, '_> {
                 };
                 self.budget.spend(1 + payload.child_count())?;
                 let found = payload.member(name).or_else(|| self.event.envelope.member(name));
-                // A payload without that name selects nothing, like the event.
+                // If both lack that name, the query selects nothing in the payload.
                 Ok(found.map_or((payload, &query.segments), |value| (value, rest)))
             }
         }
     }
 
-    /// Shows `found` the nodes that a query selects, until it has enough.
+    /// Calls `found` with the nodes that a query selects, until it has enough.
     pub(super) fn each(
         &mut self,
         query: &PathQuery,
@@ -120,8 +120,8 @@ impl<'v> Evaluation<'v, '_> {
         ControlFlow::Continue(())
     }
 
-    /// Follows the leading segments that select at most one node, without
-    /// recursion; what remains starts with one that can select several.
+    /// Follows the leading segments that select at most one node, without recursion. The remaining
+    /// segments begin with one that can select several.
     pub(super) fn singular_prefix<'q>(
         &mut self,
         segments: &'q [PathSegment],

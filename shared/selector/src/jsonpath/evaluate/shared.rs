@@ -1,5 +1,4 @@
-//! The parts of paths that several selectors follow, each followed once for
-//! each event.
+//! Following the parts of paths that several selectors share, once for each event.
 
 use std::ops::{ControlFlow, Range};
 
@@ -11,9 +10,8 @@ use super::Evaluation;
 use super::follow::Stop;
 
 impl<'v> Evaluation<'v, '_> {
-    /// The nodes of the longest part of a query's path that other selectors
-    /// follow too, and the segments after it; `None` if it shares no part, or
-    /// none whose nodes can be listed within
+    /// The nodes of the longest part of a query's path that other selectors share, and the
+    /// segments after it. `None` if it shares no part, or none whose nodes can be listed within
     /// [`shared_path_steps_max`](super::super::super::EvaluationLimits::shared_path_steps_max).
     pub(super) fn shared_nodes<'q>(
         &mut self,
@@ -43,8 +41,8 @@ impl<'v> Evaluation<'v, '_> {
         self.memo.node(index).map(|position| self.event.payload.of_same_tape(position))
     }
 
-    /// Lists and remembers the nodes of a query's first `length` segments,
-    /// given those of a shorter part.
+    /// Lists and remembers the nodes of a query's first `length` segments, given those of a
+    /// shorter part.
     fn list_nodes(
         &mut self,
         query: &PathQuery,

@@ -1,8 +1,8 @@
-//! Integers, numbers and strings of RFC 9535's grammar.
+//! Parsing the integers, numbers and strings of RFC 9535's grammar.
 
 use super::{ExpressionParser, ExpressionResult, fault_at};
 
-/// Integers a query may hold: those every JSON reader keeps exact (I-JSON, RFC 7493).
+/// The largest integer of a query: all JSON readers keep it exact (I-JSON, RFC 7493).
 const INTEGER_MAX: i64 = (1 << 53) - 1;
 
 impl ExpressionParser<'_> {

@@ -1,10 +1,10 @@
-//! Logical expressions: comparisons, tests and function calls.
+//! Parsing logical expressions: comparisons, tests and function calls.
 
 use super::super::super::pattern::{Extent, Pattern};
 use super::super::{Comparable, CompareOperator, Expected, Literal, Logical, PathQuery, Term};
 use super::{ExpressionParser, ExpressionResult, fault_at};
 
-/// An operand of a comparison, or a test on its own.
+/// An operand of a comparison, or a test by itself.
 enum Operand {
     Literal(Literal),
     Query(PathQuery),
@@ -31,7 +31,7 @@ impl ExpressionParser<'_> {
 
     /// A parenthesis, a test or a comparison.
     fn basic(&mut self) -> ExpressionResult<Logical> {
-        // Nothing stands before a bare expression, where a query has its `$`.
+        // No blank may precede a bare expression, as none may precede a query's `$`.
         if self.depth > 0 || self.at > 0 {
             self.skip_blank();
         }
