@@ -1,5 +1,5 @@
-//! One attempt: sign, wait for the permit, POST, record. Each attempt is a task,
-//! so that the next webhook is signed while the one before it is sent.
+//! One attempt: sign, wait for the permit, POST, record. Each attempt is a task, so that the
+//! next webhook is signed while the previous one is sent.
 
 use crate::client::{Prepared, Reply, Wire};
 use crate::clock::Clock;
@@ -16,21 +16,21 @@ use sluice_model::{AttemptRecord, Delivery, DeliveryId, EventRef};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// The parts that all attempts share.
+/// The tools that all attempts share.
 pub struct Courier {
     /// Sends the webhook.
     pub wire: Arc<dyn Wire>,
-    /// Says the time.
+    /// Tells the time.
     pub clock: Clock,
     /// Counts the POSTs.
     pub metrics: Metrics,
-    /// Puts the webhook into its shape.
+    /// Puts the webhook's body into its shape.
     pub shaping: ShapingDesk,
     /// Signs the webhook.
     pub signing: SigningDesk,
 }
 
-/// A webhook to be sent.
+/// A webhook to send.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// `webhook-id`.
@@ -45,7 +45,7 @@ pub struct Job {
     pub chunks: Arc<[Bytes]>,
     /// The shape of the webhook's body.
     pub shape: DeliveryShape,
-    /// The first event's envelope, where the body does not show it any more.
+    /// The first event's envelope, if the body no longer shows it.
     pub first_envelope: Option<Bytes>,
 }
 
@@ -76,7 +76,7 @@ impl Job {
 pub enum Start {
     /// As soon as it is signed.
     Now(Permit),
-    /// Once the permit comes; never, if the permit's sender is dropped.
+    /// When the permit comes; never, if the permit's sender is dropped.
     When(oneshot::Receiver<Permit>),
 }
 
@@ -92,7 +92,7 @@ pub struct Attempted {
 }
 
 impl Attempted {
-    /// An attempt whose task broke off, through no fault of the endpoint.
+    /// An attempt whose task broke off for a reason that is not the endpoint's.
     #[must_use]
     pub fn lost(now_ms: u64, error: String) -> Self {
         Self { reply: Reply::fault(Fault::Broken, error), began_ms: now_ms, ended_ms: now_ms }
@@ -104,7 +104,7 @@ impl Attempted {
         self.ended_ms.saturating_sub(self.began_ms)
     }
 
-    /// Writes the attempt into its delivery.
+    /// Notes the attempt in its delivery.
     pub fn count_in(&self, delivery: &mut Delivery) {
         delivery.attempts += 1;
         if delivery.first_attempt_ms == 0 {
@@ -117,16 +117,15 @@ impl Attempted {
 }
 
 impl Courier {
-    /// Makes the attempt. Returns `None` if the attempt was withdrawn before it began.
+    /// Makes the attempt. Returns `None` if it was withdrawn before it began.
     ///
-    /// A message on `stop` ends the POST as a timeout does: the endpoint may or
-    /// may not have taken the webhook. Dropping the future does the same
-    /// without a record.
+    /// A message on `stop` ends the POST as a timeout does: the endpoint may or may not have
+    /// taken the webhook. Dropping the future does the same, but leaves no record.
     pub async fn attempt(&self, job: Job, start: Start, stop: oneshot::Receiver<()>) -> Option<Attempted> {
         let events = job.event_count();
         let (delivery, number, target) = (job.delivery, job.number, Arc::clone(&job.target));
         let carried = Arc::clone(&job.events);
-        // What most webhooks do not need stays out of their futures.
+        // Boxed to keep the future of most webhooks, which are plain, small.
         let (prepared, _room) = match job.shape {
             DeliveryShape::Plain => (self.sign(&job).await, None),
             DeliveryShape::Pinned(_) | DeliveryShape::Unpinned => Box::pin(self.shape_and_sign(job)).await,
@@ -139,7 +138,7 @@ impl Courier {
         let trace = prepared.as_ref().ok().and_then(|webhook| webhook.trace);
         let reply = match prepared {
             Ok(webhook) => {
-                // Dropping the POST is safe: a timeout would drop it, too.
+                // Cancel safe: a timeout drops the POST, too.
                 tokio::select! {
                     reply = self.wire.post(&target, webhook) => reply,
                     () = told(stop) => Reply::fault(Fault::Timeout, "stopped: too slow for the memory it held"),
@@ -179,8 +178,8 @@ impl Courier {
         signed.map_err(|error| Reply::fault(Fault::Unsendable, error.to_string()))
     }
 
-    /// Puts a webhook into its shape and signs it; the reply where that fails.
-    /// The room is to be held as long as the webhook is.
+    /// Puts a webhook into its shape and signs it; returns the reply if that fails. The room
+    /// must be held as long as the webhook.
     pub async fn shape_and_sign(&self, mut job: Job) -> (Result<Prepared, Reply>, Option<BodyRoom>) {
         match self.shaping.shape(&mut job).await {
             Ok(room) => (self.sign(&job).await, room),

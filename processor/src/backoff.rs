@@ -1,12 +1,12 @@
-//! How long to wait before another try.
+//! The wait before another attempt.
 
 use std::time::Duration;
 
-/// The jitter's reach: a delay is this share shorter to longer than its middle.
+/// How much shorter or longer than its middle a delay can be, as a share of the middle.
 const JITTER: f64 = 0.2;
 
-/// `min(2^attempts s, cap)`, a fifth less to a fifth more, never above `cap`;
-/// `random` is in `0..1`.
+/// `min(2^attempts s, cap)`, up to a fifth less or more, never above `cap`; `random` is in
+/// `0..1`.
 #[must_use]
 pub fn delay(attempts: u32, cap: Duration, random: f64) -> Duration {
     exponential(Duration::from_secs(1), attempts, cap, random)

@@ -4,9 +4,8 @@
 //! [ <envelopes of a run, as they lie in their batch> , <of the next run> … ]
 //! ```
 //!
-//! Long runs are sent from the batch's own bytes; short ones are copied
-//! together, because a chunk costs a slot of a `writev` and a copy of a few
-//! kilobytes costs less.
+//! Long runs are sent from the batch's own bytes. Short runs are copied together, because a
+//! chunk costs a slot of a `writev`, which is more than copying a few kilobytes.
 
 use crate::slice::run_weight;
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -51,7 +50,7 @@ pub fn copied_bytes<'a>(slices: impl Iterator<Item = (&'a Batch, &'a EventSet)>)
     weights.filter(|weight| *weight < COPY_BELOW).sum()
 }
 
-/// Chunks on their way: the length is known, so `Content-Length` is sent.
+/// A body of chunks. Its length is known, so `Content-Length` is sent.
 #[derive(Debug)]
 pub struct ChunkBody {
     chunks: Arc<[Bytes]>,

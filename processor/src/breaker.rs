@@ -41,7 +41,7 @@ pub enum BreakerState {
         /// Milliseconds since the Unix epoch.
         until_ms: u64,
     },
-    /// A probe is on its way, and no other attempt goes through.
+    /// A probe is in flight, and no other attempt goes through.
     HalfOpen,
 }
 
@@ -50,9 +50,9 @@ pub enum BreakerState {
 pub enum BreakerVerdict {
     /// It may.
     Go,
-    /// It may, as the one probe: its outcome must be recorded, or the probe abandoned.
+    /// It may, as the only probe: its outcome must be recorded, or the probe abandoned.
     Probe,
-    /// It may not before this time; `None` while a probe is on its way.
+    /// It may not before this time; `None` while a probe is in flight.
     Wait {
         /// Milliseconds since the Unix epoch.
         until_ms: Option<u64>,
@@ -71,7 +71,7 @@ pub struct Breaker {
     recent: u64,
     /// How many bits of `recent` count.
     recent_len: u32,
-    /// Openings since the endpoint was last well for a while.
+    /// Openings since the endpoint last worked for a while.
     opens: u32,
 }
 
@@ -82,8 +82,8 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// Whether an attempt may start now. The verdict `Probe` changes the state:
-    /// ask only for an attempt that starts if it may.
+    /// Whether an attempt may start now. The verdict `Probe` changes the state, so ask only for
+    /// an attempt that starts if it may.
     pub fn admit(&mut self, now_ms: u64) -> BreakerVerdict {
         match self.state {
             BreakerState::Closed => BreakerVerdict::Go,
@@ -102,7 +102,7 @@ impl Breaker {
         self.state
     }
 
-    /// Records how an attempt ended. Returns true if that opened the breaker.
+    /// Records the outcome of an attempt. Returns true if it opened the breaker.
     pub fn record(
         &mut self,
         policy: &BreakerPolicy,
@@ -112,7 +112,7 @@ impl Breaker {
         random: f64,
     ) -> bool {
         match self.state {
-            // An attempt that began before the opening says nothing new.
+            // An attempt that began before the opening tells nothing new.
             BreakerState::Open { .. } => return false,
             BreakerState::HalfOpen if !probe => return false,
             BreakerState::HalfOpen | BreakerState::Closed => {}
@@ -136,7 +136,7 @@ impl Breaker {
         }
     }
 
-    /// The probe ended without an outcome (its task was stopped): another may go at once.
+    /// Notes that the probe ended without an outcome (its task was stopped): another may start at once.
     pub fn abandon_probe(&mut self, now_ms: u64) {
         if self.state == BreakerState::HalfOpen {
             self.state = BreakerState::Open { until_ms: now_ms };
@@ -151,8 +151,8 @@ impl Breaker {
         self.count(policy, false);
         self.failures = 0;
         self.successes = self.successes.saturating_add(1);
-        // One lucky probe does not make an endpoint well: the open time goes
-        // back to its start only after as many successes as failures open it.
+        // One successful probe does not prove that an endpoint works: the open time returns to its
+        // start only after as many successes as failures open the breaker.
         if self.successes >= policy.consecutive_failures {
             self.opens = 0;
         }

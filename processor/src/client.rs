@@ -1,4 +1,4 @@
-//! Sends one webhook over HTTP: the request, its redirects, and the reading of the answer.
+//! Sending one webhook over HTTP: the request, its redirects, and the reading of the answer.
 
 mod egress;
 mod failed;
@@ -29,21 +29,21 @@ use url::Url;
 
 const REDIRECTS_MAX: usize = 3;
 
-/// What one entry of a list of failed events may take: an object with the id
-/// and a sentence of reasons.
+/// The most bytes of one entry of a list of failed events: an object with the id and a
+/// sentence of reasons.
 const FAILED_ENTRY_BYTES: usize = 256;
 
-/// The largest head of an answer, in bytes: hyper's limit for HTTP/1, and the
-/// same for HTTP/2, whose own is 16 KiB.
+/// The most bytes of the head of an answer: hyper's limit for HTTP/1, and the same for
+/// HTTP/2, whose own limit is 16 KiB.
 const HEAD_BYTES_MAX: u32 = 8192 + 4096 * 100;
 
-/// The client could not be set up.
+/// Why the client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// TLS, or a proxy's address.
+    /// TLS, or a proxy's address, is unusable.
     #[error("the webhook client: {0}")]
     Http(#[from] reqwest::Error),
-    /// A file of a route.
+    /// A file of a route cannot be read.
     #[error("the webhook client: webhook.routes: {path}: {source}")]
     File {
         /// The file.
@@ -53,10 +53,10 @@ pub enum ClientError {
     },
 }
 
-/// Carries a signed webhook to its endpoint: HTTP, or what a simulation puts in its place.
+/// Carries a signed webhook to its endpoint, by HTTP or in a simulation.
 #[async_trait]
 pub trait Wire: Send + Sync + 'static {
-    /// Sends a webhook and waits for the whole answer, or for what counts as none.
+    /// Sends a webhook and waits for the whole answer, or for the failure that stands for it.
     ///
     /// Dropping the future gives the attempt up; the endpoint may have taken it.
     async fn post(&self, target: &Target, webhook: Prepared) -> Reply;
@@ -68,7 +68,7 @@ pub struct WebhookClient {
     http: reqwest::Client,
     routes: EgressRoutes,
     guard: AddressGuard,
-    /// Judges the hosts that a proxy is to reach.
+    /// Checks the hosts that a proxy is asked for.
     resolver: Arc<GuardedResolver>,
     config: WebhookConfig,
 }
@@ -85,7 +85,7 @@ impl WebhookClient {
         Ok(Self { http, routes, guard, resolver, config })
     }
 
-    /// POSTs, and again where a 307 or 308 points; every hop passes the guard.
+    /// POSTs, and POSTs again to the target of each 307 and 308; every hop passes the guard.
     async fn follow(
         &self,
         mut url: Url,
@@ -98,7 +98,7 @@ impl WebhookClient {
                 .check_url(&url)
                 .map_err(|forbidden| Reply::fault(Fault::ForbiddenUrl, forbidden.to_string()))?;
             let mut headers = webhook.headers().clone();
-            // The customer's own headers are secrets for the host that the customer named.
+            // The customer's own headers are secrets, meant only for the host that the customer named.
             if !own.is_empty() && url.origin() == origin {
                 headers.extend(own.clone());
             }
@@ -121,7 +121,7 @@ impl WebhookClient {
         Err(Reply::fault(Fault::Redirect, format!("redirected more than {REDIRECTS_MAX} times")))
     }
 
-    /// The client for a URL; refuses a host that a proxy must not reach.
+    /// The client for a URL. Refuses a host that a proxy must not reach.
     async fn way_to(&self, url: &Url) -> Result<&reqwest::Client, Reply> {
         let Some((route, client)) = self.routes.to(url) else { return Ok(&self.http) };
         if route.proxy.is_some() {
@@ -133,8 +133,8 @@ impl WebhookClient {
         Ok(client)
     }
 
-    /// Reads the answer's body and says what the answer means. The status is
-    /// known by now: no body, however odd, changes what another than a 2xx means.
+    /// Reads the answer's body and decides what the answer means. The status is already known: if
+    /// it is not a 2xx, no body changes its meaning.
     async fn read(&self, mut answer: reqwest::Response, webhook: &Prepared, deadline: Instant) -> Reply {
         let code = answer.status().as_u16();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -160,10 +160,10 @@ impl WebhookClient {
     }
 }
 
-/// A client of which the status line decides: odd headers are passed over.
+/// A client for which the status line decides: odd headers are ignored.
 fn builder(config: &WebhookConfig) -> reqwest::ClientBuilder {
-    // reqwest takes the process's provider and panics without one. Losing
-    // the race to install it is fine: somebody else's is there then.
+    // reqwest uses the process's provider and panics without one. If another thread installs
+    // one first, that one is used.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         drop(rustls::crypto::ring::default_provider().install_default());
     }
@@ -224,7 +224,7 @@ async fn read_body(
     (bytes, end)
 }
 
-/// The coding of the body, where it has one beside `chunked`.
+/// The coding of the body, if it has another one than `chunked`.
 fn coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(TRANSFER_ENCODING).iter().chain(headers.get_all(CONTENT_ENCODING));
     let all: Vec<_> = lines.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
@@ -244,13 +244,13 @@ fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, Reply> {
     Ok(to)
 }
 
-/// The reply where the head of an answer did not come.
+/// The reply if the head of an answer did not come.
 fn failure(error: reqwest::Error) -> Reply {
     let error = error.without_url();
     let mut fault = if error.is_builder() {
         Fault::ForbiddenUrl
     } else if error.is_timeout() || error.is_connect() {
-        // The whole attempt's timeout is not reqwest's: this one is connecting.
+        // The timeout of the whole attempt is not reqwest's, so this one is that of connecting.
         Fault::Connect
     } else {
         Fault::Broken

@@ -1,4 +1,4 @@
-//! The time, injected so that a caller may decide it; and random numbers.
+//! The time, which tests can set; and random numbers.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// A random number in `0..1`. A system call: for failures, not for the hot path.
+/// A random number in `0..1`. It costs a system call, so it is for failures and not for the hot path.
 #[must_use]
 pub fn random() -> f64 {
     let bits = sluice_model::ids::random_u128() as u64 >> 11;

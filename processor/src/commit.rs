@@ -1,9 +1,9 @@
 //! Changes that must be durable before anything is settled, gathered and written together.
 //!
-//! The stores are written in an order in which a crash between two writes
-//! loses nothing: first the places where events wait or end (parked lists, the
-//! queue, dead letters), then the facts about them, last the removal of what is
-//! not needed any more. A crash in the middle repeats deliveries, which is legal.
+//! The stores are written in an order in which a crash between two writes loses nothing: first
+//! the places where events wait or end (parked lists, the queue, dead letters), then the facts
+//! about them, and last the removal of rows that are no longer needed. A crash in between
+//! repeats deliveries, which is legal.
 
 mod apart;
 mod set_aside;
@@ -32,15 +32,15 @@ use writer::CommitWriter;
 /// The stores that a commit writes to.
 #[derive(Clone)]
 pub struct CommitStores {
-    /// Batches, facts and dead letters.
+    /// For batches, facts and dead letters.
     pub events: Arc<dyn EventStore>,
-    /// Deliveries that wait.
+    /// For deliveries that wait.
     pub queue: Arc<dyn WorkQueue>,
-    /// Subscriptions to disable.
+    /// For subscriptions to disable.
     pub catalogue: Arc<dyn Catalogue>,
-    /// Parked lists.
+    /// For parked lists.
     pub rows: Arc<dyn Rows>,
-    /// How far each shard is settled.
+    /// For the positions up to which shards are settled.
     pub checkpoints: Arc<dyn Checkpoints>,
     /// Tells customers about their subscriptions.
     pub notices: NoticeDesk,
@@ -56,27 +56,27 @@ pub struct Commit {
     puts: HashMap<DeliveryId, Delivery>,
     /// The events of `puts`, by subscription.
     put_events: HashMap<SubscriptionId, usize>,
-    /// Rows of parked lists that grew. They are written in the order of their
-    /// keys: of one list, the failed deliveries come before the events that
-    /// wait behind them, so a crash cannot reorder the events of a key.
+    /// Rows of parked lists that grew. They are written in the order of their keys: the failed
+    /// deliveries of a list come before the events that wait behind them, so a crash cannot
+    /// reorder the events of a key.
     grown: BTreeMap<RowId, RowChange>,
-    /// Rows of parked lists that shrank or went: written after everything else.
+    /// Rows of parked lists that shrank or were removed: written after everything else.
     shrunk: HashMap<RowId, RowChange>,
-    /// The number of this commit, where its owner counts them.
+    /// The number of this commit, if its owner counts them.
     pub generation: u64,
     dead_letters: Vec<DeadLetter>,
     facts: HashMap<(BatchId, SubscriptionId), NewFact>,
     done: HashSet<(SubscriptionId, DeliveryId)>,
-    /// Shapes that deliveries of this commit are pinned to, with their rows.
+    /// Shapes that deliveries of this commit are pinned to, with the rows that keep them.
     shapes: HashMap<RowId, (Arc<KeptShape>, NewRow)>,
     disable: HashMap<SubscriptionId, (Arc<Subscription>, DisabledReason)>,
     high: HashMap<SubscriptionId, (Arc<Subscription>, HighBacklog)>,
     settled: Vec<(Ticket, usize)>,
-    /// What to count of log entries, before they are settled.
+    /// Ends of deliveries, to count for log entries before these are settled.
     ended_in_log: Vec<(Ticket, EndedEvents)>,
-    /// What to count beside the log.
+    /// Ends of deliveries, to count beside the log.
     ended: UsageTally,
-    /// The rows that count it, once it is to be written.
+    /// The rows that store `ended`, when the commit is about to be written.
     usage: Vec<RowChange>,
 }
 
@@ -104,7 +104,7 @@ impl Commit {
             && self.ended.is_empty()
     }
 
-    /// How many things there are to write.
+    /// The number of things to write.
     #[must_use]
     pub fn len(&self) -> usize {
         self.batches.len()
@@ -116,25 +116,25 @@ impl Commit {
             + self.done.len()
     }
 
-    /// Makes a matched batch readable, where the event store wants that.
+    /// Makes a matched batch readable, if the event store takes batches.
     pub fn batch(&mut self, new: NewBatch) {
         self.batches.push(new);
     }
 
-    /// Whether batches are made readable.
+    /// Whether the commit has batches to make readable.
     #[must_use]
     pub fn has_batches(&self) -> bool {
         !self.batches.is_empty()
     }
 
-    /// Puts a delivery into the queue; the last word on an id counts.
+    /// Puts a delivery into the queue; the last state of an id counts.
     pub fn put(&mut self, delivery: Delivery) {
         self.forget_put(delivery.id);
         *self.put_events.entry(delivery.subscription).or_default() += delivery.event_count();
         self.puts.insert(delivery.id, delivery);
     }
 
-    /// Changes the parked list of a lane; the last word on a row counts.
+    /// Changes the parked list of a lane; the last state of a row counts.
     pub fn park(&mut self, lane: Lane, changes: ParkedChanges) {
         let partition = rows::partition(lane);
         let id = |key: &[u8]| (partition.clone(), key.to_vec());
@@ -144,7 +144,7 @@ impl Commit {
         };
         for row in changes.grown {
             let id = id(&row.key);
-            // An earlier change of the same commit may have shrunk it: this is newer.
+            // An earlier change in this commit may have shrunk the row; this state is newer.
             self.shrunk.remove(&id);
             self.grown.insert(id, put(row));
         }
@@ -157,8 +157,8 @@ impl Commit {
         }
     }
 
-    /// Keeps the shape of a delivery that is put or parked by this commit, durably
-    /// before the delivery is. Nothing is written where it is kept already.
+    /// Keeps the shape of a delivery that this commit puts or parks, durable before the delivery
+    /// is. Writes nothing if the shape is already kept.
     pub fn keep_shape(&mut self, shape: Option<&Arc<KeptShape>>, now_ms: u64) {
         if let Some(shape) = shape
             && let Some(row) = shape.row(now_ms)
@@ -167,18 +167,18 @@ impl Commit {
         }
     }
 
-    /// Puts a row that is durable before what made it necessary is settled.
+    /// Puts a row that must be durable before anything of this commit is settled.
     pub fn put_row(&mut self, row: NewRow) {
         self.grown.insert((row.partition.clone(), row.key.clone()), RowChange::Put(row));
     }
 
-    /// Removes a row once everything else is durable.
+    /// Removes a row, once everything else is durable.
     pub fn remove_row(&mut self, partition: String, key: Vec<u8>) {
         let id = (partition.clone(), key.clone());
         self.shrunk.insert(id, RowChange::Remove { partition, key });
     }
 
-    /// Adds the dead letter of a delivery that is given up.
+    /// Adds the dead letter of a given-up delivery.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter);
     }
@@ -192,7 +192,7 @@ impl Commit {
         }
     }
 
-    /// Forgets a delivery of the queue. A put of it that waits here is not made.
+    /// Removes a delivery from the queue. A put of it in this commit is dropped.
     pub fn done(&mut self, subscription: SubscriptionId, id: DeliveryId) {
         self.forget_put(id);
         self.done.insert((subscription, id));
@@ -203,12 +203,12 @@ impl Commit {
         self.disable.insert(subscription.id, (Arc::clone(subscription), reason));
     }
 
-    /// Tells the customer that many events wait for a subscription.
+    /// Tells the customer that a subscription's backlog is high.
     pub fn backlog_is_high(&mut self, subscription: &Arc<Subscription>, high: HighBacklog) {
         self.high.insert(subscription.id, (Arc::clone(subscription), high));
     }
 
-    /// Settles events of a log entry once all of this is durable.
+    /// Settles events of a log entry, once the whole commit is durable.
     pub fn settle(&mut self, ticket: Ticket, events: usize) {
         self.settled.push((ticket, events));
     }
@@ -217,27 +217,27 @@ impl Commit {
     pub fn count(&mut self, ticket: Ticket, ended: EndedEvents) {
         match ticket.settles() {
             Settles::LogEntry(ticket) => self.ended_in_log.push((ticket, ended)),
-            // It left the log before.
+            // The event left the log before.
             Settles::WaitingBatch(_) => self.ended.ended(&ended),
         }
     }
 
-    /// Counts the end of a delivery that the log does not hold.
+    /// Counts the end of a delivery that is not in the log.
     pub fn count_beside_log(&mut self, ended: &EndedEvents) {
         self.ended.ended(ended);
     }
 
-    /// What is counted beside the log.
+    /// The counts of deliveries beside the log.
     pub const fn beside_log(&mut self) -> &mut UsageTally {
         &mut self.ended
     }
 
-    /// Makes the rows of the session that count what ended beside the log.
+    /// Makes the rows of the session that count the deliveries that ended beside the log.
     pub fn count_in(&mut self, session: &mut SessionUsage) {
         self.usage = session.add(&self.ended);
     }
 
-    /// What is to be counted of log entries once the commit is durable.
+    /// The ends of deliveries to count for log entries, once the commit is durable.
     #[must_use]
     pub fn ended_in_log(&self) -> &[(Ticket, EndedEvents)] {
         &self.ended_in_log
@@ -249,17 +249,19 @@ impl Commit {
         &self.settled
     }
 
-    /// Events of puts of one subscription that the queue does not count yet.
+    /// The events that this commit puts into the queue for one subscription, which the queue does
+    /// not count yet.
     #[must_use]
     pub fn waiting_events(&self, subscription: SubscriptionId) -> usize {
         self.put_events.get(&subscription).copied().unwrap_or(0)
     }
 
-    /// Writes everything, again and again while the stores are not available.
-    /// An item that a store will never take is set aside. Waiting loses nothing: events are settled only once they are durable.
+    /// Writes everything, again and again while the stores are not available. An item that a store
+    /// will never take is set aside. Waiting loses nothing: events are settled only when they are
+    /// durable.
     ///
-    /// Dropping the future loses nothing either: events that were not settled
-    /// are read again from the log or taken again from the queue.
+    /// Dropping the future loses nothing either: unsettled events are read again from the log, or
+    /// taken again from the queue.
     ///
     /// # Errors
     /// If the stores are closed.
@@ -269,7 +271,7 @@ impl Commit {
         now_ms: impl Fn() -> u64,
         on_failure: impl Fn(&PortError),
     ) -> Result<(), PortError> {
-        // While one store is away, the others are not written again at each try.
+        // While one store is away, the others are not written again at each attempt.
         let (mut made, mut tries) = (0, 0u32);
         loop {
             let writer = CommitWriter { commit: self, stores, now_ms: now_ms() };
@@ -291,7 +293,7 @@ impl Commit {
         }
     }
 
-    /// Whether deliveries are put into the queue.
+    /// Whether the commit puts deliveries into the queue.
     #[must_use]
     pub fn has_puts(&self) -> bool {
         !self.puts.is_empty()

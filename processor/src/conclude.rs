@@ -1,4 +1,4 @@
-//! The end of an attempt, for shards and the worker alike: its outcome, its metrics, its settlement.
+//! The end of an attempt, for shards and for the worker: its outcome, its metrics, its settlement.
 
 use crate::attempt::Attempted;
 use crate::backoff;
@@ -11,8 +11,8 @@ use crate::target::Target;
 use sluice_model::{Delivery, DisabledReason};
 use std::time::Duration;
 
-/// Adds to `commit` what follows from an attempt that ended, and returns what is
-/// left to do. `delivery` does not count the attempt yet.
+/// Adds to `commit` the changes that follow from an ended attempt, and returns what is left to
+/// do. `delivery` does not count the attempt yet.
 pub(crate) fn conclude(
     context: &Context,
     commit: &mut Commit,
@@ -32,12 +32,12 @@ pub(crate) fn conclude(
         if is_current(context, target) {
             commit.disable(target.subscription(), DisabledReason::Gone);
         } else {
-            // Its owner changed it since: the new URL gets its own try.
+            // The owner changed the subscription since: the new URL gets its own attempt.
             let cap = Duration::from_secs(u64::from(retry.max_delay_s));
             outcome = Outcome::Retry { after: backoff::delay(delivery.attempts, cap, random) };
         }
     }
-    // Events that the endpoint named as failed count as if the answer had been a 500.
+    // Events that the endpoint named as failed count as if the answer were a 500.
     let failed = PostResult::Fault(Fault::Broken);
     let outcome_of_failed = outcome::decide(failed, delivery.attempts, retry, now_ms, random);
     let metrics = context.metrics();

@@ -21,13 +21,13 @@ pub(crate) struct Context {
     pub(crate) matchers: Matchers,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) courier: Arc<Courier>,
-    /// The queue has something new: the worker should look.
+    /// Wakes the worker when the queue has something new.
     pub(crate) queue_wake: Notify,
-    /// Bytes of webhooks in flight that no log entry waits for any more.
+    /// Bytes of webhooks in flight that no longer hold a log entry.
     pub(crate) detached_bytes: AtomicUsize,
-    /// Turns of the threads that match batches which waited.
+    /// Turns of the threads that match waiting batches.
     pub(crate) matching_turns: Semaphore,
-    /// Lanes of the deployment.
+    /// The number of lanes of the deployment.
     pub(crate) lanes: u16,
 }
 
@@ -46,13 +46,13 @@ impl Context {
         state.subscription(id).map(Arc::clone)
     }
 
-    /// Counts and logs one failed try of a store.
+    /// Counts and logs a failed call of a store.
     pub(crate) fn store_failed(&self, error: &PortError) {
         self.metrics().store_failures.increment(1);
         tracing::warn!(%error, "a store failed; trying again");
     }
 
-    /// Room for a webhook that is in flight but no longer holds the log; none if there is none.
+    /// Room for a webhook in flight that no longer holds the log; `None` if there is no room.
     pub(crate) fn detach(self: &Arc<Self>, bytes: usize) -> Option<DetachedRoom> {
         let max = self.config.shard.detached_bytes_max;
         let fits = |held: usize| Some(held + bytes).filter(|sum| *sum <= max);

@@ -1,7 +1,7 @@
 //! The endpoints of all subscriptions, and the right to POST to them.
 //!
-//! Shards and the queue's worker share an endpoint's breaker and its limit of
-//! POSTs in flight. A [`Permit`] is the right to make one POST.
+//! Shards and the queue's worker share an endpoint's breaker and its limit of POSTs in flight. A
+//! [`Permit`] is the right to make one POST.
 
 use crate::breaker::{Breaker, BreakerPolicy, BreakerState, BreakerVerdict};
 use crate::clock;
@@ -19,8 +19,8 @@ use tokio::sync::Notify;
 /// Who asks for a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// A shard, for a first attempt. A quarter of the endpoint's POSTs is left
-    /// to the worker, or the backlog would never shrink while events come.
+    /// A shard, for a first attempt. A quarter of the endpoint's POSTs is reserved for the
+    /// worker, or the backlog would never shrink while events come.
     Shard,
     /// The queue's worker.
     Worker,
@@ -29,12 +29,12 @@ pub enum Asker {
 /// Why a permit is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PermitDenied {
-    /// The breaker is open at least until this time; `None` while a probe is on its way.
+    /// The breaker is open until this time or later; `None` while a probe is in flight.
     Open {
         /// Milliseconds since the Unix epoch.
         until_ms: Option<u64>,
     },
-    /// The endpoint has as many POSTs in flight as it may.
+    /// The endpoint has as many POSTs in flight as allowed.
     Busy,
     /// The subscription was sent as many events as its rate limit allows.
     Paced {
@@ -55,24 +55,24 @@ struct EndpointState {
     target: Arc<Target>,
     breaker: Breaker,
     in_flight: u32,
-    /// The worker was denied because the endpoint was busy, and wants to know when that changes.
+    /// Whether the worker was denied a permit because the endpoint was busy, and waits for one.
     worker_waits: bool,
     unsaved: UnsavedAttempts,
-    /// How fast it is sent events, where it has a limit.
+    /// The pace at which it is sent events, if it has a rate limit.
     pace: SubscriptionPace,
 }
 
-/// All endpoints that were used lately.
+/// All recently used endpoints.
 #[derive(Debug)]
 pub struct Endpoints {
     all: Mutex<HashMap<SubscriptionId, Arc<Endpoint>>>,
     /// The subscriptions whose breaker is not closed.
     open: Mutex<HashSet<SubscriptionId>>,
-    /// The subscriptions with attempts that the history does not have, each once.
+    /// The subscriptions with attempts that are not in the history yet, each once.
     unsaved: Mutex<Vec<SubscriptionId>>,
     limits: EndpointLimits,
     changed: Notify,
-    /// Processes that share the rate limits of subscriptions.
+    /// The number of processes that share the rate limits of subscriptions.
     processes: AtomicUsize,
 }
 
@@ -86,7 +86,7 @@ pub struct EndpointLimits {
 }
 
 impl Endpoints {
-    /// No endpoint yet.
+    /// Without endpoints yet.
     #[must_use]
     pub fn new(limits: EndpointLimits) -> Self {
         Self {
@@ -99,19 +99,19 @@ impl Endpoints {
         }
     }
 
-    /// So many processes share the rate limits of subscriptions.
+    /// Sets how many processes share the rate limits of subscriptions.
     pub fn shared_among(&self, processes: usize) {
         self.processes.store(processes.max(1), Ordering::Relaxed);
     }
 
-    /// A rate limit, as this process keeps it.
+    /// This process' part of a rate limit.
     fn rate(&self, subscription: &Subscription) -> Option<PaceRate> {
         let processes = self.processes.load(Ordering::Relaxed);
         subscription.rate_limit_per_second.map(|per_second| PaceRate { per_second, processes })
     }
 
-    /// When a delivery that goes into the queue is due: at `due_ms`, or later if
-    /// others of a subscription with a rate limit wait before it.
+    /// The due time of a delivery that goes into the queue: `due_ms`, or later if other deliveries of
+    /// a subscription with a rate limit wait before it.
     #[must_use]
     pub fn planned_ms(&self, endpoint: &Endpoint, events: usize, due_ms: u64, now_ms: u64) -> u64 {
         let mut state = endpoint.state.lock();
@@ -119,8 +119,8 @@ impl Endpoints {
         state.pace.plan(rate, events, now_ms).max(due_ms)
     }
 
-    /// The endpoint of a subscription, and the subscription made ready to be
-    /// POSTed to. A new version replaces the old; a new URL starts with a closed breaker.
+    /// The endpoint of a subscription, and the subscription prepared for POSTs. A new version
+    /// replaces the old one; a new URL starts with a closed breaker.
     pub fn endpoint(&self, subscription: &Arc<Subscription>) -> (Arc<Endpoint>, Arc<Target>) {
         let mut all = self.all.lock();
         let endpoint = all.entry(subscription.id).or_insert_with(|| {
@@ -146,7 +146,7 @@ impl Endpoints {
         (endpoint, target)
     }
 
-    /// The attempts that the history does not have yet, of at most `max` subscriptions.
+    /// The attempts that are not in the history yet, of at most `max` subscriptions.
     #[must_use]
     pub fn take_unsaved(&self, max: usize) -> Vec<(SubscriptionId, Vec<Arc<AttemptRecord>>)> {
         let mut ids = self.unsaved.lock();
@@ -160,7 +160,7 @@ impl Endpoints {
         ids.into_iter().filter_map(unsaved).collect()
     }
 
-    /// The endpoints that the worker should leave alone now, and when the first of them may be tried again.
+    /// The endpoints that the worker should leave alone now, and when the first of them may be tried.
     #[must_use]
     pub fn blocked(&self, now_ms: u64) -> (Vec<SubscriptionId>, Option<u64>) {
         let mut open = self.open.lock();
@@ -181,19 +181,19 @@ impl Endpoints {
         (blocked, first)
     }
 
-    /// The breaker of a subscription's endpoint, if this process sent to it lately.
+    /// The breaker of a subscription's endpoint, if this process sent to it recently.
     #[must_use]
     pub fn breaker_of(&self, id: SubscriptionId) -> Option<BreakerState> {
         let endpoint = self.all.lock().get(&id).map(Arc::clone)?;
         Some(endpoint.breaker_state())
     }
 
-    /// Waits until a probe ended, or a permit came back after the worker was denied one.
+    /// Waits until a probe ends, or until a permit returns after the worker was denied one.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Forgets endpoints that are not in use and whose subscription is gone.
+    /// Forgets unused endpoints of subscriptions that no longer exist.
     pub fn forget_unused(&self, exists: impl Fn(&Subscription) -> bool) {
         self.all.lock().retain(|_, endpoint| {
             Arc::strong_count(endpoint) > 1 || exists(endpoint.state.lock().target.subscription())
@@ -203,7 +203,7 @@ impl Endpoints {
     /// The right to make one POST.
     ///
     /// # Errors
-    /// If the endpoint's breaker is open, or it has as many POSTs in flight as it may.
+    /// If the endpoint's breaker is open, or it has as many POSTs in flight as allowed.
     pub fn permit(
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
@@ -220,7 +220,7 @@ impl Endpoints {
             state.worker_waits |= asker == Asker::Worker;
             return Err(PermitDenied::Busy);
         }
-        // Asked before the breaker, which counts whoever it lets through.
+        // Checked before the breaker, which counts everybody it lets through.
         if state.target.subscription().rate_limit_per_second.is_some()
             && let Some(until_ms) = state.pace.wait_until_ms(now_ms)
         {
@@ -260,8 +260,8 @@ impl Endpoint {
     }
 }
 
-/// The right to make one POST. Dropping the permit gives the right back; if a
-/// probe ends without an outcome, the next probe may go at once.
+/// The right to make one POST, which returns when the permit is dropped. If a probe ends without
+/// an outcome, the next probe may start at once.
 #[derive(Debug)]
 pub struct Permit {
     endpoints: Arc<Endpoints>,
@@ -280,7 +280,7 @@ impl Permit {
         }
     }
 
-    /// Records how the POST ended. Returns true if that opened the breaker.
+    /// Records the outcome of the POST. Returns true if it opened the breaker.
     pub fn record(mut self, now_ms: u64, health: EndpointHealth, attempt: AttemptRecord) -> bool {
         let limits = &self.endpoints.limits;
         let mut state = self.endpoint.state.lock();

@@ -1,4 +1,4 @@
-//! The fuzz targets of this crate: the parsers of endpoints' answers. Behind the feature `fuzzing`.
+//! The fuzz targets of this crate, the parsers of endpoints' answers, with the feature `fuzzing`.
 
 use crate::client::{AnswerBody, BodyEnd, failed_events};
 use crate::outcome::RetryAfter;
@@ -8,10 +8,10 @@ use sluice_model::{EventId, EventRef, EventSet};
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[("endpoint_answer", endpoint_answer)];
 
-/// The batch whose events a corpus's lists may name: `019a0000-0000-7000-8000-000000000000`.
+/// The batch whose events the lists of the corpus name: `019a0000-0000-7000-8000-000000000000`.
 const BATCH: u128 = 0x019a_0000_0000_7000_8000_0000_0000_0000;
 
-/// 2026-11-29, where a year of two digits is read.
+/// 2026-11-29, for reading years of two digits.
 const NOW_MS: u64 = 1_795_910_400_000;
 
 /// Reads the bytes as the body of an answer, and as a `Retry-After` header.

@@ -1,7 +1,7 @@
-//! Group commit of one task: one write at a time, the next commit gathers meanwhile.
+//! Group commit of one task: one write at a time, while the next commit gathers changes.
 //!
-//! Usage is counted here: that of a shard's records before the checkpoint that
-//! passes them, and that of other deliveries in the commit that ends them.
+//! Usage is counted here, too: that of a shard's records before the checkpoint that passes them,
+//! and that of other deliveries in the commit that ends them.
 
 use crate::commit::Commit;
 use crate::context::Context;
@@ -18,54 +18,54 @@ use std::sync::Arc;
 /// A commit of this many changes is written without waiting for more.
 const FULL: usize = 512;
 
-/// A write that ended.
+/// The result of a write.
 pub(crate) enum GroupWrite {
-    /// A commit is durable: the events that it settles are settled.
+    /// A commit is durable, and the events that it settles are settled.
     Committed(Box<Commit>),
-    /// The checkpoint was stored; `None` where it could not be.
+    /// The checkpoint was stored; `None` if it could not be.
     Checkpointed(Option<Position>),
-    /// The usage of the shard was added up, or not.
+    /// The usage of the shard was added up, or the attempt failed.
     AddedUp,
 }
 
-/// How a write ended, with what it took to be made.
+/// The result of a write, with the parts that were lent to it.
 enum EndedWrite {
     Committed(Box<Commit>),
     Checkpoint(Box<CheckpointWrite>),
 }
 
-/// A write of a shard's checkpoint, and of the usage that goes with it.
+/// A write of a shard's checkpoint and of its usage.
 struct CheckpointWrite {
     shard: ShardId,
     usage: ShardUsage,
-    /// What the records up to `position` come to, and is not counted yet.
+    /// The usage of the records up to `position` that is not counted yet.
     counted: Option<UsageTally>,
-    /// Where the checkpoint moves to, if it does.
+    /// The new position of the checkpoint, if it moves.
     position: Option<Position>,
-    /// Whether usage that waits is added to the customers' rows.
+    /// Whether waiting usage is added to the customers' rows.
     add_up: bool,
     is_done: bool,
 }
 
-/// The shard whose checkpoint and usage are kept.
+/// The shard whose checkpoint and usage are stored.
 struct KeptShard {
     id: ShardId,
-    /// With the write that is under way, if it needs it.
+    /// `None` while the write under way has it.
     usage: Option<ShardUsage>,
-    /// What settled records come to that no write has taken.
+    /// The usage of settled records that no write has taken.
     counted: Option<UsageTally>,
     /// When usage is added to the customers' rows.
     add_up_due_ms: u64,
 }
 
-/// Up to where the batches of a shard are in the event store.
+/// How far the batches of a shard are in the event store.
 #[derive(Debug)]
 struct ReadableMark {
     /// The batches of all records up to here are in the pending commit or an earlier one.
     reached: Position,
-    /// Those up to here are in the commit under way or an earlier one.
+    /// The batches up to here are in the commit under way or an earlier one.
     writing: Option<Position>,
-    /// Those up to here are durable.
+    /// The batches up to here are durable.
     stored: Position,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct GroupCommit {
     context: Arc<Context>,
     /// The shard whose checkpoint is kept, if the task has one.
     shard: Option<KeptShard>,
-    /// Counts what ends beside the log.
+    /// Counts deliveries that end beside the log.
     session: SessionUsage,
     pub(crate) pending: Commit,
     /// Since when `pending` is not empty.
@@ -86,7 +86,7 @@ pub(crate) struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// Nothing is pending; `checkpointed` is the stored checkpoint of `shard`.
+    /// Without pending changes; `checkpointed` is the stored checkpoint of `shard`.
     pub(crate) fn new(
         context: Arc<Context>,
         shard: Option<(ShardId, ShardUsage)>,
@@ -102,15 +102,15 @@ impl GroupCommit {
             pending: Commit::numbered(1),
             since_ms: None,
             writing: None,
-            // What is settled is stored.
+            // Batches of settled records are stored.
             readable: ReadableMark { reached: checkpointed, writing: None, stored: checkpointed },
             checkpointed,
             checkpoint_due_ms: 0,
         }
     }
 
-    /// Starts a write, if none is under way and one is due; with `flush`, all that is pending is due.
-    /// The watermark of the shard tells what the settled records come to.
+    /// Starts a write, if none is under way and one is due; with `flush`, all pending changes are
+    /// due. The watermark of the shard tells the usage of the settled records.
     pub(crate) fn start(
         &mut self,
         now_ms: u64,
@@ -160,7 +160,7 @@ impl GroupCommit {
         }
     }
 
-    /// When [`Self::start`] should be called again, if nothing else happens before.
+    /// When [`Self::start`] should be called again, if nothing happens before.
     pub(crate) fn wake_ms(&self, settled: Position) -> Option<u64> {
         if self.writing.is_some() {
             return None;
@@ -171,8 +171,8 @@ impl GroupCommit {
         commit.into_iter().chain(checkpoint).chain(add_up).min()
     }
 
-    /// The batches of the record at `position`, and of all before it, are in the
-    /// pending commit or an earlier one.
+    /// Notes that the batches of the record at `position`, and of all before it, are in the pending
+    /// commit or an earlier one.
     pub(crate) fn reach(&mut self, position: Position) {
         self.readable.reached = position;
     }
@@ -184,18 +184,18 @@ impl GroupCommit {
         if is_all { self.readable.reached } else { self.readable.stored }
     }
 
-    /// Whether nothing is pending or under way, and all that is settled is checkpointed.
+    /// Whether nothing is pending or under way, and every settled position is checkpointed.
     pub(crate) fn is_idle(&self, settled: Position) -> bool {
         self.pending.is_empty() && self.writing.is_none() && settled <= self.checkpointed
     }
 
-    /// Whether the shard is closed and all of it is settled, durably.
+    /// Whether the shard is closed and durably settled to its end.
     pub(crate) fn is_settled_for_ever(&self) -> bool {
         self.checkpointed == Position::END
     }
 
-    /// Waits for the end of the write under way; for ever, if there is none. Cancel
-    /// safe: the write stays here when the future is dropped.
+    /// Waits for the end of the write under way; for ever, if there is none. Cancel safe: the write
+    /// stays in `self` when the future is dropped.
     pub(crate) async fn next(&mut self) -> Result<GroupWrite, PortError> {
         let Some(writing) = &mut self.writing else { return std::future::pending().await };
         let ended = writing.await;
@@ -223,7 +223,7 @@ impl GroupCommit {
 }
 
 impl KeptShard {
-    /// Adds to what no write has taken.
+    /// Adds to the usage that no write has taken.
     fn gather(&mut self, counted: Option<UsageTally>) {
         match (&mut self.counted, counted) {
             (Some(known), Some(more)) => known.merge(&more),
@@ -232,7 +232,7 @@ impl KeptShard {
         }
     }
 
-    /// When usage that waits is to be added up.
+    /// When waiting usage must be added up.
     fn add_up_ms(&self) -> Option<u64> {
         let waits = self.usage.as_ref().is_some_and(ShardUsage::is_waiting);
         waits.then_some(self.add_up_due_ms)
@@ -244,12 +244,13 @@ impl KeptShard {
 }
 
 impl CheckpointWrite {
-    /// Makes it, or says that it was not made: the next one says all of it again.
+    /// Makes the write. If it fails, the next one repeats all of it.
     async fn make(mut self, context: Arc<Context>) -> Result<EndedWrite, PortError> {
         match self.write(&context).await {
             Ok(()) => self.is_done = true,
             Err(error @ PortError::Closed { .. }) => return Err(error),
-            // The next interval stores a later one; until then a crash makes more be read again.
+            // The next interval stores a later position; a crash before it makes more records be
+            // read again.
             Err(error) => {
                 context.store_failed(&error);
                 tokio::time::sleep(store_wait(&error, 0)).await;
@@ -258,10 +259,10 @@ impl CheckpointWrite {
         Ok(EndedWrite::Checkpoint(Box::new(self)))
     }
 
-    /// Usage comes before the checkpoint that passes its records.
+    /// Stores usage before the checkpoint that passes its records.
     async fn write(&mut self, context: &Context) -> Result<(), PortError> {
         match self.count(&*context.stores.rows).await {
-            // Trying again does not help, and usage must not stop deliveries.
+            // Trying again would not help, and usage must not stop deliveries.
             Err(error @ (PortError::Refused { .. } | PortError::Damaged { .. })) => {
                 tracing::error!(shard = %self.shard, %error, "usage cannot be stored: some of it is lost");
             }
@@ -280,7 +281,7 @@ impl CheckpointWrite {
         let Some(position) = self.position else { return Ok(()) };
         self.usage.count(rows, &mut self.counted, position).await?;
         if position == Position::END {
-            // Nobody takes this shard over, who would add its usage up.
+            // The shard has ended, so no later owner adds its usage up.
             self.usage.add_up(rows).await?;
         }
         Ok(())

@@ -1,27 +1,26 @@
-//! Which addresses a webhook may be sent to.
+//! The addresses that a webhook may be sent to.
 //!
-//! A customer chooses the URL of a webhook. Without a guard the URL could name
-//! a neighbour of the deployment: a database, a cloud's metadata service. The
-//! guard judges the address that is dialled: a literal in the URL (which the
-//! resolver never sees), the addresses that a name resolves to at that moment,
-//! and both again at each redirect. The refused ranges come from the IANA
-//! special-purpose registries (RFC 6890 and its successors). An IPv6 address
-//! that carries an IPv4 address is judged by the IPv4 address.
+//! A customer chooses the URL of a webhook. Without a guard the URL could name a neighbour of the
+//! deployment: a database, a cloud's metadata service. The guard checks the address that is dialled:
+//! a literal in the URL (which the resolver never sees), the addresses that a name resolves to at
+//! that moment, and both again at each redirect. The refused ranges come from the IANA
+//! special-purpose registries (RFC 6890 and its successors). An IPv6 address that contains an IPv4
+//! address is judged by the IPv4 address.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
-/// The addresses that are allowed beside public ones.
+/// The addresses that are allowed in addition to public ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuardPolicy {
-    /// Allow loopback, private (RFC 1918, RFC 4193) and shared (RFC 6598)
-    /// addresses: for development, and where receivers live in the same
-    /// network. Link-local addresses, and so metadata services, stay refused.
+    /// Allow loopback, private (RFC 1918, RFC 4193) and shared (RFC 6598) addresses: for development,
+    /// and for receivers in the same network. Link-local addresses, and so metadata services, stay
+    /// refused.
     pub allow_private: bool,
-    /// Allow these networks, whatever they are.
+    /// Allow these networks, whichever they are.
     pub allow_networks: Vec<IpNet>,
 }
 
@@ -33,7 +32,7 @@ pub enum Forbidden {
     Address {
         /// The address.
         address: IpAddr,
-        /// The refused range that the address is in.
+        /// The refused range of the address.
         range: &'static str,
     },
     /// Webhooks cannot be POSTed to the URL.
@@ -54,7 +53,7 @@ impl AddressGuard {
         Self { policy }
     }
 
-    /// Judges an address about to be dialled.
+    /// Judges an address that is about to be dialled.
     ///
     /// # Errors
     /// If the address or URL is refused.
@@ -71,11 +70,11 @@ impl AddressGuard {
         }
     }
 
-    /// Judges a URL: its scheme, and its host if that is an address. A name
-    /// is judged when it is resolved.
+    /// Judges a URL: its scheme, and its host if that is an address. A name is judged when it is
+    /// resolved.
     ///
-    /// The `url` crate has turned decimal, octal, hexadecimal and shortened
-    /// IPv4 hosts into addresses already (WHATWG URL, "host parsing").
+    /// The `url` crate has already turned decimal, octal, hexadecimal and shortened IPv4 hosts into
+    /// addresses (WHATWG URL, "host parsing").
     ///
     /// # Errors
     /// If the address or URL is refused.
@@ -99,13 +98,13 @@ enum Class {
     Special(&'static str),
 }
 
-/// The IPv4 address that an IPv6 address carries, if it carries one.
+/// The IPv4 address in an IPv6 address, if there is one.
 fn carried(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     match v6.segments() {
         // ::ffff:0:0/96, mapped (RFC 4291); 64:ff9b::/96, NAT64 (RFC 6052).
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
-        // ::/96, compatible (RFC 4291, deprecated); :: and ::1 are what they are.
+        // ::/96, compatible (RFC 4291, deprecated), except :: and ::1.
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 || low > 1 => v4(high, low),
         _ => address,
     }
@@ -129,11 +128,11 @@ fn class_v4(address: Ipv4Addr) -> Class {
         [10, ..] => Class::Private("private, 10.0.0.0/8"),
         [172, 16..=31, ..] => Class::Private("private, 172.16.0.0/12"),
         [192, 168, ..] => Class::Private("private, 192.168.0.0/16"),
-        // In shared space, but a metadata service all the same (Alibaba Cloud).
+        // In shared space, but also a metadata service (Alibaba Cloud).
         [100, 100, 100, 200] => Class::Special("metadata service"),
         [100, 64..=127, ..] => Class::Private("shared, 100.64.0.0/10"),
         [169, 254, ..] => Class::Special("link-local and metadata, 169.254.0.0/16"),
-        // Azure's platform address, otherwise public.
+        // Azure's platform address, in otherwise public space.
         [168, 63, 129, 16] => Class::Special("metadata service"),
         [192, 0, 0, _] => Class::Special("protocol assignments, 192.0.0.0/24"),
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Class::Special("documentation"),
@@ -157,7 +156,7 @@ fn class_v6(address: Ipv6Addr) -> Class {
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => Class::Special("documentation"),
         [0x2001, 0..=0x01ff, ..] => Class::Special("protocol assignments and Teredo, 2001::/23"),
         [0x2002, ..] => Class::Special("6to4, 2002::/16"),
-        // Global unicast is 2000::/3 and nothing else (RFC 4291, 2.4).
+        // Global unicast is 2000::/3 only (RFC 4291, 2.4).
         [0x2000..=0x3fff, ..] => Class::Public,
         _ => Class::Special("not global unicast"),
     }

@@ -8,7 +8,7 @@ pub(crate) struct ShardHealth {
     running: AtomicBool,
     restarts: AtomicU64,
     lag_ms: AtomicU64,
-    /// Since when nothing is known of the shard's log, where it is not worked.
+    /// Since when the shard's log is unknown, because the shard is not worked.
     blind_since_ms: AtomicU64,
     unsettled_events: AtomicU64,
     progress_ms: AtomicU64,
@@ -21,19 +21,19 @@ pub struct ShardStatus {
     pub shard: String,
     /// Whether its task runs.
     pub running: bool,
-    /// How often its task had to be started again.
+    /// How often its task was restarted.
     pub restarts: u64,
     /// How far matching lags behind acceptance, in milliseconds.
     pub lag_ms: u64,
     /// Unsettled (event × subscription).
     pub unsettled_events: u64,
-    /// When the shard last settled something or had nothing to settle, in
-    /// milliseconds since the Unix epoch.
+    /// When the shard last settled something or had nothing to settle, in milliseconds since the
+    /// Unix epoch.
     pub progress_ms: u64,
 }
 
 impl ShardHealth {
-    /// A shard that this process has from now on.
+    /// The health of a shard that this process owns from now on.
     pub(crate) fn granted(now_ms: u64) -> Self {
         Self {
             running: AtomicBool::new(false),
@@ -45,7 +45,7 @@ impl ShardHealth {
         }
     }
 
-    /// Since when nothing is known of the log of a shard whose task begins.
+    /// Since when the log of a shard is unknown, for a task that begins.
     pub(crate) fn blind_since_ms(&self) -> u64 {
         self.blind_since_ms.load(Relaxed)
     }
@@ -59,7 +59,7 @@ impl ShardHealth {
         self.running.store(false, Relaxed);
     }
 
-    /// The task ended and is started again: what it was behind counts on.
+    /// Notes that the task ended and is started again: its lag continues.
     pub(crate) fn restarted(&self, now_ms: u64) {
         if self.running.swap(false, Relaxed) {
             self.blind_since_ms.store(now_ms.saturating_sub(self.lag_ms.load(Relaxed)), Relaxed);
@@ -67,7 +67,7 @@ impl ShardHealth {
         self.restarts.fetch_add(1, Relaxed);
     }
 
-    /// How far a shard is behind whose task is not running yet.
+    /// The lag of a shard whose task is not running yet.
     pub(crate) fn blind_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.blind_since_ms())
     }
@@ -120,6 +120,6 @@ pub struct ProcessorStatus {
     pub shards: Vec<ShardStatus>,
     /// Whether the queue's worker runs.
     pub worker_running: bool,
-    /// All tasks run, and every shard made progress lately.
+    /// Whether all tasks run and every shard made progress recently.
     pub ready: bool,
 }

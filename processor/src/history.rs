@@ -1,4 +1,4 @@
-//! The task that writes attempts to the history, a few times a second at most.
+//! The task that writes attempts to the history, at most a few times a second.
 
 use crate::context::Context;
 use sluice_history::attempts::AttemptHistory;
@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Subscriptions whose attempts one write takes.
+/// The most subscriptions whose attempts are in one write.
 const SUBSCRIPTIONS_MAX: usize = 256;
 
-/// Writes until told to stop, and once more then. Attempts that cannot be
-/// written are dropped: the history is for people, deliveries do not wait for it.
+/// Writes until told to stop, and once more then. Attempts that cannot be written are dropped: the
+/// history is for people, and deliveries do not wait for it.
 pub(crate) async fn keep(context: Arc<Context>, history: Arc<AttemptHistory>, shutdown: CancellationToken) {
     // Cutting the wait short loses nothing.
     while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {

@@ -1,12 +1,11 @@
 //! The processor of Sluice: consumes shards, matches subscriptions, delivers webhooks.
 //!
-//! The path of one event: a [`shard`] task reads its batch from the log, the
-//! [`matcher`] finds the subscriptions that want it, the [`outbox`] of each
-//! subscription gathers events into a webhook, the [`client`] sends it,
-//! [`outcome`] decides what the answer means, [`settlement`] what follows, and
-//! [`commit`] makes that durable before the [`watermark`] counts the event as
-//! settled. Failed deliveries wait in the queue for the [`worker`], or in a
-//! parked list ([`parking`]) where the subscription is ordered.
+//! The path of one event: a [`shard`] task reads its batch from the log, the [`matcher`] finds the
+//! subscriptions that want it, the [`outbox`] of each subscription gathers events into a webhook,
+//! and the [`client`] sends the webhook. [`outcome`] decides what the answer means, [`settlement`]
+//! which changes follow, and [`commit`] makes these durable before the [`watermark`] counts the
+//! event as settled. Failed deliveries wait in the queue for the [`worker`], or in a parked list
+//! ([`parking`]) if the subscription is ordered.
 //!
 //! The rules (`outcome`, `backoff`, `breaker`, `outbox`, `outlet`, `parking`,
 //! `watermark`, `settlement`, `sign`, `guard`, `body`) do no I/O and hold no

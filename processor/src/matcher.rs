@@ -1,8 +1,8 @@
-//! Which subscriptions want which events of a batch.
+//! Matching: the subscriptions that want the events of a batch.
 //!
-//! A customer's subscriptions are compiled once a change and shared by all
-//! shards. Types are looked up once a batch; an event is looked at (and its
-//! payload parsed, once) only if its type does not decide for all candidates.
+//! A customer's subscriptions are compiled once for each change and shared by all shards. Types are
+//! looked up once for each batch. An event is judged (and its payload parsed, once) only if its type
+//! does not decide for all candidates.
 
 mod batch;
 mod share;
@@ -23,26 +23,26 @@ use sluice_model::{
 use sluice_selector::{CompiledSelector, Selector, SubscriptionIndex};
 use std::sync::Arc;
 
-/// How long after a subscription was disabled events may still have been
-/// accepted for it: clocks differ, and snapshots are at most a second old.
+/// How long after a subscription was disabled events may still have been accepted for it: clocks
+/// differ, and snapshots are at most a second old.
 const DISABLED_MARGIN_MS: u64 = 1000;
 
-/// A subscription that can match.
+/// A subscription that can match events.
 #[derive(Debug)]
 pub struct Listener {
-    /// Where its webhooks go.
+    /// The endpoint of its webhooks.
     pub endpoint: Arc<Endpoint>,
-    /// The subscription, ready to be POSTed to.
+    /// The subscription, prepared for POSTs.
     pub target: Arc<Target>,
-    /// Its customer is suspended: webhooks are held back.
+    /// Whether its customer is suspended, so that webhooks are held back.
     pub held: bool,
-    /// Where it was disabled for its endpoint's sake: events that were accepted
-    /// before this time still count, and end as dead letters and not in silence.
+    /// If it was disabled because of its endpoint: events that were accepted before this time still
+    /// match and become dead letters, rather than being lost silently.
     pub until_ms: Option<u64>,
     selector: CompiledSelector,
 }
 
-/// One customer's subscriptions at one state of the catalogue.
+/// The subscriptions of one customer, at one state of the catalogue.
 #[derive(Debug)]
 pub struct CustomerMatcher {
     state: Arc<CustomerState>,
@@ -59,19 +59,19 @@ pub struct Matchers {
 }
 
 impl Matchers {
-    /// None yet.
+    /// Without matchers yet.
     #[must_use]
     pub fn new(directory: Arc<Directory>, endpoints: Arc<Endpoints>) -> Self {
         Self { directory, endpoints, customers: RwLock::default() }
     }
 
-    /// The directory that subscriptions come from.
+    /// The directory that the subscriptions come from.
     #[must_use]
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
-    /// A customer's matcher, compiled anew if the customer changed.
+    /// The matcher of a customer, compiled anew if the customer changed.
     #[must_use]
     pub fn matcher(&self, customer: CustomerId) -> Option<Arc<CustomerMatcher>> {
         let state = self.directory.customer(customer)?.state();
@@ -116,8 +116,8 @@ impl Matchers {
             }
             _ => match Selector::parse(&subscription.selector) {
                 Ok(selector) => selector.compiled().clone(),
-                // Checked when it was stored: only another version of the
-                // rules can refuse it now. Loud, because its events are not matched.
+                // It was checked when it was stored, so only a version with other rules can refuse
+                // it. Logged as an error, because its events are not matched.
                 Err(error) => {
                     tracing::error!(subscription = %subscription.id, %error, "a stored selector is not valid");
                     return None;
@@ -128,10 +128,10 @@ impl Matchers {
     }
 }
 
-/// Which events a subscription wants.
+/// The events that a subscription wants.
 enum WantedEvents {
     Always,
-    /// Those accepted before this time, in milliseconds since the Unix epoch.
+    /// The events that were accepted before this time, in milliseconds since the Unix epoch.
     AcceptedBefore(u64),
     Nothing,
 }
@@ -147,8 +147,8 @@ fn wanted(subscription: &Subscription) -> WantedEvents {
 }
 
 impl Listener {
-    /// Whether the subscription counts for events that were accepted then. The
-    /// events of a batch share that time.
+    /// Whether the subscription wants events that were accepted at this time, which all events of a
+    /// batch share.
     fn counts_at(&self, accepted_ms: u64) -> bool {
         let begins = self.target.subscription().effective_at_ms <= accepted_ms;
         begins && self.until_ms.is_none_or(|until_ms| accepted_ms < until_ms)

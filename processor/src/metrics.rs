@@ -1,4 +1,4 @@
-//! The processor's metrics: handles made once, counted once a batch or POST.
+//! The processor's metrics: handles made once, counted once for each batch or POST.
 //!
 //! Labels come from closed sets: never an id or a URL.
 
@@ -115,7 +115,7 @@ pub struct Metrics {
     pub events_delivered: Counter,
     /// (event × subscription) handed over to the work queue before a first attempt ended.
     pub events_handed_over: Counter,
-    /// Batches that readers of the inbox meet at places of their own.
+    /// Batches whose place in the inbox is not their id's.
     pub batches_out_of_time: Counter,
     /// Places of the log that could not be read.
     pub damaged: Counter,
@@ -123,17 +123,17 @@ pub struct Metrics {
     pub retries: Counter,
     /// Breakers that opened.
     pub breaker_opens: Counter,
-    /// Tries of a store that failed.
+    /// Calls of a store that failed.
     pub store_failures: Counter,
-    /// Tasks that broke off and were started again.
+    /// Tasks that broke off and were restarted.
     pub task_restarts: Counter,
-    /// Seconds a POST took.
+    /// Seconds that a POST took.
     pub post_seconds: Histogram,
     /// Seconds from an event's acceptance to its receipt.
     pub receipt_seconds: Histogram,
     /// Deliveries that wait in the queue.
     pub queue_deliveries: Gauge,
-    /// Their events.
+    /// The events of these deliveries.
     pub queue_events: Gauge,
     /// How late the latest delivery was taken.
     pub queue_late_seconds: Gauge,
@@ -155,7 +155,7 @@ const REASONS: [DeadLetterReason; 7] = [
     DeadLetterReason::TransformFailed,
 ];
 
-/// The place of a POST's result in [`CLASSES`].
+/// The index of a POST's result in [`CLASSES`].
 const fn class(result: PostResult) -> usize {
     match result {
         PostResult::Answered { code: 0..=299, .. } => 0,
@@ -173,7 +173,7 @@ const fn class(result: PostResult) -> usize {
     }
 }
 
-/// The place of a reason in [`REASONS`].
+/// The index of a reason in [`REASONS`].
 const fn place(reason: DeadLetterReason) -> usize {
     match reason {
         DeadLetterReason::Exhausted => 0,
@@ -191,7 +191,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         describe(METRICS);
-        // Counted where no handle is at hand, and told from the beginning.
+        // Counted without a handle, and exposed from the beginning.
         SetAsideKind::ALL.iter().for_each(|kind| set_aside(*kind).increment(0));
         let events = |result: &'static str| counter!("sluice_processor_events_total", "result" => result);
         Self {
@@ -227,7 +227,7 @@ impl Metrics {
         self.post_seconds.record(latency_ms as f64 / 1000.0);
     }
 
-    /// Counts how a delivery of `events` ended.
+    /// Counts the ending of a delivery of `events` events.
     pub fn ending(&self, ending: DeliveryEnding, events: usize) {
         match ending {
             DeliveryEnding::Taken => self.events_delivered.increment(events as u64),
@@ -262,14 +262,14 @@ pub fn count_dead_letter(reason: DeadLetterReason, events: usize) {
         .increment(events as u64);
 }
 
-/// The metrics of one shard; shards are few and their names are fixed. Dropping
-/// this sets them to 0: from then on another process tells of the shard.
+/// The metrics of one shard; shards are few and their names are fixed. Dropping this sets them to 0:
+/// from then on another process tells the shard's metrics.
 pub struct ShardMetrics {
-    /// (event × subscription) that are unsettled.
+    /// Unsettled (event × subscription).
     pub unsettled_events: Gauge,
-    /// Bytes of batches held for them.
+    /// Bytes of batches that are held for them.
     pub unsettled_bytes: Gauge,
-    /// Seconds that matching lags behind acceptance; 0 at the end of the log.
+    /// Seconds that matching is behind acceptance; 0 at the end of the log.
     pub lag_seconds: Gauge,
     /// Events that were read and not matched yet.
     pub lag_events: Gauge,

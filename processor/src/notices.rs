@@ -1,9 +1,9 @@
-//! What a commit tells customers about their subscriptions, as events of the
-//! product: pure, but for the directory that is asked about subscriptions.
+//! Telling customers about their subscriptions by product events: pure, except that the directory is
+//! asked about subscriptions.
 //!
-//! A commit appends them after what they report is durable and before it settles
-//! anything. If the process dies in between, the same is reported again: a
-//! dead letter's `delivery_id` and a subscription's `version` are its identity.
+//! A commit appends these events after the reported changes are durable and before it settles
+//! anything. If the process dies in between, the changes are reported again: a dead letter's
+//! `delivery_id` and a subscription's `version` are their identity.
 
 use serde::Serialize;
 use sluice_catalogue::directory::Directory;
@@ -21,26 +21,26 @@ use std::sync::{Arc, OnceLock};
 /// The most dead letters that one event names.
 const NAMED_MAX: usize = 100;
 
-/// Makes events of the product and appends them. Until it is told how, it does nothing.
+/// Makes product events and appends them. Does nothing before [`Self::open`].
 #[derive(Clone, Default)]
 pub struct NoticeDesk(Arc<OnceLock<OpenDesk>>);
 
-/// A desk that was told where events go.
+/// A desk that knows where events go.
 struct OpenDesk {
     directory: Arc<Directory>,
     events: Arc<dyn ProductEvents>,
 }
 
-/// A backlog that grew beyond the configured share of what may wait.
+/// A backlog above the configured share of its limit.
 #[derive(Debug, Clone)]
 pub struct HighBacklog {
-    /// The events that wait.
+    /// The events in the backlog.
     pub events: u64,
-    /// The most events that may.
+    /// The limit.
     pub events_max: u64,
 }
 
-/// What a commit has to tell.
+/// The notices of a commit.
 pub struct CommitNotices<'a> {
     /// Deliveries that were given up.
     pub dead_letters: &'a [DeadLetter],
@@ -75,7 +75,7 @@ struct DeadLetterNotice<'a> {
     events: usize,
     last_status: Option<u16>,
     last_error: Option<&'a str>,
-    /// The first of them.
+    /// The first of these dead letters.
     dead_letters: Vec<NamedLetter>,
     at: String,
 }
@@ -88,13 +88,13 @@ struct NamedLetter {
 }
 
 impl NoticeDesk {
-    /// From now on events are appended there, and subscriptions are looked up in
-    /// this directory. The first call counts.
+    /// From now on events are appended to `events`, and subscriptions are looked up in this directory.
+    /// Only the first call counts.
     pub fn open(&self, directory: Arc<Directory>, events: Arc<dyn ProductEvents>) {
         self.0.set(OpenDesk { directory, events }).ok();
     }
 
-    /// Tells customers what a commit is about.
+    /// Tells customers about a commit.
     pub(crate) async fn tell(&self, told: &CommitNotices<'_>, now_ms: u64) -> Result<(), PortError> {
         let Some(desk) = self.0.get() else { return Ok(()) };
         let notices = desk.notices(told, now_ms);
@@ -107,7 +107,7 @@ impl OpenDesk {
         let mut notices = self.of_dead_letters(told.dead_letters, now_ms);
         let at = || rfc3339_string(now_ms);
         for (subscription, reason) in &told.disabled {
-            // Its owner's change since then counts, so it is not disabled.
+            // If its owner changed it since, it is not disabled.
             let known = self.subscription(subscription.customer, subscription.id);
             if known.is_none_or(|known| known.version > subscription.version) {
                 continue;
@@ -128,9 +128,8 @@ impl OpenDesk {
         notices
     }
 
-    /// One event for each subscription and reason. Nothing is told of a
-    /// subscription that is sent events of the product itself: its failure would
-    /// make more of them.
+    /// One event for each subscription and reason. Nothing is reported about a subscription that gets
+    /// product events, since its failure would make more of them.
     fn of_dead_letters(&self, letters: &[DeadLetter], now_ms: u64) -> Vec<ProductEvent> {
         let mut groups: BTreeMap<(CustomerId, SubscriptionId, &str), Vec<&DeadLetter>> = BTreeMap::new();
         for letter in letters {

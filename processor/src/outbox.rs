@@ -1,8 +1,7 @@
-//! The events that wait for one subscription on one shard, and when a webhook is cut from them.
+//! The events that wait for one subscription on one shard, and the cutting of webhooks from them.
 //!
-//! Slices wait in log order. A cut takes from the front as much as the
-//! subscription's [`BatchPolicy`] allows: whole events only, in order, and an
-//! event larger than `max_bytes` alone.
+//! Slices wait in log order. A cut takes as much from the front as the subscription's
+//! [`BatchPolicy`] allows: whole events only, in order, and an event larger than `max_bytes` alone.
 
 use crate::parking::REFS_MAX;
 use crate::slice::{Slice, TicketShare, run_weight, start_of, weight};
@@ -14,7 +13,7 @@ use std::sync::Arc;
 /// The brackets around a webhook's events, less the comma that the last event does not have.
 const BODY_OVERHEAD: usize = 1;
 
-/// Slices that wait, and a place in the first of them.
+/// The waiting slices, and a place in the first of them.
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: VecDeque<WaitingSlice>,
@@ -22,7 +21,7 @@ pub struct Outbox {
     weight: usize,
 }
 
-/// A slice whose events before `next` of its run number `run` are gone already.
+/// A slice of which the events before `next` in its run number `run` are already cut.
 #[derive(Debug)]
 struct WaitingSlice {
     slice: Slice,
@@ -36,7 +35,7 @@ struct WaitingSlice {
 pub struct WebhookCut {
     /// The events in the order of the webhook's array.
     pub slices: Vec<Slice>,
-    /// How many events.
+    /// The number of events.
     pub events: usize,
     /// The length of the webhook's body.
     pub body_bytes: usize,
@@ -52,7 +51,7 @@ impl WebhookCut {
         refs.map(|slice| EventRef { batch: slice.batch.id, events: slice.events.clone() }).collect()
     }
 
-    /// The log entries that the events settle, each with how many of its events they are.
+    /// The log entries that the events settle, each with its number of these events.
     #[must_use]
     pub fn tickets(&self) -> Vec<TicketShare> {
         let share = |slice: &Slice| TicketShare {
@@ -65,7 +64,7 @@ impl WebhookCut {
 }
 
 impl Outbox {
-    /// Adds a slice behind all others. An empty one is not kept.
+    /// Adds a slice behind all others. An empty slice is dropped.
     pub fn push(&mut self, slice: Slice, now_ms: u64) {
         let Some(first) = slice.events.runs().first() else { return };
         self.events += slice.events.len();
@@ -74,31 +73,32 @@ impl Outbox {
         self.waiting.push_back(WaitingSlice { slice, run: 0, next, since_ms: now_ms });
     }
 
-    /// How many events wait.
+    /// The number of waiting events.
     #[must_use]
     pub const fn events(&self) -> usize {
         self.events
     }
 
-    /// How many bytes of webhooks wait.
+    /// The bytes that the waiting events take in webhooks.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.weight
     }
 
-    /// Whether nothing waits.
+    /// Whether no event waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.events == 0
     }
 
-    /// Since when the first event waits.
+    /// Since when the first event has waited.
     #[must_use]
     pub fn oldest_ms(&self) -> Option<u64> {
         self.waiting.front().map(|first| first.since_ms)
     }
 
-    /// When a webhook may be cut: at once (0) if one is full, else when its first event has waited enough.
+    /// When a webhook may be cut: at once (0) if it is full, else when its first event has waited
+    /// long enough.
     #[must_use]
     pub fn ready_at_ms(&self, policy: &BatchPolicy) -> Option<u64> {
         let oldest = self.oldest_ms()?;
@@ -123,9 +123,8 @@ impl Outbox {
         diverted
     }
 
-    /// Takes the events of one webhook; nothing if none wait. The delivery of an
-    /// ordered subscription must be one that can be parked: of one lane, and not
-    /// of too many batches.
+    /// Takes the events of one webhook; `None` if none wait. The delivery of an ordered subscription
+    /// must be one that can be parked: of one lane, and of a limited number of batches.
     pub fn cut(&mut self, policy: &BatchPolicy, ordered: bool) -> Option<WebhookCut> {
         let mut cut = WebhookCut { since_ms: self.oldest_ms()?, ..WebhookCut::default() };
         let mut room =
@@ -158,11 +157,11 @@ impl Outbox {
     }
 }
 
-/// The room that is left in a webhook.
+/// The remaining room of a webhook.
 struct Room {
     events: usize,
     bytes: usize,
-    /// The webhook is empty: one event fits whatever its size.
+    /// Whether the webhook is empty: then one event fits, whatever its size.
     first: bool,
 }
 
@@ -184,7 +183,7 @@ impl WaitingSlice {
         self.run >= self.slice.events.runs().len()
     }
 
-    /// The events that are not gone yet.
+    /// The events that are not cut yet.
     fn left(&self) -> EventSet {
         let mut left = EventSet::new();
         for (number, run) in self.slice.events.runs().iter().enumerate().skip(self.run) {

@@ -1,4 +1,4 @@
-//! What an answer, or the lack of one, means for a delivery: one pure function.
+//! The meaning of an answer, or of its absence, for a delivery: one pure function.
 
 mod retry_after;
 
@@ -8,20 +8,20 @@ use crate::backoff;
 use sluice_model::{ClientErrors, DeadLetterReason, RetryPolicy};
 use std::time::Duration;
 
-/// Why no usable answer came.
+/// Why there is no usable answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The whole attempt took too long.
     Timeout,
     /// No connection: DNS, TCP or TLS.
     Connect,
-    /// The connection broke before the answer's status line and headers were there.
+    /// The connection broke before the answer's status line and headers came.
     Broken,
     /// The host's name resolves to refused addresses only.
     ForbiddenAddress,
     /// The URL names a refused address itself, or is not one to POST to.
     ForbiddenUrl,
-    /// Redirected too often, or to nowhere.
+    /// There were too many redirects, or one without a usable target.
     Redirect,
     /// The delivery cannot be turned into a request.
     Unsendable,
@@ -29,18 +29,18 @@ pub enum Fault {
     Transform,
 }
 
-/// What came of one POST.
+/// The result of one POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostResult {
-    /// An answer; with a 2xx, one that says for each event whether it was taken.
+    /// An answer. If it is a 2xx, it tells for each event whether it was taken.
     Answered {
         /// The HTTP status.
         code: u16,
         /// When the endpoint wants to be asked again.
         retry_after: Option<RetryAfter>,
     },
-    /// A 2xx whose body may name events that were not taken, but cannot be
-    /// read: no event counts as taken.
+    /// A 2xx whose body may name events that were not taken but cannot be read: no event counts as
+    /// taken.
     Unreadable {
         /// The HTTP status.
         code: u16,
@@ -51,14 +51,14 @@ pub enum PostResult {
     Fault(Fault),
 }
 
-/// What is to be done with a delivery after an attempt.
+/// What to do with a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The endpoint took it.
     Taken,
-    /// Try again.
+    /// Try the delivery again.
     Retry {
-        /// No sooner than this from now.
+        /// The least wait from now.
         after: Duration,
     },
     /// Give it up.
@@ -66,37 +66,37 @@ pub enum Outcome {
         /// Why.
         reason: DeadLetterReason,
     },
-    /// The endpoint is gone for good (410): disable the subscription and give up what it has.
+    /// The endpoint is gone for good (410): disable the subscription and give up its events.
     DisableAndDeadLetter,
 }
 
-/// What an attempt says about the endpoint, for its breaker.
+/// The endpoint's health according to an attempt, for its breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointHealth {
-    /// It answers; whether it likes the events is another matter.
+    /// It answers, whether or not it takes the events.
     Up,
-    /// It does not, or says that it cannot.
+    /// It does not answer, or says that it cannot serve.
     Down {
-        /// How long it wants to be left alone, where it said so.
+        /// How long it wants to be left alone, if it said so.
         hold: Option<Duration>,
     },
 }
 
-/// Whether a status asks for another try. Statuses of 600 and above are no
-/// valid ones and count as 5xx (RFC 9110, 15).
+/// Whether a status asks for another attempt. Statuses of 600 and above are not valid and count as
+/// 5xx (RFC 9110, 15).
 const fn is_retried(code: u16, retry_after: Option<RetryAfter>) -> bool {
     match code {
         408 | 425 | 429 | 500.. => true,
-        // Too large now, but not for good (RFC 9110, 15.5.14).
+        // Too large for now, but not for good (RFC 9110, 15.5.14).
         413 => retry_after.is_some(),
         _ => false,
     }
 }
 
-/// The outcome rules. `attempts` counts the one just made; `random` is in `0..1`.
+/// The outcome rules. `attempts` includes the last one; `random` is in `0..1`.
 ///
-/// A retry waits at least its back-off and at least as long as `Retry-After`
-/// asks; neither is longer than the subscription's `max_delay_s`.
+/// A retry waits at least its back-off and at least the time of `Retry-After`; neither is longer than
+/// the subscription's `max_delay_s`.
 #[must_use]
 pub fn decide(result: PostResult, attempts: u32, retry: &RetryPolicy, now_ms: u64, random: f64) -> Outcome {
     let refused = Outcome::DeadLetter { reason: DeadLetterReason::Refused };
@@ -129,13 +129,13 @@ pub fn decide(result: PostResult, attempts: u32, retry: &RetryPolicy, now_ms: u6
     Outcome::Retry { after: backoff::delay(attempts, cap, random).max(wished) }
 }
 
-/// What the breaker learns from an attempt.
+/// What an attempt tells the breaker.
 #[must_use]
 pub fn health(result: PostResult, now_ms: u64) -> EndpointHealth {
     let hold = |wish: Option<RetryAfter>| wish.map(|wish| wish.wait(now_ms));
     match result {
         PostResult::Unreadable { retry_after, .. } => EndpointHealth::Down { hold: hold(retry_after) },
-        // Too large is a matter of the one delivery: others may pass.
+        // The size concerns only this delivery: others may pass.
         PostResult::Answered { code: 413, .. } => EndpointHealth::Up,
         PostResult::Answered { code, retry_after } if is_retried(code, retry_after) => {
             EndpointHealth::Down { hold: hold(retry_after) }

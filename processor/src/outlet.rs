@@ -1,7 +1,7 @@
-//! What a subscription does next on a shard: pure decisions.
+//! The next step of a subscription on a shard: pure decisions.
 //!
-//! [`next_step`] decides for the events of the outbox, [`next_parked`] for the
-//! parked lists of an ordered subscription. The caller does what they say and asks again.
+//! [`next_step`] decides for the events of the outbox, [`next_parked`] for the parked lists of an
+//! ordered subscription. The caller carries the step out and asks again.
 
 use crate::config::ShardConfig;
 use crate::outbox::Outbox;
@@ -9,46 +9,46 @@ use crate::parking::lanes::{LanesNext, ParkedLanes};
 use sluice_model::subscription::BatchPolicy;
 use sluice_model::{DeliveryId, Lane};
 
-/// How long to wait where an endpoint has as many POSTs in flight as it may.
+/// How long to wait if an endpoint has as many POSTs in flight as allowed.
 pub const BUSY_WAIT_MS: u64 = 10;
 
-/// What [`next_step`] looks at, beside the outbox.
+/// The input of [`next_step`], beside the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Situation {
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
     /// First attempts in flight that still hold the log.
     pub in_flight: usize,
-    /// Since when the first event of the signed webhook waits, if a webhook is signed and waits.
+    /// Since when the first event of the staged webhook has waited, if a webhook is signed and waits.
     pub staged_since_ms: Option<u64>,
     /// Whether the way to the endpoint is open.
     pub way: Way,
-    /// Whether the subscription wants order above all.
+    /// Whether the subscription is ordered.
     pub ordered: bool,
 }
 
 /// Whether first attempts go to the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// They do.
+    /// They go to the endpoint.
     Open,
-    /// They go to the work queue: the breaker is open, the endpoint was too
-    /// slow lately, or the customer is suspended.
+    /// They go to the work queue: the breaker is open, the endpoint was too slow recently, or the
+    /// customer is suspended.
     Closed,
 }
 
-/// What an outlet does next with its outbox.
+/// A step of an outlet with its outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutletStep {
     /// Cut a webhook and send it.
     Send,
     /// Send the webhook that is signed and waits.
     SendStaged,
-    /// Cut a webhook and sign it, while the webhook before it is in flight.
+    /// Cut a webhook and sign it while the previous webhook is in flight.
     Stage,
     /// Give all waiting events to the work queue.
     HandOver(HandOverCause),
-    /// Wait until then; where it is `None`, until something changes.
+    /// Wait until this time; `None`: until something changes.
     Sleep {
         /// Milliseconds since the Unix epoch.
         until_ms: Option<u64>,
@@ -67,8 +67,8 @@ pub enum HandOverCause {
 /// The next step of a subscription on a shard.
 ///
 /// First attempts follow the log one at a time. Where the oldest event waited
-/// longer than `overtake_after_ms`, more are sent beside those in flight; where
-/// it waited longer than `age_cap_ms`, all waiting events leave the shard.
+/// longer than `overtake_after_ms`, more are sent beside those in flight. When it has waited longer
+/// than `age_cap_ms`, all waiting events leave the shard.
 #[must_use]
 pub fn next_step(
     outbox: &Outbox,
@@ -80,8 +80,8 @@ pub fn next_step(
         return OutletStep::Sleep { until_ms: None };
     };
     let now_ms = situation.now_ms;
-    // Whatever the subscription says: events that wait for company are sent
-    // well before they are too old for the shard.
+    // Whatever the subscription's policy, events that wait for others are sent well before they are too
+    // old for the shard.
     let wait_max_ms = u32::try_from(config.age_cap_ms / 2).unwrap_or(u32::MAX);
     let batch = BatchPolicy { max_wait_ms: batch.max_wait_ms.min(wait_max_ms), ..*batch };
     let ready_at = outbox.ready_at_ms(&batch);
@@ -105,29 +105,29 @@ pub fn next_step(
         (true, true) => OutletStep::SendStaged,
         (true, false) if ready => OutletStep::Send,
         (true, false) => OutletStep::Sleep { until_ms: ready_at.map(|at_ms| at_ms.min(too_old_at)) },
-        // The next webhook of an ordered subscription depends on how this one ends.
+        // The next webhook of an ordered subscription depends on the outcome of this one.
         (false, false) if full && !situation.ordered => OutletStep::Stage,
         (false, _) => OutletStep::Sleep { until_ms: Some(overtake_at.min(too_old_at)) },
     }
 }
 
-/// What [`next_parked`] looks at, beside the parked lists and the outbox.
+/// The input of [`next_parked`], beside the parked lists and the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParkedSituation {
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
-    /// The newest commit that is durable: events parked in later ones may not go yet.
+    /// The newest durable commit: events that were parked in later ones may not go yet.
     pub durable: u64,
     /// Webhooks of the subscription that are in flight or signed.
     pub under_way: usize,
-    /// Whose turn it is, where both the parked lists and the outbox have events.
+    /// Whose turn it is, if both the parked lists and the outbox have events.
     pub turn: Turn,
-    /// When to look again, where the customer is suspended.
+    /// When to look again, if the customer is suspended.
     pub suspended_until_ms: Option<u64>,
 }
 
-/// Whose turn it is: parked events and those behind them take turns, so that
-/// keys that never failed go on.
+/// Whose turn it is. Parked events and the outbox take turns, so that keys that never failed go
+/// on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// The parked lists'.
@@ -136,7 +136,7 @@ pub enum Turn {
     Outbox,
 }
 
-/// What an outlet does next with its parked lists.
+/// A step of an outlet with its parked lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkedStep {
     /// Try a failed delivery again.
@@ -146,22 +146,22 @@ pub enum ParkedStep {
         /// Which delivery.
         delivery: DeliveryId,
     },
-    /// Cut a webhook of events that wait and send it.
+    /// Cut a webhook of waiting events and send it.
     Cut {
         /// The lane whose list has them.
         lane: Lane,
     },
     /// Let the outbox go first, then look again.
     PassTurn,
-    /// Wait until then; where it is `None`, until something changes.
+    /// Wait until this time; `None`: until something changes.
     Sleep {
         /// Milliseconds since the Unix epoch.
         until_ms: Option<u64>,
     },
 }
 
-/// The next step with the parked lists of an ordered subscription: one webhook
-/// of the subscription is under way at a time.
+/// The next step with the parked lists of an ordered subscription. One webhook of the subscription is
+/// under way at a time.
 #[must_use]
 pub fn next_parked(parked: &ParkedLanes, outbox: &Outbox, situation: &ParkedSituation) -> ParkedStep {
     if parked.is_empty() || situation.under_way > 0 {
@@ -258,8 +258,8 @@ mod tests {
     }
 
     proptest! {
-        /// A step that is not a sleep changes something; a sleep has an end
-        /// wherever anything waits, no later than the age cap.
+        /// A step that is not a sleep changes something. If anything waits, a sleep has an end, no
+        /// later than the age cap.
         #[test]
         fn nothing_waits_for_ever(
             events in 0u16..20, since in 0u64..20_000, wait in 0u64..30_000, in_flight in 0usize..3,
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    /// Lane 3 with a failed delivery of key 1 that is due at 900, and an event of key 2 that is free.
+    /// Lane 3 with a failed delivery of key 1 that is due at 900, and an event of the free key 2.
     fn parked() -> ParkedLanes {
         let mut lanes = ParkedLanes::default();
         let mut changes = ParkedChanges::default();

@@ -1,30 +1,29 @@
-//! How fast a subscription is sent events: pure.
+//! The pace at which a subscription is sent events: pure.
 //!
-//! A POST may begin while nothing is owed. It then costs its events' share of the
-//! rate, of which one second's worth may have been saved up. So in any window a
-//! subscription is sent at most its rate times the window, one second's rate, and
-//! the events of one POST more. Each of several processes keeps an equal part of
-//! the rate.
+//! A POST may begin when no debt is left. It then costs its events' share of the rate, of which one
+//! second's worth may have been saved up. So in any window a subscription is sent at most its rate
+//! times the window, one second's rate, and the events of one more POST. Each of several processes
+//! has an equal part of the rate.
 
 /// How many milliseconds of the rate can be saved up.
 const SAVED_MS: f64 = 1000.0;
 
-/// How far ahead deliveries of the queue are given their times. A subscription
-/// whose rate is raised is sent its backlog faster after this time at the latest.
+/// How far ahead deliveries of the queue get their times. If a subscription's rate is raised, its
+/// backlog is sent faster after at most this time.
 const PLAN_AHEAD_MS: u64 = 900_000;
 
-/// What a subscription is owed and what is planned for it.
+/// The debt of a subscription, and the times planned for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SubscriptionPace {
-    /// When all that was sent is paid for, in milliseconds since the Unix epoch.
+    /// When all sent events are paid for, in milliseconds since the Unix epoch.
     paid_at_ms: f64,
-    /// When something was sent last.
+    /// When something was last sent.
     sent_ms: u64,
-    /// Until when the times of waiting deliveries are given out.
+    /// Up to when the times of waiting deliveries are given out.
     planned_ms: u64,
 }
 
-/// A subscription's rate, and among how many processes it is shared.
+/// A subscription's rate, and the number of processes that share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaceRate {
     /// Events a second.
@@ -34,7 +33,7 @@ pub struct PaceRate {
 }
 
 impl PaceRate {
-    /// How long so many events take, in milliseconds.
+    /// How long this many events take, in milliseconds.
     fn cost_ms(self, events: usize) -> f64 {
         events as f64 * 1000.0 * self.processes.max(1) as f64 / f64::from(self.per_second.max(1))
     }
@@ -48,23 +47,23 @@ impl SubscriptionPace {
         (at_ms > now_ms).then_some(at_ms)
     }
 
-    /// Notes that so many events are sent.
+    /// Notes that this many events are sent.
     pub fn pay(&mut self, rate: PaceRate, events: usize, now_ms: u64) {
         let from_ms = self.paid_at_ms.max(now_ms as f64 - SAVED_MS);
         self.paid_at_ms = from_ms + rate.cost_ms(events);
         self.sent_ms = now_ms;
     }
 
-    /// Another rate counts from now on: nobody waits longer for what was sent
-    /// than it takes at the new rate to pay for it.
+    /// Changes the rate: from now on nobody waits longer for sent events than it takes to pay for
+    /// them at the new rate.
     pub fn change(&mut self, before: PaceRate, after: PaceRate) {
         let (sent_ms, factor) = (self.sent_ms as f64, after.cost_ms(1) / before.cost_ms(1));
         self.paid_at_ms = sent_ms + (self.paid_at_ms - sent_ms) * factor.min(1.0);
         self.planned_ms = 0;
     }
 
-    /// Gives a delivery that must wait its time in the queue, behind those that
-    /// were given theirs before.
+    /// Gives a delivery that must wait its time in the queue, behind those that got theirs
+    /// before.
     pub fn plan(&mut self, rate: PaceRate, events: usize, now_ms: u64) -> u64 {
         let first_ms = self.wait_until_ms(now_ms).unwrap_or(now_ms);
         let latest_ms = now_ms + PLAN_AHEAD_MS;

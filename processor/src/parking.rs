@@ -1,19 +1,18 @@
-//! The parked list of an ordered subscription in one lane: which events wait, without I/O.
+//! The parked list of an ordered subscription in one lane, without I/O.
 //!
-//! When an event of an ordered subscription fails, its ordering key is parked:
-//! later events of the key wait behind it, in the order of the log, while
-//! events of other keys go on. The list holds two kinds of entries, each a row
-//! of the store (see [`rows`]):
+//! When an event of an ordered subscription fails, its ordering key is parked: later events of the key
+//! wait behind it, in the order of the log, while events of other keys go on. The list has two kinds of
+//! entries, each a row of the store (see [`rows`]):
 //!
-//! - **failed** deliveries, tried again as they are when they are due. They
-//!   hold their keys. Events without a key that shared a failed delivery stay with it.
-//! - **chunks** of events that were never tried and wait behind a held key, in
-//!   the order of the log. The first event of a key that nobody holds, and the
-//!   events after it, are cut into a webhook like any others.
+//! - **failed** deliveries, which are tried again unchanged when they are due. They hold their keys.
+//!   Events without a key that shared a failed delivery stay with it.
+//! - **chunks** of events that were never tried and wait behind a held key, in the order of the
+//! log. The
+//!   first event of a key that is not held, and the events after it, are cut into a webhook like any
+//!   others.
 //!
-//! One delivery is away (being attempted) at a time, and only durable entries
-//! are attempted: each remembers the number of the commit that it was parked
-//! in (its generation).
+//! One delivery is being attempted at a time ("away"), and only durable entries are attempted: each
+//! entry remembers the number of the commit in which it was parked (its generation).
 
 pub mod lanes;
 pub mod rows;
@@ -34,24 +33,24 @@ const ITEMS_MAX: usize = 256;
 /// The most runs of the events of one chunk, for the same reason.
 const RUNS_MAX: usize = 4096;
 
-/// The most batches that one webhook of an ordered subscription takes events
-/// from: should it fail, the row of the delivery must hold them.
+/// The most batches from which one webhook of an ordered subscription takes events: if it fails, the
+/// row of the delivery must hold them.
 pub const REFS_MAX: usize = 2048;
 
-/// Events of one key and batch that wait.
+/// Waiting events of one key and batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedItem {
     /// The ordering key.
     pub key: u64,
     /// The batch that holds the events.
     pub batch: BatchId,
-    /// Which of its events.
+    /// The events of that batch.
     pub events: EventSet,
-    /// How many bytes they take in a webhook's body.
+    /// The bytes that they take in a webhook's body.
     pub bytes: u32,
 }
 
-/// A delivery that failed, or may have.
+/// A delivery that failed, or whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// The delivery, as it will be tried again.
@@ -64,7 +63,7 @@ pub struct Failed {
 #[derive(Debug)]
 struct Away {
     failed: Failed,
-    /// Whether a row of its own holds it, beside the rows of its chunks.
+    /// Whether a row of its own holds it, in addition to the rows of its chunks.
     has_row: bool,
     /// The chunks that its events were cut from.
     chunks: BTreeSet<u64>,
@@ -77,20 +76,20 @@ pub enum Next {
     Retry(DeliveryId),
     /// Events can be cut into a webhook.
     Cut,
-    /// None before then, in milliseconds since the Unix epoch.
+    /// None before this time, in milliseconds since the Unix epoch.
     At(u64),
     /// None, until something changes.
     Nothing,
 }
 
-/// Rows to be written.
+/// Rows to write.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ParkedChanges {
     /// New or grown rows: durable before the events that made them necessary are settled.
     pub grown: Vec<RowDraft>,
-    /// Rows that shrank: written after all that grew.
+    /// Rows that shrank: written after all rows that grew.
     pub shrunk: Vec<RowDraft>,
-    /// Rows that are not needed any more: removed after all that grew are written.
+    /// Rows that are no longer needed: removed after all rows that grew are written.
     pub gone: Vec<ParkedRowKey>,
 }
 
@@ -100,12 +99,12 @@ pub struct Parked {
     /// Failed deliveries, each with its generation.
     failed: HashMap<DeliveryId, (Failed, u64)>,
     due: BTreeSet<(u64, DeliveryId)>,
-    /// For each key, how many failed deliveries have it, the one away included.
+    /// For each key, the number of failed deliveries with it, the one away included.
     held: HashMap<u64, usize>,
     waiting: WaitingItems,
     away: Option<Away>,
     events: usize,
-    /// The last delivery was a retry: events that were never tried have the next turn.
+    /// Whether the last delivery was a retry: then events that were never tried have the next turn.
     retried: bool,
 }
 
@@ -116,7 +115,7 @@ impl Parked {
         self.failed.is_empty() && self.waiting.is_empty() && self.away.is_none()
     }
 
-    /// How many events are parked.
+    /// The number of parked events.
     #[must_use]
     pub const fn events(&self) -> usize {
         self.events
@@ -128,25 +127,25 @@ impl Parked {
         self.held.contains_key(&key) || self.waiting.contains(key)
     }
 
-    /// Takes over a failed delivery that a row holds.
+    /// Adds a failed delivery that was read from a row.
     pub fn load_failed(&mut self, failed: Failed) {
         self.insert_failed(failed, 0);
     }
 
-    /// Takes over a chunk that a row holds. Rows come in the order of their keys.
+    /// Adds a chunk that was read from a row. Rows come in the order of their keys.
     pub fn load_chunk(&mut self, sequence: u64, items: Vec<ParkedItem>) {
         self.events += items.iter().map(|item| item.events.len()).sum::<usize>();
         let held = &self.held;
         self.waiting.load(sequence, items, |key| held.contains_key(&key));
     }
 
-    /// Parks a delivery that failed, or was not tried to its end.
+    /// Parks a delivery that failed, or whose attempt did not end.
     pub fn fail(&mut self, failed: Failed, generation: u64, changes: &mut ParkedChanges) {
         changes.grown.push(rows::failed(&failed));
         self.insert_failed(failed, generation);
     }
 
-    /// Parks a delivery whose attempt is under way and goes on.
+    /// Parks a delivery whose attempt continues.
     pub fn fail_away(&mut self, failed: Failed, changes: &mut ParkedChanges) {
         changes.grown.push(rows::failed(&failed));
         self.events += failed.delivery.event_count();
@@ -154,8 +153,8 @@ impl Parked {
         self.away = Some(Away { failed, has_row: true, chunks: BTreeSet::new() });
     }
 
-    /// Lets events wait behind all others of their keys. `now_ms` numbers the
-    /// chunks, so that no later owner of the lane gives a number again.
+    /// Parks events behind all others of their keys. `now_ms` numbers the chunks, so that no later
+    /// owner of the lane gives a number again.
     pub fn wait(
         &mut self,
         items: Vec<ParkedItem>,
@@ -173,7 +172,7 @@ impl Parked {
         changes.grown.extend(grown.into_iter().map(|sequence| self.waiting.row(sequence, owner)));
     }
 
-    /// Which webhook goes next, of the entries parked in commits up to `durable`.
+    /// Which webhook goes next, from the entries parked in commits up to `durable`.
     #[must_use]
     pub fn next(&self, now_ms: u64, durable: u64) -> Next {
         if self.away.is_some() {
@@ -193,7 +192,7 @@ impl Parked {
         }
     }
 
-    /// Takes a failed delivery out to attempt it. Its row stays until its end.
+    /// Takes out a failed delivery to attempt it. Its row stays until its end.
     pub fn retry(&mut self, id: DeliveryId) -> Option<Delivery> {
         let (failed, _) = self.failed.remove(&id)?;
         self.due.remove(&(failed.delivery.due_ms, id));
@@ -203,7 +202,7 @@ impl Parked {
         Some(delivery)
     }
 
-    /// Cuts a webhook of the events that are free and durable. Their rows stay until its end.
+    /// Cuts a webhook of free and durable events. Their rows stay until its end.
     pub fn cut(
         &mut self,
         owner: &DeliveryOwner,
@@ -216,7 +215,7 @@ impl Parked {
         while let Some(((sequence, _), first)) = self.waiting.first_free() {
             let (count, bytes) = (first.item.events.len(), first.item.bytes as usize);
             let fits = count <= room.0 && bytes <= room.1 && events.len() < REFS_MAX;
-            // An item that is too large for today's policy goes alone.
+            // An item that is too large for the current policy goes alone.
             if first.generation > durable || !(fits || events.is_empty()) {
                 break;
             }
@@ -237,7 +236,7 @@ impl Parked {
         Some(delivery)
     }
 
-    /// Ends the attempt of the delivery that is away; `rest` is the part that has to be tried again.
+    /// Ends the attempt of the delivery that is away; `rest` is the part to try again.
     pub fn ended(
         &mut self,
         rest: Option<Delivery>,
@@ -262,14 +261,14 @@ impl Parked {
         }
     }
 
-    /// Takes everything out that is not being attempted, to be given up.
+    /// Takes out everything that is not being attempted, to give it up.
     pub fn drain(
         &mut self,
         owner: &DeliveryOwner,
         now_ms: u64,
         changes: &mut ParkedChanges,
     ) -> Vec<Delivery> {
-        // The delivery that is away loses the rows of its chunks: it gets a row of its own.
+        // The delivery that is away loses the rows of its chunks, so it gets a row of its own.
         if let Some(away) = self.away.as_mut().filter(|away| !away.has_row) {
             changes.grown.push(rows::failed(&away.failed));
             away.has_row = true;
@@ -326,7 +325,7 @@ impl Parked {
     }
 }
 
-/// The distinct keys. An event without a key (0) holds nothing.
+/// The distinct keys, without 0: an event without a key holds nothing.
 fn distinct(keys: &[u64]) -> HashSet<u64> {
     keys.iter().copied().filter(|key| *key != 0).collect()
 }

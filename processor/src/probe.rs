@@ -1,4 +1,4 @@
-//! Sends single test webhooks, for subscribers who want to see what their endpoint answers.
+//! Sending single test webhooks, for customers who want to see their endpoint's answer.
 
 use crate::attempt::{Courier, Job};
 use crate::target::Target;
@@ -47,7 +47,7 @@ impl WebhookProbe for Prober {
     }
 }
 
-/// The events of a body, so that an answer can name them.
+/// The events of a body, which an answer may name.
 fn carried(body: &[u8]) -> Arc<[EventRef]> {
     #[derive(Deserialize)]
     struct Envelope {

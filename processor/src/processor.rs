@@ -1,4 +1,4 @@
-//! The processor: a task for each shard and one for the queue, each started again should it end.
+//! The processor: a task for each shard and one for the queue, each restarted if it ends.
 
 use crate::attempt::Courier;
 use crate::backoff;
@@ -41,38 +41,38 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// A shard that had events to settle and settled none for this long is stuck.
+/// A shard that had events to settle but settled none for this long is stuck.
 const STUCK_MS: u64 = 120_000;
 
-/// How often the processes are counted that share the rate limits of subscriptions.
+/// How often the processes that share the rate limits of subscriptions are counted.
 const COUNT_PROCESSES: Duration = Duration::from_secs(1);
 
-/// The longest wait before a task that ended is started again.
+/// The longest wait before a task that ended is restarted.
 const RESTART_MAX: Duration = Duration::from_secs(30);
 
-/// The ports that the processor works with.
+/// The ports that the processor uses.
 pub struct ProcessorPorts {
-    /// Where events come from.
+    /// The source of events.
     pub log: Arc<dyn Log>,
-    /// Where facts and dead letters go, and batches are found again.
+    /// For facts and dead letters, and for reading batches again.
     pub events: Arc<dyn EventStore>,
-    /// Where deliveries wait.
+    /// For deliveries that wait.
     pub queue: Arc<dyn WorkQueue>,
-    /// Where subscriptions are disabled.
+    /// For disabling subscriptions.
     pub catalogue: Arc<dyn Catalogue>,
     /// The snapshot of the catalogue. Its refresher runs elsewhere.
     pub directory: Arc<Directory>,
-    /// Where attempts, replays and parked lists are kept.
+    /// For attempts, replays and parked lists.
     pub rows: Arc<dyn Rows>,
-    /// How far each shard is settled.
+    /// For the positions up to which shards are settled.
     pub checkpoints: Arc<dyn Checkpoints>,
-    /// Lanes of the deployment.
+    /// The number of lanes of the deployment.
     pub lanes: u16,
-    /// Which process this is, the same after a restart: its attempt history goes on.
+    /// The number of this process, the same after a restart, so that its attempt history continues.
     pub instance: u64,
 }
 
-/// The processor could not be set up.
+/// Why the processor could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
     /// A value of the configuration makes no sense.
@@ -83,7 +83,7 @@ pub enum ProcessorError {
     Client(#[from] ClientError),
 }
 
-/// Consumes shards, matches, delivers. Cheap to clone: all clones are one.
+/// Consumes shards, matches and delivers. Cheap to clone: all clones share one state.
 #[derive(Clone)]
 pub struct Processor {
     context: Arc<Context>,
@@ -95,7 +95,7 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Sets the processor up; nothing runs yet.
+    /// Sets the processor up. Nothing runs yet.
     ///
     /// # Errors
     /// If the configuration makes no sense, or TLS cannot be set up.
@@ -103,7 +103,7 @@ impl Processor {
         Self::with_clock(ports, config, Clock::wall())
     }
 
-    /// [`Self::new`] with a clock of the caller's.
+    /// [`Self::new`] with the caller's clock.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -117,7 +117,7 @@ impl Processor {
         Self::with_wire(ports, config, clock, Arc::new(client))
     }
 
-    /// [`Self::with_clock`], with webhooks that go over a wire of the caller's.
+    /// [`Self::with_clock`], sending webhooks over the caller's wire.
     ///
     /// # Errors
     /// If the configuration makes no sense.
@@ -168,9 +168,8 @@ impl Processor {
         })
     }
 
-    /// Works all shards and the queue until told to stop; then ends within the
-    /// configured deadline. Events that are not settled by then are delivered
-    /// again after the next start.
+    /// Works all shards and the queue until told to stop; then ends within the configured deadline.
+    /// Events that are not settled by then are delivered again after the next start.
     ///
     /// # Errors
     /// If the log is closed before its shards are known.
@@ -178,7 +177,7 @@ impl Processor {
         let Some(shards) = self.list_shards(&shutdown).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
         for id in shards {
-            // Nobody takes the shard away: there is one process.
+            // Nobody takes the shard away, because this is the only process.
             let (grant, _ended) = Grant::new(id);
             self.work_shard(grant, &mut tasks, &shutdown);
         }
@@ -188,15 +187,14 @@ impl Processor {
         Ok(())
     }
 
-    /// As [`Self::run`], but works only the shards that `leases` grants, as
-    /// long as they are granted.
+    /// As [`Self::run`], but works only the shards that `leases` grants, as long as they are granted.
     pub async fn run_leased(&self, leases: &dyn Leases, shutdown: CancellationToken) {
         let mut tasks = JoinSet::new();
         self.work_beside_shards(&mut tasks, &shutdown);
         let mut granting = true;
         let mut counting = tokio::time::interval(COUNT_PROCESSES);
         loop {
-            // Each branch is cancel safe: no grant and no task's end is lost.
+            // Each branch is cancel safe: no grant and no end of a task is lost.
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 _ = counting.tick() => self.context.endpoints.shared_among(leases.processes()),
@@ -214,7 +212,7 @@ impl Processor {
         self.end(tasks).await;
     }
 
-    /// Starts the tasks that belong to no shard: the queue, replays, the history of attempts.
+    /// Starts the tasks that belong to no shard: the queue's worker, replays, the history of attempts.
     fn work_beside_shards(&self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
         let (context, stop) = (|| Arc::clone(&self.context), || shutdown.clone());
         tasks.spawn(keep_worker(context(), Arc::clone(&self.worker), stop()));
@@ -230,11 +228,12 @@ impl Processor {
         let (context, stop, shards) =
             (Arc::clone(&self.context), shutdown.child_token(), Arc::clone(&self.shards));
         tasks.spawn(async move {
-            // Moves the whole grant in: one of which only parts are held has ended.
+            // Moves the whole grant into the task: a grant of which only parts are moved is
+            // dropped here.
             let grant = grant;
             let work = keep_shard(context, id.clone(), Arc::clone(&health), stop.clone());
             let mut work = std::pin::pin!(grant.lost.run_until_cancelled(work));
-            // Cancel safe: the work goes on where it was.
+            // Cancel safe: the work continues where it was.
             tokio::select! {
                 _ = &mut work => {}
                 () = grant.leave.cancelled() => {
@@ -243,14 +242,14 @@ impl Processor {
                 }
             }
             let mut shards = shards.write();
-            // It may have been granted anew meanwhile.
+            // The shard may have been granted anew in the meantime.
             if shards.get(&id).is_some_and(|current| Arc::ptr_eq(current, &health)) {
                 shards.remove(&id);
             }
         });
     }
 
-    /// Waits for all tasks, at most for the configured time.
+    /// Waits for all tasks, up to the configured time.
     async fn end(&self, mut tasks: JoinSet<()>) {
         let deadline = Duration::from_millis(self.context.config.shutdown.deadline_ms);
         let all = async { while tasks.join_next().await.is_some() {} };
@@ -262,13 +261,13 @@ impl Processor {
         }
     }
 
-    /// The breaker of a subscription's endpoint, if this process sent to it lately.
+    /// The breaker of a subscription's endpoint, if this process sent to it recently.
     #[must_use]
     pub fn breaker_of(&self, subscription: SubscriptionId) -> Option<BreakerState> {
         self.context.endpoints.breaker_of(subscription)
     }
 
-    /// How the processor is doing, for readiness.
+    /// The processor's state, for readiness.
     #[must_use]
     pub fn status(&self) -> ProcessorStatus {
         let shards = self.shards.read();
@@ -281,15 +280,14 @@ impl Processor {
         ProcessorStatus { shards, worker_running: self.worker.is_running(), ready }
     }
 
-    /// From now on customers are told about their subscriptions by events of the
-    /// product, which go there.
+    /// From now on customers are told about their subscriptions by product events, which are
+    /// appended to `events`.
     pub fn tell_through(&self, events: Arc<dyn ProductEvents>) {
         let directory = Arc::clone(self.context.matchers.directory());
         self.context.stores.notices.open(directory, events);
     }
 
-    /// Sends single webhooks to see what comes back; it works whether or not
-    /// the processor runs.
+    /// Sends single webhooks for their answers; works whether or not the processor runs.
     #[must_use]
     pub fn probe(&self) -> Arc<dyn WebhookProbe> {
         Arc::new(Prober(Arc::clone(&self.context.courier)))
@@ -304,7 +302,7 @@ impl Processor {
                 Err(error) => error,
             };
             self.context.store_failed(&error);
-            // Giving up the wait leaves nothing half done.
+            // Cancel safe: a wait.
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(None),
                 () = tokio::time::sleep(store_wait(&error, tries)) => tries += 1,
@@ -335,12 +333,12 @@ async fn keep_shard(
         let (context, id, health) = (Arc::clone(&context), id.clone(), Arc::clone(&health));
         let shutdown = shutdown.clone();
         async move {
-            // Opening leaves nothing behind.
+            // Cancel safe: opening leaves nothing behind.
             let opening = shutdown.run_until_cancelled(ShardTask::open(context, id, health));
             let Some(task) = opening.await else { return Ok(()) };
             match task?.run(shutdown.clone()).await? {
                 ShardEnd::Stopped => {}
-                // Nothing is left to start it again for.
+                // The shard is settled for ever, so the task is not restarted.
                 ShardEnd::Settled => shutdown.cancel(),
             }
             Ok(())
@@ -359,9 +357,8 @@ async fn keep_replays(context: Arc<Context>, store: ReplayStore, lanes: u16, shu
     keep(&context, "the replays' task", &shutdown, start, || {}).await;
 }
 
-/// Runs a task again and again until the shutdown: after an error or a panic
-/// with a growing wait. A task that dies loses nothing: the next one reads or
-/// takes again all that it had not settled.
+/// Runs a task again and again until the shutdown, with a growing wait after an error or a panic. A
+/// task that dies loses nothing: the next one reads or takes again everything that was not settled.
 async fn keep<F>(
     context: &Context,
     name: &str,
@@ -372,7 +369,7 @@ async fn keep<F>(
     F: Future<Output = Result<(), PortError>> + Send + 'static,
 {
     let mut restarts = 0;
-    // A set of one: dropping it, when the deadline has passed, stops the task.
+    // A set of one task: dropping it when the deadline has passed stops the task.
     let mut task = JoinSet::new();
     loop {
         let began = tokio::time::Instant::now();
@@ -393,7 +390,7 @@ async fn keep<F>(
         }
         restarts = if began.elapsed() > 2 * RESTART_MAX { 0 } else { restarts + 1 };
         let wait = backoff::exponential(Duration::from_millis(100), restarts, RESTART_MAX, clock::random());
-        // Giving up the wait leaves nothing half done.
+        // Cancel safe: a wait.
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(wait) => {}

@@ -1,8 +1,8 @@
-//! The task that works replays: it puts a page of history into the work queue,
-//! then stores how far the replay is, again and again.
+//! The task that works replays. Again and again, it puts a page of history into the work queue and then
+//! stores the progress.
 //!
-//! The due times of the deliveries keep the rate, so a page of any size spreads
-//! over the time that it may take.
+//! The due times of the deliveries keep the rate, so a page of any size is spread over the time that it
+//! may take.
 
 use crate::context::Context;
 use crate::parking::DeliveryOwner;
@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often the task looks for replays, where there are none.
+/// How often the task looks for replays if there are none.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often each replay gets a turn.
 const TURN: Duration = Duration::from_millis(50);
-/// Replays worked at one time.
+/// The most replays that are worked at the same time.
 const OPEN_MAX: usize = 256;
 /// How long a replay belongs to this task after its last step.
 const OWNED_MS: u64 = 10_000;
@@ -45,7 +45,7 @@ impl Replayer {
         Self { context, store, owner, lanes, scratch: MatchScratch::default() }
     }
 
-    /// Works replays until told to stop. A step that was cut off is done again.
+    /// Works replays until told to stop. An interrupted step is repeated.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), PortError> {
         let mut wait = IDLE;
         while shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
@@ -66,7 +66,7 @@ impl Replayer {
                     Err(error) => self.context.store_failed(&error),
                 }
             }
-            // Half of one thread at the most, however expensive the selectors are.
+            // At most half of one thread, however expensive the selectors are.
             wait = if any { began.elapsed().max(TURN) } else { IDLE };
         }
         Ok(())
@@ -88,7 +88,7 @@ impl Replayer {
             ..replay.clone()
         };
         if replay.owner != self.owner {
-            // Take the replay over first; the next turn reads a page.
+            // Take the replay over first; a page is read in the next turn.
             return self.store.change(replay, &moved).await.map(|_ours| ());
         }
         let subscription = self.context.subscription(replay.customer, replay.subscription);
@@ -106,7 +106,7 @@ impl Replayer {
         self.store.change(replay, &after).await.map(|_made| ())
     }
 
-    /// Puts the matching events of a page into the queue; returns the replay after the page.
+    /// Puts the matching events of a page into the queue. Returns the replay after the page.
     async fn page(
         &mut self,
         mut replay: Replay,

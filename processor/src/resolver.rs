@@ -1,7 +1,7 @@
-//! Names to addresses, with the guard in between.
+//! Resolving names to addresses that the guard allows.
 //!
-//! `getaddrinfo` blocks a thread until the name server answers, so each name
-//! has one lookup at a time, and all lookups together have a limit.
+//! `getaddrinfo` blocks a thread until the name server answers, so each name has one lookup at a time,
+//! and the number of lookups is limited.
 
 use crate::guard::{AddressGuard, Forbidden};
 use futures_util::FutureExt as _;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// Threads that lookups may block. Tokio has 512, which storage needs as well.
+/// The most threads that lookups may block. Tokio has 512, which storage needs as well.
 const LOOKUPS_MAX: usize = 64;
 
-/// After this long a lookup is not joined any more: its answer may be stale.
+/// A lookup that is older than this is not joined, since its answer may be stale.
 const JOIN_WITHIN: Duration = Duration::from_secs(5);
 
 type FoundAddresses = Result<Arc<[SocketAddr]>, Arc<std::io::Error>>;
@@ -70,7 +70,7 @@ impl GuardedResolver {
 async fn blocking_lookup(host: String, finder: Finder, threads: Arc<Semaphore>) -> FoundAddresses {
     let permit = threads.acquire_owned().await.map_err(|closed| Arc::new(std::io::Error::other(closed)))?;
     let looked_up = tokio::task::spawn_blocking(move || {
-        // Held until the thread is free again, whoever still waits.
+        // Held until the thread is free again, even if nobody waits any more.
         let _permit = permit;
         finder(&host).map(Arc::from)
     });
@@ -140,7 +140,7 @@ mod tests {
         let resolver = GuardedResolver::with(AddressGuard::default(), Arc::new(finder));
         for (nth, public) in [true, false, false, true].into_iter().enumerate() {
             let found = resolver.resolve("rebinds.example".parse().unwrap()).await;
-            // The judged addresses are dialled, without a second lookup.
+            // The checked addresses are dialled, without a second lookup.
             let found: Option<Vec<SocketAddr>> = found.ok().map(Iterator::collect);
             assert_eq!(found, public.then(|| vec![answers[nth].parse().unwrap()]), "{nth}");
         }

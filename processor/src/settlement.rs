@@ -1,4 +1,4 @@
-//! What follows from the outcome of an attempt: pure.
+//! The consequences of an attempt's outcome: pure.
 
 use crate::commit::Commit;
 use crate::outcome::Outcome;
@@ -11,10 +11,10 @@ use sluice_model::{
 use sluice_ports::event_store::NewFact;
 use std::collections::HashMap;
 
-/// How a delivery ended.
+/// The ending of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryEnding {
-    /// The endpoint took all of it, or all but those it named.
+    /// The endpoint took all of it, or all except the events that it named.
     Taken,
     /// It will be tried again.
     Waits,
@@ -22,34 +22,33 @@ pub enum DeliveryEnding {
     GaveUp(DeadLetterReason),
 }
 
-/// Which durable place holds a delivery while it is attempted.
+/// The durable place that holds a delivery while it is attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldBy {
-    /// The log: its events are not settled.
+    /// The log: the events are not settled.
     Log,
-    /// The work queue, which must hear of its end.
+    /// The work queue, which must be told of the delivery's end.
     Queue,
-    /// The parked list of its lane, which must hear of its end.
+    /// The parked list of its lane, which must be told of the delivery's end.
     ParkedList,
 }
 
-/// What the end of an attempt means for its delivery.
+/// The consequences of an attempt for its delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settlement {
-    /// How the delivery ended.
+    /// The ending of the delivery.
     pub ending: DeliveryEnding,
-    /// How the events ended that a 2xx answer named as not taken, if it named any.
+    /// The ending of the events that a 2xx answer named as not taken, if it named any.
     pub ending_of_failed: Option<DeliveryEnding>,
-    /// The part that has to be tried again, with its due time: the whole
-    /// delivery, or a new one of the events that the endpoint did not take.
-    /// The caller puts it where it waits.
+    /// The part to try again, with its due time: the whole delivery, or a new delivery of the
+    /// events that the endpoint did not take. The caller puts it where it must wait.
     pub rest: Option<Delivery>,
     /// The events that a 2xx answer named as not taken.
     pub failed: Vec<EventRef>,
 }
 
 impl Settlement {
-    /// What ended of the log entries that a delivery's events settle.
+    /// The ended events of each log entry that a delivery's events settle.
     pub fn endings<'a>(
         &'a self,
         subscription: &'a Subscription,
@@ -88,8 +87,8 @@ impl Settlement {
     }
 }
 
-/// Counts events of a delivery that ended, unless the log holds it: then it is
-/// counted with its log entries.
+/// Counts ended events of a delivery, unless the log holds the delivery: then they are counted with its
+/// log entries.
 fn count(
     commit: &mut Commit,
     delivery: &Delivery,
@@ -120,12 +119,12 @@ fn count(
     }
 }
 
-/// Adds to `commit` what became known by an attempt, and returns what is left
-/// to do. `delivery` counts the attempt.
+/// Adds to `commit` what an attempt revealed, and returns what is left to do. `delivery` counts the
+/// attempt.
 ///
-/// `failed` are the events that a 2xx answer named as not taken; they become a
-/// delivery of their own or a dead letter, as `outcome_of_failed` says. Ids
-/// that the delivery does not carry are ignored.
+/// `failed` are the events that a 2xx answer named as not taken. They become a delivery of their
+/// own or a dead letter, as `outcome_of_failed` says. Ids that the delivery does not carry are
+/// ignored.
 #[must_use]
 pub fn settle(
     commit: &mut Commit,
@@ -143,7 +142,7 @@ pub fn settle(
             if left.is_empty() {
                 return ended(DeliveryEnding::Taken, None);
             }
-            // A new delivery: no place but the log or the whole delivery's holds it yet.
+            // It is a new delivery: only the log, or the place of the whole delivery, holds it yet.
             let new = Delivery { id: DeliveryId::new(now_ms), events: left.clone(), ..delivery.clone() };
             let rest = settle(commit, new, outcome_of_failed, &[], outcome_of_failed, HeldBy::Log, now_ms);
             if let DeliveryEnding::GaveUp(_) = rest.ending {
@@ -168,7 +167,8 @@ pub fn settle(
     }
 }
 
-/// Notes that the endpoint took the delivery but for the `failed` events; returns those of them that it carries.
+/// Notes that the endpoint took the delivery except the `failed` events. Returns those of them
+/// that it carries.
 fn take(
     commit: &mut Commit,
     delivery: &Delivery,
@@ -194,8 +194,8 @@ fn take(
     left
 }
 
-/// Notes that the events of a delivery are matched and wait (the API shows
-/// them as pending), and sets when it is due. The caller puts it where it waits.
+/// Notes that the events of a delivery are matched and wait (the API shows them as pending), and
+/// sets its due time. The caller puts it where it must wait.
 #[must_use]
 pub fn mark_waiting(commit: &mut Commit, mut delivery: Delivery, due_ms: u64) -> Delivery {
     delivery.due_ms = due_ms;
@@ -207,7 +207,7 @@ pub fn mark_waiting(commit: &mut Commit, mut delivery: Delivery, due_ms: u64) ->
     delivery
 }
 
-/// Puts a delivery into the queue, due then.
+/// Puts a delivery into the queue, due at `due_ms`.
 pub fn wait(commit: &mut Commit, delivery: Delivery, due_ms: u64) {
     let delivery = mark_waiting(commit, delivery, due_ms);
     commit.put(delivery);
@@ -223,14 +223,14 @@ pub fn give_up(commit: &mut Commit, delivery: Delivery, reason: DeadLetterReason
     commit.dead_letter(DeadLetter { id: DeadLetterId::new(now_ms), reason, delivery });
 }
 
-/// Counts a delivery of the queue that the queue itself made a dead letter of, and ends it there.
+/// Counts a delivery of which the queue itself made a dead letter, and ends it in the queue.
 pub fn count_given_up(commit: &mut Commit, delivery: &Delivery, reason: DeadLetterReason, now_ms: u64) {
     count(commit, delivery, HeldBy::Queue, now_ms, &delivery.events, DeliveryEnding::GaveUp(reason));
     commit.done(delivery.subscription, delivery.id);
 }
 
-/// The reason of the dead letters of a subscription that receives nothing;
-/// its status is `None` where it was deleted.
+/// The reason of the dead letters of a subscription that receives nothing; its status is `None` if
+/// it was deleted.
 #[must_use]
 pub fn dead_letter_reason(status: Option<&SubscriptionStatus>) -> DeadLetterReason {
     match status {

@@ -1,8 +1,7 @@
-//! Puts webhooks into the shape that their subscription wants, without holding up others.
+//! Putting webhooks into the shape of their subscription, without delaying others.
 //!
-//! A template may be as much work as its fuel allows, so templates run on threads
-//! of their own, a few milliseconds at a time, and customers take turns. A webhook
-//! in the plain shape never comes here.
+//! A template may be as much work as its fuel allows, so templates run on threads of their own, a few
+//! milliseconds at a time, and customers take turns. A webhook in the plain shape never comes here.
 
 mod kept;
 
@@ -23,13 +22,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long a webhook's template runs before others have their turn.
+/// How long a webhook's template runs before others have a turn.
 const TURN: Duration = Duration::from_millis(5);
 
-/// The most shapes of earlier versions of subscriptions that are held in memory.
+/// The most shapes of earlier versions of subscriptions that are kept in memory.
 const EARLIER_MAX: usize = 256;
 
-/// Makes bodies of shapes.
+/// Makes bodies in the shapes of subscriptions.
 pub struct ShapingDesk {
     limits: ShapeLimits,
     rows: Arc<dyn Rows>,
@@ -39,18 +38,18 @@ pub struct ShapingDesk {
     /// Room for transformed bodies, in KiB.
     room: Arc<Semaphore>,
     customers: Mutex<HashMap<CustomerId, Weak<CustomerDesk>>>,
-    /// Shapes that subscriptions had and deliveries are pinned to.
+    /// Earlier shapes of subscriptions, to which deliveries are pinned.
     earlier: Mutex<HashMap<(SubscriptionId, ShapeId), Arc<KeptShape>>>,
 }
 
 /// One customer's share of the desk.
 struct CustomerDesk {
-    /// Only one of the customer's webhooks waits for a turn at a time.
+    /// Held by the one webhook of the customer that waits for a turn.
     turn: tokio::sync::Mutex<()>,
     room: Arc<Semaphore>,
 }
 
-/// The memory of a transformed body, until this is dropped.
+/// The memory of a transformed body, which is given back when this is dropped.
 pub struct BodyRoom {
     desk: Arc<CustomerDesk>,
     own: OwnedSemaphorePermit,
@@ -63,14 +62,14 @@ impl std::fmt::Debug for BodyRoom {
     }
 }
 
-/// How far a body came in its turn.
+/// The state of a body after its turn.
 enum TurnEnd {
     Made(Vec<u8>),
     NotYet(BodyDraft),
 }
 
 impl ShapingDesk {
-    /// A desk that reads shapes of earlier versions from `rows`.
+    /// A desk that reads the shapes of earlier versions from `rows`.
     #[must_use]
     pub fn new(
         limits: ShapeLimits,
@@ -88,29 +87,30 @@ impl ShapingDesk {
         }
     }
 
-    /// The shape of a delivery, as far as this process knows it.
+    /// The shape of a delivery, if this process knows it.
     pub fn known(&self, target: &Target, shape: DeliveryShape) -> Option<Arc<KeptShape>> {
         let DeliveryShape::Pinned(id) = shape else { return None };
         let current = target.shape().filter(|current| current.id() == id);
         current.or_else(|| self.earlier.lock().get(&(target.id(), id)).cloned())
     }
 
-    /// Puts a job's body into the job's shape. The room that comes back is to be
-    /// held as long as the body is. Cancel safe: nothing is left behind.
+    /// Puts a job's body into the job's shape. The returned room must be held as long as the body.
+    /// Cancel safe: nothing is left behind.
     ///
     /// # Errors
-    /// If the template fails on an event, or the shape is not kept any more.
+    /// If the template fails on an event, or the shape is no longer kept.
     pub async fn shape(&self, job: &mut Job) -> Result<Option<BodyRoom>, TransformError> {
         let kept = match job.shape {
             DeliveryShape::Plain => return Ok(None),
-            // A delivery is pinned before it is attempted; a probe has the subscription's shape.
+            // A delivery is pinned before it is attempted, so this is a probe, with the
+            // subscription's shape.
             DeliveryShape::Unpinned => job.target.shape(),
             DeliveryShape::Pinned(id) => Some(self.kept(&job.target, id).await?),
         };
         let Some(kept) = kept else { return Ok(None) };
         job.first_envelope = Some(first_envelope(&job.chunks));
         if !kept.compiled(self.limits)?.has_template() {
-            // One event as it is: the body without its brackets.
+            // One unchanged event: the body without its brackets.
             if job.event_count() != 1 {
                 return Err(failed(format!("a body of a single event cannot hold {}", job.event_count())));
             }
@@ -171,7 +171,7 @@ impl ShapingDesk {
         desk
     }
 
-    /// The shape with this id: the subscription's own, or one that it had.
+    /// The shape with this id: the subscription's own, or an earlier one.
     async fn kept(&self, target: &Target, id: ShapeId) -> Result<Arc<KeptShape>, TransformError> {
         if let Some(known) = self.known(target, DeliveryShape::Pinned(id)) {
             return Ok(known);
@@ -201,7 +201,7 @@ impl ShapingDesk {
 }
 
 impl BodyRoom {
-    /// Gives back what a body of this length does not need.
+    /// Gives back the room that a body of this length does not need.
     fn shrink_to(&mut self, bytes: usize) {
         let needed = bytes.div_ceil(1024).max(1);
         for permit in [&mut self.own, &mut self.all] {
@@ -210,7 +210,7 @@ impl BodyRoom {
     }
 }
 
-/// Makes as much of a body as fits into a turn.
+/// Makes as much of a body as one turn allows.
 fn take_turn(kept: &KeptShape, limits: ShapeLimits, mut draft: BodyDraft) -> Result<TurnEnd, TransformError> {
     let (shaped, until) = (kept.compiled(limits)?, Instant::now() + TURN);
     loop {
@@ -226,7 +226,7 @@ fn failed(message: String) -> TransformError {
     TransformError { pointer: String::new(), line: None, message }
 }
 
-/// The first envelope of a plain body, and whatever lies behind it in its chunk.
+/// The first envelope of a plain body, with the rest of its chunk.
 fn first_envelope(chunks: &[Bytes]) -> Bytes {
     match chunks {
         [bracket, envelopes, ..] if bracket == "[" => envelopes.clone(),

@@ -1,9 +1,8 @@
 //! The task of one shard: log → match → outboxes → POSTs → facts → settled → checkpoint.
 //!
-//! A position is checkpointed only when each of its events is taken with its
-//! fact durable, or waits durably in the queue or a parked list, or is a
-//! durable dead letter, or is unmatched. The log still has all other events, so
-//! if this task dies at any moment, the next owner of the shard does the rest again.
+//! A position is checkpointed only when each of its events is taken with its fact durable, waits
+//! durably in the queue or a parked list, is a durable dead letter, or is unmatched. The log still
+//! has all other events, so if this task dies at any moment, the next owner of the shard continues.
 
 mod flights;
 mod hand_over;
@@ -49,7 +48,7 @@ use waiting::{LateMatching, UnmatchedBatches};
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 100;
 
-/// Batches matched before other things get their turn.
+/// How many batches are matched before other work has a turn.
 const BATCHES_A_TURN: usize = 64;
 
 /// The task of one shard.
@@ -64,9 +63,9 @@ pub(crate) struct ShardTask {
     orphans: Orphans,
     commits: GroupCommit,
     progress: ShardProgress,
-    /// Up to where the leases were told that batches can be read.
+    /// How far the leases were told that batches can be read.
     readable: Position,
-    /// The catalogue's revision that outlets were compared with.
+    /// The catalogue's revision with which outlets were last compared.
     revision: Revision,
     tick_ms: u64,
 }
@@ -76,16 +75,16 @@ pub(crate) struct ShardTask {
 pub(crate) enum ShardEnd {
     /// The task was told to stop.
     Stopped,
-    /// The shard is closed and wholly settled: nothing is left to do, for ever.
+    /// The shard is closed and wholly settled: nothing is left to do.
     Settled,
 }
 
-/// Whether records that were read could be matched without waiting.
+/// Whether records that were read can be matched without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MatchTurn {
-    /// More could.
+    /// More can.
     More,
-    /// No more could.
+    /// No more can.
     Done,
 }
 
@@ -121,15 +120,15 @@ impl ShardTask {
         })
     }
 
-    /// Works the shard until told to stop, or until it is closed and wholly
-    /// settled; then ends it in order.
+    /// Works the shard until told to stop, or until it is closed and wholly settled; then ends
+    /// gracefully.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<ShardEnd, PortError> {
         self.progress.started(self.now_ms());
         while !shutdown.is_cancelled() && !self.commits.is_settled_for_ever() {
             let turn = self.turn();
             let sleep = self.sleep();
-            // No branch loses anything when another wins: reads, writes and
-            // POSTs under way stay in the intake, the group commit and the flights.
+            // Cancel safe: reads, writes and POSTs under way stay in the intake, the group commit
+            // and the flights.
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 Some(ended) = self.outlets.next_ended() => self.land(ended),
@@ -139,7 +138,7 @@ impl ShardTask {
                 () = std::future::ready(()), if turn == MatchTurn::More => {}
                 () = tokio::time::sleep(sleep) => {}
             }
-            // Branches may all be ready for long: other tasks want the thread too.
+            // All branches may be ready for a long time, and other tasks need the thread, too.
             tokio::task::coop::consume_budget().await;
         }
         let end = if self.commits.is_settled_for_ever() { ShardEnd::Settled } else { ShardEnd::Stopped };
@@ -151,7 +150,7 @@ impl ShardTask {
         self.context.clock().now_ms()
     }
 
-    /// Does all that can be done now without waiting.
+    /// Does everything that is possible now without waiting.
     fn turn(&mut self) -> MatchTurn {
         while let Some(ended) = self.outlets.try_ended() {
             self.land(ended);
@@ -172,7 +171,7 @@ impl ShardTask {
         turn
     }
 
-    /// Tells the leases how far the inbox can be read, before the checkpoint that passes it.
+    /// Tells the leases how far the inbox can be read, before the checkpoint passes that position.
     fn tell_readable(&mut self) {
         let readable = self.commits.readable();
         if readable > self.readable {
@@ -216,7 +215,7 @@ impl ShardTask {
             }
             match self.intake.items.pop_front() {
                 None if self.intake.take_closed() => {
-                    // Settled once everything before it is.
+                    // The end is settled when everything before it is.
                     self.watermark.push(Position::END, 0, 0);
                 }
                 None => return MatchTurn::Done,
@@ -249,7 +248,7 @@ impl ShardTask {
         self.commits.reach(record.position);
     }
 
-    /// Deals with the end of a task that matched a batch that waited.
+    /// Handles the end of a task that matched a waiting batch.
     fn matched_late(&mut self, ended: Result<(Id, LateMatching), JoinError>) {
         let now_ms = self.now_ms();
         let Some(late) = self.waiting.ended(ended, &mut self.commits.pending) else { return };
@@ -265,7 +264,7 @@ impl ShardTask {
         self.waiting.hand_out(waiting, events, &mut self.commits.pending);
     }
 
-    /// Deals with the end of a webhook's task.
+    /// Handles the end of a webhook's task.
     fn land(&mut self, ended: EndedTask) {
         let now_ms = self.now_ms();
         self.outlets.land(ended, &mut self.commits.pending, now_ms);
@@ -294,7 +293,7 @@ impl ShardTask {
         }
     }
 
-    /// The housekeeping: a few times a second rather than at every turn.
+    /// Does the housekeeping, a few times a second rather than in every turn.
     fn tick(&mut self, now_ms: u64) {
         let pressure = self.pressure();
         self.outlets.detach_old(pressure, &mut self.commits.pending, now_ms);
@@ -320,7 +319,7 @@ impl ShardTask {
         self.report(now_ms);
     }
 
-    /// The catalogue is fresh: parked entries of unknown subscriptions are given up.
+    /// Gives up parked entries of unknown subscriptions, once the catalogue is fresh.
     fn resolve_orphans(&mut self, now_ms: u64) {
         if !self.orphans.is_empty() {
             let commit = &mut self.commits.pending;
@@ -340,9 +339,9 @@ impl ShardTask {
         });
     }
 
-    /// Ends: no more reading, a short grace for POSTs in flight, their outcomes
-    /// durable, a last checkpoint. The next owner reads all unsettled events
-    /// again. The caller bounds the whole by its deadline.
+    /// Ends the work: no more reading, a short grace for POSTs in flight, their outcomes durable, a
+    /// last checkpoint. The next owner reads all unsettled events again. The caller bounds the time
+    /// by its deadline.
     async fn finish(mut self) -> Result<(), PortError> {
         self.outlets.withdraw_staged();
         let until = Instant::now() + Duration::from_millis(self.context.config.shutdown.grace_ms);
@@ -354,9 +353,9 @@ impl ShardTask {
             if !under_way && self.commits.is_idle(self.watermark.settled()) {
                 break;
             }
-            // A store that is away may keep it here for long, and nobody reads the shard meanwhile.
+            // A store that is away may keep the task here for long while nobody reads the shard.
             self.report(now_ms);
-            // As in `run`, no branch loses anything.
+            // Cancel safe, as in `run`.
             tokio::select! {
                 Some(ended) = self.outlets.next_ended(), if under_way => self.land(ended),
                 written = self.commits.next() => self.written(written?),
@@ -370,12 +369,12 @@ impl ShardTask {
     }
 }
 
-/// What the stores hold of a shard.
+/// The stored state of a shard.
 struct StoredShard {
     position: Position,
     usage: ShardUsage,
     parked: Vec<ParkedRow>,
-    /// Its batches that wait to be matched.
+    /// The batches that wait to be matched.
     waiting: UnmatchedBatches,
 }
 

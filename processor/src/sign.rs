@@ -1,8 +1,8 @@
 //! Standard Webhooks signatures (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //!
-//! `{webhook-id}.{webhook-timestamp}.{body}` is signed. The header's value has the
-//! scheme (`v1`: HMAC-SHA256, `v1a`: ed25519), a comma and the base64 of the
-//! signature for each secret, separated by spaces.
+//! The signed text is `{webhook-id}.{webhook-timestamp}.{body}`. The header's value has the scheme
+//! (`v1`: HMAC-SHA256, `v1a`: ed25519), a comma and the base64 of the signature for each secret,
+//! separated by spaces.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,13 +11,13 @@ use ring::hmac;
 use sluice_catalogue::secrets::{SigningKey, SigningKeyError};
 use sluice_model::subscription::SigningSecret;
 
-/// No secret of the subscription can sign.
+/// Why no secret of the subscription can sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// A secret is malformed.
     #[error(transparent)]
     Malformed(#[from] SigningKeyError),
-    /// There is none, or all have expired.
+    /// There is no secret, or all have expired.
     #[error("no signing secret is valid")]
     NoSecret,
 }
@@ -66,7 +66,7 @@ impl Signer {
                     STANDARD.encode_string(context.sign(), &mut value);
                 }
                 SigningKey::V1a(pair) => {
-                    // ed25519 reads its message twice, so it wants the whole in one piece.
+                    // ed25519 reads its message twice, so it needs the message in one piece.
                     let mut message = prefix.clone().into_bytes();
                     body.iter().for_each(|chunk| message.extend_from_slice(chunk));
                     value.push_str("v1a,");

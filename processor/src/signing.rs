@@ -1,15 +1,14 @@
-//! Signs webhooks without holding up others.
+//! Signing webhooks without delaying others.
 //!
-//! Signing takes a millisecond for each megabyte or so. A huge body is signed
-//! on a thread of its own, one at a time, so that many of them leave the
-//! runtime's threads to the webhooks of everybody else.
+//! Signing takes about a millisecond for each megabyte. A huge body is signed on a thread of its
+//! own, one at a time, so that many of them leave the runtime's threads to other webhooks.
 
 use crate::attempt::Job;
 use crate::client::Prepared;
 use crate::sign::SignError;
 use tokio::sync::Semaphore;
 
-/// The largest body that is signed where the attempt runs.
+/// The largest body that is signed in the attempt's own task.
 const INLINE_BYTES_MAX: usize = 1 << 20;
 
 /// Signs webhooks.

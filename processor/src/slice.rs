@@ -1,4 +1,4 @@
-//! A slice: some events of one batch, on their way to one subscription.
+//! A slice: events of one batch for one subscription.
 
 use sluice_model::{Batch, BatchId, EventRef, EventSet, Lane, Run};
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 /// Some events of one batch.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    /// The batch, shared by all that deliver from it.
+    /// The batch, shared by all who deliver from it.
     pub batch: Arc<Batch>,
-    /// Which of its events.
+    /// The events of that batch.
     pub events: EventSet,
-    /// The log entry that they settle a part of.
+    /// The log entry of which they settle a part.
     pub ticket: Ticket,
 }
 
 impl Slice {
-    /// The events whose ordering key `is_held` names in its lane, and the others.
+    /// The events whose ordering key `is_held` in its lane, and the others.
     #[must_use]
     pub fn split(self, is_held: impl Fn(Lane, u64) -> bool) -> (Self, Self) {
         let (mut held, mut rest) = (EventSet::new(), EventSet::new());
@@ -28,8 +28,8 @@ impl Slice {
     }
 }
 
-/// The log entry that waits for a slice to be settled (see [`crate::watermark`]);
-/// with its highest bit set, a batch that waited to be matched and left the log before.
+/// The log entry that waits for a slice to be settled (see [`crate::watermark`]). If its highest bit is
+/// set, it is instead a batch that waited to be matched and left the log before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
@@ -40,7 +40,7 @@ pub struct TicketShare {
     pub ticket: Ticket,
     /// The batch.
     pub batch: BatchId,
-    /// How many events.
+    /// The number of events.
     pub events: usize,
 }
 
@@ -84,7 +84,7 @@ pub fn one_by_one(events: Vec<EventRef>) -> Vec<Vec<EventRef>> {
     each.collect()
 }
 
-/// Where the envelope of event `index` begins in the batch's body.
+/// The place in the batch's body at which the envelope of event `index` begins.
 #[must_use]
 pub fn start_of(batch: &Batch, index: u16) -> usize {
     match usize::from(index).checked_sub(1) {
@@ -93,13 +93,13 @@ pub fn start_of(batch: &Batch, index: u16) -> usize {
     }
 }
 
-/// Bytes that a run of events takes in a webhook's body, its comma included.
+/// The bytes that a run of events takes in a webhook's body, with its comma.
 #[must_use]
 pub fn run_weight(batch: &Batch, run: Run) -> usize {
     batch.events[usize::from(run.end) - 1].end as usize - start_of(batch, run.start) + 1
 }
 
-/// Bytes that a set of events takes in a webhook's body, commas included.
+/// The bytes that a set of events takes in a webhook's body, commas included.
 #[must_use]
 pub fn weight(batch: &Batch, events: &EventSet) -> usize {
     events.runs().iter().map(|run| run_weight(batch, *run)).sum()

@@ -1,4 +1,4 @@
-//! How long to wait for a store that does not answer.
+//! The waits for a store that does not answer.
 
 use crate::context::Context;
 use sluice_ports::PortError;
@@ -15,8 +15,7 @@ pub(crate) fn store_wait(error: &PortError, tries: u32) -> Duration {
     }
 }
 
-/// Asks a store until it answers, with a growing wait. What it has answered
-/// before is not asked again.
+/// Repeats a call of a store until it answers, with a growing wait.
 ///
 /// # Errors
 /// If the store is closed, or the same call would fail for ever.

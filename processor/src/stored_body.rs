@@ -1,4 +1,4 @@
-//! The body of a delivery that waited, read back from the event store.
+//! Reading the body of a delivery that waited back from the event store.
 
 use crate::body;
 use crate::context::Context;
@@ -11,13 +11,13 @@ use std::sync::Arc;
 /// Why a body could not be read.
 #[derive(Debug)]
 pub(crate) enum LoadError {
-    /// The store failed; it may give the events later.
+    /// The store failed, but may return the events later.
     NotNow(PortError),
     /// A batch is gone or damaged.
     Lost {
-        /// Which batch.
+        /// The batch.
         batch: BatchId,
-        /// Why, in words for people.
+        /// The reason, for people.
         why: String,
     },
 }
@@ -32,7 +32,7 @@ pub(crate) async fn load(context: &Context, delivery: &Delivery) -> Result<Arc<[
     Ok(body::chunks(slices))
 }
 
-/// [`load`], asked for until the store gives the body, or says why it is lost.
+/// [`load`], repeated until the store returns the body or tells why it is lost.
 pub(crate) async fn load_or_lose(context: &Context, delivery: &Delivery) -> Result<Arc<[Bytes]>, String> {
     let mut tries = 0;
     loop {

@@ -1,4 +1,4 @@
-//! A subscription made ready to be POSTed to: once for each version, not for each webhook.
+//! A subscription prepared for POSTs: once for each version, not for each webhook.
 
 use crate::parking::DeliveryOwner;
 use crate::shaping::KeptShape;
@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Prepares a version of a subscription. An unusable URL or secret shows when it is used.
+    /// Prepares a version of a subscription. An unusable URL or secret shows only when it is used.
     #[must_use]
     pub fn new(subscription: Arc<Subscription>) -> Self {
         let id = subscription.id.text();
@@ -69,7 +69,7 @@ impl Target {
         self.signer.as_ref().map_err(|error| *error)
     }
 
-    /// The headers that its customer wants to be sent with each webhook.
+    /// The headers that its customer wants sent with each webhook.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
@@ -93,7 +93,7 @@ impl Target {
         self.subscription.shape.body == WebhookBody::Single
     }
 
-    /// A delivery of these events that was never tried, in the shape that the subscription has.
+    /// A delivery of these events that was never tried, in the subscription's current shape.
     #[must_use]
     pub fn delivery(&self, events: Vec<EventRef>, now_ms: u64) -> Delivery {
         let shape = self.delivery_shape();
@@ -107,8 +107,8 @@ impl Target {
     }
 }
 
-/// The headers of a subscription. They were checked when they were stored; one
-/// that cannot be sent is left out.
+/// The headers of a subscription. They were checked when they were stored; a header that cannot be
+/// sent is left out.
 fn own_headers(subscription: &Subscription) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(subscription.headers.len());
     for header in &subscription.headers {

@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! Samples that the tests of this crate share.
 
 pub(crate) mod receiver;
 pub(crate) mod rig;
@@ -77,7 +77,7 @@ pub(crate) fn subscription(n: u128) -> Subscription {
     }
 }
 
-/// An attempt that says nothing.
+/// An attempt without content.
 pub(crate) fn attempt_record() -> AttemptRecord {
     AttemptRecord {
         delivery: DeliveryId::from_u128(1),
@@ -122,7 +122,7 @@ pub(crate) fn customer() -> Customer {
     }
 }
 
-/// No endpoint yet, with limits that tests can reach.
+/// No endpoints yet, with limits that tests can reach.
 pub(crate) fn endpoints() -> Arc<Endpoints> {
     Arc::new(Endpoints::new(EndpointLimits { breaker: BreakerPolicy::default(), concurrency_max: 16 }))
 }

@@ -4,8 +4,8 @@ use sluice_model::AttemptRecord;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The most attempts of a subscription that wait to be written to the history.
-/// Where there are more between two writes, successful ones are dropped first.
+/// The most attempts of a subscription that wait to be written to the history. If there are more
+/// between two writes, successful ones are dropped first.
 const UNSAVED_MAX: usize = 16;
 
 /// Attempts that wait to be written to the history, the oldest first.
@@ -24,7 +24,7 @@ impl UnsavedAttempts {
         first
     }
 
-    /// Takes all attempts out, the oldest first.
+    /// Takes out all attempts, the oldest first.
     pub(crate) fn take(&mut self) -> Vec<Arc<AttemptRecord>> {
         self.0.drain(..).collect()
     }

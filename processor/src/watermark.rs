@@ -1,9 +1,8 @@
 //! How far a shard is settled.
 //!
-//! An entry is a log record; it is settled when every (event × subscription)
-//! of it is. The checkpoint is the last position before the lowest entry that
-//! is not. What is unsettled is capped: at the cap, reading pauses. What an entry
-//! adds to its customers' usage counts once the entry is settled.
+//! An entry is a log record. It is settled when each of its (event × subscription) is. The
+//! checkpoint is the last position before the lowest unsettled entry. The amount of unsettled work
+//! is capped: at the cap, reading pauses. The usage of an entry counts when the entry is settled.
 
 use crate::slice::Ticket;
 use sluice_history::usage::{EndedEvents, UsageLine, UsageTally};
@@ -13,13 +12,13 @@ use std::collections::VecDeque;
 /// The most that may be unsettled before reading pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caps {
-    /// Deliveries of events: one event matched by three subscriptions counts three.
+    /// Events for subscriptions: one event that three subscriptions matched counts three.
     pub events: usize,
     /// Bytes of batches that are held in memory for them.
     pub bytes: usize,
 }
 
-/// Entries in log order, each with what is outstanding of it.
+/// Entries in log order, each with its outstanding work.
 #[derive(Debug)]
 pub struct Watermark {
     entries: VecDeque<UnsettledRecord>,
@@ -28,9 +27,9 @@ pub struct Watermark {
     settled: Position,
     events: usize,
     bytes: usize,
-    /// Entries up to here were counted by an earlier owner.
+    /// The entries up to here were counted by an earlier owner.
     counted_through: Position,
-    /// What the settled entries add to usage, since it was last taken.
+    /// The usage of the entries that were settled since it was last taken.
     usage: UsageTally,
 }
 
@@ -43,7 +42,7 @@ struct UnsettledRecord {
 }
 
 impl Watermark {
-    /// Nothing is unsettled, and all up to `settled` is settled.
+    /// Without unsettled entries, with all up to `settled` settled.
     #[must_use]
     pub fn new(settled: Position) -> Self {
         Self {
@@ -57,32 +56,31 @@ impl Watermark {
         }
     }
 
-    /// The same, where an earlier owner counted the usage of all entries up to `through`.
+    /// The same, after an earlier owner counted the usage of all entries up to `through`.
     #[must_use]
     pub fn counted_through(self, through: Position) -> Self {
         Self { counted_through: through, ..self }
     }
 
-    /// Whether the usage of an entry at this position is to be counted.
+    /// Whether the usage of an entry at this position must be counted.
     #[must_use]
     pub fn counts(&self, position: Position) -> bool {
         position > self.counted_through
     }
 
-    /// The ticket that the next entry will have.
+    /// The ticket of the next entry.
     #[must_use]
     pub fn next_ticket(&self) -> Ticket {
         Ticket(self.first + self.entries.len() as u64)
     }
 
-    /// Adds the record at `position` with `events` deliveries outstanding and
-    /// `bytes` of batches held for them; its ticket is what
-    /// [`Self::next_ticket`] said before.
+    /// Adds the record at `position` with `events` (event × subscription) outstanding and `bytes`
+    /// of batches held for them. Its ticket is the one that [`Self::next_ticket`] returned before.
     pub fn push(&mut self, position: Position, events: usize, bytes: usize) {
         self.push_counted(position, events, bytes, Vec::new());
     }
 
-    /// The same, for a record that adds this to usage.
+    /// The same for a record with this usage.
     pub fn push_counted(&mut self, position: Position, events: usize, bytes: usize, usage: Vec<UsageLine>) {
         let bytes = if events == 0 { 0 } else { bytes };
         self.events += events;
@@ -102,16 +100,16 @@ impl Watermark {
         }
     }
 
-    /// What all settled entries add to usage, since this was last called.
+    /// The usage of all entries that were settled since the last call.
     pub fn take_usage(&mut self) -> Option<UsageTally> {
         (!self.usage.is_empty()).then(|| std::mem::take(&mut self.usage))
     }
 
-    /// Settles `events` deliveries of an entry.
+    /// Settles `events` (event × subscription) of an entry.
     ///
     /// # Panics
-    /// If more is settled than was outstanding: that would let a checkpoint
-    /// pass something that is not settled.
+    /// If more is settled than was outstanding, which would let a checkpoint pass unsettled
+    /// work.
     pub fn settle(&mut self, ticket: Ticket, events: usize) {
         let entry = self
             .entries
@@ -140,19 +138,19 @@ impl Watermark {
         self.settled
     }
 
-    /// Deliveries of events that are unsettled.
+    /// The unsettled (event × subscription).
     #[must_use]
     pub const fn events(&self) -> usize {
         self.events
     }
 
-    /// Bytes of batches held for what is unsettled.
+    /// The bytes of batches that are held for them.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether at least half of what may be unsettled is.
+    /// Whether at least half of a cap is used.
     #[must_use]
     pub const fn is_filling(&self, caps: &Caps) -> bool {
         self.events >= caps.events / 2 || self.bytes >= caps.bytes / 2

@@ -1,10 +1,9 @@
 //! The task that works the queue: retries, hand-overs, redrives, replays.
 //!
-//! A delivery stays in the queue until its end is durable, so deliveries that
-//! were under way when the process died are taken again after a restart.
-//! Endpoints do not wait for each other: an endpoint that is busy, or whose
-//! breaker is open, keeps its own deliveries only. Nor do customers: each has
-//! at most its share of the worker (see [`shares`]).
+//! A delivery stays in the queue until its end is durable, so deliveries that were under way when
+//! the process died are taken again after a restart. Endpoints do not wait for each other: an
+//! endpoint that is busy, or whose breaker is open, delays only its own deliveries. Nor do
+//! customers: each has at most its share of the worker (see [`shares`]).
 
 mod attempts;
 mod shares;
@@ -37,31 +36,31 @@ use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a delivery waits, where the store could not give its batches now.
+/// How long a delivery waits if the store could not return its batches.
 const LOAD_RETRY_MS: u64 = 1000;
 
 /// The shortest time between two looks at the queue.
 const TAKE_GAP_MS: u64 = 2;
 
-/// How long until the next look, where the queue said that a delivery is due and gave none.
+/// How long until the next look, if the queue said that a delivery is due and gave none.
 const TAKE_AGAIN_MS: u64 = 50;
 
-/// How long a delivery waits, where a probe of its endpoint is under way.
+/// How long a delivery waits while a probe of its endpoint is in flight.
 const BLOCKED_BY_PROBE_MS: u64 = 500;
 
 /// How often the housekeeping runs.
 const TICK_MS: u64 = 1000;
-/// How long the lateness of deliveries is looked at, in milliseconds.
+/// The time over which the lateness of deliveries is measured, in milliseconds.
 const LATE_WINDOW_MS: u64 = 60_000;
 
 /// The worker of the queue.
 pub(crate) struct Worker {
     context: Arc<Context>,
     health: Arc<WorkerHealth>,
-    /// Deliveries that were taken and not started: their endpoint is busy, or
-    /// their customer has its share. In an order that is the same in each run.
+    /// Deliveries that were taken and not started: their endpoint is busy, or their customer has
+    /// used its share. In an order that is the same in each run.
     ready: BTreeMap<SubscriptionId, VecDeque<Delivery>>,
-    /// Which subscription's delivery was started last: the others go before it the next time.
+    /// The subscription whose delivery was started last: next time the others come first.
     served: Option<SubscriptionId>,
     shares: Shares,
     attempts: QueueAttempts,
@@ -71,24 +70,24 @@ pub(crate) struct Worker {
     took_at_ms: u64,
     commits: GroupCommit,
     tick_ms: u64,
-    /// How late the latest delivery was that was taken, and since when that counts.
+    /// The lateness of the latest delivery, and since when it counts.
     late_ms: u64,
     late_since_ms: u64,
 }
 
-/// What the queue gave out.
+/// The result of a take.
 #[derive(Default)]
 struct TakenFromQueue {
     deliveries: Vec<Delivery>,
-    /// Those that the queue made dead letters of.
+    /// The deliveries of which the queue made dead letters.
     given_up: Vec<Delivery>,
 }
 
-/// What became of a delivery that was to be started.
+/// The result of starting a delivery.
 enum Dispatched {
     /// It was started, or ended without an attempt.
     Gone,
-    /// It must wait its turn, and those of its subscription behind it.
+    /// It must wait its turn, like the later deliveries of its subscription.
     Waits(Delivery),
 }
 
@@ -116,15 +115,15 @@ impl Worker {
         }
     }
 
-    /// Works the queue until told to stop, then ends in order.
+    /// Works the queue until told to stop, then ends gracefully.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), PortError> {
         self.health.started();
         let context = Arc::clone(&self.context);
         while !shutdown.is_cancelled() {
             self.turn();
             let sleep = self.sleep();
-            // No branch loses anything when another wins: writes, attempts and
-            // takes under way stay in `commits`, `attempts` and `taking`; a
+            // Cancel safe: writes, attempts and takes under way stay in `commits`, `attempts` and
+            // `taking`; a
             // notification that is not consumed is kept.
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -166,7 +165,7 @@ impl Worker {
         Duration::from_millis(first.saturating_sub(self.now_ms()).max(1))
     }
 
-    /// Starts to take deliveries, if any may be due and there is room for them.
+    /// Starts a take, if deliveries may be due and there is room for them.
     fn take_if_due(&mut self, now_ms: u64) {
         let due = now_ms >= self.take_at_ms.max(self.took_at_ms + TAKE_GAP_MS);
         let room = self.shares.room();
@@ -191,8 +190,8 @@ impl Worker {
     }
 
     fn took(&mut self, taken: TakenFromQueue) {
-        // After deliveries there may be more. A queue that said a delivery is due
-        // and gave none is asked again a little later.
+        // After deliveries there may be more. A queue that said a delivery is due and gave none is
+        // asked again a little later.
         let (now_ms, deliveries) = (self.now_ms(), taken.deliveries);
         for delivery in taken.given_up {
             let reason = DeadLetterReason::Poison;
@@ -207,8 +206,8 @@ impl Worker {
         }
     }
 
-    /// Starts the deliveries that were taken, as far as their endpoints and
-    /// their customers' shares let it: one of each subscription in turn.
+    /// Starts the deliveries that were taken, as far as their endpoints and their customers' shares
+    /// allow: one of each subscription in turn.
     fn dispatch(&mut self, now_ms: u64) {
         let served = self.served.unwrap_or(SubscriptionId::from_u128(0));
         let after = self.ready.range((Bound::Excluded(served), Bound::Unbounded));
@@ -218,7 +217,7 @@ impl Worker {
         }
     }
 
-    /// Starts the next delivery of a subscription; returns whether more of its may start.
+    /// Starts the next delivery of a subscription. Returns whether more of the subscription may start.
     fn dispatch_next(&mut self, id: SubscriptionId, now_ms: u64) -> bool {
         let Some(delivery) = self.ready.get_mut(&id).and_then(VecDeque::pop_front) else {
             self.ready.remove(&id);
@@ -279,20 +278,20 @@ impl Worker {
             Err(PermitDenied::Paced { until_ms }) => {
                 let due_ms =
                     self.context.endpoints.planned_ms(&endpoint, delivery.event_count(), until_ms, now_ms);
-                // It must be looked at when it is too old.
+                // It must be looked at again when it becomes too old.
                 let too_old_ms = delivery.id.ms() + config.delivery_age_max_ms + 1;
                 self.put_back(delivery, due_ms.min(too_old_ms))
             }
-            // It waits without spending an attempt; its age goes on.
+            // It waits without spending an attempt, but its age grows.
             Err(PermitDenied::Open { until_ms }) => {
                 self.put_back(delivery, until_ms.unwrap_or(now_ms + BLOCKED_BY_PROBE_MS))
             }
         }
     }
 
-    /// Pins a delivery to the shape that its subscription has now, durably before
-    /// its first attempt, so that later attempts carry the same bytes. Where each
-    /// webhook carries one event, each event becomes a delivery.
+    /// Pins a delivery to the current shape of its subscription, durably before its first attempt,
+    /// so that later attempts carry the same bytes. If each webhook carries one event, each event
+    /// becomes a delivery.
     fn pin(&mut self, delivery: Delivery, target: &Target, now_ms: u64) -> Dispatched {
         self.shares.left(delivery.customer);
         let (shape, commit) = (target.delivery_shape(), &mut self.commits.pending);
@@ -309,7 +308,7 @@ impl Worker {
         Dispatched::Gone
     }
 
-    /// Puts a taken delivery back into the queue, due then.
+    /// Puts a taken delivery back into the queue, due at `due_ms`.
     fn put_back(&mut self, delivery: Delivery, due_ms: u64) -> Dispatched {
         self.shares.left(delivery.customer);
         settlement::wait(&mut self.commits.pending, delivery, due_ms);
@@ -348,7 +347,8 @@ impl Worker {
         }
     }
 
-    /// A batch of the delivery is lost: its events become a dead letter, the others a new delivery.
+    /// Handles a delivery with a lost batch: the batch's events become a dead letter, the others
+    /// a new delivery.
     fn part_with(&mut self, delivery: Delivery, batch: BatchId, why: String, now_ms: u64) {
         tracing::error!(delivery = %delivery.id, why, "events that wait for delivery cannot be read back");
         let commit = &mut self.commits.pending;
@@ -381,8 +381,8 @@ impl Worker {
         });
     }
 
-    /// Ends: nothing more is taken, a short grace for POSTs in flight, their
-    /// outcomes durable. The next worker takes all other deliveries again.
+    /// Ends: takes nothing more, gives POSTs in flight a short grace, and makes their outcomes
+    /// durable. The next worker takes all other deliveries again.
     async fn finish(mut self) -> Result<(), PortError> {
         let grace = Duration::from_millis(self.context.config.shutdown.grace_ms);
         let until = Instant::now() + grace;
@@ -392,7 +392,7 @@ impl Worker {
             if !under_way && self.commits.is_idle(Position::START) {
                 break;
             }
-            // As in `run`, no branch loses anything.
+            // Cancel safe, as in `run`.
             tokio::select! {
                 Some(ended) = self.attempts.next(), if under_way => self.ended(ended),
                 written = self.commits.next() => drop::<GroupWrite>(written?),
@@ -411,7 +411,7 @@ async fn taken(taking: &mut Option<BoxFuture<'static, TakenFromQueue>>) -> Taken
     taken
 }
 
-/// Takes due deliveries. A queue that fails gives none; the next look comes soon.
+/// Takes due deliveries. If the queue fails, none are taken and the next look comes soon.
 async fn take(
     context: Arc<Context>,
     now_ms: u64,

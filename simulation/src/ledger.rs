@@ -169,10 +169,9 @@ impl Ledger {
             if self.subscriptions[n].ordered {
                 self.check_key_order(world, n, *id, &logged);
             }
-            // A shard at its cap hands events that waited a quarter of a second over to the
-            // queue, which
-            // ends their order. A process that stood still may be the reason. The same holds for events
-            // that were held because a copy of the catalogue is too old.
+            // A shard at its cap hands events that waited a quarter of a second over to the queue,
+            // which ends their order. A process that stood still may be the reason. The same holds
+            // for events that were held because a copy of the catalogue is too old.
             let holds = world.cell.as_ref().is_some_and(CellSeat::had_an_old_copy);
             if self.subscriptions[n].conduct != Conduct::Good || world.plan.unsettled_max < 1000 || holds {
                 continue;

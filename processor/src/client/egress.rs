@@ -1,10 +1,10 @@
-//! Ways to endpoints that differ from the usual one: a client certificate, an
-//! authority of one's own, or a proxy, for hosts that the operator names.
+//! Special routes to endpoints: a client certificate, an authority of one's own, or a proxy, for
+//! hosts that the operator names.
 //!
-//! The address guard holds for a proxied endpoint too: its name is resolved and
-//! judged before the proxy is asked. The proxy resolves the name again, and may
-//! find another address (DNS rebinding), so it must itself refuse what it must
-//! not reach. The proxy's own address is the operator's choice and is not judged.
+//! The address guard also holds for a proxied endpoint: its name is resolved and checked before
+//! the proxy is asked. The proxy resolves the name again, and may find another address (DNS
+//! rebinding), so it must itself refuse forbidden addresses. The proxy's own address is the
+//! operator's choice and is not checked.
 
 use super::{ClientError, builder};
 use crate::config::WebhookConfig;
@@ -17,20 +17,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use url::{Host, Url};
 
-/// How webhooks go to some hosts.
+/// A route of webhooks to some hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EgressRoute {
-    /// The hosts: names, addresses, or `*.` and the end of names. The first route
-    /// that has a host is the host's.
+    /// The hosts: names, addresses, or `*.` and the end of names. The first route with a
+    /// matching host is used.
     pub hosts: Vec<String>,
-    /// The certificate that is shown to the endpoint and its chain, PEM.
+    /// The certificate for the endpoint, with its chain, in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_cert_file: Option<PathBuf>,
     /// The certificate's private key, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_key_file: Option<PathBuf>,
-    /// Authorities that are trusted beside the machine's, PEM.
+    /// Authorities that are trusted in addition to the machine's, in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
     /// The HTTP proxy that webhooks go through, as `http://host:port`.

@@ -1,9 +1,8 @@
 //! Which events a 2xx answer's body names as not taken: `{"failed":["<event_id>", …]}`.
 //!
-//! An entry may also be an object with `event_id`. Only a JSON object can name
-//! events. Where the body is one, or may be one, and its `failed` cannot be
-//! read to the end, no event counts as taken: the receiver can drop a
-//! duplicate by its `event_id`, but a lost event is lost for good.
+//! An entry may also be an object with `event_id`. Only a JSON object can name events. If the
+//! body is one, or may be one, and its `failed` cannot be read to the end, no event counts as
+//! taken: the receiver can drop a duplicate by its `event_id`, but a lost event is lost for good.
 
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Deserializer};
@@ -13,25 +12,25 @@ use serde_json::value::RawValue;
 use sluice_model::{EventId, EventRef};
 use std::io::Read as _;
 
-/// How the reading of a body ended.
+/// How reading a body ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
     /// The body is whole.
     Whole,
-    /// The body goes on after [`AnswerBody::bytes_max`].
+    /// The body is longer than [`AnswerBody::bytes_max`].
     TooLong,
     /// The body stopped before its end, for this reason.
     CutOff(String),
 }
 
-/// The body of an answer, as far as it was read.
+/// The part of an answer's body that was read.
 #[derive(Debug)]
 pub(crate) struct AnswerBody {
     pub(crate) bytes: Vec<u8>,
     pub(crate) end: BodyEnd,
-    /// No more than this is read.
+    /// The most bytes that are read.
     pub(crate) bytes_max: usize,
-    /// The content or transfer coding, where it is not `identity` or `chunked`.
+    /// The content or transfer coding, if it is not `identity` or `chunked`.
     pub(crate) coding: Option<String>,
 }
 
@@ -54,7 +53,7 @@ pub(crate) enum Unreadable {
     Stranger(String),
 }
 
-/// The one member of the answer's object that matters.
+/// The one member that is read of the answer's object.
 #[derive(Deserialize)]
 struct FailedMember<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
@@ -79,8 +78,8 @@ pub(crate) fn failed_events(body: &AnswerBody, delivery: &[EventRef]) -> Result<
     }
 }
 
-/// Judges a body in a coding that was not offered: a list in it does not
-/// count, so either nothing in it speaks of failed events, or nothing is taken.
+/// Judges a body in a coding that was not offered. A list in it does not count: either nothing
+/// in it mentions failed events, or no event counts as taken.
 fn coded(
     body: &AnswerBody,
     coding: &str,
@@ -101,7 +100,7 @@ fn coded(
 
 fn plain(body: &AnswerBody, delivery: &[EventRef]) -> Result<Vec<EventId>, Unreadable> {
     let bytes = body.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body.bytes);
-    // An object in UTF-16 or UTF-32 begins with a byte order mark, or with `{` beside a zero.
+    // An object in UTF-16 or UTF-32 begins with a byte order mark, or has a zero beside its `{`.
     if matches!(
         bytes,
         [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, b'{', ..] | [b'{', 0, ..] | [0, 0, 0, b'{', ..]
@@ -117,7 +116,7 @@ fn plain(body: &AnswerBody, delivery: &[EventRef]) -> Result<Vec<EventId>, Unrea
     }
 }
 
-/// Judges a body that begins as a JSON object does.
+/// Judges a body that begins like a JSON object.
 fn object(bytes: &[u8], end: &BodyEnd, delivery: &[EventRef]) -> Result<Vec<EventId>, Unreadable> {
     let failed = match (serde_json::from_slice::<FailedMember<'_>>(bytes), end) {
         (Ok(member), _) => member.failed,
@@ -133,8 +132,8 @@ fn object(bytes: &[u8], end: &BodyEnd, delivery: &[EventRef]) -> Result<Vec<Even
     entries.iter().map(|entry| event_of(entry, delivery)).collect()
 }
 
-/// Judges any other body: it names no events, unless it is no JSON and speaks
-/// of `"failed"`, as an object does that follows a program's warnings.
+/// Judges any other body: it names no events, unless it is not JSON and mentions `"failed"`, as
+/// an object after a program's warnings does.
 fn text(bytes: &[u8]) -> Result<Vec<EventId>, Unreadable> {
     if !has(bytes, b"\"failed\"") {
         return Ok(Vec::new());
@@ -145,7 +144,7 @@ fn text(bytes: &[u8]) -> Result<Vec<EventId>, Unreadable> {
     }
 }
 
-/// The event that an entry of the list names: an id, or an object with one.
+/// The event that an entry of the list names, as an id or an object with an id.
 fn event_of(entry: &Value, delivery: &[EventRef]) -> Result<EventId, Unreadable> {
     let text = entry.as_str().or_else(|| entry.get("event_id")?.as_str());
     let id = text.and_then(|text| text.parse::<EventId>().ok());

@@ -23,7 +23,7 @@ pub struct Prepared {
     chunks: Arc<[Bytes]>,
     events: Arc<[EventRef]>,
     signed_ms: u64,
-    /// The attempt's span and its parent, where the first event has a trace.
+    /// The attempt's span and its parent, if the first event has a trace.
     pub(crate) trace: Option<(TraceParent, TraceParent)>,
 }
 
@@ -38,7 +38,7 @@ impl Prepared {
         let text = |value: String| HeaderValue::try_from(value).expect("ids, digits and base64 fit a header");
         let mut headers = HeaderMap::with_capacity(16);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Without the header every coding of the answer would be acceptable (RFC 9110, 12.5.3).
+        // Without this header every coding of the answer would be acceptable (RFC 9110, 12.5.3).
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(WEBHOOK_ID, text(id));
         headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now_ms / 1000));
@@ -60,13 +60,13 @@ impl Prepared {
         Ok(Self { headers, chunks, events, signed_ms: now_ms, trace })
     }
 
-    /// The headers that go with the body.
+    /// The headers of the request.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body, in the pieces that it lies in.
+    /// The body, in pieces.
     #[must_use]
     pub const fn chunks(&self) -> &Arc<[Bytes]> {
         &self.chunks
@@ -85,7 +85,7 @@ impl Prepared {
     }
 }
 
-/// The trace of a webhook's first event. A long first event is in a chunk of its own, behind the bracket.
+/// The trace of a webhook's first event. A long first event has a chunk of its own, after the bracket.
 fn trace_of(chunks: &[Bytes]) -> Option<TraceParent> {
     match chunks {
         [bracket, envelopes, ..] if bracket == "[" => TraceParent::of_envelope(envelopes),

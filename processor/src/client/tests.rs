@@ -11,7 +11,7 @@ use crate::testing::{Reaction, Receiver, batch, batch_id, subscription};
 use sluice_model::subscription::DeliveryShape;
 use sluice_model::{CustomerId, DeliveryId, EventRef, EventSet};
 
-/// Only 127.0.0.1 is allowed: 127.0.0.2 stands for what a redirect must not reach.
+/// Only 127.0.0.1 is allowed: 127.0.0.2 stands for an address that a redirect must not reach.
 fn client(config: WebhookConfig) -> WebhookClient {
     let allow_networks = vec!["127.0.0.1/32".parse().unwrap()];
     let guard = AddressGuard::new(GuardPolicy { allow_private: false, allow_networks });
@@ -24,7 +24,7 @@ fn target(url: String) -> Arc<Target> {
     Arc::new(Target::new(Arc::new(subscription)))
 }
 
-/// A webhook of three events; each has this many bytes more than it needs.
+/// A webhook of three events, each with `padding` additional bytes.
 fn webhook_with(target: &Arc<Target>, padding: usize) -> Prepared {
     let id = batch_id(1, 1);
     let padding = "x".repeat(padding);
@@ -212,7 +212,7 @@ async fn every_hop_and_every_name_passes_the_guard() {
         let reply = post(&client(WebhookConfig::default()), receiver.url()).await;
         assert_eq!(reply.result, PostResult::Fault(expected), "{location}");
     }
-    // A name is judged by what it resolves to, when it is dialled.
+    // A name is checked by the addresses that it resolves to when it is dialled.
     let guarded = WebhookClient::new(WebhookConfig::default(), AddressGuard::default()).unwrap();
     let reply = post(&guarded, format!("http://localhost:{port}/")).await;
     assert_eq!(reply.result, PostResult::Fault(Fault::ForbiddenAddress), "{:?}", reply.error);

@@ -1,9 +1,9 @@
-//! Takes a step of a commit apart into its items.
+//! Writing the items of a step of a commit one by one.
 //!
-//! Adapters split or set aside what their store refuses, so a commit hardly ever
-//! sees a refusal. Where it does, the step's items are written one by one, so
-//! that one item stops no other, and an item that is refused alone is set aside.
-//! Events that waited in it become a dead letter, which can be redriven.
+//! Adapters split or set aside what their store refuses, so a commit hardly ever sees a refusal.
+//! If it does, the step's items are written one by one, so that one item does not stop the
+//! others, and an item that is refused alone is set aside. The events that waited in it become a
+//! dead letter, which can be redriven.
 
 use super::set_aside::{SetAside, SetAsideKind};
 use super::writer::CommitStep;
@@ -21,7 +21,7 @@ use sluice_ports::rows::{NewRow, Row, RowChange};
 use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 
-/// One item that a store is asked to write.
+/// One item to write to a store.
 #[derive(Debug, Clone)]
 pub(super) enum CommitItem {
     Batch(NewBatch),
@@ -49,14 +49,14 @@ pub(super) fn apart(commit: &Commit, step: CommitStep) -> Vec<CommitItem> {
         CommitStep::Usage => commit.usage.iter().cloned().map(CommitItem::Usage).collect(),
         CommitStep::Done => commit.done.iter().map(|(owner, id)| CommitItem::Done(*owner, *id)).collect(),
         CommitStep::Shrunk => rows(&mut commit.shrunk.iter(), CommitItem::Shrunk),
-        // The log takes any event of the product, or is away; the catalogue is asked
-        // once, whatever its answer.
+        // The log takes any product event, or is away; the catalogue is asked only once, whatever its
+        // answer.
         CommitStep::Notices | CommitStep::Disable => Vec::new(),
     }
 }
 
 impl CommitItem {
-    /// A commit that has this item alone.
+    /// A commit with only this item.
     pub(super) fn commit(&self) -> Commit {
         let mut commit = Commit::default();
         match self.clone() {
@@ -72,7 +72,7 @@ impl CommitItem {
         commit
     }
 
-    /// Sets the item aside, with what its store said.
+    /// Sets the item aside, with the store's reason.
     pub(super) async fn set_aside(
         self,
         stores: &CommitStores,
@@ -94,7 +94,7 @@ impl CommitItem {
                 }
             }
             Self::Usage(RowChange::Put(row)) => keep(SetAsideKind::Row, name_of(&row), row.value).await,
-            // A row that is to go and cannot stays: what it says is done again.
+            // A row that cannot be removed stays, and its deliveries are repeated.
             Self::Grown(..) | Self::Shrunk(..) | Self::Usage(_) | Self::Done(..) => Ok(()),
             Self::Put(delivery) => {
                 keep(SetAsideKind::Delivery, delivery.id.to_string(), bytes_of(&delivery)).await?;
@@ -115,11 +115,11 @@ fn name_of(row: &NewRow) -> String {
     format!("{} {:02x?}", row.partition, row.key)
 }
 
-/// Makes a dead letter of a delivery that has no place to wait. The store may
-/// refuse that, too: the delivery's bytes are set aside already.
+/// Makes a dead letter of a delivery that has no place to wait. The store may refuse that, too;
+/// the delivery's bytes are already set aside.
 async fn give_up(delivery: Delivery, stores: &CommitStores) -> Result<(), PortError> {
     let facts = NewFact::given_up(&delivery).collect();
-    // The id is the delivery's: given up twice, it is one dead letter.
+    // The dead letter has the delivery's id, so giving up twice makes one dead letter.
     let id = DeadLetterId::from_u128(delivery.id.as_u128());
     let (reason, events) = (DeadLetterReason::Poison, delivery.event_count());
     let letter = DeadLetter { id, reason, delivery };

@@ -14,9 +14,9 @@ use sluice_ports::{FailureClass, PortError, Rows};
 const VERSION: u8 = 1;
 /// Bytes of one piece: small enough for any store.
 const PIECE_BYTES_MAX: usize = 64 << 10;
-/// Of a store's words.
+/// The most characters of a store's reason.
 const REASON_CHARS_MAX: usize = 1000;
-/// How long an item is kept that was set aside.
+/// How long an item that was set aside is kept.
 const KEEP_MS: u64 = 90 * 86_400_000;
 
 /// A kind of item that can be set aside.
@@ -26,7 +26,7 @@ pub enum SetAsideKind {
     Batch,
     /// A row.
     Row,
-    /// A delivery that was to wait.
+    /// A delivery that should wait.
     Delivery,
     /// A dead letter.
     DeadLetter,
@@ -56,9 +56,9 @@ impl SetAsideKind {
 struct ItemPart<'a> {
     /// The item's id or key.
     item: &'a str,
-    /// What the store said.
+    /// The store's reason.
     reason: &'a str,
-    /// How many pieces the item has.
+    /// The number of pieces of the item.
     pieces: u16,
     bytes: &'a [u8],
 }
@@ -69,15 +69,15 @@ pub struct SetAside<'a> {
     pub kind: SetAsideKind,
     /// Its id or key, for people.
     pub item: String,
-    /// What the store said.
+    /// The store's reason.
     pub reason: &'a str,
     /// The item itself.
     pub bytes: Vec<u8>,
 }
 
 impl SetAside<'_> {
-    /// Keeps the item with its bytes and the reason, and counts it. Repeating
-    /// it for the same item changes nothing.
+    /// Keeps the item with its bytes and the reason, and counts it. Repeating it for the same item
+    /// changes nothing.
     ///
     /// # Errors
     /// If the rows are away, or refuse even this: then the store is wrong, not the item.
@@ -118,7 +118,7 @@ impl SetAside<'_> {
     }
 }
 
-/// The first half of the SHA-256 of an item: its place among those that were set aside.
+/// The first half of the SHA-256 of an item, by which it is found among the items set aside.
 fn digest(item: &[u8], bytes: &[u8]) -> [u8; 16] {
     let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
     hash.update(item);

@@ -127,7 +127,7 @@ async fn what_a_store_never_takes_is_set_aside_and_stops_no_neighbour() {
     }
     let puts = [delivery(1, 1), delivery(2, 2), delivery(3, 3)];
     puts.iter().for_each(|delivery| commit.put(delivery.clone()));
-    // A list of one subscription that waits behind a failed delivery, in two rows.
+    // The list of one subscription, whose events wait behind a failed delivery, in two rows.
     let mut grown = Vec::new();
     for (sequence, events) in [(0, 5), (1, 400)] {
         let owner = DeliveryOwner::new(&subscription(7));
@@ -156,7 +156,7 @@ async fn what_a_store_never_takes_is_set_aside_and_stops_no_neighbour() {
     let fails = |error: &PortError| assert_eq!(error.class(), FailureClass::Denied, "{error}");
     let stores = recording.stores();
     let written = commit.write_until_durable(&stores, || 7, fails);
-    // The rows refuse even what is set aside: nothing is dropped.
+    // The rows refuse even the items to set aside: nothing is dropped.
     assert!(tokio::time::timeout(Duration::from_millis(300), written).await.is_err());
     recording.never_takes.lock().value_bytes_max = Some(100_000);
     // The parked rows are taken now; a batch, a delivery, a row, a dead letter and a fact never.
@@ -187,7 +187,8 @@ async fn events_that_wait_in_a_row_that_no_store_takes_become_a_dead_letter() {
     let grown = vec![rows::chunk(&owner, 0, items.iter())];
     let bytes = grown[0].value.len();
     commit.park(batch_id(1, 1).lane(), ParkedChanges { grown, ..ParkedChanges::default() });
-    // The piece that keeps it is a little longer than the row: this store takes all but one length.
+    // The piece that would keep it is a little longer than the row: this store refuses only that
+    // length.
     recording.never_takes.lock().value_bytes = Some(bytes);
     commit.write_until_durable(&recording.stores(), || 7, |error| panic!("{error}")).await.unwrap();
     let letters = recording.dead_letters();

@@ -1,4 +1,4 @@
-//! Writes a commit to the stores, step by step.
+//! Writing a commit to the stores, step by step.
 
 use super::apart::apart;
 use super::{Commit, CommitStores};
@@ -11,7 +11,7 @@ use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest that disabling a subscription holds up a commit.
+/// The longest that disabling a subscription may delay a commit.
 const DISABLE_WITHIN: Duration = Duration::from_secs(2);
 
 /// One store's part of a commit.
@@ -21,7 +21,7 @@ pub(super) enum CommitStep {
     Grown,
     Puts,
     DeadLetters,
-    /// Events of the product about what this commit does.
+    /// Product events about this commit.
     Notices,
     Facts,
     Usage,
@@ -30,7 +30,7 @@ pub(super) enum CommitStep {
     Disable,
 }
 
-/// In this order: a delivery that waits reads its events from the batches.
+/// In this order, because a waiting delivery reads its events from the batches.
 const STEPS: [CommitStep; 10] = [
     CommitStep::Batches,
     CommitStep::Grown,
@@ -44,7 +44,7 @@ const STEPS: [CommitStep; 10] = [
     CommitStep::Disable,
 ];
 
-/// One try to write a commit.
+/// One attempt to write a commit.
 pub(super) struct CommitWriter<'a> {
     pub commit: &'a Commit,
     pub stores: &'a CommitStores,
@@ -52,12 +52,12 @@ pub(super) struct CommitWriter<'a> {
 }
 
 impl CommitWriter<'_> {
-    /// Makes the steps after the first `made`, and counts those that succeed.
-    /// A step that failed may be partly made: repeating it changes nothing.
+    /// Makes the steps after the first `made`, and counts those that succeed. A failed step may be
+    /// partly made; repeating it changes nothing.
     pub(super) async fn write_on(&self, made: &mut usize) -> Result<(), PortError> {
         for step in STEPS.iter().skip(*made) {
             match self.make(*step).await {
-                // The same call will be refused for ever.
+                // The same call would be refused for ever.
                 Err(error) if error.class() == FailureClass::Refused => {
                     tracing::warn!(%error, "a store refused a part of a commit; writing its items one by one");
                     self.make_apart(*step).await?;
@@ -111,8 +111,8 @@ impl CommitWriter<'_> {
         }
     }
 
-    /// Makes a step whose store refused it, item by item. An item that is
-    /// refused alone is set aside.
+    /// Makes a step that its store refused, item by item. An item that is refused alone is set
+    /// aside.
     async fn make_apart(&self, step: CommitStep) -> Result<(), PortError> {
         let Self { commit, stores, now_ms } = *self;
         for item in apart(commit, step) {
@@ -127,8 +127,8 @@ impl CommitWriter<'_> {
         Ok(())
     }
 
-    /// Tells customers what the commit is about. What it reports is durable by now,
-    /// but for subscriptions that are disabled in the last step.
+    /// Tells customers about the commit. All that is reported is durable by now, except subscriptions
+    /// that the last step disables.
     async fn tell(&self) -> Result<(), PortError> {
         let Self { commit, stores, now_ms } = *self;
         if commit.dead_letters.is_empty() && commit.disable.is_empty() && commit.high.is_empty() {
@@ -156,9 +156,9 @@ impl CommitWriter<'_> {
         Ok(())
     }
 
-    /// The rows that grew, in rounds to be written one after the other: each
-    /// round has the next row of every list. Lists do not depend on each other,
-    /// so many of them take no more time than the longest.
+    /// The rows that grew, in rounds that are written one after the other: each round has the next
+    /// row of every list. Lists do not depend on each other, so many lists take no more time than the
+    /// longest.
     fn grown_rounds(&self) -> Vec<Vec<RowChange>> {
         let (mut rounds, mut list, mut round) = (Vec::<Vec<RowChange>>::new(), None, 0);
         for ((partition, key), change) in &self.commit.grown {
@@ -173,8 +173,8 @@ impl CommitWriter<'_> {
         rounds
     }
 
-    /// Tries once to disable a subscription: a catalogue that is away must not stop
-    /// deliveries, and the next 410 or full backlog asks again.
+    /// Tries once to disable a subscription. A catalogue that is away must not stop deliveries, and
+    /// the next 410 or full backlog tries again.
     async fn disable(&self, subscription: &Arc<Subscription>, reason: DisabledReason) {
         let mut disabled = Subscription::clone(subscription);
         disabled.version += 1;
@@ -184,7 +184,7 @@ impl CommitWriter<'_> {
             Ok(Ok(())) => {
                 tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), "disabled the subscription");
             }
-            // Its owner changed or deleted it since: the owner's word counts.
+            // The owner changed or deleted it since, and the owner's change counts.
             Ok(Err(CatalogueError::Conflict(_) | CatalogueError::NotFound)) => {}
             Ok(Err(CatalogueError::Port(error))) => {
                 tracing::warn!(subscription = %subscription.id, reason = reason.as_str(), %error, "could not disable the subscription");

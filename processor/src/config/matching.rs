@@ -8,23 +8,22 @@ use sluice_selector::EvaluationLimits;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MatchingConfig {
-    /// The most steps that all selectors of a customer together take on one
-    /// event. Beyond it, the event is a dead letter `too_expensive` of the
-    /// subscriptions that could not judge it.
+    /// The most steps that all selectors of a customer together take on one event. Beyond that, the
+    /// event is a dead letter `too_expensive` of the subscriptions that could not judge it.
     pub event_steps_max: u32,
     /// The most of these steps that one selector takes.
     pub selector_steps_max: u32,
-    /// Steps that a customer may spend on a shard each millisecond. A customer
-    /// that wants more has its batches wait, and others go on.
+    /// The steps that a customer may spend on a shard each millisecond. The batches of a customer
+    /// that needs more wait, and others go on.
     pub share_steps_per_ms: u32,
     /// The most steps that a customer may save up and spend at once.
     pub burst_steps: u32,
     /// Threads of this process that match the batches that wait.
     pub threads: usize,
-    /// Steps after which such a thread turns to another customer's batch.
+    /// After this many steps such a thread turns to another customer's batch.
     pub turn_steps: u32,
-    /// The most batches of a customer that may wait on a shard. The events of
-    /// further ones are dead letters `too_expensive`.
+    /// The most batches of a customer that may wait on a shard. Events of further batches become
+    /// dead letters `too_expensive`.
     pub waiting_batches_max: usize,
     /// The most bytes of a customer's batches that may wait on a shard.
     pub waiting_bytes_max: u64,
@@ -54,7 +53,7 @@ impl MatchingConfig {
         EvaluationLimits { event_steps_max, selector_steps_max, ..EvaluationLimits::default() }
     }
 
-    /// Each field with the least and the most that it may be.
+    /// Each field with its least and its greatest value.
     pub(super) fn ranges(&self) -> [(&'static str, i128, i128, i128); 8] {
         const MAX: i128 = u32::MAX as i128;
         [

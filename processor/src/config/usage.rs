@@ -7,10 +7,10 @@ use sluice_history::usage::{USAGE_TYPES_MAX, UsageRetention};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UsageConfig {
-    /// The most event types of a customer that are told apart in a period; the
-    /// events of all others are counted together, as `other`.
+    /// The most event types of a customer that are counted separately in a period; the events of
+    /// all others are counted together, as `other`.
     pub types_max: usize,
-    /// How often a shard's counts are added to its customers' usage: so late does it show.
+    /// How often a shard's counts are added to its customers' usage, which shows that much later.
     pub add_up_ms: u64,
     /// How many days the usage of a minute is kept.
     pub minute_days: u32,
@@ -34,7 +34,7 @@ impl UsageConfig {
         UsageRetention { minute_days, hour_days, day_days }
     }
 
-    /// Each field with the least and the most that it may be.
+    /// Each field with its least and its greatest value.
     pub(super) fn ranges(&self) -> [(&'static str, i128, i128, i128); 5] {
         const DAYS: i128 = 36_500;
         [

@@ -1,4 +1,4 @@
-//! The matching of one batch, which may be interrupted and go on later.
+//! Matching one batch, with pauses.
 
 use super::{CustomerMatcher, Listener};
 use crate::slice::start_of;
@@ -16,38 +16,38 @@ pub struct Match {
     pub listener: u32,
     /// The events that it wants.
     pub events: EventSet,
-    /// Events that cost more to judge than an event may.
+    /// The events that cost more to judge than allowed.
     pub too_expensive: EventSet,
-    /// Events that cannot be read.
+    /// The events that cannot be read.
     pub unreadable: EventSet,
 }
 
 /// A batch that is being matched.
 #[derive(Debug)]
 pub struct BatchMatching {
-    /// By the batch's types.
+    /// The candidates for each type of the batch.
     candidates: Vec<TypeCandidates>,
     found: HashMap<u32, Match>,
-    /// The next event to be judged.
+    /// The next event to judge.
     next: u16,
-    /// Events that were looked at.
+    /// The number of judged events.
     judged: usize,
-    /// Steps spent on them.
+    /// The steps that were spent on them.
     steps: u64,
     /// The listener that spent the most steps on one event, and how many.
     costliest: Option<(u32, u32)>,
 }
 
-/// Whether a batch is matched.
+/// The progress of matching a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchingProgress {
     /// All of its events are judged.
     Done,
-    /// Events are left.
+    /// Some events are left.
     Paused,
 }
 
-/// What a task needs to match, reused from batch to batch.
+/// The tools of a task that matches, reused from batch to batch.
 #[derive(Debug)]
 pub struct MatchingTools {
     scratch: MatchScratch,
@@ -65,7 +65,7 @@ impl MatchingTools {
 }
 
 impl BatchMatching {
-    /// Events that must be looked at.
+    /// The number of events that must be judged.
     #[must_use]
     pub fn events_to_judge(&self, batch: &Batch) -> usize {
         if self.candidates.iter().all(TypeCandidates::decided) {
@@ -75,7 +75,7 @@ impl BatchMatching {
         judged.count()
     }
 
-    /// Events that were looked at so far.
+    /// The number of events that were judged so far.
     #[must_use]
     pub const fn judged(&self) -> usize {
         self.judged
@@ -87,8 +87,8 @@ impl BatchMatching {
         self.found.is_empty()
     }
 
-    /// Counts all events of ordered subscriptions as too expensive: they may
-    /// not be delivered before the batches that wait.
+    /// Counts all events of ordered subscriptions as too expensive, since they may not be delivered
+    /// before the batches that wait.
     pub fn give_up_ordered(&mut self, matcher: &CustomerMatcher) {
         for found in self.found.values_mut() {
             if matcher.listener(found.listener).target.subscription().ordered {
@@ -97,7 +97,7 @@ impl BatchMatching {
         }
     }
 
-    /// Steps spent so far.
+    /// The steps that were spent so far.
     #[must_use]
     pub const fn steps(&self) -> u64 {
         self.steps
@@ -109,7 +109,7 @@ impl BatchMatching {
         self.costliest.map(|(listener, steps)| (matcher.listener(listener).target.id(), steps))
     }
 
-    /// The matches, by listener. Listeners without any are left out.
+    /// The matches by listener, without listeners that have none.
     #[must_use]
     pub fn into_matches(self) -> Vec<Match> {
         let mut found: Vec<_> = self.found.into_values().collect();
@@ -126,7 +126,7 @@ impl BatchMatching {
         })
     }
 
-    /// Takes the verdicts on one event over.
+    /// Adds the verdicts on one event.
     fn take_over(&mut self, index: u16, verdicts: &EventVerdicts) {
         for listener in &verdicts.matched {
             self.found(*listener).events.push(index);
@@ -147,8 +147,8 @@ impl BatchMatching {
 }
 
 impl CustomerMatcher {
-    /// Begins to match a batch of this customer: looks its types up. Events
-    /// whose type decides all are matched by that.
+    /// Begins to match a batch of this customer by looking up its types. Events whose type decides
+    /// everything are matched by it.
     #[must_use]
     pub fn begin(&self, batch: &Batch) -> BatchMatching {
         let candidates: Vec<_> = batch.types.iter().map(|kind| self.index.for_type(kind)).collect();
@@ -167,8 +167,8 @@ impl CustomerMatcher {
         matching
     }
 
-    /// Goes on with a batch as long as all of it together takes no more than
-    /// `steps_max` steps. An event that would take more is left for later.
+    /// Continues as long as the whole batch takes no more than `steps_max` steps. An event that would
+    /// take more is left for later.
     pub fn advance_within(
         &self,
         batch: &Batch,
@@ -190,8 +190,8 @@ impl CustomerMatcher {
         MatchingProgress::Done
     }
 
-    /// Goes on with a batch until about this many more steps are spent. Each
-    /// event may take as many as an event may.
+    /// Continues until about this many more steps are spent. Each event may take as many steps as an
+    /// event is allowed.
     pub fn advance_some(
         &self,
         batch: &Batch,
@@ -209,8 +209,8 @@ impl CustomerMatcher {
         if matching.next < batch.len() { MatchingProgress::Paused } else { MatchingProgress::Done }
     }
 
-    /// Judges the rest of a batch by the types alone: for every subscription
-    /// that would have to look inside, its events are too expensive.
+    /// Judges the rest of a batch by types alone: the events are too expensive for every subscription
+    /// that would have to look inside them.
     pub fn give_up(&self, batch: &Batch, matching: &mut BatchMatching, tools: &mut MatchingTools) {
         while matching.next < batch.len() {
             self.judge(batch, matching, tools, MatchBudget { steps_left: 0 });
@@ -246,7 +246,7 @@ impl CustomerMatcher {
         verdicts.matched.extend(candidates.always().iter().filter(|listener| counts(&(**listener as usize))));
     }
 
-    /// Matches a batch of which each event's type decides all.
+    /// Matches a batch in which each event's type decides everything.
     fn match_by_type(&self, batch: &Batch, matching: &mut BatchMatching) {
         let candidates = std::mem::take(&mut matching.candidates);
         let mut kinds: Vec<(u32, usize)> = Vec::new();
@@ -270,7 +270,7 @@ impl CustomerMatcher {
     }
 }
 
-/// The events of a batch that have one of these kinds; each comes with a listener.
+/// The events of a batch that have one of these types; each type comes with a listener.
 fn events_of(batch: &Batch, kinds: &[(u32, usize)]) -> EventSet {
     if kinds.len() == batch.types.len() {
         return EventSet::range(0, batch.len());

@@ -1,10 +1,9 @@
-//! Each customer's share of a shard's matching: a pure rule.
+//! Each customer's share of a shard's matching: pure.
 //!
-//! A shard matches a batch where it stands in the log, unless the batch's
-//! customer has used its share: then the batch waits in a durable place, and
-//! the batches of other customers go on. The cost of matching is counted in
-//! steps of the selectors and not in time, so that the rule decides the same
-//! on every machine.
+//! A shard matches a batch at its place in the log, unless the batch's customer has used up its
+//! share: then the batch waits in a durable place, and the batches of other customers go on. The
+//! cost of matching is counted in steps of the selectors and not in time, so that the rule decides
+//! the same on every machine.
 
 use crate::config::MatchingConfig;
 use foldhash::HashMap;
@@ -13,13 +12,13 @@ use sluice_model::CustomerId;
 /// How much the newest batch counts in the average cost of a customer's events.
 const NEWEST_WEIGHT: f64 = 0.2;
 
-/// A customer is forgotten after this long without events that need judging.
+/// A customer without events to judge is forgotten after this long.
 const IDLE_MS: u64 = 600_000;
 
 /// Where a batch is matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchingPlace {
-    /// Where it stands in the log, if that takes no more than this many steps.
+    /// At its place in the log, if that takes no more than this many steps.
     InLog {
         /// Steps for all of its events together.
         steps_max: u32,
@@ -28,7 +27,7 @@ pub enum MatchingPlace {
     Waiting,
 }
 
-/// How much of its share each customer of a shard has used.
+/// The used shares of each customer of a shard.
 #[derive(Debug)]
 pub struct MatchingShares {
     config: MatchingConfig,
@@ -46,14 +45,14 @@ struct MatchingShare {
 }
 
 impl MatchingShares {
-    /// All customers have their whole share.
+    /// Shares of which nothing is used.
     #[must_use]
     pub fn new(config: MatchingConfig) -> Self {
         Self { config, customers: HashMap::default() }
     }
 
-    /// Where to match a batch with this many events to judge, if no batch of
-    /// its customer and lane waits already.
+    /// Where to match a batch with this many events to judge, if no batch of its customer and lane
+    /// waits already.
     pub fn place(&mut self, customer: CustomerId, events: usize, now_ms: u64) -> MatchingPlace {
         let share = self.refilled(customer, now_ms);
         if share.steps < 1.0 || share.event_steps * events as f64 > share.steps {
@@ -62,13 +61,13 @@ impl MatchingShares {
         MatchingPlace::InLog { steps_max: share.steps as u32 }
     }
 
-    /// Takes steps that were spent in the log from the customer's share.
+    /// Subtracts steps that were spent in the log from the customer's share.
     pub fn spend(&mut self, customer: CustomerId, steps: u64, now_ms: u64) {
         let share = self.refilled(customer, now_ms);
         share.steps = (share.steps - steps as f64).max(0.0);
     }
 
-    /// Learns what a customer's events cost, wherever they were judged.
+    /// Learns the cost of a customer's events, wherever they were judged.
     pub fn learn(&mut self, customer: CustomerId, events: usize, steps: u64, now_ms: u64) {
         if events == 0 {
             return;
@@ -145,8 +144,8 @@ mod tests {
     }
 
     proptest! {
-        /// However batches come, a customer does not spend more in the log
-        /// than its burst and what was refilled.
+        /// However batches come, a customer does not spend more in the log than its burst and the
+        /// refill.
         #[test]
         fn nobody_spends_more_than_its_share(
             batches in prop::collection::vec((0u64..200, 1usize..50, 0u64..2000), 1..200)

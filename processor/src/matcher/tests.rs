@@ -144,7 +144,7 @@ async fn a_batch_pauses_before_the_event_that_its_budget_is_too_small_for() {
     let half = u32::try_from(whole / 2).unwrap();
     let progress = matcher.advance_within(&batch, &mut matching, &mut tools(), half);
     assert_eq!(progress, MatchingProgress::Paused);
-    // Those it has judged count as one by one; the one it stopped at has no verdict.
+    // The events that were judged have the same matches as one by one; the next event has no verdict.
     let found = matching.into_matches();
     assert!(found.iter().all(|found| found.events.len() < 3 && found.too_expensive.is_empty()));
 

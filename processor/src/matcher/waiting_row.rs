@@ -1,4 +1,5 @@
-//! A batch that waits to be matched, as a row (see [`Rows`](sluice_ports::Rows)), so that a restart finds it.
+//! The row of a batch that waits to be matched (see [`Rows`](sluice_ports::Rows)), so that a
+//! restart finds it.
 //!
 //! ```text
 //! partition         key                               value
@@ -14,9 +15,9 @@ const VERSION: u8 = 1;
 /// A batch that waits to be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitingBatch {
-    /// Whose batch it is.
+    /// The customer of the batch.
     pub customer: CustomerId,
-    /// Its place among the batches of its customer and lane that wait.
+    /// Its place among the waiting batches of its customer and lane.
     pub sequence: u64,
     /// The batch.
     pub batch: BatchId,
@@ -53,7 +54,7 @@ impl WaitingBatch {
     /// Reads a row back.
     ///
     /// # Errors
-    /// If it is not a row that [`Self::row`] made.
+    /// If the row is not one that [`Self::row`] made.
     pub fn read(row: &Row) -> Result<Self, PortError> {
         let damaged = || PortError::Damaged {
             what: "read a batch that waits to be matched".into(),

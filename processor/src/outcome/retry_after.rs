@@ -29,13 +29,13 @@ const MONTHS: [&str; 12] =
 const YEARS_AHEAD_MAX: i16 = 50;
 
 impl RetryAfter {
-    /// Reads the header's value; `None` if it has none of the forms. `now_ms`
-    /// decides which century a year of two digits is in.
+    /// Parses the header's value; `None` if it has none of the forms. `now_ms` decides the century of a
+    /// year of two digits.
     #[must_use]
     pub fn parse(value: &str, now_ms: u64) -> Option<Self> {
         let value = value.trim();
         if !value.is_empty() && value.bytes().all(|c| c.is_ascii_digit()) {
-            // Digits past u64 ask for "very long": the clamp decides.
+            // More digits than a u64 holds mean a very long wait, which is clamped later.
             return Some(Self::Seconds(value.parse().unwrap_or(u64::MAX)));
         }
         let date =
@@ -53,7 +53,7 @@ impl RetryAfter {
     }
 }
 
-/// Reads a date. The day of the week is not compared with the date: only the date counts.
+/// Reads a date. The day of the week is ignored.
 fn http_date(text: &str, now_ms: u64) -> Option<Timestamp> {
     let mut parts = [""; 6];
     for (place, part) in text.split([' ', ',', '-']).filter(|part| !part.is_empty()).enumerate() {

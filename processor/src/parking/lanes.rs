@@ -24,10 +24,10 @@ pub enum LanesNext {
     },
     /// Events can be cut into a webhook.
     Cut {
-        /// The lane whose list has them.
+        /// The lane whose list has these events.
         lane: Lane,
     },
-    /// Nothing can go before then; where it is `None`, nothing until something changes.
+    /// Nothing can go before this time; `None`: until something changes.
     Sleep {
         /// Milliseconds since the Unix epoch.
         until_ms: Option<u64>,
@@ -41,24 +41,24 @@ impl ParkedLanes {
         self.lanes.is_empty()
     }
 
-    /// How many events are parked.
+    /// The number of parked events.
     #[must_use]
     pub fn events(&self) -> usize {
         self.lanes.values().map(Parked::events).sum()
     }
 
-    /// Whether events of this key are parked in the lane. No event is held for having no key (0).
+    /// Whether events of this key are parked in the lane; false for events without a key (0).
     #[must_use]
     pub fn holds(&self, lane: Lane, key: u64) -> bool {
         key != 0 && self.lanes.get(&lane).is_some_and(|parked| parked.holds(key))
     }
 
-    /// The list of a lane; an empty one where there was none.
+    /// The list of a lane, which is empty if it is new.
     pub fn list(&mut self, lane: Lane) -> &mut Parked {
         self.lanes.entry(lane).or_default()
     }
 
-    /// The list of a lane whose turn it is now: the other lanes come before it the next time.
+    /// The list of a lane whose turn it is now: next time the other lanes come first.
     pub fn serve(&mut self, lane: Lane) -> &mut Parked {
         self.served = Some(lane);
         self.list(lane)
@@ -69,12 +69,12 @@ impl ParkedLanes {
         self.lanes.iter_mut().map(|(lane, parked)| (*lane, parked))
     }
 
-    /// Forgets lists in which nothing is left.
+    /// Forgets empty lists.
     pub fn forget_empty(&mut self) {
         self.lanes.retain(|_, parked| !parked.is_empty());
     }
 
-    /// The next webhook of what was parked in commits up to `durable`.
+    /// The next webhook from the entries that were parked in commits up to `durable`.
     #[must_use]
     pub fn next(&self, now_ms: u64, durable: u64) -> LanesNext {
         let served = self.served.map_or(0, |lane| self.lanes.range(..=lane).count());

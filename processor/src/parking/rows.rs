@@ -1,4 +1,4 @@
-//! The parked list as rows (see [`Rows`](sluice_ports::Rows)), so that a restart finds it.
+//! The rows of parked lists (see [`Rows`](sluice_ports::Rows)), from which a restart loads them.
 //!
 //! ```text
 //! partition      key                                        value
@@ -76,13 +76,13 @@ pub fn failed_key(delivery: &Delivery) -> ParkedRowKey {
     [&delivery.subscription.to_bytes()[..], &[FAILED], &delivery.id.to_bytes()].concat()
 }
 
-/// The part of a row's key that names its list, of all lists of a lane.
+/// The part of a row's key that names its list among all lists of a lane.
 #[must_use]
 pub fn list_of(key: &[u8]) -> &[u8] {
     key.get(..SUBSCRIPTION_BYTES).unwrap_or(key)
 }
 
-/// A row to be stored in the partition of its lane.
+/// A row to store in the partition of its lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowDraft {
     /// Its key in the partition of its lane.
@@ -116,7 +116,7 @@ pub(crate) fn chunk<'a>(
 pub enum ParkedEntry {
     /// A failed delivery.
     Failed(Failed),
-    /// A chunk of events that wait, and its number.
+    /// A chunk of waiting events, and its number.
     Chunk(u64, Vec<ParkedItem>),
 }
 

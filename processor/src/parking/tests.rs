@@ -55,7 +55,7 @@ fn events_wait_for_a_failed_one_of_their_key_and_for_no_other() {
     wait(&mut parked, vec![item(2, 7), item(3, 8), item(4, 7), item(5, 8)], 1);
     assert!(parked.holds(7) && parked.holds(8) && !parked.holds(9) && !parked.holds(0));
     assert_eq!(parked.next(0, 1), Next::Cut);
-    // In one row with events that must wait, and not held up by them.
+    // The event is in one row with events that must wait, and does not wait with them.
     assert_eq!(cut(&mut parked, 9), [3, 5]);
     assert_eq!(parked.next(0, 1), Next::Nothing);
     end(&mut parked);
@@ -180,12 +180,12 @@ fn rows_of_any_size_that_may_be_fit_and_read_back() {
     assert!(rows::read(&Row { key: vec![1], value: vec![] }).is_err());
 }
 
-/// Rows as a store would have them.
+/// Rows as a store would hold them.
 #[derive(Default)]
 struct RowStore(BTreeMap<ParkedRowKey, Vec<u8>>);
 
 impl RowStore {
-    /// Writes changes, of which the crash lets only the first `writes` happen.
+    /// Writes changes. A crash lets only the first `writes` of them happen.
     fn write(&mut self, changes: ParkedChanges, mut writes: usize) -> bool {
         let ParkedChanges { grown, shrunk, gone } = changes;
         let puts = grown.into_iter().chain(shrunk).map(|row| (row.key, Some(row.value)));
@@ -215,9 +215,8 @@ impl RowStore {
 }
 
 proptest! {
-    /// Whatever fails, succeeds and crashes between any two writes, the events
-    /// of a key are first attempted in their order, all of them, and nothing
-    /// waits for ever.
+    /// Whatever fails, succeeds and crashes between any two writes, the events of a key are first
+    /// attempted in their order, all of them, and nothing waits for ever.
     #[test]
     fn keys_keep_their_order_through_crashes(
         events in prop::collection::vec((1u64..6, 0u8..4), 1..60),
@@ -228,7 +227,7 @@ proptest! {
         let mut arrivals = events.iter().enumerate();
         let (mut now_ms, mut first) = (10_000, Vec::new());
         let mut outcomes = outcomes.into_iter().chain(std::iter::repeat((0, 0)));
-        // Something holds a key from the beginning.
+        // A failed delivery holds a key from the beginning.
         let mut changes = ParkedChanges::default();
         parked.fail(Failed { delivery: failed(1, &[1], 0).delivery, keys: vec![1] }, 0, &mut changes);
         store.write(changes, usize::MAX);

@@ -1,21 +1,21 @@
 //! The events of a parked list that were never tried, in the order of the log.
 //!
-//! Items lie in chunks, since a chunk is a row of the store. Each key has a
-//! queue of its items; the first item of a key that nobody holds is free to go.
+//! Items lie in chunks, and each chunk is a row of the store. Each key has a queue of its items; the
+//! first item of a key that is not held is free.
 
 use super::rows::{self, DeliveryOwner, RowDraft};
 use super::{ITEMS_MAX, ParkedChanges, ParkedItem, RUNS_MAX};
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Where an item is: the number of its chunk, and its index there.
+/// The place of an item: the number of its chunk, and its index there.
 pub(super) type ItemPlace = (u64, usize);
 
 /// An item in its chunk.
 #[derive(Debug)]
 pub(super) struct WaitingItem {
     pub(super) item: ParkedItem,
-    /// The commit that makes it durable.
+    /// The commit in which it becomes durable.
     pub(super) generation: u64,
     taken: bool,
 }
@@ -24,9 +24,9 @@ pub(super) struct WaitingItem {
 struct ParkedChunk {
     items: Vec<WaitingItem>,
     runs: usize,
-    /// Items that were not taken.
+    /// The number of items that were not taken.
     left: usize,
-    /// An item was taken, or the chunk was loaded: its row only shrinks from now on.
+    /// Whether an item was taken or the chunk was loaded: then its row only shrinks.
     closed: bool,
 }
 
@@ -51,7 +51,7 @@ impl WaitingItems {
         self.queues.contains_key(&key)
     }
 
-    /// Takes over a chunk that a row holds.
+    /// Adds a chunk that was read from a row.
     pub(super) fn load(&mut self, sequence: u64, items: Vec<ParkedItem>, is_held: impl Fn(u64) -> bool) {
         self.next_sequence = self.next_sequence.max(sequence + 1);
         self.chunks.insert(sequence, ParkedChunk { closed: true, ..ParkedChunk::default() });
@@ -61,8 +61,8 @@ impl WaitingItems {
         }
     }
 
-    /// Adds an item behind all others; returns the number of its chunk. A new
-    /// chunk's number is at least `sequence_min`.
+    /// Adds an item behind all others. Returns the number of its chunk; a new chunk's number is at
+    /// least `sequence_min`.
     pub(super) fn push(&mut self, item: ParkedItem, generation: u64, sequence_min: u64, held: bool) -> u64 {
         let runs = item.events.runs().len();
         let open = self
@@ -82,13 +82,13 @@ impl WaitingItems {
         sequence
     }
 
-    /// The first item that is free to go.
+    /// The first free item.
     pub(super) fn first_free(&self) -> Option<(ItemPlace, &WaitingItem)> {
         let ((sequence, index), _) = *self.heads.first()?;
         Some(((sequence, index), &self.chunks[&sequence].items[index]))
     }
 
-    /// Takes the item that [`Self::first_free`] names; the next item of its key is free then.
+    /// Takes the item that [`Self::first_free`] names; then the next item of its key is free.
     pub(super) fn take_first_free(&mut self) {
         let Some((place, key)) = self.heads.pop_first() else { return };
         if let Some(chunk) = self.chunks.get_mut(&place.0) {
@@ -104,21 +104,21 @@ impl WaitingItems {
         }
     }
 
-    /// No item of the key is free until [`Self::release`].
+    /// Holds a key: none of its items is free until [`Self::release`].
     pub(super) fn hold(&mut self, key: u64) {
         if let Some(first) = self.queues.get(&key).and_then(VecDeque::front) {
             self.heads.remove(&(*first, key));
         }
     }
 
-    /// Nobody holds the key any more: its first item is free.
+    /// Releases a key that nothing holds any more: its first item is free.
     pub(super) fn release(&mut self, key: u64) {
         if let Some(first) = self.queues.get(&key).and_then(VecDeque::front) {
             self.heads.insert((*first, key));
         }
     }
 
-    /// Changes the row of a chunk of which items ended: it says what is left, or goes.
+    /// Updates the row of a chunk after some of its items ended, or removes it after all did.
     pub(super) fn shrink(&mut self, sequence: u64, owner: &DeliveryOwner, changes: &mut ParkedChanges) {
         let Some(chunk) = self.chunks.get(&sequence) else { return };
         if chunk.left > 0 {
@@ -139,7 +139,7 @@ impl WaitingItems {
         )
     }
 
-    /// Takes everything out: the number of each chunk, and its items that were not taken.
+    /// Takes out everything: the number of each chunk, and its items that were not taken.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (u64, Vec<ParkedItem>)> + use<> {
         self.queues.clear();
         self.heads.clear();

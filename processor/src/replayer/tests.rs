@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const ONE: CustomerId = CustomerId::from_u128(1);
 
-/// An event on which the selector below spends its whole budget.
+/// An event for which the selector below spends its whole budget.
 fn expensive_event() -> String {
     let members: Vec<_> = (0..1000).map(|n| format!(r#"{{"y":{{"z":[{n},{n}]}}}}"#)).collect();
     format!(r#"{{"payload":{{"a":[{}]}}}}"#, members.join(","))

@@ -1,4 +1,4 @@
-//! A shape as it is kept for the deliveries that are pinned to it.
+//! A shape that is kept for the deliveries that are pinned to it.
 //!
 //! ```text
 //! partition                key               value
@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
-/// How long a shape is kept after it was last needed: longer than any delivery lives.
+/// How long a shape is kept after its last use: longer than any delivery lives.
 const KEPT_MS: u64 = 200 * DAY_MS;
 
-/// A row that is kept for less than this is written anew.
+/// A row is written anew when it would be kept for less than this.
 const RENEWED_BELOW_MS: u64 = 100 * DAY_MS;
 
 /// A shape, compiled when it is first used.
@@ -55,13 +55,13 @@ impl KeptShape {
     /// The shape, ready to make bodies.
     ///
     /// # Errors
-    /// If its template does not compile, which was checked when it was stored.
+    /// If its template does not compile, although it did when it was stored.
     pub fn compiled(&self, limits: ShapeLimits) -> Result<&ShapedBody, TransformError> {
         let compiled = self.compiled.get_or_init(|| ShapedBody::compile(&self.shape, limits));
         compiled.as_ref().map_err(Clone::clone)
     }
 
-    /// The row that keeps the shape, if it must be written now.
+    /// The row that keeps the shape, if it must be written.
     #[must_use]
     pub fn row(&self, now_ms: u64) -> Option<NewRow> {
         if self.durable_until_ms.load(Ordering::Relaxed) >= now_ms + RENEWED_BELOW_MS {

@@ -1,4 +1,5 @@
-//! Webhooks under way: their tasks, and which durable place holds their events meanwhile.
+//! The webhooks of a shard that are under way: their tasks, and the durable places that hold
+//! their events.
 
 use crate::attempt::{Attempted, Job, Start};
 use crate::body;
@@ -19,24 +20,24 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 
-/// The end of a webhook's task: nothing where the webhook was withdrawn before it was sent.
+/// The end of a webhook's task; `None` if the webhook was withdrawn before it was sent.
 pub(super) type EndedTask = Result<(Id, Option<Attempted>), JoinError>;
 
 /// A webhook under way.
 pub(super) struct Flight {
     pub(super) listener: Arc<Listener>,
     pub(super) delivery: Delivery,
-    /// Since when its first event waited.
+    /// Since when its first event has waited.
     pub(super) since_ms: u64,
     pub(super) body_bytes: usize,
-    /// Bytes of its body that were copied out of batches.
+    /// The bytes of its body that were copied out of batches.
     copied_bytes: usize,
     pub(super) phase: FlightPhase,
     pub(super) keeper: FlightKeeper,
     stop: Option<oneshot::Sender<()>>,
 }
 
-/// How far a webhook is.
+/// The progress of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlightPhase {
     /// It is signed (or being signed) and waits for its permit.
@@ -45,25 +46,25 @@ pub(super) enum FlightPhase {
     Sent,
 }
 
-/// Which durable place holds the events of a webhook under way.
+/// The durable place that holds the events of a webhook under way.
 pub(super) enum FlightKeeper {
-    /// The log: these entries are not settled. The slices are kept only for an
-    /// ordered subscription, whose events may have to be parked.
+    /// The log: these entries are not settled. The slices are kept only for an ordered
+    /// subscription, whose events may have to be parked.
     Log {
-        /// The log entries, each with the number of events that it waits for.
+        /// The log entries, each with the number of its events in this webhook.
         tickets: Vec<TicketShare>,
         /// The events with their ordering keys.
         slices: Vec<Slice>,
     },
-    /// The work queue: the webhook was too slow for the log to wait for it.
+    /// The work queue: the webhook was too slow to keep holding the log.
     Queue(DetachedRoom),
-    /// The parked list of a lane; with the room that the webhook takes, if it
-    /// left the log for being slow.
+    /// The parked list of a lane; with the webhook's room, if the webhook left the log for being
+    /// slow.
     Parked(Lane, Option<DetachedRoom>),
 }
 
 impl FlightKeeper {
-    /// The same, as a settlement sees it.
+    /// The same place, in the terms of a settlement.
     pub(super) const fn held_by(&self) -> HeldBy {
         match self {
             Self::Log { .. } => HeldBy::Log,
@@ -74,7 +75,7 @@ impl FlightKeeper {
 }
 
 impl Flight {
-    /// Stops the attempt as if it had timed out. An attempt that ended meanwhile does not hear it.
+    /// Stops the attempt as if it had timed out. Has no effect on an attempt that has just ended.
     pub(super) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             stop.send(()).ok();
@@ -82,7 +83,7 @@ impl Flight {
     }
 }
 
-/// A webhook to be launched.
+/// A webhook to launch.
 struct Launch {
     listener: Arc<Listener>,
     delivery: Delivery,
@@ -95,26 +96,26 @@ struct Launch {
     now_ms: u64,
 }
 
-/// Where the body of a webhook comes from.
+/// The source of a webhook's body.
 enum LaunchBody {
     /// From batches in memory.
     Ready(Arc<[Bytes]>),
-    /// From the event store, where the webhook's task reads it.
+    /// From the event store, which the webhook's task reads.
     Stored(Delivery),
 }
 
-/// All webhooks of a shard that are under way.
+/// All webhooks of a shard under way.
 pub(super) struct Flights {
     context: Arc<Context>,
     under_way: HashMap<Id, Flight>,
-    /// Bytes that were copied out of batches, of all flights and by customer.
+    /// The bytes that were copied out of batches, of all flights and by customer.
     copied_bytes: usize,
     copied_by_customer: HashMap<CustomerId, usize>,
     tasks: JoinSet<Option<Attempted>>,
 }
 
 impl Flights {
-    /// None under way.
+    /// Without flights yet.
     pub(super) fn new(context: Arc<Context>) -> Self {
         Self {
             context,
@@ -135,7 +136,7 @@ impl Flights {
     ) -> Id {
         let slices = || cut.slices.iter().map(|slice| (&*slice.batch, &slice.events));
         let chunks = body::chunks(slices());
-        // A body that is put into a shape is copied whole.
+        // A body that gets a shape is copied as a whole.
         let copied_bytes = match listener.target.delivery_shape() {
             DeliveryShape::Plain => body::copied_bytes(slices()),
             DeliveryShape::Pinned(_) | DeliveryShape::Unpinned => cut.body_bytes,
@@ -180,7 +181,7 @@ impl Flights {
         })
     }
 
-    /// The one place where a flight begins.
+    /// Starts a flight; the only place that does.
     fn launch(&mut self, launch: Launch) -> Id {
         let Launch { listener, delivery, since_ms, body_bytes, copied_bytes, body, start, keeper, now_ms } =
             launch;
@@ -220,7 +221,7 @@ impl Flights {
         task.id()
     }
 
-    /// Waits for the end of a webhook's task; nothing if there is none. Cancel safe.
+    /// Waits for the end of a webhook's task; `None` if there is no task. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<EndedTask> {
         self.tasks.join_next_with_id().await
     }
@@ -230,8 +231,8 @@ impl Flights {
         self.tasks.try_join_next_with_id()
     }
 
-    /// The flight whose task ended, and what came of its attempt; nothing where
-    /// the webhook was withdrawn: whoever withdrew it dealt with its events.
+    /// The flight whose task ended, and its attempt; `None` if the webhook was withdrawn, since
+    /// `withdraw` returned its flight.
     pub(super) fn land(&mut self, ended: EndedTask, now_ms: u64) -> Option<(Flight, Attempted)> {
         let (task, attempted) = match ended {
             Ok((task, attempted)) => (task, attempted?),
@@ -243,13 +244,13 @@ impl Flights {
         Some((self.remove(task)?, attempted))
     }
 
-    /// Takes a webhook out that was not sent yet. Its task ends once nobody can give it a permit.
+    /// Takes out a webhook that was not sent yet. Its task ends because it can no longer get a permit.
     pub(super) fn withdraw(&mut self, task: Id) -> Option<Flight> {
         self.remove(task)
     }
 
-    /// Whether another webhook of a customer may be launched: the memory that
-    /// bodies take is bounded, and each customer has a share of it.
+    /// Whether another webhook of a customer may be launched: the memory of bodies is bounded, and each
+    /// customer has a share of it.
     pub(super) fn has_room(&self, customer: CustomerId) -> bool {
         let config = &self.context.config.shard;
         let share_max = config.copied_bytes_max / 100 * usize::from(config.customer_share_percent);
@@ -284,7 +285,7 @@ impl Flights {
         self.under_way.is_empty()
     }
 
-    /// Breaks all off: the durable places that hold their events still do.
+    /// Breaks off all flights. The durable places still hold their events.
     pub(super) fn abandon(&mut self) {
         self.under_way.clear();
         self.copied_by_customer.clear();
@@ -293,7 +294,7 @@ impl Flights {
     }
 }
 
-/// An attempt that was not made: the body of its webhook is lost.
+/// The result if the body of a webhook is lost, so that no attempt was made.
 fn unsendable(why: String, now_ms: u64) -> Attempted {
     Attempted { reply: Reply::fault(Fault::Unsendable, why), began_ms: now_ms, ended_ms: now_ms }
 }

@@ -1,4 +1,4 @@
-//! How events leave the log for the queue, for a parked list, or for the dead letters.
+//! Moving events from the log to the queue, to a parked list, or to the dead letters.
 
 use super::flights::{Flight, FlightKeeper};
 use super::outlet::Outlet;
@@ -13,22 +13,21 @@ use sluice_history::usage::EndedEvents;
 use sluice_model::{DeadLetterReason, Delivery, DisabledReason};
 use std::sync::Arc;
 
-/// How long after its timeout a POST may still be counted as under way.
+/// How long after its timeout a POST may still count as under way.
 const TIMEOUT_MARGIN_MS: u64 = 1000;
 
-/// Events on their way out of the shard.
+/// Events that leave the shard.
 struct Leaving {
     delivery: Delivery,
     /// The version of the subscription that the delivery was made for.
     target: Arc<Target>,
     tickets: Vec<TicketShare>,
-    /// The events, where the subscription is ordered.
+    /// The events, if the subscription is ordered.
     slices: Vec<Slice>,
 }
 
-/// Gives all waiting events of an outlet to the queue or its parked lists, due
-/// at `due_ms`; or makes dead letters of them, where the subscription is gone
-/// or its backlog is full.
+/// Moves all waiting events of an outlet to the queue, due at `due_ms`, or to its parked lists; or
+/// makes dead letters of them, if the subscription is gone or its backlog is full.
 pub(super) fn hand_over(outlet: &mut Outlet, bench: &mut Workbench<'_>, due_ms: u64) {
     let now_ms = bench.now_ms;
     park_flights(outlet, bench);
@@ -60,7 +59,7 @@ pub(super) fn hand_over(outlet: &mut Outlet, bench: &mut Workbench<'_>, due_ms: 
     }
 }
 
-/// Takes the signed webhook and all events of the outbox out.
+/// Takes out the signed webhook and all events of the outbox.
 fn take_waiting(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Vec<Leaving> {
     let mut waiting = Vec::new();
     if let Some(staged) = outlet.staged.take()
@@ -104,8 +103,8 @@ fn settle_all(commit: &mut Commit, tickets: Vec<TicketShare>) {
     tickets.into_iter().for_each(|share| commit.settle(share.ticket, share.events));
 }
 
-/// Parks the webhooks of an ordered subscription that are under way: the events
-/// behind them are about to be parked, and must not be parked alone after a crash.
+/// Parks the webhooks of an ordered subscription that are under way: the events behind them are
+/// about to be parked, and after a crash must not be parked without them.
 fn park_flights(outlet: &mut Outlet, bench: &mut Workbench<'_>) {
     if !outlet.subscription().ordered || outlet.in_flight == 0 {
         return;
@@ -121,8 +120,8 @@ fn park_flights(outlet: &mut Outlet, bench: &mut Workbench<'_>) {
     }
 }
 
-/// Lets a POST that is older than the age cap go on without the log: a parked
-/// list or the queue holds its events until it ends.
+/// Lets a POST that is older than the age cap continue without the log: a parked list or the queue
+/// holds its events until it ends.
 pub(super) fn detach(
     outlet: &mut Outlet,
     flight: &mut Flight,
@@ -136,7 +135,7 @@ pub(super) fn detach(
     settle_all(commit, std::mem::take(tickets));
     commit.keep_shape(flight.listener.target.shape().as_ref(), now_ms);
     match outlet.parked.fail_away(commit, &flight.delivery, slices, due_ms) {
-        // A parked delivery still is the one delivery that may be under way.
+        // A parked delivery still counts as the one delivery that may be under way.
         Some(lane) => {
             flight.keeper = FlightKeeper::Parked(lane, Some(room));
             outlet.divert_held(commit, now_ms);
@@ -150,13 +149,13 @@ pub(super) fn detach(
     outlet.slow_until_ms = now_ms + context.config.shard.age_cap_ms;
 }
 
-/// When an attempt that is under way has surely ended: its events are not due before then.
+/// When an attempt under way has surely ended: its events are not due before.
 fn due_after_attempt(context: &Context, now_ms: u64) -> u64 {
     now_ms + context.config.webhook.timeout_ms + TIMEOUT_MARGIN_MS
 }
 
-/// Disables the subscription, if more events wait for it than may: those in the
-/// queue, those parked, and `leaving` more.
+/// Disables the subscription if its backlog is above the limit. The backlog is the events in the queue,
+/// the parked ones, and `leaving` more.
 pub(super) fn cap_backlog(
     outlet: &mut Outlet,
     context: &Context,

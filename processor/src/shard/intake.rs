@@ -1,4 +1,4 @@
-//! The reading end of a shard: pages of the log, and a catalogue fresh enough to match with.
+//! The reading side of a shard: pages of the log, and a catalogue that is fresh enough for matching.
 
 use super::lag::{Behind, ShardLag};
 use crate::context::Context;
@@ -11,34 +11,34 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The records that were read and not matched yet, and the read that is under way.
+/// The records that are read and not matched yet, and the read under way.
 pub(super) struct Intake {
     context: Arc<Context>,
     shard: ShardId,
-    /// Read and not matched yet.
+    /// The items that are read and not matched yet.
     pub(super) items: VecDeque<LogItem>,
-    /// Where the next read goes on.
+    /// Where the next read continues.
     position: Position,
-    /// How far the log said that it is read.
+    /// How far the log is read, according to the log.
     lag: ShardLag,
     ending: LogEnding,
     reading: Option<BoxFuture<'static, Result<LogPage, PortError>>>,
     refreshing: Option<BoxFuture<'static, Result<(), PortError>>>,
 }
 
-/// Whether a shard goes on.
+/// Whether the log of the shard continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LogEnding {
     /// More may follow.
     Open,
     /// The shard is closed, and all of it was read.
     Read,
-    /// The same, and the matching was told.
+    /// As `Read`, and the matching was told.
     Told,
 }
 
 impl Intake {
-    /// Reads on from `position`. Nothing is known of the log since `blind_since_ms`.
+    /// Begins to read at `position`. Nothing is known of the log since `blind_since_ms`.
     pub(super) fn new(
         context: Arc<Context>,
         shard: ShardId,
@@ -58,7 +58,7 @@ impl Intake {
         }
     }
 
-    /// Starts a read, if everything read before is matched.
+    /// Starts a read, if everything that was read is matched.
     pub(super) fn read_on(&mut self) {
         if self.reading.is_none() && self.items.is_empty() && self.ending == LogEnding::Open {
             let (context, shard) = (Arc::clone(&self.context), self.shard.clone());
@@ -66,7 +66,7 @@ impl Intake {
         }
     }
 
-    /// Whether the shard is closed and was read to its end: true once.
+    /// Whether the shard is closed and was read to its end. Returns true once.
     pub(super) fn take_closed(&mut self) -> bool {
         let closed = self.ending == LogEnding::Read;
         if closed {
@@ -75,7 +75,7 @@ impl Intake {
         closed
     }
 
-    /// Whether all that the log has is read and matched, as far as it said lately.
+    /// Whether the whole log is read and matched, according to the log's last answer.
     pub(super) fn is_caught_up(&self, now_ms: u64) -> bool {
         self.items.is_empty() && self.lag.is_at_end(now_ms, self.context.config.shard.read_wait_ms)
     }
@@ -85,8 +85,8 @@ impl Intake {
         self.lag.behind(now_ms, self.items.iter(), self.context.config.shard.read_wait_ms)
     }
 
-    /// Whether the records that were read may be matched now. If the catalogue's snapshot
-    /// is too old, a refresh is on its way.
+    /// Whether the records that were read may be matched now. If the catalogue's snapshot is too old, a
+    /// refresh is started.
     pub(super) fn may_match(&mut self) -> bool {
         if self.items.is_empty() && self.ending == LogEnding::Read {
             return true;
@@ -102,8 +102,8 @@ impl Intake {
         false
     }
 
-    /// Waits for the end of the read or the refresh that is under way; for ever,
-    /// if there is none. Cancel safe: they stay here when the future is dropped.
+    /// Waits for the end of the read or the refresh under way; for ever, if there is none. Cancel
+    /// safe: both stay in `self` when the future is dropped.
     pub(super) async fn next(&mut self) -> Result<(), PortError> {
         if let Some(refreshing) = &mut self.refreshing {
             let refreshed = refreshing.await;
@@ -129,7 +129,7 @@ impl Intake {
     }
 }
 
-/// Reads a page; where the log fails, asks again until it answers.
+/// Reads a page; while the log fails, asks again until it answers.
 async fn read(context: Arc<Context>, shard: ShardId, after: Position) -> Result<LogPage, PortError> {
     let config = &context.config.shard;
     let wait = Duration::from_millis(config.read_wait_ms);
@@ -147,7 +147,7 @@ async fn read(context: Arc<Context>, shard: ShardId, after: Position) -> Result<
     }
 }
 
-/// Refreshes the catalogue's snapshot; where the catalogue fails, asks again until it answers.
+/// Refreshes the catalogue's snapshot; while the catalogue fails, asks again until it answers.
 pub(super) async fn refresh(context: Arc<Context>, max: Duration) -> Result<(), PortError> {
     let mut tries = 0;
     loop {

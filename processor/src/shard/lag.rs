@@ -1,28 +1,28 @@
 //! How far a shard's matching is behind acceptance: pure.
 //!
-//! Events that are read and not matched yet tell their own age. Of events that
-//! are not read yet only the log knows: by its last good answer, and the time
-//! since. So while the log does not answer, the lag grows and never stays at 0.
+//! Events that are read and not matched yet have a known age. Of events that are not read yet only
+//! the log knows, by its last good answer and the time since then. So while the log does not
+//! answer, the lag grows and never stays at 0.
 
 use sluice_ports::log::{LogItem, LogPage};
 
-/// A log that did not answer for this much longer than a read waits is silent.
+/// How much longer than a read waits the log may take to answer before it counts as silent.
 const SILENT_MS: u64 = 1_000;
 
-/// What the log said of a shard lately.
+/// What the log told of a shard recently.
 #[derive(Debug)]
 pub(super) struct ShardLag {
-    /// When it answered last; since when it did not, before it answered.
+    /// When the log last answered; before its first answer, since when it has not.
     heard_ms: u64,
-    /// How far its last page ended behind the end of the shard.
+    /// How far the end of its last page was behind the end of the shard.
     behind_ms: Option<u64>,
     /// Whether its last page ended at the end of the shard.
     at_end: bool,
-    /// Whether nothing will follow: what is read is all there is.
+    /// Whether nothing will follow the items that were read.
     closed: bool,
     /// The time of the last event that was read.
     read_ms: u64,
-    /// Events accepted in a millisecond, as the last pages show.
+    /// The events accepted in a millisecond, according to the last pages.
     events_per_ms: f64,
 }
 
@@ -30,12 +30,12 @@ pub(super) struct ShardLag {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Behind {
     pub(super) ms: u64,
-    /// Events that are read and not matched, and an estimate of those that are not read.
+    /// The events that are read and not matched, and an estimate of those that are not read.
     pub(super) events: u64,
 }
 
 impl ShardLag {
-    /// A log of which nothing is known since then.
+    /// A log of which nothing is known since `now_ms`.
     pub(super) const fn new(now_ms: u64) -> Self {
         Self {
             heard_ms: now_ms,
@@ -47,9 +47,9 @@ impl ShardLag {
         }
     }
 
-    /// The log answered with a page, which may say nothing.
+    /// Notes a page of the log, which may tell nothing.
     pub(super) fn heard(&mut self, now_ms: u64, page: &LogPage) {
-        // Reads that the stream refuses come as empty pages of which nothing is known.
+        // Reads that the stream refuses come as empty pages without a lag.
         if page.items.is_empty() && page.behind_ms.is_none() && !page.at_end && !page.closed {
             return;
         }
@@ -65,8 +65,8 @@ impl ShardLag {
         self.read_ms = self.read_ms.max(last_ms);
     }
 
-    /// How far behind the shard is, with `items` read and not matched yet, by
-    /// a reader that asks the log at least every `read_wait_ms`.
+    /// How far behind the shard is, with `items` read and not matched yet, for a reader that asks
+    /// the log at least every `read_wait_ms`.
     pub(super) fn behind<'a>(
         &self,
         now_ms: u64,
@@ -79,7 +79,7 @@ impl ShardLag {
         let unread_ms = match (self.closed || (self.at_end && !is_silent), self.behind_ms) {
             (true, _) => 0,
             (false, Some(behind_ms)) => behind_ms + if is_silent { silent_ms } else { 0 },
-            // The log does not know: the last event that was read tells.
+            // The log does not know, so the last event that was read tells.
             (false, None) if self.read_ms > 0 && !self.at_end => now_ms.saturating_sub(self.read_ms),
             (false, None) => silent_ms,
         };
@@ -88,7 +88,7 @@ impl ShardLag {
         Behind { ms: unread_ms.max(oldest_ms), events: waiting as u64 + unread }
     }
 
-    /// Whether everything that was accepted is read, as far as the log said lately.
+    /// Whether everything that was accepted is read, according to the log's last answer.
     pub(super) const fn is_at_end(&self, now_ms: u64, read_wait_ms: u64) -> bool {
         self.at_end && now_ms.saturating_sub(self.heard_ms) <= read_wait_ms * 2 + SILENT_MS
     }
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(behind(&lag, NOW + 100, &[]), 0);
         assert_eq!(behind(&lag, NOW + 30_000, &[]), 30_000, "nothing was heard since");
         assert!(!lag.is_at_end(NOW + 30_000, WAIT));
-        // The same where the log does not know how far it is behind.
+        // The same for a log that does not know how far it is behind.
         lag.heard(NOW, &page(true, None, Vec::new()));
         assert_eq!(behind(&lag, NOW + 100, &[]), 0);
         assert_eq!(behind(&lag, NOW + 30_000, &[]), 30_000);

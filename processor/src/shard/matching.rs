@@ -1,5 +1,5 @@
-//! From the log to the outlets: which events go to which subscriptions, and
-//! which changes must be durable before a record is settled.
+//! From the log to the outlets: matching events with subscriptions, and noting the changes that must be
+//! durable before a record is settled.
 
 use super::outlets::Outlets;
 use super::usage::UsageCounter;
@@ -29,23 +29,23 @@ pub(super) struct Matching {
     places: Places,
 }
 
-/// A record that was matched.
+/// A matched record.
 pub(super) struct MatchedRecord {
     pub(super) outstanding: Outstanding,
-    /// What it adds to its customers' usage.
+    /// Its usage, for its customers.
     pub(super) usage: Vec<UsageLine>,
 }
 
-/// What must happen before a matched record is settled.
+/// The work that must be done before a matched record is settled.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outstanding {
-    /// (event × subscription) and stored batches that are to become durable.
+    /// The (event × subscription) and stored batches that must become durable.
     pub(super) events: usize,
-    /// Bytes of batches that are held in memory for them.
+    /// The bytes of batches that are held in memory for them.
     pub(super) bytes: usize,
 }
 
-/// The place of a batch after it was looked at.
+/// The state of a batch after it was looked at.
 enum MatchedBatch {
     /// Its matches are at their outlets.
     AtOutlets(HandedOut),
@@ -53,20 +53,20 @@ enum MatchedBatch {
     Waits,
 }
 
-/// What became of the events of a batch.
+/// The result of giving the events of a batch to outlets.
 struct HandedOut {
-    /// (event × subscription) that will settle it.
+    /// The (event × subscription) that will settle the batch.
     outstanding: usize,
-    /// The events that nobody wants.
+    /// The events that no subscription wants.
     unmatched: EventSet,
 }
 
-/// Where the matches of a record go.
+/// The destination of the matches of a record.
 pub(super) struct Matched<'a> {
     pub(super) outlets: &'a mut Outlets,
     pub(super) waiting: &'a mut UnmatchedBatches,
     pub(super) commit: &'a mut Commit,
-    /// What the matches settle: the record in the watermark, or a batch that waited.
+    /// The record in the watermark, or the waiting batch, that the matches settle.
     pub(super) ticket: Ticket,
     pub(super) now_ms: u64,
 }
@@ -78,8 +78,8 @@ impl Matching {
         Self { context, tools, shares, usage: UsageCounter::default(), places: Places::default() }
     }
 
-    /// Matches a record. Its events are at their outlets then, or wait to be matched.
-    /// Where it counts, what it adds to usage is told.
+    /// Matches a record: afterwards its events are at their outlets, or wait to be matched. Returns
+    /// its usage if it must be counted.
     pub(super) fn match_record(
         &mut self,
         record: &LogRecord,
@@ -106,7 +106,8 @@ impl Matching {
                 self.usage.accepted(batch, &unmatched, &mut usage);
             }
             if stores {
-                // Its writing is one more thing that must be durable before the record is settled.
+                // Storing the batch is one more thing that must be durable before the record is
+                // settled.
                 let place = self.places.of(batch.id, record.id_times);
                 if place.is_some() {
                     self.context.metrics().batches_out_of_time.increment(1);
@@ -148,7 +149,7 @@ impl Matching {
         }
     }
 
-    /// Matches a batch here and now, if its customer may and it does not take too long.
+    /// Matches a batch at its place in the log, if its customer may spend the steps and they suffice.
     fn match_in_log(
         &mut self,
         batch: &Batch,
@@ -188,7 +189,7 @@ impl Matching {
         outstanding
     }
 
-    /// The housekeeping.
+    /// Does the housekeeping.
     pub(super) fn tick(&mut self, now_ms: u64) {
         self.shares.forget_idle(now_ms);
     }
@@ -233,8 +234,8 @@ impl Matching {
         metrics.events_unmatched.increment((all - matched) as u64);
     }
 
-    /// Events that a selector could not judge are neither matched nor dropped:
-    /// they become a dead letter, so that their owner looks.
+    /// Handles events that a selector could not judge. They are neither matched nor dropped: they
+    /// become a dead letter, so that their owner sees them.
     fn give_up(
         &self,
         batch: &Batch,
@@ -260,13 +261,13 @@ impl Matching {
     }
 }
 
-/// Gives the batches that cannot be at their ids' places others, ascending in each lane as
-/// the log is.
+/// Gives new places to batches that cannot be at their ids' places, ascending in each lane as in the
+/// log.
 #[derive(Debug, Default)]
 struct Places(HashMap<Lane, BatchIds>);
 
 impl Places {
-    /// The place of a batch, where that is not its id's.
+    /// The place of a batch, if it is not its id's.
     fn of(&mut self, id: BatchId, times: IdTimes) -> Option<BatchId> {
         let place_ms = times.place_ms(id.ms())?;
         let lane = id.lane();
@@ -278,10 +279,10 @@ fn all_of(batch: &Batch) -> EventSet {
     EventSet::range(0, batch.len())
 }
 
-/// The events of a batch that no subscription wants, nor gives up.
+/// The events of a batch that no subscription wants or gives up.
 fn unmatched(batch: &Batch, found: &[Match]) -> EventSet {
     let all = usize::from(batch.len());
-    // The usual case first: one subscription wants all.
+    // The usual case first: one subscription wants all events.
     if found.iter().any(|found| found.events.len() == all) {
         return EventSet::new();
     }
@@ -293,7 +294,7 @@ fn unmatched(batch: &Batch, found: &[Match]) -> EventSet {
 /// Why events are given up before they are matched.
 #[derive(Debug, Clone, Copy)]
 enum Undelivered {
-    /// Judging them costs more than it may.
+    /// Judging them costs more than allowed.
     TooExpensive {
         /// The customer's subscription whose selector spent the most steps on one event.
         costliest: Option<(SubscriptionId, u32)>,

@@ -7,13 +7,13 @@ use crate::commit::Commit;
 use crate::context::Context;
 use crate::settlement;
 
-/// Parked entries that wait for a fresh catalogue to say whose they are.
+/// Parked entries that wait for a fresh catalogue to tell their subscription.
 #[derive(Default)]
 pub(super) struct Orphans(Vec<ParkedRow>);
 
 impl Orphans {
-    /// Gives entries to the outlets of their subscriptions, and keeps those
-    /// whose subscription is not known.
+    /// Gives entries to the outlets of their subscriptions, and keeps those of unknown
+    /// subscriptions.
     pub(super) fn new(rows: Vec<ParkedRow>, context: &Context, outlets: &mut Outlets, now_ms: u64) -> Self {
         let mut unknown = Vec::new();
         for row in rows {
@@ -30,8 +30,8 @@ impl Orphans {
         self.0.is_empty()
     }
 
-    /// Once the catalogue is fresh: gives entries to subscriptions that are
-    /// known by now, and makes dead letters of the others.
+    /// Once the catalogue is fresh: gives entries to subscriptions that are known by now, and makes
+    /// dead letters of the others.
     pub(super) fn resolve(
         &mut self,
         context: &Context,

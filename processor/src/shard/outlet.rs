@@ -1,4 +1,4 @@
-//! One subscription on this shard: its waiting events, and the state that its next step depends on.
+//! One subscription on this shard: its waiting events, and the state on which its next step depends.
 
 use super::flights::{FlightKeeper, FlightPhase};
 use super::parked::ParkedEvents;
@@ -18,29 +18,29 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::Id;
 
-/// POSTs that take longer than this make an endpoint slow, however many are in flight.
+/// An endpoint whose POSTs take longer than this is slow, however many are in flight.
 const SLOW_POST_MS: u64 = 100;
 
 /// One subscription on this shard.
 pub(super) struct Outlet {
     pub(super) listener: Arc<Listener>,
     pub(super) outbox: Outbox,
-    /// Events that wait for their key, where the subscription is ordered.
+    /// Events that wait for their key, if the subscription is ordered.
     pub(super) parked: ParkedEvents,
     /// Whose turn it is: the parked lists' or the outbox's.
     pub(super) turn: Turn,
-    /// Webhooks in flight that the outlet waits for: those that the log or a parked list holds.
+    /// The webhooks in flight that the log or a parked list holds.
     pub(super) in_flight: usize,
     pub(super) staged: Option<StagedWebhook>,
-    /// Until then events go to the queue: the endpoint did not keep up.
+    /// Until this time events go to the queue, because the endpoint did not keep up.
     pub(super) slow_until_ms: u64,
     /// Why events become dead letters instead of deliveries, and since when.
     pub(super) gone: Option<(DeadLetterReason, u64)>,
-    /// The customer was told that the backlog is high; it has not shrunk to half of that since.
+    /// Whether the customer was told that the backlog is high; reset when it shrinks to half of that.
     pub(super) told_high: bool,
-    /// How long POSTs take lately, in milliseconds.
+    /// How long recent POSTs took, in milliseconds.
     latency_ms: u64,
-    /// When a POST ended last, or the first of those in flight began.
+    /// When a POST last ended, or when the first of those in flight began.
     heard_ms: u64,
     pub(super) used_ms: u64,
 }
@@ -48,7 +48,7 @@ pub(super) struct Outlet {
 /// A webhook that is signed (or being signed) and waits for its permit.
 pub(super) struct StagedWebhook {
     pub(super) task: Id,
-    /// Since when its first event waits.
+    /// Since when its first event has waited.
     pub(super) since_ms: u64,
     pub(super) gate: oneshot::Sender<Permit>,
 }
@@ -89,7 +89,7 @@ impl Outlet {
         self.listener.target.subscription()
     }
 
-    /// Notes that a webhook is sent.
+    /// Notes that a webhook was sent.
     pub(super) fn took_off(&mut self, turn: Turn, now_ms: u64) {
         if self.in_flight == 0 {
             self.heard_ms = now_ms;
@@ -98,13 +98,13 @@ impl Outlet {
         self.turn = turn;
     }
 
-    /// Whether POSTs take long lately, or nothing was heard for long of those in flight.
+    /// Whether recent POSTs took long, or those in flight have brought no answer for long.
     pub(super) const fn is_slow(&self, now_ms: u64) -> bool {
         let silent_ms = if self.in_flight == 0 { 0 } else { now_ms.saturating_sub(self.heard_ms) };
         self.latency_ms >= SLOW_POST_MS || silent_ms >= SLOW_POST_MS
     }
 
-    /// How long the first event of the outbox waits.
+    /// How long the first event of the outbox has waited.
     pub(super) fn waits_ms(&self, now_ms: u64) -> u64 {
         self.outbox.oldest_ms().map_or(0, |since_ms| now_ms.saturating_sub(since_ms))
     }
@@ -128,14 +128,14 @@ impl Outlet {
         }
     }
 
-    /// The subscription, as the catalogue has it now, receives nothing any
-    /// more (`None`: it was deleted): its events become dead letters.
+    /// Notes that the subscription, according to the catalogue, no longer receives events (`None`:
+    /// it was deleted): its events become dead letters.
     pub(super) fn disabled_as(&mut self, known: Option<&Subscription>, now_ms: u64) {
         self.gone =
             Some((settlement::dead_letter_reason(known.map(|subscription| &subscription.status)), now_ms));
     }
 
-    /// Whether events go to the endpoint, and when they are due if they go to the queue.
+    /// Whether events go to the endpoint, and their due time if they go to the queue.
     pub(super) fn way(&self, config: &ProcessorConfig, now_ms: u64) -> (Way, u64) {
         if self.listener.held {
             return (Way::Closed, now_ms + config.queue.suspended_wait_ms);
@@ -143,7 +143,7 @@ impl Outlet {
         match self.listener.endpoint.breaker_state() {
             BreakerState::Open { until_ms } if until_ms > now_ms => (Way::Closed, until_ms),
             BreakerState::HalfOpen => (Way::Closed, now_ms),
-            // Where a probe is due, the next webhook is the probe.
+            // If a probe is due, the next webhook is the probe.
             BreakerState::Closed | BreakerState::Open { .. } if self.slow_until_ms > now_ms => {
                 (Way::Closed, now_ms)
             }
@@ -151,7 +151,7 @@ impl Outlet {
         }
     }
 
-    /// The situation of the outbox.
+    /// The input of [`next_step`](crate::outlet::next_step).
     pub(super) fn situation(&self, way: Way, now_ms: u64) -> Situation {
         Situation {
             now_ms,
@@ -162,7 +162,7 @@ impl Outlet {
         }
     }
 
-    /// The situation of the parked lists.
+    /// The input of [`next_parked`](crate::outlet::next_parked).
     pub(super) fn parked_situation(
         &self,
         config: &ProcessorConfig,
@@ -178,7 +178,7 @@ impl Outlet {
         }
     }
 
-    /// Adds matched events; those behind a parked key are parked.
+    /// Adds matched events; events behind a parked key are parked.
     pub(super) fn push(&mut self, commit: &mut Commit, slice: Slice, now_ms: u64) {
         self.used_ms = now_ms;
         if self.parked.is_empty() || !self.subscription().ordered {
@@ -192,7 +192,7 @@ impl Outlet {
         }
     }
 
-    /// Parks the events of the outbox whose key is held from now on.
+    /// Parks the events of the outbox whose key is now held.
     pub(super) fn divert_held(&mut self, commit: &mut Commit, now_ms: u64) {
         if self.parked.is_empty() || !self.subscription().ordered {
             return;
@@ -202,12 +202,12 @@ impl Outlet {
         self.hold_back(commit, &diverted, now_ms, now_ms);
     }
 
-    /// Parks events behind those of their keys, and settles them; events
-    /// without a key become a delivery of the queue, due at `due_ms`.
+    /// Parks events behind those of their keys, and settles them; events without a key become a
+    /// delivery of the queue, due at `due_ms`.
     pub(super) fn hold_back(&mut self, commit: &mut Commit, slices: &[Slice], due_ms: u64, now_ms: u64) {
         let target = Arc::clone(&self.listener.target);
         let keyless = self.parked.hold_back(commit, slices, &target.subscription().batch, now_ms);
-        // Each is a webhook of its own where webhooks carry one event.
+        // If webhooks carry one event, each of these is a webhook of its own.
         let deliveries = if target.is_single() { one_by_one(keyless) } else { vec![keyless] };
         for events in deliveries.into_iter().filter(|events| !events.is_empty()) {
             commit.keep_shape(target.shape().as_ref(), now_ms);
@@ -218,13 +218,13 @@ impl Outlet {
         }
     }
 
-    /// Deals with the end of a webhook: the events that have to be tried again
-    /// wait where the rest of their key does, the others are settled.
+    /// Handles the end of a webhook: the events to try again wait where the other events of their
+    /// key wait, and the others are settled.
     pub(super) fn landed(&mut self, commit: &mut Commit, landing: Landing, attempted: &Attempted) {
         let Landing { listener, phase, keeper, settlement } = landing;
         let now_ms = attempted.ended_ms;
         match (phase, &keeper) {
-            // Its task died before it had a permit.
+            // Its task died before it got a permit.
             (FlightPhase::Staged, _) => self.staged = None,
             (FlightPhase::Sent, FlightKeeper::Queue(_)) => {}
             (FlightPhase::Sent, FlightKeeper::Log { .. } | FlightKeeper::Parked(..)) => self.in_flight -= 1,
@@ -254,7 +254,8 @@ impl Outlet {
         }
     }
 
-    /// A first attempt failed: its events hold their keys, or wait in the queue where they have none.
+    /// Handles a failed first attempt: its events hold their keys, or wait in the queue if they
+    /// have none.
     fn wait_again(&mut self, commit: &mut Commit, rest: Delivery, slices: &[Slice], now_ms: u64) {
         match self.parked.fail(commit, rest, slices) {
             Ok(()) => self.divert_held(commit, now_ms),

@@ -1,4 +1,4 @@
-//! All outlets of a shard: who is looked at when, and the webhooks under way.
+//! All outlets of a shard: when each takes its next step, and the webhooks under way.
 
 use super::flights::{EndedTask, Flight, FlightKeeper, FlightPhase, Flights};
 use super::hand_over::{cap_backlog, detach};
@@ -16,29 +16,29 @@ use foldhash::HashMap;
 use sluice_model::SubscriptionId;
 use std::sync::Arc;
 
-/// How long events of a subscription that is being disabled become dead letters
-/// without the catalogue saying that it is disabled.
+/// How long events of a subscription that is being disabled become dead letters before the
+/// catalogue shows it as disabled.
 const GONE_MS: u64 = 5000;
 
-/// How long an outlet is kept without events.
+/// How long an outlet without events is kept.
 const IDLE_MS: u64 = 600_000;
 
-/// In a full shard, a POST of a slow endpoint for which there is no room is
-/// stopped after this share of the age cap.
+/// In a full shard, a POST of a slow endpoint for which there is no room is stopped after this
+/// share (one in so many) of the age cap.
 const HURRY_SHARE: u64 = 4;
 
 /// How full a shard is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pressure {
-    /// Less than half of what may be unsettled is.
+    /// Less than half of the cap is used.
     Low,
-    /// At least half of it is.
+    /// At least half of the cap is used.
     Filling,
-    /// All of it is: reading pauses, and all customers of the shard wait.
+    /// The cap is reached: reading pauses, and all customers of the shard wait.
     Full,
 }
 
-/// What is unsettled of a shard.
+/// The sums of what is unsettled in a shard.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnsettledSum {
     pub(super) events: usize,
@@ -51,7 +51,7 @@ pub(super) struct Outlets {
     all: HashMap<SubscriptionId, Outlet>,
     flights: Flights,
     wakes: Wakes,
-    /// The newest commit that is durable.
+    /// The newest durable commit.
     durable: u64,
 }
 
@@ -76,7 +76,7 @@ impl Outlets {
         self.wakes.touch(id);
     }
 
-    /// Takes over a parked entry at the start of the shard.
+    /// Adds a parked entry when the shard begins.
     pub(super) fn load(&mut self, listener: &Arc<Listener>, row: ParkedRow, now_ms: u64) {
         let outlet = self.outlet(listener);
         outlet.used_ms = now_ms;
@@ -89,7 +89,7 @@ impl Outlets {
         self.all.entry(id).or_insert_with(|| Outlet::new(Arc::clone(listener)))
     }
 
-    /// When the next outlet wants to be looked at.
+    /// When the next outlet must be looked at.
     pub(super) fn wake_ms(&self) -> Option<u64> {
         self.wakes.first_ms()
     }
@@ -112,7 +112,7 @@ impl Outlets {
         }
     }
 
-    /// Waits for the end of a webhook's task; nothing if there is none. Cancel safe.
+    /// Waits for the end of a webhook's task; `None` if there is no task. Cancel safe.
     pub(super) async fn next_ended(&mut self) -> Option<EndedTask> {
         self.flights.next().await
     }
@@ -122,7 +122,7 @@ impl Outlets {
         self.flights.try_next()
     }
 
-    /// Deals with the end of a webhook's task.
+    /// Handles the end of a webhook's task.
     pub(super) fn land(&mut self, ended: EndedTask, commit: &mut Commit, now_ms: u64) {
         let Some((flight, attempted)) = self.flights.land(ended, now_ms) else { return };
         let Flight { listener, delivery, phase, keeper, .. } = flight;
@@ -141,23 +141,23 @@ impl Outlets {
         self.wakes.touch(id);
     }
 
-    /// More events are parked for an ordered subscription than may: it is disabled.
+    /// Disables an ordered subscription with more parked events than allowed.
     fn cap_parked(&mut self, id: SubscriptionId, commit: &mut Commit, now_ms: u64) {
         if let Some(outlet) = self.all.get_mut(&id).filter(|outlet| !outlet.parked.is_empty()) {
             cap_backlog(outlet, &self.context, commit, 0, now_ms);
         }
     }
 
-    /// The commits up to this one are durable: events parked in them may go.
+    /// Notes that the commits up to this one are durable: events parked in them may go.
     pub(super) fn made_durable(&mut self, generation: u64) {
         let before = std::mem::replace(&mut self.durable, generation);
         let parked = self.all.iter().filter(|(_, outlet)| outlet.parked.generation() > before);
         parked.for_each(|(id, _)| self.wakes.touch(*id));
     }
 
-    /// POSTs older than the age cap stop holding the log. Where there is no
-    /// room for more of them, they are stopped. In a full shard, POSTs of slow
-    /// endpoints stop holding it much sooner.
+    /// Makes POSTs older than the age cap stop holding the log. If there is no room for more such
+    /// POSTs, they are stopped. In a full shard, POSTs of slow endpoints stop holding the log much
+    /// sooner.
     pub(super) fn detach_old(&mut self, pressure: Pressure, commit: &mut Commit, now_ms: u64) {
         let config = &self.context.config.shard;
         for flight in self.flights.iter_mut() {
@@ -183,13 +183,13 @@ impl Outlets {
         }
     }
 
-    /// The shard fills: outlets whose events wait long and whose endpoint is
-    /// slow give their events to the queue, those that hold most of the shard
-    /// first, until the others hold less than half of what may be unsettled.
+    /// Relieves a shard that fills: outlets whose events have waited long and whose endpoint is
+    /// slow give their events to the queue, those that hold most of the shard first, until the
+    /// others hold less than half of the cap.
     ///
-    /// An endpoint is slow if its POSTs take long; in a full shard also if other
-    /// outlets have to wait for it. Where all that is left is one fast endpoint
-    /// with more events than it can take, the log is the better place to wait.
+    /// An endpoint is slow if its POSTs take long; in a full shard also if other outlets have to
+    /// wait for it. If only one fast endpoint is left, with more events than it can take, they had
+    /// better wait in the log.
     pub(super) fn relieve(&mut self, pressure: Pressure, held: UnsettledSum, now_ms: u64) {
         let config = &self.context.config.shard;
         let waits = |outlet: &Outlet| outlet.waits_ms(now_ms) >= config.overtake_after_ms;
@@ -209,8 +209,8 @@ impl Outlets {
         }
     }
 
-    /// Outlets take over new versions of their subscriptions; those whose
-    /// subscription is disabled or deleted give up their events.
+    /// Lets outlets take over new versions of their subscriptions; outlets whose subscription is
+    /// disabled or deleted give up their events.
     pub(super) fn follow_catalogue(&mut self, now_ms: u64) {
         for (id, outlet) in &mut self.all {
             let customer = outlet.subscription().customer;
@@ -224,9 +224,8 @@ impl Outlets {
         }
     }
 
-    /// Delivers again where a subscription should have been disabled and was
-    /// not: the catalogue failed, or its owner enabled it. A subscription that
-    /// is disabled has no new events.
+    /// Delivers again if a subscription was to be disabled and was not, because the catalogue
+    /// failed or the owner enabled it. A disabled subscription has no new events.
     pub(super) fn forgive(&mut self, now_ms: u64) {
         for outlet in self.all.values_mut() {
             if outlet.gone.is_some_and(|(_, since_ms)| now_ms >= since_ms + GONE_MS) {
@@ -247,7 +246,7 @@ impl Outlets {
         });
     }
 
-    /// Ends webhooks that wait for a permit: nothing more is sent.
+    /// Withdraws webhooks that wait for a permit: nothing more is sent.
     pub(super) fn withdraw_staged(&mut self) {
         for outlet in self.all.values_mut() {
             if let Some(staged) = outlet.staged.take() {

@@ -16,17 +16,17 @@ use sluice_ports::event_store::NewFact;
 pub(super) struct ParkedEvents {
     owner: DeliveryOwner,
     lanes: ParkedLanes,
-    /// The newest commit that events were parked in.
+    /// The newest commit in which events were parked.
     generation: u64,
 }
 
 impl ParkedEvents {
-    /// Nothing is parked.
+    /// Without parked events yet.
     pub(super) fn new(owner: DeliveryOwner) -> Self {
         Self { owner, lanes: ParkedLanes::default(), generation: 0 }
     }
 
-    /// The lists, for a decision.
+    /// The lists, for deciding the next step.
     pub(super) const fn lanes(&self) -> &ParkedLanes {
         &self.lanes
     }
@@ -35,12 +35,12 @@ impl ParkedEvents {
         self.lanes.is_empty()
     }
 
-    /// The newest commit that events were parked in: once it is durable, they may go.
+    /// The newest commit in which events were parked: once it is durable, they may go.
     pub(super) const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// How many events are parked.
+    /// The number of parked events.
     pub(super) fn events(&self) -> usize {
         self.lanes.events()
     }
@@ -50,7 +50,7 @@ impl ParkedEvents {
         self.lanes.holds(lane, key)
     }
 
-    /// Takes over an entry that is durable.
+    /// Adds an entry that is durable.
     pub(super) fn load(&mut self, lane: Lane, entry: ParkedEntry) {
         match entry {
             ParkedEntry::Failed(failed) => self.lanes.list(lane).load_failed(failed),
@@ -58,12 +58,12 @@ impl ParkedEvents {
         }
     }
 
-    /// Takes a failed delivery out to attempt it.
+    /// Takes out a failed delivery to attempt it.
     pub(super) fn retry(&mut self, lane: Lane, id: DeliveryId) -> Option<Delivery> {
         self.lanes.serve(lane).retry(id)
     }
 
-    /// Cuts a webhook of events that wait in a lane, of those that are durable.
+    /// Cuts a webhook of durable events that wait in a lane.
     pub(super) fn cut(
         &mut self,
         lane: Lane,
@@ -74,8 +74,8 @@ impl ParkedEvents {
         self.lanes.serve(lane).cut(&self.owner, policy, now_ms, durable)
     }
 
-    /// Parks a delivery that failed; gives it back where none of its events
-    /// has a key. `slices` hold its events.
+    /// Parks a failed delivery; returns it if none of its events has a key. `slices` hold its
+    /// events.
     pub(super) fn fail(
         &mut self,
         commit: &mut Commit,
@@ -90,8 +90,8 @@ impl ParkedEvents {
         Ok(())
     }
 
-    /// Parks a delivery whose attempt is under way and goes on, due at
-    /// `due_ms`; returns its lane, or nothing where none of its events has a key.
+    /// Parks a delivery whose attempt continues, due at `due_ms`. Returns its lane, or `None` if
+    /// none of its events has a key.
     pub(super) fn fail_away(
         &mut self,
         commit: &mut Commit,
@@ -107,8 +107,8 @@ impl ParkedEvents {
         Some(lane)
     }
 
-    /// Lets events wait behind those of their keys that are parked; returns
-    /// the events without a key, which wait for nobody.
+    /// Parks events behind those of their keys. Returns the events without a key, which need not
+    /// wait.
     pub(super) fn hold_back(
         &mut self,
         commit: &mut Commit,
@@ -139,7 +139,7 @@ impl ParkedEvents {
         keyless
     }
 
-    /// Ends the attempt of a parked delivery; `rest` is the part that has to be tried again.
+    /// Ends the attempt of a parked delivery; `rest` is the part to try again.
     pub(super) fn ended(&mut self, commit: &mut Commit, lane: Lane, rest: Option<Delivery>) {
         self.generation = commit.generation;
         let mut changes = ParkedChanges::default();
@@ -168,8 +168,8 @@ impl ParkedEvents {
     }
 }
 
-/// The lane of a delivery and the ordering key of each of its events, in their
-/// order; nothing where no event has a key.
+/// The lane of a delivery and the ordering key of each of its events, in their order; `None` if no
+/// event has a key.
 fn keys_of(delivery: &Delivery, slices: &[Slice]) -> Option<(Lane, Vec<u64>)> {
     let batches: HashMap<BatchId, &Slice> = slices.iter().map(|slice| (slice.batch.id, slice)).collect();
     let keys = delivery.events.iter().flat_map(|part| {
@@ -182,7 +182,7 @@ fn keys_of(delivery: &Delivery, slices: &[Slice]) -> Option<(Lane, Vec<u64>)> {
     keys.iter().any(|key| *key != 0).then_some((lane, keys))
 }
 
-/// The events of a slice by key, no item larger than a webhook; and the events without a key.
+/// The events of a slice by key, in items no larger than a webhook; and the events without a key.
 fn items_of(slice: &Slice, policy: &BatchPolicy) -> (Vec<ParkedItem>, EventSet) {
     let (mut items, mut keyless) = (Vec::<ParkedItem>::new(), EventSet::new());
     let mut last: HashMap<u64, usize> = HashMap::default();

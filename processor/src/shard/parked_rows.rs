@@ -1,4 +1,4 @@
-//! Reads the parked lists of a shard's lanes at its start.
+//! Reading the parked lists of a shard's lanes when the shard begins.
 
 use crate::commit::{SetAside, SetAsideKind};
 use crate::context::Context;
@@ -10,9 +10,9 @@ use sluice_model::Lane;
 use sluice_ports::PortError;
 use sluice_ports::rows::{Row, RowChange};
 
-/// Rows read at a time.
+/// The rows that are read at a time.
 const PAGE: usize = 1000;
-/// Lanes whose rows are read at a time: a shard may have hundreds.
+/// The lanes whose rows are read at the same time: a shard may have hundreds of lanes.
 const LANES_AT_ONCE: usize = 16;
 
 /// A row of a lane, read back.
@@ -28,8 +28,8 @@ pub(super) async fn load_all(context: &Context, lanes: &[Lane]) -> Result<Vec<Pa
     load_lanes(context, lanes, rows::partition, read).await
 }
 
-/// What `read` makes of all rows of these lanes, in the order of the lanes and of
-/// their rows. A row that cannot be read back is set aside.
+/// Reads all rows of these lanes with `read`, in the order of the lanes and of their rows. A row that
+/// cannot be read back is set aside.
 pub(super) async fn load_lanes<T: Send>(
     context: &Context,
     lanes: &[Lane],
@@ -65,7 +65,7 @@ async fn load_lane<T: Send>(
     }
 }
 
-/// Sets a row aside that cannot be read back, or it would stop the shard for ever.
+/// Sets aside a row that cannot be read back, since it would stop the shard for ever.
 async fn set_aside(
     context: &Context,
     partition: &str,

@@ -1,4 +1,4 @@
-//! How far a shard is: what its metrics and its readiness say.
+//! The progress of a shard, for its metrics and its readiness.
 
 use super::TICK_MS;
 use super::lag::Behind;
@@ -8,21 +8,21 @@ use crate::metrics::ShardMetrics;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How far a shard is.
+/// The progress of a shard.
 pub(super) struct ShardProgress {
     metrics: ShardMetrics,
     health: Arc<ShardHealth>,
-    /// When a checkpoint was stored, or there was none to store.
+    /// When a checkpoint was last stored, or there was none to store.
     checkpointed_ms: u64,
 }
 
-/// One look at a shard.
+/// The state of a shard at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ShardLook {
     pub(super) now_ms: u64,
-    /// All that the log has is read and matched, as far as it said lately.
+    /// Whether the whole log is read and matched, according to the log's last answer.
     pub(super) caught_up: bool,
-    /// Everything that is settled is checkpointed, and no write is pending.
+    /// Whether every settled position is checkpointed, and no write is pending.
     pub(super) idle: bool,
     pub(super) unsettled_events: usize,
     pub(super) unsettled_bytes: usize,
@@ -37,7 +37,7 @@ impl ShardProgress {
         Self { metrics: ShardMetrics::new(shard), health, checkpointed_ms: now_ms }
     }
 
-    /// Waits for `opening`, and reports the shard meanwhile. Cancel safe as `opening` is.
+    /// Waits for `opening`, and reports the shard meanwhile. Cancel safe if `opening` is.
     pub(super) async fn while_waiting<T>(&self, context: &Context, opening: impl Future<Output = T>) -> T {
         let mut opening = std::pin::pin!(opening);
         loop {
@@ -48,7 +48,7 @@ impl ShardProgress {
         }
     }
 
-    /// Reports a shard that cannot be worked yet: nothing is known of its log.
+    /// Reports a shard that cannot be worked yet, of whose log nothing is known.
     fn waits(&self, now_ms: u64) {
         let blind_ms = self.health.blind_ms(now_ms);
         self.health.observe(blind_ms, 0);
@@ -63,7 +63,7 @@ impl ShardProgress {
         self.health.stopped();
     }
 
-    /// A commit is durable.
+    /// Notes that a commit is durable.
     pub(super) fn settled(&self, now_ms: u64) {
         self.health.progressed(now_ms);
     }
@@ -72,7 +72,7 @@ impl ShardProgress {
         self.checkpointed_ms = now_ms;
     }
 
-    /// Reports what a look at the shard saw.
+    /// Reports the state of the shard.
     pub(super) fn report(&mut self, look: &ShardLook) {
         let now_ms = look.now_ms;
         if look.unsettled_events == 0 && look.caught_up {

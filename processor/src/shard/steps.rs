@@ -1,4 +1,4 @@
-//! Does what the decisions of [`crate::outlet`] say, until the outlet sleeps.
+//! Carrying out the decisions of [`crate::outlet`], until the outlet sleeps.
 
 use super::flights::FlightPhase;
 use super::hand_over::hand_over;
@@ -12,35 +12,35 @@ use sluice_model::{DeadLetterReason, Delivery, DeliveryId, Lane, SubscriptionSta
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// How long to wait where the customer's webhooks in flight take all of its memory.
+/// How long to wait while the customer's webhooks in flight take all of its memory.
 const NO_ROOM_WAIT_MS: u64 = 50;
 
-/// Events of a subscription that is sent no more now wait on the shard for so
-/// long; beyond it, they wait in the queue.
+/// If the subscription's rate limit makes events wait, they wait on the shard for up to this long;
+/// beyond that, they wait in the queue.
 const PACED_WAIT_MS_MAX: u64 = 1000;
 
 /// Why a webhook was not sent.
 enum NotSent {
-    /// Webhooks in flight take all the memory that they may.
+    /// Webhooks in flight take all the memory that is allowed.
     NoRoom,
-    /// The endpoint takes none now.
+    /// The endpoint takes no webhook now.
     Denied(PermitDenied),
 }
 
-/// What follows from a step with the parked lists.
+/// What to do after a step with the parked lists.
 enum AfterParked {
-    /// The outlet changed: look at it anew.
+    /// Look at the outlet anew, because it changed.
     Again,
-    /// The outbox goes on; the parked lists want to be looked at then, if at all.
+    /// Continue with the outbox, and look at the parked lists again at this time, if it is given.
     Sleep { until_ms: Option<u64> },
 }
 
-/// Takes steps until the outlet sleeps; returns until when, or nothing where
-/// something must change first.
+/// Takes steps until the outlet sleeps. Returns until when it sleeps, or `None` if something must
+/// change first.
 pub(super) fn take_steps(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Option<u64> {
     let (now_ms, config) = (bench.now_ms, &bench.context.config);
     loop {
-        // Events that were accepted before the subscription was disabled.
+        // These events were accepted before the subscription was disabled.
         if outlet.listener.until_ms.is_some() && outlet.gone.is_none() {
             let subscription = Arc::clone(outlet.subscription());
             outlet.disabled_as(Some(&subscription), now_ms);
@@ -107,7 +107,7 @@ fn send(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), NotSent> {
     Ok(())
 }
 
-/// Cuts a webhook and signs it, while the webhook before it is in flight.
+/// Cuts a webhook and signs it while the previous webhook is in flight.
 fn stage(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), NotSent> {
     room(outlet, bench)?;
     let subscription = outlet.listener.target.subscription();
@@ -127,7 +127,7 @@ fn send_staged(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> Result<(), Not
         permit.sends(flight.delivery.event_count(), bench.now_ms);
         outlet.took_off(Turn::Parked, bench.now_ms);
     }
-    // If the task is gone, the permit comes back with the message and is dropped.
+    // If the task is gone, the permit is dropped with the message.
     drop(staged.gate.send(permit));
     Ok(())
 }
@@ -173,7 +173,7 @@ fn step_parked(outlet: &mut Outlet, bench: &mut Workbench<'_>) -> AfterParked {
     }
 }
 
-/// Takes a failed delivery out of a parked list, or cuts a webhook from it.
+/// Takes a failed delivery from a parked list, or cuts a webhook from it.
 fn take_parked(
     outlet: &mut Outlet,
     bench: &Workbench<'_>,
@@ -194,7 +194,7 @@ fn is_too_old(delivery: &Delivery, bench: &Workbench<'_>) -> bool {
     bench.now_ms.saturating_sub(delivery.id.ms()) > bench.context.config.queue.delivery_age_max_ms
 }
 
-/// Makes a dead letter of a parked delivery that grew too old.
+/// Makes a dead letter of a parked delivery that is too old.
 fn give_up_old(outlet: &mut Outlet, bench: &mut Workbench<'_>, lane: Lane, delivery: Delivery) {
     let reason = DeadLetterReason::Exhausted;
     bench.context.metrics().ending(DeliveryEnding::GaveUp(reason), delivery.event_count());

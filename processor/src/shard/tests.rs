@@ -1,4 +1,4 @@
-//! The task of a shard, with a whole processor on ports in memory.
+//! The task of a shard, in a whole processor on ports in memory.
 
 mod lag;
 mod leased;
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const ONE: SubscriptionId = SubscriptionId::from_u128(1);
 
-/// A shard that gives up on slow endpoints at once.
+/// A configuration in which slow endpoints are given up at once.
 fn impatient() -> ProcessorConfig {
     let mut config = quick();
     config.shard.age_cap_ms = 100;
@@ -42,7 +42,7 @@ fn distinct(receiver: &WebhookReceiver) -> Vec<u64> {
 async fn events_arrive_once_in_the_order_of_the_log() {
     let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let mut config = quick();
-    // On a loaded machine an endpoint may not keep up: nothing overtakes for that.
+    // On a loaded machine an endpoint may not keep up, and nothing may overtake because of that.
     config.shard.overtake_after_ms = config.shard.age_cap_ms;
     let mut rig = Rig::started(config, vec![to(receiver.url(), 1, 7)]).await;
     let batches: Vec<_> = (1..60).map(|size| (rig.append(size % 20 + 1), size % 20 + 1)).collect();
@@ -161,7 +161,7 @@ async fn gone_says_nothing_about_a_newer_version() {
     let mut rig = Rig::started(quick(), vec![to(gone.url(), 1, 10)]).await;
     let batch = rig.append(3);
     gone.until(1).await;
-    // Its owner gives a new URL while the old one makes up its mind.
+    // The owner sets a new URL before the old endpoint answers.
     let mut changed = to(moved.url(), 1, 10);
     changed.version = 2;
     rig.memory.set_subscription(changed);
@@ -197,14 +197,14 @@ async fn an_endpoint_that_hangs_holds_up_nobody() {
     let hung = WebhookReceiver::start(|_, _| Reaction::Hang).await;
     let well = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let mut config = quick();
-    // Long enough for a loaded machine to deliver to the second in order.
+    // Long enough for a loaded machine to deliver to the second endpoint in order.
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (900, 1000);
     config.webhook.timeout_ms = 20_000;
     let mut rig = Rig::started(config, vec![to(hung.url(), 1, 10), to(well.url(), 2, 10)]).await;
     for _ in 0..50 {
         rig.append(10);
     }
-    // Settled although no POST to the first has ended: the queue holds its events.
+    // The log is settled although no POST to the first endpoint has ended: the queue holds its events.
     rig.settled().await;
     assert_eq!(numbers(&well), (0..500).collect::<Vec<_>>());
     let waiting: usize = rig.memory.queued().iter().map(|delivery| delivery.event_count()).sum();
@@ -281,7 +281,7 @@ async fn nothing_is_settled_before_it_is_durable() {
     let before = rig.memory.checkpointed();
     let batch = rig.append(10);
     rig.memory.failing.store(true, Ordering::SeqCst);
-    // Whether it was read before the stores failed or will be after: no checkpoint passes it.
+    // Whether the record was read before the stores failed or later: no checkpoint passes it.
     for _ in 0..200 {
         tokio::task::yield_now().await;
         assert_eq!(rig.memory.checkpointed(), before);

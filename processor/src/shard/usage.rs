@@ -1,14 +1,14 @@
-//! What the records of a shard come to: counted once a batch and event type.
+//! The usage of a shard's records, counted once for each batch and event type.
 
 use foldhash::HashSet;
 use sluice_history::usage::{AcceptedEvents, UsageLine, UsageTally};
 use sluice_model::{Batch, EventSet};
 use std::sync::Arc;
 
-/// How the types of the product's own events begin.
+/// The prefix of the types of product events.
 const PRODUCT_PREFIX: &str = "sluice.";
 
-/// Names of event types that are remembered, so that a batch allocates none.
+/// The most names of event types that are remembered, so that a batch allocates none.
 const KINDS_MAX: usize = 10_000;
 
 /// Makes the lines of usage of batches.
@@ -18,13 +18,13 @@ pub(super) struct UsageCounter {
 }
 
 impl UsageCounter {
-    /// Adds the lines of a batch, some of whose events nobody wants.
+    /// Adds the lines of a batch; `unmatched` are its events that no subscription wants.
     pub(super) fn accepted(&mut self, batch: &Batch, unmatched: &EventSet, lines: &mut Vec<UsageLine>) {
         let counts =
             if let [_] = batch.types[..] { one_kind(batch, unmatched) } else { kinds(batch, unmatched) };
         for (kind, counts) in batch.types.iter().zip(counts) {
             let KindCounts { events, bytes, unmatched } = counts;
-            // Events of the product itself are not the customer's.
+            // Product events are not the customer's.
             if events > 0 && !kind.starts_with(PRODUCT_PREFIX) {
                 lines.push(UsageLine::Accepted(AcceptedEvents {
                     customer: batch.customer,
@@ -38,7 +38,7 @@ impl UsageCounter {
         }
     }
 
-    /// Counts the events of a batch that nobody wants, where the batch itself was counted before.
+    /// Counts the events of a batch that no subscription wants, after the batch itself was counted.
     pub(super) fn unmatched_late(
         &mut self,
         batch: &Batch,
@@ -80,7 +80,7 @@ struct KindCounts {
 
 fn one_kind(batch: &Batch, unmatched: &EventSet) -> Vec<KindCounts> {
     let events = u32::from(batch.len());
-    // Commas stand between the envelopes.
+    // The envelopes are separated by commas.
     let bytes = (batch.body.len() as u64 + 1).saturating_sub(events.into());
     vec![KindCounts { events, bytes, unmatched: unmatched.len() as u32 }]
 }

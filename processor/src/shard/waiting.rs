@@ -1,10 +1,10 @@
-//! Batches that wait to be matched, because their customer has used its share
-//! of the shard's matching (see [`crate::matcher::MatchingShares`]).
+//! Batches that wait to be matched, because their customer has used up its share of the shard's
+//! matching (see [`crate::matcher::MatchingShares`]).
 //!
-//! Each is a row, so the checkpoint passes it. The batches of one customer and
-//! lane are matched in their order, on threads of their own; the shard's task
-//! gives the matches to the outlets. The row goes once all of them are settled:
-//! a crash before that repeats deliveries, which is legal.
+//! Each batch is a row, so the checkpoint can pass it. The batches of one customer and lane are
+//! matched in their order, on threads of their own; the shard's task gives the matches to the
+//! outlets. The row is removed when all its events are settled: a crash before that repeats
+//! deliveries, which is legal.
 
 mod work;
 
@@ -24,7 +24,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use work::match_batch;
 pub(super) use work::{LateMatching, MatchedLate};
 
-/// Waiting batches take this share of the shard's caps with matches that are not settled.
+/// Unsettled matches of waiting batches may take this share (one in so many) of the shard's caps.
 const UNSETTLED_SHARE: usize = 4;
 
 /// The batches of a shard that wait to be matched.
@@ -39,9 +39,9 @@ pub(super) struct UnmatchedBatches {
     next_ticket: u64,
     unsettled_events: usize,
     unsettled_bytes: usize,
-    /// The newest commit that is durable.
+    /// The newest durable commit.
     durable: u64,
-    /// Something changed since tasks were last started.
+    /// Whether something changed since tasks were last started.
     changed: bool,
 }
 
@@ -57,9 +57,9 @@ struct WaitingCustomer {
     lanes: BTreeMap<Lane, VecDeque<Queued>>,
     batches: usize,
     bytes: u64,
-    /// One of its batches is being matched.
+    /// Whether one of its batches is being matched.
     is_worked: bool,
-    /// The lane of the last batch that was matched: the next lane has its turn.
+    /// The lane of the last matched batch, after which the next lane has its turn.
     served: Option<Lane>,
     next_sequence: u64,
 }
@@ -70,12 +70,12 @@ struct Unsettled {
     events: usize,
 }
 
-/// As much of a customer waits as may.
+/// The limits of what may wait of a customer are reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WaitingFull;
 
 impl UnmatchedBatches {
-    /// The batches that waited when the shard was last owned.
+    /// Loads the batches that waited when the shard was last owned.
     pub(super) async fn load(context: Arc<Context>, lanes: &[Lane]) -> Result<Self, PortError> {
         let mut all = Self {
             context: Arc::clone(&context),
@@ -111,13 +111,13 @@ impl UnmatchedBatches {
         known.flatten().is_some_and(|customer| customer.lanes.contains_key(&lane))
     }
 
-    /// How many batches wait.
+    /// The number of waiting batches.
     pub(super) fn len(&self) -> usize {
         self.customers.values().map(|customer| customer.batches).sum()
     }
 
-    /// Lets a batch wait behind the others of its customer and lane. `now_ms`
-    /// numbers it, so that no later owner of the lane gives a number again.
+    /// Adds a batch behind the others of its customer and lane. `now_ms` numbers it, so that no
+    /// later owner of the lane gives a number again.
     pub(super) fn add(&mut self, batch: &Batch, commit: &mut Commit, now_ms: u64) -> Result<(), WaitingFull> {
         let config = &self.context.config.matching;
         let known = self.customers.get(&batch.customer);
@@ -132,7 +132,7 @@ impl UnmatchedBatches {
         Ok(())
     }
 
-    /// Starts to match what is durable, one batch of each customer at a time.
+    /// Starts matching durable batches, one batch of each customer at a time.
     pub(super) fn start(&mut self) {
         if !std::mem::take(&mut self.changed) {
             return;
@@ -149,14 +149,13 @@ impl UnmatchedBatches {
         }
     }
 
-    /// Waits for a batch to be matched; nothing if none is. Cancel safe.
+    /// Waits until a batch is matched; `None` if none is being matched. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Result<(Id, LateMatching), JoinError>> {
         self.tasks.join_next_with_id().await
     }
 
-    /// Deals with the end of a task. A batch that was matched leaves its queue:
-    /// the caller gives the matches to the outlets, and says how many they are
-    /// by [`Self::hand_out`].
+    /// Handles the end of a task. A matched batch leaves its queue: the caller gives the matches to
+    /// the outlets, and tells their number by [`Self::hand_out`].
     pub(super) fn ended(
         &mut self,
         ended: Result<(Id, LateMatching), JoinError>,
@@ -208,8 +207,8 @@ impl UnmatchedBatches {
         Ticket::waiting(self.next_ticket)
     }
 
-    /// A matched batch is at its outlets, with this many (event × subscription)
-    /// that will settle its ticket.
+    /// Notes that a matched batch is at its outlets, with this many (event × subscription) that
+    /// will settle its ticket.
     pub(super) fn hand_out(&mut self, waiting: WaitingBatch, events: usize, commit: &mut Commit) {
         let number = self.next_ticket;
         self.next_ticket += 1;
@@ -222,7 +221,7 @@ impl UnmatchedBatches {
         self.unsettled.insert(number, Unsettled { waiting, events });
     }
 
-    /// Settles events of a matched batch. Its row goes with the last of them.
+    /// Settles events of a matched batch. Its row is removed with the last of them.
     pub(super) fn settle(&mut self, number: u64, events: usize, commit: &mut Commit) {
         let Some(unsettled) = self.unsettled.get_mut(&number) else { return };
         unsettled.events = unsettled.events.checked_sub(events).expect("events are settled once");
@@ -236,13 +235,13 @@ impl UnmatchedBatches {
         self.changed = true;
     }
 
-    /// The commits up to this one are durable: batches whose rows were in them may be matched.
+    /// Notes that the commits up to this one are durable: batches with rows in them may be matched.
     pub(super) fn made_durable(&mut self, generation: u64) {
         self.durable = generation;
         self.changed |= !self.customers.is_empty();
     }
 
-    /// The housekeeping: customers of whom nothing waits are forgotten.
+    /// Does the housekeeping: forgets customers without waiting batches.
     pub(super) fn tick(&mut self) {
         self.customers.retain(|_, customer| customer.batches > 0 || customer.is_worked);
         self.changed |= !self.customers.is_empty();
@@ -250,7 +249,7 @@ impl UnmatchedBatches {
 }
 
 impl WaitingCustomer {
-    /// The first batch of the next lane, if commits up to `durable` have its row.
+    /// The first batch of the next lane, if its row is in a commit up to `durable`.
     fn next(&self, durable: u64) -> Option<WaitingBatch> {
         let heads = || {
             let heads = self.lanes.iter().filter_map(|(lane, queue)| Some((*lane, *queue.front()?)));

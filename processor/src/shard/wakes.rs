@@ -1,15 +1,15 @@
-//! Which outlets to look at now, and when to look at the others again.
+//! Which outlets to look at now, and when to look at the others.
 
 use foldhash::HashMap;
 use sluice_model::SubscriptionId;
 use std::collections::BTreeSet;
 
-/// Outlets that are to be looked at.
+/// The outlets to look at.
 #[derive(Debug, Default)]
 pub(super) struct Wakes {
     /// When to look at an outlet again, by time.
     by_time: BTreeSet<(u64, SubscriptionId)>,
-    /// The same, by outlet.
+    /// The same times, by outlet.
     times: HashMap<SubscriptionId, u64>,
     /// Outlets to look at now; some may be there more than once.
     touched: Vec<SubscriptionId>,
@@ -21,21 +21,21 @@ impl Wakes {
         self.touched.push(id);
     }
 
-    /// Looks at an outlet again at `at_ms`, instead of when it was to be looked at before.
+    /// Looks at an outlet at `at_ms` instead of its earlier time.
     pub(super) fn set(&mut self, id: SubscriptionId, at_ms: u64) {
         self.remove(id);
         self.times.insert(id, at_ms);
         self.by_time.insert((at_ms, id));
     }
 
-    /// Forgets when to look at an outlet.
+    /// Forgets the time of an outlet.
     pub(super) fn remove(&mut self, id: SubscriptionId) {
         if let Some(at_ms) = self.times.remove(&id) {
             self.by_time.remove(&(at_ms, id));
         }
     }
 
-    /// When to look at the first of the outlets that were not touched.
+    /// When to look at the first outlet that was not touched.
     pub(super) fn first_ms(&self) -> Option<u64> {
         self.by_time.first().map(|(at_ms, _)| *at_ms)
     }

@@ -1,4 +1,4 @@
-//! A real HTTP server on loopback that receives webhooks and reacts as told.
+//! A real HTTP server on loopback that receives webhooks and reacts as the test wants.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// What the receiver does with a webhook.
+/// The reaction of the receiver to a webhook.
 #[derive(Debug, Clone)]
 pub(crate) enum Reaction {
     /// Answers with a status.
@@ -25,11 +25,11 @@ pub(crate) enum Reaction {
     Hang,
     /// Breaks the connection.
     Drop,
-    /// Asks again in a moment.
+    /// Asks again after a moment.
     Later,
 }
 
-/// A webhook as it came.
+/// A webhook as it was received.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedWebhook {
     pub(crate) path: String,
@@ -66,7 +66,7 @@ impl Drop for WebhookReceiver {
 }
 
 impl WebhookReceiver {
-    /// Starts one; `react` is told the webhook and how many came before it.
+    /// Starts a receiver; `react` gets the webhook and the number of earlier ones.
     pub(crate) async fn start(
         react: impl Fn(&ReceivedWebhook, usize) -> Reaction + Send + Sync + 'static,
     ) -> Self {
@@ -79,7 +79,7 @@ impl WebhookReceiver {
         Self { address, received, came, server }
     }
 
-    /// Starts one that answers 200 once `may` says so, and looks often.
+    /// Starts a receiver that answers 200 once `may` allows it.
     pub(crate) async fn start_slow(
         may: impl Fn(&ReceivedWebhook, usize) -> bool + Send + Sync + 'static,
     ) -> Self {
@@ -97,7 +97,7 @@ impl WebhookReceiver {
         self.received.lock().clone()
     }
 
-    /// Waits until this many webhooks have come.
+    /// Waits until this many webhooks were received.
     pub(crate) async fn until(&self, count: usize) -> Vec<ReceivedWebhook> {
         let wait = async {
             loop {
@@ -128,7 +128,7 @@ async fn serve(
             let service = service_fn(move |request: Request<Incoming>| {
                 answer(request, Arc::clone(&received), Arc::clone(&came), Arc::clone(&react))
             });
-            // A dropped connection is what some tests ask for.
+            // Some tests ask for a dropped connection.
             drop(
                 hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)

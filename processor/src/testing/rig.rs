@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A processor under test, with what it reads from and writes to.
+/// A processor under test, with the ports that it uses.
 pub(crate) struct Rig {
     pub(crate) memory: RecordingStores,
     pub(crate) directory: Arc<Directory>,
@@ -24,7 +24,7 @@ pub(crate) struct Rig {
     events: u64,
 }
 
-/// A configuration for tests: loopback is allowed, everything is quick.
+/// A configuration for tests: loopback is allowed, and all times are short.
 pub(crate) fn quick() -> ProcessorConfig {
     let mut config = ProcessorConfig::default();
     config.guard.allow_private = true;
@@ -70,7 +70,7 @@ impl Rig {
         self.start_with(None);
     }
 
-    /// Starts with the shards that are granted, or with all.
+    /// Starts with the granted shards, or with all.
     pub(crate) fn start_with(&mut self, leases: Option<Box<dyn Leases>>) {
         let stores = self.memory.stores();
         let ports = ProcessorPorts {
@@ -111,14 +111,14 @@ impl Rig {
         history.recent(id, usize::MAX).await.unwrap()
     }
 
-    /// Ends the processor in order.
+    /// Ends the processor gracefully.
     pub(crate) async fn stop(&mut self) {
         let (_, stop, task) = self.running.take().unwrap();
         stop.cancel();
         task.await.unwrap().unwrap();
     }
 
-    /// Kills the processor: nothing of it gets to say anything.
+    /// Kills the processor, so that nothing of it is heard again.
     pub(crate) async fn kill(&mut self) {
         let (_, _, task) = self.running.take().unwrap();
         task.abort();
@@ -126,8 +126,8 @@ impl Rig {
         self.memory.forget_taken();
     }
 
-    /// Appends a record with one batch of `events` events of customer 1; their
-    /// envelopes count on in `n`.
+    /// Appends a record with one batch of `events` events of customer 1, whose envelopes count up in
+    /// `n`.
     pub(crate) fn append(&mut self, events: u64) -> BatchId {
         self.append_for(CustomerId::from_u128(1), events)
     }
@@ -148,8 +148,8 @@ impl Rig {
         id
     }
 
-    /// Appends a record with one event of each of these ordering keys; their
-    /// envelopes count on in `n`.
+    /// Appends a record with one event of each of these ordering keys, whose envelopes count up in
+    /// `n`.
     pub(crate) fn append_keys(&mut self, keys: &[u64]) {
         self.batches += 1;
         let id = batch_id(now_ms(), self.batches);
@@ -168,7 +168,7 @@ impl Rig {
         self.memory.append(vec![Arc::new(batch)]);
     }
 
-    /// Waits until everything appended so far is settled.
+    /// Waits until everything that was appended is settled.
     pub(crate) async fn settled(&self) {
         let end = self.memory.end();
         self.memory.until(|memory| memory.checkpointed() == end).await;

@@ -30,37 +30,37 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Memory {
     state: Mutex<MemoryState>,
-    /// Every call fails.
+    /// Whether every call fails.
     pub(crate) failing: AtomicBool,
-    /// Reading the catalogue fails.
+    /// Whether reading the catalogue fails.
     pub(crate) catalogue_failing: AtomicBool,
-    /// The next read of the log panics.
+    /// Whether the next read of the log panics.
     pub(crate) panic_once: AtomicBool,
-    /// Nothing will ever follow what the log has.
+    /// Whether nothing will ever follow the end of the log.
     pub(crate) closed: AtomicBool,
-    /// How long each row takes that is written in order, in milliseconds.
+    /// How long each row that is written in order takes, in milliseconds.
     pub(crate) row_ms: AtomicU64,
-    /// Batches come to the event store by being put.
+    /// Whether batches come to the event store by being put.
     pub(crate) takes_batches: AtomicBool,
-    /// Batches cannot be read now.
+    /// Whether batches cannot be read now.
     pub(crate) batches_away: AtomicBool,
-    /// Rows cannot be listed now.
+    /// Whether rows cannot be listed now.
     pub(crate) rows_away: AtomicBool,
-    /// What is refused for good.
+    /// The items that are refused for good.
     pub(crate) never_takes: Mutex<NeverTakes>,
     changed: Notify,
 }
 
-/// What the stores will never take.
+/// The items that the stores will never take.
 #[derive(Default)]
 pub(crate) struct NeverTakes {
     pub(crate) batch: Option<BatchId>,
     pub(crate) delivery: Option<DeliveryId>,
-    /// The dead letter or fact of this subscription.
+    /// The dead letters and facts of this subscription.
     pub(crate) end_of: Option<SubscriptionId>,
-    /// Rows whose values are longer.
+    /// Rows with longer values.
     pub(crate) value_bytes_max: Option<usize>,
-    /// Rows whose values have this length.
+    /// Rows with values of this length.
     pub(crate) value_bytes: Option<usize>,
 }
 
@@ -70,7 +70,7 @@ struct MemoryState {
     dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     queue: BTreeMap<DeliveryId, Delivery>,
     taken: HashSet<DeliveryId>,
-    /// Deliveries of the queue that it makes dead letters of.
+    /// The deliveries of which the queue makes dead letters.
     given_up: HashSet<DeliveryId>,
     done: Vec<DeliveryId>,
     log: Vec<LogItem>,
@@ -119,13 +119,13 @@ impl Memory {
         }
     }
 
-    /// Puts a row whose value is no row of the processor's.
+    /// Puts a row with a value that the processor did not write.
     pub(crate) fn put_garbage(&self, partition: &str, key: &[u8]) {
         let id = (partition.to_owned(), key.to_vec());
         self.change(|state| state.rows.insert(id, b"garbage".to_vec()));
     }
 
-    /// Waits until `holds` of this, looking again at every change.
+    /// Waits until `holds`, looking again at every change.
     pub(crate) async fn until(&self, holds: impl Fn(&Self) -> bool) {
         let wait = async {
             loop {
@@ -133,7 +133,7 @@ impl Memory {
                 if holds(self) {
                     return;
                 }
-                // Some of what is looked at changes elsewhere.
+                // Some of the state that is looked at changes elsewhere.
                 drop(tokio::time::timeout(Duration::from_millis(5), changed).await);
             }
         };
@@ -146,12 +146,12 @@ impl Memory {
         changed
     }
 
-    /// Appends a record of these batches to the one shard.
+    /// Appends a record with these batches to the only shard.
     pub(crate) fn append(&self, batches: Vec<Arc<Batch>>) -> Position {
         self.append_in_time(batches, IdTimes::ALL)
     }
 
-    /// The same, where readers meet batches with these times at their ids' places.
+    /// The same, with the id times at which readers may find the batches at their ids' places.
     pub(crate) fn append_in_time(&self, batches: Vec<Arc<Batch>>, id_times: IdTimes) -> Position {
         self.change(|state| {
             let position = Position::from_lsn(state.log.len() as u64 + 1);
@@ -175,7 +175,7 @@ impl Memory {
         })
     }
 
-    /// Forgets a batch, as if its segment was damaged or gone.
+    /// Forgets a batch, as if its segment were damaged or deleted.
     pub(crate) fn lose(&self, id: BatchId) {
         self.change(|state| {
             for item in &mut state.log {
@@ -193,12 +193,12 @@ impl Memory {
         });
     }
 
-    /// Deliveries that were taken can be taken again, as after a restart.
+    /// Makes taken deliveries takeable again, as after a restart.
     pub(crate) fn forget_taken(&self) {
         self.change(|state| state.taken.clear());
     }
 
-    /// Where the log ends.
+    /// The end of the log.
     pub(crate) fn end(&self) -> Position {
         Position::from_lsn(self.state.lock().log.len() as u64)
     }
@@ -216,7 +216,7 @@ impl Memory {
         self.state.lock().batches.clone()
     }
 
-    /// How many rows there are in the partitions that begin so.
+    /// The number of rows in the partitions whose names begin with `prefix`.
     pub(crate) fn rows_in(&self, prefix: &str) -> usize {
         self.state.lock().rows.keys().filter(|(partition, _)| partition.starts_with(prefix)).count()
     }
@@ -242,12 +242,12 @@ impl Memory {
         self.state.lock().checkpoint.unwrap_or(Position::START)
     }
 
-    /// Up to where readers were told that they may read.
+    /// How far readers were told that they may read.
     pub(crate) fn readable(&self) -> Option<Position> {
         self.state.lock().readable
     }
 
-    /// The places of batches that are not at their ids'.
+    /// The places of batches that are not at their ids' places.
     pub(crate) fn places(&self) -> HashMap<BatchId, BatchId> {
         self.state.lock().places.clone()
     }
@@ -256,7 +256,7 @@ impl Memory {
         self.state.lock().subscriptions.get(&id).cloned()
     }
 
-    /// Stores a subscription whatever its version.
+    /// Stores a subscription, whatever its version.
     pub(crate) fn set_subscription(&self, subscription: Subscription) {
         self.change(|state| {
             state.revision += 1;
@@ -271,7 +271,7 @@ impl Memory {
         });
     }
 
-    /// Takes the time of so many requests for rows.
+    /// Takes the time of this many requests for rows.
     async fn pass_time(&self, requests: usize) {
         let row_ms = self.row_ms.load(Ordering::SeqCst);
         if row_ms > 0 {

@@ -23,7 +23,7 @@ pub(super) enum WorkResult {
 pub(super) struct QueuedAttempt {
     pub(super) delivery: Delivery,
     pub(super) target: Arc<Target>,
-    /// The most bytes that its body takes.
+    /// The most bytes of its body.
     pub(super) bytes: usize,
     began_ms: u64,
     stop: Option<oneshot::Sender<()>>,
@@ -42,7 +42,7 @@ impl QueueAttempts {
         Self { context, under_way: HashMap::default(), bytes: 0, tasks: JoinSet::new() }
     }
 
-    /// The most bytes that the bodies of all of them take.
+    /// The most bytes of the bodies of all attempts.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -51,7 +51,7 @@ impl QueueAttempts {
         self.under_way.is_empty()
     }
 
-    /// Starts an attempt whose body takes at most so many bytes.
+    /// Starts an attempt whose body has at most `bytes` bytes.
     pub(super) fn start(
         &mut self,
         delivery: Delivery,
@@ -68,7 +68,7 @@ impl QueueAttempts {
         self.under_way.insert(task, attempt);
     }
 
-    /// Waits for the end of an attempt's task; nothing if there is none. Cancel safe.
+    /// Waits for the end of an attempt's task; `None` if there is no task. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Result<(Id, WorkResult), JoinError>> {
         self.tasks.join_next_with_id().await
     }
@@ -102,12 +102,12 @@ impl QueueAttempts {
         if let Some(oldest) = oldest.filter(|attempt| attempt.began_ms + age_cap_ms <= now_ms)
             && let Some(stop) = oldest.stop.take()
         {
-            // An attempt that ended meanwhile does not hear it.
+            // Has no effect on an attempt that has just ended.
             stop.send(()).ok();
         }
     }
 
-    /// Breaks all off: the queue still holds their deliveries.
+    /// Breaks off all attempts. The queue still holds their deliveries.
     pub(super) fn abandon(&mut self) {
         self.under_way.clear();
         self.tasks.abort_all();

@@ -1,27 +1,27 @@
-//! How much of the worker each customer may take: pure.
+//! Each customer's share of the worker: pure.
 //!
-//! An attempt may take as long as the webhook's timeout, and nothing takes its
-//! place meanwhile. So no customer gets more than its share, even where nobody
-//! else wants the rest now: whoever comes next finds room at once.
+//! An attempt may take as long as the webhook's timeout, and keeps its place meanwhile. So no
+//! customer gets more than its share, even if nobody else needs the rest now: the next customer
+//! finds room at once.
 
 use foldhash::HashMap;
 use sluice_model::CustomerId;
 
-/// The most that the worker takes, of all customers and of each.
+/// The limits of the worker, for all customers together and for each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ShareLimits {
     /// Deliveries that are taken and not ended.
     pub(super) taken_max: usize,
     /// Bytes of webhooks in flight.
     pub(super) bytes_max: usize,
-    /// Of both, the most of one customer, in percent.
+    /// The most of both that one customer may use, in percent.
     pub(super) customer_percent: usize,
 }
 
-/// What one customer has of the worker.
+/// The part of the worker that one customer uses.
 #[derive(Debug, Default)]
 struct CustomerShare {
-    /// Deliveries that are taken and not ended, those in flight included.
+    /// Deliveries that are taken and not ended, including those in flight.
     taken: usize,
     in_flight: usize,
     bytes: usize,
@@ -32,7 +32,7 @@ struct CustomerShare {
 pub(super) struct Shares {
     limits: ShareLimits,
     customers: HashMap<CustomerId, CustomerShare>,
-    /// Deliveries that are taken, of each customer no more than its share.
+    /// Deliveries that are taken, counting of each customer no more than its share.
     counted: usize,
 }
 
@@ -49,20 +49,20 @@ impl Shares {
         self.limits.bytes_max * self.limits.customer_percent / 100
     }
 
-    /// How many deliveries may be taken now. What a take gave a customer
-    /// beyond its share takes no room from others: it is no more than one take,
-    /// since then the customer is [`full`](Self::full).
+    /// How many deliveries may be taken now. Deliveries that a take gave a customer beyond its
+    /// share take no room from others. They are at most those of one take, since after it the
+    /// customer is [`full`](Self::full).
     pub(super) const fn room(&self) -> usize {
         self.limits.taken_max.saturating_sub(self.counted)
     }
 
-    /// Customers that have their share or more: nothing more is taken of theirs.
+    /// The customers that have their share or more: none of their deliveries is taken.
     pub(super) fn full(&self) -> impl Iterator<Item = CustomerId> {
         let max = self.customer_taken_max();
         self.customers.iter().filter(move |(_, share)| share.taken >= max).map(|(id, _)| *id)
     }
 
-    /// A delivery was taken.
+    /// Notes a taken delivery.
     pub(super) fn took(&mut self, customer: CustomerId) {
         let max = self.customer_taken_max();
         let share = self.customers.entry(customer).or_default();
@@ -70,21 +70,21 @@ impl Shares {
         self.counted += usize::from(share.taken <= max);
     }
 
-    /// Whether a webhook of so many bytes may be sent now, as far as its customer's share goes.
+    /// Whether the customer's share allows sending a webhook of `bytes` bytes now.
     pub(super) fn may_start(&self, customer: CustomerId, bytes: usize) -> bool {
         let Some(share) = self.customers.get(&customer) else { return true };
         let has_room = share.bytes + bytes <= self.customer_bytes_max();
         share.in_flight == 0 || (share.in_flight < self.customer_taken_max() && has_room)
     }
 
-    /// A taken delivery is in flight now.
+    /// Notes that a taken delivery is in flight.
     pub(super) fn started(&mut self, customer: CustomerId, bytes: usize) {
         let share = self.customers.entry(customer).or_default();
         share.in_flight += 1;
         share.bytes += bytes;
     }
 
-    /// An attempt ended, and its delivery with it.
+    /// Notes that an attempt ended, and its delivery with it.
     pub(super) fn ended(&mut self, customer: CustomerId, bytes: usize) {
         if let Some(share) = self.customers.get_mut(&customer) {
             share.in_flight -= 1;
@@ -93,7 +93,7 @@ impl Shares {
         self.left(customer);
     }
 
-    /// A taken delivery ended without an attempt.
+    /// Notes that a taken delivery ended without an attempt.
     pub(super) fn left(&mut self, customer: CustomerId) {
         let max = self.customer_taken_max();
         let Some(share) = self.customers.get_mut(&customer) else { return };

@@ -36,7 +36,7 @@ async fn rig_with(
     settled_rig(config, (1..=count).map(subscription).collect()).await
 }
 
-/// A rig whose log is settled already, so that only the queue has something to do.
+/// A rig whose log is already settled, so that only the queue has work.
 async fn rig(subscriptions: Vec<Subscription>) -> (Rig, BatchId, BatchId) {
     settled_rig(quick(), subscriptions).await
 }

@@ -121,7 +121,7 @@ fn an_object_that_is_cut_off_takes_nothing() {
     assert!(matches!(cut("  ", broke()), Err(Unreadable::CutOff(_))));
     assert_eq!(cut(r#"{"status""#, BodyEnd::TooLong), Err(Unreadable::TooLong(BYTES_MAX)));
     assert_eq!(cut(" ", BodyEnd::TooLong), Err(Unreadable::TooLong(BYTES_MAX)));
-    // The sender itself left the end out.
+    // The sender itself left out the end.
     assert!(matches!(read(r#"{"status":"ok""#), Err(Unreadable::CutOff(_))));
 }
 
@@ -169,8 +169,7 @@ fn other_encodings_of_text_take_nothing() {
 }
 
 proptest! {
-    /// However a list is cut, none of its events counts as taken unless all of
-    /// the list was read.
+    /// However a list is cut, no event of it counts as taken unless the whole list was read.
     #[test]
     fn no_cut_of_a_list_takes_anything(at in any::<prop::sample::Index>(), whole_frame: bool) {
         let list = format!(r#"{{"status":"partial","failed":["{}",{{"event_id":"{}"}}]}}"#, id(0), id(3));

@@ -1,4 +1,4 @@
-//! What a whole processor makes of answers that do not say plainly what was taken.
+//! A whole processor with answers that do not tell plainly which events were taken.
 
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Receiver, Rig};

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use tempfile::TempDir;
 
-/// Reads a request to the end of its body; gives its head.
+/// Reads a request to the end of its body. Returns its head.
 fn read_request(from: &mut impl Read) -> Option<String> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
@@ -37,7 +37,7 @@ fn listen(serve: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
     address
 }
 
-/// A proxy that answers each request itself and tells what it was asked.
+/// A proxy that answers each request itself and reports the requests.
 fn proxy() -> (SocketAddr, mpsc::Receiver<String>) {
     let (asked, heads) = mpsc::channel();
     let address = listen(move |mut stream| {
@@ -110,7 +110,7 @@ fn a_route_names_its_hosts_and_nothing_like_them() {
     assert!(with(&|route| route.proxy = Some("p:1".into())).is_err());
 }
 
-/// An authority, a server that asks for certificates of it, and the files of a client.
+/// An authority, a server that asks for its certificates, and the files of a client.
 struct MutualTls {
     dir: TempDir,
     server: Arc<rustls::ServerConfig>,
@@ -146,7 +146,7 @@ impl MutualTls {
         Self { dir, server: Arc::new(config.with_single_cert(chain, key).unwrap()) }
     }
 
-    /// A server that answers only who shows a certificate.
+    /// A server that answers only clients with a certificate.
     fn listen(&self) -> SocketAddr {
         let server = Arc::clone(&self.server);
         listen(move |stream| {

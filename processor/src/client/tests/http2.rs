@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
-/// What the server sends of a body, and whether it ends it.
+/// The part of a body that the server sends, and whether it ends the body.
 #[derive(Clone)]
 struct HttpTwoAnswer {
     headers: HeaderMap,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the server does after it has written its bytes.
+/// What the server does after it wrote its bytes.
 #[derive(Debug, Clone, Copy)]
 enum Then {
     /// Waits for the next request.
@@ -24,7 +24,7 @@ enum Reads {
     Head,
 }
 
-/// An answer, and what follows it.
+/// An answer, and what the server does after it.
 #[derive(Debug, Clone)]
 struct Script {
     bytes: Vec<u8>,
@@ -36,7 +36,7 @@ fn script(bytes: impl Into<Vec<u8>>, then: Then) -> Script {
     Script { bytes: bytes.into(), then, reads: Reads::All }
 }
 
-/// Answers its first request with the first script, and so on; the last one is repeated.
+/// Answers its first request with the first script, and so on; the last script is repeated.
 struct RawServer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -95,7 +95,7 @@ async fn serve(
     }
 }
 
-/// Reads a request; false where none came.
+/// Reads a request. Returns false if none came.
 async fn read_request(stream: &mut TcpStream, reads: Reads) -> std::io::Result<bool> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -203,7 +203,7 @@ async fn a_head_without_bounds_is_no_answer() {
     assert_eq!(reply.result, PostResult::Fault(Fault::Broken));
 }
 
-/// The status is known: an endless body changes nothing about it.
+/// The status is known, so an endless body does not change the outcome.
 #[tokio::test]
 async fn an_answer_that_never_ends_has_its_status_all_the_same() {
     for code in [200, 410, 400, 503] {
@@ -250,7 +250,7 @@ async fn a_list_of_failed_events_is_read_however_it_is_sent() {
         (format!("\r\n{list}"), Then::Close),
         (format!("{chunked}\r\n"), Then::KeepOpen),
         (format!("{chunked}x-trailer: 1\r\n\r\n"), Then::KeepOpen),
-        // What follows the list is broken, but nothing of the list is missing.
+        // The bytes after the list are broken, but no part of the list is missing.
         (format!("{chunked}not a trailer\r\n\r\n"), Then::KeepOpen),
         (format!("Content-Length: {}\r\n\r\n{list}", list.len() + 9), Then::Close),
     ] {
@@ -259,7 +259,7 @@ async fn a_list_of_failed_events_is_read_however_it_is_sent() {
     }
 }
 
-/// Bytes behind an answer belong to no request: the next one must not take them for its own answer.
+/// Bytes after an answer belong to no request: the next request must not take them for its answer.
 #[tokio::test]
 async fn what_follows_an_answer_does_not_answer_the_next_webhook() {
     let refused = "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
@@ -290,7 +290,7 @@ async fn a_connection_is_used_again_after_an_answer_with_odd_headers() {
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
 }
 
-/// An endpoint that has seen enough of the headers answers and closes; the rest of the body is not wanted.
+/// An endpoint may answer after reading only the headers, and close without reading the body.
 #[tokio::test]
 async fn an_answer_before_the_end_of_the_webhook_counts() {
     for then in [Then::Close, Then::KeepOpen] {

@@ -1,4 +1,4 @@
-//! How far a shard says that it is behind, while its log or its catalogue fails.
+//! The lag that a shard reports while its log or its catalogue fails.
 
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Rig, WebhookReceiver};
@@ -24,7 +24,7 @@ async fn lag_is_told_before_the_first_match() {
     let mut config = quick();
     config.shard.snapshot_age_max_ms = 1;
     let mut rig = Rig::new(config, vec![to("http://127.0.0.1:9/".into(), 1, 5)]).await;
-    // Without a fresh catalogue the events are read and not matched.
+    // Without a fresh catalogue the events are read but not matched.
     rig.memory.catalogue_failing.store(true, Ordering::SeqCst);
     rig.append(5);
     rig.start();

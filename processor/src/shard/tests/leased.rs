@@ -1,4 +1,4 @@
-//! Shards that are granted, left, lost and closed; batches that must be put.
+//! Shards that are granted, left, lost and closed; and an event store that takes batches.
 
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, RecordingStores, Rig, WebhookReceiver, batch_id, batch_of_sizes};
@@ -24,7 +24,7 @@ impl Leases for Grants {
     }
 }
 
-/// One grant as its giver sees it.
+/// One grant, as the code that granted it sees it.
 struct GivenGrant {
     leave: CancellationToken,
     lost: CancellationToken,
@@ -76,7 +76,7 @@ async fn nothing_is_worked_that_is_not_granted_and_what_is_left_goes_on_elsewher
 
 #[tokio::test]
 async fn lag_grows_while_a_shard_cannot_be_left() {
-    // What was taken cannot be settled from then on, and nothing new is read.
+    // From then on taken events cannot be settled, and nothing new is read.
     let memory = Arc::new(OnceLock::<RecordingStores>::new());
     let known = Arc::clone(&memory);
     let receiver = WebhookReceiver::start(move |_, _| {
@@ -128,7 +128,7 @@ async fn a_closed_shard_is_settled_for_ever_once_all_of_it_is() {
     let given = give(&grants).await;
     ended(&given).await;
     assert_eq!(rig.memory.checkpointed(), Position::END);
-    // Granted once more, it ends at once.
+    // When it is granted again, it ends at once.
     let again = give(&grants).await;
     ended(&again).await;
     rig.stop().await;
@@ -145,7 +145,7 @@ async fn readers_are_told_what_is_stored_whatever_the_webhooks_do() {
         rig.memory.until(|memory| memory.readable() == Some(memory.end())).await;
     }
     assert!(rig.memory.checkpointed() < rig.memory.end());
-    // A record without batches, such as one that is there twice, is passed as well.
+    // A record without batches, such as a repeated one, is passed as well.
     rig.memory.append(Vec::new());
     rig.memory.until(|memory| memory.readable() == Some(memory.end())).await;
     rig.memory.failing.store(true, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! A quiet customer beside one whose endpoints do not answer.
+//! A quiet customer beside a customer whose endpoints do not answer.
 
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 const NEIGHBOUR: CustomerId = CustomerId::from_u128(2);
 
-/// A shard that holds at most 1,000 unsettled events, with `slow` subscriptions
-/// of customer 1 to an endpoint that hangs, and one of a neighbour.
+/// A shard that holds at most 1,000 unsettled events, with `slow` subscriptions of customer 1 to an
+/// endpoint that hangs, and one subscription of a neighbour.
 async fn beside_hanging(slow: u128, hung: &WebhookReceiver, well: &WebhookReceiver) -> Rig {
     let mut config = quick();
     config.shard.unsettled_events_max = 1000;
@@ -66,7 +66,7 @@ async fn the_bodies_of_one_customers_webhooks_in_flight_take_their_share_of_memo
     let hung = WebhookReceiver::start(|_, _| Reaction::Hang).await;
     let well = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let mut config = quick();
-    // A quarter of it is some twenty webhooks of ten events.
+    // A quarter of the memory is some twenty webhooks of ten events.
     config.shard.copied_bytes_max = 64 * 1024;
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (500, 2000);
     let mut rig = with_hanging(config, 100, &hung, &well).await;

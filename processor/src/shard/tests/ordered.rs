@@ -1,5 +1,5 @@
-//! Ordered subscriptions: a key's events are first received in their order,
-//! whatever fails, hangs or dies.
+//! Ordered subscriptions: the events of a key are first received in their order, whatever fails,
+//! hangs or dies.
 
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Rig, WebhookReceiver};
@@ -160,8 +160,8 @@ async fn order_holds_through_everything() {
     }
 }
 
-/// Where batches are read from the event store, one that was parked a moment
-/// ago may not be there yet: it is not lost for that.
+/// If batches are read from the event store, one that was parked a moment ago may not be there yet,
+/// but is not lost.
 #[tokio::test]
 async fn what_is_parked_waits_until_its_batch_can_be_read() {
     let receiver =
@@ -194,7 +194,7 @@ async fn what_is_parked_counts_to_the_backlog() {
     let mut subscription = ordered(receiver.url(), 10);
     subscription.retry.max_retries = 1_000_000;
     let mut rig = Rig::started(config, vec![subscription]).await;
-    // One key: all of it waits behind its first event, and none of it in the queue.
+    // One key: all events wait behind the first one, and none in the queue.
     for _ in 0..20 {
         rig.append_keys(&[7; 10]);
     }
@@ -214,7 +214,7 @@ async fn keys_that_share_a_row_do_not_wait_for_each_other() {
     })
     .await;
     let mut config = quick();
-    // Slow at once, so that all that follows is parked, in rows of several keys.
+    // Slow at once, so that all following events are parked, in rows of several keys.
     (config.shard.overtake_after_ms, config.shard.age_cap_ms) = (1, 2);
     let mut subscription = ordered(receiver.url(), 1);
     subscription.retry.max_retries = 1_000_000;
@@ -225,7 +225,7 @@ async fn keys_that_share_a_row_do_not_wait_for_each_other() {
         rig.append_keys(&[1, 2, 3]);
         keys.extend([1, 2, 3]);
     }
-    // All of the other keys, and the one that fails.
+    // All events of the other keys, and the one that fails.
     rig.memory.until(|_| firsts(&receiver).len() == 41).await;
     assert_ordered(&firsts(&receiver), &keys);
     assert!(firsts(&receiver).iter().all(|n| *n == 0 || keys[*n as usize] != 1));

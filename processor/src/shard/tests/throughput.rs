@@ -1,4 +1,4 @@
-//! How fast one shard delivers, on this machine, with a receiver beside it:
+//! Measures how fast one shard delivers on this machine, with a receiver beside it:
 //! `cargo test --release -p sluice-processor throughput -- --ignored --nocapture`.
 
 use crate::testing::rig::{quick, to};
@@ -54,7 +54,7 @@ fn batch_of(n: u64, events: u64) -> Arc<Batch> {
     Arc::new(batch(CustomerId::from_u128(1), id, &envelopes))
 }
 
-/// Events a second through one shard: batches of `events`, webhooks of up to `max_events`.
+/// Measures the events a second of one shard: batches of `events`, webhooks of up to `max_events`.
 async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128) {
     let (url, received) = sink().await;
     let subscriptions = (0..subscriptions).map(|n| {

@@ -1,4 +1,4 @@
-//! Usage through kills.
+//! Counting usage while the processor is killed.
 
 use crate::testing::rig::{quick, to};
 use crate::testing::{Reaction, Rig, WebhookReceiver, delivery};
@@ -31,7 +31,7 @@ async fn known(rig: &Rig) -> (UsageCounts, ReceiptTimes) {
     sum
 }
 
-/// Waits until so many events are counted as delivered.
+/// Waits until this many events are counted as delivered.
 async fn delivered(rig: &Rig, events: u64) -> UsageCounts {
     let begun = Instant::now();
     loop {
@@ -48,7 +48,7 @@ async fn each_event_counts_once_however_often_the_processor_is_killed() {
     let receiver = WebhookReceiver::start(|_, _| Reaction::Status(200)).await;
     let mut config = quick();
     config.usage.add_up_ms = 10;
-    // On a loaded machine an endpoint may not keep up: nothing leaves the log for that.
+    // On a loaded machine an endpoint may not keep up, and nothing may leave the log because of that.
     (config.shard.age_cap_ms, config.shard.overtake_after_ms) = (60_000, 60_000);
     let mut none = to("http://127.0.0.1:9/".into(), 2, 10);
     none.selector = r#"{"type":"event_type","value":"other"}"#.into();
@@ -59,7 +59,7 @@ async fn each_event_counts_once_however_often_the_processor_is_killed() {
             rig.append(size);
             events += size;
         }
-        // Somewhere between the first webhook of the round and the last.
+        // Killed at some time between the first webhook of the round and the last.
         receiver.until(receiver.received().len() + round % 5).await;
         rig.kill().await;
         rig.start();

@@ -1,4 +1,4 @@
-//! Batches of a customer that has used its share of the shard's matching.
+//! Batches of a customer that has used up its share of the shard's matching.
 
 use crate::config::ProcessorConfig;
 use crate::testing::rig::{quick, to};
@@ -15,7 +15,7 @@ const LOOKS_INSIDE: &str =
 /// Takes many steps on a nested event.
 const EXPENSIVE: &str = r#"{"type":"jsonpath","expression":"$..[?@..[?@.x == 1]]"}"#;
 
-/// Nobody may spend anything in the log.
+/// A configuration in which nobody may spend steps in the log.
 fn without_shares() -> ProcessorConfig {
     let mut config = quick();
     config.matching.burst_steps = 1;
@@ -102,7 +102,7 @@ async fn a_row_stays_until_its_events_are_settled() {
     let batch = rig.append(3);
     receiver.until(1).await;
     assert_eq!(rig.memory.rows_in("unmatched/"), 1);
-    // Nothing of it is known to be taken: the next owner delivers it.
+    // No event of it is known to be taken, so the next owner delivers it.
     rig.kill().await;
     may_answer.store(true, Ordering::SeqCst);
     rig.start();
@@ -184,7 +184,7 @@ async fn more_batches_than_may_wait_are_dead_letters_and_nothing_is_lost() {
     let receiver = Receiver::start(|_, _| Reaction::Status(200)).await;
     let mut config = without_shares();
     config.matching.waiting_batches_max = 2;
-    // Not even where the type decides may an ordered subscription have later events first.
+    // Even if the type decides, an ordered subscription may not get later events first.
     let ordered = Subscription { ordered: true, ..to(receiver.url(), 2, 10) };
     let mut rig = Rig::started(config, vec![looking_inside(receiver.url(), 1), ordered]).await;
     rig.memory.batches_away.store(true, Ordering::SeqCst);

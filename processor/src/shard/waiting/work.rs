@@ -1,4 +1,4 @@
-//! The matching of one batch that waited, in turns with others, on threads that may block.
+//! Matching one batch that waited, in turns with others, on threads that may block.
 
 use super::super::intake::refresh;
 use crate::context::Context;
@@ -9,26 +9,26 @@ use sluice_ports::PortError;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A batch that waited and is matched now.
+/// A batch that waited and is now matched.
 pub(in crate::shard) struct MatchedLate {
     pub(in crate::shard) waiting: WaitingBatch,
     pub(in crate::shard) batch: Arc<Batch>,
-    /// The customer's subscriptions; none if the customer is gone.
+    /// The customer's subscriptions; `None` if the customer no longer exists.
     pub(in crate::shard) matched: Option<(Arc<CustomerMatcher>, BatchMatching)>,
 }
 
 /// The end of a task that matches a batch.
 pub(in crate::shard) enum LateMatching {
     Matched(Box<MatchedLate>),
-    /// The store does not have the batch any more, for this reason.
+    /// The store no longer has the batch, for this reason.
     Lost(String),
 }
 
-/// Reads a batch and matches it. Ends without a result only if the stores are closed.
+/// Reads a batch and matches it. Never ends if the stores are closed.
 pub(super) async fn match_batch(context: Arc<Context>, waiting: WaitingBatch) -> LateMatching {
     let age_max = Duration::from_millis(context.config.shard.snapshot_age_max_ms);
     if refresh(Arc::clone(&context), age_max).await.is_err() {
-        // The stores are closed, and the shard's task ends for the same reason.
+        // The shard's task ends for the same reason.
         return std::future::pending().await;
     }
     let batch = match read(&context, &waiting).await {
@@ -55,7 +55,7 @@ struct MatchingWork {
     tools: MatchingTools,
 }
 
-/// Matches a batch in turns: after each, others that wait for a thread go first.
+/// Matches a batch in turns: after each turn, others that wait for a thread go first.
 async fn in_turns(
     context: &Arc<Context>,
     mut work: MatchingWork,
@@ -83,7 +83,7 @@ async fn in_turns(
     }
 }
 
-/// Reads the batch: asked for until the store gives it, or says why it is lost.
+/// Reads the batch, asking until the store returns it or tells why it is lost.
 async fn read(context: &Context, waiting: &WaitingBatch) -> Result<Arc<Batch>, String> {
     let mut tries = 0;
     loop {
