@@ -7,9 +7,8 @@
 //! - **failed** deliveries, which are tried again unchanged when they are due. They hold their keys.
 //!   Events without a key that shared a failed delivery stay with it.
 //! - **chunks** of events that were never tried and wait behind a held key, in the order of the
-//! log. The
-//!   first event of a key that is not held, and the events after it, are cut into a webhook like any
-//!   others.
+//!   log. The first event of a key that is not held, and the events after it, are cut into a
+//!   webhook like any others.
 //!
 //! One delivery is being attempted at a time ("away"), and only durable entries are attempted: each
 //! entry remembers the number of the commit in which it was parked (its generation).
