@@ -21,7 +21,7 @@ pub struct BreakerPolicy {
     pub window: u32,
     /// How long it is open the first time, in milliseconds.
     pub open_ms: u64,
-    /// How long it is open at the most, in milliseconds.
+    /// The longest that it is open, in milliseconds.
     pub open_max_ms: u64,
 }
 

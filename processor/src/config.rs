@@ -57,7 +57,7 @@ pub struct WebhookConfig {
     /// for each event that the answer may name as failed. A longer JSON object
     /// takes no event.
     pub answer_bytes_max: usize,
-    /// The most header lines of an answer; an answer with more is no answer.
+    /// The most header lines of an answer; an answer with more lines counts as none.
     pub answer_headers_max: usize,
     /// How much of an answer's body is kept for people to read.
     pub excerpt_bytes_max: usize,
@@ -85,32 +85,32 @@ impl Default for WebhookConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShardConfig {
-    /// About how much one read of the log asks for.
+    /// About how many bytes one read of the log asks for.
     pub read_bytes: usize,
-    /// How long a read waits for something to come.
+    /// How long a read waits for records.
     pub read_wait_ms: u64,
     /// The most (event × subscription) that may be unsettled before reading pauses.
     pub unsettled_events_max: usize,
     /// The most bytes of batches that may be held for unsettled events before reading pauses.
     pub unsettled_bytes_max: usize,
-    /// How old an unsettled event gets before it is handed over to the queue.
+    /// The age at which an unsettled event is handed over to the queue.
     pub age_cap_ms: u64,
-    /// How long the oldest event waits before more than one POST of a
-    /// subscription and shard may be in flight, at the cost of their order.
+    /// How long the oldest event must have waited before more than one POST of a subscription and
+    /// shard may be in flight, at the cost of their order.
     pub overtake_after_ms: u64,
     /// The most bytes of webhooks in flight whose events were handed over to
     /// the queue because the POST is slow. Beyond it, slow POSTs are stopped.
     pub detached_bytes_max: usize,
-    /// The most bytes of webhooks in flight that were copied out of their
-    /// batches, since their events lie apart; beyond it, events wait.
+    /// The most bytes of webhooks in flight that were copied out of their batches, because their events
+    /// do not lie together. Beyond it, events wait.
     pub copied_bytes_max: usize,
-    /// The most of `copied_bytes_max` that one customer has, in percent.
+    /// The most of `copied_bytes_max` that one customer may use, in percent.
     pub customer_share_percent: u8,
     /// How long outcomes are gathered before they are written together.
     pub commit_linger_ms: u64,
     /// How often a shard's checkpoint is stored.
     pub checkpoint_interval_ms: u64,
-    /// How old the snapshot of the catalogue may be that events are matched with.
+    /// The greatest age of the catalogue's snapshot that events are matched with.
     pub snapshot_age_max_ms: u64,
 }
 
@@ -153,14 +153,14 @@ pub struct QueueConfig {
     pub in_flight_bytes_max: usize,
     /// The most deliveries of one subscription that one look at the queue takes.
     pub taken_per_subscription_max: usize,
-    /// The most of `taken_max` and of `in_flight_bytes_max` that one customer
-    /// has, in percent, so that slow endpoints of one leave room for the others.
+    /// The most of `taken_max` and of `in_flight_bytes_max` that one customer may use, in percent, so
+    /// that its slow endpoints leave room for others.
     pub customer_share_percent: u8,
-    /// How old a delivery gets before it is given up, whatever its attempts.
+    /// The age at which a delivery is given up, whatever its attempts.
     pub delivery_age_max_ms: u64,
-    /// The most events that wait for one subscription before it is disabled.
+    /// The limit of a subscription's backlog in events; beyond it the subscription is disabled.
     pub backlog_events_max: u64,
-    /// How much of `backlog_events_max`, in percent, makes the event `sluice.backlog.high`.
+    /// The share of `backlog_events_max`, in percent, at which the event `sluice.backlog.high` is sent.
     pub backlog_high_percent: u8,
     /// How long the webhooks of a suspended customer wait before the next look.
     pub suspended_wait_ms: u64,
@@ -199,7 +199,7 @@ impl QueueConfig {
 pub struct ShutdownConfig {
     /// How long POSTs in flight may still take.
     pub grace_ms: u64,
-    /// After this long the processor ends, even if POSTs are in flight.
+    /// How long the processor may take to end, even if POSTs are in flight.
     pub deadline_ms: u64,
 }
 

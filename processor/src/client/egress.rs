@@ -90,7 +90,7 @@ impl EgressRoutes {
         Ok(Self(made.collect::<Result<Vec<_>, ClientError>>()?.into()))
     }
 
-    /// The way to a URL, where it is not the usual one.
+    /// The special route of a URL, if it has one.
     pub(super) fn to(&self, url: &Url) -> Option<&(EgressRoute, reqwest::Client)> {
         if self.0.is_empty() {
             return None;

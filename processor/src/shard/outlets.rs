@@ -38,7 +38,7 @@ pub(super) enum Pressure {
     Full,
 }
 
-/// The sums of what is unsettled in a shard.
+/// The sums of unsettled work in a shard.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnsettledSum {
     pub(super) events: usize,

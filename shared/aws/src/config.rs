@@ -10,9 +10,9 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnGap {
-    /// Deliver from the oldest record that is there.
+    /// Deliver from the oldest record of the stream.
     TrimHorizon,
-    /// Work none of the shard, and be not ready, until an operator decides.
+    /// Do not work the shard, and do not be ready, until an operator decides.
     Refuse,
 }
 
@@ -21,9 +21,9 @@ pub enum OnGap {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AwsConfig {
-    /// The region; from the environment or the instance where it is empty.
+    /// The region; empty: the region of the environment or the instance.
     pub region: String,
-    /// Another endpoint than AWS's own for Kinesis (an emulator), or empty.
+    /// Another endpoint than AWS's own for Kinesis (an emulator); empty: AWS's own.
     pub kinesis_endpoint: String,
     /// The same for DynamoDB.
     pub dynamodb_endpoint: String,
@@ -31,8 +31,8 @@ pub struct AwsConfig {
     pub sqs_endpoint: String,
     /// The Kinesis stream.
     pub stream: String,
-    /// How many hours the stream keeps records at least: longer than the longest
-    /// outage of the processors.
+    /// How many hours the stream must keep records at least: longer than the longest outage of the
+    /// processors.
     pub stream_retention_hours: u32,
     /// The DynamoDB table of events, facts and dead letters.
     pub events_table: String,
@@ -42,95 +42,92 @@ pub struct AwsConfig {
     pub queue: String,
     /// The SQS queue of dead letters.
     pub dead_letter_queue: String,
-    /// Where the catalogue is: `postgres://user:password@host/database`, with
+    /// The database of the catalogue: `postgres://user:password@host/database`, with
     /// `?sslmode=verify-full&sslrootcert=FILE` over TLS.
     pub postgres_url: SecretValue,
-    /// A file that holds that URL.
+    /// A file with that URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres_url_file: Option<PathBuf>,
-    /// The password at Postgres, in place of the URL's.
+    /// The password at Postgres, instead of the URL's.
     pub postgres_password: SecretValue,
-    /// A file that holds the password.
+    /// A file with the password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres_password_file: Option<PathBuf>,
-    /// Connections to Postgres.
+    /// The most connections to Postgres.
     pub postgres_connections_max: u32,
-    /// Where idempotency keys and rates are: `redis://user:password@host:port`,
-    /// `rediss://` over TLS.
+    /// The Redis of idempotency keys and rates: `redis://user:password@host:port`, `rediss://` over
+    /// TLS.
     pub redis_url: SecretValue,
-    /// A file that holds that URL. Of a change only the login is used; another
-    /// host needs a restart.
+    /// A file with that URL. When it changes, only the new login is used; another host needs a
+    /// restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis_url_file: Option<PathBuf>,
-    /// The password at Redis, in place of the URL's.
+    /// The password at Redis, instead of the URL's.
     pub redis_password: SecretValue,
-    /// A file that holds the password.
+    /// A file with the password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis_password_file: Option<PathBuf>,
-    /// The certificates (PEM) that may have signed Redis'; those of the machine if there is none.
+    /// The authorities (PEM) that Redis' certificate is checked with; without a file, the machine's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis_ca_file: Option<PathBuf>,
-    /// How often the files of logins are read again. A login that is refused
-    /// reads them at once.
+    /// How often the files of logins are read again. They are also read when a login is refused.
     pub secrets_poll_ms: u64,
-    /// Lanes of the deployment, 1 to 4096. Never change it.
+    /// The number of lanes of the deployment, 1 to 4096. Never change it.
     pub lanes: u16,
     /// The zstd level of records, -50 to 19.
     pub zstd_level: i32,
-    /// An attempt at any request ends after this long.
+    /// How long an attempt at any request may take.
     pub attempt_timeout_ms: u64,
     /// A connection that was idle for this long is not used again.
     pub pool_idle_ms: u64,
-    /// A record that is not stored after this long is given up: its events'
-    /// outcome is then unknown, or nothing of it was taken.
+    /// How long a record may take to be stored. Then it is given up: the outcome of its events is
+    /// unknown, or none of them was taken.
     pub append_deadline_ms: u64,
-    /// PutRecords requests on their way.
+    /// The most PutRecords requests in flight.
     pub put_requests_max: usize,
-    /// The shortest time between two PutRecords requests. Records that come meanwhile
-    /// share the next request, since a request costs as much as dozens of its records.
-    /// After a pause a record is sent at once.
+    /// The shortest time between two PutRecords requests. Records that come meanwhile share the next
+    /// request, since a request costs as much as dozens of its records. After a pause a record is sent
+    /// at once.
     pub put_gap_ms: u64,
-    /// Records of one PutRecords request, at most 500.
+    /// The most records of one PutRecords request, at most 500.
     pub put_records_max: usize,
-    /// Bytes of one PutRecords request, at most 10 MiB.
+    /// The most bytes of one PutRecords request, at most 10 MiB.
     pub put_bytes_max: usize,
     /// The shortest time between two reads of a shard: Kinesis allows five a second.
     pub poll_ms: u64,
-    /// Records of one read, at most 10,000.
+    /// The most records of one read, at most 10,000.
     pub read_records_max: i32,
-    /// Bytes that a read of a shard is to fetch, about.
+    /// About how many bytes one read of a shard fetches.
     pub read_bytes_max: usize,
-    /// Bytes a second that a shard gives to all its readers (2 MiB for
-    /// Kinesis): after an answer of B bytes the next read waits until it has
-    /// been B divided by this.
+    /// The bytes a second that a shard gives to all its readers (2 MiB for Kinesis). After an answer
+    /// of B bytes the next read waits for B divided by this.
     pub shard_bytes_per_s: u64,
-    /// How long a new owner of a shard looks for records that were sent twice
-    /// before it delivers. What it has not seen by then may be delivered twice.
+    /// How long a new owner of a shard may look for repeated records before it delivers. Repeats of
+    /// records that it has not seen by then may be delivered.
     pub learn_ms_max: u64,
-    /// What happens when a part of the log cannot be read any more.
+    /// What happens if a part of the log can no longer be read.
     pub on_gap: OnGap,
-    /// The consumer (enhanced fan-out) that shards push to instead of being
-    /// polled: lower latency, at a price of its own. Empty: polling.
+    /// The consumer (enhanced fan-out) to which shards push, instead of being polled: lower latency
+    /// for an additional price. Empty: polling.
     pub fan_out_consumer: String,
-    /// A subscription that is silent for this long is begun anew.
+    /// A subscription that is silent for this long is replaced by a new one.
     pub fan_out_watchdog_ms: u64,
-    /// How far before a checkpoint a new owner looks for records that were
-    /// sent twice; longer than the append's deadline.
+    /// How far before a checkpoint a new owner looks for repeated records; longer than the append's
+    /// deadline.
     pub resend_window_ms: u64,
     /// How often the shards of the stream are listed.
     pub shard_sync_ms: u64,
-    /// A lease that was not renewed for this long may be taken.
+    /// A lease that was not renewed for this long may be taken by another process.
     pub lease_ms: u64,
     /// How often leases are renewed and the table is read.
     pub lease_renew_ms: u64,
-    /// How much later than its id's time a batch may come into the stream, or earlier, for
-    /// readers of the inbox to meet it at its id's place. Others get a place behind what
-    /// readers may have read, so nothing appears behind a reader; every event is readable
-    /// later by this. Clocks that are off by more, and records that the stream took late,
-    /// cost a small item each.
+    /// By how much a batch may arrive in the stream before or after its id's time for readers of the
+    /// inbox to find it at its id's place. Other batches get a place behind what readers may have
+    /// read, so nothing appears behind a reader. Every event becomes readable later by this time.
+    /// Clocks that are off by more, and records that the stream took late, cost a small item each.
     pub inbox_late_ms: u64,
-    /// While somebody reads the inbox or a stream, an ingest process reads how far that
-    /// may go, from the table of leases, at most this often.
+    /// How often, at most, an ingest process reads from the table of leases how far the inbox can be
+    /// read, while somebody reads the inbox or a stream.
     pub inbox_look_ms: u64,
     /// How long events are kept, in days.
     pub retention_days: u32,
@@ -138,21 +135,21 @@ pub struct AwsConfig {
     pub idempotency_hours: u32,
     /// How long a key stays claimed by a request that never ends.
     pub idempotency_lease_ms: u64,
-    /// Keys that requests of one edge may have claimed at one time.
+    /// The most keys that requests of one edge may have claimed at the same time.
     pub idempotency_in_flight_max: usize,
-    /// The longest that a message of the queue is delayed; a longer wait is
-    /// several messages. At most SQS's own limit of 900.
+    /// The longest delay of a message of the queue, at most SQS's own limit of 900; a longer wait is
+    /// several messages.
     pub delay_s_max: u32,
-    /// The longest that a due delivery stays away whose subscription is blocked
-    /// or has its share. It is three seconds unless very many wait.
+    /// The longest time that a due delivery stays invisible while its subscription is blocked or has
+    /// used its share. It is three seconds unless very many deliveries wait.
     pub postpone_s_max: u32,
-    /// A message that was received this often goes to the dead-letter queue by the
-    /// queue's own policy. A delivery that was neither put again nor ended becomes a
-    /// dead letter one receive earlier.
+    /// How often a message is received before the queue's own policy moves it to the dead-letter
+    /// queue. A delivery that was neither put again nor ended becomes a dead letter one receive
+    /// earlier.
     pub receives_max: u32,
-    /// A delivery that was taken comes back to the queue after this long, should its process die.
+    /// How long after it was taken a delivery comes back to the queue, if its process dies.
     pub visibility_s: i32,
-    /// Store requests that one call makes at a time.
+    /// The most store requests that one call makes at the same time.
     pub store_requests_max: usize,
 }
 
@@ -221,7 +218,7 @@ impl AwsConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// The first that makes no sense.
+    /// The first value that makes no sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
         const MIB: i128 = 1 << 20;
         within([
@@ -267,7 +264,7 @@ impl AwsConfig {
         self.check_passwords()
     }
 
-    /// A password is given, or it lies in a file: not both.
+    /// Checks that each password is given directly or in a file, but not both.
     fn check_passwords(&self) -> Result<(), ConfigError> {
         let passwords = [
             ("postgres_password_file", &self.postgres_password, &self.postgres_password_file),

@@ -80,7 +80,7 @@ impl EmbeddedLog {
         self.shards.iter().flat_map(|shard| &shard.findings)
     }
 
-    /// Why a reader cannot go on, if it met a record of a newer version.
+    /// Why a reader cannot continue, if it met a record of a newer version.
     pub(crate) fn newer(&self) -> Option<String> {
         self.newer.lock().clone()
     }

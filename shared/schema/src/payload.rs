@@ -86,7 +86,7 @@ impl PayloadReader<'_> {
         count.text_bytes += text_bytes as u64;
     }
 
-    /// A reader of what is inside.
+    /// A reader of the values inside.
     fn inner(&mut self) -> Option<PayloadReader<'_>> {
         let depth = self.depth + 1;
         (depth <= self.state.depth_max).then_some(PayloadReader { state: self.state, depth })

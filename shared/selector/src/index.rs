@@ -139,7 +139,7 @@ impl<T> SubscriptionIndex<T> {
     }
 
     /// Finds the selectors whose fields the event has. Those that are decided by that match; the
-    /// others are to be evaluated. If the event cannot be parsed, all are to be evaluated.
+    /// others must be evaluated. If the event cannot be parsed, all must be evaluated.
     fn call(
         &self,
         event: &mut EventView<'_>,

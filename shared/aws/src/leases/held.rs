@@ -241,7 +241,7 @@ pub struct LeaseCheckpoints {
 }
 
 impl LeaseCheckpoints {
-    /// For tools and tests, which work no shards: stores checkpoints whoever owns the lease.
+    /// A store for tools and tests, which work no shards: it stores checkpoints whoever owns the lease.
     #[must_use]
     pub fn unfenced(table: impl LeaseRows) -> Self {
         Self { table: Arc::new(table), held: None }

@@ -160,7 +160,7 @@ mod tests {
                 reason: DeadLetterReason::TransformFailed,
                 delivery: delivery(due_ms, shape),
             };
-            // What follows a delivery is read from its own place.
+            // The bytes after a delivery are read from their own place.
             let stored = postcard::to_stdvec(&(&letter, 7_u64)).unwrap();
             let read: (DeadLetter, u64) = postcard::from_bytes(&stored).unwrap();
             prop_assert_eq!(read, (letter, 7));

@@ -130,7 +130,7 @@ pub fn version(bytes: &[u8]) -> Result<u8, RecordError> {
     }
 }
 
-/// The batches of one append unit, cut at one moment: what is appended to the log.
+/// The batches of one append unit, cut at one moment, which are appended to the log.
 #[derive(Debug, Clone)]
 pub struct RecordDraft {
     /// The lane of all batches; `None` if batches of several lanes share the record.

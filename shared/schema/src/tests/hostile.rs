@@ -180,7 +180,7 @@ fn in_list(link: &str, inner: &str) -> String {
     if link == "not" { inner.to_owned() } else { format!("[{inner}]") }
 }
 
-/// What is within all limits takes time in proportion to its price, whatever it is.
+/// A schema and a payload within all limits take time in proportion to their price.
 #[test]
 fn the_most_expensive_that_is_taken_ends_soon() {
     let values = format!("[{}0]", "0,".repeat(120_000));
